@@ -1,0 +1,69 @@
+// What a candidate is: width, vocabulary and a list of layers, each a mixer and an FFN. Checked here, identified here.
+// Notation is in notation.ts, costs in cost.ts, lowering to GGUF in gguf/.
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { InvalidInputError } from "./errors.ts";
+import { ffnSchema, mixerSchema, operatorOf } from "./ops/registry.ts";
+
+/** RMSNorm epsilon of every norm in every layout (as in the LFM2 releases). */
+export const NORM_EPSILON = 1e-5;
+
+const layerSchema = z.strictObject({ mixer: mixerSchema, ffn: ffnSchema });
+
+export const layoutSchema = z.strictObject({
+  vocab: z.int().min(2).max(1_048_576),
+  /** Model width d. */
+  width: z.int().min(8).max(65_536),
+  layers: z.array(layerSchema).min(1).max(512),
+});
+export type Layer = Readonly<z.infer<typeof layerSchema>>;
+export interface Layout {
+  readonly vocab: number;
+  readonly width: number;
+  readonly layers: readonly Layer[];
+}
+
+/** A reason why no engine could build this layout, or null. */
+export function layoutProblem(layout: Layout): string | null {
+  for (const [index, layer] of layout.layers.entries()) {
+    const problem =
+      operatorOf(layer.mixer).problem(layer.mixer, layout.width) ??
+      operatorOf(layer.ffn).problem(layer.ffn, layout.width);
+    if (problem !== null) return `layer ${index}: ${problem}`;
+  }
+  return null;
+}
+
+/** Checks data of unknown origin. Throws InvalidInputError (`bad-layout`) with the path of the first fault. */
+export function parseLayout(data: unknown): Layout {
+  const parsed = layoutSchema.safeParse(data);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const where = issue.path.length > 0 ? `${issue.path.join(".")}: ` : "";
+    throw new InvalidInputError("bad-layout", `not a layout: ${where}${issue.message}`);
+  }
+  const problem = layoutProblem(parsed.data);
+  if (problem !== null) throw new InvalidInputError("impossible-layout", `impossible layout: ${problem}`);
+  return parsed.data;
+}
+
+/** Keys sorted at every depth, so that equal layouts give equal text. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`).join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+const HASH_VERSION = "l1";
+
+/** Canonical id: same layout, same id, on every machine. The prefix names the version of the hash. */
+export function layoutId(layout: Layout): string {
+  const { vocab, width, layers } = layout;
+  const hash = createHash("sha256").update(`${HASH_VERSION}:${canonicalJson({ vocab, width, layers })}`);
+  return `${HASH_VERSION}-${hash.digest("hex").slice(0, 16)}`;
+}
+
+export const isAttention = (layer: Layer): boolean => layer.mixer.op === "gqa" || layer.mixer.op === "swa";

@@ -1,0 +1,85 @@
+// Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released configurations), their
+// all-attention twins at the same parameter count, and two all-attention models often compared with them.
+import { parameterCount } from "./cost.ts";
+import type { Layout } from "./layout.ts";
+import { type Geometry, parseGeometry } from "./notation.ts";
+import type { Mixer } from "./ops/registry.ts";
+import { solveFfnWidth } from "./solver.ts";
+
+interface Shape {
+  readonly vocab: number;
+  readonly width: number;
+  readonly ffn: number;
+  readonly depth: number;
+  readonly geometry: Geometry;
+  /** 0-based layers with attention; the others are convolutions of 3 taps. */
+  readonly attention: readonly number[] | "all";
+}
+
+function build(shape: Shape): Layout {
+  const attends = (layer: number): boolean => shape.attention === "all" || shape.attention.includes(layer);
+  return {
+    vocab: shape.vocab,
+    width: shape.width,
+    layers: Array.from({ length: shape.depth }, (_, layer) => ({
+      mixer: attends(layer) ? { op: "gqa" as const, ...shape.geometry } : { op: "conv" as const, kernel: 3 },
+      ffn: { op: "swiglu" as const, width: shape.ffn },
+    })),
+  };
+}
+
+/** The same model with attention in every layer, FFN width solved to the same parameter count (within 1%). */
+function allAttentionTwin(layout: Layout): Layout {
+  const gqa = layout.layers.find((layer) => layer.mixer.op === "gqa")!.mixer;
+  const mixers: Mixer[] = layout.layers.map(() => gqa);
+  return solveFfnWidth({
+    vocab: layout.vocab,
+    width: layout.width,
+    mixers,
+    parameters: parameterCount(layout),
+  });
+}
+
+const LFM2 = { vocab: 65_536, depth: 16, attention: [2, 5, 8, 10, 12, 14] };
+const lfm2 = {
+  "lfm2-350m": build({ ...LFM2, width: 1024, ffn: 4608, geometry: parseGeometry("16/8x64") }),
+  "lfm2-700m": build({ ...LFM2, width: 1536, ffn: 6912, geometry: parseGeometry("24/8x64") }),
+  "lfm2-1.2b": build({ ...LFM2, width: 2048, ffn: 8192, geometry: parseGeometry("32/8x64") }),
+  "lfm2-2.6b": build({
+    ...LFM2,
+    depth: 30,
+    attention: [2, 5, 9, 13, 17, 21, 24, 27],
+    width: 2048,
+    ffn: 10_752,
+    geometry: parseGeometry("32/8x64"),
+  }),
+} as const;
+
+const twins = Object.fromEntries(
+  Object.entries(lfm2).map(([name, layout]) => [`${name}-gqa`, allAttentionTwin(layout)]),
+);
+
+const others = {
+  "qwen3-0.6b": build({
+    vocab: 151_936,
+    width: 1024,
+    ffn: 3072,
+    depth: 28,
+    geometry: parseGeometry("16/8x128"),
+    attention: "all",
+  }),
+  "llama-3.2-1b": build({
+    vocab: 128_256,
+    width: 2048,
+    ffn: 8192,
+    depth: 16,
+    geometry: parseGeometry("32/8x64nt500000"),
+    attention: "all",
+  }),
+} as const;
+
+/** Every named layout. Names of published models carry their published shapes and exact parameter counts. */
+export const namedLayouts: Readonly<Record<string, Layout>> = { ...lfm2, ...twins, ...others };
+
+/** Names whose layouts were published as such (twins were not). */
+export const publishedNames: readonly string[] = [...Object.keys(lfm2), ...Object.keys(others)];

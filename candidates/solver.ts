@@ -1,0 +1,51 @@
+// Parameter matching: choose FFN widths so that a pattern of mixers meets a parameter budget. A convolution holds about
+// 1.6x the parameters of a GQA mixer at d=2048, so a fair comparison must let the FFN absorb the difference.
+import { parameterCount } from "./cost.ts";
+import { InvalidInputError } from "./errors.ts";
+import type { Layout } from "./layout.ts";
+import type { Mixer } from "./ops/registry.ts";
+
+export interface SolveOptions {
+  readonly vocab: number;
+  readonly width: number;
+  readonly mixers: readonly Mixer[];
+  /** Wanted parameter count of the whole model. */
+  readonly parameters: number;
+  /** FFN widths are multiples of this (32 keeps every matrix quantisable). */
+  readonly multiple?: number;
+  /** Largest relative error allowed. */
+  readonly tolerance?: number;
+}
+
+function withFfn(options: SolveOptions, widths: (layer: number) => number): Layout {
+  return {
+    vocab: options.vocab,
+    width: options.width,
+    layers: options.mixers.map((mixer, layer) => ({ mixer, ffn: { op: "swiglu", width: widths(layer) } })),
+  };
+}
+
+/**
+ * The layout nearest to the budget. One width for all layers where that is within the tolerance; otherwise the first layers
+ * get one step more. Throws InvalidInputError (`no-parameter-match`) when the budget cannot be met.
+ */
+export function solveFfnWidth(options: SolveOptions): Layout {
+  const { parameters, multiple = 32, tolerance = 0.01 } = options;
+  const depth = options.mixers.length;
+  const error = (layout: Layout): number => Math.abs(parameterCount(layout) - parameters) / parameters;
+  const smallest = parameterCount(withFfn(options, () => multiple));
+  const step = 3 * options.width * multiple;
+  const steps = Math.round((parameters - smallest) / step);
+  if (steps >= 0) {
+    const uniform = withFfn(options, () => multiple * (1 + Math.round(steps / depth)));
+    if (error(uniform) <= tolerance) return uniform;
+    const whole = Math.floor(steps / depth);
+    const split = withFfn(options, (layer) => multiple * (1 + whole + (layer < steps % depth ? 1 : 0)));
+    if (error(split) <= tolerance) return split;
+  }
+  throw new InvalidInputError(
+    "no-parameter-match",
+    `no FFN width (multiples of ${multiple}) brings ${depth} layers of width ${options.width} to within ${tolerance * 100}% of ` +
+      `${parameters} parameters; the smallest such model has ${smallest}`,
+  );
+}

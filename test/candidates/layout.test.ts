@@ -1,0 +1,151 @@
+import { describe, expect, it } from "vitest";
+import { parameterCount, staticCost } from "../../candidates/cost.ts";
+import { layoutId, parseLayout } from "../../candidates/layout.ts";
+import { namedLayouts } from "../../candidates/named.ts";
+import { formatNotation, parseNotation } from "../../candidates/notation.ts";
+import { solveFfnWidth } from "../../candidates/solver.ts";
+
+describe("named layouts", () => {
+  it.each([
+    ["lfm2-350m", 354_483_968],
+    ["lfm2-700m", 742_489_344],
+    ["lfm2-1.2b", 1_170_340_608],
+    ["lfm2-2.6b", 2_569_272_320],
+    ["qwen3-0.6b", 596_049_920],
+    ["llama-3.2-1b", 1_235_814_400],
+  ])("%s has its published %i parameters", (name, parameters) => {
+    expect(parameterCount(namedLayouts[name]!)).toBe(parameters);
+  });
+
+  it.each(["lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b"])("%s-gqa matches it within 1%%", (name) => {
+    const target = parameterCount(namedLayouts[name]!);
+    const twin = namedLayouts[`${name}-gqa`]!;
+    expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
+    expect(twin.layers.every((layer) => layer.mixer.op === "gqa")).toBe(true);
+  });
+});
+
+describe("notation", () => {
+  it.each(Object.entries(namedLayouts))("%s round-trips", (_name, layout) => {
+    expect(parseNotation(formatNotation(layout))).toEqual(layout);
+  });
+
+  it("writes lfm2-350m as one would say it", () => {
+    expect(formatNotation(namedLayouts["lfm2-350m"]!)).toBe(
+      "v65536 d1024 f4608 h16/8x64 : c3 c3 g c3 c3 g c3 c3 g c3 g c3 g c3 g c3",
+    );
+  });
+
+  it.each([
+    "v512 d64 f128 h4/2x16 : c2 g s32 g(2/1x32n) c8~96 s7(4/4x8nt10000)~32",
+    "v512 d64 f128 : c3",
+    "v300 d96 f100 h3/1x32t500000 : g g s1",
+  ])("%s round-trips as written", (text) => {
+    expect(formatNotation(parseNotation(text))).toBe(text);
+  });
+
+  it("expands groups, nested too", () => {
+    expect(formatNotation(parseNotation("v256 d64 f64 h2/1x32 : 2[c3 2[g] ] c5"))).toBe(
+      "v256 d64 f64 h2/1x32 : c3 g g c3 g g c5",
+    );
+  });
+
+  it.each([
+    ["c3 c3", "one colon"],
+    ["d64 f64 : x3", "not a layer"],
+    ["d64 f64 : g", "geometry"],
+    ["d64 : c3", "FFN width"],
+    ["f64 : c3", "model width"],
+    ["d64 f64 q9 : c3", "unknown header field"],
+    ["d64 d64 f64 : c3", "twice"],
+    ["d64 f64 : 2[c3", "misplaced|without"],
+    ["d64 f64 : c3]", "without"],
+    ["d64 f64 : 9999999[c3]", "more than 512"],
+    ["d64 f64 : c9", "kernel"],
+    ["d64 f64 h3/2x16 : g", "grouped"],
+    ["d64 f64 : ", "layers"],
+  ])("refuses %j in one line", (text, message) => {
+    expect(() => parseNotation(text)).toThrow(new RegExp(message));
+  });
+});
+
+describe("canonical id", () => {
+  it("is fixed: a change here breaks every stored id", () => {
+    expect(layoutId(namedLayouts["lfm2-350m"]!)).toMatchInlineSnapshot(`"l1-1edf836506f8d582"`);
+  });
+
+  it("does not depend on key order or on defaults being spelled out", () => {
+    const layout = parseNotation("v512 d64 f128 h4/2x16 : c3 g");
+    const shuffled = {
+      layers: [
+        { ffn: { width: 128, op: "swiglu" }, mixer: { kernel: 3, op: "conv" } },
+        { ffn: { op: "swiglu", width: 128 }, mixer: { headDim: 16, kvHeads: 2, heads: 4, op: "gqa" } },
+      ],
+      width: 64,
+      vocab: 512,
+    };
+    expect(layoutId(parseLayout(shuffled))).toBe(layoutId(layout));
+  });
+
+  it("tells neighbours apart", () => {
+    const texts = ["c3 g", "g c3", "c4 g", "c3 s64", "c3 g~96", "c3 g(4/1x16)", "c3 g(4/2x16n)"];
+    const ids = texts.map((text) => layoutId(parseNotation(`v512 d64 f128 h4/2x16 : ${text}`)));
+    expect(new Set(ids).size).toBe(texts.length);
+  });
+});
+
+describe("parameter solver", () => {
+  const mixers = (pattern: string) =>
+    parseNotation(`d512 f64 h8/2x64 : ${pattern}`).layers.map((l) => l.mixer);
+
+  it.each(["8[c3]", "8[g]", "c3 c3 g c3 c3 g c3 c3", "7[s128] g"])("matches %s within 1%%", (pattern) => {
+    const layout = solveFfnWidth({ vocab: 8192, width: 512, mixers: mixers(pattern), parameters: 20e6 });
+    expect(Math.abs(parameterCount(layout) - 20e6) / 20e6).toBeLessThan(0.01);
+  });
+
+  it("uses two widths where one is too coarse", () => {
+    const layout = solveFfnWidth({
+      vocab: 256,
+      width: 64,
+      mixers: mixers("16[c3]"),
+      parameters: 900_000,
+      tolerance: 0.01,
+    });
+    expect(new Set(layout.layers.map((layer) => layer.ffn.width)).size).toBe(2);
+    expect(Math.abs(parameterCount(layout) - 900_000) / 900_000).toBeLessThan(0.01);
+  });
+
+  it("says what the smallest model is when the budget is too small", () => {
+    expect(() =>
+      solveFfnWidth({ vocab: 8192, width: 512, mixers: mixers("8[c3]"), parameters: 1e6 }),
+    ).toThrow(/smallest such model/);
+  });
+});
+
+describe("static cost of lfm2-350m", () => {
+  const layout = namedLayouts["lfm2-350m"]!;
+
+  it("counts Q4_0 weights as llama-quantize would store them", () => {
+    const { weightBytes } = staticCost(layout, { context: 0, quantization: "q4_0" });
+    const embedding = (65_536 * 1024 * 210) / 256;
+    const rest = ((354_483_968 - 65_536 * 1024) * 18) / 32;
+    expect(weightBytes).toBeGreaterThan(embedding + rest);
+    expect(weightBytes).toBeLessThan((embedding + rest) * 1.002);
+  });
+
+  it("grows by the KV cache only: 6 layers x 2 x 8 x 64 x 2 bytes a token", () => {
+    const at = (context: number) => staticCost(layout, { context, quantization: "q4_0" });
+    expect(at(4096).kvBytes - at(1024).kvBytes).toBe(3072 * 6 * 2 * 8 * 64 * 2);
+    expect(at(4096).stateBytes).toBe(10 * 2 * 1024 * 4);
+    expect(at(4096).decodeBytes - at(1024).decodeBytes).toBe(3072 * 6 * 2 * 8 * 64 * 2);
+    expect(at(4096).residentBytes).toBe(at(0).weightBytes + at(4096).kvBytes + at(4096).stateBytes);
+  });
+
+  it("windows bound what attention reads", () => {
+    const windowed = parseNotation("v512 d64 f128 h4/2x16 : s32 c3");
+    const at = (context: number) => staticCost(windowed, { context, quantization: "f16" });
+    expect(at(1000).decodeFlops).toBe(at(32).decodeFlops);
+    expect(at(1000).kvBytes).toBe(2 * 2 * 16 * 32 * 2);
+    expect(at(16).kvBytes).toBe(2 * 2 * 16 * 16 * 2);
+  });
+});
