@@ -1,0 +1,205 @@
+// What a sweep may propose: a declared set of layouts (from YAML), how to draw from it, count it, and walk it.
+// A genome is the part of a layout that a strategy varies; `realize` turns it into a layout of the space or says why not.
+import { z } from "zod";
+import { InvalidInputError } from "./errors.ts";
+import { isAttention, type Layout, layoutProblem } from "./layout.ts";
+import { formatMixer, parseGeometry, parseMixer } from "./notation.ts";
+import type { Mixer } from "./ops/registry.ts";
+import { solveFfnWidth } from "./solver.ts";
+
+/** The random source every draw comes from; search/rng.ts implements it. */
+export interface Rng {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** Uniform whole number in [0, n). */
+  below(n: number): number;
+}
+
+const count = z.union([z.string().regex(/^\d+(\.\d+)?[KMB]$/), z.int().positive()]);
+const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)]);
+const range = z.strictObject({ min: z.int().min(0).optional(), max: z.int().min(0).optional() });
+
+export const spaceSchema = z.strictObject({
+  vocab: z.int().min(2).max(1_048_576).describe("Vocabulary of every candidate."),
+  width: oneOrMore(z.int().min(8).max(65_536)).describe("Model width d, or the widths to choose from."),
+  depth: oneOrMore(z.int().min(1).max(512)).describe("Number of layers, or the numbers to choose from."),
+  mixers: z
+    .array(z.string())
+    .min(1)
+    .describe("Mixers a layer may have: c<k> convolution, g attention, s<window> sliding-window attention."),
+  heads: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe(
+      "Attention geometries, heads/kvheads x headdim, e.g. 16/8x64. One is chosen for the whole model.",
+    ),
+  parameters: count
+    .optional()
+    .describe("Parameter budget (e.g. 350M): FFN widths are solved to meet it within 1%."),
+  ffn: oneOrMore(z.int().positive())
+    .optional()
+    .describe("FFN width, or widths to choose from, when not solved."),
+  ffnMultiple: z.int().min(1).default(32).describe("Solved FFN widths are multiples of this."),
+  attention: range.optional().describe("Fewest and most attention layers, of any kind."),
+  include: z.array(z.string()).optional().describe("Layouts proposed first: names or notations."),
+});
+export type SpaceConfig = z.infer<typeof spaceSchema>;
+
+export interface Genome {
+  readonly width: number;
+  readonly mixers: readonly Mixer[];
+  /** FFN width of all layers; absent where the space solves it from a parameter budget. */
+  readonly ffn?: number;
+}
+
+export type Realized =
+  | { readonly ok: true; readonly layout: Layout }
+  | { readonly ok: false; readonly reason: string };
+
+const many = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+/** Reads `350M`, `1.2B`, `40K` or a number. */
+export function parseCount(text: string | number): number {
+  if (typeof text === "number") return text;
+  const unit = { K: 1e3, M: 1e6, B: 1e9 }[text.at(-1) as "K" | "M" | "B"];
+  return Number(text.slice(0, -1)) * unit;
+}
+
+/** A declared space. Throws InvalidInputError (`bad-space`) when its parts contradict one another. */
+export class Space {
+  readonly widths: readonly number[];
+  readonly depths: readonly number[];
+  readonly ffns: readonly number[] | null;
+  /** The mixers a layer may have, once per attention geometry. */
+  readonly palettes: readonly (readonly Mixer[])[];
+  private readonly config: SpaceConfig;
+  private readonly budget: number | null;
+
+  constructor(config: SpaceConfig) {
+    this.config = config;
+    this.widths = many(config.width);
+    this.depths = many(config.depth);
+    if ((config.parameters === undefined) === (config.ffn === undefined)) {
+      throw new InvalidInputError(
+        "bad-space",
+        "a space needs either `parameters` (a budget) or `ffn` (widths), not both",
+      );
+    }
+    this.budget = config.parameters === undefined ? null : parseCount(config.parameters);
+    this.ffns = config.ffn === undefined ? null : many(config.ffn);
+    const geometries = config.heads?.map(parseGeometry) ?? [undefined];
+    this.palettes = geometries.map((geometry) => config.mixers.map((token) => parseMixer(token, geometry)));
+    const { min = 0, max = Number.POSITIVE_INFINITY } = config.attention ?? {};
+    const attends = config.mixers.some((token) => !token.startsWith("c"));
+    const convolves = config.mixers.some((token) => token.startsWith("c"));
+    if (min > max) throw new InvalidInputError("bad-space", `attention: min ${min} is above max ${max}`);
+    if (min > 0 && !attends) {
+      throw new InvalidInputError(
+        "bad-space",
+        `attention: min ${min} cannot be met without an attention mixer`,
+      );
+    }
+    if (min > Math.max(...this.depths) || (!convolves && max < Math.min(...this.depths))) {
+      throw new InvalidInputError("bad-space", "attention: no depth of the space can meet these bounds");
+    }
+  }
+
+  /** A layout of the space from a genome, or the reason why it is not one. */
+  realize(genome: Genome): Realized {
+    const refuse = (reason: string): Realized => ({ ok: false, reason });
+    if (!this.widths.includes(genome.width)) return refuse(`width ${genome.width} is not in the space`);
+    const depth = genome.mixers.length;
+    if (!this.depths.includes(depth)) return refuse(`depth ${depth} is not in the space`);
+    const tokens = genome.mixers.map((mixer) => formatMixer(mixer));
+    const allowed = this.palettes.map((palette) => new Set(palette.map((mixer) => formatMixer(mixer))));
+    if (!allowed.some((palette) => tokens.every((token) => palette.has(token)))) {
+      return refuse("its mixers are not all of one palette of the space");
+    }
+    const attention = genome.mixers.filter((mixer) => mixer.op !== "conv").length;
+    const { min = 0, max = Number.POSITIVE_INFINITY } = this.config.attention ?? {};
+    if (attention < min || attention > max)
+      return refuse(`${attention} attention layers are outside the bounds`);
+    const { vocab, ffnMultiple } = this.config;
+    const { width, mixers } = genome;
+    let layout: Layout;
+    if (this.budget !== null) {
+      try {
+        layout = solveFfnWidth({ vocab, width, mixers, parameters: this.budget, multiple: ffnMultiple });
+      } catch (error) {
+        if (error instanceof InvalidInputError) return refuse(error.message);
+        throw error;
+      }
+    } else {
+      const ffn = genome.ffn;
+      if (ffn === undefined || !this.ffns!.includes(ffn))
+        return refuse(`FFN width ${ffn} is not in the space`);
+      layout = {
+        vocab,
+        width,
+        layers: mixers.map((mixer) => ({ mixer, ffn: { op: "swiglu", width: ffn } })),
+      };
+    }
+    const problem = layoutProblem(layout);
+    return problem === null ? { ok: true, layout } : refuse(problem);
+  }
+
+  /** What a strategy varies in a layout of this space. */
+  genomeOf(layout: Layout): Genome {
+    const mixers = layout.layers.map((layer) => layer.mixer);
+    return this.ffns === null
+      ? { width: layout.width, mixers }
+      : { width: layout.width, mixers, ffn: layout.layers[0]!.ffn.width };
+  }
+
+  /**
+   * A draw: width, depth, palette and FFN width uniformly; then the number of attention layers uniformly within the bounds
+   * (drawing each layer alone would hardly ever try the extremes), their places and every mixer uniformly.
+   */
+  sampleGenome(rng: Rng): Genome {
+    const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
+    const width = pick(this.widths);
+    const palette = pick(this.palettes);
+    const attends = palette.filter((mixer) => mixer.op !== "conv");
+    const convolves = palette.filter((mixer) => mixer.op === "conv");
+    const { min = 0, max = Number.POSITIVE_INFINITY } = this.config.attention ?? {};
+    const most = (depth: number): number => (attends.length === 0 ? 0 : Math.min(depth, max));
+    const least = (depth: number): number => (convolves.length === 0 ? depth : min);
+    const depth = pick(this.depths.filter((d) => least(d) <= most(d)));
+    const attention = least(depth) + rng.below(most(depth) - least(depth) + 1);
+    const places = new Set<number>();
+    while (places.size < attention) places.add(rng.below(depth));
+    const mixers = Array.from({ length: depth }, (_, layer) =>
+      pick<Mixer>(places.has(layer) ? attends : convolves),
+    );
+    return this.ffns === null ? { width, mixers } : { width, mixers, ffn: pick(this.ffns) };
+  }
+
+  /** An upper bound of the number of genomes (constraints may exclude some). */
+  size(): number {
+    const perPalette = this.palettes.map((palette) =>
+      this.depths.reduce((sum, depth) => sum + palette.length ** depth, 0),
+    );
+    return this.widths.length * (this.ffns?.length ?? 1) * perPalette.reduce((sum, n) => sum + n, 0);
+  }
+
+  /** Every layout of the space, in a fixed order; duplicates (all-conv under two geometries) come once per palette. */
+  *enumerate(): Generator<Layout> {
+    for (const width of this.widths)
+      for (const palette of this.palettes)
+        for (const depth of this.depths)
+          for (const ffn of this.ffns ?? [undefined])
+            for (let index = 0; index < palette.length ** depth; index++) {
+              const mixers: Mixer[] = [];
+              for (let rest = index, layer = 0; layer < depth; layer++) {
+                mixers.push(palette[rest % palette.length]!);
+                rest = Math.floor(rest / palette.length);
+              }
+              const realized = this.realize(ffn === undefined ? { width, mixers } : { width, mixers, ffn });
+              if (realized.ok) yield realized.layout;
+            }
+  }
+}
+
+/** Attention layers of any kind: what the minimal-hybrid question counts. */
+export const attentionCount = (layout: Layout): number => layout.layers.filter(isAttention).length;

@@ -1,0 +1,77 @@
+// What a report is made from: plain data, read from the store by runner/, rendered by the pure functions beside this file.
+// It carries no keys, no host names and no file paths of a user.
+import type { Layout } from "../candidates/layout.ts";
+
+export interface ReportObjective {
+  readonly name: string;
+  readonly direction: "min" | "max";
+  readonly unit: string;
+}
+
+/** One metric of one trial, with the raw samples behind it (empty where the value is static). */
+export interface ReportMetric {
+  readonly value: number;
+  readonly unit: string;
+  readonly samples: readonly number[];
+  /** False where the spread was too wide (CV above the protocol's limit): shown, marked, not to be relied on. */
+  readonly stable: boolean;
+}
+
+export type TrialState = "complete" | "infeasible" | "failed" | "lost" | "proposed" | "running";
+
+export interface ReportTrial {
+  /** Position in the sweep, from 0. */
+  readonly number: number;
+  /** Canonical layout id. */
+  readonly id: string;
+  readonly notation: string;
+  readonly pattern: string;
+  readonly layout: Layout;
+  readonly parameters: number;
+  readonly state: TrialState;
+  /** Why a trial is infeasible or failed; null otherwise. */
+  readonly reason: string | null;
+  /** On the Pareto front of the sweep's objectives. */
+  readonly onFront: boolean;
+  /** Name of a published layout that this is, e.g. lfm2-350m. */
+  readonly published: string | null;
+  /** By metric name, e.g. `decode_tps@1024:phone`, `recall`. */
+  readonly metrics: Readonly<Record<string, ReportMetric>>;
+}
+
+export interface ReportDevice {
+  readonly name: string;
+  readonly transport: string;
+  readonly arch: string;
+  readonly cpu: string;
+  readonly isa: string;
+  readonly threads: number;
+  readonly memoryBytes: number;
+  /** Run under an emulator: its times say nothing about hardware. */
+  readonly emulated: boolean;
+  readonly agentSha256: string;
+}
+
+export interface ReportBudget {
+  readonly metric: string;
+  readonly max?: number;
+  readonly min?: number;
+}
+
+export interface ReportData {
+  readonly sweep: string;
+  readonly createdAt: string;
+  readonly edgefrontVersion: string;
+  readonly gitCommit: string | null;
+  readonly objectives: readonly ReportObjective[];
+  readonly budgets: readonly ReportBudget[];
+  /** The front's reference point, one value an objective, and hypervolume after each finished trial. */
+  readonly referencePoint: readonly number[] | null;
+  readonly hypervolume: readonly { readonly trial: number; readonly value: number }[];
+  readonly trials: readonly ReportTrial[];
+  readonly devices: readonly ReportDevice[];
+  /** The sweep's whole configuration as run. */
+  readonly configuration: unknown;
+  /** Node version, operating system, CPU of the coordinator, compiler of the agents. */
+  readonly environment: Readonly<Record<string, string>>;
+}
