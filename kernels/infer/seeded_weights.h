@@ -1,0 +1,54 @@
+// Weights made from a seed: element i of a tensor is a pure function of (seed, tensor name, i), so any part of any
+// tensor can be made anywhere, in any order. splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom
+// number generators" (OOPSLA 2014). The formula is part of the contract in kernels/README.md.
+#ifndef EDGEFRONT_INFER_SEEDED_WEIGHTS_H_
+#define EDGEFRONT_INFER_SEEDED_WEIGHTS_H_
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace edgefront {
+
+inline uint64_t SplitMix64(uint64_t z) {
+  z += 0x9E3779B97F4A7C15ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
+inline uint64_t Fnv1a64(std::string_view s) {
+  uint64_t h = 0xCBF29CE484222325ull;
+  for (unsigned char c : s) h = (h ^ c) * 0x100000001B3ull;
+  return h;
+}
+
+enum class WeightKind { kNorm, kConv, kMatrix };
+
+struct SeededTensor {
+  uint64_t base;
+  float offset, scale;
+
+  // fan_in: ne0 for a matrix, k for conv taps (also their ne0); unused for norms.
+  SeededTensor(uint64_t seed, std::string_view name, WeightKind kind, uint64_t fan_in)
+      : base(SplitMix64(seed) ^ Fnv1a64(name)),
+        offset(kind == WeightKind::kNorm ? 1.0f : 0.0f),
+        scale(kind == WeightKind::kNorm ? 0.1f : static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in)))) {}
+
+  float At(uint64_t i) const {
+    const float u = static_cast<float>(static_cast<int32_t>(SplitMix64(base + i) >> 40)) * 0x1p-23f - 1.0f;
+    return offset + scale * u;
+  }
+  // out[j] = element first + j, for j < n.
+  void Fill(float* out, uint64_t first, size_t n) const {
+    for (size_t j = 0; j < n; ++j) out[j] = At(first + j);
+  }
+};
+
+// The fixed token ids of a measurement: id(i) = splitmix64(i) mod vocab.
+inline uint32_t FixedToken(uint64_t i, uint32_t vocab) { return static_cast<uint32_t>(SplitMix64(i) % vocab); }
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_INFER_SEEDED_WEIGHTS_H_
