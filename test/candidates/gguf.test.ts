@@ -1,0 +1,103 @@
+// The plan is read back by a reader that is not ours (@huggingface/gguf).
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GGMLQuantizationType, gguf } from "@huggingface/gguf";
+import { afterAll, describe, expect, it } from "vitest";
+import { parameterCount } from "../../candidates/cost.ts";
+import { architectureOf, lower } from "../../candidates/gguf/lower.ts";
+import { namedLayouts } from "../../candidates/named.ts";
+import { parseNotation } from "../../candidates/notation.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "edgefront-gguf-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function readBack(plan: Buffer) {
+  const path = join(folder, "plan.gguf");
+  writeFileSync(path, plan);
+  return gguf(path, { allowLocalFile: true });
+}
+
+describe("architecture", () => {
+  it.each([
+    ["v512 d64 f128 h4/2x16 : c3 c3 g c3", "lfm2"],
+    ["v512 d64 f128 h4/2x16 : c3 g(4/1x16) g c3", "lfm2"],
+    ["v512 d64 f128 h4/2x16 : c3 s32 c3", "lfm2"],
+    ["v512 d64 f128 h4/2x16 : c3 s32 g", "edgefront"],
+    ["v512 d64 f128 h4/2x16 : c3 c4 g", "edgefront"],
+    ["v512 d64 f128 h4/2x16 : c3 g~96", "edgefront"],
+    ["v512 d64 f128 h4/2x32 : c3 g", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : c3 g", "edgefront"],
+    ["v512 d64 f128 : c3 c3", "edgefront"],
+    ["v512 d64 f128 h4/2x32 : g g", "qwen3"],
+    ["v512 d64 f128 h4/2x16n : g g", "llama"],
+    ["v512 d64 f128 h4/2x16 : g g(4/1x16)", "edgefront"],
+    ["v512 d64 f128 h4/2x16 : s32 s32", "edgefront"],
+  ])("%s is %s", (notation, architecture) => {
+    expect(architectureOf(parseNotation(notation))).toBe(architecture);
+  });
+});
+
+describe("plan", () => {
+  it("of lfm2-350m reads back with the published shape", async () => {
+    const { plan } = lower(namedLayouts["lfm2-350m"]!, { quantization: "q4_0", seed: 7, vocabulary: true });
+    const { metadata, tensorInfos } = await readBack(plan);
+    expect(metadata).toMatchObject({
+      version: 3,
+      "general.architecture": "lfm2",
+      "lfm2.block_count": 16,
+      "lfm2.embedding_length": 1024,
+      "lfm2.feed_forward_length": 4608,
+      "lfm2.attention.head_count": 16,
+      "lfm2.attention.head_count_kv": [0, 0, 8, 0, 0, 8, 0, 0, 8, 0, 8, 0, 8, 0, 8, 0],
+      "lfm2.shortconv.l_cache": 3,
+      "edgefront.weights.seed": 7n,
+    });
+    expect(metadata).toHaveProperty(["tokenizer.ggml.tokens", "length"], 65_536);
+    const counted = tensorInfos.reduce((sum, t) => sum + t.shape.reduce((p, n) => p * Number(n), 1), 0);
+    expect(counted).toBe(354_483_968);
+    const embedding = tensorInfos.find((tensor) => tensor.name === "token_embd.weight")!;
+    expect(embedding.dtype).toBe(GGMLQuantizationType.Q6_K);
+    const offsets = tensorInfos.map((tensor) => Number(tensor.offset));
+    expect(offsets.every((offset, i) => offset % 32 === 0 && (i === 0 || offset > offsets[i - 1]!))).toBe(
+      true,
+    );
+  });
+
+  it("of a mixed layout states every layer", async () => {
+    const layout = parseNotation("v300 d64 f96 h4/2x16 : c2 g(2/1x32nt10000) s40~33 c8");
+    const { plan, tensors } = lower(layout, { quantization: "q4_0" });
+    const { metadata } = await readBack(plan);
+    expect(metadata).toMatchObject({
+      "general.architecture": "edgefront",
+      "edgefront.layer.mixer": ["conv", "gqa", "swa", "conv"],
+      "edgefront.feed_forward_length": [96, 96, 33, 96],
+      "edgefront.attention.head_count": [0, 2, 4, 0],
+      "edgefront.attention.sliding_window": [0, 0, 40, 0],
+      "edgefront.attention.qk_norm": [false, false, true, false],
+      "edgefront.rope.freq_base": [1e6, 1e4, 1e6, 1e6],
+      "edgefront.shortconv.l_cache": [2, 0, 0, 8],
+      "tokenizer.ggml.model": "no_vocab",
+    });
+    // Rows of 33 elements do not divide into blocks of 32: that matrix stays F16 (type 1); its neighbours are Q4_0 (2).
+    expect(tensors.find((t) => t.name === "blk.2.ffn_down.weight")!.type).toBe(1);
+    expect(tensors.find((t) => t.name === "blk.2.ffn_up.weight")!.type).toBe(2);
+  });
+
+  it("has the same bytes every time, and other bytes for another seed", () => {
+    const layout = parseNotation("v512 d64 f128 h4/2x16 : c3 g");
+    const bytes = (seed: number) => lower(layout, { quantization: "q8_0", seed }).plan;
+    expect(bytes(1).equals(bytes(1))).toBe(true);
+    expect(bytes(1).equals(bytes(2))).toBe(false);
+  });
+
+  it.each(Object.entries(namedLayouts))(
+    "of %s is a few kilobytes and holds every parameter",
+    (_name, layout) => {
+      const { plan, tensors } = lower(layout, { quantization: "q4_0", seed: 1 });
+      expect(plan.length).toBeLessThan(40_000);
+      const counted = tensors.reduce((sum, t) => sum + t.shape.reduce((product, n) => product * n, 1), 0);
+      expect(counted).toBe(parameterCount(layout));
+    },
+  );
+});
