@@ -1,0 +1,65 @@
+// From what an agent measured to named metrics. Every metric keeps the samples it was made from.
+import { contextMetricName, contextMetrics, runMetricName, runMetrics } from "./metrics.ts";
+import type { MeasureResult } from "./protocol.ts";
+import { quantile, summarise } from "./statistics.ts";
+
+/** A metric of a trial, as it is stored and reported. */
+export interface Metric {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** One per repetition (per seed for scores). */
+  readonly samples: readonly number[];
+  /** False where the spread across repetitions is above the limit: kept and shown, marked as unstable. */
+  readonly stable: boolean;
+}
+
+/** Largest coefficient of variation across repetitions that still counts as a stable result. */
+export const STABLE_CV = 0.05;
+
+const metric = (name: string, unit: string, samples: readonly number[]): Metric => {
+  const { median, cv } = summarise(samples);
+  return { name, value: median, unit, samples, stable: cv <= STABLE_CV };
+};
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const quantileOf = (values: readonly number[], q: number): number =>
+  quantile(
+    [...values].sort((a, b) => a - b),
+    q,
+  );
+
+/**
+ * Metrics of one measurement on the device named `device`. Decode speed is (G-1) / (t_G - t_1) per repetition; the reported
+ * value is the median over repetitions. Call after the gates: counts and signs are taken as right here.
+ */
+export function deviceMetrics(result: MeasureResult, device: string): readonly Metric[] {
+  const perContext = result.contexts.flatMap(({ context, ttftMs, prefillMs, decodeMs }) => {
+    const make = (name: keyof typeof contextMetrics, samples: readonly number[]): Metric =>
+      metric(contextMetricName(name, context, device), contextMetrics[name].unit, samples);
+    return [
+      make("ttftMs", ttftMs),
+      make(
+        "prefillTokensPerSecond",
+        prefillMs.map((ms) => (context * 1000) / ms),
+      ),
+      make(
+        "decodeTokensPerSecond",
+        decodeMs.map((tokens) => (tokens.length * 1000) / sum(tokens)),
+      ),
+      make(
+        "decodeP50Ms",
+        decodeMs.map((tokens) => quantileOf(tokens, 0.5)),
+      ),
+      make(
+        "decodeP95Ms",
+        decodeMs.map((tokens) => quantileOf(tokens, 0.95)),
+      ),
+    ];
+  });
+  return [
+    ...perContext,
+    metric(runMetricName("peakBytes", device), runMetrics.peakBytes.unit, [result.memory.peakBytes]),
+    metric(runMetricName("loadMs", device), runMetrics.loadMs.unit, [result.loadMs]),
+  ];
+}

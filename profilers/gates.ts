@@ -1,0 +1,64 @@
+// Is a measurement believable? Counts as asked, physics respected. A result that fails is never scored.
+import type { MeasureRequest, MeasureResult } from "./protocol.ts";
+import { summarise } from "./statistics.ts";
+
+export interface GateInput {
+  readonly request: Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions">;
+  readonly result: MeasureResult;
+  readonly parameters: number;
+  /** Weight bytes the static model expects. */
+  readonly weightBytes: number;
+  /** Bytes touched for one decoded token, by context. */
+  readonly decodeBytes: (context: number) => number;
+  /** Measured on the device when it was probed; null while unknown. */
+  readonly readBandwidthGBs: number | null;
+}
+
+/** Caches hold smaller working sets, so that the bandwidth of main memory bounds only models well above them. */
+const BANDWIDTH_GATE_MIN_BYTES = 128 * 2 ** 20;
+/** Head-room for the error of the bandwidth measurement itself. */
+const BANDWIDTH_SLACK = 1.25;
+
+/** Reasons to reject a measurement; empty when it may be used. */
+export function gateViolations(input: GateInput): readonly string[] {
+  const { request, result } = input;
+  const violations: string[] = [];
+  const fail = (reason: string): void => {
+    violations.push(reason);
+  };
+  if (result.parameters !== input.parameters) {
+    fail(`the device ran a model of ${result.parameters} parameters, asked was ${input.parameters}`);
+  }
+  const asked = request.contexts ?? [];
+  const measured = result.contexts.map((entry) => entry.context);
+  if (asked.join() !== measured.join())
+    fail(`contexts ${measured.join()} came back, asked were ${asked.join()}`);
+  for (const { context, ttftMs, prefillMs, decodeMs } of result.contexts) {
+    const at = `at context ${context}`;
+    const repetitions = [ttftMs.length, prefillMs.length, decodeMs.length];
+    if (repetitions.some((n) => n !== request.repetitions))
+      fail(`${repetitions.join("/")} repetitions ${at}`);
+    const perToken = (request.decodeTokens ?? 0) - 1;
+    if (decodeMs.some((tokens) => tokens.length !== perToken)) fail(`wrong number of decoded tokens ${at}`);
+    const times = [...ttftMs, ...prefillMs, ...decodeMs.flat()];
+    if (times.some((ms) => !(ms > 0))) fail(`a time of zero or less ${at}`);
+    if (ttftMs.some((ms, i) => ms < (prefillMs[i] ?? 0)))
+      fail(`a first token before the end of its prefill ${at}`);
+    const bytes = input.decodeBytes(context);
+    if (input.readBandwidthGBs !== null && bytes > BANDWIDTH_GATE_MIN_BYTES && decodeMs.flat().length > 0) {
+      const gigabytesPerSecond = bytes / 1e6 / summarise(decodeMs.flat()).median;
+      if (gigabytesPerSecond > input.readBandwidthGBs * BANDWIDTH_SLACK) {
+        fail(
+          `decode ${at} would read ${gigabytesPerSecond.toFixed(1)} GB/s, above the ${input.readBandwidthGBs.toFixed(1)} GB/s ` +
+            "measured on the device",
+        );
+      }
+    }
+  }
+  if (result.memory.peakBytes + result.memory.swapBytes < input.weightBytes) {
+    fail(
+      `peak memory of ${result.memory.peakBytes} bytes is below the ${input.weightBytes} bytes of the weights`,
+    );
+  }
+  return violations;
+}

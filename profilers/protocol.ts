@@ -1,0 +1,278 @@
+// The agent protocol, version 1, as TypeScript sees it: one zod schema for every line an agent may say, and the shapes of the
+// requests. A device is not trusted: nothing it says is used before it has passed through here. Contract: kernels/README.md.
+// Framing, ids in flight and timeouts are left to runner/agent/session.ts.
+import { z } from "zod";
+
+export const PROTOCOL_VERSION = 1;
+/** Longest answer line accepted from an agent, and longest request line an agent accepts, in bytes. */
+export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+export const JOB_ID = /^[a-z0-9-]{1,32}$/;
+
+const count = z.number().int().nonnegative();
+const rate = z.number().nonnegative();
+const milliseconds = z.number().nonnegative();
+/** Text from a device: bounded, and without control characters, so that it can be shown on a terminal. */
+const text = z
+  .string()
+  .max(4096)
+  .transform((s) => sanitise(s));
+const hex = z
+  .string()
+  .max(128)
+  .regex(/^[0-9a-f]+$/);
+const jobId = z.string().regex(JOB_ID);
+
+/** Control characters (C0, DEL, C1), bidirectional overrides and line separators become `?`. */
+export function sanitise(s: string): string {
+  return s.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
+}
+
+export const ERROR_CODES = [
+  "bad-request",
+  "bad-model",
+  "unsupported",
+  "out-of-memory",
+  "crashed",
+  "timeout",
+  "cancelled",
+  "io",
+  "diverged",
+  "internal",
+] as const;
+export type AgentErrorCode = (typeof ERROR_CODES)[number];
+
+export const helloSchema = z.object({
+  v: z.literal(PROTOCOL_VERSION),
+  type: z.literal("hello"),
+  agent: z.literal("edgefront-agent"),
+  version: text,
+  arch: z.enum(["x86_64", "aarch64"]),
+  pid: count,
+});
+export const heartbeatSchema = z.object({
+  v: z.literal(PROTOCOL_VERSION),
+  type: z.literal("heartbeat"),
+  uptimeMs: milliseconds,
+  job: jobId.nullable(),
+});
+const answer = { v: z.literal(PROTOCOL_VERSION), id: jobId };
+/** Everything an agent may say; `result` and `progress` are narrowed by the request they answer. */
+export const agentLineSchema = z.discriminatedUnion("type", [
+  helloSchema,
+  heartbeatSchema,
+  z.object({ ...answer, type: z.literal("progress"), progress: z.record(z.string(), z.unknown()) }),
+  z.object({ ...answer, type: z.literal("result"), result: z.record(z.string(), z.unknown()) }),
+  z.object({
+    v: z.literal(PROTOCOL_VERSION),
+    /** null where the request was too broken to carry an id. */
+    id: jobId.nullable(),
+    type: z.literal("error"),
+    error: z.object({
+      code: z.enum(ERROR_CODES),
+      message: text,
+      signal: z
+        .string()
+        .regex(/^SIG[A-Z0-9+]{1,12}$/)
+        .optional(),
+    }),
+  }),
+]);
+export type AgentLine = z.infer<typeof agentLineSchema>;
+export type Hello = z.infer<typeof helloSchema>;
+
+// ---- results -------------------------------------------------------------------------------------------------------------
+
+export const probeResultSchema = z.object({
+  arch: z.enum(["x86_64", "aarch64"]),
+  os: text,
+  kernel: text,
+  hostname: z.null(),
+  bootId: text,
+  pageBytes: count,
+  cpuModel: text,
+  cores: count,
+  allowedCpus: z.array(count).max(4096),
+  isas: z.array(text).max(64),
+  isa: text,
+  features: z.array(text).max(512),
+  memoryBytes: count,
+  availableBytes: count,
+  swapBytes: count,
+  loadAverage: rate,
+  emulated: z.boolean(),
+  temperatureC: z.number().nullable(),
+  frequencyMhz: rate.nullable(),
+  readBandwidthGBs: rate,
+  int8Gops: rate,
+  fp32Gflops: rate,
+  libc: text,
+  compiler: text,
+});
+export type ProbeResult = z.infer<typeof probeResultSchema>;
+
+const planSchema = z.object({
+  weightBytes: count,
+  cacheBytes: count,
+  activationBytes: count,
+  overheadBytes: count,
+  predictedPeakBytes: count,
+});
+export const measureResultSchema = z.object({
+  isa: text,
+  threads: count,
+  affinity: z.array(z.number().int().min(-1)).max(4096),
+  architecture: text,
+  parameters: count,
+  weightsFrom: z.enum(["seed", "file"]),
+  modelSha256: hex,
+  plan: planSchema,
+  loadMs: milliseconds,
+  firstTokenMs: milliseconds,
+  contexts: z
+    .array(
+      z.object({
+        context: count,
+        warmups: count,
+        stable: z.boolean(),
+        ttftMs: z.array(milliseconds),
+        prefillMs: z.array(milliseconds),
+        /** Per repetition, the time of each decoded token after the first. */
+        decodeMs: z.array(z.array(milliseconds)),
+      }),
+    )
+    .max(256),
+  memory: z.object({ peakBytes: count, anonBytes: count, fileBytes: count, swapBytes: count }),
+  outputHash: hex,
+  frequencyMhz: rate.nullable(),
+  temperatureC: z.number().nullable(),
+});
+export type MeasureResult = z.infer<typeof measureResultSchema>;
+
+export const verifyResultSchema = z.object({
+  isa: text,
+  vocab: count,
+  positions: z.array(count),
+  /** Base64 of little-endian float32, positions x vocab; empty when no logits were asked for. */
+  logits: z.string().max(MAX_ANSWER_BYTES),
+  checks: z
+    .array(
+      z.object({
+        name: z.enum(["chunking", "prefill-decode", "scalar-twin"]),
+        maxRelativeError: z.number().nonnegative().nullable(),
+        tolerance: z.number().nonnegative(),
+        pass: z.boolean(),
+      }),
+    )
+    .max(16),
+});
+export type VerifyResult = z.infer<typeof verifyResultSchema>;
+
+export const materializeResultSchema = z.object({ bytes: count, sha256: hex });
+export type MaterializeResult = z.infer<typeof materializeResultSchema>;
+
+export const trainResultSchema = z.object({
+  steps: count,
+  trainLoss: z.array(z.tuple([count, z.number()])).max(1_000_000),
+  validation: z.object({ loss: z.number(), accuracy: z.number().min(0).max(1), tokens: count }),
+  tokensPerSecond: rate,
+  seconds: rate,
+  parameters: count,
+  isa: text,
+  threads: count,
+  weightsHash: hex,
+});
+export type TrainResult = z.infer<typeof trainResultSchema>;
+
+// ---- progress ------------------------------------------------------------------------------------------------------------
+
+export const measureProgressSchema = z.object({
+  phase: z.enum(["load", "warmup", "measure"]),
+  context: count,
+  repetition: count,
+});
+export const trainProgressSchema = z.object({
+  step: count,
+  steps: count,
+  loss: z.number(),
+  tokensPerSecond: rate,
+});
+const anyProgress = z.record(z.string(), z.unknown());
+
+// ---- requests ------------------------------------------------------------------------------------------------------------
+
+/** A model in a request: the plan itself (base64 GGUF, weights from its seed) or a file on the device. */
+export type ModelRef = { readonly plan: string } | { readonly path: string };
+
+interface CommonOptions {
+  /** 0 = one per core the process may use. */
+  readonly threads?: number;
+  readonly isa?: string;
+}
+export interface MeasureRequest extends CommonOptions {
+  readonly model: ModelRef;
+  readonly contexts?: readonly number[];
+  readonly decodeTokens?: number;
+  readonly repetitions?: number;
+  readonly warmup?: { readonly max: number; readonly tolerance: number };
+  readonly chunk?: number;
+  readonly kv?: "f16" | "q8_0";
+  readonly batch?: 1;
+}
+export interface VerifyRequest extends CommonOptions {
+  readonly model: ModelRef;
+  readonly tokens: readonly number[];
+  readonly chunk?: number;
+  /** How many of the tokens are prefilled; the rest are decoded one by one. Default: all. */
+  readonly prefill?: number;
+  readonly logits?: "all" | "last" | "none";
+  readonly checks?: boolean;
+  readonly kv?: "f16" | "q8_0";
+}
+export interface MaterializeRequest extends CommonOptions {
+  readonly model: ModelRef;
+  readonly out: string;
+}
+export interface TrainRequest extends CommonOptions {
+  readonly model: ModelRef;
+  readonly seed: number;
+  readonly data: {
+    readonly kind: "examples" | "stream";
+    readonly train: string;
+    readonly validation: string;
+    readonly length: number;
+  };
+  readonly steps: number;
+  readonly batch: number;
+  readonly optimizer?: {
+    readonly learningRate?: number;
+    readonly minLearningRate?: number;
+    readonly warmupSteps?: number;
+    readonly beta1?: number;
+    readonly beta2?: number;
+    readonly epsilon?: number;
+    readonly weightDecay?: number;
+    readonly clip?: number;
+  };
+  readonly evalBatches?: number;
+  readonly reportEvery?: number;
+}
+
+/** The jobs of an agent, each with the schema of its result and of its progress. */
+export const JOBS = {
+  probe: { result: probeResultSchema, progress: anyProgress },
+  measure: { result: measureResultSchema, progress: measureProgressSchema },
+  verify: { result: verifyResultSchema, progress: anyProgress },
+  materialize: { result: materializeResultSchema, progress: anyProgress },
+  train: { result: trainResultSchema, progress: trainProgressSchema },
+} as const;
+export type JobType = keyof typeof JOBS;
+export type JobResult<T extends JobType> = z.infer<(typeof JOBS)[T]["result"]>;
+export type JobProgress<T extends JobType> = z.infer<(typeof JOBS)[T]["progress"]>;
+export interface JobRequests {
+  readonly probe: CommonOptions;
+  readonly measure: MeasureRequest;
+  readonly verify: VerifyRequest;
+  readonly materialize: MaterializeRequest;
+  readonly train: TrainRequest;
+}

@@ -1,0 +1,37 @@
+// Summaries of raw samples. Medians and quantiles, never means of skewed timings; the samples themselves are kept elsewhere.
+
+export interface Summary {
+  readonly n: number;
+  readonly median: number;
+  readonly p10: number;
+  readonly p90: number;
+  readonly min: number;
+  readonly max: number;
+  /** Coefficient of variation, sd / mean; 0 for a single sample. */
+  readonly cv: number;
+}
+
+/** Quantile q in [0, 1] by linear interpolation between order statistics (Hyndman and Fan type 7). */
+export function quantile(sorted: readonly number[], q: number): number {
+  if (sorted.length === 0) throw new RangeError("quantile of no samples");
+  const position = (sorted.length - 1) * q;
+  const below = Math.floor(position);
+  const low = sorted[below]!;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
+  return low + (high - low) * (position - below);
+}
+
+export function summarise(samples: readonly number[]): Summary {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const mean = sorted.reduce((sum, x) => sum + x, 0) / sorted.length;
+  const variance = sorted.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, sorted.length - 1);
+  return {
+    n: sorted.length,
+    median: quantile(sorted, 0.5),
+    p10: quantile(sorted, 0.1),
+    p90: quantile(sorted, 0.9),
+    min: quantile(sorted, 0),
+    max: quantile(sorted, 1),
+    cv: mean === 0 ? 0 : Math.sqrt(variance) / mean,
+  };
+}
