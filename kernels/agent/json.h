@@ -1,0 +1,89 @@
+// A small strict JSON reader and writer for the agent protocol. Reads RFC 8259 and nothing more: valid UTF-8, no duplicate keys'
+// magic (the last one wins), depth and node counts capped so that hostile input costs little. Writes one line, never NaN.
+#ifndef EDGEFRONT_AGENT_JSON_H_
+#define EDGEFRONT_AGENT_JSON_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace edgefront {
+
+// A parsed value. Objects keep their order; look-ups are linear, requests are small.
+class Json {
+ public:
+  enum class Type : uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
+
+  static constexpr int kMaxDepth = 32;
+  static constexpr size_t kMaxNodes = size_t{1} << 22;
+
+  // Parses a whole text. On failure returns false and says why, with the byte offset, in `error`.
+  static bool Parse(std::string_view text, Json* out, std::string* error);
+
+  Type type() const { return type_; }
+  bool is_null() const { return type_ == Type::kNull; }
+  bool is_bool() const { return type_ == Type::kBool; }
+  bool is_number() const { return type_ == Type::kNumber; }
+  bool is_string() const { return type_ == Type::kString; }
+  bool is_array() const { return type_ == Type::kArray; }
+  bool is_object() const { return type_ == Type::kObject; }
+
+  bool boolean() const { return boolean_; }
+  double number() const { return number_; }
+  const std::string& string() const { return string_; }
+  const std::vector<Json>& items() const { return items_; }
+  // Keys of an object, in step with items().
+  const std::vector<std::string>& keys() const { return keys_; }
+  // The member of an object, or nullptr.
+  const Json* Find(std::string_view key) const;
+
+ private:
+  friend class JsonParser;
+  Type type_ = Type::kNull;
+  bool boolean_ = false;
+  double number_ = 0;
+  std::string string_;
+  std::vector<Json> items_;
+  std::vector<std::string> keys_;
+};
+
+// Writes JSON text. Commas are put in by themselves; the caller keeps Begin and End balanced.
+class JsonWriter {
+ public:
+  JsonWriter& BeginObject() { return Open('{'); }
+  JsonWriter& EndObject() { return Close('}'); }
+  JsonWriter& BeginArray() { return Open('['); }
+  JsonWriter& EndArray() { return Close(']'); }
+  JsonWriter& Key(std::string_view key);
+  // Bytes that are not UTF-8 become U+FFFD.
+  JsonWriter& String(std::string_view value);
+  // The shortest digits that read back as the same double; NaN and infinities become null.
+  JsonWriter& Number(double value);
+  JsonWriter& Integer(int64_t value);
+  JsonWriter& Unsigned(uint64_t value);
+  JsonWriter& Bool(bool value);
+  JsonWriter& Null();
+  // Text that is JSON already.
+  JsonWriter& Raw(std::string_view json);
+
+  const std::string& text() const { return text_; }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  JsonWriter& Open(char c);
+  JsonWriter& Close(char c);
+  void Separate();
+  std::string text_;
+  bool needs_comma_ = false;
+};
+
+// Strict base64 (RFC 4648, with padding, no white space). Returns false on anything else.
+bool DecodeBase64(std::string_view text, std::vector<uint8_t>* out);
+std::string EncodeBase64(const uint8_t* bytes, size_t size);
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_AGENT_JSON_H_

@@ -1,0 +1,50 @@
+// What this machine says of itself: processor, memory, kernel, sensors, read from /proc and /sys. Everything degrades to "unknown"
+// where a phone forbids the file. Rates are measured in rates.cc.
+#ifndef EDGEFRONT_AGENT_MACHINE_H_
+#define EDGEFRONT_AGENT_MACHINE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace edgefront {
+
+struct Memory {
+  uint64_t total_bytes = 0;
+  uint64_t available_bytes = 0;
+  uint64_t swap_bytes = 0;
+};
+Memory ReadMemory();
+
+// Memory of this process in bytes: highest resident set so far, and the present one split by kind.
+struct ProcessMemory {
+  uint64_t peak_bytes = 0;  // VmHWM; not ru_maxrss, which survives exec and so reports the launcher's peak
+  uint64_t anon_bytes = 0;
+  uint64_t file_bytes = 0;
+  uint64_t swap_bytes = 0;
+};
+ProcessMemory ReadProcessMemory();
+
+// Processes killed for want of memory since boot, here or in this control group; 0 where the kernel does not say.
+int64_t CountOomKills();
+
+std::string CpuModel();
+std::string BootId();
+double LoadAverage();
+// Hottest plausible thermal zone or hwmon sensor of the processor.
+std::optional<double> TemperatureC();
+// Mean current frequency of the allowed CPUs.
+std::optional<double> FrequencyMhz();
+
+// The user-mode emulator this runs under as its launcher says ($EDGEFRONT_EMULATOR, from a fixed list), or nullptr.
+const char* Emulator();
+// True under an emulator, also one nobody declared.
+bool IsEmulated();
+
+// Monotonic time.
+double NowMs();
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_AGENT_MACHINE_H_

@@ -1,0 +1,16 @@
+// edgefront-agent: `serve` answers requests, `child` (started by serve) runs one job.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/serve.h"
+
+int main(int argc, char** argv) {
+  const char* verb = argc == 2 ? argv[1] : "";
+  if (strcmp(verb, "serve") == 0) return edgefront::Serve();
+  // No destructors: the memory of a job goes back with the process.
+  if (strcmp(verb, "child") == 0) _exit(edgefront::RunChild());
+  if (strcmp(verb, "--version") == 0) return printf("edgefront-agent %s %s\n", edgefront::kAgentVersion, edgefront::kArchitecture) < 0;
+  fprintf(stderr, "usage: edgefront-agent serve\n");
+  return 2;
+}

@@ -1,0 +1,215 @@
+// The measure job: load, warm up until two repetitions in a row agree, then time prefill and every decoded token. All raw samples are
+// reported; medians and intervals are the coordinator's business.
+#include <cmath>
+#include <optional>
+
+#include "agent/jobs.h"
+#include "agent/machine.h"
+#include "agent/sha256.h"
+#include "infer/seeded_weights.h"
+
+namespace edgefront {
+namespace {
+
+struct MeasureOptions {
+  std::vector<int64_t> contexts;
+  int64_t decode_tokens, repetitions, max_warmups;
+  double tolerance;
+};
+
+struct Repetition {
+  double ttft_ms = 0, prefill_ms = 0;
+  std::vector<double> decode_ms;   // of each token after the first
+  std::vector<uint32_t> tokens;    // greedy
+
+  double decode_total() const {
+    double sum = 0;
+    for (double ms : decode_ms) sum += ms;
+    return sum;
+  }
+};
+
+struct ContextSamples {
+  int64_t context = 0;
+  int warmups = 0;
+  bool stable = false;
+  std::vector<Repetition> repetitions;
+};
+
+Result<MeasureOptions> ReadMeasureOptions(const Json& request) {
+  Fields fields(&request);
+  MeasureOptions options;
+  options.contexts = fields.Integers("contexts", {1024}, 1, 1 << 20, 64);
+  options.decode_tokens = fields.Integer("decodeTokens", 32, 2, 1 << 16);
+  options.repetitions = fields.Integer("repetitions", 5, 1, 1000);
+  Fields warmup(fields.Member("warmup"));
+  options.max_warmups = warmup.Integer("max", 4, 0, 100);
+  options.tolerance = warmup.Real("tolerance", 0.03, 0, 1);
+  if (!fields.status().ok()) return fields.status();
+  if (!warmup.status().ok()) return warmup.status();
+  return options;
+}
+
+// One repetition: empty cache, prefill, first token (TTFT), then one token after another.
+Result<Repetition> RunRepetition(Session* session, const std::vector<uint32_t>& prompt, int64_t decode_tokens) {
+  Repetition repetition;
+  repetition.decode_ms.reserve(static_cast<size_t>(decode_tokens));
+  repetition.tokens.reserve(static_cast<size_t>(decode_tokens));
+  session->Reset();
+  const double start = NowMs();
+  EDGEFRONT_RETURN_IF_ERROR(session->Prefill(prompt));
+  repetition.prefill_ms = NowMs() - start;
+  uint32_t token = session->ArgMax();
+  double last = NowMs();
+  repetition.ttft_ms = last - start;
+  repetition.tokens.push_back(token);
+  for (int64_t i = 1; i < decode_tokens; ++i) {
+    EDGEFRONT_RETURN_IF_ERROR(session->Decode(token));
+    token = session->ArgMax();
+    const double now = NowMs();
+    repetition.decode_ms.push_back(now - last);
+    repetition.tokens.push_back(token);
+    last = now;
+  }
+  return repetition;
+}
+
+bool Agree(double a, double b, double tolerance) { return std::abs(a - b) <= tolerance * std::min(a, b); }
+
+void ReportProgress(Reporter* reporter, const char* phase, int64_t context, int64_t repetition) {
+  JsonWriter json;
+  json.BeginObject().Key("phase").String(phase).Key("context").Integer(context);
+  json.Key("repetition").Integer(repetition).EndObject();
+  reporter->Progress(json);
+}
+
+Result<ContextSamples> MeasureContext(Session* session, const MeasureOptions& options, int64_t context, uint32_t vocab,
+                                      Reporter* reporter, double* first_token_clock) {
+  std::vector<uint32_t> prompt(static_cast<size_t>(context));
+  for (size_t i = 0; i < prompt.size(); ++i) prompt[i] = FixedToken(i, vocab);
+  ContextSamples samples;
+  samples.context = context;
+  auto run = [&]() -> Result<Repetition> {
+    const double start = NowMs();
+    Result<Repetition> repetition = RunRepetition(session, prompt, options.decode_tokens);
+    if (repetition.ok() && *first_token_clock == 0) *first_token_clock = start + repetition->ttft_ms;
+    return repetition;
+  };
+  std::optional<Repetition> previous;
+  while (samples.warmups < options.max_warmups && !samples.stable) {
+    ReportProgress(reporter, "warmup", context, samples.warmups);
+    Result<Repetition> now = run();
+    if (!now.ok()) return now.status();
+    ++samples.warmups;
+    samples.stable = previous && Agree(previous->prefill_ms, now->prefill_ms, options.tolerance) &&
+                     Agree(previous->decode_total(), now->decode_total(), options.tolerance);
+    previous = std::move(*now);
+  }
+  for (int64_t i = 0; i < options.repetitions; ++i) {
+    ReportProgress(reporter, "measure", context, i);
+    Result<Repetition> now = run();
+    if (!now.ok()) return now.status();
+    samples.repetitions.push_back(std::move(*now));
+  }
+  return samples;
+}
+
+void WriteContext(const ContextSamples& samples, JsonWriter* json) {
+  json->BeginObject().Key("context").Integer(samples.context).Key("warmups").Integer(samples.warmups);
+  json->Key("stable").Bool(samples.stable).Key("ttftMs").BeginArray();
+  for (const Repetition& r : samples.repetitions) json->Number(r.ttft_ms);
+  json->EndArray().Key("prefillMs").BeginArray();
+  for (const Repetition& r : samples.repetitions) json->Number(r.prefill_ms);
+  json->EndArray().Key("decodeMs").BeginArray();
+  for (const Repetition& r : samples.repetitions) {
+    json->BeginArray();
+    for (double ms : r.decode_ms) json->Number(ms);
+    json->EndArray();
+  }
+  json->EndArray().EndObject();
+}
+
+void WriteOptional(const char* key, std::optional<double> value, JsonWriter* json) {
+  json->Key(key);
+  if (value) {
+    json->Number(*value);
+  } else {
+    json->Null();
+  }
+}
+
+}  // namespace
+
+Status RunMeasure(const Json& request, Reporter* reporter) {
+  Result<MeasureOptions> measure = ReadMeasureOptions(request);
+  if (!measure.ok()) return measure.status();
+  Result<SessionOptions> options = ReadSessionOptions(request);
+  if (!options.ok()) return options.status();
+  int64_t longest = 0;
+  for (int64_t context : measure->contexts) longest = std::max(longest, context);
+  options->max_context = static_cast<uint32_t>(longest + measure->decode_tokens);
+  Result<ModelSource> source = ModelSource::From(request);
+  if (!source.ok()) return source.status();
+  Result<GgufFile> header = source->Header();
+  if (!header.ok()) return header.status();
+  Result<MemoryPlan> plan = PlanMemory(*header, *options);
+  if (!plan.ok()) return plan.status();
+  EDGEFRONT_RETURN_IF_ERROR(CheckFits(*plan));
+  // The head of a file was read for its header; it is no part of what running the model costs.
+  if (!source->path.empty()) {
+    *header = GgufFile();
+    source->bytes = std::vector<uint8_t>();
+  }
+
+  ReportProgress(reporter, "load", 0, 0);
+  const double load_start = NowMs();
+  Result<std::shared_ptr<const Model>> model = source->Load(options->threads);
+  if (!model.ok()) return model.status();
+  Result<std::unique_ptr<Session>> created = Session::Create(*model, *options);
+  if (!created.ok()) return created.status();
+  Session* session = created->get();
+  const double load_ms = NowMs() - load_start;
+  const ModelSpec& spec = (*model)->spec();
+
+  double first_token_clock = 0;
+  std::vector<ContextSamples> contexts;
+  for (int64_t context : measure->contexts) {
+    Result<ContextSamples> samples = MeasureContext(session, *measure, context, spec.vocab, reporter, &first_token_clock);
+    if (!samples.ok()) return samples.status();
+    contexts.push_back(std::move(*samples));
+  }
+  const ProcessMemory memory = ReadProcessMemory();
+  Sha256 output;
+  for (const ContextSamples& samples : contexts) {
+    const std::vector<uint32_t>& tokens = samples.repetitions.front().tokens;
+    output.Update(tokens.data(), tokens.size() * sizeof(uint32_t));
+  }
+  Result<std::string> model_hash = source->Sha256();
+  if (!model_hash.ok()) return model_hash.status();
+
+  JsonWriter json;
+  json.BeginObject().Key("isa").String(IsaName(session->isa())).Key("threads").Integer(session->threads());
+  json.Key("affinity").BeginArray();
+  for (int cpu : session->Affinity()) json.Integer(cpu);
+  json.EndArray().Key("architecture").String(spec.architecture).Key("parameters").Unsigned(spec.Parameters());
+  json.Key("weightsFrom").String((*model)->seeded() ? "seed" : "file").Key("modelSha256").String(*model_hash);
+  const MemoryPlan& planned = session->plan();
+  json.Key("plan").BeginObject().Key("weightBytes").Unsigned(planned.weight_bytes);
+  json.Key("cacheBytes").Unsigned(planned.cache_bytes).Key("activationBytes").Unsigned(planned.activation_bytes);
+  json.Key("overheadBytes").Unsigned(planned.overhead_bytes);
+  json.Key("predictedPeakBytes").Unsigned(planned.predicted_peak_bytes).EndObject();
+  json.Key("loadMs").Number(load_ms).Key("firstTokenMs").Number(first_token_clock - load_start);
+  json.Key("contexts").BeginArray();
+  for (const ContextSamples& samples : contexts) WriteContext(samples, &json);
+  json.EndArray().Key("memory").BeginObject().Key("peakBytes").Unsigned(memory.peak_bytes);
+  json.Key("anonBytes").Unsigned(memory.anon_bytes).Key("fileBytes").Unsigned(memory.file_bytes);
+  json.Key("swapBytes").Unsigned(memory.swap_bytes).EndObject();
+  json.Key("outputHash").String(output.Finish());
+  WriteOptional("frequencyMhz", FrequencyMhz(), &json);
+  WriteOptional("temperatureC", TemperatureC(), &json);
+  json.EndObject();
+  reporter->Result(json);
+  return Status::Ok();
+}
+
+}  // namespace edgefront

@@ -1,0 +1,226 @@
+// The serve loop: one poll over stdin, stdout and the child's three pipes. It never blocks on a slow reader and never trusts a line:
+// too long, not JSON, or not a request each get an error answer and cost no more than their bytes.
+#include "agent/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/job_process.h"
+#include "agent/json.h"
+#include "agent/machine.h"
+
+namespace edgefront {
+
+bool IsJobId(const char* text, unsigned long size) {
+  if (size < 1 || size > 32) return false;
+  return std::all_of(text, text + size,
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+namespace {
+
+constexpr size_t kMaxRequestBytes = size_t{64} << 20;
+constexpr size_t kMaxPendingOutput = size_t{32} << 20;
+constexpr double kHeartbeatMs = 5000;
+constexpr double kMemorySampleMs = 1000;
+constexpr double kReapPollMs = 2;
+
+class Server {
+ public:
+  int Run() {
+    signal(SIGPIPE, SIG_IGN);
+    // Never on a terminal: the shell that started us shares that description.
+    if (!isatty(1)) fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
+    if (!isatty(0)) fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_NONBLOCK);
+    start_ms_ = NowMs();
+    next_heartbeat_ = start_ms_ + kHeartbeatMs;
+    SayHello();
+    while (!input_ended_ && !output_broken_) Step();
+    job_.reset();  // kills the child
+    return output_broken_ ? 1 : 0;
+  }
+
+ private:
+  void Step() {
+    pollfd fds[5];
+    int n = 0;
+    auto watch = [&](int fd, short events) {
+      if (fd < 0) return -1;
+      fds[n] = {fd, events, 0};
+      return n++;
+    };
+    const int in = watch(0, POLLIN);
+    // With nothing to write, 1 is still watched: a reader that went away shows as POLLERR.
+    const int out = watch(1, output_.empty() ? 0 : POLLOUT);
+    const bool room = output_.size() < kMaxPendingOutput;
+    const int job_in = job_ ? watch(job_->stdin_fd(), POLLOUT) : -1;
+    const int job_out = job_ && room ? watch(job_->stdout_fd(), POLLIN) : -1;
+    const int job_err = job_ ? watch(job_->stderr_fd(), POLLIN) : -1;
+
+    const double now = NowMs();
+    double wake = next_heartbeat_;
+    if (job_) {
+      wake = std::min({wake, next_memory_sample_, deadline_ms_ > 0 ? deadline_ms_ : wake});
+      if (job_->stdout_fd() < 0) wake = std::min(wake, now + kReapPollMs);
+    }
+    if (poll(fds, static_cast<nfds_t>(n), std::max(0, static_cast<int>(wake - now + 0.999))) < 0 && errno != EINTR) {
+      output_broken_ = true;
+      return;
+    }
+    auto ready = [&](int index) { return index >= 0 && fds[index].revents != 0; };
+    if (ready(in)) ReadInput();
+    if (job_) {
+      std::vector<std::string> lines;
+      if (ready(job_in)) job_->OnStdinWritable();
+      if (ready(job_out)) job_->OnStdoutReadable(&lines);
+      if (ready(job_err)) job_->OnStderrReadable();
+      for (const std::string& line : lines) Say(line);
+    }
+    Tick();
+    if (ready(out) && output_.empty()) output_broken_ = true;
+    Flush();
+  }
+
+  void Tick() {
+    const double now = NowMs();
+    if (job_ && now >= next_memory_sample_) {
+      job_->SampleMemory();
+      next_memory_sample_ = now + kMemorySampleMs;
+    }
+    if (job_ && deadline_ms_ > 0 && now >= deadline_ms_) {
+      deadline_ms_ = 0;
+      job_->Kill("timeout", "the job ran past its timeoutMs");
+    }
+    if (job_ && job_->stdout_fd() < 0 && job_->Reap()) {
+      Say(job_->Answer());
+      job_.reset();
+    }
+    if (now >= next_heartbeat_) {
+      JsonWriter json;
+      json.BeginObject().Key("v").Integer(1).Key("type").String("heartbeat").Key("uptimeMs").Number(now - start_ms_).Key("job");
+      if (job_) {
+        json.String(job_->id());
+      } else {
+        json.Null();
+      }
+      // A reader that is behind gets no more of them than fit.
+      if (output_.size() < kMaxPendingOutput) Say(json.EndObject().text());
+      next_heartbeat_ = now + kHeartbeatMs;
+    }
+  }
+
+  void SayHello() {
+    JsonWriter json;
+    json.BeginObject().Key("v").Integer(1).Key("type").String("hello").Key("agent").String("edgefront-agent");
+    json.Key("version").String(kAgentVersion).Key("arch").String(kArchitecture).Key("pid").Integer(getpid()).EndObject();
+    Say(json.text());
+    Flush();
+  }
+
+  void ReadInput() {
+    char buffer[1 << 16];
+    const ssize_t n = read(0, buffer, sizeof(buffer));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) {
+      input_ended_ = true;
+      return;
+    }
+    std::string_view rest(buffer, static_cast<size_t>(n));
+    while (!rest.empty()) {
+      const size_t newline = rest.find('\n');
+      const std::string_view part = rest.substr(0, newline);
+      if (!discarding_ && input_.size() + part.size() > kMaxRequestBytes) {
+        discarding_ = true;
+        input_ = std::string();
+        Refuse("", "the request is longer than 64 MiB");
+      }
+      if (!discarding_) input_.append(part);
+      if (newline == std::string_view::npos) return;
+      if (!discarding_ && input_.find_first_not_of(" \t\r") != std::string::npos) Handle(std::move(input_));
+      input_ = std::string();
+      discarding_ = false;
+      rest.remove_prefix(newline + 1);
+    }
+  }
+
+  void Handle(std::string line) {
+    Json request;
+    std::string error;
+    if (!Json::Parse(line, &request, &error)) return Refuse("", "not JSON: " + error);
+    if (!request.is_object()) return Refuse("", "a request is an object");
+    const Json* id_field = request.Find("id");
+    const bool has_id = id_field && id_field->is_string() && IsJobId(id_field->string().data(), id_field->string().size());
+    if (!has_id) return Refuse("", "a request carries an id matching ^[a-z0-9-]{1,32}$");
+    const std::string id = id_field->string();
+    const Json* version = request.Find("v");
+    if (!version || !version->is_number() || version->number() != 1) return Refuse(id, "this agent speaks version 1");
+    const Json* type_field = request.Find("type");
+    const std::string type = type_field && type_field->is_string() ? type_field->string() : "";
+    if (type == "cancel") {
+      // It names the job to end; one that has just ended already has its answer.
+      if (job_ && job_->id() == id) job_->Kill("cancelled", "cancelled");
+      return;
+    }
+    if (type != "probe" && type != "measure" && type != "verify" && type != "materialize" && type != "train") {
+      return Refuse(id, "unknown request type");
+    }
+    double timeout_ms = 0;
+    if (const Json* field = request.Find("timeoutMs"); field && !field->is_null()) {
+      if (!field->is_number() || field->number() < 1 || field->number() > 1e10) return Refuse(id, "timeoutMs is out of range");
+      timeout_ms = field->number();
+    }
+    if (job_) return Refuse(id, "busy with job " + job_->id() + "; one job at a time");
+    line.push_back('\n');
+    job_ = std::make_unique<JobProcess>(id, std::move(line));
+    if (!job_->Start()) {
+      const std::string reason = strerror(errno);
+      job_.reset();
+      return Say(ErrorLine(id, {"internal", "the job's process could not be started: " + reason, ""}));
+    }
+    const double now = NowMs();
+    deadline_ms_ = timeout_ms > 0 ? now + timeout_ms : 0;
+    next_memory_sample_ = now + kMemorySampleMs;
+  }
+
+  void Refuse(const std::string& id, const std::string& message) { Say(ErrorLine(id, {"bad-request", message, ""})); }
+
+  void Say(const std::string& line) {
+    output_.append(line);
+    output_.push_back('\n');
+  }
+
+  void Flush() {
+    size_t written = 0;
+    while (written < output_.size() && !output_broken_) {
+      const ssize_t n = write(1, output_.data() + written, output_.size() - written);
+      if (n > 0) {
+        written += static_cast<size_t>(n);
+      } else if (errno == EAGAIN) {
+        break;
+      } else if (errno != EINTR) {
+        output_broken_ = true;
+      }
+    }
+    output_.erase(0, written);
+  }
+
+  std::unique_ptr<JobProcess> job_;
+  std::string input_, output_;
+  bool discarding_ = false, input_ended_ = false, output_broken_ = false;
+  double start_ms_ = 0, next_heartbeat_ = 0, next_memory_sample_ = 0, deadline_ms_ = 0;
+};
+
+}  // namespace
+
+int Serve() { return Server().Run(); }
+
+}  // namespace edgefront

@@ -1,0 +1,256 @@
+// Builds the C++ under kernels/ for a target: finds sources, reads their `// build:` lines, compiles in parallel, links, and keeps
+// objects and binaries in the user's cache under the hash of everything that went in. Two builds may run at once: each writes
+// under a name of its own and renames. Leaves finding a compiler to toolchain.ts.
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { availableParallelism, homedir } from "node:os";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { CompileError } from "./errors.ts";
+import {
+  type Arch,
+  archOf,
+  findToolchain,
+  type Target,
+  type Toolchain,
+  translateFlags,
+} from "./toolchain.ts";
+
+export type BinaryKind = "agent" | "tests";
+export interface BuildProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly file: string;
+}
+export interface BuildRequest {
+  readonly target: Target;
+  readonly kind: BinaryKind;
+  /** Default: the kernels/ of this package. */
+  readonly kernels?: string;
+  readonly onProgress?: (progress: BuildProgress) => void;
+  readonly signal?: AbortSignal;
+}
+export interface BuiltBinary {
+  readonly path: string;
+  readonly sha256: string;
+  readonly target: Target;
+  readonly compiler: string;
+  /** True when nothing had to be compiled or linked. */
+  readonly cached: boolean;
+}
+
+const COMMON_FLAGS = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-pthread"];
+const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
+const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
+
+export function cacheDirectory(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "edgefront", "build");
+}
+
+/** Builds, or finds in the cache. @throws CompilerMissingError, CompileError. */
+export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
+  const kernels = request.kernels ?? findKernels();
+  const toolchain = await findToolchain(request.target);
+  const cache = cacheDirectory();
+  await mkdir(join(cache, "objects"), { recursive: true });
+
+  const units = await planUnits(kernels, request.kind, archOf(request.target));
+  const headers = await hashFiles(
+    kernels,
+    (await listFiles(kernels)).filter((f) => f.endsWith(".h") || f.endsWith(".def")),
+  );
+  const flagsOf = (unit: Unit) => [
+    ...COMMON_FLAGS,
+    ...translateFlags(toolchain, unit.flags),
+    `-ffile-prefix-map=${kernels}=kernels`,
+  ];
+  const identity = [toolchain.command.join(" "), toolchain.version];
+  const keys = units.map((u) => hash([...identity, ...COMMON_FLAGS, ...u.flags, headers, u.file, u.source]));
+  const binaryKey = hash([...keys, JSON.stringify(toolchain.linkFlags)]);
+  const name = request.kind === "agent" ? "edgefront-agent" : "edgefront-tests";
+  const path = join(cache, binaryKey, name);
+  const finish = async (cached: boolean): Promise<BuiltBinary> => ({
+    path,
+    sha256: createHash("sha256")
+      .update(await readFile(path))
+      .digest("hex"),
+    target: request.target,
+    compiler: toolchain.version,
+    cached,
+  });
+  if (existsSync(path)) return finish(true);
+
+  const objects = keys.map((key) => join(cache, "objects", `${key}.o`));
+  let done = 0;
+  await inParallel(units, availableParallelism(), async (unit, i) => {
+    if (!existsSync(objects[i]!))
+      await compile(toolchain, kernels, unit, flagsOf(unit), objects[i]!, request.signal);
+    done++;
+    request.onProgress?.({ done, total: units.length, file: unit.file });
+  });
+  // A header edited while we compiled would be cached under the wrong name.
+  const after = await hashFiles(
+    kernels,
+    (await listFiles(kernels)).filter((f) => f.endsWith(".h") || f.endsWith(".def")),
+  );
+  if (after !== headers) {
+    await Promise.all(objects.map((o) => rm(o, { force: true })));
+    throw new CompileError("a header under kernels/ changed during the build", "Run it again");
+  }
+  await link(toolchain, objects, path, request.signal);
+  return finish(false);
+}
+
+interface Unit {
+  readonly file: string;
+  readonly source: string;
+  readonly flags: readonly string[];
+}
+
+/** The translation units of a binary on an architecture, in a fixed order. */
+async function planUnits(kernels: string, kind: BinaryKind, arch: Arch): Promise<Unit[]> {
+  const units: Unit[] = [];
+  for (const file of (await listFiles(kernels)).filter((f) => f.endsWith(".cc"))) {
+    const inTests = file.startsWith("tests/");
+    if (kind === "agent" ? inTests : file === "agent/main.cc") continue;
+    if (file.startsWith("bench/")) continue;
+    const source = await readFile(join(kernels, file), "utf8");
+    const flags = buildFlags(source, arch, file);
+    if (flags) units.push({ file, source, flags });
+  }
+  return units;
+}
+
+/** Flags from the `// build:` lines; undefined when the file is for other architectures only. */
+export function buildFlags(source: string, arch: Arch, file: string): string[] | undefined {
+  const found = source
+    .split("\n", 12)
+    .map((line) => BUILD_LINE.exec(line.trim()))
+    .filter((match) => match !== null)
+    .map((match) => ({ arch: match[1]!, flags: match[2]! }));
+  if (found.length === 0) return [];
+  const mine = found.filter((f) => f.arch === arch);
+  if (mine.length === 0) return undefined;
+  const flags = mine.flatMap((f) => f.flags.split(/\s+/).filter(Boolean));
+  const bad = flags.find((f) => !FLAG.test(f));
+  if (bad) throw new CompileError(`${file}: the build line may not pass ${bad} to the compiler`);
+  return flags;
+}
+
+async function compile(
+  toolchain: Toolchain,
+  kernels: string,
+  unit: Unit,
+  flags: readonly string[],
+  object: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const [program, ...first] = toolchain.command;
+  const temporary = `${object}.${uniqueSuffix()}.o`;
+  const args = [
+    ...first,
+    ...flags,
+    `-I${kernels}`,
+    `-I${join(kernels, "include")}`,
+    "-c",
+    join(kernels, unit.file),
+  ];
+  const run = await execa(program, [...args, "-o", temporary], {
+    reject: false,
+    ...(signal ? { cancelSignal: signal } : {}),
+    env: {
+      LC_ALL: "C",
+      ...(toolchain.flavour === "zig" ? { ZIG_GLOBAL_CACHE_DIR: join(cacheDirectory(), "zig") } : {}),
+    },
+  });
+  try {
+    signal?.throwIfAborted();
+    if (run.exitCode !== 0) {
+      throw new CompileError(
+        `${unit.file} does not compile with ${toolchain.version}:\n${run.stderr.slice(0, 4000)}`,
+      );
+    }
+    if ((await readFile(join(kernels, unit.file), "utf8")) !== unit.source) {
+      throw new CompileError(`${unit.file} changed while it was compiled`, "Run it again");
+    }
+    await rename(temporary, object);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function link(toolchain: Toolchain, objects: string[], path: string, signal: AbortSignal | undefined) {
+  const [program, ...first] = toolchain.command;
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${uniqueSuffix()}`;
+  const responses: string[] = [];
+  try {
+    for (const flags of toolchain.linkFlags) {
+      const list = `${temporary}.objects`;
+      await writeFile(list, objects.map((o) => JSON.stringify(o)).join("\n"));
+      const run = await execa(program, [...first, "-pthread", ...flags, `@${list}`, "-o", temporary], {
+        reject: false,
+        ...(signal ? { cancelSignal: signal } : {}),
+        env: { LC_ALL: "C" },
+      });
+      await rm(list, { force: true });
+      signal?.throwIfAborted();
+      if (run.exitCode === 0) return await rename(temporary, path);
+      responses.push(run.stderr);
+    }
+    throw new CompileError(`linking failed with ${toolchain.version}:\n${responses[0]!.slice(0, 4000)}`);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** kernels/ of the package this file belongs to, whether it runs from the sources or from dist/. */
+function findKernels(): string {
+  for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
+    if (existsSync(join(at, "package.json")) && existsSync(join(at, "kernels"))) return join(at, "kernels");
+  }
+  throw new CompileError("the kernels/ folder of the package is missing", "Install edgefront again");
+}
+
+/** Paths under a folder, with forward slashes, sorted. */
+async function listFiles(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true });
+  const files: string[] = [];
+  for (const entry of entries)
+    if ((await stat(join(root, entry))).isFile()) files.push(entry.split(sep).join("/"));
+  return files.sort();
+}
+
+async function hashFiles(root: string, files: string[]): Promise<string> {
+  const parts: string[] = [];
+  for (const file of files)
+    parts.push(relative(root, join(root, file)), await readFile(join(root, file), "utf8"));
+  return hash(parts);
+}
+
+function hash(parts: readonly string[]): string {
+  const h = createHash("sha256");
+  for (const part of parts) h.update(`${Buffer.byteLength(part)}:`).update(part);
+  return h.digest("hex");
+}
+
+function uniqueSuffix(): string {
+  return `${process.pid}-${randomBytes(4).toString("hex")}`;
+}
+
+async function inParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T, index: number) => Promise<void>,
+) {
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      const index = next++;
+      await work(items[index]!, index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+}
