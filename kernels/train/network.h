@@ -1,0 +1,75 @@
+// One worker's forward and backward pass over a microbatch of sequences. All buffers of a worker come from one arena whose plan is made
+// once from the layout, so a step allocates nothing. Workers share the weights (read only) and write gradients to a lane each is given:
+// who runs a lane never changes what is in it, which makes training independent of the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "infer/model_spec.h"
+#include "train/params.h"
+
+namespace edgefront::train {
+
+inline constexpr uint16_t kNotScored = 0xFFFF;
+
+struct Weights {
+  const float* flat;    // Params::size()
+  const float* packed;  // Params::packed_size()
+};
+
+// `rows` = sequences * length tokens and targets, sequence by sequence.
+struct Microbatch {
+  int sequences;
+  const uint16_t* tokens;
+  const uint16_t* targets;
+};
+
+class Network {
+ public:
+  // The plan for sequences of `length` tokens, at most `sequences` of them in one microbatch. `params` and `spec` must outlive it.
+  Network(const ModelSpec& spec, const Params& params, int length, int sequences);
+
+  size_t arena_size() const { return arena_size_; }  // floats, one arena per worker
+
+  // Loss summed over the scored positions and the number answered right. With `gradient` (a lane, Params::size() floats) also adds
+  // d(loss * loss_scale) to it; the first microbatch of a lane (`fresh`) overwrites what was there.
+  CrossEntropyResult Run(const Math& math, const Weights& weights, const Microbatch& batch, float* arena, float* gradient, bool fresh,
+                         float loss_scale) const;
+
+ private:
+  struct Layer {
+    LayerSpec spec;
+    const Param *mixer_norm, *ffn_norm, *gate, *up, *down;
+    const Param *conv_in, *taps, *conv_out;
+    const Param *q, *k, *v, *attn_out, *q_norm, *k_norm;
+    int width_f, hd, width_q, width_kv;  // padded
+    size_t rope;                         // of the cosines; the sines follow, [length, head_dim / 2] each
+    // Arena offsets of what the backward pass needs.
+    size_t x, n1, rstd1, mid, n2, rstd2, gate_out, up_out, act;
+    size_t bch, y, u;                                             // conv
+    size_t q_raw, k_raw, q_rot, k_rot, v_out, o, lse, q_rstd, k_rstd;  // attention
+  };
+
+  size_t Take(size_t floats);
+  void Forward(const Math& math, const Weights& w, const Microbatch& batch, float* arena) const;
+  CrossEntropyResult Head(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, float scale) const;
+  void Backward(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, bool fresh) const;
+  void MixerForward(const Math& math, const Weights& w, const Layer& l, int sequences, float* arena) const;
+  void MixerBackward(const Math& math, const Weights& w, const Layer& l, int sequences, float* arena, float* gradient, bool fresh) const;
+  Attention AttentionOf(const Layer& l, int sequence, float* arena) const;
+
+  const ModelSpec& spec_;
+  const Params& params_;
+  int length_, sequences_, rows_;
+  int d_, width_, ld_;  // logical width, padded, row stride of a [rows, d] activation
+  std::vector<Layer> layers_;
+  std::vector<float> rope_;
+  const Param *embedding_, *output_, *final_norm_;
+  size_t x_last_, dx_, dn_, df_, d1_, d2_, d3_, scratch_;  // arena offsets
+  size_t scored_x_, scored_n_, scored_dn_, scored_dx_, scored_rstd_, scored_rows_, scored_targets_, logits_;
+  int chunk_;  // rows of logits held at a time
+  size_t arena_size_ = 0;
+};
+
+}  // namespace edgefront::train

@@ -1,0 +1,101 @@
+#include "train/params.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "infer/seeded_weights.h"
+
+namespace edgefront::train {
+
+void FreeAligned::operator()(float* p) const { std::free(p); }
+
+Floats AllocateFloats(size_t n) {
+  const size_t bytes = (n * sizeof(float) + 63) / 64 * 64;
+  void* p = std::aligned_alloc(64, bytes ? bytes : 64);
+  if (p) std::memset(p, 0, bytes);
+  return Floats(static_cast<float*>(p));
+}
+
+size_t Param::At(int row, int col) const {
+  if (role == Role::kConvTaps) return offset + static_cast<size_t>(col) * ld + row;
+  const auto padded = [](int i, int block) { return static_cast<size_t>(i / block) * PadUp(block) + i % block; };
+  return offset + padded(row, row_block) * ld + padded(col, col_block);
+}
+
+Params Params::Of(const ModelSpec& spec) {
+  Params out;
+  out.layers_ = static_cast<int>(spec.layers.size());
+  for (const TensorSpec& t : ExpectedTensors(spec)) {
+    Param p{};
+    p.name = t.name;
+    p.role = t.role;
+    p.layer = t.layer;
+    p.rows = static_cast<int>(t.ne1);
+    p.cols = static_cast<int>(t.ne0);
+    p.row_block = p.rows;
+    p.col_block = p.cols;
+    p.matrix = t.kind() == WeightKind::kMatrix;
+    const int hd = t.layer >= 0 ? static_cast<int>(spec.layers[t.layer].head_dim) : 0;
+    if (t.role == Role::kConvIn) p.row_block = p.cols;
+    if (t.role == Role::kQ || t.role == Role::kK || t.role == Role::kV) p.row_block = hd;
+    if (t.role == Role::kAttnOut) p.col_block = hd;
+    p.padded_rows = p.matrix ? p.rows / p.row_block * PadUp(p.row_block) : p.rows;
+    p.ld = p.cols / p.col_block * PadUp(p.col_block);
+    if (t.role == Role::kConvTaps) {
+      p.padded_rows = p.cols;
+      p.ld = PadUp(p.rows);
+    }
+    p.offset = out.size_;
+    out.size_ += p.size();
+    if (p.matrix) {
+      p.pack_forward = out.packed_;
+      p.pack_backward = out.packed_ + p.size();
+      out.packed_ += 2 * p.size();
+    }
+    out.count_ += t.ne0 * t.ne1;
+    out.params_.push_back(std::move(p));
+  }
+  return out;
+}
+
+const Param& Params::Get(Role role, int layer) const {
+  for (const Param& p : params_) {
+    if (p.role == role && p.layer == layer) return p;
+  }
+  return params_.front();  // unreachable: ExpectedTensors lists every tensor of the layout
+}
+
+void Params::Initialise(uint64_t seed, float* flat) const {
+  const float residual = 1.0f / std::sqrt(2.0f * static_cast<float>(layers_));
+  for (const Param& p : params_) {
+    const WeightKind kind = p.role == Role::kConvTaps ? WeightKind::kConv : p.matrix ? WeightKind::kMatrix : WeightKind::kNorm;
+    const SeededTensor values(seed, p.name, kind, static_cast<uint64_t>(p.cols));
+    const bool writes_residual = p.role == Role::kConvOut || p.role == Role::kAttnOut || p.role == Role::kDown;
+    for (int r = 0; r < p.rows; ++r) {
+      for (int c = 0; c < p.cols; ++c) {
+        const float value = values.At(static_cast<uint64_t>(r) * p.cols + c);
+        flat[p.At(r, c)] = writes_residual ? value * residual : value;
+      }
+    }
+  }
+}
+
+std::string Params::Hash(const float* flat) const {
+  uint64_t h = 0xCBF29CE484222325ull;
+  for (const Param& p : params_) {
+    for (int r = 0; r < p.rows; ++r) {
+      for (int c = 0; c < p.cols; ++c) {
+        uint32_t bits;
+        std::memcpy(&bits, flat + p.At(r, c), sizeof bits);
+        for (int i = 0; i < 4; ++i) h = (h ^ (bits >> (8 * i) & 0xFF)) * 0x100000001B3ull;
+      }
+    }
+  }
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(h));
+  return text;
+}
+
+}  // namespace edgefront::train

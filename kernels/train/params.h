@@ -1,0 +1,61 @@
+// The trainer's parameters: one flat, zero-padded fp32 array for all tensors, their place in it, and the packed copies the GEMMs read.
+// Heads and the three parts of a conv's in-projection each start on a multiple of 16, so that every slice is aligned and padded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "infer/model_spec.h"
+#include "train/math.h"
+
+namespace edgefront::train {
+
+// 64-byte aligned floats, zeroed.
+struct FreeAligned {
+  void operator()(float* p) const;
+};
+using Floats = std::unique_ptr<float[], FreeAligned>;
+Floats AllocateFloats(size_t n);  // null when memory is short
+
+struct Param {
+  std::string name;
+  Role role;
+  int layer;
+  int rows, cols;              // logical: [rows, cols], cols contiguous in the file; vectors have one row
+  int row_block, col_block;    // logical rows (cols) that start on a multiple of 16; equal to rows (cols) where there is one block
+  int padded_rows, ld;         // ld = padded columns
+  size_t offset;               // floats from the start of the flat array
+  bool matrix;                 // decays, and has packed copies
+  size_t pack_forward, pack_backward;  // floats from the start of the packed array; for matrices
+
+  size_t size() const { return static_cast<size_t>(padded_rows) * ld; }
+  // Flat index of a logical element. Conv taps are [d, k] in the file and [k, d padded] here, to be read along the channels.
+  size_t At(int row, int col) const;
+};
+
+class Params {
+ public:
+  static Params Of(const ModelSpec& spec);
+
+  const std::vector<Param>& all() const { return params_; }
+  const Param& Get(Role role, int layer = -1) const;
+  size_t size() const { return size_; }            // floats of the flat array, padding included
+  size_t packed_size() const { return packed_; }
+  uint64_t count() const { return count_; }        // logical parameters
+
+  // Seeded values as in kernels/README.md; matrices that write into the residual stream are divided by sqrt(2 L).
+  void Initialise(uint64_t seed, float* flat) const;
+  // FNV-1a over the logical values in tensor order, as 16 hex digits.
+  std::string Hash(const float* flat) const;
+
+ private:
+  std::vector<Param> params_;
+  size_t size_ = 0, packed_ = 0;
+  uint64_t count_ = 0;
+  int layers_ = 0;
+};
+
+}  // namespace edgefront::train

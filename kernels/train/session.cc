@@ -1,0 +1,162 @@
+#include "train/session.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace edgefront::train {
+namespace {
+
+constexpr int kSpan = 4096;           // floats a worker reduces or updates at a time
+constexpr int kMicrobatchRows = 128;  // tokens a worker carries through the layers at once: its activations stay near the core
+
+int LanesFor(int batch) { return std::clamp(batch / 4, std::min(batch, 8), 16); }
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::Create(const ModelSpec& spec, uint64_t seed, int length, int batch, int threads,
+                                                 const std::string& isa) {
+  const Math* math = SelectMath(isa.c_str());
+  if (!math) return Unsupported("the trainer has no " + isa + " path on this machine");
+  auto pool = ThreadPool::Create(threads, false);
+  if (!pool.ok()) return pool.status();
+  std::unique_ptr<Session> s(new Session(spec, length, batch, std::move(*pool), math));
+  for (const Floats* f : {&s->weights_, &s->packed_, &s->gradient_, &s->moment1_, &s->moment2_, &s->lane_memory_, &s->arenas_}) {
+    if (!*f) return OutOfMemory("training needs " + std::to_string(s->bytes_ >> 20) + " MiB");
+  }
+  s->params_.Initialise(seed, s->weights_.get());
+  s->Repack();
+  return s;
+}
+
+Session::Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<ThreadPool> pool, const Math* math)
+    : spec_(spec),
+      params_(Params::Of(spec_)),
+      length_(length),
+      batch_(batch),
+      lanes_(LanesFor(batch)),
+      per_microbatch_(std::clamp(kMicrobatchRows / length, 1, (batch + lanes_ - 1) / lanes_)),
+      pool_(std::move(pool)),
+      math_(math),
+      network_(spec_, params_, length, per_microbatch_) {
+  for (const Param& p : params_.all()) {
+    for (size_t at = 0; at < p.size(); at += kSpan) spans_.push_back({p.offset + at, std::min<size_t>(kSpan, p.size() - at), p.matrix});
+    if (!p.matrix) continue;
+    const int rows = std::max(1, kSpan / p.ld / kPad), columns = std::max(1, kSpan / p.padded_rows / kPad);
+    for (int i = 0; i < p.padded_rows / kPad; i += rows) packs_.push_back({&p, i, std::min(i + rows, p.padded_rows / kPad), true});
+    for (int i = 0; i < p.ld / kPad; i += columns) packs_.push_back({&p, i, std::min(i + columns, p.ld / kPad), false});
+  }
+  squares_.resize(spans_.size());
+  lane_results_.resize(lanes_);
+  const size_t n = params_.size(), arenas = network_.arena_size() * pool_->size();
+  bytes_ = sizeof(float) * (n * (4 + lanes_) + params_.packed_size() + arenas);
+  weights_ = AllocateFloats(n);
+  gradient_ = AllocateFloats(n);
+  moment1_ = AllocateFloats(n);
+  moment2_ = AllocateFloats(n);
+  packed_ = AllocateFloats(params_.packed_size());
+  lane_memory_ = AllocateFloats(n * lanes_);
+  arenas_ = AllocateFloats(arenas);
+  for (int l = 0; l < lanes_; ++l) lane_gradients_.push_back(lane_memory_.get() + n * l);
+}
+
+void Session::Restart() {
+  next_lane_ = 0;
+  next_reduce_ = 0;
+  next_update_ = 0;
+  next_pack_ = 0;
+}
+
+void Session::RunLanes(const uint16_t* tokens, const uint16_t* targets, int sequences, bool with_gradient, float scale, int worker) {
+  float* arena = arenas_.get() + network_.arena_size() * worker;
+  const Weights weights{weights_.get(), packed_.get()};
+  for (int lane; (lane = next_lane_.fetch_add(1, std::memory_order_relaxed)) < lanes_;) {
+    const int first = sequences * lane / lanes_, last = sequences * (lane + 1) / lanes_;
+    CrossEntropyResult total;
+    for (int s = first; s < last; s += per_microbatch_) {
+      const ptrdiff_t at = static_cast<ptrdiff_t>(s) * length_;
+      const Microbatch part{std::min(per_microbatch_, last - s), tokens + at, targets + at};
+      float* gradient = with_gradient ? lane_memory_.get() + params_.size() * lane : nullptr;
+      const CrossEntropyResult r = network_.Run(*math_, weights, part, arena, gradient, s == first, scale);
+      total.loss += r.loss;
+      total.right += r.right;
+    }
+    lane_results_[lane] = total;
+  }
+}
+
+StepResult Session::Step(const uint16_t* tokens, const uint16_t* targets, uint64_t scored, const StepSettings& s) {
+  Restart();
+  const float scale = 1.0f / static_cast<float>(std::max<uint64_t>(scored, 1));
+  const int64_t step = steps_ + 1;
+  AdamStep adam{};
+  adam.rate = static_cast<float>(s.rate);
+  adam.beta1 = static_cast<float>(s.beta1);
+  adam.beta2 = static_cast<float>(s.beta2);
+  adam.epsilon = static_cast<float>(s.epsilon);
+  adam.correction1 = static_cast<float>(1.0 - std::pow(s.beta1, static_cast<double>(step)));
+  adam.correction2 = static_cast<float>(1.0 - std::pow(s.beta2, static_cast<double>(step)));
+  StepResult result;
+  pool_->Run([&](int worker, int) {
+    RunLanes(tokens, targets, batch_, true, scale, worker);
+    pool_->Barrier();
+    for (int i; (i = next_reduce_.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(spans_.size());) {
+      squares_[i] = math_->reduce(spans_[i].size, lanes_, lane_gradients_.data(), spans_[i].offset, gradient_.get() + spans_[i].offset);
+    }
+    pool_->Barrier();
+    // Every worker adds the same numbers in the same order, which is cheaper than another barrier.
+    double loss = 0, squares = 0;
+    for (const CrossEntropyResult& r : lane_results_) loss += r.loss;
+    for (const double q : squares_) squares += q;
+    const double norm = std::sqrt(squares);
+    if (worker == 0) result = {loss * static_cast<double>(scale), norm};
+    if (!std::isfinite(loss) || !std::isfinite(norm)) return;
+    AdamStep mine = adam;
+    mine.scale = s.clip > 0 && norm > s.clip ? static_cast<float>(s.clip / norm) : 1.0f;
+    for (int i; (i = next_update_.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(spans_.size());) {
+      const Span& span = spans_[i];
+      mine.decay = span.decay ? static_cast<float>(s.rate * s.weight_decay) : 0.0f;
+      math_->adam(span.size, weights_.get() + span.offset, gradient_.get() + span.offset, moment1_.get() + span.offset,
+                  moment2_.get() + span.offset, mine);
+    }
+    pool_->Barrier();
+    for (int i; (i = next_pack_.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(packs_.size());) {
+      const Pack& p = packs_[i];
+      const float* w = weights_.get() + p.param->offset;
+      if (p.transposed) {
+        PackTransposed(w, p.param->padded_rows, p.param->ld, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_forward);
+      } else {
+        PackColumns(w, p.param->padded_rows, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_backward);
+      }
+    }
+  });
+  if (std::isfinite(result.loss) && std::isfinite(result.gradient_norm)) {
+    steps_ = step;
+  } else {
+    result.loss = std::nan("");
+  }
+  return result;
+}
+
+void Session::Repack() {
+  for (const Pack& p : packs_) {
+    const float* w = weights_.get() + p.param->offset;
+    if (p.transposed) {
+      PackTransposed(w, p.param->padded_rows, p.param->ld, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_forward);
+    } else {
+      PackColumns(w, p.param->padded_rows, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_backward);
+    }
+  }
+}
+
+CrossEntropyResult Session::Evaluate(const uint16_t* tokens, const uint16_t* targets, int sequences) {
+  Restart();
+  pool_->Run([&](int worker, int) { RunLanes(tokens, targets, sequences, false, 0.0f, worker); });
+  CrossEntropyResult total;
+  for (const CrossEntropyResult& r : lane_results_) {
+    total.loss += r.loss;
+    total.right += r.right;
+  }
+  return total;
+}
+
+}  // namespace edgefront::train

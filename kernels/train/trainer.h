@@ -1,0 +1,71 @@
+// Proxy training of any layout in fp32: the native side of a `train` request (kernels/README.md). Results depend on the request only,
+// not on the number of threads; they may differ in the last bits between instruction sets.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "include/edgefront/status.h"
+#include "infer/model_spec.h"
+
+namespace edgefront::train {
+
+enum class DataKind { kExamples, kStream };
+
+struct TrainData {
+  DataKind kind = DataKind::kExamples;
+  std::string train, validation;  // EFD1 files; an empty validation path means no validation
+  int length = 0;                 // T
+};
+
+// AdamW; linear warm-up to learning_rate, then a cosine to min_learning_rate. Weight decay on matrices only.
+struct Optimizer {
+  double learning_rate = 3e-3, min_learning_rate = 3e-4;
+  int warmup_steps = 20;
+  double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weight_decay = 0.1;
+  double clip = 1.0;  // of the global gradient norm; 0 = none
+};
+
+struct TrainRequest {
+  ModelSpec model;
+  uint64_t seed = 1;
+  TrainData data;
+  int steps = 300, batch = 32;
+  Optimizer optimizer;
+  int eval_batches = 8;
+  int report_every = 20;
+  int threads = 0;           // 0 = one per allowed CPU
+  std::string isa = "auto";  // auto | scalar | avx2 | avx512 | neon
+};
+
+struct TrainProgress {
+  int step, steps;
+  double loss;  // mean over the steps since the last report, nats per scored token
+  double tokens_per_second;
+};
+
+struct TrainResult {
+  int steps = 0;
+  std::vector<std::pair<int, double>> train_loss;  // (step, mean loss since the previous entry)
+  struct {
+    double loss = 0, accuracy = 0;  // per scored token
+    uint64_t tokens = 0;            // scored
+  } validation;
+  double tokens_per_second = 0, seconds = 0;  // of training, validation excluded
+  uint64_t parameters = 0;
+  std::string isa;
+  int threads = 0;
+  std::string weights_hash;
+  bool cancelled = false;  // `cancel` was set: the figures cover the steps done
+};
+
+using ProgressFn = std::function<void(const TrainProgress&)>;
+
+// kDiverged: non-finite loss. kBadRequest or kIo: the data or a setting. kUnsupported: the ISA. kOutOfMemory.
+Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progress, const std::atomic<bool>* cancel);
+
+}  // namespace edgefront::train
