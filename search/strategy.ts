@@ -1,6 +1,8 @@
-// How proposals are made: the interface every strategy implements. A strategy sees layouts and results, never devices.
+// How proposals are made: the interface every strategy implements. A strategy sees candidates and results, never devices.
+// Candidates are layouts wherever the product runs; the type parameter lets benchmarks bring other problems.
 import type { Layout } from "../candidates/layout.ts";
 import type { Space } from "../candidates/space.ts";
+import type { Domain } from "./domain.ts";
 
 export type Direction = "min" | "max";
 
@@ -11,33 +13,43 @@ export interface Objective {
   readonly unit: string;
 }
 
-/** What became of a proposal, told back in the order of proposal. Metrics exist only where they were measured. */
-export interface Outcome {
+/** What became of a proposal. Metrics exist only where they were measured. */
+export interface Outcome<C = Layout> {
   readonly id: string;
-  readonly layout: Layout;
+  readonly layout: C;
   readonly state: "complete" | "infeasible" | "failed";
   readonly metrics: Readonly<Record<string, number>>;
   /** Sum of relative budget violations of an infeasible trial, where they are known. */
   readonly violation?: number;
 }
 
-export interface StrategyContext {
-  readonly space: Space;
+/** What a strategy is made from. */
+export interface SearchContext<C> {
+  readonly domain: Domain<C>;
   readonly objectives: readonly Objective[];
   readonly seed: number;
   /** Strategy options from the configuration, already checked against the strategy's own schema. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** Layouts to propose before any other. */
-  readonly initial: readonly Layout[];
+  /** Candidates to propose before any other. */
+  readonly initial: readonly C[];
+}
+
+/** The same over a declared space of layouts: what a sweep has at hand. */
+export interface StrategyContext extends Omit<SearchContext<Layout>, "domain"> {
+  readonly space: Space;
 }
 
 /**
  * Ask and tell. Proposals depend only on the context and on what was told, so that a saved state resumes to the same
- * proposals. `ask` may return fewer than n, and returns none when the space is exhausted. It never proposes a layout twice.
+ * proposals; how asks are cut up (one of 4, four of 1) does not matter, nor the order of tells within a batch.
+ * `ask` never proposes a candidate twice. It may return fewer than n, and returns none while it waits for outcomes of its
+ * current batch; none with nothing outstanding means that the space is exhausted. Every proposal must be told once, whatever
+ * became of it. Outcomes that were never asked for (an earlier sweep's) may be told too: they are learnt from, and not
+ * proposed again.
  */
-export interface Strategy {
-  ask(n: number): readonly Layout[];
-  tell(outcomes: readonly Outcome[]): void;
+export interface Strategy<C = Layout> {
+  ask(n: number): readonly C[];
+  tell(outcomes: readonly Outcome<C>[]): void;
   /** JSON-serialisable state, with the random generator's; `restore` on a fresh instance continues from it. */
   save(): unknown;
   restore(state: unknown): void;

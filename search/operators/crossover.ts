@@ -1,0 +1,30 @@
+// Two-point crossover of layouts over their genomes, as in STAR (arXiv 2411.17800), made whole by Space.realize.
+import type { Layout } from "../../candidates/layout.ts";
+import type { Genome, Rng, Space } from "../../candidates/space.ts";
+
+/**
+ * The first genome with one run of layers from the second. Runs are at the same relative place, so that parents of different
+ * depth mix too; the child has the first one's depth. Width and FFN width come from either parent.
+ */
+export function cross(a: Genome, b: Genome, rng: Rng): Genome {
+  const depth = a.mixers.length;
+  const start = rng.below(depth);
+  const end = start + 1 + rng.below(depth - start);
+  const scale = b.mixers.length / depth;
+  const mixers = a.mixers.map((mixer, layer) =>
+    layer >= start && layer < end ? b.mixers[Math.floor((layer + 0.5) * scale)]! : mixer,
+  );
+  const width = rng.below(2) === 0 ? a.width : b.width;
+  const ffn = rng.below(2) === 0 ? a.ffn : b.ffn;
+  return ffn === undefined ? { width, mixers } : { width, mixers, ffn };
+}
+
+/** A child layout of the space; null when none of several draws gave one (parents of different geometries seldom mix). */
+export function crossover(space: Space, a: Layout, b: Layout, rng: Rng): Layout | null {
+  const [first, second] = [space.genomeOf(a), space.genomeOf(b)];
+  for (let n = 0; n < 4; n++) {
+    const realized = space.realize(cross(first, second, rng));
+    if (realized.ok) return realized.layout;
+  }
+  return null;
+}

@@ -1,0 +1,132 @@
+// Small changes of a layout, drawn over its genome and made whole by Space.realize (which solves the FFN width again under a
+// parameter budget and refuses what the space does not hold). Two parents: crossover.ts.
+import type { Layout } from "../../candidates/layout.ts";
+import { formatMixer } from "../../candidates/notation.ts";
+import type { Mixer } from "../../candidates/ops/registry.ts";
+import type { Genome, Rng, Space } from "../../candidates/space.ts";
+
+type Mutation = (genome: Genome, space: Space, rng: Rng) => Genome | null;
+
+const pick = <T>(items: readonly T[], rng: Rng): T => items[rng.below(items.length)]!;
+
+/** One of the values other than `current`; null where there is no other. */
+function pickOther<T>(items: readonly T[], current: T, rng: Rng): T | null {
+  const others = items.filter((item) => item !== current);
+  return others.length === 0 ? null : pick(others, rng);
+}
+
+/** The palette that holds every mixer of the genome; the first of the space where none does (a layout from outside). */
+function paletteOf(genome: Genome, space: Space): readonly Mixer[] {
+  const tokens = genome.mixers.map((mixer) => formatMixer(mixer));
+  const holds = (palette: readonly Mixer[]): boolean => {
+    const known = new Set(palette.map((mixer) => formatMixer(mixer)));
+    return tokens.every((token) => known.has(token));
+  };
+  return space.palettes.find(holds) ?? space.palettes[0]!;
+}
+
+const withMixers = (genome: Genome, mixers: readonly Mixer[]): Genome => ({ ...genome, mixers });
+
+/** Another mixer in one layer. */
+const replace: Mutation = (genome, space, rng) => {
+  const layer = rng.below(genome.mixers.length);
+  const old = formatMixer(genome.mixers[layer]!);
+  const others = paletteOf(genome, space).filter((mixer) => formatMixer(mixer) !== old);
+  return others.length === 0 ? null : withMixers(genome, genome.mixers.with(layer, pick(others, rng)));
+};
+
+/** Two layers with different mixers change places. */
+const swap: Mutation = (genome, _space, rng) => {
+  const { mixers } = genome;
+  const a = rng.below(mixers.length);
+  const different = mixers.flatMap((mixer, b) => (formatMixer(mixer) === formatMixer(mixers[a]!) ? [] : [b]));
+  if (different.length === 0) return null;
+  const b = pick(different, rng);
+  return withMixers(genome, mixers.with(a, mixers[b]!).with(b, mixers[a]!));
+};
+
+/** One layer taken out and put in elsewhere; those between shift by one. */
+const move: Mutation = (genome, _space, rng) => {
+  const from = rng.below(genome.mixers.length);
+  const rest = genome.mixers.toSpliced(from, 1);
+  const to = rng.below(genome.mixers.length);
+  return withMixers(genome, rest.toSpliced(to, 0, genome.mixers[from]!));
+};
+
+/** A run of 2 to 4 layers written again over another place: how repeating patterns spread. */
+const motif: Mutation = (genome, _space, rng) => {
+  const depth = genome.mixers.length;
+  if (depth < 4) return null;
+  const length = 2 + rng.below(Math.min(4, Math.floor(depth / 2)) - 1);
+  const from = rng.below(depth - length + 1);
+  const to = rng.below(depth - length + 1);
+  const run = genome.mixers.slice(from, from + length);
+  return withMixers(genome, genome.mixers.toSpliced(to, length, ...run));
+};
+
+const width: Mutation = (genome, space, rng) => {
+  const other = pickOther(space.widths, genome.width, rng);
+  return other === null ? null : { ...genome, width: other };
+};
+
+/** Layers removed at random, or random mixers put in at random places, until another depth of the space is met. */
+const depth: Mutation = (genome, space, rng) => {
+  const wanted = pickOther(space.depths, genome.mixers.length, rng);
+  if (wanted === null) return null;
+  const palette = paletteOf(genome, space);
+  let { mixers } = genome;
+  while (mixers.length > wanted) mixers = mixers.toSpliced(rng.below(mixers.length), 1);
+  while (mixers.length < wanted)
+    mixers = mixers.toSpliced(rng.below(mixers.length + 1), 0, pick(palette, rng));
+  return withMixers(genome, mixers);
+};
+
+const ffn: Mutation = (genome, space, rng) => {
+  if (space.ffns === null) return null;
+  const other = pickOther(space.ffns, genome.ffn, rng);
+  return other === null || other === undefined ? null : { ...genome, ffn: other };
+};
+
+/** The same operators under another attention geometry: palettes list the same mixers in the same order. */
+const geometry: Mutation = (genome, space, rng) => {
+  const current = paletteOf(genome, space);
+  const other = pickOther(space.palettes, current, rng);
+  if (other === null) return null;
+  const index = new Map(current.map((mixer, place) => [formatMixer(mixer), place]));
+  const mixers = genome.mixers.map((mixer) => other[index.get(formatMixer(mixer)) ?? 0]!);
+  return withMixers(genome, mixers);
+};
+
+/** Every mutation with its weight. Placement and kind of mixers come first: they are most of any space. */
+export const mutations = {
+  replace: { weight: 4, apply: replace },
+  swap: { weight: 2, apply: swap },
+  move: { weight: 2, apply: move },
+  motif: { weight: 1, apply: motif },
+  width: { weight: 1, apply: width },
+  depth: { weight: 1, apply: depth },
+  ffn: { weight: 1, apply: ffn },
+  geometry: { weight: 1, apply: geometry },
+} as const satisfies Record<string, { weight: number; apply: Mutation }>;
+
+/** A move or a motif may give back what was there. Width, FFN width and geometry always change. */
+const sameGenome = (a: Genome, b: Genome): boolean =>
+  a.width === b.width &&
+  a.ffn === b.ffn &&
+  a.mixers.length === b.mixers.length &&
+  a.mixers.every((mixer, layer) => formatMixer(mixer) === formatMixer(b.mixers[layer]!));
+
+const wheel = Object.values(mutations).flatMap(({ weight, apply }) => Array<Mutation>(weight).fill(apply));
+const TRIES = 16;
+
+/** A layout of the space one change away; null when none of several draws gave one. */
+export function mutate(space: Space, layout: Layout, rng: Rng): Layout | null {
+  const genome = space.genomeOf(layout);
+  for (let n = 0; n < TRIES; n++) {
+    const changed = pick(wheel, rng)(genome, space, rng);
+    if (changed === null || sameGenome(changed, genome)) continue;
+    const realized = space.realize(changed);
+    if (realized.ok) return realized.layout;
+  }
+  return null;
+}

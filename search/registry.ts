@@ -1,0 +1,47 @@
+// Every strategy there is. A new one is a file in strategies/ and a line here; configuration, command line and the contract
+// tests follow from it.
+import type { z } from "zod";
+import type { Layout } from "../candidates/layout.ts";
+import { layoutDomain } from "./domain.ts";
+import { exhaustive, exhaustiveOptions } from "./strategies/exhaustive.ts";
+import { nsga2, nsga2Options } from "./strategies/nsga2.ts";
+import { random, randomOptions } from "./strategies/random.ts";
+import type { SearchContext, Strategy, StrategyContext } from "./strategy.ts";
+
+export interface StrategyEntry {
+  readonly description: string;
+  readonly optionsSchema: z.ZodType<Record<string, unknown>>;
+  create<C>(context: SearchContext<C>): Strategy<C>;
+}
+
+export const strategies = {
+  random: {
+    description: "Independent random draws: the baseline.",
+    optionsSchema: randomOptions,
+    create: random,
+  },
+  exhaustive: {
+    description: "Every layout of the space in a fixed order.",
+    optionsSchema: exhaustiveOptions,
+    create: exhaustive,
+  },
+  nsga2: {
+    description: "NSGA-II with layout-aware variation and constraint domination.",
+    optionsSchema: nsga2Options,
+    create: nsga2,
+  },
+} as const satisfies Record<string, StrategyEntry>;
+
+export type StrategyName = keyof typeof strategies;
+export const strategyNames = Object.keys(strategies) as readonly StrategyName[];
+
+/** A strategy over a declared space of layouts. Throws a ZodError when the options do not fit its schema. */
+export function createStrategy(name: StrategyName, context: StrategyContext): Strategy<Layout> {
+  const entry: StrategyEntry = strategies[name];
+  const { space, ...rest } = context;
+  return entry.create({
+    ...rest,
+    domain: layoutDomain(space),
+    options: entry.optionsSchema.parse(context.options),
+  });
+}

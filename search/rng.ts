@@ -1,0 +1,62 @@
+// The seeded random source of a search: sfc32 (C. Doty-Humphrey, PractRand), seeded through splitmix32, with its whole state
+// open to save and restore. Math.random and clocks stay out of search/ and candidates/.
+import type { Rng } from "../candidates/space.ts";
+
+/** Four 32-bit words: everything that decides what comes next. JSON-serialisable. */
+export type RngState = readonly [number, number, number, number];
+
+export interface SeededRng extends Rng {
+  save(): RngState;
+  restore(state: RngState): void;
+}
+
+/** Equal seeds (any finite numbers) give equal sequences on every machine: only 32-bit integer arithmetic is used. */
+export function createRng(seed: number): SeededRng {
+  let [a, b, c, counter] = seedWords(seed);
+
+  const word = (): number => {
+    const sum = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + sum;
+    c |= 0;
+    return sum >>> 0;
+  };
+  const next = (): number => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53;
+
+  return {
+    next,
+    below: (n) => {
+      if (!Number.isInteger(n) || n < 1) throw new RangeError(`below(${n}): need a whole number above 0`);
+      return Math.floor(next() * n);
+    },
+    save: () => [a, b, c, counter],
+    restore: (state) => {
+      [a, b, c, counter] = state;
+    },
+  };
+}
+
+/** Standard normal by Box and Muller; the second value is thrown away so that the generator's state is the whole state. */
+export function normal(rng: Rng): number {
+  const radius = Math.sqrt(-2 * Math.log(1 - rng.next()));
+  return radius * Math.cos(2 * Math.PI * rng.next());
+}
+
+/** splitmix32 over both halves of the seed's bits. */
+function seedWords(seed: number): [number, number, number, number] {
+  if (!Number.isFinite(seed)) throw new RangeError(`seed ${seed} is not a finite number`);
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, seed);
+  let state = Math.imul(bits.getInt32(0), 0x85ebca6b) ^ bits.getInt32(4);
+  const word = (): number => {
+    state = (state + 0x9e3779b9) | 0;
+    let z = state ^ (state >>> 16);
+    z = Math.imul(z, 0x21f0aaad);
+    z ^= z >>> 15;
+    z = Math.imul(z, 0x735a2d97);
+    return z ^ (z >>> 15);
+  };
+  return [word(), word(), word(), word()];
+}

@@ -1,0 +1,152 @@
+// Ask and tell for every strategy: initial candidates first, batches that wait for their outcomes, no candidate twice, exact
+// save and restore. What a strategy adds is a Breeder: how the next batch follows from what is known.
+import type { Rng } from "../../candidates/space.ts";
+import { createRng, type RngState, type SeededRng } from "../rng.ts";
+import type { Outcome, SearchContext, Strategy } from "../strategy.ts";
+import { Fresh } from "./fresh.ts";
+
+/** The part of a strategy that is its own. All its state goes through save and restore. */
+export interface Breeder<C> {
+  /** Candidates in a batch (the first is larger where the initial candidates are more). Infinity: nobody waits. */
+  readonly batch: number;
+  /** Up to `count` new candidates, each claimed from `fresh`; fewer only when the space is exhausted. */
+  breed(count: number, fresh: Fresh<C>, rng: Rng): C[];
+  /** Outcomes of a whole batch in the order of its proposals. */
+  learn(outcomes: readonly Outcome<C>[]): void;
+  save(): unknown;
+  restore(state: unknown): void;
+}
+
+interface Queued<C> {
+  readonly id: string;
+  readonly candidate: C;
+}
+
+interface State<C> {
+  readonly version: 1;
+  readonly rng: RngState;
+  readonly seen: readonly string[];
+  /** False until the first ask. */
+  readonly primed: boolean;
+  /** Bred, not yet asked for. */
+  readonly queue: readonly Queued<C>[];
+  /** Ids of the current batch in the order of proposal, and those outcomes of it (or from elsewhere) that came in. */
+  readonly batch: readonly string[];
+  readonly told: readonly Outcome<C>[];
+  readonly breeder: unknown;
+}
+
+export class Batched<C> implements Strategy<C> {
+  private readonly breeder: Breeder<C>;
+  private readonly context: SearchContext<C>;
+  private readonly rng: SeededRng;
+  private readonly fresh: Fresh<C>;
+  private primed = false;
+  private queue: Queued<C>[] = [];
+  private batch: string[] = [];
+  private told = new Map<string, Outcome<C>>();
+
+  constructor(context: SearchContext<C>, breeder: Breeder<C>) {
+    this.context = context;
+    this.breeder = breeder;
+    this.rng = createRng(context.seed);
+    this.fresh = new Fresh(context.domain, context.seed);
+    this.enqueue(context.initial.filter((candidate) => this.fresh.claim(candidate)));
+  }
+
+  ask(n: number): readonly C[] {
+    if (!this.primed) this.prime();
+    const asked: C[] = [];
+    while (asked.length < n) {
+      if (this.queue.length === 0 && !this.refill(n - asked.length)) break;
+      asked.push(this.queue.shift()!.candidate);
+    }
+    return asked;
+  }
+
+  tell(outcomes: readonly Outcome<C>[]): void {
+    for (const outcome of outcomes) {
+      requireObjectives(outcome, this.context);
+      this.fresh.seen.add(outcome.id);
+      this.told.set(outcome.id, outcome);
+    }
+    // Proposals told of from elsewhere before they were asked for are known already.
+    this.queue = this.queue.filter(({ id }) => !this.told.has(id));
+  }
+
+  save(): State<C> {
+    return {
+      version: 1,
+      rng: this.rng.save(),
+      seen: [...this.fresh.seen],
+      primed: this.primed,
+      queue: [...this.queue],
+      batch: [...this.batch],
+      told: [...this.told.values()],
+      breeder: this.breeder.save(),
+    };
+  }
+
+  restore(saved: unknown): void {
+    const state = saved as State<C>;
+    if (state?.version !== 1)
+      throw new Error("the saved search state is of another version; start a new sweep");
+    this.rng.restore(state.rng);
+    this.fresh.seen.clear();
+    for (const id of state.seen) this.fresh.seen.add(id);
+    this.primed = state.primed;
+    this.queue = [...state.queue];
+    this.batch = [...state.batch];
+    this.told = new Map(state.told.map((outcome) => [outcome.id, outcome]));
+    this.breeder.restore(state.breeder);
+  }
+
+  /** Before the first ask: learns what came from elsewhere, and fills the batch that the initial candidates begin. */
+  private prime(): void {
+    this.primed = true;
+    if (!this.waits) return;
+    const begun = new Set(this.batch);
+    const elsewhere = [...this.told.values()].filter(({ id }) => !begun.has(id));
+    if (elsewhere.length > 0) this.breeder.learn(elsewhere);
+    for (const { id } of elsewhere) this.told.delete(id);
+    this.enqueue(this.breeder.breed(this.breeder.batch - this.batch.length, this.fresh, this.rng));
+  }
+
+  /** Breeds the next batch, or says that it cannot: yet (outcomes outstanding) or ever again. */
+  private refill(wanted: number): boolean {
+    if (this.waits) {
+      if (this.batch.some((id) => !this.told.has(id))) return false;
+      const place = new Map(this.batch.map((id, index) => [id, index]));
+      const placeOf = ({ id }: Outcome<C>): number => place.get(id) ?? this.batch.length;
+      this.breeder.learn([...this.told.values()].sort((a, b) => placeOf(a) - placeOf(b)));
+    }
+    this.told.clear();
+    this.batch = [];
+    this.enqueue(this.breeder.breed(this.waits ? this.breeder.batch : wanted, this.fresh, this.rng));
+    return this.queue.length > 0;
+  }
+
+  private get waits(): boolean {
+    return Number.isFinite(this.breeder.batch);
+  }
+
+  private enqueue(candidates: readonly C[]): void {
+    for (const candidate of candidates) {
+      const id = this.context.domain.id(candidate);
+      this.queue.push({ id, candidate });
+      if (this.waits) this.batch.push(id);
+    }
+  }
+}
+
+/** Complete means measured: a complete outcome without its objectives is a fault of the caller, not a bad candidate. */
+function requireObjectives<C>(outcome: Outcome<C>, context: SearchContext<C>): void {
+  if (outcome.state !== "complete") return;
+  for (const { name } of context.objectives) {
+    if (!Number.isFinite(outcome.metrics[name])) {
+      throw new RangeError(
+        `outcome ${outcome.id} is complete, but its objective "${name}" is ${outcome.metrics[name]}; tell it as failed`,
+      );
+    }
+  }
+}

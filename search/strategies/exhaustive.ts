@@ -1,0 +1,28 @@
+// Every candidate of the space in its fixed order: for spaces small enough to know whole.
+import { z } from "zod";
+import type { SearchContext, Strategy } from "../strategy.ts";
+import { Batched } from "./batched.ts";
+
+export const exhaustiveOptions = z.strictObject({});
+
+export function exhaustive<C>(context: SearchContext<C>): Strategy<C> {
+  let walk = context.domain.enumerate()[Symbol.iterator]();
+  return new Batched(context, {
+    batch: Number.POSITIVE_INFINITY,
+    breed: (count, fresh) => {
+      const bred: C[] = [];
+      while (bred.length < count) {
+        const step = walk.next();
+        if (step.done) break;
+        if (fresh.claim(step.value)) bred.push(step.value);
+      }
+      return bred;
+    },
+    learn: () => {},
+    save: () => null,
+    // From the start: what was proposed is known, and skipped.
+    restore: () => {
+      walk = context.domain.enumerate()[Symbol.iterator]();
+    },
+  });
+}

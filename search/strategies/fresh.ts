@@ -1,0 +1,71 @@
+// Candidates never proposed before: random draws while they succeed, then, in a space small enough to walk, what is left of it.
+import type { Rng } from "../../candidates/space.ts";
+import type { Domain } from "../domain.ts";
+
+/** Draws before a space is taken to be nearly exhausted. */
+const DRAWS = 200;
+/** Largest space that is walked for its last candidates; of a larger one, the remainder past DRAWS x 50 draws is given up. */
+const WALKABLE = 2_000_000;
+
+/** The set of candidates already proposed (or told of), and the way to new ones. Holds no state beyond that set. */
+export class Fresh<C> {
+  readonly seen = new Set<string>();
+  private readonly domain: Domain<C>;
+  private readonly seed: number;
+  private remainder: C[] | null = null;
+
+  constructor(domain: Domain<C>, seed: number) {
+    this.domain = domain;
+    this.seed = seed;
+  }
+
+  /** Takes a candidate as proposed; false when it was already. */
+  claim(candidate: C): boolean {
+    const id = this.domain.id(candidate);
+    if (this.seen.has(id)) return false;
+    this.seen.add(id);
+    return true;
+  }
+
+  has(candidate: C): boolean {
+    return this.seen.has(this.domain.id(candidate));
+  }
+
+  /** A new random candidate, claimed; null when the space is exhausted. */
+  next(rng: Rng): C | null {
+    const walkable = this.domain.size() <= WALKABLE;
+    if (this.remainder === null) {
+      for (let n = 0; n < (walkable ? DRAWS : DRAWS * 50); n++) {
+        const candidate = this.domain.sample(rng);
+        if (candidate !== null && this.claim(candidate)) return candidate;
+      }
+      if (!walkable) return null;
+    }
+    return this.nextOfRemainder();
+  }
+
+  /** In an order that depends on the seed and the candidates alone, so that a restored search walks the same way. */
+  private nextOfRemainder(): C | null {
+    if (this.remainder === null) {
+      const left = new Map<string, C>();
+      for (const candidate of this.domain.enumerate()) {
+        const id = this.domain.id(candidate);
+        if (!this.seen.has(id)) left.set(id, candidate);
+      }
+      const keyed = [...left].map(([id, candidate]) => ({ key: mix(id, this.seed), id, candidate }));
+      keyed.sort((a, b) => b.key - a.key || (a.id < b.id ? 1 : -1));
+      this.remainder = keyed.map(({ candidate }) => candidate);
+    }
+    for (let candidate = this.remainder.pop(); candidate !== undefined; candidate = this.remainder.pop()) {
+      if (this.claim(candidate)) return candidate;
+    }
+    return null;
+  }
+}
+
+/** FNV-1a of the text, started from the seed. */
+function mix(text: string, seed: number): number {
+  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  for (let n = 0; n < text.length; n++) hash = Math.imul(hash ^ text.charCodeAt(n), 0x01000193) >>> 0;
+  return hash;
+}

@@ -1,0 +1,121 @@
+// NSGA-II (Deb, Pratap, Agarwal, Meyarivan 2002) with constraint domination: feasible before infeasible, less violation before
+// more. Failed trials take no part: they are neither parents nor penalised.
+import { z } from "zod";
+import type { Rng } from "../../candidates/space.ts";
+import type { Domain } from "../domain.ts";
+import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
+import type { Objective, Outcome, SearchContext, Strategy } from "../strategy.ts";
+import { Batched, type Breeder } from "./batched.ts";
+import type { Fresh } from "./fresh.ts";
+
+export const nsga2Options = z.strictObject({
+  population: z
+    .int()
+    .min(4)
+    .max(10_000)
+    .default(20)
+    .describe("Survivors of, and offspring in, a generation."),
+  crossover: z.number().min(0).max(1).default(0.5).describe("Share of children with two parents."),
+});
+
+/** A survivor with what the tournament compares. */
+interface Ranked<C> {
+  readonly outcome: Outcome<C>;
+  readonly rank: number;
+  readonly crowding: number;
+}
+
+export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
+  const { population: size, crossover } = nsga2Options.parse(context.options);
+  // Ranked again among themselves, so that what is saved (the pool) decides all that follows.
+  let pool: readonly Outcome<C>[] = [];
+  let population: readonly Ranked<C>[] = [];
+  const breeder: Breeder<C> = {
+    batch: size,
+    breed: (count, fresh, rng) => {
+      const children: C[] = [];
+      while (children.length < count) {
+        const child =
+          population.length < 2
+            ? fresh.next(rng)
+            : breedOne(population, crossover, context.domain, fresh, rng);
+        if (child === null) break;
+        children.push(child);
+      }
+      return children;
+    },
+    learn: (outcomes) => {
+      pool = survivors([...pool, ...outcomes], context.objectives, size).map(({ outcome }) => outcome);
+      population = survivors(pool, context.objectives, size);
+    },
+    save: () => pool,
+    restore: (saved) => {
+      pool = saved as readonly Outcome<C>[];
+      population = survivors(pool, context.objectives, size);
+    },
+  };
+  return new Batched(context, breeder);
+}
+
+/** The best `size` by rank, then crowding. */
+function survivors<C>(
+  outcomes: readonly Outcome<C>[],
+  objectives: readonly Objective[],
+  size: number,
+): Ranked<C>[] {
+  const feasible = outcomes.filter(({ state }) => state === "complete");
+  const vectors = feasible.map(({ metrics }) => orient(metrics, objectives));
+  const ranked: Ranked<C>[] = [];
+  let rank = 0;
+  for (const front of nonDominatedSort(vectors)) {
+    const crowding = crowdingDistance(front.map((index) => vectors[index]!));
+    const members = front.map((index, place) => ({
+      outcome: feasible[index]!,
+      rank,
+      crowding: crowding[place]!,
+    }));
+    ranked.push(...members.sort((a, b) => b.crowding - a.crowding));
+    rank++;
+    if (ranked.length >= size) return ranked.slice(0, size);
+  }
+  const violation = ({ violation }: Outcome<C>): number => violation ?? Number.POSITIVE_INFINITY;
+  const infeasible = outcomes
+    .filter(({ state }) => state === "infeasible")
+    .sort((a, b) => (violation(a) === violation(b) ? 0 : violation(a) - violation(b)));
+  for (const outcome of infeasible.slice(0, size - ranked.length)) {
+    const tied = ranked.at(-1)?.outcome;
+    const same = tied?.state === "infeasible" && violation(tied) === violation(outcome);
+    ranked.push({ outcome, rank: same ? rank - 1 : rank++, crowding: 0 });
+  }
+  return ranked;
+}
+
+/** Binary tournament: lower rank, then larger crowding distance, then the first drawn. */
+function tournament<C>(population: readonly Ranked<C>[], rng: Rng): C {
+  const a = population[rng.below(population.length)]!;
+  const b = population[rng.below(population.length)]!;
+  const second = b.rank < a.rank || (b.rank === a.rank && b.crowding > a.crowding);
+  return (second ? b : a).outcome.layout;
+}
+
+const TRIES = 30;
+
+/** A new child; where variation keeps giving known candidates, a random new one; null when the space is exhausted. */
+function breedOne<C>(
+  population: readonly Ranked<C>[],
+  crossoverRate: number,
+  domain: Domain<C>,
+  fresh: Fresh<C>,
+  rng: Rng,
+): C | null {
+  for (let n = 0; n < TRIES; n++) {
+    let child = tournament(population, rng);
+    if (rng.next() < crossoverRate)
+      child = domain.crossover(child, tournament(population, rng), rng) ?? child;
+    // A mutation each, and more after every failed try, to get away from what is known.
+    do child = domain.mutate(child, rng) ?? child;
+    while (rng.next() < 0.2 + n / TRIES / 2);
+    if (fresh.claim(child)) return child;
+  }
+  return fresh.next(rng);
+}

@@ -1,0 +1,138 @@
+// The contract of every strategy in the registry, over whatever the registry holds.
+import { describe, expect, it } from "vitest";
+import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import type { Space } from "../../candidates/space.ts";
+import { createStrategy, strategies, strategyNames } from "../../search/registry.ts";
+import type { Outcome, Strategy } from "../../search/strategy.ts";
+import { budgetSpace, middleSpace, objectives, smallSpace, toyOutcome } from "./problems.ts";
+
+const start = (name: keyof typeof strategies, space: Space, seed = 1, initial: Layout[] = []): Strategy =>
+  createStrategy(name, { space, objectives, seed, options: {}, initial });
+
+/** Asks and tells until `count` proposals or the end; how many are asked at once comes from `cuts` in turn. */
+function drive(strategy: Strategy, count: number, cuts: readonly number[], told = toyOutcome): string[] {
+  const ids: string[] = [];
+  let waiting: Layout[] = [];
+  for (let n = 0; ids.length < count; n++) {
+    const asked = strategy.ask(Math.min(cuts[n % cuts.length]!, count - ids.length));
+    ids.push(...asked.map(layoutId));
+    waiting.push(...asked);
+    if (asked.length === 0) {
+      if (waiting.length === 0) break;
+      strategy.tell(waiting.map(told));
+      waiting = [];
+    }
+  }
+  strategy.tell(waiting.map(told));
+  return ids;
+}
+
+describe.each(strategyNames)("%s", (name) => {
+  it("proposes nothing twice and only what the space holds", () => {
+    const strategy = start(name, budgetSpace);
+    const seen = new Map<string, Layout>();
+    for (let round = 0; round < 30; round++) {
+      const asked = strategy.ask(5);
+      for (const layout of asked) {
+        expect(seen.has(layoutId(layout)), formatNotation(layout)).toBe(false);
+        seen.set(layoutId(layout), layout);
+        const realized = budgetSpace.realize(budgetSpace.genomeOf(layout));
+        expect(realized.ok && layoutId(realized.layout)).toBe(layoutId(layout));
+      }
+      strategy.tell(asked.map(toyOutcome));
+    }
+    expect(seen.size).toBeGreaterThan(60);
+  });
+
+  it("gives the same proposals for the same seed, however the asks are cut up", () => {
+    const ones = drive(start(name, middleSpace), 90, [1]);
+    expect(ones).toHaveLength(90);
+    expect(drive(start(name, middleSpace), 90, [7, 2])).toEqual(ones);
+    expect(drive(start(name, middleSpace), 90, [90])).toEqual(ones);
+    if (name !== "exhaustive") expect(drive(start(name, middleSpace, 2), 90, [1])).not.toEqual(ones);
+  });
+
+  it("does not mind in which order a batch is told", () => {
+    const reversed = start(name, middleSpace);
+    const straight = start(name, middleSpace);
+    for (let round = 0; round < 6; round++) {
+      const asked = reversed.ask(30);
+      expect(straight.ask(30).map(layoutId)).toEqual(asked.map(layoutId));
+      reversed.tell(asked.map(toyOutcome).reverse());
+      for (const layout of asked) straight.tell([toyOutcome(layout)]);
+    }
+  });
+
+  it.each([1, 7, 20, 33])("continues after a save in the middle (after %i asks)", (at) => {
+    const whole = drive(start(name, middleSpace), 70, [1]);
+    const before = start(name, middleSpace);
+    const ids: string[] = [];
+    const untold: Outcome[] = [];
+    while (ids.length < at) {
+      const asked = before.ask(1);
+      if (asked.length === 0) before.tell(untold.splice(0));
+      ids.push(...asked.map(layoutId));
+      untold.push(...asked.map(toyOutcome));
+    }
+    // Half of what is outstanding is told before the save, the other half after the restore.
+    before.tell(untold.splice(0, Math.floor(untold.length / 2)));
+    const after = start(name, middleSpace, 1);
+    after.restore(JSON.parse(JSON.stringify(before.save())));
+    after.tell(untold);
+    ids.push(...drive(after, 70 - at, [3]));
+    expect(ids).toEqual(whole);
+  });
+
+  it("exhausts a small space: every layout once, then none", () => {
+    const strategy = start(name, smallSpace);
+    const ids = drive(strategy, 1000, [4]);
+    expect(new Set(ids)).toEqual(new Set([...smallSpace.enumerate()].map(layoutId)));
+    expect(ids).toHaveLength(24);
+    expect(strategy.ask(1)).toEqual([]);
+    const constrained = drive(start(name, budgetSpace), 5000, [50]);
+    expect(constrained.length).toBe(new Set([...budgetSpace.enumerate()].map(layoutId)).size);
+  });
+
+  it("proposes the initial layouts first, once each", () => {
+    const initial = [...smallSpace.enumerate()].slice(5, 8);
+    const ids = drive(start(name, smallSpace, 3, [...initial, initial[0]!]), 1000, [4]);
+    expect(ids.slice(0, 3)).toEqual(initial.map(layoutId));
+    expect(ids).toHaveLength(24);
+  });
+
+  it("never proposes what it was told of from elsewhere", () => {
+    const known = [...smallSpace.enumerate()].slice(0, 10);
+    const strategy = start(name, smallSpace);
+    strategy.tell(known.map(toyOutcome));
+    const ids = drive(strategy, 1000, [4]);
+    expect(ids).toHaveLength(14);
+    expect(ids.filter((id) => known.map(layoutId).includes(id))).toEqual([]);
+  });
+
+  it("survives that every trial fails, and that every trial is infeasible", () => {
+    for (const state of ["failed", "infeasible"] as const) {
+      const told = (layout: Layout): Outcome => ({ id: layoutId(layout), layout, state, metrics: {} });
+      expect(drive(start(name, middleSpace), 80, [20], told)).toHaveLength(80);
+    }
+  });
+
+  it("refuses a complete outcome without its objectives", () => {
+    const strategy = start(name, smallSpace);
+    const [layout] = strategy.ask(1);
+    const outcome = {
+      id: layoutId(layout!),
+      layout: layout!,
+      state: "complete" as const,
+      metrics: { bytes: 1 },
+    };
+    expect(() => strategy.tell([outcome])).toThrow(/recall/);
+    expect(() => strategy.tell([{ ...outcome, metrics: { bytes: 1, recall: Number.NaN } }])).toThrow(
+      /recall/,
+    );
+  });
+
+  it("refuses unknown options", () => {
+    expect(strategies[name].optionsSchema.safeParse({ nonsense: 1 }).success).toBe(false);
+  });
+});
