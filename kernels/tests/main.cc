@@ -1,0 +1,46 @@
+// Runs the registered tests and prints `N passed, N failed`; the exit status is 1 if any failed.
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "tests/test.h"
+
+namespace edgefront::testing {
+namespace {
+
+struct Entry {
+  const char* name;
+  TestFn fn;
+};
+std::vector<Entry>& Entries() {
+  static std::vector<Entry> entries;
+  return entries;
+}
+int failures = 0;  // of the running test
+
+}  // namespace
+
+Registrar::Registrar(const char* name, TestFn fn) { Entries().push_back({name, fn}); }
+
+void Fail(const char* file, int line, const std::string& what) {
+  if (++failures <= 20) std::fprintf(stderr, "  %s:%d: %s\n", file, line, what.c_str());
+}
+
+int Main(int argc, char** argv) {
+  int passed = 0, failed = 0;
+  for (const Entry& e : Entries()) {
+    bool wanted = argc < 2;
+    for (int i = 1; i < argc; ++i) wanted = wanted || std::strstr(e.name, argv[i]);
+    if (!wanted) continue;
+    failures = 0;
+    e.fn();
+    if (failures) std::fprintf(stderr, "FAIL %s (%d)\n", e.name, failures);
+    (failures ? failed : passed) += 1;
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed || passed == 0;
+}
+
+}  // namespace edgefront::testing
+
+int main(int argc, char** argv) { return edgefront::testing::Main(argc, argv); }

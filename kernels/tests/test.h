@@ -1,0 +1,43 @@
+// The C++ tests' whole harness: TEST(Name) { CHECK(...); } in any tests/*_test.cc registers itself; tests/main.cc runs them all, or those
+// whose name contains one of its arguments. A failed check is reported and the test goes on.
+#pragma once
+
+#include <cmath>
+#include <sstream>
+#include <string>
+
+namespace edgefront::testing {
+
+using TestFn = void (*)();
+struct Registrar {
+  Registrar(const char* name, TestFn fn);
+};
+void Fail(const char* file, int line, const std::string& what);
+
+}  // namespace edgefront::testing
+
+#define TEST(name)                                                             \
+  static void Test##name();                                                    \
+  static const ::edgefront::testing::Registrar registrar_##name(#name, Test##name); \
+  static void Test##name()
+
+#define CHECK(condition)                                                            \
+  do {                                                                              \
+    if (!(condition)) ::edgefront::testing::Fail(__FILE__, __LINE__, #condition);   \
+  } while (0)
+
+// `detail`: streamed, e.g. CHECK_MSG(x < y, "m=" << m << " worst " << worst)
+#define CHECK_MSG(condition, detail)                                                                    \
+  do {                                                                                                  \
+    if (!(condition)) {                                                                                 \
+      std::ostringstream out_;                                                                          \
+      out_ << #condition << ": " << detail;                                                             \
+      ::edgefront::testing::Fail(__FILE__, __LINE__, out_.str());                                       \
+    }                                                                                                   \
+  } while (0)
+
+#define CHECK_NEAR(a, b, tolerance)                                                                             \
+  do {                                                                                                          \
+    const double a_ = (a), b_ = (b), t_ = (tolerance);                                                          \
+    CHECK_MSG(std::fabs(a_ - b_) <= t_, #a " = " << a_ << ", " #b " = " << b_ << ", tolerance " << t_);          \
+  } while (0)
