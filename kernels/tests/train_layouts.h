@@ -1,0 +1,69 @@
+// Model specs and token batches the trainer's tests share.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "infer/model_spec.h"
+#include "train/network.h"
+
+namespace edgefront::testing {
+
+inline LayerSpec ConvLayer(int k, int ffn) {
+  LayerSpec l;
+  l.mixer = Mixer::kConv;
+  l.conv_kernel = static_cast<uint32_t>(k);
+  l.ffn = static_cast<uint32_t>(ffn);
+  return l;
+}
+
+inline LayerSpec AttentionLayer(int heads, int kv_heads, int hd, int ffn, int window, bool qk_norm, float base = 1e4f) {
+  LayerSpec l;
+  l.mixer = Mixer::kAttention;
+  l.heads = static_cast<uint32_t>(heads);
+  l.kv_heads = static_cast<uint32_t>(kv_heads);
+  l.head_dim = static_cast<uint32_t>(hd);
+  l.ffn = static_cast<uint32_t>(ffn);
+  l.window = static_cast<uint32_t>(window);
+  l.qk_norm = qk_norm;
+  l.rope_base = base;
+  return l;
+}
+
+inline ModelSpec ProxySpec(int d, int vocab, std::vector<LayerSpec> layers) {
+  ModelSpec s;
+  s.architecture = "edgefront";
+  s.dim = static_cast<uint32_t>(d);
+  s.vocab = static_cast<uint32_t>(vocab);
+  s.context_length = 4096;
+  s.eps = 1e-5f;
+  s.layers = std::move(layers);
+  return s;
+}
+
+struct TokenBatch {
+  std::vector<uint16_t> tokens, targets;
+  uint64_t scored = 0;
+};
+
+// The batches of test/golden/make_train_golden.py: the target is a function of this token and the one two back, every fifth
+// position unscored.
+inline TokenBatch CountedBatch(int step, int batch, int length, int vocab) {
+  TokenBatch b;
+  b.tokens.resize(static_cast<size_t>(batch) * length);
+  b.targets.resize(b.tokens.size());
+  for (size_t i = 0; i < b.tokens.size(); ++i) {
+    const size_t t = i % length;
+    b.tokens[i] = static_cast<uint16_t>(SplitMix64(1 + static_cast<uint64_t>(step) * b.tokens.size() + i) % vocab);
+    const int back = t >= 2 ? b.tokens[i - 2] : 0;
+    b.targets[i] = static_cast<uint16_t>((b.tokens[i] + 3 * back) % vocab);
+    if (t % 5 == 0) {
+      b.targets[i] = train::kNotScored;
+    } else {
+      ++b.scored;
+    }
+  }
+  return b;
+}
+
+}  // namespace edgefront::testing

@@ -1,0 +1,200 @@
+"""Makes train_golden.txt: loss curves and first-step gradients of proxy training, by PyTorch in float64.
+
+Written from kernels/README.md alone (blocks, seeded weights, schedule) as an independent check of kernels/train; autograd supplies every
+gradient and torch.optim.AdamW the update. Needs torch and numpy:  python make_train_golden.py > train_golden.txt
+"""
+import math
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+M64 = (1 << 64) - 1
+EPS = 1e-5
+
+
+def splitmix(z):
+    z = (z + 0x9E3779B97F4A7C15) & M64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & M64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & M64
+    return z ^ (z >> 31)
+
+
+def splitmix_array(base, n):
+    z = np.uint64(base) + np.arange(n, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        z = z + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def fnv(text):
+    h = 0xCBF29CE484222325
+    for c in text.encode():
+        h = ((h ^ c) * 0x100000001B3) & M64
+    return h
+
+
+def uniform(seed, name, n):
+    """u in [-1, 1) of element i, as the contract says."""
+    return (splitmix_array(splitmix(seed) ^ fnv(name), n) >> np.uint64(40)).astype(np.float64) * 2.0**-23 - 1.0
+
+
+def seeded(seed, name, shape, kind, layers):
+    u = uniform(seed, name, int(np.prod(shape))).reshape(shape).astype(np.float32)
+    if kind == "norm":
+        w = np.float32(1) + np.float32(0.1) * u
+    else:
+        w = np.float32(math.sqrt(3.0 / shape[-1])) * u
+    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight")):
+        w = w * np.float32(1 / math.sqrt(2 * layers))
+    return torch.tensor(w.astype(np.float64), requires_grad=True)
+
+
+def make_weights(case):
+    d, vocab, layers, seed = case["d"], case["vocab"], case["layers"], case["seed"]
+    w = {}
+
+    def add(name, shape, kind="matrix"):
+        w[name] = seeded(seed, name, shape, kind, len(layers))
+
+    add("token_embd.weight", (vocab, d))
+    for n, (mixer, ffn) in enumerate(layers):
+        p = f"blk.{n}."
+        add(p + "attn_norm.weight", (d,), "norm")
+        if mixer[0] == "conv":
+            add(p + "shortconv.in_proj.weight", (3 * d, d))
+            add(p + "shortconv.conv.weight", (d, mixer[1]), "conv")
+            add(p + "shortconv.out_proj.weight", (d, d))
+        else:
+            _, heads, kv, hd, _, qk_norm, _ = mixer
+            add(p + "attn_q.weight", (heads * hd, d))
+            add(p + "attn_k.weight", (kv * hd, d))
+            add(p + "attn_v.weight", (kv * hd, d))
+            add(p + "attn_output.weight", (d, heads * hd))
+            if qk_norm:
+                add(p + "attn_q_norm.weight", (hd,), "norm")
+                add(p + "attn_k_norm.weight", (hd,), "norm")
+        add(p + "ffn_norm.weight", (d,), "norm")
+        add(p + "ffn_gate.weight", (ffn, d))
+        add(p + "ffn_up.weight", (ffn, d))
+        add(p + "ffn_down.weight", (d, ffn))
+    add("output_norm.weight", (d,), "norm")
+    return w
+
+
+def rms(x, weight):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + EPS) * weight
+
+
+def rope(x, base):
+    """x [batch, heads, T, hd], pairs (i, i + hd/2)."""
+    half = x.shape[-1] // 2
+    angle = torch.outer(torch.arange(x.shape[2], dtype=x.dtype), base ** (-torch.arange(half, dtype=x.dtype) * 2 / x.shape[-1]))
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
+
+
+def forward(case, w, tokens):
+    x = w["token_embd.weight"][tokens]
+    batch, length, d = x.shape
+    for n, (mixer, _) in enumerate(case["layers"]):
+        p = f"blk.{n}."
+        h = rms(x, w[p + "attn_norm.weight"])
+        if mixer[0] == "conv":
+            b, c, v = (h @ w[p + "shortconv.in_proj.weight"].T).chunk(3, -1)
+            k = mixer[1]
+            y = F.pad((b * v).transpose(1, 2), (k - 1, 0))
+            z = F.conv1d(y, w[p + "shortconv.conv.weight"].unsqueeze(1), groups=d).transpose(1, 2)
+            x = x + (c * z) @ w[p + "shortconv.out_proj.weight"].T
+        else:
+            _, heads, kv, hd, window, qk_norm, base = mixer
+            q = (h @ w[p + "attn_q.weight"].T).view(batch, length, heads, hd).transpose(1, 2)
+            k = (h @ w[p + "attn_k.weight"].T).view(batch, length, kv, hd).transpose(1, 2)
+            v = (h @ w[p + "attn_v.weight"].T).view(batch, length, kv, hd).transpose(1, 2)
+            if qk_norm:
+                q, k = rms(q, w[p + "attn_q_norm.weight"]), rms(k, w[p + "attn_k_norm.weight"])
+            q, k = rope(q, base), rope(k, base)
+            at = torch.arange(length)
+            gap = at[:, None] - at[None, :]
+            visible = (gap >= 0) if window == 0 else (gap >= 0) & (gap < window)
+            k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
+            scores = (q @ k.transpose(2, 3) / math.sqrt(hd)).masked_fill(~visible, -math.inf)
+            o = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, heads * hd)
+            x = x + o @ w[p + "attn_output.weight"].T
+        h = rms(x, w[p + "ffn_norm.weight"])
+        x = x + (F.silu(h @ w[p + "ffn_gate.weight"].T) * (h @ w[p + "ffn_up.weight"].T)) @ w[p + "ffn_down.weight"].T
+    return rms(x, w["output_norm.weight"]) @ w["token_embd.weight"].T
+
+
+def batch_of(case, step):
+    """Tokens drawn from a counter; the target is a function of this token and the one two back, every fifth position unscored."""
+    b, t, v = case["batch"], case["length"], case["vocab"]
+    tokens = (splitmix_array(1 + step * b * t, b * t) % np.uint64(v)).astype(np.int64).reshape(b, t)
+    back = np.concatenate([np.zeros((b, 2), np.int64), tokens[:, :-2]], 1)
+    targets = (tokens + 3 * back) % v
+    targets[:, ::5] = -100
+    return torch.tensor(tokens), torch.tensor(targets)
+
+
+def conv(k, ffn):
+    return (("conv", k), ffn)
+
+
+def gqa(heads, kv, hd, ffn, window=0, qk_norm=True, base=10000.0):
+    return (("attention", heads, kv, hd, window, qk_norm, base), ffn)
+
+
+CASES = [
+    ("all-conv", 32, [conv(2, 48), conv(3, 64), conv(8, 40)]),
+    ("all-attention", 32, [gqa(2, 1, 16, 64), gqa(2, 2, 16, 64, qk_norm=False), gqa(4, 1, 8, 80, base=1e6)]),
+    ("hybrid", 64, [conv(3, 96), gqa(4, 2, 16, 96), conv(4, 96), gqa(4, 4, 16, 96, window=7)]),
+    ("windows", 32, [gqa(2, 1, 16, 48, window=1), gqa(2, 1, 16, 48, window=16), gqa(2, 1, 16, 48, window=33)]),
+    ("odd-widths", 40, [conv(5, 33), gqa(5, 1, 10, 71), conv(7, 17), gqa(3, 3, 24, 50, qk_norm=False, window=9)]),
+    ("mqa", 48, [gqa(6, 1, 32, 100), conv(6, 100)]),
+]
+SETTINGS = dict(vocab=37, length=41, batch=6, steps=60, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
+
+
+def main():
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(2)
+    for name, d, layers in CASES:
+        case = dict(SETTINGS, d=d, layers=layers)
+        w = make_weights(case)
+        decayed = [v for k, v in w.items() if v.dim() == 2 and "conv.weight" not in k]
+        rest = [v for v in w.values() if all(v is not m for m in decayed)]
+        optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": case["decay"]}, {"params": rest, "weight_decay": 0.0}],
+            lr=case["rate"], betas=(case["beta1"], case["beta2"]), eps=case["eps"])
+        print("case", name, d, *(case[k] for k in ("vocab", "length", "batch", "steps", "seed", "rate", "min_rate", "warmup", "decay", "clip")))
+        for mixer, ffn in layers:
+            print("layer", *(int(x) if isinstance(x, bool) else x for x in mixer), ffn)
+        losses = []
+        for step in range(1, case["steps"] + 1):
+            if step <= case["warmup"]:
+                rate = case["rate"] * step / case["warmup"]
+            else:
+                done = (step - case["warmup"]) / (case["steps"] - case["warmup"])
+                rate = case["min_rate"] + 0.5 * (case["rate"] - case["min_rate"]) * (1 + math.cos(math.pi * done))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            tokens, targets = batch_of(case, step - 1)
+            loss = F.cross_entropy(forward(case, w, tokens).flatten(0, 1), targets.flatten(), ignore_index=-100)
+            optimizer.zero_grad()
+            loss.backward()
+            if step == 1:
+                for key, v in w.items():
+                    direction = torch.tensor(uniform(99, key, v.numel())).view(v.shape)
+                    print("grad", key, f"{v.grad.norm():.9e} {(v.grad * direction).sum():.9e}")
+            torch.nn.utils.clip_grad_norm_(w.values(), case["clip"])
+            optimizer.step()
+            losses.append(loss.item())
+        print("losses", *(f"{x:.8f}" for x in losses))
+        print(name, losses[0], losses[-1], file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
