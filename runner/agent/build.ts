@@ -5,7 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir } from "node:os";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, join, posix, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { CompileError } from "./errors.ts";
@@ -57,17 +57,13 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   await mkdir(join(cache, "objects"), { recursive: true });
 
   const units = await planUnits(kernels, request.kind, archOf(request.target));
-  const headers = await hashFiles(
-    kernels,
-    (await listFiles(kernels)).filter((f) => f.endsWith(".h") || f.endsWith(".def")),
-  );
   const flagsOf = (unit: Unit) => [
     ...COMMON_FLAGS,
     ...translateFlags(toolchain, unit.flags),
     `-ffile-prefix-map=${kernels}=kernels`,
   ];
   const identity = [toolchain.command.join(" "), toolchain.version];
-  const keys = units.map((u) => hash([...identity, ...COMMON_FLAGS, ...u.flags, headers, u.file, u.source]));
+  const keys = units.map((u) => hash([...identity, ...COMMON_FLAGS, ...u.flags, u.file, ...u.inputs]));
   const binaryKey = hash([...keys, JSON.stringify(toolchain.linkFlags)]);
   const name = request.kind === "agent" ? "edgefront-agent" : "edgefront-tests";
   const path = join(cache, binaryKey, name);
@@ -90,22 +86,14 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
     done++;
     request.onProgress?.({ done, total: units.length, file: unit.file });
   });
-  // A header edited while we compiled would be cached under the wrong name.
-  const after = await hashFiles(
-    kernels,
-    (await listFiles(kernels)).filter((f) => f.endsWith(".h") || f.endsWith(".def")),
-  );
-  if (after !== headers) {
-    await Promise.all(objects.map((o) => rm(o, { force: true })));
-    throw new CompileError("a header under kernels/ changed during the build", "Run it again");
-  }
   await link(toolchain, objects, path, request.signal);
   return finish(false);
 }
 
 interface Unit {
   readonly file: string;
-  readonly source: string;
+  /** Path and text of the source and of every header it reaches, in a fixed order. */
+  readonly inputs: readonly string[];
   readonly flags: readonly string[];
 }
 
@@ -118,7 +106,7 @@ async function planUnits(kernels: string, kind: BinaryKind, arch: Arch): Promise
     if (file.startsWith("bench/")) continue;
     const source = await readFile(join(kernels, file), "utf8");
     const flags = buildFlags(source, arch, file);
-    if (flags) units.push({ file, source, flags });
+    if (flags) units.push({ file, inputs: await readInputs(kernels, file), flags });
   }
   return units;
 }
@@ -172,8 +160,9 @@ async function compile(
         `${unit.file} does not compile with ${toolchain.version}:\n${run.stderr.slice(0, 4000)}`,
       );
     }
-    if ((await readFile(join(kernels, unit.file), "utf8")) !== unit.source) {
-      throw new CompileError(`${unit.file} changed while it was compiled`, "Run it again");
+    // A file edited while we compiled would be cached under the wrong name.
+    if (hash(await readInputs(kernels, unit.file)) !== hash(unit.inputs)) {
+      throw new CompileError(`${unit.file} or a header of it changed while it was compiled`, "Run it again");
     }
     await rename(temporary, object);
   } finally {
@@ -223,11 +212,20 @@ async function listFiles(root: string): Promise<string[]> {
   return files.sort();
 }
 
-async function hashFiles(root: string, files: string[]): Promise<string> {
-  const parts: string[] = [];
-  for (const file of files)
-    parts.push(relative(root, join(root, file)), await readFile(join(root, file), "utf8"));
-  return hash(parts);
+/** A source and the headers it reaches by `#include "..."`, each looked for in kernels/ and kernels/include/. */
+async function readInputs(kernels: string, file: string): Promise<string[]> {
+  const found = new Map<string, string>();
+  const visit = async (path: string): Promise<void> => {
+    if (found.has(path) || !existsSync(join(kernels, path))) return;
+    const text = await readFile(join(kernels, path), "utf8");
+    found.set(path, text);
+    for (const [, name] of text.matchAll(/^[ \t]*#[ \t]*include[ \t]+"([^"]+)"/gm)) {
+      for (const folder of ["", "include/", `${dirname(path)}/`])
+        await visit(posix.normalize(folder + name!));
+    }
+  };
+  await visit(file);
+  return [...found].flat();
 }
 
 function hash(parts: readonly string[]): string {

@@ -1,0 +1,43 @@
+// What edgefront knows of a device: how to reach it and what runs there. Kept by the store; secrets are never in it, only the path
+// of a key file, and that stays out of reports.
+import { z } from "zod";
+import { CompilerMissingError } from "../agent/errors.ts";
+import { hostTarget, TARGETS } from "../agent/toolchain.ts";
+
+/** User-mode emulators the agent may be run under. Their results are labelled emulated. */
+export const EMULATORS = ["qemu-aarch64-static"] as const;
+export type Emulator = (typeof EMULATORS)[number];
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+/** As OpenSSH prints it: base64 of the SHA-256 of the raw host key, without padding. */
+const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
+
+const common = {
+  name: z.string().regex(NAME, "a device name is lower-case letters, digits and hyphens"),
+  target: z.enum(TARGETS),
+  emulator: z.enum(EMULATORS).optional(),
+  /** Threads of a measurement; 0 or absent: one per core the process may use. */
+  threads: z.number().int().min(0).max(1024).optional(),
+};
+export const deviceRecordSchema = z.discriminatedUnion("transport", [
+  z.strictObject({ ...common, transport: z.literal("local") }),
+  z.strictObject({
+    ...common,
+    transport: z.literal("ssh"),
+    host: z.string().min(1).max(255),
+    port: z.number().int().min(1).max(65_535).optional(),
+    user: z.string().min(1).max(64),
+    identityFile: z.string().min(1).optional(),
+    hostKey: z.string().regex(FINGERPRINT),
+  }),
+]);
+export type DeviceRecord = z.infer<typeof deviceRecordSchema>;
+export type SshDeviceRecord = Extract<DeviceRecord, { transport: "ssh" }>;
+
+/** This machine, which needs no registration. @throws CompilerMissingError on a platform the agent is not written for. */
+export function localDevice(): DeviceRecord {
+  const target = hostTarget();
+  if (!target)
+    throw new CompilerMissingError(`the agent runs on Linux; this is ${process.platform} on ${process.arch}`);
+  return { name: "local", transport: "local", target };
+}
