@@ -1,0 +1,74 @@
+// One block of anonymous memory, zeroed by the kernel, that weights or buffers are carved from; nothing is freed singly.
+#ifndef EDGEFRONT_INFER_ARENA_H_
+#define EDGEFRONT_INFER_ARENA_H_
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "include/edgefront/status.h"
+#include "quant/panel.h"
+
+namespace edgefront {
+
+// Offsets first, memory later: the same carving code plans (no memory) and allocates.
+class Carver {
+ public:
+  // Offset of `bytes` bytes on a 64-byte boundary.
+  size_t Take(size_t bytes) {
+    const size_t at = size_;
+    size_ += RoundUp(bytes, 64);
+    return at;
+  }
+  size_t size() const { return size_; }
+
+ private:
+  size_t size_ = 0;
+};
+
+class Arena {
+ public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena(Arena&& other) noexcept : base_(std::exchange(other.base_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Arena& operator=(Arena&& other) noexcept {
+    std::swap(base_, other.base_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Arena() {
+    if (base_ != nullptr) munmap(base_, size_);
+  }
+
+  // huge: ask for 2 MiB pages, which weights streamed once a token need to keep the TLB out of the way.
+  Status Allocate(size_t bytes, bool huge) {
+    size_ = RoundUp(bytes > 0 ? bytes : 1, 4096);
+    void* p = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+      size_ = 0;
+      return OutOfMemory("cannot map " + std::to_string(bytes) + " bytes");
+    }
+    base_ = static_cast<uint8_t*>(p);
+#if defined(MADV_HUGEPAGE)
+    if (huge) madvise(base_, size_, MADV_HUGEPAGE);  // a hint: refusal costs speed only
+#endif
+    return Status::Ok();
+  }
+  template <class T>
+  T* At(size_t offset) const {
+    return reinterpret_cast<T*>(base_ + offset);
+  }
+  uint8_t* base() const { return base_; }
+  size_t size() const { return size_; }
+
+ private:
+  uint8_t* base_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_INFER_ARENA_H_

@@ -1,0 +1,31 @@
+// A model file opened for reading: its header in memory, its data left on disk.
+#ifndef EDGEFRONT_INFER_MODEL_FILE_H_
+#define EDGEFRONT_INFER_MODEL_FILE_H_
+
+#include <string>
+#include <vector>
+
+#include "include/edgefront/gguf.h"
+
+namespace edgefront {
+
+class ModelFile {
+ public:
+  static Result<ModelFile> Open(const std::string& path);
+  ModelFile(ModelFile&& other) noexcept;
+  ModelFile& operator=(ModelFile&&) = delete;
+  ~ModelFile();
+
+  const GgufFile& gguf() const { return gguf_; }  // views into header(), which moves with this object
+  int fd() const { return fd_; }
+
+ private:
+  ModelFile() = default;
+  std::vector<uint8_t> header_;
+  GgufFile gguf_;
+  int fd_ = -1;
+};
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_INFER_MODEL_FILE_H_

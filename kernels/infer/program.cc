@@ -1,0 +1,199 @@
+// Sizes and offsets of everything a session touches, and the listing of what it runs.
+#include "infer/program.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "targets/kernels.h"
+
+namespace edgefront {
+namespace {
+
+constexpr size_t kTileTokens = 32;  // tokens a matrix tile covers; session.cc uses the same
+
+void PlanCache(const ModelSpec& spec, const SessionOptions& o, Program* p) {
+  Carver carver;
+  for (const LayerSpec& l : spec.layers) {
+    LayerCache c;
+    if (l.mixer == Mixer::kConv) {
+      c.seq_bytes = RoundUp(4 * size_t{l.conv_kernel - 1} * spec.dim, 64);
+    } else {
+      // A chunk is stored before it is attended to, so a window needs window + rows - 1 live slots.
+      const size_t live = l.window > 0 ? std::min<size_t>(o.max_context, size_t{l.window} + p->rows - 1) : o.max_context;
+      const bool q8 = o.kv == KvType::kQ8_0;
+      c.ring = RoundUp(live, kAttendBlock);
+      c.hd = RoundUp(l.head_dim, q8 ? 32 : 16);
+      const size_t values = c.ring * c.hd * (q8 ? 1 : 2), scales = q8 ? c.ring * (c.hd / 32) * 2 : 0;
+      c.v_at = RoundUp(values, 64);
+      c.k_scale_at = 2 * c.v_at;
+      c.v_scale_at = c.k_scale_at + RoundUp(scales, 64);
+      c.head_bytes = c.v_scale_at + RoundUp(scales, 64);
+      c.seq_bytes = c.head_bytes * l.kv_heads;
+      auto same = std::find_if(p->ropes.begin(), p->ropes.end(),
+                               [&](const RopeTable& r) { return r.base == l.rope_base && r.head_dim == l.head_dim; });
+      c.rope = static_cast<int>(same - p->ropes.begin());
+      if (same == p->ropes.end()) p->ropes.push_back({l.rope_base, l.head_dim, 0});
+    }
+    c.offset = carver.Take(c.seq_bytes * o.batch);
+    p->caches.push_back(c);
+  }
+  p->cache_bytes = carver.size();
+}
+
+QuantBuffer PlanQuant(Carver& carver, size_t rows, size_t k) {
+  QuantBuffer b;
+  b.k = k;
+  if (k == 0) return b;
+  b.q = carver.Take(rows * k);
+  b.scale = carver.Take(rows * (k / 32) * 4);
+  b.sum8 = carver.Take(rows * (k / 32) * 4);
+  b.sum16 = carver.Take(rows * (k / 16) * 2);
+  return b;
+}
+
+}  // namespace
+
+Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& types, const SessionOptions& o) {
+  if (o.max_context < 1 || o.max_context > (1u << 24)) return BadRequest("max_context must be between 1 and 2^24");
+  if (o.chunk < 1 || o.chunk > 65536) return BadRequest("chunk must be between 1 and 65536");
+  if (o.batch < 1 || o.batch > 1024) return BadRequest("batch must be between 1 and 1024");
+  if (o.threads < 0 || o.threads > 256) return BadRequest("threads must be between 0 (all cores) and 256");
+  Program p;
+  p.rows = std::max(std::min(o.chunk, o.max_context), o.batch);
+  p.threads = o.threads > 0 ? o.threads : static_cast<int>(std::min<size_t>(AllowedCpus().size(), 256));
+  PlanCache(spec, o, &p);
+
+  size_t in_k = 0, mid_k = 0, ffn_f32 = 0, longest = spec.dim, head = 0;
+  size_t i = 0;
+  for (const TensorSpec& t : ExpectedTensors(spec)) {
+    const bool quantised = IsQuantised(types[i++]);
+    switch (t.role) {
+      case Role::kConvIn: case Role::kQ: case Role::kK: case Role::kV: case Role::kGate: case Role::kUp: case Role::kOutput:
+        quantised ? void(in_k = t.ne0) : void(p.norm_f32 = true);
+        break;
+      case Role::kEmbedding:
+        if (spec.tied) quantised ? void(in_k = t.ne0) : void(p.norm_f32 = true);
+        break;
+      case Role::kConvOut: case Role::kAttnOut:
+        if (quantised) mid_k = std::max<size_t>(mid_k, t.ne0);
+        break;
+      case Role::kDown:
+        if (quantised) mid_k = std::max<size_t>(mid_k, t.ne0);
+        else ffn_f32 = std::max<size_t>(ffn_f32, t.ne0);
+        break;
+      default: break;
+    }
+  }
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const LayerSpec& s = spec.layers[l];
+    const size_t width = s.mixer == Mixer::kConv ? 3 * size_t{spec.dim} : (s.heads + 2 * size_t{s.kv_heads}) * s.head_dim;
+    p.proj_width = std::max(p.proj_width, width);
+    head = std::max(head, p.caches[l].hd);
+  }
+  p.hidden_f32 = ffn_f32 > 0;
+
+  Carver carver;
+  const size_t rows = p.rows;
+  p.x = carver.Take(4 * rows * spec.dim);
+  if (p.norm_f32) p.norm = carver.Take(4 * rows * spec.dim);
+  p.in = PlanQuant(carver, rows, in_k);
+  p.proj = carver.Take(4 * rows * p.proj_width);
+  if (p.hidden_f32) p.hidden = carver.Take(4 * rows * ffn_f32);
+  p.mid = PlanQuant(carver, rows, mid_k);
+  for (RopeTable& r : p.ropes) r.offset = carver.Take(4 * rows * r.head_dim);
+  p.logits = carver.Take(4 * size_t{o.batch} * spec.vocab);
+
+  Carver scratch;
+  p.row_at = scratch.Take(4 * longest);
+  p.tile_at = scratch.Take(4 * 4 * kTileTokens * kPanelRows);
+  p.attend_at = scratch.Take(4 * (2 * kAttendRows * head + 4 * kAttendRows + 3 * kAttendRows * kAttendBlock));
+  p.worker_bytes = scratch.size() + 128;  // workers do not share a line
+  p.worker = carver.Take(p.worker_bytes * p.threads);
+  p.activation_bytes = carver.size();
+  return p;
+}
+
+MemoryPlan PlanOf(const ModelSpec& spec, const std::vector<DType>& types, const Program& program) {
+  MemoryPlan m;
+  m.weight_bytes = WeightBytes(spec, types);
+  m.cache_bytes = program.cache_bytes;
+  m.activation_bytes = program.activation_bytes;
+  m.overhead_bytes = kProcessOverheadBytes;
+  m.predicted_peak_bytes = m.weight_bytes + m.cache_bytes + m.activation_bytes + m.overhead_bytes;
+  return m;
+}
+
+Result<MemoryPlan> PlanMemory(const GgufFile& gguf, const SessionOptions& options) {
+  auto spec = ModelSpec::FromGguf(gguf);
+  if (!spec.ok()) return spec.status();
+  auto types = TensorTypes(*spec, gguf);
+  if (!types.ok()) return types.status();
+  auto program = BuildProgram(*spec, *types, options);
+  if (!program.ok()) return program.status();
+  return PlanOf(*spec, *types, *program);
+}
+
+Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& options) {
+  auto spec = ModelSpec::FromGguf(gguf);
+  if (!spec.ok()) return spec.status();
+  auto types = TensorTypes(*spec, gguf);
+  if (!types.ok()) return types.status();
+  auto program = BuildProgram(*spec, *types, options);
+  if (!program.ok()) return program.status();
+
+  std::string out;
+  char line[256];
+  const auto add = [&](int layer, const char* op, const TensorSpec& t, DType type, double bytes, double flops) {
+    std::snprintf(line, sizeof(line), "%5d  %-26s %8llu x %-8llu %-5s %14.0f B %14.0f FLOP\n", layer, op,
+                  static_cast<unsigned long long>(t.ne0), static_cast<unsigned long long>(t.ne1), DTypeName(type), bytes, flops);
+    out += line;
+  };
+  out += "layer  op                              shape          type   bytes a token     FLOPs a token\n";
+  const std::vector<TensorSpec> tensors = ExpectedTensors(*spec);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const TensorSpec& t = tensors[i];
+    const double bytes = static_cast<double>(PanelCount(t.ne1) * PanelBytes((*types)[i], t.ne0));
+    const double flops = 2.0 * static_cast<double>(t.ne0) * static_cast<double>(t.ne1);
+    const LayerSpec* l = t.layer >= 0 ? &spec->layers[t.layer] : nullptr;
+    switch (t.role) {
+      case Role::kEmbedding: add(-1, "embed", t, (*types)[i], bytes / static_cast<double>(t.ne1), 0); break;
+      case Role::kConvIn: add(t.layer, "rmsnorm+quantise+conv_in", t, (*types)[i], bytes, flops); break;
+      case Role::kConvTaps: add(t.layer, "gate+conv+gate", t, DType::kF32, 8.0 * static_cast<double>(t.ne0 * t.ne1), flops); break;
+      case Role::kConvOut: add(t.layer, "conv_out+residual", t, (*types)[i], bytes, flops); break;
+      case Role::kQ: add(t.layer, "rmsnorm+quantise+q", t, (*types)[i], bytes, flops); break;
+      case Role::kK: add(t.layer, "k", t, (*types)[i], bytes, flops); break;
+      case Role::kV: add(t.layer, "v", t, (*types)[i], bytes, flops); break;
+      case Role::kAttnOut: {
+        const LayerCache& c = program->caches[t.layer];
+        const uint32_t seen = l->window > 0 ? std::min(l->window, options.max_context) : options.max_context;
+        const TensorSpec kv{"", t.role, t.layer, l->head_dim, seen};
+        add(t.layer, l->window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", kv, options.kv == KvType::kF16 ? DType::kF16 : DType::kQ8_0,
+            static_cast<double>(c.head_bytes) * l->kv_heads * seen / static_cast<double>(c.ring),
+            4.0 * l->heads * l->head_dim * seen);
+        add(t.layer, "attn_out+residual", t, (*types)[i], bytes, flops);
+        break;
+      }
+      case Role::kGate: add(t.layer, "rmsnorm+quantise+gate", t, (*types)[i], bytes, flops); break;
+      case Role::kUp: add(t.layer, "up+swiglu+quantise", t, (*types)[i], bytes, flops); break;
+      case Role::kDown: add(t.layer, "down+residual", t, (*types)[i], bytes, flops); break;
+      case Role::kFinalNorm: {
+        size_t o = 0;
+        while (tensors[o].role != (spec->tied ? Role::kEmbedding : Role::kOutput)) ++o;
+        const TensorSpec& w = tensors[o];
+        add(-1, "rmsnorm+quantise+logits", w, (*types)[o], static_cast<double>(PanelCount(w.ne1) * PanelBytes((*types)[o], w.ne0)),
+            2.0 * static_cast<double>(w.ne0) * static_cast<double>(w.ne1));
+        break;
+      }
+      default: break;
+    }
+  }
+  const MemoryPlan m = PlanOf(*spec, *types, *program);
+  std::snprintf(line, sizeof(line),
+                "weights %llu B, cache %llu B, activations %llu B, process %llu B: predicted peak %llu B\n",
+                static_cast<unsigned long long>(m.weight_bytes), static_cast<unsigned long long>(m.cache_bytes),
+                static_cast<unsigned long long>(m.activation_bytes), static_cast<unsigned long long>(m.overhead_bytes),
+                static_cast<unsigned long long>(m.predicted_peak_bytes));
+  return out + line;
+}
+
+}  // namespace edgefront

@@ -1,0 +1,173 @@
+// Loading: carve the arena, then let all workers fetch, quantise and pack panels.
+#include "infer/weights.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "quant/blocks.h"
+
+namespace edgefront {
+namespace {
+
+constexpr size_t kPanelsAGrab = 8;
+
+bool IsVector(Role role) {
+  return role == Role::kConvTaps || TensorSpec{"", role, 0, 0, 0}.kind() == WeightKind::kNorm;
+}
+
+size_t PackedBytes(const TensorSpec& t, DType type) {
+  return IsVector(t.role) ? 4 * t.ne0 * t.ne1 : PanelCount(t.ne1) * PanelBytes(type, t.ne0);
+}
+
+void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
+  const Matrix m{type, t.ne0, t.ne1, at};
+  const float* v = reinterpret_cast<const float*>(at);
+  LayerWeights* l = t.layer >= 0 ? &w.layers[t.layer] : nullptr;
+  switch (t.role) {
+    case Role::kEmbedding: w.embedding = w.output = m; return;
+    case Role::kOutput: w.output = m; return;
+    case Role::kFinalNorm: w.final_norm = v; return;
+    case Role::kMixerNorm: l->mixer_norm = v; return;
+    case Role::kFfnNorm: l->ffn_norm = v; return;
+    case Role::kQNorm: l->q_norm = v; return;
+    case Role::kKNorm: l->k_norm = v; return;
+    case Role::kConvTaps: l->taps = v; return;
+    case Role::kConvIn: l->in = m; return;
+    case Role::kConvOut: case Role::kAttnOut: l->out = m; return;
+    case Role::kQ: l->q = m; return;
+    case Role::kK: l->k = m; return;
+    case Role::kV: l->v = m; return;
+    case Role::kGate: l->gate = m; return;
+    case Role::kUp: l->up = m; return;
+    case Role::kDown: l->down = m; return;
+  }
+}
+
+Status PreadAll(int fd, uint8_t* out, size_t n, uint64_t offset) {
+  while (n > 0) {
+    const ssize_t got = pread(fd, out, n, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return IoError(got == 0 ? "the file ends early" : std::string("cannot read the file: ") + std::strerror(errno));
+    out += got;
+    offset += static_cast<uint64_t>(got);
+    n -= static_cast<size_t>(got);
+  }
+  return Status::Ok();
+}
+
+struct Job {
+  const TensorSpec* tensor;
+  DType type;
+  uint8_t* to;
+  size_t first_panel, panels;  // a vector is one job
+};
+
+Status RunJob(const Job& job, const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, uint8_t* rows, float* floats) {
+  const TensorSpec& t = *job.tensor;
+  const size_t row_bytes = RowBytes(job.type, t.ne0);
+  if (!IsVector(t.role)) {
+    for (size_t p = job.first_panel; p < job.first_panel + job.panels; ++p) {
+      const size_t first = p * kPanelRows, n = t.ne1 - first < kPanelRows ? t.ne1 - first : kPanelRows;
+      EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, first, n, rows, floats));
+      PackPanel(job.type, t.ne0, rows, row_bytes, n, job.to + p * PanelBytes(job.type, t.ne0));
+    }
+    return Status::Ok();
+  }
+  float* to = reinterpret_cast<float*>(job.to);
+  for (size_t r = 0; r < t.ne1; ++r) {  // [d][k] -> [k][d]; a norm is one row with ne1 = 1
+    EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, r, 1, rows, floats));
+    DequantiseRow(job.type, rows, t.ne0, floats);
+    for (size_t i = 0; i < t.ne0; ++i) to[i * t.ne1 + r] = floats[i];
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gguf) {
+  std::vector<DType> types;
+  for (const TensorSpec& t : ExpectedTensors(spec)) {
+    const GgufTensor* found = gguf.FindTensor(t.name);
+    if (found == nullptr) return BadModel("tensor '" + t.name + "' is missing");
+    if (IsVector(t.role) && IsQuantised(found->type)) return Unsupported("tensor '" + t.name + "' is quantised");
+    types.push_back(found->type);
+  }
+  return types;
+}
+
+uint64_t WeightBytes(const ModelSpec& spec, const std::vector<DType>& types) {
+  Carver carver;
+  size_t i = 0;
+  for (const TensorSpec& t : ExpectedTensors(spec)) carver.Take(PackedBytes(t, types[i++]));
+  return carver.size();
+}
+
+Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first,
+                uint64_t n, uint8_t* rows, float* floats) {
+  const GgufTensor& t = *gguf.FindTensor(tensor.name);
+  const size_t row_bytes = RowBytes(t.type, t.dims[0]);
+  if (!gguf.has_data()) {
+    const SeededTensor seeded(*spec.seed, tensor.name, tensor.kind(), tensor.ne0);
+    for (uint64_t r = 0; r < n; ++r) {
+      seeded.Fill(floats, (first + r) * t.dims[0], t.dims[0]);
+      QuantiseRow(t.type, floats, t.dims[0], rows + r * row_bytes);
+    }
+    return Status::Ok();
+  }
+  const uint64_t at = t.offset + first * row_bytes;
+  if (source.bytes != nullptr) {
+    std::memcpy(rows, source.bytes + at, n * row_bytes);
+    return Status::Ok();
+  }
+  return PreadAll(source.fd, rows, n * row_bytes, source.fd_offset + at);
+}
+
+Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, ThreadPool& pool) {
+  if (!gguf.has_data() && !spec.seed) return BadModel("the file has neither data nor edgefront.weights.seed to make it from");
+  auto types = TensorTypes(spec, gguf);
+  if (!types.ok()) return types.status();
+  const std::vector<TensorSpec> tensors = ExpectedTensors(spec);
+  Weights w;
+  w.layers.resize(spec.layers.size());
+  EDGEFRONT_RETURN_IF_ERROR(w.arena.Allocate(WeightBytes(spec, *types), true));
+
+  Carver carver;
+  std::vector<Job> jobs;
+  size_t largest_row = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const TensorSpec& t = tensors[i];
+    uint8_t* at = w.arena.base() + carver.Take(PackedBytes(t, (*types)[i]));
+    Bind(w, t, (*types)[i], at);
+    if (t.ne0 > largest_row) largest_row = t.ne0;
+    const size_t panels = IsVector(t.role) ? 1 : PanelCount(t.ne1);
+    for (size_t p = 0; p < panels; p += kPanelsAGrab) {
+      jobs.push_back({&t, (*types)[i], at, p, panels - p < kPanelsAGrab ? panels - p : kPanelsAGrab});
+    }
+  }
+
+  Status failed;
+  std::mutex failed_mutex;
+  std::atomic<size_t> next{0};
+  pool.Run([&](int, int) {
+    std::unique_ptr<float[]> floats(new (std::nothrow) float[largest_row]);
+    std::unique_ptr<uint8_t[]> rows(new (std::nothrow) uint8_t[largest_row * 4 * kPanelRows]);
+    for (size_t j; (j = next.fetch_add(1)) < jobs.size();) {
+      const Status status =
+          floats && rows ? RunJob(jobs[j], spec, gguf, source, rows.get(), floats.get()) : OutOfMemory("no memory for a row of weights");
+      if (status.ok()) continue;
+      const std::lock_guard<std::mutex> lock(failed_mutex);
+      failed = status;
+      next = jobs.size();
+      return;
+    }
+  });
+  if (!failed.ok()) return failed;
+  return w;
+}
+
+}  // namespace edgefront

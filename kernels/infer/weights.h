@@ -1,0 +1,60 @@
+// Weights in memory: every matrix packed in panels (quant/panel.h), every vector as F32, in one arena. Made from a seed
+// or read from a file, 16 rows at a time, so that only one copy ever exists.
+#ifndef EDGEFRONT_INFER_WEIGHTS_H_
+#define EDGEFRONT_INFER_WEIGHTS_H_
+
+#include <span>
+#include <vector>
+
+#include "include/edgefront/gguf.h"
+#include "include/edgefront/thread_pool.h"
+#include "infer/arena.h"
+#include "infer/model_spec.h"
+
+namespace edgefront {
+
+struct Matrix {
+  DType type = DType::kF32;
+  size_t k = 0, rows = 0;
+  const uint8_t* data = nullptr;
+
+  size_t panels() const { return PanelCount(rows); }
+  size_t panel_bytes() const { return PanelBytes(type, k); }
+  const uint8_t* panel(size_t i) const { return data + i * panel_bytes(); }
+};
+
+struct LayerWeights {
+  const float *mixer_norm = nullptr, *ffn_norm = nullptr, *q_norm = nullptr, *k_norm = nullptr;
+  const float* taps = nullptr;  // [k][d]
+  Matrix in, q, k, v, out;      // conv: in, out; attention: q, k, v, out
+  Matrix gate, up, down;
+};
+
+struct Weights {
+  Matrix embedding, output;  // the same where tied
+  const float* final_norm = nullptr;
+  std::vector<LayerWeights> layers;
+  Arena arena;
+};
+
+// Types of ExpectedTensors(spec), in that order; refuses types a tensor cannot have.
+Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gguf);
+uint64_t WeightBytes(const ModelSpec& spec, const std::vector<DType>& types);
+
+// Where the data of a file comes from: memory, or a descriptor to pread from.
+struct DataSource {
+  const uint8_t* bytes = nullptr;  // start of the data section
+  int fd = -1;
+  uint64_t fd_offset = 0;          // of the data section
+};
+
+// Reads `n` rows of the tensor, from row `first`, in GGUF layout: from the source, or made from the seed where gguf has no
+// data. `floats` is scratch for one row.
+Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first,
+                uint64_t n, uint8_t* rows, float* floats);
+
+Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, ThreadPool& pool);
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_INFER_WEIGHTS_H_

@@ -1,0 +1,111 @@
+// Attention over the cache in blocks of 64 keys with an online softmax (Milakov and Gimelshein, 2018; Dao et al., 2022):
+// keys and values are read once for all query rows of a call. Written over the vector interface and the float tile.
+#ifndef EDGEFRONT_OPS_ATTENTION_FORWARD_H_
+#define EDGEFRONT_OPS_ATTENTION_FORWARD_H_
+
+#include "ops/matmul/forward.h"
+#include "quant/half.h"
+#include "simd/plain_loops.h"
+#include "targets/kernels.h"
+
+namespace edgefront {
+namespace {
+
+constexpr size_t kBlock = kAttendBlock;
+constexpr float kMasked = -3.0e38f;
+
+// scores [rows][64] = q . k for the 64 slots from `slot`.
+inline void Scores(const AttendArgs& g, size_t slot, float* scores, float* scratch) {
+  const size_t hd = g.kv.hd, rows = g.rows;
+  if (g.kv.format == KvFormat::kF16) {
+    const uint16_t* k = static_cast<const uint16_t*>(g.kv.k) + slot * hd;
+    return FloatMul<AsF16>(g.q, hd, rows, k, 16, kBlock / 16, hd * 16, hd, scores, kBlock, 16, false);
+  }
+  const int8_t* k = static_cast<const int8_t*>(g.kv.k) + slot * hd;
+  const size_t blocks = hd / 32;
+  for (size_t b = 0; b < blocks; ++b) {
+    FloatMul<AsI8>(g.q + 32 * b, hd, rows, k + 512 * b, 16, kBlock / 16, hd * 16, 32, scratch, kBlock, 16, false);
+    float scale[kBlock];
+    for (size_t j = 0; j < kBlock; j += Simd::kLanes)
+      Simd::Store(scale + j, Simd::LoadF16(g.kv.k_scale + ((slot + j) / 16 * blocks + b) * 16 + j % 16));
+    for (size_t r = 0; r < rows; ++r)
+      for (size_t j = 0; j < kBlock; ++j)
+        scores[r * kBlock + j] = (b == 0 ? 0.0f : scores[r * kBlock + j]) + scratch[r * kBlock + j] * scale[j];
+  }
+}
+
+// out [rows][hd] += p . v over the first n slots from `slot`.
+inline void AddValues(const AttendArgs& g, size_t slot, size_t n, const float* p, float* scratch) {
+  const size_t hd = g.kv.hd, rows = g.rows;
+  if (g.kv.format == KvFormat::kF16) {
+    const uint16_t* v = static_cast<const uint16_t*>(g.kv.v) + slot * hd;
+    return FloatMul<AsF16>(p, kBlock, rows, v, hd, hd / 16, 16, n, g.out, hd, 16, true);
+  }
+  const int8_t* v = static_cast<const int8_t*>(g.kv.v) + slot * hd;
+  const size_t blocks = hd / 32;
+  for (size_t b = 0; b < blocks; ++b) {
+    for (size_t j = 0; j < n; ++j) {
+      const float scale = F16ToF32(g.kv.v_scale[(slot + j) * blocks + b]);
+      for (size_t r = 0; r < rows; ++r) scratch[r * kBlock + j] = p[r * kBlock + j] * scale;
+    }
+    FloatMul<AsI8>(scratch, kBlock, rows, v + 32 * b, hd, 2, 16, n, g.out + 32 * b, hd, 16, true);
+  }
+}
+
+inline void Attend(const AttendArgs& g) {
+  const size_t hd = g.kv.hd;
+  float* scores = g.scratch;
+  float* scratch = g.scratch + kAttendRows * kBlock;
+  for (int r = 0; r < g.rows; ++r) {
+    g.max[r] = kMasked;
+    g.sum[r] = 0;
+    for (size_t i = 0; i < hd; ++i) g.out[r * hd + i] = 0;
+  }
+  for (uint32_t at = g.begin; at < g.end; at += kBlock) {
+    const size_t slot = at % g.kv.ring;
+    uint32_t n = 0;  // slots up to the newest key anybody here may see
+    for (int r = 0; r < g.rows; ++r) {
+      const uint32_t seen = g.last[r] < at ? 0 : g.last[r] - at + 1;
+      n = seen > n ? seen : n;
+    }
+    if (n == 0) break;
+    n = n > kBlock ? kBlock : n;
+    Scores(g, slot, scores, scratch);
+    for (int r = 0; r < g.rows; ++r) {
+      float* s = scores + r * kBlock;
+      const uint32_t from = g.first[r] > at ? g.first[r] - at : 0;
+      const uint32_t to = g.last[r] < at ? 0 : g.last[r] - at + 1;
+      if (from > 0 || to < kBlock)
+        for (uint32_t j = 0; j < kBlock; ++j) s[j] = j >= from && j < to ? s[j] : kMasked;
+      float lanes[16];
+      for (int j = 0; j < 16; ++j) {
+        const float a = s[j] > s[j + 16] ? s[j] : s[j + 16], b = s[j + 32] > s[j + 48] ? s[j + 32] : s[j + 48];
+        lanes[j] = a > b ? a : b;
+      }
+      float largest = g.max[r];
+      for (int j = 0; j < 16; ++j) largest = lanes[j] > largest ? lanes[j] : largest;
+      if (largest == kMasked) {  // nothing visible yet
+        for (size_t j = 0; j < kBlock; ++j) s[j] = 0;
+        continue;
+      }
+      for (size_t j = 0; j < kBlock; ++j) s[j] = FastExp(s[j] - largest);
+      float sum[16];
+      for (int j = 0; j < 16; ++j) sum[j] = (s[j] + s[j + 16]) + (s[j + 32] + s[j + 48]);
+      float total = 0;
+      for (int j = 0; j < 16; ++j) total += sum[j];
+      if (largest > g.max[r]) {
+        const float keep = FastExp(g.max[r] - largest);
+        g.sum[r] *= keep;
+        for (size_t i = 0; i < hd; ++i) g.out[r * hd + i] *= keep;
+        g.max[r] = largest;
+      }
+      g.sum[r] += total;
+    }
+    AddValues(g, slot, n, scores, scratch);
+  }
+}
+
+}  // namespace
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_OPS_ATTENTION_FORWARD_H_

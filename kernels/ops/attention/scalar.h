@@ -1,0 +1,54 @@
+// Reference attention: one query row at a time, all scores first, softmax in double, one key at a time.
+#ifndef EDGEFRONT_OPS_ATTENTION_SCALAR_H_
+#define EDGEFRONT_OPS_ATTENTION_SCALAR_H_
+
+#include <cmath>
+
+#include "quant/half.h"
+#include "targets/kernels.h"
+
+namespace edgefront {
+namespace {
+
+inline float KeyAt(const KvHead& kv, size_t slot, size_t i) {
+  const size_t at = (slot / 16 * kv.hd + i) * 16 + slot % 16;
+  if (kv.format == KvFormat::kF16) return F16ToF32(static_cast<const uint16_t*>(kv.k)[at]);
+  return static_cast<float>(static_cast<const int8_t*>(kv.k)[at]) *
+         F16ToF32(kv.k_scale[(slot / 16 * (kv.hd / 32) + i / 32) * 16 + slot % 16]);
+}
+
+inline float ValueAt(const KvHead& kv, size_t slot, size_t i) {
+  if (kv.format == KvFormat::kF16) return F16ToF32(static_cast<const uint16_t*>(kv.v)[slot * kv.hd + i]);
+  return static_cast<float>(static_cast<const int8_t*>(kv.v)[slot * kv.hd + i]) * F16ToF32(kv.v_scale[slot * (kv.hd / 32) + i / 32]);
+}
+
+inline double KeyScore(const AttendArgs& g, int r, uint32_t position) {
+  double s = 0;
+  for (size_t i = 0; i < g.kv.hd; ++i) s += static_cast<double>(g.q[r * g.kv.hd + i]) * KeyAt(g.kv, position % g.kv.ring, i);
+  return s;
+}
+
+void ScalarAttend(const AttendArgs& g) {
+  for (int r = 0; r < g.rows; ++r) {
+    const uint32_t from = g.first[r] > g.begin ? g.first[r] : g.begin;
+    const uint32_t to = g.last[r] + 1 < g.end ? g.last[r] + 1 : g.end;
+    double largest = -3.0e38, sum = 0;
+    for (size_t i = 0; i < g.kv.hd; ++i) g.out[r * g.kv.hd + i] = 0;
+    for (uint32_t p = from; p < to; ++p) {  // scores twice, as nothing may be allocated
+      const double s = KeyScore(g, r, p);
+      largest = s > largest ? s : largest;
+    }
+    for (uint32_t p = from; p < to; ++p) {
+      const double e = std::exp(KeyScore(g, r, p) - largest);
+      sum += e;
+      for (size_t i = 0; i < g.kv.hd; ++i) g.out[r * g.kv.hd + i] += static_cast<float>(e * ValueAt(g.kv, p % g.kv.ring, i));
+    }
+    g.max[r] = static_cast<float>(largest);
+    g.sum[r] = static_cast<float>(sum);
+  }
+}
+
+}  // namespace
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_OPS_ATTENTION_SCALAR_H_

@@ -1,0 +1,54 @@
+// Writing one position of one KV head into the cache, in its layout and precision. Values are clamped to the largest
+// F16, so that whatever a masked slot holds is finite.
+#ifndef EDGEFRONT_OPS_ATTENTION_STORE_KV_H_
+#define EDGEFRONT_OPS_ATTENTION_STORE_KV_H_
+
+#include <cstddef>
+
+#include "quant/half.h"
+#include "targets/kernels.h"
+
+namespace edgefront {
+namespace {
+
+inline uint16_t FiniteF16(float x) { return F32ToF16(x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x); }
+
+// 32 values at x (fewer at a head's end: the rest count as 0) -> int8 with `stride`, returns the scale.
+inline float StoreBlock(const float* x, size_t n, int8_t* q, size_t stride) {
+  float largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const float a = x[i] < 0 ? -x[i] : x[i];
+    largest = a > largest ? a : largest;
+  }
+  const float scale = F16ToF32(FiniteF16(largest / 127.0f));
+  const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
+  for (size_t i = 0; i < 32; ++i) {
+    const float r = i < n ? x[i] * inverse : 0.0f;
+    const float c = r > 127.0f ? 127.0f : r < -127.0f ? -127.0f : r;
+    q[i * stride] = static_cast<int8_t>(c < 0 ? c - 0.5f : c + 0.5f);
+  }
+  return scale;
+}
+
+inline void StoreKv(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim) {
+  const size_t panel = slot / 16, lane = slot % 16;
+  if (kv.format == KvFormat::kF16) {
+    uint16_t* ks = static_cast<uint16_t*>(kv.k) + panel * kv.hd * 16 + lane;
+    uint16_t* vs = static_cast<uint16_t*>(kv.v) + slot * kv.hd;
+    for (size_t i = 0; i < head_dim; ++i) ks[16 * i] = FiniteF16(k[i]);
+    for (size_t i = 0; i < head_dim; ++i) vs[i] = FiniteF16(v[i]);
+    return;
+  }
+  int8_t* ks = static_cast<int8_t*>(kv.k) + panel * kv.hd * 16 + lane;
+  int8_t* vs = static_cast<int8_t*>(kv.v) + slot * kv.hd;
+  for (size_t b = 0; b < kv.hd / 32; ++b) {
+    const size_t n = head_dim - 32 * b < 32 ? head_dim - 32 * b : 32;
+    kv.k_scale[(panel * (kv.hd / 32) + b) * 16 + lane] = FiniteF16(StoreBlock(k + 32 * b, n, ks + 512 * b, 16));
+    kv.v_scale[slot * (kv.hd / 32) + b] = FiniteF16(StoreBlock(v + 32 * b, n, vs + 32 * b, 1));
+  }
+}
+
+}  // namespace
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_OPS_ATTENTION_STORE_KV_H_

@@ -1,0 +1,211 @@
+// Products of a weight panel (quant/panel.h) with activations, written once over the vector interface `Simd`.
+// One lane is one row; the order of additions along k does not depend on how many tokens come together, so a token's
+// result is the same in prefill and in decode.
+#ifndef EDGEFRONT_OPS_MATMUL_FORWARD_H_
+#define EDGEFRONT_OPS_MATMUL_FORWARD_H_
+
+#include "quant/panel.h"
+#include "targets/kernels.h"
+
+namespace edgefront {
+namespace {
+
+constexpr int kSubs = 16 / Simd::kLanes;  // vectors that hold the 16 rows of a panel
+
+struct AsF32 {
+  using T = float;
+  static Simd::F Load(const float* p) { return Simd::Load(p); }
+};
+struct AsF16 {
+  using T = uint16_t;
+  static Simd::F Load(const uint16_t* p) { return Simd::LoadF16(p); }
+};
+struct AsBF16 {
+  using T = uint16_t;
+  static Simd::F Load(const uint16_t* p) { return Simd::LoadBF16(p); }
+};
+struct AsI8 {
+  using T = int8_t;
+  static Simd::F Load(const int8_t* p) { return Simd::LoadI8(p); }
+};
+
+// The float tile: out[r * os + g * og + lane] (+)= sum_i a[r * as + i] * b[g * bg + i * bs + lane] for R rows, G groups of 16.
+template <class As, int R, int G>
+inline void FloatTile(const float* a, size_t as, const typename As::T* b, size_t bs, size_t bg, size_t n, float* out, size_t os,
+                      size_t og, bool accumulate) {
+  Simd::F acc[R][G][kSubs];
+  for (int r = 0; r < R; ++r)
+    for (int g = 0; g < G; ++g)
+      for (int s = 0; s < kSubs; ++s)
+        acc[r][g][s] = accumulate ? Simd::Load(out + r * os + g * og + s * Simd::kLanes) : Simd::Zero();
+  for (size_t i = 0; i < n; ++i) {
+    Simd::F x[R];
+    for (int r = 0; r < R; ++r) x[r] = Simd::Set(a[r * as + i]);
+    for (int g = 0; g < G; ++g)
+      for (int s = 0; s < kSubs; ++s) {
+        const Simd::F w = As::Load(b + g * bg + i * bs + s * Simd::kLanes);
+        for (int r = 0; r < R; ++r) acc[r][g][s] = Simd::Fma(x[r], w, acc[r][g][s]);
+      }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int g = 0; g < G; ++g)
+      for (int s = 0; s < kSubs; ++s) Simd::Store(out + r * os + g * og + s * Simd::kLanes, acc[r][g][s]);
+}
+
+template <class As, int R>
+inline void FloatRows(const float* a, size_t as, const typename As::T* b, size_t bs, size_t groups, size_t bg, size_t n, float* out,
+                      size_t os, size_t og, bool accumulate) {
+  constexpr int kG = Simd::kAccumulators / (R * kSubs) > 0 ? Simd::kAccumulators / (R * kSubs) : 1;
+  size_t g = 0;
+  for (; g + kG <= groups; g += kG) FloatTile<As, R, kG>(a, as, b + g * bg, bs, bg, n, out + g * og, os, og, accumulate);
+  for (; g < groups; ++g) FloatTile<As, R, 1>(a, as, b + g * bg, bs, bg, n, out + g * og, os, og, accumulate);
+}
+
+// The float tile for any number of rows and groups.
+template <class As>
+inline void FloatMul(const float* a, size_t as, size_t rows, const typename As::T* b, size_t bs, size_t groups, size_t bg, size_t n,
+                     float* out, size_t os, size_t og, bool accumulate) {
+  size_t r = 0;
+  for (; r + 4 <= rows; r += 4) FloatRows<As, 4>(a + r * as, as, b, bs, groups, bg, n, out + r * os, os, og, accumulate);
+  if (rows & 2) FloatRows<As, 2>(a + r * as, as, b, bs, groups, bg, n, out + r * os, os, og, accumulate), r += 2;
+  if (rows & 1) FloatRows<As, 1>(a + r * as, as, b, bs, groups, bg, n, out + r * os, os, og, accumulate);
+}
+
+// Tiles of N tokens by S vectors of rows, starting at vector s0. Per block of 32: an exact integer dot product, then
+// acc += float(dot) * (row scale * token scale).
+struct Q4 {
+  template <int N, int S>
+  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
+    const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel);
+    const uint8_t* body = panel + PanelScaleBytes(DType::kQ4_0, k);
+    const size_t blocks = k / 32;
+    Simd::F acc[S][N];
+    for (int s = 0; s < S; ++s)
+      for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
+    for (size_t b = 0; b < blocks; ++b, body += 256) {
+      for (int s = 0; s < S; ++s) {
+        const int lane = (s0 + s) * Simd::kLanes;
+        Simd::B w[8];
+        for (int j = 0; j < 4; ++j) {
+          const Simd::B x = Simd::LoadBytes(body + 64 * j + 4 * lane);
+          w[j] = Simd::Low4(x);
+          w[j + 4] = Simd::High4(x);
+        }
+        const Simd::F scale = Simd::LoadF16(scales + 16 * b + lane);
+        for (int i = 0; i < N; ++i) {
+          const Simd::I dot = Simd::DotU4(w, a.q + (t + i) * k + 32 * b, Simd::SetI(a.sum8[(t + i) * blocks + b]));
+          acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
+        }
+      }
+    }
+    for (int s = 0; s < S; ++s)
+      for (int i = 0; i < N; ++i) Simd::Store(out + 16 * i + (s0 + s) * Simd::kLanes, acc[s][i]);
+  }
+};
+
+struct Q8 {
+  template <int N, int S>
+  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
+    const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel);
+    const uint8_t* body = panel + PanelScaleBytes(DType::kQ8_0, k);
+    const size_t blocks = k / 32;
+    Simd::F acc[S][N];
+    for (int s = 0; s < S; ++s)
+      for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
+    for (size_t b = 0; b < blocks; ++b, body += 512) {
+      for (int s = 0; s < S; ++s) {
+        const int lane = (s0 + s) * Simd::kLanes;
+        Simd::B w[8];
+        for (int v = 0; v < 8; ++v) w[v] = Simd::PrepareS8(Simd::LoadBytes(body + 64 * v + 4 * lane));
+        const Simd::F scale = Simd::LoadF16(scales + 16 * b + lane);
+        for (int i = 0; i < N; ++i) {
+          const Simd::I dot = Simd::DotS8(w, a.q + (t + i) * k + 32 * b, a.sum8[(t + i) * blocks + b]);
+          acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
+        }
+      }
+    }
+    for (int s = 0; s < S; ++s)
+      for (int i = 0; i < N; ++i) Simd::Store(out + 16 * i + (s0 + s) * Simd::kLanes, acc[s][i]);
+  }
+};
+
+struct Q6 {
+  template <int N, int S>
+  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
+    const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel);
+    const uint8_t* body = panel + PanelScaleBytes(DType::kQ6_K, k);
+    Simd::F acc[S][N];
+    for (int s = 0; s < S; ++s)
+      for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
+    for (size_t super = 0; super < k / 256; ++super, body += 3328) {
+      for (int s = 0; s < S; ++s) {
+        const int lane = (s0 + s) * Simd::kLanes;
+        Simd::F part[N];
+        for (int i = 0; i < N; ++i) part[i] = Simd::Zero();
+        for (size_t b = 0; b < 8; ++b) {
+          const uint8_t* low = body + 256 + 384 * b + 4 * lane;
+          const Simd::B high0 = Simd::LoadBytes(low + 256), high1 = Simd::LoadBytes(low + 320);
+          Simd::B w[8];
+          for (int j = 0; j < 4; ++j) {
+            const Simd::B x = Simd::LoadBytes(low + 64 * j);
+            w[j] = Simd::Low4(x);
+            w[j + 4] = Simd::High4(x);
+          }
+          w[0] = Simd::Or(w[0], Simd::Bits2To4<0>(high0));
+          w[1] = Simd::Or(w[1], Simd::Bits2To4<1>(high0));
+          w[2] = Simd::Or(w[2], Simd::Bits2To4<2>(high0));
+          w[3] = Simd::Or(w[3], Simd::Bits2To4<3>(high0));
+          w[4] = Simd::Or(w[4], Simd::Bits2To4<0>(high1));
+          w[5] = Simd::Or(w[5], Simd::Bits2To4<1>(high1));
+          w[6] = Simd::Or(w[6], Simd::Bits2To4<2>(high1));
+          w[7] = Simd::Or(w[7], Simd::Bits2To4<3>(high1));
+          Simd::I scale0, scale1;
+          Simd::LoadPairs(reinterpret_cast<const int8_t*>(body + 32 * b + 2 * lane), &scale0, &scale1);
+          const size_t block = 8 * super + b;
+          for (int i = 0; i < N; ++i) {
+            const int8_t* q = a.q + (t + i) * k + 32 * block;
+            const int16_t* sums = a.sum16 + (t + i) * (k / 16) + 2 * block;
+            const Simd::I dot0 = Simd::DotU6(w, q, Simd::SetI(-32 * sums[0]));
+            const Simd::I dot1 = Simd::DotU6(w + 4, q + 16, Simd::SetI(-32 * sums[1]));
+            const Simd::I dot = Simd::AddI(Simd::MulI(dot0, scale0), Simd::MulI(dot1, scale1));
+            part[i] = Simd::Fma(Simd::ToFloat(dot), Simd::Set(a.scale[(t + i) * (k / 32) + block]), part[i]);
+          }
+        }
+        const Simd::F d = Simd::LoadF16(scales + 16 * super + lane);
+        for (int i = 0; i < N; ++i) acc[s][i] = Simd::Fma(d, part[i], acc[s][i]);
+      }
+    }
+    for (int s = 0; s < S; ++s)
+      for (int i = 0; i < N; ++i) Simd::Store(out + 16 * i + (s0 + s) * Simd::kLanes, acc[s][i]);
+  }
+};
+
+// Decode reads the panel once, all rows together; with more tokens the tile is one vector of rows by kTokens.
+template <class Format>
+void QuantMul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
+  if (n == 1) return Format::template Tile<1, kSubs>(k, panel, a, t0, 0, out);
+  constexpr size_t kN = Simd::kTokens;
+  size_t i = 0;
+  for (; i + kN <= n; i += kN)
+    for (int s = 0; s < kSubs; ++s) Format::template Tile<kN, 1>(k, panel, a, t0 + i, s, out + 16 * i);
+  for (; i + 2 <= n; i += 2)
+    for (int s = 0; s < kSubs; ++s) Format::template Tile<2, 1>(k, panel, a, t0 + i, s, out + 16 * i);
+  if (i < n) Format::template Tile<1, kSubs>(k, panel, a, t0 + i, 0, out + 16 * i);
+}
+
+void PanelMul(DType type, size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
+  const float* x = a.f32 + t0 * a.stride;
+  switch (type) {
+    case DType::kF32: return FloatMul<AsF32>(x, a.stride, n, reinterpret_cast<const float*>(panel), 16, 1, 0, k, out, 16, 0, false);
+    case DType::kF16: return FloatMul<AsF16>(x, a.stride, n, reinterpret_cast<const uint16_t*>(panel), 16, 1, 0, k, out, 16, 0, false);
+    case DType::kBF16: return FloatMul<AsBF16>(x, a.stride, n, reinterpret_cast<const uint16_t*>(panel), 16, 1, 0, k, out, 16, 0, false);
+    case DType::kQ4_0: return QuantMul<Q4>(k, panel, a, t0, n, out);
+    case DType::kQ8_0: return QuantMul<Q8>(k, panel, a, t0, n, out);
+    case DType::kQ6_K: return QuantMul<Q6>(k, panel, a, t0, n, out);
+  }
+}
+
+}  // namespace
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_OPS_MATMUL_FORWARD_H_

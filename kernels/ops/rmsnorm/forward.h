@@ -1,0 +1,27 @@
+// RMSNorm (Zhang and Sennrich, 2019): out = x / sqrt(mean(x^2) + eps) * weight.
+#ifndef EDGEFRONT_OPS_RMSNORM_FORWARD_H_
+#define EDGEFRONT_OPS_RMSNORM_FORWARD_H_
+
+#include <cmath>
+#include <cstddef>
+
+namespace edgefront {
+namespace {
+
+// Sixteen partial sums: the order is the same for every vector width, and the error that of a tree.
+inline void RmsNorm(const float* x, const float* weight, size_t n, float eps, float* out) {
+  float part[16] = {};
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    for (size_t j = 0; j < 16; ++j) part[j] += x[i + j] * x[i + j];
+  for (size_t j = 0; i + j < n; ++j) part[j] += x[i + j] * x[i + j];
+  float sum = 0;
+  for (size_t j = 0; j < 16; ++j) sum += part[j];
+  const float scale = 1.0f / std::sqrt(sum / static_cast<float>(n) + eps);
+  for (i = 0; i < n; ++i) out[i] = x[i] * scale * weight[i];
+}
+
+}  // namespace
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_OPS_RMSNORM_FORWARD_H_

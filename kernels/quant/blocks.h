@@ -1,0 +1,20 @@
+// Rows of each tensor type as GGUF stores them: quantise and dequantise, the plain definitions. Fast code works on
+// panels instead (quant/panel.h).
+#ifndef EDGEFRONT_QUANT_BLOCKS_H_
+#define EDGEFRONT_QUANT_BLOCKS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "include/edgefront/dtype.h"
+
+namespace edgefront {
+
+// x [n] -> RowBytes(type, n) bytes at `row`; n is a multiple of the block.
+void QuantiseRow(DType type, const float* x, size_t n, uint8_t* row);
+// The inverse, up to rounding.
+void DequantiseRow(DType type, const uint8_t* row, size_t n, float* x);
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_QUANT_BLOCKS_H_

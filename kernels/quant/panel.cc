@@ -1,0 +1,112 @@
+// Packing GGUF rows into panels at load, and reading one row back (embedding lookup).
+#include "quant/panel.h"
+
+#include <cstring>
+
+#include "quant/half.h"
+
+namespace edgefront {
+namespace {
+
+constexpr size_t R = kPanelRows;
+
+float ScaleAt(const uint8_t* scales, size_t i) {
+  uint16_t h;
+  std::memcpy(&h, scales + 2 * i, 2);
+  return F16ToF32(h);
+}
+
+// Element e (0..255) of a Q6_K block as its 6 bits.
+int GetQ6(const uint8_t* b, int e) {
+  const int half = e / 128, run = e % 128 / 32, l = e % 32;
+  return (b[64 * half + l + 32 * (run & 1)] >> (run >= 2 ? 4 : 0) & 15) | (b[128 + 32 * half + l] >> (2 * run) & 3) << 4;
+}
+
+void PackQ6Row(size_t k, const uint8_t* row, size_t r, uint8_t* panel) {
+  uint8_t* body = panel + PanelScaleBytes(DType::kQ6_K, k);
+  for (size_t s = 0; s < k / 256; ++s, body += 3328) {
+    const uint8_t* b = row + 210 * s;
+    std::memcpy(panel + 2 * (s * R + r), b + 208, 2);
+    for (int block = 0; block < 8; ++block) {
+      std::memcpy(body + 32 * block + 2 * r, b + 192 + 2 * block, 2);
+      uint8_t* low = body + 256 + 384 * block;
+      uint8_t* high = low + 256;
+      for (int v = 0; v < 8; ++v) {
+        for (int c = 0; c < 4; ++c) {
+          const int q = GetQ6(b, 32 * block + 4 * v + c);
+          low[64 * (v % 4) + 4 * r + c] |= static_cast<uint8_t>((q & 15) << (v < 4 ? 0 : 4));
+          high[64 * (v / 4) + 4 * r + c] |= static_cast<uint8_t>((q >> 4) << (2 * (v % 4)));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size_t n, uint8_t* panel) {
+  if (n < R || type == DType::kQ6_K) std::memset(panel, 0, PanelBytes(type, k));
+  const size_t blocks = k / 32;
+  for (size_t r = 0; r < n; ++r) {
+    const uint8_t* row = rows + r * row_bytes;
+    uint8_t* body = panel + PanelScaleBytes(type, k);
+    switch (type) {
+      case DType::kF32:
+        for (size_t i = 0; i < k; ++i) std::memcpy(panel + 4 * (i * R + r), row + 4 * i, 4);
+        break;
+      case DType::kF16: case DType::kBF16:
+        for (size_t i = 0; i < k; ++i) std::memcpy(panel + 2 * (i * R + r), row + 2 * i, 2);
+        break;
+      case DType::kQ4_0:
+        for (size_t b = 0; b < blocks; ++b, row += 18, body += 256) {
+          std::memcpy(panel + 2 * (b * R + r), row, 2);
+          for (int j = 0; j < 4; ++j) std::memcpy(body + 64 * j + 4 * r, row + 2 + 4 * j, 4);
+        }
+        break;
+      case DType::kQ8_0:
+        for (size_t b = 0; b < blocks; ++b, row += 34, body += 512) {
+          std::memcpy(panel + 2 * (b * R + r), row, 2);
+          for (int v = 0; v < 8; ++v) std::memcpy(body + 64 * v + 4 * r, row + 2 + 4 * v, 4);
+        }
+        break;
+      case DType::kQ6_K: PackQ6Row(k, row, r, panel); break;
+    }
+  }
+}
+
+void UnpackColumns(DType type, size_t k, const uint8_t* panel, size_t r, size_t first, size_t n, float* out) {
+  const uint8_t* body = panel + PanelScaleBytes(type, k);
+  for (size_t i = first; i < first + n; ++i, ++out) {
+    const size_t b = i / 32, v = i % 32 / 4, c = i % 4;
+    switch (type) {
+      case DType::kF32: std::memcpy(out, panel + 4 * (i * R + r), 4); break;
+      case DType::kF16: *out = ScaleAt(panel, i * R + r); break;
+      case DType::kBF16: {
+        uint16_t h;
+        std::memcpy(&h, panel + 2 * (i * R + r), 2);
+        *out = BF16ToF32(h);
+        break;
+      }
+      case DType::kQ4_0: {
+        const int q = body[256 * b + 64 * (v % 4) + 4 * r + c] >> (v < 4 ? 0 : 4) & 15;
+        *out = ScaleAt(panel, b * R + r) * static_cast<float>(q - 8);
+        break;
+      }
+      case DType::kQ8_0:
+        *out = ScaleAt(panel, b * R + r) * static_cast<float>(static_cast<int8_t>(body[512 * b + 64 * v + 4 * r + c]));
+        break;
+      case DType::kQ6_K: {
+        const uint8_t* super = body + 3328 * (i / 256);
+        const size_t block = i % 256 / 32;
+        const uint8_t* low = super + 256 + 384 * block;
+        const int q = (low[64 * (v % 4) + 4 * r + c] >> (v < 4 ? 0 : 4) & 15) |
+                      (low[256 + 64 * (v / 4) + 4 * r + c] >> (2 * (v % 4)) & 3) << 4;
+        const int scale = static_cast<int8_t>(super[32 * block + 2 * r + v / 4]);
+        *out = ScaleAt(panel, i / 256 * R + r) * static_cast<float>(scale) * static_cast<float>(q - 32);
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace edgefront

@@ -1,0 +1,51 @@
+// Panels: how weights lie in memory. 16 rows are interleaved so that a vector holds the same columns of successive
+// rows: one lane is one row, no product needs a horizontal sum, and every instruction set reads the same bytes.
+//
+// With R = 16 rows, K columns, and "group v" = columns 4v .. 4v+3 of a block of 32:
+//   F32, F16, BF16   [K][R]
+//   Q4_0             f16 scale [K/32][R], padded to 64 bytes; then per block 4 vectors of 64 bytes: byte 4r+c of vector j
+//                    = row r, group j, column c in the low nibble, group j+4 in the high one   (18 bytes a block and row)
+//   Q8_0             f16 scale [K/32][R], padded; then per block 8 vectors, byte 4r+c of vector v = row r, group v, column c
+//   Q6_K             f16 d [K/256][R], padded; then per superblock: int8 scale [8][R][2] (32-block, row, its two halves);
+//                    then per 32-block 4 vectors of low nibbles as in Q4_0, and 2 vectors of high bit pairs:
+//                    group v in vector v/4, bits 2(v%4)
+// Panels start on 64 bytes. Rows beyond the matrix are zero.
+#ifndef EDGEFRONT_QUANT_PANEL_H_
+#define EDGEFRONT_QUANT_PANEL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "include/edgefront/dtype.h"
+
+namespace edgefront {
+
+inline constexpr size_t kPanelRows = 16;
+
+inline constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
+inline constexpr size_t PanelCount(size_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
+
+// Bytes of the scales at the head of a panel; quants start there. 0 for float types.
+inline constexpr size_t PanelScaleBytes(DType type, size_t k) {
+  return IsQuantised(type) ? RoundUp(k / BlockOf(type).elements * 2 * kPanelRows, 64) : 0;
+}
+
+inline constexpr size_t PanelBytes(DType type, size_t k) {
+  switch (type) {
+    case DType::kF32: return RoundUp(4 * kPanelRows * k, 64);
+    case DType::kF16: case DType::kBF16: return RoundUp(2 * kPanelRows * k, 64);
+    case DType::kQ4_0: return PanelScaleBytes(type, k) + k / 32 * 256;
+    case DType::kQ8_0: return PanelScaleBytes(type, k) + k / 32 * 512;
+    case DType::kQ6_K: return PanelScaleBytes(type, k) + k / 256 * 3328;
+  }
+  return 0;
+}
+
+// rows: `n` <= 16 rows in GGUF layout, `row_bytes` apart. Writes PanelBytes(type, k).
+void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size_t n, uint8_t* panel);
+// Columns [c, c + n) of row r as floats.
+void UnpackColumns(DType type, size_t k, const uint8_t* panel, size_t r, size_t c, size_t n, float* out);
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_QUANT_PANEL_H_

@@ -1,0 +1,70 @@
+// Small loops in plain C++ that compilers vectorise for whatever target includes them: exp, sums, int8 activations.
+// Like the vector interface, included once per file in targets/, in an anonymous namespace.
+#ifndef EDGEFRONT_SIMD_PLAIN_LOOPS_H_
+#define EDGEFRONT_SIMD_PLAIN_LOOPS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace edgefront {
+namespace {
+
+// Round to the nearest integer, ties to even, for |x| < 2^22: the sum has no fraction bits left
+// (compilers may not simplify this without -ffast-math).
+inline float RoundNearest(float x) {
+  return (x + 12582912.0f) - 12582912.0f;
+}
+
+// exp(x) to about 2 ulp: 2^n * p(r), |r| <= ln2/2, Cephes' minimax polynomial; 0 below -87, clamped above 88.
+inline float FastExp(float x) {
+  const float c = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+  const float n = RoundNearest(c * 1.44269504f);
+  const float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
+  float power;
+  std::memcpy(&power, &bits, 4);
+  return x < -87.0f ? 0.0f : p * power;
+}
+
+// x [k] -> int8 in blocks of 32: scale = max|x| / 127. Also -8 * sum of each block and the sum of each half (see Activations).
+inline void QuantiseActivations(const float* x, size_t k, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16) {
+  for (size_t b = 0; b < k / 32; ++b) {
+    const float* v = x + 32 * b;
+    float lanes[16];
+    for (int i = 0; i < 16; ++i) {
+      const float lo = v[i] < 0 ? -v[i] : v[i], hi = v[i + 16] < 0 ? -v[i + 16] : v[i + 16];
+      lanes[i] = lo > hi ? lo : hi;
+    }
+    float largest = 0;
+    for (int i = 0; i < 16; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
+    const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+    scale[b] = largest / 127.0f;
+    int32_t rounded[32];
+    for (int i = 0; i < 32; ++i) {
+      const float r = RoundNearest(v[i] * inverse);
+      rounded[i] = static_cast<int32_t>(r > 127.0f ? 127.0f : r < -127.0f ? -127.0f : r);
+    }
+    int32_t first = 0, second = 0;
+    for (int i = 0; i < 16; ++i) {
+      first += rounded[i];
+      second += rounded[i + 16];
+    }
+    for (int i = 0; i < 32; ++i) q[32 * b + i] = static_cast<int8_t>(rounded[i]);
+    sum16[2 * b] = static_cast<int16_t>(first);
+    sum16[2 * b + 1] = static_cast<int16_t>(second);
+    sum8[b] = -8 * (first + second);
+  }
+}
+
+}  // namespace
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_SIMD_PLAIN_LOOPS_H_

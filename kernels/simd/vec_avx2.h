@@ -1,0 +1,112 @@
+// The vector interface on AVX2 + FMA + F16C (and, with AVX-VNNI, its dot product): 8 lanes.
+// Included by one file in targets/ only; everything is in an anonymous namespace so that no two instruction sets mix.
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace edgefront {
+namespace {
+
+struct Simd {
+  using F = __m256;   // 8 floats
+  using I = __m256i;  // 8 int32
+  using B = __m256i;  // 8 groups of 4 bytes
+  static constexpr int kLanes = 8;
+  static constexpr int kTokens = 4;  // columns of an int8 tile: 8 weight vectors + 4 accumulators + temporaries = 16 registers
+  static constexpr int kAccumulators = 8;
+
+  static F Load(const float* p) { return _mm256_loadu_ps(p); }
+  static void Store(float* p, F x) { _mm256_storeu_ps(p, x); }
+  static F Set(float x) { return _mm256_set1_ps(x); }
+  static F Zero() { return _mm256_setzero_ps(); }
+  static F Mul(F a, F b) { return _mm256_mul_ps(a, b); }
+  static F Fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static F LoadF16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static F LoadBF16(const uint16_t* p) {
+    const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+  }
+  static F LoadI8(const int8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  static void StoreF16(uint16_t* p, F x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static F ToFloat(I x) { return _mm256_cvtepi32_ps(x); }
+  static I SetI(int32_t x) { return _mm256_set1_epi32(x); }
+  static I AddI(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I MulI(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static B LoadBytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static B Low4(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
+  static B High4(B x) { return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15)); }
+  // Bits 2f, 2f+1 of each byte, moved to bits 4, 5.
+  template <int f>
+  static B Bits2To4(B x) {
+    const __m256i s = f < 2 ? _mm256_slli_epi16(x, 4 - 2 * f < 0 ? 0 : 4 - 2 * f) : _mm256_srli_epi16(x, 2 * f - 4 < 0 ? 0 : 2 * f - 4);
+    return _mm256_and_si256(s, _mm256_set1_epi8(0x30));
+  }
+  static B Or(B a, B b) { return _mm256_or_si256(a, b); }
+  // 8 rows of two int8: the first of each, and the second.
+  static void LoadPairs(const int8_t* p, I* s0, I* s1) {
+    const __m256i pairs = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    *s0 = _mm256_srai_epi32(_mm256_slli_epi32(pairs, 16), 16);
+    *s1 = _mm256_srai_epi32(pairs, 16);
+  }
+
+  static B Group(const int8_t* a) {  // 4 activations in every lane
+    int32_t x;
+    std::memcpy(&x, a, 4);
+    return _mm256_set1_epi32(x);
+  }
+
+#if defined(EDGEFRONT_AVXVNNI)
+  static I Dot4(I acc, B u, B s) { return _mm256_dpbusd_avx_epi32(acc, u, s); }
+  static I DotU4(const B w[8], const int8_t* a, I init) {
+    I x = init;
+    for (int v = 0; v < 8; ++v) x = Dot4(x, w[v], Group(a + 4 * v));
+    return x;
+  }
+  static I DotU6(const B w[4], const int8_t* a, I init) {
+    I x = init;
+    for (int v = 0; v < 4; ++v) x = Dot4(x, w[v], Group(a + 4 * v));
+    return x;
+  }
+  // Signed weights: w + 128 is unsigned, and 128 * sum(a) is subtracted; sum8 = -8 * sum(a).
+  static B PrepareS8(B w) { return _mm256_xor_si256(w, _mm256_set1_epi8(-128)); }
+  static I DotS8(const B w[8], const int8_t* a, int32_t sum8) { return DotU4(w, a, SetI(16 * sum8)); }
+#else
+  // Weights below 16 times |a| <= 127, in pairs: 3810 at most, so eight of them fit an int16 (30480) and one widening
+  // multiply-add serves 32 products a lane.
+  static I DotU4(const B w[8], const int8_t* a, I init) {
+    __m256i x = _mm256_maddubs_epi16(w[0], Group(a));
+    __m256i y = _mm256_maddubs_epi16(w[1], Group(a + 4));
+    for (int v = 2; v < 8; v += 2) {
+      x = _mm256_add_epi16(x, _mm256_maddubs_epi16(w[v], Group(a + 4 * v)));
+      y = _mm256_add_epi16(y, _mm256_maddubs_epi16(w[v + 1], Group(a + 4 * v + 4)));
+    }
+    return _mm256_add_epi32(_mm256_madd_epi16(_mm256_add_epi16(x, y), _mm256_set1_epi16(1)), init);
+  }
+  // Below 64: pairs reach 16002, two fit.
+  static I DotU6(const B w[4], const int8_t* a, I init) {
+    const __m256i one = _mm256_set1_epi16(1);
+    const __m256i x = _mm256_add_epi16(_mm256_maddubs_epi16(w[0], Group(a)), _mm256_maddubs_epi16(w[1], Group(a + 4)));
+    const __m256i y = _mm256_add_epi16(_mm256_maddubs_epi16(w[2], Group(a + 8)), _mm256_maddubs_epi16(w[3], Group(a + 12)));
+    return _mm256_add_epi32(init, _mm256_add_epi32(_mm256_madd_epi16(x, one), _mm256_madd_epi16(y, one)));
+  }
+  // |w| unsigned times a with w's sign: pairs reach 128 * 127 * 2 = 32512.
+  static B PrepareS8(B w) { return w; }
+  static I DotS8(const B w[8], const int8_t* a, int32_t) {
+    const __m256i one = _mm256_set1_epi16(1);
+    __m256i x = _mm256_setzero_si256();
+    for (int v = 0; v < 8; ++v) {
+      const __m256i p = _mm256_maddubs_epi16(_mm256_abs_epi8(w[v]), _mm256_sign_epi8(Group(a + 4 * v), w[v]));
+      x = _mm256_add_epi32(x, _mm256_madd_epi16(p, one));
+    }
+    return x;
+  }
+#endif
+};
+
+}  // namespace
+}  // namespace edgefront

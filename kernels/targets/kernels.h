@@ -1,0 +1,95 @@
+// The table of hot loops that one instruction set provides, and how to get it. The engine calls only through this
+// table; what is behind it is instantiated once per file in targets/ from the templates in ops/ and simd/.
+#ifndef EDGEFRONT_TARGETS_KERNELS_H_
+#define EDGEFRONT_TARGETS_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "include/edgefront/dtype.h"
+#include "include/edgefront/isa.h"
+
+namespace edgefront {
+
+// Inputs of a product, n tokens of k values. Float weights read `f32`; quantised ones read the int8 view, in blocks of 32:
+// value = scale * q, |q| <= 127.
+struct Activations {
+  const float* f32 = nullptr;        // token t at f32 + t * stride
+  size_t stride = 0;
+  const int8_t* q = nullptr;         // [n][k]
+  const float* scale = nullptr;      // [n][k/32]
+  const int32_t* sum8 = nullptr;     // [n][k/32]  -8 * sum of the block's q
+  const int16_t* sum16 = nullptr;    // [n][k/16]  sum of each half block's q
+};
+
+enum class KvFormat { kF16, kQ8 };
+
+// One KV head of one layer's cache: a ring of `ring` slots (multiple of 64), position p in slot p % ring.
+// hd is the padded head size (multiple of 16; of 32 for Q8). Keys lie in panels of 16 slots, so that one lane is one key.
+struct KvHead {
+  KvFormat format;
+  size_t ring, hd;
+  void* k;            // f16 or int8 [ring/16][hd][16]
+  void* v;            // f16 or int8 [ring][hd]
+  uint16_t* k_scale;  // Q8: f16 [ring/16][hd/32][16]
+  uint16_t* v_scale;  // Q8: f16 [ring][hd/32]
+};
+
+inline constexpr int kAttendRows = 8;    // query rows a call may bring
+inline constexpr int kAttendBlock = 64;  // keys looked at together
+
+// Softmax(q k^T) v for up to 8 query rows over the keys first[r] .. last[r] that lie in [begin, end), in blocks of 64
+// positions (begin a multiple of 64). Unnormalised: out = sum exp(s - max) v, with `max` and `sum` a row.
+struct AttendArgs {
+  KvHead kv;
+  int rows;
+  const float* q;          // [rows][hd], scaled by 1/sqrt(head size), zero padded
+  const uint32_t* first;   // [rows]
+  const uint32_t* last;    // [rows], inclusive
+  uint32_t begin, end;
+  float* out;              // [rows][hd]
+  float* max;              // [rows]
+  float* sum;              // [rows]
+  float* scratch;          // [3][8][64]
+};
+
+// Gated short convolution over channels [c0, c1) of n consecutive tokens. proj rows hold B, C, h, each [d]; y = B * h;
+// z_t = sum_j taps[j] y_{t-k+1+j}; C * z replaces C. state [k-1][d] holds the previous y, oldest first, and is updated.
+struct ConvArgs {
+  float* proj;         // [n][3d]
+  const float* taps;   // [k][d]
+  float* state;        // [k-1][d]
+  size_t n, d, k, c0, c1;
+};
+
+struct Kernels {
+  Isa isa;
+  // out[i][r] = sum_j panel[r][j] * a[t0+i][j], i < n, r < 16.
+  void (*panel_mul)(DType type, size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out);
+  // x [k] -> its int8 view; k a multiple of 32.
+  void (*quantise)(const float* x, size_t k, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16);
+  void (*rmsnorm)(const float* x, const float* weight, size_t n, float eps, float* out);  // out may be x
+  void (*swiglu)(const float* gate, const float* up, size_t n, float* out);               // out = silu(gate) * up
+  void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]
+  void (*conv)(const ConvArgs& args);
+  void (*store_kv)(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim);
+  void (*attend)(const AttendArgs& args);
+};
+
+// The table of `isa`, or null where it is not compiled in or this CPU cannot run it. kAuto gives the best.
+const Kernels* GetKernels(Isa isa);
+
+const Kernels& ScalarKernels();
+#if defined(__x86_64__)
+const Kernels& Avx2Kernels();
+const Kernels& AvxVnniKernels();
+const Kernels& Avx512Kernels();
+#elif defined(__aarch64__)
+const Kernels& NeonKernels();
+const Kernels& DotprodKernels();
+const Kernels& I8mmKernels();
+#endif
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_TARGETS_KERNELS_H_

@@ -1,0 +1,14 @@
+// Builds the kernel table of one instruction set: include it after a simd/vec_*.h, then call EDGEFRONT_KERNEL_TABLE.
+// The scalar table is not made this way: it is the independent reference (targets/scalar.cc).
+#include "ops/attention/forward.h"
+#include "ops/attention/store_kv.h"
+#include "ops/conv/forward.h"
+#include "ops/matmul/forward.h"
+#include "ops/rmsnorm/forward.h"
+#include "ops/rope/forward.h"
+#include "ops/swiglu/forward.h"
+#include "simd/plain_loops.h"
+#include "targets/kernels.h"
+
+#define EDGEFRONT_KERNEL_TABLE(isa) \
+  { isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, StoreKv, Attend }

@@ -1,0 +1,118 @@
+// Plans of small (and named) models for tests and benchmarks, built with the writer.
+#ifndef EDGEFRONT_TESTS_MODELS_H_
+#define EDGEFRONT_TESTS_MODELS_H_
+
+#include <string>
+#include <vector>
+
+#include "include/edgefront/gguf.h"
+#include "infer/model_spec.h"
+
+namespace edgefront::testing {
+
+struct PlanOptions {
+  DType matrices = DType::kF32;
+  DType embedding = DType::kF32;
+  uint64_t seed = 7;
+};
+
+inline LayerSpec ConvLayer(uint32_t kernel, uint32_t ffn) {
+  LayerSpec l;
+  l.mixer = Mixer::kConv;
+  l.conv_kernel = kernel;
+  l.ffn = ffn;
+  return l;
+}
+
+inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t ffn, uint32_t window = 0, bool qk_norm = true,
+                                float rope_base = 1e4f) {
+  LayerSpec l;
+  l.mixer = Mixer::kAttention;
+  l.heads = heads;
+  l.kv_heads = kv_heads;
+  l.head_dim = head_dim;
+  l.ffn = ffn;
+  l.window = window;
+  l.qk_norm = qk_norm;
+  l.rope_base = rope_base;
+  return l;
+}
+
+// Any layout, in the `edgefront` architecture, or in an upstream one where the caller knows that it fits.
+inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint32_t vocab, const std::vector<LayerSpec>& layers,
+                                     const PlanOptions& o = {}) {
+  ModelSpec m;
+  m.architecture = arch;
+  m.dim = dim;
+  m.vocab = vocab;
+  m.layers = layers;
+  const bool own = arch == "edgefront";
+  const LayerSpec* attention = nullptr;
+  std::vector<int32_t> ffn, heads, kv, hd, window, kernel;
+  std::vector<float> base;
+  std::vector<bool> norm;
+  std::vector<std::string> mixer;
+  for (const LayerSpec& l : layers) {
+    if (l.mixer == Mixer::kAttention) attention = &l;
+    ffn.push_back(static_cast<int32_t>(l.ffn));
+    heads.push_back(static_cast<int32_t>(l.heads));
+    kv.push_back(static_cast<int32_t>(l.kv_heads));
+    hd.push_back(static_cast<int32_t>(l.head_dim));
+    window.push_back(static_cast<int32_t>(l.window));
+    kernel.push_back(static_cast<int32_t>(l.conv_kernel));
+    base.push_back(l.rope_base > 0 ? l.rope_base : 1.0f);
+    norm.push_back(l.qk_norm);
+    mixer.push_back(l.mixer == Mixer::kConv ? "conv" : l.window > 0 ? "swa" : "gqa");
+  }
+  GgufWriter w;
+  w.AddString("general.architecture", arch);
+  w.AddString("general.name", "test");
+  w.AddU32("general.alignment", 32);
+  w.AddU64("edgefront.weights.seed", o.seed);
+  w.AddU32(arch + ".block_count", static_cast<uint32_t>(layers.size()));
+  w.AddU32(arch + ".embedding_length", dim);
+  w.AddU32(arch + ".context_length", 32768);
+  w.AddU32(arch + ".vocab_size", vocab);
+  w.AddI32Array(arch + ".feed_forward_length", ffn);
+  w.AddF32(arch + ".attention.layer_norm_rms_epsilon", 1e-5f);
+  if (own) {
+    w.AddI32Array(arch + ".attention.head_count", heads);
+    w.AddI32Array(arch + ".attention.head_count_kv", kv);
+    w.AddI32Array(arch + ".attention.key_length", hd);
+    w.AddI32Array(arch + ".attention.value_length", hd);
+    w.AddI32Array(arch + ".rope.dimension_count", hd);
+    w.AddF32Array(arch + ".rope.freq_base", base);
+    w.AddI32Array(arch + ".attention.sliding_window", window);
+    w.AddI32Array(arch + ".shortconv.l_cache", kernel);
+    w.AddStringArray("edgefront.layer.mixer", mixer);
+    w.AddBoolArray("edgefront.attention.qk_norm", norm);
+  } else {
+    w.AddU32(arch + ".attention.head_count", attention->heads);
+    if (arch == "lfm2") w.AddI32Array(arch + ".attention.head_count_kv", kv);
+    else w.AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
+    w.AddU32(arch + ".attention.key_length", attention->head_dim);
+    w.AddU32(arch + ".attention.value_length", attention->head_dim);
+    w.AddU32(arch + ".rope.dimension_count", attention->head_dim);
+    w.AddF32(arch + ".rope.freq_base", attention->rope_base);
+    if (arch == "lfm2") w.AddU32(arch + ".shortconv.l_cache", layers[0].conv_kernel);
+    if (attention->window > 0) w.AddU32(arch + ".attention.sliding_window", attention->window);
+  }
+  for (const TensorSpec& t : ExpectedTensors(m)) {
+    const bool vector = t.kind() != WeightKind::kMatrix;
+    const DType type = vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
+    if (t.ne1 == 1 && t.kind() == WeightKind::kNorm) w.AddTensor(t.name, {t.ne0}, type);
+    else w.AddTensor(t.name, {t.ne0, t.ne1}, type);
+  }
+  return w.Finish();
+}
+
+// The published LFM2 layouts: attention at 2, 5, 8, 10, 12, 14 of 16 layers.
+inline std::vector<uint8_t> Lfm2Plan(uint32_t dim, uint32_t ffn, uint32_t heads, DType matrices, DType embedding) {
+  std::vector<LayerSpec> layers(16, ConvLayer(3, ffn));
+  for (int i : {2, 5, 8, 10, 12, 14}) layers[i] = AttentionLayer(heads, 8, 64, ffn, 0, true, 1e6f);
+  return MakePlan("lfm2", dim, 65536, layers, {matrices, embedding, 1});
+}
+
+}  // namespace edgefront::testing
+
+#endif  // EDGEFRONT_TESTS_MODELS_H_
