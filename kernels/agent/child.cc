@@ -197,6 +197,7 @@ int RunChild() {
     if (type == "measure") status = RunMeasure(request, &reporter);
     if (type == "verify") status = RunVerify(request, &reporter);
     if (type == "materialize") status = RunMaterialize(request, &reporter);
+    if (type == "explain") status = RunExplain(request, &reporter);
     if (type == "train") status = RunTrain(request, &reporter);
     if (!status.ok()) reporter.Error(status);
   } catch (const std::bad_alloc&) {

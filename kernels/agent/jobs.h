@@ -70,6 +70,7 @@ Status RunProbe(const Json& request, Reporter* reporter);
 Status RunMeasure(const Json& request, Reporter* reporter);
 Status RunVerify(const Json& request, Reporter* reporter);
 Status RunMaterialize(const Json& request, Reporter* reporter);
+Status RunExplain(const Json& request, Reporter* reporter);
 Status RunTrain(const Json& request, Reporter* reporter);
 
 }  // namespace edgefront

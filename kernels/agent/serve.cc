@@ -170,7 +170,8 @@ class Server {
       if (job_ && job_->id() == id) job_->Kill("cancelled", "cancelled");
       return;
     }
-    if (type != "probe" && type != "measure" && type != "verify" && type != "materialize" && type != "train") {
+    if (type != "probe" && type != "measure" && type != "verify" && type != "materialize" &&
+        type != "explain" && type != "train") {
       return Refuse(id, "unknown request type");
     }
     double timeout_ms = 0;

@@ -1,0 +1,172 @@
+// A real sshd on loopback for tests: its own port, host key, configuration and authorised key, and a login that is not root. Run by
+// root it makes a user for the time of the test; otherwise it logs in as the user who runs the tests.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const SSHD = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].find((path) => existsSync(path));
+export const hasSshd = SSHD !== undefined;
+
+export interface TestSshd {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly identityFile: string;
+  /** A key the server does not know. */
+  readonly strangerFile: string;
+  readonly hostKey: string;
+  /** A folder that the login and the tests may both write. */
+  readonly shared: string;
+  /** Kills the listening process; sessions live on. */
+  killListener(): void;
+  /** Kills the server's side of every open session. */
+  killSessions(): void;
+  /** Starts the server again on its port, with another host key if asked. */
+  restart(options?: { newHostKey?: boolean }): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const run = (program: string, ...args: string[]) =>
+  execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+
+function makeKey(file: string): string {
+  rmSync(file, { force: true });
+  run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", file);
+  return run("ssh-keygen", "-lf", `${file}.pub`).split(" ")[1]!;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function waitForPort(port: number): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => resolve(true));
+      socket.on("error", () => resolve(false)).unref();
+      setTimeout(() => socket.destroy(), 50);
+    });
+    if (open) return;
+    await sleep(50);
+  }
+  throw new Error("sshd did not open its port");
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return run("pgrep", "-P", String(pid)).split("\n").filter(Boolean).map(Number);
+  } catch {
+    return []; // none
+  }
+}
+
+export async function startSshd(): Promise<TestSshd> {
+  const folder = mkdtempSync(join(tmpdir(), "edgefront-sshd-"));
+  chmodSync(folder, 0o755);
+  const isRoot = userInfo().uid === 0;
+  const user = isRoot ? `ef${process.pid}` : userInfo().username;
+  if (isRoot) {
+    mkdirSync("/run/sshd", { recursive: true });
+    // `*`: no password, but not locked, which a server without PAM would refuse.
+    run("useradd", "-m", "-d", join(folder, "home"), "-p", "*", "-s", "/bin/sh", user);
+  }
+  const shared = join(folder, "shared");
+  mkdirSync(shared);
+  chmodSync(shared, 0o777);
+  const hostFile = join(folder, "host");
+  let hostKey = makeKey(hostFile);
+  makeKey(join(folder, "identity"));
+  makeKey(join(folder, "stranger"));
+  const port = await freePort();
+  const config = {
+    Port: port,
+    ListenAddress: "127.0.0.1",
+    HostKey: hostFile,
+    AuthorizedKeysFile: join(folder, "identity.pub"),
+    AllowUsers: user,
+    PasswordAuthentication: "no",
+    KbdInteractiveAuthentication: "no",
+    UsePAM: "no",
+    StrictModes: "no",
+    PidFile: "none",
+    Subsystem: "sftp internal-sftp",
+    LogLevel: "ERROR",
+  };
+  const configFile = join(folder, "config");
+  writeFileSync(
+    configFile,
+    Object.entries(config)
+      .map(([key, value]) => `${key} ${value}\n`)
+      .join(""),
+  );
+
+  let daemon: ChildProcess;
+  const start = async () => {
+    daemon = spawn(SSHD!, ["-D", "-e", "-f", configFile], { stdio: "ignore" });
+    await waitForPort(port);
+  };
+  await start();
+  const sessions = new Set<number>();
+  const noteSessions = () => {
+    for (const pid of childrenOf(daemon.pid!)) sessions.add(pid);
+  };
+  const killSessions = () => {
+    noteSessions();
+    for (const pid of sessions) {
+      // The privileged half first, then the half that speaks for the user.
+      for (const each of [pid, ...childrenOf(pid)]) {
+        try {
+          process.kill(each, "SIGKILL");
+        } catch {
+          // gone already
+        }
+      }
+    }
+    sessions.clear();
+  };
+  const killListener = () => {
+    noteSessions();
+    daemon.kill("SIGKILL");
+  };
+  return {
+    host: "127.0.0.1",
+    port,
+    user,
+    identityFile: join(folder, "identity"),
+    strangerFile: join(folder, "stranger"),
+    get hostKey() {
+      return hostKey;
+    },
+    shared,
+    killListener,
+    killSessions,
+    async restart(options = {}) {
+      killListener();
+      if (options.newHostKey) hostKey = makeKey(hostFile);
+      await start();
+      return hostKey;
+    },
+    async stop() {
+      killListener();
+      killSessions();
+      if (isRoot) {
+        for (let i = 0; i < 20; i++) {
+          try {
+            run("userdel", "-r", "-f", user);
+            break;
+          } catch {
+            await sleep(100);
+          }
+        }
+      }
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
