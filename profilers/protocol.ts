@@ -171,6 +171,14 @@ export type VerifyResult = z.infer<typeof verifyResultSchema>;
 export const materializeResultSchema = z.object({ bytes: count, sha256: hex });
 export type MaterializeResult = z.infer<typeof materializeResultSchema>;
 
+/** The program a device would run, one line a fused op; may span lines. */
+export const explainResultSchema = z.object({
+  listing: z
+    .string()
+    .max(1_000_000)
+    .transform((s) => s.split("\n").map(sanitise).join("\n")),
+});
+
 export const trainResultSchema = z.object({
   steps: count,
   trainLoss: z.array(z.tuple([count, z.number()])).max(1_000_000),
@@ -233,6 +241,11 @@ export interface MaterializeRequest extends CommonOptions {
   readonly model: ModelRef;
   readonly out: string;
 }
+export interface ExplainRequest extends CommonOptions {
+  readonly model: ModelRef;
+  /** Length of the sequence the plan must hold. */
+  readonly context?: number;
+}
 export interface TrainRequest extends CommonOptions {
   readonly model: ModelRef;
   readonly seed: number;
@@ -264,6 +277,7 @@ export const JOBS = {
   measure: { result: measureResultSchema, progress: measureProgressSchema },
   verify: { result: verifyResultSchema, progress: anyProgress },
   materialize: { result: materializeResultSchema, progress: anyProgress },
+  explain: { result: explainResultSchema, progress: anyProgress },
   train: { result: trainResultSchema, progress: trainProgressSchema },
 } as const;
 export type JobType = keyof typeof JOBS;
@@ -274,5 +288,6 @@ export interface JobRequests {
   readonly measure: MeasureRequest;
   readonly verify: VerifyRequest;
   readonly materialize: MaterializeRequest;
+  readonly explain: ExplainRequest;
   readonly train: TrainRequest;
 }

@@ -13,7 +13,14 @@ import {
   PROTOCOL_VERSION,
   sanitise,
 } from "../../profilers/protocol.ts";
-import type { AgentBinary, AgentChannel, ChannelEnd, Transport } from "../devices/transport.ts";
+import {
+  type AgentBinary,
+  type AgentChannel,
+  type ChannelEnd,
+  remoteName,
+  type Transport,
+  type UploadOptions,
+} from "../devices/transport.ts";
 import {
   AgentError,
   AgentStartError,
@@ -246,6 +253,11 @@ export class AgentSession {
         this.#fail(new TransportLostError(`the agent was silent for ${silenceMs} ms`));
     }, silenceMs / ticks);
     this.#watch.unref();
+  }
+
+  /** Puts a file on the device, by its hash; the path by which jobs may name it. @throws UploadError, TransportLostError. */
+  upload(localPath: string, name: string, sha256: string, options: UploadOptions = {}): Promise<string> {
+    return this.transport.upload(localPath, remoteName(name), sha256, options);
   }
 
   /** Ends the agent and the transport. Safe to call twice. */

@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+// The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { InvalidInputError } from "../candidates/errors.ts";
+import { commands } from "./commands/registry.ts";
+import { InterruptedError } from "./errors.ts";
+import { VERSION } from "./version.ts";
+
+/** One line for a person; the trace only when asked for. */
+function report(error: unknown): never {
+  const known = error instanceof Error && typeof (error as { code?: unknown }).code === "string";
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`edgefront: ${known ? message : `unexpected error: ${message}`}\n`);
+  if (process.env.EDGEFRONT_TRACE) process.stderr.write(`${(error as Error).stack}\n`);
+  else if (!known) process.stderr.write("Set EDGEFRONT_TRACE=1 to see where it came from.\n");
+  process.exit(error instanceof InvalidInputError ? 2 : error instanceof InterruptedError ? 130 : 1);
+}
+
+// A closed pipe (edgefront ... | head) is the reader's choice, not a failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  report(error);
+});
+
+const parser = yargs(hideBin(process.argv))
+  .scriptName("edgefront")
+  .version(VERSION)
+  .usage(
+    "$0 <command>\n\nFinds the language-model layouts worth deploying on your devices, by measuring them there.",
+  )
+  .command(commands)
+  .completion("completion", "Print a completion script for your shell")
+  .demandCommand(1, "name a command; edgefront --help lists them")
+  .strict()
+  .recommendCommands()
+  .wrap(Math.min(100, process.stdout.columns || 100))
+  .example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes")
+  .example("$0 measure lfm2-350m --device local", "time one layout")
+  .epilogue("Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.")
+  .fail((message, error) => {
+    report(error ?? new InvalidInputError("usage", `${message.split("\n")[0]} (see --help)`));
+  });
+
+try {
+  await parser.parseAsync();
+} catch (error) {
+  report(error);
+}

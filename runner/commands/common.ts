@@ -1,0 +1,86 @@
+// What commands share: the database option, output for people or machines, and the signal of Ctrl-C.
+// Data goes to stdout; progress and errors go to stderr.
+import { existsSync, rmSync } from "node:fs";
+import type { Argv } from "yargs";
+import { Store } from "../store/store.ts";
+
+export const DEFAULT_DATABASE = "edgefront.db";
+
+export const withDatabase = <T>(yargs: Argv<T>) =>
+  yargs.option("db", {
+    type: "string",
+    default: DEFAULT_DATABASE,
+    describe: "database file",
+    requiresArg: true,
+  });
+
+export const withJson = <T>(yargs: Argv<T>) =>
+  yargs.option("json", { type: "boolean", default: false, describe: "print JSON, for machines" });
+
+export function print(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** One JSON document, or text for people. */
+export function printEither(json: boolean, data: unknown, text: () => string): void {
+  print(json ? JSON.stringify(data, null, 2) : text());
+}
+
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Opens the database for one command and closes it whatever happens. A file that bad input left empty is removed again. */
+export async function withStore<T>(
+  path: string,
+  options: { readonly mustExist: boolean },
+  work: (store: Store) => T | Promise<T>,
+): Promise<T> {
+  const fresh = !existsSync(path);
+  const store = Store.open(path, options);
+  try {
+    return await work(store);
+  } catch (error) {
+    if (fresh && store.isEmpty())
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+    throw error;
+  } finally {
+    store.close();
+  }
+}
+
+/** Aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+/** Columns padded to their widest cell; numbers to the right where asked. */
+export function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) =>
+        right.includes(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      )
+      .join("  ")
+      .trimEnd();
+  return rows.map(line).join("\n");
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+}

@@ -1,0 +1,136 @@
+// edgefront compile: lowers a layout to a GGUF file, with or without weights made from a seed.
+import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { lower } from "../../candidates/gguf/lower.ts";
+import { layoutId } from "../../candidates/layout.ts";
+import { namedLayouts } from "../../candidates/named.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import { type Quantization, quantizations } from "../../candidates/quantization.ts";
+import { localDevice } from "../devices/known.ts";
+import { layoutFrom } from "../layouts.ts";
+import { Store } from "../store/store.ts";
+import { withWorker } from "../sweep/solo.ts";
+import type { Worker } from "../sweep/worker.ts";
+import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";
+
+interface Args {
+  layout: string;
+  out: string | undefined;
+  quant: Quantization;
+  weights: string;
+  explain: boolean;
+  context: number;
+  json: boolean;
+}
+
+/** null: no weights. Throws InvalidInputError for anything but `none` or `seed:N`. */
+function parseWeights(text: string): number | null {
+  if (text === "none") return null;
+  const seed = /^seed:(\d{1,15})$/.exec(text)?.[1];
+  if (seed === undefined) throw new InvalidInputError("usage", `--weights is none or seed:N, not "${text}"`);
+  return Number(seed);
+}
+
+function checkWritable(out: string): void {
+  const folder = dirname(resolve(out));
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new InvalidInputError("unwritable-output", `cannot write ${out}: there is no folder ${folder}`);
+  }
+}
+
+/** Writes a file whole or not at all. */
+function writeWhole(path: string, bytes: Buffer): void {
+  const part = `${path}.${process.pid}.part`;
+  try {
+    writeFileSync(part, bytes);
+    renameSync(part, path);
+  } catch (cause) {
+    rmSync(part, { force: true });
+    const why = (cause as NodeJS.ErrnoException).code ?? "unwritable";
+    throw new InvalidInputError("unwritable-output", `cannot write ${path} (${why}); name another file`, {
+      cause,
+    });
+  }
+}
+
+/** The kernels make the weights and write the file. */
+async function materialize(worker: Worker, plan: Buffer, out: string): Promise<number> {
+  const { session } = await worker.open();
+  const model = { plan: plan.toString("base64") };
+  const { bytes } = await worker.exclusively(() =>
+    session.request("materialize", { model, out: resolve(out) }, { signal: worker.signal }),
+  );
+  return bytes;
+}
+
+export const compileCommand: CommandModule<object, Args> = {
+  command: "compile <layout>",
+  describe: "Lower a layout to GGUF, or list the program the kernels would run",
+  builder: (yargs) =>
+    withJson(yargs)
+      .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
+      .option("out", { type: "string", requiresArg: true, describe: "GGUF file to write" })
+      .option("quant", {
+        choices: quantizations,
+        default: "q4_0" as Quantization,
+        describe: "type of the matrices",
+      })
+      .option("weights", { type: "string", default: "none", requiresArg: true, describe: "none, or seed:N" })
+      .option("explain", {
+        type: "boolean",
+        default: false,
+        describe: "list the program: ops, bytes, FLOPs, peak",
+      })
+      .option("context", { type: "number", default: 4096, describe: "context length of the listing" })
+      .check(({ out, explain }) => {
+        if (out === undefined && !explain)
+          throw new InvalidInputError("usage", "give --out F.gguf, --explain, or both");
+        return true;
+      })
+      .example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too")
+      .example("$0 compile lfm2-350m --explain", "what the kernels do for one token"),
+  handler: async ({ layout: text, out, quant, weights, explain, context, json }) => {
+    const layout = layoutFrom(text);
+    const seed = parseWeights(weights);
+    if (out !== undefined) checkWritable(out);
+    const name = text in namedLayouts ? text : layoutId(layout);
+    const seeded = seed === null ? {} : { seed };
+    const lowered = lower(layout, { quantization: quant, name, vocabulary: true, ...seeded });
+    let bytes = lowered.plan.length;
+    let listing: string | null = null;
+    if (out !== undefined && seed === null) writeWhole(out, lowered.plan);
+    if (explain || (out !== undefined && seed !== null)) {
+      // Nothing of this is kept, so the worker's store lives in memory.
+      const store = Store.open(":memory:");
+      await withWorker(store, localDevice(), interruptSignal(), async (worker) => {
+        if (out !== undefined && seed !== null) bytes = await materialize(worker, lowered.plan, out);
+        if (!explain) return;
+        const { session } = await worker.open();
+        const plan = lower(layout, { quantization: quant, seed: 0 }).plan.toString("base64");
+        ({ listing } = await session.request("explain", { model: { plan }, context }));
+      }).finally(() => store.close());
+    }
+    const data = {
+      id: layoutId(layout),
+      notation: formatNotation(layout),
+      architecture: lowered.architecture,
+      tensors: lowered.tensors.length,
+      weightBytes: lowered.weightBytes,
+      ...(out === undefined ? {} : { out, bytes, weights: seed === null ? "none" : `seed:${seed}` }),
+      ...(listing === null ? {} : { listing }),
+    };
+    printEither(json, data, () =>
+      [
+        ...(listing === null ? [] : [listing.trimEnd()]),
+        ...(out === undefined
+          ? []
+          : [
+              `wrote ${out}: ${lowered.architecture}, ${lowered.tensors.length} tensors, ${formatBytes(bytes)}` +
+                (seed === null ? " (no weights: header and tensor table only)" : ""),
+            ]),
+      ].join("\n"),
+    );
+  },
+};

@@ -1,0 +1,27 @@
+// edgefront front: the Pareto front of a sweep.
+import type { CommandModule } from "yargs";
+import { frontJson } from "../../reports/json.ts";
+import { renderTable } from "../../reports/table.ts";
+import { reportData } from "../report-data.ts";
+import { printEither, withDatabase, withJson, withStore } from "./common.ts";
+
+interface Args {
+  sweep: string;
+  db: string;
+  json: boolean;
+}
+
+export const frontCommand: CommandModule<object, Args> = {
+  command: "front <sweep>",
+  describe: "Print the Pareto front of a sweep",
+  builder: (yargs) =>
+    withJson(withDatabase(yargs))
+      .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
+      .example("$0 front quickstart", "the front as a table")
+      .example("$0 front quickstart --json | jq .points[0]", "its first point"),
+  handler: ({ db, json, sweep }) =>
+    withStore(db, { mustExist: true }, (store) => {
+      const data = reportData(store, store.sweeps.get(sweep));
+      printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
+    }),
+};

@@ -1,0 +1,25 @@
+// Every command, in the order help lists them.
+import type { CommandModule } from "yargs";
+import { compileCommand } from "./compile.ts";
+import { deviceCommand } from "./device.ts";
+import { doctorCommand } from "./doctor.ts";
+import { frontCommand } from "./front.ts";
+import { measureCommand } from "./measure.ts";
+import { reportCommand } from "./report.ts";
+import { scoreCommand } from "./score.ts";
+import { showCommand } from "./show.ts";
+import { sweepCommand } from "./sweep.ts";
+import { sweepsCommand } from "./sweeps.ts";
+
+export const commands = [
+  sweepCommand,
+  sweepsCommand,
+  frontCommand,
+  reportCommand,
+  showCommand,
+  compileCommand,
+  measureCommand,
+  scoreCommand,
+  deviceCommand,
+  doctorCommand,
+] as unknown as CommandModule[];

@@ -1,0 +1,86 @@
+// edgefront show: a layout's shape and static costs.
+import type { CommandModule } from "yargs";
+import { staticCost } from "../../candidates/cost.ts";
+import { architectureOf } from "../../candidates/gguf/lower.ts";
+import { layoutId } from "../../candidates/layout.ts";
+import { namedLayouts } from "../../candidates/named.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import { quantizations } from "../../candidates/quantization.ts";
+import { layoutFrom } from "../layouts.ts";
+import { columns, formatBytes, printEither, withJson } from "./common.ts";
+
+interface Args {
+  layout: string;
+  json: boolean;
+  context: number[];
+}
+
+const billions = (flops: number): string => `${(flops / 1e9).toPrecision(3)} GFLOP`;
+
+export const showCommand: CommandModule<object, Args> = {
+  command: "show <layout>",
+  describe: "Show a layout: shape, parameters, static costs",
+  builder: (yargs) =>
+    withJson(yargs)
+      .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
+      .option("context", { type: "number", array: true, default: [1024, 4096], describe: "context lengths" })
+      .example("$0 show lfm2-350m", "a published layout")
+      .example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "one of your own")
+      .epilogue(`Named layouts: ${Object.keys(namedLayouts).join(", ")}`),
+  handler: ({ layout: text, json, context }) => {
+    const layout = layoutFrom(text);
+    const costs = context.map((tokens) => ({
+      context: tokens,
+      ...Object.fromEntries(
+        quantizations.map((quantization) => [
+          quantization,
+          staticCost(layout, { context: tokens, quantization }),
+        ]),
+      ),
+    }));
+    const q4 = (tokens: number) => staticCost(layout, { context: tokens, quantization: "q4_0" });
+    const data = {
+      id: layoutId(layout),
+      notation: formatNotation(layout),
+      architecture: architectureOf(layout),
+      parameters: q4(0).parameters,
+      layout,
+      costs,
+    };
+    printEither(json, data, () =>
+      [
+        data.notation,
+        "",
+        columns([
+          ["id", data.id],
+          ["parameters", data.parameters.toLocaleString("en")],
+          ["GGUF architecture", data.architecture],
+          ...quantizations.map((quantization) => [
+            `weights as ${quantization}`,
+            formatBytes(staticCost(layout, { context: 0, quantization }).weightBytes),
+          ]),
+        ]),
+        "",
+        columns(
+          [
+            ["CONTEXT", "PREFILL", "DECODE/TOKEN", "READ/TOKEN", "KV F16", "RESIDENT"],
+            ...context.map((tokens) => {
+              const cost = q4(tokens);
+              return [
+                String(tokens),
+                billions(cost.prefillFlops),
+                billions(cost.decodeFlops),
+                formatBytes(cost.decodeBytes),
+                formatBytes(cost.kvBytes),
+                formatBytes(cost.residentBytes),
+              ];
+            }),
+          ],
+          [0, 1, 2, 3, 4, 5],
+        ),
+        "",
+        "Bytes with Q4_0 weights and an F16 KV cache. Counted, not measured: see edgefront measure.",
+      ].join("\n"),
+    );
+  },
+};

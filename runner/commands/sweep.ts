@@ -1,0 +1,63 @@
+// edgefront sweep: runs a search from its configuration to its report.
+import type { CommandModule } from "yargs";
+import { frontJson } from "../../reports/json.ts";
+import { renderTable } from "../../reports/table.ts";
+import { readSweepConfig } from "../config.ts";
+import { reportData } from "../report-data.ts";
+import { runSweep } from "../sweep/sweep.ts";
+import { configFolder } from "../sweep/training-data.ts";
+import { openView } from "../view/view.ts";
+import { interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { writeReport } from "./report.ts";
+
+interface Args {
+  config: string;
+  db: string;
+  name: string | undefined;
+  resume: boolean;
+  json: boolean;
+  out: string;
+}
+
+export const sweepCommand: CommandModule<object, Args> = {
+  command: "sweep <config>",
+  describe: "Run a search: propose, measure, train, keep the Pareto front",
+  builder: (yargs) =>
+    withJson(withDatabase(yargs))
+      .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
+      .option("name", {
+        type: "string",
+        requiresArg: true,
+        describe: "name of the sweep (default: the one in the file)",
+      })
+      .option("resume", { type: "boolean", default: false, describe: "continue a sweep that was stopped" })
+      .option("out", {
+        type: "string",
+        default: "report.html",
+        requiresArg: true,
+        describe: "where its report is written",
+      })
+      .example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes")
+      .example("$0 sweep my.yaml --name try2 --db lab.db", "the same configuration under another name")
+      .example("$0 sweep my.yaml --resume", "go on after Ctrl-C, a crash, or a device that was off"),
+  handler: async ({ config: path, db, name, resume, json, out }) => {
+    const config = readSweepConfig(path);
+    const signal = interruptSignal();
+    await withStore(db, { mustExist: resume }, async (store) => {
+      const view = openView();
+      const options = {
+        name: name ?? config.name,
+        config,
+        folder: configFolder(path),
+        resume,
+        signal,
+        listen: view.listen,
+      };
+      const sweep = await runSweep(store, options).finally(() => view.close());
+      const data = reportData(store, sweep);
+      writeReport(store, sweep, "html", out);
+      printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
+      say(`report: ${out}`);
+    });
+  },
+};

@@ -1,0 +1,38 @@
+// edgefront sweeps: what the database holds.
+import type { CommandModule } from "yargs";
+import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+
+interface Args {
+  db: string;
+  json: boolean;
+}
+
+export const sweepsCommand: CommandModule<object, Args> = {
+  command: "sweeps",
+  describe: "List the sweeps in a database",
+  builder: (yargs) => withJson(withDatabase(yargs)).example("$0 sweeps", "list the sweeps in ./edgefront.db"),
+  handler: ({ db, json }) =>
+    withStore(db, { mustExist: true }, (store) => {
+      const sweeps = store.sweeps.all().map((sweep) => ({
+        name: sweep.name,
+        state: sweep.state === "complete" ? "complete" : sweep.runningPid !== null ? "running" : "stopped",
+        proposed: sweep.trials,
+        trials: sweep.config.search.trials,
+        createdAt: sweep.createdAt,
+        finishedAt: sweep.finishedAt,
+      }));
+      printEither(json, { sweeps }, () =>
+        sweeps.length === 0
+          ? "no sweeps yet; start one with: edgefront sweep configs/quickstart.yaml"
+          : columns([
+              ["NAME", "STATE", "PROPOSED", "STARTED"],
+              ...sweeps.map((s) => [
+                s.name,
+                s.state,
+                `${s.proposed}/${s.trials}`,
+                s.createdAt.slice(0, 16).replace("T", " "),
+              ]),
+            ]),
+      );
+    }),
+};

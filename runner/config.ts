@@ -1,0 +1,196 @@
+// The sweep's configuration: YAML in, checked and resolved values out. A wrong key is named with the nearest known one.
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { parseDocument } from "yaml";
+import { z } from "zod";
+import { InvalidInputError } from "../candidates/errors.ts";
+import { quantizations } from "../candidates/quantization.ts";
+import { spaceSchema } from "../candidates/space.ts";
+import { proxySchema } from "../profilers/proxy.ts";
+import { type TaskName, taskNames, taskOf } from "../profilers/tasks/registry.ts";
+import { type StrategyName, strategies, strategyNames } from "../search/registry.ts";
+import { describeIssues } from "./config-errors.ts";
+
+const bound = z.union([
+  z.number(),
+  z.string().regex(/^\d+(\.\d+)?(KB|MB|GB|KiB|MiB|GiB)$/, "write a number, or bytes as 64MB or 64MiB"),
+]);
+
+const measureSchema = z.strictObject({
+  devices: z
+    .array(z.string())
+    .min(1)
+    .default(["local"])
+    .describe("Names of registered devices; `local` is this machine."),
+  quantization: z.enum(quantizations).default("q4_0"),
+  contexts: z
+    .array(z.int().min(1).max(1_048_576))
+    .min(1)
+    .default([1024])
+    .describe("Prompt lengths to measure at."),
+  decodeTokens: z.int().min(2).max(4096).default(32).describe("Tokens generated after each prompt."),
+  repetitions: z.int().min(1).max(100).default(3),
+  warmup: z
+    .strictObject({
+      max: z.int().min(0).max(20).default(4),
+      tolerance: z.number().positive().default(0.03),
+    })
+    .prefault({})
+    .describe("Whole warm-up runs until two in a row differ by less than the tolerance."),
+  kv: z.enum(["f16", "q8_0"]).default("f16"),
+  threads: z.int().min(0).max(1024).default(0).describe("0: one per core the device lets us use."),
+  isa: z.string().default("auto"),
+  seed: z.int().min(0).default(1).describe("Seed of the weights, which are made on the device."),
+  timeoutSeconds: z.number().positive().default(600),
+  attempts: z.int().min(1).max(10).default(3).describe("Tries before a job of a failing device is given up."),
+});
+
+const trainingSchema = z.strictObject({
+  steps: z.int().min(1).max(10_000_000).default(300),
+  batch: z.int().min(1).max(65_536).default(32),
+  learningRate: z.number().positive().default(3e-3),
+  minLearningRate: z.number().min(0).optional().describe("Default: a tenth of the learning rate."),
+  warmupSteps: z.int().min(0).optional().describe("Default: a tenth of the steps."),
+  weightDecay: z.number().min(0).default(0.1),
+  clip: z.number().positive().default(1),
+  beta2: z.number().min(0).max(1).default(0.95),
+  evalBatches: z.int().min(1).default(8),
+});
+
+const taskSchema = z.strictObject({
+  task: z.enum(taskNames),
+  options: z.record(z.string(), z.unknown()).default({}).describe("Options of the task itself."),
+  training: trainingSchema.prefault({}),
+  proxy: proxySchema.partial().optional().describe("Overrides of the proxy for this task."),
+});
+
+const scoreSchema = z.strictObject({
+  proxy: proxySchema,
+  seeds: z
+    .array(z.int().min(0))
+    .min(1)
+    .default([1])
+    .describe("Each candidate is trained once with each seed."),
+  threads: z.int().min(0).default(0),
+  timeoutSeconds: z.number().positive().default(3600),
+  tasks: z.record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), taskSchema),
+});
+
+export const sweepSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+    .describe("Default name of the sweep."),
+  description: z.string().optional(),
+  seed: z.int().min(0).default(1).describe("Seed of every proposal."),
+  space: spaceSchema,
+  search: z.strictObject({
+    strategy: z.enum(strategyNames as [StrategyName, ...StrategyName[]]).default("random"),
+    trials: z.int().min(1).max(100_000_000).describe("Proposals in all."),
+    batch: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .optional()
+      .describe("Proposals at a time; results are told between batches."),
+    options: z.record(z.string(), z.unknown()).default({}),
+  }),
+  measure: measureSchema.prefault({}),
+  score: scoreSchema.optional().describe("Proxy training; leave out to search on device metrics alone."),
+  objectives: z
+    .array(
+      z.strictObject({
+        metric: z.string().describe("e.g. decodeP50Ms@1024, peakBytes:phone, recall.accuracy"),
+        direction: z.enum(["min", "max"]).optional().describe("Default: the metric's better direction."),
+      }),
+    )
+    .min(1)
+    .max(6),
+  budgets: z
+    .array(
+      z
+        .strictObject({ metric: z.string(), max: bound.optional(), min: bound.optional() })
+        .refine((b) => b.max !== undefined || b.min !== undefined, { message: "a budget needs max or min" }),
+    )
+    .default([])
+    .describe("A trial that breaks one is infeasible: kept and shown, never on the front."),
+});
+export type SweepConfig = z.infer<typeof sweepSchema>;
+export type TaskConfig = z.infer<typeof taskSchema>;
+
+const unitBytes = { KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
+
+/** A bound in the metric's unit. */
+export function parseBound(value: number | string): number {
+  if (typeof value === "number") return value;
+  const unit = value.replace(/^[\d.]+/, "") as keyof typeof unitBytes;
+  return Number.parseFloat(value) * unitBytes[unit];
+}
+
+/** The configuration as it is stored and reported: absolute paths of the user's texts keep their last part only. */
+export function withoutPaths(config: SweepConfig): SweepConfig {
+  const shorten = (value: unknown): unknown =>
+    typeof value === "string" && /^(?:~|\/|[A-Za-z]:)/.test(value) ? `.../${basename(value)}` : value;
+  const tasks = Object.entries(config.score?.tasks ?? {}).map(([name, task]) => {
+    const options = Object.entries(task.options).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.map(shorten) : shorten(value),
+    ]);
+    return [name, { ...task, options: Object.fromEntries(options) as Record<string, unknown> }];
+  });
+  const score = config.score && {
+    ...config.score,
+    tasks: Object.fromEntries(tasks) as typeof config.score.tasks,
+  };
+  // JSON forgets what is undefined; stored and fresh configurations are compared.
+  return JSON.parse(JSON.stringify({ ...config, score })) as SweepConfig;
+}
+
+/** Checks options whose schema belongs to a registry entry, naming where they stand in the configuration. */
+function checkOptions(schema: z.ZodType, options: unknown, where: string): void {
+  const parsed = schema.safeParse(options);
+  if (!parsed.success)
+    throw new InvalidInputError("bad-config", describeIssues(parsed.error, options, schema, where));
+}
+
+/** Parses and checks a configuration. Throws InvalidInputError (`bad-config`) with one line. */
+export function parseSweepConfig(text: string, source: string): SweepConfig {
+  const document = parseDocument(text, { uniqueKeys: true });
+  const syntax = document.errors[0];
+  if (syntax !== undefined) {
+    const line = syntax.linePos?.[0].line;
+    const what = syntax.message.split("\n")[0]!.replace(/ at line \d+, column \d+:?$/, "");
+    throw new InvalidInputError("bad-config", `${source}${line ? `:${line}` : ""}: not valid YAML: ${what}`);
+  }
+  const data: unknown = document.toJS({ maxAliasCount: 100 });
+  const parsed = sweepSchema.safeParse(data);
+  if (!parsed.success) {
+    throw new InvalidInputError(
+      "bad-config",
+      `${source}: ${describeIssues(parsed.error, data, sweepSchema)}`,
+    );
+  }
+  const config = parsed.data;
+  const strategy = strategies[config.search.strategy];
+  checkOptions(strategy.optionsSchema, config.search.options, `${source}: search.options`);
+  for (const [name, task] of Object.entries(config.score?.tasks ?? {})) {
+    const { optionsSchema } = taskOf(task.task as TaskName);
+    checkOptions(optionsSchema, task.options, `${source}: score.tasks.${name}.options`);
+  }
+  return config;
+}
+
+export function readSweepConfig(path: string): SweepConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const why =
+      code === "ENOENT" ? "no such file" : code === "EISDIR" ? "it is a folder" : (code ?? "unreadable");
+    throw new InvalidInputError("unreadable-config", `cannot read the configuration ${path}: ${why}`, {
+      cause,
+    });
+  }
+  return parseSweepConfig(text, path);
+}

@@ -1,0 +1,42 @@
+// Which key file belongs to which login. Kept in the user's configuration folder, readable by the user alone; the database,
+// which is passed around, holds no paths of a user.
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+import { configPath } from "../paths.ts";
+import type { DeviceRecord, SshDeviceRecord } from "./device.ts";
+
+const schema = z.record(z.string(), z.string());
+const file = (): string => configPath("identities.json");
+const login = ({ user, host, port }: SshDeviceRecord): string => `${user}@${host}:${port ?? 22}`;
+
+function read(): Record<string, string> {
+  try {
+    return schema.parse(JSON.parse(readFileSync(file(), "utf8")));
+  } catch {
+    return {};
+  }
+}
+
+function write(identities: Record<string, string>): void {
+  mkdirSync(configPath(), { recursive: true, mode: 0o700 });
+  const part = `${file()}.${process.pid}.part`;
+  writeFileSync(part, JSON.stringify(identities, null, 2), { mode: 0o600 });
+  chmodSync(part, 0o600);
+  renameSync(part, file());
+}
+
+/** The record as it may be stored, its key file remembered apart. */
+export function keepIdentity(device: DeviceRecord): DeviceRecord {
+  if (device.transport !== "ssh") return device;
+  const { identityFile, ...rest } = device;
+  const { [login(device)]: _old, ...others } = read();
+  write(identityFile === undefined ? others : { ...others, [login(device)]: identityFile });
+  return rest;
+}
+
+/** A stored record with the key file that this user named for it. */
+export function withIdentity(device: DeviceRecord): DeviceRecord {
+  if (device.transport !== "ssh") return device;
+  const identityFile = read()[login(device)];
+  return identityFile === undefined ? device : { ...device, identityFile };
+}

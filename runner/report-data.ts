@@ -1,0 +1,117 @@
+// Reads a sweep from the store into the plain data that reports/ renders.
+import { type Layout, layoutId } from "../candidates/layout.ts";
+import { namedLayouts, publishedNames } from "../candidates/named.ts";
+import { formatPattern } from "../candidates/notation.ts";
+import type { ReportData, ReportDevice, ReportTrial } from "../reports/model.ts";
+import { hypervolume, referencePoint } from "../search/hypervolume.ts";
+import { orient, ParetoArchive, type Vector } from "../search/pareto.ts";
+import type { Objective } from "../search/strategy.ts";
+import type { SweepConfig } from "./config.ts";
+import { deviceNamed } from "./devices/known.ts";
+import type { Store } from "./store/store.ts";
+import type { Sweep } from "./store/sweeps.ts";
+import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
+
+const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
+const publishedPatterns = new Map(
+  [...publishedNames].reverse().map((name) => [kindsOf(namedLayouts[name]!), name]),
+);
+
+function kindsOf(layout: Layout): string {
+  return layout.layers.map(({ mixer }) => (mixer.op === "conv" ? `c${mixer.kernel}` : mixer.op)).join(" ");
+}
+
+/** The published layout that this one is, or whose order of mixers it has at another size; null otherwise. */
+function publishedName(layout: Layout): string | null {
+  const exact = publishedIds.get(layoutId(layout));
+  if (exact !== undefined) return exact;
+  const pattern = publishedPatterns.get(kindsOf(layout));
+  return pattern === undefined || layout.layers.every(({ mixer }) => mixer.op === "gqa")
+    ? null
+    : `${pattern} pattern`;
+}
+
+function reportDevices(store: Store, config: SweepConfig): readonly ReportDevice[] {
+  return config.measure.devices.flatMap((name): ReportDevice[] => {
+    const probe = store.devices.lastProbe(name);
+    if (probe === null) return [];
+    const { result, agentSha256 } = probe;
+    const device = store.devices.find(name) ?? (name === "local" ? deviceNamed(store, name) : null);
+    return [
+      {
+        name,
+        transport: device?.transport ?? "removed",
+        arch: result.arch,
+        cpu: result.cpuModel,
+        isa: result.isa,
+        threads: config.measure.threads || (device?.threads ?? result.allowedCpus.length),
+        memoryBytes: result.memoryBytes,
+        emulated: result.emulated || device?.emulator !== undefined,
+        agentSha256,
+      },
+    ];
+  });
+}
+
+/** The front over what is complete, and hypervolume after each finished trial under one reference point. */
+function frontOf(trials: readonly ReportTrial[], objectives: readonly Objective[]) {
+  const points = trials.flatMap((trial) => {
+    if (trial.state !== "complete") return [];
+    const values = Object.fromEntries(
+      Object.entries(trial.metrics).map(([name, { value }]) => [name, value]),
+    );
+    return [{ number: trial.number, vector: orient(values, objectives) }];
+  });
+  const archive = new ParetoArchive<number>();
+  if (points.length === 0) return { numbers: new Set<number>(), reference: null, history: [] };
+  const reference: Vector = referencePoint(points.map(({ vector }) => vector));
+  let volume = 0;
+  const history = points.map(({ number, vector }) => {
+    if (archive.insert(vector, number)) {
+      volume = hypervolume(
+        archive.entries.map((entry) => entry.vector),
+        reference,
+      );
+    }
+    return { trial: number, value: volume };
+  });
+  const oriented = reference.map((value, m) => (objectives[m]!.direction === "min" ? value : -value));
+  return { numbers: new Set(archive.entries.map((entry) => entry.item)), reference: oriented, history };
+}
+
+/** Everything a report shows of one sweep. */
+export function reportData(store: Store, sweep: Sweep): ReportData {
+  const { config } = sweep;
+  const objectives = resolveObjectives(config);
+  const metrics = store.trials.metricsOfSweep(sweep.id);
+  const plain = store.trials.all(sweep.id).map(
+    (trial): ReportTrial => ({
+      number: trial.number,
+      id: trial.candidateId,
+      notation: trial.notation,
+      pattern: formatPattern(trial.layout),
+      layout: trial.layout,
+      parameters: trial.parameters,
+      state: trial.state,
+      reason: trial.reason,
+      onFront: false,
+      published: publishedName(trial.layout),
+      metrics: Object.fromEntries((metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [name, metric])),
+    }),
+  );
+  const front = frontOf(plain, objectives);
+  return {
+    sweep: sweep.name,
+    createdAt: sweep.createdAt,
+    edgefrontVersion: sweep.environment.edgefront ?? "unknown",
+    gitCommit: sweep.environment.commit ?? null,
+    objectives,
+    budgets: resolveBudgets(config),
+    referencePoint: front.reference,
+    hypervolume: front.history,
+    trials: plain.map((trial) => ({ ...trial, onFront: front.numbers.has(trial.number) })),
+    devices: reportDevices(store, config),
+    configuration: config,
+    environment: sweep.environment,
+  };
+}

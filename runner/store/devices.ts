@@ -1,0 +1,75 @@
+// Registered devices and what probing them showed. Records hold no keys and no paths of a user.
+import type Database from "better-sqlite3";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
+import { suggestion } from "../config-errors.ts";
+import { type DeviceRecord, deviceRecordSchema } from "../devices/device.ts";
+import { now, type Row } from "./row.ts";
+
+export interface StoredProbe {
+  readonly id: number;
+  readonly agentSha256: string;
+  readonly result: ProbeResult;
+  readonly createdAt: string;
+}
+
+export class DeviceTable {
+  constructor(private readonly db: Database.Database) {}
+
+  all(): readonly DeviceRecord[] {
+    const rows = this.db.prepare("SELECT record FROM devices ORDER BY name").all() as Row[];
+    return rows.map((row) => deviceRecordSchema.parse(JSON.parse(row.record as string)));
+  }
+
+  find(name: string): DeviceRecord | null {
+    return this.all().find((device) => device.name === name) ?? null;
+  }
+
+  /** Throws InvalidInputError (`unknown-device`) with the nearest name. */
+  require(name: string, known: readonly string[]): DeviceRecord {
+    const device = this.find(name);
+    if (device !== null) return device;
+    const hint = suggestion(name, known);
+    throw new InvalidInputError(
+      "unknown-device",
+      `there is no device "${name}"${hint}; register it with edgefront device add`,
+    );
+  }
+
+  /** Throws InvalidInputError (`device-exists`) when the name is taken. */
+  add(record: DeviceRecord): void {
+    const { changes } = this.db
+      .prepare("INSERT INTO devices (name, record, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+      .run(record.name, JSON.stringify(record), now());
+    if (changes === 0) {
+      throw new InvalidInputError(
+        "device-exists",
+        `a device "${record.name}" is registered already; remove it first (edgefront device remove ${record.name})`,
+      );
+    }
+  }
+
+  remove(name: string): void {
+    this.db.prepare("DELETE FROM devices WHERE name = ?").run(name);
+  }
+
+  putProbe(device: string, agentSha256: string, result: ProbeResult): number {
+    const { lastInsertRowid } = this.db
+      .prepare("INSERT INTO probes (device, agent_sha256, result, created_at) VALUES (?, ?, ?, ?)")
+      .run(device, agentSha256, JSON.stringify(result), now());
+    return Number(lastInsertRowid);
+  }
+
+  lastProbe(device: string): StoredProbe | null {
+    const row = this.db
+      .prepare("SELECT * FROM probes WHERE device = ? ORDER BY id DESC LIMIT 1")
+      .get(device) as Row | undefined;
+    if (row === undefined) return null;
+    return {
+      id: row.id as number,
+      agentSha256: row.agent_sha256 as string,
+      result: JSON.parse(row.result as string) as ProbeResult,
+      createdAt: row.created_at as string,
+    };
+  }
+}

@@ -1,0 +1,144 @@
+// Jobs: one measurement on one device, or one training run of one task and seed. A job's result, its metrics and its end are
+// one transaction, guarded by a fence: a result of a job that was started again since is refused, so nothing is doubled.
+import type Database from "better-sqlite3";
+import type { Metric } from "../../profilers/device-metrics.ts";
+import type { MeasureResult, TrainResult } from "../../profilers/protocol.ts";
+import { now, type Row } from "./row.ts";
+import type { TrialTable } from "./trials.ts";
+
+export type JobKind = "measure" | "train";
+
+/** A started job; `fence` is what its result must show. */
+export interface Job {
+  readonly id: number;
+  readonly trialId: number;
+  readonly fence: number;
+  readonly attempts: number;
+}
+
+export interface MeasurementRecord {
+  readonly device: string;
+  readonly agentSha256: string;
+  readonly emulated: boolean;
+  readonly probeId: number | null;
+  /** The request without its plan, which the layout and the seed determine. */
+  readonly request: unknown;
+  readonly result: MeasureResult;
+}
+
+export interface ScoreRecord {
+  readonly task: string;
+  readonly seed: number;
+  readonly agentSha256: string;
+  readonly request: unknown;
+  readonly result: TrainResult;
+}
+
+export class JobTable {
+  constructor(
+    private readonly db: Database.Database,
+    private readonly trials: TrialTable,
+  ) {}
+
+  /** Starts a job, or starts it again with a new fence. Attempts count infrastructure failures only. */
+  start(trialId: number, kind: JobKind, target: string): Job {
+    const row = this.db
+      .prepare(
+        `INSERT INTO jobs (trial_id, kind, target, state, fence, started_at) VALUES (?, ?, ?, 'running', 1, ?)
+         ON CONFLICT (trial_id, kind, target) DO UPDATE SET state = 'running', fence = fence + 1, started_at = excluded.started_at,
+           finished_at = NULL, error_code = NULL, error_message = NULL
+         WHERE jobs.state <> 'done'
+         RETURNING id, fence, attempts`,
+      )
+      .get(trialId, kind, target, now()) as Row | undefined;
+    if (row === undefined) throw new Error(`job ${kind} ${target} of trial ${trialId} is done already`);
+    return {
+      id: row.id as number,
+      trialId,
+      fence: row.fence as number,
+      attempts: row.attempts as number,
+    };
+  }
+
+  /** Marks the job done if its fence still holds, and runs `write` in the same transaction. */
+  private finish(job: Job, write: () => void): boolean {
+    return this.db
+      .transaction(() => {
+        const { changes } = this.db
+          .prepare(
+            "UPDATE jobs SET state = 'done', finished_at = ? WHERE id = ? AND fence = ? AND state = 'running'",
+          )
+          .run(now(), job.id, job.fence);
+        if (changes === 1) write();
+        return changes === 1;
+      })
+      .immediate();
+  }
+
+  /** Stores a measurement with the metrics made from it. False: a stale result, not stored. */
+  finishMeasurement(job: Job, record: MeasurementRecord, metrics: readonly Metric[]): boolean {
+    return this.finish(job, () => {
+      this.db
+        .prepare(
+          `INSERT INTO measurements (job_id, device, agent_sha256, emulated, probe_id, request, result, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        )
+        .run(
+          job.id,
+          record.device,
+          record.agentSha256,
+          record.emulated ? 1 : 0,
+          record.probeId,
+          JSON.stringify(record.request),
+          JSON.stringify(record.result),
+          now(),
+        );
+      this.trials.putMetrics(job.trialId, metrics);
+    });
+  }
+
+  finishScore(job: Job, record: ScoreRecord): boolean {
+    return this.finish(job, () => {
+      this.db
+        .prepare(
+          "INSERT INTO scores (job_id, task, seed, agent_sha256, request, result, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .run(
+          job.id,
+          record.task,
+          record.seed,
+          record.agentSha256,
+          JSON.stringify(record.request),
+          JSON.stringify(record.result),
+          now(),
+        );
+    });
+  }
+
+  /** Ends a job without a result. `lost` (the device's fault) counts as an attempt; `failed` is the candidate's. */
+  fail(job: Job, state: "failed" | "lost", code: string, message: string): void {
+    this.db
+      .prepare(
+        `UPDATE jobs SET state = ?, error_code = ?, error_message = ?, finished_at = ?, attempts = attempts + 1
+         WHERE id = ? AND fence = ? AND state = 'running'`,
+      )
+      .run(state, code, message, now(), job.id, job.fence);
+  }
+
+  isDone(trialId: number, kind: JobKind, target: string): boolean {
+    const row = this.db
+      .prepare("SELECT 1 FROM jobs WHERE trial_id = ? AND kind = ? AND target = ? AND state = 'done'")
+      .get(trialId, kind, target);
+    return row !== undefined;
+  }
+
+  /** Training results of one task of a trial, in the order of their seeds. */
+  scores(trialId: number, task: string): readonly TrainResult[] {
+    const rows = this.db
+      .prepare(
+        "SELECT s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? ORDER BY s.seed",
+      )
+      .all(trialId, task) as Row[];
+    return rows.map((row) => JSON.parse(row.result as string) as TrainResult);
+  }
+}

@@ -1,0 +1,72 @@
+// Opens the database: SQLite in WAL mode, migrated to the current schema, refused when it is newer or not ours.
+import Database from "better-sqlite3";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { initial } from "./migrations/001-initial.ts";
+
+/** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
+const APPLICATION_ID = 0x45444746;
+
+/** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
+const migrations: readonly string[] = [initial];
+
+export const SCHEMA_VERSION = migrations.length;
+
+const pragma = (db: Database.Database, name: string): number => db.pragma(name, { simple: true }) as number;
+
+function migrate(db: Database.Database, path: string): void {
+  const version = pragma(db, "user_version");
+  const application = pragma(db, "application_id");
+  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
+  if (application !== APPLICATION_ID && tables.n > 0) {
+    throw new InvalidInputError(
+      "foreign-database",
+      `${path} is a database of another program; name another with --db`,
+    );
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new InvalidInputError(
+      "newer-database",
+      `${path} was written by a newer edgefront (schema ${version}, this one knows ${SCHEMA_VERSION}); update edgefront`,
+    );
+  }
+  if (version === SCHEMA_VERSION) return;
+  db.transaction(() => {
+    for (const sql of migrations.slice(pragma(db, "user_version"))) db.exec(sql);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  }).immediate();
+}
+
+export interface OpenOptions {
+  /** Fail rather than make a new file. */
+  readonly mustExist?: boolean;
+}
+
+/** Opens or creates the database at `path`. Throws InvalidInputError with one line when it cannot be used. */
+export function openDatabase(path: string, options: OpenOptions = {}): Database.Database {
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(path, { fileMustExist: options.mustExist ?? false, timeout: 10_000 });
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    db.pragma("foreign_keys = ON");
+    migrate(db, path);
+    return db;
+  } catch (cause) {
+    db?.close();
+    if (cause instanceof InvalidInputError) throw cause;
+    const code = (cause as { code?: string }).code ?? "";
+    const why = code.startsWith("SQLITE_CANTOPEN")
+      ? options.mustExist
+        ? "there is no such database; run a sweep first, or name one with --db"
+        : "it cannot be opened or created; check the folder and its permissions, or name another with --db"
+      : code.startsWith("SQLITE_READONLY")
+        ? "it is not writable; check its permissions, or name another with --db"
+        : code === "SQLITE_NOTADB"
+          ? "it is not a database; name another with --db"
+          : code === "SQLITE_FULL" || code.startsWith("SQLITE_IOERR")
+            ? "the disk is full or failing; make room and try again"
+            : (cause as Error).message;
+    throw new InvalidInputError("unusable-database", `cannot use the database ${path}: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,134 @@
+// Sweeps in the database, and who is running them. A sweep has at most one living owner; a dead owner's place may be taken.
+import { readFileSync } from "node:fs";
+import type Database from "better-sqlite3";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { SweepConfig } from "../config.ts";
+import { suggestion } from "../config-errors.ts";
+import { now, type Row } from "./row.ts";
+
+export interface Sweep {
+  readonly id: number;
+  readonly name: string;
+  readonly state: "running" | "complete";
+  readonly config: SweepConfig;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  readonly trials: number;
+  /** The process that runs it now, or null. */
+  readonly runningPid: number | null;
+}
+
+/** Identifies a process beyond the reuse of its pid. */
+interface Owner {
+  readonly pid: number;
+  readonly started: string;
+  readonly boot: string;
+}
+
+function processStart(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? null : (fields[19] ?? null);
+  } catch {
+    return null;
+  }
+}
+
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "unknown";
+  }
+}
+
+const self = (): Owner => ({ pid: process.pid, started: processStart(process.pid) ?? "", boot: bootId() });
+
+function livingPid(owner: string | null): number | null {
+  if (owner === null) return null;
+  const { pid, started, boot } = JSON.parse(owner) as Owner;
+  return boot === bootId() && processStart(pid) === started ? pid : null;
+}
+
+export class SweepTable {
+  constructor(private readonly db: Database.Database) {}
+
+  private toSweep(row: Row): Sweep {
+    return {
+      id: row.id as number,
+      name: row.name as string,
+      state: row.state as Sweep["state"],
+      config: JSON.parse(row.config as string) as SweepConfig,
+      environment: JSON.parse(row.environment as string) as Record<string, string>,
+      createdAt: row.created_at as string,
+      finishedAt: row.finished_at as string | null,
+      trials: row.trials as number,
+      runningPid: livingPid(row.owner as string | null),
+    };
+  }
+
+  private readonly select =
+    "SELECT s.*, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id) AS trials FROM sweeps s";
+
+  all(): readonly Sweep[] {
+    return (this.db.prepare(`${this.select} ORDER BY s.id`).all() as Row[]).map((row) => this.toSweep(row));
+  }
+
+  find(name: string): Sweep | null {
+    const row = this.db.prepare(`${this.select} WHERE s.name = ?`).get(name) as Row | undefined;
+    return row === undefined ? null : this.toSweep(row);
+  }
+
+  /** Throws InvalidInputError (`unknown-sweep`) with the nearest name. */
+  get(name: string): Sweep {
+    const sweep = this.find(name);
+    if (sweep !== null) return sweep;
+    const names = this.all().map((other) => other.name);
+    const known = names.length === 0 ? "; the database holds no sweeps" : suggestion(name, names);
+    throw new InvalidInputError("unknown-sweep", `there is no sweep "${name}"${known}`);
+  }
+
+  /** Makes a sweep owned by this process. Throws InvalidInputError (`sweep-exists`) when the name is taken. */
+  create(name: string, config: SweepConfig, environment: Readonly<Record<string, string>>): Sweep {
+    const insert = this.db.prepare(
+      "INSERT INTO sweeps (name, state, config, environment, created_at, owner) VALUES (?, 'running', ?, ?, ?, ?)",
+    );
+    try {
+      insert.run(name, JSON.stringify(config), JSON.stringify(environment), now(), JSON.stringify(self()));
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== "SQLITE_CONSTRAINT_UNIQUE") throw cause;
+      throw new InvalidInputError(
+        "sweep-exists",
+        `a sweep named "${name}" is in the database already; continue it with --resume, or give another --name`,
+      );
+    }
+    return this.get(name);
+  }
+
+  /** Takes a sweep over for this process. Throws InvalidInputError (`sweep-running`) while its owner lives. */
+  claim(sweep: Sweep): void {
+    this.db
+      .transaction(() => {
+        const row = this.db.prepare("SELECT owner FROM sweeps WHERE id = ?").get(sweep.id) as Row;
+        const pid = livingPid(row.owner as string | null);
+        if (pid !== null && pid !== process.pid) {
+          throw new InvalidInputError(
+            "sweep-running",
+            `sweep "${sweep.name}" is being run by process ${pid}; wait for it, or stop it first`,
+          );
+        }
+        this.db.prepare("UPDATE sweeps SET owner = ? WHERE id = ?").run(JSON.stringify(self()), sweep.id);
+      })
+      .immediate();
+  }
+
+  release(id: number): void {
+    this.db.prepare("UPDATE sweeps SET owner = NULL WHERE id = ?").run(id);
+  }
+
+  complete(id: number): void {
+    this.db.prepare("UPDATE sweeps SET state = 'complete', finished_at = ? WHERE id = ?").run(now(), id);
+  }
+}

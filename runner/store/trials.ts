@@ -1,0 +1,161 @@
+// Trials: what was proposed, in which order, and what became of it. A batch of proposals and the strategy's state after
+// making it are written in one transaction, so that a killed run resumes to the same proposals.
+import type Database from "better-sqlite3";
+import { parameterCount } from "../../candidates/cost.ts";
+import { type Layout, layoutId, parseLayout } from "../../candidates/layout.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import type { Metric } from "../../profilers/device-metrics.ts";
+import { now, type Row } from "./row.ts";
+
+export type TrialState = "proposed" | "complete" | "infeasible" | "failed" | "lost";
+
+export interface Trial {
+  readonly id: number;
+  readonly number: number;
+  readonly batch: number;
+  readonly candidateId: string;
+  readonly layout: Layout;
+  readonly notation: string;
+  readonly parameters: number;
+  readonly state: TrialState;
+  readonly cause: string | null;
+  readonly reason: string | null;
+  readonly violation: number | null;
+  readonly finishedAt: string | null;
+}
+
+/** How a trial ended. `cause` is a stable word, `reason` one line for people. */
+export interface TrialEnd {
+  readonly state: Exclude<TrialState, "proposed">;
+  readonly cause?: string;
+  readonly reason?: string;
+  readonly violation?: number;
+}
+
+export class TrialTable {
+  constructor(private readonly db: Database.Database) {}
+
+  private toTrial(row: Row): Trial {
+    return {
+      id: row.id as number,
+      number: row.number as number,
+      batch: row.batch as number,
+      candidateId: row.candidate_id as string,
+      layout: parseLayout(JSON.parse(row.layout as string)),
+      notation: row.notation as string,
+      parameters: row.parameters as number,
+      state: row.state as TrialState,
+      cause: row.cause as string | null,
+      reason: row.reason as string | null,
+      violation: row.violation as number | null,
+      finishedAt: row.finished_at as string | null,
+    };
+  }
+
+  private readonly select =
+    "SELECT t.*, c.layout, c.notation, c.parameters FROM trials t JOIN candidates c ON c.id = t.candidate_id WHERE t.sweep_id = ?";
+
+  all(sweepId: number): readonly Trial[] {
+    return (this.db.prepare(`${this.select} ORDER BY t.number`).all(sweepId) as Row[]).map((row) =>
+      this.toTrial(row),
+    );
+  }
+
+  count(sweepId: number): number {
+    const { n } = this.db.prepare("SELECT count(*) AS n FROM trials WHERE sweep_id = ?").get(sweepId) as {
+      n: number;
+    };
+    return n;
+  }
+
+  batch(sweepId: number, batch: number): readonly Trial[] {
+    const rows = this.db
+      .prepare(`${this.select} AND t.batch = ? ORDER BY t.number`)
+      .all(sweepId, batch) as Row[];
+    return rows.map((row) => this.toTrial(row));
+  }
+
+  /** The newest batch and the strategy's state after it was proposed; null before the first. */
+  lastAsk(sweepId: number): { readonly batch: number; readonly strategyState: unknown } | null {
+    const row = this.db
+      .prepare("SELECT data FROM events WHERE sweep_id = ? AND kind = 'ask' ORDER BY id DESC LIMIT 1")
+      .get(sweepId) as Row | undefined;
+    return row === undefined
+      ? null
+      : (JSON.parse(row.data as string) as { batch: number; strategyState: unknown });
+  }
+
+  /** Writes a batch of proposals together with the strategy's state (its random generator's included). */
+  propose(sweepId: number, batch: number, layouts: readonly Layout[], strategyState: unknown): void {
+    const candidate = this.db.prepare(
+      "INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    );
+    const trial = this.db.prepare(
+      "INSERT INTO trials (sweep_id, number, batch, candidate_id, created_at) VALUES (?, ?, ?, ?, ?)",
+    );
+    const event = this.db.prepare(
+      "INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, 'ask', ?, ?)",
+    );
+    this.db
+      .transaction(() => {
+        const n = this.count(sweepId);
+        for (const [index, layout] of layouts.entries()) {
+          const id = layoutId(layout);
+          candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
+          trial.run(sweepId, n + index, batch, id, now());
+        }
+        event.run(sweepId, JSON.stringify({ batch, proposed: layouts.length, strategyState }), now());
+      })
+      .immediate();
+  }
+
+  /** Ends a trial once; a second end is ignored. */
+  finish(trialId: number, end: TrialEnd): void {
+    this.db
+      .prepare(
+        "UPDATE trials SET state = ?, cause = ?, reason = ?, violation = ?, finished_at = ? WHERE id = ? AND state = 'proposed'",
+      )
+      .run(end.state, end.cause ?? null, end.reason ?? null, end.violation ?? null, now(), trialId);
+  }
+
+  putMetrics(trialId: number, metrics: readonly Metric[]): void {
+    const insert = this.db.prepare(
+      "INSERT OR REPLACE INTO metrics (trial_id, name, value, unit, stable, samples) VALUES (?, ?, ?, ?, ?, ?)",
+    );
+    for (const { name, value, unit, stable, samples } of metrics) {
+      insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples));
+    }
+  }
+
+  private toMetric(row: Row): Metric {
+    return {
+      name: row.name as string,
+      value: row.value as number,
+      unit: row.unit as string,
+      stable: row.stable === 1,
+      samples: JSON.parse(row.samples as string) as number[],
+    };
+  }
+
+  metrics(trialId: number): readonly Metric[] {
+    const rows = this.db
+      .prepare("SELECT * FROM metrics WHERE trial_id = ? ORDER BY name")
+      .all(trialId) as Row[];
+    return rows.map((row) => this.toMetric(row));
+  }
+
+  /** Metrics of every trial of a sweep, by trial id. */
+  metricsOfSweep(sweepId: number): ReadonlyMap<number, readonly Metric[]> {
+    const rows = this.db
+      .prepare(
+        "SELECT m.* FROM metrics m JOIN trials t ON t.id = m.trial_id WHERE t.sweep_id = ? ORDER BY m.trial_id, m.name",
+      )
+      .all(sweepId) as Row[];
+    const byTrial = new Map<number, Metric[]>();
+    for (const row of rows) {
+      const trialId = row.trial_id as number;
+      byTrial.set(trialId, [...(byTrial.get(trialId) ?? []), this.toMetric(row)]);
+    }
+    return byTrial;
+  }
+}

@@ -1,0 +1,16 @@
+// Where a sweep was coordinated: recorded with it, printed in its report. No host name, user name or path.
+import { cpus, release, totalmem, type } from "node:os";
+import { gitCommit, VERSION } from "../version.ts";
+
+export function environment(): Readonly<Record<string, string>> {
+  const commit = gitCommit();
+  return {
+    edgefront: VERSION,
+    ...(commit === null ? {} : { commit }),
+    node: process.version,
+    os: `${type()} ${release()}`,
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: String(cpus().length),
+    memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
+  };
+}

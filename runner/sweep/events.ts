@@ -1,0 +1,20 @@
+// What a running sweep says while it runs. Views (live or plain lines) listen; nothing here is stored.
+import type { Trial } from "../store/trials.ts";
+
+export type SweepEvent =
+  | { readonly kind: "started"; readonly name: string; readonly trials: number; readonly finished: number }
+  | { readonly kind: "build"; readonly target: string; readonly done: number; readonly total: number }
+  | { readonly kind: "device"; readonly name: string; readonly text: string; readonly emulated: boolean }
+  | { readonly kind: "waiting"; readonly text: string }
+  | { readonly kind: "proposed"; readonly batch: number; readonly count: number }
+  | { readonly kind: "job"; readonly trial: Trial; readonly text: string }
+  | { readonly kind: "retry"; readonly trial: Trial; readonly text: string }
+  | {
+      readonly kind: "trial";
+      readonly trial: Trial;
+      readonly onFront: boolean;
+      readonly values: readonly string[];
+    }
+  | { readonly kind: "front"; readonly size: number };
+
+export type Listener = (event: SweepEvent) => void;

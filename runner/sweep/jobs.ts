@@ -1,0 +1,137 @@
+// What a job is made of: the request for a layout, sent to a worker, its answer checked. The stored form of a request leaves
+// out the plan (the layout and the seed determine it) and paths of this machine.
+import { basename } from "node:path";
+import { parameterCount, staticCost } from "../../candidates/cost.ts";
+import { lower } from "../../candidates/gguf/lower.ts";
+import type { Layout } from "../../candidates/layout.ts";
+import { gateViolations } from "../../profilers/gates.ts";
+import type { MeasureRequest, MeasureResult, ModelRef, TrainResult } from "../../profilers/protocol.ts";
+import { proxyLayout, proxySchema } from "../../profilers/proxy.ts";
+import type { SweepConfig } from "../config.ts";
+import { InvalidMeasurementError } from "./faults.ts";
+import type { PreparedTask } from "./training-data.ts";
+import type { Worker } from "./worker.ts";
+
+export type MeasureConfig = SweepConfig["measure"];
+export type ScoreConfig = NonNullable<SweepConfig["score"]>;
+
+const planOf = (plan: Buffer): ModelRef => ({ plan: plan.toString("base64") });
+
+type MeasureOptions = Omit<MeasureRequest, "model"> &
+  Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions">>;
+
+function optionsOf(worker: Worker, config: MeasureConfig): MeasureOptions {
+  const { contexts, decodeTokens, repetitions, warmup, kv, isa } = config;
+  const threads = config.threads === 0 ? (worker.device.threads ?? 0) : config.threads;
+  return { contexts, decodeTokens, repetitions, warmup, kv, isa, threads };
+}
+
+async function request(
+  worker: Worker,
+  model: ModelRef,
+  options: MeasureOptions,
+  config: MeasureConfig,
+  onStart: () => void,
+): Promise<MeasureResult> {
+  const { session } = await worker.open();
+  return worker.exclusively(() => {
+    onStart();
+    const limits = { timeoutMs: config.timeoutSeconds * 1000, signal: worker.signal };
+    return session.request("measure", { ...options, model }, limits);
+  });
+}
+
+/** Measures a layout on a device. Throws InvalidMeasurementError when the gates reject the answer. */
+export async function measureOn(
+  worker: Worker,
+  layout: Layout,
+  config: MeasureConfig,
+  onStart: () => void,
+): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
+  const { quantization, seed } = config;
+  const options = optionsOf(worker, config);
+  const { plan } = lower(layout, { quantization, seed });
+  const result = await request(worker, planOf(plan), options, config, onStart);
+  const { probe } = await worker.open();
+  const cost = (context: number) => staticCost(layout, { context, quantization });
+  const violations = gateViolations({
+    request: options,
+    result,
+    parameters: parameterCount(layout),
+    weightBytes: cost(0).weightBytes,
+    decodeBytes: (context) => cost(context).decodeBytes,
+    readBandwidthGBs: probe.readBandwidthGBs,
+  });
+  if (violations.length > 0) throw new InvalidMeasurementError(violations.join("; "));
+  return { request: { ...options, quantization, seed }, result };
+}
+
+/** Measures a GGUF file, uploaded by its hash first. Its own header says what it is; only counts are checked here. */
+export async function measureFile(
+  worker: Worker,
+  path: string,
+  sha256: string,
+  config: MeasureConfig,
+  onStart: () => void,
+): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
+  const options = optionsOf(worker, config);
+  const { session } = await worker.open();
+  const { signal } = worker;
+  const remote = await worker.exclusively(() =>
+    session.upload(path, `models/${sha256}.gguf`, sha256, { signal }),
+  );
+  const result = await request(worker, { path: remote }, options, config, onStart);
+  return { request: { ...options, sha256 }, result };
+}
+
+/** Trains a layout's proxy on one task with one seed. */
+export async function trainOn(
+  worker: Worker,
+  layout: Layout,
+  task: PreparedTask,
+  seed: number,
+  config: ScoreConfig,
+  onProgress: (step: number, steps: number) => void,
+): Promise<{ readonly request: unknown; readonly result: TrainResult }> {
+  const { training } = task.config;
+  const proxyConfig = proxySchema.parse({ ...config.proxy, ...task.config.proxy });
+  const proxy = proxyLayout(layout, proxyConfig, task);
+  const { plan } = lower(proxy, { quantization: "f32", seed });
+  const { learningRate, weightDecay, clip, beta2 } = training;
+  const request = {
+    seed,
+    steps: training.steps,
+    batch: training.batch,
+    evalBatches: training.evalBatches,
+    optimizer: {
+      learningRate,
+      minLearningRate: training.minLearningRate ?? learningRate / 10,
+      warmupSteps: training.warmupSteps ?? Math.ceil(training.steps / 10),
+      weightDecay,
+      clip,
+      beta2,
+    },
+    threads: config.threads,
+  };
+  const data = {
+    kind: task.kind,
+    train: task.trainPath,
+    validation: task.validationPath,
+    length: task.length,
+  };
+  const { session } = await worker.open();
+  const result = await worker.exclusively(() => {
+    onProgress(0, training.steps);
+    return session.request(
+      "train",
+      { ...request, model: planOf(plan), data },
+      {
+        timeoutMs: config.timeoutSeconds * 1000,
+        signal: worker.signal,
+        onProgress: ({ step, steps }) => onProgress(step, steps),
+      },
+    );
+  });
+  const stored = { ...data, train: basename(task.trainPath), validation: basename(task.validationPath) };
+  return { request: { ...request, proxy: proxyConfig, data: stored }, result };
+}

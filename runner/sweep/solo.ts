@@ -1,0 +1,24 @@
+// A worker outside a sweep, for the commands that run one job: same agent, same host lock, plain progress.
+import type { DeviceRecord } from "../devices/device.ts";
+import type { Store } from "../store/store.ts";
+import { openView } from "../view/view.ts";
+import { HostLock } from "./host-lock.ts";
+import { Worker } from "./worker.ts";
+
+/** Opens an agent on `device`, runs `work`, and closes it whatever happens. */
+export async function withWorker<T>(
+  store: Store,
+  device: DeviceRecord,
+  signal: AbortSignal,
+  work: (worker: Worker) => Promise<T>,
+): Promise<T> {
+  const view = openView();
+  const worker = new Worker(device, { lock: new HostLock(), store, signal, listen: view.listen });
+  try {
+    await worker.open();
+    return await work(worker);
+  } finally {
+    view.close();
+    await worker.close();
+  }
+}

@@ -1,0 +1,211 @@
+// The closed loop: ask a batch, evaluate every trial of it, tell the results, ask again. Everything that happened is in the
+// database before the next step, so that a run killed at any moment continues where it was with --resume.
+import { isDeepStrictEqual } from "node:util";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { Space } from "../../candidates/space.ts";
+import { orient, ParetoArchive } from "../../search/pareto.ts";
+import { createStrategy } from "../../search/registry.ts";
+import type { Objective, Outcome } from "../../search/strategy.ts";
+import { type SweepConfig, withoutPaths } from "../config.ts";
+import { deviceNamed } from "../devices/known.ts";
+import { InterruptedError } from "../errors.ts";
+import { layoutFrom } from "../layouts.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import type { Trial } from "../store/trials.ts";
+import { environment } from "./environment.ts";
+import { type EvaluateContext, evaluate } from "./evaluate.ts";
+import type { Listener } from "./events.ts";
+import { HostLock } from "./host-lock.ts";
+import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
+import { prepareTask } from "./training-data.ts";
+import { Worker } from "./worker.ts";
+
+export interface RunOptions {
+  readonly name: string;
+  readonly config: SweepConfig;
+  /** Folder that relative paths of the configuration start from. */
+  readonly folder: string;
+  readonly resume: boolean;
+  readonly signal: AbortSignal;
+  readonly listen: Listener;
+}
+
+/** Trials in flight: enough to keep every device and the trainer busy, few enough to keep results in order. */
+const inFlight = (devices: number): number => 2 * devices + 2;
+
+function openSweep(store: Store, options: RunOptions): Sweep {
+  const { name, resume } = options;
+  const config = withoutPaths(options.config);
+  if (!resume) return store.sweeps.create(name, config, environment());
+  const sweep = store.sweeps.get(name);
+  if (!isDeepStrictEqual(sweep.config, config)) {
+    throw new InvalidInputError(
+      "config-changed",
+      `the configuration is not the one sweep "${name}" was started with; restore it, or start another with --name`,
+    );
+  }
+  store.sweeps.claim(sweep);
+  return sweep;
+}
+
+/** Runs `work` on every item, `limit` at a time, in order; the first rejection stops the rest through `stop`. */
+async function inOrder<T>(
+  items: readonly T[],
+  limit: number,
+  stop: () => void,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const rest = items[Symbol.iterator]();
+  const lane = async (): Promise<void> => {
+    for (const item of rest) await work(item);
+  };
+  const lanes = Array.from({ length: limit }, () =>
+    lane().catch((error: unknown) => {
+      stop();
+      throw error;
+    }),
+  );
+  const failed = (await Promise.allSettled(lanes)).filter((lane) => lane.status === "rejected");
+  // The lane that failed first aborted the others: an error that is not the abort itself says why.
+  const cause = failed.find(({ reason }) => (reason as Error).name !== "AbortError") ?? failed[0];
+  if (cause !== undefined) throw cause.reason;
+}
+
+/** Keeps the front of what is complete, to tell listeners about it. */
+class FrontWatch {
+  private readonly archive = new ParetoArchive<Trial>();
+  constructor(private readonly objectives: readonly Objective[]) {}
+
+  add(trial: Trial, metrics: Readonly<Record<string, number>>): boolean {
+    return this.archive.insert(orient(metrics, this.objectives), trial);
+  }
+  get size(): number {
+    return this.archive.entries.length;
+  }
+}
+
+const outcomeOf = (store: Store, trial: Trial): Outcome => ({
+  id: trial.candidateId,
+  layout: trial.layout,
+  state: trial.state === "complete" || trial.state === "infeasible" ? trial.state : "failed",
+  metrics: Object.fromEntries(store.trials.metrics(trial.id).map(({ name, value }) => [name, value])),
+  ...(trial.violation === null ? {} : { violation: trial.violation }),
+});
+
+/**
+ * Starts or resumes a sweep and runs it to its end. Throws InvalidInputError on input that cannot be run (nothing is written
+ * then), RunError when a device or the machine stops it, InterruptedError when the signal aborts.
+ */
+export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
+  const { config, listen } = options;
+  const objectives = resolveObjectives(config);
+  const budgets = resolveBudgets(config);
+  const space = new Space(config.space);
+  const initial = (config.space.include ?? []).map(layoutFrom);
+  const strategy = createStrategy(config.search.strategy, {
+    space,
+    objectives,
+    initial,
+    seed: config.seed,
+    options: config.search.options,
+  });
+  const records = config.measure.devices.map((name) => deviceNamed(store, name));
+  const tasks = await Promise.all(
+    Object.entries(config.score?.tasks ?? {}).map(([name, task]) =>
+      prepareTask(name, task, config.seed, options.folder),
+    ),
+  );
+
+  const abort = new AbortController();
+  const signal = AbortSignal.any([options.signal, abort.signal]);
+  const workerContext = { lock: new HostLock(), store, signal, listen };
+  const devices = records.map((record) => new Worker(record, workerContext));
+  const trainer =
+    devices.find((worker) => worker.device.transport === "local") ??
+    new Worker(deviceNamed(store, "local"), workerContext);
+  // Every device must answer before the sweep exists: a wrong key or a missing compiler leaves nothing behind.
+  const workers = [...new Set([...devices, ...(tasks.length > 0 ? [trainer] : [])])];
+  let sweep: Sweep;
+  try {
+    await Promise.all(workers.map((worker) => worker.open()));
+    sweep = openSweep(store, options);
+  } catch (error) {
+    await Promise.allSettled(workers.map((worker) => worker.close()));
+    if (options.signal.aborted)
+      throw new InterruptedError("interrupted before the sweep began; nothing was written");
+    throw error;
+  }
+  const context: EvaluateContext = {
+    store,
+    sweepId: sweep.id,
+    config,
+    objectives,
+    budgets,
+    devices,
+    trainer,
+    tasks,
+    signal,
+    listen,
+  };
+  const front = new FrontWatch(objectives);
+  const finished = (trial: Trial): void => {
+    const { metrics } = outcomeOf(store, trial);
+    const onFront = trial.state === "complete" && front.add(trial, metrics);
+    const values = objectives.flatMap(({ name, unit }) =>
+      name in metrics ? [`${metrics[name]!.toPrecision(4)} ${unit}`] : [],
+    );
+    listen({ kind: "trial", trial, onFront, values });
+    if (onFront) listen({ kind: "front", size: front.size });
+  };
+  const runBatch = (batch: number): Promise<void> => {
+    const open = store.trials.batch(sweep.id, batch).filter((trial) => trial.state === "proposed");
+    return inOrder(
+      open,
+      inFlight(devices.length),
+      () => abort.abort(),
+      async (trial) => {
+        const end = await evaluate(trial, context);
+        finished({
+          ...trial,
+          ...end,
+          cause: end.cause ?? null,
+          reason: end.reason ?? null,
+          violation: end.violation ?? null,
+        });
+      },
+    );
+  };
+
+  try {
+    const last = store.trials.lastAsk(sweep.id);
+    const before = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed");
+    listen({ kind: "started", name: sweep.name, trials: config.search.trials, finished: before.length });
+    for (const trial of before)
+      if (trial.state === "complete") front.add(trial, outcomeOf(store, trial).metrics);
+    if (last !== null) strategy.restore(last.strategyState);
+    for (let batch = last?.batch ?? -1; ; ) {
+      if (batch >= 0) {
+        await runBatch(batch);
+        strategy.tell(store.trials.batch(sweep.id, batch).map((trial) => outcomeOf(store, trial)));
+      }
+      const left = config.search.trials - store.trials.count(sweep.id);
+      const layouts = left > 0 ? strategy.ask(Math.min(left, config.search.batch ?? left)) : [];
+      if (layouts.length === 0) break;
+      batch++;
+      store.trials.propose(sweep.id, batch, layouts, strategy.save());
+      listen({ kind: "proposed", batch, count: layouts.length });
+    }
+    store.sweeps.complete(sweep.id);
+  } catch (error) {
+    store.log("stopped", { code: (error as { code?: string }).code ?? "error" }, { sweepId: sweep.id });
+    if (!options.signal.aborted) throw error;
+    throw new InterruptedError(
+      `interrupted; everything finished is kept. Continue with: edgefront sweep <config> --name ${sweep.name} --resume`,
+    );
+  } finally {
+    await Promise.allSettled(workers.map((worker) => worker.close()));
+    store.sweeps.release(sweep.id);
+  }
+  return store.sweeps.get(sweep.name);
+}

@@ -1,0 +1,114 @@
+// A worker: an agent on one device, one job at a time. The session is opened when first needed and again after it was lost;
+// all work on a device takes its turn under the host lock.
+import { readFileSync } from "node:fs";
+import type { ProbeResult } from "../../profilers/protocol.ts";
+import { buildAgent } from "../agent/build.ts";
+import { openSession } from "../agent/open-session.ts";
+import type { AgentSession } from "../agent/session.ts";
+import type { DeviceRecord } from "../devices/device.ts";
+import type { Store } from "../store/store.ts";
+import type { Listener } from "./events.ts";
+import type { HostLock } from "./host-lock.ts";
+
+export interface WorkerContext {
+  readonly lock: HostLock;
+  readonly store: Store;
+  readonly signal: AbortSignal;
+  readonly listen: Listener;
+}
+
+interface Opened {
+  readonly session: AgentSession;
+  readonly probe: ProbeResult;
+  readonly agentSha256: string;
+}
+
+function localBootId(): string | null {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return null;
+  }
+}
+
+export class Worker {
+  private opening: Promise<Opened> | null = null;
+  private opened: Opened | null = null;
+  private storedProbe: number | null = null;
+
+  constructor(
+    readonly device: DeviceRecord,
+    private readonly context: WorkerContext,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.context.signal;
+  }
+  get agentSha256(): string {
+    return this.opened!.agentSha256;
+  }
+  /** The stored probe of this session; written when a first result refers to it. */
+  get probeId(): number {
+    const { probe, agentSha256 } = this.opened!;
+    this.storedProbe ??= this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
+    return this.storedProbe;
+  }
+  /** True where an emulator runs the agent: its times say nothing about hardware. */
+  get emulated(): boolean {
+    return this.device.emulator !== undefined || this.opened!.probe.emulated;
+  }
+
+  /** This machine is one host, whichever way it is reached. */
+  private get host(): string {
+    const here = this.device.transport === "local" || this.opened?.probe.bootId === localBootId();
+    return here ? "local" : this.device.name;
+  }
+
+  /** The open session. Builds and uploads the agent where needed, and probes the device once a session. */
+  async open(): Promise<Opened> {
+    if (this.opened?.session.failure) this.opened = this.opening = null;
+    this.opening ??= this.connect().catch((error: unknown) => {
+      this.opening = null;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  private async connect(): Promise<Opened> {
+    const { signal, listen } = this.context;
+    const { name, target } = this.device;
+    const binary = await this.exclusively(() =>
+      buildAgent({
+        target,
+        kind: "agent",
+        signal,
+        onProgress: ({ done, total }) => listen({ kind: "build", target, done, total }),
+      }),
+    );
+    const session = await this.exclusively(() => openSession(this.device, { binary, signal }));
+    const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
+    this.opened = { session, probe, agentSha256: binary.sha256 };
+    this.storedProbe = null;
+    const text = `${probe.cpuModel}, ${probe.allowedCpus.length} cores, ${probe.isa}, ${probe.readBandwidthGBs.toFixed(1)} GB/s`;
+    listen({ kind: "device", name, text, emulated: this.emulated });
+    return this.opened;
+  }
+
+  /** Runs `work` while nothing else runs on this host. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const { lock, signal, listen } = this.context;
+    const release = await lock.acquire(this.host, signal, () =>
+      listen({ kind: "waiting", text: "another edgefront process is using this machine; waiting for it" }),
+    );
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.opened?.session.close();
+    this.opened = this.opening = null;
+  }
+}

@@ -1,0 +1,34 @@
+// What is running: the package's version and, in a checkout, its commit.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return folder;
+}
+
+/** The folder of package.json, kernels/ and configs/. */
+export const PACKAGE_ROOT = packageRoot();
+
+export const VERSION = (
+  JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string }
+).version;
+
+/** The commit of the checkout, with `-dirty` where files differ from it; null outside a checkout. */
+export function gitCommit(): string | null {
+  try {
+    const git = (...args: string[]): string =>
+      execFileSync("git", args, {
+        cwd: PACKAGE_ROOT,
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "ignore"],
+      }).trim();
+    if (git("rev-parse", "--show-toplevel") !== PACKAGE_ROOT) return null;
+    return git("describe", "--always", "--dirty", "--abbrev=12");
+  } catch {
+    return null;
+  }
+}
