@@ -1,11 +1,12 @@
 // What strategies draw from and vary, whatever a candidate is. `layoutDomain` is the product's; benchmarks bring test problems.
 import { type Layout, layoutId } from "../candidates/layout.ts";
 import type { Rng, Space } from "../candidates/space.ts";
+import { type Featurizer, layoutFeatures } from "./features.ts";
 import { crossover } from "./operators/crossover.ts";
 import { mutate } from "./operators/mutate.ts";
 
-/** Draws may fail (null): a constraint refused them, and the caller draws again. Candidates are JSON-serialisable. */
-export interface Domain<C> {
+/** What strategies need to know of candidates. Draws may fail (null): a constraint refused them, and the caller draws again. Candidates are JSON-serialisable. */
+export interface Domain<C> extends Featurizer<C> {
   /** Canonical: equal candidates, equal ids. */
   id(candidate: C): string;
   sample(rng: Rng): C | null;
@@ -29,6 +30,7 @@ export function layoutDomain(space: Space): Domain<Layout> {
   };
   return {
     id,
+    ...layoutFeatures(space),
     sample: (rng) => {
       const realized = space.realize(space.sampleGenome(rng));
       return realized.ok ? realized.layout : null;

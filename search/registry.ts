@@ -3,7 +3,9 @@
 import type { z } from "zod";
 import type { Layout } from "../candidates/layout.ts";
 import { layoutDomain } from "./domain.ts";
+import { evolution, evolutionOptions } from "./strategies/evolution.ts";
 import { exhaustive, exhaustiveOptions } from "./strategies/exhaustive.ts";
+import { model, modelOptions } from "./strategies/model.ts";
 import { nsga2, nsga2Options } from "./strategies/nsga2.ts";
 import { random, randomOptions } from "./strategies/random.ts";
 import type { SearchContext, Strategy, StrategyContext } from "./strategy.ts";
@@ -29,6 +31,16 @@ export const strategies = {
     description: "NSGA-II with layout-aware variation and constraint domination.",
     optionsSchema: nsga2Options,
     create: nsga2,
+  },
+  evolution: {
+    description: "Regularised evolution: parents among the youngest trials, the oldest die.",
+    optionsSchema: evolutionOptions,
+    create: evolution,
+  },
+  model: {
+    description: "Gaussian processes over layout features, by expected hypervolume improvement.",
+    optionsSchema: modelOptions,
+    create: model,
   },
 } as const satisfies Record<string, StrategyEntry>;
 

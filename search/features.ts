@@ -1,0 +1,72 @@
+// What a model sees of a layout: numbers of fixed length over a space, in groups that share a relevance. Static costs are
+// among them, since times and memory follow them closely; what they do not say is left to the measurements.
+import { staticCost } from "../candidates/cost.ts";
+import { isAttention, type Layout } from "../candidates/layout.ts";
+import { formatMixer } from "../candidates/notation.ts";
+import type { Space } from "../candidates/space.ts";
+
+export interface Featurizer<C> {
+  /** Group of every feature, from 0. */
+  readonly groups: readonly number[];
+  features(candidate: C): readonly number[];
+}
+
+const CONTEXT = 4096;
+
+export function layoutFeatures(space: Space): Featurizer<Layout> {
+  const tokens = [...new Set(space.palettes.flat().map((mixer) => formatMixer(mixer)))];
+  const depth = Math.max(...space.depths);
+  const kinds = new Map(tokens.map((token, index) => [token, index]));
+
+  const summary = (layout: Layout): number[] => {
+    const places = layout.layers.flatMap((layer, place) => (isAttention(layer) ? [place] : []));
+    const length = layout.layers.length;
+    const bounds = [-1, ...places, length];
+    const gaps = bounds.slice(1).map((place, index) => place - bounds[index]! - 1);
+    const mean =
+      places.length === 0 ? 0.5 : places.reduce((sum, place) => sum + place, 0) / places.length / length;
+    const cost = staticCost(layout, { context: CONTEXT, quantization: "q4_0" });
+    return [
+      Math.log2(layout.width),
+      length,
+      Math.log2(layout.layers.reduce((sum, layer) => sum + layer.ffn.width, 0) / length),
+      (places[0] ?? length) / length,
+      ((places.at(-1) ?? -1) + 1) / length,
+      mean,
+      Math.max(...gaps) / length,
+      Math.log(cost.decodeBytes),
+      Math.log(cost.prefillFlops),
+      Math.log(cost.residentBytes),
+    ];
+  };
+  const counts = (layout: Layout): number[] => {
+    const count = new Array<number>(tokens.length).fill(0);
+    for (const { mixer } of layout.layers) {
+      const kind = kinds.get(formatMixer(mixer));
+      if (kind !== undefined) count[kind]!++;
+    }
+    return count;
+  };
+  /** One of `tokens` at each place; layouts of other depths are stretched over the deepest. */
+  const placement = (layout: Layout): number[] => {
+    const cells = new Array<number>(depth * tokens.length).fill(0);
+    for (let place = 0; place < depth; place++) {
+      const layer = layout.layers[Math.floor((place * layout.layers.length) / depth)]!;
+      const kind = kinds.get(formatMixer(layer.mixer));
+      if (kind !== undefined) cells[place * tokens.length + kind] = 1;
+    }
+    return cells;
+  };
+
+  const summaryLength = 10;
+  return {
+    groups: [
+      ...Array.from({ length: summaryLength + tokens.length }, (_, index) => index),
+      ...Array.from(
+        { length: depth * tokens.length },
+        (_, index) => summaryLength + tokens.length + Math.floor(index / tokens.length),
+      ),
+    ],
+    features: (layout) => [...summary(layout), ...counts(layout), ...placement(layout)],
+  };
+}

@@ -1,0 +1,89 @@
+// Expected hypervolume improvement, exact for independent Gaussian objectives: the region that the front leaves open is cut
+// into boxes, and each box's expected gain is a product of one-dimensional ones (Yang et al. 2019, Daulton et al. 2020).
+import { nonDominated, type Vector } from "../pareto.ts";
+import type { Prediction } from "./gaussian-process.ts";
+
+/** The open region below `reference`, cut at the front's coordinates. Corners are indices into `cuts`, by objective. */
+export interface OpenRegion {
+  /** Ascending; the first is -Infinity, the last the reference. */
+  readonly cuts: readonly (readonly number[])[];
+  readonly boxes: readonly { readonly low: readonly number[]; readonly high: readonly number[] }[];
+}
+
+/** Boxes of the region not dominated by `front` (smaller is better) and below the reference. n + 1 of them in 2 dimensions. */
+export function openRegion(front: readonly Vector[], reference: Vector): OpenRegion {
+  const within = front.filter((point) => point.every((value, m) => value < reference[m]!));
+  const cuts = reference.map((limit, m) => [
+    ...new Set([Number.NEGATIVE_INFINITY, ...within.map((point) => point[m]!).sort((a, b) => a - b), limit]),
+  ]);
+  const places = cuts.map((values) => new Map(values.map((value, place) => [value, place])));
+  const indexed = within.map((point) => point.map((value, m) => places[m]!.get(value)!));
+  return {
+    cuts,
+    boxes: cut(
+      indexed,
+      cuts.map((values) => values.length - 1),
+    ),
+  };
+}
+
+type Box = OpenRegion["boxes"][number];
+
+/** Slabs along the last objective; in each, the points already passed close their part of the other objectives. */
+function cut(points: readonly (readonly number[])[], ends: readonly number[]): Box[] {
+  const last = ends.length - 1;
+  if (last < 0) return points.length === 0 ? [{ low: [], high: [] }] : [];
+  const front = nonDominated(points).map((index) => points[index]!);
+  const edges = [...new Set([0, ...front.map((point) => point[last]!), ends[last]!])].sort((a, b) => a - b);
+  return edges.slice(0, -1).flatMap((low, index) => {
+    const passed = front.filter((point) => point[last]! <= low).map((point) => point.slice(0, last));
+    const high = edges[index + 1]!;
+    return cut(passed, ends.slice(0, last)).map((box) => ({
+      low: [...box.low, low],
+      high: [...box.high, high],
+    }));
+  });
+}
+
+/** Expected gain in hypervolume of a candidate whose objectives are predicted independently. */
+export function expectedImprovement(region: OpenRegion, predictions: readonly Prediction[]): number {
+  const below = region.cuts.map((values, m) => values.map((value) => expectedBelow(value, predictions[m]!)));
+  let total = 0;
+  for (const { low, high } of region.boxes) {
+    let product = 1;
+    for (let m = 0; m < below.length; m++) product *= below[m]![high[m]!]! - below[m]![low[m]!]!;
+    total += product;
+  }
+  return total;
+}
+
+/** E[(a - Y)+] of a Gaussian Y: how far below `a` it is expected to fall. */
+function expectedBelow(a: number, { mean, sd }: Prediction): number {
+  if (a === Number.NEGATIVE_INFINITY) return 0;
+  const z = (a - mean) / sd;
+  return (a - mean) * normalCdf(z) + (sd * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
+}
+
+/** Standard normal distribution function; Hart's rational approximation as given by West (2005), to double precision. */
+export function normalCdf(z: number): number {
+  const x = Math.abs(z);
+  if (x > 37) return z > 0 ? 1 : 0;
+  const density = Math.exp(-0.5 * x * x);
+  let tail: number;
+  if (x < 7.07106781186547) {
+    const above = [
+      3.52624965998911e-2, 0.700383064443688, 6.37396220353165, 33.912866078383, 112.079291497871,
+      221.213596169931, 220.206867912376,
+    ];
+    const under = [
+      8.83883476483184e-2, 1.75566716318264, 16.064177579207, 86.7807322029461, 296.564248779674,
+      637.333633378831, 793.826512519948, 440.413735824752,
+    ];
+    const horner = (terms: readonly number[]): number => terms.reduce((sum, term) => sum * x + term, 0);
+    tail = (density * horner(above)) / horner(under);
+  } else {
+    const fraction = x + 1 / (x + 2 / (x + 3 / (x + 4 / (x + 0.65))));
+    tail = density / fraction / Math.sqrt(2 * Math.PI);
+  }
+  return z > 0 ? 1 - tail : tail;
+}

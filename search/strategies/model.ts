@@ -1,0 +1,159 @@
+// Model-based search: Gaussian processes over candidate features, and the candidate with the most expected hypervolume
+// improvement (times its chance of being feasible) among variations of the front and random draws.
+import { z } from "zod";
+import type { Rng } from "../../candidates/space.ts";
+import { referencePoint } from "../hypervolume.ts";
+import type { Prediction } from "../model/gaussian-process.ts";
+import { expectedImprovement, type OpenRegion, openRegion } from "../model/improvement.ts";
+import { type Fitted, fitSurrogate, type Sample, type Surrogate } from "../model/surrogate.ts";
+import { nonDominated, orient, type Vector } from "../pareto.ts";
+import type { Outcome, SearchContext, Strategy } from "../strategy.ts";
+import { Batched, type Breeder } from "./batched.ts";
+import type { Fresh } from "./fresh.ts";
+
+export const modelOptions = z.strictObject({
+  startup: z.int().min(2).max(10_000).default(10).describe("Complete trials before the model is believed."),
+  batch: z.int().min(1).max(100).default(4).describe("Proposals between two looks at the outcomes."),
+  pool: z
+    .int()
+    .min(10)
+    .max(100_000)
+    .default(300)
+    .describe("Candidates considered before the climb, a proposal."),
+  memory: z.int().min(20).max(5000).default(300).describe("Trials modelled: the front, then the latest."),
+});
+
+interface Scored<C> {
+  readonly candidate: C;
+  readonly predictions: readonly Prediction[];
+  readonly score: number;
+}
+
+export function model<C>(context: SearchContext<C>): Strategy<C> {
+  const options = modelOptions.parse(context.options);
+  const { domain, objectives } = context;
+  let history: Sample<C>[] = [];
+  let fitted: Fitted | null = null;
+  const sample = (outcome: Outcome<C>): Sample<C> => ({ outcome, features: domain.features(outcome.layout) });
+
+  const breeder: Breeder<C> = {
+    batch: options.batch,
+    breed: (count, fresh, rng) => {
+      const complete = history.filter(({ outcome }) => outcome.state === "complete").length;
+      const surrogate =
+        complete < options.startup ? null : fitSurrogate(history, domain.groups, objectives, fitted);
+      if (surrogate === null) return draw(count, fresh, rng);
+      fitted = surrogate.fitted;
+      return propose(count, surrogate, fresh, rng);
+    },
+    learn: (outcomes) => {
+      history = remember([...history, ...outcomes.map(sample)], options.memory, context);
+    },
+    save: () => ({ history: history.map(({ outcome }) => outcome), fitted }),
+    restore: (saved) => {
+      const state = saved as { history: Outcome<C>[]; fitted: Fitted | null };
+      history = state.history.map(sample);
+      fitted = state.fitted;
+    },
+  };
+
+  function propose(count: number, surrogate: Surrogate, fresh: Fresh<C>, rng: Rng): C[] {
+    const proposals: C[] = [];
+    const complete = history.filter(({ outcome }) => outcome.state === "complete");
+    const parents = nonDominated(surrogate.measured).map((index) => complete[index]!.outcome.layout);
+    // Proposals of this batch count as measured at their predicted means, so that the next goes elsewhere.
+    const believed: Vector[] = [];
+    while (proposals.length < count) {
+      const region = regionOf([...surrogate.measured, ...believed]);
+      const best = climb([...parents, ...proposals], region, surrogate, fresh, rng);
+      if (best !== null && fresh.claim(best.candidate)) {
+        believed.push(best.predictions.map(({ mean }) => mean));
+        proposals.push(best.candidate);
+        continue;
+      }
+      const [other] = draw(1, fresh, rng);
+      if (other === undefined) break;
+      proposals.push(other);
+    }
+    return proposals;
+  }
+
+  /** The best of a pool, after two rounds of looking at the neighbours of the best few. Null when all are known. */
+  function climb(
+    parents: readonly C[],
+    region: OpenRegion,
+    surrogate: Surrogate,
+    fresh: Fresh<C>,
+    rng: Rng,
+  ): Scored<C> | null {
+    const considered = new Set<string>();
+    let scored: Scored<C>[] = [];
+    const consider = (candidate: C | null): void => {
+      if (candidate === null) return;
+      const id = domain.id(candidate);
+      if (considered.has(id) || fresh.seen.has(id)) return;
+      considered.add(id);
+      const features = domain.features(candidate);
+      const predictions = surrogate.predict(features);
+      const score = expectedImprovement(region, predictions) * surrogate.feasibility(features);
+      scored.push({ candidate, predictions, score });
+    };
+    const parent = (): C => parents[rng.below(parents.length)]!;
+    for (let n = 0; n < options.pool; n++) {
+      if (n % 3 === 0) consider(domain.sample(rng));
+      else if (n % 3 === 1) consider(vary(parent(), rng));
+      else consider(domain.crossover(parent(), parent(), rng));
+    }
+    for (let round = 0; round < CLIMBS; round++) {
+      scored = scored.sort((a, b) => b.score - a.score).slice(0, KEPT);
+      for (const { candidate } of [...scored])
+        for (let n = 0; n < options.pool / 3 / KEPT; n++) consider(vary(candidate, rng));
+    }
+    return scored.reduce<Scored<C> | null>(
+      (best, one) => (best !== null && best.score >= one.score ? best : one),
+      null,
+    );
+  }
+
+  function vary(candidate: C, rng: Rng): C {
+    let varied = candidate;
+    do varied = domain.mutate(varied, rng) ?? varied;
+    while (rng.next() < 0.3);
+    return varied;
+  }
+
+  return new Batched(context, breeder);
+}
+
+const CLIMBS = 3;
+const KEPT = 10;
+
+function draw<C>(count: number, fresh: Fresh<C>, rng: Rng): C[] {
+  const drawn: C[] = [];
+  while (drawn.length < count) {
+    const next = fresh.next(rng);
+    if (next === null) break;
+    drawn.push(next);
+  }
+  return drawn;
+}
+
+/** Open region under the front, bounded a tenth of their range beyond the worst of all that was measured. */
+function regionOf(vectors: readonly Vector[]): OpenRegion {
+  return openRegion(
+    nonDominated(vectors).map((index) => vectors[index]!),
+    referencePoint(vectors),
+  );
+}
+
+/** All of a short history; of a long one the front and the latest. */
+function remember<C>(history: Sample<C>[], limit: number, context: SearchContext<C>): Sample<C>[] {
+  if (history.length <= limit) return history;
+  const complete = history.filter(({ outcome }) => outcome.state === "complete");
+  const vectors = complete.map(({ outcome }) => orient(outcome.metrics, context.objectives));
+  const front = new Set(nonDominated(vectors).map((index) => complete[index]!));
+  const latest = new Set(
+    history.filter((one) => !front.has(one)).slice(-Math.max(limit - front.size, limit / 2)),
+  );
+  return history.filter((one) => front.has(one) || latest.has(one));
+}
