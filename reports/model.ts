@@ -54,8 +54,8 @@ export interface ReportDevice {
 
 export interface ReportBudget {
   readonly metric: string;
-  readonly max?: number;
-  readonly min?: number;
+  readonly max?: number | undefined;
+  readonly min?: number | undefined;
 }
 
 export interface ReportData {

@@ -1,0 +1,39 @@
+// The page's script and style (reports/client/), bundled: read from the build, or bundled on the spot when run from sources.
+// Everything else in reports/ is a pure function of its arguments.
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+export interface ClientBundle {
+  readonly script: string;
+  readonly style: string;
+}
+
+let cached: ClientBundle | undefined;
+
+export function clientBundle(): ClientBundle {
+  cached ??= existsSync(built("js")) ? { script: read("js"), style: read("css") } : bundleSources();
+  return cached;
+}
+
+const built = (extension: string): string => fileURLToPath(new URL(`./client.${extension}`, import.meta.url));
+const read = (extension: string): string => readFileSync(built(extension), "utf8");
+
+function bundleSources(): ClientBundle {
+  const esbuild = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
+  const { outputFiles } = esbuild.buildSync({
+    entryPoints: [fileURLToPath(new URL("./client/main.ts", import.meta.url))],
+    bundle: true,
+    minify: true,
+    format: "iife",
+    target: "es2022",
+    outdir: "client",
+    write: false,
+  });
+  const text = (extension: string): string => outputFiles.find((file) => file.path.endsWith(extension))!.text;
+  return { script: text(".js"), style: text(".css") };
+}
+
+/** plotly.js-dist as installed: what `renderHtml` inlines. About 10 MB of text; 2.6 MB in the page. */
+export const plotlySource = (): string =>
+  readFileSync(createRequire(import.meta.url).resolve("plotly.js-dist"), "utf8");

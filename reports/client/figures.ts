@@ -1,0 +1,71 @@
+// Draws each figure when it comes near the window, and again when its data or the colour scheme changed: a page of 5,000
+// trials opens by drawing what is seen. Printing draws everything.
+import type { Plotly } from "./plotly.ts";
+import { currentTheme, type Theme } from "./theme.ts";
+
+/** Draws into the element; false when there is nothing to draw. */
+export type Draw = (plotly: Plotly, element: HTMLElement, theme: Theme) => Promise<boolean>;
+
+interface Figure {
+  readonly draw: Draw;
+  readonly empty: string;
+  stale: boolean;
+  near: boolean;
+}
+
+export class Figures {
+  private readonly figures = new Map<HTMLElement, Figure>();
+  private readonly observer: IntersectionObserver;
+  private readonly plotly: Plotly;
+
+  constructor(plotly: Plotly) {
+    this.plotly = plotly;
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          const figure = this.figures.get(target as HTMLElement);
+          if (figure) figure.near = isIntersecting;
+        }
+        void this.drawStale((figure) => figure.near);
+      },
+      { rootMargin: "300px 0px" },
+    );
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.invalidate());
+    addEventListener("beforeprint", () => void this.drawStale(() => true));
+  }
+
+  add(element: HTMLElement, draw: Draw, empty: string): void {
+    this.figures.set(element, { draw, empty, stale: true, near: false });
+    this.observer.observe(element);
+  }
+
+  /** Everything is out of date, or only these elements. */
+  invalidate(elements?: readonly HTMLElement[]): void {
+    for (const [element, figure] of this.figures)
+      if (elements === undefined || elements.includes(element)) figure.stale = true;
+    void this.drawStale((figure) => figure.near);
+  }
+
+  private async drawStale(wanted: (figure: Figure) => boolean): Promise<void> {
+    const theme = currentTheme();
+    for (const [element, figure] of this.figures) {
+      if (!figure.stale || !wanted(figure)) continue;
+      figure.stale = false;
+      const note = element.querySelector(":scope > .empty");
+      note?.remove();
+      if (await figure.draw(this.plotly, element, theme)) element.dataset.drawn = "true";
+      else sayInstead(element, figure.empty);
+      // Let the browser show this one before the next is drawn.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  }
+}
+
+/** A figure without anything to show says so instead of staying blank. */
+export function sayInstead(element: HTMLElement, text: string): void {
+  const note = document.createElement("p");
+  note.className = "empty";
+  note.textContent = text;
+  element.replaceChildren(note);
+  delete element.dataset.drawn;
+}

@@ -1,0 +1,251 @@
+// Trade-offs: one scatter per device, axes chosen once for all. Marks differ in shape as well as colour: filled circle = front,
+// open circle = dominated, cross = over budget, triangle = failed with some values, star = published.
+import { formatRange, formatValue, scaleFor } from "../format.ts";
+import type { View, ViewMetric } from "../page/view.ts";
+import { declutter } from "./labels.ts";
+import { configuration, type Plotly, plotText, type Trace } from "./plotly.ts";
+import { axis, baseLayout, type Theme } from "./theme.ts";
+
+/** A metric wherever it was measured: `decodeTokensPerSecond@1024`, without the device. */
+export interface AxisChoice {
+  readonly id: string;
+  readonly label: string;
+}
+
+const axisId = (metric: ViewMetric): string =>
+  metric.context === null ? metric.base : `${metric.base}@${metric.context}`;
+
+export function axisChoices(view: View): readonly AxisChoice[] {
+  const seen = new Map<string, AxisChoice>();
+  for (const metric of view.metrics) {
+    const id = axisId(metric);
+    if (!seen.has(id)) seen.set(id, { id, label: metric.label });
+  }
+  return [...seen.values()];
+}
+
+/** Speed against quality: the first objective of a device across, the first of no device up; else the first two. */
+export function defaultAxes(view: View): readonly [string, string] {
+  const objectives = view.objectives
+    .map(({ key }) => view.metrics.find((metric) => metric.key === key))
+    .filter((metric) => metric !== undefined);
+  const speed = objectives.find((metric) => metric.device !== null);
+  const quality = objectives.find((metric) => metric.device === null);
+  const preferred = [speed, quality, ...objectives].filter((metric) => metric !== undefined).map(axisId);
+  const ids = [...new Set([...preferred, ...axisChoices(view).map((choice) => choice.id)])];
+  return [ids[0] ?? "", ids[1] ?? ids[0] ?? ""];
+}
+
+/** The metric behind an axis on one device; metrics of no device (recall, parameters) are the same everywhere. */
+export function metricOn(view: View, id: string, device: string): number {
+  const on = view.metrics.findIndex((metric) => metric.device === device && axisId(metric) === id);
+  return on >= 0 ? on : view.metrics.findIndex((metric) => metric.device === null && axisId(metric) === id);
+}
+
+interface Group {
+  readonly name: string;
+  readonly indices: readonly number[];
+  readonly marker: object;
+  readonly label?: (index: number) => string;
+  readonly bars?: boolean;
+}
+
+function groups(view: View, theme: Theme, dense: boolean): readonly Group[] {
+  const of = (test: (index: number) => boolean): number[] =>
+    view.trials.flatMap((_, index) => (test(index) ? [index] : []));
+  const trial = (index: number) => view.trials[index]!;
+  const front = (index: number): boolean => trial(index).label !== null;
+  return [
+    {
+      name: "dominated",
+      indices: of((i) => trial(i).state === "complete" && !front(i) && trial(i).published === null),
+      marker: {
+        symbol: "circle-open",
+        size: dense ? 4 : 7,
+        color: theme.other,
+        line: { width: dense ? 1 : 1.4 },
+      },
+    },
+    {
+      name: "over budget",
+      indices: of((i) => trial(i).state === "infeasible" && trial(i).published === null),
+      marker: {
+        symbol: "x-thin-open",
+        size: dense ? 4 : 8,
+        color: theme.out,
+        line: { width: dense ? 1 : 1.6, color: theme.out },
+      },
+    },
+    {
+      name: "failed or lost",
+      indices: of((i) => trial(i).state === "failed" || trial(i).state === "lost"),
+      marker: { symbol: "triangle-down-open", size: 8, color: theme.out },
+    },
+    {
+      name: "front",
+      indices: of((i) => front(i) && trial(i).published === null),
+      marker: { symbol: "circle", size: 10, color: theme.front, line: { width: 1, color: theme.panel } },
+      label: (i) => trial(i).label!,
+      bars: true,
+    },
+    {
+      name: "published",
+      indices: of((i) => trial(i).published !== null),
+      marker: { symbol: "star", size: 15, color: theme.star, line: { width: 1, color: theme.panel } },
+      label: (i) => trial(i).published!,
+      bars: true,
+    },
+  ];
+}
+
+const clip = (text: string, length: number): string =>
+  text.length > length ? `${text.slice(0, length - 1)}…` : text;
+
+function hover(view: View, index: number, metrics: readonly number[]): string {
+  const trial = view.trials[index]!;
+  const name = [trial.label, trial.published ?? trial.id].filter((part) => part !== null).join(" ");
+  const values = [...new Set(metrics)].map((m) => {
+    const metric = view.metrics[m]!;
+    const [low, high] = [metric.low[index], metric.high[index]];
+    const range = low == null || high == null ? "" : ` (${formatRange(low, high, metric.unit)})`;
+    const shaky = metric.unstable.includes(index) ? ", unstable" : "";
+    return `${metric.label}: ${formatValue(metric.value[index]!, metric.unit)}${range}${shaky}`;
+  });
+  const pattern = trial.pattern.replace(/(\S+( \S+){7}) /g, "$1\n");
+  const state =
+    trial.state === "infeasible"
+      ? `over budget: ${trial.reason ?? ""}`
+      : trial.state === "complete"
+        ? ""
+        : `${trial.state}: ${trial.reason ?? ""}`;
+  return [name, `${pattern}`, trial.parameters, ...values, state]
+    .filter((line) => line !== "")
+    .flatMap((line) => line.split("\n"))
+    .map((line) => plotText(clip(line, 90)))
+    .join("<br>");
+}
+
+/** Half lengths of the bars to both extremes, or undefined where nothing was sampled. */
+function bars(
+  metric: ViewMetric,
+  indices: readonly number[],
+  divisor: number,
+  colour: string,
+): object | undefined {
+  if (indices.every((i) => metric.low[i] == null)) return undefined;
+  return {
+    type: "data",
+    symmetric: false,
+    array: indices.map((i) => ((metric.high[i] ?? metric.value[i]!) - metric.value[i]!) / divisor),
+    arrayminus: indices.map((i) => (metric.value[i]! - (metric.low[i] ?? metric.value[i]!)) / divisor),
+    thickness: 1,
+    width: 0,
+    color: colour,
+  };
+}
+
+const numbers = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
+
+/** Draws one device's panel; says so where nothing was measured on both axes. `highlight` dims every other trial. */
+export async function drawScatter(
+  plotly: Plotly,
+  element: HTMLElement,
+  view: View,
+  device: string,
+  axes: readonly [string, string],
+  theme: Theme,
+  admitted: (index: number) => boolean = () => true,
+): Promise<boolean> {
+  const [x, y] = axes.map((id) => metricOn(view, id, device)) as [number, number];
+  const [across, up] = [view.metrics[x], view.metrics[y]];
+  if (across === undefined || up === undefined) return false;
+  const [sx, sy] = [across, up].map((metric) => scaleFor(numbers(metric.value), metric.unit)) as [
+    ReturnType<typeof scaleFor>,
+    ReturnType<typeof scaleFor>,
+  ];
+  const title = (metric: ViewMetric, unit: string): string =>
+    plotText(`${metric.label}${unit === "" ? "" : `, ${unit}`}${metric.emulated ? " (emulated)" : ""}`) +
+    (metric.direction === null ? "" : metric.direction === "min" ? " ↓" : " ↑");
+  const measured = (i: number): boolean => across.value[i] != null && up.value[i] != null;
+  const xs = across.value.map((value) => (value ?? 0) / sx.divisor);
+  const ys = up.value.map((value) => (value ?? 0) / sy.divisor);
+  const place = (values: readonly number[]): ((value: number) => number) => {
+    const seen = values.filter((_, i) => measured(i));
+    const low = seen.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+    const high = seen.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    return (value) => (high > low ? (value - low) / (high - low) : 0.5);
+  };
+  const [px, py] = [place(xs), place(ys)];
+  const dense = view.trials.length > 600;
+  const hoverMetrics = [x, y, ...objectiveMetrics(view, device)];
+  const traces = groups(view, theme, dense).map(({ name, indices, marker, label, bars: withBars }): Trace => {
+    const shown = indices.filter(measured);
+    const texts =
+      label &&
+      declutter(
+        shown.map((i) => ({ x: px(xs[i]!), y: py(ys[i]!), text: clip(label(i), 24) })),
+        element.clientWidth - 80,
+        element.clientHeight - 80,
+      );
+    return {
+      type: "scatter",
+      mode: texts ? "markers+text" : "markers",
+      name,
+      x: shown.map((i) => xs[i]!),
+      y: shown.map((i) => ys[i]!),
+      customdata: shown,
+      ...(texts && {
+        text: texts.map(plotText),
+        textposition: name === "published" ? "bottom center" : "top center",
+        textfont: { size: 11, color: theme.ink },
+      }),
+      hovertext: shown.map((i) => hover(view, i, hoverMetrics)),
+      hovertemplate: "%{hovertext}<extra></extra>",
+      marker: { ...marker, opacity: shown.map((i) => (admitted(i) ? 1 : 0.15)) },
+      ...(withBars && {
+        error_x: bars(across, shown, sx.divisor, theme.other),
+        error_y: bars(up, shown, sy.divisor, theme.other),
+      }),
+      cliponaxis: false,
+    };
+  });
+  await plotly.react(
+    element,
+    traces,
+    {
+      ...baseLayout(theme),
+      margin: { l: 58, r: 18, t: 18, b: 48 },
+      xaxis: axis(theme, title(across, sx.unit)),
+      yaxis: axis(theme, title(up, sy.unit)),
+      shapes: [...limits(view, across, sx.divisor, "x", theme), ...limits(view, up, sy.divisor, "y", theme)],
+    },
+    configuration,
+  );
+  return true;
+}
+
+const objectiveMetrics = (view: View, device: string): number[] =>
+  view.objectives
+    .map(({ key }) => view.metrics.findIndex((metric) => metric.key === key))
+    .filter((m) => m >= 0 && [null, device].includes(view.metrics[m]!.device));
+
+/** Budgets as dashed lines across the plot. */
+function limits(
+  view: View,
+  metric: ViewMetric,
+  divisor: number,
+  direction: "x" | "y",
+  theme: Theme,
+): object[] {
+  return view.budgets
+    .filter((budget) => budget.metric === metric.key)
+    .flatMap((budget) => [budget.max, budget.min])
+    .filter((bound) => bound !== undefined)
+    .map((bound) => ({
+      type: "line",
+      ...(direction === "x"
+        ? { x0: bound / divisor, x1: bound / divisor, y0: 0, y1: 1, yref: "paper" }
+        : { y0: bound / divisor, y1: bound / divisor, x0: 0, x1: 1, xref: "paper" }),
+      line: { color: theme.out, width: 1.2, dash: "dash" },
+    }));
+}

@@ -1,0 +1,59 @@
+// Colours and type of the plots, read from the page's style so that both change together between light, dark and print.
+
+export interface Theme {
+  readonly ink: string;
+  readonly soft: string;
+  readonly line: string;
+  readonly panel: string;
+  readonly front: string;
+  readonly other: string;
+  readonly out: string;
+  readonly star: string;
+}
+
+export function currentTheme(): Theme {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ink: colour("ink"),
+    soft: colour("soft"),
+    line: colour("line"),
+    panel: colour("panel"),
+    front: colour("front"),
+    other: colour("other"),
+    out: colour("out"),
+    star: colour("star"),
+  };
+}
+
+/** Layout that every plot starts from. */
+export function baseLayout(theme: Theme): Record<string, unknown> {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: theme.soft },
+    margin: { l: 58, r: 14, t: 10, b: 48 },
+    showlegend: false,
+    hovermode: "closest",
+    dragmode: "zoom",
+    hoverlabel: {
+      bgcolor: theme.panel,
+      bordercolor: theme.line,
+      font: { color: theme.ink, size: 12 },
+      align: "left",
+    },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.soft, activecolor: theme.ink },
+  };
+}
+
+export function axis(theme: Theme, title: string): Record<string, unknown> {
+  return {
+    title: { text: title, font: { size: 12, color: theme.soft }, standoff: 8 },
+    gridcolor: theme.line,
+    linecolor: theme.line,
+    zeroline: false,
+    ticks: "",
+    automargin: true,
+    exponentformat: "none",
+  };
+}

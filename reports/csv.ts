@@ -1,0 +1,43 @@
+// One row a trial, every trial, whatever became of it. A metric fills five columns: value, and min, max, n, stable of its raw
+// samples. Empty cells mean not measured; nothing is filled in.
+import { metricNames, sampleRange } from "./metrics.ts";
+import type { ReportData } from "./model.ts";
+import { csvCell } from "./text.ts";
+
+const FIXED = [
+  "trial",
+  "id",
+  "state",
+  "on_front",
+  "published",
+  "parameters",
+  "pattern",
+  "notation",
+  "reason",
+] as const;
+
+export function renderCsv(data: ReportData): string {
+  const metrics = metricNames(data);
+  const head = [
+    ...FIXED,
+    ...metrics.flatMap((name) => [name, `${name}.min`, `${name}.max`, `${name}.n`, `${name}.stable`]),
+  ];
+  const rows = data.trials.map((trial) => [
+    trial.number,
+    trial.id,
+    trial.state,
+    trial.onFront,
+    trial.published,
+    trial.parameters,
+    trial.pattern,
+    trial.notation,
+    trial.reason,
+    ...metrics.flatMap((name) => {
+      const metric = trial.metrics[name];
+      if (metric === undefined) return [null, null, null, null, null];
+      const range = sampleRange(metric);
+      return [metric.value, range?.low ?? null, range?.high ?? null, range?.n ?? null, metric.stable];
+    }),
+  ]);
+  return [head, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+}

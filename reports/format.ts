@@ -1,0 +1,84 @@
+// Numbers with units for people: ms, MB, tok/s; significant digits, never more than were measured sensibly.
+// Machine formats (csv, json) carry the plain numbers instead.
+
+/** Three significant digits, thousands separated, no exponent between 0.001 and 1e9. */
+export function formatNumber(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1e9 || magnitude < 1e-3) return value.toExponential(digits - 1).replace("e+", "e");
+  if (magnitude >= 10 ** (digits - 1)) return Math.round(value).toLocaleString("en-US");
+  return value.toPrecision(digits);
+}
+
+/** A scale a unit can be shown on, largest first. */
+interface Scale {
+  readonly from: number;
+  readonly divisor: number;
+  readonly unit: string;
+}
+const BYTES: readonly Scale[] = [
+  { from: 1e9, divisor: 1e9, unit: "GB" },
+  { from: 1e6, divisor: 1e6, unit: "MB" },
+  { from: 1e3, divisor: 1e3, unit: "kB" },
+  { from: 0, divisor: 1, unit: "B" },
+];
+const MILLISECONDS: readonly Scale[] = [
+  { from: 600_000, divisor: 60_000, unit: "min" },
+  { from: 10_000, divisor: 1000, unit: "s" },
+  { from: 0, divisor: 1, unit: "ms" },
+];
+const SECONDS: readonly Scale[] = [
+  { from: 600, divisor: 60, unit: "min" },
+  { from: 0, divisor: 1, unit: "s" },
+];
+const COUNTS: readonly Scale[] = [
+  { from: 1e9, divisor: 1e9, unit: "B" },
+  { from: 1e6, divisor: 1e6, unit: "M" },
+  { from: 1e4, divisor: 1e3, unit: "K" },
+  { from: 0, divisor: 1, unit: "" },
+];
+const FLOPS: readonly Scale[] = [
+  { from: 1e12, divisor: 1e12, unit: "TFLOP" },
+  { from: 1e9, divisor: 1e9, unit: "GFLOP" },
+  { from: 1e6, divisor: 1e6, unit: "MFLOP" },
+  { from: 0, divisor: 1, unit: "FLOP" },
+];
+const SCALES: Readonly<Record<string, readonly Scale[]>> = {
+  B: BYTES,
+  byte: BYTES,
+  bytes: BYTES,
+  ms: MILLISECONDS,
+  s: SECONDS,
+  parameters: COUNTS,
+  FLOP: FLOPS,
+};
+
+/** The scale that suits the largest of some values, so that an axis or a range keeps one unit. */
+export function scaleFor(values: readonly number[], unit: string): Scale {
+  const scales = SCALES[unit] ?? [{ from: 0, divisor: 1, unit }];
+  const largest = Math.max(0, ...values.map(Math.abs).filter(Number.isFinite));
+  return scales.find((scale) => largest >= scale.from)!;
+}
+
+const withUnit = (text: string, unit: string): string =>
+  unit === "" || unit === "fraction" || unit === "accuracy" ? text : `${text} ${unit}`;
+
+/** `812 ms`, `1.24 s`, `412 MB`, `45.1 tok/s`, `0.873`. */
+export function formatValue(value: number, unit: string): string {
+  const scale = scaleFor([value], unit);
+  return withUnit(formatNumber(value / scale.divisor), scale.unit);
+}
+
+/** `11.2–12.9 ms`: the smallest and largest sample, one unit; four digits, so that a narrow range still shows its ends. */
+export function formatRange(low: number, high: number, unit: string): string {
+  const scale = scaleFor([low, high], unit);
+  const [from, to] = [low, high].map((value) => formatNumber(value / scale.divisor, 4));
+  return withUnit(from === to ? from! : `${from}–${to}`, scale.unit);
+}
+
+export const formatParameters = (count: number): string => formatValue(count, "parameters").replace(" ", "");
+
+/** Context lengths as people say them: 512, 1K, 4K, 32K. */
+export const formatContext = (tokens: number): string =>
+  tokens >= 1024 && tokens % 1024 === 0 ? `${tokens / 1024}K` : String(tokens);

@@ -1,0 +1,73 @@
+// The front as a reader meets it: its points in order, each with a short label, and the trials beside it by what became of
+// them. Which trials are on the front was decided by search/; it is only read here.
+import type { ReportData, ReportObjective, ReportTrial, TrialState } from "./model.ts";
+
+export interface FrontPoint {
+  /** `F1`, `F2`, ...: the name of the point in every table and plot of one report. */
+  readonly label: string;
+  readonly trial: ReportTrial;
+}
+
+/** -1 when a is better than b in this objective; a trial without the value comes last. */
+export function compareBy(objective: ReportObjective, a: ReportTrial, b: ReportTrial): number {
+  const left = a.metrics[objective.name]?.value;
+  const right = b.metrics[objective.name]?.value;
+  if (left === undefined || right === undefined)
+    return Number(left === undefined) - Number(right === undefined);
+  return objective.direction === "min" ? left - right : right - left;
+}
+
+/** Front points, best in the first objective first; ties by trial number. */
+export function frontPoints(data: ReportData): readonly FrontPoint[] {
+  const [first] = data.objectives;
+  return data.trials
+    .filter((trial) => trial.onFront)
+    .sort((a, b) => (first === undefined ? 0 : compareBy(first, a, b)) || a.number - b.number)
+    .map((trial, index) => ({ label: `F${index + 1}`, trial }));
+}
+
+/** Published layouts that were measured but are not on the front (dominated or over budget): always shown beside it. */
+export const publishedOffFront = (data: ReportData): readonly ReportTrial[] =>
+  data.trials.filter(
+    ({ published, onFront, state }) =>
+      published !== null && !onFront && (state === "complete" || state === "infeasible"),
+  );
+
+export function countStates(data: ReportData): Readonly<Record<TrialState, number>> {
+  const counts = { complete: 0, infeasible: 0, failed: 0, lost: 0, proposed: 0, running: 0 };
+  for (const trial of data.trials) counts[trial.state]++;
+  return counts;
+}
+
+export interface ReasonGroup {
+  readonly state: TrialState;
+  readonly reason: string;
+  readonly trials: readonly ReportTrial[];
+}
+
+/** Trials that ended without a result, grouped by state and reason, the largest group first. */
+export function groupByReason(data: ReportData): readonly ReasonGroup[] {
+  const groups = new Map<string, { state: TrialState; reason: string; trials: ReportTrial[] }>();
+  for (const trial of data.trials) {
+    if (trial.state !== "infeasible" && trial.state !== "failed" && trial.state !== "lost") continue;
+    const reason = trial.reason ?? "no reason recorded";
+    // Figures differ from trial to trial within one cause; the words do not.
+    const cause = reason.replace(/\d[\d.,_]*/g, "#");
+    const key = `${trial.state}\n${cause}`;
+    const group = groups.get(key) ?? { state: trial.state, reason, trials: [] };
+    group.trials.push(trial);
+    groups.set(key, group);
+  }
+  return [...groups.values()].sort((a, b) => b.trials.length - a.trials.length);
+}
+
+/** Runs of equal layers shortened: `c3 c3 g c3` becomes `2[c3] g c3`. Readable by the notation parser. */
+export function compressPattern(pattern: string): string {
+  const runs: { token: string; count: number }[] = [];
+  for (const token of pattern.split(/\s+/).filter(Boolean)) {
+    const last = runs.at(-1);
+    if (last?.token === token) last.count++;
+    else runs.push({ token, count: 1 });
+  }
+  return runs.map(({ token, count }) => (count > 1 ? `${count}[${token}]` : token)).join(" ");
+}

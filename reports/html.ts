@@ -1,0 +1,81 @@
+// The report as one HTML file that needs nothing else: no network, no server. Sections are static HTML, data is inert JSON,
+// plotly.js travels compressed and is unpacked by the page. The content security policy names the page's scripts by hash and
+// allows nothing from outside; styles are 'unsafe-inline' because plotly.js sets its own.
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import { clientBundle } from "./assets.ts";
+import type { ReportData } from "./model.ts";
+import * as sections from "./page/sections.ts";
+import { viewOf } from "./page/view.ts";
+import { type Html, html, inertJson, trusted } from "./text.ts";
+
+export interface HtmlOptions {
+  /** Text of plotly.js-dist (`plotlySource()` of assets.ts reads it). */
+  readonly plotlySource: string;
+  /** The page's own script and style; the bundle of reports/client/ unless said. */
+  readonly client?: { readonly script: string; readonly style: string };
+}
+
+const sha256 = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+/** A script element ends at the first `</script`, even inside a string; the escape means the same to JavaScript. */
+const inScript = (code: string): string => code.replace(/<(\/script|!--)/gi, "\\x3C$1");
+
+/** Longest text embedded as it is; what is longer is compressed. */
+const PLAIN_LIMIT = 1_000_000;
+
+/** Text that no browser runs: kept for the page's script. `text` must not be able to end the element. */
+function payload(id: string, text: string): Html {
+  if (text.length <= PLAIN_LIMIT)
+    return html`<script type="application/json" id="${id}">${trusted(text)}</script>`;
+  const packed = gzipSync(text, { level: 9 }).toString("base64");
+  return html`<script type="application/gzip" id="${id}">${trusted(packed)}</script>`;
+}
+
+export function renderHtml(data: ReportData, options: HtmlOptions): string {
+  const client = options.client ?? clientBundle();
+  const script = inScript(client.script);
+  const policy = [
+    "default-src 'none'",
+    `script-src ${sha256(script)} ${sha256(options.plotlySource)}`,
+    "style-src 'unsafe-inline'",
+    "img-src data: blob:",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
+  const parts: readonly (readonly [string, string, Html | null])[] = [
+    ["pareto", "Trade-offs", sections.scatterSection(data)],
+    ["layouts", "Layouts", sections.layoutsSection(data)],
+    ["table", "Values", sections.tableSection(data)],
+    ["progress", "Progress", sections.hypervolumeSection(data)],
+    ["outcomes", "Without a result", sections.outcomesSection(data)],
+    ["budgets", "Budgets", sections.budgetsSection(data)],
+    ["devices", "Devices", sections.devicesSection(data)],
+    ["provenance", "Configuration", sections.provenanceSection(data)],
+  ];
+  const shown = parts.filter(([, , body]) => body !== null);
+  return html`${trusted("<!doctype html>")}
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="edgefront ${data.edgefrontVersion}">
+<title>${data.sweep} · edgefront</title>
+<style>${trusted(client.style)}</style>
+</head>
+<body>
+<a class="skip" href="#pareto">Skip to the trade-offs</a>
+<main>
+${sections.header(data)}
+<nav aria-label="Sections">${shown.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
+${shown.map(([, , body]) => body)}
+</main>
+${payload("view", inertJson(viewOf(data)))}
+${payload("plotly", options.plotlySource)}
+<script>${trusted(script)}</script>
+</body>
+</html>
+`.text;
+}

@@ -1,0 +1,133 @@
+// The report as Markdown: for a pull request, an issue, a wiki. Same facts as the HTML page, without its pictures.
+
+import { formatParameters, formatRange, formatValue } from "./format.ts";
+import { countStates, frontPoints, groupByReason, publishedOffFront } from "./front.ts";
+import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "./metrics.ts";
+import type { ReportBudget, ReportData, ReportMetric } from "./model.ts";
+import { markdownFence, escapeMarkdown as md } from "./text.ts";
+
+const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => [
+  row(head),
+  row(head.map(() => "---")),
+  ...rows.map(row),
+];
+
+function cell(metric: ReportMetric | undefined): string {
+  if (metric === undefined) return "–";
+  const range = sampleRange(metric);
+  const spread = range === null ? "" : ` (${formatRange(range.low, range.high, metric.unit)}, n=${range.n})`;
+  return md(formatValue(metric.value, metric.unit) + spread) + (metric.stable ? "" : " **unstable**");
+}
+
+/** `at most 800 ms` / `at least 20 tok/s`, with the unit that the metric was measured in. */
+export function budgetText(budget: ReportBudget, data: ReportData): string {
+  const unit = data.trials.find((trial) => trial.metrics[budget.metric])?.metrics[budget.metric]?.unit ?? "";
+  const bounds = [
+    ...(budget.max === undefined ? [] : [`at most ${formatValue(budget.max, unit)}`]),
+    ...(budget.min === undefined ? [] : [`at least ${formatValue(budget.min, unit)}`]),
+  ];
+  return bounds.join(", ");
+}
+
+export function renderMarkdown(data: ReportData): string {
+  const emulated = emulatedDevices(data);
+  const label = (name: string): string =>
+    md(metricLabel(name)) + (isEmulated(name, emulated) ? " *(emulated)*" : "");
+  const front = frontPoints(data);
+  const counts = countStates(data);
+  const states = Object.entries(counts).filter(([, n]) => n > 0);
+  const out = [
+    `# edgefront sweep ${md(data.sweep)}`,
+    "",
+    `${front.length} layouts on the front of ${data.trials.length} proposed (${states.map(([state, n]) => `${n} ${state}`).join(", ")}). ` +
+      `Made ${md(data.createdAt)} by edgefront ${md(data.edgefrontVersion)}${data.gitCommit ? `, commit ${md(data.gitCommit)}` : ""}.`,
+    "",
+  ];
+  if (emulated.size > 0) {
+    out.push(
+      `> **Emulated:** ${[...emulated].map(md).join(", ")}. Times measured there say nothing about hardware.`,
+      "",
+    );
+  }
+  out.push(
+    "## Front",
+    "",
+    ...table(
+      [
+        "",
+        "Layout",
+        "Parameters",
+        ...data.objectives.map((o) => `${label(o.name)} ${o.direction === "min" ? "↓" : "↑"}`),
+      ],
+      [...front, ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))].map(
+        ({ label: point, trial }) => [
+          point,
+          `${trial.published === null ? "" : `★ ${md(trial.published)} `}${md(trial.pattern)}`,
+          formatParameters(trial.parameters),
+          ...data.objectives.map((o) => cell(trial.metrics[o.name])),
+        ],
+      ),
+    ),
+    "",
+    "Value (smallest–largest raw sample, number of samples). ★ published layout; – measured, not on the front (dominated or over budget).",
+    "",
+    "Notations of the front, to pass to any edgefront command:",
+    "",
+    markdownFence(front.map(({ label: point, trial }) => `${point}  ${trial.notation}`).join("\n"), "text"),
+    "",
+  );
+  if (data.budgets.length > 0) {
+    out.push(
+      "## Budgets",
+      "",
+      ...data.budgets.map((b) => `- ${label(b.metric)}: ${md(budgetText(b, data))}`),
+      "",
+    );
+  }
+  const groups = groupByReason(data);
+  if (groups.length > 0) {
+    out.push(
+      "## Infeasible, failed and lost",
+      "",
+      ...table(
+        ["State", "Trials", "Reason", "Trial numbers"],
+        groups.map((g) => [
+          g.state,
+          String(g.trials.length),
+          md(g.reason),
+          g.trials
+            .slice(0, 20)
+            .map((trial) => trial.number)
+            .join(", ") + (g.trials.length > 20 ? ", …" : ""),
+        ]),
+      ),
+      "",
+    );
+  }
+  out.push(
+    "## Devices",
+    "",
+    ...table(
+      ["Device", "Transport", "CPU", "ISA", "Threads", "Memory", "Agent"],
+      data.devices.map((d) => [
+        md(d.name) + (d.emulated ? " *(emulated)*" : ""),
+        md(d.transport),
+        `${md(d.cpu)} (${md(d.arch)})`,
+        md(d.isa),
+        String(d.threads),
+        formatValue(d.memoryBytes, "B"),
+        md(d.agentSha256.slice(0, 12)),
+      ]),
+    ),
+    "",
+    "## Environment",
+    "",
+    ...Object.entries(data.environment).map(([key, value]) => `- ${md(key)}: ${md(value)}`),
+    "",
+    "## Configuration",
+    "",
+    markdownFence(JSON.stringify(data.configuration, null, 2), "json"),
+  );
+  return `${out.join("\n")}\n`;
+}

@@ -1,0 +1,198 @@
+// The page's sections as static HTML: readable without any script, printed as they are. Plots are empty figures of fixed
+// height that the script fills, so that nothing moves while the page loads.
+import { formatPattern } from "../../candidates/notation.ts";
+import { formatParameters, formatRange, formatValue } from "../format.ts";
+import { countStates, frontPoints, groupByReason, publishedOffFront } from "../front.ts";
+import { budgetText } from "../md.ts";
+import {
+  emulatedDevices,
+  isEmulated,
+  metricLabel,
+  parseMetricName,
+  sampleRange,
+  shortLabel,
+} from "../metrics.ts";
+import type { ReportData, ReportMetric, ReportTrial } from "../model.ts";
+import { type Html, html, preformatted } from "../text.ts";
+import { layerStrip, stripLegend } from "./strip.ts";
+
+const emulatedTag = html` <span class="tag warn">emulated</span>`;
+const section = (id: string, title: string, lead: Html | string, body: Html): Html =>
+  html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${lead === "" ? null : html`<p class="lead">${lead}</p>`}${body}</section>`;
+
+/** A wide table in a box that scrolls by itself, reachable by keyboard. */
+const scroller = (label: string, body: Html): Html =>
+  html`<div class="scroll" role="region" aria-label="${label}" tabindex="0">${body}</div>`;
+
+export function header(data: ReportData): Html {
+  const counts = countStates(data);
+  const front = frontPoints(data);
+  const emulated = emulatedDevices(data);
+  const facts: readonly (readonly [string | number, string])[] = [
+    [front.length, front.length === 1 ? "layout on the front" : "layouts on the front"],
+    [counts.complete, "complete"],
+    [counts.infeasible, "over budget"],
+    [counts.failed + counts.lost, "failed or lost"],
+    [data.trials.length, "proposed"],
+    [data.devices.length, data.devices.length === 1 ? "device" : "devices"],
+  ];
+  return html`<header>
+<p class="eyebrow">edgefront sweep</p>
+<h1>${data.sweep}</h1>
+<p class="meta"><time>${data.createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")}</time> · edgefront ${data.edgefrontVersion}${data.gitCommit === null ? null : html` · commit ${data.gitCommit}`}</p>
+<dl class="facts">${facts.map(([value, name]) => html`<div><dd>${value}</dd><dt>${name}</dt></div>`)}</dl>
+${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
+<noscript><p class="notice">Plots need JavaScript. Every number they show is in the tables below.</p></noscript>
+</header>`;
+}
+
+export function scatterSection(data: ReportData): Html {
+  const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
+  return section(
+    "pareto",
+    "Trade-offs",
+    "Each point is a layout. Bars span the smallest and largest raw sample; dashed lines are budgets.",
+    html`<div class="controls" id="axes" hidden>
+<label>Across <select id="axis-x"></select></label>
+<label>Up <select id="axis-y"></select></label>
+</div>
+<ul class="legend">
+<li><svg class="mark front" viewBox="-6 -6 12 12"><circle r="4.5"/></svg>on the front</li>
+<li><svg class="mark other" viewBox="-6 -6 12 12"><circle r="4"/></svg>dominated</li>
+<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-4-4 4 4M-4 4 4-4"/></svg>over budget</li>
+<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>failed or lost</li>
+<li><svg class="mark star" viewBox="-6 -6 12 12"><path d="M0-6 1.5-1.9 5.7-1.9 2.3.7 3.5 4.9 0 2.4-3.5 4.9-2.3.7-5.7-1.9-1.5-1.9Z"/></svg>published layout</li>
+</ul>
+<div class="panels">${devices.map(
+      (device, index) =>
+        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot scatter" data-device="${index}" role="img" aria-label="Scatter plot of all layouts measured on ${device.name}; the same values are in the table of the front"></div></figure>`,
+    )}</div>`,
+  );
+}
+
+export const hypervolumeSection = (data: ReportData): Html =>
+  section(
+    "progress",
+    "Progress of the search",
+    data.referencePoint === null
+      ? "The volume that the front dominates, after each finished trial."
+      : `The volume that the front dominates, after each finished trial; reference point (${data.referencePoint.map((value, index) => formatValue(value, data.objectives[index]?.unit ?? "")).join(", ")}).`,
+    html`<div class="plot short" id="hypervolume" role="img" aria-label="Line: hypervolume of the front over trials"></div>`,
+  );
+
+/** Eight hexadecimal digits tell a sweep's layouts apart; the whole id is in the title and in every export. */
+const nameOf = (trial: ReportTrial): Html =>
+  trial.published === null
+    ? html`<span class="id" title="${trial.id}">${trial.id.slice(0, 11)}</span>`
+    : html`<strong title="${trial.id}">★ ${trial.published}</strong>${trial.state === "infeasible" && html` <span class="tag">over budget</span>`}`;
+
+export function layoutsSection(data: ReportData): Html {
+  const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
+  const widest = Math.max(
+    1,
+    ...rows.flatMap(({ trial }) => trial.layout.layers.map((layer) => layer.ffn.width)),
+  );
+  return section(
+    "layouts",
+    "Layouts on the front",
+    rows.some((row) => row.label === "–")
+      ? "Published layouts that are not on the front come last, marked –."
+      : "",
+    html`${stripLegend}
+<ol class="layouts">${rows.map(
+      ({ label, trial }) =>
+        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> ${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${trial.layout.layers.length} layers: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
+    )}</ol>`,
+  );
+}
+
+/** An objective's value under its short name, beside the picture. */
+function brief(name: string, metric: ReportMetric | undefined): Html {
+  const [short, place] = shortLabel(name);
+  return html`<span><small>${short} ${place}</small>${metric === undefined ? "–" : formatValue(metric.value, metric.unit)}</span>`;
+}
+
+function metricCell(metric: ReportMetric | undefined, name: string): Html {
+  if (metric === undefined) return html`<td class="num soft">–</td>`;
+  const range = sampleRange(metric);
+  return html`<td class="num" data-metric="${name}">${formatValue(metric.value, metric.unit)}${!metric.stable && html` <span class="tag warn">unstable</span>`}${range && html`<small>${formatRange(range.low, range.high, metric.unit)} · n ${range.n}</small>`}</td>`;
+}
+
+/** Objectives first, then every other metric that the front's points have. */
+export function tableSection(data: ReportData): Html {
+  const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
+  const emulated = emulatedDevices(data);
+  const objectives = data.objectives.map(({ name }) => name);
+  const others = [...new Set(rows.flatMap(({ trial }) => Object.keys(trial.metrics)))]
+    .filter((name) => !objectives.includes(name) && name !== "parameters")
+    .sort();
+  const head = (name: string, objective: boolean): Html => {
+    const { device } = parseMetricName(name);
+    const direction = data.objectives.find((o) => o.name === name)?.direction;
+    return html`<th scope="col" class="num${objective ? " objective" : ""}">${metricLabel(name, { device: false })}${direction && html` <span title="${direction === "min" ? "less is better" : "more is better"}">${direction === "min" ? "↓" : "↑"}</span>`}<small>${device ?? ""}${isEmulated(name, emulated) && emulatedTag}</small></th>`;
+  };
+  const names = [...objectives, ...others];
+  return section(
+    "table",
+    "Measured values",
+    "Value, then the smallest and largest raw sample and their number. Objectives come first (↓ less, ↑ more is better).",
+    scroller(
+      "Measured values of the front",
+      html`<table class="wide"><thead><tr><th scope="col">Layout</th>${names.map((name, index) => head(name, index < objectives.length))}</tr></thead>
+<tbody>${rows.map(({ label, trial }) => html`<tr data-trial="${trial.number}"><th scope="row"><b class="point">${label}</b> ${nameOf(trial)}</th>${names.map((name) => metricCell(trial.metrics[name], name))}</tr>`)}</tbody></table>`,
+    ),
+  );
+}
+
+/** Longest list of trials shown for one reason; exports carry them all. */
+const LISTED = 50;
+
+export function outcomesSection(data: ReportData): Html | null {
+  const groups = groupByReason(data);
+  if (groups.length === 0) return null;
+  return section(
+    "outcomes",
+    "Without a result",
+    "Layouts over a budget, failed, or lost with their device. They are kept, and never on the front.",
+    html`<div class="groups">${groups.map(
+      ({ state, reason, trials }) =>
+        html`<details><summary><span class="count">${trials.length}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${reason}</span></summary><ul>${trials
+          .slice(0, LISTED)
+          .map(
+            (trial) =>
+              html`<li><span class="soft">#${trial.number}</span> <code>${trial.pattern}</code>${trial.reason !== reason && html` <span class="soft">${trial.reason}</span>`}</li>`,
+          )}${trials.length > LISTED && html`<li class="soft">and ${trials.length - LISTED} more, in the csv and json exports</li>`}</ul></details>`,
+    )}</div>`,
+  );
+}
+
+export function budgetsSection(data: ReportData): Html | null {
+  if (data.budgets.length === 0) return null;
+  const emulated = emulatedDevices(data);
+  return section(
+    "budgets",
+    "Budgets",
+    "A layout whose measured value is outside is over budget, whatever its other values.",
+    html`<table><thead><tr><th scope="col">Metric</th><th scope="col">Bound</th></tr></thead><tbody>${data.budgets.map((budget) => html`<tr><th scope="row">${metricLabel(budget.metric)}${isEmulated(budget.metric, emulated) && emulatedTag}</th><td>${budgetText(budget, data)}</td></tr>`)}</tbody></table>`,
+  );
+}
+
+export const devicesSection = (data: ReportData): Html =>
+  section(
+    "devices",
+    "Devices",
+    "",
+    scroller(
+      "Devices",
+      html`<table><thead><tr><th scope="col">Device</th><th scope="col">CPU</th><th scope="col">Kernels</th><th scope="col" class="num">Threads</th><th scope="col" class="num">Memory</th><th scope="col">Transport</th><th scope="col">Agent</th></tr></thead><tbody>${data.devices.map((d) => html`<tr><th scope="row">${d.name}${d.emulated && emulatedTag}</th><td>${d.cpu}<small>${d.arch}</small></td><td>${d.isa}</td><td class="num">${d.threads}</td><td class="num">${formatValue(d.memoryBytes, "B")}</td><td>${d.transport}</td><td><code>${d.agentSha256.slice(0, 12)}</code></td></tr>`)}</tbody></table>`,
+    ),
+  );
+
+export const provenanceSection = (data: ReportData): Html =>
+  section(
+    "provenance",
+    "Configuration and environment",
+    "",
+    html`<div class="columns"><details open><summary>Configuration as run</summary><pre tabindex="0">${preformatted(JSON.stringify(data.configuration, null, 2) ?? "null")}</pre></details>
+<dl class="pairs">${Object.entries(data.environment).map(([key, value]) => html`<div><dt>${key}</dt><dd>${value}</dd></div>`)}</dl></div>`,
+  );

@@ -1,0 +1,123 @@
+// What the page's script gets: the report reduced to columns (one array a metric, one entry a trial), so that 5,000 trials stay
+// small and open fast. Raw samples are kept for the front and published layouts first, then as far as they fit.
+import { formatParameters } from "../format.ts";
+import { frontPoints } from "../front.ts";
+import { directionOf, metricLabel, metricNames, parseMetricName, sampleRange } from "../metrics.ts";
+import type { ReportBudget, ReportData, ReportTrial, TrialState } from "../model.ts";
+
+export interface ViewMetric {
+  readonly key: string;
+  readonly base: string;
+  readonly context: number | null;
+  readonly device: string | null;
+  readonly label: string;
+  readonly unit: string;
+  readonly direction: "min" | "max" | null;
+  readonly emulated: boolean;
+  /** By trial; null where not measured. */
+  readonly value: readonly (number | null)[];
+  /** Extremes of the raw samples; null where the value is static. */
+  readonly low: readonly (number | null)[];
+  readonly high: readonly (number | null)[];
+  /** Trials (indices) whose value was unstable. */
+  readonly unstable: readonly number[];
+}
+
+export interface ViewTrial {
+  readonly number: number;
+  readonly id: string;
+  /** F1, F2, ... on the front; null elsewhere. */
+  readonly label: string | null;
+  readonly published: string | null;
+  readonly state: TrialState;
+  readonly reason: string | null;
+  readonly pattern: string;
+  readonly parameters: string;
+}
+
+export interface View {
+  readonly sweep: string;
+  readonly objectives: readonly { readonly key: string; readonly direction: "min" | "max" }[];
+  readonly budgets: readonly ReportBudget[];
+  readonly devices: readonly { readonly name: string; readonly emulated: boolean }[];
+  readonly metrics: readonly ViewMetric[];
+  readonly trials: readonly ViewTrial[];
+  /** By trial index, then by metric index. */
+  readonly samples: Readonly<Record<number, Readonly<Record<number, readonly number[]>>>>;
+  readonly hypervolume: { readonly trial: readonly number[]; readonly value: readonly number[] };
+}
+
+/** Raw samples embedded at most, over all trials: about 1 MB of the file once compressed. */
+const SAMPLE_LIMIT = 200_000;
+
+/** Five significant digits: below any measurement's noise, and half the size. */
+const trim = (value: number): number => Number(value.toPrecision(5));
+
+export function viewOf(data: ReportData): View {
+  const labels = new Map(frontPoints(data).map(({ label, trial }) => [trial, label]));
+  const names = metricNames(data);
+  const emulated = new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
+  return {
+    sweep: data.sweep,
+    objectives: data.objectives.map(({ name, direction }) => ({ key: name, direction })),
+    budgets: data.budgets,
+    devices: data.devices.map(({ name, emulated }) => ({ name, emulated })),
+    metrics: names.map((key) => {
+      const column = data.trials.map((trial) => trial.metrics[key]);
+      const ranges = column.map((metric) => (metric === undefined ? null : sampleRange(metric)));
+      const { base, context, device } = parseMetricName(key);
+      return {
+        key,
+        base,
+        context,
+        device,
+        label: metricLabel(key, { device: false }),
+        unit: column.find((metric) => metric !== undefined)?.unit ?? "",
+        direction: directionOf(key, data),
+        emulated: device !== null && emulated.has(device),
+        value: column.map((metric) => (metric === undefined ? null : trim(metric.value))),
+        low: ranges.map((range) => range && trim(range.low)),
+        high: ranges.map((range) => range && trim(range.high)),
+        unstable: column.flatMap((metric, index) => (metric?.stable === false ? [index] : [])),
+      };
+    }),
+    trials: data.trials.map((trial) => ({
+      number: trial.number,
+      id: trial.id,
+      label: labels.get(trial) ?? null,
+      published: trial.published,
+      state: trial.state,
+      reason: trial.reason,
+      pattern: trial.pattern,
+      parameters: formatParameters(trial.parameters),
+    })),
+    samples: keptSamples(data.trials, names),
+    hypervolume: {
+      trial: data.hypervolume.map(({ trial }) => trial),
+      value: data.hypervolume.map(({ value }) => trim(value)),
+    },
+  };
+}
+
+function keptSamples(trials: readonly ReportTrial[], names: readonly string[]): View["samples"] {
+  const rank = (trial: ReportTrial): number => (trial.onFront ? 0 : trial.published === null ? 2 : 1);
+  const order = trials
+    .map((trial, index) => ({ trial, index }))
+    .sort((a, b) => rank(a.trial) - rank(b.trial));
+  const kept: Record<number, Record<number, readonly number[]>> = {};
+  let left = SAMPLE_LIMIT;
+  for (const { trial, index } of order) {
+    const row: Record<number, readonly number[]> = {};
+    let size = 0;
+    for (const [metric, name] of names.entries()) {
+      const samples = trial.metrics[name]?.samples ?? [];
+      if (samples.length === 0) continue;
+      row[metric] = samples.map(trim);
+      size += samples.length;
+    }
+    if (size > left) break;
+    left -= size;
+    if (size > 0) kept[index] = row;
+  }
+  return kept;
+}

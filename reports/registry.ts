@@ -1,0 +1,18 @@
+// The formats a report comes in. A new format is a file beside this one and a line here; the command line follows from it.
+import { plotlySource } from "./assets.ts";
+import { renderCsv } from "./csv.ts";
+import { renderHtml } from "./html.ts";
+import { renderJson, renderJsonl } from "./json.ts";
+import { renderMarkdown } from "./md.ts";
+import type { ReportData } from "./model.ts";
+
+export const reportFormats = {
+  html: (data) => renderHtml(data, { plotlySource: plotlySource() }),
+  md: renderMarkdown,
+  csv: renderCsv,
+  json: renderJson,
+  jsonl: renderJsonl,
+} as const satisfies Record<string, (data: ReportData) => string>;
+
+export type ReportFormat = keyof typeof reportFormats;
+export const reportFormatNames = Object.keys(reportFormats) as readonly ReportFormat[];

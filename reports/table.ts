@@ -1,0 +1,120 @@
+// The front as plain text for a terminal: columns while they fit the width, one block a layout where they do not.
+// No colours and no control characters: it is also what a pipe and a log get.
+
+import { formatParameters, formatValue } from "./format.ts";
+import { compressPattern, countStates, frontPoints, publishedOffFront } from "./front.ts";
+import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
+import type { ReportData, ReportObjective, ReportTrial } from "./model.ts";
+import { plain } from "./text.ts";
+
+const arrow = (objective: ReportObjective): string => (objective.direction === "min" ? "v" : "^");
+
+function shownValue(trial: ReportTrial, name: string): string {
+  const metric = trial.metrics[name];
+  return metric === undefined ? "-" : `${formatValue(metric.value, metric.unit)}${metric.stable ? "" : " ~"}`;
+}
+
+/** Breaks words into lines of at most `width` characters; a longer word is cut. */
+function wrap(text: string, width: number, indent: string): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    for (let rest = word; rest !== ""; rest = rest.slice(width)) {
+      const piece = rest.slice(0, width);
+      if (line !== "" && line.length + 1 + piece.length > width) {
+        lines.push(indent + line);
+        line = "";
+      }
+      line += (line === "" ? "" : " ") + piece;
+    }
+  }
+  if (line !== "") lines.push(indent + line);
+  return lines;
+}
+
+interface Row {
+  readonly label: string;
+  readonly trial: ReportTrial;
+}
+const nameOf = (trial: ReportTrial): string =>
+  plain(trial.published === null ? trial.id : `* ${trial.published}`);
+
+function columns(rows: readonly Row[], objectives: readonly ReportObjective[], marks: readonly string[]) {
+  const cells = [
+    ["", "layout", "params", ...objectives.map((o) => `${plain(shortLabel(o.name)[0])} ${arrow(o)}`)],
+    ["", "", "", ...objectives.map((o, index) => `${plain(shortLabel(o.name)[1])}${marks[index]}`)],
+    ...rows.map(({ label, trial }) => [
+      label,
+      nameOf(trial),
+      formatParameters(trial.parameters),
+      ...objectives.map((o) => shownValue(trial, o.name)),
+    ]),
+  ];
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join("  ")
+      .trimEnd(),
+  );
+  return { lines, width: Math.max(...lines.map((line) => line.length)) };
+}
+
+function blocks(
+  rows: readonly Row[],
+  objectives: readonly ReportObjective[],
+  marks: readonly string[],
+  width: number,
+) {
+  const names = objectives.map((o, index) =>
+    plain(`${shortLabel(o.name).join(" ").trim()} ${arrow(o)}${marks[index]}`),
+  );
+  const column = Math.min(Math.max(0, ...names.map((name) => name.length)), width - 20);
+  return rows.map(({ label, trial }) => [
+    `${label.padEnd(4)}${nameOf(trial)}  ${formatParameters(trial.parameters)}`.slice(0, width),
+    ...objectives.map((o, index) => {
+      const name = names[index]!.slice(0, column).padEnd(column);
+      return `    ${name}  ${shownValue(trial, o.name)}`.slice(0, width);
+    }),
+  ]);
+}
+
+/** The front of a sweep as text. Lines are at most `width` characters. */
+export function renderTable(data: ReportData, options: { readonly width?: number } = {}): string {
+  const width = Math.max(40, options.width ?? 80);
+  const counts = countStates(data);
+  const front = frontPoints(data);
+  const others = publishedOffFront(data).map((trial) => ({ label: "-", trial }));
+  const emulated = emulatedDevices(data);
+  const marks = data.objectives.map(({ name }) => (isEmulated(name, emulated) ? " (emul.)" : ""));
+  const states = Object.entries(counts).filter(([state, n]) => n > 0 && state !== "complete");
+  const summary = [`${counts.complete} complete`, ...states.map(([state, n]) => `${n} ${state}`)].join(", ");
+  const out = wrap(
+    `Sweep ${plain(data.sweep)}: ${front.length} on the front of ${data.trials.length} proposed (${summary}).`,
+    width,
+    "",
+  );
+  const rows = [...front, ...others];
+  if (rows.length === 0) return `${[...out, "No complete trial yet, so no front."].join("\n")}\n`;
+
+  const table = columns(rows, data.objectives, marks);
+  const asTable = table.width <= width;
+  const stacked = asTable ? [] : blocks(rows, data.objectives, marks, width);
+  out.push("");
+  if (asTable) out.push(...table.lines.slice(0, 2).filter((line) => line.trim() !== ""));
+  for (const [index, { trial }] of rows.entries()) {
+    out.push(...(asTable ? [table.lines[index + 2]!] : stacked[index]!));
+    out.push(...wrap(compressPattern(plain(trial.pattern)), width - 4, "    "));
+  }
+  const notes = [
+    "^ more is better, v less is better",
+    ...(rows.some(({ trial }) => trial.published !== null) ? ["* published layout"] : []),
+    ...(others.length > 0 ? ["- measured, not on the front (dominated or over budget)"] : []),
+    ...(data.objectives.some(({ name }) => rows.some(({ trial }) => trial.metrics[name]?.stable === false))
+      ? ["~ unstable, not to be relied on"]
+      : []),
+    ...(marks.some(Boolean) ? ["(emul.) under an emulator: says nothing about hardware speed"] : []),
+  ];
+  out.push("", ...wrap(notes.join("; "), width, ""));
+  return `${out.join("\n")}\n`;
+}

@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+import { layoutId } from "../../candidates/layout.ts";
+import { parseNotation } from "../../candidates/notation.ts";
+import { frontPoints, groupByReason } from "../../reports/front.ts";
+import { frontJson } from "../../reports/json.ts";
+import { reportFormatNames, reportFormats } from "../../reports/registry.ts";
+import { renderTable } from "../../reports/table.ts";
+import { hostileReportData, testReportData } from "../support/report-data.ts";
+
+const data = testReportData();
+const empty = { ...data, trials: [], hypervolume: [], referencePoint: null };
+
+/** A CSV reader of a few lines (RFC 4180), independent of the writer. */
+function readCsv(text: string): string[][] {
+  const unquote = (cell: string): string =>
+    cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
+  const lines = text.trimEnd().split("\r\n");
+  return lines.map((line) =>
+    [...`${line},`.matchAll(/("(?:[^"]|"")*"|[^,]*),/g)].map(([, cell]) => unquote(cell!)),
+  );
+}
+
+test.each(reportFormatNames)("%s is a pure function and copes with an empty sweep", (format) => {
+  expect(reportFormats[format](data)).toBe(reportFormats[format](data));
+  expect(() => reportFormats[format](empty)).not.toThrow();
+});
+
+test("front json has the shape of the contract, and its points are the front", () => {
+  const front = frontJson(data);
+  expect(Object.keys(front)).toEqual(["sweep", "objectives", "points"]);
+  expect(front.objectives[0]).toEqual({ name: "ttftMs@1024:laptop", direction: "min", unit: "ms" });
+  expect(front.points.map((point) => point.id).sort()).toEqual(
+    data.trials
+      .filter((trial) => trial.onFront)
+      .map((trial) => trial.id)
+      .sort(),
+  );
+  for (const point of front.points) {
+    expect(layoutId(parseNotation(point.notation))).toBe(point.id);
+    for (const { name } of front.objectives) expect(point.metrics[name]).toBeTypeOf("number");
+  }
+  const values = front.points.map((point) => point.metrics["ttftMs@1024:laptop"]!);
+  expect(values).toEqual([...values].sort((a, b) => a - b));
+});
+
+test("csv: every trial once, values as measured, empty where nothing was", () => {
+  const [head, ...rows] = readCsv(reportFormats.csv(data));
+  expect(rows).toHaveLength(data.trials.length);
+  expect(rows.every((row) => row.length === head!.length)).toBe(true);
+  const column = head!.indexOf("ttftMs@1024:laptop");
+  for (const [index, trial] of data.trials.entries()) {
+    const metric = trial.metrics["ttftMs@1024:laptop"];
+    expect(rows[index]![column]).toBe(metric === undefined ? "" : String(metric.value));
+    expect(rows[index]![column + 2]).toBe(metric === undefined ? "" : String(Math.max(...metric.samples)));
+  }
+});
+
+test("json and jsonl read back to the same trials", () => {
+  expect(JSON.parse(reportFormats.json(data)).trials).toEqual(data.trials);
+  const lines = reportFormats.jsonl(data).trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line).id)).toEqual(data.trials.map((trial) => trial.id));
+});
+
+test.each([40, 60, 80, 120])("the table fits %i columns", (width) => {
+  for (const some of [data, testReportData({ trials: 8 }), hostileReportData(), empty]) {
+    const text = renderTable(some, { width });
+    expect(Math.max(...text.split("\n").map((line) => [...line].length))).toBeLessThanOrEqual(width);
+    expect(text.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  }
+});
+
+test("the table names every point of the front, what is published, and what is emulated", () => {
+  const text = renderTable(data);
+  for (const { label, trial } of frontPoints(data))
+    expect(text).toMatch(new RegExp(`^${label} +(${trial.id}|\\* )`, "m"));
+  expect(text).toContain("* lfm2-350m");
+  const emulated = testReportData({ devices: 3 });
+  const [objective] = emulated.objectives;
+  const renamed = { ...emulated, objectives: [{ ...objective!, name: "ttftMs@1024:qemu-arm" }] };
+  expect(renderTable(renamed)).toContain("(emul.)");
+  expect(reportFormats.md(renamed)).toContain("*(emulated)*");
+});
+
+test("reasons are grouped by cause, whatever figures they quote", () => {
+  const groups = groupByReason(data);
+  const without = data.trials.filter((trial) => trial.state === "infeasible" || trial.state === "failed");
+  expect(groups.reduce((sum, group) => sum + group.trials.length, 0)).toBe(without.length);
+  expect(groups.length).toBeLessThanOrEqual(4);
+});
+
+test("markdown: a front row each, no markup from hostile data", () => {
+  const rows = reportFormats.md(data).match(/^\| F\d+ \|/gm);
+  expect(rows).toHaveLength(frontPoints(data).length);
+  const outsideFences = reportFormats.md(hostileReportData()).replace(/^(`{3,})[a-z]+\n.*?\n\1$/gms, "");
+  expect(outsideFences).not.toMatch(/<(script|img)/);
+  expect(outsideFences).toContain("&lt;script&gt;");
+});

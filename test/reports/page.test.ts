@@ -1,0 +1,156 @@
+// The HTML report in a real browser, offline: what a reader sees and can do, and what hostile data cannot.
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { plotlySource } from "../../reports/assets.ts";
+import { frontPoints, publishedOffFront } from "../../reports/front.ts";
+import { renderHtml } from "../../reports/html.ts";
+import type { ReportData } from "../../reports/model.ts";
+import { chromiumPath, launchBrowser, openReport, watchedPage } from "../support/browser.ts";
+import { hostileReportData, testReportData } from "../support/report-data.ts";
+
+describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
+  let browser: Browser;
+  const folder = mkdtempSync(join(tmpdir(), "edgefront-page-"));
+  const options = { plotlySource: plotlySource() };
+  const write = (name: string, data: ReportData): string => {
+    const path = join(folder, `${name}.html`);
+    writeFileSync(path, renderHtml(data, options));
+    return path;
+  };
+  const data = testReportData();
+  const normal = write("normal", data);
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await browser.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("opens offline without a complaint or a request, under a policy that allows nothing from outside", async () => {
+    const { page, complaints, requests } = await watchedPage(browser);
+    await openReport(page, normal);
+    await page.waitForSelector(".scatter .main-svg");
+    const policy = await page.getAttribute("meta[http-equiv='Content-Security-Policy']", "content");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
+    const blocked = await page.evaluate("fetch('https://example.org/').then(() => 'sent', () => 'blocked')");
+    expect(blocked).toBe("blocked");
+    expect(requests.filter((url) => !/^(file|data|blob):/.test(url))).toEqual([]);
+    expect(complaints.filter((text) => !text.includes("example.org"))).toEqual([]);
+    await page.close();
+  });
+
+  test("draws a scatter for each device, and the hypervolume when it is scrolled to", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, normal);
+    await expect.poll(() => page.locator(".scatter[data-drawn]").count()).toBe(3);
+    expect(await page.locator("#hypervolume[data-drawn]").count()).toBe(0);
+    await page.locator("#hypervolume").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#hypervolume[data-drawn] path.js-line");
+    const measured = data.trials.filter((trial) => trial.metrics["ttftMs@1024:laptop"]).length;
+    expect(await page.locator(".scatter >> nth=0 >> path.point").count()).toBe(measured);
+    await expect.poll(() => page.locator(".scatter >> nth=0").textContent()).toContain("lfm2-350m");
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("axes are chosen by keyboard and hold for every device; hovering shows the layout", async () => {
+    const { page } = await watchedPage(browser);
+    await openReport(page, normal);
+    await page.focus("#axis-y");
+    await page.keyboard.type("Peak");
+    await expect
+      .poll(() => page.locator(".ytitle").allTextContents())
+      .toEqual(["Peak memory, MB ↓", "Peak memory, MB ↓", "Peak memory, MB (emulated) ↓"]);
+    await page.locator(".scatter >> nth=0 >> .trace >> nth=-2 >> path.point >> nth=2").hover({ force: true });
+    await expect
+      .poll(() => page.locator(".hoverlayer").first().textContent())
+      .toMatch(/F\d+ l1-.*Recall accuracy: 0\.\d+/s);
+    await page.close();
+  });
+
+  test("every front layout has its picture, its values and their range", async () => {
+    const { page } = await watchedPage(browser);
+    await openReport(page, normal);
+    const rows = frontPoints(data).length + publishedOffFront(data).length;
+    expect(await page.locator(".layouts svg.strip").count()).toBe(rows);
+    expect(await page.locator("#table tbody tr").count()).toBe(rows);
+    expect(await page.locator(".layouts li >> nth=0 >> svg.strip > g").count()).toBe(16);
+    expect(await page.locator("#table tbody td >> nth=0").textContent()).toMatch(/ ms.*–.* ms · n 5$/);
+    expect(await page.locator("#table thead .tag.warn").count()).toBeGreaterThan(0);
+    await page.close();
+  });
+
+  test("a colour scheme change restyles the plots", async () => {
+    const { page } = await watchedPage(browser);
+    await openReport(page, normal);
+    const tick = page.locator(".scatter >> nth=0 >> .xtick text >> nth=0");
+    const ink = () =>
+      tick.evaluate((element) => (element as unknown as { style: { fill: string } }).style.fill);
+    await page.waitForSelector(".xtick text");
+    const light = await ink();
+    await page.emulateMedia({ colorScheme: "dark" });
+    await expect.poll(ink).not.toBe(light);
+    await page.close();
+  });
+
+  test.each([1280, 390])("at %i px nothing overflows and nothing shifts while it loads", async (width) => {
+    const { page } = await watchedPage(browser, { width });
+    await page.addInitScript(
+      "window.shift = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) window.shift += e.value; }).observe({ type: 'layout-shift', buffered: true });",
+    );
+    await openReport(page, normal);
+    await page.waitForSelector(".scatter[data-drawn]");
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+    expect(await page.evaluate("window.shift")).toBeLessThan(0.01);
+    await page.close();
+  });
+
+  test("hostile names, device output and notation stay text", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, write("hostile", hostileReportData()));
+    await page.waitForSelector(".scatter[data-drawn]");
+    for (const figure of await page
+      .locator(".scatter path.point")
+      .all()
+      .then((all) => all.slice(0, 3)))
+      await figure.hover({ force: true });
+    await page.waitForTimeout(200);
+    expect(await page.evaluate("window.pwned")).toBeUndefined();
+    expect(await page.locator("img, body a[href^='http'], svg a").count()).toBe(0);
+    expect(await page.locator("h1").textContent()).toContain("</script><script>");
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("an unfinished sweep says so instead of showing nothing", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, write("empty", { ...data, trials: [], hypervolume: [], referencePoint: null }));
+    await expect.poll(() => page.locator(".scatter .empty").count()).toBe(3);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("5,000 trials stay under 8 MB and open in under 3 s", async () => {
+    const path = write("large", testReportData({ trials: 5000 }));
+    expect(statSync(path).size).toBeLessThan(8e6);
+    const { page, complaints } = await watchedPage(browser);
+    const times: number[] = [];
+    for (let run = 0; run < 3; run++) {
+      const start = performance.now();
+      await openReport(page, path);
+      await page.waitForSelector(".scatter[data-drawn]");
+      times.push(performance.now() - start);
+    }
+    console.log(
+      `5,000 trials: ${(statSync(path).size / 1e6).toFixed(1)} MB, opened in ${times.map((ms) => `${Math.round(ms)} ms`).join(", ")}`,
+    );
+    expect(Math.min(...times)).toBeLessThan(3000);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+});

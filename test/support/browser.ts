@@ -1,0 +1,52 @@
+// A real Chromium for tests of pages, and a page that records everything it complains about.
+import { type Browser, chromium, type Page } from "playwright-core";
+
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Where Chromium is: $CHROMIUM, or the distribution's place. */
+export const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+export const launchBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: chromiumPath, args: ARGUMENTS });
+
+export interface Watched {
+  readonly page: Page;
+  /** Console errors and warnings, uncaught errors, policy violations. */
+  readonly complaints: string[];
+  /** Every address the page asked for. */
+  readonly requests: string[];
+}
+
+export async function watchedPage(
+  browser: Browser,
+  options: { width?: number; height?: number; dark?: boolean } = {},
+): Promise<Watched> {
+  const page = await browser.newPage({
+    viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
+    colorScheme: options.dark ? "dark" : "light",
+    reducedMotion: "reduce",
+    offline: true,
+  });
+  const complaints: string[] = [];
+  const requests: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("request", (request) => requests.push(request.url()));
+  return { page, complaints, requests };
+}
+
+/** Opens a file and waits until its script has set everything up. */
+export async function openReport(page: Page, path: string): Promise<void> {
+  await page.goto(`file://${path}`);
+  await page.waitForSelector("html[data-ready]", { timeout: 30_000 });
+}
