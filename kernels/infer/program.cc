@@ -23,7 +23,8 @@ void PlanCache(const ModelSpec& spec, const SessionOptions& o, Program* p) {
       const bool q8 = o.kv == KvType::kQ8_0;
       c.ring = RoundUp(live, kAttendBlock);
       c.hd = RoundUp(l.head_dim, q8 ? 32 : 16);
-      const size_t values = c.ring * c.hd * (q8 ? 1 : 2), scales = q8 ? c.ring * (c.hd / 32) * 2 : 0;
+      const size_t element = q8 ? 1 : o.kv == KvType::kF32 ? 4 : 2;
+      const size_t values = c.ring * c.hd * element, scales = q8 ? c.ring * (c.hd / 32) * 2 : 0;
       c.v_at = RoundUp(values, 64);
       c.k_scale_at = 2 * c.v_at;
       c.v_scale_at = c.k_scale_at + RoundUp(scales, 64);
@@ -167,7 +168,7 @@ Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& opti
         const LayerCache& c = program->caches[t.layer];
         const uint32_t seen = l->window > 0 ? std::min(l->window, options.max_context) : options.max_context;
         const TensorSpec kv{"", t.role, t.layer, l->head_dim, seen};
-        add(t.layer, l->window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", kv, options.kv == KvType::kF16 ? DType::kF16 : DType::kQ8_0,
+        add(t.layer, l->window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", kv, options.kv == KvType::kF16 ? DType::kF16 : options.kv == KvType::kF32 ? DType::kF32 : DType::kQ8_0,
             static_cast<double>(c.head_bytes) * l->kv_heads * seen / static_cast<double>(c.ring),
             4.0 * l->heads * l->head_dim * seen);
         add(t.layer, "attn_out+residual", t, (*types)[i], bytes, flops);

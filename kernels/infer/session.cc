@@ -233,7 +233,8 @@ void Session::Impl::Conv(size_t layer, int worker, int workers) {
 KvHead Session::Impl::Head(size_t layer, uint32_t sequence, uint32_t kv_head) const {
   const LayerCache& c = program.caches[layer];
   uint8_t* base = cache.base() + c.offset + sequence * c.seq_bytes + kv_head * c.head_bytes;
-  return {options.kv == KvType::kF16 ? KvFormat::kF16 : KvFormat::kQ8, c.ring, c.hd, base, base + c.v_at,
+  const KvFormat format = options.kv == KvType::kF16 ? KvFormat::kF16 : options.kv == KvType::kF32 ? KvFormat::kF32 : KvFormat::kQ8;
+  return {format, c.ring, c.hd, base, base + c.v_at,
           reinterpret_cast<uint16_t*>(base + c.k_scale_at), reinterpret_cast<uint16_t*>(base + c.v_scale_at)};
 }
 

@@ -16,7 +16,7 @@
 
 namespace edgefront {
 
-enum class KvType { kF16, kQ8_0 };
+enum class KvType { kF16, kQ8_0, kF32 };  // F32 is for checking the rest exactly
 
 struct SessionOptions {
   uint32_t max_context = 4096;  // tokens a sequence may hold; the cache is sized for it

@@ -17,23 +17,47 @@ constexpr Named kNames[] = {{Isa::kAuto, "auto"},       {Isa::kScalar, "scalar"}
                             {Isa::kDotprod, "dotprod"}, {Isa::kI8mm, "i8mm"}};
 
 #if defined(__x86_64__)
-// __builtin_cpu_supports knows no AVX-VNNI before GCC 11 / Clang 12-ish runtimes: ask cpuid leaf 7.1, EAX bit 4.
-bool HasAvxVnni() {
-  unsigned a = 7, b = 0, c = 1, d = 0;
-  asm volatile("cpuid" : "+a"(a), "+b"(b), "+c"(c), "+d"(d));
-  return (a >> 4 & 1) != 0;
-}
+// Asked of the CPU itself: compilers differ in the names __builtin_cpu_supports knows. A feature counts only if the OS saves
+// its registers (XCR0).
+struct Cpu {
+  bool avx2 = false, avxvnni = false, avx512 = false;
+
+  Cpu() {
+    const auto max_leaf = Leaf(0, 0).a;
+    const Registers one = Leaf(1, 0);
+    if (max_leaf < 7 || !Bit(one.c, 27)) return;  // OSXSAVE
+    unsigned low, high;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    const Registers seven = Leaf(7, 0);
+    avx2 = (low & 6) == 6 && Bit(one.c, 12) && Bit(one.c, 28) && Bit(one.c, 29) && Bit(seven.b, 5);  // FMA, AVX, F16C, AVX2
+    avxvnni = avx2 && seven.a >= 1 && Bit(Leaf(7, 1).a, 4);
+    avx512 = avx2 && (low & 0xE6) == 0xE6 && Bit(seven.b, 16) && Bit(seven.b, 17) && Bit(seven.b, 30) && Bit(seven.b, 31) &&
+             Bit(seven.c, 11);  // F, DQ, BW, VL, VNNI
+  }
+
+ private:
+  struct Registers {
+    unsigned a, b, c, d;
+  };
+  static Registers Leaf(unsigned leaf, unsigned sub) {
+    Registers r{leaf, 0, sub, 0};
+    asm volatile("cpuid" : "+a"(r.a), "=b"(r.b), "+c"(r.c), "=d"(r.d));
+    return r;
+  }
+  static bool Bit(unsigned word, int bit) { return (word >> bit & 1) != 0; }
+};
 #endif
 
 bool CanRun(Isa isa) {
+#if defined(__x86_64__)
+  static const Cpu cpu;
+#endif
   switch (isa) {
     case Isa::kScalar: return true;
 #if defined(__x86_64__)
-    case Isa::kAvx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-    case Isa::kAvxVnni: return CanRun(Isa::kAvx2) && HasAvxVnni();
-    case Isa::kAvx512:
-      return CanRun(Isa::kAvx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
+    case Isa::kAvx2: return cpu.avx2;
+    case Isa::kAvxVnni: return cpu.avxvnni;
+    case Isa::kAvx512: return cpu.avx512;
 #elif defined(__aarch64__)
     case Isa::kNeon: return true;
     case Isa::kDotprod: return (getauxval(AT_HWCAP) >> 20 & 1) != 0;   // HWCAP_ASIMDDP

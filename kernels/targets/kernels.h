@@ -22,15 +22,15 @@ struct Activations {
   const int16_t* sum16 = nullptr;    // [n][k/16]  sum of each half block's q
 };
 
-enum class KvFormat { kF16, kQ8 };
+enum class KvFormat { kF16, kQ8, kF32 };
 
 // One KV head of one layer's cache: a ring of `ring` slots (multiple of 64), position p in slot p % ring.
 // hd is the padded head size (multiple of 16; of 32 for Q8). Keys lie in panels of 16 slots, so that one lane is one key.
 struct KvHead {
   KvFormat format;
   size_t ring, hd;
-  void* k;            // f16 or int8 [ring/16][hd][16]
-  void* v;            // f16 or int8 [ring][hd]
+  void* k;            // f16, int8 or f32 [ring/16][hd][16]
+  void* v;            // f16, int8 or f32 [ring][hd]
   uint16_t* k_scale;  // Q8: f16 [ring/16][hd/32][16]
   uint16_t* v_scale;  // Q8: f16 [ring][hd/32]
 };

@@ -1,49 +1,46 @@
-// Runs every registered test, or those whose name contains the first argument; prints one line a failure and the tally.
-#include <chrono>
+// Runs the registered tests and prints `N passed, N failed`; the exit status is 1 if any failed.
 #include <cstdio>
 #include <cstring>
-#include <string>
-#include <utility>
 #include <vector>
 
-#include "tests/check.h"
+#include "tests/test.h"
 
 namespace edgefront::testing {
 namespace {
 
-std::vector<std::pair<const char*, TestFn>>& Tests() {
-  static std::vector<std::pair<const char*, TestFn>> tests;
-  return tests;
+struct Entry {
+  const char* name;
+  TestFn fn;
+};
+std::vector<Entry>& Entries() {
+  static std::vector<Entry> entries;
+  return entries;
 }
-int failures_in_test = 0;
+int failures = 0;  // of the running test
 
 }  // namespace
 
-bool Register(const char* name, TestFn fn) {
-  Tests().emplace_back(name, fn);
-  return true;
-}
+Registrar::Registrar(const char* name, TestFn fn) { Entries().push_back({name, fn}); }
 
 void Fail(const char* file, int line, const std::string& what) {
-  if (++failures_in_test <= 20) std::printf("  %s:%d: %s\n", file, line, what.c_str());
+  if (++failures <= 20) std::fprintf(stderr, "  %s:%d: %s\n", file, line, what.c_str());
+}
+
+int Main(int argc, char** argv) {
+  int passed = 0, failed = 0;
+  for (const Entry& e : Entries()) {
+    bool wanted = argc < 2;
+    for (int i = 1; i < argc; ++i) wanted = wanted || std::strstr(e.name, argv[i]);
+    if (!wanted) continue;
+    failures = 0;
+    e.fn();
+    if (failures) std::fprintf(stderr, "FAIL %s (%d)\n", e.name, failures);
+    (failures ? failed : passed) += 1;
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed || passed == 0;
 }
 
 }  // namespace edgefront::testing
 
-int main(int argc, char** argv) {
-  using namespace edgefront::testing;
-  int passed = 0, failed = 0;
-  for (const auto& [name, fn] : Tests()) {
-    if (argc > 1 && std::strstr(name, argv[1]) == nullptr) continue;
-    failures_in_test = 0;
-    const auto start = std::chrono::steady_clock::now();
-    fn();
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    if (failures_in_test > 0) std::printf("FAILED %s (%d)\n", name, failures_in_test);
-    if (failures_in_test == 0 && ms > 2000) std::printf("slow: %s took %.0f ms\n", name, ms);
-    std::fflush(stdout);
-    (failures_in_test > 0 ? failed : passed) += 1;
-  }
-  std::printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0 ? 1 : 0;
-}
+int main(int argc, char** argv) { return edgefront::testing::Main(argc, argv); }

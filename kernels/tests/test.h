@@ -41,3 +41,12 @@ void Fail(const char* file, int line, const std::string& what);
     const double a_ = (a), b_ = (b), t_ = (tolerance);                                                          \
     CHECK_MSG(std::fabs(a_ - b_) <= t_, #a " = " << a_ << ", " #b " = " << b_ << ", tolerance " << t_);          \
   } while (0)
+
+// Ends the test where going on makes no sense.
+#define REQUIRE(condition)                                                 \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
+      ::edgefront::testing::Fail(__FILE__, __LINE__, #condition);          \
+      return;                                                              \
+    }                                                                      \
+  } while (0)

@@ -21,6 +21,10 @@ inline void Scores(const AttendArgs& g, size_t slot, float* scores, float* scrat
     const uint16_t* k = static_cast<const uint16_t*>(g.kv.k) + slot * hd;
     return FloatMul<AsF16>(g.q, hd, rows, k, 16, kBlock / 16, hd * 16, hd, scores, kBlock, 16, false);
   }
+  if (g.kv.format == KvFormat::kF32) {
+    const float* k = static_cast<const float*>(g.kv.k) + slot * hd;
+    return FloatMul<AsF32>(g.q, hd, rows, k, 16, kBlock / 16, hd * 16, hd, scores, kBlock, 16, false);
+  }
   const int8_t* k = static_cast<const int8_t*>(g.kv.k) + slot * hd;
   const size_t blocks = hd / 32;
   for (size_t b = 0; b < blocks; ++b) {
@@ -40,6 +44,10 @@ inline void AddValues(const AttendArgs& g, size_t slot, size_t n, const float* p
   if (g.kv.format == KvFormat::kF16) {
     const uint16_t* v = static_cast<const uint16_t*>(g.kv.v) + slot * hd;
     return FloatMul<AsF16>(p, kBlock, rows, v, hd, hd / 16, 16, n, g.out, hd, 16, true);
+  }
+  if (g.kv.format == KvFormat::kF32) {
+    const float* v = static_cast<const float*>(g.kv.v) + slot * hd;
+    return FloatMul<AsF32>(p, kBlock, rows, v, hd, hd / 16, 16, n, g.out, hd, 16, true);
   }
   const int8_t* v = static_cast<const int8_t*>(g.kv.v) + slot * hd;
   const size_t blocks = hd / 32;

@@ -13,12 +13,14 @@ namespace {
 inline float KeyAt(const KvHead& kv, size_t slot, size_t i) {
   const size_t at = (slot / 16 * kv.hd + i) * 16 + slot % 16;
   if (kv.format == KvFormat::kF16) return F16ToF32(static_cast<const uint16_t*>(kv.k)[at]);
+  if (kv.format == KvFormat::kF32) return static_cast<const float*>(kv.k)[at];
   return static_cast<float>(static_cast<const int8_t*>(kv.k)[at]) *
          F16ToF32(kv.k_scale[(slot / 16 * (kv.hd / 32) + i / 32) * 16 + slot % 16]);
 }
 
 inline float ValueAt(const KvHead& kv, size_t slot, size_t i) {
   if (kv.format == KvFormat::kF16) return F16ToF32(static_cast<const uint16_t*>(kv.v)[slot * kv.hd + i]);
+  if (kv.format == KvFormat::kF32) return static_cast<const float*>(kv.v)[slot * kv.hd + i];
   return static_cast<float>(static_cast<const int8_t*>(kv.v)[slot * kv.hd + i]) * F16ToF32(kv.v_scale[slot * (kv.hd / 32) + i / 32]);
 }
 

@@ -39,6 +39,13 @@ inline void StoreKv(const KvHead& kv, size_t slot, const float* k, const float* 
     for (size_t i = 0; i < head_dim; ++i) vs[i] = FiniteF16(v[i]);
     return;
   }
+  if (kv.format == KvFormat::kF32) {
+    float* ks = static_cast<float*>(kv.k) + panel * kv.hd * 16 + lane;
+    float* vs = static_cast<float*>(kv.v) + slot * kv.hd;
+    for (size_t i = 0; i < head_dim; ++i) ks[16 * i] = k[i];
+    for (size_t i = 0; i < head_dim; ++i) vs[i] = v[i];
+    return;
+  }
   int8_t* ks = static_cast<int8_t*>(kv.k) + panel * kv.hd * 16 + lane;
   int8_t* vs = static_cast<int8_t*>(kv.v) + slot * kv.hd;
   for (size_t b = 0; b < kv.hd / 32; ++b) {

@@ -1,0 +1,280 @@
+// The whole engine: golden logits computed elsewhere, and invariants that hold whatever the weights: chunk size, prefill or
+// decode, batch, threads, instruction set and the cache's wrapping must not change what a model says.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "infer/seeded_weights.h"
+#include "infer/session.h"
+#include "tests/models.h"
+#include "tests/test.h"
+
+namespace edgefront::testing {
+namespace {
+
+std::vector<uint8_t> ReadGolden(const std::string& name) {
+  const std::string here = __FILE__;
+  for (const std::string& root : {std::string("test/golden/"), std::string("../test/golden/"), here.substr(0, here.rfind("kernels/")) + "test/golden/"}) {
+    std::ifstream in(root + name, std::ios::binary);
+    if (in) return {std::istreambuf_iterator<char>(in), {}};
+  }
+  return {};
+}
+
+std::vector<uint32_t> Tokens(size_t n, uint32_t vocab) {
+  std::vector<uint32_t> t(n);
+  for (size_t i = 0; i < n; ++i) t[i] = FixedToken(i, vocab);
+  return t;
+}
+
+// Logits of every position: the first `prefill` tokens in chunks, the rest decoded. Empty on failure.
+std::vector<float> AllLogits(const std::shared_ptr<const Model>& model, const SessionOptions& o, const std::vector<uint32_t>& tokens, size_t prefill) {
+  auto session = Session::Create(model, o);
+  if (!session.ok()) return {};
+  const size_t vocab = model->spec().vocab;
+  std::vector<float> out(tokens.size() * vocab);
+  if (!(*session)->Prefill({tokens.data(), prefill}, 0, out.data()).ok()) return {};
+  for (size_t i = prefill; i < tokens.size(); ++i) {
+    if (!(*session)->Decode(tokens[i]).ok()) return {};
+    std::copy_n((*session)->Logits().begin(), vocab, out.begin() + i * vocab);
+  }
+  return out;
+}
+
+// max |a - b| / max |b|
+double RelativeError(const std::vector<float>& a, const std::vector<float>& b) {
+  double worst = 0, largest = 0;
+  for (size_t i = 0; i < b.size(); ++i) {
+    const double e = std::fabs(static_cast<double>(a[i]) - b[i]);
+    worst = e <= worst ? worst : e;
+    largest = std::max(largest, std::fabs(static_cast<double>(b[i])));
+    if (e != e) return 1e30;
+  }
+  return worst / largest;
+}
+
+SessionOptions Options(uint32_t context, uint32_t chunk, Isa isa = Isa::kAuto, KvType kv = KvType::kF16, int threads = 2) {
+  SessionOptions o;
+  o.max_context = context;
+  o.chunk = chunk;
+  o.isa = isa;
+  o.kv = kv;
+  o.threads = threads;
+  o.pin = false;
+  return o;
+}
+
+struct Layout {
+  const char* name;
+  std::vector<LayerSpec> layers;
+};
+
+// Each operator alone and at its extremes, then all of them; dim 64 unless said.
+std::vector<Layout> Layouts(uint32_t ffn) {
+  return {
+      {"conv k=1", {ConvLayer(1, ffn)}},
+      {"conv k=2", {ConvLayer(2, ffn), ConvLayer(2, ffn)}},
+      {"conv k=3", {ConvLayer(3, ffn)}},
+      {"conv k=8", {ConvLayer(8, ffn), ConvLayer(8, ffn)}},
+      {"MHA", {AttentionLayer(4, 4, 32, ffn)}},
+      {"GQA", {AttentionLayer(6, 2, 32, ffn)}},
+      {"MQA, 12 heads", {AttentionLayer(12, 1, 32, ffn)}},
+      {"hd 256", {AttentionLayer(1, 1, 256, ffn)}},
+      {"no QK-norm", {AttentionLayer(4, 2, 32, ffn, 0, false)}},
+      {"window 1", {AttentionLayer(4, 2, 32, ffn, 1)}},
+      {"window 7", {AttentionLayer(4, 2, 32, ffn, 7), AttentionLayer(4, 2, 32, ffn, 7)}},
+      {"window 64", {AttentionLayer(4, 2, 32, ffn, 64)}},
+      {"hybrid", {ConvLayer(3, ffn), AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), ConvLayer(5, 2 * ffn), AttentionLayer(8, 2, 64, ffn, 33)}},
+  };
+}
+
+void ChunksAndDecodeAgree(DType matrices, DType embedding, uint32_t dim, uint32_t ffn, KvType kv, double tolerance) {
+  const uint32_t vocab = 96, count = 150;
+  const std::vector<uint32_t> tokens = Tokens(count, vocab);
+  for (const Layout& layout : Layouts(ffn)) {
+    const auto plan = MakePlan("edgefront", dim, vocab, layout.layers, {matrices, embedding, 3});
+    auto model = Model::FromBytes(plan, 2);
+    REQUIRE(model.ok());
+    const std::vector<float> want = AllLogits(*model, Options(count, count, Isa::kAuto, kv), tokens, count);
+    REQUIRE(!want.empty());
+    const struct {
+      uint32_t chunk;
+      size_t prefill;
+      int threads;
+    } ways[] = {{1, count, 1}, {7, count, 2}, {64, count, 3}, {149, count, 2}, {32, 100, 2}, {512, 149, 1}, {16, 1, 2}};
+    for (const auto& way : ways) {
+      const std::vector<float> got = AllLogits(*model, Options(count, way.chunk, Isa::kAuto, kv, way.threads), tokens, way.prefill);
+      REQUIRE(got.size() == want.size());
+      const double error = RelativeError(got, want);
+      CHECK_MSG(error <= tolerance, layout.name << ", " << DTypeName(matrices) << ", chunk " << way.chunk << ", prefill " << way.prefill << ": " << error);
+    }
+  }
+}
+
+}  // namespace
+
+TEST(GoldenLogits) {
+  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront"}) {
+    const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
+    REQUIRE(!plan.empty() && data.size() > 8);
+    auto model = Model::FromBytes(plan, 1);
+    REQUIRE(model.ok());
+    uint32_t rows, vocab;
+    std::memcpy(&rows, data.data(), 4);
+    std::memcpy(&vocab, data.data() + 4, 4);
+    REQUIRE(vocab == (*model)->spec().vocab && data.size() == 8 + 4 * size_t{rows} * (1 + vocab));
+    std::vector<uint32_t> at(rows);
+    std::vector<float> want(size_t{rows} * vocab);
+    std::memcpy(at.data(), data.data() + 8, 4 * rows);
+    std::memcpy(want.data(), data.data() + 8 + 4 * rows, 4 * want.size());
+    const std::vector<uint32_t> tokens = Tokens(at.back() + 1, vocab);
+    for (Isa isa : AvailableIsas()) {
+      for (const auto& [kv, tolerance] : {std::pair{KvType::kF32, 1e-5}, {KvType::kF16, 2e-3}, {KvType::kQ8_0, 3e-2}}) {
+        const std::vector<float> all = AllLogits(*model, Options(256, 64, isa, kv), tokens, 100);
+        REQUIRE(all.size() == tokens.size() * vocab);
+        std::vector<float> got;
+        for (uint32_t p : at) got.insert(got.end(), all.begin() + size_t{p} * vocab, all.begin() + size_t{p + 1} * vocab);
+        const double error = RelativeError(got, want);
+        CHECK_MSG(error <= tolerance, name << " on " << IsaName(isa) << ", cache " << static_cast<int>(kv) << ": relative error " << error);
+      }
+    }
+  }
+}
+
+// On one instruction set a token's arithmetic does not depend on its company, so these hold exactly.
+TEST(ChunkAndDecodeInvariantF32) { ChunksAndDecodeAgree(DType::kF32, DType::kF32, 60, 52, KvType::kF32, 0); }
+TEST(ChunkAndDecodeInvariantF16) { ChunksAndDecodeAgree(DType::kF16, DType::kF16, 64, 96, KvType::kF16, 0); }
+TEST(ChunkAndDecodeInvariantQ4) { ChunksAndDecodeAgree(DType::kQ4_0, DType::kQ8_0, 64, 96, KvType::kF16, 0); }
+TEST(ChunkAndDecodeInvariantQ8Cache) { ChunksAndDecodeAgree(DType::kQ8_0, DType::kF16, 64, 96, KvType::kQ8_0, 0); }
+
+// Quantised activations turn rounding differences into steps of 1/127 of a block's largest value, hence the tolerance.
+TEST(IsasAgreeOnMixedFile) {
+  const auto plan = MakePlan("edgefront", 256, 300, Layouts(512).back().layers, {DType::kQ4_0, DType::kQ6_K, 5});
+  auto model = Model::FromBytes(plan, 2);
+  REQUIRE(model.ok());
+  const std::vector<uint32_t> tokens = Tokens(90, 300);
+  const std::vector<float> want = AllLogits(*model, Options(90, 32, Isa::kScalar), tokens, 80);
+  REQUIRE(!want.empty());
+  for (Isa isa : AvailableIsas()) {
+    const double error = RelativeError(AllLogits(*model, Options(90, 32, isa), tokens, 80), want);
+    CHECK_MSG(error <= 3e-2, IsaName(isa) << ": relative error " << error);
+  }
+}
+
+// A window of w forgets exactly the token w positions back.
+TEST(WindowEdge) {
+  const uint32_t vocab = 64, w = 10;
+  const auto plan = MakePlan("edgefront", 64, vocab, {AttentionLayer(2, 1, 32, 64, w)}, {});
+  auto model = Model::FromBytes(plan, 1);
+  REQUIRE(model.ok());
+  std::vector<uint32_t> a = Tokens(30, vocab), b = a;
+  const size_t last = a.size() - 1;
+  const auto last_logits = [&](const std::vector<uint32_t>& t) {
+    const std::vector<float> all = AllLogits(*model, Options(40, 8), t, 25);
+    return std::vector<float>(all.end() - vocab, all.end());
+  };
+  b[last - w] = (b[last - w] + 1) % vocab;  // just outside
+  CHECK(last_logits(a) == last_logits(b));
+  b = a;
+  b[last - w + 1] = (b[last - w + 1] + 1) % vocab;  // the oldest inside
+  CHECK(last_logits(a) != last_logits(b));
+}
+
+// A ring far smaller than the context gives the same answers as one that never wraps.
+TEST(WindowCacheWraps) {
+  const uint32_t vocab = 64, count = 700;
+  const auto plan = MakePlan("edgefront", 64, vocab, {AttentionLayer(4, 2, 32, 64, 50), ConvLayer(4, 64), AttentionLayer(4, 1, 32, 64, 20)}, {});
+  auto model = Model::FromBytes(plan, 2);
+  REQUIRE(model.ok());
+  const std::vector<uint32_t> tokens = Tokens(count, vocab);
+  const auto small = (*model)->Plan(Options(count, 5)), large = (*model)->Plan(Options(count, count));
+  REQUIRE(small.ok() && large.ok());
+  CHECK(small->cache_bytes * 3 < large->cache_bytes);
+  CHECK(AllLogits(*model, Options(count, 5), tokens, 650) == AllLogits(*model, Options(count, count), tokens, count));
+}
+
+TEST(BatchedSequencesAreIndependent) {
+  const uint32_t vocab = 80;
+  const auto plan = MakePlan("edgefront", 64, vocab, Layouts(64).back().layers, {DType::kQ8_0, DType::kF16, 2});
+  auto model = Model::FromBytes(plan, 2);
+  REQUIRE(model.ok());
+  SessionOptions o = Options(64, 16);
+  o.batch = 3;
+  auto batched = Session::Create(*model, o);
+  REQUIRE(batched.ok());
+  const size_t lengths[] = {20, 5, 33};
+  std::vector<std::vector<uint32_t>> streams;
+  for (uint32_t s = 0; s < 3; ++s) {
+    std::vector<uint32_t> t(lengths[s] + 8);
+    for (size_t i = 0; i < t.size(); ++i) t[i] = FixedToken(1000 * s + i, vocab);
+    streams.push_back(t);
+    CHECK((*batched)->Prefill({t.data(), lengths[s]}, s).ok());
+  }
+  for (size_t step = 0; step < 8; ++step) {
+    const uint32_t now[] = {streams[0][lengths[0] + step], streams[1][lengths[1] + step], streams[2][lengths[2] + step]};
+    CHECK((*batched)->DecodeBatch(now).ok());
+  }
+  for (uint32_t s = 0; s < 3; ++s) {
+    const std::vector<float> alone = AllLogits(*model, Options(64, 16), streams[s], lengths[s]);
+    REQUIRE(alone.size() >= vocab);
+    CHECK_MSG(std::equal(alone.end() - vocab, alone.end(), (*batched)->Logits(s).begin()), "sequence " << s);
+    CHECK((*batched)->Position(s) == streams[s].size());
+  }
+}
+
+TEST(ResetForgets) {
+  const auto plan = MakePlan("edgefront", 64, 64, Layouts(64).back().layers, {});
+  auto model = Model::FromBytes(plan, 1);
+  REQUIRE(model.ok());
+  auto session = Session::Create(*model, Options(40, 16));
+  REQUIRE(session.ok());
+  const std::vector<uint32_t> tokens = Tokens(30, 64);
+  CHECK((*session)->Prefill(tokens).ok());
+  const std::vector<float> first((*session)->Logits().begin(), (*session)->Logits().end());
+  (*session)->Reset();
+  CHECK((*session)->Position() == 0);
+  CHECK((*session)->Prefill(tokens).ok());
+  CHECK(std::equal(first.begin(), first.end(), (*session)->Logits().begin()));
+  CHECK(!(*session)->Prefill(tokens).ok());  // 60 > 40
+  const uint32_t outside[] = {64};
+  CHECK(!(*session)->Prefill(outside).ok());
+  CHECK((*session)->Position() == 30);
+}
+
+TEST(MaterializedFileSaysTheSame) {
+  const auto plan = MakePlan("edgefront", 256, 70, Layouts(256).back().layers, {DType::kQ4_0, DType::kQ6_K, 9});
+  const std::string path = "/tmp/edgefront-materialize-" + std::to_string(reinterpret_cast<uintptr_t>(&plan) ^ SplitMix64(time(nullptr))) + ".gguf";
+  const auto written = Materialize(plan, path);
+  REQUIRE(written.ok());
+  auto seeded = Model::FromBytes(plan, 2), read = Model::FromFile(path, 2);
+  std::remove(path.c_str());
+  REQUIRE(seeded.ok() && read.ok());
+  CHECK((*seeded)->seeded() && !(*read)->seeded());
+  const std::vector<uint32_t> tokens = Tokens(20, 70);
+  const std::vector<float> a = AllLogits(*seeded, Options(20, 20), tokens, 20);
+  CHECK(!a.empty() && a == AllLogits(*read, Options(20, 20), tokens, 20));
+  CHECK(!Materialize(plan, "/nonexistent-directory/x.gguf").ok());
+}
+
+TEST(BadOptionsAreRefused) {
+  const auto plan = MakePlan("edgefront", 64, 64, Layouts(64).back().layers, {});
+  auto model = Model::FromBytes(plan, 1);
+  REQUIRE(model.ok());
+  SessionOptions o = Options(0, 16);
+  CHECK(!Session::Create(*model, o).ok());
+  o = Options(16, 0);
+  CHECK(!Session::Create(*model, o).ok());
+  o = Options(16, 16, Isa::kAuto, KvType::kF16, 1000);
+  CHECK(!Session::Create(*model, o).ok());
+  o = Options(16, 16);
+  o.batch = 0;
+  CHECK(!Session::Create(*model, o).ok());
+}
+
+}  // namespace edgefront::testing

@@ -1,0 +1,301 @@
+// Every kernel table this machine can run against the scalar one: all sizes from 0 past two tiles, misaligned inputs, tolerances
+// derived from the arithmetic, and the worst element named on failure.
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "infer/seeded_weights.h"
+#include "quant/blocks.h"
+#include "quant/half.h"
+#include "quant/panel.h"
+#include "targets/kernels.h"
+#include "tests/test.h"
+
+namespace edgefront::testing {
+namespace {
+
+constexpr float kEps = 0x1p-23f;
+
+std::vector<float> Uniform(size_t n, uint64_t seed) {
+  std::vector<float> x(n);
+  SeededTensor(seed, "x", WeightKind::kMatrix, 3).Fill(x.data(), 0, n);  // in [-1, 1)
+  return x;
+}
+
+std::vector<const Kernels*> FastTables() {
+  std::vector<const Kernels*> tables;
+  for (Isa isa : AvailableIsas()) {
+    if (isa != Isa::kScalar) tables.push_back(GetKernels(isa));
+  }
+  return tables;
+}
+
+// |got - want| <= tolerance[i]; reports the element that misses it by most.
+void ExpectClose(const char* what, Isa isa, const std::vector<float>& got, const std::vector<float>& want, const std::vector<float>& tolerance) {
+  size_t worst = 0;
+  double worst_ratio = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double ratio = std::fabs(static_cast<double>(got[i]) - want[i]) / tolerance[i];
+    if (!(ratio <= worst_ratio)) worst = i, worst_ratio = ratio;  // also catches NaN
+  }
+  CHECK_MSG(worst_ratio <= 1.0, what << " on " << IsaName(isa) << ": worst element " << worst << " is " << got[worst] << ", should be " << want[worst]
+                                     << ", tolerance " << tolerance[worst]);
+}
+
+// A panel of 16 rows of quantised uniform weights, 64-byte aligned inside `store`.
+const uint8_t* MakePanel(DType type, size_t k, size_t rows, std::vector<uint8_t>& store) {
+  const std::vector<float> w = Uniform(rows * k, 11 + k);
+  std::vector<uint8_t> packed(rows * RowBytes(type, k) + 1);
+  for (size_t r = 0; r < rows; ++r) QuantiseRow(type, w.data() + r * k, k, packed.data() + r * RowBytes(type, k));
+  store.assign(PanelBytes(type, k) + 64, 0xAA);
+  uint8_t* panel = store.data() + (64 - reinterpret_cast<uintptr_t>(store.data()) % 64) % 64;
+  PackPanel(type, k, packed.data(), RowBytes(type, k), rows, panel);
+  return panel;
+}
+
+struct QuantStore {
+  std::vector<int8_t> q;
+  std::vector<float> scale;
+  std::vector<int32_t> sum8;
+  std::vector<int16_t> sum16;
+};
+
+Activations Quantise(const Kernels& table, const std::vector<float>& x, size_t offset, size_t n, size_t k, QuantStore& s) {
+  s.q.resize(n * k + 3);
+  s.scale.resize(n * (k / 32) + 1);
+  s.sum8.resize(n * (k / 32) + 1);
+  s.sum16.resize(n * (k / 16) + 1);
+  int8_t* q = s.q.data() + 3;  // misaligned on purpose
+  for (size_t t = 0; t < n; ++t) {
+    table.quantise(x.data() + offset + t * k, k, q + t * k, s.scale.data() + t * (k / 32), s.sum8.data() + t * (k / 32), s.sum16.data() + t * (k / 16));
+  }
+  Activations a;
+  a.q = q;
+  a.scale = s.scale.data();
+  a.sum8 = s.sum8.data();
+  a.sum16 = s.sum16.data();
+  return a;
+}
+
+void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
+  constexpr size_t kTokens = 19;  // past twice the widest tile
+  for (size_t k : ks) {
+    std::vector<uint8_t> store;
+    const uint8_t* panel = MakePanel(type, k, k % 3 == 0 ? 13 : 16, store);
+    const std::vector<float> x = Uniform(kTokens * k + 1, 5);
+    QuantStore qs;
+    Activations a = IsQuantised(type) ? Quantise(ScalarKernels(), x, 1, kTokens, k, qs) : Activations{};
+    a.f32 = x.data() + 1;
+    a.stride = k;
+    std::vector<float> want(16 * kTokens), row(k), tolerance(16 * kTokens);
+    ScalarKernels().panel_mul(type, k, panel, a, 0, kTokens, want.data());
+    // Summing k products in F32 errs by at most about k eps sum|w a|; two products of scales add a few eps.
+    for (size_t r = 0; r < 16; ++r) {
+      UnpackColumns(type, k, panel, r, 0, k, row.data());
+      double magnitude = 0;
+      for (float w : row) magnitude += std::fabs(w);
+      for (size_t t = 0; t < kTokens; ++t) tolerance[16 * t + r] = static_cast<float>((static_cast<double>(k) + 4) * kEps * magnitude + 1e-30);
+    }
+    for (const Kernels* table : FastTables()) {
+      for (size_t n = 0; n <= kTokens; ++n) {
+        for (size_t t0 : {size_t{0}, kTokens - n}) {
+          std::vector<float> got(16 * n + 1, 777.0f);
+          table->panel_mul(type, k, panel, a, t0, n, got.data());
+          CHECK(got[16 * n] == 777.0f);
+          got.pop_back();
+          ExpectClose(DTypeName(type), table->isa, got, {want.begin() + 16 * t0, want.begin() + 16 * (t0 + n)},
+                      {tolerance.begin() + 16 * t0, tolerance.begin() + 16 * (t0 + n)});
+        }
+      }
+    }
+  }
+}
+
+// The same columns whatever the number of tokens together: prefill and decode agree to the last bit.
+void TilesAgreeExactly(DType type, size_t k) {
+  std::vector<uint8_t> store;
+  const uint8_t* panel = MakePanel(type, k, 16, store);
+  const std::vector<float> x = Uniform(19 * k, 5);
+  for (const Kernels* table : FastTables()) {
+    QuantStore qs;
+    Activations a = IsQuantised(type) ? Quantise(*table, x, 0, 19, k, qs) : Activations{};
+    a.f32 = x.data();
+    a.stride = k;
+    std::vector<float> together(16 * 19), alone(16);
+    table->panel_mul(type, k, panel, a, 0, 19, together.data());
+    for (size_t t = 0; t < 19; ++t) {
+      table->panel_mul(type, k, panel, a, t, 1, alone.data());
+      CHECK_MSG(std::memcmp(alone.data(), together.data() + 16 * t, 64) == 0, DTypeName(type) << " on " << IsaName(table->isa) << ", token " << t);
+    }
+  }
+}
+
+}  // namespace
+
+TEST(PanelMulF32) { PanelMulAgrees(DType::kF32, {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100}); }
+TEST(PanelMulF16) { PanelMulAgrees(DType::kF16, {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100}); }
+TEST(PanelMulBF16) { PanelMulAgrees(DType::kBF16, {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100}); }
+TEST(PanelMulQ4) { PanelMulAgrees(DType::kQ4_0, {32, 64, 96, 128, 160, 1024}); }
+TEST(PanelMulQ8) { PanelMulAgrees(DType::kQ8_0, {32, 64, 96, 128, 160, 1024}); }
+TEST(PanelMulQ6) { PanelMulAgrees(DType::kQ6_K, {256, 512, 768, 2048}); }
+TEST(TokensTogetherOrAloneAreBitEqual) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) TilesAgreeExactly(type, 77);
+  for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) TilesAgreeExactly(type, 512);
+}
+
+// Extreme weights and activations: the int16 sums of the AVX2 path must not saturate.
+TEST(PanelMulExtremes) {
+  for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
+    const size_t k = 256;
+    std::vector<uint8_t> rows(16 * RowBytes(type, k)), panel_store(PanelBytes(type, k) + 64);
+    for (size_t variant = 0; variant < 4; ++variant) {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const size_t in_block = i % BlockOf(type).bytes;
+        const bool is_d = type == DType::kQ6_K ? in_block >= 208 : in_block < 2;
+        const bool is_scale = type == DType::kQ6_K && in_block >= 192;
+        rows[i] = is_d ? (in_block % 2 ? 0x3C : 0x00) : is_scale ? (variant & 2 ? 0x80 : 0x7F) : (variant & 1 ? 0xFF : type == DType::kQ8_0 ? 0x80 : 0x00);
+      }
+      uint8_t* panel = panel_store.data() + (64 - reinterpret_cast<uintptr_t>(panel_store.data()) % 64) % 64;
+      PackPanel(type, k, rows.data(), RowBytes(type, k), 16, panel);
+      std::vector<float> x(2 * k);
+      for (size_t i = 0; i < x.size(); ++i) x[i] = i < k ? 1.0f : (variant & 2) ? -1.0f : (i % 2 ? 1.0f : -1.0f);
+      for (const Kernels* table : FastTables()) {
+        QuantStore qs;
+        const Activations a = Quantise(*table, x, 0, 2, k, qs);
+        std::vector<float> want(32), got(32), tolerance(32);
+        ScalarKernels().panel_mul(type, k, panel, a, 0, 2, want.data());
+        table->panel_mul(type, k, panel, a, 0, 2, got.data());
+        for (size_t i = 0; i < 32; ++i) tolerance[i] = std::fabs(want[i]) * 1e-5f + 1e-2f;
+        ExpectClose(DTypeName(type), table->isa, got, want, tolerance);
+      }
+    }
+  }
+}
+
+TEST(PanelsUnpackToTheirRows) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
+    const size_t k = 512;
+    std::vector<uint8_t> store;
+    const uint8_t* panel = MakePanel(type, k, 16, store);
+    const std::vector<float> w = Uniform(16 * k, 11 + k);
+    std::vector<uint8_t> row(RowBytes(type, k));
+    std::vector<float> want(k), got(k);
+    for (size_t r = 0; r < 16; ++r) {
+      QuantiseRow(type, w.data() + r * k, k, row.data());
+      DequantiseRow(type, row.data(), k, want.data());
+      UnpackColumns(type, k, panel, r, 0, k, got.data());
+      CHECK_MSG(got == want, DTypeName(type) << " row " << r);
+      // A quantised value is off by at most half a step (Q6_K: and its coarse scales; Q4_0: its clipped end).
+      const float step = type == DType::kF32 ? 0 : type == DType::kF16 ? 0x1p-11f : type == DType::kBF16 ? 0x1p-8f
+                         : type == DType::kQ4_0 ? 0.13f : type == DType::kQ8_0 ? 0.0045f : 0.04f;
+      for (size_t i = 0; i < k; ++i) CHECK_MSG(std::fabs(want[i] - w[r * k + i]) <= step, DTypeName(type) << " element " << i);
+    }
+  }
+}
+
+TEST(HalfConversionsRoundTrip) {
+  for (uint32_t h = 0; h < 65536; ++h) {
+    const float f = F16ToF32(static_cast<uint16_t>(h));
+    if (f == f) CHECK_MSG(F32ToF16(f) == h, "f16 " << h);
+    const float b = BF16ToF32(static_cast<uint16_t>(h));
+    if (b == b) CHECK_MSG(F32ToBF16(b) == h, "bf16 " << h);
+  }
+  CHECK(F32ToF16(65519.9f) == 0x7BFF && F32ToF16(65520.0f) == 0x7C00);
+  CHECK(F32ToF16(1.0f + 0x1p-11f) == 0x3C00 && F32ToF16(1.0f + 3 * 0x1p-11f) == 0x3C02);  // ties to even
+  CHECK(F32ToF16(0x1p-25f) == 0 && F32ToF16(0x1.8p-25f) == 1);
+}
+
+TEST(QuantiseAgrees) {
+  for (const Kernels* table : FastTables()) {
+    for (size_t k : {size_t{0}, size_t{32}, size_t{64}, size_t{96}, size_t{1024}}) {
+      std::vector<float> x = Uniform(k + 1, 3);
+      if (k >= 64) std::fill(x.begin() + 1, x.begin() + 33, 0.0f);  // a block of zeros
+      QuantStore a, b;
+      Quantise(ScalarKernels(), x, 1, 1, k, a);
+      Quantise(*table, x, 1, 1, k, b);
+      CHECK(a.q == b.q && a.scale == b.scale && a.sum8 == b.sum8 && a.sum16 == b.sum16);
+    }
+  }
+}
+
+TEST(ElementwiseAgrees) {
+  for (const Kernels* table : FastTables()) {
+    for (size_t n = 1; n <= 67; ++n) {
+      for (size_t offset : {0, 1, 3}) {
+        const std::vector<float> x = Uniform(n + offset, 3), w = Uniform(n + offset, 4);
+        std::vector<float> want(n), got(n), tolerance(n);
+        ScalarKernels().rmsnorm(x.data() + offset, w.data() + offset, n, 1e-5f, want.data());
+        table->rmsnorm(x.data() + offset, w.data() + offset, n, 1e-5f, got.data());
+        for (size_t i = 0; i < n; ++i) tolerance[i] = std::fabs(want[i]) * (static_cast<float>(n) / 16 + 8) * kEps + 1e-30f;
+        ExpectClose("rmsnorm", table->isa, got, want, tolerance);
+
+        std::vector<float> gate(n);
+        for (size_t i = 0; i < n; ++i) gate[i] = x[i + offset] * (i % 5 == 0 ? 120.0f : 8.0f);
+        ScalarKernels().swiglu(gate.data(), w.data() + offset, n, want.data());
+        table->swiglu(gate.data(), w.data() + offset, n, got.data());
+        for (size_t i = 0; i < n; ++i) tolerance[i] = std::fabs(want[i]) * 8 * kEps + 1e-34f;
+        ExpectClose("swiglu", table->isa, got, want, tolerance);
+      }
+    }
+  }
+}
+
+TEST(ConvAgrees) {
+  for (const Kernels* table : FastTables()) {
+    for (size_t k = 1; k <= 9; ++k) {
+      for (size_t d : {1, 15, 16, 17, 64, 65, 131}) {
+        for (size_t n : {1, 2, 3, 7, 8, 9, 20}) {
+          const std::vector<float> proj = Uniform(3 * d * n, k), taps = Uniform(k * d, 2), state = Uniform(k * d, 9);
+          std::vector<float> want = proj, got = proj, want_state = state, got_state = state;
+          ScalarKernels().conv({want.data(), taps.data(), want_state.data(), n, d, k, d > 16 ? size_t{16} : 0, d});
+          table->conv({got.data(), taps.data(), got_state.data(), n, d, k, d > 16 ? size_t{16} : 0, d});
+          std::vector<float> want_out, got_out;
+          for (size_t t = 0; t < n; ++t) {
+            want_out.insert(want_out.end(), want.begin() + (3 * t + 1) * d, want.begin() + (3 * t + 2) * d);
+            got_out.insert(got_out.end(), got.begin() + (3 * t + 1) * d, got.begin() + (3 * t + 2) * d);
+          }
+          ExpectClose("conv", table->isa, got_out, want_out, std::vector<float>(want_out.size(), static_cast<float>(k + 2) * static_cast<float>(k) * kEps));
+          CHECK_MSG(got_state == want_state, "conv state, k " << k << " d " << d << " n " << n << " on " << IsaName(table->isa));
+        }
+      }
+    }
+  }
+}
+
+TEST(AttendAgrees) {
+  for (const Kernels* table : FastTables()) {
+    for (KvFormat format : {KvFormat::kF16, KvFormat::kQ8, KvFormat::kF32}) {
+      for (size_t hd : {32, 64, 96, 256}) {
+        const size_t ring = 192, head_dim = hd - (hd == 96 ? 14 : 0), count = 300;  // wraps
+        std::vector<uint8_t> k(ring * hd * 4 + 64), v(ring * hd * 4 + 64);
+        std::vector<uint16_t> ks(ring * hd / 32), vs(ring * hd / 32);
+        const KvHead kv{format, ring, hd, k.data() + 4, v.data() + 4, ks.data(), vs.data()};
+        for (size_t p = 0; p < count; ++p) {
+          const std::vector<float> row = Uniform(2 * hd, 100 + p);
+          table->store_kv(kv, p % ring, row.data(), row.data() + hd, head_dim);
+        }
+        for (int rows = 1; rows <= kAttendRows; ++rows) {
+          std::vector<float> q = Uniform(rows * hd, rows);
+          for (int r = 0; r < rows; ++r) std::fill(q.begin() + r * hd + head_dim, q.begin() + (r + 1) * hd, 0.0f);
+          std::vector<uint32_t> first(rows), last(rows);
+          for (int r = 0; r < rows; ++r) {
+            last[r] = static_cast<uint32_t>(count) - 1 - 3 * (rows - 1 - r);
+            first[r] = last[r] - (rows % 2 ? 100 : 63) + 1;
+          }
+          std::vector<float> want(rows * hd), got(rows * hd), scratch(3 * kAttendRows * kAttendBlock), m(8), s(8), m2(8), s2(8);
+          AttendArgs g{kv, rows, q.data(), first.data(), last.data(), first[0] / 64 * 64, last[rows - 1] + 1, want.data(), m.data(), s.data(), scratch.data()};
+          ScalarKernels().attend(g);
+          g.out = got.data(), g.max = m2.data(), g.sum = s2.data();
+          table->attend(g);
+          for (int r = 0; r < rows; ++r) {
+            for (size_t i = 0; i < hd; ++i) want[r * hd + i] /= s[r], got[r * hd + i] /= s2[r];
+          }
+          // Scores err by hd eps |q||k|, and so do the weights relatively; values are below 1.
+          ExpectClose("attend", table->isa, got, want, std::vector<float>(want.size(), static_cast<float>(4 * hd + 100) * kEps));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace edgefront::testing

@@ -1,0 +1,198 @@
+"""Writes the golden files that kernels/tests/golden_test.cc reads: a plan (GGUF without data) and the F32 logits of every
+position, computed here in NumPy float64 from the same seeded weights. Nothing is shared with the C++ code: the GGUF writer,
+the seed formula and the model are written again from kernels/README.md.
+
+    python3 test/golden/make_infer_golden.py        # needs numpy; rewrites test/golden/*.plan and *.logits
+
+NumPy in double precision rather than PyTorch: its errors are far below those of F32, and it installs anywhere.
+"""
+import pathlib
+import struct
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).parent
+M64 = (1 << 64) - 1
+
+
+def splitmix64(z):
+    z = (np.asarray(z, np.uint64) + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def fnv1a64(s):
+    h = 0xCBF29CE484222325
+    for c in s.encode():
+        h = ((h ^ c) * 0x100000001B3) & M64
+    return h
+
+
+def weight(seed, name, shape, kind):
+    """shape is (rows, ne0); the value is rounded to float32 as the tensor would be."""
+    rows, ne0 = shape
+    base = int(splitmix64(seed)) ^ fnv1a64(name)
+    index = np.arange(rows * ne0, dtype=np.uint64) + np.uint64(base)
+    u = ((splitmix64(index) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)).astype(np.float32)
+    if kind == "norm":
+        w = np.float32(1) + np.float32(0.1) * u
+    else:
+        w = np.float32(np.sqrt(3.0 / ne0)) * u
+    return w.astype(np.float32).astype(np.float64).reshape(rows, ne0)
+
+
+# GGUF v3 writer -----------------------------------------------------------------------------------------------------
+U32, I32, F32, BOOL, STR, ARR, U64 = 4, 5, 6, 7, 8, 9, 10
+PACK = {U32: "<I", I32: "<i", F32: "<f", BOOL: "<B", U64: "<Q"}
+
+
+def gguf_string(s):
+    b = s.encode()
+    return struct.pack("<Q", len(b)) + b
+
+
+def gguf_value(kind, v):
+    return gguf_string(v) if kind == STR else struct.pack(PACK[kind], v)
+
+
+def gguf(kv, tensors):
+    out = struct.pack("<IIQQ", 0x46554747, 3, len(tensors), len(kv))
+    for key, kind, v in kv:
+        out += gguf_string(key)
+        if isinstance(v, list):
+            out += struct.pack("<IIQ", ARR, kind, len(v)) + b"".join(gguf_value(kind, x) for x in v)
+        else:
+            out += struct.pack("<I", kind) + gguf_value(kind, v)
+    offset = 0
+    for name, dims in tensors:
+        out += gguf_string(name) + struct.pack("<I", len(dims)) + b"".join(struct.pack("<Q", d) for d in dims)
+        out += struct.pack("<IQ", 0, offset)
+        offset += (4 * int(np.prod(dims)) + 31) // 32 * 32
+    return out
+
+
+# The model, in double ------------------------------------------------------------------------------------------------
+def rms(x, w, eps=1e-5):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * w
+
+
+def rope(x, base, interleaved):
+    """x [T, heads, hd]"""
+    t, _, hd = x.shape
+    angle = np.arange(t)[:, None] * base ** (-2.0 * np.arange(hd // 2) / hd)
+    c, s = np.cos(angle)[:, None, :], np.sin(angle)[:, None, :]
+    out = np.empty_like(x)
+    if interleaved:
+        a, b = x[..., 0::2], x[..., 1::2]
+        out[..., 0::2], out[..., 1::2] = a * c - b * s, a * s + b * c
+    else:
+        a, b = x[..., : hd // 2], x[..., hd // 2 :]
+        out[..., : hd // 2], out[..., hd // 2 :] = a * c - b * s, a * s + b * c
+    return out
+
+
+def build(arch, d, vocab, layers, seed, tokens):
+    """Returns the plan's bytes and the logits [T, vocab]."""
+    tensors, made = [], {}
+
+    def w(name, rows, ne0, kind="matrix"):
+        name += ".weight"
+        tensors.append((name, [ne0] if kind == "norm" else [ne0, rows]))
+        made[name] = weight(seed, name, (rows, ne0), kind)
+        return made[name][0] if kind == "norm" else made[name]
+
+    embedding = w("token_embd", vocab, d)
+    x = embedding[tokens]
+    t = len(tokens)
+    for n, l in enumerate(layers):
+        p = f"blk.{n}."
+        h = rms(x, w(p + "attn_norm", 1, d, "norm"))
+        if "k" in l:
+            k = l["k"]
+            gate_b, gate_c, value = np.split(h @ w(p + "shortconv.in_proj", 3 * d, d).T, 3, axis=1)
+            taps = w(p + "shortconv.conv", d, k)
+            y = np.vstack([np.zeros((k - 1, d)), gate_b * value])
+            z = sum(y[j : j + t] * taps[:, j] for j in range(k))
+            x = x + (gate_c * z) @ w(p + "shortconv.out_proj", d, d).T
+        else:
+            heads, kv, hd = l["heads"], l["kv"], l["hd"]
+            q = (h @ w(p + "attn_q", heads * hd, d).T).reshape(t, heads, hd)
+            key = (h @ w(p + "attn_k", kv * hd, d).T).reshape(t, kv, hd)
+            v = (h @ w(p + "attn_v", kv * hd, d).T).reshape(t, kv, hd)
+            if l["norm"]:
+                q = rms(q, w(p + "attn_q_norm", 1, hd, "norm"))
+                key = rms(key, w(p + "attn_k_norm", 1, hd, "norm"))
+            q, key = rope(q, l["base"], arch == "llama"), rope(key, l["base"], arch == "llama")
+            out = np.empty_like(q)
+            age = np.arange(t)[:, None] - np.arange(t)[None, :]
+            hidden = (age < 0) | ((age >= l["window"]) if l["window"] else False)
+            for j in range(heads):
+                g = j // (heads // kv)
+                s = q[:, j] @ key[:, g].T / np.sqrt(hd)
+                s[hidden] = -np.inf
+                e = np.exp(s - s.max(-1, keepdims=True))
+                out[:, j] = e / e.sum(-1, keepdims=True) @ v[:, g]
+            x = x + out.reshape(t, -1) @ w(p + "attn_output", d, heads * hd).T
+        f = rms(x, w(p + "ffn_norm", 1, d, "norm"))
+        gate = f @ w(p + "ffn_gate", l["ffn"], d).T
+        up = f @ w(p + "ffn_up", l["ffn"], d).T
+        x = x + (gate / (1 + np.exp(-gate)) * up) @ w(p + "ffn_down", d, l["ffn"]).T
+    final = rms(x, w("token_embd_norm" if arch == "lfm2" else "output_norm", 1, d, "norm"))
+
+    attention = [l for l in layers if "heads" in l]
+    a = arch + "."
+    kv = [
+        ("general.architecture", STR, arch), ("general.name", STR, "golden"), ("general.alignment", U32, 32),
+        ("edgefront.weights.seed", U64, seed), (a + "block_count", U32, len(layers)), (a + "embedding_length", U32, d),
+        (a + "context_length", U32, 4096), (a + "vocab_size", U32, vocab), (a + "attention.layer_norm_rms_epsilon", F32, 1e-5),
+    ]
+    if arch == "edgefront":
+        per = lambda key, default: [l.get(key, default) for l in layers]
+        kv += [
+            (a + "feed_forward_length", I32, per("ffn", 0)), (a + "attention.head_count", I32, per("heads", 0)),
+            (a + "attention.head_count_kv", I32, per("kv", 0)), (a + "attention.key_length", I32, per("hd", 0)),
+            (a + "attention.value_length", I32, per("hd", 0)), (a + "rope.dimension_count", I32, per("hd", 0)),
+            (a + "rope.freq_base", F32, per("base", 1.0)), (a + "attention.sliding_window", I32, per("window", 0)),
+            (a + "shortconv.l_cache", I32, per("k", 0)), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
+            (a + "layer.mixer", STR, ["conv" if "k" in l else "swa" if l["window"] else "gqa" for l in layers]),
+        ]
+    else:
+        l = attention[0]
+        kv += [
+            (a + "feed_forward_length", U32, l["ffn"]), (a + "attention.head_count", U32, l["heads"]),
+            (a + "attention.key_length", U32, l["hd"]), (a + "attention.value_length", U32, l["hd"]),
+            (a + "rope.dimension_count", U32, l["hd"]), (a + "rope.freq_base", F32, l["base"]),
+        ]
+        if arch == "lfm2":
+            kv += [(a + "attention.head_count_kv", I32, [x.get("kv", 0) for x in layers]),
+                   (a + "shortconv.l_cache", U32, next(x["k"] for x in layers if "k" in x))]
+        else:
+            kv += [(a + "attention.head_count_kv", U32, l["kv"])]
+    return gguf(kv, tensors), final @ embedding.T
+
+
+def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4):
+    return dict(heads=heads, kv=kv, hd=hd, ffn=ffn, window=window, norm=norm, base=base)
+
+
+CASES = {
+    "lfm2": ("lfm2", 48, 61, [dict(k=3, ffn=80), attn(6, 2, 8, 80, base=1e6), dict(k=3, ffn=80)]),
+    "llama": ("llama", 40, 57, [attn(4, 2, 16, 72, norm=False), attn(4, 2, 16, 72, norm=False)]),
+    "qwen3": ("qwen3", 40, 57, [attn(4, 1, 20, 72, base=1e6), attn(4, 1, 20, 72, base=1e6)]),
+    "edgefront": ("edgefront", 36, 53, [dict(k=5, ffn=50), attn(3, 3, 12, 70, window=9), dict(k=2, ffn=33),
+                                        attn(8, 2, 10, 64, base=5e5), attn(4, 1, 34, 41, window=64, norm=False), dict(k=8, ffn=97)]),
+}
+
+if __name__ == "__main__":
+    for name, (arch, d, vocab, layers) in CASES.items():
+        count = 150
+        tokens = (splitmix64(np.arange(count)) % np.uint64(vocab)).astype(int)
+        with np.errstate(over="ignore"):
+            plan, logits = build(arch, d, vocab, layers, 1234567, tokens)
+        (HERE / f"{name}.plan").write_bytes(plan)
+        # Every seventh position keeps the files small; the last is among them.
+        rows = list(range(count - 1, -1, -7))[::-1]
+        data = struct.pack("<II", len(rows), vocab) + np.array(rows, "<u4").tobytes() + logits[rows].astype("<f4").tobytes()
+        (HERE / f"{name}.logits").write_bytes(data)
+        print(name, len(plan), len(data), "max |logit|", float(np.abs(logits).max()))
