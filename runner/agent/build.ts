@@ -238,17 +238,24 @@ function uniqueSuffix(): string {
   return `${process.pid}-${randomBytes(4).toString("hex")}`;
 }
 
+/** Stops handing out work at the first failure, and rejects once nothing runs any more. */
 async function inParallel<T>(
   items: readonly T[],
   width: number,
   work: (item: T, index: number) => Promise<void>,
 ) {
   let next = 0;
+  let failed = false;
   const worker = async () => {
-    while (next < items.length) {
+    while (next < items.length && !failed) {
       const index = next++;
-      await work(items[index]!, index);
+      await work(items[index]!, index).catch((error) => {
+        failed = true;
+        throw error;
+      });
     }
   };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, worker));
+  const failure = ends.find((end) => end.status === "rejected");
+  if (failure) throw failure.reason;
 }
