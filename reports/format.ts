@@ -1,13 +1,15 @@
 // Numbers with units for people: ms, MB, tok/s; significant digits, never more than were measured sensibly.
 // Machine formats (csv, json) carry the plain numbers instead.
 
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
 /** Three significant digits, thousands separated, no exponent between 0.001 and 1e9. */
 export function formatNumber(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const magnitude = Math.abs(value);
   if (magnitude >= 1e9 || magnitude < 1e-3) return value.toExponential(digits - 1).replace("e+", "e");
-  if (magnitude >= 10 ** (digits - 1)) return Math.round(value).toLocaleString("en-US");
+  if (magnitude >= 10 ** (digits - 1)) return WHOLE.format(value);
   return value.toPrecision(digits);
 }
 

@@ -9,7 +9,7 @@ export interface FrontPoint {
 }
 
 /** -1 when a is better than b in this objective; a trial without the value comes last. */
-export function compareBy(objective: ReportObjective, a: ReportTrial, b: ReportTrial): number {
+function compareBy(objective: ReportObjective, a: ReportTrial, b: ReportTrial): number {
   const left = a.metrics[objective.name]?.value;
   const right = b.metrics[objective.name]?.value;
   if (left === undefined || right === undefined)

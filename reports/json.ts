@@ -3,7 +3,7 @@ import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
 import type { ReportData, ReportMetric, ReportObjective } from "./model.ts";
 
-export interface FrontPointJson {
+interface FrontPointJson {
   readonly id: string;
   /** F1, F2, ... as in the tables. */
   readonly label: string;
@@ -55,7 +55,7 @@ export function frontJson(data: ReportData): FrontJson {
   };
 }
 
-export const REPORT_JSON_VERSION = 1;
+const REPORT_JSON_VERSION = 1;
 
 /** The whole report: everything it was made from, and the front spelled out. */
 export const renderJson = (data: ReportData): string =>

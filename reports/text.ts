@@ -13,7 +13,7 @@ const HTML_ENTITIES: Readonly<Record<string, string>> = {
   '"': "&quot;",
   "'": "&#39;",
 };
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character]!);
 
 /** A piece of HTML that is already safe. Only `html` and `trusted` make one. */

@@ -7,7 +7,7 @@ export interface Trace {
 export interface PlotElement extends HTMLElement {
   on(event: string, listener: (event: PlotEvent) => void): void;
 }
-export interface PlotEvent {
+interface PlotEvent {
   readonly points?: readonly { readonly customdata?: unknown }[];
 }
 export interface Plotly {

@@ -146,7 +146,9 @@ function bars(
 
 const numbers = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
 
-/** Draws one device's panel; says so where nothing was measured on both axes. `highlight` dims every other trial. */
+const everyone = (): boolean => true;
+
+/** Draws one device's panel; says so where nothing was measured on both axes. Trials not `admitted` are dimmed. */
 export async function drawScatter(
   plotly: Plotly,
   element: HTMLElement,
@@ -154,7 +156,7 @@ export async function drawScatter(
   device: string,
   axes: readonly [string, string],
   theme: Theme,
-  admitted: (index: number) => boolean = () => true,
+  admitted: (index: number) => boolean = everyone,
 ): Promise<boolean> {
   const [x, y] = axes.map((id) => metricOn(view, id, device)) as [number, number];
   const [across, up] = [view.metrics[x], view.metrics[y]];
@@ -201,7 +203,7 @@ export async function drawScatter(
       }),
       hovertext: shown.map((i) => hover(view, i, hoverMetrics)),
       hovertemplate: "%{hovertext}<extra></extra>",
-      marker: { ...marker, opacity: shown.map((i) => (admitted(i) ? 1 : 0.15)) },
+      marker: { ...marker, opacity: admitted === everyone ? 1 : shown.map((i) => (admitted(i) ? 1 : 0.15)) },
       ...(withBars && {
         error_x: bars(across, shown, sx.divisor, theme.other),
         error_y: bars(up, shown, sy.divisor, theme.other),

@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
     await page.locator(".scatter >> nth=0 >> .trace >> nth=-2 >> path.point >> nth=2").hover({ force: true });
     await expect
       .poll(() => page.locator(".hoverlayer").first().textContent())
-      .toMatch(/F\d+ l1-.*Recall accuracy: 0\.\d+/s);
+      .toMatch(/l1-[0-9a-f]+c\d .*Recall accuracy: 0\.\d+/s);
     await page.close();
   });
 
@@ -139,17 +139,20 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
     const path = write("large", testReportData({ trials: 5000 }));
     expect(statSync(path).size).toBeLessThan(8e6);
     const { page, complaints } = await watchedPage(browser);
-    const times: number[] = [];
-    for (let run = 0; run < 3; run++) {
-      const start = performance.now();
-      await openReport(page, path);
-      await page.waitForSelector(".scatter[data-drawn]");
-      times.push(performance.now() - start);
-    }
+    const session = await page.context().newCDPSession(page);
+    await session.send("Performance.enable");
+    const start = performance.now();
+    await openReport(page, path);
+    await page.waitForSelector(".scatter[data-drawn]");
+    const wall = performance.now() - start;
+    const { metrics } = await session.send("Performance.getMetrics");
+    // Processor time of the page's thread: the same on a machine that does other things as well.
+    const seconds = metrics.find(({ name }) => name === "ThreadTime")!.value;
     console.log(
-      `5,000 trials: ${(statSync(path).size / 1e6).toFixed(1)} MB, opened in ${times.map((ms) => `${Math.round(ms)} ms`).join(", ")}`,
+      `5,000 trials: ${(statSync(path).size / 1e6).toFixed(1)} MB, opened in ${Math.round(wall)} ms, ${seconds.toFixed(2)} s of processor time`,
     );
-    expect(Math.min(...times)).toBeLessThan(3000);
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThan(3);
     expect(complaints).toEqual([]);
     await page.close();
   });
