@@ -14,6 +14,7 @@ struct Simd {
   using B = __m256i;  // 8 groups of 4 bytes
   static constexpr int kLanes = 8;
   static constexpr int kTokens = 4;  // columns of an int8 tile: 8 weight vectors + 4 accumulators + temporaries = 16 registers
+  static constexpr bool kPairs = false;  // no product takes two tokens at once
   static constexpr int kAccumulators = 8;
 
   static F Load(const float* p) { return _mm256_loadu_ps(p); }
@@ -29,9 +30,6 @@ struct Simd {
   }
   static F LoadI8(const int8_t* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-  }
-  static void StoreF16(uint16_t* p, F x) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
   }
   static F ToFloat(I x) { return _mm256_cvtepi32_ps(x); }
   static I SetI(int32_t x) { return _mm256_set1_epi32(x); }

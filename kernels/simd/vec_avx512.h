@@ -19,6 +19,7 @@ struct Simd {
   using B = __m512i;
   static constexpr int kLanes = 16;
   static constexpr int kTokens = 8;
+  static constexpr bool kPairs = false;  // no product takes two tokens at once
   static constexpr int kAccumulators = 16;
 
   static F Load(const float* p) { return _mm512_loadu_ps(p); }
@@ -34,9 +35,6 @@ struct Simd {
   }
   static F LoadI8(const int8_t* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-  }
-  static void StoreF16(uint16_t* p, F x) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
   }
   static F ToFloat(I x) { return _mm512_cvtepi32_ps(x); }
   static I SetI(int32_t x) { return _mm512_set1_epi32(x); }

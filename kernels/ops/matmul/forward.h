@@ -71,6 +71,18 @@ inline void FloatMul(const float* a, size_t as, size_t rows, const typename As::
   if (rows & 1) FloatRows<As, 1>(a + r * as, as, b, bs, groups, bg, n, out + r * os, os, og, accumulate);
 }
 
+// One block of 32 of N tokens (q: the first one's, k apart) in pairs, where the instruction set multiplies so. Rearranges w.
+template <class V, int N, class Put>
+inline void PairDots(typename V::B* w, const int8_t* q, size_t k, Put put) {
+  V::ArrangePairs(w);
+  for (int i = 0; i < N; i += 2) {
+    typename V::I dot0, dot1;
+    V::PairDot(w, q + i * k, q + (i + 1) * k, &dot0, &dot1);
+    put(i, dot0);
+    put(i + 1, dot1);
+  }
+}
+
 // Tiles of N tokens by S vectors of rows, starting at vector s0. Per block of 32: an exact integer dot product, then
 // acc += float(dot) * (row scale * token scale).
 struct Q4 {
@@ -92,9 +104,15 @@ struct Q4 {
           w[j + 4] = Simd::High4(x);
         }
         const Simd::F scale = Simd::LoadF16(scales + 16 * b + lane);
-        for (int i = 0; i < N; ++i) {
-          const Simd::I dot = Simd::DotU4(w, a.q + (t + i) * k + 32 * b, Simd::SetI(a.sum8[(t + i) * blocks + b]));
+        const auto add = [&](int i, Simd::I dot) {
           acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
+        };
+        if constexpr (Simd::kPairs && N % 2 == 0) {
+          PairDots<Simd, N>(w, a.q + t * k + 32 * b, k, [&](int i, Simd::I dot) {
+            add(i, Simd::AddI(dot, Simd::SetI(a.sum8[(t + i) * blocks + b])));
+          });
+        } else {
+          for (int i = 0; i < N; ++i) add(i, Simd::DotU4(w, a.q + (t + i) * k + 32 * b, Simd::SetI(a.sum8[(t + i) * blocks + b])));
         }
       }
     }
@@ -118,9 +136,13 @@ struct Q8 {
         Simd::B w[8];
         for (int v = 0; v < 8; ++v) w[v] = Simd::PrepareS8(Simd::LoadBytes(body + 64 * v + 4 * lane));
         const Simd::F scale = Simd::LoadF16(scales + 16 * b + lane);
-        for (int i = 0; i < N; ++i) {
-          const Simd::I dot = Simd::DotS8(w, a.q + (t + i) * k + 32 * b, a.sum8[(t + i) * blocks + b]);
+        const auto add = [&](int i, Simd::I dot) {
           acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
+        };
+        if constexpr (Simd::kPairs && N % 2 == 0) {
+          PairDots<Simd, N>(w, a.q + t * k + 32 * b, k, add);
+        } else {
+          for (int i = 0; i < N; ++i) add(i, Simd::DotS8(w, a.q + (t + i) * k + 32 * b, a.sum8[(t + i) * blocks + b]));
         }
       }
     }

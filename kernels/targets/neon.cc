@@ -1,0 +1,14 @@
+// build: aarch64: -march=armv8-a
+// NEON as every 64-bit Arm has it.
+#include "simd/vec_neon.h"
+//
+#include "targets/table.h"
+
+namespace edgefront {
+
+const Kernels& NeonKernels() {
+  static constexpr Kernels kTable = EDGEFRONT_KERNEL_TABLE(Isa::kNeon);
+  return kTable;
+}
+
+}  // namespace edgefront
