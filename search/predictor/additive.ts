@@ -1,0 +1,70 @@
+// The additive part of a cost: what each operator costs by its size, fitted by non-negative least squares on relative errors.
+// Coefficients have units of the metric per weight element (or per cached element), so that they can be read and doubted.
+
+import type { Layout } from "../../candidates/layout.ts";
+import { formatMixer } from "../../candidates/notation.ts";
+import { elements } from "../../candidates/ops/operator.ts";
+import { operatorOf } from "../../candidates/ops/registry.ts";
+
+/** Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; layers; cached elements. */
+export type Terms = ReadonlyMap<string, number>;
+
+export function termsOf(layout: Layout, context: number): Terms {
+  const terms = new Map<string, number>([["constant", 1]]);
+  const add = (name: string, amount: number): void => void terms.set(name, (terms.get(name) ?? 0) + amount);
+  add("layers", layout.layers.length);
+  add("output", layout.vocab * layout.width);
+  for (const { mixer, ffn } of layout.layers) {
+    const kind = mixer.op === "conv" ? formatMixer(mixer) : mixer.op;
+    const size = (spec: typeof mixer | typeof ffn): number =>
+      operatorOf(spec)
+        .tensors(spec, layout.width, "")
+        .reduce((sum, { shape }) => sum + elements(shape), 0);
+    add(`weights of ${kind}`, size(mixer));
+    add(`weights of ${ffn.op}`, size(ffn));
+    const { kv } = operatorOf(mixer).stateElements(mixer, layout.width, context);
+    if (kv > 0) add(`cache of ${kind}`, kv);
+  }
+  return terms;
+}
+
+/** Coefficient of every term, none negative. */
+export type Coefficients = ReadonlyMap<string, number>;
+
+export const additive = (coefficients: Coefficients, terms: Terms): number => {
+  let sum = 0;
+  for (const [name, amount] of terms) sum += (coefficients.get(name) ?? 0) * amount;
+  return sum;
+};
+
+const SWEEPS = 500;
+/** Keeps terms that always go together (layers and constant at one depth) from being arbitrary. */
+const RIDGE = 1e-4;
+
+/** Minimises the sum of ((predicted - value) / value)^2 by coordinate descent. Values must be positive. */
+export function fitAdditive(rows: readonly Terms[], values: readonly number[]): Coefficients {
+  const names = [...new Set(rows.flatMap((row) => [...row.keys()]))].sort();
+  // Columns of relative contributions, each scaled to mean square 1.
+  const columns = names.map((name) => rows.map((row, n) => (row.get(name) ?? 0) / values[n]!));
+  const scales = columns.map(
+    (column) => Math.sqrt(column.reduce((sum, x) => sum + x * x, 0) / rows.length) || 1,
+  );
+  const beta = names.map(() => 0);
+  const residual = values.map(() => 1);
+  for (let sweep = 0; sweep < SWEEPS; sweep++) {
+    let largest = 0;
+    for (const [k, column] of columns.entries()) {
+      const scale = scales[k]!;
+      let slope = 0;
+      for (let n = 0; n < rows.length; n++) slope += (column[n]! / scale) * residual[n]!;
+      const moved = Math.max(0, (beta[k]! * rows.length + slope) / (rows.length * (1 + RIDGE)));
+      const change = moved - beta[k]!;
+      if (change === 0) continue;
+      for (let n = 0; n < rows.length; n++) residual[n]! -= (change * column[n]!) / scale;
+      beta[k] = moved;
+      largest = Math.max(largest, Math.abs(change));
+    }
+    if (largest < 1e-9) break;
+  }
+  return new Map(names.map((name, k) => [name, beta[k]! / scales[k]!]));
+}
