@@ -1,0 +1,49 @@
+// When a front has settled: no more hypervolume for a while, and no point whose place on it is in doubt.
+
+export interface SettledOptions {
+  /** Finished trials without a gain before the search may stop. */
+  readonly patience: number;
+  /** A gain is a relative growth of the hypervolume above this. */
+  readonly minimumGain: number;
+  /** A point is in doubt while its probability of being on the front lies within (doubt, 1 - doubt). */
+  readonly doubt: number;
+}
+
+export const settledDefaults: SettledOptions = { patience: 50, minimumGain: 0.005, doubt: 0.1 };
+
+export interface Settled {
+  readonly settled: boolean;
+  readonly reason: string;
+}
+
+/** `hypervolumes`: after every finished trial, under one reference. `probabilities`: of the points now known. */
+export function frontSettled(
+  hypervolumes: readonly number[],
+  probabilities: readonly number[],
+  options: SettledOptions = settledDefaults,
+): Settled {
+  const { patience, minimumGain, doubt } = options;
+  if (hypervolumes.length <= patience) {
+    return {
+      settled: false,
+      reason: `only ${hypervolumes.length} trials; at least ${patience + 1} are asked for`,
+    };
+  }
+  const now = hypervolumes.at(-1)!;
+  const before = hypervolumes.at(-1 - patience)!;
+  if (now <= 0) return { settled: false, reason: "nothing feasible beyond the reference point yet" };
+  const gain = (now - before) / now;
+  if (gain > minimumGain) {
+    return {
+      settled: false,
+      reason: `the last ${patience} trials grew the hypervolume by ${(100 * gain).toFixed(2)}%`,
+    };
+  }
+  const doubtful = probabilities.filter((p) => p > doubt && p < 1 - doubt).length;
+  if (doubtful > 0)
+    return { settled: false, reason: `${doubtful} points may or may not be on the front; repeat them` };
+  return {
+    settled: true,
+    reason: `no gain above ${100 * minimumGain}% in ${patience} trials, and no point in doubt`,
+  };
+}
