@@ -35,6 +35,17 @@ export const budgetSpace = spaceOf({
   attention: { max: 2 },
 });
 
+/** The same kind, small enough to exhaust with any strategy. */
+export const tightSpace = spaceOf({
+  vocab: 512,
+  width: 64,
+  depth: [3, 4],
+  mixers: ["c3", "g"],
+  heads: ["4/2x16", "2/1x32"],
+  parameters: "200K",
+  attention: { max: 2 },
+});
+
 export const objectives: readonly Objective[] = [
   { name: "recall", direction: "max", unit: "" },
   { name: "bytes", direction: "min", unit: "B" },
