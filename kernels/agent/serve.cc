@@ -58,10 +58,11 @@ class Server {
       fds[n] = {fd, events, 0};
       return n++;
     };
-    const int in = watch(0, POLLIN);
+    const bool room = output_.size() < kMaxPendingOutput;
+    // While nobody reads our answers no requests are read either, but the end of the input is still seen.
+    const int in = watch(0, room ? POLLIN : 0);
     // With nothing to write, 1 is still watched: a reader that went away shows as POLLERR.
     const int out = watch(1, output_.empty() ? 0 : POLLOUT);
-    const bool room = output_.size() < kMaxPendingOutput;
     const int job_in = job_ ? watch(job_->stdin_fd(), POLLOUT) : -1;
     const int job_out = job_ && room ? watch(job_->stdout_fd(), POLLIN) : -1;
     const int job_err = job_ ? watch(job_->stderr_fd(), POLLIN) : -1;
@@ -77,7 +78,8 @@ class Server {
       return;
     }
     auto ready = [&](int index) { return index >= 0 && fds[index].revents != 0; };
-    if (ready(in)) ReadInput();
+    if (ready(in) && room) ReadInput();
+    if (ready(in) && !room) input_ended_ = true;
     if (job_) {
       std::vector<std::string> lines;
       if (ready(job_in)) job_->OnStdinWritable();

@@ -58,6 +58,8 @@ export class SshTransport implements Transport {
   readonly #channels = new Set<SshChannel>();
   #sftp: SFTPWrapper | undefined;
   #lost: TransportLostError | undefined;
+  /** From "ready" to "close"; outside it no "close" will come. */
+  #connected = false;
 
   constructor(private readonly options: SshOptions) {
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
@@ -119,6 +121,7 @@ export class SshTransport implements Transport {
       this.#client.once("close", refuse);
       this.#client.once("ready", () => {
         this.#client.off("close", refuse);
+        this.#connected = true;
         this.#client.setNoDelay(true);
         this.#client.once("close", () => this.#lose(last));
         resolve();
@@ -140,6 +143,7 @@ export class SshTransport implements Transport {
   }
 
   #lose(cause: Error | undefined): void {
+    this.#connected = false;
     if (this.#lost) return;
     this.#lost = new TransportLostError(
       `the connection to ${this.#address} was lost${cause ? `: ${cause.message}` : ""}`,
@@ -298,7 +302,7 @@ export class SshTransport implements Transport {
 
   async close(): Promise<void> {
     await Promise.all([...this.#channels].map((channel) => channel.close()));
-    if (this.#lost) return;
+    if (!this.#connected) return;
     const closed = new Promise<void>((resolve) => this.#client.once("close", () => resolve()));
     this.#client.end();
     const timer = setTimeout(() => this.#client.destroy(), 2000);

@@ -18,6 +18,8 @@ export interface TestSshd {
   /** A key the server does not know. */
   readonly strangerFile: string;
   readonly hostKey: string;
+  /** Where its sessions start. */
+  readonly home: string;
   /** A folder that the login and the tests may both write. */
   readonly shared: string;
   /** Kills the listening process; sessions live on. */
@@ -144,6 +146,7 @@ export async function startSshd(): Promise<TestSshd> {
     get hostKey() {
       return hostKey;
     },
+    home: isRoot ? join(folder, "home") : userInfo().homedir,
     shared,
     killListener,
     killSessions,

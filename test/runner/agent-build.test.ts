@@ -1,0 +1,143 @@
+// Building: flags, caching, errors, reproducibility, two builds at once; on a tiny kernels folder of its own.
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { buildAgent, buildFlags } from "../../runner/agent/build.ts";
+import { CompileError, CompilerMissingError } from "../../runner/agent/errors.ts";
+import { hostTarget, type Toolchain, translateFlags } from "../../runner/agent/toolchain.ts";
+
+const target = hostTarget()!;
+const arch = target === "x86_64-linux" ? "x86_64" : "aarch64";
+const other = arch === "x86_64" ? "aarch64" : "x86_64";
+
+let folder: string;
+let kernels: string;
+const write = (name: string, text: string) => {
+  mkdirSync(dirname(join(kernels, name)), { recursive: true });
+  writeFileSync(join(kernels, name), text);
+};
+const run = (path: string) =>
+  new Promise<string>((resolve, reject) =>
+    execFile(path, (error, stdout) => (error && error.code === undefined ? reject(error) : resolve(stdout))),
+  );
+const saved = { cache: process.env.XDG_CACHE_HOME, path: process.env.PATH, cxx: process.env.CXX };
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "edgefront-build-"));
+  kernels = join(folder, "kernels");
+  process.env.XDG_CACHE_HOME = join(folder, "cache");
+  write(
+    "agent/main.cc",
+    '#include <cstdio>\n#include "lib/answer.h"\nint main() { std::printf("%d %s", Answer(), __FILE__); }\n',
+  );
+  write("lib/answer.h", "#pragma once\n#define BASE 40\nint Answer();\n");
+  write(
+    "lib/answer.cc",
+    `// build: ${arch}: -mtune=generic\n#include "lib/answer.h"\nint Answer() { return BASE + 2; }\n`,
+  );
+  write("lib/other.cc", `// build: ${other}: -mfoo\n#error "for another architecture"\n`);
+  write("tests/main.cc", '#include <cstdio>\nint main() { std::puts("1 passed, 0 failed"); }\n');
+});
+afterEach(() => {
+  for (const [key, value] of [
+    ["XDG_CACHE_HOME", saved.cache],
+    ["PATH", saved.path],
+    ["CXX", saved.cxx],
+  ] as const) {
+    if (value === undefined) delete process.env[key];
+    else process.env[key] = value;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+const build = (kind: "agent" | "tests" = "agent") => buildAgent({ target, kind, kernels });
+
+describe("buildAgent", () => {
+  it("compiles, links and runs; a second build is cached; an edited header is seen", async () => {
+    const files: string[] = [];
+    const first = await buildAgent({ target, kind: "agent", kernels, onProgress: (p) => files.push(p.file) });
+    expect(first.cached).toBe(false);
+    expect(files.sort()).toEqual(["agent/main.cc", "lib/answer.cc"]);
+    expect(await run(first.path)).toBe("42 kernels/agent/main.cc");
+    const second = await build();
+    expect(second).toEqual({ ...first, cached: true });
+    write("lib/answer.h", "#pragma once\n#define BASE 50\nint Answer();\n");
+    const third = await build();
+    expect(third.cached).toBe(false);
+    expect(await run(third.path)).toMatch(/^52 /);
+  });
+
+  it("links the tests without the agent's main", async () => {
+    expect(await run((await build("tests")).path)).toBe("1 passed, 0 failed\n");
+  });
+
+  it("gives the same bytes wherever the sources lie", async () => {
+    const first = await build();
+    cpSync(kernels, join(folder, "elsewhere", "kernels"), { recursive: true });
+    kernels = join(folder, "elsewhere", "kernels");
+    process.env.XDG_CACHE_HOME = join(folder, "cache2");
+    const second = await build();
+    expect(second.cached).toBe(false);
+    expect(second.sha256).toBe(first.sha256);
+  });
+
+  it("bears several builds at once", async () => {
+    const built = await Promise.all([build(), build(), build()]);
+    expect(new Set(built.map((b) => b.sha256)).size).toBe(1);
+    expect(await run(built[0]!.path)).toMatch(/^42 /);
+    const left = readdirSync(join(folder, "cache", "edgefront", "build", "objects"));
+    expect(left.every((name) => /^[0-9a-f]{64}\.o$/.test(name))).toBe(true);
+  });
+
+  it("says what does not compile or link, and leaves nothing half-made", async () => {
+    write("lib/answer.cc", "int Answer() { return undeclared; }\n");
+    await expect(build()).rejects.toThrow(CompileError);
+    await expect(build()).rejects.toThrow(/lib\/answer\.cc does not compile[\s\S]*undeclared/);
+    write("lib/answer.cc", "\n");
+    await expect(build()).rejects.toThrow(/linking failed[\s\S]*Answer/);
+    write("lib/answer.cc", "int Answer() { return 1; }\n");
+    expect(await run((await build()).path)).toMatch(/^1 /);
+  });
+
+  it("names the next step when there is no compiler", async () => {
+    process.env.PATH = folder;
+    delete process.env.CXX;
+    const error = await build().catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(CompilerMissingError);
+    expect(error).toMatchObject({
+      code: "compiler-missing",
+      message: expect.stringContaining("apt-get install g++"),
+    });
+  });
+
+  it("stops when asked", async () => {
+    const signal = AbortSignal.abort();
+    await expect(buildAgent({ target, kind: "agent", kernels, signal })).rejects.toMatchObject({
+      name: "AbortError",
+    });
+  });
+});
+
+describe("build lines", () => {
+  it("choose files and flags by architecture", () => {
+    const source = "// build: x86_64: -mavx2 -mfma\n// build: aarch64: -march=armv8.2-a+dotprod\nint x;\n";
+    expect(buildFlags(source, "x86_64", "a.cc")).toEqual(["-mavx2", "-mfma"]);
+    expect(buildFlags(source, "aarch64", "a.cc")).toEqual(["-march=armv8.2-a+dotprod"]);
+    expect(buildFlags("int x;\n", "x86_64", "a.cc")).toEqual([]);
+    expect(buildFlags("// build: aarch64:\n", "x86_64", "a.cc")).toBeUndefined();
+    expect(buildFlags("// build: aarch64:\n", "aarch64", "a.cc")).toEqual([]);
+  });
+  it("may not smuggle other options to the compiler", () => {
+    for (const flag of ["-o/etc/passwd", "@file", "-Wl,-x", "-include", "x.cc", "-fplugin=a/b.so"]) {
+      expect(() => buildFlags(`// build: x86_64: ${flag}\n`, "x86_64", "a.cc"), flag).toThrow(CompileError);
+    }
+  });
+  it("are put in zig's words for zig", () => {
+    const zig = { flavour: "zig" } as Toolchain;
+    expect(translateFlags(zig, ["-march=armv8.2-a+dotprod+fp16", "-mavx2"])).toEqual([
+      "-mcpu=generic+v8_2a+dotprod+fullfp16",
+      "-mavx2",
+    ]);
+  });
+});

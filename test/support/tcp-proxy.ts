@@ -1,0 +1,66 @@
+// A TCP proxy on loopback that can go silent or cut its connections, at once or after so many bytes: the network's faults, made to order.
+import { connect, createServer, type Socket } from "node:net";
+
+export interface TcpProxy {
+  readonly port: number;
+  /** Bytes passed from the client so far. */
+  readonly sent: number;
+  /** From here on nothing passes in either direction, and nobody is told: a cable pulled. */
+  freeze(): void;
+  /** Cuts every connection with a reset. */
+  reset(): void;
+  /** Does one of these when the client has sent so many bytes. */
+  after(bytes: number, what: "freeze" | "reset"): void;
+  close(): Promise<void>;
+}
+
+export async function startProxy(targetPort: number): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  let frozen = false;
+  let sent = 0;
+  let trigger: { bytes: number; what: "freeze" | "reset" } | undefined;
+  const reset = () => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  const server = createServer((client) => {
+    const upstream = connect(targetPort, "127.0.0.1");
+    const pass = (from: Socket, to: Socket, counts: boolean) => {
+      sockets.add(from);
+      from.on("error", () => {});
+      from.on("data", (chunk: Buffer) => {
+        if (counts) sent += chunk.length;
+        if (trigger && sent >= trigger.bytes) {
+          if (trigger.what === "freeze") frozen = true;
+          else reset();
+          trigger = undefined;
+        }
+        if (!frozen) to.write(chunk);
+      });
+      from.on("close", () => {
+        sockets.delete(from);
+        if (!frozen) to.end();
+      });
+    };
+    pass(client, upstream, true);
+    pass(upstream, client, false);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    get sent() {
+      return sent;
+    },
+    freeze: () => {
+      frozen = true;
+    },
+    reset,
+    after: (bytes, what) => {
+      sent = 0;
+      trigger = { bytes, what };
+    },
+    close: () => {
+      reset();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
