@@ -23,10 +23,10 @@ int GetQ6(const uint8_t* b, int e) {
 }
 
 void PackQ6Row(size_t k, const uint8_t* row, size_t r, uint8_t* panel) {
-  uint8_t* body = panel + PanelScaleBytes(DType::kQ6_K, k);
-  for (size_t s = 0; s < k / 256; ++s, body += 3328) {
+  for (size_t s = 0; s < k / 256; ++s) {
     const uint8_t* b = row + 210 * s;
-    std::memcpy(panel + 2 * (s * R + r), b + 208, 2);
+    uint8_t* body = panel + s * kQ6SuperBytes + 64;
+    std::memcpy(body - 64 + 2 * r, b + 208, 2);
     for (int block = 0; block < 8; ++block) {
       std::memcpy(body + 32 * block + 2 * r, b + 192 + 2 * block, 2);
       uint8_t* low = body + 256 + 384 * block;
@@ -45,11 +45,10 @@ void PackQ6Row(size_t k, const uint8_t* row, size_t r, uint8_t* panel) {
 }  // namespace
 
 void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size_t n, uint8_t* panel) {
-  if (n < R || type == DType::kQ6_K) std::memset(panel, 0, PanelBytes(type, k));
   const size_t blocks = k / 32;
+  if (n < R || type == DType::kQ6_K || blocks % 2 != 0) std::memset(panel, 0, PanelBytes(type, k));
   for (size_t r = 0; r < n; ++r) {
     const uint8_t* row = rows + r * row_bytes;
-    uint8_t* body = panel + PanelScaleBytes(type, k);
     switch (type) {
       case DType::kF32:
         for (size_t i = 0; i < k; ++i) std::memcpy(panel + 4 * (i * R + r), row + 4 * i, 4);
@@ -58,15 +57,15 @@ void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size
         for (size_t i = 0; i < k; ++i) std::memcpy(panel + 2 * (i * R + r), row + 2 * i, 2);
         break;
       case DType::kQ4_0:
-        for (size_t b = 0; b < blocks; ++b, row += 18, body += 256) {
-          std::memcpy(panel + 2 * (b * R + r), row, 2);
-          for (int j = 0; j < 4; ++j) std::memcpy(body + 64 * j + 4 * r, row + 2 + 4 * j, 4);
+        for (size_t b = 0; b < blocks; ++b, row += 18) {
+          std::memcpy(panel + PairScaleAt(kQ4PairBytes, b) + 2 * r, row, 2);
+          for (int j = 0; j < 4; ++j) std::memcpy(panel + PairQuantsAt(kQ4PairBytes, b) + 64 * j + 4 * r, row + 2 + 4 * j, 4);
         }
         break;
       case DType::kQ8_0:
-        for (size_t b = 0; b < blocks; ++b, row += 34, body += 512) {
-          std::memcpy(panel + 2 * (b * R + r), row, 2);
-          for (int v = 0; v < 8; ++v) std::memcpy(body + 64 * v + 4 * r, row + 2 + 4 * v, 4);
+        for (size_t b = 0; b < blocks; ++b, row += 34) {
+          std::memcpy(panel + PairScaleAt(kQ8PairBytes, b) + 2 * r, row, 2);
+          for (int v = 0; v < 8; ++v) std::memcpy(panel + PairQuantsAt(kQ8PairBytes, b) + 64 * v + 4 * r, row + 2 + 4 * v, 4);
         }
         break;
       case DType::kQ6_K: PackQ6Row(k, row, r, panel); break;
@@ -75,7 +74,6 @@ void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size
 }
 
 void UnpackColumns(DType type, size_t k, const uint8_t* panel, size_t r, size_t first, size_t n, float* out) {
-  const uint8_t* body = panel + PanelScaleBytes(type, k);
   for (size_t i = first; i < first + n; ++i, ++out) {
     const size_t b = i / 32, v = i % 32 / 4, c = i % 4;
     switch (type) {
@@ -88,21 +86,22 @@ void UnpackColumns(DType type, size_t k, const uint8_t* panel, size_t r, size_t 
         break;
       }
       case DType::kQ4_0: {
-        const int q = body[256 * b + 64 * (v % 4) + 4 * r + c] >> (v < 4 ? 0 : 4) & 15;
-        *out = ScaleAt(panel, b * R + r) * static_cast<float>(q - 8);
+        const int q = panel[PairQuantsAt(kQ4PairBytes, b) + 64 * (v % 4) + 4 * r + c] >> (v < 4 ? 0 : 4) & 15;
+        *out = ScaleAt(panel + PairScaleAt(kQ4PairBytes, b), r) * static_cast<float>(q - 8);
         break;
       }
       case DType::kQ8_0:
-        *out = ScaleAt(panel, b * R + r) * static_cast<float>(static_cast<int8_t>(body[512 * b + 64 * v + 4 * r + c]));
+        *out = ScaleAt(panel + PairScaleAt(kQ8PairBytes, b), r) *
+               static_cast<float>(static_cast<int8_t>(panel[PairQuantsAt(kQ8PairBytes, b) + 64 * v + 4 * r + c]));
         break;
       case DType::kQ6_K: {
-        const uint8_t* super = body + 3328 * (i / 256);
+        const uint8_t* super = panel + kQ6SuperBytes * (i / 256) + 64;
         const size_t block = i % 256 / 32;
         const uint8_t* low = super + 256 + 384 * block;
         const int q = (low[64 * (v % 4) + 4 * r + c] >> (v < 4 ? 0 : 4) & 15) |
                       (low[256 + 64 * (v / 4) + 4 * r + c] >> (2 * (v % 4)) & 3) << 4;
         const int scale = static_cast<int8_t>(super[32 * block + 2 * r + v / 4]);
-        *out = ScaleAt(panel, i / 256 * R + r) * static_cast<float>(scale) * static_cast<float>(q - 32);
+        *out = ScaleAt(super - 64, r) * static_cast<float>(scale) * static_cast<float>(q - 32);
         break;
       }
     }

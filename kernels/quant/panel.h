@@ -3,12 +3,15 @@
 //
 // With R = 16 rows, K columns, and "group v" = columns 4v .. 4v+3 of a block of 32:
 //   F32, F16, BF16   [K][R]
-//   Q4_0             f16 scale [K/32][R], padded to 64 bytes; then per block 4 vectors of 64 bytes: byte 4r+c of vector j
-//                    = row r, group j, column c in the low nibble, group j+4 in the high one   (18 bytes a block and row)
-//   Q8_0             f16 scale [K/32][R], padded; then per block 8 vectors, byte 4r+c of vector v = row r, group v, column c
-//   Q6_K             f16 d [K/256][R], padded; then per superblock: int8 scale [8][R][2] (32-block, row, its two halves);
+//   Q4_0             by pairs of blocks, 576 bytes: f16 scale [2][R], then for each block 4 vectors of 64 bytes: byte 4r+c of
+//                    vector j = row r, group j, column c in the low nibble, group j+4 in the high one
+//   Q8_0             by pairs of blocks, 1088 bytes: f16 scale [2][R], then for each block 8 vectors: byte 4r+c of vector v =
+//                    row r, group v, column c
+//   Q6_K             by superblocks, 3392 bytes: f16 d [R], 32 unused bytes; int8 scale [8][R][2] (32-block, row, its halves);
 //                    then per 32-block 4 vectors of low nibbles as in Q4_0, and 2 vectors of high bit pairs:
 //                    group v in vector v/4, bits 2(v%4)
+// Scales lie beside their quants so that a panel, and a whole matrix, is one sequential stream on 64-byte lines (scales at a
+// panel's head, tried first, cost 40% of the decode rate). An odd last block leaves half a pair unused.
 // Panels start on 64 bytes. Rows beyond the matrix are zero.
 #ifndef EDGEFRONT_QUANT_PANEL_H_
 #define EDGEFRONT_QUANT_PANEL_H_
@@ -25,18 +28,19 @@ inline constexpr size_t kPanelRows = 16;
 inline constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 inline constexpr size_t PanelCount(size_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 
-// Bytes of the scales at the head of a panel; quants start there. 0 for float types.
-inline constexpr size_t PanelScaleBytes(DType type, size_t k) {
-  return IsQuantised(type) ? RoundUp(k / BlockOf(type).elements * 2 * kPanelRows, 64) : 0;
-}
+inline constexpr size_t kQ4PairBytes = 64 + 2 * 256, kQ8PairBytes = 64 + 2 * 512, kQ6SuperBytes = 64 + 3328;
+
+// Where block b's scales (f16 [R]) and quants are in a Q4_0 or Q8_0 panel.
+inline constexpr size_t PairScaleAt(size_t pair_bytes, size_t b) { return b / 2 * pair_bytes + b % 2 * 32; }
+inline constexpr size_t PairQuantsAt(size_t pair_bytes, size_t b) { return b / 2 * pair_bytes + 64 + b % 2 * ((pair_bytes - 64) / 2); }
 
 inline constexpr size_t PanelBytes(DType type, size_t k) {
   switch (type) {
     case DType::kF32: return RoundUp(4 * kPanelRows * k, 64);
     case DType::kF16: case DType::kBF16: return RoundUp(2 * kPanelRows * k, 64);
-    case DType::kQ4_0: return PanelScaleBytes(type, k) + k / 32 * 256;
-    case DType::kQ8_0: return PanelScaleBytes(type, k) + k / 32 * 512;
-    case DType::kQ6_K: return PanelScaleBytes(type, k) + k / 256 * 3328;
+    case DType::kQ4_0: return (k / 32 + 1) / 2 * kQ4PairBytes;
+    case DType::kQ8_0: return (k / 32 + 1) / 2 * kQ8PairBytes;
+    case DType::kQ6_K: return k / 256 * kQ6SuperBytes;
   }
   return 0;
 }

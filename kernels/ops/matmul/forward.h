@@ -83,18 +83,27 @@ inline void PairDots(typename V::B* w, const int8_t* q, size_t k, Put put) {
   }
 }
 
+// Decode streams weights from memory: ask for what comes some kilobytes later, also across the panel's end, where the next one
+// starts. (Past the last panel it is a harmless hint.)
+constexpr size_t kPrefetchAhead = 4096;
+template <size_t bytes>
+inline void Prefetch(const uint8_t* at) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + kPrefetchAhead + i, 0, 3);
+}
+
 // Tiles of N tokens by S vectors of rows, starting at vector s0. Per block of 32: an exact integer dot product, then
 // acc += float(dot) * (row scale * token scale).
 struct Q4 {
   template <int N, int S>
   static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
-    const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel);
-    const uint8_t* body = panel + PanelScaleBytes(DType::kQ4_0, k);
     const size_t blocks = k / 32;
     Simd::F acc[S][N];
     for (int s = 0; s < S; ++s)
       for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
-    for (size_t b = 0; b < blocks; ++b, body += 256) {
+    for (size_t b = 0; b < blocks; ++b) {
+      const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + PairScaleAt(kQ4PairBytes, b));
+      const uint8_t* body = panel + PairQuantsAt(kQ4PairBytes, b);
+      if constexpr (N == 1) Prefetch<kQ4PairBytes / 2>(body);
       for (int s = 0; s < S; ++s) {
         const int lane = (s0 + s) * Simd::kLanes;
         Simd::B w[8];
@@ -103,7 +112,7 @@ struct Q4 {
           w[j] = Simd::Low4(x);
           w[j + 4] = Simd::High4(x);
         }
-        const Simd::F scale = Simd::LoadF16(scales + 16 * b + lane);
+        const Simd::F scale = Simd::LoadF16(scales + lane);
         const auto add = [&](int i, Simd::I dot) {
           acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
         };
@@ -124,18 +133,19 @@ struct Q4 {
 struct Q8 {
   template <int N, int S>
   static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
-    const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel);
-    const uint8_t* body = panel + PanelScaleBytes(DType::kQ8_0, k);
     const size_t blocks = k / 32;
     Simd::F acc[S][N];
     for (int s = 0; s < S; ++s)
       for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
-    for (size_t b = 0; b < blocks; ++b, body += 512) {
+    for (size_t b = 0; b < blocks; ++b) {
+      const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + PairScaleAt(kQ8PairBytes, b));
+      const uint8_t* body = panel + PairQuantsAt(kQ8PairBytes, b);
+      if constexpr (N == 1) Prefetch<kQ8PairBytes / 2>(body);
       for (int s = 0; s < S; ++s) {
         const int lane = (s0 + s) * Simd::kLanes;
         Simd::B w[8];
         for (int v = 0; v < 8; ++v) w[v] = Simd::PrepareS8(Simd::LoadBytes(body + 64 * v + 4 * lane));
-        const Simd::F scale = Simd::LoadF16(scales + 16 * b + lane);
+        const Simd::F scale = Simd::LoadF16(scales + lane);
         const auto add = [&](int i, Simd::I dot) {
           acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
         };
@@ -154,18 +164,19 @@ struct Q8 {
 struct Q6 {
   template <int N, int S>
   static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
-    const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel);
-    const uint8_t* body = panel + PanelScaleBytes(DType::kQ6_K, k);
     Simd::F acc[S][N];
     for (int s = 0; s < S; ++s)
       for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
-    for (size_t super = 0; super < k / 256; ++super, body += 3328) {
+    for (size_t super = 0; super < k / 256; ++super) {
+      const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + super * kQ6SuperBytes);
+      const uint8_t* body = panel + super * kQ6SuperBytes + 64;
       for (int s = 0; s < S; ++s) {
         const int lane = (s0 + s) * Simd::kLanes;
         Simd::F part[N];
         for (int i = 0; i < N; ++i) part[i] = Simd::Zero();
         for (size_t b = 0; b < 8; ++b) {
           const uint8_t* low = body + 256 + 384 * b + 4 * lane;
+          if constexpr (N == 1) Prefetch<416>(low);
           const Simd::B high0 = Simd::LoadBytes(low + 256), high1 = Simd::LoadBytes(low + 320);
           Simd::B w[8];
           for (int j = 0; j < 4; ++j) {
@@ -193,7 +204,7 @@ struct Q6 {
             part[i] = Simd::Fma(Simd::ToFloat(dot), Simd::Set(a.scale[(t + i) * (k / 32) + block]), part[i]);
           }
         }
-        const Simd::F d = Simd::LoadF16(scales + 16 * super + lane);
+        const Simd::F d = Simd::LoadF16(scales + lane);
         for (int i = 0; i < N; ++i) acc[s][i] = Simd::Fma(d, part[i], acc[s][i]);
       }
     }
