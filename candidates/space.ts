@@ -4,7 +4,7 @@ import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { isAttention, type Layout, layoutProblem } from "./layout.ts";
 import { formatMixer, parseGeometry, parseMixer } from "./notation.ts";
-import type { Mixer } from "./ops/registry.ts";
+import { type Mixer, operatorOf } from "./ops/registry.ts";
 import { solveFfnWidth } from "./solver.ts";
 
 /** The random source every draw comes from; search/rng.ts implements it. */
@@ -90,6 +90,12 @@ export class Space {
     this.ffns = config.ffn === undefined ? null : many(config.ffn);
     const geometries = config.heads?.map(parseGeometry) ?? [undefined];
     this.palettes = geometries.map((geometry) => config.mixers.map((token) => parseMixer(token, geometry)));
+    for (const width of this.widths)
+      for (const mixer of this.palettes.flat()) {
+        const problem = operatorOf(mixer).problem(mixer, width);
+        if (problem !== null)
+          throw new InvalidInputError("bad-space", `impossible mixer ${formatMixer(mixer)}: ${problem}`);
+      }
     const { min = 0, max = Number.POSITIVE_INFINITY } = config.attention ?? {};
     const attends = config.mixers.some((token) => !token.startsWith("c"));
     const convolves = config.mixers.some((token) => token.startsWith("c"));
@@ -103,6 +109,26 @@ export class Space {
     if (min > Math.max(...this.depths) || (!convolves && max < Math.min(...this.depths))) {
       throw new InvalidInputError("bad-space", "attention: no depth of the space can meet these bounds");
     }
+  }
+
+  /** Throws InvalidInputError (`empty-space`) with the reason of the last layout tried when not one can be built. */
+  requireLayouts(): void {
+    let reason = "no depth meets its attention bounds";
+    for (const width of this.widths)
+      for (const palette of this.palettes)
+        for (const depth of this.depths)
+          for (let attention = 0; attention <= depth; attention++) {
+            const attends = palette.find((mixer) => mixer.op !== "conv");
+            const convolves = palette.find((mixer) => mixer.op === "conv");
+            const mixers = Array.from({ length: depth }, (_, layer) =>
+              layer < attention ? attends : convolves,
+            );
+            if (!mixers.every((mixer) => mixer !== undefined)) continue;
+            const realized = this.realize({ width, mixers, ...(this.ffns && { ffn: this.ffns[0]! }) });
+            if (realized.ok) return;
+            reason = realized.reason;
+          }
+    throw new InvalidInputError("empty-space", `the space holds no layout: ${reason}`);
   }
 
   /** A layout of the space from a genome, or the reason why it is not one. */

@@ -3,9 +3,25 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { InvalidInputError } from "../candidates/errors.ts";
+import {
+  AgentError,
+  AuthenticationError,
+  HostKeyChangedError,
+  JobCancelledError,
+  RunnerError,
+} from "./agent/errors.ts";
 import { commands } from "./commands/registry.ts";
 import { InterruptedError } from "./errors.ts";
 import { VERSION } from "./version.ts";
+
+/** What the user gave and must change ends with 2: a wrong key or host key and a broken model file count as given. */
+function exitCode(error: unknown): number {
+  if (error instanceof InterruptedError || error instanceof JobCancelledError) return 130;
+  if (error instanceof InvalidInputError) return 2;
+  if (error instanceof AuthenticationError || error instanceof HostKeyChangedError) return 2;
+  if (error instanceof RunnerError && error.blame === "request") return 2;
+  return error instanceof AgentError && ["bad-model", "unsupported"].includes(error.code) ? 2 : 1;
+}
 
 /** One line for a person; the trace only when asked for. */
 function report(error: unknown): never {
@@ -14,7 +30,7 @@ function report(error: unknown): never {
   process.stderr.write(`edgefront: ${known ? message : `unexpected error: ${message}`}\n`);
   if (process.env.EDGEFRONT_TRACE) process.stderr.write(`${(error as Error).stack}\n`);
   else if (!known) process.stderr.write("Set EDGEFRONT_TRACE=1 to see where it came from.\n");
-  process.exit(error instanceof InvalidInputError ? 2 : error instanceof InterruptedError ? 130 : 1);
+  process.exit(exitCode(error));
 }
 
 // A closed pipe (edgefront ... | head) is the reader's choice, not a failure.

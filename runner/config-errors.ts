@@ -39,9 +39,10 @@ export function suggestion(word: string, known: readonly string[]): string {
   return known.length > 0 ? `; known: ${known.join(", ")}` : "";
 }
 
-/** One line for the first finding of a failed parse. */
-export function describeIssues(error: z.ZodError, _data: unknown, schema: z.ZodType, where = ""): string {
-  const issue = error.issues[0]!;
+/** One line for the finding of a failed parse that tells most. */
+export function describeIssues(error: z.ZodError, schema: z.ZodType, where = ""): string {
+  // A key that is misspelt also goes missing; the slip is the better news.
+  const issue = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0]!;
   const path = [where, issue.path.join(".")].filter(Boolean).join(".");
   const prefix = path === "" ? "" : `${path}: `;
   if (issue.code === "unrecognized_keys") {

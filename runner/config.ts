@@ -149,8 +149,7 @@ export function withoutPaths(config: SweepConfig): SweepConfig {
 /** Checks options whose schema belongs to a registry entry, naming where they stand in the configuration. */
 function checkOptions(schema: z.ZodType, options: unknown, where: string): void {
   const parsed = schema.safeParse(options);
-  if (!parsed.success)
-    throw new InvalidInputError("bad-config", describeIssues(parsed.error, options, schema, where));
+  if (!parsed.success) throw new InvalidInputError("bad-config", describeIssues(parsed.error, schema, where));
 }
 
 /** Parses and checks a configuration. Throws InvalidInputError (`bad-config`) with one line. */
@@ -165,10 +164,7 @@ export function parseSweepConfig(text: string, source: string): SweepConfig {
   const data: unknown = document.toJS({ maxAliasCount: 100 });
   const parsed = sweepSchema.safeParse(data);
   if (!parsed.success) {
-    throw new InvalidInputError(
-      "bad-config",
-      `${source}: ${describeIssues(parsed.error, data, sweepSchema)}`,
-    );
+    throw new InvalidInputError("bad-config", `${source}: ${describeIssues(parsed.error, sweepSchema)}`);
   }
   const config = parsed.data;
   const strategy = strategies[config.search.strategy];

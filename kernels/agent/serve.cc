@@ -202,22 +202,26 @@ class Server {
   }
 
   void Flush() {
-    size_t written = 0;
-    while (written < output_.size() && !output_broken_) {
-      const ssize_t n = write(1, output_.data() + written, output_.size() - written);
+    while (written_ < output_.size() && !output_broken_) {
+      const ssize_t n = write(1, output_.data() + written_, output_.size() - written_);
       if (n > 0) {
-        written += static_cast<size_t>(n);
+        written_ += static_cast<size_t>(n);
       } else if (errno == EAGAIN) {
         break;
       } else if (errno != EINTR) {
         output_broken_ = true;
       }
     }
-    output_.erase(0, written);
+    // Moving the rest forward only when half is gone keeps the cost of a slow reader linear.
+    if (2 * written_ >= output_.size()) {
+      output_.erase(0, written_);
+      written_ = 0;
+    }
   }
 
   std::unique_ptr<JobProcess> job_;
   std::string input_, output_;
+  size_t written_ = 0;  // bytes of output_ that are gone
   bool discarding_ = false, input_ended_ = false, output_broken_ = false;
   double start_ms_ = 0, next_heartbeat_ = 0, next_memory_sample_ = 0, deadline_ms_ = 0;
 };

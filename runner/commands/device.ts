@@ -263,7 +263,7 @@ const removeCommand: CommandModule<object, Args> = {
 };
 
 export const deviceCommand: CommandModule<object, object> = {
-  command: "device <action>",
+  command: "device",
   describe: "Register and inspect the devices that measure",
   builder: (yargs) =>
     yargs

@@ -92,33 +92,43 @@ export class SweepTable {
 
   /** Makes a sweep owned by this process. Throws InvalidInputError (`sweep-exists`) when the name is taken. */
   create(name: string, config: SweepConfig, environment: Readonly<Record<string, string>>): Sweep {
-    const insert = this.db.prepare(
-      "INSERT INTO sweeps (name, state, config, environment, created_at, owner) VALUES (?, 'running', ?, ?, ?, ?)",
-    );
-    try {
-      insert.run(name, JSON.stringify(config), JSON.stringify(environment), now(), JSON.stringify(self()));
-    } catch (cause) {
-      if ((cause as { code?: string }).code !== "SQLITE_CONSTRAINT_UNIQUE") throw cause;
-      throw new InvalidInputError(
-        "sweep-exists",
-        `a sweep named "${name}" is in the database already; continue it with --resume, or give another --name`,
-      );
-    }
+    this.db
+      .transaction(() => {
+        this.requireFree(name);
+        this.db
+          .prepare(
+            "INSERT INTO sweeps (name, state, config, environment, created_at, owner) VALUES (?, 'running', ?, ?, ?, ?)",
+          )
+          .run(name, JSON.stringify(config), JSON.stringify(environment), now(), JSON.stringify(self()));
+      })
+      .immediate();
     return this.get(name);
+  }
+
+  /** Throws InvalidInputError (`sweep-exists`) when the name is taken. */
+  requireFree(name: string): void {
+    if (this.find(name) === null) return;
+    throw new InvalidInputError(
+      "sweep-exists",
+      `a sweep named "${name}" is in the database already; continue it with --resume, or give another --name`,
+    );
+  }
+
+  /** Throws InvalidInputError (`sweep-running`) while another process runs the sweep. */
+  requireIdle(sweep: Sweep): void {
+    const pid = this.get(sweep.name).runningPid;
+    if (pid === null || pid === process.pid) return;
+    throw new InvalidInputError(
+      "sweep-running",
+      `sweep "${sweep.name}" is being run by process ${pid}; wait for it, or stop it first`,
+    );
   }
 
   /** Takes a sweep over for this process. Throws InvalidInputError (`sweep-running`) while its owner lives. */
   claim(sweep: Sweep): void {
     this.db
       .transaction(() => {
-        const row = this.db.prepare("SELECT owner FROM sweeps WHERE id = ?").get(sweep.id) as Row;
-        const pid = livingPid(row.owner as string | null);
-        if (pid !== null && pid !== process.pid) {
-          throw new InvalidInputError(
-            "sweep-running",
-            `sweep "${sweep.name}" is being run by process ${pid}; wait for it, or stop it first`,
-          );
-        }
+        this.requireIdle(sweep);
         this.db.prepare("UPDATE sweeps SET owner = ? WHERE id = ?").run(JSON.stringify(self()), sweep.id);
       })
       .immediate();

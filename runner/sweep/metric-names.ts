@@ -51,9 +51,11 @@ function resolve(name: string, known: ReadonlyMap<string, MetricKind>, devices: 
       `metric "${name}" needs a device: ${ofDevices.map((device) => `${name}:${device}`).join(" or ")}`,
     );
   }
+  const short =
+    devices.length === 1 ? [...known.keys()].map((full) => full.replace(`:${devices[0]}`, "")) : [];
   throw new InvalidInputError(
     "unknown-metric",
-    `this sweep does not measure "${name}"${suggestion(name, [...known.keys()])}`,
+    `this sweep does not measure "${name}"${suggestion(name, [...known.keys(), ...short])}`,
   );
 }
 

@@ -34,17 +34,21 @@ export interface RunOptions {
 /** Trials in flight: enough to keep every device and the trainer busy, few enough to keep results in order. */
 const inFlight = (devices: number): number => 2 * devices + 2;
 
-function openSweep(store: Store, options: RunOptions): Sweep {
-  const { name, resume } = options;
-  const config = withoutPaths(options.config);
-  if (!resume) return store.sweeps.create(name, config, environment());
+/** Throws InvalidInputError when the sweep may not be started or resumed as asked; writes nothing. */
+function checkSweep(store: Store, { name, config, resume }: RunOptions): void {
+  if (!resume) return store.sweeps.requireFree(name);
   const sweep = store.sweeps.get(name);
-  if (!isDeepStrictEqual(sweep.config, config)) {
-    throw new InvalidInputError(
-      "config-changed",
-      `the configuration is not the one sweep "${name}" was started with; restore it, or start another with --name`,
-    );
-  }
+  store.sweeps.requireIdle(sweep);
+  if (isDeepStrictEqual(sweep.config, withoutPaths(config))) return;
+  throw new InvalidInputError(
+    "config-changed",
+    `the configuration is not the one sweep "${name}" was started with; restore it, or start another with --name`,
+  );
+}
+
+function openSweep(store: Store, { name, config, resume }: RunOptions): Sweep {
+  if (!resume) return store.sweeps.create(name, withoutPaths(config), environment());
+  const sweep = store.sweeps.get(name);
   store.sweeps.claim(sweep);
   return sweep;
 }
@@ -99,9 +103,11 @@ const outcomeOf = (store: Store, trial: Trial): Outcome => ({
  */
 export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
   const { config, listen } = options;
+  checkSweep(store, options);
   const objectives = resolveObjectives(config);
   const budgets = resolveBudgets(config);
   const space = new Space(config.space);
+  space.requireLayouts();
   const initial = (config.space.include ?? []).map(layoutFrom);
   const strategy = createStrategy(config.search.strategy, {
     space,

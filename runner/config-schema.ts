@@ -1,0 +1,8 @@
+// The JSON Schema of sweep files, for editors. Written by `npm run schema`; a test holds the committed file against this.
+import { z } from "zod";
+import { sweepSchema } from "./config.ts";
+
+export function sweepJsonSchema(): string {
+  const schema = z.toJSONSchema(sweepSchema, { io: "input", target: "draft-7" });
+  return `${JSON.stringify({ title: "edgefront sweep", ...schema }, null, 2)}\n`;
+}

@@ -1,0 +1,63 @@
+// A real sweep that takes seconds: layouts of a few thousand parameters, proxies of a few steps. Its objectives do not depend on
+// timing (a static count, and a loss that is the same for a seed), so that even NSGA-II proposes the same every time.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface TinyOptions {
+  readonly name?: string;
+  readonly strategy?: string;
+  readonly trials?: number;
+  readonly batch?: number;
+  readonly seed?: number;
+  readonly devices?: readonly string[];
+  readonly steps?: number;
+  readonly objectives?: readonly string[];
+  readonly budgets?: string;
+  readonly train?: boolean;
+}
+
+/** Writes the configuration and its text into `folder`; the path of the configuration. */
+export function writeTinySweep(folder: string, options: TinyOptions = {}): string {
+  const {
+    name = "tiny",
+    strategy = "random",
+    trials = 6,
+    batch,
+    seed = 1,
+    devices = ["local"],
+    steps = 4,
+    train = true,
+    objectives = train ? ["text.bitsPerByte", "kvBytes@32"] : ["kvBytes@32", "parameters"],
+    budgets = "[]",
+  } = options;
+  writeFileSync(join(folder, "corpus.txt"), "the quick brown fox jumps over the lazy dog. ".repeat(200));
+  const score = `
+score:
+  proxy: { width: 16, headDim: 8 }
+  tasks:
+    text:
+      task: bytes
+      options: { corpus: [corpus.txt], length: 32, validationFraction: 0.2 }
+      training: { steps: ${steps}, batch: 4, evalBatches: 2 }
+`;
+  const path = join(folder, `${name}.yaml`);
+  writeFileSync(
+    path,
+    `name: ${name}
+seed: ${seed}
+space:
+  vocab: 256
+  width: 64
+  depth: 4
+  mixers: [c2, c3, s8, g]
+  heads: ["4/2x16"]
+  parameters: 250K
+search: { strategy: ${strategy}, trials: ${trials}${batch === undefined ? "" : `, batch: ${batch}`} }
+measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, warmup: { max: 1, tolerance: 1 } }
+${train ? score : ""}
+objectives: [${objectives.map((metric) => `{ metric: "${metric}" }`).join(", ")}]
+budgets: ${budgets}
+`,
+  );
+  return path;
+}
