@@ -167,7 +167,7 @@ describe("edgefront-agent serve", () => {
 
   it("does not grow while its reader sleeps", async () => {
     agent.stdout.pause();
-    const count = 800_000; // 90 MB of refusals
+    const count = 400_000; // 45 MB of refusals
     const line = '{"v":1,"id":"a","type":"nothing"}\n'.repeat(2000);
     for (let i = 0; i < count / 2000; i++) say(line);
     await new Promise((resolve) => setTimeout(resolve, 2500));
