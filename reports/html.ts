@@ -44,6 +44,7 @@ export function renderHtml(data: ReportData, options: HtmlOptions): string {
     "form-action 'none'",
   ].join("; ");
   const parts: readonly (readonly [string, string, Html | null])[] = [
+    ["decide", "Decide", sections.decisionSection(data)],
     ["pareto", "Trade-offs", sections.scatterSection(data)],
     ["layouts", "Layouts", sections.layoutsSection(data)],
     ["table", "Values", sections.tableSection(data)],
@@ -66,12 +67,13 @@ export function renderHtml(data: ReportData, options: HtmlOptions): string {
 <style>${trusted(client.style)}</style>
 </head>
 <body>
-<a class="skip" href="#pareto">Skip to the trade-offs</a>
+<a class="skip" href="#decide">Skip to the decision</a>
 <main>
 ${sections.header(data)}
 <nav aria-label="Sections">${shown.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
 ${shown.map(([, , body]) => body)}
 </main>
+${sections.detailsDialog}
 ${payload("view", inertJson(viewOf(data)))}
 ${payload("plotly", options.plotlySource)}
 <script>${trusted(script)}</script>

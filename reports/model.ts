@@ -15,6 +15,8 @@ export interface ReportMetric {
   readonly samples: readonly number[];
   /** False where the spread was too wide (CV above the protocol's limit): shown, marked, not to be relied on. */
   readonly stable: boolean;
+  /** What the value rests on, as name and value: agent hash, kernel path, threads, temperature, ... Shown beside the samples. */
+  readonly provenance?: Readonly<Record<string, string>> | undefined;
 }
 
 export type TrialState = "complete" | "infeasible" | "failed" | "lost" | "proposed" | "running";
@@ -35,7 +37,10 @@ export interface ReportTrial {
   readonly onFront: boolean;
   /** Name of a published layout that this is, e.g. lfm2-350m. */
   readonly published: string | null;
-  /** By metric name, e.g. `decode_tps@1024:phone`, `recall`. */
+  /** Ids of the layouts it was varied from, and how; absent where it was drawn at random or declared. */
+  readonly parents?: readonly string[] | undefined;
+  readonly origin?: string | undefined;
+  /** By metric name, e.g. `decodeTokensPerSecond@1024:phone`, `recall.accuracy`. */
   readonly metrics: Readonly<Record<string, ReportMetric>>;
 }
 
@@ -50,6 +55,18 @@ export interface ReportDevice {
   /** Run under an emulator: its times say nothing about hardware. */
   readonly emulated: boolean;
   readonly agentSha256: string;
+}
+
+/** One stretch of work on a device or a trainer, in milliseconds since the sweep began. */
+export interface ReportSpan {
+  /** Name of the device, or of the training slot. */
+  readonly lane: string;
+  /** What was done: measure, train, build, wait, ... */
+  readonly kind: string;
+  readonly trial: number | null;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly ok: boolean;
 }
 
 export interface ReportBudget {
@@ -70,6 +87,8 @@ export interface ReportData {
   readonly hypervolume: readonly { readonly trial: number; readonly value: number }[];
   readonly trials: readonly ReportTrial[];
   readonly devices: readonly ReportDevice[];
+  /** Who worked when; absent where the store did not keep it. */
+  readonly timeline?: readonly ReportSpan[] | undefined;
   /** The sweep's whole configuration as run. */
   readonly configuration: unknown;
   /** Node version, operating system, CPU of the coordinator, compiler of the agents. */

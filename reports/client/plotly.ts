@@ -5,9 +5,9 @@ export interface Trace {
   readonly [key: string]: unknown;
 }
 export interface PlotElement extends HTMLElement {
-  on(event: string, listener: (event: PlotEvent) => void): void;
+  on(event: string, listener: (event: PlotEvent | undefined) => void): void;
 }
-interface PlotEvent {
+export interface PlotEvent {
   readonly points?: readonly { readonly customdata?: unknown }[];
 }
 export interface Plotly {
@@ -42,6 +42,6 @@ export const configuration = {
   displaylogo: false,
   responsive: true,
   displayModeBar: "hover",
-  modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+  modeBarButtonsToRemove: ["lasso2d", "autoScale2d"],
   toImageButtonOptions: { format: "svg" },
 } as const;

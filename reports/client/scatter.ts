@@ -2,8 +2,10 @@
 // open circle = dominated, cross = over budget, triangle = failed with some values, star = published.
 import { formatRange, formatValue, scaleFor } from "../format.ts";
 import type { View, ViewMetric } from "../page/view.ts";
+import { showDetails } from "./details.ts";
 import { declutter } from "./labels.ts";
-import { configuration, type Plotly, plotText, type Trace } from "./plotly.ts";
+import { configuration, type PlotEvent, type Plotly, plotText, type Trace } from "./plotly.ts";
+import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
 /** A metric wherever it was measured: `decodeTokensPerSecond@1024`, without the device. */
@@ -146,18 +148,17 @@ function bars(
 
 const numbers = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
 
-const everyone = (): boolean => true;
-
-/** Draws one device's panel; says so where nothing was measured on both axes. Trials not `admitted` are dimmed. */
+/** Draws one device's panel; says so where nothing was measured on both axes. Trials that the store does not admit are dimmed,
+ * the chosen one is ringed. */
 export async function drawScatter(
   plotly: Plotly,
   element: HTMLElement,
-  view: View,
   device: string,
   axes: readonly [string, string],
   theme: Theme,
-  admitted: (index: number) => boolean = everyone,
+  store: Store,
 ): Promise<boolean> {
+  const { view } = store;
   const [x, y] = axes.map((id) => metricOn(view, id, device)) as [number, number];
   const [across, up] = [view.metrics[x], view.metrics[y]];
   if (across === undefined || up === undefined) return false;
@@ -203,7 +204,7 @@ export async function drawScatter(
       }),
       hovertext: shown.map((i) => hover(view, i, hoverMetrics)),
       hovertemplate: "%{hovertext}<extra></extra>",
-      marker: { ...marker, opacity: admitted === everyone ? 1 : shown.map((i) => (admitted(i) ? 1 : 0.15)) },
+      marker: { ...marker, opacity: store.filtering ? shown.map((i) => (store.admits(i) ? 1 : 0.12)) : 1 },
       ...(withBars && {
         error_x: bars(across, shown, sx.divisor, theme.other),
         error_y: bars(up, shown, sy.divisor, theme.other),
@@ -211,11 +212,27 @@ export async function drawScatter(
       cliponaxis: false,
     };
   });
-  await plotly.react(
+  const chosen = store.currentChoice;
+  if (chosen !== null && measured(chosen)) {
+    traces.push({
+      type: "scatter",
+      mode: "markers",
+      name: "choice",
+      x: [xs[chosen]!],
+      y: [ys[chosen]!],
+      hoverinfo: "skip",
+      marker: { symbol: "circle-open", size: 19, color: theme.ink, line: { width: 1.8 } },
+      cliponaxis: false,
+    });
+  }
+  const plot = await plotly.react(
     element,
     traces,
     {
       ...baseLayout(theme),
+      dragmode: "select",
+      selectionrevision: String(store.brushed),
+      selections: [],
       margin: { l: 58, r: 18, t: 18, b: 48 },
       xaxis: axis(theme, title(across, sx.unit)),
       yaxis: axis(theme, title(up, sy.unit)),
@@ -223,6 +240,17 @@ export async function drawScatter(
     },
     configuration,
   );
+  if (element.dataset.listening === undefined) {
+    element.dataset.listening = "true";
+    const indices = (event: PlotEvent | undefined): number[] =>
+      (event?.points ?? []).map((point) => point.customdata).filter((index) => typeof index === "number");
+    plot.on("plotly_selected", (event) => store.setBrush(event === undefined ? null : indices(event)));
+    plot.on("plotly_deselect", () => store.setBrush(null));
+    plot.on("plotly_click", (event) => {
+      const [index] = indices(event);
+      if (index !== undefined) showDetails(view, index);
+    });
+  }
   return true;
 }
 

@@ -46,12 +46,34 @@ ${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</str
 </header>`;
 }
 
+/** Filled by the page's script: without it there is nothing to decide with, and the tables say the rest. */
+export function decisionSection(data: ReportData): Html {
+  // Room for what the script will fill in, so that nothing below moves.
+  const bounds = new Set([
+    ...data.objectives.map(({ name }) => name),
+    ...data.budgets.map(({ metric }) => metric),
+  ]).size;
+  return section(
+    "decide",
+    "Decide",
+    "Set what the device must do; the sheet names the layout, the runner-up, and what lies between them.",
+    html`<div id="sheet" class="sheet interactive" style="--bounds: ${bounds}" hidden>
+<div><div id="bounds"></div><div class="rule"><label for="rule">Then choose</label> <select id="rule"></select> <button type="button" id="reset">Clear bounds</button></div></div>
+<div id="answer" class="answer" role="status" aria-live="polite"></div>
+</div>
+<div class="plot parallel-plot interactive" id="parallel" role="img" aria-label="Parallel coordinates: one line a layout across all objectives and budgets, better is higher"></div>`,
+  );
+}
+
+/** Where details of one trial are shown; empty until something is clicked. */
+export const detailsDialog: Html = html`<dialog id="details" aria-labelledby="details-title"></dialog>`;
+
 export function scatterSection(data: ReportData): Html {
   const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
   return section(
     "pareto",
     "Trade-offs",
-    "Each point is a layout. Bars span the smallest and largest raw sample; dashed lines are budgets.",
+    "Each point is a layout. Bars span the smallest and largest raw sample; dashed lines are budgets. Drag over points to select them everywhere; click one for its raw samples.",
     html`<div class="controls" id="axes" hidden>
 <label>Across <select id="axis-x"></select></label>
 <label>Up <select id="axis-y"></select></label>
@@ -115,7 +137,7 @@ function brief(name: string, metric: ReportMetric | undefined): Html {
 function metricCell(metric: ReportMetric | undefined, name: string): Html {
   if (metric === undefined) return html`<td class="num soft">–</td>`;
   const range = sampleRange(metric);
-  return html`<td class="num" data-metric="${name}">${formatValue(metric.value, metric.unit)}${!metric.stable && html` <span class="tag warn">unstable</span>`}${range && html`<small>${formatRange(range.low, range.high, metric.unit)} · n ${range.n}</small>`}</td>`;
+  return html`<td class="num"><button type="button" class="number" data-metric="${name}">${formatValue(metric.value, metric.unit)}</button>${!metric.stable && html` <span class="tag warn">unstable</span>`}${range && html`<small>${formatRange(range.low, range.high, metric.unit)} · n ${range.n}</small>`}</td>`;
 }
 
 /** Objectives first, then every other metric that the front's points have. */
@@ -135,7 +157,7 @@ export function tableSection(data: ReportData): Html {
   return section(
     "table",
     "Measured values",
-    "Value, then the smallest and largest raw sample and their number. Objectives come first (↓ less, ↑ more is better).",
+    "Value, then the smallest and largest raw sample and their number. Objectives come first (↓ less, ↑ more is better). Choose a value to see its samples.",
     scroller(
       "Measured values of the front",
       html`<table class="wide"><thead><tr><th scope="col">Layout</th>${names.map((name, index) => head(name, index < objectives.length))}</tr></thead>

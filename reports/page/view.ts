@@ -3,7 +3,7 @@
 import { formatParameters } from "../format.ts";
 import { frontPoints } from "../front.ts";
 import { directionOf, metricLabel, metricNames, parseMetricName, sampleRange } from "../metrics.ts";
-import type { ReportBudget, ReportData, ReportTrial, TrialState } from "../model.ts";
+import type { ReportBudget, ReportData, ReportSpan, ReportTrial, TrialState } from "../model.ts";
 
 export interface ViewMetric {
   readonly key: string;
@@ -33,6 +33,10 @@ export interface ViewTrial {
   readonly reason: string | null;
   readonly pattern: string;
   readonly parameters: string;
+  /** How it came to be proposed, in words; null where unknown. */
+  readonly origin: string | null;
+  /** Indices of the trials it was varied from. */
+  readonly parents: readonly number[];
 }
 
 export interface View {
@@ -44,6 +48,9 @@ export interface View {
   readonly trials: readonly ViewTrial[];
   /** By trial index, then by metric index. */
   readonly samples: Readonly<Record<number, Readonly<Record<number, readonly number[]>>>>;
+  /** What a metric of a trial rests on; kept where the samples are. */
+  readonly provenance: Readonly<Record<number, Readonly<Record<number, Readonly<Record<string, string>>>>>>;
+  readonly timeline: readonly ReportSpan[];
   readonly hypervolume: { readonly trial: readonly number[]; readonly value: readonly number[] };
 }
 
@@ -56,6 +63,7 @@ const trim = (value: number): number => Number(value.toPrecision(5));
 export function viewOf(data: ReportData): View {
   const labels = new Map(frontPoints(data).map(({ label, trial }) => [trial, label]));
   const names = metricNames(data);
+  const indexOf = new Map(data.trials.map((trial, index) => [trial.id, index]));
   const emulated = new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
   return {
     sweep: data.sweep,
@@ -90,8 +98,11 @@ export function viewOf(data: ReportData): View {
       reason: trial.reason,
       pattern: trial.pattern,
       parameters: formatParameters(trial.parameters),
+      origin: trial.origin ?? null,
+      parents: (trial.parents ?? []).map((id) => indexOf.get(id)).filter((index) => index !== undefined),
     })),
-    samples: keptSamples(data.trials, names),
+    ...keptSamples(data.trials, names),
+    timeline: data.timeline ?? [],
     hypervolume: {
       trial: data.hypervolume.map(({ trial }) => trial),
       value: data.hypervolume.map(({ value }) => trim(value)),
@@ -99,25 +110,32 @@ export function viewOf(data: ReportData): View {
   };
 }
 
-function keptSamples(trials: readonly ReportTrial[], names: readonly string[]): View["samples"] {
+function keptSamples(
+  trials: readonly ReportTrial[],
+  names: readonly string[],
+): Pick<View, "samples" | "provenance"> {
   const rank = (trial: ReportTrial): number => (trial.onFront ? 0 : trial.published === null ? 2 : 1);
   const order = trials
     .map((trial, index) => ({ trial, index }))
     .sort((a, b) => rank(a.trial) - rank(b.trial));
-  const kept: Record<number, Record<number, readonly number[]>> = {};
+  const samples: Record<number, Record<number, readonly number[]>> = {};
+  const provenance: Record<number, Record<number, Readonly<Record<string, string>>>> = {};
   let left = SAMPLE_LIMIT;
   for (const { trial, index } of order) {
     const row: Record<number, readonly number[]> = {};
+    const rests: Record<number, Readonly<Record<string, string>>> = {};
     let size = 0;
-    for (const [metric, name] of names.entries()) {
-      const samples = trial.metrics[name]?.samples ?? [];
-      if (samples.length === 0) continue;
-      row[metric] = samples.map(trim);
-      size += samples.length;
+    for (const [m, name] of names.entries()) {
+      const metric = trial.metrics[name];
+      if (metric === undefined || metric.samples.length === 0) continue;
+      row[m] = metric.samples.map(trim);
+      if (metric.provenance !== undefined) rests[m] = metric.provenance;
+      size += metric.samples.length;
     }
     if (size > left) break;
     left -= size;
-    if (size > 0) kept[index] = row;
+    if (size > 0) samples[index] = row;
+    if (Object.keys(rests).length > 0) provenance[index] = rests;
   }
-  return kept;
+  return { samples, provenance };
 }

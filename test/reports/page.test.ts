@@ -8,7 +8,7 @@ import { plotlySource } from "../../reports/assets.ts";
 import { frontPoints, publishedOffFront } from "../../reports/front.ts";
 import { renderHtml } from "../../reports/html.ts";
 import type { ReportData } from "../../reports/model.ts";
-import { chromiumPath, launchBrowser, openReport, watchedPage } from "../support/browser.ts";
+import { chromiumPath, launchBrowser, openReport, showScatters, watchedPage } from "../support/browser.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 
 describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
@@ -33,7 +33,7 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
   test("opens offline without a complaint or a request, under a policy that allows nothing from outside", async () => {
     const { page, complaints, requests } = await watchedPage(browser);
     await openReport(page, normal);
-    await page.waitForSelector(".scatter .main-svg");
+    await showScatters(page);
     const policy = await page.getAttribute("meta[http-equiv='Content-Security-Policy']", "content");
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
@@ -47,12 +47,13 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
   test("draws a scatter for each device, and the hypervolume when it is scrolled to", async () => {
     const { page, complaints } = await watchedPage(browser);
     await openReport(page, normal);
+    await showScatters(page);
     await expect.poll(() => page.locator(".scatter[data-drawn]").count()).toBe(3);
     expect(await page.locator("#hypervolume[data-drawn]").count()).toBe(0);
     await page.locator("#hypervolume").scrollIntoViewIfNeeded();
     await page.waitForSelector("#hypervolume[data-drawn] path.js-line");
     const measured = data.trials.filter((trial) => trial.metrics["ttftMs@1024:laptop"]).length;
-    expect(await page.locator(".scatter >> nth=0 >> path.point").count()).toBe(measured);
+    expect(await page.locator(".scatter >> nth=0 >> path.point").count()).toBe(measured + 1); // and the ring around the choice
     await expect.poll(() => page.locator(".scatter >> nth=0").textContent()).toContain("lfm2-350m");
     expect(complaints).toEqual([]);
     await page.close();
@@ -61,12 +62,13 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
   test("axes are chosen by keyboard and hold for every device; hovering shows the layout", async () => {
     const { page } = await watchedPage(browser);
     await openReport(page, normal);
+    await showScatters(page);
     await page.focus("#axis-y");
     await page.keyboard.type("Peak");
     await expect
       .poll(() => page.locator(".ytitle").allTextContents())
       .toEqual(["Peak memory, MB ↓", "Peak memory, MB ↓", "Peak memory, MB (emulated) ↓"]);
-    await page.locator(".scatter >> nth=0 >> .trace >> nth=-2 >> path.point >> nth=2").hover({ force: true });
+    await page.locator(".scatter >> nth=0 >> .trace >> nth=-3 >> path.point >> nth=2").hover({ force: true });
     await expect
       .poll(() => page.locator(".hoverlayer").first().textContent())
       .toMatch(/l1-[0-9a-f]+c\d .*Recall accuracy: 0\.\d+/s);
@@ -85,13 +87,78 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
     await page.close();
   });
 
+  test("sliders and rule name a layout by keyboard, every view follows, and clearing undoes it", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, normal);
+    await showScatters(page);
+    const verdict = page.locator("#answer .verdict");
+    const before = await verdict.textContent();
+    const front = frontPoints(data).length;
+    expect(before).toContain(`of ${front} within`);
+    await page.locator("#bounds input >> nth=0").focus();
+    for (let press = 0; press < 6; press++) await page.keyboard.press("PageUp");
+    await expect
+      .poll(() => page.locator("#bounds output >> nth=0").textContent())
+      .toMatch(/^at most \d+ ms$/);
+    await expect.poll(() => page.locator(".layouts li.out").count()).toBeGreaterThan(0);
+    const left = Number((await verdict.textContent())!.match(/of (\d+)/)![1]);
+    expect(left).toBeLessThan(front);
+    expect(
+      await page.locator("#parallel path.front.out, #parallel path.published.out").count(),
+    ).toBeGreaterThan(0);
+    expect(await page.locator(".layouts li.chosen").count()).toBe(1);
+    await page.locator("#bounds input >> nth=0").press("End");
+    for (const bound of [1, 2, 3]) await page.locator(`#bounds input >> nth=${bound}`).press("End");
+    await expect.poll(() => verdict.textContent()).toBe("No layout on the front is within these bounds.");
+    await page.click("#reset");
+    await expect.poll(() => verdict.textContent()).toBe(before);
+    expect(await page.locator(".layouts li.out").count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("dragging over points selects them in every view", async () => {
+    const { page } = await watchedPage(browser, { height: 1800 });
+    await openReport(page, normal);
+    await showScatters(page);
+    await page.locator(".scatter").first().scrollIntoViewIfNeeded();
+    const box = (await page.locator(".scatter >> nth=0 >> .nsewdrag").first().boundingBox())!;
+    await page.mouse.move(box.x + 2, box.y + box.height * 0.5);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, box.y + box.height - 2, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(() => page.locator(".layouts li.out").count()).toBeGreaterThan(0);
+    expect(await page.locator(".layouts li:not(.out)").count()).toBeGreaterThan(0);
+    await page.close();
+  });
+
+  test("any number opens its raw samples and what they rest on; Escape returns", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, normal);
+    const cell = page.locator("#table tbody tr >> nth=0 >> button.number >> nth=1");
+    await cell.focus();
+    await page.keyboard.press("Enter");
+    const point = frontPoints(data)[0]!.trial;
+    const name = "decodeTokensPerSecond@4096:laptop";
+    const metric = page.locator(`dialog[open] .metric[data-metric="${name}"]`);
+    await expect.poll(() => metric.locator("circle").count()).toBe(5);
+    const first = Number(point.metrics[name]!.samples[0]!.toPrecision(4));
+    expect(await metric.locator(".samples").textContent()).toContain(String(first));
+    expect(await metric.textContent()).toContain("isa avx2");
+    await page.keyboard.press("Escape");
+    expect(await page.locator("dialog[open]").count()).toBe(0);
+    expect(await cell.evaluate((element) => element.matches(":focus"))).toBe(true);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
   test("a colour scheme change restyles the plots", async () => {
     const { page } = await watchedPage(browser);
     await openReport(page, normal);
     const tick = page.locator(".scatter >> nth=0 >> .xtick text >> nth=0");
     const ink = () =>
       tick.evaluate((element) => (element as unknown as { style: { fill: string } }).style.fill);
-    await page.waitForSelector(".xtick text");
+    await showScatters(page);
     const light = await ink();
     await page.emulateMedia({ colorScheme: "dark" });
     await expect.poll(ink).not.toBe(light);
@@ -104,7 +171,7 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
       "window.shift = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) window.shift += e.value; }).observe({ type: 'layout-shift', buffered: true });",
     );
     await openReport(page, normal);
-    await page.waitForSelector(".scatter[data-drawn]");
+    await showScatters(page);
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
     expect(await page.evaluate("window.shift")).toBeLessThan(0.01);
     await page.close();
@@ -113,7 +180,7 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
   test("hostile names, device output and notation stay text", async () => {
     const { page, complaints } = await watchedPage(browser);
     await openReport(page, write("hostile", hostileReportData()));
-    await page.waitForSelector(".scatter[data-drawn]");
+    await showScatters(page);
     for (const figure of await page
       .locator(".scatter path.point")
       .all()
@@ -130,6 +197,7 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
   test("an unfinished sweep says so instead of showing nothing", async () => {
     const { page, complaints } = await watchedPage(browser);
     await openReport(page, write("empty", { ...data, trials: [], hypervolume: [], referencePoint: null }));
+    await page.locator(".scatter").first().scrollIntoViewIfNeeded();
     await expect.poll(() => page.locator(".scatter .empty").count()).toBe(3);
     expect(complaints).toEqual([]);
     await page.close();
@@ -143,7 +211,7 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
     await session.send("Performance.enable");
     const start = performance.now();
     await openReport(page, path);
-    await page.waitForSelector(".scatter[data-drawn]");
+    await page.waitForSelector("#parallel[data-drawn]");
     const wall = performance.now() - start;
     const { metrics } = await session.send("Performance.getMetrics");
     // Processor time of the page's thread: the same on a machine that does other things as well.

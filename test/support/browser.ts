@@ -35,6 +35,7 @@ export async function watchedPage(
     reducedMotion: "reduce",
     offline: true,
   });
+  page.setDefaultTimeout(10_000);
   const complaints: string[] = [];
   const requests: string[] = [];
   page.on("console", (message) => {
@@ -49,4 +50,10 @@ export async function watchedPage(
 export async function openReport(page: Page, path: string): Promise<void> {
   await page.goto(`file://${path}`);
   await page.waitForSelector("html[data-ready]", { timeout: 30_000 });
+}
+
+/** Figures are drawn when they come near the window. */
+export async function showScatters(page: Page): Promise<void> {
+  await page.locator(".scatter").first().scrollIntoViewIfNeeded();
+  await page.waitForSelector(".scatter[data-drawn]");
 }

@@ -100,7 +100,13 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
       { length: samples },
       () => value * (1 + spread * (rng.next() + rng.next() - 1)),
     );
-    return { value: median(values), unit, samples: values, stable: !wild };
+    const provenance = {
+      agent: "5f5f5f5f",
+      isa: "avx2",
+      threads: "4",
+      "°C": (41 + 3 * rng.next()).toFixed(1),
+    };
+    return { value: median(values), unit, samples: values, stable: !wild, provenance };
   };
   const first = devices[0]!.name;
   const objectives = [
@@ -165,7 +171,9 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
     metrics.parameters = { value: parameters, unit: "parameters", samples: [], stable: true };
     const over = budgets.find((budget) => metrics[budget.metric]!.value > budget.max);
     const reason = over ? `over budget: ${over.metric} is ${Math.round(metrics[over.metric]!.value)}` : null;
-    return { ...base, parameters, state: over ? "infeasible" : "complete", reason, metrics };
+    const parent = number > 16 ? layouts[rng.below(number)]! : null;
+    const lineage = parent === null ? {} : { parents: [layoutId(parent)], origin: "mutation: swap" };
+    return { ...base, ...lineage, parameters, state: over ? "infeasible" : "complete", reason, metrics };
   });
 
   const cost = (trial: ReportTrial): number[] =>
@@ -188,6 +196,16 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
       return { trial: trial.number, value: 40_000 * volume };
     }),
     trials: trials.map((trial) => ({ ...trial, onFront: front.has(trial) })),
+    timeline: trials.flatMap((trial) =>
+      devices.map(({ name }, index) => ({
+        lane: name,
+        kind: "measure",
+        trial: trial.number,
+        startMs: trial.number * 9000 + index * 700,
+        endMs: trial.number * 9000 + index * 700 + 6000 + 1500 * index,
+        ok: trial.state !== "failed",
+      })),
+    ),
     devices: devices.map(({ gflops: _gflops, gbs: _gbs, ...rest }) => rest),
     configuration: {
       name: sweep,

@@ -1,0 +1,112 @@
+// Parallel coordinates: one axis an objective or budgeted metric, better always up, one line a layout. Drawn as SVG here:
+// plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis brushes.
+import { formatValue } from "../format.ts";
+import { makeSvg } from "./dom.ts";
+import { decisionMetrics } from "./sheet.ts";
+import type { Store } from "./store.ts";
+
+const TOP = 44;
+const BOTTOM = 26;
+const SIDE = 80;
+
+export function drawParallel(element: HTMLElement, store: Store): boolean {
+  const { view } = store;
+  const metrics = decisionMetrics(view);
+  const trials = view.trials.flatMap((trial, index) =>
+    trial.state === "complete" && metrics.every((m) => view.metrics[m]!.value[index] != null) ? [index] : [],
+  );
+  if (metrics.length < 2 || trials.length === 0) return false;
+  const [width, height] = [Math.max(element.clientWidth, metrics.length * 155), element.clientHeight];
+  const svg = makeSvg("svg", { width, height, class: "parallel", role: "presentation" });
+  const x = (axis: number): number => SIDE + (axis * (width - 2 * SIDE)) / (metrics.length - 1);
+  const ranges = metrics.map((m) => {
+    const values = trials.map((trial) => view.metrics[m]!.value[trial]!);
+    const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    return view.metrics[m]!.direction === "max" ? { worst: low, best: high } : { worst: high, best: low };
+  });
+  const share = (axis: number, trial: number): number => {
+    const { worst, best } = ranges[axis]!;
+    return best === worst ? 0.5 : (view.metrics[metrics[axis]!]!.value[trial]! - worst) / (best - worst);
+  };
+  const y = (fraction: number): number => height - BOTTOM - fraction * (height - TOP - BOTTOM);
+  const line = (trial: number): string =>
+    `M${metrics.map((_, axis) => `${x(axis).toFixed(1)},${y(share(axis, trial)).toFixed(1)}`).join("L")}`;
+
+  // All dominated layouts are one path each for admitted and not: 5,000 elements would be slow to lay out.
+  const plain = trials.filter(
+    (trial) => view.trials[trial]!.label === null && view.trials[trial]!.published === null,
+  );
+  for (const admitted of [false, true]) {
+    const d = plain
+      .filter((trial) => store.admits(trial) === admitted)
+      .map(line)
+      .join("");
+    if (d !== "") svg.append(makeSvg("path", { d, class: admitted ? "plain" : "plain out" }));
+  }
+  for (const trial of trials) {
+    const { label, published } = view.trials[trial]!;
+    if (label === null && published === null) continue;
+    const kind = trial === store.currentChoice ? "chosen" : published === null ? "front" : "published";
+    const path = makeSvg("path", {
+      d: line(trial),
+      class: store.admits(trial) ? kind : `${kind} out`,
+      "data-open": trial,
+    });
+    const title = makeSvg("title", {});
+    title.textContent = [label, published ?? view.trials[trial]!.id].filter(Boolean).join(" ");
+    path.append(title);
+    svg.append(path);
+  }
+  for (const [axis, m] of metrics.entries()) svg.append(...axisMarks(axis, m));
+  element.replaceChildren(svg);
+  return true;
+
+  function axisMarks(axis: number, m: number): SVGElement[] {
+    const { label, device, unit, emulated } = view.metrics[m]!;
+    const text = (content: string, at: number, type: string): SVGElement => {
+      const node = makeSvg("text", { x: x(axis), y: at, class: type });
+      node.textContent = content;
+      return node;
+    };
+    const brush = makeSvg("rect", {
+      x: x(axis) - 11,
+      y: TOP,
+      width: 22,
+      height: height - TOP - BOTTOM,
+      class: "brush",
+    });
+    brush.addEventListener("pointerdown", (event) => startBrush(event, axis, brush));
+    return [
+      makeSvg("line", { x1: x(axis), x2: x(axis), y1: TOP, y2: height - BOTTOM }),
+      text(label, 14, "name"),
+      text(`${device ?? ""}${emulated ? " (emulated)" : ""}`, 27, ""),
+      text(formatValue(ranges[axis]!.best, unit), TOP - 4, "end"),
+      text(formatValue(ranges[axis]!.worst, unit), height - BOTTOM + 14, "end"),
+      brush,
+    ];
+  }
+
+  function startBrush(down: PointerEvent, axis: number, handle: SVGElement): void {
+    handle.setPointerCapture(down.pointerId);
+    const box = svg.getBoundingClientRect();
+    const at = (event: PointerEvent): number =>
+      Math.min(1, Math.max(0, (height - BOTTOM - (event.clientY - box.top)) / (height - TOP - BOTTOM)));
+    const from = at(down);
+    const mark = makeSvg("rect", { x: x(axis) - 7, width: 14, class: "range" });
+    svg.append(mark);
+    handle.addEventListener("pointermove", (event) => {
+      const [low, high] = [Math.min(from, at(event)), Math.max(from, at(event))];
+      mark.setAttribute("y", String(y(high)));
+      mark.setAttribute("height", String(y(low) - y(high)));
+    });
+    handle.addEventListener(
+      "pointerup",
+      (event) => {
+        const [low, high] = [Math.min(from, at(event)), Math.max(from, at(event))];
+        const inside = trials.filter((trial) => share(axis, trial) >= low && share(axis, trial) <= high);
+        store.setBrush(high - low < 0.01 ? null : inside);
+      },
+      { once: true },
+    );
+  }
+}

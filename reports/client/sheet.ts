@@ -1,0 +1,191 @@
+// The decision: one slider a bound, a rule, and in words the layout they lead to, its runner-up, and the edits between them.
+import { formatValue } from "../format.ts";
+import type { View } from "../page/view.ts";
+import { attentionLayers, type Bound, decide, layerEdits, type Rule } from "./decide.ts";
+import { byId, make } from "./dom.ts";
+import type { Store } from "./store.ts";
+
+const STEPS = 200;
+
+interface Slider {
+  readonly metric: number;
+  readonly input: HTMLInputElement;
+  readonly output: HTMLOutputElement;
+  /** Loosest and tightest bound: the worst and the best value of any complete layout. */
+  readonly loose: number;
+  readonly tight: number;
+}
+
+const place = (view: View, metric: number): string => {
+  const { label, device, emulated } = view.metrics[metric]!;
+  return `${label}${device === null ? "" : ` on ${device}`}${emulated ? " (emulated)" : ""}`;
+};
+
+/** Objectives and budgeted metrics, each once. */
+export function decisionMetrics(view: View): number[] {
+  const keys = [...view.objectives.map(({ key }) => key), ...view.budgets.map(({ metric }) => metric)];
+  return [...new Set(keys)]
+    .map((key) => view.metrics.findIndex((metric) => metric.key === key))
+    .filter((metric) => metric >= 0 && view.metrics[metric]!.direction !== null);
+}
+
+function makeSlider(view: View, metric: number, changed: () => void): Slider | null {
+  const { value, direction } = view.metrics[metric]!;
+  const values = value.filter(
+    (v, trial): v is number => v !== null && view.trials[trial]!.state === "complete",
+  );
+  if (values.length === 0) return null;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const id = `bound-${metric}`;
+  const input = make("input", { type: "range", id, min: "0", max: String(STEPS), step: "1", value: "0" });
+  const output = make("output", { for: id });
+  byId("bounds").append(
+    make("div", { class: "bound" }, make("label", { for: id }, place(view, metric)), output, input),
+  );
+  input.addEventListener("input", changed);
+  const [loose, tight] = direction === "max" ? [low, high] : [high, low];
+  return { metric, input, output, loose, tight };
+}
+
+const boundOf = ({ metric, input, loose, tight }: Slider): Bound | null =>
+  input.value === "0" ? null : { metric, worst: loose + ((tight - loose) * Number(input.value)) / STEPS };
+
+function say({ metric, input, output }: Slider, bound: Bound | null, view: View): void {
+  const { direction, unit } = view.metrics[metric]!;
+  const text =
+    bound === null
+      ? "any"
+      : `${direction === "max" ? "at least" : "at most"} ${formatValue(bound.worst, unit)}`;
+  output.value = text;
+  input.setAttribute("aria-valuetext", text);
+}
+
+/** Best in each objective, then the minimal-hybrid rule on the quality objective (the first of no device). */
+function rulesOf(view: View, metrics: readonly number[]): { readonly text: string; readonly rule: Rule }[] {
+  const objectives = metrics.filter((m) => view.objectives.some(({ key }) => key === view.metrics[m]!.key));
+  const quality = objectives.find((m) => view.metrics[m]!.device === null);
+  const ordered = quality === undefined ? objectives : [quality, ...objectives.filter((m) => m !== quality)];
+  const best = ordered.map((metric) => ({
+    text: `best: ${place(view, metric)}`,
+    rule: { kind: "best", metric } as const,
+  }));
+  if (quality === undefined) return best;
+  const minimal = [0.01, 0.03].map((tolerance) => ({
+    text: `fewest attention layers, ${place(view, quality)} within ${tolerance * 100}% of the best`,
+    rule: { kind: "minimal-hybrid", metric: quality, tolerance } as const,
+  }));
+  return [...best, ...minimal];
+}
+
+const nameOf = (view: View, trial: number): string => {
+  const { label, published, id } = view.trials[trial]!;
+  return [label, published ?? id.slice(0, 11)].filter(Boolean).join(" ");
+};
+
+export function setUpSheet(store: Store): void {
+  const { view } = store;
+  const metrics = decisionMetrics(view);
+  const update = (): void => {
+    const bounds = sliders.map((slider) => {
+      const bound = boundOf(slider);
+      say(slider, bound, view);
+      return bound;
+    });
+    store.setBounds(bounds.filter((bound) => bound !== null));
+    answer();
+  };
+  const sliders = metrics
+    .map((metric) => makeSlider(view, metric, update))
+    .filter((slider) => slider !== null);
+  const rules = rulesOf(view, metrics);
+  const select = byId<HTMLSelectElement>("rule");
+  select.append(...rules.map(({ text }, index) => new Option(text, String(index))));
+  if (sliders.length === 0 || rules.length === 0) return;
+
+  const answer = (): void => {
+    const { rule } = rules[Number(select.value)]!;
+    const { order, relax } = decide(view, store.currentBounds, rule);
+    store.setChosen(order[0] ?? null);
+    byId("answer").replaceChildren(
+      ...(order.length === 0 ? nothing(view, relax) : describe(view, order, metrics)),
+    );
+  };
+  select.addEventListener("change", answer);
+  byId("reset").addEventListener("click", () => {
+    for (const { input } of sliders) input.value = "0";
+    store.setBrush(null);
+    update();
+  });
+  byId("sheet").hidden = false;
+  update();
+}
+
+const nothing = (view: View, relax: { readonly metric: number; readonly admits: number } | null): Node[] => [
+  make("p", { class: "verdict" }, "No layout on the front is within these bounds."),
+  make(
+    "p",
+    {},
+    relax === null
+      ? "Loosening one bound alone does not help."
+      : `Without the bound on ${place(view, relax.metric).toLowerCase()}, ${relax.admits} would be.`,
+  ),
+];
+
+/** Whether the raw samples of two trials overlap: then the difference between them is not clear. */
+function overlap(view: View, a: number, b: number, m: number): boolean {
+  const { low, high } = view.metrics[m]!;
+  return low[a] != null && low[b] != null && low[a] <= high[b]! && low[b] <= high[a]!;
+}
+
+function describe(view: View, order: readonly number[], metrics: readonly number[]): Node[] {
+  const [chosen, second] = order as [number, number | undefined];
+  const open = (trial: number): HTMLElement =>
+    make("button", { type: "button", class: "link", "data-open": String(trial) }, nameOf(view, trial));
+  const shown = (m: number, trial: number): string => {
+    const { value, unit } = view.metrics[m]!;
+    return value[trial] == null ? "–" : formatValue(value[trial], unit);
+  };
+  const pair = second === undefined ? [chosen] : [chosen, second];
+  const rows = metrics.map((m) => {
+    const same = second !== undefined && overlap(view, chosen, second, m);
+    const cells = pair.map((trial) => make("td", { class: "num" }, shown(m, trial)));
+    const note = make("td", { class: "soft" }, same ? "samples overlap" : "");
+    return make("tr", {}, make("th", { scope: "row" }, place(view, m)), ...cells, note);
+  });
+  const layers = pair.map((trial) => make("td", { class: "num" }, String(attentionLayers(view, trial))));
+  rows.push(make("tr", {}, make("th", { scope: "row" }, "Attention layers"), ...layers, make("td")));
+  const heads = [make("th"), make("th", { class: "num", scope: "col" }, "choice")];
+  if (second !== undefined) heads.push(make("th", { class: "num", scope: "col" }, "runner-up "));
+  return [
+    make(
+      "p",
+      { class: "verdict" },
+      open(chosen),
+      make("span", { class: "soft" }, ` of ${order.length} within these bounds`),
+    ),
+    make("p", { class: "pattern" }, view.trials[chosen]!.pattern),
+    make("table", {}, make("thead", {}, make("tr", {}, ...heads, make("th"))), make("tbody", {}, ...rows)),
+    ...(second === undefined
+      ? [make("p", { class: "soft" }, "No runner-up: it is the only one.")]
+      : runnerUp(view, chosen, second, open)),
+  ];
+}
+
+function runnerUp(view: View, chosen: number, second: number, open: (trial: number) => HTMLElement): Node[] {
+  const edits = layerEdits(view.trials[chosen]!.pattern, view.trials[second]!.pattern);
+  const path =
+    edits === null
+      ? "another depth"
+      : edits.length === 0
+        ? "the same mixers, other widths"
+        : `${edits.length} ${edits.length === 1 ? "layer differs" : "layers differ"}: ${edits.map(({ layer, from, to }) => `${layer} ${from} → ${to}`).join(", ")}`;
+  return [
+    make(
+      "p",
+      { class: "runner-up" },
+      "Runner-up ",
+      open(second),
+      make("span", { class: "soft" }, ` ${path}`),
+    ),
+  ];
+}

@@ -1,0 +1,60 @@
+// What is selected on the page, shared by every view: the bounds of the sliders, a brush, and the layout in focus.
+import type { View } from "../page/view.ts";
+import { type Bound, within } from "./decide.ts";
+
+export class Store {
+  readonly view: View;
+  private bounds: readonly Bound[] = [];
+  /** Trials picked by dragging over a plot; null where nothing was dragged over. */
+  private brush: ReadonlySet<number> | null = null;
+  private chosen: number | null = null;
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(view: View) {
+    this.view = view;
+  }
+
+  /** Called after every change, and not for the initial state. */
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  setBounds(bounds: readonly Bound[]): void {
+    this.bounds = bounds;
+    this.changed();
+  }
+
+  setBrush(trials: readonly number[] | null): void {
+    this.brush = trials === null || trials.length === 0 ? null : new Set(trials);
+    this.changed();
+  }
+
+  /** The layout the rule names; it is marked in every view. */
+  setChosen(trial: number | null): void {
+    if (trial === this.chosen) return;
+    this.chosen = trial;
+    this.changed();
+  }
+
+  get currentBounds(): readonly Bound[] {
+    return this.bounds;
+  }
+  get currentChoice(): number | null {
+    return this.chosen;
+  }
+  get brushed(): boolean {
+    return this.brush !== null;
+  }
+  /** False while nothing restricts what is shown. */
+  get filtering(): boolean {
+    return this.bounds.length > 0 || this.brush !== null;
+  }
+
+  admits(trial: number): boolean {
+    return (this.brush === null || this.brush.has(trial)) && within(this.view, trial, this.bounds);
+  }
+
+  private changed(): void {
+    for (const listener of this.listeners) listener();
+  }
+}

@@ -1,0 +1,38 @@
+// What a test needs of the machine beyond Node and a compiler. Where it is missing the test is listed as skipped with the reason;
+// in CI, where .ci/run installs everything, a missing need is a failure instead.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { findToolchain } from "../../runner/agent/toolchain.ts";
+import { hasSshd } from "./sshd.ts";
+
+function missing(reason: string): string {
+  if (process.env.CI) throw new Error(`${reason} (in CI nothing may be missing)`);
+  process.stderr.write(`skipped: ${reason}\n`);
+  return reason;
+}
+
+/** Null where a real sshd can be started. */
+export function sshdProblem(): string | null {
+  return hasSshd ? null : missing("no sshd on this machine; install openssh-server");
+}
+
+const crossCompiler = await findToolchain("aarch64-linux").then(
+  () => true,
+  () => false,
+);
+
+/** Null where aarch64 programs can be built and run under an emulator. */
+export function emulationProblem(): string | null {
+  if (!crossCompiler) return missing("no aarch64 compiler; install g++-aarch64-linux-gnu, or ziglang");
+  const { error } = spawnSync("qemu-aarch64-static", ["--version"]);
+  return error === undefined ? null : missing("no qemu-aarch64-static; install qemu-user-static");
+}
+
+export const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  (path) => existsSync(path),
+);
+
+/** Null where pages can be opened in a real browser. */
+export function browserProblem(): string | null {
+  return CHROMIUM === undefined ? missing("no Chromium on this machine; install chromium") : null;
+}
