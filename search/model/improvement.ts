@@ -1,7 +1,47 @@
-// Expected hypervolume improvement, exact for independent Gaussian objectives: the region that the front leaves open is cut
+// Expected hypervolume improvement, exact for independent Gaussian or log-normal objectives: the region that the front leaves open is cut
 // into boxes, and each box's expected gain is a product of one-dimensional ones (Yang et al. 2019, Daulton et al. 2020).
 import { nonDominated, type Vector } from "../pareto.ts";
-import type { Prediction } from "./gaussian-process.ts";
+
+/** What is believed of one objective of a candidate, oriented (smaller is better). */
+export interface Marginal {
+  readonly median: number;
+  /** E[(a - Y)+]: how far below `a` it is expected to fall. */
+  expectedBelow(a: number): number;
+}
+
+export function gaussian(mean: number, sd: number): Marginal {
+  return {
+    median: mean,
+    expectedBelow: (a) => {
+      const z = (a - mean) / sd;
+      return (a - mean) * normalCdf(z) + (sd * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
+    },
+  };
+}
+
+/** A positive metric whose logarithm is Gaussian: itself where smaller is better, else its negative. Black and Scholes 1973. */
+export function logNormal(mean: number, sd: number, direction: "min" | "max"): Marginal {
+  const center = Math.exp(mean);
+  const average = Math.exp(mean + 0.5 * sd * sd);
+  if (direction === "min") {
+    return {
+      median: center,
+      expectedBelow: (a) => {
+        if (a <= 0) return 0;
+        const d = (Math.log(a) - mean) / sd;
+        return Math.max(0, a * normalCdf(d) - average * normalCdf(d - sd));
+      },
+    };
+  }
+  return {
+    median: -center,
+    expectedBelow: (a) => {
+      if (a >= 0) return a + average;
+      const d = (mean - Math.log(-a)) / sd;
+      return Math.max(0, average * normalCdf(d + sd) + a * normalCdf(d));
+    },
+  };
+}
 
 /** The open region below `reference`, cut at the front's coordinates. Corners are indices into `cuts`, by objective. */
 export interface OpenRegion {
@@ -45,9 +85,11 @@ function cut(points: readonly (readonly number[])[], ends: readonly number[]): B
   });
 }
 
-/** Expected gain in hypervolume of a candidate whose objectives are predicted independently. */
-export function expectedImprovement(region: OpenRegion, predictions: readonly Prediction[]): number {
-  const below = region.cuts.map((values, m) => values.map((value) => expectedBelow(value, predictions[m]!)));
+/** Expected gain in hypervolume of a candidate whose objectives are believed independent. */
+export function expectedImprovement(region: OpenRegion, beliefs: readonly Marginal[]): number {
+  const below = region.cuts.map((values, m) =>
+    values.map((value) => (value === Number.NEGATIVE_INFINITY ? 0 : beliefs[m]!.expectedBelow(value))),
+  );
   let total = 0;
   for (const { low, high } of region.boxes) {
     let product = 1;
@@ -55,13 +97,6 @@ export function expectedImprovement(region: OpenRegion, predictions: readonly Pr
     total += product;
   }
   return total;
-}
-
-/** E[(a - Y)+] of a Gaussian Y: how far below `a` it is expected to fall. */
-function expectedBelow(a: number, { mean, sd }: Prediction): number {
-  if (a === Number.NEGATIVE_INFINITY) return 0;
-  const z = (a - mean) / sd;
-  return (a - mean) * normalCdf(z) + (sd * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
 }
 
 /** Standard normal distribution function; Hart's rational approximation as given by West (2005), to double precision. */

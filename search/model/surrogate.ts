@@ -1,15 +1,8 @@
-// One Gaussian process an objective, over oriented and warped values (smaller is better, skew taken out by a logarithm where
-// that helps), and one for the chance that a candidate is feasible. What the acquisition sees; never what the front is made of.
+// One Gaussian process an objective (of its logarithm where that is less skewed), and one for the chance that a candidate is feasible. What the acquisition sees; never what the front is made of.
 import { orient, type Vector } from "../pareto.ts";
 import type { Objective, Outcome } from "../strategy.ts";
-import {
-  defaultHyperparameters,
-  GaussianProcess,
-  type Hyperparameters,
-  Inputs,
-  type Prediction,
-} from "./gaussian-process.ts";
-import { normalCdf } from "./improvement.ts";
+import { defaultHyperparameters, GaussianProcess, type Hyperparameters, Inputs } from "./gaussian-process.ts";
+import { gaussian, logNormal, type Marginal, normalCdf } from "./improvement.ts";
 
 /** Hyperparameters by target (`feasible` beside the objectives' names), and for how many trials they were fitted. */
 export interface Fitted {
@@ -19,9 +12,9 @@ export interface Fitted {
 
 export interface Surrogate {
   readonly fitted: Fitted;
-  /** Oriented, warped values of complete trials. */
+  /** Oriented values of complete trials. */
   readonly measured: readonly Vector[];
-  predict(features: readonly number[]): readonly Prediction[];
+  predict(features: readonly number[]): readonly Marginal[];
   /** 1 while nothing was ever infeasible. */
   feasibility(features: readonly number[]): number;
 }
@@ -30,6 +23,8 @@ export interface Surrogate {
 const REFIT_GROWTH = 1.1;
 const FIRST_STEPS = 40;
 const LATER_STEPS = 12;
+/** Logarithms must be clearly less skewed to be taken. */
+const LESS_SKEWED = 0.7;
 const FEASIBLE = "feasible";
 
 export interface Sample<C> {
@@ -67,14 +62,17 @@ export function fitSurrogate<C>(
     complete.map(({ features }) => features),
     groups,
   );
-  const vectors = complete.map(({ outcome }) => orient(outcome.metrics, objectives));
-  const columns = objectives.map((objective, m) =>
-    warp(
-      vectors.map((vector) => vector[m]!),
-      objective,
-    ),
-  );
-  const processes = columns.map((targets, m) => train(objectives[m]!.name, inputs, targets));
+  const models = objectives.map(({ name, direction }) => {
+    const values = complete.map(({ outcome }) => outcome.metrics[name]!);
+    const logs = values.every((value) => value > 0) ? values.map(Math.log) : values;
+    const logarithmic = Math.abs(skewness(logs)) < LESS_SKEWED * Math.abs(skewness(values));
+    const process = train(name, inputs, logarithmic ? logs : values);
+    return (features: readonly number[]): Marginal => {
+      const { mean, sd } = process.predict(features);
+      if (logarithmic) return logNormal(mean, sd, direction);
+      return gaussian(direction === "min" ? mean : -mean, sd);
+    };
+  });
   const anyInfeasible = judged.length > complete.length;
   const gate = anyInfeasible
     ? train(
@@ -88,8 +86,8 @@ export function fitSurrogate<C>(
     : null;
   return {
     fitted: { hyperparameters, trials: refit ? judged.length : before.trials },
-    measured: vectors.map((_, index) => columns.map((column) => column[index]!)),
-    predict: (features) => processes.map((process) => process.predict(features)),
+    measured: complete.map(({ outcome }) => orient(outcome.metrics, objectives)),
+    predict: (features) => models.map((marginal) => marginal(features)),
     feasibility: (features) => {
       if (gate === null) return 1;
       // A regression on the labels, its sign's probability: crude beside a classifier, and closed form.
@@ -99,23 +97,8 @@ export function fitSurrogate<C>(
   };
 }
 
-/** Values standardised, and of positive metrics the logarithm where it is less skewed: monotone, so the front is the same. */
-function warp(oriented: readonly number[], objective: Objective): number[] {
-  const sign = objective.direction === "min" ? 1 : -1;
-  const raw = oriented.map((value) => value * sign);
-  const logs = raw.every((value) => value > 0) ? raw.map(Math.log) : raw;
-  const chosen = Math.abs(skewness(logs)) < 0.7 * Math.abs(skewness(raw)) ? logs : raw;
-  const { mean, sd } = moments(chosen);
-  return chosen.map((value) => (sign * (value - mean)) / sd);
-}
-
-function moments(values: readonly number[]): { mean: number; sd: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const sd = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-  return { mean, sd: sd > 0 ? sd : 1 };
-}
-
 function skewness(values: readonly number[]): number {
-  const { mean, sd } = moments(values);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const sd = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) || 1;
   return values.reduce((sum, value) => sum + ((value - mean) / sd) ** 3, 0) / values.length;
 }

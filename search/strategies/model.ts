@@ -3,8 +3,7 @@
 import { z } from "zod";
 import type { Rng } from "../../candidates/space.ts";
 import { referencePoint } from "../hypervolume.ts";
-import type { Prediction } from "../model/gaussian-process.ts";
-import { expectedImprovement, type OpenRegion, openRegion } from "../model/improvement.ts";
+import { expectedImprovement, type Marginal, type OpenRegion, openRegion } from "../model/improvement.ts";
 import { type Fitted, fitSurrogate, type Sample, type Surrogate } from "../model/surrogate.ts";
 import { nonDominated, orient, type Vector } from "../pareto.ts";
 import type { Outcome, SearchContext, Strategy } from "../strategy.ts";
@@ -25,7 +24,7 @@ export const modelOptions = z.strictObject({
 
 interface Scored<C> {
   readonly candidate: C;
-  readonly predictions: readonly Prediction[];
+  readonly beliefs: readonly Marginal[];
   readonly score: number;
 }
 
@@ -61,13 +60,13 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     const proposals: C[] = [];
     const complete = history.filter(({ outcome }) => outcome.state === "complete");
     const parents = nonDominated(surrogate.measured).map((index) => complete[index]!.outcome.layout);
-    // Proposals of this batch count as measured at their predicted means, so that the next goes elsewhere.
+    // Proposals of this batch count as measured at their predicted medians, so that the next goes elsewhere.
     const believed: Vector[] = [];
     while (proposals.length < count) {
-      const region = regionOf([...surrogate.measured, ...believed]);
+      const region = regionOf([...surrogate.measured, ...believed], proposals.length % 2 === 1);
       const best = climb([...parents, ...proposals], region, surrogate, fresh, rng);
       if (best !== null && fresh.claim(best.candidate)) {
-        believed.push(best.predictions.map(({ mean }) => mean));
+        believed.push(best.beliefs.map(({ median }) => median));
         proposals.push(best.candidate);
         continue;
       }
@@ -94,9 +93,9 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
       if (considered.has(id) || fresh.seen.has(id)) return;
       considered.add(id);
       const features = domain.features(candidate);
-      const predictions = surrogate.predict(features);
-      const score = expectedImprovement(region, predictions) * surrogate.feasibility(features);
-      scored.push({ candidate, predictions, score });
+      const beliefs = surrogate.predict(features);
+      const score = expectedImprovement(region, beliefs) * surrogate.feasibility(features);
+      scored.push({ candidate, beliefs, score });
     };
     const parent = (): C => parents[rng.below(parents.length)]!;
     for (let n = 0; n < options.pool; n++) {
@@ -138,12 +137,13 @@ function draw<C>(count: number, fresh: Fresh<C>, rng: Rng): C[] {
   return drawn;
 }
 
-/** Open region under the front, bounded a tenth of their range beyond the worst of all that was measured. */
-function regionOf(vectors: readonly Vector[]): OpenRegion {
-  return openRegion(
-    nonDominated(vectors).map((index) => vectors[index]!),
-    referencePoint(vectors),
-  );
+/**
+ * Open region under the front, bounded a tenth of a range beyond the worst: of the front (close: its middle is filled) or of all
+ * that was measured (its ends are looked for). Proposals take turns; either bound alone was seen to miss a part of some front.
+ */
+function regionOf(vectors: readonly Vector[], close: boolean): OpenRegion {
+  const front = nonDominated(vectors).map((index) => vectors[index]!);
+  return openRegion(front, referencePoint(close ? front : vectors));
 }
 
 /** All of a short history; of a long one the front and the latest. */

@@ -7,7 +7,13 @@ import {
   Inputs,
   logPosterior,
 } from "../../search/model/gaussian-process.ts";
-import { expectedImprovement, normalCdf, openRegion } from "../../search/model/improvement.ts";
+import {
+  expectedImprovement,
+  gaussian,
+  logNormal,
+  normalCdf,
+  openRegion,
+} from "../../search/model/improvement.ts";
 import { fitSurrogate } from "../../search/model/surrogate.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy, type StrategyName } from "../../search/registry.ts";
@@ -90,7 +96,8 @@ describe("expected hypervolume improvement", () => {
     const front = Array.from({ length: 6 }, () => Array.from({ length: dimensions }, () => rng.next()));
     const reference = Array.from({ length: dimensions }, () => 1.1);
     const predictions = Array.from({ length: dimensions }, () => ({ mean: 0.2 + 0.3 * rng.next(), sd: 0.2 }));
-    const exact = expectedImprovement(openRegion(front, reference), predictions);
+    const believed = predictions.map(({ mean, sd }) => gaussian(mean, sd));
+    const exact = expectedImprovement(openRegion(front, reference), believed);
     const draws = Array.from({ length: 20_000 }, () =>
       hypervolumeImprovement(
         predictions.map(({ mean, sd }) => mean + sd * normal(rng)),
@@ -101,15 +108,32 @@ describe("expected hypervolume improvement", () => {
     const mean = draws.reduce((a, b) => a + b, 0) / draws.length;
     const error = Math.sqrt(draws.reduce((a, b) => a + (b - mean) ** 2, 0)) / draws.length;
     expect(Math.abs(exact - mean)).toBeLessThan(4 * error);
-    const sure = predictions.map(({ mean: at }) => ({ mean: at, sd: 1e-9 }));
+    const sure = predictions.map(({ mean: at }) => gaussian(at, 1e-9));
     expect(expectedImprovement(openRegion(front, reference), sure)).toBeCloseTo(
       hypervolumeImprovement(
-        sure.map(({ mean: at }) => at),
+        sure.map(({ median }) => median),
         front,
         reference,
       ),
       6,
     );
+  });
+});
+
+describe("log-normal belief", () => {
+  it.each(["min", "max"] as const)("expects what draws give, and no more below its end (%s)", (direction) => {
+    const belief = logNormal(0.3, 0.5, direction);
+    const sign = direction === "min" ? 1 : -1;
+    const rng = createRng(8);
+    const draws = Array.from({ length: 40_000 }, () => sign * Math.exp(0.3 + 0.5 * normal(rng)));
+    for (const a of [0.5, 1, 2, 4].map((value) => sign * value)) {
+      const gains = draws.map((value) => Math.max(0, a - value));
+      const mean = gains.reduce((x, y) => x + y, 0) / gains.length;
+      const error = Math.sqrt(gains.reduce((x, y) => x + (y - mean) ** 2, 0)) / gains.length;
+      expect(Math.abs(belief.expectedBelow(a) - mean)).toBeLessThan(4 * error);
+    }
+    if (direction === "min") expect(belief.expectedBelow(0)).toBe(0);
+    else expect(belief.expectedBelow(0)).toBeCloseTo(Math.exp(0.3 + 0.125), 12);
   });
 });
 
