@@ -176,7 +176,7 @@ void Session::Impl::Embed(int worker, int workers) {
   const Matrix& e = weights().embedding;
   const uint32_t begin = n * static_cast<uint64_t>(worker) / workers, end = n * (static_cast<uint64_t>(worker) + 1) / workers;
   for (uint32_t i = begin; i < end; ++i) {
-    UnpackColumns(e.type, e.k, e.panel(tokens[i] / kPanelRows), tokens[i] % kPanelRows, 0, e.k, Buffer(program.x) + i * e.k);
+    UnpackColumns(e.type, e.panel(tokens[i] / kPanelRows), tokens[i] % kPanelRows, 0, e.k, Buffer(program.x) + i * e.k);
     for (const RopeTable& r : program.ropes) {
       float* cs = Buffer(r.offset) + size_t{i} * r.head_dim;
       for (uint32_t j = 0; j < r.head_dim / 2; ++j) {

@@ -73,7 +73,7 @@ void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size
   }
 }
 
-void UnpackColumns(DType type, size_t k, const uint8_t* panel, size_t r, size_t first, size_t n, float* out) {
+void UnpackColumns(DType type, const uint8_t* panel, size_t r, size_t first, size_t n, float* out) {
   for (size_t i = first; i < first + n; ++i, ++out) {
     const size_t b = i / 32, v = i % 32 / 4, c = i % 4;
     switch (type) {

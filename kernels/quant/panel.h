@@ -48,7 +48,7 @@ inline constexpr size_t PanelBytes(DType type, size_t k) {
 // rows: `n` <= 16 rows in GGUF layout, `row_bytes` apart. Writes PanelBytes(type, k).
 void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size_t n, uint8_t* panel);
 // Columns [c, c + n) of row r as floats.
-void UnpackColumns(DType type, size_t k, const uint8_t* panel, size_t r, size_t c, size_t n, float* out);
+void UnpackColumns(DType type, const uint8_t* panel, size_t r, size_t c, size_t n, float* out);
 
 }  // namespace edgefront
 

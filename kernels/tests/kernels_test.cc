@@ -91,7 +91,7 @@ void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
     ScalarKernels().panel_mul(type, k, panel, a, 0, kTokens, want.data());
     // Summing k products in F32 errs by at most about k eps sum|w a|; two products of scales add a few eps.
     for (size_t r = 0; r < 16; ++r) {
-      UnpackColumns(type, k, panel, r, 0, k, row.data());
+      UnpackColumns(type, panel, r, 0, k, row.data());
       double magnitude = 0;
       for (float w : row) magnitude += std::fabs(w);
       for (size_t t = 0; t < kTokens; ++t) tolerance[16 * t + r] = static_cast<float>((static_cast<double>(k) + 4) * kEps * magnitude + 1e-30);
@@ -183,7 +183,7 @@ TEST(PanelsUnpackToTheirRows) {
     for (size_t r = 0; r < 16; ++r) {
       QuantiseRow(type, w.data() + r * k, k, row.data());
       DequantiseRow(type, row.data(), k, want.data());
-      UnpackColumns(type, k, panel, r, 0, k, got.data());
+      UnpackColumns(type, panel, r, 0, k, got.data());
       CHECK_MSG(got == want, DTypeName(type) << " row " << r);
       // A quantised value is off by at most half a step (Q6_K: and its coarse scales; Q4_0: its clipped end).
       const float step = type == DType::kF32 ? 0 : type == DType::kF16 ? 0x1p-11f : type == DType::kBF16 ? 0x1p-8f

@@ -18,7 +18,7 @@ void ScalarPanelMul(DType type, size_t k, const uint8_t* panel, const Activation
       for (size_t c = 0; c < k; c += kStrip) {
         float w[kStrip];
         const size_t m = k - c < kStrip ? k - c : kStrip;
-        UnpackColumns(type, k, panel, r, c, m, w);
+        UnpackColumns(type, panel, r, c, m, w);
         for (size_t j = 0; j < m; ++j) {
           const size_t t = t0 + i, at = c + j;
           const float x = quantised ? a.scale[t * (k / 32) + at / 32] * static_cast<float>(a.q[t * k + at]) : a.f32[t * a.stride + at];
