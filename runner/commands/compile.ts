@@ -8,7 +8,7 @@ import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
-import { localDevice } from "../devices/known.ts";
+import { localDevice } from "../devices/device.ts";
 import { layoutFrom } from "../layouts.ts";
 import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";

@@ -4,10 +4,16 @@ import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { TARGETS, type Target } from "../agent/toolchain.ts";
-import { type DeviceRecord, deviceRecordSchema, EMULATORS, type Emulator } from "../devices/device.ts";
+import {
+  type DeviceRecord,
+  deviceRecordSchema,
+  EMULATORS,
+  type Emulator,
+  localDevice,
+} from "../devices/device.ts";
 import { readHostKey } from "../devices/fingerprint.ts";
 import { keepIdentity } from "../devices/identities.ts";
-import { deviceNamed, LOCAL_DEVICE, localDevice } from "../devices/known.ts";
+import { deviceNamed, LOCAL_DEVICE } from "../devices/known.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import {

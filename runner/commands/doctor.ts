@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import { buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import { findToolchain } from "../agent/toolchain.ts";
-import { localDevice } from "../devices/known.ts";
+import { localDevice } from "../devices/device.ts";
 import { cachePath } from "../paths.ts";
 import { Store } from "../store/store.ts";
 import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";

@@ -7,7 +7,7 @@ import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { readSweepConfig } from "../config.ts";
 import { suggestion } from "../config-errors.ts";
-import { localDevice } from "../devices/known.ts";
+import { localDevice } from "../devices/device.ts";
 import { layoutFrom } from "../layouts.ts";
 import { Store } from "../store/store.ts";
 import { trainOn } from "../sweep/jobs.ts";

@@ -36,7 +36,10 @@ const inFlight = (devices: number): number => 2 * devices + 2;
 
 /** Throws InvalidInputError when the sweep may not be started or resumed as asked; writes nothing. */
 function checkSweep(store: Store, { name, config, resume }: RunOptions): void {
-  if (!resume) return store.sweeps.requireFree(name);
+  if (!resume) {
+    store.sweeps.requireFree(name);
+    return;
+  }
   const sweep = store.sweeps.get(name);
   store.sweeps.requireIdle(sweep);
   if (isDeepStrictEqual(sweep.config, withoutPaths(config))) return;
