@@ -1,0 +1,51 @@
+// A model card for one layout of a sweep: what it is, what was measured and on what, and what the numbers do not say.
+
+import { formatRange, formatValue } from "../format.ts";
+import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "../metrics.ts";
+import type { ReportData, ReportTrial } from "../model.ts";
+import { markdownFence, escapeMarkdown as md } from "../text.ts";
+
+export function modelCard(data: ReportData, trial: ReportTrial): string {
+  const emulated = emulatedDevices(data);
+  const attention = trial.layout.layers.filter((layer) => layer.mixer.op !== "conv").length;
+  const rows = Object.entries(trial.metrics).map(([name, metric]) => {
+    const range = sampleRange(metric);
+    const evidence =
+      range === null ? "computed" : `${formatRange(range.low, range.high, metric.unit)}, ${range.n} samples`;
+    const marks = [metric.stable ? "" : "unstable", isEmulated(name, emulated) ? "emulated" : ""].filter(
+      Boolean,
+    );
+    return `| ${md(metricLabel(name))} | ${md(formatValue(metric.value, metric.unit))} | ${md(evidence)} | ${marks.join(", ")} |`;
+  });
+  const measuredOn = new Set(Object.keys(trial.metrics).map((name) => name.split(":").slice(1).join(":")));
+  const devices = data.devices.filter((device) => measuredOn.has(device.name));
+  return `${[
+    `# ${md(trial.published ?? trial.id)}`,
+    "",
+    `A layout of ${trial.layout.layers.length} layers (${attention} with attention), width ${trial.layout.width}, ` +
+      `${trial.parameters.toLocaleString("en-US")} parameters, found by edgefront ${md(data.edgefrontVersion)} in the sweep ` +
+      `${md(data.sweep)} (trial ${trial.number} of ${data.trials.length}); ${trial.onFront ? "on" : "not on"} its Pareto front.`,
+    "",
+    "**These are the shapes of a model, not a trained model.** Speed and memory were measured with weights made from a seed; " +
+      "quality scores come from short training at a smaller width with the same order of mixers.",
+    "",
+    markdownFence(trial.notation, "text"),
+    "",
+    "## Evidence",
+    "",
+    "| Metric | Value | Raw samples | |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+    "",
+    "## Measured on",
+    "",
+    ...devices.map(
+      (d) =>
+        `- ${md(d.name)}${d.emulated ? " (**emulated**: its times say nothing about hardware)" : ""}: ${md(d.cpu)}, ${md(d.arch)}, kernels ${md(d.isa)}, ` +
+        `${d.threads} threads, agent ${md(d.agentSha256.slice(0, 12))}`,
+    ),
+    ...(devices.length === 0 ? ["- nothing: all values are computed"] : []),
+    "",
+    `Id ${md(trial.id)}. Sweep of ${md(data.createdAt)}${data.gitCommit === null ? "" : `, commit ${md(data.gitCommit)}`}.`,
+  ].join("\n")}\n`;
+}
