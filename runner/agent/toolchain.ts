@@ -67,7 +67,7 @@ export async function findToolchain(target: Target): Promise<Toolchain> {
 export function translateFlags(toolchain: Toolchain, flags: readonly string[]): string[] {
   if (toolchain.flavour !== "zig") return [...flags];
   return flags.map((flag) => {
-    const arm = /^-march=armv(8\.\d|9(?:\.\d)?)-a((?:\+[a-z0-9]+)*)$/.exec(flag);
+    const arm = /^-march=armv(\d(?:\.\d)?)-a((?:\+[a-z0-9]+)*)$/.exec(flag);
     if (!arm) return flag;
     const features = arm[2]!.replace(/\+fp16(?=\+|$)/g, "+fullfp16").replace(/\+simd(?=\+|$)/g, "");
     return `-mcpu=generic+v${arm[1]!.replace(".", "_")}a${features}`;

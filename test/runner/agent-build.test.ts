@@ -135,8 +135,9 @@ describe("build lines", () => {
   });
   it("are put in zig's words for zig", () => {
     const zig = { flavour: "zig" } as Toolchain;
-    expect(translateFlags(zig, ["-march=armv8.2-a+dotprod+fp16", "-mavx2"])).toEqual([
+    expect(translateFlags(zig, ["-march=armv8.2-a+dotprod+fp16", "-march=armv8-a", "-mavx2"])).toEqual([
       "-mcpu=generic+v8_2a+dotprod+fullfp16",
+      "-mcpu=generic+v8a",
       "-mavx2",
     ]);
   });
