@@ -11,7 +11,7 @@ export const budgetSchema = z
   .refine(({ max, min }) => max === undefined || min === undefined || min <= max, "`min` is above `max`");
 export type Budget = Readonly<z.infer<typeof budgetSchema>>;
 
-export interface Violation {
+interface Violation {
   readonly metric: string;
   readonly limit: "max" | "min";
   readonly bound: number;

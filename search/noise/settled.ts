@@ -9,7 +9,7 @@ export interface SettledOptions {
   readonly doubt: number;
 }
 
-export const settledDefaults: SettledOptions = { patience: 50, minimumGain: 0.005, doubt: 0.1 };
+const settledDefaults: SettledOptions = { patience: 50, minimumGain: 0.005, doubt: 0.1 };
 
 export interface Settled {
   readonly settled: boolean;

@@ -6,7 +6,7 @@ import type { Genome, Rng, Space } from "../../candidates/space.ts";
  * The first genome with one run of layers from the second. Runs are at the same relative place, so that parents of different
  * depth mix too; the child has the first one's depth. Width and FFN width come from either parent.
  */
-export function cross(a: Genome, b: Genome, rng: Rng): Genome {
+function cross(a: Genome, b: Genome, rng: Rng): Genome {
   const depth = a.mixers.length;
   const start = rng.below(depth);
   const end = start + 1 + rng.below(depth - start);

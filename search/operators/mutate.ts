@@ -98,7 +98,7 @@ const geometry: Mutation = (genome, space, rng) => {
 };
 
 /** Every mutation with its weight. Placement and kind of mixers come first: they are most of any space. */
-export const mutations = {
+const mutations = {
   replace: { weight: 4, apply: replace },
   swap: { weight: 2, apply: swap },
   move: { weight: 2, apply: move },

@@ -18,14 +18,14 @@ export interface PredictorOptions {
   readonly coverage: number;
 }
 
-export interface Interval {
+interface Interval {
   readonly value: number;
   readonly low: number;
   readonly high: number;
 }
 
 /** One line of the error chart: a layout predicted by a model that had not seen it. */
-export interface HeldOut extends Interval {
+interface HeldOut extends Interval {
   readonly id: string;
   readonly measured: number;
 }
@@ -40,7 +40,7 @@ export interface Predictor {
 }
 
 /** Below this the quantile of the errors does not exist yet at common coverages, and folds are too thin. */
-export const MIN_MEASURED = 10;
+const MIN_MEASURED = 10;
 const FOLDS = 5;
 const FIT_STEPS = 25;
 

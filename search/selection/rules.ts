@@ -4,7 +4,7 @@ import { attentionCount } from "../../candidates/space.ts";
 import type { Budget } from "../budgets.ts";
 import type { Choice, SelectionOptions } from "./select.ts";
 
-export interface Ranking {
+interface Ranking {
   readonly order: readonly Choice[];
   readonly reasons: readonly string[];
 }
@@ -20,10 +20,10 @@ const loss = ({ metrics }: Choice, { quality }: SelectionOptions): number =>
 const errorOf = ({ errors }: Choice, { quality }: SelectionOptions): number => errors?.[quality.name] ?? 0;
 
 /** Kinds of mixers in use; kernel sizes and windows count as kinds of their own. */
-export const mixerKinds = ({ layout }: Choice): number =>
+const mixerKinds = ({ layout }: Choice): number =>
   new Set(layout.layers.map(({ mixer }) => formatMixer(mixer))).size;
 
-const round = (value: number): string => String(Number(value.toPrecision(4)));
+export const round = (value: number): string => String(Number(value.toPrecision(4)));
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const byId = (a: Choice, b: Choice): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 

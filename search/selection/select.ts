@@ -2,7 +2,7 @@
 import type { Layout } from "../../candidates/layout.ts";
 import { type Budget, judge } from "../budgets.ts";
 import type { Objective } from "../strategy.ts";
-import { type RuleName, rules } from "./rules.ts";
+import { type RuleName, round, rules } from "./rules.ts";
 
 /** A measured trial to choose from. */
 export interface Choice {
@@ -48,7 +48,7 @@ export function select(choices: readonly Choice[], options: SelectionOptions): S
       .sort((a, b) => a.verdict.total - b.verdict.total)[0];
     if (nearest !== undefined) {
       const over = nearest.verdict.violations.map(
-        ({ metric, limit, bound, value }) => `${metric} ${format(value)} against ${limit} ${format(bound)}`,
+        ({ metric, limit, bound, value }) => `${metric} ${round(value)} against ${limit} ${round(bound)}`,
       );
       reasons.push(`The nearest is ${nearest.choice.id}: ${over.join(", ")}.`);
     }
@@ -59,13 +59,11 @@ export function select(choices: readonly Choice[], options: SelectionOptions): S
   return { chosen: ranked.order[0] ?? null, runnerUp: ranked.order[1] ?? null, reasons };
 }
 
-export const format = (value: number): string => String(Number(value.toPrecision(4)));
-
 function describe(budgets: readonly Budget[]): string {
   if (budgets.length === 0) return "the budgets (none were given)";
   const parts = budgets.flatMap(({ metric, max, min }) => [
-    ...(max === undefined ? [] : [`${metric} <= ${format(max)}`]),
-    ...(min === undefined ? [] : [`${metric} >= ${format(min)}`]),
+    ...(max === undefined ? [] : [`${metric} <= ${round(max)}`]),
+    ...(min === undefined ? [] : [`${metric} >= ${round(min)}`]),
   ]);
   return `the budgets ${parts.join(", ")}`;
 }

@@ -63,7 +63,10 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     // Proposals of this batch count as measured at their predicted medians, so that the next goes elsewhere.
     const believed: Vector[] = [];
     while (proposals.length < count) {
-      const region = regionOf([...surrogate.measured, ...believed], proposals.length % 2 === 1);
+      const region = regionOf(
+        [...surrogate.measured, ...believed],
+        (history.length + proposals.length) % 3 !== 0,
+      );
       const best = climb([...parents, ...proposals], region, surrogate, fresh, rng);
       if (best !== null && fresh.claim(best.candidate)) {
         believed.push(best.beliefs.map(({ median }) => median));
