@@ -5,6 +5,7 @@ import { renderHtml } from "./html.ts";
 import { renderJson, renderJsonl } from "./json.ts";
 import { renderMarkdown } from "./md.ts";
 import type { ReportData } from "./model.ts";
+import { renderParquet } from "./parquet.ts";
 
 export const reportFormats = {
   html: (data) => renderHtml(data, { plotlySource: plotlySource() }),
@@ -16,3 +17,8 @@ export const reportFormats = {
 
 export type ReportFormat = keyof typeof reportFormats;
 export const reportFormatNames = Object.keys(reportFormats) as readonly ReportFormat[];
+
+/** Formats that are bytes: files only, never a terminal. */
+export const binaryReportFormats = {
+  parquet: renderParquet,
+} as const satisfies Record<string, (data: ReportData) => Uint8Array>;
