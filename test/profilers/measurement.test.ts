@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import { namedLayouts } from "../../candidates/named.ts";
+import { deviceMetrics } from "../../profilers/device-metrics.ts";
+import { type GateInput, gateViolations } from "../../profilers/gates.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
+import { staticMetric } from "../../profilers/static-metrics.ts";
+import { quantile, summarise } from "../../profilers/statistics.ts";
+
+const result: MeasureResult = {
+  isa: "scalar",
+  threads: 1,
+  affinity: [0],
+  architecture: "lfm2",
+  parameters: 1000,
+  weightsFrom: "seed",
+  modelSha256: "ab",
+  plan: { weightBytes: 500, cacheBytes: 0, activationBytes: 0, overheadBytes: 0, predictedPeakBytes: 500 },
+  loadMs: 3,
+  firstTokenMs: 9,
+  contexts: [
+    {
+      context: 100,
+      warmups: 1,
+      stable: true,
+      ttftMs: [50, 52, 51],
+      prefillMs: [49, 51, 50],
+      decodeMs: [
+        [10, 10, 30],
+        [10, 10, 10],
+        [20, 10, 10],
+      ],
+    },
+  ],
+  memory: { peakBytes: 900, anonBytes: 800, fileBytes: 100, swapBytes: 0 },
+  outputHash: "cd",
+  frequencyMhz: null,
+  temperatureC: null,
+};
+const gate = (change: Partial<GateInput> = {}, measured: MeasureResult = result) =>
+  gateViolations({
+    request: { contexts: [100], decodeTokens: 4, repetitions: 3 },
+    result: measured,
+    parameters: 1000,
+    weightBytes: 500,
+    decodeBytes: () => 2e8,
+    readBandwidthGBs: 20,
+    ...change,
+  });
+
+describe("statistics", () => {
+  it("quantiles are those of Hyndman and Fan type 7", () => {
+    expect([0, 0.25, 0.5, 0.9, 1].map((q) => quantile([1, 2, 3, 4], q))).toEqual([1, 1.75, 2.5, 3.7, 4]);
+    expect(() => quantile([], 0.5)).toThrow(RangeError);
+  });
+
+  it("a single sample has no spread", () => {
+    expect(summarise([5])).toEqual({ n: 1, median: 5, p10: 5, p90: 5, min: 5, max: 5, cv: 0 });
+  });
+});
+
+describe("device metrics", () => {
+  const metrics = new Map(deviceMetrics(result, "phone").map((metric) => [metric.name, metric]));
+
+  it("are medians over repetitions, with every repetition as a sample", () => {
+    expect(metrics.get("ttftMs@100:phone")).toMatchObject({ value: 51, samples: [50, 52, 51], stable: true });
+    expect(metrics.get("prefillTokensPerSecond@100:phone")!.value).toBe(2000);
+    // (G - 1) / (t_G - t_1): 3 tokens in 50, 30 and 40 ms.
+    expect(metrics.get("decodeTokensPerSecond@100:phone")).toMatchObject({
+      value: 75,
+      samples: [60, 100, 75],
+      stable: false,
+    });
+    expect(metrics.get("decodeP50Ms@100:phone")!.value).toBe(10);
+    expect(metrics.get("decodeP95Ms@100:phone")!.samples[0]).toBeCloseTo(28, 10);
+    expect(metrics.get("peakBytes:phone")!.value).toBe(900);
+  });
+});
+
+describe("gates", () => {
+  it("pass what is as asked and possible", () => {
+    expect(gate()).toEqual([]);
+  });
+
+  const broken = (change: (copy: MeasureResult) => void): MeasureResult => {
+    const copy = structuredClone(result);
+    change(copy);
+    return copy;
+  };
+  it.each([
+    [
+      "another model",
+      broken((r) => {
+        r.parameters = 999;
+      }),
+      /999 parameters/,
+    ],
+    [
+      "another context",
+      broken((r) => {
+        r.contexts[0]!.context = 10;
+      }),
+      /contexts 10 came back/,
+    ],
+    [
+      "a repetition missing",
+      broken((r) => {
+        r.contexts[0]!.ttftMs.pop();
+      }),
+      /2\/3\/3 repetitions/,
+    ],
+    [
+      "a token missing",
+      broken((r) => {
+        r.contexts[0]!.decodeMs[1]!.pop();
+      }),
+      /wrong number of decoded tokens/,
+    ],
+    [
+      "a time of zero",
+      broken((r) => {
+        r.contexts[0]!.decodeMs[0]![0] = 0;
+      }),
+      /zero or less/,
+    ],
+    [
+      "a first token before its prefill",
+      broken((r) => {
+        r.contexts[0]!.ttftMs[0] = 1;
+      }),
+      /before the end of its prefill/,
+    ],
+    [
+      "too little memory",
+      broken((r) => {
+        r.memory.peakBytes = 100;
+      }),
+      /below the 500 bytes of the weights/,
+    ],
+  ])("reject %s", (_what, measured, message) => {
+    expect(gate({}, measured).join()).toMatch(message);
+  });
+
+  it("reject a decode rate above what memory delivers, for models larger than caches", () => {
+    expect(gate({ decodeBytes: () => 3e8 }).join()).toMatch(/30\.0 GB\/s, above the 20\.0 GB\/s/);
+    expect(gate({ decodeBytes: () => 3e8, readBandwidthGBs: null })).toEqual([]);
+    expect(gate({ decodeBytes: () => 1e7, readBandwidthGBs: 0.1 })).toEqual([]);
+  });
+});
+
+describe("static metrics", () => {
+  const layout = namedLayouts["lfm2-350m"]!;
+  it.each([
+    ["parameters", 354_483_968],
+    ["attentionLayers", 6],
+    ["kvBytes@1024", 1024 * 6 * 2 * 8 * 64 * 2],
+  ])("%s is %i", (name, value) => {
+    expect(staticMetric(name, layout, "q4_0")?.value).toBe(value);
+  });
+  it.each(["kvBytes", "parameters@10", "kvBytes@x", "ttftMs@10", "kvBytes@1@2"])("%s is none", (name) => {
+    expect(staticMetric(name, layout, "q4_0")).toBeNull();
+  });
+});

@@ -1,0 +1,31 @@
+// What the proxy must show to be worth its time: without attention a model cannot recall (arXiv 2312.04927), with one layer of
+// it it can. Same proxy budget, three seeds, the quickstart's own settings, through the command line.
+import { afterAll, describe, expect, it } from "vitest";
+import { runCli, temporaryFolder } from "../support/cli.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+async function recall(layers: string): Promise<readonly number[]> {
+  const layout = `v16384 d512 f1024 h8/2x64 : ${layers}`;
+  const args = ["score", layout, "--task", "recall", "--seeds", "1", "2", "3", "--json"];
+  const { stdout, stderr } = await runCli(args, folder.path);
+  const metrics = JSON.parse(stdout || "null")?.metrics as { name: string; samples: number[] }[] | undefined;
+  const accuracy = metrics?.find(({ name }) => name === "recall.accuracy")?.samples;
+  if (accuracy === undefined) throw new Error(`no accuracy: ${stderr}`);
+  return accuracy;
+}
+
+describe("recall over three seeds", { timeout: 400_000 }, () => {
+  it("of an all-conv layout is clearly below that of one with attention", async () => {
+    const without = await recall("c3 c3 c3 c3 c3 c3");
+    const withAttention = await recall("c3 c3 g c3 c3 g");
+    process.stderr.write(
+      `recall: all-conv ${without.join(", ")}; with attention ${withAttention.join(", ")}\n`,
+    );
+    expect(without).toHaveLength(3);
+    expect(withAttention).toHaveLength(3);
+    expect(Math.max(...without)).toBeLessThan(0.3);
+    expect(Math.min(...withAttention)).toBeGreaterThan(0.8);
+  });
+});
