@@ -299,9 +299,11 @@ function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartE
       "On Android use a musl build: install zig (`pip install ziglang`) on this machine and try again",
     );
   }
-  if (/exec format error|cannot execute binary/i.test(end.stderr) || end.code === 126) {
+  // A shell that meets another architecture's binary tries to read it as a script.
+  const misread = /syntax error/i.test(end.stderr);
+  if (misread || /exec format error|cannot execute binary/i.test(end.stderr) || end.code === 126) {
     return new AgentStartError(
-      `the device cannot execute the agent${said}`,
+      `the device cannot execute the agent${misread ? "" : said}`,
       "Check the device's target architecture, and that its home is not mounted noexec",
     );
   }
