@@ -10,13 +10,13 @@ import { plain } from "./text.ts";
 /** Smallest relative change that counts. */
 const EFFECT = 0.02;
 
-export interface ConfigurationChange {
+interface ConfigurationChange {
   /** Dotted path; `null` stands for absent on that side. */
   readonly path: string;
   readonly before: string | null;
   readonly after: string | null;
 }
-export interface MetricChange {
+interface MetricChange {
   readonly id: string;
   readonly metric: string;
   readonly before: number;

@@ -4,7 +4,7 @@ import { unpack } from "./unpack.ts";
 export interface Trace {
   readonly [key: string]: unknown;
 }
-export interface PlotElement extends HTMLElement {
+interface PlotElement extends HTMLElement {
   on(event: string, listener: (event: PlotEvent | undefined) => void): void;
 }
 export interface PlotEvent {

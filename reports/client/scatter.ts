@@ -39,7 +39,7 @@ export function defaultAxes(view: View): readonly [string, string] {
 }
 
 /** The metric behind an axis on one device; metrics of no device (recall, parameters) are the same everywhere. */
-export function metricOn(view: View, id: string, device: string): number {
+function metricOn(view: View, id: string, device: string): number {
   const on = view.metrics.findIndex((metric) => metric.device === device && axisId(metric) === id);
   return on >= 0 ? on : view.metrics.findIndex((metric) => metric.device === null && axisId(metric) === id);
 }

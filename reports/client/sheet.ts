@@ -1,5 +1,6 @@
 // The decision: one slider a bound, a rule, and in words the layout they lead to, its runner-up, and the edits between them.
 import { formatValue } from "../format.ts";
+import { shortLabel } from "../metrics.ts";
 import type { View } from "../page/view.ts";
 import { attentionLayers, type Bound, decide, layerEdits, type Rule } from "./decide.ts";
 import { byId, make } from "./dom.ts";
@@ -146,16 +147,21 @@ function describe(view: View, order: readonly number[], metrics: readonly number
     return value[trial] == null ? "–" : formatValue(value[trial], unit);
   };
   const pair = second === undefined ? [chosen] : [chosen, second];
+  let alike = false;
   const rows = metrics.map((m) => {
     const same = second !== undefined && overlap(view, chosen, second, m);
-    const cells = pair.map((trial) => make("td", { class: "num" }, shown(m, trial)));
-    const note = make("td", { class: "soft" }, same ? "samples overlap" : "");
-    return make("tr", {}, make("th", { scope: "row" }, place(view, m)), ...cells, note);
+    alike ||= same;
+    const cells = pair.map((trial) =>
+      make("td", { class: "num" }, `${same && trial === second ? "≈ " : ""}${shown(m, trial)}`),
+    );
+    const { key, emulated } = view.metrics[m]!;
+    const name = `${shortLabel(key).join(" ")}${emulated ? " (emulated)" : ""}`;
+    return make("tr", {}, make("th", { scope: "row" }, name), ...cells);
   });
   const layers = pair.map((trial) => make("td", { class: "num" }, String(attentionLayers(view, trial))));
-  rows.push(make("tr", {}, make("th", { scope: "row" }, "Attention layers"), ...layers, make("td")));
+  rows.push(make("tr", {}, make("th", { scope: "row" }, "attention layers"), ...layers));
   const heads = [make("th"), make("th", { class: "num", scope: "col" }, "choice")];
-  if (second !== undefined) heads.push(make("th", { class: "num", scope: "col" }, "runner-up "));
+  if (second !== undefined) heads.push(make("th", { class: "num", scope: "col" }, "runner-up"));
   return [
     make(
       "p",
@@ -164,7 +170,8 @@ function describe(view: View, order: readonly number[], metrics: readonly number
       make("span", { class: "soft" }, ` of ${order.length} within these bounds`),
     ),
     make("p", { class: "pattern" }, view.trials[chosen]!.pattern),
-    make("table", {}, make("thead", {}, make("tr", {}, ...heads, make("th"))), make("tbody", {}, ...rows)),
+    make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
+    ...(alike ? [make("p", { class: "soft" }, "≈ raw samples overlap: no clear difference")] : []),
     ...(second === undefined
       ? [make("p", { class: "soft" }, "No runner-up: it is the only one.")]
       : runnerUp(view, chosen, second, open)),

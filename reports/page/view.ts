@@ -23,7 +23,7 @@ export interface ViewMetric {
   readonly unstable: readonly number[];
 }
 
-export interface ViewTrial {
+interface ViewTrial {
   readonly number: number;
   readonly id: string;
   /** F1, F2, ... on the front; null elsewhere. */
