@@ -166,10 +166,8 @@ export const verifyResultSchema = z.object({
     )
     .max(16),
 });
-export type VerifyResult = z.infer<typeof verifyResultSchema>;
 
 export const materializeResultSchema = z.object({ bytes: count, sha256: hex });
-export type MaterializeResult = z.infer<typeof materializeResultSchema>;
 
 /** The program a device would run, one line a fused op; may span lines. */
 export const explainResultSchema = z.object({
