@@ -6,6 +6,7 @@ const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 /** Three significant digits, thousands separated, no exponent between 0.001 and 1e9. */
 export function formatNumber(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return "–";
+  if (value < 0) return `\u2212${formatNumber(-value, digits)}`;
   if (value === 0) return "0";
   const magnitude = Math.abs(value);
   if (magnitude >= 1e9 || magnitude < 1e-3) return value.toExponential(digits - 1).replace("e+", "e");
@@ -63,11 +64,19 @@ export function scaleFor(values: readonly number[], unit: string): Scale {
   return scales.find((scale) => largest >= scale.from)!;
 }
 
-const withUnit = (text: string, unit: string): string =>
-  unit === "" || unit === "fraction" || unit === "accuracy" ? text : `${text} ${unit}`;
+/** Counted things, whole numbers; their names say what is counted. */
+const COUNTED: ReadonlySet<string> = new Set(["layers"]);
+/** Units that add nothing to the name of what is shown. */
+const SILENT: ReadonlySet<string> = new Set(["", "fraction", "accuracy", ...COUNTED]);
+
+/** The unit as written beside a number, or empty where the name says it all. */
+export const shownUnit = (unit: string): string => (SILENT.has(unit) ? "" : unit);
+
+const withUnit = (text: string, unit: string): string => (shownUnit(unit) === "" ? text : `${text} ${unit}`);
 
 /** `812 ms`, `1.24 s`, `412 MB`, `45.1 tok/s`, `0.873`. */
 export function formatValue(value: number, unit: string): string {
+  if (COUNTED.has(unit) && Number.isInteger(value)) return WHOLE.format(value);
   const scale = scaleFor([value], unit);
   return withUnit(formatNumber(value / scale.divisor), scale.unit);
 }

@@ -1,5 +1,7 @@
 // The front as a reader meets it: its points in order, each with a short label, and the trials beside it by what became of
 // them. Which trials are on the front was decided by search/; it is only read here.
+import { formatValue } from "./format.ts";
+import { metricLabel } from "./metrics.ts";
 import type { ReportData, ReportObjective, ReportTrial, TrialState } from "./model.ts";
 
 export interface FrontPoint {
@@ -59,6 +61,20 @@ export function groupByReason(data: ReportData): readonly ReasonGroup[] {
     groups.set(key, group);
   }
   return [...groups.values()].sort((a, b) => b.trials.length - a.trials.length);
+}
+
+/** `kvBytes@1024 is 2097152, budget max 1200000` with the metric's name and unit: `KV cache (computed) at 1K is 2.10 MB, ...`. */
+export function readableReason(reason: string, data: ReportData): string {
+  return reason.replace(
+    /(\S+) is (\S+), budget (max|min) ([^\s;]+)/g,
+    (whole, name: string, value: string, limit: string, bound: string) => {
+      const unit = data.trials.find((trial) => trial.metrics[name])?.metrics[name]?.unit;
+      if (unit === undefined || !Number.isFinite(Number(value)) || !Number.isFinite(Number(bound)))
+        return whole;
+      const least = limit === "max" ? "at most" : "at least";
+      return `${metricLabel(name)} is ${formatValue(Number(value), unit)}, budget ${least} ${formatValue(Number(bound), unit)}`;
+    },
+  );
 }
 
 /** Runs of equal layers shortened: `c3 c3 g c3` becomes `2[c3] g c3`. Readable by the notation parser. */

@@ -1,5 +1,5 @@
 // One trial in a dialog: every metric with its raw samples drawn and listed, and what the measurement rests on.
-import { formatRange, formatValue, scaleFor } from "../format.ts";
+import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import type { View } from "../page/view.ts";
 import { byId, make, makeSvg } from "./dom.ts";
 
@@ -48,7 +48,7 @@ function row(view: View, trial: number, m: number): HTMLElement | null {
     make(
       "p",
       { class: "samples" },
-      `${shown.join("  ")}${samples.length > 200 ? " …" : ""}${scale.unit === "fraction" ? "" : ` ${scale.unit}`}`,
+      `${shown.join("  ")}${samples.length > 200 ? " …" : ""}${shownUnit(scale.unit) === "" ? "" : ` ${scale.unit}`}`,
     ),
   );
   const rest = view.provenance[trial]?.[m];

@@ -9,6 +9,8 @@ export interface LabelPoint {
 
 const CHARACTER = 6.6;
 const LINE = 14;
+/** Room between the outermost points and the plot's edges, as a share of its width. */
+const MARGIN = 0.06;
 
 /** The texts, with those that would overlap an earlier one left empty. `width` and `height` in pixels. */
 export function declutter(points: readonly LabelPoint[], width: number, height: number): string[] {
@@ -22,4 +24,23 @@ export function declutter(points: readonly LabelPoint[], width: number, height: 
     placed.push(box);
     return text;
   });
+}
+
+/** Where a text goes beside its point so that the plot's left and right edges do not cut it. */
+export function side(x: number, text: string, width: number): "left" | "center" | "right" {
+  const needed = (text.length * CHARACTER) / 2 - MARGIN * width;
+  if (x * width < needed) return "right";
+  return (1 - x) * width < needed ? "left" : "center";
+}
+
+/** Breaks a title between words into lines of at most `length` characters where the words allow it. */
+export function titleLines(text: string, length: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= length)
+      lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

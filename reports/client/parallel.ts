@@ -2,12 +2,16 @@
 // plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis brushes.
 import { formatValue } from "../format.ts";
 import { makeSvg } from "./dom.ts";
+import { titleLines } from "./labels.ts";
 import { decisionMetrics } from "./sheet.ts";
 import type { Store } from "./store.ts";
 
-const TOP = 44;
+const TOP = 58;
 const BOTTOM = 26;
-const SIDE = 80;
+const LINE = 13;
+/** Half of the widest title line: what the outer axes need beside them. */
+const SIDE = 74;
+const TITLE_CHARACTERS = 20;
 
 export function drawParallel(element: HTMLElement, store: Store): boolean {
   const { view } = store;
@@ -76,10 +80,18 @@ export function drawParallel(element: HTMLElement, store: Store): boolean {
       class: "brush",
     });
     brush.addEventListener("pointerdown", (event) => startBrush(event, axis, brush));
+    const place = `${device ?? ""}${emulated ? " (emulated)" : ""}`;
+    const title = titleLines(label, TITLE_CHARACTERS);
+    // Titles stand on the value below them, whether they take one line or more.
+    const lowest = TOP - 4 - LINE;
+    const names = title.map((line, n) => {
+      const after = title.length - 1 - n + (place === "" ? 0 : 1);
+      return text(line, lowest - after * LINE, "name");
+    });
     return [
       makeSvg("line", { x1: x(axis), x2: x(axis), y1: TOP, y2: height - BOTTOM }),
-      text(label, 14, "name"),
-      text(`${device ?? ""}${emulated ? " (emulated)" : ""}`, 27, ""),
+      ...names,
+      ...(place === "" ? [] : [text(place, lowest, "")]),
       text(formatValue(ranges[axis]!.best, unit), TOP - 4, "end"),
       text(formatValue(ranges[axis]!.worst, unit), height - BOTTOM + 14, "end"),
       brush,

@@ -1,9 +1,9 @@
 // Trade-offs: one scatter per device, axes chosen once for all. Marks differ in shape as well as colour: filled circle = front,
 // open circle = dominated, cross = over budget, triangle = failed with some values, star = published.
-import { formatRange, formatValue, scaleFor } from "../format.ts";
+import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import type { View, ViewMetric } from "../page/view.ts";
 import { showDetails } from "./details.ts";
-import { declutter } from "./labels.ts";
+import { declutter, side } from "./labels.ts";
 import { configuration, type PlotEvent, type Plotly, plotText, type Trace } from "./plotly.ts";
 import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
@@ -146,6 +146,10 @@ function bars(
   };
 }
 
+/** `Text bits per byte` needs no `bits/byte` after it. */
+const says = (label: string, unit: string): boolean =>
+  shownUnit(unit) === "" || label.toLowerCase().includes(unit.replace("/", " per "));
+
 const numbers = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
 
 /** Draws one device's panel; says so where nothing was measured on both axes. Trials that the store does not admit are dimmed,
@@ -167,8 +171,9 @@ export async function drawScatter(
     ReturnType<typeof scaleFor>,
   ];
   const title = (metric: ViewMetric, unit: string): string =>
-    plotText(`${metric.label}${unit === "" ? "" : `, ${unit}`}${metric.emulated ? " (emulated)" : ""}`) +
-    (metric.direction === null ? "" : metric.direction === "min" ? " ↓" : " ↑");
+    plotText(
+      `${metric.label}${says(metric.label, unit) ? "" : `, ${unit}`}${metric.emulated ? " (emulated)" : ""}`,
+    ) + (metric.direction === null ? "" : metric.direction === "min" ? " ↓" : " ↑");
   const measured = (i: number): boolean => across.value[i] != null && up.value[i] != null;
   const xs = across.value.map((value) => (value ?? 0) / sx.divisor);
   const ys = up.value.map((value) => (value ?? 0) / sy.divisor);
@@ -199,7 +204,10 @@ export async function drawScatter(
       customdata: shown,
       ...(texts && {
         text: texts.map(plotText),
-        textposition: name === "published" ? "bottom center" : "top center",
+        textposition: shown.map(
+          (i, n) =>
+            `${name === "published" ? "bottom" : "top"} ${side(px(xs[i]!), texts[n]!, element.clientWidth - 80)}`,
+        ),
         textfont: { size: 11, color: theme.ink },
       }),
       hovertext: shown.map((i) => hover(view, i, hoverMetrics)),

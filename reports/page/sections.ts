@@ -2,7 +2,7 @@
 // height that the script fills, so that nothing moves while the page loads.
 import { formatPattern } from "../../candidates/notation.ts";
 import { formatParameters, formatRange, formatValue } from "../format.ts";
-import { countStates, frontPoints, groupByReason, publishedOffFront } from "../front.ts";
+import { countStates, frontPoints, groupByReason, publishedOffFront, readableReason } from "../front.ts";
 import { budgetText } from "../md.ts";
 import {
   emulatedDevices,
@@ -178,11 +178,11 @@ export function outcomesSection(data: ReportData): Html | null {
     "Layouts over a budget, failed, or lost with their device. They are kept, and never on the front.",
     html`<div class="groups">${groups.map(
       ({ state, reason, trials }) =>
-        html`<details><summary><span class="count">${trials.length}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${reason}</span></summary><ul>${trials
+        html`<details><summary><span class="count">${trials.length}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason(reason, data)}</span></summary><ul>${trials
           .slice(0, LISTED)
           .map(
             (trial) =>
-              html`<li><span class="soft">#${trial.number}</span> <code>${trial.pattern}</code>${trial.reason !== reason && html` <span class="soft">${trial.reason}</span>`}</li>`,
+              html`<li><span class="soft">#${trial.number}</span> <code>${trial.pattern}</code>${trial.reason !== reason && html` <span class="soft">${readableReason(trial.reason ?? "", data)}</span>`}</li>`,
           )}${trials.length > LISTED && html`<li class="soft">and ${trials.length - LISTED} more, in the csv and json exports</li>`}</ul></details>`,
     )}</div>`,
   );

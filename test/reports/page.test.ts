@@ -177,6 +177,23 @@ describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
     await page.close();
   });
 
+  test.each([1280, 390])("at %i px every axis title of the parallel coordinates is whole", async (width) => {
+    const { page } = await watchedPage(browser, { width });
+    await openReport(page, normal);
+    await page.locator("#parallel").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#parallel[data-drawn]");
+    const cut = await page.evaluate(`(() => {
+      const box = document.querySelector("#parallel svg").getBoundingClientRect();
+      const texts = [...document.querySelectorAll("#parallel text")].map((t) => ({ t, b: t.getBoundingClientRect() }));
+      const outside = texts.filter(({ b }) => b.left < box.left || b.right > box.right || b.top < box.top - 1);
+      const names = texts.filter(({ t }) => t.classList.contains("name"));
+      const over = names.filter(({ b }, n) => names.some(({ b: o }, m) => m !== n && Math.abs(o.y - b.y) < 6 && o.left < b.right && b.left < o.right));
+      return [...outside, ...over].map(({ t }) => t.textContent);
+    })()`);
+    expect(cut).toEqual([]);
+    await page.close();
+  });
+
   test("hostile names, device output and notation stay text", async () => {
     const { page, complaints } = await watchedPage(browser);
     await openReport(page, write("hostile", hostileReportData()));

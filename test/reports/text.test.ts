@@ -31,7 +31,8 @@ test.each([
   [0.8734, "fraction", "0.873"],
   [354_483_968, "parameters", "354 M"],
   [7.08e8, "FLOP", "708 MFLOP"],
-  [6, "layers", "6.00 layers"],
+  [6, "layers", "6"],
+  [-0.0857, "fraction", "\u22120.0857"],
 ])("%f %s reads %s", (value, unit, text) => {
   expect(formatValue(value, unit)).toBe(text);
 });

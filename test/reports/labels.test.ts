@@ -1,0 +1,35 @@
+// Texts on plots and pages: where they go, and how a stored reason reads.
+import { expect, test } from "vitest";
+import { side, titleLines } from "../../reports/client/labels.ts";
+import { readableReason } from "../../reports/front.ts";
+import { testReportData } from "../support/report-data.ts";
+
+test("a label leaves the edge it would be cut by, and stays centred elsewhere", () => {
+  expect(side(1, "LFM2-350M pattern", 276)).toBe("left");
+  expect(side(0, "LFM2-350M pattern", 276)).toBe("right");
+  expect(side(0.5, "LFM2-350M pattern", 276)).toBe("center");
+  expect(side(1, "F1", 276)).toBe("center");
+});
+
+test("titles break between words only", () => {
+  expect(titleLines("Median time per token at 1K", 20)).toEqual(["Median time per", "token at 1K"]);
+  expect(titleLines("Recall accuracy", 20)).toEqual(["Recall accuracy"]);
+  expect(titleLines("unbreakablylongnameofametric x", 10)).toEqual(["unbreakablylongnameofametric", "x"]);
+});
+
+test("an over-budget reason is said with names and units; other reasons stay as they are", () => {
+  const data = testReportData();
+  expect(readableReason("peakBytes:phone is 412345678, budget max 268000000", data)).toBe(
+    "Peak memory on phone is 412 MB, budget at most 268 MB",
+  );
+  expect(
+    readableReason(
+      "recall.accuracy is 0.1, budget min 0.5; ttftMs@1024:laptop is 950.2, budget max 920",
+      data,
+    ),
+  ).toBe(
+    "Recall accuracy is 0.100, budget at least 0.500; Time to first token at 1K on laptop is 950 ms, budget at most 920 ms",
+  );
+  for (const reason of ["crashed: SIGILL", "nothing is known, budget max 3", "unknown is 3, budget max 4"])
+    expect(readableReason(reason, data)).toBe(reason);
+});
