@@ -23,10 +23,16 @@ function exitCode(error: unknown): number {
   return error instanceof AgentError && ["bad-model", "unsupported"].includes(error.code) ? 2 : 1;
 }
 
+const isDatabaseError = (error: unknown): boolean =>
+  /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|CORRUPT)/.test((error as { code?: string } | null)?.code ?? "");
+
 /** One line for a person; the trace only when asked for. */
 function report(error: unknown): never {
   const known = error instanceof Error && typeof (error as { code?: unknown }).code === "string";
-  const message = error instanceof Error ? error.message : String(error);
+  const raw = error instanceof Error ? error.message : String(error);
+  const message = isDatabaseError(error)
+    ? `the database cannot be written (${raw}); make room or check the disk, then go on (a sweep with --resume)`
+    : raw;
   process.stderr.write(`edgefront: ${known ? message : `unexpected error: ${message}`}\n`);
   if (process.env.EDGEFRONT_TRACE) process.stderr.write(`${(error as Error).stack}\n`);
   else if (!known) process.stderr.write("Set EDGEFRONT_TRACE=1 to see where it came from.\n");

@@ -13,22 +13,27 @@ import type { Sweep } from "./store/sweeps.ts";
 import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
 
 const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
-const publishedPatterns = new Map(
-  [...publishedNames].reverse().map((name) => [kindsOf(namedLayouts[name]!), name]),
-);
+/** Orders of mixers that were published with both kinds of mixer, longest first. */
+const publishedPatterns = [...new Set(publishedNames.map((name) => kindsOf(namedLayouts[name]!)))]
+  .filter((kinds) => kinds.includes("c3") && kinds.includes("gqa"))
+  .sort((a, b) => b.length - a.length);
+
+/** Fewer layers than this begin like too many layouts. */
+const MIN_PREFIX_LAYERS = 6;
 
 function kindsOf(layout: Layout): string {
   return layout.layers.map(({ mixer }) => (mixer.op === "conv" ? `c${mixer.kernel}` : mixer.op)).join(" ");
 }
 
-/** The published layout that this one is, or whose order of mixers it has at another size; null otherwise. */
+/** The published layout that this one is, or whose order of mixers it has or begins with at another size; null otherwise. */
 function publishedName(layout: Layout): string | null {
   const exact = publishedIds.get(layoutId(layout));
   if (exact !== undefined) return exact;
-  const pattern = publishedPatterns.get(kindsOf(layout));
-  return pattern === undefined || layout.layers.every(({ mixer }) => mixer.op === "gqa")
-    ? null
-    : `${pattern} pattern`;
+  const kinds = kindsOf(layout);
+  const depth = layout.layers.length;
+  const pattern = publishedPatterns.find((other) => `${other} `.startsWith(`${kinds} `));
+  if (pattern === undefined || depth < MIN_PREFIX_LAYERS || !kinds.includes("gqa")) return null;
+  return pattern === kinds ? "LFM2 pattern" : `LFM2 pattern, first ${depth} layers`;
 }
 
 function reportDevices(store: Store, config: SweepConfig): readonly ReportDevice[] {
@@ -51,6 +56,16 @@ function reportDevices(store: Store, config: SweepConfig): readonly ReportDevice
       },
     ];
   });
+}
+
+/** What built each device's agent, as the agent itself says. */
+function compilersOf(store: Store, config: SweepConfig): Readonly<Record<string, string>> {
+  const probed = config.measure.devices.map(
+    (name) => [name, store.devices.lastProbe(name)?.result.compiler] as const,
+  );
+  return Object.fromEntries(
+    probed.flatMap(([name, compiler]) => (compiler ? [[`agent on ${name}`, compiler]] : [])),
+  );
 }
 
 /** The front over what is complete, and hypervolume after each finished trial under one reference point. */
@@ -112,6 +127,6 @@ export function reportData(store: Store, sweep: Sweep): ReportData {
     trials: plain.map((trial) => ({ ...trial, onFront: front.numbers.has(trial.number) })),
     devices: reportDevices(store, config),
     configuration: config,
-    environment: sweep.environment,
+    environment: { ...sweep.environment, ...compilersOf(store, config) },
   };
 }

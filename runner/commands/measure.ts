@@ -25,6 +25,7 @@ interface Args {
   contexts: number[];
   quant: Quantization;
   repetitions: number;
+  warmup: number;
   tokens: number;
   threads: number;
   isa: string;
@@ -39,6 +40,7 @@ function measureConfig(args: Args): MeasureConfig {
     contexts: args.contexts,
     decodeTokens: args.tokens,
     repetitions: args.repetitions,
+    warmup: { max: args.warmup },
     threads: args.threads,
     isa: args.isa,
     kv: args.kv,
@@ -98,6 +100,7 @@ export const measureCommand: CommandModule<object, Args> = {
         describe: "type of the matrices",
       })
       .option("repetitions", { type: "number", default: 3, describe: "measured runs after warm-up" })
+      .option("warmup", { type: "number", default: 4, describe: "most warm-up runs before them" })
       .option("tokens", { type: "number", default: 32, describe: "tokens decoded after each prompt" })
       .option("threads", { type: "number", default: 0, describe: "0: one per core the device lets us use" })
       .option("isa", { type: "string", default: "auto", describe: "instruction set, e.g. scalar, avx2" })

@@ -60,6 +60,13 @@ export class JobTable {
     };
   }
 
+  /** The job's own time starts now: what came before was waiting for its device. */
+  begin(job: Job): void {
+    this.db
+      .prepare("UPDATE jobs SET started_at = ? WHERE id = ? AND fence = ?")
+      .run(now(), job.id, job.fence);
+  }
+
   /** Marks the job done if its fence still holds, and runs `write` in the same transaction. */
   private finish(job: Job, write: () => void): boolean {
     return this.db

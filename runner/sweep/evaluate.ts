@@ -94,9 +94,10 @@ async function measure(trial: Trial, worker: Worker, context: EvaluateContext): 
   const name = worker.device.name;
   if (store.jobs.isDone(trial.id, "measure", name)) return;
   await runJob(trial, "measure", name, name, context, async (job) => {
-    const { request, result } = await measureOn(worker, trial.layout, config.measure, () =>
-      listen({ kind: "job", trial, text: `measuring on ${name}` }),
-    );
+    const { request, result } = await measureOn(worker, trial.layout, config.measure, () => {
+      store.jobs.begin(job);
+      listen({ kind: "job", trial, text: `measuring on ${name}` });
+    });
     store.jobs.finishMeasurement(
       job,
       {
@@ -119,9 +120,10 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
     const target = `${task.name}:${seed}`;
     if (store.jobs.isDone(trial.id, "train", target)) continue;
     await runJob(trial, "train", target, trainer.device.name, context, async (job) => {
-      const { request, result } = await trainOn(trainer, trial.layout, task, seed, score, (step, steps) =>
-        listen({ kind: "job", trial, text: `training ${task.name}, seed ${seed}, step ${step} of ${steps}` }),
-      );
+      const { request, result } = await trainOn(trainer, trial.layout, task, seed, score, (step, steps) => {
+        if (step === 0) store.jobs.begin(job);
+        listen({ kind: "job", trial, text: `training ${task.name}, seed ${seed}, step ${step} of ${steps}` });
+      });
       store.jobs.finishScore(job, {
         task: task.name,
         seed,

@@ -56,6 +56,15 @@ function openSweep(store: Store, { name, config, resume }: RunOptions): Sweep {
   return sweep;
 }
 
+/** A last word that may fail where the disk is full: the error that stopped the sweep is the one to show. */
+function tryTo(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // A dead owner's sweep can be resumed without it.
+  }
+}
+
 /** Runs `work` on every item, `limit` at a time, in order; the first rejection stops the rest through `stop`. */
 async function inOrder<T>(
   items: readonly T[],
@@ -207,14 +216,16 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     }
     store.sweeps.complete(sweep.id);
   } catch (error) {
-    store.log("stopped", { code: (error as { code?: string }).code ?? "error" }, { sweepId: sweep.id });
+    tryTo(() =>
+      store.log("stopped", { code: (error as { code?: string }).code ?? "error" }, { sweepId: sweep.id }),
+    );
     if (!options.signal.aborted) throw error;
     throw new InterruptedError(
       `interrupted; everything finished is kept. Continue with: edgefront sweep <config> --name ${sweep.name} --resume`,
     );
   } finally {
     await Promise.allSettled(workers.map((worker) => worker.close()));
-    store.sweeps.release(sweep.id);
+    tryTo(() => store.sweeps.release(sweep.id));
   }
   return store.sweeps.get(sweep.name);
 }

@@ -119,6 +119,36 @@ describe("a sweep", { timeout: 180_000 }, () => {
   });
 });
 
+describe("two sweeps at once", { timeout: 180_000 }, () => {
+  it("on one database and one machine take turns, and both end whole", async () => {
+    const configs = ["one", "two"].map((name) =>
+      writeTinySweep(folder.path, { name, trials: 4, seed: name.length }),
+    );
+    const finished = await Promise.all(
+      configs.map((config, i) => runCli(["sweep", config, "--out", `${i}.html`], folder.path)),
+    );
+    expect(finished.map(({ code }) => code)).toEqual([0, 0]);
+    expect(
+      query(
+        "edgefront.db",
+        "SELECT s.name, count(*) AS n FROM trials t JOIN sweeps s ON s.id = t.sweep_id WHERE t.state = 'complete' GROUP BY s.id ORDER BY s.name",
+      ),
+    ).toEqual([
+      { name: "one", n: 4 },
+      { name: "two", n: 4 },
+    ]);
+    // Nothing was measured while something else was measured or trained: the jobs' own times do not overlap. A job's end is
+    // written after its host was handed on, hence the 150 ms.
+    const spans = query<{ start: number; end: number }>(
+      "edgefront.db",
+      `SELECT 86400000 * julianday(started_at) AS start, 86400000 * julianday(finished_at) AS end FROM jobs ORDER BY started_at`,
+    );
+    expect(spans).toHaveLength(16);
+    for (const [i, { start }] of spans.entries())
+      if (i > 0) expect(start).toBeGreaterThan(spans[i - 1]!.end - 150);
+  });
+});
+
 describe("kill -9 of the coordinator at 20 random moments", { timeout: 600_000 }, () => {
   it("leaves the proposals, scores and measurements of an uninterrupted run, each once", async () => {
     // NSGA-II asks again after every generation, so that its state crosses the kills too.
