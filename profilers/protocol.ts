@@ -232,8 +232,10 @@ export interface VerifyRequest extends CommonOptions {
   /** How many of the tokens are prefilled; the rest are decoded one by one. Default: all. */
   readonly prefill?: number;
   readonly logits?: "all" | "last" | "none";
+  /** First position whose logits `all` answers with. */
+  readonly from?: number;
   readonly checks?: boolean;
-  readonly kv?: "f16" | "q8_0";
+  readonly kv?: "f16" | "q8_0" | "f32";
 }
 export interface MaterializeRequest extends CommonOptions {
   readonly model: ModelRef;

@@ -154,8 +154,10 @@ Result<SessionOptions> ReadSessionOptions(const Json& request) {
   const std::string kv = fields.Text("kv", "f16");
   if (kv == "q8_0") {
     options.kv = KvType::kQ8_0;
+  } else if (kv == "f32") {
+    options.kv = KvType::kF32;
   } else if (kv != "f16") {
-    fields.Fail("kv must be f16 or q8_0");
+    fields.Fail("kv must be f16, q8_0 or f32");
   }
   const std::string isa_name = fields.Text("isa", "auto");
   const auto isa = ParseIsa(isa_name);

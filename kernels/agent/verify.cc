@@ -121,11 +121,12 @@ Status RunVerify(const Json& request, Reporter* reporter) {
   Fields fields(&request);
   const std::string which = fields.Text("logits", "last");
   const bool checks = fields.Boolean("checks", false);
+  const size_t from = static_cast<size_t>(fields.Integer("from", 0, 0, static_cast<int64_t>(verify->tokens.size()) - 1));
   if (which != "all" && which != "last" && which != "none") fields.Fail("logits must be all, last or none");
   if (!fields.status().ok()) return fields.status();
   const size_t vocab = spec->vocab, n = verify->tokens.size();
-  if (which == "all" && n * vocab * sizeof(float) > kMaxLogitBytes) {
-    return BadRequest("that many logits do not fit in an answer; ask for fewer tokens, or for the last");
+  if (which == "all" && (n - from) * vocab * sizeof(float) > kMaxLogitBytes) {
+    return BadRequest("that many logits do not fit in an answer; ask for fewer tokens, for those `from` a position, or for the last");
   }
   if (n * vocab * sizeof(float) > kMaxCheckBytes) return BadRequest("too many tokens for this vocabulary");
   options->max_context = static_cast<uint32_t>(n);
@@ -145,7 +146,7 @@ Status RunVerify(const Json& request, Reporter* reporter) {
 
   Isa isa = options->isa == Isa::kAuto ? BestIsa() : options->isa;
   const double tolerance = HasQuantisedMatrices(*header) || options->kv == KvType::kQ8_0 ? kToleranceQuantised : kToleranceFloat;
-  const size_t first = which == "all" ? 0 : which == "last" ? n - 1 : n;
+  const size_t first = which == "all" ? from : which == "last" ? n - 1 : n;
   JsonWriter json;
   json.BeginObject().Key("isa").String(IsaName(isa)).Key("vocab").Unsigned(vocab).Key("positions").BeginArray();
   for (size_t i = first; i < n; ++i) json.Unsigned(i);

@@ -1,0 +1,262 @@
+// compare:llama: our logits beside llama.cpp's on the same GGUF, Q4_0 and F16: LFM2-350M's shape and random small layouts of the
+// architectures both know. Prints KL divergences of the next-token distribution, and whether greedy continuations agree.
+// The peer: npm install --prefix test/peers --omit=optional
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { parameterCount } from "../../candidates/cost.ts";
+import { type Architecture, architectureOf, lower } from "../../candidates/gguf/lower.ts";
+import type { Layout } from "../../candidates/layout.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import type { Mixer } from "../../candidates/ops/registry.ts";
+import { openSession } from "../../runner/agent/open-session.ts";
+import { localDevice } from "../../runner/devices/device.ts";
+import { layoutFrom } from "../../runner/layouts.ts";
+import { createRng } from "../../search/rng.ts";
+import { dequantised } from "./dequantise.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    named: { type: "string", default: "lfm2-350m" },
+    random: { type: "string", default: "24" },
+    positions: { type: "string", default: "256" },
+    continuation: { type: "string", default: "32" },
+    isa: { type: "string", default: "auto" },
+    peers: { type: "string", default: "test/peers" },
+    seed: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
+  },
+});
+if (!existsSync(join(flags.peers, "node_modules/node-llama-cpp"))) {
+  console.error(`no node-llama-cpp in ${flags.peers}; npm install --prefix test/peers --omit=optional`);
+  process.exit(2);
+}
+
+const MAX_LOGITS = 10 * 2 ** 20; // bytes of logits in one answer of the agent
+const KL_LIMIT = { q4_0: 1e-3, f16: 1e-5 } as const;
+type Quantization = keyof typeof KL_LIMIT;
+
+const random = createRng(Number(flags.seed));
+const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
+
+/** A small layout of the wanted architecture, of sizes that llama.cpp takes: rows in blocks of 32, heads that span the width (lfm2). */
+function randomLayout(wanted: Architecture): Layout {
+  for (;;) {
+    const headDim = pick([32, 64, 128]);
+    const heads = pick([2, 4, 6, 8]);
+    const kvHeads = pick([1, 2, 3, 4, 6, 8].filter((n) => heads % n === 0));
+    const geometry = {
+      heads,
+      kvHeads,
+      headDim,
+      qkNorm: wanted !== "llama",
+      ropeTheta: pick([10_000, 1_000_000]),
+    };
+    const width = heads * headDim;
+    const kernel = pick([2, 3, 4, 5]);
+    const window = random.below(4) === 0 ? pick([16, 64, 100]) : 0;
+    const attention: Mixer =
+      window > 0 && wanted === "lfm2" ? { op: "swa", ...geometry, window } : { op: "gqa", ...geometry };
+    const ffn = { op: "swiglu" as const, width: 32 * (2 + random.below(30)) };
+    const layers = Array.from({ length: 2 + random.below(7) }, () => ({
+      mixer: wanted === "lfm2" && random.below(3) > 0 ? ({ op: "conv", kernel } as const) : attention,
+      ffn,
+    }));
+    const layout = { vocab: 256 + 8 * random.below(200), width, layers };
+    if (width <= 768 && architectureOf(layout) === wanted) return layout;
+  }
+}
+
+const peer = spawn(process.execPath, ["test/peers/llama-logits.mjs", flags.peers], {
+  stdio: ["pipe", "pipe", "inherit"],
+});
+const answers = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
+async function ask(request: object): Promise<{ continuation: number[]; cpu: string }> {
+  peer.stdin.write(`${JSON.stringify(request)}\n`);
+  const line = await answers.next();
+  if (line.done) throw new Error("the llama.cpp peer ended");
+  return JSON.parse(line.value);
+}
+
+const floats = (bytes: Buffer): Float32Array =>
+  new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+
+/** Our logits of the positions from `from` on, [positions][V]; asked in pieces that fit an answer. */
+async function ourLogits(
+  file: string,
+  tokens: number[],
+  from: number,
+  vocab: number,
+  options: { prefill?: number; kv?: "f32" } = {},
+) {
+  const out = new Float32Array((tokens.length - from) * vocab);
+  const step = Math.max(1, Math.floor(MAX_LOGITS / (4 * vocab)));
+  for (let at = from; at < tokens.length; at += step) {
+    const part = tokens.slice(0, at + step);
+    const result = await session.request("verify", {
+      model: { path: file },
+      tokens: part,
+      logits: "all",
+      from: at,
+      isa: flags.isa,
+      ...options,
+      ...(options.prefill === undefined ? {} : { prefill: Math.min(options.prefill, part.length) }),
+    });
+    isa = result.isa;
+    out.set(floats(Buffer.from(result.logits, "base64")), (at - from) * vocab);
+  }
+  return out;
+}
+
+function logSoftmax(logits: Float32Array): Float64Array {
+  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const sum = logits.reduce((total, x) => total + Math.exp(x - largest), 0);
+  return Float64Array.from(logits, (x) => x - largest - Math.log(sum));
+}
+
+/** KL(peer || ours) of each position. */
+function divergences(peers: Float32Array, ours: Float32Array, vocab: number): number[] {
+  return Array.from({ length: peers.length / vocab }, (_, i) => {
+    const p = logSoftmax(peers.subarray(i * vocab, (i + 1) * vocab));
+    const q = logSoftmax(ours.subarray(i * vocab, (i + 1) * vocab));
+    return p.reduce((total, log, j) => total + Math.exp(log) * (log - q[j]!), 0);
+  });
+}
+
+/** The largest difference of two engines' log-probabilities among the peer's 8 likeliest tokens of each position. */
+function largestDifference(peers: Float32Array, ours: Float32Array, vocab: number): number {
+  let worst = 0;
+  for (let at = 0; at < peers.length; at += vocab) {
+    const p = logSoftmax(peers.subarray(at, at + vocab));
+    const q = logSoftmax(ours.subarray(at, at + vocab));
+    const likeliest = [...p.keys()].sort((a, b) => p[b]! - p[a]!).slice(0, 8);
+    for (const j of likeliest) worst = Math.max(worst, Math.abs(p[j]! - q[j]!));
+  }
+  return worst;
+}
+
+/** Of each token of the peer's greedy continuation: how far below our own choice we put it, having decoded all before it ourselves. */
+async function greedyMargins(file: string, prompt: number[], continuation: number[], vocab: number) {
+  const tokens = [...prompt, ...continuation.slice(0, -1)];
+  const logits = await ourLogits(file, tokens, prompt.length - 1, vocab, { prefill: prompt.length });
+  return continuation.map((token, i) => {
+    const row = logits.subarray(i * vocab, (i + 1) * vocab);
+    return row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY) - row[token]!;
+  });
+}
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+interface Row {
+  readonly layout: string;
+  readonly architecture: Architecture;
+  readonly quantization: Quantization;
+  /** KL(llama.cpp || ours), and of each from exact arithmetic on the same weights (Q4_0). */
+  readonly meanKl: number;
+  readonly maxKl: number;
+  readonly exact: { readonly ours: number; readonly peer: number } | null;
+  /** Tokens of the continuation that we choose too; the worst margin of the others, and what counts as a tie. */
+  readonly greedy: {
+    readonly same: number;
+    readonly of: number;
+    readonly margin: number;
+    readonly tie: number;
+  };
+  /** `rounding`: over the limit, but no further from exact arithmetic than llama.cpp is: what int8 activations cost this layout. */
+  readonly verdict: "ok" | "rounding" | "FAIL";
+}
+const rows: Row[] = [];
+let isa = "";
+let cpu = "";
+
+async function compare(name: string, layout: Layout, quantization: Quantization): Promise<void> {
+  const { vocab } = layout;
+  const file = join(folder, "model.gguf");
+  const { plan, architecture } = lower(layout, { quantization, seed: 1, vocabulary: true });
+  await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
+  const tokens = Array.from({ length: Number(flags.positions) }, () => random.below(vocab));
+  const out = join(folder, "peer.f32");
+  const continuing = quantization === "f16" ? Number(flags.continuation) : 0;
+  const answer = await ask({ file, tokens, from: 0, vocab, out, continue: continuing });
+  cpu = answer.cpu;
+  const peers = floats(readFileSync(out));
+  const ours = await ourLogits(file, tokens, 0, vocab);
+  const kl = divergences(peers, ours, vocab);
+  const meanKl = mean(kl);
+
+  let exact: Row["exact"] = null;
+  if (quantization === "q4_0" && parameterCount(layout) < 5e8) {
+    writeFileSync(file, dequantised(readFileSync(file), layout, quantization));
+    const truth = await ourLogits(file, tokens, 0, vocab, { kv: "f32" });
+    exact = { ours: mean(divergences(truth, ours, vocab)), peer: mean(divergences(truth, peers, vocab)) };
+  }
+  const margins =
+    continuing > 0 ? await greedyMargins(file, tokens, answer.continuation, vocab) : ([] as number[]);
+  const greedy = {
+    same: margins.filter((margin) => margin === 0).length,
+    of: margins.length,
+    margin: Math.max(0, ...margins),
+    tie: 2 * largestDifference(peers, ours, vocab),
+  };
+  const explained = exact !== null && exact.ours <= 1.1 * exact.peer;
+  const klVerdict = meanKl < KL_LIMIT[quantization] ? "ok" : explained ? "rounding" : "FAIL";
+  const row: Row = {
+    layout: name,
+    architecture,
+    quantization,
+    meanKl,
+    maxKl: Math.max(...kl),
+    exact,
+    greedy,
+    verdict: greedy.margin <= greedy.tie ? klVerdict : "FAIL",
+  };
+  rows.push(row);
+  if (flags.json) return;
+  const share = exact
+    ? ` (from exact: ours ${exact.ours.toExponential(1)}, llama.cpp ${exact.peer.toExponential(1)})`
+    : "";
+  const same =
+    greedy.of > 0
+      ? ` greedy ${greedy.same}/${greedy.of}` +
+        (greedy.same < greedy.of
+          ? ` margin ${greedy.margin.toExponential(1)}, engines differ by ${(greedy.tie / 2).toExponential(1)}`
+          : "")
+      : "";
+  console.log(
+    `${row.verdict.padEnd(8)} ${architecture.padEnd(5)} ${quantization.padEnd(4)} mean KL ${meanKl.toExponential(2)} ` +
+      `max ${row.maxKl.toExponential(1)}${share}${same}  ${name}`,
+  );
+}
+
+const folder = mkdtempSync(join(tmpdir(), "edgefront-compare-"));
+const session = await openSession(localDevice());
+try {
+  const wanted: Architecture[] = ["lfm2", "lfm2", "llama", "qwen3"];
+  const layouts: [string, Layout][] = [
+    ...flags.named
+      .split(",")
+      .filter(Boolean)
+      .map((name): [string, Layout] => [name, layoutFrom(name)]),
+    ...Array.from({ length: Number(flags.random) }, (_, i): [string, Layout] => {
+      const layout = randomLayout(wanted[i % wanted.length]!);
+      return [formatNotation(layout), layout];
+    }),
+  ];
+  for (const quantization of ["q4_0", "f16"] as const)
+    for (const [name, layout] of layouts) await compare(name, layout, quantization);
+} finally {
+  peer.stdin.end();
+  await session.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+const counted = (verdict: Row["verdict"]): number => rows.filter((row) => row.verdict === verdict).length;
+if (flags.json) console.log(JSON.stringify({ isa, peerCpu: cpu, rows }));
+else
+  console.log(
+    `ours: ${isa}; llama.cpp: ${cpu}. ${counted("ok")} within limits, ${counted("rounding")} over by rounding that both share, ` +
+      `${counted("FAIL")} failed`,
+  );
+process.exitCode = counted("FAIL") > 0 ? 1 : 0;

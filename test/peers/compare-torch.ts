@@ -1,0 +1,97 @@
+// compare:torch: our logits beside those of transformers' Lfm2ForCausalLM in PyTorch, F32 weights from a seed through our own GGUF
+// writer, F32 cache: LFM2-350M and small hybrids. Fails above a relative error of 1e-4 (max |a-b| / max |b| over all logits).
+// The peer: a virtual environment with test/peers/requirements.txt, named with --python.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { lower } from "../../candidates/gguf/lower.ts";
+import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
+import { openSession } from "../../runner/agent/open-session.ts";
+import { localDevice } from "../../runner/devices/device.ts";
+import { layoutFrom } from "../../runner/layouts.ts";
+
+const LIMIT = 1e-4;
+const { values: flags } = parseArgs({
+  options: {
+    python: { type: "string", default: "test/peers/.venv/bin/python" },
+    layouts: {
+      type: "string",
+      default:
+        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;lfm2-350m",
+    },
+    tokens: { type: "string", default: "160" },
+    isas: { type: "string", default: "scalar,avx2,auto" },
+    json: { type: "boolean", default: false },
+  },
+});
+if (!existsSync(flags.python)) {
+  console.error(
+    `${flags.python} does not exist; name a Python that has torch and transformers with --python`,
+  );
+  process.exit(2);
+}
+
+const peer = spawn(flags.python, ["test/peers/torch-logits.py"], { stdio: ["pipe", "pipe", "inherit"] });
+const answers = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
+const folder = mkdtempSync(join(tmpdir(), "edgefront-compare-"));
+const session = await openSession(localDevice());
+const rows: { layout: string; isa: string; relativeError: number; pass: boolean }[] = [];
+try {
+  for (const name of flags.layouts.split(";")) {
+    const layout = layoutFrom(name);
+    const made = huggingFaceConfig(layout);
+    if (!made.ok) throw new Error(`${name}: ${made.reason}`);
+    const file = join(folder, "model.gguf");
+    const out = join(folder, "peer.f32");
+    const { plan } = lower(layout, { quantization: "f32", seed: 1 });
+    await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
+    const tokens = Array.from(
+      { length: Number(flags.tokens) },
+      (_, i) => (i * i * 31 + 7 * i) % layout.vocab,
+    );
+    peer.stdin.write(`${JSON.stringify({ file, config: made.config, tokens, out })}\n`);
+    if ((await answers.next()).done) throw new Error("the PyTorch peer ended");
+    const bytes = readFileSync(out);
+    const { vocab } = layout;
+    const want = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    // Half prefilled in small chunks, half decoded; as many of the last positions as one answer holds.
+    const from = Math.max(0, tokens.length - Math.floor((10 * 2 ** 20) / (4 * vocab)));
+    for (const isa of vocab > 10_000 ? ["auto"] : flags.isas.split(",")) {
+      const result = await session.request("verify", {
+        model: { path: file },
+        tokens,
+        chunk: 24,
+        prefill: tokens.length - 8,
+        logits: "all",
+        from,
+        kv: "f32",
+        isa,
+      });
+      const answer = Buffer.from(result.logits, "base64");
+      let worst = 0;
+      let largest = 0;
+      for (let i = 0; i < answer.length / 4; i++) {
+        const b = want[from * vocab + i]!;
+        const difference = Math.abs(answer.readFloatLE(4 * i) - b);
+        worst = Math.max(worst, difference); // a NaN stays
+        largest = Math.max(largest, Math.abs(b));
+      }
+      const relativeError = worst / largest;
+      const row = { layout: name, isa: result.isa, relativeError, pass: relativeError < LIMIT };
+      rows.push(row);
+      if (!flags.json)
+        console.log(
+          `${row.pass ? "ok  " : "FAIL"} ${row.isa.padEnd(7)} ${relativeError.toExponential(2)}  ${name}`,
+        );
+    }
+  }
+} finally {
+  peer.stdin.end();
+  await session.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+if (flags.json) console.log(JSON.stringify({ limit: LIMIT, rows }));
+process.exitCode = rows.every((row) => row.pass) ? 0 : 1;

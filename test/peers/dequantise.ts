@@ -1,0 +1,73 @@
+// The exact values of a quantised GGUF that `lower` laid out, as an F32 GGUF: what both engines approximate when they round their
+// activations to int8. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
+import { lower } from "../../candidates/gguf/lower.ts";
+import type { Layout } from "../../candidates/layout.ts";
+import type { Quantization } from "../../candidates/quantization.ts";
+
+const ALIGNMENT = 32;
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+function half(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** One block at `at`, by ggml type id: elements, bytes, and what it decodes to. */
+const decoders: Record<
+  number,
+  { elements: number; bytes: number; decode: (b: Buffer, at: number, out: Float32Array, to: number) => void }
+> = {
+  0: { elements: 1, bytes: 4, decode: (b, at, out, to) => (out[to] = b.readFloatLE(at)) },
+  1: { elements: 1, bytes: 2, decode: (b, at, out, to) => (out[to] = half(b.readUInt16LE(at))) },
+  2: {
+    elements: 32,
+    bytes: 18,
+    decode: (b, at, out, to) => {
+      const scale = half(b.readUInt16LE(at));
+      for (let i = 0; i < 16; i++) {
+        out[to + i] = scale * ((b[at + 2 + i]! & 15) - 8);
+        out[to + 16 + i] = scale * ((b[at + 2 + i]! >> 4) - 8);
+      }
+    },
+  },
+  8: {
+    elements: 32,
+    bytes: 34,
+    decode: (b, at, out, to) => {
+      const scale = half(b.readUInt16LE(at));
+      for (let i = 0; i < 32; i++) out[to + i] = scale * b.readInt8(at + 2 + i);
+    },
+  },
+  14: {
+    elements: 256,
+    bytes: 210,
+    decode: (b, at, out, to) => {
+      const scale = half(b.readUInt16LE(at + 208));
+      for (let i = 0; i < 256; i++) {
+        const [part, run, l] = [i >> 7, (i >> 5) & 3, i & 31];
+        const low = (b[at + 64 * part + l + 32 * (run & 1)]! >> (run >= 2 ? 4 : 0)) & 15;
+        const high = (b[at + 128 + 32 * part + l]! >> (2 * run)) & 3;
+        out[to + i] = scale * b.readInt8(at + 192 + (i >> 4)) * ((low | (high << 4)) - 32);
+      }
+    },
+  },
+};
+
+/** @param file a GGUF with data of this layout in this quantization. */
+export function dequantised(file: Buffer, layout: Layout, quantization: Quantization): Buffer {
+  const from = lower(layout, { quantization }).tensors;
+  const { plan, tensors } = lower(layout, { quantization: "f32" });
+  let at = file.length - from.reduce((sum, tensor) => sum + aligned(tensor.bytes), 0);
+  const parts: Buffer[] = [plan, Buffer.alloc(aligned(plan.length) - plan.length)];
+  for (const [i, tensor] of from.entries()) {
+    const { elements, bytes, decode } = decoders[tensor.type]!;
+    const out = new Float32Array(tensors[i]!.bytes / 4);
+    for (let block = 0; block * elements < out.length; block++)
+      decode(file, at + block * bytes, out, block * elements);
+    parts.push(Buffer.from(out.buffer), Buffer.alloc(aligned(out.byteLength) - out.byteLength));
+    at += aligned(tensor.bytes);
+  }
+  return Buffer.concat(parts);
+}
