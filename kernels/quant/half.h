@@ -42,6 +42,12 @@ static inline uint16_t F32ToF16(float f) {
   return sign | static_cast<uint16_t>(rounded >> 13);
 }
 
+// To the 11 significant bits of F16, with the exponent range of F32.
+static inline float RoundTo11Bits(float f) {
+  const uint32_t bits = FloatToBits(f);
+  return BitsToFloat((bits + 0xFFF + (bits >> 13 & 1)) & ~0x1FFFu);
+}
+
 static inline float BF16ToF32(uint16_t h) { return BitsToFloat(static_cast<uint32_t>(h) << 16); }
 
 static inline uint16_t F32ToBF16(float f) {

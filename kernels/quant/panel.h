@@ -10,8 +10,8 @@
 //   Q6_K             by superblocks, 3392 bytes: f16 d [R], 32 unused bytes; int8 scale [8][R][2] (32-block, row, its halves);
 //                    then per 32-block 4 vectors of low nibbles as in Q4_0, and 2 vectors of high bit pairs:
 //                    group v in vector v/4, bits 2(v%4)
-// Scales lie beside their quants so that a panel, and a whole matrix, is one sequential stream on 64-byte lines (scales at a
-// panel's head, tried first, cost 40% of the decode rate). An odd last block leaves half a pair unused.
+// Scales lie beside their quants so that a panel, and a whole matrix, is one sequential stream on 64-byte lines. An odd last
+// block leaves half a pair unused.
 // Panels start on 64 bytes. Rows beyond the matrix are zero.
 #ifndef EDGEFRONT_QUANT_PANEL_H_
 #define EDGEFRONT_QUANT_PANEL_H_

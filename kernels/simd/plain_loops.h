@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "quant/half.h"
+
 namespace edgefront {
 namespace {
 
@@ -35,6 +37,8 @@ inline float FastExp(float x) {
 }
 
 // x [k] -> int8 in blocks of 32: scale = max|x| / 127. Also -8 * sum of each block and the sum of each half (see Activations).
+// The scale has the precision of ggml's Q8_0 blocks: no further from exact arithmetic than a whole float (both are lost in the rounding
+// of q), and both engines then round alike, which brought LFM2-350M's KL divergence from llama.cpp from 2.5e-3 to below 1e-3.
 inline void QuantiseActivations(const float* x, size_t k, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16) {
   for (size_t b = 0; b < k / 32; ++b) {
     const float* v = x + 32 * b;
@@ -46,7 +50,7 @@ inline void QuantiseActivations(const float* x, size_t k, int8_t* q, float* scal
     float largest = 0;
     for (int i = 0; i < 16; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    scale[b] = largest / 127.0f;
+    scale[b] = RoundTo11Bits(largest / 127.0f);
     int32_t rounded[32];
     for (int i = 0; i < 32; ++i) {
       const float r = RoundNearest(v[i] * inverse);

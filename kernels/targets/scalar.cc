@@ -16,7 +16,7 @@ void ScalarQuantise(const float* x, size_t k, int8_t* q, float* scale, int32_t* 
     float largest = 0;
     for (size_t i = 0; i < 32; ++i) largest = std::fmax(largest, std::fabs(x[32 * b + i]));
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    scale[b] = largest / 127.0f;
+    scale[b] = RoundTo11Bits(largest / 127.0f);
     int sums[2] = {};
     for (size_t i = 0; i < 32; ++i) {
       q[32 * b + i] = static_cast<int8_t>(std::fmax(-127.0f, std::fmin(127.0f, std::nearbyint(x[32 * b + i] * inverse))));
