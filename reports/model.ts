@@ -67,6 +67,16 @@ export interface ReportSpan {
   readonly startMs: number;
   readonly endMs: number;
   readonly ok: boolean;
+  /** Task and seed, device, or what went wrong. */
+  readonly detail?: string | undefined;
+}
+
+export interface ReportFrontSpan {
+  readonly trial: number;
+  /** Number of the trial whose end put it there: its own. */
+  readonly from: number;
+  /** Number of the trial that dominated it; null while it is on the front. */
+  readonly until: number | null;
 }
 
 export interface ReportBudget {
@@ -85,6 +95,8 @@ export interface ReportData {
   /** The front's reference point, one value an objective, and hypervolume after each finished trial. */
   readonly referencePoint: readonly number[] | null;
   readonly hypervolume: readonly { readonly trial: number; readonly value: number }[];
+  /** Trials (numbers) that were ever on the front: from which trial on, and from which they were dominated. */
+  readonly frontSpans?: readonly ReportFrontSpan[] | undefined;
   readonly trials: readonly ReportTrial[];
   readonly devices: readonly ReportDevice[];
   /** Who worked when; absent where the store did not keep it. */

@@ -22,3 +22,5 @@ export const reportFormatNames = Object.keys(reportFormats) as readonly ReportFo
 export const binaryReportFormats = {
   parquet: renderParquet,
 } as const satisfies Record<string, (data: ReportData) => Uint8Array>;
+
+export type BinaryReportFormat = keyof typeof binaryReportFormats;

@@ -8,6 +8,8 @@ import { orient, ParetoArchive, type Vector } from "../search/pareto.ts";
 import type { Objective } from "../search/strategy.ts";
 import type { SweepConfig } from "./config.ts";
 import { deviceNamed } from "./devices/known.ts";
+import { layoutFrom } from "./layouts.ts";
+import { Evidence, timelineOf } from "./report-history.ts";
 import type { Store } from "./store/store.ts";
 import type { Sweep } from "./store/sweeps.ts";
 import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
@@ -78,11 +80,15 @@ function frontOf(trials: readonly ReportTrial[], objectives: readonly Objective[
     return [{ number: trial.number, vector: orient(values, objectives) }];
   });
   const archive = new ParetoArchive<number>();
-  if (points.length === 0) return { numbers: new Set<number>(), reference: null, history: [] };
+  if (points.length === 0) return { numbers: new Set<number>(), reference: null, history: [], spans: [] };
   const reference: Vector = referencePoint(points.map(({ vector }) => vector));
   let volume = 0;
+  const spans: { trial: number; from: number; until: number | null }[] = [];
   const history = points.map(({ number, vector }) => {
     if (archive.insert(vector, number)) {
+      const kept = new Set(archive.entries.map((entry) => entry.item));
+      for (const span of spans) if (span.until === null && !kept.has(span.trial)) span.until = number;
+      spans.push({ trial: number, from: number, until: null });
       volume = hypervolume(
         archive.entries.map((entry) => entry.vector),
         reference,
@@ -91,7 +97,25 @@ function frontOf(trials: readonly ReportTrial[], objectives: readonly Objective[
     return { trial: number, value: volume };
   });
   const oriented = reference.map((value, m) => (objectives[m]!.direction === "min" ? value : -value));
-  return { numbers: new Set(archive.entries.map((entry) => entry.item)), reference: oriented, history };
+  return {
+    numbers: new Set(archive.entries.map((entry) => entry.item)),
+    reference: oriented,
+    history,
+    spans,
+  };
+}
+
+/** Ids of the layouts that the configuration itself proposes; a file that is gone since says nothing. */
+function declaredIds(config: SweepConfig): ReadonlySet<string> {
+  return new Set(
+    (config.space.include ?? []).flatMap((text) => {
+      try {
+        return [layoutId(layoutFrom(text))];
+      } catch {
+        return [];
+      }
+    }),
+  );
 }
 
 /** Everything a report shows of one sweep. */
@@ -99,7 +123,14 @@ export function reportData(store: Store, sweep: Sweep): ReportData {
   const { config } = sweep;
   const objectives = resolveObjectives(config);
   const metrics = store.trials.metricsOfSweep(sweep.id);
-  const plain = store.trials.all(sweep.id).map(
+  const all = store.trials.all(sweep.id);
+  const jobs = store.history.ofSweep(sweep.id);
+  const evidence = new Evidence(jobs);
+  const running = new Set(
+    jobs.flatMap(({ trialId, state }) => (state === "running" && sweep.runningPid !== null ? [trialId] : [])),
+  );
+  const declared = declaredIds(config);
+  const plain = all.map(
     (trial): ReportTrial => ({
       number: trial.number,
       id: trial.candidateId,
@@ -107,11 +138,19 @@ export function reportData(store: Store, sweep: Sweep): ReportData {
       pattern: formatPattern(trial.layout),
       layout: trial.layout,
       parameters: trial.parameters,
-      state: trial.state,
+      state: trial.state === "proposed" && running.has(trial.id) ? "running" : trial.state,
       reason: trial.reason,
       onFront: false,
       published: publishedName(trial.layout),
-      metrics: Object.fromEntries((metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [name, metric])),
+      origin: declared.has(trial.candidateId)
+        ? "declared in the space"
+        : `proposed by ${config.search.strategy}, batch ${trial.batch + 1}`,
+      metrics: Object.fromEntries(
+        (metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [
+          name,
+          { ...metric, provenance: evidence.of(trial.id, name) },
+        ]),
+      ),
     }),
   );
   const front = frontOf(plain, objectives);
@@ -124,8 +163,10 @@ export function reportData(store: Store, sweep: Sweep): ReportData {
     budgets: resolveBudgets(config),
     referencePoint: front.reference,
     hypervolume: front.history,
+    frontSpans: front.spans,
     trials: plain.map((trial) => ({ ...trial, onFront: front.numbers.has(trial.number) })),
     devices: reportDevices(store, config),
+    timeline: timelineOf(sweep, all, jobs),
     configuration: config,
     environment: { ...sweep.environment, ...compilersOf(store, config) },
   };

@@ -11,7 +11,9 @@ export function modelCard(data: ReportData, trial: ReportTrial): string {
   const rows = Object.entries(trial.metrics).map(([name, metric]) => {
     const range = sampleRange(metric);
     const evidence =
-      range === null ? "computed" : `${formatRange(range.low, range.high, metric.unit)}, ${range.n} samples`;
+      range === null
+        ? "computed"
+        : `${formatRange(range.low, range.high, metric.unit)}, ${range.n} ${range.n === 1 ? "sample" : "samples"}`;
     const marks = [metric.stable ? "" : "unstable", isEmulated(name, emulated) ? "emulated" : ""].filter(
       Boolean,
     );

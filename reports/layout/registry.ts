@@ -4,26 +4,36 @@ import type { ReportData, ReportTrial } from "../model.ts";
 import { modelCard } from "./card.ts";
 import { huggingFaceConfig } from "./huggingface.ts";
 
+/** All that the forms without evidence need of a trial. */
+export type NamedLayout = Pick<ReportTrial, "id" | "layout">;
+
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-function config(_data: ReportData, trial: ReportTrial): string {
-  const made = huggingFaceConfig(trial.layout);
+function config({ id, layout }: NamedLayout): string {
+  const made = huggingFaceConfig(layout);
   if (made.ok) return json(made.config);
   throw new InvalidInputError(
     "not-expressible",
-    `no transformers class can express ${trial.id}: ${made.reason}; export it as layout or GGUF instead`,
+    `no transformers class can express ${id}: ${made.reason}; export it as layout or GGUF instead`,
   );
 }
 
-/** Each takes the sweep and one of its trials. `config` throws InvalidInputError (`not-expressible`). */
+/** Forms of the layout itself. `config` throws InvalidInputError (`not-expressible`). */
 export const layoutFormats = {
   /** HuggingFace config.json. */
   config,
   /** Layout JSON, which every edgefront command takes as a layout. */
-  layout: (_data, trial) => json(trial.layout),
+  layout: ({ layout }) => json(layout),
+} as const satisfies Record<string, (trial: NamedLayout) => string>;
+
+/** Forms that show what a sweep measured of the layout. */
+export const evidenceFormats = {
   /** Model card, Markdown. */
   card: modelCard,
 } as const satisfies Record<string, (data: ReportData, trial: ReportTrial) => string>;
 
-export type LayoutFormat = keyof typeof layoutFormats;
-export const layoutFormatNames = Object.keys(layoutFormats) as readonly LayoutFormat[];
+export type LayoutFormat = keyof typeof layoutFormats | keyof typeof evidenceFormats;
+export const layoutFormatNames = [
+  ...Object.keys(layoutFormats),
+  ...Object.keys(evidenceFormats),
+] as readonly LayoutFormat[];

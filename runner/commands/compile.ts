@@ -1,5 +1,5 @@
 // edgefront compile: lowers a layout to a GGUF file, with or without weights made from a seed.
-import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -14,6 +14,7 @@ import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";
+import { writeWhole } from "./output.ts";
 
 interface Args {
   layout: string;
@@ -37,21 +38,6 @@ function checkWritable(out: string): void {
   const folder = dirname(resolve(out));
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new InvalidInputError("unwritable-output", `cannot write ${out}: there is no folder ${folder}`);
-  }
-}
-
-/** Writes a file whole or not at all. */
-function writeWhole(path: string, bytes: Buffer): void {
-  const part = `${path}.${process.pid}.part`;
-  try {
-    writeFileSync(part, bytes);
-    renameSync(part, path);
-  } catch (cause) {
-    rmSync(part, { force: true });
-    const why = (cause as NodeJS.ErrnoException).code ?? "unwritable";
-    throw new InvalidInputError("unwritable-output", `cannot write ${path} (${why}); name another file`, {
-      cause,
-    });
   }
 }
 

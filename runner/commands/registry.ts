@@ -2,7 +2,9 @@
 import type { CommandModule } from "yargs";
 import { compileCommand } from "./compile.ts";
 import { deviceCommand } from "./device.ts";
+import { diffCommand } from "./diff.ts";
 import { doctorCommand } from "./doctor.ts";
+import { exportCommand } from "./export.ts";
 import { frontCommand } from "./front.ts";
 import { measureCommand } from "./measure.ts";
 import { reportCommand } from "./report.ts";
@@ -16,6 +18,8 @@ export const commands = [
   sweepsCommand,
   frontCommand,
   reportCommand,
+  diffCommand,
+  exportCommand,
   showCommand,
   compileCommand,
   measureCommand,

@@ -1,6 +1,7 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
 import { DeviceTable } from "./devices.ts";
+import { HistoryTable } from "./history.ts";
 import { JobTable } from "./jobs.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
 import { now, type Row } from "./row.ts";
@@ -18,12 +19,14 @@ export class Store {
   readonly trials: TrialTable;
   readonly jobs: JobTable;
   readonly devices: DeviceTable;
+  readonly history: HistoryTable;
 
   private constructor(private readonly db: Database.Database) {
     this.sweeps = new SweepTable(db);
     this.trials = new TrialTable(db);
     this.jobs = new JobTable(db, this.trials);
     this.devices = new DeviceTable(db);
+    this.history = new HistoryTable(db);
   }
 
   static open(path: string, options: OpenOptions = {}): Store {

@@ -5,7 +5,7 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { diffSweeps, renderDiff } from "../../reports/diff.ts";
 import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
-import { layoutFormats } from "../../reports/layout/registry.ts";
+import { evidenceFormats, layoutFormats } from "../../reports/layout/registry.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 
 const data = testReportData();
@@ -60,14 +60,14 @@ test.each([
 
 test("layout JSON re-enters as the same layout", () => {
   const [trial] = data.trials;
-  const again = parseLayout(JSON.parse(layoutFormats.layout(data, trial!)));
+  const again = parseLayout(JSON.parse(layoutFormats.layout(trial!)));
   expect(layoutId(again)).toBe(trial!.id);
   expect(parameterCount(again)).toBe(trial!.parameters);
 });
 
 test("the model card states the evidence, its limits, and what was emulated; hostile text stays text", () => {
   const trial = data.trials.find(({ onFront }) => onFront)!;
-  const card = layoutFormats.card(data, trial);
+  const card = evidenceFormats.card(data, trial);
   expect(card).toContain("not a trained model");
   expect(card).toContain(trial.notation);
   expect(card.match(/^\| .*\d samples \|/gm)).toHaveLength(
@@ -75,7 +75,9 @@ test("the model card states the evidence, its limits, and what was emulated; hos
   );
   expect(card).toMatch(/qemu-arm \(\*\*emulated\*\*/);
   const hostile = hostileReportData();
-  const outside = layoutFormats.card(hostile, hostile.trials[0]!).replace(/^(`{3,})[a-z]+\n.*?\n\1$/gms, "");
+  const outside = evidenceFormats
+    .card(hostile, hostile.trials[0]!)
+    .replace(/^(`{3,})[a-z]+\n.*?\n\1$/gms, "");
   expect(outside).not.toMatch(/<(script|img)/);
 });
 

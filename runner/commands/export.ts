@@ -1,0 +1,111 @@
+// edgefront export: one layout in a form that others read; with a sweep, one of its trials with what was measured of it.
+import type { CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { layoutId } from "../../candidates/layout.ts";
+import { frontPoints } from "../../reports/front.ts";
+import {
+  evidenceFormats,
+  type LayoutFormat,
+  layoutFormatNames,
+  layoutFormats,
+} from "../../reports/layout/registry.ts";
+import type { ReportData, ReportTrial } from "../../reports/model.ts";
+import { suggestion } from "../config-errors.ts";
+import { layoutFrom } from "../layouts.ts";
+import { reportData } from "../report-data.ts";
+import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { writeWhole } from "./output.ts";
+
+interface Args {
+  layout: string;
+  sweep: string | undefined;
+  format: LayoutFormat;
+  out: string | undefined;
+  db: string;
+  json: boolean;
+}
+
+type EvidenceFormat = keyof typeof evidenceFormats;
+const needsSweep = (format: LayoutFormat): format is EvidenceFormat => format in evidenceFormats;
+
+/** Shortest part of an id that may stand for it. */
+const MIN_ID = 4;
+
+/** A trial by its name on the front (F3), its number (#12), its id or the beginning of it, or as a layout. */
+function trialNamed(data: ReportData, text: string): ReportTrial {
+  const front = frontPoints(data);
+  const label = front.find((point) => point.label === text.toUpperCase());
+  if (label !== undefined) return label.trial;
+  const numbered = /^#(\d+)$/.exec(text)?.[1];
+  const matches =
+    numbered === undefined
+      ? data.trials.filter(({ id }) => text.length >= MIN_ID && id.startsWith(text))
+      : data.trials.filter(({ number }) => number === Number(numbered));
+  if (matches.length === 1) return matches[0]!;
+  if (matches.length > 1)
+    throw new InvalidInputError(
+      "ambiguous-point",
+      `"${text}" begins ${matches.length} ids of sweep "${data.sweep}"; write more of it`,
+    );
+  if (numbered === undefined && !/^(F\d+$|l\d+-)/i.test(text)) {
+    const id = layoutId(layoutFrom(text));
+    const same = data.trials.find((trial) => trial.id === id);
+    if (same !== undefined) return same;
+  }
+  const known = front.map((point) => point.label);
+  throw new InvalidInputError(
+    "unknown-point",
+    `sweep "${data.sweep}" has no layout "${text}"${suggestion(text, known)} (F1 on its front, #12 a trial, or an id)`,
+  );
+}
+
+export const exportCommand: CommandModule<object, Args> = {
+  command: "export <layout>",
+  describe: "Write a layout as a transformers config, layout JSON or model card",
+  builder: (yargs) =>
+    withJson(withDatabase(yargs))
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, JSON file; with --sweep also F1, #12 or an id",
+      })
+      .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
+      .option("format", {
+        choices: layoutFormatNames,
+        default: "config" as LayoutFormat,
+        describe: "config: transformers; layout: for edgefront; card: with evidence",
+      })
+      .option("out", { type: "string", requiresArg: true, describe: "file to write (default: stdout)" })
+      .check(({ format, sweep }) => {
+        if (needsSweep(format as LayoutFormat) && sweep === undefined)
+          throw new InvalidInputError("usage", `a ${format} shows what was measured: give --sweep`);
+        return true;
+      })
+      .example("$0 export lfm2-350m --format config", "config.json for transformers")
+      .example("$0 export F2 --sweep quickstart --format card --out CARD.md", "a layout of a front")
+      .example("$0 export '#12' --sweep quickstart --format layout --out l12.json", "a trial by number"),
+  handler: async ({ layout: text, sweep, format, out, db, json }) => {
+    const made =
+      sweep === undefined
+        ? fromLayout(text, format as keyof typeof layoutFormats)
+        : await withStore(db, { mustExist: true }, (store) => {
+            const data = reportData(store, store.sweeps.get(sweep));
+            const trial = trialNamed(data, text);
+            const content = needsSweep(format)
+              ? evidenceFormats[format](data, trial)
+              : layoutFormats[format](trial);
+            return { id: trial.id, content };
+          });
+    if (out !== undefined) writeWhole(out, made.content);
+    if (json)
+      printEither(true, { id: made.id, format, ...(out ? { out } : { content: made.content }) }, () => "");
+    else if (out === undefined) print(made.content);
+    else say(`wrote ${out}`);
+  },
+};
+
+function fromLayout(text: string, format: keyof typeof layoutFormats) {
+  const layout = layoutFrom(text);
+  const id = layoutId(layout);
+  return { id, content: layoutFormats[format]({ id, layout }) };
+}
