@@ -9,6 +9,7 @@ import { frontCommand } from "./front.ts";
 import { measureCommand } from "./measure.ts";
 import { reportCommand } from "./report.ts";
 import { scoreCommand } from "./score.ts";
+import { selectCommand } from "./select.ts";
 import { showCommand } from "./show.ts";
 import { sweepCommand } from "./sweep.ts";
 import { sweepsCommand } from "./sweeps.ts";
@@ -17,6 +18,7 @@ export const commands = [
   sweepCommand,
   sweepsCommand,
   frontCommand,
+  selectCommand,
   reportCommand,
   diffCommand,
   exportCommand,

@@ -1,0 +1,96 @@
+// Budgets as a person writes them on a command line: `ttft=300ms,memory=400MB,recall=0.9`. Names may be short, a context
+// and a device may be left out; what is meant is resolved against what a sweep measures.
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { MetricKind } from "../../profilers/metrics.ts";
+import { parseMetricName } from "../../reports/metrics.ts";
+import type { Budget } from "../../search/budgets.ts";
+import { suggestion } from "../config-errors.ts";
+
+const shortNames: Readonly<Record<string, string>> = {
+  ttft: "ttftMs",
+  prefill: "prefillTokensPerSecond",
+  decode: "decodeTokensPerSecond",
+  token: "decodeP50Ms",
+  p95: "decodeP95Ms",
+  memory: "peakBytes",
+  load: "loadMs",
+  kv: "kvBytes",
+  weights: "weightBytes",
+  attention: "attentionLayers",
+};
+
+/** What one of a unit is in the unit of a metric. */
+const units: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  ms: { ms: 1, s: 1000 },
+  bytes: { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 },
+  parameters: { K: 1e3, M: 1e6, B: 1e9 },
+  fraction: { "%": 0.01 },
+  "tok/s": { "tok/s": 1 },
+};
+
+const usage = (message: string): InvalidInputError => new InvalidInputError("bad-budget", message);
+
+/** What a sweep measures, and what a budget may leave unsaid. */
+export interface BudgetContext {
+  readonly known: ReadonlyMap<string, MetricKind>;
+  /** Preferred where a task's name alone is written. */
+  readonly objectives: readonly string[];
+  readonly device: string | undefined;
+}
+
+/** The full name a budget means. Of several contexts, the longest: the hardest. */
+function metricMeant(text: string, { known, objectives, device }: BudgetContext): string {
+  const { base: written, context, device: named } = parseMetricName(text);
+  const base = shortNames[written.toLowerCase()] ?? written;
+  const place = named ?? device;
+  const candidates = [...known.keys()].filter((name) => {
+    const metric = parseMetricName(name);
+    const sameBase = metric.base === base || metric.base.split(".")[0] === base;
+    return (
+      sameBase &&
+      (context === null || metric.context === context) &&
+      (place === undefined || metric.device === null || metric.device === place)
+    );
+  });
+  if (candidates.length === 0)
+    throw usage(
+      `this sweep does not measure "${text}"${suggestion(text, [...Object.keys(shortNames), ...known.keys()])}`,
+    );
+  const longest = Math.max(...candidates.map((name) => parseMetricName(name).context ?? 0));
+  const all = candidates.filter((name) => (parseMetricName(name).context ?? 0) === longest);
+  const wanted = all.filter((name) => objectives.includes(name));
+  const left = wanted.length === 1 ? wanted : all;
+  if (left.length > 1) throw usage(`"${text}" may be ${left.join(" or ")}; write which`);
+  return left[0]!;
+}
+
+function boundMeant(text: string, name: string, unit: string): number {
+  const match = /^(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([A-Za-z%/]*)$/.exec(text.trim());
+  const scale = match?.[2] === "" ? 1 : units[unit]?.[match?.[2] ?? ""];
+  if (match === null || scale === undefined) {
+    const suffixes = Object.keys(units[unit] ?? {});
+    throw usage(
+      `"${text}" is no bound on ${name}; write a number${suffixes.length > 0 ? `, or one with ${suffixes.join(", ")}` : ""}`,
+    );
+  }
+  return Number(match[1]) * scale;
+}
+
+/**
+ * `name=bound` (in the metric's better direction), `name<=bound` or `name>=bound`, separated by commas. Throws
+ * InvalidInputError (`bad-budget`) with one line.
+ */
+export function parseBudgets(text: string, context: BudgetContext): readonly Budget[] {
+  return text
+    .split(",")
+    .filter((part) => part.trim() !== "")
+    .map((part) => {
+      const match = /^([^<>=]+)(<=|>=|=)(.+)$/.exec(part.trim());
+      if (match === null) throw usage(`"${part.trim()}" is no budget; write name=bound, e.g. ttft=300ms`);
+      const metric = metricMeant(match[1]!.trim(), context);
+      const { unit, direction } = context.known.get(metric)!;
+      const bound = boundMeant(match[3]!, metric, unit);
+      const most = match[2] === "<=" || (match[2] === "=" && direction === "min");
+      return { metric, ...(most ? { max: bound } : { min: bound }) };
+    });
+}

@@ -1,0 +1,174 @@
+// Commands over a finished sweep, through the real command line: report as Parquet, export, diff, select.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parquetReadObjects } from "hyparquet";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { layoutId, parseLayout } from "../../candidates/layout.ts";
+import { type Finished, runCli, temporaryFolder } from "../support/cli.ts";
+import { writeTinySweep } from "../support/tiny-sweep.ts";
+
+const folder = temporaryFolder();
+const run = (...args: string[]) => runCli(args, folder.path);
+const json = async (...args: string[]) => {
+  const { stdout, code, stderr } = await run(...args, "--json");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return JSON.parse(stdout);
+};
+
+function expectRefused(finished: Finished, message: RegExp): void {
+  expect(finished.stderr.trim().split("\n")).toHaveLength(1);
+  expect(finished.stderr).toMatch(message);
+  expect(finished.stdout).toBe("");
+  expect(finished.code).toBe(2);
+}
+
+beforeAll(async () => {
+  const objectives = ["decodeP50Ms@32", "text.bitsPerByte"];
+  for (const [name, seed] of [
+    ["one", 1],
+    ["two", 2],
+  ] as const) {
+    const config = writeTinySweep(folder.path, { name, seed, objectives });
+    expect((await run("sweep", config)).code).toBe(0);
+  }
+});
+afterAll(() => folder.remove());
+
+describe("report", () => {
+  it("carries who worked when, what each value rests on, and how the front came about", async () => {
+    const { stdout } = await run("report", "one", "--format", "json");
+    const data = JSON.parse(stdout);
+    expect(data.timeline).toHaveLength(12);
+    for (const span of data.timeline) {
+      expect(span).toMatchObject({ ok: true, trial: expect.any(Number) });
+      expect(span.endMs).toBeGreaterThan(span.startMs);
+    }
+    const lanes = new Set(data.timeline.map((span: { lane: string }) => span.lane));
+    expect(lanes).toEqual(new Set(["local", "training"]));
+    const { metrics, origin } = data.trials[0];
+    expect(origin).toBe("proposed by random, batch 1");
+    expect(metrics["decodeP50Ms@32:local"].provenance).toMatchObject({
+      agent: expect.stringMatching(/^[0-9a-f]{12}$/),
+      isa: expect.any(String),
+      threads: expect.stringMatching(/^\d+$/),
+      output: expect.stringMatching(/^[0-9a-f]{12}$/),
+    });
+    expect(metrics["text.bitsPerByte"].provenance).toMatchObject({ seeds: "1", steps: "4" });
+    expect(metrics.parameters.provenance).toBeUndefined();
+    const numbers = (list: { number: number }[]): number[] => list.map(({ number }) => number).sort();
+    const onFront = numbers(data.trials.filter((trial: { onFront: boolean }) => trial.onFront));
+    const staying = data.frontSpans.filter((span: { until: number | null }) => span.until === null);
+    expect(numbers(staying.map(({ trial }: { trial: number }) => ({ number: trial })))).toEqual(onFront);
+  });
+
+  it("as Parquet is a file that reads back", async () => {
+    const asked = ["report", "one", "--format", "parquet"];
+    expectRefused(await run(...asked), /bytes, not text: name a file with --out/);
+    expect(await json(...asked, "--out", "one.parquet")).toMatchObject({ out: "one.parquet" });
+    const bytes = readFileSync(join(folder.path, "one.parquet"));
+    const rows = await parquetReadObjects({ file: new Uint8Array(bytes).buffer });
+    expect(new Set(rows.map((row) => row.trial)).size).toBe(6);
+  });
+});
+
+describe("export", () => {
+  it("writes a layout of a front as layout JSON that is the same layout", async () => {
+    const front = await json("front", "one");
+    const point = front.points[0];
+    await json("export", "F1", "--sweep", "one", "--format", "layout", "--out", "f1.json");
+    const layout = parseLayout(JSON.parse(readFileSync(join(folder.path, "f1.json"), "utf8")));
+    expect(layoutId(layout)).toBe(point.id);
+    for (const name of [`#${point.trial}`, point.id, point.id.slice(0, 9), point.notation, "f1.json"])
+      expect((await json("export", name, "--sweep", "one", "--format", "layout")).id).toBe(point.id);
+  });
+
+  it("writes a card with the evidence, and a transformers config of any layout", async () => {
+    const { stdout } = await run("export", "F1", "--sweep", "one", "--format", "card");
+    expect(stdout).toMatch(/Median time per token at 32 on local \| [\d.]+ ms \| .*2 samples/);
+    const config = await run("export", "lfm2-350m");
+    expect(JSON.parse(config.stdout)).toMatchObject({ model_type: "lfm2", hidden_size: 1024 });
+  });
+
+  it.each([
+    [["F1", "--format", "card"], /a card shows what was measured: give --sweep/],
+    [["F99", "--sweep", "one"], /sweep "one" has no layout "F99"/],
+    [["#99", "--sweep", "one"], /sweep "one" has no layout "#99"/],
+    [["l1-", "--sweep", "one"], /has no layout "l1-"/],
+    [["lfm2-350m", "--sweep", "one"], /has no layout "lfm2-350m"/],
+    [["F1", "--sweep", "oen"], /did you mean "one"\?/],
+    [["d64 f64 h4/2x16 : c2 c3", "--format", "config"], /no transformers class can express/],
+    [["lfm2-350m", "--out", "no/folder/x.json"], /cannot write no\/folder\/x\.json/],
+    [["lfm2-350m", "--format", "onnx"], /Invalid values/],
+  ])("%j is refused, and nothing is written", async (args, message) => {
+    const before = readdirSync(folder.path);
+    expectRefused(await run("export", ...args), message);
+    expect(readdirSync(folder.path)).toEqual(before);
+  });
+});
+
+describe("diff", () => {
+  it("of a sweep with itself is nothing; of two seeds it names the change", async () => {
+    expect(await json("diff", "one", "one")).toMatchObject({ configuration: [], changes: [], shared: 6 });
+    const diff = await json("diff", "one", "two");
+    expect(diff.configuration).toContainEqual({ path: "seed", before: "1", after: "2" });
+    expect((await run("diff", "one", "two")).stdout).toMatch(/^one -> two\n/);
+  });
+
+  it("takes the second sweep from another database", async () => {
+    expectRefused(await run("diff", "one", "one", "--against", "none.db"), /there is no such database/);
+    expect(existsSync(join(folder.path, "none.db"))).toBe(false);
+    expect(await json("diff", "one", "one", "--against", "edgefront.db")).toMatchObject({ changes: [] });
+    expectRefused(await run("diff", "one", "tow"), /did you mean "two"\?/);
+  });
+});
+
+describe("select", () => {
+  it("keeps to the budgets and says why", async () => {
+    const { chosen, runnerUp, reasons, quality } = await json("select", "one", "--rule", "best-quality");
+    expect(quality).toBe("text.bitsPerByte");
+    expect(chosen.metrics[quality]).toBeLessThanOrEqual(runnerUp.metrics[quality]);
+    expect(reasons.join(" ")).toContain(runnerUp.id);
+    // A budget just below what the choice needs leaves it out.
+    const bound = chosen.metrics["decodeP50Ms@32:local"] * 0.999;
+    const tight = await json("select", "one", "--rule", "best-quality", "--budget", `token=${bound}ms`);
+    expect(tight.budgets).toEqual([{ metric: "decodeP50Ms@32:local", max: bound }]);
+    expect(tight.chosen?.id).not.toBe(chosen.id);
+    expect(tight.chosen?.metrics["decodeP50Ms@32:local"] ?? 0).toBeLessThanOrEqual(bound);
+  });
+
+  it("counts what the sweep did not, reads units and directions, and says when nothing fits", async () => {
+    const few = await json("select", "one", "--budget", "attention=4,weights=1GB,decode=1,text<=100");
+    expect(few.budgets).toEqual([
+      { metric: "attentionLayers", max: 4 },
+      { metric: "weightBytes", max: 1e9 },
+      { metric: "decodeTokensPerSecond@32:local", min: 1 },
+      { metric: "text.bitsPerByte", max: 100 },
+    ]);
+    expect(few.chosen.metrics.weightBytes).toBeGreaterThan(0);
+    const none = await run("select", "one", "--budget", "memory=1KB");
+    expect(none.code).toBe(0);
+    expect(none.stdout).toMatch(/^No layout fits\..*The nearest is l1-/s);
+  });
+
+  it.each([
+    [["--budget", "ttft"], /"ttft" is no budget; write name=bound/],
+    [["--budget", "tfft=1"], /did you mean "ttft"\?/],
+    [["--budget", "ttft=1MB"], /"1MB" is no bound on ttftMs@32:local/],
+    [["--budget", "ttft@64=1"], /this sweep does not measure "ttft@64"/],
+    [["--device", "phone"], /sweep "one" did not measure on "phone"/],
+    [["--quality", "kvBytes@32"], /is not an objective of this sweep/],
+    [["--rule", "luck"], /Invalid values/],
+  ])("%j is refused", async (args, message) => {
+    expectRefused(await run("select", "one", ...args), message);
+  });
+});
+
+it.each(["report", "export", "diff", "select"])(
+  "%s --help has examples within 100 columns",
+  async (command) => {
+    const { stdout, code } = await run(command, "--help");
+    expect(code).toBe(0);
+    expect(stdout).toContain("Examples:");
+    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  },
+);
