@@ -1,17 +1,40 @@
-// Builds the C++ tests of kernels/ and runs them: what they check is in kernels/tests/.
+// Builds the C++ tests of kernels/ and runs them, also for aarch64 under an emulator: what they check is in kernels/tests/.
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { buildAgent } from "../runner/agent/build.ts";
-import { hostTarget } from "../runner/agent/toolchain.ts";
+import { hostTarget, type Target } from "../runner/agent/toolchain.ts";
+import { emulationProblem } from "./support/needs.ts";
+
+/** Runs the tests whose name contains one of `only` (all without), and returns the instruction sets they went through. */
+async function runTests(target: Target, launcher: readonly string[], only: readonly string[]) {
+  const { path } = await buildAgent({ target, kind: "tests" });
+  const [program, ...args] = [...launcher, path, ...only];
+  const run = await execa(program!, args, { reject: false, timeout: 500_000 });
+  const summary = /^(\d+) passed, (\d+) failed$/m.exec(run.stdout);
+  expect(summary, run.stderr).not.toBeNull();
+  expect(Number(summary![2]), run.stderr).toBe(0);
+  expect(Number(summary![1])).toBeGreaterThan(10);
+  expect(run.exitCode).toBe(0);
+  const isas = [...run.stdout.matchAll(/^isa (\w+): (.*)$/gm)].map(([, isa, how]) => [isa!, how!] as const);
+  console.log(`${target}: ${isas.map(([isa, how]) => `${isa} ${how}`).join("; ")}`);
+  return isas.filter(([, how]) => how === "tested").map(([isa]) => isa);
+}
 
 describe("kernels", () => {
   it("pass their own tests", async () => {
-    const { path } = await buildAgent({ target: hostTarget()!, kind: "tests" });
-    const run = await execa(path, [], { reject: false, timeout: 500_000 });
-    const summary = /^(\d+) passed, (\d+) failed$/m.exec(run.stdout);
-    expect(summary, run.stderr).not.toBeNull();
-    expect(Number(summary![2]), run.stderr).toBe(0);
-    expect(Number(summary![1])).toBeGreaterThan(10);
-    expect(run.exitCode).toBe(0);
+    expect(await runTests(hostTarget()!, [], [])).toContain("scalar");
   }, 900_000);
+
+  // The kernels themselves on every instruction set, the golden logits, and one invariant of each kind: about a minute. QEMU's
+  // default processor has all three.
+  it.skipIf(emulationProblem() !== null || hostTarget() === "aarch64-linux")(
+    "pass on aarch64 under QEMU: NEON, dotprod and i8mm",
+    async () => {
+      const kernels = ["PanelMul", "Together", "Panels", "Half", "Quantise", "Elementwise", "Conv", "Attend"];
+      const engine = ["Golden", "Isas", "Window", "Batched", "InvariantQ4"];
+      const isas = await runTests("aarch64-linux", ["qemu-aarch64-static"], [...kernels, ...engine]);
+      expect(isas).toEqual(["scalar", "neon", "dotprod", "i8mm"]);
+    },
+    900_000,
+  );
 });

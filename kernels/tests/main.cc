@@ -1,8 +1,10 @@
 // Runs the registered tests and prints `N passed, N failed`; the exit status is 1 if any failed.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <vector>
 
+#include "include/edgefront/isa.h"
 #include "tests/test.h"
 
 namespace edgefront::testing {
@@ -26,6 +28,20 @@ void Fail(const char* file, int line, const std::string& what) {
   if (++failures <= 20) std::fprintf(stderr, "  %s:%d: %s\n", file, line, what.c_str());
 }
 
+// Which instruction sets the kernel tests went through, and which of this architecture's they could not.
+void PrintIsas() {
+#if defined(__aarch64__)
+  constexpr Isa kCompiled[] = {Isa::kScalar, Isa::kNeon, Isa::kDotprod, Isa::kI8mm};
+#else
+  constexpr Isa kCompiled[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512};
+#endif
+  const std::vector<Isa> available = AvailableIsas();
+  for (Isa isa : kCompiled) {
+    const bool can = std::find(available.begin(), available.end(), isa) != available.end();
+    std::printf("isa %s: %s\n", IsaName(isa), can ? "tested" : "skipped, this processor does not have it");
+  }
+}
+
 int Main(int argc, char** argv) {
   int passed = 0, failed = 0;
   for (const Entry& e : Entries()) {
@@ -37,6 +53,7 @@ int Main(int argc, char** argv) {
     if (failures) std::fprintf(stderr, "FAIL %s (%d)\n", e.name, failures);
     (failures ? failed : passed) += 1;
   }
+  PrintIsas();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed || passed == 0;
 }

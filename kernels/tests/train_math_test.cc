@@ -1,3 +1,6 @@
+// build: x86_64:
+// build: aarch64: -fno-tree-vectorize
+// (GCC 12's vectoriser crashes on this file for aarch64: internal error in vect_transform_reduction.)
 // The trainer's operators on every instruction set this machine has: GEMM against a naive double loop, and each backward pass against
 // central differences of its own forward pass written naively in double.
 #include <algorithm>
