@@ -1,5 +1,5 @@
 // The HTML report in a real browser, offline: what a reader sees and can do, and what hostile data cannot.
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
@@ -8,10 +8,11 @@ import { plotlySource } from "../../reports/assets.ts";
 import { frontPoints, publishedOffFront } from "../../reports/front.ts";
 import { renderHtml } from "../../reports/html.ts";
 import type { ReportData } from "../../reports/model.ts";
-import { chromiumPath, launchBrowser, openReport, showScatters, watchedPage } from "../support/browser.ts";
+import { launchBrowser, openReport, showScatters, watchedPage } from "../support/browser.ts";
+import { browserProblem } from "../support/needs.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 
-describe.skipIf(!existsSync(chromiumPath))("report in Chromium", () => {
+describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
   let browser: Browser;
   const folder = mkdtempSync(join(tmpdir(), "edgefront-page-"));
   const options = { plotlySource: plotlySource() };

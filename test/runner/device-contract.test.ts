@@ -1,31 +1,18 @@
 // One suite for every way to reach an agent: whatever the transport and the instruction set, a device behaves the same.
-import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
-import { archOf, findToolchain, hostTarget, type Target } from "../../runner/agent/toolchain.ts";
+import { archOf, hostTarget, type Target } from "../../runner/agent/toolchain.ts";
 import { type DeviceRecord, localDevice } from "../../runner/devices/device.ts";
 import { childrenOf, countingExamples, isAlive, planOf, until } from "../support/agents.ts";
-import { hasSshd, startSshd, type TestSshd } from "../support/sshd.ts";
+import { emulationProblem, sshdProblem } from "../support/needs.ts";
+import { startSshd, type TestSshd } from "../support/sshd.ts";
 
-const canEmulate =
-  hasSshd &&
-  hostTarget() === "x86_64-linux" &&
-  (await findToolchain("aarch64-linux").then(
-    () => true,
-    () => false,
-  )) &&
-  (() => {
-    try {
-      execFileSync("qemu-aarch64-static", ["--version"], { stdio: "ignore" });
-      return true;
-    } catch {
-      return false;
-    }
-  })();
+const canConnect = sshdProblem() === null;
+const canEmulate = canConnect && hostTarget() === "x86_64-linux" && emulationProblem() === null;
 
 let sshd: TestSshd | undefined;
 const overSsh = (target: Target, emulator?: "qemu-aarch64-static"): DeviceRecord => ({
@@ -41,7 +28,7 @@ const overSsh = (target: Target, emulator?: "qemu-aarch64-static"): DeviceRecord
 });
 const devices = [
   { name: "local", possible: true, record: localDevice },
-  { name: "ssh", possible: hasSshd, record: () => overSsh(hostTarget()!) },
+  { name: "ssh", possible: canConnect, record: () => overSsh(hostTarget()!) },
   {
     name: "ssh, aarch64 emulated",
     possible: canEmulate,
@@ -50,7 +37,7 @@ const devices = [
 ];
 
 beforeAll(async () => {
-  if (hasSshd) sshd = await startSshd();
+  if (canConnect) sshd = await startSshd();
 });
 afterAll(async () => {
   await sshd?.stop();

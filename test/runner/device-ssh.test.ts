@@ -24,14 +24,15 @@ import { readHostKey } from "../../runner/devices/fingerprint.ts";
 import { type SshOptions, SshTransport } from "../../runner/devices/ssh.ts";
 import { type AgentBinary, agentName, remoteName } from "../../runner/devices/transport.ts";
 import { childrenOf, isAlive, planOf, until } from "../support/agents.ts";
-import { hasSshd, startSshd, type TestSshd } from "../support/sshd.ts";
+import { sshdProblem } from "../support/needs.ts";
+import { startSshd, type TestSshd } from "../support/sshd.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 const QUICK = { connectMs: 5000, stepMs: 2000, keepaliveMs: 300, keepaliveTries: 3 };
 const ENDLESS = { model: { plan: planOf() }, contexts: [512], decodeTokens: 400, repetitions: 1000 };
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
-describe.skipIf(!hasSshd)("ssh", () => {
+describe.skipIf(sshdProblem() !== null)("ssh", () => {
   let sshd: TestSshd;
   let folder: string;
   let binary: AgentBinary;

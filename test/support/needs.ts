@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { findToolchain } from "../../runner/agent/toolchain.ts";
+import { chromiumPath } from "./browser.ts";
 import { hasSshd } from "./sshd.ts";
 
 function missing(reason: string): string {
@@ -28,11 +29,7 @@ export function emulationProblem(): string | null {
   return error === undefined ? null : missing("no qemu-aarch64-static; install qemu-user-static");
 }
 
-export const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => existsSync(path),
-);
-
 /** Null where pages can be opened in a real browser. */
 export function browserProblem(): string | null {
-  return CHROMIUM === undefined ? missing("no Chromium on this machine; install chromium") : null;
+  return existsSync(chromiumPath) ? null : missing("no Chromium on this machine; install chromium");
 }
