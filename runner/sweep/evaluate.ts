@@ -110,6 +110,7 @@ async function measure(trial: Trial, worker: Worker, context: EvaluateContext): 
       },
       deviceMetrics(result, name),
     );
+    listen({ kind: "job", trial, text: `measured on ${name}, waiting` });
   });
 }
 

@@ -53,13 +53,17 @@ async function lockBetweenProcesses(signal: AbortSignal, onWait: () => void): Pr
 /** Exclusive use of hosts. `local` stands for this machine and is locked against other edgefront processes too. */
 export class HostLock {
   private readonly turnstile = new Turnstile();
+  private told = false;
 
-  /** `onWait` is called once if another process holds this machine. Rejects when the signal aborts. */
+  /** `onWait` is called the first time that another process holds this machine. Rejects when the signal aborts. */
   async acquire(host: string, signal: AbortSignal, onWait: () => void = () => {}): Promise<Release> {
     const leave = await this.turnstile.enter(host, signal);
     if (host !== "local") return leave;
     try {
-      const unlock = await lockBetweenProcesses(signal, onWait);
+      const unlock = await lockBetweenProcesses(signal, () => {
+        if (!this.told) onWait();
+        this.told = true;
+      });
       return () => {
         unlock();
         leave();

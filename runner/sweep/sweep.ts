@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
+import { formatValue } from "../../reports/format.ts";
 import { orient, ParetoArchive } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
 import type { Objective, Outcome } from "../../search/strategy.ts";
@@ -171,7 +172,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     const { metrics } = outcomeOf(store, trial);
     const onFront = trial.state === "complete" && front.add(trial, metrics);
     const values = objectives.flatMap(({ name, unit }) =>
-      name in metrics ? [`${metrics[name]!.toPrecision(4)} ${unit}`] : [],
+      name in metrics ? [formatValue(metrics[name]!, unit)] : [],
     );
     listen({ kind: "trial", trial, onFront, values });
     if (onFront) listen({ kind: "front", size: front.size });
