@@ -46,9 +46,11 @@ export function renderHtml(data: ReportData, options: HtmlOptions): string {
   const parts: readonly (readonly [string, string, Html | null])[] = [
     ["decide", "Decide", sections.decisionSection(data)],
     ["pareto", "Trade-offs", sections.scatterSection(data)],
+    ["contexts", "Context", sections.contextsSection(data)],
     ["layouts", "Layouts", sections.layoutsSection(data)],
     ["table", "Values", sections.tableSection(data)],
     ["progress", "Progress", sections.hypervolumeSection(data)],
+    ["timeline", "Timeline", sections.timelineSection(data)],
     ["outcomes", "Without a result", sections.outcomesSection(data)],
     ["budgets", "Budgets", sections.budgetsSection(data)],
     ["devices", "Devices", sections.devicesSection(data)],

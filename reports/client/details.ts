@@ -2,6 +2,7 @@
 import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import type { View } from "../page/view.ts";
 import { byId, make, makeSvg } from "./dom.ts";
+import type { Store } from "./store.ts";
 
 const WIDTH = 220;
 
@@ -95,16 +96,16 @@ export function showDetails(view: View, trial: number, metric?: string): void {
 }
 
 /** Anything with data-open opens that trial (by index); table cells open the trial of their row at their metric. */
-export function setUpDetails(view: View): void {
-  const byNumber = new Map(view.trials.map(({ number }, index) => [String(number), index]));
+export function setUpDetails(store: Store): void {
   document.addEventListener("click", (event) => {
+    const { view } = store;
     const target = event.target as Element;
     const opener = target.closest<HTMLElement>("[data-open]");
     if (opener) return showDetails(view, Number(opener.dataset.open));
     const cell = target.closest<HTMLElement>("button.number");
     const number = cell?.closest<HTMLElement>("[data-trial]")?.dataset.trial;
-    const trial = number === undefined ? undefined : byNumber.get(number);
-    if (trial !== undefined) showDetails(view, trial, cell!.dataset.metric);
+    const trial = view.trials.findIndex((candidate) => String(candidate.number) === number);
+    if (trial >= 0) showDetails(view, trial, cell!.dataset.metric);
   });
   const dialog = byId<HTMLDialogElement>("details");
   dialog.addEventListener("click", (event) => {

@@ -34,7 +34,9 @@ export class Figures {
     addEventListener("beforeprint", () => void this.drawStale(() => true));
   }
 
+  /** An element that is known already keeps its figure. */
   add(element: HTMLElement, draw: Draw, empty: string): void {
+    if (this.figures.has(element)) return;
     this.figures.set(element, { draw, empty, stale: true, near: false });
     this.observer.observe(element);
   }

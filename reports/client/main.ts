@@ -1,8 +1,10 @@
 // Starts the page: reads the data, unpacks plotly.js, hands each figure to what draws it, and keeps all views in step.
 import "./style.css";
 import type { View } from "../page/view.ts";
+import { contextChoices, drawContexts } from "./contexts.ts";
 import { setUpDetails } from "./details.ts";
 import { byId } from "./dom.ts";
+import { drawEvolution } from "./evolution.ts";
 import { Figures, sayInstead } from "./figures.ts";
 import { drawHypervolume } from "./hypervolume.ts";
 import { drawParallel } from "./parallel.ts";
@@ -10,30 +12,83 @@ import { loadPlotly } from "./plotly.ts";
 import { axisChoices, defaultAxes, drawScatter } from "./scatter.ts";
 import { setUpSheet } from "./sheet.ts";
 import { Store } from "./store.ts";
+import { drawTimeline } from "./timeline.ts";
 import { unpack } from "./unpack.ts";
 
-const scatters = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".plot.scatter")];
+const all = (selector: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(selector)];
+const scatters = (): HTMLElement[] => all(".plot.scatter");
+const contexts = (): HTMLElement[] => all(".plot.contexts");
 
-/** Fills the two axis menus; returns what is chosen now. */
-function setUpAxes(view: View, changed: () => void): () => readonly [string, string] {
-  const selects = [byId<HTMLSelectElement>("axis-x"), byId<HTMLSelectElement>("axis-y")] as const;
+/** Fills a menu; what was chosen before stays chosen. */
+function fill(
+  select: HTMLSelectElement,
+  choices: readonly { readonly id: string; readonly label: string }[],
+  preferred?: string,
+): void {
+  const before = select.value;
+  const chosen = [before, preferred].find((id) => choices.some((choice) => choice.id === id));
+  select.replaceChildren(...choices.map(({ id, label }) => new Option(label, id, false, id === chosen)));
+}
+
+/** Fills the menus of axes and of the metric over contexts, where the page has them. */
+function fillMenus(view: View): void {
   const defaults = defaultAxes(view);
-  for (const [index, select] of selects.entries()) {
-    const options = axisChoices(view).map(
-      ({ id, label }) => new Option(label, id, false, id === defaults[index]),
-    );
-    select.append(...options);
-    select.addEventListener("change", changed);
-  }
+  fill(byId("axis-x"), axisChoices(view), defaults[0]);
+  fill(byId("axis-y"), axisChoices(view), defaults[1]);
   byId("axes").hidden = false;
-  return () => [selects[0].value, selects[1].value];
+  const metric = document.getElementById("context-metric") as HTMLSelectElement | null;
+  if (metric === null) return;
+  const speed = view.metrics.find(({ base, device }) => device !== null && base.startsWith("decode"));
+  fill(metric, contextChoices(view), speed?.base);
+  byId("context-controls").hidden = false;
+}
+
+/** Hands every figure of the page to what draws it; figures that are known already are left alone. */
+function addFigures(figures: Figures, store: Store): void {
+  const device = (figure: HTMLElement): string =>
+    store.view.devices[Number(figure.dataset.device)]?.name ?? "";
+  const value = (id: string): string => byId<HTMLSelectElement>(id).value;
+  figures.add(
+    byId("parallel"),
+    async (_, target) => drawParallel(target, store),
+    "No layout has a value on every axis yet.",
+  );
+  for (const figure of scatters())
+    figures.add(
+      figure,
+      (plotly, target, theme) =>
+        drawScatter(plotly, target, device(target), [value("axis-x"), value("axis-y")], theme, store),
+      "Nothing was measured here for these two axes.",
+    );
+  for (const figure of contexts())
+    figures.add(
+      figure,
+      (plotly, target, theme) =>
+        drawContexts(plotly, target, device(target), value("context-metric"), theme, store),
+      "Nothing was measured here at several contexts.",
+    );
+  figures.add(
+    byId("hypervolume"),
+    (plotly, target, theme) => drawHypervolume(plotly, target, store.view, theme),
+    "No finished trial yet.",
+  );
+  const evolution = document.getElementById("evolution");
+  if (evolution !== null)
+    figures.add(
+      evolution,
+      async (_, target) => drawEvolution(target, store.view, Number(target.dataset.rows)),
+      "No layout has been on the front yet.",
+    );
+  const timeline = document.getElementById("timeline-plot");
+  if (timeline !== null)
+    figures.add(timeline, async (_, target) => drawTimeline(target, store.view), "Nothing was recorded.");
 }
 
 /** Rows of tables and lists follow the selection: those outside step back, the chosen one is marked. */
 function markRows(store: Store): void {
   const { trials } = store.view;
   const byNumber = new Map(trials.map(({ number }, index) => [String(number), index]));
-  for (const row of document.querySelectorAll<HTMLElement>("main [data-trial]")) {
+  for (const row of all("main [data-trial]")) {
     const trial = byNumber.get(row.dataset.trial!)!;
     row.classList.toggle("out", store.filtering && !store.admits(trial));
     row.classList.toggle("chosen", trial === store.currentChoice);
@@ -41,31 +96,18 @@ function markRows(store: Store): void {
 }
 
 async function start(): Promise<void> {
-  const view = JSON.parse(await unpack("view")) as View;
-  const store = new Store(view);
+  const store = new Store(JSON.parse(await unpack("view")) as View);
   setUpSheet(store);
-  setUpDetails(view);
+  setUpDetails(store);
   markRows(store);
   const figures = new Figures(await loadPlotly());
-  const axes = setUpAxes(view, () => figures.invalidate(scatters()));
-  figures.add(
-    byId("parallel"),
-    async (_, target) => drawParallel(target, store),
-    "No layout has a value on every axis yet.",
-  );
-  for (const figure of scatters()) {
-    const device = view.devices[Number(figure.dataset.device)]?.name ?? "";
-    figures.add(
-      figure,
-      (plotly, target, theme) => drawScatter(plotly, target, device, axes(), theme, store),
-      "Nothing was measured here for these two axes.",
-    );
-  }
-  figures.add(
-    byId("hypervolume"),
-    (plotly, target, theme) => drawHypervolume(plotly, target, view, theme),
-    "No finished trial yet.",
-  );
+  fillMenus(store.view);
+  addFigures(figures, store);
+  document.addEventListener("change", ({ target }) => {
+    const { id } = target as HTMLElement;
+    if (id === "axis-x" || id === "axis-y") figures.invalidate(scatters());
+    if (id === "context-metric") figures.invalidate(contexts());
+  });
   let scheduled = false;
   store.onChange(() => {
     // A slider moves many times a frame; one drawing a frame is enough.
@@ -74,15 +116,14 @@ async function start(): Promise<void> {
     requestAnimationFrame(() => {
       scheduled = false;
       markRows(store);
-      figures.invalidate([byId("parallel"), ...scatters()]);
+      figures.invalidate([byId("parallel"), ...scatters(), ...contexts()]);
     });
   });
-  addEventListener("resize", () => figures.invalidate([byId("parallel")]));
+  addEventListener("resize", () => figures.invalidate([byId("parallel"), ...all(".plot.drawn")]));
   document.documentElement.dataset.ready = "true";
 }
 
 start().catch((error: unknown) => {
   const reason = error instanceof Error ? error.message : String(error);
-  for (const figure of document.querySelectorAll<HTMLElement>(".plot"))
-    sayInstead(figure, `This plot could not be drawn: ${reason}`);
+  for (const figure of all(".plot")) sayInstead(figure, `This plot could not be drawn: ${reason}`);
 });

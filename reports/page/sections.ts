@@ -8,6 +8,7 @@ import {
   emulatedDevices,
   isEmulated,
   metricLabel,
+  metricNames,
   parseMetricName,
   sampleRange,
   shortLabel,
@@ -92,6 +93,42 @@ export function scatterSection(data: ReportData): Html {
   );
 }
 
+/** Rows of the front's history that are drawn. */
+export const HISTORY_ROWS = 40;
+
+/** Where metrics were measured at several contexts. */
+export function contextsSection(data: ReportData): Html | null {
+  const contexts = new Map<string, Set<number>>();
+  for (const name of metricNames(data)) {
+    const { base, context } = parseMetricName(name);
+    if (context !== null) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
+  }
+  if (![...contexts.values()].some((seen) => seen.size > 1)) return null;
+  const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
+  return section(
+    "contexts",
+    "Context length",
+    "The front's layouts as the prompt grows; published ones dashed, the choice bold.",
+    html`<div class="controls" id="context-controls" hidden><label>Metric <select id="context-metric"></select></label></div>
+<div class="panels">${devices.map(
+      (device, index) =>
+        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot contexts" data-device="${index}" role="img" aria-label="Lines: the chosen metric over context length on ${device.name}"></div></figure>`,
+    )}</div>`,
+  );
+}
+
+export function timelineSection(data: ReportData): Html | null {
+  const lanes = new Set((data.timeline ?? []).map(({ lane }) => lane)).size;
+  if (lanes === 0) return null;
+  return section(
+    "timeline",
+    "Who worked when",
+    "Jobs on devices and in training since the sweep began. A machine is never measured while it trains.",
+    html`<ul class="legend"><li><span class="key measure"></span>measuring</li><li><span class="key train"></span>training</li><li><span class="key broken"></span>ended without a result</li></ul>
+<div class="plot drawn" id="timeline-plot" style="height: ${lanes * 30 + 28}px" role="img" aria-label="Timeline: jobs of each device and of training"></div>`,
+  );
+}
+
 export const hypervolumeSection = (data: ReportData): Html =>
   section(
     "progress",
@@ -99,8 +136,18 @@ export const hypervolumeSection = (data: ReportData): Html =>
     data.referencePoint === null
       ? "The volume that the front dominates, after each finished trial."
       : `The volume that the front dominates, after each finished trial; reference point (${data.referencePoint.map((value, index) => formatValue(value, data.objectives[index]?.unit ?? "")).join(", ")}).`,
-    html`<div class="plot short" id="hypervolume" role="img" aria-label="Line: hypervolume of the front over trials"></div>`,
+    html`<div class="plot short" id="hypervolume" role="img" aria-label="Line: hypervolume of the front over trials"></div>${historyFigure(data)}`,
   );
+
+/** Filled by the page's script: a bar for every layout that was ever on the front. */
+function historyFigure(data: ReportData): Html | null {
+  const count = data.frontSpans?.length ?? 0;
+  if (count === 0) return null;
+  const rows = Math.min(count, HISTORY_ROWS);
+  const shown = count > rows ? `, ${rows} of ${count} shown` : "";
+  return html`<h3>Layouts that were on the front, from the trial that put them there to the one that dominated them${shown}</h3>
+<div class="plot drawn" id="evolution" data-rows="${rows}" style="height: ${rows * 17 + 28}px" role="img" aria-label="Bars: when each layout joined and left the front"></div>`;
+}
 
 /** Eight hexadecimal digits tell a sweep's layouts apart; the whole id is in the title and in every export. */
 const nameOf = (trial: ReportTrial): Html =>

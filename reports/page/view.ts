@@ -3,7 +3,14 @@
 import { formatParameters } from "../format.ts";
 import { frontPoints } from "../front.ts";
 import { directionOf, metricLabel, metricNames, parseMetricName, sampleRange } from "../metrics.ts";
-import type { ReportBudget, ReportData, ReportSpan, ReportTrial, TrialState } from "../model.ts";
+import type {
+  ReportBudget,
+  ReportData,
+  ReportFrontSpan,
+  ReportSpan,
+  ReportTrial,
+  TrialState,
+} from "../model.ts";
 
 export interface ViewMetric {
   readonly key: string;
@@ -51,6 +58,8 @@ export interface View {
   /** What a metric of a trial rests on; kept where the samples are. */
   readonly provenance: Readonly<Record<number, Readonly<Record<number, Readonly<Record<string, string>>>>>>;
   readonly timeline: readonly ReportSpan[];
+  /** Trials (indices) that were ever on the front; `from` and `until` are trial numbers. */
+  readonly frontSpans: readonly ReportFrontSpan[];
   readonly hypervolume: { readonly trial: readonly number[]; readonly value: readonly number[] };
 }
 
@@ -103,6 +112,10 @@ export function viewOf(data: ReportData): View {
     })),
     ...keptSamples(data.trials, names),
     timeline: data.timeline ?? [],
+    frontSpans: (data.frontSpans ?? []).flatMap(({ trial, ...span }) => {
+      const index = data.trials.findIndex(({ number }) => number === trial);
+      return index < 0 ? [] : [{ trial: index, ...span }];
+    }),
     hypervolume: {
       trial: data.hypervolume.map(({ trial }) => trial),
       value: data.hypervolume.map(({ value }) => trim(value)),

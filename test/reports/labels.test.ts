@@ -1,5 +1,6 @@
 // Texts on plots and pages: where they go, and how a stored reason reads.
 import { expect, test } from "vitest";
+import { busyShare } from "../../reports/client/busy.ts";
 import { side, titleLines } from "../../reports/client/labels.ts";
 import { readableReason } from "../../reports/front.ts";
 import { testReportData } from "../support/report-data.ts";
@@ -15,6 +16,12 @@ test("titles break between words only", () => {
   expect(titleLines("Median time per token at 1K", 20)).toEqual(["Median time per", "token at 1K"]);
   expect(titleLines("Recall accuracy", 20)).toEqual(["Recall accuracy"]);
   expect(titleLines("unbreakablylongnameofametric x", 10)).toEqual(["unbreakablylongnameofametric", "x"]);
+});
+
+test("overlapping work counts once", () => {
+  const span = (startMs: number, endMs: number) => ({ startMs, endMs });
+  expect(busyShare([span(0, 10), span(5, 20), span(7, 9), span(30, 40)], 40)).toBe(0.75);
+  expect(busyShare([], 40)).toBe(0);
 });
 
 test("an over-budget reason is said with names and units; other reasons stay as they are", () => {

@@ -60,6 +60,39 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     await page.close();
   });
 
+  test("metrics over context, the timeline and the front's history are drawn from the same trials", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, normal);
+    await page.locator("#contexts").scrollIntoViewIfNeeded();
+    await expect.poll(() => page.locator(".contexts[data-drawn]").count()).toBe(3);
+    const lines = () => page.locator(".contexts >> nth=0 >> path.js-line").count();
+    await expect
+      .poll(lines)
+      .toBe(frontPoints(data).length + publishedOffFront(data).filter((t) => t.state === "complete").length);
+    await page.selectOption("#context-metric", "ttftMs");
+    await expect
+      .poll(() => page.locator(".contexts >> nth=0 >> .ytitle").textContent())
+      .toBe("Time to first token, ms ↓");
+
+    await page.locator("#evolution").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#evolution[data-drawn]");
+    expect(await page.locator("#evolution rect.stays").count()).toBe(frontPoints(data).length);
+    const gone = data.frontSpans!.filter(({ until }) => until !== null);
+    expect(await page.locator("#evolution rect.gone").count()).toBe(
+      Math.min(gone.length, 40 - frontPoints(data).length),
+    );
+
+    await page.locator("#timeline").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#timeline-plot[data-drawn]");
+    expect(await page.locator("#timeline-plot rect.bar").count()).toBe(data.timeline!.length);
+    const broken = data.timeline!.filter(({ ok }) => !ok).length;
+    expect(await page.locator("#timeline-plot rect.broken").count()).toBe(broken);
+    await page.locator("#timeline-plot rect.bar >> nth=3").click();
+    expect(await page.locator("dialog[open]").count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
   test("axes are chosen by keyboard and hold for every device; hovering shows the layout", async () => {
     const { page } = await watchedPage(browser);
     await openReport(page, normal);
@@ -67,7 +100,7 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     await page.focus("#axis-y");
     await page.keyboard.type("Peak");
     await expect
-      .poll(() => page.locator(".ytitle").allTextContents())
+      .poll(() => page.locator(".scatter .ytitle").allTextContents())
       .toEqual(["Peak memory, MB ↓", "Peak memory, MB ↓", "Peak memory, MB (emulated) ↓"]);
     await page.locator(".scatter >> nth=0 >> .trace >> nth=-3 >> path.point >> nth=2").hover({ force: true });
     await expect

@@ -195,6 +195,12 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
       if (front.has(trial)) volume += (1 - volume) * 0.22;
       return { trial: trial.number, value: 40_000 * volume };
     }),
+    frontSpans: complete.flatMap((trial, index) => {
+      const joins = !complete.slice(0, index).some((other) => dominates(cost(other), cost(trial)));
+      const until =
+        complete.slice(index).find((other) => dominates(cost(other), cost(trial)))?.number ?? null;
+      return joins ? [{ trial: trial.number, from: trial.number, until }] : [];
+    }),
     trials: trials.map((trial) => ({ ...trial, onFront: front.has(trial) })),
     timeline: trials.flatMap((trial) =>
       devices.map(({ name }, index) => ({
@@ -234,6 +240,7 @@ export function hostileReportData(): ReportData {
   return {
     ...data,
     sweep: HOSTILE,
+    timeline: (data.timeline ?? []).map((span) => ({ ...span, lane: span.lane + HOSTILE, detail: HOSTILE })),
     gitCommit: HOSTILE,
     edgefrontVersion: HOSTILE,
     createdAt: HOSTILE,

@@ -1,0 +1,113 @@
+// A metric against context length: one panel a device, one line a layout of the front or published. Attention shows here.
+import { formatContext, formatValue, scaleFor } from "../format.ts";
+import { metricLabel } from "../metrics.ts";
+import type { View } from "../page/view.ts";
+import { configuration, type Plotly, plotText, type Trace } from "./plotly.ts";
+import type { Store } from "./store.ts";
+import { axis, baseLayout, type Theme } from "./theme.ts";
+
+/** Metrics known at more than one context, as `base` and a label; objectives first. */
+export function contextChoices(view: View): readonly { readonly id: string; readonly label: string }[] {
+  const contexts = new Map<string, Set<number>>();
+  for (const { base, context } of view.metrics)
+    if (context !== null) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
+  return [...contexts]
+    .filter(([, seen]) => seen.size > 1)
+    .map(([base]) => ({ id: base, label: metricLabel(base) }));
+}
+
+const LABEL_GAP = 13;
+
+/** Texts at the right end of lines, those too near an earlier one left out. `y` in pixels. */
+function endLabels(ends: readonly { readonly y: number; readonly text: string }[]): string[] {
+  const placed: number[] = [];
+  return ends.map(({ y, text }) => {
+    if (placed.some((other) => Math.abs(other - y) < LABEL_GAP)) return "";
+    placed.push(y);
+    return text;
+  });
+}
+
+export async function drawContexts(
+  plotly: Plotly,
+  element: HTMLElement,
+  device: string,
+  base: string,
+  theme: Theme,
+  store: Store,
+): Promise<boolean> {
+  const { view } = store;
+  const columns = view.metrics
+    .filter((m) => m.base === base && m.context !== null && (m.device === device || m.device === null))
+    .sort((a, b) => a.context! - b.context!);
+  const trials = view.trials.flatMap(({ label, published, state }, trial) =>
+    (label !== null || (published !== null && state === "complete") || trial === store.currentChoice) &&
+    columns.filter((m) => m.value[trial] != null).length > 1
+      ? [trial]
+      : [],
+  );
+  if (columns.length < 2 || trials.length === 0) return false;
+  const all = trials.flatMap((trial) => columns.flatMap((m) => m.value[trial] ?? []));
+  const { unit } = columns[0]!;
+  const scale = scaleFor(all, unit);
+  const high = Math.max(...all) || 1;
+  const last = columns.at(-1)!;
+  const ends = endLabels(
+    trials.map((trial) => ({
+      y: ((last.value[trial] ?? 0) / high) * (element.clientHeight - 70),
+      text: view.trials[trial]!.label ?? view.trials[trial]!.published ?? "choice",
+    })),
+  );
+  const traces = trials.map((trial, place): Trace => {
+    const { label, published, id } = view.trials[trial]!;
+    const seen = columns.filter((m) => m.value[trial] != null);
+    const chosen = trial === store.currentChoice;
+    const name = [label, published ?? id].filter(Boolean).join(" ");
+    return {
+      type: "scatter",
+      mode: "lines+markers+text",
+      x: seen.map((m) => m.context),
+      y: seen.map((m) => m.value[trial]! / scale.divisor),
+      text: seen.map((m) => (m === last ? plotText(ends[place]!) : "")),
+      textposition: "middle right",
+      textfont: { size: 11, color: theme.ink },
+      hovertext: seen.map((m) =>
+        plotText(`${name}: ${formatValue(m.value[trial]!, unit)} at ${formatContext(m.context!)}`),
+      ),
+      hovertemplate: "%{hovertext}<extra></extra>",
+      opacity: store.filtering && !store.admits(trial) ? 0.15 : 1,
+      line: {
+        width: chosen ? 3 : 1.4,
+        color: chosen || published !== null ? theme.star : theme.front,
+        dash: published !== null && !chosen ? "dash" : "solid",
+      },
+      marker: { size: 5 },
+      cliponaxis: false,
+    };
+  });
+  const contexts = columns.map((m) => m.context!);
+  const arrow = last.direction === null ? "" : last.direction === "min" ? " ↓" : " ↑";
+  await plotly.react(
+    element,
+    traces,
+    {
+      ...baseLayout(theme),
+      margin: { l: 58, r: 40, t: 12, b: 48 },
+      xaxis: {
+        ...axis(theme, "context, tokens"),
+        type: "log",
+        tickvals: contexts,
+        ticktext: contexts.map(formatContext),
+      },
+      yaxis: {
+        ...axis(
+          theme,
+          `${plotText(metricLabel(base))}${scale.unit === "" ? "" : `, ${plotText(scale.unit)}`}${last.emulated ? " (emulated)" : ""}${arrow}`,
+        ),
+        rangemode: "tozero",
+      },
+    },
+    configuration,
+  );
+  return true;
+}

@@ -1,0 +1,58 @@
+// How the front came about: one row a layout that was ever on it, a bar from the trial that put it there to the one that
+// dominated it. Exact for any number of objectives, where a picture of the front itself shows only two.
+import type { View } from "../page/view.ts";
+import { makeSvg } from "./dom.ts";
+
+const LEFT = 96;
+const RIGHT = 14;
+const ROW = 17;
+const BAR = 9;
+const TOP = 4;
+
+export function drawEvolution(element: HTMLElement, view: View, limit: number): boolean {
+  const spans = view.frontSpans;
+  if (spans.length === 0) return false;
+  // Layouts still on the front are never left out; of the others, the latest are kept.
+  const kept = [...spans]
+    .sort((a, b) => Number(a.until !== null) - Number(b.until !== null) || b.from - a.from)
+    .slice(0, limit)
+    .sort((a, b) => a.from - b.from);
+  const width = Math.max(320, element.clientWidth);
+  const height = TOP + kept.length * ROW + 22;
+  const end = Math.max(1, ...view.hypervolume.trial);
+  const x = (trial: number): number => LEFT + (trial / end) * (width - LEFT - RIGHT);
+  const svg = makeSvg("svg", { width, height, class: "evolution", role: "presentation" });
+  const text = (content: string, at: number, y: number, type: string): SVGElement => {
+    const node = makeSvg("text", { x: at, y, class: type });
+    node.textContent = content;
+    return node;
+  };
+  const wanted = end / Math.max(2, Math.floor((width - LEFT) / 80));
+  const size = 10 ** Math.floor(Math.log10(Math.max(1, wanted)));
+  const step = [1, 2, 5, 10].map((n) => n * size).find((n) => n >= wanted) ?? 1;
+  for (let trial = 0; trial <= end; trial += step) {
+    svg.append(makeSvg("line", { x1: x(trial), x2: x(trial), y1: TOP, y2: height - 20 }));
+    svg.append(text(String(trial), x(trial), height - 5, "tick"));
+  }
+  for (const [row, { trial, from, until }] of kept.entries()) {
+    const { label, published, id, number } = view.trials[trial]!;
+    const y = TOP + row * ROW + ROW / 2;
+    const name = label ?? id.slice(0, 11);
+    svg.append(text(name, LEFT - 10, y + 4, label === null ? "name gone" : "name"));
+    const bar = makeSvg("rect", {
+      x: x(from),
+      y: y - BAR / 2,
+      width: Math.max(2, x(until ?? end) - x(from)),
+      height: BAR,
+      rx: 2,
+      class: `${until === null ? "bar stays" : "bar gone"}${published === null ? "" : " published"}`,
+      "data-open": trial,
+    });
+    const title = makeSvg("title", {});
+    title.textContent = `${[label, published ?? id].filter(Boolean).join(" ")}: trial ${number}, ${until === null ? "on the front" : `dominated by trial ${until}`}`;
+    bar.append(title);
+    svg.append(bar);
+  }
+  element.replaceChildren(svg);
+  return true;
+}

@@ -1,0 +1,76 @@
+// Who worked when: one lane a device and one for training, one bar a job. Gaps are idle time.
+import type { View } from "../page/view.ts";
+import { busyShare } from "./busy.ts";
+import { makeSvg } from "./dom.ts";
+
+const LEFT = 96;
+const RIGHT = 12;
+const LANE = 30;
+const BAR = 18;
+const TOP = 4;
+/** More bars than this become one path a kind: too many elements to lay out, and too thin to point at. */
+const MAX_BARS = 1500;
+
+const STEPS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 36_000, 86_400];
+
+function clock(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} min`;
+  return `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} h`;
+}
+
+export function drawTimeline(element: HTMLElement, view: View): boolean {
+  const spans = view.timeline;
+  if (spans.length === 0) return false;
+  const lanes = [...new Set(spans.map(({ lane }) => lane))];
+  const end = spans.reduce((latest, { endMs }) => Math.max(latest, endMs), 1);
+  const width = Math.max(320, element.clientWidth);
+  const height = TOP + lanes.length * LANE + 24;
+  const x = (ms: number): number => LEFT + (ms / end) * (width - LEFT - RIGHT);
+  const svg = makeSvg("svg", { width, height, class: "timeline", role: "presentation" });
+  const text = (content: string, at: number, y: number, type: string): SVGElement => {
+    const node = makeSvg("text", { x: at, y, class: type });
+    node.textContent = content;
+    return node;
+  };
+
+  const wanted = end / 1000 / Math.max(2, Math.floor((width - LEFT) / 90));
+  const step = STEPS.find((seconds) => seconds >= wanted) ?? 86_400;
+  for (let seconds = 0; seconds * 1000 <= end; seconds += step) {
+    const at = x(seconds * 1000);
+    svg.append(makeSvg("line", { x1: at, x2: at, y1: TOP, y2: height - 22 }));
+    svg.append(text(clock(seconds), at, height - 6, "tick"));
+  }
+  const place = new Map(view.trials.map(({ number }, index) => [number, index]));
+  const paths = new Map<string, string>();
+  for (const span of spans) {
+    const y = TOP + lanes.indexOf(span.lane) * LANE + (LANE - BAR) / 2;
+    const [from, to] = [x(span.startMs), Math.max(x(span.endMs), x(span.startMs) + 0.8)];
+    const kind = span.ok ? span.kind : "broken";
+    if (spans.length > MAX_BARS) {
+      const d = `M${from.toFixed(1)},${y}H${to.toFixed(1)}V${y + BAR}H${from.toFixed(1)}Z`;
+      paths.set(kind, (paths.get(kind) ?? "") + d);
+      continue;
+    }
+    const bar = makeSvg("rect", { x: from, y, width: to - from, height: BAR, class: `bar ${kind}` });
+    const trial = span.trial === null ? undefined : place.get(span.trial);
+    if (trial !== undefined) bar.setAttribute("data-open", String(trial));
+    const title = makeSvg("title", {});
+    const lasted = ((span.endMs - span.startMs) / 1000).toPrecision(3);
+    title.textContent = `${span.kind}${span.trial === null ? "" : ` of trial ${span.trial}`}: ${span.detail ?? span.lane}, ${lasted} s`;
+    bar.append(title);
+    svg.append(bar);
+  }
+  for (const [kind, d] of paths) svg.append(makeSvg("path", { d, class: `bar ${kind}` }));
+  for (const [index, lane] of lanes.entries()) {
+    const share = busyShare(
+      spans.filter((span) => span.lane === lane),
+      end,
+    );
+    const y = TOP + index * LANE + LANE / 2;
+    svg.append(text(lane.length > 13 ? `${lane.slice(0, 12)}…` : lane, 0, y - 1, "lane"));
+    svg.append(text(`${Math.round(share * 100)}% busy`, 0, y + 11, "share"));
+  }
+  element.replaceChildren(svg);
+  return true;
+}
