@@ -1,8 +1,26 @@
 // The selection rules: each orders feasible choices, best first, and says what decided. A new rule is a line in the table.
+import type { Layout } from "../../candidates/layout.ts";
 import { formatMixer, formatPattern } from "../../candidates/notation.ts";
 import { attentionCount } from "../../candidates/space.ts";
 import type { Budget } from "../budgets.ts";
-import type { Choice, SelectionOptions } from "./select.ts";
+import type { Objective } from "../strategy.ts";
+
+/** A measured trial to choose from. */
+export interface Choice {
+  readonly id: string;
+  readonly layout: Layout;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Half-widths of the metrics' confidence intervals, where they are known; 0 is assumed elsewhere. */
+  readonly errors?: Readonly<Record<string, number>>;
+}
+
+export interface RuleOptions {
+  readonly budgets: readonly Budget[];
+  /** What quality means here, e.g. recall (max) or validation loss (min). */
+  readonly quality: Objective;
+  /** Quality differences up to this do not count, beyond the measured errors. */
+  readonly tolerance: number;
+}
 
 interface Ranking {
   readonly order: readonly Choice[];
@@ -11,13 +29,13 @@ interface Ranking {
 
 export interface Rule {
   readonly description: string;
-  rank(feasible: readonly Choice[], options: SelectionOptions): Ranking;
+  rank(feasible: readonly Choice[], options: RuleOptions): Ranking;
 }
 
 /** Oriented quality: smaller is better. */
-const loss = ({ metrics }: Choice, { quality }: SelectionOptions): number =>
+const loss = ({ metrics }: Choice, { quality }: RuleOptions): number =>
   quality.direction === "min" ? metrics[quality.name]! : -metrics[quality.name]!;
-const errorOf = ({ errors }: Choice, { quality }: SelectionOptions): number => errors?.[quality.name] ?? 0;
+const errorOf = ({ errors }: Choice, { quality }: RuleOptions): number => errors?.[quality.name] ?? 0;
 
 /** Kinds of mixers in use; kernel sizes and windows count as kinds of their own. */
 const mixerKinds = ({ layout }: Choice): number =>

@@ -1,25 +1,9 @@
 // Which layout to ship, which would be next, and why: rules over measured trials and budgets. The rules are in rules.ts.
-import type { Layout } from "../../candidates/layout.ts";
 import { type Budget, judge } from "../budgets.ts";
-import type { Objective } from "../strategy.ts";
-import { type RuleName, round, rules } from "./rules.ts";
+import { type Choice, type RuleName, type RuleOptions, round, rules } from "./rules.ts";
 
-/** A measured trial to choose from. */
-export interface Choice {
-  readonly id: string;
-  readonly layout: Layout;
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Half-widths of the metrics' confidence intervals, where they are known; 0 is assumed elsewhere. */
-  readonly errors?: Readonly<Record<string, number>>;
-}
-
-export interface SelectionOptions {
+export interface SelectionOptions extends RuleOptions {
   readonly rule: RuleName;
-  readonly budgets: readonly Budget[];
-  /** What quality means here, e.g. recall (max) or validation loss (min). */
-  readonly quality: Objective;
-  /** Quality differences up to this do not count, beyond the measured errors. */
-  readonly tolerance: number;
 }
 
 export interface Selection {

@@ -1,8 +1,8 @@
 // Selection rules on layouts whose answer is known by hand.
 import { describe, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
-import { ruleNames } from "../../search/selection/rules.ts";
-import { type Choice, type SelectionOptions, select } from "../../search/selection/select.ts";
+import { type Choice, ruleNames } from "../../search/selection/rules.ts";
+import { type SelectionOptions, select } from "../../search/selection/select.ts";
 
 const choice = (id: string, layers: string, recall: number, ttft: number, error = 0): Choice => ({
   id,
