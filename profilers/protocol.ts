@@ -139,6 +139,20 @@ export const measureResultSchema = z.object({
         prefillMs: z.array(milliseconds),
         /** Per repetition, the time of each decoded token after the first. */
         decodeMs: z.array(z.array(milliseconds)),
+        /** Time, least bytes touched and operations done, by kind of operator, summed over the repetitions; where it was asked for. */
+        profile: z
+          .array(
+            z.object({
+              phase: z.enum(["prefill", "decode"]),
+              op: text,
+              calls: count,
+              ms: milliseconds,
+              bytes: rate,
+              flops: rate,
+            }),
+          )
+          .max(64)
+          .optional(),
       }),
     )
     .max(256),
@@ -224,6 +238,8 @@ export interface MeasureRequest extends CommonOptions {
   readonly chunk?: number;
   readonly kv?: "f16" | "q8_0";
   readonly batch?: 1;
+  /** Also time each kind of operator; costs a little speed. */
+  readonly profile?: boolean;
 }
 export interface VerifyRequest extends CommonOptions {
   readonly model: ModelRef;

@@ -15,6 +15,7 @@ struct MeasureOptions {
   std::vector<int64_t> contexts;
   int64_t decode_tokens, repetitions, max_warmups;
   double tolerance;
+  bool profile;
 };
 
 struct Repetition {
@@ -34,6 +35,7 @@ struct ContextSamples {
   int warmups = 0;
   bool stable = false;
   std::vector<Repetition> repetitions;
+  std::vector<Profile> profile;  // of prefill and decode, where asked for
 };
 
 Result<MeasureOptions> ReadMeasureOptions(const Json& request) {
@@ -42,6 +44,7 @@ Result<MeasureOptions> ReadMeasureOptions(const Json& request) {
   options.contexts = fields.Integers("contexts", {1024}, 1, 1 << 20, 64);
   options.decode_tokens = fields.Integer("decodeTokens", 32, 2, 1 << 16);
   options.repetitions = fields.Integer("repetitions", 5, 1, 1000);
+  options.profile = fields.Boolean("profile", false);
   Fields warmup(fields.Member("warmup"));
   options.max_warmups = warmup.Integer("max", 4, 0, 100);
   options.tolerance = warmup.Real("tolerance", 0.03, 0, 1);
@@ -105,13 +108,29 @@ Result<ContextSamples> MeasureContext(Session* session, const MeasureOptions& op
                      Agree(previous->decode_total(), now->decode_total(), options.tolerance);
     previous = std::move(*now);
   }
+  if (options.profile) session->StartProfile();
   for (int64_t i = 0; i < options.repetitions; ++i) {
     ReportProgress(reporter, "measure", context, i);
     Result<Repetition> now = run();
     if (!now.ok()) return now.status();
     samples.repetitions.push_back(std::move(*now));
   }
+  if (options.profile) samples.profile = {session->profile(false), session->profile(true)};
   return samples;
+}
+
+void WriteProfile(const std::vector<Profile>& phases, JsonWriter* json) {
+  json->Key("profile").BeginArray();
+  for (size_t phase = 0; phase < phases.size(); ++phase) {
+    for (int op = 0; op < kProfiledOps; ++op) {
+      const OpProfile& p = phases[phase][op];
+      if (p.calls == 0) continue;
+      json->BeginObject().Key("phase").String(phase == 0 ? "prefill" : "decode").Key("op").String(kProfiledOpNames[op]);
+      json->Key("calls").Unsigned(p.calls).Key("ms").Number(p.ms);
+      json->Key("bytes").Number(p.cost.bytes).Key("flops").Number(p.cost.flops).EndObject();
+    }
+  }
+  json->EndArray();
 }
 
 void WriteContext(const ContextSamples& samples, JsonWriter* json) {
@@ -126,7 +145,9 @@ void WriteContext(const ContextSamples& samples, JsonWriter* json) {
     for (double ms : r.decode_ms) json->Number(ms);
     json->EndArray();
   }
-  json->EndArray().EndObject();
+  json->EndArray();
+  if (!samples.profile.empty()) WriteProfile(samples.profile, json);
+  json->EndObject();
 }
 
 void WriteOptional(const char* key, std::optional<double> value, JsonWriter* json) {

@@ -36,6 +36,8 @@ struct Session::Impl {
   const uint32_t* tokens = nullptr;
   uint32_t n = 0, seq = 0;
   bool decode = false;
+  bool profiling = false;
+  std::array<Profile, 2> profiles;  // of prefill and of decode
   float* logits_out = nullptr;     // [logit_rows][V]
   uint32_t first_logit = 0, logit_rows = 0;
 
@@ -65,6 +67,8 @@ struct Session::Impl {
   void NormRows(const float* weight, uint32_t first, uint32_t rows, bool f32, bool q8, int worker, int workers);
   void QuantRows(const float* x, size_t stride, size_t k, int worker, int workers);
   void GateUp(const LayerWeights& w, int worker, std::atomic<uint32_t>& ticket);
+  OpCost ConvCost(size_t layer) const;
+  OpCost AttendCost(size_t layer) const;
   KvHead Head(size_t layer, uint32_t sequence, uint32_t kv_head) const;
   const float* RopeOf(size_t layer, uint32_t row) const {
     const RopeTable& r = program.ropes[program.caches[layer].rope];
@@ -113,8 +117,16 @@ void Session::Impl::Work(int worker, int workers) {
   Activations in = View(program.in, d);
   if (program.norm_f32) in.f32 = Buffer(program.norm), in.stride = d;
 
+  Stopwatch watch(worker == 0 && profiling ? &profiles[decode] : nullptr);
+  const auto no_cost = [] { return OpCost(); };
+  const auto product = [&](const Matrix& matrix, uint32_t rows) {
+    return OpCost{static_cast<double>(matrix.panels() * matrix.panel_bytes()),
+                  2.0 * static_cast<double>(matrix.k) * static_cast<double>(matrix.rows) * rows};
+  };
+
   Embed(worker, workers);
   pool->Barrier();
+  watch.Lap(ProfiledOp::kEmbed, no_cost);
   for (size_t l = 0; l < m.layers.size(); ++l) {
     const LayerSpec& s = m.layers[l];
     const LayerWeights& w = weights().layers[l];
@@ -127,10 +139,12 @@ void Session::Impl::Work(int worker, int workers) {
 
     NormRows(w.mixer_norm, 0, n, program.norm_f32, program.in.k > 0, worker, workers);
     pool->Barrier();
+    watch.Lap(ProfiledOp::kNorm, no_cost);
     size_t out_at = 0;  // where the mixer leaves its output in a row of proj
     if (conv) {
       MatMul(w.in, in, n, worker, ticket[0], put_at(0));
       pool->Barrier();
+      watch.Lap(ProfiledOp::kConvIn, [&] { return product(w.in, n); });
       Conv(l, worker, workers);
       out_at = d;
     } else {
@@ -139,8 +153,10 @@ void Session::Impl::Work(int worker, int workers) {
       MatMul(w.k, in, n, worker, ticket[1], put_at(q));
       MatMul(w.v, in, n, worker, ticket[2], put_at(q + kv));
       pool->Barrier();
+      watch.Lap(ProfiledOp::kQkv, [&] { return product(w.q, n) + product(w.k, n) + product(w.v, n); });
       StoreKeys(l, worker, workers);
       pool->Barrier();
+      watch.Lap(ProfiledOp::kStoreKeys, no_cost);
       AttendTiles(l, worker, ticket[3]);
     }
     pool->Barrier();
@@ -151,25 +167,52 @@ void Session::Impl::Work(int worker, int workers) {
       QuantRows(proj + out_at, width, w.out.k, worker, workers);
       pool->Barrier();
     }
+    watch.Lap(conv ? ProfiledOp::kConv : ProfiledOp::kAttend, [&] { return conv ? ConvCost(l) : AttendCost(l); });
     MatMul(w.out, mid, n, worker, ticket[4], add_to_x);
     pool->Barrier();
+    watch.Lap(conv ? ProfiledOp::kConvOut : ProfiledOp::kAttnOut, [&] { return product(w.out, n); });
 
     NormRows(w.ffn_norm, 0, n, program.norm_f32, program.in.k > 0, worker, workers);
     pool->Barrier();
+    watch.Lap(ProfiledOp::kNorm, no_cost);
     GateUp(w, worker, ticket[5]);
     pool->Barrier();
+    watch.Lap(ProfiledOp::kGateUp, [&] { return product(w.gate, n) + product(w.up, n); });
     Activations hidden = View(program.mid, s.ffn);
     if (program.hidden_f32) hidden.f32 = Buffer(program.hidden), hidden.stride = s.ffn;
     MatMul(w.down, hidden, n, worker, ticket[6], add_to_x);
     pool->Barrier();
+    watch.Lap(ProfiledOp::kDown, [&] { return product(w.down, n); });
   }
   if (logit_rows == 0) return;
   NormRows(weights().final_norm, first_logit, logit_rows, program.norm_f32, program.in.k > 0, worker, workers);
   pool->Barrier();
+  watch.Lap(ProfiledOp::kNorm, no_cost);
   MatMul(weights().output, in, logit_rows, worker, tickets[m.layers.size() * kTicketsALayer],
          [&](uint32_t t, size_t row, const float* v, size_t count) {
            std::memcpy(logits_out + size_t{t} * m.vocab + row, v, 4 * count);
          });
+  watch.Lap(ProfiledOp::kLogits, [&] { return product(weights().output, logit_rows); });
+}
+
+OpCost Session::Impl::ConvCost(size_t layer) const {
+  const double values = static_cast<double>(n) * spec().dim, taps = spec().layers[layer].conv_kernel;
+  return {4.0 * values * 4, values * (2 * taps + 2)};  // B, C and h read, C written
+}
+
+// The cached keys and values of a sequence are counted once a step.
+OpCost Session::Impl::AttendCost(size_t layer) const {
+  const LayerSpec& s = spec().layers[layer];
+  const LayerCache& c = program.caches[layer];
+  const double key_bytes = static_cast<double>(c.head_bytes) * s.kv_heads / static_cast<double>(c.ring);
+  OpCost cost;
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t end = PositionOf(i) + 1, seen = s.window > 0 ? std::min(end, s.window) : end;
+    cost.flops += 4.0 * s.heads * s.head_dim * seen;
+    if (decode) cost.bytes += key_bytes * seen;
+    if (!decode && i + 1 == n) cost.bytes = key_bytes * (s.window > 0 ? std::min(end, n + s.window - 1) : end);
+  }
+  return cost;
 }
 
 void Session::Impl::Embed(int worker, int workers) {
@@ -443,6 +486,11 @@ uint32_t Session::ArgMax(uint32_t seq) const {
 }
 
 uint32_t Session::Position(uint32_t seq) const { return impl_->positions[seq]; }
+void Session::StartProfile() {
+  impl_->profiling = true;
+  impl_->profiles = {};
+}
+const Profile& Session::profile(bool decode) const { return impl_->profiles[decode]; }
 Isa Session::isa() const { return impl_->kernels->isa; }
 int Session::threads() const { return impl_->pool->size(); }
 std::vector<int> Session::Affinity() const { return impl_->pool->Affinity(); }

@@ -12,6 +12,7 @@
 #include "include/edgefront/gguf.h"
 #include "include/edgefront/isa.h"
 #include "include/edgefront/status.h"
+#include "infer/profile.h"
 #include "infer/model_spec.h"
 
 namespace edgefront {
@@ -81,6 +82,10 @@ class Session {
   int threads() const;
   std::vector<int> Affinity() const;  // CPU of each worker, read back
   const MemoryPlan& plan() const;
+
+  // From now on the time of each operation is added up, in prefill and in decode; some hundred clock reads a step.
+  void StartProfile();
+  const Profile& profile(bool decode) const;
 
  private:
   Session();

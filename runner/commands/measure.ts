@@ -8,7 +8,7 @@ import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
-import type { MeasureResult } from "../../profilers/protocol.ts";
+import type { MeasureResult, ProbeResult } from "../../profilers/protocol.ts";
 import { sweepSchema } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
@@ -31,6 +31,7 @@ interface Args {
   isa: string;
   kv: "f16" | "q8_0";
   seed: number;
+  profile: boolean;
 }
 
 function measureConfig(args: Args): MeasureConfig {
@@ -75,6 +76,53 @@ function table(result: MeasureResult, device: string): string {
   ].join("\n");
 }
 
+/** Where the time of the measured repetitions went: each kind of operator against the device's own measured peaks. */
+function profileTable(result: MeasureResult, probe: ProbeResult): string {
+  const tables = result.contexts.flatMap(({ context, profile }) =>
+    (["prefill", "decode"] as const).map((phase) => {
+      const ops = (profile ?? []).filter((op) => op.phase === phase);
+      const total = ops.reduce((sum, op) => sum + op.ms, 0);
+      const rows = ops
+        .toSorted((a, b) => b.ms - a.ms)
+        .map(({ op, calls, ms, bytes, flops }) => {
+          const [gigabytes, gops] = [bytes / ms / 1e6, flops / ms / 1e6];
+          // Attention and the convolution itself compute in F32, the products of quantised matrices in int8.
+          const peak = op === "attend" || op === "conv" ? probe.fp32Gflops : probe.int8Gops;
+          return [
+            op,
+            String(calls),
+            ms.toFixed(2),
+            `${((100 * ms) / total).toFixed(1)}%`,
+            ...(flops === 0
+              ? ["", "", "", ""]
+              : [
+                  gigabytes.toFixed(2),
+                  `${((100 * gigabytes) / probe.readBandwidthGBs).toFixed(0)}%`,
+                  gops.toFixed(1),
+                  `${((100 * gops) / peak).toFixed(0)}%`,
+                ]),
+          ];
+        });
+      const head = [
+        `${phase}@${context}`.toUpperCase(),
+        "CALLS",
+        "ms",
+        "TIME",
+        "GB/s",
+        "of peak",
+        "GOPS",
+        "of peak",
+      ];
+      return columns([head, ...rows], [1, 2, 3, 4, 5, 6, 7]);
+    }),
+  );
+  const { readBandwidthGBs, int8Gops, fp32Gflops } = probe;
+  return [
+    ...tables,
+    `peaks measured on the device: read ${readBandwidthGBs.toFixed(1)} GB/s, int8 ${int8Gops.toFixed(0)} GOPS, fp32 ${fp32Gflops.toFixed(0)} GFLOPS`,
+  ].join("\n\n");
+}
+
 const isFile = (model: string): boolean => model.endsWith(".gguf");
 
 export const measureCommand: CommandModule<object, Args> = {
@@ -105,6 +153,7 @@ export const measureCommand: CommandModule<object, Args> = {
       .option("threads", { type: "number", default: 0, describe: "0: one per core the device lets us use" })
       .option("isa", { type: "string", default: "auto", describe: "instruction set, e.g. scalar, avx2" })
       .option("kv", { choices: ["f16", "q8_0"] as const, default: "f16" as const, describe: "KV cache type" })
+      .option("profile", { type: "boolean", default: false, describe: "also time each kind of operator" })
       .option("seed", { type: "number", default: 1, describe: "seed of the weights (layouts only)" })
       .example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096")
       .example("$0 measure lfm2.gguf --contexts 512 --json", "a file, every raw sample"),
@@ -121,10 +170,12 @@ export const measureCommand: CommandModule<object, Args> = {
       const device = deviceNamed(store, name);
       await withWorker(store, device, interruptSignal(), async (worker) => {
         const onStart = (): void => say(`measuring on ${name}`);
+        const extras = args.profile ? { profile: true } : {};
         const { result } =
           layout === null
-            ? await measureFile(worker, model, await sha256Of(model), config, onStart)
-            : await measureOn(worker, layout, config, onStart);
+            ? await measureFile(worker, model, await sha256Of(model), config, onStart, extras)
+            : await measureOn(worker, layout, config, onStart, extras);
+        const { probe } = await worker.open();
         const label = worker.emulated ? `${name} (EMULATED: says nothing about hardware)` : name;
         const data = {
           model: layout === null ? model : formatNotation(layout),
@@ -141,6 +192,7 @@ export const measureCommand: CommandModule<object, Args> = {
             "",
             table(result, name),
             "",
+            ...(args.profile ? [profileTable(result, probe), ""] : []),
             `peak memory ${formatBytes(result.memory.peakBytes)} (anonymous ${formatBytes(result.memory.anonBytes)}, file ` +
               `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}); predicted ` +
               `${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,

@@ -20,10 +20,15 @@ const planOf = (plan: Buffer): ModelRef => ({ plan: plan.toString("base64") });
 type MeasureOptions = Omit<MeasureRequest, "model"> &
   Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions">>;
 
-function optionsOf(worker: Worker, config: MeasureConfig): MeasureOptions {
+/** What `edgefront measure` may ask for beyond what a sweep does. */
+export interface MeasureExtras {
+  readonly profile?: boolean;
+}
+
+function optionsOf(worker: Worker, config: MeasureConfig, extras: MeasureExtras): MeasureOptions {
   const { contexts, decodeTokens, repetitions, warmup, kv, isa } = config;
   const threads = config.threads === 0 ? (worker.device.threads ?? 0) : config.threads;
-  return { contexts, decodeTokens, repetitions, warmup, kv, isa, threads };
+  return { contexts, decodeTokens, repetitions, warmup, kv, isa, threads, ...extras };
 }
 
 async function request(
@@ -47,9 +52,10 @@ export async function measureOn(
   layout: Layout,
   config: MeasureConfig,
   onStart: () => void,
+  extras: MeasureExtras = {},
 ): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
   const { quantization, seed } = config;
-  const options = optionsOf(worker, config);
+  const options = optionsOf(worker, config, extras);
   const { plan } = lower(layout, { quantization, seed });
   const result = await request(worker, planOf(plan), options, config, onStart);
   const { probe } = await worker.open();
@@ -73,8 +79,9 @@ export async function measureFile(
   sha256: string,
   config: MeasureConfig,
   onStart: () => void,
+  extras: MeasureExtras = {},
 ): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
-  const options = optionsOf(worker, config);
+  const options = optionsOf(worker, config, extras);
   const { session } = await worker.open();
   const { signal } = worker;
   const remote = await worker.exclusively(() =>
