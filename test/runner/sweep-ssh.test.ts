@@ -93,7 +93,12 @@ describe.skipIf(sshdProblem() !== null)("a sweep over SSH", { timeout: 240_000 }
         code: 0,
         stdout: expect.stringContaining("times say nothing about hardware"),
       });
-      const config = writeTinySweep(folder.path, { name: "arm", devices: ["arm"], trials: 3 });
+      const config = writeTinySweep(folder.path, {
+        name: "arm",
+        devices: ["arm"],
+        trials: 3,
+        objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
+      });
       const swept = await run("sweep", config, "--out", "arm.html");
       expect(swept).toMatchObject({ code: 0, stderr: expect.stringContaining("device arm (EMULATED)") });
       expect(swept.stdout).toMatch(/emulated/i);
