@@ -1,8 +1,9 @@
 // bench:kernels: prefill, decode, peak memory and load of the bundled engine against llama.cpp (node-llama-cpp) on the same GGUF and
-// threads, interleaved round by round. Prints a table, or with --json `{machine, rows:[{name, ours, peer, ratio, low, high, unit}]}`;
-// ratio is the median of the rounds' ratios, above 1 where we are better. The peer: npm install --prefix test/peers --omit=optional
+// threads, interleaved round by round; with --samples F the rounds of several runs add up. Prints a table, or with --json
+// `{machine, rows:[{name, ours, peer, ratio, low, high, unit}]}`: ratio is the geometric mean of the rounds' ratios, above 1 where we
+// are better, low and high its 95% interval (Student's t on their logarithms). The peer: npm install --prefix test/peers --omit=optional
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,9 @@ import { parseArgs } from "node:util";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
+import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
+import { foreignCpuMs } from "./foreign-cpu.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -23,6 +26,8 @@ const { values: flags } = parseArgs({
     isa: { type: "string", default: "auto" },
     peers: { type: "string", default: "test/peers" },
     folder: { type: "string", default: join(tmpdir(), "edgefront-bench") },
+    samples: { type: "string" },
+    foreign: { type: "string", default: "0.05" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -30,7 +35,7 @@ const { values: flags } = parseArgs({
 if (flags.help) {
   console.log(
     "bench:kernels [--models lfm2-350m,lfm2-1.2b] [--threads 1,2] [--contexts 8,512,1024,4096] [--rounds 5] [--decode 24] " +
-      "[--isa auto|avx2|avx512] [--peers DIR] [--folder DIR: where the models are kept] [--json]",
+      "[--isa auto|avx2|avx512] [--peers DIR] [--folder DIR: where the models are kept] [--samples F: add this run's rounds to those in F] [--foreign 0.05: drop pairs during which others used more of a core] [--json]",
   );
   process.exit(0);
 }
@@ -49,17 +54,24 @@ interface Sample {
   peakBytes: number;
 }
 
+interface Ready {
+  version: string;
+  cpu: string;
+  loadMs: number;
+}
+
 class Peer {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
+  readonly ready: Promise<Ready>;
 
-  constructor(file: string, threads: number, vocab: number) {
-    const contextSize = Math.max(...contexts) + decode + 8;
+  constructor(file: string, threads: number, vocab: number, contextSize: number) {
     const args = ["test/bench/llama-peer.mjs", flags.peers, file, `${threads}`, `${contextSize}`, `${vocab}`];
     this.child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
+    this.ready = this.next();
   }
-  async next<T>(): Promise<T> {
+  private async next<T>(): Promise<T> {
     const line = await this.lines.next();
     if (line.done) throw new Error("the llama.cpp peer ended");
     return JSON.parse(line.value);
@@ -80,33 +92,95 @@ const median = (values: readonly number[]): number => {
 };
 
 const say = (text: string): void => void (flags.json ? process.stderr : process.stdout).write(`${text}\n`);
-const rows: {
-  name: string;
-  ours: number;
-  peer: number;
-  ratio: number;
-  low: number;
-  high: number;
-  unit: string;
-}[] = [];
 
-/** One line from pairs taken in the same round. */
-function addRow(name: string, pairs: { ours: number; peer: number }[], unit: string, lowerIsBetter = false) {
-  const ratios = pairs.map(({ ours, peer }) => (lowerIsBetter ? peer / ours : ours / peer));
-  const row = {
+interface Series {
+  readonly unit: string;
+  readonly lowerIsBetter: boolean;
+  readonly pairs: { readonly ours: number; readonly peer: number }[];
+}
+const series: Record<string, Series> =
+  flags.samples && existsSync(flags.samples) ? JSON.parse(readFileSync(flags.samples, "utf8")) : {};
+
+function addPair(name: string, unit: string, ours: number, peer: number, lowerIsBetter = false): void {
+  series[name] ??= { unit, lowerIsBetter, pairs: [] };
+  series[name].pairs.push({ ours, peer });
+}
+
+/** Two-sided 95% points of Student's t with 1, 2, .. degrees of freedom. */
+const T95 = [12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145];
+
+function rowOf(name: string, { unit, lowerIsBetter, pairs }: Series) {
+  const logs = pairs.map(({ ours, peer }) => Math.log(lowerIsBetter ? peer / ours : ours / peer));
+  const n = logs.length;
+  const mean = logs.reduce((a, b) => a + b, 0) / n;
+  const variance = logs.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, n - 1);
+  const half = n > 1 ? (T95[n - 2] ?? 2.1) * Math.sqrt(variance / n) : Number.NaN;
+  return {
     name,
     ours: median(pairs.map(({ ours }) => ours)),
     peer: median(pairs.map(({ peer }) => peer)),
-    ratio: median(ratios),
-    low: Math.min(...ratios),
-    high: Math.max(...ratios),
+    ratio: Math.exp(mean),
+    low: n > 1 ? Math.exp(mean - half) : null,
+    high: n > 1 ? Math.exp(mean + half) : null,
     unit,
+    rounds: n,
   };
-  rows.push(row);
-  say(
-    `${name}: ${row.ours.toFixed(1)} against ${row.peer.toFixed(1)} ${unit} = ${row.ratio.toFixed(2)}x ` +
-      `[${row.low.toFixed(2)}, ${row.high.toFixed(2)}]`,
-  );
+}
+
+const MEASURED = { warmup: { max: 0, tolerance: 0.03 }, repetitions: 1, decodeTokens: decode } as const;
+let isa = "";
+let peerIs = "";
+
+async function measureRound(
+  session: AgentSession,
+  file: string,
+  vocab: number,
+  where: string,
+  threads: number,
+) {
+  const peer = new Peer(file, threads, vocab, Math.max(...contexts) + decode + 8);
+  const { version, cpu, loadMs } = await peer.ready;
+  peerIs = `node-llama-cpp ${version}, ${cpu}`;
+  const first = await peer.ask(8); // also its warm-up
+  for (const context of contexts) {
+    const [foreign, start] = [foreignCpuMs(), performance.now()];
+    // A short run first warms up ours; its first token is that of a fresh process.
+    const result = await session.request("measure", {
+      ...MEASURED,
+      model: { path: file },
+      contexts: [8, context],
+      threads,
+      isa: flags.isa,
+    });
+    isa = result.isa;
+    const [, ours] = result.contexts;
+    const theirs = await peer.ask(context);
+    const at = `${where}, context ${context}`;
+    const share = (foreignCpuMs() - foreign) / (performance.now() - start);
+    if (share > Number(flags.foreign)) {
+      say(`dropped, others used ${(100 * share).toFixed(0)}% of a core: ${at}`);
+      continue;
+    }
+    if (context === contexts[0])
+      addPair(`load to first token, ${where}`, "ms", result.firstTokenMs, loadMs + first.ttftMs, true);
+    if (context >= 256)
+      addPair(
+        `prefill, ${at}`,
+        "tokens/s",
+        (1e3 * context) / ours!.ttftMs[0]!,
+        (1e3 * context) / theirs.ttftMs,
+      );
+    addPair(`decode, ${at}`, "tokens/s", 1e3 / median(ours!.decodeMs[0]!), 1e3 / median(theirs.decodeMs));
+    if (context === Math.max(...contexts))
+      addPair(
+        `peak memory, ${at}`,
+        "MiB",
+        result.memory.peakBytes / 2 ** 20,
+        theirs.peakBytes / 2 ** 20,
+        true,
+      );
+  }
+  peer.close();
 }
 
 await mkdir(flags.folder, { recursive: true });
@@ -120,59 +194,22 @@ try {
       const { plan } = lower(layout, { quantization: "q4_0", seed: 1, vocabulary: true });
       await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
     }
-    for (const threads of numbers(flags.threads)) {
-      const peer = new Peer(file, threads, layout.vocab);
-      await peer.next();
-      const at = (context: number) => `${name} Q4_0 ${threads} threads, context ${context}`;
-      for (const context of contexts) {
-        const pairs: { ours: Sample; peer: Sample }[] = [];
-        await peer.ask(context); // warm-up, as ours has one
-        for (let round = 0; round < rounds; round++) {
-          const result = await session.request("measure", {
-            model: { path: file },
-            contexts: [context],
-            decodeTokens: decode,
-            repetitions: 1,
-            warmup: { max: 1, tolerance: 0.03 },
-            threads,
-            isa: flags.isa,
-          });
-          const [entry] = result.contexts;
-          pairs.push({
-            ours: {
-              ttftMs: entry!.ttftMs[0]!,
-              decodeMs: entry!.decodeMs[0]!,
-              peakBytes: result.memory.peakBytes,
-            },
-            peer: await peer.ask(context),
-          });
-        }
-        const rate = (of: (s: Sample) => number) =>
-          pairs.map(({ ours, peer }) => ({ ours: of(ours), peer: of(peer) }));
-        if (context >= 256)
-          addRow(
-            `prefill, ${at(context)}`,
-            rate((s) => (1e3 * context) / s.ttftMs),
-            "tokens/s",
-          );
-        addRow(
-          `decode, ${at(context)}`,
-          rate((s) => 1e3 / median(s.decodeMs)),
-          "tokens/s",
-        );
-        if (context === Math.max(...contexts))
-          addRow(
-            `peak memory, ${at(context)}`,
-            rate((s) => s.peakBytes / 2 ** 20),
-            "MiB",
-            true,
-          );
-      }
-      peer.close();
-    }
+    for (const threads of numbers(flags.threads))
+      for (let round = 0; round < rounds; round++)
+        await measureRound(session, file, layout.vocab, `${name} Q4_0 ${threads} threads`, threads);
   }
 } finally {
   await session.close();
 }
-if (flags.json)
-  console.log(JSON.stringify({ machine: `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores`, rows }));
+if (flags.samples) writeFileSync(flags.samples, JSON.stringify(series));
+const rows = Object.entries(series).map(([name, one]) => rowOf(name, one));
+const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores; ours ${isa}, peer ${peerIs}`;
+say(machine);
+for (const row of rows) {
+  const interval = row.low === null ? "" : ` [${row.low.toFixed(2)}, ${row.high!.toFixed(2)}]`;
+  say(
+    `${row.name}: ${row.ours.toFixed(1)} against ${row.peer.toFixed(1)} ${row.unit} = ${row.ratio.toFixed(2)}x${interval}, ` +
+      `${row.rounds} rounds`,
+  );
+}
+if (flags.json) console.log(JSON.stringify({ machine, rows }));

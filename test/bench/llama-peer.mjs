@@ -8,13 +8,13 @@ import { pathToFileURL } from "node:url";
 const [, , peers, file, threads, contextSize, vocab] = process.argv;
 const entry = pathToFileURL(join(peers, "node_modules/node-llama-cpp/dist/index.js")).href;
 const { getLlama, LlamaLogLevel } = await import(entry);
-const started = performance.now();
 const llama = await getLlama({
   gpu: false,
   build: "never",
   logLevel: LlamaLogLevel.error,
   progressLogs: false,
 });
+const started = performance.now();
 const model = await llama.loadModel({ modelPath: file, gpuLayers: 0, useMmap: true });
 const context = await model.createContext({
   contextSize: Number(contextSize),
@@ -36,7 +36,9 @@ function fixedToken(i) {
 const version = JSON.parse(
   readFileSync(join(dirname(dirname(new URL(entry).pathname)), "package.json"), "utf8"),
 ).version;
-send({ ready: true, version, loadMs: performance.now() - started });
+const loadMs = performance.now() - started; // of model and context; Node's own start and the library's are not counted
+const cpu = /libggml-cpu-(\w+)\.so/.exec(readFileSync("/proc/self/maps", "utf8"))?.[1] ?? "unknown";
+send({ version, cpu, loadMs });
 for await (const line of createInterface({ input: process.stdin })) {
   const { context: count, decode } = JSON.parse(line);
   await sequence.clearHistory();
