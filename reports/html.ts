@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { clientBundle } from "./assets.ts";
 import type { ReportData } from "./model.ts";
 import * as sections from "./page/sections.ts";
-import { viewOf } from "./page/view.ts";
+import { type View, viewOf } from "./page/view.ts";
 import { type Html, html, inertJson, trusted } from "./text.ts";
 
 export interface HtmlOptions {
@@ -14,6 +14,31 @@ export interface HtmlOptions {
   readonly plotlySource: string;
   /** The page's own script and style; the bundle of reports/client/ unless said. */
   readonly client?: { readonly script: string; readonly style: string };
+  /** Makes the page follow a running sweep: the addresses it asks, on the server that it came from. */
+  readonly live?: LivePage;
+}
+
+export interface LiveAddresses {
+  /** Server-sent events; each names the revision there is now. */
+  readonly events: string;
+  /** `LiveState` as JSON. */
+  readonly state: string;
+  /** Grows with every change. */
+  readonly revision: number;
+}
+
+export interface LivePage extends LiveAddresses {
+  readonly status: string;
+  readonly sweeps: readonly { readonly name: string; readonly href: string; readonly current: boolean }[];
+}
+
+/** What a live page is brought up to date with. */
+export interface LiveState {
+  readonly revision: number;
+  readonly status: string;
+  /** Inner HTML of the page's main element. */
+  readonly main: string;
+  readonly view: View;
 }
 
 const sha256 = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
@@ -32,17 +57,8 @@ function payload(id: string, text: string): Html {
   return html`<script type="application/gzip" id="${id}">${trusted(packed)}</script>`;
 }
 
-export function renderHtml(data: ReportData, options: HtmlOptions): string {
-  const client = options.client ?? clientBundle();
-  const script = inScript(client.script);
-  const policy = [
-    "default-src 'none'",
-    `script-src ${sha256(script)} ${sha256(options.plotlySource)}`,
-    "style-src 'unsafe-inline'",
-    "img-src data: blob:",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
+/** Everything inside the page's main element. */
+function mainOf(data: ReportData): Html {
   const parts: readonly (readonly [string, string, Html | null])[] = [
     ["decide", "Decide", sections.decisionSection(data)],
     ["pareto", "Trade-offs", sections.scatterSection(data)],
@@ -57,6 +73,35 @@ export function renderHtml(data: ReportData, options: HtmlOptions): string {
     ["provenance", "Configuration", sections.provenanceSection(data)],
   ];
   const shown = parts.filter(([, , body]) => body !== null);
+  return html`${sections.header(data)}
+<nav aria-label="Sections">${shown.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
+${shown.map(([, , body]) => body)}`;
+}
+
+export const liveState = (data: ReportData, revision: number, status: string): LiveState => ({
+  revision,
+  status,
+  main: mainOf(data).text,
+  view: viewOf(data),
+});
+
+/** Above the page: what runs, and the other sweeps of the database. */
+const liveBar = (live: LivePage): Html =>
+  html`<div class="live"><span id="live-status" role="status">${live.status}</span>${live.sweeps.map(({ name, href, current }) => (current ? html` <b>${name}</b>` : html` <a href="${href}">${name}</a>`))}</div>
+${payload("live", inertJson({ events: live.events, state: live.state, revision: live.revision }))}`;
+
+export function renderHtml(data: ReportData, options: HtmlOptions): string {
+  const client = options.client ?? clientBundle();
+  const script = inScript(client.script);
+  const policy = [
+    "default-src 'none'",
+    `script-src ${sha256(script)} ${sha256(options.plotlySource)}`,
+    "style-src 'unsafe-inline'",
+    "img-src data: blob:",
+    ...(options.live === undefined ? [] : ["connect-src 'self'"]),
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
   return html`${trusted("<!doctype html>")}
 <html lang="en">
 <head>
@@ -70,10 +115,9 @@ export function renderHtml(data: ReportData, options: HtmlOptions): string {
 </head>
 <body>
 <a class="skip" href="#decide">Skip to the decision</a>
+${options.live && liveBar(options.live)}
 <main>
-${sections.header(data)}
-<nav aria-label="Sections">${shown.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
-${shown.map(([, , body]) => body)}
+${mainOf(data)}
 </main>
 ${sections.detailsDialog}
 ${payload("view", inertJson(viewOf(data)))}

@@ -45,6 +45,12 @@ export class Figures {
   invalidate(elements?: readonly HTMLElement[]): void {
     for (const [element, figure] of this.figures)
       if (elements === undefined || elements.includes(element)) figure.stale = true;
+    // Elements that left the page take their figures with them.
+    for (const element of this.figures.keys()) {
+      if (element.isConnected) continue;
+      this.observer.unobserve(element);
+      this.figures.delete(element);
+    }
     void this.drawStale((figure) => figure.near);
   }
 

@@ -7,6 +7,7 @@ import { byId } from "./dom.ts";
 import { drawEvolution } from "./evolution.ts";
 import { Figures, sayInstead } from "./figures.ts";
 import { drawHypervolume } from "./hypervolume.ts";
+import { follow, sectionsNow } from "./live.ts";
 import { drawParallel } from "./parallel.ts";
 import { loadPlotly } from "./plotly.ts";
 import { axisChoices, defaultAxes, drawScatter } from "./scatter.ts";
@@ -96,8 +97,9 @@ function markRows(store: Store): void {
 }
 
 async function start(): Promise<void> {
+  const pristine = sectionsNow();
   const store = new Store(JSON.parse(await unpack("view")) as View);
-  setUpSheet(store);
+  const refreshSheet = setUpSheet(store);
   setUpDetails(store);
   markRows(store);
   const figures = new Figures(await loadPlotly());
@@ -120,6 +122,14 @@ async function start(): Promise<void> {
     });
   });
   addEventListener("resize", () => figures.invalidate([byId("parallel"), ...all(".plot.drawn")]));
+  follow(pristine, (view) => {
+    store.replace(view);
+    fillMenus(view);
+    addFigures(figures, store);
+    refreshSheet();
+    markRows(store);
+    figures.invalidate();
+  });
   document.documentElement.dataset.ready = "true";
 }
 

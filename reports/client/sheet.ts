@@ -2,17 +2,24 @@
 import { formatValue } from "../format.ts";
 import { shortLabel } from "../metrics.ts";
 import type { View } from "../page/view.ts";
-import { attentionLayers, type Bound, decide, layerEdits, type Rule } from "./decide.ts";
+import { attentionLayers, decide, layerEdits, type Rule } from "./decide.ts";
 import { byId, make } from "./dom.ts";
 import type { Store } from "./store.ts";
 
 const STEPS = 200;
 
 interface Slider {
-  readonly metric: number;
+  readonly key: string;
   readonly input: HTMLInputElement;
   readonly output: HTMLOutputElement;
+  /** Index into view.metrics. */
+  metric: number;
   /** Loosest and tightest bound: the worst and the best value of any complete layout. */
+  range: Range;
+  /** The bound itself: it stays when newer data moves the ends of the slider. Null: any. */
+  worst: number | null;
+}
+interface Range {
   readonly loose: number;
   readonly tight: number;
 }
@@ -30,33 +37,44 @@ export function decisionMetrics(view: View): number[] {
     .filter((metric) => metric >= 0 && view.metrics[metric]!.direction !== null);
 }
 
-function makeSlider(view: View, metric: number, changed: () => void): Slider | null {
+function rangeOf(view: View, metric: number): Range | null {
   const { value, direction } = view.metrics[metric]!;
   const values = value.filter(
     (v, trial): v is number => v !== null && view.trials[trial]!.state === "complete",
   );
   if (values.length === 0) return null;
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const id = `bound-${metric}`;
+  return direction === "max" ? { loose: low, tight: high } : { loose: high, tight: low };
+}
+
+function makeSlider(view: View, metric: number, range: Range, changed: () => void): Slider {
+  const { key } = view.metrics[metric]!;
+  const id = `bound-${key}`;
   const input = make("input", { type: "range", id, min: "0", max: String(STEPS), step: "1", value: "0" });
   const output = make("output", { for: id });
   byId("bounds").append(
     make("div", { class: "bound" }, make("label", { for: id }, place(view, metric)), output, input),
   );
-  input.addEventListener("input", changed);
-  const [loose, tight] = direction === "max" ? [low, high] : [high, low];
-  return { metric, input, output, loose, tight };
+  const slider: Slider = { key, input, output, metric, range, worst: null };
+  input.addEventListener("input", () => {
+    const { loose, tight } = slider.range;
+    const share = Number(input.value) / STEPS;
+    slider.worst = share === 0 ? null : loose + (tight - loose) * share;
+    changed();
+  });
+  return slider;
 }
 
-const boundOf = ({ metric, input, loose, tight }: Slider): Bound | null =>
-  input.value === "0" ? null : { metric, worst: loose + ((tight - loose) * Number(input.value)) / STEPS };
+/** Puts the handle where the bound is between the ends that the data has now. */
+function moveHandle({ input, range: { loose, tight }, worst }: Slider): void {
+  const share = worst === null ? 0 : tight === loose ? 1 : (worst - loose) / (tight - loose);
+  input.value = String(Math.round(Math.min(1, Math.max(0, share)) * STEPS));
+}
 
-function say({ metric, input, output }: Slider, bound: Bound | null, view: View): void {
+function say({ metric, input, output, worst }: Slider, view: View): void {
   const { direction, unit } = view.metrics[metric]!;
   const text =
-    bound === null
-      ? "any"
-      : `${direction === "max" ? "at least" : "at most"} ${formatValue(bound.worst, unit)}`;
+    worst === null ? "any" : `${direction === "max" ? "at least" : "at most"} ${formatValue(worst, unit)}`;
   output.value = text;
   input.setAttribute("aria-valuetext", text);
 }
@@ -83,42 +101,61 @@ const nameOf = (view: View, trial: number): string => {
   return [label, published ?? id.slice(0, 11)].filter(Boolean).join(" ");
 };
 
-export function setUpSheet(store: Store): void {
-  const { view } = store;
-  const metrics = decisionMetrics(view);
-  const update = (): void => {
-    const bounds = sliders.map((slider) => {
-      const bound = boundOf(slider);
-      say(slider, bound, view);
-      return bound;
-    });
-    store.setBounds(bounds.filter((bound) => bound !== null));
-    answer();
-  };
-  const sliders = metrics
-    .map((metric) => makeSlider(view, metric, update))
-    .filter((slider) => slider !== null);
-  const rules = rulesOf(view, metrics);
+/** Builds the sheet; what it returns brings it up to date with newer data, keeping bounds and rule. */
+export function setUpSheet(store: Store): () => void {
+  let sliders: readonly Slider[] = [];
+  let metrics: readonly number[] = [];
+  let rules: ReturnType<typeof rulesOf> = [];
   const select = byId<HTMLSelectElement>("rule");
-  select.append(...rules.map(({ text }, index) => new Option(text, String(index))));
-  if (sliders.length === 0 || rules.length === 0) return;
 
   const answer = (): void => {
-    const { rule } = rules[Number(select.value)]!;
-    const { order, relax } = decide(view, store.currentBounds, rule);
+    const chosen = rules[Number(select.value)];
+    if (chosen === undefined) return;
+    const { view } = store;
+    const { order, relax } = decide(view, store.currentBounds, chosen.rule);
     store.setChosen(order[0] ?? null);
     byId("answer").replaceChildren(
       ...(order.length === 0 ? nothing(view, relax) : describe(view, order, metrics)),
     );
   };
+  const update = (): void => {
+    for (const slider of sliders) say(slider, store.view);
+    store.setBounds(sliders.flatMap(({ metric, worst }) => (worst === null ? [] : [{ metric, worst }])));
+    answer();
+  };
+  const refresh = (): void => {
+    const { view } = store;
+    const known = new Map(sliders.map((slider) => [slider.key, slider]));
+    metrics = decisionMetrics(view);
+    sliders = metrics.flatMap((metric) => {
+      const range = rangeOf(view, metric);
+      if (range === null) return [];
+      const slider = known.get(view.metrics[metric]!.key) ?? makeSlider(view, metric, range, update);
+      Object.assign(slider, { metric, range });
+      moveHandle(slider);
+      return [slider];
+    });
+    const before = select.selectedOptions[0]?.text;
+    rules = rulesOf(view, metrics);
+    const texts = rules.map(({ text }) => text);
+    if ([...select.options].map(({ text }) => text).join("\n") !== texts.join("\n"))
+      select.replaceChildren(
+        ...texts.map((text, index) => new Option(text, String(index), false, text === before)),
+      );
+    byId("sheet").hidden = sliders.length === 0 || rules.length === 0;
+    if (!byId("sheet").hidden) update();
+  };
   select.addEventListener("change", answer);
   byId("reset").addEventListener("click", () => {
-    for (const { input } of sliders) input.value = "0";
+    for (const slider of sliders) {
+      slider.worst = null;
+      moveHandle(slider);
+    }
     store.setBrush(null);
     update();
   });
-  byId("sheet").hidden = false;
-  update();
+  refresh();
+  return refresh;
 }
 
 const nothing = (view: View, relax: { readonly metric: number; readonly admits: number } | null): Node[] => [

@@ -3,7 +3,7 @@ import type { View } from "../page/view.ts";
 import { type Bound, within } from "./decide.ts";
 
 export class Store {
-  readonly view: View;
+  private shown: View;
   private bounds: readonly Bound[] = [];
   /** Trials picked by dragging over a plot; null where nothing was dragged over. */
   private brush: ReadonlySet<number> | null = null;
@@ -11,7 +11,17 @@ export class Store {
   private readonly listeners: (() => void)[] = [];
 
   constructor(view: View) {
-    this.view = view;
+    this.shown = view;
+  }
+
+  get view(): View {
+    return this.shown;
+  }
+
+  /** Newer data of the same sweep: trials keep their places, so that what is picked stays picked. Listeners hear of it with
+   * the next change. */
+  replace(view: View): void {
+    this.shown = view;
   }
 
   /** Called after every change, and not for the initial state. */

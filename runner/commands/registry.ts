@@ -13,6 +13,7 @@ import { selectCommand } from "./select.ts";
 import { showCommand } from "./show.ts";
 import { sweepCommand } from "./sweep.ts";
 import { sweepsCommand } from "./sweeps.ts";
+import { uiCommand } from "./ui.ts";
 
 export const commands = [
   sweepCommand,
@@ -20,6 +21,7 @@ export const commands = [
   frontCommand,
   selectCommand,
   reportCommand,
+  uiCommand,
   diffCommand,
   exportCommand,
   showCommand,

@@ -40,13 +40,16 @@ function migrate(db: Database.Database, path: string): void {
 export interface OpenOptions {
   /** Fail rather than make a new file. */
   readonly mustExist?: boolean;
+  /** Reads only, and never makes a running sweep wait. */
+  readonly readOnly?: boolean;
 }
 
 /** Opens or creates the database at `path`. Throws InvalidInputError with one line when it cannot be used. */
 export function openDatabase(path: string, options: OpenOptions = {}): Database.Database {
   let db: Database.Database | undefined;
   try {
-    db = new Database(path, { fileMustExist: options.mustExist ?? false, timeout: 10_000 });
+    const { mustExist = false, readOnly = false } = options;
+    db = new Database(path, { fileMustExist: mustExist, readonly: readOnly, timeout: 10_000 });
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");

@@ -27,13 +27,13 @@ export interface Watched {
 
 export async function watchedPage(
   browser: Browser,
-  options: { width?: number; height?: number; dark?: boolean } = {},
+  options: { width?: number; height?: number; dark?: boolean; online?: boolean } = {},
 ): Promise<Watched> {
   const page = await browser.newPage({
     viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
     colorScheme: options.dark ? "dark" : "light",
     reducedMotion: "reduce",
-    offline: true,
+    offline: !options.online,
   });
   page.setDefaultTimeout(10_000);
   const complaints: string[] = [];

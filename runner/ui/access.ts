@@ -1,0 +1,50 @@
+// Who may see the pages: on loopback, whoever is on this machine and came by its name; elsewhere, who holds the token. The
+// token is made anew each time, comes once in the address, and is kept in a cookie from then on.
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+const COOKIE = "edgefront";
+const LOOPBACK: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+
+export const isLoopback = (host: string): boolean => LOOPBACK.has(host);
+export const makeToken = (): string => randomBytes(24).toString("base64url");
+
+function same(given: string | null | undefined, token: string): boolean {
+  const [a, b] = [Buffer.from(given ?? ""), Buffer.from(token)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function cookieOf(request: IncomingMessage): string | undefined {
+  const pairs = (request.headers.cookie ?? "").split(/;\s*/).map((pair) => pair.split("="));
+  return pairs.find(([name]) => name === COOKIE)?.[1];
+}
+
+function refuse(response: ServerResponse, status: number, text: string): false {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+  return false;
+}
+
+/** True when the request may be answered; otherwise it has been. `token` is null on loopback. */
+export function admit(
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  token: string | null,
+): boolean {
+  if (token === null) {
+    // A page of another site whose name was pointed at this machine (DNS rebinding) shows its own name here.
+    const host = (request.headers.host ?? "").replace(/:\d+$/, "");
+    return isLoopback(host) || refuse(response, 403, "come by localhost or 127.0.0.1");
+  }
+  if (same(cookieOf(request), token)) return true;
+  if (!same(url.searchParams.get("token"), token))
+    return refuse(response, 401, "open the address that edgefront ui printed: it carries the token");
+  url.searchParams.delete("token");
+  response
+    .writeHead(302, {
+      location: url.pathname + url.search,
+      "set-cookie": `${COOKIE}=${token}; HttpOnly; SameSite=Strict; Path=/`,
+    })
+    .end();
+  return false;
+}

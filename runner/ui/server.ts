@@ -1,0 +1,196 @@
+// The report of a sweep as a page that follows it: node:http, one address a sweep, its state as JSON, and server-sent events
+// that say when the state changed. Everything is read from the database; nothing is ever written.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { plotlySource } from "../../reports/assets.ts";
+import { liveState, renderHtml } from "../../reports/html.ts";
+import { reportData } from "../report-data.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { admit, isLoopback, makeToken } from "./access.ts";
+import { statusOf, Watch } from "./watch.ts";
+
+const compress = promisify(gzip);
+
+const HEARTBEAT_MS = 15_000;
+/** Updates closer than this are sent as one. */
+const PUSH_EVERY_MS = 300;
+
+const HEADERS = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "x-frame-options": "DENY",
+};
+
+export interface UiOptions {
+  readonly store: Store;
+  /** Shown first; the newest where undefined. */
+  readonly sweep: string | undefined;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface Ui {
+  /** What to open: with the token where one is needed. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const addressOf = (sweep: Sweep, rest = ""): string => `/sweeps/${encodeURIComponent(sweep.name)}${rest}`;
+
+class Pages {
+  private readonly states = new Map<string, { readonly revision: number; readonly body: Promise<Buffer> }>();
+
+  constructor(
+    private readonly store: Store,
+    readonly watch: Watch,
+  ) {}
+
+  first(name: string | undefined): Sweep | null {
+    return name === undefined ? (this.store.sweeps.all().at(-1) ?? null) : this.store.sweeps.get(name);
+  }
+
+  find(name: string): Sweep | null {
+    return this.store.sweeps.find(name);
+  }
+
+  page(sweep: Sweep): string {
+    this.watch.poll();
+    const { revision } = this.watch;
+    const sweeps = this.store.sweeps.all().map((other) => ({
+      name: other.name,
+      href: addressOf(other),
+      current: other.id === sweep.id,
+    }));
+    const live = {
+      events: addressOf(sweep, "/events"),
+      state: addressOf(sweep, "/state"),
+      revision,
+      status: statusOf(this.store, sweep),
+      sweeps,
+    };
+    return renderHtml(reportData(this.store, sweep), { plotlySource: plotlySource(), live });
+  }
+
+  /** Compressed; made once a revision, whoever asks. */
+  state(sweep: Sweep): Promise<Buffer> {
+    this.watch.poll();
+    const { revision } = this.watch;
+    const kept = this.states.get(sweep.name);
+    if (kept?.revision === revision) return kept.body;
+    const state = liveState(reportData(this.store, sweep), revision, statusOf(this.store, sweep));
+    const body = compress(JSON.stringify(state), { level: 1 });
+    this.states.set(sweep.name, { revision, body });
+    return body;
+  }
+}
+
+function sendEvents(request: IncomingMessage, response: ServerResponse, watch: Watch): void {
+  response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" });
+  let pending: NodeJS.Timeout | null = null;
+  let last = 0;
+  const send = (): void => {
+    pending = null;
+    last = Date.now();
+    response.write(`event: changed\ndata: ${watch.revision}\n\n`);
+  };
+  const heartbeat = setInterval(() => response.write(": here\n\n"), HEARTBEAT_MS);
+  const forget = watch.listen(() => {
+    pending ??= setTimeout(send, Math.max(0, last + PUSH_EVERY_MS - Date.now()));
+  });
+  request.on("close", () => {
+    forget();
+    clearInterval(heartbeat);
+    if (pending !== null) clearTimeout(pending);
+  });
+  response.write("retry: 1000\n\n");
+  send();
+}
+
+const text = (response: ServerResponse, status: number, message: string): void => {
+  response.writeHead(status, { ...HEADERS, "content-type": "text/plain; charset=utf-8" }).end(`${message}\n`);
+};
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  pages: Pages,
+  first: string | undefined,
+): Promise<void> {
+  if (request.method !== "GET" && request.method !== "HEAD") return text(response, 405, "read only");
+  if (url.pathname === "/") {
+    const sweep = pages.first(first);
+    if (sweep === null) return text(response, 200, "No sweep in this database yet; start one, then reload.");
+    response.writeHead(302, { ...HEADERS, location: addressOf(sweep) }).end();
+    return;
+  }
+  const match = /^\/sweeps\/([^/]+)(\/events|\/state)?$/.exec(url.pathname);
+  const sweep = match === null ? null : pages.find(decodeURIComponent(match[1]!));
+  if (match === null || sweep === null) return text(response, 404, "there is nothing here");
+  if (match[2] === "/events") return sendEvents(request, response, pages.watch);
+  if (match[2] === "/state") {
+    const body = await pages.state(sweep);
+    response
+      .writeHead(200, { ...HEADERS, "content-type": "application/json", "content-encoding": "gzip" })
+      .end(body);
+    return;
+  }
+  response
+    .writeHead(200, {
+      ...HEADERS,
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": "frame-ancestors 'none'",
+    })
+    .end(pages.page(sweep));
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const why =
+        cause.code === "EADDRINUSE"
+          ? "it is in use; choose another with --port"
+          : `${cause.code ?? cause.message}; choose others with --host and --port`;
+      reject(
+        new InvalidInputError("unusable-address", `cannot listen on ${host}:${port}: ${why}`, { cause }),
+      );
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+/** Serves until closed. Throws InvalidInputError (`unknown-sweep`, `unusable-address`). */
+export async function startUi({ store, sweep, host, port }: UiOptions): Promise<Ui> {
+  if (sweep !== undefined) store.sweeps.get(sweep);
+  const token = isLoopback(host) ? null : makeToken();
+  const watch = new Watch(store);
+  const pages = new Pages(store, watch);
+  const server = createServer((request, response) => {
+    const url = URL.canParse(request.url ?? "", "http://ui") ? new URL(request.url!, "http://ui") : null;
+    if (url === null) return text(response, 400, "no such address");
+    if (!admit(request, response, url, token)) return;
+    answer(request, response, url, pages, sweep).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      if (!response.headersSent) text(response, 500, `the page could not be made: ${message.split("\n")[0]}`);
+      else response.destroy();
+    });
+  });
+  await listen(server, host, port);
+  const { port: bound } = server.address() as AddressInfo;
+  const shown = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  return {
+    url: `http://${shown}:${bound}/${token === null ? "" : `?token=${token}`}`,
+    close: () =>
+      new Promise((resolve) => {
+        watch.stop();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

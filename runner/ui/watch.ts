@@ -1,0 +1,65 @@
+// Notices that a sweep changed, by any process: SQLite's data version for what was written, the owner's life for what was
+// not (a killed run writes nothing). Reads only.
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+
+const POLL_MS = 150;
+/** A dead owner is noticed this late at most. */
+const STATUS_EVERY = 10;
+
+/** One line for the top of the page. */
+export function statusOf(store: Store, sweep: Sweep): string {
+  const finished = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed").length;
+  const count = `${finished} of ${sweep.config.search.trials} trials finished`;
+  if (sweep.state === "complete") return `complete: ${count}`;
+  return sweep.runningPid === null ? `stopped: ${count}; --resume continues` : `running: ${count}`;
+}
+
+export class Watch {
+  private readonly listeners = new Set<(revision: number) => void>();
+  private timer: NodeJS.Timeout | null = null;
+  private seen: number;
+  private owners = "";
+  private polls = 0;
+  /** Grows with every change, and over restarts of the server too. */
+  private current = Date.now();
+
+  constructor(private readonly store: Store) {
+    this.seen = store.history.revision();
+  }
+
+  get revision(): number {
+    return this.current;
+  }
+
+  /** Calls back after every change until the returned function is called. */
+  listen(changed: (revision: number) => void): () => void {
+    this.listeners.add(changed);
+    this.timer ??= setInterval(() => this.poll(), POLL_MS);
+    return () => {
+      this.listeners.delete(changed);
+      if (this.listeners.size === 0) this.stop();
+    };
+  }
+
+  /** Looks now: a page that is about to be made should carry the newest revision. */
+  poll(): void {
+    const version = this.store.history.revision();
+    const owners =
+      this.polls++ % STATUS_EVERY === 0
+        ? this.store.sweeps
+            .all()
+            .map(({ name, state, runningPid }) => `${name} ${state} ${runningPid}`)
+            .join()
+        : this.owners;
+    if (version === this.seen && owners === this.owners) return;
+    [this.seen, this.owners] = [version, owners];
+    this.current = Math.max(this.current + 1, Date.now());
+    for (const changed of this.listeners) changed(this.current);
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+  }
+}

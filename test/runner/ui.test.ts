@@ -1,0 +1,223 @@
+// edgefront ui beside a real sweep: the page in Chromium follows it, and nobody else gets in.
+import { readFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { launchBrowser, watchedPage } from "../support/browser.ts";
+import { type Running, runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { browserProblem } from "../support/needs.ts";
+import { writeTinySweep } from "../support/tiny-sweep.ts";
+
+let folder: ReturnType<typeof temporaryFolder>;
+const started: Running[] = [];
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(async () => {
+  for (const { child, finished } of started.splice(0)) {
+    child.kill("SIGINT");
+    await finished;
+  }
+  folder.remove();
+});
+
+const start = (...args: string[]): Running => {
+  const running = startCli(args, folder.path);
+  started.push(running);
+  return running;
+};
+
+/** The address that `edgefront ui` prints. */
+async function startUi(...args: string[]): Promise<{ url: string; running: Running }> {
+  const running = start("ui", "--port", "0", "--json", ...args);
+  const url = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    running.child.stdout!.on("data", (chunk: string) => {
+      text += chunk;
+      if (text.includes("\n")) resolve((JSON.parse(text) as { url: string }).url);
+    });
+    void running.finished.then(({ stderr }) => reject(new Error(stderr)));
+  });
+  return { url, running };
+}
+
+function saying(running: Running, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let seen = "";
+    running.child.stderr!.on("data", (chunk: string) => {
+      seen += chunk;
+      if (seen.includes(text)) resolve();
+    });
+    void running.finished.then(() => reject(new Error(`ended without saying ${text}: ${seen}`)));
+  });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+}
+function get(url: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { headers, method }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        body += chunk;
+      });
+      response.on("end", () => resolve({ status: response.statusCode!, headers: response.headers, body }));
+    });
+    sent.on("error", reject).end();
+  });
+}
+
+function finishTimes(): number[] {
+  const db = new Database(join(folder.path, "edgefront.db"), { readonly: true });
+  try {
+    const rows = db.prepare("SELECT finished_at FROM trials WHERE state = 'complete'").all();
+    return (rows as { finished_at: string }[]).map((row) => Date.parse(row.finished_at)).sort();
+  } finally {
+    db.close();
+  }
+}
+
+describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_000 }, () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser.close());
+
+  it("shows a finished trial within a second, keeps what the reader does, and complains about nothing", async () => {
+    const config = writeTinySweep(folder.path, {
+      trials: 10,
+      steps: 1500,
+      objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
+    });
+    const sweep = start("sweep", config);
+    await saying(sweep, "trial 0");
+    const { url } = await startUi();
+    const { page, complaints, requests } = await watchedPage(browser, { online: true });
+    await page.goto(url);
+    await page.waitForSelector("html[data-ready]");
+    expect(page.url()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/sweeps\/tiny$/);
+    // When each number of complete trials was first on the page, by the same clock as the database's.
+    await page.evaluate(`(() => {
+      window.seen = [];
+      const note = () => {
+        const count = Number(document.querySelector(".facts div:nth-child(2) dd").textContent);
+        if (count !== window.seen.at(-1)?.count) window.seen.push({ count, at: Date.now() });
+      };
+      note();
+      new MutationObserver(note).observe(document.querySelector("main"), { childList: true, subtree: true });
+    })()`);
+    const opened = await page.evaluate<number>("window.seen[0].at");
+
+    // A bound set now, and focus on its slider, are still there at the end.
+    await page.locator("#bounds input >> nth=0").focus();
+    for (let press = 0; press < 3; press++) await page.keyboard.press("ArrowRight");
+    const bound = await page.locator("#bounds output >> nth=0").textContent();
+    expect(bound).toMatch(/^at most /);
+    await page.locator("#hypervolume").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#hypervolume[data-drawn]");
+    const place = () =>
+      page.evaluate<number>("document.querySelector('#hypervolume').getBoundingClientRect().top");
+    const top = await place();
+
+    expect((await sweep.finished).code).toBe(0);
+    await expect
+      .poll(() => page.locator("#live-status").textContent())
+      .toBe("complete: 10 of 10 trials finished");
+    expect(await page.locator("#bounds output >> nth=0").textContent()).toBe(bound);
+    expect(await page.evaluate("document.activeElement.id")).toBe("bound-decodeP50Ms@32:local");
+    // What is looked at stays where it is, however much grows above it.
+    expect(Math.abs((await place()) - top)).toBeLessThan(2);
+    await page.locator(".scatter").first().scrollIntoViewIfNeeded();
+    await expect.poll(() => page.locator(".scatter path.point").count()).toBeGreaterThanOrEqual(10);
+    await page.locator("#timeline").scrollIntoViewIfNeeded();
+    await expect.poll(() => page.locator("#timeline-plot rect.bar").count()).toBe(20);
+
+    const seen = await page.evaluate<{ count: number; at: number }[]>("window.seen");
+    const delays = finishTimes()
+      .map((finished, n) => ({ finished, count: n + 1 }))
+      .filter(({ finished }) => finished > opened)
+      .map(({ finished, count }) => seen.find((entry) => entry.count >= count)!.at - finished);
+    console.log(`shown after ${delays.join(", ")} ms`);
+    expect(delays.length).toBeGreaterThan(2);
+    expect(Math.max(...delays)).toBeLessThan(1000);
+    expect(complaints).toEqual([]);
+    const own = new URL(url).origin;
+    expect(requests.filter((address) => !address.startsWith(own) && !/^(data|blob):/.test(address))).toEqual(
+      [],
+    );
+    await page.close();
+  });
+});
+
+describe("the server", { timeout: 60_000 }, () => {
+  beforeEach(async () => {
+    const config = writeTinySweep(folder.path, { trials: 2, train: false });
+    expect((await runCli(["sweep", config], folder.path)).code).toBe(0);
+  });
+
+  it("answers on loopback under a strict policy, to its own name only, and only to reads", async () => {
+    const { url, running } = await startUi("tiny");
+    const page = await get(`${url}sweeps/tiny`);
+    expect(page.status).toBe(200);
+    const policy = /Content-Security-Policy" content="([^"]*)"/.exec(page.body)![1]!.replaceAll("&#39;", "'");
+    expect(policy).toMatch(/^default-src 'none'; script-src 'sha256-[^;]*; .*connect-src 'self'/);
+    expect(page.headers).toMatchObject({
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+      "cache-control": "no-store",
+    });
+    expect((await get(url)).headers.location).toBe("/sweeps/tiny");
+    expect((await get(url, { host: "evil.example" })).status).toBe(403);
+    expect((await get(`${url}sweeps/tiny`, {}, "POST")).status).toBe(405);
+    for (const path of ["sweeps/none", "sweeps/tiny/../../etc/passwd", "etc/passwd", "sweeps/tiny/other"])
+      expect((await get(url + path)).status).toBe(404);
+    running.child.kill("SIGINT");
+    expect((await running.finished).code).toBe(0);
+  });
+
+  it("asks for its token beyond loopback, and keeps it out of the address", async () => {
+    const { url } = await startUi("--host", "0.0.0.0");
+    expect(url).toMatch(/\?token=[\w-]{32}$/);
+    const local = new URL(url.replace("0.0.0.0", "127.0.0.1"));
+    expect((await get(local.origin)).status).toBe(401);
+    expect((await get(`${local.origin}/sweeps/tiny/state?token=${"x".repeat(32)}`)).status).toBe(401);
+    expect((await get(local.origin, { cookie: "edgefront=wrong" })).status).toBe(401);
+    const first = await get(local.href);
+    expect(first).toMatchObject({ status: 302, headers: { location: "/" } });
+    const [cookie] = first.headers["set-cookie"] as string[];
+    expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
+    const again = await get(`${local.origin}/sweeps/tiny`, { cookie: cookie!.split(";")[0]! });
+    expect(again.status).toBe(200);
+    expect(again.body.includes(local.searchParams.get("token")!)).toBe(false);
+  });
+
+  it("writes nothing to the database", async () => {
+    const path = join(folder.path, "edgefront.db");
+    const before = readFileSync(path);
+    const { url } = await startUi();
+    expect((await get(`${url}sweeps/tiny/state`)).status).toBe(200);
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  it("refuses what it cannot do in one line", async () => {
+    const { url } = await startUi();
+    const refused = async (message: RegExp, ...args: string[]) => {
+      const { code, stderr, stdout } = await runCli(["ui", ...args], folder.path);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr.trim().split("\n")).toHaveLength(1);
+      expect(stderr).toMatch(message);
+    };
+    await refused(/cannot listen on 127\.0\.0\.1:\d+: it is in use/, "--port", new URL(url).port);
+    await refused(/there is no such database/, "--db", "none.db");
+    await refused(/did you mean "tiny"\?/, "tyni", "--port", "0");
+    await refused(/--port is a number/, "--port", "70000");
+    const help = await runCli(["ui", "--help"], folder.path);
+    expect(help.stdout).toContain("Examples:");
+  });
+});
