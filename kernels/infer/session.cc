@@ -67,6 +67,7 @@ struct Session::Impl {
   void NormRows(const float* weight, uint32_t first, uint32_t rows, bool f32, bool q8, int worker, int workers);
   void QuantRows(const float* x, size_t stride, size_t k, int worker, int workers);
   void GateUp(const LayerWeights& w, int worker, std::atomic<uint32_t>& ticket);
+  void GateUpToken(const LayerWeights& w, uint32_t begin, uint32_t end, const Activations& in, float* tile);
   OpCost ConvCost(size_t layer) const;
   OpCost AttendCost(size_t layer) const;
   KvHead Head(size_t layer, uint32_t sequence, uint32_t kv_head) const;
@@ -367,8 +368,14 @@ void Session::Impl::GateUp(const LayerWeights& w, int worker, std::atomic<uint32
   if (program.norm_f32) in.f32 = Buffer(program.norm), in.stride = d;
   const QuantBuffer& b = program.mid;
   const bool q8 = IsQuantised(w.down.type);
-  const uint32_t grab = std::max<uint32_t>(1, n > 1 ? 1 : units / (4 * static_cast<uint32_t>(pool->size())));
+  // For one token the tile has room for 32 panels of gate, as many of up, and their result.
+  const uint32_t share = units / (4 * static_cast<uint32_t>(pool->size()));
+  const uint32_t grab = std::max<uint32_t>(1, n > 1 ? 1 : std::min<uint32_t>(share, kTileTokens / 2));
   for (uint32_t u; (u = ticket.fetch_add(grab, std::memory_order_relaxed)) < units;) {
+    if (n == 1) {
+      GateUpToken(w, u, std::min(units, u + grab), in, tile);
+      continue;
+    }
     for (const uint32_t end = std::min(units, u + grab); u < end; ++u) {
       const size_t count = std::min<size_t>(32, ffn - 32 * u);
       const size_t second = count > kPanelRows ? 2 : 1;
@@ -394,6 +401,25 @@ void Session::Impl::GateUp(const LayerWeights& w, int worker, std::atomic<uint32
         }
       }
     }
+  }
+}
+
+// One token: all gate panels of units [begin, end), then all of up, so that each matrix is read as one long stream.
+void Session::Impl::GateUpToken(const LayerWeights& w, uint32_t begin, uint32_t end, const Activations& in, float* tile) {
+  const size_t ffn = w.gate.rows, first = 2 * size_t{begin}, last = std::min(w.gate.panels(), 2 * size_t{end});
+  float *up = tile + kTileTokens * kPanelRows, *hidden = up + kTileTokens * kPanelRows;
+  for (size_t p = first; p < last; ++p)
+    kernels->panel_mul(w.gate.type, w.gate.k, w.gate.panel(p), in, 0, 1, tile + (p - first) * kPanelRows);
+  for (size_t p = first; p < last; ++p)
+    kernels->panel_mul(w.up.type, w.up.k, w.up.panel(p), in, 0, 1, up + (p - first) * kPanelRows);
+  kernels->swiglu(tile, up, (last - first) * kPanelRows, hidden);
+  const size_t row = first * kPanelRows, count = std::min(ffn - row, (last - first) * kPanelRows);
+  const QuantBuffer& b = program.mid;
+  if (IsQuantised(w.down.type)) {
+    kernels->quantise(hidden, count, activations.At<int8_t>(b.q) + row, Buffer(b.scale) + row / 32,
+                      activations.At<int32_t>(b.sum8) + row / 32, activations.At<int16_t>(b.sum16) + row / 16);
+  } else {
+    std::memcpy(Buffer(program.hidden) + row, hidden, 4 * count);
   }
 }
 

@@ -16,10 +16,17 @@ float ScaleAt(const uint8_t* scales, size_t i) {
   return F16ToF32(h);
 }
 
-// Element e (0..255) of a Q6_K block as its 6 bits.
-int GetQ6(const uint8_t* b, int e) {
-  const int half = e / 128, run = e % 128 / 32, l = e % 32;
-  return (b[64 * half + l + 32 * (run & 1)] >> (run >= 2 ? 4 : 0) & 15) | (b[128 + 32 * half + l] >> (2 * run) & 3) << 4;
+// The 256 six-bit values of a Q6_K block, in order.
+void UnpackQ6(const uint8_t* b, uint8_t* q) {
+  for (int half = 0; half < 2; ++half, b += 64, q += 128) {
+    const uint8_t* high = b + 128 - 32 * half;
+    for (int l = 0; l < 32; ++l) {
+      q[l] = static_cast<uint8_t>((b[l] & 15) | (high[l] & 3) << 4);
+      q[l + 32] = static_cast<uint8_t>((b[l + 32] & 15) | (high[l] >> 2 & 3) << 4);
+      q[l + 64] = static_cast<uint8_t>(b[l] >> 4 | (high[l] >> 4 & 3) << 4);
+      q[l + 96] = static_cast<uint8_t>(b[l + 32] >> 4 | (high[l] >> 6) << 4);
+    }
+  }
 }
 
 void PackQ6Row(size_t k, const uint8_t* row, size_t r, uint8_t* panel) {
@@ -27,17 +34,20 @@ void PackQ6Row(size_t k, const uint8_t* row, size_t r, uint8_t* panel) {
     const uint8_t* b = row + 210 * s;
     uint8_t* body = panel + s * kQ6SuperBytes + 64;
     std::memcpy(body - 64 + 2 * r, b + 208, 2);
+    uint8_t q[256];
+    UnpackQ6(b, q);
     for (int block = 0; block < 8; ++block) {
       std::memcpy(body + 32 * block + 2 * r, b + 192 + 2 * block, 2);
-      uint8_t* low = body + 256 + 384 * block;
-      uint8_t* high = low + 256;
-      for (int v = 0; v < 8; ++v) {
-        for (int c = 0; c < 4; ++c) {
-          const int q = GetQ6(b, 32 * block + 4 * v + c);
-          low[64 * (v % 4) + 4 * r + c] |= static_cast<uint8_t>((q & 15) << (v < 4 ? 0 : 4));
-          high[64 * (v / 4) + 4 * r + c] |= static_cast<uint8_t>((q >> 4) << (2 * (v % 4)));
-        }
+      const uint8_t* x = q + 32 * block;
+      uint8_t low[16], high[8];
+      for (int i = 0; i < 16; ++i) low[i] = static_cast<uint8_t>((x[i] & 15) | x[i + 16] << 4);
+      for (int i = 0; i < 8; ++i) {
+        const uint8_t* y = x + 16 * (i / 4) + i % 4;
+        high[i] = static_cast<uint8_t>(y[0] >> 4 | y[4] >> 4 << 2 | y[8] >> 4 << 4 | y[12] >> 4 << 6);
       }
+      uint8_t* at = body + 256 + 384 * block + 4 * r;
+      for (int j = 0; j < 4; ++j) std::memcpy(at + 64 * j, low + 4 * j, 4);
+      for (int j = 0; j < 2; ++j) std::memcpy(at + 256 + 64 * j, high + 4 * j, 4);
     }
   }
 }
