@@ -146,7 +146,8 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     await expect.poll(() => verdict.textContent()).toBe("No layout on the front is within these bounds.");
     await page.click("#reset");
     await expect.poll(() => verdict.textContent()).toBe(before);
-    expect(await page.locator(".layouts li.out").count()).toBe(0);
+    // The rows follow with the next frame.
+    await expect.poll(() => page.locator(".layouts li.out").count()).toBe(0);
     expect(complaints).toEqual([]);
     await page.close();
   });
