@@ -27,7 +27,7 @@ describe("kernels", () => {
 
   // The kernels themselves on every instruction set, the golden logits, and one invariant of each kind: about a minute. QEMU's
   // default processor has all three.
-  it.skipIf(emulationProblem() !== null || hostTarget() === "aarch64-linux")(
+  it.skipIf(emulationProblem() !== null)(
     "pass on aarch64 under QEMU: NEON, dotprod and i8mm",
     async () => {
       const kernels = ["PanelMul", "Together", "Panels", "Half", "Quantise", "Elementwise", "Conv", "Attend"];

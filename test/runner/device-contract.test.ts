@@ -12,7 +12,7 @@ import { emulationProblem, sshdProblem } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 
 const canConnect = sshdProblem() === null;
-const canEmulate = canConnect && hostTarget() === "x86_64-linux" && emulationProblem() === null;
+const canEmulate = canConnect && emulationProblem() === null;
 
 let sshd: TestSshd | undefined;
 const overSsh = (target: Target, emulator?: "qemu-aarch64-static"): DeviceRecord => ({
