@@ -9,8 +9,6 @@
 namespace edgefront {
 namespace {
 
-constexpr size_t kTileTokens = 32;  // tokens a matrix tile covers; session.cc uses the same
-
 void PlanCache(const ModelSpec& spec, const SessionOptions& o, Program* p) {
   Carver carver;
   for (const LayerSpec& l : spec.layers) {

@@ -13,6 +13,8 @@
 
 namespace edgefront {
 
+inline constexpr size_t kTileTokens = 32;  // tokens a matrix tile covers
+
 // An int8 view of up to `rows` tokens of `k` values (targets/kernels.h: Activations), as offsets; absent where k == 0.
 struct QuantBuffer {
   size_t k = 0;
