@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { CompilerMissingError } from "../agent/errors.ts";
 import { hostTarget, TARGETS } from "../agent/toolchain.ts";
+import { type DeviceProfile, deviceProfileSchema, profileNamed } from "./profile.ts";
 
 /** User-mode emulators the agent may be run under. Their results are labelled emulated. */
 export const EMULATORS = ["qemu-aarch64-static"] as const;
@@ -18,6 +19,8 @@ const common = {
   emulator: z.enum(EMULATORS).optional(),
   /** Threads of a measurement; 0 or absent: one per core the process may use. */
   threads: z.number().int().min(0).max(1024).optional(),
+  /** The conditions its measurements obey; see profileOf. */
+  profile: deviceProfileSchema.optional(),
 };
 export const deviceRecordSchema = z.discriminatedUnion("transport", [
   z.strictObject({ ...common, transport: z.literal("local") }),
@@ -40,4 +43,9 @@ export function localDevice(): DeviceRecord {
   if (!target)
     throw new CompilerMissingError(`the agent runs on Linux; this is ${process.platform} on ${process.arch}`);
   return { name: "local", transport: "local", target };
+}
+
+/** The profile of a device; those registered before there were profiles, and this machine, have the default of their transport. */
+export function profileOf(device: DeviceRecord): DeviceProfile {
+  return device.profile ?? profileNamed(device.transport === "local" ? "local" : "linux");
 }

@@ -1,0 +1,70 @@
+// Device profiles: YAML in configs/devices/, checked here. A registered device keeps its own copy, so that a database says by which
+// conditions its numbers were taken, whatever the defaults become.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { measurementProfileSchema } from "../../profilers/device-profile.ts";
+import { describeIssues, suggestion } from "../config-errors.ts";
+import { PACKAGE_ROOT } from "../version.ts";
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/** A profile as its file has it. */
+export const profileFileSchema = measurementProfileSchema.extend({
+  description: z.string().min(1).max(200),
+  connection: z.strictObject({
+    transport: z.enum(["ssh", "local"]),
+    port: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .default(22)
+      .describe("Port of sshd where neither option nor ~/.ssh/config names one."),
+    keepaliveSeconds: z.number().min(1).max(600).default(10),
+    keepaliveTries: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(4)
+      .describe("Unanswered keepalives after which the device is lost."),
+  }),
+});
+/** A profile as a device keeps it. */
+export const deviceProfileSchema = profileFileSchema.extend({ name: z.string().regex(NAME) });
+export type DeviceProfile = z.infer<typeof deviceProfileSchema>;
+
+const FOLDER = join(PACKAGE_ROOT, "configs", "devices");
+
+export const profileNames: readonly string[] = readdirSync(FOLDER)
+  .filter((file) => file.endsWith(".yaml"))
+  .map((file) => file.slice(0, -".yaml".length))
+  .sort();
+
+export function parseProfile(name: string, text: string, source: string): DeviceProfile {
+  let data: unknown;
+  try {
+    data = parse(text);
+  } catch (cause) {
+    const [line] = (cause as Error).message.split("\n");
+    throw new InvalidInputError("bad-profile", `${source}: not valid YAML: ${line}`, { cause });
+  }
+  const parsed = profileFileSchema.safeParse(data);
+  if (!parsed.success)
+    throw new InvalidInputError(
+      "bad-profile",
+      `${source}: ${describeIssues(parsed.error, profileFileSchema)}`,
+    );
+  return { name, ...parsed.data };
+}
+
+/** A profile of this package by name. Throws InvalidInputError (`unknown-profile`, `bad-profile`). */
+export function profileNamed(name: string): DeviceProfile {
+  if (!profileNames.includes(name)) {
+    const hint = suggestion(name, profileNames);
+    throw new InvalidInputError("unknown-profile", `there is no device profile "${name}"${hint}`);
+  }
+  const file = join(FOLDER, `${name}.yaml`);
+  return parseProfile(name, readFileSync(file, "utf8"), `configs/devices/${name}.yaml`);
+}

@@ -1,0 +1,64 @@
+// Device profiles: every file in configs/devices/ parses; a wrong one is one line; devices without one get a default.
+import { describe, expect, it } from "vitest";
+import { deviceRecordSchema, localDevice, profileOf } from "../../runner/devices/device.ts";
+import { parseProfile, profileNamed, profileNames } from "../../runner/devices/profile.ts";
+
+const good = `
+description: a board
+connection: { transport: ssh }
+threads: { policy: all, tolerance: 0.03 }
+readiness: { maxTemperatureC: null, maxLoad: null, pollSeconds: 1, deadlineSeconds: 0, microProbeTolerance: 0.03 }
+sentinel: { driftTolerance: 0.03, everyBlocks: 4 }
+warmup: { max: 4, tolerance: 0.03 }
+repetitions: 5
+cvLimit: 0.05
+`;
+
+describe("device profiles", () => {
+  it("are the ones the documentation names, and each file parses", () => {
+    expect(profileNames).toEqual(["linux", "local", "ryzen", "snapdragon"]);
+    for (const name of profileNames) expect(profileNamed(name).name).toBe(name);
+    expect(profileNamed("snapdragon").connection.port).toBe(8022);
+  });
+
+  it("have their defaults filled in", () => {
+    expect(parseProfile("board", good, "board.yaml").connection).toEqual({
+      transport: "ssh",
+      port: 22,
+      keepaliveSeconds: 10,
+      keepaliveTries: 4,
+    });
+  });
+
+  it.each([
+    [
+      "an unknown key",
+      good.replace("repetitions", "repetition"),
+      /unknown key "repetition"; did you mean "repetitions"/,
+    ],
+    ["a limit out of range", good.replace("everyBlocks: 4", "everyBlocks: 0"), /sentinel\.everyBlocks/],
+    ["a missing part", good.replace("cvLimit: 0.05", ""), /cvLimit/],
+    ["malformed YAML", "description: [", /board\.yaml: not valid YAML/],
+  ])("say what is wrong: %s", (_, text, message) => {
+    expect(() => parseProfile("board", text, "board.yaml")).toThrow(message);
+  });
+
+  it("name the nearest one", () => {
+    expect(() => profileNamed("snapdragn")).toThrow(/did you mean "snapdragon"/);
+  });
+
+  it("are kept by a device; one without gets the default of its transport", () => {
+    expect(profileOf(localDevice()).name).toBe("local");
+    const old = {
+      name: "x",
+      transport: "ssh",
+      host: "h",
+      user: "u",
+      target: "aarch64-linux",
+      hostKey: `SHA256:${"A".repeat(43)}`,
+    };
+    expect(profileOf(deviceRecordSchema.parse(old)).name).toBe("linux");
+    const own = { ...profileNamed("ryzen"), repetitions: 9 };
+    expect(profileOf(deviceRecordSchema.parse({ ...old, profile: own })).repetitions).toBe(9);
+  });
+});
