@@ -40,6 +40,8 @@ export interface ReportTrial {
   /** Ids of the layouts it was varied from, and how; absent where it was drawn at random or declared. */
   readonly parents?: readonly string[] | undefined;
   readonly origin?: string | undefined;
+  /** What was done to the parents, e.g. `swap`; absent where there are none. */
+  readonly operator?: string | undefined;
   /** By metric name, e.g. `decodeTokensPerSecond@1024:phone`, `recall.accuracy`. */
   readonly metrics: Readonly<Record<string, ReportMetric>>;
 }

@@ -12,6 +12,7 @@ import { layoutFrom } from "./layouts.ts";
 import { Evidence, timelineOf } from "./report-history.ts";
 import type { Store } from "./store/store.ts";
 import type { Sweep } from "./store/sweeps.ts";
+import type { Trial } from "./store/trials.ts";
 import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
 
 const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
@@ -118,6 +119,33 @@ function declaredIds(config: SweepConfig): ReadonlySet<string> {
   );
 }
 
+const inWords = {
+  declared: "declared in the space",
+  random: "drawn at random",
+  enumerated: "next in the walk over the space",
+  mutation: "varied",
+  crossover: "bred from two parents",
+  imported: "imported",
+} as const;
+
+/** Parents, operator, and a line for people. Databases older than origins know of neither. */
+function lineageOf(
+  trial: Trial,
+  declared: ReadonlySet<string>,
+  config: SweepConfig,
+): Pick<ReportTrial, "origin" | "parents" | "operator"> {
+  const kind = trial.origin?.kind ?? (declared.has(trial.candidateId) ? "declared" : null);
+  const proposed = `by ${config.search.strategy}, batch ${trial.batch + 1}`;
+  if (kind === "declared" || kind === "imported") return { origin: inWords[kind] };
+  if (trial.origin === null || kind === null) return { origin: `proposed ${proposed}` };
+  const { parents, operator } = trial.origin;
+  const done = operator === null ? "" : `: ${operator}`;
+  return {
+    origin: `${inWords[kind]}${done} (${proposed})`,
+    ...(operator === null ? {} : { parents, operator }),
+  };
+}
+
 /** Everything a report shows of one sweep. */
 export function reportData(store: Store, sweep: Sweep): ReportData {
   const { config } = sweep;
@@ -142,9 +170,7 @@ export function reportData(store: Store, sweep: Sweep): ReportData {
       reason: trial.reason,
       onFront: false,
       published: publishedName(trial.layout),
-      origin: declared.has(trial.candidateId)
-        ? "declared in the space"
-        : `proposed by ${config.search.strategy}, batch ${trial.batch + 1}`,
+      ...lineageOf(trial, declared, config),
       metrics: Object.fromEntries(
         (metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [
           name,

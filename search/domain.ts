@@ -5,15 +5,21 @@ import { type Featurizer, layoutFeatures } from "./features.ts";
 import { crossover } from "./operators/crossover.ts";
 import { mutate } from "./operators/mutate.ts";
 
+/** A candidate made from others, and by what. */
+export interface Varied<C> {
+  readonly candidate: C;
+  readonly operator: string;
+}
+
 /** What strategies need to know of candidates. Draws may fail (null): a constraint refused them, and the caller draws again. Candidates are JSON-serialisable. */
 export interface Domain<C> extends Featurizer<C> {
   /** Canonical: equal candidates, equal ids. */
   id(candidate: C): string;
   sample(rng: Rng): C | null;
   /** A neighbour of a candidate, different from it. */
-  mutate(candidate: C, rng: Rng): C | null;
+  mutate(candidate: C, rng: Rng): Varied<C> | null;
   /** A child with parts of both parents. */
-  crossover(a: C, b: C, rng: Rng): C | null;
+  crossover(a: C, b: C, rng: Rng): Varied<C> | null;
   /** An upper bound of the number of candidates. */
   size(): number;
   /** Every candidate in a fixed order; may repeat some. */

@@ -23,6 +23,20 @@ export interface Outcome<C = Layout> {
   readonly violation?: number;
 }
 
+/** Where a candidate came from: kept with its trial, so that a front can be read back to what it grew from. */
+export interface Origin {
+  readonly kind: "declared" | "random" | "enumerated" | "mutation" | "crossover" | "imported";
+  /** Ids of the candidates it was made from; empty where it was drawn, walked or declared. */
+  readonly parents: readonly string[];
+  /** What was done to them, e.g. `swap` or `two-point crossover, widen`; null without parents. */
+  readonly operator: string | null;
+}
+
+export interface Proposal<C = Layout> {
+  readonly candidate: C;
+  readonly origin: Origin;
+}
+
 /** What a strategy is made from. */
 export interface SearchContext<C> {
   readonly domain: Domain<C>;
@@ -48,7 +62,7 @@ export interface StrategyContext extends Omit<SearchContext<Layout>, "domain"> {
  * proposed again.
  */
 export interface Strategy<C = Layout> {
-  ask(n: number): readonly C[];
+  ask(n: number): readonly Proposal<C>[];
   tell(outcomes: readonly Outcome<C>[]): void;
   /** JSON-serialisable state, with the random generator's; `restore` on a fresh instance continues from it. */
   save(): unknown;

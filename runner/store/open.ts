@@ -2,12 +2,13 @@
 import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { initial } from "./migrations/001-initial.ts";
+import { origins } from "./migrations/002-origins.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
 /** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [initial];
+const migrations: readonly string[] = [initial, origins];
 
 export const SCHEMA_VERSION = migrations.length;
 

@@ -5,6 +5,7 @@ import { parameterCount } from "../../candidates/cost.ts";
 import { type Layout, layoutId, parseLayout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
+import type { Origin, Proposal } from "../../search/strategy.ts";
 import { now, type Row } from "./row.ts";
 
 export type TrialState = "proposed" | "complete" | "infeasible" | "failed" | "lost";
@@ -22,6 +23,8 @@ export interface Trial {
   readonly reason: string | null;
   readonly violation: number | null;
   readonly finishedAt: string | null;
+  /** Null for trials of databases older than origins. */
+  readonly origin: Origin | null;
 }
 
 /** How a trial ended. `cause` is a stable word, `reason` one line for people. */
@@ -49,6 +52,7 @@ export class TrialTable {
       reason: row.reason as string | null,
       violation: row.violation as number | null,
       finishedAt: row.finished_at as string | null,
+      origin: row.origin === null ? null : (JSON.parse(row.origin as string) as Origin),
     };
   }
 
@@ -86,12 +90,12 @@ export class TrialTable {
   }
 
   /** Writes a batch of proposals together with the strategy's state (its random generator's included). */
-  propose(sweepId: number, batch: number, layouts: readonly Layout[], strategyState: unknown): void {
+  propose(sweepId: number, batch: number, proposals: readonly Proposal[], strategyState: unknown): void {
     const candidate = this.db.prepare(
       "INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
     );
     const trial = this.db.prepare(
-      "INSERT INTO trials (sweep_id, number, batch, candidate_id, created_at) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO trials (sweep_id, number, batch, candidate_id, origin, created_at) VALUES (?, ?, ?, ?, ?, ?)",
     );
     const event = this.db.prepare(
       "INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, 'ask', ?, ?)",
@@ -99,12 +103,12 @@ export class TrialTable {
     this.db
       .transaction(() => {
         const n = this.count(sweepId);
-        for (const [index, layout] of layouts.entries()) {
+        for (const [index, { candidate: layout, origin }] of proposals.entries()) {
           const id = layoutId(layout);
           candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
-          trial.run(sweepId, n + index, batch, id, now());
+          trial.run(sweepId, n + index, batch, id, JSON.stringify(origin), now());
         }
-        event.run(sweepId, JSON.stringify({ batch, proposed: layouts.length, strategyState }), now());
+        event.run(sweepId, JSON.stringify({ batch, proposed: proposals.length, strategyState }), now());
       })
       .immediate();
   }

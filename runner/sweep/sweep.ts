@@ -209,11 +209,11 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
         strategy.tell(store.trials.batch(sweep.id, batch).map((trial) => outcomeOf(store, trial)));
       }
       const left = config.search.trials - store.trials.count(sweep.id);
-      const layouts = left > 0 ? strategy.ask(Math.min(left, config.search.batch ?? left)) : [];
-      if (layouts.length === 0) break;
+      const proposals = left > 0 ? strategy.ask(Math.min(left, config.search.batch ?? left)) : [];
+      if (proposals.length === 0) break;
       batch++;
-      store.trials.propose(sweep.id, batch, layouts, strategy.save());
-      listen({ kind: "proposed", batch, count: layouts.length });
+      store.trials.propose(sweep.id, batch, proposals, strategy.save());
+      listen({ kind: "proposed", batch, count: proposals.length });
     }
     store.sweeps.complete(sweep.id);
   } catch (error) {

@@ -1,6 +1,7 @@
 // Two-point crossover of layouts over their genomes, as in STAR (arXiv 2411.17800), made whole by Space.realize.
 import type { Layout } from "../../candidates/layout.ts";
 import type { Genome, Rng, Space } from "../../candidates/space.ts";
+import type { Varied } from "../domain.ts";
 
 /**
  * The first genome with one run of layers from the second. Runs are at the same relative place, so that parents of different
@@ -20,11 +21,11 @@ function cross(a: Genome, b: Genome, rng: Rng): Genome {
 }
 
 /** A child layout of the space; null when none of several draws gave one (parents of different geometries seldom mix). */
-export function crossover(space: Space, a: Layout, b: Layout, rng: Rng): Layout | null {
+export function crossover(space: Space, a: Layout, b: Layout, rng: Rng): Varied<Layout> | null {
   const [first, second] = [space.genomeOf(a), space.genomeOf(b)];
   for (let n = 0; n < 4; n++) {
     const realized = space.realize(cross(first, second, rng));
-    if (realized.ok) return realized.layout;
+    if (realized.ok) return { candidate: realized.layout, operator: "two-point crossover" };
   }
   return null;
 }

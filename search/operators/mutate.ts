@@ -4,6 +4,7 @@ import type { Layout } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
 import type { Mixer } from "../../candidates/ops/registry.ts";
 import type { Genome, Rng, Space } from "../../candidates/space.ts";
+import type { Varied } from "../domain.ts";
 
 type Mutation = (genome: Genome, space: Space, rng: Rng) => Genome | null;
 
@@ -116,17 +117,20 @@ const sameGenome = (a: Genome, b: Genome): boolean =>
   a.mixers.length === b.mixers.length &&
   a.mixers.every((mixer, layer) => formatMixer(mixer) === formatMixer(b.mixers[layer]!));
 
-const wheel = Object.values(mutations).flatMap(({ weight, apply }) => Array<Mutation>(weight).fill(apply));
+const wheel = Object.entries(mutations).flatMap(([name, { weight, apply }]) =>
+  Array<readonly [string, Mutation]>(weight).fill([name, apply]),
+);
 const TRIES = 16;
 
 /** A layout of the space one change away; null when none of several draws gave one. */
-export function mutate(space: Space, layout: Layout, rng: Rng): Layout | null {
+export function mutate(space: Space, layout: Layout, rng: Rng): Varied<Layout> | null {
   const genome = space.genomeOf(layout);
   for (let n = 0; n < TRIES; n++) {
-    const changed = pick(wheel, rng)(genome, space, rng);
+    const [operator, apply] = pick(wheel, rng);
+    const changed = apply(genome, space, rng);
     if (changed === null || sameGenome(changed, genome)) continue;
     const realized = space.realize(changed);
-    if (realized.ok) return realized.layout;
+    if (realized.ok) return { candidate: realized.layout, operator };
   }
   return null;
 }

@@ -2,7 +2,7 @@
 // save and restore. What a strategy adds is a Breeder: how the next batch follows from what is known.
 import type { Rng } from "../../candidates/space.ts";
 import { createRng, type RngState, type SeededRng } from "../rng.ts";
-import type { Outcome, SearchContext, Strategy } from "../strategy.ts";
+import type { Origin, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Fresh } from "./fresh.ts";
 
 /** The part of a strategy that is its own. All its state goes through save and restore. */
@@ -10,7 +10,7 @@ export interface Breeder<C> {
   /** Candidates in a batch (the first is larger where the initial candidates are more). Infinity: nobody waits. */
   readonly batch: number;
   /** Up to `count` new candidates, each claimed from `fresh`; fewer only when the space is exhausted. */
-  breed(count: number, fresh: Fresh<C>, rng: Rng): C[];
+  breed(count: number, fresh: Fresh<C>, rng: Rng): Proposal<C>[];
   /** Outcomes of a whole batch in the order of its proposals. */
   learn(outcomes: readonly Outcome<C>[]): void;
   save(): unknown;
@@ -20,6 +20,7 @@ export interface Breeder<C> {
 interface Queued<C> {
   readonly id: string;
   readonly candidate: C;
+  readonly origin: Origin;
 }
 
 interface State<C> {
@@ -51,15 +52,20 @@ export class Batched<C> implements Strategy<C> {
     this.breeder = breeder;
     this.rng = createRng(context.seed);
     this.fresh = new Fresh(context.domain, context.seed);
-    this.enqueue(context.initial.filter((candidate) => this.fresh.claim(candidate)));
+    this.enqueue(
+      context.initial
+        .filter((candidate) => this.fresh.claim(candidate))
+        .map((candidate) => ({ candidate, origin: { kind: "declared", parents: [], operator: null } })),
+    );
   }
 
-  ask(n: number): readonly C[] {
+  ask(n: number): readonly Proposal<C>[] {
     if (!this.primed) this.prime();
-    const asked: C[] = [];
+    const asked: Proposal<C>[] = [];
     while (asked.length < n) {
       if (this.queue.length === 0 && !this.refill(n - asked.length)) break;
-      asked.push(this.queue.shift()!.candidate);
+      const { candidate, origin } = this.queue.shift()!;
+      asked.push({ candidate, origin });
     }
     return asked;
   }
@@ -130,10 +136,10 @@ export class Batched<C> implements Strategy<C> {
     return Number.isFinite(this.breeder.batch);
   }
 
-  private enqueue(candidates: readonly C[]): void {
-    for (const candidate of candidates) {
+  private enqueue(proposals: readonly Proposal<C>[]): void {
+    for (const { candidate, origin } of proposals) {
       const id = this.context.domain.id(candidate);
-      this.queue.push({ id, candidate });
+      this.queue.push({ id, candidate, origin });
       if (this.waits) this.batch.push(id);
     }
   }

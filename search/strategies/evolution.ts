@@ -2,8 +2,9 @@
 // tournament is won by the lowest non-dominated rank, then by the largest crowding distance, among the sampled few.
 import { z } from "zod";
 import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
-import type { Objective, Outcome, SearchContext, Strategy } from "../strategy.ts";
+import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched, type Breeder } from "./batched.ts";
+import { childOf, mutated } from "./lineage.ts";
 
 export const evolutionOptions = z.strictObject({
   population: z
@@ -31,19 +32,19 @@ export function evolution<C>(context: SearchContext<C>): Strategy<C> {
   const breeder: Breeder<C> = {
     batch,
     breed: (count, fresh, rng) => {
-      const born: C[] = [];
+      const born: Proposal<C>[] = [];
       while (born.length < count) {
-        let child: C | null = null;
+        let child: Proposal<C> | null = null;
         // The first generation is random; so is what comes when all neighbours of the winners are known.
         for (let n = 0; n < TRIES && child === null && population.length >= size / 2; n++) {
           const entrants = Array.from(
             { length: tournament },
             () => population[rng.below(population.length)]!,
           );
-          let candidate = winner(entrants, objectives).layout;
-          do candidate = domain.mutate(candidate, rng) ?? candidate;
+          let variation = childOf(winner(entrants, objectives).layout, domain);
+          do variation = mutated(variation, domain, rng);
           while (rng.next() < n / TRIES);
-          if (fresh.claim(candidate)) child = candidate;
+          if (fresh.claim(variation.candidate)) child = variation;
         }
         child ??= fresh.next(rng);
         if (child === null) break;

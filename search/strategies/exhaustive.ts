@@ -1,6 +1,6 @@
 // Every candidate of the space in its fixed order: for spaces small enough to know whole.
 import { z } from "zod";
-import type { SearchContext, Strategy } from "../strategy.ts";
+import type { Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched } from "./batched.ts";
 
 export const exhaustiveOptions = z.strictObject({});
@@ -10,11 +10,15 @@ export function exhaustive<C>(context: SearchContext<C>): Strategy<C> {
   return new Batched(context, {
     batch: Number.POSITIVE_INFINITY,
     breed: (count, fresh) => {
-      const bred: C[] = [];
+      const bred: Proposal<C>[] = [];
       while (bred.length < count) {
         const step = walk.next();
         if (step.done) break;
-        if (fresh.claim(step.value)) bred.push(step.value);
+        if (fresh.claim(step.value))
+          bred.push({
+            candidate: step.value,
+            origin: { kind: "enumerated", parents: [], operator: null },
+          });
       }
       return bred;
     },

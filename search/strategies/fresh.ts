@@ -1,9 +1,12 @@
 // Candidates never proposed before: random draws while they succeed, then, in a space small enough to walk, what is left of it.
 import type { Rng } from "../../candidates/space.ts";
 import type { Domain } from "../domain.ts";
+import type { Origin, Proposal } from "../strategy.ts";
 
 /** Draws before a space is taken to be nearly exhausted. */
 const DRAWS = 200;
+const drawn: Origin = { kind: "random", parents: [], operator: null };
+
 /** Largest space that is walked for its last candidates; of a larger one, the remainder past DRAWS x 50 draws is given up. */
 const WALKABLE = 2_000_000;
 
@@ -32,16 +35,17 @@ export class Fresh<C> {
   }
 
   /** A new random candidate, claimed; null when the space is exhausted. */
-  next(rng: Rng): C | null {
+  next(rng: Rng): Proposal<C> | null {
     const walkable = this.domain.size() <= WALKABLE;
     if (this.remainder === null) {
       for (let n = 0; n < (walkable ? DRAWS : DRAWS * 50); n++) {
         const candidate = this.domain.sample(rng);
-        if (candidate !== null && this.claim(candidate)) return candidate;
+        if (candidate !== null && this.claim(candidate)) return { candidate, origin: drawn };
       }
       if (!walkable) return null;
     }
-    return this.nextOfRemainder();
+    const candidate = this.nextOfRemainder();
+    return candidate === null ? null : { candidate, origin: drawn };
   }
 
   /** In an order that depends on the seed and the candidates alone, so that a restored search walks the same way. */

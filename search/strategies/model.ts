@@ -6,9 +6,10 @@ import { referencePoint } from "../hypervolume.ts";
 import { expectedImprovement, type Marginal, type OpenRegion, openRegion } from "../model/improvement.ts";
 import { type Fitted, fitSurrogate, type Sample, type Surrogate } from "../model/surrogate.ts";
 import { nonDominated, orient, type Vector } from "../pareto.ts";
-import type { Outcome, SearchContext, Strategy } from "../strategy.ts";
+import type { Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched, type Breeder } from "./batched.ts";
 import type { Fresh } from "./fresh.ts";
+import { childOf, crossed, mutated } from "./lineage.ts";
 
 export const modelOptions = z.strictObject({
   startup: z.int().min(2).max(10_000).default(10).describe("Complete trials before the model is believed."),
@@ -23,7 +24,7 @@ export const modelOptions = z.strictObject({
 });
 
 interface Scored<C> {
-  readonly candidate: C;
+  readonly proposal: Proposal<C>;
   readonly beliefs: readonly Marginal[];
   readonly score: number;
 }
@@ -56,8 +57,8 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     },
   };
 
-  function propose(count: number, surrogate: Surrogate, fresh: Fresh<C>, rng: Rng): C[] {
-    const proposals: C[] = [];
+  function propose(count: number, surrogate: Surrogate, fresh: Fresh<C>, rng: Rng): Proposal<C>[] {
+    const proposals: Proposal<C>[] = [];
     const complete = history.filter(({ outcome }) => outcome.state === "complete");
     const parents = nonDominated(surrogate.measured).map((index) => complete[index]!.outcome.layout);
     // Proposals of this batch count as measured at their predicted medians, so that the next goes elsewhere.
@@ -67,10 +68,11 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
         [...surrogate.measured, ...believed],
         (history.length + proposals.length) % 3 !== 0,
       );
-      const best = climb([...parents, ...proposals], region, surrogate, fresh, rng);
-      if (best !== null && fresh.claim(best.candidate)) {
+      const bred = proposals.map(({ candidate }) => candidate);
+      const best = climb([...parents, ...bred], region, surrogate, fresh, rng);
+      if (best !== null && fresh.claim(best.proposal.candidate)) {
         believed.push(best.beliefs.map(({ median }) => median));
-        proposals.push(best.candidate);
+        proposals.push(best.proposal);
         continue;
       }
       const [other] = draw(1, fresh, rng);
@@ -90,26 +92,29 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
   ): Scored<C> | null {
     const considered = new Set<string>();
     let scored: Scored<C>[] = [];
-    const consider = (candidate: C | null): void => {
-      if (candidate === null) return;
+    const consider = (proposal: Proposal<C>): void => {
+      const { candidate } = proposal;
       const id = domain.id(candidate);
       if (considered.has(id) || fresh.seen.has(id)) return;
       considered.add(id);
       const features = domain.features(candidate);
       const beliefs = surrogate.predict(features);
       const score = expectedImprovement(region, beliefs) * surrogate.feasibility(features);
-      scored.push({ candidate, beliefs, score });
+      scored.push({ proposal, beliefs, score });
     };
     const parent = (): C => parents[rng.below(parents.length)]!;
     for (let n = 0; n < options.pool; n++) {
-      if (n % 3 === 0) consider(domain.sample(rng));
-      else if (n % 3 === 1) consider(vary(parent(), rng));
-      else consider(domain.crossover(parent(), parent(), rng));
+      if (n % 3 === 0) {
+        const candidate = domain.sample(rng);
+        if (candidate !== null)
+          consider({ candidate, origin: { kind: "random", parents: [], operator: null } });
+      } else if (n % 3 === 1) consider(vary(childOf(parent(), domain), rng));
+      else consider(crossed(childOf(parent(), domain), parent(), domain, rng));
     }
     for (let round = 0; round < CLIMBS; round++) {
       scored = scored.sort((a, b) => b.score - a.score).slice(0, KEPT);
-      for (const { candidate } of [...scored])
-        for (let n = 0; n < options.pool / 3 / KEPT; n++) consider(vary(candidate, rng));
+      for (const { proposal } of [...scored])
+        for (let n = 0; n < options.pool / 3 / KEPT; n++) consider(vary(proposal, rng));
     }
     return scored.reduce<Scored<C> | null>(
       (best, one) => (best !== null && best.score >= one.score ? best : one),
@@ -117,9 +122,9 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     );
   }
 
-  function vary(candidate: C, rng: Rng): C {
-    let varied = candidate;
-    do varied = domain.mutate(varied, rng) ?? varied;
+  function vary(start: Proposal<C>, rng: Rng): Proposal<C> {
+    let varied = start;
+    do varied = mutated(varied, domain, rng);
     while (rng.next() < 0.3);
     return varied;
   }
@@ -130,8 +135,8 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
 const CLIMBS = 3;
 const KEPT = 10;
 
-function draw<C>(count: number, fresh: Fresh<C>, rng: Rng): C[] {
-  const drawn: C[] = [];
+function draw<C>(count: number, fresh: Fresh<C>, rng: Rng): Proposal<C>[] {
+  const drawn: Proposal<C>[] = [];
   while (drawn.length < count) {
     const next = fresh.next(rng);
     if (next === null) break;

@@ -4,9 +4,10 @@ import { z } from "zod";
 import type { Rng } from "../../candidates/space.ts";
 import type { Domain } from "../domain.ts";
 import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
-import type { Objective, Outcome, SearchContext, Strategy } from "../strategy.ts";
+import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched, type Breeder } from "./batched.ts";
 import type { Fresh } from "./fresh.ts";
+import { childOf, crossed, mutated } from "./lineage.ts";
 
 export const nsga2Options = z.strictObject({
   population: z
@@ -33,7 +34,7 @@ export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
   const breeder: Breeder<C> = {
     batch: size,
     breed: (count, fresh, rng) => {
-      const children: C[] = [];
+      const children: Proposal<C>[] = [];
       while (children.length < count) {
         const child =
           population.length < 2
@@ -107,15 +108,14 @@ function breedOne<C>(
   domain: Domain<C>,
   fresh: Fresh<C>,
   rng: Rng,
-): C | null {
+): Proposal<C> | null {
   for (let n = 0; n < TRIES; n++) {
-    let child = tournament(population, rng);
-    if (rng.next() < crossoverRate)
-      child = domain.crossover(child, tournament(population, rng), rng) ?? child;
+    let child = childOf(tournament(population, rng), domain);
+    if (rng.next() < crossoverRate) child = crossed(child, tournament(population, rng), domain, rng);
     // A mutation each, and more after every failed try, to get away from what is known.
-    do child = domain.mutate(child, rng) ?? child;
+    do child = mutated(child, domain, rng);
     while (rng.next() < 0.2 + n / TRIES / 2);
-    if (fresh.claim(child)) return child;
+    if (fresh.claim(child.candidate)) return child;
   }
   return fresh.next(rng);
 }

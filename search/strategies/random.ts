@@ -1,6 +1,6 @@
 // Random search: independent draws from the space. The baseline that every other strategy has to beat.
 import { z } from "zod";
-import type { SearchContext, Strategy } from "../strategy.ts";
+import type { Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched } from "./batched.ts";
 
 export const randomOptions = z.strictObject({});
@@ -9,7 +9,7 @@ export function random<C>(context: SearchContext<C>): Strategy<C> {
   return new Batched(context, {
     batch: Number.POSITIVE_INFINITY,
     breed: (count, fresh, rng) => {
-      const bred: C[] = [];
+      const bred: Proposal<C>[] = [];
       for (let next = fresh.next(rng); next !== null; next = fresh.next(rng)) {
         bred.push(next);
         if (bred.length === count) break;

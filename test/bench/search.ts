@@ -73,7 +73,7 @@ function runOurs<C>(name: string, problem: Problem<C>, seed: number): Curve {
     const asked = strategy.ask(evaluations - recorder.curve.length);
     if (asked.length === 0) break;
     strategy.tell(
-      asked.map((layout) => {
+      asked.map(({ candidate: layout }) => {
         const y = recorder.evaluate(layout);
         const metrics = Object.fromEntries(y.map((value, m) => [`f${m}`, value]));
         return { id: problem.domain.id(layout), layout, state: "complete" as const, metrics };

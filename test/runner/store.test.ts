@@ -2,11 +2,13 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Layout } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import type { TrainResult } from "../../profilers/protocol.ts";
 import { parseSweepConfig } from "../../runner/config.ts";
 import { SCHEMA_VERSION } from "../../runner/store/open.ts";
 import { Store } from "../../runner/store/store.ts";
+import type { Proposal } from "../../search/strategy.ts";
 import { temporaryFolder } from "../support/cli.ts";
 
 const config = parseSweepConfig(
@@ -16,6 +18,10 @@ search: { trials: 2 }
 objectives: [{ metric: parameters }]`,
   "s.yaml",
 );
+const drawn = (layout: Layout): Proposal => ({
+  candidate: layout,
+  origin: { kind: "random", parents: [], operator: null },
+});
 const layouts = ["c3 c3", "c3 c4"].map((layers) => parseNotation(`v256 d64 f64 : ${layers}`));
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -29,7 +35,7 @@ afterEach(() => folder.remove());
 function withSweep(): { store: Store; sweepId: number; trialId: number } {
   const store = Store.open(path);
   const sweepId = store.sweeps.create("s", config, {}).id;
-  store.trials.propose(sweepId, 0, layouts, { rng: [1, 2, 3, 4] });
+  store.trials.propose(sweepId, 0, layouts.map(drawn), { rng: [1, 2, 3, 4] });
   return { store, sweepId, trialId: store.trials.batch(sweepId, 0)[0]!.id };
 }
 
@@ -123,9 +129,22 @@ describe("proposals", () => {
   it("are written whole or not at all: a layout proposed twice takes its batch with it", () => {
     const { store, sweepId } = withSweep();
     const fresh = parseNotation("v256 d64 f64 : c5 c5");
-    expect(() => store.trials.propose(sweepId, 1, [fresh, layouts[0]!], {})).toThrow(/UNIQUE/);
+    expect(() => store.trials.propose(sweepId, 1, [fresh, layouts[0]!].map(drawn), {})).toThrow(/UNIQUE/);
     expect(store.trials.count(sweepId)).toBe(2);
     expect(store.trials.lastAsk(sweepId)!.batch).toBe(0);
+    store.close();
+  });
+
+  it("keep where each came from", () => {
+    const { store, sweepId } = withSweep();
+    const origin = { kind: "mutation" as const, parents: ["l1-0"], operator: "swap" };
+    const candidate = parseNotation("v256 d64 f64 : c5 c5");
+    store.trials.propose(sweepId, 1, [{ candidate, origin }], {});
+    expect(store.trials.all(sweepId).map((trial) => trial.origin)).toEqual([
+      drawn(layouts[0]!).origin,
+      drawn(layouts[1]!).origin,
+      origin,
+    ]);
     store.close();
   });
 

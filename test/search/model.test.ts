@@ -18,7 +18,7 @@ import { fitSurrogate } from "../../search/model/surrogate.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy, type StrategyName } from "../../search/registry.ts";
 import { createRng, normal } from "../../search/rng.ts";
-import { completeOutcome, middleSpace, objectives } from "./problems.ts";
+import { ask, completeOutcome, middleSpace, objectives } from "./problems.ts";
 
 describe("gaussian process", () => {
   const rng = createRng(11);
@@ -170,7 +170,7 @@ describe("model", () => {
       });
       const seen: (readonly number[])[] = [];
       while (seen.length < 80) {
-        const told = strategy.ask(4).map(completeOutcome);
+        const told = ask(strategy, 4).map(completeOutcome);
         strategy.tell(told);
         seen.push(...told.map(({ metrics }) => orient(metrics, objectives)));
       }

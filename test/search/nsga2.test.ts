@@ -5,13 +5,13 @@ import { hypervolume } from "../../search/hypervolume.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy, type StrategyName } from "../../search/registry.ts";
 import type { Outcome } from "../../search/strategy.ts";
-import { completeOutcome, middleSpace, objectives, spaceOf, toyMetrics } from "./problems.ts";
+import { ask, completeOutcome, middleSpace, objectives, spaceOf, toyMetrics } from "./problems.ts";
 
 function run(name: StrategyName, seed: number, count: number, judge = completeOutcome): Outcome[] {
   const strategy = createStrategy(name, { space: middleSpace, objectives, seed, options: {}, initial: [] });
   const outcomes: Outcome[] = [];
   while (outcomes.length < count) {
-    const told = strategy.ask(count - outcomes.length).map(judge);
+    const told = ask(strategy, count - outcomes.length).map(judge);
     strategy.tell(told);
     outcomes.push(...told);
   }
@@ -63,14 +63,14 @@ describe("nsga2", () => {
     });
     const failed: string[] = [];
     for (let n = 0; n < 5; n++) {
-      const told = strategy.ask(20).map((layout, place): Outcome => {
+      const told = ask(strategy, 20).map((layout, place): Outcome => {
         if (place % 2 === 0) return completeOutcome(layout);
         failed.push(layoutId(layout));
         return { id: layoutId(layout), layout, state: "failed", metrics: {} };
       });
       strategy.tell(told);
     }
-    strategy.ask(1);
+    ask(strategy, 1);
     const parents = (strategy.save() as { breeder: Outcome[] }).breeder.map(({ id }) => id);
     expect(parents).toHaveLength(20);
     expect(parents.filter((id) => failed.includes(id))).toEqual([]);
@@ -89,7 +89,7 @@ describe("nsga2", () => {
     const started = performance.now();
     let count = 0;
     while (count < 10_000) {
-      const asked = strategy.ask(20);
+      const asked = ask(strategy, 20);
       strategy.tell(asked.map(completeOutcome));
       count += asked.length;
     }

@@ -2,7 +2,7 @@
 import { staticCost } from "../../candidates/cost.ts";
 import { isAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { Space, spaceSchema } from "../../candidates/space.ts";
-import type { Objective, Outcome } from "../../search/strategy.ts";
+import type { Objective, Outcome, Strategy } from "../../search/strategy.ts";
 
 export const spaceOf = (config: unknown): Space => new Space(spaceSchema.parse(config));
 
@@ -85,3 +85,7 @@ export const completeOutcome = (layout: Layout): Outcome => ({
   state: "complete",
   metrics: toyMetrics(layout),
 });
+
+/** The candidates of an ask alone. */
+export const ask = (strategy: Strategy, n: number): Layout[] =>
+  strategy.ask(n).map(({ candidate }) => candidate);

@@ -5,7 +5,7 @@ import { formatNotation } from "../../candidates/notation.ts";
 import type { Space } from "../../candidates/space.ts";
 import { createStrategy, type StrategyName, strategies, strategyNames } from "../../search/registry.ts";
 import type { Outcome, Strategy } from "../../search/strategy.ts";
-import { budgetSpace, middleSpace, objectives, smallSpace, tightSpace, toyOutcome } from "./problems.ts";
+import { ask, budgetSpace, middleSpace, objectives, smallSpace, tightSpace, toyOutcome } from "./problems.ts";
 
 /** Smaller work for the same contract. */
 const quick: Partial<Record<StrategyName, Record<string, unknown>>> = { model: { pool: 20 } };
@@ -18,7 +18,7 @@ function drive(strategy: Strategy, count: number, cuts: readonly number[], told 
   const ids: string[] = [];
   let waiting: Layout[] = [];
   for (let n = 0; ids.length < count; n++) {
-    const asked = strategy.ask(Math.min(cuts[n % cuts.length]!, count - ids.length));
+    const asked = ask(strategy, Math.min(cuts[n % cuts.length]!, count - ids.length));
     ids.push(...asked.map(layoutId));
     waiting.push(...asked);
     if (asked.length === 0) {
@@ -36,7 +36,7 @@ describe.each(strategyNames)("%s", (name) => {
     const strategy = start(name, budgetSpace);
     const seen = new Map<string, Layout>();
     for (let round = 0; round < 30; round++) {
-      const asked = strategy.ask(5);
+      const asked = ask(strategy, 5);
       for (const layout of asked) {
         expect(seen.has(layoutId(layout)), formatNotation(layout)).toBe(false);
         seen.set(layoutId(layout), layout);
@@ -60,8 +60,8 @@ describe.each(strategyNames)("%s", (name) => {
     const reversed = start(name, middleSpace);
     const straight = start(name, middleSpace);
     for (let round = 0; round < 6; round++) {
-      const asked = reversed.ask(30);
-      expect(straight.ask(30).map(layoutId)).toEqual(asked.map(layoutId));
+      const asked = ask(reversed, 30);
+      expect(ask(straight, 30).map(layoutId)).toEqual(asked.map(layoutId));
       reversed.tell(asked.map(toyOutcome).reverse());
       for (const layout of asked) straight.tell([toyOutcome(layout)]);
     }
@@ -73,7 +73,7 @@ describe.each(strategyNames)("%s", (name) => {
     const ids: string[] = [];
     const untold: Outcome[] = [];
     while (ids.length < at) {
-      const asked = before.ask(1);
+      const asked = ask(before, 1);
       if (asked.length === 0) before.tell(untold.splice(0));
       ids.push(...asked.map(layoutId));
       untold.push(...asked.map(toyOutcome));
@@ -92,7 +92,7 @@ describe.each(strategyNames)("%s", (name) => {
     const ids = drive(strategy, 1000, [4]);
     expect(new Set(ids)).toEqual(new Set([...smallSpace.enumerate()].map(layoutId)));
     expect(ids).toHaveLength(24);
-    expect(strategy.ask(1)).toEqual([]);
+    expect(ask(strategy, 1)).toEqual([]);
     const constrained = drive(start(name, tightSpace), 5000, [50]);
     expect(constrained.length).toBe(new Set([...tightSpace.enumerate()].map(layoutId)).size);
   });
@@ -113,6 +113,30 @@ describe.each(strategyNames)("%s", (name) => {
     expect(ids.filter((id) => known.map(layoutId).includes(id))).toEqual([]);
   });
 
+  it("says of every proposal where it came from, by parents that were proposed before", () => {
+    const initial = [...middleSpace.enumerate()].slice(5, 7);
+    const strategy = start(name, middleSpace, 3, initial);
+    const known = new Set<string>();
+    const kinds = new Map<string, number>();
+    for (let round = 0; round < 25; round++) {
+      const proposals = strategy.ask(4);
+      for (const { candidate, origin } of proposals) {
+        kinds.set(origin.kind, (kinds.get(origin.kind) ?? 0) + 1);
+        expect(origin.parents.length > 0).toBe(origin.operator !== null);
+        expect(origin.parents.length).toBe({ mutation: 1, crossover: 2 }[origin.kind as string] ?? 0);
+        for (const parent of origin.parents) expect(known.has(parent)).toBe(true);
+        expect(origin.parents).not.toContain(layoutId(candidate));
+        known.add(layoutId(candidate));
+      }
+      const asked = proposals.map(({ candidate }) => candidate);
+      strategy.tell(asked.map(toyOutcome));
+    }
+    expect(kinds.get("declared")).toBe(2);
+    if (name === "random") expect([...kinds.keys()].sort()).toEqual(["declared", "random"]);
+    if (name === "exhaustive") expect([...kinds.keys()].sort()).toEqual(["declared", "enumerated"]);
+    if (name !== "random" && name !== "exhaustive") expect(kinds.get("mutation")).toBeGreaterThan(0);
+  });
+
   it("survives that every trial fails, and that every trial is infeasible", () => {
     for (const state of ["failed", "infeasible"] as const) {
       const told = (layout: Layout): Outcome => ({ id: layoutId(layout), layout, state, metrics: {} });
@@ -122,7 +146,7 @@ describe.each(strategyNames)("%s", (name) => {
 
   it("refuses a complete outcome without its objectives", () => {
     const strategy = start(name, smallSpace);
-    const [layout] = strategy.ask(1);
+    const [layout] = ask(strategy, 1);
     const outcome = {
       id: layoutId(layout!),
       layout: layout!,
