@@ -31,21 +31,23 @@ const quantileOf = (values: readonly number[], q: number): number =>
 
 /**
  * Metrics of one measurement on the device named `device`. Decode speed is (G-1) / (t_G - t_1) per repetition; the reported
- * value is the median over repetitions. Call after the gates: counts and signs are taken as right here.
+ * value is the median over repetitions. Rates of a batch count the tokens of all its sequences. Call after the gates: counts and
+ * signs are taken as right here.
  */
 export function deviceMetrics(result: MeasureResult, device: string): readonly Metric[] {
+  const { batch } = result;
   const perContext = result.contexts.flatMap(({ context, ttftMs, prefillMs, decodeMs }) => {
     const make = (name: keyof typeof contextMetrics, samples: readonly number[]): Metric =>
-      metric(contextMetricName(name, context, device), contextMetrics[name].unit, samples);
+      metric(contextMetricName(name, context, device, batch), contextMetrics[name].unit, samples);
     return [
       make("ttftMs", ttftMs),
       make(
         "prefillTokensPerSecond",
-        prefillMs.map((ms) => (context * 1000) / ms),
+        prefillMs.map((ms) => (batch * context * 1000) / ms),
       ),
       make(
         "decodeTokensPerSecond",
-        decodeMs.map((tokens) => (tokens.length * 1000) / sum(tokens)),
+        decodeMs.map((tokens) => (batch * tokens.length * 1000) / sum(tokens)),
       ),
       make(
         "decodeP50Ms",

@@ -3,12 +3,12 @@ import type { MeasureRequest, MeasureResult } from "./protocol.ts";
 import { summarise } from "./statistics.ts";
 
 export interface GateInput {
-  readonly request: Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions">;
+  readonly request: Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">;
   readonly result: MeasureResult;
   readonly parameters: number;
   /** Weight bytes the static model expects. */
   readonly weightBytes: number;
-  /** Bytes touched for one decoded token, by context. */
+  /** Bytes touched in one decoding step of the batch, by context. */
   readonly decodeBytes: (context: number) => number;
   /** Measured on the device when it was probed; null while unknown. */
   readonly readBandwidthGBs: number | null;
@@ -29,6 +29,8 @@ export function gateViolations(input: GateInput): readonly string[] {
   if (result.parameters !== input.parameters) {
     fail(`the device ran a model of ${result.parameters} parameters, asked was ${input.parameters}`);
   }
+  if (result.batch !== (request.batch ?? 1))
+    fail(`a batch of ${result.batch} came back, asked was ${request.batch ?? 1}`);
   const asked = request.contexts ?? [];
   const measured = result.contexts.map((entry) => entry.context);
   if (asked.join() !== measured.join())

@@ -1,5 +1,6 @@
 // The names of everything that can be an objective or a budget, with units and the better direction.
-// Full names: `ttftMs@1024:phone` (a device metric at a context), `peakBytes:phone`, `recall.accuracy` (a task's), `parameters`.
+// Full names: `ttftMs@1024:phone` (a device metric at a context), `ttftMs@1024x4:phone` (of a batch of 4 sequences), `peakBytes:phone`,
+// `recall.accuracy` (a task's), `parameters`.
 
 export interface MetricKind {
   readonly unit: string;
@@ -9,18 +10,22 @@ export interface MetricKind {
 
 /** Measured on a device, once per asked context. */
 export const contextMetrics = {
-  ttftMs: { unit: "ms", direction: "min", description: "time to first token after a prompt of that length" },
-  prefillTokensPerSecond: { unit: "tok/s", direction: "max", description: "prompt tokens per second" },
+  ttftMs: { unit: "ms", direction: "min", description: "time until every sequence has its first token" },
+  prefillTokensPerSecond: {
+    unit: "tok/s",
+    direction: "max",
+    description: "prompt tokens per second, over all sequences",
+  },
   decodeTokensPerSecond: {
     unit: "tok/s",
     direction: "max",
-    description: "decoded tokens per second after that prefix",
+    description: "tokens decoded per second after that prefix, over all sequences",
   },
-  decodeP50Ms: { unit: "ms", direction: "min", description: "median time between decoded tokens" },
+  decodeP50Ms: { unit: "ms", direction: "min", description: "median time between the tokens of a sequence" },
   decodeP95Ms: {
     unit: "ms",
     direction: "min",
-    description: "95th percentile of the time between decoded tokens",
+    description: "95th percentile of the time between the tokens of a sequence",
   },
 } as const satisfies Record<string, MetricKind>;
 
@@ -61,6 +66,10 @@ export const staticAtContext: ReadonlySet<string> = new Set<StaticMetric>([
   "decodeBytes",
 ]);
 
-export const contextMetricName = (metric: ContextMetric, context: number, device: string): string =>
-  `${metric}@${context}:${device}`;
+export const contextMetricName = (
+  metric: ContextMetric,
+  context: number,
+  device: string,
+  batch = 1,
+): string => `${metric}@${context}${batch > 1 ? `x${batch}` : ""}:${device}`;
 export const runMetricName = (metric: RunMetric, device: string): string => `${metric}:${device}`;

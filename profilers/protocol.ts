@@ -121,6 +121,8 @@ const planSchema = z.object({
 export const measureResultSchema = z.object({
   isa: text,
   threads: count,
+  /** Sequences prefilled one after the other and decoded together. */
+  batch: count.default(1),
   affinity: z.array(z.number().int().min(-1)).max(4096),
   architecture: text,
   parameters: count,
@@ -135,9 +137,10 @@ export const measureResultSchema = z.object({
         context: count,
         warmups: count,
         stable: z.boolean(),
+        /** Until every sequence of the batch has its first token. */
         ttftMs: z.array(milliseconds),
         prefillMs: z.array(milliseconds),
-        /** Per repetition, the time of each decoded token after the first. */
+        /** Per repetition, the time of each step after the first token; a step decodes one token of every sequence. */
         decodeMs: z.array(z.array(milliseconds)),
         /** Time, least bytes touched and operations done, by kind of operator, summed over the repetitions; where it was asked for. */
         profile: z
@@ -237,7 +240,8 @@ export interface MeasureRequest extends CommonOptions {
   readonly warmup?: { readonly max: number; readonly tolerance: number };
   readonly chunk?: number;
   readonly kv?: "f16" | "q8_0";
-  readonly batch?: 1;
+  /** Sequences decoded together. */
+  readonly batch?: number;
   /** Also time each kind of operator; costs a little speed. */
   readonly profile?: boolean;
 }

@@ -1,5 +1,5 @@
 // Metric names and what they mean to a reader: `decodeTokensPerSecond@1024:phone` is decode speed after
-// 1024 tokens on `phone`.
+// 1024 tokens on `phone`, `@1024x4` that of 4 sequences together.
 // Unknown names are shown as they are; nothing here decides what is measured.
 import { formatContext } from "./format.ts";
 import type { ReportData, ReportMetric } from "./model.ts";
@@ -7,16 +7,19 @@ import type { ReportData, ReportMetric } from "./model.ts";
 export interface MetricName {
   readonly base: string;
   readonly context: number | null;
+  /** Sequences decoded together. */
+  readonly batch: number;
   readonly device: string | null;
 }
 
 export function parseMetricName(name: string): MetricName {
-  const match = /^([^@:]+)(?:@(\d+))?(?::(.+))?$/s.exec(name);
-  if (!match) return { base: name, context: null, device: null };
+  const match = /^([^@:]+)(?:@(\d+)(?:x(\d+))?)?(?::(.+))?$/s.exec(name);
+  if (!match) return { base: name, context: null, batch: 1, device: null };
   return {
     base: match[1]!,
     context: match[2] === undefined ? null : Number(match[2]),
-    device: match[3] ?? null,
+    batch: Number(match[3] ?? 1),
+    device: match[4] ?? null,
   };
 }
 
@@ -65,17 +68,19 @@ export function directionOf(name: string, data: Pick<ReportData, "objectives">):
 
 /** `Decode speed after 1K tokens on phone`; without the device where the place already names it. */
 export function metricLabel(name: string, options: { readonly device?: boolean } = {}): string {
-  const { base, context, device } = parseMetricName(name);
+  const { base, context, batch, device } = parseMetricName(name);
   const parts = [KNOWN[base]?.label ?? humanise(base)];
   if (context !== null) parts.push(`at ${formatContext(context)}`);
+  if (batch > 1) parts.push(`batch ${batch}`);
   if (device !== null && options.device !== false) parts.push(`on ${device}`);
   return parts.join(" ");
 }
 
 /** A column head of two lines: `decode`, `1K phone`. */
 export function shortLabel(name: string): readonly [string, string] {
-  const { base, context, device } = parseMetricName(name);
-  const place = [context === null ? "" : formatContext(context), device ?? ""].filter(Boolean).join(" ");
+  const { base, context, batch, device } = parseMetricName(name);
+  const length = context === null ? "" : formatContext(context) + (batch > 1 ? ` x${batch}` : "");
+  const place = [length, device ?? ""].filter(Boolean).join(" ");
   return [KNOWN[base]?.short ?? humanise(base).toLowerCase(), place];
 }
 

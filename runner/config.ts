@@ -38,6 +38,12 @@ const measureSchema = z.strictObject({
     .prefault({})
     .describe("Whole warm-up runs until two in a row differ by less than the tolerance."),
   kv: z.enum(["f16", "q8_0"]).default("f16"),
+  batch: z
+    .int()
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe("Sequences decoded together (default 1); metrics are then named ttftMs@1024x4."),
   threads: z.int().min(0).max(1024).default(0).describe("0: one per core the device lets us use."),
   isa: z.string().default("auto"),
   seed: z.int().min(0).default(1).describe("Seed of the weights, which are made on the device."),

@@ -150,7 +150,7 @@ Result<SessionOptions> ReadSessionOptions(const Json& request) {
   SessionOptions options;
   options.threads = static_cast<int>(fields.Integer("threads", 0, 0, 1024));
   options.chunk = static_cast<uint32_t>(fields.Integer("chunk", 512, 1, 1 << 16));
-  if (fields.Integer("batch", 1, 1, 1024) != 1) return Unsupported("batch must be 1");
+  options.batch = static_cast<uint32_t>(fields.Integer("batch", 1, 1, 1024));
   const std::string kv = fields.Text("kv", "f16");
   if (kv == "q8_0") {
     options.kv = KvType::kQ8_0;

@@ -61,7 +61,7 @@ struct ModelSource {
   Result<std::string> Sha256() const;
 };
 
-// The options common to jobs that run a model: threads, isa, chunk, kv.
+// The options common to jobs that run a model: threads, isa, chunk, kv, batch.
 Result<SessionOptions> ReadSessionOptions(const Json& request);
 // Refuses a model that cannot fit, before it drives the device into swap or its killer.
 Status CheckFits(const MemoryPlan& plan);

@@ -1,5 +1,6 @@
 // The measure job: load, warm up until two repetitions in a row agree, then time prefill and every decoded token. All raw samples are
-// reported; medians and intervals are the coordinator's business.
+// reported; medians and intervals are the coordinator's business. A batch of B sequences is prefilled one after the other and decoded
+// together: one time a step, which makes a token of each.
 #include <cmath>
 #include <optional>
 
@@ -20,8 +21,8 @@ struct MeasureOptions {
 
 struct Repetition {
   double ttft_ms = 0, prefill_ms = 0;
-  std::vector<double> decode_ms;   // of each token after the first
-  std::vector<uint32_t> tokens;    // greedy
+  std::vector<double> decode_ms;   // of each step after the first token
+  std::vector<std::vector<uint32_t>> tokens;  // greedy, of each sequence
 
   double decode_total() const {
     double sum = 0;
@@ -53,26 +54,32 @@ Result<MeasureOptions> ReadMeasureOptions(const Json& request) {
   return options;
 }
 
-// One repetition: empty cache, prefill, first token (TTFT), then one token after another.
-Result<Repetition> RunRepetition(Session* session, const std::vector<uint32_t>& prompt, int64_t decode_tokens) {
+// One repetition: empty cache, prefill, first token of every sequence (TTFT), then step after step.
+Result<Repetition> RunRepetition(Session* session, const std::vector<std::vector<uint32_t>>& prompts, int64_t decode_tokens) {
   Repetition repetition;
   repetition.decode_ms.reserve(static_cast<size_t>(decode_tokens));
-  repetition.tokens.reserve(static_cast<size_t>(decode_tokens));
+  repetition.tokens.assign(prompts.size(), {});
+  for (auto& tokens : repetition.tokens) tokens.reserve(static_cast<size_t>(decode_tokens));
+  std::vector<uint32_t> now(prompts.size());
+  const auto sample = [&] {
+    for (uint32_t s = 0; s < now.size(); ++s) {
+      now[s] = session->ArgMax(s);
+      repetition.tokens[s].push_back(now[s]);
+    }
+  };
   session->Reset();
   const double start = NowMs();
-  EDGEFRONT_RETURN_IF_ERROR(session->Prefill(prompt));
+  for (uint32_t s = 0; s < prompts.size(); ++s) EDGEFRONT_RETURN_IF_ERROR(session->Prefill(prompts[s], s));
   repetition.prefill_ms = NowMs() - start;
-  uint32_t token = session->ArgMax();
+  sample();
   double last = NowMs();
   repetition.ttft_ms = last - start;
-  repetition.tokens.push_back(token);
   for (int64_t i = 1; i < decode_tokens; ++i) {
-    EDGEFRONT_RETURN_IF_ERROR(session->Decode(token));
-    token = session->ArgMax();
-    const double now = NowMs();
-    repetition.decode_ms.push_back(now - last);
-    repetition.tokens.push_back(token);
-    last = now;
+    EDGEFRONT_RETURN_IF_ERROR(session->DecodeBatch(now));
+    sample();
+    const double clock = NowMs();
+    repetition.decode_ms.push_back(clock - last);
+    last = clock;
   }
   return repetition;
 }
@@ -86,15 +93,17 @@ void ReportProgress(Reporter* reporter, const char* phase, int64_t context, int6
   reporter->Progress(json);
 }
 
-Result<ContextSamples> MeasureContext(Session* session, const MeasureOptions& options, int64_t context, uint32_t vocab,
+Result<ContextSamples> MeasureContext(Session* session, const MeasureOptions& options, int64_t context, uint32_t batch, uint32_t vocab,
                                       Reporter* reporter, double* first_token_clock) {
-  std::vector<uint32_t> prompt(static_cast<size_t>(context));
-  for (size_t i = 0; i < prompt.size(); ++i) prompt[i] = FixedToken(i, vocab);
+  std::vector<std::vector<uint32_t>> prompts(batch, std::vector<uint32_t>(static_cast<size_t>(context)));
+  size_t next = 0;
+  for (auto& prompt : prompts)
+    for (uint32_t& token : prompt) token = FixedToken(next++, vocab);
   ContextSamples samples;
   samples.context = context;
   auto run = [&]() -> Result<Repetition> {
     const double start = NowMs();
-    Result<Repetition> repetition = RunRepetition(session, prompt, options.decode_tokens);
+    Result<Repetition> repetition = RunRepetition(session, prompts, options.decode_tokens);
     if (repetition.ok() && *first_token_clock == 0) *first_token_clock = start + repetition->ttft_ms;
     return repetition;
   };
@@ -195,21 +204,22 @@ Status RunMeasure(const Json& request, Reporter* reporter) {
   double first_token_clock = 0;
   std::vector<ContextSamples> contexts;
   for (int64_t context : measure->contexts) {
-    Result<ContextSamples> samples = MeasureContext(session, *measure, context, spec.vocab, reporter, &first_token_clock);
+    Result<ContextSamples> samples = MeasureContext(session, *measure, context, options->batch, spec.vocab, reporter, &first_token_clock);
     if (!samples.ok()) return samples.status();
     contexts.push_back(std::move(*samples));
   }
   const ProcessMemory memory = ReadProcessMemory();
   Sha256 output;
   for (const ContextSamples& samples : contexts) {
-    const std::vector<uint32_t>& tokens = samples.repetitions.front().tokens;
-    output.Update(tokens.data(), tokens.size() * sizeof(uint32_t));
+    for (const std::vector<uint32_t>& tokens : samples.repetitions.front().tokens)
+      output.Update(tokens.data(), tokens.size() * sizeof(uint32_t));
   }
   Result<std::string> model_hash = source->Sha256();
   if (!model_hash.ok()) return model_hash.status();
 
   JsonWriter json;
   json.BeginObject().Key("isa").String(IsaName(session->isa())).Key("threads").Integer(session->threads());
+  json.Key("batch").Unsigned(options->batch);
   json.Key("affinity").BeginArray();
   for (int cpu : session->Affinity()) json.Integer(cpu);
   json.EndArray().Key("architecture").String(spec.architecture).Key("parameters").Unsigned(spec.Parameters());

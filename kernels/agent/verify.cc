@@ -110,6 +110,7 @@ Result<std::vector<Check>> RunChecks(std::shared_ptr<const Model> model, const S
 Status RunVerify(const Json& request, Reporter* reporter) {
   Result<SessionOptions> options = ReadSessionOptions(request);
   if (!options.ok()) return options.status();
+  if (options->batch != 1) return BadRequest("verify runs one sequence: batch must be 1");
   Result<ModelSource> source = ModelSource::From(request);
   if (!source.ok()) return source.status();
   Result<GgufFile> header = source->Header();

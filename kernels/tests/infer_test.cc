@@ -199,33 +199,72 @@ TEST(WindowCacheWraps) {
   CHECK(AllLogits(*model, Options(count, 5), tokens, 650) == AllLogits(*model, Options(count, count), tokens, count));
 }
 
-TEST(BatchedSequencesAreIndependent) {
-  const uint32_t vocab = 80;
-  const auto plan = MakePlan("edgefront", 64, vocab, Layouts(64).back().layers, {DType::kQ8_0, DType::kF16, 2});
+// What a batch says of each sequence is, bit for bit, what that sequence alone would hear; whichever slot it has, and whatever the
+// others' lengths. Sequences are prefilled in another order than they lie in.
+static void BatchEqualsEachAlone(DType matrices, DType embedding, KvType kv, Isa isa, uint32_t batch) {
+  const uint32_t vocab = 80, dim = 256, steps = 2;
+  const auto plan = MakePlan("edgefront", dim, vocab, Layouts(96).back().layers, {matrices, embedding, 2});
   auto model = Model::FromBytes(plan, 2);
   REQUIRE(model.ok());
-  SessionOptions o = Options(64, 16);
-  o.batch = 3;
+  SessionOptions o = Options(48, 16, isa, kv);
+  o.batch = batch;
   auto batched = Session::Create(*model, o);
   REQUIRE(batched.ok());
-  const size_t lengths[] = {20, 5, 33};
   std::vector<std::vector<uint32_t>> streams;
-  for (uint32_t s = 0; s < 3; ++s) {
-    std::vector<uint32_t> t(lengths[s] + 8);
+  std::vector<size_t> lengths;
+  for (uint32_t s = 0; s < batch; ++s) {
+    lengths.push_back(1 + (11 * s + 19) % 21);
+    std::vector<uint32_t> t(lengths[s] + steps);
     for (size_t i = 0; i < t.size(); ++i) t[i] = FixedToken(1000 * s + i, vocab);
     streams.push_back(t);
-    CHECK((*batched)->Prefill({t.data(), lengths[s]}, s).ok());
   }
-  for (size_t step = 0; step < 8; ++step) {
-    const uint32_t now[] = {streams[0][lengths[0] + step], streams[1][lengths[1] + step], streams[2][lengths[2] + step]};
+  for (uint32_t s = batch; s-- > 0;) CHECK((*batched)->Prefill({streams[s].data(), lengths[s]}, s).ok());
+  for (size_t step = 0; step < steps; ++step) {
+    std::vector<uint32_t> now;
+    for (uint32_t s = 0; s < batch; ++s) now.push_back(streams[s][lengths[s] + step]);
     CHECK((*batched)->DecodeBatch(now).ok());
   }
-  for (uint32_t s = 0; s < 3; ++s) {
-    const std::vector<float> alone = AllLogits(*model, Options(64, 16), streams[s], lengths[s]);
+  for (uint32_t s = 0; s < batch; s += batch > 8 ? 7 : 1) {
+    const std::vector<float> alone = AllLogits(*model, Options(48, 16, isa, kv), streams[s], lengths[s]);
     REQUIRE(alone.size() >= vocab);
-    CHECK_MSG(std::equal(alone.end() - vocab, alone.end(), (*batched)->Logits(s).begin()), "sequence " << s);
+    CHECK_MSG(std::equal(alone.end() - vocab, alone.end(), (*batched)->Logits(s).begin()),
+              IsaName(isa) << ", " << DTypeName(matrices) << ", batch " << batch << ", sequence " << s);
     CHECK((*batched)->Position(s) == streams[s].size());
   }
+}
+
+TEST(BatchedSequencesAreIndependent) {
+  const struct {
+    DType matrices, embedding;
+    KvType kv;
+  } ways[] = {{DType::kF32, DType::kF32, KvType::kF32},    {DType::kF16, DType::kF16, KvType::kF16},
+              {DType::kBF16, DType::kBF16, KvType::kF16},  {DType::kQ8_0, DType::kF16, KvType::kQ8_0},
+              {DType::kQ4_0, DType::kQ6_K, KvType::kQ8_0}};
+  for (const auto& way : ways) BatchEqualsEachAlone(way.matrices, way.embedding, way.kv, Isa::kAuto, 3);
+  for (Isa isa : AvailableIsas()) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, isa, isa == Isa::kScalar ? 2 : 5);
+  for (uint32_t batch : {2u, 35u}) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, Isa::kAuto, batch);
+}
+
+// A batch's caches are planned for all its sequences; a token missing is refused, and nothing moves.
+TEST(BatchIsPlannedAndChecked) {
+  const auto plan = MakePlan("edgefront", 64, 80, Layouts(64).back().layers, {});
+  auto model = Model::FromBytes(plan, 1);
+  REQUIRE(model.ok());
+  SessionOptions o = Options(64, 16);
+  const auto one = (*model)->Plan(o);
+  o.batch = 3;
+  const auto three = (*model)->Plan(o);
+  REQUIRE(one.ok() && three.ok());
+  CHECK(three->cache_bytes == 3 * one->cache_bytes);
+  CHECK(three->weight_bytes == one->weight_bytes);
+  CHECK(three->activation_bytes >= one->activation_bytes + 2 * 80 * sizeof(float));
+  auto session = Session::Create(*model, o);
+  REQUIRE(session.ok());
+  const uint32_t tokens[] = {1, 2, 3};
+  CHECK((*session)->DecodeBatch(tokens).ok());
+  CHECK(!(*session)->DecodeBatch({tokens, 2}).ok());
+  CHECK(!(*session)->Prefill(tokens, 3).ok());
+  for (uint32_t s = 0; s < 3; ++s) CHECK((*session)->Position(s) == 1);
 }
 
 TEST(ResetForgets) {

@@ -8,7 +8,8 @@ import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
-import type { MeasureResult, ProbeResult } from "../../profilers/protocol.ts";
+import { type ContextMetric, contextMetricName } from "../../profilers/metrics.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
 import { sweepSchema } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
@@ -16,6 +17,7 @@ import { Store } from "../store/store.ts";
 import { type MeasureConfig, measureFile, measureOn } from "../sweep/jobs.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, withJson } from "./common.ts";
+import { peaksOf, profileTable } from "./profile-table.ts";
 
 interface Args {
   model: string;
@@ -30,6 +32,7 @@ interface Args {
   threads: number;
   isa: string;
   kv: "f16" | "q8_0";
+  batch: number;
   seed: number;
   profile: boolean;
 }
@@ -45,6 +48,7 @@ function measureConfig(args: Args): MeasureConfig {
     threads: args.threads,
     isa: args.isa,
     kv: args.kv,
+    batch: args.batch,
     seed: args.seed,
   });
   if (parsed.success) return parsed.data;
@@ -54,8 +58,8 @@ function measureConfig(args: Args): MeasureConfig {
 
 function table(result: MeasureResult, device: string): string {
   const metrics = new Map(deviceMetrics(result, device).map((metric) => [metric.name, metric]));
-  const cell = (name: string, context: number): string => {
-    const metric = metrics.get(`${name}@${context}:${device}`)!;
+  const cell = (name: ContextMetric, context: number): string => {
+    const metric = metrics.get(contextMetricName(name, context, device, result.batch))!;
     return `${metric.value.toPrecision(4)}${metric.stable ? "" : " ~"}`;
   };
   const rows = result.contexts.map(({ context }) => [
@@ -72,55 +76,13 @@ function table(result: MeasureResult, device: string): string {
       [["CONTEXT", "TTFT ms", "PREFILL t/s", "DECODE t/s", "P50 ms", "P95 ms"], ...rows],
       [0, 1, 2, 3, 4, 5],
     ),
+    ...(result.batch > 1
+      ? [
+          `rates over all ${result.batch} sequences; TTFT until each has its first token, P50 and P95 of a step`,
+        ]
+      : []),
     ...(unstable ? ["~ unstable: the repetitions vary by more than 5%"] : []),
   ].join("\n");
-}
-
-/** Where the time of the measured repetitions went: each kind of operator against the device's own measured peaks. */
-function profileTable(result: MeasureResult, probe: ProbeResult): string {
-  const tables = result.contexts.flatMap(({ context, profile }) =>
-    (["prefill", "decode"] as const).map((phase) => {
-      const ops = (profile ?? []).filter((op) => op.phase === phase);
-      const total = ops.reduce((sum, op) => sum + op.ms, 0);
-      const rows = ops
-        .toSorted((a, b) => b.ms - a.ms)
-        .map(({ op, calls, ms, bytes, flops }) => {
-          const [gigabytes, gops] = [bytes / ms / 1e6, flops / ms / 1e6];
-          // Attention and the convolution itself compute in F32, the products of quantised matrices in int8.
-          const peak = op === "attend" || op === "conv" ? probe.fp32Gflops : probe.int8Gops;
-          return [
-            op,
-            String(calls),
-            ms.toFixed(2),
-            `${((100 * ms) / total).toFixed(1)}%`,
-            ...(flops === 0
-              ? ["", "", "", ""]
-              : [
-                  gigabytes.toFixed(2),
-                  `${((100 * gigabytes) / probe.readBandwidthGBs).toFixed(0)}%`,
-                  gops.toFixed(1),
-                  `${((100 * gops) / peak).toFixed(0)}%`,
-                ]),
-          ];
-        });
-      const head = [
-        `${phase}@${context}`.toUpperCase(),
-        "CALLS",
-        "ms",
-        "TIME",
-        "GB/s",
-        "of peak",
-        "GOPS",
-        "of peak",
-      ];
-      return columns([head, ...rows], [1, 2, 3, 4, 5, 6, 7]);
-    }),
-  );
-  const { readBandwidthGBs, int8Gops, fp32Gflops } = probe;
-  return [
-    ...tables,
-    `peaks measured on the device: read ${readBandwidthGBs.toFixed(1)} GB/s, int8 ${int8Gops.toFixed(0)} GOPS, fp32 ${fp32Gflops.toFixed(0)} GFLOPS`,
-  ].join("\n\n");
 }
 
 const isFile = (model: string): boolean => model.endsWith(".gguf");
@@ -153,9 +115,12 @@ export const measureCommand: CommandModule<object, Args> = {
       .option("threads", { type: "number", default: 0, describe: "0: one per core the device lets us use" })
       .option("isa", { type: "string", default: "auto", describe: "instruction set, e.g. scalar, avx2" })
       .option("kv", { choices: ["f16", "q8_0"] as const, default: "f16" as const, describe: "KV cache type" })
+      .option("batch", { type: "number", default: 1, describe: "sequences decoded together" })
       .option("profile", { type: "boolean", default: false, describe: "also time each kind of operator" })
       .option("seed", { type: "number", default: 1, describe: "seed of the weights (layouts only)" })
       .example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096")
+      .example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together")
+      .example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks")
       .example("$0 measure lfm2.gguf --contexts 512 --json", "a file, every raw sample"),
   handler: async (args) => {
     const { model, device: name, db, json } = args;
@@ -183,19 +148,20 @@ export const measureCommand: CommandModule<object, Args> = {
           emulated: worker.emulated,
           agentSha256: worker.agentSha256,
           metrics: deviceMetrics(result, name),
+          ...(args.profile ? { peaks: peaksOf(probe) } : {}),
           result,
         };
         printEither(json, data, () =>
           [
             `${layout === null ? model : formatNotation(layout)}`,
-            `${result.parameters.toLocaleString("en")} parameters on ${label}: ${result.isa}, ${result.threads} threads`,
+            `${result.parameters.toLocaleString("en")} parameters on ${label}: ${result.isa}, ${result.threads} threads${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
             "",
             table(result, name),
             "",
-            ...(args.profile ? [profileTable(result, probe), ""] : []),
+            ...(args.profile ? [profileTable(result, peaksOf(probe)), ""] : []),
             `peak memory ${formatBytes(result.memory.peakBytes)} (anonymous ${formatBytes(result.memory.anonBytes)}, file ` +
-              `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}); predicted ` +
-              `${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,
+              `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}),\n` +
+              `predicted ${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,
             `load ${result.loadMs.toFixed(0)} ms, first token after ${result.firstTokenMs.toFixed(0)} ms`,
           ].join("\n"),
         );

@@ -18,7 +18,7 @@ export type ScoreConfig = NonNullable<SweepConfig["score"]>;
 const planOf = (plan: Buffer): ModelRef => ({ plan: plan.toString("base64") });
 
 type MeasureOptions = Omit<MeasureRequest, "model"> &
-  Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions">>;
+  Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">>;
 
 /** What `edgefront measure` may ask for beyond what a sweep does. */
 export interface MeasureExtras {
@@ -26,9 +26,9 @@ export interface MeasureExtras {
 }
 
 function optionsOf(worker: Worker, config: MeasureConfig, extras: MeasureExtras): MeasureOptions {
-  const { contexts, decodeTokens, repetitions, warmup, kv, isa } = config;
+  const { contexts, decodeTokens, repetitions, warmup, kv, isa, batch = 1 } = config;
   const threads = config.threads === 0 ? (worker.device.threads ?? 0) : config.threads;
-  return { contexts, decodeTokens, repetitions, warmup, kv, isa, threads, ...extras };
+  return { contexts, decodeTokens, repetitions, warmup, kv, isa, batch, threads, ...extras };
 }
 
 async function request(
@@ -60,12 +60,14 @@ export async function measureOn(
   const result = await request(worker, planOf(plan), options, config, onStart);
   const { probe } = await worker.open();
   const cost = (context: number) => staticCost(layout, { context, quantization });
+  const { weightBytes } = cost(0);
   const violations = gateViolations({
     request: options,
     result,
     parameters: parameterCount(layout),
-    weightBytes: cost(0).weightBytes,
-    decodeBytes: (context) => cost(context).decodeBytes,
+    weightBytes,
+    // A step reads the weights once, and the cache of each sequence.
+    decodeBytes: (context) => weightBytes + options.batch * (cost(context).decodeBytes - weightBytes),
     readBandwidthGBs: probe.readBandwidthGBs,
   });
   if (violations.length > 0) throw new InvalidMeasurementError(violations.join("; "));

@@ -21,10 +21,11 @@ const keys = <K extends string>(table: Record<K, unknown>): K[] => Object.keys(t
 /** Every metric a sweep of this configuration can produce, by full name. */
 export function metricsOf(config: SweepConfig): ReadonlyMap<string, MetricKind> {
   const metrics = new Map<string, MetricKind>();
-  const { contexts, devices } = config.measure;
+  const { contexts, devices, batch } = config.measure;
   for (const device of devices) {
     for (const name of keys(contextMetrics)) {
-      for (const at of contexts) metrics.set(contextMetricName(name, at, device), contextMetrics[name]);
+      for (const at of contexts)
+        metrics.set(contextMetricName(name, at, device, batch), contextMetrics[name]);
     }
     for (const name of keys(runMetrics)) metrics.set(runMetricName(name, device), runMetrics[name]);
   }

@@ -9,6 +9,7 @@ import { quantile, summarise } from "../../profilers/statistics.ts";
 const result: MeasureResult = {
   isa: "scalar",
   threads: 1,
+  batch: 1,
   affinity: [0],
   architecture: "lfm2",
   parameters: 1000,
@@ -74,6 +75,14 @@ describe("device metrics", () => {
     expect(metrics.get("decodeP95Ms@100:phone")!.samples[0]).toBeCloseTo(28, 10);
     expect(metrics.get("peakBytes:phone")!.value).toBe(900);
   });
+
+  it("of a batch say so in their names, and count the tokens of all its sequences", () => {
+    const batched = new Map(deviceMetrics({ ...result, batch: 4 }, "phone").map((m) => [m.name, m.value]));
+    expect(batched.get("prefillTokensPerSecond@100x4:phone")).toBe(8000);
+    expect(batched.get("decodeTokensPerSecond@100x4:phone")).toBe(300);
+    expect(batched.get("decodeP50Ms@100x4:phone")).toBe(10);
+    expect(batched.has("ttftMs@100:phone")).toBe(false);
+  });
 });
 
 describe("gates", () => {
@@ -93,6 +102,13 @@ describe("gates", () => {
         r.parameters = 999;
       }),
       /999 parameters/,
+    ],
+    [
+      "another batch",
+      broken((r) => {
+        r.batch = 2;
+      }),
+      /a batch of 2 came back, asked was 1/,
     ],
     [
       "another context",

@@ -55,16 +55,21 @@ test("metric names are read into words", () => {
   expect(parseMetricName("decodeTokensPerSecond@4096:my phone:2")).toEqual({
     base: "decodeTokensPerSecond",
     context: 4096,
+    batch: 1,
     device: "my phone:2",
   });
+  expect(parseMetricName("ttftMs@512x8:phone")).toMatchObject({ context: 512, batch: 8, device: "phone" });
   expect(parseMetricName("recall.accuracy")).toEqual({
     base: "recall.accuracy",
     context: null,
+    batch: 1,
     device: null,
   });
   expect(metricLabel("ttftMs@1024:phone")).toBe("Time to first token at 1K on phone");
+  expect(metricLabel("ttftMs@1024x4:phone")).toBe("Time to first token at 1K batch 4 on phone");
   expect(metricLabel("longRecall.bitsPerByte")).toBe("Long recall bits per byte");
   expect(shortLabel("ttftMs@1024:phone")).toEqual(["TTFT", "1K phone"]);
+  expect(shortLabel("ttftMs@1024x4:phone")).toEqual(["TTFT", "1K x4 phone"]);
   expect(directionOf("long.accuracy", { objectives: [] })).toBe("max");
   expect(directionOf("mystery", { objectives: [{ name: "mystery", direction: "min", unit: "" }] })).toBe(
     "min",

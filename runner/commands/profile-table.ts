@@ -1,0 +1,54 @@
+// The profile of a measured run as text: where the time of the repetitions went, each kind of operator against the peaks that the
+// device's own probe measured.
+import type { MeasureResult, ProbeResult } from "../../profilers/protocol.ts";
+import { columns } from "./common.ts";
+
+/** What the device can do at best, with all its threads and its best instruction set. */
+export type Peaks = Pick<ProbeResult, "readBandwidthGBs" | "int8Gops" | "fp32Gflops">;
+
+export const peaksOf = ({ readBandwidthGBs, int8Gops, fp32Gflops }: ProbeResult): Peaks => ({
+  readBandwidthGBs,
+  int8Gops,
+  fp32Gflops,
+});
+
+export function profileTable(result: MeasureResult, peaks: Peaks): string {
+  const tables = result.contexts.flatMap(({ context, profile }) =>
+    (["prefill", "decode"] as const).map((phase) => {
+      const ops = (profile ?? []).filter((op) => op.phase === phase);
+      const total = ops.reduce((sum, op) => sum + op.ms, 0);
+      const rows = ops
+        .toSorted((a, b) => b.ms - a.ms)
+        .map(({ op, calls, ms, bytes, flops }) => {
+          const [gigabytes, gops] = [bytes / ms / 1e6, flops / ms / 1e6];
+          // Attention and the convolution itself compute in F32, the products of quantised matrices in int8.
+          const peak = op === "attend" || op === "conv" ? peaks.fp32Gflops : peaks.int8Gops;
+          return [
+            op,
+            String(calls),
+            ms.toFixed(2),
+            percent(ms / total),
+            ...(flops === 0
+              ? ["", "", "", ""]
+              : [
+                  gigabytes.toFixed(2),
+                  percent(gigabytes / peaks.readBandwidthGBs),
+                  gops.toFixed(1),
+                  percent(gops / peak),
+                ]),
+          ];
+        });
+      const title = `${phase}@${context}`.toUpperCase();
+      const head = [title, "CALLS", "ms", "TIME", "GB/s", "of peak", "GOPS", "of peak"];
+      return columns([head, ...rows], [1, 2, 3, 4, 5, 6, 7]);
+    }),
+  );
+  const { readBandwidthGBs, int8Gops, fp32Gflops } = peaks;
+  return [
+    ...tables,
+    `peaks measured on the device: read ${readBandwidthGBs.toFixed(1)} GB/s,\n` +
+      `int8 ${int8Gops.toFixed(0)} GOPS, fp32 ${fp32Gflops.toFixed(0)} GFLOPS`,
+  ].join("\n\n");
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;

@@ -1,0 +1,84 @@
+// edgefront measure through the real command line: batches, and the profile against the device's own peaks.
+import { afterAll, describe, expect, it } from "vitest";
+import type { MeasureResult } from "../../profilers/protocol.ts";
+import { runCli, temporaryFolder } from "../support/cli.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+// Of sizes at which every cache is a whole number of lines, so that a batch's is exactly that many of one sequence's.
+const LAYOUT = "v512 d128 f256 h4/2x32 : c3 g s64 c2";
+const QUICK = ["--contexts", "48", "--tokens", "6", "--repetitions", "2", "--warmup", "1"];
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+async function measure(...args: string[]) {
+  const { stdout, stderr, code } = await runCli(["measure", LAYOUT, ...QUICK, ...args], folder.path);
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
+}
+
+describe("measure --batch", () => {
+  it("times the sequences together, says so in the metrics' names, and plans their caches", async () => {
+    const run = async (batch: number) =>
+      JSON.parse(await measure("--batch", String(batch), "--json")) as {
+        metrics: { name: string; samples: number[] }[];
+        result: MeasureResult;
+      };
+    const [one, three, again] = [await run(1), await run(3), await run(3)];
+    expect(one.result.batch).toBe(1);
+    expect(three.result.batch).toBe(3);
+    expect(three.result.plan.cacheBytes).toBe(3 * one.result.plan.cacheBytes);
+    expect(three.result.plan.weightBytes).toBe(one.result.plan.weightBytes);
+    expect(three.result.outputHash).toBe(again.result.outputHash);
+    expect(three.result.outputHash).not.toBe(one.result.outputHash);
+    const { decodeMs, prefillMs } = three.result.contexts[0]!;
+    const samples = (name: string) => three.metrics.find((metric) => metric.name === name)!.samples;
+    expect(samples("decodeTokensPerSecond@48x3:local")).toEqual(
+      decodeMs.map((steps) => (3 * steps.length * 1000) / sum(steps)),
+    );
+    expect(samples("prefillTokensPerSecond@48x3:local")).toEqual(prefillMs.map((ms) => (3 * 48 * 1000) / ms));
+    expect(await measure("--batch", "3")).toMatch(/batch 3\n[^]*rates over all 3 sequences/);
+  }, 60_000);
+
+  it("refuses what is no batch", async () => {
+    const { stderr, code } = await runCli(["measure", LAYOUT, "--batch", "0"], folder.path);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^edgefront: .*batch/m);
+  });
+});
+
+describe("measure --profile", () => {
+  it("accounts for the time of each phase, against the peaks that the device's probe measured", async () => {
+    const { peaks, result } = JSON.parse(await measure("--profile", "--json"));
+    for (const peak of [peaks.readBandwidthGBs, peaks.int8Gops, peaks.fp32Gflops])
+      expect(peak).toBeGreaterThan(0);
+    const { profile, prefillMs, decodeMs } = (result as MeasureResult).contexts[0]!;
+    const ops = (phase: string) => profile!.filter((op) => op.phase === phase);
+    const mixers = ["conv-in", "conv", "conv-out", "qkv", "store-keys", "attend", "attn-out"];
+    for (const phase of ["prefill", "decode"])
+      expect(ops(phase).map(({ op }) => op)).toEqual(
+        expect.arrayContaining([...mixers, "gate-up", "down", "logits"]),
+      );
+    const spent = (phase: string) => sum(ops(phase).map(({ ms }) => ms));
+    // The rest is the start and the end of a step's parallel region, and the choice of the token.
+    expect(spent("prefill")).toBeLessThanOrEqual(sum(prefillMs));
+    expect(spent("prefill")).toBeGreaterThan(0.5 * sum(prefillMs));
+    expect(spent("decode")).toBeLessThanOrEqual(sum(decodeMs.flat()));
+    // 4 layers, in each repetition one chunk and five steps; 2 FLOPs a weight and token.
+    const [prefill, decode] = ["prefill", "decode"].map(
+      (phase) => ops(phase).find(({ op }) => op === "gate-up")!,
+    );
+    expect([prefill!.calls, decode!.calls]).toEqual([2 * 4, 2 * 4 * 5]);
+    expect(prefill!.flops).toBe(2 * 4 * 48 * (2 * 2 * 128 * 256));
+    expect(decode!.flops).toBe(2 * 4 * 5 * (2 * 2 * 128 * 256));
+  }, 60_000);
+
+  it("fits a terminal of 80 columns, with the share of each peak", async () => {
+    const lines = (await measure("--profile")).split("\n");
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+    const header = lines.find((line) => line.startsWith("PREFILL@48"))!;
+    expect(header).toMatch(/CALLS +ms +TIME +GB\/s +of peak +GOPS +of peak/);
+    expect(lines.find((line) => line.startsWith("gate-up"))).toMatch(/\d%.*\d%.*\d%/);
+    expect(lines.join("\n")).toMatch(/peaks measured on the device: read \d/);
+  }, 60_000);
+});
