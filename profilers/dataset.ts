@@ -22,26 +22,36 @@ export interface Stream {
 
 export type Dataset = Examples | Stream;
 
-/** The EFD1 bytes of a data set, little endian. */
-export function encodeDataset(data: Dataset): Buffer {
-  const length = data.kind === "examples" ? data.length : 0;
-  const count = data.kind === "examples" ? data.inputs.length / data.length : data.tokens.length;
+/** The first bytes of an EFD1 file of `count` rows or tokens. */
+export function datasetHeader(kind: Dataset["kind"], vocab: number, length: number, count: number): Buffer {
   const header = Buffer.alloc(24);
   header.write("EFD1", 0, "latin1");
-  header.writeUInt32LE(data.kind === "examples" ? 0 : 1, 4);
-  header.writeUInt32LE(data.vocab, 8);
+  header.writeUInt32LE(kind === "examples" ? 0 : 1, 4);
+  header.writeUInt32LE(vocab, 8);
   header.writeUInt32LE(length, 12);
   header.writeBigUInt64LE(BigInt(count), 16);
-  const bytes = (words: Uint16Array): Buffer => {
-    const out = Buffer.alloc(words.length * 2);
-    for (const [index, word] of words.entries()) out.writeUInt16LE(word, index * 2);
-    return out;
-  };
-  if (data.kind === "stream") return Buffer.concat([header, bytes(data.tokens)]);
-  const rows: Buffer[] = [header];
+  return header;
+}
+
+/** Token ids as the files hold them. */
+export function encodeTokens(words: Uint16Array): Buffer {
+  const out = Buffer.alloc(words.length * 2);
+  for (const [index, word] of words.entries()) out.writeUInt16LE(word, index * 2);
+  return out;
+}
+
+/** The EFD1 bytes of a data set, little endian. */
+export function encodeDataset(data: Dataset): Buffer {
+  if (data.kind === "stream") {
+    const { vocab, tokens } = data;
+    return Buffer.concat([datasetHeader("stream", vocab, 0, tokens.length), encodeTokens(tokens)]);
+  }
+  const { vocab, length, inputs, targets } = data;
+  const count = inputs.length / length;
+  const rows: Buffer[] = [datasetHeader("examples", vocab, length, count)];
   for (let row = 0; row < count; row++) {
-    rows.push(bytes(data.inputs.subarray(row * length, (row + 1) * length)));
-    rows.push(bytes(data.targets.subarray(row * length, (row + 1) * length)));
+    rows.push(encodeTokens(inputs.subarray(row * length, (row + 1) * length)));
+    rows.push(encodeTokens(targets.subarray(row * length, (row + 1) * length)));
   }
   return Buffer.concat(rows);
 }

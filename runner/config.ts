@@ -8,6 +8,7 @@ import { quantizations } from "../candidates/quantization.ts";
 import { spaceSchema } from "../candidates/space.ts";
 import { proxySchema } from "../profilers/proxy.ts";
 import { type TaskName, taskNames, taskOf } from "../profilers/tasks/registry.ts";
+import { withPreset } from "../profilers/tasks/task.ts";
 import { type StrategyName, strategies, strategyNames } from "../search/registry.ts";
 import { describeIssues } from "./config-errors.ts";
 
@@ -65,6 +66,7 @@ const trainingSchema = z.strictObject({
 
 const taskSchema = z.strictObject({
   task: z.enum(taskNames),
+  preset: z.string().optional().describe("A named setting of the task; `options` win over it."),
   options: z.record(z.string(), z.unknown()).default({}).describe("Options of the task itself."),
   training: trainingSchema.prefault({}),
   proxy: proxySchema.partial().optional().describe("Overrides of the proxy for this task."),
@@ -176,8 +178,9 @@ export function parseSweepConfig(text: string, source: string): SweepConfig {
   const strategy = strategies[config.search.strategy];
   checkOptions(strategy.optionsSchema, config.search.options, `${source}: search.options`);
   for (const [name, task] of Object.entries(config.score?.tasks ?? {})) {
-    const { optionsSchema } = taskOf(task.task as TaskName);
-    checkOptions(optionsSchema, task.options, `${source}: score.tasks.${name}.options`);
+    const known = taskOf(task.task as TaskName);
+    const options = withPreset(known, task.preset, task.options, task.task);
+    checkOptions(known.optionsSchema, options, `${source}: score.tasks.${name}.options`);
   }
   return config;
 }

@@ -2,6 +2,7 @@
 // Source: Zoology, arXiv 2312.04927 (keys in [1, V/2), values in [V/2, V), gaps drawn from a power law with a = 0.01).
 import { z } from "zod";
 import { type Examples, UNSCORED } from "../dataset.ts";
+import { answerScores, distinct } from "./rows.ts";
 import type { DataRng, Task } from "./task.ts";
 
 const optionsSchema = z.strictObject({
@@ -13,21 +14,6 @@ const optionsSchema = z.strictObject({
   powerA: z.number().positive().default(0.01).describe("Exponent of the power law of the gaps."),
 });
 type Options = z.infer<typeof optionsSchema>;
-
-/** `count` distinct whole numbers of [low, high), in random order (Floyd's sampling). */
-function distinct(rng: DataRng, low: number, high: number, count: number): number[] {
-  const chosen = new Set<number>();
-  for (let top = high - low - count; top < high - low; top++) {
-    const candidate = rng.below(top + 1);
-    chosen.add(chosen.has(candidate) ? top : candidate);
-  }
-  const items = [...chosen].map((n) => n + low);
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = rng.below(i + 1);
-    [items[i], items[j]] = [items[j]!, items[i]!];
-  }
-  return items;
-}
 
 /** `count` different slots of `slots`, slot g with weight (g+1)^(a-1): near gaps are likelier than far ones. */
 function powerLawSlots(rng: DataRng, slots: number, count: number, a: number): number[] {
@@ -78,14 +64,20 @@ export const mqar = {
       message: "needs length >= 4 x pairs, and vocab / 2 - 1 >= pairs",
     },
   ),
+  // The published sweep: (length, pairs); each is trained at several widths.
+  presets: {
+    L64: { length: 64, pairs: 4 },
+    L128: { length: 128, pairs: 8 },
+    L256: { length: 256, pairs: 16 },
+    L512: { length: 512, pairs: 64 },
+    L1024: { length: 1024, pairs: 128 },
+    L2048: { length: 2048, pairs: 256 },
+    L4096: { length: 4096, pairs: 512 },
+  },
   vocab: (options) => options.vocab,
-  inputs: () => [],
   data: (options, rng) => ({
     train: rows(options, rng, options.examples),
     validation: rows(options, rng, options.validationExamples),
   }),
-  scores: [
-    { name: "accuracy", unit: "fraction", direction: "max", from: (result) => result.validation.accuracy },
-    { name: "loss", unit: "nats", direction: "min", from: (result) => result.validation.loss },
-  ],
+  scores: answerScores,
 } satisfies Task<Options>;

@@ -1,5 +1,6 @@
-// What a quality task is: it makes data for a proxy, and turns what training reached into named metrics.
+// What a quality task is: it names or makes the data of a proxy, and turns what training reached into named metrics.
 import type { z } from "zod";
+import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Dataset } from "../dataset.ts";
 import type { Metric } from "../device-metrics.ts";
 import type { TrainResult } from "../protocol.ts";
@@ -15,34 +16,80 @@ export interface TaskData {
   readonly validation: Dataset;
 }
 
+/** Text or tokens of the user's. Reading and encoding them is runner/'s. */
+export interface Corpus {
+  /** Glob patterns, relative to the configuration. */
+  readonly patterns: readonly string[];
+  /** Share of the text, from its end, that is kept for validation. */
+  readonly validationFraction: number;
+  /** What is beyond is left out. */
+  readonly limitBytes: number;
+  readonly encoding:
+    | { readonly kind: "bytes"; readonly binary: boolean }
+    | { readonly kind: "tokenizer"; readonly file: string }
+    | { readonly kind: "shards"; readonly word: "u16" | "u32"; readonly vocab: number };
+}
+
 export interface TaskScore {
   readonly name: string;
   readonly unit: string;
   readonly direction: "min" | "max";
-  /** One value from one training run. */
-  readonly from: (result: TrainResult) => number;
+  /** One value from one training run on data of so many bytes of text a token (1 where there is no text). */
+  readonly from: (result: Pick<TrainResult, "validation">, bytesPerToken: number) => number;
 }
 
-export interface Task<Options extends { length: number }> {
+interface CommonTask<Options extends { length: number }> {
   readonly description: string;
   readonly optionsSchema: z.ZodType<Options>;
+  /** Named settings, published ones where there are some; options given beside a preset win over it. */
+  readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly scores: readonly TaskScore[];
+}
+
+/** A task that makes its data. */
+export interface SyntheticTask<Options extends { length: number }> extends CommonTask<Options> {
+  /** `pooled`: every position is read out of the last one's state (kernels/README.md). Default: next tokens. */
+  readonly head?: "pooled";
   /** Vocabulary of the proxy under these options. */
   vocab(options: Options): number;
-  /** Files the task reads, as patterns relative to the configuration; none for synthetic tasks. */
-  inputs(options: Options): readonly string[];
-  /** `text` holds the files that `inputs` named, in the order of their paths. */
-  data(options: Options, rng: DataRng, text: Buffer): TaskData;
-  readonly scores: readonly TaskScore[];
+  data(options: Options, rng: DataRng): TaskData;
+}
+
+/** A task on the user's files. */
+export interface CorpusTask<Options extends { length: number }> extends CommonTask<Options> {
+  corpus(options: Options): Corpus;
+}
+
+export type Task<Options extends { length: number }> = SyntheticTask<Options> | CorpusTask<Options>;
+
+/** Options as configured, over those of the preset, unchecked. Throws InvalidInputError (`unknown-preset`). */
+export function withPreset(
+  task: { readonly presets: Task<{ length: number }>["presets"] },
+  preset: string | undefined,
+  options: Readonly<Record<string, unknown>>,
+  taskName: string,
+): Readonly<Record<string, unknown>> {
+  if (preset === undefined) return options;
+  const found = Object.hasOwn(task.presets, preset) ? task.presets[preset] : undefined;
+  if (found === undefined) {
+    const names = Object.keys(task.presets);
+    throw new InvalidInputError(
+      "unknown-preset",
+      `task "${taskName}" has no preset "${preset}"; ${names.length > 0 ? `use one of ${names.join(", ")}` : "it has none"}`,
+    );
+  }
+  return { ...found, ...options };
 }
 
 /** Folds the runs of several seeds into metrics named `<task>.<score>`: the mean, with each seed's value as a sample. */
 export function taskMetrics(
   taskName: string,
   scores: readonly TaskScore[],
-  results: readonly TrainResult[],
+  results: readonly Pick<TrainResult, "validation">[],
+  bytesPerToken: number,
 ): Metric[] {
   return scores.map((score) => {
-    const samples = results.map(score.from);
+    const samples = results.map((result) => score.from(result, bytesPerToken));
     const value = samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
     return { name: `${taskName}.${score.name}`, value, unit: score.unit, samples, stable: true };
   });

@@ -70,7 +70,9 @@ export const scoreCommand: CommandModule<object, Args> = {
           runs.push({ task: name, ...run });
           results.push(run.result);
         }
-        metrics.push(...taskMetrics(name, taskOf(taskConfig.task as TaskName).scores, results));
+        metrics.push(
+          ...taskMetrics(name, taskOf(taskConfig.task as TaskName).scores, results, task.bytesPerToken),
+        );
       }
       printEither(json, { layout: formatNotation(layout), metrics, runs }, () =>
         columns([

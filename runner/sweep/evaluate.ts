@@ -135,7 +135,8 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
     });
   }
   const { scores } = taskOf(task.config.task as TaskName);
-  store.trials.putMetrics(trial.id, taskMetrics(task.name, scores, store.jobs.scores(trial.id, task.name)));
+  const results = store.jobs.scores(trial.id, task.name);
+  store.trials.putMetrics(trial.id, taskMetrics(task.name, scores, results, task.bytesPerToken));
 }
 
 /** Measures and scores a proposed trial, and records its end. Rejects only when the sweep itself must stop. */

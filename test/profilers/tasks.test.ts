@@ -3,7 +3,16 @@ import { parseNotation } from "../../candidates/notation.ts";
 import { type Examples, encodeDataset, UNSCORED } from "../../profilers/dataset.ts";
 import { proxyLayout, proxySchema } from "../../profilers/proxy.ts";
 import { bytes } from "../../profilers/tasks/bytes.ts";
+import { compression } from "../../profilers/tasks/compression.ts";
+import { fuzzyRecall } from "../../profilers/tasks/fuzzy-recall.ts";
+import { inContextRecall, noisyRecall } from "../../profilers/tasks/in-context-recall.ts";
+import { longRecall } from "../../profilers/tasks/long-recall.ts";
+import { memorization } from "../../profilers/tasks/memorization.ts";
 import { mqar } from "../../profilers/tasks/mqar.ts";
+import { taskNames, taskOf } from "../../profilers/tasks/registry.ts";
+import { selectiveCopying } from "../../profilers/tasks/selective-copying.ts";
+import { type SyntheticTask, withPreset } from "../../profilers/tasks/task.ts";
+import { tokens } from "../../profilers/tasks/tokens.ts";
 import { createRng } from "../../search/rng.ts";
 
 describe("mqar", () => {
@@ -65,29 +74,163 @@ describe("mqar", () => {
   });
 });
 
-describe("bytes", () => {
-  const options = bytes.optionsSchema.parse({ corpus: ["x"], length: 16, validationFraction: 0.25 });
+describe("text tasks", () => {
+  it("score bits per byte, whatever the tokens are", () => {
+    const result = { validation: { loss: Math.log(256), accuracy: 0, tokens: 1 } };
+    expect(bytes.scores[0]!.from(result, 1)).toBeCloseTo(8, 12);
+    expect(tokens.scores[0]!.from(result, 4)).toBeCloseTo(2, 12);
+  });
+});
 
-  it("splits the text: training from its start, validation from its end", () => {
-    const { train, validation } = bytes.data(options, createRng(1), Buffer.from("abcdefghij".repeat(40)));
-    expect(train).toMatchObject({ kind: "stream", vocab: 256 });
-    if (train.kind !== "stream" || validation.kind !== "stream") throw new Error("not streams");
-    expect([train.tokens.length, validation.tokens.length]).toEqual([300, 100]);
-    expect(train.tokens[0]).toBe("a".charCodeAt(0));
-    expect(validation.tokens.at(-1)).toBe("j".charCodeAt(0));
+/** Rows of inputs and targets as plain arrays. */
+function rowsOf(data: Examples): { inputs: number[]; targets: number[] }[] {
+  return Array.from({ length: data.inputs.length / data.length }, (_, row) => ({
+    inputs: [...data.inputs.subarray(row * data.length, (row + 1) * data.length)],
+    targets: [...data.targets.subarray(row * data.length, (row + 1) * data.length)],
+  }));
+}
+const few = { examples: 60, validationExamples: 40 };
+
+describe("MAD tasks", () => {
+  it("in-context recall: every scored answer was shown before, after the same key", () => {
+    const options = inContextRecall.optionsSchema.parse(few);
+    const { train, validation } = inContextRecall.data(options, createRng(3));
+    expect([options.vocab, options.length]).toEqual([16, 128]);
+    for (const { inputs, targets } of rowsOf(validation)) {
+      const value = new Map<number, number>();
+      let scored = 0;
+      for (let i = 0; i < 128; i += 2) {
+        if (targets[i] !== UNSCORED) {
+          scored++;
+          expect(targets[i]).toBe(value.get(inputs[i]!));
+        }
+        expect(targets[i + 1]).toBe(UNSCORED);
+        value.set(inputs[i]!, inputs[i + 1]!);
+      }
+      expect(scored).toBeGreaterThan(40); // 8 keys in 64 pairs
+      expect([...value.keys()].every((key) => key < 8)).toBe(true);
+      expect([...value.values()].every((v) => v >= 8 && v < 16)).toBe(true);
+    }
+    for (const { inputs, targets } of rowsOf(train)) expect(targets.slice(0, 127)).toEqual(inputs.slice(1));
   });
 
-  it("says when there is too little of it", () => {
-    expect(() => bytes.data(options, createRng(1), Buffer.from("short"))).toThrow(/name more text files/);
+  it("noisy recall: about the asked share is noise, and none of it is asked", () => {
+    const options = noisyRecall.optionsSchema.parse({ ...few, noise: 0.4 });
+    const { validation } = noisyRecall.data(options, createRng(3));
+    let noise = 0;
+    for (const { inputs, targets } of rowsOf(validation)) {
+      for (let i = 0; i < 128; i += 2) {
+        if (inputs[i]! < 16) continue;
+        noise++;
+        expect([targets[i], targets[i + 1]]).toEqual([UNSCORED, UNSCORED]);
+      }
+    }
+    expect(noise / (40 * 64)).toBeCloseTo(0.4, 1);
   });
 
-  it("scores bits per byte", () => {
-    const score = bytes.scores[0]!;
-    expect(score.from({ validation: { loss: Math.log(256), accuracy: 0, tokens: 1 } } as never)).toBeCloseTo(
-      8,
-      12,
-    );
+  it("fuzzy recall: answers repeat the motif that followed the same key motif", () => {
+    const options = fuzzyRecall.optionsSchema.parse(few);
+    const { train, validation } = fuzzyRecall.data(options, createRng(3));
+    for (const { inputs, targets } of rowsOf(validation)) {
+      expect(targets.filter((t) => t !== UNSCORED).length).toBeGreaterThan(0);
+      // Cut into motifs: three key tokens (0..6), then values (7..14) up to the next key.
+      const full = [...inputs, targets[127]!];
+      const value = new Map<string, string>();
+      let at = full.findIndex((token) => token !== 15);
+      while (at < full.length) {
+        const key = full.slice(at, at + 3);
+        expect(key.every((token) => token < 7)).toBe(true);
+        let end = at + 3;
+        while (end < full.length && full[end]! >= 7) end++;
+        const asked = targets.slice(at + 2, end - 1).filter((t) => t !== UNSCORED);
+        const known = value.get(key.join());
+        if (known !== undefined) expect(asked.join()).toBe(known);
+        else expect(asked).toEqual([]);
+        value.set(key.join(), full.slice(at + 3, end).join());
+        at = end;
+      }
+    }
+    expect(rowsOf(train)[0]!.targets.filter((t) => t === 15)).toEqual([]);
   });
+
+  it("selective copying: the answers are the tokens, without blanks, in order", () => {
+    const options = selectiveCopying.optionsSchema.parse(few);
+    for (const { inputs, targets } of rowsOf(selectiveCopying.data(options, createRng(3)).train)) {
+      const shown = inputs.slice(0, inputs.indexOf(15)).filter((token) => token !== 14);
+      expect(shown).toHaveLength(16);
+      expect(inputs.indexOf(15)).toBe(256 - 17);
+      expect(targets.slice(-16)).toEqual(shown);
+      expect(targets.filter((t) => t !== UNSCORED)).toHaveLength(16);
+    }
+  });
+
+  it("memorisation: one map, the same in training and validation", () => {
+    const options = memorization.optionsSchema.parse({ validationExamples: 50 });
+    const { train, validation } = memorization.data(options, createRng(3));
+    const map = new Map<number, number>();
+    for (const { inputs, targets } of [...rowsOf(train), ...rowsOf(validation)]) {
+      for (let i = 0; i < 32; i += 2) {
+        expect(inputs[i + 1]).toBe(255);
+        expect(map.get(inputs[i]!) ?? targets[i + 1]).toBe(targets[i + 1]);
+        map.set(inputs[i]!, targets[i + 1]!);
+      }
+    }
+    expect(map.size).toBe(127);
+    expect(new Set(map.values()).size).toBe(127);
+  });
+
+  it("compression: asks for the row itself, which ends in its token", () => {
+    const options = compression.optionsSchema.parse(few);
+    for (const { inputs, targets } of rowsOf(compression.data(options, createRng(3)).train)) {
+      expect(targets).toEqual(inputs);
+      expect(inputs.indexOf(15)).toBe(31);
+    }
+    expect(compression.head).toBe("pooled");
+  });
+});
+
+describe("long recall", () => {
+  it("asks each key exactly `distance` tokens after its pair", () => {
+    const options = longRecall.optionsSchema.parse({ ...few, distance: 1024 });
+    expect(options.length).toBe(1032);
+    for (const { inputs, targets } of rowsOf(longRecall.data(options, createRng(3)).validation)) {
+      for (let pair = 0; pair < 4; pair++) {
+        expect(inputs[2 * pair + 1024]).toBe(inputs[2 * pair]);
+        expect(targets[2 * pair + 1024]).toBe(inputs[2 * pair + 1]);
+      }
+      expect(targets.filter((t) => t !== UNSCORED)).toHaveLength(4);
+      expect(inputs.slice(8, 1024).every((token) => token >= 42)).toBe(true);
+    }
+  });
+});
+
+describe("every task of the registry", () => {
+  it.each(taskNames)("%s: its presets are options it accepts", (name) => {
+    const task = taskOf(name);
+    const needed: Record<string, Record<string, unknown>> = {
+      bytes: { corpus: ["x"] },
+      tokens: { corpus: ["x"], tokenizer: "t.json" },
+      shards: { corpus: ["x"], vocab: 100 },
+    };
+    for (const preset of Object.keys(task.presets)) {
+      const options = withPreset(task, preset, needed[name] ?? {}, name);
+      expect(task.optionsSchema.safeParse(options).error, preset).toBeUndefined();
+    }
+    expect(() => withPreset(task, "toString", {}, name)).toThrow(/has no preset "toString"/);
+  });
+
+  it.each(taskNames.filter((name) => !("corpus" in taskOf(name))))(
+    "%s: the same rows for a seed, others for another",
+    (name) => {
+      const task = taskOf(name) as SyntheticTask<{ length: number }>;
+      const options = task.optionsSchema.parse(few);
+      const bytesOf = (seed: number): Buffer => encodeDataset(task.data(options, createRng(seed)).validation);
+      expect(bytesOf(1).equals(bytesOf(1))).toBe(true);
+      expect(bytesOf(1).equals(bytesOf(2))).toBe(false);
+      const { inputs } = task.data(options, createRng(1)).validation as Examples;
+      expect(inputs.every((token) => token < task.vocab(options))).toBe(true);
+    },
+  );
 });
 
 describe("EFD1 files", () => {

@@ -1,0 +1,108 @@
+// In-context recall of MAD (arXiv 2403.17844): key-value pairs, drawn anew for each row, in a stream in which keys come back; the
+// value after a key seen before must be named. Training scores every next token, validation the recalled values only, as published.
+// Noisy recall is the same task with some pairs replaced by tokens of a noise vocabulary.
+import { z } from "zod";
+import type { Examples } from "../dataset.ts";
+import { answerScores, exampleRows, nextTokenTargets } from "./rows.ts";
+import type { DataRng, Task } from "./task.ts";
+
+const fields = {
+  vocab: z.int().min(4).max(65_534).default(16).describe("Keys and values, half each, after the noise."),
+  length: z.int().min(4).max(65_536).multipleOf(2).default(128),
+  examples: z.int().min(1).max(10_000_000).default(12_800).describe("Training rows."),
+  validationExamples: z.int().min(1).max(1_000_000).default(1280),
+};
+const recallSchema = z.strictObject(fields);
+const noisySchema = z
+  .strictObject({
+    ...fields,
+    vocab: fields.vocab.default(32),
+    noiseVocab: z.int().min(1).max(65_534).default(16).describe("How many of the vocabulary are noise."),
+    noise: z.number().min(0).max(0.99).default(0.2).describe("Share of the pairs that are noise."),
+  })
+  .refine((o) => o.vocab - o.noiseVocab >= 2, { message: "needs vocab - noiseVocab >= 2" });
+type RecallOptions = z.infer<typeof recallSchema>;
+type NoisyOptions = z.infer<typeof noisySchema>;
+
+function rows(
+  options: RecallOptions & { noiseVocab: number; noise: number },
+  rng: DataRng,
+  count: number,
+  training: boolean,
+): Examples {
+  const { vocab, length, noiseVocab, noise } = options;
+  const signal = vocab - noiseVocab;
+  const half = Math.floor(signal / 2);
+  const pairs = length / 2;
+  return exampleRows(options, count, (inputs, targets) => {
+    const valueFor = new Map<number, number>();
+    const sequence: number[] = [];
+    const answers = new Set<number>();
+    const certain = rng.below(pairs - 1); // one pair that is not noise, so that there is something to ask
+    for (let pair = 0; pair < pairs - 1; pair++) {
+      if (noise > 0 && pair !== certain && rng.next() < noise) {
+        sequence.push(signal + rng.below(noiseVocab), signal + rng.below(noiseVocab));
+        continue;
+      }
+      const key = rng.below(half);
+      const known = valueFor.get(key);
+      const value = known ?? half + rng.below(signal - half);
+      valueFor.set(key, value);
+      if (known !== undefined) answers.add(sequence.length + 1);
+      sequence.push(key, value);
+    }
+    const keys = [...valueFor.keys()];
+    const probe = keys[rng.below(keys.length)]!;
+    answers.add(sequence.length + 1);
+    sequence.push(probe, valueFor.get(probe)!);
+    nextTokenTargets(sequence, inputs, targets, (at) => training || answers.has(at));
+  });
+}
+
+const data = (options: RecallOptions & { noiseVocab: number; noise: number }, rng: DataRng) => ({
+  train: rows(options, rng, options.examples, true),
+  validation: rows(options, rng, options.validationExamples, false),
+});
+
+const lengths = { length256: { length: 256 }, length512: { length: 512 }, length1024: { length: 1024 } };
+const counts = {
+  examples6400: { examples: 6400 },
+  examples3200: { examples: 3200 },
+  examples1600: { examples: 1600 },
+  examples800: { examples: 800 },
+};
+
+export const inContextRecall = {
+  description: "MAD in-context recall (arXiv 2403.17844)",
+  optionsSchema: recallSchema,
+  presets: {
+    baseline: {},
+    vocab32: { vocab: 32 },
+    vocab64: { vocab: 64 },
+    vocab128: { vocab: 128 },
+    ...lengths,
+    ...counts,
+  },
+  vocab: (options) => options.vocab,
+  data: (options, rng) => data({ ...options, noiseVocab: 0, noise: 0 }, rng),
+  scores: answerScores,
+} satisfies Task<RecallOptions>;
+
+export const noisyRecall = {
+  description: "MAD noisy in-context recall (arXiv 2403.17844)",
+  optionsSchema: noisySchema,
+  presets: {
+    baseline: {},
+    vocab48: { vocab: 48 },
+    vocab80: { vocab: 80 },
+    vocab144: { vocab: 144 },
+    ...lengths,
+    ...counts,
+    noise40: { noise: 0.4 },
+    noise60: { noise: 0.6 },
+    noise80: { noise: 0.8 },
+  },
+  vocab: (options) => options.vocab,
+  data,
+  scores: answerScores,
+} satisfies Task<NoisyOptions>;

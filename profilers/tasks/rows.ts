@@ -1,0 +1,58 @@
+// What the synthetic tasks share: filling rows, drawing tokens, and the two scores of a task whose answers are single tokens.
+import { type Examples, UNSCORED } from "../dataset.ts";
+import type { DataRng, TaskScore } from "./task.ts";
+
+/** Fills `count` rows; `fill` gets each row's inputs (zeros) and targets (unscored). */
+export function exampleRows(
+  shape: { readonly vocab: number; readonly length: number },
+  count: number,
+  fill: (inputs: Uint16Array, targets: Uint16Array) => void,
+): Examples {
+  const { vocab, length } = shape;
+  const inputs = new Uint16Array(count * length);
+  const targets = new Uint16Array(count * length).fill(UNSCORED);
+  for (let at = 0; at < count * length; at += length) {
+    fill(inputs.subarray(at, at + length), targets.subarray(at, at + length));
+  }
+  return { kind: "examples", vocab, length, inputs, targets };
+}
+
+/** Writes a sequence as inputs, and each next token as a target where `scored` says so. */
+export function nextTokenTargets(
+  sequence: readonly number[],
+  inputs: Uint16Array,
+  targets: Uint16Array,
+  scored: (position: number) => boolean,
+): void {
+  for (let i = 0; i < inputs.length; i++) {
+    inputs[i] = sequence[i]!;
+    if (i + 1 < sequence.length && scored(i + 1)) targets[i] = sequence[i + 1]!;
+  }
+}
+
+/** `count` distinct whole numbers of [low, high), in random order (Floyd's sampling). */
+export function distinct(rng: DataRng, low: number, high: number, count: number): number[] {
+  const chosen = new Set<number>();
+  for (let top = high - low - count; top < high - low; top++) {
+    const candidate = rng.below(top + 1);
+    chosen.add(chosen.has(candidate) ? top : candidate);
+  }
+  return shuffle(
+    rng,
+    [...chosen].map((n) => n + low),
+  );
+}
+
+/** Shuffles in place (Fisher and Yates). */
+export function shuffle<T>(rng: DataRng, items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = rng.below(i + 1);
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items;
+}
+
+export const answerScores: readonly TaskScore[] = [
+  { name: "accuracy", unit: "fraction", direction: "max", from: (result) => result.validation.accuracy },
+  { name: "loss", unit: "nats", direction: "min", from: (result) => result.validation.loss },
+];
