@@ -50,7 +50,12 @@ export class DeviceTable {
   }
 
   remove(name: string): void {
-    this.db.prepare("DELETE FROM devices WHERE name = ?").run(name);
+    this.db
+      .transaction(() => {
+        this.db.prepare("DELETE FROM devices WHERE name = ?").run(name);
+        this.db.prepare("DELETE FROM device_health WHERE device = ?").run(name);
+      })
+      .immediate();
   }
 
   putProbe(device: string, agentSha256: string, result: ProbeResult): number {

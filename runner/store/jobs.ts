@@ -3,6 +3,7 @@
 import type Database from "better-sqlite3";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import type { MeasureResult, TrainResult } from "../../profilers/protocol.ts";
+import type { LeaseProof } from "./leases.ts";
 import { now, type Row } from "./row.ts";
 import type { TrialTable } from "./trials.ts";
 
@@ -41,16 +42,16 @@ export class JobTable {
   ) {}
 
   /** Starts a job, or starts it again with a new fence. Attempts count infrastructure failures only. */
-  start(trialId: number, kind: JobKind, target: string): Job {
+  start(trialId: number, kind: JobKind, target: string, device: string): Job {
     const row = this.db
       .prepare(
-        `INSERT INTO jobs (trial_id, kind, target, state, fence, started_at) VALUES (?, ?, ?, 'running', 1, ?)
-         ON CONFLICT (trial_id, kind, target) DO UPDATE SET state = 'running', fence = fence + 1, started_at = excluded.started_at,
+        `INSERT INTO jobs (trial_id, kind, target, device, state, fence, started_at) VALUES (?, ?, ?, ?, 'running', 1, ?)
+         ON CONFLICT (trial_id, kind, target) DO UPDATE SET state = 'running', fence = fence + 1, device = excluded.device, started_at = excluded.started_at,
            finished_at = NULL, error_code = NULL, error_message = NULL
          WHERE jobs.state <> 'done'
          RETURNING id, fence, attempts`,
       )
-      .get(trialId, kind, target, now()) as Row | undefined;
+      .get(trialId, kind, target, device, now()) as Row | undefined;
     if (row === undefined) throw new Error(`job ${kind} ${target} of trial ${trialId} is done already`);
     return {
       id: row.id as number,
@@ -67,15 +68,16 @@ export class JobTable {
       .run(now(), job.id, job.fence);
   }
 
-  /** Marks the job done if its fence still holds, and runs `write` in the same transaction. */
-  private finish(job: Job, write: () => void): boolean {
+  /** Marks the job done if its fence still holds and its device was not granted anew, and runs `write` in the same transaction. */
+  private finish(job: Job, lease: LeaseProof, write: () => void): boolean {
     return this.db
       .transaction(() => {
         const { changes } = this.db
           .prepare(
-            "UPDATE jobs SET state = 'done', finished_at = ? WHERE id = ? AND fence = ? AND state = 'running'",
+            `UPDATE jobs SET state = 'done', finished_at = ? WHERE id = ? AND fence = ? AND state = 'running'
+               AND EXISTS (SELECT 1 FROM leases WHERE device = ? AND token = ?)`,
           )
-          .run(now(), job.id, job.fence);
+          .run(now(), job.id, job.fence, lease.device, lease.token);
         if (changes === 1) write();
         return changes === 1;
       })
@@ -83,16 +85,22 @@ export class JobTable {
   }
 
   /** Stores a measurement with the metrics made from it. False: a stale result, not stored. */
-  finishMeasurement(job: Job, record: MeasurementRecord, metrics: readonly Metric[]): boolean {
-    return this.finish(job, () => {
+  finishMeasurement(
+    job: Job,
+    lease: LeaseProof,
+    record: MeasurementRecord,
+    metrics: readonly Metric[],
+  ): boolean {
+    return this.finish(job, lease, () => {
       this.db
         .prepare(
-          `INSERT INTO measurements (job_id, device, agent_sha256, emulated, probe_id, request, result, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO measurements (job_id, device, lease_token, agent_sha256, emulated, probe_id, request, result, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           job.id,
           record.device,
+          lease.token,
           record.agentSha256,
           record.emulated ? 1 : 0,
           record.probeId,
@@ -104,8 +112,8 @@ export class JobTable {
     });
   }
 
-  finishScore(job: Job, record: ScoreRecord): boolean {
-    return this.finish(job, () => {
+  finishScore(job: Job, lease: LeaseProof, record: ScoreRecord): boolean {
+    return this.finish(job, lease, () => {
       this.db
         .prepare(
           "INSERT INTO scores (job_id, task, seed, agent_sha256, request, result, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -3,12 +3,13 @@ import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { initial } from "./migrations/001-initial.ts";
 import { origins } from "./migrations/002-origins.ts";
+import { deviceFarm } from "./migrations/003-device-farm.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
 /** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [initial, origins];
+const migrations: readonly string[] = [initial, origins, deviceFarm];
 
 export const SCHEMA_VERSION = migrations.length;
 
@@ -43,16 +44,18 @@ export interface OpenOptions {
   readonly mustExist?: boolean;
   /** Reads only, and never makes a running sweep wait. */
   readonly readOnly?: boolean;
+  /** False: what is written survives a killed process, but maybe not a power cut. */
+  readonly durable?: boolean;
 }
 
 /** Opens or creates the database at `path`. Throws InvalidInputError with one line when it cannot be used. */
 export function openDatabase(path: string, options: OpenOptions = {}): Database.Database {
   let db: Database.Database | undefined;
   try {
-    const { mustExist = false, readOnly = false } = options;
+    const { mustExist = false, readOnly = false, durable = true } = options;
     db = new Database(path, { fileMustExist: mustExist, readonly: readOnly, timeout: 10_000 });
     db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = FULL");
+    db.pragma(`synchronous = ${durable ? "FULL" : "NORMAL"}`);
     db.pragma("foreign_keys = ON");
     migrate(db, path);
     return db;

@@ -1,8 +1,10 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
 import { DeviceTable } from "./devices.ts";
+import { type EventIds, HealthTable } from "./health.ts";
 import { HistoryTable } from "./history.ts";
 import { JobTable } from "./jobs.ts";
+import { LeaseTable } from "./leases.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
 import { now, type Row } from "./row.ts";
 import { SweepTable } from "./sweeps.ts";
@@ -11,6 +13,8 @@ import { TrialTable } from "./trials.ts";
 export interface StoredEvent {
   readonly kind: string;
   readonly data: unknown;
+  readonly device: string | null;
+  readonly cause: string | null;
   readonly createdAt: string;
 }
 
@@ -20,17 +24,27 @@ export class Store {
   readonly jobs: JobTable;
   readonly devices: DeviceTable;
   readonly history: HistoryTable;
+  readonly health: HealthTable;
+  readonly leases: LeaseTable;
 
-  private constructor(private readonly db: Database.Database) {
+  /** `leases` is a connection of its own: a lease need not wait for the disk, a result must. */
+  private constructor(
+    private readonly db: Database.Database,
+    private readonly leaseDb: Database.Database,
+  ) {
     this.sweeps = new SweepTable(db);
     this.trials = new TrialTable(db);
     this.jobs = new JobTable(db, this.trials);
     this.devices = new DeviceTable(db);
     this.history = new HistoryTable(db);
+    this.health = new HealthTable(db, (kind, data, ids) => this.log(kind, data, ids));
+    this.leases = new LeaseTable(leaseDb);
   }
 
   static open(path: string, options: OpenOptions = {}): Store {
-    return new Store(openDatabase(path, options));
+    const db = openDatabase(path, options);
+    // A database in memory is its connection's own.
+    return new Store(db, path === ":memory:" ? db : openDatabase(path, { ...options, durable: false }));
   }
 
   /** Several writes as one. */
@@ -38,19 +52,24 @@ export class Store {
     return this.db.transaction(write).immediate();
   }
 
-  log(kind: string, data: unknown, ids: { sweepId?: number; trialId?: number } = {}): void {
+  log(kind: string, data: unknown, ids: EventIds = {}): void {
+    const { sweepId = null, trialId = null, device = null, cause = null } = ids;
     this.db
-      .prepare("INSERT INTO events (sweep_id, trial_id, kind, data, created_at) VALUES (?, ?, ?, ?, ?)")
-      .run(ids.sweepId ?? null, ids.trialId ?? null, kind, JSON.stringify(data), now());
+      .prepare(
+        "INSERT INTO events (sweep_id, trial_id, kind, data, device, cause, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      )
+      .run(sweepId, trialId, kind, JSON.stringify(data), device, cause, now());
   }
 
   events(sweepId: number): readonly StoredEvent[] {
     const rows = this.db
-      .prepare("SELECT kind, data, created_at FROM events WHERE sweep_id = ? ORDER BY id")
+      .prepare("SELECT kind, data, device, cause, created_at FROM events WHERE sweep_id = ? ORDER BY id")
       .all(sweepId) as Row[];
     return rows.map((row) => ({
       kind: row.kind as string,
       data: JSON.parse(row.data as string) as unknown,
+      device: row.device as string | null,
+      cause: row.cause as string | null,
       createdAt: row.created_at as string,
     }));
   }
@@ -61,6 +80,7 @@ export class Store {
   }
 
   close(): void {
+    this.leaseDb.close();
     this.db.close();
   }
 }

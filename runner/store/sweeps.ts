@@ -1,9 +1,9 @@
 // Sweeps in the database, and who is running them. A sweep has at most one living owner; a dead owner's place may be taken.
-import { readFileSync } from "node:fs";
 import type Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { SweepConfig } from "../config.ts";
 import { suggestion } from "../config-errors.ts";
+import { livingPid, makeOwner } from "./owner.ts";
 import { now, type Row } from "./row.ts";
 
 export interface Sweep {
@@ -17,39 +17,6 @@ export interface Sweep {
   readonly trials: number;
   /** The process that runs it now, or null. */
   readonly runningPid: number | null;
-}
-
-/** Identifies a process beyond the reuse of its pid. */
-interface Owner {
-  readonly pid: number;
-  readonly started: string;
-  readonly boot: string;
-}
-
-function processStart(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? null : (fields[19] ?? null);
-  } catch {
-    return null;
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "unknown";
-  }
-}
-
-const self = (): Owner => ({ pid: process.pid, started: processStart(process.pid) ?? "", boot: bootId() });
-
-function livingPid(owner: string | null): number | null {
-  if (owner === null) return null;
-  const { pid, started, boot } = JSON.parse(owner) as Owner;
-  return boot === bootId() && processStart(pid) === started ? pid : null;
 }
 
 export class SweepTable {
@@ -99,7 +66,7 @@ export class SweepTable {
           .prepare(
             "INSERT INTO sweeps (name, state, config, environment, created_at, owner) VALUES (?, 'running', ?, ?, ?, ?)",
           )
-          .run(name, JSON.stringify(config), JSON.stringify(environment), now(), JSON.stringify(self()));
+          .run(name, JSON.stringify(config), JSON.stringify(environment), now(), makeOwner());
       })
       .immediate();
     return this.get(name);
@@ -129,7 +96,7 @@ export class SweepTable {
     this.db
       .transaction(() => {
         this.requireIdle(sweep);
-        this.db.prepare("UPDATE sweeps SET owner = ? WHERE id = ?").run(JSON.stringify(self()), sweep.id);
+        this.db.prepare("UPDATE sweeps SET owner = ? WHERE id = ?").run(makeOwner(), sweep.id);
       })
       .immediate();
   }

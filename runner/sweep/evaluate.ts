@@ -13,6 +13,7 @@ import { RunError } from "../errors.ts";
 import type { Job, JobKind } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
+import { LeaseLostError } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
 import { type Fault, routeFault } from "./faults.ts";
 import { measureOn, trainOn } from "./jobs.ts";
@@ -57,7 +58,7 @@ async function runJob(
   const { store, listen, signal, config, sweepId } = context;
   for (let doubts = 0, losses = 0; ; ) {
     signal.throwIfAborted();
-    const job = store.jobs.start(trial.id, kind, target);
+    const job = store.jobs.start(trial.id, kind, target, device);
     try {
       return await run(job);
     } catch (error) {
@@ -94,12 +95,13 @@ async function measure(trial: Trial, worker: Worker, context: EvaluateContext): 
   const name = worker.device.name;
   if (store.jobs.isDone(trial.id, "measure", name)) return;
   await runJob(trial, "measure", name, name, context, async (job) => {
-    const { request, result } = await measureOn(worker, trial.layout, config.measure, () => {
+    const { request, result, lease } = await measureOn(worker, trial.layout, config.measure, () => {
       store.jobs.begin(job);
       listen({ kind: "job", trial, text: `measuring on ${name}` });
     });
-    store.jobs.finishMeasurement(
+    const kept = store.jobs.finishMeasurement(
       job,
+      lease,
       {
         device: name,
         agentSha256: worker.agentSha256,
@@ -110,6 +112,7 @@ async function measure(trial: Trial, worker: Worker, context: EvaluateContext): 
       },
       deviceMetrics(result, name),
     );
+    if (!kept) throw new LeaseLostError(`a stale measurement of ${name} was refused`);
     listen({ kind: "job", trial, text: `measured on ${name}, waiting` });
   });
 }
@@ -121,17 +124,25 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
     const target = `${task.name}:${seed}`;
     if (store.jobs.isDone(trial.id, "train", target)) continue;
     await runJob(trial, "train", target, trainer.device.name, context, async (job) => {
-      const { request, result } = await trainOn(trainer, trial.layout, task, seed, score, (step, steps) => {
-        if (step === 0) store.jobs.begin(job);
-        listen({ kind: "job", trial, text: `training ${task.name}, seed ${seed}, step ${step} of ${steps}` });
-      });
-      store.jobs.finishScore(job, {
-        task: task.name,
+      const { request, result, lease } = await trainOn(
+        trainer,
+        trial.layout,
+        task,
         seed,
-        agentSha256: trainer.agentSha256,
-        request,
-        result,
-      });
+        score,
+        (step, steps) => {
+          if (step === 0) store.jobs.begin(job);
+          listen({
+            kind: "job",
+            trial,
+            text: `training ${task.name}, seed ${seed}, step ${step} of ${steps}`,
+          });
+        },
+      );
+      const { agentSha256 } = trainer;
+      const record = { task: task.name, seed, agentSha256, request, result };
+      if (!store.jobs.finishScore(job, lease, record))
+        throw new LeaseLostError(`a stale score of ${target} was refused`);
     });
   }
   const { scores } = taskOf(task.config.task as TaskName);

@@ -8,6 +8,7 @@ import { gateViolations } from "../../profilers/gates.ts";
 import type { MeasureRequest, MeasureResult, ModelRef, TrainResult } from "../../profilers/protocol.ts";
 import { proxyLayout, proxySchema } from "../../profilers/proxy.ts";
 import type { SweepConfig } from "../config.ts";
+import type { LeaseProof } from "../store/leases.ts";
 import { InvalidMeasurementError } from "./faults.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
@@ -37,12 +38,12 @@ async function request(
   options: MeasureOptions,
   config: MeasureConfig,
   onStart: () => void,
-): Promise<MeasureResult> {
+): Promise<{ readonly result: MeasureResult; readonly lease: LeaseProof }> {
   const { session } = await worker.open();
-  return worker.exclusively(() => {
+  return worker.exclusively(async ({ signal, lease }) => {
     onStart();
-    const limits = { timeoutMs: config.timeoutSeconds * 1000, signal: worker.signal };
-    return session.request("measure", { ...options, model }, limits);
+    const limits = { timeoutMs: config.timeoutSeconds * 1000, signal };
+    return { result: await session.request("measure", { ...options, model }, limits), lease };
   });
 }
 
@@ -53,11 +54,11 @@ export async function measureOn(
   config: MeasureConfig,
   onStart: () => void,
   extras: MeasureExtras = {},
-): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
+): Promise<{ readonly request: unknown; readonly result: MeasureResult; readonly lease: LeaseProof }> {
   const { quantization, seed } = config;
   const options = optionsOf(worker, config, extras);
   const { plan } = lower(layout, { quantization, seed });
-  const result = await request(worker, planOf(plan), options, config, onStart);
+  const { result, lease } = await request(worker, planOf(plan), options, config, onStart);
   const { probe } = await worker.open();
   const cost = (context: number) => staticCost(layout, { context, quantization });
   const { weightBytes } = cost(0);
@@ -71,7 +72,7 @@ export async function measureOn(
     readBandwidthGBs: probe.readBandwidthGBs,
   });
   if (violations.length > 0) throw new InvalidMeasurementError(violations.join("; "));
-  return { request: { ...options, quantization, seed }, result };
+  return { request: { ...options, quantization, seed }, result, lease };
 }
 
 /** Measures a GGUF file, uploaded by its hash first. Its own header says what it is; only counts are checked here. */
@@ -89,7 +90,7 @@ export async function measureFile(
   const remote = await worker.exclusively(() =>
     session.upload(path, `models/${sha256}.gguf`, sha256, { signal }),
   );
-  const result = await request(worker, { path: remote }, options, config, onStart);
+  const { result } = await request(worker, { path: remote }, options, config, onStart);
   return { request: { ...options, sha256 }, result };
 }
 
@@ -101,7 +102,7 @@ export async function trainOn(
   seed: number,
   config: ScoreConfig,
   onProgress: (step: number, steps: number) => void,
-): Promise<{ readonly request: unknown; readonly result: TrainResult }> {
+): Promise<{ readonly request: unknown; readonly result: TrainResult; readonly lease: LeaseProof }> {
   const { training } = task.config;
   const proxyConfig = proxySchema.parse({ ...config.proxy, ...task.config.proxy });
   const proxy = proxyLayout(layout, proxyConfig, task);
@@ -129,18 +130,19 @@ export async function trainOn(
     length: task.length,
   };
   const { session } = await worker.open();
-  const result = await worker.exclusively(() => {
+  const { result, lease } = await worker.exclusively(async (turn) => {
     onProgress(0, training.steps);
-    return session.request(
+    const trained = await session.request(
       "train",
       { ...request, model: planOf(plan), data },
       {
         timeoutMs: config.timeoutSeconds * 1000,
-        signal: worker.signal,
+        signal: turn.signal,
         onProgress: ({ step, steps }) => onProgress(step, steps),
       },
     );
+    return { result: trained, lease: turn.lease };
   });
   const stored = { ...data, train: basename(task.trainPath), validation: basename(task.validationPath) };
-  return { request: { ...request, proxy: proxyConfig, data: stored }, result };
+  return { request: { ...request, proxy: proxyConfig, data: stored }, result, lease };
 }

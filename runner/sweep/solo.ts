@@ -2,6 +2,7 @@
 import type { DeviceRecord } from "../devices/device.ts";
 import type { Store } from "../store/store.ts";
 import { openView } from "../view/view.ts";
+import { DeviceLeases } from "./device-lease.ts";
 import { HostLock } from "./host-lock.ts";
 import { Worker } from "./worker.ts";
 
@@ -13,12 +14,14 @@ export async function withWorker<T>(
   work: (worker: Worker) => Promise<T>,
 ): Promise<T> {
   const view = openView();
-  const worker = new Worker(device, { lock: new HostLock(), store, signal, listen: view.listen });
+  const leases = new DeviceLeases(store.leases);
+  const worker = new Worker(device, { lock: new HostLock(), leases, store, signal, listen: view.listen });
   try {
     await worker.open();
     return await work(worker);
   } finally {
     view.close();
     await worker.close();
+    leases.close();
   }
 }

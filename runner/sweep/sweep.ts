@@ -14,6 +14,7 @@ import { layoutFrom } from "../layouts.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
+import { DeviceLeases } from "./device-lease.ts";
 import { environment } from "./environment.ts";
 import { type EvaluateContext, evaluate } from "./evaluate.ts";
 import type { Listener } from "./events.ts";
@@ -138,7 +139,8 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
 
   const abort = new AbortController();
   const signal = AbortSignal.any([options.signal, abort.signal]);
-  const workerContext = { lock: new HostLock(), store, signal, listen };
+  const leases = new DeviceLeases(store.leases);
+  const workerContext = { lock: new HostLock(), leases, store, signal, listen };
   const devices = records.map((record) => new Worker(record, workerContext));
   const trainer =
     devices.find((worker) => worker.device.transport === "local") ??
@@ -151,6 +153,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     sweep = openSweep(store, options);
   } catch (error) {
     await Promise.allSettled(workers.map((worker) => worker.close()));
+    leases.close();
     if (options.signal.aborted)
       throw new InterruptedError("interrupted before the sweep began; nothing was written");
     throw error;
@@ -226,6 +229,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     );
   } finally {
     await Promise.allSettled(workers.map((worker) => worker.close()));
+    tryTo(() => leases.close());
     tryTo(() => store.sweeps.release(sweep.id));
   }
   return store.sweeps.get(sweep.name);

@@ -6,15 +6,26 @@ import { buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import type { AgentSession } from "../agent/session.ts";
 import type { DeviceRecord } from "../devices/device.ts";
+import type { LeaseProof } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
+import type { DeviceLeases } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
 import type { HostLock } from "./host-lock.ts";
 
 export interface WorkerContext {
   readonly lock: HostLock;
+  readonly leases: DeviceLeases;
   readonly store: Store;
   readonly signal: AbortSignal;
   readonly listen: Listener;
+}
+
+/** One job's use of the device. */
+export interface Turn {
+  /** What its result must show to be stored. */
+  readonly lease: LeaseProof;
+  /** Aborts when the sweep stops, or the device was granted to another coordinator. */
+  readonly signal: AbortSignal;
 }
 
 interface Opened {
@@ -75,16 +86,15 @@ export class Worker {
   }
 
   private async connect(): Promise<Opened> {
-    const { signal, listen } = this.context;
+    const { lock, signal, listen } = this.context;
     const { name, target } = this.device;
-    const binary = await this.exclusively(() =>
-      buildAgent({
-        target,
-        kind: "agent",
-        signal,
-        onProgress: ({ done, total }) => listen({ kind: "build", target, done, total }),
-      }),
-    );
+    const unlock = await lock.acquire("local", signal);
+    const binary = await buildAgent({
+      target,
+      kind: "agent",
+      signal,
+      onProgress: ({ done, total }) => listen({ kind: "build", target, done, total }),
+    }).finally(unlock);
     const session = await this.exclusively(() => openSession(this.device, { binary, signal }));
     const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
     this.opened = { session, probe, agentSha256: binary.sha256 };
@@ -94,14 +104,23 @@ export class Worker {
     return this.opened;
   }
 
-  /** Runs `work` while nothing else runs on this host. */
-  async exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const { lock, signal, listen } = this.context;
-    const release = await lock.acquire(this.host, signal, () =>
-      listen({ kind: "waiting", text: "another edgefront process is using this machine; waiting for it" }),
-    );
+  /**
+   * Runs `work` while nothing else runs on this host, and no other coordinator may use the device.
+   * @throws LeaseLostError when it was granted to another one meanwhile, whatever `work` says.
+   */
+  async exclusively<T>(work: (turn: Turn) => Promise<T>): Promise<T> {
+    const { lock, leases, signal, listen } = this.context;
+    const wait = (what: string) => () =>
+      listen({ kind: "waiting", text: `another edgefront process is using ${what}; waiting for it` });
+    const release = await lock.acquire(this.host, signal, wait("this machine"));
     try {
-      return await work();
+      const hold = await leases.hold(this.device.name, signal, wait(this.device.name));
+      try {
+        return await work({ lease: hold.proof, signal: AbortSignal.any([signal, hold.lost]) });
+      } finally {
+        hold.release();
+        if (!signal.aborted) hold.lost.throwIfAborted();
+      }
     } finally {
       release();
     }
