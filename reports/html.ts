@@ -65,6 +65,7 @@ function mainOf(data: ReportData): Html {
     ["contexts", "Context", sections.contextsSection(data)],
     ["layouts", "Layouts", sections.layoutsSection(data)],
     ["table", "Values", sections.tableSection(data)],
+    ["findings", "Findings", sections.findingsSection(data)],
     ["progress", "Progress", sections.hypervolumeSection(data)],
     ["timeline", "Timeline", sections.timelineSection(data)],
     ["outcomes", "Without a result", sections.outcomesSection(data)],

@@ -1,5 +1,6 @@
 // The report as Markdown: for a pull request, an issue, a wiki. Same facts as the HTML page, without its pictures.
 
+import { findingsMarkdown } from "./findings.ts";
 import { formatParameters, formatRange, formatValue } from "./format.ts";
 import { countStates, frontPoints, groupByReason, publishedOffFront } from "./front.ts";
 import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "./metrics.ts";
@@ -105,6 +106,7 @@ export function renderMarkdown(data: ReportData): string {
       "",
     );
   }
+  if ((data.findings ?? []).length > 0) out.push("## Findings", "", ...findingsMarkdown(data.findings ?? []));
   out.push(
     "## Devices",
     "",

@@ -81,6 +81,20 @@ export interface ReportFrontSpan {
   readonly until: number | null;
 }
 
+/** Something a sweep says beyond its front; figures are cells of text with their units. */
+export interface ReportFinding {
+  /** Stable word, e.g. `measuring`. */
+  readonly id: string;
+  readonly question: string;
+  readonly answer: string;
+  /** Beside what was published, where the finding repeats a published experiment. */
+  readonly verdict?: "agrees" | "contradicts" | "open" | undefined;
+  readonly table?:
+    | { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] }
+    | undefined;
+  readonly notes: readonly string[];
+}
+
 export interface ReportBudget {
   readonly metric: string;
   readonly max?: number | undefined;
@@ -100,6 +114,8 @@ export interface ReportData {
   /** Trials (numbers) that were ever on the front: from which trial on, and from which they were dominated. */
   readonly frontSpans?: readonly ReportFrontSpan[] | undefined;
   readonly trials: readonly ReportTrial[];
+  /** What the sweep says beyond its front; absent in data older than findings. */
+  readonly findings?: readonly ReportFinding[] | undefined;
   readonly devices: readonly ReportDevice[];
   /** Who worked when; absent where the store did not keep it. */
   readonly timeline?: readonly ReportSpan[] | undefined;

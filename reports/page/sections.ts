@@ -1,6 +1,7 @@
 // The page's sections as static HTML: readable without any script, printed as they are. Plots are empty figures of fixed
 // height that the script fills, so that nothing moves while the page loads.
 import { formatPattern } from "../../candidates/notation.ts";
+import { findingsBody } from "../findings.ts";
 import { formatParameters, formatRange, formatValue } from "../format.ts";
 import { countStates, frontPoints, groupByReason, publishedOffFront, readableReason } from "../front.ts";
 import { budgetText } from "../md.ts";
@@ -127,6 +128,13 @@ export function timelineSection(data: ReportData): Html | null {
     html`<ul class="legend"><li><span class="key measure"></span>measuring</li><li><span class="key train"></span>training</li><li><span class="key broken"></span>ended without a result</li></ul>
 <div class="plot drawn" id="timeline-plot" style="height: ${lanes * 30 + 28}px" role="img" aria-label="Timeline: jobs of each device and of training"></div>`,
   );
+}
+
+export function findingsSection(data: ReportData): Html | null {
+  const body = findingsBody(data.findings ?? []);
+  return body === null
+    ? null
+    : section("findings", "Findings", "What the sweep says beyond its front.", body);
 }
 
 export const hypervolumeSection = (data: ReportData): Html =>

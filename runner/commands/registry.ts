@@ -5,6 +5,7 @@ import { deviceCommand } from "./device.ts";
 import { diffCommand } from "./diff.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exportCommand } from "./export.ts";
+import { findingsCommand } from "./findings.ts";
 import { frontCommand } from "./front.ts";
 import { measureCommand } from "./measure.ts";
 import { reportCommand } from "./report.ts";
@@ -20,6 +21,7 @@ export const commands = [
   sweepsCommand,
   frontCommand,
   selectCommand,
+  findingsCommand,
   reportCommand,
   uiCommand,
   diffCommand,

@@ -8,7 +8,7 @@ import {
   reportFormatNames,
   reportFormats,
 } from "../../reports/registry.ts";
-import { reportData } from "../report-data.ts";
+import { reportWithFindings } from "../findings/findings.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
@@ -32,7 +32,7 @@ const formatNames: readonly Format[] = [
 
 /** Writes a report whole or not at all. Throws InvalidInputError (`unwritable-output`) when it cannot. */
 export function writeReport(store: Store, sweep: Sweep, format: Format, out: string): void {
-  const data = reportData(store, sweep);
+  const data = reportWithFindings(store, sweep);
   writeWhole(out, isBinary(format) ? binaryReportFormats[format](data) : reportFormats[format](data));
 }
 
@@ -60,7 +60,8 @@ export const reportCommand: CommandModule<object, Args> = {
     withStore(db, { mustExist: true }, (store) => {
       const sweep = store.sweeps.get(name);
       const file = out ?? (format === "html" ? "report.html" : undefined);
-      if (file === undefined) return print(reportFormats[format as ReportFormat](reportData(store, sweep)));
+      if (file === undefined)
+        return print(reportFormats[format as ReportFormat](reportWithFindings(store, sweep)));
       writeReport(store, sweep, format, file);
       if (json) printEither(true, { sweep: name, format, out: file }, () => "");
       else say(`wrote ${file}`);

@@ -33,6 +33,7 @@ interface HeldOut extends Interval {
 export interface Predictor {
   predict(layout: Layout): Interval;
   readonly coefficients: Coefficients;
+  /** Each with an interval from the errors of the other folds alone, so that how often it holds says something. */
   readonly heldOut: readonly HeldOut[];
   /** Mean and largest relative error of the held-out predictions. */
   readonly meanError: number;
@@ -40,7 +41,7 @@ export interface Predictor {
 }
 
 /** Below this the quantile of the errors does not exist yet at common coverages, and folds are too thin. */
-const MIN_MEASURED = 10;
+export const MIN_MEASURED = 10;
 const FOLDS = 5;
 const FIT_STEPS = 25;
 
@@ -67,17 +68,32 @@ export function fitPredictor(measured: readonly Measured[], options: PredictorOp
   }
   // Cross-conformal: the quantile of the held-out errors, on the logarithm, with the correction for a finite sample.
   const errors = sorted.map(({ value }, n) => Math.abs(Math.log(value / predictions[n]!)));
-  const rank = Math.ceil((sorted.length + 1) * options.coverage);
-  const factor =
-    rank > sorted.length ? Number.POSITIVE_INFINITY : Math.exp(errors.toSorted((a, b) => a - b)[rank - 1]!);
-  const interval = (value: number): Interval => ({ value, low: value / factor, high: value * factor });
+  const factorOf = (known: readonly number[]): number => {
+    const rank = Math.ceil((known.length + 1) * options.coverage);
+    return rank > known.length
+      ? Number.POSITIVE_INFINITY
+      : Math.exp(known.toSorted((a, b) => a - b)[rank - 1]!);
+  };
+  const around = (value: number, factor: number): Interval => ({
+    value,
+    low: value / factor,
+    high: value * factor,
+  });
+  const factor = factorOf(errors);
+  const factorWithout = Array.from({ length: FOLDS }, (_, fold) =>
+    factorOf(errors.filter((_, n) => n % FOLDS !== fold)),
+  );
 
   const whole = fitPoint(sorted, options);
   const relative = sorted.map(({ value }, n) => Math.abs(predictions[n]! - value) / value);
   return {
-    predict: (layout) => interval(whole.predict(layout)),
+    predict: (layout) => around(whole.predict(layout), factor),
     coefficients: whole.coefficients,
-    heldOut: sorted.map(({ id, value }, n) => ({ id, measured: value, ...interval(predictions[n]!) })),
+    heldOut: sorted.map(({ id, value }, n) => ({
+      id,
+      measured: value,
+      ...around(predictions[n]!, factorWithout[n % FOLDS]!),
+    })),
     meanError: relative.reduce((sum, error) => sum + error, 0) / relative.length,
     worstError: Math.max(...relative),
   };

@@ -16,7 +16,7 @@ export const nsga2Options = z.strictObject({
     .max(10_000)
     .default(20)
     .describe("Survivors of, and offspring in, a generation."),
-  crossover: z.number().min(0).max(1).default(0.5).describe("Share of children with two parents."),
+  crossover: z.number().min(0).max(1).default(0.9).describe("Share of children with two parents."),
 });
 
 /** A survivor with what the tournament compares. */

@@ -46,7 +46,7 @@ describe("report", () => {
     const lanes = new Set(data.timeline.map((span: { lane: string }) => span.lane));
     expect(lanes).toEqual(new Set(["local", "training"]));
     const { metrics, origin } = data.trials[0];
-    expect(origin).toBe("proposed by random, batch 1");
+    expect(origin).toBe("drawn at random (by random, batch 1)");
     expect(metrics["decodeP50Ms@32:local"].provenance).toMatchObject({
       agent: expect.stringMatching(/^[0-9a-f]{12}$/),
       isa: expect.any(String),
@@ -163,7 +163,22 @@ describe("select", () => {
   });
 });
 
-it.each(["report", "export", "diff", "select"])(
+describe("findings", () => {
+  it("say what measuring bought and how certain the front is, in words and as JSON, and stand in the report", async () => {
+    const { findings } = await json("findings", "one");
+    expect(findings.map(({ id }: { id: string }) => id).slice(0, 2)).toEqual(["measuring", "certainty"]);
+    expect(findings[0].table.rows.map(([first]: string[]) => first)).toEqual([
+      "local, parameter count",
+      "local, FLOPs",
+      "local, roofline",
+    ]);
+    const text = await run("findings", "one");
+    expect(text.stdout).toMatch(/^What did measuring buy\?\n {2}\S/);
+    expect((await run("report", "one", "--format", "md")).stdout).toContain("### What did measuring buy?");
+  });
+});
+
+it.each(["report", "export", "diff", "select", "findings"])(
   "%s --help has examples within 100 columns",
   async (command) => {
     const { stdout, code } = await run(command, "--help");

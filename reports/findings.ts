@@ -1,0 +1,75 @@
+// Findings: what a sweep says beyond its front, as a question, an answer in words, and the figures behind it. Made by runner/;
+// shown the same way on the page, in Markdown and in a terminal.
+import type { ReportFinding } from "./model.ts";
+import { escapeMarkdown, type Html, html, plain } from "./text.ts";
+
+const verdicts = {
+  agrees: "agrees with the report",
+  contradicts: "contradicts the report",
+  open: "cannot tell",
+} as const;
+
+const words = ({ verdict }: ReportFinding): string | null =>
+  verdict === undefined ? null : verdicts[verdict];
+
+/** Null when there are none. */
+export function findingsBody(findings: readonly ReportFinding[]): Html | null {
+  if (findings.length === 0) return null;
+  return html`${findings.map(
+    (finding) => html`<article class="finding" id="finding-${finding.id}"><h3>${finding.question}</h3>
+<p>${words(finding) && html`<span class="tag${finding.verdict === "contradicts" ? " warn" : ""}">${words(finding)}</span> `}${finding.answer}</p>
+${tableOf(finding)}${finding.notes.map((note) => html`<p class="soft">${note}</p>`)}</article>`,
+  )}`;
+}
+
+function tableOf({ table, question }: ReportFinding): Html | null {
+  if (table === undefined) return null;
+  return html`<div class="scroll" role="region" aria-label="${question}" tabindex="0"><table><thead><tr>${table.head.map((cell, n) => html`<th scope="col"${n > 0 && html` class="num"`}>${cell}</th>`)}</tr></thead>
+<tbody>${table.rows.map((row) => html`<tr>${row.map((cell, n) => (n === 0 ? html`<th scope="row">${cell}</th>` : html`<td class="num">${cell}</td>`))}</tr>`)}</tbody></table></div>`;
+}
+
+export function findingsMarkdown(findings: readonly ReportFinding[]): readonly string[] {
+  const md = escapeMarkdown;
+  const row = (cells: readonly string[]): string => `| ${cells.map(md).join(" | ")} |`;
+  return findings.flatMap((finding) => [
+    `### ${md(finding.question)}`,
+    "",
+    `${words(finding) === null ? "" : `**${words(finding)}:** `}${md(finding.answer)}`,
+    "",
+    ...(finding.table === undefined
+      ? []
+      : [
+          row(finding.table.head),
+          `| ${finding.table.head.map(() => "---").join(" | ")} |`,
+          ...finding.table.rows.map(row),
+          "",
+        ]),
+    ...finding.notes.flatMap((note) => [md(note), ""]),
+  ]);
+}
+
+/** For a terminal: no line is wrapped, so that a pipe gets whole sentences. */
+export function findingsText(findings: readonly ReportFinding[]): string {
+  return findings
+    .map((finding) =>
+      [
+        finding.question,
+        `  ${words(finding) === null ? "" : `[${words(finding)}] `}${finding.answer}`,
+        ...textTable(finding),
+        ...finding.notes.map((note) => `  ${note}`),
+      ]
+        .map(plain)
+        .join("\n"),
+    )
+    .join("\n\n");
+}
+
+function textTable({ table }: ReportFinding): string[] {
+  if (table === undefined) return [];
+  const rows = [table.head, ...table.rows];
+  const widths = table.head.map((_, n) => Math.max(...rows.map((row) => row[n]!.length)));
+  return rows.map(
+    (row) =>
+      `    ${row.map((cell, n) => (n === 0 ? cell.padEnd(widths[n]!) : cell.padStart(widths[n]!))).join("  ")}`,
+  );
+}

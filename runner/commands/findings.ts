@@ -1,0 +1,28 @@
+// edgefront findings: what a sweep says beyond its front.
+import type { CommandModule } from "yargs";
+import { findingsText } from "../../reports/findings.ts";
+import { reportWithFindings } from "../findings/findings.ts";
+import { printEither, withDatabase, withJson, withStore } from "./common.ts";
+
+interface Args {
+  sweep: string;
+  db: string;
+  json: boolean;
+}
+
+export const findingsCommand: CommandModule<object, Args> = {
+  command: "findings <sweep>",
+  describe: "What measuring bought, how certain the front is, how well measurements can be foretold",
+  builder: (yargs) =>
+    withJson(withDatabase(yargs))
+      .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
+      .example("$0 findings quickstart", "as text")
+      .example("$0 findings quickstart --json | jq '.findings[].answer'", "the answers alone"),
+  handler: ({ db, json, sweep: name }) =>
+    withStore(db, { mustExist: true }, (store) => {
+      const { findings = [] } = reportWithFindings(store, store.sweeps.get(name));
+      printEither(json, { sweep: name, findings }, () =>
+        findings.length === 0 ? "No findings yet: no trial is complete." : findingsText(findings),
+      );
+    }),
+};

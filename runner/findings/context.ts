@@ -1,0 +1,39 @@
+// What findings are made from: complete trials with their values and samples, and what was probed of each device.
+import type { Layout } from "../../candidates/layout.ts";
+import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
+import type { Budget } from "../../search/budgets.ts";
+import type { Objective } from "../../search/strategy.ts";
+import type { SweepConfig } from "../config.ts";
+
+/** A complete trial. */
+export interface Point {
+  readonly number: number;
+  readonly id: string;
+  readonly layout: Layout;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly raw: Readonly<Record<string, ReportMetric>>;
+  readonly onFront: boolean;
+}
+
+export interface FindingsContext {
+  readonly config: SweepConfig;
+  readonly objectives: readonly Objective[];
+  readonly budgets: readonly Budget[];
+  readonly points: readonly Point[];
+  /** Every trial with measurements, also those over budget. */
+  readonly measured: readonly Point[];
+  /** Hypervolume after each finished trial. */
+  readonly hypervolumes: readonly number[];
+  unitOf(metric: string): string;
+  /** Rates of a device's last probe; null where it was never probed. */
+  rates(device: string): { readonly readBandwidthGBs: number; readonly int8Gops: number } | null;
+}
+
+export const pointOf = ({ number, id, layout, metrics, onFront }: ReportTrial): Point => ({
+  number,
+  id,
+  layout,
+  metrics: Object.fromEntries(Object.entries(metrics).map(([name, { value }]) => [name, value])),
+  raw: metrics,
+  onFront,
+});

@@ -1,0 +1,47 @@
+// Everything a sweep says beyond its front, in the order it is read. A new kind of finding is a file beside this one and a line here.
+import { Space } from "../../candidates/space.ts";
+import type { ReportData, ReportFinding } from "../../reports/model.ts";
+import { reportData } from "../report-data.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { certaintyFinding } from "./certainty.ts";
+import { type FindingsContext, pointOf } from "./context.ts";
+import { measuringFinding } from "./measuring.ts";
+import { predictorFinding } from "./predictor.ts";
+
+/** Of a long sweep the front and the latest are looked at: fitting grows with the cube. */
+const MOST = 400;
+
+function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContext {
+  const complete = data.trials.filter(({ state }) => state === "complete").map(pointOf);
+  const latest = new Set(complete.slice(-MOST).map(({ number }) => number));
+  const measured = data.trials.filter(({ state }) => state === "complete" || state === "infeasible");
+  return {
+    config: sweep.config,
+    objectives: data.objectives,
+    budgets: data.budgets.map(({ metric, max, min }) => ({
+      metric,
+      ...(max === undefined ? {} : { max }),
+      ...(min === undefined ? {} : { min }),
+    })),
+    points: complete.filter(({ number, onFront }) => onFront || latest.has(number)),
+    measured: measured.slice(-MOST).map(pointOf),
+    hypervolumes: data.hypervolume.map(({ value }) => value),
+    unitOf: (metric) => data.trials.find((trial) => metric in trial.metrics)?.metrics[metric]?.unit ?? "",
+    rates: (device) => store.devices.lastProbe(device)?.result ?? null,
+  };
+}
+
+export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readonly ReportFinding[] {
+  const context = contextOf(store, sweep, data);
+  const space = new Space(sweep.config.space);
+  return [measuringFinding(context), certaintyFinding(context), predictorFinding(context, space)].filter(
+    (finding) => finding !== null,
+  );
+}
+
+/** What a report shows, findings included: dearer than the data alone, so not for every update of a live page. */
+export function reportWithFindings(store: Store, sweep: Sweep): ReportData {
+  const data = reportData(store, sweep);
+  return { ...data, findings: findingsOf(store, sweep, data) };
+}
