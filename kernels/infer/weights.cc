@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -14,7 +15,7 @@
 namespace edgefront {
 namespace {
 
-constexpr size_t kPanelsAGrab = 8;
+constexpr size_t kReadBytes = 256u << 10;  // of the file at a time: few calls, and what is read stays in a core's cache
 
 bool IsVector(Role role) {
   return role == Role::kConvTaps || TensorSpec{"", role, 0, 0, 0}.kind() == WeightKind::kNorm;
@@ -71,10 +72,12 @@ Status RunJob(const Job& job, const ModelSpec& spec, const GgufFile& gguf, const
   const TensorSpec& t = *job.tensor;
   const size_t row_bytes = RowBytes(job.type, t.ne0);
   if (!IsVector(t.role)) {
-    for (size_t p = job.first_panel; p < job.first_panel + job.panels; ++p) {
-      const size_t first = p * kPanelRows, n = t.ne1 - first < kPanelRows ? t.ne1 - first : kPanelRows;
-      EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, first, n, rows, floats));
-      PackPanel(job.type, t.ne0, rows, row_bytes, n, job.to + p * PanelBytes(job.type, t.ne0));
+    const size_t first = job.first_panel * kPanelRows, wanted = job.panels * kPanelRows;
+    const size_t n = t.ne1 - first < wanted ? t.ne1 - first : wanted;
+    EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, first, n, rows, floats));
+    std::memset(rows + n * row_bytes, 0, (wanted - n) * row_bytes);
+    for (size_t p = 0; p < job.panels; ++p) {
+      PackPanel(job.type, t.ne0, rows + p * kPanelRows * row_bytes, row_bytes, job.to + (job.first_panel + p) * PanelBytes(job.type, t.ne0));
     }
     return Status::Ok();
   }
@@ -138,16 +141,16 @@ Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const D
 
   Carver carver;
   std::vector<Job> jobs;
-  size_t largest_row = 0;
+  size_t largest_row = 0, largest_read = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const TensorSpec& t = tensors[i];
     uint8_t* at = w.arena.base() + carver.Take(PackedBytes(t, (*types)[i]));
     Bind(w, t, (*types)[i], at);
     if (t.ne0 > largest_row) largest_row = t.ne0;
     const size_t panels = IsVector(t.role) ? 1 : PanelCount(t.ne1);
-    for (size_t p = 0; p < panels; p += kPanelsAGrab) {
-      jobs.push_back({&t, (*types)[i], at, p, panels - p < kPanelsAGrab ? panels - p : kPanelsAGrab});
-    }
+    const size_t panel_rows_bytes = kPanelRows * RowBytes((*types)[i], t.ne0), grab = std::max<size_t>(1, kReadBytes / panel_rows_bytes);
+    for (size_t p = 0; p < panels; p += grab) jobs.push_back({&t, (*types)[i], at, p, std::min(grab, panels - p)});
+    largest_read = std::max(largest_read, panel_rows_bytes * std::min(grab, panels));
   }
 
   Status failed;
@@ -155,7 +158,7 @@ Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const D
   std::atomic<size_t> next{0};
   pool.Run([&](int, int) {
     std::unique_ptr<float[]> floats(new (std::nothrow) float[largest_row]);
-    std::unique_ptr<uint8_t[]> rows(new (std::nothrow) uint8_t[largest_row * 4 * kPanelRows]);
+    std::unique_ptr<uint8_t[]> rows(new (std::nothrow) uint8_t[largest_read]);
     for (size_t j; (j = next.fetch_add(1)) < jobs.size();) {
       const Status status =
           floats && rows ? RunJob(jobs[j], spec, gguf, source, rows.get(), floats.get()) : OutOfMemory("no memory for a row of weights");

@@ -1,5 +1,5 @@
 // Weights in memory: every matrix packed in panels (quant/panel.h), every vector as F32, in one arena. Made from a seed
-// or read from a file, 16 rows at a time, so that only one copy ever exists.
+// or read from a file, a few panels at a time, so that only one copy ever exists.
 #ifndef EDGEFRONT_INFER_WEIGHTS_H_
 #define EDGEFRONT_INFER_WEIGHTS_H_
 

@@ -8,11 +8,11 @@
 //   Q8_0             by pairs of blocks, 1088 bytes: f16 scale [2][R], then for each block 8 vectors: byte 4r+c of vector v =
 //                    row r, group v, column c
 //   Q6_K             by superblocks, 3392 bytes: f16 d [R], 32 unused bytes; int8 scale [8][R][2] (32-block, row, its halves);
-//                    then per 32-block 4 vectors of low nibbles as in Q4_0, and 2 vectors of high bit pairs:
-//                    group v in vector v/4, bits 2(v%4)
+//                    then per 32-block 6 vectors, 3 for each half: vector j of half h = group 4h+j in the low six bits and
+//                    bits 2j, 2j+1 of group 4h+3 in the high two: three groups need one mask each, the fourth three shifts
 // Scales lie beside their quants so that a panel, and a whole matrix, is one sequential stream on 64-byte lines. An odd last
 // block leaves half a pair unused.
-// Panels start on 64 bytes. Rows beyond the matrix are zero.
+// Panels start on 64 bytes. Rows beyond the matrix are zero, and so is what nothing uses.
 #ifndef EDGEFRONT_QUANT_PANEL_H_
 #define EDGEFRONT_QUANT_PANEL_H_
 
@@ -45,8 +45,8 @@ inline constexpr size_t PanelBytes(DType type, size_t k) {
   return 0;
 }
 
-// rows: `n` <= 16 rows in GGUF layout, `row_bytes` apart. Writes PanelBytes(type, k).
-void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, size_t n, uint8_t* panel);
+// rows: 16 rows in GGUF layout, `row_bytes` apart; those a matrix does not have are all zero bytes. Writes PanelBytes(type, k).
+void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, uint8_t* panel);
 // Columns [c, c + n) of row r as floats.
 void UnpackColumns(DType type, const uint8_t* panel, size_t r, size_t c, size_t n, float* out);
 

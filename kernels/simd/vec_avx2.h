@@ -34,22 +34,22 @@ struct Simd {
   static F ToFloat(I x) { return _mm256_cvtepi32_ps(x); }
   static I SetI(int32_t x) { return _mm256_set1_epi32(x); }
   static I AddI(I a, I b) { return _mm256_add_epi32(a, b); }
-  static I MulI(I a, I b) { return _mm256_mullo_epi32(a, b); }
   static B LoadBytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static B Low4(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
   static B High4(B x) { return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15)); }
-  // Bits 2f, 2f+1 of each byte, moved to bits 4, 5.
-  template <int f>
-  static B Bits2To4(B x) {
-    const __m256i s = f < 2 ? _mm256_slli_epi16(x, 4 - 2 * f < 0 ? 0 : 4 - 2 * f) : _mm256_srli_epi16(x, 2 * f - 4 < 0 ? 0 : 2 * f - 4);
-    return _mm256_and_si256(s, _mm256_set1_epi8(0x30));
+  // Q6_K's bytes (quant/panel.h): six bits of one group in each, the fourth group in the high pairs of three.
+  static B Low6(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(63)); }
+  static B High2(B x, B y, B z) {
+    const __m256i a = _mm256_and_si256(_mm256_srli_epi16(x, 6), _mm256_set1_epi8(0x03));
+    const __m256i b = _mm256_and_si256(_mm256_srli_epi16(y, 4), _mm256_set1_epi8(0x0C));
+    const __m256i c = _mm256_and_si256(_mm256_srli_epi16(z, 2), _mm256_set1_epi8(0x30));
+    return _mm256_or_si256(_mm256_or_si256(a, b), c);
   }
-  static B Or(B a, B b) { return _mm256_or_si256(a, b); }
-  // 8 rows of two int8: the first of each, and the second.
-  static void LoadPairs(const int8_t* p, I* s0, I* s1) {
-    const __m256i pairs = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-    *s0 = _mm256_srai_epi32(_mm256_slli_epi32(pairs, 16), 16);
-    *s1 = _mm256_srai_epi32(pairs, 16);
+  // -32 (first scale * sums[0] + second scale * sums[1]) in each row: Q6_K's values are q - 32.
+  static I Offset6(I pairs, const int16_t* sums) {
+    int32_t x;
+    std::memcpy(&x, sums, 4);
+    return _mm256_slli_epi32(_mm256_madd_epi16(pairs, _mm256_set1_epi32(x)), 5);
   }
 
   static B Group(const int8_t* a) {  // 4 activations in every lane
@@ -65,10 +65,19 @@ struct Simd {
     for (int v = 0; v < 8; ++v) x = Dot4(x, w[v], Group(a + 4 * v));
     return x;
   }
-  static I DotU6(const B w[4], const int8_t* a, I init) {
-    I x = init;
+  struct Scales6 {  // of 8 rows: the two in 16 bits each, the first, the second
+    I pairs, first, second;
+  };
+  static Scales6 LoadScales6(const int8_t* p) {
+    const __m256i pairs = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return {pairs, _mm256_srai_epi32(_mm256_slli_epi32(pairs, 16), 16), _mm256_srai_epi32(pairs, 16)};
+  }
+  static I DotQ6(const B w[8], const int8_t* a, const int16_t* sums, const Scales6& s) {
+    I x = _mm256_setzero_si256(), y = x;
     for (int v = 0; v < 4; ++v) x = Dot4(x, w[v], Group(a + 4 * v));
-    return x;
+    for (int v = 4; v < 8; ++v) y = Dot4(y, w[v], Group(a + 4 * v));
+    const __m256i sum = _mm256_add_epi32(_mm256_mullo_epi32(x, s.first), _mm256_mullo_epi32(y, s.second));
+    return _mm256_sub_epi32(sum, Offset6(s.pairs, sums));
   }
   // Signed weights: w + 128 is unsigned, and 128 * sum(a) is subtracted; sum8 = -8 * sum(a).
   static B PrepareS8(B w) { return _mm256_xor_si256(w, _mm256_set1_epi8(-128)); }
@@ -85,12 +94,23 @@ struct Simd {
     }
     return _mm256_add_epi32(_mm256_madd_epi16(_mm256_add_epi16(x, y), _mm256_set1_epi16(1)), init);
   }
-  // Below 64: pairs reach 16002, two fit.
-  static I DotU6(const B w[4], const int8_t* a, I init) {
-    const __m256i one = _mm256_set1_epi16(1);
-    const __m256i x = _mm256_add_epi16(_mm256_maddubs_epi16(w[0], Group(a)), _mm256_maddubs_epi16(w[1], Group(a + 4)));
-    const __m256i y = _mm256_add_epi16(_mm256_maddubs_epi16(w[2], Group(a + 8)), _mm256_maddubs_epi16(w[3], Group(a + 12)));
-    return _mm256_add_epi32(init, _mm256_add_epi32(_mm256_madd_epi16(x, one), _mm256_madd_epi16(y, one)));
+  struct Scales6 {  // of 8 rows, in 16 bits: the two, the first twice, the second twice
+    I pairs, first, second;
+  };
+  static Scales6 LoadScales6(const int8_t* p) {
+    const __m256i pairs = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m256i even = _mm256_set1_epi64x(0x0504050401000100), odd = _mm256_set1_epi64x(0x0706070603020302);
+    const __m256i high = _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0);
+    return {pairs, _mm256_shuffle_epi8(pairs, _mm256_or_si256(even, high)), _mm256_shuffle_epi8(pairs, _mm256_or_si256(odd, high))};
+  }
+  // Weights below 64: pairs reach 16002, two fit an int16, and the widening multiply-add takes the scale.
+  static I DotQ6(const B w[8], const int8_t* a, const int16_t* sums, const Scales6& s) {
+    __m256i p[4];
+    for (int v = 0; v < 8; v += 2)
+      p[v / 2] = _mm256_add_epi16(_mm256_maddubs_epi16(w[v], Group(a + 4 * v)), _mm256_maddubs_epi16(w[v + 1], Group(a + 4 * v + 4)));
+    const __m256i x = _mm256_add_epi32(_mm256_madd_epi16(p[0], s.first), _mm256_madd_epi16(p[1], s.first));
+    const __m256i y = _mm256_add_epi32(_mm256_madd_epi16(p[2], s.second), _mm256_madd_epi16(p[3], s.second));
+    return _mm256_sub_epi32(_mm256_add_epi32(x, y), Offset6(s.pairs, sums));
   }
   // |w| unsigned times a with w's sign: pairs reach 128 * 127 * 2 = 32512.
   static B PrepareS8(B w) { return w; }

@@ -39,20 +39,31 @@ struct Simd {
   static F ToFloat(I x) { return _mm512_cvtepi32_ps(x); }
   static I SetI(int32_t x) { return _mm512_set1_epi32(x); }
   static I AddI(I a, I b) { return _mm512_add_epi32(a, b); }
-  static I MulI(I a, I b) { return _mm512_mullo_epi32(a, b); }
   static B LoadBytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
   static B Low4(B x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
   static B High4(B x) { return _mm512_and_si512(_mm512_srli_epi16(x, 4), _mm512_set1_epi8(15)); }
-  template <int f>
-  static B Bits2To4(B x) {
-    const __m512i s = f < 2 ? _mm512_slli_epi16(x, f < 2 ? 4 - 2 * f : 0) : _mm512_srli_epi16(x, f < 2 ? 0 : 2 * f - 4);
-    return _mm512_and_si512(s, _mm512_set1_epi8(0x30));
+  static B Low6(B x) { return _mm512_and_si512(x, _mm512_set1_epi8(63)); }
+  static B High2(B x, B y, B z) {
+    constexpr int kOrAnd = 0xF8;  // a | (b & c)
+    const __m512i a = _mm512_and_si512(_mm512_srli_epi16(x, 6), _mm512_set1_epi8(0x03));
+    const __m512i b = _mm512_ternarylogic_epi32(a, _mm512_srli_epi16(y, 4), _mm512_set1_epi8(0x0C), kOrAnd);
+    return _mm512_ternarylogic_epi32(b, _mm512_srli_epi16(z, 2), _mm512_set1_epi8(0x30), kOrAnd);
   }
-  static B Or(B a, B b) { return _mm512_or_si512(a, b); }
-  static void LoadPairs(const int8_t* p, I* s0, I* s1) {
+  struct Scales6 {  // of 16 rows: the two in 16 bits each, the first, the second
+    I pairs, first, second;
+  };
+  static Scales6 LoadScales6(const int8_t* p) {
     const __m512i pairs = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-    *s0 = _mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16);
-    *s1 = _mm512_srai_epi32(pairs, 16);
+    return {pairs, _mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16), _mm512_srai_epi32(pairs, 16)};
+  }
+  static I DotQ6(const B w[8], const int8_t* a, const int16_t* sums, const Scales6& s) {
+    I x = _mm512_setzero_si512(), y = x;
+    for (int v = 0; v < 4; ++v) x = _mm512_dpbusd_epi32(x, w[v], Group(a + 4 * v));
+    for (int v = 4; v < 8; ++v) y = _mm512_dpbusd_epi32(y, w[v], Group(a + 4 * v));
+    int32_t both;
+    std::memcpy(&both, sums, 4);
+    const __m512i offset = _mm512_slli_epi32(_mm512_madd_epi16(s.pairs, _mm512_set1_epi32(both)), 5);
+    return _mm512_sub_epi32(_mm512_add_epi32(_mm512_mullo_epi32(x, s.first), _mm512_mullo_epi32(y, s.second)), offset);
   }
 
   static B Group(const int8_t* a) {
@@ -63,11 +74,6 @@ struct Simd {
   static I DotU4(const B w[8], const int8_t* a, I init) {
     I x = init;
     for (int v = 0; v < 8; ++v) x = _mm512_dpbusd_epi32(x, w[v], Group(a + 4 * v));
-    return x;
-  }
-  static I DotU6(const B w[4], const int8_t* a, I init) {
-    I x = init;
-    for (int v = 0; v < 4; ++v) x = _mm512_dpbusd_epi32(x, w[v], Group(a + 4 * v));
     return x;
   }
   // Signed weights: w + 128 is unsigned, and 128 * sum(a) is subtracted; sum8 = -8 * sum(a).

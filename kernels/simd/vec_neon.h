@@ -32,23 +32,24 @@ struct Simd {
   static F ToFloat(I x) { return vcvtq_f32_s32(x); }
   static I SetI(int32_t x) { return vdupq_n_s32(x); }
   static I AddI(I a, I b) { return vaddq_s32(a, b); }
-  static I MulI(I a, I b) { return vmulq_s32(a, b); }
   static B LoadBytes(const uint8_t* p) { return vreinterpretq_s8_u8(vld1q_u8(p)); }
   static B Low4(B x) { return vandq_s8(x, vdupq_n_s8(15)); }
   static B High4(B x) { return vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(x), 4)); }
-  template <int f>
-  static B Bits2To4(B x) {
-    const uint8x16_t u = vreinterpretq_u8_s8(x);
-    uint8x16_t s = u;
-    if constexpr (f < 2) s = vshlq_n_u8(u, 4 - 2 * f);
-    if constexpr (f == 3) s = vshrq_n_u8(u, 2);
-    return vreinterpretq_s8_u8(vandq_u8(s, vdupq_n_u8(0x30)));
+  static B Low6(B x) { return vandq_s8(x, vdupq_n_s8(63)); }
+  static B High2(B x, B y, B z) {
+    const auto top = [](B b) { return vshrq_n_u8(vreinterpretq_u8_s8(b), 6); };
+    return vreinterpretq_s8_u8(vsliq_n_u8(vsliq_n_u8(top(x), top(y), 2), top(z), 4));
   }
-  static B Or(B a, B b) { return vorrq_s8(a, b); }
-  static void LoadPairs(const int8_t* p, I* s0, I* s1) {
+  struct Scales6 {  // of 4 rows
+    I first, second;
+  };
+  static Scales6 LoadScales6(const int8_t* p) {
     const int32x4_t pairs = vreinterpretq_s32_s16(vmovl_s8(vld1_s8(p)));
-    *s0 = vshrq_n_s32(vshlq_n_s32(pairs, 16), 16);
-    *s1 = vshrq_n_s32(pairs, 16);
+    return {vshrq_n_s32(vshlq_n_s32(pairs, 16), 16), vshrq_n_s32(pairs, 16)};
+  }
+  static I DotQ6(const B w[8], const int8_t* a, const int16_t* sums, const Scales6& s) {
+    const I x = DotU6(w, a, vdupq_n_s32(-32 * sums[0])), y = DotU6(w + 4, a + 16, vdupq_n_s32(-32 * sums[1]));
+    return vmlaq_s32(vmulq_s32(x, s.first), y, s.second);
   }
   static B PrepareS8(B w) { return w; }
 

@@ -45,11 +45,11 @@ void ExpectClose(const char* what, Isa isa, const std::vector<float>& got, const
 // A panel of 16 rows of quantised uniform weights, 64-byte aligned inside `store`.
 const uint8_t* MakePanel(DType type, size_t k, size_t rows, std::vector<uint8_t>& store) {
   const std::vector<float> w = Uniform(rows * k, 11 + k);
-  std::vector<uint8_t> packed(rows * RowBytes(type, k) + 1);
+  std::vector<uint8_t> packed(16 * RowBytes(type, k));  // rows beyond are zero
   for (size_t r = 0; r < rows; ++r) QuantiseRow(type, w.data() + r * k, k, packed.data() + r * RowBytes(type, k));
   store.assign(PanelBytes(type, k) + 64, 0xAA);
   uint8_t* panel = store.data() + (64 - reinterpret_cast<uintptr_t>(store.data()) % 64) % 64;
-  PackPanel(type, k, packed.data(), RowBytes(type, k), rows, panel);
+  PackPanel(type, k, packed.data(), RowBytes(type, k), panel);
   return panel;
 }
 
@@ -156,7 +156,7 @@ TEST(PanelMulExtremes) {
         rows[i] = is_d ? (in_block % 2 ? 0x3C : 0x00) : is_scale ? (variant & 2 ? 0x80 : 0x7F) : (variant & 1 ? 0xFF : type == DType::kQ8_0 ? 0x80 : 0x00);
       }
       uint8_t* panel = panel_store.data() + (64 - reinterpret_cast<uintptr_t>(panel_store.data()) % 64) % 64;
-      PackPanel(type, k, rows.data(), RowBytes(type, k), 16, panel);
+      PackPanel(type, k, rows.data(), RowBytes(type, k), panel);
       std::vector<float> x(2 * k);
       for (size_t i = 0; i < x.size(); ++i) x[i] = i < k ? 1.0f : (variant & 2) ? -1.0f : (i % 2 ? 1.0f : -1.0f);
       for (const Kernels* table : FastTables()) {
@@ -174,21 +174,29 @@ TEST(PanelMulExtremes) {
 
 TEST(PanelsUnpackToTheirRows) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
-    const size_t k = 512;
-    std::vector<uint8_t> store;
-    const uint8_t* panel = MakePanel(type, k, 16, store);
-    const std::vector<float> w = Uniform(16 * k, 11 + k);
-    std::vector<uint8_t> row(RowBytes(type, k));
-    std::vector<float> want(k), got(k);
-    for (size_t r = 0; r < 16; ++r) {
-      QuantiseRow(type, w.data() + r * k, k, row.data());
-      DequantiseRow(type, row.data(), k, want.data());
-      UnpackColumns(type, panel, r, 0, k, got.data());
-      CHECK_MSG(got == want, DTypeName(type) << " row " << r);
-      // A quantised value is off by at most half a step (Q6_K: and its coarse scales; Q4_0: its clipped end).
-      const float step = type == DType::kF32 ? 0 : type == DType::kF16 ? 0x1p-11f : type == DType::kBF16 ? 0x1p-8f
-                         : type == DType::kQ4_0 ? 0.13f : type == DType::kQ8_0 ? 0.0045f : 0.04f;
-      for (size_t i = 0; i < k; ++i) CHECK_MSG(std::fabs(want[i] - w[r * k + i]) <= step, DTypeName(type) << " element " << i);
+    const size_t block = BlockOf(type).elements, odd = block == 1 ? 77 : 3 * block;  // past the vectors, or half a pair left over
+    for (size_t k : {size_t{512}, block, odd}) {
+      std::vector<uint8_t> store;
+      const size_t rows = k == 512 ? 16 : 13;
+      const uint8_t* panel = MakePanel(type, k, rows, store);
+      const std::vector<float> w = Uniform(rows * k, 11 + k);
+      std::vector<uint8_t> row(RowBytes(type, k));
+      std::vector<float> want(k), got(k);
+      for (size_t r = 0; r < rows; ++r) {
+        QuantiseRow(type, w.data() + r * k, k, row.data());
+        DequantiseRow(type, row.data(), k, want.data());
+        UnpackColumns(type, panel, r, 0, k, got.data());
+        CHECK_MSG(got == want, DTypeName(type) << " row " << r << " of " << k);
+        // A quantised value is off by at most half a step (Q6_K: and its coarse scales; Q4_0: its clipped end).
+        const float step = type == DType::kF32 ? 0 : type == DType::kF16 ? 0x1p-11f : type == DType::kBF16 ? 0x1p-8f
+                           : type == DType::kQ4_0 ? 0.13f : type == DType::kQ8_0 ? 0.0045f : 0.04f;
+        for (size_t i = 0; i < k; ++i) CHECK_MSG(std::fabs(want[i] - w[r * k + i]) <= step, DTypeName(type) << " element " << i);
+      }
+      for (size_t r = rows; r < 16; ++r) {
+        UnpackColumns(type, panel, r, 0, k, got.data());
+        CHECK_MSG(got == std::vector<float>(k), DTypeName(type) << " row " << r << " should be zero");
+      }
+      CHECK_MSG(panel[PanelBytes(type, k)] == 0xAA, DTypeName(type) << " wrote past its panel");
     }
   }
 }

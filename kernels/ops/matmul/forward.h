@@ -170,37 +170,27 @@ struct Q6 {
     for (size_t super = 0; super < k / 256; ++super) {
       const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + super * kQ6SuperBytes);
       const uint8_t* body = panel + super * kQ6SuperBytes + 64;
+      if constexpr (N == 1) Prefetch<320>(body - 64);
       for (int s = 0; s < S; ++s) {
         const int lane = (s0 + s) * Simd::kLanes;
         Simd::F part[N];
         for (int i = 0; i < N; ++i) part[i] = Simd::Zero();
         for (size_t b = 0; b < 8; ++b) {
-          const uint8_t* low = body + 256 + 384 * b + 4 * lane;
-          if constexpr (N == 1) Prefetch<416>(low);
-          const Simd::B high0 = Simd::LoadBytes(low + 256), high1 = Simd::LoadBytes(low + 320);
+          const uint8_t* quants = body + 256 + 384 * b;
+          if (N == 1 && s == 0) Prefetch<384>(quants);
           Simd::B w[8];
-          for (int j = 0; j < 4; ++j) {
-            const Simd::B x = Simd::LoadBytes(low + 64 * j);
-            w[j] = Simd::Low4(x);
-            w[j + 4] = Simd::High4(x);
+          for (int h = 0; h < 2; ++h) {
+            const uint8_t* at = quants + 192 * h + 4 * lane;
+            const Simd::B x = Simd::LoadBytes(at), y = Simd::LoadBytes(at + 64), z = Simd::LoadBytes(at + 128);
+            w[4 * h] = Simd::Low6(x);
+            w[4 * h + 1] = Simd::Low6(y);
+            w[4 * h + 2] = Simd::Low6(z);
+            w[4 * h + 3] = Simd::High2(x, y, z);
           }
-          w[0] = Simd::Or(w[0], Simd::Bits2To4<0>(high0));
-          w[1] = Simd::Or(w[1], Simd::Bits2To4<1>(high0));
-          w[2] = Simd::Or(w[2], Simd::Bits2To4<2>(high0));
-          w[3] = Simd::Or(w[3], Simd::Bits2To4<3>(high0));
-          w[4] = Simd::Or(w[4], Simd::Bits2To4<0>(high1));
-          w[5] = Simd::Or(w[5], Simd::Bits2To4<1>(high1));
-          w[6] = Simd::Or(w[6], Simd::Bits2To4<2>(high1));
-          w[7] = Simd::Or(w[7], Simd::Bits2To4<3>(high1));
-          Simd::I scale0, scale1;
-          Simd::LoadPairs(reinterpret_cast<const int8_t*>(body + 32 * b + 2 * lane), &scale0, &scale1);
+          const Simd::Scales6 scales6 = Simd::LoadScales6(reinterpret_cast<const int8_t*>(body + 32 * b + 2 * lane));
           const size_t block = 8 * super + b;
           for (int i = 0; i < N; ++i) {
-            const int8_t* q = a.q + (t + i) * k + 32 * block;
-            const int16_t* sums = a.sum16 + (t + i) * (k / 16) + 2 * block;
-            const Simd::I dot0 = Simd::DotU6(w, q, Simd::SetI(-32 * sums[0]));
-            const Simd::I dot1 = Simd::DotU6(w + 4, q + 16, Simd::SetI(-32 * sums[1]));
-            const Simd::I dot = Simd::AddI(Simd::MulI(dot0, scale0), Simd::MulI(dot1, scale1));
+            const Simd::I dot = Simd::DotQ6(w, a.q + (t + i) * k + 32 * block, a.sum16 + (t + i) * (k / 16) + 2 * block, scales6);
             part[i] = Simd::Fma(Simd::ToFloat(dot), Simd::Set(a.scale[(t + i) * (k / 32) + block]), part[i]);
           }
         }
