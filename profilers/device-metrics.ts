@@ -1,7 +1,7 @@
 // From what an agent measured to named metrics. Every metric keeps the samples it was made from.
 import { contextMetricName, contextMetrics, runMetricName, runMetrics } from "./metrics.ts";
 import type { MeasureResult } from "./protocol.ts";
-import { quantile, summarise } from "./statistics.ts";
+import { quantile, summarise } from "./statistics/summary.ts";
 
 /** A metric of a trial, as it is stored and reported. */
 export interface Metric {

@@ -1,6 +1,6 @@
 // Is a measurement believable? Counts as asked, physics respected. A result that fails is never scored.
 import type { MeasureRequest, MeasureResult } from "./protocol.ts";
-import { summarise } from "./statistics.ts";
+import { summarise } from "./statistics/summary.ts";
 
 export interface GateInput {
   readonly request: Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">;

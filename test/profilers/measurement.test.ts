@@ -4,7 +4,7 @@ import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { type GateInput, gateViolations } from "../../profilers/gates.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
-import { quantile, summarise } from "../../profilers/statistics.ts";
+import { quantile, summarise } from "../../profilers/statistics/summary.ts";
 
 const result: MeasureResult = {
   isa: "scalar",
