@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { clientBundle } from "./assets.ts";
 import type { ReportData } from "./model.ts";
+import * as analysis from "./page/analysis.ts";
 import * as sections from "./page/sections.ts";
 import { type View, viewOf } from "./page/view.ts";
 import { type Html, html, inertJson, trusted } from "./text.ts";
@@ -66,6 +67,9 @@ function mainOf(data: ReportData): Html {
     ["layouts", "Layouts", sections.layoutsSection(data)],
     ["table", "Values", sections.tableSection(data)],
     ["findings", "Findings", sections.findingsSection(data)],
+    ["importance", "What matters", analysis.importanceSection(data)],
+    ["agreement", "Devices agree", analysis.agreementSection(data)],
+    ["lineage", "Lineage", analysis.lineageSection(data)],
     ["progress", "Progress", sections.hypervolumeSection(data)],
     ["timeline", "Timeline", sections.timelineSection(data)],
     ["outcomes", "Without a result", sections.outcomesSection(data)],

@@ -1,6 +1,7 @@
 // A metric against context length: one panel a device, one line a layout of the front or published. Attention shows here.
 import { formatContext, formatValue, scaleFor } from "../format.ts";
 import { metricLabel } from "../metrics.ts";
+import { CURVES } from "../page/sizes.ts";
 import type { View } from "../page/view.ts";
 import { configuration, type Plotly, plotText, type Trace } from "./plotly.ts";
 import type { Store } from "./store.ts";
@@ -12,7 +13,7 @@ export function contextChoices(view: View): readonly { readonly id: string; read
   for (const { base, context } of view.metrics)
     if (context !== null) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
   return [...contexts]
-    .filter(([, seen]) => seen.size > 1)
+    .filter(([base, seen]) => seen.size > 1 && !CURVES.includes(base))
     .map(([base]) => ({ id: base, label: metricLabel(base) }));
 }
 

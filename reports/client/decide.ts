@@ -76,16 +76,3 @@ export function decide(view: View, bounds: readonly Bound[], rule: Rule): Decisi
   );
   return { order, relax: null };
 }
-
-export interface LayerEdit {
-  readonly layer: number;
-  readonly from: string;
-  readonly to: string;
-}
-
-/** The layers in which two layouts of one depth differ; null where their depths do. */
-export function layerEdits(from: string, to: string): readonly LayerEdit[] | null {
-  const [a, b] = [from.split(" "), to.split(" ")];
-  if (a.length !== b.length) return null;
-  return a.flatMap((token, layer) => (token === b[layer] ? [] : [{ layer, from: token, to: b[layer]! }]));
-}

@@ -107,6 +107,13 @@ export function setUpDetails(store: Store): void {
     const trial = view.trials.findIndex((candidate) => String(candidate.number) === number);
     if (trial >= 0) showDetails(view, trial, cell!.dataset.metric);
   });
+  // Points of drawings that are buttons answer to the keyboard as buttons do.
+  document.addEventListener("keydown", (event) => {
+    const point = (event.target as Element).closest<SVGElement>("svg [data-open]");
+    if (point === null || (event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault();
+    showDetails(store.view, Number(point.dataset.open));
+  });
   const dialog = byId<HTMLDialogElement>("details");
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();

@@ -10,7 +10,11 @@ const INTERACTIVE: ReadonlySet<string> = new Set(["decide", "pareto", "contexts"
 const keyOf = (element: Element): string => element.id || element.tagName;
 const plotKey = (plot: Element): string =>
   plot.id ||
-  `${plot.classList.contains("scatter") ? "scatter" : "contexts"} ${(plot as HTMLElement).dataset.device}`;
+  [
+    plot.classList.contains("scatter") ? "scatter" : "contexts",
+    (plot as HTMLElement).dataset.base ?? "",
+    (plot as HTMLElement).dataset.device,
+  ].join(" ");
 const plotsOf = (element: Element): Element[] => [...element.querySelectorAll(".plot")];
 
 /** Sections by key as the server wrote them; to be taken before any script changes them. */

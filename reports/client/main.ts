@@ -7,6 +7,7 @@ import { byId } from "./dom.ts";
 import { drawEvolution } from "./evolution.ts";
 import { Figures, sayInstead } from "./figures.ts";
 import { drawHypervolume } from "./hypervolume.ts";
+import { drawLineage } from "./lineage.ts";
 import { follow, sectionsNow } from "./live.ts";
 import { drawParallel } from "./parallel.ts";
 import { loadPlotly } from "./plotly.ts";
@@ -39,8 +40,7 @@ function fillMenus(view: View): void {
   byId("axes").hidden = false;
   const metric = document.getElementById("context-metric") as HTMLSelectElement | null;
   if (metric === null) return;
-  const speed = view.metrics.find(({ base, device }) => device !== null && base.startsWith("decode"));
-  fill(metric, contextChoices(view), speed?.base);
+  fill(metric, contextChoices(view));
   byId("context-controls").hidden = false;
 }
 
@@ -65,7 +65,14 @@ function addFigures(figures: Figures, store: Store): void {
     figures.add(
       figure,
       (plotly, target, theme) =>
-        drawContexts(plotly, target, device(target), value("context-metric"), theme, store),
+        drawContexts(
+          plotly,
+          target,
+          device(target),
+          target.dataset.base ?? value("context-metric"),
+          theme,
+          store,
+        ),
       "Nothing was measured here at several contexts.",
     );
   figures.add(
@@ -78,6 +85,13 @@ function addFigures(figures: Figures, store: Store): void {
     figures.add(
       evolution,
       async (_, target) => drawEvolution(target, store.view, Number(target.dataset.rows)),
+      "No layout has been on the front yet.",
+    );
+  const lineage = document.getElementById("lineage-plot");
+  if (lineage !== null)
+    figures.add(
+      lineage,
+      async (_, target) => drawLineage(target, store),
       "No layout has been on the front yet.",
     );
   const timeline = document.getElementById("timeline-plot");
@@ -118,7 +132,7 @@ async function start(): Promise<void> {
     requestAnimationFrame(() => {
       scheduled = false;
       markRows(store);
-      figures.invalidate([byId("parallel"), ...scatters(), ...contexts()]);
+      figures.invalidate([...all("#parallel, #lineage-plot"), ...scatters(), ...contexts()]);
     });
   });
   addEventListener("resize", () => figures.invalidate([byId("parallel"), ...all(".plot.drawn")]));

@@ -1,8 +1,9 @@
 // The decision: one slider a bound, a rule, and in words the layout they lead to, its runner-up, and the edits between them.
+import { editPath, editText } from "../edits.ts";
 import { formatValue } from "../format.ts";
 import { shortLabel } from "../metrics.ts";
 import type { View } from "../page/view.ts";
-import { attentionLayers, decide, layerEdits, type Rule } from "./decide.ts";
+import { attentionLayers, decide, type Rule } from "./decide.ts";
 import { byId, make } from "./dom.ts";
 import type { Store } from "./store.ts";
 
@@ -211,25 +212,55 @@ function describe(view: View, order: readonly number[], metrics: readonly number
     ...(alike ? [make("p", { class: "soft" }, "≈ raw samples overlap: no clear difference")] : []),
     ...(second === undefined
       ? [make("p", { class: "soft" }, "No runner-up: it is the only one.")]
-      : runnerUp(view, chosen, second, open)),
+      : runnerUp(view, chosen, second, metrics, open)),
   ];
 }
 
-function runnerUp(view: View, chosen: number, second: number, open: (trial: number) => HTMLElement): Node[] {
-  const edits = layerEdits(view.trials[chosen]!.pattern, view.trials[second]!.pattern);
-  const path =
-    edits === null
-      ? "another depth"
-      : edits.length === 0
-        ? "the same mixers, other widths"
-        : `${edits.length} ${edits.length === 1 ? "layer differs" : "layers differ"}: ${edits.map(({ layer, from, to }) => `${layer} ${from} → ${to}`).join(", ")}`;
-  return [
+/** More edits than this are counted, not listed. */
+const MAX_STEPS = 12;
+
+/** The runner-up, and the way there in single edits: what was measured on that way, and what was not. */
+function runnerUp(
+  view: View,
+  chosen: number,
+  second: number,
+  metrics: readonly number[],
+  open: (trial: number) => HTMLElement,
+): Node[] {
+  const measured = new Map<string, number>();
+  for (const [index, { pattern, state }] of view.trials.entries())
+    if ((state === "complete" || state === "infeasible") && !measured.has(pattern))
+      measured.set(pattern, index);
+  const [from, to] = [view.trials[chosen]!.pattern, view.trials[second]!.pattern];
+  const steps = editPath(from, to, (pattern) => measured.has(pattern));
+  const count =
+    steps.length === 0
+      ? "the same mixers, other widths"
+      : `${steps.length} single ${steps.length === 1 ? "edit" : "edits"} away`;
+  const first = make(
+    "p",
+    { class: "runner-up" },
+    "Runner-up ",
+    open(second),
     make(
-      "p",
-      { class: "runner-up" },
-      "Runner-up ",
-      open(second),
-      make("span", { class: "soft" }, ` ${path}`),
+      "span",
+      { class: "soft" },
+      steps.length > MAX_STEPS ? ` ${count}` : ` ${count}${steps.length === 0 ? "" : ":"}`,
     ),
-  ];
+  );
+  if (steps.length === 0 || steps.length > MAX_STEPS) return [first];
+  const [objective] = metrics;
+  const items = steps.map(({ edit, pattern }, n) => {
+    const trial = n === steps.length - 1 ? second : measured.get(pattern);
+    if (trial === undefined)
+      return make("li", {}, editText(edit), make("span", { class: "soft" }, " not measured"));
+    const value = objective === undefined ? null : view.metrics[objective]!.value[trial];
+    const shown = value == null ? "" : ` ${formatValue(value, view.metrics[objective!]!.unit)}`;
+    return make("li", {}, editText(edit), " ", open(trial), make("span", { class: "soft" }, shown));
+  });
+  const path = make("ol", { class: "path" }, ...items);
+  const [name] = objective === undefined ? [""] : shortLabel(view.metrics[objective]!.key);
+  return name === ""
+    ? [first, path]
+    : [first, path, make("p", { class: "soft" }, `Beside each measured step: ${name}.`)];
 }

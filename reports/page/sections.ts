@@ -16,15 +16,9 @@ import {
 } from "../metrics.ts";
 import type { ReportData, ReportMetric, ReportTrial } from "../model.ts";
 import { type Html, html, preformatted } from "../text.ts";
+import { emulatedTag, scroller, section } from "./parts.ts";
+import { CURVES } from "./sizes.ts";
 import { layerStrip, stripLegend } from "./strip.ts";
-
-const emulatedTag = html` <span class="tag warn">emulated</span>`;
-const section = (id: string, title: string, lead: Html | string, body: Html): Html =>
-  html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${lead === "" ? null : html`<p class="lead">${lead}</p>`}${body}</section>`;
-
-/** A wide table in a box that scrolls by itself, reachable by keyboard. */
-const scroller = (label: string, body: Html): Html =>
-  html`<div class="scroll" role="region" aria-label="${label}" tabindex="0">${body}</div>`;
 
 export function header(data: ReportData): Html {
   const counts = countStates(data);
@@ -104,17 +98,24 @@ export function contextsSection(data: ReportData): Html | null {
     const { base, context } = parseMetricName(name);
     if (context !== null) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
   }
-  if (![...contexts.values()].some((seen) => seen.size > 1)) return null;
+  const several = [...contexts].filter(([, seen]) => seen.size > 1).map(([base]) => base);
+  if (several.length === 0) return null;
+  const curves = CURVES.filter((base) => several.includes(base));
+  const others = several.length > curves.length;
   const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
+  const panels = (base: string | null): Html =>
+    html`<div class="panels">${devices.map(
+      (device, index) =>
+        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot contexts" data-device="${index}"${base !== null && html` data-base="${base}"`} role="img" aria-label="Lines: ${base === null ? "the chosen metric" : metricLabel(base)} over context length on ${device.name}"></div></figure>`,
+    )}</div>`;
   return section(
     "contexts",
     "Context length",
     "The front's layouts as the prompt grows; published ones dashed, the choice bold.",
-    html`<div class="controls" id="context-controls" hidden><label>Metric <select id="context-metric"></select></label></div>
-<div class="panels">${devices.map(
-      (device, index) =>
-        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot contexts" data-device="${index}" role="img" aria-label="Lines: the chosen metric over context length on ${device.name}"></div></figure>`,
-    )}</div>`,
+    html`${curves.map((base) => html`<h3>${metricLabel(base)}</h3>${panels(base)}`)}${
+      others &&
+      html`<div class="controls other" id="context-controls" hidden><label>Other metrics <select id="context-metric"></select></label></div>${panels(null)}`
+    }`,
   );
 }
 

@@ -2,6 +2,7 @@
 // small and open fast. Raw samples are kept for the front and published layouts first, then as far as they fit.
 import { formatParameters } from "../format.ts";
 import { frontPoints } from "../front.ts";
+import { lineageOf } from "../lineage.ts";
 import { directionOf, metricLabel, metricNames, parseMetricName, sampleRange } from "../metrics.ts";
 import type {
   ReportBudget,
@@ -60,6 +61,13 @@ export interface View {
   readonly timeline: readonly ReportSpan[];
   /** Trials (indices) that were ever on the front; `from` and `until` are trial numbers. */
   readonly frontSpans: readonly ReportFrontSpan[];
+  /** Trials (indices) that the front descends from; `row` is a line of the drawing. */
+  readonly lineage: readonly {
+    readonly trial: number;
+    readonly parent: number | null;
+    readonly row: number;
+  }[];
+  readonly lineageRecorded: boolean;
   readonly hypervolume: { readonly trial: readonly number[]; readonly value: readonly number[] };
 }
 
@@ -74,6 +82,8 @@ export function viewOf(data: ReportData): View {
   const names = metricNames(data);
   const indexOf = new Map(data.trials.map((trial, index) => [trial.id, index]));
   const emulated = new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
+  const place = new Map(data.trials.map(({ number }, index) => [number, index]));
+  const lineage = lineageOf(data);
   return {
     sweep: data.sweep,
     objectives: data.objectives.map(({ name, direction }) => ({ key: name, direction })),
@@ -113,9 +123,15 @@ export function viewOf(data: ReportData): View {
     ...keptSamples(data.trials, names),
     timeline: data.timeline ?? [],
     frontSpans: (data.frontSpans ?? []).flatMap(({ trial, ...span }) => {
-      const index = data.trials.findIndex(({ number }) => number === trial);
-      return index < 0 ? [] : [{ trial: index, ...span }];
+      const index = place.get(trial);
+      return index === undefined ? [] : [{ trial: index, ...span }];
     }),
+    lineage: lineage.nodes.map(({ trial, parent, row }) => ({
+      trial: place.get(trial)!,
+      parent: parent === null ? null : place.get(parent)!,
+      row,
+    })),
+    lineageRecorded: lineage.recorded,
     hypervolume: {
       trial: data.hypervolume.map(({ trial }) => trial),
       value: data.hypervolume.map(({ value }) => trim(value)),

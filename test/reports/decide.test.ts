@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attentionLayers, decide, layerEdits, within } from "../../reports/client/decide.ts";
+import { attentionLayers, decide, within } from "../../reports/client/decide.ts";
 import { viewOf } from "../../reports/page/view.ts";
 import { testReportData } from "../support/report-data.ts";
 
@@ -45,10 +45,4 @@ test("minimal hybrid: fewest attention layers among those whose quality is near 
     Math.min(...close.map((trial) => attentionLayers(view, trial))),
   );
   expect(close).toContain(order[0]);
-});
-
-test("edits between layouts", () => {
-  expect(layerEdits("c3 c3 g", "c3 s256 g")).toEqual([{ layer: 1, from: "c3", to: "s256" }]);
-  expect(layerEdits("c3", "c3")).toEqual([]);
-  expect(layerEdits("c3", "c3 g")).toBeNull();
 });

@@ -1,0 +1,103 @@
+// Sections that say what the measurements mean: what moves each metric, whether devices agree, and where the front came from.
+// Tables, so that they read the same printed and without any script.
+import { deviceAgreement } from "../agreement.ts";
+import { editText, layerEdits } from "../edits.ts";
+import { formatNumber, formatValue } from "../format.ts";
+import { frontPoints } from "../front.ts";
+import { importanceOf } from "../importance.ts";
+import { lineageOf } from "../lineage.ts";
+import { emulatedDevices, isEmulated, metricLabel, shortLabel } from "../metrics.ts";
+import type { ReportData } from "../model.ts";
+import { type Html, html } from "../text.ts";
+import { emulatedTag, scroller, section } from "./parts.ts";
+import { LINEAGE_FOOT, LINEAGE_ROW } from "./sizes.ts";
+
+/** Objectives and budgeted metrics, each once: what the decision rests on. */
+const decisive = (data: ReportData): string[] => [
+  ...new Set([...data.objectives.map(({ name }) => name), ...data.budgets.map(({ metric }) => metric)]),
+];
+
+const percent = (share: number): string => `${Math.round(share * 100)}%`;
+
+/** A share as text on a bar of its length: read without colour. */
+const shareCell = (share: number | null): Html =>
+  share === null
+    ? html`<td class="num soft">–</td>`
+    : html`<td class="num share" style="--share: ${share.toFixed(3)}">${percent(share)}</td>`;
+
+export function importanceSection(data: ReportData): Html | null {
+  const metrics = decisive(data);
+  const { traits, measured } = importanceOf(data, metrics);
+  if (traits.length === 0) return null;
+  const emulated = emulatedDevices(data);
+  return section(
+    "importance",
+    "What matters",
+    "Share of each metric's variance that one trait of the layout explains by itself: the main effect of a functional analysis of variance, counted leave-one-out, so that a trait without influence scores about zero. Traits that go together share the same variance; the columns do not add up to 100%.",
+    scroller(
+      "Importance of traits",
+      html`<table class="wide importance"><thead><tr><th scope="col">Trait</th>${metrics.map((name, m) => html`<th scope="col" class="num">${metricLabel(name)}<small>${measured[m]!} layouts${isEmulated(name, emulated) && emulatedTag}</small></th>`)}</tr></thead>
+<tbody>${traits.map(({ name, shares }) => html`<tr><th scope="row">${name}</th>${shares.map(shareCell)}</tr>`)}</tbody></table>`,
+    ),
+  );
+}
+
+export function agreementSection(data: ReportData): Html | null {
+  const rows = deviceAgreement(data);
+  if (rows.length === 0) return null;
+  const emulated = emulatedDevices(data);
+  const name = (device: string): Html => html`${device}${emulated.has(device) && emulatedTag}`;
+  return section(
+    "agreement",
+    "Do the devices agree",
+    "Rank correlation (Kendall's tau-b, 95% interval) of one metric between two devices over the layouts measured on both: 1 is the same order, 0 none. Beside it, what choosing the layout by the other device's best would cost.",
+    scroller(
+      "Agreement of devices",
+      html`<table><thead><tr><th scope="col">Metric</th><th scope="col">Devices</th><th scope="col" class="num">Tau</th><th scope="col" class="num">95% interval</th><th scope="col" class="num">Layouts</th><th scope="col">Choosing by the other costs</th></tr></thead><tbody>${rows.map(
+        ({ label, devices: [a, b], tau, n, regret }) =>
+          html`<tr><th scope="row">${label}</th><td>${name(a)}, ${name(b)}</td><td class="num">${tau === null ? "–" : tau.value.toFixed(2)}</td><td class="num">${tau === null ? "–" : `${tau.low.toFixed(2)} to ${tau.high.toFixed(2)}`}</td><td class="num">${n}</td><td>${formatNumber(regret[0] * 100, 2)}% on ${a}, ${formatNumber(regret[1] * 100, 2)}% on ${b}</td></tr>`,
+      )}</tbody></table>`,
+    ),
+  );
+}
+
+export function lineageSection(data: ReportData): Html | null {
+  const front = frontPoints(data);
+  if (front.length === 0) return null;
+  const { rows, recorded, omitted } = lineageOf(data);
+  return section(
+    "lineage",
+    "Lineage",
+    html`${
+      recorded
+        ? "Each layout of the front back through the layouts it was varied from, over trials."
+        : "The strategy kept no parents: a line leads from each layout to the earliest one measured that differs in one layer."
+    }${omitted > 0 && html` ${omitted} more layouts are not drawn.`} Choose a point for its measurements.`,
+    html`<div class="plot drawn" id="lineage-plot" style="height: ${rows * LINEAGE_ROW + LINEAGE_FOOT}px" role="group" aria-label="Tree: descent of the layouts on the front"></div>
+${neighbours(data)}`,
+  );
+}
+
+/** From each layout of the front to the next: the edits between them, and what they change. */
+function neighbours(data: ReportData): Html | null {
+  const front = frontPoints(data);
+  if (front.length < 2) return null;
+  return html`<h3>From each layout of the front to its neighbour</h3>
+${scroller(
+  "Neighbours on the front",
+  html`<table><thead><tr><th scope="col">From, to</th><th scope="col">Edits</th>${data.objectives.map(({ name }) => html`<th scope="col" class="num">${shortLabel(name).join(" ")}</th>`)}</tr></thead><tbody>${front
+    .slice(1)
+    .map(({ label, trial }, index) => {
+      const before = front[index]!;
+      const edits = layerEdits(before.trial.pattern, trial.pattern);
+      const text = edits.length === 0 ? "the same mixers, other widths" : edits.map(editText).join("; ");
+      return html`<tr><th scope="row">${before.label} → ${label}</th><td>${text}</td>${data.objectives.map(
+        ({ name }) => {
+          const [a, b] = [before.trial.metrics[name], trial.metrics[name]];
+          if (a === undefined || b === undefined) return html`<td class="num soft">–</td>`;
+          return html`<td class="num">${formatValue(a.value, a.unit)} → ${formatValue(b.value, b.unit)}</td>`;
+        },
+      )}</tr>`;
+    })}</tbody></table>`,
+)}`;
+}

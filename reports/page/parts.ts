@@ -1,0 +1,11 @@
+// What the page's sections are built from.
+import { type Html, html } from "../text.ts";
+
+export const emulatedTag = html` <span class="tag warn">emulated</span>`;
+
+export const section = (id: string, title: string, lead: Html | string, body: Html): Html =>
+  html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${lead === "" ? null : html`<p class="lead">${lead}</p>`}${body}</section>`;
+
+/** A wide table in a box that scrolls by itself, reachable by keyboard. */
+export const scroller = (label: string, body: Html): Html =>
+  html`<div class="scroll" role="region" aria-label="${label}" tabindex="0">${body}</div>`;
