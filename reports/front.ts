@@ -2,7 +2,7 @@
 // them. Which trials are on the front was decided by search/; it is only read here.
 import { formatValue } from "./format.ts";
 import { metricLabel } from "./metrics.ts";
-import type { ReportData, ReportObjective, ReportTrial, TrialState } from "./model.ts";
+import type { ReportData, ReportObjective, ReportReason, ReportTrial, TrialState } from "./model.ts";
 
 export interface FrontPoint {
   /** `F1`, `F2`, ...: the name of the point in every table and plot of one report. */
@@ -35,32 +35,56 @@ export const publishedOffFront = (data: ReportData): readonly ReportTrial[] =>
       published !== null && !onFront && (state === "complete" || state === "infeasible"),
   );
 
-export function countStates(data: ReportData): Readonly<Record<TrialState, number>> {
+type Ended = Pick<ReportTrial, "state" | "reason">;
+
+/** Of the whole sweep, also where only some of its trials are at hand. */
+export function countStates(
+  data: Pick<ReportData, "totals"> & { readonly trials: readonly Pick<ReportTrial, "state">[] },
+): Readonly<Record<TrialState, number>> {
+  if (data.totals !== undefined) return data.totals.counts;
   const counts = { complete: 0, infeasible: 0, failed: 0, lost: 0, proposed: 0, running: 0 };
   for (const trial of data.trials) counts[trial.state]++;
   return counts;
 }
 
-export interface ReasonGroup {
-  readonly state: TrialState;
-  readonly reason: string;
+export const proposedCount = (data: ReportData): number => data.totals?.trials ?? data.trials.length;
+
+const withoutResult = ({ state }: Ended): boolean =>
+  state === "infeasible" || state === "failed" || state === "lost";
+
+/** Figures differ from trial to trial within one cause; the words do not. */
+const causeOf = ({ state, reason }: Ended): string =>
+  `${state}\n${(reason ?? "no reason recorded").replace(/\d[\d.,_]*/g, "#")}`;
+
+/** Ends without a result by cause, the most frequent first. */
+export function reasonsOf(trials: readonly Ended[]): readonly ReportReason[] {
+  const groups = new Map<string, { state: TrialState; reason: string; count: number }>();
+  for (const trial of trials) {
+    if (!withoutResult(trial)) continue;
+    const { state, reason } = trial;
+    const group = groups.get(causeOf(trial)) ?? { state, reason: reason ?? "no reason recorded", count: 0 };
+    group.count++;
+    groups.set(causeOf(trial), group);
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count);
+}
+
+export interface ReasonGroup extends ReportReason {
+  /** Those at hand. */
   readonly trials: readonly ReportTrial[];
 }
 
 /** Trials that ended without a result, grouped by state and reason, the largest group first. */
 export function groupByReason(data: ReportData): readonly ReasonGroup[] {
-  const groups = new Map<string, { state: TrialState; reason: string; trials: ReportTrial[] }>();
+  const trials = new Map<string, ReportTrial[]>();
   for (const trial of data.trials) {
-    if (trial.state !== "infeasible" && trial.state !== "failed" && trial.state !== "lost") continue;
-    const reason = trial.reason ?? "no reason recorded";
-    // Figures differ from trial to trial within one cause; the words do not.
-    const cause = reason.replace(/\d[\d.,_]*/g, "#");
-    const key = `${trial.state}\n${cause}`;
-    const group = groups.get(key) ?? { state: trial.state, reason, trials: [] };
-    group.trials.push(trial);
-    groups.set(key, group);
+    if (!withoutResult(trial)) continue;
+    const group = trials.get(causeOf(trial));
+    if (group === undefined) trials.set(causeOf(trial), [trial]);
+    else group.push(trial);
   }
-  return [...groups.values()].sort((a, b) => b.trials.length - a.trials.length);
+  const reasons = data.totals?.reasons ?? reasonsOf(data.trials);
+  return reasons.map((reason) => ({ ...reason, trials: trials.get(causeOf(reason)) ?? [] }));
 }
 
 /** `kvBytes@1024 is 2097152, budget max 1200000` with the metric's name and unit: `KV cache (computed) at 1K is 2.10 MB, ...`. */

@@ -24,6 +24,8 @@ export interface LiveAddresses {
   readonly events: string;
   /** `LiveState` as JSON. */
   readonly state: string;
+  /** `TrialsPage` as JSON by the query of `TrialsPage`; `/<number>` the `View` of one trial. */
+  readonly trials: string;
   /** Grows with every change. */
   readonly revision: number;
 }
@@ -31,6 +33,24 @@ export interface LiveAddresses {
 export interface LivePage extends LiveAddresses {
   readonly status: string;
   readonly sweeps: readonly { readonly name: string; readonly href: string; readonly current: boolean }[];
+}
+
+/** Some of a sweep's trials, in the order asked for. */
+export interface TrialsPage {
+  readonly offset: number;
+  /** Trials in all that the query admits. */
+  readonly total: number;
+  /** Trials of a full page. */
+  readonly size: number;
+  readonly rows: readonly {
+    readonly number: number;
+    readonly id: string;
+    readonly pattern: string;
+    readonly state: string;
+    readonly reason: string | null;
+    /** Of the objectives, as text. */
+    readonly values: readonly (string | null)[];
+  }[];
 }
 
 /** What a live page is brought up to date with. */
@@ -59,7 +79,7 @@ function payload(id: string, text: string): Html {
 }
 
 /** Everything inside the page's main element. */
-function mainOf(data: ReportData): Html {
+function mainOf(data: ReportData, live: boolean): Html {
   const parts: readonly (readonly [string, string, Html | null])[] = [
     ["decide", "Decide", sections.decisionSection(data)],
     ["pareto", "Trade-offs", sections.scatterSection(data)],
@@ -72,6 +92,7 @@ function mainOf(data: ReportData): Html {
     ["lineage", "Lineage", analysis.lineageSection(data)],
     ["progress", "Progress", sections.hypervolumeSection(data)],
     ["timeline", "Timeline", sections.timelineSection(data)],
+    ["trials", "All trials", live ? sections.trialsSection() : null],
     ["outcomes", "Without a result", sections.outcomesSection(data)],
     ["budgets", "Budgets", sections.budgetsSection(data)],
     ["devices", "Devices", sections.devicesSection(data)],
@@ -86,14 +107,14 @@ ${shown.map(([, , body]) => body)}`;
 export const liveState = (data: ReportData, revision: number, status: string): LiveState => ({
   revision,
   status,
-  main: mainOf(data).text,
+  main: mainOf(data, true).text,
   view: viewOf(data),
 });
 
 /** Above the page: what runs, and the other sweeps of the database. */
 const liveBar = (live: LivePage): Html =>
   html`<div class="live"><span id="live-status" role="status">${live.status}</span>${live.sweeps.map(({ name, href, current }) => (current ? html` <b>${name}</b>` : html` <a href="${href}">${name}</a>`))}</div>
-${payload("live", inertJson({ events: live.events, state: live.state, revision: live.revision }))}`;
+${payload("live", inertJson({ events: live.events, state: live.state, trials: live.trials, revision: live.revision }))}`;
 
 export function renderHtml(data: ReportData, options: HtmlOptions): string {
   const client = options.client ?? clientBundle();
@@ -122,7 +143,7 @@ export function renderHtml(data: ReportData, options: HtmlOptions): string {
 <a class="skip" href="#decide">Skip to the decision</a>
 ${options.live && liveBar(options.live)}
 <main>
-${mainOf(data)}
+${mainOf(data, options.live !== undefined)}
 </main>
 ${sections.detailsDialog}
 ${payload("view", inertJson(viewOf(data)))}

@@ -2,7 +2,7 @@
 
 import { findingsMarkdown } from "./findings.ts";
 import { formatParameters, formatRange, formatValue } from "./format.ts";
-import { countStates, frontPoints, groupByReason, publishedOffFront } from "./front.ts";
+import { countStates, frontPoints, groupByReason, proposedCount, publishedOffFront } from "./front.ts";
 import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "./metrics.ts";
 import type { ReportBudget, ReportData, ReportMetric } from "./model.ts";
 import { markdownFence, escapeMarkdown as md } from "./text.ts";
@@ -41,7 +41,7 @@ export function renderMarkdown(data: ReportData): string {
   const out = [
     `# edgefront sweep ${md(data.sweep)}`,
     "",
-    `${front.length} layouts on the front of ${data.trials.length} proposed (${states.map(([state, n]) => `${n} ${state}`).join(", ")}). ` +
+    `${front.length} layouts on the front of ${proposedCount(data)} proposed (${states.map(([state, n]) => `${n} ${state}`).join(", ")}). ` +
       `Made ${md(data.createdAt)} by edgefront ${md(data.edgefrontVersion)}${data.gitCommit ? `, commit ${md(data.gitCommit)}` : ""}.`,
     "",
   ];
@@ -95,12 +95,12 @@ export function renderMarkdown(data: ReportData): string {
         ["State", "Trials", "Reason", "Trial numbers"],
         groups.map((g) => [
           g.state,
-          String(g.trials.length),
+          String(g.count),
           md(g.reason),
           g.trials
             .slice(0, 20)
             .map((trial) => trial.number)
-            .join(", ") + (g.trials.length > 20 ? ", …" : ""),
+            .join(", ") + (g.count > 20 ? ", …" : ""),
         ]),
       ),
       "",

@@ -101,6 +101,21 @@ export interface ReportBudget {
   readonly min?: number | undefined;
 }
 
+/** What ended without a result, by cause. */
+export interface ReportReason {
+  readonly state: TrialState;
+  /** Of the first trial that ended so: figures in it differ from trial to trial. */
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** The whole of a sweep, where `trials` holds a selection. */
+export interface ReportTotals {
+  readonly trials: number;
+  readonly counts: Readonly<Record<TrialState, number>>;
+  readonly reasons: readonly ReportReason[];
+}
+
 export interface ReportData {
   readonly sweep: string;
   readonly createdAt: string;
@@ -116,6 +131,8 @@ export interface ReportData {
   readonly trials: readonly ReportTrial[];
   /** What the sweep says beyond its front; absent in data older than findings. */
   readonly findings?: readonly ReportFinding[] | undefined;
+  /** Absent where `trials` is all there is. */
+  readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];
   /** Who worked when; absent where the store did not keep it. */
   readonly timeline?: readonly ReportSpan[] | undefined;

@@ -2,7 +2,7 @@
 // No colours and no control characters: it is also what a pipe and a log get.
 
 import { formatParameters, formatValue } from "./format.ts";
-import { compressPattern, countStates, frontPoints, publishedOffFront } from "./front.ts";
+import { compressPattern, countStates, frontPoints, proposedCount, publishedOffFront } from "./front.ts";
 import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
 import type { ReportData, ReportObjective, ReportTrial } from "./model.ts";
 import { plain } from "./text.ts";
@@ -90,7 +90,7 @@ export function renderTable(data: ReportData, options: { readonly width?: number
   const states = Object.entries(counts).filter(([state, n]) => n > 0 && state !== "complete");
   const summary = [`${counts.complete} complete`, ...states.map(([state, n]) => `${n} ${state}`)].join(", ");
   const out = wrap(
-    `Sweep ${plain(data.sweep)}: ${front.length} on the front of ${data.trials.length} proposed (${summary}).`,
+    `Sweep ${plain(data.sweep)}: ${front.length} on the front of ${proposedCount(data)} proposed (${summary}).`,
     width,
     "",
   );

@@ -1,43 +1,19 @@
-// Reads a sweep from the store into the plain data that reports/ renders.
-import { type Layout, layoutId } from "../candidates/layout.ts";
-import { namedLayouts, publishedNames } from "../candidates/named.ts";
-import { formatPattern } from "../candidates/notation.ts";
-import type { ReportData, ReportDevice, ReportTrial } from "../reports/model.ts";
-import { hypervolume, referencePoint } from "../search/hypervolume.ts";
-import { orient, ParetoArchive, type Vector } from "../search/pareto.ts";
+// Reads a sweep from the store into the plain data that reports/ renders: all of it at once, or kept up to date while it runs,
+// reading only what changed. Of a very large sweep a page gets a selection, with the counts and the front of all of it.
+import { countStates, reasonsOf } from "../reports/front.ts";
+import type { ReportData, ReportDevice, ReportTrial, TrialState } from "../reports/model.ts";
+import { orient } from "../search/pareto.ts";
 import type { Objective } from "../search/strategy.ts";
 import type { SweepConfig } from "./config.ts";
 import { deviceNamed } from "./devices/known.ts";
-import { layoutFrom } from "./layouts.ts";
-import { Evidence, timelineOf } from "./report-history.ts";
+import { FrontHistory } from "./front-history.ts";
+import { merged, timelineOf } from "./report-history.ts";
+import { declaredIds, publishedIds, reportTrials } from "./report-trials.ts";
+import type { JobSpan } from "./store/history.ts";
 import type { Store } from "./store/store.ts";
 import type { Sweep } from "./store/sweeps.ts";
-import type { Trial } from "./store/trials.ts";
+import type { TrialStanding } from "./store/trials.ts";
 import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
-
-const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
-/** Orders of mixers that were published with both kinds of mixer, longest first. */
-const publishedPatterns = [...new Set(publishedNames.map((name) => kindsOf(namedLayouts[name]!)))]
-  .filter((kinds) => kinds.includes("c3") && kinds.includes("gqa"))
-  .sort((a, b) => b.length - a.length);
-
-/** Fewer layers than this begin like too many layouts. */
-const MIN_PREFIX_LAYERS = 6;
-
-function kindsOf(layout: Layout): string {
-  return layout.layers.map(({ mixer }) => (mixer.op === "conv" ? `c${mixer.kernel}` : mixer.op)).join(" ");
-}
-
-/** The published layout that this one is, or whose order of mixers it has or begins with at another size; null otherwise. */
-function publishedName(layout: Layout): string | null {
-  const exact = publishedIds.get(layoutId(layout));
-  if (exact !== undefined) return exact;
-  const kinds = kindsOf(layout);
-  const depth = layout.layers.length;
-  const pattern = publishedPatterns.find((other) => `${other} `.startsWith(`${kinds} `));
-  if (pattern === undefined || depth < MIN_PREFIX_LAYERS || !kinds.includes("gqa")) return null;
-  return pattern === kinds ? "LFM2 pattern" : `LFM2 pattern, first ${depth} layers`;
-}
 
 function reportDevices(store: Store, config: SweepConfig): readonly ReportDevice[] {
   return config.measure.devices.flatMap((name): ReportDevice[] => {
@@ -71,129 +47,158 @@ function compilersOf(store: Store, config: SweepConfig): Readonly<Record<string,
   );
 }
 
-/** The front over what is complete, and hypervolume after each finished trial under one reference point. */
-function frontOf(trials: readonly ReportTrial[], objectives: readonly Objective[]) {
-  const points = trials.flatMap((trial) => {
-    if (trial.state !== "complete") return [];
-    const values = Object.fromEntries(
-      Object.entries(trial.metrics).map(([name, { value }]) => [name, value]),
-    );
-    return [{ number: trial.number, vector: orient(values, objectives) }];
-  });
-  const archive = new ParetoArchive<number>();
-  if (points.length === 0) return { numbers: new Set<number>(), reference: null, history: [], spans: [] };
-  const reference: Vector = referencePoint(points.map(({ vector }) => vector));
-  let volume = 0;
-  const spans: { trial: number; from: number; until: number | null }[] = [];
-  const history = points.map(({ number, vector }) => {
-    if (archive.insert(vector, number)) {
-      const kept = new Set(archive.entries.map((entry) => entry.item));
-      for (const span of spans) if (span.until === null && !kept.has(span.trial)) span.until = number;
-      spans.push({ trial: number, from: number, until: null });
-      volume = hypervolume(
-        archive.entries.map((entry) => entry.vector),
-        reference,
-      );
+/** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
+export const PAGE_TRIALS = 5000;
+/** The first ones, which hold what the configuration declares, and the newest ones are always among them. */
+const ALWAYS_FIRST = 100;
+const ALWAYS_NEWEST = 300;
+/** Jobs drawn one by one; more are joined where no gap would show. */
+const TIMELINE_SPANS = 4000;
+
+export interface ReaderOptions {
+  /** Trials handed out at most. */
+  readonly atMost?: number;
+}
+
+export class SweepReader {
+  private readonly objectives: readonly Objective[];
+  private readonly declared: ReadonlySet<string>;
+  private readonly atMost: number;
+  private readonly front: FrontHistory;
+  /** By trial id. */
+  private readonly standings = new Map<number, TrialStanding>();
+  private readonly pending = new Set<number>();
+  private readonly spans = new Map<number, JobSpan>();
+  /** Trials that have ended, read before. */
+  private readonly known = new Map<number, ReportTrial>();
+  private lastTrial = 0;
+  private lastJob = 0;
+
+  /** Throws InvalidInputError where the configuration names what this version does not know. */
+  constructor(
+    private readonly store: Store,
+    private readonly sweepId: number,
+    config: SweepConfig,
+    { atMost = Number.POSITIVE_INFINITY }: ReaderOptions = {},
+  ) {
+    this.objectives = resolveObjectives(config);
+    this.declared = declaredIds(config);
+    this.atMost = atMost;
+    this.front = new FrontHistory(atMost);
+  }
+
+  /** The sweep as it is now. */
+  read(sweep: Sweep): ReportData {
+    return this.store.snapshot(() => {
+      this.update();
+      return this.data(sweep);
+    });
+  }
+
+  private update(): void {
+    const { store, sweepId } = this;
+    const open = [...this.pending];
+    for (const span of store.history.spans(sweepId, this.lastJob, open)) {
+      this.spans.set(span.id, span);
+      this.lastJob = Math.max(this.lastJob, span.id);
+      this.known.delete(span.trialId);
     }
-    return { trial: number, value: volume };
-  });
-  const oriented = reference.map((value, m) => (objectives[m]!.direction === "min" ? value : -value));
-  return {
-    numbers: new Set(archive.entries.map((entry) => entry.item)),
-    reference: oriented,
-    history,
-    spans,
-  };
+    const changed = store.trials.standing(sweepId, this.lastTrial, open);
+    for (const standing of changed) {
+      this.standings.set(standing.id, standing);
+      this.lastTrial = Math.max(this.lastTrial, standing.id);
+      if (standing.state === "proposed") this.pending.add(standing.id);
+      else this.pending.delete(standing.id);
+    }
+    const complete = changed.filter(({ state }) => state === "complete");
+    const values = store.trials.valuesOf(
+      complete.map(({ id }) => id),
+      this.objectives.map(({ name }) => name),
+    );
+    this.front.add(
+      complete.map(({ id, number }) => ({ number, vector: orient(values.get(id) ?? {}, this.objectives) })),
+    );
+  }
+
+  private data(sweep: Sweep): ReportData {
+    const { config } = sweep;
+    const { front, objectives, store } = this;
+    const running = new Set<number>();
+    if (sweep.runningPid !== null)
+      for (const { trialId, state } of this.spans.values()) if (state === "running") running.add(trialId);
+    const all = [...this.standings.values()].sort((a, b) => a.number - b.number);
+    const onFront = front.front;
+    const shown = all.length > this.atMost ? this.selection(all, onFront) : all;
+    const trials = this.trialsOf(shown, config).map((trial, index) => ({
+      ...trial,
+      state: this.stateOf(shown[index]!, running),
+      onFront: onFront.has(trial.number),
+    }));
+    const spans = [...this.spans.values()].sort(
+      (a, b) => (a.startedAt < b.startedAt ? -1 : Number(a.startedAt > b.startedAt)) || a.id - b.id,
+    );
+    const timeline = timelineOf(sweep, all, spans);
+    const states = all.map((standing) => ({
+      state: this.stateOf(standing, running),
+      reason: standing.reason,
+    }));
+    return {
+      sweep: sweep.name,
+      createdAt: sweep.createdAt,
+      edgefrontVersion: sweep.environment.edgefront ?? "unknown",
+      gitCommit: sweep.environment.commit ?? null,
+      objectives,
+      budgets: resolveBudgets(config),
+      referencePoint:
+        front.referencePoint?.map((value, m) => (objectives[m]!.direction === "min" ? value : -value)) ??
+        null,
+      hypervolume: front.hypervolumes,
+      frontSpans: front.spans,
+      trials,
+      ...(shown.length < all.length && {
+        totals: { trials: all.length, counts: countStates({ trials: states }), reasons: reasonsOf(states) },
+      }),
+      devices: reportDevices(store, config),
+      timeline: this.atMost === Number.POSITIVE_INFINITY ? timeline : merged(timeline, TIMELINE_SPANS),
+      configuration: config,
+      environment: { ...sweep.environment, ...compilersOf(store, config) },
+    };
+  }
+
+  private stateOf({ id, state }: TrialStanding, running: ReadonlySet<number>): TrialState {
+    return state === "proposed" && running.has(id) ? "running" : state;
+  }
+
+  /** The front, the published, the first and the newest trials, and as many others as fit, evenly spread. */
+  private selection(all: readonly TrialStanding[], front: ReadonlySet<number>): readonly TrialStanding[] {
+    const spread = 2 ** Math.ceil(Math.log2(all.length / (this.atMost * 0.7)));
+    const was = new Set(this.front.spans.slice(-ALWAYS_NEWEST).map(({ trial }) => trial));
+    const kept = all.filter(
+      ({ number, candidateId, state }, index) =>
+        front.has(number) ||
+        was.has(number) ||
+        publishedIds.has(candidateId) ||
+        this.declared.has(candidateId) ||
+        state === "proposed" ||
+        number % spread === 0 ||
+        index < ALWAYS_FIRST ||
+        index >= all.length - ALWAYS_NEWEST,
+    );
+    return kept;
+  }
+
+  /** Reads what is not known yet; only what has ended is kept. */
+  private trialsOf(shown: readonly TrialStanding[], config: SweepConfig): readonly ReportTrial[] {
+    const missing = shown.filter(({ id }) => !this.known.has(id)).map(({ id }) => id);
+    const fresh = reportTrials(this.store, config, this.declared, missing);
+    const trials = shown.map(({ id }) => this.known.get(id) ?? fresh.get(id)!);
+    if (this.known.size > 2 * this.atMost) this.known.clear();
+    for (const { id, state } of shown)
+      if (state !== "proposed" && fresh.has(id)) this.known.set(id, fresh.get(id)!);
+    return trials;
+  }
 }
 
-/** Ids of the layouts that the configuration itself proposes; a file that is gone since says nothing. */
-function declaredIds(config: SweepConfig): ReadonlySet<string> {
-  return new Set(
-    (config.space.include ?? []).flatMap((text) => {
-      try {
-        return [layoutId(layoutFrom(text))];
-      } catch {
-        return [];
-      }
-    }),
-  );
-}
-
-const inWords = {
-  declared: "declared in the space",
-  random: "drawn at random",
-  enumerated: "next in the walk over the space",
-  mutation: "varied",
-  crossover: "bred from two parents",
-  imported: "imported",
-} as const;
-
-/** Parents, operator, and a line for people. Databases older than origins know of neither. */
-function lineageOf(
-  trial: Trial,
-  declared: ReadonlySet<string>,
-  config: SweepConfig,
-): Pick<ReportTrial, "origin" | "parents" | "operator"> {
-  const kind = trial.origin?.kind ?? (declared.has(trial.candidateId) ? "declared" : null);
-  const proposed = `by ${config.search.strategy}, batch ${trial.batch + 1}`;
-  if (kind === "declared" || kind === "imported") return { origin: inWords[kind] };
-  if (trial.origin === null || kind === null) return { origin: `proposed ${proposed}` };
-  const { parents, operator } = trial.origin;
-  const done = operator === null ? "" : `: ${operator}`;
-  return {
-    origin: `${inWords[kind]}${done} (${proposed})`,
-    ...(operator === null ? {} : { parents, operator }),
-  };
-}
-
-/** Everything a report shows of one sweep. */
-export function reportData(store: Store, sweep: Sweep): ReportData {
-  const { config } = sweep;
-  const objectives = resolveObjectives(config);
-  const metrics = store.trials.metricsOfSweep(sweep.id);
-  const all = store.trials.all(sweep.id);
-  const jobs = store.history.ofSweep(sweep.id);
-  const evidence = new Evidence(jobs);
-  const running = new Set(
-    jobs.flatMap(({ trialId, state }) => (state === "running" && sweep.runningPid !== null ? [trialId] : [])),
-  );
-  const declared = declaredIds(config);
-  const plain = all.map(
-    (trial): ReportTrial => ({
-      number: trial.number,
-      id: trial.candidateId,
-      notation: trial.notation,
-      pattern: formatPattern(trial.layout),
-      layout: trial.layout,
-      parameters: trial.parameters,
-      state: trial.state === "proposed" && running.has(trial.id) ? "running" : trial.state,
-      reason: trial.reason,
-      onFront: false,
-      published: publishedName(trial.layout),
-      ...lineageOf(trial, declared, config),
-      metrics: Object.fromEntries(
-        (metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [
-          name,
-          { ...metric, provenance: evidence.of(trial.id, name) },
-        ]),
-      ),
-    }),
-  );
-  const front = frontOf(plain, objectives);
-  return {
-    sweep: sweep.name,
-    createdAt: sweep.createdAt,
-    edgefrontVersion: sweep.environment.edgefront ?? "unknown",
-    gitCommit: sweep.environment.commit ?? null,
-    objectives,
-    budgets: resolveBudgets(config),
-    referencePoint: front.reference,
-    hypervolume: front.history,
-    frontSpans: front.spans,
-    trials: plain.map((trial) => ({ ...trial, onFront: front.numbers.has(trial.number) })),
-    devices: reportDevices(store, config),
-    timeline: timelineOf(sweep, all, jobs),
-    configuration: config,
-    environment: { ...sweep.environment, ...compilersOf(store, config) },
-  };
-}
+/** Everything a report shows of one sweep, read once. */
+export const reportData = (store: Store, sweep: Sweep, options: ReaderOptions = {}): ReportData =>
+  new SweepReader(store, sweep.id, sweep.config, options).read(sweep);

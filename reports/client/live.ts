@@ -5,7 +5,7 @@ import type { View } from "../page/view.ts";
 import { byId } from "./dom.ts";
 
 /** Sections with controls: kept as they are while they show the same figures. */
-const INTERACTIVE: ReadonlySet<string> = new Set(["decide", "pareto", "contexts"]);
+const INTERACTIVE: ReadonlySet<string> = new Set(["decide", "pareto", "contexts", "trials"]);
 
 const keyOf = (element: Element): string => element.id || element.tagName;
 const plotKey = (plot: Element): string =>

@@ -1,6 +1,7 @@
 // Starts the page: reads the data, unpacks plotly.js, hands each figure to what draws it, and keeps all views in step.
 import "./style.css";
 import type { View } from "../page/view.ts";
+import { setUpAllTrials } from "./all-trials.ts";
 import { contextChoices, drawContexts } from "./contexts.ts";
 import { setUpDetails } from "./details.ts";
 import { byId } from "./dom.ts";
@@ -115,6 +116,7 @@ async function start(): Promise<void> {
   const store = new Store(JSON.parse(await unpack("view")) as View);
   const refreshSheet = setUpSheet(store);
   setUpDetails(store);
+  setUpAllTrials(store);
   markRows(store);
   const figures = new Figures(await loadPlotly());
   fillMenus(store.view);

@@ -256,7 +256,7 @@ export async function drawScatter(
     plot.on("plotly_deselect", () => store.setBrush(null));
     plot.on("plotly_click", (event) => {
       const [index] = indices(event);
-      if (index !== undefined) showDetails(view, index);
+      if (index !== undefined) showDetails(store.view, index);
     });
   }
   return true;

@@ -18,9 +18,14 @@ export class Store {
     return this.shown;
   }
 
-  /** Newer data of the same sweep: trials keep their places, so that what is picked stays picked. Listeners hear of it with
-   * the next change. */
+  /** Newer data of the same sweep: what is picked stays picked, wherever its trials are now. Listeners hear of it with the next
+   * change. */
   replace(view: View): void {
+    const place = new Map(view.trials.map(({ number }, index) => [number, index]));
+    const now = (trial: number): number | undefined => place.get(this.shown.trials[trial]!.number);
+    if (this.brush !== null)
+      this.brush = new Set([...this.brush].map(now).filter((trial) => trial !== undefined));
+    if (this.chosen !== null) this.chosen = now(this.chosen) ?? null;
     this.shown = view;
   }
 

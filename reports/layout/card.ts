@@ -1,6 +1,7 @@
 // A model card for one layout of a sweep: what it is, what was measured and on what, and what the numbers do not say.
 
 import { formatRange, formatValue } from "../format.ts";
+import { proposedCount } from "../front.ts";
 import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "../metrics.ts";
 import type { ReportData, ReportTrial } from "../model.ts";
 import { markdownFence, escapeMarkdown as md } from "../text.ts";
@@ -26,7 +27,7 @@ export function modelCard(data: ReportData, trial: ReportTrial): string {
     "",
     `A layout of ${trial.layout.layers.length} layers (${attention} with attention), width ${trial.layout.width}, ` +
       `${trial.parameters.toLocaleString("en-US")} parameters, found by edgefront ${md(data.edgefrontVersion)} in the sweep ` +
-      `${md(data.sweep)} (trial ${trial.number} of ${data.trials.length}); ${trial.onFront ? "on" : "not on"} its Pareto front.`,
+      `${md(data.sweep)} (trial ${trial.number} of ${proposedCount(data)}); ${trial.onFront ? "on" : "not on"} its Pareto front.`,
     "",
     "**These are the shapes of a model, not a trained model.** Speed and memory were measured with weights made from a seed; " +
       "quality scores come from short training at a smaller width with the same order of mixers.",

@@ -2,7 +2,7 @@
 // Tables, so that they read the same printed and without any script.
 import { deviceAgreement } from "../agreement.ts";
 import { editText, layerEdits } from "../edits.ts";
-import { formatNumber, formatValue } from "../format.ts";
+import { formatValue } from "../format.ts";
 import { frontPoints } from "../front.ts";
 import { importanceOf } from "../importance.ts";
 import { lineageOf } from "../lineage.ts";
@@ -55,7 +55,7 @@ export function agreementSection(data: ReportData): Html | null {
       "Agreement of devices",
       html`<table><thead><tr><th scope="col">Metric</th><th scope="col">Devices</th><th scope="col" class="num">Tau</th><th scope="col" class="num">95% interval</th><th scope="col" class="num">Layouts</th><th scope="col">Choosing by the other costs</th></tr></thead><tbody>${rows.map(
         ({ label, devices: [a, b], tau, n, regret }) =>
-          html`<tr><th scope="row">${label}</th><td>${name(a)}, ${name(b)}</td><td class="num">${tau === null ? "–" : tau.value.toFixed(2)}</td><td class="num">${tau === null ? "–" : `${tau.low.toFixed(2)} to ${tau.high.toFixed(2)}`}</td><td class="num">${n}</td><td>${formatNumber(regret[0] * 100, 2)}% on ${a}, ${formatNumber(regret[1] * 100, 2)}% on ${b}</td></tr>`,
+          html`<tr><th scope="row">${label}</th><td>${name(a)}, ${name(b)}</td><td class="num">${tau === null ? "–" : tau.value.toFixed(2)}</td><td class="num">${tau === null ? "–" : `${tau.low.toFixed(2)} to ${tau.high.toFixed(2)}`}</td><td class="num">${n}</td><td>${(regret[0] * 100).toFixed(1)}% on ${a}, ${(regret[1] * 100).toFixed(1)}% on ${b}</td></tr>`,
       )}</tbody></table>`,
     ),
   );
@@ -78,6 +78,9 @@ ${neighbours(data)}`,
   );
 }
 
+/** More edits than this are counted. */
+const LISTED = 6;
+
 /** From each layout of the front to the next: the edits between them, and what they change. */
 function neighbours(data: ReportData): Html | null {
   const front = frontPoints(data);
@@ -90,7 +93,12 @@ ${scroller(
     .map(({ label, trial }, index) => {
       const before = front[index]!;
       const edits = layerEdits(before.trial.pattern, trial.pattern);
-      const text = edits.length === 0 ? "the same mixers, other widths" : edits.map(editText).join("; ");
+      const text =
+        edits.length === 0
+          ? "the same mixers, other widths"
+          : edits.length > LISTED
+            ? `${edits.length} layers differ`
+            : edits.map(editText).join("; ");
       return html`<tr><th scope="row">${before.label} → ${label}</th><td>${text}</td>${data.objectives.map(
         ({ name }) => {
           const [a, b] = [before.trial.metrics[name], trial.metrics[name]];

@@ -3,7 +3,14 @@
 import { formatPattern } from "../../candidates/notation.ts";
 import { findingsBody } from "../findings.ts";
 import { formatParameters, formatRange, formatValue } from "../format.ts";
-import { countStates, frontPoints, groupByReason, publishedOffFront, readableReason } from "../front.ts";
+import {
+  countStates,
+  frontPoints,
+  groupByReason,
+  proposedCount,
+  publishedOffFront,
+  readableReason,
+} from "../front.ts";
 import { budgetText } from "../md.ts";
 import {
   emulatedDevices,
@@ -29,7 +36,7 @@ export function header(data: ReportData): Html {
     [counts.complete, "complete"],
     [counts.infeasible, "over budget"],
     [counts.failed + counts.lost, "failed or lost"],
-    [data.trials.length, "proposed"],
+    [proposedCount(data), "proposed"],
     [data.devices.length, data.devices.length === 1 ? "device" : "devices"],
   ];
   return html`<header>
@@ -38,6 +45,7 @@ export function header(data: ReportData): Html {
 <p class="meta"><time>${data.createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")}</time> · edgefront ${data.edgefrontVersion}${data.gitCommit === null ? null : html` · commit ${data.gitCommit}`}</p>
 <dl class="facts">${facts.map(([value, name]) => html`<div><dd>${value}</dd><dt>${name}</dt></div>`)}</dl>
 ${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
+${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page: ${data.trials.length.toLocaleString("en-US")} of them are shown, among them every one on the front or published; the others are spread evenly. Counts, front and hypervolume are those of the whole sweep; the csv, json and parquet reports hold every layout.</p>`}
 <noscript><p class="notice">Plots need JavaScript. Every number they show is in the tables below.</p></noscript>
 </header>`;
 }
@@ -222,6 +230,19 @@ export function tableSection(data: ReportData): Html {
   );
 }
 
+/** Filled by the page's script from its server, one page at a time. */
+export const trialsSection = (): Html =>
+  section(
+    "trials",
+    "All trials",
+    "Every layout of the sweep, however many. Choose a number for its measurements.",
+    html`<div class="controls"><label>State <select id="trials-state"><option value="">any</option><option value="complete">complete</option><option value="infeasible">over budget</option><option value="failed">failed</option><option value="lost">lost</option><option value="proposed">not finished</option></select></label>
+<label>Order <select id="trials-sort"><option value="">first to last</option></select></label>
+<label>Find <input id="trials-find" type="search" placeholder="id or notation" autocomplete="off" spellcheck="false"></label>
+<span class="pager"><button type="button" id="trials-earlier" disabled>Earlier</button> <button type="button" id="trials-later" disabled>Later</button> <output id="trials-count"></output></span></div>
+${scroller("All trials", html`<table id="every-trial"></table>`)}`,
+  );
+
 /** Longest list of trials shown for one reason; exports carry them all. */
 const LISTED = 50;
 
@@ -233,13 +254,13 @@ export function outcomesSection(data: ReportData): Html | null {
     "Without a result",
     "Layouts over a budget, failed, or lost with their device. They are kept, and never on the front.",
     html`<div class="groups">${groups.map(
-      ({ state, reason, trials }) =>
-        html`<details><summary><span class="count">${trials.length}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason(reason, data)}</span></summary><ul>${trials
+      ({ state, reason, count, trials }) =>
+        html`<details><summary><span class="count">${count}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason(reason, data)}</span></summary><ul>${trials
           .slice(0, LISTED)
           .map(
             (trial) =>
               html`<li><span class="soft">#${trial.number}</span> <code>${trial.pattern}</code>${trial.reason !== reason && html` <span class="soft">${readableReason(trial.reason ?? "", data)}</span>`}</li>`,
-          )}${trials.length > LISTED && html`<li class="soft">and ${trials.length - LISTED} more, in the csv and json exports</li>`}</ul></details>`,
+          )}${count > Math.min(trials.length, LISTED) && html`<li class="soft">and ${count - Math.min(trials.length, LISTED)} more, in the csv and json exports</li>`}</ul></details>`,
     )}</div>`,
   );
 }

@@ -74,6 +74,9 @@ export interface View {
 /** Raw samples embedded at most, over all trials: about 1 MB of the file once compressed. */
 const SAMPLE_LIMIT = 200_000;
 
+/** Layouts that were once on the front, at most; the page draws the latest of them. */
+const SPAN_LIMIT = 300;
+
 /** Five significant digits: below any measurement's noise, and half the size. */
 const trim = (value: number): number => Number(value.toPrecision(5));
 
@@ -84,6 +87,10 @@ export function viewOf(data: ReportData): View {
   const emulated = new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
   const place = new Map(data.trials.map(({ number }, index) => [number, index]));
   const lineage = lineageOf(data);
+  // A step changes only where the front does: what lies between draws the same line.
+  const steps = data.hypervolume.filter(
+    ({ value }, n, all) => value !== all[n - 1]?.value || n === all.length - 1,
+  );
   return {
     sweep: data.sweep,
     objectives: data.objectives.map(({ name, direction }) => ({ key: name, direction })),
@@ -122,7 +129,7 @@ export function viewOf(data: ReportData): View {
     })),
     ...keptSamples(data.trials, names),
     timeline: data.timeline ?? [],
-    frontSpans: (data.frontSpans ?? []).flatMap(({ trial, ...span }) => {
+    frontSpans: latestSpans(data.frontSpans ?? []).flatMap(({ trial, ...span }) => {
       const index = place.get(trial);
       return index === undefined ? [] : [{ trial: index, ...span }];
     }),
@@ -133,10 +140,17 @@ export function viewOf(data: ReportData): View {
     })),
     lineageRecorded: lineage.recorded,
     hypervolume: {
-      trial: data.hypervolume.map(({ trial }) => trial),
-      value: data.hypervolume.map(({ value }) => trim(value)),
+      trial: steps.map(({ trial }) => trial),
+      value: steps.map(({ value }) => trim(value)),
     },
   };
+}
+
+/** Those still on the front, and the latest of the others. */
+function latestSpans(spans: readonly ReportFrontSpan[]): readonly ReportFrontSpan[] {
+  const gone = spans.filter(({ until }) => until !== null);
+  const dropped = new Set(gone.slice(0, Math.max(0, gone.length - SPAN_LIMIT)));
+  return spans.filter((span) => !dropped.has(span));
 }
 
 function keptSamples(

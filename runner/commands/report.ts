@@ -9,6 +9,7 @@ import {
   reportFormats,
 } from "../../reports/registry.ts";
 import { reportWithFindings } from "../findings/findings.ts";
+import { PAGE_TRIALS, reportData } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
@@ -32,7 +33,12 @@ const formatNames: readonly Format[] = [
 
 /** Writes a report whole or not at all. Throws InvalidInputError (`unwritable-output`) when it cannot. */
 export function writeReport(store: Store, sweep: Sweep, format: Format, out: string): void {
-  const data = reportWithFindings(store, sweep);
+  const whole = reportWithFindings(store, sweep);
+  const { findings } = whole;
+  const data =
+    format === "html" && whole.trials.length > PAGE_TRIALS
+      ? { ...reportData(store, sweep, { atMost: PAGE_TRIALS }), findings }
+      : whole;
   writeWhole(out, isBinary(format) ? binaryReportFormats[format](data) : reportFormats[format](data));
 }
 

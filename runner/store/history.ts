@@ -3,7 +3,8 @@ import type Database from "better-sqlite3";
 import type { JobKind } from "./jobs.ts";
 import type { Row } from "./row.ts";
 
-export interface JobHistory {
+export interface JobSpan {
+  readonly id: number;
   readonly trialId: number;
   readonly kind: JobKind;
   /** A device's name, or `task:seed`. */
@@ -12,6 +13,9 @@ export interface JobHistory {
   readonly startedAt: string;
   readonly finishedAt: string | null;
   readonly error: string | null;
+}
+
+export interface JobHistory extends JobSpan {
   /** What the result rests on, name and value as text; empty while there is none. */
   readonly evidence: Readonly<Record<string, string>>;
 }
@@ -40,8 +44,8 @@ const shown = (value: unknown): string => {
 export class HistoryTable {
   constructor(private readonly db: Database.Database) {}
 
-  /** Every job of a sweep, in the order they were started. */
-  ofSweep(sweepId: number): readonly JobHistory[] {
+  /** Jobs of these trials with what they rest on, in the order they were started. */
+  ofTrials(trialIds: readonly number[]): readonly JobHistory[] {
     const columns = (table: string, fields: Readonly<Record<string, string>>): string =>
       Object.entries(fields)
         .map(([name, path]) => `json_extract(${table}.result, '$.${path}') AS "${table}.${name}"`)
@@ -50,21 +54,23 @@ export class HistoryTable {
       .prepare(
         `SELECT j.*, m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
            ${columns("m", { ...facts.measure, ...readings })}, ${columns("s", facts.train)}
-         FROM jobs j JOIN trials t ON t.id = j.trial_id
-         LEFT JOIN measurements m ON m.job_id = j.id LEFT JOIN scores s ON s.job_id = j.id
-         WHERE t.sweep_id = ? ORDER BY j.started_at, j.id`,
+         FROM jobs j LEFT JOIN measurements m ON m.job_id = j.id LEFT JOIN scores s ON s.job_id = j.id
+         WHERE j.trial_id IN (SELECT value FROM json_each(?)) ORDER BY j.started_at, j.id`,
       )
-      .all(sweepId) as Row[];
-    return rows.map((row) => ({
-      trialId: row.trial_id as number,
-      kind: row.kind as JobKind,
-      target: row.target as string,
-      state: row.state as JobHistory["state"],
-      startedAt: row.started_at as string,
-      finishedAt: row.finished_at as string | null,
-      error: row.error_message as string | null,
-      evidence: evidenceOf(row),
-    }));
+      .all(JSON.stringify(trialIds)) as Row[];
+    return rows.map((row) => ({ ...toSpan(row), evidence: evidenceOf(row) }));
+  }
+
+  /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named. */
+  spans(sweepId: number, after: number, trialIds: readonly number[]): readonly JobSpan[] {
+    const rows = this.db
+      .prepare(
+        `SELECT j.id, j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at, j.error_message
+         FROM jobs j JOIN trials t ON t.id = j.trial_id
+         WHERE t.sweep_id = ? AND (j.id > ? OR j.trial_id IN (SELECT value FROM json_each(?)))`,
+      )
+      .all(sweepId, after, JSON.stringify(trialIds)) as Row[];
+    return rows.map(toSpan);
   }
 
   /** Changes with every commit of any other connection: cheap to ask often. */
@@ -72,6 +78,17 @@ export class HistoryTable {
     return this.db.pragma("data_version", { simple: true }) as number;
   }
 }
+
+const toSpan = (row: Row): JobSpan => ({
+  id: row.id as number,
+  trialId: row.trial_id as number,
+  kind: row.kind as JobKind,
+  target: row.target as string,
+  state: row.state as JobSpan["state"],
+  startedAt: row.started_at as string,
+  finishedAt: row.finished_at as string | null,
+  error: row.error_message as string | null,
+});
 
 function evidenceOf(row: Row): Readonly<Record<string, string>> {
   const agent = (row.measured_by ?? row.trained_by) as string | null;

@@ -52,6 +52,11 @@ export class Store {
     return this.db.transaction(write).immediate();
   }
 
+  /** Several reads of one state of the database. */
+  snapshot<T>(read: () => T): T {
+    return this.db.transaction(read).deferred();
+  }
+
   log(kind: string, data: unknown, ids: EventIds = {}): void {
     const { sweepId = null, trialId = null, device = null, cause = null } = ids;
     this.db

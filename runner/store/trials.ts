@@ -7,6 +7,7 @@ import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import type { Origin, Proposal } from "../../search/strategy.ts";
 import { now, type Row } from "./row.ts";
+import { type TrialPage, type TrialQuery, trialPage } from "./trial-pages.ts";
 
 export type TrialState = "proposed" | "complete" | "infeasible" | "failed" | "lost";
 
@@ -26,6 +27,9 @@ export interface Trial {
   /** Null for trials of databases older than origins. */
   readonly origin: Origin | null;
 }
+
+/** What a trial came to, without its layout and metrics. */
+export type TrialStanding = Pick<Trial, "id" | "number" | "candidateId" | "state" | "reason">;
 
 /** How a trial ended. `cause` is a stable word, `reason` one line for people. */
 export interface TrialEnd {
@@ -148,18 +152,88 @@ export class TrialTable {
     return rows.map((row) => this.toMetric(row));
   }
 
-  /** Metrics of every trial of a sweep, by trial id. */
-  metricsOfSweep(sweepId: number): ReadonlyMap<number, readonly Metric[]> {
+  /** These trials, in the order of their numbers. */
+  some(ids: readonly number[]): readonly Trial[] {
     const rows = this.db
       .prepare(
-        "SELECT m.* FROM metrics m JOIN trials t ON t.id = m.trial_id WHERE t.sweep_id = ? ORDER BY m.trial_id, m.name",
+        "SELECT t.*, c.layout, c.notation, c.parameters FROM trials t JOIN candidates c ON c.id = t.candidate_id WHERE t.id IN (SELECT value FROM json_each(?)) ORDER BY t.number",
       )
-      .all(sweepId) as Row[];
+      .all(JSON.stringify(ids)) as Row[];
+    return rows.map((row) => this.toTrial(row));
+  }
+
+  /** Metrics of these trials, by trial id. */
+  metricsOf(ids: readonly number[]): ReadonlyMap<number, readonly Metric[]> {
+    const rows = this.db
+      .prepare(
+        "SELECT * FROM metrics WHERE trial_id IN (SELECT value FROM json_each(?)) ORDER BY trial_id, name",
+      )
+      .all(JSON.stringify(ids)) as Row[];
     const byTrial = new Map<number, Metric[]>();
     for (const row of rows) {
-      const trialId = row.trial_id as number;
-      byTrial.set(trialId, [...(byTrial.get(trialId) ?? []), this.toMetric(row)]);
+      const own = byTrial.get(row.trial_id as number);
+      if (own === undefined) byTrial.set(row.trial_id as number, [this.toMetric(row)]);
+      else own.push(this.toMetric(row));
     }
     return byTrial;
+  }
+
+  /** Values of some metrics of these trials, without their samples, by trial id. */
+  valuesOf(
+    ids: readonly number[],
+    names: readonly string[],
+  ): ReadonlyMap<number, Readonly<Record<string, number>>> {
+    const rows = this.db
+      .prepare(
+        "SELECT trial_id, name, value FROM metrics WHERE trial_id IN (SELECT value FROM json_each(?)) AND name IN (SELECT value FROM json_each(?))",
+      )
+      .raw()
+      .all(JSON.stringify(ids), JSON.stringify(names)) as [number, string, number][];
+    const byTrial = new Map<number, Record<string, number>>();
+    for (const [trial, name, value] of rows) {
+      const own = byTrial.get(trial) ?? {};
+      own[name] = value;
+      byTrial.set(trial, own);
+    }
+    return byTrial;
+  }
+
+  /** Where trials stand: those after `after` (an id) and those named, in the order of their ids. */
+  standing(sweepId: number, after: number, ids: readonly number[]): readonly TrialStanding[] {
+    const rows = this.db
+      .prepare(
+        `SELECT id, number, candidate_id, state, reason FROM trials
+         WHERE sweep_id = ? AND (id > ? OR id IN (SELECT value FROM json_each(?))) ORDER BY id`,
+      )
+      .raw()
+      .all(sweepId, after, JSON.stringify(ids)) as [number, number, string, TrialState, string | null][];
+    return rows.map(([id, number, candidateId, state, reason]) => ({
+      id,
+      number,
+      candidateId,
+      state,
+      reason,
+    }));
+  }
+
+  /** One page of the trials of a sweep. */
+  page(sweepId: number, query: TrialQuery): TrialPage {
+    return trialPage(this.db, sweepId, query);
+  }
+
+  /** The id of a trial of a sweep; null where there is no such number. */
+  idOf(sweepId: number, number: number): number | null {
+    const row = this.db
+      .prepare("SELECT id FROM trials WHERE sweep_id = ? AND number = ?")
+      .get(sweepId, number) as Row | undefined;
+    return row === undefined ? null : (row.id as number);
+  }
+
+  /** Trials that have ended, whatever became of them. */
+  finished(sweepId: number): number {
+    const row = this.db
+      .prepare("SELECT count(*) AS n FROM trials WHERE sweep_id = ? AND state <> 'proposed'")
+      .get(sweepId) as { n: number };
+    return row.n;
   }
 }

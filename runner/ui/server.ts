@@ -6,11 +6,14 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { plotlySource } from "../../reports/assets.ts";
-import { liveState, renderHtml } from "../../reports/html.ts";
-import { reportData } from "../report-data.ts";
+import { liveState, renderHtml, type TrialsPage } from "../../reports/html.ts";
+import type { ReportData } from "../../reports/model.ts";
+import type { View } from "../../reports/page/view.ts";
+import { SweepReader } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { admit, isLoopback, makeToken } from "./access.ts";
+import { trialsPage, trialView } from "./trials.ts";
 import { statusOf, Watch } from "./watch.ts";
 
 const compress = promisify(gzip);
@@ -43,8 +46,22 @@ export interface Ui {
 
 const addressOf = (sweep: Sweep, rest = ""): string => `/sweeps/${encodeURIComponent(sweep.name)}${rest}`;
 
+/** A sweep is read anew this often, whatever the incremental reading made of it. */
+const READ_ANEW_MS = 60_000;
+/** Trials of a page that is renewed with every change: fewer than a file may hold. */
+const LIVE_TRIALS = 2000;
+
+interface Reading {
+  readonly reader: SweepReader;
+  readonly since: number;
+  last: ReportData | null;
+}
+
 class Pages {
   private readonly states = new Map<string, { readonly revision: number; readonly body: Promise<Buffer> }>();
+  private readonly readers = new Map<number, Reading>();
+  /** What making the newest state took. */
+  private costMs = 0;
 
   constructor(
     private readonly store: Store,
@@ -59,6 +76,23 @@ class Pages {
     return this.store.sweeps.find(name);
   }
 
+  private read(sweep: Sweep): ReportData {
+    const started = performance.now();
+    let known = this.readers.get(sweep.id);
+    if (known === undefined || started - known.since > READ_ANEW_MS) {
+      const reader = new SweepReader(this.store, sweep.id, sweep.config, { atMost: LIVE_TRIALS });
+      known = { reader, since: started, last: null };
+      this.readers.set(sweep.id, known);
+    }
+    known.last = known.reader.read(sweep);
+    return known.last;
+  }
+
+  /** What the sweep is about, as last read. */
+  private outline(sweep: Sweep): ReportData {
+    return this.readers.get(sweep.id)?.last ?? this.read(sweep);
+  }
+
   page(sweep: Sweep): string {
     this.watch.poll();
     const { revision } = this.watch;
@@ -70,11 +104,25 @@ class Pages {
     const live = {
       events: addressOf(sweep, "/events"),
       state: addressOf(sweep, "/state"),
+      trials: addressOf(sweep, "/trials"),
       revision,
       status: statusOf(this.store, sweep),
       sweeps,
     };
-    return renderHtml(reportData(this.store, sweep), { plotlySource: plotlySource(), live });
+    return renderHtml(this.read(sweep), { plotlySource: plotlySource(), live });
+  }
+
+  trials(sweep: Sweep, asked: URLSearchParams): TrialsPage {
+    return trialsPage(this.store, sweep, this.outline(sweep), asked);
+  }
+
+  trial(sweep: Sweep, number: number): View | null {
+    return trialView(this.store, sweep, this.outline(sweep), number);
+  }
+
+  /** How long to wait between two announcements, so that following takes a fifth of one core at most. */
+  get pauseMs(): number {
+    return Math.max(PUSH_EVERY_MS, 4 * this.costMs);
   }
 
   /** Compressed; made once a revision, whoever asks. */
@@ -83,14 +131,17 @@ class Pages {
     const { revision } = this.watch;
     const kept = this.states.get(sweep.name);
     if (kept?.revision === revision) return kept.body;
-    const state = liveState(reportData(this.store, sweep), revision, statusOf(this.store, sweep));
+    const started = performance.now();
+    const state = liveState(this.read(sweep), revision, statusOf(this.store, sweep));
     const body = compress(JSON.stringify(state), { level: 1 });
+    this.costMs = performance.now() - started;
     this.states.set(sweep.name, { revision, body });
     return body;
   }
 }
 
-function sendEvents(request: IncomingMessage, response: ServerResponse, watch: Watch): void {
+function sendEvents(request: IncomingMessage, response: ServerResponse, pages: Pages): void {
+  const { watch } = pages;
   response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" });
   let pending: NodeJS.Timeout | null = null;
   let last = 0;
@@ -101,7 +152,7 @@ function sendEvents(request: IncomingMessage, response: ServerResponse, watch: W
   };
   const heartbeat = setInterval(() => response.write(": here\n\n"), HEARTBEAT_MS);
   const forget = watch.listen(() => {
-    pending ??= setTimeout(send, Math.max(0, last + PUSH_EVERY_MS - Date.now()));
+    pending ??= setTimeout(send, Math.max(0, last + pages.pauseMs - Date.now()));
   });
   request.on("close", () => {
     forget();
@@ -130,10 +181,18 @@ async function answer(
     response.writeHead(302, { ...HEADERS, location: addressOf(sweep) }).end();
     return;
   }
-  const match = /^\/sweeps\/([^/]+)(\/events|\/state)?$/.exec(url.pathname);
+  const match = /^\/sweeps\/([^/]+)(\/events|\/state|\/trials(?:\/\d{1,9})?)?$/.exec(url.pathname);
   const sweep = match === null ? null : pages.find(decodeURIComponent(match[1]!));
   if (match === null || sweep === null) return text(response, 404, "there is nothing here");
-  if (match[2] === "/events") return sendEvents(request, response, pages.watch);
+  if (match[2] === "/events") return sendEvents(request, response, pages);
+  if (match[2]?.startsWith("/trials")) {
+    const number = /\d+$/.exec(match[2])?.[0];
+    const found =
+      number === undefined ? pages.trials(sweep, url.searchParams) : pages.trial(sweep, Number(number));
+    if (found === null) return text(response, 404, "there is no such trial");
+    response.writeHead(200, { ...HEADERS, "content-type": "application/json" }).end(JSON.stringify(found));
+    return;
+  }
   if (match[2] === "/state") {
     const body = await pages.state(sweep);
     response

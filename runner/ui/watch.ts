@@ -9,7 +9,7 @@ const STATUS_EVERY = 10;
 
 /** One line for the top of the page. */
 export function statusOf(store: Store, sweep: Sweep): string {
-  const finished = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed").length;
+  const finished = store.trials.finished(sweep.id);
   const count = `${finished} of ${sweep.config.search.trials} trials finished`;
   if (sweep.state === "complete") return `complete: ${count}`;
   return sweep.runningPid === null ? `stopped: ${count}; --resume continues` : `running: ${count}`;

@@ -64,15 +64,17 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     const { page, complaints } = await watchedPage(browser);
     await openReport(page, normal);
     await page.locator("#contexts").scrollIntoViewIfNeeded();
-    await expect.poll(() => page.locator(".contexts[data-drawn]").count()).toBe(3);
+    await expect.poll(() => page.locator(".contexts[data-drawn]").count()).toBeGreaterThanOrEqual(3);
     const lines = () => page.locator(".contexts >> nth=0 >> path.js-line").count();
     await expect
       .poll(lines)
       .toBe(frontPoints(data).length + publishedOffFront(data).filter((t) => t.state === "complete").length);
-    await page.selectOption("#context-metric", "ttftMs");
-    await expect
-      .poll(() => page.locator(".contexts >> nth=0 >> .ytitle").textContent())
-      .toBe("Time to first token, ms ↓");
+    const title = (panel: string) => page.locator(`.contexts${panel} .ytitle`).first().textContent();
+    await expect.poll(() => title("[data-base=ttftMs]")).toBe("Time to first token, ms ↓");
+    await page.locator("#context-metric").scrollIntoViewIfNeeded();
+    await page.selectOption("#context-metric", "prefillTokensPerSecond");
+    await expect.poll(() => title(":not([data-base])")).toBe("Prefill speed, tok/s ↑");
+    expect(await page.locator(".contexts[data-drawn]").count()).toBe(9);
 
     await page.locator("#evolution").scrollIntoViewIfNeeded();
     await page.waitForSelector("#evolution[data-drawn]");
@@ -88,6 +90,71 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     const broken = data.timeline!.filter(({ ok }) => !ok).length;
     expect(await page.locator("#timeline-plot rect.broken").count()).toBe(broken);
     await page.locator("#timeline-plot rect.bar >> nth=3").click();
+    expect(await page.locator("dialog[open]").count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("lineage: every layout of the front is a point; Enter opens it, a bound dims it", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, normal);
+    await page.locator("#lineage").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#lineage-plot[data-drawn]");
+    const front = frontPoints(data);
+    const off = publishedOffFront(data);
+    expect(await page.locator("#lineage-plot .node.front, #lineage-plot .node.published").count()).toBe(
+      front.length + off.filter(({ onFront }) => !onFront).length,
+    );
+    const overlong = await page.evaluate(`(() => {
+      const box = document.querySelector("#lineage-plot svg").getBoundingClientRect();
+      return [...document.querySelectorAll("#lineage-plot text")].filter((t) => t.getBoundingClientRect().right > box.right + 1).length;
+    })()`);
+    expect(overlong).toBe(0);
+    const point = page.locator("#lineage-plot .node.front >> nth=0");
+    await point.focus();
+    await page.keyboard.press("Enter");
+    await expect.poll(() => page.locator("dialog[open] h2").textContent()).toMatch(/^F\d+ · l1-/);
+    await page.keyboard.press("Escape");
+    await page.locator("#bounds input >> nth=0").press("End");
+    await expect.poll(() => page.locator("#lineage-plot .node.out").count()).toBeGreaterThan(0);
+    // Neighbours: one row fewer than there are layouts on the front.
+    expect(await page.locator("#lineage tbody tr").count()).toBe(front.length - 1);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("the runner-up is reached by single edits; steps that were measured open", async () => {
+    const [a, b] = [data.trials.find(({ onFront }) => onFront)!, data.trials[0]!];
+    const tokens = a.pattern.split(" ");
+    const near = (n: number): string =>
+      tokens.map((t, layer) => (layer < n ? (t === "c3" ? "c4" : "c3") : t)).join(" ");
+    const best = { ...a.metrics["recall.accuracy"]!, value: 0.999 };
+    const second = { ...best, value: 0.998 };
+    const clone = (number: number, pattern: string, metric: typeof best, onFront: boolean) => ({
+      ...a,
+      number,
+      id: `l1-clone${number}`,
+      pattern,
+      onFront,
+      published: null,
+      metrics: { ...a.metrics, "recall.accuracy": metric },
+    });
+    const n = data.trials.length;
+    const made = [
+      clone(n, near(0), best, true),
+      clone(n + 1, near(2), second, true),
+      clone(n + 2, near(1), { ...best, value: 0.5 }, false),
+    ];
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(
+      page,
+      write("path", { ...data, trials: [...data.trials.filter((t) => t !== a && t !== b), ...made] }),
+    );
+    expect(await page.locator("#answer .runner-up").textContent()).toMatch(/l1-clone61 2 single edits away:/);
+    const steps = page.locator("#answer .path li");
+    expect(await steps.count()).toBe(2);
+    expect(await steps.first().textContent()).toMatch(/^layer 0 \S+ → c[34] l1-clone62 [\d.]+ ms$/);
+    await steps.first().locator("button").click();
     expect(await page.locator("dialog[open]").count()).toBe(1);
     expect(complaints).toEqual([]);
     await page.close();

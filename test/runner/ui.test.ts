@@ -7,6 +7,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { launchBrowser, watchedPage } from "../support/browser.ts";
 import { type Running, runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { LargeSweep } from "../support/large-sweep.ts";
 import { browserProblem } from "../support/needs.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
@@ -155,6 +156,43 @@ describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_
   });
 });
 
+describe.skipIf(browserProblem())("the page of a large sweep", { timeout: 120_000 }, () => {
+  it("opens, shows new trials as they come, and any trial on demand", async () => {
+    const large = new LargeSweep(folder.path);
+    large.add(20_000);
+    const { url } = await startUi("large");
+    const browser = await launchBrowser();
+    const { page, complaints } = await watchedPage(browser, { online: true });
+    await page.goto(url);
+    await page.waitForSelector("html[data-ready]", { timeout: 30_000 });
+    const proposed = () => page.locator(".facts div:nth-child(5) dd").textContent();
+    expect(await proposed()).toBe("20000");
+    await page.locator("#trials").scrollIntoViewIfNeeded();
+    const count = page.locator("#trials-count");
+    await expect.poll(() => count.textContent()).toBe("1–50 of 20,000");
+    await page.selectOption("#trials-state", "failed");
+    await expect.poll(() => count.textContent()).toMatch(/^1–50 of [56]\d\d$/);
+    await page.click("#trials-later");
+    await expect.poll(() => count.textContent()).toMatch(/^51–100 of/);
+    await page.selectOption("#trials-state", "complete");
+    await page.selectOption("#trials-sort", { index: 1 });
+    await expect.poll(() => count.textContent()).toMatch(/^1–50 of 1[67],\d{3}$/);
+    await page.fill("#trials-find", "no such thing");
+    await expect.poll(() => count.textContent()).toBe("No such trial.");
+    await page.fill("#trials-find", "");
+    await page.locator("#every-trial tbody button >> nth=0").click();
+    await expect.poll(() => page.locator("dialog[open] .metric circle").count()).toBeGreaterThan(5);
+    await page.keyboard.press("Escape");
+    const before = performance.now();
+    large.add(1);
+    await expect.poll(proposed, { interval: 50, timeout: 10_000 }).toBe("20001");
+    console.log(`20,000 trials: a new one was shown after ${Math.round(performance.now() - before)} ms`);
+    expect(complaints).toEqual([]);
+    await browser.close();
+    large.close();
+  });
+});
+
 describe("the server", { timeout: 60_000 }, () => {
   beforeEach(async () => {
     const config = writeTinySweep(folder.path, { trials: 2, train: false });
@@ -203,6 +241,33 @@ describe("the server", { timeout: 60_000 }, () => {
     const { url } = await startUi();
     expect((await get(`${url}sweeps/tiny/state`)).status).toBe(200);
     expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  it("hands out every trial page by page in any order, and each with all that was measured of it", async () => {
+    const large = new LargeSweep(folder.path);
+    large.add(230);
+    const { url } = await startUi("large");
+    const json = async (query: string) => JSON.parse((await get(`${url}sweeps/large/trials${query}`)).body);
+    const first = await json("");
+    expect(first).toMatchObject({ offset: 0, total: 230, size: 50 });
+    expect(first.rows).toHaveLength(50);
+    const last = await json("?offset=200");
+    expect(last.rows.map(({ number }: { number: number }) => number)).toEqual(
+      Array.from({ length: 30 }, (_, n) => 200 + n),
+    );
+    const fastest = await json("?sort=decodeP50Ms@32:local&state=complete");
+    const times = fastest.rows.map(({ values }: { values: string[] }) => Number.parseFloat(values[0]!));
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(fastest.rows.every(({ state }: { state: string }) => state === "complete")).toBe(true);
+    const [{ id }] = first.rows;
+    expect((await json(`?find=${id}`)).total).toBe(1);
+    for (const odd of ["?offset=-5&state=evil", "?offset=x", "?find=%25'%3B--"])
+      expect((await get(`${url}sweeps/large/trials${odd}`)).status).toBe(200);
+    const one = await json("/7");
+    expect(one.trials).toHaveLength(1);
+    expect(one.trials[0]).toMatchObject({ number: 7, id: first.rows[7].id });
+    expect((await get(`${url}sweeps/large/trials/999`)).status).toBe(404);
+    large.close();
   });
 
   it("refuses what it cannot do in one line", async () => {

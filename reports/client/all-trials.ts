@@ -1,0 +1,113 @@
+// Every trial of a sweep, however many: a table that asks the server for one page at a time. On pages with a server only.
+import type { LiveAddresses, TrialsPage } from "../html.ts";
+import { metricLabel } from "../metrics.ts";
+import type { View } from "../page/view.ts";
+import { showDetails } from "./details.ts";
+import { byId, make } from "./dom.ts";
+import type { Store } from "./store.ts";
+
+/** Typing asks once it pauses. */
+const PAUSE_MS = 250;
+
+export function setUpAllTrials(store: Store): void {
+  const element = document.getElementById("live");
+  if (element === null || document.getElementById("every-trial") === null) return;
+  const { trials: address } = JSON.parse(element.textContent!) as LiveAddresses;
+  const [state, sort, find] = [
+    byId<HTMLSelectElement>("trials-state"),
+    byId<HTMLSelectElement>("trials-sort"),
+    byId<HTMLInputElement>("trials-find"),
+  ];
+  const [earlier, later] = [
+    byId<HTMLButtonElement>("trials-earlier"),
+    byId<HTMLButtonElement>("trials-later"),
+  ];
+  let [offset, size] = [0, 0];
+  let asked = 0;
+
+  const fail = (): void => {
+    byId("trials-count").textContent = "The server did not answer; try again.";
+  };
+  const show = (page: TrialsPage): void => {
+    const { view } = store;
+    size = page.size;
+    const last = Math.min(page.total, page.offset + page.rows.length);
+    byId("trials-count").textContent =
+      page.total === 0
+        ? "No such trial."
+        : `${(page.offset + 1).toLocaleString("en-US")}–${last.toLocaleString("en-US")} of ${page.total.toLocaleString("en-US")}`;
+    earlier.disabled = page.offset === 0;
+    later.disabled = last >= page.total;
+    const rows = page.rows.map((row) => {
+      const open = make("button", { type: "button", class: "link" }, `#${row.number}`);
+      open.addEventListener("click", () => void openTrial(row.number));
+      return make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, open),
+        make("td", {}, make("code", {}, row.pattern)),
+        make("td", {}, row.state === "infeasible" ? "over budget" : row.state),
+        ...row.values.map((value) => make("td", { class: "num" }, value ?? "–")),
+      );
+    });
+    const heads = ["Trial", "Layout", "State"].map((text) => make("th", { scope: "col" }, text));
+    const metrics = view.objectives.map(({ key }) =>
+      make("th", { scope: "col", class: "num" }, metricLabel(key)),
+    );
+    byId("every-trial").replaceChildren(
+      make("thead", {}, make("tr", {}, ...heads, ...metrics)),
+      make("tbody", {}, ...rows),
+    );
+  };
+  const openTrial = async (number: number): Promise<void> => {
+    const known = store.view.trials.findIndex((trial) => trial.number === number);
+    if (known >= 0 && store.view.samples[known] !== undefined) return showDetails(store.view, known);
+    const response = await fetch(`${address}/${number}`);
+    if (response.ok) showDetails((await response.json()) as View, 0);
+    else fail();
+  };
+  const ask = async (): Promise<void> => {
+    const mine = ++asked;
+    const query = new URLSearchParams({
+      offset: String(offset),
+      state: state.value,
+      sort: sort.value.replace(/^-/, ""),
+      descending: sort.value.startsWith("-") ? "1" : "0",
+      find: find.value.trim(),
+    });
+    const response = await fetch(`${address}?${query}`).catch(() => null);
+    // An answer that was overtaken by a later question is dropped.
+    if (mine !== asked) return;
+    if (response?.ok) show((await response.json()) as TrialsPage);
+    else fail();
+  };
+  const fromStart = (): void => {
+    offset = 0;
+    void ask();
+  };
+  const turn = (pages: number): void => {
+    offset = Math.max(0, offset + pages * size);
+    void ask();
+  };
+  sort.append(
+    ...store.view.objectives.map(
+      ({ key, direction }) => new Option(`best ${metricLabel(key)}`, direction === "max" ? `-${key}` : key),
+    ),
+  );
+  state.addEventListener("change", fromStart);
+  sort.addEventListener("change", fromStart);
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  find.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(fromStart, PAUSE_MS);
+  });
+  earlier.addEventListener("click", () => turn(-1));
+  later.addEventListener("click", () => turn(1));
+  // Asked for when it comes into sight: opening a page asks nothing.
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+    observer.disconnect();
+    void ask();
+  });
+  observer.observe(byId("trials"));
+}

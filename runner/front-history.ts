@@ -1,0 +1,94 @@
+// The Pareto front of a sweep as its trials came in, and hypervolume after each under one reference point. Trials are added as they
+// finish; a value that moves the reference point replays them all, so that volumes stay comparable.
+import type { ReportFrontSpan } from "../reports/model.ts";
+import { hypervolumeImprovement, referencePoint } from "../search/hypervolume.ts";
+import { ParetoArchive, type Vector } from "../search/pareto.ts";
+
+interface Point {
+  readonly number: number;
+  readonly vector: Vector;
+}
+
+export class FrontHistory {
+  private points: Point[] = [];
+  private archive = new ParetoArchive<number>();
+  private bounds: Vector | null = null;
+  private steps: { trial: number; value: number }[] = [];
+  private spanList: { trial: number; from: number; until: number | null }[] = [];
+  private readonly open = new Map<number, { trial: number; from: number; until: number | null }>();
+  /** Trials that finished out of order are put in order by replaying, where that is cheap. */
+  private readonly orderedUpTo: number;
+
+  constructor(orderedUpTo = Number.POSITIVE_INFINITY) {
+    this.orderedUpTo = orderedUpTo;
+  }
+
+  /** Complete trials, by number. A number that is known gets its new values. */
+  add(added: readonly Point[]): void {
+    if (added.length === 0) return;
+    const fresh = [...added].sort((a, b) => a.number - b.number);
+    const again = new Set(fresh.map(({ number }) => number));
+    const kept = this.points.filter(({ number }) => !again.has(number));
+    const late = fresh[0]!.number < (kept.at(-1)?.number ?? -1) && kept.length <= this.orderedUpTo;
+    const replay = late || kept.length < this.points.length;
+    this.points = [...kept, ...fresh];
+    if (late) this.points.sort((a, b) => a.number - b.number);
+    const reference = this.reference();
+    if (replay || reference.some((value, m) => value !== this.bounds?.[m])) {
+      this.bounds = reference;
+      this.archive = new ParetoArchive();
+      this.steps = [];
+      this.spanList = [];
+      this.open.clear();
+      for (const point of this.points) this.take(point, reference);
+    } else for (const point of fresh) this.take(point, reference);
+  }
+
+  /** `referencePoint` needs only the extremes. */
+  private reference(): Vector {
+    const [first] = this.points as [Point];
+    const extremes = (choose: (a: number, b: number) => number): number[] =>
+      first.vector.map((start, m) =>
+        this.points.reduce((kept, { vector }) => choose(kept, vector[m]!), start),
+      );
+    return referencePoint([extremes(Math.max), extremes(Math.min)]);
+  }
+
+  private take({ number, vector }: Point, reference: Vector): void {
+    const last = this.steps.at(-1) ?? { trial: 0, value: 0 };
+    const before = this.archive.entries;
+    let { value } = last;
+    if (this.archive.insert(vector, number)) {
+      value += hypervolumeImprovement(
+        vector,
+        before.map((entry) => entry.vector),
+        reference,
+      );
+      const kept = new Set(this.archive.entries.map(({ item }) => item));
+      for (const [trial, span] of this.open) {
+        if (kept.has(trial)) continue;
+        span.until = number;
+        this.open.delete(trial);
+      }
+      const span = { trial: number, from: number, until: null };
+      this.spanList.push(span);
+      this.open.set(number, span);
+    }
+    this.steps.push({ trial: Math.max(last.trial, number), value });
+  }
+
+  /** Trial numbers on the front. */
+  get front(): ReadonlySet<number> {
+    return new Set(this.archive.entries.map(({ item }) => item));
+  }
+  /** Null while nothing is complete. Oriented: smaller is better. */
+  get referencePoint(): Vector | null {
+    return this.bounds;
+  }
+  get hypervolumes(): readonly { readonly trial: number; readonly value: number }[] {
+    return this.steps;
+  }
+  get spans(): readonly ReportFrontSpan[] {
+    return this.spanList;
+  }
+}

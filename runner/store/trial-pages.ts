@@ -1,0 +1,61 @@
+// Trials of a sweep a page at a time, in any order: what a reader of a very large sweep looks through. Read only.
+import type Database from "better-sqlite3";
+import type { Row } from "./row.ts";
+import type { TrialState } from "./trials.ts";
+
+export interface TrialQuery {
+  readonly offset: number;
+  readonly limit: number;
+  readonly state: TrialState | null;
+  /** A metric's name; null: by number. Trials without it are left out. */
+  readonly sort: string | null;
+  readonly descending: boolean;
+  /** Part of an id or of a notation; empty: any. */
+  readonly find: string;
+}
+
+export interface TrialRow {
+  readonly id: number;
+  readonly number: number;
+  readonly candidateId: string;
+  readonly notation: string;
+  readonly state: TrialState;
+  readonly reason: string | null;
+}
+
+export interface TrialPage {
+  readonly total: number;
+  readonly rows: readonly TrialRow[];
+}
+
+export function trialPage(db: Database.Database, sweepId: number, query: TrialQuery): TrialPage {
+  const { sort, state, find, descending } = query;
+  const values: Record<string, string | number> = {
+    sweepId,
+    ...(sort !== null && { sort }),
+    ...(state !== null && { state }),
+    ...(find !== "" && { find }),
+  };
+  const from = `FROM trials t JOIN candidates c ON c.id = t.candidate_id
+    ${sort === null ? "" : "JOIN metrics m ON m.trial_id = t.id AND m.name = @sort"}
+    WHERE t.sweep_id = @sweepId ${state === null ? "" : "AND t.state = @state"}
+    ${find === "" ? "" : "AND (instr(c.id, @find) > 0 OR instr(c.notation, @find) > 0)"}`;
+  const { total } = db.prepare(`SELECT count(*) AS total ${from}`).get(values) as { total: number };
+  const order = `${sort === null ? "t.number" : "m.value"} ${descending ? "DESC" : "ASC"}, t.number`;
+  const rows = db
+    .prepare(
+      `SELECT t.id, t.number, t.candidate_id, t.state, t.reason, c.notation ${from} ORDER BY ${order} LIMIT @limit OFFSET @offset`,
+    )
+    .all({ ...values, limit: query.limit, offset: query.offset }) as Row[];
+  return {
+    total,
+    rows: rows.map((row) => ({
+      id: row.id as number,
+      number: row.number as number,
+      candidateId: row.candidate_id as string,
+      notation: row.notation as string,
+      state: row.state as TrialState,
+      reason: row.reason as string | null,
+    })),
+  };
+}

@@ -1,0 +1,68 @@
+// A sweep read while it grows is the sweep read at once; of a large one a page gets a selection that says so.
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { countStates, frontPoints, groupByReason } from "../../reports/front.ts";
+import { renderHtml } from "../../reports/html.ts";
+import type { ReportData } from "../../reports/model.ts";
+import { reportData, SweepReader } from "../../runner/report-data.ts";
+import { Store } from "../../runner/store/store.ts";
+import { temporaryFolder } from "../support/cli.ts";
+import { LargeSweep } from "../support/large-sweep.ts";
+
+let folder: ReturnType<typeof temporaryFolder>;
+let large: LargeSweep;
+let store: Store;
+beforeEach(() => {
+  folder = temporaryFolder();
+  large = new LargeSweep(folder.path);
+  large.add(300);
+  store = Store.open(large.path, { mustExist: true, readOnly: true });
+});
+afterEach(() => {
+  store.close();
+  large.close();
+  folder.remove();
+});
+
+const now = () => store.sweeps.get("large");
+const numbersOf = (data: ReportData): number[] => frontPoints(data).map(({ trial }) => trial.number);
+
+it("read bit by bit it is the same as read at once", () => {
+  const reader = new SweepReader(store, now().id, now().config);
+  for (const more of [0, 1, 40, 0, 259]) {
+    large.add(more);
+    const data = reader.read(now());
+    const whole = reportData(store, now());
+    // Volumes are summed in another order when the reference point moved in between.
+    const volumes = ({ hypervolume }: ReportData) =>
+      hypervolume.map(({ value }) => Number(value.toPrecision(9)));
+    expect(volumes(data)).toEqual(volumes(whole));
+    expect(JSON.stringify({ ...data, hypervolume: [] })).toBe(JSON.stringify({ ...whole, hypervolume: [] }));
+  }
+});
+
+it("a selection keeps the front, the counts and the causes of the whole", () => {
+  large.add(2700);
+  const whole = reportData(store, now());
+  const reader = new SweepReader(store, now().id, now().config, { atMost: 800 });
+  for (const more of [0, 3]) {
+    large.add(more);
+    const some = reader.read(now());
+    const all = more === 0 ? whole : reportData(store, now());
+    expect(some.trials.length).toBeLessThan(1100);
+    expect(some.trials.length).toBeGreaterThan(500);
+    expect(numbersOf(some)).toEqual(numbersOf(all));
+    expect(some.frontSpans).toEqual(all.frontSpans);
+    expect(countStates(some)).toEqual(countStates(all));
+    expect(groupByReason(some).map(({ state, count }) => [state, count])).toEqual(
+      groupByReason(all).map(({ state, count }) => [state, count]),
+    );
+    const byNumber = new Map(all.trials.map((trial) => [trial.number, trial]));
+    for (const trial of some.trials)
+      expect(JSON.stringify(trial)).toBe(JSON.stringify(byNumber.get(trial.number)));
+    // The newest are there: they are what a reader waits for.
+    expect(some.trials.at(-1)!.number).toBe(all.trials.at(-1)!.number);
+  }
+  const page = renderHtml(reader.read(now()), { plotlySource: "" });
+  expect(page).toContain("3,003 layouts are too many for one page");
+  expect(page).toMatch(/<dd>3003<\/dd><dt>proposed/);
+});

@@ -1,0 +1,109 @@
+// TEST DATA: a database with as many trials as asked for, through the store's own tables. Layouts and ids are real; the "measured"
+// numbers come from a formula with seeded noise.
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { parameterCount } from "../../candidates/cost.ts";
+import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { formatNotation, parseMixer } from "../../candidates/notation.ts";
+import { readSweepConfig } from "../../runner/config.ts";
+import { Store } from "../../runner/store/store.ts";
+import { testRng } from "./report-data.ts";
+import { writeTinySweep } from "./tiny-sweep.ts";
+
+const KINDS = ["c2", "c3", "c5", "s8", "s16", "g"].map((text) =>
+  parseMixer(text, { heads: 4, kvHeads: 2, headDim: 16, qkNorm: true, ropeTheta: 1e6 }),
+);
+const DEPTH = 8;
+
+/** Distinct layouts, one for each number below 6^8. */
+function layoutOf(number: number): Layout {
+  let digits = (number * 1_000_003) % KINDS.length ** DEPTH;
+  const layers = Array.from({ length: DEPTH }, () => {
+    const mixer = KINDS[digits % KINDS.length]!;
+    digits = Math.floor(digits / KINDS.length);
+    return { mixer, ffn: { op: "swiglu" as const, width: 128 } };
+  });
+  return { vocab: 256, width: 64, layers };
+}
+
+/** Writes the sweep `large`; more trials can be added to it later, as a running sweep would. */
+export class LargeSweep {
+  readonly path: string;
+  private readonly db: Database.Database;
+  private readonly random = testRng(7);
+  private readonly sweepId: number;
+  private n = 0;
+
+  constructor(folder: string) {
+    this.path = join(folder, "edgefront.db");
+    const config = readSweepConfig(
+      writeTinySweep(folder, {
+        name: "large",
+        trials: 1_000_000,
+        objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
+      }),
+    );
+    const store = Store.open(this.path);
+    this.sweepId = store.sweeps.create("large", config, { edgefront: "0.1.0", node: process.version }).id;
+    store.close();
+    this.db = new Database(this.path);
+    this.db.pragma("journal_mode = WAL");
+    this.db.pragma("synchronous = OFF");
+  }
+
+  /** Adds finished trials, each with a measurement and a training, in one transaction. */
+  add(count: number): void {
+    const { db, random } = this;
+    const sql = (text: string) => db.prepare(text);
+    const candidate = sql("INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?)");
+    const trial = sql(
+      "INSERT INTO trials (sweep_id, number, batch, candidate_id, state, cause, reason, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    const job = sql(
+      "INSERT INTO jobs (trial_id, kind, target, state, started_at, finished_at) VALUES (?, ?, ?, 'done', ?, ?)",
+    );
+    const measurement = sql(
+      "INSERT INTO measurements (job_id, device, agent_sha256, emulated, request, result, created_at) VALUES (?, 'local', ?, 0, '{}', ?, ?)",
+    );
+    const metric = sql(
+      "INSERT INTO metrics (trial_id, name, value, unit, stable, samples) VALUES (?, ?, ?, ?, 1, ?)",
+    );
+    const result = JSON.stringify({ isa: "avx2", threads: 2, affinity: [0, 1], outputHash: "ab".repeat(16) });
+    db.transaction(() => {
+      for (let made = 0; made < count; made++, this.n++) {
+        const { n } = this;
+        const layout = layoutOf(n);
+        const id = layoutId(layout);
+        const at = (seconds: number): string => new Date(1.7e12 + (n * 4 + seconds) * 1000).toISOString();
+        candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
+        const luck = random.next();
+        const [state, cause, reason] =
+          luck < 0.03
+            ? ["failed", "crashed", `crashed: SIGILL at step ${random.below(900)}`]
+            : luck < 0.15
+              ? ["infeasible", "over-budget", `kvBytes@32 is ${3000 + random.below(900)}, budget max 3000`]
+              : ["complete", null, null];
+        const row = trial.run(this.sweepId, n, Math.floor(n / 8), id, state, cause, reason, at(0), at(4));
+        const trialId = Number(row.lastInsertRowid);
+        const measured = Number(job.run(trialId, "measure", "local", at(0), at(1)).lastInsertRowid);
+        measurement.run(measured, "5f".repeat(32), result, at(1));
+        job.run(trialId, "train", "text:1", at(1), at(4));
+        if (state === "failed") continue;
+        const global = layout.layers.filter(({ mixer }) => mixer.op === "gqa").length;
+        const speed = 1 + 0.08 * global + 0.1 * random.next();
+        const sampled = (name: string, value: number, unit: string): void => {
+          const samples = Array.from({ length: 3 }, () => value * (1 + 0.02 * (random.next() - 0.5)));
+          metric.run(trialId, name, samples.sort((a, b) => a - b)[1], unit, JSON.stringify(samples));
+        };
+        sampled("decodeP50Ms@32:local", speed, "ms");
+        sampled("ttftMs@32:local", speed * 9, "ms");
+        sampled("peakBytes:local", 3e6 * speed, "bytes");
+        sampled("text.bitsPerByte", 1.5 + Math.exp(-0.5 * global) + 0.05 * random.next(), "bits/byte");
+      }
+    })();
+  }
+
+  close(): void {
+    this.db.close();
+  }
+}
