@@ -56,17 +56,29 @@ const withoutResult = ({ state }: Ended): boolean =>
 const causeOf = ({ state, reason }: Ended): string =>
   `${state}\n${(reason ?? "no reason recorded").replace(/\d[\d.,_]*/g, "#")}`;
 
-/** Ends without a result by cause, the most frequent first. */
-export function reasonsOf(trials: readonly Ended[]): readonly ReportReason[] {
-  const groups = new Map<string, { state: TrialState; reason: string; count: number }>();
-  for (const trial of trials) {
-    if (!withoutResult(trial)) continue;
+/** Ends without a result counted by cause, as they come. */
+export class ReasonCount {
+  private readonly groups = new Map<string, { state: TrialState; reason: string; count: number }>();
+
+  add(trial: Ended): void {
+    if (!withoutResult(trial)) return;
     const { state, reason } = trial;
-    const group = groups.get(causeOf(trial)) ?? { state, reason: reason ?? "no reason recorded", count: 0 };
-    group.count++;
-    groups.set(causeOf(trial), group);
+    const cause = causeOf(trial);
+    const group = this.groups.get(cause);
+    if (group !== undefined) group.count++;
+    else this.groups.set(cause, { state, reason: reason ?? "no reason recorded", count: 1 });
   }
-  return [...groups.values()].sort((a, b) => b.count - a.count);
+
+  /** The most frequent first. */
+  get list(): readonly ReportReason[] {
+    return [...this.groups.values()].map((group) => ({ ...group })).sort((a, b) => b.count - a.count);
+  }
+}
+
+function reasonsOf(trials: readonly Ended[]): readonly ReportReason[] {
+  const reasons = new ReasonCount();
+  for (const trial of trials) reasons.add(trial);
+  return reasons.list;
 }
 
 export interface ReasonGroup extends ReportReason {

@@ -1,15 +1,14 @@
 // Reads a sweep from the store into the plain data that reports/ renders: all of it at once, or kept up to date while it runs,
 // reading only what changed. Of a very large sweep a page gets a selection, with the counts and the front of all of it.
-import { countStates, reasonsOf } from "../reports/front.ts";
+import { countStates, ReasonCount } from "../reports/front.ts";
 import type { ReportData, ReportDevice, ReportTrial, TrialState } from "../reports/model.ts";
 import { orient } from "../search/pareto.ts";
 import type { Objective } from "../search/strategy.ts";
 import type { SweepConfig } from "./config.ts";
 import { deviceNamed } from "./devices/known.ts";
 import { FrontHistory } from "./front-history.ts";
-import { merged, timelineOf } from "./report-history.ts";
+import { Timeline } from "./report-history.ts";
 import { declaredIds, publishedIds, reportTrials } from "./report-trials.ts";
-import type { JobSpan } from "./store/history.ts";
 import type { Store } from "./store/store.ts";
 import type { Sweep } from "./store/sweeps.ts";
 import type { TrialStanding } from "./store/trials.ts";
@@ -52,8 +51,6 @@ export const PAGE_TRIALS = 5000;
 /** The first ones, which hold what the configuration declares, and the newest ones are always among them. */
 const ALWAYS_FIRST = 100;
 const ALWAYS_NEWEST = 300;
-/** Jobs drawn one by one; more are joined where no gap would show. */
-const TIMELINE_SPANS = 4000;
 
 export interface ReaderOptions {
   /** Trials handed out at most. */
@@ -61,6 +58,7 @@ export interface ReaderOptions {
 }
 
 export class SweepReader {
+  private readonly sweepId: number;
   private readonly objectives: readonly Objective[];
   private readonly declared: ReadonlySet<string>;
   private readonly atMost: number;
@@ -68,7 +66,8 @@ export class SweepReader {
   /** By trial id. */
   private readonly standings = new Map<number, TrialStanding>();
   private readonly pending = new Set<number>();
-  private readonly spans = new Map<number, JobSpan>();
+  private readonly timeline: Timeline;
+  private readonly reasons = new ReasonCount();
   /** Trials that have ended, read before. */
   private readonly known = new Map<number, ReportTrial>();
   private lastTrial = 0;
@@ -77,14 +76,16 @@ export class SweepReader {
   /** Throws InvalidInputError where the configuration names what this version does not know. */
   constructor(
     private readonly store: Store,
-    private readonly sweepId: number,
-    config: SweepConfig,
+    { id, createdAt, config }: Sweep,
     { atMost = Number.POSITIVE_INFINITY }: ReaderOptions = {},
   ) {
+    this.sweepId = id;
     this.objectives = resolveObjectives(config);
     this.declared = declaredIds(config);
     this.atMost = atMost;
     this.front = new FrontHistory(atMost);
+    const numberOf = (trial: number): number | null => this.standings.get(trial)?.number ?? null;
+    this.timeline = new Timeline(Date.parse(createdAt), atMost !== Number.POSITIVE_INFINITY, numberOf);
   }
 
   /** The sweep as it is now. */
@@ -98,49 +99,46 @@ export class SweepReader {
   private update(): void {
     const { store, sweepId } = this;
     const open = [...this.pending];
-    for (const span of store.history.spans(sweepId, this.lastJob, open)) {
-      this.spans.set(span.id, span);
-      this.lastJob = Math.max(this.lastJob, span.id);
-      this.known.delete(span.trialId);
-    }
-    const changed = store.trials.standing(sweepId, this.lastTrial, open);
-    for (const standing of changed) {
+    const names = this.objectives.map(({ name }) => name);
+    const complete: TrialStanding[] = [];
+    for (const standing of store.trials.standing(sweepId, this.lastTrial, open, names)) {
       this.standings.set(standing.id, standing);
       this.lastTrial = Math.max(this.lastTrial, standing.id);
       if (standing.state === "proposed") this.pending.add(standing.id);
-      else this.pending.delete(standing.id);
+      else {
+        this.pending.delete(standing.id);
+        this.reasons.add(standing);
+        if (standing.state === "complete") complete.push(standing);
+      }
     }
-    const complete = changed.filter(({ state }) => state === "complete");
-    const values = store.trials.valuesOf(
-      complete.map(({ id }) => id),
-      this.objectives.map(({ name }) => name),
-    );
+    for (const span of store.history.spans(sweepId, this.lastJob, open)) {
+      this.timeline.put(span);
+      this.lastJob = Math.max(this.lastJob, span.id);
+      this.known.delete(span.trialId);
+    }
     this.front.add(
-      complete.map(({ id, number }) => ({ number, vector: orient(values.get(id) ?? {}, this.objectives) })),
+      complete.map(({ number, values }) => {
+        const measured = Object.fromEntries(
+          names.flatMap((name, m) => (values[m] == null ? [] : [[name, values[m]]])),
+        );
+        return { number, vector: orient(measured, this.objectives) };
+      }),
     );
   }
 
   private data(sweep: Sweep): ReportData {
     const { config } = sweep;
     const { front, objectives, store } = this;
-    const running = new Set<number>();
-    if (sweep.runningPid !== null)
-      for (const { trialId, state } of this.spans.values()) if (state === "running") running.add(trialId);
-    const all = [...this.standings.values()].sort((a, b) => a.number - b.number);
+    const alive = sweep.runningPid !== null;
+    const running = alive ? this.timeline.running() : new Set<number>();
+    // A sweep numbers its trials in the order it writes them.
+    const all = [...this.standings.values()];
     const onFront = front.front;
     const shown = all.length > this.atMost ? this.selection(all, onFront) : all;
     const trials = this.trialsOf(shown, config).map((trial, index) => ({
       ...trial,
       state: this.stateOf(shown[index]!, running),
       onFront: onFront.has(trial.number),
-    }));
-    const spans = [...this.spans.values()].sort(
-      (a, b) => (a.startedAt < b.startedAt ? -1 : Number(a.startedAt > b.startedAt)) || a.id - b.id,
-    );
-    const timeline = timelineOf(sweep, all, spans);
-    const states = all.map((standing) => ({
-      state: this.stateOf(standing, running),
-      reason: standing.reason,
     }));
     return {
       sweep: sweep.name,
@@ -156,10 +154,14 @@ export class SweepReader {
       frontSpans: front.spans,
       trials,
       ...(shown.length < all.length && {
-        totals: { trials: all.length, counts: countStates({ trials: states }), reasons: reasonsOf(states) },
+        totals: {
+          trials: all.length,
+          counts: countStates({ trials: all.map((one) => ({ state: this.stateOf(one, running) })) }),
+          reasons: this.reasons.list,
+        },
       }),
       devices: reportDevices(store, config),
-      timeline: this.atMost === Number.POSITIVE_INFINITY ? timeline : merged(timeline, TIMELINE_SPANS),
+      timeline: this.timeline.read(alive),
       configuration: config,
       environment: { ...sweep.environment, ...compilersOf(store, config) },
     };
@@ -201,4 +203,4 @@ export class SweepReader {
 
 /** Everything a report shows of one sweep, read once. */
 export const reportData = (store: Store, sweep: Sweep, options: ReaderOptions = {}): ReportData =>
-  new SweepReader(store, sweep.id, sweep.config, options).read(sweep);
+  new SweepReader(store, sweep, options).read(sweep);

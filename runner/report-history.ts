@@ -2,67 +2,124 @@
 import { parseMetricName } from "../reports/metrics.ts";
 import type { ReportSpan } from "../reports/model.ts";
 import type { JobHistory, JobSpan } from "./store/history.ts";
-import type { Sweep } from "./store/sweeps.ts";
-import type { TrialStanding } from "./store/trials.ts";
 
 /** Lane of all training in a timeline; devices have their names. */
 const TRAINING_LANE = "training";
 
 const milliseconds = (time: string): number => Date.parse(time);
 
-/** One span a job, in milliseconds since the sweep began; what still runs ends now. */
-export function timelineOf(
-  sweep: Sweep,
-  trials: readonly Pick<TrialStanding, "id" | "number">[],
-  jobs: readonly JobSpan[],
-): readonly ReportSpan[] {
-  const numbers = new Map(trials.map(({ id, number }) => [id, number]));
-  const start = milliseconds(sweep.createdAt);
-  const last = jobs.reduce(
-    (latest, job) => Math.max(latest, milliseconds(job.finishedAt ?? job.startedAt)),
-    start,
-  );
-  return jobs.flatMap((job): ReportSpan[] => {
-    // A job left running by a process that is gone has no end to show.
-    if (job.finishedAt === null && sweep.runningPid === null) return [];
-    const endMs = (job.finishedAt === null ? last : milliseconds(job.finishedAt)) - start;
-    return [
-      {
-        lane: job.kind === "measure" ? job.target : TRAINING_LANE,
-        kind: job.kind,
-        trial: numbers.get(job.trialId) ?? null,
-        startMs: milliseconds(job.startedAt) - start,
-        endMs,
-        ok: job.state === "done" || job.state === "running",
-        detail: job.error ?? (job.kind === "measure" ? job.target : job.target.replace(":", ", seed ")),
-      },
-    ];
-  });
+interface Joined {
+  readonly span: ReportSpan;
+  readonly jobs: number;
 }
 
-/** The same picture of fewer spans: jobs of one kind on one lane are joined where the gap between them is too short to see. */
-export function merged(spans: readonly ReportSpan[], atMost: number): readonly ReportSpan[] {
-  if (spans.length <= atMost) return spans;
-  const end = spans.reduce((latest, { endMs }) => Math.max(latest, endMs), 0);
-  const gap = (4 * end) / atMost;
-  const open = new Map<string, { span: ReportSpan; jobs: number }>();
-  const out: ReportSpan[] = [];
-  const close = ({ span, jobs }: { span: ReportSpan; jobs: number }): void => {
-    out.push(jobs === 1 ? span : { ...span, trial: null, detail: `${jobs} jobs on ${span.lane}` });
-  };
-  for (const span of spans) {
+/** Jobs of one kind on one lane joined where the gap between them is too short to see. */
+class JoinedSpans {
+  private spans: Joined[] = [];
+  private readonly newest = new Map<string, number>();
+  private gapMs = 1;
+
+  add(span: ReportSpan, jobs = 1): void {
     const key = `${span.lane}\n${span.kind}\n${span.ok}`;
-    const before = open.get(key);
-    if (before !== undefined && span.startMs - before.span.endMs <= gap) {
-      before.span = { ...before.span, endMs: Math.max(before.span.endMs, span.endMs) };
-      before.jobs++;
-      continue;
+    const index = this.newest.get(key);
+    const before = index === undefined ? undefined : this.spans[index]!;
+    if (before !== undefined && span.startMs - before.span.endMs <= this.gapMs) {
+      const all = before.jobs + jobs;
+      this.spans[index!] = {
+        jobs: all,
+        span: {
+          ...before.span,
+          trial: null,
+          startMs: Math.min(before.span.startMs, span.startMs),
+          endMs: Math.max(before.span.endMs, span.endMs),
+          detail: `${all} jobs on ${span.lane}`,
+        },
+      };
+      return;
     }
-    if (before !== undefined) close(before);
-    open.set(key, { span, jobs: 1 });
+    this.newest.set(key, this.spans.push({ span, jobs }) - 1);
+    if (this.spans.length > TIMELINE_SPANS) this.coarsen();
   }
-  for (const rest of open.values()) close(rest);
-  return out.sort((a, b) => a.startMs - b.startMs);
+
+  private coarsen(): void {
+    const spans = this.spans;
+    this.spans = [];
+    this.newest.clear();
+    this.gapMs *= 2;
+    for (const { span, jobs } of spans) this.add(span, jobs);
+  }
+
+  get all(): readonly ReportSpan[] {
+    return this.spans.map(({ span }) => span);
+  }
+}
+
+/** Jobs drawn one by one; of more, neighbours are joined. */
+const TIMELINE_SPANS = 4000;
+
+/** Who worked when, kept up to date: one span a job, in milliseconds since the sweep began; what still runs ends now. */
+export class Timeline {
+  /** By job id; of more than can be drawn, those that have not ended. */
+  private readonly jobs = new Map<number, JobSpan>();
+  private joined: JoinedSpans | null = null;
+  private last: number;
+
+  constructor(
+    private readonly start: number,
+    /** False keeps every job apart, however many. */
+    private readonly joining: boolean,
+    private readonly numberOf: (trialId: number) => number | null,
+  ) {
+    this.last = start;
+  }
+
+  put(job: JobSpan): void {
+    this.last = Math.max(this.last, milliseconds(job.finishedAt ?? job.startedAt));
+    if (this.joined !== null && job.finishedAt !== null) {
+      this.jobs.delete(job.id);
+      this.joined.add(this.toSpan(job, milliseconds(job.finishedAt)));
+      return;
+    }
+    this.jobs.set(job.id, job);
+    if (!this.joining || this.jobs.size <= TIMELINE_SPANS) return;
+    this.joined = new JoinedSpans();
+    for (const known of this.inOrder()) if (known.finishedAt !== null) this.put(known);
+  }
+
+  /** Trials with a job that runs now. */
+  running(): ReadonlySet<number> {
+    return new Set(
+      [...this.jobs.values()].flatMap(({ state, trialId }) => (state === "running" ? [trialId] : [])),
+    );
+  }
+
+  /** `alive`: somebody runs the sweep. A job left running by a process that is gone has no end to show. */
+  read(alive: boolean): readonly ReportSpan[] {
+    const own = this.inOrder().flatMap((job) =>
+      job.finishedAt === null && !alive
+        ? []
+        : [this.toSpan(job, job.finishedAt === null ? this.last : milliseconds(job.finishedAt))],
+    );
+    return this.joined === null ? own : [...this.joined.all, ...own];
+  }
+
+  private inOrder(): readonly JobSpan[] {
+    return [...this.jobs.values()].sort(
+      (a, b) => (a.startedAt < b.startedAt ? -1 : Number(a.startedAt > b.startedAt)) || a.id - b.id,
+    );
+  }
+
+  private toSpan(job: JobSpan, end: number): ReportSpan {
+    return {
+      lane: job.kind === "measure" ? job.target : TRAINING_LANE,
+      kind: job.kind,
+      trial: this.numberOf(job.trialId),
+      startMs: milliseconds(job.startedAt) - this.start,
+      endMs: end - this.start,
+      ok: job.state === "done" || job.state === "running",
+      detail: job.error ?? (job.kind === "measure" ? job.target : job.target.replace(":", ", seed ")),
+    };
+  }
 }
 
 /** By trial id, then by the metric's source (a device's name, or a task's): what its values rest on. */

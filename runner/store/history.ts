@@ -61,16 +61,16 @@ export class HistoryTable {
     return rows.map((row) => ({ ...toSpan(row), evidence: evidenceOf(row) }));
   }
 
-  /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named. */
-  spans(sweepId: number, after: number, trialIds: readonly number[]): readonly JobSpan[] {
+  /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named, in the order of their ids. */
+  *spans(sweepId: number, after: number, trialIds: readonly number[]): Generator<JobSpan> {
     const rows = this.db
       .prepare(
         `SELECT j.id, j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at, j.error_message
          FROM jobs j JOIN trials t ON t.id = j.trial_id
-         WHERE t.sweep_id = ? AND (j.id > ? OR j.trial_id IN (SELECT value FROM json_each(?)))`,
+         WHERE t.sweep_id = ? AND (j.id > ? OR j.trial_id IN (SELECT value FROM json_each(?))) ORDER BY j.id`,
       )
-      .all(sweepId, after, JSON.stringify(trialIds)) as Row[];
-    return rows.map(toSpan);
+      .iterate(sweepId, after, JSON.stringify(trialIds)) as IterableIterator<Row>;
+    for (const row of rows) yield toSpan(row);
   }
 
   /** Changes with every commit of any other connection: cheap to ask often. */

@@ -29,7 +29,10 @@ export interface Trial {
 }
 
 /** What a trial came to, without its layout and metrics. */
-export type TrialStanding = Pick<Trial, "id" | "number" | "candidateId" | "state" | "reason">;
+export interface TrialStanding extends Pick<Trial, "id" | "number" | "candidateId" | "state" | "reason"> {
+  /** Of the metrics asked for; null where not measured. */
+  readonly values: readonly (number | null)[];
+}
 
 /** How a trial ended. `cause` is a stable word, `reason` one line for people. */
 export interface TrialEnd {
@@ -198,21 +201,35 @@ export class TrialTable {
     return byTrial;
   }
 
-  /** Where trials stand: those after `after` (an id) and those named, in the order of their ids. */
-  standing(sweepId: number, after: number, ids: readonly number[]): readonly TrialStanding[] {
+  /** Where trials stand: those after `after` (an id) and those named, in the order of their ids; with `names`, values of metrics. */
+  standing(
+    sweepId: number,
+    after: number,
+    ids: readonly number[],
+    names: readonly string[],
+  ): readonly TrialStanding[] {
+    const columns = names.map(
+      (_, n) => `, (SELECT value FROM metrics m WHERE m.trial_id = t.id AND m.name = @name${n})`,
+    );
     const rows = this.db
       .prepare(
-        `SELECT id, number, candidate_id, state, reason FROM trials
-         WHERE sweep_id = ? AND (id > ? OR id IN (SELECT value FROM json_each(?))) ORDER BY id`,
+        `SELECT t.id, t.number, t.candidate_id, t.state, t.reason ${columns.join("")} FROM trials t
+         WHERE t.sweep_id = @sweepId AND (t.id > @after OR t.id IN (SELECT value FROM json_each(@ids))) ORDER BY t.id`,
       )
       .raw()
-      .all(sweepId, after, JSON.stringify(ids)) as [number, number, string, TrialState, string | null][];
-    return rows.map(([id, number, candidateId, state, reason]) => ({
+      .all({
+        sweepId,
+        after,
+        ids: JSON.stringify(ids),
+        ...Object.fromEntries(names.map((name, n) => [`name${n}`, name])),
+      }) as [number, number, string, TrialState, string | null, ...(number | null)[]][];
+    return rows.map(([id, number, candidateId, state, reason, ...values]) => ({
       id,
       number,
       candidateId,
       state,
       reason,
+      values,
     }));
   }
 

@@ -80,7 +80,7 @@ class Pages {
     const started = performance.now();
     let known = this.readers.get(sweep.id);
     if (known === undefined || started - known.since > READ_ANEW_MS) {
-      const reader = new SweepReader(this.store, sweep.id, sweep.config, { atMost: LIVE_TRIALS });
+      const reader = new SweepReader(this.store, sweep, { atMost: LIVE_TRIALS });
       known = { reader, since: started, last: null };
       this.readers.set(sweep.id, known);
     }

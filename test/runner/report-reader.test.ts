@@ -27,7 +27,7 @@ const now = () => store.sweeps.get("large");
 const numbersOf = (data: ReportData): number[] => frontPoints(data).map(({ trial }) => trial.number);
 
 it("read bit by bit it is the same as read at once", () => {
-  const reader = new SweepReader(store, now().id, now().config);
+  const reader = new SweepReader(store, now());
   for (const more of [0, 1, 40, 0, 259]) {
     large.add(more);
     const data = reader.read(now());
@@ -43,7 +43,7 @@ it("read bit by bit it is the same as read at once", () => {
 it("a selection keeps the front, the counts and the causes of the whole", () => {
   large.add(2700);
   const whole = reportData(store, now());
-  const reader = new SweepReader(store, now().id, now().config, { atMost: 800 });
+  const reader = new SweepReader(store, now(), { atMost: 800 });
   for (const more of [0, 3]) {
     large.add(more);
     const some = reader.read(now());

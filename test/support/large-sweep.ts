@@ -32,6 +32,7 @@ export class LargeSweep {
   private readonly db: Database.Database;
   private readonly random = testRng(7);
   private readonly sweepId: number;
+  private readonly start = Date.now();
   private n = 0;
 
   constructor(folder: string) {
@@ -74,7 +75,7 @@ export class LargeSweep {
         const { n } = this;
         const layout = layoutOf(n);
         const id = layoutId(layout);
-        const at = (seconds: number): string => new Date(1.7e12 + (n * 4 + seconds) * 1000).toISOString();
+        const at = (seconds: number): string => new Date(this.start + (n * 4 + seconds) * 1000).toISOString();
         candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
         const luck = random.next();
         const [state, cause, reason] =
