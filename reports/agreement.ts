@@ -47,9 +47,9 @@ function interval(tau: number, n: number): { value: number; low: number; high: n
 export function deviceAgreement(data: ReportData): readonly Agreement[] {
   const byMetric = new Map<string, string[]>();
   for (const name of metricNames(data)) {
-    const { base, context, device } = parseMetricName(name);
+    const { device } = parseMetricName(name);
     if (device === null || directionOf(name, data) === null) continue;
-    const metric = context === null ? base : `${base}@${context}`;
+    const metric = name.slice(0, -device.length - 1);
     byMetric.set(metric, [...(byMetric.get(metric) ?? []), device]);
   }
   return [...byMetric].flatMap(([metric, devices]) =>

@@ -10,8 +10,8 @@ import { axis, baseLayout, type Theme } from "./theme.ts";
 /** Metrics known at more than one context, as `base` and a label; objectives first. */
 export function contextChoices(view: View): readonly { readonly id: string; readonly label: string }[] {
   const contexts = new Map<string, Set<number>>();
-  for (const { base, context } of view.metrics)
-    if (context !== null) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
+  for (const { base, context, batch } of view.metrics)
+    if (context !== null && batch === 1) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
   return [...contexts]
     .filter(([base, seen]) => seen.size > 1 && !CURVES.includes(base))
     .map(([base]) => ({ id: base, label: metricLabel(base) }));
@@ -39,7 +39,10 @@ export async function drawContexts(
 ): Promise<boolean> {
   const { view } = store;
   const columns = view.metrics
-    .filter((m) => m.base === base && m.context !== null && (m.device === device || m.device === null))
+    .filter(
+      (m) =>
+        m.base === base && m.batch === 1 && m.context !== null && (m.device === device || m.device === null),
+    )
     .sort((a, b) => a.context! - b.context!);
   const trials = view.trials.flatMap(({ label, published, state }, trial) =>
     (label !== null || (published !== null && state === "complete") || trial === store.currentChoice) &&

@@ -15,7 +15,7 @@ export interface AxisChoice {
 }
 
 const axisId = (metric: ViewMetric): string =>
-  metric.context === null ? metric.base : `${metric.base}@${metric.context}`;
+  metric.device === null ? metric.key : metric.key.slice(0, -metric.device.length - 1);
 
 export function axisChoices(view: View): readonly AxisChoice[] {
   const seen = new Map<string, AxisChoice>();

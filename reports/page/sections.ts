@@ -103,8 +103,8 @@ export const HISTORY_ROWS = 40;
 export function contextsSection(data: ReportData): Html | null {
   const contexts = new Map<string, Set<number>>();
   for (const name of metricNames(data)) {
-    const { base, context } = parseMetricName(name);
-    if (context !== null) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
+    const { base, context, batch } = parseMetricName(name);
+    if (context !== null && batch === 1) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
   }
   const several = [...contexts].filter(([, seen]) => seen.size > 1).map(([base]) => base);
   if (several.length === 0) return null;

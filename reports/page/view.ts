@@ -17,6 +17,8 @@ export interface ViewMetric {
   readonly key: string;
   readonly base: string;
   readonly context: number | null;
+  /** Sequences decoded together. */
+  readonly batch: number;
   readonly device: string | null;
   readonly label: string;
   readonly unit: string;
@@ -99,11 +101,12 @@ export function viewOf(data: ReportData): View {
     metrics: names.map((key) => {
       const column = data.trials.map((trial) => trial.metrics[key]);
       const ranges = column.map((metric) => (metric === undefined ? null : sampleRange(metric)));
-      const { base, context, device } = parseMetricName(key);
+      const { base, context, batch, device } = parseMetricName(key);
       return {
         key,
         base,
         context,
+        batch,
         device,
         label: metricLabel(key, { device: false }),
         unit: column.find((metric) => metric !== undefined)?.unit ?? "",

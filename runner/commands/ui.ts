@@ -36,6 +36,8 @@ export const uiCommand: CommandModule<object, Args> = {
       .example("$0 ui quickstart --db lab.db --port 8080", "one sweep of another database")
       .example("$0 ui --host 0.0.0.0", "from other machines, with the token it prints"),
   handler: async ({ sweep, db, port, host, json }) => {
+    // A database of an older version is brought up to date first, as any other command would.
+    Store.open(db, { mustExist: true }).close();
     // Read only: a page that is open must never hold up the sweep it shows.
     const store = Store.open(db, { mustExist: true, readOnly: true });
     try {
