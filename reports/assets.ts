@@ -34,6 +34,10 @@ function bundleSources(): ClientBundle {
   return { script: text(".js"), style: text(".css") };
 }
 
+let plotly: string | undefined;
+
 /** plotly.js-dist as installed: what `renderHtml` inlines. About 10 MB of text; 2.6 MB in the page. */
-export const plotlySource = (): string =>
-  readFileSync(createRequire(import.meta.url).resolve("plotly.js-dist"), "utf8");
+export function plotlySource(): string {
+  plotly ??= readFileSync(createRequire(import.meta.url).resolve("plotly.js-dist"), "utf8");
+  return plotly;
+}

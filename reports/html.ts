@@ -62,6 +62,15 @@ export interface LiveState {
   readonly view: View;
 }
 
+/** The last answer is kept: every page of a server carries the same plotly.js. */
+function remembered(work: (text: string) => string): (text: string) => string {
+  let last: { readonly text: string; readonly result: string } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, result: work(text) };
+    return last.result;
+  };
+}
+
 const sha256 = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
 /** A script element ends at the first `</script`, even inside a string; the escape means the same to JavaScript. */
@@ -70,12 +79,15 @@ const inScript = (code: string): string => code.replace(/<(\/script|!--)/gi, "\\
 /** Longest text embedded as it is; what is longer is compressed. */
 const PLAIN_LIMIT = 1_000_000;
 
+const compressed = (text: string): string => gzipSync(text, { level: 9 }).toString("base64");
+const compressedLibrary = remembered(compressed);
+const libraryHash = remembered(sha256);
+
 /** Text that no browser runs: kept for the page's script. `text` must not be able to end the element. */
-function payload(id: string, text: string): Html {
+function payload(id: string, text: string, pack = compressed): Html {
   if (text.length <= PLAIN_LIMIT)
     return html`<script type="application/json" id="${id}">${trusted(text)}</script>`;
-  const packed = gzipSync(text, { level: 9 }).toString("base64");
-  return html`<script type="application/gzip" id="${id}">${trusted(packed)}</script>`;
+  return html`<script type="application/gzip" id="${id}">${trusted(pack(text))}</script>`;
 }
 
 /** Everything inside the page's main element. */
@@ -121,7 +133,7 @@ export function renderHtml(data: ReportData, options: HtmlOptions): string {
   const script = inScript(client.script);
   const policy = [
     "default-src 'none'",
-    `script-src ${sha256(script)} ${sha256(options.plotlySource)}`,
+    `script-src ${sha256(script)} ${libraryHash(options.plotlySource)}`,
     "style-src 'unsafe-inline'",
     "img-src data: blob:",
     ...(options.live === undefined ? [] : ["connect-src 'self'"]),
@@ -147,7 +159,7 @@ ${mainOf(data, options.live !== undefined)}
 </main>
 ${sections.detailsDialog}
 ${payload("view", inertJson(viewOf(data)))}
-${payload("plotly", options.plotlySource)}
+${payload("plotly", options.plotlySource, compressedLibrary)}
 <script>${trusted(script)}</script>
 </body>
 </html>

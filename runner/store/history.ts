@@ -63,13 +63,13 @@ export class HistoryTable {
 
   /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named, in the order of their ids. */
   *spans(sweepId: number, after: number, trialIds: readonly number[]): Generator<JobSpan> {
+    const select = `SELECT j.id, j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at, j.error_message FROM jobs j`;
     const rows = this.db
       .prepare(
-        `SELECT j.id, j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at, j.error_message
-         FROM jobs j JOIN trials t ON t.id = j.trial_id
-         WHERE t.sweep_id = ? AND (j.id > ? OR j.trial_id IN (SELECT value FROM json_each(?))) ORDER BY j.id`,
+        `${select} JOIN trials t ON t.id = j.trial_id WHERE j.id > @after AND +t.sweep_id = @sweepId
+         UNION ALL ${select} WHERE j.id <= @after AND j.trial_id IN (SELECT value FROM json_each(@ids)) ORDER BY 1`,
       )
-      .iterate(sweepId, after, JSON.stringify(trialIds)) as IterableIterator<Row>;
+      .iterate({ sweepId, after, ids: JSON.stringify(trialIds) }) as IterableIterator<Row>;
     for (const row of rows) yield toSpan(row);
   }
 

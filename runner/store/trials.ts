@@ -211,10 +211,12 @@ export class TrialTable {
     const columns = names.map(
       (_, n) => `, (SELECT value FROM metrics m WHERE m.trial_id = t.id AND m.name = @name${n})`,
     );
+    const select = `SELECT t.id, t.number, t.candidate_id, t.state, t.reason ${columns.join("")} FROM trials t`;
     const rows = this.db
+      // "+": by id, not by the index over sweeps, which holds every trial of the sweep.
       .prepare(
-        `SELECT t.id, t.number, t.candidate_id, t.state, t.reason ${columns.join("")} FROM trials t
-         WHERE t.sweep_id = @sweepId AND (t.id > @after OR t.id IN (SELECT value FROM json_each(@ids))) ORDER BY t.id`,
+        `${select} WHERE +t.sweep_id = @sweepId AND t.id > @after
+         UNION ALL ${select} WHERE t.id <= @after AND t.id IN (SELECT value FROM json_each(@ids)) ORDER BY 1`,
       )
       .raw()
       .all({
