@@ -49,6 +49,9 @@ export const helloSchema = z.object({
   version: text,
   arch: z.enum(["x86_64", "aarch64"]),
   pid: count,
+  /** Set by an agent under a forced command: it takes files through `put` only, and says which build it is. */
+  confined: z.boolean().optional(),
+  sha256: hex.optional(),
 });
 export const heartbeatSchema = z.object({
   v: z.literal(PROTOCOL_VERSION),
@@ -83,6 +86,10 @@ export type Hello = z.infer<typeof helloSchema>;
 
 // ---- results -------------------------------------------------------------------------------------------------------------
 
+/** One logical CPU the agent may use. `core`: the lowest CPU that shares its physical core. */
+const cpuSchema = z.object({ cpu: count, core: count, capacity: rate.nullable(), maxMhz: rate.nullable() });
+export type CpuDescription = z.infer<typeof cpuSchema>;
+
 export const probeResultSchema = z.object({
   arch: z.enum(["x86_64", "aarch64"]),
   os: text,
@@ -103,6 +110,10 @@ export const probeResultSchema = z.object({
   emulated: z.boolean(),
   temperatureC: z.number().nullable(),
   frequencyMhz: rate.nullable(),
+  /** Which sensor and which file these two were read from; absent in probes from before they were told. */
+  temperatureSource: text.nullable().optional(),
+  frequencySource: text.nullable().optional(),
+  cpus: z.array(cpuSchema).max(4096).optional(),
   readBandwidthGBs: rate,
   int8Gops: rate,
   fp32Gflops: rate,
@@ -184,6 +195,9 @@ export const verifyResultSchema = z.object({
     .max(16),
 });
 
+/** `bytes`: how much of the file has arrived, which is where the next piece starts. */
+export const putResultSchema = z.object({ bytes: count, complete: z.boolean() });
+
 export const materializeResultSchema = z.object({ bytes: count, sha256: hex });
 
 /** The program a device would run, one line a fused op; may span lines. */
@@ -231,6 +245,8 @@ interface CommonOptions {
   /** 0 = one per core the process may use. */
   readonly threads?: number;
   readonly isa?: string;
+  /** CPUs the job may use; refused as `unsupported` where the system does not allow exactly these. */
+  readonly cpus?: readonly number[];
 }
 export interface MeasureRequest extends CommonOptions {
   readonly model: ModelRef;
@@ -291,6 +307,17 @@ export interface TrainRequest extends CommonOptions {
   readonly reportEvery?: number;
 }
 
+/** One piece of a data file, for an agent that can be given files in no other way. */
+export interface PutRequest {
+  readonly name: string;
+  readonly sha256: string;
+  /** Of the whole file. */
+  readonly bytes: number;
+  readonly offset: number;
+  /** Base64. Empty: only says what is there. */
+  readonly data: string;
+}
+
 /** The jobs of an agent, each with the schema of its result and of its progress. */
 export const JOBS = {
   probe: { result: probeResultSchema, progress: anyProgress },
@@ -299,6 +326,7 @@ export const JOBS = {
   materialize: { result: materializeResultSchema, progress: anyProgress },
   explain: { result: explainResultSchema, progress: anyProgress },
   train: { result: trainResultSchema, progress: trainProgressSchema },
+  put: { result: putResultSchema, progress: anyProgress },
 } as const;
 export type JobType = keyof typeof JOBS;
 export type JobResult<T extends JobType> = z.infer<(typeof JOBS)[T]["result"]>;
@@ -310,4 +338,5 @@ export interface JobRequests {
   readonly materialize: MaterializeRequest;
   readonly explain: ExplainRequest;
   readonly train: TrainRequest;
+  readonly put: PutRequest;
 }

@@ -1,5 +1,6 @@
 // A job's process: reads the request, runs the job, writes its answer. Every way out is an answer line if there is memory left to
 // write one; the parent explains the others.
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <new>
 
+#include "agent/confine.h"
 #include "agent/jobs.h"
 #include "agent/machine.h"
 #include "agent/serve.h"
@@ -112,6 +114,7 @@ Result<ModelSource> ModelSource::From(const Json& request) {
     return BadRequest("model.path must be a file name");
   }
   source.path = path->string();
+  EDGEFRONT_RETURN_IF_ERROR(CheckPath(source.path));
   FILE* file = fopen(source.path.c_str(), "rb");
   if (!file) return IoError("cannot open " + source.path);
   struct stat info;
@@ -180,6 +183,39 @@ Status CheckFits(const MemoryPlan& plan) {
                      std::to_string(memory.available_bytes >> 20) + " MiB are available");
 }
 
+namespace {
+
+// `cpus` of any request: the CPUs its threads may use, read back. A phone's system may hold us on others.
+Status RestrictCpus(const Json& request) {
+  if (!request.Find("cpus")) return Status::Ok();
+  Fields fields(&request);
+  const std::vector<int64_t> cpus = fields.Integers("cpus", {}, 0, CPU_SETSIZE - 1, 1024);
+  if (!fields.status().ok()) return fields.status();
+  cpu_set_t wanted, held;
+  CPU_ZERO(&wanted);
+  CPU_ZERO(&held);
+  for (int64_t cpu : cpus) CPU_SET(static_cast<size_t>(cpu), &wanted);
+  if (sched_setaffinity(0, sizeof(wanted), &wanted) == 0 && sched_getaffinity(0, sizeof(held), &held) == 0 &&
+      CPU_EQUAL(&wanted, &held)) {
+    return Status::Ok();
+  }
+  return Unsupported("the system does not let the agent use exactly these cpus");
+}
+
+Status RunJob(const std::string& type, const Json& request, Reporter* reporter) {
+  EDGEFRONT_RETURN_IF_ERROR(RestrictCpus(request));
+  if (type == "probe") return RunProbe(request, reporter);
+  if (type == "measure") return RunMeasure(request, reporter);
+  if (type == "verify") return RunVerify(request, reporter);
+  if (type == "materialize") return RunMaterialize(request, reporter);
+  if (type == "explain") return RunExplain(request, reporter);
+  if (type == "train") return RunTrain(request, reporter);
+  if (type == "put") return RunPut(request, reporter);
+  return BadRequest("unknown request type");
+}
+
+}  // namespace
+
 int RunChild() {
   std::string text;
   char buffer[1 << 16];
@@ -194,13 +230,7 @@ int RunChild() {
   if (!IsJobId(id.data(), id.size())) return 2;
   Reporter reporter(id);
   try {
-    Status status = BadRequest("unknown request type");
-    if (type == "probe") status = RunProbe(request, &reporter);
-    if (type == "measure") status = RunMeasure(request, &reporter);
-    if (type == "verify") status = RunVerify(request, &reporter);
-    if (type == "materialize") status = RunMaterialize(request, &reporter);
-    if (type == "explain") status = RunExplain(request, &reporter);
-    if (type == "train") status = RunTrain(request, &reporter);
+    const Status status = RunJob(type, request, &reporter);
     if (!status.ok()) reporter.Error(status);
   } catch (const std::bad_alloc&) {
     // Our own code throws nothing; the standard containers throw this.

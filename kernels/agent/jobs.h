@@ -72,6 +72,7 @@ Status RunVerify(const Json& request, Reporter* reporter);
 Status RunMaterialize(const Json& request, Reporter* reporter);
 Status RunExplain(const Json& request, Reporter* reporter);
 Status RunTrain(const Json& request, Reporter* reporter);
+Status RunPut(const Json& request, Reporter* reporter);
 
 }  // namespace edgefront
 

@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "include/edgefront/thread_pool.h"
-
 
 namespace edgefront {
 namespace {
@@ -117,6 +117,25 @@ int64_t CountOomKills() {
   return kills;
 }
 
+std::vector<CpuInfo> DescribeCpus() {
+  std::vector<CpuInfo> cpus;
+  for (int cpu : AllowedCpus()) {
+    const std::string base = "/sys/devices/system/cpu/cpu" + std::to_string(cpu);
+    CpuInfo info;
+    info.cpu = info.core = cpu;
+    // "0,6" or "0-1": the first number is the lowest sibling.
+    const std::string siblings = ReadSmallFile(base + "/topology/thread_siblings_list");
+    if (!siblings.empty()) info.core = static_cast<int>(strtol(siblings.c_str(), nullptr, 10));
+    info.capacity = static_cast<int>(strtol(ReadSmallFile(base + "/cpu_capacity").c_str(), nullptr, 10));
+    info.max_mhz = strtod(ReadSmallFile(base + "/cpufreq/cpuinfo_max_freq").c_str(), nullptr) / 1000;
+    cpus.push_back(info);
+  }
+  std::stable_sort(cpus.begin(), cpus.end(), [](const CpuInfo& a, const CpuInfo& b) {
+    return a.capacity != b.capacity ? a.capacity > b.capacity : a.max_mhz > b.max_mhz;
+  });
+  return cpus;
+}
+
 std::string CpuModel() {
   const std::string text = ReadSmallFile("/proc/cpuinfo", 1 << 18);
   for (const char* key : {"model name", "Hardware", "Model"}) {
@@ -135,27 +154,30 @@ std::string BootId() {
 
 double LoadAverage() { return strtod(ReadSmallFile("/proc/loadavg").c_str(), nullptr); }
 
-std::optional<double> TemperatureC() {
+std::optional<double> TemperatureC(std::string* source) {
   std::optional<double> hottest;
-  auto take = [&](const std::string& file) {
+  auto take = [&](const std::string& file, const std::string& name) {
+    if (!IsCpuSensor(name)) return;
     const std::string text = ReadSmallFile(file);
     if (text.empty()) return;
     double value = strtod(text.c_str(), nullptr);
     if (value > 1000) value /= 1000;  // millidegrees nearly everywhere
-    if (value > 0 && value < 130 && (!hottest || value > *hottest)) hottest = value;
+    if (value <= 0 || value >= 130 || (hottest && value <= *hottest)) return;
+    hottest = value;
+    if (source) *source = Trim(name).substr(0, 64);
   };
   for (const std::string& zone : List("/sys/class/thermal")) {
     const std::string base = "/sys/class/thermal/" + zone;
-    if (zone.rfind("thermal_zone", 0) == 0 && IsCpuSensor(ReadSmallFile(base + "/type"))) take(base + "/temp");
+    if (zone.rfind("thermal_zone", 0) == 0) take(base + "/temp", ReadSmallFile(base + "/type"));
   }
   for (const std::string& chip : List("/sys/class/hwmon")) {
     const std::string base = "/sys/class/hwmon/" + chip;
-    if (IsCpuSensor(ReadSmallFile(base + "/name"))) take(base + "/temp1_input");
+    take(base + "/temp1_input", ReadSmallFile(base + "/name"));
   }
   return hottest;
 }
 
-std::optional<double> FrequencyMhz() {
+std::optional<double> FrequencyMhz(std::string* source) {
   double sum = 0;
   int n = 0;
   for (int cpu : AllowedCpus()) {
@@ -165,11 +187,15 @@ std::optional<double> FrequencyMhz() {
     sum += strtod(text.c_str(), nullptr) / 1000;
     ++n;
   }
-  if (n > 0) return sum / n;
+  if (n > 0) {
+    if (source) *source = "cpufreq";
+    return sum / n;
+  }
   // Virtual machines have no cpufreq; x86 says something in cpuinfo.
   const std::string mhz = LineAfter(ReadSmallFile("/proc/cpuinfo", 1 << 18), "cpu MHz");
-  if (!mhz.empty()) return strtod(mhz.c_str(), nullptr);
-  return std::nullopt;
+  if (mhz.empty()) return std::nullopt;
+  if (source) *source = "cpuinfo";
+  return strtod(mhz.c_str(), nullptr);
 }
 
 const char* Emulator() {

@@ -29,13 +29,23 @@ ProcessMemory ReadProcessMemory();
 // Processes killed for want of memory since boot, here or in this control group; 0 where the kernel does not say.
 int64_t CountOomKills();
 
+// One logical CPU as the kernel describes it; what it does not say is 0.
+struct CpuInfo {
+  int cpu = 0;
+  int core = 0;         // lowest CPU that shares its physical core; itself where the kernel does not say
+  int capacity = 0;     // relative to the fastest, 1024; on big.LITTLE only
+  double max_mhz = 0;
+};
+// Of every CPU this process may use, the fastest first.
+std::vector<CpuInfo> DescribeCpus();
+
 std::string CpuModel();
 std::string BootId();
 double LoadAverage();
-// Hottest plausible thermal zone or hwmon sensor of the processor.
-std::optional<double> TemperatureC();
-// Mean current frequency of the allowed CPUs.
-std::optional<double> FrequencyMhz();
+// Hottest plausible thermal zone or hwmon sensor of the processor; `source` becomes its kind, e.g. "cpu-1-0-usr" or "k10temp".
+std::optional<double> TemperatureC(std::string* source = nullptr);
+// Mean current frequency of the allowed CPUs; `source` becomes "cpufreq" or "cpuinfo".
+std::optional<double> FrequencyMhz(std::string* source = nullptr);
 
 // The user-mode emulator this runs under as its launcher says ($EDGEFRONT_EMULATOR, from a fixed list), or nullptr.
 const char* Emulator();

@@ -29,6 +29,31 @@ void WriteOptional(JsonWriter* json, std::optional<double> value) {
   }
 }
 
+void WriteCpus(JsonWriter* json) {
+  json->Key("cpus").BeginArray();
+  for (const CpuInfo& info : DescribeCpus()) {
+    json->BeginObject().Key("cpu").Integer(info.cpu).Key("core").Integer(info.core).Key("capacity");
+    WriteOptional(json, info.capacity > 0 ? std::optional<double>(info.capacity) : std::nullopt);
+    json->Key("maxMhz");
+    WriteOptional(json, info.max_mhz > 0 ? std::optional<double>(info.max_mhz) : std::nullopt);
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
+void WriteSensor(JsonWriter* json, const char* key, const char* source_key, std::optional<double> (*read)(std::string*)) {
+  std::string source;
+  const std::optional<double> value = read(&source);
+  json->Key(key);
+  WriteOptional(json, value);
+  json->Key(source_key);
+  if (value) {
+    json->String(source);
+  } else {
+    json->Null();
+  }
+}
+
 bool IsAndroid() { return access("/system/build.prop", F_OK) == 0; }
 
 }  // namespace
@@ -59,10 +84,9 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   json.EndArray();
   json.Key("memoryBytes").Unsigned(memory.total_bytes).Key("availableBytes").Unsigned(memory.available_bytes);
   json.Key("swapBytes").Unsigned(memory.swap_bytes).Key("loadAverage").Number(load).Key("emulated").Bool(IsEmulated());
-  json.Key("temperatureC");
-  WriteOptional(&json, TemperatureC());
-  json.Key("frequencyMhz");
-  WriteOptional(&json, FrequencyMhz());
+  WriteSensor(&json, "temperatureC", "temperatureSource", TemperatureC);
+  WriteSensor(&json, "frequencyMhz", "frequencySource", FrequencyMhz);
+  WriteCpus(&json);
   json.Key("readBandwidthGBs").Number(rates->read_bandwidth_gbs);
   json.Key("int8Gops").Number(rates->int8_gops).Key("fp32Gflops").Number(rates->fp32_gflops);
   json.Key("libc").String(kLibc).Key("compiler").String(

@@ -14,9 +14,11 @@
 #include <string>
 #include <vector>
 
+#include "agent/confine.h"
 #include "agent/job_process.h"
 #include "agent/json.h"
 #include "agent/machine.h"
+#include "agent/sha256.h"
 
 namespace edgefront {
 
@@ -123,7 +125,13 @@ class Server {
   void SayHello() {
     JsonWriter json;
     json.BeginObject().Key("v").Integer(1).Key("type").String("hello").Key("agent").String("edgefront-agent");
-    json.Key("version").String(kAgentVersion).Key("arch").String(kArchitecture).Key("pid").Integer(getpid()).EndObject();
+    json.Key("version").String(kAgentVersion).Key("arch").String(kArchitecture).Key("pid").Integer(getpid());
+    if (IsConfined()) {
+      // Nobody else can tell which build a forced command starts.
+      const Result<std::string> hash = Sha256OfFile("/proc/self/exe");
+      json.Key("confined").Bool(true).Key("sha256").String(hash.ok() ? *hash : "");
+    }
+    json.EndObject();
     Say(json.text());
     Flush();
   }
@@ -173,7 +181,7 @@ class Server {
       return;
     }
     if (type != "probe" && type != "measure" && type != "verify" && type != "materialize" &&
-        type != "explain" && type != "train") {
+        type != "explain" && type != "train" && type != "put") {
       return Refuse(id, "unknown request type");
     }
     double timeout_ms = 0;

@@ -27,6 +27,8 @@ export interface BuildProgress {
 export interface BuildRequest {
   readonly target: Target;
   readonly kind: BinaryKind;
+  /** For a device: a binary that runs on any system of the target, where zig is there to make one. Default: for this machine. */
+  readonly portable?: boolean;
   /** Default: the kernels/ of this package. */
   readonly kernels?: string;
   readonly onProgress?: (progress: BuildProgress) => void;
@@ -52,7 +54,7 @@ export function cacheDirectory(): string {
 /** Builds, or finds in the cache. @throws CompilerMissingError, CompileError. */
 export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   const kernels = request.kernels ?? findKernels();
-  const toolchain = await findToolchain(request.target);
+  const toolchain = await findToolchain(request.target, request.portable ? "anywhere" : "here");
   const cache = cacheDirectory();
   await mkdir(join(cache, "objects"), { recursive: true });
 
@@ -127,6 +129,15 @@ export function buildFlags(source: string, arch: Arch, file: string): string[] |
   return flags;
 }
 
+/** What compiler and linker see beside the user's environment. zig keeps the C libraries that it builds, some seconds of work, in a cache. */
+function environmentOf(toolchain: Toolchain): Record<string, string> {
+  if (toolchain.flavour !== "zig") return { LC_ALL: "C" };
+  return {
+    LC_ALL: "C",
+    ZIG_GLOBAL_CACHE_DIR: process.env.ZIG_GLOBAL_CACHE_DIR ?? join(cacheDirectory(), "zig"),
+  };
+}
+
 async function compile(
   toolchain: Toolchain,
   kernels: string,
@@ -148,10 +159,7 @@ async function compile(
   const run = await execa(program, [...args, "-o", temporary], {
     reject: false,
     ...(signal ? { cancelSignal: signal } : {}),
-    env: {
-      LC_ALL: "C",
-      ...(toolchain.flavour === "zig" ? { ZIG_GLOBAL_CACHE_DIR: join(cacheDirectory(), "zig") } : {}),
-    },
+    env: environmentOf(toolchain),
   });
   try {
     signal?.throwIfAborted();
@@ -182,7 +190,7 @@ async function link(toolchain: Toolchain, objects: string[], path: string, signa
       const run = await execa(program, [...first, "-pthread", ...flags, `@${list}`, "-o", temporary], {
         reject: false,
         ...(signal ? { cancelSignal: signal } : {}),
-        env: { LC_ALL: "C" },
+        env: environmentOf(toolchain),
       });
       await rm(list, { force: true });
       signal?.throwIfAborted();

@@ -1,5 +1,6 @@
 // From a device's record to a session with its agent: build or find the binary, connect, upload, start.
-import type { DeviceRecord } from "../devices/device.ts";
+import type { Hello } from "../../profilers/protocol.ts";
+import { type DeviceRecord, profileOf } from "../devices/device.ts";
 import { LocalTransport } from "../devices/local.ts";
 import { SshTransport } from "../devices/ssh.ts";
 import { type AgentBinary, agentName, type Transport } from "../devices/transport.ts";
@@ -12,20 +13,23 @@ export interface OpenSessionOptions extends SessionOptions {
   readonly onBuild?: (progress: BuildProgress) => void;
   /** Use this agent instead of building one. */
   readonly binary?: AgentBinary;
-  /** For an encrypted identity file; stays in memory. */
-  readonly passphrase?: string;
   readonly signal?: AbortSignal;
 }
 
 /** Each transport's constructor: a new one is one file and one line here. */
 const TRANSPORTS = {
   local: (device: DeviceRecord & { transport: "local" }) => new LocalTransport({ emulator: device.emulator }),
-  ssh: (device: DeviceRecord & { transport: "ssh" }, passphrase?: string) =>
-    new SshTransport({ ...device, passphrase }),
+  ssh: (device: DeviceRecord & { transport: "ssh" }) => {
+    const { keepaliveSeconds, keepaliveTries } = profileOf(device).connection;
+    return new SshTransport({
+      ...device,
+      timeouts: { keepaliveMs: keepaliveSeconds * 1000, keepaliveTries },
+    });
+  },
 } satisfies Record<DeviceRecord["transport"], unknown>;
 
-export function createTransport(device: DeviceRecord, passphrase?: string): Transport {
-  return device.transport === "local" ? TRANSPORTS.local(device) : TRANSPORTS.ssh(device, passphrase);
+function createTransport(device: DeviceRecord): Transport {
+  return device.transport === "local" ? TRANSPORTS.local(device) : TRANSPORTS.ssh(device);
 }
 
 /** @throws every error class of errors.ts but AgentError; nothing is left open then. */
@@ -39,23 +43,41 @@ export async function openSession(
     (await buildAgent({
       target: device.target,
       kind: "agent",
+      portable: device.transport === "ssh",
       ...(options.onBuild ? { onProgress: options.onBuild } : {}),
       ...(signal ? { signal } : {}),
     }));
-  const transport = createTransport(device, options.passphrase);
+  const transport = createTransport(device);
   try {
     await transport.open();
-    await transport.upload(binary.path, agentName(binary.sha256), binary.sha256, {
-      executable: true,
-      ...(signal ? { signal } : {}),
-    });
+    if (!transport.confined) {
+      await transport.upload(binary.path, agentName(binary.sha256), binary.sha256, {
+        executable: true,
+        ...(signal ? { signal } : {}),
+      });
+    }
     const session = await AgentSession.start(transport, binary, options);
-    const { arch } = await session.hello;
-    if (arch !== archOf(device.target))
-      throw new AgentStartError(`the agent says it is ${arch}, not ${device.target}`);
+    checkAgent(await session.hello, device, binary, transport.confined);
     return session;
   } catch (error) {
     await transport.close();
     throw error;
   }
+}
+
+/** Is it the agent that was meant? Behind a forced command only the agent itself can tell, since nothing else may be run there. */
+function checkAgent(hello: Hello, device: DeviceRecord, binary: AgentBinary, confined: boolean): void {
+  if (hello.arch !== archOf(device.target))
+    throw new AgentStartError(`the agent says it is ${hello.arch}, not ${device.target}`);
+  if (!confined) return;
+  if (hello.confined !== true)
+    throw new AgentStartError(
+      "the forced command there starts an agent that is not confined",
+      "Use the line of `edgefront device add --print-authorized-key`",
+    );
+  if (hello.sha256 !== binary.sha256)
+    throw new AgentStartError(
+      `the forced command there starts another build of the agent (${hello.sha256?.slice(0, 12)}, needed is ${binary.sha256.slice(0, 12)})`,
+      "Add the device again with a key that may run commands and --print-authorized-key, and replace the line there",
+    );
 }

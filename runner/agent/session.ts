@@ -30,6 +30,7 @@ import {
   type RunnerError,
   TransportLostError,
 } from "./errors.ts";
+import { putFile } from "./put-file.ts";
 
 export interface RequestOptions<T extends JobType> {
   readonly onProgress?: (progress: JobProgress<T>) => void;
@@ -255,9 +256,17 @@ export class AgentSession {
     this.#watch.unref();
   }
 
-  /** Puts a file on the device, by its hash; the path by which jobs may name it. @throws UploadError, TransportLostError. */
+  /** Puts a file on the device, by its hash; the path by which jobs may name it. @throws UploadError, AgentError, TransportLostError. */
   upload(localPath: string, name: string, sha256: string, options: UploadOptions = {}): Promise<string> {
-    return this.transport.upload(localPath, remoteName(name), sha256, options);
+    const remote = remoteName(name);
+    if (!this.transport.confined) return this.transport.upload(localPath, remote, sha256, options);
+    return putFile(
+      (piece, signal) => this.request("put", piece, signal ? { signal } : {}),
+      localPath,
+      remote,
+      sha256,
+      options,
+    );
   }
 
   /** Ends the agent and the transport. Safe to call twice. */

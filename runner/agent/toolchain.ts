@@ -32,31 +32,66 @@ const STRIP = ["-Wl,-z,max-page-size=16384", "-Wl,--build-id=none", "-s"];
 const GNU_LINKS = [["-static", ...STRIP], ["-static-libstdc++", "-static-libgcc", ...STRIP], ["-s"]];
 const ZIG_LINKS = [["-static", "-Wl,-z,max-page-size=16384", "-s"]];
 
-/** @throws CompilerMissingError when no candidate answers --version. */
-export async function findToolchain(target: Target): Promise<Toolchain> {
-  const zigTarget = ["-target", `${archOf(target)}-linux-musl`];
-  const zig: Toolchain["command"][] = [
-    ["zig", "c++", ...zigTarget],
-    ["python3", "-m", "ziglang", "c++", ...zigTarget],
-  ];
-  const environment = process.env.CXX?.trim().split(/\s+/).filter(Boolean) ?? [];
-  const native: Toolchain["command"][] = [["c++"], ["g++"], ["clang++"]];
-  if (environment[0]) native.unshift(environment as [string, ...string[]]);
-  const isNative = target === hostTarget();
-  const candidates: Toolchain["command"][] = isNative
-    ? [...native, ...zig]
-    : [...zig, [`${archOf(target)}-linux-gnu-g++`]];
-  for (const command of candidates) {
-    const [program, ...args] = command;
-    const answer = await execa(program, [...args, "--version"], { reject: false, timeout: 30_000 });
-    if (answer.exitCode !== 0) continue;
-    const flavour =
-      command.includes("c++") && command.length > 1 && /zig/.test(command.join(" ")) ? "zig" : "gnu";
-    const version = answer.stdout.split("\n").slice(0, 2).join("; ").trim();
-    return { command, version, flavour, linkFlags: flavour === "zig" ? ZIG_LINKS : GNU_LINKS };
+type Command = readonly [string, ...string[]];
+
+/** A command from the environment, split at blanks; nothing where it is not set. */
+function fromEnvironment(name: string): Command[] {
+  const words = process.env[name]?.trim().split(/\s+/).filter(Boolean) ?? [];
+  return words[0] === undefined ? [] : [words as [string, ...string[]]];
+}
+
+/** What a program answers, or null where it is missing or fails. */
+async function answerOf([program, ...args]: Command, ...more: readonly string[]): Promise<string | null> {
+  const answer = await execa(program, [...args, ...more], { reject: false, timeout: 30_000 });
+  return answer.exitCode === 0 ? answer.stdout.split("\n").slice(0, 2).join("; ").trim() : null;
+}
+
+/** zig as named by $EDGEFRONT_ZIG, on the path, or as Python's `ziglang` package. Null where there is none. */
+async function findZig(target: Target): Promise<Toolchain | null> {
+  for (const zig of [
+    ...fromEnvironment("EDGEFRONT_ZIG"),
+    ["zig"],
+    ["python3", "-m", "ziglang"],
+  ] as Command[]) {
+    const version = await answerOf(zig, "version");
+    if (version === null) continue;
+    const [program, ...args] = zig;
+    return {
+      command: [program, ...args, "c++", "-target", `${archOf(target)}-linux-musl`],
+      // Its own version settles compiler, libraries and linker, wherever it is installed.
+      version: `zig ${version}`,
+      flavour: "zig",
+      linkFlags: ZIG_LINKS,
+    };
   }
+  return null;
+}
+
+async function findGnu(commands: readonly Command[]): Promise<Toolchain | null> {
+  for (const command of commands) {
+    const version = await answerOf(command, "--version");
+    if (version !== null) return { command, version, flavour: "gnu", linkFlags: GNU_LINKS };
+  }
+  return null;
+}
+
+/**
+ * `here`: for this machine, so that its own compiler comes first. `anywhere`: for a device, so that zig comes first: its static musl
+ * binary runs on Android and on any Linux, and is the same bytes on every machine that builds it.
+ * @throws CompilerMissingError when no candidate answers.
+ */
+export async function findToolchain(target: Target, use: "here" | "anywhere" = "here"): Promise<Toolchain> {
+  const isNative = target === hostTarget();
+  const native: Command[] = [...fromEnvironment("CXX"), ["c++"], ["g++"], ["clang++"]];
+  const gnu: Command[] = isNative ? native : [[`${archOf(target)}-linux-gnu-g++`]];
+  const order = isNative && use === "here" ? [findGnu, findZig] : [findZig, findGnu];
+  for (const find of order) {
+    const found = find === findZig ? await findZig(target) : await findGnu(gnu);
+    if (found !== null) return found;
+  }
+  const tried = ["$EDGEFRONT_ZIG", "zig", "python3 -m ziglang", ...gnu.map((command) => command.join(" "))];
   throw new CompilerMissingError(
-    `no C++20 compiler for ${target} was found (tried ${candidates.map((c) => c.join(" ")).join(", ")})`,
+    `no C++20 compiler for ${target} was found (tried ${tried.join(", ")})`,
     isNative
       ? "Install one, for example with `apt-get install g++`, or name one in $CXX"
       : `Install one, for example with \`pip install ziglang\` or \`apt-get install g++-${archOf(target).replace("_", "-")}-linux-gnu\``,

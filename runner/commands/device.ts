@@ -1,186 +1,20 @@
-// edgefront device: register, list, inspect, probe and remove the devices that measure.
-import { createInterface } from "node:readline/promises";
+// edgefront device: list, show, probe and remove the devices that measure. Registering one is device-add.ts's business.
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
-import { TARGETS, type Target } from "../agent/toolchain.ts";
-import {
-  type DeviceRecord,
-  deviceRecordSchema,
-  EMULATORS,
-  type Emulator,
-  localDevice,
-} from "../devices/device.ts";
-import { readHostKey } from "../devices/fingerprint.ts";
+import { sanitise } from "../../profilers/protocol.ts";
+import { localDevice } from "../devices/device.ts";
 import { keepIdentity } from "../devices/identities.ts";
 import { deviceNamed, LOCAL_DEVICE } from "../devices/known.ts";
-import type { Store } from "../store/store.ts";
-import { withWorker } from "../sweep/solo.ts";
-import {
-  columns,
-  formatBytes,
-  interruptSignal,
-  printEither,
-  say,
-  withDatabase,
-  withJson,
-  withStore,
-} from "./common.ts";
+import { columns, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { addCommand } from "./device-add.ts";
+import { deviceCard, visible } from "./device-card.ts";
+import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
 
 interface Args {
   db: string;
   json: boolean;
   name: string;
 }
-
-interface AddArgs extends Args {
-  host: string;
-  port: number;
-  user: string;
-  identity: string | undefined;
-  fingerprint: string | undefined;
-  target: Target;
-  emulator: Emulator | undefined;
-  threads: number | undefined;
-}
-
-/** What may be printed of a device: never the path of its key. */
-function visible(device: DeviceRecord) {
-  if (device.transport === "local") return device;
-  const { identityFile: _path, ...rest } = device;
-  return rest;
-}
-
-function card(device: DeviceRecord, probe: ProbeResult | null): string {
-  const emulated = device.emulator !== undefined || probe?.emulated === true;
-  const where =
-    device.transport === "ssh" ? `ssh ${device.user}@${device.host}:${device.port ?? 22}` : "this machine";
-  const rows: string[][] = [
-    ["reached by", where],
-    ["target", device.target],
-    ...(emulated ? [["emulated", "yes: its times say nothing about hardware"]] : []),
-    ...(device.transport === "ssh" ? [["host key", device.hostKey]] : []),
-  ];
-  if (probe !== null) {
-    rows.push(
-      ["processor", `${probe.cpuModel}, ${probe.allowedCpus.length} of ${probe.cores} cores`],
-      ["kernels", `${probe.isas.join(", ")} (using ${probe.isa})`],
-      ["system", `${probe.os} ${probe.kernel}, pages of ${formatBytes(probe.pageBytes)}`],
-      ["memory", `${formatBytes(probe.memoryBytes)}, ${formatBytes(probe.availableBytes)} available`],
-      ["reads", `${probe.readBandwidthGBs.toFixed(1)} GB/s`],
-      ["computes", `${probe.int8Gops.toFixed(0)} int8 GOPS, ${probe.fp32Gflops.toFixed(0)} fp32 GFLOPS`],
-      ["temperature", probe.temperatureC === null ? "not readable" : `${probe.temperatureC} C`],
-      ["frequency", probe.frequencyMhz === null ? "not readable" : `${probe.frequencyMhz} MHz`],
-    );
-  }
-  return `${device.name}\n${columns(rows.map(([key, value]) => [`  ${key!}`, value!]))}`;
-}
-
-/** Opens an agent on a device; what its probe shows is stored by `keep`, once the device is known to be good. */
-async function probe(store: Store, device: DeviceRecord, keep: () => void = () => {}): Promise<ProbeResult> {
-  return withWorker(store, device, interruptSignal(), async (worker) => {
-    const opened = await worker.open();
-    keep();
-    store.devices.putProbe(device.name, opened.agentSha256, opened.probe);
-    return opened.probe;
-  });
-}
-
-async function confirmHostKey(shown: string, expected: string | undefined, host: string): Promise<void> {
-  if (expected !== undefined) {
-    if (expected === shown) return;
-    throw new InvalidInputError(
-      "host-key-mismatch",
-      `${host} shows host key ${shown}, not the ${expected} given; nothing was registered`,
-    );
-  }
-  if (!process.stdin.isTTY) {
-    throw new InvalidInputError(
-      "fingerprint-needed",
-      `${host} shows host key ${shown}; check it on the device, then repeat with --fingerprint ${shown}`,
-    );
-  }
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(
-    `${host} shows host key ${shown}\nIs this the device's key? (yes/no) `,
-  );
-  prompt.close();
-  if (answer.trim() !== "yes")
-    throw new InvalidInputError("host-key-refused", "not confirmed; nothing was registered");
-}
-
-const addCommand: CommandModule<object, AddArgs> = {
-  command: "add <name>",
-  describe: "Register a device reached over SSH, its host key pinned",
-  builder: (yargs) =>
-    withJson(withDatabase(yargs))
-      .positional("name", {
-        type: "string",
-        demandOption: true,
-        describe: "name to give it: a-z, 0-9, hyphens",
-      })
-      .option("host", {
-        type: "string",
-        demandOption: true,
-        requiresArg: true,
-        describe: "host name or address",
-      })
-      .option("port", { type: "number", default: 22, describe: "SSH port (Termux: 8022)" })
-      .option("user", { type: "string", demandOption: true, requiresArg: true, describe: "login" })
-      .option("identity", {
-        type: "string",
-        requiresArg: true,
-        describe: "private key file (default: the SSH agent)",
-      })
-      .option("fingerprint", {
-        type: "string",
-        requiresArg: true,
-        describe: "expected host key, SHA256:..., for scripts",
-      })
-      .option("target", { choices: TARGETS, default: "aarch64-linux" as Target, describe: "what it runs" })
-      .option("emulator", {
-        choices: EMULATORS,
-        describe: "run the agent under it; results are labelled emulated",
-      })
-      .option("threads", { type: "number", describe: "threads of a measurement (default: one per core)" })
-      .example("$0 device add phone --host 192.168.1.20 --port 8022 --user u0_a123", "a phone running Termux")
-      .example(
-        "$0 device add laptop --host laptop --user me --target x86_64-linux --identity ~/.ssh/id_ed25519",
-        "a Ryzen laptop",
-      ),
-  handler: ({ db, json, name, host, port, user, identity, fingerprint, target, emulator, threads }) =>
-    withStore(db, { mustExist: false }, async (store) => {
-      if (name === LOCAL_DEVICE)
-        throw new InvalidInputError("reserved-name", `"${LOCAL_DEVICE}" always names this machine`);
-      if (store.devices.find(name) !== null) {
-        throw new InvalidInputError(
-          "device-exists",
-          `a device "${name}" is registered already; remove it first (edgefront device remove ${name})`,
-        );
-      }
-      const shown = await readHostKey(host, port);
-      await confirmHostKey(shown, fingerprint, host);
-      const parsed = deviceRecordSchema.safeParse({
-        name,
-        transport: "ssh",
-        host,
-        port,
-        user,
-        target,
-        hostKey: shown,
-        ...(identity === undefined ? {} : { identityFile: identity }),
-        ...(emulator === undefined ? {} : { emulator }),
-        ...(threads === undefined ? {} : { threads }),
-      });
-      if (!parsed.success) {
-        const issue = parsed.error.issues[0]!;
-        throw new InvalidInputError("bad-device", `${issue.path.join(".")}: ${issue.message}`);
-      }
-      const found = await probe(store, parsed.data, () => store.devices.add(keepIdentity(parsed.data)));
-      printEither(json, { device: visible(parsed.data), probe: found }, () => card(parsed.data, found));
-      say(`registered ${name}`);
-    }),
-};
 
 const listCommand: CommandModule<object, Omit<Args, "name">> = {
   command: "list",
@@ -235,21 +69,35 @@ const showDevice: CommandModule<object, Args> = {
       printEither(
         json,
         data,
-        () => `${card(device, last?.result ?? null)}${last === null ? "\n  never probed" : ""}`,
+        () => `${deviceCard(device, last?.result ?? null)}${last === null ? "\n  never probed" : ""}`,
       );
     }),
 };
 
-const probeCommand: CommandModule<object, Args> = {
+interface ProbeArgs extends Args {
+  tune: boolean;
+  printAuthorizedKey: boolean;
+}
+
+const probeCommand: CommandModule<object, ProbeArgs> = {
   command: "probe <name>",
   describe: "Connect to a device and measure what it is",
   builder: (yargs) =>
-    withName(yargs).example("$0 device probe local", "processor, kernels, bandwidth of this machine"),
-  handler: ({ db, json, name }) =>
+    withName(yargs)
+      .option("tune", {
+        type: "boolean",
+        default: false,
+        describe: "also search anew for the threads and cores it is fastest on",
+      })
+      .option("print-authorized-key", authorizedKeyOption)
+      .example("$0 device probe local", "processor, kernels, bandwidth of this machine")
+      .example("$0 device probe phone --tune", "after an update of its system") as unknown as Argv<ProbeArgs>,
+  handler: ({ db, json, name, tune, printAuthorizedKey }) =>
     withStore(db, { mustExist: false }, async (store) => {
       const device = deviceNamed(store, name);
-      const found = await probe(store, device);
-      printEither(json, { device: visible(device), probe: found }, () => card(device, found));
+      const enrolled = await inspect(store, device, { tune, keep: () => {} });
+      if (tune && store.devices.find(name) !== null) store.devices.update(keepIdentity(enrolled.device));
+      await printEnrolled(enrolled, { json, printAuthorizedKey });
     }),
 };
 
@@ -268,6 +116,45 @@ const removeCommand: CommandModule<object, Args> = {
     }),
 };
 
+interface QuarantineArgs extends Args {
+  reason: string;
+}
+
+const quarantineCommand: CommandModule<object, QuarantineArgs> = {
+  command: "quarantine <name>",
+  describe: "Take a device out of use until it is restored",
+  builder: (yargs) =>
+    withName(yargs)
+      .option("reason", {
+        type: "string",
+        default: "by hand",
+        requiresArg: true,
+        describe: "shown in the list and kept",
+      })
+      .example('$0 device quarantine phone --reason "battery swollen"', "no job goes there any more"),
+  handler: ({ db, json, name, reason }) =>
+    withStore(db, { mustExist: false }, (store) => {
+      deviceNamed(store, name);
+      const line = sanitise(reason.trim()).slice(0, 500);
+      if (line === "") throw new InvalidInputError("usage", "--reason is empty; say why, or leave it out");
+      store.health.quarantine(name, line);
+      printEither(json, { quarantined: name, reason: line }, () => `quarantined ${name}: ${line}`);
+    }),
+};
+
+const restoreCommand: CommandModule<object, Args> = {
+  command: "restore <name>",
+  describe: "Take a device back into use, its faults forgiven",
+  builder: (yargs) => withName(yargs).example("$0 device restore phone", "after it was mended"),
+  handler: ({ db, json, name }) =>
+    withStore(db, { mustExist: true }, (store) => {
+      deviceNamed(store, name);
+      const before = store.health.deviceHealth(name).state;
+      store.health.restore(name);
+      printEither(json, { restored: name, before }, () => `restored ${name} (it was ${before})`);
+    }),
+};
+
 export const deviceCommand: CommandModule<object, object> = {
   command: "device",
   describe: "Register and inspect the devices that measure",
@@ -279,6 +166,8 @@ export const deviceCommand: CommandModule<object, object> = {
         showDevice,
         probeCommand,
         removeCommand,
+        quarantineCommand,
+        restoreCommand,
       ] as unknown as CommandModule[])
       .demandCommand(1, "name an action; edgefront device --help lists them"),
   handler: () => {},

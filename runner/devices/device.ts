@@ -13,25 +13,42 @@ const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 /** As OpenSSH prints it: base64 of the SHA-256 of the raw host key, without padding. */
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
+const rate = z.number().positive();
+const placement = {
+  cpus: z.array(z.number().int().min(0).max(65_535)).min(1).max(4096),
+  decodeTokensPerSecond: rate,
+  prefillTokensPerSecond: rate,
+};
+
 const common = {
   name: z.string().regex(NAME, "a device name is lower-case letters, digits and hyphens"),
   target: z.enum(TARGETS),
   emulator: z.enum(EMULATORS).optional(),
   /** Threads of a measurement; 0 or absent: one per core the process may use. */
   threads: z.number().int().min(0).max(1024).optional(),
+  /** The CPUs it is fastest on, one thread each, and all that were tried for it; see tune.ts. */
+  placement: z
+    .strictObject({ best: z.strictObject(placement), tried: z.array(z.strictObject(placement)).max(64) })
+    .optional(),
   /** The conditions its measurements obey; see profileOf. */
   profile: deviceProfileSchema.optional(),
+};
+/** A machine to log in to, its host key pinned. */
+const endpoint = {
+  host: z.string().min(1).max(255),
+  port: z.number().int().min(1).max(65_535).optional(),
+  user: z.string().min(1).max(64),
+  identityFile: z.string().min(1).optional(),
+  hostKey: z.string().regex(FINGERPRINT),
 };
 export const deviceRecordSchema = z.discriminatedUnion("transport", [
   z.strictObject({ ...common, transport: z.literal("local") }),
   z.strictObject({
     ...common,
+    ...endpoint,
     transport: z.literal("ssh"),
-    host: z.string().min(1).max(255),
-    port: z.number().int().min(1).max(65_535).optional(),
-    user: z.string().min(1).max(64),
-    identityFile: z.string().min(1).optional(),
-    hostKey: z.string().regex(FINGERPRINT),
+    /** Machines to pass on the way there, the nearest first. */
+    jumps: z.array(z.strictObject(endpoint)).max(8).optional(),
   }),
 ]);
 export type DeviceRecord = z.infer<typeof deviceRecordSchema>;
@@ -48,4 +65,14 @@ export function localDevice(): DeviceRecord {
 /** The profile of a device; those registered before there were profiles, and this machine, have the default of their transport. */
 export function profileOf(device: DeviceRecord): DeviceProfile {
   return device.profile ?? profileNamed(device.transport === "local" ? "local" : "linux");
+}
+
+/** Threads and cores of a measurement that does not name any. */
+export function placementOf(device: DeviceRecord): {
+  readonly threads: number;
+  readonly cpus?: readonly number[];
+} {
+  if (device.threads !== undefined && device.threads > 0) return { threads: device.threads };
+  const cpus = device.placement?.best.cpus;
+  return cpus === undefined ? { threads: 0 } : { threads: cpus.length, cpus };
 }

@@ -7,7 +7,8 @@ import type { DeviceRecord, SshDeviceRecord } from "./device.ts";
 
 const schema = z.record(z.string(), z.string());
 const file = (): string => configPath("identities.json");
-const login = ({ user, host, port }: SshDeviceRecord): string => `${user}@${host}:${port ?? 22}`;
+type Endpoint = Pick<SshDeviceRecord, "user" | "host" | "port" | "identityFile">;
+const login = ({ user, host, port }: Endpoint): string => `${user}@${host}:${port ?? 22}`;
 
 function read(): Record<string, string> {
   try {
@@ -25,18 +26,29 @@ function write(identities: Record<string, string>): void {
   renameSync(part, file());
 }
 
-/** The record as it may be stored, its key file remembered apart. */
+/** The record as it may be stored, its key files remembered apart. */
 export function keepIdentity(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
-  const { identityFile, ...rest } = device;
-  const { [login(device)]: _old, ...others } = read();
-  write(identityFile === undefined ? others : { ...others, [login(device)]: identityFile });
-  return rest;
+  const identities = read();
+  const keep = <T extends Endpoint>(endpoint: T): Omit<T, "identityFile"> => {
+    const { identityFile, ...rest } = endpoint;
+    if (identityFile === undefined) delete identities[login(endpoint)];
+    else identities[login(endpoint)] = identityFile;
+    return rest;
+  };
+  const { jumps, ...own } = device;
+  const record = { ...keep(own), ...(jumps === undefined ? {} : { jumps: jumps.map(keep) }) };
+  write(identities);
+  return record as DeviceRecord;
 }
 
-/** A stored record with the key file that this user named for it. */
+/** A stored record with the key files that this user named for it. */
 export function withIdentity(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
-  const identityFile = read()[login(device)];
-  return identityFile === undefined ? device : { ...device, identityFile };
+  const identities = read();
+  const restore = <T extends Endpoint>(endpoint: T): T => {
+    const identityFile = identities[login(endpoint)];
+    return identityFile === undefined ? endpoint : { ...endpoint, identityFile };
+  };
+  return { ...restore(device), ...(device.jumps === undefined ? {} : { jumps: device.jumps.map(restore) }) };
 }

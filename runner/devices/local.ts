@@ -9,6 +9,7 @@ import type { AgentBinary, AgentChannel, ChannelHandlers, RemoteName, Transport 
 
 export class LocalTransport implements Transport {
   readonly kind = "local";
+  readonly confined = false;
   readonly #channels = new Set<LocalChannel>();
   constructor(private readonly options: { readonly emulator?: Emulator | undefined } = {}) {}
 

@@ -1,23 +1,13 @@
-// A device behind sshd: one connection with the host key pinned, one channel for the agent, SFTP for files. Whatever the transport
-// does (dies silently, refuses, changes its key) becomes an error class here; nothing waits without a deadline.
+// A device behind sshd: one connection, one channel for the agent, SFTP for files. Whatever the transport does (dies silently, refuses,
+// changes its key) becomes an error class; nothing waits without a deadline. Connecting is ssh-connect.ts's business.
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import ssh2, { type ClientChannel, type ConnectConfig, type SFTPWrapper } from "ssh2";
-import {
-  AgentStartError,
-  AuthenticationError,
-  HostKeyChangedError,
-  IdentityFileError,
-  TransportLostError,
-  UnreachableError,
-  UploadError,
-} from "../agent/errors.ts";
+import { stat } from "node:fs/promises";
+import type { ClientChannel, SFTPWrapper, Stats } from "ssh2";
+import { sanitise } from "../../profilers/protocol.ts";
+import { AgentStartError, TransportLostError, UploadError } from "../agent/errors.ts";
 import type { Emulator } from "./device.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { LineSplitter, StderrTail } from "./lines.ts";
+import { addressOf, CONNECT, Connection, type Endpoint } from "./ssh-connect.ts";
 import {
   type AgentBinary,
   type AgentChannel,
@@ -28,122 +18,132 @@ import {
   type UploadOptions,
 } from "./transport.ts";
 
-export interface SshOptions {
-  readonly host: string;
-  readonly port?: number | undefined;
-  readonly user: string;
-  /** Absent: ssh-agent, else the usual files of ~/.ssh. */
-  readonly identityFile?: string | undefined;
-  readonly passphrase?: string | undefined;
-  /** The pinned fingerprint; there is no way to connect without one. */
-  readonly hostKey: string;
+export interface SshOptions extends Endpoint {
+  /** Machines to pass on the way, each pinned. */
+  readonly jumps?: readonly Endpoint[] | undefined;
   readonly emulator?: Emulator | undefined;
   readonly timeouts?: Partial<typeof TIMEOUTS>;
 }
 
 const TIMEOUTS = {
-  connectMs: 20_000,
+  ...CONNECT,
   /** Opening a channel, or one step of a transfer. */
   stepMs: 30_000,
-  keepaliveMs: 10_000,
-  keepaliveTries: 4,
 };
 const FOLDER = ".edgefront";
+/** What a device says of itself before any agent is there; no more of it is read. */
+const MAX_COMMAND_BYTES = 8192;
+
+/** What a login meets: a shell, or a forced command that answers everything the same way. */
+export interface Identity {
+  /** `Linux aarch64`, as of `uname -sm`; null where the answer is something else. */
+  readonly system: string | null;
+  /** The Termux it runs in, e.g. `0.118.1` or `googleplay.2025.01.18`. */
+  readonly termux: string | null;
+  /** Whatever is asked, an agent answers: the key is under a forced command. */
+  readonly confined: boolean;
+  /** The first of what it said, fit to be shown. */
+  readonly said: string;
+}
+
+/** Starts an agent from a shell. Constant but for a checked hash: nothing a user or a device said is in it. */
+export function serveCommand(
+  sha256: string,
+  { emulator, confined = false }: { readonly emulator?: Emulator | undefined; readonly confined?: boolean },
+): string {
+  const program = `${FOLDER}/${agentName(sha256)} serve${confined ? " --confined" : ""}`;
+  return emulator ? `exec env EDGEFRONT_EMULATOR=${emulator} ${emulator} ${program}` : `exec ${program}`;
+}
 
 export class SshTransport implements Transport {
   readonly kind = "ssh";
-  readonly #client = new ssh2.Client();
   readonly #timeouts: typeof TIMEOUTS;
   readonly #onLost = new Set<(error: TransportLostError) => void>();
   readonly #channels = new Set<SshChannel>();
+  #connection: Connection | undefined;
   #sftp: SFTPWrapper | undefined;
   #lost: TransportLostError | undefined;
-  /** From "ready" to "close"; outside it no "close" will come. */
-  #connected = false;
+  #identity: Identity | undefined;
 
   constructor(private readonly options: SshOptions) {
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
   }
 
   get #address(): string {
-    return `${this.options.user}@${this.options.host}:${this.options.port ?? 22}`;
+    return addressOf(this.options);
+  }
+
+  get #client() {
+    return this.#connection!.client;
   }
 
   async open(): Promise<void> {
-    const { host, port = 22, user, hostKey } = this.options;
-    const credentials = await findCredentials(this.options);
-    let seenKey: string | undefined;
-    const config: ConnectConfig = {
-      host,
-      port,
-      username: user,
-      readyTimeout: this.#timeouts.connectMs,
-      keepaliveInterval: this.#timeouts.keepaliveMs,
-      keepaliveCountMax: this.#timeouts.keepaliveTries,
-      // Also asked on every rekey.
-      hostVerifier: (key: Buffer) => {
-        seenKey = fingerprint(key);
-        return seenKey === hostKey;
-      },
-      ...credentials,
+    this.#connection = await Connection.open([...(this.options.jumps ?? []), this.options], this.#timeouts);
+    let last: Error | undefined;
+    this.#client.on("error", (error) => {
+      last = error;
+    });
+    this.#client.once("close", () => this.#lose(last));
+    this.#identity = await this.#identify();
+  }
+
+  /** What the login met, once open. */
+  get identity(): Identity {
+    return this.#identity!;
+  }
+
+  get confined(): boolean {
+    return this.identity.confined;
+  }
+
+  /** Asks what is there, by a command that every shell of Linux and Android understands. */
+  async #identify(): Promise<Identity> {
+    const { stdout, stderr } = await this.#command('uname -sm; env | grep "^TERMUX_VERSION="');
+    const [first = ""] = stdout.split("\n");
+    const said = sanitise((stdout.trim() || stderr.trim()).split("\n")[0] ?? "").slice(0, 200);
+    return {
+      confined: /^\{"v":\d+,"type":"hello","agent":"edgefront-agent"/.test(said),
+      system: /^[A-Za-z]{1,20} [a-z0-9_]{1,20}$/.test(first) ? first : null,
+      termux: /^TERMUX_VERSION=([\w.-]{1,40})$/m.exec(stdout)?.[1] ?? null,
+      said,
     };
-    await new Promise<void>((resolve, reject) => {
-      let last: (Error & { level?: string }) | undefined;
-      const refuse = () => {
-        if (seenKey !== undefined && seenKey !== hostKey) {
-          return reject(
-            new HostKeyChangedError(
-              `the host key of ${this.#address} is ${seenKey}, not the pinned ${hostKey}`,
-              "If the device was set up anew, remove it and add it again; otherwise somebody else may be answering",
-            ),
-          );
-        }
-        if (last?.level === "client-authentication") {
-          return reject(
-            new AuthenticationError(
-              `${this.#address} refused the key`,
-              "Put the public key into ~/.ssh/authorized_keys there; wait 30 s before the next try",
-              { cause: last },
-            ),
-          );
-        }
-        reject(
-          new UnreachableError(
-            `${this.#address} cannot be reached: ${last?.message ?? "the connection was closed"}`,
-            "Check that the device is on, the address and the port (Termux listens on 8022)",
-            { cause: last },
-          ),
-        );
+  }
+
+  /** Runs one of our constant commands, its input closed; reads no more than `MAX_COMMAND_BYTES`. */
+  async #command(command: string): Promise<{ stdout: string; stderr: string }> {
+    const stream = await this.#exec(command);
+    return this.#step("a first command", (alive) => {
+      const texts = { stdout: "", stderr: "" };
+      const take = (name: keyof typeof texts) => (chunk: Buffer) => {
+        alive();
+        if (texts[name].length < MAX_COMMAND_BYTES)
+          texts[name] += chunk.toString("utf8").slice(0, MAX_COMMAND_BYTES);
+        else stream.destroy();
       };
-      this.#client.on("error", (error) => {
-        last = error;
-      });
-      this.#client.once("close", refuse);
-      this.#client.once("ready", () => {
-        this.#client.off("close", refuse);
-        this.#connected = true;
-        this.#client.setNoDelay(true);
-        this.#client.once("close", () => this.#lose(last));
-        resolve();
-      });
-      try {
-        this.#client.connect(config);
-      } catch (cause) {
-        this.#client.off("close", refuse);
-        const message = (cause as Error).message;
-        reject(
-          new IdentityFileError(
-            `the key for ${this.#address} cannot be used: ${message}`,
-            "Name an OpenSSH private key; add one with a passphrase to ssh-agent (`ssh-add`)",
-            { cause },
-          ),
-        );
-      }
+      stream.on("data", take("stdout"));
+      stream.stderr.on("data", take("stderr"));
+      stream.on("error", () => {});
+      stream.end();
+      return new Promise((resolve) => stream.once("close", () => resolve(texts)));
+    });
+  }
+
+  #exec(command: string): Promise<ClientChannel> {
+    return this.#step("starting a command", () =>
+      // exec throws synchronously once the connection has ended; callback() turns that into a rejection.
+      callback<ClientChannel>((done) => this.#client.exec(command, done)),
+    ).catch((cause) => {
+      if (cause instanceof TransportLostError) throw cause;
+      const reason = sanitise((cause as Error).message);
+      throw new AgentStartError(
+        `${this.#address} refused to run a command: ${reason}`,
+        "Its sshd must allow this login to run commands",
+        { cause },
+      );
     });
   }
 
   #lose(cause: Error | undefined): void {
-    this.#connected = false;
     if (this.#lost) return;
     this.#lost = new TransportLostError(
       `the connection to ${this.#address} was lost${cause ? `: ${cause.message}` : ""}`,
@@ -167,7 +167,7 @@ export class SshTransport implements Transport {
           `${what} on ${this.#address}: nothing moved for ${this.#timeouts.stepMs} ms`,
         );
         reject(error);
-        this.#client.destroy();
+        this.#connection!.destroy();
       }, this.#timeouts.stepMs);
     });
     try {
@@ -203,7 +203,7 @@ export class SshTransport implements Transport {
     const path = `${FOLDER}/${name}`;
     const sftp = await this.#openSftp();
     const { size } = await stat(localPath);
-    const there = await this.#step("stat", () => callback<ssh2.Stats>((done) => sftp.stat(path, done))).catch(
+    const there = await this.#step("stat", () => callback<Stats>((done) => sftp.stat(path, done))).catch(
       orUndefined,
     );
     if (there?.size === size && (await this.#hashOf(sftp, path)) === sha256) return path;
@@ -232,13 +232,30 @@ export class SshTransport implements Transport {
       if (cause instanceof TransportLostError || cause instanceof UploadError) throw cause;
       void callback<void>((done) => sftp.unlink(part, done)).catch(() => {});
       options.signal?.throwIfAborted();
+      const free = await this.#freeBytes(sftp);
+      const full = free !== null && free < size;
       throw new UploadError(
-        `${name} could not be written on ${this.#address}: ${(cause as Error).message}`,
-        "Check free space and permissions of ~/.edgefront there",
+        full
+          ? `no room for ${name} on ${this.#address}: it takes ${size} bytes, ${free} are free`
+          : `${name} could not be written on ${this.#address}: ${sanitise((cause as Error).message)}`,
+        full
+          ? "Make room there; ~/.edgefront may be emptied at any time"
+          : "Check free space and permissions of ~/.edgefront there",
         { cause },
       );
     }
     return path;
+  }
+
+  /** Null where the server does not tell, or is gone. */
+  async #freeBytes(sftp: SFTPWrapper): Promise<number | null> {
+    type Space = { f_bavail: number; f_frsize: number };
+    return this.#step("free space", () =>
+      callback<Space>((done) => sftp.ext_openssh_statvfs(FOLDER, done as never)),
+    ).then(
+      ({ f_bavail, f_frsize }) => f_bavail * f_frsize,
+      () => null,
+    );
   }
 
   async #makeFolders(sftp: SFTPWrapper, path: string): Promise<void> {
@@ -272,28 +289,12 @@ export class SshTransport implements Transport {
   }
 
   async serve(binary: AgentBinary, handlers: ChannelHandlers): Promise<AgentChannel> {
-    // Constant but for a checked hash: nothing a user or a device said is in a shell line.
-    const program = `${FOLDER}/${agentName(binary.sha256)}`;
-    const { emulator } = this.options;
-    const command = emulator
-      ? `exec env EDGEFRONT_EMULATOR=${emulator} ${emulator} ${program} serve`
-      : `exec ${program} serve`;
-    const stream = await this.#step("starting the agent", () =>
-      // exec throws synchronously once the connection has ended; callback() turns that into a rejection.
-      callback<ClientChannel>((done) => this.#client.exec(command, done)),
-    ).catch((cause) => {
-      if (cause instanceof TransportLostError) throw cause;
-      throw new AgentStartError(
-        `${this.#address} refused to run a command: ${(cause as Error).message}`,
-        "",
-        { cause },
-      );
-    });
+    const stream = await this.#exec(serveCommand(binary.sha256, this.options));
     const channel = new SshChannel(
       stream,
       handlers,
       () => this.#lost,
-      () => this.#client.destroy(),
+      () => this.#connection!.destroy(),
       (gone) => this.#channels.delete(gone),
     );
     this.#channels.add(channel);
@@ -302,12 +303,8 @@ export class SshTransport implements Transport {
 
   async close(): Promise<void> {
     await Promise.all([...this.#channels].map((channel) => channel.close()));
-    if (!this.#connected) return;
-    const closed = new Promise<void>((resolve) => this.#client.once("close", () => resolve()));
-    this.#client.end();
-    const timer = setTimeout(() => this.#client.destroy(), 2000);
-    await closed;
-    clearTimeout(timer);
+    await this.#connection?.close();
+    this.#connection = undefined;
   }
 }
 
@@ -386,21 +383,4 @@ function callback<T>(
 function orUndefined(error: unknown): undefined {
   if (error instanceof TransportLostError) throw error;
   return undefined;
-}
-
-async function findCredentials(options: SshOptions): Promise<Partial<ConnectConfig>> {
-  const socket = process.env.SSH_AUTH_SOCK;
-  const { identityFile, passphrase } = options;
-  if (identityFile === undefined && socket) return { agent: socket, authHandler: ["agent"] };
-  const usual = ["id_ed25519", "id_ecdsa", "id_rsa"].map((name) => join(homedir(), ".ssh", name));
-  const path = identityFile ?? usual.find((file) => existsSync(file));
-  if (path === undefined)
-    throw new IdentityFileError(
-      "there is no key to log in with",
-      "Name one with --identity, or start ssh-agent",
-    );
-  const privateKey = await readFile(path).catch((cause) => {
-    throw new IdentityFileError(`the key file cannot be read: ${(cause as Error).message}`, "", { cause });
-  });
-  return { privateKey, ...(passphrase === undefined ? {} : { passphrase }), authHandler: ["publickey"] };
 }

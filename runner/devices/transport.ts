@@ -41,6 +41,8 @@ export interface UploadOptions {
 
 export interface Transport {
   readonly kind: "local" | "ssh";
+  /** True once open where the login is bound to an agent by a forced command: nothing can be uploaded here, `put` jobs take files. */
+  readonly confined: boolean;
   /** Connects. @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError. */
   open(): Promise<void>;
   /**

@@ -49,6 +49,11 @@ export class DeviceTable {
     }
   }
 
+  /** Replaces what is known of a registered device; another name or login is another device. */
+  update(record: DeviceRecord): void {
+    this.db.prepare("UPDATE devices SET record = ? WHERE name = ?").run(JSON.stringify(record), record.name);
+  }
+
   remove(name: string): void {
     this.db
       .transaction(() => {

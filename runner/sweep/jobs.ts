@@ -8,6 +8,7 @@ import { gateViolations } from "../../profilers/gates.ts";
 import type { MeasureRequest, MeasureResult, ModelRef, TrainResult } from "../../profilers/protocol.ts";
 import { proxyLayout, proxySchema } from "../../profilers/proxy.ts";
 import type { SweepConfig } from "../config.ts";
+import { placementOf } from "../devices/device.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import { InvalidMeasurementError } from "./faults.ts";
 import type { PreparedTask } from "./training-data.ts";
@@ -28,8 +29,8 @@ export interface MeasureExtras {
 
 function optionsOf(worker: Worker, config: MeasureConfig, extras: MeasureExtras): MeasureOptions {
   const { contexts, decodeTokens, repetitions, warmup, kv, isa, batch = 1 } = config;
-  const threads = config.threads === 0 ? (worker.device.threads ?? 0) : config.threads;
-  return { contexts, decodeTokens, repetitions, warmup, kv, isa, batch, threads, ...extras };
+  const placement = config.threads === 0 ? placementOf(worker.device) : { threads: config.threads };
+  return { contexts, decodeTokens, repetitions, warmup, kv, isa, batch, ...placement, ...extras };
 }
 
 async function request(

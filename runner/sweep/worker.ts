@@ -87,11 +87,12 @@ export class Worker {
 
   private async connect(): Promise<Opened> {
     const { lock, signal, listen } = this.context;
-    const { name, target } = this.device;
+    const { name, target, transport } = this.device;
     const unlock = await lock.acquire("local", signal);
     const binary = await buildAgent({
       target,
       kind: "agent",
+      portable: transport === "ssh",
       signal,
       onProgress: ({ done, total }) => listen({ kind: "build", target, done, total }),
     }).finally(unlock);

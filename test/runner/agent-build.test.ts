@@ -1,12 +1,13 @@
 // Building: flags, caching, errors, reproducibility, two builds at once; on a tiny kernels folder of its own.
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { buildAgent, buildFlags } from "../../runner/agent/build.ts";
+import { buildAgent, buildFlags, cacheDirectory } from "../../runner/agent/build.ts";
 import { CompileError, CompilerMissingError } from "../../runner/agent/errors.ts";
-import { hostTarget, type Toolchain, translateFlags } from "../../runner/agent/toolchain.ts";
+import { hostTarget, TARGETS, type Toolchain, translateFlags } from "../../runner/agent/toolchain.ts";
+import { zigProblem } from "../support/needs.ts";
 
 const target = hostTarget()!;
 const arch = target === "x86_64-linux" ? "x86_64" : "aarch64";
@@ -22,7 +23,13 @@ const run = (path: string) =>
   new Promise<string>((resolve, reject) =>
     execFile(path, (error, stdout) => (error && error.code === undefined ? reject(error) : resolve(stdout))),
   );
-const saved = { cache: process.env.XDG_CACHE_HOME, path: process.env.PATH, cxx: process.env.CXX };
+const saved = Object.fromEntries(
+  ["XDG_CACHE_HOME", "PATH", "CXX", "EDGEFRONT_ZIG", "ZIG_GLOBAL_CACHE_DIR"].map((name) => [
+    name,
+    process.env[name],
+  ]),
+);
+const zigCache = process.env.ZIG_GLOBAL_CACHE_DIR ?? join(cacheDirectory(), "zig");
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "edgefront-build-"));
@@ -41,11 +48,7 @@ beforeEach(() => {
   write("tests/main.cc", '#include <cstdio>\nint main() { std::puts("1 passed, 0 failed"); }\n');
 });
 afterEach(() => {
-  for (const [key, value] of [
-    ["XDG_CACHE_HOME", saved.cache],
-    ["PATH", saved.path],
-    ["CXX", saved.cxx],
-  ] as const) {
+  for (const [key, value] of Object.entries(saved)) {
     if (value === undefined) delete process.env[key];
     else process.env[key] = value;
   }
@@ -103,6 +106,7 @@ describe("buildAgent", () => {
   it("names the next step when there is no compiler", async () => {
     process.env.PATH = folder;
     delete process.env.CXX;
+    delete process.env.EDGEFRONT_ZIG;
     const error = await build().catch((e: unknown) => e);
     expect(error).toBeInstanceOf(CompilerMissingError);
     expect(error).toMatchObject({
@@ -118,6 +122,52 @@ describe("buildAgent", () => {
     });
   });
 });
+
+describe.skipIf(zigProblem() !== null)("a portable build", () => {
+  it.each(TARGETS)(
+    "for %s is one static musl program, the same bytes wherever the sources lie",
+    async (target) => {
+      // zig builds its C libraries, a minute of work, once for all builds of this user.
+      process.env.ZIG_GLOBAL_CACHE_DIR = zigCache;
+      rmSync(join(kernels, "lib", "other.cc"));
+      const portable = () => buildAgent({ target, kind: "agent", kernels, portable: true });
+      write(
+        "lib/answer.cc",
+        '#include "lib/answer.h"\n#include <string>\nint Answer() { return std::stoi("42"); }\n',
+      );
+      const first = await portable();
+      expect(first.compiler).toMatch(/^zig /);
+      cpSync(kernels, join(folder, "elsewhere", "kernels"), { recursive: true });
+      kernels = join(folder, "elsewhere", "kernels");
+      process.env.XDG_CACHE_HOME = join(folder, "cache2");
+      const second = await portable();
+      expect(second.cached).toBe(false);
+      expect(second.sha256).toBe(first.sha256);
+      expect(programHeaders(readFileSync(first.path))).toMatchObject({
+        interpreter: false,
+        dynamic: false,
+        aligned: true,
+      });
+      if (target === hostTarget()) expect(await run(first.path)).toMatch(/^42 /);
+    },
+    300_000,
+  );
+});
+
+/** Of a 64-bit little-endian ELF: does it need a loader, and are its segments aligned for pages of 16 KiB. */
+function programHeaders(elf: Buffer) {
+  const [offset, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
+  const headers = Array.from({ length: count }, (_, i) => {
+    const at = offset + i * size;
+    return { type: elf.readUInt32LE(at), alignment: Number(elf.readBigUInt64LE(at + 48)) };
+  });
+  const [LOAD, DYNAMIC, INTERPRETER] = [1, 2, 3];
+  return {
+    interpreter: headers.some(({ type }) => type === INTERPRETER),
+    dynamic: headers.some(({ type }) => type === DYNAMIC),
+    aligned: headers.every(({ type, alignment }) => type !== LOAD || alignment % 16_384 === 0),
+  };
+}
 
 describe("build lines", () => {
   it("choose files and flags by architecture", () => {

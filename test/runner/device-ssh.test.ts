@@ -20,8 +20,8 @@ import { openSession } from "../../runner/agent/open-session.ts";
 import { AgentSession } from "../../runner/agent/session.ts";
 import { hostTarget } from "../../runner/agent/toolchain.ts";
 import type { SshDeviceRecord } from "../../runner/devices/device.ts";
-import { readHostKey } from "../../runner/devices/fingerprint.ts";
 import { type SshOptions, SshTransport } from "../../runner/devices/ssh.ts";
+import { readHostKey } from "../../runner/devices/ssh-connect.ts";
 import { type AgentBinary, agentName, remoteName } from "../../runner/devices/transport.ts";
 import { childrenOf, isAlive, planOf, until } from "../support/agents.ts";
 import { sshdProblem } from "../support/needs.ts";
@@ -77,7 +77,7 @@ describe.skipIf(sshdProblem() !== null)("ssh", () => {
 
   describe("lets in and refuses", () => {
     it("reads the fingerprint that OpenSSH prints", async () => {
-      expect(await readHostKey(sshd.host, sshd.port)).toBe(sshd.hostKey);
+      expect(await readHostKey(sshd)).toBe(sshd.hostKey);
     });
     it("refuses a key the server does not know, and says what to do", async () => {
       const error = await openError({ identityFile: sshd.strangerFile });
@@ -106,7 +106,9 @@ describe.skipIf(sshdProblem() !== null)("ssh", () => {
         message: expect.stringContaining("ECONNREFUSED"),
       });
       expect(await openError({ host: "no-such-host.invalid" })).toMatchObject({ code: "unreachable" });
-      await expect(readHostKey("127.0.0.1", 1)).rejects.toMatchObject({ code: "unreachable" });
+      await expect(readHostKey({ host: "127.0.0.1", port: 1 })).rejects.toMatchObject({
+        code: "unreachable",
+      });
     });
     it("gives up on a server that says nothing, or nonsense", async () => {
       const sockets: Socket[] = [];

@@ -34,6 +34,18 @@ export function emulationProblem(): string | null {
   return error === undefined ? null : missing("no qemu-aarch64-static; install qemu-user-static");
 }
 
+const portable = await findToolchain("aarch64-linux", "anywhere").then(
+  ({ flavour }) => flavour === "zig",
+  () => false,
+);
+
+/** Null where static musl agents can be built. */
+export function zigProblem(): string | null {
+  return portable
+    ? null
+    : missing("no zig; install it, for example with `pip install ziglang`, or name it in $EDGEFRONT_ZIG");
+}
+
 /** Null where pages can be opened in a real browser. */
 export function browserProblem(): string | null {
   return existsSync(chromiumPath) ? null : missing("no Chromium on this machine; install chromium");

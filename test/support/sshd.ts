@@ -1,7 +1,16 @@
 // A real sshd on loopback for tests: its own port, host key, configuration and authorised key, and a login that is not root. Run by
 // root it makes a user for the time of the test; otherwise it logs in as the user who runs the tests.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -22,6 +31,8 @@ export interface TestSshd {
   readonly home: string;
   /** A folder that the login and the tests may both write. */
   readonly shared: string;
+  authorizedKeys(): string;
+  setAuthorizedKeys(text: string): void;
   /** Kills the listening process; sessions live on. */
   killListener(): void;
   /** Kills the server's side of every open session. */
@@ -86,12 +97,13 @@ export async function startSshd(): Promise<TestSshd> {
   let hostKey = makeKey(hostFile);
   makeKey(join(folder, "identity"));
   makeKey(join(folder, "stranger"));
+  copyFileSync(join(folder, "identity.pub"), join(folder, "authorized_keys"));
   const port = await freePort();
   const config = {
     Port: port,
     ListenAddress: "127.0.0.1",
     HostKey: hostFile,
-    AuthorizedKeysFile: join(folder, "identity.pub"),
+    AuthorizedKeysFile: join(folder, "authorized_keys"),
     AllowUsers: user,
     PasswordAuthentication: "no",
     KbdInteractiveAuthentication: "no",
@@ -148,6 +160,8 @@ export async function startSshd(): Promise<TestSshd> {
     },
     home: isRoot ? join(folder, "home") : userInfo().homedir,
     shared,
+    authorizedKeys: () => readFileSync(config.AuthorizedKeysFile, "utf8"),
+    setAuthorizedKeys: (text) => writeFileSync(config.AuthorizedKeysFile, `${text.trimEnd()}\n`),
     killListener,
     killSessions,
     async restart(options = {}) {

@@ -1,0 +1,41 @@
+// A file in pieces through the agent's own channel, for devices whose key may run the agent and nothing else. A transfer that was
+// interrupted goes on where it stopped.
+import { open } from "node:fs/promises";
+import type { JobResult, PutRequest } from "../../profilers/protocol.ts";
+import type { RemoteName, UploadOptions } from "../devices/transport.ts";
+import { UploadError } from "./errors.ts";
+
+/** Base64 of it stays far below the longest request line. */
+const PIECE_BYTES = 8 * 1024 * 1024;
+const FOLDER = ".edgefront";
+
+type Put = (piece: PutRequest, signal: AbortSignal | undefined) => Promise<JobResult<"put">>;
+
+/** @returns the path by which the agent can open it. @throws UploadError where the device takes no more of it. */
+export async function putFile(
+  put: Put,
+  localPath: string,
+  name: RemoteName,
+  sha256: string,
+  { signal }: UploadOptions,
+): Promise<string> {
+  const file = await open(localPath);
+  try {
+    const { size: bytes } = await file.stat();
+    const send = (offset: number, data: string) => put({ name, sha256, bytes, offset, data }, signal);
+    let state = await send(0, "");
+    // Each piece must bring it further, or a device could keep us sending for ever.
+    for (let before = -1; !state.complete; ) {
+      if (state.bytes <= before || state.bytes >= bytes)
+        throw new UploadError(`the device did not take ${name}`, "Empty ~/.edgefront there and try again");
+      before = state.bytes;
+      const piece = Buffer.alloc(Math.min(PIECE_BYTES, bytes - before));
+      const { bytesRead } = await file.read(piece, 0, piece.length, before);
+      if (bytesRead !== piece.length) throw new UploadError(`${name} changed while it was sent`, "Try again");
+      state = await send(before, piece.toString("base64"));
+    }
+    return `${FOLDER}/${name}`;
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,212 @@
+// edgefront device add: from a host's name to a device that can measure. Pins host keys, finds the target, builds and starts the agent,
+// probes, searches for the best placement of threads, and only then stores the device.
+import type { Argv, CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { RunnerError } from "../agent/errors.ts";
+import { TARGETS, type Target } from "../agent/toolchain.ts";
+import {
+  type DeviceRecord,
+  deviceRecordSchema,
+  EMULATORS,
+  type Emulator,
+  localDevice,
+} from "../devices/device.ts";
+import { explainStart, meet, pinRoute, targetOf } from "../devices/enrol.ts";
+import { keepIdentity } from "../devices/identities.ts";
+import { LOCAL_DEVICE } from "../devices/known.ts";
+import { type DeviceProfile, profileNamed, profileNames } from "../devices/profile.ts";
+import { ask, canAsk } from "../devices/prompt.ts";
+import { routeTo } from "../devices/ssh-config.ts";
+import type { Store } from "../store/store.ts";
+import { say, withDatabase, withJson, withStore } from "./common.ts";
+import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
+
+interface AddArgs {
+  db: string;
+  json: boolean;
+  name: string;
+  host: string | undefined;
+  profile: string | undefined;
+  port: number | undefined;
+  user: string | undefined;
+  identity: string | undefined;
+  jump: string | undefined;
+  sshConfig: string | undefined;
+  fingerprint: string[] | undefined;
+  target: Target | undefined;
+  emulator: Emulator | undefined;
+  threads: number | undefined;
+  printAuthorizedKey: boolean;
+}
+
+/** Compares with the keys given, one for each machine on the way; asks where none are given and somebody is there to answer. */
+function confirmWith(given: readonly string[] | undefined) {
+  return async (shown: string, where: string, before: readonly string[]): Promise<void> => {
+    const expected = given?.[before.length];
+    if (expected === shown) return;
+    if (expected !== undefined)
+      throw new InvalidInputError(
+        "host-key-mismatch",
+        `${where} shows host key ${shown}, not the ${expected} given; nothing was registered`,
+      );
+    if (given !== undefined || !canAsk()) {
+      const repeat = [...before, shown].map((key) => `--fingerprint ${key}`).join(" ");
+      throw new InvalidInputError(
+        "fingerprint-needed",
+        `${where} shows host key ${shown}; check it there (ssh-keygen -lf on its host key), then repeat with ${repeat}`,
+      );
+    }
+    const answer = await ask(`${where} shows host key ${shown}\nIs this its key? (yes/no) `);
+    if (answer.trim() !== "yes")
+      throw new InvalidInputError("host-key-refused", "not confirmed; nothing was registered");
+  };
+}
+
+function checked(record: unknown): DeviceRecord {
+  const parsed = deviceRecordSchema.safeParse(record);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new InvalidInputError("bad-device", `${issue.path.join(".")}: ${issue.message}`);
+}
+
+/** What can be refused before anything is connected to. */
+function checkArgs(store: Store, { name, host, emulator }: AddArgs, profile: DeviceProfile): void {
+  const isLocal = profile.connection.transport === "local";
+  if (name === LOCAL_DEVICE && !isLocal)
+    throw new InvalidInputError("reserved-name", `"${LOCAL_DEVICE}" always names this machine`);
+  if (isLocal && host !== undefined)
+    throw new InvalidInputError("usage", `profile ${profile.name} is for this machine; leave --host out`);
+  if (!isLocal && host === undefined)
+    throw new InvalidInputError(
+      "usage",
+      `profile ${profile.name} needs --host, an address or a name of ~/.ssh/config`,
+    );
+  checked({ name, transport: "local", target: "x86_64-linux", ...(emulator ? { emulator } : {}) });
+  if (store.devices.find(name) !== null)
+    throw new InvalidInputError(
+      "device-exists",
+      `a device "${name}" is registered already; remove it first (edgefront device remove ${name})`,
+    );
+}
+
+/** The record of a device over SSH, and what to make of an agent that does not start there. */
+async function reach(args: AddArgs, profile: DeviceProfile) {
+  const { name, host, port, user, identity, jump, sshConfig, emulator, threads } = args;
+  const stops = await routeTo(host!, {
+    port,
+    user,
+    identityFile: identity,
+    jump,
+    configFile: sshConfig,
+    defaultPort: profile.connection.port,
+  });
+  const route = await pinRoute(stops, confirmWith(args.fingerprint));
+  const identity_ = await meet(route);
+  const jumps = route.slice(0, -1);
+  const device = checked({
+    name,
+    transport: "ssh",
+    ...route.at(-1)!,
+    ...(jumps.length > 0 ? { jumps } : {}),
+    target: targetOf(identity_, args),
+    profile,
+    ...(emulator === undefined ? {} : { emulator }),
+    ...(threads === undefined ? {} : { threads }),
+  });
+  return { device, explain: (error: RunnerError) => explainStart(error, identity_) };
+}
+
+export const addCommand: CommandModule<object, AddArgs> = {
+  command: "add <name>",
+  describe: "Register a device: pin its host key, bring the agent there, probe it",
+  builder: (yargs: Argv<object>) =>
+    withJson(withDatabase(yargs))
+      .positional("name", {
+        type: "string",
+        demandOption: true,
+        describe: "name to give it: a-z, 0-9, hyphens",
+      })
+      .option("host", {
+        type: "string",
+        requiresArg: true,
+        describe: "address, or a name of ~/.ssh/config; user@host works too",
+      })
+      .option("profile", {
+        choices: profileNames,
+        describe: "kind of device: defaults and how it is measured (default: linux; local without --host)",
+      })
+      .option("port", {
+        type: "number",
+        describe: "SSH port (default: ~/.ssh/config, else the profile's: 8022 for snapdragon)",
+      })
+      .option("user", {
+        type: "string",
+        requiresArg: true,
+        describe: "login (default: ~/.ssh/config, else yours)",
+      })
+      .option("identity", {
+        type: "string",
+        requiresArg: true,
+        describe: "private key file (default: ~/.ssh/config, ssh-agent, ~/.ssh)",
+      })
+      .option("jump", {
+        type: "string",
+        requiresArg: true,
+        describe: "[user@]host[:port],... to go through (default: ProxyJump)",
+      })
+      .option("ssh-config", {
+        type: "string",
+        requiresArg: true,
+        describe: "file to read instead of ~/.ssh/config",
+      })
+      .option("fingerprint", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe: "expected host key, SHA256:..., for scripts; once for each jump, then the device's",
+      })
+      .option("target", { choices: TARGETS, describe: "what it runs (default: it is asked)" })
+      .option("emulator", {
+        choices: EMULATORS,
+        describe: "run the agent under it; results are labelled emulated",
+      })
+      .option("threads", {
+        type: "number",
+        describe: "threads of a measurement (default: the best of those tried)",
+      })
+      .option("print-authorized-key", authorizedKeyOption)
+      .example(
+        "$0 device add phone --host 192.168.1.20 --profile snapdragon --user u0_a123",
+        "a phone running Termux",
+      )
+      .example(
+        "$0 device add laptop --host laptop --profile ryzen",
+        "a name of ~/.ssh/config, with its user, key and ProxyJump",
+      )
+      .example("$0 device add local --profile local", "this machine, its threads tuned")
+      .epilogue(
+        "Exit codes: 0 registered, 1 the device failed, 2 wrong input, key or host key.",
+      ) as unknown as Argv<AddArgs>,
+  handler: (args) =>
+    withStore(args.db, { mustExist: false }, async (store) => {
+      const { name, json, threads, printAuthorizedKey } = args;
+      const profile = profileNamed(args.profile ?? (args.host === undefined ? LOCAL_DEVICE : "linux"));
+      checkArgs(store, args, profile);
+      const local = profile.connection.transport === "local";
+      const { device, explain } = local
+        ? {
+            device: checked({ ...localDevice(), name, profile, ...(threads ? { threads } : {}) }),
+            explain: (e: RunnerError) => e,
+          }
+        : await reach(args, profile);
+      const tune = threads === undefined && profile.threads.policy === "sweep";
+      const enrolled = await inspect(store, device, {
+        tune,
+        keep: (record) => store.devices.add(keepIdentity(record)),
+      }).catch((error: unknown) => {
+        throw error instanceof RunnerError ? explain(error) : error;
+      });
+      await printEnrolled(enrolled, { json, printAuthorizedKey });
+      say(`registered ${name}`);
+    }),
+};

@@ -1,0 +1,77 @@
+// What is shown of a device: a card for people, and the record without what belongs to its user.
+import type { CpuDescription, ProbeResult } from "../../profilers/protocol.ts";
+import { type DeviceRecord, profileOf } from "../devices/device.ts";
+import { columns, formatBytes } from "./common.ts";
+
+/** What may be printed of a device: never the paths of its keys. */
+export function visible(device: DeviceRecord) {
+  if (device.transport === "local") return device;
+  const { identityFile: _path, jumps, ...rest } = device;
+  return {
+    ...rest,
+    ...(jumps === undefined ? {} : { jumps: jumps.map(({ identityFile: _its, ...jump }) => jump) }),
+  };
+}
+
+const address = ({ user, host, port }: { user: string; host: string; port?: number | undefined }): string =>
+  `${user}@${host}:${port ?? 22}`;
+
+/** `4 x 3187 MHz, 4 x 2016 MHz`, the fastest first; empty where clocks are not readable and all cores are alike. */
+function clusters(cpus: readonly CpuDescription[]): string {
+  const groups = new Map<string, number>();
+  for (const { capacity, maxMhz } of cpus) {
+    const label =
+      maxMhz !== null ? `${Math.round(maxMhz)} MHz` : capacity !== null ? `capacity ${capacity}` : "";
+    groups.set(label, (groups.get(label) ?? 0) + 1);
+  }
+  if (groups.size === 1 && groups.has("")) return "";
+  return [...groups].map(([label, count]) => `${count} x ${label || "unknown"}`).join(", ");
+}
+
+function probeRows(probe: ProbeResult): string[][] {
+  const { cpus = [] } = probe;
+  const kinds = clusters(cpus);
+  const siblings = cpus.length - new Set(cpus.map(({ core }) => core)).size;
+  const sensor = (value: number | null, unit: string, source: string | null | undefined): string =>
+    value === null ? "not readable" : `${Math.round(value * 10) / 10} ${unit}${source ? ` (${source})` : ""}`;
+  return [
+    ["processor", `${probe.cpuModel}, ${probe.allowedCpus.length} of ${probe.cores} cores`],
+    ...(kinds === "" ? [] : [["clusters", `${kinds}${siblings > 0 ? ", two threads a core" : ""}`]]),
+    ["kernels", `${probe.isas.join(", ")} (using ${probe.isa})`],
+    ["system", `${probe.os} ${probe.kernel}, pages of ${formatBytes(probe.pageBytes)}`],
+    ["memory", `${formatBytes(probe.memoryBytes)}, ${formatBytes(probe.availableBytes)} available`],
+    ["reads", `${probe.readBandwidthGBs.toFixed(1)} GB/s`],
+    ["computes", `${probe.int8Gops.toFixed(0)} int8 GOPS, ${probe.fp32Gflops.toFixed(0)} fp32 GFLOPS`],
+    ["temperature", sensor(probe.temperatureC, "C", probe.temperatureSource)],
+    ["frequency", sensor(probe.frequencyMhz, "MHz", probe.frequencySource)],
+  ];
+}
+
+function placementRows({ threads, placement }: DeviceRecord): string[][] {
+  if (threads !== undefined && threads > 0) return [["threads", `${threads} (as given)`]];
+  if (placement === undefined) return [["threads", "one per allowed core"]];
+  const { best, tried } = placement;
+  const rates = `decode ${best.decodeTokensPerSecond.toFixed(1)}, prefill ${best.prefillTokensPerSecond.toFixed(1)} tokens/s`;
+  return [
+    [
+      "threads",
+      `${best.cpus.length} on cores ${best.cpus.join(",")}: ${rates}, the best of ${tried.length} tried`,
+    ],
+  ];
+}
+
+export function deviceCard(device: DeviceRecord, probe: ProbeResult | null): string {
+  const emulated = device.emulator !== undefined || probe?.emulated === true;
+  const profile = profileOf(device);
+  const rows: string[][] = [
+    ["reached by", device.transport === "ssh" ? `ssh ${address(device)}` : "this machine"],
+    ...(device.transport === "ssh" ? (device.jumps ?? []).map((jump) => ["through", address(jump)]) : []),
+    ["profile", `${profile.name} (${profile.description})`],
+    ["target", device.target],
+    ...(emulated ? [["emulated", "yes: its times say nothing about hardware"]] : []),
+    ...(device.transport === "ssh" ? [["host key", device.hostKey]] : []),
+    ...(probe === null ? [] : probeRows(probe)),
+    ...placementRows(device),
+  ];
+  return `${device.name}\n${columns(rows.map(([key, value]) => [`  ${key!}`, value!]))}`;
+}

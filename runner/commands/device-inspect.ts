@@ -1,0 +1,79 @@
+// What registering and probing share: an agent there, its probe, the best placement, the device card and the line for authorized_keys.
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
+import { publicKeyLine } from "../devices/credentials.ts";
+import { type DeviceRecord, profileOf } from "../devices/device.ts";
+import { serveCommand } from "../devices/ssh.ts";
+import { tune } from "../devices/tune.ts";
+import type { Store } from "../store/store.ts";
+import { withWorker } from "../sweep/solo.ts";
+import { interruptSignal, print, printEither, say } from "./common.ts";
+import { deviceCard, visible } from "./device-card.ts";
+
+export interface Enrolled {
+  readonly device: DeviceRecord;
+  readonly probe: ProbeResult;
+  readonly agentSha256: string;
+}
+
+export const authorizedKeyOption = {
+  type: "boolean",
+  default: false,
+  describe:
+    "print a line for ~/.ssh/authorized_keys there that binds the key to the agent and to nothing else",
+} as const;
+
+interface InspectOptions {
+  readonly tune: boolean;
+  /** Called with the finished record before its probe is stored. */
+  readonly keep: (device: DeviceRecord) => void;
+}
+
+/** Opens an agent on a device, looks, and searches for the best placement where asked. Nothing is stored unless all of it went well. */
+export function inspect(store: Store, device: DeviceRecord, options: InspectOptions): Promise<Enrolled> {
+  const signal = interruptSignal();
+  return withWorker(store, device, signal, async (worker) => {
+    const { session, probe, agentSha256 } = await worker.open();
+    const { tolerance } = profileOf(device).threads;
+    const onTry = (done: number, total: number): void => {
+      if (done === 0) say(`trying ${total} placements of threads`);
+    };
+    const placement =
+      options.tune && !worker.emulated
+        ? await worker.exclusively(() => tune(session, probe, { tolerance, signal, onTry }))
+        : null;
+    const tuned =
+      placement === null
+        ? device
+        : { ...device, placement: { best: placement.best, tried: [...placement.tried] } };
+    options.keep(tuned as DeviceRecord);
+    store.devices.putProbe(device.name, agentSha256, probe);
+    return { device: tuned as DeviceRecord, probe, agentSha256 };
+  });
+}
+
+/** The key that logs in, allowed to do one thing: serve as a confined agent. */
+async function authorizedKey({ device, agentSha256 }: Enrolled): Promise<string> {
+  if (device.transport !== "ssh")
+    throw new InvalidInputError("usage", "only a device reached over SSH has authorized keys");
+  const command = serveCommand(agentSha256, { emulator: device.emulator, confined: true });
+  return `command="${command}",restrict ${await publicKeyLine(device)}`;
+}
+
+export async function printEnrolled(
+  enrolled: Enrolled,
+  { json, printAuthorizedKey }: { readonly json: boolean; readonly printAuthorizedKey: boolean },
+): Promise<void> {
+  const { device, probe, agentSha256 } = enrolled;
+  const line = printAuthorizedKey ? await authorizedKey(enrolled) : null;
+  const data = {
+    device: visible(device),
+    probe,
+    agentSha256,
+    ...(line === null ? {} : { authorizedKey: line }),
+  };
+  printEither(json, data, () => deviceCard(device, probe));
+  if (json || line === null) return;
+  say("Replace the line of this key in ~/.ssh/authorized_keys there by:");
+  print(line);
+}

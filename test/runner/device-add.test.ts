@@ -1,0 +1,344 @@
+// Registering devices through the command line, against real sshd processes: names of an ssh configuration, jumps, pins, passphrases,
+// forced commands, and every wrong step with its reason and what mends it.
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { runCli, temporaryFolder } from "../support/cli.ts";
+import { sshdProblem } from "../support/needs.ts";
+import { startSshd, type TestSshd } from "../support/sshd.ts";
+
+const PASSPHRASE = "correct horse battery staple";
+
+describe.skipIf(sshdProblem() !== null)("device add", { timeout: 180_000 }, () => {
+  let sshd: TestSshd;
+  let folder: ReturnType<typeof temporaryFolder>;
+  let env: Record<string, string>;
+  const run = (...args: string[]) => runCli(args, folder.path, env);
+  /** One placement is enough where it is not what the test is about. */
+  const QUICK = ["--threads", "1"];
+  const reach = () => ["--host", sshd.host, "--port", String(sshd.port), "--user", sshd.user];
+  const login = () => [...reach(), "--identity", sshd.identityFile, "--fingerprint", sshd.hostKey];
+  const remove = async (name: string) => {
+    expect(await run("device", "remove", name)).toMatchObject({ code: 0 });
+  };
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    sshd = await startSshd();
+    env = { XDG_CONFIG_HOME: join(folder.path, "config"), SSH_AUTH_SOCK: "" };
+  });
+  afterAll(async () => {
+    await sshd?.stop();
+    folder?.remove();
+  });
+
+  it("finds the target, tunes the threads, and shows a card", async () => {
+    const added = await run("device", "add", "box", ...login(), "--json");
+    expect(added, added.stderr).toMatchObject({ code: 0 });
+    const { device, probe } = JSON.parse(added.stdout);
+    expect(device).toMatchObject({
+      target: process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux",
+      profile: { name: "linux" },
+    });
+    expect(device.identityFile).toBeUndefined();
+    expect(probe.cpus.map(({ cpu }: { cpu: number }) => cpu).sort()).toEqual([...probe.allowedCpus].sort());
+    const { best, tried } = device.placement;
+    expect(tried.length).toBeGreaterThan(0);
+    expect(tried).toContainEqual(best);
+    for (const { cpus } of tried)
+      expect(new Set(probe.allowedCpus)).toEqual(new Set([...probe.allowedCpus, ...cpus]));
+    const card = (await run("device", "show", "box")).stdout;
+    expect(card).toMatch(/threads +\d+ on cores [\d,]+: decode [\d.]+/);
+    expect(card).toMatch(/temperature +(not readable|[\d.]+ C)/);
+
+    // What was found is what a measurement uses.
+    const layout = "v256 d64 f64 h4/2x16 : c3 g";
+    const measured = await run(
+      "measure",
+      layout,
+      "--device",
+      "box",
+      "--contexts",
+      "16",
+      "--tokens",
+      "4",
+      "--json",
+    );
+    expect(measured, measured.stderr).toMatchObject({ code: 0 });
+    expect(JSON.parse(measured.stdout).result.affinity.toSorted()).toEqual(best.cpus.toSorted());
+    await remove("box");
+  });
+
+  it("reads names, users, keys, includes and jumps of an ssh configuration", async () => {
+    const included = join(folder.path, "more.conf");
+    writeFileSync(included, `Host inner\n  HostName ${sshd.host}\n  ProxyJump bastion\n`);
+    const config = join(folder.path, "ssh.conf");
+    writeFileSync(
+      config,
+      `Include ${included}\nHost bastion\n  HostName 127.0.0.1\nHost *\n  User ${sshd.user}\n  Port ${sshd.port}\n  IdentityFile ${sshd.identityFile}\n`,
+    );
+    const add = (...more: string[]) =>
+      run("device", "add", "inner", "--host", "inner", "--ssh-config", config, ...QUICK, ...more);
+    const one = await add("--fingerprint", sshd.hostKey);
+    expect(one).toMatchObject({ code: 2 });
+    expect(one.stderr).toContain(`repeat with --fingerprint ${sshd.hostKey} --fingerprint ${sshd.hostKey}`);
+    const wrong = await add("--fingerprint", `SHA256:${"B".repeat(43)}`, "--fingerprint", sshd.hostKey);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("not the SHA256:BBB") });
+    const added = await add("--fingerprint", sshd.hostKey, "--fingerprint", sshd.hostKey, "--json");
+    expect(added, added.stderr).toMatchObject({ code: 0 });
+    const { device } = JSON.parse(added.stdout);
+    expect(device.jumps).toEqual([
+      { host: "127.0.0.1", port: sshd.port, user: sshd.user, hostKey: sshd.hostKey },
+    ]);
+    expect((await run("device", "show", "inner")).stdout).toMatch(
+      new RegExp(`through +${sshd.user}@127.0.0.1:${sshd.port}`),
+    );
+    // The stored device still goes that way, with the keys of this user's own configuration.
+    expect(await run("device", "probe", "inner")).toMatchObject({ code: 0 });
+    await remove("inner");
+  });
+
+  it("binds a key to the agent alone, and works through it", async () => {
+    const added = await run("device", "add", "bound", ...login(), ...QUICK, "--print-authorized-key");
+    expect(added, added.stderr).toMatchObject({ code: 0 });
+    const line = added.stdout.trim().split("\n").at(-1)!;
+    expect(line).toMatch(
+      /^command="exec \.edgefront\/agents\/[0-9a-f]{64}\/edgefront-agent serve --confined",restrict ssh-ed25519 [A-Za-z0-9+/=]+$/,
+    );
+    const before = sshd.authorizedKeys();
+    sshd.setAuthorizedKeys(line);
+    try {
+      expect(await run("device", "probe", "bound")).toMatchObject({ code: 0 });
+      // Neither a command nor SFTP gets past it.
+      const ssh = [
+        "-F",
+        "none",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-p",
+        String(sshd.port),
+        "-i",
+        sshd.identityFile,
+      ];
+      const said = execFileSync("ssh", [...ssh, `${sshd.user}@${sshd.host}`, "id; touch stolen"], {
+        input: "",
+        encoding: "utf8",
+        stdio: ["pipe", "pipe", "ignore"],
+      });
+      expect(said).toMatch(/^\{"v":1,"type":"hello"/);
+      expect(readdirSync(sshd.home)).not.toContain("stolen");
+      // A file travels through the agent's own channel.
+      const plan = join(folder.path, "tiny.gguf");
+      expect(await run("compile", "v256 d64 f64 h4/2x16 : c3 g", "--out", plan, "--weights", "seed:1")).toMatchObject({
+        code: 0,
+      });
+      const measured = await run(
+        "measure",
+        plan,
+        "--device",
+        "bound",
+        "--contexts",
+        "16",
+        "--tokens",
+        "4",
+        "--json",
+      );
+      expect(measured, measured.stderr).toMatchObject({ code: 0 });
+      expect(JSON.parse(measured.stdout).result.weightsFrom).toBe("file");
+      // A device may be registered with such a key, too.
+      const again = await run("device", "add", "again", ...login(), ...QUICK);
+      expect(again, again.stderr).toMatchObject({ code: 0 });
+      await remove("again");
+      // Another build behind the line is refused.
+      const agent = /\.edgefront\/agents\/[0-9a-f]{64}/.exec(line)![0];
+      const other = join(sshd.home, agent.replace(/[0-9a-f]{64}$/, "0".repeat(64)));
+      execFileSync("cp", ["-rp", join(sshd.home, agent), other]);
+      writeFileSync(join(other, "edgefront-agent"), "\0", { flag: "a" });
+      sshd.setAuthorizedKeys(line.replace(agent, agent.replace(/[0-9a-f]{64}$/, "0".repeat(64))));
+      expect(await run("device", "probe", "bound")).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/another build of the agent.*--print-authorized-key/),
+      });
+    } finally {
+      sshd.setAuthorizedKeys(before);
+    }
+    await remove("bound");
+  });
+
+  it("asks for a passphrase at a terminal only, and keeps it nowhere", async () => {
+    const locked = join(folder.path, "locked-key");
+    copyFileSync(sshd.identityFile, locked);
+    chmodSync(locked, 0o600);
+    execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", PASSPHRASE, "-f", locked], { stdio: "ignore" });
+    const args = [
+      "device",
+      "add",
+      "locked",
+      ...reach(),
+      "--identity",
+      locked,
+      "--fingerprint",
+      sshd.hostKey,
+      ...QUICK,
+    ];
+    const refused = await run(...args);
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/has a passphrase.*no terminal.*ssh-add/s),
+    });
+    expect(refused.stderr).not.toContain(locked);
+
+    const command = [process.execPath, join(PACKAGE_ROOT, "dist", "runner", "cli.js"), ...args]
+      .map((word) => `'${word}'`)
+      .join(" ");
+    const terminal = spawn("script", ["-qec", command, "/dev/null"], {
+      cwd: folder.path,
+      env: { ...process.env, ...env },
+    });
+    let seen = "";
+    const listings: string[] = [];
+    terminal.stdout.on("data", (chunk: Buffer) => {
+      const asked = /Passphrase of the key: $/.test(seen + chunk);
+      seen += chunk;
+      if (asked) terminal.stdin.write(`${PASSPHRASE}\r`);
+      listings.push(execFileSync("ps", ["axww", "-o", "args"], { encoding: "utf8" }));
+    });
+    const code = await new Promise((resolve) => terminal.on("close", resolve));
+    expect(code, seen).toBe(0);
+    expect(seen).toContain("Passphrase of the key:");
+    expect(seen).toContain("registered locked");
+    expect(seen).not.toContain(PASSPHRASE);
+    for (const listing of listings) expect(listing).not.toContain(PASSPHRASE);
+
+    // Neither the passphrase nor the key nor its path is in the database; nothing of them is in any file but the key itself.
+    const database = new Database(join(folder.path, "edgefront.db"));
+    database.pragma("wal_checkpoint(TRUNCATE)");
+    database.close();
+    const secret = readFileSync(locked, "utf8").split("\n")[1]!;
+    for (const file of readdirSync(folder.path, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    )) {
+      const path = join(file.parentPath, file.name);
+      if (path === locked) continue;
+      const bytes = readFileSync(path);
+      expect(bytes.includes(PASSPHRASE), path).toBe(false);
+      expect(bytes.includes(secret), path).toBe(false);
+      expect(bytes.includes(locked) && file.name !== "identities.json", path).toBe(false);
+    }
+    await remove("locked");
+  });
+
+  describe("a wrong step ends with the reason and what mends it:", () => {
+    let server: Server | undefined;
+    afterEach(() => server?.close());
+    const listen = async (greeting: string): Promise<number> => {
+      server = createServer((socket) => socket.on("error", () => {}).end(greeting));
+      await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
+      return (server.address() as { port: number }).port;
+    };
+    const fails = async (code: number, reason: RegExp, ...args: string[]) => {
+      const result = await run("device", "add", "x", ...args);
+      expect(result.stderr).toMatch(reason);
+      expect(result.stderr.trim().split("\n")).toHaveLength(1);
+      expect(result.code).toBe(code);
+      expect(JSON.parse((await run("device", "list", "--json")).stdout).devices).toHaveLength(1);
+    };
+
+    it("no host, an impossible host, one that nobody knows", async () => {
+      await fails(2, /needs --host/, "--profile", "ryzen");
+      await fails(2, /not a host name/, "--host", "-oProxyCommand=touch stolen");
+      await fails(2, /not a host name/, "--host", "a b");
+      await fails(
+        1,
+        /no host named no-such-host\.invalid.*~\/\.ssh\/config/,
+        "--host",
+        "no-such-host.invalid",
+      );
+    });
+    it("the wrong port", async () => {
+      await fails(1, /nothing listens on 127\.0\.0\.1:1 .*8022/, "--host", "127.0.0.1", "--port", "1");
+      const port = await listen("HTTP/1.1 400 Bad Request\r\n\r\n");
+      await fails(1, /does not speak SSH.*--port/, "--host", "127.0.0.1", "--port", String(port));
+    });
+    it("the wrong user, key, or no key", async () => {
+      const pin = ["--fingerprint", sshd.hostKey];
+      await fails(
+        2,
+        /refused the key.*authorized_keys.*whoami/,
+        ...reach(),
+        ...pin,
+        "--identity",
+        sshd.strangerFile,
+      );
+      await fails(
+        2,
+        /refused the key/,
+        ...reach().slice(0, 4),
+        "--user",
+        "nobody",
+        ...pin,
+        "--identity",
+        sshd.identityFile,
+      );
+      await fails(2, /cannot be read \(ENOENT\).*--identity/, ...reach(), ...pin, "--identity", "absent");
+      await fails(
+        2,
+        /it is a public key.*without \.pub/,
+        ...reach(),
+        ...pin,
+        "--identity",
+        `${sshd.identityFile}.pub`,
+      );
+    });
+    it("a host key that nobody confirmed, or another one", async () => {
+      await fails(2, /shows host key SHA256:.*repeat with --fingerprint SHA256:/, ...reach());
+      await fails(2, /not the SHA256:AAA/, ...reach(), "--fingerprint", `SHA256:${"A".repeat(43)}`);
+    });
+    it("a proxy command, a jump that leads nowhere", async () => {
+      const config = join(folder.path, "proxy.conf");
+      writeFileSync(config, "Host p\n  ProxyCommand nc %h %p\n");
+      await fails(2, /ProxyCommand.*use ProxyJump/, "--host", "p", "--ssh-config", config);
+      const there = [
+        "--jump",
+        `${sshd.user}@${sshd.host}:${sshd.port}`,
+        "--identity",
+        sshd.identityFile,
+        "--fingerprint",
+        sshd.hostKey,
+      ];
+      await fails(
+        1,
+        /jump host could not connect to 127\.0\.0\.1:1 .*TCP forwarding/,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "1",
+        ...there,
+      );
+    });
+    it("the wrong target, an unknown profile", async () => {
+      const other = process.arch === "arm64" ? "x86_64-linux" : "aarch64-linux";
+      await fails(2, /the device is .*leave --target out/, ...login(), "--target", other);
+      await fails(2, /profile/i, "--profile", "snapdragn");
+    });
+    it("a login that runs something else than a shell", async () => {
+      const before = sshd.authorizedKeys();
+      sshd.setAuthorizedKeys(`command="echo 'This account is \\\\033[31mnot available'" ${before}`);
+      try {
+        await fails(
+          1,
+          /does not answer as a shell.*it said: This account.*--print-authorized-key/,
+          ...login(),
+        );
+      } finally {
+        sshd.setAuthorizedKeys(before);
+      }
+    });
+  });
+});
