@@ -23,6 +23,9 @@ function exitCode(error: unknown): number {
   return error instanceof AgentError && ["bad-model", "unsupported"].includes(error.code) ? 2 : 1;
 }
 
+/** What yargs says over several lines: which argument, what was given, what may be. */
+const oneLine = (message: string): string => message.trim().replace(/\s*\n\s*/g, " ");
+
 const isDatabaseError = (error: unknown): boolean =>
   /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|CORRUPT)/.test((error as { code?: string } | null)?.code ?? "");
 
@@ -61,7 +64,7 @@ const parser = yargs(hideBin(process.argv))
   .example("$0 measure lfm2-350m --device local", "time one layout")
   .epilogue("Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.")
   .fail((message, error) => {
-    report(error ?? new InvalidInputError("usage", `${message.split("\n")[0]} (see --help)`));
+    report(error ?? new InvalidInputError("usage", `${oneLine(message)} (see --help)`));
   });
 
 try {

@@ -2,9 +2,8 @@
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { sanitise } from "../../profilers/protocol.ts";
-import { localDevice } from "../devices/device.ts";
 import { keepIdentity } from "../devices/identities.ts";
-import { deviceNamed, LOCAL_DEVICE } from "../devices/known.ts";
+import { deviceNamed, deviceNames, LOCAL_DEVICE } from "../devices/known.ts";
 import { columns, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
 import { addCommand } from "./device-add.ts";
 import { deviceCard, visible } from "./device-card.ts";
@@ -23,9 +22,9 @@ const listCommand: CommandModule<object, Omit<Args, "name">> = {
     withJson(withDatabase(yargs)).example("$0 device list", "every device and when it was last probed"),
   handler: ({ db, json }) =>
     withStore(db, { mustExist: false }, (store) => {
-      const devices = [localDevice(), ...store.devices.all()].map((device) => ({
-        device,
-        probe: store.devices.lastProbe(device.name),
+      const devices = deviceNames(store).map((name) => ({
+        device: deviceNamed(store, name),
+        probe: store.devices.lastProbe(name),
       }));
       const data = devices.map(({ device, probe }) => ({
         ...visible(device),
@@ -107,7 +106,7 @@ const removeCommand: CommandModule<object, Args> = {
   builder: (yargs) => withName(yargs).example("$0 device remove phone", "forget the phone"),
   handler: ({ db, json, name }) =>
     withStore(db, { mustExist: true }, (store) => {
-      if (name === LOCAL_DEVICE)
+      if (name === LOCAL_DEVICE && store.devices.find(name) === null)
         throw new InvalidInputError("reserved-name", "this machine cannot be removed");
       deviceNamed(store, name);
       store.devices.remove(name);

@@ -34,7 +34,10 @@ export async function routeTo(name: string, options: RouteOptions = {}): Promise
   return follow(name, options, 0);
 }
 
-async function follow(name: string, options: RouteOptions, depth: number): Promise<Stop[]> {
+/** `sameKey`: of the device, for a jump that the configuration names no key for. */
+type StopOptions = RouteOptions & { readonly sameKey?: string | undefined };
+
+async function follow(name: string, options: StopOptions, depth: number): Promise<Stop[]> {
   if (depth > MAX_JUMPS)
     throw new InvalidInputError("bad-jump", `more than ${MAX_JUMPS} jumps; is ProxyJump a circle?`);
   const at = name.lastIndexOf("@");
@@ -43,7 +46,7 @@ async function follow(name: string, options: RouteOptions, depth: number): Promi
     throw new InvalidInputError("bad-host", `"${name.slice(0, 80)}" is not a host name or address`);
   const found = await askOpenSsh(host, options);
   const configuredPort = found.port === 22 ? undefined : found.port;
-  const identityFile = options.identityFile ?? found.identityFile;
+  const identityFile = options.identityFile ?? found.identityFile ?? options.sameKey;
   const stop: Stop = {
     host: found.host,
     port: options.port ?? configuredPort ?? options.defaultPort ?? 22,
@@ -62,9 +65,10 @@ async function follow(name: string, options: RouteOptions, depth: number): Promi
   const jumps = jump.split(",").map(parseJump);
   const before: Stop[] = [];
   for (const [i, { name: hop, port }] of jumps.entries()) {
-    const { configFile } = options;
+    const { configFile, identityFile: sameKey } = options;
     // The first jump may itself be behind one; for the others OpenSSH takes the list as it is.
-    const stops = await follow(hop, { port, configFile, ...(i === 0 ? {} : { jump: "none" }) }, depth + 1);
+    const onTheWay = { port, configFile, sameKey, ...(i === 0 ? {} : { jump: "none" }) };
+    const stops = await follow(hop, onTheWay, depth + 1);
     before.push(...stops);
   }
   return [...before, stop];

@@ -2,6 +2,7 @@
 // one error that says what happened and what mends it. What is done with a connection is ssh.ts's business.
 import type { Duplex } from "node:stream";
 import ssh2, { type ConnectConfig } from "ssh2";
+import { sanitise } from "../../profilers/protocol.ts";
 import {
   AuthenticationError,
   HostKeyChangedError,
@@ -113,7 +114,7 @@ function tunnel(client: ssh2.Client, { host, port = 22 }: Address): Promise<Dupl
     const refuse = (cause?: Error) =>
       reject(
         new UnreachableError(
-          `the jump host could not connect to ${host}:${port}${cause ? ` (${cause.message})` : ""}`,
+          `the jump host could not connect to ${host}:${port}${cause ? ` (${sanitise(cause.message).slice(0, 300)})` : ""}`,
           "Check the address as the jump host sees it, and that its sshd allows TCP forwarding",
           { cause },
         ),
@@ -225,11 +226,16 @@ function diagnose(
         "Check that the device is on, in this network, and not behind a firewall",
       ];
   }
-  const said = error?.message ?? "the connection was closed";
+  const said = sanitise(error?.message ?? "the connection was closed").slice(0, 300);
   if (error?.level === "client-timeout")
     return [
       `${where} took the connection and then said nothing`,
       `Check that sshd listens on that port: ${otherPort}`,
+    ];
+  if (/before handshake/i.test(said))
+    return [
+      `${where} closed the connection without an SSH greeting`,
+      `Check that sshd listens on that port (--port): ${otherPort}; one that was asked too often closes at once: wait 30 s`,
     ];
   if (/ident|version|packet|header|bad/i.test(said) && !greeted)
     return [

@@ -109,22 +109,30 @@ export class SshTransport implements Transport {
     };
   }
 
-  /** Runs one of our constant commands, its input closed; reads no more than `MAX_COMMAND_BYTES`. */
+  /** Runs one of our constant commands, its input closed. @throws AgentStartError for one who says more than `MAX_COMMAND_BYTES`. */
   async #command(command: string): Promise<{ stdout: string; stderr: string }> {
     const stream = await this.#exec(command);
-    return this.#step("a first command", (alive) => {
+    // No answer keeps the step alive: it has to end in time.
+    return this.#step("a first command", () => {
       const texts = { stdout: "", stderr: "" };
-      const take = (name: keyof typeof texts) => (chunk: Buffer) => {
-        alive();
-        if (texts[name].length < MAX_COMMAND_BYTES)
-          texts[name] += chunk.toString("utf8").slice(0, MAX_COMMAND_BYTES);
-        else stream.destroy();
-      };
-      stream.on("data", take("stdout"));
-      stream.stderr.on("data", take("stderr"));
-      stream.on("error", () => {});
-      stream.end();
-      return new Promise((resolve) => stream.once("close", () => resolve(texts)));
+      return new Promise((resolve, reject) => {
+        const take = (name: keyof typeof texts) => (chunk: Buffer) => {
+          texts[name] += chunk.toString("utf8");
+          if (texts[name].length <= MAX_COMMAND_BYTES) return;
+          stream.removeAllListeners("data");
+          reject(
+            new AgentStartError(
+              `${this.#address} answers a short question without end`,
+              "Log in by hand and look what its shell prints",
+            ),
+          );
+        };
+        stream.on("data", take("stdout"));
+        stream.stderr.on("data", take("stderr"));
+        stream.on("error", () => {});
+        stream.once("close", () => resolve(texts));
+        stream.end();
+      });
     });
   }
 
@@ -146,7 +154,7 @@ export class SshTransport implements Transport {
   #lose(cause: Error | undefined): void {
     if (this.#lost) return;
     this.#lost = new TransportLostError(
-      `the connection to ${this.#address} was lost${cause ? `: ${cause.message}` : ""}`,
+      `the connection to ${this.#address} was lost${cause ? `: ${sanitise(cause.message).slice(0, 300)}` : ""}`,
       "",
       { cause },
     );
@@ -206,7 +214,7 @@ export class SshTransport implements Transport {
     const there = await this.#step("stat", () => callback<Stats>((done) => sftp.stat(path, done))).catch(
       orUndefined,
     );
-    if (there?.size === size && (await this.#hashOf(sftp, path)) === sha256) return path;
+    if (there?.size === size && (await this.#hashOf(sftp, path, size)) === sha256) return path;
 
     const part = `${path}.${randomBytes(4).toString("hex")}.part`;
     try {
@@ -218,7 +226,7 @@ export class SshTransport implements Transport {
         };
         return callback<void>((done) => sftp.fastPut(localPath, part, { step }, done));
       });
-      const arrived = await this.#hashOf(sftp, part);
+      const arrived = await this.#hashOf(sftp, part, size);
       if (arrived !== sha256)
         throw new UploadError(
           `${name} arrived on ${this.#address} changed`,
@@ -269,7 +277,8 @@ export class SshTransport implements Transport {
     }
   }
 
-  #hashOf(sftp: SFTPWrapper, path: string): Promise<string> {
+  /** Of a file of `size` bytes; one that goes on beyond them has none, and is not read on. */
+  #hashOf(sftp: SFTPWrapper, path: string, size: number): Promise<string | null> {
     return this.#step("reading back", async (alive) => {
       const hash = createHash("sha256");
       const stream = sftp.createReadStream(path, { highWaterMark: 256 * 1024 });
@@ -277,8 +286,11 @@ export class SshTransport implements Transport {
       const stop = () => stream.destroy(new Error("the transport died"));
       this.#onLost.add(stop);
       try {
+        let read = 0;
         for await (const chunk of stream) {
           hash.update(chunk as Buffer);
+          read += (chunk as Buffer).length;
+          if (read > size) return null;
           alive();
         }
       } finally {

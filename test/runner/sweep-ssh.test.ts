@@ -20,7 +20,8 @@ describe.skipIf(sshdProblem() !== null)("a sweep over SSH", { timeout: 240_000 }
       ...["device", "add", name, "--host", sshd.host, "--port", String(sshd.port), "--user", sshd.user],
       ...["--fingerprint", sshd.hostKey, ...extra],
     );
-  const native = ["--target", process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux"];
+  // One thread: the search for the best placement has a test of its own.
+  const native = ["--target", process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux", "--threads", "1"];
 
   beforeAll(async () => {
     folder = temporaryFolder();

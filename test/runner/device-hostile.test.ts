@@ -1,0 +1,204 @@
+// An SSH server that is somebody else's: it floods, stalls, lies and writes escape sequences. Each ends in one clean error, soon, with the
+// coordinator's memory and terminal unharmed. Scripted with ssh2's own server, since no real sshd would do this.
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ssh2, { type Connection, type ServerChannel, type Session, type SFTPWrapper } from "ssh2";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { openSession } from "../../runner/agent/open-session.ts";
+import type { SshDeviceRecord } from "../../runner/devices/device.ts";
+import { fingerprint } from "../../runner/devices/fingerprint.ts";
+import { SshTransport } from "../../runner/devices/ssh.ts";
+import { remoteName } from "../../runner/devices/transport.ts";
+
+const QUICK = { connectMs: 4000, stepMs: 1500, keepaliveMs: 300, keepaliveTries: 3 };
+const NASTY = "\u001b]0;owned\u0007\u001b[2J<script>alert(1)</script>\r\nsecond line\u202e";
+const pem = () =>
+  generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: "pkcs1", format: "pem" },
+    publicKeyEncoding: { type: "pkcs1", format: "pem" },
+  }).privateKey;
+const shown = (error: unknown): string => `${(error as Error).message}`;
+
+interface Behaviour {
+  readonly connection?: (connection: Connection) => void;
+  readonly exec?: (channel: ServerChannel, command: string, session: Session) => void;
+  readonly sftp?: (sftp: SFTPWrapper) => void;
+}
+
+describe("a hostile SSH server", () => {
+  let folder: string;
+  let identityFile: string;
+  const hostKeyText = pem();
+  const hostKey = fingerprint((ssh2.utils.parseKey(hostKeyText) as ssh2.ParsedKey).getPublicSSH());
+  let server: ssh2.Server | undefined;
+  const commands: string[] = [];
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "edgefront-hostile-ssh-"));
+    identityFile = join(folder, "key");
+    writeFileSync(identityFile, pem(), { mode: 0o600 });
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterEach(() => {
+    server?.close();
+    commands.length = 0;
+  });
+
+  const listen = async ({ connection, exec, sftp }: Behaviour): Promise<number> => {
+    server = new ssh2.Server({ hostKeys: [hostKeyText] }, (client) => {
+      client.on("error", () => {});
+      client.on("authentication", (context) => context.accept());
+      connection?.(client);
+      client.on("ready", () => {
+        client.on("session", (accept) => {
+          const session = accept();
+          session.on("exec", (acceptExec, _reject, { command }) => {
+            commands.push(command);
+            const channel = acceptExec();
+            channel.on("error", () => {});
+            if (exec) exec(channel, command, session);
+            else channel.end("Linux x86_64\n");
+          });
+          session.on("sftp", (acceptSftp) => sftp?.(acceptSftp()));
+        });
+      });
+    });
+    await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
+    return (server.address() as { port: number }).port;
+  };
+  const record = (port: number): SshDeviceRecord => ({
+    name: "hostile",
+    transport: "ssh",
+    host: "127.0.0.1",
+    port,
+    user: "u",
+    identityFile,
+    hostKey,
+    target: "x86_64-linux",
+  });
+  const opened = async (behaviour: Behaviour) => {
+    const transport = new SshTransport({ ...record(await listen(behaviour)), timeouts: QUICK });
+    const error = await transport.open().then(
+      () => undefined,
+      (e: unknown) => e,
+    );
+    return { transport, error };
+  };
+  const clean = (text: string) => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
+    expect(text.length).toBeLessThan(1500);
+  };
+
+  it("that answers the first question without end is left", async () => {
+    const before = process.memoryUsage().rss;
+    const { transport, error } = await opened({
+      exec: (channel) => {
+        const more = (): void => {
+          while (channel.write("x".repeat(30_000)));
+          channel.once("drain", more);
+        };
+        more();
+      },
+    });
+    expect(error).toMatchObject({ code: "agent-start" });
+    await transport.close();
+    expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
+  });
+
+  it("that never answers is left in time", async () => {
+    const { transport, error } = await opened({ exec: () => {} });
+    expect(error).toMatchObject({ code: "transport-lost" });
+    await transport.close();
+  });
+
+  it("that writes escape sequences has them made harmless", async () => {
+    const { transport, error } = await opened({ exec: (channel) => channel.end(NASTY) });
+    expect(error).toBeUndefined();
+    expect(transport.identity).toMatchObject({ system: null, termux: null, confined: false });
+    clean(transport.identity.said);
+    await transport.close();
+  });
+
+  it("that greets like an agent under a forced command, and is none", async () => {
+    const hello = {
+      v: 1,
+      type: "hello",
+      agent: "edgefront-agent",
+      version: NASTY,
+      arch: "x86_64",
+      pid: 1,
+      confined: true,
+      sha256: "00",
+    };
+    const port = await listen({
+      exec: (channel) => channel.write(`${JSON.stringify(hello)}\n`, () => channel.close()),
+    });
+    const sha256 = createHash("sha256").update("agent").digest("hex");
+    const path = join(folder, "agent");
+    writeFileSync(path, "agent");
+    const error = await openSession(record(port), { binary: { path, sha256 } }).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "agent-start", message: expect.stringContaining("another build") });
+    clean(shown(error));
+    // Whatever it said, nothing but our own two constant commands was ever asked of it.
+    expect(new Set(commands)).toEqual(
+      new Set([
+        'uname -sm; env | grep "^TERMUX_VERSION="',
+        `exec .edgefront/agents/${sha256}/edgefront-agent serve`,
+      ]),
+    );
+  });
+
+  it("that cuts the line with a message has it made harmless", async () => {
+    const { transport, error } = await opened({
+      connection: (client) => client.on("ready", () => client.end()),
+    });
+    expect(error).toMatchObject({ blame: "device" });
+    clean(shown(error));
+    await transport.close();
+  });
+
+  const upload = async (sftp: (wrapper: SFTPWrapper) => void) => {
+    const { transport, error } = await opened({ sftp });
+    expect(error).toBeUndefined();
+    const file = join(folder, "file");
+    writeFileSync(file, "0123456789");
+    const sha256 = createHash("sha256").update("0123456789").digest("hex");
+    const result = await transport.upload(file, remoteName("models/x"), sha256).catch((e: unknown) => e);
+    await transport.close();
+    return result;
+  };
+  const { OPEN_MODE: _modes, STATUS_CODE } = ssh2.utils.sftp;
+  const attributes = { mode: 0o100600, uid: 0, gid: 0, size: 10, atime: 0, mtime: 0 };
+
+  it("whose files never end costs neither memory nor time", async () => {
+    const before = process.memoryUsage().rss;
+    const result = await upload((sftp) => {
+      sftp.on("STAT", (id) => sftp.attrs(id, attributes));
+      sftp.on("FSTAT", (id) => sftp.attrs(id, attributes));
+      sftp.on("OPEN", (id) => sftp.handle(id, Buffer.from("h")));
+      sftp.on("READ", (id, _handle, _offset, length) => sftp.data(id, Buffer.alloc(length)));
+      sftp.on("WRITE", (id) => sftp.status(id, STATUS_CODE.OK));
+      sftp.on("CLOSE", (id) => sftp.status(id, STATUS_CODE.OK));
+      sftp.on("MKDIR", (id) => sftp.status(id, STATUS_CODE.FAILURE));
+      sftp.on("REMOVE", (id) => sftp.status(id, STATUS_CODE.OK));
+    });
+    expect(result).toMatchObject({ code: "upload-failed", message: expect.stringContaining("arrived") });
+    expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
+  });
+
+  it("whose SFTP refuses with escape sequences, or stalls", async () => {
+    const refused = await upload((sftp) => {
+      sftp.on("STAT", (id) => sftp.status(id, STATUS_CODE.NO_SUCH_FILE));
+      sftp.on("MKDIR", (id) => sftp.status(id, STATUS_CODE.OK));
+      sftp.on("OPEN", (id) => sftp.status(id, STATUS_CODE.FAILURE, NASTY));
+      sftp.on("REMOVE", (id) => sftp.status(id, STATUS_CODE.OK));
+    });
+    expect(refused).toMatchObject({ code: "upload-failed" });
+    clean(shown(refused));
+    server?.close();
+    expect(await upload(() => {})).toMatchObject({ code: "transport-lost" });
+  });
+});
