@@ -19,6 +19,15 @@ export function gaussian(mean: number, sd: number): Marginal {
   };
 }
 
+/** The same belief in a value that cannot lie below `bound` (oriented): what it put below counts as being there. */
+export function boundedBelow(belief: Marginal, bound: number): Marginal {
+  const beyond = belief.expectedBelow(bound);
+  return {
+    median: Math.max(bound, belief.median),
+    expectedBelow: (a) => (a <= bound ? 0 : belief.expectedBelow(a) - beyond),
+  };
+}
+
 /** A positive metric whose logarithm is Gaussian: itself where smaller is better, else its negative. Black and Scholes 1973. */
 export function logNormal(mean: number, sd: number, direction: "min" | "max"): Marginal {
   const center = Math.exp(mean);

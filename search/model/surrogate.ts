@@ -2,7 +2,7 @@
 import { orient, type Vector } from "../pareto.ts";
 import type { Objective, Outcome } from "../strategy.ts";
 import { defaultHyperparameters, GaussianProcess, type Hyperparameters, Inputs } from "./gaussian-process.ts";
-import { gaussian, logNormal, type Marginal, normalCdf } from "./improvement.ts";
+import { boundedBelow, gaussian, logNormal, type Marginal, normalCdf } from "./improvement.ts";
 
 /** Hyperparameters by target (`feasible` beside the objectives' names), and for how many trials they were fitted. */
 export interface Fitted {
@@ -23,6 +23,8 @@ export interface Surrogate {
 const REFIT_GROWTH = 1.1;
 const FIRST_STEPS = 40;
 const LATER_STEPS = 12;
+/** Smallest share of the largest value that a logarithm is taken of. */
+const NEAR_ZERO = 1e-3;
 /** Logarithms must be clearly less skewed to be taken. */
 const LESS_SKEWED = 0.7;
 const FEASIBLE = "feasible";
@@ -62,15 +64,21 @@ export function fitSurrogate<C>(
     complete.map(({ features }) => features),
     groups,
   );
-  const models = objectives.map(({ name, direction }) => {
+  const models = objectives.map(({ name, direction, unit }) => {
     const values = complete.map(({ outcome }) => outcome.metrics[name]!);
-    const logs = values.every((value) => value > 0) ? values.map(Math.log) : values;
+    const least = Math.min(...values);
+    // Values next to zero have logarithms without end: no scale to learn on.
+    const logs = least > NEAR_ZERO * Math.max(...values) ? values.map(Math.log) : values;
     const logarithmic = Math.abs(skewness(logs)) < LESS_SKEWED * Math.abs(skewness(values));
+    // A metric that was never negative is taken for one that cannot be, a fraction cannot pass 1: doubt beyond such a bound
+    // would draw every search to where nothing can be gained.
+    const best = direction === "max" ? (unit === "fraction" ? -1 : null) : least >= 0 ? 0 : null;
     const process = train(name, inputs, logarithmic ? logs : values);
     return (features: readonly number[]): Marginal => {
       const { mean, sd } = process.predict(features);
       if (logarithmic) return logNormal(mean, sd, direction);
-      return gaussian(direction === "min" ? mean : -mean, sd);
+      const belief = gaussian(direction === "min" ? mean : -mean, sd);
+      return best === null ? belief : boundedBelow(belief, best);
     };
   });
   const anyInfeasible = judged.length > complete.length;

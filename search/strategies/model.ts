@@ -12,7 +12,7 @@ import type { Fresh } from "./fresh.ts";
 import { childOf, crossed, mutated } from "./lineage.ts";
 
 export const modelOptions = z.strictObject({
-  startup: z.int().min(2).max(10_000).default(10).describe("Complete trials before the model is believed."),
+  startup: z.int().min(2).max(10_000).default(6).describe("Complete trials before the model is believed."),
   batch: z.int().min(1).max(100).default(4).describe("Proposals between two looks at the outcomes."),
   pool: z
     .int()
@@ -64,12 +64,13 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     // Proposals of this batch count as measured at their predicted medians, so that the next goes elsewhere.
     const believed: Vector[] = [];
     while (proposals.length < count) {
-      const region = regionOf(
-        [...surrogate.measured, ...believed],
-        (history.length + proposals.length) % 3 !== 0,
-      );
+      const turn = (history.length + proposals.length) % 3;
+      const region = regionOf([...surrogate.measured, ...believed], turn !== 0);
+      // Every third proposal takes the medians at their word: expectations keep paying for what may lie beyond an end of the
+      // front, where the model's doubt never ends.
+      const view = turn === 1 ? certain : asBelieved;
       const bred = proposals.map(({ candidate }) => candidate);
-      const best = climb([...parents, ...bred], region, surrogate, fresh, rng);
+      const best = climb([...parents, ...bred], region, surrogate, view, fresh, rng);
       if (best !== null && fresh.claim(best.proposal.candidate)) {
         believed.push(best.beliefs.map(({ median }) => median));
         proposals.push(best.proposal);
@@ -82,11 +83,12 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     return proposals;
   }
 
-  /** The best of a pool, after two rounds of looking at the neighbours of the best few. Null when all are known. */
+  /** The best of a pool, after rounds of looking at the neighbours of the best few. Null when all are known. */
   function climb(
     parents: readonly C[],
     region: OpenRegion,
     surrogate: Surrogate,
+    view: (belief: Marginal) => Marginal,
     fresh: Fresh<C>,
     rng: Rng,
   ): Scored<C> | null {
@@ -99,7 +101,7 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
       considered.add(id);
       const features = domain.features(candidate);
       const beliefs = surrogate.predict(features);
-      const score = expectedImprovement(region, beliefs) * surrogate.feasibility(features);
+      const score = expectedImprovement(region, beliefs.map(view)) * surrogate.feasibility(features);
       scored.push({ proposal, beliefs, score });
     };
     const parent = (): C => parents[rng.below(parents.length)]!;
@@ -111,13 +113,18 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
       } else if (n % 3 === 1) consider(vary(childOf(parent(), domain), rng));
       else consider(crossed(childOf(parent(), domain), parent(), domain, rng));
     }
+    let best = 0;
     for (let round = 0; round < CLIMBS; round++) {
       scored = scored.sort((a, b) => b.score - a.score).slice(0, KEPT);
+      // On while it pays: a far optimum of a continuous space takes many steps, a layout few.
+      const top = scored[0]?.score ?? 0;
+      if (round >= MIN_CLIMBS && top < best * WORTHWHILE) break;
+      best = top;
       for (const { proposal } of [...scored])
         for (let n = 0; n < options.pool / 3 / KEPT; n++) consider(vary(proposal, rng));
     }
     return scored.reduce<Scored<C> | null>(
-      (best, one) => (best !== null && best.score >= one.score ? best : one),
+      (first, one) => (first !== null && first.score >= one.score ? first : one),
       null,
     );
   }
@@ -132,7 +139,10 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
   return new Batched(context, breeder);
 }
 
-const CLIMBS = 3;
+const MIN_CLIMBS = 3;
+const CLIMBS = 40;
+/** Growth of the best score that a round of neighbours must bring. */
+const WORTHWHILE = 1.02;
 const KEPT = 10;
 
 function draw<C>(count: number, fresh: Fresh<C>, rng: Rng): Proposal<C>[] {
@@ -144,6 +154,12 @@ function draw<C>(count: number, fresh: Fresh<C>, rng: Rng): Proposal<C>[] {
   }
   return drawn;
 }
+
+const asBelieved = (belief: Marginal): Marginal => belief;
+const certain = ({ median }: Marginal): Marginal => ({
+  median,
+  expectedBelow: (a) => Math.max(0, a - median),
+});
 
 /**
  * Open region under the front, bounded a tenth of a range beyond the worst: of the front (close: its middle is filled) or of all

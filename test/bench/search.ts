@@ -14,7 +14,7 @@ import { type Problem, problems } from "./search-problems.ts";
 const { values: flags } = parseArgs({
   options: {
     seeds: { type: "string", default: "20" },
-    evaluations: { type: "string", default: "150" },
+    evaluations: { type: "string", default: "100" },
     ours: { type: "string", default: "model,nsga2,evolution,random" },
     peers: { type: "string", default: "optuna-nsga2,optuna-tpe,pymoo-nsga2" },
     problems: { type: "string", default: "" },
@@ -24,13 +24,19 @@ const { values: flags } = parseArgs({
   },
 });
 if (flags.help) {
-  console.log(`bench:search [--seeds 20] [--evaluations 150] [--ours model,nsga2] [--peers optuna-tpe,optuna-gp]
+  console.log(`bench:search [--seeds 20] [--evaluations 100] [--ours model,nsga2] [--peers optuna-tpe,optuna-gp]
   [--problems ZDT,hybrid] [--python test/peers/.venv/bin/python] [--json]`);
   process.exit(0);
 }
 const seeds = Array.from({ length: Number(flags.seeds) }, (_, n) => n + 1);
 const evaluations = Number(flags.evaluations);
 const TARGET = 0.95;
+
+/** Outcomes are told one by one, as the peers get theirs; everything else is as it comes. */
+const sequential: Readonly<Record<string, Record<string, unknown>>> = {
+  model: { batch: 1 },
+  evolution: { batch: 1 },
+};
 
 /** Share of the best hypervolume after each evaluation. */
 type Curve = readonly number[];
@@ -67,7 +73,7 @@ function runOurs<C>(name: string, problem: Problem<C>, seed: number): Curve {
     unit: "",
   }));
   const entry: StrategyEntry = strategies[name as keyof typeof strategies];
-  const strategy = entry.create({ domain: problem.domain, objectives, seed, options: {}, initial: [] });
+  const strategy = entry.create({ domain: problem.domain, objectives, seed, options: sequential[name] ?? {}, initial: [] });
   const recorder = new Recorder(problem);
   while (recorder.curve.length < evaluations) {
     const asked = strategy.ask(evaluations - recorder.curve.length);

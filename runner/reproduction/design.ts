@@ -1,0 +1,78 @@
+// The layouts that the minimal-hybrid study (arXiv 2511.23404) is made of, over 16 layers of a declared space: how many attention
+// layers, where they stand, and what stands between them. Every one meets the space's parameter budget.
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { Layout } from "../../candidates/layout.ts";
+import { namedLayouts } from "../../candidates/named.ts";
+import { formatMixer } from "../../candidates/notation.ts";
+import type { Mixer } from "../../candidates/ops/registry.ts";
+import type { Space } from "../../candidates/space.ts";
+
+export const DEPTH = 16;
+export const COUNTS: readonly number[] = [0, 1, 2, 4, 6, 8, 16];
+
+export interface Designed {
+  readonly label: string;
+  readonly group: "count" | "published" | "placement" | "local";
+  readonly layout: Layout;
+}
+
+/** Places of n attention layers spread over the depth. */
+const spread = (n: number): readonly number[] =>
+  Array.from({ length: n }, (_, index) => Math.floor(((index + 0.5) * DEPTH) / n));
+const run = (from: number, n: number): readonly number[] => Array.from({ length: n }, (_, index) => from + index);
+
+const published = namedLayouts["lfm2-350m"]!.layers.flatMap(({ mixer }, place) =>
+  mixer.op === "gqa" ? [place] : [],
+);
+
+export const PUBLISHED_LABEL = "LFM2-350M pattern";
+
+/** Throws InvalidInputError (`bad-study`) where the space does not hold what the study compares. */
+export function minimalHybridDesign(space: Space): readonly Designed[] {
+  const refuse = (what: string): never => {
+    throw new InvalidInputError("bad-study", `the minimal-hybrid study needs ${what} in its space`);
+  };
+  if (!space.depths.includes(DEPTH)) refuse(`depth ${DEPTH}`);
+  const palette = space.palettes[0]!;
+  const find = (token: string, what: string): Mixer =>
+    palette.find((mixer) => formatMixer(mixer).split("(")[0] === token) ?? refuse(what);
+  const attention = palette.find(({ op }) => op === "gqa") ?? refuse("full attention (g)");
+  const conv = find("c3", "the convolution c3");
+  const window = palette.find(({ op }) => op === "swa") ?? refuse("sliding-window attention (s<window>)");
+  const kernels = palette.filter((mixer) => mixer.op === "conv" && mixer !== conv);
+  if (kernels.length === 0) refuse("a second convolution kernel size");
+  const build = (places: readonly number[], global: Mixer, local: Mixer): Layout => {
+    const mixers = run(0, DEPTH).map((place) => (places.includes(place) ? global : local));
+    const ffn = space.ffns === null ? {} : { ffn: space.ffns[0]! };
+    const realized = space.realize({ width: space.widths[0]!, mixers, ...ffn });
+    return realized.ok ? realized.layout : refuse(`every layout of the study (${realized.reason})`);
+  };
+  const windowName = formatMixer(window).split("(")[0]!;
+  const placed = (label: string, places: readonly number[]): Designed => ({
+    label,
+    group: "placement",
+    layout: build(places, attention, conv),
+  });
+  const local = (label: string, layout: Layout): Designed => ({ label, group: "local", layout });
+  return [
+    { label: PUBLISHED_LABEL, group: "published", layout: build(published, attention, conv) },
+    ...COUNTS.map(
+      (n): Designed => ({
+        label: n === 1 ? "1 attention layer" : `${n} attention layers`,
+        group: "count",
+        layout: build(spread(n), attention, conv),
+      }),
+    ),
+    placed("2 early", run(0, 2)),
+    placed("2 late", run(DEPTH - 2, 2)),
+    placed("6 early, dense", run(0, 6)),
+    placed("6 middle, dense", run(5, 6)),
+    placed("6 late, dense", run(DEPTH - 6, 6)),
+    ...kernels.map((kernel) =>
+      local(`pattern with ${formatMixer(kernel)} for c3`, build(published, attention, kernel)),
+    ),
+    local(`pattern with ${windowName} for c3`, build(published, attention, window)),
+    local(`pattern with ${windowName} for g`, build(published, window, conv)),
+    local(`${windowName} everywhere`, build([], attention, window)),
+  ];
+}
