@@ -12,6 +12,10 @@ import { withPreset } from "../profilers/tasks/task.ts";
 import { type StrategyName, strategies, strategyNames } from "../search/registry.ts";
 import { describeIssues } from "./config-errors.ts";
 
+/** Published experiments that can be repeated (runner/reproduction/studies.ts). */
+export const studyNames = ["minimal-hybrid"] as const;
+export type StudyName = (typeof studyNames)[number];
+
 const bound = z.union([
   z.number(),
   z.string().regex(/^\d+(\.\d+)?(KB|MB|GB|KiB|MiB|GiB)$/, "write a number, or bytes as 64MB or 64MiB"),
@@ -90,6 +94,12 @@ export const sweepSchema = z.strictObject({
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
     .describe("Default name of the sweep."),
   description: z.string().optional(),
+  study: z
+    .enum(studyNames)
+    .optional()
+    .describe(
+      "A published experiment: its layouts are proposed first, its questions answered in the report.",
+    ),
   seed: z.int().min(0).default(1).describe("Seed of every proposal."),
   space: spaceSchema,
   search: z.strictObject({

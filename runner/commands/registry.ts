@@ -9,6 +9,7 @@ import { findingsCommand } from "./findings.ts";
 import { frontCommand } from "./front.ts";
 import { measureCommand } from "./measure.ts";
 import { reportCommand } from "./report.ts";
+import { reproduceCommand } from "./reproduce.ts";
 import { scoreCommand } from "./score.ts";
 import { selectCommand } from "./select.ts";
 import { showCommand } from "./show.ts";
@@ -23,6 +24,7 @@ export const commands = [
   selectCommand,
   findingsCommand,
   reportCommand,
+  reproduceCommand,
   uiCommand,
   diffCommand,
   exportCommand,

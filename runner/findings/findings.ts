@@ -2,6 +2,7 @@
 import { Space } from "../../candidates/space.ts";
 import type { ReportData, ReportFinding } from "../../reports/model.ts";
 import { reportData } from "../report-data.ts";
+import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { certaintyFinding } from "./certainty.ts";
@@ -35,9 +36,14 @@ function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContex
 export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readonly ReportFinding[] {
   const context = contextOf(store, sweep, data);
   const space = new Space(sweep.config.space);
-  return [measuringFinding(context), certaintyFinding(context), predictorFinding(context, space)].filter(
-    (finding) => finding !== null,
-  );
+  const { study } = sweep.config;
+  const answers = study === undefined ? [] : studies[study].answers(context, studies[study].design(space));
+  return [
+    ...answers,
+    measuringFinding(context),
+    certaintyFinding(context),
+    predictorFinding(context, space),
+  ].filter((finding) => finding !== null);
 }
 
 /** What a report shows, findings included: dearer than the data alone, so not for every update of a live page. */

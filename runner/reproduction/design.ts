@@ -19,7 +19,8 @@ export interface Designed {
 /** Places of n attention layers spread over the depth. */
 const spread = (n: number): readonly number[] =>
   Array.from({ length: n }, (_, index) => Math.floor(((index + 0.5) * DEPTH) / n));
-const run = (from: number, n: number): readonly number[] => Array.from({ length: n }, (_, index) => from + index);
+const run = (from: number, n: number): readonly number[] =>
+  Array.from({ length: n }, (_, index) => from + index);
 
 const published = namedLayouts["lfm2-350m"]!.layers.flatMap(({ mixer }, place) =>
   mixer.op === "gqa" ? [place] : [],

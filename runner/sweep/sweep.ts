@@ -11,6 +11,7 @@ import { type SweepConfig, withoutPaths } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { InterruptedError } from "../errors.ts";
 import { layoutFrom } from "../layouts.ts";
+import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
@@ -122,7 +123,8 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   const budgets = resolveBudgets(config);
   const space = new Space(config.space);
   space.requireLayouts();
-  const initial = (config.space.include ?? []).map(layoutFrom);
+  const designed = config.study === undefined ? [] : studies[config.study].design(space);
+  const initial = [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
   const strategy = createStrategy(config.search.strategy, {
     space,
     objectives,

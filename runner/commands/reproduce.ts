@@ -1,0 +1,85 @@
+// edgefront reproduce: a published experiment from nothing to a report, in one command.
+import type { CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { findingsText } from "../../reports/findings.ts";
+import { readSweepConfig, type StudyName, studyNames } from "../config.ts";
+import { reportWithFindings } from "../findings/findings.ts";
+import { studies } from "../reproduction/studies.ts";
+import { runSweep } from "../sweep/sweep.ts";
+import { configFolder } from "../sweep/training-data.ts";
+import { PACKAGE_ROOT } from "../version.ts";
+import { openView } from "../view/view.ts";
+import { interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { writeReport } from "./report.ts";
+
+interface Args {
+  study: StudyName;
+  quick: boolean;
+  full: boolean;
+  seed: number | undefined;
+  device: string | undefined;
+  resume: boolean;
+  out: string;
+  db: string;
+  json: boolean;
+}
+
+export const reproduceCommand: CommandModule<object, Args> = {
+  command: "reproduce <study>",
+  describe: "Repeat a published selection on your own devices, from nothing to a report",
+  builder: (yargs) =>
+    withJson(withDatabase(yargs))
+      .positional("study", { choices: studyNames, demandOption: true, describe: "which experiment" })
+      .option("quick", { type: "boolean", default: false, describe: "small models, minutes (the default)" })
+      .option("full", { type: "boolean", default: false, describe: "true size of the published model, days" })
+      .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
+      .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
+      .option("resume", { type: "boolean", default: false, describe: "continue a run that was stopped" })
+      .option("out", {
+        type: "string",
+        default: "report.html",
+        requiresArg: true,
+        describe: "where its report is written",
+      })
+      .conflicts("quick", "full")
+      .example("$0 reproduce minimal-hybrid", "in minutes, on this machine")
+      .example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable")
+      .example("$0 reproduce minimal-hybrid --full --device phone", "at LFM2-350M's size, on a phone")
+      .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
+  handler: async ({ study, full, seed, device, resume, out, db, json }) => {
+    if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
+      throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
+    const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
+    const read = readSweepConfig(path);
+    const config = {
+      ...read,
+      ...(seed === undefined ? {} : { seed }),
+      measure: { ...read.measure, ...(device === undefined ? {} : { devices: [device] }) },
+      // A seed changes what is trained too: other weights, other batches, other data.
+      ...(read.score === undefined || seed === undefined
+        ? {}
+        : { score: { ...read.score, seeds: read.score.seeds.map((own) => own + 1000 * seed) } }),
+    };
+    const name = [
+      config.name,
+      ...(seed === undefined ? [] : [`s${seed}`]),
+      ...(device === undefined ? [] : [device]),
+    ].join("-");
+    const signal = interruptSignal();
+    await withStore(db, { mustExist: resume }, async (store) => {
+      const view = openView();
+      const sweep = await runSweep(store, {
+        name,
+        config,
+        folder: configFolder(path),
+        resume,
+        signal,
+        listen: view.listen,
+      }).finally(() => view.close());
+      const { findings = [] } = reportWithFindings(store, sweep);
+      writeReport(store, sweep, "html", out);
+      printEither(json, { sweep: name, study, findings }, () => findingsText(findings));
+      say(`report: ${out}`);
+    });
+  },
+};
