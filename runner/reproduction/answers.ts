@@ -216,7 +216,7 @@ class Study {
           : `${describe(chosen)}. Runner-up: ${describe(runnerUp)}.`,
       // Published: a minority of attention layers among convolutions.
       verdict:
-        count === null ? "open" : count > 0 && count <= depth / 2 && onlyConv ? "agrees" : "contradicts",
+        count === null ? "open" : count > 0 && count < depth / 2 && onlyConv ? "agrees" : "contradicts",
       notes: [
         `Budgets are ${Math.round(100 * (ROOM - 1))}% above what the published pattern was measured at: ${budgets
           .map(

@@ -73,7 +73,13 @@ function runOurs<C>(name: string, problem: Problem<C>, seed: number): Curve {
     unit: "",
   }));
   const entry: StrategyEntry = strategies[name as keyof typeof strategies];
-  const strategy = entry.create({ domain: problem.domain, objectives, seed, options: sequential[name] ?? {}, initial: [] });
+  const strategy = entry.create({
+    domain: problem.domain,
+    objectives,
+    seed,
+    options: sequential[name] ?? {},
+    initial: [],
+  });
   const recorder = new Recorder(problem);
   while (recorder.curve.length < evaluations) {
     const asked = strategy.ask(evaluations - recorder.curve.length);

@@ -8,6 +8,7 @@ import {
   logPosterior,
 } from "../../search/model/gaussian-process.ts";
 import {
+  boundedBelow,
   expectedImprovement,
   gaussian,
   logNormal,
@@ -184,5 +185,18 @@ describe("model", () => {
       `share of the best hypervolume missing: model ${ours.toFixed(4)}, nsga2 ${evolved.toFixed(4)}`,
     );
     expect(ours).toBeLessThan(evolved / 2);
+  });
+});
+
+describe("a belief bounded below", () => {
+  it("expects what draws that stop at the bound give", () => {
+    const rng = createRng(3);
+    const draws = Array.from({ length: 200_000 }, () => Math.max(0, 0.1 + 0.5 * normal(rng)));
+    const belief = boundedBelow(gaussian(0.1, 0.5), 0);
+    for (const a of [0, 0.2, 1]) {
+      const simulated = draws.reduce((sum, y) => sum + Math.max(0, a - y), 0) / draws.length;
+      expect(belief.expectedBelow(a)).toBeCloseTo(simulated, 2);
+    }
+    expect(belief.expectedBelow(-1)).toBe(0);
   });
 });
