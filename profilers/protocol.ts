@@ -208,9 +208,21 @@ export const explainResultSchema = z.object({
     .transform((s) => s.split("\n").map(sanitise).join("\n")),
 });
 
+/** (step, mean since the entry before). */
+const curve = z.array(z.tuple([count, z.number()])).max(1_000_000);
 export const trainResultSchema = z.object({
   steps: count,
-  trainLoss: z.array(z.tuple([count, z.number()])).max(1_000_000),
+  /** The step of the checkpoint it went on from; 0: none. */
+  resumedFrom: count.default(0),
+  /** Why it ended: all its steps, or what its stop rule saw. */
+  stopped: z.enum(["steps", "converged", "plateau", "hopeless"]).default("steps"),
+  gradientNorm: curve.default([]),
+  /** Validation during the run: step, loss, accuracy. */
+  looks: z
+    .array(z.tuple([count, z.number(), z.number()]))
+    .max(1_000_000)
+    .default([]),
+  trainLoss: curve,
   validation: z.object({ loss: z.number(), accuracy: z.number().min(0).max(1), tokens: count }),
   tokensPerSecond: rate,
   seconds: rate,
@@ -305,6 +317,30 @@ export interface TrainRequest extends CommonOptions {
   };
   readonly evalBatches?: number;
   readonly reportEvery?: number;
+  /** `pooled`: every position is read out of the last one's state. */
+  readonly head?: "tokens" | "pooled";
+  /** Widths beyond this shrink the learning rates of matrices (muP). */
+  readonly baseWidth?: number;
+  readonly objective?: {
+    readonly kind: "cross-entropy" | "top-k" | "decoupled-top-k";
+    readonly k?: number;
+    readonly temperature?: number;
+    /** Share of the distilling part; the rest is cross-entropy. */
+    readonly mix?: number;
+  };
+  /** A GGUF with the student's vocabulary, or an EFL1 file of dumped log-probabilities. */
+  readonly teacher?: { readonly path: string } | { readonly logits: string };
+  readonly stop?: {
+    readonly every?: number;
+    readonly accuracy?: number | undefined;
+    readonly patience?: number | undefined;
+    readonly improvement?: number;
+    readonly hopelessStep?: number | undefined;
+    readonly hopelessLoss?: number | undefined;
+  };
+  readonly checkpoint?: { readonly path: string; readonly every?: number };
+  /** Where to write the trained weights, as a GGUF. */
+  readonly out?: string;
 }
 
 /** One piece of a data file, for an agent that can be given files in no other way. */

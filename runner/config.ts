@@ -7,6 +7,7 @@ import { InvalidInputError } from "../candidates/errors.ts";
 import { quantizations } from "../candidates/quantization.ts";
 import { spaceSchema } from "../candidates/space.ts";
 import { proxySchema } from "../profilers/proxy.ts";
+import { compositeSchema } from "../profilers/tasks/composite.ts";
 import { type TaskName, taskNames, taskOf } from "../profilers/tasks/registry.ts";
 import { withPreset } from "../profilers/tasks/task.ts";
 import { type StrategyName, strategies, strategyNames } from "../search/registry.ts";
@@ -56,16 +57,53 @@ const measureSchema = z.strictObject({
   attempts: z.int().min(1).max(10).default(3).describe("Tries before a job of a failing device is given up."),
 });
 
+const stopSchema = z.strictObject({
+  every: z.int().min(1).default(100).describe("Steps between looks at the validation loss."),
+  accuracy: z.number().min(0).max(1).optional().describe("Converged at this validation accuracy."),
+  patience: z.int().min(1).optional().describe("A plateau: looks in a row without a better loss."),
+  improvement: z.number().min(0).max(1).default(0.001).describe("Better means by this share."),
+  hopelessStep: z.int().min(1).optional().describe("From the first look at or after this step on,"),
+  hopelessLoss: z.number().positive().optional().describe("a validation loss above this is hopeless."),
+});
+
+const distillSchema = z.strictObject({
+  objective: z.enum(["top-k", "decoupled-top-k"]).default("decoupled-top-k"),
+  teacher: z
+    .string()
+    .describe("A layout (name or notation) to train first as the teacher, or a .gguf, or an .efl of logits."),
+  teacherSteps: z.int().min(1).max(10_000_000).optional().describe("Default: as many as the student's."),
+  k: z.int().min(1).max(256).default(32),
+  temperature: z.number().positive().max(1000).default(2),
+  mix: z.number().min(0).max(1).default(0.5).describe("Share of distillation; the rest is cross-entropy."),
+});
+type DistillConfig = z.infer<typeof distillSchema>;
+
 const trainingSchema = z.strictObject({
   steps: z.int().min(1).max(10_000_000).default(300),
   batch: z.int().min(1).max(65_536).default(32),
-  learningRate: z.number().positive().default(3e-3),
+  learningRate: z
+    .union([z.number().positive(), z.array(z.number().positive()).min(2).max(8)])
+    .default(3e-3)
+    .describe("A list is tried out for each candidate; the best of short runs is taken."),
+  learningRateTrial: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.125)
+    .describe("Length of those short runs, as a share of the steps."),
   minLearningRate: z.number().min(0).optional().describe("Default: a tenth of the learning rate."),
   warmupSteps: z.int().min(0).optional().describe("Default: a tenth of the steps."),
   weightDecay: z.number().min(0).default(0.1),
   clip: z.number().positive().default(1),
   beta2: z.number().min(0).max(1).default(0.95),
   evalBatches: z.int().min(1).default(8),
+  stop: stopSchema.optional().describe("Ends a run early, and says why."),
+  distill: distillSchema.optional().describe("Learn from a teacher's probabilities too."),
+  checkpointEvery: z
+    .int()
+    .min(1)
+    .default(500)
+    .describe("Steps after which a run that is killed goes on where it was."),
 });
 
 const taskSchema = z.strictObject({
@@ -76,7 +114,22 @@ const taskSchema = z.strictObject({
   proxy: proxySchema.partial().optional().describe("Overrides of the proxy for this task."),
 });
 
+const trainerSchema = z.strictObject({
+  backend: z.enum(["native", "pytorch"]).default("native"),
+  python: z
+    .string()
+    .regex(/^[\w./+-]{1,200}$/, "name a Python without blanks")
+    .default("python3")
+    .describe("pytorch: the Python there that has torch and numpy."),
+  device: z.string().default("local").describe("pytorch: the registered device it runs on."),
+});
+
 const scoreSchema = z.strictObject({
+  trainer: z
+    .union([trainerSchema.shape.backend.unwrap(), trainerSchema])
+    .transform((given) => (typeof given === "string" ? trainerSchema.parse({ backend: given }) : given))
+    .prefault("native")
+    .describe("Who trains: the bundled kernels on this machine, or PyTorch where there is one."),
   proxy: proxySchema,
   seeds: z
     .array(z.int().min(0))
@@ -85,6 +138,10 @@ const scoreSchema = z.strictObject({
     .describe("Each candidate is trained once with each seed."),
   threads: z.int().min(0).default(0),
   timeoutSeconds: z.number().positive().default(3600),
+  composite: z
+    .record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), compositeSchema)
+    .optional()
+    .describe("Scores made of several, as metrics composite.<name>; the components stay."),
   tasks: z.record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), taskSchema),
 });
 
@@ -134,7 +191,28 @@ export const sweepSchema = z.strictObject({
     .describe("A trial that breaks one is infeasible: kept and shown, never on the front."),
 });
 export type SweepConfig = z.infer<typeof sweepSchema>;
+export type TrainerConfig = z.infer<typeof trainerSchema>;
 export type TaskConfig = z.infer<typeof taskSchema>;
+
+/** A task whose training distils, with what is given over what it says; names the teacher as missing where none is. */
+export function withDistillation(
+  task: TaskConfig,
+  given: {
+    readonly objective: DistillConfig["objective"];
+    readonly teacher?: string;
+    readonly temperature?: number;
+  },
+): TaskConfig {
+  const parsed = distillSchema.safeParse({ ...task.training.distill, ...given });
+  if (!parsed.success) {
+    const what =
+      parsed.error.issues[0]?.path[0] === "teacher"
+        ? "a distilling objective needs a teacher: name a layout or a file with --teacher"
+        : describeIssues(parsed.error, distillSchema);
+    throw new InvalidInputError("no-teacher", what);
+  }
+  return { ...task, training: { ...task.training, distill: parsed.data } };
+}
 
 const unitBytes = { KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 

@@ -2,6 +2,7 @@
 #include "agent/confine.h"
 #include "agent/jobs.h"
 #include "agent/json.h"
+#include "agent/machine.h"
 #include "train/trainer.h"
 
 namespace edgefront {
@@ -34,9 +35,49 @@ Status ReadOptimizer(const Json* object, train::Optimizer* optimizer) {
   return fields.status();
 }
 
+Status ReadObjective(const Json* object, const Json* teacher, train::TrainRequest* train) {
+  Fields fields(object), source(teacher);
+  train::Objective& o = train->objective;
+  const std::string kind = fields.Text("kind", "cross-entropy");
+  if (kind == "top-k") {
+    o.kind = train::Objective::kTopK;
+  } else if (kind == "decoupled-top-k") {
+    o.kind = train::Objective::kDecoupledTopK;
+  } else if (kind != "cross-entropy") {
+    fields.Fail("objective.kind must be cross-entropy, top-k or decoupled-top-k");
+  }
+  o.k = static_cast<int>(fields.Integer("k", o.k, 1, 256));
+  o.temperature = fields.Real("temperature", o.temperature, 0, 1e3);
+  o.mix = fields.Real("mix", o.mix, 0, 1);
+  if (!fields.status().ok()) return fields.status();
+  train->teacher.model = source.Text("path", "");
+  train->teacher.logits = source.Text("logits", "");
+  return source.status();
+}
+
+Status ReadStop(const Json* stop, const Json* checkpoint, train::TrainRequest* train) {
+  Fields fields(stop), kept(checkpoint);
+  train::StopRule& r = train->stop;
+  r.every = static_cast<int>(fields.Integer("every", r.every, 0, 1 << 30));
+  r.accuracy = fields.Real("accuracy", r.accuracy, 0, 2);
+  r.patience = static_cast<int>(fields.Integer("patience", r.patience, 0, 1 << 30));
+  r.improvement = fields.Real("improvement", r.improvement, 0, 1);
+  r.hopeless_step = static_cast<int>(fields.Integer("hopelessStep", r.hopeless_step, 0, 1 << 30));
+  r.hopeless_loss = fields.Real("hopelessLoss", r.hopeless_loss, 0, 1e300);
+  if (!fields.status().ok()) return fields.status();
+  train->checkpoint = kept.Text("path", "");
+  train->checkpoint_every = static_cast<int>(kept.Integer("every", train->checkpoint_every, 1, 1 << 30));
+  return kept.status();
+}
+
 void WriteResult(const train::TrainResult& result, JsonWriter* json) {
-  json->BeginObject().Key("steps").Integer(result.steps).Key("trainLoss").BeginArray();
-  for (const auto& [step, loss] : result.train_loss) json->BeginArray().Integer(step).Number(loss).EndArray();
+  json->BeginObject().Key("steps").Integer(result.steps).Key("resumedFrom").Integer(result.resumed_from);
+  json->Key("stopped").String(train::StoppedName(result.stopped)).Key("trainLoss").BeginArray();
+  for (const train::Report& r : result.reports) json->BeginArray().Integer(r.step).Number(r.loss).EndArray();
+  json->EndArray().Key("gradientNorm").BeginArray();
+  for (const train::Report& r : result.reports) json->BeginArray().Integer(r.step).Number(r.gradient_norm).EndArray();
+  json->EndArray().Key("looks").BeginArray();
+  for (const train::Look& l : result.looks) json->BeginArray().Integer(l.step).Number(l.loss).Number(l.accuracy).EndArray();
   json->EndArray().Key("validation").BeginObject().Key("loss").Number(result.validation.loss);
   json->Key("accuracy").Number(result.validation.accuracy).Key("tokens").Unsigned(result.validation.tokens).EndObject();
   json->Key("tokensPerSecond").Number(result.tokens_per_second).Key("seconds").Number(result.seconds);
@@ -56,7 +97,14 @@ Status RunTrain(const Json& request, Reporter* reporter) {
   train.report_every = static_cast<int>(fields.Integer("reportEvery", 20, 1, 1 << 30));
   train.threads = static_cast<int>(fields.Integer("threads", 0, 0, 1024));
   train.isa = fields.Text("isa", "auto");
+  const std::string head = fields.Text("head", "tokens");
+  if (head != "tokens" && head != "pooled") fields.Fail("head must be tokens or pooled");
+  train.pooled = head == "pooled";
+  train.base_width = fields.Real("baseWidth", 0, 0, 1 << 20);
+  train.out = fields.Text("out", "");
   if (!fields.status().ok()) return fields.status();
+  EDGEFRONT_RETURN_IF_ERROR(ReadObjective(fields.Member("objective"), fields.Member("teacher"), &train));
+  EDGEFRONT_RETURN_IF_ERROR(ReadStop(fields.Member("stop"), fields.Member("checkpoint"), &train));
   EDGEFRONT_RETURN_IF_ERROR(ReadData(fields.Member("data"), &train.data));
   EDGEFRONT_RETURN_IF_ERROR(ReadOptimizer(fields.Member("optimizer"), &train.optimizer));
   Result<ModelSource> source = ModelSource::From(request);
@@ -66,6 +114,8 @@ Status RunTrain(const Json& request, Reporter* reporter) {
   Result<ModelSpec> spec = ModelSpec::FromGguf(*header);
   if (!spec.ok()) return spec.status();
   train.model = std::move(*spec);
+  train.plan.assign(source->bytes.begin(), source->bytes.end());
+  train.memory_limit = ReadMemory().available_bytes;
 
   // Cancelling is the parent's business: it ends this process.
   Result<train::TrainResult> result = train::Train(

@@ -1,15 +1,11 @@
 // EFD1 files, the order of batches, and Train() end to end: what it learns, repeats and refuses.
-#include <unistd.h>
-
 #include <atomic>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "tests/temporary_file.h"
 #include "tests/test.h"
 #include "tests/train_layouts.h"
 #include "train/dataset.h"
@@ -20,26 +16,6 @@ namespace {
 
 using train::Dataset;
 using train::Train;
-
-class TemporaryFile {
- public:
-  TemporaryFile(uint32_t kind, uint32_t vocab, uint32_t length, uint64_t count, const std::vector<uint16_t>& tokens) {
-    static int made = 0;
-    path_ = (std::filesystem::temp_directory_path() / ("edgefront-" + std::to_string(getpid()) + "-" + std::to_string(made++))).string();
-    std::ofstream out(path_, std::ios::binary);
-    out.write("EFD1", 4);
-    for (const uint32_t x : {kind, vocab, length, static_cast<uint32_t>(count), static_cast<uint32_t>(count >> 32)}) Put(out, x, 4);
-    for (const uint16_t x : tokens) Put(out, x, 2);
-  }
-  ~TemporaryFile() { std::remove(path_.c_str()); }
-  const std::string& path() const { return path_; }
-
- private:
-  static void Put(std::ofstream& out, uint32_t x, int bytes) {
-    for (int i = 0; i < bytes; ++i) out.put(static_cast<char>(x >> (8 * i) & 0xFF));
-  }
-  std::string path_;
-};
 
 // A periodic stream: the next token follows from the last one.
 std::vector<uint16_t> Periodic(int count, int period) {
@@ -66,7 +42,7 @@ TEST(TrainLearnsAndRepeats) {
   const auto first = Train(r, [&](const train::TrainProgress& p) { reported.push_back(p.step); }, nullptr);
   CHECK(first.ok());
   if (!first.ok()) return;
-  CHECK(reported == std::vector<int>({20, 40, 60}) && first->steps == 60 && first->train_loss.size() == 3);
+  CHECK(reported == std::vector<int>({20, 40, 60}) && first->steps == 60 && first->reports.size() == 3 && first->stopped == train::Stopped::kSteps);
   CHECK_MSG(first->validation.loss < 0.1 && first->validation.accuracy > 0.95, "validation loss " << first->validation.loss);
   CHECK(first->validation.tokens == 24 * 16);  // 16 whole windows in 400 tokens, fewer than the 32 asked for
   r.threads = 3;

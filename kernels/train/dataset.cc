@@ -1,7 +1,6 @@
 #include "train/dataset.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,26 +19,34 @@ constexpr size_t kHeaderBytes = 24;
 
 uint32_t U32(const uint8_t* p) { return p[0] | p[1] << 8 | p[2] << 16 | static_cast<uint32_t>(p[3]) << 24; }
 
+bool ReadAll(int fd, void* out, size_t bytes, uint64_t at) {
+  uint8_t* p = static_cast<uint8_t*>(out);
+  while (bytes > 0) {
+    const ssize_t got = pread(fd, p, bytes, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    p += got;
+    at += static_cast<uint64_t>(got);
+    bytes -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<Dataset> Dataset::Open(const std::string& path, bool examples, int length, uint32_t vocab) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return IoError("data file " + path + ": " + std::strerror(errno));
-  struct stat st;
   Dataset d;
-  const bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-  if (regular && static_cast<size_t>(st.st_size) > kHeaderBytes) {
-    void* map = mmap(nullptr, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map != MAP_FAILED) {
-      d.map_ = static_cast<const uint8_t*>(map);
-      d.map_bytes_ = st.st_size;
-    }
+  d.fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (d.fd_ < 0) return IoError("data file " + path + ": " + std::strerror(errno));
+  struct stat st;
+  if (fstat(d.fd_, &st) != 0 || !S_ISREG(st.st_mode)) return IoError("data file " + path + ": not a regular file");
+  const uint64_t bytes = static_cast<uint64_t>(st.st_size);
+  uint8_t header[kHeaderBytes];
+  if (bytes <= kHeaderBytes || !ReadAll(d.fd_, header, kHeaderBytes, 0) || std::memcmp(header, "EFD1", 4) != 0) {
+    return BadRequest("data file " + path + ": not an EFD1 file, or empty");
   }
-  close(fd);
-  if (!regular) return IoError("data file " + path + ": not a regular file");
-  if (!d.map_ || std::memcmp(d.map_, "EFD1", 4) != 0) return BadRequest("data file " + path + ": not an EFD1 file, or empty");
-  const uint32_t kind = U32(d.map_ + 4), file_vocab = U32(d.map_ + 8), file_length = U32(d.map_ + 12);
-  const uint64_t count = U32(d.map_ + 16) | static_cast<uint64_t>(U32(d.map_ + 20)) << 32;
+  const uint32_t kind = U32(header + 4), file_vocab = U32(header + 8), file_length = U32(header + 12);
+  const uint64_t count = U32(header + 16) | static_cast<uint64_t>(U32(header + 20)) << 32;
   if (kind > 1 || (kind == 0) != examples) return BadRequest("data file " + path + ": holds " + (kind == 0 ? "examples" : "a stream"));
   if (file_vocab > vocab) {
     return BadRequest("data file " + path + ": vocabulary " + std::to_string(file_vocab) + " exceeds the model's " + std::to_string(vocab));
@@ -48,12 +55,11 @@ Result<Dataset> Dataset::Open(const std::string& path, bool examples, int length
     return BadRequest("data file " + path + ": rows of " + std::to_string(file_length) + " tokens, asked for " + std::to_string(length));
   }
   const uint64_t per_row = examples ? 4ull * file_length : 2;
-  if (count > (d.map_bytes_ - kHeaderBytes) / per_row) return BadRequest("data file " + path + ": truncated");
+  if (count > (bytes - kHeaderBytes) / per_row) return BadRequest("data file " + path + ": truncated");
   if (count == 0 || count > UINT32_MAX * (examples ? 1ull : 1ull << 20)) return BadRequest("data file " + path + ": no rows, or too many");
   if (!examples && count <= static_cast<uint64_t>(length)) {
     return BadRequest("data file " + path + ": " + std::to_string(count) + " tokens, fewer than one window of " + std::to_string(length + 1));
   }
-  d.tokens_ = reinterpret_cast<const uint16_t*>(d.map_ + kHeaderBytes);
   d.count_ = count;
   d.length_ = length;
   d.vocab_ = vocab;
@@ -62,27 +68,22 @@ Result<Dataset> Dataset::Open(const std::string& path, bool examples, int length
 }
 
 Dataset::Dataset(Dataset&& o) noexcept
-    : map_(std::exchange(o.map_, nullptr)),
-      map_bytes_(o.map_bytes_),
-      tokens_(o.tokens_),
-      count_(o.count_),
-      length_(o.length_),
-      vocab_(o.vocab_),
-      examples_(o.examples_) {}
+    : fd_(std::exchange(o.fd_, -1)), count_(o.count_), length_(o.length_), vocab_(o.vocab_), examples_(o.examples_) {}
 
 Dataset::~Dataset() {
-  if (map_) munmap(const_cast<uint8_t*>(map_), map_bytes_);
+  if (fd_ >= 0) close(fd_);
 }
 
 int Dataset::Read(uint64_t index, uint16_t* tokens, uint16_t* targets) const {
-  const uint16_t* in = tokens_ + (examples_ ? 2 * index * length_ : index);
-  std::memcpy(tokens, in, sizeof(uint16_t) * length_);
-  std::memcpy(targets, in + (examples_ ? length_ : 1), sizeof(uint16_t) * length_);
+  const uint64_t at = kHeaderBytes + sizeof(uint16_t) * (examples_ ? 2 * index * length_ : index);
+  const size_t bytes = sizeof(uint16_t) * length_;
+  if (!ReadAll(fd_, tokens, bytes, at)) return kUnreadable;
+  if (!ReadAll(fd_, targets, bytes, at + (examples_ ? bytes : sizeof(uint16_t)))) return kUnreadable;
   int scored = 0;
   for (int t = 0; t < length_; ++t) {
-    if (tokens[t] >= vocab_) return -1;
+    if (tokens[t] >= vocab_) return kForeignToken;
     if (targets[t] == kNotScored) continue;
-    if (targets[t] >= vocab_) return -1;
+    if (targets[t] >= vocab_) return kForeignToken;
     ++scored;
   }
   return scored;

@@ -1,4 +1,5 @@
-// EFD1 data files (kernels/README.md), mapped into memory, and the rule by which a seed picks the rows of each batch.
+// EFD1 data files (kernels/README.md), and the rule by which a seed picks the rows of each batch. Rows are read as they are needed, by
+// pread: a file of any size costs no memory, and one that is cut off while in use is an error, where a mapping would be a SIGBUS.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +21,16 @@ class Dataset {
   // Distinct rows (or window positions) a batch can be drawn from.
   uint64_t choices() const { return examples_ ? count_ : count_ - length_; }
   // Copies row (or the window starting at) `index` to `tokens` and `targets`, `length` each. Returns how many positions are scored, or
-  // -1 if a token is not in the model's vocabulary.
+  // one of the two below.
+  static constexpr int kForeignToken = -1;  // a token is not in the model's vocabulary
+  static constexpr int kUnreadable = -2;    // the file ended, or failed
   int Read(uint64_t index, uint16_t* tokens, uint16_t* targets) const;
   // Validation rows: `wanted` of them (or as many as there are), in order, evenly spread.
   std::vector<uint64_t> Spread(uint64_t wanted) const;
 
  private:
   Dataset() = default;
-  const uint8_t* map_ = nullptr;
-  size_t map_bytes_ = 0;
-  const uint16_t* tokens_ = nullptr;
+  int fd_ = -1;
   uint64_t count_ = 0;
   int length_ = 0;
   uint32_t vocab_ = 0;

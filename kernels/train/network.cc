@@ -4,32 +4,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "train/projections.h"
+
 namespace edgefront::train {
-namespace {
-
-constexpr int kLogitBudget = 1 << 16;  // floats of logits held at a time: 256 KiB stays in a core's L2
-
-// Y = X W^T (+ addend, strided as Y)
-void Project(const Math& math, const Weights& w, const Param& p, int rows, const float* x, ptrdiff_t ldx, const float* addend, float* y,
-             ptrdiff_t ldy) {
-  math.gemm({rows, p.padded_rows, p.ld, x, ldx, 1, w.packed + p.pack_forward, kPad, static_cast<ptrdiff_t>(kPad) * p.ld, addend, y, ldy});
-}
-
-// dX = dY W (+ addend, strided as dX)
-void ProjectBack(const Math& math, const Weights& w, const Param& p, int rows, const float* dy, ptrdiff_t ldy, const float* addend,
-                 float* dx, ptrdiff_t ldx) {
-  math.gemm({rows, p.ld, p.padded_rows, dy, ldy, 1, w.packed + p.pack_backward, kPad, static_cast<ptrdiff_t>(kPad) * p.padded_rows,
-             addend, dx, ldx});
-}
-
-// dW (+)= dY^T X
-void WeightGrad(const Math& math, const Param& p, int rows, const float* dy, ptrdiff_t ldy, const float* x, ptrdiff_t ldx,
-                float* gradient, bool overwrite) {
-  float* g = gradient + p.offset;
-  math.gemm({p.padded_rows, p.ld, rows, dy, 1, ldy, x, ldx, kPad, overwrite ? nullptr : g, g, p.ld});
-}
-
-}  // namespace
 
 size_t Network::Take(size_t floats) {
   const size_t at = arena_size_;
@@ -37,8 +14,8 @@ size_t Network::Take(size_t floats) {
   return at;
 }
 
-Network::Network(const ModelSpec& spec, const Params& params, int length, int sequences)
-    : spec_(spec), params_(params), length_(length), sequences_(sequences), rows_(length * sequences) {
+Network::Network(const ModelSpec& spec, const Params& params, int length, int sequences, const Objective& objective)
+    : spec_(spec), params_(params), objective_(objective), length_(length), sequences_(sequences), rows_(length * sequences) {
   d_ = static_cast<int>(spec.dim);
   width_ = PadUp(d_);
   ld_ = Stride(width_);
@@ -125,15 +102,7 @@ Network::Network(const ModelSpec& spec, const Params& params, int length, int se
   d2_ = Take(rows * widest_d2);
   d3_ = Take(2 * rows * widest_d3);
   scratch_ = Take(widest_scratch);
-  chunk_ = std::clamp(kLogitBudget / output_->padded_rows / 8 * 8, 16, std::max(16, rows_));
-  scored_x_ = Take(rows * ld_);
-  scored_n_ = Take(rows * ld_);
-  scored_dx_ = Take(rows * ld_);
-  scored_dn_ = Take(static_cast<size_t>(chunk_) * ld_);
-  scored_rstd_ = Take(rows);
-  scored_rows_ = Take(rows);
-  scored_targets_ = Take(rows);
-  logits_ = Take(static_cast<size_t>(chunk_) * Stride(output_->padded_rows));
+  PlanHead();
 }
 
 Attention Network::AttentionOf(const Layer& l, int sequence, float* arena) const {
@@ -255,47 +224,6 @@ void Network::Forward(const Math& math, const Weights& w, const Microbatch& batc
   }
 }
 
-// Norm, logits and cross-entropy of the scored rows only, a chunk of logits at a time. With `gradient`, leaves dx of all rows in dx_.
-CrossEntropyResult Network::Head(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient,
-                                 float scale) const {
-  const int rows = batch.sequences * length_;
-  int32_t* index = reinterpret_cast<int32_t*>(arena + scored_rows_);
-  uint16_t* targets = reinterpret_cast<uint16_t*>(arena + scored_targets_);
-  float *sx = arena + scored_x_, *sn = arena + scored_n_, *sdx = arena + scored_dx_, *sdn = arena + scored_dn_;
-  int scored = 0;
-  for (int r = 0; r < rows; ++r) {
-    if (batch.targets[r] == kNotScored) continue;
-    std::memcpy(sx + static_cast<ptrdiff_t>(scored) * ld_, arena + x_last_ + static_cast<ptrdiff_t>(r) * ld_, sizeof(float) * width_);
-    index[scored] = r;
-    targets[scored++] = batch.targets[r];
-  }
-  const float* norm = w.flat + final_norm_->offset;
-  math.rms_norm(scored, d_, width_, sx, ld_, norm, spec_.eps, sn, ld_, arena + scored_rstd_);
-  CrossEntropyResult total;
-  const ptrdiff_t ldl = Stride(output_->padded_rows);
-  for (int r0 = 0; r0 < scored; r0 += chunk_) {
-    const int n = std::min(chunk_, scored - r0);
-    const ptrdiff_t at = static_cast<ptrdiff_t>(r0) * ld_;
-    Project(math, w, *output_, n, sn + at, ld_, nullptr, arena + logits_, ldl);
-    const CrossEntropyResult part = math.cross_entropy(n, static_cast<int>(spec_.vocab), arena + logits_, ldl, targets + r0, scale);
-    total.loss += part.loss;
-    total.right += part.right;
-    if (!gradient) continue;
-    WeightGrad(math, *output_, n, arena + logits_, ldl, sn + at, ld_, gradient, false);
-    ProjectBack(math, w, *output_, n, arena + logits_, ldl, nullptr, sdn, ld_);
-    std::memset(sdx + at, 0, sizeof(float) * n * ld_);
-    math.rms_norm_grad(n, d_, width_, sx + at, ld_, norm, arena + scored_rstd_ + r0, sdn, ld_, sdx + at, ld_,
-                       gradient + final_norm_->offset);
-  }
-  if (gradient) {
-    std::memset(arena + dx_, 0, sizeof(float) * rows * ld_);
-    for (int i = 0; i < scored; ++i) {
-      std::memcpy(arena + dx_ + static_cast<ptrdiff_t>(index[i]) * ld_, sdx + static_cast<ptrdiff_t>(i) * ld_, sizeof(float) * width_);
-    }
-  }
-  return total;
-}
-
 void Network::Backward(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, bool fresh) const {
   const int rows = batch.sequences * length_;
   float *dx = arena + dx_, *dn = arena + dn_, *df = arena + df_;
@@ -327,9 +255,9 @@ void Network::Backward(const Math& math, const Weights& w, const Microbatch& bat
 CrossEntropyResult Network::Run(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, bool fresh,
                                 float loss_scale) const {
   if (gradient && fresh) {
-    // The layers' matrices are overwritten by their first product; everything else is added to.
+    // The layers' matrices are overwritten by their first product; everything else (the head's too) is added to.
     for (const Param& p : params_.all()) {
-      if (!p.matrix || p.role == Role::kEmbedding || p.role == Role::kOutput) {
+      if (!p.matrix || p.layer < 0) {
         std::memset(gradient + p.offset, 0, p.size() * sizeof(float));
       }
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "infer/model_spec.h"
+#include "train/distill.h"
 #include "train/params.h"
 
 namespace edgefront::train {
@@ -23,12 +24,13 @@ struct Microbatch {
   int sequences;
   const uint16_t* tokens;
   const uint16_t* targets;
+  const SoftTargets* soft = nullptr;  // of every row, where the objective has a teacher
 };
 
 class Network {
  public:
   // The plan for sequences of `length` tokens, at most `sequences` of them in one microbatch. `params` and `spec` must outlive it.
-  Network(const ModelSpec& spec, const Params& params, int length, int sequences);
+  Network(const ModelSpec& spec, const Params& params, int length, int sequences, const Objective& objective = {});
 
   size_t arena_size() const { return arena_size_; }  // floats, one arena per worker
 
@@ -36,6 +38,10 @@ class Network {
   // d(loss * loss_scale) to it; the first microbatch of a lane (`fresh`) overwrites what was there.
   CrossEntropyResult Run(const Math& math, const Weights& weights, const Microbatch& batch, float* arena, float* gradient, bool fresh,
                          float loss_scale) const;
+
+  // A teacher's side: the k largest log-probabilities of every scored row, at that row's place. k is at most the vocabulary.
+  void Teach(const Math& math, const Weights& weights, const Microbatch& batch, int k, float* arena, uint16_t* ids, float* log_probs,
+             std::vector<uint32_t>* order) const;
 
  private:
   struct Layer {
@@ -54,6 +60,11 @@ class Network {
   size_t Take(size_t floats);
   void Forward(const Math& math, const Weights& w, const Microbatch& batch, float* arena) const;
   CrossEntropyResult Head(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, float scale) const;
+  void PlanHead();
+  int Gather(const Microbatch& batch, float* arena) const;
+  SoftTargets GatherSoft(const SoftTargets& all, const int32_t* index, int rows, float* arena) const;
+  void DecoderForward(const Math& math, const Weights& w, int rows, float* arena) const;
+  void DecoderBackward(const Math& math, const Weights& w, int rows, float* arena, float* gradient) const;
   void Backward(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, bool fresh) const;
   void MixerForward(const Math& math, const Weights& w, const Layer& l, int sequences, float* arena) const;
   void MixerBackward(const Math& math, const Weights& w, const Layer& l, int sequences, float* arena, float* gradient, bool fresh) const;
@@ -61,13 +72,22 @@ class Network {
 
   const ModelSpec& spec_;
   const Params& params_;
+  Objective objective_;
   int length_, sequences_, rows_;
   int d_, width_, ld_;  // logical width, padded, row stride of a [rows, d] activation
   std::vector<Layer> layers_;
   std::vector<float> rope_;
   const Param *embedding_, *output_, *final_norm_;
   size_t x_last_, dx_, dn_, df_, d1_, d2_, d3_, scratch_;  // arena offsets
-  size_t scored_x_, scored_n_, scored_dn_, scored_dx_, scored_rstd_, scored_rows_, scored_targets_, logits_;
+  // Arena offsets of the head: everything of the scored rows, packed together; the pooled head's decoder before it.
+  struct {
+    size_t x, n, dn, dx, rstd, index, targets, logits, soft_ids, soft_log_probs, scratch;
+  } head_{};
+  struct {
+    size_t in, n, dn, rstd, gate, up, act, dact;
+  } decoder_{};
+  const Param *decoder_norm_ = nullptr, *decoder_gate_ = nullptr, *decoder_up_ = nullptr, *decoder_down_ = nullptr;
+  std::vector<float> position_code_;  // [length, ld]
   int chunk_;  // rows of logits held at a time
   size_t arena_size_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "infer/seeded_weights.h"
 
@@ -24,10 +25,19 @@ size_t Param::At(int row, int col) const {
   return offset + padded(row, row_block) * ld + padded(col, col_block);
 }
 
-Params Params::Of(const ModelSpec& spec) {
+Params Params::Of(const ModelSpec& spec, bool pooled) {
   Params out;
   out.layers_ = static_cast<int>(spec.layers.size());
-  for (const TensorSpec& t : ExpectedTensors(spec)) {
+  out.pooled_ = pooled;
+  std::vector<TensorSpec> tensors = ExpectedTensors(spec);
+  if (pooled) {
+    const uint64_t d = spec.dim;
+    tensors.push_back({"decoder.ffn_norm.weight", Role::kFfnNorm, kDecoder, d, 1});
+    for (const auto& [name, role] : {std::pair{"gate", Role::kGate}, {"up", Role::kUp}, {"down", Role::kDown}}) {
+      tensors.push_back({std::string("decoder.ffn_") + name + ".weight", role, kDecoder, d, d});
+    }
+  }
+  for (const TensorSpec& t : tensors) {
     Param p{};
     p.name = t.name;
     p.role = t.role;

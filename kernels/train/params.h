@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "infer/model_file.h"
 #include "infer/model_spec.h"
 #include "train/math.h"
 
@@ -20,10 +22,12 @@ struct FreeAligned {
 using Floats = std::unique_ptr<float[], FreeAligned>;
 Floats AllocateFloats(size_t n);  // null when memory is short
 
+inline constexpr int kDecoder = -2;  // the "layer" of the pooled head's decoder
+
 struct Param {
   std::string name;
   Role role;
-  int layer;
+  int layer;                   // -1 outside the layers
   int rows, cols;              // logical: [rows, cols], cols contiguous in the file; vectors have one row
   int row_block, col_block;    // logical rows (cols) that start on a multiple of 16; equal to rows (cols) where there is one block
   int padded_rows, ld;         // ld = padded columns
@@ -38,16 +42,22 @@ struct Param {
 
 class Params {
  public:
-  static Params Of(const ModelSpec& spec);
+  // `pooled`: with the decoder of the pooled head (train/head.cc), which is the trainer's own and in no GGUF.
+  static Params Of(const ModelSpec& spec, bool pooled = false);
 
   const std::vector<Param>& all() const { return params_; }
   const Param& Get(Role role, int layer = -1) const;
   size_t size() const { return size_; }            // floats of the flat array, padding included
   size_t packed_size() const { return packed_; }
+  bool pooled() const { return pooled_; }
   uint64_t count() const { return count_; }        // logical parameters
 
   // Seeded values as in kernels/README.md; matrices that write into the residual stream are divided by sqrt(2 L).
   void Initialise(uint64_t seed, float* flat) const;
+  // The values of a model file, of any type it may have them in. `spec` is the file's and these params'.
+  Status Load(const ModelSpec& spec, const ModelFile& file, float* flat) const;
+  // Writes them as a whole GGUF with the header of `plan`, in the types it names; to `out`.part first, then renamed.
+  Status Export(std::span<const uint8_t> plan, const float* flat, const std::string& out) const;
   // FNV-1a over the logical values in tensor order, as 16 hex digits.
   std::string Hash(const float* flat) const;
 
@@ -56,6 +66,7 @@ class Params {
   size_t size_ = 0, packed_ = 0;
   uint64_t count_ = 0;
   int layers_ = 0;
+  bool pooled_ = false;
 };
 
 }  // namespace edgefront::train

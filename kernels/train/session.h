@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "include/edgefront/thread_pool.h"
+#include "infer/model_file.h"
 #include "train/network.h"
 
 namespace edgefront::train {
@@ -22,20 +23,37 @@ struct StepResult {
   double gradient_norm = 0;  // before clipping
 };
 
+// What a run may have beyond the plain case.
+struct SessionOptions {
+  bool pooled = false;           // the pooled head, of train/head.cc
+  Objective objective;           // anything but cross-entropy needs a teacher, or soft targets with each step
+  const ModelFile* teacher = nullptr;  // its weights are copied
+  double base_width = 0;         // learning rates of matrices shrink with their inputs beyond this width (muP); 0: do not
+  uint64_t memory_limit = 0;     // bytes; 0: none
+};
+
 class Session {
  public:
   static Result<std::unique_ptr<Session>> Create(const ModelSpec& spec, uint64_t seed, int length, int batch, int threads,
-                                                 const std::string& isa);
+                                                 const std::string& isa, const SessionOptions& options = {});
 
   // One optimisation step on `batch` sequences, `scored` of whose positions count. A non-finite loss leaves the weights as they were.
-  StepResult Step(const uint16_t* tokens, const uint16_t* targets, uint64_t scored, const StepSettings& settings);
+  // `soft`, of all rows of the batch, where the objective has no teacher in the session.
+  StepResult Step(const uint16_t* tokens, const uint16_t* targets, uint64_t scored, const StepSettings& settings,
+                  const SoftTargets* soft = nullptr);
   // Loss and right answers summed over the scored positions of `sequences` (at most `batch`).
   CrossEntropyResult Evaluate(const uint16_t* tokens, const uint16_t* targets, int sequences);
 
   const Params& params() const { return params_; }
   float* weights() { return weights_.get(); }
   const float* gradient() const { return gradient_.get(); }  // of the last step, unclipped
-  void Repack();  // after weights() were changed from outside
+  // The whole state that a later step depends on, to save and restore; Repack() after it was changed from outside.
+  struct State {
+    float *weights, *moment1, *moment2;  // params().size() each
+    int64_t* steps;
+  };
+  State state() { return {weights_.get(), moment1_.get(), moment2_.get(), &steps_}; }
+  void Repack();
   const char* isa() const { return math_->isa; }
   int threads() const { return pool_->size(); }
   uint64_t bytes() const { return bytes_; }
@@ -44,14 +62,29 @@ class Session {
   struct Span {  // of one tensor: the unit of reduction and update
     size_t offset, size;
     bool decay;
+    float rate;  // multiplies the step's
   };
   struct Pack {
     const Param* param;
     int first, last;
     bool transposed;
   };
-  Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<ThreadPool> pool, const Math* math);
-  void RunLanes(const uint16_t* tokens, const uint16_t* targets, int sequences, bool with_gradient, float scale, int worker);
+  // A network that is only read: what the student learns from.
+  struct Teacher {
+    ModelSpec spec;
+    Params params;
+    Floats weights, packed;
+    std::unique_ptr<Network> network;
+    Floats arenas;
+    std::vector<std::vector<uint16_t>> ids;         // per worker: of a microbatch
+    std::vector<std::vector<float>> log_probs;
+    std::vector<std::vector<uint32_t>> order;
+  };
+  Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<ThreadPool> pool, const Math* math, const SessionOptions& options);
+  bool Allocate();
+  Status LoadTeacher(const ModelFile& file);
+  void RunLanes(const uint16_t* tokens, const uint16_t* targets, const SoftTargets* soft, int sequences, bool with_gradient, float scale,
+                int worker);
   void Restart();
 
   ModelSpec spec_;
@@ -59,7 +92,9 @@ class Session {
   int length_, batch_, lanes_, per_microbatch_;
   std::unique_ptr<ThreadPool> pool_;
   const Math* math_;
+  Objective objective_;
   Network network_;
+  std::unique_ptr<Teacher> teacher_;
   std::vector<Span> spans_;
   std::vector<Pack> packs_;
   std::vector<double> squares_;  // per span

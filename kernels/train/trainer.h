@@ -1,16 +1,16 @@
 // Proxy training of any layout in fp32: the native side of a `train` request (kernels/README.md). Results depend on the request only,
-// not on the number of threads; they may differ in the last bits between instruction sets.
+// not on the number of threads or on being killed and resumed; they may differ in the last bits between instruction sets.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "include/edgefront/status.h"
 #include "infer/model_spec.h"
+#include "train/run_state.h"
 
 namespace edgefront::train {
 
@@ -30,6 +30,12 @@ struct Optimizer {
   double clip = 1.0;  // of the global gradient norm; 0 = none
 };
 
+// Where the soft targets of a distilling objective come from: one of the two.
+struct TeacherSource {
+  std::string model;   // a GGUF with the student's vocabulary
+  std::string logits;  // an EFL1 file
+};
+
 struct TrainRequest {
   ModelSpec model;
   uint64_t seed = 1;
@@ -40,6 +46,16 @@ struct TrainRequest {
   int report_every = 20;
   int threads = 0;           // 0 = one per allowed CPU
   std::string isa = "auto";  // auto | scalar | avx2 | avx512 | neon
+  bool pooled = false;       // the pooled head of train/head.cc
+  double base_width = 0;     // muP; 0: off
+  Objective objective;
+  TeacherSource teacher;
+  StopRule stop;
+  std::string checkpoint;      // empty: none. Removed when the run ends.
+  int checkpoint_every = 200;  // steps
+  std::string out;             // the trained weights as a GGUF; empty: not kept
+  std::vector<uint8_t> plan;   // the header of that file
+  uint64_t memory_limit = 0;   // bytes; 0: none
 };
 
 struct TrainProgress {
@@ -48,13 +64,18 @@ struct TrainProgress {
   double tokens_per_second;
 };
 
+struct Validation {
+  double loss = 0, accuracy = 0;  // per scored token
+  uint64_t tokens = 0;            // scored
+};
+
 struct TrainResult {
   int steps = 0;
-  std::vector<std::pair<int, double>> train_loss;  // (step, mean loss since the previous entry)
-  struct {
-    double loss = 0, accuracy = 0;  // per scored token
-    uint64_t tokens = 0;            // scored
-  } validation;
+  int resumed_from = 0;         // the step of the checkpoint this run went on from
+  Stopped stopped = Stopped::kSteps;
+  std::vector<Report> reports;
+  std::vector<Look> looks;
+  Validation validation;
   double tokens_per_second = 0, seconds = 0;  // of training, validation excluded
   uint64_t parameters = 0;
   std::string isa;

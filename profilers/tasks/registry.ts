@@ -1,5 +1,6 @@
 // The quality tasks a sweep may train. A new task is a file beside this one and a line here.
 import { bytes } from "./bytes.ts";
+import { compression } from "./compression.ts";
 import { fuzzyRecall } from "./fuzzy-recall.ts";
 import { inContextRecall, noisyRecall } from "./in-context-recall.ts";
 import { longRecall } from "./long-recall.ts";
@@ -16,6 +17,7 @@ export const tasks = {
   "fuzzy-recall": fuzzyRecall,
   "selective-copying": selectiveCopying,
   memorization,
+  compression,
   "long-recall": longRecall,
   bytes,
   tokens,

@@ -1,34 +1,80 @@
 // edgefront score: trains a layout's proxy on the tasks of a configuration.
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
+import { meanInterval } from "../../profilers/statistics/summary.ts";
+import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
-import { readSweepConfig } from "../config.ts";
+import { readSweepConfig, type TaskConfig, withDistillation } from "../config.ts";
 import { suggestion } from "../config-errors.ts";
 import { localDevice } from "../devices/device.ts";
+import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
 import { Store } from "../store/store.ts";
-import { trainOn } from "../sweep/jobs.ts";
+import { trainerProgram } from "../sweep/pytorch.ts";
 import { withWorker } from "../sweep/solo.ts";
+import { type TrainProgress, trainOn } from "../sweep/train.ts";
 import { configFolder, prepareTask } from "../sweep/training-data.ts";
+import type { Worker } from "../sweep/worker.ts";
 import { PACKAGE_ROOT } from "../version.ts";
-import { columns, interruptSignal, printEither, say, withJson } from "./common.ts";
+import { columns, interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+
+const objectives = {
+  "cross-entropy": null,
+  topk: "top-k",
+  "decoupled-topk": "decoupled-top-k",
+} as const;
 
 interface Args {
   layout: string;
   config: string;
   task: string[] | undefined;
   seeds: number[] | undefined;
+  steps: number | undefined;
+  objective: keyof typeof objectives | undefined;
+  teacher: string | undefined;
+  temperature: number | undefined;
+  out: string | undefined;
+  db: string;
   json: boolean;
+}
+
+/** The task as the command line changes it. */
+function asAsked(task: TaskConfig, { steps, objective, teacher, temperature }: Args): TaskConfig {
+  const changed = steps === undefined ? task : { ...task, training: { ...task.training, steps } };
+  if (objective === undefined) return changed;
+  const kind = objectives[objective];
+  if (kind === null) {
+    const { distill: _distill, ...training } = changed.training;
+    return { ...changed, training };
+  }
+  const more = temperature === undefined ? {} : { temperature };
+  return withDistillation(changed, {
+    objective: kind,
+    ...more,
+    ...(teacher === undefined ? {} : { teacher }),
+  });
+}
+
+/** One line on a terminal, rewritten as training goes on. */
+function show(name: string, seed: number, { step, steps, loss, what }: TrainProgress): void {
+  if (!process.stderr.isTTY) return;
+  const reached = loss === null ? "" : `, loss ${loss.toFixed(4)}`;
+  process.stderr.write(
+    `\r\u001b[K${name}, seed ${seed}${what === "proxy" ? "" : `, ${what}`}: step ${step} of ${steps}${reached}`,
+  );
+  if (step === steps) process.stderr.write("\n");
 }
 
 export const scoreCommand: CommandModule<object, Args> = {
   command: "score <layout>",
   describe: "Train a layout's proxy and print its quality",
   builder: (yargs) =>
-    withJson(yargs)
+    withDatabase(withJson(yargs))
       .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
       .option("config", {
         type: "string",
@@ -39,13 +85,37 @@ export const scoreCommand: CommandModule<object, Args> = {
       })
       .option("task", { type: "string", array: true, describe: "only these tasks of it" })
       .option("seeds", { type: "number", array: true, describe: "seeds, instead of its own" })
+      .option("steps", { type: "number", requiresArg: true, describe: "training steps, instead of its own" })
+      .option("objective", {
+        choices: Object.keys(objectives) as (keyof typeof objectives)[],
+        describe: "what to train on; the last two learn from a teacher",
+      })
+      .option("teacher", {
+        type: "string",
+        requiresArg: true,
+        describe: "layout to train first as the teacher, or a .gguf, or an .efl of logits",
+      })
+      .option("temperature", { type: "number", requiresArg: true, describe: "of the distilling objective" })
+      .option("out", {
+        type: "string",
+        requiresArg: true,
+        describe: "folder for the trained weights, one GGUF a task and seed",
+      })
       .example("$0 score lfm2-350m", "with the quickstart's tasks")
-      .example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds"),
-  handler: async ({ layout: text, config: path, task: only, seeds, json }) => {
-    const layout = layoutFrom(text);
+      .example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds")
+      .example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes")
+      .example(
+        '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',
+        "learns from a teacher's 32 likeliest tokens",
+      ),
+  handler: async (args) => {
+    const { config: path, task: only, seeds, out, json } = args;
+    const layout = layoutFrom(args.layout);
     const config = readSweepConfig(path);
     if (config.score === undefined)
       throw new InvalidInputError("no-score", `${path} declares no score to train`);
+    if (args.steps !== undefined && !(Number.isInteger(args.steps) && args.steps > 0))
+      throw new InvalidInputError("bad-steps", `--steps ${args.steps}: name a whole number above 0`);
     const score = { ...config.score, ...(seeds === undefined ? {} : { seeds }) };
     const names = Object.keys(score.tasks);
     const unknown = only?.find((name) => !names.includes(name));
@@ -56,35 +126,59 @@ export const scoreCommand: CommandModule<object, Args> = {
       );
     }
     const chosen = Object.entries(score.tasks).filter(([name]) => only?.includes(name) ?? true);
+    const asked = chosen.map(([name, task]) => [name, asAsked(task, args)] as const);
+    if (out !== undefined) await mkdir(out, { recursive: true });
     const signal = interruptSignal();
     const store = Store.open(":memory:");
-    await withWorker(store, localDevice(), signal, async (worker) => {
+    const { trainer } = score;
+    const device =
+      trainer.device === "local"
+        ? localDevice()
+        : await withStore(args.db, { mustExist: true }, (db) => deviceNamed(db, trainer.device));
+    const work = async (worker: Worker): Promise<void> => {
       const metrics: Metric[] = [];
       const runs = [];
-      for (const [name, taskConfig] of chosen) {
+      for (const [name, taskConfig] of asked) {
         const task = await prepareTask(name, taskConfig, config.seed, configFolder(path));
         const results = [];
         for (const seed of score.seeds) {
           say(`training ${name}, seed ${seed}`);
-          const run = await trainOn(worker, layout, task, seed, score, () => {});
-          runs.push({ task: name, ...run });
-          results.push(run.result);
+          const weights = out === undefined ? undefined : resolve(join(out, `${name}-${seed}.gguf`));
+          const { request, result } = await trainOn(
+            worker,
+            layout,
+            task,
+            seed,
+            score,
+            (progress) => show(name, seed, progress),
+            weights,
+          );
+          if (result.stopped !== "steps")
+            say(`${name}, seed ${seed}: ${result.stopped} at step ${result.steps}`);
+          runs.push({ task: name, request, result });
+          results.push(result);
         }
-        metrics.push(
-          ...taskMetrics(name, taskOf(taskConfig.task as TaskName).scores, results, task.bytesPerToken),
-        );
+        const { scores } = taskOf(taskConfig.task as TaskName);
+        metrics.push(...taskMetrics(name, scores, results, task.bytesPerToken));
       }
-      printEither(json, { layout: formatNotation(layout), metrics, runs }, () =>
+      for (const [name, components] of Object.entries(score.composite ?? {})) {
+        const composite = compositeMetric(name, components, metrics);
+        if (composite !== null) metrics.push(composite);
+      }
+      const intervals = metrics.map((metric) => ({ ...metric, interval: meanInterval(metric.samples) }));
+      printEither(json, { layout: formatNotation(layout), metrics: intervals, runs }, () =>
         columns([
-          ["METRIC", "MEAN", "UNIT", "BY SEED"],
-          ...metrics.map(({ name, value, unit, samples }) => [
+          ["METRIC", "MEAN", "UNIT", "95% OF THE MEAN", "BY SEED"],
+          ...intervals.map(({ name, value, unit, samples, interval }) => [
             name,
             value.toFixed(4),
             unit,
+            interval === null ? "one seed" : `${interval[0].toFixed(4)} .. ${interval[1].toFixed(4)}`,
             samples.map((sample) => sample.toFixed(4)).join(" "),
           ]),
         ]),
       );
-    }).finally(() => store.close());
+    };
+    await withWorker(store, device, signal, work, trainerProgram(trainer)).finally(() => store.close());
   },
 };

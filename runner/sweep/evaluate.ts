@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
+import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type Budget, judge } from "../../search/budgets.ts";
@@ -16,7 +17,8 @@ import type { Trial, TrialEnd } from "../store/trials.ts";
 import { LeaseLostError } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
 import { type Fault, routeFault } from "./faults.ts";
-import { measureOn, trainOn } from "./jobs.ts";
+import { measureOn } from "./jobs.ts";
+import { trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
 
@@ -130,12 +132,13 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
         task,
         seed,
         score,
-        (step, steps) => {
+        ({ step, steps, what }) => {
           if (step === 0) store.jobs.begin(job);
+          const which = what === "proxy" ? "" : `, ${what}`;
           listen({
             kind: "job",
             trial,
-            text: `training ${task.name}, seed ${seed}, step ${step} of ${steps}`,
+            text: `training ${task.name}, seed ${seed}${which}, step ${step} of ${steps}`,
           });
         },
       );
@@ -189,6 +192,11 @@ export async function evaluate(trial: Trial, context: EvaluateContext): Promise<
     const slow = overBudget();
     if (slow !== null) return end(slow);
     for (const task of context.tasks) await train(trial, task, context);
+    const scored = store.trials.metrics(trial.id);
+    for (const [name, components] of Object.entries(config.score?.composite ?? {})) {
+      const composite = compositeMetric(name, components, scored);
+      if (composite !== null) store.trials.putMetrics(trial.id, [composite]);
+    }
     const weak = overBudget();
     return end(weak ?? { state: "complete" });
   } catch (error) {

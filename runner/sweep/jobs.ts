@@ -1,23 +1,19 @@
 // What a job is made of: the request for a layout, sent to a worker, its answer checked. The stored form of a request leaves
 // out the plan (the layout and the seed determine it) and paths of this machine.
-import { basename } from "node:path";
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { gateViolations } from "../../profilers/gates.ts";
-import type { MeasureRequest, MeasureResult, ModelRef, TrainResult } from "../../profilers/protocol.ts";
-import { proxyLayout, proxySchema } from "../../profilers/proxy.ts";
+import type { MeasureRequest, MeasureResult, ModelRef } from "../../profilers/protocol.ts";
 import type { SweepConfig } from "../config.ts";
 import { placementOf } from "../devices/device.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import { InvalidMeasurementError } from "./faults.ts";
-import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
 
 export type MeasureConfig = SweepConfig["measure"];
-export type ScoreConfig = NonNullable<SweepConfig["score"]>;
 
-const planOf = (plan: Buffer): ModelRef => ({ plan: plan.toString("base64") });
+export const planOf = (plan: Buffer): ModelRef => ({ plan: plan.toString("base64") });
 
 type MeasureOptions = Omit<MeasureRequest, "model"> &
   Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">>;
@@ -93,57 +89,4 @@ export async function measureFile(
   );
   const { result } = await request(worker, { path: remote }, options, config, onStart);
   return { request: { ...options, sha256 }, result };
-}
-
-/** Trains a layout's proxy on one task with one seed. */
-export async function trainOn(
-  worker: Worker,
-  layout: Layout,
-  task: PreparedTask,
-  seed: number,
-  config: ScoreConfig,
-  onProgress: (step: number, steps: number) => void,
-): Promise<{ readonly request: unknown; readonly result: TrainResult; readonly lease: LeaseProof }> {
-  const { training } = task.config;
-  const proxyConfig = proxySchema.parse({ ...config.proxy, ...task.config.proxy });
-  const proxy = proxyLayout(layout, proxyConfig, task);
-  const { plan } = lower(proxy, { quantization: "f32", seed });
-  const { learningRate, weightDecay, clip, beta2 } = training;
-  const request = {
-    seed,
-    steps: training.steps,
-    batch: training.batch,
-    evalBatches: training.evalBatches,
-    optimizer: {
-      learningRate,
-      minLearningRate: training.minLearningRate ?? learningRate / 10,
-      warmupSteps: training.warmupSteps ?? Math.ceil(training.steps / 10),
-      weightDecay,
-      clip,
-      beta2,
-    },
-    threads: config.threads,
-  };
-  const data = {
-    kind: task.kind,
-    train: task.trainPath,
-    validation: task.validationPath,
-    length: task.length,
-  };
-  const { session } = await worker.open();
-  const { result, lease } = await worker.exclusively(async (turn) => {
-    onProgress(0, training.steps);
-    const trained = await session.request(
-      "train",
-      { ...request, model: planOf(plan), data },
-      {
-        timeoutMs: config.timeoutSeconds * 1000,
-        signal: turn.signal,
-        onProgress: ({ step, steps }) => onProgress(step, steps),
-      },
-    );
-    return { result: trained, lease: turn.lease };
-  });
-  const stored = { ...data, train: basename(task.trainPath), validation: basename(task.validationPath) };
-  return { request: { ...request, proxy: proxyConfig, data: stored }, result, lease };
 }

@@ -10,6 +10,7 @@ import {
   staticAtContext,
   staticMetrics,
 } from "../../profilers/metrics.ts";
+import { compositeName } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
@@ -37,6 +38,17 @@ export function metricsOf(config: SweepConfig): ReadonlyMap<string, MetricKind> 
     for (const score of taskOf(task.task as TaskName).scores) {
       metrics.set(`${name}.${score.name}`, { ...score, description: `${score.name} of ${name}` });
     }
+  }
+  for (const [name, components] of Object.entries(config.score?.composite ?? {})) {
+    const unknown = components.find(({ metric }) => !metrics.has(metric));
+    if (unknown !== undefined) {
+      throw new InvalidInputError(
+        "unknown-metric",
+        `score.composite.${name} names "${unknown.metric}"${suggestion(unknown.metric, [...metrics.keys()])}`,
+      );
+    }
+    const description = `weighted mean of ${components.map(({ metric }) => metric).join(", ")}`;
+    metrics.set(compositeName(name), { unit: "score", direction: "max", description });
   }
   return metrics;
 }

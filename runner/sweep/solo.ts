@@ -1,5 +1,6 @@
 // A worker outside a sweep, for the commands that run one job: same agent, same host lock, plain progress.
 import type { DeviceRecord } from "../devices/device.ts";
+import type { AgentBinary } from "../devices/transport.ts";
 import type { Store } from "../store/store.ts";
 import { openView } from "../view/view.ts";
 import { DeviceLeases } from "./device-lease.ts";
@@ -12,10 +13,12 @@ export async function withWorker<T>(
   device: DeviceRecord,
   signal: AbortSignal,
   work: (worker: Worker) => Promise<T>,
+  program?: () => Promise<AgentBinary>,
 ): Promise<T> {
   const view = openView();
   const leases = new DeviceLeases(store.leases);
-  const worker = new Worker(device, { lock: new HostLock(), leases, store, signal, listen: view.listen });
+  const context = { lock: new HostLock(), leases, store, signal, listen: view.listen };
+  const worker = new Worker(device, context, program);
   try {
     await worker.open();
     return await work(worker);

@@ -21,6 +21,7 @@ import { type EvaluateContext, evaluate } from "./evaluate.ts";
 import type { Listener } from "./events.ts";
 import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
+import { trainerProgram } from "./pytorch.ts";
 import { prepareTask } from "./training-data.ts";
 import { Worker } from "./worker.ts";
 
@@ -144,9 +145,12 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   const leases = new DeviceLeases(store.leases);
   const workerContext = { lock: new HostLock(), leases, store, signal, listen };
   const devices = records.map((record) => new Worker(record, workerContext));
+  const program = config.score && trainerProgram(config.score.trainer);
   const trainer =
-    devices.find((worker) => worker.device.transport === "local") ??
-    new Worker(deviceNamed(store, "local"), workerContext);
+    program === undefined
+      ? (devices.find((worker) => worker.device.transport === "local") ??
+        new Worker(deviceNamed(store, "local"), workerContext))
+      : new Worker(deviceNamed(store, config.score!.trainer.device), workerContext, program);
   // Every device must answer before the sweep exists: a wrong key or a missing compiler leaves nothing behind.
   const workers = [...new Set([...devices, ...(tasks.length > 0 ? [trainer] : [])])];
   let sweep: Sweep;

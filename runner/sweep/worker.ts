@@ -2,10 +2,11 @@
 // all work on a device takes its turn under the host lock.
 import { readFileSync } from "node:fs";
 import type { ProbeResult } from "../../profilers/protocol.ts";
-import { buildAgent } from "../agent/build.ts";
+import { type BuildProgress, buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import type { AgentSession } from "../agent/session.ts";
 import type { DeviceRecord } from "../devices/device.ts";
+import type { AgentBinary } from "../devices/transport.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
 import type { DeviceLeases } from "./device-lease.ts";
@@ -50,6 +51,8 @@ export class Worker {
   constructor(
     readonly device: DeviceRecord,
     private readonly context: WorkerContext,
+    /** What to run there instead of the agent built for its target: another program that speaks its protocol. */
+    private readonly program?: () => Promise<AgentBinary>,
   ) {}
 
   get signal(): AbortSignal {
@@ -89,13 +92,11 @@ export class Worker {
     const { lock, signal, listen } = this.context;
     const { name, target, transport } = this.device;
     const unlock = await lock.acquire("local", signal);
-    const binary = await buildAgent({
-      target,
-      kind: "agent",
-      portable: transport === "ssh",
-      signal,
-      onProgress: ({ done, total }) => listen({ kind: "build", target, done, total }),
-    }).finally(unlock);
+    const onProgress = ({ done, total }: BuildProgress) => listen({ kind: "build", target, done, total });
+    const made =
+      this.program?.() ??
+      buildAgent({ target, kind: "agent", portable: transport === "ssh", signal, onProgress });
+    const binary = await made.finally(unlock);
     const session = await this.exclusively(() => openSession(this.device, { binary, signal }));
     const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
     this.opened = { session, probe, agentSha256: binary.sha256 };

@@ -154,8 +154,14 @@ CASES = [
     ("windows", 32, [gqa(2, 1, 16, 48, window=1), gqa(2, 1, 16, 48, window=16), gqa(2, 1, 16, 48, window=33)]),
     ("odd-widths", 40, [conv(5, 33), gqa(5, 1, 10, 71), conv(7, 17), gqa(3, 3, 24, 50, qk_norm=False, window=9)]),
     ("mqa", 48, [gqa(6, 1, 32, 100), conv(6, 100)]),
+    ("one-conv", 16, [conv(1, 24)]),
+    ("one-attention", 32, [gqa(1, 1, 32, 48, qk_norm=False)]),
+    ("lfm2-like", 64, [conv(3, 128), conv(3, 128), gqa(4, 2, 16, 128, base=1e6), conv(3, 128), gqa(4, 2, 16, 128, base=1e6)]),
+    ("window-and-full", 32, [gqa(2, 1, 16, 64, window=4), gqa(2, 1, 16, 64), conv(4, 64), gqa(2, 1, 16, 64, window=12)]),
+    ("deep", 16, [conv(3, 32), gqa(1, 1, 16, 32)] * 4),
+    ("wide-ffn", 24, [conv(2, 200), gqa(3, 1, 8, 200)]),
 ]
-SETTINGS = dict(vocab=37, length=41, batch=6, steps=60, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
+SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
 
 def main():

@@ -1,0 +1,41 @@
+// Learning from a teacher's largest K probabilities: the losses, and where those come from (another network of the trainer, or a file
+// of dumped ones). The student's logits are the network's business; this turns a chunk of them into its gradient.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "include/edgefront/status.h"
+#include "train/math.h"
+
+namespace edgefront::train {
+
+// mix * distillation + (1 - mix) * cross-entropy with the hard target.
+struct Objective {
+  enum Kind { kCrossEntropy, kTopK, kDecoupledTopK };
+  Kind kind = kCrossEntropy;
+  int k = 32;
+  double temperature = 2.0;  // tau; in kDecoupledTopK it acts inside the set only
+  double mix = 0.5;
+};
+
+// The teacher's K most probable tokens of each row and their log-probabilities at temperature 1; rows * k of both.
+struct SoftTargets {
+  int k;
+  const uint16_t* ids;
+  const float* log_probs;
+};
+
+// Logits [rows, vocab padded] become the gradient of scale * loss, as Math::cross_entropy's do; `targets` are the hard ones. The loss that
+// is returned is the mixed one; `right` counts as there. `scratch` [vocab padded].
+//   kTopK, truncate then temper:  tau^2 KL(P_T^tau(.|T) || P_S^tau), which is not 0 where the two agree: it also pulls the mass outside T in.
+//   kDecoupledTopK (LFM2 Technical Report, arXiv 2511.23404, 3.3):
+//     KL(Bern(P_T(T)) || Bern(P_S(T))) + P_T(T) tau^2 KL(P_T^tau(.|T) || P_S^tau(.|T)).
+CrossEntropyResult DistillLoss(const Math& math, const Objective& objective, int rows, int vocab, float* logits, ptrdiff_t ld,
+                               const uint16_t* targets, const SoftTargets& soft, float scale, float* scratch);
+
+// The k largest of a row of logits, largest first (ties by id), and their log-probabilities. `order` is scratch [vocab].
+void SelectTopK(int vocab, const float* logits, int k, uint16_t* ids, float* log_probs, std::vector<uint32_t>* order);
+
+}  // namespace edgefront::train

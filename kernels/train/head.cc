@@ -1,0 +1,176 @@
+// The end of the network: final norm, logits of the scored rows a chunk at a time, the loss, and back to the gradient of the last layer's
+// output. With the pooled head (MAD's auto-encoder, arXiv 2403.17844), each position is read out of the state at the last one: that state
+// plus a sinusoidal code of the position, through one SwiGLU block of the trainer's own (MAD has two GELU layers there).
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "train/network.h"
+#include "train/projections.h"
+
+namespace edgefront::train {
+namespace {
+
+constexpr int kLogitBudget = 1 << 16;  // floats of logits held at a time: 256 KiB stays in a core's L2
+
+}  // namespace
+
+void Network::PlanHead() {
+  const size_t rows = static_cast<size_t>(rows_);
+  chunk_ = std::clamp(kLogitBudget / output_->padded_rows / 8 * 8, 16, std::max(16, rows_));
+  head_.x = Take(rows * ld_);
+  head_.n = Take(rows * ld_);
+  head_.dx = Take(rows * ld_);
+  head_.dn = Take(static_cast<size_t>(chunk_) * ld_);
+  head_.rstd = Take(rows);
+  head_.index = Take(rows);
+  head_.targets = Take(rows);
+  head_.logits = Take(static_cast<size_t>(chunk_) * Stride(output_->padded_rows));
+  if (objective_.kind != Objective::kCrossEntropy) {
+    head_.soft_ids = Take(static_cast<size_t>(chunk_) * objective_.k);
+    head_.soft_log_probs = Take(static_cast<size_t>(chunk_) * objective_.k);
+    head_.scratch = Take(output_->padded_rows);
+  }
+  if (!params_.pooled()) return;
+  decoder_norm_ = &params_.Get(Role::kFfnNorm, kDecoder);
+  decoder_gate_ = &params_.Get(Role::kGate, kDecoder);
+  decoder_up_ = &params_.Get(Role::kUp, kDecoder);
+  decoder_down_ = &params_.Get(Role::kDown, kDecoder);
+  const size_t ldf = Stride(decoder_gate_->padded_rows);
+  decoder_.in = Take(rows * ld_);
+  decoder_.n = Take(rows * ld_);
+  decoder_.dn = Take(rows * ld_);
+  decoder_.rstd = Take(rows);
+  for (size_t* buffer : {&decoder_.gate, &decoder_.up, &decoder_.act, &decoder_.dact}) *buffer = Take(rows * ldf);
+  // Sine and cosine of the position at d/2 frequencies from 1 to 1/10000 (Vaswani et al., 2017).
+  position_code_.assign(static_cast<size_t>(length_) * ld_, 0.0f);
+  const int half = d_ / 2;
+  for (int t = 0; t < length_; ++t) {
+    for (int i = 0; i < half; ++i) {
+      const double angle = t * std::pow(1e4, -static_cast<double>(i) / std::max(1, half - 1));
+      position_code_[static_cast<size_t>(t) * ld_ + i] = static_cast<float>(std::sin(angle));
+      position_code_[static_cast<size_t>(t) * ld_ + half + i] = static_cast<float>(std::cos(angle));
+    }
+  }
+}
+
+// Copies what the head reads of each scored row together; returns how many there are.
+int Network::Gather(const Microbatch& batch, float* arena) const {
+  const int rows = batch.sequences * length_;
+  int32_t* index = reinterpret_cast<int32_t*>(arena + head_.index);
+  uint16_t* targets = reinterpret_cast<uint16_t*>(arena + head_.targets);
+  float* out = arena + (params_.pooled() ? decoder_.in : head_.x);
+  int scored = 0;
+  for (int r = 0; r < rows; ++r) {
+    if (batch.targets[r] == kNotScored) continue;
+    float* to = out + static_cast<ptrdiff_t>(scored) * ld_;
+    const int from = params_.pooled() ? r / length_ * length_ + length_ - 1 : r;
+    std::memcpy(to, arena + x_last_ + static_cast<ptrdiff_t>(from) * ld_, sizeof(float) * width_);
+    if (params_.pooled()) {
+      const float* code = position_code_.data() + static_cast<ptrdiff_t>(r % length_) * ld_;
+      for (int i = 0; i < width_; ++i) to[i] += code[i];
+    }
+    index[scored] = r;
+    targets[scored++] = batch.targets[r];
+  }
+  return scored;
+}
+
+void Network::DecoderForward(const Math& math, const Weights& w, int rows, float* arena) const {
+  const ptrdiff_t ldf = Stride(decoder_gate_->padded_rows);
+  const float* in = arena + decoder_.in;
+  math.rms_norm(rows, d_, width_, in, ld_, w.flat + decoder_norm_->offset, spec_.eps, arena + decoder_.n, ld_, arena + decoder_.rstd);
+  Project(math, w, *decoder_gate_, rows, arena + decoder_.n, ld_, nullptr, arena + decoder_.gate, ldf);
+  Project(math, w, *decoder_up_, rows, arena + decoder_.n, ld_, nullptr, arena + decoder_.up, ldf);
+  math.swiglu(rows, decoder_gate_->padded_rows, arena + decoder_.gate, arena + decoder_.up, ldf, arena + decoder_.act);
+  Project(math, w, *decoder_down_, rows, arena + decoder_.act, ldf, in, arena + head_.x, ld_);
+}
+
+// head_.dx holds the gradient of the decoder's output, and then of its input.
+void Network::DecoderBackward(const Math& math, const Weights& w, int rows, float* arena, float* gradient) const {
+  const ptrdiff_t ldf = Stride(decoder_gate_->padded_rows);
+  float *dx = arena + head_.dx, *dn = arena + decoder_.dn, *gate = arena + decoder_.gate, *up = arena + decoder_.up;
+  WeightGrad(math, *decoder_down_, rows, dx, ld_, arena + decoder_.act, ldf, gradient, false);
+  ProjectBack(math, w, *decoder_down_, rows, dx, ld_, nullptr, arena + decoder_.dact, ldf);
+  math.swiglu_grad(rows, decoder_gate_->padded_rows, gate, up, ldf, arena + decoder_.dact);
+  WeightGrad(math, *decoder_gate_, rows, gate, ldf, arena + decoder_.n, ld_, gradient, false);
+  WeightGrad(math, *decoder_up_, rows, up, ldf, arena + decoder_.n, ld_, gradient, false);
+  ProjectBack(math, w, *decoder_gate_, rows, gate, ldf, nullptr, dn, ld_);
+  ProjectBack(math, w, *decoder_up_, rows, up, ldf, dn, dn, ld_);
+  math.rms_norm_grad(rows, d_, width_, arena + decoder_.in, ld_, w.flat + decoder_norm_->offset, arena + decoder_.rstd, dn, ld_, dx, ld_,
+                     gradient + decoder_norm_->offset);
+}
+
+// Loss of the scored rows. With `gradient`, leaves dx of all rows in dx_.
+CrossEntropyResult Network::Head(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient,
+                                 float scale) const {
+  const int rows = batch.sequences * length_, scored = Gather(batch, arena);
+  const int32_t* index = reinterpret_cast<const int32_t*>(arena + head_.index);
+  const uint16_t* targets = reinterpret_cast<const uint16_t*>(arena + head_.targets);
+  if (params_.pooled()) DecoderForward(math, w, scored, arena);
+  float *sx = arena + head_.x, *sn = arena + head_.n, *sdx = arena + head_.dx, *sdn = arena + head_.dn, *logits = arena + head_.logits;
+  const float* norm = w.flat + final_norm_->offset;
+  math.rms_norm(scored, d_, width_, sx, ld_, norm, spec_.eps, sn, ld_, arena + head_.rstd);
+  CrossEntropyResult total;
+  const ptrdiff_t ldl = Stride(output_->padded_rows);
+  const int vocab = static_cast<int>(spec_.vocab);
+  for (int r0 = 0; r0 < scored; r0 += chunk_) {
+    const int n = std::min(chunk_, scored - r0);
+    const ptrdiff_t at = static_cast<ptrdiff_t>(r0) * ld_;
+    Project(math, w, *output_, n, sn + at, ld_, nullptr, logits, ldl);
+    const CrossEntropyResult part = batch.soft && gradient
+                                        ? DistillLoss(math, objective_, n, vocab, logits, ldl, targets + r0,
+                                                      GatherSoft(*batch.soft, index + r0, n, arena), scale, arena + head_.scratch)
+                                        : math.cross_entropy(n, vocab, logits, ldl, targets + r0, scale);
+    total.loss += part.loss;
+    total.right += part.right;
+    if (!gradient) continue;
+    WeightGrad(math, *output_, n, logits, ldl, sn + at, ld_, gradient, false);
+    ProjectBack(math, w, *output_, n, logits, ldl, nullptr, sdn, ld_);
+    std::memset(sdx + at, 0, sizeof(float) * n * ld_);
+    math.rms_norm_grad(n, d_, width_, sx + at, ld_, norm, arena + head_.rstd + r0, sdn, ld_, sdx + at, ld_,
+                       gradient + final_norm_->offset);
+  }
+  if (!gradient) return total;
+  if (params_.pooled()) DecoderBackward(math, w, scored, arena, gradient);
+  std::memset(arena + dx_, 0, sizeof(float) * rows * ld_);
+  for (int i = 0; i < scored; ++i) {
+    const int to = params_.pooled() ? index[i] / length_ * length_ + length_ - 1 : index[i];
+    float* out = arena + dx_ + static_cast<ptrdiff_t>(to) * ld_;
+    const float* in = sdx + static_cast<ptrdiff_t>(i) * ld_;
+    for (int j = 0; j < width_; ++j) out[j] += in[j];
+  }
+  return total;
+}
+
+SoftTargets Network::GatherSoft(const SoftTargets& all, const int32_t* index, int rows, float* arena) const {
+  uint16_t* ids = reinterpret_cast<uint16_t*>(arena + head_.soft_ids);
+  float* log_probs = arena + head_.soft_log_probs;
+  for (int i = 0; i < rows; ++i) {
+    const ptrdiff_t from = static_cast<ptrdiff_t>(index[i]) * all.k, to = static_cast<ptrdiff_t>(i) * all.k;
+    std::memcpy(ids + to, all.ids + from, sizeof(uint16_t) * all.k);
+    std::memcpy(log_probs + to, all.log_probs + from, sizeof(float) * all.k);
+  }
+  return {all.k, ids, log_probs};
+}
+
+void Network::Teach(const Math& math, const Weights& w, const Microbatch& batch, int k, float* arena, uint16_t* ids, float* log_probs,
+                    std::vector<uint32_t>* order) const {
+  Forward(math, w, batch, arena);
+  const int scored = Gather(batch, arena);
+  const int32_t* index = reinterpret_cast<const int32_t*>(arena + head_.index);
+  if (params_.pooled()) DecoderForward(math, w, scored, arena);
+  float *sx = arena + head_.x, *sn = arena + head_.n, *logits = arena + head_.logits;
+  math.rms_norm(scored, d_, width_, sx, ld_, w.flat + final_norm_->offset, spec_.eps, sn, ld_, arena + head_.rstd);
+  const ptrdiff_t ldl = Stride(output_->padded_rows);
+  for (int r0 = 0; r0 < scored; r0 += chunk_) {
+    const int n = std::min(chunk_, scored - r0);
+    Project(math, w, *output_, n, sn + static_cast<ptrdiff_t>(r0) * ld_, ld_, nullptr, logits, ldl);
+    for (int i = 0; i < n; ++i) {
+      const ptrdiff_t to = static_cast<ptrdiff_t>(index[r0 + i]) * k;
+      SelectTopK(static_cast<int>(spec_.vocab), logits + i * ldl, k, ids + to, log_probs + to, order);
+    }
+  }
+}
+
+}  // namespace edgefront::train

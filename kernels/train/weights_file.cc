@@ -1,0 +1,57 @@
+// Weights between the trainer's padded array and GGUF files: a teacher's read in, trained ones written out for the inference kernels.
+#include <cstdio>
+#include <vector>
+
+#include "infer/weights.h"
+#include "quant/blocks.h"
+#include "train/atomic_file.h"
+#include "train/params.h"
+
+namespace edgefront::train {
+
+Status Params::Load(const ModelSpec& spec, const ModelFile& file, float* flat) const {
+  const GgufFile& gguf = file.gguf();
+  DataSource source;
+  if (gguf.has_data()) {
+    source.fd = file.fd();
+    source.fd_offset = gguf.data_offset();
+  }
+  std::vector<uint8_t> row;
+  std::vector<float> values, scratch;
+  for (const Param& p : params_) {
+    const GgufTensor* info = gguf.FindTensor(p.name);
+    if (!info) return BadModel("the file has no tensor '" + p.name + "'");
+    const TensorSpec tensor{p.name, p.role, p.layer, static_cast<uint64_t>(p.cols), static_cast<uint64_t>(p.rows)};
+    row.resize(RowBytes(info->type, tensor.ne0));
+    values.resize(tensor.ne0);
+    scratch.resize(tensor.ne0);
+    for (int r = 0; r < p.rows; ++r) {
+      EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, tensor, source, static_cast<uint64_t>(r), 1, row.data(), scratch.data()));
+      DequantiseRow(info->type, row.data(), tensor.ne0, values.data());
+      for (int c = 0; c < p.cols; ++c) flat[p.At(r, c)] = values[c];
+    }
+  }
+  return Status::Ok();
+}
+
+Status Params::Export(std::span<const uint8_t> plan, const float* flat, const std::string& out) const {
+  auto gguf = GgufFile::Parse(plan);
+  if (!gguf.ok()) return gguf.status();
+  std::vector<uint8_t> data(gguf->data_bytes() + (32 - gguf->data_bytes() % 32) % 32, 0);
+  std::vector<float> values;
+  for (const Param& p : params_) {
+    if (p.layer == kDecoder) continue;
+    const GgufTensor* info = gguf->FindTensor(p.name);
+    if (!info) return BadModel("the plan has no tensor '" + p.name + "'");
+    values.resize(p.cols);
+    for (int r = 0; r < p.rows; ++r) {
+      for (int c = 0; c < p.cols; ++c) values[c] = flat[p.At(r, c)];
+      QuantiseRow(info->type, values.data(), values.size(), data.data() + info->offset + RowBytes(info->type, values.size()) * r);
+    }
+  }
+  std::vector<uint8_t> head(plan.begin(), plan.begin() + static_cast<ptrdiff_t>(gguf->header_bytes()));
+  head.resize(gguf->data_offset(), 0);
+  return WriteAtomically(out, {head, data});
+}
+
+}  // namespace edgefront::train

@@ -1,0 +1,28 @@
+// How far a cheap score can be leant on: which layouts are trained longer to find out, and what agreement counts as too weak. The agreement
+// itself is Kendall's tau of statistics/kendall.ts.
+import type { Agreement } from "./statistics/kendall.ts";
+
+/** A proxy whose interval reaches below this is weak: a quarter of its pairs and more may be in the wrong order. */
+export const WEAK_TAU = 0.5;
+
+/** True also where one side does not tell the layouts apart, or too few were trained longer to say. */
+export const isWeak = (agreement: Agreement | null): boolean =>
+  agreement === null || agreement.interval === null || agreement.interval.low < WEAK_TAU;
+
+/** `count` of the items, as evenly over the strata as they allow, and within each evenly over its order. */
+export function stratified<T>(items: readonly T[], stratumOf: (item: T) => number, count: number): T[] {
+  const strata = new Map<number, T[]>();
+  for (const item of items) strata.set(stratumOf(item), [...(strata.get(stratumOf(item)) ?? []), item]);
+  const groups = [...strata.entries()].sort(([a], [b]) => a - b).map(([, group]) => group);
+  const take = groups.map(() => 0);
+  for (let left = Math.min(count, items.length); left > 0; ) {
+    for (const [i, group] of groups.entries()) {
+      if (left === 0 || take[i]! >= group.length) continue;
+      take[i]!++;
+      left--;
+    }
+  }
+  return groups.flatMap((group, i) =>
+    Array.from({ length: take[i]! }, (_, n) => group[Math.floor((n * group.length) / take[i]!)]!),
+  );
+}

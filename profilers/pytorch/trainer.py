@@ -1,0 +1,445 @@
+"""Proxy training by PyTorch, for those who have a GPU: the `train` job of the agent protocol (kernels/README.md) on stdin and stdout, with the
+same layouts, seeds, batches and schedule as the native trainer. Needs torch and numpy, and nothing else of edgefront. It measures nothing;
+it distils from no teacher, stops no run early and keeps no checkpoints: those are refused as unsupported.
+"""
+import base64
+import hashlib
+import json
+import math
+import os
+import platform
+import queue
+import struct
+import sys
+import threading
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+M64 = (1 << 64) - 1
+UNSCORED = 0xFFFF
+
+
+class Refused(Exception):
+    """A job's end with one of the protocol's codes."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+# ---- the seed's numbers: splitmix64 and FNV-1a, as kernels/README.md has them -------------------------------------------------
+
+
+def splitmix(z):
+    z = (z + 0x9E3779B97F4A7C15) & M64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & M64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & M64
+    return z ^ (z >> 31)
+
+
+def splitmix_many(base, n):
+    with np.errstate(over="ignore"):
+        z = np.uint64(base) + np.arange(n, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def fnv(text):
+    h = 0xCBF29CE484222325
+    for c in text.encode():
+        h = ((h ^ c) * 0x100000001B3) & M64
+    return h
+
+
+def seeded(seed, name, rows, cols, kind, residual):
+    u = (splitmix_many(splitmix(seed) ^ fnv(name), rows * cols) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
+    w = np.float32(1) + np.float32(0.1) * u if kind == "norm" else u * np.float32(math.sqrt(3.0 / cols))
+    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight")):
+        w = w * np.float32(residual)
+    return w.reshape(cols) if kind == "norm" else w.reshape(rows, cols)
+
+
+# ---- the plan: a GGUF header ----------------------------------------------------------------------------------------------------
+
+
+class Plan:
+    """Metadata and tensor table of a GGUF v3 header."""
+
+    SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+        if self.take("4s")[0] != b"GGUF":
+            raise Refused("bad-model", "the plan is not a GGUF")
+        version, tensors, pairs = self.take("IQQ")
+        if version != 3:
+            raise Refused("bad-model", f"GGUF version {version} is not 3")
+        self.meta = {self.text(): self.value(self.take("I")[0]) for _ in range(pairs)}
+        self.tensors = {}
+        for _ in range(tensors):
+            name, dims = self.text(), self.take("I")[0]
+            shape = self.take(f"{dims}Q")
+            kind, offset = self.take("IQ")
+            self.tensors[name] = (shape[0], shape[1] if dims > 1 else 1, kind, offset)
+        self.header_bytes = self.at
+
+    def take(self, form):
+        size = struct.calcsize("<" + form)
+        if self.at + size > len(self.data):
+            raise Refused("bad-model", "the plan is cut off")
+        self.at += size
+        return struct.unpack_from("<" + form, self.data, self.at - size)
+
+    def text(self):
+        return self.take(f"{self.take('Q')[0]}s")[0].decode()
+
+    def value(self, kind):
+        if kind == 8:
+            return self.text()
+        if kind == 9:
+            inner, count = self.take("IQ")
+            return [self.value(inner) for _ in range(count)]
+        return self.take(self.SCALARS[kind])[0]
+
+
+class Layout:
+    def __init__(self, plan):
+        meta, tensors = plan.meta, plan.tensors
+        arch = meta["general.architecture"]
+        get = lambda key, default=None: meta.get(f"{arch}.{key}", default)
+        per_layer = lambda value, n: value[n] if isinstance(value, list) else value
+        self.dim, self.vocab = tensors["token_embd.weight"][:2]
+        self.eps = get("attention.layer_norm_rms_epsilon")
+        self.interleaved = arch == "llama"
+        self.final_norm = "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight"
+        self.output = "output.weight" if "output.weight" in tensors else "token_embd.weight"
+        self.layers = []
+        for n in range(get("block_count")):
+            p = f"blk.{n}."
+            if p + "shortconv.in_proj.weight" in tensors:
+                self.layers.append(("conv", tensors[p + "shortconv.conv.weight"][0]))
+                continue
+            heads = per_layer(get("attention.head_count"), n)
+            hd = tensors[p + "attn_q.weight"][1] // heads
+            kv = tensors[p + "attn_k.weight"][1] // hd
+            norm = p + "attn_q_norm.weight" in tensors
+            window = per_layer(get("attention.sliding_window", 0), n)
+            self.layers.append(("attention", heads, kv, hd, window, norm, per_layer(get("rope.freq_base"), n)))
+
+
+# ---- the network ----------------------------------------------------------------------------------------------------------------
+
+
+def rms(x, weight, eps):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+
+class Network:
+    def __init__(self, plan, seed, length, pooled, device):
+        self.layout, self.pooled, self.length = Layout(plan), pooled, length
+        l = self.layout
+        residual = 1 / math.sqrt(2 * len(l.layers))
+        shapes = {name: t[:2] for name, t in plan.tensors.items()}
+        if pooled:
+            shapes["decoder.ffn_norm.weight"] = (l.dim, 1)
+            shapes.update({f"decoder.ffn_{part}.weight": (l.dim, l.dim) for part in ("gate", "up", "down")})
+        self.w = {}
+        for name, (cols, rows) in shapes.items():
+            kind = "norm" if "norm" in name else "matrix"
+            self.w[name] = torch.tensor(seeded(seed, name, rows, cols, kind, residual), device=device, requires_grad=True)
+        at = torch.arange(length, device=device)
+        gap = at[:, None] - at[None, :]
+        self.masks, self.turns = {}, {}
+        for layer in l.layers:
+            if layer[0] != "attention":
+                continue
+            _, _, _, hd, window, _, base = layer
+            self.masks[window] = (gap >= 0) & (gap < window) if window else None
+            angle = np.outer(np.arange(length), float(base) ** (-2.0 * np.arange(hd // 2) / hd))
+            self.turns[hd, base] = tuple(torch.tensor(f(angle).astype(np.float32), device=device) for f in (np.cos, np.sin))
+        half = l.dim // 2
+        angle = np.outer(np.arange(length), 1e4 ** (-np.arange(half) / max(1, half - 1)))
+        code = np.zeros((length, l.dim), np.float32)
+        code[:, :half], code[:, half : 2 * half] = np.sin(angle), np.cos(angle)
+        self.code = torch.tensor(code, device=device)
+
+    def rope(self, x, cos, sin):
+        if self.layout.interleaved:
+            a, b = x[..., ::2], x[..., 1::2]
+            return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
+        a, b = x.chunk(2, -1)
+        return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+    def mixer(self, n, h):
+        w, l, p = self.w, self.layout.layers[n], f"blk.{n}."
+        batch, length, _ = h.shape
+        if l[0] == "conv":
+            b, c, v = F.linear(h, w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
+            taps = w[p + "shortconv.conv.weight"]
+            k = taps.shape[1]
+            y = F.pad(b * v, (0, 0, k - 1, 0))
+            z = sum(y[:, j : j + length] * taps[:, j] for j in range(k))
+            return F.linear(c * z, w[p + "shortconv.out_proj.weight"])
+        _, heads, kv, hd, window, norm, base = l
+        q, k, v = (
+            F.linear(h, w[p + f"attn_{x}.weight"]).view(batch, length, many, hd).transpose(1, 2) for x, many in (("q", heads), ("k", kv), ("v", kv))
+        )
+        if norm:
+            q, k = rms(q, w[p + "attn_q_norm.weight"], self.layout.eps), rms(k, w[p + "attn_k_norm.weight"], self.layout.eps)
+        cos, sin = self.turns[hd, base]
+        q, k = self.rope(q, cos, sin), self.rope(k, cos, sin)
+        mask = self.masks[window]
+        o = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=heads != kv)
+        return F.linear(o.transpose(1, 2).reshape(batch, length, heads * hd), w[p + "attn_output.weight"])
+
+    def ffn(self, p, x):
+        w = self.w
+        h = rms(x, w[p + "ffn_norm.weight"], self.layout.eps)
+        return x + F.linear(F.silu(F.linear(h, w[p + "ffn_gate.weight"])) * F.linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+
+    def logits(self, tokens, scored):
+        """Of the scored positions only, [scored, vocabulary]."""
+        w = self.w
+        x = F.embedding(tokens, w["token_embd.weight"])
+        for n in range(len(self.layout.layers)):
+            p = f"blk.{n}."
+            x = x + self.mixer(n, rms(x, w[p + "attn_norm.weight"], self.layout.eps))
+            x = self.ffn(p, x)
+        if self.pooled:
+            x = self.ffn("decoder.", x[:, -1:] + self.code)
+        return F.linear(rms(x[scored], w[self.layout.final_norm], self.layout.eps), w[self.layout.output])
+
+
+# ---- data -----------------------------------------------------------------------------------------------------------------------
+
+
+class Data:
+    """An EFD1 file, and the order in which a seed draws its rows."""
+
+    def __init__(self, path, kind, length, seed):
+        try:
+            with open(path, "rb") as f:
+                head = f.read(24)
+        except OSError as error:
+            raise Refused("io", f"data file {path}: {error.strerror}")
+        if len(head) < 24 or head[:4] != b"EFD1":
+            raise Refused("bad-request", f"data file {path}: not an EFD1 file, or empty")
+        stream, self.vocab, row, self.count = struct.unpack("<IIIQ", head[4:])
+        if (stream == 1) != (kind == "stream") or (kind == "examples" and row != length):
+            raise Refused("bad-request", f"data file {path}: of another kind or length than asked for")
+        words = self.count * (1 if stream else 2 * length)
+        if os.path.getsize(path) < 24 + 2 * words or (stream and self.count <= length):
+            raise Refused("bad-request", f"data file {path}: truncated, or shorter than a window")
+        self.words = np.memmap(path, np.uint16, "r", 24, (words,))
+        self.stream, self.length = stream == 1, length
+        self.choices = self.count - length if stream else self.count
+        self.key, self.epoch, self.order = splitmix(seed ^ fnv("order")), None, None
+
+    def at(self, n):
+        if self.stream:
+            return splitmix((self.key + n) & M64) % self.choices
+        epoch = n // self.choices
+        if epoch != self.epoch:
+            base = splitmix((self.key + epoch) & M64)
+            draws = splitmix_many(base, self.choices) % np.arange(1, self.choices + 1, dtype=np.uint64)
+            self.epoch, self.order = epoch, list(range(self.choices))
+            for i in range(self.choices - 1, 0, -1):
+                j = int(draws[i])
+                self.order[i], self.order[j] = self.order[j], self.order[i]
+        return self.order[n % self.choices]
+
+    def rows(self, picks):
+        t = self.length
+        if self.stream:
+            rows = np.stack([self.words[i : i + t + 1] for i in picks]).astype(np.int64)
+            return torch.tensor(rows[:, :-1]), torch.tensor(rows[:, 1:])
+        rows = np.stack([self.words[2 * i * t : 2 * (i + 1) * t] for i in picks]).astype(np.int64)
+        return torch.tensor(rows[:, :t]), torch.tensor(rows[:, t:])
+
+    def spread(self, wanted):
+        n = min(wanted, max(1, (self.count - 1) // self.length) if self.stream else self.count)
+        return [i * self.choices // n for i in range(n)]
+
+
+# ---- the job --------------------------------------------------------------------------------------------------------------------
+
+
+def rate_at(o, step, steps):
+    if step <= o["warmupSteps"]:
+        return o["learningRate"] * step / o["warmupSteps"]
+    done = (step - o["warmupSteps"]) / max(1, steps - o["warmupSteps"])
+    return o["minLearningRate"] + 0.5 * (o["learningRate"] - o["minLearningRate"]) * (1 + math.cos(math.pi * done))
+
+
+DEFAULTS = dict(learningRate=3e-3, minLearningRate=3e-4, warmupSteps=20, beta1=0.9, beta2=0.95, epsilon=1e-8, weightDecay=0.1, clip=1.0)
+
+
+def export(plan, network, path):
+    """The trained weights as a GGUF with the plan's header; float32 tensors."""
+    if any(t[2] != 0 for t in plan.tensors.values()):
+        raise Refused("unsupported", "the PyTorch trainer writes F32 plans only")
+    part = path + ".part"
+    with open(part, "wb") as f:
+        f.write(plan.data[: plan.header_bytes])
+        start = (plan.header_bytes + 31) // 32 * 32
+        for name, (_, _, _, offset) in plan.tensors.items():
+            f.seek(start + offset)
+            f.write(network.w[name].detach().cpu().numpy().tobytes())
+        f.truncate((f.tell() + 31) // 32 * 32)
+    os.replace(part, path)
+
+
+def train(r, progress, cancelled):
+    for field in ("objective", "stop", "teacher"):
+        if r.get(field) and r[field].get("kind") != "cross-entropy":
+            raise Refused("unsupported", f"the PyTorch trainer knows no {field}; use the native one")
+    if r.get("baseWidth"):
+        raise Refused("unsupported", "the PyTorch trainer knows no baseWidth; use the native one")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if r.get("threads"):
+        torch.set_num_threads(r["threads"])
+    plan = Plan(base64.b64decode(r["model"]["plan"]))
+    seed, steps, batch, spec = r.get("seed", 1), r.get("steps", 300), r.get("batch", 32), r["data"]
+    every, o = r.get("reportEvery", 20), {**DEFAULTS, **r.get("optimizer", {})}
+    data = Data(spec["train"], spec["kind"], spec["length"], seed)
+    validation = Data(spec["validation"], spec["kind"], spec["length"], seed) if spec.get("validation") else None
+    network = Network(plan, seed, spec["length"], r.get("head") == "pooled", device)
+    if max(d.vocab for d in (data, validation) if d) > network.layout.vocab:
+        raise Refused("bad-request", "the data's vocabulary exceeds the model's")
+    decayed = [v for k, v in network.w.items() if v.dim() == 2 and "shortconv.conv" not in k]
+    rest = [v for k, v in network.w.items() if v.dim() != 2 or "shortconv.conv" in k]
+    groups = [{"params": decayed, "weight_decay": o["weightDecay"]}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"], fused=True)
+
+    def forward(picks, source):
+        tokens, targets = (t.to(device) for t in source.rows(picks))
+        scored = targets != UNSCORED
+        if not scored.any():
+            raise Refused("bad-request", "a batch without a scored position")
+        return network.logits(tokens, scored), targets[scored]
+
+    losses, norms, window, norm_window, start, drawn = [], [], 0.0, 0.0, time.perf_counter(), 0
+    for step in range(1, steps + 1):
+        if cancelled():
+            raise Refused("cancelled", "cancelled")
+        if r.get("timeoutMs") and time.perf_counter() - start > r["timeoutMs"] / 1000:
+            raise Refused("timeout", f"did not end within {r['timeoutMs']} ms")
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(o, step, steps)
+        logits, targets = forward([data.at(drawn + i) for i in range(batch)], data)
+        drawn += batch
+        loss = F.cross_entropy(logits, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(network.w.values(), o["clip"] if o["clip"] > 0 else math.inf)
+        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+            raise Refused("diverged", f"loss is not finite at step {step}")
+        optimizer.step()
+        window, norm_window = window + loss.item(), norm_window + norm.item()
+        if step % every == 0 or step == steps:
+            n = step - (losses[-1][0] if losses else 0)
+            losses.append([step, window / n])
+            norms.append([step, norm_window / n])
+            rate = step * batch * spec["length"] / (time.perf_counter() - start)
+            progress({"step": step, "steps": steps, "loss": window / n, "tokensPerSecond": rate})
+            window = norm_window = 0.0
+    seconds = time.perf_counter() - start
+    total, right, count = 0.0, 0, 0
+    if validation:
+        with torch.no_grad():
+            picks = validation.spread(r.get("evalBatches", 8) * batch)
+            for i in range(0, len(picks), batch):
+                logits, targets = forward(picks[i : i + batch], validation)
+                total += F.cross_entropy(logits, targets, reduction="sum").item()
+                at_target = logits.gather(1, targets[:, None])
+                right += ((logits >= at_target).sum(1) == 1).sum().item()  # a tie is not an answer
+                count += len(targets)
+    if not math.isfinite(total):
+        raise Refused("diverged", "validation loss is not finite")
+    if r.get("out"):
+        export(plan, network, r["out"])
+    digest = hashlib.sha256(b"".join(w.detach().cpu().numpy().tobytes() for w in network.w.values())).hexdigest()
+    return {
+        "steps": steps, "resumedFrom": 0, "stopped": "steps", "trainLoss": losses, "gradientNorm": norms, "looks": [],
+        "validation": {"loss": total / max(1, count), "accuracy": right / max(1, count), "tokens": count},
+        "tokensPerSecond": steps * batch * spec["length"] / seconds, "seconds": seconds,
+        "parameters": sum(w.numel() for w in network.w.values()), "isa": f"torch-{device.type}",
+        "threads": torch.get_num_threads(), "weightsHash": digest,
+    }
+
+
+def probe():
+    """What the protocol asks for; nothing is measured here, so rates are 0."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
+    return {
+        "arch": ARCH, "os": platform.system(), "kernel": platform.release(), "hostname": None, "bootId": "pytorch", "pageBytes": page,
+        "cpuModel": gpu or platform.processor() or platform.machine(), "cores": os.cpu_count(), "allowedCpus": cpus, "isas": ["torch"],
+        "isa": "torch-cuda" if gpu else "torch-cpu", "features": [], "memoryBytes": page * pages, "availableBytes": page * pages,
+        "swapBytes": 0, "loadAverage": os.getloadavg()[0], "emulated": False, "temperatureC": None, "frequencyMhz": None,
+        "readBandwidthGBs": 0, "int8Gops": 0, "fp32Gflops": 0, "libc": " ".join(platform.libc_ver()), "compiler": f"torch {torch.__version__}",
+    }
+
+
+ARCH = "aarch64" if platform.machine().lower() in ("aarch64", "arm64") else "x86_64"
+
+
+def main():
+    lock, jobs, state = threading.Lock(), queue.Queue(), {"job": None, "cancel": None}
+    start = time.monotonic()
+
+    def say(line):
+        with lock:
+            sys.stdout.write(json.dumps({"v": 1, **line}) + "\n")
+            sys.stdout.flush()
+
+    def read():
+        for text in sys.stdin:
+            try:
+                request = json.loads(text)
+            except ValueError:
+                say({"id": None, "type": "error", "error": {"code": "bad-request", "message": "not JSON"}})
+                continue
+            if request.get("type") == "cancel":
+                state["cancel"] = request.get("id")
+            else:
+                jobs.put(request)
+        os._exit(0)
+
+    def beat():
+        while True:
+            time.sleep(5)
+            say({"type": "heartbeat", "uptimeMs": 1000 * (time.monotonic() - start), "job": state["job"]})
+
+    say({"type": "hello", "agent": "edgefront-agent", "version": "0.1.0", "arch": ARCH, "pid": os.getpid()})
+    threading.Thread(target=read, daemon=True).start()
+    threading.Thread(target=beat, daemon=True).start()
+    while True:
+        request = jobs.get()
+        id = state["job"] = request.get("id")
+        try:
+            if request.get("type") == "probe":
+                result = probe()
+            elif request.get("type") == "train":
+                result = train(request, lambda p: say({"id": id, "type": "progress", "progress": p}), lambda: state["cancel"] == id)
+            else:
+                raise Refused("unsupported", "this is the PyTorch trainer: it trains, and does nothing else")
+            say({"id": id, "type": "result", "result": result})
+        except Refused as refused:
+            say({"id": id, "type": "error", "error": {"code": refused.code, "message": str(refused)}})
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            say({"id": id, "type": "error", "error": {"code": "out-of-memory", "message": str(error).split("\n")[0]}})
+        except Exception as error:  # noqa: BLE001 - whatever else breaks ends this job, not the trainer
+            message = f"{type(error).__name__}: {error}".split("\n")[0]
+            code = "out-of-memory" if "can't allocate memory" in message else "bad-request" if isinstance(error, KeyError) else "internal"
+            say({"id": id, "type": "error", "error": {"code": code, "message": message}})
+        state["job"] = None
+
+
+if __name__ == "__main__":
+    main()

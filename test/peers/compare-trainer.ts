@@ -1,0 +1,180 @@
+// compare:trainer: the native trainer against profilers/pytorch/trainer.py, from the same plans, seeds and data: loss curves over 100 steps, the
+// validation score, and every element of the first step's gradients. Exits 1 where one is further off than 1e-4. Needs a Python with torch.
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { lower } from "../../candidates/gguf/lower.ts";
+import { parseNotation } from "../../candidates/notation.ts";
+import { encodeDataset } from "../../profilers/dataset.ts";
+import type { TrainRequest } from "../../profilers/protocol.ts";
+import { compression } from "../../profilers/tasks/compression.ts";
+import { mqar } from "../../profilers/tasks/mqar.ts";
+import { openSession } from "../../runner/agent/open-session.ts";
+import type { AgentSession } from "../../runner/agent/session.ts";
+import { localDevice } from "../../runner/devices/device.ts";
+import { trainerProgram } from "../../runner/sweep/pytorch.ts";
+import { createRng } from "../../search/rng.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    python: { type: "string", default: "test/peers/.venv/bin/python" },
+    steps: { type: "string", default: "100" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (flags.help) {
+  console.log("compare:trainer [--python F] [--steps 100] [--json]");
+  process.exit(0);
+}
+if (!existsSync(flags.python)) {
+  console.error(`${flags.python} does not exist; name a Python that has torch with --python`);
+  process.exit(2);
+}
+
+const LAYOUTS = [
+  "d32 f64 h2/1x16 : c3 g c3",
+  "d48 f80 h3/1x16 : c5 s7 c2 g",
+  "d40 f56 h2/2x20 : g c3",
+  "d32 f64 : c2 c3 c8",
+  "d32 f64 h2/2x16 : g g g",
+  "d32 f64 h4/1x8 : g c4 g",
+  "d64 f96 h4/2x16 : c3 c3 g c3 g",
+  "d32 f48 h2/1x16 : s2 s16 s33",
+  "d24 f40 h2/1x12 : s5 c7",
+  "d16 f32 h1/1x16 : 4[c3 g]",
+  "d64 f200 h2/1x32 : c3 s9 g",
+  "d32 f64 h1/1x32 : g(1/1x32n) c3",
+];
+const TOLERANCE = 1e-4;
+const folder = await mkdtemp(join(tmpdir(), "edgefront-compare-"));
+const put = async (name: string, data: Parameters<typeof encodeDataset>[0]): Promise<string> => {
+  const path = join(folder, `${name}.efd`);
+  await writeFile(path, encodeDataset(data));
+  return path;
+};
+const rng = createRng(5);
+const stream = await put("stream", {
+  kind: "stream",
+  vocab: 64,
+  tokens: Uint16Array.from({ length: 8000 }, (_, i) => (rng.next() < 0.3 ? rng.below(64) : (i * 5) % 64)),
+});
+const few = { examples: 500, validationExamples: 64 };
+const recallData = mqar.data(
+  mqar.optionsSchema.parse({ vocab: 64, length: 32, pairs: 4, ...few }),
+  createRng(1),
+);
+const packedData = compression.data(
+  compression.optionsSchema.parse({ vocab: 64, length: 32, ...few }),
+  createRng(1),
+);
+const recall = {
+  train: await put("recall", recallData.train),
+  validation: await put("recall-v", recallData.validation),
+};
+const packed = {
+  train: await put("packed", packedData.train),
+  validation: await put("packed-v", packedData.validation),
+};
+
+type Body = Omit<TrainRequest, "model">;
+const body = (more: Partial<Body>): Body => ({
+  seed: 3,
+  data: { kind: "stream", train: stream, validation: stream, length: 48 },
+  steps: Number(flags.steps),
+  batch: 8,
+  evalBatches: 4,
+  reportEvery: 1,
+  threads: 1,
+  optimizer: { learningRate: 3e-3, minLearningRate: 3e-4, warmupSteps: 10 },
+  ...more,
+});
+const KINDS: Record<string, Partial<Body>> = {
+  stream: {},
+  recall: { data: { kind: "examples", ...recall, length: 32 } },
+  pooled: { data: { kind: "examples", ...packed, length: 32 }, head: "pooled" },
+};
+
+/** The tensors of an F32 file, by its plan's table: as many floats from each offset. */
+function valuesOf(path: string, plan: Buffer): Float32Array {
+  const file = readFileSync(path);
+  const start = Math.ceil(plan.length / 32) * 32;
+  return new Float32Array(file.buffer.slice(file.byteOffset + start, file.byteOffset + file.length));
+}
+
+/**
+ * One step of Adam without memory and a large epsilon moves a weight by rate * g / (|g| + epsilon), from which g follows. The weights
+ * themselves come from a step of no size.
+ */
+async function gradients(
+  session: AgentSession,
+  plan: Buffer,
+  which: Partial<Body>,
+  name: string,
+): Promise<Float64Array> {
+  const moved = async (rate: number): Promise<Float32Array> => {
+    const out = join(folder, `${name}.gguf`);
+    const optimizer = {
+      learningRate: rate,
+      minLearningRate: rate,
+      warmupSteps: 0,
+      beta1: 0,
+      beta2: 0,
+      epsilon: 1,
+      weightDecay: 0,
+      clip: 0,
+    };
+    await session.request("train", {
+      ...body(which),
+      steps: 1,
+      evalBatches: 0,
+      optimizer,
+      out,
+      model: { plan: plan.toString("base64") },
+    });
+    return valuesOf(out, plan);
+  };
+  const [before, after] = [await moved(1e-30), await moved(8)];
+  return Float64Array.from(before, (w, i) => {
+    const step = (w - after[i]!) / 8;
+    return step / (1 - Math.abs(step));
+  });
+}
+
+const native = await openSession(localDevice());
+const program = trainerProgram({ backend: "pytorch", python: resolve(flags.python), device: "local" })!;
+const torch = await openSession(localDevice(), { binary: await program() });
+let worst = 0;
+const rows = [];
+try {
+  for (const [index, layout] of LAYOUTS.entries()) {
+    const kind = Object.keys(KINDS)[index % 3]!;
+    const which = KINDS[kind]!;
+    const { plan } = lower(parseNotation(`v64 ${layout}`), { quantization: "f32", seed: 3 });
+    const model = { plan: plan.toString("base64") };
+    const ours = await native.request("train", { ...body(which), model });
+    const theirs = await torch.request("train", { ...body(which), model });
+    const curve = Math.max(...ours.trainLoss.map(([, loss], i) => Math.abs(loss - theirs.trainLoss[i]![1])));
+    const validation = Math.abs(ours.validation.loss - theirs.validation.loss);
+    const [g, want] = [
+      await gradients(native, plan, which, "ours"),
+      await gradients(torch, plan, which, "theirs"),
+    ];
+    // Relative to the largest element: an element that cancels to nothing is rounding.
+    const largest = want.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    const gradient = g.reduce((most, x, i) => Math.max(most, Math.abs(x - want[i]!)), 0) / largest;
+    worst = Math.max(worst, curve, validation, gradient);
+    rows.push({ layout, kind, curve, validation, gradient, accuracy: ours.validation.accuracy });
+    const shown = [curve, validation, gradient].map((x) => x.toExponential(1)).join("  ");
+    console.error(`${layout.padEnd(34)} ${kind.padEnd(7)} loss curve, validation, gradients off by ${shown}`);
+  }
+} finally {
+  await native.close();
+  await torch.close();
+  await rm(folder, { recursive: true });
+}
+if (flags.json) console.log(JSON.stringify({ tolerance: TOLERANCE, rows }));
+console.error(`worst ${worst.toExponential(1)}, allowed ${TOLERANCE}`);
+process.exit(worst <= TOLERANCE ? 0 : 1);
