@@ -31,6 +31,8 @@ void PlanCache(const ModelSpec& spec, const SessionOptions& o, Program* p) {
       auto same = std::find_if(p->ropes.begin(), p->ropes.end(),
                                [&](const RopeTable& r) { return r.base == l.rope_base && r.head_dim == l.head_dim; });
       c.rope = static_cast<int>(same - p->ropes.begin());
+      const uint32_t all = (o.max_context + kAttendSegment - 1) / kAttendSegment;
+      c.segments = l.window > 0 ? std::min(all, (l.window - 1 + kAttendSegment - 1) / kAttendSegment + 1) : all;
       if (same == p->ropes.end()) p->ropes.push_back({l.rope_base, l.head_dim, 0});
     }
     c.offset = carver.Take(c.seq_bytes * o.batch);
@@ -101,11 +103,17 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   p.mid = PlanQuant(carver, rows, mid_k);
   for (RopeTable& r : p.ropes) r.offset = carver.Take(4 * rows * r.head_dim);
   p.logits = carver.Take(4 * size_t{o.batch} * spec.vocab);
+  size_t partial = 0;
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const LayerCache& c = p.caches[l];
+    if (c.segments > 1) partial = std::max(partial, size_t{spec.layers[l].heads} * c.segments * (2 + c.hd));
+  }
+  p.partial = carver.Take(4 * o.batch * partial);
 
   Carver scratch;
   p.row_at = scratch.Take(4 * longest);
   p.tile_at = scratch.Take(4 * 4 * kTileTokens * kPanelRows);
-  p.attend_at = scratch.Take(4 * (2 * kAttendRows * head + 4 * kAttendRows + 3 * kAttendRows * kAttendBlock));
+  p.attend_at = scratch.Take(4 * (3 * kAttendRows * head + 6 * kAttendRows + 3 * kAttendRows * kAttendBlock));
   p.worker_bytes = scratch.size() + 128;  // workers do not share a line
   p.worker = carver.Take(p.worker_bytes * p.threads);
   p.activation_bytes = carver.size();

@@ -27,6 +27,7 @@ struct LayerCache {
   size_t ring = 0, hd = 0, head_bytes = 0;                  // attention: slots, padded head, one KV head
   size_t v_at = 0, k_scale_at = 0, v_scale_at = 0;          // inside a KV head; K starts at 0
   int rope = 0;                                             // which cos/sin table
+  uint32_t segments = 0;                                    // of kAttendSegment positions, the most a query can see keys in
 };
 
 struct RopeTable {
@@ -34,6 +35,10 @@ struct RopeTable {
   uint32_t head_dim;
   size_t offset;  // [rows][hd/2][2] floats
 };
+
+// Attention is summed over segments of positions and merged in their order, whoever computed them: so the keys of one token can be
+// shared among workers, where a model has few KV heads, and no result depends on how many there are.
+inline constexpr uint32_t kAttendSegment = 512;
 
 struct Program {
   uint32_t rows = 0;  // tokens together: max(chunk, batch), at most max_context
@@ -47,6 +52,7 @@ struct Program {
   size_t proj = 0;     // [rows][proj_width] q k v, or B C h
   size_t hidden = 0;   // [rows][F] where ffn_down is a float matrix
   size_t logits = 0;   // [batch][V]
+  size_t partial = 0;  // [batch][heads][segments][max, sum, hd values] of a decoded token's attention, where it has several segments
   size_t worker = 0;   // [threads][worker_bytes] scratch
   size_t proj_width = 0, worker_bytes = 0;
   // Inside a worker's scratch.

@@ -16,6 +16,7 @@
 namespace edgefront {
 
 inline constexpr size_t kTicketsALayer = 8;
+inline constexpr uint32_t kAllSegments = ~0u;
 
 struct Session::Impl {
   std::shared_ptr<const Model> model;
@@ -59,8 +60,22 @@ struct Session::Impl {
   void Embed(int worker, int workers);
   void Conv(size_t layer, int worker, int workers);
   void StoreKeys(size_t layer, int worker, int workers);
-  void AttendTiles(size_t layer, int worker, std::atomic<uint32_t>& ticket);
-  void AttendTile(size_t layer, int worker, uint32_t kv_head, uint32_t first_row, uint32_t rows, uint32_t first_head, uint32_t heads);
+  void AttendTiles(size_t layer, int worker, int workers, std::atomic<uint32_t>& ticket);
+  void AttendTile(size_t layer, int worker, uint32_t kv_head, uint32_t first_row, uint32_t rows, uint32_t first_head, uint32_t heads,
+                  uint32_t segment);
+  void MergeSegments(size_t layer, int worker, int workers);
+  uint32_t FirstKey(size_t layer, uint32_t row) const {
+    const uint32_t window = spec().layers[layer].window, seen = PositionOf(row) + 1;
+    return window > 0 && seen > window ? seen - window : 0;
+  }
+  // How many segments the row's keys lie in.
+  uint32_t SegmentsOf(size_t layer, uint32_t row) const {
+    return PositionOf(row) / kAttendSegment - FirstKey(layer, row) / kAttendSegment + 1;
+  }
+  float* Partial(size_t layer, uint32_t row, uint32_t head, uint32_t segment) const {
+    const LayerCache& c = program.caches[layer];
+    return Buffer(program.partial) + ((size_t{row} * spec().layers[layer].heads + head) * c.segments + segment) * (2 + c.hd);
+  }
   void NormRows(const float* weight, uint32_t first, uint32_t rows, bool f32, bool q8, int worker, int workers);
   void QuantRows(const float* x, size_t stride, size_t k, int worker, int workers);
   void GateUp(const LayerWeights& w, int worker, std::atomic<uint32_t>& ticket);

@@ -69,7 +69,7 @@ void Session::Impl::Work(int worker, int workers) {
       StoreKeys(l, worker, workers);
       pool->Barrier();
       watch.Lap(ProfiledOp::kStoreKeys, no_cost);
-      AttendTiles(l, worker, ticket[3]);
+      AttendTiles(l, worker, workers, ticket[3]);
     }
     pool->Barrier();
     Activations mid = View(program.mid, w.out.k);

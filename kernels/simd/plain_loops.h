@@ -1,4 +1,5 @@
-// Small loops in plain C++ that compilers vectorise for whatever target includes them: exp, sums, int8 activations.
+// Small loops in plain C++ that compilers vectorise for whatever target includes them: exp, sums, int8 activations. GCC needs
+// -fno-trapping-math for it, or it keeps a branch for every comparison of floats.
 // Like the vector interface, included once per file in targets/, in an anonymous namespace.
 #ifndef EDGEFRONT_SIMD_PLAIN_LOOPS_H_
 #define EDGEFRONT_SIMD_PLAIN_LOOPS_H_
@@ -18,9 +19,11 @@ inline float RoundNearest(float x) {
   return (x + 12582912.0f) - 12582912.0f;
 }
 
-// exp(x) to about 2 ulp: 2^n * p(r), |r| <= ln2/2, Cephes' minimax polynomial; 0 below -87, clamped above 88.
+// exp(x) to about 2 ulp: 2^n * p(r), |r| <= ln2/2, Cephes' minimax polynomial; exactly 0 below -87.7, clamped above 88.
+// Without a branch: at the lower bound n is -127, whose exponent bits are those of zero.
 inline float FastExp(float x) {
-  const float c = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+  const float above = x > -88.0f ? x : -88.0f;
+  const float c = above < 88.0f ? above : 88.0f;
   const float n = RoundNearest(c * 1.44269504f);
   const float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;
@@ -33,7 +36,7 @@ inline float FastExp(float x) {
   const int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
   float power;
   std::memcpy(&power, &bits, 4);
-  return x < -87.0f ? 0.0f : p * power;
+  return p * power;
 }
 
 // x [k] -> int8 in blocks of 32: scale = max|x| / 127. Also -8 * sum of each block and the sum of each half (see Activations).

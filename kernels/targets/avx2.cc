@@ -1,4 +1,4 @@
-// build: x86_64: -mavx2 -mfma -mf16c
+// build: x86_64: -mavx2 -mfma -mf16c -fno-trapping-math
 // AVX2 + FMA + F16C.
 #include "simd/vec_avx2.h"
 //

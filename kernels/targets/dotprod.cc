@@ -1,4 +1,4 @@
-// build: aarch64: -march=armv8.2-a+dotprod
+// build: aarch64: -march=armv8.2-a+dotprod -fno-trapping-math
 // NEON with the four-way int8 dot product (sdot).
 #define EDGEFRONT_DOTPROD 1
 #include "simd/vec_neon.h"

@@ -1,4 +1,4 @@
-// build: aarch64: -march=armv8.2-a+dotprod+i8mm
+// build: aarch64: -march=armv8.2-a+dotprod+i8mm -fno-trapping-math
 // NEON with the int8 matrix product (smmla) for tokens in pairs, sdot for a single one.
 #define EDGEFRONT_DOTPROD 1
 #define EDGEFRONT_I8MM 1

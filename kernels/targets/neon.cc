@@ -1,4 +1,4 @@
-// build: aarch64: -march=armv8-a
+// build: aarch64: -march=armv8-a -fno-trapping-math
 // NEON as every 64-bit Arm has it.
 #include "simd/vec_neon.h"
 //

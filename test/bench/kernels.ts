@@ -15,6 +15,7 @@ import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
 import { foreignCpuMs } from "./foreign-cpu.ts";
+import { measureGrowth } from "./kernels-growth.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,6 +29,7 @@ const { values: flags } = parseArgs({
     folder: { type: "string", default: join(tmpdir(), "edgefront-bench") },
     samples: { type: "string" },
     foreign: { type: "string", default: "0.05" },
+    growth: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -35,11 +37,12 @@ const { values: flags } = parseArgs({
 if (flags.help) {
   console.log(
     "bench:kernels [--models lfm2-350m,lfm2-1.2b] [--threads 1,2] [--contexts 8,512,1024,4096] [--rounds 5] [--decode 24] " +
-      "[--isa auto|avx2|avx512] [--peers DIR] [--folder DIR: where the models are kept] [--samples F: add this run's rounds to those in F] [--foreign 0.05: drop pairs during which others used more of a core] [--json]",
+      "[--isa auto|avx2|avx512] [--peers DIR] [--folder DIR: where the models are kept] [--samples F: add this run's rounds to those in F] [--foreign 0.05: drop pairs during which others used more of a core] " +
+      "[--growth: no peer; over the length for an all-convolution layout, and from 1 to 2 threads] [--json]",
   );
   process.exit(0);
 }
-if (!existsSync(join(flags.peers, "node_modules/node-llama-cpp"))) {
+if (!flags.growth && !existsSync(join(flags.peers, "node_modules/node-llama-cpp"))) {
   console.error(`no node-llama-cpp in ${flags.peers}; npm install --prefix test/peers --omit=optional`);
   process.exit(2);
 }
@@ -106,6 +109,11 @@ function addPair(name: string, unit: string, ours: number, peer: number, lowerIs
   series[name].pairs.push({ ours, peer });
 }
 
+/** After every round: a run may be cut short. */
+function keepSamples(): void {
+  if (flags.samples) writeFileSync(flags.samples, JSON.stringify(series));
+}
+
 /** Two-sided 95% points of Student's t with 1, 2, .. degrees of freedom. */
 const T95 = [12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145];
 
@@ -127,6 +135,16 @@ function rowOf(name: string, { unit, lowerIsBetter, pairs }: Series) {
   };
 }
 
+/** Runs it, and says whether this process and its children were alone on the machine meanwhile. */
+async function alone(what: string, run: () => Promise<void>): Promise<boolean> {
+  const [foreign, start] = [foreignCpuMs(), performance.now()];
+  await run();
+  const share = (foreignCpuMs() - foreign) / (performance.now() - start);
+  if (share > Number(flags.foreign))
+    say(`dropped, others used ${(100 * share).toFixed(0)}% of a core: ${what}`);
+  return share <= Number(flags.foreign);
+}
+
 const MEASURED = { warmup: { max: 0, tolerance: 0.03 }, repetitions: 1, decodeTokens: decode } as const;
 let isa = "";
 let peerIs = "";
@@ -143,24 +161,24 @@ async function measureRound(
   peerIs = `node-llama-cpp ${version}, ${cpu}`;
   const first = await peer.ask(8); // also its warm-up
   for (const context of contexts) {
-    const [foreign, start] = [foreignCpuMs(), performance.now()];
-    // A short run first warms up ours; its first token is that of a fresh process.
-    const result = await session.request("measure", {
-      ...MEASURED,
-      model: { path: file },
-      contexts: [8, context],
-      threads,
-      isa: flags.isa,
+    const at = `${where}, context ${context}`;
+    const ask = () =>
+      session.request("measure", {
+        ...MEASURED,
+        model: { path: file },
+        contexts: [8, context], // a short run first warms up ours; its first token is that of a fresh process
+        threads,
+        isa: flags.isa,
+      });
+    let result!: Awaited<ReturnType<typeof ask>>;
+    let theirs!: Sample;
+    const kept = await alone(at, async () => {
+      result = await ask();
+      theirs = await peer.ask(context);
     });
     isa = result.isa;
+    if (!kept) continue;
     const [, ours] = result.contexts;
-    const theirs = await peer.ask(context);
-    const at = `${where}, context ${context}`;
-    const share = (foreignCpuMs() - foreign) / (performance.now() - start);
-    if (share > Number(flags.foreign)) {
-      say(`dropped, others used ${(100 * share).toFixed(0)}% of a core: ${at}`);
-      continue;
-    }
     if (context === contexts[0])
       addPair(`load to first token, ${where}`, "ms", result.firstTokenMs, loadMs + first.ttftMs, true);
     if (context >= 256)
@@ -189,21 +207,28 @@ try {
   for (const name of flags.models.split(",")) {
     const layout = namedLayouts[name as keyof typeof namedLayouts];
     if (!layout) throw new Error(`no layout is called ${name}`);
+    if (flags.growth) {
+      await measureGrowth({ session, name, layout, isa: flags.isa, rounds, alone, addPair });
+      keepSamples();
+      continue;
+    }
     const file = join(flags.folder, `${name}.gguf`);
     if (!existsSync(file)) {
       const { plan } = lower(layout, { quantization: "q4_0", seed: 1, vocabulary: true });
       await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
     }
     for (const threads of numbers(flags.threads))
-      for (let round = 0; round < rounds; round++)
+      for (let round = 0; round < rounds; round++) {
         await measureRound(session, file, layout.vocab, `${name} Q4_0 ${threads} threads`, threads);
+        keepSamples();
+      }
   }
 } finally {
   await session.close();
 }
-if (flags.samples) writeFileSync(flags.samples, JSON.stringify(series));
 const rows = Object.entries(series).map(([name, one]) => rowOf(name, one));
-const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores; ours ${isa}, peer ${peerIs}`;
+const versions = flags.growth ? `ours ${flags.isa}` : `ours ${isa}, peer ${peerIs}`;
+const machine = `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores; ${versions}`;
 say(machine);
 for (const row of rows) {
   const interval = row.low === null ? "" : ` [${row.low.toFixed(2)}, ${row.high!.toFixed(2)}]`;

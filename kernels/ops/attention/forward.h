@@ -60,6 +60,15 @@ inline void AddValues(const AttendArgs& g, size_t slot, size_t n, const float* p
   }
 }
 
+template <class T, class Op>
+inline T Fold64(const T* x, Op op) {  // a tree, so that additions wait for few others
+  T lanes[16];
+  for (int j = 0; j < 16; ++j) lanes[j] = op(op(x[j], x[j + 16]), op(x[j + 32], x[j + 48]));
+  for (int j = 0; j < 8; ++j) lanes[j] = op(lanes[j], lanes[j + 8]);
+  for (int j = 0; j < 4; ++j) lanes[j] = op(lanes[j], lanes[j + 4]);
+  return op(op(lanes[0], lanes[2]), op(lanes[1], lanes[3]));
+}
+
 inline void Attend(const AttendArgs& g) {
   const size_t hd = g.kv.hd;
   float* scores = g.scratch;
@@ -85,22 +94,14 @@ inline void Attend(const AttendArgs& g) {
       const uint32_t to = g.last[r] < at ? 0 : g.last[r] - at + 1;
       if (from > 0 || to < kBlock)
         for (uint32_t j = 0; j < kBlock; ++j) s[j] = j >= from && j < to ? s[j] : kMasked;
-      float lanes[16];
-      for (int j = 0; j < 16; ++j) {
-        const float a = s[j] > s[j + 16] ? s[j] : s[j + 16], b = s[j + 32] > s[j + 48] ? s[j + 32] : s[j + 48];
-        lanes[j] = a > b ? a : b;
-      }
-      float largest = g.max[r];
-      for (int j = 0; j < 16; ++j) largest = lanes[j] > largest ? lanes[j] : largest;
+      const float block_largest = Fold64(s, [](float a, float b) { return a > b ? a : b; });
+      const float largest = block_largest > g.max[r] ? block_largest : g.max[r];
       if (largest == kMasked) {  // nothing visible yet
         for (size_t j = 0; j < kBlock; ++j) s[j] = 0;
         continue;
       }
       for (size_t j = 0; j < kBlock; ++j) s[j] = FastExp(s[j] - largest);
-      float sum[16];
-      for (int j = 0; j < 16; ++j) sum[j] = (s[j] + s[j + 16]) + (s[j + 32] + s[j + 48]);
-      float total = 0;
-      for (int j = 0; j < 16; ++j) total += sum[j];
+      const float total = Fold64(s, [](float a, float b) { return a + b; });
       if (largest > g.max[r]) {
         const float keep = FastExp(g.max[r] - largest);
         g.sum[r] *= keep;
