@@ -99,7 +99,7 @@ async function measure(trial: Trial, worker: Worker, context: EvaluateContext): 
   await runJob(trial, "measure", name, name, context, async (job) => {
     const { request, result, lease } = await measureOn(worker, trial.layout, config.measure, () => {
       store.jobs.begin(job);
-      listen({ kind: "job", trial, text: `measuring on ${name}` });
+      listen({ kind: "job", trial, lane: name, text: `measuring on ${name}` });
     });
     const kept = store.jobs.finishMeasurement(
       job,
@@ -115,7 +115,7 @@ async function measure(trial: Trial, worker: Worker, context: EvaluateContext): 
       deviceMetrics(result, name),
     );
     if (!kept) throw new LeaseLostError(`a stale measurement of ${name} was refused`);
-    listen({ kind: "job", trial, text: `measured on ${name}, waiting` });
+    listen({ kind: "job", trial, lane: null, text: `measured on ${name}, waiting` });
   });
 }
 
@@ -138,6 +138,7 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
           listen({
             kind: "job",
             trial,
+            lane: "training",
             text: `training ${task.name}, seed ${seed}${which}, step ${step} of ${steps}`,
           });
         },

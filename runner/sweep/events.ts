@@ -7,7 +7,13 @@ export type SweepEvent =
   | { readonly kind: "device"; readonly name: string; readonly text: string; readonly emulated: boolean }
   | { readonly kind: "waiting"; readonly text: string }
   | { readonly kind: "proposed"; readonly batch: number; readonly count: number }
-  | { readonly kind: "job"; readonly trial: Trial; readonly text: string }
+  | {
+      readonly kind: "job";
+      readonly trial: Trial;
+      readonly text: string;
+      /** The device that is busy with it, or "training"; null while the trial waits. */
+      readonly lane: string | null;
+    }
   | { readonly kind: "retry"; readonly trial: Trial; readonly text: string }
   | {
       readonly kind: "trial";
@@ -15,6 +21,11 @@ export type SweepEvent =
       readonly onFront: boolean;
       readonly values: readonly string[];
     }
-  | { readonly kind: "front"; readonly size: number };
+  | {
+      readonly kind: "front";
+      readonly size: number;
+      /** Of the front, up to a reference point from all that is complete so far. */
+      readonly hypervolume: number;
+    };
 
 export type Listener = (event: SweepEvent) => void;

@@ -4,12 +4,13 @@ import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
 import { formatValue } from "../../reports/format.ts";
-import { orient, ParetoArchive } from "../../search/pareto.ts";
+import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
-import type { Objective, Outcome } from "../../search/strategy.ts";
+import type { Outcome } from "../../search/strategy.ts";
 import { type SweepConfig, withoutPaths } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { InterruptedError } from "../errors.ts";
+import { FrontHistory } from "../front-history.ts";
 import { layoutFrom } from "../layouts.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
@@ -92,18 +93,8 @@ async function inOrder<T>(
   if (cause !== undefined) throw cause.reason;
 }
 
-/** Keeps the front of what is complete, to tell listeners about it. */
-class FrontWatch {
-  private readonly archive = new ParetoArchive<Trial>();
-  constructor(private readonly objectives: readonly Objective[]) {}
-
-  add(trial: Trial, metrics: Readonly<Record<string, number>>): boolean {
-    return this.archive.insert(orient(metrics, this.objectives), trial);
-  }
-  get size(): number {
-    return this.archive.entries.length;
-  }
-}
+/** Trials up to which the live hypervolume puts those that ended late in their order; beyond, the order they ended in will do. */
+const FRONT_REPLAYS = 500;
 
 const outcomeOf = (store: Store, trial: Trial): Outcome => ({
   id: trial.candidateId,
@@ -176,15 +167,19 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     signal,
     listen,
   };
-  const front = new FrontWatch(objectives);
+  const front = new FrontHistory(FRONT_REPLAYS);
+  const tellFront = (): void =>
+    listen({ kind: "front", size: front.front.size, hypervolume: front.hypervolumes.at(-1)!.value });
   const finished = (trial: Trial): void => {
     const { metrics } = outcomeOf(store, trial);
-    const onFront = trial.state === "complete" && front.add(trial, metrics);
+    if (trial.state === "complete")
+      front.add([{ number: trial.number, vector: orient(metrics, objectives) }]);
+    const onFront = front.front.has(trial.number);
     const values = objectives.flatMap(({ name, unit }) =>
       name in metrics ? [formatValue(metrics[name]!, unit)] : [],
     );
     listen({ kind: "trial", trial, onFront, values });
-    if (onFront) listen({ kind: "front", size: front.size });
+    if (onFront) tellFront();
   };
   const runBatch = (batch: number): Promise<void> => {
     const open = store.trials.batch(sweep.id, batch).filter((trial) => trial.state === "proposed");
@@ -209,8 +204,15 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     const last = store.trials.lastAsk(sweep.id);
     const before = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed");
     listen({ kind: "started", name: sweep.name, trials: config.search.trials, finished: before.length });
-    for (const trial of before)
-      if (trial.state === "complete") front.add(trial, outcomeOf(store, trial).metrics);
+    front.add(
+      before
+        .filter((trial) => trial.state === "complete")
+        .map((trial) => ({
+          number: trial.number,
+          vector: orient(outcomeOf(store, trial).metrics, objectives),
+        })),
+    );
+    if (front.front.size > 0) tellFront();
     if (last !== null) strategy.restore(last.strategyState);
     for (let batch = last?.batch ?? -1; ; ) {
       if (batch >= 0) {

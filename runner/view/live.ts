@@ -1,34 +1,27 @@
-// The live view of a sweep on a terminal: finished trials scroll by, a small block below shows what runs now.
+// The live view of a sweep on a terminal: finished trials scroll by, a small block below shows how far it is and what every device
+// and the trainer do now. What the block says is in block.ts; here it is kept in place, also when the window changes its size.
 import { createLogUpdate } from "log-update";
 import type { SweepEvent } from "../sweep/events.ts";
+import { Block } from "./block.ts";
 import { lineOf } from "./lines.ts";
 
-const BAR_WIDTH = 24;
 const REDRAW_MS = 200;
 
 const clip = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, width - 3)}...` : text;
 
-function duration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
 export class LiveView {
   private readonly update: ReturnType<typeof createLogUpdate>;
+  private readonly block = new Block();
   private readonly startedAt = performance.now();
-  private readonly running = new Map<number, string>();
   private readonly timer: NodeJS.Timeout;
-  private note = "";
-  private total = 0;
-  private finished = 0;
-  private finishedHere = 0;
-  private front = 0;
+  private drawn: readonly string[] = [];
 
   constructor(private readonly stream: NodeJS.WriteStream) {
     this.update = createLogUpdate(stream);
     this.timer = setInterval(() => this.draw(), REDRAW_MS);
     this.timer.unref();
+    stream.on("resize", this.resized);
   }
 
   show(event: SweepEvent): void {
@@ -36,13 +29,15 @@ export class LiveView {
     if (line !== null) {
       this.update.clear();
       this.stream.write(`${clip(line, this.width)}\n`);
+      this.drawn = [];
     }
-    this.take(event);
+    this.block.take(event, performance.now() - this.startedAt);
     this.draw();
   }
 
   close(): void {
     clearInterval(this.timer);
+    this.stream.off("resize", this.resized);
     this.update.clear();
     this.update.done();
   }
@@ -51,51 +46,15 @@ export class LiveView {
     return Math.max(20, this.stream.columns || 80);
   }
 
-  private take(event: SweepEvent): void {
-    switch (event.kind) {
-      case "started":
-        this.total = event.trials;
-        this.finished = event.finished;
-        break;
-      case "build":
-        this.note =
-          event.done < event.total
-            ? `building the kernels for ${event.target}: ${event.done}/${event.total}`
-            : "";
-        break;
-      case "waiting":
-        this.note = event.text;
-        break;
-      case "job":
-        this.note = "";
-        this.running.set(event.trial.number, event.text);
-        break;
-      case "trial":
-        this.running.delete(event.trial.number);
-        this.finished++;
-        this.finishedHere++;
-        break;
-      case "front":
-        this.front = event.size;
-        break;
-      default:
-    }
-  }
+  /** A narrower window has broken the block's lines into more rows than were written: those beyond are erased here. */
+  private readonly resized = (): void => {
+    const rows = this.drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / this.width)), 0);
+    this.stream.write("\u001b[2K\u001b[1A".repeat(rows - this.drawn.length));
+    this.draw();
+  };
 
   private draw(): void {
-    const elapsed = performance.now() - this.startedAt;
-    const share = this.total === 0 ? 0 : this.finished / this.total;
-    const filled = Math.round(share * BAR_WIDTH);
-    const bar = "#".repeat(filled) + "-".repeat(BAR_WIDTH - filled);
-    const left =
-      this.finishedHere === 0
-        ? ""
-        : `, about ${duration((elapsed / this.finishedHere) * (this.total - this.finished))} left`;
-    const lines = [
-      `[${bar}] ${this.finished}/${this.total} trials, ${this.front} on the front, ${duration(elapsed)}${left}`,
-      ...(this.note === "" ? [] : [`  ${this.note}`]),
-      ...[...this.running].map(([number, text]) => `  trial ${number}: ${text}`),
-    ];
-    this.update(lines.map((line) => clip(line, this.width - 1)).join("\n"));
+    this.drawn = this.block.lines(this.width - 1, performance.now() - this.startedAt);
+    this.update(this.drawn.join("\n"));
   }
 }

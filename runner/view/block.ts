@@ -1,0 +1,123 @@
+// What the live block says: how far the sweep is, its front, and one line a device and for training. Pure: events and times in,
+// lines of at most the asked width out.
+import { formatNumber } from "../../reports/format.ts";
+import type { SweepEvent } from "../sweep/events.ts";
+
+const MAX_BAR = 24;
+const NARROWEST = 19;
+/** Trials that the time left is judged by: the latest say more than the first. */
+const RECENT = 12;
+
+export function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min ${seconds % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Parts on as few lines as they fit; what is too long by itself is cut. */
+function flow(parts: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 2 + part.length <= width)
+      lines[lines.length - 1] = `${last}, ${part}`;
+    else lines.push(part);
+  }
+  return lines.map((line) => (line.length > width ? `${line.slice(0, width - 3)}...` : line));
+}
+
+export class Block {
+  /** By device, and "training": what runs there, null while idle. */
+  private readonly lanes = new Map<string, string | null>();
+  private readonly laneOf = new Map<number, string>();
+  private note = "";
+  private total = 0;
+  private finished = 0;
+  private readonly endedAt: number[] = [];
+  private front = 0;
+  private hypervolume: number | null = null;
+
+  /** `atMs`: since the view began. */
+  take(event: SweepEvent, atMs: number): void {
+    switch (event.kind) {
+      case "started":
+        this.total = event.trials;
+        this.finished = event.finished;
+        break;
+      case "device":
+        if (!this.lanes.has(event.name)) this.lanes.set(event.name, null);
+        break;
+      case "build":
+        this.note =
+          event.done < event.total
+            ? `building the kernels for ${event.target}: ${event.done}/${event.total}`
+            : "";
+        break;
+      case "waiting":
+        this.note = event.text;
+        break;
+      case "job":
+        this.note = "";
+        this.leave(event.trial.number);
+        if (event.lane === null) break;
+        this.lanes.set(event.lane, `trial ${event.trial.number}: ${event.text}`);
+        this.laneOf.set(event.trial.number, event.lane);
+        break;
+      case "trial":
+        this.leave(event.trial.number);
+        this.finished++;
+        this.endedAt.push(atMs);
+        if (this.endedAt.length > RECENT + 1) this.endedAt.shift();
+        break;
+      case "front":
+        this.front = event.size;
+        this.hypervolume = event.hypervolume;
+        break;
+      default:
+    }
+  }
+
+  /** The lane of a trial falls idle, unless another trial has taken it since. */
+  private leave(trial: number): void {
+    const lane = this.laneOf.get(trial);
+    this.laneOf.delete(trial);
+    if (lane !== undefined && this.lanes.get(lane)?.startsWith(`trial ${trial}:`)) this.lanes.set(lane, null);
+  }
+
+  /** At the pace of the latest trials; null before the first ended. */
+  private leftMs(atMs: number): number | null {
+    if (this.endedAt.length === 0) return null;
+    const counted = this.endedAt.length;
+    const pace =
+      counted > RECENT ? (this.endedAt.at(-1)! - this.endedAt[0]!) / RECENT : this.endedAt.at(-1)! / counted;
+    const since = atMs - this.endedAt.at(-1)!;
+    return Math.max(0, pace * (this.total - this.finished) - since);
+  }
+
+  lines(width: number, atMs: number): readonly string[] {
+    const room = Math.max(NARROWEST, width);
+    const share = this.total === 0 ? 0 : this.finished / this.total;
+    const size = Math.min(MAX_BAR, Math.floor(room / 3));
+    const filled = Math.round(share * size);
+    const left = this.leftMs(atMs);
+    const state = [
+      `[${"#".repeat(filled)}${"-".repeat(size - filled)}] ${this.finished}/${this.total} trials`,
+      `${this.front} on the front`,
+      ...(this.hypervolume === null ? [] : [`hypervolume ${formatNumber(this.hypervolume)}`]),
+      duration(atMs),
+      ...(left === null ? [] : [`about ${duration(left)} left`]),
+    ];
+    const names = Math.max(0, ...[...this.lanes.keys()].map((name) => Math.min(name.length, 16)));
+    const lanes = [...this.lanes].map(
+      ([name, text]) => `  ${name.slice(0, 16).padEnd(names)}  ${text ?? "idle"}`,
+    );
+    return [
+      ...flow(state, room),
+      ...(this.note === "" ? [] : flow([`  ${this.note}`], room)),
+      ...lanes.flatMap((lane) => flow([lane], room)),
+    ];
+  }
+}
