@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: ["test/peers/**", "node_modules/**"],
     testTimeout: 60_000,
     hookTimeout: 300_000,
+    // What a page shows a moment later may take longer on a busy machine; tests of promptness measure it themselves.
+    expect: { poll: { timeout: 8000 } },
     fileParallelism: false,
   },
 });

@@ -100,7 +100,7 @@ describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_
     await saying(sweep, "trial 0");
     const { url } = await startUi();
     const { page, complaints, requests } = await watchedPage(browser, { online: true });
-    await page.goto(url);
+    await page.goto(url, { timeout: 60_000 });
     await page.waitForSelector("html[data-ready]");
     expect(page.url()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/sweeps\/tiny$/);
     // When each number of complete trials was first on the page, by the same clock as the database's.
