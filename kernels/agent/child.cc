@@ -207,10 +207,12 @@ Status RunJob(const std::string& type, const Json& request, Reporter* reporter) 
   if (type == "probe") return RunProbe(request, reporter);
   if (type == "measure") return RunMeasure(request, reporter);
   if (type == "verify") return RunVerify(request, reporter);
-  if (type == "materialize") return RunMaterialize(request, reporter);
   if (type == "explain") return RunExplain(request, reporter);
-  if (type == "train") return RunTrain(request, reporter);
   if (type == "put") return RunPut(request, reporter);
+  // These write where the request says.
+  if (IsConfined() && (type == "materialize" || type == "train")) return Unsupported("a confined agent does not " + type);
+  if (type == "materialize") return RunMaterialize(request, reporter);
+  if (type == "train") return RunTrain(request, reporter);
   return BadRequest("unknown request type");
 }
 

@@ -1,5 +1,5 @@
-// `serve --confined`: what a key under a forced command may reach. The holder of such a key may run jobs and leave data files in
-// ~/.edgefront/{models,files}, and nothing else: no other path is read or written, and no agent is replaced.
+// `serve --confined`: what a key under a forced command may reach. The holder of such a key may probe, measure, verify and explain, and put
+// data files into ~/.edgefront/{models,files}; no other path is read or written, and no agent is replaced.
 #ifndef EDGEFRONT_AGENT_CONFINE_H_
 #define EDGEFRONT_AGENT_CONFINE_H_
 

@@ -150,11 +150,14 @@ describe("help", () => {
     },
   );
 
-  it.each(["add", "list", "show", "probe", "remove"])("device %s has examples", async (action) => {
-    const { stdout, code } = await run("device", action, "--help");
-    expect(code).toBe(0);
-    expect(stdout).toContain("Examples:");
-  });
+  it.each(["add", "list", "show", "probe", "remove", "quarantine", "restore"])(
+    "device %s has examples",
+    async (action) => {
+      const { stdout, code } = await run("device", action, "--help");
+      expect(code).toBe(0);
+      expect(stdout).toContain("Examples:");
+    },
+  );
 
   it("prints a completion script", async () => {
     expect((await run("completion")).stdout).toContain("edgefront");
