@@ -12,6 +12,7 @@ import { drawLineage } from "./lineage.ts";
 import { follow, sectionsNow } from "./live.ts";
 import { drawParallel } from "./parallel.ts";
 import { loadPlotly } from "./plotly.ts";
+import { addSaveButtons } from "./save.ts";
 import { axisChoices, defaultAxes, drawScatter } from "./scatter.ts";
 import { setUpSheet } from "./sheet.ts";
 import { Store } from "./store.ts";
@@ -118,9 +119,11 @@ async function start(): Promise<void> {
   setUpDetails(store);
   setUpAllTrials(store);
   markRows(store);
-  const figures = new Figures(await loadPlotly());
+  const plotly = await loadPlotly();
+  const figures = new Figures(plotly);
   fillMenus(store.view);
   addFigures(figures, store);
+  addSaveButtons(plotly, store);
   document.addEventListener("change", ({ target }) => {
     const { id } = target as HTMLElement;
     if (id === "axis-x" || id === "axis-y") figures.invalidate(scatters());
@@ -142,6 +145,7 @@ async function start(): Promise<void> {
     store.replace(view);
     fillMenus(view);
     addFigures(figures, store);
+    addSaveButtons(plotly, store);
     refreshSheet();
     markRows(store);
     figures.invalidate();

@@ -17,6 +17,16 @@ export interface Plotly {
     layout: object,
     configuration: object,
   ): Promise<PlotElement>;
+  /** A data address. */
+  toImage(
+    element: HTMLElement,
+    options: {
+      readonly format: string;
+      readonly width: number;
+      readonly height: number;
+      readonly scale: number;
+    },
+  ): Promise<string>;
   Plots: { resize(element: HTMLElement): void };
 }
 declare global {
@@ -42,6 +52,5 @@ export const configuration = {
   displaylogo: false,
   responsive: true,
   displayModeBar: "hover",
-  modeBarButtonsToRemove: ["lasso2d", "autoScale2d"],
-  toImageButtonOptions: { format: "svg" },
+  modeBarButtonsToRemove: ["lasso2d", "autoScale2d", "toImage"],
 } as const;

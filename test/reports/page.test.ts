@@ -1,5 +1,5 @@
 // The HTML report in a real browser, offline: what a reader sees and can do, and what hostile data cannot.
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
@@ -156,6 +156,36 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     expect(await steps.first().textContent()).toMatch(/^layer 0 \S+ → c[34] l1-clone62 [\d.]+ ms$/);
     await steps.first().locator("button").click();
     expect(await page.locator("dialog[open]").count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("every figure is saved as SVG and PNG that stand by themselves", async () => {
+    const { page, complaints } = await watchedPage(browser);
+    await openReport(page, normal);
+    const saved = async (plot: string, format: string): Promise<Buffer> => {
+      await page.locator(plot).first().scrollIntoViewIfNeeded();
+      await page.waitForSelector(`${plot}[data-drawn]`);
+      const button = page.locator(`${plot} + .save button`).filter({ hasText: format }).first();
+      const [download] = await Promise.all([page.waitForEvent("download"), button.press("Enter")]);
+      expect(download.suggestedFilename()).toMatch(/^test-hybrids-350m-[\w.-]+\.(svg|png)$/);
+      return readFileSync(await download.path());
+    };
+    for (const plot of [".scatter", "#parallel", "#lineage-plot", "#evolution", "#timeline-plot"]) {
+      const svg = (await saved(plot, "SVG")).toString();
+      expect(svg).toMatch(/^<svg[^>]* xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+      expect(svg).not.toMatch(/<script|var\(--|href="http/);
+      const png = await saved(plot, "PNG");
+      expect(png.subarray(1, 4).toString()).toBe("PNG");
+      const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
+      expect(width).toBeGreaterThan(600);
+      expect(height).toBeGreaterThan(100);
+      // A page with nothing but the SVG draws it at its size.
+      const size = await page.evaluate<number[]>(
+        `new Promise((resolve, reject) => { const i = new Image(); i.onload = () => resolve([i.width, i.height]); i.onerror = reject; i.src = "data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}"; })`,
+      );
+      expect(size.map((n) => n * 2)).toEqual([width, height]);
+    }
     expect(complaints).toEqual([]);
     await page.close();
   });
