@@ -10,14 +10,18 @@ import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { localDevice } from "../devices/device.ts";
 import { layoutFrom } from "../layouts.ts";
+import { reportData } from "../report-data.ts";
 import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
-import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";
+import { trialNamed } from "../trial-named.ts";
+import { formatBytes, interruptSignal, printEither, withDatabase, withJson, withStore } from "./common.ts";
 import { writeWhole } from "./output.ts";
 
 interface Args {
   layout: string;
+  sweep: string | undefined;
+  db: string;
   out: string | undefined;
   quant: Quantization;
   weights: string;
@@ -55,8 +59,13 @@ export const compileCommand: CommandModule<object, Args> = {
   command: "compile <layout>",
   describe: "Lower a layout to GGUF, or list the program the kernels would run",
   builder: (yargs) =>
-    withJson(yargs)
-      .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
+    withJson(withDatabase(yargs))
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, JSON file; with --sweep also F1, #12 or an id",
+      })
+      .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
       .option("out", { type: "string", requiresArg: true, describe: "GGUF file to write" })
       .option("quant", {
         choices: quantizations,
@@ -76,9 +85,17 @@ export const compileCommand: CommandModule<object, Args> = {
         return true;
       })
       .example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too")
+      .example("$0 compile F2 --sweep quickstart --out f2.gguf --weights seed:1", "a layout of a front")
       .example("$0 compile lfm2-350m --explain", "what the kernels do for one token"),
-  handler: async ({ layout: text, out, quant, weights, explain, context, json }) => {
-    const layout = layoutFrom(text);
+  handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, json }) => {
+    const layout =
+      sweep === undefined
+        ? layoutFrom(text)
+        : await withStore(
+            db,
+            { mustExist: true },
+            (store) => trialNamed(reportData(store, store.sweeps.get(sweep)), text).layout,
+          );
     const seed = parseWeights(weights);
     if (out !== undefined) checkWritable(out);
     const name = text in namedLayouts ? text : layoutId(layout);

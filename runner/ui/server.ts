@@ -21,6 +21,8 @@ const compress = promisify(gzip);
 const HEARTBEAT_MS = 15_000;
 /** Updates closer than this are sent as one. */
 const PUSH_EVERY_MS = 300;
+/** However dear an update of a very large sweep is. */
+const PUSH_AT_LEAST_MS = 2000;
 
 const HEADERS = {
   "cache-control": "no-store",
@@ -60,7 +62,7 @@ interface Reading {
 class Pages {
   private readonly states = new Map<string, { readonly revision: number; readonly body: Promise<Buffer> }>();
   private readonly readers = new Map<number, Reading>();
-  /** What making the newest state took. */
+  /** Processor time that making the newest state took. */
   private costMs = 0;
 
   constructor(
@@ -122,7 +124,7 @@ class Pages {
 
   /** How long to wait between two announcements, so that following takes a fifth of one core at most. */
   get pauseMs(): number {
-    return Math.max(PUSH_EVERY_MS, 4 * this.costMs);
+    return Math.min(PUSH_AT_LEAST_MS, Math.max(PUSH_EVERY_MS, 4 * this.costMs));
   }
 
   /** Compressed; made once a revision, whoever asks. */
@@ -131,10 +133,10 @@ class Pages {
     const { revision } = this.watch;
     const kept = this.states.get(sweep.name);
     if (kept?.revision === revision) return kept.body;
-    const started = performance.now();
+    const started = process.cpuUsage();
     const state = liveState(this.read(sweep), revision, statusOf(this.store, sweep));
     const body = compress(JSON.stringify(state), { level: 1 });
-    this.costMs = performance.now() - started;
+    this.costMs = process.cpuUsage(started).user / 1000;
     this.states.set(sweep.name, { revision, body });
     return body;
   }

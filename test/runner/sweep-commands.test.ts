@@ -72,6 +72,16 @@ describe("report", () => {
 });
 
 describe("export", () => {
+  it("a layout of a front compiles to the GGUF of its notation", async () => {
+    const { points } = await json("front", "one");
+    const made = await json("compile", "F1", "--sweep", "one", "--out", "f1.gguf");
+    expect(made.id).toBe(points[0].id);
+    await json("compile", points[0].notation, "--out", "same.gguf");
+    const [a, b] = ["f1.gguf", "same.gguf"].map((name) => readFileSync(join(folder.path, name)));
+    expect(a!.equals(b!)).toBe(true);
+    expectRefused(await run("compile", "F99", "--sweep", "one", "--out", "x.gguf"), /has no layout "F99"/);
+  });
+
   it("writes a layout of a front as layout JSON that is the same layout", async () => {
     const front = await json("front", "one");
     const point = front.points[0];
