@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/peers/**", "node_modules/**"],
+    exclude: ["test/peers/**", "test/faults/**", "node_modules/**"],
     testTimeout: 60_000,
     hookTimeout: 300_000,
     // What a page shows a moment later may take longer on a busy machine; tests of promptness measure it themselves.

@@ -54,7 +54,17 @@ const measureSchema = z.strictObject({
   isa: z.string().default("auto"),
   seed: z.int().min(0).default(1).describe("Seed of the weights, which are made on the device."),
   timeoutSeconds: z.number().positive().default(600),
-  attempts: z.int().min(1).max(10).default(3).describe("Tries before a job of a failing device is given up."),
+  attempts: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(3)
+    .describe("A candidate that takes its agent down this often is blamed for it."),
+  patienceMinutes: z
+    .number()
+    .positive()
+    .default(1440)
+    .describe("How long a job waits for a lost device to come back before the sweep stops, to be resumed."),
 });
 
 const stopSchema = z.strictObject({

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import envPaths from "env-paths";
 
-const paths = envPaths("edgefront", { suffix: "" });
+/** Asked each time: the environment may name another folder meanwhile. */
+const paths = () => envPaths("edgefront", { suffix: "" });
 
-export const cachePath = (...parts: readonly string[]): string => join(paths.cache, ...parts);
-export const configPath = (...parts: readonly string[]): string => join(paths.config, ...parts);
+export const cachePath = (...parts: readonly string[]): string => join(paths().cache, ...parts);
+export const configPath = (...parts: readonly string[]): string => join(paths().config, ...parts);

@@ -63,6 +63,8 @@ export class TransportLostError extends RunnerError {
   readonly code = "transport-lost";
   readonly blame = "device";
 }
+/** The serving process ended while its connection lived: killed, or brought down by its job. */
+export class AgentDiedError extends TransportLostError {}
 
 // ---- session -------------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ import {
   type UploadOptions,
 } from "../devices/transport.ts";
 import {
+  AgentDiedError,
   AgentError,
   AgentStartError,
   JobCancelledError,
@@ -296,7 +297,7 @@ function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
   if (end.kind === "lost") return new TransportLostError(end.reason, "", { cause: end.cause });
   if (!greeted) return explainStart(end);
   const said = end.stderr ? `: ${end.stderr}` : "";
-  return new TransportLostError(`the agent ended (${end.signal ?? `status ${end.code}`})${said}`);
+  return new AgentDiedError(`the agent ended (${end.signal ?? `status ${end.code}`})${said}`);
 }
 
 /** An agent that ended before it greeted: the shell's and the kernel's ways of saying that it cannot run there. */

@@ -86,11 +86,14 @@ export class HealthTable {
   /** The stored state alone: cheap enough to ask before each job. */
   state(device: string): Pick<DeviceHealth, "reason" | "readmission"> & {
     readonly state: Exclude<DeviceState, "busy">;
+    readonly cause: string | null;
   } {
     const row = this.db
-      .prepare("SELECT state, reason, readmission FROM device_health WHERE device = ?")
+      .prepare("SELECT state, cause, reason, readmission FROM device_health WHERE device = ?")
       .get(device);
-    return (row ?? { state: "ready", reason: null, readmission: null }) as ReturnType<HealthTable["state"]>;
+    return (row ?? { state: "ready", cause: null, reason: null, readmission: null }) as ReturnType<
+      HealthTable["state"]
+    >;
   }
 
   /** Jobs begun and not ended, of sweeps whose coordinator lives. */

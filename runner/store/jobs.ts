@@ -15,6 +15,8 @@ export interface Job {
   readonly trialId: number;
   readonly fence: number;
   readonly attempts: number;
+  /** When its device was its own; what came before was waiting. */
+  begunAt: string | null;
 }
 
 export interface MeasurementRecord {
@@ -38,12 +40,13 @@ export interface ScoreRecord {
 export class JobTable {
   constructor(
     private readonly db: Database.Database,
+    private readonly quick: Database.Database,
     private readonly trials: TrialTable,
   ) {}
 
   /** Starts a job, or starts it again with a new fence. Attempts count infrastructure failures only. */
   start(trialId: number, kind: JobKind, target: string, device: string): Job {
-    const row = this.db
+    const row = this.quick
       .prepare(
         `INSERT INTO jobs (trial_id, kind, target, device, state, fence, started_at) VALUES (?, ?, ?, ?, 'running', 1, ?)
          ON CONFLICT (trial_id, kind, target) DO UPDATE SET state = 'running', fence = fence + 1, device = excluded.device, started_at = excluded.started_at,
@@ -58,14 +61,13 @@ export class JobTable {
       trialId,
       fence: row.fence as number,
       attempts: row.attempts as number,
+      begunAt: null,
     };
   }
 
-  /** The job's own time starts now: what came before was waiting for its device. */
+  /** The job's own time starts now. Written with its end: a device does not wait for the disk. */
   begin(job: Job): void {
-    this.db
-      .prepare("UPDATE jobs SET started_at = ? WHERE id = ? AND fence = ?")
-      .run(now(), job.id, job.fence);
+    job.begunAt = now();
   }
 
   /** Marks the job done if its fence still holds and its device was not granted anew, and runs `write` in the same transaction. */
@@ -74,10 +76,10 @@ export class JobTable {
       .transaction(() => {
         const { changes } = this.db
           .prepare(
-            `UPDATE jobs SET state = 'done', finished_at = ? WHERE id = ? AND fence = ? AND state = 'running'
+            `UPDATE jobs SET state = 'done', started_at = coalesce(?, started_at), finished_at = ? WHERE id = ? AND fence = ? AND state = 'running'
                AND EXISTS (SELECT 1 FROM leases WHERE device = ? AND token = ?)`,
           )
-          .run(now(), job.id, job.fence, lease.device, lease.token);
+          .run(job.begunAt, now(), job.id, job.fence, lease.device, lease.token);
         if (changes === 1) write();
         return changes === 1;
       })
@@ -109,6 +111,11 @@ export class JobTable {
           now(),
         );
       this.trials.putMetrics(job.trialId, metrics);
+      if (record.result.temperatureC !== null) {
+        this.db
+          .prepare("UPDATE device_health SET temperature_c = ?, temperature_at = ? WHERE device = ?")
+          .run(record.result.temperatureC, now(), record.device);
+      }
     });
   }
 
@@ -134,10 +141,10 @@ export class JobTable {
   fail(job: Job, state: "failed" | "lost", code: string, message: string): void {
     this.db
       .prepare(
-        `UPDATE jobs SET state = ?, error_code = ?, error_message = ?, finished_at = ?, attempts = attempts + 1
+        `UPDATE jobs SET state = ?, started_at = coalesce(?, started_at), error_code = ?, error_message = ?, finished_at = ?, attempts = attempts + 1
          WHERE id = ? AND fence = ? AND state = 'running'`,
       )
-      .run(state, code, message, now(), job.id, job.fence);
+      .run(state, job.begunAt, code, message, now(), job.id, job.fence);
   }
 
   isDone(trialId: number, kind: JobKind, target: string): boolean {

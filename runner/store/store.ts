@@ -27,18 +27,18 @@ export class Store {
   readonly health: HealthTable;
   readonly leases: LeaseTable;
 
-  /** `leases` is a connection of its own: a lease need not wait for the disk, a result must. */
+  /** `quick` need not wait for the disk, as results must: a lease or a begun job means nothing after a power cut. */
   private constructor(
     private readonly db: Database.Database,
-    private readonly leaseDb: Database.Database,
+    private readonly quick: Database.Database,
   ) {
     this.sweeps = new SweepTable(db);
     this.trials = new TrialTable(db);
-    this.jobs = new JobTable(db, this.trials);
+    this.jobs = new JobTable(db, quick, this.trials);
     this.devices = new DeviceTable(db);
     this.history = new HistoryTable(db);
     this.health = new HealthTable(db, (kind, data, ids) => this.log(kind, data, ids));
-    this.leases = new LeaseTable(leaseDb);
+    this.leases = new LeaseTable(quick);
   }
 
   static open(path: string, options: OpenOptions = {}): Store {
@@ -85,7 +85,7 @@ export class Store {
   }
 
   close(): void {
-    this.leaseDb.close();
+    this.quick.close();
     this.db.close();
   }
 }

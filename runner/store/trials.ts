@@ -133,9 +133,10 @@ export class TrialTable {
     const insert = this.db.prepare(
       "INSERT OR REPLACE INTO metrics (trial_id, name, value, unit, stable, samples) VALUES (?, ?, ?, ?, ?, ?)",
     );
-    for (const { name, value, unit, stable, samples } of metrics) {
-      insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples));
-    }
+    this.db.transaction(() => {
+      for (const { name, value, unit, stable, samples } of metrics)
+        insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples));
+    })();
   }
 
   private toMetric(row: Row): Metric {

@@ -1,6 +1,6 @@
 // One trial from proposal to its end: static budgets, measurements on every device, budgets again, proxy training, budgets
 // last. A trial is complete only when every job has a result; whatever else happens is recorded with its cause.
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
@@ -10,13 +10,13 @@ import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type Budget, judge } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
-import { RunError } from "../errors.ts";
 import type { Job, JobKind } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
 import { LeaseLostError } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
-import { type Fault, routeFault } from "./faults.ts";
+import { type Cause, type Fault, type Policy, policies, routeFault } from "./faults.ts";
+import type { Fleet } from "./fleet.ts";
 import { measureOn } from "./jobs.ts";
 import { trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
@@ -28,15 +28,14 @@ export interface EvaluateContext {
   readonly config: SweepConfig;
   readonly objectives: readonly Objective[];
   readonly budgets: readonly Budget[];
-  readonly devices: readonly Worker[];
-  readonly trainer: Worker;
+  readonly fleet: Fleet;
+  /** The devices that every trial is measured on, by name. */
+  readonly devices: readonly string[];
+  readonly trainer: string;
   readonly tasks: readonly PreparedTask[];
   readonly signal: AbortSignal;
   readonly listen: Listener;
 }
-
-/** Pause before a job is tried again after its device failed; doubled each time. */
-const FIRST_BACKOFF_MS = 1000;
 
 /** Carries a fault that ends the trial out of its jobs. */
 class TrialFault extends Error {
@@ -44,6 +43,9 @@ class TrialFault extends Error {
     super(fault.reason);
   }
 }
+
+/** Carries out of its jobs that a trial has to wait: its device is too hot now. */
+class TrialDeferred extends Error {}
 
 const valuesOf = (metrics: readonly Metric[]): Record<string, number> =>
   Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
@@ -55,66 +57,61 @@ async function runJob(
   target: string,
   device: string,
   context: EvaluateContext,
-  run: (job: Job) => Promise<void>,
+  run: (job: Job, worker: Worker) => Promise<void>,
 ): Promise<void> {
-  const { store, listen, signal, config, sweepId } = context;
-  for (let doubts = 0, losses = 0; ; ) {
+  const { store, listen, signal, sweepId, fleet, config } = context;
+  const ids = { sweepId, trialId: trial.id };
+  /** How often each cause came in this trial. */
+  const seen = new Map<Cause, number>();
+  for (;;) {
     signal.throwIfAborted();
-    const job = store.jobs.start(trial.id, kind, target, device);
+    let job = store.jobs.start(trial.id, kind, target, fleet.deviceOf(device));
+    // The data of a training run lie on one machine.
+    const worker = await fleet.workerFor(device, ids, kind === "measure");
+    const { name } = worker.device;
+    if (name !== fleet.deviceOf(device)) job = store.jobs.start(trial.id, kind, target, name);
     try {
-      return await run(job);
+      await run(job, worker);
+      fleet.succeeded(worker);
+      return;
     } catch (error) {
       if (signal.aborted) throw error;
-      const fault = routeFault(error, device);
+      const fault = routeFault(error, name);
       if (fault === null) throw error;
+      const { route, cause, reason } = fault;
+      const policy: Policy = policies[route];
       store.transaction(() => {
-        store.jobs.fail(job, fault.kind === "lost" ? "lost" : "failed", fault.cause, fault.reason);
-        store.log("fault", { job: kind, target, device, ...fault }, { sweepId, trialId: trial.id });
+        store.jobs.fail(job, policy.job === "retry" ? "lost" : "failed", cause, reason);
+        store.log("fault", { job: kind, target, route, reason }, { ...ids, device: name, cause });
       });
-      if (fault.kind === "lost") {
-        losses++;
-        if (losses >= config.measure.attempts) {
-          throw new RunError(
-            "device-lost",
-            `${fault.reason}; given up after ${losses} tries. Mend the device and continue with --resume`,
-            { cause: error },
-          );
-        }
-        listen({ kind: "retry", trial, text: fault.reason });
-        await sleep(FIRST_BACKOFF_MS * 2 ** (losses - 1), undefined, { signal });
-      } else if (fault.kind === "failed" && fault.confirm && doubts === 0) {
-        doubts++;
-        listen({ kind: "retry", trial, text: `${fault.reason}; trying once more` });
-      } else {
-        throw new TrialFault(fault);
-      }
+      // Waiting in the queue of a session that broke says nothing about this job.
+      if (!fleet.failed(worker, error, fault, ids)) continue;
+      const times = (seen.get(route) ?? 0) + 1;
+      seen.set(route, times);
+      if (route === "throttled" && times >= policy.believedAfter) throw new TrialDeferred(reason);
+      const killer = route === "agent-died" && times >= config.measure.attempts;
+      if (killer || (policy.job !== "retry" && times >= policy.believedAfter)) throw new TrialFault(fault);
+      listen({ kind: "retry", trial, text: policy.job === "retry" ? reason : `${reason}; trying once more` });
     }
   }
 }
 
-async function measure(trial: Trial, worker: Worker, context: EvaluateContext): Promise<void> {
+async function measure(trial: Trial, device: string, context: EvaluateContext): Promise<void> {
   const { store, config, listen } = context;
-  const name = worker.device.name;
-  if (store.jobs.isDone(trial.id, "measure", name)) return;
-  await runJob(trial, "measure", name, name, context, async (job) => {
+  if (store.jobs.isDone(trial.id, "measure", device)) return;
+  await runJob(trial, "measure", device, device, context, async (job, worker) => {
+    const { name } = worker.device;
     const { request, result, lease } = await measureOn(worker, trial.layout, config.measure, () => {
       store.jobs.begin(job);
       listen({ kind: "job", trial, lane: name, text: `measuring on ${name}` });
     });
-    const kept = store.jobs.finishMeasurement(
-      job,
-      lease,
-      {
-        device: name,
-        agentSha256: worker.agentSha256,
-        emulated: worker.emulated,
-        probeId: worker.probeId,
-        request,
-        result,
-      },
-      deviceMetrics(result, name),
-    );
-    if (!kept) throw new LeaseLostError(`a stale measurement of ${name} was refused`);
+    // The next job is sent before this one's result is written: the device does not wait for the disk.
+    await setImmediate();
+    const { agentSha256, emulated, probeId } = worker;
+    const record = { device: name, agentSha256, emulated, probeId, request, result };
+    // Named after the device it was meant for; the record says which equal one did it.
+    if (!store.jobs.finishMeasurement(job, lease, record, deviceMetrics(result, device)))
+      throw new LeaseLostError(`a stale measurement of ${name} was refused`);
     listen({ kind: "job", trial, lane: null, text: `measured on ${name}, waiting` });
   });
 }
@@ -125,9 +122,9 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
   for (const seed of score.seeds) {
     const target = `${task.name}:${seed}`;
     if (store.jobs.isDone(trial.id, "train", target)) continue;
-    await runJob(trial, "train", target, trainer.device.name, context, async (job) => {
+    await runJob(trial, "train", target, trainer, context, async (job, worker) => {
       const { request, result, lease } = await trainOn(
-        trainer,
+        worker,
         trial.layout,
         task,
         seed,
@@ -143,7 +140,7 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
           });
         },
       );
-      const { agentSha256 } = trainer;
+      const { agentSha256 } = worker;
       const record = { task: task.name, seed, agentSha256, request, result };
       if (!store.jobs.finishScore(job, lease, record))
         throw new LeaseLostError(`a stale score of ${target} was refused`);
@@ -154,9 +151,10 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
   store.trials.putMetrics(trial.id, taskMetrics(task.name, scores, results, task.bytesPerToken));
 }
 
-/** Measures and scores a proposed trial, and records its end. Rejects only when the sweep itself must stop. */
-export async function evaluate(trial: Trial, context: EvaluateContext): Promise<TrialEnd> {
-  const { store, budgets, objectives, config } = context;
+/** Measures and scores a proposed trial, and records its end; null: it has to be tried later. Rejects only when the sweep itself must stop. */
+export async function evaluate(trial: Trial, context: EvaluateContext): Promise<TrialEnd | null> {
+  const { store, budgets, objectives, config, sweepId } = context;
+  const ids = { sweepId, trialId: trial.id };
   const end = (result: TrialEnd): TrialEnd => {
     store.trials.finish(trial.id, result);
     return result;
@@ -186,10 +184,12 @@ export async function evaluate(trial: Trial, context: EvaluateContext): Promise<
     const early = overBudget();
     if (early !== null) return end(early);
     const measured = await Promise.allSettled(
-      context.devices.map((worker) => measure(trial, worker, context)),
+      context.devices.map((device) => measure(trial, device, context)),
     );
-    const broken = measured.find((outcome) => outcome.status === "rejected");
-    if (broken !== undefined) throw broken.reason;
+    const broken = measured.filter((outcome) => outcome.status === "rejected");
+    // A cause that ends the trial or the sweep goes before one that only delays it.
+    const cause = broken.find(({ reason }) => !(reason instanceof TrialDeferred)) ?? broken[0];
+    if (cause !== undefined) throw cause.reason;
     const slow = overBudget();
     if (slow !== null) return end(slow);
     for (const task of context.tasks) await train(trial, task, context);
@@ -201,9 +201,13 @@ export async function evaluate(trial: Trial, context: EvaluateContext): Promise<
     const weak = overBudget();
     return end(weak ?? { state: "complete" });
   } catch (error) {
-    if (!(error instanceof TrialFault) || error.fault.kind === "lost") throw error;
-    const { kind, cause, reason } = error.fault;
-    return end({ state: kind, cause, reason });
+    if (error instanceof TrialDeferred) {
+      store.log("deferred", { reason: error.message }, { ...ids, cause: "throttled" });
+      return null;
+    }
+    if (!(error instanceof TrialFault)) throw error;
+    const { route, cause, reason } = error.fault;
+    return end({ state: policies[route].job === "infeasible" ? "infeasible" : "failed", cause, reason });
   }
 }
 

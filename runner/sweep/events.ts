@@ -1,10 +1,18 @@
 // What a running sweep says while it runs. Views (live or plain lines) listen; nothing here is stored.
+import type { DeviceHealth, DeviceState } from "../store/health.ts";
 import type { Trial } from "../store/trials.ts";
 
 export type SweepEvent =
   | { readonly kind: "started"; readonly name: string; readonly trials: number; readonly finished: number }
   | { readonly kind: "build"; readonly target: string; readonly done: number; readonly total: number }
   | { readonly kind: "device"; readonly name: string; readonly text: string; readonly emulated: boolean }
+  | {
+      readonly kind: "device-state";
+      readonly name: string;
+      readonly state: DeviceState;
+      readonly text: string;
+    }
+  | { readonly kind: "devices"; readonly health: readonly DeviceHealth[] }
   | { readonly kind: "waiting"; readonly text: string }
   | { readonly kind: "proposed"; readonly batch: number; readonly count: number }
   | {

@@ -4,7 +4,7 @@ import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { gateViolations } from "../../profilers/gates.ts";
-import type { MeasureRequest, MeasureResult, ModelRef } from "../../profilers/protocol.ts";
+import type { MeasureRequest, MeasureResult, ModelRef, ProbeResult } from "../../profilers/protocol.ts";
 import type { SweepConfig } from "../config.ts";
 import { placementOf } from "../devices/device.ts";
 import type { LeaseProof } from "../store/leases.ts";
@@ -35,12 +35,12 @@ async function request(
   options: MeasureOptions,
   config: MeasureConfig,
   onStart: () => void,
-): Promise<{ readonly result: MeasureResult; readonly lease: LeaseProof }> {
-  const { session } = await worker.open();
+): Promise<{ readonly result: MeasureResult; readonly lease: LeaseProof; readonly probe: ProbeResult }> {
+  const { session, probe } = await worker.open();
   return worker.exclusively(async ({ signal, lease }) => {
     onStart();
     const limits = { timeoutMs: config.timeoutSeconds * 1000, signal };
-    return { result: await session.request("measure", { ...options, model }, limits), lease };
+    return { result: await session.request("measure", { ...options, model }, limits), lease, probe };
   });
 }
 
@@ -55,8 +55,7 @@ export async function measureOn(
   const { quantization, seed } = config;
   const options = optionsOf(worker, config, extras);
   const { plan } = lower(layout, { quantization, seed });
-  const { result, lease } = await request(worker, planOf(plan), options, config, onStart);
-  const { probe } = await worker.open();
+  const { result, lease, probe } = await request(worker, planOf(plan), options, config, onStart);
   const cost = (context: number) => staticCost(layout, { context, quantization });
   const { weightBytes } = cost(0);
   const violations = gateViolations({

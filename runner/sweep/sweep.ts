@@ -7,7 +7,7 @@ import { formatValue } from "../../reports/format.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
 import type { Outcome } from "../../search/strategy.ts";
-import { type SweepConfig, withoutPaths } from "../config.ts";
+import { type SweepConfig, sweepSchema, withoutPaths } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { InterruptedError } from "../errors.ts";
 import { FrontHistory } from "../front-history.ts";
@@ -16,15 +16,16 @@ import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
-import { DeviceLeases } from "./device-lease.ts";
+import { DeviceLeases, type LeaseTiming } from "./device-lease.ts";
 import { environment } from "./environment.ts";
 import { type EvaluateContext, evaluate } from "./evaluate.ts";
 import type { Listener } from "./events.ts";
+import { Fleet, type FleetTiming } from "./fleet.ts";
 import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { trainerProgram } from "./pytorch.ts";
 import { prepareTask } from "./training-data.ts";
-import { Worker } from "./worker.ts";
+import type { WorkerContext } from "./worker.ts";
 
 export interface RunOptions {
   readonly name: string;
@@ -34,10 +35,17 @@ export interface RunOptions {
   readonly resume: boolean;
   readonly signal: AbortSignal;
   readonly listen: Listener;
+  /** How devices are driven, where it is not as usual: faster pauses, another agent. */
+  readonly farm?: FarmOptions;
+}
+
+export interface FarmOptions extends Pick<WorkerContext, "session" | "agentFor"> {
+  readonly timing?: Partial<FleetTiming>;
+  readonly leases?: Partial<LeaseTiming>;
 }
 
 /** Trials in flight: enough to keep every device and the trainer busy, few enough to keep results in order. */
-const inFlight = (devices: number): number => 2 * devices + 2;
+const inFlight = (devices: number): number => Math.min(2 * devices + 2, 12);
 
 /** Throws InvalidInputError when the sweep may not be started or resumed as asked; writes nothing. */
 function checkSweep(store: Store, { name, config, resume }: RunOptions): void {
@@ -47,7 +55,9 @@ function checkSweep(store: Store, { name, config, resume }: RunOptions): void {
   }
   const sweep = store.sweeps.get(name);
   store.sweeps.requireIdle(sweep);
-  if (isDeepStrictEqual(sweep.config, withoutPaths(config))) return;
+  // What the configuration learned to say since then has its default.
+  const before = sweepSchema.safeParse(sweep.config);
+  if (isDeepStrictEqual(before.success ? before.data : sweep.config, withoutPaths(config))) return;
   throw new InvalidInputError(
     "config-changed",
     `the configuration is not the one sweep "${name}" was started with; restore it, or start another with --name`,
@@ -109,7 +119,7 @@ const outcomeOf = (store: Store, trial: Trial): Outcome => ({
  * then), RunError when a device or the machine stops it, InterruptedError when the signal aborts.
  */
 export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
-  const { config, listen } = options;
+  const { config, listen, farm = {} } = options;
   checkSweep(store, options);
   const objectives = resolveObjectives(config);
   const budgets = resolveBudgets(config);
@@ -133,23 +143,34 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
 
   const abort = new AbortController();
   const signal = AbortSignal.any([options.signal, abort.signal]);
-  const leases = new DeviceLeases(store.leases);
-  const workerContext = { lock: new HostLock(), leases, store, signal, listen };
-  const devices = records.map((record) => new Worker(record, workerContext));
+  const leases = new DeviceLeases(store.leases, farm.leases);
+  const { session, agentFor } = farm;
+  const workerContext = {
+    ...{ lock: new HostLock(), leases, store, signal, listen },
+    ...(session === undefined ? {} : { session }),
+    ...(agentFor === undefined ? {} : { agentFor }),
+  };
+  const fleet = new Fleet(records, workerContext, {
+    pauseScale: 1,
+    patienceMs: config.measure.patienceMinutes * 60_000,
+    ...farm.timing,
+  });
   const program = config.score && trainerProgram(config.score.trainer);
+  const trains = program === undefined ? records.find(({ transport }) => transport === "local") : undefined;
   const trainer =
-    program === undefined
-      ? (devices.find((worker) => worker.device.transport === "local") ??
-        new Worker(deviceNamed(store, "local"), workerContext))
-      : new Worker(deviceNamed(store, config.score!.trainer.device), workerContext, program);
+    trains !== undefined || tasks.length === 0
+      ? (trains?.name ?? "")
+      : fleet.enlistTrainer(
+          deviceNamed(store, program === undefined ? "local" : config.score!.trainer.device),
+          program,
+        );
   // Every device must answer before the sweep exists: a wrong key or a missing compiler leaves nothing behind.
-  const workers = [...new Set([...devices, ...(tasks.length > 0 ? [trainer] : [])])];
   let sweep: Sweep;
   try {
-    await Promise.all(workers.map((worker) => worker.open()));
+    await fleet.open();
     sweep = openSweep(store, options);
   } catch (error) {
-    await Promise.allSettled(workers.map((worker) => worker.close()));
+    await fleet.close();
     leases.close();
     if (options.signal.aborted)
       throw new InterruptedError("interrupted before the sweep began; nothing was written");
@@ -161,7 +182,8 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     config,
     objectives,
     budgets,
-    devices,
+    fleet,
+    devices: records.map((record) => record.name),
     trainer,
     tasks,
     signal,
@@ -181,23 +203,30 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     listen({ kind: "trial", trial, onFront, values });
     if (onFront) tellFront();
   };
-  const runBatch = (batch: number): Promise<void> => {
-    const open = store.trials.batch(sweep.id, batch).filter((trial) => trial.state === "proposed");
-    return inOrder(
-      open,
-      inFlight(devices.length),
-      () => abort.abort(),
-      async (trial) => {
-        const end = await evaluate(trial, context);
-        finished({
-          ...trial,
-          ...end,
-          cause: end.cause ?? null,
-          reason: end.reason ?? null,
-          violation: end.violation ?? null,
-        });
-      },
-    );
+  const runBatch = async (batch: number): Promise<void> => {
+    let open = store.trials.batch(sweep.id, batch).filter((trial) => trial.state === "proposed");
+    // A trial whose device is too hot comes again after the others.
+    while (open.length > 0) {
+      const deferred: Trial[] = [];
+      await inOrder(
+        open,
+        inFlight(records.length),
+        () => abort.abort(),
+        async (trial) => {
+          const end = await evaluate(trial, context);
+          if (end === null) deferred.push(trial);
+          else
+            finished({
+              ...trial,
+              ...end,
+              cause: end.cause ?? null,
+              reason: end.reason ?? null,
+              violation: end.violation ?? null,
+            });
+        },
+      );
+      open = deferred;
+    }
   };
 
   try {
@@ -236,7 +265,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       `interrupted; everything finished is kept. Continue with: edgefront sweep <config> --name ${sweep.name} --resume`,
     );
   } finally {
-    await Promise.allSettled(workers.map((worker) => worker.close()));
+    await fleet.close();
     tryTo(() => leases.close());
     tryTo(() => store.sweeps.release(sweep.id));
   }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { type BuildProgress, buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
-import type { AgentSession } from "../agent/session.ts";
+import type { AgentSession, SessionOptions } from "../agent/session.ts";
 import type { DeviceRecord } from "../devices/device.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import type { LeaseProof } from "../store/leases.ts";
@@ -19,6 +19,9 @@ export interface WorkerContext {
   readonly store: Store;
   readonly signal: AbortSignal;
   readonly listen: Listener;
+  readonly session?: SessionOptions;
+  /** Another agent than the one built from kernels/. */
+  readonly agentFor?: (device: DeviceRecord) => Promise<AgentBinary>;
 }
 
 /** One job's use of the device. */
@@ -46,7 +49,11 @@ function localBootId(): string | null {
 export class Worker {
   private opening: Promise<Opened> | null = null;
   private opened: Opened | null = null;
+  /** The newest session, also after it broke: results of it are still being written. */
+  private last: Opened | null = null;
   private storedProbe: number | null = null;
+  /** The device was restarted since it was last seen, and nobody looked at it yet. */
+  restarted = false;
 
   constructor(
     readonly device: DeviceRecord,
@@ -55,26 +62,29 @@ export class Worker {
     private readonly program?: () => Promise<AgentBinary>,
   ) {}
 
+  get isOpen(): boolean {
+    return this.opened !== null && this.opened.session.failure === undefined;
+  }
   get signal(): AbortSignal {
     return this.context.signal;
   }
   get agentSha256(): string {
-    return this.opened!.agentSha256;
+    return this.last!.agentSha256;
   }
   /** The stored probe of this session; written when a first result refers to it. */
   get probeId(): number {
-    const { probe, agentSha256 } = this.opened!;
+    const { probe, agentSha256 } = this.last!;
     this.storedProbe ??= this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
     return this.storedProbe;
   }
   /** True where an emulator runs the agent: its times say nothing about hardware. */
   get emulated(): boolean {
-    return this.device.emulator !== undefined || this.opened!.probe.emulated;
+    return this.device.emulator !== undefined || this.last!.probe.emulated;
   }
 
   /** This machine is one host, whichever way it is reached. */
   private get host(): string {
-    const here = this.device.transport === "local" || this.opened?.probe.bootId === localBootId();
+    const here = this.device.transport === "local" || this.last?.probe.bootId === localBootId();
     return here ? "local" : this.device.name;
   }
 
@@ -88,19 +98,30 @@ export class Worker {
     return this.opening;
   }
 
-  private async connect(): Promise<Opened> {
-    const { lock, signal, listen } = this.context;
-    const { name, target, transport } = this.device;
-    const unlock = await lock.acquire("local", signal);
+  private async binary(): Promise<AgentBinary> {
+    const { agentFor, lock, signal, listen } = this.context;
+    const { target, transport } = this.device;
+    if (this.program === undefined && agentFor !== undefined) return agentFor(this.device);
+    const release = await lock.acquire("local", signal);
     const onProgress = ({ done, total }: BuildProgress) => listen({ kind: "build", target, done, total });
     const made =
       this.program?.() ??
       buildAgent({ target, kind: "agent", portable: transport === "ssh", signal, onProgress });
-    const binary = await made.finally(unlock);
-    const session = await this.exclusively(() => openSession(this.device, { binary, signal }));
+    return made.finally(release);
+  }
+
+  private async connect(): Promise<Opened> {
+    const { signal, listen, store } = this.context;
+    const { name } = this.device;
+    const binary = await this.binary();
+    const session = await this.exclusively(() =>
+      openSession(this.device, { ...this.context.session, binary, signal }),
+    );
     const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
-    this.opened = { session, probe, agentSha256: binary.sha256 };
+    this.opened = this.last = { session, probe, agentSha256: binary.sha256 };
     this.storedProbe = null;
+    this.restarted = store.health.sawBoot(name, probe.bootId);
+    if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
     const text = `${probe.cpuModel}, ${probe.allowedCpus.length} cores, ${probe.isa}, ${probe.readBandwidthGBs.toFixed(1)} GB/s`;
     listen({ kind: "device", name, text, emulated: this.emulated });
     return this.opened;

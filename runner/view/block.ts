@@ -1,6 +1,7 @@
 // What the live block says: how far the sweep is, its front, and one line a device and for training. Pure: events and times in,
 // lines of at most the asked width out.
 import { formatNumber } from "../../reports/format.ts";
+import type { DeviceHealth } from "../store/health.ts";
 import type { SweepEvent } from "../sweep/events.ts";
 
 const MAX_BAR = 24;
@@ -29,9 +30,20 @@ function flow(parts: readonly string[], width: number): string[] {
   return lines.map((line) => (line.length > width ? `${line.slice(0, width - 3)}...` : line));
 }
 
+function healthText({ state, reason, queued, temperatureC, lastFault }: DeviceHealth): string {
+  return [
+    ...(state === "ready" || state === "busy" ? [] : [`${state}: ${reason}`]),
+    ...(queued > 0 ? [`${queued} waiting`] : []),
+    ...(temperatureC === null ? [] : [`${temperatureC.toFixed(0)} °C`]),
+    ...(lastFault === null ? [] : [`last fault ${lastFault.cause} ${lastFault.at.slice(11, 16)} UTC`]),
+  ].join(", ");
+}
+
 export class Block {
   /** By device, and "training": what runs there, null while idle. */
   private readonly lanes = new Map<string, string | null>();
+  /** By device: its state where it is not simply at work, its queue, temperature and last fault. */
+  private readonly health = new Map<string, string>();
   private readonly laneOf = new Map<number, string>();
   private note = "";
   private total = 0;
@@ -55,6 +67,9 @@ export class Block {
           event.done < event.total
             ? `building the kernels for ${event.target}: ${event.done}/${event.total}`
             : "";
+        break;
+      case "devices":
+        for (const health of event.health) this.health.set(health.device, healthText(health));
         break;
       case "waiting":
         this.note = event.text;
@@ -112,7 +127,8 @@ export class Block {
     ];
     const names = Math.max(0, ...[...this.lanes.keys()].map((name) => Math.min(name.length, 16)));
     const lanes = [...this.lanes].map(
-      ([name, text]) => `  ${name.slice(0, 16).padEnd(names)}  ${text ?? "idle"}`,
+      ([name, text]) =>
+        `  ${[`${name.slice(0, 16).padEnd(names)}  ${text ?? "idle"}`, this.health.get(name)].filter(Boolean).join("; ")}`,
     );
     return [
       ...flow(state, room),

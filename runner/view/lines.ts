@@ -12,6 +12,8 @@ export function lineOf(event: SweepEvent): string | null {
       return event.done === event.total ? `built the kernels for ${event.target}` : null;
     case "device":
       return `device ${event.name}${event.emulated ? " (EMULATED)" : ""}: ${event.text}`;
+    case "device-state":
+      return `device ${event.name} ${event.text}`;
     case "waiting":
       return event.text;
     case "proposed":

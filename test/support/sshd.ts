@@ -27,6 +27,7 @@ export interface TestSshd {
   /** A key the server does not know. */
   readonly strangerFile: string;
   readonly hostKey: string;
+  readonly hostKeyFile: string;
   /** Where its sessions start. */
   readonly home: string;
   /** A folder that the login and the tests may both write. */
@@ -37,6 +38,8 @@ export interface TestSshd {
   killListener(): void;
   /** Kills the server's side of every open session. */
   killSessions(): void;
+  /** From the next login on nobody's key is known, or the right one again. */
+  authorize(known: boolean): void;
   /** Starts the server again on its port, with another host key if asked. */
   restart(options?: { newHostKey?: boolean }): Promise<string>;
   stop(): Promise<void>;
@@ -63,7 +66,8 @@ async function waitForPort(port: number): Promise<void> {
   for (let i = 0; i < 100; i++) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1", () => resolve(true));
-      socket.on("error", () => resolve(false)).unref();
+      // On a busy machine the time may be over before the answer is looked at.
+      socket.on("error", () => {}).on("close", () => resolve(false));
       setTimeout(() => socket.destroy(), 50);
     });
     if (open) return;
@@ -80,11 +84,13 @@ function childrenOf(pid: number): number[] {
   }
 }
 
+let started = 0;
+
 export async function startSshd(): Promise<TestSshd> {
   const folder = mkdtempSync(join(tmpdir(), "edgefront-sshd-"));
   chmodSync(folder, 0o755);
   const isRoot = userInfo().uid === 0;
-  const user = isRoot ? `ef${process.pid}` : userInfo().username;
+  const user = isRoot ? `ef${process.pid}x${++started}` : userInfo().username;
   if (isRoot) {
     mkdirSync("/run/sshd", { recursive: true });
     // `*`: no password, but not locked, which a server without PAM would refuse.
@@ -97,13 +103,14 @@ export async function startSshd(): Promise<TestSshd> {
   let hostKey = makeKey(hostFile);
   makeKey(join(folder, "identity"));
   makeKey(join(folder, "stranger"));
-  copyFileSync(join(folder, "identity.pub"), join(folder, "authorized_keys"));
+  const authorized = join(folder, "authorized_keys");
+  copyFileSync(join(folder, "identity.pub"), authorized);
   const port = await freePort();
   const config = {
     Port: port,
     ListenAddress: "127.0.0.1",
     HostKey: hostFile,
-    AuthorizedKeysFile: join(folder, "authorized_keys"),
+    AuthorizedKeysFile: authorized,
     AllowUsers: user,
     PasswordAuthentication: "no",
     KbdInteractiveAuthentication: "no",
@@ -158,12 +165,16 @@ export async function startSshd(): Promise<TestSshd> {
     get hostKey() {
       return hostKey;
     },
+    hostKeyFile: hostFile,
     home: isRoot ? join(folder, "home") : userInfo().homedir,
     shared,
     authorizedKeys: () => readFileSync(config.AuthorizedKeysFile, "utf8"),
     setAuthorizedKeys: (text) => writeFileSync(config.AuthorizedKeysFile, `${text.trimEnd()}\n`),
     killListener,
     killSessions,
+    authorize(known) {
+      copyFileSync(join(folder, known ? "identity.pub" : "stranger.pub"), authorized);
+    },
     async restart(options = {}) {
       killListener();
       if (options.newHostKey) hostKey = makeKey(hostFile);

@@ -7,6 +7,8 @@ export interface TcpProxy {
   readonly sent: number;
   /** From here on nothing passes in either direction, and nobody is told: a cable pulled. */
   freeze(): void;
+  /** New connections pass again; the old ones are gone for good. */
+  thaw(): void;
   /** Cuts every connection with a reset. */
   reset(): void;
   /** Does one of these when the client has sent so many bytes. */
@@ -52,6 +54,10 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     },
     freeze: () => {
       frozen = true;
+    },
+    thaw: () => {
+      frozen = false;
+      reset();
     },
     reset,
     after: (bytes, what) => {

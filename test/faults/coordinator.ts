@@ -1,0 +1,82 @@
+// A coordinator as a process of its own: runs one sweep on devices that are registered already, prints each event as a line, and what
+// the run cost it at the end. Its wall clock can be made to jump. Arguments: the sweep and its options as JSON.
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FarmOptions } from "../../runner/sweep/sweep.ts";
+import { type FarmSweep, QUICK, runFarm } from "./farm.ts";
+
+interface Arguments {
+  readonly sweep: FarmSweep;
+  readonly agent: { readonly path: string; readonly sha256: string };
+  readonly farm?: FarmOptions;
+  /** Every so often the wall clock jumps by the next of these. */
+  readonly jumpsMs?: readonly number[];
+  /** Say only what is kept in `Cost`. */
+  readonly quiet?: boolean;
+}
+
+/** What a run cost its coordinator; the last line it prints. */
+export interface Cost {
+  readonly kind: "cost";
+  /** From the first job's begin to the end of the sweep. */
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly jobs: number;
+  /** Resident bytes, sampled every second. */
+  readonly rss: readonly number[];
+  /** Open files before and after. */
+  readonly files: readonly [number, number];
+  readonly children: number;
+  /** What still keeps the process busy, by kind, after everything was closed. */
+  readonly resources: readonly string[];
+}
+
+const { sweep, agent, farm = QUICK, jumpsMs = [], quiet = false } = JSON.parse(process.argv[2]!) as Arguments;
+if (jumpsMs.length > 0) {
+  const RealDate = Date;
+  let offset = 0;
+  let next = 0;
+  setInterval(() => {
+    offset = jumpsMs[next++ % jumpsMs.length]!;
+  }, 150).unref();
+  globalThis.Date = class extends RealDate {
+    constructor(...given: []) {
+      super(...(given.length === 0 ? ([RealDate.now() + offset] as unknown as []) : given));
+    }
+    static override now(): number {
+      return RealDate.now() + offset;
+    }
+  } as DateConstructor;
+}
+
+const openFiles = (): number => readdirSync("/proc/self/fd").length;
+const before = openFiles();
+const rss: number[] = [];
+const sampling = setInterval(() => rss.push(process.memoryUsage.rss()), 1000).unref();
+let jobs = 0;
+let start = 0;
+let cpu = process.cpuUsage();
+const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
+await runFarm(sweep, { ...farm, agentFor: async () => agent }, (event) => {
+  if (event.kind === "job" && event.text.startsWith("measuring") && jobs++ === 0) {
+    start = performance.now();
+    cpu = process.cpuUsage();
+  }
+  if (!quiet) say(event);
+});
+const seconds = (performance.now() - start) / 1000;
+const { user, system } = process.cpuUsage(cpu);
+clearInterval(sampling);
+await sleep(500);
+const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean);
+const cost: Cost = {
+  kind: "cost",
+  seconds,
+  cpuSeconds: (user + system) / 1e6,
+  jobs,
+  rss,
+  files: [before, openFiles()],
+  children: children.length,
+  resources: process.getActiveResourcesInfo().filter((kind) => !/^(PipeWrap|Timeout)$/.test(kind)),
+};
+say(cost);

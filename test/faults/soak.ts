@@ -1,0 +1,185 @@
+// A soak: six loopback devices behind real sshd processes, faults at random moments from a seed, thousands of jobs. At its end every
+// job must have been measured once, as without the faults; nothing may be left running, open or lying about; memory must be flat.
+//   npm run test:soak [-- --jobs 2000 --seed 1 --json]
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { createRng } from "../../search/rng.ts";
+import { temporaryFolder } from "../support/cli.ts";
+import type { AgentScript, Misbehaviour } from "../support/scripted-agent.ts";
+import type { Cost } from "./coordinator.ts";
+import {
+  agentsOf,
+  coordinate,
+  coordinatorProgram,
+  type FarmSweep,
+  type LoopbackDevice,
+  left,
+  query,
+  register,
+  scriptedAgent,
+  startDevice,
+} from "./farm.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    jobs: { type: "string", default: "2000" },
+    devices: { type: "string", default: "6" },
+    seed: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
+  },
+});
+const deviceCount = Number(options.devices);
+const trials = Math.ceil(Number(options.jobs) / deviceCount);
+const rng = createRng(Number(options.seed));
+const below = (n: number): number => Math.floor(rng.next() * n);
+
+const AGENT_FAULTS: readonly Misbehaviour[] = [
+  "garbage",
+  "truncated",
+  "oversized",
+  "hang",
+  "exit",
+  "kill",
+  "crash",
+  "disk-error",
+  "wrong-output",
+];
+/** Far enough apart that no candidate meets two in a row, which would rightly be held against it. */
+function randomScript(jobs: number): AgentScript {
+  const script: Record<number, Misbehaviour> = {};
+  for (let at = 5 + below(60); at < jobs; at += 5 + below(90))
+    script[at] = AGENT_FAULTS[below(AGENT_FAULTS.length)]!;
+  return { jobs: script, jobMs: 10 };
+}
+
+/** Cuts, kills or silences one device; silence is lifted after a while. */
+const LINK_FAULTS: Readonly<Record<string, (device: LoopbackDevice) => void>> = {
+  reset: ({ proxy }) => proxy.reset(),
+  "sshd killed": ({ sshd }) => sshd.killSessions(),
+  silence: ({ proxy }) => {
+    proxy.freeze();
+    setTimeout(() => proxy.thaw(), 5000);
+  },
+};
+
+/** Growth per 1,000 jobs by least squares, over what comes after the first third: caches fill before. */
+function rssSlope(rss: readonly number[], jobs: number): number {
+  const tail = rss.slice(Math.floor(rss.length / 3));
+  const n = tail.length;
+  if (n < 4) return 0;
+  const meanX = (n - 1) / 2;
+  const meanY = tail.reduce((sum, y) => sum + y, 0) / n;
+  const slope =
+    tail.reduce((sum, y, x) => sum + (x - meanX) * (y - meanY), 0) /
+    tail.reduce((sum, _, x) => sum + (x - meanX) ** 2, 0);
+  return (slope * rss.length * 1000) / jobs;
+}
+
+const folder = temporaryFolder();
+process.env.XDG_CONFIG_HOME = join(folder.path, "config");
+const names = Array.from({ length: deviceCount }, (_, i) => `device-${i}`);
+const agent = await scriptedAgent();
+const program = await coordinatorProgram();
+const devices: LoopbackDevice[] = [];
+for (const _ of names) devices.push(await startDevice());
+const problems: string[] = [];
+const check = (ok: boolean, what: string): void => {
+  if (!ok) problems.push(what);
+};
+const faults: Record<string, number> = {};
+let cost: Cost;
+try {
+  const sweepIn = (db: string): FarmSweep => {
+    const path = join(folder.path, db);
+    register(
+      path,
+      devices.map((device, i) => device.record(names[i]!)),
+    );
+    return { db: path, devices: names, trials, patienceMinutes: 5 };
+  };
+  const farm = {
+    session: { silenceMs: 3000 },
+    timing: { pauseScale: 0.02 },
+    leases: { ttlMs: 5000, renewMs: 1000 },
+  };
+  // A device keeps its class to itself: moved jobs are the fault matrix's business, here each device must come back.
+  for (const [i, device] of devices.entries()) device.script({ jobMs: 10, cpuModel: `CPU ${i}` });
+  const calm = sweepIn("calm.db");
+  await coordinate(program, { sweep: calm, agent, farm, quiet: true });
+
+  for (const device of devices) await device.reset();
+  for (const [i, device] of devices.entries())
+    device.script({ ...randomScript(trials * 2), cpuModel: `CPU ${i}` });
+  const rough = sweepIn("rough.db");
+  const kinds = Object.keys(LINK_FAULTS);
+  const injecting = setInterval(() => {
+    const kind = kinds[below(kinds.length)]!;
+    faults[kind] = (faults[kind] ?? 0) + 1;
+    LINK_FAULTS[kind]!(devices[below(deviceCount)]!);
+  }, 1500);
+  cost = await coordinate(program, { sweep: rough, agent, farm, quiet: true });
+  clearInterval(injecting);
+
+  const [expected, got] = [left(calm.db), left(rough.db)];
+  for (const table of Object.keys(expected) as (keyof typeof expected)[])
+    check(
+      JSON.stringify(expected[table]) === JSON.stringify(got[table]),
+      `${table}: not as without faults (${got[table].length} rows, expected ${expected[table].length})`,
+    );
+  const [doubled] = query<{ n: number }>(
+    rough.db,
+    "SELECT count(*) AS n FROM (SELECT trial_id, target FROM jobs GROUP BY trial_id, target HAVING count(*) > 1)",
+  );
+  check(doubled!.n === 0, `${doubled!.n} jobs are there twice`);
+  check(got.measurements.length >= Number(options.jobs), `${got.measurements.length} measurements`);
+  for (const { cause, n } of query<{ cause: string; n: number }>(
+    rough.db,
+    "SELECT cause, count(*) AS n FROM events WHERE kind = 'fault' GROUP BY cause",
+  ))
+    faults[cause] = n;
+
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  for (const device of devices) {
+    check(
+      agentsOf(device).length === 0,
+      `${agentsOf(device).length} agents still run on ${device.sshd.user}`,
+    );
+    const files = readdirSync(join(device.sshd.home, ".edgefront"), { recursive: true }) as string[];
+    check(!files.some((file) => file.includes(".part")), `half an upload lies on ${device.sshd.user}`);
+    const sessions = execFileSync("sh", ["-c", `pgrep -u ${device.sshd.user} | wc -l`], { encoding: "utf8" });
+    check(Number(sessions) === 0, `${sessions.trim()} sessions are open on ${device.sshd.user}`);
+  }
+  check(cost.files[1] <= cost.files[0] + 1, `open files grew from ${cost.files[0]} to ${cost.files[1]}`);
+  check(cost.children === 0, `${cost.children} children left`);
+  check(cost.resources.length === 0, `still busy with ${cost.resources.join(", ")}`);
+  const slope = rssSlope(cost.rss, cost.jobs);
+  check(slope < 10e6, `memory grows by ${(slope / 1e6).toFixed(1)} MB per 1,000 jobs`);
+  const total = Object.values(faults).reduce((sum, n) => sum + n, 0);
+  const summary = {
+    devices: deviceCount,
+    measurements: got.measurements.length,
+    attempts: cost.jobs,
+    seconds: cost.seconds,
+    faults,
+    rssMaxBytes: Math.max(...cost.rss),
+    rssBytesPer1000Jobs: Math.round(slope),
+    openFiles: cost.files,
+    problems,
+  };
+  if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  else
+    process.stdout.write(
+      `${summary.measurements} measurements on ${deviceCount} devices in ${cost.seconds.toFixed(0)} s, ${cost.jobs} attempts, ` +
+        `${total} faults (${Object.entries(faults)
+          .map(([kind, n]) => `${kind} ${n}`)
+          .join(", ")})\n` +
+        `coordinator: ${(summary.rssMaxBytes / 1e6).toFixed(0)} MB at most, ${(slope / 1e6).toFixed(2)} MB per 1,000 jobs, ` +
+        `files ${cost.files.join(" -> ")}\n${problems.length === 0 ? "nothing lost, doubled or leaked" : problems.join("\n")}\n`,
+    );
+} finally {
+  for (const device of devices) await device.stop();
+  folder.remove();
+}
+process.exit(problems.length === 0 ? 0 : 1);

@@ -1,0 +1,284 @@
+// An agent that only pretends to measure, for faults and for load: it answers at once, with numbers that depend on nothing but the model,
+// and misbehaves where its script says. Bundled into one file and started by a real sshd like the real agent; what it says was never
+// measured on anything.
+import { createHash } from "node:crypto";
+import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** How a job goes wrong; the rest of the jobs go right. */
+export const MISBEHAVIOURS = [
+  "garbage",
+  "truncated",
+  "oversized",
+  "flood",
+  "hang",
+  "exit",
+  "kill",
+  "crash",
+  "out-of-memory",
+  "wrong-output",
+  "disk-error",
+  "late",
+] as const;
+export type Misbehaviour = (typeof MISBEHAVIOURS)[number];
+
+/** `script.json` in the agent's home. */
+export interface AgentScript {
+  /** By the number of the measurement this device is asked for, from 1, over all its agents. */
+  readonly jobs?: Readonly<Record<number, Misbehaviour>>;
+  /** Every job of a model of so many parameters. */
+  readonly parameters?: Readonly<Record<number, Misbehaviour>>;
+  readonly jobMs?: number;
+  readonly bootId?: string;
+  readonly cpuModel?: string;
+}
+
+/** Reads a little-endian GGUF as far as its tensor table; the number of its parameters. */
+function parametersOf(file: Buffer): number {
+  let at = 8;
+  const u32 = () => {
+    at += 4;
+    return file.readUInt32LE(at - 4);
+  };
+  const u64 = () => {
+    at += 8;
+    return Number(file.readBigUInt64LE(at - 8));
+  };
+  const text = () => {
+    const length = u64();
+    at += length;
+  };
+  const sizes = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
+  const skip = (type: number): void => {
+    if (type === 8) text();
+    else if (type === 9) {
+      const [item, count] = [u32(), u64()];
+      for (let i = 0; i < count; i++) skip(item);
+    } else at += sizes[type]!;
+  };
+  const [tensors, entries] = [u64(), u64()];
+  for (let i = 0; i < entries; i++) {
+    text();
+    skip(u32());
+  }
+  let total = 0;
+  for (let i = 0; i < tensors; i++) {
+    text();
+    total += Array.from({ length: u32() }, u64).reduce((product, n) => product * n, 1);
+    u32();
+    u64();
+  }
+  return total;
+}
+
+interface Request {
+  readonly id: string;
+  readonly type: string;
+  readonly model?: { readonly plan: string };
+  readonly contexts?: readonly number[];
+  readonly decodeTokens?: number;
+  readonly repetitions?: number;
+}
+
+const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
+
+function measurement({ model, contexts = [], decodeTokens = 2, repetitions = 1 }: Request) {
+  const plan = Buffer.from(model!.plan, "base64");
+  const parameters = parametersOf(plan);
+  const sha256 = createHash("sha256").update(plan).digest("hex");
+  const ms = 1 + parameters / 1e6;
+  const bytes = parameters * 4 + 1e6;
+  return {
+    isa: "scalar",
+    threads: 1,
+    affinity: [0],
+    architecture: "edgefront",
+    parameters,
+    weightsFrom: "seed",
+    modelSha256: sha256,
+    plan: {
+      weightBytes: bytes,
+      cacheBytes: 0,
+      activationBytes: 0,
+      overheadBytes: 0,
+      predictedPeakBytes: bytes,
+    },
+    loadMs: ms,
+    firstTokenMs: 2 * ms,
+    contexts: contexts.map((context) => ({
+      context,
+      warmups: 0,
+      stable: true,
+      ttftMs: times(repetitions, () => ms * context),
+      prefillMs: times(repetitions, () => ms * context),
+      decodeMs: times(repetitions, () => times(decodeTokens - 1, () => ms)),
+    })),
+    memory: { peakBytes: bytes, anonBytes: bytes, fileBytes: 0, swapBytes: 0 },
+    outputHash: sha256.slice(0, 16),
+    frequencyMhz: null,
+    temperatureC: 30,
+  };
+}
+
+const probe = (script: AgentScript) => ({
+  arch: process.arch === "arm64" ? "aarch64" : "x86_64",
+  os: "Scripted",
+  kernel: "0",
+  hostname: null,
+  bootId: script.bootId ?? "scripted",
+  pageBytes: 4096,
+  cpuModel: script.cpuModel ?? "Scripted CPU",
+  cores: 1,
+  allowedCpus: [0],
+  isas: ["scalar"],
+  isa: "scalar",
+  features: [],
+  memoryBytes: 8e9,
+  availableBytes: 4e9,
+  swapBytes: 0,
+  loadAverage: 0,
+  emulated: false,
+  temperatureC: 30,
+  frequencyMhz: null,
+  readBandwidthGBs: 10,
+  int8Gops: 10,
+  fp32Gflops: 10,
+  libc: "none",
+  compiler: "none",
+});
+
+/** Misbehaves towards one job; what it says is written whole, or it dies trying. */
+function misbehave(how: Misbehaviour, request: Request, say: (line: string) => void): void {
+  const { id } = request;
+  const fail = (code: string, signal?: string) =>
+    say(JSON.stringify({ v: 1, id, type: "error", error: { code, message: "as scripted", signal } }));
+  switch (how) {
+    case "garbage":
+      say("\u0000\u001b[2J not a line of any protocol");
+      break;
+    case "truncated": {
+      const whole = JSON.stringify({ v: 1, id, type: "result", result: measurement(request) });
+      process.stdout.write(whole.slice(0, whole.length / 2), () => process.exit(0));
+      break;
+    }
+    case "oversized":
+      say(`{"v":1,"id":"${id}","type":"progress","progress":{"a":"${"x".repeat(17 << 20)}"}}`);
+      break;
+    case "flood": {
+      const line = `${JSON.stringify({ v: 1, id, type: "progress", progress: { a: "x".repeat(1e6) } })}\n`;
+      const more = () => process.stdout.write(line, more);
+      more();
+      break;
+    }
+    case "hang":
+      // Not even a heartbeat any more; only the end of its connection ends it.
+      clearInterval(heart);
+      break;
+    case "exit":
+      process.exit(3);
+      break;
+    case "kill":
+      process.kill(process.pid, "SIGKILL");
+      break;
+    case "crash":
+      fail("crashed", "SIGILL");
+      break;
+    case "out-of-memory":
+      fail("out-of-memory");
+      break;
+    case "disk-error":
+      fail("io");
+      break;
+    case "wrong-output":
+      say(JSON.stringify({ v: 1, id, type: "result", result: { ...measurement(request), parameters: 1 } }));
+      break;
+    case "late":
+      setTimeout(() => say(JSON.stringify({ v: 1, id, type: "result", result: measurement(request) })), 3000);
+  }
+}
+
+let heart: NodeJS.Timeout;
+
+export interface AgentHome {
+  readonly say: (line: string) => void;
+  readonly script: () => AgentScript;
+  /** Notes a job down; which number it is. */
+  readonly count: () => number;
+}
+
+/** Greets, beats, and returns what answers a request. */
+export function startAgent({ say, script: readScript, count }: AgentHome, beatMs = 1000) {
+  const { arch } = probe({});
+  say(
+    JSON.stringify({
+      v: 1,
+      type: "hello",
+      agent: "edgefront-agent",
+      version: "0.1.0",
+      arch,
+      pid: process.pid,
+    }),
+  );
+  const beat = () => say(JSON.stringify({ v: 1, type: "heartbeat", uptimeMs: 1, job: null }));
+  heart = setInterval(beat, beatMs);
+  const own = heart;
+  const answer = (request: Request): void => {
+    const script = readScript();
+    const result = (value: unknown) =>
+      say(JSON.stringify({ v: 1, id: request.id, type: "result", result: value }));
+    if (request.type === "probe") result(probe(script));
+    if (request.type === "verify") result(VERIFIED);
+    if (request.type !== "measure") return;
+    const number = count();
+    const { jobs, parameters, jobMs = 0 } = script;
+    const how = jobs?.[number] ?? parameters?.[parametersOf(Buffer.from(request.model!.plan, "base64"))];
+    if (how !== undefined) misbehave(how, request, say);
+    else if (jobMs === 0) result(measurement(request));
+    else setTimeout(() => result(measurement(request)), jobMs);
+  };
+  return { answer, stop: () => clearInterval(own) };
+}
+
+const VERIFIED = {
+  isa: "scalar",
+  vocab: 256,
+  positions: [],
+  logits: "",
+  checks: [{ name: "chunking", maxRelativeError: 0, tolerance: 1, pass: true }],
+};
+
+/** Calls back for each request of a byte stream. */
+export function eachRequest(answer: (request: Request) => void): (chunk: Buffer | string) => void {
+  let rest = "";
+  return (chunk) => {
+    const lines = (rest + chunk.toString()).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) answer(JSON.parse(line) as Request);
+  };
+}
+
+/** Serves on stdin and stdout. `home` holds the script, and the log of jobs, one byte each. */
+function serve(home: string): void {
+  const log = join(home, "jobs.log");
+  const { answer } = startAgent({
+    say: (line) => {
+      process.stdout.write(`${line}\n`);
+    },
+    script: () => {
+      try {
+        return JSON.parse(readFileSync(join(home, "script.json"), "utf8")) as AgentScript;
+      } catch {
+        return {};
+      }
+    },
+    count: () => {
+      appendFileSync(log, ".");
+      return statSync(log).size;
+    },
+  });
+  process.stdin.setEncoding("utf8").on("data", eachRequest(answer));
+  process.stdin.on("end", () => process.exit(0));
+  process.stdout.on("error", () => process.exit(0));
+}
+
+if (process.argv[2] === "serve") serve(process.env.HOME ?? ".");
