@@ -133,40 +133,6 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 180_000 }, () =
       });
       expect(said).toMatch(/^\{"v":1,"type":"hello"/);
       expect(readdirSync(sshd.home)).not.toContain("stolen");
-      // A file travels through the agent's own channel.
-      const plan = join(folder.path, "tiny.gguf");
-      expect(
-        await run("compile", "v256 d64 f64 h4/2x16 : c3 g", "--out", plan, "--weights", "seed:1"),
-      ).toMatchObject({
-        code: 0,
-      });
-      const measured = await run(
-        "measure",
-        plan,
-        "--device",
-        "bound",
-        "--contexts",
-        "16",
-        "--tokens",
-        "4",
-        "--json",
-      );
-      expect(measured, measured.stderr).toMatchObject({ code: 0 });
-      expect(JSON.parse(measured.stdout).result.weightsFrom).toBe("file");
-      // A device may be registered with such a key, too.
-      const again = await run("device", "add", "again", ...login(), ...QUICK);
-      expect(again, again.stderr).toMatchObject({ code: 0 });
-      await remove("again");
-      // Another build behind the line is refused.
-      const agent = /\.edgefront\/agents\/[0-9a-f]{64}/.exec(line)![0];
-      const other = join(sshd.home, agent.replace(/[0-9a-f]{64}$/, "0".repeat(64)));
-      execFileSync("cp", ["-rp", join(sshd.home, agent), other]);
-      writeFileSync(join(other, "edgefront-agent"), "\0", { flag: "a" });
-      sshd.setAuthorizedKeys(line.replace(agent, agent.replace(/[0-9a-f]{64}$/, "0".repeat(64))));
-      expect(await run("device", "probe", "bound")).toMatchObject({
-        code: 1,
-        stderr: expect.stringMatching(/another build of the agent.*--print-authorized-key/),
-      });
     } finally {
       sshd.setAuthorizedKeys(before);
     }

@@ -199,6 +199,6 @@ describe("a hostile SSH server", () => {
     expect(refused).toMatchObject({ code: "upload-failed" });
     clean(shown(refused));
     server?.close();
-    expect(await upload(() => {})).toMatchObject({ code: "transport-lost" });
+    expect(await upload((sftp) => sftp.on("STAT", () => {}))).toMatchObject({ code: "transport-lost" });
   });
 });
