@@ -11,7 +11,7 @@ import {
   type Emulator,
   localDevice,
 } from "../devices/device.ts";
-import { explainStart, meet, pinRoute, targetOf } from "../devices/enrol.ts";
+import { explainStart, meet, pinRoute, requireMusl, targetOf } from "../devices/enrol.ts";
 import { keepIdentity } from "../devices/identities.ts";
 import { LOCAL_DEVICE } from "../devices/known.ts";
 import { type DeviceProfile, profileNamed, profileNames } from "../devices/profile.ts";
@@ -101,19 +101,21 @@ async function reach(args: AddArgs, profile: DeviceProfile) {
     defaultPort: profile.connection.port,
   });
   const route = await pinRoute(stops, confirmWith(args.fingerprint));
-  const identity_ = await meet(route);
+  const met = await meet(route);
+  const target = targetOf(met, args);
+  await requireMusl(met, target);
   const jumps = route.slice(0, -1);
   const device = checked({
     name,
     transport: "ssh",
     ...route.at(-1)!,
     ...(jumps.length > 0 ? { jumps } : {}),
-    target: targetOf(identity_, args),
+    target,
     profile,
     ...(emulator === undefined ? {} : { emulator }),
     ...(threads === undefined ? {} : { threads }),
   });
-  return { device, explain: (error: RunnerError) => explainStart(error, identity_) };
+  return { device, explain: (error: RunnerError) => explainStart(error, met) };
 }
 
 export const addCommand: CommandModule<object, AddArgs> = {

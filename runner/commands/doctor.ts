@@ -65,6 +65,14 @@ async function checkAgent(signal: AbortSignal): Promise<string> {
   }
 }
 
+/** Phones need static musl programs; boards and servers take what the distribution's cross compiler makes. */
+async function checkPortable(): Promise<string> {
+  const { version, flavour } = await findToolchain("aarch64-linux", "anywhere");
+  return flavour === "zig"
+    ? `${version}: static musl agents for phones, boards and laptops`
+    : `${version}: boards and servers; phones need zig (\`pip install ziglang\`)`;
+}
+
 export const doctorCommand: CommandModule<object, { json: boolean }> = {
   command: "doctor",
   describe: "Check that this machine is ready to search",
@@ -80,7 +88,7 @@ export const doctorCommand: CommandModule<object, { json: boolean }> = {
       await check("cache folder", true, checkCache),
       await check("compiler", true, async () => (await findToolchain(localDevice().target)).version),
       await check("kernels", true, () => checkAgent(signal)),
-      await check("aarch64 compiler", false, async () => (await findToolchain("aarch64-linux")).version),
+      await check("compiler for other devices", false, checkPortable),
     ];
     const ready = checks.every(({ ok, required }) => ok || !required);
     printEither(json, { ready, checks }, () =>

@@ -1,8 +1,8 @@
 // The first steps with a device that is only an address: pin the host key of every machine on the way, see what answers the login, and
 // tell its target. Each wrong step ends with the reason and what mends it. Building, probing and storing are the command's business.
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { AgentStartError, type RunnerError } from "../agent/errors.ts";
-import type { Target } from "../agent/toolchain.ts";
+import { AgentStartError, CompilerMissingError, type RunnerError } from "../agent/errors.ts";
+import { findToolchain, type Target } from "../agent/toolchain.ts";
 import { authMethods } from "./credentials.ts";
 import type { Emulator } from "./device.ts";
 import { type Identity, SshTransport } from "./ssh.ts";
@@ -99,6 +99,17 @@ function whyNot(name: string, machine: string): string {
   return /^armv[78]l$|^i[3-6]86$/.test(machine)
     ? "Install a 64-bit system there"
     : "No other processor is supported yet";
+}
+
+/** Android runs static musl programs only, which zig makes. @throws CompilerMissingError where a phone would get another one. */
+export async function requireMusl({ termux }: Identity, target: Target): Promise<void> {
+  if (termux === null) return;
+  const { flavour, version } = await findToolchain(target, "anywhere");
+  if (flavour !== "zig")
+    throw new CompilerMissingError(
+      `Android ends programs of glibc at their first system call, and ${version} makes no others`,
+      "Install zig here, for example with `pip install ziglang`, or name one in $EDGEFRONT_ZIG",
+    );
 }
 
 /** Adds what is particular to a phone to an agent that could not be started there. */
