@@ -8,6 +8,7 @@ import { exportCommand } from "./export.ts";
 import { findingsCommand } from "./findings.ts";
 import { frontCommand } from "./front.ts";
 import { measureCommand } from "./measure.ts";
+import { replayCommand } from "./replay.ts";
 import { reportCommand } from "./report.ts";
 import { reproduceCommand } from "./reproduce.ts";
 import { scoreCommand } from "./score.ts";
@@ -24,6 +25,7 @@ export const commands = [
   selectCommand,
   findingsCommand,
   reportCommand,
+  replayCommand,
   reproduceCommand,
   uiCommand,
   diffCommand,

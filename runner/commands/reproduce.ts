@@ -3,6 +3,7 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { findingsText } from "../../reports/findings.ts";
 import { readSweepConfig, type StudyName, studyNames } from "../config.ts";
+import { InterruptedError } from "../errors.ts";
 import { reportWithFindings } from "../findings/findings.ts";
 import { studies } from "../reproduction/studies.ts";
 import { runSweep } from "../sweep/sweep.ts";
@@ -41,7 +42,10 @@ export const reproduceCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "where its report is written",
       })
-      .conflicts("quick", "full")
+      .check(({ quick, full }) => {
+        if (quick && full) throw new InvalidInputError("usage", "give --quick or --full, not both");
+        return true;
+      })
       .example("$0 reproduce minimal-hybrid", "in minutes, on this machine")
       .example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable")
       .example("$0 reproduce minimal-hybrid --full --device phone", "at LFM2-350M's size, on a phone")
@@ -75,7 +79,15 @@ export const reproduceCommand: CommandModule<object, Args> = {
         resume,
         signal,
         listen: view.listen,
-      }).finally(() => view.close());
+      })
+        .catch((error: unknown) => {
+          // The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another.
+          if (!(error instanceof InterruptedError)) throw error;
+          throw new InterruptedError(
+            "interrupted; everything finished is kept. Continue with the same command and --resume",
+          );
+        })
+        .finally(() => view.close());
       const { findings = [] } = reportWithFindings(store, sweep);
       writeReport(store, sweep, "html", out);
       printEither(json, { sweep: name, study, findings }, () => findingsText(findings));

@@ -15,6 +15,7 @@ interface Args {
   db: string;
   name: string | undefined;
   resume: boolean;
+  "warm-start": string | undefined;
   json: boolean;
   out: string;
 }
@@ -31,6 +32,11 @@ export const sweepCommand: CommandModule<object, Args> = {
         describe: "name of the sweep (default: the one in the file)",
       })
       .option("resume", { type: "boolean", default: false, describe: "continue a sweep that was stopped" })
+      .option("warm-start", {
+        type: "string",
+        requiresArg: true,
+        describe: "begin with the trials of an earlier sweep, or of a .jsonl export",
+      })
       .option("out", {
         type: "string",
         default: "report.html",
@@ -39,8 +45,9 @@ export const sweepCommand: CommandModule<object, Args> = {
       })
       .example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes")
       .example("$0 sweep my.yaml --name try2 --db lab.db", "the same configuration under another name")
+      .example("$0 sweep my.yaml --name more --warm-start my", "learn from what sweep my measured")
       .example("$0 sweep my.yaml --resume", "go on after Ctrl-C, a crash, or a device that was off"),
-  handler: async ({ config: path, db, name, resume, json, out }) => {
+  handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out }) => {
     const config = readSweepConfig(path);
     const signal = interruptSignal();
     await withStore(db, { mustExist: resume }, async (store) => {
@@ -50,6 +57,7 @@ export const sweepCommand: CommandModule<object, Args> = {
         config,
         folder: configFolder(path),
         resume,
+        ...(warmStart === undefined ? {} : { warmStart }),
         signal,
         listen: view.listen,
       };

@@ -42,6 +42,16 @@ export interface TrialEnd {
   readonly violation?: number;
 }
 
+/** A trial that was run elsewhere. */
+export interface ImportedTrial {
+  readonly layout: Layout;
+  readonly metrics: readonly Metric[];
+  readonly end: TrialEnd;
+}
+
+/** Batch of imported trials: before the first that is proposed. */
+export const IMPORTED_BATCH = -1;
+
 export class TrialTable {
   constructor(private readonly db: Database.Database) {}
 
@@ -116,6 +126,42 @@ export class TrialTable {
           trial.run(sweepId, n + index, batch, id, JSON.stringify(origin), now());
         }
         event.run(sweepId, JSON.stringify({ batch, proposed: proposals.length, strategyState }), now());
+      })
+      .immediate();
+  }
+
+  /** Writes trials that were run elsewhere, once: a sweep that has any already is left as it is. */
+  import(sweepId: number, trials: readonly ImportedTrial[], source: string): void {
+    const candidate = this.db.prepare(
+      "INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    );
+    const trial = this.db.prepare(
+      "INSERT INTO trials (sweep_id, number, batch, candidate_id, origin, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    );
+    const origin: Origin = { kind: "imported", parents: [], operator: null };
+    this.db
+      .transaction(() => {
+        if (this.count(sweepId) > 0) return;
+        let number = 0;
+        for (const { layout, metrics, end } of trials) {
+          const id = layoutId(layout);
+          candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
+          const { changes, lastInsertRowid } = trial.run(
+            sweepId,
+            number,
+            IMPORTED_BATCH,
+            id,
+            JSON.stringify(origin),
+            now(),
+          );
+          if (changes === 0) continue;
+          number++;
+          this.putMetrics(Number(lastInsertRowid), metrics);
+          this.finish(Number(lastInsertRowid), end);
+        }
+        this.db
+          .prepare("INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, 'import', ?, ?)")
+          .run(sweepId, JSON.stringify({ source, trials: number }), now());
       })
       .immediate();
   }

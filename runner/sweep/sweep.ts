@@ -6,7 +6,6 @@ import { Space } from "../../candidates/space.ts";
 import { formatValue } from "../../reports/format.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
-import type { Outcome } from "../../search/strategy.ts";
 import { type SweepConfig, sweepSchema, withoutPaths } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { InterruptedError } from "../errors.ts";
@@ -15,7 +14,7 @@ import { layoutFrom } from "../layouts.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import type { Trial } from "../store/trials.ts";
+import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
 import { DeviceLeases, type LeaseTiming } from "./device-lease.ts";
 import { environment } from "./environment.ts";
 import { type EvaluateContext, evaluate } from "./evaluate.ts";
@@ -23,8 +22,10 @@ import type { Listener } from "./events.ts";
 import { Fleet, type FleetTiming } from "./fleet.ts";
 import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
+import { outcomeOf } from "./outcomes.ts";
 import { trainerProgram } from "./pytorch.ts";
 import { prepareTask } from "./training-data.ts";
+import { importedTrials } from "./warm-start.ts";
 import type { WorkerContext } from "./worker.ts";
 
 export interface RunOptions {
@@ -33,6 +34,8 @@ export interface RunOptions {
   /** Folder that relative paths of the configuration start from. */
   readonly folder: string;
   readonly resume: boolean;
+  /** An earlier sweep, or a jsonl export, whose trials this one starts with. Only for a new sweep. */
+  readonly warmStart?: string;
   readonly signal: AbortSignal;
   readonly listen: Listener;
   /** How devices are driven, where it is not as usual: faster pauses, another agent. */
@@ -106,14 +109,6 @@ async function inOrder<T>(
 /** Trials up to which the live hypervolume puts those that ended late in their order; beyond, the order they ended in will do. */
 const FRONT_REPLAYS = 500;
 
-const outcomeOf = (store: Store, trial: Trial): Outcome => ({
-  id: trial.candidateId,
-  layout: trial.layout,
-  state: trial.state === "complete" || trial.state === "infeasible" ? trial.state : "failed",
-  metrics: Object.fromEntries(store.trials.metrics(trial.id).map(({ name, value }) => [name, value])),
-  ...(trial.violation === null ? {} : { violation: trial.violation }),
-});
-
 /**
  * Starts or resumes a sweep and runs it to its end. Throws InvalidInputError on input that cannot be run (nothing is written
  * then), RunError when a device or the machine stops it, InterruptedError when the signal aborts.
@@ -127,6 +122,10 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   space.requireLayouts();
   const designed = config.study === undefined ? [] : studies[config.study].design(space);
   const initial = [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
+  const imported =
+    options.warmStart === undefined || options.resume
+      ? []
+      : importedTrials(store, options.warmStart, config, objectives, budgets);
   const strategy = createStrategy(config.search.strategy, {
     space,
     objectives,
@@ -230,6 +229,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   };
 
   try {
+    if (imported.length > 0) store.trials.import(sweep.id, imported, options.warmStart!);
     const last = store.trials.lastAsk(sweep.id);
     const before = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed");
     listen({ kind: "started", name: sweep.name, trials: config.search.trials, finished: before.length });
@@ -242,13 +242,15 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
         })),
     );
     if (front.front.size > 0) tellFront();
+    const taken = store.trials.batch(sweep.id, IMPORTED_BATCH);
     if (last !== null) strategy.restore(last.strategyState);
+    else strategy.tell(taken.map((trial) => outcomeOf(store, trial)));
     for (let batch = last?.batch ?? -1; ; ) {
       if (batch >= 0) {
         await runBatch(batch);
         strategy.tell(store.trials.batch(sweep.id, batch).map((trial) => outcomeOf(store, trial)));
       }
-      const left = config.search.trials - store.trials.count(sweep.id);
+      const left = config.search.trials + taken.length - store.trials.count(sweep.id);
       const proposals = left > 0 ? strategy.ask(Math.min(left, config.search.batch ?? left)) : [];
       if (proposals.length === 0) break;
       batch++;

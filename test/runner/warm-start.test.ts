@@ -1,0 +1,110 @@
+// A sweep that starts from an earlier one's trials or from an export, and other strategies on recorded results: real command line,
+// real agent.
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runCli, temporaryFolder } from "../support/cli.ts";
+import { writeTinySweep } from "../support/tiny-sweep.ts";
+
+const folder = temporaryFolder();
+const run = (...args: string[]) => runCli(args, folder.path);
+let config: string;
+beforeAll(async () => {
+  config = writeTinySweep(folder.path, { train: false, trials: 8, strategy: "model" });
+  expect((await run("sweep", config)).code).toBe(0);
+});
+afterAll(() => folder.remove());
+
+function trialsOf(db: string, sweep: string) {
+  const database = new Database(join(folder.path, db), { readonly: true });
+  const rows = database
+    .prepare(
+      `SELECT t.candidate_id AS id, t.state, json_extract(t.origin, '$.kind') AS kind,
+        (SELECT count(*) FROM jobs j WHERE j.trial_id = t.id) AS jobs, (SELECT count(*) FROM metrics m WHERE m.trial_id = t.id) AS metrics
+       FROM trials t JOIN sweeps s ON s.id = t.sweep_id WHERE s.name = ? ORDER BY t.number`,
+    )
+    .all(sweep) as { id: string; state: string; kind: string; jobs: number; metrics: number }[];
+  database.close();
+  return rows;
+}
+
+describe("a warm start", { timeout: 120_000 }, () => {
+  it("keeps the earlier trials, measures none of them again, and proposes others", async () => {
+    const warm = await run("sweep", config, "--name", "second", "--warm-start", "tiny");
+    expect(warm).toMatchObject({ code: 0 });
+    const [first, second] = [trialsOf("edgefront.db", "tiny"), trialsOf("edgefront.db", "second")];
+    const taken = second.filter(({ kind }) => kind === "imported");
+    expect(taken.map(({ id }) => id).sort()).toEqual(first.map(({ id }) => id).sort());
+    expect(taken.every(({ jobs, metrics, state }) => jobs === 0 && metrics > 5 && state === "complete")).toBe(
+      true,
+    );
+    const own = second.filter(({ kind }) => kind !== "imported");
+    expect(own).toHaveLength(8);
+    expect(own.filter(({ id }) => first.some((trial) => trial.id === id))).toEqual([]);
+    // Eight complete trials are known at the start: the model is believed from its first proposal on.
+    expect(own.some(({ kind }) => kind === "mutation" || kind === "crossover")).toBe(true);
+  });
+
+  it("from an export into another database does the same", async () => {
+    expect((await run("report", "tiny", "--format", "jsonl", "--out", "t.jsonl")).code).toBe(0);
+    expect(await run("sweep", config, "--db", "other.db", "--warm-start", "t.jsonl")).toMatchObject({
+      code: 0,
+    });
+    expect(trialsOf("other.db", "tiny").filter(({ kind }) => kind === "imported")).toHaveLength(8);
+  });
+
+  it("from other conditions, from nothing, or from no export is refused in one line", async () => {
+    const other = writeTinySweep(folder.path, {
+      name: "longer",
+      train: true,
+      objectives: ["kvBytes@32", "parameters"],
+    });
+    const refused = await run("sweep", other, "--warm-start", "tiny");
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/measured under another `score`/),
+    });
+    expect(await run("sweep", config, "--name", "x", "--warm-start", "none")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/there is no sweep "none"/),
+    });
+    expect(await run("sweep", config, "--name", "x", "--warm-start", "tiny.jsonl")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/cannot read tiny\.jsonl/),
+    });
+  });
+});
+
+describe("replay", { timeout: 60_000 }, () => {
+  it("says how soon each strategy would have found the front", async () => {
+    const { stdout, code } = await run(
+      "replay",
+      "tiny",
+      "--strategy",
+      "random",
+      "model",
+      "--seeds",
+      "3",
+      "--json",
+    );
+    expect(code).toBe(0);
+    const { records, runs } = JSON.parse(stdout);
+    expect(records).toBe(8);
+    expect(runs.map(({ strategy }: { strategy: string }) => strategy)).toEqual(["random", "model"]);
+    for (const { curves } of runs) for (const curve of curves) expect(curve.at(-1)).toBeCloseTo(1, 9);
+  });
+
+  it("and reproduce have help with examples; their bad input is one line", async () => {
+    for (const command of ["replay", "reproduce"]) {
+      const { stdout, code } = await run(command, "--help");
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/Examples:/);
+    }
+    expect(await run("replay", "tiny", "--seeds", "0")).toMatchObject({ code: 2 });
+    expect(await run("reproduce", "minimal-hybrid", "--quick", "--full")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--quick or --full, not both/),
+    });
+    expect(await run("reproduce", "minimal-hybrid", "--seed", "1.5")).toMatchObject({ code: 2 });
+  });
+});
