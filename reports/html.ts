@@ -32,7 +32,13 @@ export interface LiveAddresses {
 
 export interface LivePage extends LiveAddresses {
   readonly status: string;
-  readonly sweeps: readonly { readonly name: string; readonly href: string; readonly current: boolean }[];
+  readonly sweeps: readonly {
+    readonly name: string;
+    readonly href: string;
+    /** What changed from it to this one. */
+    readonly compare: string;
+    readonly current: boolean;
+  }[];
 }
 
 /** Some of a sweep's trials, in the order asked for. */
@@ -125,7 +131,7 @@ export const liveState = (data: ReportData, revision: number, status: string): L
 
 /** Above the page: what runs, and the other sweeps of the database. */
 const liveBar = (live: LivePage): Html =>
-  html`<div class="live"><span id="live-status" role="status">${live.status}</span>${live.sweeps.map(({ name, href, current }) => (current ? html` <b>${name}</b>` : html` <a href="${href}">${name}</a>`))}</div>
+  html`<div class="live"><span id="live-status" role="status">${live.status}</span>${live.sweeps.map(({ name, href, compare, current }) => (current ? html` <b>${name}</b>` : html` <span><a href="${href}">${name}</a> <a class="compare" href="${compare}">compare</a></span>`))}</div>
 ${payload("live", inertJson({ events: live.events, state: live.state, trials: live.trials, revision: live.revision }))}`;
 
 export function renderHtml(data: ReportData, options: HtmlOptions): string {

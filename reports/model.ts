@@ -57,6 +57,20 @@ export interface ReportDevice {
   /** Run under an emulator: its times say nothing about hardware. */
   readonly emulated: boolean;
   readonly agentSha256: string;
+  /** How it is now; only on pages that follow a sweep. */
+  readonly health?: ReportHealth | undefined;
+}
+
+export interface ReportHealth {
+  /** ready, busy, cooling, lost, quarantined. */
+  readonly state: string;
+  readonly reason: string | null;
+  /** Jobs that wait for it. */
+  readonly queued: number;
+  /** Infrastructure faults of the last 24 hours. */
+  readonly recentFaults: number;
+  readonly lastFault: string | null;
+  readonly temperatureC: number | null;
 }
 
 /** One stretch of work on a device or a trainer, in milliseconds since the sweep began. */

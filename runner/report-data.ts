@@ -1,7 +1,7 @@
 // Reads a sweep from the store into the plain data that reports/ renders: all of it at once, or kept up to date while it runs,
 // reading only what changed. Of a very large sweep a page gets a selection, with the counts and the front of all of it.
 import { countStates, ReasonCount } from "../reports/front.ts";
-import type { ReportData, ReportDevice, ReportTrial, TrialState } from "../reports/model.ts";
+import type { ReportData, ReportDevice, ReportHealth, ReportTrial, TrialState } from "../reports/model.ts";
 import { orient } from "../search/pareto.ts";
 import type { Objective } from "../search/strategy.ts";
 import type { SweepConfig } from "./config.ts";
@@ -14,7 +14,13 @@ import type { Sweep } from "./store/sweeps.ts";
 import type { TrialStanding } from "./store/trials.ts";
 import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
 
-function reportDevices(store: Store, config: SweepConfig): readonly ReportDevice[] {
+function healthOf(store: Store, device: string): ReportHealth {
+  const { state, reason, queued, recentFaults, lastFault, temperatureC } = store.health.deviceHealth(device);
+  const last = lastFault === null ? null : `${lastFault.cause}: ${lastFault.reason}`;
+  return { state, reason, queued, recentFaults, lastFault: last, temperatureC };
+}
+
+function reportDevices(store: Store, config: SweepConfig, health: boolean): readonly ReportDevice[] {
   return config.measure.devices.flatMap((name): ReportDevice[] => {
     const probe = store.devices.lastProbe(name);
     if (probe === null) return [];
@@ -31,6 +37,7 @@ function reportDevices(store: Store, config: SweepConfig): readonly ReportDevice
         memoryBytes: result.memoryBytes,
         emulated: result.emulated || device?.emulator !== undefined,
         agentSha256,
+        ...(health && { health: healthOf(store, name) }),
       },
     ];
   });
@@ -55,6 +62,8 @@ const ALWAYS_NEWEST = 300;
 export interface ReaderOptions {
   /** Trials handed out at most. */
   readonly atMost?: number;
+  /** With the state of the devices now. */
+  readonly health?: boolean;
 }
 
 export class SweepReader {
@@ -62,6 +71,7 @@ export class SweepReader {
   private readonly objectives: readonly Objective[];
   private readonly declared: ReadonlySet<string>;
   private readonly atMost: number;
+  private readonly health: boolean;
   private readonly front: FrontHistory;
   /** By trial id. */
   private readonly standings = new Map<number, TrialStanding>();
@@ -77,12 +87,13 @@ export class SweepReader {
   constructor(
     private readonly store: Store,
     { id, createdAt, config }: Sweep,
-    { atMost = Number.POSITIVE_INFINITY }: ReaderOptions = {},
+    { atMost = Number.POSITIVE_INFINITY, health = false }: ReaderOptions = {},
   ) {
     this.sweepId = id;
     this.objectives = resolveObjectives(config);
     this.declared = declaredIds(config);
     this.atMost = atMost;
+    this.health = health;
     this.front = new FrontHistory(atMost);
     const numberOf = (trial: number): number | null => this.standings.get(trial)?.number ?? null;
     this.timeline = new Timeline(Date.parse(createdAt), atMost !== Number.POSITIVE_INFINITY, numberOf);
@@ -160,7 +171,7 @@ export class SweepReader {
           reasons: this.reasons.list,
         },
       }),
-      devices: reportDevices(store, config),
+      devices: reportDevices(store, config, this.health),
       timeline: this.timeline.read(alive),
       configuration: config,
       environment: { ...sweep.environment, ...compilersOf(store, config) },

@@ -21,7 +21,7 @@ import {
   sampleRange,
   shortLabel,
 } from "../metrics.ts";
-import type { ReportData, ReportMetric, ReportTrial } from "../model.ts";
+import type { ReportData, ReportHealth, ReportMetric, ReportTrial } from "../model.ts";
 import { type Html, html, preformatted } from "../text.ts";
 import { emulatedTag, scroller, section } from "./parts.ts";
 import { CURVES } from "./sizes.ts";
@@ -276,16 +276,30 @@ export function budgetsSection(data: ReportData): Html | null {
   );
 }
 
-export const devicesSection = (data: ReportData): Html =>
-  section(
+/** `cooling: 52 °C above its limit`, then what waits, what failed, how warm it is. */
+function healthCell({ state, reason, queued, recentFaults, lastFault, temperatureC }: ReportHealth): Html {
+  const bad = state === "lost" || state === "quarantined";
+  const more = [
+    ...(queued > 0 ? [`${queued} waiting`] : []),
+    ...(temperatureC === null ? [] : [`${temperatureC.toFixed(0)} °C`]),
+    ...(recentFaults > 0 ? [`${recentFaults} ${recentFaults === 1 ? "fault" : "faults"} in 24 h`] : []),
+    ...(lastFault === null ? [] : [`last fault ${lastFault}`]),
+  ];
+  return html`<span class="tag${bad && " failed"}">${state}</span>${reason !== null && html` ${reason}`}${more.length > 0 && html`<span class="soft health">${more.join(", ")}</span>`}`;
+}
+
+export function devicesSection(data: ReportData): Html {
+  const health = data.devices.some((device) => device.health !== undefined);
+  return section(
     "devices",
     "Devices",
     "",
     scroller(
       "Devices",
-      html`<table><thead><tr><th scope="col">Device</th><th scope="col">CPU</th><th scope="col">Kernels</th><th scope="col" class="num">Threads</th><th scope="col" class="num">Memory</th><th scope="col">Transport</th><th scope="col">Agent</th></tr></thead><tbody>${data.devices.map((d) => html`<tr><th scope="row">${d.name}${d.emulated && emulatedTag}</th><td>${d.cpu}<small>${d.arch}</small></td><td>${d.isa}</td><td class="num">${d.threads}</td><td class="num">${formatValue(d.memoryBytes, "B")}</td><td>${d.transport}</td><td><code>${d.agentSha256.slice(0, 12)}</code></td></tr>`)}</tbody></table>`,
+      html`<table><thead><tr><th scope="col">Device</th><th scope="col">CPU</th><th scope="col">Kernels</th><th scope="col" class="num">Threads</th><th scope="col" class="num">Memory</th><th scope="col">Transport</th><th scope="col">Agent</th>${health && html`<th scope="col">Now</th>`}</tr></thead><tbody>${data.devices.map((d) => html`<tr><th scope="row">${d.name}${d.emulated && emulatedTag}</th><td>${d.cpu}<small>${d.arch}</small></td><td>${d.isa}</td><td class="num">${d.threads}</td><td class="num">${formatValue(d.memoryBytes, "B")}</td><td>${d.transport}</td><td><code>${d.agentSha256.slice(0, 12)}</code></td>${health && html`<td>${d.health && healthCell(d.health)}</td>`}</tr>`)}</tbody></table>`,
     ),
   );
+}
 
 export const provenanceSection = (data: ReportData): Html =>
   section(

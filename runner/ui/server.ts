@@ -6,10 +6,12 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { plotlySource } from "../../reports/assets.ts";
+import { diffSweeps } from "../../reports/diff.ts";
 import { liveState, renderHtml, type TrialsPage } from "../../reports/html.ts";
 import type { ReportData } from "../../reports/model.ts";
+import { comparisonPage } from "../../reports/page/comparison.ts";
 import type { View } from "../../reports/page/view.ts";
-import { SweepReader } from "../report-data.ts";
+import { reportData, SweepReader } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { admit, isLoopback, makeToken } from "./access.ts";
@@ -29,6 +31,12 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "x-frame-options": "DENY",
+};
+
+const PAGE_HEADERS = {
+  ...HEADERS,
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": "frame-ancestors 'none'",
 };
 
 export interface UiOptions {
@@ -82,7 +90,10 @@ class Pages {
     const started = performance.now();
     let known = this.readers.get(sweep.id);
     if (known === undefined || started - known.since > READ_ANEW_MS) {
-      const reader = new SweepReader(this.store, sweep, { atMost: LIVE_TRIALS });
+      const reader = new SweepReader(this.store, sweep, {
+        atMost: LIVE_TRIALS,
+        health: true,
+      });
       known = { reader, since: started, last: null };
       this.readers.set(sweep.id, known);
     }
@@ -101,6 +112,7 @@ class Pages {
     const sweeps = this.store.sweeps.all().map((other) => ({
       name: other.name,
       href: addressOf(other),
+      compare: addressOf(other, `/against/${encodeURIComponent(sweep.name)}`),
       current: other.id === sweep.id,
     }));
     const live = {
@@ -112,6 +124,14 @@ class Pages {
       sweeps,
     };
     return renderHtml(this.read(sweep), { plotlySource: plotlySource(), live });
+  }
+
+  /** What changed from one sweep to another. */
+  comparison(before: Sweep, after: Sweep): string {
+    return comparisonPage(diffSweeps(reportData(this.store, before), reportData(this.store, after)), {
+      before: addressOf(before),
+      after: addressOf(after),
+    });
   }
 
   trials(sweep: Sweep, asked: URLSearchParams): TrialsPage {
@@ -183,10 +203,19 @@ async function answer(
     response.writeHead(302, { ...HEADERS, location: addressOf(sweep) }).end();
     return;
   }
-  const match = /^\/sweeps\/([^/]+)(\/events|\/state|\/trials(?:\/\d{1,9})?)?$/.exec(url.pathname);
+  const match = /^\/sweeps\/([^/]+)(\/events|\/state|\/trials(?:\/\d{1,9})?|\/against\/[^/]+)?$/.exec(
+    url.pathname,
+  );
   const sweep = match === null ? null : pages.find(decodeURIComponent(match[1]!));
   if (match === null || sweep === null) return text(response, 404, "there is nothing here");
   if (match[2] === "/events") return sendEvents(request, response, pages);
+  const against = /^\/against\/(.+)$/.exec(match[2] ?? "")?.[1];
+  if (against !== undefined) {
+    const other = pages.find(decodeURIComponent(against));
+    if (other === null) return text(response, 404, "there is no such sweep");
+    response.writeHead(200, PAGE_HEADERS).end(pages.comparison(sweep, other));
+    return;
+  }
   if (match[2]?.startsWith("/trials")) {
     const number = /\d+$/.exec(match[2])?.[0];
     const found =
@@ -202,13 +231,7 @@ async function answer(
       .end(body);
     return;
   }
-  response
-    .writeHead(200, {
-      ...HEADERS,
-      "content-type": "text/html; charset=utf-8",
-      "content-security-policy": "frame-ancestors 'none'",
-    })
-    .end(pages.page(sweep));
+  response.writeHead(200, PAGE_HEADERS).end(pages.page(sweep));
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -270,6 +270,22 @@ describe("the server", { timeout: 60_000 }, () => {
     large.close();
   });
 
+  it("compares two sweeps, and says how the devices are", async () => {
+    const large = new LargeSweep(folder.path);
+    large.add(20);
+    large.close();
+    const { url } = await startUi("tiny");
+    const page = await get(`${url}sweeps/tiny`);
+    expect(page.body).toContain('href="/sweeps/large/against/tiny"');
+    expect(page.body).toMatch(/<th scope="col">Now<\/th>.*<span class="tag">ready<\/span>/s);
+    const compared = await get(`${url}sweeps/large/against/tiny`);
+    expect(compared.status).toBe(200);
+    expect(compared.body).toContain("default-src &#39;none&#39;; style-src &#39;unsafe-inline&#39;");
+    expect(compared.body).toMatch(/0 layouts kept, \d+ joined, \d+ left/);
+    expect(compared.body).toContain("search.trials");
+    expect((await get(`${url}sweeps/tiny/against/none`)).status).toBe(404);
+  });
+
   it("refuses what it cannot do in one line", async () => {
     const { url } = await startUi();
     const refused = async (message: RegExp, ...args: string[]) => {
