@@ -133,9 +133,16 @@ print(json.dumps([len(table), sum(r["value"] or 0 for r in table), len(rows), su
   report("pyarrow, csv", same, `${found[0]} and ${found[2]} rows, sums agree to 1e-9`);
 }
 
+/** Whether the peer's Python has these modules; where not, what they would have shown is said to be missing. */
+function has(...modules: readonly string[]): boolean {
+  const found = spawnSync(flags.python, ["-c", `import ${modules.join(", ")}`]).status === 0;
+  if (!found) console.log(`skipped: ${modules.join(" and ")} (not in ${flags.python})`);
+  return found;
+}
+
 try {
-  await transformers();
-  tables();
+  if (has("torch", "transformers")) await transformers();
+  if (has("pyarrow")) tables();
   if (existsSync(join(flags.peers, "node_modules/node-llama-cpp"))) await llama();
   else console.log("skipped: llama.cpp (npm install --prefix test/peers --omit=optional)");
 } finally {
