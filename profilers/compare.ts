@@ -48,8 +48,8 @@ export interface MetricComparison {
   readonly adjustedP: number;
 }
 
-/** With fewer pairs the most extreme of all sign flips is no rarer than the error rate. */
-export const MIN_PAIRS = 8;
+/** With fewer pairs not even the most extreme of all sign flips is rare enough, once adjusted for a handful of metrics. */
+export const MIN_PAIRS = 10;
 
 export interface RunPairs {
   readonly pairs: readonly ComparedPair[];

@@ -17,10 +17,14 @@ export interface Metric {
 /** Largest coefficient of variation across repetitions that still counts as a stable result. */
 export const STABLE_CV = 0.05;
 
-const metric = (name: string, unit: string, samples: readonly number[]): Metric => {
-  const { median, cv } = summarise(samples);
-  return { name, value: median, unit, samples, stable: cv <= STABLE_CV };
-};
+/** How far to rely on a measurement. */
+export interface Trust {
+  /** Largest coefficient of variation of a stable metric. */
+  readonly cvLimit: number;
+  /** False where the conditions of the whole measurement were not those asked for: none of its times is stable then. */
+  readonly conditions: boolean;
+}
+const fullTrust: Trust = { cvLimit: STABLE_CV, conditions: true };
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const quantileOf = (values: readonly number[], q: number): number =>
@@ -34,7 +38,15 @@ const quantileOf = (values: readonly number[], q: number): number =>
  * value is the median over repetitions. Rates of a batch count the tokens of all its sequences. Call after the gates: counts and
  * signs are taken as right here.
  */
-export function deviceMetrics(result: MeasureResult, device: string): readonly Metric[] {
+export function deviceMetrics(
+  result: MeasureResult,
+  device: string,
+  trust: Trust = fullTrust,
+): readonly Metric[] {
+  const metric = (name: string, unit: string, samples: readonly number[]): Metric => {
+    const { median, cv } = summarise(samples);
+    return { name, value: median, unit, samples, stable: trust.conditions && cv <= trust.cvLimit };
+  };
   const { batch } = result;
   const perContext = result.contexts.flatMap(({ context, ttftMs, prefillMs, decodeMs }) => {
     const make = (name: keyof typeof contextMetrics, samples: readonly number[]): Metric =>

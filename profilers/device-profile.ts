@@ -18,7 +18,11 @@ const readinessSchema = z.strictObject({
     .nullable()
     .describe("Load average of the last minute, per core, at which a block may start; null: not looked at."),
   pollSeconds: seconds.describe("Time between two looks at a device that is not ready."),
-  deadlineSeconds: z.number().min(0).max(86_400).describe("A device not ready by then is deferred."),
+  deadlineSeconds: z
+    .number()
+    .min(0)
+    .max(86_400)
+    .describe("A device not ready by then is deferred; 0: never waited for, measured as it is and marked."),
   microProbeTolerance: fraction.describe("How far the micro-probe may lie above its baseline."),
 });
 

@@ -122,6 +122,17 @@ export const probeResultSchema = z.object({
 });
 export type ProbeResult = z.infer<typeof probeResultSchema>;
 
+/** How a device is right now. */
+export const statusResultSchema = z.object({
+  temperatureC: z.number().nullable(),
+  frequencyMhz: rate.nullable(),
+  loadAverage: rate,
+  availableBytes: count,
+  swapBytes: count,
+  bootId: text,
+});
+export type StatusResult = z.infer<typeof statusResultSchema>;
+
 const planSchema = z.object({
   weightBytes: count,
   cacheBytes: count,
@@ -357,6 +368,7 @@ export interface PutRequest {
 /** The jobs of an agent, each with the schema of its result and of its progress. */
 export const JOBS = {
   probe: { result: probeResultSchema, progress: anyProgress },
+  status: { result: statusResultSchema, progress: anyProgress },
   measure: { result: measureResultSchema, progress: measureProgressSchema },
   verify: { result: verifyResultSchema, progress: anyProgress },
   materialize: { result: materializeResultSchema, progress: anyProgress },
@@ -369,6 +381,7 @@ export type JobResult<T extends JobType> = z.infer<(typeof JOBS)[T]["result"]>;
 export type JobProgress<T extends JobType> = z.infer<(typeof JOBS)[T]["progress"]>;
 export interface JobRequests {
   readonly probe: CommonOptions;
+  readonly status: Record<string, never>;
   readonly measure: MeasureRequest;
   readonly verify: VerifyRequest;
   readonly materialize: MaterializeRequest;

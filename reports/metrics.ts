@@ -66,13 +66,19 @@ export function directionOf(name: string, data: Pick<ReportData, "objectives">):
   );
 }
 
+/** What stands in a device's place for a metric over several of them. */
+const OVER_DEVICES: Readonly<Record<string, string>> = {
+  worst: "on the worst device",
+  weighted: "weighted over the devices",
+};
+
 /** `Decode speed after 1K tokens on phone`; without the device where the place already names it. */
 export function metricLabel(name: string, options: { readonly device?: boolean } = {}): string {
   const { base, context, batch, device } = parseMetricName(name);
   const parts = [KNOWN[base]?.label ?? humanise(base)];
   if (context !== null) parts.push(`at ${formatContext(context)}`);
   if (batch > 1) parts.push(`batch ${batch}`);
-  if (device !== null && options.device !== false) parts.push(`on ${device}`);
+  if (device !== null && options.device !== false) parts.push(OVER_DEVICES[device] ?? `on ${device}`);
   return parts.join(" ");
 }
 
@@ -120,5 +126,6 @@ export const emulatedDevices = (data: ReportData): ReadonlySet<string> =>
 
 export const isEmulated = (name: string, emulated: ReadonlySet<string>): boolean => {
   const { device } = parseMetricName(name);
-  return device !== null && emulated.has(device);
+  if (device === null) return false;
+  return emulated.has(device) || (device in OVER_DEVICES && emulated.size > 0);
 };

@@ -6,12 +6,14 @@ import { z } from "zod";
 import { InvalidInputError } from "../candidates/errors.ts";
 import { quantizations } from "../candidates/quantization.ts";
 import { spaceSchema } from "../candidates/space.ts";
+import { AGGREGATES } from "../profilers/device-aggregate.ts";
 import { proxySchema } from "../profilers/proxy.ts";
 import { compositeSchema } from "../profilers/tasks/composite.ts";
 import { type TaskName, taskNames, taskOf } from "../profilers/tasks/registry.ts";
 import { withPreset } from "../profilers/tasks/task.ts";
 import { type StrategyName, strategies, strategyNames } from "../search/registry.ts";
 import { describeIssues } from "./config-errors.ts";
+import { protocolSchema } from "./measurement/rules.ts";
 
 /** Published experiments that can be repeated (runner/reproduction/studies.ts). */
 export const studyNames = ["minimal-hybrid"] as const;
@@ -53,6 +55,9 @@ const measureSchema = z.strictObject({
   threads: z.int().min(0).max(1024).default(0).describe("0: one per core the device lets us use."),
   isa: z.string().default("auto"),
   seed: z.int().min(0).default(1).describe("Seed of the weights, which are made on the device."),
+  protocol: protocolSchema
+    .prefault({})
+    .describe("How measurements are conducted, where it differs from the device's profile."),
   timeoutSeconds: z.number().positive().default(600),
   attempts: z
     .int()
@@ -187,6 +192,16 @@ export const sweepSchema = z.strictObject({
       z.strictObject({
         metric: z.string().describe("e.g. decodeP50Ms@1024, peakBytes:phone, recall.accuracy"),
         direction: z.enum(["min", "max"]).optional().describe("Default: the metric's better direction."),
+        over: z
+          .enum(["each", ...AGGREGATES])
+          .optional()
+          .describe(
+            "Of several devices: an objective for each, the worst of them, or their weighted geometric mean.",
+          ),
+        weights: z
+          .record(z.string(), z.number().positive())
+          .optional()
+          .describe("How much each device counts in worst or weighted; default 1."),
       }),
     )
     .min(1)

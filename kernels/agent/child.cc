@@ -205,6 +205,7 @@ Status RestrictCpus(const Json& request) {
 Status RunJob(const std::string& type, const Json& request, Reporter* reporter) {
   EDGEFRONT_RETURN_IF_ERROR(RestrictCpus(request));
   if (type == "probe") return RunProbe(request, reporter);
+  if (type == "status") return RunStatus(request, reporter);
   if (type == "measure") return RunMeasure(request, reporter);
   if (type == "verify") return RunVerify(request, reporter);
   if (type == "explain") return RunExplain(request, reporter);

@@ -67,6 +67,7 @@ Result<SessionOptions> ReadSessionOptions(const Json& request);
 Status CheckFits(const MemoryPlan& plan);
 
 Status RunProbe(const Json& request, Reporter* reporter);
+Status RunStatus(const Json& request, Reporter* reporter);
 Status RunMeasure(const Json& request, Reporter* reporter);
 Status RunVerify(const Json& request, Reporter* reporter);
 Status RunMaterialize(const Json& request, Reporter* reporter);

@@ -180,7 +180,7 @@ class Server {
       if (job_ && job_->id() == id) job_->Kill("cancelled", "cancelled");
       return;
     }
-    if (type != "probe" && type != "measure" && type != "verify" && type != "materialize" &&
+    if (type != "probe" && type != "status" && type != "measure" && type != "verify" && type != "materialize" &&
         type != "explain" && type != "train" && type != "put") {
       return Refuse(id, "unknown request type");
     }

@@ -1,30 +1,43 @@
-// edgefront measure: times one layout, or a GGUF file, on one device.
+// edgefront measure: times one layout, or a GGUF file, on one device; with --compare it judges whether two of them differ.
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
+import { compareDefaults } from "../../profilers/compare.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { type ContextMetric, contextMetricName } from "../../profilers/metrics.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
+import { FLAGS, validityFlags } from "../../profilers/validity.ts";
 import { sweepSchema } from "../config.ts";
+import { profileOf } from "../devices/device.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
+import { verifyAgent } from "../measurement/sentinel.ts";
 import { Store } from "../store/store.ts";
-import { type MeasureConfig, measureFile, measureOn } from "../sweep/jobs.ts";
+import {
+  type MeasureConfig,
+  type MeasureExtras,
+  measureFile,
+  measureOn,
+  placementFor,
+} from "../sweep/jobs.ts";
 import { withWorker } from "../sweep/solo.ts";
+import type { Worker } from "../sweep/worker.ts";
 import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, withJson } from "./common.ts";
+import { compare, compareRules, comparisonText } from "./measure-compare.ts";
 import { peaksOf, profileTable } from "./profile-table.ts";
 
 interface Args {
-  model: string;
+  model: string | undefined;
+  compare: string[] | undefined;
+  pairs: number;
   device: string;
   db: string;
   json: boolean;
-  contexts: number[];
+  contexts: number[] | undefined;
   quant: Quantization;
   repetitions: number;
   warmup: number;
@@ -41,7 +54,7 @@ function measureConfig(args: Args): MeasureConfig {
   const parsed = sweepSchema.shape.measure.safeParse({
     devices: [args.device],
     quantization: args.quant,
-    contexts: args.contexts,
+    contexts: args.contexts ?? (args.compare === undefined ? [1024, 4096] : [1024]),
     decodeTokens: args.tokens,
     repetitions: args.repetitions,
     warmup: { max: args.warmup },
@@ -85,17 +98,132 @@ function table(result: MeasureResult, device: string): string {
   ].join("\n");
 }
 
-const isFile = (model: string): boolean => model.endsWith(".gguf");
+/** A layout, or a file of weights, as something to measure again and again. */
+interface Model {
+  readonly name: string;
+  measure(
+    worker: Worker,
+    config: MeasureConfig,
+    onStart: () => void,
+    extras?: MeasureExtras,
+  ): Promise<MeasureResult>;
+}
+
+/** Throws InvalidInputError where the text names no layout and no file. */
+async function modelOf(text: string): Promise<Model> {
+  if (!text.endsWith(".gguf")) {
+    const layout = layoutFrom(text);
+    return {
+      name: formatNotation(layout),
+      measure: async (...args) => {
+        const [worker, ...rest] = args;
+        return (await measureOn(worker, layout, ...rest)).result;
+      },
+    };
+  }
+  if (!existsSync(text)) throw new InvalidInputError("unreadable-model", `there is no file ${text}`);
+  const sha256 = await sha256Of(text);
+  return {
+    name: text,
+    measure: async (...args) => {
+      const [worker, ...rest] = args;
+      return (await measureFile(worker, text, sha256, ...rest)).result;
+    },
+  };
+}
+
+/** A wrong answer in no time is no result: the agent's arithmetic is checked before anything is timed. */
+async function checkAgent(worker: Worker, config: MeasureConfig): Promise<void> {
+  const { session } = await worker.open();
+  const placement = placementFor(worker, config);
+  await worker.exclusively(({ signal }) => verifyAgent({ session, placement, isa: config.isa, signal }));
+}
+
+const labelOf = (worker: Worker): string =>
+  worker.emulated ? `${worker.device.name} (EMULATED: says nothing about hardware)` : worker.device.name;
+
+async function measureOne(text: string, args: Args, config: MeasureConfig, store: Store): Promise<void> {
+  const { device: name, json } = args;
+  const model = await modelOf(text);
+  await withWorker(store, deviceNamed(store, name), interruptSignal(), async (worker) => {
+    const extras = args.profile ? { profile: true } : {};
+    await checkAgent(worker, config);
+    const result = await model.measure(worker, config, () => say(`measuring on ${name}`), extras);
+    const { probe } = await worker.open();
+    const flags = validityFlags({
+      result,
+      probe,
+      placement: placementFor(worker, config),
+      emulated: worker.emulated,
+      cvLimit: profileOf(worker.device).cvLimit,
+    });
+    const data = {
+      model: model.name,
+      device: name,
+      emulated: worker.emulated,
+      agentSha256: worker.agentSha256,
+      flags,
+      metrics: deviceMetrics(result, name),
+      ...(args.profile ? { peaks: peaksOf(probe) } : {}),
+      result,
+    };
+    printEither(json, data, () =>
+      [
+        model.name,
+        `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${result.threads} threads${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
+        "",
+        table(result, name),
+        "",
+        ...(args.profile ? [profileTable(result, peaksOf(probe)), ""] : []),
+        `peak memory ${formatBytes(result.memory.peakBytes)} (anonymous ${formatBytes(result.memory.anonBytes)}, file ` +
+          `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}),\n` +
+          `predicted ${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,
+        ...flags.filter((flag) => flag !== "unstable").map((flag) => `${flag}: ${FLAGS[flag]}`),
+        `load ${result.loadMs.toFixed(0)} ms, first token after ${result.firstTokenMs.toFixed(0)} ms`,
+      ].join("\n"),
+    );
+  });
+}
+
+async function compareTwo(
+  texts: readonly string[],
+  args: Args,
+  config: MeasureConfig,
+  store: Store,
+): Promise<void> {
+  const { device: name, json } = args;
+  const rules = compareRules(args.pairs);
+  const [a, b] = [await modelOf(texts[0]!), await modelOf(texts[1]!)];
+  await withWorker(store, deviceNamed(store, name), interruptSignal(), async (worker) => {
+    await checkAgent(worker, config);
+    const run = (model: Model) => () => model.measure(worker, config, () => {});
+    const comparison = await compare({ a: run(a), b: run(b) }, worker, config, rules);
+    const names = { a: a.name, b: b.name };
+    const { emulated, agentSha256 } = worker;
+    const data = { models: names, device: name, emulated, agentSha256, measure: config, ...comparison };
+    printEither(json, data, () => comparisonText(comparison, names, labelOf(worker)));
+  });
+}
 
 export const measureCommand: CommandModule<object, Args> = {
-  command: "measure <model>",
-  describe: "Time a layout or a GGUF file on a device",
+  command: "measure [model]",
+  describe: "Time a layout or a GGUF file on a device, or judge whether two differ",
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("model", {
         type: "string",
-        demandOption: true,
         describe: "name, notation, JSON file, or GGUF file",
+      })
+      .option("compare", {
+        type: "string",
+        array: true,
+        nargs: 2,
+        describe: "two models: do they differ on this device?",
+      })
+      .option("pairs", {
+        type: "number",
+        default: compareDefaults.pairs,
+        describe: "interleaved pairs of --compare",
       })
       .option("device", {
         type: "string",
@@ -103,7 +231,12 @@ export const measureCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "registered device",
       })
-      .option("contexts", { type: "number", array: true, default: [1024, 4096], describe: "prompt lengths" })
+      .option("contexts", {
+        type: "number",
+        array: true,
+        defaultDescription: "1024 4096; 1024 to compare",
+        describe: "prompt lengths",
+      })
       .option("quant", {
         choices: quantizations,
         default: "q4_0" as Quantization,
@@ -121,51 +254,20 @@ export const measureCommand: CommandModule<object, Args> = {
       .example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096")
       .example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together")
       .example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks")
+      .example("$0 measure --compare lfm2-350m qwen3-0.6b", "20 interleaved pairs, a verdict a metric")
       .example("$0 measure lfm2.gguf --contexts 512 --json", "a file, every raw sample"),
   handler: async (args) => {
-    const { model, device: name, db, json } = args;
+    const { model, compare: texts, db } = args;
+    if ((model === undefined) === (texts === undefined))
+      throw new InvalidInputError("usage", "name one model, or two with --compare (see --help)");
+    if (texts !== undefined && args.profile)
+      throw new InvalidInputError("usage", "--profile is for one model; leave it out of a comparison");
     const config = measureConfig(args);
-    const file = isFile(model);
-    if (file && !existsSync(model))
-      throw new InvalidInputError("unreadable-model", `there is no file ${model}`);
-    const layout: Layout | null = file ? null : layoutFrom(model);
     // Results of single measurements are printed, not kept; the database is only asked for the device.
     const store = Store.open(existsSync(db) ? db : ":memory:");
     try {
-      const device = deviceNamed(store, name);
-      await withWorker(store, device, interruptSignal(), async (worker) => {
-        const onStart = (): void => say(`measuring on ${name}`);
-        const extras = args.profile ? { profile: true } : {};
-        const { result } =
-          layout === null
-            ? await measureFile(worker, model, await sha256Of(model), config, onStart, extras)
-            : await measureOn(worker, layout, config, onStart, extras);
-        const { probe } = await worker.open();
-        const label = worker.emulated ? `${name} (EMULATED: says nothing about hardware)` : name;
-        const data = {
-          model: layout === null ? model : formatNotation(layout),
-          device: name,
-          emulated: worker.emulated,
-          agentSha256: worker.agentSha256,
-          metrics: deviceMetrics(result, name),
-          ...(args.profile ? { peaks: peaksOf(probe) } : {}),
-          result,
-        };
-        printEither(json, data, () =>
-          [
-            `${layout === null ? model : formatNotation(layout)}`,
-            `${result.parameters.toLocaleString("en")} parameters on ${label}: ${result.isa}, ${result.threads} threads${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
-            "",
-            table(result, name),
-            "",
-            ...(args.profile ? [profileTable(result, peaksOf(probe)), ""] : []),
-            `peak memory ${formatBytes(result.memory.peakBytes)} (anonymous ${formatBytes(result.memory.anonBytes)}, file ` +
-              `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}),\n` +
-              `predicted ${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,
-            `load ${result.loadMs.toFixed(0)} ms, first token after ${result.firstTokenMs.toFixed(0)} ms`,
-          ].join("\n"),
-        );
-      });
+      if (texts === undefined) await measureOne(model!, args, config, store);
+      else await compareTwo(texts, args, config, store);
     } finally {
       store.close();
     }

@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { certaintyFinding } from "./certainty.ts";
 import { type FindingsContext, pointOf } from "./context.ts";
+import { devicesFinding } from "./devices.ts";
 import { measuringFinding } from "./measuring.ts";
 import { predictorFinding } from "./predictor.ts";
 
@@ -42,6 +43,7 @@ export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readon
     ...answers,
     measuringFinding(context),
     certaintyFinding(context),
+    devicesFinding(context),
     predictorFinding(context, space),
   ].filter((finding) => finding !== null);
 }

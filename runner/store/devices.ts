@@ -2,6 +2,7 @@
 import type Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { SentinelRun } from "../../profilers/window.ts";
 import { suggestion } from "../config-errors.ts";
 import { type DeviceRecord, deviceRecordSchema } from "../devices/device.ts";
 import { now, type Row } from "./row.ts";
@@ -81,5 +82,22 @@ export class DeviceTable {
       result: JSON.parse(row.result as string) as ProbeResult,
       createdAt: row.created_at as string,
     };
+  }
+
+  /** The first run of the sentinel that was kept of a device with this agent. */
+  sentinelBaseline(device: string, agentSha256: string): SentinelRun | null {
+    const row = this.db
+      .prepare(
+        `SELECT data FROM events WHERE device = ? AND kind = 'sentinel-baseline' AND json_extract(data, '$.agentSha256') = ?
+         ORDER BY id LIMIT 1`,
+      )
+      .get(device, agentSha256) as Row | undefined;
+    return row === undefined ? null : (JSON.parse(row.data as string) as { run: SentinelRun }).run;
+  }
+
+  putSentinelBaseline(device: string, agentSha256: string, run: SentinelRun): void {
+    this.db
+      .prepare("INSERT INTO events (device, kind, data, created_at) VALUES (?, 'sentinel-baseline', ?, ?)")
+      .run(device, JSON.stringify({ agentSha256, run }), now());
   }
 }

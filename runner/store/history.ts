@@ -53,6 +53,7 @@ export class HistoryTable {
     const rows = this.db
       .prepare(
         `SELECT j.*, m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
+           json_extract(m.request, '$.conduct.flags') AS flags, json_extract(m.request, '$.conduct.sentinel.drift') AS drift,
            ${columns("m", { ...facts.measure, ...readings })}, ${columns("s", facts.train)}
          FROM jobs j LEFT JOIN measurements m ON m.job_id = j.id LEFT JOIN scores s ON s.job_id = j.id
          WHERE j.trial_id IN (SELECT value FROM json_each(?)) ORDER BY j.started_at, j.id`,
@@ -100,5 +101,8 @@ function evidenceOf(row: Row): Readonly<Record<string, string>> {
     if (value !== undefined && value !== null) out[name] = shown(value);
   }
   if (row.emulated === 1) out.emulated = "yes";
+  const flags = JSON.parse((row.flags as string | null) ?? "[]") as string[];
+  if (flags.length > 0) out.flags = flags.join(", ");
+  if (typeof row.drift === "number") out.drift = `${(100 * row.drift).toFixed(1)}%`;
   return out;
 }

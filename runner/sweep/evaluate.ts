@@ -1,15 +1,18 @@
 // One trial from proposal to its end: static budgets, measurements on every device, budgets again, proxy training, budgets
 // last. A trial is complete only when every job has a result; whatever else happens is recorded with its cause.
 import { setImmediate } from "node:timers/promises";
+import { aggregateMetric } from "../../profilers/device-aggregate.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
+import { VOIDING } from "../../profilers/validity.ts";
 import { type Budget, judge } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
+import type { SweepWindows } from "../measurement/window.ts";
 import type { Job, JobKind } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
@@ -17,7 +20,7 @@ import { LeaseLostError } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
 import { type Cause, type Fault, type Policy, policies, routeFault } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
-import { measureOn } from "./jobs.ts";
+import { resolveAggregates } from "./metric-names.ts";
 import { trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
@@ -31,6 +34,7 @@ export interface EvaluateContext {
   readonly fleet: Fleet;
   /** The devices that every trial is measured on, by name. */
   readonly devices: readonly string[];
+  readonly windows: SweepWindows;
   readonly trainer: string;
   readonly tasks: readonly PreparedTask[];
   readonly signal: AbortSignal;
@@ -97,20 +101,31 @@ async function runJob(
 }
 
 async function measure(trial: Trial, device: string, context: EvaluateContext): Promise<void> {
-  const { store, config, listen } = context;
+  const { store, listen } = context;
   if (store.jobs.isDone(trial.id, "measure", device)) return;
   await runJob(trial, "measure", device, device, context, async (job, worker) => {
     const { name } = worker.device;
-    const { request, result, lease } = await measureOn(worker, trial.layout, config.measure, () => {
+    const { request, result, lease, conduct } = await context.windows.of(worker).measure(trial.layout, () => {
       store.jobs.begin(job);
       listen({ kind: "job", trial, lane: name, text: `measuring on ${name}` });
     });
     // The next job is sent before this one's result is written: the device does not wait for the disk.
     await setImmediate();
     const { agentSha256, emulated, probeId } = worker;
-    const record = { device: name, agentSha256, emulated, probeId, request, result };
+    const record = {
+      device: name,
+      agentSha256,
+      emulated,
+      probeId,
+      request: { ...(request as object), conduct },
+      result,
+    };
+    const metrics = deviceMetrics(result, device, {
+      cvLimit: conduct.rules.cvLimit,
+      conditions: !conduct.flags.some((flag) => flag !== "unstable" && VOIDING.has(flag)),
+    });
     // Named after the device it was meant for; the record says which equal one did it.
-    if (!store.jobs.finishMeasurement(job, lease, record, deviceMetrics(result, device)))
+    if (!store.jobs.finishMeasurement(job, lease, record, metrics))
       throw new LeaseLostError(`a stale measurement of ${name} was refused`);
     listen({ kind: "job", trial, lane: null, text: `measured on ${name}, waiting` });
   });
@@ -190,6 +205,9 @@ export async function evaluate(trial: Trial, context: EvaluateContext): Promise<
     // A cause that ends the trial or the sweep goes before one that only delays it.
     const cause = broken.find(({ reason }) => !(reason instanceof TrialDeferred)) ?? broken[0];
     if (cause !== undefined) throw cause.reason;
+    const metrics = store.trials.metrics(trial.id);
+    const aggregates = resolveAggregates(config).flatMap((one) => aggregateMetric(one, metrics) ?? []);
+    store.trials.putMetrics(trial.id, aggregates);
     const slow = overBudget();
     if (slow !== null) return end(slow);
     for (const task of context.tasks) await train(trial, task, context);

@@ -9,7 +9,7 @@ import type { SweepConfig } from "../config.ts";
 import { placementOf } from "../devices/device.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import { InvalidMeasurementError } from "./faults.ts";
-import type { Worker } from "./worker.ts";
+import type { Turn, Worker } from "./worker.ts";
 
 export type MeasureConfig = SweepConfig["measure"];
 
@@ -23,39 +23,49 @@ export interface MeasureExtras {
   readonly profile?: boolean;
 }
 
+/** Threads and cores that a measurement asks for: the configuration's, else the device's own. */
+export const placementFor = (worker: Worker, { threads }: MeasureConfig): ReturnType<typeof placementOf> =>
+  threads === 0 ? placementOf(worker.device) : { threads };
+
 function optionsOf(worker: Worker, config: MeasureConfig, extras: MeasureExtras): MeasureOptions {
   const { contexts, decodeTokens, repetitions, warmup, kv, isa, batch = 1 } = config;
-  const placement = config.threads === 0 ? placementOf(worker.device) : { threads: config.threads };
-  return { contexts, decodeTokens, repetitions, warmup, kv, isa, batch, ...placement, ...extras };
+  return {
+    contexts,
+    decodeTokens,
+    repetitions,
+    warmup,
+    kv,
+    isa,
+    batch,
+    ...placementFor(worker, config),
+    ...extras,
+  };
 }
 
-async function request(
-  worker: Worker,
+type Opened = Awaited<ReturnType<Worker["open"]>>;
+
+const run = (
+  { session }: Opened,
+  { signal }: Turn,
   model: ModelRef,
   options: MeasureOptions,
   config: MeasureConfig,
-  onStart: () => void,
-): Promise<{ readonly result: MeasureResult; readonly lease: LeaseProof; readonly probe: ProbeResult }> {
-  const { session, probe } = await worker.open();
-  return worker.exclusively(async ({ signal, lease }) => {
-    onStart();
-    const limits = { timeoutMs: config.timeoutSeconds * 1000, signal };
-    return { result: await session.request("measure", { ...options, model }, limits), lease, probe };
-  });
-}
+): Promise<MeasureResult> =>
+  session.request("measure", { ...options, model }, { timeoutMs: config.timeoutSeconds * 1000, signal });
 
-/** Measures a layout on a device. Throws InvalidMeasurementError when the gates reject the answer. */
-export async function measureOn(
+/** Measures a layout within a turn on its device. Throws InvalidMeasurementError when the gates reject the answer. */
+export async function measureIn(
   worker: Worker,
+  opened: Opened,
+  turn: Turn,
   layout: Layout,
   config: MeasureConfig,
-  onStart: () => void,
   extras: MeasureExtras = {},
-): Promise<{ readonly request: unknown; readonly result: MeasureResult; readonly lease: LeaseProof }> {
+): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
   const { quantization, seed } = config;
   const options = optionsOf(worker, config, extras);
   const { plan } = lower(layout, { quantization, seed });
-  const { result, lease, probe } = await request(worker, planOf(plan), options, config, onStart);
+  const result = await run(opened, turn, planOf(plan), options, config);
   const cost = (context: number) => staticCost(layout, { context, quantization });
   const { weightBytes } = cost(0);
   const violations = gateViolations({
@@ -65,10 +75,25 @@ export async function measureOn(
     weightBytes,
     // A step reads the weights once, and the cache of each sequence.
     decodeBytes: (context) => weightBytes + options.batch * (cost(context).decodeBytes - weightBytes),
-    readBandwidthGBs: probe.readBandwidthGBs,
+    readBandwidthGBs: opened.probe.readBandwidthGBs,
   });
   if (violations.length > 0) throw new InvalidMeasurementError(violations.join("; "));
-  return { request: { ...options, quantization, seed }, result, lease };
+  return { request: { ...options, quantization, seed }, result };
+}
+
+/** Measures a layout in a turn of its own. */
+export async function measureOn(
+  worker: Worker,
+  layout: Layout,
+  config: MeasureConfig,
+  onStart: () => void,
+  extras: MeasureExtras = {},
+): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
+  const opened = await worker.open();
+  return worker.exclusively((turn) => {
+    onStart();
+    return measureIn(worker, opened, turn, layout, config, extras);
+  });
 }
 
 /** Measures a GGUF file, uploaded by its hash first. Its own header says what it is; only counts are checked here. */
@@ -81,11 +106,15 @@ export async function measureFile(
   extras: MeasureExtras = {},
 ): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
   const options = optionsOf(worker, config, extras);
-  const { session } = await worker.open();
+  const opened = await worker.open();
+  const { session } = opened;
   const { signal } = worker;
   const remote = await worker.exclusively(() =>
     session.upload(path, `models/${sha256}.gguf`, sha256, { signal }),
   );
-  const { result } = await request(worker, { path: remote }, options, config, onStart);
+  const result = await worker.exclusively((turn) => {
+    onStart();
+    return run(opened, turn, { path: remote }, options, config);
+  });
   return { request: { ...options, sha256 }, result };
 }

@@ -1,6 +1,7 @@
 // Which metrics a configuration makes, and what its objectives and budgets mean: full names, units, directions.
 // `ttftMs@1024` is short for `ttftMs@1024:phone` where the sweep has one device.
 import { InvalidInputError } from "../../candidates/errors.ts";
+import type { Aggregate } from "../../profilers/device-aggregate.ts";
 import {
   contextMetricName,
   contextMetrics,
@@ -21,6 +22,13 @@ const keys = <K extends string>(table: Record<K, unknown>): K[] => Object.keys(t
 
 /** Every metric a sweep of this configuration can produce, by full name. */
 export function metricsOf(config: SweepConfig): ReadonlyMap<string, MetricKind> {
+  const metrics = deviceMetricsOf(config);
+  for (const { name, direction, unit } of resolveAggregates(config))
+    metrics.set(name, { direction, unit, description: "over the devices" });
+  return metrics;
+}
+
+function deviceMetricsOf(config: SweepConfig): Map<string, MetricKind> {
   const metrics = new Map<string, MetricKind>();
   const { contexts, devices, batch } = config.measure;
   for (const device of devices) {
@@ -61,7 +69,7 @@ function resolve(name: string, known: ReadonlyMap<string, MetricKind>, devices: 
   if (ofDevices.length > 1) {
     throw new InvalidInputError(
       "ambiguous-metric",
-      `metric "${name}" needs a device: ${ofDevices.map((device) => `${name}:${device}`).join(" or ")}`,
+      `metric "${name}" needs a device: ${ofDevices.map((device) => `${name}:${device}`).join(" or ")}; an objective may say over: each, worst or weighted`,
     );
   }
   const short =
@@ -72,13 +80,64 @@ function resolve(name: string, known: ReadonlyMap<string, MetricKind>, devices: 
   );
 }
 
+type ObjectiveConfig = SweepConfig["objectives"][number];
+
+const bad = (message: string): InvalidInputError => new InvalidInputError("bad-config", message);
+
+/** The aggregate that an objective asks for; null where it is a plain metric. */
+function aggregateOf(
+  { metric, direction, over, weights = {} }: ObjectiveConfig,
+  known: ReadonlyMap<string, MetricKind>,
+  devices: readonly string[],
+): Aggregate | null {
+  if (over === undefined || over === "each") {
+    if (Object.keys(weights).length > 0)
+      throw bad(`objective "${metric}" has weights; say over: worst or over: weighted`);
+    return null;
+  }
+  const stray = Object.keys(weights).find((device) => !devices.includes(device));
+  if (stray !== undefined) throw bad(`objective "${metric}" weighs "${stray}"${suggestion(stray, devices)}`);
+  const clash = devices.find((device) => device === over);
+  if (clash !== undefined) throw bad(`a device is named "${clash}"; rename it to aggregate over devices`);
+  const parts = devices.map((device) => ({ metric: `${metric}:${device}`, weight: weights[device] ?? 1 }));
+  const kind = known.get(parts[0]!.metric);
+  if (kind === undefined)
+    throw new InvalidInputError(
+      "unknown-metric",
+      `"${metric}" is not measured on each device; over: needs one that is`,
+    );
+  return {
+    name: `${metric}:${over}`,
+    kind: over,
+    direction: direction ?? kind.direction,
+    unit: kind.unit,
+    parts,
+  };
+}
+
+/** Metrics over several devices that the objectives ask for. */
+export function resolveAggregates(config: SweepConfig): readonly Aggregate[] {
+  const known = deviceMetricsOf(config);
+  return config.objectives.flatMap(
+    (objective) => aggregateOf(objective, known, config.measure.devices) ?? [],
+  );
+}
+
 /** Objectives with full names. Throws InvalidInputError (`unknown-metric`, `ambiguous-metric`). */
 export function resolveObjectives(config: SweepConfig): readonly Objective[] {
   const known = metricsOf(config);
-  const objectives = config.objectives.map(({ metric, direction }) => {
-    const name = resolve(metric, known, config.measure.devices);
-    const kind = known.get(name)!;
-    return { name, direction: direction ?? kind.direction, unit: kind.unit };
+  const { devices } = config.measure;
+  const objectives = config.objectives.flatMap((objective) => {
+    const { metric, direction, over } = objective;
+    const aggregate = aggregateOf(objective, known, devices);
+    const names =
+      over === "each"
+        ? devices.map((device) => resolve(`${metric}:${device}`, known, devices))
+        : [aggregate?.name ?? resolve(metric, known, devices)];
+    return names.map((name) => {
+      const kind = known.get(name)!;
+      return { name, direction: direction ?? kind.direction, unit: kind.unit };
+    });
   });
   const twice = objectives.find(({ name }, i) => objectives.findIndex((other) => other.name === name) !== i);
   if (twice !== undefined)

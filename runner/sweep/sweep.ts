@@ -11,6 +11,7 @@ import { deviceNamed } from "../devices/known.ts";
 import { InterruptedError } from "../errors.ts";
 import { FrontHistory } from "../front-history.ts";
 import { layoutFrom } from "../layouts.ts";
+import { SweepWindows } from "../measurement/window.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
@@ -183,6 +184,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     budgets,
     fleet,
     devices: records.map((record) => record.name),
+    windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
     trainer,
     tasks,
     signal,

@@ -144,7 +144,7 @@ const configOf = ({ name = "faults", devices, trials = 5, seed = 1, patienceMinu
 seed: ${seed}
 space: { vocab: 256, width: 64, depth: 6, mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffn: 64 }
 search: { strategy: random, trials: ${trials}, batch: ${Math.min(trials, 50)} }
-measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, patienceMinutes: ${patienceMinutes} }
+measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, protocol: { guarded: false, retries: 0 }, patienceMinutes: ${patienceMinutes} }
 objectives: [{ metric: "kvBytes@32" }, { metric: parameters }]`,
     "faults.yaml",
   );

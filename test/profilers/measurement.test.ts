@@ -5,6 +5,7 @@ import { type GateInput, gateViolations } from "../../profilers/gates.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { quantile, summarise } from "../../profilers/statistics/summary.ts";
+import { FLAGS, validityFlags } from "../../profilers/validity.ts";
 
 const result: MeasureResult = {
   isa: "scalar",
@@ -174,5 +175,59 @@ describe("static metrics", () => {
   });
   it.each(["kvBytes", "parameters@10", "kvBytes@x", "ttftMs@10", "kvBytes@1@2"])("%s is none", (name) => {
     expect(staticMetric(name, layout, "q4_0")).toBeNull();
+  });
+});
+
+describe("validity flags", () => {
+  const flagsOf = (
+    change: (copy: MeasureResult) => void,
+    options: Partial<Parameters<typeof validityFlags>[0]> = {},
+  ) => {
+    const copy = structuredClone(result);
+    copy.contexts[0]!.decodeMs = copy.contexts[0]!.ttftMs.map(() => [10, 10, 10]);
+    change(copy);
+    const probe = { allowedCpus: [0, 1, 2, 3] };
+    return validityFlags({
+      result: copy,
+      probe,
+      placement: { threads: 1 },
+      emulated: false,
+      cvLimit: 0.05,
+      ...options,
+    });
+  };
+  const placed = (affinity: number[]) => (copy: MeasureResult) => {
+    copy.threads = affinity.length;
+    copy.affinity = affinity;
+  };
+
+  it("are none where everything was as asked", () => {
+    expect(flagsOf(() => {})).toEqual([]);
+    expect(flagsOf(placed([0, 1, 2, 3]), { placement: { threads: 0 } })).toEqual([]);
+    expect(flagsOf(placed([0, 1, 2, 3, 0, 1]), { placement: { threads: 6 } })).toEqual([]);
+  });
+  it.each([
+    ["a core that is not ours", placed([7]), { placement: { threads: 1 } }],
+    ["a thread that may roam", placed([0, -1]), { placement: { threads: 2 } }],
+    ["two threads on one core", placed([1, 1]), { placement: { threads: 2 } }],
+    ["another core than asked", placed([2]), { placement: { threads: 1, cpus: [3] } }],
+    ["fewer threads than asked", placed([0]), { placement: { threads: 2 } }],
+  ])("say moved: %s", (_what, change, options) => {
+    expect(flagsOf(change, options)).toEqual(["moved"]);
+  });
+  it("say what else was not as it should be", () => {
+    const unstable = (copy: MeasureResult) => {
+      copy.contexts[0]!.ttftMs = [50, 60, 70];
+    };
+    expect(flagsOf(unstable)).toEqual(["unstable"]);
+    expect(flagsOf(unstable, { cvLimit: 0.3 })).toEqual([]);
+    expect(
+      flagsOf((copy) => {
+        Object.assign(copy.contexts[0]!, { stable: false, warmups: 4 });
+        copy.memory.swapBytes = 4096;
+      }),
+    ).toEqual(["not-warm", "swapped"]);
+    expect(flagsOf(placed([-1]), { emulated: true })).toEqual(["emulated"]);
+    for (const text of Object.values(FLAGS)) expect(text).not.toBe("");
   });
 });

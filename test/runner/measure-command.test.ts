@@ -82,3 +82,44 @@ describe("measure --profile", () => {
     expect(lines.join("\n")).toMatch(/peaks measured on the device: read \d/);
   }, 60_000);
 });
+
+describe("measure --compare", () => {
+  it("tells two layouts apart, and says how sure it is", async () => {
+    const other = "v512 d128 f1024 h4/2x32 : 6[c3 g]";
+    const args = ["--compare", LAYOUT, other, ...QUICK, "--pairs", "10", "--json"];
+    const { stdout, stderr, code } = await runCli(["measure", ...args], folder.path);
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining("pair 10 of 10") });
+    const found = JSON.parse(stdout);
+    expect(found.metrics.map(({ metric }: { metric: string }) => metric)).toEqual([
+      "ttftMs@48",
+      "decodeTokensPerSecond@48",
+      "peakBytes",
+    ]);
+    for (const { verdict, p, adjustedP, interval, change } of found.metrics) {
+      expect(verdict).toBe("a-better");
+      expect(p).toBeLessThanOrEqual(adjustedP);
+      // 10 pairs: no p is below 2 in 252.
+      expect(p).toBeCloseTo(2 / 252, 10);
+      expect(interval.low * interval.high).toBeGreaterThan(0);
+      expect(Math.abs(change)).toBeGreaterThan(0.02);
+    }
+    expect(found.pairs).toHaveLength(10);
+    expect(found.pairs.filter(({ first }: { first: string }) => first === "a")).toHaveLength(5);
+    expect(Object.keys(found.pairs[0].a)).toEqual(
+      found.metrics.map(({ metric }: { metric: string }) => metric),
+    );
+  }, 120_000);
+
+  it.each([
+    [["--compare", LAYOUT, LAYOUT, "--pairs", "4"], /--pairs must be a whole number from 10/],
+    [[LAYOUT, "--compare", LAYOUT, LAYOUT], /name one model, or two with --compare/],
+    [[], /name one model, or two with --compare/],
+    [["--compare", LAYOUT, LAYOUT, "--profile"], /--profile is for one model/],
+    [["--compare", LAYOUT, "missing.gguf"], /there is no file missing.gguf/],
+  ])("refuses %j", async (args, message) => {
+    const { stderr, code } = await runCli(["measure", ...args], folder.path);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+});

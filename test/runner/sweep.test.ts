@@ -29,7 +29,10 @@ const proposalsOf = (db: string) =>
 
 describe("a sweep", { timeout: 180_000 }, () => {
   it("measures, trains, stores and reports; the same seed proposes the same, with other numbers", async () => {
-    const config = writeTinySweep(folder.path, { objectives: ["decodeP50Ms@32", "text.bitsPerByte"] });
+    const config = writeTinySweep(folder.path, {
+      objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
+      protocol: "{ retries: 1 }",
+    });
     const [first, second] = [
       await runCli(["sweep", config, "--db", "a.db", "--json"], folder.path),
       await runCli(["sweep", config, "--db", "b.db", "--json"], folder.path),
@@ -61,6 +64,24 @@ describe("a sweep", { timeout: 180_000 }, () => {
       );
     expect(times("a.db")).toHaveLength(6);
     expect(times("a.db")).not.toEqual(times("b.db"));
+    // How each measurement came about is kept with it: the rules, the sentinel around it, every process.
+    for (const { request, result } of query<{ request: string; result: string }>(
+      "a.db",
+      "SELECT request, result FROM measurements",
+    )) {
+      const { conduct } = JSON.parse(request);
+      expect(conduct).toMatchObject({
+        flags: expect.any(Array),
+        rules: { guarded: true, rounds: 1, sentinel: { everyBlocks: 32 } },
+        readiness: { looks: expect.any(Array) },
+        sentinel: { drift: expect.any(Number) },
+      });
+      expect(conduct.sentinel.before.prefillMs).toHaveLength(5);
+      expect(conduct.place).toBeLessThan(conduct.contenders);
+      expect(conduct.rounds.map(({ outputHash }: { outputHash: string }) => outputHash)).toEqual([
+        JSON.parse(result).outputHash,
+      ]);
+    }
     const losses = (db: string) =>
       query<{ value: number }>(
         db,
@@ -122,7 +143,7 @@ describe("a sweep", { timeout: 180_000 }, () => {
 describe("two sweeps at once", { timeout: 180_000 }, () => {
   it("on one database and one machine take turns, and both end whole", async () => {
     const configs = ["one", "two"].map((name) =>
-      writeTinySweep(folder.path, { name, trials: 4, seed: name.length }),
+      writeTinySweep(folder.path, { name, trials: 4, seed: name.length, protocol: "{ rounds: 2 }" }),
     );
     const finished = await Promise.all(
       configs.map((config, i) => runCli(["sweep", config, "--out", `${i}.html`], folder.path)),
@@ -137,15 +158,20 @@ describe("two sweeps at once", { timeout: 180_000 }, () => {
       { name: "one", n: 4 },
       { name: "two", n: 4 },
     ]);
-    // Nothing was measured while something else was measured or trained: the jobs' own times do not overlap. A job's end is
-    // written after its host was handed on, hence the 150 ms.
-    const spans = query<{ start: number; end: number }>(
+    // Nothing was measured while something else was measured or trained: the jobs' own times do not overlap, but for those of one
+    // window, which take turns in it and end together. A job's end is written after its host was handed on, hence the 150 ms.
+    const spans = query<{ start: number; end: number; kind: string; sweep: number }>(
       "edgefront.db",
-      `SELECT 86400000 * julianday(started_at) AS start, 86400000 * julianday(finished_at) AS end FROM jobs ORDER BY started_at`,
+      `SELECT 86400000 * julianday(j.started_at) AS start, 86400000 * julianday(j.finished_at) AS end, j.kind, t.sweep_id AS sweep
+       FROM jobs j JOIN trials t ON t.id = j.trial_id ORDER BY j.started_at`,
     );
     expect(spans).toHaveLength(16);
-    for (const [i, { start }] of spans.entries())
-      if (i > 0) expect(start).toBeGreaterThan(spans[i - 1]!.end - 150);
+    for (const [i, span] of spans.entries()) {
+      for (const before of spans.slice(0, i)) {
+        const together = span.kind === "measure" && before.kind === "measure" && span.sweep === before.sweep;
+        if (!together) expect(span.start).toBeGreaterThan(before.end - 150);
+      }
+    }
   });
 });
 

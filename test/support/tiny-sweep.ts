@@ -14,6 +14,8 @@ export interface TinyOptions {
   readonly objectives?: readonly string[];
   readonly budgets?: string;
   readonly train?: boolean;
+  /** `measure.protocol`; default: each job by itself, once. */
+  readonly protocol?: string;
 }
 
 /** Writes the configuration and its text into `folder`; the path of the configuration. */
@@ -29,6 +31,7 @@ export function writeTinySweep(folder: string, options: TinyOptions = {}): strin
     train = true,
     objectives = train ? ["text.bitsPerByte", "kvBytes@32"] : ["kvBytes@32", "parameters"],
     budgets = "[]",
+    protocol = "{ guarded: false, retries: 0 }",
   } = options;
   writeFileSync(join(folder, "corpus.txt"), "the quick brown fox jumps over the lazy dog. ".repeat(200));
   const score = `
@@ -53,7 +56,7 @@ space:
   heads: ["4/2x16"]
   parameters: 250K
 search: { strategy: ${strategy}, trials: ${trials}${batch === undefined ? "" : `, batch: ${batch}`} }
-measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, warmup: { max: 1, tolerance: 1 } }
+measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, warmup: { max: 1, tolerance: 1 }, protocol: ${protocol} }
 ${train ? score : ""}
 objectives: [${objectives.map((metric) => `{ metric: "${metric}" }`).join(", ")}]
 budgets: ${budgets}

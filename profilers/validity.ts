@@ -1,0 +1,62 @@
+// What may be wrong with a measurement that passed the gates: believable numbers, taken under conditions other than those asked for.
+// A flag never changes a number; it is stored and shown beside it, and says what to do with it.
+import type { MeasureResult, ProbeResult } from "./protocol.ts";
+import { summarise } from "./statistics/summary.ts";
+
+/** Every flag, and what it means to a reader. */
+export const FLAGS = {
+  unstable: "the repetitions vary by more than the limit",
+  "not-warm": "warm-up ended before two runs in a row agreed",
+  moved: "threads ran elsewhere than they were put",
+  swapped: "memory was swapped out",
+  throttled: "the sentinel drifted while it was measured",
+  "not-ready": "the device was not at rest when it began",
+  emulated: "an emulator ran it: its times say nothing about hardware",
+} as const satisfies Record<string, string>;
+export type Flag = keyof typeof FLAGS;
+
+/** Conditions under which a number is no result of the candidate: it is measured again, and not relied on if that does not help. */
+export const VOIDING: ReadonlySet<Flag> = new Set<Flag>([
+  "unstable",
+  "moved",
+  "swapped",
+  "throttled",
+  "not-ready",
+]);
+
+export interface ValidityInput {
+  readonly result: MeasureResult;
+  readonly probe: Pick<ProbeResult, "allowedCpus">;
+  /** As asked: how many threads (0: one per core), and on which cores (absent: any the device lets us use). */
+  readonly placement: { readonly threads: number; readonly cpus?: readonly number[] };
+  readonly emulated: boolean;
+  /** Largest coefficient of variation of a stable result. */
+  readonly cvLimit: number;
+}
+
+/** Threads that the device did not keep where they belong: on a core each, of those asked for. */
+function moved({ result, probe, placement }: ValidityInput): boolean {
+  const cpus = placement.cpus ?? probe.allowedCpus;
+  const asked = placement.threads === 0 ? cpus.length : placement.threads;
+  const { affinity } = result;
+  if (result.threads !== asked || affinity.length !== asked) return true;
+  if (affinity.some((cpu) => !cpus.includes(cpu))) return true;
+  // More threads than cores have to share them.
+  return asked <= cpus.length && new Set(affinity).size !== asked;
+}
+
+export function validityFlags(input: ValidityInput): readonly Flag[] {
+  const { result, emulated, cvLimit } = input;
+  const flags: Flag[] = [];
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const varies = (samples: readonly number[]): boolean =>
+    samples.length > 0 && summarise(samples).cv > cvLimit;
+  if (result.contexts.some(({ ttftMs, decodeMs }) => varies(ttftMs) || varies(decodeMs.map(sum))))
+    flags.push("unstable");
+  if (result.contexts.some(({ stable, warmups }) => !stable && warmups > 1)) flags.push("not-warm");
+  // Under an emulator the guest's idea of its cores is the emulator's.
+  if (!emulated && moved(input)) flags.push("moved");
+  if (result.memory.swapBytes > 0) flags.push("swapped");
+  if (emulated) flags.push("emulated");
+  return flags;
+}

@@ -1,0 +1,121 @@
+// Decisions of a measurement window, in which several candidates are measured in turn between two runs of a sentinel: is the device
+// ready, in which order do the candidates run, did the device change meanwhile. Pure; what is run where is runner/measurement/.
+import { parseNotation } from "../candidates/notation.ts";
+import type { MeasurementProfile } from "./device-profile.ts";
+import type { MeasureRequest, MeasureResult, StatusResult } from "./protocol.ts";
+import { summarise } from "./statistics/summary.ts";
+
+/** A small fixed layout with every kind of mixer, whose speed stands for the device's own. Never change it: baselines are of it. */
+export const SENTINEL_NOTATION = "v2048 d256 f768 h4/2x64 : c3 s32 g c3";
+export const SENTINEL = parseNotation(SENTINEL_NOTATION);
+/** Tenths of a second on a slow core. */
+export const SENTINEL_REQUEST = {
+  contexts: [64],
+  decodeTokens: 24,
+  repetitions: 5,
+  warmup: { max: 3, tolerance: 0.05 },
+} as const satisfies Omit<MeasureRequest, "model">;
+
+/** How a window is conducted; recorded with every result. */
+export interface WindowRules {
+  readonly readiness: MeasurementProfile["readiness"];
+  readonly sentinel: MeasurementProfile["sentinel"];
+  readonly cvLimit: number;
+  /** Fresh processes a candidate is measured in, taking turns with the other candidates of the window. */
+  readonly rounds: number;
+  /** How often a void or unstable measurement is taken again before it is kept as one not to rely on. */
+  readonly retries: number;
+  /** False: no readiness gate and no sentinel; flags are still set. */
+  readonly guarded: boolean;
+}
+
+/** Samples of one run of the sentinel: milliseconds of its prefill, and of all its decoded tokens, by repetition. */
+export interface SentinelRun {
+  readonly prefillMs: readonly number[];
+  readonly decodeMs: readonly number[];
+}
+
+export function sentinelRun(result: MeasureResult): SentinelRun {
+  const { prefillMs, decodeMs } = result.contexts[0]!;
+  return { prefillMs, decodeMs: decodeMs.map((tokens) => tokens.reduce((sum, ms) => sum + ms, 0)) };
+}
+
+/** Time of `now` over that of `before`, the slower of prefill and decode; above 1: the device became slower. */
+export function slowdown(before: SentinelRun, now: SentinelRun): number {
+  const ratio = (key: keyof SentinelRun): number =>
+    summarise(now[key]).median / summarise(before[key]).median;
+  return Math.max(ratio("prefillMs"), ratio("decodeMs"));
+}
+
+/** Largest relative change of the sentinel between two runs, either way. */
+export function driftOf(before: SentinelRun, after: SentinelRun): number {
+  return Math.max(slowdown(before, after), slowdown(after, before)) - 1;
+}
+
+/** One look at a device that may or may not be at rest. */
+export interface Look {
+  readonly temperatureC: number | null;
+  readonly loadAverage: number;
+  /** The sentinel against its baseline; null where the sensors alone said no. */
+  readonly slowdown: number | null;
+}
+
+/** Why the sensors forbid a block to start now; null where they do not. What cannot be read forbids nothing. */
+export function sensorObjection(
+  status: Pick<StatusResult, "temperatureC" | "loadAverage">,
+  cores: number,
+  { maxTemperatureC, maxLoad }: WindowRules["readiness"],
+): string | null {
+  const { temperatureC, loadAverage } = status;
+  if (maxTemperatureC !== null && temperatureC !== null && temperatureC > maxTemperatureC)
+    return `${temperatureC.toFixed(0)} C, above ${maxTemperatureC} C`;
+  if (maxLoad !== null && loadAverage / cores > maxLoad)
+    return `load ${(loadAverage / cores).toFixed(2)} per core, above ${maxLoad}`;
+  return null;
+}
+
+/** Why the micro-probe (the sentinel against its baseline) forbids it. */
+export function probeObjection(
+  ratio: number,
+  { microProbeTolerance }: WindowRules["readiness"],
+): string | null {
+  return ratio <= 1 + microProbeTolerance
+    ? null
+    : `the sentinel takes ${((ratio - 1) * 100).toFixed(1)}% longer than its baseline, above ${microProbeTolerance * 100}%`;
+}
+
+/** The order in which `contenders` run in a round: forwards and backwards in turn, so that a steady drift hits all alike. */
+export function roundOrder(contenders: number, round: number): readonly number[] {
+  const order = Array.from({ length: contenders }, (_, index) => index);
+  return round % 2 === 0 ? order : order.reverse();
+}
+
+/**
+ * The rounds of one candidate as one result: samples one after another, memory of the largest process, the median load time.
+ * Throws RangeError where the rounds generated different tokens: then at least one of them computed something else.
+ */
+export function mergeRounds(rounds: readonly MeasureResult[]): MeasureResult {
+  const [first] = rounds;
+  if (first === undefined) throw new RangeError("no rounds to merge");
+  if (rounds.some((round) => round.outputHash !== first.outputHash))
+    throw new RangeError("repeated runs of one model generated different tokens");
+  const median = (of: (round: MeasureResult) => number): number => summarise(rounds.map(of)).median;
+  const largest = rounds.reduce((a, b) => (b.memory.peakBytes > a.memory.peakBytes ? b : a));
+  return {
+    ...rounds.at(-1)!,
+    loadMs: median((round) => round.loadMs),
+    firstTokenMs: median((round) => round.firstTokenMs),
+    memory: largest.memory,
+    contexts: first.contexts.map((context, index) => {
+      const all = rounds.map((round) => round.contexts[index]!);
+      return {
+        ...context,
+        warmups: Math.max(...all.map(({ warmups }) => warmups)),
+        stable: all.every(({ stable }) => stable),
+        ttftMs: all.flatMap(({ ttftMs }) => ttftMs),
+        prefillMs: all.flatMap(({ prefillMs }) => prefillMs),
+        decodeMs: all.flatMap(({ decodeMs }) => decodeMs),
+      };
+    }),
+  };
+}

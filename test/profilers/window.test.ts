@@ -1,0 +1,116 @@
+// The decisions of a measurement window: is the device at rest, did it change, in which order do candidates run, what becomes of rounds.
+import { describe, expect, it } from "vitest";
+import { formatNotation } from "../../candidates/notation.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
+import {
+  driftOf,
+  mergeRounds,
+  probeObjection,
+  roundOrder,
+  SENTINEL,
+  SENTINEL_NOTATION,
+  sensorObjection,
+  slowdown,
+} from "../../profilers/window.ts";
+
+const rules = {
+  maxTemperatureC: 45,
+  maxLoad: 0.7,
+  pollSeconds: 10,
+  deadlineSeconds: 900,
+  microProbeTolerance: 0.03,
+};
+
+describe("readiness", () => {
+  it.each([
+    [{ temperatureC: 46, loadAverage: 0 }, /46 C, above 45 C/],
+    [{ temperatureC: 40, loadAverage: 6 }, /load 0.75 per core, above 0.7/],
+  ])("%j is not at rest", (status, message) => {
+    expect(sensorObjection(status, 8, rules)).toMatch(message);
+  });
+  it("does not ask for what cannot be read or is not looked at", () => {
+    expect(sensorObjection({ temperatureC: null, loadAverage: 1 }, 8, rules)).toBeNull();
+    const lax = { ...rules, maxTemperatureC: null, maxLoad: null };
+    expect(sensorObjection({ temperatureC: 99, loadAverage: 99 }, 8, lax)).toBeNull();
+  });
+  it("holds the micro-probe against its baseline", () => {
+    expect(probeObjection(1.03, rules)).toBeNull();
+    expect(probeObjection(0.5, rules)).toBeNull();
+    expect(probeObjection(1.05, rules)).toMatch(/5.0% longer than its baseline, above 3%/);
+  });
+});
+
+describe("the sentinel", () => {
+  const run = (prefill: number, decode: number) => ({
+    prefillMs: [prefill, prefill * 1.001, prefill * 3],
+    decodeMs: [decode, decode * 1.001, decode * 3],
+  });
+  it("judges by medians, and by the slower of prefill and decode", () => {
+    expect(slowdown(run(10, 5), run(10, 5.5))).toBeCloseTo(1.1, 10);
+    expect(slowdown(run(10, 5), run(9, 5))).toBeCloseTo(1, 10);
+  });
+  it("drifts either way", () => {
+    expect(driftOf(run(10, 5), run(10, 5))).toBeCloseTo(0, 10);
+    expect(driftOf(run(10, 5), run(9, 5))).toBeCloseTo(1 / 0.9 - 1, 10);
+    expect(driftOf(run(10, 5), run(10, 6))).toBeCloseTo(0.2, 10);
+  });
+  it("has every kind of mixer, and is the layout that baselines were made of", () => {
+    expect(formatNotation(SENTINEL)).toBe(SENTINEL_NOTATION);
+    expect(new Set(SENTINEL.layers.map(({ mixer }) => mixer.op))).toEqual(new Set(["conv", "swa", "gqa"]));
+  });
+});
+
+describe("rounds", () => {
+  it("go forwards and backwards", () => {
+    expect([0, 1, 2].map((round) => roundOrder(3, round))).toEqual([
+      [0, 1, 2],
+      [2, 1, 0],
+      [0, 1, 2],
+    ]);
+  });
+
+  const result = (scale: number, change: Partial<MeasureResult> = {}): MeasureResult => ({
+    isa: "scalar",
+    threads: 1,
+    affinity: [0],
+    architecture: "lfm2",
+    parameters: 1000,
+    weightsFrom: "seed",
+    modelSha256: "ab",
+    batch: 1,
+    plan: { weightBytes: 500, cacheBytes: 0, activationBytes: 0, overheadBytes: 0, predictedPeakBytes: 500 },
+    loadMs: 3 * scale,
+    firstTokenMs: 9 * scale,
+    contexts: [
+      {
+        context: 100,
+        warmups: scale,
+        stable: scale < 3,
+        ttftMs: [50 * scale],
+        prefillMs: [49 * scale],
+        decodeMs: [[10 * scale]],
+      },
+    ],
+    memory: { peakBytes: 900 * scale, anonBytes: 800, fileBytes: 100, swapBytes: 0 },
+    outputHash: "cd",
+    frequencyMhz: null,
+    temperatureC: 30 + scale,
+    ...change,
+  });
+  it("are merged sample by sample, in order", () => {
+    const merged = mergeRounds([result(1), result(3), result(2)]);
+    expect(merged.contexts[0]).toEqual({
+      context: 100,
+      warmups: 3,
+      stable: false,
+      ttftMs: [50, 150, 100],
+      prefillMs: [49, 147, 98],
+      decodeMs: [[10], [30], [20]],
+    });
+    expect(merged).toMatchObject({ loadMs: 6, firstTokenMs: 18, memory: { peakBytes: 2700 } });
+    expect(mergeRounds([result(2)])).toEqual(result(2));
+  });
+  it("that generated different tokens are no result", () => {
+    expect(() => mergeRounds([result(1), result(1, { outputHash: "ef" })])).toThrow(/different tokens/);
+  });
+});
