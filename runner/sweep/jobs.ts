@@ -4,10 +4,9 @@ import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { gateViolations } from "../../profilers/gates.ts";
-import type { MeasureRequest, MeasureResult, ModelRef, ProbeResult } from "../../profilers/protocol.ts";
+import type { MeasureRequest, MeasureResult, ModelRef } from "../../profilers/protocol.ts";
 import type { SweepConfig } from "../config.ts";
 import { placementOf } from "../devices/device.ts";
-import type { LeaseProof } from "../store/leases.ts";
 import { InvalidMeasurementError } from "./faults.ts";
 import type { Turn, Worker } from "./worker.ts";
 
