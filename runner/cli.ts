@@ -64,7 +64,11 @@ const parser = yargs(hideBin(process.argv))
   .example("$0 measure lfm2-350m --device local", "time one layout")
   .epilogue("Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.")
   .fail((message, error) => {
-    report(error ?? new InvalidInputError("usage", `${oneLine(message)} (see --help)`));
+    // yargs throws some of its own complaints, such as an option without its value.
+    const usage = error === undefined || error === null || error.name === "YError";
+    report(
+      usage ? new InvalidInputError("usage", `${oneLine(message ?? error.message)} (see --help)`) : error,
+    );
   });
 
 try {

@@ -220,7 +220,8 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 180_000 }, () =
 
     it("no host, an impossible host, one that nobody knows", async () => {
       await fails(2, /needs --host/, "--profile", "ryzen");
-      await fails(2, /not a host name/, "--host", "-oProxyCommand=touch stolen");
+      await fails(2, /not a host name/, "--host=-oProxyCommand=touch stolen");
+      await fails(2, /following: host .*--help/, "--host", "-oProxyCommand=touch stolen");
       await fails(2, /not a host name/, "--host", "a b");
       await fails(
         1,
