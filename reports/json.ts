@@ -1,7 +1,7 @@
 // Machine-readable forms: the front as `front --json` prints it, and the whole report. Numbers are plain, units stand beside.
 import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
-import type { ReportData, ReportMetric, ReportObjective } from "./model.ts";
+import type { ReportData, ReportMetric, ReportObjective, ReportProxy } from "./model.ts";
 
 interface FrontPointJson {
   readonly id: string;
@@ -19,6 +19,8 @@ interface FrontPointJson {
 export interface FrontJson {
   readonly sweep: string;
   readonly objectives: readonly ReportObjective[];
+  /** What audits found about the scores; a point leans on each weak one among its objectives. */
+  readonly proxies: readonly ReportProxy[];
   readonly points: readonly FrontPointJson[];
 }
 
@@ -38,6 +40,7 @@ export function frontJson(data: ReportData): FrontJson {
   return {
     sweep: data.sweep,
     objectives: data.objectives.map(({ name, direction, unit }) => ({ name, direction, unit })),
+    proxies: data.proxies ?? [],
     points: frontPoints(data).map(({ label, trial }) => ({
       id: trial.id,
       label,

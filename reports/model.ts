@@ -109,6 +109,20 @@ export interface ReportFinding {
   readonly notes: readonly string[];
 }
 
+/** How far a proxy's score was found to order layouts as longer training does (edgefront audit). */
+export interface ReportProxy {
+  readonly metric: string;
+  /** Kendall's tau and its 95% interval; null where there is no order to compare. */
+  readonly tau: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly layouts: number;
+  /** How many times as long the dear training was. */
+  readonly longer: number;
+  /** Too little agreement to lean on. */
+  readonly weak: boolean;
+}
+
 export interface ReportBudget {
   readonly metric: string;
   readonly max?: number | undefined;
@@ -145,6 +159,8 @@ export interface ReportData {
   readonly trials: readonly ReportTrial[];
   /** What the sweep says beyond its front; absent in data older than findings. */
   readonly findings?: readonly ReportFinding[] | undefined;
+  /** Found by audits of this sweep; absent where there was none. */
+  readonly proxies?: readonly ReportProxy[] | undefined;
   /** Absent where `trials` is all there is. */
   readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];

@@ -4,7 +4,7 @@
 import { formatParameters, formatValue } from "./format.ts";
 import { compressPattern, countStates, frontPoints, proposedCount, publishedOffFront } from "./front.ts";
 import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
-import type { ReportData, ReportObjective, ReportTrial } from "./model.ts";
+import type { ReportData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { plain } from "./text.ts";
 
 const arrow = (objective: ReportObjective): string => (objective.direction === "min" ? "v" : "^");
@@ -79,6 +79,14 @@ function blocks(
   ]);
 }
 
+const tauOf = ({ tau, low, high }: ReportProxy): string =>
+  tau === null
+    ? "no order"
+    : `tau ${tau.toFixed(2)}, 95% ${low?.toFixed(2) ?? "-"} to ${high?.toFixed(2) ?? "-"}`;
+
+const weakNote = (proxy: ReportProxy): string =>
+  `(weak) ${plain(proxy.metric)} rests on a weak proxy: against ${proxy.longer} times longer training of ${proxy.layouts} layouts, ${tauOf(proxy)}`;
+
 /** The front of a sweep as text. Lines are at most `width` characters. */
 export function renderTable(data: ReportData, options: { readonly width?: number } = {}): string {
   const width = Math.max(40, options.width ?? 80);
@@ -86,7 +94,11 @@ export function renderTable(data: ReportData, options: { readonly width?: number
   const front = frontPoints(data);
   const others = publishedOffFront(data).map((trial) => ({ label: "-", trial }));
   const emulated = emulatedDevices(data);
-  const marks = data.objectives.map(({ name }) => (isEmulated(name, emulated) ? " (emul.)" : ""));
+  const weak = (data.proxies ?? []).filter((proxy) => proxy.weak);
+  const isWeak = (name: string): boolean => weak.some(({ metric }) => metric === name);
+  const marks = data.objectives.map(
+    ({ name }) => `${isEmulated(name, emulated) ? " (emul.)" : ""}${isWeak(name) ? " (weak)" : ""}`,
+  );
   const states = Object.entries(counts).filter(([state, n]) => n > 0 && state !== "complete");
   const summary = [`${counts.complete} complete`, ...states.map(([state, n]) => `${n} ${state}`)].join(", ");
   const out = wrap(
@@ -113,7 +125,10 @@ export function renderTable(data: ReportData, options: { readonly width?: number
     ...(data.objectives.some(({ name }) => rows.some(({ trial }) => trial.metrics[name]?.stable === false))
       ? ["~ unstable, not to be relied on"]
       : []),
-    ...(marks.some(Boolean) ? ["(emul.) under an emulator: says nothing about hardware speed"] : []),
+    ...data.objectives.flatMap(({ name }) => weak.filter(({ metric }) => metric === name).map(weakNote)),
+    ...(marks.some((mark) => mark.includes("(emul.)"))
+      ? ["(emul.) under an emulator: says nothing about hardware speed"]
+      : []),
   ];
   out.push("", ...wrap(notes.join("; "), width, ""));
   return `${out.join("\n")}\n`;

@@ -12,6 +12,7 @@ import { declaredIds, publishedIds, reportTrials } from "./report-trials.ts";
 import type { Store } from "./store/store.ts";
 import type { Sweep } from "./store/sweeps.ts";
 import type { TrialStanding } from "./store/trials.ts";
+import { auditsOf } from "./sweep/audit.ts";
 import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
 
 function healthOf(store: Store, device: string): ReportHealth {
@@ -141,6 +142,7 @@ export class SweepReader {
     const { config } = sweep;
     const { front, objectives, store } = this;
     const alive = sweep.runningPid !== null;
+    const proxies = auditsOf(store, sweep.id);
     const running = alive ? this.timeline.running() : new Set<number>();
     // A sweep numbers its trials in the order it writes them.
     const all = [...this.standings.values()];
@@ -171,6 +173,7 @@ export class SweepReader {
           reasons: this.reasons.list,
         },
       }),
+      ...(proxies.length > 0 && { proxies }),
       devices: reportDevices(store, config, this.health),
       timeline: this.timeline.read(alive),
       configuration: config,

@@ -1,5 +1,6 @@
 // Every command, in the order help lists them.
 import type { CommandModule } from "yargs";
+import { auditCommand } from "./audit.ts";
 import { compileCommand } from "./compile.ts";
 import { deviceCommand } from "./device.ts";
 import { diffCommand } from "./diff.ts";
@@ -34,6 +35,7 @@ export const commands = [
   compileCommand,
   measureCommand,
   scoreCommand,
+  auditCommand,
   deviceCommand,
   doctorCommand,
 ] as unknown as CommandModule[];

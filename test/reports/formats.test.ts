@@ -27,7 +27,7 @@ test.each(reportFormatNames)("%s is a pure function and copes with an empty swee
 
 test("front json has the shape of the contract, and its points are the front", () => {
   const front = frontJson(data);
-  expect(Object.keys(front)).toEqual(["sweep", "objectives", "points"]);
+  expect(Object.keys(front)).toEqual(["sweep", "objectives", "proxies", "points"]);
   expect(front.objectives[0]).toEqual({ name: "ttftMs@1024:laptop", direction: "min", unit: "ms" });
   expect(front.points.map((point) => point.id).sort()).toEqual(
     data.trials

@@ -1,0 +1,90 @@
+// edgefront audit: do the sweep's proxies order layouts as longer training does?
+import type { CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { readSweepConfig } from "../config.ts";
+import { suggestion } from "../config-errors.ts";
+import { deviceNamed } from "../devices/known.ts";
+import { auditSweep } from "../sweep/audit.ts";
+import { trainerProgram } from "../sweep/pytorch.ts";
+import { withWorker } from "../sweep/solo.ts";
+import { configFolder } from "../sweep/training-data.ts";
+import type { Worker } from "../sweep/worker.ts";
+import { columns, interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+
+interface Args {
+  config: string;
+  db: string;
+  name: string | undefined;
+  task: string[] | undefined;
+  layouts: number;
+  longer: number;
+  json: boolean;
+}
+
+const shown = (value: number | null): string => (value === null ? "-" : value.toFixed(2));
+
+export const auditCommand: CommandModule<object, Args> = {
+  command: "audit <config>",
+  describe: "Train a sample of a sweep's layouts longer: do its proxies rank them rightly?",
+  builder: (yargs) =>
+    withJson(withDatabase(yargs))
+      .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
+      .option("name", { type: "string", requiresArg: true, describe: "name of the sweep, if another" })
+      .option("task", { type: "string", array: true, describe: "only these tasks of it" })
+      .option("layouts", {
+        type: "number",
+        default: 20,
+        requiresArg: true,
+        describe: "how many layouts, spread over their numbers of attention layers",
+      })
+      .option("longer", {
+        type: "number",
+        default: 8,
+        requiresArg: true,
+        describe: "times the sweep's steps",
+      })
+      .example("$0 audit my.yaml", "20 layouts, 8 times as long, every task")
+      .example("$0 audit my.yaml --task recall --longer 4", "one task, less dear"),
+  handler: async ({ config: path, db, name, task, layouts, longer, json }) => {
+    const config = readSweepConfig(path);
+    if (!(Number.isInteger(layouts) && layouts >= 3))
+      throw new InvalidInputError("bad-layouts", `--layouts ${layouts}: name a whole number of 3 or more`);
+    if (!(longer > 1)) throw new InvalidInputError("bad-longer", `--longer ${longer}: name a number above 1`);
+    const names = Object.keys(config.score?.tasks ?? {});
+    const unknown = task?.find((one) => !names.includes(one));
+    if (unknown !== undefined)
+      throw new InvalidInputError(
+        "unknown-task",
+        `${path} has no task "${unknown}"${suggestion(unknown, names)}`,
+      );
+    const signal = interruptSignal();
+    await withStore(db, { mustExist: true }, async (store) => {
+      const sweep = store.sweeps.get(name ?? config.name);
+      const trainer = config.score?.trainer;
+      const device = deviceNamed(store, trainer?.device ?? "local");
+      let last = 0;
+      const onProgress = (text: string): void => {
+        const now = performance.now();
+        if (!process.stderr.isTTY || now - last < 200) return;
+        last = now;
+        process.stderr.write(`\r\u001b[K${text.slice(0, 110)}`);
+      };
+      const options = { layouts, longer, tasks: task, folder: configFolder(path), onProgress };
+      const work = (worker: Worker) => auditSweep(store, sweep, config, worker, options);
+      const found = await withWorker(store, device, signal, work, trainer && trainerProgram(trainer));
+      if (process.stderr.isTTY) say("");
+      printEither(json, { sweep: sweep.name, proxies: found }, () =>
+        columns([
+          ["SCORE", "TAU", "95%", "LAYOUTS", ""],
+          ...found.map(({ metric, tau, low, high, layouts: n, weak }) => [
+            metric,
+            shown(tau),
+            `${shown(low)} .. ${shown(high)}`,
+            `${n}`,
+            weak ? "weak: the front may be ordered by chance here" : "",
+          ]),
+        ]),
+      );
+    });
+  },
+};

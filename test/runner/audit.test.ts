@@ -1,0 +1,39 @@
+// The audit over a finished sweep, through the command line: what it trains, what it finds, and that the front says so.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { runCli, temporaryFolder } from "../support/cli.ts";
+import { writeTinySweep } from "../support/tiny-sweep.ts";
+
+const folder = temporaryFolder();
+const run = (...args: string[]) => runCli(args, folder.path);
+let config: string;
+beforeAll(async () => {
+  config = writeTinySweep(folder.path, { trials: 8 });
+  expect((await run("sweep", config)).code).toBe(0);
+});
+afterAll(() => folder.remove());
+
+it("a proxy that is no better than chance is called weak, and so are the points that rest on it", async () => {
+  const before = JSON.parse((await run("front", "tiny", "--json")).stdout);
+  expect(before.proxies).toEqual([]);
+  const { stdout, stderr, code } = await run("audit", config, "--layouts", "6", "--longer", "3", "--json");
+  expect(code, stderr).toBe(0);
+  const [proxy] = JSON.parse(stdout).proxies;
+  expect(proxy).toMatchObject({ metric: "text.bitsPerByte", layouts: 6, longer: 3 });
+  expect(Math.abs(proxy.tau)).toBeLessThanOrEqual(1);
+  expect(proxy.low).toBeLessThanOrEqual(proxy.high);
+  expect(proxy.weak).toBe(proxy.low < 0.5);
+  const front = await run("front", "tiny");
+  expect(front.stdout.includes("rests on a weak proxy")).toBe(proxy.weak);
+  expect(JSON.parse((await run("front", "tiny", "--json")).stdout).proxies).toEqual([proxy]);
+});
+
+it.each([
+  [["--task", "recal"], /has no task "recal"/],
+  [["--longer", "1"], /--longer 1: name a number above 1/],
+  [["--name", "other"], /no sweep named "other"|other/],
+])("refuses %j in one line", async (more, message) => {
+  const { stderr, code } = await run("audit", config, ...more);
+  expect(code).toBe(2);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toMatch(message);
+});
