@@ -101,7 +101,12 @@ export const probeResultSchema = z.object({
   cores: count,
   allowedCpus: z.array(count).max(4096),
   isas: z.array(text).max(64),
+  /** The fastest of them on this device, by what its kernels were timed at; what `auto` is resolved to. */
   isa: text,
+  kernelRates: z
+    .array(z.object({ isa: text, prefillGops: rate, decodeGops: rate }))
+    .max(64)
+    .default([]),
   features: z.array(text).max(512),
   memoryBytes: count,
   availableBytes: count,

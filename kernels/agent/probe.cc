@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "agent/jobs.h"
+#include "agent/kernel_rates.h"
 #include "agent/machine.h"
 #include "agent/rates.h"
 #include "agent/serve.h"
@@ -66,6 +67,8 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   const Memory memory = ReadMemory();
   Result<Rates> rates = MeasureRates(threads);
   if (!rates.ok()) return rates.status();
+  const Result<std::vector<KernelRate>> kernels = MeasureKernels(threads);
+  if (!kernels.ok()) return kernels.status();
   utsname names = {};
   uname(&names);
   const long cores = sysconf(_SC_NPROCESSORS_CONF);
@@ -79,7 +82,12 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   for (int cpu : AllowedCpus()) json.Integer(cpu);
   json.EndArray().Key("isas").BeginArray();
   for (Isa isa : AvailableIsas()) json.String(IsaName(isa));
-  json.EndArray().Key("isa").String(IsaName(BestIsa())).Key("features").BeginArray();
+  json.EndArray().Key("isa").String(IsaName(FastestIsa(*kernels))).Key("kernelRates").BeginArray();
+  for (const KernelRate& rate : *kernels) {
+    json.BeginObject().Key("isa").String(IsaName(rate.isa)).Key("prefillGops").Number(rate.prefill_gops);
+    json.Key("decodeGops").Number(rate.decode_gops).EndObject();
+  }
+  json.EndArray().Key("features").BeginArray();
   for (const std::string& feature : CpuFeatures()) json.String(feature);
   json.EndArray();
   json.Key("memoryBytes").Unsigned(memory.total_bytes).Key("availableBytes").Unsigned(memory.available_bytes);

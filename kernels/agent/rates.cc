@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "agent/machine.h"
+#include "agent/rate_loop.h"
 #include "include/edgefront/thread_pool.h"
 
 #if defined(__x86_64__)
@@ -22,7 +22,6 @@ namespace edgefront {
 namespace {
 
 constexpr size_t kReadBytes = size_t{256} << 20;
-constexpr int kRuns = 5;
 
 uint64_t ReadGeneric(const uint8_t* data, size_t bytes) {
   uint64_t sums[8] = {};
@@ -72,35 +71,6 @@ std::vector<const RateKernels*> UsableKernels() {
   if (has("i8mm")) usable.push_back(&kRatesI8mm);
 #endif
   return usable;
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-// Units a second of `work(worker)` run on all workers at once: the median of kRuns.
-template <class Work>
-double RatePerSecond(ThreadPool* pool, double units, Work work) {
-  std::vector<double> rates;
-  for (int run = 0; run <= kRuns; ++run) {
-    const double start = NowMs();
-    pool->Run([&](int worker, int) { work(worker); });
-    const double seconds = (NowMs() - start) * 1e-3;
-    if (run > 0) rates.push_back(units / std::max(seconds, 1e-9));  // the first one warms up
-  }
-  return Median(rates);
-}
-
-// Rounds that take about 20 ms on one thread.
-template <class Loop>
-int64_t Calibrate(Loop loop) {
-  for (int64_t rounds = 256;; rounds *= 4) {
-    const double start = NowMs();
-    loop(rounds);
-    const double ms = NowMs() - start;
-    if (ms > 4) return static_cast<int64_t>(static_cast<double>(rounds) * 20 / ms);
-  }
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
-// Sizes and offsets of everything a session touches, and the listing of what it runs.
+// Sizes and offsets of everything a session touches.
 #include "infer/program.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "targets/kernels.h"
 
@@ -138,69 +137,6 @@ Result<MemoryPlan> PlanMemory(const GgufFile& gguf, const SessionOptions& option
   auto program = BuildProgram(*spec, *types, options);
   if (!program.ok()) return program.status();
   return PlanOf(*spec, *types, *program);
-}
-
-Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& options) {
-  auto spec = ModelSpec::FromGguf(gguf);
-  if (!spec.ok()) return spec.status();
-  auto types = TensorTypes(*spec, gguf);
-  if (!types.ok()) return types.status();
-  auto program = BuildProgram(*spec, *types, options);
-  if (!program.ok()) return program.status();
-
-  std::string out;
-  char line[256];
-  const auto add = [&](int layer, const char* op, const TensorSpec& t, DType type, double bytes, double flops) {
-    std::snprintf(line, sizeof(line), "%5d  %-26s %8llu x %-8llu %-5s %14.0f B %14.0f FLOP\n", layer, op,
-                  static_cast<unsigned long long>(t.ne0), static_cast<unsigned long long>(t.ne1), DTypeName(type), bytes, flops);
-    out += line;
-  };
-  out += "layer  op                              shape          type   bytes a token     FLOPs a token\n";
-  const std::vector<TensorSpec> tensors = ExpectedTensors(*spec);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const TensorSpec& t = tensors[i];
-    const double bytes = static_cast<double>(PanelCount(t.ne1) * PanelBytes((*types)[i], t.ne0));
-    const double flops = 2.0 * static_cast<double>(t.ne0) * static_cast<double>(t.ne1);
-    const LayerSpec* l = t.layer >= 0 ? &spec->layers[t.layer] : nullptr;
-    switch (t.role) {
-      case Role::kEmbedding: add(-1, "embed", t, (*types)[i], bytes / static_cast<double>(t.ne1), 0); break;
-      case Role::kConvIn: add(t.layer, "rmsnorm+quantise+conv_in", t, (*types)[i], bytes, flops); break;
-      case Role::kConvTaps: add(t.layer, "gate+conv+gate", t, DType::kF32, 8.0 * static_cast<double>(t.ne0 * t.ne1), flops); break;
-      case Role::kConvOut: add(t.layer, "conv_out+residual", t, (*types)[i], bytes, flops); break;
-      case Role::kQ: add(t.layer, "rmsnorm+quantise+q", t, (*types)[i], bytes, flops); break;
-      case Role::kK: add(t.layer, "k", t, (*types)[i], bytes, flops); break;
-      case Role::kV: add(t.layer, "v", t, (*types)[i], bytes, flops); break;
-      case Role::kAttnOut: {
-        const LayerCache& c = program->caches[t.layer];
-        const uint32_t seen = l->window > 0 ? std::min(l->window, options.max_context) : options.max_context;
-        const TensorSpec kv{"", t.role, t.layer, l->head_dim, seen};
-        add(t.layer, l->window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", kv, options.kv == KvType::kF16 ? DType::kF16 : options.kv == KvType::kF32 ? DType::kF32 : DType::kQ8_0,
-            static_cast<double>(c.head_bytes) * l->kv_heads * seen / static_cast<double>(c.ring),
-            4.0 * l->heads * l->head_dim * seen);
-        add(t.layer, "attn_out+residual", t, (*types)[i], bytes, flops);
-        break;
-      }
-      case Role::kGate: add(t.layer, "rmsnorm+quantise+gate", t, (*types)[i], bytes, flops); break;
-      case Role::kUp: add(t.layer, "up+swiglu+quantise", t, (*types)[i], bytes, flops); break;
-      case Role::kDown: add(t.layer, "down+residual", t, (*types)[i], bytes, flops); break;
-      case Role::kFinalNorm: {
-        size_t o = 0;
-        while (tensors[o].role != (spec->tied ? Role::kEmbedding : Role::kOutput)) ++o;
-        const TensorSpec& w = tensors[o];
-        add(-1, "rmsnorm+quantise+logits", w, (*types)[o], static_cast<double>(PanelCount(w.ne1) * PanelBytes((*types)[o], w.ne0)),
-            2.0 * static_cast<double>(w.ne0) * static_cast<double>(w.ne1));
-        break;
-      }
-      default: break;
-    }
-  }
-  const MemoryPlan m = PlanOf(*spec, *types, *program);
-  std::snprintf(line, sizeof(line),
-                "weights %llu B, cache %llu B, activations %llu B, process %llu B: predicted peak %llu B\n",
-                static_cast<unsigned long long>(m.weight_bytes), static_cast<unsigned long long>(m.cache_bytes),
-                static_cast<unsigned long long>(m.activation_bytes), static_cast<unsigned long long>(m.overhead_bytes),
-                static_cast<unsigned long long>(m.predicted_peak_bytes));
-  return out + line;
 }
 
 }  // namespace edgefront

@@ -37,7 +37,7 @@ struct MemoryPlan {
 
 // From the header alone: allocates nothing of the model.
 Result<MemoryPlan> PlanMemory(const GgufFile& gguf, const SessionOptions& options);
-// One line a fused op: shapes, types, bytes, FLOPs a token at `options.max_context`; then the plan.
+// One line a fused op: shapes, types, bytes and FLOPs of a decoding step at `options.max_context`; then the plan.
 Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& options);
 
 class Model {

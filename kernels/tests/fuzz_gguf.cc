@@ -1,5 +1,5 @@
-// libFuzzer entry over the loader, built on request only (it is no *_test.cc and has its own main):
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz_gguf.cc infer/*.cc quant/*.cc targets/scalar.cc ...
+// libFuzzer's entry over the loader: header, spec, memory plan, listing and, where the model is small, the packed weights and one token.
+// The latter for one input in 8: it costs a hundred times the header. test/fuzz/gguf.ts builds and runs it; the C++ tests only compile it.
 #include <cstddef>
 #include <cstdint>
 
@@ -8,9 +8,23 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace edgefront;
+  constexpr uint64_t kSmall = 1u << 17;
+  uint32_t sum = 0;
+  for (size_t i = 0; i < size; ++i) sum = 31 * sum + data[i];
   const auto gguf = GgufFile::Parse({data, size});
   if (!gguf.ok()) return 0;
-  (void)PlanMemory(*gguf, {});
-  (void)ListProgram(*gguf, {});
+  SessionOptions options;
+  options.max_context = options.chunk = 2;
+  options.threads = 1;
+  options.pin = false;
+  options.isa = Isa::kAuto;
+  const auto plan = PlanMemory(*gguf, options);
+  (void)ListProgram(*gguf, options);
+  if (!plan.ok() || sum % 8 != 0 || plan->weight_bytes + plan->activation_bytes + plan->cache_bytes > kSmall) return 0;
+  const auto model = Model::FromBytes({data, size}, 1);
+  if (!model.ok()) return 0;
+  auto session = Session::Create(*model, options);
+  const uint32_t token = 0;
+  if (session.ok()) (void)(*session)->Prefill({&token, 1});
   return 0;
 }

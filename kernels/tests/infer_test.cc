@@ -6,6 +6,7 @@
 #include <ctime>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -81,10 +82,13 @@ std::vector<Layout> Layouts(uint32_t ffn) {
       {"conv k=1", {ConvLayer(1, ffn)}},
       {"conv k=2", {ConvLayer(2, ffn), ConvLayer(2, ffn)}},
       {"conv k=3", {ConvLayer(3, ffn)}},
+      {"conv k=4 to 7", {ConvLayer(4, ffn), ConvLayer(5, ffn), ConvLayer(6, ffn), ConvLayer(7, ffn)}},
       {"conv k=8", {ConvLayer(8, ffn), ConvLayer(8, ffn)}},
       {"MHA", {AttentionLayer(4, 4, 32, ffn)}},
       {"GQA", {AttentionLayer(6, 2, 32, ffn)}},
       {"MQA, 12 heads", {AttentionLayer(12, 1, 32, ffn)}},
+      {"heads of 40, 48, 80, 128, a width each",
+       {AttentionLayer(4, 2, 40, ffn), AttentionLayer(4, 4, 48, 2 * ffn), AttentionLayer(2, 1, 80, ffn), AttentionLayer(1, 1, 128, 3 * ffn)}},
       {"hd 256", {AttentionLayer(1, 1, 256, ffn)}},
       {"no QK-norm", {AttentionLayer(4, 2, 32, ffn, 0, false)}},
       {"window 1", {AttentionLayer(4, 2, 32, ffn, 1)}},
@@ -187,6 +191,37 @@ TEST(IsasAgreeOnMixedFile) {
   for (Isa isa : AvailableIsas()) {
     const double error = RelativeError(AllLogits(*model, Options(90, 32, isa), tokens, 80), want);
     CHECK_MSG(error <= 3e-2, IsaName(isa) << ": relative error " << error);
+  }
+}
+
+// Files as llama-quantize writes them: Q6_K with Q8_0 where rows are no multiple of 256; Q4_0 under a Q6_K table; and any mixture of types.
+TEST(MixedFiles) {
+  using Choice = std::function<DType(const TensorSpec&)>;
+  const DType all[] = {DType::kQ4_0, DType::kQ6_K, DType::kF16, DType::kQ8_0, DType::kBF16, DType::kF32};
+  const auto fits = [](DType type, const TensorSpec& t) { return t.ne0 % BlockOf(type).elements == 0; };
+  size_t turn = 0;
+  const std::pair<const char*, Choice> files[] = {
+      {"Q6_K, else Q8_0", [&](const TensorSpec& t) { return fits(DType::kQ6_K, t) ? DType::kQ6_K : DType::kQ8_0; }},
+      {"Q4_0 under Q6_K", [&](const TensorSpec& t) { return t.role == Role::kEmbedding ? DType::kQ6_K : DType::kQ4_0; }},
+      {"BF16", [](const TensorSpec&) { return DType::kBF16; }},
+      {"each type in turn", [&](const TensorSpec& t) {
+         while (!fits(all[turn % 6], t)) ++turn;
+         return all[turn++ % 6];
+       }}};
+  const std::vector<uint32_t> tokens = Tokens(50, 77);
+  for (const auto& [name, type_of] : files) {
+    PlanOptions options;
+    options.type_of = type_of;
+    auto model = Model::FromBytes(MakePlan("edgefront", 256, 77, Layouts(96).back().layers, options), 2);
+    REQUIRE(model.ok());
+    const std::vector<float> scalar = AllLogits(*model, Options(50, 50, Isa::kScalar), tokens, 50);
+    for (Isa isa : AvailableIsas()) {
+      const std::vector<float> whole = AllLogits(*model, Options(50, 50, isa), tokens, 50);
+      REQUIRE(!whole.empty());
+      CHECK_MSG(whole == AllLogits(*model, Options(50, 9, isa, KvType::kF16, 3), tokens, 31), name << " on " << IsaName(isa));
+      const double error = RelativeError(whole, scalar);
+      CHECK_MSG(error <= 3e-2, name << " on " << IsaName(isa) << ": relative error " << error);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // Every kernel table this machine can run against the scalar one: all sizes from 0 past two tiles, misaligned inputs, tolerances
 // derived from the arithmetic, and the worst element named on failure.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "quant/half.h"
 #include "quant/panel.h"
 #include "targets/kernels.h"
+#include "tests/avxvnni_twin.h"
 #include "tests/test.h"
 
 namespace edgefront::testing {
@@ -27,6 +29,9 @@ std::vector<const Kernels*> FastTables() {
   for (Isa isa : AvailableIsas()) {
     if (isa != Isa::kScalar) tables.push_back(GetKernels(isa));
   }
+#if defined(__x86_64__)
+  if (GetKernels(Isa::kAvxVnni) == nullptr && GetKernels(Isa::kAvx512) != nullptr) tables.push_back(&AvxVnniTwin());
+#endif
   return tables;
 }
 
@@ -60,7 +65,9 @@ struct QuantStore {
   std::vector<int16_t> sum16;
 };
 
+// Of no values where k is no multiple of a block: a float product looks at none.
 Activations Quantise(const Kernels& table, const std::vector<float>& x, size_t offset, size_t n, size_t k, QuantStore& s) {
+  if (k % 32 != 0) return {};
   s.q.resize(n * k + 3);
   s.scale.resize(n * (k / 32) + 1);
   s.sum8.resize(n * (k / 32) + 1);
@@ -75,6 +82,14 @@ Activations Quantise(const Kernels& table, const std::vector<float>& x, size_t o
   a.sum8 = s.sum8.data();
   a.sum16 = s.sum16.data();
   return a;
+}
+
+// 0 .. past two vectors of the widest instruction set, and some longer ones.
+std::vector<size_t> FloatDepths() {
+  std::vector<size_t> ks(34);
+  for (size_t k = 0; k < ks.size(); ++k) ks[k] = k;
+  ks.insert(ks.end(), {64, 65, 100});
+  return ks;
 }
 
 void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
@@ -132,12 +147,48 @@ void TilesAgreeExactly(DType type, size_t k) {
 
 }  // namespace
 
-TEST(PanelMulF32) { PanelMulAgrees(DType::kF32, {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100}); }
-TEST(PanelMulF16) { PanelMulAgrees(DType::kF16, {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100}); }
-TEST(PanelMulBF16) { PanelMulAgrees(DType::kBF16, {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100}); }
-TEST(PanelMulQ4) { PanelMulAgrees(DType::kQ4_0, {32, 64, 96, 128, 160, 1024}); }
-TEST(PanelMulQ8) { PanelMulAgrees(DType::kQ8_0, {32, 64, 96, 128, 160, 1024}); }
-TEST(PanelMulQ6) { PanelMulAgrees(DType::kQ6_K, {256, 512, 768, 2048}); }
+TEST(PanelMulF32) { PanelMulAgrees(DType::kF32, FloatDepths()); }
+TEST(PanelMulF16) { PanelMulAgrees(DType::kF16, FloatDepths()); }
+TEST(PanelMulBF16) { PanelMulAgrees(DType::kBF16, FloatDepths()); }
+TEST(PanelMulQ4) { PanelMulAgrees(DType::kQ4_0, {0, 32, 64, 96, 128, 160, 1024}); }
+TEST(PanelMulQ8) { PanelMulAgrees(DType::kQ8_0, {0, 32, 64, 96, 128, 160, 1024}); }
+TEST(PanelMulQ6) { PanelMulAgrees(DType::kQ6_K, {0, 256, 512, 768, 2048}); }
+
+// Where activations lie and where the product goes must not matter to a bit: every offset of a value up to two cache lines.
+TEST(PanelMulAnywhere) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
+    const size_t k = IsQuantised(type) ? 256 : 37, n = 5;
+    std::vector<uint8_t> store;
+    const uint8_t* panel = MakePanel(type, k, 16, store);
+    const std::vector<float> x = Uniform(n * k, 5);
+    for (const Kernels* table : FastTables()) {
+      QuantStore qs;
+      const Activations a = Quantise(*table, x, 0, n, k, qs);
+      std::vector<float> want;
+      for (size_t offset = 0; offset <= 32; ++offset) {
+        std::vector<float> moved(n * k + offset), scale(n * (k / 32) + offset), out(16 * n + offset + 1, 777.0f);
+        std::vector<int8_t> q(n * k + offset);
+        std::vector<int32_t> sum8(n * (k / 32) + offset);
+        std::vector<int16_t> sum16(n * (k / 16) + offset);
+        std::copy(x.begin(), x.end(), moved.begin() + offset);
+        if (IsQuantised(type)) {
+          std::copy_n(a.q, n * k, q.begin() + offset);
+          std::copy_n(a.scale, n * (k / 32), scale.begin() + offset);
+          std::copy_n(a.sum8, n * (k / 32), sum8.begin() + offset);
+          std::copy_n(a.sum16, n * (k / 16), sum16.begin() + offset);
+        }
+        Activations b;
+        b.f32 = moved.data() + offset, b.stride = k;
+        b.q = q.data() + offset, b.scale = scale.data() + offset, b.sum8 = sum8.data() + offset, b.sum16 = sum16.data() + offset;
+        table->panel_mul(type, k, panel, b, 0, n, out.data() + offset);
+        CHECK(out.back() == 777.0f && (offset == 0 || out[offset - 1] == 777.0f));
+        const std::vector<float> got(out.begin() + offset, out.end() - 1);
+        if (offset == 0) want = got;
+        CHECK_MSG(got == want, DTypeName(type) << " on " << IsaName(table->isa) << ", offset " << offset);
+      }
+    }
+  }
+}
 TEST(TokensTogetherOrAloneAreBitEqual) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) TilesAgreeExactly(type, 77);
   for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) TilesAgreeExactly(type, 512);
@@ -229,7 +280,7 @@ TEST(QuantiseAgrees) {
 TEST(ElementwiseAgrees) {
   for (const Kernels* table : FastTables()) {
     for (size_t n = 1; n <= 67; ++n) {
-      for (size_t offset : {0, 1, 3}) {
+      for (size_t offset : {0, 1, 3, 7, 16, 17}) {
         const std::vector<float> x = Uniform(n + offset, 3), w = Uniform(n + offset, 4);
         std::vector<float> want(n), got(n), tolerance(n);
         ScalarKernels().rmsnorm(x.data() + offset, w.data() + offset, n, 1e-5f, want.data());
@@ -251,8 +302,8 @@ TEST(ElementwiseAgrees) {
 TEST(ConvAgrees) {
   for (const Kernels* table : FastTables()) {
     for (size_t k = 1; k <= 9; ++k) {
-      for (size_t d : {1, 15, 16, 17, 64, 65, 131}) {
-        for (size_t n : {1, 2, 3, 7, 8, 9, 20}) {
+      for (size_t d : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 131}) {
+        for (size_t n : {0, 1, 2, 3, 7, 8, 9, 20}) {
           const std::vector<float> proj = Uniform(3 * d * n, k), taps = Uniform(k * d, 2), state = Uniform(k * d, 9);
           std::vector<float> want = proj, got = proj, want_state = state, got_state = state;
           ScalarKernels().conv({want.data(), taps.data(), want_state.data(), n, d, k, d > 16 ? size_t{16} : 0, d});
@@ -273,7 +324,7 @@ TEST(ConvAgrees) {
 TEST(AttendAgrees) {
   for (const Kernels* table : FastTables()) {
     for (KvFormat format : {KvFormat::kF16, KvFormat::kQ8, KvFormat::kF32}) {
-      for (size_t hd : {32, 64, 96, 256}) {
+      for (size_t hd : {32, 64, 96, 128, 256}) {
         const size_t ring = 192, head_dim = hd - (hd == 96 ? 14 : 0), count = 300;  // wraps
         std::vector<uint8_t> k(ring * hd * 4 + 64), v(ring * hd * 4 + 64);
         std::vector<uint16_t> ks(ring * hd / 32), vs(ring * hd / 32);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "include/edgefront/isa.h"
+#include "targets/kernels.h"
 #include "tests/test.h"
 
 namespace edgefront::testing {
@@ -38,7 +39,9 @@ void PrintIsas() {
   const std::vector<Isa> available = AvailableIsas();
   for (Isa isa : kCompiled) {
     const bool can = std::find(available.begin(), available.end(), isa) != available.end();
-    std::printf("isa %s: %s\n", IsaName(isa), can ? "tested" : "skipped, this processor does not have it");
+    const bool twin = isa == Isa::kAvxVnni && GetKernels(Isa::kAvx512) != nullptr;
+    std::printf("isa %s: %s%s\n", IsaName(isa), can ? "tested" : "skipped, this processor does not have it",
+                twin && !can ? " (its kernels were tested in AVX-512's encoding)" : "");
   }
 }
 

@@ -2,6 +2,7 @@
 #ifndef EDGEFRONT_TESTS_MODELS_H_
 #define EDGEFRONT_TESTS_MODELS_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct PlanOptions {
   DType matrices = DType::kF32;
   DType embedding = DType::kF32;
   uint64_t seed = 7;
+  std::function<DType(const TensorSpec&)> type_of = nullptr;  // of each matrix, in place of the two above
 };
 
 inline LayerSpec ConvLayer(uint32_t kernel, uint32_t ffn) {
@@ -99,7 +101,7 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   }
   for (const TensorSpec& t : ExpectedTensors(m)) {
     const bool vector = t.kind() != WeightKind::kMatrix;
-    const DType type = vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
+    const DType type = !vector && o.type_of ? o.type_of(t) : vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
     if (t.ne1 == 1 && t.kind() == WeightKind::kNorm) w.AddTensor(t.name, {t.ne0}, type);
     else w.AddTensor(t.name, {t.ne0, t.ne1}, type);
   }

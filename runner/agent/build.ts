@@ -8,7 +8,7 @@ import { availableParallelism, homedir } from "node:os";
 import { dirname, join, posix, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { CompileError } from "./errors.ts";
+import { CompileError, CompilerMissingError } from "./errors.ts";
 import {
   type Arch,
   archOf,
@@ -18,7 +18,8 @@ import {
   translateFlags,
 } from "./toolchain.ts";
 
-export type BinaryKind = "agent" | "tests";
+/** `fuzzer`: tests/fuzz_gguf.cc, whose main comes with -fsanitize=fuzzer. */
+export type BinaryKind = "agent" | "tests" | "fuzzer";
 export interface BuildProgress {
   readonly done: number;
   readonly total: number;
@@ -29,6 +30,8 @@ export interface BuildRequest {
   readonly kind: BinaryKind;
   /** For a device: a binary that runs on any system of the target, where zig is there to make one. Default: for this machine. */
   readonly portable?: boolean;
+  /** A compiler and its flags for a build that is looked into rather than shipped: sanitizers, a fuzzer. */
+  readonly instrument?: { readonly compiler: string; readonly flags: readonly string[] };
   /** Default: the kernels/ of this package. */
   readonly kernels?: string;
   readonly onProgress?: (progress: BuildProgress) => void;
@@ -54,20 +57,26 @@ export function cacheDirectory(): string {
 /** Builds, or finds in the cache. @throws CompilerMissingError, CompileError. */
 export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   const kernels = request.kernels ?? findKernels();
-  const toolchain = await findToolchain(request.target, request.portable ? "anywhere" : "here");
+  const toolchain = request.instrument
+    ? await instrumented(request.instrument)
+    : await findToolchain(request.target, request.portable ? "anywhere" : "here");
   const cache = cacheDirectory();
   await mkdir(join(cache, "objects"), { recursive: true });
 
   const units = await planUnits(kernels, request.kind, archOf(request.target));
   const flagsOf = (unit: Unit) => [
     ...COMMON_FLAGS,
+    ...(request.instrument?.flags ?? []),
     ...translateFlags(toolchain, unit.flags),
     `-ffile-prefix-map=${kernels}=kernels`,
   ];
+  const instrumentFlags = request.instrument?.flags ?? [];
   const identity = [toolchain.command.join(" "), toolchain.version];
-  const keys = units.map((u) => hash([...identity, ...COMMON_FLAGS, ...u.flags, u.file, ...u.inputs]));
+  const keys = units.map((u) =>
+    hash([...identity, ...COMMON_FLAGS, ...u.flags, u.file, ...u.inputs, ...instrumentFlags]),
+  );
   const binaryKey = hash([...keys, JSON.stringify(toolchain.linkFlags)]);
-  const name = request.kind === "agent" ? "edgefront-agent" : "edgefront-tests";
+  const name = `edgefront-${request.kind}`;
   const path = join(cache, binaryKey, name);
   const finish = async (cached: boolean): Promise<BuiltBinary> => ({
     path,
@@ -92,6 +101,17 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   return finish(false);
 }
 
+async function instrumented(instrument: NonNullable<BuildRequest["instrument"]>): Promise<Toolchain> {
+  const { compiler, flags } = instrument;
+  const answer = await execa(compiler, ["--version"], { reject: false, timeout: 30_000 });
+  if (answer.exitCode !== 0)
+    throw new CompilerMissingError(
+      `there is no ${compiler}`,
+      `Install it, for example with \`apt-get install ${compiler.replace("++", "")}\``,
+    );
+  return { command: [compiler], version: answer.stdout.split("\n")[0]!, flavour: "gnu", linkFlags: [flags] };
+}
+
 interface Unit {
   readonly file: string;
   /** Path and text of the source and of every header it reaches, in a fixed order. */
@@ -104,7 +124,9 @@ async function planUnits(kernels: string, kind: BinaryKind, arch: Arch): Promise
   const units: Unit[] = [];
   for (const file of (await listFiles(kernels)).filter((f) => f.endsWith(".cc"))) {
     const inTests = file.startsWith("tests/");
+    const isFuzzer = file === "tests/fuzz_gguf.cc";
     if (kind === "agent" ? inTests : file === "agent/main.cc") continue;
+    if (kind === "fuzzer" && inTests && !isFuzzer) continue;
     if (file.startsWith("bench/")) continue;
     const source = await readFile(join(kernels, file), "utf8");
     const flags = buildFlags(source, arch, file);

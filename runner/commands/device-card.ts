@@ -38,6 +38,10 @@ function probeRows(probe: ProbeResult): string[][] {
     ["processor", `${probe.cpuModel}, ${probe.allowedCpus.length} of ${probe.cores} cores`],
     ...(kinds === "" ? [] : [["clusters", `${kinds}${siblings > 0 ? ", two threads a core" : ""}`]]),
     ["kernels", `${probe.isas.join(", ")} (using ${probe.isa})`],
+    ...probe.kernelRates.map(({ isa, prefillGops, decodeGops }) => [
+      `  ${isa}`,
+      `${prefillGops.toFixed(0)} GOPS in prefill, ${decodeGops.toFixed(0)} in decode${isa === probe.isa ? " (kept)" : ""}`,
+    ]),
     ["system", `${probe.os} ${probe.kernel}, pages of ${formatBytes(probe.pageBytes)}`],
     ["memory", `${formatBytes(probe.memoryBytes)}, ${formatBytes(probe.availableBytes)} available`],
     ["reads", `${probe.readBandwidthGBs.toFixed(1)} GB/s`],

@@ -18,6 +18,7 @@ import { layoutFrom } from "../layouts.ts";
 import { verifyAgent } from "../measurement/sentinel.ts";
 import { Store } from "../store/store.ts";
 import {
+  isaFor,
   type MeasureConfig,
   type MeasureExtras,
   measureFile,
@@ -134,9 +135,10 @@ async function modelOf(text: string): Promise<Model> {
 
 /** A wrong answer in no time is no result: the agent's arithmetic is checked before anything is timed. */
 async function checkAgent(worker: Worker, config: MeasureConfig): Promise<void> {
-  const { session } = await worker.open();
+  const { session, probe } = await worker.open();
   const placement = placementFor(worker, config);
-  await worker.exclusively(({ signal }) => verifyAgent({ session, placement, isa: config.isa, signal }));
+  const isa = isaFor(probe, config);
+  await worker.exclusively(({ signal }) => verifyAgent({ session, placement, isa, signal }));
 }
 
 const labelOf = (worker: Worker): string =>

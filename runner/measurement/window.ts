@@ -16,7 +16,7 @@ import type { LeaseProof } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
 import type { Listener } from "../sweep/events.ts";
 import { InvalidMeasurementError } from "../sweep/faults.ts";
-import { type MeasureConfig, measureIn, placementFor } from "../sweep/jobs.ts";
+import { isaFor, type MeasureConfig, measureIn, placementFor } from "../sweep/jobs.ts";
 import type { Turn, Worker } from "../sweep/worker.ts";
 import { windowRules } from "./rules.ts";
 import {
@@ -140,7 +140,7 @@ class MeasurementWindows {
     const { worker, rules, config } = this;
     const { session, probe } = opened;
     const placement = placementFor(worker, config);
-    const sentinel: SentinelContext = { session, placement, isa: config.isa, signal: turn.signal };
+    const sentinel: SentinelContext = { session, placement, isa: isaFor(probe, config), signal: turn.signal };
     if (this.known?.session !== session) {
       await verifyAgent(sentinel);
       this.known = { session, baseline: rules.guarded ? await this.baseline(sentinel) : null };

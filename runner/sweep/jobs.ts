@@ -4,7 +4,7 @@ import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { gateViolations } from "../../profilers/gates.ts";
-import type { MeasureRequest, MeasureResult, ModelRef } from "../../profilers/protocol.ts";
+import type { MeasureRequest, MeasureResult, ModelRef, ProbeResult } from "../../profilers/protocol.ts";
 import type { SweepConfig } from "../config.ts";
 import { placementOf } from "../devices/device.ts";
 import { InvalidMeasurementError } from "./faults.ts";
@@ -26,15 +26,24 @@ export interface MeasureExtras {
 export const placementFor = (worker: Worker, { threads }: MeasureConfig): ReturnType<typeof placementOf> =>
   threads === 0 ? placementOf(worker.device) : { threads };
 
-function optionsOf(worker: Worker, config: MeasureConfig, extras: MeasureExtras): MeasureOptions {
-  const { contexts, decodeTokens, repetitions, warmup, kv, isa, batch = 1 } = config;
+/** The kernels a measurement asks for: the configuration's, else those that the device's own probe found the fastest. */
+export const isaFor = ({ isa }: Pick<ProbeResult, "isa">, config: Pick<MeasureConfig, "isa">): string =>
+  config.isa === "auto" ? isa : config.isa;
+
+function optionsOf(
+  worker: Worker,
+  probe: ProbeResult,
+  config: MeasureConfig,
+  extras: MeasureExtras,
+): MeasureOptions {
+  const { contexts, decodeTokens, repetitions, warmup, kv, batch = 1 } = config;
   return {
     contexts,
     decodeTokens,
     repetitions,
     warmup,
     kv,
-    isa,
+    isa: isaFor(probe, config),
     batch,
     ...placementFor(worker, config),
     ...extras,
@@ -62,7 +71,7 @@ export async function measureIn(
   extras: MeasureExtras = {},
 ): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
   const { quantization, seed } = config;
-  const options = optionsOf(worker, config, extras);
+  const options = optionsOf(worker, opened.probe, config, extras);
   const { plan } = lower(layout, { quantization, seed });
   const result = await run(opened, turn, planOf(plan), options, config);
   const cost = (context: number) => staticCost(layout, { context, quantization });
@@ -104,9 +113,9 @@ export async function measureFile(
   onStart: () => void,
   extras: MeasureExtras = {},
 ): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
-  const options = optionsOf(worker, config, extras);
   const opened = await worker.open();
-  const { session } = opened;
+  const { session, probe } = opened;
+  const options = optionsOf(worker, probe, config, extras);
   const { signal } = worker;
   const remote = await worker.exclusively(() =>
     session.upload(path, `models/${sha256}.gguf`, sha256, { signal }),

@@ -1,4 +1,4 @@
-// llama.cpp through node-llama-cpp, asked for logits: JSON lines {file, tokens, from, out, continue} in; the logits of positions from.. are
+// llama.cpp through node-llama-cpp, asked for logits: JSON lines {file, tokens, from, vocab, out, continue, batch, kv} in; the logits of positions from.. are
 // written to `out` as little-endian float32 [positions][V], and the greedy continuation of `tokens` comes back as {continuation}.
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -18,14 +18,17 @@ const send = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const cpu = () => /libggml-cpu-(\w+)\.so/.exec(readFileSync("/proc/self/maps", "utf8"))?.[1] ?? "unknown";
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { file, tokens, from, vocab, out, continue: count } = JSON.parse(line);
+  const { file, tokens, from, vocab, out, continue: count, batch = 512, kv = "f16" } = JSON.parse(line);
   const model = await llama.loadModel({ modelPath: file, gpuLayers: 0, useMmap: true });
   const context = await model.createContext({
     contextSize: tokens.length + count + 8,
     threads: 2,
-    batchSize: 512,
+    batchSize: batch,
     sequences: 1,
-    flashAttention: false,
+    // llama.cpp quantises its values' cache only with flash attention.
+    ...(kv === "q8_0"
+      ? { flashAttention: true, experimentalKvCacheKeyType: "Q8_0", experimentalKvCacheValueType: "Q8_0" }
+      : { flashAttention: false }),
   });
   const sequence = context.getSequence();
   const descriptor = openSync(out, "w");

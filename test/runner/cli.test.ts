@@ -193,8 +193,15 @@ describe("compile", () => {
   it("explains the program with its peak", async () => {
     const { stdout, code } = await run("compile", TINY, "--explain");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/conv/);
-    expect(stdout).toMatch(/peak/i);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+    expect(lines[1]).toMatch(/layer +op +shape +type +bytes +FLOP/);
+    expect(stdout).toMatch(/0 +gate\+conv\+gate +3 x 64 +F32 +\d+ +\d+/);
+    expect(stdout).toMatch(/1 +qk_norm\+rope\+attend/);
+    const [weights, , , , peak] = ["weights", "cache", "activations", "process", "predicted peak"].map(
+      (name) => Number(new RegExp(`^${name} +(\\d+) bytes$`, "m").exec(stdout)?.[1]),
+    );
+    expect(peak).toBeGreaterThan(weights!);
   });
 });
 

@@ -1,0 +1,52 @@
+// How the probe times a loop: rounds that last long enough for the clock, on all workers at once, the median of several runs.
+#ifndef EDGEFRONT_AGENT_RATE_LOOP_H_
+#define EDGEFRONT_AGENT_RATE_LOOP_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "agent/machine.h"
+#include "include/edgefront/thread_pool.h"
+
+namespace edgefront {
+
+inline constexpr int kRuns = 5;
+
+inline double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Units a second of `work(worker)` run on all workers at once: the median of kRuns.
+template <class Work>
+double RatePerSecond(ThreadPool* pool, double units, Work work) {
+  std::vector<double> rates;
+  for (int run = 0; run <= kRuns; ++run) {
+    const double start = NowMs();
+    pool->Run([&](int worker, int) { work(worker); });
+    const double seconds = (NowMs() - start) * 1e-3;
+    if (run > 0) rates.push_back(units / std::max(seconds, 1e-9));  // the first one warms up
+  }
+  return Median(rates);
+}
+
+// Rounds that take about 20 ms on one thread. The best of three tries: one interrupted by another process looks longer than it is, and
+// rounds too few would time the start of the threads.
+template <class Loop>
+int64_t Calibrate(Loop loop, int64_t first = 256) {
+  constexpr double kEnoughMs = 4;
+  for (int64_t rounds = first;; rounds *= 4) {
+    double ms = 1e9;
+    for (int i = 0; i < 3 && ms > kEnoughMs; ++i) {
+      const double start = NowMs();
+      loop(rounds);
+      ms = std::min(ms, NowMs() - start);
+    }
+    if (ms > kEnoughMs) return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(rounds) * 20 / ms));
+  }
+}
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_AGENT_RATE_LOOP_H_

@@ -1,0 +1,117 @@
+// The program as text, in 80 columns: one line a fused op, with what one decoding step of the whole batch costs there at the longest context.
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "infer/program.h"
+#include "quant/panel.h"
+
+namespace edgefront {
+namespace {
+
+class Listing {
+ public:
+  Listing(uint32_t context, uint32_t batch) : batch_(batch) {
+    text_ = "one decoding step after " + std::to_string(context) + " tokens";
+    if (batch > 1) text_ += ", batch " + std::to_string(batch);
+    text_ += "\n";
+    Line("layer", "op", "shape", "type", "bytes", "FLOP");
+  }
+
+  // `bytes` a step, `flops` a sequence.
+  void Add(int layer, const char* op, uint64_t ne0, uint64_t ne1, DType type, double bytes, double flops) {
+    flops *= batch_;
+    bytes_ += bytes;
+    flops_ += flops;
+    Line(layer < 0 ? "" : std::to_string(layer), op, std::to_string(ne0) + " x " + std::to_string(ne1), DTypeName(type), Whole(bytes), Whole(flops));
+  }
+
+  std::string Finish(const MemoryPlan& m) {
+    Line("", "total", "", "", Whole(bytes_), Whole(flops_));
+    const std::pair<const char*, uint64_t> parts[] = {{"weights", m.weight_bytes},         {"cache", m.cache_bytes},
+                                                      {"activations", m.activation_bytes}, {"process", m.overhead_bytes},
+                                                      {"predicted peak", m.predicted_peak_bytes}};
+    text_ += "\n";
+    for (const auto& [name, bytes] : parts) {
+      char line[96];
+      std::snprintf(line, sizeof(line), "%-16s%16llu bytes\n", name, static_cast<unsigned long long>(bytes));
+      text_ += line;
+    }
+    return std::move(text_);
+  }
+
+ private:
+  static std::string Whole(double x) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.0f", x);
+    return text;
+  }
+  void Line(const std::string& layer, const char* op, const std::string& shape, const char* type, const std::string& bytes, const std::string& flops) {
+    char line[160];
+    std::snprintf(line, sizeof(line), "%5s  %-26s%14s  %-4s%13s%14s\n", layer.c_str(), op, shape.c_str(), type, bytes.c_str(), flops.c_str());
+    text_ += line;
+  }
+
+  uint32_t batch_;
+  double bytes_ = 0, flops_ = 0;
+  std::string text_;
+};
+
+DType CacheType(KvType kv) { return kv == KvType::kF16 ? DType::kF16 : kv == KvType::kF32 ? DType::kF32 : DType::kQ8_0; }
+
+}  // namespace
+
+Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& options) {
+  auto spec = ModelSpec::FromGguf(gguf);
+  if (!spec.ok()) return spec.status();
+  auto types = TensorTypes(*spec, gguf);
+  if (!types.ok()) return types.status();
+  auto program = BuildProgram(*spec, *types, options);
+  if (!program.ok()) return program.status();
+
+  Listing listing(options.max_context, options.batch);
+  const std::vector<TensorSpec> tensors = ExpectedTensors(*spec);
+  const double batch = options.batch;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const TensorSpec& t = tensors[i];
+    const DType type = (*types)[i];
+    const double panel_bytes = static_cast<double>(PanelCount(t.ne1) * PanelBytes(type, t.ne0));
+    const double product = 2.0 * static_cast<double>(t.ne0) * static_cast<double>(t.ne1);
+    const auto add = [&](const char* op) { listing.Add(t.layer, op, t.ne0, t.ne1, type, panel_bytes, product); };
+    switch (t.role) {
+      case Role::kEmbedding: listing.Add(-1, "embed", t.ne0, t.ne1, type, batch * panel_bytes / static_cast<double>(t.ne1), 0); break;
+      case Role::kConvIn: add("rmsnorm+quantise+conv_in"); break;
+      case Role::kConvTaps: {  // its taps once, and the state of each sequence
+        const double floats = static_cast<double>(t.ne0 * t.ne1) + batch * static_cast<double>((t.ne0 - 1) * t.ne1);
+        listing.Add(t.layer, "gate+conv+gate", t.ne0, t.ne1, DType::kF32, 4 * floats, product + 2.0 * static_cast<double>(t.ne1));
+        break;
+      }
+      case Role::kConvOut: add("conv_out+residual"); break;
+      case Role::kQ: add("rmsnorm+quantise+q"); break;
+      case Role::kK: add("k"); break;
+      case Role::kV: add("v"); break;
+      case Role::kAttnOut: {
+        const LayerSpec& l = spec->layers[t.layer];
+        const LayerCache& c = program->caches[t.layer];
+        const uint32_t seen = l.window > 0 ? std::min(l.window, options.max_context) : options.max_context;
+        const double cached = static_cast<double>(c.head_bytes) * l.kv_heads * seen / static_cast<double>(c.ring);
+        listing.Add(t.layer, l.window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", l.head_dim, seen, CacheType(options.kv),
+                    batch * cached, 4.0 * l.heads * l.head_dim * seen);
+        add("attn_out+residual");
+        break;
+      }
+      case Role::kGate: add("rmsnorm+quantise+gate"); break;
+      case Role::kUp: add("up+swiglu+quantise"); break;
+      case Role::kDown: add("down+residual"); break;
+      default: break;
+    }
+  }
+  size_t o = 0;
+  while (tensors[o].role != (spec->tied ? Role::kEmbedding : Role::kOutput)) ++o;
+  const TensorSpec& w = tensors[o];
+  listing.Add(-1, "rmsnorm+quantise+logits", w.ne0, w.ne1, (*types)[o], static_cast<double>(PanelCount(w.ne1) * PanelBytes((*types)[o], w.ne0)),
+              2.0 * static_cast<double>(w.ne0) * static_cast<double>(w.ne1));
+  return listing.Finish(PlanOf(*spec, *types, *program));
+}
+
+}  // namespace edgefront
