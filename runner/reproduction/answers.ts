@@ -29,6 +29,11 @@ const MATTERS = 0.02;
 /** Quality given up freely by the rule, in the metric's own unit; on top of the seeds' error. */
 const TOLERANCE = 0.01;
 
+/** Below this share of right answers a task was not learnt by any proxy, and orders of layouts are orders of luck. */
+const LEARNT = 0.5;
+
+const layers = (count: number): string => `${count} attention layer${count === 1 ? "" : "s"}`;
+
 interface Measured extends Designed {
   readonly point: Point;
 }
@@ -157,8 +162,9 @@ class Study {
       question: "Where does the published LFM2-350M layout fall relative to the front?",
       answer: on
         ? `On it: none of the other ${points.length - 1} layouts is at least as good in every objective. Without it the front would lose ${(100 * share).toFixed(1)}% of its hypervolume. ${counted}`
-        : `Off it: ${better.map(({ id, layout }) => `${this.nameOf(id)} (${attentionCount(layout)} attention layers)`).join(", ")} ${better.length === 1 ? "is" : "are"} at least as good in every objective. ${counted}`,
-      verdict: on ? "agrees" : chance > 0.1 ? "open" : "contradicts",
+        : `Off it: ${better.map(({ id, layout }) => `${this.nameOf(id)} (${layers(attentionCount(layout))})`).join(", ")} ${better.length === 1 ? "is" : "are"} at least as good in every objective. ${counted}`,
+      // A place that the samples' own spread puts in doubt agrees with nothing.
+      verdict: chance > 0.1 && chance < 0.9 ? "open" : on ? "agrees" : "contradicts",
       table: this.table([
         this.pattern,
         ...better
@@ -203,7 +209,7 @@ class Study {
     const describe = (choice: typeof chosen): string =>
       choice === null
         ? "none"
-        : `${this.nameOf(choice.id)}: ${formatPattern(choice.layout)} (${attentionCount(choice.layout)} attention layers)`;
+        : `${this.nameOf(choice.id)}: ${formatPattern(choice.layout)} (${layers(attentionCount(choice.layout))})`;
     const count = chosen === null ? null : attentionCount(chosen.layout);
     const depth = this.pattern.layout.layers.length;
     const onlyConv = chosen?.layout.layers.every(({ mixer }) => mixer.op !== "swa") ?? false;
@@ -216,7 +222,11 @@ class Study {
           : `${describe(chosen)}. Runner-up: ${describe(runnerUp)}.`,
       // Published: a minority of attention layers among convolutions.
       verdict:
-        count === null ? "open" : count > 0 && count < depth / 2 && onlyConv ? "agrees" : "contradicts",
+        count === null || this.unlearnt.includes(quality)
+          ? "open"
+          : count > 0 && count < depth / 2 && onlyConv
+            ? "agrees"
+            : "contradicts",
       notes: [
         `Budgets are ${Math.round(100 * (ROOM - 1))}% above what the published pattern was measured at: ${budgets
           .map(
@@ -265,13 +275,29 @@ class Study {
       question: "What happens with 0, 1, 2, 4, 6, 8 and 16 attention layers?",
       answer: `${sentences.map(({ text }) => text).join(" ")} All attention takes ${this.times(slower)} the p95 time per token of the published pattern, and ${formatNumber(all.point.metrics[memory]! / this.pattern.point.metrics[memory]!)}x its memory.`,
       // Published: a few attention layers are needed, and enough.
-      verdict: !known ? "open" : few && needed ? "agrees" : "contradicts",
+      verdict: !known || this.unlearnt.length > 0 ? "open" : few && needed ? "agrees" : "contradicts",
       table: this.table([...rows, this.pattern]),
       notes: [
+        ...this.unlearntNotes(),
         this.pooledNote(),
         "An all-attention proxy learns recall later than a hybrid: what it scores here is after this budget of steps, not at its best.",
       ],
     };
+  }
+
+  /** Tasks scored by a share of right answers that not one proxy learnt. */
+  private get unlearnt(): readonly Objective[] {
+    return this.names.qualities.filter(
+      ({ name, unit }) =>
+        unit === "fraction" && this.context.points.every(({ metrics }) => metrics[name]! < LEARNT),
+    );
+  }
+
+  private unlearntNotes(): readonly string[] {
+    return this.unlearnt.map(
+      ({ name }) =>
+        `No proxy learnt the task of ${metricLabel(name).toLowerCase()} (none reaches ${LEARNT}): its figures tell nothing about layouts. Train longer.`,
+    );
   }
 
   private pooledNote(): string {
@@ -341,7 +367,7 @@ class Study {
       const error = Math.hypot((a.high - a.low) / 2, (b.high - b.low) / 2);
       return { gain, error };
     });
-    const known = gains.every(({ error }) => Number.isFinite(error));
+    const known = gains.every(({ error }) => Number.isFinite(error)) && this.unlearnt.length === 0;
     const better = gains.some(({ gain, error }) => gain > error);
     const worse = gains.some(({ gain, error }) => -gain > error);
     const dearer =
@@ -352,7 +378,7 @@ class Study {
       question: "Short convolution against a sliding window, and which kernel size?",
       answer:
         `A window in place of the convolution takes ${ratios.map(({ name, ratio }) => `${this.times(ratio)} the ${parseMetricName(name).base === "ttftMs" ? "time to first token" : "p95 time per token"}`).join(", ")} and ${formatNumber(bigger)}x the memory; ` +
-        `quality is ${!known ? "not told apart by one seed" : better ? "better beyond the error in at least one task" : worse ? "worse beyond the error" : "not different beyond the error"}.`,
+        `quality is ${!known ? "not told apart (one seed, or a task that no proxy learnt)" : better ? "better beyond the error in at least one task" : worse ? "worse beyond the error" : "not different beyond the error"}.`,
       // Published: other local operators did not improve quality and usually worsened device metrics.
       verdict: !known
         ? "open"
@@ -366,7 +392,7 @@ class Study {
                 ? "contradicts"
                 : "open",
       table: this.table([this.pattern, ...rows]),
-      notes: [this.pooledNote()],
+      notes: [...this.unlearntNotes(), this.pooledNote()],
     };
   }
 

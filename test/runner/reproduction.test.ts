@@ -1,4 +1,5 @@
 // The minimal-hybrid study: its layouts, and that its answers follow the trials, whichever way these point.
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parameterCount } from "../../candidates/cost.ts";
@@ -11,6 +12,7 @@ import { minimalHybridAnswers } from "../../runner/reproduction/answers.ts";
 import { COUNTS, type Designed, minimalHybridDesign } from "../../runner/reproduction/design.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { runCli, temporaryFolder } from "../support/cli.ts";
 
 const configOf = (mode: string) => readSweepConfig(join(PACKAGE_ROOT, `configs/minimal-hybrid-${mode}.yaml`));
 const quick = configOf("quick");
@@ -90,6 +92,46 @@ function answersIn(world: World) {
 
 const attention = ({ layout }: Designed): number => attentionCount(layout);
 
+describe("a sweep of the study", { timeout: 180_000 }, () => {
+  it("proposes its layouts first, and answers its questions from real measurements and training", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder.path, "tiny.yaml");
+    writeFileSync(
+      path,
+      `name: tiny
+study: minimal-hybrid
+space: { vocab: 256, width: 64, depth: 16, mixers: [c3, c5, s16, g], heads: ["4/2x16"], parameters: 900K }
+search: { strategy: model, trials: 18 }
+measure: { devices: [local], contexts: [64], decodeTokens: 4, repetitions: 2, warmup: { max: 1, tolerance: 1 } }
+score:
+  proxy: { width: 16, headDim: 8, context: 64 }
+  seeds: [1, 2]
+  tasks:
+    recall: { task: mqar, options: { vocab: 16, length: 16, pairs: 3, examples: 500 }, training: { steps: 3, batch: 8, evalBatches: 2 } }
+objectives: [{ metric: recall.accuracy }, { metric: decodeP95Ms@64 }, { metric: peakBytes }]
+`,
+    );
+    const swept = await runCli(["sweep", path, "--out", "study.html"], folder.path);
+    expect(swept).toMatchObject({ code: 0 });
+    const { findings } = JSON.parse((await runCli(["findings", "tiny", "--json"], folder.path)).stdout);
+    const ids = findings.map(({ id }: { id: string }) => id);
+    expect(ids.slice(0, 6)).toEqual([
+      "published",
+      "rule-recall.accuracy",
+      "counts",
+      "placement",
+      "local",
+      "limits",
+    ]);
+    // Three training steps teach nothing, and the answers say so.
+    const counts = findings.find(({ id }: { id: string }) => id === "counts");
+    expect(counts).toMatchObject({ verdict: "open" });
+    expect(counts.table.rows).toHaveLength(COUNTS.length + 1);
+    expect(readFileSync(join(folder.path, "study.html"), "utf8")).toContain("What can this study not show?");
+    folder.remove();
+  });
+});
+
 describe("its answers", () => {
   it("agree in a world as published: a few attention layers are needed and enough, each costs time", () => {
     const answers = answersIn({
@@ -117,6 +159,17 @@ describe("its answers", () => {
     expect(answers.get("counts")).toMatchObject({ verdict: "contradicts" });
     expect(answers.get("rule-recall.accuracy")).toMatchObject({ verdict: "contradicts" });
     expect(answers.get("placement")!.answer).toMatch(/^No:/);
+  });
+
+  it("in a world where no proxy learns the task leave open what the orders of luck would say", () => {
+    const answers = answersIn({
+      recall: (one) => (attention(one) === 0 ? 0.1 : 0.2),
+      ms: () => 1,
+      spread: 0.001,
+    });
+    expect(answers.get("counts")).toMatchObject({ verdict: "open" });
+    expect(answers.get("counts")!.notes.join(" ")).toContain("No proxy learnt the task");
+    expect(answers.get("rule-recall.accuracy")).toMatchObject({ verdict: "open" });
   });
 
   it("in a world where nothing can be told apart say no more than that", () => {
