@@ -29,6 +29,10 @@ export interface AgentScript {
   /** Every job of a model of so many parameters. */
   readonly parameters?: Readonly<Record<number, Misbehaviour>>;
   readonly jobMs?: number;
+  /** How much slower each measurement is, by its number from 1; 1 where none is given. */
+  readonly slowdowns?: Readonly<Record<number, number>>;
+  /** What the sensor says each time it is asked; the last one from then on. */
+  readonly temperatures?: readonly number[];
   readonly bootId?: string;
   readonly cpuModel?: string;
 }
@@ -82,11 +86,11 @@ interface Request {
 
 const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
 
-function measurement({ model, contexts = [], decodeTokens = 2, repetitions = 1 }: Request) {
+function measurement({ model, contexts = [], decodeTokens = 2, repetitions = 1 }: Request, slowdown = 1) {
   const plan = Buffer.from(model!.plan, "base64");
   const parameters = parametersOf(plan);
   const sha256 = createHash("sha256").update(plan).digest("hex");
-  const ms = 1 + parameters / 1e6;
+  const ms = (1 + parameters / 1e6) * slowdown;
   const bytes = parameters * 4 + 1e6;
   return {
     isa: "scalar",
@@ -222,19 +226,26 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
   const beat = () => say(JSON.stringify({ v: 1, type: "heartbeat", uptimeMs: 1, job: null }));
   heart = setInterval(beat, beatMs);
   const own = heart;
+  let looks = 0;
   const answer = (request: Request): void => {
     const script = readScript();
     const result = (value: unknown) =>
       say(JSON.stringify({ v: 1, id: request.id, type: "result", result: value }));
     if (request.type === "probe") result(probe(script));
     if (request.type === "verify") result(VERIFIED);
+    if (request.type === "status") {
+      const { temperatures = [30] } = script;
+      const { loadAverage, frequencyMhz, availableBytes, swapBytes, bootId } = probe(script);
+      const temperatureC = temperatures[Math.min(looks++, temperatures.length - 1)];
+      result({ temperatureC, frequencyMhz, loadAverage, availableBytes, swapBytes, bootId });
+    }
     if (request.type !== "measure") return;
     const number = count();
-    const { jobs, parameters, jobMs = 0 } = script;
+    const { jobs, parameters, jobMs = 0, slowdowns } = script;
     const how = jobs?.[number] ?? parameters?.[parametersOf(Buffer.from(request.model!.plan, "base64"))];
     if (how !== undefined) misbehave(how, request, say);
-    else if (jobMs === 0) result(measurement(request));
-    else setTimeout(() => result(measurement(request)), jobMs);
+    else if (jobMs === 0) result(measurement(request, slowdowns?.[number]));
+    else setTimeout(() => result(measurement(request, slowdowns?.[number])), jobMs);
   };
   return { answer, stop: () => clearInterval(own) };
 }

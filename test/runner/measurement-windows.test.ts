@@ -1,0 +1,205 @@
+// Measurement windows on a scripted device: what throttles, is hot, crashes or breaks off there, and what becomes of the results. The
+// worker, session, store and decisions are real; only the device's numbers are scripted.
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { parseNotation } from "../../candidates/notation.ts";
+import { hostTarget } from "../../runner/agent/toolchain.ts";
+import { sweepSchema } from "../../runner/config.ts";
+import { profileNamed } from "../../runner/devices/profile.ts";
+import type { AgentBinary } from "../../runner/devices/transport.ts";
+import { type Measured, SweepWindows } from "../../runner/measurement/window.ts";
+import { Store } from "../../runner/store/store.ts";
+import { DeviceLeases } from "../../runner/sweep/device-lease.ts";
+import type { HostLock } from "../../runner/sweep/host-lock.ts";
+import { Worker } from "../../runner/sweep/worker.ts";
+import { scriptedAgent } from "../faults/farm.ts";
+import { temporaryFolder } from "../support/cli.ts";
+import type { AgentScript } from "../support/scripted-agent.ts";
+
+const LAYOUTS = ["c2 c2", "c3 g", "g g"].map((layers) => parseNotation(`v256 d64 f128 h4/2x16 : ${layers}`));
+/** Nothing is measured on this machine: its turns need no lock. */
+const noLock = { acquire: async () => () => {} } as unknown as HostLock;
+
+let agent: AgentBinary;
+beforeAll(async () => {
+  agent = await scriptedAgent();
+});
+
+let folder: ReturnType<typeof temporaryFolder>;
+let close: () => Promise<void>;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(async () => {
+  await close();
+  folder.remove();
+});
+
+/** A phone that behaves as scripted; measures through windows under a phone's profile. */
+function phone(script: AgentScript, protocol: Record<string, unknown> = {}) {
+  writeFileSync(join(folder.path, "script.json"), JSON.stringify(script));
+  const path = join(folder.path, "agent");
+  // Out of this package, whose scripts are modules.
+  const program = join(folder.path, "agent.cjs");
+  copyFileSync(agent.path, program);
+  writeFileSync(path, `#!/bin/sh\nHOME=${folder.path} exec ${process.execPath} ${program} "$@"\n`);
+  chmodSync(path, 0o755);
+  const store = Store.open(join(folder.path, "t.db"));
+  const leases = new DeviceLeases(store.leases);
+  const controller = new AbortController();
+  const said: string[] = [];
+  const worker = new Worker(
+    { name: "phone", transport: "local", target: hostTarget()!, profile: profileNamed("snapdragon") },
+    {
+      lock: noLock,
+      leases,
+      store,
+      signal: controller.signal,
+      listen: (event) => event.kind === "waiting" && said.push(event.text),
+    },
+    async () => ({ path, sha256: await sha256(path) }),
+  );
+  const config = sweepSchema.shape.measure.parse({
+    devices: ["phone"],
+    contexts: [32],
+    decodeTokens: 4,
+    repetitions: 2,
+    protocol: { readiness: { pollSeconds: 0.02, deadlineSeconds: 0.1 }, ...protocol },
+  });
+  const sweepId = 1;
+  // The sweep that events refer to.
+  store.sweeps.create("s", {} as never, {});
+  const windows = new SweepWindows(config, {
+    store,
+    sweepId,
+    listen: (event) => event.kind === "waiting" && said.push(event.text),
+  });
+  close = async () => {
+    controller.abort();
+    await worker.close();
+    leases.close();
+    store.close();
+  };
+  return {
+    store,
+    said,
+    events: (kind: string) => store.events(sweepId).filter((event) => event.kind === kind),
+    jobs: () => readFileSync(join(folder.path, "jobs.log"), "utf8").length,
+    measure: (n = LAYOUTS.length): Promise<PromiseSettledResult<Measured>[]> =>
+      Promise.allSettled(LAYOUTS.slice(0, n).map((layout) => windows.of(worker).measure(layout, () => {}))),
+  };
+}
+async function sha256(path: string): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+const conducts = (outcomes: PromiseSettledResult<Measured>[]) =>
+  outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value.conduct;
+  });
+
+// Measurements are numbered from 1: the sentinel's baseline, the sentinel before the window, its candidates, the sentinel after.
+describe("a window", () => {
+  it("on a calm device measures what waits together, between two sentinels", async () => {
+    const device = phone({});
+    const found = conducts(await device.measure());
+    expect(found.map(({ flags }) => flags)).toEqual([[], [], []]);
+    expect(found.map(({ place }) => place)).toEqual([0, 1, 2]);
+    expect(found[0]).toMatchObject({
+      windows: 1,
+      contenders: 3,
+      sentinel: { drift: 0 },
+      readiness: { ready: true },
+    });
+    expect(found[0]!.rules).toMatchObject({
+      readiness: { maxTemperatureC: 45 },
+      sentinel: { driftTolerance: 0.03 },
+    });
+    expect(device.jobs()).toBe(6);
+    expect(device.said).toEqual([]);
+  });
+
+  it("takes turns for as many rounds as asked, all samples kept", async () => {
+    const device = phone({ slowdowns: { 5: 1.01, 6: 1.01 } }, { rounds: 2 });
+    const outcomes = await device.measure(2);
+    expect(conducts(outcomes).map(({ rounds }) => rounds.length)).toEqual([2, 2]);
+    for (const outcome of outcomes) {
+      const [one, two, three, four] = (outcome as PromiseFulfilledResult<Measured>).value.result.contexts[0]!
+        .ttftMs;
+      expect([two, four]).toEqual([one, three]);
+      expect(three! / one!).toBeCloseTo(1.01, 6);
+    }
+  });
+
+  it("in which the device throttled is void and runs again", async () => {
+    const device = phone({ slowdowns: { 5: 1.2 } });
+    const found = conducts(await device.measure(2));
+    expect(found.map(({ flags, windows }) => [flags, windows])).toEqual([
+      [[], 2],
+      [[], 2],
+    ]);
+    expect(device.jobs()).toBe(9);
+    expect(device.events("window-void")).toHaveLength(1);
+    expect(device.said.join()).toMatch(/drifted by 20.0%; its window is void/);
+  });
+
+  it("that never holds still is kept at last, marked", async () => {
+    const device = phone({ slowdowns: { 4: 1.2, 7: 1.2 } }, { retries: 1 });
+    const [only] = conducts(await device.measure(1));
+    expect(only).toMatchObject({ flags: ["throttled"], windows: 2 });
+    expect(only!.sentinel!.drift).toBeCloseTo(0.2, 10);
+  });
+
+  it("waits for a hot device to cool, and says so", async () => {
+    const device = phone({ temperatures: [60, 50, 40] });
+    const [only] = conducts(await device.measure(1));
+    expect(only!.flags).toEqual([]);
+    expect(only!.readiness!.looks.map(({ temperatureC }) => temperatureC)).toEqual([60, 50, 40]);
+    expect(device.said).toEqual(["phone is not at rest: 60 C, above 45 C"]);
+    expect(device.store.health.deviceHealth("phone").temperatureC).toBe(40);
+  });
+
+  it("waits for the sentinel to come back to its baseline", async () => {
+    const device = phone({ slowdowns: { 2: 1.1, 3: 1.05 } });
+    const [only] = conducts(await device.measure(1));
+    expect(only!.readiness!.looks.map(({ slowdown }) => Number(slowdown!.toFixed(6)))).toEqual([
+      1.1, 1.05, 1,
+    ]);
+  });
+
+  it("is deferred while the device stays hot, then measured as it is and marked", async () => {
+    const device = phone({ temperatures: [60] }, { retries: 2 });
+    const [only] = conducts(await device.measure(1));
+    expect(only).toMatchObject({ flags: ["not-ready"], windows: 3, readiness: { ready: false } });
+    expect(device.events("cooling")).toHaveLength(2);
+  });
+
+  it("loses only the candidate that crashes", async () => {
+    const device = phone({ jobs: { 4: "crash" } });
+    const outcomes = await device.measure();
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect((outcomes[1] as PromiseRejectedResult).reason).toMatchObject({
+      code: "crashed",
+      blame: "candidate",
+    });
+  });
+
+  it("that breaks off is nobody's result, and the next one is as good as any", async () => {
+    const device = phone({ jobs: { 4: "exit" } });
+    const outcomes = await device.measure();
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    for (const outcome of outcomes)
+      expect((outcome as PromiseRejectedResult).reason).toMatchObject({ code: "transport-lost" });
+    expect(conducts(await device.measure()).map(({ flags }) => flags)).toEqual([[], [], []]);
+  });
+
+  it("without guards is each candidate by itself", async () => {
+    const device = phone({}, { guarded: false });
+    const found = conducts(await device.measure());
+    expect(found[0]).toMatchObject({ contenders: 1, readiness: null, sentinel: null, windows: 1 });
+    expect(device.jobs()).toBe(3);
+  });
+});
