@@ -100,7 +100,7 @@ void CompareGradients(const GoldenCase& c, const Session& session) {
 
 TEST(TrainMatchesPyTorch) {
   const std::vector<GoldenCase> cases = ReadGolden();
-  CHECK_MSG(cases.size() >= 6, "test/golden/train_golden.txt holds " << cases.size() << " cases");
+  CHECK_MSG(cases.size() >= 12, "test/golden/train_golden.txt holds " << cases.size() << " cases");
   for (const char* isa : kIsas) {
     if (!train::SelectMath(isa)) continue;
     for (const GoldenCase& c : cases) {

@@ -304,7 +304,7 @@ def train(r, progress, cancelled):
         torch.set_num_threads(r["threads"])
     plan = Plan(base64.b64decode(r["model"]["plan"]))
     seed, steps, batch, spec = r.get("seed", 1), r.get("steps", 300), r.get("batch", 32), r["data"]
-    every, o = r.get("reportEvery", 20), {**DEFAULTS, **r.get("optimizer", {})}
+    every, o = r.get("reportEvery", 20), {**DEFAULTS, **{name: float(x) for name, x in r.get("optimizer", {}).items()}}
     data = Data(spec["train"], spec["kind"], spec["length"], seed)
     validation = Data(spec["validation"], spec["kind"], spec["length"], seed) if spec.get("validation") else None
     network = Network(plan, seed, spec["length"], r.get("head") == "pooled", device)
