@@ -15,30 +15,41 @@ interface Args {
   name: string;
 }
 
+const minute = (at: string): string => at.slice(0, 16).replace("T", " ");
+
 const listCommand: CommandModule<object, Omit<Args, "name">> = {
   command: "list",
-  describe: "List the devices",
+  describe: "List the devices and how they are",
   builder: (yargs) =>
-    withJson(withDatabase(yargs)).example("$0 device list", "every device and when it was last probed"),
+    withJson(withDatabase(yargs)).example(
+      "$0 device list",
+      "state, queue, temperature and last fault of each",
+    ),
   handler: ({ db, json }) =>
     withStore(db, { mustExist: false }, (store) => {
       const devices = deviceNames(store).map((name) => ({
         device: deviceNamed(store, name),
         probe: store.devices.lastProbe(name),
+        health: store.health.deviceHealth(name),
       }));
-      const data = devices.map(({ device, probe }) => ({
+      const data = devices.map(({ device, probe, health }) => ({
         ...visible(device),
         probedAt: probe?.createdAt ?? null,
+        health,
       }));
       printEither(json, { devices: data }, () =>
         columns([
-          ["NAME", "REACHED BY", "TARGET", "PROCESSOR", "PROBED"],
-          ...devices.map(({ device, probe }) => [
+          ["NAME", "STATE", "QUEUE", "TEMP", "LAST FAULT", "REACHED BY", "TARGET", "PROCESSOR", "PROBED"],
+          ...devices.map(({ device, probe, health }) => [
             device.name,
+            health.state,
+            String(health.queued),
+            health.temperatureC === null ? "-" : `${health.temperatureC.toFixed(0)} °C`,
+            health.lastFault === null ? "-" : `${health.lastFault.cause} ${minute(health.lastFault.at)}`,
             device.transport === "ssh" ? `${device.user}@${device.host}` : "this machine",
             device.emulator === undefined ? device.target : `${device.target} EMULATED`,
             probe?.result.cpuModel ?? "-",
-            probe?.createdAt.slice(0, 16).replace("T", " ") ?? "never",
+            probe === null ? "never" : minute(probe.createdAt),
           ]),
         ]),
       );
@@ -60,15 +71,24 @@ const showDevice: CommandModule<object, Args> = {
     withStore(db, { mustExist: false }, (store) => {
       const device = deviceNamed(store, name);
       const last = store.devices.lastProbe(name);
+      const health = store.health.deviceHealth(name);
+      const { state, reason, recentFaults, lastFault } = health;
+      const how = [
+        `  state: ${state}${reason === null ? "" : `: ${reason}`}`,
+        ...(lastFault === null
+          ? []
+          : [`  last fault: ${minute(lastFault.at)} ${lastFault.reason}; ${recentFaults} within 24 h`]),
+      ].join("\n");
       const data = {
         device: visible(device),
         probe: last?.result ?? null,
         probedAt: last?.createdAt ?? null,
+        health,
       };
       printEither(
         json,
         data,
-        () => `${deviceCard(device, last?.result ?? null)}${last === null ? "\n  never probed" : ""}`,
+        () => `${deviceCard(device, last?.result ?? null)}${last === null ? "\n  never probed" : ""}\n${how}`,
       );
     }),
 };
