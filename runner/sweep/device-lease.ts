@@ -55,7 +55,12 @@ export class DeviceLeases {
     for (;;) {
       signal.throwIfAborted();
       const mine = this.held.get(device);
-      if (mine !== undefined && (this.table.find(device)?.wanted ?? null) === null) return this.use(mine);
+      const lease = mine && this.table.find(device);
+      if (mine !== undefined && (lease?.holder !== this.table.self || lease.token !== mine.proof.token)) {
+        this.lose(mine);
+        continue;
+      }
+      if (mine !== undefined && lease?.wanted === null) return this.use(mine);
       if (mine !== undefined) {
         // Another coordinator is next: what was begun here ends first.
         await mine.released;

@@ -52,6 +52,8 @@ export class Worker {
   /** The newest session, also after it broke: results of it are still being written. */
   private last: Opened | null = null;
   private storedProbe: number | null = null;
+  /** Broken sessions on their way out. */
+  private readonly leaving = new Set<Promise<void>>();
   /** The device was restarted since it was last seen, and nobody looked at it yet. */
   restarted = false;
 
@@ -90,7 +92,13 @@ export class Worker {
 
   /** The open session. Builds and uploads the agent where needed, and probes the device once a session. */
   async open(): Promise<Opened> {
-    if (this.opened?.session.failure) this.opened = this.opening = null;
+    if (this.opened?.session.failure) {
+      // Its connection may live on without its agent.
+      const leaving = this.opened.session.close().catch(() => {});
+      this.leaving.add(leaving);
+      void leaving.then(() => this.leaving.delete(leaving));
+      this.opened = this.opening = null;
+    }
     this.opening ??= this.connect().catch((error: unknown) => {
       this.opening = null;
       throw error;
@@ -150,7 +158,7 @@ export class Worker {
   }
 
   async close(): Promise<void> {
-    await this.opened?.session.close();
+    await Promise.all([this.opened?.session.close(), ...this.leaving]);
     this.opened = this.opening = null;
   }
 }
