@@ -204,6 +204,7 @@ export const addCommand: CommandModule<object, AddArgs> = {
       const tune = threads === undefined && profile.threads.policy === "sweep";
       const enrolled = await inspect(store, device, {
         tune,
+        baseline: true,
         keep: (record) => store.devices.add(keepIdentity(record)),
       }).catch((error: unknown) => {
         throw error instanceof RunnerError ? explain(error) : error;

@@ -2,9 +2,10 @@
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { publicKeyLine } from "../devices/credentials.ts";
-import { type DeviceRecord, profileOf } from "../devices/device.ts";
+import { type DeviceRecord, placementOf, profileOf } from "../devices/device.ts";
 import { serveCommand } from "../devices/ssh.ts";
 import { tune } from "../devices/tune.ts";
+import { runSentinel, verifyAgent } from "../measurement/sentinel.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { interruptSignal, print, printEither, say } from "./common.ts";
@@ -25,6 +26,8 @@ export const authorizedKeyOption = {
 
 interface InspectOptions {
   readonly tune: boolean;
+  /** Check what it computes, and time the sentinel that later windows are compared with. */
+  readonly baseline: boolean;
   /** Called with the finished record before its probe is stored. */
   readonly keep: (device: DeviceRecord) => void;
 }
@@ -46,8 +49,17 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
       placement === null
         ? device
         : { ...device, placement: { best: placement.best, tried: [...placement.tried] } };
+    const sentinel =
+      options.baseline && !worker.emulated
+        ? await worker.exclusively(async () => {
+            const context = { session, placement: placementOf(tuned as DeviceRecord), isa: "auto", signal };
+            await verifyAgent(context);
+            return runSentinel(context);
+          })
+        : null;
     options.keep(tuned as DeviceRecord);
     store.devices.putProbe(device.name, agentSha256, probe);
+    if (sentinel !== null) store.devices.putSentinelBaseline(device.name, agentSha256, sentinel);
     return { device: tuned as DeviceRecord, probe, agentSha256 };
   });
 }

@@ -114,7 +114,7 @@ const probeCommand: CommandModule<object, ProbeArgs> = {
   handler: ({ db, json, name, tune, printAuthorizedKey }) =>
     withStore(db, { mustExist: false }, async (store) => {
       const device = deviceNamed(store, name);
-      const enrolled = await inspect(store, device, { tune, keep: () => {} });
+      const enrolled = await inspect(store, device, { tune, baseline: false, keep: () => {} });
       if (tune && store.devices.find(name) !== null) store.devices.update(keepIdentity(enrolled.device));
       await printEnrolled(enrolled, { json, printAuthorizedKey });
     }),

@@ -105,6 +105,13 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 180_000 }, () =
   it("binds a key to the agent alone, and works through it", async () => {
     const added = await run("device", "add", "bound", ...login(), ...QUICK, "--print-authorized-key");
     expect(added, added.stderr).toMatchObject({ code: 0 });
+    // What later windows are compared with was timed on the way.
+    const database = new Database(join(folder.path, "edgefront.db"), { readonly: true });
+    const kept = database
+      .prepare("SELECT count(*) AS n FROM events WHERE kind = 'sentinel-baseline' AND device = 'bound'")
+      .get();
+    database.close();
+    expect(kept).toEqual({ n: 1 });
     const line = added.stdout.trim().split("\n").at(-1)!;
     expect(line).toMatch(
       /^command="exec \.edgefront\/agents\/[0-9a-f]{64}\/edgefront-agent serve --confined",restrict ssh-ed25519 [A-Za-z0-9+/=]+$/,
