@@ -1,7 +1,9 @@
 // From what an agent measured to named metrics. Every metric keeps the samples it was made from.
+import type { Rng } from "../candidates/space.ts";
 import { contextMetricName, contextMetrics, runMetricName, runMetrics } from "./metrics.ts";
 import type { MeasureResult } from "./protocol.ts";
-import { quantile, summarise } from "./statistics/summary.ts";
+import { bcaInterval, type Interval } from "./statistics/bootstrap.ts";
+import { quantile, type Summary, summarise } from "./statistics/summary.ts";
 
 /** A metric of a trial, as it is stored and reported. */
 export interface Metric {
@@ -76,4 +78,18 @@ export function deviceMetrics(
     metric(runMetricName("peakBytes", device), runMetrics.peakBytes.unit, [result.memory.peakBytes]),
     metric(runMetricName("loadMs", device), runMetrics.loadMs.unit, [result.loadMs]),
   ];
+}
+
+/** Samples for an interval of the median: with fewer it would be their range under another name. */
+const MIN_SAMPLES = 5;
+
+/** What a metric's samples say beyond its value: spread, and a 95% BCa interval of the median (null for few samples). */
+export function describeSamples(
+  { samples }: Metric,
+  rng: Rng,
+): (Summary & { readonly interval: Interval | null }) | null {
+  if (samples.length === 0) return null;
+  const median = (values: readonly number[]): number => summarise(values).median;
+  const interval = samples.length < MIN_SAMPLES ? null : bcaInterval(samples, median, rng);
+  return { ...summarise(samples), interval };
 }

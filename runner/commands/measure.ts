@@ -7,10 +7,11 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { compareDefaults } from "../../profilers/compare.ts";
-import { deviceMetrics } from "../../profilers/device-metrics.ts";
+import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
 import { type ContextMetric, contextMetricName } from "../../profilers/metrics.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { FLAGS, validityFlags } from "../../profilers/validity.ts";
+import { createRng } from "../../search/rng.ts";
 import { sweepSchema } from "../config.ts";
 import { profileOf } from "../devices/device.ts";
 import { deviceNamed } from "../devices/known.ts";
@@ -165,7 +166,10 @@ async function measureOne(text: string, args: Args, config: MeasureConfig, store
       emulated: worker.emulated,
       agentSha256: worker.agentSha256,
       flags,
-      metrics: deviceMetrics(result, name),
+      metrics: deviceMetrics(result, name).map((metric) => ({
+        ...metric,
+        summary: describeSamples(metric, createRng(1)),
+      })),
       ...(args.profile ? { peaks: peaksOf(probe) } : {}),
       result,
     };

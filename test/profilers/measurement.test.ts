@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { namedLayouts } from "../../candidates/named.ts";
-import { deviceMetrics } from "../../profilers/device-metrics.ts";
+import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
 import { type GateInput, gateViolations } from "../../profilers/gates.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { quantile, summarise } from "../../profilers/statistics/summary.ts";
 import { FLAGS, validityFlags } from "../../profilers/validity.ts";
+import { createRng } from "../../search/rng.ts";
 
 const result: MeasureResult = {
   isa: "scalar",
@@ -83,6 +84,18 @@ describe("device metrics", () => {
     expect(batched.get("decodeTokensPerSecond@100x4:phone")).toBe(300);
     expect(batched.get("decodeP50Ms@100x4:phone")).toBe(10);
     expect(batched.has("ttftMs@100:phone")).toBe(false);
+  });
+});
+
+describe("samples of a metric", () => {
+  const of = (samples: readonly number[]) =>
+    describeSamples({ name: "m", value: 0, unit: "ms", samples, stable: true }, createRng(1));
+  it("are described by spread, and by an interval where there are enough", () => {
+    expect(of([])).toBeNull();
+    expect(of([1, 2, 3])).toMatchObject({ n: 3, median: 2, p10: 1.2, p90: 2.8, interval: null });
+    const { interval, median } = of([1, 2, 3, 4, 5, 6, 7])!;
+    expect(interval!.low).toBeLessThan(median);
+    expect(interval!.high).toBeGreaterThan(median);
   });
 });
 
