@@ -4,7 +4,7 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
 
-export interface GrowthOptions {
+interface GrowthOptions {
   readonly session: AgentSession;
   readonly name: string;
   readonly layout: Layout;
