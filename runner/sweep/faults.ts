@@ -87,12 +87,6 @@ export class InvalidMeasurementError extends RunnerError {
   readonly blame = "candidate";
 }
 
-/** The device was too hot, too slow or on other cores than asked: the measurement is void, nobody is to blame. */
-export class ThrottledError extends RunnerError {
-  readonly code = "throttled";
-  readonly blame = "nobody";
-}
-
 /** The sentinel did not come out as it should: the device stays in quarantine. */
 export class SentinelError extends RunnerError {
   readonly code = "sentinel";
