@@ -46,9 +46,11 @@ function interval(tau: number, n: number): { value: number; low: number; high: n
 /** Every metric that two devices or more measured on enough layouts, for each pair of devices. */
 export function deviceAgreement(data: ReportData): readonly Agreement[] {
   const byMetric = new Map<string, string[]>();
+  // What is taken over several devices (their worst) is no device of its own.
+  const known = new Set(data.devices.map(({ name }) => name));
   for (const name of metricNames(data)) {
     const { device } = parseMetricName(name);
-    if (device === null || directionOf(name, data) === null) continue;
+    if (device === null || !known.has(device) || directionOf(name, data) === null) continue;
     const metric = name.slice(0, -device.length - 1);
     byMetric.set(metric, [...(byMetric.get(metric) ?? []), device]);
   }

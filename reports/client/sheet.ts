@@ -1,7 +1,7 @@
 // The decision: one slider a bound, a rule, and in words the layout they lead to, its runner-up, and the edits between them.
 import { editPath, editText } from "../edits.ts";
 import { formatValue } from "../format.ts";
-import { shortLabel } from "../metrics.ts";
+import { metricLabel, shortLabel } from "../metrics.ts";
 import type { View } from "../page/view.ts";
 import { attentionLayers, decide, type Rule } from "./decide.ts";
 import { byId, make } from "./dom.ts";
@@ -26,8 +26,8 @@ interface Range {
 }
 
 const place = (view: View, metric: number): string => {
-  const { label, device, emulated } = view.metrics[metric]!;
-  return `${label}${device === null ? "" : ` on ${device}`}${emulated ? " (emulated)" : ""}`;
+  const { key, emulated } = view.metrics[metric]!;
+  return `${metricLabel(key)}${emulated ? " (emulated)" : ""}`;
 };
 
 /** Objectives and budgeted metrics, each once. */

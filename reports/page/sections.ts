@@ -21,11 +21,15 @@ import {
   sampleRange,
   shortLabel,
 } from "../metrics.ts";
-import type { ReportData, ReportHealth, ReportMetric, ReportTrial } from "../model.ts";
+import type { ReportData, ReportHealth, ReportMetric, ReportProxy, ReportTrial } from "../model.ts";
 import { type Html, html, preformatted } from "../text.ts";
 import { emulatedTag, scroller, section } from "./parts.ts";
 import { CURVES } from "./sizes.ts";
 import { layerStrip, stripLegend } from "./strip.ts";
+
+/** An audit found that a proxy does not order layouts as longer training does. */
+const weakNotice = ({ metric, tau, low, high, layouts, longer }: ReportProxy): Html =>
+  html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} orders ${layouts} layouts ${tau === null ? "in no way" : `with tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`} as ${longer} times longer training does. Do not decide by it alone.</p>`;
 
 export function header(data: ReportData): Html {
   const counts = countStates(data);
@@ -45,6 +49,7 @@ export function header(data: ReportData): Html {
 <p class="meta"><time>${data.createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")}</time> · edgefront ${data.edgefrontVersion}${data.gitCommit === null ? null : html` · commit ${data.gitCommit}`}</p>
 <dl class="facts">${facts.map(([value, name]) => html`<div><dd>${value}</dd><dt>${name}</dt></div>`)}</dl>
 ${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
+${(data.proxies ?? []).filter(({ weak }) => weak).map(weakNotice)}
 ${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page: ${data.trials.length.toLocaleString("en-US")} of them are shown, among them every one on the front or published; the others are spread evenly. Counts, front and hypervolume are those of the whole sweep; the csv, json and parquet reports hold every layout.</p>`}
 <noscript><p class="notice">Plots need JavaScript. Every number they show is in the tables below.</p></noscript>
 </header>`;
