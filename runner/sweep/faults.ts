@@ -64,6 +64,7 @@ const causes: Readonly<Record<string, Cause>> = {
   io: "device",
   internal: "device",
   sentinel: "device",
+  "wrong-output": "device",
   "auth-failed": "authentication",
   "host-key-changed": "host-key",
   throttled: "throttled",
