@@ -75,7 +75,14 @@ export function deviceMetrics(
   });
   return [
     ...perContext,
-    metric(runMetricName("peakBytes", device), runMetrics.peakBytes.unit, [result.memory.peakBytes]),
+    // What throttles or moves a device changes its times, not what it needs.
+    {
+      name: runMetricName("peakBytes", device),
+      value: result.memory.peakBytes,
+      unit: runMetrics.peakBytes.unit,
+      samples: [result.memory.peakBytes],
+      stable: result.memory.swapBytes === 0,
+    },
     metric(runMetricName("loadMs", device), runMetrics.loadMs.unit, [result.loadMs]),
   ];
 }
