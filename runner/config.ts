@@ -184,6 +184,23 @@ export const sweepSchema = z.strictObject({
       .optional()
       .describe("Proposals at a time; results are told between batches."),
     options: z.record(z.string(), z.unknown()).default({}),
+    settled: z
+      .strictObject({
+        patience: z.int().min(1).default(50).describe("Finished trials without a gain."),
+        minimumGain: z
+          .number()
+          .min(0)
+          .default(0.005)
+          .describe("Relative growth of hypervolume that is a gain."),
+        doubt: z
+          .number()
+          .min(0)
+          .max(0.5)
+          .default(0.1)
+          .describe("Chances within this of 0 and 1 are no doubt; 0.5: doubts do not keep a sweep going."),
+      })
+      .optional()
+      .describe("Stop before `trials` when the front has settled; leave out to run them all."),
   }),
   measure: measureSchema.prefault({}),
   score: scoreSchema.optional().describe("Proxy training; leave out to search on device metrics alone."),

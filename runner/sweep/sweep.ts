@@ -25,6 +25,7 @@ import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
 import { trainerProgram } from "./pytorch.ts";
+import { sweepSettled } from "./settled.ts";
 import { prepareTask } from "./training-data.ts";
 import { importedTrials } from "./warm-start.ts";
 import type { WorkerContext } from "./worker.ts";
@@ -251,6 +252,15 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       if (batch >= 0) {
         await runBatch(batch);
         strategy.tell(store.trials.batch(sweep.id, batch).map((trial) => outcomeOf(store, trial)));
+        const { settled: rule } = config.search;
+        if (rule !== undefined) {
+          const volumes = front.hypervolumes.map(({ value }) => value);
+          const { settled, reason } = sweepSettled(store, sweep.id, objectives, volumes, rule);
+          if (settled) {
+            store.log("settled", { reason }, { sweepId: sweep.id });
+            break;
+          }
+        }
       }
       const left = config.search.trials + taken.length - store.trials.count(sweep.id);
       const proposals = left > 0 ? strategy.ask(Math.min(left, config.search.batch ?? left)) : [];

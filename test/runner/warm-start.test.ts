@@ -1,5 +1,6 @@
 // A sweep that starts from an earlier one's trials or from an export, and other strategies on recorded results: real command line,
 // real agent.
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -72,6 +73,33 @@ describe("a warm start", { timeout: 120_000 }, () => {
       code: 2,
       stderr: expect.stringMatching(/cannot read tiny\.jsonl/),
     });
+  });
+});
+
+describe("a sweep with a stopping rule", { timeout: 60_000 }, () => {
+  it("stops when its front has settled, says why, and is complete", async () => {
+    const path = writeTinySweep(folder.path, {
+      name: "settles",
+      train: false,
+      trials: 200,
+      strategy: "nsga2",
+      batch: 20,
+    });
+    const text = readFileSync(path, "utf8").replace(
+      "batch: 20",
+      "batch: 20, settled: { patience: 15, minimumGain: 0.9, doubt: 0.5 }",
+    );
+    writeFileSync(path, text);
+    expect(await run("sweep", path)).toMatchObject({ code: 0 });
+    expect(trialsOf("edgefront.db", "settles")).toHaveLength(20);
+    const database = new Database(join(folder.path, "edgefront.db"), { readonly: true });
+    const events = database.prepare("SELECT data FROM events WHERE kind = 'settled'").all() as {
+      data: string;
+    }[];
+    database.close();
+    expect(events.map(({ data }) => JSON.parse(data).reason)).toEqual([
+      expect.stringMatching(/no gain above 90% in 15 trials/),
+    ]);
   });
 });
 

@@ -1,0 +1,28 @@
+// Whether a sweep may stop before its last trial: no more hypervolume for a while, and no point in doubt under its samples' spread.
+import type { Settled, SettledOptions } from "../../search/noise/settled.ts";
+import { frontSettled } from "../../search/noise/settled.ts";
+import type { Objective } from "../../search/strategy.ts";
+import { noisyPoints, probabilitiesOf } from "../findings/certainty.ts";
+import type { Store } from "../store/store.ts";
+
+/** The latest of a long sweep: each look compares all pairs. */
+const LOOKED_AT = 1000;
+
+export function sweepSettled(
+  store: Store,
+  sweepId: number,
+  objectives: readonly Objective[],
+  hypervolumes: readonly number[],
+  options: SettledOptions,
+): Settled {
+  const complete = store.trials.all(sweepId).filter(({ state }) => state === "complete");
+  const points = complete.slice(-LOOKED_AT).map((trial) => {
+    const metrics = store.trials.metrics(trial.id);
+    return {
+      id: trial.candidateId,
+      metrics: Object.fromEntries(metrics.map(({ name, value }) => [name, value])),
+      raw: Object.fromEntries(metrics.map(({ name, ...metric }) => [name, metric])),
+    };
+  });
+  return frontSettled(hypervolumes, probabilitiesOf(noisyPoints(points, objectives)), options);
+}
