@@ -1,6 +1,6 @@
 // bench:proxies: what proxies tell and what they cost. `--part mad` and `--part mqar` train all-attention, all-conv and hybrid layouts on the
-// published tasks; `--part audit` trains layouts of the quickstart's space at its proxy's length and 8 times longer, for Kendall's tau;
-// `--part rates` compares ways to choose a learning rate; `--part distill` the three objectives. Every run is appended to --out as a line of
+// published tasks; `--part audit` trains layouts of the quickstart's space at its proxy's length and 8 times longer, for Kendall's tau.
+// Every run is appended to --out as a line of
 // JSON, and one that is there already is not run again: the whole takes hours on one thread and can be stopped at any time.
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
