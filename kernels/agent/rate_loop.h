@@ -36,6 +36,7 @@ double RatePerSecond(ThreadPool* pool, double units, Work work) {
 template <class Loop>
 int64_t Calibrate(Loop loop, int64_t first = 256) {
   constexpr double kEnoughMs = 4;
+  constexpr int64_t kMost = int64_t{1} << 40;  // a loop that the compiler has dropped never takes time
   for (int64_t rounds = first;; rounds *= 4) {
     double ms = 1e9;
     for (int i = 0; i < 3 && ms > kEnoughMs; ++i) {
@@ -43,6 +44,7 @@ int64_t Calibrate(Loop loop, int64_t first = 256) {
       loop(rounds);
       ms = std::min(ms, NowMs() - start);
     }
+    if (rounds >= kMost) return rounds;
     if (ms > kEnoughMs) return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(rounds) * 20 / ms));
   }
 }

@@ -26,6 +26,7 @@ float Fp32(int64_t rounds) {
   __m256 acc[kChains], m = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
   for (auto& a : acc) a = _mm256_set1_ps(1.0f);
   for (int64_t i = 0; i < rounds; ++i) {
+    EDGEFRONT_OPAQUE(m);  // 1 * 0.999 + 0.001 is 1 again: a compiler that sees it drops the loop
     for (auto& a : acc) a = _mm256_fmadd_ps(a, m, b);
   }
   __m256 sum = acc[0];
