@@ -57,7 +57,8 @@ inline void QuantiseActivations(const float* x, size_t k, int8_t* q, float* scal
     int32_t rounded[32];
     for (int i = 0; i < 32; ++i) {
       const float r = RoundNearest(v[i] * inverse);
-      rounded[i] = static_cast<int32_t>(r > 127.0f ? 127.0f : r < -127.0f ? -127.0f : r);
+      const float low = r < 127.0f ? r : 127.0f;  // this way round NaN becomes 127 too, before it meets an integer
+      rounded[i] = static_cast<int32_t>(low > -127.0f ? low : -127.0f);
     }
     int32_t first = 0, second = 0;
     for (int i = 0; i < 16; ++i) {

@@ -277,6 +277,28 @@ TEST(QuantiseAgrees) {
   }
 }
 
+// A file may hold weights that make NaN and infinities: they are clamped like any number too large, never turned into an integer as they are.
+TEST(QuantiseOfWhatIsNoNumber) {
+  const float bad[] = {std::nanf(""), -std::nanf(""), INFINITY, -INFINITY, 3e38f, -3e38f};
+  for (Isa isa : AvailableIsas()) {
+    const Kernels& table = *GetKernels(isa);
+    for (float x : bad) {
+      for (size_t at = 0; at < 32; at += 5) {
+        std::vector<float> values(32, 0.5f);
+        values[at] = x;
+        QuantStore s;
+        const Activations a = Quantise(table, values, 0, 1, 32, s);
+        for (size_t i = 0; i < 32; ++i) CHECK_MSG(a.q[i] != -128, IsaName(isa) << " " << x << " at " << at);
+        if (x != x) CHECK_MSG(a.q[at] == 127, IsaName(isa) << ": NaN became " << int{a.q[at]});
+        std::vector<int8_t> k(64 * 32), v(64 * 32);
+        std::vector<uint16_t> ks(64), vs(64);
+        table.store_kv({KvFormat::kQ8, 64, 32, k.data(), v.data(), ks.data(), vs.data()}, 0, values.data(), values.data(), 32);
+        for (int8_t q : v) CHECK(q != -128);
+      }
+    }
+  }
+}
+
 TEST(ElementwiseAgrees) {
   for (const Kernels* table : FastTables()) {
     for (size_t n = 1; n <= 67; ++n) {

@@ -24,7 +24,8 @@ inline float StoreBlock(const float* x, size_t n, int8_t* q, size_t stride) {
   const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
   for (size_t i = 0; i < 32; ++i) {
     const float r = i < n ? x[i] * inverse : 0.0f;
-    const float c = r > 127.0f ? 127.0f : r < -127.0f ? -127.0f : r;
+    const float low = r < 127.0f ? r : 127.0f;  // NaN becomes 127
+    const float c = low > -127.0f ? low : -127.0f;
     q[i * stride] = static_cast<int8_t>(c < 0 ? c - 0.5f : c + 0.5f);
   }
   return scale;
