@@ -87,7 +87,7 @@ function patch(markup: string, known: Map<string, string>): void {
 /** Scrolling goes by whole pixels of the screen; what was rounded away is made good by the next change. */
 let rounding = 0;
 
-/** Runs `change` and scrolls so that the first figure or section in sight stays where it was: sections above it grow. */
+/** Runs `change` and scrolls so that the figure or section in the middle of the window stays where it was: sections above it grow. */
 function holdingPlace(change: () => void): void {
   const marks = (): [string, Element][] =>
     [...document.querySelectorAll("main > [id], main .plot")].map((mark) => [
@@ -95,7 +95,8 @@ function holdingPlace(change: () => void): void {
       mark,
     ]);
   const top = (mark: Element): number => mark.getBoundingClientRect().top;
-  const inSight = marks().find(([, mark]) => top(mark) >= 0 && top(mark) < innerHeight);
+  const seen = marks().filter(([, mark]) => top(mark) >= 0 && top(mark) < innerHeight);
+  const inSight = seen.findLast(([, mark]) => top(mark) <= innerHeight / 2) ?? seen[0];
   const wanted = inSight === undefined ? 0 : top(inSight[1]) - rounding;
   change();
   const after = inSight && marks().find(([key]) => key === inSight[0])?.[1];
