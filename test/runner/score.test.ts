@@ -33,7 +33,7 @@ describe("score", () => {
     const out = `${folder.path}/weights`;
     await scored("--out", out);
     expect(readFileSync(`${out}/text-1.gguf`).subarray(0, 4).toString()).toBe("GGUF");
-    const measure = ["measure", `${out}/text-1.gguf`, "--context", "16", "--repetitions", "2", "--json"];
+    const measure = ["measure", `${out}/text-1.gguf`, "--contexts", "16", "--repetitions", "2", "--json"];
     const { code, stderr } = await runCli(measure, folder.path);
     expect(code, stderr).toBe(0);
   });
