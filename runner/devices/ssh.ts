@@ -282,6 +282,8 @@ export class SshTransport implements Transport {
     return this.#step("reading back", async (alive) => {
       const hash = createHash("sha256");
       const stream = sftp.createReadStream(path, { highWaterMark: 256 * 1024 });
+      // The loop below throws what goes wrong; a request that dies with the transport after it ended reaches nobody else.
+      stream.on("error", () => undefined);
       // Destroyed, not left pending, if the transport dies.
       const stop = () => stream.destroy(new Error("the transport died"));
       this.#onLost.add(stop);
