@@ -76,7 +76,7 @@ describe("bad input", () => {
     [
       "a corpus that is not there",
       (text: string) => text.replace("corpus.txt", "none.txt"),
-      /no text file matches/,
+      /no file matches/,
     ],
   ])("a sweep with %s is refused, and no database is left", async (_what, spoil, message) => {
     const config = writeTinySweep(folder.path);
@@ -131,7 +131,7 @@ describe("bad input", () => {
   it("a missing compiler is one line with the next step", async () => {
     const bin = join(folder.path, "bin");
     mkdirSync(bin);
-    const env = { PATH: bin, CXX: "", XDG_CACHE_HOME: join(folder.path, "cache") };
+    const env = { PATH: bin, CXX: "", EDGEFRONT_ZIG: "", XDG_CACHE_HOME: join(folder.path, "cache") };
     const finished = await runCli(["measure", TINY, "--contexts", "8"], folder.path, env);
     expect(finished.code).toBe(1);
     expect(finished.stderr).toMatch(/^edgefront: .*compiler.*(install|apt-get)/m);
