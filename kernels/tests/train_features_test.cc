@@ -161,23 +161,6 @@ TEST(TrainPooledHeadMatchesDifferences) {
   }
 }
 
-std::vector<uint16_t> Periodic(int count, int period) {
-  std::vector<uint16_t> t(count);
-  for (int i = 0; i < count; ++i) t[i] = static_cast<uint16_t>(i * 7 % period);
-  return t;
-}
-
-train::TrainRequest StreamRequest(const std::string& path) {
-  train::TrainRequest r;
-  r.model = ProxySpec(32, 16, {ConvLayer(3, 32), AttentionLayer(2, 1, 16, 32, 0, true)});
-  r.data = {train::DataKind::kStream, path, path, 24};
-  r.steps = 60;
-  r.batch = 4;
-  r.threads = 1;
-  r.optimizer.learning_rate = 1e-2;
-  return r;
-}
-
 TEST(TrainStopsEarlyAndSaysWhy) {
   const TemporaryFile file(1, 13, 0, 400, Periodic(400, 13));
   train::TrainRequest r = StreamRequest(file.path());

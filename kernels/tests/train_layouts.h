@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "infer/model_spec.h"
 #include "train/network.h"
+#include "train/trainer.h"
 
 namespace edgefront::testing {
 
@@ -64,6 +66,25 @@ inline TokenBatch CountedBatch(int step, int batch, int length, int vocab) {
     }
   }
   return b;
+}
+
+// A periodic stream: the next token follows from the last one.
+inline std::vector<uint16_t> Periodic(int count, int period) {
+  std::vector<uint16_t> t(count);
+  for (int i = 0; i < count; ++i) t[i] = static_cast<uint16_t>(i * 7 % period);
+  return t;
+}
+
+// Sixty short steps of a small hybrid on the stream in the file.
+inline train::TrainRequest StreamRequest(const std::string& path) {
+  train::TrainRequest r;
+  r.model = ProxySpec(32, 16, {ConvLayer(3, 32), AttentionLayer(2, 1, 16, 32, 0, true)});
+  r.data = {train::DataKind::kStream, path, path, 24};
+  r.steps = 60;
+  r.batch = 4;
+  r.threads = 1;
+  r.optimizer.learning_rate = 1e-2;
+  return r;
 }
 
 }  // namespace edgefront::testing
