@@ -10,7 +10,7 @@ import { AgentSession } from "../../runner/agent/session.ts";
 import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { LocalTransport } from "../../runner/devices/local.ts";
 import { planOf } from "../support/agents.ts";
-import { emulationProblem, zigProblem } from "../support/needs.ts";
+import { emulationProblem, hostProblem, zigProblem } from "../support/needs.ts";
 
 const MEASURE = {
   contexts: [16],
@@ -50,7 +50,7 @@ describe.skipIf(zigProblem() !== null)("the portable agent on Android's terms", 
     expect(fromFile).toMatchObject({ modelSha256: written.sha256, outputHash: measured.outputHash });
   };
 
-  it.skipIf(hostTarget() === undefined)(
+  it.skipIf(hostProblem() !== null)(
     "runs every job under a filter that kills programs of glibc",
     async () => {
       // Proof that the filter bites: any program of this system's own C library dies under it before its main.

@@ -26,6 +26,11 @@ const crossCompiler = await findToolchain("aarch64-linux").then(
   () => false,
 );
 
+/** Null where agents for this machine itself can be built. */
+export function hostProblem(): string | null {
+  return hostTarget() === undefined ? skipped("no agents are built for this kind of machine") : null;
+}
+
 /** Null where aarch64 programs can be built and run under an emulator. */
 export function emulationProblem(): string | null {
   if (hostTarget() !== "x86_64-linux") return skipped("emulated aarch64 is tested on x86-64 hosts only");
