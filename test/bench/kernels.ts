@@ -3,6 +3,7 @@
 // `{machine, rows:[{name, ours, peer, ratio, low, high, unit}]}`: ratio is the geometric mean of the rounds' ratios, above 1 where we
 // are better, low and high its 95% interval (Student's t on their logarithms). The peer: npm install --prefix test/peers --omit=optional
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -83,8 +84,10 @@ class Peer {
     this.child.stdin!.write(`${JSON.stringify({ context, decode })}\n`);
     return await this.next();
   }
-  close(): void {
+  async close(): Promise<void> {
+    const ended = once(this.child, "close");
     this.child.stdin!.end();
+    await ended;
   }
 }
 
@@ -149,6 +152,10 @@ const MEASURED = { warmup: { max: 0, tolerance: 0.03 }, repetitions: 1, decodeTo
 let isa = "";
 let peerIs = "";
 
+/**
+ * Interleaved pairs of one round. Each engine is loaded twice in a row and the second load counts: a virtual machine with free page
+ * reporting gives freed memory back to its host within seconds, and whoever touches it next would be timed for the host's page faults.
+ */
 async function measureRound(
   session: AgentSession,
   file: string,
@@ -156,7 +163,11 @@ async function measureRound(
   where: string,
   threads: number,
 ) {
-  const peer = new Peer(file, threads, vocab, Math.max(...contexts) + decode + 8);
+  const startPeer = () => new Peer(file, threads, vocab, Math.max(...contexts) + decode + 8);
+  const unmeasured = startPeer();
+  await unmeasured.ready;
+  await unmeasured.close();
+  const peer = startPeer();
   const { version, cpu, loadMs } = await peer.ready;
   peerIs = `node-llama-cpp ${version}, ${cpu}`;
   const first = await peer.ask(8); // also its warm-up
@@ -170,6 +181,7 @@ async function measureRound(
         threads,
         isa: flags.isa,
       });
+    if (context === contexts[0]) await ask();
     let result!: Awaited<ReturnType<typeof ask>>;
     let theirs!: Sample;
     const kept = await alone(at, async () => {
@@ -198,7 +210,7 @@ async function measureRound(
         true,
       );
   }
-  peer.close();
+  await peer.close();
 }
 
 await mkdir(flags.folder, { recursive: true });
