@@ -15,6 +15,7 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
+import { buildHolder, holdMemory } from "./backed-memory.ts";
 import { foreignCpuMs } from "./foreign-cpu.ts";
 import { measureGrowth } from "./kernels-growth.ts";
 
@@ -67,13 +68,17 @@ interface Ready {
 class Peer {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
-  readonly ready: Promise<Ready>;
+  readonly started: Promise<unknown>;
 
   constructor(file: string, threads: number, vocab: number, contextSize: number) {
     const args = ["test/bench/llama-peer.mjs", flags.peers, file, `${threads}`, `${contextSize}`, `${vocab}`];
     this.child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
-    this.ready = this.next();
+    this.started = this.next();
+  }
+  async load(): Promise<Ready> {
+    this.child.stdin!.write("load\n");
+    return await this.next();
   }
   private async next<T>(): Promise<T> {
     const line = await this.lines.next();
@@ -152,10 +157,9 @@ const MEASURED = { warmup: { max: 0, tolerance: 0.03 }, repetitions: 1, decodeTo
 let isa = "";
 let peerIs = "";
 
-/**
- * Interleaved pairs of one round. Each engine is loaded twice in a row and the second load counts: a virtual machine with free page
- * reporting gives freed memory back to its host within seconds, and whoever touches it next would be timed for the host's page faults.
- */
+const HELD_MIB = 2048; // more than any engine takes for these models
+
+/** Interleaved pairs of one round; each engine is loaded into memory that the host backs. */
 async function measureRound(
   session: AgentSession,
   file: string,
@@ -163,12 +167,11 @@ async function measureRound(
   where: string,
   threads: number,
 ) {
-  const startPeer = () => new Peer(file, threads, vocab, Math.max(...contexts) + decode + 8);
-  const unmeasured = startPeer();
-  await unmeasured.ready;
-  await unmeasured.close();
-  const peer = startPeer();
-  const { version, cpu, loadMs } = await peer.ready;
+  const free = await holdMemory(HELD_MIB);
+  const peer = new Peer(file, threads, vocab, Math.max(...contexts) + decode + 8);
+  await peer.started;
+  await free();
+  const { version, cpu, loadMs } = await peer.load();
   peerIs = `node-llama-cpp ${version}, ${cpu}`;
   const first = await peer.ask(8); // also its warm-up
   for (const context of contexts) {
@@ -181,7 +184,7 @@ async function measureRound(
         threads,
         isa: flags.isa,
       });
-    if (context === contexts[0]) await ask();
+    if (context === contexts[0]) await (await holdMemory(HELD_MIB))();
     let result!: Awaited<ReturnType<typeof ask>>;
     let theirs!: Sample;
     const kept = await alone(at, async () => {
@@ -214,6 +217,7 @@ async function measureRound(
 }
 
 await mkdir(flags.folder, { recursive: true });
+buildHolder();
 const session = await openSession(localDevice());
 try {
   for (const name of flags.models.split(",")) {

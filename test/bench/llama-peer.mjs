@@ -1,4 +1,5 @@
-// llama.cpp through node-llama-cpp, in a process of its own: one GGUF, a thread count, then one JSON request a line,
+// llama.cpp through node-llama-cpp, in a process of its own: one GGUF, a thread count; it says that it is started, loads when told by a
+// line, and then takes one JSON request a line,
 // {"context": n, "decode": k} -> {"ttftMs", "decodeMs": [..]}, timed as the agent's `measure` does (sampling included, greedy).
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,7 +15,11 @@ const llama = await getLlama({
   logLevel: LlamaLogLevel.error,
   progressLogs: false,
 });
-const started = performance.now();
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const send = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+send({ started: true });
+await lines.next();
+const loading = performance.now();
 const model = await llama.loadModel({ modelPath: file, gpuLayers: 0, useMmap: true });
 const context = await model.createContext({
   contextSize: Number(contextSize),
@@ -23,7 +28,6 @@ const context = await model.createContext({
   sequences: 1,
 });
 const sequence = context.getSequence();
-const send = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 const M64 = (1n << 64n) - 1n;
 function fixedToken(i) {
@@ -36,10 +40,10 @@ function fixedToken(i) {
 const version = JSON.parse(
   readFileSync(join(dirname(dirname(new URL(entry).pathname)), "package.json"), "utf8"),
 ).version;
-const loadMs = performance.now() - started; // of model and context; Node's own start and the library's are not counted
+const loadMs = performance.now() - loading; // of model and context; Node's own start and the library's are not counted
 const cpu = /libggml-cpu-(\w+)\.so/.exec(readFileSync("/proc/self/maps", "utf8"))?.[1] ?? "unknown";
 send({ version, cpu, loadMs });
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of lines) {
   const { context: count, decode } = JSON.parse(line);
   await sequence.clearHistory();
   const tokens = Array.from({ length: count }, (_, i) => fixedToken(i));
