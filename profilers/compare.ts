@@ -13,6 +13,9 @@ type Values = Readonly<Record<string, number>>;
 /** Metrics of one run of one side, in a fresh process; null: the run is void (throttled, moved, swapped ...) and its pair with it. */
 export type RunSide = (side: Side, pair: number) => Promise<Values | null>;
 
+/** Waits until the device is at rest, as it was before the other pairs; false: it does not come to rest. */
+export type AwaitRest = () => Promise<boolean>;
+
 export interface CompareRules {
   /** Valid pairs to judge by. */
   readonly pairs: number;
@@ -75,13 +78,14 @@ export async function runPairs(
   rules: CompareRules,
   rng: Rng,
   onPair: (done: number, repeats: number) => void = () => {},
+  atRest: AwaitRest = async () => true,
 ): Promise<RunPairs | null> {
   const pairs: ComparedPair[] = [];
   const replaced: ComparedPair[] = [];
   let voided = 0;
   const measure = async (first: Side, place: number): Promise<ComparedPair | null> => {
     while (voided + replaced.length <= rules.maxRepeats) {
-      const one = await run(first, place);
+      const one = (await atRest()) ? await run(first, place) : null;
       const other = one && (await run(first === "a" ? "b" : "a", place));
       if (one !== null && other !== null)
         return first === "a" ? { first, a: one, b: other } : { first, a: other, b: one };

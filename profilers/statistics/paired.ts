@@ -52,20 +52,36 @@ export function drawOrders(pairs: number, below: (n: number) => number): readonl
   return orders;
 }
 
-/** Robust standard deviations off the rest at which a pair counts as stray. */
+/** Standard deviations off the rest at which a pair counts as stray. */
 const STRAY = 3.5;
+/** Relative step that counts as stray although the rest varies so much that it would not, unless it varies by half of it. */
+const STEP = 0.12;
+
+/** The shortest interval that holds more than half of the values: neither end is moved by a few that lie elsewhere. */
+function shortestHalf(values: readonly number[]): { readonly centre: number; readonly length: number } {
+  const sorted = [...values].sort((x, y) => x - y);
+  const held = Math.floor(sorted.length / 2) + 1;
+  const starts = sorted.slice(0, sorted.length - held + 1);
+  const lengths = starts.map((start, i) => sorted[i + held - 1]! - start);
+  const length = Math.min(...lengths);
+  return { centre: starts[lengths.indexOf(length)]! + length / 2, length };
+}
 
 /**
  * Indices of pairs with something between their two runs that the others do not have (a governor step, another process). Looks at
- * "second minus first" only, not at which side that was, so that leaving them out keeps the test exact.
+ * "second minus first" only, not at which side that was, so that leaving them out keeps the test exact. Centre and spread are those
+ * of the shortest half (Rousseeuw and Leroy 1987, with their correction for few values): a device that recovers every few runs
+ * spoils a third of the pairs, all to the same side, which moves a median and swells a median deviation.
  */
 export function strayPairs(pairs: readonly PairedDifference[]): readonly number[] {
-  if (pairs.length === 0) return [];
   const later = pairs.map(({ difference, first }) => (first === "a" ? difference : -difference));
-  const centre = summarise(later).median;
-  const off = later.map((value) => Math.abs(value - centre));
-  const limit = STRAY * MAD_TO_SD * summarise(off).median;
-  return limit === 0 ? [] : off.flatMap((value, index) => (value > limit ? [index] : []));
+  if (later.length < 3) return [];
+  const { centre, length } = shortestHalf(later);
+  const sd = (MAD_TO_SD * (1 + 5 / (later.length - 1)) * length) / 2;
+  const limit = Math.min(STRAY * sd, Math.max(STEP, 2 * sd));
+  return limit === 0
+    ? []
+    : later.flatMap((value, index) => (Math.abs(value - centre) > limit ? [index] : []));
 }
 /** Of a normal distribution: standard deviation over median absolute deviation. */
 const MAD_TO_SD = 1.4826;

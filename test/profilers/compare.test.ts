@@ -25,8 +25,9 @@ describe.each(Object.keys(curves) as (keyof typeof curves)[])(
     it("identical layouts differ in at most 5% of 2000 comparisons", async () => {
       expect(await found(curve, 1, 2000, 11)).toBeLessThanOrEqual(0.05);
     });
-    it("a difference of 3% is found in at least 90% of 2000, less where the device recovers every few runs", async () => {
-      expect(await found(curve, 1.03, 2000, 12)).toBeGreaterThanOrEqual(curve === "sawtooth" ? 0.8 : 0.9);
+    it("a difference of 3% is found in at least 90% of 2000", async () => {
+      // Within two standard errors of what npm run bench:compare counts in many more.
+      expect(await found(curve, 1.03, 2000, 12)).toBeGreaterThanOrEqual(0.89);
     });
   },
 );
