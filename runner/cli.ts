@@ -11,7 +11,8 @@ import {
   RunnerError,
 } from "./agent/errors.ts";
 import { commands } from "./commands/registry.ts";
-import { InterruptedError } from "./errors.ts";
+import { DatabaseBusyError, InterruptedError } from "./errors.ts";
+import { isBusy } from "./store/open.ts";
 import { VERSION } from "./version.ts";
 
 /** What the user gave and must change ends with 2: a wrong key or host key and a broken model file count as given. */
@@ -27,10 +28,11 @@ function exitCode(error: unknown): number {
 const oneLine = (message: string): string => message.trim().replace(/\s*\n\s*/g, " ");
 
 const isDatabaseError = (error: unknown): boolean =>
-  /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|CORRUPT)/.test((error as { code?: string } | null)?.code ?? "");
+  /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT)/.test((error as { code?: string } | null)?.code ?? "");
 
 /** One line for a person; the trace only when asked for. */
-function report(error: unknown): never {
+function report(thrown: unknown): never {
+  const error = isBusy(thrown) ? new DatabaseBusyError({ cause: thrown }) : thrown;
   const known = error instanceof Error && typeof (error as { code?: unknown }).code === "string";
   const raw = error instanceof Error ? error.message : String(error);
   const message = isDatabaseError(error)

@@ -10,6 +10,18 @@ export class RunError extends Error {
   }
 }
 
+/** Another process holds the database in the middle of a write, and does not go on. */
+export class DatabaseBusyError extends RunError {
+  constructor(options?: ErrorOptions) {
+    super(
+      "database-busy",
+      "another edgefront process keeps the database locked: it was stopped (Ctrl-Z) or hangs in the middle of a write. " +
+        "Let it go on or end it, then run this again (a sweep with --resume)",
+      options,
+    );
+  }
+}
+
 /** Ctrl-C or SIGTERM: everything finished is kept, exit code 130. */
 export class InterruptedError extends RunError {
   constructor(message: string) {

@@ -5,7 +5,7 @@ import type { Metric } from "../../profilers/device-metrics.ts";
 import type { MeasureResult, TrainResult } from "../../profilers/protocol.ts";
 import type { LeaseProof } from "./leases.ts";
 import { now, type Row } from "./row.ts";
-import type { TrialTable } from "./trials.ts";
+import { insertMetrics } from "./trials.ts";
 
 export type JobKind = "measure" | "train";
 
@@ -41,7 +41,6 @@ export class JobTable {
   constructor(
     private readonly db: Database.Database,
     private readonly quick: Database.Database,
-    private readonly trials: TrialTable,
   ) {}
 
   /** Starts a job, or starts it again with a new fence. Attempts count infrastructure failures only. */
@@ -110,7 +109,7 @@ export class JobTable {
           JSON.stringify(record.result),
           now(),
         );
-      this.trials.putMetrics(job.trialId, metrics);
+      insertMetrics(this.db, job.trialId, metrics);
       if (record.result.temperatureC !== null) {
         this.db
           .prepare("UPDATE device_health SET temperature_c = ?, temperature_at = ? WHERE device = ?")

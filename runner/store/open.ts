@@ -1,6 +1,7 @@
 // Opens the database: SQLite in WAL mode, migrated to the current schema, refused when it is newer or not ours.
 import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { DatabaseBusyError } from "../errors.ts";
 import { initial } from "./migrations/001-initial.ts";
 import { origins } from "./migrations/002-origins.ts";
 import { deviceFarm } from "./migrations/003-device-farm.ts";
@@ -46,14 +47,23 @@ export interface OpenOptions {
   readonly readOnly?: boolean;
   /** False: what is written survives a killed process, but maybe not a power cut. */
   readonly durable?: boolean;
+  /** How long a write waits for another process that holds the database. */
+  readonly busyMs?: number;
 }
+
+/** Writes take milliseconds: who holds the database for so long is stopped (Ctrl-Z), or hangs. */
+const BUSY_MS = 30_000;
+
+/** Another process kept the database locked for all the time that a write may wait. */
+export const isBusy = (error: unknown): boolean =>
+  /^SQLITE_(BUSY|LOCKED)/.test((error as { code?: string } | null)?.code ?? "");
 
 /** Opens or creates the database at `path`. Throws InvalidInputError with one line when it cannot be used. */
 export function openDatabase(path: string, options: OpenOptions = {}): Database.Database {
   let db: Database.Database | undefined;
   try {
-    const { mustExist = false, readOnly = false, durable = true } = options;
-    db = new Database(path, { fileMustExist: mustExist, readonly: readOnly, timeout: 10_000 });
+    const { mustExist = false, readOnly = false, durable = true, busyMs = BUSY_MS } = options;
+    db = new Database(path, { fileMustExist: mustExist, readonly: readOnly, timeout: busyMs });
     db.pragma("journal_mode = WAL");
     db.pragma(`synchronous = ${durable ? "FULL" : "NORMAL"}`);
     db.pragma("foreign_keys = ON");
@@ -62,6 +72,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database.
   } catch (cause) {
     db?.close();
     if (cause instanceof InvalidInputError) throw cause;
+    if (isBusy(cause)) throw new DatabaseBusyError({ cause });
     const code = (cause as { code?: string }).code ?? "";
     const why = code.startsWith("SQLITE_CANTOPEN")
       ? options.mustExist

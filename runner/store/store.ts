@@ -33,8 +33,8 @@ export class Store {
     private readonly quick: Database.Database,
   ) {
     this.sweeps = new SweepTable(db);
-    this.trials = new TrialTable(db);
-    this.jobs = new JobTable(db, quick, this.trials);
+    this.trials = new TrialTable(db, quick);
+    this.jobs = new JobTable(db, quick);
     this.devices = new DeviceTable(db);
     this.history = new HistoryTable(db);
     this.health = new HealthTable(db, (kind, data, ids) => this.log(kind, data, ids));
@@ -82,6 +82,11 @@ export class Store {
   /** No sweeps and no devices: nothing would be lost with the file. */
   isEmpty(): boolean {
     return this.sweeps.all().length === 0 && this.devices.all().length === 0;
+  }
+
+  /** From now on nothing is waited for that another process keeps locked: for the last words of a run that waited in vain. */
+  hurry(): void {
+    for (const db of [this.db, this.quick]) db.pragma("busy_timeout = 0");
   }
 
   close(): void {

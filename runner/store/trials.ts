@@ -53,7 +53,11 @@ export interface ImportedTrial {
 export const IMPORTED_BATCH = -1;
 
 export class TrialTable {
-  constructor(private readonly db: Database.Database) {}
+  /** What a trial came to follows from its jobs: it is written by `quick`, which does not wait for the disk, as its jobs' results did. */
+  constructor(
+    private readonly db: Database.Database,
+    private readonly quick: Database.Database,
+  ) {}
 
   private toTrial(row: Row): Trial {
     return {
@@ -156,8 +160,8 @@ export class TrialTable {
           );
           if (changes === 0) continue;
           number++;
-          this.putMetrics(Number(lastInsertRowid), metrics);
-          this.finish(Number(lastInsertRowid), end);
+          insertMetrics(this.db, Number(lastInsertRowid), metrics);
+          endTrial(this.db, Number(lastInsertRowid), end);
         }
         this.db
           .prepare("INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, 'import', ?, ?)")
@@ -168,21 +172,12 @@ export class TrialTable {
 
   /** Ends a trial once; a second end is ignored. */
   finish(trialId: number, end: TrialEnd): void {
-    this.db
-      .prepare(
-        "UPDATE trials SET state = ?, cause = ?, reason = ?, violation = ?, finished_at = ? WHERE id = ? AND state = 'proposed'",
-      )
-      .run(end.state, end.cause ?? null, end.reason ?? null, end.violation ?? null, now(), trialId);
+    endTrial(this.quick, trialId, end);
   }
 
+  /** Metrics that follow from the layout, or from results that are stored. */
   putMetrics(trialId: number, metrics: readonly Metric[]): void {
-    const insert = this.db.prepare(
-      "INSERT OR REPLACE INTO metrics (trial_id, name, value, unit, stable, samples) VALUES (?, ?, ?, ?, ?, ?)",
-    );
-    this.db.transaction(() => {
-      for (const { name, value, unit, stable, samples } of metrics)
-        insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples));
-    })();
+    if (metrics.length > 0) this.quick.transaction(() => insertMetrics(this.quick, trialId, metrics))();
   }
 
   private toMetric(row: Row): Metric {
@@ -302,4 +297,19 @@ export class TrialTable {
       .get(sweepId) as { n: number };
     return row.n;
   }
+}
+
+/** Writes metrics within a transaction of the caller. */
+export function insertMetrics(db: Database.Database, trialId: number, metrics: readonly Metric[]): void {
+  const insert = db.prepare(
+    "INSERT OR REPLACE INTO metrics (trial_id, name, value, unit, stable, samples) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  for (const { name, value, unit, stable, samples } of metrics)
+    insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples));
+}
+
+function endTrial(db: Database.Database, trialId: number, end: TrialEnd): void {
+  db.prepare(
+    "UPDATE trials SET state = ?, cause = ?, reason = ?, violation = ?, finished_at = ? WHERE id = ? AND state = 'proposed'",
+  ).run(end.state, end.cause ?? null, end.reason ?? null, end.violation ?? null, now(), trialId);
 }

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunnerError } from "../agent/errors.ts";
 import { type Lease, type LeaseProof, LeaseTable } from "../store/leases.ts";
+import { isBusy } from "../store/open.ts";
 
 /** The device was granted to another coordinator meanwhile: whatever ran on it here may not be kept. */
 export class LeaseLostError extends RunnerError {
@@ -87,7 +88,7 @@ export class DeviceLeases {
         if (over) return;
         over = true;
         if (--held.uses > 0) return;
-        held.idle = setTimeout(() => this.drop(held), this.timing.idleMs);
+        this.dropLater(held);
       },
     };
   }
@@ -139,7 +140,10 @@ export class DeviceLeases {
   }
 
   private renew(): void {
-    const still = new Map(this.table.renew().map(({ device, token }) => [device, token]));
+    // Where another process keeps the database, one beat is left out: who waits for this lease is patient for several.
+    const renewed = unlessBusy(() => this.table.renew());
+    if (renewed === null) return;
+    const still = new Map(renewed.map(({ device, token }) => [device, token]));
     for (const held of this.held.values())
       if (still.get(held.proof.device) !== held.proof.token) this.lose(held);
   }
@@ -149,6 +153,17 @@ export class DeviceLeases {
     held.lost.abort(
       new LeaseLostError(`another coordinator was granted ${held.proof.device}; its job here does not count`),
     );
+  }
+
+  /** Gives a lease back once it was idle for a while, and the database can be written. */
+  private dropLater(held: Held): void {
+    held.idle = setTimeout(() => {
+      const dropped = unlessBusy(() => {
+        this.drop(held);
+        return true;
+      });
+      if (dropped === null) this.dropLater(held);
+    }, this.timing.idleMs);
   }
 
   private drop(held: Held): void {
@@ -169,6 +184,16 @@ export class DeviceLeases {
   /** Gives everything back. */
   close(): void {
     for (const held of [...this.held.values()]) this.drop(held);
+  }
+}
+
+/** Null where another process keeps the database locked. */
+function unlessBusy<T>(write: () => T): T | null {
+  try {
+    return write();
+  } catch (error) {
+    if (isBusy(error)) return null;
+    throw error;
   }
 }
 
