@@ -60,19 +60,26 @@ export interface Look {
   readonly slowdown: number | null;
 }
 
-/** Why the sensors forbid a block to start now; null where they do not. What cannot be read forbids nothing. */
+/** Free memory over what a model is predicted to take, below which it would be swapped, or killed for what others do. */
+const MEMORY_MARGIN = 1.3;
+
+/** Why a block may not start now; null where it may. What cannot be read forbids nothing. `bytes`: what it is predicted to take. */
 export function sensorObjection(
-  status: Pick<StatusResult, "temperatureC" | "loadAverage">,
-  cores: number,
+  status: Pick<StatusResult, "temperatureC" | "loadAverage" | "availableBytes">,
+  { cores, bytes }: { readonly cores: number; readonly bytes: number },
   { maxTemperatureC, maxLoad }: WindowRules["readiness"],
 ): string | null {
-  const { temperatureC, loadAverage } = status;
+  const { temperatureC, loadAverage, availableBytes } = status;
+  if (availableBytes < MEMORY_MARGIN * bytes)
+    return `${megabytes(availableBytes)} of memory are free, ${megabytes(MEMORY_MARGIN * bytes)} needed`;
   if (maxTemperatureC !== null && temperatureC !== null && temperatureC > maxTemperatureC)
     return `${temperatureC.toFixed(0)} C, above ${maxTemperatureC} C`;
   if (maxLoad !== null && loadAverage / cores > maxLoad)
     return `load ${(loadAverage / cores).toFixed(2)} per core, above ${maxLoad}`;
   return null;
 }
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
 /** Why the micro-probe (the sentinel against its baseline) forbids it. */
 export function probeObjection(

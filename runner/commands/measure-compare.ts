@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import {
+  type AwaitRest,
   type CompareRules,
   compareDefaults,
   judgePairs,
@@ -17,6 +18,8 @@ import type { MeasureResult } from "../../profilers/protocol.ts";
 import { type Flag, validityFlags } from "../../profilers/validity.ts";
 import { createRng } from "../../search/rng.ts";
 import { RunError } from "../errors.ts";
+import { DeviceRest, type RestContext } from "../measurement/rest.ts";
+import { windowRules } from "../measurement/rules.ts";
 import { type MeasureConfig, placementFor } from "../sweep/jobs.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { columns, formatBytes, say } from "./common.ts";
@@ -55,15 +58,41 @@ const directionOf = (metric: string): "min" | "max" =>
     ? runMetrics.peakBytes.direction
     : contextMetrics[metric.split("@")[0] as ContextMetric].direction;
 
+/**
+ * Checks the agent's arithmetic. Before each pair the device is then waited for as before a window; not where its profile never waits.
+ * A device that does not come to rest in time voids the pair.
+ */
+async function awaitRest(
+  worker: Worker,
+  config: MeasureConfig,
+  context: RestContext,
+  onRestless: () => void,
+): Promise<AwaitRest> {
+  const rules = windowRules(worker.device, config.protocol);
+  const rest = new DeviceRest(worker, config, rules, context);
+  const opened = await worker.open();
+  const checked = await worker.exclusively((turn) => rest.check(opened, turn));
+  if (!rules.guarded || rules.readiness.deadlineSeconds === 0 || worker.emulated) return async () => true;
+  return async () => {
+    const { ready } = await worker.exclusively(() => rest.await(checked, opened, 0));
+    if (!ready) onRestless();
+    return ready;
+  };
+}
+
 /** `run` measures one side once, in a fresh process. Throws RunError (`device-unsteady`) when too many runs were void. */
 export async function compare(
   run: Readonly<Record<Side, () => Promise<MeasureResult>>>,
   worker: Worker,
   config: MeasureConfig,
   rules: CompareRules,
+  context: RestContext,
 ): Promise<Comparison> {
   const { probe } = await worker.open();
   const voidFlags: Partial<Record<Flag, number>> = {};
+  const note = (flag: Flag): void => {
+    voidFlags[flag] = (voidFlags[flag] ?? 0) + 1;
+  };
   const placement = placementFor(worker, config);
   const measureSide = async (side: Side): Promise<Record<string, number> | null> => {
     const result = await run[side]();
@@ -71,18 +100,22 @@ export async function compare(
     const { emulated } = worker;
     const flags = validityFlags({ result, probe, placement, emulated, cvLimit: Number.POSITIVE_INFINITY });
     const voiding = flags.filter((flag) => flag === "moved" || flag === "swapped");
-    for (const flag of voiding) voidFlags[flag] = (voidFlags[flag] ?? 0) + 1;
+    for (const flag of voiding) note(flag);
     return voiding.length > 0 ? null : valuesOf(result);
   };
-  const ran = await runPairs(measureSide, rules, createRng(randomInt(2 ** 31)), (done, repeats) =>
-    say(`pair ${done} of ${rules.pairs}${repeats > 0 ? `, ${repeats} run again` : ""}`),
+  const ran = await runPairs(
+    measureSide,
+    rules,
+    createRng(randomInt(2 ** 31)),
+    (done, repeats) => say(`pair ${done} of ${rules.pairs}${repeats > 0 ? `, ${repeats} run again` : ""}`),
+    await awaitRest(worker, config, context, () => note("not-ready")),
   );
   if (ran === null) {
     const why = Object.entries(voidFlags).map(([flag, count]) => `${flag} ${count} times`);
     throw new RunError(
       "device-unsteady",
       `more than ${rules.maxRepeats} pairs were void on ${worker.device.name} (${why.join(", ")}); ` +
-        "free the device of other work, use fewer threads, and try again",
+        "free the device of other work, let it cool, use fewer threads, and try again",
     );
   }
   const metrics = Object.keys(ran.pairs[0]!.a);

@@ -18,6 +18,7 @@ import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
 import { verifyAgent } from "../measurement/sentinel.ts";
 import { Store } from "../store/store.ts";
+import type { SweepEvent } from "../sweep/events.ts";
 import {
   isaFor,
   type MeasureConfig,
@@ -201,9 +202,11 @@ async function compareTwo(
   const rules = compareRules(args.pairs);
   const [a, b] = [await modelOf(texts[0]!), await modelOf(texts[1]!)];
   await withWorker(store, deviceNamed(store, name), interruptSignal(), async (worker) => {
-    await checkAgent(worker, config);
     const run = (model: Model) => () => model.measure(worker, config, () => {});
-    const comparison = await compare({ a: run(a), b: run(b) }, worker, config, rules);
+    const listen = (event: SweepEvent): void => {
+      if (event.kind === "waiting") say(event.text);
+    };
+    const comparison = await compare({ a: run(a), b: run(b) }, worker, config, rules, { store, listen });
     const names = { a: a.name, b: b.name };
     const { emulated, agentSha256 } = worker;
     const data = { models: names, device: name, emulated, agentSha256, measure: config, ...comparison };

@@ -1,4 +1,5 @@
-// Runs the sentinel on a device, waits until the device is at rest, and checks a new agent's arithmetic before any speed counts.
+// Everything that the sentinel is asked for: the check of an agent's arithmetic before any speed counts and before a device comes back
+// from quarantine, its run, and waiting until the device is at rest.
 import { setTimeout as sleep } from "node:timers/promises";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { ModelRef, StatusResult } from "../../profilers/protocol.ts";
@@ -15,6 +16,8 @@ import {
 } from "../../profilers/window.ts";
 import { RunnerError } from "../agent/errors.ts";
 import type { AgentSession } from "../agent/session.ts";
+import { placementOf } from "../devices/device.ts";
+import type { Worker } from "../sweep/worker.ts";
 
 /** The device computes something else than its own scalar reference: nothing it measures counts. */
 export class WrongOutputError extends RunnerError {
@@ -70,21 +73,40 @@ export async function verifyAgent({ session, placement, isa, signal }: SentinelC
   );
 }
 
+/**
+ * What a device must show before it is used again after a quarantine or a restart. Whether it is as fast as it was is left to the
+ * readiness of its next window. @throws WrongOutputError; errors of the session pass through.
+ */
+export async function requireSentinel(worker: Worker): Promise<void> {
+  const { session, probe } = await worker.open();
+  const placement = placementOf(worker.device);
+  await worker.exclusively(({ signal }) => verifyAgent({ session, placement, isa: probe.isa, signal }));
+}
+
 export interface Readiness {
   readonly ready: boolean;
   /** Why it was not at rest at the last look; null when it was. */
   readonly objection: string | null;
   readonly looks: readonly Look[];
   readonly waitedMs: number;
+  /** Free memory at the last look. */
+  readonly availableBytes: number;
   /** The sentinel as it ran at the last look; null where the sensors said no. */
   readonly run: SentinelRun | null;
+}
+
+/** What the device must have free for what comes next, beside being at rest. */
+interface Needs {
+  readonly cores: number;
+  /** Bytes of memory; more than the device has at all is nothing to wait for. */
+  readonly bytes: number;
 }
 
 /** Looks at the device until it is at rest or the deadline has passed. Without a baseline the sensors alone are asked. */
 export async function awaitReadiness(
   context: SentinelContext,
   baseline: SentinelRun | null,
-  cores: number,
+  needs: Needs,
   rules: WindowRules["readiness"],
   onLook: (status: StatusResult, objection: string | null) => void,
 ): Promise<Readiness> {
@@ -93,17 +115,17 @@ export async function awaitReadiness(
   const start = performance.now();
   for (;;) {
     const status = await session.request("status", {}, { signal, timeoutMs: TIMEOUT_MS });
-    const { temperatureC, loadAverage } = status;
-    let objection = sensorObjection(status, cores, rules);
+    const { temperatureC, loadAverage, availableBytes } = status;
+    let objection = sensorObjection(status, needs, rules);
     const run = objection === null ? await runSentinel(context) : null;
     const ratio = run === null || baseline === null ? null : slowdown(baseline, run);
     if (ratio !== null) objection = probeObjection(ratio, rules);
     looks.push({ temperatureC, loadAverage, slowdown: ratio });
     onLook(status, objection);
     const waitedMs = performance.now() - start;
-    if (objection === null) return { ready: true, objection, looks, waitedMs, run };
+    if (objection === null) return { ready: true, objection, looks, waitedMs, availableBytes, run };
     if (waitedMs + rules.pollSeconds * 1000 > rules.deadlineSeconds * 1000)
-      return { ready: false, objection, looks, waitedMs, run };
+      return { ready: false, objection, looks, waitedMs, availableBytes, run };
     await sleep(rules.pollSeconds * 1000, undefined, { signal });
   }
 }

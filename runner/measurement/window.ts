@@ -1,8 +1,9 @@
 // Measures what waits for a device in windows: the device at rest, the sentinel, the candidates in turn, the sentinel again. A window
-// in which the device changed is void and its candidates run again; what stays doubtful is kept with its flags. Whose fault a
-// failed run is and when it is tried again is runner/sweep/'s business.
+// in which the device changed is void and its candidates run again; a device that does not calm down is handed back as throttled, or
+// its numbers are kept with their flags where that was asked for. Whose fault a failed run is and when it is tried again is
+// runner/sweep/'s business.
 import type { Layout } from "../../candidates/layout.ts";
-import type { MeasureResult, ProbeResult } from "../../profilers/protocol.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
 import { type Flag, VOIDING, validityFlags } from "../../profilers/validity.ts";
 import {
   driftOf,
@@ -15,17 +16,12 @@ import { JobCancelledError, RunnerError } from "../agent/errors.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
 import type { Listener } from "../sweep/events.ts";
-import { InvalidMeasurementError } from "../sweep/faults.ts";
-import { isaFor, type MeasureConfig, measureIn, placementFor } from "../sweep/jobs.ts";
-import type { Turn, Worker } from "../sweep/worker.ts";
+import { InvalidMeasurementError, ThrottledError } from "../sweep/faults.ts";
+import { type MeasureConfig, measureIn, placementFor, predictedBytes } from "../sweep/jobs.ts";
+import type { Opened, Turn, Worker } from "../sweep/worker.ts";
+import { DeviceRest } from "./rest.ts";
 import { windowRules } from "./rules.ts";
-import {
-  awaitReadiness,
-  type Readiness,
-  runSentinel,
-  type SentinelContext,
-  verifyAgent,
-} from "./sentinel.ts";
+import { type Readiness, runSentinel } from "./sentinel.ts";
 
 /** How a result came about; stored with it. */
 export interface Conduct {
@@ -61,7 +57,9 @@ interface Waiting {
   readonly onStart: () => void;
   readonly resolve: (measured: Measured) => void;
   readonly reject: (error: unknown) => void;
-  /** Windows so far, those it was deferred in counted. */
+  /** The device may be as it is: measured in any case, and marked. */
+  readonly asItIs: boolean;
+  /** Windows so far. */
   windows: number;
   started: boolean;
 }
@@ -78,6 +76,8 @@ export interface WindowContext {
   readonly listen: Listener;
 }
 
+const withoutRun = ({ run: _run, ...readiness }: Readiness): Conduct["readiness"] => readiness;
+
 /** The windows of one device. */
 class MeasurementWindows {
   private readonly queue: Waiting[] = [];
@@ -85,8 +85,7 @@ class MeasurementWindows {
   private running = false;
   /** Whose run is under way. */
   private current: Waiting | null = null;
-  /** Of the agent and session in use: verified, and the sentinel's baseline. */
-  private known: { readonly session: unknown; readonly baseline: SentinelRun | null } | null = null;
+  private readonly rest: DeviceRest;
 
   constructor(
     private readonly worker: Worker,
@@ -94,12 +93,16 @@ class MeasurementWindows {
     private readonly context: WindowContext,
   ) {
     this.rules = windowRules(worker.device, config.protocol);
+    this.rest = new DeviceRest(worker, config, this.rules, context);
   }
 
-  /** Measures a layout in one of the next windows. `onStart` is called when its first run begins. */
-  measure(layout: Layout, onStart: () => void): Promise<Measured> {
+  /**
+   * Measures a layout in one of the next windows. `onStart` is called when its first run begins. Rejects with ThrottledError where the
+   * device does not calm down, unless it may be measured `asItIs`.
+   */
+  measure(layout: Layout, onStart: () => void, asItIs = false): Promise<Measured> {
     const measured = new Promise<Measured>((resolve, reject) => {
-      this.queue.push({ layout, onStart, resolve, reject, windows: 0, started: false });
+      this.queue.push({ layout, onStart, resolve, reject, asItIs, windows: 0, started: false });
     });
     if (!this.running) void this.drain();
     return measured;
@@ -132,25 +135,19 @@ class MeasurementWindows {
   }
 
   /** Runs `items` until each has a result or an error of its own. Rejects with what ends the session or the turn. */
-  private async window(
-    items: readonly Waiting[],
-    opened: Awaited<ReturnType<Worker["open"]>>,
-    turn: Turn,
-  ): Promise<void> {
+  private async window(items: readonly Waiting[], opened: Opened, turn: Turn): Promise<void> {
     const { worker, rules, config } = this;
-    const { session, probe } = opened;
+    const { probe } = opened;
     const placement = placementFor(worker, config);
-    const sentinel: SentinelContext = { session, placement, isa: isaFor(probe, config), signal: turn.signal };
-    if (this.known?.session !== session) {
-      await verifyAgent(sentinel);
-      this.known = { session, baseline: rules.guarded ? await this.baseline(sentinel) : null };
-    }
-    const { baseline } = this.known;
+    const checked = await this.rest.check(opened, turn);
+    const { sentinel, baseline } = checked;
     // An emulator's times are not relied on in any case.
     const retries = worker.emulated ? 0 : rules.retries;
     for (let left = [...items]; left.length > 0; ) {
-      const readiness = rules.guarded ? await this.readiness(sentinel, baseline, probe) : null;
-      if (readiness?.ready === false && this.defer(left, retries, readiness.objection!)) return;
+      const bytes = Math.max(...left.map(({ layout }) => predictedBytes(layout, config)));
+      const readiness = rules.guarded ? await this.rest.await(checked, opened, bytes) : null;
+      if (readiness?.ready === false) left = this.handBack(left, readiness.objection!);
+      if (left.length === 0) return;
       const before = readiness === null ? null : (readiness.run ?? (await runSentinel(sentinel)));
       const measured = await this.rounds(left, opened, turn, placement);
       const after = before === null ? null : await runSentinel(sentinel);
@@ -160,8 +157,10 @@ class MeasurementWindows {
         ...(voided ? ["throttled" as const] : []),
         ...(readiness?.ready === false ? ["not-ready" as const] : []),
       ];
-      if (voided) this.logVoid(`the sentinel drifted by ${(100 * drift).toFixed(1)}%`, left.length, drift);
+      const objection = `the sentinel drifted by ${(100 * drift).toFixed(1)}%`;
+      if (voided) this.logVoid(objection, left.length, drift);
       const again: Waiting[] = [];
+      const doubtful: Waiting[] = [];
       for (const [place, item] of left.entries()) {
         const rounds = measured.get(item);
         if (rounds === undefined) continue;
@@ -180,7 +179,10 @@ class MeasurementWindows {
           again.push(item);
           continue;
         }
-        const { ready, objection, looks, waitedMs } = readiness ?? {};
+        if (voided && this.waits && !item.asItIs) {
+          doubtful.push(item);
+          continue;
+        }
         item.resolve({
           request: rounds[0]!.request,
           result,
@@ -191,10 +193,7 @@ class MeasurementWindows {
             windows: item.windows,
             contenders: left.length,
             place,
-            readiness:
-              readiness === null
-                ? null
-                : { ready: ready!, objection: objection!, looks: looks!, waitedMs: waitedMs! },
+            readiness: readiness === null ? null : withoutRun(readiness),
             sentinel:
               before === null || after === null ? null : { baseline: baseline!, before, after, drift },
             rounds: rounds.map(
@@ -210,50 +209,28 @@ class MeasurementWindows {
           },
         });
       }
+      this.handBack(doubtful, objection);
       left = again;
     }
   }
 
-  private readiness(
-    sentinel: SentinelContext,
-    baseline: SentinelRun | null,
-    probe: ProbeResult,
-  ): Promise<Readiness> {
-    const { store, listen } = this.context;
-    const device = this.worker.device.name;
-    let told = false;
-    return awaitReadiness(
-      sentinel,
-      baseline,
-      probe.allowedCpus.length,
-      this.rules.readiness,
-      ({ temperatureC }, objection) => {
-        if (temperatureC !== null) store.health.sawTemperature(device, temperatureC);
-        if (objection === null) return store.health.ready(device);
-        if (!told) listen({ kind: "waiting", text: `${device} is not at rest: ${objection}` });
-        told = true;
-      },
-    );
+  /** Devices that are waited for are handed back when they do not calm down; others are measured as they are, and marked. */
+  private get waits(): boolean {
+    return this.rules.guarded && this.rules.readiness.deadlineSeconds > 0 && !this.worker.emulated;
   }
 
-  /**
-   * Puts candidates that may still wait behind what else waits for the device. False where some have waited often enough, or no
-   * waiting was asked for: they are measured as it is, and marked.
-   */
-  private defer(items: readonly Waiting[], retries: number, objection: string): boolean {
-    const { store, sweepId } = this.context;
-    if (this.rules.readiness.deadlineSeconds === 0 || items.some(({ windows }) => windows >= retries))
-      return false;
-    for (const item of items) item.windows++;
-    store.health.cool(this.worker.device.name, objection, { sweepId });
-    this.queue.push(...items);
-    return true;
+  /** Rejects those who may wait for a calmer device; returns the others. One error for all: the device had one fault. */
+  private handBack(items: readonly Waiting[], objection: string): Waiting[] {
+    if (!this.waits) return [...items];
+    const error = new ThrottledError(objection);
+    for (const item of items) if (!item.asItIs) item.reject(error);
+    return items.filter(({ asItIs }) => asItIs);
   }
 
   /** Every candidate once a round, in turn. One that fails by itself is rejected and left out; the others go on. */
   private async rounds(
     items: readonly Waiting[],
-    opened: Awaited<ReturnType<Worker["open"]>>,
+    opened: Opened,
     turn: Turn,
     placement: ReturnType<typeof placementFor>,
   ): Promise<ReadonlyMap<Waiting, Round[]>> {
@@ -291,23 +268,11 @@ class MeasurementWindows {
     return measured;
   }
 
-  /** What this device's sentinel takes at rest, as first seen with this agent; measured now where it was never seen. */
-  private async baseline(sentinel: SentinelContext): Promise<SentinelRun> {
-    const { store } = this.context;
-    const { device, agentSha256 } = this.worker;
-    const stored = store.devices.sentinelBaseline(device.name, agentSha256);
-    // This machine's speed depends on what else runs on it today: its baseline is of this session.
-    if (stored !== null && device.transport !== "local") return stored;
-    const run = await runSentinel(sentinel);
-    store.devices.putSentinelBaseline(device.name, agentSha256, run);
-    return run;
-  }
-
   private logVoid(reason: string, blocks: number, drift: number): void {
     const { store, sweepId, listen } = this.context;
     const device = this.worker.device.name;
     store.log("window-void", { reason, blocks, drift }, { sweepId, device, cause: "throttled" });
-    listen({ kind: "waiting", text: `${device}: ${reason}; its window is void and runs again` });
+    listen({ kind: "waiting", text: `${device}: ${reason}; its window is void` });
   }
 }
 

@@ -88,8 +88,8 @@ async function runJob(
         store.jobs.fail(job, policy.job === "retry" ? "lost" : "failed", cause, reason);
         store.log("fault", { job: kind, target, route, reason }, { ...ids, device: name, cause });
       });
-      // Waiting in the queue of a session that broke says nothing about this job.
-      if (!fleet.failed(worker, error, fault, ids)) continue;
+      // Waiting in the queue of a session that broke says nothing about this job; a throttled device was its own affair too.
+      if (!fleet.failed(worker, error, fault, ids) && route !== "throttled") continue;
       const times = (seen.get(route) ?? 0) + 1;
       seen.set(route, times);
       if (route === "throttled" && times >= policy.believedAfter) throw new TrialDeferred(reason);
@@ -100,15 +100,22 @@ async function runJob(
   }
 }
 
-async function measure(trial: Trial, device: string, context: EvaluateContext): Promise<void> {
+async function measure(
+  trial: Trial,
+  device: string,
+  context: EvaluateContext,
+  asItIs: boolean,
+): Promise<void> {
   const { store, listen } = context;
   if (store.jobs.isDone(trial.id, "measure", device)) return;
   await runJob(trial, "measure", device, device, context, async (job, worker) => {
     const { name } = worker.device;
-    const { request, result, lease, conduct } = await context.windows.of(worker).measure(trial.layout, () => {
+    const onStart = (): void => {
       store.jobs.begin(job);
       listen({ kind: "job", trial, lane: name, text: `measuring on ${name}` });
-    });
+    };
+    const windows = context.windows.of(worker);
+    const { request, result, lease, conduct } = await windows.measure(trial.layout, onStart, asItIs);
     // The next job is sent before this one's result is written: the device does not wait for the disk.
     await setImmediate();
     const { agentSha256, emulated, probeId } = worker;
@@ -166,8 +173,15 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
   store.trials.putMetrics(trial.id, taskMetrics(task.name, scores, results, task.bytesPerToken));
 }
 
-/** Measures and scores a proposed trial, and records its end; null: it has to be tried later. Rejects only when the sweep itself must stop. */
-export async function evaluate(trial: Trial, context: EvaluateContext): Promise<TrialEnd | null> {
+/**
+ * Measures and scores a proposed trial, and records its end; null: it has to be tried later, when devices are taken `asItIs`. Rejects only
+ * when the sweep itself must stop.
+ */
+export async function evaluate(
+  trial: Trial,
+  context: EvaluateContext,
+  asItIs: boolean,
+): Promise<TrialEnd | null> {
   const { store, budgets, objectives, config, sweepId } = context;
   const ids = { sweepId, trialId: trial.id };
   const end = (result: TrialEnd): TrialEnd => {
@@ -199,7 +213,7 @@ export async function evaluate(trial: Trial, context: EvaluateContext): Promise<
     const early = overBudget();
     if (early !== null) return end(early);
     const measured = await Promise.allSettled(
-      context.devices.map((device) => measure(trial, device, context)),
+      context.devices.map((device) => measure(trial, device, context, asItIs)),
     );
     const broken = measured.filter((outcome) => outcome.status === "rejected");
     // A cause that ends the trial or the sweep goes before one that only delays it.

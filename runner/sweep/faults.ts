@@ -63,7 +63,6 @@ const causes: Readonly<Record<string, Cause>> = {
   "job-timeout": "device",
   io: "device",
   internal: "device",
-  sentinel: "device",
   "wrong-output": "device",
   "auth-failed": "authentication",
   "host-key-changed": "host-key",
@@ -88,9 +87,9 @@ export class InvalidMeasurementError extends RunnerError {
   readonly blame = "candidate";
 }
 
-/** The sentinel did not come out as it should: the device stays in quarantine. */
-export class SentinelError extends RunnerError {
-  readonly code = "sentinel";
+/** The device was not itself: too hot, slower than it was, or short of memory. It cools down, the job runs again later. */
+export class ThrottledError extends RunnerError {
+  readonly code = "throttled";
   readonly blame = "device";
 }
 

@@ -6,9 +6,9 @@ import type { DeviceRecord } from "../devices/device.ts";
 import { withIdentity } from "../devices/identities.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import { RunError } from "../errors.ts";
+import { requireSentinel } from "../measurement/sentinel.ts";
 import type { EventIds } from "../store/health.ts";
 import { type Fault, policies, routeFault } from "./faults.ts";
-import { requireSentinel } from "./sentinel.ts";
 import { Worker, type WorkerContext } from "./worker.ts";
 
 export interface FleetTiming {

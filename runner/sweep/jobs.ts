@@ -8,7 +8,7 @@ import type { MeasureRequest, MeasureResult, ModelRef, ProbeResult } from "../..
 import type { SweepConfig } from "../config.ts";
 import { placementOf } from "../devices/device.ts";
 import { InvalidMeasurementError } from "./faults.ts";
-import type { Turn, Worker } from "./worker.ts";
+import type { Opened, Turn, Worker } from "./worker.ts";
 
 export type MeasureConfig = SweepConfig["measure"];
 
@@ -50,8 +50,6 @@ function optionsOf(
   };
 }
 
-type Opened = Awaited<ReturnType<Worker["open"]>>;
-
 const run = (
   { session }: Opened,
   { signal }: Turn,
@@ -60,6 +58,15 @@ const run = (
   config: MeasureConfig,
 ): Promise<MeasureResult> =>
   session.request("measure", { ...options, model }, { timeoutMs: config.timeoutSeconds * 1000, signal });
+
+/** Bytes that measuring a layout takes at least: its weights, and what it remembers of each sequence at its longest. */
+export function predictedBytes(layout: Layout, config: MeasureConfig): number {
+  const { quantization, contexts, decodeTokens, batch = 1, kv } = config;
+  const context = Math.max(...contexts) + decodeTokens;
+  const kvElementBytes = kv === "q8_0" ? 34 / 32 : 2;
+  const { weightBytes, residentBytes } = staticCost(layout, { context, quantization, kvElementBytes });
+  return weightBytes + batch * (residentBytes - weightBytes);
+}
 
 /** Measures a layout within a turn on its device. Throws InvalidMeasurementError when the gates reject the answer. */
 export async function measureIn(

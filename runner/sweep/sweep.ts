@@ -8,11 +8,12 @@ import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
 import { type SweepConfig, sweepSchema, withoutPaths } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
-import { InterruptedError } from "../errors.ts";
+import { DatabaseBusyError, InterruptedError } from "../errors.ts";
 import { FrontHistory } from "../front-history.ts";
 import { layoutFrom } from "../layouts.ts";
 import { SweepWindows } from "../measurement/window.ts";
 import { studies } from "../reproduction/studies.ts";
+import { isBusy } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
@@ -207,15 +208,15 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   };
   const runBatch = async (batch: number): Promise<void> => {
     let open = store.trials.batch(sweep.id, batch).filter((trial) => trial.state === "proposed");
-    // A trial whose device is too hot comes again after the others.
-    while (open.length > 0) {
+    // A trial whose device did not calm down comes again after the others, and is measured then as the device is.
+    for (let asItIs = false; open.length > 0; asItIs = true) {
       const deferred: Trial[] = [];
       await inOrder(
         open,
         inFlight(records.length),
         () => abort.abort(),
         async (trial) => {
-          const end = await evaluate(trial, context);
+          const end = await evaluate(trial, context, asItIs);
           if (end === null) deferred.push(trial);
           else
             finished({
@@ -271,10 +272,11 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     }
     store.sweeps.complete(sweep.id);
   } catch (error) {
+    if (isBusy(error)) store.hurry();
     tryTo(() =>
       store.log("stopped", { code: (error as { code?: string }).code ?? "error" }, { sweepId: sweep.id }),
     );
-    if (!options.signal.aborted) throw error;
+    if (!options.signal.aborted) throw isBusy(error) ? new DatabaseBusyError({ cause: error }) : error;
     throw new InterruptedError(
       `interrupted; everything finished is kept. Continue with: edgefront sweep <config> --name ${sweep.name} --resume`,
     );

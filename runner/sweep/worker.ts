@@ -32,7 +32,7 @@ export interface Turn {
   readonly signal: AbortSignal;
 }
 
-interface Opened {
+export interface Opened {
   readonly session: AgentSession;
   readonly probe: ProbeResult;
   readonly agentSha256: string;

@@ -21,17 +21,24 @@ const rules = {
   microProbeTolerance: 0.03,
 };
 
+const needs = { cores: 8, bytes: 1e9 };
+
 describe("readiness", () => {
   it.each([
-    [{ temperatureC: 46, loadAverage: 0 }, /46 C, above 45 C/],
-    [{ temperatureC: 40, loadAverage: 6 }, /load 0.75 per core, above 0.7/],
+    [{ temperatureC: 46, loadAverage: 0, availableBytes: 2e9 }, /46 C, above 45 C/],
+    [{ temperatureC: 40, loadAverage: 6, availableBytes: 2e9 }, /load 0.75 per core, above 0.7/],
+    [
+      { temperatureC: 40, loadAverage: 0, availableBytes: 12e8 },
+      /1200 MB of memory are free, 1300 MB needed/,
+    ],
   ])("%j is not at rest", (status, message) => {
-    expect(sensorObjection(status, 8, rules)).toMatch(message);
+    expect(sensorObjection(status, needs, rules)).toMatch(message);
   });
   it("does not ask for what cannot be read or is not looked at", () => {
-    expect(sensorObjection({ temperatureC: null, loadAverage: 1 }, 8, rules)).toBeNull();
+    const status = { temperatureC: null, loadAverage: 1, availableBytes: 2e9 };
+    expect(sensorObjection(status, needs, rules)).toBeNull();
     const lax = { ...rules, maxTemperatureC: null, maxLoad: null };
-    expect(sensorObjection({ temperatureC: 99, loadAverage: 99 }, 8, lax)).toBeNull();
+    expect(sensorObjection({ ...status, temperatureC: 99, loadAverage: 99 }, needs, lax)).toBeNull();
   });
   it("holds the micro-probe against its baseline", () => {
     expect(probeObjection(1.03, rules)).toBeNull();

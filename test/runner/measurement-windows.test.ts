@@ -5,13 +5,16 @@ import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
 import { hostTarget } from "../../runner/agent/toolchain.ts";
+import { compare, compareRules } from "../../runner/commands/measure-compare.ts";
 import { sweepSchema } from "../../runner/config.ts";
 import { profileNamed } from "../../runner/devices/profile.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
 import { type Measured, SweepWindows } from "../../runner/measurement/window.ts";
 import { Store } from "../../runner/store/store.ts";
 import { DeviceLeases } from "../../runner/sweep/device-lease.ts";
+import type { SweepEvent } from "../../runner/sweep/events.ts";
 import type { HostLock } from "../../runner/sweep/host-lock.ts";
+import { measureOn } from "../../runner/sweep/jobs.ts";
 import { Worker } from "../../runner/sweep/worker.ts";
 import { scriptedAgent } from "../faults/farm.ts";
 import { temporaryFolder } from "../support/cli.ts";
@@ -86,8 +89,15 @@ function phone(script: AgentScript, protocol: Record<string, unknown> = {}) {
     said,
     events: (kind: string) => store.events(sweepId).filter((event) => event.kind === kind),
     jobs: () => readFileSync(join(folder.path, "jobs.log"), "utf8").length,
-    measure: (n = LAYOUTS.length): Promise<PromiseSettledResult<Measured>[]> =>
-      Promise.allSettled(LAYOUTS.slice(0, n).map((layout) => windows.of(worker).measure(layout, () => {}))),
+    measure: (n = LAYOUTS.length, asItIs = false): Promise<PromiseSettledResult<Measured>[]> =>
+      Promise.allSettled(
+        LAYOUTS.slice(0, n).map((layout) => windows.of(worker).measure(layout, () => {}, asItIs)),
+      ),
+    compare: () => {
+      const run = async () => (await measureOn(worker, LAYOUTS[0]!, config, () => {})).result;
+      const listen = (event: SweepEvent) => event.kind === "waiting" && said.push(event.text);
+      return compare({ a: run, b: run }, worker, config, compareRules(10), { store, listen });
+    },
   };
 }
 async function sha256(path: string): Promise<string> {
@@ -146,9 +156,15 @@ describe("a window", () => {
     expect(device.said.join()).toMatch(/drifted by 20.0%; its window is void/);
   });
 
-  it("that never holds still is kept at last, marked", async () => {
-    const device = phone({ slowdowns: { 4: 1.2, 7: 1.2 } }, { retries: 1 });
-    const [only] = conducts(await device.measure(1));
+  it("that never holds still hands its candidates back, or is kept and marked where that was asked for", async () => {
+    const restless = { slowdowns: { 4: 1.2, 7: 1.2, 10: 1.2, 13: 1.2 } };
+    const device = phone(restless, { retries: 1 });
+    const [refused] = await device.measure(1);
+    expect(refused).toMatchObject({
+      status: "rejected",
+      reason: { code: "throttled", message: "the sentinel drifted by 20.0%" },
+    });
+    const [only] = conducts(await device.measure(1, true));
     expect(only).toMatchObject({ flags: ["throttled"], windows: 2 });
     expect(only!.sentinel!.drift).toBeCloseTo(0.2, 10);
   });
@@ -170,11 +186,26 @@ describe("a window", () => {
     ]);
   });
 
-  it("is deferred while the device stays hot, then measured as it is and marked", async () => {
-    const device = phone({ temperatures: [60] }, { retries: 2 });
+  it("does not begin while the device stays hot, unless it may be as it is", async () => {
+    const device = phone({ temperatures: [60] });
+    for (const outcome of await device.measure(2))
+      expect(outcome).toMatchObject({ reason: { code: "throttled", message: "60 C, above 45 C" } });
+    expect(device.jobs()).toBe(1); // the baseline
+    const [only] = conducts(await device.measure(1, true));
+    expect(only).toMatchObject({ flags: ["not-ready"], readiness: { ready: false } });
+  });
+
+  it("never waits on a device whose profile does not: measured as it is and marked", async () => {
+    const device = phone({ temperatures: [60] }, { retries: 0, readiness: { deadlineSeconds: 0 } });
     const [only] = conducts(await device.measure(1));
-    expect(only).toMatchObject({ flags: ["not-ready"], windows: 3, readiness: { ready: false } });
-    expect(device.events("cooling")).toHaveLength(2);
+    expect(only).toMatchObject({ flags: ["not-ready"], windows: 1 });
+  });
+
+  it("waits for memory: what the largest candidate is predicted to take, and a margin", async () => {
+    const device = phone({ availableBytes: [1000, 1000, 4e9] });
+    const [only] = conducts(await device.measure(1));
+    expect(only).toMatchObject({ flags: [], readiness: { availableBytes: 4e9, looks: { length: 3 } } });
+    expect(device.said.join()).toMatch(/0 MB of memory are free, \d+ MB needed/);
   });
 
   it("loses only the candidate that crashes", async () => {
@@ -201,5 +232,24 @@ describe("a window", () => {
     const found = conducts(await device.measure());
     expect(found[0]).toMatchObject({ contenders: 1, readiness: null, sentinel: null, windows: 1 });
     expect(device.jobs()).toBe(3);
+  });
+});
+
+describe("a comparison", () => {
+  it("waits before each pair until the device is at rest", async () => {
+    const device = phone({ temperatures: [60, 50, 40] });
+    const { pairs, voided, voidFlags } = await device.compare();
+    expect([pairs.length, voided, voidFlags]).toEqual([10, 0, {}]);
+    expect(device.said).toEqual(["phone is not at rest: 60 C, above 45 C"]);
+    // The baseline, and before each pair the sentinel.
+    expect(device.jobs()).toBe(1 + 10 * 3);
+  });
+
+  it("of a device that stays hot ends, and says what it waited for", async () => {
+    const device = phone({ temperatures: [60] }, { readiness: { pollSeconds: 0.01, deadlineSeconds: 0.01 } });
+    await expect(device.compare()).rejects.toMatchObject({
+      code: "device-unsteady",
+      message: expect.stringMatching(/not-ready 6 times.*let it cool/),
+    });
   });
 });

@@ -33,6 +33,8 @@ export interface AgentScript {
   readonly slowdowns?: Readonly<Record<number, number>>;
   /** What the sensor says each time it is asked; the last one from then on. */
   readonly temperatures?: readonly number[];
+  /** Free memory each time it is asked; the last one from then on. */
+  readonly availableBytes?: readonly number[];
   readonly bootId?: string;
   readonly cpuModel?: string;
 }
@@ -234,9 +236,11 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
     if (request.type === "probe") result(probe(script));
     if (request.type === "verify") result(VERIFIED);
     if (request.type === "status") {
-      const { temperatures = [30] } = script;
-      const { loadAverage, frequencyMhz, availableBytes, swapBytes, bootId } = probe(script);
-      const temperatureC = temperatures[Math.min(looks++, temperatures.length - 1)];
+      const { temperatures = [30], availableBytes: free = [4e9] } = script;
+      const { loadAverage, frequencyMhz, swapBytes, bootId } = probe(script);
+      const look = looks++;
+      const at = (values: readonly number[]) => values[Math.min(look, values.length - 1)];
+      const [temperatureC, availableBytes] = [at(temperatures), at(free)];
       result({ temperatureC, frequencyMhz, loadAverage, availableBytes, swapBytes, bootId });
     }
     if (request.type !== "measure") return;

@@ -1,0 +1,77 @@
+// A device before something is timed on it: its agent's arithmetic checked and its sentinel's baseline known, once a session, and a wait
+// until it is at rest. Windows and comparisons share it; what becomes of who cannot be timed is theirs.
+import type { SentinelRun, WindowRules } from "../../profilers/window.ts";
+import type { Store } from "../store/store.ts";
+import type { Listener } from "../sweep/events.ts";
+import { isaFor, type MeasureConfig, placementFor } from "../sweep/jobs.ts";
+import type { Opened, Turn, Worker } from "../sweep/worker.ts";
+import {
+  awaitReadiness,
+  type Readiness,
+  runSentinel,
+  type SentinelContext,
+  verifyAgent,
+} from "./sentinel.ts";
+
+export interface RestContext {
+  readonly store: Store;
+  readonly listen: Listener;
+}
+
+/** A device whose agent was checked. */
+interface Checked {
+  readonly sentinel: SentinelContext;
+  /** Null where nothing is guarded. */
+  readonly baseline: SentinelRun | null;
+}
+
+export class DeviceRest {
+  /** Of the session in use. */
+  private known: { readonly session: unknown; readonly baseline: SentinelRun | null } | null = null;
+
+  constructor(
+    private readonly worker: Worker,
+    private readonly config: MeasureConfig,
+    private readonly rules: WindowRules,
+    private readonly context: RestContext,
+  ) {}
+
+  /** @throws WrongOutputError where the device computes something else than its own reference. */
+  async check({ session, probe }: Opened, { signal }: Turn): Promise<Checked> {
+    const { worker, config } = this;
+    const placement = placementFor(worker, config);
+    const sentinel: SentinelContext = { session, placement, isa: isaFor(probe, config), signal };
+    if (this.known?.session !== session) {
+      await verifyAgent(sentinel);
+      this.known = { session, baseline: this.rules.guarded ? await this.baseline(sentinel) : null };
+    }
+    return { sentinel, baseline: this.known.baseline };
+  }
+
+  /** Waits until it is at rest and has `bytes` of memory and a margin free, at most as long as the rules say. */
+  async await({ sentinel, baseline }: Checked, { probe }: Opened, bytes: number): Promise<Readiness> {
+    const { store, listen } = this.context;
+    const { name } = this.worker.device;
+    // A model that the device can never hold is tried: its being out of memory is a result.
+    const needs = { cores: probe.allowedCpus.length, bytes: bytes > probe.memoryBytes ? 0 : bytes };
+    let told = false;
+    return awaitReadiness(sentinel, baseline, needs, this.rules.readiness, ({ temperatureC }, objection) => {
+      if (temperatureC !== null) store.health.sawTemperature(name, temperatureC);
+      if (objection === null) return store.health.ready(name);
+      if (!told) listen({ kind: "waiting", text: `${name} is not at rest: ${objection}` });
+      told = true;
+    });
+  }
+
+  /** What this device's sentinel takes at rest, as first seen with this agent; measured now where it was never seen. */
+  private async baseline(sentinel: SentinelContext): Promise<SentinelRun> {
+    const { store } = this.context;
+    const { device, agentSha256 } = this.worker;
+    const stored = store.devices.sentinelBaseline(device.name, agentSha256);
+    // This machine's speed depends on what else runs on it today: its baseline is of this session.
+    if (stored !== null && device.transport !== "local") return stored;
+    const run = await runSentinel(sentinel);
+    store.devices.putSentinelBaseline(device.name, agentSha256, run);
+    return run;
+  }
+}
