@@ -303,9 +303,11 @@ function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
 /** An agent that ended before it greeted: the shell's and the kernel's ways of saying that it cannot run there. */
 function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartError {
   const said = end.stderr ? `: ${end.stderr}` : "";
-  if (end.signal === "SIGSYS" || end.code === 159) {
+  // sshd names only the signals of its protocol's list, on which SIGSYS is not.
+  const unnamed = end.signal?.endsWith("@openssh.com") === true;
+  if (end.signal === "SIGSYS" || end.code === 159 || unnamed) {
     return new AgentStartError(
-      "the system there refuses a call the agent's C library makes (SIGSYS)",
+      `the system there refuses a call the agent's C library makes (SIGSYS${unnamed ? ", or another signal that sshd does not name" : ""})`,
       "On Android use a musl build: install zig (`pip install ziglang`) on this machine and try again",
     );
   }

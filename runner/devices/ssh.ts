@@ -219,6 +219,7 @@ export class SshTransport implements Transport {
     const part = `${path}.${randomBytes(4).toString("hex")}.part`;
     try {
       await this.#makeFolders(sftp, path);
+      await this.#requireRoom(sftp, name, size);
       await this.#step("upload", (alive) => {
         const step = () => {
           options.signal?.throwIfAborted();
@@ -240,19 +241,24 @@ export class SshTransport implements Transport {
       if (cause instanceof TransportLostError || cause instanceof UploadError) throw cause;
       void callback<void>((done) => sftp.unlink(part, done)).catch(() => {});
       options.signal?.throwIfAborted();
-      const free = await this.#freeBytes(sftp);
-      const full = free !== null && free < size;
+      await this.#requireRoom(sftp, name, size);
       throw new UploadError(
-        full
-          ? `no room for ${name} on ${this.#address}: it takes ${size} bytes, ${free} are free`
-          : `${name} could not be written on ${this.#address}: ${sanitise((cause as Error).message)}`,
-        full
-          ? "Make room there; ~/.edgefront may be emptied at any time"
-          : "Check free space and permissions of ~/.edgefront there",
+        `${name} could not be written on ${this.#address}: ${sanitise((cause as Error).message)}`,
+        "Check free space and permissions of ~/.edgefront there",
         { cause },
       );
     }
     return path;
+  }
+
+  /** @throws UploadError where less than `size` bytes are free. */
+  async #requireRoom(sftp: SFTPWrapper, name: RemoteName, size: number): Promise<void> {
+    const free = await this.#freeBytes(sftp);
+    if (free === null || free >= size) return;
+    throw new UploadError(
+      `no room for ${name} on ${this.#address}: it takes ${size} bytes, ${free} are free`,
+      "Make room there; ~/.edgefront may be emptied at any time",
+    );
   }
 
   /** Null where the server does not tell, or is gone. */

@@ -1,6 +1,6 @@
 // What dispatching costs: a no-op job on a loopback device, the share of time a device measures while jobs are queued, and many devices
 // driven by one coordinator. The agents are scripted: nothing is measured here but the coordinator.
-//   npm run bench:dispatch [-- --many 300 --job-ms 5000 --json]
+//   npm run bench:dispatch [-- --part noop --part busy --part many --many 300 --job-ms 5000 --json]
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,11 +21,13 @@ import { temporaryFolder } from "../support/cli.ts";
 
 const { values: options } = parseArgs({
   options: {
+    part: { type: "string", multiple: true, default: ["noop", "busy", "many"] },
     many: { type: "string", default: "300" },
     "job-ms": { type: "string", default: "5000" },
     json: { type: "boolean", default: false },
   },
 });
+const parts = new Set(options.part);
 interface Row {
   readonly name: string;
   readonly value: number;
@@ -43,23 +45,9 @@ process.env.XDG_CONFIG_HOME = join(folder.path, "config");
 const agent = await scriptedAgent();
 const program = await coordinatorProgram();
 const device = await startDevice();
-try {
-  const run = async (db: string, trials: number, jobMs: number) => {
-    await device.reset();
-    device.script({ jobMs });
-    const path = join(folder.path, db);
-    register(path, [{ ...device.record("a"), port: device.sshd.port }]);
-    return coordinate(program, { sweep: { db: path, devices: ["a"], trials }, agent, farm: {}, quiet: true });
-  };
-  const idle = await run("noop.db", 300, 0);
-  const perJob = (1000 * idle.seconds) / idle.jobs;
-  add("no-op job on a loopback device", perJob, "ms", "< 30", perJob < 30);
-  const busy = await run("busy.db", 40, 250);
-  const share = (100 * busy.jobs * 250) / (1000 * busy.seconds);
-  add("measuring while jobs of 250 ms are queued", share, "% of the time", ">= 95", share >= 95);
 
-  const many = Number(options.many);
-  const jobMs = Number(options["job-ms"]);
+/** One coordinator, `many` scripted devices behind one SSH server. */
+async function driveMany(many: number, jobMs: number): Promise<void> {
   const crowd = spawn(
     process.execPath,
     [
@@ -101,6 +89,27 @@ try {
   add(`${many} devices: memory`, megabytes, "MB", "< 500", megabytes < 500);
   const used = (100 * cost.jobs * jobMs) / (1000 * cost.seconds * many);
   add(`${many} devices: measuring`, used, "% of the time", "-", true);
+}
+
+try {
+  const run = async (db: string, trials: number, jobMs: number) => {
+    await device.reset();
+    device.script({ jobMs });
+    const path = join(folder.path, db);
+    register(path, [{ ...device.record("a"), port: device.sshd.port }]);
+    return coordinate(program, { sweep: { db: path, devices: ["a"], trials }, agent, farm: {}, quiet: true });
+  };
+  if (parts.has("noop")) {
+    const idle = await run("noop.db", 300, 0);
+    const perJob = (1000 * idle.seconds) / idle.jobs;
+    add("no-op job on a loopback device", perJob, "ms", "< 30", perJob < 30);
+  }
+  if (parts.has("busy")) {
+    const busy = await run("busy.db", 40, 250);
+    const share = (100 * busy.jobs * 250) / (1000 * busy.seconds);
+    add("measuring while jobs of 250 ms are queued", share, "% of the time", ">= 95", share >= 95);
+  }
+  if (parts.has("many")) await driveMany(Number(options.many), Number(options["job-ms"]));
 } finally {
   await device.stop();
   folder.remove();

@@ -129,6 +129,10 @@ export interface FarmSweep {
   readonly seed?: number;
   readonly resume?: boolean;
   readonly patienceMinutes?: number;
+  /** `measure.protocol`; default: each job by itself, once. */
+  readonly protocol?: string;
+  /** How long a write waits for another process. */
+  readonly busyMs?: number;
 }
 
 /** Faults come faster than in life, and so do the tries after them. */
@@ -138,13 +142,20 @@ export const QUICK: FarmOptions = {
   leases: { ttlMs: 2000, renewMs: 300, pollMs: 50, idleMs: 50 },
 };
 
-const configOf = ({ name = "faults", devices, trials = 5, seed = 1, patienceMinutes = 2 }: FarmSweep) =>
+const configOf = ({
+  name = "faults",
+  devices,
+  trials = 5,
+  seed = 1,
+  patienceMinutes = 2,
+  protocol = "{ guarded: false, retries: 0 }",
+}: FarmSweep) =>
   parseSweepConfig(
     `name: ${name}
 seed: ${seed}
 space: { vocab: 256, width: 64, depth: 6, mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffn: 64 }
 search: { strategy: random, trials: ${trials}, batch: ${Math.min(trials, 50)} }
-measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, protocol: { guarded: false, retries: 0 }, patienceMinutes: ${patienceMinutes} }
+measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, protocol: ${protocol}, patienceMinutes: ${patienceMinutes} }
 objectives: [{ metric: "kvBytes@32" }, { metric: parameters }]`,
     "faults.yaml",
   );
@@ -161,7 +172,7 @@ export async function runFarm(
   listen: (event: SweepEvent, store: Store) => void = () => {},
   signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
-  const store = Store.open(sweep.db);
+  const store = Store.open(sweep.db, sweep.busyMs === undefined ? {} : { busyMs: sweep.busyMs });
   try {
     await runSweep(store, {
       name: sweep.name ?? "faults",

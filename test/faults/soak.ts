@@ -1,10 +1,13 @@
-// A soak: six loopback devices behind real sshd processes, faults at random moments from a seed, thousands of jobs. At its end every
-// job must have been measured once, as without the faults; nothing may be left running, open or lying about; memory must be flat.
-//   npm run test:soak [-- --jobs 2000 --seed 1 --json]
+// A soak: six loopback devices behind real sshd processes, faults at random moments from a seed, thousands of jobs. Their agents are
+// scripted; beside them a second coordinator on the same database has the real agent measure on a seventh, under the same faults. At the
+// end every job must have been measured once, as without the faults; nothing may be left running, open or lying about; memory must be flat.
+//   npm run test:soak [-- --jobs 2000 --real 60 --seed 1 --json]
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { buildAgent } from "../../runner/agent/build.ts";
+import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { createRng } from "../../search/rng.ts";
 import { temporaryFolder } from "../support/cli.ts";
 import type { AgentScript, Misbehaviour } from "../support/scripted-agent.ts";
@@ -14,6 +17,7 @@ import {
   coordinate,
   coordinatorProgram,
   type FarmSweep,
+  faultsOf,
   type LoopbackDevice,
   left,
   query,
@@ -26,6 +30,7 @@ const { values: options } = parseArgs({
   options: {
     jobs: { type: "string", default: "2000" },
     devices: { type: "string", default: "6" },
+    real: { type: "string", default: "60" },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
@@ -77,13 +82,26 @@ function rssSlope(rss: readonly number[], jobs: number): number {
   return (slope * rss.length * 1000) / jobs;
 }
 
+/** Measurements of a sweep so far. */
+const measured = (db: string, sweep: string): number =>
+  query<{ n: number }>(
+    db,
+    `SELECT count(*) AS n FROM measurements m JOIN jobs j ON j.id = m.job_id JOIN trials t ON t.id = j.trial_id
+     JOIN sweeps s ON s.id = t.sweep_id WHERE s.name = ?`,
+    sweep,
+  )[0]!.n;
+
 const folder = temporaryFolder();
 process.env.XDG_CONFIG_HOME = join(folder.path, "config");
 const names = Array.from({ length: deviceCount }, (_, i) => `device-${i}`);
 const agent = await scriptedAgent();
+const realAgent = await buildAgent({ target: hostTarget()!, kind: "agent" });
 const program = await coordinatorProgram();
 const devices: LoopbackDevice[] = [];
 for (const _ of names) devices.push(await startDevice());
+const real = await startDevice();
+/** The sweep of the real agent, beside the scripted one. */
+const REAL = "real";
 const problems: string[] = [];
 const check = (ok: boolean, what: string): void => {
   if (!ok) problems.push(what);
@@ -93,10 +111,7 @@ let cost: Cost;
 try {
   const sweepIn = (db: string): FarmSweep => {
     const path = join(folder.path, db);
-    register(
-      path,
-      devices.map((device, i) => device.record(names[i]!)),
-    );
+    register(path, [...devices.map((device, i) => device.record(names[i]!)), real.record(REAL)]);
     return { db: path, devices: names, trials, patienceMinutes: 5 };
   };
   const farm = {
@@ -104,24 +119,38 @@ try {
     timing: { pauseScale: 0.02 },
     leases: { ttlMs: 5000, renewMs: 1000 },
   };
+  /** Both sweeps at once; what each cost its coordinator. */
+  const both = (sweep: FarmSweep): Promise<Cost[]> =>
+    Promise.all([
+      coordinate(program, { sweep, agent, farm, quiet: true }),
+      coordinate(program, {
+        sweep: { ...sweep, name: REAL, devices: [REAL], trials: Number(options.real) },
+        agent: realAgent,
+        // The real agent's heart beats every 5 s.
+        farm: { ...farm, session: { silenceMs: 12_000 } },
+        quiet: true,
+      }),
+    ]);
   // A device keeps its class to itself: moved jobs are the fault matrix's business, here each device must come back.
   for (const [i, device] of devices.entries()) device.script({ jobMs: 10, cpuModel: `CPU ${i}` });
   const calm = sweepIn("calm.db");
-  await coordinate(program, { sweep: calm, agent, farm, quiet: true });
+  await both(calm);
 
-  for (const device of devices) await device.reset();
+  for (const device of [...devices, real]) await device.reset();
   for (const [i, device] of devices.entries())
     device.script({ ...randomScript(trials * 2), cpuModel: `CPU ${i}` });
   const rough = sweepIn("rough.db");
   const kinds = Object.keys(LINK_FAULTS);
   const injecting = setInterval(() => {
     // A sweep begins only when every device answers; what fails before is not its affair.
-    if (devices.some((device) => device.jobs() === 0)) return;
+    if (devices.some((device) => device.jobs() === 0) || measured(rough.db, REAL) === 0) return;
     const kind = kinds[below(kinds.length)]!;
     faults[kind] = (faults[kind] ?? 0) + 1;
-    LINK_FAULTS[kind]!(devices[below(deviceCount)]!);
+    const all = [...devices, real];
+    LINK_FAULTS[kind]!(all[below(all.length)]!);
   }, 1500);
-  cost = await coordinate(program, { sweep: rough, agent, farm, quiet: true });
+  const costs = await both(rough);
+  [cost] = costs as [Cost];
   clearInterval(injecting);
 
   const [expected, got] = [left(calm.db), left(rough.db)];
@@ -136,6 +165,20 @@ try {
   );
   check(doubled!.n === 0, `${doubled!.n} jobs are there twice`);
   check(got.measurements.length >= Number(options.jobs), `${got.measurements.length} measurements`);
+  // Times are the machine's; what was computed is the agent's.
+  const computed = (db: string): unknown[] =>
+    left(db, REAL).measurements.map((row) => {
+      const { number, result } = row as { number: number; result: string };
+      const { parameters, modelSha256, outputHash } = JSON.parse(result);
+      return [number, parameters, modelSha256, outputHash];
+    });
+  const [realExpected, realGot] = [computed(calm.db), computed(rough.db)];
+  check(realGot.length === Number(options.real), `${realGot.length} measurements of the real agent`);
+  check(
+    JSON.stringify(realGot) === JSON.stringify(realExpected),
+    "the real agent computed something else than without faults",
+  );
+  const realFaults = faultsOf(rough.db, REAL).length;
   for (const { cause, n } of query<{ cause: string; n: number }>(
     rough.db,
     "SELECT cause, count(*) AS n FROM events WHERE kind = 'fault' GROUP BY cause",
@@ -143,7 +186,7 @@ try {
     faults[cause] = n;
 
   await new Promise((resolve) => setTimeout(resolve, 7000));
-  for (const device of devices) {
+  for (const device of [...devices, real]) {
     check(
       agentsOf(device).length === 0,
       `${agentsOf(device).length} agents still run on ${device.sshd.user}`,
@@ -153,9 +196,11 @@ try {
     const sessions = execFileSync("sh", ["-c", `pgrep -u ${device.sshd.user} | wc -l`], { encoding: "utf8" });
     check(Number(sessions) === 0, `${sessions.trim()} sessions are open on ${device.sshd.user}`);
   }
-  check(cost.files[1] <= cost.files[0] + 1, `open files grew from ${cost.files[0]} to ${cost.files[1]}`);
-  check(cost.children === 0, `${cost.children} children left`);
-  check(cost.resources.length === 0, `still busy with ${cost.resources.join(", ")}`);
+  for (const { files, children, resources } of costs) {
+    check(files[1] <= files[0] + 1, `open files grew from ${files[0]} to ${files[1]}`);
+    check(children === 0, `${children} children left`);
+    check(resources.length === 0, `still busy with ${resources.join(", ")}`);
+  }
   const slope = rssSlope(cost.rss, cost.jobs);
   // Fewer jobs say nothing about a slope: caches still fill.
   check(cost.jobs < 1000 || slope < 10e6, `memory grows by ${(slope / 1e6).toFixed(1)} MB per 1,000 jobs`);
@@ -163,6 +208,8 @@ try {
   const summary = {
     devices: deviceCount,
     measurements: got.measurements.length,
+    realMeasurements: realGot.length,
+    realFaults,
     attempts: cost.jobs,
     seconds: cost.seconds,
     faults,
@@ -175,14 +222,15 @@ try {
   else
     process.stdout.write(
       `${summary.measurements} measurements on ${deviceCount} devices in ${cost.seconds.toFixed(0)} s, ${cost.jobs} attempts, ` +
-        `${total} faults (${Object.entries(faults)
+        `${summary.realMeasurements} more by the real agent under ${realFaults} faults of its device; ` +
+        `${total} faults in all (${Object.entries(faults)
           .map(([kind, n]) => `${kind} ${n}`)
           .join(", ")})\n` +
         `coordinator: ${(summary.rssMaxBytes / 1e6).toFixed(0)} MB at most, ${(slope / 1e6).toFixed(2)} MB per 1,000 jobs, ` +
         `files ${cost.files.join(" -> ")}\n${problems.length === 0 ? "nothing lost, doubled or leaked" : problems.join("\n")}\n`,
     );
 } finally {
-  for (const device of devices) await device.stop();
+  for (const device of [...devices, real]) await device.stop();
   folder.remove();
 }
 process.exit(problems.length === 0 ? 0 : 1);

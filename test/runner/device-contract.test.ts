@@ -1,4 +1,5 @@
-// One suite for every way to reach an agent: whatever the transport and the instruction set, a device behaves the same.
+// One suite for every way to reach an agent: whatever the transport, the instruction set and the C library, a device behaves the same.
+// Agents for devices over SSH are the static musl ones wherever zig is there to build them, and then the suite checks that they are.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,11 +9,12 @@ import type { AgentSession } from "../../runner/agent/session.ts";
 import { archOf, hostTarget, type Target } from "../../runner/agent/toolchain.ts";
 import { type DeviceRecord, localDevice } from "../../runner/devices/device.ts";
 import { childrenOf, countingExamples, isAlive, planOf, until } from "../support/agents.ts";
-import { emulationProblem, sshdProblem } from "../support/needs.ts";
+import { emulationProblem, sshdProblem, zigProblem } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 
 const canConnect = sshdProblem() === null;
 const canEmulate = canConnect && emulationProblem() === null;
+const portable = zigProblem() === null ? "static musl" : "system's C library";
 
 let sshd: TestSshd | undefined;
 const overSsh = (target: Target, emulator?: "qemu-aarch64-static"): DeviceRecord => ({
@@ -28,9 +30,9 @@ const overSsh = (target: Target, emulator?: "qemu-aarch64-static"): DeviceRecord
 });
 const devices = [
   { name: "local", possible: true, record: localDevice },
-  { name: "ssh", possible: canConnect, record: () => overSsh(hostTarget()!) },
+  { name: `ssh, ${portable}`, possible: canConnect, record: () => overSsh(hostTarget()!) },
   {
-    name: "ssh, aarch64 emulated",
+    name: `ssh, aarch64 emulated, ${portable}`,
     possible: canEmulate,
     record: () => overSsh("aarch64-linux", "qemu-aarch64-static"),
   },
@@ -84,6 +86,7 @@ for (const device of devices) {
       const probe = await session.request("probe", {}, { timeoutMs: 120_000 });
       expect(probe.emulated).toBe(record.emulator !== undefined);
       expect(probe.isas).toContain("scalar");
+      if (record.transport === "ssh" && portable === "static musl") expect(probe.libc).toBe("musl");
       expect(probe.isas).toContain(probe.isa);
       expect(probe.allowedCpus.length).toBeGreaterThan(0);
       expect(probe.memoryBytes).toBeGreaterThan(probe.availableBytes);

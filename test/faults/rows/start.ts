@@ -1,0 +1,67 @@
+// Rows of the fault matrix: an agent that the device cannot start. The sweep does not begin, and the one line says why and what mends it.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { AgentBinary } from "../../../runner/devices/transport.ts";
+import { query } from "../farm.ts";
+import type { FaultMatrix, Place } from "../matrix.ts";
+
+/** Offset of the machine in an ELF header, and the number of one that none of our hosts is. */
+const MACHINE_AT = 18;
+const RISC_V = 0xf3;
+
+/** A program of a system that this device is not. */
+function otherMachines(): Buffer {
+  const program = readFileSync("/bin/true");
+  program.writeUInt16LE(RISC_V, MACHINE_AT);
+  return program;
+}
+
+export function startRows({ row, run, expectCalm }: FaultMatrix): void {
+  const binaryOf = (place: Place, content: string | Buffer): AgentBinary => {
+    const path = join(place.a.sshd.shared, "agent-that-does-not-start");
+    writeFileSync(path, content);
+    return { path, sha256: createHash("sha256").update(content).digest("hex") };
+  };
+  const refuses = async (place: Place, message: RegExp, binary?: AgentBinary): Promise<void> => {
+    await expect(run(place, binary ? { binary } : {})).rejects.toMatchObject({
+      code: "agent-start",
+      message: expect.stringMatching(message),
+    });
+    expect(query(place.db, "SELECT 1 FROM sweeps")).toEqual([]);
+  };
+
+  row(
+    "agent: a system call refused (SIGSYS)",
+    "the sweep does not begin: musl build needed",
+    async (place) => {
+      await refuses(place, /refuses a call .*\(SIGSYS.*musl/, binaryOf(place, "#!/bin/sh\nkill -SYS $$\n"));
+      await run(place);
+      expectCalm(place);
+    },
+  );
+  row(
+    "agent of another architecture (ENOEXEC)",
+    "the sweep does not begin: check the target",
+    async (place) => {
+      await refuses(place, /cannot execute the agent.*target architecture/, binaryOf(place, otherMachines()));
+      await run(place);
+      expectCalm(place);
+    },
+  );
+  row("home mounted noexec", "the sweep does not begin: noexec is named", async (place) => {
+    const folder = join(place.a.sshd.home, ".edgefront");
+    mkdirSync(folder, { recursive: true });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m,mode=777,noexec", "tmpfs", folder]);
+    try {
+      await refuses(place, /cannot execute the agent.*Permission denied.*not mounted noexec/i);
+    } finally {
+      execFileSync("umount", [folder]);
+    }
+    rmSync(folder, { recursive: true });
+    await run(place);
+    expectCalm(place);
+  });
+}
