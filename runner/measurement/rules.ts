@@ -26,7 +26,7 @@ export const protocolSchema = z.strictObject({
     .max(20)
     .optional()
     .describe(
-      "Times a void or unstable measurement is taken again before it is kept, marked as one not to rely on. Default: 2; on this machine 1.",
+      "Times a void or unstable measurement is taken again before it is kept, marked as one not to rely on, or a device that is waited for counts as throttled. Default: 2; on this machine 1.",
     ),
   readiness: readiness.partial().default({}).describe("Changes to the device profile's readiness gate."),
   sentinel: sentinel.partial().default({}).describe("Changes to the device profile's sentinel rules."),

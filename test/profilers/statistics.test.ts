@@ -4,7 +4,13 @@ import { describe, expect, it } from "vitest";
 import { bcaInterval } from "../../profilers/statistics/bootstrap.ts";
 import { agreement, kendallTau } from "../../profilers/statistics/kendall.ts";
 import { normalCdf, normalQuantile } from "../../profilers/statistics/normal.ts";
-import { drawOrders, holm, type PairedDifference, pairedShift } from "../../profilers/statistics/paired.ts";
+import {
+  drawOrders,
+  holm,
+  type PairedDifference,
+  pairedShift,
+  strayPairs,
+} from "../../profilers/statistics/paired.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import { createRng, normal } from "../../search/rng.ts";
 
@@ -163,5 +169,52 @@ describe("agreement of rankings", () => {
         createRng(1),
       ),
     ).toBeNull();
+  });
+});
+
+describe("stray pairs", () => {
+  /** Twenty pairs of 2% noise a run and a difference of 3% between the sides; those at `jumps` with a fall of a fifth inside. */
+  const pairs = (seed: number, jumps: readonly number[]): PairedDifference[] => {
+    const rng = createRng(seed);
+    return drawOrders(20, (n) => rng.below(n)).map((first, i) => {
+      const later = 0.02 * normal(rng) - 0.02 * normal(rng) - (jumps.includes(i) ? 0.22 : 0);
+      return { first, difference: 0.03 + (first === "a" ? later : -later) };
+    });
+  };
+  const third = [1, 4, 7, 10, 13, 16, 19];
+  const seeds = Array.from({ length: 200 }, (_, seed) => seed);
+
+  /** Those left out when every round of looking leaves out what it sees. */
+  const allStrays = (given: readonly PairedDifference[]): number[] => {
+    let left = given.map((_, place) => place);
+    for (let strays = [0]; strays.length > 0; ) {
+      strays = [...strayPairs(left.map((place) => given[place]!))];
+      left = left.filter((_, at) => !strays.includes(at));
+    }
+    return given.flatMap((_, place) => (left.includes(place) ? [] : [place]));
+  };
+
+  it("are those with a jump inside, even a third of all and all to the same side", () => {
+    const found = seeds.map((seed) => allStrays(pairs(seed, third)));
+    const missed = found.flatMap((strays) => third.filter((place) => !strays.includes(place)));
+    expect(missed.length / (seeds.length * third.length)).toBeLessThan(0.1);
+    const wrong = found.flatMap((strays) => strays.filter((place) => !third.includes(place)));
+    expect(wrong.length / (seeds.length * 13)).toBeLessThan(0.03);
+  });
+  it("are seldom seen where nothing jumps, and never where nothing varies", () => {
+    const found = seeds.flatMap((seed) => strayPairs(pairs(seed, [])));
+    expect(found.length / (seeds.length * 20)).toBeLessThan(0.01);
+    expect(strayPairs([])).toEqual([]);
+    expect(strayPairs(Array.from({ length: 20 }, () => ({ first: "a", difference: 0 }) as const))).toEqual(
+      [],
+    );
+  });
+  it("do not depend on which side was first", () => {
+    const given = pairs(3, third);
+    const flipped = given.map(({ first, difference }) => ({
+      first: first === "a" ? ("b" as const) : ("a" as const),
+      difference: -difference,
+    }));
+    expect(strayPairs(flipped)).toEqual(strayPairs(given));
   });
 });

@@ -211,7 +211,10 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 180_000 }, () =
 
   describe("a wrong step ends with the reason and what mends it:", () => {
     let server: Server | undefined;
-    afterEach(() => server?.close());
+    afterEach(async () => {
+      server?.close();
+      expect(JSON.parse((await run("device", "list", "--json")).stdout).devices).toHaveLength(1);
+    });
     const listen = async (greeting: string): Promise<number> => {
       server = createServer((socket) => socket.on("error", () => {}).end(greeting));
       await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
@@ -222,7 +225,6 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 180_000 }, () =
       expect(result.stderr).toMatch(reason);
       expect(result.stderr.trim().split("\n")).toHaveLength(1);
       expect(result.code).toBe(code);
-      expect(JSON.parse((await run("device", "list", "--json")).stdout).devices).toHaveLength(1);
     };
 
     it("no host, an impossible host, one that nobody knows", async () => {

@@ -178,7 +178,7 @@ describe("two sweeps at once", { timeout: 180_000 }, () => {
 describe("kill -9 of the coordinator at 20 random moments", { timeout: 600_000 }, () => {
   it("leaves the proposals, scores and measurements of an uninterrupted run, each once", async () => {
     // NSGA-II asks again after every generation, so that its state crosses the kills too.
-    const config = writeTinySweep(folder.path, { strategy: "nsga2", trials: 18, batch: 6, steps: 30 });
+    const config = writeTinySweep(folder.path, { strategy: "nsga2", trials: 12, batch: 4, steps: 20 });
     const calm = await runCli(["sweep", config, "--db", "calm.db"], folder.path);
     expect(calm.stderr).toContain("report: ");
     const results = (db: string) =>
@@ -196,12 +196,12 @@ describe("kill -9 of the coordinator at 20 random moments", { timeout: 600_000 }
     const expectEqualToCalm = (db: string): void => {
       expect(proposalsOf(db)).toEqual(proposalsOf("calm.db"));
       expect(results(db)).toEqual(results("calm.db"));
-      expect(counts(db)).toEqual([{ jobs: 36, measurements: 18, scores: 18 }]);
+      expect(counts(db)).toEqual([{ jobs: 24, measurements: 12, scores: 12 }]);
       expect(query(db, "SELECT 1 FROM jobs WHERE state <> 'done'")).toEqual([]);
       expect(query(db, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
       expect(query(db, "PRAGMA foreign_key_check")).toEqual([]);
     };
-    expect(counts("calm.db")).toEqual([{ jobs: 36, measurements: 18, scores: 18 }]);
+    expect(counts("calm.db")).toEqual([{ jobs: 24, measurements: 12, scores: 12 }]);
 
     // A run that ends before it is killed is compared, and the next kills hit a new one. Moments come from a fixed sequence.
     let kills = 0;
