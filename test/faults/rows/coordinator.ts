@@ -6,8 +6,10 @@ import { LeaseTable } from "../../../runner/store/leases.ts";
 import { Store } from "../../../runner/store/store.ts";
 import { PACKAGE_ROOT } from "../../../runner/version.ts";
 import { until } from "../../support/agents.ts";
-import { agentsOf, eventsOf, faultsOf, QUICK, query } from "../farm.ts";
-import { type FaultMatrix, TRIALS } from "../matrix.ts";
+import { agentsOf, eventsOf, type FarmSweep, faultsOf, QUICK, query } from "../farm.ts";
+import { type FaultMatrix, type Place, TRIALS } from "../matrix.ts";
+
+type Ended = ReturnType<FaultMatrix["coordinate"]>["ended"];
 
 /** A process in the middle of a write. */
 async function holdDatabase(path: string): Promise<ChildProcess> {
@@ -86,30 +88,37 @@ export function coordinatorRows({ atJob, coordinate, expectCalm, row, run }: Fau
       expect(eventsOf(place.db, "fault").map(({ cause }) => cause)).toContain("lease-lost");
     },
   );
-  row("coordinator stopped inside a write", "another waits until it goes on", async (place) => {
-    place.a.script({ jobMs: 60 });
-    const { ended, said } = coordinate(place, {});
+  /** A coordinator that measures while another process is stopped in the middle of a write. */
+  const whileHeld = async (
+    place: Place,
+    sweep: Partial<FarmSweep>,
+    test: (ended: Ended) => Promise<void>,
+  ) => {
+    // Long enough that it is not over before the database is held.
+    place.a.script({ jobMs: 500 });
+    const { ended, said } = coordinate(place, sweep);
     await until("it measures", () => said().includes("measuring"), 60_000);
     const holder = await holdDatabase(place.db);
-    holder.kill("SIGSTOP");
-    await sleep(2000);
-    holder.kill("SIGKILL");
-    expect(await ended).toMatchObject({ code: 0 });
+    try {
+      holder.kill("SIGSTOP");
+      await test(ended);
+    } finally {
+      holder.kill("SIGKILL");
+    }
+    return ended;
+  };
+  row("coordinator stopped inside a write", "another waits until it goes on", async (place) => {
+    const end = await whileHeld(place, {}, async () => void (await sleep(2000)));
+    expect(end).toMatchObject({ code: 0 });
     expectCalm(place);
   });
   row(
     "coordinator stopped inside a write, for good",
     "one clear line; resumes once it is gone",
     async (place) => {
-      place.a.script({ jobMs: 60 });
-      const { ended, said } = coordinate(place, { busyMs: 1000 });
-      await until("it measures", () => said().includes("measuring"), 60_000);
-      const holder = await holdDatabase(place.db);
-      holder.kill("SIGSTOP");
-      const end = await ended;
+      const end = await whileHeld(place, { busyMs: 1000 }, async (ended) => void (await ended));
       expect(end.code).toBe(1);
       expect(end.said).toMatch(/keeps the database locked: it was stopped.*--resume/);
-      holder.kill("SIGKILL");
       await run(place, { resume: true });
       expectCalm(place);
     },
