@@ -37,7 +37,10 @@ interface Row {
 }
 const rows: Row[] = [];
 const add = (name: string, value: number, unit: string, bound: string, within: boolean): void => {
-  rows.push({ name, value, unit, bound, within });
+  const row: Row = { name, value, unit, bound, within };
+  rows.push(row);
+  const line = `${name.padEnd(50)} ${value.toFixed(2).padStart(8)} ${unit} (${bound})${within ? "" : "  MISSED"}`;
+  process.stdout.write(`${options.json ? JSON.stringify(row) : line}\n`);
 };
 
 const folder = temporaryFolder();
@@ -114,10 +117,4 @@ try {
   await device.stop();
   folder.remove();
 }
-for (const row of rows)
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify(row)}\n`
-      : `${row.name.padEnd(50)} ${row.value.toFixed(2).padStart(8)} ${row.unit} (${row.bound})${row.within ? "" : "  MISSED"}\n`,
-  );
 process.exit(rows.every((row) => row.within) ? 0 : 1);

@@ -42,8 +42,14 @@ const server = new ssh2.Server({ hostKeys: [readFileSync(hostKeyFile)] }, (clien
       });
       sftp.on("CLOSE", (id) => sftp.status(id, STATUS_CODE.OK));
     });
-    session.on("exec", (accept) => {
+    session.on("exec", (accept, _reject, { command }) => {
       const stream = accept();
+      if (command.startsWith("uname")) {
+        stream.write(`Linux ${process.arch === "arm64" ? "aarch64" : "x86_64"}\n`);
+        stream.exit(0);
+        stream.end();
+        return;
+      }
       let jobs = 0;
       const { answer, stop } = startAgent(
         {
