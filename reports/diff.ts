@@ -1,14 +1,8 @@
-// What changed between two sweeps: configuration, front, and metrics of the layouts both measured, told apart from noise by
-// the rule that two values differ only where their raw samples do not overlap and the change is at least 2%.
-
-import { formatValue } from "./format.ts";
-import { frontPoints } from "./front.ts";
-import { metricLabel, sampleRange } from "./metrics.ts";
+// What changed between two sweeps: configuration, devices, front, and metrics of the layouts that both measured. What counts as more
+// than noise is judged by whoever calls (runner/sweep-diff.ts hands in profilers/rerun.ts); as text: diff-text.ts.
+import { frontPoints, readableReason } from "./front.ts";
+import { metricLabel } from "./metrics.ts";
 import type { ReportData, ReportMetric, ReportTrial } from "./model.ts";
-import { plain } from "./text.ts";
-
-/** Smallest relative change that counts. */
-const EFFECT = 0.02;
 
 interface ConfigurationChange {
   /** Dotted path; `null` stands for absent on that side. */
@@ -16,29 +10,80 @@ interface ConfigurationChange {
   readonly before: string | null;
   readonly after: string | null;
 }
-interface MetricChange {
+
+/** A layout that is on one sweep's front only. */
+interface FrontChange {
+  readonly id: string;
+  /** What became of it in the other sweep. */
+  readonly why: string;
+}
+
+/** One metric over all layouts that both sweeps measured. */
+export interface MetricShift {
+  readonly layouts: number;
+  /** after / before - 1 and its 95% interval; an end may be infinite where there are few layouts. */
+  readonly change: number;
+  readonly interval: { readonly low: number; readonly high: number };
+  readonly beyondNoise: boolean;
+}
+
+/** One layout that moved by itself. */
+interface OwnChange {
   readonly id: string;
   readonly metric: string;
   readonly before: number;
   readonly after: number;
   readonly unit: string;
-  /** after / before - 1. */
-  readonly change: number;
+  /** after / before - 1; null where before is 0. */
+  readonly change: number | null;
 }
+
+export interface DeviceChange {
+  readonly name: string;
+  /** Another build of the agent measured. */
+  readonly rebuilt: boolean;
+  /** after / before - 1 of the sentinel's time, a fixed layout run around every window; null where it did not run both times. */
+  readonly sentinel: number | null;
+}
+
+interface Rerun {
+  readonly before: ReportMetric;
+  readonly after: ReportMetric;
+}
+
+export interface DiffStatistics {
+  /** Smallest relative change that counts. */
+  readonly effect: number;
+  /** Largest chance that an unchanged sweep run again shows any shift. */
+  readonly errorRate: number;
+  /** From this many layouts on it is known how much reruns differ by themselves. */
+  readonly minLayouts: number;
+  /** For each metric what all its layouts did, and the places of those that moved by themselves. */
+  judge(
+    metrics: readonly (readonly Rerun[])[],
+  ): readonly { readonly shift: MetricShift | null; readonly own: readonly number[] }[];
+  /** Whether two measurements differ by more than their repetitions do. */
+  apart(a: ReportMetric, b: ReportMetric): boolean;
+}
+
 export interface SweepDiff {
   readonly before: string;
   readonly after: string;
   readonly configuration: readonly ConfigurationChange[];
-  /** Layout ids. */
+  readonly devices: readonly DeviceChange[];
   readonly front: {
-    readonly joined: readonly string[];
-    readonly left: readonly string[];
+    readonly joined: readonly FrontChange[];
+    readonly left: readonly FrontChange[];
     readonly kept: readonly string[];
   };
   /** Layouts complete in both sweeps. */
   readonly shared: number;
   readonly compared: number;
-  readonly changes: readonly MetricChange[];
+  readonly rules: Pick<DiffStatistics, "effect" | "errorRate" | "minLayouts">;
+  /** By metric, those beyond noise first. */
+  readonly shifts: readonly (MetricShift & { readonly metric: string })[];
+  /** The largest first. */
+  readonly changes: readonly OwnChange[];
 }
 
 function flatten(value: unknown, path: string, out: Map<string, string>): Map<string, string> {
@@ -59,75 +104,102 @@ function configurationChanges(before: unknown, after: unknown): ConfigurationCha
     .map((path) => ({ path, before: a.get(path) ?? null, after: b.get(path) ?? null }));
 }
 
-/** Beyond noise: computed values when unequal at all, measured ones by their samples, never unstable ones. */
-function differs(a: ReportMetric, b: ReportMetric): boolean {
-  const [x, y] = [sampleRange(a), sampleRange(b)];
-  if (x === null || y === null) return a.value !== b.value;
-  const apart = x.low > y.high || y.low > x.high;
-  return a.stable && b.stable && apart && Math.abs(b.value - a.value) >= EFFECT * Math.abs(a.value);
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+
+function deviceChanges(before: ReportData, after: ReportData): DeviceChange[] {
+  return after.devices.flatMap(({ name, conditions: now }) => {
+    const then = before.devices.find((device) => device.name === name)?.conditions;
+    if (now === undefined || then === undefined) return [];
+    const known = now.sentinelMs.length > 0 && then.sentinelMs.length > 0;
+    const sentinel = known ? median(now.sentinelMs) / median(then.sentinelMs) - 1 : null;
+    return [{ name, rebuilt: now.agents.join() !== then.agents.join(), sentinel }];
+  });
 }
 
-export function diffSweeps(before: ReportData, after: ReportData): SweepDiff {
+/** Why a layout of the other sweep's front is not on this one's. */
+function absence(id: string, data: ReportData, apart: DiffStatistics["apart"]): string {
+  const trial = data.trials.find((one) => one.id === id);
+  if (trial === undefined) return `not proposed in ${data.sweep}`;
+  if (trial.state === "proposed" || trial.state === "running") return `not finished in ${data.sweep}`;
+  if (trial.state !== "complete")
+    return `${trial.state === "infeasible" ? "over budget" : trial.state} in ${data.sweep}: ${readableReason(trial.reason ?? "no reason recorded", data)}`;
+  const better = frontPoints(data).find(({ trial: other }) => dominates(other, trial, data));
+  if (better === undefined) return `not on the front of ${data.sweep}`;
+  const clear = data.objectives.filter(({ name }) =>
+    apart(better.trial.metrics[name]!, trial.metrics[name]!),
+  );
+  const how =
+    clear.length === 0
+      ? "within noise"
+      : `beyond noise in ${clear.map(({ name }) => metricLabel(name)).join(", ")}`;
+  return `dominated in ${data.sweep} by ${better.label} ${better.trial.id.slice(0, 11)}, ${how}`;
+}
+
+const dominates = (a: ReportTrial, b: ReportTrial, { objectives }: ReportData): boolean =>
+  objectives.every(({ name, direction }) => {
+    const [x, y] = [a.metrics[name]?.value, b.metrics[name]?.value];
+    return x !== undefined && y !== undefined && (direction === "min" ? x <= y : x >= y);
+  });
+
+/** Pairs of each metric, by layout. */
+function sharedValues(before: ReportData, after: ReportData) {
+  const complete = (data: ReportData) => data.trials.filter(({ state }) => state === "complete");
+  const again = new Map(complete(after).map((trial) => [trial.id, trial]));
+  const metrics = new Map<string, { readonly ids: string[]; readonly reruns: Rerun[] }>();
+  let shared = 0;
+  for (const { id, metrics: values } of complete(before)) {
+    const other = again.get(id);
+    if (other === undefined) continue;
+    shared++;
+    for (const [name, value] of Object.entries(values)) {
+      const second = other.metrics[name];
+      if (second === undefined) continue;
+      const known = metrics.get(name) ?? { ids: [], reruns: [] };
+      metrics.set(name, known);
+      known.ids.push(id);
+      known.reruns.push({ before: value, after: second });
+    }
+  }
+  return { shared, metrics };
+}
+
+export function diffSweeps(before: ReportData, after: ReportData, statistics: DiffStatistics): SweepDiff {
   const [a, b] = [before, after].map((data) => frontPoints(data).map(({ trial }) => trial.id)) as [
     string[],
     string[],
   ];
-  const complete = (data: ReportData): Map<string, ReportTrial> =>
-    new Map(data.trials.filter((trial) => trial.state === "complete").map((trial) => [trial.id, trial]));
-  const [left, right] = [complete(before), complete(after)];
-  const changes: MetricChange[] = [];
-  let shared = 0;
-  let compared = 0;
-  for (const [id, trial] of left) {
-    const other = right.get(id);
-    if (other === undefined) continue;
-    shared++;
-    for (const [metric, value] of Object.entries(trial.metrics)) {
-      const again = other.metrics[metric];
-      if (again === undefined) continue;
-      compared++;
-      if (!differs(value, again)) continue;
-      const change = again.value / value.value - 1;
-      changes.push({ id, metric, before: value.value, after: again.value, unit: value.unit, change });
-    }
-  }
-  changes.sort((x, y) => Math.abs(y.change) - Math.abs(x.change));
+  const { shared, metrics } = sharedValues(before, after);
+  const judged = statistics.judge([...metrics.values()].map(({ reruns }) => reruns));
+  const found = [...metrics].map(([metric, values], index) => ({ metric, ...values, ...judged[index]! }));
+  const changes = found.flatMap(({ metric, ids, reruns, own }) =>
+    own.map((place): OwnChange => {
+      const { before: first, after: second } = reruns[place]!;
+      const change = first.value === 0 ? null : second.value / first.value - 1;
+      return { id: ids[place]!, metric, before: first.value, after: second.value, unit: first.unit, change };
+    }),
+  );
+  const size = ({ change }: OwnChange): number =>
+    change === null ? Number.POSITIVE_INFINITY : Math.abs(change);
+  const { effect, errorRate, minLayouts, apart } = statistics;
+  const change =
+    (data: ReportData) =>
+    (id: string): FrontChange => ({ id, why: absence(id, data, apart) });
   return {
     before: before.sweep,
     after: after.sweep,
     configuration: configurationChanges(before.configuration, after.configuration),
+    devices: deviceChanges(before, after),
     front: {
-      joined: b.filter((id) => !a.includes(id)),
-      left: a.filter((id) => !b.includes(id)),
+      joined: b.filter((id) => !a.includes(id)).map(change(before)),
+      left: a.filter((id) => !b.includes(id)).map(change(after)),
       kept: a.filter((id) => b.includes(id)),
     },
     shared,
-    compared,
-    changes,
+    compared: found.reduce((sum, { ids }) => sum + ids.length, 0),
+    rules: { effect, errorRate, minLayouts },
+    shifts: found
+      .flatMap(({ metric, shift }) => (shift === null ? [] : [{ metric, ...shift }]))
+      .sort((x, y) => Number(y.beyondNoise) - Number(x.beyondNoise)),
+    changes: changes.sort((x, y) => size(y) - size(x)),
   };
-}
-
-/** The diff as plain text; `limit` metric changes at most, the largest first. */
-export function renderDiff(diff: SweepDiff, limit = 40): string {
-  const out = [`${plain(diff.before)} -> ${plain(diff.after)}`, ""];
-  out.push(diff.configuration.length === 0 ? "Configuration: the same." : "Configuration:");
-  for (const { path, before, after } of diff.configuration)
-    out.push(`  ${plain(path)}: ${plain(before ?? "absent")} -> ${plain(after ?? "absent")}`);
-  const { joined, left, kept } = diff.front;
-  out.push("", `Front: ${kept.length} kept, ${joined.length} joined, ${left.length} left.`);
-  for (const id of joined) out.push(`  + ${plain(id)}`);
-  for (const id of left) out.push(`  - ${plain(id)}`);
-  out.push(
-    "",
-    `Metrics: ${diff.shared} layouts complete in both, ${diff.compared} values compared, ${diff.changes.length} changed beyond noise ` +
-      `(raw samples apart, and at least ${EFFECT * 100}%).`,
-  );
-  for (const { id, metric, before, after, unit, change } of diff.changes.slice(0, limit)) {
-    const percent = `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)}%`;
-    out.push(
-      `  ${plain(id)} ${plain(metricLabel(metric))}: ${formatValue(before, unit)} -> ${formatValue(after, unit)} (${percent})`,
-    );
-  }
-  if (diff.changes.length > limit) out.push(`  and ${diff.changes.length - limit} more (--json lists all)`);
-  return `${out.join("\n")}\n`;
 }

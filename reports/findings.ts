@@ -1,6 +1,7 @@
 // Findings: what a sweep says beyond its front, as a question, an answer in words, and the figures behind it. Made by runner/;
 // shown the same way on the page, in Markdown and in a terminal.
 import type { ReportFinding } from "./model.ts";
+import { columns } from "./terminal.ts";
 import { escapeMarkdown, type Html, html, plain } from "./text.ts";
 
 const verdicts = {
@@ -48,28 +49,29 @@ export function findingsMarkdown(findings: readonly ReportFinding[]): readonly s
   ]);
 }
 
-/** For a terminal: no line is wrapped, so that a pipe gets whole sentences. */
-export function findingsText(findings: readonly ReportFinding[]): string {
+/** For a terminal, or with an infinite width for a pipe that gets whole sentences. */
+export function findingsText(findings: readonly ReportFinding[], width = Number.POSITIVE_INFINITY): string {
   return findings
     .map((finding) =>
       [
-        finding.question,
-        `  ${words(finding) === null ? "" : `[${words(finding)}] `}${finding.answer}`,
-        ...textTable(finding),
-        ...finding.notes.map((note) => `  ${note}`),
-      ]
-        .map(plain)
-        .join("\n"),
+        plain(finding.question),
+        `  ${words(finding) === null ? "" : `[${words(finding)}] `}${plain(finding.answer)}`,
+        ...textTable(finding, width - TABLE_INDENT.length),
+        ...finding.notes.map((note) => `  ${plain(note)}`),
+      ].join("\n"),
     )
     .join("\n\n");
 }
 
-function textTable({ table }: ReportFinding): string[] {
+const TABLE_INDENT = "    ";
+
+function textTable({ table }: ReportFinding, width: number): string[] {
   if (table === undefined) return [];
-  const rows = [table.head, ...table.rows];
-  const widths = table.head.map((_, n) => Math.max(...rows.map((row) => row[n]!.length)));
-  return rows.map(
-    (row) =>
-      `    ${row.map((cell, n) => (n === 0 ? cell.padEnd(widths[n]!) : cell.padStart(widths[n]!))).join("  ")}`,
+  const numbers = table.head.map((_, n) => n).slice(1);
+  const text = columns(
+    [table.head, ...table.rows].map((row) => row.map(plain)),
+    numbers,
+    width,
   );
+  return text.split("\n").map((line) => TABLE_INDENT + line);
 }

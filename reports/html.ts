@@ -111,7 +111,7 @@ function mainOf(data: ReportData, live: boolean): Html {
     ["progress", "Progress", sections.hypervolumeSection(data)],
     ["timeline", "Timeline", sections.timelineSection(data)],
     ["trials", "All trials", live ? sections.trialsSection() : null],
-    ["outcomes", "Without a result", sections.outcomesSection(data)],
+    ["outcomes", "No result", sections.outcomesSection(data)],
     ["budgets", "Budgets", sections.budgetsSection(data)],
     ["devices", "Devices", sections.devicesSection(data)],
     ["provenance", "Configuration", sections.provenanceSection(data)],

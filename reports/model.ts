@@ -57,6 +57,11 @@ export interface ReportDevice {
   /** Run under an emulator: its times say nothing about hardware. */
   readonly emulated: boolean;
   readonly agentSha256: string;
+  /** Hashes of the agents that measured in this sweep, and what the sentinel, a fixed layout, took before each window; only where
+   * sweeps are compared. */
+  readonly conditions?:
+    | { readonly agents: readonly string[]; readonly sentinelMs: readonly number[] }
+    | undefined;
   /** How it is now; only on pages that follow a sweep. */
   readonly health?: ReportHealth | undefined;
 }

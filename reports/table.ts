@@ -5,6 +5,7 @@ import { formatParameters, formatValue } from "./format.ts";
 import { compressPattern, countStates, frontPoints, proposedCount, publishedOffFront } from "./front.ts";
 import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
 import type { ReportData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
+import { wrapWords } from "./terminal.ts";
 import { plain } from "./text.ts";
 
 const arrow = (objective: ReportObjective): string => (objective.direction === "min" ? "v" : "^");
@@ -12,24 +13,6 @@ const arrow = (objective: ReportObjective): string => (objective.direction === "
 function shownValue(trial: ReportTrial, name: string): string {
   const metric = trial.metrics[name];
   return metric === undefined ? "-" : `${formatValue(metric.value, metric.unit)}${metric.stable ? "" : " ~"}`;
-}
-
-/** Breaks words into lines of at most `width` characters; a longer word is cut. */
-function wrap(text: string, width: number, indent: string): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    for (let rest = word; rest !== ""; rest = rest.slice(width)) {
-      const piece = rest.slice(0, width);
-      if (line !== "" && line.length + 1 + piece.length > width) {
-        lines.push(indent + line);
-        line = "";
-      }
-      line += (line === "" ? "" : " ") + piece;
-    }
-  }
-  if (line !== "") lines.push(indent + line);
-  return lines;
 }
 
 interface Row {
@@ -101,7 +84,7 @@ export function renderTable(data: ReportData, options: { readonly width?: number
   );
   const states = Object.entries(counts).filter(([state, n]) => n > 0 && state !== "complete");
   const summary = [`${counts.complete} complete`, ...states.map(([state, n]) => `${n} ${state}`)].join(", ");
-  const out = wrap(
+  const out = wrapWords(
     `Sweep ${plain(data.sweep)}: ${front.length} on the front of ${proposedCount(data)} proposed (${summary}).`,
     width,
     "",
@@ -116,7 +99,7 @@ export function renderTable(data: ReportData, options: { readonly width?: number
   if (asTable) out.push(...table.lines.slice(0, 2).filter((line) => line.trim() !== ""));
   for (const [index, { trial }] of rows.entries()) {
     out.push(...(asTable ? [table.lines[index + 2]!] : stacked[index]!));
-    out.push(...wrap(compressPattern(plain(trial.pattern)), width - 4, "    "));
+    out.push(...wrapWords(compressPattern(plain(trial.pattern)), width - 4, "    "));
   }
   const notes = [
     "^ more is better, v less is better",
@@ -130,6 +113,6 @@ export function renderTable(data: ReportData, options: { readonly width?: number
       ? ["(emul.) under an emulator: says nothing about hardware speed"]
       : []),
   ];
-  out.push("", ...wrap(notes.join("; "), width, ""));
+  out.push("", ...wrapWords(notes.join("; "), width, ""));
   return `${out.join("\n")}\n`;
 }

@@ -21,7 +21,13 @@ function healthOf(store: Store, device: string): ReportHealth {
   return { state, reason, queued, recentFaults, lastFault: last, temperatureC };
 }
 
-function reportDevices(store: Store, config: SweepConfig, health: boolean): readonly ReportDevice[] {
+function reportDevices(
+  store: Store,
+  sweepId: number,
+  config: SweepConfig,
+  { health = false, conditions = false }: ReaderOptions,
+): readonly ReportDevice[] {
+  const measuredUnder = conditions ? store.history.conditions(sweepId) : undefined;
   return config.measure.devices.flatMap((name): ReportDevice[] => {
     const probe = store.devices.lastProbe(name);
     if (probe === null) return [];
@@ -39,6 +45,7 @@ function reportDevices(store: Store, config: SweepConfig, health: boolean): read
         emulated: result.emulated || device?.emulator !== undefined,
         agentSha256,
         ...(health && { health: healthOf(store, name) }),
+        ...(measuredUnder?.has(name) && { conditions: measuredUnder.get(name) }),
       },
     ];
   });
@@ -65,6 +72,8 @@ export interface ReaderOptions {
   readonly atMost?: number;
   /** With the state of the devices now. */
   readonly health?: boolean;
+  /** With what the devices measured under. */
+  readonly conditions?: boolean;
 }
 
 export class SweepReader {
@@ -72,7 +81,6 @@ export class SweepReader {
   private readonly objectives: readonly Objective[];
   private readonly declared: ReadonlySet<string>;
   private readonly atMost: number;
-  private readonly health: boolean;
   private readonly front: FrontHistory;
   /** By trial id. */
   private readonly standings = new Map<number, TrialStanding>();
@@ -88,13 +96,13 @@ export class SweepReader {
   constructor(
     private readonly store: Store,
     { id, createdAt, config }: Sweep,
-    { atMost = Number.POSITIVE_INFINITY, health = false }: ReaderOptions = {},
+    private readonly options: ReaderOptions = {},
   ) {
     this.sweepId = id;
     this.objectives = resolveObjectives(config);
     this.declared = declaredIds(config);
+    const atMost = options.atMost ?? Number.POSITIVE_INFINITY;
     this.atMost = atMost;
-    this.health = health;
     this.front = new FrontHistory(atMost);
     const numberOf = (trial: number): number | null => this.standings.get(trial)?.number ?? null;
     this.timeline = new Timeline(Date.parse(createdAt), atMost !== Number.POSITIVE_INFINITY, numberOf);
@@ -174,7 +182,7 @@ export class SweepReader {
         },
       }),
       ...(proxies.length > 0 && { proxies }),
-      devices: reportDevices(store, config, this.health),
+      devices: reportDevices(store, sweep.id, config, this.options),
       timeline: this.timeline.read(alive),
       configuration: config,
       environment: { ...sweep.environment, ...compilersOf(store, config) },

@@ -52,8 +52,8 @@ export function drawOrders(pairs: number, below: (n: number) => number): readonl
   return orders;
 }
 
-/** Standard deviations off the rest at which a pair counts as stray. */
-const STRAY = 3.5;
+/** Robust standard deviations off the rest at which a pair counts as stray. */
+export const STRAY = 3.5;
 /** Relative step that counts as stray although the rest varies so much that it would not, unless it varies by half of it. */
 const STEP = 0.12;
 
@@ -84,7 +84,7 @@ export function strayPairs(pairs: readonly PairedDifference[]): readonly number[
     : later.flatMap((value, index) => (Math.abs(value - centre) > limit ? [index] : []));
 }
 /** Of a normal distribution: standard deviation over median absolute deviation. */
-const MAD_TO_SD = 1.4826;
+export const MAD_TO_SD = 1.4826;
 
 /** Judges differences of pairs in both orders. Throws RangeError where one order is missing. */
 export function pairedShift(pairs: readonly PairedDifference[], level = 0.95): PairedShift {

@@ -3,7 +3,8 @@ import { formatContext, formatValue, scaleFor } from "../format.ts";
 import { metricLabel } from "../metrics.ts";
 import { CURVES } from "../page/sizes.ts";
 import type { View } from "../page/view.ts";
-import { configuration, type Plotly, plotText, type Trace } from "./plotly.ts";
+import { showDetails } from "./details.ts";
+import { configuration, onPoint, type Plotly, plotText, type Trace } from "./plotly.ts";
 import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
@@ -78,6 +79,7 @@ export async function drawContexts(
       hovertext: seen.map((m) =>
         plotText(`${name}: ${formatValue(m.value[trial]!, unit)} at ${formatContext(m.context!)}`),
       ),
+      customdata: seen.map((m) => ({ trial, metric: m.key })),
       hovertemplate: "%{hovertext}<extra></extra>",
       opacity: store.filtering && !store.admits(trial) ? 0.15 : 1,
       line: {
@@ -91,11 +93,11 @@ export async function drawContexts(
   });
   const contexts = columns.map((m) => m.context!);
   const arrow = last.direction === null ? "" : last.direction === "min" ? " ↓" : " ↑";
-  await plotly.react(
+  const plot = await plotly.react(
     element,
     traces,
     {
-      ...baseLayout(theme),
+      ...baseLayout(theme, element),
       margin: { l: 58, r: 40, t: 12, b: 48 },
       xaxis: {
         ...axis(theme, "context, tokens"),
@@ -113,5 +115,9 @@ export async function drawContexts(
     },
     configuration,
   );
+  onPoint(plot, (point) => {
+    const { trial, metric } = point as { readonly trial: number; readonly metric: string };
+    showDetails(store.view, trial, metric);
+  });
   return true;
 }

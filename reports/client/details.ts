@@ -101,7 +101,7 @@ export function setUpDetails(store: Store): void {
     const { view } = store;
     const target = event.target as Element;
     const opener = target.closest<HTMLElement>("[data-open]");
-    if (opener) return showDetails(view, Number(opener.dataset.open));
+    if (opener) return showDetails(view, Number(opener.dataset.open), opener.dataset.metric);
     const cell = target.closest<HTMLElement>("button.number");
     const number = cell?.closest<HTMLElement>("[data-trial]")?.dataset.trial;
     const trial = view.trials.findIndex((candidate) => String(candidate.number) === number);

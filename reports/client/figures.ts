@@ -1,5 +1,5 @@
 // Draws each figure when it comes near the window, and again when its data or the colour scheme changed: a page of 5,000
-// trials opens by drawing what is seen. Printing draws everything.
+// trials opens by drawing what is seen. Printing draws everything, for paper.
 import type { Plotly } from "./plotly.ts";
 import { currentTheme, type Theme } from "./theme.ts";
 
@@ -31,7 +31,11 @@ export class Figures {
       { rootMargin: "300px 0px" },
     );
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.invalidate());
-    addEventListener("beforeprint", () => void this.drawStale(() => true));
+    addEventListener("beforeprint", () => this.drawForPaper());
+    addEventListener("afterprint", () => {
+      delete document.documentElement.dataset.print;
+      this.invalidate();
+    });
   }
 
   /** An element that is known already keeps its figure. */
@@ -54,18 +58,28 @@ export class Figures {
     void this.drawStale((figure) => figure.near);
   }
 
+  /** At the width of a sheet and in light colours, all at once: a browser that prints waits for nothing. */
+  private drawForPaper(): void {
+    document.documentElement.dataset.print = "true";
+    const theme = currentTheme();
+    for (const [element, figure] of this.figures) void this.drawOne(element, figure, theme);
+  }
+
   private async drawStale(wanted: (figure: Figure) => boolean): Promise<void> {
     const theme = currentTheme();
     for (const [element, figure] of this.figures) {
       if (!figure.stale || !wanted(figure)) continue;
-      figure.stale = false;
-      const note = element.querySelector(":scope > .empty");
-      note?.remove();
-      if (await figure.draw(this.plotly, element, theme)) element.dataset.drawn = "true";
-      else sayInstead(element, figure.empty);
+      await this.drawOne(element, figure, theme);
       // Let the browser show this one before the next is drawn.
       await new Promise((resolve) => setTimeout(resolve));
     }
+  }
+
+  private async drawOne(element: HTMLElement, figure: Figure, theme: Theme): Promise<void> {
+    figure.stale = false;
+    element.querySelector(":scope > .empty")?.remove();
+    if (await figure.draw(this.plotly, element, theme)) element.dataset.drawn = "true";
+    else sayInstead(element, figure.empty);
   }
 }
 

@@ -26,7 +26,7 @@ export async function drawHypervolume(
       },
     ],
     {
-      ...baseLayout(theme),
+      ...baseLayout(theme, element),
       xaxis: { ...axis(theme, "trial"), rangemode: "tozero" },
       yaxis: { ...axis(theme, "hypervolume"), rangemode: "tozero", tickformat: "~g" },
     },

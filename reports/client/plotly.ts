@@ -44,6 +44,16 @@ export async function loadPlotly(): Promise<Plotly> {
   return window.Plotly;
 }
 
+/** Calls back with the `customdata` of a point that is clicked; however often the plot is drawn, once a click. */
+export function onPoint(plot: PlotElement, open: (data: unknown) => void): void {
+  if (plot.dataset.opens !== undefined) return;
+  plot.dataset.opens = "true";
+  plot.on("plotly_click", (event) => {
+    const data = event?.points?.[0]?.customdata;
+    if (data !== undefined && data !== null) open(data);
+  });
+}
+
 /** plotly.js reads some tags and entities in labels as markup; this makes any text plain. */
 export const plotText = (text: string): string =>
   text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

@@ -4,7 +4,7 @@ import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import type { View, ViewMetric } from "../page/view.ts";
 import { showDetails } from "./details.ts";
 import { declutter, side } from "./labels.ts";
-import { configuration, type PlotEvent, type Plotly, plotText, type Trace } from "./plotly.ts";
+import { configuration, onPoint, type PlotEvent, type Plotly, plotText, type Trace } from "./plotly.ts";
 import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
@@ -237,7 +237,7 @@ export async function drawScatter(
     element,
     traces,
     {
-      ...baseLayout(theme),
+      ...baseLayout(theme, element),
       dragmode: "select",
       selectionrevision: String(store.brushed),
       selections: [],
@@ -254,11 +254,8 @@ export async function drawScatter(
       (event?.points ?? []).map((point) => point.customdata).filter((index) => typeof index === "number");
     plot.on("plotly_selected", (event) => store.setBrush(event === undefined ? null : indices(event)));
     plot.on("plotly_deselect", () => store.setBrush(null));
-    plot.on("plotly_click", (event) => {
-      const [index] = indices(event);
-      if (index !== undefined) showDetails(store.view, index);
-    });
   }
+  onPoint(plot, (trial) => showDetails(store.view, trial as number));
   return true;
 }
 

@@ -180,9 +180,11 @@ function describe(view: View, order: readonly number[], metrics: readonly number
   const [chosen, second] = order as [number, number | undefined];
   const open = (trial: number): HTMLElement =>
     make("button", { type: "button", class: "link", "data-open": String(trial) }, nameOf(view, trial));
-  const shown = (m: number, trial: number): string => {
-    const { value, unit } = view.metrics[m]!;
-    return value[trial] == null ? "–" : formatValue(value[trial], unit);
+  const shown = (m: number, trial: number): Node | string => {
+    const { key, value, unit } = view.metrics[m]!;
+    if (value[trial] == null) return "–";
+    const attributes = { type: "button", class: "number", "data-open": String(trial), "data-metric": key };
+    return make("button", attributes, formatValue(value[trial], unit));
   };
   const pair = second === undefined ? [chosen] : [chosen, second];
   let alike = false;
@@ -190,7 +192,7 @@ function describe(view: View, order: readonly number[], metrics: readonly number
     const same = second !== undefined && overlap(view, chosen, second, m);
     alike ||= same;
     const cells = pair.map((trial) =>
-      make("td", { class: "num" }, `${same && trial === second ? "≈ " : ""}${shown(m, trial)}`),
+      make("td", { class: "num" }, same && trial === second ? "≈ " : "", shown(m, trial)),
     );
     const { key, emulated } = view.metrics[m]!;
     const name = `${shortLabel(key).join(" ")}${emulated ? " (emulated)" : ""}`;

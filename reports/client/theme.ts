@@ -26,9 +26,14 @@ export function currentTheme(): Theme {
   };
 }
 
-/** Layout that every plot starts from. */
-export function baseLayout(theme: Theme): Record<string, unknown> {
+/** Layout that every plot starts from. Its size is the element's now: plotly.js by itself keeps the one it knew. */
+export function baseLayout(
+  theme: Theme,
+  { clientWidth, clientHeight }: HTMLElement,
+): Record<string, unknown> {
   return {
+    width: clientWidth,
+    height: clientHeight,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: theme.soft },

@@ -2,9 +2,22 @@
 
 import { formatRange, formatValue } from "../format.ts";
 import { proposedCount } from "../front.ts";
-import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "../metrics.ts";
-import type { ReportData, ReportTrial } from "../model.ts";
+import { emulatedDevices, isEmulated, metricLabel, parseMetricName, sampleRange } from "../metrics.ts";
+import type { ReportData, ReportDevice, ReportTrial } from "../model.ts";
 import { markdownFence, escapeMarkdown as md } from "../text.ts";
+
+/** What this layout's measurement on a device rests on, as its metrics say; else what is known of the device. */
+function conditions({ metrics }: ReportTrial, { name, isa, threads, agentSha256 }: ReportDevice): string {
+  const [, measured] = Object.entries(metrics).find(([key]) => parseMetricName(key).device === name) ?? [];
+  const facts = measured?.provenance ?? {
+    agent: agentSha256.slice(0, 12),
+    isa,
+    threads: String(threads),
+  };
+  return Object.entries(facts)
+    .map(([key, value]) => `${key} ${value}`)
+    .join(", ");
+}
 
 export function modelCard(data: ReportData, trial: ReportTrial): string {
   const emulated = emulatedDevices(data);
@@ -20,7 +33,7 @@ export function modelCard(data: ReportData, trial: ReportTrial): string {
     );
     return `| ${md(metricLabel(name))} | ${md(formatValue(metric.value, metric.unit))} | ${md(evidence)} | ${marks.join(", ")} |`;
   });
-  const measuredOn = new Set(Object.keys(trial.metrics).map((name) => name.split(":").slice(1).join(":")));
+  const measuredOn = new Set(Object.keys(trial.metrics).map((name) => parseMetricName(name).device));
   const devices = data.devices.filter((device) => measuredOn.has(device.name));
   return `${[
     `# ${md(trial.published ?? trial.id)}`,
@@ -44,8 +57,8 @@ export function modelCard(data: ReportData, trial: ReportTrial): string {
     "",
     ...devices.map(
       (d) =>
-        `- ${md(d.name)}${d.emulated ? " (**emulated**: its times say nothing about hardware)" : ""}: ${md(d.cpu)}, ${md(d.arch)}, kernels ${md(d.isa)}, ` +
-        `${d.threads} threads, agent ${md(d.agentSha256.slice(0, 12))}`,
+        `- ${md(d.name)}${d.emulated ? " (**emulated**: its times say nothing about hardware)" : ""}: ${md(d.cpu)}, ${md(d.arch)}; ` +
+        md(conditions(trial, d)),
     ),
     ...(devices.length === 0 ? ["- nothing: all values are computed"] : []),
     "",

@@ -2,14 +2,13 @@
 // Tables, so that they read the same printed and without any script.
 import { deviceAgreement } from "../agreement.ts";
 import { editText, layerEdits } from "../edits.ts";
-import { formatValue } from "../format.ts";
 import { frontPoints } from "../front.ts";
 import { importanceOf } from "../importance.ts";
 import { lineageOf } from "../lineage.ts";
 import { emulatedDevices, isEmulated, metricLabel, shortLabel } from "../metrics.ts";
 import type { ReportData } from "../model.ts";
 import { type Html, html } from "../text.ts";
-import { emulatedTag, scroller, section } from "./parts.ts";
+import { emulatedTag, numberButton, scroller, section } from "./parts.ts";
 import { LINEAGE_FOOT, LINEAGE_ROW } from "./sizes.ts";
 
 /** Objectives and budgeted metrics, each once: what the decision rests on. */
@@ -88,7 +87,7 @@ function neighbours(data: ReportData): Html | null {
   return html`<h3>From each layout of the front to its neighbour</h3>
 ${scroller(
   "Neighbours on the front",
-  html`<table><thead><tr><th scope="col">From, to</th><th scope="col">Edits</th>${data.objectives.map(({ name }) => html`<th scope="col" class="num">${shortLabel(name).join(" ")}</th>`)}</tr></thead><tbody>${front
+  html`<table><thead><tr><th scope="col" class="pair">From, to</th><th scope="col">Edits</th>${data.objectives.map(({ name }) => html`<th scope="col" class="num">${shortLabel(name).join(" ")}</th>`)}</tr></thead><tbody>${front
     .slice(1)
     .map(({ label, trial }, index) => {
       const before = front[index]!;
@@ -99,11 +98,11 @@ ${scroller(
           : edits.length > LISTED
             ? `${edits.length} layers differ`
             : edits.map(editText).join("; ");
-      return html`<tr><th scope="row">${before.label} → ${label}</th><td>${text}</td>${data.objectives.map(
+      return html`<tr><th scope="row" class="pair">${before.label} → ${label}</th><td class="edits">${text}</td>${data.objectives.map(
         ({ name }) => {
           const [a, b] = [before.trial.metrics[name], trial.metrics[name]];
           if (a === undefined || b === undefined) return html`<td class="num soft">–</td>`;
-          return html`<td class="num">${formatValue(a.value, a.unit)} → ${formatValue(b.value, b.unit)}</td>`;
+          return html`<td class="num"><span data-trial="${before.trial.number}">${numberButton(name, a)}</span> → <span data-trial="${trial.number}">${numberButton(name, b)}</span></td>`;
         },
       )}</tr>`;
     })}</tbody></table>`,

@@ -1,6 +1,7 @@
 // Two sweeps side by side, as a page of its own without any script: configuration, front, and metrics that changed beyond noise.
 import { clientBundle } from "../assets.ts";
 import type { SweepDiff } from "../diff.ts";
+import { deviceText, formatChange, intervalText, metricsText, rulesText } from "../diff-text.ts";
 import { formatValue } from "../format.ts";
 import { metricLabel } from "../metrics.ts";
 import { type Html, html, trusted } from "../text.ts";
@@ -40,23 +41,48 @@ ${section(
   "front",
   "Front",
   `${kept.length} layouts kept, ${joined.length} joined, ${left.length} left.`,
-  html`<ul>${joined.map((id) => html`<li>joined <code>${id}</code></li>`)}${left.map((id) => html`<li>left <code>${id}</code></li>`)}</ul>`,
+  html`<ul>${joined.map(({ id, why }) => html`<li>joined: <code>${id}</code> ${why}</li>`)}${left.map(({ id, why }) => html`<li>left: <code>${id}</code> ${why}</li>`)}</ul>`,
 )}
 ${section(
   "metrics",
   "Metrics",
-  `${diff.shared} layouts are complete in both, ${diff.compared} values were compared, ${diff.changes.length} changed beyond noise: raw samples apart, and at least 2%.${diff.changes.length > LISTED ? ` The ${LISTED} largest are listed; edgefront diff prints them all.` : ""}`,
+  metricsText(diff),
+  html`${diff.devices.length > 0 && html`<ul>${diff.devices.map((device) => html`<li>${deviceText(device)}</li>`)}</ul>`}
+${
+  diff.shifts.length > 0 &&
+  rows(
+    "Metrics over all shared layouts",
+    ["Metric", "Change", "95% interval", "Layouts", "Beyond noise"],
+    diff.shifts.map(({ metric, change, interval, layouts, beyondNoise }) => [
+      metricLabel(metric),
+      formatChange(change),
+      intervalText(interval),
+      String(layouts),
+      beyondNoise ? html`<strong>yes</strong>` : "no",
+    ]),
+  )
+}
+${diff.shared > 0 && html`<p class="soft">${rulesText(diff.rules)}</p>`}`,
+)}
+${section(
+  "changes",
+  "Layouts that moved by themselves",
+  changes.length === 0
+    ? "None."
+    : diff.changes.length > LISTED
+      ? `The ${LISTED} largest of ${diff.changes.length} changes; edgefront diff --json prints them all.`
+      : "",
   changes.length === 0
     ? html``
     : rows(
-        "Metrics that changed",
+        "Layouts that moved by themselves",
         ["Layout", "Metric", "Before", "After", "Change"],
         changes.map(({ id, metric, before, after, unit, change }) => [
           html`<code>${id}</code>`,
           metricLabel(metric),
           formatValue(before, unit),
           formatValue(after, unit),
-          `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)}%`,
+          formatChange(change),
         ]),
       ),
 )}

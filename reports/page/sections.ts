@@ -23,7 +23,7 @@ import {
 } from "../metrics.ts";
 import type { ReportData, ReportHealth, ReportMetric, ReportProxy, ReportTrial } from "../model.ts";
 import { type Html, html, preformatted } from "../text.ts";
-import { emulatedTag, scroller, section } from "./parts.ts";
+import { emulatedTag, numberButton, scroller, section } from "./parts.ts";
 import { CURVES } from "./sizes.ts";
 import { layerStrip, stripLegend } from "./strip.ts";
 
@@ -125,10 +125,10 @@ export function contextsSection(data: ReportData): Html | null {
     "contexts",
     "Context length",
     "The front's layouts as the prompt grows; published ones dashed, the choice bold.",
-    html`${curves.map((base) => html`<h3>${metricLabel(base)}</h3>${panels(base)}`)}${
+    html`<div class="${devices.length === 1 ? "curves" : ""}">${curves.map((base) => html`<div><h3>${metricLabel(base)}</h3>${panels(base)}</div>`)}${
       others &&
-      html`<div class="controls other" id="context-controls" hidden><label>Other metrics <select id="context-metric"></select></label></div>${panels(null)}`
-    }`,
+      html`<div><div class="controls other" id="context-controls" hidden><label>Other metrics <select id="context-metric"></select></label></div>${panels(null)}</div>`
+    }</div>`,
   );
 }
 
@@ -200,13 +200,13 @@ export function layoutsSection(data: ReportData): Html {
 /** An objective's value under its short name, beside the picture. */
 function brief(name: string, metric: ReportMetric | undefined): Html {
   const [short, place] = shortLabel(name);
-  return html`<span><small>${short} ${place}</small>${metric === undefined ? "–" : formatValue(metric.value, metric.unit)}</span>`;
+  return html`<span><small>${short} ${place}</small>${metric === undefined ? "–" : numberButton(name, metric)}</span>`;
 }
 
-function metricCell(metric: ReportMetric | undefined, name: string): Html {
-  if (metric === undefined) return html`<td class="num soft">–</td>`;
+function metricCell(metric: ReportMetric | undefined, name: string, type: string): Html {
+  if (metric === undefined) return html`<td class="num soft${type}">–</td>`;
   const range = sampleRange(metric);
-  return html`<td class="num"><button type="button" class="number" data-metric="${name}">${formatValue(metric.value, metric.unit)}</button>${!metric.stable && html` <span class="tag warn">unstable</span>`}${range && html`<small>${formatRange(range.low, range.high, metric.unit)} · n ${range.n}</small>`}</td>`;
+  return html`<td class="num${type}">${numberButton(name, metric)}${!metric.stable && html` <span class="tag warn">unstable</span>`}${range && html`<small>${formatRange(range.low, range.high, metric.unit)} · n ${range.n}</small>`}</td>`;
 }
 
 /** Objectives first, then every other metric that the front's points have. */
@@ -217,20 +217,21 @@ export function tableSection(data: ReportData): Html {
   const others = [...new Set(rows.flatMap(({ trial }) => Object.keys(trial.metrics)))]
     .filter((name) => !objectives.includes(name) && name !== "parameters")
     .sort();
-  const head = (name: string, objective: boolean): Html => {
+  const type = (name: string): string => (objectives.includes(name) ? " objective" : " extra");
+  const head = (name: string): Html => {
     const { device } = parseMetricName(name);
     const direction = data.objectives.find((o) => o.name === name)?.direction;
-    return html`<th scope="col" class="num${objective ? " objective" : ""}">${metricLabel(name, { device: false })}${direction && html` <span title="${direction === "min" ? "less is better" : "more is better"}">${direction === "min" ? "↓" : "↑"}</span>`}<small>${device ?? ""}${isEmulated(name, emulated) && emulatedTag}</small></th>`;
+    return html`<th scope="col" class="num${type(name)}">${metricLabel(name, { device: false })}${direction && html` <span title="${direction === "min" ? "less is better" : "more is better"}">${direction === "min" ? "↓" : "↑"}</span>`}<small>${device ?? ""}${isEmulated(name, emulated) && emulatedTag}</small></th>`;
   };
   const names = [...objectives, ...others];
   return section(
     "table",
     "Measured values",
-    "Value, then the smallest and largest raw sample and their number. Objectives come first (↓ less, ↑ more is better). Choose a value to see its samples.",
+    "Value, then the smallest and largest raw sample and their number. Objectives come first (↓ less, ↑ more is better). Choose a value for its samples, binary and device state. Printed, the objectives only.",
     scroller(
       "Measured values of the front",
-      html`<table class="wide"><thead><tr><th scope="col">Layout</th>${names.map((name, index) => head(name, index < objectives.length))}</tr></thead>
-<tbody>${rows.map(({ label, trial }) => html`<tr data-trial="${trial.number}"><th scope="row"><b class="point">${label}</b> ${nameOf(trial)}</th>${names.map((name) => metricCell(trial.metrics[name], name))}</tr>`)}</tbody></table>`,
+      html`<table class="wide"><thead><tr><th scope="col">Layout</th>${names.map(head)}</tr></thead>
+<tbody>${rows.map(({ label, trial }) => html`<tr data-trial="${trial.number}"><th scope="row"><b class="point">${label}</b> ${nameOf(trial)}</th>${names.map((name) => metricCell(trial.metrics[name], name, type(name)))}</tr>`)}</tbody></table>`,
     ),
   );
 }

@@ -2,6 +2,7 @@
 // Data goes to stdout; progress and errors go to stderr.
 import { existsSync, rmSync } from "node:fs";
 import type { Argv } from "yargs";
+import { columns as table, wrapText } from "../../reports/terminal.ts";
 import { Store } from "../store/store.ts";
 
 export const DEFAULT_DATABASE = "edgefront.db";
@@ -23,7 +24,7 @@ export function print(text: string): void {
 
 /** One JSON document, or text for people. */
 export function printEither(json: boolean, data: unknown, text: () => string): void {
-  print(json ? JSON.stringify(data, null, 2) : text());
+  print(json ? JSON.stringify(data, null, 2) : wrapText(text(), terminalWidth()));
 }
 
 export function say(text: string): void {
@@ -61,18 +62,13 @@ export function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Columns padded to their widest cell; numbers to the right where asked. */
-export function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) =>
-        right.includes(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-      )
-      .join("  ")
-      .trimEnd();
-  return rows.map(line).join("\n");
-}
+/** Infinite where nobody looks at a window: a pipe gets whole lines. */
+export const terminalWidth = (): number =>
+  process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+
+/** A table whose first row is its head, as wide as the terminal lets it be; numbers to the right where asked. */
+export const columns = (rows: readonly (readonly string[])[], right: readonly number[] = []): string =>
+  table(rows, right, terminalWidth());
 
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

@@ -1,8 +1,9 @@
 // edgefront diff: what changed from one sweep to another, told apart from noise.
 import type { CommandModule } from "yargs";
-import { diffSweeps, renderDiff } from "../../reports/diff.ts";
+import { renderDiff } from "../../reports/diff-text.ts";
 import type { ReportData } from "../../reports/model.ts";
 import { reportData } from "../report-data.ts";
+import { sweepDiff } from "../sweep-diff.ts";
 import { printEither, withDatabase, withJson, withStore } from "./common.ts";
 
 interface Args {
@@ -14,7 +15,9 @@ interface Args {
 }
 
 const read = (db: string, sweep: string): Promise<ReportData> =>
-  withStore(db, { mustExist: true }, (store) => reportData(store, store.sweeps.get(sweep)));
+  withStore(db, { mustExist: true }, (store) =>
+    reportData(store, store.sweeps.get(sweep), { conditions: true }),
+  );
 
 export const diffCommand: CommandModule<object, Args> = {
   command: "diff <before> <after>",
@@ -31,7 +34,7 @@ export const diffCommand: CommandModule<object, Args> = {
       .example("$0 diff monday tuesday", "two sweeps of one database")
       .example("$0 diff quickstart quickstart --against laptop.db", "the same sweep on two machines"),
   handler: async ({ before, after, db, against, json }) => {
-    const diff = diffSweeps(await read(db, before), await read(against ?? db, after));
+    const diff = sweepDiff(await read(db, before), await read(against ?? db, after));
     printEither(json, diff, () => renderDiff(diff));
   },
 };

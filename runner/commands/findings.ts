@@ -2,7 +2,7 @@
 import type { CommandModule } from "yargs";
 import { findingsText } from "../../reports/findings.ts";
 import { reportWithFindings } from "../findings/findings.ts";
-import { printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { printEither, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
 
 interface Args {
   sweep: string;
@@ -22,7 +22,9 @@ export const findingsCommand: CommandModule<object, Args> = {
     withStore(db, { mustExist: true }, (store) => {
       const { findings = [] } = reportWithFindings(store, store.sweeps.get(name));
       printEither(json, { sweep: name, findings }, () =>
-        findings.length === 0 ? "No findings yet: no trial is complete." : findingsText(findings),
+        findings.length === 0
+          ? "No findings yet: no trial is complete."
+          : findingsText(findings, terminalWidth()),
       );
     }),
 };

@@ -10,7 +10,7 @@ import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import { PACKAGE_ROOT } from "../version.ts";
 import { openView } from "../view/view.ts";
-import { interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { interruptSignal, printEither, say, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {
@@ -90,7 +90,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
         .finally(() => view.close());
       const { findings = [] } = reportWithFindings(store, sweep);
       writeReport(store, sweep, "html", out);
-      printEither(json, { sweep: name, study, findings }, () => findingsText(findings));
+      printEither(json, { sweep: name, study, findings }, () => findingsText(findings, terminalWidth()));
       say(`report: ${out}`);
     });
   },

@@ -1,5 +1,6 @@
 // What happened in a sweep, job by job: who worked when, and what each result rests on. Read only.
 import type Database from "better-sqlite3";
+import { summarise } from "../../profilers/statistics/summary.ts";
 import type { JobKind } from "./jobs.ts";
 import type { Row } from "./row.ts";
 
@@ -18,6 +19,13 @@ export interface JobSpan {
 export interface JobHistory extends JobSpan {
   /** What the result rests on, name and value as text; empty while there is none. */
   readonly evidence: Readonly<Record<string, string>>;
+}
+
+interface Conditions {
+  /** Hashes of the agents that measured. */
+  readonly agents: readonly string[];
+  /** What decoding the sentinel took before each measurement's window, in milliseconds. */
+  readonly sentinelMs: readonly number[];
 }
 
 /** Facts of a result, by the name they are shown under. The JSON stays in SQLite: results are large, these are not. */
@@ -54,6 +62,7 @@ export class HistoryTable {
       .prepare(
         `SELECT j.*, m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
            json_extract(m.request, '$.conduct.flags') AS flags, json_extract(m.request, '$.conduct.sentinel.drift') AS drift,
+           json_extract(m.request, '$.conduct.windows') AS windows, json_extract(m.request, '$.conduct.readiness.objection') AS objection,
            ${columns("m", { ...facts.measure, ...readings })}, ${columns("s", facts.train)}
          FROM jobs j LEFT JOIN measurements m ON m.job_id = j.id LEFT JOIN scores s ON s.job_id = j.id
          WHERE j.trial_id IN (SELECT value FROM json_each(?)) ORDER BY j.started_at, j.id`,
@@ -72,6 +81,25 @@ export class HistoryTable {
       )
       .iterate({ sweepId, after, ids: JSON.stringify(trialIds) }) as IterableIterator<Row>;
     for (const row of rows) yield toSpan(row);
+  }
+
+  /** Under what each device measured. */
+  conditions(sweepId: number): ReadonlyMap<string, Conditions> {
+    const rows = this.db
+      .prepare(
+        `SELECT m.device, m.agent_sha256 AS agent, json_extract(m.request, '$.conduct.sentinel.before.decodeMs') AS decodeMs
+         FROM trials t JOIN jobs j ON j.trial_id = t.id JOIN measurements m ON m.job_id = j.id
+         WHERE t.sweep_id = ? ORDER BY j.id`,
+      )
+      .all(sweepId) as { device: string; agent: string; decodeMs: string | null }[];
+    const found = new Map<string, { agents: string[]; sentinelMs: number[] }>();
+    for (const { device, agent, decodeMs } of rows) {
+      const { agents, sentinelMs } = found.get(device) ?? { agents: [], sentinelMs: [] };
+      found.set(device, { agents, sentinelMs });
+      if (!agents.includes(agent)) agents.push(agent);
+      if (decodeMs !== null) sentinelMs.push(summarise(JSON.parse(decodeMs) as number[]).median);
+    }
+    return found;
   }
 
   /** Changes with every commit of any other connection: cheap to ask often. */
@@ -104,5 +132,7 @@ function evidenceOf(row: Row): Readonly<Record<string, string>> {
   const flags = JSON.parse((row.flags as string | null) ?? "[]") as string[];
   if (flags.length > 0) out.flags = flags.join(", ");
   if (typeof row.drift === "number") out.drift = `${(100 * row.drift).toFixed(1)}%`;
+  if (typeof row.objection === "string") out["not at rest"] = row.objection;
+  if (typeof row.windows === "number" && row.windows > 1) out.windows = String(row.windows);
   return out;
 }

@@ -6,7 +6,6 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { plotlySource } from "../../reports/assets.ts";
-import { diffSweeps } from "../../reports/diff.ts";
 import { liveState, renderHtml, type TrialsPage } from "../../reports/html.ts";
 import type { ReportData } from "../../reports/model.ts";
 import { comparisonPage } from "../../reports/page/comparison.ts";
@@ -14,6 +13,7 @@ import type { View } from "../../reports/page/view.ts";
 import { reportData, SweepReader } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
+import { sweepDiff } from "../sweep-diff.ts";
 import { admit, isLoopback, makeToken } from "./access.ts";
 import { trialsPage, trialView } from "./trials.ts";
 import { statusOf, Watch } from "./watch.ts";
@@ -128,7 +128,8 @@ class Pages {
 
   /** What changed from one sweep to another. */
   comparison(before: Sweep, after: Sweep): string {
-    return comparisonPage(diffSweeps(reportData(this.store, before), reportData(this.store, after)), {
+    const read = (sweep: Sweep): ReportData => reportData(this.store, sweep, { conditions: true });
+    return comparisonPage(sweepDiff(read(before), read(after)), {
       before: addressOf(before),
       after: addressOf(after),
     });

@@ -1,12 +1,14 @@
-// bench:ui: a real sweep with and without twenty readers of its page, and the page of a very large sweep. Rounds with and without
-// readers alternate; one line a figure: ours (with readers), the same without, their ratio.
+// bench:ui: a real sweep with and without twenty readers of its page. Rounds with and without readers alternate; one line a figure:
+// ours (with readers), the same without, their ratio. Very large sweeps: bench:page.
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { LargeSweep } from "../support/large-sweep.ts";
+import { gunzipSync } from "node:zlib";
+import Database from "better-sqlite3";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 const { values: flags } = parseArgs({
@@ -15,7 +17,6 @@ const { values: flags } = parseArgs({
     readers: { type: "string", default: "20" },
     trials: { type: "string", default: "16" },
     steps: { type: "string", default: "400" },
-    large: { type: "string", default: "100000" },
     json: { type: "boolean", default: false },
   },
 });
@@ -41,22 +42,28 @@ const firstLine = (child: ChildProcess): Promise<string> =>
       if (text.includes("\n")) resolve(text.split("\n")[0]!);
     });
   });
-const bytesOf = (url: string): Promise<number> =>
+const bodyOf = (url: string): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     request(url, (response) => {
-      let size = 0;
-      response.on("data", (chunk: Buffer) => {
-        size += chunk.length;
-      });
-      response.on("end", () => resolve(size));
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () => resolve(Buffer.concat(chunks)));
     })
       .on("error", reject)
       .end();
   });
 
-/** Follows as a page does: hears of a change, fetches the state. Counts what it fetched. */
-function reader(base: string): { readonly fetched: () => number; readonly stop: () => void } {
-  let [count, busy, again] = [0, false, false];
+interface Seen {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** A state as it came: looked into once the sweep has ended, so that reading it costs the sweep nothing. */
+  readonly body: Buffer;
+}
+
+/** Follows as a page does: hears of a change, fetches the state. */
+function reader(base: string): { readonly seen: readonly Seen[]; readonly stop: () => void } {
+  const seen: Seen[] = [];
+  let [busy, again] = [false, false];
   const fetchState = async (): Promise<void> => {
     if (busy) {
       again = true;
@@ -65,18 +72,53 @@ function reader(base: string): { readonly fetched: () => number; readonly stop: 
     busy = true;
     do {
       again = false;
-      await bytesOf(`${base}/state`).catch(() => 0);
-      count++;
+      const body = await bodyOf(`${base}/state`).catch(() => null);
+      if (body !== null) seen.push({ at: Date.now(), body });
     } while (again);
     busy = false;
   };
   const events = request(`${base}/events`, (response) => response.on("data", () => void fetchState()));
   events.on("error", () => {});
   events.end();
-  return { fetched: () => count, stop: () => events.destroy() };
+  return { seen, stop: () => events.destroy() };
 }
 
-async function sweepSeconds(name: string, readers: number): Promise<{ seconds: number; fetched: number }> {
+const counted = new Map<string, number>();
+/** Finished trials by a state's own words. */
+function finishedIn(body: Buffer): number {
+  const key = createHash("sha256").update(body).digest("hex");
+  const known = counted.get(key);
+  if (known !== undefined) return known;
+  const { status } = JSON.parse(gunzipSync(body).toString()) as { status: string };
+  const count = Number(/(\d+) of \d+/.exec(status)![1]);
+  counted.set(key, count);
+  return count;
+}
+
+/** For every reader and trial that ended while it followed: milliseconds from the trial's end until the reader had it. */
+function delaysOf(db: string, readers: readonly (readonly Seen[])[]): number[] {
+  const store = new Database(db, { readonly: true });
+  const rows = store
+    .prepare("SELECT finished_at FROM trials WHERE state <> 'proposed' ORDER BY finished_at")
+    .all();
+  store.close();
+  const ends = (rows as { finished_at: string }[]).map((row) => Date.parse(row.finished_at));
+  return readers.flatMap((seen) =>
+    ends.flatMap((end, n) => {
+      if (seen.length === 0 || end < seen[0]!.at) return [];
+      const first = seen.find(({ body }) => finishedIn(body) > n);
+      return [first === undefined ? Number.POSITIVE_INFINITY : first.at - end];
+    }),
+  );
+}
+
+interface Round {
+  readonly seconds: number;
+  readonly fetched: number;
+  readonly delays: readonly number[];
+}
+
+async function sweepSeconds(name: string, readers: number): Promise<Round> {
   const config = writeTinySweep(folder, {
     name,
     trials: Number(flags.trials),
@@ -103,10 +145,18 @@ async function sweepSeconds(name: string, readers: number): Promise<{ seconds: n
     followers = Array.from({ length: readers }, () => reader(`${url}sweeps/${name}`));
   }
   await finished;
-  const fetched = followers.reduce((sum, follower) => sum + follower.fetched(), 0);
+  // The last trial may still be on its way to them.
+  if (readers > 0) await new Promise((resolve) => setTimeout(resolve, 1500));
   for (const follower of followers) follower.stop();
   ui?.kill("SIGINT");
-  return { seconds: (last - first) / 1000, fetched };
+  return {
+    seconds: (last - first) / 1000,
+    fetched: followers.reduce((sum, { seen }) => sum + seen.length, 0),
+    delays: delaysOf(
+      db,
+      followers.map(({ seen }) => seen),
+    ),
+  };
 }
 
 interface Row {
@@ -135,10 +185,12 @@ try {
   await sweepSeconds("warm", 0);
   const pace: { alone: number; read: number }[] = [];
   let fetched = 0;
+  const delays: number[] = [];
   for (let round = 0; round < Number(flags.rounds); round++) {
     const alone = await sweepSeconds(`alone${round}`, 0);
     const read = await sweepSeconds(`read${round}`, Number(flags.readers));
     fetched += read.fetched;
+    delays.push(...read.delays);
     const trials = Number(flags.trials) - 1;
     pace.push({ alone: trials / alone.seconds, read: trials / read.seconds });
   }
@@ -155,29 +207,11 @@ try {
   const plain = (name: string, ours: number, unit: string): void =>
     show({ name, ours, peer: null, ratio: null, low: null, high: null, unit });
   plain("states fetched by all readers", fetched, "states");
+  delays.sort((a, b) => a - b);
+  plain(`a finished trial reached a reader, median of ${delays.length}`, median(delays), "ms");
+  plain("95% of them within", delays[Math.floor(delays.length * 0.95)]!, "ms");
+  plain("the last within", delays.at(-1)!, "ms");
 
-  const count = Number(flags.large);
-  if (count > 0) {
-    const large = new LargeSweep(folder);
-    large.add(count);
-    const ui = start("ui", "large", "--db", large.path, "--port", "0", "--json");
-    const { url } = JSON.parse(await firstLine(ui)) as { url: string };
-    const timed = async (name: string, work: () => Promise<number>): Promise<void> => {
-      const started = performance.now();
-      const size = await work();
-      plain(`${count} trials, ${name} (${(size / 1e6).toFixed(1)} MB)`, performance.now() - started, "ms");
-    };
-    await timed("page, first time", () => bytesOf(`${url}sweeps/large`));
-    await timed("page again", () => bytesOf(`${url}sweeps/large`));
-    large.add(1);
-    await timed("state after one more trial", () => bytesOf(`${url}sweeps/large/state`));
-    await timed("a page of trials by a metric", () =>
-      bytesOf(`${url}sweeps/large/trials?sort=decodeP50Ms@32:local&offset=50000`),
-    );
-    await timed("one trial", () => bytesOf(`${url}sweeps/large/trials/4242`));
-    ui.kill("SIGINT");
-    large.close();
-  }
   const machine = `${cpus()[0]?.model ?? "unknown"}, ${availableParallelism()} CPUs, Node ${process.version}`;
   if (flags.json) console.log(JSON.stringify({ machine, rows }, null, 2));
   else console.log(machine);

@@ -56,5 +56,17 @@ golden = {
         for name, pairs in RANKS.items()
     ],
 }
+# The sign test of each null hypothesis value, and the interval it leaves: drawn last, so that what is above stays the same.
+golden["sign"] = [
+    {
+        "values": list(map(float, values)),
+        "p": float(stats.binomtest(int((values > 0).sum()), len(values)).pvalue),
+        "interval": [
+            float(np.sort(values)[int(stats.binom.ppf(0.025, len(values), 0.5)) - 1]),
+            float(np.sort(values)[len(values) - int(stats.binom.ppf(0.025, len(values), 0.5))]),
+        ],
+    }
+    for values in (rng.normal(0.4, 1, n) for n in (6, 9, 24, 60))
+]
 path = pathlib.Path(__file__).parent / "statistics.json"
 path.write_text(json.dumps(golden, indent=1) + "\n")

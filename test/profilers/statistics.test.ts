@@ -11,6 +11,7 @@ import {
   pairedShift,
   strayPairs,
 } from "../../profilers/statistics/paired.ts";
+import { medianShift } from "../../profilers/statistics/sign.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import { createRng, normal } from "../../search/rng.ts";
 
@@ -19,6 +20,7 @@ interface Golden {
   readonly normal: readonly { x: number; cdf: number }[];
   readonly samples: readonly { name: string; values: number[]; bca95: Ends; bca90: Ends }[];
   readonly paired: readonly { aFirst: number[]; bFirst: number[]; p: number }[];
+  readonly sign: readonly { values: number[]; p: number; interval: Ends }[];
   readonly kendall: readonly { name: string; pairs: [number, number][]; tau: number }[];
 }
 const golden = JSON.parse(
@@ -54,6 +56,12 @@ describe("against SciPy", () => {
 
   it.each(golden.paired)("sign-flip p-value $p", ({ aFirst, bFirst, p }) => {
     expect(pairedShift(pairsOf(aFirst, bFirst)).p).toBeCloseTo(p, 10);
+  });
+
+  it.each(golden.sign)("sign test of $values.length values and its interval", ({ values, p, interval }) => {
+    const shift = medianShift(values);
+    expect(shift.p).toBeCloseTo(p, 10);
+    expect([shift.interval.low, shift.interval.high]).toEqual(interval);
   });
 
   it.each(golden.kendall)("tau-b of $name ranks", ({ pairs, tau }) => {

@@ -71,6 +71,15 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
       .toBe(frontPoints(data).length + publishedOffFront(data).filter((t) => t.state === "complete").length);
     const title = (panel: string) => page.locator(`.contexts${panel} .ytitle`).first().textContent();
     await expect.poll(() => title("[data-base=ttftMs]")).toBe("Time to first token, ms ↓");
+    const point = (await page
+      .locator(".contexts[data-base=ttftMs] >> nth=0 >> path.point")
+      .first()
+      .boundingBox())!;
+    await page.mouse.click(point.x + point.width / 2, point.y + point.height / 2);
+    expect(await page.locator("dialog[open] .metric:focus").getAttribute("data-metric")).toMatch(
+      /^ttftMs@1024:/,
+    );
+    await page.keyboard.press("Escape");
     await page.locator("#context-metric").scrollIntoViewIfNeeded();
     await page.selectOption("#context-metric", "prefillTokensPerSecond");
     await expect.poll(() => title(":not([data-base])")).toBe("Prefill speed, tok/s ↑");
@@ -284,6 +293,14 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     await page.keyboard.press("Escape");
     expect(await page.locator("dialog[open]").count()).toBe(0);
     expect(await cell.evaluate((element) => element.matches(":focus"))).toBe(true);
+    for (const place of ["#answer td", "#layouts li >> nth=1", "#lineage tbody tr >> nth=0"]) {
+      const number = page.locator(`${place} >> button.number`).last();
+      await number.click();
+      const shown = page.locator("dialog[open] .metric:focus");
+      expect(await shown.getAttribute("data-metric")).toBe(await number.getAttribute("data-metric"));
+      expect(await shown.locator("b").textContent()).toBe(await number.textContent());
+      await page.keyboard.press("Escape");
+    }
     expect(complaints).toEqual([]);
     await page.close();
   });
@@ -300,6 +317,42 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     await expect.poll(ink).not.toBe(light);
     await page.close();
   });
+
+  test.each([1280, 390])(
+    "printed from a dark window of %i px: the decision, nothing cut, ink on white",
+    async (width) => {
+      const { page, complaints } = await watchedPage(browser, { width, dark: true });
+      await openReport(page, normal);
+      await page.emulateMedia({ media: "print", colorScheme: "dark" });
+      await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+      await expect.poll(() => page.locator("main .plot:not([data-drawn])").count()).toBe(0);
+      const { cut, ink, hidden } = await page.evaluate<{
+        cut: string[];
+        ink: string;
+        hidden: number;
+      }>(`(() => {
+      const sheet = document.querySelector("main").getBoundingClientRect();
+      const cut = [...document.querySelectorAll("main svg, main table, main p, #answer *")].filter((element) => {
+        const { width, right } = element.getBoundingClientRect();
+        return width > 0 && right > sheet.right + 1;
+      });
+      const answer = document.querySelector("#answer");
+      return {
+        cut: cut.map((element) => element.tagName + " " + element.textContent.slice(0, 40)),
+        ink: getComputedStyle(document.querySelector(".scatter .xtick text")).fill,
+        hidden: answer.scrollHeight - answer.clientHeight,
+      };
+    })()`);
+      expect(cut).toEqual([]);
+      expect(ink).toBe("rgb(92, 102, 112)");
+      expect(hidden).toBeLessThanOrEqual(0);
+      expect(await page.locator("#answer .runner-up").isVisible()).toBe(true);
+      await page.evaluate("dispatchEvent(new Event('afterprint'))");
+      expect(await page.getAttribute("html", "data-print")).toBeNull();
+      expect(complaints).toEqual([]);
+      await page.close();
+    },
+  );
 
   test.each([1280, 390])("at %i px nothing overflows and nothing shifts while it loads", async (width) => {
     const { page } = await watchedPage(browser, { width });

@@ -23,7 +23,7 @@ afterEach(() => {
   folder.remove();
 });
 
-const now = () => store.sweeps.get("large");
+const now = () => store.sweeps.get("synthetic");
 const numbersOf = (data: ReportData): number[] => frontPoints(data).map(({ trial }) => trial.number);
 
 it("read bit by bit it is the same as read at once", () => {

@@ -160,7 +160,7 @@ describe.skipIf(browserProblem())("the page of a large sweep", { timeout: 120_00
   it("opens, shows new trials as they come, and any trial on demand", async () => {
     const large = new LargeSweep(folder.path);
     large.add(4000);
-    const { url } = await startUi("large");
+    const { url } = await startUi("synthetic");
     const browser = await launchBrowser();
     const { page, complaints } = await watchedPage(browser, { online: true });
     await page.goto(url, { timeout: 60_000 });
@@ -246,8 +246,9 @@ describe("the server", { timeout: 60_000 }, () => {
   it("hands out every trial page by page in any order, and each with all that was measured of it", async () => {
     const large = new LargeSweep(folder.path);
     large.add(230);
-    const { url } = await startUi("large");
-    const json = async (query: string) => JSON.parse((await get(`${url}sweeps/large/trials${query}`)).body);
+    const { url } = await startUi("synthetic");
+    const json = async (query: string) =>
+      JSON.parse((await get(`${url}sweeps/synthetic/trials${query}`)).body);
     const first = await json("");
     expect(first).toMatchObject({ offset: 0, total: 230, size: 50 });
     expect(first.rows).toHaveLength(50);
@@ -262,11 +263,11 @@ describe("the server", { timeout: 60_000 }, () => {
     const [{ id }] = first.rows;
     expect((await json(`?find=${id}`)).total).toBe(1);
     for (const odd of ["?offset=-5&state=evil", "?offset=x", "?find=%25'%3B--"])
-      expect((await get(`${url}sweeps/large/trials${odd}`)).status).toBe(200);
+      expect((await get(`${url}sweeps/synthetic/trials${odd}`)).status).toBe(200);
     const one = await json("/7");
     expect(one.trials).toHaveLength(1);
     expect(one.trials[0]).toMatchObject({ number: 7, id: first.rows[7].id });
-    expect((await get(`${url}sweeps/large/trials/999`)).status).toBe(404);
+    expect((await get(`${url}sweeps/synthetic/trials/999`)).status).toBe(404);
     large.close();
   });
 
@@ -276,9 +277,9 @@ describe("the server", { timeout: 60_000 }, () => {
     large.close();
     const { url } = await startUi("tiny");
     const page = await get(`${url}sweeps/tiny`);
-    expect(page.body).toContain('href="/sweeps/large/against/tiny"');
+    expect(page.body).toContain('href="/sweeps/synthetic/against/tiny"');
     expect(page.body).toMatch(/<th scope="col">Now<\/th>.*<span class="tag">ready<\/span>/s);
-    const compared = await get(`${url}sweeps/large/against/tiny`);
+    const compared = await get(`${url}sweeps/synthetic/against/tiny`);
     expect(compared.status).toBe(200);
     expect(compared.body).toContain("default-src &#39;none&#39;; style-src &#39;unsafe-inline&#39;");
     expect(compared.body).toMatch(/0 layouts kept, \d+ joined, \d+ left/);

@@ -26,7 +26,7 @@ function layoutOf(number: number): Layout {
   return { vocab: 256, width: 64, layers };
 }
 
-/** Writes the sweep `large`; more trials can be added to it later, as a running sweep would. */
+/** Writes the sweep `synthetic`; more trials can be added to it later, as a running sweep would. */
 export class LargeSweep {
   readonly path: string;
   private readonly db: Database.Database;
@@ -39,13 +39,13 @@ export class LargeSweep {
     this.path = join(folder, "edgefront.db");
     const config = readSweepConfig(
       writeTinySweep(folder, {
-        name: "large",
+        name: "synthetic",
         trials: 1_000_000,
         objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
       }),
     );
     const store = Store.open(this.path);
-    this.sweepId = store.sweeps.create("large", config, { edgefront: "0.1.0", node: process.version }).id;
+    this.sweepId = store.sweeps.create("synthetic", config, { edgefront: "0.1.0", node: process.version }).id;
     store.close();
     this.db = new Database(this.path);
     this.db.pragma("journal_mode = WAL");

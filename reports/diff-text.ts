@@ -1,0 +1,62 @@
+// A diff in words: sentences that the command and the page share, and the command's plain text.
+import type { DeviceChange, MetricShift, SweepDiff } from "./diff.ts";
+import { formatValue } from "./format.ts";
+import { metricLabel } from "./metrics.ts";
+import { plain } from "./text.ts";
+
+/** `+3.1%`; an end of an interval may be open. */
+export function formatChange(change: number | null): string {
+  if (change === null) return "new";
+  if (!Number.isFinite(change)) return change > 0 ? "open" : "-100%";
+  return `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)}%`;
+}
+
+export const intervalText = ({ low, high }: MetricShift["interval"]): string =>
+  Number.isFinite(high) ? `${formatChange(low)} to ${formatChange(high)}` : "too few layouts for an interval";
+
+const percent = (share: number): string => `${Number((share * 100).toPrecision(2))}%`;
+
+/** What "beyond noise" means, with its error rate. */
+export function rulesText({ effect, errorRate, minLayouts }: SweepDiff["rules"]): string {
+  return `Layouts are paired with themselves. A metric moved where the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}: sweeps of which nothing changed show any such shift at most ${percent(errorRate)} of the time, if the device itself was the same. A layout moved by itself where it is ${percent(effect)} and 3.5 robust standard deviations off that shift, and the 95% intervals (BCa) of both medians are apart. With fewer than ${minLayouts} layouts only the intervals say it, and they know nothing of what differs from run to run.`;
+}
+
+export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
+  const parts = [
+    rebuilt ? "another build of the agent" : "the same agent",
+    sentinel === null ? "no sentinel in both" : `its sentinel's time ${formatChange(sentinel)}`,
+  ];
+  return `${name}: ${parts.join(", ")}`;
+}
+
+export function metricsText({ shared, compared, shifts, changes }: SweepDiff): string {
+  const moved = shifts.filter(({ beyondNoise }) => beyondNoise).length;
+  return `${shared} layouts complete in both, ${compared} values compared: ${moved} of ${shifts.length} metrics moved beyond noise, ${changes.length} values moved by themselves.`;
+}
+
+/** `limit` changes of single layouts at most. */
+export function renderDiff(diff: SweepDiff, limit = 40): string {
+  const out = [`${plain(diff.before)} -> ${plain(diff.after)}`, ""];
+  out.push(diff.configuration.length === 0 ? "Configuration: the same." : "Configuration:");
+  for (const { path, before, after } of diff.configuration)
+    out.push(`  ${plain(path)}: ${plain(before ?? "absent")} -> ${plain(after ?? "absent")}`);
+  if (diff.devices.length > 0)
+    out.push("", "Devices:", ...diff.devices.map((device) => `  ${plain(deviceText(device))}`));
+  const { joined, left, kept } = diff.front;
+  out.push("", `Front: ${kept.length} kept, ${joined.length} joined, ${left.length} left.`);
+  for (const { id, why } of joined) out.push(`  + ${plain(id)}  ${plain(why)}`);
+  for (const { id, why } of left) out.push(`  - ${plain(id)}  ${plain(why)}`);
+  out.push("", `Metrics: ${metricsText(diff)}`);
+  for (const { metric, change, interval, layouts } of diff.shifts.filter(({ beyondNoise }) => beyondNoise))
+    out.push(
+      `  ${plain(metricLabel(metric))}: ${formatChange(change)} (95% ${intervalText(interval)}) over ${layouts} layouts`,
+    );
+  if (diff.changes.length > 0) out.push("", "By themselves:");
+  for (const { id, metric, before, after, unit, change } of diff.changes.slice(0, limit))
+    out.push(
+      `  ${plain(id)} ${plain(metricLabel(metric))}: ${formatValue(before, unit)} -> ${formatValue(after, unit)} (${formatChange(change)})`,
+    );
+  if (diff.changes.length > limit) out.push(`  and ${diff.changes.length - limit} more (--json lists all)`);
+  if (diff.shared > 0) out.push("", rulesText(diff.rules));
+  return `${out.join("\n")}\n`;
+}

@@ -1,0 +1,121 @@
+// What changed between two sweeps, in data and in words. The statistics by themselves: test/profilers/rerun.test.ts.
+import { expect, test } from "vitest";
+import { renderDiff } from "../../reports/diff-text.ts";
+import type { ReportData, ReportMetric, ReportTrial } from "../../reports/model.ts";
+import { comparisonPage } from "../../reports/page/comparison.ts";
+import { sweepDiff } from "../../runner/sweep-diff.ts";
+import { hostileReportData, testReportData } from "../support/report-data.ts";
+
+const data = testReportData();
+const name = "ttftMs@1024:laptop";
+const [target, ...others] = data.trials.filter(({ onFront }) => onFront) as [ReportTrial, ...ReportTrial[]];
+
+const scaled = (metric: ReportMetric, factor: number): ReportMetric => ({
+  ...metric,
+  value: metric.value * factor,
+  samples: metric.samples.map((sample) => sample * factor),
+});
+
+/** The sweep again: the metric of every layout by a factor, some trials otherwise. */
+const again = (
+  factor: (trial: ReportTrial) => number,
+  change: (trial: ReportTrial) => Partial<ReportTrial> = () => ({}),
+): ReportData => ({
+  ...data,
+  sweep: "later",
+  trials: data.trials.map((trial) => {
+    const metric = trial.metrics[name];
+    const metrics =
+      metric === undefined ? trial.metrics : { ...trial.metrics, [name]: scaled(metric, factor(trial)) };
+    return { ...trial, metrics, ...change(trial) };
+  }),
+});
+
+test("a sweep does not differ from itself", () => {
+  const diff = sweepDiff(data, data);
+  expect(diff).toMatchObject({ configuration: [], changes: [], front: { joined: [], left: [] } });
+  expect(diff.compared).toBeGreaterThan(100);
+  expect(diff.shifts.filter(({ beyondNoise }) => beyondNoise)).toEqual([]);
+});
+
+test("one layout that changed is named; noise is not", () => {
+  const factors = new Map(data.trials.map((trial, n) => [trial.id, 1 + 0.004 * ((n % 5) - 2)]));
+  const diff = sweepDiff(data, {
+    ...again((trial) => (trial.id === target.id ? 1.5 : factors.get(trial.id)!)),
+    configuration: { ...(data.configuration as object), seed: 2 },
+  });
+  expect(diff.configuration).toEqual([{ path: "seed", before: "1", after: "2" }]);
+  expect(diff.changes.map(({ id, metric }) => [id, metric])).toEqual([[target.id, name]]);
+  expect(diff.changes[0]!.change).toBeCloseTo(0.5);
+  expect(diff.shifts.filter(({ beyondNoise }) => beyondNoise)).toEqual([]);
+  expect(renderDiff(diff)).toMatch(/^ {2}l1-\S+ Time to first token .*\(\+50\.0%\)$/m);
+});
+
+test("what every layout did is said once, with its interval and its error rate", () => {
+  const diff = sweepDiff(
+    data,
+    again(() => 1.1),
+  );
+  expect(diff.changes).toEqual([]);
+  const [shift] = diff.shifts;
+  expect(shift).toMatchObject({ metric: name, beyondNoise: true });
+  expect(shift!.change).toBeCloseTo(0.1);
+  const text = renderDiff(diff);
+  expect(text).toMatch(
+    /Time to first token at 1K on laptop: \+10\.0% \(95% \+10\.0% to \+10\.0%\) over \d+ layouts/,
+  );
+  expect(text).toContain("at most 5% of the time");
+});
+
+test("who left the front, and why", () => {
+  const [dropped, lost] = others as [ReportTrial, ReportTrial];
+  const worse = (trial: ReportTrial, factor: number) =>
+    Object.fromEntries(
+      Object.entries(trial.metrics).map(([metric, value]) => {
+        const objective = data.objectives.find((one) => one.name === metric);
+        return [
+          metric,
+          objective === undefined
+            ? value
+            : scaled(value, objective.direction === "min" ? factor : 1 / factor),
+        ];
+      }),
+    );
+  const later = again(
+    () => 1,
+    (trial) =>
+      trial === target
+        ? { onFront: false, metrics: worse(others[2]!, 3) }
+        : trial === dropped
+          ? { onFront: false, metrics: worse(others[2]!, 1.0001) }
+          : trial === lost
+            ? { onFront: false, state: "failed", reason: "crashed: SIGILL" }
+            : {},
+  );
+  const diff = sweepDiff(data, { ...later, trials: later.trials.filter(({ id }) => id !== others[3]!.id) });
+  const why = new Map(diff.front.left.map(({ id, why }) => [id, why]));
+  expect(why.get(target.id)).toMatch(
+    /^dominated in later by F\d+ l1-\w+, beyond noise in Time to first token/,
+  );
+  expect(why.get(dropped.id)).toMatch(/^dominated in later by F\d+ l1-\w+, within noise$/);
+  expect(why.get(lost.id)).toBe("failed in later: crashed: SIGILL");
+  expect(why.get(others[3]!.id)).toBe("not proposed in later");
+});
+
+test("devices: another build, and what the sentinel took", () => {
+  const under = (agents: readonly string[], sentinelMs: readonly number[]): ReportData => ({
+    ...data,
+    devices: data.devices.map((device, n) =>
+      n === 0 ? { ...device, conditions: { agents, sentinelMs } } : device,
+    ),
+  });
+  const diff = sweepDiff(under(["aa"], [2, 2, 2]), under(["bb"], [2.1, 2.1, 9]));
+  expect(diff.devices).toHaveLength(1);
+  expect(renderDiff(diff)).toContain("  laptop: another build of the agent, its sentinel's time +5.0%");
+});
+
+test("nothing of a name becomes markup or an escape", () => {
+  const diff = sweepDiff(hostileReportData(), data);
+  expect(comparisonPage(diff, { before: "/a", after: "/b" })).not.toMatch(/<script|<img/);
+  expect(renderDiff(diff).replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+});

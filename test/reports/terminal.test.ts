@@ -1,0 +1,47 @@
+// Text in windows of some width: nothing is longer, nothing is lost.
+import { expect, test } from "vitest";
+import { findingsText } from "../../reports/findings.ts";
+import { columns, wrapText } from "../../reports/terminal.ts";
+
+const longest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
+const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
+const ROWS = [
+  ["NAME", "STATE", "LAST FAULT"],
+  ["phone", "quarantined", "lost: no answer for 30 s"],
+  ["local", "ready", "-"],
+];
+
+test.each([24, 40, 60, 80])("prose keeps its words and its indentation within %i columns", (width) => {
+  const text =
+    "A question?\n  An answer in a sentence that is longer than most windows are wide, l1-0123456789abcdef.\n\nshort";
+  const wrapped = wrapText(text, width);
+  expect(longest(wrapped)).toBeLessThanOrEqual(width);
+  expect(words(wrapped)).toEqual(words(text));
+  const [, , second] = wrapped.split("\n");
+  expect(second).toMatch(width < 80 ? /^ {2}\S/ : /^ {2}\S|^$/);
+  expect(wrapText(text, Number.POSITIVE_INFINITY)).toBe(text);
+});
+
+test("a table is columns where it fits, and a block a row where it does not", () => {
+  expect(columns(ROWS, [], 80)).toMatch(/^NAME {3}STATE {8}LAST FAULT\nphone {2}quarantined {2}lost/);
+  const narrow = columns(ROWS, [], 30);
+  expect(longest(narrow)).toBeLessThanOrEqual(30);
+  expect(narrow).toMatch(/^phone\n {2}STATE\s+quarantined\n/);
+  for (const cell of ROWS.slice(1).flat()) expect(words(narrow)).toEqual(expect.arrayContaining(words(cell)));
+});
+
+test("findings fit the window, tables and all", () => {
+  const finding = {
+    id: "one",
+    question: "What did measuring buy?",
+    answer: "Choosing among the same 16 layouts by the best proxy keeps 97.0% of the hypervolume.",
+    table: {
+      head: ["Device, chosen by", "Hypervolume kept", "Regret (mean, worst)"],
+      rows: [["local, FLOPs", "97.0%", "17.3%, 58.6%"]],
+    },
+    notes: ["Regret: how much slower or larger the best chosen layout is."],
+  };
+  for (const width of [40, 60, 80])
+    expect(longest(wrapText(findingsText([finding], width), width))).toBeLessThanOrEqual(width);
+  expect(findingsText([finding]).split("\n")).toHaveLength(5);
+});
