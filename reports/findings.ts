@@ -63,7 +63,7 @@ export function findingsText(findings: readonly ReportFinding[], width = Number.
     .join("\n\n");
 }
 
-const TABLE_INDENT = "    ";
+const TABLE_INDENT = "  ";
 
 function textTable({ table }: ReportFinding, width: number): string[] {
   if (table === undefined) return [];

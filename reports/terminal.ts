@@ -19,47 +19,63 @@ export function wrapWords(text: string, width: number, indent: string): string[]
   return lines;
 }
 
-/** Lines that fit stay as they are; longer ones go on below their own indentation. */
+/** Lines that fit stay as they are; longer ones go on below their own indentation, or below what follows a short label. */
 export function wrapText(text: string, width: number): string {
   return text
     .split("\n")
     .flatMap((line) => {
       if (line.length <= width) return [line];
-      const indent = /^ */.exec(line)![0].slice(0, width / 2);
-      return wrapWords(line.trimStart(), width - indent.length, indent);
+      const [label] = /^ *(\S+ {2,})?/.exec(line)!;
+      const start = label.length <= width / 2 ? label : /^ */.exec(line)![0].slice(0, width / 2);
+      const lines = wrapWords(line.slice(start.length), width - start.length, " ".repeat(start.length));
+      return [start + lines[0]!.slice(start.length), ...lines.slice(1)];
     })
     .join("\n");
 }
 
-/** A table whose first row is its head, cells padded to their widest; the columns named by `right` to the right. */
+const widest = (cells: readonly string[]): number => Math.max(0, ...cells.map(({ length }) => length));
+
+/**
+ * A table whose first row is its head; the columns named by `right` to the right. Where it is too wide the heads go over several lines,
+ * and where that is not enough every row becomes a block.
+ */
 export function columns(
   rows: readonly (readonly string[])[],
   right: readonly number[],
   width: number,
 ): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
+  const [head, ...body] = rows as [readonly string[], ...(readonly string[])[]];
+  const line = (row: readonly string[], widths: readonly number[]): string =>
     row
       .map((cell, column) =>
         right.includes(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
       )
       .join("  ")
       .trimEnd();
-  const lines = rows.map(line);
-  return lines.every((one) => one.length <= width) ? lines.join("\n") : blocks(rows, width);
+  const whole = head.map((_, column) => widest(rows.map((row) => row[column]!)));
+  const lines = rows.map((row) => line(row, whole));
+  if (widest(lines) <= width) return lines.join("\n");
+  const narrow = head.map((name, column) =>
+    Math.max(widest(name.split(" ")), widest(body.map((row) => row[column]!))),
+  );
+  const heads = head.map((name, column) => wrapWords(name, narrow[column]!, ""));
+  const height = Math.max(...heads.map(({ length }) => length));
+  const stacked = Array.from({ length: height }, (_, n) =>
+    // Short heads stand on the first row of values.
+    heads.map((parts) => parts[n - height + parts.length] ?? ""),
+  );
+  const tighter = [...stacked, ...body].map((row) => line(row, narrow));
+  return widest(tighter) <= width ? tighter.join("\n") : blocks(head, body, width);
 }
 
 /** One block a row: its first cell, then each other cell beside its head. */
-function blocks([head, ...rows]: readonly (readonly string[])[], width: number): string {
-  const names = head!.slice(1);
-  const widest = Math.max(...names.map((name) => name.length));
-  const pad = widest <= width / 3 ? widest : 0;
+function blocks(head: readonly string[], rows: readonly (readonly string[])[], width: number): string {
+  const names = head.slice(1);
+  const pad = widest(names) <= width / 2 ? widest(names) : 0;
   return rows
     .flatMap(([first, ...cells]) => [
       ...wrapWords(first!.trim(), width, ""),
-      ...cells.flatMap((cell, n) =>
-        wrapText(`  ${names[n]!.padEnd(pad)}  ${cell.trim()}`.trimEnd(), width).split("\n"),
-      ),
+      ...cells.map((cell, n) => wrapText(`  ${names[n]!.padEnd(pad)}  ${cell.trim()}`.trimEnd(), width)),
     ])
     .join("\n");
 }

@@ -2,6 +2,7 @@
 // Data goes to stdout; progress and errors go to stderr.
 import { existsSync, rmSync } from "node:fs";
 import type { Argv } from "yargs";
+import { formatValue } from "../../reports/format.ts";
 import { columns as table, wrapText } from "../../reports/terminal.ts";
 import { Store } from "../store/store.ts";
 
@@ -70,13 +71,4 @@ export const terminalWidth = (): number =>
 export const columns = (rows: readonly (readonly string[])[], right: readonly number[] = []): string =>
   table(rows, right, terminalWidth());
 
-export function formatBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
-}
+export const formatBytes = (bytes: number): string => formatValue(bytes, "B");

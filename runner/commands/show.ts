@@ -6,6 +6,7 @@ import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { quantizations } from "../../candidates/quantization.ts";
+import { formatValue } from "../../reports/format.ts";
 import { layoutFrom } from "../layouts.ts";
 import { columns, formatBytes, printEither, withJson } from "./common.ts";
 
@@ -14,8 +15,6 @@ interface Args {
   json: boolean;
   context: number[];
 }
-
-const billions = (flops: number): string => `${(flops / 1e9).toPrecision(3)} GFLOP`;
 
 export const showCommand: CommandModule<object, Args> = {
   command: "show <layout>",
@@ -68,8 +67,8 @@ export const showCommand: CommandModule<object, Args> = {
               const cost = q4(tokens);
               return [
                 String(tokens),
-                billions(cost.prefillFlops),
-                billions(cost.decodeFlops),
+                formatValue(cost.prefillFlops, "FLOP"),
+                formatValue(cost.decodeFlops, "FLOP"),
                 formatBytes(cost.decodeBytes),
                 formatBytes(cost.kvBytes),
                 formatBytes(cost.residentBytes),

@@ -68,7 +68,7 @@ export function certaintyFinding(context: FindingsContext): ReportFinding | null
         ...objectives.map(({ name }) => `${metricLabel(name)} (95%)`),
       ],
       rows: shown.map(({ point, noisy: { standardError: errors }, probability }) => [
-        `#${point.number} ${point.id}`,
+        `#${point.number} ${point.id.slice(0, 11)}`,
         point.onFront ? "yes" : "no",
         `${Math.round(100 * probability)}%`,
         ...objectives.map(({ name, unit }, m) => {

@@ -30,6 +30,23 @@ test("a table is columns where it fits, and a block a row where it does not", ()
   for (const cell of ROWS.slice(1).flat()) expect(words(narrow)).toEqual(expect.arrayContaining(words(cell)));
 });
 
+test("heads go over several lines before rows become blocks", () => {
+  const rows = [
+    ["", "Median time per token at 1K", "Chance"],
+    ["#0", "0.787 ms", "100%"],
+  ];
+  expect(columns(rows, [1, 2], 30)).toBe(
+    [
+      "      Median",
+      "        time",
+      "         per",
+      "       token",
+      "       at 1K  Chance",
+      "#0  0.787 ms    100%",
+    ].join("\n"),
+  );
+});
+
 test("findings fit the window, tables and all", () => {
   const finding = {
     id: "one",
