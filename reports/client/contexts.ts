@@ -81,7 +81,7 @@ export async function drawContexts(
       ),
       customdata: seen.map((m) => ({ trial, metric: m.key })),
       hovertemplate: "%{hovertext}<extra></extra>",
-      opacity: store.filtering && !store.admits(trial) ? 0.15 : 1,
+      opacity: store.stepsBack(trial) ? 0.15 : 1,
       line: {
         width: chosen ? 3 : 1.4,
         color: chosen || published !== null ? theme.star : theme.front,

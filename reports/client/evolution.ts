@@ -1,7 +1,7 @@
 // How the front came about: one row a layout that was ever on it, a bar from the trial that put it there to the one that
 // dominated it. Exact for any number of objectives, where a picture of the front itself shows only two.
-import type { View } from "../page/view.ts";
 import { makeSvg } from "./dom.ts";
+import type { Store } from "./store.ts";
 
 const LEFT = 96;
 const RIGHT = 14;
@@ -9,7 +9,8 @@ const ROW = 17;
 const BAR = 9;
 const TOP = 4;
 
-export function drawEvolution(element: HTMLElement, view: View, limit: number): boolean {
+export function drawEvolution(element: HTMLElement, store: Store, limit: number): boolean {
+  const { view } = store;
   const spans = view.frontSpans;
   if (spans.length === 0) return false;
   // Layouts still on the front are never left out; of the others, the latest are kept.
@@ -45,7 +46,7 @@ export function drawEvolution(element: HTMLElement, view: View, limit: number): 
       width: Math.max(2, x(until ?? end) - x(from)),
       height: BAR,
       rx: 2,
-      class: `${until === null ? "bar stays" : "bar gone"}${published === null ? "" : " published"}`,
+      class: `${until === null ? "bar stays" : "bar gone"}${published === null ? "" : " published"}${store.stepsBack(trial) ? " out" : ""}`,
       "data-open": trial,
     });
     const title = makeSvg("title", {});

@@ -25,7 +25,7 @@ export function drawLineage(element: HTMLElement, store: Store): boolean {
   const points: SVGElement[] = [];
   for (const { trial, parent, row } of view.lineage) {
     const { label, published, id, number, pattern, origin, state } = view.trials[trial]!;
-    const out = store.filtering && !store.admits(trial) ? " out" : "";
+    const out = store.stepsBack(trial) ? " out" : "";
     if (parent !== null) {
       const from = [x(parent), y(rowOf.get(parent)!)] as const;
       const bend = from[1] === y(row) ? "" : `C${from[0] + 14},${y(row)} ${from[0] + 6},${y(row)} `;

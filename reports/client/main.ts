@@ -86,7 +86,7 @@ function addFigures(figures: Figures, store: Store): void {
   if (evolution !== null)
     figures.add(
       evolution,
-      async (_, target) => drawEvolution(target, store.view, Number(target.dataset.rows)),
+      async (_, target) => drawEvolution(target, store, Number(target.dataset.rows)),
       "No layout has been on the front yet.",
     );
   const lineage = document.getElementById("lineage-plot");
@@ -98,7 +98,7 @@ function addFigures(figures: Figures, store: Store): void {
     );
   const timeline = document.getElementById("timeline-plot");
   if (timeline !== null)
-    figures.add(timeline, async (_, target) => drawTimeline(target, store.view), "Nothing was recorded.");
+    figures.add(timeline, async (_, target) => drawTimeline(target, store), "Nothing was recorded.");
 }
 
 /** Rows of tables and lists follow the selection: those outside step back, the chosen one is marked. */
@@ -107,7 +107,7 @@ function markRows(store: Store): void {
   const byNumber = new Map(trials.map(({ number }, index) => [String(number), index]));
   for (const row of all("main [data-trial]")) {
     const trial = byNumber.get(row.dataset.trial!)!;
-    row.classList.toggle("out", store.filtering && !store.admits(trial));
+    row.classList.toggle("out", store.stepsBack(trial));
     row.classList.toggle("chosen", trial === store.currentChoice);
   }
 }
@@ -137,7 +137,7 @@ async function start(): Promise<void> {
     requestAnimationFrame(() => {
       scheduled = false;
       markRows(store);
-      figures.invalidate([...all("#parallel, #lineage-plot"), ...scatters(), ...contexts()]);
+      figures.invalidate([...all("#parallel, .plot.drawn"), ...scatters(), ...contexts()]);
     });
   });
   addEventListener("resize", () => figures.invalidate([byId("parallel"), ...all(".plot.drawn")]));

@@ -69,6 +69,11 @@ export class Store {
     return (this.brush === null || this.brush.has(trial)) && within(this.view, trial, this.bounds);
   }
 
+  /** Shown as outside what is picked. */
+  stepsBack(trial: number): boolean {
+    return this.filtering && !this.admits(trial);
+  }
+
   private changed(): void {
     for (const listener of this.listeners) listener();
   }

@@ -1,7 +1,7 @@
 // Who worked when: one lane a device and one for training, one bar a job. Gaps are idle time.
-import type { View } from "../page/view.ts";
 import { busyShare } from "./busy.ts";
 import { makeSvg } from "./dom.ts";
+import type { Store } from "./store.ts";
 
 const LEFT = 96;
 const RIGHT = 12;
@@ -19,7 +19,8 @@ function clock(seconds: number): string {
   return `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} h`;
 }
 
-export function drawTimeline(element: HTMLElement, view: View): boolean {
+export function drawTimeline(element: HTMLElement, store: Store): boolean {
+  const { view } = store;
   const spans = view.timeline;
   if (spans.length === 0) return false;
   const lanes = [...new Set(spans.map(({ lane }) => lane))];
@@ -55,6 +56,7 @@ export function drawTimeline(element: HTMLElement, view: View): boolean {
     const bar = makeSvg("rect", { x: from, y, width: to - from, height: BAR, class: `bar ${kind}` });
     const trial = span.trial === null ? undefined : place.get(span.trial);
     if (trial !== undefined) bar.setAttribute("data-open", String(trial));
+    if (trial !== undefined && store.stepsBack(trial)) bar.classList.add("out");
     const title = makeSvg("title", {});
     const lasted = ((span.endMs - span.startMs) / 1000).toPrecision(3);
     title.textContent = `${span.kind}${span.trial === null ? "" : ` of trial ${span.trial}`}: ${span.detail ?? span.lane}, ${lasted} s`;

@@ -10,7 +10,15 @@ import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import { PACKAGE_ROOT } from "../version.ts";
 import { openView } from "../view/view.ts";
-import { interruptSignal, printEither, say, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
+import {
+  interruptSignal,
+  printEither,
+  say,
+  terminalWidth,
+  withDatabase,
+  withJson,
+  withStore,
+} from "./common.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {

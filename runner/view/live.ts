@@ -1,14 +1,12 @@
 // The live view of a sweep on a terminal: finished trials scroll by, a small block below shows how far it is and what every device
 // and the trainer do now. What the block says is in block.ts; here it is kept in place, also when the window changes its size.
 import { createLogUpdate } from "log-update";
+import { wrapText } from "../../reports/terminal.ts";
 import type { SweepEvent } from "../sweep/events.ts";
 import { Block } from "./block.ts";
 import { lineOf } from "./lines.ts";
 
 const REDRAW_MS = 200;
-
-const clip = (text: string, width: number): string =>
-  text.length > width ? `${text.slice(0, width - 3)}...` : text;
 
 export class LiveView {
   private readonly update: ReturnType<typeof createLogUpdate>;
@@ -28,7 +26,7 @@ export class LiveView {
     const line = lineOf(event);
     if (line !== null) {
       this.update.clear();
-      this.stream.write(`${clip(line, this.width)}\n`);
+      this.stream.write(`${wrapText(line, this.width)}\n`);
       this.drawn = [];
     }
     this.block.take(event, performance.now() - this.startedAt);

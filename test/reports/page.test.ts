@@ -247,6 +247,11 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
       await page.locator("#parallel path.front.out, #parallel path.published.out").count(),
     ).toBeGreaterThan(0);
     expect(await page.locator(".layouts li.chosen").count()).toBe(1);
+    for (const figure of ["#evolution", "#timeline-plot"]) {
+      await page.locator(figure).scrollIntoViewIfNeeded();
+      await expect.poll(() => page.locator(`${figure} .bar.out`).count()).toBeGreaterThan(0);
+      expect(await page.locator(`${figure} .bar:not(.out)`).count()).toBeGreaterThan(0);
+    }
     await page.locator("#bounds input >> nth=0").press("End");
     for (const bound of [1, 2, 3]) await page.locator(`#bounds input >> nth=${bound}`).press("End");
     await expect.poll(() => verdict.textContent()).toBe("No layout on the front is within these bounds.");
@@ -293,7 +298,7 @@ describe.skipIf(browserProblem() !== null)("report in Chromium", () => {
     await page.keyboard.press("Escape");
     expect(await page.locator("dialog[open]").count()).toBe(0);
     expect(await cell.evaluate((element) => element.matches(":focus"))).toBe(true);
-    for (const place of ["#answer td", "#layouts li >> nth=1", "#lineage tbody tr >> nth=0"]) {
+    for (const place of ["#answer td", ".layouts li >> nth=1", "#lineage tbody tr >> nth=0"]) {
       const number = page.locator(`${place} >> button.number`).last();
       await number.click();
       const shown = page.locator("dialog[open] .metric:focus");

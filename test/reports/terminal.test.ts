@@ -36,14 +36,9 @@ test("heads go over several lines before rows become blocks", () => {
     ["#0", "0.787 ms", "100%"],
   ];
   expect(columns(rows, [1, 2], 30)).toBe(
-    [
-      "      Median",
-      "        time",
-      "         per",
-      "       token",
-      "       at 1K  Chance",
-      "#0  0.787 ms    100%",
-    ].join("\n"),
+    ["      Median", "    time per", "    token at", "          1K  Chance", "#0  0.787 ms    100%"].join(
+      "\n",
+    ),
   );
 });
 
