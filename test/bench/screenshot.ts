@@ -7,7 +7,7 @@ import { launchBrowser, openReport, watchedPage } from "../support/browser.ts";
 
 const [report = "report.html", picture = "reports/decision-sheet.png"] = process.argv.slice(2);
 const browser = await launchBrowser();
-const { page, complaints } = await watchedPage(browser, { width: 1040, height: 1200 });
+const { page, complaints } = await watchedPage(browser, { width: 1180, height: 1200 });
 await openReport(page, resolve(report));
 // A bound as a reader would set one: the first objective's, a third of the way.
 const slider = page.locator("#bounds input").first();
@@ -20,7 +20,7 @@ await page.waitForTimeout(500);
 await page.screenshot({
   path: picture,
   fullPage: true,
-  clip: { x: 0, y: 0, width: 1040, height: Math.ceil(y + height) + 16 },
+  clip: { x: 0, y: 0, width: 1180, height: Math.ceil(y + height) + 16 },
 });
 await browser.close();
 console.log(`${picture}: ${Math.round(statSync(picture).size / 1000)} kB`);

@@ -15,8 +15,8 @@ const { values: flags } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
     readers: { type: "string", default: "20" },
-    trials: { type: "string", default: "16" },
-    steps: { type: "string", default: "400" },
+    trials: { type: "string", default: "30" },
+    steps: { type: "string", default: "4000" },
     json: { type: "boolean", default: false },
   },
 });
@@ -112,13 +112,17 @@ function delaysOf(db: string, readers: readonly (readonly Seen[])[]): number[] {
   );
 }
 
+/** Trials that are not counted: meanwhile the kernels are built, and the readers come. */
+const BEFORE = 6;
+
 interface Round {
-  readonly seconds: number;
+  /** Trials a second, counted from trial BEFORE on. */
+  readonly pace: number;
   readonly fetched: number;
   readonly delays: readonly number[];
 }
 
-async function sweepSeconds(name: string, readers: number): Promise<Round> {
+async function runSweep(name: string, readers: number): Promise<Round> {
   const config = writeTinySweep(folder, {
     name,
     trials: Number(flags.trials),
@@ -129,20 +133,20 @@ async function sweepSeconds(name: string, readers: number): Promise<Round> {
   const out = join(folder, `${name}.html`);
   const sweep = start("sweep", config, "--db", db, "--out", out);
   const finished = ended(sweep);
-  // Counted from the first finished trial: building the kernels and the report are not the sweep's pace.
-  let [first, last] = [0, 0];
+  const ends: number[] = [];
   sweep.stderr!.on("data", (chunk: Buffer) => {
-    if (!/^trial \d+/m.test(chunk.toString())) return;
-    last = performance.now();
-    if (first === 0) first = last;
+    for (const _ of chunk.toString().matchAll(/^trial \d+/gm)) ends.push(performance.now());
   });
   let followers: ReturnType<typeof reader>[] = [];
   let ui: ChildProcess | null = null;
   if (readers > 0) {
-    while (first === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (ends.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     ui = start("ui", name, "--db", db, "--port", "0", "--json");
     const { url } = JSON.parse(await firstLine(ui)) as { url: string };
     followers = Array.from({ length: readers }, () => reader(`${url}sweeps/${name}`));
+    while (followers.some(({ seen }) => seen.length === 0))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    if (ends.length > BEFORE) throw new Error("the readers came too late; raise --steps");
   }
   await finished;
   // The last trial may still be on its way to them.
@@ -150,7 +154,7 @@ async function sweepSeconds(name: string, readers: number): Promise<Round> {
   for (const follower of followers) follower.stop();
   ui?.kill("SIGINT");
   return {
-    seconds: (last - first) / 1000,
+    pace: ((ends.length - 1 - BEFORE) * 1000) / (ends.at(-1)! - ends[BEFORE]!),
     fetched: followers.reduce((sum, { seen }) => sum + seen.length, 0),
     delays: delaysOf(
       db,
@@ -182,17 +186,16 @@ const show = (row: Row): void => {
 };
 
 try {
-  await sweepSeconds("warm", 0);
+  await runSweep("warm", 0);
   const pace: { alone: number; read: number }[] = [];
   let fetched = 0;
   const delays: number[] = [];
   for (let round = 0; round < Number(flags.rounds); round++) {
-    const alone = await sweepSeconds(`alone${round}`, 0);
-    const read = await sweepSeconds(`read${round}`, Number(flags.readers));
+    const alone = await runSweep(`alone${round}`, 0);
+    const read = await runSweep(`read${round}`, Number(flags.readers));
     fetched += read.fetched;
     delays.push(...read.delays);
-    const trials = Number(flags.trials) - 1;
-    pace.push({ alone: trials / alone.seconds, read: trials / read.seconds });
+    pace.push({ alone: alone.pace, read: read.pace });
   }
   const ratios = pace.map(({ alone, read }) => read / alone).sort((a, b) => a - b);
   show({

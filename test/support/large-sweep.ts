@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import { parameterCount } from "../../candidates/cost.ts";
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatNotation, parseMixer } from "../../candidates/notation.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
 import { readSweepConfig } from "../../runner/config.ts";
 import { Store } from "../../runner/store/store.ts";
 import { testRng } from "./report-data.ts";
@@ -26,6 +27,36 @@ function layoutOf(number: number): Layout {
   return { vocab: 256, width: 64, layers };
 }
 
+/** No machine: its name says so wherever the page shows it. */
+const PROBE: ProbeResult = {
+  arch: "x86_64",
+  os: "SYNTHETIC",
+  kernel: "SYNTHETIC",
+  hostname: null,
+  bootId: "synthetic",
+  pageBytes: 4096,
+  cpuModel: "SYNTHETIC: made-up measurements",
+  cores: 2,
+  allowedCpus: [0, 1],
+  isas: ["avx2"],
+  isa: "avx2",
+  kernelRates: [],
+  features: [],
+  memoryBytes: 8e9,
+  availableBytes: 4e9,
+  swapBytes: 0,
+  loadAverage: 0,
+  emulated: false,
+  temperatureC: null,
+  frequencyMhz: null,
+  readBandwidthGBs: 10,
+  int8Gops: 100,
+  fp32Gflops: 50,
+  libc: "-",
+  compiler: "synthetic",
+};
+const AGENT = "5f".repeat(32);
+
 /** Writes the sweep `synthetic`; more trials can be added to it later, as a running sweep would. */
 export class LargeSweep {
   readonly path: string;
@@ -46,6 +77,7 @@ export class LargeSweep {
     );
     const store = Store.open(this.path);
     this.sweepId = store.sweeps.create("synthetic", config, { edgefront: "0.1.0", node: process.version }).id;
+    store.devices.putProbe("local", AGENT, PROBE);
     store.close();
     this.db = new Database(this.path);
     this.db.pragma("journal_mode = WAL");
@@ -87,7 +119,7 @@ export class LargeSweep {
         const row = trial.run(this.sweepId, n, Math.floor(n / 8), id, state, cause, reason, at(0), at(4));
         const trialId = Number(row.lastInsertRowid);
         const measured = Number(job.run(trialId, "measure", "local", at(0), at(1)).lastInsertRowid);
-        measurement.run(measured, "5f".repeat(32), result, at(1));
+        measurement.run(measured, AGENT, result, at(1));
         job.run(trialId, "train", "text:1", at(1), at(4));
         if (state === "failed") continue;
         const global = layout.layers.filter(({ mixer }) => mixer.op === "gqa").length;
