@@ -18,7 +18,7 @@ const percent = (share: number): string => `${Number((share * 100).toPrecision(2
 
 /** What "beyond noise" means, with its error rate. */
 export function rulesText({ effect, errorRate, minLayouts }: SweepDiff["rules"]): string {
-  return `Layouts are paired with themselves. A metric moved where the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}: sweeps of which nothing changed show any such shift at most ${percent(errorRate)} of the time, if the device itself was the same. A layout moved by itself where it is ${percent(effect)} and 3.5 robust standard deviations off that shift, and the 95% intervals (BCa) of both medians are apart. With fewer than ${minLayouts} layouts only the intervals say it, and they know nothing of what differs from run to run.`;
+  return `Layouts are paired with themselves. A metric moved where the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}: sweeps of which nothing changed show any such shift at most ${percent(errorRate)} of the time, if the device itself was the same. A layout moved by itself where it is ${percent(effect)} and 5 robust standard deviations off that shift, and the 95% intervals (BCa) of both medians are apart. With fewer than ${minLayouts} layouts only the intervals say it, and they know nothing of what differs from run to run.`;
 }
 
 export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {

@@ -53,7 +53,7 @@ export function drawOrders(pairs: number, below: (n: number) => number): readonl
 }
 
 /** Robust standard deviations off the rest at which a pair counts as stray. */
-export const STRAY = 3.5;
+const STRAY = 3.5;
 /** Relative step that counts as stray although the rest varies so much that it would not, unless it varies by half of it. */
 const STEP = 0.12;
 

@@ -20,7 +20,7 @@ await page.waitForTimeout(500);
 await page.screenshot({
   path: picture,
   fullPage: true,
-  clip: { x: 0, y: 0, width: 1180, height: Math.ceil(y + height) + 16 },
+  clip: { x: 0, y: y - 24, width: 1180, height: height + 40 },
 });
 await browser.close();
 console.log(`${picture}: ${Math.round(statSync(picture).size / 1000)} kB`);
