@@ -5,6 +5,8 @@ import type { Store } from "./store.ts";
 
 const LEFT = 96;
 const RIGHT = 12;
+/** Half of the widest time under the lanes. */
+const TICK = 32;
 const LANE = 30;
 const BAR = 18;
 const TOP = 4;
@@ -40,7 +42,7 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
   for (let seconds = 0; seconds * 1000 <= end; seconds += step) {
     const at = x(seconds * 1000);
     svg.append(makeSvg("line", { x1: at, x2: at, y1: TOP, y2: height - 22 }));
-    svg.append(text(clock(seconds), at, height - 6, "tick"));
+    svg.append(text(clock(seconds), Math.min(at, width - TICK), height - 6, "tick"));
   }
   const place = new Map(view.trials.map(({ number }, index) => [number, index]));
   const paths = new Map<string, string>();
