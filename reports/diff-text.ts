@@ -29,9 +29,14 @@ export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
   return `${name}: ${parts.join(", ")}`;
 }
 
-export function metricsText({ shared, compared, shifts, changes }: SweepDiff): string {
+export function metricsText({ shared, compared, unstable, shifts, changes }: SweepDiff): string {
   const moved = shifts.filter(({ beyondNoise }) => beyondNoise).length;
-  return `${shared} layouts complete in both, ${compared} values compared: ${moved} of ${shifts.length} metrics moved beyond noise, ${changes.length} values moved by themselves.`;
+  const unjudged =
+    unstable === 0 ? "" : ` ${unstable} of them are unstable in one of the sweeps and not judged.`;
+  return (
+    `${shared} layouts complete in both, ${compared} values compared.${unjudged} ` +
+    `Moved beyond noise over all layouts: ${moved} of ${shifts.length} measured metrics. Moved by themselves: ${changes.length} values.`
+  );
 }
 
 /** `limit` changes of single layouts at most. */

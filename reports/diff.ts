@@ -78,7 +78,10 @@ export interface SweepDiff {
   };
   /** Layouts complete in both sweeps. */
   readonly shared: number;
+  /** Values of a metric that a layout has in both. */
   readonly compared: number;
+  /** Of those, unstable in one of the sweeps: not judged. */
+  readonly unstable: number;
   readonly rules: Pick<DiffStatistics, "effect" | "errorRate" | "minLayouts">;
   /** By metric, those beyond noise first. */
   readonly shifts: readonly (MetricShift & { readonly metric: string })[];
@@ -196,6 +199,9 @@ export function diffSweeps(before: ReportData, after: ReportData, statistics: Di
     },
     shared,
     compared: found.reduce((sum, { ids }) => sum + ids.length, 0),
+    unstable: found
+      .flatMap(({ reruns }) => reruns)
+      .filter((pair) => !pair.before.stable || !pair.after.stable).length,
     rules: { effect, errorRate, minLayouts },
     shifts: found
       .flatMap(({ metric, shift }) => (shift === null ? [] : [{ metric, ...shift }]))

@@ -36,6 +36,14 @@ test("a sweep does not differ from itself", () => {
   expect(diff).toMatchObject({ configuration: [], changes: [], front: { joined: [], left: [] } });
   expect(diff.compared).toBeGreaterThan(100);
   expect(diff.shifts.filter(({ beyondNoise }) => beyondNoise)).toEqual([]);
+  const values = data.trials
+    .filter(({ state }) => state === "complete")
+    .flatMap(({ metrics }) => Object.values(metrics));
+  expect(diff).toMatchObject({
+    compared: values.length,
+    unstable: values.filter(({ stable }) => !stable).length,
+  });
+  expect(renderDiff(diff)).toContain(`${diff.unstable} of them are unstable`);
 });
 
 test("one layout that changed is named; noise is not", () => {
