@@ -101,8 +101,8 @@ class Pages {
     return known.last;
   }
 
-  /** What the sweep is about, as last read. */
-  private outline(sweep: Sweep): ReportData {
+  /** What the sweep is about, as last read; reads it where nobody did. */
+  outline(sweep: Sweep): ReportData {
     return this.readers.get(sweep.id)?.last ?? this.read(sweep);
   }
 
@@ -267,6 +267,13 @@ export async function startUi({ store, sweep, host, port }: UiOptions): Promise<
     });
   });
   await listen(server, host, port);
+  // A very large sweep takes seconds to read: that begins before the first page is asked for. What is wrong with it, the page says.
+  setImmediate(() => {
+    try {
+      const shown = pages.first(sweep);
+      if (shown !== null) pages.outline(shown);
+    } catch {}
+  });
   const { port: bound } = server.address() as AddressInfo;
   const shown = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return {

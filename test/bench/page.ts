@@ -33,6 +33,7 @@ const settled = (page: Page, act: string): Promise<number> =>
     return last - start;
   })()`);
 
+const FIRST_PAINT = `performance.getEntriesByName("first-contentful-paint")[0].startTime`;
 const moveSlider = `(() => { const input = document.querySelector("#bounds input"); input.value = "120"; input.dispatchEvent(new Event("input")); })()`;
 
 async function heapMegabytes(session: CDPSession): Promise<number> {
@@ -48,9 +49,7 @@ async function read(browser: Browser, what: string, url: string): Promise<Page> 
   await session.send("Performance.enable");
   await page.goto(url, { waitUntil: "commit", timeout: 120_000 });
   await page.waitForSelector("html[data-ready]", { timeout: 120_000 });
-  const [paint, ready] = await page.evaluate<[number, number]>(
-    `[performance.getEntriesByName("first-contentful-paint")[0].startTime, performance.now()]`,
-  );
+  const [paint, ready] = await page.evaluate<[number, number]>(`[${FIRST_PAINT}, performance.now()]`);
   note(`${what}: first paint`, paint, "ms");
   note(`${what}: everything answers`, ready, "ms");
   note(`${what}: a bound moved, all views in sight`, await settled(page, moveSlider), "ms");
@@ -79,6 +78,9 @@ try {
     `performance.getEntriesByType("navigation")[0].encodedBodySize`,
   );
   note("followed page: size", followed / 1e6, "MB");
+  await page.reload();
+  await page.waitForSelector("html[data-ready]");
+  note("followed page, opened again: first paint", await page.evaluate<number>(FIRST_PAINT), "ms");
   await page.locator("#trials").scrollIntoViewIfNeeded();
   await page.waitForSelector("#every-trial tbody tr");
   const choose = (id: string, index: number) =>

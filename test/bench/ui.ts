@@ -15,8 +15,8 @@ const { values: flags } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
     readers: { type: "string", default: "20" },
-    trials: { type: "string", default: "30" },
-    steps: { type: "string", default: "4000" },
+    trials: { type: "string", default: "20" },
+    steps: { type: "string", default: "2000" },
     json: { type: "boolean", default: false },
   },
 });
