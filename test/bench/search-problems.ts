@@ -23,11 +23,13 @@ export interface Problem<C> {
   decode(x: readonly number[]): C | null;
 }
 
-/** Distribution indices of variation, the customary ones: large values stay near the parents. */
-const CROSSOVER_INDEX = 15;
-const MUTATION_INDEX = 20;
+/**
+ * Distribution index of polynomial mutation: a step of about a seventh of the range. The customary 20 (a twentieth) and simulated
+ * binary crossover keep so near to the parents that five generations do not get far; NSGA-II was behind Optuna's with them.
+ */
+const MUTATION_INDEX = 5;
 
-/** Vectors in [0, 1]^n: simulated binary crossover and polynomial mutation, bounded (Deb and Agrawal 1995; Deb 2001). */
+/** Vectors in [0, 1]^n: uniform crossover, and bounded polynomial mutation (Deb 2001). */
 function box(dimensions: number): Domain<readonly number[]> {
   const clamp = (value: number): number => Math.min(1, Math.max(0, value));
   const step = (value: number, rng: Rng): number => {
@@ -38,17 +40,6 @@ function box(dimensions: number): Domain<readonly number[]> {
         ? (2 * u + (1 - 2 * u) * (1 - value) ** (MUTATION_INDEX + 1)) ** power - 1
         : 1 - (2 * (1 - u) + (2 * u - 1) * value ** (MUTATION_INDEX + 1)) ** power;
     return clamp(value + delta);
-  };
-  /** One of the two children of a pair of values. */
-  const blend = (a: number, b: number, rng: Rng): number => {
-    if (rng.next() < 0.5 || Math.abs(a - b) < 1e-14) return a;
-    const [low, high] = [Math.min(a, b), Math.max(a, b)];
-    const lower = rng.next() < 0.5;
-    const room = lower ? low : 1 - high;
-    const alpha = 2 - (1 + (2 * room) / (high - low)) ** -(CROSSOVER_INDEX + 1);
-    const u = rng.next();
-    const spread = (u <= 1 / alpha ? u * alpha : 1 / (2 - u * alpha)) ** (1 / (CROSSOVER_INDEX + 1));
-    return clamp((low + high + (lower ? -1 : 1) * spread * (high - low)) / 2);
   };
   return {
     id: (x) => x.join(","),
@@ -61,8 +52,8 @@ function box(dimensions: number): Domain<readonly number[]> {
       return { candidate, operator: "polynomial" };
     },
     crossover: (a, b, rng) => ({
-      candidate: a.map((value, n) => blend(value, b[n]!, rng)),
-      operator: "simulated binary crossover",
+      candidate: a.map((value, n) => (rng.next() < 0.5 ? value : b[n]!)),
+      operator: "uniform crossover",
     }),
     size: () => Number.POSITIVE_INFINITY,
     enumerate: () => {
