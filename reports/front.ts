@@ -20,7 +20,7 @@ function compareBy(objective: ReportObjective, a: ReportTrial, b: ReportTrial): 
 }
 
 /** Front points, best in the first objective first; ties by trial number. */
-export function frontPoints(data: ReportData): readonly FrontPoint[] {
+export function frontPoints(data: Pick<ReportData, "objectives" | "trials">): readonly FrontPoint[] {
   const [first] = data.objectives;
   return data.trials
     .filter((trial) => trial.onFront)
@@ -29,7 +29,7 @@ export function frontPoints(data: ReportData): readonly FrontPoint[] {
 }
 
 /** Published layouts that were measured but are not on the front (dominated or over budget): always shown beside it. */
-export const publishedOffFront = (data: ReportData): readonly ReportTrial[] =>
+export const publishedOffFront = (data: Pick<ReportData, "trials">): readonly ReportTrial[] =>
   data.trials.filter(
     ({ published, onFront, state }) =>
       published !== null && !onFront && (state === "complete" || state === "infeasible"),
@@ -47,7 +47,8 @@ export function countStates(
   return counts;
 }
 
-export const proposedCount = (data: ReportData): number => data.totals?.trials ?? data.trials.length;
+export const proposedCount = (data: Pick<ReportData, "trials" | "totals">): number =>
+  data.totals?.trials ?? data.trials.length;
 
 const withoutResult = ({ state }: Ended): boolean =>
   state === "infeasible" || state === "failed" || state === "lost";

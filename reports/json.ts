@@ -1,7 +1,7 @@
 // Machine-readable forms: the front as `front --json` prints it, and the whole report. Numbers are plain, units stand beside.
 import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
-import type { ReportData, ReportMetric, ReportObjective, ReportProxy } from "./model.ts";
+import type { FrontData, ReportData, ReportMetric, ReportObjective, ReportProxy } from "./model.ts";
 
 interface FrontPointJson {
   readonly id: string;
@@ -36,7 +36,7 @@ const mapMetrics = <T>(
   return out;
 };
 
-export function frontJson(data: ReportData): FrontJson {
+export function frontJson(data: FrontData): FrontJson {
   return {
     sweep: data.sweep,
     objectives: data.objectives.map(({ name, direction, unit }) => ({ name, direction, unit })),

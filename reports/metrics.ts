@@ -121,7 +121,7 @@ export function sampleRange(metric: ReportMetric): SampleRange | null {
 }
 
 /** Devices whose numbers come from an emulator, by name. */
-export const emulatedDevices = (data: ReportData): ReadonlySet<string> =>
+export const emulatedDevices = (data: Pick<ReportData, "devices">): ReadonlySet<string> =>
   new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
 
 export const isEmulated = (name: string, emulated: ReadonlySet<string>): boolean => {

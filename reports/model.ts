@@ -176,3 +176,9 @@ export interface ReportData {
   /** Node version, operating system, CPU of the coordinator, compiler of the agents. */
   readonly environment: Readonly<Record<string, string>>;
 }
+
+/** What the front alone is told from. */
+export type FrontData = Pick<
+  ReportData,
+  "sweep" | "objectives" | "trials" | "totals" | "proxies" | "devices"
+>;

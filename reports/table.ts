@@ -4,7 +4,7 @@
 import { formatParameters, formatValue } from "./format.ts";
 import { compressPattern, countStates, frontPoints, proposedCount, publishedOffFront } from "./front.ts";
 import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
-import type { ReportData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
+import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { wrapWords } from "./terminal.ts";
 import { plain } from "./text.ts";
 
@@ -71,7 +71,7 @@ const weakNote = (proxy: ReportProxy): string =>
   `(weak) ${plain(proxy.metric)} rests on a weak proxy: against ${proxy.longer} times longer training of ${proxy.layouts} layouts, ${tauOf(proxy)}`;
 
 /** The front of a sweep as text. Lines are at most `width` characters. */
-export function renderTable(data: ReportData, options: { readonly width?: number } = {}): string {
+export function renderTable(data: FrontData, options: { readonly width?: number } = {}): string {
   const width = Math.max(40, options.width ?? 80);
   const counts = countStates(data);
   const front = frontPoints(data);

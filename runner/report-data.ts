@@ -1,8 +1,15 @@
 // Reads a sweep from the store into the plain data that reports/ renders: all of it at once, or kept up to date while it runs,
 // reading only what changed. Of a very large sweep a page gets a selection, with the counts and the front of all of it.
 import { countStates, ReasonCount } from "../reports/front.ts";
-import type { ReportData, ReportDevice, ReportHealth, ReportTrial, TrialState } from "../reports/model.ts";
-import { orient } from "../search/pareto.ts";
+import type {
+  FrontData,
+  ReportData,
+  ReportDevice,
+  ReportHealth,
+  ReportTrial,
+  TrialState,
+} from "../reports/model.ts";
+import { orientValues } from "../search/pareto.ts";
 import type { Objective } from "../search/strategy.ts";
 import type { SweepConfig } from "./config.ts";
 import { deviceNamed } from "./devices/known.ts";
@@ -59,6 +66,32 @@ function compilersOf(store: Store, config: SweepConfig): Readonly<Record<string,
   return Object.fromEntries(
     probed.flatMap(([name, compiler]) => (compiler ? [[`agent on ${name}`, compiler]] : [])),
   );
+}
+
+/**
+ * What the front of a sweep is shown from, without its other trials: the front as the store keeps it, and what was published or
+ * declared. For sweeps too large to be read whole each time.
+ */
+export function frontData(store: Store, sweep: Sweep): FrontData {
+  const { config, id } = sweep;
+  const objectives = resolveObjectives(config);
+  const declared = declaredIds(config);
+  const front = new Set(store.fronts.of(id, objectives));
+  const shown = [...front, ...store.trials.idsOfCandidates(id, [...publishedIds.keys(), ...declared])];
+  const trials = [...reportTrials(store, config, declared, [...new Set(shown)])].map(([trial, shown]) => ({
+    ...shown,
+    onFront: front.has(trial),
+  }));
+  const none = { complete: 0, infeasible: 0, failed: 0, lost: 0, proposed: 0, running: 0 };
+  const proxies = auditsOf(store, id);
+  return {
+    sweep: sweep.name,
+    objectives,
+    trials,
+    totals: { trials: sweep.trials, counts: { ...none, ...store.trials.counts(id) }, reasons: [] },
+    ...(proxies.length > 0 && { proxies }),
+    devices: reportDevices(store, config, false),
+  };
 }
 
 /** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
@@ -137,12 +170,7 @@ export class SweepReader {
       this.known.delete(span.trialId);
     }
     this.front.add(
-      complete.map(({ number, values }) => {
-        const measured = Object.fromEntries(
-          names.flatMap((name, m) => (values[m] == null ? [] : [[name, values[m]]])),
-        );
-        return { number, vector: orient(measured, this.objectives) };
-      }),
+      complete.map(({ number, values }) => ({ number, vector: orientValues(values, this.objectives) })),
     );
   }
 

@@ -5,10 +5,17 @@ import type { Objective } from "./strategy.ts";
 export type Vector = readonly number[];
 
 /** Metrics as an oriented vector. Throws where an objective is missing or not finite: such trials have no place on a front. */
-export function orient(metrics: Readonly<Record<string, number>>, objectives: readonly Objective[]): Vector {
-  return objectives.map(({ name, direction }) => {
-    const value = metrics[name];
-    if (value === undefined || !Number.isFinite(value)) {
+export const orient = (metrics: Readonly<Record<string, number>>, objectives: readonly Objective[]): Vector =>
+  orientValues(
+    objectives.map(({ name }) => metrics[name] ?? null),
+    objectives,
+  );
+
+/** The same of one value an objective, in their order; null where it is missing. */
+export function orientValues(values: readonly (number | null)[], objectives: readonly Objective[]): Vector {
+  return objectives.map(({ name, direction }, m) => {
+    const value = values[m] ?? null;
+    if (value === null || !Number.isFinite(value)) {
       throw new RangeError(`objective "${name}" is ${value}; only measured, finite values can be compared`);
     }
     return direction === "min" ? value : -value;

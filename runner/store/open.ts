@@ -5,12 +5,13 @@ import { DatabaseBusyError } from "../errors.ts";
 import { initial } from "./migrations/001-initial.ts";
 import { origins } from "./migrations/002-origins.ts";
 import { deviceFarm } from "./migrations/003-device-farm.ts";
+import { fronts } from "./migrations/004-fronts.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
 /** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [initial, origins, deviceFarm];
+const migrations: readonly string[] = [initial, origins, deviceFarm, fronts];
 
 export const SCHEMA_VERSION = migrations.length;
 

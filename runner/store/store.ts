@@ -1,6 +1,7 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
 import { DeviceTable } from "./devices.ts";
+import { FrontTable } from "./fronts.ts";
 import { type EventIds, HealthTable } from "./health.ts";
 import { HistoryTable } from "./history.ts";
 import { JobTable } from "./jobs.ts";
@@ -21,6 +22,7 @@ export interface StoredEvent {
 export class Store {
   readonly sweeps: SweepTable;
   readonly trials: TrialTable;
+  readonly fronts: FrontTable;
   readonly jobs: JobTable;
   readonly devices: DeviceTable;
   readonly history: HistoryTable;
@@ -34,7 +36,8 @@ export class Store {
   ) {
     this.sweeps = new SweepTable(db);
     this.trials = new TrialTable(db, quick);
-    this.jobs = new JobTable(db, quick);
+    this.fronts = new FrontTable(quick);
+    this.jobs = new JobTable(db, quick, this.trials);
     this.devices = new DeviceTable(db);
     this.history = new HistoryTable(db);
     this.health = new HealthTable(db, (kind, data, ids) => this.log(kind, data, ids));
@@ -66,10 +69,14 @@ export class Store {
       .run(sweepId, trialId, kind, JSON.stringify(data), device, cause, now());
   }
 
-  events(sweepId: number): readonly StoredEvent[] {
+  /** Events of a sweep as they came, or those of one kind. */
+  events(sweepId: number, kind?: string): readonly StoredEvent[] {
     const rows = this.db
-      .prepare("SELECT kind, data, device, cause, created_at FROM events WHERE sweep_id = ? ORDER BY id")
-      .all(sweepId) as Row[];
+      .prepare(
+        `SELECT kind, data, device, cause, created_at FROM events
+         WHERE sweep_id = @sweepId ${kind === undefined ? "" : "AND kind = @kind"} ORDER BY id`,
+      )
+      .all({ sweepId, ...(kind === undefined ? {} : { kind }) }) as Row[];
     return rows.map((row) => ({
       kind: row.kind as string,
       data: JSON.parse(row.data as string) as unknown,

@@ -290,6 +290,25 @@ export class TrialTable {
     return row === undefined ? null : (row.id as number);
   }
 
+  /** How many trials are in each state; states without any are left out. */
+  counts(sweepId: number): Readonly<Partial<Record<TrialState, number>>> {
+    const rows = this.db
+      .prepare("SELECT state, count(*) FROM trials WHERE sweep_id = ? GROUP BY state")
+      .raw()
+      .all(sweepId) as [TrialState, number][];
+    return Object.fromEntries(rows);
+  }
+
+  /** Ids of the trials of these candidates. */
+  idsOfCandidates(sweepId: number, candidateIds: readonly string[]): readonly number[] {
+    return this.db
+      .prepare(
+        "SELECT id FROM trials WHERE sweep_id = ? AND candidate_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+      )
+      .pluck()
+      .all(sweepId, JSON.stringify(candidateIds)) as number[];
+  }
+
   /** Trials that have ended, whatever became of them. */
   finished(sweepId: number): number {
     const row = this.db

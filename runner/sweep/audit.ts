@@ -114,8 +114,7 @@ export async function auditSweep(
 /** What the last audits of a sweep found, the newest of each metric. */
 export function auditsOf(store: Store, sweepId: number): readonly ReportProxy[] {
   const newest = new Map<string, ReportProxy>();
-  for (const { kind, data } of store.events(sweepId)) {
-    if (kind !== "audit") continue;
+  for (const { data } of store.events(sweepId, "audit")) {
     const { success, data: finding } = findingSchema.safeParse(data);
     if (success) newest.set(finding.metric, finding);
   }

@@ -197,8 +197,11 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     listen({ kind: "front", size: front.front.size, hypervolume: front.hypervolumes.at(-1)!.value });
   const finished = (trial: Trial): void => {
     const { metrics } = outcomeOf(store, trial);
-    if (trial.state === "complete")
+    if (trial.state === "complete") {
       front.add([{ number: trial.number, vector: orient(metrics, objectives) }]);
+      // Kept up to date as it goes, so that asking for it of a large sweep costs nothing.
+      store.fronts.of(sweep.id, objectives);
+    }
     const onFront = front.front.has(trial.number);
     const values = objectives.flatMap(({ name, unit }) =>
       name in metrics ? [formatValue(metrics[name]!, unit)] : [],

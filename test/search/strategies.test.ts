@@ -5,7 +5,17 @@ import { formatNotation } from "../../candidates/notation.ts";
 import type { Space } from "../../candidates/space.ts";
 import { createStrategy, type StrategyName, strategies, strategyNames } from "../../search/registry.ts";
 import type { Outcome, Strategy } from "../../search/strategy.ts";
-import { ask, budgetSpace, middleSpace, objectives, smallSpace, tightSpace, toyOutcome } from "./problems.ts";
+import {
+  ask,
+  budgetSpace,
+  completeOutcome,
+  middleSpace,
+  objectives,
+  smallSpace,
+  spaceOf,
+  tightSpace,
+  toyOutcome,
+} from "./problems.ts";
 
 /** Smaller work for the same contract. */
 const quick: Partial<Record<StrategyName, Record<string, unknown>>> = { model: { pool: 20 } };
@@ -162,4 +172,29 @@ describe.each(strategyNames)("%s", (name) => {
   it("refuses unknown options", () => {
     expect(strategies[name].optionsSchema.safeParse({ nonsense: 1 }).success).toBe(false);
   });
+});
+
+/** The model strategy thinks for seconds before a proposal: it is for measurements that take longer, and claims no such pace. */
+const quickThinkers = strategyNames.filter((name) => name !== "model");
+
+it.each(quickThinkers)("%s asks and tells 10,000 trials of 16 layers in less than 10 s", (name) => {
+  const space = spaceOf({
+    vocab: 65_536,
+    width: 1024,
+    depth: 16,
+    mixers: ["c3", "c5", "g", "s256"],
+    heads: ["16/8x64"],
+    parameters: "350M",
+  });
+  const strategy = start(name, space);
+  const started = performance.now();
+  for (let count = 0; count < 10_000; ) {
+    const asked = ask(strategy, 20);
+    expect(asked.length).toBeGreaterThan(0);
+    strategy.tell(asked.map(completeOutcome));
+    count += asked.length;
+  }
+  const seconds = (performance.now() - started) / 1000;
+  console.log(`${name}: 10,000 trials in ${seconds.toFixed(2)} s, toy measurements included`);
+  expect(seconds).toBeLessThan(10);
 });
