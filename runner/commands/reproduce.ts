@@ -89,11 +89,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
         listen: view.listen,
       })
         .catch((error: unknown) => {
-          // The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another.
-          if (!(error instanceof InterruptedError)) throw error;
-          throw new InterruptedError(
-            "interrupted; everything finished is kept. Continue with the same command and --resume",
-          );
+          throw inOwnWords(error, name);
         })
         .finally(() => view.close());
       const { findings = [] } = reportWithFindings(store, sweep);
@@ -103,3 +99,19 @@ export const reproduceCommand: CommandModule<object, Args> = {
     });
   },
 };
+
+/** The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another. */
+function inOwnWords(error: unknown, name: string): unknown {
+  if (error instanceof InterruptedError) {
+    return new InterruptedError(
+      "interrupted; everything finished is kept. Continue with the same command and --resume",
+    );
+  }
+  if (error instanceof InvalidInputError && error.code === "sweep-exists") {
+    return new InvalidInputError(
+      error.code,
+      `"${name}" is in the database already; continue it with --resume, see it with: edgefront findings ${name}, or give another --seed or --db`,
+    );
+  }
+  return error;
+}

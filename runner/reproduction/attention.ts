@@ -45,10 +45,38 @@ export function countsAnswer(study: Study): ReportFinding | null {
     table: study.table([...rows, study.pattern]),
     notes: [
       ...study.unlearntNotes(),
+      ...beyondReach(study),
       study.pooledNote(),
-      "An all-attention proxy learns recall later than a hybrid: what it scores here is after this budget of steps, not at its best.",
+      `Scores are after this budget of steps, not at a proxy's best: layouts differ in how soon they learn.${enoughFor(study)}`,
     ],
   };
+}
+
+/** Where training ends at a share of right answers, those above it are one score. */
+function enoughFor({ context }: Study): string {
+  const tasks = Object.entries(context.config.score?.tasks ?? {});
+  return tasks
+    .flatMap(([name, { training }]) =>
+      training.stop?.accuracy === undefined
+        ? []
+        : [
+            ` Training on ${name} ends at ${training.stop.accuracy} right: above it, layouts are not told apart.`,
+          ],
+    )
+    .join("");
+}
+
+/** Said where a task asks farther back than convolutions of 3 taps see: the fall without attention is then no finding. */
+function beyondReach({ context, pattern }: Study): readonly string[] {
+  const reach = 2 * pattern.layout.layers.length;
+  const tasks = Object.entries(context.config.score?.tasks ?? {});
+  return tasks.flatMap(([name, { task, options }]) =>
+    task === "long-recall" && Number(options.distance) - 1 > reach
+      ? [
+          `The values of ${name} stand ${Number(options.distance) - 1} tokens before their question, and convolutions of 3 taps in all layers see ${reach} back: that none without attention recalls them is so by construction. What is found is how few attention layers are enough, and where.`,
+        ]
+      : [],
+  );
 }
 
 export function placementAnswer(study: Study): ReportFinding | null {

@@ -37,7 +37,7 @@ export class Store {
     this.sweeps = new SweepTable(db);
     this.trials = new TrialTable(db, quick);
     this.fronts = new FrontTable(quick);
-    this.jobs = new JobTable(db, quick, this.trials);
+    this.jobs = new JobTable(db, quick);
     this.devices = new DeviceTable(db);
     this.history = new HistoryTable(db);
     this.health = new HealthTable(db, (kind, data, ids) => this.log(kind, data, ids));

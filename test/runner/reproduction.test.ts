@@ -10,6 +10,7 @@ import { readSweepConfig } from "../../runner/config.ts";
 import type { FindingsContext, Point } from "../../runner/findings/context.ts";
 import { minimalHybridAnswers } from "../../runner/reproduction/answers.ts";
 import { COUNTS, type Designed, minimalHybridDesign } from "../../runner/reproduction/design.ts";
+import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { PACKAGE_ROOT } from "../../runner/version.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
@@ -132,6 +133,21 @@ objectives: [{ metric: recall.accuracy }, { metric: decodeP95Ms@64 }, { metric: 
   });
 });
 
+it("one that is in the database already is not begun again, and the way on is said", async () => {
+  const folder = temporaryFolder();
+  const store = Store.open(join(folder.path, "r.db"));
+  store.sweeps.create("minimal-hybrid-quick-s7", quick, {});
+  store.close();
+  const { code, stderr } = await runCli(
+    ["reproduce", "minimal-hybrid", "--seed", "7", "--db", "r.db"],
+    folder.path,
+  );
+  expect(code).toBe(2);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toMatch(/--resume.*edgefront findings minimal-hybrid-quick-s7.*--seed/);
+  folder.remove();
+});
+
 describe("its answers", () => {
   it("agree in a world as published: a few attention layers are needed and enough, each costs time", () => {
     const answers = answersIn({
@@ -148,6 +164,8 @@ describe("its answers", () => {
     expect(answers.get("published")!.verdict).not.toBe("agrees");
     expect(answers.get("placement")!.answer).toMatch(/^Yes: .*early/);
     expect(answers.get("limits")!.answer).toContain("says nothing about knowledge");
+    // What could not have come out otherwise is not sold as a finding.
+    expect(answers.get("counts")!.notes.join(" ")).toMatch(/33 tokens before.*see 32 back.*by construction/);
   });
 
   it("contradict it as plainly in a world where attention is all that counts", () => {
