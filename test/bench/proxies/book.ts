@@ -1,0 +1,102 @@
+// The training runs of bench:proxies: planned, run by as many agents side by side as asked for, and kept as lines of JSON. One that is in the file
+// already is not run again, so that hours of training can be stopped at any time.
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { lower } from "../../../candidates/gguf/lower.ts";
+import { parseNotation } from "../../../candidates/notation.ts";
+import type { TrainRequest, TrainResult } from "../../../profilers/protocol.ts";
+import { AgentError } from "../../../runner/agent/errors.ts";
+import { openSession } from "../../../runner/agent/open-session.ts";
+import type { AgentSession } from "../../../runner/agent/session.ts";
+import { localDevice } from "../../../runner/devices/device.ts";
+
+export interface Planned {
+  /** What the run is kept under: everything that sets it apart from the others of its file. */
+  readonly key: string;
+  readonly notation: string;
+  readonly body: Omit<TrainRequest, "model">;
+}
+
+/** What is kept of a run. One that diverged has an infinite loss in memory, `null` in the file. */
+export interface Run {
+  readonly key: string;
+  /** Nats a scored token, of the validation data. */
+  readonly loss: number;
+  readonly accuracy: number;
+  /** (step, nats): mean training loss since the entry before. */
+  readonly curve: readonly (readonly [number, number])[];
+  /** (step, mean gradient norm before clipping). */
+  readonly norms: readonly (readonly [number, number])[];
+  readonly seconds: number;
+}
+
+const kept = ({ loss, ...rest }: Run): string =>
+  `${JSON.stringify({ ...rest, loss: Number.isFinite(loss) ? loss : null })}\n`;
+
+export class RunBook {
+  private readonly runs = new Map<string, Run>();
+
+  constructor(
+    private readonly path: string,
+    /** Agents side by side, one thread each. 0: only what is there. */
+    private readonly agents: number,
+  ) {
+    mkdirSync(dirname(path), { recursive: true });
+    if (!existsSync(path)) return;
+    for (const line of readFileSync(path, "utf8").split("\n").filter(Boolean)) {
+      const run = JSON.parse(line) as Run;
+      this.runs.set(run.key, { ...run, loss: run.loss ?? Number.POSITIVE_INFINITY });
+    }
+  }
+
+  get(key: string): Run | undefined {
+    return this.runs.get(key);
+  }
+
+  /** Trains what is not in the file yet, in the order given. */
+  async train(planned: readonly Planned[]): Promise<void> {
+    const waiting = planned.filter(({ key }) => !this.runs.has(key));
+    const total = waiting.length;
+    const work = async (): Promise<void> => {
+      if (waiting.length === 0) return;
+      const session = await openSession(localDevice());
+      try {
+        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+          const run = await one(session, next);
+          appendFileSync(this.path, kept(run));
+          this.runs.set(run.key, run);
+          const { key, loss, accuracy, seconds } = run;
+          console.error(
+            `${total - waiting.length} of ${total}: ${key}: loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}, ${seconds.toFixed(0)} s`,
+          );
+        }
+      } finally {
+        await session.close();
+      }
+    };
+    await Promise.all(Array.from({ length: this.agents }, work));
+  }
+}
+
+async function one(session: AgentSession, { key, notation, body }: Planned): Promise<Run> {
+  const { plan } = lower(parseNotation(notation), { quantization: "f32", seed: body.seed });
+  try {
+    const result: TrainResult = await session.request("train", {
+      threads: 1,
+      ...body,
+      model: { plan: plan.toString("base64") },
+    });
+    const { loss, accuracy } = result.validation;
+    return {
+      key,
+      loss,
+      accuracy,
+      curve: result.trainLoss,
+      norms: result.gradientNorm,
+      seconds: result.seconds,
+    };
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== "diverged") throw error;
+    return { key, loss: Number.POSITIVE_INFINITY, accuracy: 0, curve: [], norms: [], seconds: 0 };
+  }
+}

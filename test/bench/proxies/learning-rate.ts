@@ -1,0 +1,65 @@
+// Where should a candidate's learning rate come from? Three ways, by their loss above that of the best rate found for each layout and width:
+// one rate tuned at the least width and used as it is; the same with muP's scaling (baseWidth); a sweep of short runs for each candidate.
+import type { Planned, RunBook } from "./book.ts";
+import { plan } from "./plan.ts";
+import { textTask } from "./text.ts";
+
+const BASE_WIDTH = 32;
+const WIDTHS = [BASE_WIDTH, 64, 96];
+const LAYOUTS = ["c3 c3 c3 c3", "c3 g c3 g", "g g g g"];
+const RATES = [1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2];
+/** Length of the sweep's runs, as a share of the steps; the default of `learningRateTrial`. */
+const TRIAL = 0.125;
+
+const best = (rates: readonly number[], loss: (rate: number) => number): number =>
+  rates.reduce((a, b) => (loss(b) < loss(a) ? b : a));
+
+export async function learningRate(book: RunBook, { steps }: { steps: number }): Promise<void> {
+  const task = await textTask();
+  const run = (width: number, layers: string, rate: number, how: "plain" | "muP" | "trial"): Planned => {
+    const notation = `v256 d${width} f${2 * width} h${width / 16}/${width / 16}x16 : ${layers}`;
+    const length = how === "trial" ? Math.round(steps * TRIAL) : steps;
+    const more = how === "muP" ? { baseWidth: BASE_WIDTH } : {};
+    return plan("rate", notation, task, { steps: length, batch: 8, rate }, 1, more, how);
+  };
+  const cells = WIDTHS.flatMap((width) => LAYOUTS.map((layers) => ({ width, layers })));
+  const hows = (width: number) =>
+    width === BASE_WIDTH ? (["plain", "trial"] as const) : (["plain", "muP", "trial"] as const);
+  await book.train(
+    cells.flatMap(({ width, layers }) =>
+      hows(width).flatMap((how) => RATES.map((rate) => run(width, layers, rate, how))),
+    ),
+  );
+  const loss = (width: number, layers: string, rate: number, how: "plain" | "muP" | "trial"): number =>
+    book.get(run(width, layers, rate, width === BASE_WIDTH && how === "muP" ? "plain" : how).key)?.loss ??
+    Number.NaN;
+  // What is tuned once: the rate with the least mean loss over the layouts, at the least width.
+  const tuned = best(RATES, (rate) =>
+    LAYOUTS.reduce((sum, layers) => sum + loss(BASE_WIDTH, layers, rate, "plain"), 0),
+  );
+  console.log(
+    `rate tuned at d${BASE_WIDTH}: ${tuned}; ${steps} steps, trials of ${Math.round(steps * TRIAL)}; nats a byte\n`,
+  );
+  console.log(
+    "| width | layout | best of all (rate) | one rate | muP | sweep (rate) |\n|---|---|---|---|---|---|",
+  );
+  const regrets = { plain: [] as number[], muP: [] as number[], sweep: [] as number[] };
+  for (const { width, layers } of cells) {
+    const full = (how: "plain" | "muP") => (rate: number) => loss(width, layers, rate, how);
+    const ideal = best(RATES, full("plain"));
+    const least = Math.min(full("plain")(ideal), full("muP")(best(RATES, full("muP"))));
+    const swept = best(RATES, (rate) => loss(width, layers, rate, "trial"));
+    const reached = { plain: full("plain")(tuned), muP: full("muP")(tuned), sweep: full("plain")(swept) };
+    for (const [how, value] of Object.entries(reached))
+      regrets[how as keyof typeof regrets].push(value - least);
+    const shown = (value: number): string => `+${(value - least).toFixed(4)}`;
+    console.log(
+      `| ${width} | ${layers} | ${least.toFixed(4)} (${ideal}) | ${shown(reached.plain)} | ${shown(reached.muP)} | ${shown(reached.sweep)} (${swept}) |`,
+    );
+  }
+  const mean = (values: readonly number[]): string =>
+    (values.reduce((sum, x) => sum + x, 0) / values.length).toFixed(4);
+  console.log(
+    `\nmean above the best: one rate ${mean(regrets.plain)}, muP ${mean(regrets.muP)}, sweep ${mean(regrets.sweep)} (costs ${RATES.length * TRIAL} runs more)`,
+  );
+}

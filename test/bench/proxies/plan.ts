@@ -1,0 +1,50 @@
+// A planned run on a prepared task: what every part of bench:proxies asks of the trainer.
+import type { PreparedTask } from "../../../runner/sweep/training-data.ts";
+import type { Planned } from "./book.ts";
+
+export interface Schedule {
+  readonly steps: number;
+  readonly batch: number;
+  readonly rate: number;
+  /** Default: a hundredth of the rate. */
+  readonly minRate?: number;
+  /** Default: a twentieth of the steps. */
+  readonly warmupSteps?: number;
+}
+
+/** The reports of a run, at most so many. */
+const REPORTS = 60;
+
+/**
+ * `part` and `more` go into the key with everything of the schedule; `more` is what else of the request sets the run apart.
+ * Rows validated: 1,280 or so.
+ */
+export function plan(
+  part: string,
+  notation: string,
+  task: PreparedTask,
+  { steps, batch, rate, minRate = rate / 100, warmupSteps = Math.ceil(steps / 20) }: Schedule,
+  seed: number,
+  more: Partial<Planned["body"]> = {},
+  what = "",
+): Planned {
+  const { name, kind, length, head, trainPath: train, validationPath: validation } = task;
+  return {
+    key: [
+      ...[part, name, notation, `length ${length} batch ${batch} rate ${rate} steps ${steps} seed ${seed}`],
+      ...(what === "" ? [] : [what]),
+    ].join(" "),
+    notation,
+    body: {
+      seed,
+      steps,
+      batch,
+      evalBatches: Math.ceil(1280 / batch),
+      reportEvery: Math.max(1, Math.round(steps / REPORTS)),
+      ...(head === "pooled" ? { head } : {}),
+      optimizer: { learningRate: rate, minLearningRate: minRate, warmupSteps, weightDecay: 0.1, beta2: 0.98 },
+      data: { kind, train, validation, length },
+      ...more,
+    },
+  };
+}
