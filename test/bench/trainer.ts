@@ -1,6 +1,7 @@
 // bench:trainer: tokens per second of native proxy training against PyTorch on the same CPU, threads, layouts and data, eager and compiled,
 // interleaved round by round. Prints a table, or with --json `{machine, rows:[{name, ours, peer, ratio, low, high, unit}]}`; the peer is the
-// faster of the two in each round. PyTorch comes from a Python environment with test/peers/requirements.txt installed.
+// faster of the two in each round. Each row also says which share of the machine's FMA peak, probed before each layout, the parameters' arithmetic
+// takes. PyTorch comes from a Python environment with test/peers/requirements.txt installed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,13 +23,14 @@ const { values: flags } = parseArgs({
     rows: { type: "string", default: "" },
     eager: { type: "boolean", default: false },
     python: { type: "string", default: "test/peers/.venv/bin/python" },
+    verbose: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 if (flags.help) {
   console.log(
-    `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows d64] [--eager: do not compile] [--python F] [--json]`,
+    `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows d64] [--eager: do not compile] [--verbose: each round] [--python F] [--json]`,
   );
   process.exit(0);
 }
@@ -78,6 +80,11 @@ const median = (values: readonly number[]): number => {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };
 
+const commonest = (kinds: readonly string[]): string =>
+  kinds.reduce((a, b) =>
+    kinds.filter((kind) => kind === b).length > kinds.filter((kind) => kind === a).length ? b : a,
+  );
+
 const say = (text: string): void => void (flags.json ? process.stderr : process.stdout).write(`${text}\n`);
 const folder = await mkdtemp(join(tmpdir(), "edgefront-bench-"));
 const stream = join(folder, "stream.efd");
@@ -92,6 +99,7 @@ await writeFile(stream, encodeDataset({ kind: "stream", vocab: 256, tokens }));
 const session = await openSession(localDevice());
 const peers = { eager: new Peer(), ...(flags.eager ? {} : { compiled: new Peer() }) };
 const rows = [];
+let peakGflops = 0;
 try {
   for (const { name, notation, length, batch } of CASES) {
     const layout = parseNotation(notation);
@@ -134,6 +142,7 @@ try {
     if (probe.parameters !== parameters)
       throw new Error(`${name}: ${probe.parameters} parameters, the peer has ${parameters}`);
     const stepsFor = (rate: number): number => Math.max(3, Math.round((seconds * rate) / perStep));
+    peakGflops = Math.max(peakGflops, (await session.request("probe", { threads })).fp32Gflops);
     const samples: { ours: number; peer: number; kind: string }[] = [];
     for (let round = 0; round < rounds; round++) {
       const ours = (await native(stepsFor(probe.tokensPerSecond))).tokensPerSecond;
@@ -144,10 +153,12 @@ try {
         if (rate > best.peer) best = { peer: rate, kind };
       }
       samples.push({ ours, ...best });
+      if (flags.verbose)
+        say(`  round ${round + 1}: ${ours.toFixed(0)} / ${best.peer.toFixed(0)} (${best.kind})`);
     }
     const ratios = samples.map(({ ours, peer }) => ours / peer);
     const row = {
-      name: `train ${name} B${batch} (${parameters} parameters, ${threads} threads) / PyTorch ${samples[0]!.kind}`,
+      name: `train ${name} B${batch} (${parameters} parameters, ${threads} threads) / PyTorch ${commonest(samples.map(({ kind }) => kind))}`,
       ours: median(samples.map(({ ours }) => ours)),
       peer: median(samples.map(({ peer }) => peer)),
       ratio: median(ratios),
@@ -155,12 +166,13 @@ try {
       high: Math.max(...ratios),
       unit: "tokens/s",
     };
-    rows.push(row);
-    // 6 FLOPs a parameter and token (forward 2, backward 4), embedding look-up included, attention scores not.
+    // 6 FLOPs a parameter and token (forward 2, backward 4), the tied embedding as the output matrix it is, attention scores not.
     const gflops = (6 * parameters * row.ours) / 1e9;
+    const peak = gflops / peakGflops;
+    rows.push({ ...row, gflops, peakGflops, peak });
     say(
       `${row.name}: ${row.ours.toFixed(0)} against ${row.peer.toFixed(0)} tokens/s = ${row.ratio.toFixed(2)}x ` +
-        `[${row.low.toFixed(2)}, ${row.high.toFixed(2)}], ${gflops.toFixed(0)} GFLOP/s of parameters`,
+        `[${row.low.toFixed(2)}, ${row.high.toFixed(2)}], ${gflops.toFixed(0)} GFLOP/s of parameters = ${(100 * peak).toFixed(0)}% of ${peakGflops.toFixed(0)}`,
     );
   }
 } finally {
