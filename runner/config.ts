@@ -97,7 +97,7 @@ const trainingSchema = z.strictObject({
   steps: z.int().min(1).max(10_000_000).default(300),
   batch: z.int().min(1).max(65_536).default(32),
   learningRate: z
-    .union([z.number().positive(), z.array(z.number().positive()).min(2).max(8)])
+    .union([z.number().positive().max(10), z.array(z.number().positive().max(10)).min(2).max(8)])
     .default(3e-3)
     .describe("A list is tried out for each candidate; the best of short runs is taken."),
   learningRateTrial: z
@@ -108,7 +108,7 @@ const trainingSchema = z.strictObject({
     .describe("Length of those short runs, as a share of the steps."),
   minLearningRate: z.number().min(0).optional().describe("Default: a tenth of the learning rate."),
   warmupSteps: z.int().min(0).optional().describe("Default: a tenth of the steps."),
-  weightDecay: z.number().min(0).default(0.1),
+  weightDecay: z.number().min(0).max(10).default(0.1),
   clip: z.number().positive().default(1),
   beta2: z.number().min(0).max(1).default(0.95),
   evalBatches: z.int().min(1).default(8),

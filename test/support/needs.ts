@@ -55,3 +55,15 @@ export function zigProblem(): string | null {
 export function browserProblem(): string | null {
   return existsSync(chromiumPath) ? null : missing("no Chromium on this machine; install chromium");
 }
+
+/** A Python with torch and numpy that every login may run. */
+export const torchPython = process.env.EDGEFRONT_TORCH ?? "";
+
+/** Null where the PyTorch backend can be run. Gigabytes, so CI does without. */
+export function torchProblem(): string | null {
+  const code = "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('numpy')";
+  const found = torchPython !== "" && spawnSync(torchPython, ["-c", code]).status === 0;
+  return found
+    ? null
+    : skipped("no Python with torch; name one that every login may run in $EDGEFRONT_TORCH");
+}

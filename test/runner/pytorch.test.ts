@@ -1,0 +1,57 @@
+// The PyTorch backend through the command line: the same layout, seed, batches and schedule as the native trainer, here and on a device over
+// SSH (a real sshd on loopback, a login that is not root). Element by element they are compared by `npm run compare:trainer`.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runCli, temporaryFolder } from "../support/cli.ts";
+import { sshdProblem, torchProblem, torchPython } from "../support/needs.ts";
+import { startSshd, type TestSshd } from "../support/sshd.ts";
+import { writeTinySweep } from "../support/tiny-sweep.ts";
+
+describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 }, () => {
+  const folder = temporaryFolder();
+  const config = writeTinySweep(folder.path, { steps: 12 });
+  const env: Record<string, string> = { XDG_CONFIG_HOME: join(folder.path, "config"), SSH_AUTH_SOCK: "" };
+  const run = (...args: string[]) => runCli(args, folder.path, env);
+  let native: { readonly metrics: readonly { readonly value: number }[] };
+
+  const score = async (trainer: string) => {
+    const path = join(folder.path, "torch.yaml");
+    writeFileSync(path, readFileSync(config, "utf8").replace("score:\n", `score:\n  trainer: ${trainer}\n`));
+    const { code, stdout, stderr } = await run(
+      ...["score", "v256 d64 f128 h4/2x16 : c3 g", "--config", path, "--json"],
+    );
+    expect(code, stderr).toBe(0);
+    return JSON.parse(stdout);
+  };
+  beforeAll(async () => {
+    native = await score("native");
+  });
+  afterAll(() => folder.remove());
+
+  it("scores as the native trainer does", async () => {
+    const { metrics, runs } = await score(`{ backend: pytorch, python: ${torchPython} }`);
+    expect(runs[0].result.isa).toMatch(/^torch-/);
+    expect(metrics[0].value).toBeCloseTo(native.metrics[0]!.value, 4);
+  });
+
+  describe.skipIf(sshdProblem() !== null)("on a device over SSH", () => {
+    let sshd: TestSshd;
+    beforeAll(async () => {
+      sshd = await startSshd();
+    });
+    afterAll(() => sshd.stop());
+
+    it("scores the same, from the data that was sent there", async () => {
+      const added = await run(
+        ...["device", "add", "gpubox", "--host", sshd.host, "--port", String(sshd.port), "--user", sshd.user],
+        ...["--fingerprint", sshd.hostKey, "--identity", sshd.identityFile, "--threads", "1"],
+        ...["--target", process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux"],
+      );
+      expect(added.code, added.stderr).toBe(0);
+      const { metrics, runs } = await score(`{ backend: pytorch, python: ${torchPython}, device: gpubox }`);
+      expect(runs[0].result.isa).toMatch(/^torch-/);
+      expect(metrics[0].value).toBeCloseTo(native.metrics[0]!.value, 4);
+    });
+  });
+});
