@@ -20,6 +20,8 @@ import torch.nn.functional as F
 
 M64 = (1 << 64) - 1
 UNSCORED = 0xFFFF
+# Double precision is for comparisons: what then differs is the other side's rounding.
+FLOAT = np.float64 if os.environ.get("EDGEFRONT_FLOAT64") else np.float32
 
 
 class Refused(Exception):
@@ -150,7 +152,7 @@ class Network:
         self.w = {}
         for name, (cols, rows) in shapes.items():
             kind = "norm" if "norm" in name else "matrix"
-            self.w[name] = torch.tensor(seeded(seed, name, rows, cols, kind, residual), device=device, requires_grad=True)
+            self.w[name] = torch.tensor(seeded(seed, name, rows, cols, kind, residual).astype(FLOAT), device=device, requires_grad=True)
         at = torch.arange(length, device=device)
         gap = at[:, None] - at[None, :]
         self.masks, self.turns = {}, {}
@@ -160,10 +162,10 @@ class Network:
             _, _, _, hd, window, _, base = layer
             self.masks[window] = (gap >= 0) & (gap < window) if window else None
             angle = np.outer(np.arange(length), float(base) ** (-2.0 * np.arange(hd // 2) / hd))
-            self.turns[hd, base] = tuple(torch.tensor(f(angle).astype(np.float32), device=device) for f in (np.cos, np.sin))
+            self.turns[hd, base] = tuple(torch.tensor(f(angle).astype(FLOAT), device=device) for f in (np.cos, np.sin))
         half = l.dim // 2
         angle = np.outer(np.arange(length), 1e4 ** (-np.arange(half) / max(1, half - 1)))
-        code = np.zeros((length, l.dim), np.float32)
+        code = np.zeros((length, l.dim), FLOAT)
         code[:, :half], code[:, half : 2 * half] = np.sin(angle), np.cos(angle)
         self.code = torch.tensor(code, device=device)
 
@@ -288,7 +290,7 @@ def export(plan, network, path):
         start = (plan.header_bytes + 31) // 32 * 32
         for name, (_, _, _, offset) in plan.tensors.items():
             f.seek(start + offset)
-            f.write(network.w[name].detach().cpu().numpy().tobytes())
+            f.write(network.w[name].detach().float().cpu().numpy().tobytes())
         f.truncate((f.tell() + 31) // 32 * 32)
     os.replace(part, path)
 

@@ -1,5 +1,5 @@
 // compare:trainer: the native trainer against profilers/pytorch/trainer.py, from the same plans, seeds and data: loss curves over 100 steps, the
-// validation score, and every element of the first step's gradients. Exits 1 where one is further off than 1e-4. Needs a Python with torch.
+// validation score, and every element of the first step's gradients. PyTorch computes in float64, so that only our rounding counts. Exits 1 where one is further off than 1e-4. Needs a Python with torch.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -143,6 +143,7 @@ async function gradients(
   });
 }
 
+process.env.EDGEFRONT_FLOAT64 = "1";
 const native = await openSession(localDevice());
 const program = trainerProgram({ backend: "pytorch", python: resolve(flags.python), device: "local" })!;
 const torch = await openSession(localDevice(), { binary: await program() });
