@@ -106,6 +106,14 @@ const trainingSchema = z.strictObject({
     .max(1)
     .default(0.125)
     .describe("Length of those short runs, as a share of the steps."),
+  baseWidth: z
+    .number()
+    .positive()
+    .max(2 ** 20)
+    .optional()
+    .describe(
+      "muP: the proxy width that the learning rate was tuned at; wider proxies' matrices learn slower.",
+    ),
   minLearningRate: z.number().min(0).optional().describe("Default: a tenth of the learning rate."),
   warmupSteps: z.int().min(0).optional().describe("Default: a tenth of the steps."),
   weightDecay: z.number().min(0).max(10).default(0.1),

@@ -299,8 +299,6 @@ def train(r, progress, cancelled):
     for field in ("objective", "stop", "teacher"):
         if r.get(field) and r[field].get("kind") != "cross-entropy":
             raise Refused("unsupported", f"the PyTorch trainer knows no {field}; use the native one")
-    if r.get("baseWidth"):
-        raise Refused("unsupported", "the PyTorch trainer knows no baseWidth; use the native one")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if r.get("threads"):
         torch.set_num_threads(r["threads"])
@@ -312,9 +310,14 @@ def train(r, progress, cancelled):
     network = Network(plan, seed, spec["length"], r.get("head") == "pooled", device)
     if max(d.vocab for d in (data, validation) if d) > network.layout.vocab:
         raise Refused("bad-request", "the data's vocabulary exceeds the model's")
-    decayed = [v for k, v in network.w.items() if v.dim() == 2 and "shortconv.conv" not in k]
-    rest = [v for k, v in network.w.items() if v.dim() != 2 or "shortconv.conv" in k]
-    groups = [{"params": decayed, "weight_decay": o["weightDecay"]}, {"params": rest, "weight_decay": 0.0}]
+    matrices = {k: v for k, v in network.w.items() if v.dim() == 2 and "shortconv.conv" not in k}
+    # muP (arXiv 2203.03466): the layers' matrices learn at base / d of the rate, and decay as without it.
+    slower = r["baseWidth"] / network.layout.dim if r.get("baseWidth") else 1.0
+    groups = [
+        {"params": [v for k, v in matrices.items() if k.startswith("blk.")], "share": slower, "weight_decay": o["weightDecay"] / slower},
+        {"params": [v for k, v in matrices.items() if not k.startswith("blk.")], "share": 1.0, "weight_decay": o["weightDecay"]},
+        {"params": [v for k, v in network.w.items() if k not in matrices], "share": 1.0, "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"], fused=True)
 
     def forward(picks, source):
@@ -331,7 +334,7 @@ def train(r, progress, cancelled):
         if r.get("timeoutMs") and time.perf_counter() - start > r["timeoutMs"] / 1000:
             raise Refused("timeout", f"did not end within {r['timeoutMs']} ms")
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(o, step, steps)
+            group["lr"] = rate_at(o, step, steps) * group["share"]
         logits, targets = forward([data.at(drawn + i) for i in range(batch)], data)
         drawn += batch
         loss = F.cross_entropy(logits, targets)

@@ -39,7 +39,7 @@ const findingSchema = z.object({
   weak: z.boolean(),
 });
 
-/** The task as it is trained for the audit: longer, the warm-up and the tries of learning rates as long as they were. */
+/** The task as it is trained for the audit: longer, its warm-up in proportion, the tries of learning rates as long as they were. */
 function longerTask(task: ScoreConfig["tasks"][string], longer: number): ScoreConfig["tasks"][string] {
   const { training } = task;
   const steps = Math.round(training.steps * longer);

@@ -107,6 +107,7 @@ function bodyOf(task: PreparedTask, seed: number, config: ScoreConfig, steps: nu
       beta2: training.beta2,
     },
     ...(task.head === "pooled" ? { head: "pooled" as const } : {}),
+    ...(training.baseWidth === undefined ? {} : { baseWidth: training.baseWidth }),
     ...(training.stop === undefined ? {} : { stop: training.stop }),
     threads: config.threads,
     data: { kind: task.kind, train: task.trainPath, validation: task.validationPath, length: task.length },

@@ -94,6 +94,7 @@ const body = (more: Partial<Body>): Body => ({
 const KINDS: Record<string, Partial<Body>> = {
   stream: {},
   recall: { data: { kind: "examples", ...recall, length: 32 } },
+  muP: { baseWidth: 16 },
   pooled: { data: { kind: "examples", ...packed, length: 32 }, head: "pooled" },
 };
 
@@ -128,6 +129,7 @@ async function gradients(
     };
     await session.request("train", {
       ...body(which),
+      baseWidth: 0,
       steps: 1,
       evalBatches: 0,
       optimizer,
@@ -151,7 +153,7 @@ let worst = 0;
 const rows = [];
 try {
   for (const [index, layout] of LAYOUTS.entries()) {
-    const kind = Object.keys(KINDS)[index % 3]!;
+    const kind = Object.keys(KINDS)[index % 4]!;
     const which = KINDS[kind]!;
     const { plan } = lower(parseNotation(`v64 ${layout}`), { quantization: "f32", seed: 3 });
     const model = { plan: plan.toString("base64") };

@@ -1,5 +1,5 @@
 // edgefront score: what it trains, says and refuses, through the command line, on proxies of a few steps.
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
@@ -63,6 +63,23 @@ describe("score", () => {
     expect(request.optimizer.learningRate).toBe(1e-2);
     expect(request.learningRateTries.map(([rate]: [number]) => rate)).toEqual([1e-6, 1e-2]);
     expect(request.learningRateTries[1][1]).toBeLessThan(request.learningRateTries[0][1]);
+  });
+
+  it("carries a learning rate over from another width, and not from its own", async () => {
+    const trainedAt = async (baseWidth: number) => {
+      const path = `${folder.path}/base-${baseWidth}.yaml`;
+      writeFileSync(
+        path,
+        readFileSync(config, "utf8").replace("steps: 12,", `steps: 12, baseWidth: ${baseWidth},`),
+      );
+      const { stdout } = await runCli(["score", LAYOUT, "--config", path, "--json"], folder.path);
+      const [{ request, result }] = JSON.parse(stdout).runs;
+      expect(request.baseWidth).toBe(baseWidth);
+      return result.weightsHash;
+    };
+    const [plain] = (await scored()).runs;
+    expect(await trainedAt(16)).toBe(plain.result.weightsHash); // the proxy's own width
+    expect(await trainedAt(8)).not.toBe(plain.result.weightsHash);
   });
 
   it("makes composites of what it scored", async () => {

@@ -5,7 +5,7 @@ import { plan } from "./plan.ts";
 import { textTask } from "./text.ts";
 
 const BASE_WIDTH = 32;
-const WIDTHS = [BASE_WIDTH, 64, 96];
+const WIDTHS = [BASE_WIDTH, 64];
 const LAYOUTS = ["c3 c3 c3 c3", "c3 g c3 g", "g g g g"];
 const RATES = [1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2];
 /** Length of the sweep's runs, as a share of the steps; the default of `learningRateTrial`. */

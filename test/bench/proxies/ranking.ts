@@ -1,10 +1,11 @@
 // Does a cheap proxy order layouts as a dear one does? Layouts of a sweep's space, spread evenly over their numbers of attention layers, are trained at
-// several lengths of the sweep's own tasks; Kendall's tau of each score between a length and 8 times it.
+// several lengths of the sweep's own tasks; Kendall's tau of each score between a length (all seeds) and 8 times it (one seed).
+import type { Layout } from "../../../candidates/layout.ts";
 import { formatNotation } from "../../../candidates/notation.ts";
 import { attentionCount, Space } from "../../../candidates/space.ts";
 import { isWeak, stratified } from "../../../profilers/fidelity.ts";
 import { proxyLayout, proxySchema } from "../../../profilers/proxy.ts";
-import { agreement } from "../../../profilers/statistics/kendall.ts";
+import { type Agreement, agreement } from "../../../profilers/statistics/kendall.ts";
 import { readSweepConfig, type TaskConfig } from "../../../runner/config.ts";
 import { configFolder, prepareTask } from "../../../runner/sweep/training-data.ts";
 import { createRng } from "../../../search/rng.ts";
@@ -59,57 +60,83 @@ function scheduleOf({ training }: TaskConfig, times: number): Schedule {
   };
 }
 
-export async function ranking(book: RunBook, options: RankingOptions): Promise<void> {
-  const config = readSweepConfig(options.config);
-  const space = new Space(config.space);
+/** Layouts of the space, distinct, spread evenly over their numbers of attention layers; the same every time. */
+function layoutsOf(space: Space): readonly Layout[] {
   const rng = createRng(7);
   const drawn = Array.from({ length: 400 }, () => space.realize(space.sampleGenome(rng)));
   const valid = drawn.flatMap((one) => (one.ok ? [one.layout] : []));
   const distinct = [...new Map(valid.map((layout) => [formatNotation(layout), layout])).values()];
-  const layouts = stratified(distinct, attentionCount, LAYOUTS);
-  const lengths = [...new Set(options.times.flatMap((times) => [times, LONGER * times]))].sort(
-    (a, b) => a - b,
-  );
+  return stratified(distinct, attentionCount, LAYOUTS);
+}
+
+const globalCount = ({ layers }: Layout): number => layers.filter(({ mixer }) => mixer.op === "gqa").length;
+
+const shownTau = (found: Agreement | null): string => {
+  if (found === null) return "no order on one side";
+  const { tau, interval } = found;
+  const range = interval === null ? "" : ` [${interval.low.toFixed(2)}, ${interval.high.toFixed(2)}]`;
+  return `${tau.toFixed(2)}${range}${isWeak(found) ? ", weak" : ""}`;
+};
+
+export async function ranking(book: RunBook, options: RankingOptions): Promise<void> {
+  const config = readSweepConfig(options.config);
+  const layouts = layoutsOf(new Space(config.space));
   for (const [name, task] of Object.entries(config.score!.tasks)) {
     if (!name.includes(options.task)) continue;
     const prepared = await prepareTask(name, task, config.seed, configFolder(options.config));
     const proxyConfig = proxySchema.parse({ ...config.score!.proxy, ...task.proxy });
     const notations = layouts.map((layout) => formatNotation(proxyLayout(layout, proxyConfig, prepared)));
-    const planned = (at: number, times: number): readonly Planned[] =>
-      options.seeds.map((seed) => {
+    const planned = (at: number, times: number, seeds: readonly number[]): readonly Planned[] =>
+      seeds.map((seed) => {
         const schedule = scheduleOf(task, times);
-        const more =
-          times > 1
-            ? { stop: { every: Math.round(schedule.steps / LOOKS), accuracy: SOLVED, patience: PATIENCE } }
-            : {};
+        const every = Math.round(schedule.steps / LOOKS);
+        const more = times > 1 ? { stop: { every, accuracy: SOLVED, patience: PATIENCE } } : {};
         return plan("ranking", notations[at]!, prepared, schedule, seed, more);
       });
     // Not stratum by stratum: one that is stopped early has seen some of each.
     const mixed = layouts.map((_, n) => (7 * n) % layouts.length);
-    await book.train(lengths.flatMap((times) => mixed.flatMap((at) => planned(at, times))));
-    const scored = (at: number, times: number, score: (run: Run, steps: number) => number): number | null => {
-      const runs = planned(at, times).map(({ key }) => book.get(key));
-      const { steps } = scheduleOf(task, times);
-      return runs.every((run) => run !== undefined) ? mean(runs.map((run) => score(run, steps))) : null;
-    };
+    const first = options.seeds.slice(0, 1);
     for (const times of options.times) {
-      console.log(
-        `\n${name}: ${Math.round(task.training.steps * times)} steps x ${options.seeds.length} seeds against ${LONGER} times as many\n\n| cheap score | dear score | tau | layouts |\n|---|---|---|---|`,
+      const sides = [
+        { times, seeds: options.seeds },
+        { times: LONGER * times, seeds: first },
+      ] as const;
+      await book.train(sides.flatMap((side) => mixed.flatMap((at) => planned(at, side.times, side.seeds))));
+      const runsOf = layouts.map((_, at) =>
+        sides.map((side) => planned(at, side.times, side.seeds).flatMap(({ key }) => book.get(key) ?? [])),
       );
+      const there = layouts.flatMap((layout, at) => {
+        const [cheap, dear] = runsOf[at]!;
+        return cheap!.length === options.seeds.length && dear!.length === 1
+          ? [{ layout, cheap: cheap!, dear: dear! }]
+          : [];
+      });
+      const steps = sides.map((side) => scheduleOf(task, side.times).steps);
+      console.log(
+        `\n${name}: ${steps[0]} steps x ${options.seeds.length} seeds against ${steps[1]} steps, ${there.length} layouts\n`,
+      );
+      console.log("| cheap score | dear score | tau |\n|---|---|---|");
       for (const [cheapName, cheapScore] of Object.entries(SCORES)) {
         for (const [dearName, dearScore] of Object.entries(SCORES)) {
-          const pairs = layouts.flatMap((_, at) => {
-            const [cheap, dear] = [scored(at, times, cheapScore), scored(at, LONGER * times, dearScore)];
-            return cheap === null || dear === null ? [] : [[cheap, dear] as const];
-          });
-          const found = agreement(pairs, createRng(1));
-          const interval = found?.interval;
-          const text =
-            found === null
-              ? "no order on one side"
-              : `${found.tau.toFixed(2)} [${interval?.low.toFixed(2) ?? "-"}, ${interval?.high.toFixed(2) ?? "-"}]${isWeak(found) ? ", weak" : ""}`;
-          console.log(`| ${cheapName} | ${dearName} | ${text} | ${pairs.length} |`);
+          const pairs = there.map(
+            ({ cheap, dear }) =>
+              [
+                mean(cheap.map((run) => cheapScore(run, steps[0]!))),
+                mean(dear.map((run) => dearScore(run, steps[1]!))),
+              ] as const,
+          );
+          console.log(`| ${cheapName} | ${dearName} | ${shownTau(agreement(pairs, createRng(1)))} |`);
         }
+      }
+      console.log(
+        `\n| global attention layers | layouts | accuracy, loss after ${steps[0]} | after ${steps[1]} |\n|---|---|---|---|`,
+      );
+      for (const count of [...new Set(there.map(({ layout }) => globalCount(layout)))].sort()) {
+        const group = there.filter(({ layout }) => globalCount(layout) === count);
+        const shown = (runs: readonly Run[]): string =>
+          `${mean(runs.map(({ accuracy }) => accuracy)).toFixed(3)}, ${mean(runs.map(({ loss }) => loss)).toFixed(3)}`;
+        const [cheap, dear] = [group.flatMap((one) => one.cheap), group.flatMap((one) => one.dear)];
+        console.log(`| ${count} | ${group.length} | ${shown(cheap)} | ${shown(dear)} |`);
       }
     }
   }
