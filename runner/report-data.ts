@@ -90,7 +90,7 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
     trials,
     totals: { trials: sweep.trials, counts: { ...none, ...store.trials.counts(id) }, reasons: [] },
     ...(proxies.length > 0 && { proxies }),
-    devices: reportDevices(store, config, false),
+    devices: reportDevices(store, id, config, {}),
   };
 }
 
