@@ -80,7 +80,9 @@ void QuantiseQ6(const float* x, uint8_t* b) {
 
 void QuantiseRow(DType type, const float* x, size_t n, uint8_t* row) {
   switch (type) {
-    case DType::kF32: std::memcpy(row, x, 4 * n); return;
+    case DType::kF32:
+      if (n > 0) std::memcpy(row, x, 4 * n);  // of no values, either may be null
+      return;
     case DType::kF16:
       for (size_t i = 0; i < n; ++i) PutF16(row + 2 * i, x[i]);
       return;
