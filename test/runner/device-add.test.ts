@@ -13,7 +13,7 @@ import { startSshd, type TestSshd } from "../support/sshd.ts";
 
 const PASSPHRASE = "correct horse battery staple";
 
-describe.skipIf(sshdProblem() !== null)("device add", { timeout: 180_000 }, () => {
+describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () => {
   let sshd: TestSshd;
   let folder: ReturnType<typeof temporaryFolder>;
   let env: Record<string, string>;
