@@ -33,7 +33,7 @@ try {
   const large = new LargeSweep(folder);
   for (let left = trials; left > 0; left -= PIECE) large.add(Math.min(PIECE, left));
   const store = Store.open(large.path);
-  const sweep = store.sweeps.get("large");
+  const sweep = store.sweeps.get("synthetic");
   const objectives = resolveObjectives(sweep.config);
   const front = (): readonly number[] => store.fronts.of(sweep.id, objectives);
   const started = performance.now();
@@ -44,7 +44,7 @@ try {
     large.add(1);
     return front();
   });
-  const shown = medianMs(() => frontData(store, store.sweeps.get("large")));
+  const shown = medianMs(() => frontData(store, store.sweeps.get("synthetic")));
 
   const names = objectives.map(({ name }) => name);
   const complete = store.trials.standing(sweep.id, 0, [], names).filter(({ state }) => state === "complete");
