@@ -1,4 +1,4 @@
-// A device behind sshd: one connection, one channel for the agent, SFTP for files. Whatever the transport does (dies silently, refuses,
+// A device behind sshd: one connection, SFTP for files, ssh-channel.ts for the agent. Whatever the transport does (dies silently, refuses,
 // changes its key) becomes an error class; nothing waits without a deadline. Connecting is ssh-connect.ts's business.
 import { createHash, randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
@@ -6,7 +6,7 @@ import type { ClientChannel, SFTPWrapper, Stats } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";
 import { AgentStartError, TransportLostError, UploadError } from "../agent/errors.ts";
 import type { Emulator } from "./device.ts";
-import { LineSplitter, StderrTail } from "./lines.ts";
+import { SshChannel } from "./ssh-channel.ts";
 import { addressOf, CONNECT, Connection, type Endpoint } from "./ssh-connect.ts";
 import {
   type AgentBinary,
@@ -325,69 +325,6 @@ export class SshTransport implements Transport {
     await Promise.all([...this.#channels].map((channel) => channel.close()));
     await this.#connection?.close();
     this.#connection = undefined;
-  }
-}
-
-class SshChannel implements AgentChannel {
-  readonly #ended: Promise<void>;
-  #over = false;
-
-  constructor(
-    private readonly stream: ClientChannel,
-    handlers: ChannelHandlers,
-    lost: () => TransportLostError | undefined,
-    private readonly destroyTransport: () => void,
-    onGone: (channel: SshChannel) => void,
-  ) {
-    const stderr = new StderrTail();
-    const lines = new LineSplitter((line) => handlers.onLine(line));
-    let flooded = false;
-    let exit: { code: number | null; signal: string | null } | undefined;
-    stream.on("data", (chunk: Buffer) => {
-      if (flooded || lines.push(chunk)) return;
-      flooded = true;
-      this.kill();
-    });
-    // Shares its window with stdout: unread, it would stall both.
-    stream.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-    stream.on("error", () => {});
-    stream.on("exit", (code: number | null, signal?: string) => {
-      exit = { code, signal: signal ?? null };
-    });
-    this.#ended = new Promise((resolve) => {
-      // Not "exit", which may never come. A close without an exit status means that the transport died.
-      stream.once("close", () => {
-        this.#over = true;
-        const error = lost();
-        if (flooded)
-          handlers.onEnd({ kind: "flooded", reason: "an answer line was longer than the protocol allows" });
-        else if (exit) handlers.onEnd({ kind: "exited", ...exit, stderr: stderr.text() });
-        else
-          handlers.onEnd({
-            kind: "lost",
-            reason: error?.message ?? "the connection was lost",
-            ...(error ? { cause: error } : {}),
-          });
-        onGone(this);
-        resolve();
-      });
-    });
-  }
-
-  send(line: string): void {
-    if (!this.#over && this.stream.writable) this.stream.write(`${line}\n`);
-  }
-
-  async close(graceMs = 2000): Promise<void> {
-    if (!this.#over) this.stream.end();
-    const timer = setTimeout(() => this.kill(), graceMs);
-    await this.#ended;
-    clearTimeout(timer);
-  }
-
-  /** The far side may be hung: only cutting the connection is sure to end its stdin. */
-  kill(): void {
-    if (!this.#over) this.destroyTransport();
   }
 }
 

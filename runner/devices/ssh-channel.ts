@@ -1,0 +1,68 @@
+// The channel that an agent talks over: lines in and out, and what its end means, whoever ended it.
+import type { ClientChannel } from "ssh2";
+import type { TransportLostError } from "../agent/errors.ts";
+import { LineSplitter, StderrTail } from "./lines.ts";
+import type { AgentChannel, ChannelHandlers } from "./transport.ts";
+
+export class SshChannel implements AgentChannel {
+  readonly #ended: Promise<void>;
+  #over = false;
+
+  constructor(
+    private readonly stream: ClientChannel,
+    handlers: ChannelHandlers,
+    lost: () => TransportLostError | undefined,
+    private readonly destroyTransport: () => void,
+    onGone: (channel: SshChannel) => void,
+  ) {
+    const stderr = new StderrTail();
+    const lines = new LineSplitter((line) => handlers.onLine(line));
+    let flooded = false;
+    let exit: { code: number | null; signal: string | null } | undefined;
+    stream.on("data", (chunk: Buffer) => {
+      if (flooded || lines.push(chunk)) return;
+      flooded = true;
+      this.kill();
+    });
+    // Shares its window with stdout: unread, it would stall both.
+    stream.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    stream.on("error", () => {});
+    stream.on("exit", (code: number | null, signal?: string) => {
+      exit = { code, signal: signal ?? null };
+    });
+    this.#ended = new Promise((resolve) => {
+      // Not "exit", which may never come. A close without an exit status means that the transport died.
+      stream.once("close", () => {
+        this.#over = true;
+        const error = lost();
+        if (flooded)
+          handlers.onEnd({ kind: "flooded", reason: "an answer line was longer than the protocol allows" });
+        else if (exit) handlers.onEnd({ kind: "exited", ...exit, stderr: stderr.text() });
+        else
+          handlers.onEnd({
+            kind: "lost",
+            reason: error?.message ?? "the connection was lost",
+            ...(error ? { cause: error } : {}),
+          });
+        onGone(this);
+        resolve();
+      });
+    });
+  }
+
+  send(line: string): void {
+    if (!this.#over && this.stream.writable) this.stream.write(`${line}\n`);
+  }
+
+  async close(graceMs = 2000): Promise<void> {
+    if (!this.#over) this.stream.end();
+    const timer = setTimeout(() => this.kill(), graceMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  /** The far side may be hung: only cutting the connection is sure to end its stdin. */
+  kill(): void {
+    if (!this.#over) this.destroyTransport();
+  }
+}
