@@ -1,6 +1,6 @@
 // bench:compare: how often `measure --compare` errs on a device that throttles, scripted, through the code that decides: false
 // positives on identical layouts, detection of a difference, and what measuring A..A, then B..B would have given instead.
-import { parseArgs } from "node:util";
+
 import {
   type ComparedPair,
   type CompareRules,
@@ -9,6 +9,7 @@ import {
   runPairs,
 } from "../../profilers/compare.ts";
 import { createRng, type SeededRng } from "../../search/rng.ts";
+import { parseArgs } from "../support/parse-args.ts";
 import { type Curve, curves, throttledSource } from "../support/throttled-source.ts";
 
 const { values: flags } = parseArgs({

@@ -5,7 +5,6 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import ssh2 from "ssh2";
 import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { fingerprint } from "../../runner/devices/fingerprint.ts";
@@ -18,6 +17,7 @@ import {
   startDevice,
 } from "../faults/farm.ts";
 import { temporaryFolder } from "../support/cli.ts";
+import { parseArgs } from "../support/parse-args.ts";
 
 const { values: options } = parseArgs({
   options: {

@@ -3,12 +3,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { frontData } from "../../runner/report-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orientValues } from "../../search/pareto.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
+import { parseArgs } from "../support/parse-args.ts";
 
 const { values: flags } = parseArgs({
   options: {

@@ -3,11 +3,11 @@
 import { statSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Browser, CDPSession, Page } from "playwright-core";
 import { launchBrowser } from "../support/browser.ts";
 import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
+import { parseArgs } from "../support/parse-args.ts";
 
 const { values: flags } = parseArgs({
   options: { trials: { type: "string", default: "100000" }, json: { type: "boolean", default: false } },

@@ -1,6 +1,6 @@
 // bench:proxies: what quality proxies tell and what they cost; the parts are in proxies/, the tables they gave in profilers/BENCHMARKS.md.
 // Every run is appended to --out as a line of JSON, and one that is there already is not run again: a part can be stopped at any time.
-import { parseArgs } from "node:util";
+import { parseArgs } from "../support/parse-args.ts";
 import { RunBook } from "./proxies/book.ts";
 import { distillation } from "./proxies/distillation.ts";
 import { learningRate } from "./proxies/learning-rate.ts";

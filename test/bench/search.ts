@@ -4,11 +4,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import { hypervolume } from "../../search/hypervolume.ts";
 import { ParetoArchive } from "../../search/pareto.ts";
 import { type StrategyEntry, strategies } from "../../search/registry.ts";
 import { createRng } from "../../search/rng.ts";
+import { parseArgs } from "../support/parse-args.ts";
 import { type Problem, problems } from "./search-problems.ts";
 
 const { values: flags } = parseArgs({

@@ -8,12 +8,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
+import { parseArgs } from "../support/parse-args.ts";
 
 const { values: flags } = parseArgs({
   options: {

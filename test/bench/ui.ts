@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import Database from "better-sqlite3";
+import { parseArgs } from "../support/parse-args.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 const { values: flags } = parseArgs({

@@ -5,11 +5,11 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { createRng } from "../../search/rng.ts";
 import { temporaryFolder } from "../support/cli.ts";
+import { parseArgs } from "../support/parse-args.ts";
 import type { AgentScript, Misbehaviour } from "../support/scripted-agent.ts";
 import type { Cost } from "./coordinator.ts";
 import {

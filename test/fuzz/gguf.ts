@@ -3,13 +3,13 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { quantizations } from "../../candidates/quantization.ts";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { CompilerMissingError } from "../../runner/agent/errors.ts";
 import { hostTarget } from "../../runner/agent/toolchain.ts";
+import { parseArgs } from "../support/parse-args.ts";
 
 const { values: flags } = parseArgs({
   options: {

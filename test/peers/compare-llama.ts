@@ -8,7 +8,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import { parameterCount } from "../../candidates/cost.ts";
 import { type Architecture, architectureOf, lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
@@ -18,6 +17,7 @@ import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
 import { layoutFrom } from "../../runner/layouts.ts";
 import { createRng } from "../../search/rng.ts";
+import { parseArgs } from "../support/parse-args.ts";
 import { dequantised } from "./dequantise.ts";
 
 const { values: flags } = parseArgs({

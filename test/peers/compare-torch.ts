@@ -6,12 +6,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
 import { layoutFrom } from "../../runner/layouts.ts";
+import { parseArgs } from "../support/parse-args.ts";
 
 const LIMIT = 1e-4;
 const { values: flags } = parseArgs({

@@ -4,7 +4,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
@@ -16,6 +15,7 @@ import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
 import { trainerProgram } from "../../runner/sweep/pytorch.ts";
 import { createRng } from "../../search/rng.ts";
+import { parseArgs } from "../support/parse-args.ts";
 
 const { values: flags } = parseArgs({
   options: {
