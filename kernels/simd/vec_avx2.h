@@ -59,6 +59,7 @@ struct Simd {
   }
 
 #if defined(EDGEFRONT_AVXVNNI)
+  static constexpr bool kSplits = false;  // no such processor was there to measure it on
   static I Dot4(I acc, B u, B s) { return _mm256_dpbusd_avx_epi32(acc, u, s); }
   static I DotU4(const B w[8], const int8_t* a, I init) {
     I x = init;
@@ -83,6 +84,15 @@ struct Simd {
   static B PrepareS8(B w) { return _mm256_xor_si256(w, _mm256_set1_epi8(-128)); }
   static I DotS8(const B w[8], const int8_t* a, int32_t sum8) { return DotU4(w, a, SetI(16 * sum8)); }
 #else
+  // Products of bytes w < 16 with a, pairs added: eight of them fit an int16 (below).
+  static constexpr bool kSplits = true;
+  using Pairs = __m256i;
+  static Pairs MulPairs(B w, B a) { return _mm256_maddubs_epi16(w, a); }
+  static Pairs AddPairs(Pairs a, Pairs b) { return _mm256_add_epi16(a, b); }
+  static I SumPairs(Pairs p) { return _mm256_madd_epi16(p, _mm256_set1_epi16(1)); }
+  static void StoreBytes(uint8_t* p, B x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
+  // Holds a value in a register at this point: left alone, GCC forms a block's products ahead of their sums and spills them.
+  static void Keep(__m256i& x) { asm("" : "+x"(x)); }
   // Weights below 16 times |a| <= 127, in pairs: 3810 at most, so eight of them fit an int16 (30480) and one widening
   // multiply-add serves 32 products a lane.
   static I DotU4(const B w[8], const int8_t* a, I init) {

@@ -20,6 +20,7 @@ struct Simd {
   static constexpr int kLanes = 16;
   static constexpr int kTokens = 8;
   static constexpr bool kPairs = false;  // no product takes two tokens at once
+  static constexpr bool kSplits = false;
   static constexpr int kAccumulators = 16;
 
   static F Load(const float* p) { return _mm512_loadu_ps(p); }

@@ -94,6 +94,7 @@ struct Simd {
 
 #if defined(EDGEFRONT_I8MM)
   static constexpr bool kPairs = true;
+  static constexpr bool kSplits = false;
   // Groups 2j and 2j+1 of four rows become rows 0, 1 by 8 columns and rows 2, 3 by 8 columns.
   static void ArrangePairs(B w[8]) {
     for (int j = 0; j < 8; j += 2) {
@@ -115,6 +116,7 @@ struct Simd {
   }
 #else
   static constexpr bool kPairs = false;
+  static constexpr bool kSplits = false;
 #endif
 };
 

@@ -192,12 +192,13 @@ TEST(PanelMulAnywhere) {
 TEST(TokensTogetherOrAloneAreBitEqual) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) TilesAgreeExactly(type, 77);
   for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) TilesAgreeExactly(type, 512);
+  for (size_t k : {32, 544, 1056}) TilesAgreeExactly(DType::kQ4_0, k);  // part of a span that is split at once, and a block past one and two
 }
 
 // Extreme weights and activations: the int16 sums of the AVX2 path must not saturate.
 TEST(PanelMulExtremes) {
   for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
-    const size_t k = 256;
+    const size_t k = 256, n = 10;  // enough tokens for every tile
     std::vector<uint8_t> rows(16 * RowBytes(type, k)), panel_store(PanelBytes(type, k) + 64);
     for (size_t variant = 0; variant < 4; ++variant) {
       for (size_t i = 0; i < rows.size(); ++i) {
@@ -208,15 +209,15 @@ TEST(PanelMulExtremes) {
       }
       uint8_t* panel = panel_store.data() + (64 - reinterpret_cast<uintptr_t>(panel_store.data()) % 64) % 64;
       PackPanel(type, k, rows.data(), RowBytes(type, k), panel);
-      std::vector<float> x(2 * k);
-      for (size_t i = 0; i < x.size(); ++i) x[i] = i < k ? 1.0f : (variant & 2) ? -1.0f : (i % 2 ? 1.0f : -1.0f);
+      std::vector<float> x(n * k);
+      for (size_t i = 0; i < x.size(); ++i) x[i] = i / k % 2 == 0 ? 1.0f : (variant & 2) ? -1.0f : (i % 2 ? 1.0f : -1.0f);
       for (const Kernels* table : FastTables()) {
         QuantStore qs;
-        const Activations a = Quantise(*table, x, 0, 2, k, qs);
-        std::vector<float> want(32), got(32), tolerance(32);
-        ScalarKernels().panel_mul(type, k, panel, a, 0, 2, want.data());
-        table->panel_mul(type, k, panel, a, 0, 2, got.data());
-        for (size_t i = 0; i < 32; ++i) tolerance[i] = std::fabs(want[i]) * 1e-5f + 1e-2f;
+        const Activations a = Quantise(*table, x, 0, n, k, qs);
+        std::vector<float> want(16 * n), got(16 * n), tolerance(16 * n);
+        ScalarKernels().panel_mul(type, k, panel, a, 0, n, want.data());
+        table->panel_mul(type, k, panel, a, 0, n, got.data());
+        for (size_t i = 0; i < 16 * n; ++i) tolerance[i] = std::fabs(want[i]) * 1e-5f + 1e-2f;
         ExpectClose(DTypeName(type), table->isa, got, want, tolerance);
       }
     }

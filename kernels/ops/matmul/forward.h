@@ -4,6 +4,9 @@
 #ifndef EDGEFRONT_OPS_MATMUL_FORWARD_H_
 #define EDGEFRONT_OPS_MATMUL_FORWARD_H_
 
+#include <type_traits>
+
+#include "ops/matmul/split_q4.h"
 #include "quant/panel.h"
 #include "targets/kernels.h"
 
@@ -209,6 +212,8 @@ void QuantMul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, s
   if (n == 1) return Format::template Tile<1, kSubs>(k, panel, a, t0, 0, out);
   constexpr size_t kN = Simd::kTokens;
   size_t i = 0;
+  if constexpr (Simd::kSplits && std::is_same_v<Format, Q4>)
+    if (n >= SplitQ4<Simd>::kWorthwhile) i = SplitQ4<Simd>::Mul(k, panel, a, t0, n, out);
   for (; i + kN <= n; i += kN)
     for (int s = 0; s < kSubs; ++s) Format::template Tile<kN, 1>(k, panel, a, t0 + i, s, out + 16 * i);
   for (; i + 2 <= n; i += 2)

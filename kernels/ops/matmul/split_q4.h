@@ -1,0 +1,92 @@
+// Q4_0 in prefill, where splitting nibbles costs as much as multiplying them: some blocks of a panel are split once, one byte a weight,
+// and tiles of tokens by all 16 rows read them; each broadcast of four activations serves both vectors of rows. The same sums in the
+// same order as Q4::Tile (forward.h), to the last bit; how much faster is in kernels/BENCHMARKS.md.
+#ifndef EDGEFRONT_OPS_MATMUL_SPLIT_Q4_H_
+#define EDGEFRONT_OPS_MATMUL_SPLIT_Q4_H_
+
+#include "quant/panel.h"
+#include "targets/kernels.h"
+
+namespace edgefront {
+namespace {
+
+template <class V>
+struct SplitQ4 {
+  static constexpr size_t kSpan = 16;                     // blocks: 9 KB, a third of a first-level cache
+  static constexpr size_t kBlockBytes = 64 + 16 * 32;     // f32 scale [16]; then byte 64v + 4r + c: row r, group v, column c
+  static constexpr int kTokens = 4;
+  static constexpr size_t kWorthwhile = 8;                // tokens from which splitting pays
+
+  static void Split(const uint8_t* panel, size_t first, size_t blocks, uint8_t* out) {
+    for (size_t b = first; b < first + blocks; ++b, out += kBlockBytes) {
+      const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + PairScaleAt(kQ4PairBytes, b));
+      const uint8_t* body = panel + PairQuantsAt(kQ4PairBytes, b);
+      for (int lane = 0; lane < 16; lane += V::kLanes) {
+        V::Store(reinterpret_cast<float*>(out) + lane, V::LoadF16(scales + lane));
+        for (int j = 0; j < 4; ++j) {
+          const typename V::B x = V::LoadBytes(body + 64 * j + 4 * lane);
+          V::StoreBytes(out + 64 + 64 * j + 4 * lane, V::Low4(x));
+          V::StoreBytes(out + 64 + 64 * (j + 4) + 4 * lane, V::High4(x));
+        }
+      }
+    }
+  }
+
+  // Adds `blocks` blocks, from block `first` on, to out [kTokens][16].
+  static void Tile(size_t k, const uint8_t* w, const Activations& a, size_t t, size_t first, size_t blocks, float* out) {
+    constexpr int N = kTokens, S = 16 / V::kLanes;
+    typename V::F acc[N][S];
+    for (int i = 0; i < N; ++i)
+      for (int s = 0; s < S; ++s) acc[i][s] = first == 0 ? V::Zero() : V::Load(out + 16 * i + s * V::kLanes);
+    const size_t row = k / 32;
+    const int8_t* q = a.q + t * k + 32 * first;
+    const float* scale = a.scale + t * row + first;
+    const int32_t* sum8 = a.sum8 + t * row + first;
+    for (size_t b = 0; b < blocks; ++b, w += kBlockBytes, q += 32, ++scale, ++sum8) {
+      typename V::Pairs p[N][S];
+#pragma GCC unroll 8
+      for (int v = 0; v < 8; ++v) {
+        typename V::B x[S];
+        for (int s = 0; s < S; ++s) V::Keep(x[s] = V::LoadBytes(w + 64 + 64 * v + 4 * s * V::kLanes));
+#pragma GCC unroll 4
+        for (int i = 0; i < N; ++i) {
+          const typename V::B g = V::Group(q + i * k + 4 * v);
+          for (int s = 0; s < S; ++s) {
+            const typename V::Pairs product = V::MulPairs(x[s], g);
+            V::Keep(p[i][s] = v == 0 ? product : V::AddPairs(p[i][s], product));
+          }
+        }
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < N; ++i) {
+        const typename V::I sum = V::SetI(sum8[i * row]);
+        const typename V::F token = V::Set(scale[i * row]);
+        for (int s = 0; s < S; ++s) {
+          const typename V::F both = V::Mul(V::Load(reinterpret_cast<const float*>(w) + s * V::kLanes), token);
+          acc[i][s] = V::Fma(V::ToFloat(V::AddI(V::SumPairs(p[i][s]), sum)), both, acc[i][s]);
+        }
+      }
+    }
+    for (int i = 0; i < N; ++i)
+      for (int s = 0; s < S; ++s) V::Store(out + 16 * i + s * V::kLanes, acc[i][s]);
+  }
+
+  // The first tokens of n, in whole tiles; returns how many.
+  static size_t Mul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
+    alignas(64) uint8_t split[kSpan * kBlockBytes];
+    const size_t done = n / kTokens * kTokens;
+    size_t first = 0;
+    do {  // also of no columns: the products are zeros then
+      const size_t left = k / 32 - first, blocks = left < kSpan ? left : kSpan;
+      Split(panel, first, blocks, split);
+      for (size_t i = 0; i < done; i += kTokens) Tile(k, split, a, t0 + i, first, blocks, out + 16 * i);
+      first += kSpan;
+    } while (first < k / 32);
+    return done;
+  }
+};
+
+}  // namespace
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_OPS_MATMUL_SPLIT_Q4_H_
