@@ -69,7 +69,7 @@ const run = spawnSync(
     ...(flags.seconds === "0" ? [] : [`-max_total_time=${flags.seconds}`]),
     `-seed=${flags.seed}`,
     "-max_len=8192",
-    "-timeout=10",
+    "-timeout=1800", // of wall time, also while the process is paused: no input of 8 KB takes seconds unless it hangs
     "-rss_limit_mb=2048",
     "-print_final_stats=1",
     "-artifact_prefix=build/fuzz/",
