@@ -23,7 +23,8 @@ export class DeviceTable {
   }
 
   find(name: string): DeviceRecord | null {
-    return this.all().find((device) => device.name === name) ?? null;
+    const row = this.db.prepare("SELECT record FROM devices WHERE name = ?").get(name) as Row | undefined;
+    return row === undefined ? null : deviceRecordSchema.parse(JSON.parse(row.record as string));
   }
 
   /** Throws InvalidInputError (`unknown-device`) with the nearest name. */

@@ -6,12 +6,13 @@ import { initial } from "./migrations/001-initial.ts";
 import { origins } from "./migrations/002-origins.ts";
 import { deviceFarm } from "./migrations/003-device-farm.ts";
 import { fronts } from "./migrations/004-fronts.ts";
+import { runningJobs } from "./migrations/005-running-jobs.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
 /** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [initial, origins, deviceFarm, fronts];
+const migrations: readonly string[] = [initial, origins, deviceFarm, fronts, runningJobs];
 
 export const SCHEMA_VERSION = migrations.length;
 
@@ -39,6 +40,28 @@ function migrate(db: Database.Database, path: string): void {
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
   }).immediate();
+}
+
+/** More different statements than the tables have; beyond, the oldest is forgotten. */
+const KEPT_STATEMENTS = 256;
+
+/** Each statement is compiled once a connection: a sweep says the same few thousands of times. */
+function keepStatements(db: Database.Database): void {
+  const prepare = db.prepare.bind(db);
+  const kept = new Map<string, Database.Statement>();
+  db.prepare = ((sql: string) => {
+    const known = kept.get(sql);
+    // One that is still being read from cannot be started again.
+    if (known !== undefined) {
+      if (known.busy) return prepare(sql);
+      return known.reader ? known.raw(false).pluck(false) : known;
+    }
+    const statement = prepare(sql);
+    const [oldest] = kept.keys();
+    if (kept.size === KEPT_STATEMENTS) kept.delete(oldest!);
+    kept.set(sql, statement);
+    return statement;
+  }) as typeof db.prepare;
 }
 
 export interface OpenOptions {
@@ -69,6 +92,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database.
     db.pragma(`synchronous = ${durable ? "FULL" : "NORMAL"}`);
     db.pragma("foreign_keys = ON");
     migrate(db, path);
+    keepStatements(db);
     return db;
   } catch (cause) {
     db?.close();

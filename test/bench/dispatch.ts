@@ -87,7 +87,7 @@ async function driveMany(many: number, jobMs: number): Promise<void> {
   });
   crowd.stdin.end();
   const cores = cost.cpuSeconds / cost.seconds;
-  const megabytes = Math.max(...cost.rss) / 1e6;
+  const megabytes = Math.max(...cost.memory.map(({ rssBytes }) => rssBytes)) / 1e6;
   add(`${many} devices, jobs of ${jobMs} ms: processor`, cores, "cores", "< 1", cores < 1);
   add(`${many} devices: memory`, megabytes, "MB", "< 500", megabytes < 500);
   const used = (100 * cost.jobs * jobMs) / (1000 * cost.seconds * many);

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FarmOptions } from "../../runner/sweep/sweep.ts";
 import { type FarmSweep, QUICK, runFarm } from "./farm.ts";
+import type { MemorySample } from "./flatness.ts";
 
 interface Arguments {
   readonly sweep: FarmSweep;
@@ -13,6 +14,8 @@ interface Arguments {
   readonly jumpsMs?: readonly number[];
   /** Say only what is kept in `Cost`. */
   readonly quiet?: boolean;
+  /** Keeps so many bytes a job, to see that the check of its memory notices. */
+  readonly leakBytes?: number;
 }
 
 /** What a run cost its coordinator; the last line it prints. */
@@ -22,8 +25,8 @@ export interface Cost {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly jobs: number;
-  /** Resident bytes, sampled every second. */
-  readonly rss: readonly number[];
+  /** Sampled every second; after a collection where this process was started with --expose-gc. */
+  readonly memory: readonly MemorySample[];
   /** Open files before and after. */
   readonly files: readonly [number, number];
   readonly children: number;
@@ -31,7 +34,14 @@ export interface Cost {
   readonly resources: readonly string[];
 }
 
-const { sweep, agent, farm = QUICK, jumpsMs = [], quiet = false } = JSON.parse(process.argv[2]!) as Arguments;
+const {
+  sweep,
+  agent,
+  farm = QUICK,
+  jumpsMs = [],
+  quiet = false,
+  leakBytes = 0,
+} = JSON.parse(process.argv[2]!) as Arguments;
 if (jumpsMs.length > 0) {
   const RealDate = Date;
   let offset = 0;
@@ -51,16 +61,24 @@ if (jumpsMs.length > 0) {
 
 const openFiles = (): number => readdirSync("/proc/self/fd").length;
 const before = openFiles();
-const rss: number[] = [];
-const sampling = setInterval(() => rss.push(process.memoryUsage.rss()), 1000).unref();
 let jobs = 0;
+const memory: MemorySample[] = [];
+const leaked: unknown[] = [];
+const sampling = setInterval(() => {
+  globalThis.gc?.();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  memory.push({ jobs, rssBytes: rss, liveBytes: heapUsed + external });
+}, 1000).unref();
 let start = 0;
 let cpu = process.cpuUsage();
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
 await runFarm(sweep, { ...farm, agentFor: async () => agent }, (event) => {
-  if (event.kind === "job" && event.text.startsWith("measuring") && jobs++ === 0) {
-    start = performance.now();
-    cpu = process.cpuUsage();
+  if (event.kind === "job" && event.text.startsWith("measuring")) {
+    if (jobs++ === 0) {
+      start = performance.now();
+      cpu = process.cpuUsage();
+    }
+    if (leakBytes > 0) leaked.push(Buffer.alloc(leakBytes));
   }
   if (!quiet) say(event);
 });
@@ -74,7 +92,7 @@ const cost: Cost = {
   seconds,
   cpuSeconds: (user + system) / 1e6,
   jobs,
-  rss,
+  memory,
   files: [before, openFiles()],
   children: children.length,
   resources: process.getActiveResourcesInfo().filter((kind) => !/^(PipeWrap|Timeout)$/.test(kind)),

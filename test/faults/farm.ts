@@ -250,8 +250,12 @@ export function agentsOf(device: LoopbackDevice): number[] {
 }
 
 /** Runs the coordinator's program to its end; what the run cost it. */
-export async function coordinate(program: string, argument: object): Promise<Cost> {
-  const child = spawn(process.execPath, [program, JSON.stringify(argument)], {
+export async function coordinate(
+  program: string,
+  argument: object,
+  nodeArguments: readonly string[] = [],
+): Promise<Cost> {
+  const child = spawn(process.execPath, [...nodeArguments, program, JSON.stringify(argument)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let last = "";

@@ -1,7 +1,8 @@
 // A soak: six loopback devices behind real sshd processes, faults at random moments from a seed, thousands of jobs. Their agents are
 // scripted; beside them a second coordinator on the same database has the real agent measure on a seventh, under the same faults. At the
-// end every job must have been measured once, as without the faults; nothing may be left running, open or lying about; memory must be flat.
-//   npm run test:soak [-- --jobs 2000 --real 60 --seed 1 --json]
+// end every job must have been measured once, as without the faults; nothing may be left running, open or lying about; memory must be flat
+// (flatness.ts has the bounds; --leak 2000 keeps so many bytes a job, and the soak must fail).
+//   npm run test:soak [-- --jobs 2000 --real 60 --seed 1 --leak 0 --json]
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +26,7 @@ import {
   scriptedAgent,
   startDevice,
 } from "./farm.ts";
+import { BOUNDS, growth, MIN_JOBS } from "./flatness.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -32,6 +34,7 @@ const { values: options } = parseArgs({
     devices: { type: "string", default: "6" },
     real: { type: "string", default: "60" },
     seed: { type: "string", default: "1" },
+    leak: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
   },
 });
@@ -68,19 +71,6 @@ const LINK_FAULTS: Readonly<Record<string, (device: LoopbackDevice) => void>> = 
     setTimeout(() => proxy.thaw(), 5000);
   },
 };
-
-/** Growth per 1,000 jobs by least squares, over what comes after the first third: caches fill before. */
-function rssSlope(rss: readonly number[], jobs: number): number {
-  const tail = rss.slice(Math.floor(rss.length / 3));
-  const n = tail.length;
-  if (n < 4) return 0;
-  const meanX = (n - 1) / 2;
-  const meanY = tail.reduce((sum, y) => sum + y, 0) / n;
-  const slope =
-    tail.reduce((sum, y, x) => sum + (x - meanX) * (y - meanY), 0) /
-    tail.reduce((sum, _, x) => sum + (x - meanX) ** 2, 0);
-  return (slope * rss.length * 1000) / jobs;
-}
 
 /** Measurements of a sweep so far. */
 const measured = (db: string, sweep: string): number =>
@@ -122,7 +112,9 @@ try {
   /** Both sweeps at once; what each cost its coordinator. */
   const both = (sweep: FarmSweep): Promise<Cost[]> =>
     Promise.all([
-      coordinate(program, { sweep, agent, farm, quiet: true }),
+      coordinate(program, { sweep, agent, farm, quiet: true, leakBytes: Number(options.leak) }, [
+        "--expose-gc",
+      ]),
       coordinate(program, {
         sweep: { ...sweep, name: REAL, devices: [REAL], trials: Number(options.real) },
         agent: realAgent,
@@ -201,9 +193,16 @@ try {
     check(children === 0, `${children} children left`);
     check(resources.length === 0, `still busy with ${resources.join(", ")}`);
   }
-  const slope = rssSlope(cost.rss, cost.jobs);
-  // Fewer jobs say nothing about a slope: caches still fill.
-  check(cost.jobs < 1000 || slope < 10e6, `memory grows by ${(slope / 1e6).toFixed(1)} MB per 1,000 jobs`);
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(2);
+  const grown = {
+    liveBytes: growth(cost.memory, "liveBytes"),
+    rssBytes: growth(cost.memory, "rssBytes"),
+  };
+  for (const key of ["liveBytes", "rssBytes"] as const)
+    check(
+      cost.jobs < MIN_JOBS || grown[key] < BOUNDS[key],
+      `memory (${key}) grows by ${megabytes(grown[key])} MB per 1,000 jobs, allowed are ${megabytes(BOUNDS[key])}`,
+    );
   const total = Object.values(faults).reduce((sum, n) => sum + n, 0);
   const summary = {
     devices: deviceCount,
@@ -213,8 +212,9 @@ try {
     attempts: cost.jobs,
     seconds: cost.seconds,
     faults,
-    rssMaxBytes: Math.max(...cost.rss),
-    rssBytesPer1000Jobs: Math.round(slope),
+    rssMaxBytes: Math.max(...cost.memory.map(({ rssBytes }) => rssBytes)),
+    grownPer1000Jobs: grown,
+    memory: cost.memory,
     openFiles: cost.files,
     problems,
   };
@@ -226,8 +226,9 @@ try {
         `${total} faults in all (${Object.entries(faults)
           .map(([kind, n]) => `${kind} ${n}`)
           .join(", ")})\n` +
-        `coordinator: ${(summary.rssMaxBytes / 1e6).toFixed(0)} MB at most, ${(slope / 1e6).toFixed(2)} MB per 1,000 jobs, ` +
-        `files ${cost.files.join(" -> ")}\n${problems.length === 0 ? "nothing lost, doubled or leaked" : problems.join("\n")}\n`,
+        `coordinator: ${(summary.rssMaxBytes / 1e6).toFixed(0)} MB at most; per 1,000 jobs live memory grew by ` +
+        `${megabytes(grown.liveBytes)} MB (allowed ${megabytes(BOUNDS.liveBytes)}), resident by ${megabytes(grown.rssBytes)} MB ` +
+        `(allowed ${megabytes(BOUNDS.rssBytes)}); files ${cost.files.join(" -> ")}\n${problems.length === 0 ? "nothing lost, doubled or leaked" : problems.join("\n")}\n`,
     );
 } finally {
   for (const device of [...devices, real]) await device.stop();

@@ -1,0 +1,21 @@
+// The soak's own check of memory: what it lets pass and what it notices.
+import { expect, it } from "vitest";
+import { createRng } from "../../search/rng.ts";
+import { BOUNDS, growth, type MemorySample } from "./flatness.ts";
+
+/** A minute of 2,000 jobs: a cache that fills, garbage of up to a megabyte, and so many bytes a job that stay. */
+function samples(leak: number): MemorySample[] {
+  const rng = createRng(1);
+  return Array.from({ length: 60 }, (_, second) => {
+    const jobs = second * 34;
+    const bytes = 50e6 + Math.min(jobs, 300) * 20e3 + rng.next() * 1e6 + jobs * leak;
+    const answer = second % 11 === 0 ? 17e6 : 0;
+    return { jobs, rssBytes: bytes, liveBytes: bytes + answer };
+  });
+}
+
+it("a cache that fills is flat; a kilobyte a job is not", () => {
+  expect(Math.abs(growth(samples(0), "liveBytes"))).toBeLessThan(BOUNDS.liveBytes);
+  expect(growth(samples(1000), "liveBytes")).toBeGreaterThan(BOUNDS.liveBytes);
+  expect(growth(samples(6000), "rssBytes")).toBeGreaterThan(BOUNDS.rssBytes);
+});

@@ -1,0 +1,29 @@
+// Is a process's memory flat: its growth per 1,000 jobs, from samples taken while it works. Caches and the first garbage collections come
+// before the part that counts.
+import { summarise } from "../../profilers/statistics/summary.ts";
+
+export interface MemorySample {
+  /** Begun so far. */
+  readonly jobs: number;
+  readonly rssBytes: number;
+  /** Live objects, on the heap and beside it: right after a collection where the process may ask for one. */
+  readonly liveBytes: number;
+}
+
+/** What 1,000 jobs may leave behind. Resident memory also moves with the allocator's and the collector's own habits. */
+export const BOUNDS = { liveBytes: 0.5e6, rssBytes: 4e6 } as const;
+/** Fewer jobs say nothing: caches still fill. */
+export const MIN_JOBS = 1000;
+
+/**
+ * Bytes per 1,000 jobs, over the jobs after the first third: the median slope of all pairs of samples (Theil 1950, Sen 1968), which an
+ * answer of 17 MB that is under way in one of them does not move.
+ */
+export function growth(samples: readonly MemorySample[], key: keyof typeof BOUNDS): number {
+  const last = samples.at(-1)?.jobs ?? 0;
+  const tail = samples.filter(({ jobs }) => jobs >= last / 3);
+  const slopes = tail.flatMap((a, i) =>
+    tail.slice(i + 1).flatMap((b) => (b.jobs === a.jobs ? [] : [(b[key] - a[key]) / (b.jobs - a.jobs)])),
+  );
+  return slopes.length === 0 ? 0 : 1000 * summarise(slopes).median;
+}
