@@ -24,6 +24,12 @@ const readinessSchema = z.strictObject({
     .max(86_400)
     .describe("A device not ready by then is deferred; 0: never waited for, measured as it is and marked."),
   microProbeTolerance: fraction.describe("How far the micro-probe may lie above its baseline."),
+  memoryMargin: z
+    .number()
+    .min(1)
+    .max(10)
+    .optional()
+    .describe("Free memory over what the largest candidate is predicted to take. Default: 1.3."),
 });
 
 const sentinelSchema = z.strictObject({
@@ -45,8 +51,24 @@ export const measurementProfileSchema = z.strictObject({
     .describe("How many threads a measurement uses, unless the request says."),
   readiness: readinessSchema,
   sentinel: sentinelSchema,
-  warmup: z.strictObject({ max: z.int().min(0).max(100), tolerance: fraction }),
-  repetitions: z.int().min(1).max(1000),
+  warmup: z
+    .strictObject({ max: z.int().min(0).max(100), tolerance: fraction })
+    .describe(
+      "Whole warm-up runs until two in a row differ by less than the tolerance, unless the request says.",
+    ),
+  repetitions: z.int().min(1).max(1000).describe("Measured runs in each process, unless the request says."),
+  rounds: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(1)
+    .describe("Fresh processes a candidate is measured in, taking turns with others."),
+  retries: z
+    .int()
+    .min(0)
+    .max(20)
+    .default(2)
+    .describe("Times a void or unstable measurement is taken again before it is kept, marked."),
   cvLimit: fraction.describe("Largest coefficient of variation of a result that counts as stable."),
 });
 export type MeasurementProfile = z.infer<typeof measurementProfileSchema>;

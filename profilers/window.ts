@@ -67,11 +67,11 @@ const MEMORY_MARGIN = 1.3;
 export function sensorObjection(
   status: Pick<StatusResult, "temperatureC" | "loadAverage" | "availableBytes">,
   { cores, bytes }: { readonly cores: number; readonly bytes: number },
-  { maxTemperatureC, maxLoad }: WindowRules["readiness"],
+  { maxTemperatureC, maxLoad, memoryMargin = MEMORY_MARGIN }: WindowRules["readiness"],
 ): string | null {
   const { temperatureC, loadAverage, availableBytes } = status;
-  if (availableBytes < MEMORY_MARGIN * bytes)
-    return `${megabytes(availableBytes)} of memory are free, ${megabytes(MEMORY_MARGIN * bytes)} needed`;
+  if (availableBytes < memoryMargin * bytes)
+    return `${megabytes(availableBytes)} of memory are free, ${megabytes(memoryMargin * bytes)} needed`;
   if (maxTemperatureC !== null && temperatureC !== null && temperatureC > maxTemperatureC)
     return `${temperatureC.toFixed(0)} C, above ${maxTemperatureC} C`;
   if (maxLoad !== null && loadAverage / cores > maxLoad)

@@ -37,14 +37,19 @@ const measureSchema = z.strictObject({
     .default([1024])
     .describe("Prompt lengths to measure at."),
   decodeTokens: z.int().min(2).max(4096).default(32).describe("Tokens generated after each prompt."),
-  repetitions: z.int().min(1).max(100).default(3),
+  repetitions: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe("Measured runs in each process. Default: the device profile's."),
   warmup: z
-    .strictObject({
-      max: z.int().min(0).max(20).default(4),
-      tolerance: z.number().positive().default(0.03),
-    })
-    .prefault({})
-    .describe("Whole warm-up runs until two in a row differ by less than the tolerance."),
+    .strictObject({ max: z.int().min(0).max(100), tolerance: z.number().positive() })
+    .partial()
+    .optional()
+    .describe(
+      "Whole warm-up runs until two in a row differ by less than the tolerance. Default: the device profile's.",
+    ),
   kv: z.enum(["f16", "q8_0"]).default("f16"),
   batch: z
     .int()

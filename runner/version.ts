@@ -17,8 +17,21 @@ export const VERSION = (
   JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string }
 ).version;
 
-/** The commit of the checkout, with `-dirty` where files differ from it; null outside a checkout. */
+let commit: string | null | undefined;
+
+/** The commit of the checkout that this process runs from, with `-dirty` where files differ from it; null outside a checkout. */
 export function gitCommit(): string | null {
+  if (commit === undefined) commit = askGit();
+  return commit;
+}
+
+/** What took a number, recorded with it: a resumed sweep may be another edgefront's than the one that began it. */
+export const software = (): { readonly edgefront: string; readonly commit: string | null } => ({
+  edgefront: VERSION,
+  commit: gitCommit(),
+});
+
+function askGit(): string | null {
   try {
     const git = (...args: string[]): string =>
       execFileSync("git", args, {

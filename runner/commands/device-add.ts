@@ -134,8 +134,10 @@ export const addCommand: CommandModule<object, AddArgs> = {
         describe: "address, or a name of ~/.ssh/config; user@host works too",
       })
       .option("profile", {
-        choices: profileNames,
-        describe: "kind of device: defaults and how it is measured (default: linux; local without --host)",
+        type: "string",
+        requiresArg: true,
+        defaultDescription: "linux; local without --host",
+        describe: `kind of device, or your own .yaml: ${profileNames.join(", ")}`,
       })
       .option("port", {
         type: "number",

@@ -29,6 +29,7 @@ import {
 } from "../sweep/jobs.ts";
 import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
+import { software } from "../version.ts";
 import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, withJson } from "./common.ts";
 import { compare, compareRules, comparisonText } from "./measure-compare.ts";
 import { peaksOf, profileTable } from "./profile-table.ts";
@@ -42,8 +43,8 @@ interface Args {
   json: boolean;
   contexts: number[] | undefined;
   quant: Quantization;
-  repetitions: number;
-  warmup: number;
+  repetitions: number | undefined;
+  warmup: number | undefined;
   tokens: number;
   threads: number;
   isa: string;
@@ -60,7 +61,7 @@ function measureConfig(args: Args): MeasureConfig {
     contexts: args.contexts ?? (args.compare === undefined ? [1024, 4096] : [1024]),
     decodeTokens: args.tokens,
     repetitions: args.repetitions,
-    warmup: { max: args.warmup },
+    ...(args.warmup === undefined ? {} : { warmup: { max: args.warmup } }),
     threads: args.threads,
     isa: args.isa,
     kv: args.kv,
@@ -166,6 +167,7 @@ async function measureOne(text: string, args: Args, config: MeasureConfig, store
       device: name,
       emulated: worker.emulated,
       agentSha256: worker.agentSha256,
+      software: software(),
       flags,
       metrics: deviceMetrics(result, name).map((metric) => ({
         ...metric,
@@ -209,7 +211,15 @@ async function compareTwo(
     const comparison = await compare({ a: run(a), b: run(b) }, worker, config, rules, { store, listen });
     const names = { a: a.name, b: b.name };
     const { emulated, agentSha256 } = worker;
-    const data = { models: names, device: name, emulated, agentSha256, measure: config, ...comparison };
+    const data = {
+      models: names,
+      device: name,
+      emulated,
+      agentSha256,
+      software: software(),
+      measure: config,
+      ...comparison,
+    };
     printEither(json, data, () => comparisonText(comparison, names, labelOf(worker)));
   });
 }
@@ -251,8 +261,16 @@ export const measureCommand: CommandModule<object, Args> = {
         default: "q4_0" as Quantization,
         describe: "type of the matrices",
       })
-      .option("repetitions", { type: "number", default: 3, describe: "measured runs after warm-up" })
-      .option("warmup", { type: "number", default: 4, describe: "most warm-up runs before them" })
+      .option("repetitions", {
+        type: "number",
+        defaultDescription: "the device profile's",
+        describe: "measured runs after warm-up",
+      })
+      .option("warmup", {
+        type: "number",
+        defaultDescription: "the device profile's",
+        describe: "most warm-up runs before them",
+      })
       .option("tokens", { type: "number", default: 32, describe: "tokens decoded after each prompt" })
       .option("threads", { type: "number", default: 0, describe: "0: one per core the device lets us use" })
       .option("isa", { type: "string", default: "auto", describe: "instruction set, e.g. scalar, avx2" })

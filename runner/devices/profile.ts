@@ -1,7 +1,7 @@
 // Device profiles: YAML in configs/devices/, checked here. A registered device keeps its own copy, so that a database says by which
 // conditions its numbers were taken, whatever the defaults become.
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -59,12 +59,38 @@ export function parseProfile(name: string, text: string, source: string): Device
   return { name, ...parsed.data };
 }
 
-/** A profile of this package by name. Throws InvalidInputError (`unknown-profile`, `bad-profile`). */
+/** A profile of this package by name, or a file of the user's. Throws InvalidInputError (`unknown-profile`, `bad-profile`). */
 export function profileNamed(name: string): DeviceProfile {
+  if (/[./]/.test(name)) return profileFrom(name);
   if (!profileNames.includes(name)) {
     const hint = suggestion(name, profileNames);
-    throw new InvalidInputError("unknown-profile", `there is no device profile "${name}"${hint}`);
+    throw new InvalidInputError(
+      "unknown-profile",
+      `there is no device profile "${name}"${hint}; name one of ${profileNames.join(", ")}, or a .yaml file`,
+    );
   }
   const file = join(FOLDER, `${name}.yaml`);
   return parseProfile(name, readFileSync(file, "utf8"), `configs/devices/${name}.yaml`);
+}
+
+/** The profile takes the name of its file. */
+function profileFrom(file: string): DeviceProfile {
+  const name = basename(file).replace(/\.ya?ml$/, "");
+  if (!NAME.test(name))
+    throw new InvalidInputError(
+      "bad-profile",
+      `${file}: a profile's file is named by lower-case letters, digits and hyphens, as my-board.yaml`,
+    );
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new InvalidInputError(
+      "unknown-profile",
+      `the device profile ${file} cannot be read (${code}); name one of ${profileNames.join(", ")}, or a .yaml file`,
+      { cause },
+    );
+  }
+  return parseProfile(name, text, file);
 }

@@ -16,9 +16,9 @@ export const protocolSchema = z.strictObject({
     .int()
     .min(1)
     .max(20)
-    .default(1)
+    .optional()
     .describe(
-      "Fresh processes a candidate is measured in, taking turns with others; repetitions count for each.",
+      "Fresh processes a candidate is measured in, taking turns with others; repetitions count for each. Default: the device profile's.",
     ),
   retries: z
     .int()
@@ -26,7 +26,7 @@ export const protocolSchema = z.strictObject({
     .max(20)
     .optional()
     .describe(
-      "Times a void or unstable measurement is taken again before it is kept, marked as one not to rely on, or a device that is waited for counts as throttled. Default: 2; on this machine 1.",
+      "Times a void or unstable measurement is taken again before it is kept, marked as one not to rely on, or a device that is waited for counts as throttled. Default: the device profile's.",
     ),
   readiness: readiness.partial().default({}).describe("Changes to the device profile's readiness gate."),
   sentinel: sentinel.partial().default({}).describe("Changes to the device profile's sentinel rules."),
@@ -35,14 +35,14 @@ export const protocolSchema = z.strictObject({
 export type ProtocolConfig = z.infer<typeof protocolSchema>;
 
 /** `base` with what `changes` says; zod leaves absent keys out, its types do not. */
-const changed = <T extends object>(base: T, changes: { [K in keyof T]?: T[K] | undefined }): T => ({
+export const changed = <T extends object>(base: T, changes: { [K in keyof T]?: T[K] | undefined }): T => ({
   ...base,
   ...(changes as Partial<T>),
 });
 
 export function windowRules(device: DeviceRecord, config: ProtocolConfig): WindowRules {
   const profile = profileOf(device);
-  const { guarded, rounds, retries = device.transport === "local" ? 1 : 2 } = config;
+  const { guarded, rounds = profile.rounds, retries = profile.retries } = config;
   return {
     guarded,
     rounds,

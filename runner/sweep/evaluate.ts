@@ -16,6 +16,7 @@ import type { SweepWindows } from "../measurement/window.ts";
 import type { Job, JobKind } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
+import { software } from "../version.ts";
 import { LeaseLostError } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
 import { type Cause, type Fault, type Policy, policies, routeFault } from "./faults.ts";
@@ -124,7 +125,7 @@ async function measure(
       agentSha256,
       emulated,
       probeId,
-      request: { ...(request as object), conduct },
+      request: { ...(request as object), software: software(), conduct },
       result,
     };
     const metrics = deviceMetrics(result, device, {
@@ -163,7 +164,8 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
         },
       );
       const { agentSha256 } = worker;
-      const record = { task: task.name, seed, agentSha256, request, result };
+      const by = { ...(request as object), software: software() };
+      const record = { task: task.name, seed, agentSha256, request: by, result };
       if (!store.jobs.finishScore(job, lease, record))
         throw new LeaseLostError(`a stale score of ${target} was refused`);
     });

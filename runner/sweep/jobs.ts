@@ -6,7 +6,8 @@ import type { Layout } from "../../candidates/layout.ts";
 import { gateViolations } from "../../profilers/gates.ts";
 import type { MeasureRequest, MeasureResult, ModelRef, ProbeResult } from "../../profilers/protocol.ts";
 import type { SweepConfig } from "../config.ts";
-import { placementOf } from "../devices/device.ts";
+import { placementOf, profileOf } from "../devices/device.ts";
+import { changed } from "../measurement/rules.ts";
 import { InvalidMeasurementError } from "./faults.ts";
 import type { Opened, Turn, Worker } from "./worker.ts";
 
@@ -36,12 +37,13 @@ function optionsOf(
   config: MeasureConfig,
   extras: MeasureExtras,
 ): MeasureOptions {
-  const { contexts, decodeTokens, repetitions, warmup, kv, batch = 1 } = config;
+  const profile = profileOf(worker.device);
+  const { contexts, decodeTokens, repetitions = profile.repetitions, kv, batch = 1 } = config;
   return {
     contexts,
     decodeTokens,
     repetitions,
-    warmup,
+    warmup: changed(profile.warmup, config.warmup ?? {}),
     kv,
     isa: isaFor(probe, config),
     batch,

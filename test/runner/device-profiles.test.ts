@@ -1,7 +1,10 @@
 // Device profiles: every file in configs/devices/ parses; a wrong one is one line; devices without one get a default.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { deviceRecordSchema, localDevice, profileOf } from "../../runner/devices/device.ts";
 import { parseProfile, profileNamed, profileNames } from "../../runner/devices/profile.ts";
+import { temporaryFolder } from "../support/cli.ts";
 
 const good = `
 description: a board
@@ -45,6 +48,20 @@ describe("device profiles", () => {
 
   it("name the nearest one", () => {
     expect(() => profileNamed("snapdragn")).toThrow(/did you mean "snapdragon"/);
+  });
+
+  it("may be a file of the user's own, which names them", () => {
+    const folder = temporaryFolder();
+    const file = join(folder.path, "my-board.yaml");
+    writeFileSync(file, good);
+    expect(profileNamed(file)).toMatchObject({ name: "my-board", repetitions: 5, rounds: 1, retries: 2 });
+    writeFileSync(file, good.replace("repetitions: 5", "repetitions: 0"));
+    expect(() => profileNamed(file)).toThrow(/my-board\.yaml: repetitions/);
+    expect(() => profileNamed(join(folder.path, "absent.yaml"))).toThrow(
+      /cannot be read \(ENOENT\).*snapdragon/,
+    );
+    expect(() => profileNamed("My Board.yaml")).toThrow(/lower-case letters/);
+    folder.remove();
   });
 
   it("are kept by a device; one without gets the default of its transport", () => {

@@ -40,7 +40,11 @@ afterEach(async () => {
 });
 
 /** A phone that behaves as scripted; measures through windows under a phone's profile. */
-function phone(script: AgentScript, protocol: Record<string, unknown> = {}) {
+function phone(
+  script: AgentScript,
+  protocol: Record<string, unknown> = {},
+  asked: Record<string, unknown> = { repetitions: 2 },
+) {
   writeFileSync(join(folder.path, "script.json"), JSON.stringify(script));
   const path = join(folder.path, "agent");
   // Out of this package, whose scripts are modules.
@@ -67,7 +71,7 @@ function phone(script: AgentScript, protocol: Record<string, unknown> = {}) {
     devices: ["phone"],
     contexts: [32],
     decodeTokens: 4,
-    repetitions: 2,
+    ...asked,
     protocol: { readiness: { pollSeconds: 0.02, deadlineSeconds: 0.1 }, ...protocol },
   });
   const sweepId = 1;
@@ -130,6 +134,18 @@ describe("a window", () => {
     });
     expect(device.jobs()).toBe(6);
     expect(device.said).toEqual([]);
+  });
+
+  it("runs as the device's profile says where the sweep says nothing, and records it", async () => {
+    const device = phone({}, { rounds: 2 }, { warmup: { max: 7 } });
+    const [outcome] = await device.measure(1);
+    if (outcome!.status === "rejected") throw outcome!.reason;
+    const { repetitions, warmup, rounds, retries } = profileNamed("snapdragon");
+    expect({ repetitions, rounds, retries }).toEqual({ repetitions: 5, rounds: 1, retries: 2 });
+    const { request, result, conduct } = outcome!.value;
+    expect(request).toMatchObject({ repetitions, warmup: { max: 7, tolerance: warmup.tolerance } });
+    expect(conduct.rules).toMatchObject({ rounds: 2, retries });
+    expect(result.contexts[0]!.ttftMs).toHaveLength(2 * repetitions);
   });
 
   it("takes turns for as many rounds as asked, all samples kept", async () => {
