@@ -4,13 +4,16 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import ssh2, { type Connection, type ServerChannel, type Session, type SFTPWrapper } from "ssh2";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { SshDeviceRecord } from "../../runner/devices/device.ts";
 import { fingerprint } from "../../runner/devices/fingerprint.ts";
 import { SshTransport } from "../../runner/devices/ssh.ts";
-import { remoteName } from "../../runner/devices/transport.ts";
+import { SshFiles } from "../../runner/devices/ssh-files.ts";
+import { Steps } from "../../runner/devices/ssh-step.ts";
+import { agentName, remoteName } from "../../runner/devices/transport.ts";
 
 const QUICK = { connectMs: 4000, stepMs: 1500, keepaliveMs: 300, keepaliveTries: 3 };
 const NASTY = "\u001b]0;owned\u0007\u001b[2J<script>alert(1)</script>\r\nsecond line\u202e";
@@ -201,4 +204,57 @@ describe("a hostile SSH server", () => {
     server?.close();
     expect(await upload((sftp) => sftp.on("STAT", () => {}))).toMatchObject({ code: "transport-lost" });
   });
+});
+
+it("a device whose folders never end is not read on, nor is anything removed beyond what was put there", async () => {
+  const content = Buffer.from("0123456789");
+  const file = join(tmpdir(), `edgefront-endless-${process.pid}`);
+  writeFileSync(file, content);
+  let reads = 0;
+  const removed: string[] = [];
+  const done = (callback: (error?: Error | null, value?: unknown) => void, value?: unknown): void => {
+    setImmediate(callback, undefined, value);
+  };
+  type Callback = Parameters<typeof done>[0];
+  const names = ["../../.ssh/authorized_keys", "/etc/passwd", "a b", "f".repeat(64), "edgefront-agent"];
+  const attrs = { size: 1, mtime: 1, isDirectory: () => true };
+  const absent = { size: 0, mtime: 1e9, isDirectory: () => false };
+  const fake = {
+    stat: (_path: string, callback: Callback) => done(callback, absent),
+    mkdir: (_path: string, _attributes: unknown, callback: Callback) => done(callback),
+    ext_openssh_statvfs: (_path: string, callback: Callback) =>
+      done(callback, { f_bavail: 1e9, f_frsize: 4096 }),
+    fastPut: (_from: string, _to: string, _options: unknown, callback: Callback) => done(callback),
+    createReadStream: () => Readable.from([content]),
+    chmod: (_path: string, _mode: number, callback: Callback) => done(callback),
+    ext_openssh_rename: (_from: string, _to: string, callback: Callback) => done(callback),
+    opendir: (_path: string, callback: Callback) => done(callback, Buffer.from("h")),
+    readdir: (_handle: Buffer, callback: Callback) => {
+      reads++;
+      const inAgents = reads <= 200;
+      done(
+        callback,
+        names.map((filename) => ({
+          filename,
+          attrs: inAgents ? attrs : { ...attrs, isDirectory: () => false },
+        })),
+      );
+    },
+    close: () => {},
+    unlink: (path: string, callback: Callback) => {
+      removed.push(path);
+      done(callback);
+    },
+    rmdir: (_path: string, callback: Callback) => done(callback),
+  };
+  const { run } = new Steps("u@device:22", 20_000, () => {});
+  const files = new SshFiles(fake as unknown as SFTPWrapper, "u@device:22", run);
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  const mine = agentName("0".repeat(64));
+  await files.upload(file, mine, sha256, { executable: true });
+  rmSync(file);
+  expect(reads).toBeLessThan(20_000);
+  expect(removed).not.toEqual([]);
+  for (const path of removed)
+    expect(path).toMatch(/^\.edgefront\/(agents\/f{64}|models|files)\/[a-z0-9.-]+$/);
 });

@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -203,6 +204,25 @@ describe.skipIf(sshdProblem() !== null)("ssh", () => {
       await Promise.all([1, 2, 3].map(() => opened.upload(file, name, sha256(bytes))));
       expect(readFileSync(remoteFile(name)).equals(bytes)).toBe(true);
       expect(readdirSync(remoteFile("files")).filter((f) => f.includes(".part"))).toEqual([]);
+    });
+    it("clears away agents of long ago and what stopped uploads left, once a new agent is there", async () => {
+      const put = async (name: string, daysOld: number) => {
+        await opened.upload(file, remoteName(name), sha256(bytes));
+        const at = Date.now() / 1000 - daysOld * 86_400;
+        utimesSync(remoteFile(name), at, at);
+      };
+      const builds = ["a", "b", "c", "d", "e", "f"].map((letter) => letter.repeat(64));
+      for (const [age, hash] of builds.entries()) await put(agentName(hash), 2 + age);
+      for (const [name, age] of [
+        ["stopped.00112233.part", 2],
+        ["going.44556677.part", 0],
+        ["model.gguf", 100],
+      ] as const)
+        await put(`models/${name}`, age);
+      await opened.upload(file, agentName("0".repeat(64)), sha256(bytes), { executable: true });
+      const kept = ["0".repeat(64), ...builds.slice(0, 3)];
+      expect(readdirSync(remoteFile("agents")).toSorted()).toEqual(kept.toSorted());
+      expect(readdirSync(remoteFile("models")).toSorted()).toEqual(["going.44556677.part", "model.gguf"]);
     });
     it("refuses a file that is not what its hash says, and installs nothing", async () => {
       const name = remoteName("files/wrong");

@@ -1,7 +1,7 @@
 // Rows of the fault matrix: a device that is full, refused, rebooted, flaky, throttled or somebody else.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import { Store } from "../../../runner/store/store.ts";
 import { eventsOf, faultsOf, QUICK, query, register } from "../farm.ts";
@@ -23,6 +23,25 @@ export function deviceRows({ atJob, expectCalm, probed, row, run }: FaultMatrix)
     rmSync(disk, { recursive: true });
     await run(place);
     expectCalm(place);
+  });
+  row("disk full of what edgefront left there", "old artefacts collected, goes on", async (place) => {
+    const disk = join(place.a.sshd.home, ".edgefront");
+    mkdirSync(disk, { recursive: true });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k,mode=777", "tmpfs", disk]);
+    const put = (name: string, bytes: number) => {
+      mkdirSync(dirname(join(disk, name)), { recursive: true });
+      chmodSync(dirname(join(disk, name)), 0o777);
+      writeFileSync(join(disk, name), Buffer.alloc(bytes));
+    };
+    for (let i = 0; i < 4; i++) put(`agents/${String(i).repeat(64)}/edgefront-agent`, 1);
+    chmodSync(join(disk, "agents"), 0o777);
+    put("models/half.gguf.0123abcd.part", 1);
+    expect(() => put("models/old.gguf", 1 << 20)).toThrow(/ENOSPC/);
+    await run(place);
+    expectCalm(place);
+    expect(faultsOf(place.db, "a")).toEqual([]);
+    expect(readdirSync(join(disk, "models"))).toEqual([]);
+    expect(readdirSync(join(disk, "agents"))).toHaveLength(4);
   });
   row("disk full when it comes back", "tried again, goes on when there is room", async (place) => {
     place.a.script({ jobMs: 100 });

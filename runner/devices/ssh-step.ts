@@ -1,0 +1,76 @@
+// Steps over a connection that may die without a word: each ends when it is done, when the transport is lost, or when nothing moved for
+// too long. ssh2 itself promises none of the last two for what is under way.
+import { sanitise } from "../../profilers/protocol.ts";
+import { TransportLostError } from "../agent/errors.ts";
+
+type Forget = () => void;
+/** `alive` puts off the deadline; `onLost` is told when the transport dies, until it is forgotten. */
+export type RunStep = <T>(
+  what: string,
+  run: (alive: () => void, onLost: (stop: () => void) => Forget) => Promise<T>,
+) => Promise<T>;
+
+export class Steps {
+  readonly #onLost = new Set<(error: TransportLostError) => void>();
+  #lost: TransportLostError | undefined;
+
+  constructor(
+    private readonly address: string,
+    private readonly stepMs: number,
+    /** Cuts the connection. */
+    private readonly destroy: () => void,
+  ) {}
+
+  /** Why the transport is gone; undefined while it lives. */
+  get lost(): TransportLostError | undefined {
+    return this.#lost;
+  }
+
+  lose(cause: Error | undefined): void {
+    if (this.#lost) return;
+    this.#lost = new TransportLostError(
+      `the connection to ${this.address} was lost${cause ? `: ${sanitise(cause.message).slice(0, 300)}` : ""}`,
+      "",
+      { cause },
+    );
+    for (const notify of this.#onLost) notify(this.#lost);
+    this.#onLost.clear();
+  }
+
+  readonly run: RunStep = async (what, run) => {
+    if (this.#lost) throw this.#lost;
+    let timer: NodeJS.Timeout | undefined;
+    let notify: ((error: TransportLostError) => void) | undefined;
+    const broken = new Promise<never>((_, reject) => {
+      notify = reject;
+      this.#onLost.add(reject);
+      timer = setTimeout(() => {
+        reject(new TransportLostError(`${what} on ${this.address}: nothing moved for ${this.stepMs} ms`));
+        this.destroy();
+      }, this.stepMs);
+    });
+    const onLost = (stop: () => void): Forget => {
+      this.#onLost.add(stop);
+      return () => this.#onLost.delete(stop);
+    };
+    try {
+      return await Promise.race([run(() => timer?.refresh(), onLost), broken]);
+    } catch (error) {
+      // ssh2 reports a dead transport to each pending call in words of its own.
+      if (this.#lost) throw this.#lost;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      if (notify) this.#onLost.delete(notify);
+    }
+  };
+}
+
+/** A Node callback as a promise; also catches what ssh2 throws synchronously. */
+export function callback<T>(
+  start: (done: (error: Error | null | undefined, value?: T) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) =>
+    start((error, value) => (error ? reject(error) : resolve(value as T))),
+  );
+}
