@@ -19,6 +19,7 @@ export const MISBEHAVIOURS = [
   "wrong-output",
   "disk-error",
   "late",
+  "refuse",
 ] as const;
 export type Misbehaviour = (typeof MISBEHAVIOURS)[number];
 
@@ -37,6 +38,10 @@ export interface AgentScript {
   readonly availableBytes?: readonly number[];
   readonly bootId?: string;
   readonly cpuModel?: string;
+  /** Anything else it says of itself when it is probed. */
+  readonly probe?: Readonly<Record<string, unknown>>;
+  /** What it says when a job goes wrong. */
+  readonly message?: string;
 }
 
 /** Reads a little-endian GGUF as far as its tensor table; the number of its parameters. */
@@ -151,13 +156,19 @@ const probe = (script: AgentScript) => ({
   fp32Gflops: 10,
   libc: "none",
   compiler: "none",
+  ...script.probe,
 });
 
 /** Misbehaves towards one job; what it says is written whole, or it dies trying. */
-function misbehave(how: Misbehaviour, request: Request, say: (line: string) => void): void {
+function misbehave(
+  how: Misbehaviour,
+  request: Request,
+  say: (line: string) => void,
+  message = "as scripted",
+): void {
   const { id } = request;
   const fail = (code: string, signal?: string) =>
-    say(JSON.stringify({ v: 1, id, type: "error", error: { code, message: "as scripted", signal } }));
+    say(JSON.stringify({ v: 1, id, type: "error", error: { code, message, signal } }));
   switch (how) {
     case "garbage":
       say("\u0000\u001b[2J not a line of any protocol");
@@ -194,6 +205,9 @@ function misbehave(how: Misbehaviour, request: Request, say: (line: string) => v
       break;
     case "disk-error":
       fail("io");
+      break;
+    case "refuse":
+      fail("bad-model");
       break;
     case "wrong-output":
       say(JSON.stringify({ v: 1, id, type: "result", result: { ...measurement(request), parameters: 1 } }));
@@ -245,9 +259,9 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
     }
     if (request.type !== "measure") return;
     const number = count();
-    const { jobs, parameters, jobMs = 0, slowdowns } = script;
+    const { jobs, parameters, jobMs = 0, slowdowns, message } = script;
     const how = jobs?.[number] ?? parameters?.[parametersOf(Buffer.from(request.model!.plan, "base64"))];
-    if (how !== undefined) misbehave(how, request, say);
+    if (how !== undefined) misbehave(how, request, say, message);
     else if (jobMs === 0) result(measurement(request, slowdowns?.[number]));
     else setTimeout(() => result(measurement(request, slowdowns?.[number])), jobMs);
   };

@@ -1,0 +1,96 @@
+// A hostile device in a whole sweep: whatever it says of itself and of its failures is kept, reported and listed as harmless text, and
+// nothing is written beside the database that was named.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { reportFormats } from "../../reports/registry.ts";
+import { reportWithFindings } from "../../runner/findings/findings.ts";
+import { Store } from "../../runner/store/store.ts";
+import {
+  type LoopbackDevice,
+  left,
+  QUICK,
+  query,
+  register,
+  runFarm,
+  scriptedAgent,
+  startDevice,
+} from "../faults/farm.ts";
+import { runCli, temporaryFolder } from "../support/cli.ts";
+import { sshdProblem } from "../support/needs.ts";
+import { HOSTILE } from "../support/report-data.ts";
+
+/** What may not be in any text: escapes, controls, overrides of direction. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+
+describe.skipIf(sshdProblem() !== null)("a sweep on a hostile device", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let device: LoopbackDevice;
+  let db: string;
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    env = { XDG_CONFIG_HOME: join(folder.path, "config") };
+    process.env.XDG_CONFIG_HOME = env.XDG_CONFIG_HOME!;
+    device = await startDevice();
+    const said = Object.fromEntries(
+      ["os", "kernel", "bootId", "libc", "compiler", "temperatureSource"].map((key) => [key, HOSTILE]),
+    );
+    device.script({
+      jobs: { 2: "refuse", 3: "crash" },
+      message: `=cmd${HOSTILE}`,
+      cpuModel: HOSTILE,
+      probe: { ...said, isas: [HOSTILE], isa: HOSTILE, features: [HOSTILE] },
+    });
+    db = join(folder.path, "hostile.db");
+    register(db, [device.record("a")]);
+    const agent = await scriptedAgent();
+    await runFarm({ db, devices: ["a"] }, { ...QUICK, agentFor: async () => agent });
+  });
+  afterAll(async () => {
+    await device?.stop();
+    folder?.remove();
+  });
+
+  it("ends as any other, its words kept as text", () => {
+    const { trials } = left(db);
+    expect(trials.map((trial) => (trial as { state: string }).state).toSorted()).toEqual(
+      ["complete", "complete", "complete", "complete", "failed"].toSorted(),
+    );
+    const [{ result }] = query<{ result: string }>(db, "SELECT result FROM probes") as [{ result: string }];
+    expect(JSON.parse(result).cpuModel).toContain("<script>");
+    expect(JSON.parse(result).cpuModel).not.toMatch(CONTROL);
+    const reasons = query<{ reason: string }>(db, "SELECT reason FROM trials WHERE state = 'failed'");
+    expect(reasons[0]!.reason).toContain("<script>");
+    expect(reasons[0]!.reason).not.toMatch(CONTROL);
+  });
+
+  it("is reported without markup, escapes or formulas of its own", () => {
+    const store = Store.open(db);
+    const data = reportWithFindings(store, store.sweeps.get("faults"));
+    store.close();
+    const html = reportFormats.html(data);
+    // The page's own scripts aside; what the device said lies in its data as escaped text (in a browser: test/reports/page.test.ts).
+    expect(html).toContain("window.pwned=1");
+    expect(html).not.toMatch(/<script>window\.pwned|<img src=x/);
+    expect(reportFormats.md(data)).not.toMatch(/<script|<img/);
+    for (const format of ["md", "csv", "json", "jsonl"] as const)
+      expect(reportFormats[format](data), format).not.toMatch(CONTROL);
+    expect(reportFormats.csv(data)).not.toMatch(/(^|,)"?[=+@]/m);
+  });
+
+  it("is listed and shown without escapes, and nothing lies beside the database", async () => {
+    for (const args of [
+      ["device", "list"],
+      ["device", "show", "a"],
+      ["front", "faults"],
+      ["findings", "faults"],
+    ]) {
+      const { code, stdout, stderr } = await runCli([...args, "--db", db], folder.path, env);
+      expect(code, stderr).toBe(0);
+      expect(stdout + stderr, args.join(" ")).not.toMatch(CONTROL);
+    }
+    expect(readdirSync(folder.path).filter((name) => !name.startsWith("hostile.db"))).toEqual(["config"]);
+  });
+});
