@@ -12,12 +12,22 @@ export interface ClientBundle {
 let cached: ClientBundle | undefined;
 
 export function clientBundle(): ClientBundle {
-  cached ??= existsSync(built("js")) ? { script: read("js"), style: read("css") } : bundleSources();
+  const [script, style] = [built("client.js", HERE), built("client.css", HERE)];
+  cached ??=
+    script && style
+      ? { script: readFileSync(script, "utf8"), style: readFileSync(style, "utf8") }
+      : bundleSources();
   return cached;
 }
 
-const built = (extension: string): string => fileURLToPath(new URL(`./client.${extension}`, import.meta.url));
-const read = (extension: string): string => readFileSync(built(extension), "utf8");
+/** Beside a bundle of this module, or beside the command line's folder. */
+const HERE = ["./", "../reports/"];
+
+/** A file of the build, in the first of these folders that has it. */
+const built = (name: string, folders: readonly string[]): string | undefined =>
+  folders
+    .map((folder) => fileURLToPath(new URL(`${folder}${name}`, import.meta.url)))
+    .find((path) => existsSync(path));
 
 function bundleSources(): ClientBundle {
   const esbuild = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
@@ -41,9 +51,7 @@ let plotly: string | undefined;
  * (10 MB, 2.6 MB in the page).
  */
 export function plotlySource(): string {
-  const minified = ["./plotly.js", "../dist/reports/plotly.js"]
-    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-    .find((path) => existsSync(path));
+  const minified = built("plotly.js", [...HERE, "../dist/reports/"]);
   plotly ??= readFileSync(minified ?? createRequire(import.meta.url).resolve("plotly.js-dist"), "utf8");
   return plotly;
 }
