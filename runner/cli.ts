@@ -10,6 +10,7 @@ import {
   JobCancelledError,
   RunnerError,
 } from "./agent/errors.ts";
+import { say } from "./commands/common.ts";
 import { commands } from "./commands/registry.ts";
 import { DatabaseBusyError, InterruptedError } from "./errors.ts";
 import { isBusy } from "./store/open.ts";
@@ -17,28 +18,40 @@ import { VERSION } from "./version.ts";
 
 /** What the user gave and must change ends with 2: a wrong key or host key and a broken model file count as given. */
 function exitCode(error: unknown): number {
-  if (error instanceof InterruptedError || error instanceof JobCancelledError) return 130;
+  if (error instanceof InterruptedError) return 130;
   if (error instanceof InvalidInputError) return 2;
   if (error instanceof AuthenticationError || error instanceof HostKeyChangedError) return 2;
   if (error instanceof RunnerError && error.blame === "request") return 2;
   return error instanceof AgentError && ["bad-model", "unsupported"].includes(error.code) ? 2 : 1;
 }
 
-/** What yargs says over several lines: which argument, what was given, what may be. */
-const oneLine = (message: string): string => message.trim().replace(/\s*\n\s*/g, " ");
+/** What yargs says over several lines: which argument, what was given, what may be. Ends with where to read on. */
+const oneLine = (message: string): string => {
+  const line = message.trim().replace(/\s*\n\s*/g, " ");
+  return line.includes("--help") ? line : `${line} (see --help)`;
+};
 
 const isDatabaseError = (error: unknown): boolean =>
   /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT)/.test((error as { code?: string } | null)?.code ?? "");
 
+/** Ctrl-C, in whatever it stopped. */
+const isInterrupt = (error: unknown): boolean =>
+  error instanceof JobCancelledError || (error as Error | null)?.name === "AbortError";
+
+function understood(thrown: unknown): unknown {
+  if (isBusy(thrown)) return new DatabaseBusyError({ cause: thrown });
+  return isInterrupt(thrown) ? new InterruptedError("interrupted", { cause: thrown }) : thrown;
+}
+
 /** One line for a person; the trace only when asked for. */
 function report(thrown: unknown): never {
-  const error = isBusy(thrown) ? new DatabaseBusyError({ cause: thrown }) : thrown;
+  const error = understood(thrown);
   const known = error instanceof Error && typeof (error as { code?: unknown }).code === "string";
   const raw = error instanceof Error ? error.message : String(error);
   const message = isDatabaseError(error)
     ? `the database cannot be written (${raw}); make room or check the disk, then go on (a sweep with --resume)`
     : raw;
-  process.stderr.write(`edgefront: ${known ? message : `unexpected error: ${message}`}\n`);
+  say(`edgefront: ${known ? message : `unexpected error: ${message}`}`);
   if (process.env.EDGEFRONT_TRACE) process.stderr.write(`${(error as Error).stack}\n`);
   else if (!known) process.stderr.write("Set EDGEFRONT_TRACE=1 to see where it came from.\n");
   process.exit(exitCode(error));
@@ -61,6 +74,12 @@ const parser = yargs(hideBin(process.argv))
   .demandCommand(1, "name a command; edgefront --help lists them")
   .strict()
   .recommendCommands()
+  .updateStrings({
+    "Not enough non-option arguments: got %s, need at least %s": {
+      one: "an argument is missing: got %s, %s needed",
+      other: "an argument is missing: got %s, %s needed",
+    },
+  } as never)
   .wrap(Math.min(100, process.stdout.columns || 100))
   .example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes")
   .example("$0 measure lfm2-350m --device local", "time one layout")
@@ -68,9 +87,7 @@ const parser = yargs(hideBin(process.argv))
   .fail((message, error) => {
     // yargs throws some of its own complaints, such as an option without its value.
     const usage = error === undefined || error === null || error.name === "YError";
-    report(
-      usage ? new InvalidInputError("usage", `${oneLine(message ?? error.message)} (see --help)`) : error,
-    );
+    report(usage ? new InvalidInputError("usage", oneLine(message ?? error.message)) : error);
   });
 
 try {

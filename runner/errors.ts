@@ -24,7 +24,7 @@ export class DatabaseBusyError extends RunError {
 
 /** Ctrl-C or SIGTERM: everything finished is kept, exit code 130. */
 export class InterruptedError extends RunError {
-  constructor(message: string) {
-    super("interrupted", message);
+  constructor(message: string, options?: ErrorOptions) {
+    super("interrupted", message, options);
   }
 }

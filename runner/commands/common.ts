@@ -29,7 +29,13 @@ export function printEither(json: boolean, data: unknown, text: () => string): v
 }
 
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  const width = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY;
+  process.stderr.write(`${wrapText(text, width)}\n`);
+}
+
+/** For who sits and waits; a log needs no such line. */
+export function sayToPerson(text: string): void {
+  if (process.stderr.isTTY) say(text);
 }
 
 /** Opens the database for one command and closes it whatever happens. A file that bad input left empty is removed again. */

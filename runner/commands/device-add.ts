@@ -2,7 +2,7 @@
 // probes, searches for the best placement of threads, and only then stores the device.
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { RunnerError } from "../agent/errors.ts";
+import { JobCancelledError, RunnerError } from "../agent/errors.ts";
 import { TARGETS, type Target } from "../agent/toolchain.ts";
 import {
   type DeviceRecord,
@@ -17,8 +17,9 @@ import { LOCAL_DEVICE } from "../devices/known.ts";
 import { type DeviceProfile, profileNamed, profileNames } from "../devices/profile.ts";
 import { ask, canAsk } from "../devices/prompt.ts";
 import { routeTo } from "../devices/ssh-config.ts";
+import { InterruptedError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
-import { say, withDatabase, withJson, withStore } from "./common.ts";
+import { say, sayToPerson, withDatabase, withJson, withStore } from "./common.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
 
 interface AddArgs {
@@ -70,7 +71,20 @@ function checked(record: unknown): DeviceRecord {
 }
 
 /** What can be refused before anything is connected to. */
-function checkArgs(store: Store, { name, host, emulator }: AddArgs, profile: DeviceProfile): void {
+function checkArgs(
+  store: Store,
+  { name, host, emulator, port, threads }: AddArgs,
+  profile: DeviceProfile,
+): void {
+  for (const [option, value, most] of [
+    ["port", port, 65_535],
+    ["threads", threads, 1024],
+  ] as const)
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= most))
+      throw new InvalidInputError(
+        "usage",
+        `--${option} must be a whole number from 1 to ${most} (see --help)`,
+      );
   const isLocal = profile.connection.transport === "local";
   if (name === LOCAL_DEVICE && !isLocal)
     throw new InvalidInputError("reserved-name", `"${LOCAL_DEVICE}" always names this machine`);
@@ -100,6 +114,7 @@ async function reach(args: AddArgs, profile: DeviceProfile) {
     configFile: sshConfig,
     defaultPort: profile.connection.port,
   });
+  for (const stop of stops) sayToPerson(`asking ${stop.host}:${stop.port} for its host key`);
   const route = await pinRoute(stops, confirmWith(args.fingerprint));
   const met = await meet(route);
   const target = targetOf(met, args);
@@ -209,6 +224,8 @@ export const addCommand: CommandModule<object, AddArgs> = {
         baseline: true,
         keep: (record) => store.devices.add(keepIdentity(record)),
       }).catch((error: unknown) => {
+        if (error instanceof JobCancelledError || (error as Error).name === "AbortError")
+          throw new InterruptedError(`interrupted; ${name} was not registered`, { cause: error });
         throw error instanceof RunnerError ? explain(error) : error;
       });
       await printEnrolled(enrolled, { json, printAuthorizedKey });

@@ -24,7 +24,8 @@ function clusters(cpus: readonly CpuDescription[]): string {
       maxMhz !== null ? `${Math.round(maxMhz)} MHz` : capacity !== null ? `capacity ${capacity}` : "";
     groups.set(label, (groups.get(label) ?? 0) + 1);
   }
-  if (groups.size === 1 && groups.has("")) return "";
+  // All alike: a clock says something, a share of itself nothing.
+  if (groups.size === 1 && cpus.every(({ maxMhz }) => maxMhz === null)) return "";
   return [...groups].map(([label, count]) => `${count} x ${label || "unknown"}`).join(", ");
 }
 

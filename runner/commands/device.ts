@@ -17,6 +17,18 @@ interface Args {
 
 const minute = (at: string): string => at.slice(0, 16).replace("T", " ");
 
+/** Columns that a narrow window does without, the first to go first: `device show` has them too. */
+const DISPENSABLE = ["PROBED", "TARGET", "REACHED BY", "PROCESSOR"];
+
+/** One line a device as long as its state and last fault fit. */
+function fitting(rows: readonly (readonly string[])[]): string {
+  const text = columns(rows);
+  const goes = DISPENSABLE.find((name) => rows[0]!.includes(name));
+  if (goes === undefined || text.split("\n").length === rows.length) return text;
+  const at = rows[0]!.indexOf(goes);
+  return fitting(rows.map((row) => row.toSpliced(at, 1)));
+}
+
 const listCommand: CommandModule<object, Omit<Args, "name">> = {
   command: "list",
   describe: "List the devices and how they are",
@@ -38,16 +50,16 @@ const listCommand: CommandModule<object, Omit<Args, "name">> = {
         health,
       }));
       printEither(json, { devices: data }, () =>
-        columns([
+        fitting([
           ["NAME", "STATE", "QUEUE", "TEMP", "LAST FAULT", "REACHED BY", "TARGET", "PROCESSOR", "PROBED"],
           ...devices.map(({ device, probe, health }) => [
-            device.name,
+            device.emulator === undefined ? device.name : `${device.name} EMULATED`,
             health.state,
             String(health.queued),
             health.temperatureC === null ? "-" : `${health.temperatureC.toFixed(0)} °C`,
             health.lastFault === null ? "-" : `${health.lastFault.cause} ${minute(health.lastFault.at)}`,
             device.transport === "ssh" ? `${device.user}@${device.host}` : "this machine",
-            device.emulator === undefined ? device.target : `${device.target} EMULATED`,
+            device.target,
             probe?.result.cpuModel ?? "-",
             probe === null ? "never" : minute(probe.createdAt),
           ]),
@@ -188,6 +200,6 @@ export const deviceCommand: CommandModule<object, object> = {
         quarantineCommand,
         restoreCommand,
       ] as unknown as CommandModule[])
-      .demandCommand(1, "name an action; edgefront device --help lists them"),
+      .demandCommand(1, "name an action, such as list or add; edgefront device --help has them all"),
   handler: () => {},
 };

@@ -2,10 +2,24 @@
 import type { DeviceRecord } from "../devices/device.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import type { Store } from "../store/store.ts";
-import { openView } from "../view/view.ts";
+import { plainListener } from "../view/plain.ts";
 import { DeviceLeases } from "./device-lease.ts";
+import type { Listener } from "./events.ts";
 import { HostLock } from "./host-lock.ts";
 import { Worker } from "./worker.ts";
+
+/** Lines on stderr; who sits at a terminal also hears that a build has begun, which may take a minute. */
+function progress(): Listener {
+  const plain = plainListener(process.stderr);
+  let told = false;
+  return (event) => {
+    if (event.kind === "build" && event.done < event.total && !told && process.stderr.isTTY) {
+      process.stderr.write(`building the kernels for ${event.target}: ${event.total} files\n`);
+      told = true;
+    }
+    plain(event);
+  };
+}
 
 /** Opens an agent on `device`, runs `work`, and closes it whatever happens. */
 export async function withWorker<T>(
@@ -15,15 +29,13 @@ export async function withWorker<T>(
   work: (worker: Worker) => Promise<T>,
   program?: () => Promise<AgentBinary>,
 ): Promise<T> {
-  const view = openView();
   const leases = new DeviceLeases(store.leases);
-  const context = { lock: new HostLock(), leases, store, signal, listen: view.listen };
+  const context = { lock: new HostLock(), leases, store, signal, listen: progress() };
   const worker = new Worker(device, context, program);
   try {
     await worker.open();
     return await work(worker);
   } finally {
-    view.close();
     await worker.close();
     leases.close();
   }

@@ -22,7 +22,8 @@ import {
   startDevice,
 } from "./farm.ts";
 
-const LANES = 4;
+/** Most of a row is waiting. */
+const LANES = 6;
 export const TRIALS = 5;
 /** The real agent's heart beats every 5 s. */
 export const REAL: FarmOptions = { session: { silenceMs: 12_000 } };

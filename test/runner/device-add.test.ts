@@ -232,6 +232,8 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
       await fails(2, /not a host name/, "--host=-oProxyCommand=touch stolen");
       await fails(2, /following: host .*--help/, "--host", "-oProxyCommand=touch stolen");
       await fails(2, /not a host name/, "--host", "a b");
+      await fails(2, /--port must be a whole number from 1 to 65535/, "--host", "a", "--port", "x");
+      await fails(2, /--threads must be a whole number from 1 to 1024/, "--host", "a", "--threads", "0");
       await fails(
         1,
         /no host named no-such-host\.invalid.*~\/\.ssh\/config/,

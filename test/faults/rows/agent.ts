@@ -5,26 +5,6 @@ import { agentsOf, faultsOf, left } from "../farm.ts";
 import { type FaultMatrix, REAL, TRIALS } from "../matrix.ts";
 
 export function agentRows({ atJob, calm, expectCalm, real, row, run }: FaultMatrix): void {
-  for (const [how, cause, required] of [
-    ["kill", "transport-lost", "agent killed -9: job lost, retried"],
-    ["exit", "transport-lost", "agent ends: job lost, retried"],
-    ["truncated", "transport-lost", "half an answer: nothing kept, retried"],
-    ["garbage", "protocol", "session ended, nothing kept, retried"],
-    ["oversized", "protocol", "capped, session ended, retried"],
-    ["flood", "protocol", "capped, session ended, retried"],
-    ["hang", "transport-lost", "silence ends the session, retried"],
-    ["disk-error", "io", "device's fault, retried"],
-  ] as const) {
-    row(`agent: ${how}`, required, async (place) => {
-      place.a.script({ jobs: { 2: how, 4: how } });
-      const before = process.memoryUsage().rss;
-      await run(place);
-      expectCalm(place);
-      expect(faultsOf(place.db, "a")).toEqual([cause, cause]);
-      expect(place.a.jobs()).toBe(TRIALS + 2);
-      expect(process.memoryUsage().rss - before).toBeLessThan(600e6);
-    });
-  }
   row("real agent killed -9, its child too", "job lost, retried; no orphan", async (place) => {
     // What was asked for; how it was conducted, and on which kernels, is the real agent's own.
     const asked = (rows: readonly unknown[]) =>
@@ -65,4 +45,24 @@ export function agentRows({ atJob, calm, expectCalm, real, row, run }: FaultMatr
     expect(left(place.db).trials).toEqual(calm("a").trials);
     expect(faultsOf(place.db, "a")).toEqual(["transport-lost"]);
   });
+  for (const [how, cause, required] of [
+    ["kill", "transport-lost", "agent killed -9: job lost, retried"],
+    ["exit", "transport-lost", "agent ends: job lost, retried"],
+    ["truncated", "transport-lost", "half an answer: nothing kept, retried"],
+    ["garbage", "protocol", "session ended, nothing kept, retried"],
+    ["oversized", "protocol", "capped, session ended, retried"],
+    ["flood", "protocol", "capped, session ended, retried"],
+    ["hang", "transport-lost", "silence ends the session, retried"],
+    ["disk-error", "io", "device's fault, retried"],
+  ] as const) {
+    row(`agent: ${how}`, required, async (place) => {
+      place.a.script({ jobs: { 2: how, 4: how } });
+      const before = process.memoryUsage().rss;
+      await run(place);
+      expectCalm(place);
+      expect(faultsOf(place.db, "a")).toEqual([cause, cause]);
+      expect(place.a.jobs()).toBe(TRIALS + 2);
+      expect(process.memoryUsage().rss - before).toBeLessThan(600e6);
+    });
+  }
 }
