@@ -7,7 +7,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { PACKAGE_ROOT } from "../../runner/version.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 
@@ -24,6 +24,28 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
   const login = () => [...reach(), "--identity", sshd.identityFile, "--fingerprint", sshd.hostKey];
   const remove = async (name: string) => {
     expect(await run("device", "remove", name)).toMatchObject({ code: 0 });
+  };
+
+  /** Runs a command at a terminal and answers each question once, in their order. */
+  const atTerminal = async (args: readonly string[], answers: readonly (readonly [RegExp, string])[]) => {
+    const command = [process.execPath, join(PACKAGE_ROOT, "dist", "runner", "cli.js"), ...args]
+      .map((word) => `'${word}'`)
+      .join(" ");
+    const terminal = spawn("script", ["-qec", command, "/dev/null"], {
+      cwd: folder.path,
+      env: { ...process.env, ...env },
+    });
+    let seen = "";
+    const left = [...answers];
+    /** What every user of this machine could see meanwhile. */
+    const listings: string[] = [];
+    terminal.stdout.on("data", (chunk: Buffer) => {
+      seen += chunk;
+      if (left[0]?.[0].test(seen)) terminal.stdin.write(`${left.shift()![1]}\r`);
+      listings.push(execFileSync("ps", ["axww", "-o", "args"], { encoding: "utf8" }));
+    });
+    const code = await new Promise((resolve) => terminal.on("close", resolve));
+    return { code, seen, listings };
   };
 
   beforeAll(async () => {
@@ -151,42 +173,24 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     copyFileSync(sshd.identityFile, locked);
     chmodSync(locked, 0o600);
     execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", PASSPHRASE, "-f", locked], { stdio: "ignore" });
-    const args = [
-      "device",
-      "add",
-      "locked",
-      ...reach(),
-      "--identity",
-      locked,
-      "--fingerprint",
-      sshd.hostKey,
-      ...QUICK,
-    ];
-    const refused = await run(...args);
+    const args = ["device", "add", "locked", ...reach(), "--identity", locked, ...QUICK];
+    const refused = await run(...args, "--fingerprint", sshd.hostKey);
     expect(refused).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/has a passphrase.*no terminal.*ssh-add/s),
     });
     expect(refused.stderr).not.toContain(locked);
 
-    const command = [process.execPath, join(PACKAGE_ROOT, "dist", "runner", "cli.js"), ...args]
-      .map((word) => `'${word}'`)
-      .join(" ");
-    const terminal = spawn("script", ["-qec", command, "/dev/null"], {
-      cwd: folder.path,
-      env: { ...process.env, ...env },
-    });
-    let seen = "";
-    const listings: string[] = [];
-    terminal.stdout.on("data", (chunk: Buffer) => {
-      const asked = /Passphrase of the key: $/.test(seen + chunk);
-      seen += chunk;
-      if (asked) terminal.stdin.write(`${PASSPHRASE}\r`);
-      listings.push(execFileSync("ps", ["axww", "-o", "args"], { encoding: "utf8" }));
-    });
-    const code = await new Promise((resolve) => terminal.on("close", resolve));
+    const hostKey = /shows host key SHA256:[\s\S]*Is this its key\? \(yes\/no\) $/;
+    const doubted = await atTerminal(args, [[hostKey, "no"]]);
+    expect(doubted.code).toBe(2);
+    expect(doubted.seen).toContain("not confirmed; nothing was registered");
+    const { code, seen, listings } = await atTerminal(args, [
+      [hostKey, "yes"],
+      [/Passphrase of the key: $/, PASSPHRASE],
+    ]);
     expect(code, seen).toBe(0);
-    expect(seen).toContain("Passphrase of the key:");
+    expect(seen.replace(/\s/g, "")).toContain(sshd.hostKey);
     expect(seen).toContain("registered locked");
     expect(seen).not.toContain(PASSPHRASE);
     for (const listing of listings) expect(listing).not.toContain(PASSPHRASE);
@@ -207,6 +211,18 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
       expect(bytes.includes(locked) && file.name !== "identities.json", path).toBe(false);
     }
     await remove("locked");
+  });
+
+  it("is interrupted by Ctrl-C, and registers nothing", async () => {
+    const { child, finished } = startCli(["device", "add", "x", ...login()], folder.path, env);
+    child.stderr!.on("data", (chunk: Buffer) => {
+      if (/^device x:/m.test(`${chunk}`)) child.kill("SIGINT");
+    });
+    expect(await finished).toMatchObject({
+      code: 130,
+      stderr: expect.stringMatching(/^edgefront: interrupted; x was not registered$/m),
+    });
+    expect(JSON.parse((await run("device", "list", "--json")).stdout).devices).toHaveLength(1);
   });
 
   describe("a wrong step ends with the reason and what mends it:", () => {
