@@ -1,7 +1,7 @@
 // Registering devices through the command line, against real sshd processes: names of an ssh configuration, jumps, pins, passphrases,
 // forced commands, and every wrong step with its reason and what mends it.
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -283,6 +283,14 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
         sshd.identityFile,
       );
       await fails(2, /cannot be read \(ENOENT\).*--identity/, ...reach(), ...pin, "--identity", "absent");
+      const keyless = await runCli(["device", "add", "x", ...reach(), ...pin], folder.path, {
+        ...env,
+        HOME: sshd.shared,
+      });
+      expect(keyless).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/no key to log in with.*--identity, or start ssh-agent/),
+      });
       await fails(
         2,
         /it is a public key.*without \.pub/,
@@ -322,6 +330,29 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
       const other = process.arch === "arm64" ? "x86_64-linux" : "aarch64-linux";
       await fails(2, /the device is .*leave --target out/, ...login(), "--target", other);
       await fails(2, /profile "snapdragn"; did you mean "snapdragon"/, "--profile", "snapdragn");
+    });
+    it("Termux of the Play Store; any Termux where no musl build can be made", async () => {
+      const before = sshd.authorizedKeys();
+      const termux = (version: string) =>
+        sshd.setAuthorizedKeys(
+          `command="export TERMUX_VERSION=${version}; eval \\"$SSH_ORIGINAL_COMMAND\\"" ${before}`,
+        );
+      try {
+        termux("googleplay.2025.01.18");
+        await fails(1, /Termux from the Play Store.*F-Droid or GitHub/, ...login());
+        termux("0.118.1");
+        // Whatever is installed here, these come first.
+        const shims = join(folder.path, "shims");
+        mkdirSync(shims);
+        for (const name of ["zig", "python3"])
+          writeFileSync(join(shims, name), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+        const withoutZig = { ...env, EDGEFRONT_ZIG: "false", PATH: `${shims}:${process.env.PATH}` };
+        const { code, stderr } = await runCli(["device", "add", "x", ...login()], folder.path, withoutZig);
+        expect(code).toBe(1);
+        expect(stderr).toMatch(/Android ends programs of glibc.*pip install ziglang/);
+      } finally {
+        sshd.setAuthorizedKeys(before);
+      }
     });
     it("a login that runs something else than a shell", async () => {
       const before = sshd.authorizedKeys();

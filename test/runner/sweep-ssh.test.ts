@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { software } from "../../runner/version.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 import { emulationProblem, sshdProblem } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
@@ -81,9 +82,26 @@ describe.skipIf(sshdProblem() !== null)("a sweep over SSH", { timeout: 240_000 }
     const scores = `SELECT t.candidate_id, m.value FROM trials t JOIN metrics m ON m.trial_id = t.id
       WHERE m.name = 'text.bitsPerByte' ORDER BY t.number`;
     expect(rows("edgefront.db", scores)).toEqual(rows("here.db", scores));
-    expect(rows("edgefront.db", "SELECT count(*) AS n, min(device) AS device FROM measurements")).toEqual([
-      { n: 6, device: "box" },
-    ]);
+    const measured = rows("edgefront.db", "SELECT device, agent_sha256, request, result FROM measurements");
+    expect(measured).toHaveLength(6);
+    // What each number has to be read with.
+    for (const row of measured as {
+      device: string;
+      agent_sha256: string;
+      request: string;
+      result: string;
+    }[]) {
+      expect(row).toMatchObject({ device: "box", agent_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+      const { software: by, conduct, ...request } = JSON.parse(row.request);
+      expect(by).toEqual(software());
+      expect(Object.keys(by)).toEqual(["edgefront", "commit"]);
+      expect(request).toMatchObject({ threads: 1, repetitions: 2, warmup: { max: 1 } });
+      expect(conduct.rules).toMatchObject({ cvLimit: 0.05, rounds: 1 });
+      const { modelSha256, isa, threads, affinity, ...result } = JSON.parse(row.result);
+      expect(modelSha256).toMatch(/^[0-9a-f]{64}$/);
+      expect({ isa, threads, cores: affinity.length }).toEqual({ isa: request.isa, threads: 1, cores: 1 });
+      expect(Object.keys(result)).toEqual(expect.arrayContaining(["temperatureC", "frequencyMhz"]));
+    }
   });
 
   it.skipIf(emulationProblem() !== null)(
