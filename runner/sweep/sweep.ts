@@ -1,5 +1,6 @@
 // The closed loop: ask a batch, evaluate every trial of it, tell the results, ask again. Everything that happened is in the
 // database before the next step, so that a run killed at any moment continues where it was with --resume.
+import { setMaxListeners } from "node:events";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
@@ -145,6 +146,8 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
 
   const abort = new AbortController();
   const signal = AbortSignal.any([options.signal, abort.signal]);
+  // Every device and every wait listens to it.
+  setMaxListeners(0, signal);
   const leases = new DeviceLeases(store.leases, farm.leases);
   const { session, agentFor } = farm;
   const workerContext = {

@@ -133,13 +133,16 @@ try {
     device.script({ ...randomScript(trials * 2), cpuModel: `CPU ${i}` });
   const rough = sweepIn("rough.db");
   const kinds = Object.keys(LINK_FAULTS);
+  let turns = 0;
   const injecting = setInterval(() => {
+    const realDone = measured(rough.db, REAL);
     // A sweep begins only when every device answers; what fails before is not its affair.
-    if (devices.some((device) => device.jobs() === 0) || measured(rough.db, REAL) === 0) return;
+    if (devices.some((device) => device.jobs() === 0) || realDone === 0) return;
     const kind = kinds[below(kinds.length)]!;
     faults[kind] = (faults[kind] ?? 0) + 1;
-    const all = [...devices, real];
-    LINK_FAULTS[kind]!(all[below(all.length)]!);
+    // The real agent's sweep is short: while it lasts every other fault is its device's.
+    const ofReal = turns++ % 2 === 0 && realDone < Number(options.real);
+    LINK_FAULTS[kind]!(ofReal ? real : devices[below(devices.length)]!);
   }, 1500);
   const costs = await both(rough);
   [cost] = costs as [Cost];
