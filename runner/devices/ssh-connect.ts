@@ -25,6 +25,9 @@ export interface ConnectOptions {
 }
 export const CONNECT: ConnectOptions = { connectMs: 20_000, keepaliveMs: 10_000, keepaliveTries: 4 };
 
+/** Compressed, a packet of a hostile server could hold a thousand times its size. */
+const ALGORITHMS = { compress: ["none"] } satisfies ConnectConfig["algorithms"];
+
 type ClientError = Error & { level?: string; code?: string };
 type Address = Pick<Endpoint, "host" | "port">;
 
@@ -97,6 +100,7 @@ export async function readHostKey(
         ...(sock ? { sock } : { host: address.host, port: address.port ?? 22 }),
         username: "edgefront",
         readyTimeout: timeoutMs,
+        algorithms: ALGORITHMS,
         hostVerifier: (key: Buffer) => {
           resolve(fingerprint(key));
           return false;
@@ -145,6 +149,7 @@ async function logIn(
     ...(sock ? { sock } : { host, port }),
     username: user,
     readyTimeout: options.connectMs,
+    algorithms: ALGORITHMS,
     keepaliveInterval: options.keepaliveMs,
     keepaliveCountMax: options.keepaliveTries,
     // Also asked on every rekey.

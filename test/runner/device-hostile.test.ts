@@ -163,6 +163,35 @@ describe("a hostile SSH server", () => {
     await transport.close();
   });
 
+  it("that wants channels of its own, or to compress, gets neither", async () => {
+    const refused: (Error | undefined)[] = [];
+    const { transport, error } = await opened({
+      connection: (client) =>
+        client.on("ready", () => {
+          client.forwardOut("127.0.0.1", 22, "127.0.0.1", 1, (refusal) => refused.push(refusal));
+          client.x11("127.0.0.1", 1, (refusal) => refused.push(refusal));
+          client.openssh_forwardOutStreamLocal("/run/x", (refusal) => refused.push(refusal));
+        }),
+    });
+    expect(error).toBeUndefined();
+    await expect.poll(() => refused.length).toBe(3);
+    for (const refusal of refused) expect(refusal?.message).toMatch(/Channel open failure/);
+    await transport.close();
+    server?.close();
+
+    server = new ssh2.Server(
+      { hostKeys: [hostKeyText], algorithms: { compress: ["zlib@openssh.com", "zlib"] } },
+      (client) => client.on("error", () => {}),
+    );
+    await new Promise<void>((resolve) => server!.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const only = new SshTransport({ ...record(port), timeouts: QUICK });
+    await expect(only.open()).rejects.toMatchObject({
+      code: "unreachable",
+      message: expect.stringContaining("no algorithm in common"),
+    });
+  });
+
   const upload = async (sftp: (wrapper: SFTPWrapper) => void) => {
     const { transport, error } = await opened({ sftp });
     expect(error).toBeUndefined();
