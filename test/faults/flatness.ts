@@ -11,15 +11,21 @@ export interface MemorySample {
 }
 
 /** What 1,000 jobs may leave behind. Resident memory also moves with the allocator's and the collector's own habits. */
-export const BOUNDS = { liveBytes: 0.5e6, rssBytes: 4e6 } as const;
-/** Fewer jobs say nothing: caches still fill. */
-export const MIN_JOBS = 1000;
+const BOUNDS = { liveBytes: 0.5e6, rssBytes: 4e6 } as const;
+type Key = keyof typeof BOUNDS;
+export const MEASURES = Object.keys(BOUNDS) as readonly Key[];
+
+/** What may be left per 1,000 jobs by a run of so many: in a short one the same noise is a steeper slope; null where it says nothing. */
+export function allowed(jobs: number, key: Key): number | null {
+  if (key === "rssBytes" && jobs < 1000) return null;
+  return BOUNDS[key] * Math.max(1, 2000 / jobs);
+}
 
 /**
  * Bytes per 1,000 jobs, over the jobs after the first third: the median slope of all pairs of samples (Theil 1950, Sen 1968), which an
  * answer of 17 MB that is under way in one of them does not move.
  */
-export function growth(samples: readonly MemorySample[], key: keyof typeof BOUNDS): number {
+export function growth(samples: readonly MemorySample[], key: Key): number {
   const last = samples.at(-1)?.jobs ?? 0;
   const tail = samples.filter(({ jobs }) => jobs >= last / 3);
   const slopes = tail.flatMap((a, i) =>
