@@ -34,6 +34,9 @@ const isAgent = ({ path }: RemoteEntry): boolean => /\/agents\/[0-9a-f]{64}\/edg
 const newestFirst = (a: RemoteEntry, b: RemoteEntry): number => b.changedAt - a.changedAt;
 
 export class SshFiles {
+  /** What this session has put there or found: still wanted. */
+  private readonly wanted = new Set<string>();
+
   constructor(
     private readonly sftp: SFTPWrapper,
     private readonly address: string,
@@ -49,6 +52,7 @@ export class SshFiles {
   ): Promise<string> {
     const { sftp } = this;
     const path = `${FOLDER}/${name}`;
+    this.wanted.add(path);
     const { size } = await stat(localPath);
     const there = await this.stat(path);
     if (there?.size === size && (await this.hashOf(path, size)) === sha256) return path;
@@ -95,7 +99,7 @@ export class SshFiles {
   private async requireRoom(name: RemoteName, size: number): Promise<void> {
     let free = await this.freeBytes();
     if (free === null || free >= size) return;
-    for (const useless of await this.step("making room", () => this.useless(`${FOLDER}/${name}`))) {
+    for (const useless of await this.step("making room", () => this.useless())) {
       await this.remove(useless);
       free = await this.freeBytes();
       if (free === null || free >= size) return;
@@ -110,18 +114,18 @@ export class SshFiles {
     );
   }
 
-  /** What may go for `wanted`, the least missed first: half uploads that stopped, agents of long ago, data, the oldest first. */
-  private async useless(wanted: string): Promise<RemoteEntry[]> {
+  /** What may go, the least missed first: half uploads that stopped, agents of long ago, data, the oldest first. */
+  private async useless(): Promise<RemoteEntry[]> {
     const before = new Map((await this.all()).filter(isPart).map((part) => [part.path, part.bytes]));
     if (before.size > 0) await sleep(STILL_MS);
     const now = await this.all();
     const parts = now.filter((entry) => isPart(entry) && before.get(entry.path) === entry.bytes);
-    const data = now.filter((entry) => !isPart(entry) && !isAgent(entry) && entry.path !== wanted);
-    return [...parts, ...this.oldAgents(now, wanted), ...data.toSorted(newestFirst).toReversed()];
+    const data = now.filter((entry) => !isPart(entry) && !isAgent(entry) && !this.wanted.has(entry.path));
+    return [...parts, ...this.oldAgents(now), ...data.toSorted(newestFirst).toReversed()];
   }
 
-  private oldAgents(all: readonly RemoteEntry[], used: string): RemoteEntry[] {
-    const others = all.filter((entry) => isAgent(entry) && entry.path !== used);
+  private oldAgents(all: readonly RemoteEntry[]): RemoteEntry[] {
+    const others = all.filter((entry) => isAgent(entry) && !this.wanted.has(entry.path));
     return others
       .toSorted(newestFirst)
       .slice(KEPT_AGENTS - 1)
@@ -136,7 +140,7 @@ export class SshFiles {
       const stale = all.filter(
         (entry) => isPart(entry) && entry.changedAt < (installed?.mtime ?? 0) - DAY_SECONDS,
       );
-      for (const entry of [...stale, ...this.oldAgents(all, agent)]) await this.remove(entry);
+      for (const entry of [...stale, ...this.oldAgents(all)]) await this.remove(entry);
     } catch (error) {
       if (error instanceof TransportLostError) throw error;
     }
