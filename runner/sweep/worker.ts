@@ -46,24 +46,6 @@ function localBootId(): string | null {
   }
 }
 
-/**
- * Aborts with the first of two. Not AbortSignal.any: that leaves a trace in its sources for each job, and the sweep's own lives as long as
- * the sweep.
- */
-function either(
-  a: AbortSignal,
-  b: AbortSignal,
-): { readonly signal: AbortSignal; readonly forget: () => void } {
-  const controller = new AbortController();
-  const pass = (): void => controller.abort((a.aborted ? a : b).reason);
-  if (a.aborted || b.aborted) pass();
-  for (const source of [a, b]) source.addEventListener("abort", pass, { once: true });
-  const forget = (): void => {
-    for (const source of [a, b]) source.removeEventListener("abort", pass);
-  };
-  return { signal: controller.signal, forget };
-}
-
 export class Worker {
   private opening: Promise<Opened> | null = null;
   private opened: Opened | null = null;
@@ -164,11 +146,9 @@ export class Worker {
     const release = await lock.acquire(this.host, signal, wait("this machine"));
     try {
       const hold = await leases.hold(this.device.name, signal, wait(this.device.name));
-      const both = either(signal, hold.lost);
       try {
-        return await work({ lease: hold.proof, signal: both.signal });
+        return await work({ lease: hold.proof, signal: AbortSignal.any([signal, hold.lost]) });
       } finally {
-        both.forget();
         hold.release();
         if (!signal.aborted) hold.lost.throwIfAborted();
       }
