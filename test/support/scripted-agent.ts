@@ -183,7 +183,10 @@ function misbehave(
       break;
     case "flood": {
       const line = `${JSON.stringify({ v: 1, id, type: "progress", progress: { a: "x".repeat(1e6) } })}\n`;
-      const more = () => process.stdout.write(line, more);
+      const more = (broken?: Error | null): void => {
+        if (broken) process.exit(0);
+        process.stdout.write(line, more);
+      };
       more();
       break;
     }

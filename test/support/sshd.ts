@@ -76,11 +76,24 @@ async function waitForPort(port: number): Promise<void> {
   throw new Error("sshd did not open its port");
 }
 
-function childrenOf(pid: number): number[] {
+function processes(...which: string[]): number[] {
   try {
-    return run("pgrep", "-P", String(pid)).split("\n").filter(Boolean).map(Number);
+    return run("pgrep", ...which)
+      .split("\n")
+      .filter(Boolean)
+      .map(Number);
   } catch {
     return []; // none
+  }
+}
+const childrenOf = (pid: number): number[] => processes("-P", String(pid));
+const processesOf = (user: string): number[] => processes("-u", user);
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // gone already
   }
 }
 
@@ -142,13 +155,7 @@ export async function startSshd(): Promise<TestSshd> {
     noteSessions();
     for (const pid of sessions) {
       // The privileged half first, then the half that speaks for the user.
-      for (const each of [pid, ...childrenOf(pid)]) {
-        try {
-          process.kill(each, "SIGKILL");
-        } catch {
-          // gone already
-        }
-      }
+      for (const each of [pid, ...childrenOf(pid)]) kill(each);
     }
     sessions.clear();
   };
@@ -185,6 +192,8 @@ export async function startSshd(): Promise<TestSshd> {
       killListener();
       killSessions();
       if (isRoot) {
+        // Whatever the test's own login still runs.
+        for (const pid of processesOf(user)) kill(pid);
         for (let i = 0; i < 20; i++) {
           try {
             run("userdel", "-r", "-f", user);

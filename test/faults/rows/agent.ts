@@ -63,6 +63,7 @@ export function agentRows({ atJob, calm, expectCalm, real, row, run }: FaultMatr
       expect(faultsOf(place.db, "a")).toEqual([cause, cause]);
       expect(place.a.jobs()).toBe(TRIALS + 2);
       expect(process.memoryUsage().rss - before).toBeLessThan(600e6);
+      await until("no agent is left", () => agentsOf(place.a).length === 0);
     });
   }
 }
