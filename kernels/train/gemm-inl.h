@@ -19,6 +19,12 @@ __attribute__((always_inline)) inline void Tile(int depth, const float* a, ptrdi
 #pragma GCC unroll 16
     for (int j = 0; j < kV; ++j) acc[i][j] = Vf{};
   }
+  // C lies further away than A and B: it is asked for while the products are made.
+#pragma GCC unroll 16
+  for (int i = 0; i < kM; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kP; ++j) __builtin_prefetch(c + i * ldc + j * kPad, 1);
+  }
   for (int p = 0; p < depth; ++p) {
     Vf bv[kV];
 #pragma GCC unroll 16
