@@ -6,6 +6,7 @@ inline constexpr int kRows = EDGEFRONT_GEMM_ROWS;
 inline constexpr int kPanelVecs = kPad / kLanes;                 // vectors in a packed panel
 inline constexpr int kTilePanels = EDGEFRONT_GEMM_PANELS;        // panels in a full tile
 inline constexpr int kDepthBlock = 256;
+inline constexpr int kCopyFrom = 128;                            // columns from which a transposed A is worth copying
 
 // One tile: kM rows, kP panels. kTransposed: consecutive rows of A are adjacent in memory (a_row == 1).
 template <int kM, int kP, bool kTransposed>
@@ -17,6 +18,12 @@ __attribute__((always_inline)) inline void Tile(int depth, const float* a, ptrdi
   for (int i = 0; i < kM; ++i) {
 #pragma GCC unroll 16
     for (int j = 0; j < kV; ++j) acc[i][j] = Vf{};
+  }
+  // C lies further away than A and B: it is asked for while the products are made.
+#pragma GCC unroll 16
+  for (int i = 0; i < kM; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kP; ++j) __builtin_prefetch(c + i * ldc + j * kPad, 1);
   }
   for (int p = 0; p < depth; ++p) {
     Vf bv[kV];
@@ -79,9 +86,45 @@ void GemmBlocks(const Gemm& g) {
   } while (p0 < g.depth);
 }
 
+// For a transposed A and many columns, which is how the weights of wide layers get their gradients. A's depth goes down its pages there, a few
+// floats of each, so every pass over it misses the TLB: two tiles' rows of it are copied together, and meet all of B before the next ones are.
+void GemmCopied(const Gemm& g) {
+  constexpr int kCopied = 2 * kRows;
+  alignas(64) float copy[kDepthBlock * kCopied];
+  const int panels = g.n / kPad;
+  int p0 = 0;
+  do {
+    const int depth = g.depth - p0 < kDepthBlock ? g.depth - p0 : kDepthBlock;
+    const float* b = g.b + p0 * g.b_depth;
+    for (int i = 0; i < g.m; i += kCopied) {
+      const int rows = g.m - i < kCopied ? g.m - i : kCopied;
+      const float* a = g.a + p0 * g.a_depth + i;
+      if (rows == kCopied) {
+        for (int p = 0; p < depth; ++p, a += g.a_depth) __builtin_memcpy(copy + p * kCopied, a, sizeof(float) * kCopied);
+      } else {
+        for (int p = 0; p < depth; ++p, a += g.a_depth) __builtin_memcpy(copy + p * kCopied, a, sizeof(float) * rows);
+      }
+      float* c = g.c + i * g.ldc;
+      const float* addend = p0 > 0 ? c : g.addend ? g.addend + i * g.ldc : nullptr;
+      int j = 0;
+      for (; j + kTilePanels <= panels; j += kTilePanels) {
+        TileRows<kTilePanels, true>(rows, depth, copy, kCopied, b + j * g.b_panel, g.b_depth, g.b_panel, addend ? addend + j * kPad : nullptr,
+                                    c + j * kPad, g.ldc);
+      }
+      for (; j < panels; ++j) {
+        TileRows<1, true>(rows, depth, copy, kCopied, b + j * g.b_panel, g.b_depth, g.b_panel, addend ? addend + j * kPad : nullptr, c + j * kPad,
+                          g.ldc);
+      }
+    }
+    p0 += kDepthBlock;
+  } while (p0 < g.depth);
+}
+
 void RunGemm(const Gemm& g) {
   if (g.a_depth == 1) {
     GemmBlocks<false>(g);
+  } else if (g.n >= kCopyFrom) {
+    GemmCopied(g);
   } else {
     GemmBlocks<true>(g);
   }

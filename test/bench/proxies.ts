@@ -18,6 +18,7 @@ const { values: flags } = parseArgs({
     config: { type: "string", default: "configs/quickstart.yaml" },
     task: { type: "string", default: "" },
     times: { type: "string", default: "1" },
+    against: { type: "string" },
     print: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -29,7 +30,7 @@ const width = Number(flags.width);
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   mad: () => table(book, MAD, { steps, width, seeds }),
   mqar: () => table(book, MQAR, { steps, width, seeds }),
-  rate: () => learningRate(book, { steps }),
+  rate: () => learningRate(book, { steps, seeds }),
   distil: () => distillation(book, { steps, seeds, out: flags.out }),
   ranking: () =>
     ranking(book, {
@@ -37,6 +38,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
       task: flags.task,
       seeds,
       times: flags.times.split(",").map(Number),
+      against: flags.against === undefined ? undefined : Number(flags.against),
     }),
 };
 const part = PARTS[flags.part];
@@ -44,7 +46,8 @@ if (flags.help || part === undefined) {
   console.log(
     `bench:proxies --part ${Object.keys(PARTS).join("|")} [--out F.jsonl] [--agents 1: side by side, a thread each] [--seeds 1] [--steps 1000] [--print: only what is there]
   mad, mqar: [--width 64]
-  ranking: [--config configs/quickstart.yaml] [--task text] [--times 1: lengths, of the configured steps, each ranked against 8 times it]`,
+  ranking: [--config configs/quickstart.yaml] [--task text] [--times 1: lengths, of the configured steps, each ranked against 8 times it,
+    or against --against times those steps]`,
   );
   process.exit(flags.help ? 0 : 2);
 }

@@ -1,14 +1,24 @@
 // What the proxy must show to be worth its time: without attention a model cannot recall (arXiv 2312.04927), with one layer of
-// it it can. Same proxy budget, three seeds, the quickstart's own settings, through the command line.
-import { afterAll, describe, expect, it } from "vitest";
+// it it can. Same proxy budget, three seeds, the quickstart's own settings, through the command line. Who recalls is stopped there, to be quick.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PACKAGE_ROOT } from "../../runner/version.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 
 const folder = temporaryFolder();
+const config = join(folder.path, "recall.yaml");
 afterAll(() => folder.remove());
+beforeAll(() => {
+  const quickstart = readFileSync(join(PACKAGE_ROOT, "configs", "quickstart.yaml"), "utf8");
+  const stopping = quickstart.replace("{ steps: 600,", "{ stop: { every: 50, accuracy: 0.9 }, steps: 600,");
+  expect(stopping).not.toBe(quickstart);
+  writeFileSync(config, stopping);
+});
 
 async function recall(layers: string): Promise<readonly number[]> {
   const layout = `v16384 d512 f1024 h8/2x64 : ${layers}`;
-  const args = ["score", layout, "--task", "recall", "--seeds", "1", "2", "3", "--json"];
+  const args = ["score", layout, "--config", config, "--task", "recall", "--seeds", "1", "2", "3", "--json"];
   const { stdout, stderr } = await runCli(args, folder.path);
   const metrics = JSON.parse(stdout || "null")?.metrics as { name: string; samples: number[] }[] | undefined;
   const accuracy = metrics?.find(({ name }) => name === "recall.accuracy")?.samples;

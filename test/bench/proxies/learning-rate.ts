@@ -7,38 +7,55 @@ import { textTask } from "./text.ts";
 const BASE_WIDTH = 32;
 const WIDTHS = [BASE_WIDTH, 64];
 const LAYOUTS = ["c3 c3 c3 c3", "c3 g c3 g", "g g g g"];
-const RATES = [1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2];
+const RATES = [1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2];
 /** Length of the sweep's runs, as a share of the steps; the default of `learningRateTrial`. */
 const TRIAL = 0.125;
 
 const best = (rates: readonly number[], loss: (rate: number) => number): number =>
   rates.reduce((a, b) => (loss(b) < loss(a) ? b : a));
 
-export async function learningRate(book: RunBook, { steps }: { steps: number }): Promise<void> {
+type How = "plain" | "muP" | "trial";
+export interface LearningRateOptions {
+  readonly steps: number;
+  readonly seeds: readonly number[];
+}
+
+export async function learningRate(book: RunBook, { steps, seeds }: LearningRateOptions): Promise<void> {
   const task = await textTask();
-  const run = (width: number, layers: string, rate: number, how: "plain" | "muP" | "trial"): Planned => {
+  const run = (width: number, layers: string, rate: number, how: How, seed: number): Planned => {
     const notation = `v256 d${width} f${2 * width} h${width / 16}/${width / 16}x16 : ${layers}`;
     const length = how === "trial" ? Math.round(steps * TRIAL) : steps;
     const more = how === "muP" ? { baseWidth: BASE_WIDTH } : {};
-    return plan("rate", notation, task, { steps: length, batch: 8, rate }, 1, more, how);
+    return plan("rate", notation, task, { steps: length, batch: 8, rate }, seed, more, how);
   };
   const cells = WIDTHS.flatMap((width) => LAYOUTS.map((layers) => ({ width, layers })));
   const hows = (width: number) =>
     width === BASE_WIDTH ? (["plain", "trial"] as const) : (["plain", "muP", "trial"] as const);
+  // Seed by seed, so that a part that is stopped early has the whole table of fewer seeds.
   await book.train(
-    cells.flatMap(({ width, layers }) =>
-      hows(width).flatMap((how) => RATES.map((rate) => run(width, layers, rate, how))),
+    seeds.flatMap((seed) =>
+      cells.flatMap(({ width, layers }) =>
+        hows(width).flatMap((how) => RATES.map((rate) => run(width, layers, rate, how, seed))),
+      ),
     ),
   );
-  const loss = (width: number, layers: string, rate: number, how: "plain" | "muP" | "trial"): number =>
-    book.get(run(width, layers, rate, width === BASE_WIDTH && how === "muP" ? "plain" : how).key)?.loss ??
-    Number.NaN;
+  const last = cells.at(-1)!;
+  const there = seeds.filter((seed) =>
+    RATES.every((rate) => book.get(run(last.width, last.layers, rate, "trial", seed).key)),
+  );
+  const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+  const lossOf = (width: number, layers: string, rate: number, how: How, seed: number): number => {
+    const which = width === BASE_WIDTH && how === "muP" ? "plain" : how;
+    return book.get(run(width, layers, rate, which, seed).key)?.loss ?? Number.NaN;
+  };
+  const loss = (width: number, layers: string, rate: number, how: "plain" | "muP"): number =>
+    mean(there.map((seed) => lossOf(width, layers, rate, how, seed)));
   // What is tuned once: the rate with the least mean loss over the layouts, at the least width.
   const tuned = best(RATES, (rate) =>
     LAYOUTS.reduce((sum, layers) => sum + loss(BASE_WIDTH, layers, rate, "plain"), 0),
   );
   console.log(
-    `rate tuned at d${BASE_WIDTH}: ${tuned}; ${steps} steps, trials of ${Math.round(steps * TRIAL)}; nats a byte\n`,
+    `rate tuned at d${BASE_WIDTH}: ${tuned}; ${steps} steps, trials of ${Math.round(steps * TRIAL)}, ${there.length} seeds; nats a byte\n`,
   );
   console.log(
     "| width | layout | best of all (rate) | one rate | muP | sweep (rate) |\n|---|---|---|---|---|---|",
@@ -48,18 +65,21 @@ export async function learningRate(book: RunBook, { steps }: { steps: number }):
     const full = (how: "plain" | "muP") => (rate: number) => loss(width, layers, rate, how);
     const ideal = best(RATES, full("plain"));
     const least = Math.min(full("plain")(ideal), full("muP")(best(RATES, full("muP"))));
-    const swept = best(RATES, (rate) => loss(width, layers, rate, "trial"));
-    const reached = { plain: full("plain")(tuned), muP: full("muP")(tuned), sweep: full("plain")(swept) };
+    // Each seed is a candidate of its own: its tries choose its rate.
+    const swept = there.map((seed) => best(RATES, (rate) => lossOf(width, layers, rate, "trial", seed)));
+    const reached = {
+      plain: full("plain")(tuned),
+      muP: full("muP")(tuned),
+      sweep: mean(there.map((seed, i) => lossOf(width, layers, swept[i]!, "plain", seed))),
+    };
     for (const [how, value] of Object.entries(reached))
       regrets[how as keyof typeof regrets].push(value - least);
     const shown = (value: number): string => `+${(value - least).toFixed(4)}`;
     console.log(
-      `| ${width} | ${layers} | ${least.toFixed(4)} (${ideal}) | ${shown(reached.plain)} | ${shown(reached.muP)} | ${shown(reached.sweep)} (${swept}) |`,
+      `| ${width} | ${layers} | ${least.toFixed(4)} (${ideal}) | ${shown(reached.plain)} | ${shown(reached.muP)} | ${shown(reached.sweep)} (${[...new Set(swept)].join(", ")}) |`,
     );
   }
-  const mean = (values: readonly number[]): string =>
-    (values.reduce((sum, x) => sum + x, 0) / values.length).toFixed(4);
   console.log(
-    `\nmean above the best: one rate ${mean(regrets.plain)}, muP ${mean(regrets.muP)}, sweep ${mean(regrets.sweep)} (costs ${RATES.length * TRIAL} runs more)`,
+    `\nmean above the best: one rate ${mean(regrets.plain).toFixed(4)}, muP ${mean(regrets.muP).toFixed(4)}, sweep ${mean(regrets.sweep).toFixed(4)} (costs ${RATES.length * TRIAL} runs more)`,
   );
 }

@@ -1,5 +1,5 @@
 // Does a cheap proxy order layouts as a dear one does? Layouts of a sweep's space, spread evenly over their numbers of attention layers, are trained at
-// several lengths of the sweep's own tasks; Kendall's tau of each score between a length (all seeds) and 8 times it (one seed).
+// several lengths of the sweep's own tasks; Kendall's tau of each score between a length (all seeds) and 8 times it, or a set one (one seed).
 import type { Layout } from "../../../candidates/layout.ts";
 import { formatNotation } from "../../../candidates/notation.ts";
 import { attentionCount, Space } from "../../../candidates/space.ts";
@@ -44,8 +44,10 @@ export interface RankingOptions {
   /** Tasks whose name has this in it. */
   readonly task: string;
   readonly seeds: readonly number[];
-  /** Lengths that are ranked against 8 times themselves, as multiples of the configured steps. */
+  /** Lengths that are ranked, as multiples of the configured steps; */
   readonly times: readonly number[];
+  /** against this multiple. Default: against 8 times themselves. */
+  readonly against?: number | undefined;
 }
 
 function scheduleOf({ training }: TaskConfig, times: number): Schedule {
@@ -99,7 +101,7 @@ export async function ranking(book: RunBook, options: RankingOptions): Promise<v
     for (const times of options.times) {
       const sides = [
         { times, seeds: options.seeds },
-        { times: LONGER * times, seeds: first },
+        { times: options.against ?? LONGER * times, seeds: first },
       ] as const;
       await book.train(sides.flatMap((side) => mixed.flatMap((at) => planned(at, side.times, side.seeds))));
       const runsOf = layouts.map((_, at) =>
