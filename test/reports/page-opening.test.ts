@@ -1,5 +1,6 @@
 // The report opens in a real browser: offline, under its policy, whatever its data says, whole on any screen, and soon.
 import { statSync } from "node:fs";
+import type { CDPSession } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { showScatters } from "../support/browser.ts";
 import { browserProblem } from "../support/needs.ts";
@@ -80,15 +81,14 @@ describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
     const path = pages.write("large", testReportData({ trials: 5000 }));
     expect(statSync(path).size).toBeLessThan(8e6);
     const start = performance.now();
+    let session: CDPSession | undefined;
     const { page, complaints } = await pages.open({}, path, async (fresh) => {
-      const session = await fresh.context().newCDPSession(fresh);
+      session = await fresh.context().newCDPSession(fresh);
       await session.send("Performance.enable");
     });
     await page.waitForSelector("#parallel[data-drawn]");
     const wall = performance.now() - start;
-    const session = await page.context().newCDPSession(page);
-    await session.send("Performance.enable");
-    const { metrics } = await session.send("Performance.getMetrics");
+    const { metrics } = await session!.send("Performance.getMetrics");
     // Processor time of the page's thread: the same on a machine that does other things as well.
     const seconds = metrics.find(({ name }) => name === "ThreadTime")!.value;
     console.log(
