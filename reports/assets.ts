@@ -44,14 +44,23 @@ function bundleSources(): ClientBundle {
   return { script: text(".js"), style: text(".css") };
 }
 
-let plotly: string | undefined;
+export interface Plotly {
+  readonly source: string;
+  /** The source compressed, in base64; undefined where the build did not make it. */
+  readonly packed: string | undefined;
+}
+
+let library: Plotly | undefined;
 
 /**
  * plotly.js-dist as the build minified it (4.8 MB of text, 2 MB in the page); from sources that were never built, as installed
  * (10 MB, 2.6 MB in the page).
  */
-export function plotlySource(): string {
+export function plotly(): Plotly {
   const minified = built("plotly.js", [...HERE, "../dist/reports/"]);
-  plotly ??= readFileSync(minified ?? createRequire(import.meta.url).resolve("plotly.js-dist"), "utf8");
-  return plotly;
+  library ??= {
+    source: readFileSync(minified ?? createRequire(import.meta.url).resolve("plotly.js-dist"), "utf8"),
+    packed: existsSync(`${minified}.gz`) ? readFileSync(`${minified}.gz`, "base64") : undefined,
+  };
+  return library;
 }

@@ -52,7 +52,16 @@ function recordedParents(trials: readonly ReportTrial[]): ReadonlyMap<number, nu
   );
 }
 
+/** The page's section and its script's data ask for the same. */
+const made = new WeakMap<ReportData["trials"], Lineage>();
+
 export function lineageOf(data: ReportData): Lineage {
+  const known = made.get(data.trials) ?? traced(data);
+  made.set(data.trials, known);
+  return known;
+}
+
+function traced(data: ReportData): Lineage {
   const recorded = data.trials.some(({ parents }) => (parents ?? []).length > 0);
   const parents = recorded ? recordedParents(data.trials) : oneEditApart(data.trials);
   const ends = [...frontPoints(data).map(({ trial }) => trial), ...publishedOffFront(data)];

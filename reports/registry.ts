@@ -1,5 +1,5 @@
 // The formats a report comes in. A new format is a file beside this one and a line here; the command line follows from it.
-import { plotlySource } from "./assets.ts";
+import { plotly } from "./assets.ts";
 import { renderCsv } from "./csv.ts";
 import { renderHtml } from "./html.ts";
 import { renderJson, renderJsonl } from "./json.ts";
@@ -8,7 +8,7 @@ import type { ReportData } from "./model.ts";
 import { renderParquet } from "./parquet.ts";
 
 export const reportFormats = {
-  html: (data) => renderHtml(data, { plotlySource: plotlySource() }),
+  html: (data) => renderHtml(data, { plotly: plotly() }),
   md: renderMarkdown,
   csv: renderCsv,
   json: renderJson,

@@ -96,9 +96,14 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
 
 /** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
 export const PAGE_TRIALS = 5000;
-/** The first ones, which hold what the configuration declares, and the newest ones are always among them. */
+/** The first ones, which hold what the configuration declares, are always among them, */
 const ALWAYS_FIRST = 100;
-const ALWAYS_NEWEST = 300;
+/** and this share of them is the newest; up to twice as many, so that not every new trial pushes out another. */
+const NEWEST_SHARE = 0.1;
+/** Of all the others, evenly spread, this share. */
+const SPREAD_SHARE = 0.7;
+/** Layouts that were on the front, the latest. */
+const ALWAYS_LEFT = 300;
 
 export interface ReaderOptions {
   /** Trials handed out at most. */
@@ -107,6 +112,8 @@ export interface ReaderOptions {
   readonly health?: boolean;
   /** With what the devices measured under. */
   readonly conditions?: boolean;
+  /** Of a sweep larger than `atMost`, the first reading leaves out who worked when, half of its work; the next one has it. */
+  readonly jobsLater?: boolean;
 }
 
 export class SweepReader {
@@ -124,6 +131,7 @@ export class SweepReader {
   private readonly known = new Map<number, ReportTrial>();
   private lastTrial = 0;
   private lastJob = 0;
+  private jobsLeft = false;
 
   /** Throws InvalidInputError where the configuration names what this version does not know. */
   constructor(
@@ -149,8 +157,14 @@ export class SweepReader {
     });
   }
 
+  /** Something was left for the next reading. */
+  get behind(): boolean {
+    return this.jobsLeft;
+  }
+
   private update(): void {
     const { store, sweepId } = this;
+    const first = this.lastTrial === 0;
     const open = [...this.pending];
     const names = this.objectives.map(({ name }) => name);
     const complete: TrialStanding[] = [];
@@ -164,11 +178,14 @@ export class SweepReader {
         if (standing.state === "complete") complete.push(standing);
       }
     }
-    for (const span of store.history.spans(sweepId, this.lastJob, open)) {
-      this.timeline.put(span);
-      this.lastJob = Math.max(this.lastJob, span.id);
-      this.known.delete(span.trialId);
-    }
+    const late = this.jobsLeft;
+    this.jobsLeft = first && this.options.jobsLater === true && this.standings.size > this.atMost;
+    if (!this.jobsLeft)
+      for (const span of store.history.spans(sweepId, this.lastJob, open)) {
+        this.timeline.put(span);
+        this.lastJob = Math.max(this.lastJob, span.id);
+        if (!late) this.known.delete(span.trialId);
+      }
     this.front.add(
       complete.map(({ number, values }) => ({ number, vector: orientValues(values, this.objectives) })),
     );
@@ -223,8 +240,10 @@ export class SweepReader {
 
   /** The front, the published, the first and the newest trials, and as many others as fit, evenly spread. */
   private selection(all: readonly TrialStanding[], front: ReadonlySet<number>): readonly TrialStanding[] {
-    const spread = 2 ** Math.ceil(Math.log2(all.length / (this.atMost * 0.7)));
-    const was = new Set(this.front.spans.slice(-ALWAYS_NEWEST).map(({ trial }) => trial));
+    const spread = 2 ** Math.ceil(Math.log2(all.length / (this.atMost * SPREAD_SHARE)));
+    const newest = Math.max(1, Math.floor(this.atMost * NEWEST_SHARE));
+    const newestFrom = (Math.floor(all.length / newest) - 1) * newest;
+    const was = new Set(this.front.spans.slice(-ALWAYS_LEFT).map(({ trial }) => trial));
     const kept = all.filter(
       ({ number, candidateId, state }, index) =>
         front.has(number) ||
@@ -234,7 +253,7 @@ export class SweepReader {
         state === "proposed" ||
         number % spread === 0 ||
         index < ALWAYS_FIRST ||
-        index >= all.length - ALWAYS_NEWEST,
+        index >= newestFrom,
     );
     return kept;
   }

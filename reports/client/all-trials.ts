@@ -1,5 +1,5 @@
 // Every trial of a sweep, however many: a table that asks the server for one page at a time. On pages with a server only.
-import type { LiveAddresses, TrialsPage } from "../html.ts";
+import type { LiveAddresses, TrialsPage } from "../live.ts";
 import { metricLabel } from "../metrics.ts";
 import type { View } from "../page/view.ts";
 import { showDetails } from "./details.ts";

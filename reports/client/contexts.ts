@@ -4,6 +4,7 @@ import { metricLabel } from "../metrics.ts";
 import { CURVES } from "../page/sizes.ts";
 import type { View } from "../page/view.ts";
 import { showDetails } from "./details.ts";
+import { endLabels } from "./labels.ts";
 import { configuration, onPoint, type Plotly, plotText, type Trace } from "./plotly.ts";
 import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
@@ -16,18 +17,6 @@ export function contextChoices(view: View): readonly { readonly id: string; read
   return [...contexts]
     .filter(([base, seen]) => seen.size > 1 && !CURVES.includes(base))
     .map(([base]) => ({ id: base, label: metricLabel(base) }));
-}
-
-const LABEL_GAP = 13;
-
-/** Texts at the right end of lines, those too near an earlier one left out. `y` in pixels. */
-function endLabels(ends: readonly { readonly y: number; readonly text: string }[]): string[] {
-  const placed: number[] = [];
-  return ends.map(({ y, text }) => {
-    if (placed.some((other) => Math.abs(other - y) < LABEL_GAP)) return "";
-    placed.push(y);
-    return text;
-  });
 }
 
 export async function drawContexts(
@@ -56,10 +45,13 @@ export async function drawContexts(
   const { unit } = columns[0]!;
   const scale = scaleFor(all, unit);
   const high = Math.max(...all) || 1;
+  const low = Math.min(...all);
+  // From zero where that leaves the lines apart; else they would lie on one another.
+  const floor = low < high / 2 ? 0 : low;
   const last = columns.at(-1)!;
   const ends = endLabels(
     trials.map((trial) => ({
-      y: ((last.value[trial] ?? 0) / high) * (element.clientHeight - 70),
+      y: (((last.value[trial] ?? 0) - floor) / (high - floor || 1)) * (element.clientHeight - 70),
       text: view.trials[trial]!.label ?? view.trials[trial]!.published ?? "choice",
     })),
   );
@@ -71,6 +63,7 @@ export async function drawContexts(
     return {
       type: "scatter",
       mode: "lines+markers+text",
+      meta: "keys",
       x: seen.map((m) => m.context),
       y: seen.map((m) => m.value[trial]! / scale.divisor),
       text: seen.map((m) => (m === last ? plotText(ends[place]!) : "")),
@@ -110,7 +103,7 @@ export async function drawContexts(
           theme,
           `${plotText(metricLabel(base))}${scale.unit === "" ? "" : `, ${plotText(scale.unit)}`}${last.emulated ? " (emulated)" : ""}${arrow}`,
         ),
-        rangemode: "tozero",
+        rangemode: floor === 0 ? "tozero" : "normal",
       },
     },
     configuration,

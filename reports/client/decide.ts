@@ -38,7 +38,8 @@ export const attentionLayers = (view: View, trial: number): number =>
 const operatorKinds = (view: View, trial: number): number =>
   new Set(view.trials[trial]!.pattern.split(" ").map((token) => token.replace(/[(~].*$/, ""))).size;
 
-const eligible = (view: View): number[] =>
+/** Of the front, or published and complete. */
+export const eligible = (view: View): number[] =>
   view.trials.flatMap(({ label, published, state }, index) =>
     label !== null || (published !== null && state === "complete") ? [index] : [],
   );

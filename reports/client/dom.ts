@@ -20,3 +20,17 @@ export function makeSvg(tag: string, attributes: Readonly<Record<string, string 
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   return element;
 }
+
+/** A part of a drawing that shows its text when pointed at and opens a trial: a button, reached by the arrow keys (keys.ts). */
+export function opening<T extends SVGElement>(part: T, trial: number | undefined, text: string): T {
+  const title = makeSvg("title", {});
+  title.textContent = text;
+  part.append(title);
+  if (trial === undefined) return part;
+  const attributes = { "data-open": trial, tabindex: -1, role: "button", "aria-label": text };
+  for (const [name, value] of Object.entries(attributes)) part.setAttribute(name, String(value));
+  return part;
+}
+
+/** A star of five points around the origin, as published layouts are marked. */
+export const STAR = "M0-8 2-2.6 7.6-2.5 3.1 1 4.7 6.5 0 3.3-4.7 6.5-3.1 1-7.6-2.5-2-2.6Z";

@@ -1,6 +1,7 @@
 // How the front came about: one row a layout that was ever on it, a bar from the trial that put it there to the one that
 // dominated it. Exact for any number of objectives, where a picture of the front itself shows only two.
-import { makeSvg } from "./dom.ts";
+import { makeSvg, opening } from "./dom.ts";
+import { ticks } from "./labels.ts";
 import type { Store } from "./store.ts";
 
 const LEFT = 96;
@@ -28,17 +29,14 @@ export function drawEvolution(element: HTMLElement, store: Store, limit: number)
     node.textContent = content;
     return node;
   };
-  const wanted = end / Math.max(2, Math.floor((width - LEFT) / 80));
-  const size = 10 ** Math.floor(Math.log10(Math.max(1, wanted)));
-  const step = [1, 2, 5, 10].map((n) => n * size).find((n) => n >= wanted) ?? 1;
-  for (let trial = 0; trial <= end; trial += step) {
+  for (const trial of ticks(end, Math.floor((width - LEFT) / 80))) {
     svg.append(makeSvg("line", { x1: x(trial), x2: x(trial), y1: TOP, y2: height - 20 }));
-    svg.append(text(String(trial), x(trial), height - 5, "tick"));
+    svg.append(text(trial === 0 ? "trial 0" : trial.toLocaleString("en-US"), x(trial), height - 5, "tick"));
   }
   for (const [row, { trial, from, until }] of kept.entries()) {
     const { label, published, id, number } = view.trials[trial]!;
     const y = TOP + row * ROW + ROW / 2;
-    const name = label ?? id.slice(0, 11);
+    const name = `${published === null ? "" : "★ "}${label ?? (published ?? id).slice(0, 11)}`;
     svg.append(text(name, LEFT - 10, y + 4, label === null ? "name gone" : "name"));
     const bar = makeSvg("rect", {
       x: x(from),
@@ -47,12 +45,10 @@ export function drawEvolution(element: HTMLElement, store: Store, limit: number)
       height: BAR,
       rx: 2,
       class: `${until === null ? "bar stays" : "bar gone"}${published === null ? "" : " published"}${store.stepsBack(trial) ? " out" : ""}`,
-      "data-open": trial,
     });
-    const title = makeSvg("title", {});
-    title.textContent = `${[label, published ?? id].filter(Boolean).join(" ")}: trial ${number}, ${until === null ? "on the front" : `dominated by trial ${until}`}`;
-    bar.append(title);
-    svg.append(bar);
+    const fate = until === null ? "on the front" : `dominated by trial ${until}`;
+    const title = `${[label, published ?? id].filter(Boolean).join(" ")}: trial ${number}, ${fate}`;
+    svg.append(opening(bar, trial, title));
   }
   element.replaceChildren(svg);
   return true;

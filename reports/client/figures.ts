@@ -1,5 +1,6 @@
 // Draws each figure when it comes near the window, and again when its data or the colour scheme changed: a page of 5,000
 // trials opens by drawing what is seen. Printing draws everything, for paper.
+import { type Keys, keepingFocus } from "./keys.ts";
 import type { Plotly } from "./plotly.ts";
 import { currentTheme, type Theme } from "./theme.ts";
 
@@ -16,10 +17,11 @@ interface Figure {
 export class Figures {
   private readonly figures = new Map<HTMLElement, Figure>();
   private readonly observer: IntersectionObserver;
-  private readonly plotly: Plotly;
 
-  constructor(plotly: Plotly) {
-    this.plotly = plotly;
+  constructor(
+    private readonly plotly: Plotly,
+    private readonly keys: Keys,
+  ) {
     this.observer = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {
@@ -78,8 +80,10 @@ export class Figures {
   private async drawOne(element: HTMLElement, figure: Figure, theme: Theme): Promise<void> {
     figure.stale = false;
     element.querySelector(":scope > .empty")?.remove();
-    if (await figure.draw(this.plotly, element, theme)) element.dataset.drawn = "true";
-    else sayInstead(element, figure.empty);
+    if (await keepingFocus(element, () => figure.draw(this.plotly, element, theme))) {
+      element.dataset.drawn = "true";
+      this.keys.show(element);
+    } else sayInstead(element, figure.empty);
   }
 }
 

@@ -44,3 +44,23 @@ export function titleLines(text: string, length: number): string[] {
   }
   return lines;
 }
+
+const LABEL_GAP = 13;
+
+/** Texts at the right end of lines, those too near an earlier one left out. `y` in pixels. */
+export function endLabels(ends: readonly { readonly y: number; readonly text: string }[]): string[] {
+  const placed: number[] = [];
+  return ends.map(({ y, text }) => {
+    if (placed.some((other) => Math.abs(other - y) < LABEL_GAP)) return "";
+    placed.push(y);
+    return text;
+  });
+}
+
+/** Round numbers from 0 to `end`, about `count` of them. */
+export function ticks(end: number, count: number): number[] {
+  const wanted = end / Math.max(2, count);
+  const size = 10 ** Math.floor(Math.log10(Math.max(1, wanted)));
+  const step = [1, 2, 5, 10].map((n) => n * size).find((n) => n >= wanted) ?? 1;
+  return Array.from({ length: Math.floor(end / step) + 1 }, (_, n) => n * step);
+}

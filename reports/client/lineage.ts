@@ -1,13 +1,14 @@
 // The lineage of the front over trials: a point a layout, a line to what it was varied from. Points are buttons.
 import { editText, layerEdits } from "../edits.ts";
 import { LINEAGE_FOOT, LINEAGE_ROW } from "../page/sizes.ts";
-import { makeSvg } from "./dom.ts";
+import { makeSvg, opening, STAR } from "./dom.ts";
+import { ticks } from "./labels.ts";
 import type { Store } from "./store.ts";
 
 const LEFT = 16;
 /** Room for the names at the right end of the lines. */
 const RIGHT = 150;
-const TOP = 14;
+const TOP = 22;
 
 export function drawLineage(element: HTMLElement, store: Store): boolean {
   const { view } = store;
@@ -47,26 +48,36 @@ export function drawLineage(element: HTMLElement, store: Store): boolean {
     ].join(": ");
     const point = makeSvg("g", {
       class: `node ${kind}${out}${trial === store.currentChoice ? " chosen" : ""}`,
-      "data-open": trial,
-      tabindex: 0,
-      role: "button",
-      "aria-label": how,
     });
-    point.append(makeSvg("circle", { cx: x(trial), cy: y(row), r: kind === "ancestor" ? 4 : 6 }));
-    const title = makeSvg("title", {});
-    title.textContent = how;
-    point.append(title);
-    if (kind !== "ancestor" || last.get(row) === x(trial)) {
-      const text = makeSvg("text", { x: x(trial) + 10, y: y(row) + 4 });
-      text.textContent = last.get(row) === x(trial) ? name : (label ?? "");
+    // A wider invisible mark is easier to hit.
+    point.append(makeSvg("circle", { cx: x(trial), cy: y(row), r: 11, class: "hit" }));
+    point.append(
+      kind === "published"
+        ? makeSvg("path", { d: STAR, transform: `translate(${x(trial)} ${y(row)})` })
+        : makeSvg("circle", { cx: x(trial), cy: y(row), r: kind === "ancestor" ? 4 : 6 }),
+    );
+    opening(point, trial, how);
+    const ends = last.get(row) === x(trial);
+    if (kind !== "ancestor" || ends) {
+      // Along a line there is room above it only.
+      const text = makeSvg(
+        "text",
+        ends ? { x: x(trial) + 11, y: y(row) + 4 } : { x: x(trial) + 4, y: y(row) - 7 },
+      );
+      text.textContent = ends ? name : (label ?? published ?? "");
       point.append(text);
     }
     points.push(point);
   }
+  for (const trial of ticks(end, Math.floor((width - LEFT - RIGHT) / 80))) {
+    const at = LEFT + (trial / end) * (width - LEFT - RIGHT);
+    svg.prepend(makeSvg("line", { x1: at, x2: at, y1: 0, y2: height - 20 }));
+    const text = makeSvg("text", { x: at, y: height - 5, class: "tick" });
+    text.textContent = trial === 0 ? "trial 0" : trial.toLocaleString("en-US");
+    svg.append(text);
+  }
   svg.append(...points);
-  const axis = makeSvg("text", { x: LEFT, y: height - 4, class: "tick" });
-  axis.textContent = `trial 0 to ${end}`;
-  svg.append(axis);
+  element.dataset.lanes = "true";
   element.replaceChildren(svg);
   return true;
 }

@@ -1,6 +1,8 @@
-// Follows a running sweep: the server says that something changed, the page asks for the new state and takes over what
-// differs. Controls and drawn figures stay the elements they are, so that neither focus nor a slider in hand is lost.
-import type { LiveAddresses, LiveState } from "../html.ts";
+// Follows a running sweep: the server says what changed, and the page takes that over; where it missed something, it asks for the
+// whole state. Controls and drawn figures stay the elements they are, so that neither focus nor a slider in hand is lost.
+import type { LiveAddresses, LiveChange, LiveState } from "../live.ts";
+import type { Section } from "../page/main.ts";
+import { patched } from "../page/patch.ts";
 import type { View } from "../page/view.ts";
 import { byId } from "./dom.ts";
 
@@ -55,34 +57,46 @@ function replaceSection(old: Element, fresh: Element): void {
       ?.focus({ preventScroll: true });
 }
 
-function patch(markup: string, known: Map<string, string>): void {
-  const next = new DOMParser().parseFromString(`<main>${markup}</main>`, "text/html").querySelector("main")!;
+const parsed = (markup: string): Element =>
+  new DOMParser().parseFromString(markup, "text/html").body.firstElementChild!;
+
+/** Puts sections in the place of their predecessors; `order` names every section of the page. */
+function putSections(
+  sections: readonly Section[],
+  order: readonly string[],
+  known: Map<string, string>,
+): void {
   const main = document.querySelector("main")!;
   const old = new Map([...main.children].map((child) => [keyOf(child), child]));
-  let previous: Element | null = null;
-  for (const fresh of [...next.children]) {
-    const key = keyOf(fresh);
+  for (const [key, markup] of sections) {
+    const fresh = parsed(markup);
     const before = old.get(key);
-    old.delete(key);
     const markupNow = fresh.outerHTML;
     const unchanged = known.get(key) === markupNow;
     known.set(key, markupNow);
-    const samePlots = (): boolean =>
-      plotsOf(before!).map(plotKey).join() === plotsOf(fresh).map(plotKey).join();
-    if (before !== undefined && (unchanged || (INTERACTIVE.has(key) && samePlots()))) {
-      previous = before;
-      continue;
+    if (before === undefined) old.set(key, fresh);
+    else if (!unchanged && !(INTERACTIVE.has(key) && samePlots(before, fresh))) {
+      replaceSection(before, fresh);
+      old.set(key, fresh);
     }
-    if (before !== undefined) replaceSection(before, fresh);
-    else if (previous === null) main.prepend(fresh);
-    else previous.after(fresh);
-    previous = fresh;
   }
-  for (const [key, gone] of old) {
+  const wanted = new Set(order);
+  for (const [key, element] of old) {
+    if (wanted.has(key)) continue;
     known.delete(key);
-    gone.remove();
+    element.remove();
+  }
+  let previous: Element | null = null;
+  for (const key of order) {
+    const element: Element = old.get(key)!;
+    const after: Element | null = previous === null ? main.firstElementChild : previous.nextElementSibling;
+    if (element !== after) main.insertBefore(element, after);
+    previous = element;
   }
 }
+
+const samePlots = (one: Element, other: Element): boolean =>
+  plotsOf(one).map(plotKey).join() === plotsOf(other).map(plotKey).join();
 
 /** Scrolling goes by whole pixels of the screen; what was rounded away is made good by the next change. */
 let rounding = 0;
@@ -107,8 +121,9 @@ function holdingPlace(change: () => void): void {
 
 const LOST = "connection lost; trying again";
 
-/** Does nothing on a page that was written to a file. `known` is `sectionsNow()` of the untouched page. */
-export function follow(known: Map<string, string>, apply: (view: View) => void): void {
+/** Does nothing on a page that was written to a file. `known` is `sectionsNow()` of the untouched page; `current` is the data as the
+ * page has it. */
+export function follow(known: Map<string, string>, current: () => View, apply: (view: View) => void): void {
   const element = document.getElementById("live");
   if (element === null) return;
   const live = JSON.parse(element.textContent!) as LiveAddresses;
@@ -118,7 +133,20 @@ export function follow(known: Map<string, string>, apply: (view: View) => void):
   let shown = status.textContent;
   let [have, wanted, busy] = [live.revision, live.revision, false];
 
-  const catchUp = async (): Promise<void> => {
+  const take = (
+    { revision, status: text }: LiveState | LiveChange,
+    sections: readonly Section[],
+    order: readonly string[],
+    view: View | null,
+  ): void => {
+    holdingPlace(() => {
+      putSections(sections, order, known);
+      if (view !== null) apply(view);
+    });
+    have = revision;
+    shown = status.textContent = text;
+  };
+  const fetchState = async (): Promise<void> => {
     if (busy) return;
     busy = true;
     try {
@@ -126,12 +154,12 @@ export function follow(known: Map<string, string>, apply: (view: View) => void):
         const response = await fetch(live.state);
         if (!response.ok) throw new Error(`the server answered ${response.status}`);
         const state = (await response.json()) as LiveState;
-        holdingPlace(() => {
-          patch(state.main, known);
-          apply(state.view);
-        });
-        have = state.revision;
-        shown = status.textContent = state.status;
+        take(
+          state,
+          state.sections,
+          state.sections.map(([key]) => key),
+          state.view,
+        );
       }
     } catch {
       status.textContent = LOST;
@@ -141,10 +169,20 @@ export function follow(known: Map<string, string>, apply: (view: View) => void):
   };
 
   const source = new EventSource(live.events);
-  source.addEventListener("changed", (event) => {
+  source.addEventListener("open", () => {
     status.textContent = shown;
-    wanted = Number((event as MessageEvent<string>).data);
-    void catchUp();
+  });
+  source.addEventListener("changed", (event) => {
+    const change = JSON.parse((event as MessageEvent<string>).data) as LiveChange;
+    wanted = Math.max(wanted, change.revision);
+    if (change.from !== have || busy) return void fetchState();
+    const view = change.view === undefined ? null : (patched(current(), change.view) as View);
+    const order = change.order ?? [...document.querySelector("main")!.children].map(keyOf);
+    take(change, change.sections, order, view);
+  });
+  source.addEventListener("behind", (event) => {
+    wanted = Math.max(wanted, Number((event as MessageEvent<string>).data));
+    void fetchState();
   });
   source.addEventListener("error", () => {
     status.textContent = LOST;

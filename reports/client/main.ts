@@ -8,6 +8,7 @@ import { byId } from "./dom.ts";
 import { drawEvolution } from "./evolution.ts";
 import { Figures, sayInstead } from "./figures.ts";
 import { drawHypervolume } from "./hypervolume.ts";
+import { Keys } from "./keys.ts";
 import { drawLineage } from "./lineage.ts";
 import { follow, sectionsNow } from "./live.ts";
 import { drawParallel } from "./parallel.ts";
@@ -79,7 +80,7 @@ function addFigures(figures: Figures, store: Store): void {
     );
   figures.add(
     byId("hypervolume"),
-    (plotly, target, theme) => drawHypervolume(plotly, target, store.view, theme),
+    (plotly, target, theme) => drawHypervolume(plotly, target, store, theme),
     "No finished trial yet.",
   );
   const evolution = document.getElementById("evolution");
@@ -120,7 +121,7 @@ async function start(): Promise<void> {
   setUpAllTrials(store);
   markRows(store);
   const plotly = await loadPlotly();
-  const figures = new Figures(plotly);
+  const figures = new Figures(plotly, new Keys(plotly, store));
   fillMenus(store.view);
   addFigures(figures, store);
   addSaveButtons(plotly, store);
@@ -141,15 +142,19 @@ async function start(): Promise<void> {
     });
   });
   addEventListener("resize", () => figures.invalidate([byId("parallel"), ...all(".plot.drawn")]));
-  follow(pristine, (view) => {
-    store.replace(view);
-    fillMenus(view);
-    addFigures(figures, store);
-    addSaveButtons(plotly, store);
-    refreshSheet();
-    markRows(store);
-    figures.invalidate();
-  });
+  follow(
+    pristine,
+    () => store.view,
+    (view) => {
+      store.replace(view);
+      fillMenus(view);
+      addFigures(figures, store);
+      addSaveButtons(plotly, store);
+      refreshSheet();
+      markRows(store);
+      figures.invalidate();
+    },
+  );
   document.documentElement.dataset.ready = "true";
 }
 

@@ -1,8 +1,8 @@
 // Parallel coordinates: one axis an objective or budgeted metric, better always up, one line a layout. Drawn as SVG here:
 // plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis brushes.
 import { formatValue } from "../format.ts";
-import { makeSvg } from "./dom.ts";
-import { titleLines } from "./labels.ts";
+import { makeSvg, opening } from "./dom.ts";
+import { endLabels, titleLines } from "./labels.ts";
 import { decisionMetrics } from "./sheet.ts";
 import type { Store } from "./store.ts";
 
@@ -12,10 +12,11 @@ const LINE = 13;
 /** Half of the widest title line: what the outer axes need beside them. */
 const SIDE = 74;
 const TITLE_CHARACTERS = 20;
+const END = 0.025;
 
 export function drawParallel(element: HTMLElement, store: Store): boolean {
   const { view } = store;
-  const metrics = decisionMetrics(view);
+  const metrics = decisionMetrics(store);
   const trials = view.trials.flatMap((trial, index) =>
     trial.state === "complete" && metrics.every((m) => view.metrics[m]!.value[index] != null) ? [index] : [],
   );
@@ -47,23 +48,51 @@ export function drawParallel(element: HTMLElement, store: Store): boolean {
       .join("");
     if (d !== "") svg.append(makeSvg("path", { d, class: admitted ? "plain" : "plain out" }));
   }
-  for (const trial of trials) {
+  const named = trials.filter(
+    (trial) => view.trials[trial]!.label !== null || view.trials[trial]!.published !== null,
+  );
+  for (const trial of named) {
     const { label, published } = view.trials[trial]!;
-    if (label === null && published === null) continue;
     const kind = trial === store.currentChoice ? "chosen" : published === null ? "front" : "published";
     const path = makeSvg("path", {
       d: line(trial),
       class: store.admits(trial) ? kind : `${kind} out`,
-      "data-open": trial,
     });
-    const title = makeSvg("title", {});
-    title.textContent = [label, published ?? view.trials[trial]!.id].filter(Boolean).join(" ");
-    path.append(title);
-    svg.append(path);
+    const name = [label, published ?? view.trials[trial]!.id].filter(Boolean).join(" ");
+    const values = metrics.map((m) => {
+      const { label: of, unit, value } = view.metrics[m]!;
+      return `${of} ${formatValue(value[trial]!, unit)}`;
+    });
+    svg.append(opening(path, trial, [name, ...values].join("\n")));
   }
   for (const [axis, m] of metrics.entries()) svg.append(...axisMarks(axis, m));
+  svg.append(...endNames());
   element.replaceChildren(svg);
   return true;
+
+  /** Beside the last axis: the choice, then the published, then what room is left for. */
+  function endNames(): SVGElement[] {
+    const last = metrics.length - 1;
+    const rank = (trial: number): number =>
+      trial === store.currentChoice ? 0 : view.trials[trial]!.published !== null ? 1 : 2;
+    const shown = named.filter((trial) => store.admits(trial)).sort((a, b) => rank(a) - rank(b));
+    const texts = endLabels(
+      shown.map((trial) => {
+        const { label, published } = view.trials[trial]!;
+        return { y: y(share(last, trial)), text: label ?? `★ ${published!}`.slice(0, 12) };
+      }),
+    );
+    return shown.flatMap((trial, n) => {
+      if (texts[n] === "") return [];
+      const node = makeSvg("text", {
+        x: x(last) + 15,
+        y: y(share(last, trial)) + 4,
+        class: trial === store.currentChoice ? "tip chosen" : "tip",
+      });
+      node.textContent = texts[n]!;
+      return [node];
+    });
+  }
 
   function axisMarks(axis: number, m: number): SVGElement[] {
     const { label, device, unit, emulated } = view.metrics[m]!;
@@ -101,8 +130,11 @@ export function drawParallel(element: HTMLElement, store: Store): boolean {
   function startBrush(down: PointerEvent, axis: number, handle: SVGElement): void {
     handle.setPointerCapture(down.pointerId);
     const box = svg.getBoundingClientRect();
-    const at = (event: PointerEvent): number =>
-      Math.min(1, Math.max(0, (height - BOTTOM - (event.clientY - box.top)) / (height - TOP - BOTTOM)));
+    const at = (event: PointerEvent): number => {
+      const share = (height - BOTTOM - (event.clientY - box.top)) / (height - TOP - BOTTOM);
+      // Near an end is the end: the best and the worst should not be missed by a pixel.
+      return share > 1 - END ? 1 : share < END ? 0 : share;
+    };
     const from = at(down);
     const mark = makeSvg("rect", { x: x(axis) - 7, width: 14, class: "range" });
     svg.append(mark);

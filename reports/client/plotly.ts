@@ -4,7 +4,8 @@ import { unpack } from "./unpack.ts";
 export interface Trace {
   readonly [key: string]: unknown;
 }
-interface PlotElement extends HTMLElement {
+export interface PlotlyElement extends HTMLElement {
+  readonly data: readonly Trace[];
   on(event: string, listener: (event: PlotEvent | undefined) => void): void;
 }
 export interface PlotEvent {
@@ -16,7 +17,7 @@ export interface Plotly {
     traces: readonly Trace[],
     layout: object,
     configuration: object,
-  ): Promise<PlotElement>;
+  ): Promise<PlotlyElement>;
   /** A data address. */
   toImage(
     element: HTMLElement,
@@ -27,7 +28,10 @@ export interface Plotly {
       readonly scale: number;
     },
   ): Promise<string>;
-  Plots: { resize(element: HTMLElement): void };
+  Fx: {
+    hover(element: HTMLElement, points: readonly { curveNumber: number; pointNumber: number }[]): void;
+    unhover(element: HTMLElement): void;
+  };
 }
 declare global {
   interface Window {
@@ -44,8 +48,14 @@ export async function loadPlotly(): Promise<Plotly> {
   return window.Plotly;
 }
 
+const openers = new WeakMap<HTMLElement, (data: unknown) => void>();
+
+/** As a click on a point with this `customdata`. */
+export const openPoint = (plot: HTMLElement, data: unknown): void => openers.get(plot)?.(data);
+
 /** Calls back with the `customdata` of a point that is clicked; however often the plot is drawn, once a click. */
-export function onPoint(plot: PlotElement, open: (data: unknown) => void): void {
+export function onPoint(plot: PlotlyElement, open: (data: unknown) => void): void {
+  openers.set(plot, open);
   if (plot.dataset.opens !== undefined) return;
   plot.dataset.opens = "true";
   plot.on("plotly_click", (event) => {

@@ -148,7 +148,7 @@ function bars(
 
 /** `Text bits per byte` needs no `bits/byte` after it. */
 const says = (label: string, unit: string): boolean =>
-  shownUnit(unit) === "" || label.toLowerCase().includes(unit.replace("/", " per "));
+  shownUnit(unit) === "" || (unit.includes("/") && label.toLowerCase().includes(unit.replace("/", " per ")));
 
 const numbers = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
 
@@ -185,28 +185,30 @@ export async function drawScatter(
   };
   const [px, py] = [place(xs), place(ys)];
   const dense = view.trials.length > 600;
+  // Names of the published come first: those of the front give way.
+  const texts = new Map<number, string>();
+  const all = groups(view, theme, dense);
+  const named = all.filter(({ label }) => label !== undefined).reverse();
+  const points = named.flatMap(({ indices, label }) =>
+    indices.filter(measured).map((i) => ({ i, x: px(xs[i]!), y: py(ys[i]!), text: clip(label!(i), 24) })),
+  );
+  const room = [element.clientWidth - 80, element.clientHeight - 80] as const;
+  for (const [n, text] of declutter(points, ...room).entries()) texts.set(points[n]!.i, text);
   const hoverMetrics = [x, y, ...objectiveMetrics(view, device)];
-  const traces = groups(view, theme, dense).map(({ name, indices, marker, label, bars: withBars }): Trace => {
+  const traces = all.map(({ name, indices, marker, label, bars: withBars }): Trace => {
     const shown = indices.filter(measured);
-    const texts =
-      label &&
-      declutter(
-        shown.map((i) => ({ x: px(xs[i]!), y: py(ys[i]!), text: clip(label(i), 24) })),
-        element.clientWidth - 80,
-        element.clientHeight - 80,
-      );
     return {
       type: "scatter",
-      mode: texts ? "markers+text" : "markers",
+      mode: label ? "markers+text" : "markers",
       name,
       x: shown.map((i) => xs[i]!),
       y: shown.map((i) => ys[i]!),
       customdata: shown,
-      ...(texts && {
-        text: texts.map(plotText),
+      ...(label && { meta: "keys" }),
+      ...(label && {
+        text: shown.map((i) => plotText(texts.get(i)!)),
         textposition: shown.map(
-          (i, n) =>
-            `${name === "published" ? "bottom" : "top"} ${side(px(xs[i]!), texts[n]!, element.clientWidth - 80)}`,
+          (i) => `${name === "published" ? "bottom" : "top"} ${side(px(xs[i]!), texts.get(i)!, room[0])}`,
         ),
         textfont: { size: 11, color: theme.ink },
       }),

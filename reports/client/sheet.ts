@@ -1,9 +1,9 @@
 // The decision: one slider a bound, a rule, and in words the layout they lead to, its runner-up, and the edits between them.
-import { editPath, editText } from "../edits.ts";
+import { editPath, editText, tokensOf } from "../edits.ts";
 import { formatValue } from "../format.ts";
 import { metricLabel, shortLabel } from "../metrics.ts";
 import type { View } from "../page/view.ts";
-import { attentionLayers, decide, type Rule } from "./decide.ts";
+import { attentionLayers, decide, eligible, type Rule } from "./decide.ts";
 import { byId, make } from "./dom.ts";
 import type { Store } from "./store.ts";
 
@@ -30,9 +30,13 @@ const place = (view: View, metric: number): string => {
   return `${metricLabel(key)}${emulated ? " (emulated)" : ""}`;
 };
 
-/** Objectives and budgeted metrics, each once. */
-export function decisionMetrics(view: View): number[] {
-  const keys = [...view.objectives.map(({ key }) => key), ...view.budgets.map(({ metric }) => metric)];
+/** Objectives, budgeted metrics and those the reader added, each once. */
+export function decisionMetrics({ view, moreMetrics }: Pick<Store, "view" | "moreMetrics">): number[] {
+  const keys = [
+    ...view.objectives.map(({ key }) => key),
+    ...view.budgets.map(({ metric }) => metric),
+    ...moreMetrics,
+  ];
   return [...new Set(keys)]
     .map((key) => view.metrics.findIndex((metric) => metric.key === key))
     .filter((metric) => metric >= 0 && view.metrics[metric]!.direction !== null);
@@ -102,12 +106,49 @@ const nameOf = (view: View, trial: number): string => {
   return [label, published ?? id.slice(0, 11)].filter(Boolean).join(" ");
 };
 
+/** Chips of the front, more are counted. */
+const CHIPS = 60;
+
+/** A button for each layout that can be chosen; those outside the bounds step back with every other view. */
+function chips(view: View): HTMLElement[] {
+  // F1, F2, ... as in every table, then what was published and is not on the front.
+  const rank = (trial: number): number =>
+    Number(view.trials[trial]!.label?.slice(1) ?? Number.POSITIVE_INFINITY);
+  const all = [...eligible(view)].sort((a, b) => rank(a) - rank(b) || a - b);
+  const shown = all.slice(0, CHIPS).map((trial) => {
+    const { label, published, number } = view.trials[trial]!;
+    const attributes = {
+      type: "button",
+      class: "chip",
+      "data-trial": String(number),
+      "data-open": String(trial),
+    };
+    return make("button", attributes, published === null ? label! : `★ ${label ?? published}`);
+  });
+  return all.length > CHIPS
+    ? [...shown, make("span", { class: "soft" }, `and ${all.length - CHIPS} more`)]
+    : shown;
+}
+
+/** The metrics that are not bounded yet and that the front was measured on. */
+function fillMore(select: HTMLSelectElement, view: View, known: readonly number[]): void {
+  const measured = eligible(view);
+  const choices = view.metrics.flatMap((metric, m) =>
+    metric.direction !== null && !known.includes(m) && measured.some((trial) => metric.value[trial] != null)
+      ? [new Option(place(view, m), metric.key)]
+      : [],
+  );
+  select.replaceChildren(new Option("Bound another metric …", ""), ...choices);
+  select.hidden = choices.length === 0;
+}
+
 /** Builds the sheet; what it returns brings it up to date with newer data, keeping bounds and rule. */
 export function setUpSheet(store: Store): () => void {
   let sliders: readonly Slider[] = [];
   let metrics: readonly number[] = [];
   let rules: ReturnType<typeof rulesOf> = [];
   const select = byId<HTMLSelectElement>("rule");
+  const more = byId<HTMLSelectElement>("bound-more");
 
   const answer = (): void => {
     const chosen = rules[Number(select.value)];
@@ -127,7 +168,7 @@ export function setUpSheet(store: Store): () => void {
   const refresh = (): void => {
     const { view } = store;
     const known = new Map(sliders.map((slider) => [slider.key, slider]));
-    metrics = decisionMetrics(view);
+    metrics = decisionMetrics(store);
     sliders = metrics.flatMap((metric) => {
       const range = rangeOf(view, metric);
       if (range === null) return [];
@@ -143,17 +184,27 @@ export function setUpSheet(store: Store): () => void {
       select.replaceChildren(
         ...texts.map((text, index) => new Option(text, String(index), false, text === before)),
       );
+    byId("chips").replaceChildren(...chips(view));
+    fillMore(more, view, metrics);
     byId("sheet").hidden = sliders.length === 0 || rules.length === 0;
     if (!byId("sheet").hidden) update();
   };
   select.addEventListener("change", answer);
+  more.addEventListener("change", () => {
+    const key = more.value;
+    store.setMore([...store.moreMetrics, key]);
+    refresh();
+    document.getElementById(`bound-${key}`)?.focus();
+  });
   byId("reset").addEventListener("click", () => {
     for (const slider of sliders) {
       slider.worst = null;
       moveHandle(slider);
+      if (store.moreMetrics.includes(slider.key)) slider.input.closest(".bound")!.remove();
     }
+    store.setMore([]);
     store.setBrush(null);
-    update();
+    refresh();
   });
   refresh();
   return refresh;
@@ -209,6 +260,7 @@ function describe(view: View, order: readonly number[], metrics: readonly number
       open(chosen),
       make("span", { class: "soft" }, ` of ${order.length} within these bounds`),
     ),
+    ...picture(view, chosen, null),
     make("p", { class: "pattern" }, view.trials[chosen]!.pattern),
     make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
     ...(alike ? [make("p", { class: "soft" }, "≈ raw samples overlap: no clear difference")] : []),
@@ -216,6 +268,18 @@ function describe(view: View, order: readonly number[], metrics: readonly number
       ? [make("p", { class: "soft" }, "No runner-up: it is the only one.")]
       : runnerUp(view, chosen, second, metrics, open)),
   ];
+}
+
+/** The layout as the page's list draws it; layers that differ from another layout of the same depth are marked. */
+function picture(view: View, trial: number, other: string | null): Node[] {
+  const { number, pattern } = view.trials[trial]!;
+  const strip = document.querySelector(`.layouts li[data-trial="${number}"] svg.strip`)?.cloneNode(true);
+  if (strip === undefined) return [];
+  const [own, base] = [tokensOf(pattern), tokensOf(other ?? pattern)];
+  if (own.length === base.length)
+    for (const [layer, cell] of [...(strip as SVGElement).querySelectorAll("g")].entries())
+      cell.classList.toggle("edited", own[layer] !== base[layer]);
+  return [make("div", { class: "strip-box" }, strip)];
 }
 
 /** More edits than this are counted, not listed. */
@@ -250,7 +314,8 @@ function runnerUp(
       steps.length > MAX_STEPS ? ` ${count}` : ` ${count}${steps.length === 0 ? "" : ":"}`,
     ),
   );
-  if (steps.length === 0 || steps.length > MAX_STEPS) return [first];
+  const strip = picture(view, second, from);
+  if (steps.length === 0 || steps.length > MAX_STEPS) return [first, ...strip];
   const [objective] = metrics;
   const items = steps.map(({ edit, pattern }, n) => {
     const trial = n === steps.length - 1 ? second : measured.get(pattern);
@@ -263,6 +328,6 @@ function runnerUp(
   const path = make("ol", { class: "path" }, ...items);
   const [name] = objective === undefined ? [""] : shortLabel(view.metrics[objective]!.key);
   return name === ""
-    ? [first, path]
-    : [first, path, make("p", { class: "soft" }, `Beside each measured step: ${name}.`)];
+    ? [first, ...strip, path]
+    : [first, ...strip, path, make("p", { class: "soft" }, `Beside each measured step: ${name}.`)];
 }

@@ -8,6 +8,8 @@ export class Store {
   /** Trials picked by dragging over a plot; null where nothing was dragged over. */
   private brush: ReadonlySet<number> | null = null;
   private chosen: number | null = null;
+  /** Metrics (keys) that are bounded beside the objectives and budgets. */
+  private more: readonly string[] = [];
   private readonly listeners: (() => void)[] = [];
 
   constructor(view: View) {
@@ -44,6 +46,13 @@ export class Store {
     this.changed();
   }
 
+  /** Adds a trial to what is picked, or takes it away. */
+  toggle(trial: number): void {
+    const picked = new Set(this.brush);
+    if (!picked.delete(trial)) picked.add(trial);
+    this.setBrush([...picked]);
+  }
+
   /** The layout the rule names; it is marked in every view. */
   setChosen(trial: number | null): void {
     if (trial === this.chosen) return;
@@ -51,6 +60,14 @@ export class Store {
     this.changed();
   }
 
+  setMore(keys: readonly string[]): void {
+    this.more = keys;
+    this.changed();
+  }
+
+  get moreMetrics(): readonly string[] {
+    return this.more;
+  }
   get currentBounds(): readonly Bound[] {
     return this.bounds;
   }

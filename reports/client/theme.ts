@@ -60,5 +60,6 @@ export function axis(theme: Theme, title: string): Record<string, unknown> {
     ticks: "",
     automargin: true,
     exponentformat: "none",
+    separatethousands: true,
   };
 }

@@ -1,6 +1,6 @@
 // Who worked when: one lane a device and one for training, one bar a job. Gaps are idle time.
 import { busyShare } from "./busy.ts";
-import { makeSvg } from "./dom.ts";
+import { makeSvg, opening } from "./dom.ts";
 import type { Store } from "./store.ts";
 
 const LEFT = 96;
@@ -57,13 +57,10 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
     }
     const bar = makeSvg("rect", { x: from, y, width: to - from, height: BAR, class: `bar ${kind}` });
     const trial = span.trial === null ? undefined : place.get(span.trial);
-    if (trial !== undefined) bar.setAttribute("data-open", String(trial));
     if (trial !== undefined && store.stepsBack(trial)) bar.classList.add("out");
-    const title = makeSvg("title", {});
     const lasted = ((span.endMs - span.startMs) / 1000).toPrecision(3);
-    title.textContent = `${span.kind}${span.trial === null ? "" : ` of trial ${span.trial}`}: ${span.detail ?? span.lane}, ${lasted} s`;
-    bar.append(title);
-    svg.append(bar);
+    const title = `${span.kind}${span.trial === null ? "" : ` of trial ${span.trial}`}: ${span.detail ?? span.lane}, ${lasted} s`;
+    svg.append(opening(bar, trial, title));
   }
   for (const [kind, d] of paths) svg.append(makeSvg("path", { d, class: `bar ${kind}` }));
   for (const [index, lane] of lanes.entries()) {
@@ -75,6 +72,7 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
     svg.append(text(lane.length > 13 ? `${lane.slice(0, 12)}…` : lane, 0, y - 1, "lane"));
     svg.append(text(`${Math.round(share * 100)}% busy`, 0, y + 11, "share"));
   }
+  element.dataset.lanes = "true";
   element.replaceChildren(svg);
   return true;
 }

@@ -1,6 +1,6 @@
 // Sections that say what the measurements mean: what moves each metric, whether devices agree, and where the front came from.
 // Tables, so that they read the same printed and without any script.
-import { deviceAgreement } from "../agreement.ts";
+import { type Agreement, deviceAgreement } from "../agreement.ts";
 import { editText, layerEdits } from "../edits.ts";
 import { frontPoints } from "../front.ts";
 import { importanceOf } from "../importance.ts";
@@ -41,22 +41,39 @@ export function importanceSection(data: ReportData): Html | null {
   );
 }
 
+const TAU_WIDTH = 120;
+
+/** Tau from -1 to 1 with its interval; the same figures stand beside it. */
+function tauPicture({ value, low, high }: NonNullable<Agreement["tau"]>): Html {
+  const x = (tau: number): string => (4 + ((tau + 1) / 2) * (TAU_WIDTH - 8)).toFixed(1);
+  return html`<svg class="tau" viewBox="0 0 ${TAU_WIDTH} 14" width="${TAU_WIDTH}" height="14" aria-hidden="true"><line class="axis" x1="4" x2="${TAU_WIDTH - 4}" y1="7" y2="7"/><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="2" y2="12"/><line class="interval" x1="${x(low)}" x2="${x(high)}" y1="7" y2="7"/><circle cx="${x(value)}" cy="7" r="4"/></svg>`;
+}
+
 export function agreementSection(data: ReportData): Html | null {
   const rows = deviceAgreement(data);
   if (rows.length === 0) return null;
   const emulated = emulatedDevices(data);
+  const wanted = new Set(decisive(data).map((metric) => metric.replace(/:[^:]*$/, "")));
+  const [first, others] = [
+    rows.filter(({ metric }) => wanted.has(metric)),
+    rows.filter(({ metric }) => !wanted.has(metric)),
+  ];
   const name = (device: string): Html => html`${device}${emulated.has(device) && emulatedTag}`;
+  const table = (some: readonly Agreement[]): Html =>
+    scroller(
+      "Agreement of devices",
+      html`<table class="agreement"><thead><tr><th scope="col">Metric</th><th scope="col">Devices</th><th scope="col" colspan="2">Tau, from −1 to 1</th><th scope="col" class="num">95% interval</th><th scope="col" class="num">Layouts</th><th scope="col">Choosing by the other costs</th></tr></thead><tbody>${some.map(
+        ({ label, devices: [a, b], tau, n, regret }) =>
+          html`<tr><th scope="row">${label}</th><td>${name(a)}, ${name(b)}</td><td>${tau && tauPicture(tau)}</td><td class="num">${tau === null ? "–" : tau.value.toFixed(2)}</td><td class="num">${tau === null ? "–" : `${tau.low.toFixed(2)} to ${tau.high.toFixed(2)}`}</td><td class="num">${n}</td><td>${(regret[0] * 100).toFixed(1)}% on ${a}, ${(regret[1] * 100).toFixed(1)}% on ${b}</td></tr>`,
+      )}</tbody></table>`,
+    );
   return section(
     "agreement",
     "Do the devices agree",
     "Rank correlation (Kendall's tau-b, 95% interval) of one metric between two devices over the layouts measured on both: 1 is the same order, 0 none. Beside it, what choosing the layout by the other device's best would cost.",
-    scroller(
-      "Agreement of devices",
-      html`<table><thead><tr><th scope="col">Metric</th><th scope="col">Devices</th><th scope="col" class="num">Tau</th><th scope="col" class="num">95% interval</th><th scope="col" class="num">Layouts</th><th scope="col">Choosing by the other costs</th></tr></thead><tbody>${rows.map(
-        ({ label, devices: [a, b], tau, n, regret }) =>
-          html`<tr><th scope="row">${label}</th><td>${name(a)}, ${name(b)}</td><td class="num">${tau === null ? "–" : tau.value.toFixed(2)}</td><td class="num">${tau === null ? "–" : `${tau.low.toFixed(2)} to ${tau.high.toFixed(2)}`}</td><td class="num">${n}</td><td>${(regret[0] * 100).toFixed(1)}% on ${a}, ${(regret[1] * 100).toFixed(1)}% on ${b}</td></tr>`,
-      )}</tbody></table>`,
-    ),
+    first.length === 0 || others.length === 0
+      ? table(rows)
+      : html`${table(first)}<details class="more"><summary>${others.length} more, of metrics that nothing is decided by</summary>${table(others)}</details>`,
   );
 }
 

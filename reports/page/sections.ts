@@ -67,10 +67,13 @@ export function decisionSection(data: ReportData): Html {
     "Decide",
     "Set what the device must do; the sheet names the layout, the runner-up, and what lies between them.",
     html`<div id="sheet" class="sheet interactive" style="--bounds: ${bounds}" hidden>
-<div><div id="bounds"></div><div class="rule"><label for="rule">Then choose</label> <select id="rule"></select> <button type="button" id="reset">Clear bounds</button></div></div>
+<div><div id="bounds"></div>
+<div class="rule"><label for="rule">Then choose</label> <select id="rule"></select></div>
+<div class="rule"><select id="bound-more" aria-label="Bound another metric"></select> <button type="button" id="reset">Clear bounds</button></div>
+<p class="within soft" id="within">The front; layouts outside the bounds step back here and in every view.</p><div class="chips" id="chips" role="group" aria-labelledby="within"></div></div>
 <div id="answer" class="answer" role="status" aria-live="polite"></div>
 </div>
-<div class="plot parallel-plot interactive" id="parallel" role="img" aria-label="Parallel coordinates: one line a layout across all objectives and budgets, better is higher"></div>`,
+<div class="plot parallel-plot interactive" id="parallel" role="group" aria-label="Parallel coordinates: one line a layout across all objectives and budgets, better is higher"></div>`,
   );
 }
 
@@ -96,7 +99,7 @@ export function scatterSection(data: ReportData): Html {
 </ul>
 <div class="panels">${devices.map(
       (device, index) =>
-        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot scatter" data-device="${index}" role="img" aria-label="Scatter plot of all layouts measured on ${device.name}; the same values are in the table of the front"></div></figure>`,
+        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot scatter" data-device="${index}" role="group" aria-label="Scatter plot of all layouts measured on ${device.name}; the same values are in the table of the front"></div></figure>`,
     )}</div>`,
   );
 }
@@ -119,7 +122,7 @@ export function contextsSection(data: ReportData): Html | null {
   const panels = (base: string | null): Html =>
     html`<div class="panels">${devices.map(
       (device, index) =>
-        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot contexts" data-device="${index}"${base !== null && html` data-base="${base}"`} role="img" aria-label="Lines: ${base === null ? "the chosen metric" : metricLabel(base)} over context length on ${device.name}"></div></figure>`,
+        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot contexts" data-device="${index}"${base !== null && html` data-base="${base}"`} role="group" aria-label="Lines: ${base === null ? "the chosen metric" : metricLabel(base)} over context length on ${device.name}"></div></figure>`,
     )}</div>`;
   return section(
     "contexts",
@@ -140,7 +143,7 @@ export function timelineSection(data: ReportData): Html | null {
     "Who worked when",
     "Jobs on devices and in training since the sweep began. A machine is never measured while it trains.",
     html`<ul class="legend"><li><span class="key measure"></span>measuring</li><li><span class="key train"></span>training</li><li><span class="key broken"></span>ended without a result</li></ul>
-<div class="plot drawn" id="timeline-plot" style="height: ${lanes * 30 + 28}px" role="img" aria-label="Timeline: jobs of each device and of training"></div>`,
+<div class="plot drawn" id="timeline-plot" style="height: ${lanes * 30 + 28}px" role="group" aria-label="Timeline: jobs of each device and of training"></div>`,
   );
 }
 
@@ -158,7 +161,7 @@ export const hypervolumeSection = (data: ReportData): Html =>
     data.referencePoint === null
       ? "The volume that the front dominates, after each finished trial."
       : `The volume that the front dominates, after each finished trial; reference point (${data.referencePoint.map((value, index) => formatValue(value, data.objectives[index]?.unit ?? "")).join(", ")}).`,
-    html`<div class="plot short" id="hypervolume" role="img" aria-label="Line: hypervolume of the front over trials"></div>${historyFigure(data)}`,
+    html`<div class="plot short" id="hypervolume" role="group" aria-label="Line: hypervolume of the front over trials"></div>${historyFigure(data)}`,
   );
 
 /** Filled by the page's script: a bar for every layout that was ever on the front. */
@@ -168,7 +171,7 @@ function historyFigure(data: ReportData): Html | null {
   const rows = Math.min(count, HISTORY_ROWS);
   const shown = count > rows ? `, ${rows} of ${count} shown` : "";
   return html`<h3>Layouts that were on the front, from the trial that put them there to the one that dominated them${shown}</h3>
-<div class="plot drawn" id="evolution" data-rows="${rows}" style="height: ${rows * 17 + 28}px" role="img" aria-label="Bars: when each layout joined and left the front"></div>`;
+<div class="plot drawn" id="evolution" data-rows="${rows}" style="height: ${rows * 17 + 28}px" role="group" aria-label="Bars: when each layout joined and left the front"></div>`;
 }
 
 /** Eight hexadecimal digits tell a sweep's layouts apart; the whole id is in the title and in every export. */
@@ -192,7 +195,7 @@ export function layoutsSection(data: ReportData): Html {
     html`${stripLegend}
 <ol class="layouts">${rows.map(
       ({ label, trial }) =>
-        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> ${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${trial.layout.layers.length} layers: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
+        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> <span>${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${trial.layout.layers.length} layers: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
     )}</ol>`,
   );
 }
@@ -221,7 +224,7 @@ export function tableSection(data: ReportData): Html {
   const head = (name: string): Html => {
     const { device } = parseMetricName(name);
     const direction = data.objectives.find((o) => o.name === name)?.direction;
-    return html`<th scope="col" class="num${type(name)}">${metricLabel(name, { device: false })}${direction && html` <span title="${direction === "min" ? "less is better" : "more is better"}">${direction === "min" ? "↓" : "↑"}</span>`}<small>${device ?? ""}${isEmulated(name, emulated) && emulatedTag}</small></th>`;
+    return html`<th scope="col" class="num${type(name)}">${metricLabel(name, { device: false })}${direction && html`\u00a0<span title="${direction === "min" ? "less is better" : "more is better"}">${direction === "min" ? "↓" : "↑"}</span>`}<small>${device ?? ""}${isEmulated(name, emulated) && emulatedTag}</small></th>`;
   };
   const names = [...objectives, ...others];
   return section(
@@ -255,13 +258,14 @@ const LISTED = 50;
 export function outcomesSection(data: ReportData): Html | null {
   const groups = groupByReason(data);
   if (groups.length === 0) return null;
+  const most = Math.max(...groups.map(({ count }) => count));
   return section(
     "outcomes",
     "Without a result",
     "Layouts over a budget, failed, or lost with their device. They are kept, and never on the front.",
     html`<div class="groups">${groups.map(
       ({ state, reason, count, trials }) =>
-        html`<details><summary><span class="count">${count}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason(reason, data)}</span></summary><ul>${trials
+        html`<details><summary><span class="count" style="--share: ${(count / most).toFixed(3)}">${count}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason(reason, data)}</span></summary><ul>${trials
           .slice(0, LISTED)
           .map(
             (trial) =>

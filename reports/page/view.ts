@@ -8,6 +8,7 @@ import type {
   ReportBudget,
   ReportData,
   ReportFrontSpan,
+  ReportMetric,
   ReportSpan,
   ReportTrial,
   TrialState,
@@ -82,6 +83,29 @@ const SPAN_LIMIT = 300;
 /** Five significant digits: below any measurement's noise, and half the size. */
 const trim = (value: number): number => Number(value.toPrecision(5));
 
+interface Trimmed {
+  readonly value: number;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly samples: readonly number[];
+}
+/** A metric of a trial stays the same object while a page follows its sweep: what is made of it is kept as long. */
+const trimmed = new WeakMap<ReportMetric, Trimmed>();
+
+function trimmedOf(metric: ReportMetric): Trimmed {
+  const known = trimmed.get(metric);
+  if (known !== undefined) return known;
+  const range = sampleRange(metric);
+  const made = {
+    value: trim(metric.value),
+    low: range && trim(range.low),
+    high: range && trim(range.high),
+    samples: metric.samples.map(trim),
+  };
+  trimmed.set(metric, made);
+  return made;
+}
+
 export function viewOf(data: ReportData): View {
   const labels = new Map(frontPoints(data).map(({ label, trial }) => [trial, label]));
   const names = metricNames(data);
@@ -100,7 +124,7 @@ export function viewOf(data: ReportData): View {
     devices: data.devices.map(({ name, emulated }) => ({ name, emulated })),
     metrics: names.map((key) => {
       const column = data.trials.map((trial) => trial.metrics[key]);
-      const ranges = column.map((metric) => (metric === undefined ? null : sampleRange(metric)));
+      const kept = column.map((metric) => (metric === undefined ? null : trimmedOf(metric)));
       const { base, context, batch, device } = parseMetricName(key);
       return {
         key,
@@ -112,9 +136,9 @@ export function viewOf(data: ReportData): View {
         unit: column.find((metric) => metric !== undefined)?.unit ?? "",
         direction: directionOf(key, data),
         emulated: device !== null && emulated.has(device),
-        value: column.map((metric) => (metric === undefined ? null : trim(metric.value))),
-        low: ranges.map((range) => range && trim(range.low)),
-        high: ranges.map((range) => range && trim(range.high)),
+        value: kept.map((metric) => metric?.value ?? null),
+        low: kept.map((metric) => metric?.low ?? null),
+        high: kept.map((metric) => metric?.high ?? null),
         unstable: column.flatMap((metric, index) => (metric?.stable === false ? [index] : [])),
       };
     }),
@@ -174,7 +198,7 @@ function keptSamples(
     for (const [m, name] of names.entries()) {
       const metric = trial.metrics[name];
       if (metric === undefined || metric.samples.length === 0) continue;
-      row[m] = metric.samples.map(trim);
+      row[m] = trimmedOf(metric).samples;
       if (metric.provenance !== undefined) rests[m] = metric.provenance;
       size += metric.samples.length;
     }

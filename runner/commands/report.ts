@@ -1,6 +1,7 @@
 // edgefront report: a sweep as html, md, csv, json, jsonl or parquet.
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import type { ReportData } from "../../reports/model.ts";
 import {
   type BinaryReportFormat,
   binaryReportFormats,
@@ -8,8 +9,8 @@ import {
   reportFormatNames,
   reportFormats,
 } from "../../reports/registry.ts";
-import { reportWithFindings } from "../findings/findings.ts";
-import { PAGE_TRIALS, reportData } from "../report-data.ts";
+import { findingsOf, reportWithFindings } from "../findings/findings.ts";
+import { reportData } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
@@ -31,14 +32,16 @@ const formatNames: readonly Format[] = [
   ...(Object.keys(binaryReportFormats) as BinaryReportFormat[]),
 ];
 
+/** For people with findings, and of a very large sweep a selection; json with findings too; every other format each trial as it is. */
+function dataFor(store: Store, sweep: Sweep, format: Format): ReportData {
+  if (format === "html" || format === "md") return reportWithFindings(store, sweep);
+  const data = reportData(store, sweep);
+  return format === "json" ? { ...data, findings: findingsOf(store, sweep, data) } : data;
+}
+
 /** Writes a report whole or not at all. Throws InvalidInputError (`unwritable-output`) when it cannot. */
 export function writeReport(store: Store, sweep: Sweep, format: Format, out: string): void {
-  const whole = reportWithFindings(store, sweep);
-  const { findings } = whole;
-  const data =
-    format === "html" && whole.trials.length > PAGE_TRIALS
-      ? { ...reportData(store, sweep, { atMost: PAGE_TRIALS }), findings }
-      : whole;
+  const data = dataFor(store, sweep, format);
   writeWhole(out, isBinary(format) ? binaryReportFormats[format](data) : reportFormats[format](data));
 }
 
@@ -67,7 +70,7 @@ export const reportCommand: CommandModule<object, Args> = {
       const sweep = store.sweeps.get(name);
       const file = out ?? (format === "html" ? "report.html" : undefined);
       if (file === undefined)
-        return print(reportFormats[format as ReportFormat](reportWithFindings(store, sweep)));
+        return print(reportFormats[format as ReportFormat](dataFor(store, sweep, format)));
       writeReport(store, sweep, format, file);
       if (json) printEither(true, { sweep: name, format, out: file }, () => "");
       else say(`wrote ${file}`);

@@ -1,10 +1,14 @@
 // edgefront ui: the report of a sweep in a browser, following it while it runs.
 import { once } from "node:events";
+import { setPriority } from "node:os";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Store } from "../store/store.ts";
 import { startUi } from "../ui/server.ts";
 import { interruptSignal, print, say, withDatabase, withJson } from "./common.ts";
+
+/** A sweep on the same machine goes first; low enough to wait for it, not so low that pages would come late. */
+const NICENESS = 5;
 
 interface Args {
   sweep: string | undefined;
@@ -38,6 +42,7 @@ export const uiCommand: CommandModule<object, Args> = {
   handler: async ({ sweep, db, port, host, json }) => {
     // A database of an older version is brought up to date first, as any other command would.
     Store.open(db, { mustExist: true }).close();
+    setPriority(NICENESS);
     // Read only: a page that is open must never hold up the sweep it shows.
     const store = Store.open(db, { mustExist: true, readOnly: true });
     try {

@@ -1,7 +1,7 @@
 // Everything a sweep says beyond its front, in the order it is read. A new kind of finding is a file beside this one and a line here.
 import { Space } from "../../candidates/space.ts";
 import type { ReportData, ReportFinding } from "../../reports/model.ts";
-import { reportData } from "../report-data.ts";
+import { PAGE_TRIALS, reportData } from "../report-data.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
@@ -48,8 +48,11 @@ export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readon
   ].filter((finding) => finding !== null);
 }
 
-/** What a report shows, findings included: dearer than the data alone, so not for every update of a live page. */
+/**
+ * What a report for people shows, findings included: dearer than the data alone, so not for every update of a live page. Of a very large
+ * sweep a selection, with the counts and the front of all of it.
+ */
 export function reportWithFindings(store: Store, sweep: Sweep): ReportData {
-  const data = reportData(store, sweep);
+  const data = reportData(store, sweep, { atMost: PAGE_TRIALS });
   return { ...data, findings: findingsOf(store, sweep, data) };
 }

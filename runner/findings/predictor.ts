@@ -9,6 +9,8 @@ import { layoutFeatures } from "../../search/features.ts";
 import { fitPredictor, MIN_MEASURED, type Predictor } from "../../search/predictor/predictor.ts";
 import type { FindingsContext } from "./context.ts";
 
+/** Layouts that are fitted at most, evenly spread over those measured: six fits that grow with the cube are half of a report's time. */
+const MOST_FITTED = 160;
 export const COVERAGE = 0.9;
 /** Metrics that are foretold: times and memory. Rates are the inverse of times. */
 const PREDICTED = /^(ttftMs|decodeP50Ms|decodeP95Ms|peakBytes)/;
@@ -29,9 +31,11 @@ export function fitMetrics(context: FindingsContext, space: Space): readonly Fit
   return [...wanted]
     .filter((name) => PREDICTED.test(name))
     .flatMap((metric) => {
-      const measured = context.measured.flatMap(({ layout, metrics }) =>
+      const known = context.measured.flatMap(({ layout, metrics }) =>
         metrics[metric] !== undefined && metrics[metric] > 0 ? [{ layout, value: metrics[metric] }] : [],
       );
+      const step = Math.ceil(known.length / MOST_FITTED);
+      const measured = known.filter((_, n) => n % step === 0);
       if (measured.length < MIN_MEASURED) return [];
       const at = parseMetricName(metric).context ?? Math.max(...context.config.measure.contexts);
       const predictor = fitPredictor(measured, { features, context: at, coverage: COVERAGE });
@@ -82,7 +86,7 @@ export function predictorFinding(context: FindingsContext, space: Space): Report
       rows: rows.map(({ cells }) => cells),
     },
     notes: [
-      "Five folds by layout id: each layout is foretold by a fit that had not seen it; the interval's width comes from the other folds' errors.",
+      `Five folds by layout id: each layout is foretold by a fit that had not seen it; the interval's width comes from the other folds' errors. At most ${MOST_FITTED} layouts, evenly spread over the latest.`,
     ],
   };
 }

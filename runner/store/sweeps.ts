@@ -43,6 +43,14 @@ export class SweepTable {
     return (this.db.prepare(`${this.select} ORDER BY s.id`).all() as Row[]).map((row) => this.toSweep(row));
   }
 
+  /** Who runs what, as one text to compare with a later one: cheap to ask often. */
+  owners(): string {
+    const rows = this.db.prepare("SELECT name, state, owner FROM sweeps ORDER BY id").all() as Row[];
+    return rows
+      .map(({ name, state, owner }) => `${name} ${state} ${livingPid(owner as string | null)}`)
+      .join();
+  }
+
   find(name: string): Sweep | null {
     const row = this.db.prepare(`${this.select} WHERE s.name = ?`).get(name) as Row | undefined;
     return row === undefined ? null : this.toSweep(row);

@@ -1,30 +1,30 @@
 // The report of a sweep as a page that follows it: node:http, one address a sweep, its state as JSON, and server-sent events
-// that say when the state changed. Everything is read from the database; nothing is ever written.
+// that say what changed. Everything is read from the database; nothing is ever written.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { plotlySource } from "../../reports/assets.ts";
-import { liveState, renderHtml, type TrialsPage } from "../../reports/html.ts";
+import { plotly } from "../../reports/assets.ts";
+import { renderPage } from "../../reports/html.ts";
+import type { TrialsPage } from "../../reports/live.ts";
 import type { ReportData } from "../../reports/model.ts";
 import { comparisonPage } from "../../reports/page/comparison.ts";
 import type { View } from "../../reports/page/view.ts";
-import { reportData, SweepReader } from "../report-data.ts";
+import { reportData } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { sweepDiff } from "../sweep-diff.ts";
 import { admit, isLoopback, makeToken } from "./access.ts";
+import { Followed } from "./followed.ts";
 import { trialsPage, trialView } from "./trials.ts";
-import { statusOf, Watch } from "./watch.ts";
+import { Watch } from "./watch.ts";
 
 const compress = promisify(gzip);
 
 const HEARTBEAT_MS = 15_000;
-/** Updates closer than this are sent as one. */
-const PUSH_EVERY_MS = 300;
-/** However dear an update of a very large sweep is. */
-const PUSH_AT_LEAST_MS = 2000;
+/** Sent to a reader and not read by it yet, at most. */
+const BACKLOG_BYTES = 4_000_000;
 
 const HEADERS = {
   "cache-control": "no-store",
@@ -56,26 +56,17 @@ export interface Ui {
 
 const addressOf = (sweep: Sweep, rest = ""): string => `/sweeps/${encodeURIComponent(sweep.name)}${rest}`;
 
-/** A sweep is read anew this often, whatever the incremental reading made of it. */
-const READ_ANEW_MS = 60_000;
-/** Trials of a page that is renewed with every change: fewer than a file may hold. */
-const LIVE_TRIALS = 2000;
-
-interface Reading {
-  readonly reader: SweepReader;
-  readonly since: number;
-  last: ReportData | null;
-}
-
 class Pages {
-  private readonly states = new Map<string, { readonly revision: number; readonly body: Promise<Buffer> }>();
-  private readonly readers = new Map<number, Reading>();
-  /** Processor time that making the newest state took. */
-  private costMs = 0;
+  private readonly sweeps = new Map<string, Followed>();
+  private packed: {
+    readonly revision: number;
+    readonly name: string;
+    readonly body: Promise<Buffer>;
+  } | null = null;
 
   constructor(
     private readonly store: Store,
-    readonly watch: Watch,
+    private readonly watch: Watch,
   ) {}
 
   first(name: string | undefined): Sweep | null {
@@ -86,29 +77,18 @@ class Pages {
     return this.store.sweeps.find(name);
   }
 
-  private read(sweep: Sweep): ReportData {
-    const started = performance.now();
-    let known = this.readers.get(sweep.id);
-    if (known === undefined || started - known.since > READ_ANEW_MS) {
-      const reader = new SweepReader(this.store, sweep, {
-        atMost: LIVE_TRIALS,
-        health: true,
-      });
-      known = { reader, since: started, last: null };
-      this.readers.set(sweep.id, known);
+  followed({ name }: Sweep): Followed {
+    let known = this.sweeps.get(name);
+    if (known === undefined) {
+      known = new Followed(this.store, this.watch, name);
+      this.sweeps.set(name, known);
     }
-    known.last = known.reader.read(sweep);
-    return known.last;
-  }
-
-  /** What the sweep is about, as last read; reads it where nobody did. */
-  outline(sweep: Sweep): ReportData {
-    return this.readers.get(sweep.id)?.last ?? this.read(sweep);
+    return known;
   }
 
   page(sweep: Sweep): string {
-    this.watch.poll();
-    const { revision } = this.watch;
+    const followed = this.followed(sweep);
+    const { state } = followed;
     const sweeps = this.store.sweeps.all().map((other) => ({
       name: other.name,
       href: addressOf(other),
@@ -116,14 +96,14 @@ class Pages {
       current: other.id === sweep.id,
     }));
     const live = {
-      events: addressOf(sweep, "/events"),
+      events: addressOf(sweep, `/events?revision=${state.revision}`),
       state: addressOf(sweep, "/state"),
       trials: addressOf(sweep, "/trials"),
-      revision,
-      status: statusOf(this.store, sweep),
+      revision: state.revision,
+      status: state.status,
       sweeps,
     };
-    return renderHtml(this.read(sweep), { plotlySource: plotlySource(), live });
+    return renderPage(followed.outline, state, { plotly: plotly(), live });
   }
 
   /** What changed from one sweep to another. */
@@ -136,54 +116,45 @@ class Pages {
   }
 
   trials(sweep: Sweep, asked: URLSearchParams): TrialsPage {
-    return trialsPage(this.store, sweep, this.outline(sweep), asked);
+    return trialsPage(this.store, sweep, this.followed(sweep).outline, asked);
   }
 
   trial(sweep: Sweep, number: number): View | null {
-    return trialView(this.store, sweep, this.outline(sweep), number);
-  }
-
-  /** How long to wait between two announcements, so that following takes a fifth of one core at most. */
-  get pauseMs(): number {
-    return Math.min(PUSH_AT_LEAST_MS, Math.max(PUSH_EVERY_MS, 4 * this.costMs));
+    return trialView(this.store, sweep, this.followed(sweep).outline, number);
   }
 
   /** Compressed; made once a revision, whoever asks. */
   state(sweep: Sweep): Promise<Buffer> {
-    this.watch.poll();
-    const { revision } = this.watch;
-    const kept = this.states.get(sweep.name);
-    if (kept?.revision === revision) return kept.body;
-    const started = process.cpuUsage();
-    const state = liveState(this.read(sweep), revision, statusOf(this.store, sweep));
-    const body = compress(JSON.stringify(state), { level: 1 });
-    this.costMs = process.cpuUsage(started).user / 1000;
-    this.states.set(sweep.name, { revision, body });
-    return body;
+    const { state } = this.followed(sweep);
+    if (this.packed?.name !== sweep.name || this.packed.revision !== state.revision) {
+      const body = compress(JSON.stringify(state), { level: 1 });
+      this.packed = { name: sweep.name, revision: state.revision, body };
+    }
+    return this.packed.body;
   }
 }
 
-function sendEvents(request: IncomingMessage, response: ServerResponse, pages: Pages): void {
-  const { watch } = pages;
+function sendEvents(request: IncomingMessage, response: ServerResponse, url: URL, followed: Followed): void {
   response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" });
-  let pending: NodeJS.Timeout | null = null;
-  let last = 0;
-  const send = (): void => {
-    pending = null;
-    last = Date.now();
-    response.write(`event: changed\ndata: ${watch.revision}\n\n`);
+  response.write("retry: 1000\n\n");
+  let behind = false;
+  const send = (event: Buffer): void => {
+    // A reader that does not read is not sent more and more: it fetches the state when it reads again.
+    if (response.writableLength > BACKLOG_BYTES) behind = true;
+    else response.write(event);
   };
-  const heartbeat = setInterval(() => response.write(": here\n\n"), HEARTBEAT_MS);
-  const forget = watch.listen(() => {
-    pending ??= setTimeout(send, Math.max(0, last + pages.pauseMs - Date.now()));
+  response.on("drain", () => {
+    if (behind) response.write(followed.behind());
+    behind = false;
   });
+  const heartbeat = setInterval(() => response.write(": here\n\n"), HEARTBEAT_MS);
+  // A browser that comes back after a break says what it had last.
+  const had = Number(request.headers["last-event-id"] ?? url.searchParams.get("revision"));
+  const forget = followed.follow(had, send);
   request.on("close", () => {
     forget();
     clearInterval(heartbeat);
-    if (pending !== null) clearTimeout(pending);
   });
-  response.write("retry: 1000\n\n");
-  send();
 }
 
 const text = (response: ServerResponse, status: number, message: string): void => {
@@ -209,7 +180,7 @@ async function answer(
   );
   const sweep = match === null ? null : pages.find(decodeURIComponent(match[1]!));
   if (match === null || sweep === null) return text(response, 404, "there is nothing here");
-  if (match[2] === "/events") return sendEvents(request, response, pages);
+  if (match[2] === "/events") return sendEvents(request, response, url, pages.followed(sweep));
   const against = /^\/against\/(.+)$/.exec(match[2] ?? "")?.[1];
   if (against !== undefined) {
     const other = pages.find(decodeURIComponent(against));
@@ -271,7 +242,7 @@ export async function startUi({ store, sweep, host, port }: UiOptions): Promise<
   setImmediate(() => {
     try {
       const shown = pages.first(sweep);
-      if (shown !== null) pages.outline(shown);
+      if (shown !== null) pages.page(shown);
     } catch {}
   });
   const { port: bound } = server.address() as AddressInfo;

@@ -1,6 +1,6 @@
 // Every trial of a sweep for its page: a page of a table in any order, and one trial with all that was measured of it.
 import { formatValue } from "../../reports/format.ts";
-import type { TrialsPage } from "../../reports/html.ts";
+import type { TrialsPage } from "../../reports/live.ts";
 import type { ReportData } from "../../reports/model.ts";
 import { type View, viewOf } from "../../reports/page/view.ts";
 import { declaredIds, reportTrials } from "../report-trials.ts";

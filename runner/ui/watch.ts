@@ -1,19 +1,10 @@
 // Notices that a sweep changed, by any process: SQLite's data version for what was written, the owner's life for what was
 // not (a killed run writes nothing). Reads only.
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
 
 const POLL_MS = 150;
 /** A dead owner is noticed this late at most. */
 const STATUS_EVERY = 10;
-
-/** One line for the top of the page. */
-export function statusOf(store: Store, sweep: Sweep): string {
-  const finished = store.trials.finished(sweep.id);
-  const count = `${finished} of ${sweep.config.search.trials} trials finished`;
-  if (sweep.state === "complete") return `complete: ${count}`;
-  return sweep.runningPid === null ? `stopped: ${count}; --resume continues` : `running: ${count}`;
-}
 
 export class Watch {
   private readonly listeners = new Set<(revision: number) => void>();
@@ -45,15 +36,14 @@ export class Watch {
   /** Looks now: a page that is about to be made should carry the newest revision. */
   poll(): void {
     const version = this.store.history.revision();
-    const owners =
-      this.polls++ % STATUS_EVERY === 0
-        ? this.store.sweeps
-            .all()
-            .map(({ name, state, runningPid }) => `${name} ${state} ${runningPid}`)
-            .join()
-        : this.owners;
+    const owners = this.polls++ % STATUS_EVERY === 0 ? this.store.sweeps.owners() : this.owners;
     if (version === this.seen && owners === this.owners) return;
     [this.seen, this.owners] = [version, owners];
+    this.touch();
+  }
+
+  /** Counts as a change, though the database is the same. */
+  touch(): void {
     this.current = Math.max(this.current + 1, Date.now());
     for (const changed of this.listeners) changed(this.current);
   }

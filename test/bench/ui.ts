@@ -1,166 +1,174 @@
-// bench:ui: a real sweep with and without twenty readers of its page. Rounds with and without readers alternate; one line a figure:
-// ours (with readers), the same without, their ratio. Very large sweeps: bench:page.
-import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { request } from "node:http";
+// bench:ui: what twenty readers of its page cost a running sweep. One real sweep, one server; windows with and without readers
+// alternate in pairs of drawn order, and the pace of the two windows of a pair is compared (profilers/statistics/paired.ts). Windows in
+// which anybody else used the machine are dropped. Beside it: the processor time of server and readers apart, and how late a finished
+// trial reached a reader. With --readers 0 both windows are alike: what the benchmark itself errs by. Very large sweeps: bench:page.
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
+import { drawOrders, pairedShift } from "../../profilers/statistics/paired.ts";
+import { createRng } from "../../search/rng.ts";
 import { parseArgs } from "../support/parse-args.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
+import { foreignCpuMs } from "./foreign-cpu.ts";
+import { type Order, type Report, serveReaders } from "./ui-readers.ts";
 
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: "string", default: "3" },
+    pairs: { type: "string", default: "16" },
+    seconds: { type: "string", default: "8" },
     readers: { type: "string", default: "20" },
-    trials: { type: "string", default: "20" },
-    steps: { type: "string", default: "2000" },
+    steps: { type: "string", default: "500" },
+    "foreign-percent": { type: "string", default: "5" },
     json: { type: "boolean", default: false },
+    "as-readers": { type: "boolean", default: false },
   },
 });
 const CLI = "dist/runner/cli.js";
-const folder = mkdtempSync(join(tmpdir(), "edgefront-bench-ui-"));
-const running = new Set<ChildProcess>();
+const windowMs = Number(flags.seconds) * 1000;
+const readers = Number(flags.readers);
+/** Not counted: meanwhile the kernels are built, and the server's code is compiled. */
+const BEFORE = 12;
 
-function start(...args: string[]): ChildProcess {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  running.add(child);
-  child.on("close", () => running.delete(child));
-  return child;
-}
-const ended = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve, reject) =>
-    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`ended with ${code}`)))),
-  );
-const firstLine = (child: ChildProcess): Promise<string> =>
-  new Promise((resolve) => {
-    let text = "";
-    child.stdout!.on("data", (chunk: Buffer) => {
-      text += chunk;
-      if (text.includes("\n")) resolve(text.split("\n")[0]!);
-    });
-  });
-const bodyOf = (url: string): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    request(url, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => resolve(Buffer.concat(chunks)));
-    })
-      .on("error", reject)
-      .end();
-  });
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-interface Seen {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** A state as it came: looked into once the sweep has ended, so that reading it costs the sweep nothing. */
-  readonly body: Buffer;
+/** Processor time of one process, without its children. */
+function cpuMsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return 10 * (Number(user) + Number(system)); // USER_HZ is 100 on every Linux
 }
 
-/** Follows as a page does: hears of a change, fetches the state. */
-function reader(base: string): { readonly seen: readonly Seen[]; readonly stop: () => void } {
-  const seen: Seen[] = [];
-  let [busy, again] = [false, false];
-  const fetchState = async (): Promise<void> => {
-    if (busy) {
-      again = true;
-      return;
-    }
-    busy = true;
-    do {
-      again = false;
-      const body = await bodyOf(`${base}/state`).catch(() => null);
-      if (body !== null) seen.push({ at: Date.now(), body });
-    } while (again);
-    busy = false;
-  };
-  const events = request(`${base}/events`, (response) => response.on("data", () => void fetchState()));
-  events.on("error", () => {});
-  events.end();
-  return { seen, stop: () => events.destroy() };
-}
-
-const counted = new Map<string, number>();
-/** Finished trials by a state's own words. */
-function finishedIn(body: Buffer): number {
-  const key = createHash("sha256").update(body).digest("hex");
-  const known = counted.get(key);
-  if (known !== undefined) return known;
-  const { status } = JSON.parse(gunzipSync(body).toString()) as { status: string };
-  const count = Number(/(\d+) of \d+/.exec(status)![1]);
-  counted.set(key, count);
-  return count;
-}
-
-/** For every reader and trial that ended while it followed: milliseconds from the trial's end until the reader had it. */
-function delaysOf(db: string, readers: readonly (readonly Seen[])[]): number[] {
-  const store = new Database(db, { readonly: true });
-  const rows = store
-    .prepare("SELECT finished_at FROM trials WHERE state <> 'proposed' ORDER BY finished_at")
-    .all();
-  store.close();
-  const ends = (rows as { finished_at: string }[]).map((row) => Date.parse(row.finished_at));
-  return readers.flatMap((seen) =>
-    ends.flatMap((end, n) => {
-      if (seen.length === 0 || end < seen[0]!.at) return [];
-      const first = seen.find(({ body }) => finishedIn(body) > n);
-      return [first === undefined ? Number.POSITIVE_INFINITY : first.at - end];
-    }),
-  );
-}
-
-/** Trials that are not counted: meanwhile the kernels are built, and the readers come. */
-const BEFORE = 6;
-
-interface Round {
-  /** Trials a second, counted from trial BEFORE on. */
+interface Window {
+  /** Trials a second between the first and the last that ended in it. */
   readonly pace: number;
-  readonly fetched: number;
+  readonly foreignShare: number;
+  /** Server and readers, share of one core; 0 without readers. */
+  readonly serverShare: number;
+  readonly readersShare: number;
+  readonly updates: number;
+  readonly bytesPerUpdate: number;
   readonly delays: readonly number[];
 }
 
-async function runSweep(name: string, readers: number): Promise<Round> {
-  const config = writeTinySweep(folder, {
-    name,
-    trials: Number(flags.trials),
-    steps: Number(flags.steps),
-    objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
-  });
-  const db = join(folder, `${name}.db`);
-  const out = join(folder, `${name}.html`);
-  const sweep = start("sweep", config, "--db", db, "--out", out);
-  const finished = ended(sweep);
-  const ends: number[] = [];
-  sweep.stderr!.on("data", (chunk: Buffer) => {
-    for (const _ of chunk.toString().matchAll(/^trial \d+/gm)) ends.push(performance.now());
-  });
-  let followers: ReturnType<typeof reader>[] = [];
-  let ui: ChildProcess | null = null;
-  if (readers > 0) {
-    while (ends.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    ui = start("ui", name, "--db", db, "--port", "0", "--json");
-    const { url } = JSON.parse(await firstLine(ui)) as { url: string };
-    followers = Array.from({ length: readers }, () => reader(`${url}sweeps/${name}`));
-    while (followers.some(({ seen }) => seen.length === 0))
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    if (ends.length > BEFORE) throw new Error("the readers came too late; raise --steps");
-  }
-  await finished;
-  // The last trial may still be on its way to them.
-  if (readers > 0) await new Promise((resolve) => setTimeout(resolve, 1500));
-  for (const follower of followers) follower.stop();
-  ui?.kill("SIGINT");
-  return {
-    pace: ((ends.length - 1 - BEFORE) * 1000) / (ends.at(-1)! - ends[BEFORE]!),
-    fetched: followers.reduce((sum, { seen }) => sum + seen.length, 0),
-    delays: delaysOf(
-      db,
-      followers.map(({ seen }) => seen),
-    ),
+async function measure(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "edgefront-bench-ui-"));
+  const db = join(folder, "ui.db");
+  const running = new Set<ChildProcess>();
+  const start = (...args: string[]): ChildProcess => {
+    const child = spawn(process.execPath, [CLI, ...args, "--db", db], { stdio: ["ignore", "pipe", "pipe"] });
+    running.add(child);
+    child.on("close", () => running.delete(child));
+    return child;
   };
+  try {
+    const config = writeTinySweep(folder, {
+      name: "ui",
+      trials: 100_000,
+      steps: Number(flags.steps),
+      objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
+    });
+    const sweep = start("sweep", config, "--out", join(folder, "ui.html"));
+    let failed = "";
+    const ends: number[] = [];
+    sweep.stderr!.on("data", (chunk: Buffer) => {
+      failed = String(chunk);
+      for (const _ of failed.matchAll(/^trial \d+/gm)) ends.push(performance.now());
+    });
+    const alive = (): void => {
+      if (!running.has(sweep)) throw new Error(`the sweep ended: ${failed}`);
+    };
+    while (ends.length < BEFORE) {
+      alive();
+      await pause(50);
+    }
+    const ui = start("ui", "ui", "--port", "0", "--json");
+    const url = await new Promise<string>((resolve) =>
+      ui.stdout!.once("data", (text: Buffer) => resolve((JSON.parse(String(text)) as { url: string }).url)),
+    );
+    const crowd = fork(fileURLToPath(import.meta.url), ["--as-readers"]);
+    running.add(crowd);
+    const ask = (order: Order): Promise<Report> =>
+      new Promise((resolve) => {
+        crowd.once("message", resolve);
+        crowd.send(order);
+      });
+
+    const window = async (count: number): Promise<Window> => {
+      alive();
+      if (count > 0) await ask({ follow: `${url}sweeps/ui`, readers: count });
+      const [first, from, foreign, server] = [
+        ends.length,
+        performance.now(),
+        foreignCpuMs(),
+        cpuMsOf(ui.pid!),
+      ];
+      await pause(windowMs);
+      const [foreignMs, serverMs] = [foreignCpuMs() - foreign, cpuMsOf(ui.pid!) - server];
+      const own = ends.slice(first);
+      if (own.length < 3) throw new Error("too few trials in a window; raise --seconds or lower --steps");
+      const until = Date.now();
+      // The last trials may still be on their way to the readers.
+      if (count > 0) await pause(1000);
+      const report = count > 0 ? await ask({ stop: true }) : null;
+      const told = report !== null && "seen" in report ? report : null;
+      const share = (ms: number): number => ms / windowMs;
+      return {
+        pace: ((own.length - 1) * 1000) / (own.at(-1)! - own[0]!),
+        foreignShare: share(foreignMs) / availableParallelism(),
+        serverShare: share(serverMs),
+        readersShare: share((told?.cpuMs ?? 0) * (windowMs / (windowMs + 1000))),
+        updates: (told?.events ?? 0) / Math.max(1, count),
+        bytesPerUpdate: told === null || told.events === 0 ? 0 : told.bytes / told.events,
+        delays: told === null ? [] : delaysOf(db, told.seen, until - (performance.now() - from), until),
+      };
+    };
+
+    await window(readers);
+    const orders = drawOrders(Number(flags.pairs), createRng(1).below);
+    const pairs: { first: "a" | "b"; a: Window; b: Window }[] = [];
+    for (const order of orders) {
+      const one = await window(order === "a" ? 0 : readers);
+      const other = await window(order === "a" ? readers : 0);
+      const [a, b] = order === "a" ? [one, other] : [other, one];
+      pairs.push({ first: order, a, b });
+      const foreign = Math.max(a.foreignShare, b.foreignShare);
+      console.error(
+        `pair ${pairs.length} of ${orders.length}: ${b.pace.toFixed(2)} with, ${a.pace.toFixed(2)} trials/s without readers, others ${(100 * foreign).toFixed(1)}%`,
+      );
+    }
+    report(pairs);
+  } finally {
+    for (const child of running) child.kill("SIGKILL");
+    await pause(300);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** For every reader and trial that ended in the window: milliseconds from the trial's end until the reader had it. */
+function delaysOf(
+  path: string,
+  readers: readonly (readonly { readonly at: number; readonly finished: number }[])[],
+  from: number,
+  until: number,
+): number[] {
+  const db = new Database(path, { readonly: true });
+  const rows = db.prepare("SELECT finished_at FROM trials WHERE state <> 'proposed' ORDER BY finished_at");
+  const ends = (rows.pluck().all() as string[]).map((text) => Date.parse(text));
+  db.close();
+  return readers.flatMap((seen) =>
+    ends.flatMap((end, n) => {
+      if (end < from || end > until) return [];
+      const first = seen.find(({ finished }) => finished > n);
+      return [first === undefined ? Number.POSITIVE_INFINITY : Math.max(0, first.at - end)];
+    }),
+  );
 }
 
 interface Row {
@@ -172,53 +180,58 @@ interface Row {
   readonly high: number | null;
   readonly unit: string;
 }
-const rows: Row[] = [];
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-const show = (row: Row): void => {
-  rows.push(row);
-  if (flags.json) return;
-  const range = row.low === null ? "" : ` (${row.low.toFixed(2)} to ${row.high!.toFixed(2)})`;
-  const beside =
-    row.peer === null
-      ? ""
-      : `  without readers ${row.peer.toFixed(2)}  ratio ${row.ratio!.toFixed(2)}${range}`;
-  console.log(`${row.name}: ${row.ours.toFixed(2)} ${row.unit}${beside}`);
-};
 
-try {
-  await runSweep("warm", 0);
-  const pace: { alone: number; read: number }[] = [];
-  let fetched = 0;
-  const delays: number[] = [];
-  for (let round = 0; round < Number(flags.rounds); round++) {
-    const alone = await runSweep(`alone${round}`, 0);
-    const read = await runSweep(`read${round}`, Number(flags.readers));
-    fetched += read.fetched;
-    delays.push(...read.delays);
-    pace.push({ alone: alone.pace, read: read.pace });
-  }
-  const ratios = pace.map(({ alone, read }) => read / alone).sort((a, b) => a - b);
-  show({
-    name: `sweep's pace with ${flags.readers} readers`,
-    ours: median(pace.map(({ read }) => read)),
-    peer: median(pace.map(({ alone }) => alone)),
-    ratio: median(ratios),
-    low: ratios[0]!,
-    high: ratios.at(-1)!,
-    unit: "trials/s",
-  });
+function report(all: readonly { first: "a" | "b"; a: Window; b: Window }[]): void {
+  const limit = Number(flags["foreign-percent"]) / 100;
+  const alone = all.filter(({ a, b }) => Math.max(a.foreignShare, b.foreignShare) <= limit);
+  const pairs = alone.length >= 6 ? alone : all;
+  const note =
+    pairs === alone
+      ? `${all.length - alone.length} of ${all.length} pairs dropped: others used more than ${flags["foreign-percent"]}% of the machine`
+      : "NOT ALONE: others used the machine in nearly every pair; all are counted";
+  const shift = pairedShift(
+    pairs.map(({ first, a, b }) => ({ first, difference: Math.log(b.pace / a.pace) })),
+  );
+  const read = pairs.map(({ b }) => b);
+  const rows: Row[] = [
+    {
+      name: `sweep's pace with ${readers} readers, without`,
+      ours: median(read.map(({ pace }) => pace)),
+      peer: median(pairs.map(({ a }) => a.pace)),
+      ratio: Math.exp(shift.estimate),
+      low: Math.exp(shift.interval.low),
+      high: Math.exp(shift.interval.high),
+      unit: "trials/s",
+    },
+  ];
   const plain = (name: string, ours: number, unit: string): void =>
-    show({ name, ours, peer: null, ratio: null, low: null, high: null, unit });
-  plain("states fetched by all readers", fetched, "states");
-  delays.sort((a, b) => a - b);
-  plain(`a finished trial reached a reader, median of ${delays.length}`, median(delays), "ms");
-  plain("95% of them within", delays[Math.floor(delays.length * 0.95)]!, "ms");
-  plain("the last within", delays.at(-1)!, "ms");
-
-  const machine = `${cpus()[0]?.model ?? "unknown"}, ${availableParallelism()} CPUs, Node ${process.version}`;
-  if (flags.json) console.log(JSON.stringify({ machine, rows }, null, 2));
-  else console.log(machine);
-} finally {
-  for (const child of running) child.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
+    void rows.push({ name, ours, peer: null, ratio: null, low: null, high: null, unit });
+  if (readers > 0) {
+    const updates = read.reduce((sum, one) => sum + one.updates, 0);
+    const server = read.reduce((sum, one) => sum + one.serverShare, 0);
+    plain("server, of one core", (100 * server) / read.length, "%");
+    plain("readers, of one core", 100 * median(read.map(({ readersShare }) => readersShare)), "%");
+    plain("server, for an update to all readers", (server * windowMs) / updates, "ms");
+    plain("updates to each reader", updates / ((read.length * windowMs) / 1000), "a second");
+    plain("an update to one reader", median(read.map(({ bytesPerUpdate }) => bytesPerUpdate)) / 1000, "kB");
+    const delays = read.flatMap((one) => one.delays).sort((a, b) => a - b);
+    plain(`a finished trial reached a reader, median of ${delays.length}`, median(delays), "ms");
+    plain("95% of them within", delays[Math.floor(delays.length * 0.95)]!, "ms");
+    plain("the last within", delays.at(-1)!, "ms");
+  }
+  const machine = `${cpus()[0]?.model ?? "unknown"}, ${availableParallelism()} CPUs, Node ${process.version}; ${note}`;
+  if (flags.json) {
+    console.log(JSON.stringify({ machine, rows }, null, 2));
+    return;
+  }
+  for (const { name, ours, peer, ratio, low, high, unit } of rows)
+    console.log(
+      peer === null
+        ? `${name}: ${ours.toFixed(2)} ${unit}`
+        : `${name}: ${ours.toFixed(2)}, ${peer.toFixed(2)} ${unit}; ratio ${ratio!.toFixed(3)} [${low!.toFixed(3)}, ${high!.toFixed(3)}]`,
+    );
+  console.log(machine);
 }
+
+if (flags["as-readers"]) serveReaders();
+else await measure();

@@ -62,7 +62,22 @@ it("a selection keeps the front, the counts and the causes of the whole", () => 
     // The newest are there: they are what a reader waits for.
     expect(some.trials.at(-1)!.number).toBe(all.trials.at(-1)!.number);
   }
-  const page = renderHtml(reader.read(now()), { plotlySource: "" });
+  const page = renderHtml(reader.read(now()), { plotly: { source: "", packed: undefined } });
   expect(page).toContain("3,003 layouts are too many for one page");
   expect(page).toMatch(/<dd>3003<\/dd><dt>proposed/);
+});
+
+it("of a large sweep the first reading may leave out who worked when; the next one has it", () => {
+  const reader = new SweepReader(store, now(), { atMost: 100, jobsLater: true });
+  const first = reader.read(now());
+  expect(reader.behind).toBe(true);
+  expect(first.timeline).toEqual([]);
+  const second = reader.read(now());
+  expect(reader.behind).toBe(false);
+  const whole = new SweepReader(store, now(), { atMost: 100 }).read(now());
+  expect(second.timeline!.length).toBeGreaterThan(100);
+  expect(JSON.stringify(second)).toBe(JSON.stringify(whole));
+  // A small one is read whole at once.
+  const small = new SweepReader(store, now(), { atMost: 5000, jobsLater: true });
+  expect(small.read(now()).timeline!.length).toBeGreaterThan(100);
 });

@@ -25,10 +25,14 @@ export interface Watched {
   readonly requests: string[];
 }
 
-export async function watchedPage(
-  browser: Browser,
-  options: { width?: number; height?: number; dark?: boolean; online?: boolean } = {},
-): Promise<Watched> {
+export interface WatchOptions {
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+  readonly online?: boolean;
+}
+
+export async function watchedPage(browser: Browser, options: WatchOptions = {}): Promise<Watched> {
   const page = await browser.newPage({
     viewport: { width: options.width ?? 1280, height: options.height ?? 900 },
     colorScheme: options.dark ? "dark" : "light",

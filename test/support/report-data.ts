@@ -181,7 +181,19 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
   const dominates = (a: readonly number[], b: readonly number[]): boolean =>
     a.every((value, i) => value <= b[i]!) && a.some((value, i) => value < b[i]!);
   const complete = trials.filter((trial) => trial.state === "complete");
-  const front = new Set(complete.filter((t) => !complete.some((other) => dominates(cost(other), cost(t)))));
+  // Trials in order: who is not dominated by the front so far joins it, and stays until a later one dominates it.
+  const spans: { readonly trial: ReportTrial; until: number | null }[] = [];
+  let open: typeof spans = [];
+  for (const trial of complete) {
+    const own = cost(trial);
+    if (open.some((span) => dominates(cost(span.trial), own))) continue;
+    const left = open.filter((span) => dominates(own, cost(span.trial)));
+    for (const span of left) span.until = trial.number;
+    const joined = { trial, until: null };
+    spans.push(joined);
+    open = [...open.filter((span) => !left.includes(span)), joined];
+  }
+  const front = new Set(open.map(({ trial }) => trial));
   let volume = 0;
   return {
     sweep,
@@ -195,12 +207,7 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
       if (front.has(trial)) volume += (1 - volume) * 0.22;
       return { trial: trial.number, value: 40_000 * volume };
     }),
-    frontSpans: complete.flatMap((trial, index) => {
-      const joins = !complete.slice(0, index).some((other) => dominates(cost(other), cost(trial)));
-      const until =
-        complete.slice(index).find((other) => dominates(cost(other), cost(trial)))?.number ?? null;
-      return joins ? [{ trial: trial.number, from: trial.number, until }] : [];
-    }),
+    frontSpans: spans.map(({ trial: { number }, until }) => ({ trial: number, from: number, until })),
     trials: trials.map((trial) => ({ ...trial, onFront: front.has(trial) })),
     timeline: trials.flatMap((trial) =>
       devices.map(({ name }, index) => ({

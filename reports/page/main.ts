@@ -1,0 +1,74 @@
+// The page's main element: its sections in the order they are read. A page that follows a sweep keeps the dear ones while what they
+// rest on is the same.
+import { frontPoints, publishedOffFront } from "../front.ts";
+import type { ReportData } from "../model.ts";
+import { type Html, html } from "../text.ts";
+import * as analysis from "./analysis.ts";
+import * as sections from "./sections.ts";
+
+/** A section as the page knows it, and its markup. */
+export type Section = readonly [key: string, markup: string];
+
+/** Dear sections as last made, and what they rested on. */
+export type Kept = Map<string, { readonly on: string; readonly made: Html | null }>;
+
+export interface SectionOptions {
+  /** With what needs a server. */
+  readonly live: boolean;
+  readonly kept?: Kept;
+  /** False where kept statistics may be behind by up to 2% of the trials: the next one or two will not change them. */
+  readonly exact?: boolean;
+}
+
+type Part = readonly [id: string, title: string, make: () => Html | null, restsOn?: string | undefined];
+
+/** Grows with every complete trial, or with every 2% more of them. */
+function growth({ trials }: ReportData, exact: boolean): string {
+  const complete = trials.reduce((count, { state }) => count + Number(state === "complete"), 0);
+  return String(exact ? complete : Math.floor(Math.log(1 + complete) / Math.log(1.02)));
+}
+
+function frontOf(data: ReportData): string {
+  const numbers = [...frontPoints(data).map(({ trial }) => trial), ...publishedOffFront(data)];
+  return [
+    ...numbers.map(({ number }) => number),
+    ...data.devices.map(({ name, emulated }) => name + emulated),
+  ].join();
+}
+
+export function sectionsOf(
+  data: ReportData,
+  { live, kept, exact = true }: SectionOptions,
+): readonly Section[] {
+  const [front, size] = kept === undefined ? [] : [frontOf(data), growth(data, exact)];
+  const parts: readonly Part[] = [
+    ["decide", "Decide", () => sections.decisionSection(data)],
+    ["pareto", "Trade-offs", () => sections.scatterSection(data)],
+    ["contexts", "Context", () => sections.contextsSection(data)],
+    ["layouts", "Layouts", () => sections.layoutsSection(data), front],
+    ["table", "Values", () => sections.tableSection(data), front],
+    ["findings", "Findings", () => sections.findingsSection(data)],
+    ["importance", "What matters", () => analysis.importanceSection(data), size],
+    ["agreement", "Devices agree", () => analysis.agreementSection(data), size],
+    ["lineage", "Lineage", () => analysis.lineageSection(data), front],
+    ["progress", "Progress", () => sections.hypervolumeSection(data)],
+    ["timeline", "Timeline", () => sections.timelineSection(data)],
+    ["trials", "All trials", () => (live ? sections.trialsSection() : null)],
+    ["outcomes", "No result", () => sections.outcomesSection(data)],
+    ["budgets", "Budgets", () => sections.budgetsSection(data)],
+    ["devices", "Devices", () => sections.devicesSection(data)],
+    ["provenance", "Configuration", () => sections.provenanceSection(data)],
+  ];
+  const shown = parts.flatMap(([id, title, make, on]) => {
+    const before = on === undefined ? undefined : kept?.get(id);
+    const made = before !== undefined && before.on === on ? before.made : make();
+    if (on !== undefined) kept?.set(id, { on, made });
+    return made === null ? [] : [{ id, title, markup: made.text }];
+  });
+  const nav = html`<nav aria-label="Sections">${shown.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>`;
+  return [
+    ["HEADER", sections.header(data).text],
+    ["NAV", nav.text],
+    ...shown.map(({ id, markup }): Section => [id, markup]),
+  ];
+}

@@ -1,0 +1,87 @@
+// What changed between two JSON values, and the newer one made of the older and the change: a page that follows a sweep is sent
+// little. What is the same in both stays the same object.
+
+export type Patch =
+  /** Is this now. */
+  | { readonly is: unknown }
+  /** An object: what changed in its members, and which are gone. */
+  | { readonly of: Readonly<Record<string, Patch>>; readonly gone?: readonly string[] }
+  /** An array of the same beginning: what changed in it, by place, and what comes after it. */
+  | { readonly at: readonly (readonly [number, Patch])[]; readonly more?: readonly unknown[] }
+  /** An array with other members from a place on: how many are gone there, and what stands there instead. */
+  | { readonly from: number; readonly cut: number; readonly put: readonly unknown[] };
+
+/** So many changed places are told one by one without looking for a shorter way. */
+const FEW = 8;
+
+type Json = Readonly<Record<string, unknown>>;
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+
+/** The change from one value to the other; undefined where there is none. A member that is undefined counts as absent. */
+export function difference(before: unknown, after: unknown): Patch | undefined {
+  if (before === after) return undefined;
+  if (!isObject(before) || !isObject(after) || Array.isArray(before) !== Array.isArray(after))
+    return { is: after };
+  if (Array.isArray(before)) return ofArrays(before, after as unknown[]);
+  const [old, now] = [before as Json, after as Json];
+  const of: Record<string, Patch> = {};
+  let changed = false;
+  for (const key in now) {
+    if (now[key] === undefined) continue;
+    const patch = old[key] === undefined ? { is: now[key] } : difference(old[key], now[key]);
+    if (patch === undefined) continue;
+    of[key] = patch;
+    changed = true;
+  }
+  const gone = Object.keys(old).filter((key) => old[key] !== undefined && now[key] === undefined);
+  if (gone.length > 0) return { of, gone };
+  return changed ? { of } : undefined;
+}
+
+/** About how long a value is as text. */
+function weight(value: unknown): number {
+  if (!isObject(value)) return 1;
+  let sum = 1;
+  for (const key in value) sum += weight((value as Json)[key]);
+  return sum;
+}
+
+function ofArrays(before: readonly unknown[], after: readonly unknown[]): Patch | undefined {
+  const common = Math.min(before.length, after.length);
+  const at: [number, Patch][] = [];
+  for (let n = 0; n < common; n++) {
+    const patch = difference(before[n], after[n]);
+    if (patch !== undefined) at.push([n, patch]);
+  }
+  if (at.length === 0 && before.length === after.length) return undefined;
+  const more = after.slice(before.length);
+  const byPlace: Patch | null =
+    after.length < before.length ? null : { at, ...(more.length > 0 && { more }) };
+  if (byPlace !== null && at.length <= FEW) return byPlace;
+  // Something may have come or gone in the middle: then what follows it is the same again.
+  const from = at[0]?.[0] ?? common;
+  const sameEnd = (end: number): boolean =>
+    difference(before[before.length - 1 - end], after[after.length - 1 - end]) === undefined;
+  let end = 0;
+  while (end < common - from && sameEnd(end)) end++;
+  const spliced = { from, cut: before.length - from - end, put: after.slice(from, after.length - end) };
+  return byPlace !== null && weight(byPlace) <= weight(spliced) ? byPlace : spliced;
+}
+
+/** The newer value. `patch` is what `difference` said of exactly this `before`. */
+export function patched(before: unknown, patch: Patch): unknown {
+  if ("is" in patch) return patch.is;
+  if ("from" in patch) {
+    const items = before as readonly unknown[];
+    return [...items.slice(0, patch.from), ...patch.put, ...items.slice(patch.from + patch.cut)];
+  }
+  if ("at" in patch) {
+    const items = [...(before as readonly unknown[]), ...(patch.more ?? [])];
+    for (const [n, change] of patch.at) items[n] = patched(items[n], change);
+    return items;
+  }
+  const gone = new Set(patch.gone);
+  const members = new Map(Object.entries(before as Json).filter(([key]) => !gone.has(key)));
+  for (const [key, change] of Object.entries(patch.of)) members.set(key, patched(members.get(key), change));
+  return Object.fromEntries(members);
+}

@@ -1,0 +1,172 @@
+// One sweep as its readers have it, brought up to date once for all of them: what changed is worked out and written as text a
+// single time, and each reader is sent those same bytes. Who has missed something is told to fetch the whole state.
+import { countStates } from "../../reports/front.ts";
+import type { LiveChange, LiveState } from "../../reports/live.ts";
+import type { ReportData } from "../../reports/model.ts";
+import { type Kept, type Section, sectionsOf } from "../../reports/page/main.ts";
+import { difference } from "../../reports/page/patch.ts";
+import { viewOf } from "../../reports/page/view.ts";
+import { SweepReader } from "../report-data.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import type { Watch } from "./watch.ts";
+
+/** Trials of a page that is renewed with every change: fewer than a file may hold. */
+const LIVE_TRIALS = 2000;
+/** Updates closer than this are sent as one; those of a very large sweep no further apart than the other, however dear. */
+const PUSH_EVERY_MS = 300;
+const PUSH_AT_LEAST_MS = 600;
+/** An update's cost times this is waited, so that following takes a twentieth of one core. */
+const PAUSE_FACTOR = 19;
+/** A sweep is read anew, whatever incremental reading made of it: rarely enough to take a hundredth of one core. */
+const READ_ANEW_MS = 60_000;
+const READ_ANEW_FACTOR = 100;
+
+/** One line for the top of the page. */
+function statusOf(sweep: Sweep, data: ReportData): string {
+  const { proposed, running, ...ended } = countStates(data);
+  const finished = Object.values(ended).reduce((sum, count) => sum + count, 0);
+  const count = `${finished} of ${sweep.config.search.trials} trials finished`;
+  if (sweep.state === "complete") return `complete: ${count}`;
+  return sweep.runningPid === null ? `stopped: ${count}; --resume continues` : `running: ${count}`;
+}
+
+/** Takes an event as it goes over the wire. */
+export type Follower = (event: Buffer) => void;
+
+export class Followed {
+  private reader: { readonly sweep: SweepReader; readonly since: number; readonly costMs: number } | null =
+    null;
+  private seen: number | null = null;
+  private data: ReportData | null = null;
+  private current: LiveState | null = null;
+  private readonly kept: Kept = new Map();
+  private readonly followers = new Set<Follower>();
+  private forget: (() => void) | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private last = 0;
+  /** Processor time that the newest update took. */
+  private costMs = 0;
+
+  constructor(
+    private readonly store: Store,
+    private readonly watch: Watch,
+    private readonly name: string,
+  ) {}
+
+  /** As it is now. */
+  get state(): LiveState {
+    this.refresh();
+    return this.current!;
+  }
+
+  /** What the state was made from. */
+  get report(): ReportData {
+    this.refresh();
+    return this.data!;
+  }
+
+  /** As last read: for what needs no newer one. */
+  get outline(): ReportData {
+    return this.data ?? this.report;
+  }
+
+  /** Sends every change from `revision` on, until the returned function is called. */
+  follow(revision: number, follower: Follower): () => void {
+    if (revision !== this.state.revision) follower(this.behind());
+    this.followers.add(follower);
+    this.forget ??= this.watch.listen(() => this.schedule());
+    return () => {
+      this.followers.delete(follower);
+      if (this.followers.size > 0) return;
+      this.forget?.();
+      this.forget = null;
+      if (this.timer !== null) clearTimeout(this.timer);
+      this.timer = null;
+    };
+  }
+
+  /** Says that there is a newer state than what a reader has. */
+  behind(): Buffer {
+    return Buffer.from(`event: behind\ndata: ${this.current?.revision ?? 0}\n\n`);
+  }
+
+  private schedule(): void {
+    const pause = Math.min(PUSH_AT_LEAST_MS, Math.max(PUSH_EVERY_MS, PAUSE_FACTOR * this.costMs));
+    this.timer ??= setTimeout(
+      () => {
+        this.timer = null;
+        try {
+          this.refresh();
+        } catch {
+          // What is wrong with the sweep, its page says when it is asked for.
+        }
+      },
+      Math.max(0, this.last + pause - Date.now()),
+    );
+  }
+
+  private refresh(): void {
+    this.watch.poll();
+    if (this.current !== null && this.seen === this.watch.revision) return;
+    this.seen = this.watch.revision;
+    this.last = Date.now();
+    const began = process.cpuUsage();
+    const sweep = this.store.sweeps.get(this.name);
+    const data = this.read(sweep);
+    const next: LiveState = {
+      revision: this.watch.revision,
+      status: statusOf(sweep, data),
+      sections: sectionsOf(data, { live: true, kept: this.kept, exact: sweep.runningPid === null }),
+      view: viewOf(data),
+    };
+    this.data = data;
+    const change = this.current === null ? null : changeBetween(this.current, next);
+    // What changed may have been another sweep: its readers have what there is.
+    if (this.current === null || change !== null) this.current = next;
+    if (change !== null && this.followers.size > 0) {
+      const event = Buffer.from(
+        `event: changed\nid: ${change.revision}\ndata: ${JSON.stringify(change)}\n\n`,
+      );
+      for (const follower of this.followers) follower(event);
+    }
+    const { user, system } = process.cpuUsage(began);
+    this.costMs = (user + system) / 1000;
+    // A page that waits gets what there is; the rest follows as a change.
+    if (this.reader!.sweep.behind) {
+      this.watch.touch();
+      this.schedule();
+    }
+  }
+
+  private read(sweep: Sweep): ReportData {
+    const now = performance.now();
+    const { reader } = this;
+    if (reader !== null && now - reader.since < Math.max(READ_ANEW_MS, READ_ANEW_FACTOR * reader.costMs))
+      return reader.sweep.read(sweep);
+    const fresh = new SweepReader(this.store, sweep, { atMost: LIVE_TRIALS, health: true, jobsLater: true });
+    const data = fresh.read(sweep);
+    this.reader = { sweep: fresh, since: now, costMs: performance.now() - now };
+    return data;
+  }
+}
+
+const keysOf = (sections: readonly Section[]): readonly string[] => sections.map(([key]) => key);
+
+function changeBetween(before: LiveState, after: LiveState): LiveChange | null {
+  const known = new Map(before.sections);
+  const sections = after.sections.filter(([key, markup]) => known.get(key) !== markup);
+  const order = keysOf(after.sections);
+  const reordered = order.join() !== keysOf(before.sections).join();
+  const view = difference(before.view, after.view);
+  if (sections.length === 0 && !reordered && view === undefined && before.status === after.status)
+    return null;
+  return {
+    from: before.revision,
+    revision: after.revision,
+    status: after.status,
+    ...(reordered && { order }),
+    sections,
+    ...(view !== undefined && { view }),
+  };
+}

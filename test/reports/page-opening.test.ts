@@ -1,0 +1,101 @@
+// The report opens in a real browser: offline, under its policy, whatever its data says, whole on any screen, and soon.
+import { statSync } from "node:fs";
+import type { CDPSession } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { showScatters } from "../support/browser.ts";
+import { browserProblem } from "../support/needs.ts";
+import { hostileReportData, testReportData } from "../support/report-data.ts";
+import { reportPages } from "../support/report-page.ts";
+
+describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
+  const pages = reportPages();
+
+  test("opens offline without a complaint or a request, under a policy that allows nothing from outside", async () => {
+    const { page, complaints, requests } = await pages.open();
+    await showScatters(page);
+    const policy = await page.getAttribute("meta[http-equiv='Content-Security-Policy']", "content");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
+    const blocked = await page.evaluate("fetch('https://example.org/').then(() => 'sent', () => 'blocked')");
+    expect(blocked).toBe("blocked");
+    expect(requests.filter((url) => !/^(file|data|blob):/.test(url))).toEqual([]);
+    expect(complaints.filter((text) => !text.includes("example.org"))).toEqual([]);
+  });
+
+  test("hostile names, device output and notation stay text", async () => {
+    const { page, complaints } = await pages.open({}, pages.write("hostile", hostileReportData()));
+    await showScatters(page);
+    for (const point of (await page.locator(".scatter path.point").all()).slice(0, 3))
+      await point.hover({ force: true });
+    await page.locator(".scatter").first().focus();
+    await page.keyboard.press("ArrowRight");
+    await expect.poll(() => page.locator(".said").textContent()).not.toBe("");
+    expect(await page.evaluate("window.pwned")).toBeUndefined();
+    expect(await page.locator("img, body a[href^='http'], svg a").count()).toBe(0);
+    expect(await page.locator("h1").textContent()).toContain("</script><script>");
+    expect(complaints).toEqual([]);
+  });
+
+  test("an unfinished sweep says so instead of showing nothing", async () => {
+    const empty = { ...pages.data, trials: [], hypervolume: [], referencePoint: null };
+    const { page, complaints } = await pages.open({}, pages.write("empty", empty));
+    await page.locator(".scatter").first().scrollIntoViewIfNeeded();
+    await expect.poll(() => page.locator(".scatter .empty").count()).toBe(3);
+    expect(complaints).toEqual([]);
+  });
+
+  test.each([1280, 390])(
+    "at %i px nothing overflows, nothing is cut, nothing shifts while it loads",
+    async (width) => {
+      const { page, complaints } = await pages.open({ width }, undefined, (fresh) =>
+        fresh.addInitScript(
+          "window.shift = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) window.shift += e.value; }).observe({ type: 'layout-shift', buffered: true });",
+        ),
+      );
+      await showScatters(page);
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+      expect(await page.evaluate("window.shift")).toBeLessThan(0.01);
+      // Every axis title of the parallel coordinates is whole, and none stands on another.
+      await page.locator("#parallel").scrollIntoViewIfNeeded();
+      await page.waitForSelector("#parallel[data-drawn]");
+      const cut = await page.evaluate(`(() => {
+      const box = document.querySelector("#parallel svg").getBoundingClientRect();
+      const texts = [...document.querySelectorAll("#parallel text")].map((t) => ({ t, b: t.getBoundingClientRect() }));
+      const outside = texts.filter(({ b }) => b.left < box.left || b.right > box.right || b.top < box.top - 1);
+      const names = texts.filter(({ t }) => t.classList.contains("name"));
+      const over = names.filter(({ b }, n) => names.some(({ b: o }, m) => m !== n && Math.abs(o.y - b.y) < 6 && o.left < b.right && b.left < o.right));
+      return [...outside, ...over].map(({ t }) => t.textContent);
+    })()`);
+      expect(cut).toEqual([]);
+      // The decision holds what it says without a scroll bar of its own.
+      expect(
+        await page.evaluate(
+          "(({ scrollHeight, clientHeight }) => scrollHeight - clientHeight)(document.querySelector('#answer'))",
+        ),
+      ).toBeLessThanOrEqual(0);
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  test("5,000 trials stay under 8 MB and open in under 3 s", { timeout: 240_000 }, async () => {
+    const path = pages.write("large", testReportData({ trials: 5000 }));
+    expect(statSync(path).size).toBeLessThan(8e6);
+    const start = performance.now();
+    let session: CDPSession | undefined;
+    const { page, complaints } = await pages.open({}, path, async (fresh) => {
+      session = await fresh.context().newCDPSession(fresh);
+      await session.send("Performance.enable");
+    });
+    await page.waitForSelector("#parallel[data-drawn]");
+    const wall = performance.now() - start;
+    const { metrics } = await session!.send("Performance.getMetrics");
+    // Processor time of the page's thread: the same on a machine that does other things as well.
+    const seconds = metrics.find(({ name }) => name === "ThreadTime")!.value;
+    console.log(
+      `5,000 trials: ${(statSync(path).size / 1e6).toFixed(1)} MB, opened in ${Math.round(wall)} ms, ${seconds.toFixed(2)} s of processor time`,
+    );
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThan(3);
+    expect(complaints).toEqual([]);
+  });
+});

@@ -1,0 +1,78 @@
+// Reports in a browser for tests: files written for a test file, one Chromium for all its tests, and one page of the usual report
+// that they share, since opening one takes seconds. A test leaves it as it found it: bounds cleared, dialog closed.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { plotly } from "../../reports/assets.ts";
+import { renderHtml } from "../../reports/html.ts";
+import type { ReportData } from "../../reports/model.ts";
+import { launchBrowser, openReport, type Watched, type WatchOptions, watchedPage } from "./browser.ts";
+import { testReportData } from "./report-data.ts";
+
+export interface ReportPages {
+  readonly data: ReportData;
+  /** The shared page. */
+  readonly page: Page;
+  readonly watched: Watched;
+  /** The usual report, as a file. */
+  readonly file: string;
+  write(name: string, data: ReportData): string;
+  /** A page of its own, closed after the test. Complaints are the caller's to look at. */
+  open(options?: WatchOptions, path?: string, prepare?: (page: Page) => Promise<unknown>): Promise<Watched>;
+}
+
+/** Call within a `describe`; what it returns is there once the tests run. */
+export function reportPages(): ReportPages {
+  const data = testReportData();
+  const folder = mkdtempSync(join(tmpdir(), "edgefront-page-"));
+  const options = { plotly: plotly() };
+  const write = (name: string, some: ReportData): string => {
+    const path = join(folder, `${name}.html`);
+    writeFileSync(path, renderHtml(some, options));
+    return path;
+  };
+  const file = join(folder, "usual.html");
+  let browser: Browser;
+  let shared: Watched;
+  const own: Page[] = [];
+  beforeAll(async () => {
+    write("usual", data);
+    browser = await launchBrowser();
+    shared = await watchedPage(browser);
+    await openReport(shared.page, file);
+  });
+  afterEach(async () => {
+    for (const page of own.splice(0)) await page.close();
+    expect(shared.complaints).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    data,
+    file,
+    get page() {
+      return shared.page;
+    },
+    get watched() {
+      return shared;
+    },
+    write,
+    open: async (watch = {}, path = file, prepare) => {
+      const watched = await watchedPage(browser, watch);
+      own.push(watched.page);
+      await prepare?.(watched.page);
+      await openReport(watched.page, path);
+      return watched;
+    },
+  };
+}
+
+/** Brings a figure into sight and waits until it is drawn. */
+export async function showFigure(page: Page, selector: string): Promise<void> {
+  await page.locator(selector).first().scrollIntoViewIfNeeded();
+  await page.locator(`${selector}[data-drawn]`).first().waitFor();
+}
