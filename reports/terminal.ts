@@ -68,6 +68,20 @@ export function columns(
   return widest(tighter) <= width ? tighter.join("\n") : blocks(head, body, width);
 }
 
+/** A table of one line a row as long as that can be had by leaving out columns, those named first in `dispensable` first. */
+export function fewerColumns(
+  rows: readonly (readonly string[])[],
+  dispensable: readonly string[],
+  width: number,
+): string {
+  const text = columns(rows, [], width);
+  const goes = dispensable.find((name) => rows[0]!.includes(name));
+  if (goes === undefined || text.split("\n").length === rows.length) return text;
+  const at = rows[0]!.indexOf(goes);
+  const left = rows.map((row) => row.toSpliced(at, 1));
+  return fewerColumns(left, dispensable, width);
+}
+
 /** One block a row: its first cell, then each other cell beside its head. */
 function blocks(head: readonly string[], rows: readonly (readonly string[])[], width: number): string {
   const names = head.slice(1);

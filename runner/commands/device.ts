@@ -2,9 +2,10 @@
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { sanitise } from "../../profilers/protocol.ts";
+import { fewerColumns } from "../../reports/terminal.ts";
 import { keepIdentity } from "../devices/identities.ts";
 import { deviceNamed, deviceNames, LOCAL_DEVICE } from "../devices/known.ts";
-import { columns, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { printEither, say, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
 import { addCommand } from "./device-add.ts";
 import { deviceCard, visible } from "./device-card.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
@@ -17,17 +18,8 @@ interface Args {
 
 const minute = (at: string): string => at.slice(0, 16).replace("T", " ");
 
-/** Columns that a narrow window does without, the first to go first: `device show` has them too. */
+/** Columns of the list that a narrow window does without, the first to go first: `device show` has them too. */
 const DISPENSABLE = ["PROBED", "TARGET", "REACHED BY", "PROCESSOR"];
-
-/** One line a device as long as its state and last fault fit. */
-function fitting(rows: readonly (readonly string[])[]): string {
-  const text = columns(rows);
-  const goes = DISPENSABLE.find((name) => rows[0]!.includes(name));
-  if (goes === undefined || text.split("\n").length === rows.length) return text;
-  const at = rows[0]!.indexOf(goes);
-  return fitting(rows.map((row) => row.toSpliced(at, 1)));
-}
 
 const listCommand: CommandModule<object, Omit<Args, "name">> = {
   command: "list",
@@ -50,20 +42,24 @@ const listCommand: CommandModule<object, Omit<Args, "name">> = {
         health,
       }));
       printEither(json, { devices: data }, () =>
-        fitting([
-          ["NAME", "STATE", "QUEUE", "TEMP", "LAST FAULT", "REACHED BY", "TARGET", "PROCESSOR", "PROBED"],
-          ...devices.map(({ device, probe, health }) => [
-            device.emulator === undefined ? device.name : `${device.name} EMULATED`,
-            health.state,
-            String(health.queued),
-            health.temperatureC === null ? "-" : `${health.temperatureC.toFixed(0)} °C`,
-            health.lastFault === null ? "-" : `${health.lastFault.cause} ${minute(health.lastFault.at)}`,
-            device.transport === "ssh" ? `${device.user}@${device.host}` : "this machine",
-            device.target,
-            probe?.result.cpuModel ?? "-",
-            probe === null ? "never" : minute(probe.createdAt),
-          ]),
-        ]),
+        fewerColumns(
+          [
+            ["NAME", "STATE", "QUEUE", "TEMP", "LAST FAULT", "REACHED BY", "TARGET", "PROCESSOR", "PROBED"],
+            ...devices.map(({ device, probe, health }) => [
+              device.emulator === undefined ? device.name : `${device.name} EMULATED`,
+              health.state,
+              String(health.queued),
+              health.temperatureC === null ? "-" : `${health.temperatureC.toFixed(0)} °C`,
+              health.lastFault === null ? "-" : `${health.lastFault.cause} ${minute(health.lastFault.at)}`,
+              device.transport === "ssh" ? `${device.user}@${device.host}` : "this machine",
+              device.target,
+              probe?.result.cpuModel ?? "-",
+              probe === null ? "never" : minute(probe.createdAt),
+            ]),
+          ],
+          DISPENSABLE,
+          terminalWidth(),
+        ),
       );
     }),
 };

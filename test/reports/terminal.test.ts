@@ -1,7 +1,7 @@
 // Text in windows of some width: nothing is longer, nothing is lost.
 import { expect, test } from "vitest";
 import { findingsText } from "../../reports/findings.ts";
-import { columns, wrapText } from "../../reports/terminal.ts";
+import { columns, fewerColumns, wrapText } from "../../reports/terminal.ts";
 
 const longest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
@@ -28,6 +28,14 @@ test("a table is columns where it fits, and a block a row where it does not", ()
   expect(longest(narrow)).toBeLessThanOrEqual(30);
   expect(narrow).toMatch(/^phone\n {2}STATE\s+quarantined\n/);
   for (const cell of ROWS.slice(1).flat()) expect(words(narrow)).toEqual(expect.arrayContaining(words(cell)));
+});
+
+test("a list keeps one line a row by leaving out columns, in the order given", () => {
+  expect(fewerColumns(ROWS, ["LAST FAULT", "STATE"], 80)).toBe(columns(ROWS, [], 80));
+  expect(fewerColumns(ROWS, ["STATE", "LAST FAULT"], 36)).toBe(
+    ["NAME   LAST FAULT", "phone  lost: no answer for 30 s", "local  -"].join("\n"),
+  );
+  expect(fewerColumns(ROWS, ["STATE", "LAST FAULT"], 12)).toBe("NAME\nphone\nlocal");
 });
 
 test("heads go over several lines before rows become blocks", () => {
