@@ -42,7 +42,16 @@ export function countStates(
   data: Pick<ReportData, "totals"> & { readonly trials: readonly Pick<ReportTrial, "state">[] },
 ): Readonly<Record<TrialState, number>> {
   if (data.totals !== undefined) return data.totals.counts;
-  const counts = { complete: 0, infeasible: 0, failed: 0, lost: 0, proposed: 0, running: 0 };
+  const counts = {
+    complete: 0,
+    infeasible: 0,
+    screened: 0,
+    stopped: 0,
+    failed: 0,
+    lost: 0,
+    proposed: 0,
+    running: 0,
+  };
   for (const trial of data.trials) counts[trial.state]++;
   return counts;
 }
@@ -51,7 +60,7 @@ export const proposedCount = (data: Pick<ReportData, "trials" | "totals">): numb
   data.totals?.trials ?? data.trials.length;
 
 const withoutResult = ({ state }: Ended): boolean =>
-  state === "infeasible" || state === "failed" || state === "lost";
+  state !== "complete" && state !== "proposed" && state !== "running";
 
 /** Figures differ from trial to trial within one cause; the words do not. */
 const causeOf = ({ state, reason }: Ended): string =>

@@ -89,7 +89,7 @@ export function renderMarkdown(data: ReportData): string {
   const groups = groupByReason(data);
   if (groups.length > 0) {
     out.push(
-      "## Infeasible, failed and lost",
+      "## Without a result",
       "",
       ...table(
         ["State", "Trials", "Reason", "Trial numbers"],

@@ -19,7 +19,16 @@ export interface ReportMetric {
   readonly provenance?: Readonly<Record<string, string>> | undefined;
 }
 
-export type TrialState = "complete" | "infeasible" | "failed" | "lost" | "proposed" | "running";
+/** `screened`: not measured, predicted to be certainly over budget; `stopped`: its training was ended at a rung. */
+export type TrialState =
+  | "complete"
+  | "infeasible"
+  | "screened"
+  | "stopped"
+  | "failed"
+  | "lost"
+  | "proposed"
+  | "running";
 
 export interface ReportTrial {
   /** Position in the sweep, from 0. */

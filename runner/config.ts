@@ -173,6 +173,35 @@ const scoreSchema = z.strictObject({
   tasks: z.record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), taskSchema),
 });
 
+const screeningSchema = z.strictObject({
+  coverage: z
+    .number()
+    .min(0.5)
+    .max(0.999)
+    .default(0.95)
+    .describe(
+      "Of the predicted intervals; 0.95 needs 19 measured layouts, 0.9 needs 10, before anything is screened.",
+    ),
+  audit: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe("Share of those screened out that is measured all the same, to see whether it was right."),
+  leastChance: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.05)
+    .describe("A layout less likely than this to fit memory and time limits is screened out too."),
+  candidates: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(4)
+    .describe("Proposals looked at for each trial, at most: those screened out do not count as trials."),
+});
+
 export const sweepSchema = z.strictObject({
   name: z
     .string()
@@ -214,6 +243,11 @@ export const sweepSchema = z.strictObject({
       })
       .optional()
       .describe("Stop before `trials` when the front has settled; leave out to run them all."),
+    screening: screeningSchema
+      .optional()
+      .describe(
+        "Do not measure what is predicted to be certainly over a budget; measure the most promising first.",
+      ),
   }),
   measure: measureSchema.prefault({}),
   score: scoreSchema.optional().describe("Proxy training; leave out to search on device metrics alone."),

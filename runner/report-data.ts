@@ -82,7 +82,7 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
     ...shown,
     onFront: front.has(trial),
   }));
-  const none = { complete: 0, infeasible: 0, failed: 0, lost: 0, proposed: 0, running: 0 };
+  const none = countStates({ trials: [] });
   const proxies = auditsOf(store, id);
   return {
     sweep: sweep.name,

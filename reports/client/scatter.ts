@@ -79,8 +79,8 @@ function groups(view: View, theme: Theme, dense: boolean): readonly Group[] {
       },
     },
     {
-      name: "failed or lost",
-      indices: of((i) => trial(i).state === "failed" || trial(i).state === "lost"),
+      name: "stopped, failed or lost",
+      indices: of((i) => ["stopped", "failed", "lost"].includes(trial(i).state)),
       marker: { symbol: "triangle-down-open", size: 8, color: theme.out },
     },
     {

@@ -39,6 +39,8 @@ export function header(data: ReportData): Html {
     [front.length, front.length === 1 ? "layout on the front" : "layouts on the front"],
     [counts.complete, "complete"],
     [counts.infeasible, "over budget"],
+    ...(counts.screened > 0 ? [[counts.screened, "screened out"] as const] : []),
+    ...(counts.stopped > 0 ? [[counts.stopped, "stopped early"] as const] : []),
     [counts.failed + counts.lost, "failed or lost"],
     [proposedCount(data), "proposed"],
     [data.devices.length, data.devices.length === 1 ? "device" : "devices"],
@@ -94,7 +96,7 @@ export function scatterSection(data: ReportData): Html {
 <li><svg class="mark front" viewBox="-6 -6 12 12"><circle r="4.5"/></svg>on the front</li>
 <li><svg class="mark other" viewBox="-6 -6 12 12"><circle r="4"/></svg>dominated</li>
 <li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-4-4 4 4M-4 4 4-4"/></svg>over budget</li>
-<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>failed or lost</li>
+<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>stopped early, failed or lost</li>
 <li><svg class="mark star" viewBox="-6 -6 12 12"><path d="M0-6 1.5-1.9 5.7-1.9 2.3.7 3.5 4.9 0 2.4-3.5 4.9-2.3.7-5.7-1.9-1.5-1.9Z"/></svg>published layout</li>
 </ul>
 <div class="panels">${devices.map(
@@ -245,7 +247,7 @@ export const trialsSection = (): Html =>
     "trials",
     "All trials",
     "Every layout of the sweep, however many. Choose a number for its measurements.",
-    html`<div class="controls"><label>State <select id="trials-state"><option value="">any</option><option value="complete">complete</option><option value="infeasible">over budget</option><option value="failed">failed</option><option value="lost">lost</option><option value="proposed">not finished</option></select></label>
+    html`<div class="controls"><label>State <select id="trials-state"><option value="">any</option><option value="complete">complete</option><option value="infeasible">over budget</option><option value="screened">screened out</option><option value="stopped">stopped early</option><option value="failed">failed</option><option value="lost">lost</option><option value="proposed">not finished</option></select></label>
 <label>Order <select id="trials-sort"><option value="">first to last</option></select></label>
 <label>Find <input id="trials-find" type="search" placeholder="id or notation" autocomplete="off" spellcheck="false"></label>
 <span class="pager"><button type="button" id="trials-earlier" disabled>Earlier</button> <button type="button" id="trials-later" disabled>Later</button> <output id="trials-count"></output></span></div>
@@ -262,7 +264,7 @@ export function outcomesSection(data: ReportData): Html | null {
   return section(
     "outcomes",
     "Without a result",
-    "Layouts over a budget, failed, or lost with their device. They are kept, and never on the front.",
+    "Layouts over a budget, screened out before measuring, stopped early, failed, or lost with their device. They are kept, and never on the front.",
     html`<div class="groups">${groups.map(
       ({ state, reason, count, trials }) =>
         html`<details><summary><span class="count" style="--share: ${(count / most).toFixed(3)}">${count}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason(reason, data)}</span></summary><ul>${trials

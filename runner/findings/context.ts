@@ -4,6 +4,7 @@ import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
+import type { ScreeningEvent } from "../sweep/screening.ts";
 
 /** A complete trial. */
 export interface Point {
@@ -22,6 +23,8 @@ export interface FindingsContext {
   readonly points: readonly Point[];
   /** Every trial with measurements, also those over budget. */
   readonly measured: readonly Point[];
+  /** What was foreseen of proposals before they were measured. */
+  readonly foreseen: readonly ScreeningEvent[];
   /** Hypervolume after each finished trial. */
   readonly hypervolumes: readonly number[];
   unitOf(metric: string): string;

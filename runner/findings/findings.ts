@@ -5,11 +5,13 @@ import { PAGE_TRIALS, reportData } from "../report-data.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
+import type { ScreeningEvent } from "../sweep/screening.ts";
 import { certaintyFinding } from "./certainty.ts";
 import { type FindingsContext, pointOf } from "./context.ts";
 import { devicesFinding } from "./devices.ts";
 import { measuringFinding } from "./measuring.ts";
 import { predictorFinding } from "./predictor.ts";
+import { screeningFinding } from "./screening.ts";
 
 /** Of a long sweep the front and the latest are looked at: fitting grows with the cube. */
 const MOST = 400;
@@ -28,6 +30,7 @@ function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContex
     })),
     points: complete.filter(({ number, onFront }) => onFront || latest.has(number)),
     measured: measured.slice(-MOST).map(pointOf),
+    foreseen: store.events(sweep.id, "screening").map(({ data: event }) => event as ScreeningEvent),
     hypervolumes: data.hypervolume.map(({ value }) => value),
     unitOf: (metric) => data.trials.find((trial) => metric in trial.metrics)?.metrics[metric]?.unit ?? "",
     rates: (device) => store.devices.lastProbe(device)?.result ?? null,
@@ -45,6 +48,7 @@ export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readon
     certaintyFinding(context),
     devicesFinding(context),
     predictorFinding(context, space),
+    screeningFinding(context),
   ].filter((finding) => finding !== null);
 }
 

@@ -7,13 +7,12 @@ import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import { layoutFeatures } from "../../search/features.ts";
 import { fitPredictor, MIN_MEASURED, type Predictor } from "../../search/predictor/predictor.ts";
+import { FORETOLD } from "../sweep/screening.ts";
 import type { FindingsContext } from "./context.ts";
 
 /** Layouts that are fitted at most, evenly spread over those measured: six fits that grow with the cube are half of a report's time. */
 const MOST_FITTED = 160;
 export const COVERAGE = 0.9;
-/** Metrics that are foretold: times and memory. Rates are the inverse of times. */
-const PREDICTED = /^(ttftMs|decodeP50Ms|decodeP95Ms|peakBytes)/;
 
 export interface FittedMetric {
   readonly metric: string;
@@ -29,7 +28,7 @@ export function fitMetrics(context: FindingsContext, space: Space): readonly Fit
   ]);
   const features = layoutFeatures(space);
   return [...wanted]
-    .filter((name) => PREDICTED.test(name))
+    .filter((name) => FORETOLD.test(name))
     .flatMap((metric) => {
       const known = context.measured.flatMap(({ layout, metrics }) =>
         metrics[metric] !== undefined && metrics[metric] > 0 ? [{ layout, value: metrics[metric] }] : [],

@@ -7,12 +7,13 @@ import { origins } from "./migrations/002-origins.ts";
 import { deviceFarm } from "./migrations/003-device-farm.ts";
 import { fronts } from "./migrations/004-fronts.ts";
 import { runningJobs } from "./migrations/005-running-jobs.ts";
+import { screenedAndStopped } from "./migrations/006-screened-and-stopped.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
 /** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [initial, origins, deviceFarm, fronts, runningJobs];
+const migrations: readonly string[] = [initial, origins, deviceFarm, fronts, runningJobs, screenedAndStopped];
 
 export const SCHEMA_VERSION = migrations.length;
 
@@ -35,11 +36,14 @@ function migrate(db: Database.Database, path: string): void {
     );
   }
   if (version === SCHEMA_VERSION) return;
+  // A migration may edit the schema itself.
+  db.unsafeMode(true);
   db.transaction(() => {
     for (const sql of migrations.slice(pragma(db, "user_version"))) db.exec(sql);
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
   }).immediate();
+  db.unsafeMode(false);
 }
 
 /** More different statements than the tables have; beyond, the oldest is forgotten. */

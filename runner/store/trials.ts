@@ -9,7 +9,8 @@ import type { Origin, Proposal } from "../../search/strategy.ts";
 import { now, type Row } from "./row.ts";
 import { type TrialPage, type TrialQuery, trialPage } from "./trial-pages.ts";
 
-export type TrialState = "proposed" | "complete" | "infeasible" | "failed" | "lost";
+/** `screened`: not measured, predicted to be certainly over budget; `stopped`: its training was ended at a rung. */
+export type TrialState = "proposed" | "complete" | "infeasible" | "failed" | "lost" | "screened" | "stopped";
 
 export interface Trial {
   readonly id: number;
@@ -110,8 +111,17 @@ export class TrialTable {
       : (JSON.parse(row.data as string) as { batch: number; strategyState: unknown });
   }
 
-  /** Writes a batch of proposals together with the strategy's state (its random generator's included). */
-  propose(sweepId: number, batch: number, proposals: readonly Proposal[], strategyState: unknown): void {
+  /**
+   * Writes a batch of proposals together with the strategy's state (its random generator's included), those that end before they begin, and
+   * what was noted of them.
+   */
+  propose(
+    sweepId: number,
+    batch: number,
+    proposals: readonly (Proposal & { readonly end?: TrialEnd })[],
+    strategyState: unknown,
+    notes: Readonly<Record<string, object>> = {},
+  ): void {
     const candidate = this.db.prepare(
       "INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
     );
@@ -119,17 +129,25 @@ export class TrialTable {
       "INSERT INTO trials (sweep_id, number, batch, candidate_id, origin, created_at) VALUES (?, ?, ?, ?, ?, ?)",
     );
     const event = this.db.prepare(
-      "INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, 'ask', ?, ?)",
+      "INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, ?, ?, ?)",
     );
     this.db
       .transaction(() => {
         const n = this.count(sweepId);
-        for (const [index, { candidate: layout, origin }] of proposals.entries()) {
+        for (const [index, { candidate: layout, origin, end }] of proposals.entries()) {
           const id = layoutId(layout);
           candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
-          trial.run(sweepId, n + index, batch, id, JSON.stringify(origin), now());
+          const { lastInsertRowid } = trial.run(sweepId, n + index, batch, id, JSON.stringify(origin), now());
+          if (end !== undefined) endTrial(this.db, Number(lastInsertRowid), end);
         }
-        event.run(sweepId, JSON.stringify({ batch, proposed: proposals.length, strategyState }), now());
+        for (const [kind, note] of Object.entries(notes))
+          event.run(sweepId, kind, JSON.stringify({ batch, ...note }), now());
+        event.run(
+          sweepId,
+          "ask",
+          JSON.stringify({ batch, proposed: proposals.length, strategyState }),
+          now(),
+        );
       })
       .immediate();
   }

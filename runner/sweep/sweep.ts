@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
 import { formatValue } from "../../reports/format.ts";
+import { layoutDomain } from "../../search/domain.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
 import { type SweepConfig, sweepSchema, withoutPaths } from "../config.ts";
@@ -27,6 +28,7 @@ import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
 import { trainerProgram } from "./pytorch.ts";
+import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
 import { prepareTask } from "./training-data.ts";
 import { importedTrials } from "./warm-start.ts";
@@ -124,6 +126,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   const budgets = resolveBudgets(config);
   const space = new Space(config.space);
   space.requireLayouts();
+  const domain = layoutDomain(space);
   const designed = config.study === undefined ? [] : studies[config.study].design(space);
   const initial = [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
   const imported =
@@ -242,7 +245,8 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     if (imported.length > 0) store.trials.import(sweep.id, imported, options.warmStart!);
     const last = store.trials.lastAsk(sweep.id);
     const before = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed");
-    listen({ kind: "started", name: sweep.name, trials: config.search.trials, finished: before.length });
+    const counted = before.filter(({ state }) => state !== "screened").length;
+    listen({ kind: "started", name: sweep.name, trials: config.search.trials, finished: counted });
     front.add(
       before
         .filter((trial) => trial.state === "complete")
@@ -269,12 +273,20 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
           }
         }
       }
-      const left = config.search.trials + taken.length - store.trials.count(sweep.id);
-      const proposals = left > 0 ? strategy.ask(Math.min(left, config.search.batch ?? left)) : [];
+      const left = leftToAsk(context, taken.length);
+      const { proposals, event } = screenBatch(left > 0 ? strategy.ask(left) : [], domain, context);
       if (proposals.length === 0) break;
       batch++;
-      store.trials.propose(sweep.id, batch, proposals, strategy.save());
+      store.trials.propose(
+        sweep.id,
+        batch,
+        proposals,
+        strategy.save(),
+        event === null ? {} : { screening: event },
+      );
       listen({ kind: "proposed", batch, count: proposals.length });
+      for (const trial of store.trials.batch(sweep.id, batch))
+        if (trial.state === "screened") finished(trial);
     }
     store.sweeps.complete(sweep.id);
   } catch (error) {

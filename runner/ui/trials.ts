@@ -15,6 +15,8 @@ const STATES: readonly string[] = [
   "infeasible",
   "failed",
   "lost",
+  "screened",
+  "stopped",
 ] satisfies TrialState[];
 
 /** A page as the address asks for it; what it asks wrongly counts as not asked. */

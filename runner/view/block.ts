@@ -83,6 +83,8 @@ export class Block {
         break;
       case "trial":
         this.leave(event.trial.number);
+        // It took no device, and counts for no trial of those to come.
+        if (event.trial.state === "screened") break;
         this.finished++;
         this.endedAt.push(atMs);
         if (this.endedAt.length > RECENT + 1) this.endedAt.shift();

@@ -83,6 +83,7 @@ function answersIn(world: World) {
     budgets: [],
     points,
     measured: points,
+    foreseen: [],
     hypervolumes: [],
     unitOf: (metric) => points[0]!.raw[metric]?.unit ?? "",
     rates: () => null,

@@ -1,0 +1,146 @@
+// Screening in a running sweep, on a scripted device whose memory is four bytes a parameter: what is left out, what is audited, what the
+// report says of it, and that a kill at any moment changes none of it.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parameterCount } from "../../candidates/cost.ts";
+import { findingsOf } from "../../runner/findings/findings.ts";
+import { reportData } from "../../runner/report-data.ts";
+import { Store } from "../../runner/store/store.ts";
+import type { ScreeningEvent } from "../../runner/sweep/screening.ts";
+import { temporaryFolder } from "../support/cli.ts";
+import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
+
+const BUDGET = 1_400_000;
+const config = (screening: string, search = "trials: 30, batch: 6"): string => `name: scripted
+space: { vocab: 256, width: [32, 64, 96, 128], depth: [2, 3, 4], mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffnMultiple: 32, ffn: [64, 128] }
+search: { strategy: random, ${search}${screening} }
+measure: { devices: [local], contexts: [32], decodeTokens: 4, repetitions: 2, protocol: { guarded: false, retries: 0 } }
+objectives: [{ metric: decodeP50Ms@32 }, { metric: parameters, direction: max }]
+budgets: [{ metric: peakBytes, max: ${BUDGET} }]
+`;
+
+let folder: ReturnType<typeof temporaryFolder>;
+let sweeps: ScriptedSweeps;
+beforeAll(async () => {
+  folder = temporaryFolder();
+  sweeps = await scriptedSweeps(folder.path);
+});
+afterAll(() => folder.remove());
+
+const trialsOf = (db: string) =>
+  sweeps.query<{
+    number: number;
+    batch: number;
+    id: string;
+    state: string;
+    reason: string | null;
+    jobs: number;
+  }>(
+    db,
+    `SELECT number, batch, candidate_id AS id, state, reason, (SELECT count(*) FROM jobs WHERE trial_id = t.id) AS jobs
+     FROM trials t ORDER BY number`,
+  );
+const eventsOf = (db: string) =>
+  sweeps
+    .query<{ data: string }>(db, "SELECT data FROM events WHERE kind = 'screening' ORDER BY id")
+    .map(({ data }) => JSON.parse(data) as ScreeningEvent);
+
+describe("screening", { timeout: 60_000 }, () => {
+  it("measures nothing that is certainly over budget, audits a share, and changes nothing unless asked for", async () => {
+    await sweeps.run("plain.db", config(""));
+    await sweeps.run("screened.db", config(", screening: { coverage: 0.9, audit: 0.25 }"));
+    const plain = trialsOf("plain.db");
+    expect(plain).toHaveLength(30);
+    expect(plain.every(({ jobs }) => jobs === 1)).toBe(true);
+    expect(eventsOf("plain.db")).toEqual([]);
+
+    const trials = trialsOf("screened.db");
+    const screened = trials.filter(({ state }) => state === "screened");
+    expect(screened.length).toBeGreaterThan(3);
+    // Those left out are no trials: as many as ever were measured, and the first batches are the same.
+    expect(trials.length - screened.length).toBe(30);
+    const firstIds = (all: typeof trials) =>
+      all
+        .filter(({ batch }) => batch < 2)
+        .map(({ id }) => id)
+        .sort();
+    expect(firstIds(trials)).toEqual(firstIds(plain));
+    for (const { jobs, reason } of screened) {
+      expect(jobs).toBe(0);
+      expect(reason).toMatch(
+        /^peakBytes:local is predicted as \d+(\.\d+)?(e\+\d)? \(90%: .* to .*\), budget max 1400000$/,
+      );
+    }
+    expect(
+      sweeps.query(
+        "screened.db",
+        "SELECT 1 FROM metrics m JOIN trials t ON t.id = m.trial_id WHERE t.state = 'screened'",
+      ),
+    ).toEqual([]);
+
+    // Nothing within budget was left out: on this device memory is known from the layout.
+    const store = Store.open(`${folder.path}/screened.db`);
+    const sweep = store.sweeps.get("scripted");
+    const bytes = new Map(
+      store.trials.all(sweep.id).map((trial) => [trial.candidateId, 1e6 + 4 * parameterCount(trial.layout)]),
+    );
+    for (const { id } of screened) expect(bytes.get(id)!).toBeGreaterThan(BUDGET);
+
+    const notes = eventsOf("screened.db").flatMap(({ proposals }) => proposals);
+    const audited = notes.filter(({ verdict }) => verdict === "audited");
+    const against = audited.length + screened.length;
+    expect(Math.abs(audited.length - 0.25 * against)).toBeLessThanOrEqual(1);
+    for (const { id } of audited) expect(trials.find((trial) => trial.id === id)!.state).toBe("infeasible");
+    const predicted = notes.flatMap(({ id, predictions }) =>
+      predictions.map((one) => ({ ...one, actual: bytes.get(id)! })),
+    );
+    const inside = predicted.filter(({ low, high, actual }) => actual >= low && actual <= high).length;
+    expect(inside / predicted.length).toBeGreaterThan(0.8);
+
+    // What is most likely to add to the front is measured first.
+    for (const { proposals } of eventsOf("screened.db")) {
+      const gains = proposals.map(({ gain }) => gain ?? 0);
+      expect(gains).toEqual(gains.toSorted((a, b) => b - a));
+    }
+    const data = reportData(store, sweep);
+    expect(data.trials.filter(({ state, onFront }) => state === "screened" && onFront)).toEqual([]);
+    const finding = findingsOf(store, sweep, data).find(({ id }) => id === "screening")!;
+    expect(finding.answer).toContain(
+      `${screened.length} layouts predicted to be certainly over budget were not measured. Of ${audited.length} more`,
+    );
+    expect(finding.answer).toContain(`${audited.length} were over budget and 0 were not`);
+    store.close();
+  });
+
+  it("ends where nearly all is over budget, instead of looking for more for ever", async () => {
+    const impossible = config(", screening: { coverage: 0.9, audit: 0, candidates: 2 }").replace(
+      `${BUDGET}`,
+      "1000",
+    );
+    await sweeps.run("none.db", impossible);
+    const trials = trialsOf("none.db");
+    expect(trials).toHaveLength(60);
+    expect(trials.filter(({ state }) => state === "infeasible").length).toBeLessThan(25);
+    expect(sweeps.query("none.db", "SELECT state FROM sweeps")).toEqual([{ state: "complete" }]);
+  });
+
+  it("goes on after a kill at any moment with the same proposals and verdicts", async () => {
+    const text = config(", screening: { coverage: 0.9, audit: 0.25 }", "trials: 20, batch: 5");
+    const copies: string[] = [];
+    await sweeps.run("calm.db", text, {
+      listen: (event) => {
+        if (event.kind !== "proposed" && event.kind !== "trial") return;
+        const copy = `killed-${copies.length}.db`;
+        sweeps.copy("calm.db", copy);
+        copies.push(copy);
+      },
+    });
+    const calm = trialsOf("calm.db");
+    expect(calm.filter(({ state }) => state === "screened").length).toBeGreaterThan(1);
+    // Every ninth moment, from the first batch that was screened.
+    for (const copy of copies.filter((_, n) => n % 9 === 4)) {
+      await sweeps.run(copy, text, { resume: true });
+      expect(trialsOf(copy)).toEqual(calm);
+      expect(eventsOf(copy)).toEqual(eventsOf("calm.db"));
+    }
+  });
+});

@@ -1,0 +1,83 @@
+// Sweeps in this process on a scripted agent that stands for this machine: the loop, the store and every decision are real, only the
+// device's numbers are scripted. A copy of the database at any event is what a kill -9 at that moment leaves.
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { parseSweepConfig } from "../../runner/config.ts";
+import type { AgentBinary } from "../../runner/devices/transport.ts";
+import { Store } from "../../runner/store/store.ts";
+import type { SweepEvent } from "../../runner/sweep/events.ts";
+import { runSweep } from "../../runner/sweep/sweep.ts";
+import { scriptedAgent } from "../faults/farm.ts";
+import type { AgentScript } from "./scripted-agent.ts";
+
+export interface ScriptedSweeps {
+  /** Runs or resumes the sweep to its end; the events it told. */
+  run(
+    db: string,
+    config: string,
+    options?: { readonly resume?: boolean; readonly listen?: (event: SweepEvent) => void },
+  ): Promise<readonly SweepEvent[]>;
+  /** The database as it is now, with nobody running its sweep. */
+  copy(from: string, to: string): void;
+  query<T>(db: string, sql: string): T[];
+}
+
+/** Everything lies in `folder`, locks and caches included. */
+export async function scriptedSweeps(folder: string, script: AgentScript = {}): Promise<ScriptedSweeps> {
+  process.env.XDG_CACHE_HOME = join(folder, "cache");
+  const built = await scriptedAgent();
+  // Out of this package, whose scripts are modules.
+  const program = join(folder, "agent.cjs");
+  copyFileSync(built.path, program);
+  writeFileSync(join(folder, "script.json"), JSON.stringify(script));
+  const path = join(folder, "agent");
+  writeFileSync(path, `#!/bin/sh\nHOME=${folder} exec ${process.execPath} ${program} "$@"\n`);
+  chmodSync(path, 0o755);
+  const agent: AgentBinary = { path, sha256: createHash("sha256").update(readFileSync(path)).digest("hex") };
+  const file = (db: string): string => join(folder, db);
+  return {
+    async run(db, config, { resume = false, listen } = {}) {
+      const events: SweepEvent[] = [];
+      const store = Store.open(file(db));
+      try {
+        await runSweep(store, {
+          name: "scripted",
+          config: parseSweepConfig(config, "scripted.yaml"),
+          folder,
+          resume,
+          signal: new AbortController().signal,
+          listen: (event) => {
+            events.push(event);
+            listen?.(event);
+          },
+          farm: {
+            agentFor: async () => agent,
+            timing: { pauseScale: 0.01 },
+            leases: { ttlMs: 2000, renewMs: 300, pollMs: 20, idleMs: 20 },
+          },
+        });
+        return events;
+      } finally {
+        store.close();
+      }
+    },
+    copy(from, to) {
+      const db = new Database(file(from));
+      db.exec(`VACUUM INTO '${file(to)}'`);
+      db.close();
+      const copied = new Database(file(to));
+      copied.exec("UPDATE sweeps SET owner = NULL");
+      copied.close();
+    },
+    query(db, sql) {
+      const database = new Database(file(db), { readonly: true });
+      try {
+        return database.prepare(sql).all() as never[];
+      } finally {
+        database.close();
+      }
+    },
+  };
+}
