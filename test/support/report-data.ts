@@ -19,6 +19,8 @@ export function testRng(seed: number) {
   return { next, below: (n: number): number => Math.floor(next() * n) };
 }
 
+const published = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
+
 interface TestDevice extends ReportDevice {
   readonly gflops: number;
   readonly gbs: number;
@@ -126,10 +128,7 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
       notation: formatNotation(layout),
       pattern: formatPattern(layout),
       layout,
-      published:
-        Object.entries(namedLayouts).find(
-          ([name, named]) => publishedNames.includes(name) && layoutId(named) === layoutId(layout),
-        )?.[0] ?? null,
+      published: published.get(layoutId(layout)) ?? null,
       onFront: false,
     };
     const metrics: Record<string, ReportMetric> = {};
