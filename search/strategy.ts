@@ -21,6 +21,8 @@ export interface Outcome<C = Layout> {
   readonly metrics: Readonly<Record<string, number>>;
   /** Sum of relative budget violations of an infeasible trial, where they are known. */
   readonly violation?: number;
+  /** Memory or time ran out on a device: it says where layouts stop to fit, unlike other failures, which say nothing. */
+  readonly ranOut?: boolean;
 }
 
 /** Where a candidate came from: kept with its trial, so that a front can be read back to what it grew from. */

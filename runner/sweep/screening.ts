@@ -48,9 +48,8 @@ const measuredStates: readonly string[] = ["complete", "infeasible", "stopped"];
 
 function triedOf({ store, config }: Context, trials: readonly Trial[]): readonly Tried[] {
   return trials.flatMap((trial) => {
-    const { layout, cause, state } = trial;
-    const ranOut = cause === "out-of-memory" || cause === "timeout";
-    const { metrics } = outcomeOf(store, trial);
+    const { layout, state } = trial;
+    const { metrics, ranOut = false } = outcomeOf(store, trial);
     // Over a budget that needs no device it was never tried there.
     const tried = config.measure.devices.some((device) => `loadMs:${device}` in metrics);
     return ranOut || (tried && measuredStates.includes(state)) ? [{ layout, metrics, ranOut }] : [];

@@ -34,7 +34,7 @@ export interface Sample<C> {
   readonly features: readonly number[];
 }
 
-/** Learns from complete and infeasible trials; the failed say nothing about a candidate. Null before two are complete. */
+/** Learns from complete and infeasible trials, and from those that ran out of memory or time; other failures say nothing about a candidate. Null before two are complete. */
 export function fitSurrogate<C>(
   samples: readonly Sample<C>[],
   groups: readonly number[],
@@ -42,7 +42,7 @@ export function fitSurrogate<C>(
   before: Fitted | null,
 ): Surrogate | null {
   const complete = samples.filter(({ outcome }) => outcome.state === "complete");
-  const judged = samples.filter(({ outcome }) => outcome.state !== "failed");
+  const judged = samples.filter(({ outcome }) => outcome.state !== "failed" || outcome.ranOut === true);
   if (complete.length < 2) return null;
   const refit = before === null || judged.length >= before.trials * REFIT_GROWTH;
   const hyperparameters: Record<string, Hyperparameters> = {};

@@ -2,10 +2,13 @@
 // report says of it, and that a kill at any moment changes none of it.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parameterCount } from "../../candidates/cost.ts";
+import { Space } from "../../candidates/space.ts";
+import { parseSweepConfig } from "../../runner/config.ts";
 import { findingsOf } from "../../runner/findings/findings.ts";
 import { reportData } from "../../runner/report-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import type { ScreeningEvent } from "../../runner/sweep/screening.ts";
+import { createRng } from "../../search/rng.ts";
 import { temporaryFolder } from "../support/cli.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 
@@ -121,6 +124,52 @@ describe("screening", { timeout: 60_000 }, () => {
     expect(trials).toHaveLength(60);
     expect(trials.filter(({ state }) => state === "infeasible").length).toBeLessThan(25);
     expect(sweeps.query("none.db", "SELECT state FROM sweeps")).toEqual([{ state: "complete" }]);
+  });
+
+  it("learns from what runs out of memory, without calling it a bad value", async () => {
+    // Every layout above this many parameters does not fit the device.
+    const large = 90_000;
+    const home = temporaryFolder();
+    const sizes = new Space(parseSweepConfig(config(""), "sizes").space);
+    const rng = createRng(5);
+    const counts = new Set<number>();
+    for (let n = 0; n < 4000; n++) {
+      const realized = sizes.realize(sizes.sampleGenome(rng));
+      if (realized.ok) counts.add(parameterCount(realized.layout));
+    }
+    const parameters = Object.fromEntries(
+      [...counts].filter((n) => n > large).map((n) => [n, "out-of-memory" as const]),
+    );
+    const own = await scriptedSweeps(home.path, { parameters });
+    const text = config(
+      ", screening: { coverage: 0.9, audit: 0.2, leastChance: 0.3 }",
+      "trials: 30, batch: 6",
+    ).replace(/^budgets.*$/m, "");
+    await own.run("memory.db", text);
+    const trials = own.query<{
+      state: string;
+      cause: string | null;
+      reason: string;
+      jobs: number;
+      parameters: number;
+    }>(
+      "memory.db",
+      `SELECT t.state, t.cause, t.reason, c.parameters, (SELECT count(*) FROM jobs WHERE trial_id = t.id) AS jobs
+       FROM trials t JOIN candidates c ON c.id = t.candidate_id`,
+    );
+    const screened = trials.filter(({ state }) => state === "screened");
+    expect(screened.length).toBeGreaterThan(3);
+    for (const { jobs, cause, reason } of screened)
+      expect({ jobs, cause, reason }).toMatchObject({
+        jobs: 0,
+        cause: "runs-out",
+        reason: expect.stringMatching(/^its chance to fit/),
+      });
+    const right = screened.filter((one) => one.parameters > large).length;
+    console.log(`${screened.length} spared, ${right} of them would have run out of memory`);
+    expect(right / screened.length).toBeGreaterThan(0.7);
+    expect(trials.filter(({ cause }) => cause === "out-of-memory").length).toBeGreaterThan(2);
+    home.remove();
   });
 
   it("goes on after a kill at any moment with the same proposals and verdicts", async () => {
