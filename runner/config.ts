@@ -173,6 +173,18 @@ const scoreSchema = z.strictObject({
   tasks: z.record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), taskSchema),
 });
 
+const rungSchema = z.strictObject({
+  at: z.number().min(0.01).max(0.9).default(0.25).describe("Where the rung is, as a share of the steps."),
+  dominatedBy: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe(
+      "Stopped when so many layouts of earlier batches had no higher loss there and were no worse in any other objective.",
+    ),
+});
+
 const screeningSchema = z.strictObject({
   coverage: z
     .number()
@@ -243,6 +255,9 @@ export const sweepSchema = z.strictObject({
       })
       .optional()
       .describe("Stop before `trials` when the front has settled; leave out to run them all."),
+    rung: rungSchema
+      .optional()
+      .describe("End the training of layouts that earlier ones already beat halfway, in every objective."),
     screening: screeningSchema
       .optional()
       .describe(

@@ -153,6 +153,25 @@ export class JobTable {
     return row !== undefined;
   }
 
+  /** Training results of one task and seed in earlier batches of a sweep, by trial. */
+  earlierScores(
+    sweepId: number,
+    batch: number,
+    task: string,
+    seed: number,
+  ): readonly { readonly trialId: number; readonly result: TrainResult }[] {
+    const rows = this.db
+      .prepare(
+        `SELECT t.id, s.result FROM scores s JOIN jobs j ON j.id = s.job_id JOIN trials t ON t.id = j.trial_id
+         WHERE t.sweep_id = ? AND t.batch < ? AND s.task = ? AND s.seed = ? ORDER BY t.number`,
+      )
+      .all(sweepId, batch, task, seed) as Row[];
+    return rows.map((row) => ({
+      trialId: row.id as number,
+      result: JSON.parse(row.result as string) as TrainResult,
+    }));
+  }
+
   /** Training results of one task of a trial, in the order of their seeds. */
   scores(trialId: number, task: string): readonly TrainResult[] {
     const rows = this.db

@@ -22,6 +22,7 @@ import type { Listener } from "./events.ts";
 import { type Cause, type Fault, type Policy, policies, routeFault } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
 import { resolveAggregates } from "./metric-names.ts";
+import { stoppedAtRung, withRung } from "./rung.ts";
 import { trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
@@ -139,17 +140,20 @@ async function measure(
   });
 }
 
-async function train(trial: Trial, task: PreparedTask, context: EvaluateContext): Promise<void> {
+/** The end of the trial where it was stopped at a rung. */
+async function train(trial: Trial, task: PreparedTask, context: EvaluateContext): Promise<TrialEnd | null> {
   const { store, config, listen, trainer } = context;
   const score = config.score!;
   for (const seed of score.seeds) {
     const target = `${task.name}:${seed}`;
+    const known = stoppedAtRung(trial, task, context);
+    if (known !== null) return known;
     if (store.jobs.isDone(trial.id, "train", target)) continue;
     await runJob(trial, "train", target, trainer, context, async (job, worker) => {
       const { request, result, lease } = await trainOn(
         worker,
         trial.layout,
-        task,
+        withRung(task, trial, seed, context),
         seed,
         score,
         ({ step, steps, what }) => {
@@ -169,10 +173,13 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
       if (!store.jobs.finishScore(job, lease, record))
         throw new LeaseLostError(`a stale score of ${target} was refused`);
     });
+    const stopped = stoppedAtRung(trial, task, context);
+    if (stopped !== null) return stopped;
   }
   const { scores } = taskOf(task.config.task as TaskName);
   const results = store.jobs.scores(trial.id, task.name);
   store.trials.putMetrics(trial.id, taskMetrics(task.name, scores, results, task.bytesPerToken));
+  return null;
 }
 
 /**
@@ -226,7 +233,10 @@ export async function evaluate(
     store.trials.putMetrics(trial.id, aggregates);
     const slow = overBudget();
     if (slow !== null) return end(slow);
-    for (const task of context.tasks) await train(trial, task, context);
+    for (const task of context.tasks) {
+      const stopped = await train(trial, task, context);
+      if (stopped !== null) return end(stopped);
+    }
     const scored = store.trials.metrics(trial.id);
     for (const [name, components] of Object.entries(config.score?.composite ?? {})) {
       const composite = compositeMetric(name, components, scored);

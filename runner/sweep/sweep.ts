@@ -28,6 +28,7 @@ import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
 import { trainerProgram } from "./pytorch.ts";
+import { checkRung } from "./rung.ts";
 import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
 import { prepareTask } from "./training-data.ts";
@@ -122,6 +123,7 @@ const FRONT_REPLAYS = 500;
 export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
   const { config, listen, farm = {} } = options;
   checkSweep(store, options);
+  checkRung(config);
   const objectives = resolveObjectives(config);
   const budgets = resolveBudgets(config);
   const space = new Space(config.space);

@@ -89,6 +89,8 @@ interface Request {
   readonly contexts?: readonly number[];
   readonly decodeTokens?: number;
   readonly repetitions?: number;
+  readonly steps?: number;
+  readonly stop?: { readonly every?: number; readonly hopelessStep?: number; readonly hopelessLoss?: number };
 }
 
 const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
@@ -128,6 +130,35 @@ function measurement({ model, contexts = [], decodeTokens = 2, repetitions = 1 }
     outputHash: sha256.slice(0, 16),
     frequencyMhz: null,
     temperatureC: 30,
+  };
+}
+
+/** A loss that falls with the steps and is lower for larger models; the stop rule is the real trainer's. */
+function training({ model, steps = 1, stop }: Request) {
+  const plan = Buffer.from(model!.plan, "base64");
+  const scale = 1 + 1e4 / parametersOf(plan);
+  const lossAt = (step: number): number => scale * (1 + 10 / step);
+  const { every = 0, hopelessStep = 0, hopelessLoss = Number.POSITIVE_INFINITY } = stop ?? {};
+  const looks: [number, number, number][] = [];
+  let done = steps;
+  for (let step = every; every > 0 && step < steps; step += every) {
+    looks.push([step, lossAt(step), 0.5]);
+    if (hopelessStep === 0 || step < hopelessStep || lossAt(step) <= hopelessLoss) continue;
+    done = step;
+    break;
+  }
+  return {
+    steps: done,
+    stopped: done < steps ? "hopeless" : "steps",
+    looks,
+    trainLoss: [],
+    validation: { loss: lossAt(done), accuracy: 0.5, tokens: 1 },
+    tokensPerSecond: 1,
+    seconds: 1,
+    parameters: parametersOf(plan),
+    isa: "scalar",
+    threads: 1,
+    weightsHash: "00",
   };
 }
 
@@ -260,6 +291,7 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
       const [temperatureC, availableBytes] = [at(temperatures), at(free)];
       result({ temperatureC, frequencyMhz, loadAverage, availableBytes, swapBytes, bootId });
     }
+    if (request.type === "train") result(training(request));
     if (request.type !== "measure") return;
     const number = count();
     const { jobs, parameters, jobMs = 0, slowdowns, message } = script;
