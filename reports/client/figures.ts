@@ -18,10 +18,21 @@ export class Figures {
   private readonly figures = new Map<HTMLElement, Figure>();
   private readonly observer: IntersectionObserver;
 
+  /** Until the mouse lets go of a figure: what is dragged over must not be drawn anew meanwhile, the drag would be lost. */
+  private held: Promise<void> = Promise.resolve();
+
   constructor(
     private readonly plotly: Plotly,
     private readonly keys: Keys,
   ) {
+    const hold = ({ target }: PointerEvent): void => {
+      if ((target as Element).closest(".plot") === null) return;
+      this.held = new Promise((resolve) => {
+        for (const end of ["pointerup", "pointercancel"])
+          addEventListener(end, () => setTimeout(resolve), { once: true, capture: true });
+      });
+    };
+    document.addEventListener("pointerdown", hold, { capture: true });
     this.observer = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {
@@ -71,6 +82,7 @@ export class Figures {
     const theme = currentTheme();
     for (const [element, figure] of this.figures) {
       if (!figure.stale || !wanted(figure)) continue;
+      await this.held;
       await this.drawOne(element, figure, theme);
       // Let the browser show this one before the next is drawn.
       await new Promise((resolve) => setTimeout(resolve));
