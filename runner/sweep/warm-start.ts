@@ -14,6 +14,8 @@ import type { ImportedTrial } from "../store/trials.ts";
 
 interface Source {
   readonly layout: Layout;
+  /** Ended for nothing but its values: they may be judged anew. One that ran out of memory may have all that is counted, and is no good. */
+  readonly byItsValues: boolean;
   readonly metrics: readonly Metric[];
 }
 
@@ -43,7 +45,11 @@ function fromSweep(store: Store, name: string, config: SweepConfig): readonly So
   return store.trials
     .all(sweep.id)
     .filter(({ state }) => state === "complete" || state === "infeasible")
-    .map((trial) => ({ layout: trial.layout, metrics: store.trials.metrics(trial.id) }));
+    .map((trial) => ({
+      layout: trial.layout,
+      byItsValues: trial.state === "complete" || trial.cause === "over-budget",
+      metrics: store.trials.metrics(trial.id),
+    }));
 }
 
 function fromFile(path: string): readonly Source[] {
@@ -71,7 +77,8 @@ function fromFile(path: string): readonly Source[] {
     const { state, layout, metrics } = parsed.data;
     if (state !== "complete" && state !== "infeasible") return [];
     const list = Object.entries(metrics).map(([name, metric]) => ({ name, ...metric }));
-    return [{ layout: parseLayout(layout), metrics: list }];
+    // An export does not say for what a layout was infeasible.
+    return [{ layout: parseLayout(layout), byItsValues: state === "complete", metrics: list }];
   });
 }
 
@@ -87,7 +94,7 @@ export function importedTrials(
   budgets: readonly Budget[],
 ): readonly ImportedTrial[] {
   const sources = /\.jsonl$/.test(source) ? fromFile(source) : fromSweep(store, source, config);
-  const trials = sources.flatMap(({ layout, metrics }): ImportedTrial[] => {
+  const trials = sources.flatMap(({ layout, byItsValues, metrics }): ImportedTrial[] => {
     const values = Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
     const verdict = judge(budgets, values);
     if (verdict.state === "infeasible")
@@ -103,7 +110,8 @@ export function importedTrials(
           },
         },
       ];
-    const whole = verdict.state === "feasible" && objectives.every(({ name }) => name in values);
+    const whole =
+      byItsValues && verdict.state === "feasible" && objectives.every(({ name }) => name in values);
     return whole ? [{ layout, metrics, end: { state: "complete" } }] : [];
   });
   if (trials.length === 0)

@@ -54,6 +54,25 @@ describe("a warm start", { timeout: 120_000 }, () => {
     expect(trialsOf("other.db", "tiny").filter(({ kind }) => kind === "imported")).toHaveLength(8);
   });
 
+  it("leaves out layouts that ran out of memory, whatever was counted of them", async () => {
+    const database = new Database(join(folder.path, "edgefront.db"));
+    const broken = trialsOf("edgefront.db", "tiny")[0]!.id;
+    const end = database.prepare(
+      `UPDATE trials SET state = ?, cause = ? WHERE candidate_id = ? AND sweep_id = (SELECT id FROM sweeps WHERE name = 'tiny')`,
+    );
+    end.run("infeasible", "out-of-memory", broken);
+    expect((await run("report", "tiny", "--format", "jsonl", "--out", "broken.jsonl")).code).toBe(0);
+    for (const source of ["tiny", "broken.jsonl"]) {
+      const name = `without-${source.length}`;
+      expect(await run("sweep", config, "--name", name, "--warm-start", source)).toMatchObject({ code: 0 });
+      const taken = trialsOf("edgefront.db", name).filter(({ kind }) => kind === "imported");
+      expect(taken).toHaveLength(7);
+      expect(taken.map(({ id }) => id)).not.toContain(broken);
+    }
+    end.run("complete", null, broken);
+    database.close();
+  });
+
   it("from other conditions, from nothing, or from no export is refused in one line", async () => {
     const other = writeTinySweep(folder.path, {
       name: "longer",
