@@ -219,6 +219,10 @@ describe.skipIf(sshdProblem() !== null)("ssh", () => {
         ["model.gguf", 100],
       ] as const)
         await put(`models/${name}`, age);
+      // All of it of an earlier session: what this one puts there itself is never cleared away.
+      await opened.close();
+      opened = transport();
+      await opened.open();
       await opened.upload(file, agentName("0".repeat(64)), sha256(bytes), { executable: true });
       const kept = ["0".repeat(64), ...builds.slice(0, 3)];
       expect(readdirSync(remoteFile("agents")).toSorted()).toEqual(kept.toSorted());
