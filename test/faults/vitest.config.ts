@@ -6,6 +6,6 @@ export default defineConfig({
     include: ["test/faults/*.test.ts"],
     testTimeout: 150_000,
     hookTimeout: 120_000,
-    maxConcurrency: 6,
+    maxConcurrency: 4,
   },
 });
