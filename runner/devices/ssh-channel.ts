@@ -4,6 +4,15 @@ import type { TransportLostError } from "../agent/errors.ts";
 import { LineSplitter, StderrTail } from "./lines.ts";
 import type { AgentChannel, ChannelHandlers } from "./transport.ts";
 
+const exits = new WeakMap<ClientChannel, { readonly code: number | null; readonly signal: string | null }>();
+
+/** To be called as soon as the stream is there: what ends at once may have said how before anybody who waited for the stream looks. */
+export function noteExit(stream: ClientChannel): void {
+  stream.once("exit", (code: number | null, signal?: string) =>
+    exits.set(stream, { code, signal: signal ?? null }),
+  );
+}
+
 export class SshChannel implements AgentChannel {
   readonly #ended: Promise<void>;
   #over = false;
@@ -18,7 +27,6 @@ export class SshChannel implements AgentChannel {
     const stderr = new StderrTail();
     const lines = new LineSplitter((line) => handlers.onLine(line));
     let flooded = false;
-    let exit: { code: number | null; signal: string | null } | undefined;
     stream.on("data", (chunk: Buffer) => {
       if (flooded || lines.push(chunk)) return;
       flooded = true;
@@ -27,14 +35,12 @@ export class SshChannel implements AgentChannel {
     // Shares its window with stdout: unread, it would stall both.
     stream.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     stream.on("error", () => {});
-    stream.on("exit", (code: number | null, signal?: string) => {
-      exit = { code, signal: signal ?? null };
-    });
     this.#ended = new Promise((resolve) => {
       // Not "exit", which may never come. A close without an exit status means that the transport died.
       stream.once("close", () => {
         this.#over = true;
         const error = lost();
+        const exit = exits.get(stream);
         if (flooded)
           handlers.onEnd({ kind: "flooded", reason: "an answer line was longer than the protocol allows" });
         else if (exit) handlers.onEnd({ kind: "exited", ...exit, stderr: stderr.text() });

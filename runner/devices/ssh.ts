@@ -4,7 +4,7 @@ import type { ClientChannel, SFTPWrapper } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";
 import { AgentStartError, TransportLostError, UploadError } from "../agent/errors.ts";
 import type { Emulator } from "./device.ts";
-import { SshChannel } from "./ssh-channel.ts";
+import { noteExit, SshChannel } from "./ssh-channel.ts";
 import { addressOf, CONNECT, Connection, type Endpoint } from "./ssh-connect.ts";
 import { FOLDER, SshFiles } from "./ssh-files.ts";
 import { callback, Steps } from "./ssh-step.ts";
@@ -139,7 +139,12 @@ export class SshTransport implements Transport {
     return this.#steps
       .run("starting a command", () =>
         // exec throws synchronously once the connection has ended; callback() turns that into a rejection.
-        callback<ClientChannel>((done) => this.#client.exec(command, done)),
+        callback<ClientChannel>((done) =>
+          this.#client.exec(command, (error, stream) => {
+            if (stream) noteExit(stream);
+            done(error, stream);
+          }),
+        ),
       )
       .catch((cause) => {
         if (cause instanceof TransportLostError) throw cause;
