@@ -54,15 +54,15 @@ export class Followed {
     private readonly name: string,
   ) {}
 
-  /** As it is now. */
+  /** As it is now, or was a moment ago: however many ask at once, it is not made more often than updates are. */
   get state(): LiveState {
-    this.refresh();
+    this.catchUp();
     return this.current!;
   }
 
   /** What the state was made from. */
   get report(): ReportData {
-    this.refresh();
+    this.catchUp();
     return this.data!;
   }
 
@@ -76,6 +76,8 @@ export class Followed {
     if (revision !== this.state.revision) follower(this.behind());
     this.followers.add(follower);
     this.forget ??= this.watch.listen(() => this.schedule());
+    // What changed since the state was made may have been noticed while nobody followed.
+    if (this.seen !== this.watch.revision) this.schedule();
     return () => {
       this.followers.delete(follower);
       if (this.followers.size > 0) return;
@@ -91,8 +93,16 @@ export class Followed {
     return Buffer.from(`event: behind\ndata: ${this.current?.revision ?? 0}\n\n`);
   }
 
+  /** Between two updates, at least. */
+  private get pause(): number {
+    return Math.min(PUSH_AT_LEAST_MS, Math.max(PUSH_EVERY_MS, PAUSE_FACTOR * this.costMs));
+  }
+
+  private catchUp(): void {
+    if (this.current === null || Date.now() - this.last >= this.pause) this.refresh();
+  }
+
   private schedule(): void {
-    const pause = Math.min(PUSH_AT_LEAST_MS, Math.max(PUSH_EVERY_MS, PAUSE_FACTOR * this.costMs));
     this.timer ??= setTimeout(
       () => {
         this.timer = null;
@@ -102,7 +112,7 @@ export class Followed {
           // What is wrong with the sweep, its page says when it is asked for.
         }
       },
-      Math.max(0, this.last + pause - Date.now()),
+      Math.max(0, this.last + this.pause - Date.now()),
     );
   }
 
@@ -110,7 +120,6 @@ export class Followed {
     this.watch.poll();
     if (this.current !== null && this.seen === this.watch.revision) return;
     this.seen = this.watch.revision;
-    this.last = Date.now();
     const began = process.cpuUsage();
     const sweep = this.store.sweeps.get(this.name);
     const data = this.read(sweep);
@@ -132,6 +141,7 @@ export class Followed {
     }
     const { user, system } = process.cpuUsage(began);
     this.costMs = (user + system) / 1000;
+    this.last = Date.now();
     // A page that waits gets what there is; the rest follows as a change.
     if (this.reader!.sweep.behind) {
       this.watch.touch();

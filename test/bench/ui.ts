@@ -71,6 +71,8 @@ async function measure(): Promise<void> {
     const config = writeTinySweep(folder, {
       name: "ui",
       trials: 100_000,
+      depth: 7,
+      batch: 12,
       steps: Number(flags.steps),
       objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
     });
@@ -94,11 +96,14 @@ async function measure(): Promise<void> {
     );
     const crowd = fork(fileURLToPath(import.meta.url), ["--as-readers"]);
     running.add(crowd);
-    const ask = (order: Order): Promise<Report> =>
-      new Promise((resolve) => {
-        crowd.once("message", resolve);
-        crowd.send(order);
-      });
+    const ended = new Promise<never>((_, reject) =>
+      crowd.once("exit", () => reject(new Error("the readers ended"))),
+    );
+    ended.catch(() => {});
+    const ask = (order: Order): Promise<Report> => {
+      crowd.send(order);
+      return Promise.race([ended, new Promise<Report>((resolve) => crowd.once("message", resolve))]);
+    };
 
     const window = async (count: number): Promise<Window> => {
       alive();

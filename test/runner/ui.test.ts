@@ -307,6 +307,27 @@ describe("the server", { timeout: 60_000 }, () => {
     for (const reader of readers) reader.destroy();
   });
 
+  it("is not made anew for each of many that ask while the sweep goes on", async () => {
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const revisions: number[] = [];
+    const began = performance.now();
+    for (let n = 0; n < 10; n++) {
+      large.add(1);
+      const { body } = await get(`${url}sweeps/synthetic/state`, {}, "GET", true);
+      revisions.push((JSON.parse(body) as LiveState).revision);
+    }
+    const made = new Set(revisions).size;
+    // At most one in 300 ms, and the first.
+    expect(made).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - began) / 300));
+    expect(made).toBeLessThan(revisions.length);
+    const shown = async () =>
+      (JSON.parse((await get(`${url}sweeps/synthetic/state`, {}, "GET", true)).body) as LiveState).status;
+    const finished = async (): Promise<number> => Number(/(\d+) of/.exec(await shown())![1]);
+    const before = await finished();
+    large.add(3);
+    await expect.poll(finished, { timeout: 3000 }).toBeGreaterThanOrEqual(before + 3);
+  });
+
   it("hands out every trial page by page in any order, and each with all that was measured of it", async () => {
     const json = async (query: string) =>
       JSON.parse((await get(`${url}sweeps/synthetic/trials${query}`)).body);

@@ -8,6 +8,8 @@ export interface TinyOptions {
   readonly strategy?: string;
   readonly trials?: number;
   readonly batch?: number;
+  /** Layers: 4 of them make 256 layouts, each more four times as many. */
+  readonly depth?: number;
   readonly seed?: number;
   readonly devices?: readonly string[];
   readonly steps?: number;
@@ -25,6 +27,7 @@ export function writeTinySweep(folder: string, options: TinyOptions = {}): strin
     strategy = "random",
     trials = 6,
     batch,
+    depth = 4,
     seed = 1,
     devices = ["local"],
     steps = 4,
@@ -51,7 +54,7 @@ seed: ${seed}
 space:
   vocab: 256
   width: 64
-  depth: 4
+  depth: ${depth}
   mixers: [c2, c3, s8, g]
   heads: ["4/2x16"]
   parameters: 250K
