@@ -184,7 +184,7 @@ interface Row {
   readonly layout: string;
   readonly architecture: Architecture;
   readonly quantization: Quantization;
-  /** KL(llama.cpp || ours), and of each from exact arithmetic on the same weights (Q4_0). */
+  /** KL(llama.cpp || ours), and of each from exact arithmetic on the same weights (Q4_0, and F16 over its limit). */
   readonly meanKl: number;
   readonly maxKl: number;
   readonly exact: { readonly ours: number; readonly peer: number } | null;
@@ -198,7 +198,7 @@ interface Row {
     readonly tie: number;
   };
   /**
-   * `rounding`: over the limit, but no further from exact arithmetic than llama.cpp is: what int8 activations cost this layout. `tie`: a
+   * `rounding`: over the limit, but no further from exact arithmetic than llama.cpp is: what int8 (F16: half) activations cost this layout. `tie`: a
    * greedy token differs where the two likeliest are nearer than the engines' logits.
    */
   readonly verdict: "ok" | "tie" | "rounding" | "FAIL";
@@ -236,7 +236,7 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
     itself = { tokenByToken: await again(peer, 1), otherBuild };
   }
   let exact: Row["exact"] = null;
-  if (quantization === "q4_0" && parameterCount(layout) < 5e8) {
+  if ((quantization === "q4_0" || meanKl >= KL_LIMIT[quantization]) && parameterCount(layout) < 5e8) {
     writeFileSync(file, dequantised(readFileSync(file), layout, quantization));
     const truth = await ourLogits(file, tokens, 0, vocab, { kv: "f32" });
     exact = { ours: mean(divergences(truth, ours, vocab)), peer: mean(divergences(truth, peers, vocab)) };
