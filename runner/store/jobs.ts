@@ -197,7 +197,7 @@ export class JobTable {
   }
 
   /** The training result of one target of a trial; null where there is none. */
-  score(trialId: number, target: string): TrainResult | null {
+  trained(trialId: number, target: string): TrainResult | null {
     const result = this.db
       .prepare(
         "SELECT s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND j.target = ?",

@@ -172,6 +172,6 @@ function trainedMetrics(trial: Trial, target: string, context: EvaluateContext):
   const task = taskNamed(source, context);
   const { seeds } = context.config.score!;
   const all = [...seeds, ...countedBefore(trial, source, context), Number(nth)].sort((a, b) => a - b);
-  const results = all.map((seed) => context.store.jobs.score(trial.id, `${source}:${seed}`)!);
+  const results = all.map((seed) => context.store.jobs.trained(trial.id, `${source}:${seed}`)!);
   return taskMetrics(source, taskOf(task.config.task as TaskName).scores, results, task.bytesPerToken);
 }
