@@ -87,6 +87,35 @@ export function deviceMetrics(
   ];
 }
 
+/** One of several measurements of a layout. */
+export interface TrustedResult {
+  readonly result: MeasureResult;
+  readonly trust: Trust;
+}
+
+/**
+ * Metrics of a layout that was measured several times: every sample of each, and the same estimator over all of them. Memory is that of
+ * the largest process. Stable where no measurement's conditions were off and all samples together vary by no more than the last one's limit.
+ */
+export function joinedMetrics(parts: readonly TrustedResult[], device: string): readonly Metric[] {
+  const { cvLimit } = parts.at(-1)!.trust;
+  const each = parts.map(({ result, trust }) =>
+    deviceMetrics(result, device, { ...trust, cvLimit: Number.POSITIVE_INFINITY }),
+  );
+  return each[0]!.map((first, place) => {
+    const own = each.map((metrics) => metrics[place]!);
+    const samples = own.flatMap((metric) => metric.samples);
+    const { median, cv, max } = summarise(samples);
+    const isPeak = first.name === runMetricName("peakBytes", device);
+    return {
+      ...first,
+      value: isPeak ? max : median,
+      samples,
+      stable: own.every(({ stable }) => stable) && (isPeak || cv <= cvLimit),
+    };
+  });
+}
+
 /** Samples for an interval of the median: with fewer it would be their range under another name. */
 const MIN_SAMPLES = 5;
 

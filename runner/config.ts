@@ -214,6 +214,27 @@ const screeningSchema = z.strictObject({
     .describe("Proposals looked at for each trial, at most: those screened out do not count as trials."),
 });
 
+const repeatSchema = z.strictObject({
+  share: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.25)
+    .describe("Of the device time spent so far, and of the training time, at most this goes to repetitions."),
+  limit: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .describe("More measurements of one layout at most, and as many more seeds."),
+  minimumGain: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.001)
+    .describe("Share of the hypervolume that a repetition must be expected to put right."),
+});
+
 export const sweepSchema = z.strictObject({
   name: z
     .string()
@@ -262,6 +283,11 @@ export const sweepSchema = z.strictObject({
       .optional()
       .describe(
         "Do not measure what is predicted to be certainly over a budget; measure the most promising first.",
+      ),
+    repeat: repeatSchema
+      .optional()
+      .describe(
+        "Measure or train layouts once more where that decides the front; what gains most per minute comes first.",
       ),
   }),
   measure: measureSchema.prefault({}),

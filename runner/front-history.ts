@@ -11,6 +11,7 @@ interface Point {
 
 export class FrontHistory {
   private points: Point[] = [];
+  private readonly numbers = new Set<number>();
   private archive = new ParetoArchive<number>();
   private bounds: Vector | null = null;
   private steps: { trial: number; value: number }[] = [];
@@ -26,12 +27,15 @@ export class FrontHistory {
   /** Complete trials, by number. A number that is known gets its new values. */
   add(added: readonly Point[]): void {
     if (added.length === 0) return;
-    const fresh = [...added].sort((a, b) => a.number - b.number);
-    const again = new Set(fresh.map(({ number }) => number));
-    const kept = this.points.filter(({ number }) => !again.has(number));
-    const late = fresh[0]!.number < (kept.at(-1)?.number ?? -1) && kept.length <= this.orderedUpTo;
-    const replay = late || kept.length < this.points.length;
+    const values = new Map(added.map((point) => [point.number, point]));
+    const fresh = added.filter(({ number }) => !this.numbers.has(number)).sort((a, b) => a.number - b.number);
+    const again = fresh.length < values.size;
+    const kept = again ? this.points.map((point) => values.get(point.number) ?? point) : this.points;
+    const last = kept.at(-1)?.number ?? -1;
+    const late = (fresh[0]?.number ?? last) < last && kept.length <= this.orderedUpTo;
+    const replay = late || again;
     this.points = [...kept, ...fresh];
+    for (const { number } of fresh) this.numbers.add(number);
     if (late) this.points.sort((a, b) => a.number - b.number);
     const reference = this.reference();
     if (replay || reference.some((value, m) => value !== this.bounds?.[m])) {
@@ -42,6 +46,20 @@ export class FrontHistory {
       this.open.clear();
       for (const point of this.points) this.take(point, reference);
     } else for (const point of fresh) this.take(point, reference);
+  }
+
+  /** A trial that is no longer complete: as if it had never been. */
+  drop(number: number): void {
+    const rest = this.points.filter((point) => point.number !== number);
+    if (rest.length === this.points.length) return;
+    this.points = [];
+    this.numbers.clear();
+    this.bounds = null;
+    this.archive = new ParetoArchive();
+    this.steps = [];
+    this.spanList = [];
+    this.open.clear();
+    this.add(rest);
   }
 
   /** `referencePoint` needs only the extremes. */

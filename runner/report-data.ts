@@ -125,6 +125,8 @@ export class SweepReader {
   /** By trial id. */
   private readonly standings = new Map<number, TrialStanding>();
   private readonly pending = new Set<number>();
+  /** Repetitions that have ended, by id. */
+  private readonly repetitions = new Set<number>();
   private readonly timeline: Timeline;
   private readonly reasons = new ReasonCount();
   /** Trials that have ended, read before. */
@@ -165,17 +167,22 @@ export class SweepReader {
   private update(): void {
     const { store, sweepId } = this;
     const first = this.lastTrial === 0;
-    const open = [...this.pending];
+    const again = new Set(this.repeatedSince());
+    for (const trial of again) this.known.delete(trial);
+    const open = [...new Set([...this.pending, ...this.timeline.running(), ...again])];
     const names = this.objectives.map(({ name }) => name);
     const complete: TrialStanding[] = [];
     for (const standing of store.trials.standing(sweepId, this.lastTrial, open, names)) {
+      const before = this.standings.get(standing.id)?.state;
       this.standings.set(standing.id, standing);
       this.lastTrial = Math.max(this.lastTrial, standing.id);
       if (standing.state === "proposed") this.pending.add(standing.id);
       else {
         this.pending.delete(standing.id);
-        this.reasons.add(standing);
-        if (standing.state === "complete") complete.push(standing);
+        if (standing.state !== before) this.reasons.add(standing);
+        if (standing.state === "complete") {
+          if (before !== "complete" || again.has(standing.id)) complete.push(standing);
+        } else if (before === "complete") this.front.drop(standing.number);
       }
     }
     const late = this.jobsLeft;
@@ -189,6 +196,15 @@ export class SweepReader {
     this.front.add(
       complete.map(({ number, values }) => ({ number, vector: orientValues(values, this.objectives) })),
     );
+  }
+
+  /** Trials whose repetitions ended since the last reading: their values may be others. */
+  private repeatedSince(): readonly number[] {
+    return this.store.repetitions.all(this.sweepId).flatMap(({ id, trialId, state }) => {
+      if (state === "planned" || this.repetitions.has(id)) return [];
+      this.repetitions.add(id);
+      return [trialId];
+    });
   }
 
   private data(sweep: Sweep): ReportData {

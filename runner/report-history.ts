@@ -2,6 +2,7 @@
 import { parseMetricName } from "../reports/metrics.ts";
 import type { ReportSpan } from "../reports/model.ts";
 import type { JobHistory, JobSpan } from "./store/history.ts";
+import { sourceOf } from "./store/jobs.ts";
 
 /** Lane of all training in a timeline; devices have their names. */
 const TRAINING_LANE = "training";
@@ -110,14 +111,16 @@ export class Timeline {
   }
 
   private toSpan(job: JobSpan, end: number): ReportSpan {
+    const { source, nth } = sourceOf(job.kind, job.target);
+    const which = job.kind === "train" ? `, seed ${nth}` : nth === "1" ? "" : `, measurement ${nth}`;
     return {
-      lane: job.kind === "measure" ? job.target : TRAINING_LANE,
+      lane: job.kind === "measure" ? source : TRAINING_LANE,
       kind: job.kind,
       trial: this.numberOf(job.trialId),
       startMs: milliseconds(job.startedAt) - this.start,
       endMs: end - this.start,
       ok: job.state === "done" || job.state === "running",
-      detail: job.error ?? (job.kind === "measure" ? job.target : job.target.replace(":", ", seed ")),
+      detail: job.error ?? `${source}${which}`,
     };
   }
 }
@@ -127,16 +130,21 @@ export class Evidence {
   private readonly bySource = new Map<string, Readonly<Record<string, string>>>();
 
   constructor(jobs: readonly JobHistory[]) {
-    for (const { trialId, kind, target, evidence, state } of jobs) {
-      if (state !== "done") continue;
-      const [source, seed] = kind === "measure" ? [target, null] : split(target);
+    for (const { trialId, kind, target, evidence, state, counts } of jobs) {
+      if (state !== "done" || !counts) continue;
+      const { source, nth } = sourceOf(kind, target);
       const key = `${trialId} ${kind} ${source}`;
       const before = this.bySource.get(key);
-      const seeds = seed === null ? {} : { seeds: [before?.seeds, seed].filter(Boolean).join(", ") };
+      if (kind === "measure") {
+        const several = before && { measurements: `${before.measurements ?? 1}, ${nth}` };
+        this.bySource.set(key, { ...before, ...evidence, ...several });
+        continue;
+      }
       // Several seeds share everything but the weights they end with.
       const { weights, ...shared } = evidence;
       const own = before === undefined && weights !== undefined ? { weights } : {};
-      this.bySource.set(key, { ...shared, ...own, ...seeds });
+      const seeds = [before?.seeds, nth].filter(Boolean).join(", ");
+      this.bySource.set(key, { ...shared, ...own, seeds });
     }
   }
 
@@ -146,9 +154,4 @@ export class Evidence {
     if (device !== null) return this.bySource.get(`${trialId} measure ${device}`);
     return this.bySource.get(`${trialId} train ${base.slice(0, base.lastIndexOf("."))}`);
   }
-}
-
-function split(target: string): readonly [string, string] {
-  const at = target.lastIndexOf(":");
-  return [target.slice(0, at), target.slice(at + 1)];
 }

@@ -61,7 +61,7 @@ export interface StrategyContext extends Omit<SearchContext<Layout>, "domain"> {
  * `ask` never proposes a candidate twice. It may return fewer than n, and returns none while it waits for outcomes of its
  * current batch; none with nothing outstanding means that the space is exhausted. Every proposal must be told once, whatever
  * became of it. Outcomes that were never asked for (an earlier sweep's) may be told too: they are learnt from, and not
- * proposed again.
+ * proposed again. An outcome told again (measured once more) takes the place of what was told before.
  */
 export interface Strategy<C = Layout> {
   ask(n: number): readonly Proposal<C>[];

@@ -4,6 +4,7 @@ import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
+import type { Repetition } from "../store/repetitions.ts";
 import type { ScreeningEvent } from "../sweep/screening.ts";
 
 /** A complete trial. */
@@ -16,6 +17,11 @@ export interface Point {
   readonly onFront: boolean;
 }
 
+/** A repetition, and the number of its trial. */
+export interface Repeated extends Pick<Repetition, "kind" | "state"> {
+  readonly number: number;
+}
+
 export interface FindingsContext {
   readonly config: SweepConfig;
   readonly objectives: readonly Objective[];
@@ -25,6 +31,8 @@ export interface FindingsContext {
   readonly measured: readonly Point[];
   /** What was foreseen of proposals before they were measured. */
   readonly foreseen: readonly ScreeningEvent[];
+  /** Every repetition that was chosen. */
+  readonly repetitions: readonly Repeated[];
   /** Hypervolume after each finished trial. */
   readonly hypervolumes: readonly number[];
   unitOf(metric: string): string;

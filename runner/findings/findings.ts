@@ -31,10 +31,18 @@ function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContex
     points: complete.filter(({ number, onFront }) => onFront || latest.has(number)),
     measured: measured.slice(-MOST).map(pointOf),
     foreseen: store.events(sweep.id, "screening").map(({ data: event }) => event as ScreeningEvent),
+    repetitions: repetitionsOf(store, sweep.id),
     hypervolumes: data.hypervolume.map(({ value }) => value),
     unitOf: (metric) => data.trials.find((trial) => metric in trial.metrics)?.metrics[metric]?.unit ?? "",
     rates: (device) => store.devices.lastProbe(device)?.result ?? null,
   };
+}
+
+function repetitionsOf(store: Store, sweepId: number): FindingsContext["repetitions"] {
+  const all = store.repetitions.all(sweepId);
+  const trials = store.trials.some([...new Set(all.map(({ trialId }) => trialId))]);
+  const numbers = new Map(trials.map(({ id, number }) => [id, number]));
+  return all.map(({ trialId, kind, state }) => ({ kind, state, number: numbers.get(trialId)! }));
 }
 
 export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readonly ReportFinding[] {

@@ -16,7 +16,7 @@ import { layers, type Study, TOLERANCE } from "./study.ts";
 const ROOM = 1.1;
 
 export function publishedAnswer(study: Study): ReportFinding {
-  const { objectives, points } = study.context;
+  const { objectives, points, config } = study.context;
   const vectors = points.map(({ metrics }) => orient(metrics, objectives));
   const at = points.indexOf(study.pattern.point);
   const front = nonDominated(vectors);
@@ -25,7 +25,7 @@ export function publishedAnswer(study: Study): ReportFinding {
   const own = front.map((index) => vectors[index]!);
   const place = front.indexOf(at);
   const better = points.filter((_, index) => dominates(vectors[index]!, vectors[at]!));
-  const chance = probabilitiesOf(noisyPoints(points, objectives))[at]!;
+  const chance = probabilitiesOf(noisyPoints(points, objectives, config.search.repeat !== undefined))[at]!;
   const on = place >= 0;
   const share = on ? contributions(own, reference)[place]! / whole : 0;
   const counted = `It is non-dominated in ${Math.round(100 * chance)}% of draws from the samples' errors.`;

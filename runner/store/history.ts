@@ -8,7 +8,7 @@ export interface JobSpan {
   readonly id: number;
   readonly trialId: number;
   readonly kind: JobKind;
-  /** A device's name, or `task:seed`. */
+  /** A device's name (`#2`: its second measurement of the trial), or `task:seed`. */
   readonly target: string;
   readonly state: "running" | "done" | "failed" | "lost";
   readonly startedAt: string;
@@ -17,8 +17,19 @@ export interface JobSpan {
 }
 
 export interface JobHistory extends JobSpan {
+  /** False for the results of a repetition that came to nothing: the trial's metrics are made without them. */
+  readonly counts: boolean;
   /** What the result rests on, name and value as text; empty while there is none. */
   readonly evidence: Readonly<Record<string, string>>;
+}
+
+export interface JobDuration {
+  readonly trialId: number;
+  readonly kind: JobKind;
+  readonly target: string;
+  /** It has a result. */
+  readonly done: boolean;
+  readonly minutes: number;
 }
 
 interface Conditions {
@@ -60,7 +71,10 @@ export class HistoryTable {
         .join(", ");
     const rows = this.db
       .prepare(
-        `SELECT j.*, m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
+        `SELECT j.*, NOT EXISTS (
+             SELECT 1 FROM repetitions r JOIN json_each(r.targets) t
+             WHERE r.trial_id = j.trial_id AND r.kind = j.kind AND r.state <> 'joined' AND t.value = j.target
+           ) AS counts, m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
            json_extract(m.request, '$.conduct.flags') AS flags, json_extract(m.request, '$.conduct.sentinel.drift') AS drift,
            json_extract(m.request, '$.conduct.windows') AS windows, json_extract(m.request, '$.conduct.readiness.objection') AS objection,
            ${columns("m", { ...facts.measure, ...readings })}, ${columns("s", facts.train)}
@@ -68,7 +82,7 @@ export class HistoryTable {
          WHERE j.trial_id IN (SELECT value FROM json_each(?)) ORDER BY j.started_at, j.id`,
       )
       .all(JSON.stringify(trialIds)) as Row[];
-    return rows.map((row) => ({ ...toSpan(row), evidence: evidenceOf(row) }));
+    return rows.map((row) => ({ ...toSpan(row), counts: row.counts === 1, evidence: evidenceOf(row) }));
   }
 
   /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named, in the order of their ids. */
@@ -84,6 +98,28 @@ export class HistoryTable {
       .iterate({ sweepId, after, ids: JSON.stringify(trialIds) }) as IterableIterator<SpanRow>;
     for (const [id, trialId, kind, target, state, startedAt, finishedAt, error] of rows)
       yield { id, trialId, kind, target, state, startedAt, finishedAt, error };
+  }
+
+  /** What each ended job of a sweep took of its device or trainer, in the order of their ids. */
+  *durations(sweepId: number): Generator<JobDuration> {
+    const conduct = (path: string) => `json_extract(m.request, '$.conduct.${path}')`;
+    const rows = this.db
+      .prepare(
+        `SELECT j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at,
+           ${conduct("rules.rounds")}, ${conduct("contenders")}, ${conduct("place")}
+         FROM jobs j JOIN trials t ON t.id = j.trial_id LEFT JOIN measurements m ON m.job_id = j.id
+         WHERE t.sweep_id = ? AND j.finished_at IS NOT NULL ORDER BY j.id`,
+      )
+      .raw()
+      .iterate(sweepId) as IterableIterator<
+      [number, JobKind, string, JobSpan["state"], string, string, number | null, number | null, number | null]
+    >;
+    for (const [trialId, kind, target, state, start, end, rounds, contenders, place] of rows) {
+      // A window's candidates begin one after the other and end together: each has its part of the time from its own beginning on.
+      const turns = (rounds ?? 1) * (contenders ?? 1) - (place ?? 0);
+      const minutes = (((Date.parse(end) - Date.parse(start)) / 60_000) * (rounds ?? 1)) / turns;
+      yield { trialId, kind, target, done: state === "done", minutes };
+    }
   }
 
   /** Under what each device measured. */

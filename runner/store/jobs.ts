@@ -9,6 +9,15 @@ import { insertMetrics } from "./trials.ts";
 
 export type JobKind = "measure" | "train";
 
+/** The target of the nth measurement of a trial on a device; the first is the device's name. */
+export const nthTarget = (device: string, n: number): string => (n === 1 ? device : `${device}#${n}`);
+
+/** The device, or the task, that a job is meant for; which measurement of it, or which seed. */
+export function sourceOf(kind: JobKind, target: string): { readonly source: string; readonly nth: string } {
+  const at = target.lastIndexOf(kind === "measure" ? "#" : ":");
+  return at < 0 ? { source: target, nth: "1" } : { source: target.slice(0, at), nth: target.slice(at + 1) };
+}
+
 /** A started job; `fence` is what its result must show. */
 export interface Job {
   readonly id: number;
@@ -170,6 +179,32 @@ export class JobTable {
       trialId: row.id as number,
       result: JSON.parse(row.result as string) as TrainResult,
     }));
+  }
+
+  /** What was measured for one target of a trial, and how; null where nothing was. */
+  measured(trialId: number, target: string): Pick<MeasurementRecord, "request" | "result"> | null {
+    const row = this.db
+      .prepare(
+        "SELECT m.request, m.result FROM measurements m JOIN jobs j ON j.id = m.job_id WHERE j.trial_id = ? AND j.target = ?",
+      )
+      .get(trialId, target) as Row | undefined;
+    return row === undefined
+      ? null
+      : {
+          request: JSON.parse(row.request as string) as unknown,
+          result: JSON.parse(row.result as string) as MeasureResult,
+        };
+  }
+
+  /** The training result of one target of a trial; null where there is none. */
+  trained(trialId: number, target: string): TrainResult | null {
+    const result = this.db
+      .prepare(
+        "SELECT s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND j.target = ?",
+      )
+      .pluck()
+      .get(trialId, target) as string | undefined;
+    return result === undefined ? null : (JSON.parse(result) as TrainResult);
   }
 
   /** Training results of one task of a trial, in the order of their seeds. */

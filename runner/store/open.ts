@@ -8,12 +8,21 @@ import { deviceFarm } from "./migrations/003-device-farm.ts";
 import { fronts } from "./migrations/004-fronts.ts";
 import { runningJobs } from "./migrations/005-running-jobs.ts";
 import { screenedAndStopped } from "./migrations/006-screened-and-stopped.ts";
+import { repetitions } from "./migrations/007-repetitions.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
 /** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [initial, origins, deviceFarm, fronts, runningJobs, screenedAndStopped];
+const migrations: readonly string[] = [
+  initial,
+  origins,
+  deviceFarm,
+  fronts,
+  runningJobs,
+  screenedAndStopped,
+  repetitions,
+];
 
 export const SCHEMA_VERSION = migrations.length;
 

@@ -7,6 +7,7 @@ import { HistoryTable } from "./history.ts";
 import { JobTable } from "./jobs.ts";
 import { LeaseTable } from "./leases.ts";
 import { type OpenOptions, openDatabase } from "./open.ts";
+import { RepetitionTable } from "./repetitions.ts";
 import { now, type Row } from "./row.ts";
 import { SweepTable } from "./sweeps.ts";
 import { TrialTable } from "./trials.ts";
@@ -22,6 +23,7 @@ export interface StoredEvent {
 export class Store {
   readonly sweeps: SweepTable;
   readonly trials: TrialTable;
+  readonly repetitions: RepetitionTable;
   readonly fronts: FrontTable;
   readonly jobs: JobTable;
   readonly devices: DeviceTable;
@@ -36,6 +38,7 @@ export class Store {
   ) {
     this.sweeps = new SweepTable(db);
     this.trials = new TrialTable(db, quick);
+    this.repetitions = new RepetitionTable(db);
     this.fronts = new FrontTable(quick);
     this.jobs = new JobTable(db, quick);
     this.devices = new DeviceTable(db);

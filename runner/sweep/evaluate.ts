@@ -2,18 +2,18 @@
 // last. A trial is complete only when every job has a result; whatever else happens is recorded with its cause.
 import { setImmediate } from "node:timers/promises";
 import { aggregateMetric } from "../../profilers/device-aggregate.ts";
-import type { Metric } from "../../profilers/device-metrics.ts";
+import type { Metric, Trust } from "../../profilers/device-metrics.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
-import { VOIDING } from "../../profilers/validity.ts";
+import { type Flag, VOIDING } from "../../profilers/validity.ts";
 import { type Budget, judge } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
-import type { SweepWindows } from "../measurement/window.ts";
-import type { Job, JobKind } from "../store/jobs.ts";
+import type { Conduct, SweepWindows } from "../measurement/window.ts";
+import { type Job, type JobKind, nthTarget } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
 import { software } from "../version.ts";
@@ -44,20 +44,29 @@ export interface EvaluateContext {
 }
 
 /** Carries a fault that ends the trial out of its jobs. */
-class TrialFault extends Error {
+export class TrialFault extends Error {
   constructor(readonly fault: Fault) {
     super(fault.reason);
   }
 }
 
 /** Carries out of its jobs that a trial has to wait: its device is too hot now. */
-class TrialDeferred extends Error {}
+export class TrialDeferred extends Error {}
+
+/** How far to rely on what was measured so. */
+export const trustOf = ({ rules, flags }: Pick<Conduct, "rules" | "flags">): Trust => ({
+  cvLimit: rules.cvLimit,
+  conditions: !flags.some(isVoid),
+});
+
+/** Samples that vary are results all the same; a device that was not itself gave none. */
+export const isVoid = (flag: Flag): boolean => flag !== "unstable" && VOIDING.has(flag);
 
 const valuesOf = (metrics: readonly Metric[]): Record<string, number> =>
   Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
 
 /** Runs one job until it has a result, its device is given up, or the candidate is to blame. */
-async function runJob(
+export async function runJob(
   trial: Trial,
   kind: JobKind,
   target: string,
@@ -102,19 +111,23 @@ async function runJob(
   }
 }
 
-async function measure(
+/** Measures a trial on a device for the nth time. Metrics are written with the first result; what later ones make of them is repeat.ts's. */
+export async function measure(
   trial: Trial,
   device: string,
   context: EvaluateContext,
   asItIs: boolean,
+  nth = 1,
 ): Promise<void> {
   const { store, listen } = context;
-  if (store.jobs.isDone(trial.id, "measure", device)) return;
-  await runJob(trial, "measure", device, device, context, async (job, worker) => {
+  const target = nthTarget(device, nth);
+  const again = nth > 1 ? " again" : "";
+  if (store.jobs.isDone(trial.id, "measure", target)) return;
+  await runJob(trial, "measure", target, device, context, async (job, worker) => {
     const { name } = worker.device;
     const onStart = (): void => {
       store.jobs.begin(job);
-      listen({ kind: "job", trial, lane: name, text: `measuring on ${name}` });
+      listen({ kind: "job", trial, lane: name, text: `measuring${again} on ${name}` });
     };
     const windows = context.windows.of(worker);
     const { request, result, lease, conduct } = await windows.measure(trial.layout, onStart, asItIs);
@@ -129,14 +142,11 @@ async function measure(
       request: { ...(request as object), software: software(), conduct },
       result,
     };
-    const metrics = deviceMetrics(result, device, {
-      cvLimit: conduct.rules.cvLimit,
-      conditions: !conduct.flags.some((flag) => flag !== "unstable" && VOIDING.has(flag)),
-    });
+    const metrics = nth > 1 ? [] : deviceMetrics(result, device, trustOf(conduct));
     // Named after the device it was meant for; the record says which equal one did it.
     if (!store.jobs.finishMeasurement(job, lease, record, metrics))
       throw new LeaseLostError(`a stale measurement of ${name} was refused`);
-    listen({ kind: "job", trial, lane: null, text: `measured on ${name}, waiting` });
+    listen({ kind: "job", trial, lane: null, text: `measured${again} on ${name}, waiting` });
   });
 }
 
@@ -198,16 +208,7 @@ export async function evaluate(
     return result;
   };
   /** The end of a trial over budget, as far as its metrics are known; null while it may go on. */
-  const overBudget = (): TrialEnd | null => {
-    const verdict = judge(budgets, valuesOf(store.trials.metrics(trial.id)));
-    if (verdict.state !== "infeasible") return null;
-    const reason = verdict.violations
-      .map(
-        ({ metric, limit, bound, value }) => `${metric} is ${round(value)}, budget ${limit} ${round(bound)}`,
-      )
-      .join("; ");
-    return { state: "infeasible", cause: "over-budget", reason, violation: verdict.total };
-  };
+  const overBudget = (): TrialEnd | null => budgetEnd(budgets, store.trials.metrics(trial.id));
 
   const wanted = new Set([
     "parameters",
@@ -229,19 +230,14 @@ export async function evaluate(
     const cause = broken.find(({ reason }) => !(reason instanceof TrialDeferred)) ?? broken[0];
     if (cause !== undefined) throw cause.reason;
     const metrics = store.trials.metrics(trial.id);
-    const aggregates = resolveAggregates(config).flatMap((one) => aggregateMetric(one, metrics) ?? []);
-    store.trials.putMetrics(trial.id, aggregates);
+    store.trials.putMetrics(trial.id, aggregatesOf(config, metrics));
     const slow = overBudget();
     if (slow !== null) return end(slow);
     for (const task of context.tasks) {
       const stopped = await train(trial, task, context);
       if (stopped !== null) return end(stopped);
     }
-    const scored = store.trials.metrics(trial.id);
-    for (const [name, components] of Object.entries(config.score?.composite ?? {})) {
-      const composite = compositeMetric(name, components, scored);
-      if (composite !== null) store.trials.putMetrics(trial.id, [composite]);
-    }
+    store.trials.putMetrics(trial.id, compositesOf(config, store.trials.metrics(trial.id)));
     const weak = overBudget();
     return end(weak ?? { state: "complete" });
   } catch (error) {
@@ -253,6 +249,26 @@ export async function evaluate(
     const { route, cause, reason } = error.fault;
     return end({ state: policies[route].job === "infeasible" ? "infeasible" : "failed", cause, reason });
   }
+}
+
+/** Metrics over several devices, from those of each. */
+export const aggregatesOf = (config: SweepConfig, metrics: readonly Metric[]): readonly Metric[] =>
+  resolveAggregates(config).flatMap((one) => aggregateMetric(one, metrics) ?? []);
+
+/** Scores made of others, from those. */
+export const compositesOf = (config: SweepConfig, metrics: readonly Metric[]): readonly Metric[] =>
+  Object.entries(config.score?.composite ?? {}).flatMap(
+    ([name, components]) => compositeMetric(name, components, metrics) ?? [],
+  );
+
+/** The end of a trial with these metrics where they break a budget; null where they break none. */
+export function budgetEnd(budgets: readonly Budget[], metrics: readonly Metric[]): TrialEnd | null {
+  const verdict = judge(budgets, valuesOf(metrics));
+  if (verdict.state !== "infeasible") return null;
+  const reason = verdict.violations
+    .map(({ metric, limit, bound, value }) => `${metric} is ${round(value)}, budget ${limit} ${round(bound)}`)
+    .join("; ");
+  return { state: "infeasible", cause: "over-budget", reason, violation: verdict.total };
 }
 
 const round = (value: number): string => (Number.isInteger(value) ? `${value}` : value.toPrecision(4));

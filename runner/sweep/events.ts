@@ -14,7 +14,13 @@ export type SweepEvent =
     }
   | { readonly kind: "devices"; readonly health: readonly DeviceHealth[] }
   | { readonly kind: "waiting"; readonly text: string }
-  | { readonly kind: "proposed"; readonly batch: number; readonly count: number }
+  | {
+      readonly kind: "proposed";
+      readonly batch: number;
+      readonly count: number;
+      /** Of earlier trials, in the same batch. */
+      readonly repetitions: number;
+    }
   | {
       readonly kind: "job";
       readonly trial: Trial;
@@ -28,6 +34,13 @@ export type SweepEvent =
       readonly trial: Trial;
       readonly onFront: boolean;
       readonly values: readonly string[];
+    }
+  | {
+      /** A complete trial was measured or trained once more. */
+      readonly kind: "repeated";
+      readonly trial: Trial;
+      readonly onFront: boolean;
+      readonly text: string;
     }
   | {
       readonly kind: "front";

@@ -18,7 +18,7 @@ import { outcomeOf } from "./outcomes.ts";
 export const FORETOLD = /^(ttftMs|decodeP50Ms|decodeP95Ms|peakBytes)/;
 /** Of a long sweep the latest are looked at: fitting grows with the cube. */
 const LOOKED_AT = 300;
-/** Proposals at a time where the configuration says nothing: a batch is screened by those before it. */
+/** Proposals at a time where the configuration says nothing: a batch is screened, or planned, by those before it. */
 export const SCREENED_BATCH = 8;
 
 /** What was foreseen of one proposal, and what followed from it. */
@@ -62,14 +62,11 @@ export function screenBatch(
   domain: Domain<Layout>,
   context: Context,
 ): ScreenedBatch {
-  const { store, sweepId, config, objectives, budgets } = context;
+  const { store, sweepId, config, budgets } = context;
   const { screening } = config.search;
   if (screening === undefined || asked.length === 0) return { proposals: asked, event: null };
-  const ended = store.trials
-    .all(sweepId)
-    .filter(({ state }) => state !== "proposed" && state !== "screened")
-    .slice(-LOOKED_AT);
-  const foresee = fitScreen(triedOf(context, ended), {
+  const trials = store.trials.all(sweepId);
+  const foresee = fitScreen(triedOf(context, latestEnded(trials)), {
     budgets,
     features: domain,
     coverage: screening.coverage,
@@ -79,11 +76,7 @@ export function screenBatch(
         ? (parseMetricName(metric).context ?? Math.max(...config.measure.contexts))
         : null,
   });
-  const gainOf = fitGain(
-    ended.map((trial) => outcomeOf(store, trial)),
-    domain,
-    objectives,
-  );
+  const gainOf = fitGains(trials, domain, context);
   if (foresee === null && gainOf === null) return { proposals: asked, event: null };
 
   let against = notesOf(context).filter(({ verdict }) => verdict !== "passed").length;
@@ -111,6 +104,21 @@ export function screenBatch(
   };
 }
 
+const latestEnded = (trials: readonly Trial[]): readonly Trial[] =>
+  trials.filter(({ state }) => state !== "proposed" && state !== "screened").slice(-LOOKED_AT);
+
+/** Hypervolume that a layout is expected to add, by these trials of the sweep; null before enough is complete. */
+export const fitGains = (
+  trials: readonly Trial[],
+  domain: Domain<Layout>,
+  { store, objectives }: Pick<Context, "store" | "objectives">,
+): ((layout: Layout) => number) | null =>
+  fitGain(
+    latestEnded(trials).map((trial) => outcomeOf(store, trial)),
+    domain,
+    objectives,
+  );
+
 /** Counted metrics say so already, exactly: such a trial ends as over budget, at no cost. */
 function isKnownOver(layout: Layout, { measure }: SweepConfig, budgets: Context["budgets"]): boolean {
   const known = budgets.flatMap(({ metric }) => staticMetric(metric, layout, measure.quantization) ?? []);
@@ -124,10 +132,10 @@ export const notesOf = ({ store, sweepId }: Pick<Context, "store" | "sweepId">):
 
 /** How many more to ask for: those screened out do not count as trials, but looking for others ends somewhere. */
 export function leftToAsk({ store, sweepId, config }: Context, imported: number): number {
-  const { trials, batch, screening } = config.search;
+  const { trials, batch, screening, repeat } = config.search;
   const counts = store.trials.counts(sweepId);
   const all = store.trials.count(sweepId) - imported;
   const left = trials - (all - (counts.screened ?? 0));
-  if (screening === undefined) return Math.min(left, batch ?? left);
-  return Math.min(left, batch ?? SCREENED_BATCH, trials * screening.candidates - all);
+  const atATime = batch ?? (screening === undefined && repeat === undefined ? left : SCREENED_BATCH);
+  return Math.min(left, atATime, screening === undefined ? left : trials * screening.candidates - all);
 }

@@ -27,7 +27,9 @@ import { Fleet, type FleetTiming } from "./fleet.ts";
 import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
+import { planBatch, repeatedIn, workOf } from "./planning.ts";
 import { trainerProgram } from "./pytorch.ts";
+import { type Repeated, repeat } from "./repeat.ts";
 import { checkRung } from "./rung.ts";
 import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
@@ -202,7 +204,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   };
   const front = new FrontHistory(FRONT_REPLAYS);
   const tellFront = (): void =>
-    listen({ kind: "front", size: front.front.size, hypervolume: front.hypervolumes.at(-1)!.value });
+    listen({ kind: "front", size: front.front.size, hypervolume: front.hypervolumes.at(-1)?.value ?? 0 });
   const finished = (trial: Trial): void => {
     const { metrics } = outcomeOf(store, trial);
     if (trial.state === "complete") {
@@ -217,8 +219,18 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     listen({ kind: "trial", trial, onFront, values });
     if (onFront) tellFront();
   };
+  /** A trial that was measured or trained once more has other values then, and may be over budget. */
+  const repeated = ({ trial, joined, text }: Repeated): void => {
+    if (joined) {
+      if (trial.state !== "complete") front.drop(trial.number);
+      else front.add([{ number: trial.number, vector: orient(outcomeOf(store, trial).metrics, objectives) }]);
+      store.fronts.of(sweep.id, objectives);
+    }
+    listen({ kind: "repeated", trial, onFront: front.front.has(trial.number), text });
+    if (joined) tellFront();
+  };
   const runBatch = async (batch: number): Promise<void> => {
-    let open = store.trials.batch(sweep.id, batch).filter((trial) => trial.state === "proposed");
+    let open = workOf(store, sweep.id, batch);
     // A trial whose device did not calm down comes again after the others, and is measured then as the device is.
     for (let asItIs = false; open.length > 0; asItIs = true) {
       const deferred: Trial[] = [];
@@ -226,12 +238,16 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
         open,
         inFlight(records.length),
         () => abort.abort(),
-        async (trial) => {
-          const end = await evaluate(trial, context, asItIs);
-          if (end === null) deferred.push(trial);
+        async (work) => {
+          if ("targets" in work) {
+            repeated(await repeat(work, context));
+            return;
+          }
+          const end = await evaluate(work, context, asItIs);
+          if (end === null) deferred.push(work);
           else
             finished({
-              ...trial,
+              ...work,
               ...end,
               cause: end.cause ?? null,
               reason: end.reason ?? null,
@@ -264,11 +280,19 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     for (let batch = last?.batch ?? -1; ; ) {
       if (batch >= 0) {
         await runBatch(batch);
-        strategy.tell(store.trials.batch(sweep.id, batch).map((trial) => outcomeOf(store, trial)));
+        const changed = [...store.trials.batch(sweep.id, batch), ...repeatedIn(store, sweep.id, batch)];
+        strategy.tell(changed.map((trial) => outcomeOf(store, trial)));
         const { settled: rule } = config.search;
         if (rule !== undefined) {
           const volumes = front.hypervolumes.map(({ value }) => value);
-          const { settled, reason } = sweepSettled(store, sweep.id, objectives, volumes, rule);
+          const { settled, reason } = sweepSettled(
+            store,
+            sweep.id,
+            objectives,
+            volumes,
+            rule,
+            config.search.repeat !== undefined,
+          );
           if (settled) {
             store.log("settled", { reason }, { sweepId: sweep.id });
             break;
@@ -276,17 +300,21 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
         }
       }
       const left = leftToAsk(context, taken.length);
-      const { proposals, event } = screenBatch(left > 0 ? strategy.ask(left) : [], domain, context);
-      if (proposals.length === 0) break;
+      const screened = screenBatch(left > 0 ? strategy.ask(left) : [], domain, context);
+      const { proposals, event, repetitions } = planBatch(screened, domain, context);
+      if (proposals.length === 0 && repetitions.length === 0) break;
       batch++;
-      store.trials.propose(
-        sweep.id,
-        batch,
-        proposals,
-        strategy.save(),
-        event === null ? {} : { screening: event },
-      );
-      listen({ kind: "proposed", batch, count: proposals.length });
+      store.transaction(() => {
+        store.trials.propose(
+          sweep.id,
+          batch,
+          proposals,
+          strategy.save(),
+          event === null ? {} : { screening: event },
+        );
+        store.repetitions.plan(sweep.id, batch, repetitions);
+      });
+      listen({ kind: "proposed", batch, count: proposals.length, repetitions: repetitions.length });
       for (const trial of store.trials.batch(sweep.id, batch))
         if (trial.state === "screened") finished(trial);
     }

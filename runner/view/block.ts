@@ -81,6 +81,9 @@ export class Block {
         this.lanes.set(event.lane, `trial ${event.trial.number}: ${event.text}`);
         this.laneOf.set(event.trial.number, event.lane);
         break;
+      case "repeated":
+        this.leave(event.trial.number);
+        break;
       case "trial":
         this.leave(event.trial.number);
         // It took no device, and counts for no trial of those to come.

@@ -16,10 +16,16 @@ export function lineOf(event: SweepEvent): string | null {
       return `device ${event.name} ${event.text}`;
     case "waiting":
       return event.text;
-    case "proposed":
-      return `proposed ${event.count} layouts (batch ${event.batch})`;
+    case "proposed": {
+      const { count, repetitions, batch } = event;
+      const again = repetitions === 1 ? "1 repetition" : `${repetitions} repetitions`;
+      if (count === 0) return `${again} where the front is in doubt (batch ${batch})`;
+      return `proposed ${count} layouts (batch ${batch})${repetitions === 0 ? "" : `, and ${again}`}`;
+    }
     case "retry":
       return `trial ${event.trial.number}: ${event.text}`;
+    case "repeated":
+      return `trial ${event.trial.number}${event.onFront ? " *" : ""}  again: ${event.text}`;
     case "trial": {
       const { number, layout, state, reason } = event.trial;
       const outcome = state === "complete" ? event.values.join(", ") : `${state}: ${reason}`;

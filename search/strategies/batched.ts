@@ -13,6 +13,8 @@ export interface Breeder<C> {
   breed(count: number, fresh: Fresh<C>, rng: Rng): Proposal<C>[];
   /** Outcomes of a whole batch in the order of its proposals. */
   learn(outcomes: readonly Outcome<C>[]): void;
+  /** An outcome that was learnt before, and has other values now. Nothing to do where it is forgotten. */
+  revise(outcome: Outcome<C>): void;
   save(): unknown;
   restore(state: unknown): void;
 }
@@ -73,6 +75,10 @@ export class Batched<C> implements Strategy<C> {
   tell(outcomes: readonly Outcome<C>[]): void {
     for (const outcome of outcomes) {
       requireObjectives(outcome, this.context);
+      if (this.isLearnt(outcome.id)) {
+        this.breeder.revise(outcome);
+        continue;
+      }
       this.fresh.seen.add(outcome.id);
       this.told.set(outcome.id, outcome);
     }
@@ -132,6 +138,11 @@ export class Batched<C> implements Strategy<C> {
     return this.queue.length > 0;
   }
 
+  /** Known, and neither of the current batch nor told since: the breeder has it. */
+  private isLearnt(id: string): boolean {
+    return this.waits && this.fresh.seen.has(id) && !this.told.has(id) && !this.batch.includes(id);
+  }
+
   private get waits(): boolean {
     return Number.isFinite(this.breeder.batch);
   }
@@ -144,6 +155,10 @@ export class Batched<C> implements Strategy<C> {
     }
   }
 }
+
+/** The outcome with this id in its place: what a breeder remembers, revised. */
+export const revised = <C>(known: readonly Outcome<C>[], outcome: Outcome<C>): readonly Outcome<C>[] =>
+  known.map((one) => (one.id === outcome.id ? outcome : one));
 
 /** Complete means measured: a complete outcome without its objectives is a fault of the caller, not a bad candidate. */
 function requireObjectives<C>(outcome: Outcome<C>, context: SearchContext<C>): void {

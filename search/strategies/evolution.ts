@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
 import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
-import { Batched, type Breeder } from "./batched.ts";
+import { Batched, type Breeder, revised } from "./batched.ts";
 import { childOf, mutated } from "./lineage.ts";
 
 export const evolutionOptions = z.strictObject({
@@ -54,6 +54,9 @@ export function evolution<C>(context: SearchContext<C>): Strategy<C> {
     },
     learn: (outcomes) => {
       population = [...population, ...outcomes.filter(({ state }) => state === "complete")].slice(-size);
+    },
+    revise: (outcome) => {
+      population = revised(population, outcome).filter(({ state }) => state === "complete");
     },
     save: () => population,
     restore: (saved) => {

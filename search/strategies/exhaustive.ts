@@ -23,6 +23,7 @@ export function exhaustive<C>(context: SearchContext<C>): Strategy<C> {
       return bred;
     },
     learn: () => {},
+    revise: () => {},
     save: () => null,
     // From the start: what was proposed is known, and skipped.
     restore: () => {

@@ -49,6 +49,9 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     learn: (outcomes) => {
       history = remember([...history, ...outcomes.map(sample)], options.memory, context);
     },
+    revise: (outcome) => {
+      history = history.map((one) => (one.outcome.id === outcome.id ? sample(outcome) : one));
+    },
     save: () => ({ history: history.map(({ outcome }) => outcome), fitted }),
     restore: (saved) => {
       const state = saved as { history: Outcome<C>[]; fitted: Fitted | null };

@@ -5,7 +5,7 @@ import type { Rng } from "../../candidates/space.ts";
 import type { Domain } from "../domain.ts";
 import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
 import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
-import { Batched, type Breeder } from "./batched.ts";
+import { Batched, type Breeder, revised } from "./batched.ts";
 import type { Fresh } from "./fresh.ts";
 import { childOf, crossed, mutated } from "./lineage.ts";
 
@@ -47,6 +47,10 @@ export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
     },
     learn: (outcomes) => {
       pool = survivors([...pool, ...outcomes], context.objectives, size).map(({ outcome }) => outcome);
+      population = survivors(pool, context.objectives, size);
+    },
+    revise: (outcome) => {
+      pool = revised(pool, outcome);
       population = survivors(pool, context.objectives, size);
     },
     save: () => pool,

@@ -17,6 +17,7 @@ export function random<C>(context: SearchContext<C>): Strategy<C> {
       return bred;
     },
     learn: () => {},
+    revise: () => {},
     save: () => null,
     restore: () => {},
   });

@@ -154,6 +154,39 @@ describe.each(strategyNames)("%s", (name) => {
     }
   });
 
+  it("takes an outcome told again in the place of the one before, in its batch and after it, saved or not", () => {
+    const better = (layout: Layout): Outcome => {
+      const { metrics, ...rest } = completeOutcome(layout);
+      return { ...rest, metrics: { ...metrics, recall: metrics.recall! / 3 } };
+    };
+    const over = (layout: Layout): Outcome => ({
+      ...completeOutcome(layout),
+      state: "infeasible",
+      violation: 1,
+    });
+    const [corrected, right] = [start(name, middleSpace), start(name, middleSpace)];
+    const first = ask(corrected, 60);
+    ask(right, 60);
+    // Of the first batch every third was wrong, every seventh is over budget: told at once, or told wrongly and then again.
+    const truth = (layout: Layout, n: number): Outcome =>
+      n % 7 === 1 ? over(layout) : n % 3 === 0 ? better(layout) : completeOutcome(layout);
+    corrected.tell(first.map(completeOutcome));
+    corrected.tell(first.map(truth));
+    right.tell(first.map(truth));
+    const later = ask(corrected, 8);
+    expect(ask(right, 8).map(layoutId)).toEqual(later.map(layoutId));
+    // Learnt by now: what is remembered is revised, nothing is remembered twice.
+    const memory = (): unknown => structuredClone((corrected.save() as { breeder: unknown }).breeder);
+    const before = memory();
+    corrected.tell(first.map(completeOutcome));
+    corrected.tell(first.map(truth));
+    expect(memory()).toEqual(before);
+    const restored = start(name, middleSpace);
+    restored.restore(JSON.parse(JSON.stringify(corrected.save())));
+    for (const strategy of [corrected, restored]) strategy.tell(later.map(completeOutcome));
+    expect(ask(restored, 8).map(layoutId)).toEqual(ask(corrected, 8).map(layoutId));
+  });
+
   it("refuses a complete outcome without its objectives", () => {
     const strategy = start(name, smallSpace);
     const [layout] = ask(strategy, 1);

@@ -32,6 +32,8 @@ export interface AgentScript {
   readonly jobMs?: number;
   /** How much slower each measurement is, by its number from 1; 1 where none is given. */
   readonly slowdowns?: Readonly<Record<number, number>>;
+  /** How far samples of a measurement, and losses of different seeds, lie from what the model alone would give; a share of it. */
+  readonly noise?: number;
   /** What the sensor says each time it is asked; the last one from then on. */
   readonly temperatures?: readonly number[];
   /** Free memory each time it is asked; the last one from then on. */
@@ -90,17 +92,26 @@ interface Request {
   readonly decodeTokens?: number;
   readonly repetitions?: number;
   readonly steps?: number;
+  readonly seed?: number;
   readonly stop?: { readonly every?: number; readonly hopelessStep?: number; readonly hopelessLoss?: number };
 }
 
 const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
 
-function measurement({ model, contexts = [], decodeTokens = 2, repetitions = 1 }: Request, slowdown = 1) {
+/** From -1 to 1; the same for the same text. */
+const wobble = (text: string): number =>
+  createHash("sha256").update(text).digest().readUInt32LE(0) / 2 ** 31 - 1;
+
+function measurement(
+  { model, contexts = [], decodeTokens = 2, repetitions = 1 }: Request,
+  { slowdown = 1, noise = 0 } = {},
+) {
   const plan = Buffer.from(model!.plan, "base64");
   const parameters = parametersOf(plan);
   const sha256 = createHash("sha256").update(plan).digest("hex");
   const ms = (1 + parameters / 1e6) * slowdown;
   const bytes = parameters * 4 + 1e6;
+  const samples = Array.from({ length: repetitions }, (_, n) => ms * (1 + noise * wobble(`${sha256} ${n}`)));
   return {
     isa: "scalar",
     threads: 1,
@@ -122,9 +133,9 @@ function measurement({ model, contexts = [], decodeTokens = 2, repetitions = 1 }
       context,
       warmups: 0,
       stable: true,
-      ttftMs: times(repetitions, () => ms * context),
-      prefillMs: times(repetitions, () => ms * context),
-      decodeMs: times(repetitions, () => times(decodeTokens - 1, () => ms)),
+      ttftMs: samples.map((sample) => sample * context),
+      prefillMs: samples.map((sample) => sample * context),
+      decodeMs: samples.map((sample) => times(decodeTokens - 1, () => sample)),
     })),
     memory: { peakBytes: bytes, anonBytes: bytes, fileBytes: 0, swapBytes: 0 },
     outputHash: sha256.slice(0, 16),
@@ -134,9 +145,10 @@ function measurement({ model, contexts = [], decodeTokens = 2, repetitions = 1 }
 }
 
 /** A loss that falls with the steps and is lower for larger models; the stop rule is the real trainer's. */
-function training({ model, steps = 1, stop }: Request) {
+function training({ model, steps = 1, stop, seed }: Request, noise = 0) {
   const plan = Buffer.from(model!.plan, "base64");
-  const scale = 1 + 1e4 / parametersOf(plan);
+  const luck = 1 + noise * wobble(`${parametersOf(plan)} ${seed}`);
+  const scale = luck * (1 + 1e4 / parametersOf(plan));
   const lossAt = (step: number): number => scale * (1 + 10 / step);
   const { every = 0, hopelessStep = 0, hopelessLoss = Number.POSITIVE_INFINITY } = stop ?? {};
   const looks: [number, number, number][] = [];
@@ -291,14 +303,15 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
       const [temperatureC, availableBytes] = [at(temperatures), at(free)];
       result({ temperatureC, frequencyMhz, loadAverage, availableBytes, swapBytes, bootId });
     }
-    if (request.type === "train") result(training(request));
+    if (request.type === "train") result(training(request, script.noise));
     if (request.type !== "measure") return;
     const number = count();
-    const { jobs, parameters, jobMs = 0, slowdowns, message } = script;
+    const { jobs, parameters, jobMs = 0, slowdowns, noise, message } = script;
+    const conditions = { slowdown: slowdowns?.[number] ?? 1, noise: noise ?? 0 };
     const how = jobs?.[number] ?? parameters?.[parametersOf(Buffer.from(request.model!.plan, "base64"))];
     if (how !== undefined) misbehave(how, request, say, message);
-    else if (jobMs === 0) result(measurement(request, slowdowns?.[number]));
-    else setTimeout(() => result(measurement(request, slowdowns?.[number])), jobMs);
+    else if (jobMs === 0) result(measurement(request, conditions));
+    else setTimeout(() => result(measurement(request, conditions)), jobMs);
   };
   return { answer, stop: () => clearInterval(own) };
 }

@@ -1,0 +1,21 @@
+// Schema version 7: repetitions of complete trials. One row each, written with the batch it was chosen in; its jobs are those of the trial
+// with these targets, and their results count in the trial's metrics once it is joined.
+export const repetitions = `
+CREATE TABLE repetitions (
+  id INTEGER PRIMARY KEY,
+  sweep_id INTEGER NOT NULL REFERENCES sweeps(id) ON DELETE CASCADE,
+  trial_id INTEGER NOT NULL REFERENCES trials(id) ON DELETE CASCADE,
+  batch INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('measure', 'train')),
+  targets TEXT NOT NULL,
+  worth TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'joined', 'failed')),
+  cause TEXT,
+  reason TEXT,
+  finished_at TEXT
+) STRICT;
+
+CREATE INDEX repetitions_by_sweep ON repetitions (sweep_id, batch);
+CREATE INDEX repetitions_by_trial ON repetitions (trial_id);
+`;

@@ -1,0 +1,197 @@
+// The next round of a sweep with `search.repeat`: a batch of proposals and repetitions of complete trials whose doubt moves the front, in one
+// order, the most expected gain per minute first. Without it a batch stays as it was proposed and screened.
+import type { Layout } from "../../candidates/layout.ts";
+import { compositeName } from "../../profilers/tasks/composite.ts";
+import { parseMetricName } from "../../reports/metrics.ts";
+import type { Domain } from "../../search/domain.ts";
+import { hypervolume, referencePoint } from "../../search/hypervolume.ts";
+import { type Action, planRound } from "../../search/planning/next-action.ts";
+import { type Repeatable, repetitionGains } from "../../search/planning/repetition-gain.ts";
+import { createRng } from "../../search/rng.ts";
+import type { SweepConfig } from "../config.ts";
+import { noisyPoints } from "../findings/certainty.ts";
+import { type JobKind, nthTarget } from "../store/jobs.ts";
+import type { PlannedRepetition, Repetition } from "../store/repetitions.ts";
+import type { Store } from "../store/store.ts";
+import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
+import type { EvaluateContext } from "./evaluate.ts";
+import { resolveAggregates } from "./metric-names.ts";
+import { type Costs, costsOf } from "./minutes.ts";
+import { fitGains, type ScreenedBatch } from "./screening.ts";
+import { sampledPoint } from "./settled.ts";
+
+export interface PlannedBatch extends ScreenedBatch {
+  readonly repetitions: readonly PlannedRepetition[];
+}
+
+type Context = Pick<
+  EvaluateContext,
+  "store" | "sweepId" | "config" | "objectives" | "budgets" | "devices" | "trainer"
+>;
+
+/** What may be done next: a proposal of the batch, or a repetition. */
+interface Candidate extends Action {
+  readonly proposal?: ScreenedBatch["proposals"][number];
+  readonly repetition?: Omit<PlannedRepetition, "place">;
+}
+
+/** Of a long sweep the front and the latest are looked at. */
+const LOOKED_AT = 300;
+
+/** Orders a screened batch and adds the repetitions that are worth their minutes. Nothing changes before gains and minutes are known. */
+export function planBatch(screened: ScreenedBatch, domain: Domain<Layout>, context: Context): PlannedBatch {
+  const { store, sweepId, config, devices, trainer } = context;
+  const { repeat } = config.search;
+  const unplanned: PlannedBatch = { ...screened, repetitions: [] };
+  if (repeat === undefined) return unplanned;
+  const trials = store.trials.all(sweepId);
+  const open = screened.proposals.filter(({ end }) => end === undefined);
+  const gains = open.length === 0 ? [] : gainsOf(open, screened, trials, domain, context);
+  const costs = costsOf(context, trials, domain);
+  if (gains === null || costs === null) return unplanned;
+
+  const evaluations = open.map((proposal, n): Candidate => {
+    const id = domain.id(proposal.candidate);
+    return { kind: "evaluate", id, gain: gains[n]!, minutes: costs.evaluation(proposal.candidate), proposal };
+  });
+  const { repetitions, volume } = repetitionsOf(trials, costs, context);
+  const left = (resource: "device" | "training"): number =>
+    Math.max(0, repeat.share * costs.spent[resource] - costs.repeated[resource]);
+  const round = planRound(evaluations, repetitions, {
+    allowance: { device: left("device"), training: left("training") },
+    atOnce: !devices.includes(trainer),
+    leastGain: repeat.minimumGain * volume,
+  });
+  const ended = screened.proposals.filter(({ end }) => end !== undefined);
+  return {
+    ...screened,
+    proposals: [...round.flatMap(({ proposal }) => proposal ?? []), ...ended],
+    repetitions: round.flatMap(({ repetition }, at) => {
+      const place = round.slice(0, at).filter(({ kind }) => kind === "evaluate").length;
+      return repetition === undefined ? [] : [{ ...repetition, place }];
+    }),
+  };
+}
+
+/** What is left to do of a batch, in the order it was planned in. */
+export function workOf(store: Store, sweepId: number, batch: number): readonly (Trial | Repetition)[] {
+  const all = [
+    ...store.repetitions.batch(sweepId, batch).map((work) => ({ work, at: work.place })),
+    ...store.trials.batch(sweepId, batch).map((work, place) => ({ work, at: place + 0.5 })),
+  ];
+  return all
+    .filter(({ work }) => work.state === "proposed" || work.state === "planned")
+    .sort((a, b) => a.at - b.at)
+    .map(({ work }) => work);
+}
+
+/** Trials whose values were changed by the repetitions of a batch. */
+export function repeatedIn(store: Store, sweepId: number, batch: number): readonly Trial[] {
+  const joined = store.repetitions.batch(sweepId, batch).filter(({ state }) => state === "joined");
+  return store.trials.some([...new Set(joined.map(({ trialId }) => trialId))]);
+}
+
+/** Expected gains of proposals: those that they were screened by, or worked out here; null while too little is known. */
+function gainsOf(
+  proposals: ScreenedBatch["proposals"],
+  { event }: ScreenedBatch,
+  trials: readonly Trial[],
+  domain: Domain<Layout>,
+  context: Context,
+): readonly number[] | null {
+  const noted = new Map(event?.proposals.map(({ id, gain }) => [id, gain]));
+  const known = proposals.map(({ candidate }) => noted.get(domain.id(candidate)) ?? null);
+  if (known.every((gain) => gain !== null)) return known;
+  const gainOf = fitGains(trials, domain, context);
+  return gainOf && proposals.map(({ candidate }) => gainOf(candidate));
+}
+
+/** Every repetition that may be done, with its gain and minutes, and the hypervolume it is a share of. */
+function repetitionsOf(
+  trials: readonly Trial[],
+  costs: Costs,
+  context: Context,
+): { readonly repetitions: readonly Candidate[]; readonly volume: number } {
+  const { store, sweepId, config, objectives } = context;
+  const { limit } = config.search.repeat!;
+  const front = new Set(store.fronts.of(sweepId, objectives));
+  const complete = trials.filter(({ state }) => state === "complete");
+  const latest = new Set(complete.slice(-LOOKED_AT));
+  const looked = complete.filter((trial) => front.has(trial.id) || latest.has(trial));
+  const points = noisyPoints(
+    looked.map((trial) => sampledPoint(store, trial)),
+    objectives,
+    true,
+  );
+  if (points.length === 0) return { repetitions: [], volume: 0 };
+  const sources = objectives.map(({ name }) => sourcesOf(name, config));
+  const chosen = store.repetitions.all(sweepId);
+  const options = looked.flatMap((trial, point) =>
+    (["measure", "train"] as const).flatMap((kind) => {
+      const names = [...new Set(sources.flatMap((source) => source[kind]))];
+      const own = chosen.filter((one) => one.trialId === trial.id && one.kind === kind);
+      // What was imported has no first measurement here to join.
+      if (names.length === 0 || own.length >= limit || trial.batch === IMPORTED_BATCH) return [];
+      const asked: Repeatable = {
+        point,
+        objectives: sources.flatMap((source, m) => (source[kind].length > 0 ? [m] : [])),
+        taken:
+          own.filter(({ state }) => state === "joined").length +
+          (kind === "train" ? config.score!.seeds.length : 1),
+      };
+      return [{ trial, kind, names, asked, nth: own.length + 1 }];
+    }),
+  );
+  const gains = repetitionGains(
+    points,
+    options.map(({ asked }) => asked),
+    createRng(config.seed),
+  );
+  const vectors = points.map(({ mean }) => mean);
+  return {
+    volume: hypervolume(vectors, referencePoint(vectors)),
+    repetitions: options.flatMap(({ trial, kind, names, nth }, n): Candidate[] => {
+      const gain = gains[n]!;
+      if (gain === 0) return [];
+      const minutes = costs.repetition(trial.id, kind, names);
+      const targets = targetsOf(kind, names, nth, config);
+      return [
+        {
+          kind: kind === "measure" ? "remeasure" : "reseed",
+          id: trial.candidateId,
+          gain,
+          minutes: { device: kind === "measure" ? minutes : 0, training: kind === "train" ? minutes : 0 },
+          repetition: { trialId: trial.id, kind, targets, worth: { gain, minutes } },
+        },
+      ];
+    }),
+  };
+}
+
+/** Jobs of a trial's nth repetition: its next measurement on each device, or the next seed, never used before, of each task. */
+const targetsOf = (
+  kind: JobKind,
+  names: readonly string[],
+  nth: number,
+  { score }: SweepConfig,
+): readonly string[] =>
+  names.map((name) =>
+    kind === "measure" ? nthTarget(name, nth + 1) : `${name}:${Math.max(...score!.seeds) + nth}`,
+  );
+
+/** Devices and tasks that a metric is made from, by the kind of job that gives it. */
+function sourcesOf(metric: string, config: SweepConfig): Readonly<Record<JobKind, readonly string[]>> {
+  const { measure, score } = config;
+  const aggregate = resolveAggregates(config).find(({ name }) => name === metric);
+  const composite = Object.entries(score?.composite ?? {}).find(([name]) => compositeName(name) === metric);
+  const parts = aggregate?.parts ?? composite?.[1];
+  if (parts !== undefined) {
+    const all = parts.map((part) => sourcesOf(part.metric, config));
+    return { measure: all.flatMap((one) => one.measure), train: all.flatMap((one) => one.train) };
+  }
+  const { device } = parseMetricName(metric);
+  return {
+    measure: measure.devices.filter((name) => name === device),
+    train: Object.keys(score?.tasks ?? {}).filter((name) => metric.startsWith(`${name}.`)),
+  };
+}

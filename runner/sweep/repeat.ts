@@ -1,0 +1,177 @@
+// One repetition of a complete trial: the same jobs as a first measurement or training, through the same windows, gates and leases. Its
+// samples join the trial's, whose values are then estimated from all of them. What fails or is void is noted with its cause and changes nothing.
+import { joinedMetrics, type Metric, type TrustedResult } from "../../profilers/device-metrics.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
+import { taskMetrics } from "../../profilers/tasks/task.ts";
+import { formatValue } from "../../reports/format.ts";
+import { metricLabel } from "../../reports/metrics.ts";
+import type { Conduct } from "../measurement/window.ts";
+import { nthTarget, sourceOf } from "../store/jobs.ts";
+import type { Repetition, RepetitionFault } from "../store/repetitions.ts";
+import type { Trial } from "../store/trials.ts";
+import { software } from "../version.ts";
+import { LeaseLostError } from "./device-lease.ts";
+import {
+  aggregatesOf,
+  budgetEnd,
+  compositesOf,
+  type EvaluateContext,
+  isVoid,
+  measure,
+  runJob,
+  TrialDeferred,
+  TrialFault,
+  trustOf,
+} from "./evaluate.ts";
+import { trainOn } from "./train.ts";
+import type { PreparedTask } from "./training-data.ts";
+
+/** What came of a repetition, the trial as it is then, and one line for people. */
+export interface Repeated {
+  readonly trial: Trial;
+  readonly joined: boolean;
+  readonly text: string;
+}
+
+/** Carries out of a repetition why it came to nothing. */
+class RepetitionVoid extends Error {
+  constructor(readonly fault: RepetitionFault) {
+    super(fault.reason);
+  }
+}
+
+/** Does a repetition, or what is left of it, and records its end. Rejects only when the sweep itself must stop. */
+export async function repeat(repetition: Repetition, context: EvaluateContext): Promise<Repeated> {
+  const { store, budgets, objectives } = context;
+  const trialNow = (): Trial => store.trials.some([repetition.trialId])[0]!;
+  const trial = trialNow();
+  try {
+    if (trial.state !== "complete")
+      throw new RepetitionVoid({
+        cause: "not-complete",
+        reason: "the layout turned out over budget meanwhile",
+      });
+    await (repetition.kind === "measure" ? measureAgain : trainAgain)(trial, repetition, context);
+    const metrics = joined(trial, repetition, context);
+    const before = new Map(store.trials.metrics(trial.id).map((metric) => [metric.name, metric]));
+    const after = new Map([...before, ...metrics.map((metric) => [metric.name, metric] as const)]);
+    const over = budgetEnd(budgets, [...after.values()]);
+    const again = repetition.kind === "measure" ? "measured" : "trained";
+    const end = over && { ...over, reason: `${over.reason}, when it was ${again} once more` };
+    store.repetitions.join(repetition, metrics, end);
+    const moved = objectives
+      .filter(({ name }) => metrics.some((metric) => metric.name === name))
+      .map(
+        ({ name, unit }) =>
+          `${metricLabel(name)} ${formatValue(before.get(name)!.value, unit)} -> ${formatValue(after.get(name)!.value, unit)}`,
+      );
+    return { trial: trialNow(), joined: true, text: end?.reason ?? moved.join(", ") };
+  } catch (error) {
+    const fault = faultOf(error);
+    if (fault === null) throw error;
+    store.repetitions.fail(repetition, fault);
+    return { trial, joined: false, text: `came to nothing: ${fault.reason}` };
+  }
+}
+
+/** Why it came to nothing; null: the sweep has to stop. */
+function faultOf(error: unknown): RepetitionFault | null {
+  if (error instanceof TrialFault || error instanceof RepetitionVoid) {
+    const { cause, reason } = error.fault;
+    return { cause, reason };
+  }
+  return error instanceof TrialDeferred ? { cause: "throttled", reason: error.message } : null;
+}
+
+async function measureAgain(trial: Trial, { targets }: Repetition, context: EvaluateContext): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    targets.map((target) => {
+      const { source, nth } = sourceOf("measure", target);
+      return measure(trial, source, context, false, Number(nth));
+    }),
+  );
+  const broken = outcomes.filter((outcome) => outcome.status === "rejected");
+  // A cause that stops the sweep goes before one that ends the repetition.
+  const cause = broken.find(({ reason }) => faultOf(reason) === null) ?? broken[0];
+  if (cause !== undefined) throw cause.reason;
+}
+
+async function trainAgain(trial: Trial, { targets }: Repetition, context: EvaluateContext): Promise<void> {
+  const { store, config, listen, trainer } = context;
+  for (const target of targets) {
+    if (store.jobs.isDone(trial.id, "train", target)) continue;
+    const { source, nth: seed } = sourceOf("train", target);
+    const task = taskNamed(source, context);
+    await runJob(trial, "train", target, trainer, context, async (job, worker) => {
+      const { agentSha256 } = worker;
+      const trained = await trainOn(worker, trial.layout, task, Number(seed), config.score!, (progress) => {
+        const { step, steps } = progress;
+        if (step === 0) store.jobs.begin(job);
+        const text = `training ${source} again, seed ${seed}, step ${step} of ${steps}`;
+        listen({ kind: "job", trial, lane: "training", text });
+      });
+      const { result, lease } = trained;
+      const request = { ...(trained.request as object), software: software() };
+      const record = { task: source, seed: Number(seed), agentSha256, request, result };
+      if (!store.jobs.finishScore(job, lease, record))
+        throw new LeaseLostError(`a stale score of ${target} was refused`);
+    });
+  }
+}
+
+const taskNamed = (name: string, { tasks }: EvaluateContext): PreparedTask =>
+  tasks.find((task) => task.name === name)!;
+
+/** The metrics that change, made from all results of the trial that count and those of this repetition. */
+function joined(trial: Trial, repetition: Repetition, context: EvaluateContext): readonly Metric[] {
+  const { store, config } = context;
+  const own = repetition.targets.flatMap((target) =>
+    repetition.kind === "measure"
+      ? measuredMetrics(trial, target, context)
+      : trainedMetrics(trial, target, context),
+  );
+  const known = new Map(store.trials.metrics(trial.id).map((metric) => [metric.name, metric]));
+  for (const metric of own) known.set(metric.name, metric);
+  const aggregates = aggregatesOf(config, [...known.values()]);
+  for (const metric of aggregates) known.set(metric.name, metric);
+  return [...own, ...aggregates, ...compositesOf(config, [...known.values()])];
+}
+
+/** Earlier repetitions of the same device or task that count: which measurement, or which seed. */
+function countedBefore(trial: Trial, source: string, { store }: EvaluateContext): readonly number[] {
+  return store.repetitions
+    .ofTrial(trial.id)
+    .filter(({ state }) => state === "joined")
+    .flatMap(({ kind, targets }) => targets.map((target) => sourceOf(kind, target)))
+    .filter((one) => one.source === source)
+    .map(({ nth }) => Number(nth));
+}
+
+/** @throws RepetitionVoid where the device was not itself, or computed something else than before. */
+function measuredMetrics(trial: Trial, target: string, context: EvaluateContext): readonly Metric[] {
+  const { source: device, nth } = sourceOf("measure", target);
+  const parts = [1, ...countedBefore(trial, device, context), Number(nth)].map((n) => {
+    const { request, result } = context.store.jobs.measured(trial.id, nthTarget(device, n))!;
+    return { result, conduct: (request as { readonly conduct: Conduct }).conduct };
+  });
+  const { conduct, result } = parts.at(-1)!;
+  const voiding = conduct.flags.filter(isVoid);
+  if (voiding.length > 0)
+    throw new RepetitionVoid({ cause: "void", reason: `${device} was not itself: ${voiding.join(", ")}` });
+  if (result.outputHash !== parts[0]!.result.outputHash)
+    throw new RepetitionVoid({
+      cause: "wrong-output",
+      reason: `${device} generated other tokens than at the first measurement`,
+    });
+  const trusted = parts.map((part): TrustedResult => ({ result: part.result, trust: trustOf(part.conduct) }));
+  return joinedMetrics(trusted, device);
+}
+
+function trainedMetrics(trial: Trial, target: string, context: EvaluateContext): readonly Metric[] {
+  const { source, nth } = sourceOf("train", target);
+  const task = taskNamed(source, context);
+  const { seeds } = context.config.score!;
+  const all = [...seeds, ...countedBefore(trial, source, context), Number(nth)].sort((a, b) => a - b);
+  const results = all.map((seed) => context.store.jobs.trained(trial.id, `${source}:${seed}`)!);
+  return taskMetrics(source, taskOf(task.config.task as TaskName).scores, results, task.bytesPerToken);
+}
