@@ -4,6 +4,7 @@ import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
+import type { RungRecord } from "../sweep/rungs.ts";
 import type { ScreeningEvent } from "../sweep/screening.ts";
 
 /** A complete trial. */
@@ -25,6 +26,8 @@ export interface FindingsContext {
   readonly measured: readonly Point[];
   /** What was foreseen of proposals before they were measured. */
   readonly foreseen: readonly ScreeningEvent[];
+  /** Every verdict on a training at a rung. */
+  readonly rungs: readonly RungRecord[];
   /** Hypervolume after each finished trial. */
   readonly hypervolumes: readonly number[];
   unitOf(metric: string): string;

@@ -28,7 +28,7 @@ import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
 import { trainerProgram } from "./pytorch.ts";
-import { checkRung } from "./rung.ts";
+import { RungOrder } from "./rung-order.ts";
 import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
 import { prepareTask } from "./training-data.ts";
@@ -123,7 +123,6 @@ const FRONT_REPLAYS = 500;
 export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
   const { config, listen, farm = {} } = options;
   checkSweep(store, options);
-  checkRung(config);
   const objectives = resolveObjectives(config);
   const budgets = resolveBudgets(config);
   const space = new Space(config.space);
@@ -197,6 +196,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
     trainer,
     tasks,
+    rungOrder: new RungOrder(),
     signal,
     listen,
   };

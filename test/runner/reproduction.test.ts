@@ -84,6 +84,7 @@ function answersIn(world: World) {
     points,
     measured: points,
     foreseen: [],
+    rungs: [],
     hypervolumes: [],
     unitOf: (metric) => points[0]!.raw[metric]?.unit ?? "",
     rates: () => null,
