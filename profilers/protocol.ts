@@ -231,7 +231,7 @@ export const trainResultSchema = z.object({
   /** The step of the checkpoint it went on from; 0: none. */
   resumedFrom: count.default(0),
   /** Why it ended: all its steps, or what its stop rule saw. */
-  stopped: z.enum(["steps", "converged", "plateau", "hopeless"]).default("steps"),
+  stopped: z.enum(["steps", "converged", "plateau", "hopeless", "paused"]).default("steps"),
   gradientNorm: curve.default([]),
   /** Validation during the run: step, loss, accuracy. */
   looks: z
@@ -354,7 +354,12 @@ export interface TrainRequest extends CommonOptions {
     readonly hopelessStep?: number | undefined;
     readonly hopelessLoss?: number | undefined;
   };
-  readonly checkpoint?: { readonly path: string; readonly every?: number };
+  readonly checkpoint?: {
+    readonly path: string;
+    readonly every?: number;
+    /** The run ends `paused` after so many of its steps, and goes on from there when asked again. */
+    readonly pauseAt?: number;
+  };
   /** Where to write the trained weights, as a GGUF. */
   readonly out?: string;
 }

@@ -152,6 +152,36 @@ const trainerSchema = z.strictObject({
   device: z.string().default("local").describe("pytorch: the registered device it runs on."),
 });
 
+const rungsSchema = z.strictObject({
+  at: z
+    .array(z.number().gt(0).lt(1))
+    .min(1)
+    .max(8)
+    .refine((at) => at.every((share, n) => n === 0 || share > at[n - 1]!), {
+      message: "must rise from one rung to the next",
+    })
+    .describe("Shares of each task's steps at which a trial is looked at, e.g. [0.25, 0.5]."),
+  eta: z
+    .number()
+    .gt(1)
+    .max(100)
+    .default(3)
+    .describe("The best 1/eta of the trials that reached a rung go on in any case."),
+  margin: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe(
+      "Of the others, those go on that no trial dominates by more than this share of the range of each training metric at the rung.",
+    ),
+  minimum: z
+    .int()
+    .min(2)
+    .default(4)
+    .describe("Nobody is stopped before so many trials have reached the rung, itself included."),
+});
+
 const scoreSchema = z.strictObject({
   trainer: z
     .union([trainerSchema.shape.backend.unwrap(), trainerSchema])
@@ -166,23 +196,16 @@ const scoreSchema = z.strictObject({
     .describe("Each candidate is trained once with each seed."),
   threads: z.int().min(0).default(0),
   timeoutSeconds: z.number().positive().default(3600),
+  rungs: rungsSchema
+    .optional()
+    .describe(
+      "Stop the training of trials that others beat clearly on the way; leave out to train each to its end.",
+    ),
   composite: z
     .record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), compositeSchema)
     .optional()
     .describe("Scores made of several, as metrics composite.<name>; the components stay."),
   tasks: z.record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), taskSchema),
-});
-
-const rungSchema = z.strictObject({
-  at: z.number().min(0.01).max(0.9).default(0.25).describe("Where the rung is, as a share of the steps."),
-  dominatedBy: z
-    .int()
-    .min(1)
-    .max(1000)
-    .default(3)
-    .describe(
-      "Stopped when so many layouts of earlier batches had no higher loss there and were no worse in any other objective.",
-    ),
 });
 
 const screeningSchema = z.strictObject({
@@ -276,9 +299,6 @@ export const sweepSchema = z.strictObject({
       })
       .optional()
       .describe("Stop before `trials` when the front has settled; leave out to run them all."),
-    rung: rungSchema
-      .optional()
-      .describe("End the training of layouts that earlier ones already beat halfway, in every objective."),
     screening: screeningSchema
       .optional()
       .describe(
@@ -378,6 +398,25 @@ function checkOptions(schema: z.ZodType, options: unknown, where: string): void 
   if (!parsed.success) throw new InvalidInputError("bad-config", describeIssues(parsed.error, schema, where));
 }
 
+/** Whether training decides a metric: a task's own, or a composite of them. */
+export const isTrained = (metric: string, score: Pick<NonNullable<SweepConfig["score"]>, "tasks">): boolean =>
+  metric.startsWith("composite.") || Object.hasOwn(score.tasks, metric.slice(0, metric.indexOf(".")));
+
+/** Rungs need a trainer that can pause, and something that training decides. */
+function checkRungs(
+  { objectives, budgets }: SweepConfig,
+  score: NonNullable<SweepConfig["score"]>,
+  source: string,
+): void {
+  const bad = (why: string): InvalidInputError =>
+    new InvalidInputError("bad-config", `${source}: score.rungs: ${why}`);
+  if (score.trainer.backend !== "native")
+    throw bad("the PyTorch trainer cannot pause a run; use `trainer: native`, or leave rungs out");
+  const names = [...objectives, ...budgets].map(({ metric }) => metric);
+  if (!names.some((name) => isTrained(name, score)))
+    throw bad("no objective or budget is decided by training; add one, or leave rungs out");
+}
+
 /** Parses and checks a configuration. Throws InvalidInputError (`bad-config`) with one line. */
 export function parseSweepConfig(text: string, source: string): SweepConfig {
   const document = parseDocument(text, { uniqueKeys: true });
@@ -400,6 +439,7 @@ export function parseSweepConfig(text: string, source: string): SweepConfig {
     const options = withPreset(known, task.preset, task.options, task.task);
     checkOptions(known.optionsSchema, options, `${source}: score.tasks.${name}.options`);
   }
+  if (config.score?.rungs !== undefined) checkRungs(config, config.score, source);
   return config;
 }
 

@@ -19,7 +19,7 @@ export interface Outcome<C = Layout> {
   readonly layout: C;
   readonly state: "complete" | "infeasible" | "failed";
   readonly metrics: Readonly<Record<string, number>>;
-  /** Sum of relative budget violations of an infeasible trial, where they are known. */
+  /** Sum of relative budget violations of an infeasible trial, where they are known; 0 where its training was stopped: others beat it. */
   readonly violation?: number;
   /** Memory or time ran out on a device: it says where layouts stop to fit, unlike other failures, which say nothing. */
   readonly ranOut?: boolean;

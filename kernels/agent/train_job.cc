@@ -64,6 +64,7 @@ Status ReadStop(const Json* stop, const Json* checkpoint, train::TrainRequest* t
   if (!fields.status().ok()) return fields.status();
   train->checkpoint = kept.Text("path", "");
   train->checkpoint_every = static_cast<int>(kept.Integer("every", train->checkpoint_every, 1, 1 << 30));
+  train->pause_at = static_cast<int>(kept.Integer("pauseAt", train->pause_at, 0, 1 << 30));
   return kept.status();
 }
 

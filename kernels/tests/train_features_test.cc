@@ -213,6 +213,45 @@ TEST(TrainGoesOnFromACheckpoint) {
   }
 }
 
+TEST(TrainPausesAndGoesOnAsIfItHadNot) {
+  const TemporaryFile file(1, 13, 0, 400, Periodic(400, 13));
+  train::TrainRequest r = StreamRequest(file.path());
+  r.stop.every = 15;
+  r.report_every = 7;  // a window of reports is open at each pause
+  const auto whole = Train(r, nullptr, nullptr);
+  CHECK(whole.ok() && whole->steps == 60);
+  if (!whole.ok()) return;
+  r.checkpoint = TemporaryPath();
+  const auto until = [&](int pause_at) {
+    r.pause_at = pause_at;
+    return Train(r, nullptr, nullptr);
+  };
+  const auto same = [](const train::TrainResult& a, const train::TrainResult& b) {
+    return a.steps == b.steps && a.stopped == b.stopped && a.weights_hash == b.weights_hash && a.validation.loss == b.validation.loss &&
+           a.reports.size() == b.reports.size() && a.reports.back().loss == b.reports.back().loss && a.looks.size() == b.looks.size() &&
+           a.looks.back().loss == b.looks.back().loss;
+  };
+  const auto first = until(15), second = until(33), again = until(33);
+  CHECK(first.ok() && first->stopped == train::Stopped::kPaused && first->steps == 15 && first->validation.loss > whole->validation.loss);
+  CHECK(second.ok() && second->resumed_from == 15 && second->steps == 33);
+  CHECK(again.ok() && again->resumed_from == 33 && same(*again, *second));  // asked again: the same answer, without a step
+  // From a checkpoint beyond it a pause starts anew, and sees what it saw at first.
+  const auto before = until(15);
+  CHECK(before.ok() && before->resumed_from == 0 && same(*before, *first));
+  const auto rest = until(0);
+  CHECK(rest.ok() && rest->resumed_from == 15 && same(*rest, *whole) && rest->stopped == train::Stopped::kSteps);
+  CHECK(access(r.checkpoint.c_str(), F_OK) != 0);
+  // At its last step, or where the stop rule was quicker, a run has ended.
+  const auto end = until(60);
+  CHECK(end.ok() && same(*end, *whole) && access(r.checkpoint.c_str(), F_OK) != 0);
+  r.stop.hopeless_step = 15;
+  r.stop.hopeless_loss = 1e-3;
+  const auto hopeless = until(15);
+  CHECK(hopeless.ok() && hopeless->stopped == train::Stopped::kHopeless && access(r.checkpoint.c_str(), F_OK) != 0);
+  r.checkpoint.clear();
+  CHECK(!until(15).ok());
+}
+
 TEST(TrainRefusesForeignOrDamagedCheckpoints) {
   const TemporaryFile file(1, 13, 0, 400, Periodic(400, 13));
   train::TrainRequest r = StreamRequest(file.path());

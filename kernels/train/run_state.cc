@@ -88,7 +88,7 @@ Status RunState::Save(const std::string& path, uint64_t fingerprint, const Sessi
   return WriteAtomically(path, parts);
 }
 
-Status RunState::Restore(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats) {
+Status RunState::Restore(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats, int64_t last) {
   const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rb"));
   if (!file) {
     return errno == ENOENT ? Status::Ok() : IoError("checkpoint " + path + ": " + std::strerror(errno));
@@ -99,6 +99,7 @@ Status RunState::Restore(const std::string& path, uint64_t fingerprint, const Se
   if (head.fingerprint != fingerprint || head.floats != floats) {
     return BadRequest("checkpoint " + path + " is of another run; name another file, or remove it");
   }
+  if (head.step > last) return Status::Ok();
   // Read beside what there is: a damaged file must not leave a mixture.
   if (head.reports > 10'000'000 || head.looks > 10'000'000) return damaged;
   RunState read;

@@ -22,9 +22,9 @@ struct StopRule {
   double hopeless_loss = std::numeric_limits<double>::infinity();  // ... a loss above this is hopeless
 };
 
-enum class Stopped : int32_t { kSteps, kConverged, kPlateau, kHopeless };
+enum class Stopped : int32_t { kSteps, kConverged, kPlateau, kHopeless, kPaused };
 inline const char* StoppedName(Stopped s) {
-  constexpr const char* kNames[] = {"steps", "converged", "plateau", "hopeless"};
+  constexpr const char* kNames[] = {"steps", "converged", "plateau", "hopeless", "paused"};
   return kNames[static_cast<int>(s)];
 }
 
@@ -52,8 +52,9 @@ struct RunState {
   bool Judge(const StopRule& rule, const Look& look);
 
   Status Save(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats) const;
-  // A missing file leaves everything as it was: the run starts. kBadRequest: a file of another run; kIo: a damaged one.
-  Status Restore(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats);
+  // A missing file, or one from beyond `last`, leaves everything as it was: the run starts. kBadRequest: a file of another run; kIo: a
+  // damaged one.
+  Status Restore(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats, int64_t last);
 };
 
 }  // namespace edgefront::train

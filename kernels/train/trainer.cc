@@ -44,6 +44,9 @@ Status Check(const TrainRequest& r) {
   if (r.stop.every < 0 || r.stop.patience < 0 || r.checkpoint_every < 1) {
     return BadRequest("stop.every and stop.patience must not be negative, checkpoint.every must be positive");
   }
+  if (r.pause_at < 0 || (r.pause_at > 0 && r.checkpoint.empty())) {
+    return BadRequest("checkpoint.pauseAt must not be negative, and needs checkpoint.path");
+  }
   const Objective& objective = r.objective;
   const bool distils = objective.kind != Objective::kCrossEntropy;
   if (distils && r.teacher.model.empty() == r.teacher.logits.empty()) {
@@ -192,14 +195,15 @@ Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progres
   RunState run;
   const uint64_t fingerprint = Fingerprint(request, session.params(), *train, session.isa());
   const size_t floats = session.params().size();
+  const int last = request.pause_at > 0 ? std::min(request.pause_at, request.steps) : request.steps;
   if (!request.checkpoint.empty()) {
-    EDGEFRONT_RETURN_IF_ERROR(run.Restore(request.checkpoint, fingerprint, session.state(), floats));
+    EDGEFRONT_RETURN_IF_ERROR(run.Restore(request.checkpoint, fingerprint, session.state(), floats, last));
     if (run.step > 0) session.Repack();
     result.resumed_from = static_cast<int>(run.step);
   }
   double clock = Seconds();
   const Optimizer& o = request.optimizer;
-  while (run.step < request.steps) {
+  while (run.step < last) {
     if (cancel && cancel->load(std::memory_order_relaxed)) {
       result.cancelled = true;
       break;
@@ -230,13 +234,14 @@ Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progres
       if (!seen.ok()) return seen.status();
       if (run.Judge(request.stop, {step, seen.value().loss, seen.value().accuracy})) break;
     }
-    if (!request.checkpoint.empty() && step % request.checkpoint_every == 0 && step < request.steps) {
+    if (!request.checkpoint.empty() && (step % request.checkpoint_every == 0 || step == last) && step < request.steps) {
       EDGEFRONT_RETURN_IF_ERROR(run.Save(request.checkpoint, fingerprint, session.state(), floats));
     }
     clock = Seconds();
   }
   result.steps = static_cast<int>(run.step);
-  result.stopped = run.stopped;
+  const bool paused = run.step == last && last < request.steps && run.stopped == Stopped::kSteps && !result.cancelled;
+  result.stopped = paused ? Stopped::kPaused : run.stopped;
   result.reports = std::move(run.reports);
   result.looks = std::move(run.looks);
   result.seconds = run.seconds;
@@ -247,6 +252,7 @@ Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progres
     result.validation = seen.value();
   }
   result.weights_hash = session.params().Hash(session.weights());
+  if (paused) return result;
   if (!request.out.empty() && !result.cancelled) {
     EDGEFRONT_RETURN_IF_ERROR(session.params().Export(request.plan, session.weights(), request.out));
   }

@@ -53,6 +53,7 @@ struct TrainRequest {
   StopRule stop;
   std::string checkpoint;      // empty: none. Removed when the run ends.
   int checkpoint_every = 200;  // steps
+  int pause_at = 0;            // steps; the run ends there and its checkpoint stays, to go on from; 0, or not below steps: no pause
   std::string out;             // the trained weights as a GGUF; empty: not kept
   std::vector<uint8_t> plan;   // the header of that file
   uint64_t memory_limit = 0;   // bytes; 0: none

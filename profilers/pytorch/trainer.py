@@ -299,6 +299,8 @@ def train(r, progress, cancelled):
     for field in ("objective", "stop", "teacher"):
         if r.get(field) and r[field].get("kind") != "cross-entropy":
             raise Refused("unsupported", f"the PyTorch trainer knows no {field}; use the native one")
+    if r.get("checkpoint", {}).get("pauseAt"):
+        raise Refused("unsupported", "the PyTorch trainer keeps no checkpoint to pause at; use the native one")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if r.get("threads"):
         torch.set_num_threads(r["threads"])

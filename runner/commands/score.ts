@@ -151,7 +151,7 @@ export const scoreCommand: CommandModule<object, Args> = {
             seed,
             score,
             (progress) => show(name, seed, progress),
-            weights,
+            weights === undefined ? {} : { out: weights },
           );
           if (result.stopped !== "steps")
             say(`${name}, seed ${seed}: ${result.stopped} at step ${result.steps}`);

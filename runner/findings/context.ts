@@ -5,6 +5,7 @@ import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
 import type { Repetition } from "../store/repetitions.ts";
+import type { RungRecord } from "../sweep/rungs.ts";
 import type { ScreeningEvent } from "../sweep/screening.ts";
 
 /** A complete trial. */
@@ -33,6 +34,8 @@ export interface FindingsContext {
   readonly foreseen: readonly ScreeningEvent[];
   /** Every repetition that was chosen. */
   readonly repetitions: readonly Repeated[];
+  /** Every verdict on a training at a rung. */
+  readonly rungs: readonly RungRecord[];
   /** Hypervolume after each finished trial. */
   readonly hypervolumes: readonly number[];
   unitOf(metric: string): string;

@@ -5,12 +5,14 @@ import { PAGE_TRIALS, reportData } from "../report-data.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
+import { verdictsOf } from "../sweep/rungs.ts";
 import type { ScreeningEvent } from "../sweep/screening.ts";
 import { certaintyFinding } from "./certainty.ts";
 import { type FindingsContext, pointOf } from "./context.ts";
 import { devicesFinding } from "./devices.ts";
 import { measuringFinding } from "./measuring.ts";
 import { predictorFinding } from "./predictor.ts";
+import { rungsFinding } from "./rungs.ts";
 import { screeningFinding } from "./screening.ts";
 
 /** Of a long sweep the front and the latest are looked at: fitting grows with the cube. */
@@ -19,7 +21,8 @@ const MOST = 400;
 function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContext {
   const complete = data.trials.filter(({ state }) => state === "complete").map(pointOf);
   const latest = new Set(complete.slice(-MOST).map(({ number }) => number));
-  const measured = data.trials.filter(({ state }) => state === "complete" || state === "infeasible");
+  // Whoever was stopped in training had been measured.
+  const measured = data.trials.filter(({ state }) => ["complete", "infeasible", "stopped"].includes(state));
   return {
     config: sweep.config,
     objectives: data.objectives,
@@ -32,6 +35,7 @@ function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContex
     measured: measured.slice(-MOST).map(pointOf),
     foreseen: store.events(sweep.id, "screening").map(({ data: event }) => event as ScreeningEvent),
     repetitions: repetitionsOf(store, sweep.id),
+    rungs: verdictsOf(store, sweep.id),
     hypervolumes: data.hypervolume.map(({ value }) => value),
     unitOf: (metric) => data.trials.find((trial) => metric in trial.metrics)?.metrics[metric]?.unit ?? "",
     rates: (device) => store.devices.lastProbe(device)?.result ?? null,
@@ -57,6 +61,7 @@ export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readon
     devicesFinding(context),
     predictorFinding(context, space),
     screeningFinding(context),
+    rungsFinding(context),
   ].filter((finding) => finding !== null);
 }
 

@@ -162,23 +162,18 @@ export class JobTable {
     return row !== undefined;
   }
 
-  /** Training results of one task and seed in earlier batches of a sweep, by trial. */
-  earlierScores(
-    sweepId: number,
-    batch: number,
-    task: string,
-    seed: number,
-  ): readonly { readonly trialId: number; readonly result: TrainResult }[] {
-    const rows = this.db
+  /** What one training run of a trial was asked for and came to; null where it has no result. */
+  score(trialId: number, task: string, seed: number): Pick<ScoreRecord, "request" | "result"> | null {
+    const row = this.db
       .prepare(
-        `SELECT t.id, s.result FROM scores s JOIN jobs j ON j.id = s.job_id JOIN trials t ON t.id = j.trial_id
-         WHERE t.sweep_id = ? AND t.batch < ? AND s.task = ? AND s.seed = ? ORDER BY t.number`,
+        "SELECT s.request, s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? AND s.seed = ?",
       )
-      .all(sweepId, batch, task, seed) as Row[];
-    return rows.map((row) => ({
-      trialId: row.id as number,
+      .get(trialId, task, seed) as Row | undefined;
+    if (row === undefined) return null;
+    return {
+      request: JSON.parse(row.request as string) as unknown,
       result: JSON.parse(row.result as string) as TrainResult,
-    }));
+    };
   }
 
   /** What was measured for one target of a trial, and how; null where nothing was. */

@@ -22,7 +22,8 @@ import type { Listener } from "./events.ts";
 import { type Cause, type Fault, type Policy, policies, routeFault } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
 import { resolveAggregates } from "./metric-names.ts";
-import { stoppedAtRung, withRung } from "./rung.ts";
+import type { RungOrder } from "./rung-order.ts";
+import { climbRungs, dropCheckpoints, partOf, rungTask } from "./rungs.ts";
 import { trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
@@ -39,6 +40,7 @@ export interface EvaluateContext {
   readonly windows: SweepWindows;
   readonly trainer: string;
   readonly tasks: readonly PreparedTask[];
+  readonly rungOrder: RungOrder;
   readonly signal: AbortSignal;
   readonly listen: Listener;
 }
@@ -150,20 +152,19 @@ export async function measure(
   });
 }
 
-/** The end of the trial where it was stopped at a rung. */
-async function train(trial: Trial, task: PreparedTask, context: EvaluateContext): Promise<TrialEnd | null> {
+/** Trains a trial on a task with every seed: to the end, or to the rung at this share of its steps. */
+async function train(trial: Trial, task: PreparedTask, context: EvaluateContext, share = 1): Promise<void> {
   const { store, config, listen, trainer } = context;
   const score = config.score!;
+  const name = rungTask(task.name, share);
   for (const seed of score.seeds) {
-    const target = `${task.name}:${seed}`;
-    const known = stoppedAtRung(trial, task, context);
-    if (known !== null) return known;
+    const target = `${name}:${seed}`;
     if (store.jobs.isDone(trial.id, "train", target)) continue;
     await runJob(trial, "train", target, trainer, context, async (job, worker) => {
       const { request, result, lease } = await trainOn(
         worker,
         trial.layout,
-        withRung(task, trial, seed, context),
+        task,
         seed,
         score,
         ({ step, steps, what }) => {
@@ -176,20 +177,19 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext)
             text: `training ${task.name}, seed ${seed}${which}, step ${step} of ${steps}`,
           });
         },
+        partOf(store, trial, task, seed, score, share),
       );
       const { agentSha256 } = worker;
       const by = { ...(request as object), software: software() };
-      const record = { task: task.name, seed, agentSha256, request: by, result };
+      const record = { task: name, seed, agentSha256, request: by, result };
       if (!store.jobs.finishScore(job, lease, record))
         throw new LeaseLostError(`a stale score of ${target} was refused`);
     });
-    const stopped = stoppedAtRung(trial, task, context);
-    if (stopped !== null) return stopped;
   }
+  if (share < 1) return;
   const { scores } = taskOf(task.config.task as TaskName);
   const results = store.jobs.scores(trial.id, task.name);
   store.trials.putMetrics(trial.id, taskMetrics(task.name, scores, results, task.bytesPerToken));
-  return null;
 }
 
 /**
@@ -219,6 +219,7 @@ export async function evaluate(
     (name) => staticMetric(name, trial.layout, config.measure.quantization) ?? [],
   );
   store.trials.putMetrics(trial.id, statics);
+  context.rungOrder.enter(trial.number);
   try {
     const early = overBudget();
     if (early !== null) return end(early);
@@ -233,10 +234,9 @@ export async function evaluate(
     store.trials.putMetrics(trial.id, aggregatesOf(config, metrics));
     const slow = overBudget();
     if (slow !== null) return end(slow);
-    for (const task of context.tasks) {
-      const stopped = await train(trial, task, context);
-      if (stopped !== null) return end(stopped);
-    }
+    const stopped = await climbRungs(trial, context, (task, share) => train(trial, task, context, share));
+    if (stopped !== null) return end(stopped);
+    for (const task of context.tasks) await train(trial, task, context);
     store.trials.putMetrics(trial.id, compositesOf(config, store.trials.metrics(trial.id)));
     const weak = overBudget();
     return end(weak ?? { state: "complete" });
@@ -247,7 +247,10 @@ export async function evaluate(
     }
     if (!(error instanceof TrialFault)) throw error;
     const { route, cause, reason } = error.fault;
+    await dropCheckpoints(trial, context);
     return end({ state: policies[route].job === "infeasible" ? "infeasible" : "failed", cause, reason });
+  } finally {
+    context.rungOrder.leave(trial.number);
   }
 }
 

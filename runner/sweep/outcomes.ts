@@ -4,12 +4,17 @@ import type { Store } from "../store/store.ts";
 import type { Trial } from "../store/trials.ts";
 
 const RAN_OUT: readonly (string | null)[] = ["out-of-memory", "timeout"];
+/** One stopped in training is no candidate for the front any more: like one that misses a budget by nothing. */
+const told = ({ state, violation }: Trial): Pick<Outcome, "state" | "violation"> => {
+  if (state === "stopped") return { state: "infeasible", violation: 0 };
+  const known = violation === null ? {} : { violation };
+  return { state: state === "complete" || state === "infeasible" ? state : "failed", ...known };
+};
 
 export const outcomeOf = (store: Store, trial: Trial): Outcome => ({
   id: trial.candidateId,
   layout: trial.layout,
-  state: trial.state === "complete" || trial.state === "infeasible" ? trial.state : "failed",
+  ...told(trial),
   metrics: Object.fromEntries(store.trials.metrics(trial.id).map(({ name, value }) => [name, value])),
   ...(RAN_OUT.includes(trial.cause) ? { ranOut: true } : {}),
-  ...(trial.violation === null ? {} : { violation: trial.violation }),
 });

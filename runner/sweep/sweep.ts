@@ -30,7 +30,7 @@ import { outcomeOf } from "./outcomes.ts";
 import { planBatch, repeatedIn, workOf } from "./planning.ts";
 import { trainerProgram } from "./pytorch.ts";
 import { type Repeated, repeat } from "./repeat.ts";
-import { checkRung } from "./rung.ts";
+import { RungOrder } from "./rung-order.ts";
 import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
 import { prepareTask } from "./training-data.ts";
@@ -125,7 +125,6 @@ const FRONT_REPLAYS = 500;
 export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
   const { config, listen, farm = {} } = options;
   checkSweep(store, options);
-  checkRung(config);
   const objectives = resolveObjectives(config);
   const budgets = resolveBudgets(config);
   const space = new Space(config.space);
@@ -199,6 +198,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
     trainer,
     tasks,
+    rungOrder: new RungOrder(),
     signal,
     listen,
   };

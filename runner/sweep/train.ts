@@ -3,8 +3,9 @@
 // layout and the seed determine it) and paths of this machine.
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { basename, resolve } from "node:path";
+import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
@@ -26,6 +27,15 @@ export interface Trained {
   readonly request: unknown;
   readonly result: TrainResult;
   readonly lease: LeaseProof;
+}
+/** What of a training run is asked for, where it is not the whole of it from the start. */
+export interface TrainPart {
+  /** Where the trained weights go, as a GGUF. */
+  readonly out?: string;
+  /** Pause after so many steps; the checkpoint stays. */
+  readonly pauseAt?: number;
+  /** What the same run came to at an earlier pause: it goes on with its learning rate, and where it had ended it has ended. */
+  readonly before?: Pick<Trained, "request" | "result">;
 }
 export interface TrainProgress {
   readonly step: number;
@@ -63,12 +73,15 @@ async function run(
   config: ScoreConfig,
   checkpointEvery: number,
   onProgress: (step: number, loss: number | null) => void,
-): Promise<{ readonly result: TrainResult; readonly lease: LeaseProof }> {
+  pauseAt = 0,
+): Promise<{ readonly result: TrainResult; readonly lease: LeaseProof; readonly checkpoint: string }> {
   const { plan } = lower(proxy, { quantization: "f32", seed: body.seed });
   await mkdir(cachePath("runs"), { recursive: true });
-  const name = `${hashOf([storedForm(body), plan.toString("base64")])}.checkpoint`;
-  const checkpoint = { path: cachePath("runs", name), every: checkpointEvery };
-  const { session } = await worker.open();
+  const { session, agentSha256 } = await worker.open();
+  // Another agent may round otherwise: it starts over.
+  const name = `${hashOf([storedForm(body), plan.toString("base64"), agentSha256])}.checkpoint`;
+  const pause = pauseAt > 0 ? { pauseAt } : {};
+  const checkpoint = { path: cachePath("runs", name), every: checkpointEvery, ...pause };
   return worker.exclusively(async (turn) => {
     const put = async (path: string): Promise<string> =>
       worker.device.transport === "local"
@@ -77,16 +90,25 @@ async function run(
     const { data } = body;
     const files = { train: await put(data.train), validation: await put(data.validation) };
     onProgress(0, null);
-    const result = await session.request(
-      "train",
-      { ...body, data: { ...data, ...files }, checkpoint, model: planOf(plan) },
-      {
-        timeoutMs: config.timeoutSeconds * 1000,
-        signal: turn.signal,
-        onProgress: ({ step, loss }) => onProgress(step, loss),
-      },
-    );
-    return { result, lease: turn.lease };
+    const train = (): Promise<TrainResult> =>
+      session.request(
+        "train",
+        { ...body, data: { ...data, ...files }, checkpoint, model: planOf(plan) },
+        {
+          timeoutMs: config.timeoutSeconds * 1000,
+          signal: turn.signal,
+          onProgress: ({ step, loss }) => onProgress(step, loss),
+        },
+      );
+    const result = await train().catch(async (error: unknown) => {
+      const diverged = error instanceof AgentError && error.code === "diverged";
+      const unusable = error instanceof AgentError && error.message.startsWith("checkpoint ");
+      if (diverged || unusable) await rm(checkpoint.path, { force: true });
+      if (!unusable) throw error;
+      // It was damaged, or of another processor: without it the run starts over, to the same result.
+      return train();
+    });
+    return { result, lease: turn.lease, checkpoint: name };
   });
 }
 
@@ -114,7 +136,18 @@ function bodyOf(task: PreparedTask, seed: number, config: ScoreConfig, steps: nu
   };
 }
 
-/** Trains a layout's proxy on one task with one seed; its weights are written to `out`, a GGUF, where that is given. */
+const ratedSchema = z.object({
+  optimizer: z.object({ learningRate: z.number() }),
+  learningRateTries: z.array(z.tuple([z.number(), z.number().nullable()])).default([]),
+});
+
+/** The learning rate that an earlier part of a run was trained with, and how it was found. */
+function rateOf(request: unknown): Rate {
+  const { optimizer, learningRateTries } = ratedSchema.parse(request);
+  return { rate: optimizer.learningRate, tries: learningRateTries };
+}
+
+/** Trains a layout's proxy on one task with one seed, or the part of it that is asked for. */
 export async function trainOn(
   worker: Worker,
   layout: Layout,
@@ -122,8 +155,10 @@ export async function trainOn(
   seed: number,
   config: ScoreConfig,
   onProgress: (progress: TrainProgress) => void,
-  out?: string,
+  { out, pauseAt, before }: TrainPart = {},
 ): Promise<Trained> {
+  if (before !== undefined && before.result.stopped !== "paused")
+    return { ...before, lease: await worker.exclusively(({ lease }) => Promise.resolve(lease)) };
   const { training } = task.config;
   const proxyConfig = proxySchema.parse({ ...config.proxy, ...task.config.proxy });
   const proxy = proxyLayout(layout, proxyConfig, task);
@@ -135,25 +170,35 @@ export async function trainOn(
     training.distill === undefined
       ? {}
       : await teachingOf(worker, task, seed, config, training, (steps) => report("teacher", steps));
-  const { rate, tries } = await chooseRate(worker, proxy, task, seed, config, teaching, report);
+  const { rate, tries } =
+    before === undefined
+      ? await chooseRate(worker, proxy, task, seed, config, teaching, report)
+      : rateOf(before.request);
   const kept = out === undefined ? {} : { out };
   const body = { ...bodyOf(task, seed, config, training.steps, rate), ...teaching, ...kept };
-  const { result, lease } = await run(
+  const { result, lease, checkpoint } = await run(
     worker,
     proxy,
     body,
     config,
     training.checkpointEvery,
     report("proxy", training.steps),
+    pauseAt,
   );
   const request = {
     ...storedForm(body),
     proxy: proxyConfig,
     ...(tries.length > 0 ? { learningRateTries: tries } : {}),
+    ...(result.stopped === "paused" ? { checkpoint } : {}),
   };
   return { request, result, lease };
 }
 
+interface Rate {
+  readonly rate: number;
+  /** Learning rates that were tried, each with its loss; null where it diverged. */
+  readonly tries: readonly (readonly [number, number | null])[];
+}
 type Reporter = (what: string, steps: number) => (step: number, loss: number | null) => void;
 
 /** The learning rate of this candidate: the configured one, or the best of short runs. A try that diverges is no candidate. */
@@ -165,7 +210,7 @@ async function chooseRate(
   config: ScoreConfig,
   teaching: Partial<Body>,
   report: Reporter,
-): Promise<{ readonly rate: number; readonly tries: readonly (readonly [number, number | null])[] }> {
+): Promise<Rate> {
   const { learningRate, learningRateTrial, steps, checkpointEvery } = task.config.training;
   if (typeof learningRate === "number") return { rate: learningRate, tries: [] };
   const short = Math.max(1, Math.round(steps * learningRateTrial));

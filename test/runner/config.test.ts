@@ -30,6 +30,25 @@ describe("every file in configs/", () => {
   });
 });
 
+describe("rungs", () => {
+  const trained = (rungs: string, trainer = "native", objective = "text.bitsPerByte") =>
+    parse(`${minimal.replace("peakBytes", objective)}
+score: { trainer: ${trainer}, rungs: ${rungs}, proxy: { width: 16, headDim: 8 }, tasks: { text: { task: bytes, options: { corpus: [a.txt] } } } }`);
+  it("have defaults, and rise", () => {
+    expect(trained("{ at: [0.25, 0.5] }").score!.rungs).toEqual({
+      at: [0.25, 0.5],
+      eta: 3,
+      margin: 0.1,
+      minimum: 4,
+    });
+    expect(() => trained("{ at: [0.5, 0.25] }")).toThrow(/rungs.at.*must rise/);
+  });
+  it("need a trainer that pauses, and an objective that training decides", () => {
+    expect(() => trained("{ at: [0.5] }", "pytorch")).toThrow(/cannot pause.*trainer: native/);
+    expect(() => trained("{ at: [0.5] }", "native", "peakBytes")).toThrow(/decided by training/);
+  });
+});
+
 describe("a wrong configuration is one line that says where and what", () => {
   it.each([
     ["malformed YAML", "name: [x", /my\.yaml:\d+: not valid YAML/],

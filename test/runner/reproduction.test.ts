@@ -85,6 +85,7 @@ function answersIn(world: World) {
     measured: points,
     foreseen: [],
     repetitions: [],
+    rungs: [],
     hypervolumes: [],
     unitOf: (metric) => points[0]!.raw[metric]?.unit ?? "",
     rates: () => null,

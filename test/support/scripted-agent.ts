@@ -2,7 +2,7 @@
 // and misbehaves where its script says. Bundled into one file and started by a real sshd like the real agent; what it says was never
 // measured on anything.
 import { createHash } from "node:crypto";
-import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** How a job goes wrong; the rest of the jobs go right. */
@@ -94,6 +94,7 @@ interface Request {
   readonly steps?: number;
   readonly seed?: number;
   readonly stop?: { readonly every?: number; readonly hopelessStep?: number; readonly hopelessLoss?: number };
+  readonly checkpoint?: { readonly path: string; readonly pauseAt?: number };
 }
 
 const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
@@ -144,24 +145,32 @@ function measurement(
   };
 }
 
-/** A loss that falls with the steps and is lower for larger models; the stop rule is the real trainer's. */
-function training({ model, steps = 1, stop, seed }: Request, noise = 0) {
+/**
+ * A loss that falls with the steps and is lower for larger models. The stop rule and the pauses are the real trainer's; a checkpoint is a
+ * file with the number of its step, and the loss of a run is that of its steps whether or not it was found.
+ */
+function training({ model, steps = 1, stop, checkpoint, seed }: Request, noise = 0) {
   const plan = Buffer.from(model!.plan, "base64");
   const luck = 1 + noise * wobble(`${parametersOf(plan)} ${seed}`);
   const scale = luck * (1 + 1e4 / parametersOf(plan));
   const lossAt = (step: number): number => scale * (1 + 10 / step);
   const { every = 0, hopelessStep = 0, hopelessLoss = Number.POSITIVE_INFINITY } = stop ?? {};
+  const last = Math.min(checkpoint?.pauseAt || steps, steps);
+  const kept = checkpoint && existsSync(checkpoint.path) ? Number(readFileSync(checkpoint.path, "utf8")) : 0;
   const looks: [number, number, number][] = [];
-  let done = steps;
-  for (let step = every; every > 0 && step < steps; step += every) {
+  let [done, stopped] = [last, last < steps ? "paused" : "steps"];
+  for (let step = every; every > 0 && step < steps && step <= last; step += every) {
     looks.push([step, lossAt(step), 0.5]);
     if (hopelessStep === 0 || step < hopelessStep || lossAt(step) <= hopelessLoss) continue;
-    done = step;
+    [done, stopped] = [step, "hopeless"];
     break;
   }
+  if (checkpoint && stopped === "paused") writeFileSync(checkpoint.path, String(done));
+  else if (checkpoint) rmSync(checkpoint.path, { force: true });
   return {
     steps: done,
-    stopped: done < steps ? "hopeless" : "steps",
+    resumedFrom: kept > last ? 0 : kept,
+    stopped,
     looks,
     trainLoss: [],
     validation: { loss: lossAt(done), accuracy: 0.5, tokens: 1 },

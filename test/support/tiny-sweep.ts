@@ -13,6 +13,8 @@ export interface TinyOptions {
   readonly seed?: number;
   readonly devices?: readonly string[];
   readonly steps?: number;
+  /** `score.rungs`. */
+  readonly rungs?: string;
   readonly objectives?: readonly string[];
   readonly budgets?: string;
   readonly train?: boolean;
@@ -31,6 +33,7 @@ export function writeTinySweep(folder: string, options: TinyOptions = {}): strin
     seed = 1,
     devices = ["local"],
     steps = 4,
+    rungs,
     train = true,
     objectives = train ? ["text.bitsPerByte", "kvBytes@32"] : ["kvBytes@32", "parameters"],
     budgets = "[]",
@@ -39,7 +42,7 @@ export function writeTinySweep(folder: string, options: TinyOptions = {}): strin
   writeFileSync(join(folder, "corpus.txt"), "the quick brown fox jumps over the lazy dog. ".repeat(200));
   const score = `
 score:
-  proxy: { width: 16, headDim: 8 }
+  proxy: { width: 16, headDim: 8 }${rungs === undefined ? "" : `\n  rungs: ${rungs}`}
   tasks:
     text:
       task: bytes
