@@ -2,9 +2,7 @@
 import { parseMetricName } from "../reports/metrics.ts";
 import type { ReportSpan } from "../reports/model.ts";
 import type { JobHistory, JobSpan } from "./store/history.ts";
-
-/** Lane of all training in a timeline; devices have their names. */
-const TRAINING_LANE = "training";
+import { trainingLane } from "./sweep/events.ts";
 
 const milliseconds = (time: string): number => Date.parse(time);
 
@@ -111,15 +109,20 @@ export class Timeline {
 
   private toSpan(job: JobSpan, end: number): ReportSpan {
     return {
-      lane: job.kind === "measure" ? job.target : TRAINING_LANE,
+      lane: job.kind === "measure" ? (job.device ?? job.target) : trainingLane(job.device),
       kind: job.kind,
       trial: this.numberOf(job.trialId),
       startMs: milliseconds(job.startedAt) - this.start,
       endMs: end - this.start,
       ok: job.state === "done" || job.state === "running",
-      detail: job.error ?? (job.kind === "measure" ? job.target : job.target.replace(":", ", seed ")),
+      detail: job.error ?? detailOf(job),
     };
   }
+}
+
+function detailOf({ kind, target, device }: JobSpan): string {
+  if (kind === "train") return target.replace(":", ", seed ");
+  return device === null || device === target ? target : `for ${target}`;
 }
 
 /** By trial id, then by the metric's source (a device's name, or a task's): what its values rest on. */

@@ -1,8 +1,8 @@
 // Parallel coordinates: one axis an objective or budgeted metric, better always up, one line a layout. Drawn as SVG here:
 // plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis brushes.
 import { formatValue } from "../format.ts";
+import { endLabels, titleLines } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
-import { endLabels, titleLines } from "./labels.ts";
 import { decisionMetrics } from "./sheet.ts";
 import type { Store } from "./store.ts";
 

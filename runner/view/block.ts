@@ -6,6 +6,8 @@ import type { SweepEvent } from "../sweep/events.ts";
 
 const MAX_BAR = 24;
 const NARROWEST = 19;
+/** Of a lane. */
+const MAX_NAME = 20;
 /** Trials that the time left is judged by: the latest say more than the first. */
 const RECENT = 12;
 
@@ -127,10 +129,10 @@ export class Block {
       duration(atMs),
       ...(left === null ? [] : [`about ${duration(left)} left`]),
     ];
-    const names = Math.max(0, ...[...this.lanes.keys()].map((name) => Math.min(name.length, 16)));
+    const names = Math.max(0, ...[...this.lanes.keys()].map((name) => Math.min(name.length, MAX_NAME)));
     const lanes = [...this.lanes].map(
       ([name, text]) =>
-        `  ${[`${name.slice(0, 16).padEnd(names)}  ${text ?? "idle"}`, this.health.get(name)].filter(Boolean).join("; ")}`,
+        `  ${[`${name.slice(0, MAX_NAME).padEnd(names)}  ${text ?? "idle"}`, this.health.get(name)].filter(Boolean).join("; ")}`,
     );
     return [
       ...flow(state, room),
