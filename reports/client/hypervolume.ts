@@ -20,8 +20,8 @@ export async function drawHypervolume(
   if (trial.length === 0) return false;
   const place = new Map(view.trials.map(({ number }, index) => [number, index]));
   const trials = trial.map((number) => place.get(number) ?? null);
-  // The curve goes on to the latest trial, which need not have joined the front.
-  const joined = (n: number): boolean => n < trial.length - 1 || value[n] !== value[n - 1];
+  // The curve begins with the first trial and goes on to the latest one; neither need have raised it.
+  const joined = (n: number): boolean => value[n] !== (value[n - 1] ?? 0);
   const chosen = (index: number | null): boolean => index !== null && index === store.currentChoice;
   const plot = await plotly.react(
     element,

@@ -61,7 +61,11 @@ test("json and jsonl read back to the same trials", () => {
     const { trials, front, ...rest } = JSON.parse(text);
     expect(trials).toEqual(some.trials);
     expect(front).toEqual(frontJson(some).points);
-    expect(rest).toMatchObject({ format: "edgefront-report", sweep: some.sweep, timeline: JSON.parse(JSON.stringify(some.timeline)) });
+    expect(rest).toMatchObject({
+      format: "edgefront-report",
+      sweep: some.sweep,
+      timeline: JSON.parse(JSON.stringify(some.timeline)),
+    });
     // Written in pieces, it is what is written at once.
     expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`);
   }
