@@ -341,10 +341,10 @@ export class TrialTable {
   idsBeginning(sweepId: number, text: string): readonly number[] {
     return this.db
       .prepare(
-        "SELECT id FROM trials WHERE sweep_id = ?1 AND substr(candidate_id, 1, length(?2)) = ?2 ORDER BY id",
+        "SELECT id FROM trials WHERE sweep_id = ? AND substr(candidate_id, 1, length(?)) = ? ORDER BY id",
       )
       .pluck()
-      .all(sweepId, text) as number[];
+      .all(sweepId, text, text) as number[];
   }
 
   /** Ids of the complete trials, by candidate. */
