@@ -5,7 +5,7 @@ import { parquetMetadata } from "hyparquet";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { frontPoints } from "../../reports/front.ts";
 import type { ReportData } from "../../reports/model.ts";
-import { PAGE_TRIALS, reportData } from "../../runner/report-data.ts";
+import { reportData } from "../../runner/report-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import { compareSweeps, sweepDiff } from "../../runner/sweep-diff.ts";
 import { trialNamed } from "../../runner/trial-named.ts";
