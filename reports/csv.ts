@@ -1,7 +1,7 @@
 // One row a trial, every trial, whatever became of it. A metric fills five columns: value, and min, max, n, stable of its raw
 // samples. Empty cells mean not measured; nothing is filled in.
-import { metricNames, sampleRange } from "./metrics.ts";
-import type { ReportData } from "./model.ts";
+import { inOrder, sampleRange } from "./metrics.ts";
+import type { ReportRows } from "./model.ts";
 import { csvCell } from "./text.ts";
 
 const FIXED = [
@@ -16,28 +16,31 @@ const FIXED = [
   "reason",
 ] as const;
 
-export function renderCsv(data: ReportData): string {
-  const metrics = metricNames(data);
-  const head = [
+const line = (cells: readonly (string | number | boolean | null)[]): string =>
+  `${cells.map(csvCell).join(",")}\r\n`;
+
+export function* renderCsv(rows: ReportRows): Generator<string> {
+  const metrics = inOrder(rows.metrics, rows);
+  yield line([
     ...FIXED,
     ...metrics.flatMap((name) => [name, `${name}.min`, `${name}.max`, `${name}.n`, `${name}.stable`]),
-  ];
-  const rows = data.trials.map((trial) => [
-    trial.number,
-    trial.id,
-    trial.state,
-    trial.onFront,
-    trial.published,
-    trial.parameters,
-    trial.pattern,
-    trial.notation,
-    trial.reason,
-    ...metrics.flatMap((name) => {
-      const metric = trial.metrics[name];
-      if (metric === undefined) return [null, null, null, null, null];
-      const range = sampleRange(metric);
-      return [metric.value, range?.low ?? null, range?.high ?? null, range?.n ?? null, metric.stable];
-    }),
   ]);
-  return [head, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+  for (const trial of rows.trials)
+    yield line([
+      trial.number,
+      trial.id,
+      trial.state,
+      trial.onFront,
+      trial.published,
+      trial.parameters,
+      trial.pattern,
+      trial.notation,
+      trial.reason,
+      ...metrics.flatMap((name) => {
+        const metric = trial.metrics[name];
+        if (metric === undefined) return [null, null, null, null, null];
+        const range = sampleRange(metric);
+        return [metric.value, range?.low ?? null, range?.high ?? null, range?.n ?? null, metric.stable];
+      }),
+    ]);
 }

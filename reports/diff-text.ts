@@ -29,12 +29,13 @@ export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
   return `${name}: ${parts.join(", ")}`;
 }
 
-export function metricsText({ shared, compared, unstable, shifts, changes }: SweepDiff): string {
+export function metricsText(diff: SweepDiff): string {
+  const { shared, sharedInAll, compared, unstable, shifts, changes } = diff;
   const moved = shifts.filter(({ beyondNoise }) => beyondNoise).length;
   const unjudged =
     unstable === 0 ? "" : ` ${unstable} of them are unstable in one of the sweeps and not judged.`;
   return (
-    `${shared} layouts complete in both, ${compared} values compared.${unjudged} ` +
+    `${sharedInAll} layouts complete in both${shared < sharedInAll ? `, ${shared} of them compared, evenly spread` : ""}; ${compared} values compared.${unjudged} ` +
     `Moved beyond noise over all layouts: ${moved} of ${shifts.length} measured metrics. Moved by themselves: ${changes.length} values.`
   );
 }

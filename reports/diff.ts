@@ -2,7 +2,7 @@
 // than noise is judged by whoever calls (runner/sweep-diff.ts hands in profilers/rerun.ts); as text: diff-text.ts.
 import { frontPoints, readableReason } from "./front.ts";
 import { metricLabel } from "./metrics.ts";
-import type { ReportData, ReportMetric, ReportTrial } from "./model.ts";
+import type { ReportData, ReportMetric, ReportObjective, ReportTrial } from "./model.ts";
 
 interface ConfigurationChange {
   /** Dotted path; `null` stands for absent on that side. */
@@ -14,8 +14,19 @@ interface ConfigurationChange {
 /** A layout that is on one sweep's front only. */
 interface FrontChange {
   readonly id: string;
+  /** Its number in the sweep on whose front it is. */
+  readonly trial: number;
   /** What became of it in the other sweep. */
   readonly why: string;
+}
+
+/** A layout of a front by the objectives that both sweeps have. */
+export interface FrontValues {
+  readonly id: string;
+  /** F1, F2, ... on its sweep's front. */
+  readonly label: string;
+  readonly trial: number;
+  readonly values: readonly (number | null)[];
 }
 
 /** One metric over all layouts that both sweeps measured. */
@@ -30,6 +41,8 @@ export interface MetricShift {
 /** One layout that moved by itself. */
 interface OwnChange {
   readonly id: string;
+  /** Its numbers in both sweeps. */
+  readonly trials: readonly [before: number, after: number];
   readonly metric: string;
   readonly before: number;
   readonly after: number;
@@ -76,8 +89,15 @@ export interface SweepDiff {
     readonly left: readonly FrontChange[];
     readonly kept: readonly string[];
   };
-  /** Layouts complete in both sweeps. */
+  readonly fronts: {
+    readonly objectives: readonly ReportObjective[];
+    readonly before: readonly FrontValues[];
+    readonly after: readonly FrontValues[];
+  };
+  /** Layouts complete in both sweeps that were compared. */
   readonly shared: number;
+  /** All that are complete in both: more than were compared where both sweeps are very large. */
+  readonly sharedInAll: number;
   /** Values of a metric that a layout has in both. */
   readonly compared: number;
   /** Of those, unstable in one of the sweeps: not judged. */
@@ -144,61 +164,90 @@ const dominates = (a: ReportTrial, b: ReportTrial, { objectives }: ReportData): 
     return x !== undefined && y !== undefined && (direction === "min" ? x <= y : x >= y);
   });
 
+type Layouts = Pick<OwnChange, "id" | "trials">[];
+
 /** Pairs of each metric, by layout. */
 function sharedValues(before: ReportData, after: ReportData) {
   const complete = (data: ReportData) => data.trials.filter(({ state }) => state === "complete");
   const again = new Map(complete(after).map((trial) => [trial.id, trial]));
-  const metrics = new Map<string, { readonly ids: string[]; readonly reruns: Rerun[] }>();
+  const metrics = new Map<string, { readonly layouts: Layouts; readonly reruns: Rerun[] }>();
   let shared = 0;
-  for (const { id, metrics: values } of complete(before)) {
+  for (const { id, number, metrics: values } of complete(before)) {
     const other = again.get(id);
     if (other === undefined) continue;
     shared++;
     for (const [name, value] of Object.entries(values)) {
       const second = other.metrics[name];
       if (second === undefined) continue;
-      const known = metrics.get(name) ?? { ids: [], reruns: [] };
+      const known = metrics.get(name) ?? { layouts: [], reruns: [] };
       metrics.set(name, known);
-      known.ids.push(id);
+      known.layouts.push({ id, trials: [number, other.number] });
       known.reruns.push({ before: value, after: second });
     }
   }
   return { shared, metrics };
 }
 
-export function diffSweeps(before: ReportData, after: ReportData, statistics: DiffStatistics): SweepDiff {
-  const [a, b] = [before, after].map((data) => frontPoints(data).map(({ trial }) => trial.id)) as [
-    string[],
-    string[],
-  ];
+function bothFronts(before: ReportData, after: ReportData): SweepDiff["fronts"] {
+  const objectives = after.objectives.filter(({ name }) =>
+    before.objectives.some((other) => other.name === name),
+  );
+  const front = (data: ReportData): readonly FrontValues[] =>
+    frontPoints(data).map(({ label, trial: { id, number, metrics } }) => ({
+      id,
+      label,
+      trial: number,
+      values: objectives.map(({ name }) => metrics[name]?.value ?? null),
+    }));
+  return { objectives, before: front(before), after: front(after) };
+}
+
+/** `sharedInAll`: layouts complete in both sweeps, where the data is a selection of them. */
+export function diffSweeps(
+  before: ReportData,
+  after: ReportData,
+  statistics: DiffStatistics,
+  sharedInAll = 0,
+): SweepDiff {
+  const [a, b] = [before, after].map(
+    (data) => new Map(frontPoints(data).map(({ trial }) => [trial.id, trial.number])),
+  ) as [Map<string, number>, Map<string, number>];
   const { shared, metrics } = sharedValues(before, after);
   const judged = statistics.judge([...metrics.values()].map(({ reruns }) => reruns));
   const found = [...metrics].map(([metric, values], index) => ({ metric, ...values, ...judged[index]! }));
-  const changes = found.flatMap(({ metric, ids, reruns, own }) =>
+  const changes = found.flatMap(({ metric, layouts, reruns, own }) =>
     own.map((place): OwnChange => {
       const { before: first, after: second } = reruns[place]!;
       const change = first.value === 0 ? null : second.value / first.value - 1;
-      return { id: ids[place]!, metric, before: first.value, after: second.value, unit: first.unit, change };
+      const values = { before: first.value, after: second.value, unit: first.unit, change };
+      return { ...layouts[place]!, metric, ...values };
     }),
   );
   const size = ({ change }: OwnChange): number =>
     change === null ? Number.POSITIVE_INFINITY : Math.abs(change);
   const { effect, errorRate, minLayouts, apart } = statistics;
-  const change =
-    (data: ReportData) =>
-    (id: string): FrontChange => ({ id, why: absence(id, data, apart) });
+  const missing = (
+    front: ReadonlyMap<string, number>,
+    other: ReadonlyMap<string, number>,
+    data: ReportData,
+  ) =>
+    [...front].flatMap(([id, trial]): FrontChange[] =>
+      other.has(id) ? [] : [{ id, trial, why: absence(id, data, apart) }],
+    );
   return {
     before: before.sweep,
     after: after.sweep,
     configuration: configurationChanges(before.configuration, after.configuration),
     devices: deviceChanges(before, after),
     front: {
-      joined: b.filter((id) => !a.includes(id)).map(change(before)),
-      left: a.filter((id) => !b.includes(id)).map(change(after)),
-      kept: a.filter((id) => b.includes(id)),
+      joined: missing(b, a, before),
+      left: missing(a, b, after),
+      kept: [...a.keys()].filter((id) => b.has(id)),
     },
+    fronts: bothFronts(before, after),
     shared,
-    compared: found.reduce((sum, { ids }) => sum + ids.length, 0),
+    sharedInAll: Math.max(shared, sharedInAll),
+    compared: found.reduce((sum, { layouts }) => sum + layouts.length, 0),
     unstable: found
       .flatMap(({ reruns }) => reruns)
       .filter((pair) => !pair.before.stable || !pair.after.stable).length,

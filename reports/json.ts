@@ -1,7 +1,14 @@
 // Machine-readable forms: the front as `front --json` prints it, and the whole report. Numbers are plain, units stand beside.
 import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
-import type { FrontData, ReportData, ReportMetric, ReportObjective, ReportProxy } from "./model.ts";
+import type {
+  FrontData,
+  ReportMetric,
+  ReportObjective,
+  ReportProxy,
+  ReportRows,
+  ReportTrial,
+} from "./model.ts";
 
 interface FrontPointJson {
   readonly id: string;
@@ -60,10 +67,29 @@ export function frontJson(data: FrontData): FrontJson {
 
 const REPORT_JSON_VERSION = 1;
 
+/** As `JSON.stringify` writes it inside an object. */
+const indented = (value: unknown, by: string): string =>
+  JSON.stringify(value, null, 2).replaceAll("\n", `\n${by}`);
+
 /** The whole report: everything it was made from, and the front spelled out. */
-export const renderJson = (data: ReportData): string =>
-  `${JSON.stringify({ format: "edgefront-report", version: REPORT_JSON_VERSION, ...data, front: frontJson(data).points }, null, 2)}\n`;
+export function* renderJson({ trials, metrics: _, ...rows }: ReportRows): Generator<string> {
+  yield "{\n";
+  const head = { format: "edgefront-report", version: REPORT_JSON_VERSION, ...rows };
+  for (const [key, value] of Object.entries(head))
+    if (value !== undefined) yield `  ${JSON.stringify(key)}: ${indented(value, "  ")},\n`;
+  yield `  "trials": [`;
+  const front: ReportTrial[] = [];
+  let first = true;
+  for (const trial of trials) {
+    if (trial.onFront) front.push(trial);
+    yield `${first ? "" : ","}\n    ${indented(trial, "    ")}`;
+    first = false;
+  }
+  yield first ? "]" : "\n  ]";
+  yield `,\n  "front": ${indented(frontJson({ ...rows, trials: front }).points, "  ")}\n}\n`;
+}
 
 /** One trial a line, raw samples included: for tools that stream. */
-export const renderJsonl = (data: ReportData): string =>
-  data.trials.map((trial) => `${JSON.stringify({ sweep: data.sweep, ...trial })}\n`).join("");
+export function* renderJsonl({ sweep, trials }: ReportRows): Generator<string> {
+  for (const trial of trials) yield `${JSON.stringify({ sweep, ...trial })}\n`;
+}

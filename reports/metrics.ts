@@ -90,16 +90,23 @@ export function shortLabel(name: string): readonly [string, string] {
   return [KNOWN[base]?.short ?? humanise(base).toLowerCase(), place];
 }
 
-/** Every metric any trial has, objectives first, then by name. */
-export function metricNames(data: ReportData): readonly string[] {
-  const objectives = data.objectives.map((objective) => objective.name);
-  const seen = new Set<string>();
-  for (const trial of data.trials) for (const name of Object.keys(trial.metrics)) seen.add(name);
-  const order = new Map(objectives.map((name, index) => [name, index]));
-  return [...seen].sort((a, b) => {
+/** Objectives first, then by name. */
+export function inOrder(
+  names: Iterable<string>,
+  { objectives }: Pick<ReportData, "objectives">,
+): readonly string[] {
+  const order = new Map(objectives.map(({ name }, index) => [name, index]));
+  return [...names].sort((a, b) => {
     const [left, right] = [order.get(a) ?? objectives.length, order.get(b) ?? objectives.length];
     return left - right || (a < b ? -1 : 1);
   });
+}
+
+/** Every metric any trial has, objectives first, then by name. */
+export function metricNames(data: ReportData): readonly string[] {
+  const seen = new Set<string>();
+  for (const trial of data.trials) for (const name of Object.keys(trial.metrics)) seen.add(name);
+  return inOrder(seen, data);
 }
 
 export interface SampleRange {

@@ -186,6 +186,13 @@ export interface ReportData {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** A sweep whose trials are read one after another: what formats that hold every trial are made from, however many there are. */
+export interface ReportRows extends Omit<ReportData, "trials" | "totals"> {
+  readonly trials: Iterable<ReportTrial>;
+  /** Every metric that any trial has. */
+  readonly metrics: readonly string[];
+}
+
 /** What the front alone is told from. */
 export type FrontData = Pick<
   ReportData,

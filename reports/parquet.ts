@@ -1,49 +1,81 @@
 // The measurements as Parquet, one row a metric of a trial, for pandas, DuckDB and the like. A trial without any metric keeps
-// one row with none, so that nothing that was tried is missing.
-import { parquetWriteBuffer } from "hyparquet-writer";
+// one row with none, so that nothing that was tried is missing. Written a row group at a time.
+import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { sampleRange } from "./metrics.ts";
-import type { ReportData, ReportMetric, ReportTrial } from "./model.ts";
+import type { ReportMetric, ReportRows, ReportTrial } from "./model.ts";
+
+/** Rows held at once, about. */
+const GROUP = 50_000;
 
 interface Row {
+  readonly sweep: string;
   readonly trial: ReportTrial;
   readonly name: string | null;
   readonly metric: ReportMetric | null;
 }
 
 type Type = "STRING" | "INT32" | "INT64" | "DOUBLE" | "BOOLEAN";
-const column = <T>(name: string, type: Type, rows: readonly Row[], value: (row: Row) => T | null) => ({
-  name,
-  type,
-  nullable: true,
-  data: rows.map(value),
-});
+type Column = readonly [name: string, type: Type, value: (row: Row) => unknown];
 
-export function renderParquet(data: ReportData): Uint8Array {
-  const rows = data.trials.flatMap((trial): Row[] => {
-    const metrics = Object.entries(trial.metrics).map(([name, metric]) => ({ trial, name, metric }));
-    return metrics.length > 0 ? metrics : [{ trial, name: null, metric: null }];
-  });
-  const range = (row: Row) => (row.metric === null ? null : sampleRange(row.metric));
-  const buffer = parquetWriteBuffer({
-    columnData: [
-      column("sweep", "STRING", rows, () => data.sweep),
-      column("trial", "INT32", rows, ({ trial }) => trial.number),
-      column("id", "STRING", rows, ({ trial }) => trial.id),
-      column("state", "STRING", rows, ({ trial }) => trial.state),
-      column("on_front", "BOOLEAN", rows, ({ trial }) => trial.onFront),
-      column("published", "STRING", rows, ({ trial }) => trial.published),
-      column("parameters", "INT64", rows, ({ trial }) => BigInt(trial.parameters)),
-      column("notation", "STRING", rows, ({ trial }) => trial.notation),
-      column("reason", "STRING", rows, ({ trial }) => trial.reason),
-      column("metric", "STRING", rows, ({ name }) => name),
-      column("value", "DOUBLE", rows, ({ metric }) => metric?.value ?? null),
-      column("unit", "STRING", rows, ({ metric }) => metric?.unit ?? null),
-      column("min", "DOUBLE", rows, (row) => range(row)?.low ?? null),
-      column("max", "DOUBLE", rows, (row) => range(row)?.high ?? null),
-      column("n", "INT32", rows, (row) => range(row)?.n ?? null),
-      column("stable", "BOOLEAN", rows, ({ metric }) => metric?.stable ?? null),
-      column("samples", "STRING", rows, ({ metric }) => (metric ? JSON.stringify(metric.samples) : null)),
-    ],
-  });
-  return new Uint8Array(buffer);
+const range = ({ metric }: Row) => (metric === null ? null : sampleRange(metric));
+
+const COLUMNS: readonly Column[] = [
+  ["sweep", "STRING", ({ sweep }) => sweep],
+  ["trial", "INT32", ({ trial }) => trial.number],
+  ["id", "STRING", ({ trial }) => trial.id],
+  ["state", "STRING", ({ trial }) => trial.state],
+  ["on_front", "BOOLEAN", ({ trial }) => trial.onFront],
+  ["published", "STRING", ({ trial }) => trial.published],
+  ["parameters", "INT64", ({ trial }) => BigInt(trial.parameters)],
+  ["notation", "STRING", ({ trial }) => trial.notation],
+  ["reason", "STRING", ({ trial }) => trial.reason],
+  ["metric", "STRING", ({ name }) => name],
+  ["value", "DOUBLE", ({ metric }) => metric?.value ?? null],
+  ["unit", "STRING", ({ metric }) => metric?.unit ?? null],
+  ["min", "DOUBLE", (row) => range(row)?.low ?? null],
+  ["max", "DOUBLE", (row) => range(row)?.high ?? null],
+  ["n", "INT32", (row) => range(row)?.n ?? null],
+  ["stable", "BOOLEAN", ({ metric }) => metric?.stable ?? null],
+  ["samples", "STRING", ({ metric }) => (metric ? JSON.stringify(metric.samples) : null)],
+];
+
+type Columns = readonly unknown[][];
+
+/** Column by column: a trial itself is let go as soon as its values are taken. */
+function* groups({ sweep, trials }: ReportRows, size: number): Generator<Columns> {
+  const empty = (): Columns => COLUMNS.map(() => []);
+  let group = empty();
+  const add = (row: Row): void => {
+    for (const [n, [, , value]] of COLUMNS.entries()) group[n]!.push(value(row));
+  };
+  for (const trial of trials) {
+    const metrics = Object.entries(trial.metrics);
+    if (metrics.length === 0) add({ sweep, trial, name: null, metric: null });
+    for (const [name, metric] of metrics) add({ sweep, trial, name, metric });
+    if (group[0]!.length < size) continue;
+    yield group;
+    group = empty();
+  }
+  if (group[0]!.length > 0) yield group;
+}
+
+export function* renderParquet(rows: ReportRows, groupSize = GROUP): Generator<Uint8Array> {
+  const columnData = COLUMNS.map(([name, type]) => ({ name, type, nullable: true, data: [] }));
+  const writer = new ByteWriter();
+  const file = new ParquetWriter({ writer, schema: schemaFromColumnData({ columnData }) });
+  const written = (): Uint8Array => {
+    const bytes = writer.getBytes().slice();
+    // Places in the file are counted by `offset`, which goes on.
+    writer.index = 0;
+    return bytes;
+  };
+  for (const group of groups(rows, groupSize)) {
+    file.write({
+      columnData: COLUMNS.map(([name], n) => ({ name, data: group[n]! })),
+      rowGroupSize: group[0]!.length,
+    });
+    yield written();
+  }
+  file.finish();
+  yield written();
 }

@@ -4,23 +4,46 @@ import { renderCsv } from "./csv.ts";
 import { renderHtml } from "./html.ts";
 import { renderJson, renderJsonl } from "./json.ts";
 import { renderMarkdown } from "./md.ts";
-import type { ReportData } from "./model.ts";
+import type { ReportData, ReportRows } from "./model.ts";
 import { renderParquet } from "./parquet.ts";
 
-export const reportFormats = {
+/** For people: of a very large sweep a selection. */
+export const pageFormats = {
   html: (data) => renderHtml(data, { plotly: plotly() }),
   md: renderMarkdown,
-  csv: renderCsv,
-  json: renderJson,
-  jsonl: renderJsonl,
 } as const satisfies Record<string, (data: ReportData) => string>;
 
-export type ReportFormat = keyof typeof reportFormats;
-export const reportFormatNames = Object.keys(reportFormats) as readonly ReportFormat[];
+interface RowFormat<T extends string | Uint8Array> {
+  /** In pieces, as the trials are read. */
+  readonly render: (rows: ReportRows) => Iterable<T>;
+  /** Says what each value rests on. */
+  readonly evidence: boolean;
+  /** Says what a sweep did beside its trials: who worked when, findings. */
+  readonly history: boolean;
+}
+
+/** For programs: every trial, however many. */
+export const textRowFormats = {
+  csv: { render: renderCsv, evidence: false, history: false },
+  json: { render: renderJson, evidence: true, history: true },
+  jsonl: { render: renderJsonl, evidence: true, history: false },
+} as const satisfies Record<string, RowFormat<string>>;
 
 /** Formats that are bytes: files only, never a terminal. */
-export const binaryReportFormats = {
-  parquet: renderParquet,
-} as const satisfies Record<string, (data: ReportData) => Uint8Array>;
+export const binaryRowFormats = {
+  parquet: { render: renderParquet, evidence: false, history: false },
+} as const satisfies Record<string, RowFormat<Uint8Array>>;
 
-export type BinaryReportFormat = keyof typeof binaryReportFormats;
+type TextRowFormat = keyof typeof textRowFormats;
+export type BinaryRowFormat = keyof typeof binaryRowFormats;
+export type PageFormat = keyof typeof pageFormats;
+export type ReportFormat = PageFormat | TextRowFormat | BinaryRowFormat;
+
+export const isPageFormat = (format: ReportFormat): format is PageFormat => format in pageFormats;
+export const isBinaryFormat = (format: ReportFormat): format is BinaryRowFormat => format in binaryRowFormats;
+
+export const reportFormatNames = [
+  ...Object.keys(pageFormats),
+  ...Object.keys(textRowFormats),
+  ...Object.keys(binaryRowFormats),
+] as readonly ReportFormat[];

@@ -6,6 +6,7 @@ import type {
   ReportData,
   ReportDevice,
   ReportHealth,
+  ReportRows,
   ReportTrial,
   TrialState,
 } from "../reports/model.ts";
@@ -94,6 +95,10 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
   };
 }
 
+/** What the front of a sweep is shown from, however large the sweep is. */
+export const frontOf = (store: Store, sweep: Sweep): FrontData =>
+  sweep.trials > PAGE_TRIALS ? frontData(store, sweep) : reportData(store, sweep);
+
 /** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
 export const PAGE_TRIALS = 5000;
 /** The first ones, which hold what the configuration declares, are always among them, */
@@ -114,7 +119,16 @@ export interface ReaderOptions {
   readonly conditions?: boolean;
   /** Of a sweep larger than `atMost`, the first reading leaves out who worked when, half of its work; the next one has it. */
   readonly jobsLater?: boolean;
+  /** False leaves out who worked when. */
+  readonly jobs?: boolean;
+  /** False leaves out what values rest on. */
+  readonly evidence?: boolean;
+  /** Ids of trials that are handed out whatever else is. */
+  readonly always?: readonly number[];
 }
+
+/** Trials read at once where all are gone through. */
+const ROWS_AT_ONCE = 500;
 
 export class SweepReader {
   private readonly sweepId: number;
@@ -134,6 +148,8 @@ export class SweepReader {
   private lastTrial = 0;
   private lastJob = 0;
   private jobsLeft = false;
+  /** Ids of trials that are handed out whatever else is. */
+  private always: ReadonlySet<number>;
 
   /** Throws InvalidInputError where the configuration names what this version does not know. */
   constructor(
@@ -146,6 +162,7 @@ export class SweepReader {
     this.declared = declaredIds(config);
     const atMost = options.atMost ?? Number.POSITIVE_INFINITY;
     this.atMost = atMost;
+    this.always = new Set(options.always);
     this.front = new FrontHistory(atMost);
     const numberOf = (trial: number): number | null => this.standings.get(trial)?.number ?? null;
     this.timeline = new Timeline(Date.parse(createdAt), atMost !== Number.POSITIVE_INFINITY, numberOf);
@@ -157,6 +174,32 @@ export class SweepReader {
       this.update();
       return this.data(sweep);
     });
+  }
+
+  /** The sweep as it is now, its trials to be read as they are gone through: what has ended stays as it is. */
+  rows(sweep: Sweep): ReportRows {
+    return this.store.snapshot(() => {
+      this.update();
+      const open = this.fresh(sweep.config, [...this.pending]);
+      const [standings, finish] = [[...this.standings.values()], this.finisher(sweep)];
+      const fresh = (ids: readonly number[]) => this.fresh(sweep.config, ids);
+      const trials = {
+        *[Symbol.iterator](): Generator<ReportTrial> {
+          for (let from = 0; from < standings.length; from += ROWS_AT_ONCE) {
+            const page = standings.slice(from, from + ROWS_AT_ONCE);
+            const ended = fresh(page.flatMap(({ id }) => (open.has(id) ? [] : [id])));
+            for (const one of page) yield finish(open.get(one.id) ?? ended.get(one.id)!, one);
+          }
+        },
+      };
+      const metrics = this.store.trials.metricNames(sweep.id);
+      return { ...this.facts(sweep), trials, metrics };
+    });
+  }
+
+  /** From now on these trials are handed out too. */
+  include(ids: readonly number[]): void {
+    this.always = new Set([...this.always, ...ids]);
   }
 
   /** Something was left for the next reading. */
@@ -187,7 +230,11 @@ export class SweepReader {
     }
     const late = this.jobsLeft;
     this.jobsLeft = first && this.options.jobsLater === true && this.standings.size > this.atMost;
-    if (!this.jobsLeft)
+    // Where nobody asks who worked when: only the jobs of what still runs.
+    if (this.options.jobs === false)
+      for (const span of store.history.spans(sweepId, Number.MAX_SAFE_INTEGER, [...this.pending]))
+        this.timeline.put(span);
+    else if (!this.jobsLeft)
       for (const span of store.history.spans(sweepId, this.lastJob, open)) {
         this.timeline.put(span);
         this.lastJob = Math.max(this.lastJob, span.id);
@@ -207,21 +254,11 @@ export class SweepReader {
     });
   }
 
-  private data(sweep: Sweep): ReportData {
+  /** What is said of the sweep as a whole. */
+  private facts(sweep: Sweep): Omit<ReportData, "trials" | "totals"> {
     const { config } = sweep;
     const { front, objectives, store } = this;
-    const alive = sweep.runningPid !== null;
     const proxies = auditsOf(store, sweep.id);
-    const running = alive ? this.timeline.running() : new Set<number>();
-    // A sweep numbers its trials in the order it writes them.
-    const all = [...this.standings.values()];
-    const onFront = front.front;
-    const shown = all.length > this.atMost ? this.selection(all, onFront) : all;
-    const trials = this.trialsOf(shown, config).map((trial, index) => ({
-      ...trial,
-      state: this.stateOf(shown[index]!, running),
-      onFront: onFront.has(trial.number),
-    }));
     return {
       sweep: sweep.name,
       createdAt: sweep.createdAt,
@@ -234,7 +271,36 @@ export class SweepReader {
         null,
       hypervolume: front.hypervolumes,
       frontSpans: front.spans,
-      trials,
+      ...(proxies.length > 0 && { proxies }),
+      devices: reportDevices(store, sweep.id, config, this.options),
+      ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.runningPid !== null) }),
+      configuration: config,
+      environment: { ...sweep.environment, ...compilersOf(store, config) },
+    };
+  }
+
+  private runningIn({ runningPid }: Sweep): ReadonlySet<number> {
+    return runningPid === null ? new Set() : this.timeline.running();
+  }
+
+  /** Says of a trial as it was read how it stands in the sweep. */
+  private finisher(sweep: Sweep): (trial: ReportTrial, standing: TrialStanding) => ReportTrial {
+    const [running, front] = [this.runningIn(sweep), this.front.front];
+    return (trial, standing) => ({
+      ...trial,
+      state: this.stateOf(standing, running),
+      onFront: front.has(trial.number),
+    });
+  }
+
+  private data(sweep: Sweep): ReportData {
+    // A sweep numbers its trials in the order it writes them.
+    const all = [...this.standings.values()];
+    const shown = all.length > this.atMost ? this.selection(all, this.front.front) : all;
+    const [running, finish] = [this.runningIn(sweep), this.finisher(sweep)];
+    return {
+      ...this.facts(sweep),
+      trials: this.trialsOf(shown, sweep.config).map((trial, index) => finish(trial, shown[index]!)),
       ...(shown.length < all.length && {
         totals: {
           trials: all.length,
@@ -242,11 +308,6 @@ export class SweepReader {
           reasons: this.reasons.list,
         },
       }),
-      ...(proxies.length > 0 && { proxies }),
-      devices: reportDevices(store, sweep.id, config, this.options),
-      timeline: this.timeline.read(alive),
-      configuration: config,
-      environment: { ...sweep.environment, ...compilersOf(store, config) },
     };
   }
 
@@ -261,9 +322,10 @@ export class SweepReader {
     const newestFrom = (Math.floor(all.length / newest) - 1) * newest;
     const was = new Set(this.front.spans.slice(-ALWAYS_LEFT).map(({ trial }) => trial));
     const kept = all.filter(
-      ({ number, candidateId, state }, index) =>
+      ({ id, number, candidateId, state }, index) =>
         front.has(number) ||
         was.has(number) ||
+        this.always.has(id) ||
         publishedIds.has(candidateId) ||
         this.declared.has(candidateId) ||
         state === "proposed" ||
@@ -274,10 +336,14 @@ export class SweepReader {
     return kept;
   }
 
+  private fresh(config: SweepConfig, ids: readonly number[]): ReadonlyMap<number, ReportTrial> {
+    return reportTrials(this.store, config, this.declared, ids, this.options);
+  }
+
   /** Reads what is not known yet; only what has ended is kept. */
   private trialsOf(shown: readonly TrialStanding[], config: SweepConfig): readonly ReportTrial[] {
     const missing = shown.filter(({ id }) => !this.known.has(id)).map(({ id }) => id);
-    const fresh = reportTrials(this.store, config, this.declared, missing);
+    const fresh = this.fresh(config, missing);
     const trials = shown.map(({ id }) => this.known.get(id) ?? fresh.get(id)!);
     if (this.known.size > 2 * this.atMost) this.known.clear();
     for (const { id, state } of shown)
@@ -289,3 +355,7 @@ export class SweepReader {
 /** Everything a report shows of one sweep, read once. */
 export const reportData = (store: Store, sweep: Sweep, options: ReaderOptions = {}): ReportData =>
   new SweepReader(store, sweep, options).read(sweep);
+
+/** A sweep for formats that hold every trial: what has to be kept of it is small, the trials are read as they are gone through. */
+export const reportRows = (store: Store, sweep: Sweep, options: ReaderOptions = {}): ReportRows =>
+  new SweepReader(store, sweep, options).rows(sweep);

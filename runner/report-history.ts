@@ -3,9 +3,7 @@ import { parseMetricName } from "../reports/metrics.ts";
 import type { ReportSpan } from "../reports/model.ts";
 import type { JobHistory, JobSpan } from "./store/history.ts";
 import { sourceOf } from "./store/jobs.ts";
-
-/** Lane of all training in a timeline; devices have their names. */
-const TRAINING_LANE = "training";
+import { trainingLane } from "./sweep/events.ts";
 
 const milliseconds = (time: string): number => Date.parse(time);
 
@@ -111,18 +109,23 @@ export class Timeline {
   }
 
   private toSpan(job: JobSpan, end: number): ReportSpan {
-    const { source, nth } = sourceOf(job.kind, job.target);
-    const which = job.kind === "train" ? `, seed ${nth}` : nth === "1" ? "" : `, measurement ${nth}`;
+    const { source } = sourceOf(job.kind, job.target);
     return {
-      lane: job.kind === "measure" ? source : TRAINING_LANE,
+      lane: job.kind === "measure" ? (job.device ?? source) : trainingLane(job.device),
       kind: job.kind,
       trial: this.numberOf(job.trialId),
       startMs: milliseconds(job.startedAt) - this.start,
       endMs: end - this.start,
       ok: job.state === "done" || job.state === "running",
-      detail: job.error ?? `${source}${which}`,
+      detail: job.error ?? detailOf(job),
     };
   }
+}
+
+function detailOf({ kind, target, device }: JobSpan): string {
+  const { source, nth } = sourceOf(kind, target);
+  if (kind === "train") return `${source}, seed ${nth}`;
+  return `${device === null || device === source ? source : `for ${source}`}${nth === "1" ? "" : `, measurement ${nth}`}`;
 }
 
 /** By trial id, then by the metric's source (a device's name, or a task's): what its values rest on. */

@@ -23,8 +23,8 @@ function kindsOf(layout: Layout): string {
 }
 
 /** The published layout that this one is, or whose order of mixers it has or begins with at another size; null otherwise. */
-function publishedName(layout: Layout): string | null {
-  const exact = publishedIds.get(layoutId(layout));
+function publishedName(id: string, layout: Layout): string | null {
+  const exact = publishedIds.get(id);
   if (exact !== undefined) return exact;
   const kinds = kindsOf(layout);
   const depth = layout.layers.length;
@@ -73,15 +73,19 @@ function lineageOf(
   };
 }
 
-/** These trials, by id. Whether they are on the front or running is for the reader of the whole sweep to say. */
+/**
+ * These trials, by id. Whether they are on the front or running is for the reader of the whole sweep to say. Without `evidence` it is
+ * left out what values rest on, which takes as long to read as all the rest.
+ */
 export function reportTrials(
   store: Store,
   config: SweepConfig,
   declared: ReadonlySet<string>,
   ids: readonly number[],
+  { evidence: wanted = true }: { readonly evidence?: boolean } = {},
 ): ReadonlyMap<number, ReportTrial> {
   const metrics = store.trials.metricsOf(ids);
-  const evidence = new Evidence(store.history.ofTrials(ids));
+  const evidence = wanted ? new Evidence(store.history.ofTrials(ids)) : null;
   return new Map(
     store.trials.some(ids).map((trial): [number, ReportTrial] => [
       trial.id,
@@ -95,12 +99,12 @@ export function reportTrials(
         state: trial.state,
         reason: trial.reason,
         onFront: false,
-        published: publishedName(trial.layout),
+        published: publishedName(trial.candidateId, trial.layout),
         ...lineageOf(trial, declared, config),
         metrics: Object.fromEntries(
           (metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [
             name,
-            { ...metric, provenance: evidence.of(trial.id, name) },
+            evidence === null ? metric : { ...metric, provenance: evidence.of(trial.id, name) },
           ]),
         ),
       },

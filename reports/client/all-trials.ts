@@ -1,9 +1,8 @@
 // Every trial of a sweep, however many: a table that asks the server for one page at a time. On pages with a server only.
 import type { LiveAddresses, TrialsPage } from "../live.ts";
 import { metricLabel } from "../metrics.ts";
-import type { View } from "../page/view.ts";
-import { showDetails } from "./details.ts";
 import { byId, make } from "./dom.ts";
+import { openTrial } from "./open-trial.ts";
 import type { Store } from "./store.ts";
 
 /** Typing asks once it pauses. */
@@ -28,7 +27,15 @@ export function setUpAllTrials(store: Store): void {
   const fail = (): void => {
     byId("trials-count").textContent = "The server did not answer; try again.";
   };
-  const show = (page: TrialsPage): void => {
+  const show = async (trial: number, metric?: string): Promise<void> => {
+    if (!(await openTrial(store, trial, metric))) fail();
+  };
+  const number = (trial: number, metric: string, text: string): HTMLElement => {
+    const button = make("button", { type: "button", class: "number", "data-metric": metric }, text);
+    button.addEventListener("click", () => void show(trial, metric));
+    return button;
+  };
+  const fill = (page: TrialsPage): void => {
     const { view } = store;
     size = page.size;
     const last = Math.min(page.total, page.offset + page.rows.length);
@@ -40,14 +47,20 @@ export function setUpAllTrials(store: Store): void {
     later.disabled = last >= page.total;
     const rows = page.rows.map((row) => {
       const open = make("button", { type: "button", class: "link" }, `#${row.number}`);
-      open.addEventListener("click", () => void openTrial(row.number));
+      open.addEventListener("click", () => void show(row.number));
       return make(
         "tr",
         {},
         make("th", { scope: "row" }, open),
         make("td", {}, make("code", {}, row.pattern)),
         make("td", {}, row.state === "infeasible" ? "over budget" : row.state),
-        ...row.values.map((value) => make("td", { class: "num" }, value ?? "–")),
+        ...row.values.map((value, n) =>
+          make(
+            "td",
+            { class: "num" },
+            value === null ? "–" : number(row.number, view.objectives[n]!.key, value),
+          ),
+        ),
       );
     });
     const heads = ["Trial", "Layout", "State"].map((text) => make("th", { scope: "col" }, text));
@@ -58,13 +71,6 @@ export function setUpAllTrials(store: Store): void {
       make("thead", {}, make("tr", {}, ...heads, ...metrics)),
       make("tbody", {}, ...rows),
     );
-  };
-  const openTrial = async (number: number): Promise<void> => {
-    const known = store.view.trials.findIndex((trial) => trial.number === number);
-    if (known >= 0 && store.view.samples[known] !== undefined) return showDetails(store.view, known);
-    const response = await fetch(`${address}/${number}`);
-    if (response.ok) showDetails((await response.json()) as View, 0);
-    else fail();
   };
   const ask = async (): Promise<void> => {
     const mine = ++asked;
@@ -78,7 +84,7 @@ export function setUpAllTrials(store: Store): void {
     const response = await fetch(`${address}?${query}`).catch(() => null);
     // An answer that was overtaken by a later question is dropped.
     if (mine !== asked) return;
-    if (response?.ok) show((await response.json()) as TrialsPage);
+    if (response?.ok) fill((await response.json()) as TrialsPage);
     else fail();
   };
   const fromStart = (): void => {

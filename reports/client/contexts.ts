@@ -1,10 +1,10 @@
 // A metric against context length: one panel a device, one line a layout of the front or published. Attention shows here.
 import { formatContext, formatValue, scaleFor } from "../format.ts";
+import { endLabels } from "../labels.ts";
 import { metricLabel } from "../metrics.ts";
 import { CURVES } from "../page/sizes.ts";
 import type { View } from "../page/view.ts";
 import { showDetails } from "./details.ts";
-import { endLabels } from "./labels.ts";
 import { configuration, onPoint, type Plotly, plotText, type Trace } from "./plotly.ts";
 import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";

@@ -1,7 +1,8 @@
 // How the front came about: one row a layout that was ever on it, a bar from the trial that put it there to the one that
 // dominated it. Exact for any number of objectives, where a picture of the front itself shows only two.
+
+import { ticks } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
-import { ticks } from "./labels.ts";
 import type { Store } from "./store.ts";
 
 const LEFT = 96;

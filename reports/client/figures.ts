@@ -14,6 +14,9 @@ interface Figure {
   near: boolean;
 }
 
+/** plotly.js says what a drag selected up to a tenth of a second after the mouse let go. */
+const SELECTED_AFTER_MS = 150;
+
 export class Figures {
   private readonly figures = new Map<HTMLElement, Figure>();
   private readonly observer: IntersectionObserver;
@@ -29,7 +32,7 @@ export class Figures {
       if ((target as Element).closest(".plot") === null) return;
       this.held = new Promise((resolve) => {
         for (const end of ["pointerup", "pointercancel"])
-          addEventListener(end, () => setTimeout(resolve), { once: true, capture: true });
+          addEventListener(end, () => setTimeout(resolve, SELECTED_AFTER_MS), { once: true, capture: true });
       });
     };
     document.addEventListener("pointerdown", hold, { capture: true });

@@ -1,9 +1,13 @@
-// Hypervolume after each finished trial, as steps: it only changes when a trial joins the front.
+// Hypervolume after each finished trial, as steps: it only changes when a trial joins the front. A mark a step, which follows what is
+// selected as every other view does.
 import { formatNumber } from "../format.ts";
 import { showDetails } from "./details.ts";
 import { configuration, onPoint, type Plotly } from "./plotly.ts";
 import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
+
+/** Of more steps than this the marks are small. */
+const MANY = 60;
 
 export async function drawHypervolume(
   plotly: Plotly,
@@ -15,17 +19,29 @@ export async function drawHypervolume(
   const { trial, value } = view.hypervolume;
   if (trial.length === 0) return false;
   const place = new Map(view.trials.map(({ number }, index) => [number, index]));
+  const trials = trial.map((number) => place.get(number) ?? null);
+  // The curve begins with the first trial and goes on to the latest one; neither need have raised it.
+  const joined = (n: number): boolean => value[n] !== (value[n - 1] ?? 0);
+  const chosen = (index: number | null): boolean => index !== null && index === store.currentChoice;
   const plot = await plotly.react(
     element,
     [
       {
         type: "scatter",
-        mode: "lines",
+        mode: "lines+markers",
         meta: "keys",
-        customdata: trial.map((number) => place.get(number) ?? null),
+        customdata: trials,
         x: trial,
         y: value,
         line: { shape: "hv", width: 2, color: theme.front },
+        marker: {
+          color: trials.map((index) => (chosen(index) ? theme.ink : theme.front)),
+          size: trials.map((index) => (chosen(index) ? 10 : trial.length > MANY ? 3 : 6)),
+          opacity: trials.map((index, n) =>
+            !joined(n) ? 0 : index !== null && store.stepsBack(index) ? 0.2 : 1,
+          ),
+        },
+        cliponaxis: false,
         hovertext: trial.map((number, index) => `after trial ${number}: ${formatNumber(value[index]!, 4)}`),
         hovertemplate: "%{hovertext}<extra></extra>",
       },

@@ -1,8 +1,8 @@
 // The lineage of the front over trials: a point a layout, a line to what it was varied from. Points are buttons.
 import { editText, layerEdits } from "../edits.ts";
+import { ticks } from "../labels.ts";
 import { LINEAGE_FOOT, LINEAGE_ROW } from "../page/sizes.ts";
 import { makeSvg, opening, STAR } from "./dom.ts";
-import { ticks } from "./labels.ts";
 import type { Store } from "./store.ts";
 
 const LEFT = 16;

@@ -11,6 +11,7 @@ import { drawHypervolume } from "./hypervolume.ts";
 import { Keys } from "./keys.ts";
 import { drawLineage } from "./lineage.ts";
 import { follow, sectionsNow } from "./live.ts";
+import { followAddress } from "./open-trial.ts";
 import { drawParallel } from "./parallel.ts";
 import { loadPlotly } from "./plotly.ts";
 import { addSaveButtons } from "./save.ts";
@@ -138,7 +139,7 @@ async function start(): Promise<void> {
     requestAnimationFrame(() => {
       scheduled = false;
       markRows(store);
-      figures.invalidate([...all("#parallel, .plot.drawn"), ...scatters(), ...contexts()]);
+      figures.invalidate([...all("#parallel, #hypervolume, .plot.drawn"), ...scatters(), ...contexts()]);
     });
   });
   addEventListener("resize", () => figures.invalidate([byId("parallel"), ...all(".plot.drawn")]));
@@ -156,6 +157,7 @@ async function start(): Promise<void> {
     },
   );
   document.documentElement.dataset.ready = "true";
+  followAddress(store);
 }
 
 start().catch((error: unknown) => {

@@ -1,8 +1,8 @@
 // Parallel coordinates: one axis an objective or budgeted metric, better always up, one line a layout. Drawn as SVG here:
 // plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis brushes.
 import { formatValue } from "../format.ts";
+import { endLabels, titleLines } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
-import { endLabels, titleLines } from "./labels.ts";
 import { decisionMetrics } from "./sheet.ts";
 import type { Store } from "./store.ts";
 
@@ -76,17 +76,19 @@ export function drawParallel(element: HTMLElement, store: Store): boolean {
     const rank = (trial: number): number =>
       trial === store.currentChoice ? 0 : view.trials[trial]!.published !== null ? 1 : 2;
     const shown = named.filter((trial) => store.admits(trial)).sort((a, b) => rank(a) - rank(b));
+    // Below the axis's best value, which stands over its end.
+    const beside = (trial: number): number => Math.max(y(share(last, trial)), TOP + 6);
     const texts = endLabels(
       shown.map((trial) => {
         const { label, published } = view.trials[trial]!;
-        return { y: y(share(last, trial)), text: label ?? `★ ${published!}`.slice(0, 12) };
+        return { y: beside(trial), text: label ?? `★ ${published!}`.slice(0, 12) };
       }),
     );
     return shown.flatMap((trial, n) => {
       if (texts[n] === "") return [];
       const node = makeSvg("text", {
         x: x(last) + 15,
-        y: y(share(last, trial)) + 4,
+        y: beside(trial) + 4,
         class: trial === store.currentChoice ? "tip chosen" : "tip",
       });
       node.textContent = texts[n]!;

@@ -1,9 +1,9 @@
 // Trade-offs: one scatter per device, axes chosen once for all. Marks differ in shape as well as colour: filled circle = front,
 // open circle = dominated, cross = over budget, triangle = failed with some values, star = published.
 import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
+import { declutter, side } from "../labels.ts";
 import type { View, ViewMetric } from "../page/view.ts";
 import { showDetails } from "./details.ts";
-import { declutter, side } from "./labels.ts";
 import { configuration, onPoint, type PlotEvent, type Plotly, plotText, type Trace } from "./plotly.ts";
 import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
@@ -254,7 +254,21 @@ export async function drawScatter(
     element.dataset.listening = "true";
     const indices = (event: PlotEvent | undefined): number[] =>
       (event?.points ?? []).map((point) => point.customdata).filter((index) => typeof index === "number");
-    plot.on("plotly_selected", (event) => store.setBrush(event === undefined ? null : indices(event)));
+    // Drawing anew drops the rectangle that was dragged, and plotly.js may tell that as a selection of nothing: only what follows a
+    // drag of the reader's counts.
+    let dragged = false;
+    element.addEventListener(
+      "pointerdown",
+      () => {
+        dragged = true;
+      },
+      { capture: true },
+    );
+    plot.on("plotly_selected", (event) => {
+      if (!dragged) return;
+      dragged = false;
+      store.setBrush(event === undefined ? null : indices(event));
+    });
     plot.on("plotly_deselect", () => store.setBrush(null));
   }
   onPoint(plot, (trial) => showDetails(store.view, trial as number));

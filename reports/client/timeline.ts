@@ -1,9 +1,12 @@
-// Who worked when: one lane a device and one for training, one bar a job. Gaps are idle time.
+// Who worked when: one lane a device and one a trainer, one bar a job. Gaps are idle time.
 import { busyShare } from "./busy.ts";
 import { makeSvg, opening } from "./dom.ts";
 import type { Store } from "./store.ts";
 
+/** Room for a lane's name, and the longest that is written whole. */
 const LEFT = 96;
+const MAX_LEFT = 170;
+const CHARACTER = 7;
 const RIGHT = 12;
 /** Half of the widest time under the lanes. */
 const TICK = 32;
@@ -29,7 +32,10 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
   const end = spans.reduce((latest, { endMs }) => Math.max(latest, endMs), 1);
   const width = Math.max(320, element.clientWidth);
   const height = TOP + lanes.length * LANE + 24;
-  const x = (ms: number): number => LEFT + (ms / end) * (width - LEFT - RIGHT);
+  const longest = lanes.reduce((most, { length }) => Math.max(most, length), 0);
+  const left = Math.min(MAX_LEFT, width / 3, Math.max(LEFT, longest * CHARACTER + 8));
+  const fits = Math.floor((left - 6) / CHARACTER);
+  const x = (ms: number): number => left + (ms / end) * (width - left - RIGHT);
   const svg = makeSvg("svg", { width, height, class: "timeline", role: "presentation" });
   const text = (content: string, at: number, y: number, type: string): SVGElement => {
     const node = makeSvg("text", { x: at, y, class: type });
@@ -37,7 +43,7 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
     return node;
   };
 
-  const wanted = end / 1000 / Math.max(2, Math.floor((width - LEFT) / 90));
+  const wanted = end / 1000 / Math.max(2, Math.floor((width - left) / 90));
   const step = STEPS.find((seconds) => seconds >= wanted) ?? 86_400;
   for (let seconds = 0; seconds * 1000 <= end; seconds += step) {
     const at = x(seconds * 1000);
@@ -69,7 +75,7 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
       end,
     );
     const y = TOP + index * LANE + LANE / 2;
-    svg.append(text(lane.length > 13 ? `${lane.slice(0, 12)}…` : lane, 0, y - 1, "lane"));
+    svg.append(text(lane.length > fits ? `${lane.slice(0, fits - 1)}…` : lane, 0, y - 1, "lane"));
     svg.append(text(`${Math.round(share * 100)}% busy`, 0, y + 11, "share"));
   }
   element.dataset.lanes = "true";

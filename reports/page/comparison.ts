@@ -5,7 +5,9 @@ import { deviceText, formatChange, intervalText, metricsText, rulesText } from "
 import { formatValue } from "../format.ts";
 import { metricLabel } from "../metrics.ts";
 import { type Html, html, trusted } from "../text.ts";
+import { frontsPicture } from "./fronts.ts";
 import { scroller, section } from "./parts.ts";
+import { trialHash } from "./trial-hash.ts";
 
 /** Changes listed, the largest first; the command prints them all. */
 const LISTED = 200;
@@ -23,6 +25,8 @@ export function comparisonPage(
   const { joined, left, kept } = diff.front;
   const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
   const changes = diff.changes.slice(0, LISTED);
+  const trial = (side: "before" | "after", number: number, text: string, metric?: string): Html =>
+    html`<a href="${addresses[side]}${trialHash(number, metric)}">${text}</a>`;
   return html`${trusted("<!doctype html>")}
 <html lang="en">
 <head>
@@ -41,7 +45,7 @@ ${section(
   "front",
   "Front",
   `${kept.length} layouts kept, ${joined.length} joined, ${left.length} left.`,
-  html`<ul>${joined.map(({ id, why }) => html`<li>joined: <code>${id}</code> ${why}</li>`)}${left.map(({ id, why }) => html`<li>left: <code>${id}</code> ${why}</li>`)}</ul>`,
+  html`${frontsPicture(diff, (side, number) => addresses[side] + trialHash(number))}<ul>${joined.map(({ id, trial: number, why }) => html`<li>joined: <code>${trial("after", number, id)}</code> ${why}</li>`)}${left.map(({ id, trial: number, why }) => html`<li>left: <code>${trial("before", number, id)}</code> ${why}</li>`)}</ul>`,
 )}
 ${section(
   "metrics",
@@ -77,11 +81,11 @@ ${section(
     : rows(
         "Layouts that moved by themselves",
         ["Layout", "Metric", "Before", "After", "Change"],
-        changes.map(({ id, metric, before, after, unit, change }) => [
+        changes.map(({ id, trials: [first, second], metric, before, after, unit, change }) => [
           html`<code>${id}</code>`,
           metricLabel(metric),
-          formatValue(before, unit),
-          formatValue(after, unit),
+          trial("before", first, formatValue(before, unit), metric),
+          trial("after", second, formatValue(after, unit), metric),
           formatChange(change),
         ]),
       ),

@@ -10,7 +10,6 @@ import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { localDevice } from "../devices/device.ts";
 import { layoutFrom } from "../layouts.ts";
-import { reportData } from "../report-data.ts";
 import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
@@ -94,7 +93,7 @@ export const compileCommand: CommandModule<object, Args> = {
         : await withStore(
             db,
             { mustExist: true },
-            (store) => trialNamed(reportData(store, store.sweeps.get(sweep)), text).layout,
+            (store) => trialNamed(store, store.sweeps.get(sweep), text).trial.layout,
           );
     const seed = parseWeights(weights);
     if (out !== undefined) checkWritable(out);

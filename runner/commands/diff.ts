@@ -1,9 +1,9 @@
 // edgefront diff: what changed from one sweep to another, told apart from noise.
 import type { CommandModule } from "yargs";
+import type { SweepDiff } from "../../reports/diff.ts";
 import { renderDiff } from "../../reports/diff-text.ts";
-import type { ReportData } from "../../reports/model.ts";
-import { reportData } from "../report-data.ts";
-import { sweepDiff } from "../sweep-diff.ts";
+import type { Store } from "../store/store.ts";
+import { compareSweeps } from "../sweep-diff.ts";
 import { printEither, withDatabase, withJson, withStore } from "./common.ts";
 
 interface Args {
@@ -13,11 +13,6 @@ interface Args {
   against: string | undefined;
   json: boolean;
 }
-
-const read = (db: string, sweep: string): Promise<ReportData> =>
-  withStore(db, { mustExist: true }, (store) =>
-    reportData(store, store.sweeps.get(sweep), { conditions: true }),
-  );
 
 export const diffCommand: CommandModule<object, Args> = {
   command: "diff <before> <after>",
@@ -34,7 +29,15 @@ export const diffCommand: CommandModule<object, Args> = {
       .example("$0 diff monday tuesday", "two sweeps of one database")
       .example("$0 diff quickstart quickstart --against laptop.db", "the same sweep on two machines"),
   handler: async ({ before, after, db, against, json }) => {
-    const diff = sweepDiff(await read(db, before), await read(against ?? db, after));
+    const open = <T>(path: string, work: (store: Store) => T) => withStore(path, { mustExist: true }, work);
+    const diff = await open(db, (first) => {
+      const compare = (second: Store): SweepDiff =>
+        compareSweeps(
+          { store: first, sweep: first.sweeps.get(before) },
+          { store: second, sweep: second.sweeps.get(after) },
+        );
+      return against === undefined ? compare(first) : open(against, compare);
+    });
     printEither(json, diff, () => renderDiff(diff));
   },
 };

@@ -9,7 +9,6 @@ import {
   layoutFormats,
 } from "../../reports/layout/registry.ts";
 import { layoutFrom } from "../layouts.ts";
-import { reportData } from "../report-data.ts";
 import { trialNamed } from "../trial-named.ts";
 import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
 import { writeWhole } from "./output.ts";
@@ -56,8 +55,7 @@ export const exportCommand: CommandModule<object, Args> = {
       sweep === undefined
         ? fromLayout(text, format as keyof typeof layoutFormats)
         : await withStore(db, { mustExist: true }, (store) => {
-            const data = reportData(store, store.sweeps.get(sweep));
-            const trial = trialNamed(data, text);
+            const { data, trial } = trialNamed(store, store.sweeps.get(sweep), text);
             const content = needsSweep(format)
               ? evidenceFormats[format](data, trial)
               : layoutFormats[format](trial);

@@ -2,7 +2,7 @@
 import type { CommandModule } from "yargs";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
-import { frontData, PAGE_TRIALS, reportData } from "../report-data.ts";
+import { frontOf } from "../report-data.ts";
 import { printEither, withDatabase, withJson, withStore } from "./common.ts";
 
 interface Args {
@@ -21,8 +21,7 @@ export const frontCommand: CommandModule<object, Args> = {
       .example("$0 front quickstart --json | jq .points[0]", "its first point"),
   handler: ({ db, json, sweep }) =>
     withStore(db, { mustExist: true }, (store) => {
-      const found = store.sweeps.get(sweep);
-      const data = found.trials > PAGE_TRIALS ? frontData(store, found) : reportData(store, found);
+      const data = frontOf(store, store.sweeps.get(sweep));
       printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
     }),
 };

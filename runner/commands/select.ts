@@ -107,7 +107,7 @@ export const selectCommand: CommandModule<object, Args> = {
           `sweep "${name}" did not measure on "${device}"${suggestion(device, sweep.config.measure.devices)}`,
         );
       if (!(tolerance >= 0)) throw new InvalidInputError("usage", "--tolerance is a number, 0 or more");
-      const data = reportData(store, sweep);
+      const data = reportData(store, sweep, { jobs: false, evidence: false });
       const budgets = parseBudgets((budget ?? []).join(","), {
         known: metricsOf(sweep.config),
         objectives: data.objectives.map((objective) => objective.name),

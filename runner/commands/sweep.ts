@@ -3,7 +3,7 @@ import type { CommandModule } from "yargs";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
 import { readSweepConfig } from "../config.ts";
-import { reportData } from "../report-data.ts";
+import { frontOf } from "../report-data.ts";
 import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import { openView } from "../view/view.ts";
@@ -62,7 +62,7 @@ export const sweepCommand: CommandModule<object, Args> = {
         listen: view.listen,
       };
       const sweep = await runSweep(store, options).finally(() => view.close());
-      const data = reportData(store, sweep);
+      const data = frontOf(store, store.sweeps.get(sweep.name));
       writeReport(store, sweep, "html", out);
       printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
       say(`report: ${out}`);

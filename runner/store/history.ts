@@ -10,6 +10,8 @@ export interface JobSpan {
   readonly kind: JobKind;
   /** A device's name (`#2`: its second measurement of the trial), or `task:seed`. */
   readonly target: string;
+  /** What it ran on: an equal device where its own was lost. Null in databases older than farms. */
+  readonly device: string | null;
   readonly state: "running" | "done" | "failed" | "lost";
   readonly startedAt: string;
   readonly finishedAt: string | null;
@@ -87,7 +89,7 @@ export class HistoryTable {
 
   /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named, in the order of their ids. */
   *spans(sweepId: number, after: number, trialIds: readonly number[]): Generator<JobSpan> {
-    const select = `SELECT j.id, j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at, j.error_message FROM jobs j`;
+    const select = `SELECT j.id, j.trial_id, j.kind, j.target, j.device, j.state, j.started_at, j.finished_at, j.error_message FROM jobs j`;
     // Rows as arrays: a large sweep has hundreds of thousands of jobs.
     const rows = this.db
       .prepare(
@@ -96,8 +98,8 @@ export class HistoryTable {
       )
       .raw()
       .iterate({ sweepId, after, ids: JSON.stringify(trialIds) }) as IterableIterator<SpanRow>;
-    for (const [id, trialId, kind, target, state, startedAt, finishedAt, error] of rows)
-      yield { id, trialId, kind, target, state, startedAt, finishedAt, error };
+    for (const [id, trialId, kind, target, device, state, startedAt, finishedAt, error] of rows)
+      yield { id, trialId, kind, target, device, state, startedAt, finishedAt, error };
   }
 
   /** What each ended job of a sweep took of its device or trainer, in the order of their ids. */
@@ -147,13 +149,24 @@ export class HistoryTable {
   }
 }
 
-type SpanRow = [number, number, JobKind, string, JobSpan["state"], string, string | null, string | null];
+type SpanRow = [
+  id: number,
+  trialId: number,
+  kind: JobKind,
+  target: string,
+  device: string | null,
+  state: JobSpan["state"],
+  startedAt: string,
+  finishedAt: string | null,
+  error: string | null,
+];
 
 const toSpan = (row: Row): JobSpan => ({
   id: row.id as number,
   trialId: row.trial_id as number,
   kind: row.kind as JobKind,
   target: row.target as string,
+  device: row.device as string | null,
   state: row.state as JobSpan["state"],
   startedAt: row.started_at as string,
   finishedAt: row.finished_at as string | null,

@@ -241,6 +241,16 @@ export class TrialTable {
     return byTrial;
   }
 
+  /** Names of the metrics that any trial of a sweep has. */
+  metricNames(sweepId: number): readonly string[] {
+    return this.db
+      .prepare(
+        "SELECT DISTINCT m.name FROM trials t JOIN metrics m ON m.trial_id = t.id WHERE t.sweep_id = ? ORDER BY 1",
+      )
+      .pluck()
+      .all(sweepId) as string[];
+  }
+
   /** Values of some metrics of these trials, without their samples, by trial id. */
   valuesOf(
     ids: readonly number[],
@@ -325,6 +335,27 @@ export class TrialTable {
       )
       .pluck()
       .all(sweepId, JSON.stringify(candidateIds)) as number[];
+  }
+
+  /** Ids of the trials of candidates whose id begins so. */
+  idsBeginning(sweepId: number, text: string): readonly number[] {
+    return this.db
+      .prepare(
+        "SELECT id FROM trials WHERE sweep_id = ? AND substr(candidate_id, 1, length(?)) = ? ORDER BY id",
+      )
+      .pluck()
+      .all(sweepId, text, text) as number[];
+  }
+
+  /** Ids of the complete trials, by candidate. */
+  complete(sweepId: number): ReadonlyMap<string, number> {
+    const rows = this.db
+      .prepare(
+        "SELECT candidate_id, id FROM trials WHERE sweep_id = ? AND state = 'complete' ORDER BY number",
+      )
+      .raw()
+      .all(sweepId) as [string, number][];
+    return new Map(rows);
   }
 
   /** Trials that have ended, whatever became of them. */

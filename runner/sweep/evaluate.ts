@@ -18,7 +18,7 @@ import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
 import { software } from "../version.ts";
 import { LeaseLostError } from "./device-lease.ts";
-import type { Listener } from "./events.ts";
+import { type Listener, trainingLane } from "./events.ts";
 import { type Cause, type Fault, type Policy, policies, routeFault } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
 import { resolveAggregates } from "./metric-names.ts";
@@ -173,7 +173,7 @@ async function train(trial: Trial, task: PreparedTask, context: EvaluateContext,
           listen({
             kind: "job",
             trial,
-            lane: "training",
+            lane: trainingLane(worker.device.name),
             text: `training ${task.name}, seed ${seed}${which}, step ${step} of ${steps}`,
           });
         },

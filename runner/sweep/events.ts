@@ -25,7 +25,7 @@ export type SweepEvent =
       readonly kind: "job";
       readonly trial: Trial;
       readonly text: string;
-      /** The device that is busy with it, or "training"; null while the trial waits. */
+      /** The device that is busy with it, or its training lane; null while the trial waits. */
       readonly lane: string | null;
     }
   | { readonly kind: "retry"; readonly trial: Trial; readonly text: string }
@@ -50,3 +50,7 @@ export type SweepEvent =
     };
 
 export type Listener = (event: SweepEvent) => void;
+
+/** Training here, or on a trainer with a name; devices that measure have lanes of their own. */
+export const trainingLane = (device: string | null): string =>
+  device === null || device === "local" ? "training" : `training on ${device}`;

@@ -8,13 +8,11 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { plotly } from "../../reports/assets.ts";
 import { renderPage } from "../../reports/html.ts";
 import type { TrialsPage } from "../../reports/live.ts";
-import type { ReportData } from "../../reports/model.ts";
 import { comparisonPage } from "../../reports/page/comparison.ts";
 import type { View } from "../../reports/page/view.ts";
-import { reportData } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import { sweepDiff } from "../sweep-diff.ts";
+import { compareSweeps } from "../sweep-diff.ts";
 import { admit, isLoopback, makeToken } from "./access.ts";
 import { Followed } from "./followed.ts";
 import { trialsPage, trialView } from "./trials.ts";
@@ -108,11 +106,9 @@ class Pages {
 
   /** What changed from one sweep to another. */
   comparison(before: Sweep, after: Sweep): string {
-    const read = (sweep: Sweep): ReportData => reportData(this.store, sweep, { conditions: true });
-    return comparisonPage(sweepDiff(read(before), read(after)), {
-      before: addressOf(before),
-      after: addressOf(after),
-    });
+    const { store } = this;
+    const diff = compareSweeps({ store, sweep: before }, { store, sweep: after });
+    return comparisonPage(diff, { before: addressOf(before), after: addressOf(after) });
   }
 
   trials(sweep: Sweep, asked: URLSearchParams): TrialsPage {

@@ -6,6 +6,8 @@ import type { SweepEvent } from "../sweep/events.ts";
 
 const MAX_BAR = 24;
 const NARROWEST = 19;
+/** Of a lane. */
+const MAX_NAME = 20;
 /** Trials that the time left is judged by: the latest say more than the first. */
 const RECENT = 12;
 
@@ -107,14 +109,14 @@ export class Block {
     if (lane !== undefined && this.lanes.get(lane)?.startsWith(`trial ${trial}:`)) this.lanes.set(lane, null);
   }
 
-  /** At the pace of the latest trials; null before the first ended. */
+  /** At the pace of the latest trials, or slower where the next one takes longer; null before the first ended. */
   private leftMs(atMs: number): number | null {
     if (this.endedAt.length === 0) return null;
-    const counted = this.endedAt.length;
-    const pace =
-      counted > RECENT ? (this.endedAt.at(-1)! - this.endedAt[0]!) / RECENT : this.endedAt.at(-1)! / counted;
-    const since = atMs - this.endedAt.at(-1)!;
-    return Math.max(0, pace * (this.total - this.finished) - since);
+    const many = this.endedAt.length > RECENT;
+    const [from, counted] = many ? [this.endedAt[0]!, RECENT] : [0, this.endedAt.length];
+    const last = this.endedAt.at(-1)!;
+    const pace = Math.max((last - from) / counted, (atMs - from) / (counted + 1));
+    return Math.max(0, pace * (this.total - this.finished) - Math.min(pace, atMs - last));
   }
 
   lines(width: number, atMs: number): readonly string[] {
@@ -130,10 +132,10 @@ export class Block {
       duration(atMs),
       ...(left === null ? [] : [`about ${duration(left)} left`]),
     ];
-    const names = Math.max(0, ...[...this.lanes.keys()].map((name) => Math.min(name.length, 16)));
+    const names = Math.max(0, ...[...this.lanes.keys()].map((name) => Math.min(name.length, MAX_NAME)));
     const lanes = [...this.lanes].map(
       ([name, text]) =>
-        `  ${[`${name.slice(0, 16).padEnd(names)}  ${text ?? "idle"}`, this.health.get(name)].filter(Boolean).join("; ")}`,
+        `  ${[`${name.slice(0, MAX_NAME).padEnd(names)}  ${text ?? "idle"}`, this.health.get(name)].filter(Boolean).join("; ")}`,
     );
     return [
       ...flow(state, room),

@@ -8,9 +8,9 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs, promisify } from "node:util";
 import { parameterCount } from "../../candidates/cost.ts";
-import { binaryReportFormats, reportFormats } from "../../reports/registry.ts";
 import { layoutFrom } from "../../runner/layouts.ts";
 import { testReportData } from "../support/report-data.ts";
+import { rendered, renderedBytes } from "../support/report-formats.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -103,8 +103,8 @@ async function llama(): Promise<void> {
 /** Rows and a checksum of one column, by a reader that is not ours. */
 function tables(): void {
   const data = testReportData();
-  writeFileSync(join(folder, "report.parquet"), binaryReportFormats.parquet(data));
-  writeFileSync(join(folder, "report.csv"), reportFormats.csv(data));
+  writeFileSync(join(folder, "report.parquet"), renderedBytes("parquet", data));
+  writeFileSync(join(folder, "report.csv"), rendered("csv", data));
   const script = `import csv, json, sys
 import pyarrow.parquet as pq
 table = pq.read_table(sys.argv[1]).to_pylist()

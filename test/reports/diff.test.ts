@@ -57,6 +57,10 @@ test("one layout that changed is named; noise is not", () => {
   expect(diff.changes[0]!.change).toBeCloseTo(0.5);
   expect(diff.shifts.filter(({ beyondNoise }) => beyondNoise)).toEqual([]);
   expect(renderDiff(diff)).toMatch(/^ {2}l1-\S+ Time to first token .*\(\+50\.0%\)$/m);
+  // On the page both values lead to their raw samples.
+  const page = comparisonPage(diff, { before: "/sweeps/a", after: "/sweeps/b" });
+  for (const side of ["a", "b"])
+    expect(page).toContain(`href="/sweeps/${side}#trial=${target.number}&amp;metric=ttftMs%401024%3Alaptop"`);
 });
 
 test("what every layout did is said once, with its interval and its error rate", () => {
@@ -120,6 +124,38 @@ test("devices: another build, and what the sentinel took", () => {
   const diff = sweepDiff(under(["aa"], [2, 2, 2]), under(["bb"], [2.1, 2.1, 9]));
   expect(diff.devices).toHaveLength(1);
   expect(renderDiff(diff)).toContain("  laptop: another build of the agent, its sentinel's time +5.0%");
+});
+
+test("both fronts are drawn, every point once, each leading to its trial", () => {
+  const later = again(() => 1.1);
+  const diff = sweepDiff(data, later);
+  const page = comparisonPage(diff, { before: "/sweeps/a", after: "/sweeps/b" });
+  const front = data.trials.filter(({ onFront }) => onFront);
+  for (const [side, sweep] of [
+    ["before", "a"],
+    ["after", "b"],
+  ]) {
+    const links = [
+      ...page.matchAll(new RegExp(`href="/sweeps/${sweep}#trial=(\\d+)"[^>]*><circle class="${side}"`, "g")),
+    ];
+    expect(links.map(([, number]) => Number(number)).sort()).toEqual(
+      front.map(({ number }) => number).sort(),
+    );
+  }
+  // Every layout was slower: each line of a layout leads to the right.
+  const lines = [
+    ...page.matchAll(/<line class="moved" x1="([\d.]+)" y1="([\d.]+)" x2="([\d.]+)" y2="([\d.]+)"/g),
+  ];
+  expect(lines).toHaveLength(front.length);
+  for (const [, x1, y1, x2, y2] of lines) {
+    expect(Number(x2)).toBeGreaterThan(Number(x1));
+    expect(y2).toBe(y1);
+  }
+  // One objective in common is no picture.
+  const alone = { ...later, objectives: later.objectives.slice(0, 1) };
+  expect(comparisonPage(sweepDiff(data, alone), { before: "/a", after: "/b" })).not.toContain(
+    'class="fronts"',
+  );
 });
 
 test("nothing of a name becomes markup or an escape", () => {

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { findingsText } from "../../reports/findings.ts";
 import type { ReportFinding } from "../../reports/model.ts";
-import { reportFormats } from "../../reports/registry.ts";
 import { testReportData } from "../support/report-data.ts";
+import { rendered } from "../support/report-formats.ts";
 
 const findings: readonly ReportFinding[] = [
   {
@@ -19,17 +19,17 @@ const findings: readonly ReportFinding[] = [
 describe("findings", () => {
   it("stand in every readable format, escaped for it, with their verdict", () => {
     const data = { ...testReportData({ trials: 8 }), findings };
-    const page = reportFormats.html(data);
+    const page = rendered("html", data);
     expect(page).toContain("Does &lt;early&gt; placement cost?");
     expect(page).toContain("contradicts the report");
     expect(page).toMatch(/<td class="num">12 ms<\/td>/);
-    expect(reportFormats.md(data)).toContain("**contradicts the report:** No \\| none.");
-    expect(JSON.parse(reportFormats.json(data)).findings).toEqual(findings);
+    expect(rendered("md", data)).toContain("**contradicts the report:** No \\| none.");
+    expect(JSON.parse(rendered("json", data)).findings).toEqual(findings);
     expect(findingsText(findings)).toContain("[contradicts the report] No | none.");
     expect(findingsText(findings)).toMatch(/early {3}12 ms/);
   });
 
   it("have no section where there are none", () => {
-    expect(reportFormats.html(testReportData({ trials: 8 }))).not.toContain('id="findings"');
+    expect(rendered("html", testReportData({ trials: 8 }))).not.toContain('id="findings"');
   });
 });

@@ -3,9 +3,9 @@ import { layoutId } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { frontPoints, groupByReason } from "../../reports/front.ts";
 import { frontJson } from "../../reports/json.ts";
-import { reportFormatNames, reportFormats } from "../../reports/registry.ts";
 import { renderTable } from "../../reports/table.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
+import { rendered, textFormats } from "../support/report-formats.ts";
 
 const data = testReportData();
 const empty = { ...data, trials: [], hypervolume: [], referencePoint: null };
@@ -20,9 +20,9 @@ function readCsv(text: string): string[][] {
   );
 }
 
-test.each(reportFormatNames)("%s is a pure function and copes with an empty sweep", (format) => {
-  expect(reportFormats[format](data)).toBe(reportFormats[format](data));
-  expect(() => reportFormats[format](empty)).not.toThrow();
+test.each(textFormats)("%s is a pure function and copes with an empty sweep", (format) => {
+  expect(rendered(format, data)).toBe(rendered(format, data));
+  expect(() => rendered(format, empty)).not.toThrow();
 });
 
 test("front json has the shape of the contract, and its points are the front", () => {
@@ -44,7 +44,7 @@ test("front json has the shape of the contract, and its points are the front", (
 });
 
 test("csv: every trial once, values as measured, empty where nothing was", () => {
-  const [head, ...rows] = readCsv(reportFormats.csv(data));
+  const [head, ...rows] = readCsv(rendered("csv", data));
   expect(rows).toHaveLength(data.trials.length);
   expect(rows.every((row) => row.length === head!.length)).toBe(true);
   const column = head!.indexOf("ttftMs@1024:laptop");
@@ -56,8 +56,20 @@ test("csv: every trial once, values as measured, empty where nothing was", () =>
 });
 
 test("json and jsonl read back to the same trials", () => {
-  expect(JSON.parse(reportFormats.json(data)).trials).toEqual(data.trials);
-  const lines = reportFormats.jsonl(data).trimEnd().split("\n");
+  for (const some of [data, empty]) {
+    const text = rendered("json", some);
+    const { trials, front, ...rest } = JSON.parse(text);
+    expect(trials).toEqual(some.trials);
+    expect(front).toEqual(frontJson(some).points);
+    expect(rest).toMatchObject({
+      format: "edgefront-report",
+      sweep: some.sweep,
+      timeline: JSON.parse(JSON.stringify(some.timeline)),
+    });
+    // Written in pieces, it is what is written at once.
+    expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`);
+  }
+  const lines = rendered("jsonl", data).trimEnd().split("\n");
   expect(lines.map((line) => JSON.parse(line).id)).toEqual(data.trials.map((trial) => trial.id));
 });
 
@@ -78,7 +90,7 @@ test("the table names every point of the front, what is published, and what is e
   const [objective] = emulated.objectives;
   const renamed = { ...emulated, objectives: [{ ...objective!, name: "ttftMs@1024:qemu-arm" }] };
   expect(renderTable(renamed)).toContain("(emul.)");
-  expect(reportFormats.md(renamed)).toContain("*(emulated)*");
+  expect(rendered("md", renamed)).toContain("*(emulated)*");
 });
 
 test("reasons are grouped by cause, whatever figures they quote", () => {
@@ -89,9 +101,9 @@ test("reasons are grouped by cause, whatever figures they quote", () => {
 });
 
 test("markdown: a front row each, no markup from hostile data", () => {
-  const rows = reportFormats.md(data).match(/^\| F\d+ \|/gm);
+  const rows = rendered("md", data).match(/^\| F\d+ \|/gm);
   expect(rows).toHaveLength(frontPoints(data).length);
-  const outsideFences = reportFormats.md(hostileReportData()).replace(/^(`{3,})[a-z]+\n.*?\n\1$/gms, "");
+  const outsideFences = rendered("md", hostileReportData()).replace(/^(`{3,})[a-z]+\n.*?\n\1$/gms, "");
   expect(outsideFences).not.toMatch(/<(script|img)/);
   expect(outsideFences).toContain("&lt;script&gt;");
 });

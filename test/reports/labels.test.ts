@@ -1,8 +1,8 @@
 // Texts on plots and pages: where they go, and how a stored reason reads.
 import { expect, test } from "vitest";
 import { busyShare } from "../../reports/client/busy.ts";
-import { side, titleLines } from "../../reports/client/labels.ts";
 import { readableReason } from "../../reports/front.ts";
+import { side, titleLines } from "../../reports/labels.ts";
 import { testReportData } from "../support/report-data.ts";
 
 test("a label leaves the edge it would be cut by, and stays centred elsewhere", () => {

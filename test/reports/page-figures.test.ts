@@ -78,6 +78,23 @@ describe.skipIf(browserProblem() !== null)("figures", () => {
     await page.keyboard.press("Escape");
   });
 
+  test("the hypervolume marks the trials that raised it, and follows what is selected", async () => {
+    const { page } = pages;
+    await showFigure(page, "#hypervolume");
+    const opacities = () =>
+      page.evaluate<number[]>("document.querySelector('#hypervolume').data[0].marker.opacity");
+    const raised = data.hypervolume.filter(({ value }, n, all) => value !== (all[n - 1]?.value ?? 0)).length;
+    expect((await opacities()).filter((opacity) => opacity === 1)).toHaveLength(raised);
+    await page.locator("#bounds input >> nth=0").press("End");
+    await page.locator("#hypervolume").scrollIntoViewIfNeeded();
+    await expect
+      .poll(async () => (await opacities()).filter((opacity) => opacity === 0.2).length)
+      .toBeGreaterThan(0);
+    await page.click("#reset");
+    await page.locator("#hypervolume").scrollIntoViewIfNeeded();
+    await expect.poll(async () => (await opacities()).filter((opacity) => opacity === 1).length).toBe(raised);
+  });
+
   test("lineage: every layout of the front is a point, no name is cut or stands on a point", async () => {
     const { page } = pages;
     await showFigure(page, "#lineage-plot");

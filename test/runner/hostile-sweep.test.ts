@@ -3,7 +3,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { reportFormats } from "../../reports/registry.ts";
 import { reportWithFindings } from "../../runner/findings/findings.ts";
 import { Store } from "../../runner/store/store.ts";
 import {
@@ -19,6 +18,7 @@ import {
 import { runCli, temporaryFolder } from "../support/cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { HOSTILE } from "../support/report-data.ts";
+import { rendered } from "../support/report-formats.ts";
 
 /** What may not be in any text: escapes, controls, overrides of direction. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
@@ -70,14 +70,14 @@ describe.skipIf(sshdProblem() !== null)("a sweep on a hostile device", () => {
     const store = Store.open(db);
     const data = reportWithFindings(store, store.sweeps.get("faults"));
     store.close();
-    const html = reportFormats.html(data);
+    const html = rendered("html", data);
     // The page's own scripts aside; what the device said lies in its data as escaped text (in a browser: test/reports/page.test.ts).
     expect(html).toContain("window.pwned=1");
     expect(html).not.toMatch(/<script>window\.pwned|<img src=x/);
-    expect(reportFormats.md(data)).not.toMatch(/<script|<img/);
+    expect(rendered("md", data)).not.toMatch(/<script|<img/);
     for (const format of ["md", "csv", "json", "jsonl"] as const)
-      expect(reportFormats[format](data), format).not.toMatch(CONTROL);
-    expect(reportFormats.csv(data)).not.toMatch(/(^|,)"?[=+@]/m);
+      expect(rendered(format, data), format).not.toMatch(CONTROL);
+    expect(rendered("csv", data)).not.toMatch(/(^|,)"?[=+@]/m);
   });
 
   it("is listed and shown without escapes, and nothing lies beside the database", async () => {

@@ -137,6 +137,8 @@ it("the time left follows the latest pace", () => {
   for (let n = 0; n < 10; n++) block.take(ended(n), 60_000 * (n + 1));
   for (let n = 0; n < 20; n++) block.take(ended(n), 600_000 + 1000 * (n + 1));
   expect(block.lines(120, 620_000).join("\n")).toContain("about 30 s left");
+  // The next one hangs: what is left grows, it does not run out.
+  expect(block.lines(120, 620_000 + 600_000).join("\n")).toMatch(/about 2\d min \d+ s left/);
   expect(duration(59_400)).toBe("59 s");
   expect(duration(3_700_000)).toBe("1 h 1 min");
 });

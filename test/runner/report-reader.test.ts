@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { countStates, frontPoints, groupByReason } from "../../reports/front.ts";
 import { renderHtml } from "../../reports/html.ts";
 import type { ReportData } from "../../reports/model.ts";
-import { reportData, SweepReader } from "../../runner/report-data.ts";
+import { reportData, reportRows, SweepReader } from "../../runner/report-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import { temporaryFolder } from "../support/cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
@@ -80,4 +80,27 @@ it("of a large sweep the first reading may leave out who worked when; the next o
   // A small one is read whole at once.
   const small = new SweepReader(store, now(), { atMost: 5000, jobsLater: true });
   expect(small.read(now()).timeline!.length).toBeGreaterThan(100);
+});
+
+it("gone through trial by trial it is the sweep read at once, as it was when the reading began", () => {
+  large.add(900);
+  const whole = reportData(store, now());
+  const { trials, metrics, ...facts } = reportRows(store, now());
+  // What comes meanwhile is not part of it.
+  large.add(20);
+  expect(JSON.stringify([...trials])).toBe(JSON.stringify(whole.trials));
+  expect([...metrics].sort()).toEqual(
+    [...new Set(whole.trials.flatMap((one) => Object.keys(one.metrics)))].sort(),
+  );
+  const { trials: _, ...wholeFacts } = whole;
+  expect(facts).toEqual(wholeFacts);
+  // Who asks for less gets the same values.
+  const lean = [...reportRows(store, now(), { jobs: false, evidence: false }).trials].slice(0, 1200);
+  const bare = whole.trials.map(({ metrics: own, ...trial }) => ({
+    ...trial,
+    metrics: Object.fromEntries(
+      Object.entries(own).map(([name, { provenance, ...metric }]) => [name, metric]),
+    ),
+  }));
+  expect(lean.map(({ onFront, ...trial }) => trial)).toEqual(bare.map(({ onFront, ...trial }) => trial));
 });

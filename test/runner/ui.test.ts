@@ -197,6 +197,15 @@ describe.skipIf(browserProblem())("the page of a large sweep", { timeout: 120_00
     await page.locator("#every-trial tbody button >> nth=0").click();
     await expect.poll(() => page.locator("dialog[open] .metric circle").count()).toBeGreaterThan(5);
     await page.keyboard.press("Escape");
+    // A number of a trial that the page does not hold, and the address of one, as comparisons give it.
+    const focused = () => page.locator("dialog[open] .metric:focus").getAttribute("data-metric");
+    await page.locator("#every-trial tbody button.number >> nth=1").click();
+    await expect.poll(focused).toBe("text.bitsPerByte");
+    await page.keyboard.press("Escape");
+    await page.evaluate("location.hash = '#trial=1235&metric=ttftMs%4032%3Alocal'");
+    await expect.poll(focused).toBe("ttftMs@32:local");
+    await expect.poll(() => page.locator("dialog[open]").textContent()).toContain("Trial 1235 ");
+    await page.keyboard.press("Escape");
     const before = performance.now();
     large.add(1);
     await expect.poll(proposed, { interval: 50, timeout: 10_000 }).toBe("2601");

@@ -1,0 +1,12 @@
+// The address of one trial within the page of its sweep, at one of its metrics: what follows the `#`.
+
+export const trialHash = (number: number, metric?: string): string =>
+  `#${new URLSearchParams({ trial: String(number), ...(metric !== undefined && { metric }) })}`;
+
+/** Null where the address names a section, or nothing. */
+export function trialInHash(hash: string): { readonly number: number; readonly metric?: string } | null {
+  const asked = new URLSearchParams(hash.slice(1));
+  const [trial, metric] = [asked.get("trial"), asked.get("metric")];
+  if (trial === null || !/^\d{1,9}$/.test(trial)) return null;
+  return { number: Number(trial), ...(metric !== null && { metric }) };
+}
