@@ -24,7 +24,7 @@ import type { Fleet } from "./fleet.ts";
 import { resolveAggregates } from "./metric-names.ts";
 import type { RungOrder } from "./rung-order.ts";
 import { climbRungs, dropCheckpoints, partOf, rungTask } from "./rungs.ts";
-import { trainOn } from "./train.ts";
+import { type TrainPart, type TrainProgress, trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
 
@@ -68,7 +68,7 @@ const valuesOf = (metrics: readonly Metric[]): Record<string, number> =>
   Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
 
 /** Runs one job until it has a result, its device is given up, or the candidate is to blame. */
-export async function runJob(
+async function runJob(
   trial: Trial,
   kind: JobKind,
   target: string,
@@ -152,39 +152,42 @@ export async function measure(
   });
 }
 
+/** One training run of a trial: its result is stored under `name` and the seed, and is not asked for again where it is there. */
+export async function trainSeed(
+  trial: Trial,
+  task: PreparedTask,
+  { name, seed, words }: { readonly name: string; readonly seed: number; readonly words: string },
+  context: EvaluateContext,
+  part: () => TrainPart = () => ({}),
+): Promise<void> {
+  const { store, config, listen, trainer } = context;
+  const target = `${name}:${seed}`;
+  if (store.jobs.isDone(trial.id, "train", target)) return;
+  await runJob(trial, "train", target, trainer, context, async (job, worker) => {
+    const lane = trainingLane(worker.device.name);
+    const onProgress = ({ step, steps, what }: TrainProgress): void => {
+      if (step === 0) store.jobs.begin(job);
+      const which = what === "proxy" ? "" : `, ${what}`;
+      const text = `${words}, seed ${seed}${which}, step ${step} of ${steps}`;
+      listen({ kind: "job", trial, lane, text });
+    };
+    const trained = await trainOn(worker, trial.layout, task, seed, config.score!, onProgress, part());
+    const { result, lease } = trained;
+    const request = { ...(trained.request as object), software: software() };
+    const record = { task: name, seed, agentSha256: worker.agentSha256, request, result };
+    if (!store.jobs.finishScore(job, lease, record))
+      throw new LeaseLostError(`a stale score of ${target} was refused`);
+  });
+}
+
 /** Trains a trial on a task with every seed: to the end, or to the rung at this share of its steps. */
 async function train(trial: Trial, task: PreparedTask, context: EvaluateContext, share = 1): Promise<void> {
-  const { store, config, listen, trainer } = context;
+  const { store, config } = context;
   const score = config.score!;
   const name = rungTask(task.name, share);
   for (const seed of score.seeds) {
-    const target = `${name}:${seed}`;
-    if (store.jobs.isDone(trial.id, "train", target)) continue;
-    await runJob(trial, "train", target, trainer, context, async (job, worker) => {
-      const { request, result, lease } = await trainOn(
-        worker,
-        trial.layout,
-        task,
-        seed,
-        score,
-        ({ step, steps, what }) => {
-          if (step === 0) store.jobs.begin(job);
-          const which = what === "proxy" ? "" : `, ${what}`;
-          listen({
-            kind: "job",
-            trial,
-            lane: trainingLane(worker.device.name),
-            text: `training ${task.name}, seed ${seed}${which}, step ${step} of ${steps}`,
-          });
-        },
-        partOf(store, trial, task, seed, score, share),
-      );
-      const { agentSha256 } = worker;
-      const by = { ...(request as object), software: software() };
-      const record = { task: name, seed, agentSha256, request: by, result };
-      if (!store.jobs.finishScore(job, lease, record))
-        throw new LeaseLostError(`a stale score of ${target} was refused`);
-    });
+    const part = (): TrainPart => partOf(store, trial, task, seed, score, share);
+    await trainSeed(trial, task, { name, seed, words: `training ${task.name}` }, context, part);
   }
   if (share < 1) return;
   const { scores } = taskOf(task.config.task as TaskName);

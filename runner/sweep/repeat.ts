@@ -9,8 +9,6 @@ import type { Conduct } from "../measurement/window.ts";
 import { nthTarget, sourceOf } from "../store/jobs.ts";
 import type { Repetition, RepetitionFault } from "../store/repetitions.ts";
 import type { Trial } from "../store/trials.ts";
-import { software } from "../version.ts";
-import { LeaseLostError } from "./device-lease.ts";
 import {
   aggregatesOf,
   budgetEnd,
@@ -18,12 +16,11 @@ import {
   type EvaluateContext,
   isVoid,
   measure,
-  runJob,
   TrialDeferred,
   TrialFault,
+  trainSeed,
   trustOf,
 } from "./evaluate.ts";
-import { trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 
 /** What came of a repetition, the trial as it is then, and one line for people. */
@@ -97,25 +94,10 @@ async function measureAgain(trial: Trial, { targets }: Repetition, context: Eval
 }
 
 async function trainAgain(trial: Trial, { targets }: Repetition, context: EvaluateContext): Promise<void> {
-  const { store, config, listen, trainer } = context;
   for (const target of targets) {
-    if (store.jobs.isDone(trial.id, "train", target)) continue;
-    const { source, nth: seed } = sourceOf("train", target);
-    const task = taskNamed(source, context);
-    await runJob(trial, "train", target, trainer, context, async (job, worker) => {
-      const { agentSha256 } = worker;
-      const trained = await trainOn(worker, trial.layout, task, Number(seed), config.score!, (progress) => {
-        const { step, steps } = progress;
-        if (step === 0) store.jobs.begin(job);
-        const text = `training ${source} again, seed ${seed}, step ${step} of ${steps}`;
-        listen({ kind: "job", trial, lane: "training", text });
-      });
-      const { result, lease } = trained;
-      const request = { ...(trained.request as object), software: software() };
-      const record = { task: source, seed: Number(seed), agentSha256, request, result };
-      if (!store.jobs.finishScore(job, lease, record))
-        throw new LeaseLostError(`a stale score of ${target} was refused`);
-    });
+    const { source, nth } = sourceOf("train", target);
+    const run = { name: source, seed: Number(nth), words: `training ${source} again` };
+    await trainSeed(trial, taskNamed(source, context), run, context);
   }
 }
 
