@@ -108,12 +108,7 @@ async function measure(): Promise<void> {
     const window = async (count: number): Promise<Window> => {
       alive();
       if (count > 0) await ask({ follow: `${url}sweeps/ui`, readers: count });
-      const [first, from, foreign, server] = [
-        ends.length,
-        performance.now(),
-        foreignCpuMs(),
-        cpuMsOf(ui.pid!),
-      ];
+      const [first, from, foreign, server] = [ends.length, Date.now(), foreignCpuMs(), cpuMsOf(ui.pid!)];
       await pause(windowMs);
       const [foreignMs, serverMs] = [foreignCpuMs() - foreign, cpuMsOf(ui.pid!) - server];
       const own = ends.slice(first);
@@ -131,7 +126,7 @@ async function measure(): Promise<void> {
         readersShare: share((told?.cpuMs ?? 0) * (windowMs / (windowMs + 1000))),
         updates: (told?.events ?? 0) / Math.max(1, count),
         bytesPerUpdate: told === null || told.events === 0 ? 0 : told.bytes / told.events,
-        delays: told === null ? [] : delaysOf(db, told.seen, until - (performance.now() - from), until),
+        delays: told === null ? [] : delaysOf(db, told.seen, from, until),
       };
     };
 
