@@ -11,9 +11,10 @@ import { taskMetrics } from "../../profilers/tasks/task.ts";
 import type { ReportProxy } from "../../reports/model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { SweepConfig } from "../config.ts";
+import type { TaskConfig } from "../config-score.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import { type ScoreConfig, trainOn } from "./train.ts";
+import { trainOn } from "./train.ts";
 import { prepareTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
 
@@ -40,7 +41,7 @@ const findingSchema = z.object({
 });
 
 /** The task as it is trained for the audit: longer, its warm-up in proportion, the tries of learning rates as long as they were. */
-function longerTask(task: ScoreConfig["tasks"][string], longer: number): ScoreConfig["tasks"][string] {
+function longerTask(task: TaskConfig, longer: number): TaskConfig {
   const { training } = task;
   const steps = Math.round(training.steps * longer);
   const warmupSteps = Math.round((training.warmupSteps ?? Math.ceil(training.steps / 10)) * longer);

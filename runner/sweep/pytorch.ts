@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TrainerConfig } from "../config.ts";
+import type { TrainerConfig } from "../config-score.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import { cachePath } from "../paths.ts";
 import { PACKAGE_ROOT } from "../version.ts";

@@ -10,13 +10,13 @@ import { formatValue } from "../../reports/format.ts";
 import { judgeRung, type RungVerdict } from "../../search/early-stopping.ts";
 import { orient } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
-import { isTrained } from "../config.ts";
+import { isTrained, type ScoreConfig } from "../config-score.ts";
 import { cachePath } from "../paths.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { metricsOf } from "./metric-names.ts";
-import type { ScoreConfig, TrainPart } from "./train.ts";
+import type { TrainPart } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 
 /** As many of the latest are compared with. */

@@ -12,7 +12,7 @@ import type { Layout } from "../../candidates/layout.ts";
 import type { TrainRequest, TrainResult } from "../../profilers/protocol.ts";
 import { proxyLayout, proxySchema } from "../../profilers/proxy.ts";
 import { AgentError } from "../agent/errors.ts";
-import type { SweepConfig, TaskConfig } from "../config.ts";
+import type { ScoreConfig, TaskConfig } from "../config-score.ts";
 import { layoutFrom } from "../layouts.ts";
 import { cachePath } from "../paths.ts";
 import type { LeaseProof } from "../store/leases.ts";
@@ -20,7 +20,6 @@ import { planOf } from "./jobs.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
 
-export type ScoreConfig = NonNullable<SweepConfig["score"]>;
 type Training = TaskConfig["training"];
 
 export interface Trained {

@@ -7,7 +7,7 @@ import { type Dataset, encodeDataset } from "../../profilers/dataset.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { withPreset } from "../../profilers/tasks/task.ts";
 import { createRng } from "../../search/rng.ts";
-import type { TaskConfig } from "../config.ts";
+import type { TaskConfig } from "../config-score.ts";
 import { cachePath } from "../paths.ts";
 import { encodeCorpus } from "./corpus.ts";
 
