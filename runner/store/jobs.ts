@@ -191,17 +191,6 @@ export class JobTable {
         };
   }
 
-  /** The training result of one target of a trial; null where there is none. */
-  trained(trialId: number, target: string): TrainResult | null {
-    const result = this.db
-      .prepare(
-        "SELECT s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND j.target = ?",
-      )
-      .pluck()
-      .get(trialId, target) as string | undefined;
-    return result === undefined ? null : (JSON.parse(result) as TrainResult);
-  }
-
   /** Training results of one task of a trial, in the order of their seeds. */
   scores(trialId: number, task: string): readonly TrainResult[] {
     const rows = this.db

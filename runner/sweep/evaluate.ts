@@ -1,11 +1,9 @@
 // One trial from proposal to its end: static budgets, measurements on every device, budgets again, proxy training, budgets
 // last. A trial is complete only when every job has a result; whatever else happens is recorded with its cause.
 import { setImmediate } from "node:timers/promises";
-import { aggregateMetric } from "../../profilers/device-aggregate.ts";
 import type { Metric, Trust } from "../../profilers/device-metrics.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
-import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type Flag, VOIDING } from "../../profilers/validity.ts";
@@ -17,11 +15,11 @@ import { type Job, type JobKind, nthTarget } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
 import { software } from "../version.ts";
+import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
 import { LeaseLostError } from "./device-lease.ts";
 import { type Listener, trainingLane } from "./events.ts";
 import { type Cause, type Fault, type Policy, policies, routeFault } from "./faults.ts";
 import type { Fleet } from "./fleet.ts";
-import { resolveAggregates } from "./metric-names.ts";
 import type { RungOrder } from "./rung-order.ts";
 import { climbRungs, dropCheckpoints, partOf, rungTask } from "./rungs.ts";
 import { type TrainPart, type TrainProgress, trainOn } from "./train.ts";
@@ -256,16 +254,6 @@ export async function evaluate(
     context.rungOrder.leave(trial.number);
   }
 }
-
-/** Metrics over several devices, from those of each. */
-export const aggregatesOf = (config: SweepConfig, metrics: readonly Metric[]): readonly Metric[] =>
-  resolveAggregates(config).flatMap((one) => aggregateMetric(one, metrics) ?? []);
-
-/** Scores made of others, from those. */
-export const compositesOf = (config: SweepConfig, metrics: readonly Metric[]): readonly Metric[] =>
-  Object.entries(config.score?.composite ?? {}).flatMap(
-    ([name, components]) => compositeMetric(name, components, metrics) ?? [],
-  );
 
 /** The end of a trial with these metrics where they break a budget; null where they break none. */
 export function budgetEnd(budgets: readonly Budget[], metrics: readonly Metric[]): TrialEnd | null {

@@ -9,10 +9,9 @@ import type { Conduct } from "../measurement/window.ts";
 import { nthTarget, sourceOf } from "../store/jobs.ts";
 import type { Repetition, RepetitionFault } from "../store/repetitions.ts";
 import type { Trial } from "../store/trials.ts";
+import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
 import {
-  aggregatesOf,
   budgetEnd,
-  compositesOf,
   type EvaluateContext,
   isVoid,
   measure,
@@ -154,6 +153,6 @@ function trainedMetrics(trial: Trial, target: string, context: EvaluateContext):
   const task = taskNamed(source, context);
   const { seeds } = context.config.score!;
   const all = [...seeds, ...countedBefore(trial, source, context), Number(nth)].sort((a, b) => a - b);
-  const results = all.map((seed) => context.store.jobs.trained(trial.id, `${source}:${seed}`)!);
+  const results = all.map((seed) => context.store.jobs.score(trial.id, source, seed)!.result);
   return taskMetrics(source, taskOf(task.config.task as TaskName).scores, results, task.bytesPerToken);
 }

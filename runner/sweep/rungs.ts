@@ -3,7 +3,6 @@
 // resumed reads it back, or comes to the same one, as each is judged against the trials before it. The rule is search/early-stopping.ts.
 import { rm } from "node:fs/promises";
 import { z } from "zod";
-import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { formatValue } from "../../reports/format.ts";
@@ -14,6 +13,7 @@ import { isTrained, type ScoreConfig } from "../config-score.ts";
 import { cachePath } from "../paths.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
+import { compositesOf } from "./derived-metrics.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { metricsOf } from "./metric-names.ts";
 import type { TrainPart } from "./train.ts";
@@ -73,10 +73,9 @@ function valuesAt(trial: Trial, share: number, { store, tasks, config }: Evaluat
     return taskMetrics(task.name, scores, results, task.bytesPerToken);
   });
   const metrics = [...store.trials.metrics(trial.id), ...reached];
-  const composites = Object.entries(config.score?.composite ?? {}).flatMap(
-    ([name, components]) => compositeMetric(name, components, metrics) ?? [],
+  return Object.fromEntries(
+    [...metrics, ...compositesOf(config, metrics)].map(({ name, value }) => [name, value]),
   );
-  return Object.fromEntries([...metrics, ...composites].map(({ name, value }) => [name, value]));
 }
 
 const recordSchema = z.object({
