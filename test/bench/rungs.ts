@@ -21,8 +21,17 @@ const { values: flags } = parseArgs({
     strategy: { type: "string", default: "random" },
     rungs: { type: "string", default: "{ at: [0.25, 0.5] }" },
     times: { type: "string", default: "1" },
+    help: { type: "boolean", default: false },
   },
 });
+const KINDS = ["recall", "text", "both"];
+const asked = flags.task.split(",");
+if (flags.help || !asked.every((name) => KINDS.includes(name))) {
+  console.log(
+    `bench:rungs [--task ${KINDS.join(",")}] [--seeds 1,2,3] [--trials 32] [--strategy random] [--rungs "{ at: [0.25, 0.5] }"] [--times 1: length of training]`,
+  );
+  process.exit(flags.help ? 0 : 2);
+}
 const times = Number(flags.times);
 
 /** The smaller tasks of bench:proxies: an easy recall, and text in batches of the quickstart's size. */
@@ -89,7 +98,7 @@ try {
   console.log(
     "task    seed  stopped  steps without / with  saved  front without / with (in both)  hypervolume kept",
   );
-  for (const task of flags.task.split(",")) {
+  for (const task of asked) {
     const names = task === "both" ? (["recall", "text"] as const) : [task as keyof typeof tasks];
     for (const seed of flags.seeds.split(",")) {
       const whole = await sweep(folder, `${task}-${seed}-whole`, configOf(names, seed, ""));
