@@ -87,11 +87,13 @@ describe.skipIf(browserProblem() !== null)("reading", () => {
     "printed from a dark window of %i px: the decision, nothing cut, ink on white",
     async (width) => {
       const { page, complaints } = await pages.open({ width, dark: true });
-      await page.emulateMedia({ media: "print", colorScheme: "dark" });
+      // In a browser's own order: everything is drawn before the rules of print hold.
       await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+      await page.emulateMedia({ media: "print", colorScheme: "dark" });
       await expect.poll(() => page.locator("main .plot:not([data-drawn])").count()).toBe(0);
-      const { cut, ink, hidden } = await page.evaluate<{
+      const { cut, low, ink, hidden } = await page.evaluate<{
         cut: string[];
+        low: string[];
         ink: string;
         hidden: number;
       }>(`(() => {
@@ -100,14 +102,19 @@ describe.skipIf(browserProblem() !== null)("reading", () => {
         const { width, right } = element.getBoundingClientRect();
         return width > 0 && right > sheet.right + 1;
       });
+      const low = [...document.querySelectorAll("main .plot svg")].filter(
+        (svg) => svg.getBoundingClientRect().bottom > svg.closest(".plot").getBoundingClientRect().bottom + 1,
+      );
       const answer = document.querySelector("#answer");
       return {
+        low: low.map((svg) => svg.closest(".plot").id + " " + svg.closest(".plot").className),
         cut: cut.map((element) => element.tagName + " " + element.textContent.slice(0, 40)),
         ink: getComputedStyle(document.querySelector(".scatter .xtick text")).fill,
         hidden: answer.scrollHeight - answer.clientHeight,
       };
     })()`);
       expect(cut).toEqual([]);
+      expect(low).toEqual([]);
       expect(ink).toBe("rgb(92, 102, 112)");
       expect(hidden).toBeLessThanOrEqual(0);
       expect(await page.locator("#answer .runner-up").isVisible()).toBe(true);
