@@ -89,13 +89,25 @@ export function placementAnswer(study: Study): ReportFinding | null {
   });
   if (rows.length === 0) return null;
   const spikes = rows.filter(({ ttft }) => ttft.low > 1 && ttft.value > 1 + MATTERS);
+  const steady = ({ point }: Measured): boolean => point.raw[study.names.ttft]!.stable;
+  const unsteady = [...new Set(rows.flatMap(({ one, base }) => [one, base]))].filter((one) => !steady(one));
+  const sure = spikes.filter(({ one, base }) => steady(one) && steady(base));
+  const told = (some: typeof rows): string =>
+    some
+      .map(({ one, base, ttft }) => `${one.label} takes ${study.times(ttft)} as long as ${base.label} spread`)
+      .join("; ");
+  const none = `no placement takes longer than the spread one of as many layers by more than ${100 * MATTERS}% with an interval above 1`;
+  const open = sure.length === 0 && unsteady.length > 0;
   return {
     id: "placement",
     question: "Does an early or dense placement of attention spike the time to first token?",
     answer:
-      spikes.length === 0
-        ? `No: no placement takes longer than the spread one of as many layers by more than ${100 * MATTERS}% with an interval above 1.`
-        : `Yes: ${spikes.map(({ one, base, ttft }) => `${one.label} takes ${study.times(ttft)} as long as ${base.label} spread`).join("; ")}.`,
+      sure.length > 0
+        ? `Yes: ${told(sure)}.`
+        : open
+          ? `Not to be told: ${spikes.length === 0 ? none : told(spikes)}, but the device changed by itself while ${unsteady.length} of these layouts were measured (their times are marked unstable).`
+          : `No: ${none}.`,
+    ...(open ? { verdict: "open" as const } : {}),
     table: {
       head: [
         "Placement",

@@ -46,6 +46,8 @@ interface World {
   recall(one: Designed): number;
   ms(one: Designed): number;
   readonly spread: number;
+  /** Default: true. False: the device changed by itself while it measured. */
+  readonly steady?: boolean;
 }
 const MIB = 2 ** 20;
 
@@ -54,7 +56,7 @@ function answersIn(world: World) {
     value,
     unit,
     samples,
-    stable: true,
+    stable: world.steady ?? true,
   });
   const points = design.map((one, number): Point => {
     const recall = world.recall(one);
@@ -169,6 +171,16 @@ describe("its answers", () => {
     expect(answers.get("limits")!.answer).toContain("says nothing about knowledge");
     // What could not have come out otherwise is not sold as a finding.
     expect(answers.get("counts")!.notes.join(" ")).toMatch(/33 tokens before.*see 32 back.*by construction/);
+  });
+
+  it("take no device's own changes for a cost of placement", () => {
+    const early = (one: Designed): number => (one.label.includes("early") ? 1.3 : 1);
+    const answer = (ms: World["ms"], steady: boolean) =>
+      answersIn({ recall: () => 0.9, ms, spread: 0.005, steady }).get("placement")!;
+    expect(answer(early, true).answer).toMatch(/^Yes: .*early/);
+    expect(answer(early, false)).toMatchObject({ verdict: "open" });
+    expect(answer(early, false).answer).toMatch(/^Not to be told: .*early.* 1\.3.*changed by itself/);
+    expect(answer(() => 1, false).answer).toMatch(/^Not to be told: no placement/);
   });
 
   it("contradict it as plainly in a world where attention is all that counts", () => {
