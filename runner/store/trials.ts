@@ -87,11 +87,12 @@ export class TrialTable {
     );
   }
 
+  /** Also the number of the next trial: numbers have no gaps. */
   count(sweepId: number): number {
-    const { n } = this.db.prepare("SELECT count(*) AS n FROM trials WHERE sweep_id = ?").get(sweepId) as {
-      n: number;
-    };
-    return n;
+    return this.db
+      .prepare("SELECT coalesce(max(number) + 1, 0) FROM trials WHERE sweep_id = ?")
+      .pluck()
+      .get(sweepId) as number;
   }
 
   batch(sweepId: number, batch: number): readonly Trial[] {

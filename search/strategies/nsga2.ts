@@ -1,9 +1,12 @@
 // NSGA-II (Deb, Pratap, Agarwal, Meyarivan 2002) with constraint domination: feasible before infeasible, less violation before
-// more. Failed trials take no part: they are neither parents nor penalised.
+// more. Failed trials take no part: they are neither parents nor penalised. Within a front of three or four objectives the share of the
+// hypervolume decides in place of the crowding distance, which there says little of who is alone (Kukkonen, Deb 2006; Emmerich, Beume,
+// Naujoks 2005).
 import { z } from "zod";
 import type { Rng } from "../../candidates/space.ts";
 import type { Domain } from "../domain.ts";
-import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
+import { contributions, referencePoint } from "../hypervolume.ts";
+import { crowdingDistance, nonDominatedSort, orient, type Vector } from "../pareto.ts";
 import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched, type Breeder, revised } from "./batched.ts";
 import type { Fresh } from "./fresh.ts";
@@ -23,7 +26,8 @@ export const nsga2Options = z.strictObject({
 interface Ranked<C> {
   readonly outcome: Outcome<C>;
   readonly rank: number;
-  readonly crowding: number;
+  /** Within its front: more is better. */
+  readonly worth: number;
 }
 
 export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
@@ -62,7 +66,36 @@ export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
   return new Batched(context, breeder);
 }
 
-/** The best `size` by rank, then crowding. */
+/** Hypervolumes of more points or objectives cost more than what they tell is worth. */
+const MOST_POINTS = 60;
+const MOST_OBJECTIVES = 4;
+
+interface Member {
+  /** Place in `vectors`. */
+  readonly index: number;
+  readonly worth: number;
+}
+
+/** Members of a front with what decides between them (more is better), best first; of those beyond `room` the least are gone. */
+function bestOf(front: readonly number[], vectors: readonly Vector[], room: number): readonly Member[] {
+  const objectives = vectors[0]!.length;
+  const crowded = objectives < 3 || objectives > MOST_OBJECTIVES || front.length > MOST_POINTS;
+  const reference = crowded ? null : referencePoint(vectors);
+  let left = front;
+  for (;;) {
+    const members = left.map((index) => vectors[index]!);
+    const worth = reference === null ? crowdingDistance(members) : contributions(members, reference);
+    const sorted = left
+      .map((index, place) => ({ index, worth: worth[place]! }))
+      .sort((a, b) => b.worth - a.worth);
+    if (reference === null || left.length <= room) return sorted.slice(0, room);
+    // One at a time: who stood beside it is worth more now.
+    const { index: least } = sorted.at(-1)!;
+    left = left.filter((index) => index !== least);
+  }
+}
+
+/** The best `size` by rank, then by what they are worth within their front. */
 function survivors<C>(
   outcomes: readonly Outcome<C>[],
   objectives: readonly Objective[],
@@ -73,15 +106,10 @@ function survivors<C>(
   const ranked: Ranked<C>[] = [];
   let rank = 0;
   for (const front of nonDominatedSort(vectors)) {
-    const crowding = crowdingDistance(front.map((index) => vectors[index]!));
-    const members = front.map((index, place) => ({
-      outcome: feasible[index]!,
-      rank,
-      crowding: crowding[place]!,
-    }));
-    ranked.push(...members.sort((a, b) => b.crowding - a.crowding));
+    for (const { index, worth } of bestOf(front, vectors, size - ranked.length))
+      ranked.push({ outcome: feasible[index]!, rank, worth });
     rank++;
-    if (ranked.length >= size) return ranked.slice(0, size);
+    if (ranked.length >= size) return ranked;
   }
   const violation = ({ violation }: Outcome<C>): number => violation ?? Number.POSITIVE_INFINITY;
   const infeasible = outcomes
@@ -90,16 +118,16 @@ function survivors<C>(
   for (const outcome of infeasible.slice(0, size - ranked.length)) {
     const tied = ranked.at(-1)?.outcome;
     const same = tied?.state === "infeasible" && violation(tied) === violation(outcome);
-    ranked.push({ outcome, rank: same ? rank - 1 : rank++, crowding: 0 });
+    ranked.push({ outcome, rank: same ? rank - 1 : rank++, worth: 0 });
   }
   return ranked;
 }
 
-/** Binary tournament: lower rank, then larger crowding distance, then the first drawn. */
+/** Binary tournament: lower rank, then worth more within the front, then the first drawn. */
 function tournament<C>(population: readonly Ranked<C>[], rng: Rng): C {
   const a = population[rng.below(population.length)]!;
   const b = population[rng.below(population.length)]!;
-  const second = b.rank < a.rank || (b.rank === a.rank && b.crowding > a.crowding);
+  const second = b.rank < a.rank || (b.rank === a.rank && b.worth > a.worth);
   return (second ? b : a).outcome.layout;
 }
 

@@ -1,12 +1,13 @@
-// bench:front: the front of a very large sweep as the store keeps it, beside the whole computation over the same trials. Test data
-// (support/large-sweep.ts); the two answers are compared before any time is printed.
-import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+// bench:front: the front of a very large sweep as the store keeps it, beside the whole computation over the same trials, and what
+// users call, as processes of their own. Test data (support/large-sweep.ts); the two answers are compared before any time is printed.
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { frontData } from "../../runner/report-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orientValues } from "../../search/pareto.ts";
+import { startCli } from "../support/cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
 import { parseArgs } from "../support/parse-args.ts";
 
@@ -15,53 +16,123 @@ const { values: flags } = parseArgs({
     trials: { type: "string", default: "1000000" },
     again: { type: "string", default: "9" },
     folder: { type: "string", default: tmpdir() },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
-const trials = Number(flags.trials);
-const PIECE = 20_000;
+if (flags.help) {
+  console.log(`bench:front [--trials 1000000] [--again 9] [--folder ${tmpdir()}] [--json]
+  A million trials take about 3 GB in the folder while it runs.`);
+  process.exit(0);
+}
+const [trials, again] = [Number(flags.trials), Number(flags.again)];
 const folder = mkdtempSync(join(flags.folder, "edgefront-bench-front-"));
-const medianMs = (work: () => unknown): string => {
-  const times = Array.from({ length: Number(flags.again) }, () => {
-    const started = performance.now();
-    work();
-    return performance.now() - started;
-  }).sort((a, b) => a - b);
-  return `${times[times.length >> 1]!.toFixed(1)} ms (${times[0]!.toFixed(1)} to ${times.at(-1)!.toFixed(1)})`;
-};
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+interface Row {
+  readonly name: string;
+  readonly ours: number;
+  readonly peer: number | null;
+  readonly ratio: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly unit: string;
+}
+const rows: Row[] = [];
+const number = (value: number): string => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
+/** A row of the median; with its extremes in what is printed for people. */
+function note(name: string, unit: string, values: readonly number[], peer: number | null = null): void {
+  const sorted = values.toSorted((a, b) => a - b);
+  const [low, ours, high] = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!];
+  const ratios = peer === null ? [null, null, null] : [ours / peer, low / peer, high / peer];
+  rows.push({ name, ours, peer, ratio: ratios[0]!, low: ratios[1]!, high: ratios[2]!, unit });
+  const extremes = values.length > 1 ? ` (${number(low)} to ${number(high)})` : "";
+  (flags.json ? say : console.log)(`${name}: ${number(ours)}${extremes} ${unit}`);
+}
+function timed(work: () => unknown): number {
+  const started = performance.now();
+  work();
+  return performance.now() - started;
+}
+const times = (work: () => unknown): number[] => Array.from({ length: again }, () => timed(work));
+
+/** A command in a new process: milliseconds, and the most memory it held at once (looked at 50 times a second; Linux only). */
+async function command(args: readonly string[]): Promise<{ ms: number; megabytes: number }> {
+  const started = performance.now();
+  const { child, finished } = startCli(args, folder);
+  let megabytes = 0;
+  const look = setInterval(() => {
+    try {
+      const [, kilobytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
+      megabytes = Math.max(megabytes, Number(kilobytes ?? 0) / 1000);
+    } catch {
+      // It has ended, or there is no /proc.
+    }
+  }, 20);
+  const { code, stderr } = await finished;
+  clearInterval(look);
+  if (code !== 0) throw new Error(`edgefront ${args.join(" ")}: ${stderr}`);
+  return { ms: performance.now() - started, megabytes };
+}
 
 try {
   const large = new LargeSweep(folder);
-  for (let left = trials; left > 0; left -= PIECE) large.add(Math.min(PIECE, left));
+  say(`writing ${trials} trials`);
+  const writing = timed(() => large.add(trials, (made) => say(`  ${made}`)));
+  say(`written in ${number(writing / 1000)} s, ${number(statSync(large.path).size / 1e6)} MB`);
+
+  // Nothing of the front is kept yet: what the first question after an import waits for.
+  const first = await command(["front", "synthetic", "--json"]);
+  note("edgefront front, the first time", "s", [first.ms / 1000]);
+  note("edgefront front, the first time: memory", "MB", [first.megabytes]);
+
   const store = Store.open(large.path);
   const sweep = store.sweeps.get("synthetic");
   const objectives = resolveObjectives(sweep.config);
   const front = (): readonly number[] => store.fronts.of(sweep.id, objectives);
-  const started = performance.now();
-  front();
-  const whole = performance.now() - started;
-  const kept = medianMs(front);
-  const after = medianMs(() => {
+  const names = objectives.map(({ name }) => name);
+  const nondominated = (): readonly number[] => {
+    const complete = store.trials
+      .standing(sweep.id, 0, [], names)
+      .filter(({ state }) => state === "complete");
+    const vectors = complete.map(({ values }) => orientValues(values, objectives));
+    return nonDominated(vectors).map((index) => complete[index]!.id);
+  };
+  const kept = times(front);
+  const after = times(() => {
     large.add(1);
     return front();
   });
-  const shown = medianMs(() => frontData(store, store.sweeps.get("synthetic")));
-
-  const names = objectives.map(({ name }) => name);
-  const complete = store.trials.standing(sweep.id, 0, [], names).filter(({ state }) => state === "complete");
-  const expected = nonDominated(complete.map(({ values }) => orientValues(values, objectives)));
-  const same = JSON.stringify(expected.map((index) => complete[index]!.id)) === JSON.stringify(front());
-  console.log(
+  const shown = times(() => frontData(store, store.sweeps.get("synthetic")));
+  let expected: readonly number[] = [];
+  const whole = timed(() => {
+    expected = nondominated();
+  });
+  const same = JSON.stringify(expected) === JSON.stringify(front());
+  say(
     `${store.trials.count(sweep.id)} trials, ${objectives.length} objectives, ${expected.length} on the front; the kept front is ${same ? "the same as" : "NOT"} the whole computation's`,
   );
-  console.log(`worked out once, from nothing: ${(whole / 1000).toFixed(1)} s`);
-  console.log(`asked again: ${kept}`);
-  console.log(`asked after one more trial, its writing included: ${after}`);
-  console.log(`all that \`edgefront front\` shows, read from the database: ${shown}`);
-  console.log(
-    `${cpus()[0]?.model ?? "unknown"}, ${availableParallelism()} CPUs, Node ${process.version}; medians of ${flags.again}`,
-  );
+  note("the kept front, asked again / all of it read and computed", "ms", kept, whole);
+  note("the front after one more trial, its writing included", "ms", after, whole);
+  note("what `edgefront front` shows, read from the database", "ms", shown);
   store.close();
+
+  const commands = [];
+  for (let n = 0; n < again; n++) commands.push(await command(["front", "synthetic", "--json"]));
+  note(
+    "edgefront front, a new process",
+    "ms",
+    commands.map(({ ms }) => ms),
+  );
+  const bare = [];
+  for (let n = 0; n < again; n++) bare.push((await command(["--version"])).ms);
+  note("edgefront --version, to compare with", "ms", bare);
+  const report = await command(["report", "synthetic", "--out", "report.html"]);
+  note("edgefront report", "s", [report.ms / 1000]);
+  note("edgefront report: memory", "MB", [report.megabytes]);
   large.close();
+  const machine = `${cpus()[0]?.model ?? "unknown"}, ${availableParallelism()} CPUs, Node ${process.version}, load ${loadavg()[0]!.toFixed(1)}, medians of ${again}`;
+  console.log(flags.json ? JSON.stringify({ machine, rows }) : machine);
   if (!same) process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -110,3 +110,21 @@ it("of layouts proposed but not ended is empty", () => {
   expect(store.fronts.of(id, objectives)).toEqual([]);
   store.close();
 });
+
+it("trials are counted by their numbers: an import leaves no gap where it names a layout twice", () => {
+  const store = Store.open(":memory:");
+  const { id } = store.sweeps.create("s", config, {});
+  store.sweeps.create("empty", config, {});
+  const imported = [0, 0, 1].map((n) => ({
+    layout: layouts[n]!,
+    metrics: [],
+    end: { state: "infeasible" as const },
+  }));
+  store.trials.import(id, imported, "elsewhere");
+  const origin = { kind: "random" as const, parents: [], operator: null };
+  store.trials.propose(id, 0, [{ candidate: layouts[2]!, origin }], null);
+  expect(store.trials.all(id).map(({ number }) => number)).toEqual([0, 1, 2]);
+  expect(store.trials.count(id)).toBe(3);
+  expect(store.sweeps.all().map(({ trials }) => trials)).toEqual([3, 0]);
+  store.close();
+});

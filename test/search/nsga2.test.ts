@@ -75,4 +75,38 @@ describe("nsga2", () => {
     expect(parents).toHaveLength(20);
     expect(parents.filter((id) => failed.includes(id))).toEqual([]);
   });
+
+  it("with three objectives drops the twin of a good trial, not both: the least hypervolume goes, one at a time", () => {
+    const names = ["a", "b", "c"];
+    const strategy = createStrategy("nsga2", {
+      space: middleSpace,
+      objectives: names.map((name) => ({ name, direction: "min", unit: "" })),
+      seed: 1,
+      options: { population: 5 },
+      initial: [],
+    });
+    const layouts = [...middleSpace.enumerate()].slice(0, 7);
+    const values = [
+      [0, 0.9, 0.9],
+      [0.9, 0, 0.9],
+      [0.9, 0.9, 0],
+      // In the middle, alone but for each other.
+      [0.3, 0.3, 0.3],
+      [0.3001, 0.3001, 0.2999],
+      // Beside the second and the third.
+      [0.89, 0.1, 0.85],
+      [0.85, 0.89, 0.1],
+    ];
+    strategy.tell(
+      values.map((row, n): Outcome => {
+        const metrics = Object.fromEntries(names.map((name, m) => [name, row[m]!]));
+        return { id: layoutId(layouts[n]!), layout: layouts[n]!, state: "complete", metrics };
+      }),
+    );
+    ask(strategy, 1);
+    const kept = new Set((strategy.save() as { breeder: Outcome[] }).breeder.map(({ id }) => id));
+    const at = layouts.map((layout) => kept.has(layoutId(layout)));
+    expect(kept.size).toBe(5);
+    expect([at[3], at[4]].filter(Boolean)).toHaveLength(1);
+  });
 });
