@@ -1,6 +1,6 @@
 """Proxy training by PyTorch, for those who have a GPU: the `train` job of the agent protocol (kernels/README.md) on stdin and stdout, with the
 same layouts, seeds, batches and schedule as the native trainer. Needs torch and numpy, and nothing else of edgefront. It measures nothing;
-it distils from no teacher, stops no run early and keeps no checkpoints: those are refused as unsupported.
+it distils from no teacher and keeps no checkpoints: those are refused as unsupported.
 """
 import base64
 import hashlib
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 
 M64 = (1 << 64) - 1
 UNSCORED = 0xFFFF
+UNCOUNTED = -100  # a target that cross-entropy leaves out
 # Double precision is for comparisons: what then differs is the other side's rounding.
 FLOAT = np.float64 if os.environ.get("EDGEFRONT_FLOAT64") else np.float32
 
@@ -203,8 +204,8 @@ class Network:
         h = rms(x, w[p + "ffn_norm.weight"], self.layout.eps)
         return x + F.linear(F.silu(F.linear(h, w[p + "ffn_gate.weight"])) * F.linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
 
-    def logits(self, tokens, scored):
-        """Of the scored positions only, [scored, vocabulary]."""
+    def logits(self, tokens, places):
+        """Of some places of [batch x length] only: [places, vocabulary]."""
         w = self.w
         x = F.embedding(tokens, w["token_embd.weight"])
         for n in range(len(self.layout.layers)):
@@ -213,7 +214,8 @@ class Network:
             x = self.ffn(p, x)
         if self.pooled:
             x = self.ffn("decoder.", x[:, -1:] + self.code)
-        return F.linear(rms(x[scored], w[self.layout.final_norm], self.layout.eps), w[self.layout.output])
+        x = x.flatten(0, 1).index_select(0, places)
+        return F.linear(rms(x, w[self.layout.final_norm], self.layout.eps), w[self.layout.output])
 
 
 # ---- data -----------------------------------------------------------------------------------------------------------------------
@@ -241,26 +243,41 @@ class Data:
         self.choices = self.count - length if stream else self.count
         self.key, self.epoch, self.order = splitmix(seed ^ fnv("order")), None, None
 
-    def at(self, n):
+    def draw(self, n, count):
+        """The rows that a run draws as its n-th and those after it."""
         if self.stream:
-            return splitmix((self.key + n) & M64) % self.choices
-        epoch = n // self.choices
-        if epoch != self.epoch:
-            base = splitmix((self.key + epoch) & M64)
-            draws = splitmix_many(base, self.choices) % np.arange(1, self.choices + 1, dtype=np.uint64)
-            self.epoch, self.order = epoch, list(range(self.choices))
-            for i in range(self.choices - 1, 0, -1):
-                j = int(draws[i])
-                self.order[i], self.order[j] = self.order[j], self.order[i]
-        return self.order[n % self.choices]
+            return splitmix_many((self.key + n) & M64, count) % np.uint64(self.choices)
+        picks = []
+        while count > 0:
+            epoch, at = divmod(n, self.choices)
+            if epoch != self.epoch:
+                self.epoch, self.order = epoch, self.shuffled(splitmix((self.key + epoch) & M64))
+            picks.append(self.order[at : at + count])
+            n, count = n + len(picks[-1]), count - len(picks[-1])
+        return np.concatenate(picks)
 
-    def rows(self, picks):
-        t = self.length
+    def shuffled(self, base):
+        draws = (splitmix_many(base, self.choices) % np.arange(1, self.choices + 1, dtype=np.uint64)).tolist()
+        order = list(range(self.choices))
+        for i in range(self.choices - 1, 0, -1):
+            j = draws[i]
+            order[i], order[j] = order[j], order[i]
+        return np.array(order)
+
+    def batch(self, picks):
+        """Rows as the network takes them: tokens, the places that are scored in the flattened batch, and what is right there."""
+        t, picks = self.length, np.asarray(picks, np.int64)
         if self.stream:
-            rows = np.stack([self.words[i : i + t + 1] for i in picks]).astype(np.int64)
-            return torch.tensor(rows[:, :-1]), torch.tensor(rows[:, 1:])
-        rows = np.stack([self.words[2 * i * t : 2 * (i + 1) * t] for i in picks]).astype(np.int64)
-        return torch.tensor(rows[:, :t]), torch.tensor(rows[:, t:])
+            rows = self.words[picks[:, None] + np.arange(t + 1)].astype(np.int64)
+            tokens, targets = rows[:, :-1], rows[:, 1:]
+        else:
+            rows = self.words.reshape(-1, 2, t)[picks].astype(np.int64)
+            tokens, targets = rows[:, 0], rows[:, 1]
+        targets = targets.ravel()
+        places = np.flatnonzero(targets != UNSCORED)
+        if len(places) == 0:
+            raise Refused("bad-request", "a batch without a scored position")
+        return tuple(torch.from_numpy(np.ascontiguousarray(x)) for x in (tokens, places, targets[places]))
 
     def spread(self, wanted):
         n = min(wanted, max(1, (self.count - 1) // self.length) if self.stream else self.count)
@@ -295,8 +312,92 @@ def export(plan, network, path):
     os.replace(part, path)
 
 
+class StopRule:
+    """Ends a run by what it reaches on the validation data; as RunState::Judge in kernels/train."""
+
+    def __init__(self, rule):
+        self.rule, self.best, self.stale, self.looks = rule or {}, math.inf, 0, []
+
+    def due(self, step):
+        return self.rule.get("every", 0) > 0 and step % self.rule["every"] == 0
+
+    def judge(self, step, loss, accuracy):
+        """Why the run should end, or None."""
+        rule = self.rule
+        self.looks.append([step, loss, accuracy])
+        if accuracy >= rule.get("accuracy", 2):
+            return "converged"
+        if 0 < rule.get("hopelessStep", 0) <= step and loss > rule.get("hopelessLoss", math.inf):
+            return "hopeless"
+        self.stale = 0 if loss < self.best * (1 - rule.get("improvement", 0.001)) else self.stale + 1
+        self.best = min(self.best, loss)
+        return "plateau" if 0 < rule.get("patience", 0) <= self.stale else None
+
+
+class Stepper:
+    """
+    Optimiser steps on batches from the host. On a GPU a step is hundreds of kernels that each end before the next is launched: it is captured
+    as a CUDA graph after some steps, and replayed; where that fails, steps are launched as before. EDGEFRONT_CUDA_GRAPHS=0 leaves it out.
+    """
+
+    WARM = 3
+
+    def __init__(self, step, device):
+        self.step, self.device, self.graph, self.counts = step, device, None, []
+        self.graphs = device.type == "cuda" and os.environ.get("EDGEFRONT_CUDA_GRAPHS") != "0"
+
+    def __call__(self, *batch):
+        """(loss, gradient norm) of a step, on the device: nothing waits for it."""
+        if self.graphs and self.graph is None and len(self.counts) >= self.WARM:
+            self.capture(batch)
+        if self.graph is None or len(batch[1]) > len(self.inputs[1]):
+            self.counts.append(len(batch[1]))
+            return self.eager(batch)
+        self.fill(batch)
+        self.graph.replay()
+        return self.output.clone()
+
+    def fill(self, batch):
+        tokens, places, targets = self.inputs
+        count = len(batch[1])
+        tokens.copy_(batch[0])
+        places[:count].copy_(batch[1])
+        targets[:count].copy_(batch[2])
+        targets[count:].fill_(UNCOUNTED)
+
+    def eager(self, batch):
+        batch = [x.to(self.device) for x in batch]
+        if not self.graphs:
+            return self.step(*batch)
+        side = torch.cuda.Stream()  # what is to be captured must not have run on the default stream
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            output = self.step(*batch)
+        torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.synchronize()
+        return output
+
+    def capture(self, batch):
+        """Records a step, which runs none of it: weights and moments stay as they were, and gradients are dropped before each step."""
+        counts = {*self.counts, len(batch[1])}
+        # Where the number of scored places varies, room for some more than were seen.
+        size = max(counts) if len(counts) == 1 else min(batch[0].numel(), max(counts) * 5 // 4 + 16)
+        try:
+            places = torch.zeros(size, dtype=torch.int64, device=self.device)
+            self.inputs = [batch[0].to(self.device), places, torch.full_like(places, UNCOUNTED)]
+            self.fill(batch)
+            graph = torch.cuda.CUDAGraph()
+            torch.cuda.synchronize()
+            with torch.cuda.graph(graph):
+                self.output = self.step(*self.inputs)
+            self.graph = graph
+        except Exception as error:  # noqa: BLE001 - a step that cannot be captured still can be launched
+            self.graphs = False
+            print(f"no CUDA graph, so slower: {str(error).splitlines()[:1]}", file=sys.stderr, flush=True)
+
+
 def train(r, progress, cancelled):
-    for field in ("objective", "stop", "teacher"):
+    for field in ("objective", "teacher"):
         if r.get(field) and r[field].get("kind") != "cross-entropy":
             raise Refused("unsupported", f"the PyTorch trainer knows no {field}; use the native one")
     if r.get("checkpoint", {}).get("pauseAt"):
@@ -320,60 +421,79 @@ def train(r, progress, cancelled):
         {"params": [v for k, v in matrices.items() if not k.startswith("blk.")], "share": 1.0, "weight_decay": o["weightDecay"]},
         {"params": [v for k, v in network.w.items() if k not in matrices], "share": 1.0, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"], fused=True)
+    cuda = device.type == "cuda"
+    for group in groups:  # a captured step reads its rate from the device
+        group["lr"] = torch.zeros((), device=device) if cuda else 0.0
+    optimizer = torch.optim.AdamW(groups, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"], fused=True, capturable=cuda)
+    weights = list(network.w.values())
 
-    def forward(picks, source):
-        tokens, targets = (t.to(device) for t in source.rows(picks))
-        scored = targets != UNSCORED
-        if not scored.any():
-            raise Refused("bad-request", "a batch without a scored position")
-        return network.logits(tokens, scored), targets[scored]
+    def learn(tokens, places, targets):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network.logits(tokens, places), targets)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(weights, o["clip"] if o["clip"] > 0 else math.inf)
+        optimizer.step()
+        return torch.stack([loss.detach(), norm])
 
-    losses, norms, window, norm_window, start, drawn = [], [], 0.0, 0.0, time.perf_counter(), 0
+    @torch.no_grad()
+    def validate():
+        total, right, count = 0.0, 0, 0
+        picks = validation.spread(r.get("evalBatches", 8) * batch)
+        for i in range(0, len(picks), batch):
+            tokens, places, targets = (x.to(device) for x in validation.batch(picks[i : i + batch]))
+            logits = network.logits(tokens, places)
+            total = total + F.cross_entropy(logits, targets, reduction="sum").double()
+            at_target = logits.gather(1, targets[:, None])
+            right = right + ((logits >= at_target).sum(1) == 1).sum()  # a tie is not an answer
+            count += len(targets)
+        loss = float(total) / count
+        if not math.isfinite(loss):
+            raise Refused("diverged", "validation loss is not finite")
+        return loss, int(right) / count, count
+
+    stepper, rule, stopped = Stepper(learn, device), StopRule(r.get("stop")), None
+    losses, norms, window, pending = [], [], [], []
+    start, looked = time.perf_counter(), 0.0
     for step in range(1, steps + 1):
         if cancelled():
             raise Refused("cancelled", "cancelled")
         if r.get("timeoutMs") and time.perf_counter() - start > r["timeoutMs"] / 1000:
             raise Refused("timeout", f"did not end within {r['timeoutMs']} ms")
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(o, step, steps) * group["share"]
-        logits, targets = forward([data.at(drawn + i) for i in range(batch)], data)
-        drawn += batch
-        loss = F.cross_entropy(logits, targets)
-        optimizer.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(network.w.values(), o["clip"] if o["clip"] > 0 else math.inf)
-        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
-            raise Refused("diverged", f"loss is not finite at step {step}")
-        optimizer.step()
-        window, norm_window = window + loss.item(), norm_window + norm.item()
-        if step % every == 0 or step == steps:
-            n = step - (losses[-1][0] if losses else 0)
-            losses.append([step, window / n])
-            norms.append([step, norm_window / n])
-            rate = step * batch * spec["length"] / (time.perf_counter() - start)
-            progress({"step": step, "steps": steps, "loss": window / n, "tokensPerSecond": rate})
-            window = norm_window = 0.0
-    seconds = time.perf_counter() - start
-    total, right, count = 0.0, 0, 0
-    if validation:
-        with torch.no_grad():
-            picks = validation.spread(r.get("evalBatches", 8) * batch)
-            for i in range(0, len(picks), batch):
-                logits, targets = forward(picks[i : i + batch], validation)
-                total += F.cross_entropy(logits, targets, reduction="sum").item()
-                at_target = logits.gather(1, targets[:, None])
-                right += ((logits >= at_target).sum(1) == 1).sum().item()  # a tie is not an answer
-                count += len(targets)
-    if not math.isfinite(total):
-        raise Refused("diverged", "validation loss is not finite")
+            rate = rate_at(o, step, steps) * group["share"]
+            group["lr"] = group["lr"].fill_(rate) if cuda else rate
+        pending.append(stepper(*data.batch(data.draw((step - 1) * batch, batch))))
+        report = step % every == 0 or step == steps
+        if report or not cuda:  # reading a GPU's numbers waits for it
+            for loss, norm in torch.stack(pending).tolist():
+                window.append((loss, norm))
+                if not (math.isfinite(loss) and math.isfinite(norm)):
+                    raise Refused("diverged", f"loss is not finite at step {(losses[-1][0] if losses else 0) + len(window)}")
+            pending = []
+        if report:
+            losses.append([step, sum(loss for loss, _ in window) / len(window)])
+            norms.append([step, sum(norm for _, norm in window) / len(window)])
+            pace = step * batch * spec["length"] / (time.perf_counter() - start - looked)
+            progress({"step": step, "steps": steps, "loss": losses[-1][1], "tokensPerSecond": pace})
+            window = []
+        if validation and rule.due(step) and step < steps:
+            before = time.perf_counter()
+            loss, accuracy, _ = validate()
+            stopped = rule.judge(step, loss, accuracy)
+            looked += time.perf_counter() - before
+            if stopped:
+                break
+    if cuda:
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - start - looked
+    loss, accuracy, count = validate() if validation and r.get("evalBatches", 8) > 0 else (0.0, 0.0, 0)
     if r.get("out"):
         export(plan, network, r["out"])
     digest = hashlib.sha256(b"".join(w.detach().cpu().numpy().tobytes() for w in network.w.values())).hexdigest()
     return {
-        "steps": steps, "resumedFrom": 0, "stopped": "steps", "trainLoss": losses, "gradientNorm": norms, "looks": [],
-        "validation": {"loss": total / max(1, count), "accuracy": right / max(1, count), "tokens": count},
-        "tokensPerSecond": steps * batch * spec["length"] / seconds, "seconds": seconds,
+        "steps": step, "resumedFrom": 0, "stopped": stopped or "steps", "trainLoss": losses, "gradientNorm": norms, "looks": rule.looks,
+        "validation": {"loss": loss, "accuracy": accuracy, "tokens": count},
+        "tokensPerSecond": step * batch * spec["length"] / seconds, "seconds": seconds,
         "parameters": sum(w.numel() for w in network.w.values()), "isa": f"torch-{device.type}",
         "threads": torch.get_num_threads(), "weightsHash": digest,
     }

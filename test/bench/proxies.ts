@@ -1,11 +1,12 @@
 // bench:proxies: what quality proxies tell and what they cost; the parts are in proxies/, the tables they gave in profilers/BENCHMARKS.md.
 // Every run is appended to --out as a line of JSON, and one that is there already is not run again: a part can be stopped at any time.
 import { parseArgs } from "../support/parse-args.ts";
-import { RunBook } from "./proxies/book.ts";
+import { type Place, RunBook } from "./proxies/book.ts";
 import { distillation } from "./proxies/distillation.ts";
 import { learningRate } from "./proxies/learning-rate.ts";
+import { PlanFolder } from "./proxies/plan-folder.ts";
 import { ranking } from "./proxies/ranking.ts";
-import { MAD, MQAR, table } from "./proxies/tables.ts";
+import { MAD, mqarColumns, table } from "./proxies/tables.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -15,6 +16,15 @@ const { values: flags } = parseArgs({
     seeds: { type: "string", default: "1" },
     steps: { type: "string", default: "1000" },
     width: { type: "string", default: "64" },
+    "head-dim": { type: "string", default: "16" },
+    batch: { type: "string" },
+    rates: { type: "string", default: "3e-3" },
+    vocab: { type: "string", default: "256" },
+    "dear-seeds": { type: "string", default: "1" },
+    isa: { type: "string" },
+    backend: { type: "string", default: "native" },
+    python: { type: "string", default: "python3" },
+    plan: { type: "string" },
     config: { type: "string", default: "configs/quickstart.yaml" },
     task: { type: "string", default: "" },
     times: { type: "string", default: "1" },
@@ -23,13 +33,35 @@ const { values: flags } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => i + 1);
-const book = new RunBook(flags.out, flags.print ? 0 : Number(flags.agents));
+const upTo = (count: string): readonly number[] => Array.from({ length: Number(count) }, (_, i) => i + 1);
+const seeds = upTo(flags.seeds);
+const { backend } = flags;
+if (backend !== "native" && backend !== "pytorch") {
+  console.error(`--backend ${backend}: native or pytorch`);
+  process.exit(2);
+}
+const placeOf = (): Place => {
+  if (flags.print) return { kind: "nowhere" };
+  if (flags.plan !== undefined) return { kind: "plan", folder: new PlanFolder(flags.plan, backend) };
+  const python = backend === "pytorch" ? { python: flags.python } : {};
+  return { kind: "here", agents: Number(flags.agents), ...python };
+};
+const book = new RunBook(flags.out, {
+  place: placeOf(),
+  ...(flags.isa === undefined ? {} : { isa: flags.isa }),
+});
 const steps = Number(flags.steps);
-const width = Number(flags.width);
+const tableOptions = {
+  steps,
+  width: Number(flags.width),
+  headDim: Number(flags["head-dim"]),
+  rates: flags.rates.split(",").map(Number),
+  batch: flags.batch === undefined ? undefined : Number(flags.batch),
+  seeds,
+};
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
-  mad: () => table(book, MAD, { steps, width, seeds }),
-  mqar: () => table(book, MQAR, { steps, width, seeds }),
+  mad: () => table(book, MAD, tableOptions),
+  mqar: () => table(book, mqarColumns(Number(flags.vocab)), tableOptions),
   rate: () => learningRate(book, { steps, seeds }),
   distil: () => distillation(book, { steps, seeds, out: flags.out }),
   ranking: () =>
@@ -37,6 +69,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
       config: flags.config,
       task: flags.task,
       seeds,
+      dearSeeds: upTo(flags["dear-seeds"]),
       times: flags.times.split(",").map(Number),
       against: flags.against === undefined ? undefined : Number(flags.against),
     }),
@@ -45,9 +78,11 @@ const part = PARTS[flags.part];
 if (flags.help || part === undefined) {
   console.log(
     `bench:proxies --part ${Object.keys(PARTS).join("|")} [--out F.jsonl] [--agents 1: side by side, a thread each] [--seeds 1] [--steps 1000] [--print: only what is there]
-  mad, mqar: [--width 64]
+    [--isa avx2: on every machine the same numbers] [--backend native|pytorch] [--python python3]
+    [--plan FOLDER: train nothing; write the runs that are missing, for FOLDER/run-plan.py on another machine]
+  mad, mqar: [--width 64] [--head-dim 16] [--batch N: default, each task's own] [--rates 3e-3: the best of several, 1e-3,3e-3] [--vocab 256: of mqar]
   ranking: [--config configs/quickstart.yaml] [--task text] [--times 1: lengths, of the configured steps, each ranked against 8 times it,
-    or against --against times those steps]`,
+    or against --against times those steps] [--dear-seeds 1: of the longer side; two show what seeds alone change]`,
   );
   process.exit(flags.help ? 0 : 2);
 }

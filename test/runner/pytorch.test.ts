@@ -35,6 +35,32 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
     expect(metrics[0].value).toBeCloseTo(native.metrics[0]!.value, 4);
   });
 
+  it("ends a run where the native trainer does, by the same looks", async () => {
+    const path = join(folder.path, "stop.yaml");
+    const looked = async (trainer: string) => {
+      writeFileSync(
+        path,
+        readFileSync(config, "utf8")
+          .replace("score:\n", `score:\n  trainer: ${trainer}\n`)
+          .replace("steps: 12,", "steps: 12, stop: { every: 2, patience: 2, improvement: 0.5 },"),
+      );
+      const { code, stdout, stderr } = await run(
+        ...["score", "v256 d64 f128 h4/2x16 : c3 g", "--config", path, "--json"],
+      );
+      expect(code, stderr).toBe(0);
+      return JSON.parse(stdout).runs[0].result;
+    };
+    const ours = await looked("native");
+    const theirs = await looked(`{ backend: pytorch, python: ${torchPython} }`);
+    expect([theirs.stopped, theirs.steps]).toEqual(["plateau", 6]);
+    expect([ours.stopped, ours.steps]).toEqual(["plateau", 6]);
+    for (const [n, [step, loss, accuracy]] of theirs.looks.entries()) {
+      expect(step).toBe(ours.looks[n][0]);
+      expect(loss).toBeCloseTo(ours.looks[n][1], 4);
+      expect(accuracy).toBeCloseTo(ours.looks[n][2], 2);
+    }
+  });
+
   describe.skipIf(sshdProblem() !== null)("on a device over SSH", () => {
     let sshd: TestSshd;
     beforeAll(async () => {

@@ -1,5 +1,5 @@
-// The training runs of bench:proxies: planned, run by as many agents side by side as asked for, and kept as lines of JSON. One that is in the file
-// already is not run again, so that hours of training can be stopped at any time.
+// The training runs of bench:proxies: planned, run by as many agents side by side as asked for (or written down for another machine), and kept as
+// lines of JSON. One that is in the file already is not run again, so that hours of training can be stopped at any time.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { lower } from "../../../candidates/gguf/lower.ts";
@@ -9,6 +9,7 @@ import { AgentError } from "../../../runner/agent/errors.ts";
 import { openSession } from "../../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../../runner/agent/session.ts";
 import { localDevice } from "../../../runner/devices/device.ts";
+import { trainerProgram } from "../../../runner/sweep/pytorch.ts";
 
 export interface Planned {
   /** What the run is kept under: everything that sets it apart from the others of its file. */
@@ -28,6 +29,22 @@ export interface Run {
   /** (step, mean gradient norm before clipping). */
   readonly norms: readonly (readonly [number, number])[];
   readonly seconds: number;
+  /** Who computed it: an instruction set, or torch-cpu, torch-cuda. Lines of before 2026-11-26 lack it: avx2. */
+  readonly isa?: string;
+}
+
+/** Where runs are trained that are not in the file. */
+export type Place =
+  | { readonly kind: "nowhere" }
+  /** A runner elsewhere takes them from a folder. */
+  | { readonly kind: "plan"; readonly folder: { add(planned: readonly Planned[]): Promise<void> } }
+  /** Here, `agents` side by side with a thread each; by PyTorch where a Python is named. */
+  | { readonly kind: "here"; readonly agents: number; readonly python?: string };
+
+interface Settings {
+  readonly place: Place;
+  /** The instruction set; losses of two machines are the same to the last bit on one of them. Default: each machine's own best. */
+  readonly isa?: string;
 }
 
 const kept = ({ loss, ...rest }: Run): string =>
@@ -38,8 +55,7 @@ export class RunBook {
 
   constructor(
     private readonly path: string,
-    /** Agents side by side, one thread each. 0: only what is there. */
-    private readonly agents: number,
+    private readonly settings: Settings,
   ) {
     mkdirSync(dirname(path), { recursive: true });
     if (!existsSync(path)) return;
@@ -55,11 +71,20 @@ export class RunBook {
 
   /** Trains what is not in the file yet, in the order given. */
   async train(planned: readonly Planned[]): Promise<void> {
-    const waiting = planned.filter(({ key }) => !this.runs.has(key));
+    const { place, isa } = this.settings;
+    const waiting = planned
+      .filter(({ key }) => !this.runs.has(key))
+      .map((one) => (isa === undefined ? one : { ...one, body: { ...one.body, isa } }));
+    if (place.kind === "nowhere") return;
+    if (place.kind === "plan") return place.folder.add(waiting);
     const total = waiting.length;
+    const program =
+      place.python === undefined
+        ? undefined
+        : trainerProgram({ backend: "pytorch", python: place.python, device: "local" });
     const work = async (): Promise<void> => {
       if (waiting.length === 0) return;
-      const session = await openSession(localDevice());
+      const session = await openSession(localDevice(), program ? { binary: await program() } : {});
       try {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
           const run = await one(session, next);
@@ -74,18 +99,19 @@ export class RunBook {
         await session.close();
       }
     };
-    await Promise.all(Array.from({ length: this.agents }, work));
+    await Promise.all(Array.from({ length: place.agents }, work));
   }
 }
 
-async function one(session: AgentSession, { key, notation, body }: Planned): Promise<Run> {
+export function requestOf({ notation, body }: Planned): TrainRequest {
   const { plan } = lower(parseNotation(notation), { quantization: "f32", seed: body.seed });
+  return { threads: 1, ...body, model: { plan: plan.toString("base64") } };
+}
+
+async function one(session: AgentSession, planned: Planned): Promise<Run> {
+  const { key } = planned;
   try {
-    const result: TrainResult = await session.request("train", {
-      threads: 1,
-      ...body,
-      model: { plan: plan.toString("base64") },
-    });
+    const result: TrainResult = await session.request("train", requestOf(planned));
     const { loss, accuracy } = result.validation;
     return {
       key,
@@ -94,6 +120,7 @@ async function one(session: AgentSession, { key, notation, body }: Planned): Pro
       curve: result.trainLoss,
       norms: result.gradientNorm,
       seconds: result.seconds,
+      isa: result.isa,
     };
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== "diverged") throw error;

@@ -1,5 +1,6 @@
 // Does a cheap proxy order layouts as a dear one does? Layouts of a sweep's space, spread evenly over their numbers of attention layers, are trained at
-// several lengths of the sweep's own tasks; Kendall's tau of each score between a length (all seeds) and 8 times it, or a set one (one seed).
+// several lengths of the sweep's own tasks; Kendall's tau of each score between a length and 8 times it, or a set one, each the mean of its seeds. And
+// what no proxy can beat: how the longer runs of two seeds agree.
 import type { Layout } from "../../../candidates/layout.ts";
 import { formatNotation } from "../../../candidates/notation.ts";
 import { attentionCount, Space } from "../../../candidates/space.ts";
@@ -33,11 +34,18 @@ function meanLoss({ curve }: Run, steps: number): number {
   return (sum + (steps - at) * curve.at(-1)![1]) / steps;
 }
 
+/** Mean training loss over the last quarter of the planned steps: less noisy than the end, less early than the whole. */
+function lateLoss({ curve }: Run, steps: number): number {
+  const late = curve.filter(([step]) => step > 0.75 * steps);
+  return late.length > 0 ? mean(late.map(([, nats]) => nats)) : curve.at(-1)![1];
+}
+
 /** Larger is better in all of them. */
 const SCORES: Readonly<Record<string, (run: Run, steps: number) => number>> = {
   "final accuracy": ({ accuracy }) => Math.min(accuracy, SOLVED),
   "final loss": ({ loss }) => -loss,
   "mean training loss": (run, steps) => -meanLoss(run, steps),
+  "training loss of the last quarter": (run, steps) => -lateLoss(run, steps),
 };
 
 export interface RankingOptions {
@@ -45,6 +53,8 @@ export interface RankingOptions {
   /** Tasks whose name has this in it. */
   readonly task: string;
   readonly seeds: readonly number[];
+  /** Seeds of the longer runs. */
+  readonly dearSeeds: readonly number[];
   /** Lengths that are ranked, as multiples of the configured steps; */
   readonly times: readonly number[];
   /** against this multiple. Default: against 8 times themselves. */
@@ -81,6 +91,27 @@ const shownTau = (found: Agreement | null): string => {
   return `${tau.toFixed(2)}${range}${isWeak(found) ? ", weak" : ""}`;
 };
 
+/** How two seeds of the same runs agree, and what they differ by beside what layouts differ by. */
+function seedTable(runs: readonly (readonly Run[])[], steps: number): void {
+  const both = runs.filter(({ length }) => length > 1);
+  if (both.length < 2) return;
+  console.log(`\nseed against seed after ${steps} steps, ${both.length} layouts\n`);
+  console.log(
+    "| score | tau | standard deviation: of seeds | of layouts, seeds taken out |\n|---|---|---|---|",
+  );
+  for (const [name, score] of Object.entries(SCORES)) {
+    const pairs = both.map(([a, b]) => [score(a!, steps), score(b!, steps)] as const);
+    // Of a pair's difference and of its mean, both in units of one run.
+    const noise = mean(pairs.map(([a, b]) => (a - b) ** 2)) / 2;
+    const middles = pairs.map(([a, b]) => (a + b) / 2);
+    const spread = middles.reduce((sum, x) => sum + (x - mean(middles)) ** 2, 0) / (middles.length - 1);
+    const own = Math.sqrt(Math.max(0, spread - noise / 2));
+    console.log(
+      `| ${name} | ${shownTau(agreement(pairs, createRng(1)))} | ${Math.sqrt(noise).toFixed(4)} | ${own.toFixed(4)} |`,
+    );
+  }
+}
+
 export async function ranking(book: RunBook, options: RankingOptions): Promise<void> {
   const config = readSweepConfig(options.config);
   const layouts = layoutsOf(new Space(config.space));
@@ -89,34 +120,42 @@ export async function ranking(book: RunBook, options: RankingOptions): Promise<v
     const prepared = await prepareTask(name, task, config.seed, configFolder(options.config));
     const proxyConfig = proxySchema.parse({ ...config.score!.proxy, ...task.proxy });
     const notations = layouts.map((layout) => formatNotation(proxyLayout(layout, proxyConfig, prepared)));
-    const planned = (at: number, times: number, seeds: readonly number[]): readonly Planned[] =>
+    interface Side {
+      readonly times: number;
+      readonly seeds: readonly number[];
+      readonly dear: boolean;
+    }
+    const planned = (at: number, { times, seeds, dear }: Side): readonly Planned[] =>
       seeds.map((seed) => {
         const schedule = scheduleOf(task, times);
         const every = Math.round(schedule.steps / LOOKS);
-        const more = times > 1 ? { stop: { every, accuracy: SOLVED, patience: PATIENCE } } : {};
+        const more = dear ? { stop: { every, accuracy: SOLVED, patience: PATIENCE } } : {};
         return plan("ranking", notations[at]!, prepared, schedule, seed, more);
       });
     // Not stratum by stratum: one that is stopped early has seen some of each.
     const mixed = layouts.map((_, n) => (7 * n) % layouts.length);
-    const first = options.seeds.slice(0, 1);
     for (const times of options.times) {
-      const sides = [
-        { times, seeds: options.seeds },
-        { times: options.against ?? LONGER * times, seeds: first },
-      ] as const;
-      await book.train(sides.flatMap((side) => mixed.flatMap((at) => planned(at, side.times, side.seeds))));
-      const runsOf = layouts.map((_, at) =>
-        sides.map((side) => planned(at, side.times, side.seeds).flatMap(({ key }) => book.get(key) ?? [])),
+      const dearTimes = options.against ?? LONGER * times;
+      const sides: readonly [Side, Side] = [
+        { times, seeds: options.seeds, dear: false },
+        { times: dearTimes, seeds: options.dearSeeds, dear: true },
+      ];
+      // The longest first: side by side they end at about the same time.
+      await book.train(
+        [...sides]
+          .reverse()
+          .flatMap((side) => side.seeds.flatMap((_, s) => mixed.flatMap((at) => planned(at, side)[s] ?? []))),
       );
       const there = layouts.flatMap((layout, at) => {
-        const [cheap, dear] = runsOf[at]!;
-        return cheap!.length === options.seeds.length && dear!.length === 1
-          ? [{ layout, cheap: cheap!, dear: dear! }]
-          : [];
+        const [cheap, dear] = sides.map((side) =>
+          planned(at, side).flatMap(({ key }) => book.get(key) ?? []),
+        );
+        // A layout whose later seeds are missing on one side still counts there with those that are there.
+        return cheap!.length > 0 && dear!.length > 0 ? [{ layout, cheap: cheap!, dear: dear! }] : [];
       });
       const steps = sides.map((side) => scheduleOf(task, side.times).steps);
       console.log(
-        `\n${name}: ${steps[0]} steps x ${options.seeds.length} seeds against ${steps[1]} steps, ${there.length} layouts\n`,
+        `\n${name}: ${steps[0]} steps x ${options.seeds.length} seeds against ${steps[1]} x ${options.dearSeeds.length}, ${there.length} layouts\n`,
       );
       console.log("| cheap score | dear score | tau |\n|---|---|---|");
       for (const [cheapName, cheapScore] of Object.entries(SCORES)) {
@@ -131,6 +170,14 @@ export async function ranking(book: RunBook, options: RankingOptions): Promise<v
           console.log(`| ${cheapName} | ${dearName} | ${shownTau(agreement(pairs, createRng(1)))} |`);
         }
       }
+      seedTable(
+        there.map(({ cheap }) => cheap),
+        steps[0]!,
+      );
+      seedTable(
+        there.map(({ dear }) => dear),
+        steps[1]!,
+      );
       console.log(
         `\n| global attention layers | layouts | accuracy, loss after ${steps[0]} | after ${steps[1]} |\n|---|---|---|---|`,
       );

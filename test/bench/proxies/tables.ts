@@ -12,7 +12,6 @@ const SHAPES = {
   "c3 g": "conv, attention",
   "g c3": "attention, conv",
 };
-const RATE = 3e-3;
 /** A run ends where it answers this share right, looked at twenty times: what is solved stays solved. */
 const SOLVED = 0.999;
 
@@ -21,8 +20,6 @@ interface Column {
   readonly preset: string;
   readonly options?: object;
   readonly batch: number;
-  /** Share of the steps that the other columns take. */
-  readonly times?: number;
 }
 export const MAD: readonly Column[] = [
   { task: "in-context-recall", preset: "baseline", batch: 32 },
@@ -32,27 +29,34 @@ export const MAD: readonly Column[] = [
   { task: "memorization", preset: "baseline", batch: 32 },
   { task: "compression", preset: "baseline", batch: 64 },
 ];
-/** The published lengths and pairs; the vocabulary of 8,192 takes longer to learn than these tables are trained. */
-const FEWER = { vocab: 256, examples: 65_536, validationExamples: 1280 };
-export const MQAR: readonly Column[] = [
-  { task: "mqar", preset: "L64", options: FEWER, batch: 64 },
-  { task: "mqar", preset: "L128", options: FEWER, batch: 32 },
-  { task: "mqar", preset: "L256", options: FEWER, batch: 16 },
-];
+/** The published lengths and pairs, of a vocabulary that is published as 8,192. Examples of that one are fewer: they hardly compress. */
+export function mqarColumns(vocab: number): readonly Column[] {
+  const options = { vocab, examples: vocab > 1024 ? 32_768 : 65_536, validationExamples: 1280 };
+  return [
+    { task: "mqar", preset: "L64", options, batch: 64 },
+    { task: "mqar", preset: "L128", options, batch: 32 },
+    { task: "mqar", preset: "L256", options, batch: 16 },
+  ];
+}
 
 const percent = (value: number): string => (100 * value).toFixed(1);
 
 export interface TableOptions {
   readonly steps: number;
   readonly width: number;
+  readonly headDim: number;
+  /** The best of them counts, for each seed. */
+  readonly rates: readonly number[];
+  /** Instead of each column's own. */
+  readonly batch: number | undefined;
   readonly seeds: readonly number[];
 }
 
-/** Accuracy in percent: the mean over the seeds that are there, and their range. */
+/** Accuracy in percent: the mean over the seeds that are there, and their range; how many of the rates are there, where not all. */
 export async function table(
   book: RunBook,
   columns: readonly Column[],
-  { steps, width, seeds }: TableOptions,
+  { steps, width, headDim, rates, batch: given, seeds }: TableOptions,
 ): Promise<void> {
   const tasks: readonly PreparedTask[] = await Promise.all(
     columns.map(({ task, preset, options = {} }) => {
@@ -60,25 +64,32 @@ export async function table(
       return prepareTask(`${task} ${preset}`, config, 1, ".");
     }),
   );
-  const heads = width / 16;
-  const planned = (column: number, shape: string): readonly Planned[] => {
-    const { batch, times = 1 } = columns[column]!;
-    const notation = `v${tasks[column]!.vocab} d${width} f${2 * width} h${heads}/${heads}x16 : ${shape}`;
-    const schedule = { steps: steps * times, batch, rate: RATE };
-    const more = { stop: { every: Math.ceil(schedule.steps / 20), accuracy: SOLVED } };
-    return seeds.map((seed) => plan("table", notation, tasks[column]!, schedule, seed, more));
+  const heads = width / headDim;
+  const planned = (column: number, shape: string, rate: number, seed: number): Planned => {
+    const batch = given ?? columns[column]!.batch;
+    const notation = `v${tasks[column]!.vocab} d${width} f${2 * width} h${heads}/${heads}x${headDim} : ${shape}`;
+    const more = { stop: { every: Math.ceil(steps / 20), accuracy: SOLVED } };
+    return plan("table", notation, tasks[column]!, { steps, batch, rate }, seed, more);
   };
   const shapes = Object.keys(SHAPES);
-  // Seed by seed, so that a part that is stopped early has whole tables of fewer seeds.
+  // Seed by seed and rate by rate, so that a part that is stopped early has whole tables of fewer.
   await book.train(
-    seeds.flatMap((_, s) => columns.flatMap((_, c) => shapes.map((shape) => planned(c, shape)[s]!))),
+    seeds.flatMap((seed) =>
+      rates.flatMap((rate) =>
+        columns.flatMap((_, column) => shapes.map((shape) => planned(column, shape, rate, seed))),
+      ),
+    ),
   );
   const cell = (column: number, shape: string): string => {
-    const found = planned(column, shape).flatMap(({ key }) => book.get(key)?.accuracy ?? []);
+    const tries = seeds.map((seed) =>
+      rates.flatMap((rate) => book.get(planned(column, shape, rate, seed).key)?.accuracy ?? []),
+    );
+    const found = tries.filter(({ length }) => length > 0).map((each) => Math.max(...each));
     if (found.length === 0) return "-";
+    const fewest = Math.min(...tries.map(({ length }) => length).filter(Boolean));
     const mean = found.reduce((sum, x) => sum + x, 0) / found.length;
     const range = found.length > 1 ? ` (${percent(Math.min(...found))}-${percent(Math.max(...found))})` : "";
-    return `${percent(mean)}${range}`;
+    return `${percent(mean)}${range}${fewest < rates.length ? ` (${fewest} of ${rates.length} rates)` : ""}`;
   };
   const rows = [
     ["layout", ...tasks.map(({ name }) => name)],
