@@ -69,7 +69,7 @@ void Session::Impl::Work(int worker, int workers) {
       StoreKeys(l, worker, workers);
       pool->Barrier();
       watch.Lap(ProfiledOp::kStoreKeys, no_cost);
-      AttendTiles(l, worker, workers, ticket[3]);
+      AttendTiles(l, worker, workers, ticket + 3);
     }
     pool->Barrier();
     Activations mid = View(program.mid, w.out.k);
@@ -80,19 +80,19 @@ void Session::Impl::Work(int worker, int workers) {
       pool->Barrier();
     }
     watch.Lap(conv ? ProfiledOp::kConv : ProfiledOp::kAttend, [&] { return conv ? ConvCost(l) : AttendCost(l); });
-    MatMul(w.out, mid, n, worker, ticket[4], add_to_x);
+    MatMul(w.out, mid, n, worker, ticket[5], add_to_x);
     pool->Barrier();
     watch.Lap(conv ? ProfiledOp::kConvOut : ProfiledOp::kAttnOut, [&] { return product(w.out, n); });
 
     NormRows(w.ffn_norm, 0, n, program.norm_f32, program.in.k > 0, worker, workers);
     pool->Barrier();
     watch.Lap(ProfiledOp::kNorm, no_cost);
-    GateUp(w, worker, ticket[5]);
+    GateUp(w, worker, ticket[6]);
     pool->Barrier();
     watch.Lap(ProfiledOp::kGateUp, [&] { return product(w.gate, n) + product(w.up, n); });
     Activations hidden = View(program.mid, s.ffn);
     if (program.hidden_f32) hidden.f32 = Buffer(program.hidden), hidden.stride = s.ffn;
-    MatMul(w.down, hidden, n, worker, ticket[6], add_to_x);
+    MatMul(w.down, hidden, n, worker, ticket[7], add_to_x);
     pool->Barrier();
     watch.Lap(ProfiledOp::kDown, [&] { return product(w.down, n); });
   }
