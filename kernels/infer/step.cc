@@ -134,8 +134,11 @@ void Session::Impl::Embed(int worker, int workers) {
     UnpackColumns(e.type, e.panel(tokens[i] / kPanelRows), tokens[i] % kPanelRows, 0, e.k, Buffer(program.x) + i * e.k);
     for (const RopeTable& r : program.ropes) {
       float* cs = Buffer(r.offset) + size_t{i} * r.head_dim;
-      for (uint32_t j = 0; j < r.head_dim / 2; ++j) {
-        const double angle = PositionOf(i) * std::pow(static_cast<double>(r.base), -2.0 * j / r.head_dim);
+      // With a cache of F16 the angles are ggml's too, to their last bits: floats, each the one before times a constant.
+      float theta = static_cast<float>(PositionOf(i));
+      const float step = std::pow(r.base, -2.0f / static_cast<float>(r.head_dim));
+      for (uint32_t j = 0; j < r.head_dim / 2; ++j, theta *= step) {
+        const double angle = options.kv == KvType::kF16 ? theta : PositionOf(i) * std::pow(static_cast<double>(r.base), -2.0 * j / r.head_dim);
         cs[2 * j] = static_cast<float>(std::cos(angle));
         cs[2 * j + 1] = static_cast<float>(std::sin(angle));
       }
