@@ -51,6 +51,13 @@ QuantBuffer PlanQuant(Carver& carver, size_t rows, size_t k) {
   return b;
 }
 
+// What a worker needs to attend with a tile of query rows (attend.cc: AttendRoom): the weights of all keys that its rows see. These
+// rows may be of kAttendRows tokens, one behind the other, and their keys begin and end inside blocks and segments.
+size_t AttendFloats(const LayerSpec& l, const LayerCache& c, size_t max_context) {
+  const size_t keys = l.window > 0 ? std::min<size_t>(max_context, size_t{l.window} + kAttendRows - 1) : max_context;
+  return kAttendRows * (3 * c.hd + 3 * (size_t{c.segments} + 1) + 2 + kAttendBlock + RoundUp(keys, kAttendBlock) + kAttendBlock);
+}
+
 }  // namespace
 
 Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& types, const SessionOptions& o) {
@@ -63,7 +70,7 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   p.threads = o.threads > 0 ? o.threads : static_cast<int>(std::min<size_t>(AllowedCpus().size(), 256));
   PlanCache(spec, o, &p);
 
-  size_t in_k = 0, mid_k = 0, ffn_f32 = 0, longest = spec.dim, head = 0;
+  size_t in_k = 0, mid_k = 0, ffn_f32 = 0, longest = spec.dim;
   size_t i = 0;
   for (const TensorSpec& t : ExpectedTensors(spec)) {
     const bool quantised = IsQuantised(types[i++]);
@@ -88,7 +95,6 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
     const LayerSpec& s = spec.layers[l];
     const size_t width = s.mixer == Mixer::kConv ? 3 * size_t{spec.dim} : (s.heads + 2 * size_t{s.kv_heads}) * s.head_dim;
     p.proj_width = std::max(p.proj_width, width);
-    head = std::max(head, p.caches[l].hd);
   }
   p.hidden_f32 = ffn_f32 > 0;
 
@@ -102,17 +108,23 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   p.mid = PlanQuant(carver, rows, mid_k);
   for (RopeTable& r : p.ropes) r.offset = carver.Take(4 * rows * r.head_dim);
   p.logits = carver.Take(4 * size_t{o.batch} * spec.vocab);
-  size_t partial = 0;
+  size_t partial = 0, shared_weights = 0, attend = 0;
   for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const LayerSpec& s = spec.layers[l];
     const LayerCache& c = p.caches[l];
-    if (c.segments > 1) partial = std::max(partial, size_t{spec.layers[l].heads} * c.segments * (2 + c.hd));
+    if (s.mixer == Mixer::kConv) continue;
+    attend = std::max(attend, AttendFloats(s, c, o.max_context));
+    if (c.segments == 1) continue;
+    partial = std::max(partial, size_t{s.heads} * c.segments * (2 + c.hd));
+    shared_weights = std::max(shared_weights, size_t{s.heads} * c.segments * kAttendSegment);
   }
   p.partial = carver.Take(4 * o.batch * partial);
+  p.shared_weights = carver.Take(4 * o.batch * shared_weights);
 
   Carver scratch;
   p.row_at = scratch.Take(4 * longest);
   p.tile_at = scratch.Take(4 * 4 * kTileTokens * kPanelRows);
-  p.attend_at = scratch.Take(4 * (3 * kAttendRows * head + 6 * kAttendRows + 3 * kAttendRows * kAttendBlock));
+  p.attend_at = scratch.Take(4 * attend);
   p.worker_bytes = scratch.size() + 128;  // workers do not share a line
   p.worker = carver.Take(p.worker_bytes * p.threads);
   p.activation_bytes = carver.size();

@@ -36,7 +36,7 @@ struct RopeTable {
   size_t offset;  // [rows][hd/2][2] floats
 };
 
-// Attention is summed over segments of positions and merged in their order, whoever computed them: so the keys of one token can be
+// Attention is summed over segments of positions, in their order, whoever computed them: so the keys of one token can be
 // shared among workers, where a model has few KV heads, and no result depends on how many there are.
 inline constexpr uint32_t kAttendSegment = 512;
 
@@ -53,6 +53,7 @@ struct Program {
   size_t hidden = 0;   // [rows][F] where ffn_down is a float matrix
   size_t logits = 0;   // [batch][V]
   size_t partial = 0;  // [batch][heads][segments][max, sum, hd values] of a decoded token's attention, where it has several segments
+  size_t shared_weights = 0;  // [batch][heads][segments][kAttendSegment] of it, in tiles of the heads of one KV head
   size_t worker = 0;   // [threads][worker_bytes] scratch
   size_t proj_width = 0, worker_bytes = 0;
   // Inside a worker's scratch.

@@ -16,7 +16,11 @@
 namespace edgefront {
 
 inline constexpr size_t kTicketsALayer = 8;
-inline constexpr uint32_t kAllSegments = ~0u;
+
+// Query rows that share a KV head: `heads` heads from `first_head` of each of `rows` rows.
+struct AttendTile {
+  uint32_t first_row, rows, kv_head, first_head, heads;
+};
 
 struct Session::Impl {
   std::shared_ptr<const Model> model;
@@ -60,9 +64,15 @@ struct Session::Impl {
   void Embed(int worker, int workers);
   void Conv(size_t layer, int worker, int workers);
   void StoreKeys(size_t layer, int worker, int workers);
-  void AttendTiles(size_t layer, int worker, int workers, std::atomic<uint32_t>& ticket);
-  void AttendTile(size_t layer, int worker, uint32_t kv_head, uint32_t first_row, uint32_t rows, uint32_t first_head, uint32_t heads,
-                  uint32_t segment);
+  struct AttendRoom;
+  void AttendTiles(size_t layer, int worker, int workers, std::atomic<uint32_t>* tickets_of_two);
+  AttendRoom RoomOf(size_t layer, int worker) const;
+  AttendArgs ArgsOf(size_t layer, const AttendTile& tile, const AttendRoom& room) const;
+  AttendArgs SegmentOf(size_t layer, const AttendTile& tile, uint32_t segment, const AttendRoom& room) const;
+  void Queries(size_t layer, const AttendTile& tile, size_t hd, float* q) const;
+  void Attend(size_t layer, int worker, const AttendTile& tile);
+  void AttendSegmentWeights(size_t layer, int worker, const AttendTile& tile, uint32_t segment);
+  void AttendSegmentValues(size_t layer, int worker, const AttendTile& tile, uint32_t segment);
   void MergeSegments(size_t layer, int worker, int workers);
   uint32_t FirstKey(size_t layer, uint32_t row) const {
     const uint32_t window = spec().layers[layer].window, seen = PositionOf(row) + 1;

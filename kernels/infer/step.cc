@@ -69,7 +69,7 @@ void Session::Impl::Work(int worker, int workers) {
       StoreKeys(l, worker, workers);
       pool->Barrier();
       watch.Lap(ProfiledOp::kStoreKeys, no_cost);
-      AttendTiles(l, worker, workers, ticket[3]);
+      AttendTiles(l, worker, workers, ticket + 3);
     }
     pool->Barrier();
     Activations mid = View(program.mid, w.out.k);
@@ -80,19 +80,19 @@ void Session::Impl::Work(int worker, int workers) {
       pool->Barrier();
     }
     watch.Lap(conv ? ProfiledOp::kConv : ProfiledOp::kAttend, [&] { return conv ? ConvCost(l) : AttendCost(l); });
-    MatMul(w.out, mid, n, worker, ticket[4], add_to_x);
+    MatMul(w.out, mid, n, worker, ticket[5], add_to_x);
     pool->Barrier();
     watch.Lap(conv ? ProfiledOp::kConvOut : ProfiledOp::kAttnOut, [&] { return product(w.out, n); });
 
     NormRows(w.ffn_norm, 0, n, program.norm_f32, program.in.k > 0, worker, workers);
     pool->Barrier();
     watch.Lap(ProfiledOp::kNorm, no_cost);
-    GateUp(w, worker, ticket[5]);
+    GateUp(w, worker, ticket[6]);
     pool->Barrier();
     watch.Lap(ProfiledOp::kGateUp, [&] { return product(w.gate, n) + product(w.up, n); });
     Activations hidden = View(program.mid, s.ffn);
     if (program.hidden_f32) hidden.f32 = Buffer(program.hidden), hidden.stride = s.ffn;
-    MatMul(w.down, hidden, n, worker, ticket[6], add_to_x);
+    MatMul(w.down, hidden, n, worker, ticket[7], add_to_x);
     pool->Barrier();
     watch.Lap(ProfiledOp::kDown, [&] { return product(w.down, n); });
   }
@@ -134,8 +134,11 @@ void Session::Impl::Embed(int worker, int workers) {
     UnpackColumns(e.type, e.panel(tokens[i] / kPanelRows), tokens[i] % kPanelRows, 0, e.k, Buffer(program.x) + i * e.k);
     for (const RopeTable& r : program.ropes) {
       float* cs = Buffer(r.offset) + size_t{i} * r.head_dim;
-      for (uint32_t j = 0; j < r.head_dim / 2; ++j) {
-        const double angle = PositionOf(i) * std::pow(static_cast<double>(r.base), -2.0 * j / r.head_dim);
+      // With a cache of F16 the angles are ggml's too, to their last bits: floats, each the one before times a constant.
+      float theta = static_cast<float>(PositionOf(i));
+      const float step = std::pow(r.base, -2.0f / static_cast<float>(r.head_dim));
+      for (uint32_t j = 0; j < r.head_dim / 2; ++j, theta *= step) {
+        const double angle = options.kv == KvType::kF16 ? theta : PositionOf(i) * std::pow(static_cast<double>(r.base), -2.0 * j / r.head_dim);
         cs[2 * j] = static_cast<float>(std::cos(angle));
         cs[2 * j + 1] = static_cast<float>(std::sin(angle));
       }

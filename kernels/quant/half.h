@@ -42,10 +42,20 @@ static inline uint16_t F32ToF16(float f) {
   return sign | static_cast<uint16_t>(rounded >> 13);
 }
 
+// Beyond the largest F16 to it: what is stored stays finite.
+static inline uint16_t FiniteF16(float x) { return F32ToF16(x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x); }
+
 // To the 11 significant bits of F16, with the exponent range of F32.
 static inline float RoundTo11Bits(float f) {
   const uint32_t bits = FloatToBits(f);
   return BitsToFloat((bits + 0xFFF + (bits >> 13 & 1)) & ~0x1FFFu);
+}
+
+// To the nearest F16, for 0 <= f <= 65504, in a form that compilers vectorise. Below 2^-14 F16 has steps of 2^-24, as floats
+// from 0.5 to 1 have.
+static inline float RoundToF16(float f) {
+  const float subnormal = (f + 0.5f) - 0.5f, normal = RoundTo11Bits(f);
+  return f < 0x1p-14f ? subnormal : normal;
 }
 
 static inline float BF16ToF32(uint16_t h) { return BitsToFloat(static_cast<uint32_t>(h) << 16); }

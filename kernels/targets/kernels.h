@@ -38,8 +38,11 @@ struct KvHead {
 inline constexpr int kAttendRows = 8;    // query rows a call may bring
 inline constexpr int kAttendBlock = 64;  // keys looked at together
 
-// Softmax(q k^T) v for up to 8 query rows over the keys first[r] .. last[r] that lie in [begin, end), in blocks of 64
-// positions (begin a multiple of 64). Unnormalised: out = sum exp(s - max) v, with `max` and `sum` a row.
+// Attention of up to 8 query rows over the keys first[r] .. last[r] that lie in [begin, end), in blocks of 64 positions (begin a
+// multiple of 64). In two calls, since weights are rounded as their sum over all keys leaves them: `attend_weights` gives
+// exp(s - max) of these keys (0 where a row does not see one) with `max` and `sum` a row; `attend_values` multiplies them with
+// the caller's `factor` and adds up the values. A cache of F16 is multiplied with what is F16 itself: weights are rounded
+// to it, as ggml does, and the caller rounds q.
 struct AttendArgs {
   KvHead kv;
   int rows;
@@ -47,10 +50,12 @@ struct AttendArgs {
   const uint32_t* first;   // [rows]
   const uint32_t* last;    // [rows], inclusive
   uint32_t begin, end;
-  float* out;              // [rows][hd]
+  float* weights;          // [blocks of 64][rows][64]
   float* max;              // [rows]
   float* sum;              // [rows]
-  float* scratch;          // [3][8][64]
+  const float* factor;     // [rows]
+  float* out;              // [rows][hd]
+  float* scratch;          // [8][64]
 };
 
 // Gated short convolution over channels [c0, c1) of n consecutive tokens. proj rows hold B, C, h, each [d]; y = B * h;
@@ -73,7 +78,8 @@ struct Kernels {
   void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]
   void (*conv)(const ConvArgs& args);
   void (*store_kv)(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim);
-  void (*attend)(const AttendArgs& args);
+  void (*attend_weights)(const AttendArgs& args);
+  void (*attend_values)(const AttendArgs& args);
 };
 
 // The table of `isa`, or null where it is not compiled in or this CPU cannot run it. kAuto gives the best.

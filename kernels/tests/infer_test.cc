@@ -169,9 +169,10 @@ TEST(SegmentsOfKeysAgree) {
     REQUIRE(model.ok());
     const std::vector<float> want = AllLogits(*model, Options(count, count, Isa::kAuto, KvType::kF16, 1), tokens, count);
     REQUIRE(!want.empty());
-    if (layout.layers.size() == 1) {
-      const std::vector<float> scalar = AllLogits(*model, Options(count, count, Isa::kScalar, KvType::kF16, 2), tokens, count);
-      CHECK_MSG(RelativeError(want, scalar) <= 1e-4, layout.name << " against scalar: " << RelativeError(want, scalar));
+    if (layout.layers.size() == 1) {  // in F32: rounding to half makes last bits larger ones
+      const std::vector<float> fast = AllLogits(*model, Options(count, count, Isa::kAuto, KvType::kF32, 1), tokens, count);
+      const std::vector<float> scalar = AllLogits(*model, Options(count, count, Isa::kScalar, KvType::kF32, 2), tokens, count);
+      CHECK_MSG(RelativeError(fast, scalar) <= 1e-4, layout.name << " against scalar: " << RelativeError(fast, scalar));
     }
     for (int way = 0; way < 3; ++way) {
       const std::vector<float> got = AllLogits(*model, Options(count, chunks[way], Isa::kAuto, KvType::kF16, way + 1), tokens, prefills[way]);

@@ -364,16 +364,28 @@ TEST(AttendAgrees) {
             last[r] = static_cast<uint32_t>(count) - 1 - 3 * (rows - 1 - r);
             first[r] = last[r] - (rows % 2 ? 100 : 63) + 1;
           }
-          std::vector<float> want(rows * hd), got(rows * hd), scratch(3 * kAttendRows * kAttendBlock), m(8), s(8), m2(8), s2(8);
-          AttendArgs g{kv, rows, q.data(), first.data(), last.data(), first[0] / 64 * 64, last[rows - 1] + 1, want.data(), m.data(), s.data(), scratch.data()};
-          ScalarKernels().attend(g);
-          g.out = got.data(), g.max = m2.data(), g.sum = s2.data();
-          table->attend(g);
-          for (int r = 0; r < rows; ++r) {
-            for (size_t i = 0; i < hd; ++i) want[r * hd + i] /= s[r], got[r * hd + i] /= s2[r];
-          }
-          // Scores err by hd eps |q||k|, and so do the weights relatively; values are below 1.
-          ExpectClose("attend", table->isa, got, want, std::vector<float>(want.size(), static_cast<float>(4 * hd + 100) * kEps));
+          const uint32_t begin = first[0] / 64 * 64, end = last[rows - 1] + 1;
+          const size_t stored = (end - begin + 63) / 64 * 64 * rows;
+          std::vector<float> want(stored), got(stored), want_max(rows), max(rows), want_sum(rows), sum(rows), factor(rows);
+          std::vector<float> want_out(rows * hd), out(rows * hd), scratch(kAttendRows * kAttendBlock);
+          AttendArgs g{kv, rows, q.data(), first.data(), last.data(), begin, end, want.data(), want_max.data(), want_sum.data(),
+                       factor.data(), want_out.data(), scratch.data()};
+          ScalarKernels().attend_weights(g);
+          g.weights = got.data(), g.max = max.data(), g.sum = sum.data();
+          table->attend_weights(g);
+          // Scores err by hd eps |q||k|, and so do the weights relatively, which are at most 1.
+          const float bound = static_cast<float>(4 * hd + 100) * kEps;
+          ExpectClose("attend max", table->isa, max, want_max, std::vector<float>(rows, bound));
+          ExpectClose("attend weights", table->isa, got, want, std::vector<float>(stored, 2 * bound));
+          for (int r = 0; r < rows; ++r) CHECK(std::fabs(sum[r] - want_sum[r]) <= 2 * bound * want_sum[r]);
+          // The same weights into both, as they may be rounded to half.
+          for (int r = 0; r < rows; ++r) factor[r] = 1 / want_sum[r];
+          got = want;
+          g.weights = want.data();
+          ScalarKernels().attend_values(g);
+          g.weights = got.data(), g.out = out.data();
+          table->attend_values(g);
+          ExpectClose("attend values", table->isa, out, want_out, std::vector<float>(out.size(), 200 * kEps));
         }
       }
     }

@@ -1,5 +1,5 @@
-// Attention over the cache in blocks of 64 keys with an online softmax (Milakov and Gimelshein, 2018; Dao et al., 2022):
-// keys and values are read once for all query rows of a call. Written over the vector interface and the float tile.
+// Attention over the cache in blocks of 64 keys: keys and values are read once for all query rows of a call. Written over the
+// vector interface and the float tile.
 #ifndef EDGEFRONT_OPS_ATTENTION_FORWARD_H_
 #define EDGEFRONT_OPS_ATTENTION_FORWARD_H_
 
@@ -69,48 +69,45 @@ inline T Fold64(const T* x, Op op) {  // a tree, so that additions wait for few 
   return op(op(lanes[0], lanes[2]), op(lanes[1], lanes[3]));
 }
 
-inline void Attend(const AttendArgs& g) {
-  const size_t hd = g.kv.hd;
-  float* scores = g.scratch;
-  float* scratch = g.scratch + kAttendRows * kBlock;
-  for (int r = 0; r < g.rows; ++r) {
-    g.max[r] = kMasked;
-    g.sum[r] = 0;
-    for (size_t i = 0; i < hd; ++i) g.out[r * hd + i] = 0;
-  }
+inline void AttendWeights(const AttendArgs& g) {
+  const size_t rows = g.rows;
+  for (size_t r = 0; r < rows; ++r) g.max[r] = kMasked, g.sum[r] = 0;
+  float* s = g.weights;
   for (uint32_t at = g.begin; at < g.end; at += kBlock) {
-    const size_t slot = at % g.kv.ring;
-    uint32_t n = 0;  // slots up to the newest key anybody here may see
-    for (int r = 0; r < g.rows; ++r) {
-      const uint32_t seen = g.last[r] < at ? 0 : g.last[r] - at + 1;
-      n = seen > n ? seen : n;
-    }
-    if (n == 0) break;
-    n = n > kBlock ? kBlock : n;
-    Scores(g, slot, scores, scratch);
-    for (int r = 0; r < g.rows; ++r) {
-      float* s = scores + r * kBlock;
+    Scores(g, at % g.kv.ring, s, g.scratch);
+    for (size_t r = 0; r < rows; ++r, s += kBlock) {
       const uint32_t from = g.first[r] > at ? g.first[r] - at : 0;
       const uint32_t to = g.last[r] < at ? 0 : g.last[r] - at + 1;
       if (from > 0 || to < kBlock)
         for (uint32_t j = 0; j < kBlock; ++j) s[j] = j >= from && j < to ? s[j] : kMasked;
-      const float block_largest = Fold64(s, [](float a, float b) { return a > b ? a : b; });
-      const float largest = block_largest > g.max[r] ? block_largest : g.max[r];
-      if (largest == kMasked) {  // nothing visible yet
-        for (size_t j = 0; j < kBlock; ++j) s[j] = 0;
-        continue;
-      }
-      for (size_t j = 0; j < kBlock; ++j) s[j] = FastExp(s[j] - largest);
-      const float total = Fold64(s, [](float a, float b) { return a + b; });
-      if (largest > g.max[r]) {
-        const float keep = FastExp(g.max[r] - largest);
-        g.sum[r] *= keep;
-        for (size_t i = 0; i < hd; ++i) g.out[r * hd + i] *= keep;
-        g.max[r] = largest;
-      }
-      g.sum[r] += total;
+      const float largest = Fold64(s, [](float a, float b) { return a > b ? a : b; });
+      if (largest > g.max[r]) g.max[r] = largest;
     }
-    AddValues(g, slot, n, scores, scratch);
+  }
+  s = g.weights;
+  for (uint32_t at = g.begin; at < g.end; at += kBlock)
+    for (size_t r = 0; r < rows; ++r, s += kBlock) {
+      const float largest = g.max[r] > kMasked ? g.max[r] : 0;  // where nothing is visible: all become 0
+      for (size_t j = 0; j < kBlock; ++j) s[j] = FastExp(s[j] - largest);
+      g.sum[r] += Fold64(s, [](float a, float b) { return a + b; });
+    }
+}
+
+inline void AttendValues(const AttendArgs& g) {
+  const size_t hd = g.kv.hd, rows = g.rows;
+  for (size_t i = 0; i < rows * hd; ++i) g.out[i] = 0;
+  float* w = g.weights;
+  for (uint32_t at = g.begin; at < g.end; at += kBlock, w += rows * kBlock) {
+    for (size_t r = 0; r < rows; ++r) {
+      const float factor = g.factor[r];
+      float* row = w + r * kBlock;
+      if (g.kv.format == KvFormat::kF16) {
+        for (size_t j = 0; j < kBlock; ++j) row[j] = RoundToF16(row[j] * factor);
+      } else {
+        for (size_t j = 0; j < kBlock; ++j) row[j] *= factor;
+      }
+    }
+    AddValues(g, at % g.kv.ring, g.end - at < kBlock ? g.end - at : kBlock, w, g.scratch);
   }
 }
 

@@ -1,4 +1,4 @@
-// Reference attention: one query row at a time, all scores first, softmax in double, one key at a time.
+// Reference attention: one query row and one key at a time, scores and sums in double.
 #ifndef EDGEFRONT_OPS_ATTENTION_SCALAR_H_
 #define EDGEFRONT_OPS_ATTENTION_SCALAR_H_
 
@@ -30,23 +30,43 @@ inline double KeyScore(const AttendArgs& g, int r, uint32_t position) {
   return s;
 }
 
-void ScalarAttend(const AttendArgs& g) {
+float& WeightAt(const AttendArgs& g, int r, uint32_t position) {
+  const size_t i = position - g.begin;
+  return g.weights[(i / kAttendBlock * g.rows + r) * kAttendBlock + i % kAttendBlock];
+}
+
+void ScalarAttendWeights(const AttendArgs& g) {
   for (int r = 0; r < g.rows; ++r) {
     const uint32_t from = g.first[r] > g.begin ? g.first[r] : g.begin;
     const uint32_t to = g.last[r] + 1 < g.end ? g.last[r] + 1 : g.end;
-    double largest = -3.0e38, sum = 0;
-    for (size_t i = 0; i < g.kv.hd; ++i) g.out[r * g.kv.hd + i] = 0;
-    for (uint32_t p = from; p < to; ++p) {  // scores twice, as nothing may be allocated
-      const double s = KeyScore(g, r, p);
+    const uint32_t stored = (g.end - g.begin + kAttendBlock - 1) / kAttendBlock * kAttendBlock;
+    for (uint32_t p = g.begin; p < g.begin + stored; ++p) WeightAt(g, r, p) = 0;
+    float largest = -3.0e38f;
+    for (uint32_t p = from; p < to; ++p) {  // scores twice: a float would not hold them
+      const float s = static_cast<float>(KeyScore(g, r, p));
       largest = s > largest ? s : largest;
     }
+    double sum = 0;
     for (uint32_t p = from; p < to; ++p) {
       const double e = std::exp(KeyScore(g, r, p) - largest);
       sum += e;
-      for (size_t i = 0; i < g.kv.hd; ++i) g.out[r * g.kv.hd + i] += static_cast<float>(e * ValueAt(g.kv, p % g.kv.ring, i));
+      WeightAt(g, r, p) = static_cast<float>(e);
     }
-    g.max[r] = static_cast<float>(largest);
+    g.max[r] = largest;
     g.sum[r] = static_cast<float>(sum);
+  }
+}
+
+void ScalarAttendValues(const AttendArgs& g) {
+  for (int r = 0; r < g.rows; ++r) {
+    for (size_t i = 0; i < g.kv.hd; ++i) {
+      double sum = 0;
+      for (uint32_t p = g.begin; p < g.end; ++p) {
+        const float w = WeightAt(g, r, p) * g.factor[r];
+        sum += static_cast<double>(g.kv.format == KvFormat::kF16 ? F16ToF32(F32ToF16(w)) : w) * ValueAt(g.kv, p % g.kv.ring, i);
+      }
+      g.out[r * g.kv.hd + i] = static_cast<float>(sum);
+    }
   }
 }
 

@@ -11,8 +11,6 @@
 namespace edgefront {
 namespace {
 
-inline uint16_t FiniteF16(float x) { return F32ToF16(x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x); }
-
 // 32 values at x (fewer at a head's end: the rest count as 0) -> int8 with `stride`, returns the scale.
 inline float StoreBlock(const float* x, size_t n, int8_t* q, size_t stride) {
   float largest = 0;
