@@ -11,8 +11,14 @@ const BOTTOM = 26;
 const LINE = 13;
 /** Half of the widest title line: what the outer axes need beside them. */
 const SIDE = 74;
+/** What the name of a published layout needs beside the last axis. */
+const NAMED_SIDE = 118;
+const NAME_CHARACTERS = 16;
 const TITLE_CHARACTERS = 20;
 const END = 0.025;
+
+const shortened = (name: string): string =>
+  name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS - 1)}…` : name;
 
 export function drawParallel(element: HTMLElement, store: Store): boolean {
   const { view } = store;
@@ -23,7 +29,8 @@ export function drawParallel(element: HTMLElement, store: Store): boolean {
   if (metrics.length < 2 || trials.length === 0) return false;
   const [width, height] = [Math.max(element.clientWidth, metrics.length * 155), element.clientHeight];
   const svg = makeSvg("svg", { width, height, class: "parallel", role: "presentation" });
-  const x = (axis: number): number => SIDE + (axis * (width - 2 * SIDE)) / (metrics.length - 1);
+  const right = trials.some((trial) => view.trials[trial]!.published !== null) ? NAMED_SIDE : SIDE;
+  const x = (axis: number): number => SIDE + (axis * (width - SIDE - right)) / (metrics.length - 1);
   const ranges = metrics.map((m) => {
     const values = trials.map((trial) => view.metrics[m]!.value[trial]!);
     const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
@@ -81,7 +88,7 @@ export function drawParallel(element: HTMLElement, store: Store): boolean {
     const texts = endLabels(
       shown.map((trial) => {
         const { label, published } = view.trials[trial]!;
-        return { y: beside(trial), text: label ?? `★ ${published!}`.slice(0, 12) };
+        return { y: beside(trial), text: label ?? `★ ${shortened(published!)}` };
       }),
     );
     return shown.flatMap((trial, n) => {
