@@ -106,6 +106,8 @@ export class LargeSweep {
     const result = JSON.stringify({ isa: "avx2", threads: 2, affinity: [0, 1], outputHash: "ab".repeat(16) });
     db.transaction(() => {
       const ids = this.addCandidates(count);
+      // Other sweeps may share the database.
+      const firstId = sql("SELECT coalesce(max(id), 0) + 1 FROM trials").pluck().get() as number;
       for (let made = 0; made < count; made++, this.n++) {
         const { n } = this;
         const layout = layoutOf(n);
@@ -117,7 +119,7 @@ export class LargeSweep {
             : luck < 0.15
               ? ["infeasible", "over-budget", `kvBytes@32 is ${3000 + random.below(900)}, budget max 3000`]
               : ["complete", null, null];
-        const trialId = n + 1;
+        const trialId = firstId + made;
         const measured = Number(job.run(trialId, "measure", "local", at(0), at(1)).lastInsertRowid);
         measurement.run(measured, AGENT, result, at(1));
         job.run(trialId, "train", "text:1", at(1), at(4));
