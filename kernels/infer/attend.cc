@@ -72,7 +72,14 @@ void Session::Impl::AttendTiles(size_t layer, int worker, int workers, std::atom
   if (segments == 1) return each(tickets_of_two[0], [&](const AttendTile& t, uint32_t) { Attend(layer, worker, t); });
   each(tickets_of_two[0], [&](const AttendTile& t, uint32_t segment) { AttendSegmentWeights(layer, worker, t, segment); });
   pool->Barrier();
-  each(tickets_of_two[1], [&](const AttendTile& t, uint32_t segment) { AttendSegmentValues(layer, worker, t, segment); });
+  // Segments of a tile come one after the other: a worker works out its factors once.
+  AttendTile known = {};
+  each(tickets_of_two[1], [&](const AttendTile& t, uint32_t segment) {
+    const bool same = known.heads > 0 && known.first_row == t.first_row && known.first_head == t.first_head;
+    if (!same) SegmentFactors(layer, worker, t);
+    known = t;
+    AttendSegmentValues(layer, worker, t, segment);
+  });
   pool->Barrier();
   MergeSegments(layer, worker, workers);
 }
@@ -178,14 +185,18 @@ void Session::Impl::AttendSegmentWeights(size_t layer, int worker, const AttendT
   }
 }
 
-void Session::Impl::AttendSegmentValues(size_t layer, int worker, const AttendTile& t, uint32_t segment) {
+void Session::Impl::SegmentFactors(size_t layer, int worker, const AttendTile& t) {
   const AttendRoom room = RoomOf(layer, worker);
-  AttendArgs g = SegmentOf(layer, t, segment, room);
-  const size_t stride = 2 + g.kv.hd;
+  const size_t stride = 2 + program.caches[layer].hd;
   for (uint32_t r = 0; r < t.heads; ++r) {
     const float* of_segments = Partial(layer, t.first_row, t.first_head + r, 0);
     FactorsOf(of_segments, of_segments + 1, stride, SegmentsOf(layer, t.first_row), room.factor + r, kAttendRows);
   }
+}
+
+void Session::Impl::AttendSegmentValues(size_t layer, int worker, const AttendTile& t, uint32_t segment) {
+  const AttendRoom room = RoomOf(layer, worker);
+  AttendArgs g = SegmentOf(layer, t, segment, room);
   g.factor = room.factor + size_t{segment} * kAttendRows;
   kernels->attend_values(g);
   for (uint32_t r = 0; r < t.heads; ++r)

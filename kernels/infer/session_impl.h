@@ -72,6 +72,7 @@ struct Session::Impl {
   void Queries(size_t layer, const AttendTile& tile, size_t hd, float* q) const;
   void Attend(size_t layer, int worker, const AttendTile& tile);
   void AttendSegmentWeights(size_t layer, int worker, const AttendTile& tile, uint32_t segment);
+  void SegmentFactors(size_t layer, int worker, const AttendTile& tile);
   void AttendSegmentValues(size_t layer, int worker, const AttendTile& tile, uint32_t segment);
   void MergeSegments(size_t layer, int worker, int workers);
   uint32_t FirstKey(size_t layer, uint32_t row) const {
