@@ -1,6 +1,6 @@
 // bench:front: the front of a very large sweep as the store keeps it, beside the whole computation over the same trials, and what
 // users call, as processes of their own. Test data (support/large-sweep.ts); the two answers are compared before any time is printed.
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { frontData } from "../../runner/report-data.ts";
@@ -9,7 +9,8 @@ import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orientValues } from "../../search/pareto.ts";
 import { startCli } from "../support/cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
+import type { BenchRow } from "./row.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -25,20 +26,12 @@ if (flags.help) {
   A million trials take about 3 GB in the folder while it runs.`);
   process.exit(0);
 }
-const [trials, again] = [Number(flags.trials), Number(flags.again)];
+const [trials, again] = [wholeOf("trials", flags.trials), wholeOf("again", flags.again)];
+if (!existsSync(flags.folder)) refuse(`--folder ${flags.folder}: there is no such folder`);
 const folder = mkdtempSync(join(flags.folder, "edgefront-bench-front-"));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-interface Row {
-  readonly name: string;
-  readonly ours: number;
-  readonly peer: number | null;
-  readonly ratio: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly unit: string;
-}
-const rows: Row[] = [];
+const rows: BenchRow[] = [];
 const number = (value: number): string => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
 /** A row of the median; with its extremes in what is printed for people. */
 function note(name: string, unit: string, values: readonly number[], peer: number | null = null): void {

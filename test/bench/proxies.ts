@@ -1,6 +1,6 @@
 // bench:proxies: what quality proxies tell and what they cost; the parts are in proxies/, the tables they gave in profilers/BENCHMARKS.md.
 // Every run is appended to --out as a line of JSON, and one that is there already is not run again: a part can be stopped at any time.
-import { parseArgs } from "../support/parse-args.ts";
+import { numbersOf, parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
 import { type Place, RunBook } from "./proxies/book.ts";
 import { distillation } from "./proxies/distillation.ts";
 import { learningRate } from "./proxies/learning-rate.ts";
@@ -33,35 +33,33 @@ const { values: flags } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-const upTo = (count: string): readonly number[] => Array.from({ length: Number(count) }, (_, i) => i + 1);
-const seeds = upTo(flags.seeds);
+const upTo = (flag: "seeds" | "dear-seeds"): readonly number[] =>
+  Array.from({ length: wholeOf(flag, flags[flag]) }, (_, i) => i + 1);
+const seeds = upTo("seeds");
 const { backend } = flags;
-if (backend !== "native" && backend !== "pytorch") {
-  console.error(`--backend ${backend}: native or pytorch`);
-  process.exit(2);
-}
+if (backend !== "native" && backend !== "pytorch") refuse(`--backend ${backend}: native or pytorch`);
 const placeOf = (): Place => {
   if (flags.print) return { kind: "nowhere" };
   if (flags.plan !== undefined) return { kind: "plan", folder: new PlanFolder(flags.plan, backend) };
   const python = backend === "pytorch" ? { python: flags.python } : {};
-  return { kind: "here", agents: Number(flags.agents), ...python };
+  return { kind: "here", agents: wholeOf("agents", flags.agents), ...python };
 };
 const book = new RunBook(flags.out, {
   place: placeOf(),
   ...(flags.isa === undefined ? {} : { isa: flags.isa }),
 });
-const steps = Number(flags.steps);
+const steps = wholeOf("steps", flags.steps);
 const tableOptions = {
   steps,
-  width: Number(flags.width),
-  headDim: Number(flags["head-dim"]),
-  rates: flags.rates.split(",").map(Number),
-  batch: flags.batch === undefined ? undefined : Number(flags.batch),
+  width: wholeOf("width", flags.width),
+  headDim: wholeOf("head-dim", flags["head-dim"]),
+  rates: numbersOf("rates", flags.rates, 0),
+  batch: flags.batch === undefined ? undefined : wholeOf("batch", flags.batch),
   seeds,
 };
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   mad: () => table(book, MAD, tableOptions),
-  mqar: () => table(book, mqarColumns(Number(flags.vocab)), tableOptions),
+  mqar: () => table(book, mqarColumns(wholeOf("vocab", flags.vocab)), tableOptions),
   rate: () => learningRate(book, { steps, seeds }),
   distil: () => distillation(book, { steps, seeds, out: flags.out }),
   ranking: () =>
@@ -69,9 +67,9 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
       config: flags.config,
       task: flags.task,
       seeds,
-      dearSeeds: upTo(flags["dear-seeds"]),
-      times: flags.times.split(",").map(Number),
-      against: flags.against === undefined ? undefined : Number(flags.against),
+      dearSeeds: upTo("dear-seeds"),
+      times: numbersOf("times", flags.times, 0),
+      against: flags.against === undefined ? undefined : numbersOf("against", flags.against, 0)[0],
     }),
 };
 const part = PARTS[flags.part];
@@ -86,4 +84,13 @@ if (flags.help || part === undefined) {
   );
   process.exit(flags.help ? 0 : 2);
 }
-await part();
+if (tableOptions.width % tableOptions.headDim !== 0)
+  refuse(`--width ${flags.width}: no multiple of --head-dim ${flags["head-dim"]}`);
+try {
+  await part();
+} catch (error) {
+  // A trainer that cannot start, or what it refuses: its message says which.
+  if (!(error instanceof Error && "code" in error)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -13,6 +13,7 @@ import { createRng } from "../../search/rng.ts";
 import { parseArgs } from "../support/parse-args.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 import { foreignCpuMs } from "./foreign-cpu.ts";
+import type { BenchRow } from "./row.ts";
 import { type Order, type Report, serveReaders } from "./ui-readers.ts";
 
 const { values: flags } = parseArgs({
@@ -171,16 +172,6 @@ function delaysOf(
   );
 }
 
-interface Row {
-  readonly name: string;
-  readonly ours: number;
-  readonly peer: number | null;
-  readonly ratio: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly unit: string;
-}
-
 function report(all: readonly { first: "a" | "b"; a: Window; b: Window }[]): void {
   const limit = Number(flags["foreign-percent"]) / 100;
   const alone = all.filter(({ a, b }) => Math.max(a.foreignShare, b.foreignShare) <= limit);
@@ -193,7 +184,7 @@ function report(all: readonly { first: "a" | "b"; a: Window; b: Window }[]): voi
     pairs.map(({ first, a, b }) => ({ first, difference: Math.log(b.pace / a.pace) })),
   );
   const read = pairs.map(({ b }) => b);
-  const rows: Row[] = [
+  const rows: BenchRow[] = [
     {
       name: `sweep's pace with ${readers} readers, without`,
       ours: median(read.map(({ pace }) => pace)),

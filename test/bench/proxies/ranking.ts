@@ -11,6 +11,7 @@ import { readSweepConfig } from "../../../runner/config.ts";
 import type { TaskConfig } from "../../../runner/config-score.ts";
 import { configFolder, prepareTask } from "../../../runner/sweep/training-data.ts";
 import { createRng } from "../../../search/rng.ts";
+import { refuse } from "../../support/parse-args.ts";
 import type { Planned, Run, RunBook } from "./book.ts";
 import { plan, type Schedule } from "./plan.ts";
 
@@ -115,7 +116,10 @@ function seedTable(runs: readonly (readonly Run[])[], steps: number): void {
 export async function ranking(book: RunBook, options: RankingOptions): Promise<void> {
   const config = readSweepConfig(options.config);
   const layouts = layoutsOf(new Space(config.space));
-  for (const [name, task] of Object.entries(config.score!.tasks)) {
+  const tasks = Object.entries(config.score!.tasks);
+  if (!tasks.some(([name]) => name.includes(options.task)))
+    refuse(`--task ${options.task}: ${options.config} has ${tasks.map(([name]) => name).join(", ")}`);
+  for (const [name, task] of tasks) {
     if (!name.includes(options.task)) continue;
     const prepared = await prepareTask(name, task, config.seed, configFolder(options.config));
     const proxyConfig = proxySchema.parse({ ...config.score!.proxy, ...task.proxy });

@@ -26,6 +26,8 @@ flags.add_argument("--compare-graphs", type=int, default=0)
 args = flags.parse_args()
 start = time.monotonic()
 folder = os.path.abspath(args.folder)
+if not os.path.exists(os.path.join(folder, "plan.jsonl")):
+    sys.exit(f"{args.folder}: no plan.jsonl in it; bench:proxies --plan writes one")
 PROGRAMS = {
     "native": [os.path.join(folder, "edgefront-agent"), "serve"],
     "pytorch": [sys.executable, os.path.join(folder, "trainer.py"), "serve"],
