@@ -45,7 +45,7 @@ struct Product {
     }
     std::vector<float> x(q.size());
     values.Fill(x.data(), 0, x.size());
-    ScalarKernels().quantise(x.data(), x.size(), q.data(), scale.data(), sum8.data(), sum16.data());
+    ScalarKernels().quantise(x.data(), x.size(), 32, q.data(), scale.data(), sum8.data(), sum16.data());
   }
 
   void Run(const Kernels& kernels, int64_t rounds, size_t tokens, float* out) const {

@@ -94,6 +94,7 @@ AttendArgs Session::Impl::ArgsOf(size_t layer, const AttendTile& t, const Attend
   AttendArgs g;
   g.kv = Head(layer, SequenceOf(t.first_row), t.kv_head);
   g.rows = static_cast<int>(t.rows * t.heads);
+  g.scale = 1.0f / std::sqrt(static_cast<float>(spec().layers[layer].head_dim));
   g.q = room.q;
   g.first = room.first;
   g.last = room.last;
@@ -118,15 +119,13 @@ AttendArgs Session::Impl::ArgsOf(size_t layer, const AttendTile& t, const Attend
 void Session::Impl::Queries(size_t layer, const AttendTile& t, size_t hd, float* q) const {
   const LayerSpec& s = spec().layers[layer];
   const size_t head_dim = s.head_dim, width = (s.heads + 2 * size_t{s.kv_heads}) * head_dim;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  const bool half = options.kv == KvType::kF16;
   for (uint32_t r = 0; r < t.rows * t.heads; ++r) {
     const uint32_t row = t.first_row + r / t.heads, head = t.first_head + r % t.heads;
     float* to = q + r * hd;
     std::memcpy(to, Buffer(program.proj) + row * width + head * head_dim, 4 * head_dim);
     if (s.qk_norm) kernels->rmsnorm(to, weights().layers[layer].q_norm, head_dim, spec().eps, to);
     kernels->rope(to, RopeOf(layer, row), head_dim, spec().rope_interleaved);
-    for (size_t i = 0; i < head_dim; ++i) to[i] = (half ? F16ToF32(FiniteF16(to[i])) : to[i]) * scale;
+    for (size_t i = 0; options.kv == KvType::kF16 && i < head_dim; ++i) to[i] = NearestF16(to[i]);
     for (size_t i = head_dim; i < hd; ++i) to[i] = 0;
   }
 }

@@ -1,10 +1,16 @@
 // A step's gate and up products with what follows at once: SwiGLU, and the middle as int8 for a quantised ffn_down, so that it is
-// never written out in float.
-#include <cstring>
-
+// never written out in float. It is made 32 values at a time, so these are what shares a scale in it, for Q6_K too.
 #include "infer/session_impl.h"
+#include "quant/half.h"
 
 namespace edgefront {
+namespace {
+
+void PutHidden(const float* h, size_t count, bool half, float* to) {
+  for (size_t i = 0; i < count; ++i) to[i] = half ? NearestF16(h[i]) : h[i];
+}
+
+}  // namespace
 
 // Two panels of gate and of up make 32 values of the middle: gated and, for a quantised ffn_down, turned into int8 at once.
 void Session::Impl::GateUp(const LayerWeights& w, int worker, std::atomic<uint32_t>& ticket) {
@@ -15,7 +21,7 @@ void Session::Impl::GateUp(const LayerWeights& w, int worker, std::atomic<uint32
   Activations in = View(program.in, d);
   if (program.norm_f32) in.f32 = Buffer(program.norm), in.stride = d;
   const QuantBuffer& b = program.mid;
-  const bool q8 = IsQuantised(w.down.type);
+  const Reading reading({&w.down});
   // For one token the tile has room for 32 panels of gate, as many of up, and their result.
   const uint32_t share = units / (4 * static_cast<uint32_t>(pool->size()));
   const uint32_t grab = std::max<uint32_t>(1, n > 1 ? 1 : std::min<uint32_t>(share, kTileTokens / 2));
@@ -40,11 +46,11 @@ void Session::Impl::GateUp(const LayerWeights& w, int worker, std::atomic<uint32
             kernels->swiglu(tile + at, tile + 2 * kTile + at, kPanelRows, h + p * kPanelRows);
           }
           const size_t row = t + i, block = row * (ffn / 32) + u;
-          if (q8) {
-            kernels->quantise(h, 32, activations.At<int8_t>(b.q) + row * ffn + 32 * u, Buffer(b.scale) + block,
+          if (reading.q8) {
+            kernels->quantise(h, 32, 32, activations.At<int8_t>(b.q) + row * ffn + 32 * u, Buffer(b.scale) + block,
                               activations.At<int32_t>(b.sum8) + block, activations.At<int16_t>(b.sum16) + 2 * block);
           } else {
-            std::memcpy(Buffer(program.hidden) + row * ffn + 32 * u, h, 4 * count);
+            PutHidden(h, count, reading.half, Buffer(program.hidden) + row * ffn + 32 * u);
           }
         }
       }
@@ -63,11 +69,11 @@ void Session::Impl::GateUpToken(const LayerWeights& w, uint32_t begin, uint32_t 
   kernels->swiglu(tile, up, (last - first) * kPanelRows, hidden);
   const size_t row = first * kPanelRows, count = std::min(ffn - row, (last - first) * kPanelRows);
   const QuantBuffer& b = program.mid;
-  if (IsQuantised(w.down.type)) {
-    kernels->quantise(hidden, count, activations.At<int8_t>(b.q) + row, Buffer(b.scale) + row / 32,
+  if (const Reading reading({&w.down}); reading.q8) {
+    kernels->quantise(hidden, count, 32, activations.At<int8_t>(b.q) + row, Buffer(b.scale) + row / 32,
                       activations.At<int32_t>(b.sum8) + row / 32, activations.At<int16_t>(b.sum16) + row / 16);
   } else {
-    std::memcpy(Buffer(program.hidden) + row, hidden, 4 * count);
+    PutHidden(hidden, count, reading.half, Buffer(program.hidden) + row);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -20,6 +21,28 @@ inline constexpr size_t kTicketsALayer = 8;
 // Query rows that share a KV head: `heads` heads from `first_head` of each of `rows` rows.
 struct AttendTile {
   uint32_t first_row, rows, kv_head, first_head, heads;
+};
+
+// As what the matrices that read the same rows take them. Rounding is ggml's wherever they agree on one, so that both engines multiply
+// the same numbers: int8 by blocks of 32, of 256 for Q6_K, and F16 for F16.
+struct Reading {
+  bool f32 = false, half = false, q8 = false;
+  size_t share = 256;  // values of the int8 view that have one scale
+
+  explicit Reading(std::initializer_list<const Matrix*> readers) {
+    bool others = false;
+    for (const Matrix* m : readers) {
+      if (IsQuantised(m->type)) {
+        q8 = true;
+        if (m->type != DType::kQ6_K) share = 32;
+      } else {
+        f32 = true;
+        (m->type == DType::kF16 ? half : others) = true;
+      }
+    }
+    if (others) half = false;
+  }
+  bool rounds() const { return half || q8; }
 };
 
 struct Session::Impl {
@@ -87,8 +110,8 @@ struct Session::Impl {
     const LayerCache& c = program.caches[layer];
     return Buffer(program.partial) + ((size_t{row} * spec().layers[layer].heads + head) * c.segments + segment) * (2 + c.hd);
   }
-  void NormRows(const float* weight, uint32_t first, uint32_t rows, bool f32, bool q8, int worker, int workers);
-  void QuantRows(const float* x, size_t stride, size_t k, int worker, int workers);
+  void NormRows(const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers);
+  void RoundRows(float* x, size_t stride, size_t k, const Reading& reading, int worker, int workers);
   void GateUp(const LayerWeights& w, int worker, std::atomic<uint32_t>& ticket);
   void GateUpToken(const LayerWeights& w, uint32_t begin, uint32_t end, const Activations& in, float* tile);
   OpCost ConvCost(size_t layer) const;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "infer/session_impl.h"
+#include "quant/half.h"
 
 namespace edgefront {
 
@@ -49,7 +50,7 @@ void Session::Impl::Work(int worker, int workers) {
       return [=](uint32_t t, size_t row, const float* v, size_t count) { std::memcpy(proj + t * width + column + row, v, 4 * count); };
     };
 
-    NormRows(w.mixer_norm, 0, n, program.norm_f32, program.in.k > 0, worker, workers);
+    NormRows(w.mixer_norm, 0, n, conv ? Reading({&w.in}) : Reading({&w.q, &w.k, &w.v}), worker, workers);
     pool->Barrier();
     watch.Lap(ProfiledOp::kNorm, no_cost);
     size_t out_at = 0;  // where the mixer leaves its output in a row of proj
@@ -75,8 +76,8 @@ void Session::Impl::Work(int worker, int workers) {
     Activations mid = View(program.mid, w.out.k);
     mid.f32 = proj + out_at;
     mid.stride = width;
-    if (IsQuantised(w.out.type)) {
-      QuantRows(proj + out_at, width, w.out.k, worker, workers);
+    if (const Reading reading({&w.out}); reading.rounds()) {
+      RoundRows(proj + out_at, width, w.out.k, reading, worker, workers);
       pool->Barrier();
     }
     watch.Lap(conv ? ProfiledOp::kConv : ProfiledOp::kAttend, [&] { return conv ? ConvCost(l) : AttendCost(l); });
@@ -84,7 +85,7 @@ void Session::Impl::Work(int worker, int workers) {
     pool->Barrier();
     watch.Lap(conv ? ProfiledOp::kConvOut : ProfiledOp::kAttnOut, [&] { return product(w.out, n); });
 
-    NormRows(w.ffn_norm, 0, n, program.norm_f32, program.in.k > 0, worker, workers);
+    NormRows(w.ffn_norm, 0, n, Reading({&w.gate, &w.up}), worker, workers);
     pool->Barrier();
     watch.Lap(ProfiledOp::kNorm, no_cost);
     GateUp(w, worker, ticket[6]);
@@ -97,7 +98,7 @@ void Session::Impl::Work(int worker, int workers) {
     watch.Lap(ProfiledOp::kDown, [&] { return product(w.down, n); });
   }
   if (logit_rows == 0) return;
-  NormRows(weights().final_norm, first_logit, logit_rows, program.norm_f32, program.in.k > 0, worker, workers);
+  NormRows(weights().final_norm, first_logit, logit_rows, Reading({&weights().output}), worker, workers);
   pool->Barrier();
   watch.Lap(ProfiledOp::kNorm, no_cost);
   MatMul(weights().output, in, logit_rows, worker, tickets[m.layers.size() * kTicketsALayer],
@@ -138,7 +139,12 @@ void Session::Impl::Embed(int worker, int workers) {
       float theta = static_cast<float>(PositionOf(i));
       const float step = std::pow(r.base, -2.0f / static_cast<float>(r.head_dim));
       for (uint32_t j = 0; j < r.head_dim / 2; ++j, theta *= step) {
-        const double angle = options.kv == KvType::kF16 ? theta : PositionOf(i) * std::pow(static_cast<double>(r.base), -2.0 * j / r.head_dim);
+        if (options.kv == KvType::kF16) {
+          cs[2 * j] = std::cos(theta);
+          cs[2 * j + 1] = std::sin(theta);
+          continue;
+        }
+        const double angle = PositionOf(i) * std::pow(static_cast<double>(r.base), -2.0 * j / r.head_dim);
         cs[2 * j] = static_cast<float>(std::cos(angle));
         cs[2 * j + 1] = static_cast<float>(std::sin(angle));
       }
@@ -147,25 +153,30 @@ void Session::Impl::Embed(int worker, int workers) {
 }
 
 // Rows [first, first + rows) of x, normalised, become rows 0.. of the products' input.
-void Session::Impl::NormRows(const float* weight, uint32_t first, uint32_t rows, bool f32, bool q8, int worker, int workers) {
+void Session::Impl::NormRows(const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers) {
   const size_t d = spec().dim;
   const uint32_t begin = rows * static_cast<uint64_t>(worker) / workers, end = rows * (static_cast<uint64_t>(worker) + 1) / workers;
   const QuantBuffer& b = program.in;
   for (uint32_t i = begin; i < end; ++i) {
-    float* to = f32 ? Buffer(program.norm) + i * d : reinterpret_cast<float*>(Scratch(worker) + program.row_at);
+    float* to = reading.f32 ? Buffer(program.norm) + i * d : reinterpret_cast<float*>(Scratch(worker) + program.row_at);
     kernels->rmsnorm(Buffer(program.x) + (first + i) * d, weight, d, spec().eps, to);
-    if (q8) {
-      kernels->quantise(to, d, activations.At<int8_t>(b.q) + i * d, Buffer(b.scale) + i * (d / 32),
+    if (reading.q8) {
+      kernels->quantise(to, d, reading.share, activations.At<int8_t>(b.q) + i * d, Buffer(b.scale) + i * (d / 32),
                         activations.At<int32_t>(b.sum8) + i * (d / 32), activations.At<int16_t>(b.sum16) + i * (d / 16));
     }
+    for (size_t j = 0; reading.half && j < d; ++j) to[j] = NearestF16(to[j]);
   }
 }
 
-void Session::Impl::QuantRows(const float* x, size_t stride, size_t k, int worker, int workers) {
+// What a mixer left, as the product that reads it takes it: F16 in place, int8 beside.
+void Session::Impl::RoundRows(float* x, size_t stride, size_t k, const Reading& reading, int worker, int workers) {
   const uint32_t begin = n * static_cast<uint64_t>(worker) / workers, end = n * (static_cast<uint64_t>(worker) + 1) / workers;
   const QuantBuffer& b = program.mid;
   for (uint32_t i = begin; i < end; ++i) {
-    kernels->quantise(x + i * stride, k, activations.At<int8_t>(b.q) + i * k, Buffer(b.scale) + i * (k / 32),
+    float* row = x + i * stride;
+    for (size_t j = 0; reading.half && j < k; ++j) row[j] = NearestF16(row[j]);
+    if (!reading.q8) continue;
+    kernels->quantise(row, k, reading.share, activations.At<int8_t>(b.q) + i * k, Buffer(b.scale) + i * (k / 32),
                       activations.At<int32_t>(b.sum8) + i * (k / 32), activations.At<int16_t>(b.sum16) + i * (k / 16));
   }
 }

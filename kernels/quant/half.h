@@ -58,6 +58,13 @@ static inline float RoundToF16(float f) {
   return f < 0x1p-14f ? subnormal : normal;
 }
 
+// To the nearest F16, beyond the largest to it, in a form that compilers vectorise.
+static inline float NearestF16(float f) {
+  const uint32_t sign = FloatToBits(f) & 0x80000000u;
+  const float size = BitsToFloat(FloatToBits(f) & 0x7FFFFFFFu);
+  return BitsToFloat(sign | FloatToBits(RoundToF16(size > 65504.0f ? 65504.0f : size)));
+}
+
 static inline float BF16ToF32(uint16_t h) { return BitsToFloat(static_cast<uint32_t>(h) << 16); }
 
 static inline uint16_t F32ToBF16(float f) {

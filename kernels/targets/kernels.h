@@ -46,7 +46,8 @@ inline constexpr int kAttendBlock = 64;  // keys looked at together
 struct AttendArgs {
   KvHead kv;
   int rows;
-  const float* q;          // [rows][hd], scaled by 1/sqrt(head size), zero padded
+  float scale;             // of scores: 1/sqrt(head size)
+  const float* q;          // [rows][hd], zero padded
   const uint32_t* first;   // [rows]
   const uint32_t* last;    // [rows], inclusive
   uint32_t begin, end;
@@ -71,8 +72,8 @@ struct Kernels {
   Isa isa;
   // out[i][r] = sum_j panel[r][j] * a[t0+i][j], i < n, r < 16.
   void (*panel_mul)(DType type, size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out);
-  // x [k] -> its int8 view; k a multiple of 32.
-  void (*quantise)(const float* x, size_t k, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16);
+  // x [k] -> its int8 view, `share` values (32 or 256) having one scale; k a multiple of it.
+  void (*quantise)(const float* x, size_t k, size_t share, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16);
   void (*rmsnorm)(const float* x, const float* weight, size_t n, float eps, float* out);  // out may be x
   void (*swiglu)(const float* gate, const float* up, size_t n, float* out);               // out = silu(gate) * up
   void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]

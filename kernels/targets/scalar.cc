@@ -11,12 +11,13 @@
 namespace edgefront {
 namespace {
 
-void ScalarQuantise(const float* x, size_t k, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16) {
+void ScalarQuantise(const float* x, size_t k, size_t share, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16) {
   for (size_t b = 0; b < k / 32; ++b) {
+    const size_t from = 32 * b / share * share;
     float largest = 0;
-    for (size_t i = 0; i < 32; ++i) largest = std::fmax(largest, std::fabs(x[32 * b + i]));
+    for (size_t i = from; i < from + share; ++i) largest = std::fmax(largest, std::fabs(x[i]));
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    scale[b] = RoundTo11Bits(largest / 127.0f);
+    scale[b] = share == 32 ? RoundTo11Bits(largest / 127.0f) : largest > 0 ? 1.0f / inverse : 0.0f;
     int sums[2] = {};
     for (size_t i = 0; i < 32; ++i) {
       q[32 * b + i] = static_cast<int8_t>(std::fmax(-127.0f, std::fmin(127.0f, std::nearbyint(x[32 * b + i] * inverse))));

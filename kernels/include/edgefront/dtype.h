@@ -48,7 +48,7 @@ inline constexpr size_t RowBytes(DType type, size_t n) {
   return n / BlockOf(type).elements * BlockOf(type).bytes;
 }
 
-// Types whose products are computed in int8 (activations quantised by blocks of 32).
+// Types whose products are computed in int8.
 inline constexpr bool IsQuantised(DType type) {
   return type == DType::kQ4_0 || type == DType::kQ8_0 || type == DType::kQ6_K;
 }

@@ -76,6 +76,7 @@ inline void AttendWeights(const AttendArgs& g) {
   for (uint32_t at = g.begin; at < g.end; at += kBlock) {
     Scores(g, at % g.kv.ring, s, g.scratch);
     for (size_t r = 0; r < rows; ++r, s += kBlock) {
+      for (size_t j = 0; j < kBlock; ++j) s[j] *= g.scale;
       const uint32_t from = g.first[r] > at ? g.first[r] - at : 0;
       const uint32_t to = g.last[r] < at ? 0 : g.last[r] - at + 1;
       if (from > 0 || to < kBlock)

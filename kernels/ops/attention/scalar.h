@@ -27,7 +27,7 @@ inline float ValueAt(const KvHead& kv, size_t slot, size_t i) {
 inline double KeyScore(const AttendArgs& g, int r, uint32_t position) {
   double s = 0;
   for (size_t i = 0; i < g.kv.hd; ++i) s += static_cast<double>(g.q[r * g.kv.hd + i]) * KeyAt(g.kv, position % g.kv.ring, i);
-  return s;
+  return s * g.scale;
 }
 
 float& WeightAt(const AttendArgs& g, int r, uint32_t position) {
