@@ -18,7 +18,7 @@ import { localDevice } from "../../runner/devices/device.ts";
 import { layoutFrom } from "../../runner/layouts.ts";
 import { createRng } from "../../search/rng.ts";
 import { parseArgs } from "../support/parse-args.ts";
-import { dequantised } from "./dequantise.ts";
+import { clearTensors, dequantised } from "./dequantise.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -34,6 +34,7 @@ const { values: flags } = parseArgs({
     quant: { type: "string", default: "q4_0,f16" },
     kv: { type: "string", default: "f16" },
     control: { type: "string", default: "" },
+    without: { type: "string", default: "" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -41,7 +42,8 @@ const { values: flags } = parseArgs({
 if (flags.help) {
   console.log(
     `compare:llama [--named lfm2-350m,lfm2-1.2b] [--random 24] [--only NOTATION] [--seed 1: layouts and tokens] [--weights-seed 1]
-  [--quant q4_0,f16] [--positions 256] [--continuation 32] [--kv f16|q8_0] [--isa auto] [--peers test/peers] [--control DIR: another copy of them] [--json]`,
+  [--quant q4_0,f16] [--positions 256] [--continuation 32] [--kv f16|q8_0] [--isa auto] [--peers test/peers] [--control DIR: another copy of them]
+  [--without attn_output: tensors of this name are zeros, so that its operator says nothing] [--json]`,
   );
   process.exit(0);
 }
@@ -216,6 +218,11 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
     vocabulary: true,
   });
   await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
+  if (flags.without !== "") {
+    const bytes = readFileSync(file);
+    clearTensors(bytes, layout, quantization, flags.without);
+    writeFileSync(file, bytes);
+  }
   const tokens = Array.from({ length: Number(flags.positions) }, () => random.below(vocab));
   const out = join(folder, "peer.f32");
   const continuing = quantization === "f16" ? Number(flags.continuation) : 0;

@@ -1,5 +1,5 @@
-// The exact values of a quantised GGUF that `lower` laid out, as an F32 GGUF: what both engines approximate when they round their
-// activations to int8. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
+// A GGUF that `lower` laid out, changed for a comparison: its exact values as F32, which both engines approximate when they round their
+// activations to int8; or some tensors set to zero, which leaves their operator out. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import type { Quantization } from "../../candidates/quantization.ts";
@@ -54,6 +54,16 @@ const decoders: Record<
     },
   },
 };
+
+/** @param file a GGUF with data of this layout in this quantization; tensors whose name contains `part` become zeros in it. */
+export function clearTensors(file: Buffer, layout: Layout, quantization: Quantization, part: string): void {
+  const { tensors } = lower(layout, { quantization });
+  let at = file.length - tensors.reduce((sum, tensor) => sum + aligned(tensor.bytes), 0);
+  for (const { name, bytes } of tensors) {
+    if (name.includes(part)) file.fill(0, at, at + bytes);
+    at += aligned(bytes);
+  }
+}
 
 /** @param file a GGUF with data of this layout in this quantization. */
 export function dequantised(file: Buffer, layout: Layout, quantization: Quantization): Buffer {
