@@ -13,6 +13,7 @@
 
 #include "infer/seeded_weights.h"
 #include "infer/session.h"
+#include "tests/isas.h"
 #include "tests/models.h"
 #include "tests/test.h"
 
@@ -138,7 +139,7 @@ TEST(GoldenLogits) {
     std::memcpy(at.data(), data.data() + 8, 4 * rows);
     std::memcpy(want.data(), data.data() + 8 + 4 * rows, 4 * want.size());
     const std::vector<uint32_t> tokens = Tokens(at.back() + 1, vocab);
-    for (Isa isa : AvailableIsas()) {
+    for (Isa isa : TestedIsas()) {
       for (const auto& [kv, tolerance] : {std::pair{KvType::kF32, 1e-5}, {KvType::kF16, 2e-3}, {KvType::kQ8_0, 3e-2}}) {
         const std::vector<float> all = AllLogits(*model, Options(256, 64, isa, kv), tokens, 100);
         REQUIRE(all.size() == tokens.size() * vocab);
@@ -189,7 +190,7 @@ TEST(IsasAgreeOnMixedFile) {
   const std::vector<uint32_t> tokens = Tokens(90, 300);
   const std::vector<float> want = AllLogits(*model, Options(90, 32, Isa::kScalar), tokens, 80);
   REQUIRE(!want.empty());
-  for (Isa isa : AvailableIsas()) {
+  for (Isa isa : TestedIsas()) {
     const double error = RelativeError(AllLogits(*model, Options(90, 32, isa), tokens, 80), want);
     CHECK_MSG(error <= 3e-2, IsaName(isa) << ": relative error " << error);
   }
@@ -216,7 +217,7 @@ TEST(MixedFiles) {
     auto model = Model::FromBytes(MakePlan("edgefront", 256, 77, Layouts(96).back().layers, options), 2);
     REQUIRE(model.ok());
     const std::vector<float> scalar = AllLogits(*model, Options(50, 50, Isa::kScalar), tokens, 50);
-    for (Isa isa : AvailableIsas()) {
+    for (Isa isa : TestedIsas()) {
       const std::vector<float> whole = AllLogits(*model, Options(50, 50, isa), tokens, 50);
       REQUIRE(!whole.empty());
       CHECK_MSG(whole == AllLogits(*model, Options(50, 9, isa, KvType::kF16, 3), tokens, 31), name << " on " << IsaName(isa));
@@ -300,7 +301,7 @@ TEST(BatchedSequencesAreIndependent) {
               {DType::kBF16, DType::kBF16, KvType::kF16},  {DType::kQ8_0, DType::kF16, KvType::kQ8_0},
               {DType::kQ4_0, DType::kQ6_K, KvType::kQ8_0}};
   for (const auto& way : ways) BatchEqualsEachAlone(way.matrices, way.embedding, way.kv, Isa::kAuto, 3);
-  for (Isa isa : AvailableIsas()) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, isa, isa == Isa::kScalar ? 2 : 5);
+  for (Isa isa : TestedIsas()) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, isa, isa == Isa::kScalar ? 2 : 5);
   for (uint32_t batch : {2u, 35u}) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, Isa::kAuto, batch);
 }
 

@@ -11,6 +11,7 @@
 #include "quant/panel.h"
 #include "targets/kernels.h"
 #include "tests/avxvnni_twin.h"
+#include "tests/isas.h"
 #include "tests/test.h"
 
 namespace edgefront::testing {
@@ -26,11 +27,11 @@ std::vector<float> Uniform(size_t n, uint64_t seed) {
 
 std::vector<const Kernels*> FastTables() {
   std::vector<const Kernels*> tables;
-  for (Isa isa : AvailableIsas()) {
+  for (Isa isa : TestedIsas()) {
     if (isa != Isa::kScalar) tables.push_back(GetKernels(isa));
   }
 #if defined(__x86_64__)
-  if (GetKernels(Isa::kAvxVnni) == nullptr && GetKernels(Isa::kAvx512) != nullptr) tables.push_back(&AvxVnniTwin());
+  if (GetKernels(Isa::kAvxVnni) == nullptr && GetKernels(Isa::kAvx512) != nullptr && IsaWanted("avxvnni")) tables.push_back(&AvxVnniTwin());
 #endif
   return tables;
 }
@@ -295,7 +296,7 @@ TEST(NearestHalf) {
 // A file may hold weights that make NaN and infinities: they are clamped like any number too large, never turned into an integer as they are.
 TEST(QuantiseOfWhatIsNoNumber) {
   const float bad[] = {std::nanf(""), -std::nanf(""), INFINITY, -INFINITY, 3e38f, -3e38f};
-  for (Isa isa : AvailableIsas()) {
+  for (Isa isa : TestedIsas()) {
     const Kernels& table = *GetKernels(isa);
     for (float x : bad) {
       for (size_t at = 0; at < 32; at += 5) {

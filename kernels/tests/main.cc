@@ -1,11 +1,14 @@
-// Runs the registered tests and prints `N passed, N failed`; the exit status is 1 if any failed.
+// Runs the registered tests, or those whose name contains an argument, and prints `N passed, N failed`; the exit status is 1 if any failed.
+// `--isa NAME`, any number of times: tests that go through instruction sets go through these only (an emulated processor is slow).
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "include/edgefront/isa.h"
 #include "targets/kernels.h"
+#include "tests/isas.h"
 #include "tests/test.h"
 
 namespace edgefront::testing {
@@ -20,6 +23,7 @@ std::vector<Entry>& Entries() {
   return entries;
 }
 int failures = 0;  // of the running test
+std::vector<std::string> wanted_isas;  // empty: all
 
 }  // namespace
 
@@ -27,6 +31,16 @@ Registrar::Registrar(const char* name, TestFn fn) { Entries().push_back({name, f
 
 void Fail(const char* file, int line, const std::string& what) {
   if (++failures <= 20) std::fprintf(stderr, "  %s:%d: %s\n", file, line, what.c_str());
+}
+
+bool IsaWanted(std::string_view name) {
+  return wanted_isas.empty() || std::find(wanted_isas.begin(), wanted_isas.end(), name) != wanted_isas.end();
+}
+
+std::vector<Isa> TestedIsas() {
+  std::vector<Isa> isas = AvailableIsas();
+  std::erase_if(isas, [](Isa isa) { return !IsaWanted(IsaName(isa)); });
+  return isas;
 }
 
 // Which instruction sets the kernel tests went through, and which of this architecture's they could not.
@@ -38,6 +52,10 @@ void PrintIsas() {
 #endif
   const std::vector<Isa> available = AvailableIsas();
   for (Isa isa : kCompiled) {
+    if (!IsaWanted(IsaName(isa))) {
+      std::printf("isa %s: left out\n", IsaName(isa));
+      continue;
+    }
     const bool can = std::find(available.begin(), available.end(), isa) != available.end();
     const bool twin = isa == Isa::kAvxVnni && GetKernels(Isa::kAvx512) != nullptr;
     std::printf("isa %s: %s%s\n", IsaName(isa), can ? "tested" : "skipped, this processor does not have it",
@@ -46,10 +64,21 @@ void PrintIsas() {
 }
 
 int Main(int argc, char** argv) {
+  std::vector<const char*> names;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--isa") != 0) {
+      names.push_back(argv[i]);
+    } else if (++i < argc && ParseIsa(argv[i]) && *ParseIsa(argv[i]) != Isa::kAuto) {
+      wanted_isas.push_back(argv[i]);
+    } else {
+      std::fprintf(stderr, "--isa takes the name of an instruction set\n");
+      return 2;
+    }
+  }
   int passed = 0, failed = 0;
   for (const Entry& e : Entries()) {
-    bool wanted = argc < 2;
-    for (int i = 1; i < argc; ++i) wanted = wanted || std::strstr(e.name, argv[i]);
+    bool wanted = names.empty();
+    for (const char* name : names) wanted = wanted || std::strstr(e.name, name);
     if (!wanted) continue;
     failures = 0;
     e.fn();

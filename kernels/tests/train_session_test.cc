@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 
+#include "tests/isas.h"
 #include "tests/test.h"
 #include "tests/train_layouts.h"
 #include "train/session.h"
@@ -102,7 +103,7 @@ TEST(TrainMatchesPyTorch) {
   const std::vector<GoldenCase> cases = ReadGolden();
   CHECK_MSG(cases.size() >= 12, "test/golden/train_golden.txt holds " << cases.size() << " cases");
   for (const char* isa : kIsas) {
-    if (!train::SelectMath(isa)) continue;
+    if (!IsaWanted(isa) || !train::SelectMath(isa)) continue;
     for (const GoldenCase& c : cases) {
       auto session = Session::Create(ProxySpec(c.d, c.vocab, c.layers), c.seed, c.length, c.batch, 1, isa);
       CHECK(session.ok());

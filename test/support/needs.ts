@@ -1,8 +1,9 @@
 // What a test needs of the machine beyond Node and a compiler. Where it is missing the test is listed as skipped with the reason;
 // in CI, where .ci/run installs everything, a missing need is a failure instead.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { findToolchain, hostTarget } from "../../runner/agent/toolchain.ts";
+import { missingForBochs } from "./bochs.ts";
 import { chromiumPath } from "./browser.ts";
 import { hasSshd } from "./sshd.ts";
 
@@ -37,6 +38,15 @@ export function emulationProblem(): string | null {
   if (!crossCompiler) return missing("no aarch64 compiler; install g++-aarch64-linux-gnu, or ziglang");
   const { error } = spawnSync("qemu-aarch64-static", ["--version"]);
   return error === undefined ? null : missing("no qemu-aarch64-static; install qemu-user-static");
+}
+
+/** Null where programs for AVX-512 can be run on an emulated processor, and have to be. */
+export function avx512Problem(): string | null {
+  if (hostTarget() !== "x86_64-linux") return skipped("emulated AVX-512 is tested on x86-64 hosts only");
+  if (/^flags\s*:.*\bavx512_vnni\b/m.test(readFileSync("/proc/cpuinfo", "utf8")))
+    return skipped("AVX-512 under Bochs: this processor has it, so that the ordinary tests go through it");
+  const reason = missingForBochs();
+  return reason === null ? null : missing(reason);
 }
 
 const portable = await findToolchain("aarch64-linux", "anywhere").then(

@@ -1,0 +1,14 @@
+// The instruction sets that the tests go through: all that this machine has, or those among them named by --isa (tests/main.cc).
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "include/edgefront/isa.h"
+
+namespace edgefront::testing {
+
+bool IsaWanted(std::string_view name);
+std::vector<Isa> TestedIsas();
+
+}  // namespace edgefront::testing
