@@ -7,6 +7,7 @@
 #include "include/edgefront/isa.h"
 #include "targets/kernels.h"
 #include "tests/test.h"
+#include "train/math.h"
 
 namespace edgefront::testing {
 namespace {
@@ -43,6 +44,8 @@ void PrintIsas() {
     std::printf("isa %s: %s%s\n", IsaName(isa), can ? "tested" : "skipped, this processor does not have it",
                 twin && !can ? " (its kernels were tested in AVX-512's encoding)" : "");
   }
+  std::printf("trainer in float32: %s; in bfloat16: %s\n", train::SelectMath("auto")->isa,
+              train::SelectMath("auto", train::Precision::kBfloat16)->isa);
 }
 
 int Main(int argc, char** argv) {
