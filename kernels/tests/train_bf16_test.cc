@@ -123,9 +123,9 @@ TEST(TrainBf16GemmMatchesNaive) {
     // sum of magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). BFDOT rounds to odd, which is off by up to twice as much.
     const double unit = std::strcmp(math.isa, "neonbf16") == 0 ? 0x1p-23 : 0x1p-24;
     double worst = 0;
-    for (const int m : {0, 1, 2, 7, 9, 16, 144, 146}) {
+    for (const int m : {0, 1, 7, 16, 146}) {
       for (const int n : {16, 48}) {
-        for (const int depth : {0, 1, 7, 33, 256, 257, 515}) {
+        for (const int depth : {0, 1, 7, 256, 515}) {
           for (const bool transposed : {false, true}) {
             for (const int addend : {0, 1, 2}) {  // none, in place, elsewhere
               Matrix a(transposed ? depth : m, transposed ? m : depth, 1), b(depth, n, 2), c(m, n, 3), other(m, n, 4);
