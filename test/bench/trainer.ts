@@ -104,7 +104,9 @@ const tokens = Uint16Array.from({ length: 1 << 18 }, () => {
 await writeFile(stream, encodeDataset({ kind: "stream", vocab: 256, tokens }));
 
 const session = await openSession(localDevice());
-const peers = rounded ? {} : { eager: new Peer(), ...(flags.eager ? {} : { compiled: new Peer() }) };
+const peers: Readonly<Record<string, Peer>> = rounded
+  ? {}
+  : { eager: new Peer(), ...(flags.eager ? {} : { compiled: new Peer() }) };
 const rows = [];
 let peakGflops = 0;
 try {
