@@ -224,6 +224,10 @@ export const explainResultSchema = z.object({
     .transform((s) => s.split("\n").map(sanitise).join("\n")),
 });
 
+/** Of the operands of linear layers in training; everything else is float32 in both. */
+export const PRECISIONS = ["float32", "bfloat16"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 /** (step, mean since the entry before). */
 const curve = z.array(z.tuple([count, z.number()])).max(1_000_000);
 export const trainResultSchema = z.object({
@@ -246,6 +250,8 @@ export const trainResultSchema = z.object({
   isa: text,
   threads: count,
   weightsHash: hex,
+  /** What the operands of linear layers were rounded to; agents and results from before there was a choice do not say. */
+  precision: z.enum(PRECISIONS).default("float32"),
 });
 export type TrainResult = z.infer<typeof trainResultSchema>;
 
@@ -321,6 +327,8 @@ export interface TrainRequest extends CommonOptions {
   };
   readonly steps: number;
   readonly batch: number;
+  /** Default: float32, which requests leave out, so that what was stored of them before there was a choice stays what it was. */
+  readonly precision?: Precision;
   readonly optimizer?: {
     readonly learningRate?: number;
     readonly minLearningRate?: number;

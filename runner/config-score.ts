@@ -1,6 +1,7 @@
 // What a sweep's configuration says of training: tasks, schedules, the trainer, rungs and what scores are made of.
 import { z } from "zod";
 import { InvalidInputError } from "../candidates/errors.ts";
+import { PRECISIONS } from "../profilers/protocol.ts";
 import { proxySchema } from "../profilers/proxy.ts";
 import { compositeSchema } from "../profilers/tasks/composite.ts";
 import { taskNames } from "../profilers/tasks/registry.ts";
@@ -30,6 +31,13 @@ type DistillConfig = z.infer<typeof distillSchema>;
 const trainingSchema = z.strictObject({
   steps: z.int().min(1).max(10_000_000).default(300),
   batch: z.int().min(1).max(65_536).default(32),
+  // Not a default: configurations stored before there was a choice must stay what they were.
+  precision: z
+    .enum(PRECISIONS)
+    .optional()
+    .describe(
+      "Of the operands of linear layers; all else is float32. Default: float32. bfloat16 scores are comparable with each other only.",
+    ),
   learningRate: z
     .union([z.number().positive().max(10), z.array(z.number().positive().max(10)).min(2).max(8)])
     .default(3e-3)

@@ -16,24 +16,28 @@ async function runTests(target: Target, launcher: readonly string[], only: reado
   expect(Number(summary![1])).toBeGreaterThan(10);
   expect(run.exitCode).toBe(0);
   const isas = [...run.stdout.matchAll(/^isa (\w+): (.*)$/gm)].map(([, isa, how]) => [isa!, how!] as const);
-  console.log(`${target}: ${isas.map(([isa, how]) => `${isa} ${how}`).join("; ")}`);
-  return isas.filter(([, how]) => how === "tested").map(([isa]) => isa);
+  const trainer = /^trainer in .*$/m.exec(run.stdout)?.[0] ?? "";
+  console.log(`${target}: ${isas.map(([isa, how]) => `${isa} ${how}`).join("; ")}; ${trainer}`);
+  return { isas: isas.filter(([, how]) => how === "tested").map(([isa]) => isa), trainer };
 }
 
 describe("kernels", () => {
   it("pass their own tests", async () => {
-    expect(await runTests(hostTarget()!, [], [])).toContain("scalar");
+    expect((await runTests(hostTarget()!, [], [])).isas).toContain("scalar");
   }, 900_000);
 
   // The kernels themselves on every instruction set, the golden logits, and one invariant of each kind: about a minute. QEMU's
-  // default processor has all three.
+  // default processor has them all.
   it.skipIf(emulationProblem() !== null)(
-    "pass on aarch64 under QEMU: NEON, dotprod and i8mm",
+    "pass on aarch64 under QEMU: NEON, dotprod, i8mm and bf16",
     async () => {
       const kernels = ["PanelMul", "Together", "Panels", "Half", "Quantise", "Elementwise", "Conv", "Attend"];
       const engine = ["Golden", "Isas", "Window", "Batched", "InvariantQ4"];
-      const isas = await runTests("aarch64-linux", ["qemu-aarch64-static"], [...kernels, ...engine]);
+      const training = ["Bf16Rounds", "Bf16Products", "Bf16Gemm", "Bf16Pairs", "Bf16Pooled", "Bf16Says"];
+      const only = [...kernels, ...engine, ...training];
+      const { isas, trainer } = await runTests("aarch64-linux", ["qemu-aarch64-static"], only);
       expect(isas).toEqual(["scalar", "neon", "dotprod", "i8mm"]);
+      expect(trainer).toBe("trainer in float32: neon; in bfloat16: neonbf16");
     },
     900_000,
   );

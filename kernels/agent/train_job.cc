@@ -79,7 +79,8 @@ void WriteResult(const train::TrainResult& result, JsonWriter* json) {
   json->EndArray().Key("validation").BeginObject().Key("loss").Number(result.validation.loss);
   json->Key("accuracy").Number(result.validation.accuracy).Key("tokens").Unsigned(result.validation.tokens).EndObject();
   json->Key("tokensPerSecond").Number(result.tokens_per_second).Key("seconds").Number(result.seconds);
-  json->Key("parameters").Unsigned(result.parameters).Key("isa").String(result.isa).Key("threads").Integer(result.threads);
+  json->Key("parameters").Unsigned(result.parameters).Key("isa").String(result.isa);
+  json->Key("precision").String(train::PrecisionName(result.precision)).Key("threads").Integer(result.threads);
   json->Key("weightsHash").String(result.weights_hash).EndObject();
 }
 
@@ -95,6 +96,12 @@ Status RunTrain(const Json& request, Reporter* reporter) {
   train.report_every = static_cast<int>(fields.Integer("reportEvery", 20, 1, 1 << 30));
   train.threads = static_cast<int>(fields.Integer("threads", 0, 0, 1024));
   train.isa = fields.Text("isa", "auto");
+  const std::string precision = fields.Text("precision", "float32");
+  if (precision == "bfloat16") {
+    train.precision = train::Precision::kBfloat16;
+  } else if (precision != "float32") {
+    fields.Fail("precision must be float32 or bfloat16");
+  }
   const std::string head = fields.Text("head", "tokens");
   if (head != "tokens" && head != "pooled") fields.Fail("head must be tokens or pooled");
   train.pooled = head == "pooled";

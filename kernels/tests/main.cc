@@ -10,6 +10,7 @@
 #include "targets/kernels.h"
 #include "tests/isas.h"
 #include "tests/test.h"
+#include "train/math.h"
 
 namespace edgefront::testing {
 namespace {
@@ -61,6 +62,8 @@ void PrintIsas() {
     std::printf("isa %s: %s%s\n", IsaName(isa), can ? "tested" : "skipped, this processor does not have it",
                 twin && !can ? " (its kernels were tested in AVX-512's encoding)" : "");
   }
+  std::printf("trainer in float32: %s; in bfloat16: %s\n", train::SelectMath("auto")->isa,
+              train::SelectMath("auto", train::Precision::kBfloat16)->isa);
 }
 
 int Main(int argc, char** argv) {

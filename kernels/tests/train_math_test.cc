@@ -113,7 +113,7 @@ TEST(TrainGemmMatchesNaive) {
               if (addend == 2) g.addend = other.p();
               std::vector<float> packed(static_cast<size_t>(depth) * n + 1);
               if (addend == 0) {  // also through the packed form
-                train::PackColumns(b.p(), depth, b.ld, 0, n / kPad, packed.data());
+                math->packing->columns(b.p(), depth, b.ld, 0, n / kPad, packed.data());
                 g.b = packed.data();
                 g.b_depth = kPad;
                 g.b_panel = static_cast<ptrdiff_t>(kPad) * depth;
@@ -142,7 +142,7 @@ TEST(TrainPackTransposed) {
   Padded w(37, 21, 5);
   const int depth = 32;
   std::vector<float> out(static_cast<size_t>(48) * depth, 9.0f);
-  train::PackTransposed(w.p(), 37, depth, w.ld, 0, 3, out.data());
+  train::kExactPacking.transposed(w.p(), 37, depth, w.ld, 0, 3, out.data());
   for (int j = 0; j < 48; ++j) {
     for (int p = 0; p < depth; ++p) {
       const float want = j < 37 && p < 21 ? w.at(j, p) : 0.0f;

@@ -1,68 +1,7 @@
-// Register-tiled GEMM: kRows x kVecs vectors of C stay in registers over a block of the depth (Goto and van de Geijn, 2008). A is read
-// by broadcast where it lies, row-major or transposed, so it is never packed: at proxy widths (32..256) packing A costs more than it saves.
-// Included only inside an ISA namespace, after vec-inl.h.
+// Products of float32 operands. A is read by broadcast where it lies, row-major or transposed, so it is never packed: at proxy widths
+// (32..256) packing A costs more than it saves. Included only inside an ISA namespace, after tile-inl.h.
 
-inline constexpr int kRows = EDGEFRONT_GEMM_ROWS;
-inline constexpr int kPanelVecs = kPad / kLanes;                 // vectors in a packed panel
-inline constexpr int kTilePanels = EDGEFRONT_GEMM_PANELS;        // panels in a full tile
-inline constexpr int kDepthBlock = 256;
 inline constexpr int kCopyFrom = 128;                            // columns from which a transposed A is worth copying
-
-// One tile: kM rows, kP panels. kTransposed: consecutive rows of A are adjacent in memory (a_row == 1).
-template <int kM, int kP, bool kTransposed>
-__attribute__((always_inline)) inline void Tile(int depth, const float* a, ptrdiff_t lda, const float* b, ptrdiff_t b_depth,
-                                                ptrdiff_t b_panel, const float* addend, float* c, ptrdiff_t ldc) {
-  constexpr int kV = kP * kPanelVecs;
-  Vf acc[kM][kV];
-#pragma GCC unroll 16
-  for (int i = 0; i < kM; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kV; ++j) acc[i][j] = Vf{};
-  }
-  // C lies further away than A and B: it is asked for while the products are made.
-#pragma GCC unroll 16
-  for (int i = 0; i < kM; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kP; ++j) __builtin_prefetch(c + i * ldc + j * kPad, 1);
-  }
-  for (int p = 0; p < depth; ++p) {
-    Vf bv[kV];
-#pragma GCC unroll 16
-    for (int j = 0; j < kV; ++j) bv[j] = Load(b + (j / kPanelVecs) * b_panel + (j % kPanelVecs) * kLanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < kM; ++i) {
-      const Vf av = Set(kTransposed ? a[i] : a[i * lda]);
-#pragma GCC unroll 16
-      for (int j = 0; j < kV; ++j) acc[i][j] += av * bv[j];
-    }
-    a += kTransposed ? lda : 1;
-    b += b_depth;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kM; ++i) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kV; ++j) {
-      const ptrdiff_t at = i * ldc + j * kLanes;
-      Store(c + at, addend ? acc[i][j] + Load(addend + at) : acc[i][j]);
-    }
-  }
-}
-
-template <int kP, bool kTransposed>
-void TileRows(int m, int depth, const float* a, ptrdiff_t lda, const float* b, ptrdiff_t b_depth, ptrdiff_t b_panel,
-              const float* addend, float* c, ptrdiff_t ldc) {
-  const ptrdiff_t step = kTransposed ? 1 : lda;
-  int i = 0;
-  for (; i + kRows <= m; i += kRows) {
-    Tile<kRows, kP, kTransposed>(depth, a + i * step, lda, b, b_depth, b_panel, addend ? addend + i * ldc : nullptr, c + i * ldc, ldc);
-  }
-  for (; i + 2 <= m; i += 2) {
-    Tile<2, kP, kTransposed>(depth, a + i * step, lda, b, b_depth, b_panel, addend ? addend + i * ldc : nullptr, c + i * ldc, ldc);
-  }
-  for (; i < m; ++i) {
-    Tile<1, kP, kTransposed>(depth, a + i * step, lda, b, b_depth, b_panel, addend ? addend + i * ldc : nullptr, c + i * ldc, ldc);
-  }
-}
 
 template <bool kTransposed>
 void GemmBlocks(const Gemm& g) {

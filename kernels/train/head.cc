@@ -90,11 +90,11 @@ void Network::DecoderForward(const Math& math, const Weights& w, int rows, float
 void Network::DecoderBackward(const Math& math, const Weights& w, int rows, float* arena, float* gradient) const {
   const ptrdiff_t ldf = Stride(decoder_gate_->padded_rows);
   float *dx = arena + head_.dx, *dn = arena + decoder_.dn, *gate = arena + decoder_.gate, *up = arena + decoder_.up;
-  WeightGrad(math, *decoder_down_, rows, dx, ld_, arena + decoder_.act, ldf, gradient, false);
+  WeightGrad(math, w, *decoder_down_, rows, dx, ld_, arena + decoder_.act, ldf, gradient, false);
   ProjectBack(math, w, *decoder_down_, rows, dx, ld_, nullptr, arena + decoder_.dact, ldf);
   math.swiglu_grad(rows, decoder_gate_->padded_rows, gate, up, ldf, arena + decoder_.dact);
-  WeightGrad(math, *decoder_gate_, rows, gate, ldf, arena + decoder_.n, ld_, gradient, false);
-  WeightGrad(math, *decoder_up_, rows, up, ldf, arena + decoder_.n, ld_, gradient, false);
+  WeightGrad(math, w, *decoder_gate_, rows, gate, ldf, arena + decoder_.n, ld_, gradient, false);
+  WeightGrad(math, w, *decoder_up_, rows, up, ldf, arena + decoder_.n, ld_, gradient, false);
   ProjectBack(math, w, *decoder_gate_, rows, gate, ldf, nullptr, dn, ld_);
   ProjectBack(math, w, *decoder_up_, rows, up, ldf, dn, dn, ld_);
   math.rms_norm_grad(rows, d_, width_, arena + decoder_.in, ld_, w.flat + decoder_norm_->offset, arena + decoder_.rstd, dn, ld_, dx, ld_,
@@ -125,7 +125,7 @@ CrossEntropyResult Network::Head(const Math& math, const Weights& w, const Micro
     total.loss += part.loss;
     total.right += part.right;
     if (!gradient) continue;
-    WeightGrad(math, *output_, n, logits, ldl, sn + at, ld_, gradient, false);
+    WeightGrad(math, w, *output_, n, logits, ldl, sn + at, ld_, gradient, false);
     ProjectBack(math, w, *output_, n, logits, ldl, nullptr, sdn, ld_);
     std::memset(sdx + at, 0, sizeof(float) * n * ld_);
     math.rms_norm_grad(n, d_, width_, sx + at, ld_, norm, arena + head_.rstd + r0, sdn, ld_, sdx + at, ld_,

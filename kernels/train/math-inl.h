@@ -1,4 +1,4 @@
-// Assembles one table of train/math.h for the instruction set of the including file, which defines EDGEFRONT_ISA_* and the GEMM tile.
+// Assembles the tables of train/math.h for the instruction set of the including file, which defines EDGEFRONT_ISA_* and the GEMM tile.
 // Everything lives in a namespace of its own and uses no inline function of the standard library: code compiled for a wide ISA must
 // never be merged by the linker into one a smaller machine runs.
 #include <cstddef>
@@ -11,14 +11,27 @@ namespace {
 
 #include "train/vec-inl.h"
 // (in this order)
+#include "train/tile-inl.h"
+#include "train/bf16-inl.h"
+#ifndef EDGEFRONT_DOT_PAIRS
 #include "train/gemm-inl.h"
 #include "train/elementwise-inl.h"
 #include "train/attention-inl.h"
+#endif
 
 }  // namespace
 
+#ifdef EDGEFRONT_DOT_PAIRS
+// An instruction set that only adds products to another one's table.
+extern const Products kPairs;
+const Products kPairs = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kPairPacking, RunGemmRounded<uint32_t>};
+#else
+extern const Products kRounded;
+const Products kRounded = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kRoundedPacking, RunGemmRounded<float>};
+
 extern const Math kMath;
-const Math kMath = {EDGEFRONT_ISA_NAME, RunGemm,     RunRmsNorm,  RunRmsNormGrad,  RunConv,      RunConvGrad,      RunSwiGlu, RunSwiGluGrad,
-                    RunHeadRope,        RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
+const Math kMath = {{EDGEFRONT_ISA_NAME, Precision::kFloat32, &kExactPacking, RunGemm}, RunRmsNorm, RunRmsNormGrad, RunConv, RunConvGrad,
+                    RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
+#endif
 
 }  // namespace edgefront::train::EDGEFRONT_ISA_NAMESPACE

@@ -1,5 +1,5 @@
 // The trainer's operators, forward and backward, as a table of functions: one table per instruction set, chosen at run time.
-// Conventions: fp32; a matrix is rows x width with a row stride ("ld") in floats; `width` is a multiple of 16 and columns past the
+// Conventions: float32, and products in either precision; a matrix is rows x width with a row stride ("ld") in floats; `width` is a multiple of 16 and columns past the
 // logical size hold zeros, in weights, activations and gradients alike, so no loop has a tail. Every reduction runs in an order
 // that depends on the shapes only. Nothing here allocates, throws or knows about threads: the network hands out the work.
 #pragma once
@@ -14,6 +14,24 @@ inline constexpr int kPad = 16;  // floats; also the width of a packed panel
 // Row stride of an activation: an odd number of 64-byte lines, so that a column strip of many rows spreads over all cache sets.
 [[gnu::always_inline]] inline constexpr int Stride(int width) { return (width / kPad) % 2 == 0 ? width + kPad : width; }
 
+inline constexpr int kDepthBlock = 256;      // of a product's depth that a tile goes through at a time
+inline constexpr int kRoundedRows = 144;     // rows of an operand rounded at a time: whole tiles of 6, 8 and 2
+inline constexpr size_t kProductScratch = size_t{kRoundedRows} * (kDepthBlock + kPad) + size_t{2} * kPad * kDepthBlock;
+
+// What a product's operands are rounded to; its sums are float32 in both, and so is everything else of training.
+enum class Precision { kFloat32, kBfloat16 };
+inline const char* PrecisionName(Precision p) { return p == Precision::kBfloat16 ? "bfloat16" : "float32"; }
+
+// To nearest, ties to even; a NaN stays one. Always inlined, as all that code for several instruction sets has in common must be.
+[[gnu::always_inline]] inline constexpr float RoundToBfloat16(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x), up = bits + 0x7FFFu + ((bits >> 16) & 1u);
+  return __builtin_bit_cast(float, (x == x ? up : bits | 0x400000u) & 0xFFFF0000u);
+}
+// x0 in the low half.
+[[gnu::always_inline]] inline constexpr uint32_t PairOfBfloat16(float x0, float x1) {
+  return __builtin_bit_cast(uint32_t, RoundToBfloat16(x0)) >> 16 | __builtin_bit_cast(uint32_t, RoundToBfloat16(x1));
+}
+
 // C[m, n] = A[m, depth] B[depth, n] (+ addend[m, n]), n a multiple of 16.
 // A(i, p) = a[i * a_row + p * a_depth], one of the two strides being 1; B(p, j) = b[(j / 16) * b_panel + p * b_depth + j % 16], which
 // describes a packed operand (b_depth 16, b_panel 16 * depth) and a plain row-major one (b_depth ld, b_panel 16).
@@ -26,6 +44,8 @@ struct Gemm {
   const float* addend;  // null, or [m, n] with stride ldc; may be c itself
   float* c;
   ptrdiff_t ldc;
+  bool packed = false;       // b is what the packing of the same products made
+  float* scratch = nullptr;  // kProductScratch floats, aligned to 64 bytes, for products in bfloat16
 };
 
 struct AdamStep {
@@ -59,9 +79,26 @@ struct CrossEntropyResult {
   int right = 0;    // rows whose largest logit is the target
 };
 
-struct Math {
+// How weights are laid out for products, in words of 4 bytes that hold one float of the depth, or a pair of bfloat16 of it.
+struct Packing {
+  int depth_per_word;  // 1 or 2
+  // W [rows, stride ld] -> panels of 16 outputs: out[(j / 16) * 16 * depth + p * 16 + j % 16] = W[j][p]. In pairs a word holds W[j][2 p] and
+  // W[j][2 p + 1] (0 past the depth), and a panel 16 * ceil(depth / 2) words.
+  void (*transposed)(const float* w, int rows, int depth, ptrdiff_t ld, int first_panel, int last_panel, float* out);
+  // W [rows, stride ld] -> panels of 16 columns: out[(c / 16) * 16 * rows + r * 16 + c % 16] = W[r][c]; pairs are of two rows.
+  void (*columns)(const float* w, int rows, ptrdiff_t ld, int first_panel, int last_panel, float* out);
+};
+extern const Packing kExactPacking, kRoundedPacking, kPairPacking;  // floats; floats that are bfloat16; pairs of bfloat16
+
+// How matrices are multiplied.
+struct Products {
   const char* isa;
+  Precision precision;
+  const Packing* packing;
   void (*gemm)(const Gemm& g);
+};
+
+struct Math : Products {
   // y = x / rms(x) * weight; rstd[rows] is kept for the backward pass. Mean over d, the logical width (Zhang and Sennrich, 2019).
   void (*rms_norm)(int rows, int d, int width, const float* x, ptrdiff_t ldx, const float* weight, float epsilon, float* y,
                    ptrdiff_t ldy, float* rstd);
@@ -92,12 +129,7 @@ struct Math {
 };
 
 // Tables compiled into this binary, best first; `SelectMath("auto")` is the best one this machine can run, null if `isa` is not
-// available here.
-const Math* SelectMath(const char* isa);
-
-// W [n rows, stride ld] -> panels of 16 outputs: out[(j / 16) * 16 * depth + p * 16 + j % 16] = W[j][p].
-void PackTransposed(const float* w, int rows, int depth, ptrdiff_t ld, int first_panel, int last_panel, float* out);
-// W [rows, stride ld] -> panels of 16 columns: out[(c / 16) * 16 * rows + r * 16 + c % 16] = W[r][c].
-void PackColumns(const float* w, int rows, ptrdiff_t ld, int first_panel, int last_panel, float* out);
+// available here. In bfloat16 the best may be a table of that precision only (avx512bf16, neonbf16); the others round for themselves.
+const Math* SelectMath(const char* isa, Precision precision = Precision::kFloat32);
 
 }  // namespace edgefront::train

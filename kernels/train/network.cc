@@ -166,14 +166,14 @@ void Network::MixerBackward(const Math& math, const Weights& w, const Layer& l, 
   if (l.spec.mixer == Mixer::kConv) {
     const ptrdiff_t ldb = Stride(3 * width_);
     float *du = arena + d2_, *dbch = arena + d1_;
-    WeightGrad(math, *l.conv_out, rows, dx, ld_, arena + l.u, ld_, gradient, fresh);
+    WeightGrad(math, w, *l.conv_out, rows, dx, ld_, arena + l.u, ld_, gradient, fresh);
     ProjectBack(math, w, *l.conv_out, rows, dx, ld_, nullptr, du, ld_);
     for (int s = 0; s < sequences; ++s) {
       const ptrdiff_t row = static_cast<ptrdiff_t>(s) * length_;
       math.conv_grad(length_, width_, static_cast<int>(l.spec.conv_kernel), w.flat + l.taps->offset, arena + l.bch + row * ldb, ldb,
                      arena + l.y + row * ld_, du + row * ld_, ld_, dbch + row * ldb, gradient + l.taps->offset, arena + scratch_);
     }
-    WeightGrad(math, *l.conv_in, rows, dbch, ldb, arena + l.n1, ld_, gradient, fresh);
+    WeightGrad(math, w, *l.conv_in, rows, dbch, ldb, arena + l.n1, ld_, gradient, fresh);
     ProjectBack(math, w, *l.conv_in, rows, dbch, ldb, nullptr, dn, ld_);
     return;
   }
@@ -182,7 +182,7 @@ void Network::MixerBackward(const Math& math, const Weights& w, const Layer& l, 
   const float* cosines = rope_.data() + l.rope;
   const float* sines = cosines + static_cast<ptrdiff_t>(length_) * (hd / 2);
   float *dq = arena + d1_, *dout = arena + d2_, *dk = arena + d3_, *dv = dk + static_cast<ptrdiff_t>(rows_) * ldkv;
-  WeightGrad(math, *l.attn_out, rows, dx, ld_, arena + l.o, ldq, gradient, fresh);
+  WeightGrad(math, w, *l.attn_out, rows, dx, ld_, arena + l.o, ldq, gradient, fresh);
   ProjectBack(math, w, *l.attn_out, rows, dx, ld_, nullptr, dout, ldq);
   for (int s = 0; s < sequences; ++s) {
     const ptrdiff_t row = static_cast<ptrdiff_t>(s) * length_;
@@ -194,9 +194,9 @@ void Network::MixerBackward(const Math& math, const Weights& w, const Layer& l, 
                         l.k_norm ? w.flat + l.k_norm->offset : nullptr, arena + l.k_rstd + row * kv_heads, cosines, sines,
                         spec_.rope_interleaved, l.k_norm ? gradient + l.k_norm->offset : nullptr);
   }
-  WeightGrad(math, *l.q, rows, dq, ldq, arena + l.n1, ld_, gradient, fresh);
-  WeightGrad(math, *l.k, rows, dk, ldkv, arena + l.n1, ld_, gradient, fresh);
-  WeightGrad(math, *l.v, rows, dv, ldkv, arena + l.n1, ld_, gradient, fresh);
+  WeightGrad(math, w, *l.q, rows, dq, ldq, arena + l.n1, ld_, gradient, fresh);
+  WeightGrad(math, w, *l.k, rows, dk, ldkv, arena + l.n1, ld_, gradient, fresh);
+  WeightGrad(math, w, *l.v, rows, dv, ldkv, arena + l.n1, ld_, gradient, fresh);
   ProjectBack(math, w, *l.q, rows, dq, ldq, nullptr, dn, ld_);
   ProjectBack(math, w, *l.k, rows, dk, ldkv, dn, dn, ld_);
   ProjectBack(math, w, *l.v, rows, dv, ldkv, dn, dn, ld_);
@@ -231,11 +231,11 @@ void Network::Backward(const Math& math, const Weights& w, const Microbatch& bat
     const Layer& l = layers_[i];
     const ptrdiff_t ldf = Stride(l.width_f);
     float *gate = arena + l.gate_out, *up = arena + l.up_out;
-    WeightGrad(math, *l.down, rows, dx, ld_, arena + l.act, ldf, gradient, fresh);
+    WeightGrad(math, w, *l.down, rows, dx, ld_, arena + l.act, ldf, gradient, fresh);
     ProjectBack(math, w, *l.down, rows, dx, ld_, nullptr, df, ldf);
     math.swiglu_grad(rows, l.width_f, gate, up, ldf, df);
-    WeightGrad(math, *l.gate, rows, gate, ldf, arena + l.n2, ld_, gradient, fresh);
-    WeightGrad(math, *l.up, rows, up, ldf, arena + l.n2, ld_, gradient, fresh);
+    WeightGrad(math, w, *l.gate, rows, gate, ldf, arena + l.n2, ld_, gradient, fresh);
+    WeightGrad(math, w, *l.up, rows, up, ldf, arena + l.n2, ld_, gradient, fresh);
     ProjectBack(math, w, *l.gate, rows, gate, ldf, nullptr, dn, ld_);
     ProjectBack(math, w, *l.up, rows, up, ldf, dn, dn, ld_);
     math.rms_norm_grad(rows, d_, width_, arena + l.mid, ld_, w.flat + l.ffn_norm->offset, arena + l.rstd2, dn, ld_, dx, ld_,

@@ -16,7 +16,8 @@ inline constexpr uint16_t kNotScored = 0xFFFF;
 
 struct Weights {
   const float* flat;    // Params::size()
-  const float* packed;  // Params::packed_size()
+  const float* packed;  // Params::packed_size(), or half of it in pairs
+  float* scratch;       // of this worker: kProductScratch floats where products are in bfloat16
 };
 
 // `rows` = sequences * length tokens and targets, sequence by sequence.

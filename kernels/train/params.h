@@ -48,7 +48,7 @@ class Params {
   const std::vector<Param>& all() const { return params_; }
   const Param& Get(Role role, int layer = -1) const;
   size_t size() const { return size_; }            // floats of the flat array, padding included
-  size_t packed_size() const { return packed_; }
+  size_t packed_size() const { return packed_; }   // floats, of exact operands
   bool pooled() const { return pooled_; }
   uint64_t count() const { return count_; }        // logical parameters
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "train/projections.h"
+
 namespace edgefront::train {
 namespace {
 
@@ -15,8 +17,8 @@ int LanesFor(int batch) { return std::clamp(batch / 4, std::min(batch, 8), 16); 
 
 Result<std::unique_ptr<Session>> Session::Create(const ModelSpec& spec, uint64_t seed, int length, int batch, int threads,
                                                  const std::string& isa, const SessionOptions& options) {
-  const Math* math = SelectMath(isa.c_str());
-  if (!math) return Unsupported("the trainer has no " + isa + " path on this machine");
+  const Math* math = options.math ? options.math : SelectMath(isa.c_str(), options.precision);
+  if (!math) return Unsupported("the trainer has no " + isa + " path in " + PrecisionName(options.precision) + " on this machine");
   auto pool = ThreadPool::Create(threads, false);
   if (!pool.ok()) return pool.status();
   std::unique_ptr<Session> s(new Session(spec, length, batch, std::move(*pool), math, options));
@@ -57,7 +59,7 @@ Session::Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<T
   }
   squares_.resize(spans_.size());
   lane_results_.resize(lanes_);
-  bytes_ = sizeof(float) * (params_.size() * (4 + lanes_) + params_.packed_size() + network_.arena_size() * pool_->size());
+  bytes_ = sizeof(float) * (params_.size() * (4 + lanes_) + PackedAt(*math, params_.packed_size()) + (network_.arena_size() + RoundingSize()) * pool_->size());
 }
 
 bool Session::Allocate() {
@@ -66,11 +68,12 @@ bool Session::Allocate() {
   gradient_ = AllocateFloats(n);
   moment1_ = AllocateFloats(n);
   moment2_ = AllocateFloats(n);
-  packed_ = AllocateFloats(params_.packed_size());
+  packed_ = AllocateFloats(PackedAt(*math_, params_.packed_size()));
   lane_memory_ = AllocateFloats(n * lanes_);
   arenas_ = AllocateFloats(network_.arena_size() * pool_->size());
+  if (RoundingSize() > 0) rounding_ = AllocateFloats(RoundingSize() * pool_->size());
   for (int l = 0; l < lanes_; ++l) lane_gradients_.push_back(lane_memory_.get() + n * l);
-  return weights_ && gradient_ && moment1_ && moment2_ && packed_ && lane_memory_ && arenas_;
+  return weights_ && gradient_ && moment1_ && moment2_ && packed_ && lane_memory_ && arenas_ && (rounding_ || RoundingSize() == 0);
 }
 
 Status Session::LoadTeacher(const ModelFile& file) {
@@ -84,13 +87,13 @@ Status Session::LoadTeacher(const ModelFile& file) {
   t.spec = std::move(*spec);
   t.params = Params::Of(t.spec);
   t.weights = AllocateFloats(t.params.size());
-  t.packed = AllocateFloats(t.params.packed_size());
+  t.packed = AllocateFloats(PackedAt(*math_, t.params.packed_size()));
   t.network = std::make_unique<Network>(t.spec, t.params, length_, per_microbatch_);
   t.arenas = AllocateFloats(t.network->arena_size() * pool_->size());
   if (!t.weights || !t.packed || !t.arenas) return OutOfMemory("no memory for the teacher");
   EDGEFRONT_RETURN_IF_ERROR(t.params.Load(t.spec, file, t.weights.get()));
   for (const Param& p : t.params.all()) {
-    if (p.matrix) PackTransposed(t.weights.get() + p.offset, p.padded_rows, p.ld, p.ld, 0, p.padded_rows / kPad, t.packed.get() + p.pack_forward);
+    if (p.matrix) PackForward(*math_, p, t.weights.get(), 0, p.padded_rows / kPad, t.packed.get());
   }
   const size_t workers = pool_->size(), entries = static_cast<size_t>(per_microbatch_) * length_ * objective_.k;
   t.ids.assign(workers, std::vector<uint16_t>(entries));
@@ -109,7 +112,8 @@ void Session::Restart() {
 void Session::RunLanes(const uint16_t* tokens, const uint16_t* targets, const SoftTargets* soft, int sequences, bool with_gradient,
                        float scale, int worker) {
   float* arena = arenas_.get() + network_.arena_size() * worker;
-  const Weights weights{weights_.get(), packed_.get()};
+  float* scratch = rounding_.get() ? rounding_.get() + kProductScratch * worker : nullptr;
+  const Weights weights{weights_.get(), packed_.get(), scratch};
   for (int lane; (lane = next_lane_.fetch_add(1, std::memory_order_relaxed)) < lanes_;) {
     const int first = sequences * lane / lanes_, last = sequences * (lane + 1) / lanes_;
     CrossEntropyResult total;
@@ -122,7 +126,7 @@ void Session::RunLanes(const uint16_t* tokens, const uint16_t* targets, const So
         part.soft = &mine;
       } else if (with_gradient && teacher_) {
         Teacher& t = *teacher_;
-        t.network->Teach(*math_, {t.weights.get(), t.packed.get()}, part, objective_.k, t.arenas.get() + t.network->arena_size() * worker,
+        t.network->Teach(*math_, {t.weights.get(), t.packed.get(), scratch}, part, objective_.k, t.arenas.get() + t.network->arena_size() * worker,
                          t.ids[worker].data(), t.log_probs[worker].data(), &t.order[worker]);
         mine = {objective_.k, t.ids[worker].data(), t.log_probs[worker].data()};
         part.soft = &mine;
@@ -173,13 +177,7 @@ StepResult Session::Step(const uint16_t* tokens, const uint16_t* targets, uint64
     }
     pool_->Barrier();
     for (int i; (i = next_pack_.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(packs_.size());) {
-      const Pack& p = packs_[i];
-      const float* w = weights_.get() + p.param->offset;
-      if (p.transposed) {
-        PackTransposed(w, p.param->padded_rows, p.param->ld, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_forward);
-      } else {
-        PackColumns(w, p.param->padded_rows, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_backward);
-      }
+      PackPart(packs_[i]);
     }
   });
   if (std::isfinite(result.loss) && std::isfinite(result.gradient_norm)) {
@@ -190,15 +188,13 @@ StepResult Session::Step(const uint16_t* tokens, const uint16_t* targets, uint64
   return result;
 }
 
+void Session::PackPart(const Pack& p) {
+  const auto pack = p.transposed ? PackForward : PackBackward;
+  pack(*math_, *p.param, weights_.get(), p.first, p.last, packed_.get());
+}
+
 void Session::Repack() {
-  for (const Pack& p : packs_) {
-    const float* w = weights_.get() + p.param->offset;
-    if (p.transposed) {
-      PackTransposed(w, p.param->padded_rows, p.param->ld, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_forward);
-    } else {
-      PackColumns(w, p.param->padded_rows, p.param->ld, p.first, p.last, packed_.get() + p.param->pack_backward);
-    }
-  }
+  for (const Pack& p : packs_) PackPart(p);
 }
 
 CrossEntropyResult Session::Evaluate(const uint16_t* tokens, const uint16_t* targets, int sequences) {

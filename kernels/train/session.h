@@ -30,6 +30,8 @@ struct SessionOptions {
   const ModelFile* teacher = nullptr;  // its weights are copied
   double base_width = 0;         // learning rates of matrices shrink with their inputs beyond this width (muP); 0: do not
   uint64_t memory_limit = 0;     // bytes; 0: none
+  Precision precision = Precision::kFloat32;  // of the operands of linear layers, the teacher's too
+  const Math* math = nullptr;    // a table to use instead of the one that isa and precision select
 };
 
 class Session {
@@ -55,6 +57,7 @@ class Session {
   State state() { return {weights_.get(), moment1_.get(), moment2_.get(), &steps_}; }
   void Repack();
   const char* isa() const { return math_->isa; }
+  Precision precision() const { return math_->precision; }
   int threads() const { return pool_->size(); }
   uint64_t bytes() const { return bytes_; }
 
@@ -86,6 +89,8 @@ class Session {
   void RunLanes(const uint16_t* tokens, const uint16_t* targets, const SoftTargets* soft, int sequences, bool with_gradient, float scale,
                 int worker);
   void Restart();
+  size_t RoundingSize() const { return precision() == Precision::kBfloat16 ? kProductScratch : 0; }  // floats a worker
+  void PackPart(const Pack& p);
 
   ModelSpec spec_;
   Params params_;
@@ -100,7 +105,7 @@ class Session {
   std::vector<double> squares_;  // per span
   std::vector<CrossEntropyResult> lane_results_;
   std::vector<const float*> lane_gradients_;
-  Floats weights_, packed_, gradient_, moment1_, moment2_, lane_memory_, arenas_;
+  Floats weights_, packed_, gradient_, moment1_, moment2_, lane_memory_, arenas_, rounding_;
   uint64_t bytes_ = 0;
   int64_t steps_ = 0;
   std::atomic<int> next_lane_{0}, next_reduce_{0}, next_update_{0}, next_pack_{0};

@@ -110,6 +110,7 @@ uint64_t Fingerprint(const TrainRequest& r, const Params& params, const Dataset&
        << r.objective.k << ' ' << r.objective.temperature << ' ' << r.objective.mix << ' ' << base(r.teacher.model) << ' '
        << base(r.teacher.logits) << ' ' << r.report_every << ' ' << r.stop.every << ' ' << r.stop.accuracy << ' ' << r.stop.patience << ' '
        << r.stop.improvement << ' ' << r.stop.hopeless_step << ' ' << r.stop.hopeless_loss;
+  if (r.precision != Precision::kFloat32) text << ' ' << PrecisionName(r.precision);  // checkpoints from before there was another stay valid
   for (const Param& p : params.all()) text << ' ' << p.name << ' ' << p.rows << ' ' << p.cols;
   for (const LayerSpec& l : r.model.layers) text << ' ' << l.window << ' ' << l.rope_base << ' ' << l.heads;
   return Fnv1a64(text.str());
@@ -169,7 +170,7 @@ Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progres
     if (!opened.ok()) return opened.status();
     validation = std::make_unique<Dataset>(std::move(*opened));
   }
-  SessionOptions options{request.pooled, request.objective, nullptr, request.base_width, request.memory_limit};
+  SessionOptions options{request.pooled, request.objective, nullptr, request.base_width, request.memory_limit, request.precision};
   std::unique_ptr<ModelFile> teacher;
   std::unique_ptr<SoftFile> soft_file;
   if (!request.teacher.model.empty()) {
@@ -191,6 +192,7 @@ Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progres
   TrainResult result;
   result.parameters = session.params().count();
   result.isa = session.isa();
+  result.precision = session.precision();
   result.threads = session.threads();
   RunState run;
   const uint64_t fingerprint = Fingerprint(request, session.params(), *train, session.isa());

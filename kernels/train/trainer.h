@@ -1,4 +1,4 @@
-// Proxy training of any layout in fp32: the native side of a `train` request (kernels/README.md). Results depend on the request only,
+// Proxy training of any layout in float32 or with bfloat16 products: the native side of a `train` request (kernels/README.md). Results depend on the request only,
 // not on the number of threads or on being killed and resumed; they may differ in the last bits between instruction sets.
 #pragma once
 
@@ -45,7 +45,8 @@ struct TrainRequest {
   int eval_batches = 8;
   int report_every = 20;
   int threads = 0;           // 0 = one per allowed CPU
-  std::string isa = "auto";  // auto | scalar | avx2 | avx512 | neon
+  std::string isa = "auto";  // auto | scalar | avx2 | avx512 | avx512bf16 | neon | neonbf16
+  Precision precision = Precision::kFloat32;
   bool pooled = false;       // the pooled head of train/head.cc
   double base_width = 0;     // muP; 0: off
   Objective objective;
@@ -80,6 +81,7 @@ struct TrainResult {
   double tokens_per_second = 0, seconds = 0;  // of training, validation excluded
   uint64_t parameters = 0;
   std::string isa;
+  Precision precision = Precision::kFloat32;
   int threads = 0;
   std::string weights_hash;
   bool cancelled = false;  // `cancel` was set: the figures cover the steps done

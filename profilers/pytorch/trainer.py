@@ -141,9 +141,43 @@ def rms(x, weight, eps):
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
 
 
+class Rounded(torch.autograd.Function):
+    """
+    F.linear with the operands of its product, and of both products of its gradient, rounded to bfloat16 and summed in float32, as the native
+    trainer's linear layers in that precision.
+    """
+
+    on_gpu = True  # whether this torch multiplies bfloat16 into float32 on a GPU, until it says that it does not
+
+    @classmethod
+    def product(cls, a, b, kind):
+        if a.is_cuda and cls.on_gpu:
+            try:
+                return torch.mm(a, b, out_dtype=torch.float32)
+            except torch.OutOfMemoryError:
+                raise
+            except (TypeError, RuntimeError):
+                cls.on_gpu = False
+        return a.to(kind) @ b.to(kind)  # products of two bfloat16 are exact there
+
+    @staticmethod
+    def forward(ctx, x, w):
+        a, b = x.flatten(0, -2).float().bfloat16(), w.float().bfloat16()
+        ctx.save_for_backward(a, b)
+        return Rounded.product(a, b.T, x.dtype).unflatten(0, x.shape[:-1])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        a, b = ctx.saved_tensors
+        g = gradient.flatten(0, -2).float().bfloat16()
+        kind = gradient.dtype
+        return Rounded.product(g, b, kind).unflatten(0, gradient.shape[:-1]), Rounded.product(g.T, a, kind)
+
+
 class Network:
-    def __init__(self, plan, seed, length, pooled, device):
+    def __init__(self, plan, seed, length, pooled, device, rounded):
         self.layout, self.pooled, self.length = Layout(plan), pooled, length
+        self.linear = Rounded.apply if rounded else F.linear
         l = self.layout
         residual = 1 / math.sqrt(2 * len(l.layers))
         shapes = {name: t[:2] for name, t in plan.tensors.items()}
@@ -181,15 +215,15 @@ class Network:
         w, l, p = self.w, self.layout.layers[n], f"blk.{n}."
         batch, length, _ = h.shape
         if l[0] == "conv":
-            b, c, v = F.linear(h, w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
+            b, c, v = self.linear(h, w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
             taps = w[p + "shortconv.conv.weight"]
             k = taps.shape[1]
             y = F.pad(b * v, (0, 0, k - 1, 0))
             z = sum(y[:, j : j + length] * taps[:, j] for j in range(k))
-            return F.linear(c * z, w[p + "shortconv.out_proj.weight"])
+            return self.linear(c * z, w[p + "shortconv.out_proj.weight"])
         _, heads, kv, hd, window, norm, base = l
         q, k, v = (
-            F.linear(h, w[p + f"attn_{x}.weight"]).view(batch, length, many, hd).transpose(1, 2) for x, many in (("q", heads), ("k", kv), ("v", kv))
+            self.linear(h, w[p + f"attn_{x}.weight"]).view(batch, length, many, hd).transpose(1, 2) for x, many in (("q", heads), ("k", kv), ("v", kv))
         )
         if norm:
             q, k = rms(q, w[p + "attn_q_norm.weight"], self.layout.eps), rms(k, w[p + "attn_k_norm.weight"], self.layout.eps)
@@ -197,12 +231,12 @@ class Network:
         q, k = self.rope(q, cos, sin), self.rope(k, cos, sin)
         mask = self.masks[window]
         o = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=heads != kv)
-        return F.linear(o.transpose(1, 2).reshape(batch, length, heads * hd), w[p + "attn_output.weight"])
+        return self.linear(o.transpose(1, 2).reshape(batch, length, heads * hd), w[p + "attn_output.weight"])
 
     def ffn(self, p, x):
         w = self.w
         h = rms(x, w[p + "ffn_norm.weight"], self.layout.eps)
-        return x + F.linear(F.silu(F.linear(h, w[p + "ffn_gate.weight"])) * F.linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+        return x + self.linear(F.silu(self.linear(h, w[p + "ffn_gate.weight"])) * self.linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
 
     def logits(self, tokens, places):
         """Of some places of [batch x length] only: [places, vocabulary]."""
@@ -215,7 +249,7 @@ class Network:
         if self.pooled:
             x = self.ffn("decoder.", x[:, -1:] + self.code)
         x = x.flatten(0, 1).index_select(0, places)
-        return F.linear(rms(x, w[self.layout.final_norm], self.layout.eps), w[self.layout.output])
+        return self.linear(rms(x, w[self.layout.final_norm], self.layout.eps), w[self.layout.output])
 
 
 # ---- data -----------------------------------------------------------------------------------------------------------------------
@@ -403,6 +437,7 @@ def train(r, progress, cancelled):
     if r.get("checkpoint", {}).get("pauseAt"):
         raise Refused("unsupported", "the PyTorch trainer keeps no checkpoint to pause at; use the native one")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     if r.get("threads"):
         torch.set_num_threads(r["threads"])
     plan = Plan(base64.b64decode(r["model"]["plan"]))
@@ -410,7 +445,10 @@ def train(r, progress, cancelled):
     every, o = r.get("reportEvery", 20), {**DEFAULTS, **{name: float(x) for name, x in r.get("optimizer", {}).items()}}
     data = Data(spec["train"], spec["kind"], spec["length"], seed)
     validation = Data(spec["validation"], spec["kind"], spec["length"], seed) if spec.get("validation") else None
-    network = Network(plan, seed, spec["length"], r.get("head") == "pooled", device)
+    precision = r.get("precision", "float32")
+    if precision not in ("float32", "bfloat16"):
+        raise Refused("bad-request", "precision must be float32 or bfloat16")
+    network = Network(plan, seed, spec["length"], r.get("head") == "pooled", device, precision == "bfloat16")
     if max(d.vocab for d in (data, validation) if d) > network.layout.vocab:
         raise Refused("bad-request", "the data's vocabulary exceeds the model's")
     matrices = {k: v for k, v in network.w.items() if v.dim() == 2 and "shortconv.conv" not in k}
@@ -494,7 +532,7 @@ def train(r, progress, cancelled):
         "steps": step, "resumedFrom": 0, "stopped": stopped or "steps", "trainLoss": losses, "gradientNorm": norms, "looks": rule.looks,
         "validation": {"loss": loss, "accuracy": accuracy, "tokens": count},
         "tokensPerSecond": step * batch * spec["length"] / seconds, "seconds": seconds,
-        "parameters": sum(w.numel() for w in network.w.values()), "isa": f"torch-{device.type}",
+        "parameters": sum(w.numel() for w in network.w.values()), "isa": f"torch-{device.type}", "precision": precision,
         "threads": torch.get_num_threads(), "weightsHash": digest,
     }
 

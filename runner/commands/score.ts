@@ -5,6 +5,7 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
+import { PRECISIONS, type Precision } from "../../profilers/protocol.ts";
 import { meanInterval } from "../../profilers/statistics/summary.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
@@ -39,14 +40,19 @@ interface Args {
   objective: keyof typeof objectives | undefined;
   teacher: string | undefined;
   temperature: number | undefined;
+  precision: Precision | undefined;
   out: string | undefined;
   db: string;
   json: boolean;
 }
 
 /** The task as the command line changes it. */
-function asAsked(task: TaskConfig, { steps, objective, teacher, temperature }: Args): TaskConfig {
-  const changed = steps === undefined ? task : { ...task, training: { ...task.training, steps } };
+function asAsked(task: TaskConfig, { steps, objective, teacher, temperature, precision }: Args): TaskConfig {
+  const given = {
+    ...(steps === undefined ? {} : { steps }),
+    ...(precision === undefined ? {} : { precision }),
+  };
+  const changed = { ...task, training: { ...task.training, ...given } };
   if (objective === undefined) return changed;
   const kind = objectives[objective];
   if (kind === null) {
@@ -97,6 +103,11 @@ export const scoreCommand: CommandModule<object, Args> = {
         describe: "layout to train first as the teacher, or a .gguf, or an .efl of logits",
       })
       .option("temperature", { type: "number", requiresArg: true, describe: "of the distilling objective" })
+      .option("precision", {
+        choices: PRECISIONS,
+        requiresArg: true,
+        describe: "of the operands of linear layers, instead of its own; scores are comparable within one",
+      })
       .option("out", {
         type: "string",
         requiresArg: true,
@@ -104,6 +115,7 @@ export const scoreCommand: CommandModule<object, Args> = {
       })
       .example("$0 score lfm2-350m", "with the quickstart's tasks")
       .example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds")
+      .example("$0 score lfm2-350m --task text --precision bfloat16", "trains with bfloat16 products")
       .example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes")
       .example(
         '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',

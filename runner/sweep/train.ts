@@ -107,6 +107,10 @@ async function run(
       // It was damaged, or of another processor: without it the run starts over, to the same result.
       return train();
     });
+    // A trainer that knows no such thing would leave it out, and its score would pass for another.
+    const asked = body.precision ?? "float32";
+    if (result.precision !== asked)
+      throw new AgentError("unsupported", `the trainer answered in ${result.precision}, not in ${asked}`);
     return { result, lease: turn.lease, checkpoint: name };
   });
 }
@@ -127,6 +131,7 @@ function bodyOf(task: PreparedTask, seed: number, config: ScoreConfig, steps: nu
       clip: training.clip,
       beta2: training.beta2,
     },
+    ...(training.precision === "bfloat16" ? { precision: training.precision } : {}),
     ...(task.head === "pooled" ? { head: "pooled" as const } : {}),
     ...(training.baseWidth === undefined ? {} : { baseWidth: training.baseWidth }),
     ...(training.stop === undefined ? {} : { stop: training.stop }),

@@ -5,6 +5,7 @@ import { type Place, RunBook } from "./proxies/book.ts";
 import { distillation } from "./proxies/distillation.ts";
 import { learningRate } from "./proxies/learning-rate.ts";
 import { PlanFolder } from "./proxies/plan-folder.ts";
+import { precision } from "./proxies/precision.ts";
 import { ranking } from "./proxies/ranking.ts";
 import { MAD, mqarColumns, table } from "./proxies/tables.ts";
 
@@ -29,6 +30,7 @@ const { values: flags } = parseArgs({
     task: { type: "string", default: "" },
     times: { type: "string", default: "1" },
     against: { type: "string" },
+    layouts: { type: "string", default: "10" },
     print: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -62,6 +64,13 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   mqar: () => table(book, mqarColumns(wholeOf("vocab", flags.vocab)), tableOptions),
   rate: () => learningRate(book, { steps, seeds }),
   distil: () => distillation(book, { steps, seeds, out: flags.out }),
+  precision: () =>
+    precision(book, {
+      config: flags.config,
+      task: flags.task,
+      seeds,
+      layouts: wholeOf("layouts", flags.layouts),
+    }),
   ranking: () =>
     ranking(book, {
       config: flags.config,
@@ -80,7 +89,8 @@ if (flags.help || part === undefined) {
     [--plan FOLDER: train nothing; write the runs that are missing, for FOLDER/run-plan.py on another machine]
   mad, mqar: [--width 64] [--head-dim 16] [--batch N: default, each task's own] [--rates 3e-3: the best of several, 1e-3,3e-3] [--vocab 256: of mqar]
   ranking: [--config configs/quickstart.yaml] [--task text] [--times 1: lengths, of the configured steps, each ranked against 8 times it,
-    or against --against times those steps] [--dear-seeds 1: of the longer side; two show what seeds alone change]`,
+    or against --against times those steps] [--dear-seeds 1: of the longer side; two show what seeds alone change]
+  precision: [--config configs/quickstart.yaml] [--task recall] [--layouts 10] [--seeds 1: two also show what seeds alone change]`,
   );
   process.exit(flags.help ? 0 : 2);
 }

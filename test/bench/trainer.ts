@@ -1,7 +1,8 @@
 // bench:trainer: tokens per second of native proxy training against PyTorch on the same CPU, threads, layouts and data, eager and compiled,
 // interleaved round by round. Prints a table, or with --json `{machine, rows:[{name, ours, peer, ratio, low, high, unit}]}`; the peer is the
 // faster of the two in each round. Each row also says which share of the machine's FMA peak, probed before each layout, the parameters' arithmetic
-// takes. PyTorch comes from a Python environment with test/peers/requirements.txt installed.
+// takes. PyTorch comes from a Python environment with test/peers/requirements.txt installed. --precision bfloat16 puts the native trainer's bfloat16
+// beside its own float32 instead.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,6 +22,7 @@ const { values: flags } = parseArgs({
     seconds: { type: "string", default: "4" },
     threads: { type: "string", default: "2" },
     rows: { type: "string", default: "" },
+    precision: { type: "string", default: "float32" },
     eager: { type: "boolean", default: false },
     python: { type: "string", default: "test/peers/.venv/bin/python" },
     verbose: { type: "boolean", default: false },
@@ -30,11 +32,16 @@ const { values: flags } = parseArgs({
 });
 if (flags.help) {
   console.log(
-    `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows d64] [--eager: do not compile] [--verbose: each round] [--python F] [--json]`,
+    `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows d64] [--precision bfloat16: against float32, no PyTorch] [--eager: do not compile] [--verbose: each round] [--python F] [--json]`,
   );
   process.exit(0);
 }
-if (!existsSync(flags.python)) {
+const rounded = flags.precision === "bfloat16";
+if (!rounded && flags.precision !== "float32") {
+  console.error(`--precision ${flags.precision}: float32 or bfloat16`);
+  process.exit(2);
+}
+if (!rounded && !existsSync(flags.python)) {
   console.error(`${flags.python} does not exist; name a Python that has torch with --python`);
   process.exit(2);
 }
@@ -97,7 +104,9 @@ const tokens = Uint16Array.from({ length: 1 << 18 }, () => {
 await writeFile(stream, encodeDataset({ kind: "stream", vocab: 256, tokens }));
 
 const session = await openSession(localDevice());
-const peers = { eager: new Peer(), ...(flags.eager ? {} : { compiled: new Peer() }) };
+const peers: Readonly<Record<string, Peer>> = rounded
+  ? {}
+  : { eager: new Peer(), ...(flags.eager ? {} : { compiled: new Peer() }) };
 const rows = [];
 let peakGflops = 0;
 try {
@@ -110,7 +119,7 @@ try {
         : ["attention", mixer.heads, mixer.kvHeads, mixer.headDim, ffn.width],
     );
     const perStep = length * batch;
-    const native = async (steps: number) =>
+    const native = async (steps: number, exact = !rounded) =>
       await session.request("train", {
         model: { plan },
         seed: 1,
@@ -120,6 +129,7 @@ try {
         evalBatches: 0,
         reportEvery: steps,
         threads,
+        ...(exact ? {} : { precision: "bfloat16" }),
       });
     let parameters = 0;
     const peerRates = new Map<string, number>();
@@ -139,6 +149,7 @@ try {
       parameters = probe.parameters;
     }
     const probe = await native(3);
+    if (rounded) parameters = probe.parameters;
     if (probe.parameters !== parameters)
       throw new Error(`${name}: ${probe.parameters} parameters, the peer has ${parameters}`);
     const stepsFor = (rate: number): number => Math.max(3, Math.round((seconds * rate) / perStep));
@@ -147,6 +158,11 @@ try {
     for (let round = 0; round < rounds; round++) {
       const ours = (await native(stepsFor(probe.tokensPerSecond))).tokensPerSecond;
       let best = { peer: 0, kind: "" };
+      if (rounded)
+        best = {
+          peer: (await native(stepsFor(probe.tokensPerSecond), true)).tokensPerSecond,
+          kind: "float32",
+        };
       for (const [kind, peer] of Object.entries(peers)) {
         const steps = stepsFor(peerRates.get(kind)!);
         const rate = (steps * perStep) / (await peer.ask({ steps })).seconds;
@@ -158,7 +174,7 @@ try {
     }
     const ratios = samples.map(({ ours, peer }) => ours / peer);
     const row = {
-      name: `train ${name} B${batch} (${parameters} parameters, ${threads} threads) / PyTorch ${commonest(samples.map(({ kind }) => kind))}`,
+      name: `train ${name} B${batch} (${parameters} parameters, ${threads} threads) ${rounded ? `bfloat16 (${probe.isa})` : ""} / ${rounded ? "" : "PyTorch "}${commonest(samples.map(({ kind }) => kind))}`,
       ours: median(samples.map(({ ours }) => ours)),
       peer: median(samples.map(({ peer }) => peer)),
       ratio: median(ratios),

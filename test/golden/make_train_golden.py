@@ -2,6 +2,7 @@
 
 Written from kernels/README.md alone (blocks, seeded weights, schedule) as an independent check of kernels/train; autograd supplies every
 gradient and torch.optim.AdamW the update. Needs torch and numpy:  python make_train_golden.py > train_golden.txt
+With --bfloat16 the operands of linear layers are rounded, in fewer steps:  python make_train_golden.py --bfloat16 > train_golden_bf16.txt
 """
 import math
 import sys
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 
 M64 = (1 << 64) - 1
 EPS = 1e-5
+BFLOAT16 = "--bfloat16" in sys.argv[1:]
 
 
 def splitmix(z):
@@ -85,6 +87,29 @@ def make_weights(case):
     return w
 
 
+class Rounded(torch.autograd.Function):
+    """x @ w.T with the operands of all three products rounded to bfloat16; sums stay in the type of the tensors."""
+
+    @staticmethod
+    def bf16(x):
+        return x.float().bfloat16().to(x.dtype)
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(Rounded.bf16(x), Rounded.bf16(w))
+        return Rounded.bf16(x) @ Rounded.bf16(w).T
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        g = Rounded.bf16(g)
+        return g @ w, g.flatten(0, -2).T @ x.flatten(0, -2)
+
+
+def linear(x, w):
+    return Rounded.apply(x, w) if BFLOAT16 else x @ w.T
+
+
 def rms(x, weight):
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + EPS) * weight
 
@@ -104,16 +129,16 @@ def forward(case, w, tokens):
         p = f"blk.{n}."
         h = rms(x, w[p + "attn_norm.weight"])
         if mixer[0] == "conv":
-            b, c, v = (h @ w[p + "shortconv.in_proj.weight"].T).chunk(3, -1)
+            b, c, v = linear(h, w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
             k = mixer[1]
             y = F.pad((b * v).transpose(1, 2), (k - 1, 0))
             z = F.conv1d(y, w[p + "shortconv.conv.weight"].unsqueeze(1), groups=d).transpose(1, 2)
-            x = x + (c * z) @ w[p + "shortconv.out_proj.weight"].T
+            x = x + linear(c * z, w[p + "shortconv.out_proj.weight"])
         else:
             _, heads, kv, hd, window, qk_norm, base = mixer
-            q = (h @ w[p + "attn_q.weight"].T).view(batch, length, heads, hd).transpose(1, 2)
-            k = (h @ w[p + "attn_k.weight"].T).view(batch, length, kv, hd).transpose(1, 2)
-            v = (h @ w[p + "attn_v.weight"].T).view(batch, length, kv, hd).transpose(1, 2)
+            q = linear(h, w[p + "attn_q.weight"]).view(batch, length, heads, hd).transpose(1, 2)
+            k = linear(h, w[p + "attn_k.weight"]).view(batch, length, kv, hd).transpose(1, 2)
+            v = linear(h, w[p + "attn_v.weight"]).view(batch, length, kv, hd).transpose(1, 2)
             if qk_norm:
                 q, k = rms(q, w[p + "attn_q_norm.weight"]), rms(k, w[p + "attn_k_norm.weight"])
             q, k = rope(q, base), rope(k, base)
@@ -123,10 +148,10 @@ def forward(case, w, tokens):
             k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
             scores = (q @ k.transpose(2, 3) / math.sqrt(hd)).masked_fill(~visible, -math.inf)
             o = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, heads * hd)
-            x = x + o @ w[p + "attn_output.weight"].T
+            x = x + linear(o, w[p + "attn_output.weight"])
         h = rms(x, w[p + "ffn_norm.weight"])
-        x = x + (F.silu(h @ w[p + "ffn_gate.weight"].T) * (h @ w[p + "ffn_up.weight"].T)) @ w[p + "ffn_down.weight"].T
-    return rms(x, w["output_norm.weight"]) @ w["token_embd.weight"].T
+        x = x + linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+    return linear(rms(x, w["output_norm.weight"]), w["token_embd.weight"])
 
 
 def batch_of(case, step):
@@ -168,7 +193,7 @@ def main():
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(2)
     for name, d, layers in CASES:
-        case = dict(SETTINGS, d=d, layers=layers)
+        case = dict(SETTINGS, d=d, layers=layers, **({"steps": 20} if BFLOAT16 else {}))
         w = make_weights(case)
         decayed = [v for k, v in w.items() if v.dim() == 2 and "conv.weight" not in k]
         rest = [v for v in w.values() if all(v is not m for m in decayed)]

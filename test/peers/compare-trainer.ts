@@ -1,5 +1,6 @@
 // compare:trainer: the native trainer against profilers/pytorch/trainer.py, from the same plans, seeds and data: loss curves over 100 steps, the
-// validation score, and every element of the first step's gradients. PyTorch computes in float64, so that only our rounding counts. Exits 1 where one is further off than 1e-4. Needs a Python with torch.
+// validation score, and every element of the first step's gradients. PyTorch computes in float64, so that only our rounding counts. Exits 1 where one
+// is further off than 1e-4. With --precision bfloat16 both round the operands of linear layers; see BOUNDS. Needs a Python with torch.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +8,7 @@ import { join, resolve } from "node:path";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
-import type { TrainRequest } from "../../profilers/protocol.ts";
+import type { Precision, TrainRequest } from "../../profilers/protocol.ts";
 import { compression } from "../../profilers/tasks/compression.ts";
 import { mqar } from "../../profilers/tasks/mqar.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
@@ -21,18 +22,25 @@ const { values: flags } = parseArgs({
   options: {
     python: { type: "string", default: "test/peers/.venv/bin/python" },
     steps: { type: "string", default: "100" },
+    precision: { type: "string", default: "float32" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 if (flags.help) {
-  console.log("compare:trainer [--python F] [--steps 100] [--json]");
+  console.log("compare:trainer [--python F] [--steps 100] [--precision float32|bfloat16] [--json]");
   process.exit(0);
 }
 if (!existsSync(flags.python)) {
   console.error(`${flags.python} does not exist; name a Python that has torch with --python`);
   process.exit(2);
 }
+
+if (flags.precision !== "float32" && flags.precision !== "bfloat16") {
+  console.error(`--precision ${flags.precision}: float32 or bfloat16`);
+  process.exit(2);
+}
+const precision: Precision = flags.precision;
 
 const LAYOUTS = [
   "d32 f64 h2/1x16 : c3 g c3",
@@ -48,7 +56,12 @@ const LAYOUTS = [
   "d64 f200 h2/1x32 : c3 s9 g",
   "d32 f64 h1/1x32 : g(1/1x32n) c3",
 ];
-const TOLERANCE = 1e-4;
+// In bfloat16 a value next to the middle between two of them is rounded by the last bit of the sum it came from: two orders of summation train
+// apart (kernels/tests/train_bf16_test.cc). 2.7e-2, 4.3e-3 and 3.5e-3 were the worst seen.
+const BOUNDS = {
+  float32: { curve: 1e-4, validation: 1e-4, gradient: 1e-4 },
+  bfloat16: { curve: 6e-2, validation: 1e-2, gradient: 8e-3 },
+}[precision];
 const folder = await mkdtemp(join(tmpdir(), "edgefront-compare-"));
 const put = async (name: string, data: Parameters<typeof encodeDataset>[0]): Promise<string> => {
   const path = join(folder, `${name}.efd`);
@@ -89,6 +102,7 @@ const body = (more: Partial<Body>): Body => ({
   reportEvery: 1,
   threads: 1,
   optimizer: { learningRate: 3e-3, minLearningRate: 3e-4, warmupSteps: 10 },
+  ...(precision === "float32" ? {} : { precision }),
   ...more,
 });
 const KINDS: Record<string, Partial<Body>> = {
@@ -168,7 +182,7 @@ try {
     // Relative to the largest element: an element that cancels to nothing is rounding.
     const largest = want.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     const gradient = g.reduce((most, x, i) => Math.max(most, Math.abs(x - want[i]!)), 0) / largest;
-    worst = Math.max(worst, curve, validation, gradient);
+    worst = Math.max(worst, curve / BOUNDS.curve, validation / BOUNDS.validation, gradient / BOUNDS.gradient);
     rows.push({ layout, kind, curve, validation, gradient, accuracy: ours.validation.accuracy });
     const shown = [curve, validation, gradient].map((x) => x.toExponential(1)).join("  ");
     console.error(`${layout.padEnd(34)} ${kind.padEnd(7)} loss curve, validation, gradients off by ${shown}`);
@@ -178,6 +192,6 @@ try {
   await torch.close();
   await rm(folder, { recursive: true });
 }
-if (flags.json) console.log(JSON.stringify({ tolerance: TOLERANCE, rows }));
-console.error(`worst ${worst.toExponential(1)}, allowed ${TOLERANCE}`);
-process.exit(worst <= TOLERANCE ? 0 : 1);
+if (flags.json) console.log(JSON.stringify({ precision, bounds: BOUNDS, rows }));
+console.error(`worst ${worst.toFixed(3)} of what is allowed: ${JSON.stringify(BOUNDS)}`);
+process.exit(worst <= 1 ? 0 : 1);

@@ -62,7 +62,7 @@ export interface RankingOptions {
   readonly against?: number | undefined;
 }
 
-function scheduleOf({ training }: TaskConfig, times: number): Schedule {
+export function scheduleOf({ training }: TaskConfig, times: number): Schedule {
   const steps = Math.round(training.steps * times);
   const rate = Array.isArray(training.learningRate) ? training.learningRate[0]! : training.learningRate;
   return {
@@ -75,17 +75,17 @@ function scheduleOf({ training }: TaskConfig, times: number): Schedule {
 }
 
 /** Layouts of the space, distinct, spread evenly over their numbers of attention layers; the same every time. */
-function layoutsOf(space: Space): readonly Layout[] {
+export function layoutsOf(space: Space, count = LAYOUTS): readonly Layout[] {
   const rng = createRng(7);
   const drawn = Array.from({ length: 400 }, () => space.realize(space.sampleGenome(rng)));
   const valid = drawn.flatMap((one) => (one.ok ? [one.layout] : []));
   const distinct = [...new Map(valid.map((layout) => [formatNotation(layout), layout])).values()];
-  return stratified(distinct, attentionCount, LAYOUTS);
+  return stratified(distinct, attentionCount, count);
 }
 
 const globalCount = ({ layers }: Layout): number => layers.filter(({ mixer }) => mixer.op === "gqa").length;
 
-const shownTau = (found: Agreement | null): string => {
+export const shownTau = (found: Agreement | null): string => {
   if (found === null) return "no order on one side";
   const { tau, interval } = found;
   const range = interval === null ? "" : ` [${interval.low.toFixed(2)}, ${interval.high.toFixed(2)}]`;

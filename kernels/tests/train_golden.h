@@ -1,0 +1,118 @@
+// The loss curves and first gradients that test/golden/make_train_golden.py made with PyTorch, and a run of the trainer beside them.
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "infer/seeded_weights.h"
+#include "tests/test.h"
+#include "tests/train_layouts.h"
+#include "train/session.h"
+
+namespace edgefront::testing {
+
+struct GoldenCase {
+  std::string name;
+  int d, vocab, length, batch, steps, warmup;
+  uint64_t seed;
+  double rate, min_rate, decay, clip;
+  std::vector<LayerSpec> layers;
+  std::map<std::string, std::pair<double, double>> gradients;  // tensor -> (norm, dot with the seeded direction)
+  std::vector<double> losses;
+};
+
+inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
+  std::ifstream file;
+  for (const char* root : {"test/golden", "../test/golden", ""}) {
+    const std::filesystem::path folder = *root ? std::filesystem::path(root)
+                                               : std::filesystem::path(__FILE__).parent_path() / "../../test/golden";
+    file.open(folder / name);
+    if (file) break;
+    file.clear();
+  }
+  std::vector<GoldenCase> cases;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream in(line);
+    std::string word;
+    in >> word;
+    if (word == "case") {
+      GoldenCase c;
+      in >> c.name >> c.d >> c.vocab >> c.length >> c.batch >> c.steps >> c.seed >> c.rate >> c.min_rate >> c.warmup >> c.decay >> c.clip;
+      cases.push_back(c);
+    } else if (word == "layer") {
+      in >> word;
+      int a, b, hd, window, norm, ffn;
+      double base;
+      if (word == "conv") {
+        in >> a >> ffn;
+        cases.back().layers.push_back(ConvLayer(a, ffn));
+      } else {
+        in >> a >> b >> hd >> window >> norm >> base >> ffn;
+        cases.back().layers.push_back(AttentionLayer(a, b, hd, ffn, window, norm != 0, static_cast<float>(base)));
+      }
+    } else if (word == "grad") {
+      double norm, dot;
+      in >> word >> norm >> dot;
+      cases.back().gradients[word] = {norm, dot};
+    } else if (word == "losses") {
+      for (double x; in >> x;) cases.back().losses.push_back(x);
+    }
+  }
+  return cases;
+}
+
+// How far every tensor's gradient of the last step is from the golden one, by its norm and by its product with the seeded direction, relative to
+// that norm: the worst of all tensors, and their root mean square.
+struct GradientsOff {
+  double worst = 0, rms = 0;
+  std::string where;
+};
+
+inline GradientsOff CompareGradients(const GoldenCase& c, const train::Session& session) {
+  GradientsOff off;
+  for (const train::Param& p : session.params().all()) {
+    const auto golden = c.gradients.find(p.name);
+    CHECK_MSG(golden != c.gradients.end(), c.name << " has no golden gradient of " << p.name);
+    if (golden == c.gradients.end()) continue;
+    const uint64_t base = SplitMix64(99) ^ Fnv1a64(p.name);
+    double squares = 0, dot = 0;
+    for (int r = 0; r < p.rows; ++r) {
+      for (int i = 0; i < p.cols; ++i) {
+        const double g = session.gradient()[p.At(r, i)];
+        squares += g * g;
+        dot += g * (static_cast<double>(SplitMix64(base + static_cast<uint64_t>(r) * p.cols + i) >> 40) * 0x1p-23 - 1.0);
+      }
+    }
+    const auto [norm, direction] = golden->second;
+    // The dot product of a gradient of norm n with a uniform direction is of the size n / sqrt(3): relative to that, not to itself. A window of
+    // one key has no gradient for its scores: there the comparison is to float32 rounding.
+    const double error = std::fmax(std::fabs(std::sqrt(squares) - norm), std::fabs(dot - direction)) / (norm + 1e-2);
+    off.rms += error * error;
+    if (error > off.worst) off = {error, off.rms, p.name};
+  }
+  off.rms = std::sqrt(off.rms / static_cast<double>(session.params().all().size()));
+  return off;
+}
+
+// Runs the case: per step how far the loss is from PyTorch's; `gradients` of the first.
+inline std::vector<double> CompareWithGolden(const GoldenCase& c, train::Session* session, GradientsOff* gradients) {
+  std::vector<double> off;
+  for (int step = 1; step <= c.steps; ++step) {
+    const double done = static_cast<double>(step - c.warmup) / (c.steps - c.warmup);
+    const double rate = step <= c.warmup ? c.rate * step / c.warmup
+                                         : c.min_rate + 0.5 * (c.rate - c.min_rate) * (1 + std::cos(3.14159265358979323846 * done));
+    const TokenBatch b = CountedBatch(step - 1, c.batch, c.length, c.vocab);
+    const train::StepResult r = session->Step(b.tokens.data(), b.targets.data(), b.scored, {rate, 0.9, 0.95, 1e-8, c.decay, c.clip});
+    off.push_back(std::fabs(r.loss - c.losses[step - 1]));
+    if (step == 1) *gradients = CompareGradients(c, *session);
+  }
+  return off;
+}
+
+}  // namespace edgefront::testing
