@@ -31,6 +31,7 @@ export function sanitise(s: string): string {
 export const ERROR_CODES = [
   "bad-request",
   "bad-model",
+  "bad-checkpoint",
   "unsupported",
   "out-of-memory",
   "crashed",

@@ -281,7 +281,7 @@ TEST(TrainBf16GoesOnFromACheckpoint) {
   std::atomic<bool> cancel{false};
   CHECK(Train(r, [&](const train::TrainProgress& p) { cancel = p.step >= 10; }, &cancel).ok());
   const auto foreign = Train(other, nullptr, nullptr);
-  CHECK(!foreign.ok() && foreign.status().code() == Code::kBadRequest);
+  CHECK(!foreign.ok() && foreign.status().code() == Code::kBadCheckpoint);
   r.threads = 2;
   const auto rest = Train(r, nullptr, nullptr);
   REQUIRE(rest.ok());

@@ -263,7 +263,7 @@ TEST(TrainRefusesForeignOrDamagedCheckpoints) {
   train::TrainRequest other = r;
   other.seed = 9;
   const auto foreign = Train(other, nullptr, nullptr);
-  CHECK(!foreign.ok() && foreign.status().code() == Code::kBadRequest);
+  CHECK(!foreign.ok() && foreign.status().code() == Code::kBadCheckpoint);
   std::ifstream in(r.checkpoint, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   const auto with = [&](const std::string& content) {
@@ -274,9 +274,9 @@ TEST(TrainRefusesForeignOrDamagedCheckpoints) {
   CHECK(bytes.size() > 1000);
   std::string flipped = bytes;
   flipped[bytes.size() / 2] ^= 1;
-  CHECK(with(flipped) == Code::kIo);
-  CHECK(with(bytes.substr(0, bytes.size() - 20)) == Code::kIo);
-  CHECK(with("") == Code::kIo);
+  CHECK(with(flipped) == Code::kBadCheckpoint);
+  CHECK(with(bytes.substr(0, bytes.size() - 20)) == Code::kBadCheckpoint);
+  CHECK(with("") == Code::kBadCheckpoint);
   CHECK(with(bytes) == Code::kOk);
 }
 

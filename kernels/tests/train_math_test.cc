@@ -113,7 +113,7 @@ TEST(TrainGemmMatchesNaive) {
               if (addend == 2) g.addend = other.p();
               std::vector<float> packed(static_cast<size_t>(depth) * n + 1);
               if (addend == 0) {  // also through the packed form
-                math->packing->columns(b.p(), depth, b.ld, 0, n / kPad, packed.data());
+                maths[at]->packing->columns(b.p(), depth, b.ld, 0, n / kPad, packed.data());
                 g.b = packed.data();
                 g.b_depth = kPad;
                 g.b_panel = static_cast<ptrdiff_t>(kPad) * depth;

@@ -91,13 +91,13 @@ Status RunState::Save(const std::string& path, uint64_t fingerprint, const Sessi
 Status RunState::Restore(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats, int64_t last) {
   const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rb"));
   if (!file) {
-    return errno == ENOENT ? Status::Ok() : IoError("checkpoint " + path + ": " + std::strerror(errno));
+    return errno == ENOENT ? Status::Ok() : BadCheckpoint("checkpoint " + path + ": " + std::strerror(errno));
   }
-  const Status damaged = IoError("checkpoint " + path + " is damaged; remove it to start over");
+  const Status damaged = BadCheckpoint("checkpoint " + path + " is damaged; remove it to start over");
   Head head;
   if (std::fread(&head, sizeof head, 1, file.get()) != 1 || std::memcmp(head.magic, kMagic, sizeof kMagic) != 0) return damaged;
   if (head.fingerprint != fingerprint || head.floats != floats) {
-    return BadRequest("checkpoint " + path + " is of another run; name another file, or remove it");
+    return BadCheckpoint("checkpoint " + path + " is of another run; name another file, or remove it");
   }
   if (head.step > last) return Status::Ok();
   // Read beside what there is: a damaged file must not leave a mixture.

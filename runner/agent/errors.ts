@@ -86,6 +86,7 @@ export class JobCancelledError extends RunnerError {
 const BLAME: Record<AgentErrorCode, Blame> = {
   "bad-request": "request",
   "bad-model": "candidate",
+  "bad-checkpoint": "device",
   unsupported: "candidate",
   "out-of-memory": "candidate",
   crashed: "candidate",

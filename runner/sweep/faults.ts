@@ -69,6 +69,7 @@ const causes: Readonly<Record<string, Cause>> = {
   throttled: "throttled",
   "out-of-memory": "out-of-memory",
   "bad-model": "candidate",
+  "bad-checkpoint": "device",
   unsupported: "candidate",
   diverged: "candidate",
   crashed: "crash",

@@ -100,10 +100,9 @@ async function run(
         },
       );
     const result = await train().catch(async (error: unknown) => {
-      const diverged = error instanceof AgentError && error.code === "diverged";
-      const unusable = error instanceof AgentError && error.message.startsWith("checkpoint ");
-      if (diverged || unusable) await rm(checkpoint.path, { force: true });
-      if (!unusable) throw error;
+      const code = error instanceof AgentError ? error.code : null;
+      if (code === "diverged" || code === "bad-checkpoint") await rm(checkpoint.path, { force: true });
+      if (code !== "bad-checkpoint") throw error;
       // It was damaged, or of another processor: without it the run starts over, to the same result.
       return train();
     });

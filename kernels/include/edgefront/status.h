@@ -9,7 +9,7 @@
 
 namespace edgefront {
 
-enum class Code { kOk, kBadModel, kUnsupported, kOutOfMemory, kBadRequest, kIo, kDiverged, kInternal };
+enum class Code { kOk, kBadModel, kUnsupported, kOutOfMemory, kBadRequest, kBadCheckpoint, kIo, kDiverged, kInternal };
 
 // The name the agent protocol uses: "bad-model", "out-of-memory", ...
 inline const char* CodeName(Code code) {
@@ -19,6 +19,7 @@ inline const char* CodeName(Code code) {
     case Code::kUnsupported: return "unsupported";
     case Code::kOutOfMemory: return "out-of-memory";
     case Code::kBadRequest: return "bad-request";
+    case Code::kBadCheckpoint: return "bad-checkpoint";
     case Code::kIo: return "io";
     case Code::kDiverged: return "diverged";
     case Code::kInternal: return "internal";
@@ -45,6 +46,7 @@ inline Status BadModel(std::string message) { return Status(Code::kBadModel, std
 inline Status Unsupported(std::string message) { return Status(Code::kUnsupported, std::move(message)); }
 inline Status OutOfMemory(std::string message) { return Status(Code::kOutOfMemory, std::move(message)); }
 inline Status BadRequest(std::string message) { return Status(Code::kBadRequest, std::move(message)); }
+inline Status BadCheckpoint(std::string message) { return Status(Code::kBadCheckpoint, std::move(message)); }
 inline Status IoError(std::string message) { return Status(Code::kIo, std::move(message)); }
 
 // Either a T or the Status that explains its absence. `value()` requires `ok()`.
