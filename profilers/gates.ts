@@ -1,5 +1,6 @@
 // Is a measurement believable? Counts as asked, physics respected. A result that fails is never scored.
-import type { MeasureRequest, MeasureResult } from "./protocol.ts";
+import type { MeasureResult } from "./protocol.ts";
+import type { MeasureRequest } from "./requests.ts";
 import { summarise } from "./statistics/summary.ts";
 
 export interface GateInput {

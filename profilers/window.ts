@@ -2,7 +2,8 @@
 // ready, in which order do the candidates run, did the device change meanwhile. Pure; what is run where is runner/measurement/.
 import { parseNotation } from "../candidates/notation.ts";
 import type { MeasurementProfile } from "./device-profile.ts";
-import type { MeasureRequest, MeasureResult, StatusResult } from "./protocol.ts";
+import type { MeasureResult, StatusResult } from "./protocol.ts";
+import type { MeasureRequest } from "./requests.ts";
 import { summarise } from "./statistics/summary.ts";
 
 /** A small fixed layout with every kind of mixer, whose speed stands for the device's own. Never change it: baselines are of it. */

@@ -1,8 +1,8 @@
 // What a sweep's configuration says of training: tasks, schedules, the trainer, rungs and what scores are made of.
 import { z } from "zod";
 import { InvalidInputError } from "../candidates/errors.ts";
-import { PRECISIONS } from "../profilers/protocol.ts";
 import { proxySchema } from "../profilers/proxy.ts";
+import { PRECISIONS } from "../profilers/requests.ts";
 import { compositeSchema } from "../profilers/tasks/composite.ts";
 import { taskNames } from "../profilers/tasks/registry.ts";
 import { describeIssues } from "./config-errors.ts";

@@ -1,7 +1,8 @@
 // A file in pieces through the agent's own channel, for devices whose key may run the agent and nothing else. A transfer that was
 // interrupted goes on where it stopped.
 import { open } from "node:fs/promises";
-import type { JobResult, PutRequest } from "../../profilers/protocol.ts";
+import type { JobResult } from "../../profilers/protocol.ts";
+import type { PutRequest } from "../../profilers/requests.ts";
 import type { RemoteName, UploadOptions } from "../devices/transport.ts";
 import { UploadError } from "./errors.ts";
 

@@ -6,13 +6,13 @@ import {
   type Hello,
   JOBS,
   type JobProgress,
-  type JobRequests,
   type JobResult,
   type JobType,
   MAX_REQUEST_BYTES,
   PROTOCOL_VERSION,
   sanitise,
 } from "../../profilers/protocol.ts";
+import type { JobRequests } from "../../profilers/requests.ts";
 import {
   type AgentBinary,
   type AgentChannel,

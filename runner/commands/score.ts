@@ -5,7 +5,7 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
-import { PRECISIONS, type Precision } from "../../profilers/protocol.ts";
+import { PRECISIONS, type Precision } from "../../profilers/requests.ts";
 import { meanInterval } from "../../profilers/statistics/summary.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";

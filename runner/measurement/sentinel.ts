@@ -2,7 +2,8 @@
 // from quarantine, its run, and waiting until the device is at rest.
 import { setTimeout as sleep } from "node:timers/promises";
 import { lower } from "../../candidates/gguf/lower.ts";
-import type { ModelRef, StatusResult } from "../../profilers/protocol.ts";
+import type { StatusResult } from "../../profilers/protocol.ts";
+import type { ModelRef } from "../../profilers/requests.ts";
 import {
   type Look,
   probeObjection,

@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
-import type { Precision, TrainRequest } from "../../profilers/protocol.ts";
+import type { Precision, TrainRequest } from "../../profilers/requests.ts";
 import { compression } from "../../profilers/tasks/compression.ts";
 import { mqar } from "../../profilers/tasks/mqar.ts";
 import { openSession } from "../../runner/agent/open-session.ts";

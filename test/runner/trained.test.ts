@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
-import type { TrainRequest } from "../../profilers/protocol.ts";
+import type { TrainRequest } from "../../profilers/requests.ts";
 import { compression } from "../../profilers/tasks/compression.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";

@@ -2,7 +2,7 @@
 // which trains them there and writes the lines that RunBook reads. Several parts may go into one folder; a run that is in it is not added again.
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import type { TrainRequest } from "../../../profilers/protocol.ts";
+import type { TrainRequest } from "../../../profilers/requests.ts";
 import { buildAgent } from "../../../runner/agent/build.ts";
 import { hostTarget } from "../../../runner/agent/toolchain.ts";
 import { type Planned, requestOf } from "./book.ts";

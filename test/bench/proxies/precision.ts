@@ -3,8 +3,8 @@
 // what nothing but chance changes.
 import { formatNotation } from "../../../candidates/notation.ts";
 import { Space } from "../../../candidates/space.ts";
-import { PRECISIONS, type Precision } from "../../../profilers/protocol.ts";
 import { proxyLayout, proxySchema } from "../../../profilers/proxy.ts";
+import { PRECISIONS, type Precision } from "../../../profilers/requests.ts";
 import { agreement } from "../../../profilers/statistics/kendall.ts";
 import { meanInterval } from "../../../profilers/statistics/summary.ts";
 import { readSweepConfig } from "../../../runner/config.ts";
