@@ -17,6 +17,7 @@
 #include "tests/test.h"
 #include "tests/train_golden.h"
 #include "tests/train_layouts.h"
+#include "tests/train_matrix.h"
 #include "train/session.h"
 #include "train/trainer.h"
 #if defined(__x86_64__)
@@ -36,10 +37,9 @@ using train::Stride;
 constexpr Precision kBf16 = Precision::kBfloat16;
 
 float Round(float x) { return BF16ToF32(F32ToBF16(x)); }
-float Uniform(uint64_t i) { return static_cast<float>(SplitMix64(i) >> 40) * 0x1p-23f - 1.0f; }
 
 // Every way to multiply in bfloat16 here, and the twin of the one that this machine may not have.
-std::vector<Math> AllMath() {
+std::vector<Math> AllRounded() {
   std::vector<Math> out;
   for (const char* isa : {"scalar", "neon", "neonbf16", "avx2", "avx512", "avx512bf16"}) {
     if (const Math* m = train::SelectMath(isa, kBf16)) out.push_back(*m);
@@ -57,19 +57,6 @@ float* Scratch() {
   alignas(64) static float scratch[train::kProductScratch];
   return scratch;
 }
-
-struct Matrix {
-  int rows, cols;
-  ptrdiff_t ld;
-  std::vector<float> data;
-  Matrix(int r, int c, uint64_t seed) : rows(r), cols(c), ld(Stride(PadUp(c))), data(static_cast<size_t>(r) * ld + kPad) {
-    for (int i = 0; i < r; ++i) {
-      for (int j = 0; j < c; ++j) at(i, j) = Uniform(seed * 1000003 + static_cast<uint64_t>(i) * c + j);
-    }
-  }
-  float& at(int i, int j) { return data[static_cast<size_t>(i) * ld + j]; }
-  float* p() { return data.data(); }
-};
 
 TEST(TrainBf16RoundsToNearestEven) {
   // All upper halves, with the lower ones where rounding turns.
@@ -89,12 +76,12 @@ TEST(TrainBf16RoundsToNearestEven) {
 TEST(TrainBf16ProductsOfDepth1AreExact) {
   const float hard[] = {1.0f + 0x1p-8f,          1.0f + 3 * 0x1p-8f, 1.0f + 0x1p-8f + 0x1p-20f, -1.0f - 0x1p-8f, 0x1.fffffep5f, 0.0f, -0.0f,
                         0x1.01p-60f, 3.3e38f, 1e-3f};
-  for (const Math& math : AllMath()) {
+  for (const Math& math : AllRounded()) {
     for (const int m : {1, 15, 16, 17, 49}) {
       for (const bool transposed : {false, true}) {
-        Matrix a(transposed ? 1 : m, transposed ? m : 1, 1), b(1, 32, 2), c(m, 32, 3);
-        for (int i = 0; i < m; ++i) (transposed ? a.at(0, i) : a.at(i, 0)) = i < 10 ? hard[i] : Uniform(i);
-        for (int j = 0; j < 32; ++j) b.at(0, j) = Uniform(100 + j);
+        Padded a(transposed ? 1 : m, transposed ? m : 1, 1), b(1, 32, 2), c(m, 32, 3);
+        for (int i = 0; i < m; ++i) (transposed ? a.at(0, i) : a.at(i, 0)) = i < 10 ? hard[i] : UniformAt(i);
+        for (int j = 0; j < 32; ++j) b.at(0, j) = UniformAt(100 + j);
         math.gemm({m, 32, 1, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr, c.p(), c.ld, false,
                    Scratch()});
         int wrong = 0;
@@ -107,7 +94,7 @@ TEST(TrainBf16ProductsOfDepth1AreExact) {
     // A NaN or an infinity must reach the loss: there the run ends as diverged.
     for (const float bad : {std::nanf(""), BitsToFloat(0x7FFFFFFF), BitsToFloat(0xFFFF8000), BitsToFloat(0x7F800001), INFINITY}) {
       for (const bool transposed : {false, true}) {
-        Matrix a(16, 16, 1), b(16, 16, 2), c(16, 16, 3);
+        Padded a(16, 16, 1), b(16, 16, 2), c(16, 16, 3);
         a.at(3, 5) = bad;
         math.gemm({16, 16, 16, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr, c.p(), c.ld, false,
                    Scratch()});
@@ -118,7 +105,7 @@ TEST(TrainBf16ProductsOfDepth1AreExact) {
 }
 
 TEST(TrainBf16GemmMatchesNaive) {
-  for (const Math& math : AllMath()) {
+  for (const Math& math : AllRounded()) {
     // The operands are rounded without error here and products of two bfloat16 are exact, so what is left are float32 sums: gamma_n times the
     // sum of magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). BFDOT rounds to odd, which is off by up to twice as much.
     const double unit = std::strcmp(math.isa, "neonbf16") == 0 ? 0x1p-23 : 0x1p-24;
@@ -128,8 +115,8 @@ TEST(TrainBf16GemmMatchesNaive) {
         for (const int depth : {0, 1, 7, 256, 515}) {
           for (const bool transposed : {false, true}) {
             for (const int addend : {0, 1, 2}) {  // none, in place, elsewhere
-              Matrix a(transposed ? depth : m, transposed ? m : depth, 1), b(depth, n, 2), c(m, n, 3), other(m, n, 4);
-              const Matrix before = addend == 1 ? c : other;
+              Padded a(transposed ? depth : m, transposed ? m : depth, 1), b(depth, n, 2), c(m, n, 3), other(m, n, 4);
+              const Padded before = addend == 1 ? c : other;
               train::Gemm g{m,       n,     depth, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad,
                             nullptr, c.p(), c.ld, false,     Scratch()};
               if (addend == 1) g.addend = c.p();
@@ -139,7 +126,7 @@ TEST(TrainBf16GemmMatchesNaive) {
                 if (addend == 0) {
                   math.packing->columns(b.p(), depth, b.ld, 0, n / kPad, packed.data());
                 } else {
-                  Matrix transpose(n, depth, 0);
+                  Padded transpose(n, depth, 0);
                   for (int p = 0; p < depth; ++p) {
                     for (int j = 0; j < n; ++j) transpose.at(j, p) = b.at(p, j);
                   }
@@ -206,7 +193,7 @@ void TrainsAsPyTorch(const Math& math, const GoldenCase& c, const GoldenCase& ex
 TEST(TrainBf16MatchesPyTorch) {
   const std::vector<GoldenCase> cases = ReadGolden("train_golden_bf16.txt"), exact = ReadGolden("train_golden.txt");
   CHECK_MSG(cases.size() >= 12 && cases.size() == exact.size(), "test/golden/train_golden_bf16.txt holds " << cases.size() << " cases");
-  for (const Math& math : AllMath()) {
+  for (const Math& math : AllRounded()) {
     for (size_t i = 0; i < cases.size(); ++i) TrainsAsPyTorch(math, cases[i], exact[i]);
   }
 }
@@ -214,7 +201,7 @@ TEST(TrainBf16MatchesPyTorch) {
 // The first step of every second one of these, which is what an emulator has the time for.
 TEST(TrainBf16PairsStartAsPyTorch) {
   std::vector<GoldenCase> cases = ReadGolden("train_golden_bf16.txt"), exact = ReadGolden("train_golden.txt");
-  for (const Math& math : AllMath()) {
+  for (const Math& math : AllRounded()) {
     if (math.packing->depth_per_word != 2) continue;
     for (size_t i = 0; i < cases.size(); i += 2) {
       cases[i].steps = 1;
@@ -225,7 +212,7 @@ TEST(TrainBf16PairsStartAsPyTorch) {
 
 TEST(TrainBf16IsIndependentOfThreads) {
   const std::vector<LayerSpec> layers = {ConvLayer(3, 40), AttentionLayer(4, 2, 16, 48, 0, true), AttentionLayer(2, 1, 24, 20, 9, false)};
-  for (const Math& math : AllMath()) {
+  for (const Math& math : AllRounded()) {
     std::string first;
     for (const int threads : {1, 2, 5}) {
       auto session = Session::Create(ProxySpec(48, 50, layers), 3, 37, 12, threads, math.isa, In(math));
@@ -246,7 +233,7 @@ TEST(TrainBf16IsIndependentOfThreads) {
 
 // The pooled head's decoder and a teacher are linear layers too.
 TEST(TrainBf16PooledHeadFollowsFloat32) {
-  for (const Math& math : AllMath()) {
+  for (const Math& math : AllRounded()) {
     train::SessionOptions options = In(math), exact;
     options.pooled = exact.pooled = true;
     const ModelSpec spec = ProxySpec(24, 21, {ConvLayer(3, 32), AttentionLayer(2, 1, 16, 32, 0, true)});
