@@ -3,28 +3,19 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { trainResultSchema } from "../../profilers/protocol.ts";
 import { scoreSchema } from "../../runner/config-score.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli } from "../support/cli.ts";
 import { torchProblem, torchPython } from "../support/needs.ts";
+import { tinyScore } from "../support/tiny-score.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
-const folder = temporaryFolder();
-const LAYOUT = "v256 d64 f128 h4/2x16 : c3 g";
-let config: string;
-beforeAll(() => {
-  config = writeTinySweep(folder.path, { steps: 12 });
-});
+const { folder, config, score, scoredWith } = tinyScore();
 afterAll(() => folder.remove());
 
 const scored = async (precision: string, path = config) => {
-  const { stdout, stderr, code } = await runCli(
-    ["score", LAYOUT, "--config", path, "--json", "--precision", precision],
-    folder.path,
-  );
-  expect(code, stderr).toBe(0);
-  const { metrics, runs } = JSON.parse(stdout);
+  const { metrics, runs } = await scoredWith(path, "--precision", precision);
   return { value: metrics[0].value, ...runs[0] };
 };
 
@@ -77,10 +68,7 @@ describe("precision", { timeout: 120_000 }, () => {
   });
 
   it("is refused where it is neither, with the choices", async () => {
-    const { code, stderr } = await runCli(
-      ["score", LAYOUT, "--config", config, "--precision", "float16"],
-      folder.path,
-    );
+    const { code, stderr } = await score("--precision", "float16");
     expect(code).toBe(2);
     expect(stderr).toMatch(/float32.*bfloat16/);
   });

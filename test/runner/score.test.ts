@@ -1,23 +1,12 @@
 // edgefront score: what it trains, says and refuses, through the command line, on proxies of a few steps.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCli, temporaryFolder } from "../support/cli.ts";
-import { writeTinySweep } from "../support/tiny-sweep.ts";
+import { afterAll, describe, expect, it } from "vitest";
+import { runCli } from "../support/cli.ts";
+import { tinyScore } from "../support/tiny-score.ts";
 
-const folder = temporaryFolder();
-const LAYOUT = "v256 d64 f128 h4/2x16 : c3 g";
-let config: string;
-beforeAll(() => {
-  config = writeTinySweep(folder.path, { steps: 12 });
-});
+const { folder, config, score, scored, scoreWith } = tinyScore();
 afterAll(() => folder.remove());
 
-const score = (...more: string[]) => runCli(["score", LAYOUT, "--config", config, ...more], folder.path);
-const scored = async (...more: string[]) => {
-  const { stdout, stderr, code } = await score(...more, "--json");
-  expect(code, stderr).toBe(0);
-  return JSON.parse(stdout);
-};
 let once: ReturnType<typeof scored> | undefined;
 /** With nothing changed: trained once for all that compare with it. */
 const plain = () => {
@@ -73,7 +62,7 @@ describe("score", () => {
       "steps: 40, learningRate: [1.0e-6, 1.0e-2],",
     );
     appendFileSync(path, text);
-    const { stdout, stderr } = await runCli(["score", LAYOUT, "--config", path, "--json"], folder.path);
+    const { stdout, stderr } = await scoreWith(path, "--json");
     const { request } = JSON.parse(stdout || stderr).runs[0];
     expect(request.optimizer.learningRate).toBe(1e-2);
     expect(request.learningRateTries.map(([rate]: [number]) => rate)).toEqual([1e-6, 1e-2]);
@@ -87,7 +76,7 @@ describe("score", () => {
         path,
         readFileSync(config, "utf8").replace("steps: 12,", `steps: 12, baseWidth: ${baseWidth},`),
       );
-      const { stdout } = await runCli(["score", LAYOUT, "--config", path, "--json"], folder.path);
+      const { stdout } = await scoreWith(path, "--json");
       const [{ request, result }] = JSON.parse(stdout).runs;
       expect(request.baseWidth).toBe(baseWidth);
       return result.weightsHash;
@@ -101,7 +90,7 @@ describe("score", () => {
     const path = `${folder.path}/composite.yaml`;
     const composite = "composite: { quality: [{ metric: text.bitsPerByte, from: 8, to: 0 }] }";
     appendFileSync(path, readFileSync(config, "utf8").replace("score:\n", `score:\n  ${composite}\n`));
-    const { stdout } = await runCli(["score", LAYOUT, "--config", path, "--json"], folder.path);
+    const { stdout } = await scoreWith(path, "--json");
     const { metrics } = JSON.parse(stdout);
     expect(metrics.map(({ name }: { name: string }) => name)).toEqual([
       "text.bitsPerByte",
@@ -134,7 +123,7 @@ describe("score", () => {
       path,
       text.replace("score:\n", "score:\n  trainer: { backend: pytorch, python: /nowhere/python3 }\n"),
     );
-    const { stderr, code } = await runCli(["score", LAYOUT, "--config", path], folder.path);
+    const { stderr, code } = await scoreWith(path);
     expect(code).not.toBe(0);
     expect(stderr).not.toMatch(/^\s+at /m);
     expect(stderr.trim().split("\n").at(-1)).toMatch(/could not be started|ended at once|not found/);
