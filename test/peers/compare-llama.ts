@@ -17,7 +17,7 @@ import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device.ts";
 import { layoutFrom } from "../../runner/layouts.ts";
 import { createRng } from "../../search/rng.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { parseArgs, refuse } from "../support/parse-args.ts";
 import { clearTensors, dequantised } from "./dequantise.ts";
 
 const { values: flags } = parseArgs({
@@ -220,7 +220,8 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
   await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
   if (flags.without !== "") {
     const bytes = readFileSync(file);
-    clearTensors(bytes, layout, quantization, flags.without);
+    if (clearTensors(bytes, layout, quantization, flags.without) === 0)
+      refuse(`--without ${flags.without}: no tensor of ${name} has it in its name`);
     writeFileSync(file, bytes);
   }
   const tokens = Array.from({ length: Number(flags.positions) }, () => random.below(vocab));

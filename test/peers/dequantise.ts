@@ -55,14 +55,19 @@ const decoders: Record<
   },
 };
 
-/** @param file a GGUF with data of this layout in this quantization; tensors whose name contains `part` become zeros in it. */
-export function clearTensors(file: Buffer, layout: Layout, quantization: Quantization, part: string): void {
+/** @param file a GGUF with data of this layout in this quantization; tensors whose name contains `part` become zeros in it, which is how many. */
+export function clearTensors(file: Buffer, layout: Layout, quantization: Quantization, part: string): number {
   const { tensors } = lower(layout, { quantization });
   let at = file.length - tensors.reduce((sum, tensor) => sum + aligned(tensor.bytes), 0);
+  let cleared = 0;
   for (const { name, bytes } of tensors) {
-    if (name.includes(part)) file.fill(0, at, at + bytes);
+    if (name.includes(part)) {
+      file.fill(0, at, at + bytes);
+      cleared++;
+    }
     at += aligned(bytes);
   }
+  return cleared;
 }
 
 /** @param file a GGUF with data of this layout in this quantization. */

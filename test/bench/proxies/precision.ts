@@ -1,19 +1,13 @@
 // What training with bfloat16 products does to scores: layouts of a sweep's space, trained by its own tasks at their own steps in both precisions
 // from the same seeds. Differences of loss and accuracy, Kendall's tau between the two orders, and beside it that of two seeds in float32, which is
 // what nothing but chance changes.
-import { formatNotation } from "../../../candidates/notation.ts";
-import { Space } from "../../../candidates/space.ts";
-import { proxyLayout, proxySchema } from "../../../profilers/proxy.ts";
 import { PRECISIONS, type Precision } from "../../../profilers/requests.ts";
 import { agreement } from "../../../profilers/statistics/kendall.ts";
 import { meanInterval } from "../../../profilers/statistics/summary.ts";
-import { readSweepConfig } from "../../../runner/config.ts";
-import { configFolder, prepareTask } from "../../../runner/sweep/training-data.ts";
 import { createRng } from "../../../search/rng.ts";
-import { refuse } from "../../support/parse-args.ts";
 import type { Planned, Run, RunBook } from "./book.ts";
 import { plan } from "./plan.ts";
-import { layoutsOf, scheduleOf, shownTau } from "./ranking.ts";
+import { scheduleOf, shownTau, tasksAndProxies } from "./ranking.ts";
 
 export interface PrecisionOptions {
   readonly config: string;
@@ -30,15 +24,7 @@ const SCORES: Readonly<Record<string, (run: Run) => number>> = {
 };
 
 export async function precision(book: RunBook, options: PrecisionOptions): Promise<void> {
-  const config = readSweepConfig(options.config);
-  const tasks = Object.entries(config.score!.tasks).filter(([name]) => name.includes(options.task));
-  if (tasks.length === 0) refuse(`--task ${options.task}: ${options.config} has no such task`);
-  for (const [name, task] of tasks) {
-    const prepared = await prepareTask(name, task, config.seed, configFolder(options.config));
-    const proxyConfig = proxySchema.parse({ ...config.score!.proxy, ...task.proxy });
-    const notations = layoutsOf(new Space(config.space), options.layouts).map((layout) =>
-      formatNotation(proxyLayout(layout, proxyConfig, prepared)),
-    );
+  for (const { name, task, prepared, notations } of await tasksAndProxies(options)) {
     const planned = (notation: string, seed: number, of: Precision): Planned => {
       const more = of === "float32" ? {} : { precision: of };
       return plan("precision", notation, prepared, scheduleOf(task, 1), seed, more, of);

@@ -113,17 +113,33 @@ function seedTable(runs: readonly (readonly Run[])[], steps: number): void {
   }
 }
 
-export async function ranking(book: RunBook, options: RankingOptions): Promise<void> {
+/**
+ * The tasks of a sweep's configuration whose name has `task` in it, each with its data and with the proxies of layouts of the sweep's space, as
+ * notations.
+ */
+export async function tasksAndProxies(options: {
+  readonly config: string;
+  readonly task: string;
+  readonly layouts?: number;
+}) {
   const config = readSweepConfig(options.config);
-  const layouts = layoutsOf(new Space(config.space));
-  const tasks = Object.entries(config.score!.tasks);
-  if (!tasks.some(([name]) => name.includes(options.task)))
-    refuse(`--task ${options.task}: ${options.config} has ${tasks.map(([name]) => name).join(", ")}`);
-  for (const [name, task] of tasks) {
-    if (!name.includes(options.task)) continue;
-    const prepared = await prepareTask(name, task, config.seed, configFolder(options.config));
-    const proxyConfig = proxySchema.parse({ ...config.score!.proxy, ...task.proxy });
-    const notations = layouts.map((layout) => formatNotation(proxyLayout(layout, proxyConfig, prepared)));
+  const layouts = layoutsOf(new Space(config.space), options.layouts);
+  const all = Object.entries(config.score!.tasks);
+  const chosen = all.filter(([name]) => name.includes(options.task));
+  if (chosen.length === 0)
+    refuse(`--task ${options.task}: ${options.config} has ${all.map(([name]) => name).join(", ")}`);
+  return Promise.all(
+    chosen.map(async ([name, task]) => {
+      const prepared = await prepareTask(name, task, config.seed, configFolder(options.config));
+      const proxyConfig = proxySchema.parse({ ...config.score!.proxy, ...task.proxy });
+      const notations = layouts.map((layout) => formatNotation(proxyLayout(layout, proxyConfig, prepared)));
+      return { name, task, prepared, layouts, notations };
+    }),
+  );
+}
+
+export async function ranking(book: RunBook, options: RankingOptions): Promise<void> {
+  for (const { name, task, prepared, layouts, notations } of await tasksAndProxies(options)) {
     interface Side {
       readonly times: number;
       readonly seeds: readonly number[];
