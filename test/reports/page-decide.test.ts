@@ -22,8 +22,12 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
       .poll(() => page.locator("#bounds output >> nth=0").textContent())
       .toMatch(/^at most \d+ ms$/);
     await expect.poll(() => page.locator(".layouts li.out").count()).toBeGreaterThan(0);
-    const left = Number((await verdict.textContent())!.match(/of (\d+)/)![1]);
-    expect(left).toBeLessThan(front.length);
+    const within = async () => Number((await verdict.textContent())!.match(/of (\d+)/)![1]);
+    // Views follow a key by a frame each: both have seen the last one when they agree.
+    const chipsAgree = async () =>
+      (await page.locator("#chips .chip:not(.out)").count()) === (await within());
+    await expect.poll(chipsAgree).toBe(true);
+    await expect.poll(within).toBeLessThan(front.length);
     expect(
       await page.locator("#parallel path.front.out, #parallel path.published.out").count(),
     ).toBeGreaterThan(0);
@@ -33,7 +37,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
     expect(chips.map((text) => text.replace("★ ", "")).slice(0, front.length)).toEqual(
       front.map(({ label }) => label),
     );
-    expect(await page.locator("#chips .chip:not(.out)").count()).toBe(left);
+    await expect.poll(chipsAgree).toBe(true);
     expect(await page.locator("#chips .chip.chosen").count()).toBe(1);
     for (const figure of ["#lineage-plot .node", "#evolution .bar", "#timeline-plot .bar"]) {
       await showFigure(page, figure.split(" ")[0]!);
