@@ -52,6 +52,9 @@ export function aggregateMetric(aggregate: Aggregate, metrics: readonly Metric[]
         parts.map(({ metric, weight }) => ({ value: metric.samples[i]!, weight })),
       ),
     ),
+    // Devices are repeated together, so that their sessions are of one length.
+    ...(samples.length > 0 &&
+      parts[0]!.metric.sessions !== undefined && { sessions: parts[0]!.metric.sessions }),
     stable: parts.every(({ metric }) => metric.stable),
   };
 }

@@ -12,6 +12,8 @@ export interface Metric {
   readonly unit: string;
   /** One per repetition (per seed for scores). */
   readonly samples: readonly number[];
+  /** Samples of each measurement session, in the order of `samples`; absent: all of one session (scores: one seed each). */
+  readonly sessions?: readonly number[];
   /** False where the spread across repetitions is above the limit: kept and shown, marked as unstable. */
   readonly stable: boolean;
 }
@@ -111,6 +113,7 @@ export function joinedMetrics(parts: readonly TrustedResult[], device: string): 
       ...first,
       value: isPeak ? max : median,
       samples,
+      sessions: own.flatMap((metric) => metric.sessions ?? [metric.samples.length]),
       stable: own.every(({ stable }) => stable) && (isPeak || cv <= cvLimit),
     };
   });

@@ -13,6 +13,8 @@ export interface ReportMetric {
   readonly value: number;
   readonly unit: string;
   readonly samples: readonly number[];
+  /** Samples of each measurement session, in the order of `samples`; absent: all of one session (scores: one seed each). */
+  readonly sessions?: readonly number[] | undefined;
   /** False where the spread was too wide (CV above the protocol's limit): shown, marked, not to be relied on. */
   readonly stable: boolean;
   /** What the value rests on, as name and value: agent hash, kernel path, threads, temperature, ... Shown beside the samples. */

@@ -9,6 +9,7 @@ import { fronts } from "./migrations/004-fronts.ts";
 import { runningJobs } from "./migrations/005-running-jobs.ts";
 import { screenedAndStopped } from "./migrations/006-screened-and-stopped.ts";
 import { repetitions } from "./migrations/007-repetitions.ts";
+import { sessions } from "./migrations/008-sessions.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
@@ -22,6 +23,7 @@ const migrations: readonly string[] = [
   runningJobs,
   screenedAndStopped,
   repetitions,
+  sessions,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

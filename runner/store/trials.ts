@@ -206,6 +206,7 @@ export class TrialTable {
       unit: row.unit as string,
       stable: row.stable === 1,
       samples: JSON.parse(row.samples as string) as number[],
+      ...(row.sessions !== null && { sessions: JSON.parse(row.sessions as string) as number[] }),
     };
   }
 
@@ -371,10 +372,12 @@ export class TrialTable {
 /** Writes metrics within a transaction of the caller. */
 export function insertMetrics(db: Database.Database, trialId: number, metrics: readonly Metric[]): void {
   const insert = db.prepare(
-    "INSERT OR REPLACE INTO metrics (trial_id, name, value, unit, stable, samples) VALUES (?, ?, ?, ?, ?, ?)",
+    "INSERT OR REPLACE INTO metrics (trial_id, name, value, unit, stable, samples, sessions) VALUES (?, ?, ?, ?, ?, ?, ?)",
   );
-  for (const { name, value, unit, stable, samples } of metrics)
-    insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples));
+  for (const { name, value, unit, stable, samples, sessions } of metrics) {
+    const sizes = sessions === undefined ? null : JSON.stringify(sessions);
+    insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples), sizes);
+  }
 }
 
 function endTrial(db: Database.Database, trialId: number, end: TrialEnd): void {
