@@ -8,6 +8,17 @@ export interface ReportObjective {
   readonly unit: string;
 }
 
+/** How well a value is known. */
+export interface ReportEstimate {
+  /** Ends of the 95% interval; null where the error is unknown. */
+  readonly low: number | null;
+  readonly high: number | null;
+  /** Measurement sessions, or seeds, behind it; 0 where it is counted. */
+  readonly sessions: number;
+  /** `unstable`, `unknown error`, `emulated`: why it may not be relied on. */
+  readonly marks: readonly string[];
+}
+
 /** One metric of one trial, with the raw samples behind it (empty where the value is static). */
 export interface ReportMetric {
   readonly value: number;
@@ -17,6 +28,8 @@ export interface ReportMetric {
   readonly sessions?: readonly number[] | undefined;
   /** False where the spread was too wide (CV above the protocol's limit): shown, marked, not to be relied on. */
   readonly stable: boolean;
+  /** How well the value is known, over all layouts of the sweep; absent where nobody asked. */
+  readonly estimate?: ReportEstimate | undefined;
   /** What the value rests on, as name and value: agent hash, kernel path, threads, temperature, ... Shown beside the samples. */
   readonly provenance?: Readonly<Record<string, string>> | undefined;
 }
@@ -46,6 +59,8 @@ export interface ReportTrial {
   readonly reason: string | null;
   /** On the Pareto front of the sweep's objectives. */
   readonly onFront: boolean;
+  /** Chance that it truly is, given how well the values are known; absent where it was not worked out. */
+  readonly chance?: number | undefined;
   /** Name of a published layout that this is, e.g. lfm2-350m. */
   readonly published: string | null;
   /** Ids of the layouts it was varied from, and how; absent where it was drawn at random or declared. */

@@ -44,6 +44,18 @@ export function normal(rng: Rng): number {
   return radius * Math.cos(2 * Math.PI * rng.next());
 }
 
+/** Chi-square with any number of degrees above 0 (Marsaglia and Tsang 2000, "A simple method for generating gamma variables"). */
+export function chiSquare(degrees: number, rng: Rng): number {
+  const shape = degrees / 2;
+  if (shape < 1) return chiSquare(degrees + 2, rng) * (1 - rng.next()) ** (1 / shape);
+  const d = shape - 1 / 3;
+  for (;;) {
+    const x = normal(rng);
+    const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+    if (v > 0 && Math.log(1 - rng.next()) < x ** 2 / 2 + d - d * v + d * Math.log(v)) return 2 * d * v;
+  }
+}
+
 /** splitmix32 over both halves of the seed's bits. */
 function seedWords(seed: number): [number, number, number, number] {
   if (!Number.isFinite(seed)) throw new RangeError(`seed ${seed} is not a finite number`);

@@ -1,20 +1,6 @@
 // Intervals for comparisons that a search or a study decides by. Distributions over repetitions of a measurement protocol are
 // the profilers' affair; here samples are taken as they are.
-
-/** 97.5% quantile of Student's t; exact for few degrees of freedom, the Cornish-Fisher expansion beyond. */
-export function tQuantile(degrees: number): number {
-  const few = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706];
-  const whole = Math.max(1, Math.floor(degrees));
-  const known = few[whole - 1];
-  if (known !== undefined) return known;
-  const z = 1.959964;
-  return (
-    z +
-    (z ** 3 + z) / (4 * degrees) +
-    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * degrees ** 2) +
-    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * degrees ** 3)
-  );
-}
+import { tQuantile } from "../profilers/statistics/student.ts";
 
 export const mean = (samples: readonly number[]): number =>
   samples.reduce((sum, x) => sum + x, 0) / samples.length;
@@ -50,7 +36,7 @@ export function estimate(samples: readonly number[], spread: PooledSpread | null
   const half =
     spread === null
       ? Number.POSITIVE_INFINITY
-      : (tQuantile(spread.degrees) * spread.sd) / Math.sqrt(samples.length);
+      : (tQuantile(0.975, spread.degrees) * spread.sd) / Math.sqrt(samples.length);
   return { value, low: value - half, high: value + half };
 }
 
@@ -62,6 +48,6 @@ export function ratioOf(a: readonly number[], b: readonly number[]): Estimate {
   const [u, v] = [x, y].map((logs) => deviations(logs) / (logs.length - 1) / logs.length) as [number, number];
   if (u + v === 0) return { value, low: value, high: value };
   const degrees = (u + v) ** 2 / (u ** 2 / (a.length - 1) + v ** 2 / (b.length - 1));
-  const half = Math.exp(tQuantile(degrees) * Math.sqrt(u + v));
+  const half = Math.exp(tQuantile(0.975, degrees) * Math.sqrt(u + v));
   return { value, low: value / half, high: value * half };
 }

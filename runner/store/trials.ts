@@ -253,6 +253,17 @@ export class TrialTable {
       .all(sweepId) as string[];
   }
 
+  /** Samples of a metric by session in other sweeps than this one, where there were several; the newest, at most `most` layouts. */
+  repeatedElsewhere(sweepId: number, name: string, most: number): readonly Metric[] {
+    const rows = this.db
+      .prepare(
+        `SELECT m.* FROM metrics m JOIN trials t ON t.id = m.trial_id
+         WHERE m.name = ? AND m.sessions IS NOT NULL AND t.sweep_id <> ? ORDER BY m.trial_id DESC LIMIT ?`,
+      )
+      .all(name, sweepId, most) as Row[];
+    return rows.map((row) => this.toMetric(row));
+  }
+
   /** Values of some metrics of these trials, without their samples, by trial id. */
   valuesOf(
     ids: readonly number[],

@@ -1,20 +1,7 @@
 // Intervals against tables and by simulation with known truth.
 import { describe, expect, it } from "vitest";
 import { createRng, normal } from "../../search/rng.ts";
-import { estimate, pooledSpread, ratioOf, tQuantile } from "../../search/statistics.ts";
-
-describe("tQuantile", () => {
-  it.each([
-    [1, 12.706],
-    [4, 2.776],
-    [6, 2.447],
-    [10, 2.228],
-    [30, 2.042],
-    [1000, 1.962],
-  ])("of %i degrees of freedom is the tables' %f", (degrees, expected) => {
-    expect(tQuantile(degrees)).toBeCloseTo(expected, 2);
-  });
-});
+import { estimate, pooledSpread, ratioOf } from "../../search/statistics.ts";
 
 describe("intervals", () => {
   it("hold the truth as often as they say", () => {

@@ -1,0 +1,135 @@
+// How well the values of a sweep are known: intervals of every metric, and each layout's chance to be on the front. Worked out over all of its
+// layouts at once when somebody asks, from samples; nothing of it is stored.
+import { emulatedDevices, isEmulated, parseMetricName } from "../reports/metrics.ts";
+import type {
+  FrontData,
+  ReportEstimate,
+  ReportMetric,
+  ReportObjective,
+  ReportTrial,
+} from "../reports/model.ts";
+import { type Estimate, estimates, type Scale, squaresBetween } from "../search/noise/estimate.ts";
+import { frontChances, type NoisyPoint } from "../search/noise/front-chance.ts";
+import { noisyPoints } from "../search/noise/points.ts";
+import type { Squares } from "../search/noise/spread.ts";
+import { createRng } from "../search/rng.ts";
+import type { Objective } from "../search/strategy.ts";
+import type { Store } from "./store/store.ts";
+
+/** How the noise of a metric goes: times and sizes vary in proportion, scores do not, counted metrics not at all. */
+export function scaleOf(name: string): Scale {
+  if (parseMetricName(name).device !== null) return "ratio";
+  return name.includes(".") ? "difference" : "exact";
+}
+
+/** Squares between the sessions of a metric in earlier sweeps. */
+export type History = (metric: string) => Squares;
+
+/** Layouts of earlier sweeps that are looked at. */
+const MOST_EARLIER = 200;
+
+export const historyOf =
+  (store: Store, sweepId: number): History =>
+  (metric) =>
+    squaresBetween(store.trials.repeatedElsewhere(sweepId, metric, MOST_EARLIER), scaleOf(metric));
+
+type Sampling = { readonly metrics: Readonly<Record<string, ReportMetric>> };
+
+/** Estimates of one metric over the layouts that have it, by their place. */
+export function estimatesOf(
+  layouts: readonly Sampling[],
+  metric: string,
+  history: History,
+): ReadonlyMap<number, Estimate> {
+  const places = layouts.flatMap(({ metrics }, n) => (metric in metrics ? [n] : []));
+  const scale = scaleOf(metric);
+  const found = estimates(
+    places.map((n) => layouts[n]!.metrics[metric]!),
+    scale,
+    scale === "exact" ? undefined : history(metric),
+  );
+  return new Map(places.map((n, i) => [n, found[i]!]));
+}
+
+/** Layouts that have every objective, as points whose front is in doubt. */
+export const pointsOf = (
+  layouts: readonly (Sampling & { readonly id: string })[],
+  objectives: readonly Pick<Objective, "name" | "direction">[],
+  history: History,
+): readonly NoisyPoint[] =>
+  noisyPoints(
+    layouts.map(({ id }) => id),
+    objectives.map(({ name, direction }) => {
+      const known = estimatesOf(layouts, name, history);
+      return { direction, scale: scaleOf(name), estimates: layouts.map((_, n) => known.get(n)!) };
+    }),
+  );
+
+/** Chance of each point to be on the front. Same points, same answer. */
+export const chancesOf = (points: readonly NoisyPoint[]): readonly number[] =>
+  frontChances(points, createRng(1));
+
+/** Layouts that chances are worked out over: the front and the latest of a long sweep. */
+const MOST = 400;
+
+/** `~`, as tables mark what is not to be relied on. */
+const marksOf = (
+  name: string,
+  metric: ReportMetric,
+  known: Estimate,
+  emulated: ReadonlySet<string>,
+): string[] => [
+  ...(metric.stable ? [] : ["unstable"]),
+  ...(known.standardError === null ? ["unknown error"] : []),
+  ...(isEmulated(name, emulated) ? ["emulated"] : []),
+];
+
+const shown = (
+  name: string,
+  metric: ReportMetric,
+  known: Estimate,
+  emulated: ReadonlySet<string>,
+): ReportEstimate => ({
+  low: known.low,
+  high: known.high,
+  sessions: known.sessions,
+  marks: marksOf(name, metric, known, emulated),
+});
+
+/** The same trials with an estimate for each of their metrics, and a chance for each complete one that was looked at. */
+export function withEstimates<T extends FrontData>(
+  data: T,
+  history: History,
+  beside: readonly ReportTrial[] = [],
+): T {
+  const emulated = emulatedDevices(data);
+  const all = [...data.trials, ...beside];
+  const names = new Set(all.flatMap(({ metrics }) => Object.keys(metrics)));
+  const known = new Map([...names].map((name) => [name, estimatesOf(all, name, history)]));
+  const chances = trialChances(all, data.objectives, history);
+  const trials = data.trials.map((trial, n) => ({
+    ...trial,
+    ...(chances.has(trial) && { chance: chances.get(trial)! }),
+    metrics: Object.fromEntries(
+      Object.entries(trial.metrics).map(([name, metric]) => [
+        name,
+        { ...metric, estimate: shown(name, metric, known.get(name)!.get(n)!, emulated) },
+      ]),
+    ),
+  }));
+  return { ...data, trials };
+}
+
+function trialChances(
+  trials: readonly ReportTrial[],
+  objectives: readonly ReportObjective[],
+  history: History,
+): ReadonlyMap<ReportTrial, number> {
+  const complete = trials.filter(
+    ({ state, metrics }) => state === "complete" && objectives.every(({ name }) => name in metrics),
+  );
+  const latest = new Set(complete.slice(-MOST));
+  const looked = complete.filter((trial) => trial.onFront || latest.has(trial));
+  const chances = chancesOf(pointsOf(looked, objectives, history));
+  return new Map(looked.map((trial, n) => [trial, chances[n]!]));
+}

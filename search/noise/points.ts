@@ -1,0 +1,42 @@
+// Estimates of the objectives of a sweep's layouts as points whose front is in doubt.
+import type { Estimate, Scale } from "./estimate.ts";
+import type { NoisyPoint } from "./front-chance.ts";
+import { mean, squaresOf } from "./spread.ts";
+
+/** One objective over all layouts. */
+export interface EstimatedObjective {
+  readonly direction: "min" | "max";
+  readonly scale: Scale;
+  readonly estimates: readonly Estimate[];
+}
+
+/**
+ * Points on the objectives' scales, smaller is better. An unknown error is taken as the spread between the layouts, which is the most it
+ * can be: nothing is concluded from such values.
+ */
+export function noisyPoints(
+  ids: readonly string[],
+  objectives: readonly EstimatedObjective[],
+): readonly NoisyPoint[] {
+  const columns = objectives.map(({ direction, scale, estimates }) => {
+    const logarithmic = scale === "ratio" && estimates.every(({ value }) => value > 0);
+    const values = estimates.map(({ value }) => (logarithmic ? Math.log(value) : value));
+    const { squares, freedom } = squaresOf(values);
+    const between = freedom === 0 ? 0 : Math.sqrt(squares / freedom);
+    // A time of 0 has no logarithm: its error is then in proportion to the usual value.
+    const unit = scale === "ratio" && !logarithmic ? Math.abs(mean(values)) : 1;
+    return {
+      values: values.map((value) => (direction === "min" ? value : -value)),
+      errors: estimates.map(({ standardError }) => (standardError === null ? between : standardError * unit)),
+      degrees: estimates.map(({ degrees, standardError }) =>
+        standardError === null ? Math.max(1, freedom) : degrees,
+      ),
+    };
+  });
+  return ids.map((id, n) => ({
+    id,
+    mean: columns.map(({ values }) => values[n]!),
+    standardError: columns.map(({ errors }) => errors[n]!),
+    degrees: columns.map(({ degrees }) => degrees[n]!),
+  }));
+}

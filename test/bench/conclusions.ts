@@ -1,0 +1,51 @@
+// bench:conclusions: every chance, interval and verdict that the program states, in made-up worlds whose truth is known: how often it is wrong.
+import { cpus } from "node:os";
+import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
+import { calibrationRows } from "./conclusions/calibration.ts";
+import type { ConclusionRow } from "./conclusions/row.ts";
+
+/** Simulated sweeps, comparisons or studies a row where --runs does not say. */
+const parts: Readonly<
+  Record<
+    string,
+    {
+      readonly runs: number;
+      rows(options: { readonly runs: number; readonly seed: number }): Promise<readonly ConclusionRow[]>;
+    }
+  >
+> = {
+  calibration: { runs: 300, rows: calibrationRows },
+};
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: "string" },
+    runs: { type: "string" },
+    seed: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (flags.help) {
+  console.log(`bench:conclusions [--only ${Object.keys(parts).join("|")}] [--runs N] [--seed 1] [--json]`);
+  process.exit(0);
+}
+if (flags.only !== undefined && !(flags.only in parts))
+  refuse(`--only ${flags.only}: one of ${Object.keys(parts).join(", ")}`);
+const seed = wholeOf("seed", flags.seed, 0);
+const rows: ConclusionRow[] = [];
+for (const [name, part] of Object.entries(parts)) {
+  if (flags.only !== undefined && flags.only !== name) continue;
+  const runs = flags.runs === undefined ? part.runs : wholeOf("runs", flags.runs);
+  const found = await part.rows({ runs, seed });
+  rows.push(...found);
+  if (!flags.json) for (const row of found) console.log(lineOf(row));
+}
+const machine = { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
+if (flags.json) console.log(JSON.stringify({ machine, rows }));
+process.exitCode = rows.every(({ pass }) => pass) ? 0 : 1;
+
+function lineOf({ name, value, low, high, limit, pass }: ConclusionRow): string {
+  const shown = (x: number): string => x.toFixed(3);
+  return `${pass ? "pass" : "FAIL"}  ${name.padEnd(74)} ${shown(value)} [${shown(low)}, ${shown(high)}]  ${limit}`;
+}

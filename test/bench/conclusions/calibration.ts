@@ -1,0 +1,119 @@
+// How often a layout that is told to be on the front is truly there, and how often stated intervals hold the truth.
+import { type Estimate, estimates } from "../../../search/noise/estimate.ts";
+import { frontChances } from "../../../search/noise/front-chance.ts";
+import { noisyPoints } from "../../../search/noise/points.ts";
+import { nonDominated } from "../../../search/pareto.ts";
+import { createRng } from "../../../search/rng.ts";
+import { type ConclusionRow, shareRow } from "./row.ts";
+import { auditedNoise, sample, worlds } from "./worlds.ts";
+
+/** Layouts of a simulated sweep, and those of them that are measured and trained twice, as a sweep does by default. */
+const LAYOUTS = 20;
+const REPEATED = 8;
+
+interface Tally {
+  readonly told: { high: number; highTrue: number; low: number; lowTrue: number };
+  readonly held: Record<"tokenMs" | "accuracy", { of: number; holds: number }>;
+}
+
+const holds = ({ low, high }: Estimate, truth: number): boolean => low! <= truth && truth <= high!;
+
+function simulate(world: string, sweeps: number, seed: number): Tally {
+  const rng = createRng(seed);
+  const told = { high: 0, highTrue: 0, low: 0, lowTrue: 0 };
+  const held = { tokenMs: { of: 0, holds: 0 }, accuracy: { of: 0, holds: 0 } };
+  for (let n = 0; n < sweeps; n++) {
+    const layouts = Array.from({ length: LAYOUTS }, () => worlds[world]!(rng));
+    const sampled = layouts.map((layout, i) => sample(layout, i < REPEATED ? 2 : 1, auditedNoise, rng));
+    const known = {
+      tokenMs: estimates(
+        sampled.map((one) => one.tokenMs),
+        "ratio",
+      ),
+      accuracy: estimates(
+        sampled.map((one) => one.accuracy),
+        "difference",
+      ),
+    };
+    for (const name of ["tokenMs", "accuracy"] as const)
+      for (const [i, estimate] of known[name].entries()) {
+        held[name].of++;
+        if (holds(estimate, layouts[i]![name])) held[name].holds++;
+      }
+    const chances = frontChances(
+      noisyPoints(
+        layouts.map((_, i) => `${i}`),
+        [
+          { direction: "min", scale: "ratio", estimates: known.tokenMs },
+          { direction: "max", scale: "difference", estimates: known.accuracy },
+        ],
+      ),
+      createRng(n),
+    );
+    const front = new Set(nonDominated(layouts.map(({ tokenMs, accuracy }) => [tokenMs, -accuracy])));
+    for (const [i, chance] of chances.entries()) {
+      if (chance > 0.9) {
+        told.high++;
+        if (front.has(i)) told.highTrue++;
+      }
+      if (chance < 0.1) {
+        told.low++;
+        if (front.has(i)) told.lowTrue++;
+      }
+    }
+  }
+  return { told, held };
+}
+
+/** What a world may differ by from all of them together: layouts that all trade speed for quality are on the front more often than others. */
+const WORLD = { high: 0.8, low: 0.14 };
+/** Fewer layouts told so say nothing of one world. */
+const ENOUGH = 30;
+
+export async function calibrationRows({
+  runs,
+  seed,
+}: {
+  readonly runs: number;
+  readonly seed: number;
+}): Promise<readonly ConclusionRow[]> {
+  const tallies = Object.keys(worlds).map((world) => ({ world, ...simulate(world, runs, seed) }));
+  const sum = (of: (tally: Tally) => number): number =>
+    tallies.reduce((total, tally) => total + of(tally), 0);
+  const row = (what: string, hits: number, of: number, limit: string): ConclusionRow =>
+    shareRow(`calibration: ${what}`, hits, of, limit);
+  const times = (tally: Tally) => tally.held.tokenMs;
+  const scores = (tally: Tally) => tally.held.accuracy;
+  return [
+    row(
+      "told > 90%, truly on the front",
+      sum(({ told }) => told.highTrue),
+      sum(({ told }) => told.high),
+      ">= 0.88",
+    ),
+    row(
+      "told < 10%, truly on the front",
+      sum(({ told }) => told.lowTrue),
+      sum(({ told }) => told.low),
+      "<= 0.08",
+    ),
+    row(
+      "95% intervals of times hold",
+      sum((t) => times(t).holds),
+      sum((t) => times(t).of),
+      "0.93 to 0.97",
+    ),
+    row(
+      "95% intervals of scores hold",
+      sum((t) => scores(t).holds),
+      sum((t) => scores(t).of),
+      "0.93 to 0.97",
+    ),
+    ...tallies.flatMap(({ world, told }) => [
+      ...(told.high < ENOUGH
+        ? []
+        : [row(`told > 90% (${world})`, told.highTrue, told.high, `>= ${WORLD.high}`)]),
+      ...(told.low < ENOUGH ? [] : [row(`told < 10% (${world})`, told.lowTrue, told.low, `<= ${WORLD.low}`)]),
+    ]),
+  ];
+}
