@@ -95,9 +95,15 @@ export interface TrustedResult {
   readonly trust: Trust;
 }
 
+/** The geometric mean: of times and of rates alike, so that a rate stays one over its time. Values of 0 leave the arithmetic one. */
+const centre = (values: readonly number[]): number =>
+  values.every((value) => value > 0)
+    ? Math.exp(sum(values.map(Math.log)) / values.length)
+    : sum(values) / values.length;
+
 /**
- * Metrics of a layout that was measured several times: every sample of each, and the same estimator over all of them. Memory is that of
- * the largest process. Stable where no measurement's conditions were off and all samples together vary by no more than the last one's limit.
+ * Metrics of a layout that was measured several times: every sample of each, and the mean of the measurements' values, for samples of one
+ * session say the same thing again. Memory is that of the largest process. Stable where no measurement's conditions were off and all samples together vary by no more than the last one's limit.
  */
 export function joinedMetrics(parts: readonly TrustedResult[], device: string): readonly Metric[] {
   const { cvLimit } = parts.at(-1)!.trust;
@@ -107,11 +113,11 @@ export function joinedMetrics(parts: readonly TrustedResult[], device: string): 
   return each[0]!.map((first, place) => {
     const own = each.map((metrics) => metrics[place]!);
     const samples = own.flatMap((metric) => metric.samples);
-    const { median, cv, max } = summarise(samples);
+    const { cv, max } = summarise(samples);
     const isPeak = first.name === runMetricName("peakBytes", device);
     return {
       ...first,
-      value: isPeak ? max : median,
+      value: isPeak ? max : centre(own.map((metric) => metric.value)),
       samples,
       sessions: own.flatMap((metric) => metric.sessions ?? [metric.samples.length]),
       stable: own.every(({ stable }) => stable) && (isPeak || cv <= cvLimit),

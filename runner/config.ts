@@ -126,6 +126,17 @@ const repeatSchema = z.strictObject({
     .describe("Share of the hypervolume that a repetition must be expected to put right."),
 });
 
+const replicateSchema = z.strictObject({
+  layouts: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(8)
+    .describe(
+      "Layouts that end with at least two measurement sessions and two seeds. 0: errors stay unknown.",
+    ),
+});
+
 export const sweepSchema = z.strictObject({
   name: z
     .string()
@@ -171,6 +182,11 @@ export const sweepSchema = z.strictObject({
       .optional()
       .describe(
         "Do not measure what is predicted to be certainly over a budget; measure the most promising first.",
+      ),
+    replicate: replicateSchema
+      .prefault({})
+      .describe(
+        "How many layouts are measured and trained twice, so that the error of all values is known: the front's first.",
       ),
     repeat: repeatSchema
       .optional()

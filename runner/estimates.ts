@@ -10,7 +10,7 @@ import type {
 } from "../reports/model.ts";
 import { type Estimate, estimates, type Scale, squaresBetween } from "../search/noise/estimate.ts";
 import { frontChances, type NoisyPoint } from "../search/noise/front-chance.ts";
-import { noisyPoints } from "../search/noise/points.ts";
+import { type EstimatedObjective, linearPoints, noisyPoints } from "../search/noise/points.ts";
 import type { Squares } from "../search/noise/spread.ts";
 import { createRng } from "../search/rng.ts";
 import type { Objective } from "../search/strategy.ts";
@@ -51,19 +51,38 @@ export function estimatesOf(
   return new Map(places.map((n, i) => [n, found[i]!]));
 }
 
+/** Sessions, or seeds, behind a value. */
+export const unitsOf = (metric: ReportMetric, name: string): number =>
+  metric.sessions?.length ??
+  (scaleOf(name) === "ratio" ? Math.min(1, metric.samples.length) : metric.samples.length);
+
+type Identified = Sampling & { readonly id: string };
+type Directed = Pick<Objective, "name" | "direction">;
+
+const objectivesOf = (
+  layouts: readonly Sampling[],
+  objectives: readonly Directed[],
+  history: History,
+): readonly EstimatedObjective[] =>
+  objectives.map(({ name, direction }) => {
+    const known = estimatesOf(layouts, name, history);
+    return { direction, scale: scaleOf(name), estimates: layouts.map((_, n) => known.get(n)!) };
+  });
+const idsOf = (layouts: readonly Identified[]): readonly string[] => layouts.map(({ id }) => id);
+
 /** Layouts that have every objective, as points whose front is in doubt. */
 export const pointsOf = (
-  layouts: readonly (Sampling & { readonly id: string })[],
-  objectives: readonly Pick<Objective, "name" | "direction">[],
+  layouts: readonly Identified[],
+  objectives: readonly Directed[],
   history: History,
-): readonly NoisyPoint[] =>
-  noisyPoints(
-    layouts.map(({ id }) => id),
-    objectives.map(({ name, direction }) => {
-      const known = estimatesOf(layouts, name, history);
-      return { direction, scale: scaleOf(name), estimates: layouts.map((_, n) => known.get(n)!) };
-    }),
-  );
+): readonly NoisyPoint[] => noisyPoints(idsOf(layouts), objectivesOf(layouts, objectives, history));
+
+/** The same in the objectives' own units, as hypervolume wants them. */
+export const linearPointsOf = (
+  layouts: readonly Identified[],
+  objectives: readonly Directed[],
+  history: History,
+): readonly NoisyPoint[] => linearPoints(idsOf(layouts), objectivesOf(layouts, objectives, history));
 
 /** Chance of each point to be on the front. Same points, same answer. */
 export const chancesOf = (points: readonly NoisyPoint[]): readonly number[] =>

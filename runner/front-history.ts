@@ -1,5 +1,6 @@
-// The Pareto front of a sweep as its trials came in, and hypervolume after each under one reference point. Trials are added as they
-// finish; a value that moves the reference point replays them all, so that volumes stay comparable.
+// The Pareto front of a sweep as its trials came in, and hypervolume after each under one reference point: the nadir of the front as it is now
+// and a tenth of its range beyond. A front that moves it has the whole history worked out anew, so that volumes stay comparable. Extremes of
+// all trials were rejected as the reference: one disturbed measurement then decides what every volume is a share of.
 import type { ReportFrontSpan } from "../reports/model.ts";
 import { hypervolumeImprovement, referencePoint } from "../search/hypervolume.ts";
 import { ParetoArchive, type Vector } from "../search/pareto.ts";
@@ -13,6 +14,8 @@ export class FrontHistory {
   private points: Point[] = [];
   private readonly numbers = new Set<number>();
   private archive = new ParetoArchive<number>();
+  /** The front of all that was added, whatever the reference. */
+  private whole = new ParetoArchive<number>();
   private bounds: Vector | null = null;
   private steps: { trial: number; value: number }[] = [];
   private spanList: { trial: number; from: number; until: number | null }[] = [];
@@ -37,7 +40,9 @@ export class FrontHistory {
     this.points = [...kept, ...fresh];
     for (const { number } of fresh) this.numbers.add(number);
     if (late) this.points.sort((a, b) => a.number - b.number);
-    const reference = this.reference();
+    if (again) this.whole = new ParetoArchive();
+    for (const { number, vector } of again ? this.points : fresh) this.whole.insert(vector, number);
+    const reference = referencePoint(this.whole.entries.map(({ vector }) => vector));
     if (replay || reference.some((value, m) => value !== this.bounds?.[m])) {
       this.bounds = reference;
       this.archive = new ParetoArchive();
@@ -56,20 +61,11 @@ export class FrontHistory {
     this.numbers.clear();
     this.bounds = null;
     this.archive = new ParetoArchive();
+    this.whole = new ParetoArchive();
     this.steps = [];
     this.spanList = [];
     this.open.clear();
     this.add(rest);
-  }
-
-  /** `referencePoint` needs only the extremes. */
-  private reference(): Vector {
-    const [first] = this.points as [Point];
-    const extremes = (choose: (a: number, b: number) => number): number[] =>
-      first.vector.map((start, m) =>
-        this.points.reduce((kept, { vector }) => choose(kept, vector[m]!), start),
-      );
-    return referencePoint([extremes(Math.max), extremes(Math.min)]);
   }
 
   private take({ number, vector }: Point, reference: Vector): void {

@@ -19,9 +19,9 @@ export function contributions(points: readonly Vector[], reference: Vector): num
 }
 
 /**
- * A reference point from the first points of a sweep: their worst value an objective and a tenth of their range beyond it.
- * Take it once, over the complete trials of the first generation, and keep it: hypervolumes over a sweep are comparable only
- * under one reference. An objective without any range is given a tenth of its size, or 1 at zero.
+ * A reference point: the worst value of each objective and a tenth of the range beyond it. Give it non-dominated points: a dominated one, such as
+ * a disturbed measurement, would decide what every volume is a share of. Volumes are comparable under one reference only. An objective
+ * without any range is given a tenth of its size, or 1 at zero.
  */
 export function referencePoint(points: readonly Vector[], margin = 0.1): Vector {
   const first = points[0];
@@ -33,6 +33,13 @@ export function referencePoint(points: readonly Vector[], margin = 0.1): Vector 
     return worst + margin * (range > 0 ? range : Math.abs(worst) || 1 / margin);
   });
 }
+
+/** The reference point of the non-dominated ones of `points`. */
+export const frontReference = (points: readonly Vector[], margin = 0.1): Vector =>
+  referencePoint(
+    nonDominated(points).map((index) => points[index]!),
+    margin,
+  );
 
 const inside = (point: Vector, reference: Vector): boolean =>
   point.every((value, m) => value < reference[m]!);

@@ -3,7 +3,7 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
 import { layoutDomain } from "../../search/domain.ts";
-import { referencePoint } from "../../search/hypervolume.ts";
+import { frontReference } from "../../search/hypervolume.ts";
 import { orient } from "../../search/pareto.ts";
 import { type StrategyEntry, type StrategyName, strategies, strategyNames } from "../../search/registry.ts";
 import { recordedDomain, replay } from "../../search/replay.ts";
@@ -61,7 +61,7 @@ export const replayCommand: CommandModule<object, Args> = {
           "too-few-trials",
           `sweep "${name}" has ${complete.length} complete trials; a replay needs ${FEWEST}`,
         );
-      const reference = referencePoint(complete.map(({ metrics }) => orient(metrics, objectives)));
+      const reference = frontReference(complete.map(({ metrics }) => orient(metrics, objectives)));
       const domain = recordedDomain(layoutDomain(new Space(sweep.config.space)), records);
       const runs = names.map((strategyName) => {
         const entry: StrategyEntry = strategies[strategyName];

@@ -1,78 +1,35 @@
-// How certain the front is, as a finding: each point's chance to be non-dominated under the spread of its samples, what to
-// repeat first, and whether the front has settled.
+// How certain the front is, as a finding: each layout's chance to be on it, what to repeat first, and whether the front has settled.
 import { formatValue } from "../../reports/format.ts";
-import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
+import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
-import { frontProbabilities, type NoisyPoint, whatToRepeat } from "../../search/noise/front-probability.ts";
-import { pooledErrors } from "../../search/noise/pooled-errors.ts";
+import type { Estimate } from "../../search/noise/estimate.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
-import { orient } from "../../search/pareto.ts";
-import { createRng } from "../../search/rng.ts";
-import type { Objective } from "../../search/strategy.ts";
+import { chancesOf, estimatesOf, pointsOf } from "../estimates.ts";
 import type { FindingsContext, Point, Repeated } from "./context.ts";
 
-/** Standard error of the mean of the samples; 0 where there is one, since nothing says how far it is off. */
-export function standardError(samples: readonly number[]): number {
-  const n = samples.length;
-  if (n < 2) return 0;
-  const mean = samples.reduce((sum, x) => sum + x, 0) / n;
-  return Math.sqrt(samples.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1) / n);
-}
-
-/**
- * Points with their errors: each from its own samples; `pooled`, where a sweep repeats what is in doubt: with a share of what is common to
- * all, so that a single seed is not taken as exact.
- */
-export function noisyPoints(
-  points: readonly Pick<Point, "id" | "metrics" | "raw">[],
-  objectives: readonly Objective[],
-  pooled = false,
-): readonly NoisyPoint[] {
-  const samples = objectives.map(({ name }) => points.map(({ raw }) => raw[name]?.samples ?? []));
-  const errors = objectives.map(({ name }, m) =>
-    pooled
-      ? // Times and sizes vary in proportion, scores do not.
-        pooledErrors(samples[m]!, { relative: parseMetricName(name).device !== null })
-      : samples[m]!.map(standardError),
-  );
-  return points.map(({ id, metrics }, n) => ({
-    id,
-    mean: orient(metrics, objectives),
-    standardError: errors.map((own) => own[n]!),
-    repetitions: Math.max(1, ...samples.map((own) => own[n]!.length)),
-  }));
-}
-
-/** Chance of each point to be on the front. Same points, same answer. */
-export const probabilitiesOf = (noisy: readonly NoisyPoint[]): readonly number[] =>
-  frontProbabilities(noisy, createRng(1));
+/** Layouts in the table at most. */
+const SHOWN = 40;
 
 export function certaintyFinding(context: FindingsContext): ReportFinding | null {
-  const { objectives, points, hypervolumes, repetitions, config } = context;
+  const { objectives, points, hypervolumes, repetitions, history } = context;
   if (points.length < 2) return null;
-  const pooled = config.search.repeat !== undefined;
-  const noisy = noisyPoints(points, objectives, pooled);
-  const probabilities = probabilitiesOf(noisy);
-  const settled = frontSettled(hypervolumes, probabilities);
-  const doubtful = probabilities.filter((p) => p > 0.1 && p < 0.9).length;
-  const repeat = whatToRepeat(noisy, probabilities).slice(0, 3);
-  const single = objectives.filter(({ name }) =>
-    points.every(({ raw }) => (raw[name]?.samples.length ?? 0) === 1),
-  );
+  const layouts = points.map(({ id, raw }) => ({ id, metrics: raw }));
+  const known = objectives.map(({ name }) => estimatesOf(layouts, name, history));
+  const chances = chancesOf(pointsOf(layouts, objectives, history));
+  const settled = frontSettled(hypervolumes, chances);
+  const doubtful = chances.filter((chance) => chance > 0.1 && chance < 0.9).length;
+  const unknown = objectives.filter((_, m) => [...known[m]!.values()].some((one) => one.low === null));
   const shown = points
-    .map((point, index) => ({ point, noisy: noisy[index]!, probability: probabilities[index]! }))
-    .filter(({ point, probability }) => point.onFront || probability > 0.1)
-    .sort((a, b) => b.probability - a.probability || a.point.number - b.point.number)
-    .slice(0, 40);
+    .map((point, n) => ({ point, chance: chances[n]!, estimates: known.map((own) => own.get(n)!) }))
+    .filter(({ point, chance }) => point.onFront || chance > 0.1)
+    .sort((a, b) => b.chance - a.chance || a.point.number - b.point.number)
+    .slice(0, SHOWN);
   return {
     id: "certainty",
     question: "How certain is the front?",
     answer:
       `${doubtful} of ${points.length} measured layouts may or may not be on it (chance between 10% and 90%). ` +
       `The front has ${settled.settled ? "settled" : "not settled"}: ${settled.reason}.` +
-      (repeat.length === 0
-        ? ""
-        : ` Another measurement would tell most at ${repeat.map(({ id }) => id).join(", ")}.`) +
       takenText(repetitions),
     table: {
       head: [
@@ -82,31 +39,34 @@ export function certaintyFinding(context: FindingsContext): ReportFinding | null
         ...(repetitions.length === 0 ? [] : ["Repeated"]),
         ...objectives.map(({ name }) => `${metricLabel(name)} (95%)`),
       ],
-      rows: shown.map(({ point, noisy: { standardError: errors }, probability }) => [
+      rows: shown.map(({ point, chance, estimates }) => [
         `#${point.number} ${point.id.slice(0, 11)}`,
         point.onFront ? "yes" : "no",
-        `${Math.round(100 * probability)}%`,
+        `${Math.round(100 * chance)}%`,
         ...(repetitions.length === 0 ? [] : [joinedOf(repetitions, point.number)]),
-        ...objectives.map(({ name, unit }, m) => {
-          const value = point.metrics[name]!;
-          const half = 1.96 * errors[m]!;
-          return half === 0
-            ? formatValue(value, unit)
-            : `${formatValue(value, unit)} ± ${formatValue(half, unit)}`;
-        }),
+        ...objectives.map(({ name, unit }, m) => valueText(point, name, unit, estimates[m]!)),
       ]),
     },
     notes: [
-      pooled
-        ? "Errors are standard errors, taken as Gaussian and independent: the spread of all layouts' samples counts as one more sample of each. Spread between sessions is in them only where a layout was measured again."
-        : "Errors are the standard errors of each trial's samples, taken as Gaussian and independent. Spread between sessions is not in them.",
-      ...(single.length === 0 || pooled
+      "Intervals are 95% for another session on the same device, or another seed: the spread between sessions (seeds) is pooled over layouts, and " +
+        "Student's t allows for how few were repeated. Chances also allow for the luck of the best of many (an empirical Bayes model of the layouts).",
+      ...(unknown.length === 0
         ? []
         : [
-            `One sample each, so taken as exact: ${single.map(({ name }) => metricLabel(name)).join(", ")}. More seeds or repetitions would say how exact.`,
+            `Nothing was measured or trained twice, so the error is unknown and taken as the spread between layouts: ${unknown
+              .map(({ name }) => metricLabel(name))
+              .join(", ")}. Repeat some layouts (search.replicate) to know it.`,
           ]),
     ],
   };
+}
+
+/** `0.211 ms [0.196, 0.228] ~`: the interval, and the mark of an unstable value. */
+function valueText(point: Point, name: string, unit: string, { low, high }: Estimate): string {
+  const value = formatValue(point.metrics[name]!, unit);
+  const mark = point.raw[name]!.stable ? "" : " ~";
+  if (low === null || high === null) return `${value} (error unknown)${mark}`;
+  return low === high ? value : `${value} [${formatValue(low, unit)}, ${formatValue(high, unit)}]${mark}`;
 }
 
 const joined = (repetitions: readonly Repeated[]): readonly Repeated[] =>
@@ -119,8 +79,8 @@ function takenText(repetitions: readonly Repeated[]): string {
     joined(repetitions).filter((one) => one.kind === kind).length;
   const failed = ended.length - joined(ended).length;
   return (
-    ` The sweep repeated what was in doubt: ${counts("measure")} more measurements and ${counts("train")} more seeds` +
-    `${failed === 0 ? "" : `; ${failed} repetitions came to nothing`}.`
+    ` Layouts were repeated: ${counts("measure")} more measurements and ${counts("train")} more seeds` +
+    `${failed === 0 ? "" : `; ${failed} repetitions failed`}.`
   );
 }
 

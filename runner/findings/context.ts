@@ -4,6 +4,7 @@ import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
+import type { History } from "../estimates.ts";
 import type { Repetition } from "../store/repetitions.ts";
 import type { RungRecord } from "../sweep/rungs.ts";
 import type { ScreeningEvent } from "../sweep/screening.ts";
@@ -36,6 +37,8 @@ export interface FindingsContext {
   readonly repetitions: readonly Repeated[];
   /** Every verdict on a training at a rung. */
   readonly rungs: readonly RungRecord[];
+  /** What earlier sweeps of the same devices varied by between sessions. */
+  readonly history: History;
   /** Hypervolume after each finished trial. */
   readonly hypervolumes: readonly number[];
   unitOf(metric: string): string;

@@ -1,6 +1,7 @@
 // Everything a sweep says beyond its front, in the order it is read. A new kind of finding is a file beside this one and a line here.
 import { Space } from "../../candidates/space.ts";
 import type { ReportData, ReportFinding } from "../../reports/model.ts";
+import { historyOf, withEstimates } from "../estimates.ts";
 import { PAGE_TRIALS, reportData } from "../report-data.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
@@ -36,6 +37,7 @@ function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContex
     foreseen: store.events(sweep.id, "screening").map(({ data: event }) => event as ScreeningEvent),
     repetitions: repetitionsOf(store, sweep.id),
     rungs: verdictsOf(store, sweep.id),
+    history: historyOf(store, sweep.id),
     hypervolumes: data.hypervolume.map(({ value }) => value),
     unitOf: (metric) => data.trials.find((trial) => metric in trial.metrics)?.metrics[metric]?.unit ?? "",
     rates: (device) => store.devices.lastProbe(device)?.result ?? null,
@@ -70,6 +72,6 @@ export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readon
  * sweep a selection, with the counts and the front of all of it.
  */
 export function reportWithFindings(store: Store, sweep: Sweep): ReportData {
-  const data = reportData(store, sweep, { atMost: PAGE_TRIALS });
+  const data = withEstimates(reportData(store, sweep, { atMost: PAGE_TRIALS }), historyOf(store, sweep.id));
   return { ...data, findings: findingsOf(store, sweep, data) };
 }

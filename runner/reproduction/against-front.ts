@@ -9,14 +9,14 @@ import { contributions, hypervolume, referencePoint } from "../../search/hypervo
 import { dominates, nonDominated, orient } from "../../search/pareto.ts";
 import { select } from "../../search/selection/select.ts";
 import type { Objective } from "../../search/strategy.ts";
-import { noisyPoints, probabilitiesOf } from "../findings/certainty.ts";
+import { chancesOf, pointsOf } from "../estimates.ts";
 import { layers, type Study, TOLERANCE } from "./study.ts";
 
 /** Room over what the published pattern was measured at: the budgets of the rule. LFM2's own were not published. */
 const ROOM = 1.1;
 
 export function publishedAnswer(study: Study): ReportFinding {
-  const { objectives, points, config } = study.context;
+  const { objectives, points, history } = study.context;
   const vectors = points.map(({ metrics }) => orient(metrics, objectives));
   const at = points.indexOf(study.pattern.point);
   const front = nonDominated(vectors);
@@ -25,7 +25,8 @@ export function publishedAnswer(study: Study): ReportFinding {
   const own = front.map((index) => vectors[index]!);
   const place = front.indexOf(at);
   const better = points.filter((_, index) => dominates(vectors[index]!, vectors[at]!));
-  const chance = probabilitiesOf(noisyPoints(points, objectives, config.search.repeat !== undefined))[at]!;
+  const layouts = points.map(({ id, raw }) => ({ id, metrics: raw }));
+  const chance = chancesOf(pointsOf(layouts, objectives, history))[at]!;
   const on = place >= 0;
   const share = on ? contributions(own, reference)[place]! / whole : 0;
   const counted = `It is non-dominated in ${Math.round(100 * chance)}% of draws from the samples' errors.`;

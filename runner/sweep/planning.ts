@@ -1,22 +1,20 @@
 // The next round of a sweep with `search.repeat`: a batch of proposals and repetitions of complete trials whose doubt moves the front, in one
-// order, the most expected gain per minute first. Without it a batch stays as it was proposed and screened.
+// order, the most expected gain per minute first. Without it a batch stays as it was proposed and screened, and at the end some layouts are
+// repeated all the same, so that errors are known (replicate.ts).
 import type { Layout } from "../../candidates/layout.ts";
-import { compositeName } from "../../profilers/tasks/composite.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
 import type { Domain } from "../../search/domain.ts";
 import { hypervolume, referencePoint } from "../../search/hypervolume.ts";
 import { type Action, planRound } from "../../search/planning/next-action.ts";
 import { type Repeatable, repetitionGains } from "../../search/planning/repetition-gain.ts";
 import { createRng } from "../../search/rng.ts";
-import type { SweepConfig } from "../config.ts";
-import { noisyPoints } from "../findings/certainty.ts";
-import { type JobKind, nthTarget } from "../store/jobs.ts";
+import { historyOf, linearPointsOf } from "../estimates.ts";
 import type { PlannedRepetition, Repetition } from "../store/repetitions.ts";
 import type { Store } from "../store/store.ts";
 import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
 import type { EvaluateContext } from "./evaluate.ts";
-import { resolveAggregates } from "./metric-names.ts";
 import { type Costs, costsOf } from "./minutes.ts";
+import { sourcesOf, targetsOf } from "./repetition-targets.ts";
+import { replicatesOf } from "./replicate.ts";
 import { fitGains, type ScreenedBatch } from "./screening.ts";
 import { sampledPoint } from "./settled.ts";
 
@@ -42,8 +40,11 @@ const LOOKED_AT = 300;
 export function planBatch(screened: ScreenedBatch, domain: Domain<Layout>, context: Context): PlannedBatch {
   const { store, sweepId, config, devices, trainer } = context;
   const { repeat } = config.search;
-  const unplanned: PlannedBatch = { ...screened, repetitions: [] };
-  if (repeat === undefined) return unplanned;
+  const unplanned: PlannedBatch = {
+    ...screened,
+    repetitions: screened.proposals.length === 0 || needsErrors(context) ? replicatesOf(context) : [],
+  };
+  if (repeat === undefined || unplanned.repetitions.length > 0) return unplanned;
   const trials = store.trials.all(sweepId);
   const open = screened.proposals.filter(({ end }) => end === undefined);
   const gains = open.length === 0 ? [] : gainsOf(open, screened, trials, domain, context);
@@ -71,6 +72,12 @@ export function planBatch(screened: ScreenedBatch, domain: Domain<Layout>, conte
       return repetition === undefined ? [] : [{ ...repetition, place }];
     }),
   };
+}
+
+/** Decisions before the end of the sweep lean on errors: they are found out once there are layouts enough to choose from. */
+function needsErrors({ store, sweepId, config: { search } }: Context): boolean {
+  if (search.repeat === undefined && search.settled === undefined) return false;
+  return (store.trials.counts(sweepId).complete ?? 0) >= 2 * search.replicate.layouts;
 }
 
 /** What is left to do of a batch, in the order it was planned in. */
@@ -118,10 +125,10 @@ function repetitionsOf(
   const complete = trials.filter(({ state }) => state === "complete");
   const latest = new Set(complete.slice(-LOOKED_AT));
   const looked = complete.filter((trial) => front.has(trial.id) || latest.has(trial));
-  const points = noisyPoints(
+  const points = linearPointsOf(
     looked.map((trial) => sampledPoint(store, trial)),
     objectives,
-    true,
+    historyOf(store, sweepId),
   );
   if (points.length === 0) return { repetitions: [], volume: 0 };
   const sources = objectives.map(({ name }) => sourcesOf(name, config));
@@ -165,33 +172,5 @@ function repetitionsOf(
         },
       ];
     }),
-  };
-}
-
-/** Jobs of a trial's nth repetition: its next measurement on each device, or the next seed, never used before, of each task. */
-const targetsOf = (
-  kind: JobKind,
-  names: readonly string[],
-  nth: number,
-  { score }: SweepConfig,
-): readonly string[] =>
-  names.map((name) =>
-    kind === "measure" ? nthTarget(name, nth + 1) : `${name}:${Math.max(...score!.seeds) + nth}`,
-  );
-
-/** Devices and tasks that a metric is made from, by the kind of job that gives it. */
-function sourcesOf(metric: string, config: SweepConfig): Readonly<Record<JobKind, readonly string[]>> {
-  const { measure, score } = config;
-  const aggregate = resolveAggregates(config).find(({ name }) => name === metric);
-  const composite = Object.entries(score?.composite ?? {}).find(([name]) => compositeName(name) === metric);
-  const parts = aggregate?.parts ?? composite?.[1];
-  if (parts !== undefined) {
-    const all = parts.map((part) => sourcesOf(part.metric, config));
-    return { measure: all.flatMap((one) => one.measure), train: all.flatMap((one) => one.train) };
-  }
-  const { device } = parseMetricName(metric);
-  return {
-    measure: measure.devices.filter((name) => name === device),
-    train: Object.keys(score?.tasks ?? {}).filter((name) => metric.startsWith(`${name}.`)),
   };
 }

@@ -2,21 +2,23 @@
 import type { Settled, SettledOptions } from "../../search/noise/settled.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
 import type { Objective } from "../../search/strategy.ts";
-import { noisyPoints, probabilitiesOf } from "../findings/certainty.ts";
+import { chancesOf, historyOf, pointsOf } from "../estimates.ts";
 import type { Point } from "../findings/context.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial } from "../store/trials.ts";
 
 /** The latest of a long sweep: each look compares all pairs. */
-const LOOKED_AT = 1000;
+const LOOKED_AT = 300;
 
 /** A complete trial as its noise is looked at. */
-export function sampledPoint(store: Store, trial: Trial): Pick<Point, "id" | "metrics" | "raw"> {
+export function sampledPoint(
+  store: Store,
+  trial: Trial,
+): { readonly id: string; readonly metrics: Point["raw"] } {
   const metrics = store.trials.metrics(trial.id);
   return {
     id: trial.candidateId,
-    metrics: Object.fromEntries(metrics.map(({ name, value }) => [name, value])),
-    raw: Object.fromEntries(metrics.map(({ name, ...metric }) => [name, metric])),
+    metrics: Object.fromEntries(metrics.map(({ name, ...metric }) => [name, metric])),
   };
 }
 
@@ -26,9 +28,9 @@ export function sweepSettled(
   objectives: readonly Objective[],
   hypervolumes: readonly number[],
   options: SettledOptions,
-  pooled: boolean,
 ): Settled {
   const complete = store.trials.all(sweepId).filter(({ state }) => state === "complete");
   const points = complete.slice(-LOOKED_AT).map((trial) => sampledPoint(store, trial));
-  return frontSettled(hypervolumes, probabilitiesOf(noisyPoints(points, objectives, pooled)), options);
+  const chances = chancesOf(pointsOf(points, objectives, historyOf(store, sweepId)));
+  return frontSettled(hypervolumes, chances, options);
 }

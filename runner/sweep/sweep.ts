@@ -277,6 +277,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     const taken = store.trials.batch(sweep.id, IMPORTED_BATCH);
     if (last !== null) strategy.restore(last.strategyState);
     else strategy.tell(taken.map((trial) => outcomeOf(store, trial)));
+    let enough = false;
     for (let batch = last?.batch ?? -1; ; ) {
       if (batch >= 0) {
         await runBatch(batch);
@@ -285,21 +286,12 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
         const { settled: rule } = config.search;
         if (rule !== undefined) {
           const volumes = front.hypervolumes.map(({ value }) => value);
-          const { settled, reason } = sweepSettled(
-            store,
-            sweep.id,
-            objectives,
-            volumes,
-            rule,
-            config.search.repeat !== undefined,
-          );
-          if (settled) {
-            store.log("settled", { reason }, { sweepId: sweep.id });
-            break;
-          }
+          const { settled, reason } = sweepSettled(store, sweep.id, objectives, volumes, rule);
+          if (settled && !enough) store.log("settled", { reason }, { sweepId: sweep.id });
+          enough = settled;
         }
       }
-      const left = leftToAsk(context, taken.length);
+      const left = enough ? 0 : leftToAsk(context, taken.length);
       const screened = screenBatch(left > 0 ? strategy.ask(left) : [], domain, context);
       const { proposals, event, repetitions } = planBatch(screened, domain, context);
       if (proposals.length === 0 && repetitions.length === 0) break;

@@ -111,7 +111,8 @@ function known(
 ): Estimate {
   const n = values.length;
   const extra = stable ? 0 : within.reduce((sum, one) => sum + Math.max(0, one - usual), 0) / n;
-  const standardError = Math.sqrt((variance + extra) / n);
+  // Sessions that agree by luck vary by what they vary within all the same.
+  const standardError = Math.sqrt((Math.max(variance, usual) + extra) / n);
   const center = mean(values);
   const half = halfWidth(degrees) * standardError;
   return {

@@ -11,6 +11,30 @@ export interface EstimatedObjective {
 }
 
 /**
+ * Points in the objectives' own units, smaller is better: what a hypervolume is made of. An unknown error is the spread between the layouts.
+ */
+export function linearPoints(
+  ids: readonly string[],
+  objectives: readonly EstimatedObjective[],
+): readonly NoisyPoint[] {
+  const columns = objectives.map(({ direction, scale, estimates }) => {
+    const { squares, freedom } = squaresOf(estimates.map(({ value }) => value));
+    const between = freedom === 0 ? 0 : Math.sqrt(squares / freedom);
+    return estimates.map(({ value, standardError, degrees }) => ({
+      value: direction === "min" ? value : -value,
+      error: standardError === null ? between : standardError * (scale === "ratio" ? Math.abs(value) : 1),
+      degrees: standardError === null ? Math.max(1, freedom) : degrees,
+    }));
+  });
+  return ids.map((id, n) => ({
+    id,
+    mean: columns.map((column) => column[n]!.value),
+    standardError: columns.map((column) => column[n]!.error),
+    degrees: columns.map((column) => column[n]!.degrees),
+  }));
+}
+
+/**
  * Points on the objectives' scales, smaller is better. An unknown error is taken as the spread between the layouts, which is the most it
  * can be: nothing is concluded from such values.
  */

@@ -2,7 +2,7 @@
 // be wrong because of one point's error, and the part of that which one more measurement takes away. Errors are Gaussian and independent.
 import type { Rng } from "../../candidates/space.ts";
 import { hypervolumeImprovement, referencePoint } from "../hypervolume.ts";
-import type { NoisyPoint } from "../noise/front-probability.ts";
+import type { NoisyPoint } from "../noise/front-chance.ts";
 import { nonDominated } from "../pareto.ts";
 import { normal } from "../rng.ts";
 

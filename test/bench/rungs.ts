@@ -44,7 +44,7 @@ const scores = { recall: "recall.accuracy", text: "text.bitsPerByte" };
 const configOf = (names: readonly (keyof typeof tasks)[], seed: string, rungs: string): string => `name: rungs
 seed: ${seed}
 space: { vocab: 256, width: 64, depth: 6, mixers: [c3, c5, s128, g], heads: ["4/2x16"], ffn: 128 }
-search: { strategy: ${flags.strategy}, trials: ${flags.trials}, batch: 8 }
+search: { strategy: ${flags.strategy}, trials: ${flags.trials}, batch: 8, replicate: { layouts: 0 } }
 measure: { devices: [local], contexts: [1024], decodeTokens: 2, repetitions: 1, warmup: { max: 1, tolerance: 1 }, protocol: { guarded: false, retries: 0 } }
 score:
   proxy: { width: 32, headDim: 16, context: 1024 }

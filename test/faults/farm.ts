@@ -154,7 +154,7 @@ const configOf = ({
     `name: ${name}
 seed: ${seed}
 space: { vocab: 256, width: 64, depth: 6, mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffn: 64 }
-search: { strategy: random, trials: ${trials}, batch: ${Math.min(trials, 50)} }
+search: { strategy: random, trials: ${trials}, batch: ${Math.min(trials, 50)}, replicate: { layouts: 0 } }
 measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, protocol: ${protocol}, patienceMinutes: ${patienceMinutes} }
 objectives: [{ metric: "kvBytes@32" }, { metric: parameters }]`,
     "faults.yaml",

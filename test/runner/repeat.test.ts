@@ -14,9 +14,10 @@ import type { AgentScript } from "../support/scripted-agent.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 
 const NOISE: AgentScript = { noise: 0.04, jobMs: 12 };
+/** Errors are known from a few layouts that every such sweep repeats first. */
 const config = (repeat: string, more = "", guarded = false): string => `name: scripted
 space: { vocab: 256, width: [32, 64, 96, 128], depth: [2, 3, 4], mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffnMultiple: 32, ffn: [64, 128] }
-search: { strategy: random, trials: 24, batch: 8${repeat} }
+search: { strategy: random, trials: 24, batch: 8, replicate: { layouts: ${repeat === "" ? 0 : 4} }${repeat} }
 measure: { devices: [local], contexts: [32], decodeTokens: 4, repetitions: 3, protocol: { guarded: ${guarded}, retries: 0, cvLimit: 0.5 } }
 objectives: [{ metric: decodeP50Ms@32 }, { metric: "kvBytes@32" }]
 ${more}
@@ -92,8 +93,8 @@ describe("repetitions", { timeout: 60_000 }, () => {
         .map(({ kv }) => kv)
         .sort();
     expect(kvs("repeat.db")).toEqual(kvs("plain.db"));
-    // At most 0.3 of what was spent before each was chosen; a few milliseconds of a job are the machine's.
-    expect(spentOn("repeat.db", "measure").share).toBeLessThan(0.3);
+    // At most 0.3 of what was spent before each was chosen, and the four that errors are known from; a few milliseconds are the machine's.
+    expect(spentOn("repeat.db", "measure").share).toBeLessThan(0.35);
 
     const own = new Map<number, Row[]>();
     for (const row of rows) own.set(row.number, [...(own.get(row.number) ?? []), row]);
@@ -204,12 +205,13 @@ describe("repetitions", { timeout: 60_000 }, () => {
         )
         .map(({ result }) => JSON.parse(result) as { contexts: { decodeMs: number[][] }[] });
       expect(results).toHaveLength(2);
-      const all = results.flatMap(({ contexts }) =>
+      const sessions = results.map(({ contexts }) =>
         contexts[0]!.decodeMs.map((tokens) => summarise(tokens).median),
       );
       const shown = trialsOf("slow.db")[number]!;
-      expect(JSON.parse(shown.samples)).toEqual(all);
-      expect(shown.ms).toBe(summarise(all).median);
+      expect(JSON.parse(shown.samples)).toEqual(sessions.flat());
+      const [first, second] = sessions.map((samples) => summarise(samples).median);
+      expect(shown.ms).toBeCloseTo(Math.sqrt(first! * second!), 9);
     }
     // The front as the store keeps it step by step is that of the values now.
     const kept = store.fronts.of(sweep.id, data.objectives);

@@ -88,6 +88,7 @@ function answersIn(world: World) {
     foreseen: [],
     repetitions: [],
     rungs: [],
+    history: () => ({ squares: 0, freedom: 0 }),
     hypervolumes: [],
     unitOf: (metric) => points[0]!.raw[metric]?.unit ?? "",
     rates: () => null,
@@ -107,7 +108,7 @@ describe("a sweep of the study", { timeout: 180_000 }, () => {
       `name: tiny
 study: minimal-hybrid
 space: { vocab: 256, width: 64, depth: 16, mixers: [c3, c5, s16, g], heads: ["4/2x16"], parameters: 900K }
-search: { strategy: model, trials: 18 }
+search: { strategy: model, trials: 18, replicate: { layouts: 0 } }
 measure: { devices: [local], contexts: [64], decodeTokens: 4, repetitions: 2, warmup: { max: 1, tolerance: 1 } }
 score:
   proxy: { width: 16, headDim: 8, context: 64 }

@@ -15,7 +15,7 @@ import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.t
 const RUNGS = "rungs: { at: [0.25, 0.5], eta: 8, margin: 0.05 }";
 const config = (rungs: string, training = "{ steps: 40, batch: 4 }", space = ""): string => `name: scripted
 space: { vocab: 256, width: [32, 64, 96, 128], depth: [2, 3, 4], mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffnMultiple: 32, ffn: [64, 128]${space} }
-search: { strategy: random, trials: 16, batch: 8 }
+search: { strategy: random, trials: 16, batch: 8, replicate: { layouts: 0 } }
 measure: { devices: [local], contexts: [32], decodeTokens: 4, repetitions: 2, protocol: { guarded: false, retries: 0 } }
 score:
   proxy: { width: 16, headDim: 8 }

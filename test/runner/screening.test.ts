@@ -15,7 +15,7 @@ import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.t
 const BUDGET = 1_400_000;
 const config = (screening: string, search = "trials: 30, batch: 6"): string => `name: scripted
 space: { vocab: 256, width: [32, 64, 96, 128], depth: [2, 3, 4], mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffnMultiple: 32, ffn: [64, 128] }
-search: { strategy: random, ${search}${screening} }
+search: { strategy: random, ${search}, replicate: { layouts: 0 }${screening} }
 measure: { devices: [local], contexts: [32], decodeTokens: 4, repetitions: 2, protocol: { guarded: false, retries: 0 } }
 objectives: [{ metric: decodeP50Ms@32 }, { metric: parameters, direction: max }]
 budgets: [{ metric: peakBytes, max: ${BUDGET} }]

@@ -1,16 +1,15 @@
 // What to do next: gains of repetitions against closed forms, and the order of actions by gain per minute of two resources.
 import { describe, expect, it } from "vitest";
-import type { NoisyPoint } from "../../search/noise/front-probability.ts";
-import { pooledErrors } from "../../search/noise/pooled-errors.ts";
+import type { NoisyPoint } from "../../search/noise/front-chance.ts";
 import { type Action, planRound, pricesOf } from "../../search/planning/next-action.ts";
 import { repetitionGains } from "../../search/planning/repetition-gain.ts";
-import { createRng, normal } from "../../search/rng.ts";
+import { createRng } from "../../search/rng.ts";
 
 const point = (id: string, mean: number[], error: number[]): NoisyPoint => ({
   id,
   mean,
   standardError: error,
-  repetitions: 1,
+  degrees: error.map(() => 10),
 });
 const gainsOf = (points: readonly NoisyPoint[], objectives = [0, 1], taken = 1) =>
   repetitionGains(
@@ -59,39 +58,6 @@ describe("the gain of a repetition", () => {
     expect(b).toBeGreaterThan(0);
     expect(c).toBe(0);
     expect(gainsOf(near)).toEqual(gainsOf(near));
-  });
-});
-
-describe("pooled errors", () => {
-  it("lean on all layouts where a layout has few samples, and on its own where it has many", () => {
-    const rng = createRng(3);
-    const noise = 0.5;
-    const layouts = Array.from({ length: 60 }, (_, n) =>
-      Array.from({ length: n < 30 ? 2 : 1 }, () => n + noise * normal(rng)),
-    );
-    const errors = pooledErrors(layouts, { relative: false });
-    const single = errors[59]!;
-    expect(single).toBeGreaterThan(0.7 * noise);
-    expect(single).toBeLessThan(1.3 * noise);
-    // Two that agree by luck are not exact.
-    const lucky = pooledErrors([...layouts, [7, 7]], { relative: false }).at(-1)!;
-    expect(lucky).toBeGreaterThan(0.3 * noise);
-    expect(lucky).toBeLessThan(single);
-    const many = Array.from({ length: 400 }, () => 3 + 2 * normal(rng));
-    expect(pooledErrors([...layouts, many], { relative: false }).at(-1)!).toBeCloseTo(2 / 20, 1);
-  });
-
-  it("are relative where spread grows with the value, and none for what is counted", () => {
-    const times = [[1, 1.02], [100, 102], [10]];
-    const [small, large, one] = pooledErrors(times, { relative: true });
-    expect(large! / small!).toBeCloseTo(100, 6);
-    expect(one!).toBeCloseTo(10 * (0.02 / 1.01) * Math.SQRT1_2, 6);
-    expect(pooledErrors([[], [], [5, 6]], { relative: false }).slice(0, 2)).toEqual([0, 0]);
-  });
-
-  it("know nothing before any layout has two samples: the spread between layouts is the most it can be", () => {
-    expect(pooledErrors([[1], [2], [3]], { relative: false })).toEqual([1, 1, 1]);
-    expect(pooledErrors([[1]], { relative: false })).toEqual([0]);
   });
 });
 

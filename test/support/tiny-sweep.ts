@@ -11,6 +11,8 @@ export interface TinyOptions {
   /** Layers: 4 of them make 256 layouts, each more four times as many. */
   readonly depth?: number;
   readonly seed?: number;
+  /** `search.replicate.layouts`; default 0. */
+  readonly replicate?: number;
   readonly devices?: readonly string[];
   readonly steps?: number;
   /** `score.rungs`. */
@@ -31,6 +33,7 @@ export function writeTinySweep(folder: string, options: TinyOptions = {}): strin
     batch,
     depth = 4,
     seed = 1,
+    replicate = 0,
     devices = ["local"],
     steps = 4,
     rungs,
@@ -61,7 +64,7 @@ space:
   mixers: [c2, c3, s8, g]
   heads: ["4/2x16"]
   parameters: 250K
-search: { strategy: ${strategy}, trials: ${trials}${batch === undefined ? "" : `, batch: ${batch}`} }
+search: { strategy: ${strategy}, trials: ${trials}${batch === undefined ? "" : `, batch: ${batch}`}, replicate: { layouts: ${replicate} } }
 measure: { devices: [${devices.join(", ")}], contexts: [32], decodeTokens: 4, repetitions: 2, warmup: { max: 1, tolerance: 1 }, protocol: ${protocol} }
 ${train ? score : ""}
 objectives: [${objectives.map((metric) => `{ metric: "${metric}" }`).join(", ")}]

@@ -1,0 +1,34 @@
+// Which jobs a repetition is made of: the devices and tasks that a metric comes from, and the next measurement or seed of each.
+import { compositeName } from "../../profilers/tasks/composite.ts";
+import { parseMetricName } from "../../reports/metrics.ts";
+import type { SweepConfig } from "../config.ts";
+import { type JobKind, nthTarget } from "../store/jobs.ts";
+import { resolveAggregates } from "./metric-names.ts";
+
+/** Jobs of a trial's nth repetition: its next measurement on each device, or the next seed, never used before, of each task. */
+export const targetsOf = (
+  kind: JobKind,
+  names: readonly string[],
+  nth: number,
+  { score }: SweepConfig,
+): readonly string[] =>
+  names.map((name) =>
+    kind === "measure" ? nthTarget(name, nth + 1) : `${name}:${Math.max(...score!.seeds) + nth}`,
+  );
+
+/** Devices and tasks that a metric is made from, by the kind of job that gives it. */
+export function sourcesOf(metric: string, config: SweepConfig): Readonly<Record<JobKind, readonly string[]>> {
+  const { measure, score } = config;
+  const aggregate = resolveAggregates(config).find(({ name }) => name === metric);
+  const composite = Object.entries(score?.composite ?? {}).find(([name]) => compositeName(name) === metric);
+  const parts = aggregate?.parts ?? composite?.[1];
+  if (parts !== undefined) {
+    const all = parts.map((part) => sourcesOf(part.metric, config));
+    return { measure: all.flatMap((one) => one.measure), train: all.flatMap((one) => one.train) };
+  }
+  const { device } = parseMetricName(metric);
+  return {
+    measure: measure.devices.filter((name) => name === device),
+    train: Object.keys(score?.tasks ?? {}).filter((name) => metric.startsWith(`${name}.`)),
+  };
+}

@@ -1,0 +1,53 @@
+// What every sweep repeats so that its errors are known: some layouts are measured in a second session and trained with a second seed, the same
+// seed for all of them. Without that a single value says nothing of how far it is off. Chosen once nothing is left to propose; the layouts
+// most likely on the front come first, for their values are those that are concluded from.
+
+import { chancesOf, historyOf, pointsOf, unitsOf } from "../estimates.ts";
+import type { JobKind } from "../store/jobs.ts";
+import type { PlannedRepetition } from "../store/repetitions.ts";
+import { IMPORTED_BATCH } from "../store/trials.ts";
+import type { EvaluateContext } from "./evaluate.ts";
+import { sourcesOf, targetsOf } from "./repetition-targets.ts";
+import { sampledPoint } from "./settled.ts";
+
+type Context = Pick<EvaluateContext, "store" | "sweepId" | "config" | "objectives">;
+
+/** Of a long sweep the front and the latest are looked at. */
+const LOOKED_AT = 300;
+
+/** Repetitions that are missing until enough layouts were measured and trained twice; none once all were chosen, whatever came of them. */
+export function replicatesOf(context: Context): readonly PlannedRepetition[] {
+  const { store, sweepId, config, objectives } = context;
+  const { layouts: wanted } = config.search.replicate;
+  if (wanted === 0) return [];
+  const front = new Set(store.fronts.of(sweepId, objectives));
+  const complete = store.trials
+    .all(sweepId)
+    .filter(({ state, batch }) => state === "complete" && batch !== IMPORTED_BATCH);
+  const latest = new Set(complete.slice(-LOOKED_AT));
+  const looked = complete.filter((trial) => front.has(trial.id) || latest.has(trial));
+  const points = looked.map((trial) => sampledPoint(store, trial));
+  const sources = objectives.map(({ name }) => sourcesOf(name, config));
+  const chosen = store.repetitions.all(sweepId);
+  const chances = chancesOf(pointsOf(points, objectives, historyOf(store, sweepId)));
+  const order = looked.map((_, n) => n).sort((a, b) => chances[b]! - chances[a]! || a - b);
+  return (["measure", "train"] as const).flatMap((kind: JobKind) => {
+    const names = [...new Set(sources.flatMap((source) => source[kind]))];
+    const own = objectives.filter((_, m) => sources[m]![kind].length > 0);
+    if (names.length === 0) return [];
+    const twice = (n: number): boolean =>
+      own.every(({ name }) => unitsOf(points[n]!.metrics[name]!, name) > 1) ||
+      chosen.some((one) => one.trialId === looked[n]!.id && one.kind === kind);
+    const missing = wanted - order.filter(twice).length;
+    return order
+      .filter((n) => !twice(n))
+      .slice(0, Math.max(0, missing))
+      .map((n) => ({
+        trialId: looked[n]!.id,
+        kind,
+        targets: targetsOf(kind, names, 1, config),
+        place: 0,
+        worth: { gain: 0, minutes: 0 },
+      }));
+  });
+}
