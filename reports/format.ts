@@ -1,5 +1,6 @@
 // Numbers with units for people: ms, MB, tok/s; significant digits, never more than were measured sensibly.
 // Machine formats (csv, json) carry the plain numbers instead.
+import type { ReportMetric } from "./model.ts";
 
 const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -79,6 +80,15 @@ export function formatValue(value: number, unit: string): string {
   if (COUNTED.has(unit) && Number.isInteger(value)) return WHOLE.format(value);
   const scale = scaleFor([value], unit);
   return withUnit(formatNumber(value / scale.divisor), scale.unit);
+}
+
+/** Half the 95% interval beside a value: ` ±8%` of a measured one, ` ±0.02` of a score, ` ±?` where the error is unknown. */
+export function formatError({ value, samples, estimate }: ReportMetric, relative: boolean): string {
+  if (estimate === undefined || samples.length === 0) return "";
+  const { low, high } = estimate;
+  if (low === null || high === null) return " ±?";
+  const half = (high - low) / 2;
+  return relative ? ` ±${formatNumber((100 * half) / Math.abs(value), 1)}%` : ` ±${formatNumber(half, 2)}`;
 }
 
 /** `11.2–12.9 ms`: the smallest and largest sample, one unit; four digits, so that a narrow range still shows its ends. */

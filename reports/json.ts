@@ -10,6 +10,16 @@ import type {
   ReportTrial,
 } from "./model.ts";
 
+interface MetricJson {
+  readonly value: number;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly samples: number;
+  /** Measurement sessions, or seeds; 0 where the value is counted. */
+  readonly sessions: number;
+  readonly marks: readonly string[];
+}
+
 interface FrontPointJson {
   readonly id: string;
   /** F1, F2, ... as in the tables. */
@@ -19,7 +29,10 @@ interface FrontPointJson {
   readonly pattern: string;
   readonly published: string | null;
   readonly parameters: number;
-  readonly metrics: Readonly<Record<string, number>>;
+  /** Each value with its 95% interval (null: the error is unknown), what is behind it, and why it may not be relied on. */
+  readonly metrics: Readonly<Record<string, MetricJson>>;
+  /** Chance that the layout truly is on the front; null where it was not worked out. */
+  readonly chance: number | null;
   /** Behind each metric that has raw samples: their number, extremes, and whether they were steady. */
   readonly samples: Readonly<Record<string, { n: number; min: number; max: number; stable: boolean }>>;
 }
@@ -43,6 +56,15 @@ const mapMetrics = <T>(
   return out;
 };
 
+const metricJson = ({ value, samples, stable, estimate }: ReportMetric): MetricJson => ({
+  value,
+  low: estimate?.low ?? null,
+  high: estimate?.high ?? null,
+  samples: samples.length,
+  sessions: estimate?.sessions ?? 0,
+  marks: estimate?.marks ?? (stable ? [] : ["unstable"]),
+});
+
 export function frontJson(data: FrontData): FrontJson {
   return {
     sweep: data.sweep,
@@ -56,7 +78,8 @@ export function frontJson(data: FrontData): FrontJson {
       pattern: trial.pattern,
       published: trial.published,
       parameters: trial.parameters,
-      metrics: mapMetrics(trial.metrics, (metric) => metric.value),
+      chance: trial.chance ?? null,
+      metrics: mapMetrics(trial.metrics, metricJson),
       samples: mapMetrics(trial.metrics, (metric) => {
         const range = sampleRange(metric);
         return range && { n: range.n, min: range.low, max: range.high, stable: metric.stable };

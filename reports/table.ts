@@ -1,9 +1,9 @@
 // The front as plain text for a terminal: columns while they fit the width, one block a layout where they do not.
 // No colours and no control characters: it is also what a pipe and a log get.
 
-import { formatParameters, formatValue } from "./format.ts";
+import { formatError, formatParameters, formatValue } from "./format.ts";
 import { compressPattern, countStates, frontPoints, proposedCount, publishedOffFront } from "./front.ts";
-import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
+import { emulatedDevices, isEmulated, parseMetricName, shortLabel } from "./metrics.ts";
 import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { wrapWords } from "./terminal.ts";
 import { plain } from "./text.ts";
@@ -12,8 +12,14 @@ const arrow = (objective: ReportObjective): string => (objective.direction === "
 
 function shownValue(trial: ReportTrial, name: string): string {
   const metric = trial.metrics[name];
-  return metric === undefined ? "-" : `${formatValue(metric.value, metric.unit)}${metric.stable ? "" : " ~"}`;
+  if (metric === undefined) return "-";
+  const error = formatError(metric, parseMetricName(name).device !== null);
+  return `${formatValue(metric.value, metric.unit)}${error}${metric.stable ? "" : " ~"}`;
 }
+
+/** Chance to be on the front. */
+const chanceOf = ({ chance }: ReportTrial): string =>
+  chance === undefined ? "-" : `${Math.round(100 * chance)}%`;
 
 interface Row {
   readonly label: string;
@@ -23,13 +29,27 @@ const nameOf = (trial: ReportTrial): string =>
   plain(trial.published === null ? trial.id : `* ${trial.published}`);
 
 function columns(rows: readonly Row[], objectives: readonly ReportObjective[], marks: readonly string[]) {
+  const withChance = rows.some(({ trial }) => trial.chance !== undefined);
   const cells = [
-    ["", "layout", "params", ...objectives.map((o) => `${plain(shortLabel(o.name)[0])} ${arrow(o)}`)],
-    ["", "", "", ...objectives.map((o, index) => `${plain(shortLabel(o.name)[1])}${marks[index]}`)],
+    [
+      "",
+      "layout",
+      "params",
+      ...(withChance ? ["chance"] : []),
+      ...objectives.map((o) => `${plain(shortLabel(o.name)[0])} ${arrow(o)}`),
+    ],
+    [
+      "",
+      "",
+      "",
+      ...(withChance ? [""] : []),
+      ...objectives.map((o, index) => `${plain(shortLabel(o.name)[1])}${marks[index]}`),
+    ],
     ...rows.map(({ label, trial }) => [
       label,
       nameOf(trial),
       formatParameters(trial.parameters),
+      ...(withChance ? [chanceOf(trial)] : []),
       ...objectives.map((o) => shownValue(trial, o.name)),
     ]),
   ];
@@ -54,7 +74,9 @@ function blocks(
   );
   const column = Math.min(Math.max(0, ...names.map((name) => name.length)), width - 20);
   return rows.map(({ label, trial }) => [
-    `${label.padEnd(4)}${nameOf(trial)}  ${formatParameters(trial.parameters)}`.slice(0, width),
+    `${label.padEnd(4)}${nameOf(trial)}  ${formatParameters(trial.parameters)}${
+      trial.chance === undefined ? "" : `  chance ${chanceOf(trial)}`
+    }`.slice(0, width),
     ...objectives.map((o, index) => {
       const name = names[index]!.slice(0, column).padEnd(column);
       return `    ${name}  ${shownValue(trial, o.name)}`.slice(0, width);
@@ -104,6 +126,11 @@ export function renderTable(data: FrontData, options: { readonly width?: number 
   const notes = [
     "^ more is better, v less is better",
     ...(rows.some(({ trial }) => trial.published !== null) ? ["* published layout"] : []),
+    ...(rows.some(({ trial }) => trial.chance !== undefined)
+      ? [
+          "chance: that the layout truly is on the front; ±: half of the 95% interval for another session or seed",
+        ]
+      : []),
     ...(others.length > 0 ? ["- measured, not on the front (dominated or over budget)"] : []),
     ...(data.objectives.some(({ name }) => rows.some(({ trial }) => trial.metrics[name]?.stable === false))
       ? ["~ unstable, not to be relied on"]

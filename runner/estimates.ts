@@ -8,10 +8,16 @@ import type {
   ReportObjective,
   ReportTrial,
 } from "../reports/model.ts";
-import { type Estimate, estimates, type Scale, squaresBetween } from "../search/noise/estimate.ts";
+import {
+  commonSpread,
+  type Estimate,
+  estimates,
+  type Scale,
+  squaresBetween,
+} from "../search/noise/estimate.ts";
 import { frontChances, type NoisyPoint } from "../search/noise/front-chance.ts";
 import { type EstimatedObjective, linearPoints, noisyPoints } from "../search/noise/points.ts";
-import type { Squares } from "../search/noise/spread.ts";
+import type { Spread, Squares } from "../search/noise/spread.ts";
 import { createRng } from "../search/rng.ts";
 import type { Objective } from "../search/strategy.ts";
 import type { Store } from "./store/store.ts";
@@ -49,6 +55,12 @@ export function estimatesOf(
     scale === "exact" ? undefined : history(metric),
   );
   return new Map(places.map((n, i) => [n, found[i]!]));
+}
+
+/** How much one session, or seed, of a layout varies from another; null while nothing tells. */
+export function spreadOf(layouts: readonly Sampling[], metric: string, history: History): Spread | null {
+  const own = layouts.flatMap(({ metrics }) => (metric in metrics ? [metrics[metric]!] : []));
+  return commonSpread(own, scaleOf(metric), history(metric));
 }
 
 /** Sessions, or seeds, behind a value. */

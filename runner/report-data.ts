@@ -14,6 +14,7 @@ import { orientValues } from "../search/pareto.ts";
 import type { Objective } from "../search/strategy.ts";
 import type { SweepConfig } from "./config.ts";
 import { deviceNamed } from "./devices/known.ts";
+import { historyOf, withEstimates } from "./estimates.ts";
 import { FrontHistory } from "./front-history.ts";
 import { Timeline } from "./report-history.ts";
 import { declaredIds, publishedIds, reportTrials } from "./report-trials.ts";
@@ -95,9 +96,31 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
   };
 }
 
-/** What the front of a sweep is shown from, however large the sweep is. */
-export const frontOf = (store: Store, sweep: Sweep): FrontData =>
-  sweep.trials > PAGE_TRIALS ? frontData(store, sweep) : reportData(store, sweep);
+/** Complete trials beside the front that chances are worked out against, of a sweep too large to be read whole. */
+const LATEST_BESIDE = 200;
+
+/** What the front of a sweep is shown from, with how well its values are known, however large the sweep is. */
+export function frontOf(store: Store, sweep: Sweep): FrontData {
+  const { id, config } = sweep;
+  const history = historyOf(store, id);
+  if (sweep.trials <= PAGE_TRIALS) return withEstimates(reportData(store, sweep), history);
+  const front = frontData(store, sweep);
+  const known = new Set(front.trials.map(({ number }) => number));
+  const latest = reportTrials(
+    store,
+    config,
+    declaredIds(config),
+    store.trials.latestComplete(id, LATEST_BESIDE),
+    {
+      evidence: false,
+    },
+  );
+  return withEstimates(
+    front,
+    history,
+    [...latest.values()].filter(({ number }) => !known.has(number)),
+  );
+}
 
 /** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
 export const PAGE_TRIALS = 5000;

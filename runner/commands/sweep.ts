@@ -2,7 +2,9 @@
 import type { CommandModule } from "yargs";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
+import { conclusionLines } from "../conclusion.ts";
 import { readSweepConfig } from "../config.ts";
+import { historyOf } from "../estimates.ts";
 import { frontOf } from "../report-data.ts";
 import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
@@ -66,6 +68,7 @@ export const sweepCommand: CommandModule<object, Args> = {
       writeReport(store, sweep, "html", out);
       printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
       say(`report: ${out}`);
+      for (const line of conclusionLines(data, sweep.config, historyOf(store, sweep.id))) say(line);
     });
   },
 };

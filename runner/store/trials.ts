@@ -253,6 +253,14 @@ export class TrialTable {
       .all(sweepId) as string[];
   }
 
+  /** Ids of the newest complete trials, newest first. */
+  latestComplete(sweepId: number, most: number): readonly number[] {
+    const rows = this.db
+      .prepare("SELECT id FROM trials WHERE sweep_id = ? AND state = 'complete' ORDER BY id DESC LIMIT ?")
+      .all(sweepId, most) as Row[];
+    return rows.map((row) => row.id as number);
+  }
+
   /** Samples of a metric by session in other sweeps than this one, where there were several; the newest, at most `most` layouts. */
   repeatedElsewhere(sweepId: number, name: string, most: number): readonly Metric[] {
     const rows = this.db

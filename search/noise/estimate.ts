@@ -2,7 +2,16 @@
 // unit: repetitions within one share what that time had, so that ten of them say nothing about the next session. Where no layout has two
 // units and no earlier sweep of the device had, the error is unknown, which is not the same as none.
 import { summarise } from "../../profilers/statistics/summary.ts";
-import { addSquares, halfWidth, mean, type Spread, type Squares, spreadModel, squaresOf } from "./spread.ts";
+import {
+  addSquares,
+  halfWidth,
+  mean,
+  noSquares,
+  type Spread,
+  type Squares,
+  spreadModel,
+  squaresOf,
+} from "./spread.ts";
 
 /** `exact`: counted; `ratio`: times and sizes, whose noise is in proportion; `difference`: scores. */
 export type Scale = "exact" | "ratio" | "difference";
@@ -71,6 +80,12 @@ function unitsOf(sampled: Sampled, scale: Scale): Units | null {
 /** Squares between the sessions (for a score: seeds) of each layout: what a device's history is made of. */
 export const squaresBetween = (layouts: readonly Sampled[], scale: Scale): Squares =>
   addSquares(layouts.map((layout) => squaresOf(unitsOf(layout, scale)?.values ?? [])));
+
+/** Variance of one session (for a score: one seed) that is common to all layouts; null while nothing was repeated. */
+export function commonSpread(layouts: readonly Sampled[], scale: Scale, history?: Squares): Spread | null {
+  const own = layouts.map((layout) => squaresOf(unitsOf(layout, scale)?.values ?? []));
+  return spreadModel(own, history)?.(noSquares) ?? null;
+}
 
 /**
  * Every layout's value with its interval, in the order given. `history`: squares between sessions of the same device and metric in earlier

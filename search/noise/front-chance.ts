@@ -19,12 +19,16 @@ export interface NoisyPoint {
 /** Draws that let the sampler forget where it began, and draws that count. */
 const WARMUP = 200;
 const DRAWS = 2000;
+/** Draws times layouts at most: a share of 400 draws is known to 2.5%. */
+const LAYOUT_DRAWS = 100_000;
+const FEWEST_DRAWS = 400;
 /** Chance that the model of the layouts is wrong altogether: then one layout is as likely on the front as another. */
 const MODEL_DOUBT = 0.07;
 
 /** Share of draws of all layouts' true values in which each layout is non-dominated. Same points and rng state, same answer. */
-export function frontChances(points: readonly NoisyPoint[], rng: Rng, draws = DRAWS): readonly number[] {
+export function frontChances(points: readonly NoisyPoint[], rng: Rng): readonly number[] {
   if (points.length === 0) return [];
+  const draws = Math.max(FEWEST_DRAWS, Math.min(DRAWS, Math.floor(LAYOUT_DRAWS / points.length)));
   const counts = new Array<number>(points.length).fill(0);
   const open = contested(points);
   if (points.every(({ standardError }) => standardError.every((error) => error === 0))) {

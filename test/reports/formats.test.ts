@@ -37,9 +37,11 @@ test("front json has the shape of the contract, and its points are the front", (
   );
   for (const point of front.points) {
     expect(layoutId(parseNotation(point.notation))).toBe(point.id);
-    for (const { name } of front.objectives) expect(point.metrics[name]).toBeTypeOf("number");
+    for (const { name } of front.objectives)
+      expect(point.metrics[name]).toMatchObject({ value: expect.any(Number), low: null, high: null });
+    expect(point.chance).toBeNull();
   }
-  const values = front.points.map((point) => point.metrics["ttftMs@1024:laptop"]!);
+  const values = front.points.map((point) => point.metrics["ttftMs@1024:laptop"]!.value);
   expect(values).toEqual([...values].sort((a, b) => a - b));
 });
 

@@ -1,0 +1,72 @@
+// The last lines of a sweep: what it can and cannot conclude, from made-up trials whose truth is known.
+import { describe, expect, it } from "vitest";
+import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
+import { conclusionLines } from "../../runner/conclusion.ts";
+import { parseSweepConfig } from "../../runner/config.ts";
+import { withEstimates } from "../../runner/estimates.ts";
+import { createRng, normal } from "../../search/rng.ts";
+import { testReportData } from "../support/report-data.ts";
+
+const config = parseSweepConfig(
+  `name: made-up
+space: { vocab: 256, width: 64, depth: 4, mixers: [c3, g], heads: ["4/2x16"] }
+search: { trials: 12 }
+score: { proxy: { width: 32, headDim: 16 }, tasks: { recall: { task: mqar, training: { steps: 10 } } } }
+objectives: [{ metric: decodeP50Ms@512 }, { metric: recall.accuracy }]
+`,
+  "made-up.yaml",
+);
+const objectives = [
+  { name: "decodeP50Ms@512:local", direction: "min", unit: "ms" },
+  { name: "recall.accuracy", direction: "max", unit: "fraction" },
+] as const;
+
+/** Twelve layouts whose times differ by `spread` (relative, one standard deviation), eight of them measured and trained twice. */
+function made(spread: number, repeated: number) {
+  const rng = createRng(5);
+  const [base] = testReportData({ trials: 4 }).trials;
+  const trials = Array.from({ length: 12 }, (_, n): ReportTrial => {
+    const units = n < repeated ? [0, 1] : [0];
+    const [time, score] = [Math.exp(spread * normal(rng)), 0.8 + 0.3 * spread * normal(rng)];
+    const times = units.map(() => time * Math.exp(0.1 * normal(rng)));
+    const scores = units.map(() => score + 0.02 * normal(rng));
+    const metric = (samples: number[], unit: string): ReportMetric => ({
+      ...{ value: samples[0]!, unit, samples, stable: true },
+      ...(unit === "ms" && { sessions: samples.map(() => 1) }),
+    });
+    const metrics = {
+      [objectives[0].name]: metric(times, "ms"),
+      [objectives[1].name]: metric(scores, "fraction"),
+    };
+    return { ...base!, number: n, id: `layout-${n}`, state: "complete", onFront: n < 3, metrics };
+  });
+  const data = { sweep: "made-up", objectives, trials, totals: undefined, proxies: undefined, devices: [] };
+  const history = () => ({ squares: 0, freedom: 0 });
+  return conclusionLines(withEstimates(data, history), config, history).join("\n");
+}
+
+describe("the last lines of a sweep", () => {
+  it("are five, and name the next command", () => {
+    const lines = made(0.5, 8).split("\n");
+    expect(lines).toHaveLength(5);
+    expect(lines.at(-1)).toContain("edgefront select made-up --confirm");
+    expect(lines[3]).toContain("width 32");
+  });
+
+  it("claim an order where layouts differ by far more than the noise", () => {
+    expect(made(0.8, 8)).toMatch(/(\d\d) of 66 pairs of layouts differ surely in median time per token/);
+  });
+
+  it("claim none where layouts are alike, and say how much another session would differ", () => {
+    const text = made(0, 8);
+    expect(text).toContain("no two layouts differ surely in median time per token");
+    expect(text).toMatch(/another session changes median time per token at 512 by \d+(\.\d)?% /);
+    expect(text).toContain("no layout is on it with a chance above 90%");
+  });
+
+  it("claim none where nothing was repeated, whatever the values", () => {
+    const text = made(0.8, 0);
+    expect(text).toContain("no two layouts differ surely");
+    expect(text).toContain("is unknown");
+  });
+});
