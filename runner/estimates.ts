@@ -8,6 +8,7 @@ import type {
   ReportObjective,
   ReportTrial,
 } from "../reports/model.ts";
+import { componentsOf, sessionsFor } from "../search/noise/components.ts";
 import {
   commonSpread,
   type Estimate,
@@ -61,6 +62,39 @@ export function estimatesOf(
 export function spreadOf(layouts: readonly Sampling[], metric: string, history: History): Spread | null {
   const own = layouts.flatMap(({ metrics }) => (metric in metrics ? [metrics[metric]!] : []));
   return commonSpread(own, scaleOf(metric), history(metric));
+}
+
+/** What is known of a device's noise in one metric. */
+export interface DeviceNoise {
+  readonly metric: string;
+  /** Layouts that were measured in several sessions, over all sweeps (the newest 200). */
+  readonly layouts: number;
+  /** Relative standard deviations: of another session, and of a repetition within one (null: there was one each). */
+  readonly session: number;
+  readonly repetition: number | null;
+  /** Sessions of three repetitions after which a value is known to 5% (95% interval). */
+  readonly sessionsFor5Percent: number;
+}
+
+/** Half of a 95% interval of 5%, in standard errors. */
+const FIVE_PERCENT = 0.05 / 1.96;
+
+/** The noise of a device as all sweeps of the database saw it, by metric. */
+export function deviceNoise(store: Store, device: string): readonly DeviceNoise[] {
+  return store.trials.repeatedMetrics(device).flatMap((metric) => {
+    const layouts = store.trials.repeatedElsewhere(-1, metric, MOST_EARLIER);
+    const found = componentsOf(layouts, scaleOf(metric));
+    if (found === null) return [];
+    return [
+      {
+        metric,
+        layouts: found.layouts,
+        session: Math.sqrt(found.session.variance),
+        repetition: found.repetition && Math.sqrt(found.repetition.variance),
+        sessionsFor5Percent: sessionsFor(FIVE_PERCENT, found, 3),
+      },
+    ];
+  });
 }
 
 /** Sessions, or seeds, behind a value. */

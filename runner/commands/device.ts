@@ -2,10 +2,13 @@
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { sanitise } from "../../profilers/protocol.ts";
+import { formatNumber } from "../../reports/format.ts";
+import { metricLabel } from "../../reports/metrics.ts";
 import { fewerColumns } from "../../reports/terminal.ts";
 import { keepIdentity } from "../devices/identities.ts";
 import { deviceNamed, deviceNames, LOCAL_DEVICE } from "../devices/known.ts";
-import { printEither, say, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
+import { type DeviceNoise, deviceNoise } from "../estimates.ts";
+import { columns, printEither, say, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
 import { addCommand } from "./device-add.ts";
 import { deviceCard, visible } from "./device-card.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
@@ -92,14 +95,31 @@ const showDevice: CommandModule<object, Args> = {
         probe: last?.result ?? null,
         probedAt: last?.createdAt ?? null,
         health,
+        noise: deviceNoise(store, name),
       };
       printEither(
         json,
         data,
-        () => `${deviceCard(device, last?.result ?? null)}${last === null ? "\n  never probed" : ""}\n${how}`,
+        () =>
+          `${deviceCard(device, last?.result ?? null)}${last === null ? "\n  never probed" : ""}\n${how}\n${noiseText(data.noise)}`,
       );
     }),
 };
+
+/** What another session would change, by metric. */
+function noiseText(noise: readonly DeviceNoise[]): string {
+  if (noise.length === 0) return "  noise: unknown; a sweep that measures layouts twice tells it";
+  const percent = (share: number): string => `${formatNumber(100 * share, 2)}%`;
+  const rows = noise.map(({ metric, layouts, session, repetition, sessionsFor5Percent }) => [
+    `  ${metricLabel(metric, { device: false })}`,
+    percent(session),
+    repetition === null ? "-" : percent(repetition),
+    String(sessionsFor5Percent),
+    String(layouts),
+  ]);
+  const head = ["  noise (1 sd)", "SESSION", "REPETITION", "SESSIONS FOR 5%", "LAYOUTS"];
+  return columns([head, ...rows], [1, 2, 3, 4]);
+}
 
 interface ProbeArgs extends Args {
   tune: boolean;

@@ -253,6 +253,16 @@ export class TrialTable {
       .all(sweepId) as string[];
   }
 
+  /** Metrics of a device that some layout was measured for in several sessions. */
+  repeatedMetrics(device: string): readonly string[] {
+    return this.db
+      .prepare(
+        "SELECT DISTINCT name FROM metrics WHERE sessions IS NOT NULL AND substr(name, -length(?)) = ? ORDER BY 1",
+      )
+      .pluck()
+      .all(`:${device}`, `:${device}`) as string[];
+  }
+
   /** Ids of the newest complete trials, newest first. */
   latestComplete(sweepId: number, most: number): readonly number[] {
     const rows = this.db

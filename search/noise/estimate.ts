@@ -63,11 +63,15 @@ function sessionsOf({ samples, sessions }: Sampled, scale: Scale): readonly (rea
   });
 }
 
-/** Null where the scale cannot hold a value: a time of 0. */
-function unitsOf(sampled: Sampled, scale: Scale): Units | null {
-  const sessions = sessionsOf(sampled, scale);
+/** Samples by session on the metric's scale; null where the scale cannot hold a value: a time of 0. */
+export function sampledSessions(sampled: Sampled, scale: Scale): readonly (readonly number[])[] | null {
   if (scale === "ratio" && sampled.samples.some((value) => !(value > 0))) return null;
-  const scaled = sessions.map((samples) => samples.map((value) => toScale(value, scale)));
+  return sessionsOf(sampled, scale).map((samples) => samples.map((value) => toScale(value, scale)));
+}
+
+function unitsOf(sampled: Sampled, scale: Scale): Units | null {
+  const scaled = sampledSessions(sampled, scale);
+  if (scaled === null) return null;
   return {
     values: scaled.map((samples) => summarise(samples).median),
     within: scaled.map((samples) => {
