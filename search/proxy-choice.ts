@@ -1,76 +1,176 @@
-// What measuring bought: the front found by measuring against the one that a proxy (parameters, FLOPs, a roofline) would have
-// chosen among the same candidates, both judged by what was measured. Where the proxy's numbers come from is the caller's.
-import { hypervolume, referencePoint } from "./hypervolume.ts";
-import { nonDominated, type Vector } from "./pareto.ts";
+// What measuring bought: layouts that measuring would have chosen against those that a proxy (parameters, FLOPs, a roofline) would have, as many of
+// either, judged by other measurements of the same layouts than those that chose. A proxy that says nothing scores exactly 0, choosing by
+// measurement 1. Whether the difference is more than luck is a test of its own: do two sessions agree on what the proxy does not explain?
+import type { Rng } from "../candidates/space.ts";
+import { frontReference, hypervolume, hypervolumeImprovement } from "./hypervolume.ts";
+import { nonDominated, nonDominatedSort, type Vector } from "./pareto.ts";
 
-export interface ProxiedPoint {
-  /** Measured, oriented (smaller is better). */
-  readonly measured: Vector;
-  /** The same objectives as the proxy sees them; those that it says nothing about are the measured ones. */
-  readonly proxied: Vector;
+/** One layout, by oriented objectives (smaller is better). */
+export interface JudgedPoint {
+  /** As the sessions that choose measured it. */
+  readonly chooser: Vector;
+  /** As other sessions did. */
+  readonly judge: Vector;
 }
 
-export interface ProxyChoice {
-  /** Positions of the points that the proxy's front holds. */
+/** As many points as asked for: whole fronts, the last one by what each adds to the volume of those before it. */
+export function chosenBy(vectors: readonly Vector[], count: number): readonly number[] {
+  const chosen: number[] = [];
+  for (const front of nonDominatedSort(vectors)) {
+    if (chosen.length + front.length <= count) {
+      chosen.push(...front);
+      continue;
+    }
+    const reference = frontReference(front.map((index) => vectors[index]!));
+    const left = new Set(front);
+    const taken: number[] = [];
+    while (chosen.length < count && left.size > 0) {
+      const held = taken.map((index) => vectors[index]!);
+      const gain = (index: number): number => hypervolumeImprovement(vectors[index]!, held, reference);
+      const next = [...left].reduce((a, b) => (gain(b) > gain(a) ? b : a));
+      left.delete(next);
+      taken.push(next);
+      chosen.push(next);
+    }
+    break;
+  }
+  return chosen.sort((a, b) => a - b);
+}
+
+export interface ProxyScore {
   readonly chosen: readonly number[];
-  /** Hypervolume of the chosen points as measured over that of the measured front. */
-  readonly hypervolumeShare: number;
-  /** Points of the measured front that the proxy's choice leaves out (an equal vector counts as there). */
-  readonly missed: number;
-  readonly front: number;
-  /** By objective: how much worse, relative, the nearest choice is. Null where the objective is not positive. */
-  readonly regret: readonly (Regret | null)[];
+  /** 0: as a proxy that says nothing; 1: as measuring. Null where measuring itself is not better than saying nothing. */
+  readonly score: number | null;
 }
 
-export interface Regret {
-  /** Over the measured front: value of the best chosen point that is not worse elsewhere, relative to the front's own. */
-  readonly mean: number;
-  readonly worst: number;
-  /** Front points that no chosen point matches elsewhere: not in the mean. */
-  readonly unmatched: number;
+export interface ProxyScores {
+  /** Layouts that each chooses: as many as the measured front has. */
+  readonly count: number;
+  readonly measured: readonly number[];
+  readonly proxies: readonly ProxyScore[];
+  /** The same for the proxy with its values dealt out at random: mean and 95% quantile over `PERMUTATIONS`. */
+  readonly permuted: { readonly mean: number; readonly high: number } | null;
 }
 
-export function proxyChoice(points: readonly ProxiedPoint[]): ProxyChoice {
-  const measured = points.map((point) => point.measured);
-  const front = nonDominated(measured);
-  const chosen = nonDominated(points.map(({ proxied }) => proxied));
-  const reference = referencePoint(measured);
-  const volume = (indices: readonly number[]): number =>
+const PERMUTATIONS = 200;
+
+/**
+ * `constant`: the points as a proxy that says nothing sees them; `proxied`: as each proxy does. The reference of all volumes is that of the
+ * judged front.
+ */
+export function proxyScores(
+  points: readonly JudgedPoint[],
+  constant: readonly Vector[],
+  proxied: readonly (readonly Vector[])[],
+  rng: Rng,
+): ProxyScores {
+  const judged = points.map(({ judge }) => judge);
+  const reference = frontReference(judged);
+  const volume = (chosen: readonly number[]): number =>
     hypervolume(
-      indices.map((index) => measured[index]!),
+      chosen.map((index) => judged[index]!),
       reference,
     );
-  const same = (a: Vector, b: Vector): boolean => a.every((value, m) => value === b[m]);
+  const choosers = points.map(({ chooser }) => chooser);
+  const count = nonDominated(choosers).length;
+  const [measured, nothing] = [chosenBy(choosers, count), chosenBy(constant, count)];
+  const [most, least] = [volume(measured), volume(nothing)];
+  const scoreOf = (chosen: readonly number[]): number | null =>
+    most > least ? (volume(chosen) - least) / (most - least) : null;
+  const random = Array.from({ length: PERMUTATIONS }, () =>
+    scoreOf(chosenBy(dealtOut(choosers, constant, rng), count)),
+  ).flatMap((score) => score ?? []);
+  random.sort((a, b) => a - b);
   return {
-    chosen,
-    hypervolumeShare: volume(chosen) / volume(front),
-    missed: front.filter((index) => !chosen.some((other) => same(measured[other]!, measured[index]!))).length,
-    front: front.length,
-    regret: reference.map((_, m) => regretOf(measured, front, chosen, m)),
+    count,
+    measured,
+    proxies: proxied.map((vectors) => {
+      const chosen = chosenBy(vectors, count);
+      return { chosen, score: scoreOf(chosen) };
+    }),
+    permuted:
+      random.length === 0
+        ? null
+        : {
+            mean: random.reduce((sum, score) => sum + score, 0) / random.length,
+            high: random[Math.floor(0.95 * random.length)]!,
+          },
   };
 }
 
-function regretOf(
-  measured: readonly Vector[],
-  front: readonly number[],
-  chosen: readonly number[],
-  objective: number,
-): Regret | null {
-  const at = (index: number): number => measured[index]![objective]!;
-  // Relative losses of a metric whose better direction was turned are relative to its size.
-  if (measured.some((vector) => vector[objective] === 0)) return null;
-  const losses: number[] = [];
-  for (const index of front) {
-    const matching = chosen.filter((other) =>
-      measured[other]!.every((value, m) => m === objective || value <= measured[index]![m]!),
-    );
-    if (matching.length === 0) continue;
-    const best = Math.min(...matching.map(at));
-    losses.push(Math.max(0, (best - at(index)) / Math.abs(at(index))));
+/** Objectives in which `constant` is flat are dealt out anew among the layouts, together. */
+function dealtOut(choosers: readonly Vector[], constant: readonly Vector[], rng: Rng): readonly Vector[] {
+  const order = shuffled(choosers.length, rng);
+  const flat = constant[0]!.map((_, m) => constant.every((vector) => vector[m] === constant[0]![m]));
+  return choosers.map((vector, n) => vector.map((value, m) => (flat[m] ? choosers[order[n]!]![m]! : value)));
+}
+
+function shuffled(count: number, rng: Rng): number[] {
+  const order = Array.from({ length: count }, (_, n) => n);
+  for (let i = count - 1; i > 0; i--) {
+    const j = rng.below(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
   }
-  return {
-    mean: losses.length === 0 ? 0 : losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
-    worst: Math.max(0, ...losses),
-    unmatched: front.length - losses.length,
-  };
+  return order;
+}
+
+export interface Unexplained {
+  /** Correlation between two sessions of what the proxy leaves unexplained. */
+  readonly correlation: number;
+  /** One-sided, by permutations: of sessions that agree by luck alone. */
+  readonly p: number;
+}
+
+/** Fewer layouts have too few permutations for a verdict. */
+export const MIN_JUDGED = 6;
+const TEST_PERMUTATIONS = 2000;
+
+/**
+ * Whether two sessions agree beyond a proxy: both are regressed on it, and the residuals' correlation is compared with those of shuffled
+ * layouts. Where the proxy explains all that is real, what is left is noise of either session, and does not agree. Null: too few layouts.
+ */
+export function unexplained(
+  first: readonly number[],
+  second: readonly number[],
+  proxy: readonly number[],
+  rng: Rng,
+): Unexplained | null {
+  if (first.length < MIN_JUDGED) return null;
+  const [a, b] = [residuals(first, proxy), residuals(second, proxy)];
+  const observed = correlation(a, b);
+  let beaten = 0;
+  for (let n = 0; n < TEST_PERMUTATIONS; n++) {
+    const order = shuffled(b.length, rng);
+    if (
+      correlation(
+        a,
+        order.map((index) => b[index]!),
+      ) >= observed
+    )
+      beaten++;
+  }
+  return { correlation: observed, p: (beaten + 1) / (TEST_PERMUTATIONS + 1) };
+}
+
+const average = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Of the least-squares line over `x`; a constant x explains nothing. */
+function residuals(y: readonly number[], x: readonly number[]): readonly number[] {
+  const [meanX, meanY] = [average(x), average(y)];
+  const square = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
+  const slope =
+    square === 0 ? 0 : x.reduce((sum, value, n) => sum + (value - meanX) * (y[n]! - meanY), 0) / square;
+  return y.map((value, n) => value - meanY - slope * (x[n]! - meanX));
+}
+
+function correlation(a: readonly number[], b: readonly number[]): number {
+  const [meanA, meanB] = [average(a), average(b)];
+  let [product, squareA, squareB] = [0, 0, 0];
+  for (const [n, value] of a.entries()) {
+    product += (value - meanA) * (b[n]! - meanB);
+    squareA += (value - meanA) ** 2;
+    squareB += (b[n]! - meanB) ** 2;
+  }
+  return squareA * squareB === 0 ? 0 : product / Math.sqrt(squareA * squareB);
 }

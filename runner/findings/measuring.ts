@@ -1,11 +1,15 @@
-// What measuring bought, as a finding: for each device, the fronts that a parameter count, FLOPs or a roofline would have chosen
-// among the sweep's own complete trials, judged by what was measured. A proxy stands in for device metrics only.
+// What measuring bought, as a finding: for each device, what a parameter count, FLOPs or a roofline would have chosen among the layouts that were
+// measured in two sessions. The first sessions choose, the others judge: a measurement that judges itself is always right.
 import { staticCost } from "../../candidates/cost.ts";
-import { formatValue } from "../../reports/format.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
-import { orient } from "../../search/pareto.ts";
-import { type ProxyChoice, proxyChoice } from "../../search/proxy-choice.ts";
+import { holm } from "../../profilers/statistics/paired.ts";
+import { formatNumber, formatValue } from "../../reports/format.ts";
+import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
+import type { ReportFinding, ReportMetric } from "../../reports/model.ts";
+import { sampledSessions } from "../../search/noise/estimate.ts";
+import { mean } from "../../search/noise/spread.ts";
+import { orient, type Vector } from "../../search/pareto.ts";
+import { MIN_JUDGED, proxyScores, type Unexplained, unexplained } from "../../search/proxy-choice.ts";
+import { createRng } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { FindingsContext, Point } from "./context.ts";
 
@@ -17,7 +21,7 @@ interface Rates {
 
 interface Proxy {
   readonly name: string;
-  /** Cost in any unit: only its order counts. */
+  /** Cost in any unit: only its order, and how it grows, count. */
   cost(point: Point, objective: Objective, rates: Rates, context: FindingsContext): number;
 }
 
@@ -55,76 +59,177 @@ const proxies: readonly Proxy[] = [
   },
 ];
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+/** Largest chance that measuring is said to have bought something where it did not, over all proxies and metrics. */
+const ERROR_RATE = 0.05;
 
-/** Null where the sweep has no objective of a device, or fewer than three complete trials. */
+/** A device metric of a layout in two halves: what the first sessions say, and what the others do; logarithms, smaller is better. */
+interface Halves {
+  readonly first: number;
+  readonly second: number;
+}
+
+function halvesOf(metric: ReportMetric | undefined, { direction }: Objective): Halves | null {
+  const sessions = metric === undefined ? null : sampledSessions(metric, "ratio");
+  if (sessions === null || sessions.length < 2) return null;
+  const middle = Math.ceil(sessions.length / 2);
+  const sign = direction === "min" ? 1 : -1;
+  const value = (some: readonly (readonly number[])[]): number => sign * mean(some.map(mean));
+  return { first: value(sessions.slice(0, middle)), second: value(sessions.slice(middle)) };
+}
+
+interface Judged {
+  readonly point: Point;
+  readonly halves: readonly Halves[];
+}
+
+interface Row {
+  readonly device: string;
+  readonly proxy: string;
+  readonly score: number | null;
+  readonly tests: readonly { readonly metric: string; readonly found: Unexplained }[];
+}
+
+/** Null where the sweep has no objective of a probed device, or fewer than three complete trials. */
 export function measuringFinding(context: FindingsContext): ReportFinding | null {
   const { objectives, points } = context;
-  if (points.length < 3) return null;
-  const devices = [...new Set(objectives.flatMap(({ name }) => parseMetricName(name).device ?? []))];
-  const rows: { device: string; proxy: string; own: readonly Objective[]; choice: ProxyChoice }[] = [];
-  for (const device of devices) {
-    const rates = context.rates(device);
-    if (rates === null) continue;
-    // One device at a time: its objectives and those that need no device.
-    const own = objectives.filter(({ name }) => {
-      const of = parseMetricName(name).device;
-      return of === null || of === device;
-    });
-    for (const proxy of proxies) {
-      const choice = proxyChoice(
-        points.map((point) => ({
-          measured: orient(point.metrics, own),
-          proxied: own.map((objective) =>
-            parseMetricName(objective.name).device === null
-              ? orient(point.metrics, [objective])[0]!
-              : proxy.cost(point, objective, rates, context),
-          ),
-        })),
-      );
-      rows.push({ device, proxy: proxy.name, own, choice });
-    }
-  }
-  if (rows.length === 0) return null;
-  const best = rows.reduce((a, b) => (b.choice.hypervolumeShare > a.choice.hypervolumeShare ? b : a));
-  const worst = rows.reduce((a, b) => (b.choice.hypervolumeShare < a.choice.hypervolumeShare ? b : a));
-  const nothing = best.choice.missed === 0;
-  const answer = nothing
-    ? `Nothing beyond a ${best.proxy} on ${best.device}: choosing by it gives the same front among these ${points.length} layouts.`
-    : `Choosing among the same ${points.length} layouts by the best proxy (${best.proxy}, ${best.device}) keeps ${percent(best.choice.hypervolumeShare)} of the ` +
-      `hypervolume and misses ${best.choice.missed} of ${best.choice.front} front layouts; by the worst (${worst.proxy}) ${percent(worst.choice.hypervolumeShare)}.`;
+  const devices = [...new Set(objectives.flatMap(({ name }) => parseMetricName(name).device ?? []))].filter(
+    (device) => context.rates(device) !== null,
+  );
+  if (points.length < 3 || devices.length === 0) return null;
+  const studies = devices.map((device) => studyOf(device, context));
+  const judged = Math.max(...studies.map((study) => study.judged));
+  const question = "What did measuring buy?";
+  if (judged < MIN_JUDGED)
+    return {
+      id: "measuring",
+      question,
+      answer: `Cannot be said: ${judged === 0 ? "nothing was" : `only ${judged} layouts were`} measured in two sessions, at least ${MIN_JUDGED} are needed. Repeat more layouts with search.replicate.`,
+      notes: [],
+    };
+  const rows = studies.flatMap((study) => study.rows);
+  const tests = rows.flatMap((row) => row.tests.map((test) => ({ ...test, row })));
+  const adjusted = holm(tests.map(({ found }) => found.p));
+  const bought = tests.filter((_, n) => adjusted[n]! <= ERROR_RATE);
   return {
     id: "measuring",
-    question: "What did measuring buy?",
-    answer,
+    question,
+    answer: answerOf(bought, tests.length, judged),
     table: {
-      head: ["Device, chosen by", "Hypervolume kept", "Front missed", "Chosen", "Regret (mean, worst)"],
-      rows: rows.map(({ device, proxy, own, choice }) => [
+      head: ["Device, chosen by", "Score", "Agreement of two sessions beyond it"],
+      rows: rows.map(({ device, proxy, score, tests: own }) => [
         `${device}, ${proxy}`,
-        percent(choice.hypervolumeShare),
-        `${choice.missed} of ${choice.front}`,
-        String(choice.chosen.length),
+        score === null ? "–" : formatNumber(score, 2),
         own
-          .flatMap(({ name }, m) => {
-            const regret = choice.regret[m];
-            return parseMetricName(name).device === null || !regret
-              ? []
-              : [`${parseMetricName(name).base} ${percent(regret.mean)}, ${percent(regret.worst)}`];
-          })
+          .map(
+            ({ metric, found }) =>
+              `${label(metric)} ${found.correlation.toFixed(2)} (p ${formatNumber(found.p, 2)})`,
+          )
           .join("; "),
       ]),
     },
-    notes: [
-      "Regret: how much slower or larger the best chosen layout is that is not worse elsewhere, over the measured front's layouts. " +
-        "All candidates were measured; what a proxy would have proposed in their place is not in these figures.",
-      ...devices.flatMap((device) => {
-        const rates = context.rates(device);
-        return rates === null
-          ? []
-          : [
-              `Roofline of ${device}: ${formatValue(rates.readBandwidthGBs, "GB/s")} read, ${formatValue(rates.int8Gops, "Gop/s")} int8, as probed.`,
-            ];
-      }),
-    ],
+    notes: notesOf(studies, context),
   };
+}
+
+const label = (metric: string): string => metricLabel(metric, { device: false }).toLowerCase();
+
+function answerOf(
+  bought: readonly { readonly metric: string; readonly row: Row }[],
+  tests: number,
+  judged: number,
+): string {
+  if (bought.length === 0)
+    return (
+      `Nothing, on ${judged} layouts so far: two sessions agree on no metric beyond what every proxy says already (${tests} tests, none with ` +
+      `p at most ${ERROR_RATE} after Holm's adjustment). More layouts or calmer sessions may still show something.`
+    );
+  const by = [...new Set(bought.map(({ row }) => row.proxy))];
+  const metrics = [...new Set(bought.map(({ metric }) => label(metric)))];
+  return `Something beyond ${by.join(", ")}: two sessions of ${judged} layouts agree on ${metrics.join(" and ")} where the proxy does not say it.`;
+}
+
+interface DeviceStudy {
+  readonly device: string;
+  readonly judged: number;
+  readonly count: number;
+  readonly permuted: { readonly mean: number; readonly high: number } | null;
+  readonly rows: readonly Row[];
+}
+
+/** One device at a time: its objectives and those that need no device. */
+function studyOf(device: string, context: FindingsContext): DeviceStudy {
+  const { points, objectives } = context;
+  const rates = context.rates(device)!;
+  const own = objectives.filter(({ name }) => {
+    const of = parseMetricName(name).device;
+    return of === null || of === device;
+  });
+  const measured = own.filter(({ name }) => parseMetricName(name).device === device);
+  const judged = points.flatMap((point): Judged[] => {
+    const halves = measured.map((objective) => halvesOf(point.raw[objective.name], objective));
+    return halves.every((half) => half !== null) ? [{ point, halves }] : [];
+  });
+  const none = { device, judged: judged.length, count: 0, permuted: null, rows: [] };
+  if (judged.length < MIN_JUDGED) return none;
+  /** Objectives of a layout: those of the device as `value` says, the others as they are. */
+  const vectors = (value: (one: Judged, objective: Objective, m: number) => number): readonly Vector[] =>
+    judged.map((one) =>
+      own.map((objective) => {
+        const m = measured.indexOf(objective);
+        return m < 0 ? orient(one.point.metrics, [objective])[0]! : value(one, objective, m);
+      }),
+    );
+  const cost = (proxy: Proxy, one: Judged, objective: Objective): number =>
+    Math.log(proxy.cost(one.point, objective, rates, context));
+  const [first, second] = [
+    vectors((one, _, m) => one.halves[m]!.first),
+    vectors((one, _, m) => one.halves[m]!.second),
+  ];
+  const scores = proxyScores(
+    first.map((chooser, n) => ({ chooser, judge: second[n]! })),
+    vectors(() => 0),
+    proxies.map((proxy) => vectors((one, objective) => cost(proxy, one, objective))),
+    createRng(1),
+  );
+  return {
+    device,
+    judged: judged.length,
+    count: scores.count,
+    permuted: scores.permuted,
+    rows: proxies.map((proxy, p) => ({
+      device,
+      proxy: proxy.name,
+      score: scores.proxies[p]!.score,
+      tests: measured.flatMap((objective, m) => {
+        const found = unexplained(
+          judged.map(({ halves }) => halves[m]!.first),
+          judged.map(({ halves }) => halves[m]!.second),
+          judged.map((one) => cost(proxy, one, objective)),
+          createRng(1),
+        );
+        return found === null ? [] : [{ metric: objective.name, found }];
+      }),
+    })),
+  };
+}
+
+function notesOf(studies: readonly DeviceStudy[], context: FindingsContext): readonly string[] {
+  return [
+    "Score: hypervolume of what is chosen, judged by sessions that did not choose; 0 is a proxy that says nothing, 1 is choosing by measurement. " +
+      "Each chooses as many layouts as the measured front has.",
+    "The verdict is a permutation test: what a proxy leaves unexplained of two sessions is correlated, and compared with shuffled layouts.",
+    ...studies.flatMap(({ device, count, permuted, judged }) => {
+      const rates = context.rates(device)!;
+      return [
+        ...(permuted === null
+          ? [
+              `On ${device} choosing by measurement is not better than by a proxy that says nothing, so scores are left out.`,
+            ]
+          : [
+              `On ${device}: ${count} of ${judged} layouts chosen. Times dealt out at random score ${formatNumber(permuted.mean, 2)} on average, and above ${formatNumber(permuted.high, 2)} in 5% of draws.`,
+            ]),
+        `Roofline of ${device}: ${formatValue(rates.readBandwidthGBs, "GB/s")} read, ${formatValue(rates.int8Gops, "Gop/s")} int8, as probed.`,
+      ];
+    }),
+  ];
 }

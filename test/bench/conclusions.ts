@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
 import { calibrationRows } from "./conclusions/calibration.ts";
+import { measuringRows } from "./conclusions/measuring.ts";
 import type { ConclusionRow } from "./conclusions/row.ts";
 
 /** Simulated sweeps, comparisons or studies a row where --runs does not say. */
@@ -15,6 +16,7 @@ const parts: Readonly<
   >
 > = {
   calibration: { runs: 300, rows: calibrationRows },
+  measuring: { runs: 1000, rows: measuringRows },
 };
 
 const { values: flags } = parseArgs({

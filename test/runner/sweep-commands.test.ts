@@ -174,9 +174,27 @@ describe("select", () => {
 });
 
 describe("findings", () => {
-  it("say what measuring bought and how certain the front is, in words and as JSON, and stand in the report", async () => {
-    const { findings } = await json("findings", "one");
+  it("say what measuring bought and how certain the front is, in words and as JSON, and stand in the report", {
+    timeout: 180_000,
+  }, async () => {
+    const once = await json("findings", "one");
+    expect(once.findings[0]).toMatchObject({
+      id: "measuring",
+      answer: expect.stringMatching(
+        /^Cannot be said: nothing was measured in two sessions.*search\.replicate/,
+      ),
+    });
+    const path = writeTinySweep(folder.path, {
+      name: "twice",
+      objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
+      replicate: 8,
+    });
+    const swept = await run("sweep", path);
+    expect(swept.code).toBe(0);
+    expect(swept.stderr.trim().split("\n").at(-1)).toContain("edgefront select twice --confirm");
+    const { findings } = await json("findings", "twice");
     expect(findings.map(({ id }: { id: string }) => id).slice(0, 2)).toEqual(["measuring", "certainty"]);
+    expect(findings[1].answer).toContain("Layouts were repeated: 6 more measurements and 6 more seeds");
     expect(findings[0].table.rows.map(([first]: string[]) => first)).toEqual([
       "local, parameter count",
       "local, FLOPs",

@@ -1,0 +1,82 @@
+// How often "measuring bought something" is said of a device whose times are noise, or are what the proxy says already, and how often where it did.
+import { proxyScores, unexplained } from "../../../search/proxy-choice.ts";
+import { createRng, normal, type SeededRng } from "../../../search/rng.ts";
+import { type ConclusionRow, shareRow } from "./row.ts";
+
+interface MadeLayout {
+  readonly proxy: number;
+  readonly truth: number;
+}
+
+/** Spread of true times over layouts, and of one session; relative. */
+const SPREAD = 0.2;
+const SESSION = 0.1;
+
+const worlds: Readonly<Record<string, { readonly bought: boolean; make(rng: SeededRng): MadeLayout }>> = {
+  "times are noise": { bought: false, make: (rng) => ({ proxy: normal(rng), truth: 0 }) },
+  "the proxy says it all": {
+    bought: false,
+    make: (rng) => {
+      const truth = SPREAD * normal(rng);
+      return { proxy: 3 + 2 * truth, truth };
+    },
+  },
+  "the proxy says nothing": {
+    bought: true,
+    make: (rng) => ({ proxy: normal(rng), truth: SPREAD * normal(rng) }),
+  },
+};
+
+/** Layouts that were measured in two sessions. */
+const SIZES = [8, 16, 32];
+
+export async function measuringRows({
+  runs,
+  seed,
+}: {
+  readonly runs: number;
+  readonly seed: number;
+}): Promise<readonly ConclusionRow[]> {
+  const rng = createRng(seed);
+  const rows: ConclusionRow[] = [];
+  for (const [world, { bought, make }] of Object.entries(worlds))
+    for (const size of SIZES) {
+      let said = 0;
+      for (let n = 0; n < runs; n++) {
+        const layouts = Array.from({ length: size }, () => make(rng));
+        const session = (): number[] => layouts.map(({ truth }) => truth + SESSION * normal(rng));
+        const proxy = layouts.map((layout) => layout.proxy);
+        if (unexplained(session(), session(), proxy, rng)!.p <= 0.05) said++;
+      }
+      // Few layouts find little: what they must find grows with them.
+      const least = { 8: 0.6, 16: 0.9, 32: 0.95 }[size]!;
+      rows.push(
+        shareRow(
+          `measuring: said to have bought something, ${size} layouts (${world})`,
+          said,
+          runs,
+          bought ? `>= ${least}` : "<= 0.07",
+        ),
+      );
+    }
+  rows.push(constantRow(runs, rng));
+  return rows;
+}
+
+/** A proxy that says nothing scores exactly 0 in every sweep. */
+function constantRow(runs: number, rng: SeededRng): ConclusionRow {
+  let [zero, of] = [0, 0];
+  for (let n = 0; n < runs; n++) {
+    const layouts = Array.from({ length: 12 }, () => ({ loss: rng.next(), ms: rng.next() }));
+    const points = layouts.map(({ loss, ms }) => ({
+      chooser: [loss, ms],
+      judge: [loss, ms + 0.1 * normal(rng)],
+    }));
+    const constant = layouts.map(({ loss }) => [loss, 0]);
+    const { score } = proxyScores(points, constant, [constant], rng).proxies[0]!;
+    if (score === null) continue;
+    of++;
+    if (score === 0) zero++;
+  }
+  return shareRow("measuring: a constant proxy scores exactly 0", zero, of, ">= 1");
+}
