@@ -2,7 +2,14 @@
 // them. Which trials are on the front was decided by search/; it is only read here.
 import { formatValue } from "./format.ts";
 import { metricLabel } from "./metrics.ts";
-import type { ReportData, ReportObjective, ReportReason, ReportTrial, TrialState } from "./model.ts";
+import type {
+  FrontData,
+  ReportData,
+  ReportObjective,
+  ReportReason,
+  ReportTrial,
+  TrialState,
+} from "./model.ts";
 
 export interface FrontPoint {
   /** `F1`, `F2`, ...: the name of the point in every table and plot of one report. */
@@ -27,6 +34,12 @@ export function frontPoints(data: Pick<ReportData, "objectives" | "trials">): re
     .sort((a, b) => (first === undefined ? 0 : compareBy(first, a, b)) || a.number - b.number)
     .map((trial, index) => ({ label: `F${index + 1}`, trial }));
 }
+
+/** How far scores reach, until training at several widths has shown more; null where nothing is trained. */
+export const reachText = ({ proxyWidth }: Pick<FrontData, "proxyWidth">): string | null =>
+  proxyWidth === undefined
+    ? null
+    : `Scores are of proxies of width ${proxyWidth}: no ladder of widths was passed, so that quality ranks nothing above width ${proxyWidth}.`;
 
 /** Published layouts that were measured but are not on the front (dominated or over budget): always shown beside it. */
 export const publishedOffFront = (data: Pick<ReportData, "trials">): readonly ReportTrial[] =>

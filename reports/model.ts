@@ -152,6 +152,17 @@ export interface ReportProxy {
   readonly longer: number;
   /** Too little agreement to lean on. */
   readonly weak: boolean;
+  /** The same within the layouts that can recall and within those that cannot; absent in older audits, and where no task tells. */
+  readonly strata?: readonly ReportStratum[] | undefined;
+}
+
+/** How a proxy orders layouts of one kind. */
+export interface ReportStratum {
+  readonly stratum: string;
+  readonly layouts: number;
+  readonly tau: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
 }
 
 export interface ReportBudget {
@@ -192,6 +203,8 @@ export interface ReportData {
   readonly findings?: readonly ReportFinding[] | undefined;
   /** Found by audits of this sweep; absent where there was none. */
   readonly proxies?: readonly ReportProxy[] | undefined;
+  /** Width of the proxies that scores are of; absent where nothing is trained. */
+  readonly proxyWidth?: number | undefined;
   /** Absent where `trials` is all there is. */
   readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];
@@ -213,5 +226,5 @@ export interface ReportRows extends Omit<ReportData, "trials" | "totals"> {
 /** What the front alone is told from. */
 export type FrontData = Pick<
   ReportData,
-  "sweep" | "objectives" | "trials" | "totals" | "proxies" | "devices"
+  "sweep" | "objectives" | "trials" | "totals" | "proxies" | "proxyWidth" | "devices"
 >;

@@ -2,7 +2,14 @@
 // No colours and no control characters: it is also what a pipe and a log get.
 
 import { formatError, formatParameters, formatValue } from "./format.ts";
-import { compressPattern, countStates, frontPoints, proposedCount, publishedOffFront } from "./front.ts";
+import {
+  compressPattern,
+  countStates,
+  frontPoints,
+  proposedCount,
+  publishedOffFront,
+  reachText,
+} from "./front.ts";
 import { emulatedDevices, isEmulated, parseMetricName, shortLabel } from "./metrics.ts";
 import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { wrapWords } from "./terminal.ts";
@@ -140,6 +147,11 @@ export function renderTable(data: FrontData, options: { readonly width?: number 
       ? ["(emul.) under an emulator: says nothing about hardware speed"]
       : []),
   ];
-  out.push("", ...wrapWords(notes.join("; "), width, ""));
+  const reach = reachText(data);
+  out.push(
+    "",
+    ...wrapWords(notes.join("; "), width, ""),
+    ...(reach === null ? [] : wrapWords(reach, width, "")),
+  );
   return `${out.join("\n")}\n`;
 }

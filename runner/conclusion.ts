@@ -2,20 +2,20 @@
 // seed would differ, how far its scores reach, and the next command.
 
 import { formatNumber } from "../reports/format.ts";
-import { frontPoints } from "../reports/front.ts";
+import { frontPoints, reachText } from "../reports/front.ts";
 import { metricLabel } from "../reports/metrics.ts";
 import type { FrontData, ReportObjective } from "../reports/model.ts";
 import { pairsApart } from "../search/noise/apart.ts";
-import type { SweepConfig } from "./config.ts";
 import { estimatesOf, type History, scaleOf, spreadOf } from "./estimates.ts";
 
 /** Told to be on the front from this chance on. */
 const SURE = 0.9;
 
-export function conclusionLines(data: FrontData, config: SweepConfig, history: History): readonly string[] {
+export function conclusionLines(data: FrontData, history: History): readonly string[] {
   const front = frontPoints(data);
   if (front.length === 0) return ["Nothing is concluded: no layout is complete."];
   const sure = front.filter(({ trial }) => (trial.chance ?? 0) > SURE).map(({ label }) => label);
+  const reach = reachText(data);
   const sampled = data.objectives.filter(({ name }) => scaleOf(name) !== "exact");
   return [
     sure.length === 0
@@ -23,11 +23,7 @@ export function conclusionLines(data: FrontData, config: SweepConfig, history: H
       : `Front: ${sure.join(", ")} ${sure.length === 1 ? "is" : "are"} on it with a chance above ${100 * SURE}%${sure.length < front.length ? `; of the other ${front.length - sure.length} it is not sure` : ""}.`,
     `Order: ${sampled.map((objective) => orderText(objective, data, history)).join("; ") || "nothing was measured or trained"}.`,
     `Noise: ${sampled.map((objective) => noiseText(objective, data, history)).join("; ")}.`,
-    ...(config.score === undefined
-      ? []
-      : [
-          `Quality: scores are of proxies of width ${config.score.proxy.width}; no ranking above that width was checked.`,
-        ]),
+    ...(reach === null ? [] : [`Quality: ${reach}`]),
     `Next: measure and train the choice again before relying on it: edgefront select ${data.sweep} --confirm`,
   ];
 }

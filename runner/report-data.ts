@@ -92,6 +92,7 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
     trials,
     totals: { trials: sweep.trials, counts: { ...none, ...store.trials.counts(id) }, reasons: [] },
     ...(proxies.length > 0 && { proxies }),
+    ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
     devices: reportDevices(store, id, config, {}),
   };
 }
@@ -295,6 +296,7 @@ export class SweepReader {
       hypervolume: front.hypervolumes,
       frontSpans: front.spans,
       ...(proxies.length > 0 && { proxies }),
+      ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
       devices: reportDevices(store, sweep.id, config, this.options),
       ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.runningPid !== null) }),
       configuration: config,

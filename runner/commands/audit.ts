@@ -1,6 +1,8 @@
 // edgefront audit: do the sweep's proxies order layouts as longer training does?
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { MIN_AUDITED } from "../../profilers/fidelity.ts";
+import type { ReportProxy } from "../../reports/model.ts";
 import { readSweepConfig } from "../config.ts";
 import { suggestion } from "../config-errors.ts";
 import { deviceNamed } from "../devices/known.ts";
@@ -22,6 +24,24 @@ interface Args {
 }
 
 const shown = (value: number | null): string => (value === null ? "-" : value.toFixed(2));
+
+/** A score over all layouts, then within those that can recall and those that cannot. */
+const rowsOf = ({ metric, tau, low, high, layouts, weak, strata = [] }: ReportProxy): string[][] => [
+  [
+    metric,
+    shown(tau),
+    `${shown(low)} .. ${shown(high)}`,
+    `${layouts}`,
+    weak ? "weak: the front may be ordered by chance here" : "",
+  ],
+  ...strata.map((one) => [
+    `  that ${one.stratum}`,
+    shown(one.tau),
+    `${shown(one.low)} .. ${shown(one.high)}`,
+    `${one.layouts}`,
+    one.low === null ? "too few to say" : one.low > 0 ? "" : "no order within them is shown",
+  ]),
+];
 
 export const auditCommand: CommandModule<object, Args> = {
   command: "audit <config>",
@@ -47,8 +67,11 @@ export const auditCommand: CommandModule<object, Args> = {
       .example("$0 audit my.yaml --task recall --longer 4", "one task, less dear"),
   handler: async ({ config: path, db, name, task, layouts, longer, json }) => {
     const config = readSweepConfig(path);
-    if (!(Number.isInteger(layouts) && layouts >= 3))
-      throw new InvalidInputError("bad-layouts", `--layouts ${layouts}: name a whole number of 3 or more`);
+    if (!(Number.isInteger(layouts) && layouts >= MIN_AUDITED))
+      throw new InvalidInputError(
+        "bad-layouts",
+        `--layouts ${layouts}: name a whole number of ${MIN_AUDITED} or more; fewer say nothing of an order`,
+      );
     if (!(longer > 1)) throw new InvalidInputError("bad-longer", `--longer ${longer}: name a number above 1`);
     const names = Object.keys(config.score?.tasks ?? {});
     const unknown = task?.find((one) => !names.includes(one));
@@ -73,17 +96,13 @@ export const auditCommand: CommandModule<object, Args> = {
       const work = (worker: Worker) => auditSweep(store, sweep, config, worker, options);
       const found = await withWorker(store, device, signal, work, trainer && trainerProgram(trainer));
       if (process.stderr.isTTY) say("");
+      const { width } = config.score!.proxy;
       printEither(json, { sweep: sweep.name, proxies: found }, () =>
-        columns([
-          ["SCORE", "TAU", "95%", "LAYOUTS", ""],
-          ...found.map(({ metric, tau, low, high, layouts: n, weak }) => [
-            metric,
-            shown(tau),
-            `${shown(low)} .. ${shown(high)}`,
-            `${n}`,
-            weak ? "weak: the front may be ordered by chance here" : "",
-          ]),
-        ]),
+        [
+          columns([["SCORE", "TAU", "95%", "LAYOUTS", ""], ...found.flatMap(rowsOf)]),
+          "",
+          `Longer training is with fresh seeds. No ladder of widths was passed: these scores rank nothing above width ${width}.`,
+        ].join("\n"),
       );
     });
   },

@@ -68,7 +68,7 @@ export const sweepCommand: CommandModule<object, Args> = {
       writeReport(store, sweep, "html", out);
       printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
       say(`report: ${out}`);
-      for (const line of conclusionLines(data, sweep.config, historyOf(store, sweep.id))) say(line);
+      for (const line of conclusionLines(data, historyOf(store, sweep.id))) say(line);
     });
   },
 };

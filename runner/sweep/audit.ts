@@ -4,8 +4,8 @@ import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { attentionCount } from "../../candidates/space.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
-import { isWeak, stratified } from "../../profilers/fidelity.ts";
-import { agreement } from "../../profilers/statistics/kendall.ts";
+import { isWeak, MIN_AUDITED, stratified, withinStrata } from "../../profilers/fidelity.ts";
+import { type Agreement, agreement } from "../../profilers/statistics/kendall.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import type { ReportProxy } from "../../reports/model.ts";
@@ -14,6 +14,7 @@ import type { SweepConfig } from "../config.ts";
 import type { TaskConfig } from "../config-score.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
+import type { Trial } from "../store/trials.ts";
 import { trainOn } from "./train.ts";
 import { prepareTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
@@ -38,6 +39,17 @@ const findingSchema = z.object({
   layouts: z.number(),
   longer: z.number(),
   weak: z.boolean(),
+  strata: z
+    .array(
+      z.object({
+        stratum: z.string(),
+        layouts: z.number(),
+        tau: z.number().nullable(),
+        low: z.number().nullable(),
+        high: z.number().nullable(),
+      }),
+    )
+    .optional(),
 });
 
 /** The task as it is trained for the audit: longer, its warm-up in proportion, the tries of learning rates as long as they were. */
@@ -50,7 +62,10 @@ function longerTask(task: TaskConfig, longer: number): TaskConfig {
   return { ...task, training: { ...rest, steps, warmupSteps, learningRateTrial } };
 }
 
-/** Trains the sample longer and records one finding for each score of each task. @throws InvalidInputError where there is nothing to audit. */
+/** Beyond every seed that a sweep or its repetitions use: a seed that both trainings share would agree by its own luck. */
+const FRESH = 1000;
+
+/** Trains the sample longer, with fresh seeds, and records one finding for each score of each task. @throws InvalidInputError where there is nothing to audit. */
 export async function auditSweep(
   store: Store,
   sweep: Sweep,
@@ -61,55 +76,121 @@ export async function auditSweep(
   const score = config.score;
   if (score === undefined)
     throw new InvalidInputError("no-score", "this sweep trains no proxies to audit; measure it instead");
-  const complete = store.trials.all(sweep.id).filter((trial) => trial.state === "complete");
-  const sample = stratified(complete, ({ layout }) => attentionCount(layout), options.layouts);
-  if (sample.length < 3) {
-    throw new InvalidInputError(
-      "too-few-trials",
-      `${sweep.name} has ${complete.length} complete trials; an audit needs 3 at least, and says little below 20`,
-    );
-  }
+  const sample = sampleOf(store, sweep, options.layouts);
+  const tasks = Object.entries(score.tasks).filter(([name]) => options.tasks?.includes(name) ?? true);
+  const long = new Map<string, readonly (readonly Metric[])[]>();
+  for (const [name, task] of tasks)
+    long.set(name, await trainLonger(name, task, sample, { config, score, worker, options }));
+  const accuracies = accuraciesOf(long);
   const found: ReportProxy[] = [];
-  for (const [name, task] of Object.entries(score.tasks)) {
-    if (options.tasks !== undefined && !options.tasks.includes(name)) continue;
-    const prepared = await prepareTask(name, longerTask(task, options.longer), config.seed, options.folder);
-    const { scores } = taskOf(task.task as TaskName);
-    const dear: Metric[][] = [];
-    for (const [index, { layout, notation }] of sample.entries()) {
-      const results = [];
-      for (const seed of score.seeds) {
-        const { result } = await trainOn(worker, layout, prepared, seed, score, ({ step, steps }) =>
-          options.onProgress(
-            `${name}: layout ${index + 1} of ${sample.length} (${notation}), step ${step} of ${steps}`,
-          ),
-        );
-        results.push(result);
-      }
-      dear.push(taskMetrics(name, scores, results, prepared.bytesPerToken));
-    }
-    for (const { name: kind } of scores) {
-      const metric = `${name}.${kind}`;
-      const valueIn = (metrics: readonly { name: string; value: number }[]): number | undefined =>
-        metrics.find((one) => one.name === metric)?.value;
-      const pairs = sample.flatMap((trial, index) => {
-        const [cheap, long] = [valueIn(store.trials.metrics(trial.id)), valueIn(dear[index]!)];
-        return cheap === undefined || long === undefined ? [] : [[cheap, long] as const];
+  for (const [name, task] of tasks) {
+    for (const { name: kind } of taskOf(task.task as TaskName).scores) {
+      const finding = findingOf(`${name}.${kind}`, long.get(name)!, {
+        store,
+        sample,
+        accuracies,
+        config,
+        options,
       });
-      const agreed = agreement(pairs, createRng(config.seed));
-      const finding: ReportProxy = {
-        metric,
-        tau: agreed?.tau ?? null,
-        low: agreed?.interval?.low ?? null,
-        high: agreed?.interval?.high ?? null,
-        layouts: pairs.length,
-        longer: options.longer,
-        weak: isWeak(agreed),
-      };
       store.log("audit", finding, { sweepId: sweep.id });
       found.push(finding);
     }
   }
   return found;
+}
+
+function sampleOf(store: Store, sweep: Sweep, layouts: number): readonly Trial[] {
+  const complete = store.trials.all(sweep.id).filter((trial) => trial.state === "complete");
+  const sample = stratified(complete, ({ layout }) => attentionCount(layout), layouts);
+  if (sample.length >= MIN_AUDITED) return sample;
+  throw new InvalidInputError(
+    "too-few-trials",
+    `${sweep.name} has ${complete.length} complete trials; an audit needs ${MIN_AUDITED} at least, and says little below 20. Continue the sweep with more trials`,
+  );
+}
+
+interface Training {
+  readonly config: SweepConfig;
+  readonly score: NonNullable<SweepConfig["score"]>;
+  readonly worker: Worker;
+  readonly options: AuditOptions;
+}
+
+/** Metrics of each layout of the sample after the longer training of one task. */
+async function trainLonger(
+  name: string,
+  task: TaskConfig,
+  sample: readonly Trial[],
+  { config, score, worker, options }: Training,
+): Promise<readonly (readonly Metric[])[]> {
+  const prepared = await prepareTask(name, longerTask(task, options.longer), config.seed, options.folder);
+  const { scores } = taskOf(task.task as TaskName);
+  const metrics: Metric[][] = [];
+  for (const [index, { layout, notation }] of sample.entries()) {
+    const results = [];
+    for (const seed of score.seeds) {
+      const { result } = await trainOn(worker, layout, prepared, seed + FRESH, score, ({ step, steps }) =>
+        options.onProgress(
+          `${name}: layout ${index + 1} of ${sample.length} (${notation}), step ${step} of ${steps}`,
+        ),
+      );
+      results.push(result);
+    }
+    metrics.push([...taskMetrics(name, scores, results, prepared.bytesPerToken)]);
+  }
+  return metrics;
+}
+
+/** The best accuracy of each layout over the audited tasks, after the longer training; null where none is scored by accuracy. */
+function accuraciesOf(long: ReadonlyMap<string, readonly (readonly Metric[])[]>): readonly number[] | null {
+  const tables = [...long.values()];
+  const best = tables[0]?.map((_, n) =>
+    Math.max(
+      ...tables.flatMap((metrics) =>
+        metrics[n]!.flatMap(({ name, value }) => (name.endsWith(".accuracy") ? [value] : [])),
+      ),
+    ),
+  );
+  return best?.every(Number.isFinite) ? best : null;
+}
+
+interface Audited {
+  readonly store: Store;
+  readonly sample: readonly Trial[];
+  readonly accuracies: readonly number[] | null;
+  readonly config: SweepConfig;
+  readonly options: AuditOptions;
+}
+
+function findingOf(
+  metric: string,
+  long: readonly (readonly Metric[])[],
+  { store, sample, accuracies, config, options }: Audited,
+): ReportProxy {
+  const valueIn = (metrics: readonly { name: string; value: number }[]): number | undefined =>
+    metrics.find((one) => one.name === metric)?.value;
+  const known = sample.flatMap((trial, index) => {
+    const [cheap, dear] = [valueIn(store.trials.metrics(trial.id)), valueIn(long[index]!)];
+    return cheap === undefined || dear === undefined ? [] : [{ index, pair: [cheap, dear] as const }];
+  });
+  const pairs = known.map(({ pair }) => pair);
+  const agreed = agreement(pairs, createRng(config.seed));
+  const strata = withinStrata(pairs, accuracies && known.map(({ index }) => accuracies[index]!), () =>
+    createRng(config.seed),
+  );
+  const ends = (found: Agreement | null) => ({
+    tau: found?.tau ?? null,
+    low: found?.interval?.low ?? null,
+    high: found?.interval?.high ?? null,
+  });
+  return {
+    metric,
+    ...ends(agreed),
+    layouts: pairs.length,
+    longer: options.longer,
+    weak: isWeak(agreed),
+    strata: strata.map(({ stratum, layouts, agreement: own }) => ({ stratum, layouts, ...ends(own) })),
+  };
 }
 
 /** What the last audits of a sweep found, the newest of each metric. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isWeak, stratified } from "../../profilers/fidelity.ts";
+import { isWeak, stratified, withinStrata } from "../../profilers/fidelity.ts";
 import { agreement } from "../../profilers/statistics/kendall.ts";
 import { meanInterval } from "../../profilers/statistics/summary.ts";
 import { compositeMetric, compositeSchema } from "../../profilers/tasks/composite.ts";
@@ -37,6 +37,29 @@ describe("a proxy is weak", () => {
       ),
     ).toBe(true);
     expect(isWeak(agreement(pairsWith((x) => x).slice(0, 3), createRng(2)))).toBe(true);
+  });
+});
+
+describe("agreement within strata", () => {
+  const rng = createRng(5);
+  // Half can recall; within either half the cheap score is luck.
+  const accuracies = Array.from({ length: 24 }, (_, n) => (n < 12 ? 0.95 : 0.2));
+  const pairs = accuracies.map((truth) => [truth + 0.05 * rng.next(), truth + 0.05 * rng.next()] as const);
+  it("shows that a proxy which tells only two kinds apart orders neither", () => {
+    const whole = agreement(pairs, createRng(1))!;
+    const [can, cannot] = withinStrata(pairs, accuracies, () => createRng(1));
+    expect(whole.tau).toBeGreaterThan(0.4);
+    expect(can).toMatchObject({ stratum: "can recall", layouts: 12 });
+    expect(cannot).toMatchObject({ stratum: "cannot recall", layouts: 12 });
+    for (const { agreement: own } of [can!, cannot!]) {
+      expect(own!.interval!.low).toBeLessThan(0);
+      expect(own!.tau).toBeLessThan(whole.tau);
+    }
+  });
+  it("is not told where no task is scored by accuracy, or a stratum is empty", () => {
+    expect(withinStrata(pairs, null, () => createRng(1))).toEqual([]);
+    const [, none] = withinStrata(pairs.slice(0, 12), accuracies.slice(0, 12), () => createRng(1));
+    expect(none).toEqual({ stratum: "cannot recall", layouts: 0, agreement: null });
   });
 });
 

@@ -7,7 +7,7 @@ const folder = temporaryFolder();
 const run = (...args: string[]) => runCli(args, folder.path);
 let config: string;
 beforeAll(async () => {
-  config = writeTinySweep(folder.path, { trials: 8 });
+  config = writeTinySweep(folder.path, { trials: 12 });
   expect((await run("sweep", config)).code).toBe(0);
 });
 afterAll(() => folder.remove());
@@ -15,10 +15,10 @@ afterAll(() => folder.remove());
 it("a proxy that is no better than chance is called weak, and so are the points that rest on it", async () => {
   const before = JSON.parse((await run("front", "tiny", "--json")).stdout);
   expect(before.proxies).toEqual([]);
-  const { stdout, stderr, code } = await run("audit", config, "--layouts", "6", "--longer", "3", "--json");
+  const { stdout, stderr, code } = await run("audit", config, "--layouts", "10", "--longer", "3", "--json");
   expect(code, stderr).toBe(0);
   const [proxy] = JSON.parse(stdout).proxies;
-  expect(proxy).toMatchObject({ metric: "text.bitsPerByte", layouts: 6, longer: 3 });
+  expect(proxy).toMatchObject({ metric: "text.bitsPerByte", layouts: 10, longer: 3, strata: [] });
   expect(Math.abs(proxy.tau)).toBeLessThanOrEqual(1);
   expect(proxy.low).toBeLessThanOrEqual(proxy.high);
   expect(proxy.weak).toBe(proxy.low < 0.5);
@@ -29,6 +29,7 @@ it("a proxy that is no better than chance is called weak, and so are the points 
 
 it.each([
   [["--task", "recal"], /has no task "recal"/],
+  [["--layouts", "9"], /--layouts 9: name a whole number of 10 or more/],
   [["--longer", "1"], /--longer 1: name a number above 1/],
   [["--name", "other"], /no sweep named "other"|other/],
 ])("refuses %j in one line", async (more, message) => {
@@ -36,4 +37,17 @@ it.each([
   expect(code).toBe(2);
   expect(stderr.trim().split("\n")).toHaveLength(1);
   expect(stderr).toMatch(message);
+});
+
+it("says how far scores reach, and refuses a sweep with too few layouts to order", {
+  timeout: 240_000,
+}, async () => {
+  const { stdout } = await run("audit", config, "--layouts", "10", "--longer", "2");
+  expect(stdout).toContain("rank nothing above width 16");
+  expect((await run("front", "tiny")).stdout.replace(/\s+/g, " ")).toContain("ranks nothing above width 16");
+  const few = writeTinySweep(folder.path, { name: "few", trials: 4 });
+  expect((await run("sweep", few)).code).toBe(0);
+  const refused = await run("audit", few);
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toMatch(/few has 4 complete trials; an audit needs 10 at least/);
 });

@@ -2,20 +2,10 @@
 import { describe, expect, it } from "vitest";
 import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import { conclusionLines } from "../../runner/conclusion.ts";
-import { parseSweepConfig } from "../../runner/config.ts";
 import { withEstimates } from "../../runner/estimates.ts";
 import { createRng, normal } from "../../search/rng.ts";
 import { testReportData } from "../support/report-data.ts";
 
-const config = parseSweepConfig(
-  `name: made-up
-space: { vocab: 256, width: 64, depth: 4, mixers: [c3, g], heads: ["4/2x16"] }
-search: { trials: 12 }
-score: { proxy: { width: 32, headDim: 16 }, tasks: { recall: { task: mqar, training: { steps: 10 } } } }
-objectives: [{ metric: decodeP50Ms@512 }, { metric: recall.accuracy }]
-`,
-  "made-up.yaml",
-);
 const objectives = [
   { name: "decodeP50Ms@512:local", direction: "min", unit: "ms" },
   { name: "recall.accuracy", direction: "max", unit: "fraction" },
@@ -40,9 +30,17 @@ function made(spread: number, repeated: number) {
     };
     return { ...base!, number: n, id: `layout-${n}`, state: "complete", onFront: n < 3, metrics };
   });
-  const data = { sweep: "made-up", objectives, trials, totals: undefined, proxies: undefined, devices: [] };
+  const data = {
+    sweep: "made-up",
+    objectives,
+    trials,
+    totals: undefined,
+    proxies: undefined,
+    proxyWidth: 32,
+    devices: [],
+  };
   const history = () => ({ squares: 0, freedom: 0 });
-  return conclusionLines(withEstimates(data, history), config, history).join("\n");
+  return conclusionLines(withEstimates(data, history), history).join("\n");
 }
 
 describe("the last lines of a sweep", () => {
@@ -50,7 +48,7 @@ describe("the last lines of a sweep", () => {
     const lines = made(0.5, 8).split("\n");
     expect(lines).toHaveLength(5);
     expect(lines.at(-1)).toContain("edgefront select made-up --confirm");
-    expect(lines[3]).toContain("width 32");
+    expect(lines[3]).toContain("ranks nothing above width 32");
   });
 
   it("claim an order where layouts differ by far more than the noise", () => {
