@@ -56,9 +56,13 @@ export function drawOrders(pairs: number, below: (n: number) => number): readonl
   }).flat();
 }
 
+/** Stray pairs stay where without them hardly a pattern of orders would be rare enough to exclude anything. */
+const LEAST_LEFT = 12;
+
 /** Differences of the pairs of either order in each block that has both, without stray ones. */
 function strata(pairs: readonly PairedDifference[]): readonly (readonly [number[], number[]])[] {
-  const stray = strayPairs(pairs.flatMap(({ level }) => level ?? []));
+  const seen = strayPairs(pairs.flatMap(({ level }) => level ?? []));
+  const stray = pairs.length - seen.size < LEAST_LEFT ? new Set<number>() : seen;
   const blocks = new Map<number, readonly [number[], number[]]>();
   for (const [place, { difference, first, block = 0 }] of pairs.entries()) {
     if (stray.has(place)) continue;
