@@ -85,7 +85,7 @@ export function comparisonText(
     "PAIR SD: how much B / A varies from pair to pair (robust). PAIRS FOR: --pairs that find such a difference in 80% of comparisons.",
     `Of comparisons of a layout with itself at most ${100 * rules.errorRate}% find any difference (exact rank test in drawn order, p adjusted ` +
       `for ${metrics.length} ${metrics.length === 1 ? "metric" : "metrics"} and all planned looks). Intervals hold whenever a comparison ends. ` +
-      `Times are the fastest ${100 * LOW_QUANTILE}% (a quantile) of repetitions and of tokens.`,
+      `Times are ${100 * LOW_QUANTILE}% quantiles of the repetitions and tokens of each run.`,
     ...nextStep(comparison),
   ].join("\n");
 }

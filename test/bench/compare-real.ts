@@ -6,7 +6,8 @@ import { parseNotation } from "../../candidates/notation.ts";
 import { compare, compareRules } from "../../runner/commands/measure-compare.ts";
 import { sweepSchema } from "../../runner/config.ts";
 import { measureOn } from "../../runner/sweep/jobs.ts";
-import { differs, shareRow } from "./conclusions/compare.ts";
+import { differs } from "./conclusions/compare.ts";
+import { shareRow } from "./conclusions/row.ts";
 import { withLocalWorker } from "./local-worker.ts";
 
 /** Small enough for ten comparisons in a minute; half of them on more layers, so that not one layout alone is looked at. */
