@@ -63,11 +63,11 @@ export interface Target {
 /**
  * Pairs with which a comparison finds a difference in 80% of cases: at its last look alone, and with the strictest step of Holm's
  * adjustment. The formula for normal noise, times pi / 3 for ranks instead of means (Lehmann, Nonparametrics, section 2.4). It is right
- * for many pairs; the tenth and the pairs on top are for few pairs and heavy tails, counted by test/bench/conclusions/compare.ts.
+ * for many pairs; the six on top are for few pairs and tails that are heavy or skewed (test/bench/conclusions/compare.ts counts).
  */
 export function pairsNeeded({ pairSd, difference, metrics, errorRate }: Target): number {
   const rate = (errorRate * STAGE_SHARE * LAST_SHARE) / metrics;
   const z = normalQuantile(1 - rate / 2) + normalQuantile(POWER);
   const many = (Math.PI / 3) * ((z * pairSd) / Math.log1p(difference)) ** 2;
-  return Math.max(FIRST_LOOK, Math.ceil(1.1 * many + 5));
+  return Math.max(FIRST_LOOK, Math.ceil(many + 6));
 }

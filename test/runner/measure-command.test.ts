@@ -114,7 +114,7 @@ describe("measure --compare", () => {
     expect(Object.keys(found.pairs[0].a)).toEqual(
       found.metrics.map(({ metric }: { metric: string }) => metric),
     );
-  }, 120_000);
+  }, 240_000);
 
   it("ends early once every metric is decided, and says so, how much pairs vary and how many others would need", async () => {
     const other = "v512 d128 f1024 h4/2x32 : 6[c3 g]";
@@ -129,7 +129,7 @@ describe("measure --compare", () => {
     expect(stdout).toMatch(/PAIR SD +PAIRS FOR 2% +PAIRS FOR 5%/);
     expect(stdout).toMatch(/^peak memory +\d+\.\d% +\d+ +\d+$/m);
     expect(stdout).toMatch(/peak memory .* A is smaller$/m);
-  }, 120_000);
+  }, 240_000);
 
   it("adds pairs to an earlier comparison, and to none of anything else", async () => {
     const compared = (...args: string[]) =>

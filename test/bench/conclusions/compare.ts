@@ -69,6 +69,8 @@ export async function compareOnce(
   try {
     const ran = await comparePairs(run, { ...context, rules });
     if (ran === null || extension === undefined || ran.ended === "decided") return ran;
+    // A difference that is found counts, whatever an extension says afterwards.
+    if (ratio === 1 && ran.metrics.some(differs)) return ran;
     return await comparePairs(run, { ...context, rules: { ...rules, pairs: extension }, earlier: ran });
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
@@ -156,7 +158,7 @@ function spreadOf(device: Device, rng: SeededRng): number {
 }
 
 /** A difference is found as often as `pairsNeeded` says, on a device whose pair SD is 5%. */
-async function powerRow(
+export async function powerRow(
   kind: keyof typeof tails,
   difference: number,
   runs: number,
