@@ -287,9 +287,14 @@ describe("stray pairs", () => {
     const flipped = pairs.map(
       (pair) => ({ ...pair, first: pair.first === "a" ? "b" : "a", difference: -pair.difference }) as const,
     );
-    expect(pairedShift(pairs).pairSd).toBeLessThan(0.004);
-    expect(pairedShift(pairs).estimate).toBeCloseTo(0.01, 2);
+    const stray = strayPairs(pairs.map(({ level }) => level!));
+    expect([...stray]).toEqual(expect.arrayContaining(steps));
+    const rest = pairs.filter((_, i) => !stray.has(i)).map(({ level: _, ...pair }) => pair);
+    expect(pairedShift(pairs)).toEqual(pairedShift(rest));
     expect(pairedShift(flipped).estimate).toBeCloseTo(-pairedShift(pairs).estimate, 12);
+    // Of few pairs none can be spared.
+    const few = pairs.slice(0, 12).map(({ level: _, ...pair }) => pair);
+    expect(pairedShift(pairs.slice(0, 12))).toEqual(pairedShift(few));
   });
 });
 
