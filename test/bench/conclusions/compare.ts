@@ -29,17 +29,16 @@ export interface Device {
 }
 
 /** Every curve with noise of every kind. */
-export const devices: readonly Device[] = Object.entries({ ...curves, ...otherCurves }).flatMap(
-  ([curve, of]) =>
-    Object.entries(tails).map(([kind, noiseOf]) => ({
-      name: `${curve}, ${kind}`,
-      curve: of,
-      tails: noiseOf,
-      noise: 0.03,
-    })),
+const devices: readonly Device[] = Object.entries({ ...curves, ...otherCurves }).flatMap(([curve, of]) =>
+  Object.entries(tails).map(([kind, noiseOf]) => ({
+    name: `${curve}, ${kind}`,
+    curve: of,
+    tails: noiseOf,
+    noise: 0.03,
+  })),
 );
 
-export interface Compared {
+interface Compared {
   readonly device: Device;
   readonly pairs: number;
   readonly ratio: number;
@@ -82,7 +81,7 @@ export const differs = ({ verdict }: MetricComparison): boolean => verdict.endsW
 const covers = ({ interval }: MetricComparison, ratio: number): boolean =>
   interval.low <= ratio - 1 && ratio - 1 <= interval.high;
 
-export const DIFFERENCES = [
+const DIFFERENCES = [
   ["0", 1],
   ["2%", 1.02],
   ["5%", 1.05],
@@ -158,7 +157,7 @@ function spreadOf(device: Device, rng: SeededRng): number {
 }
 
 /** A difference is found as often as `pairsNeeded` says, on a device whose pair SD is 5%. */
-export async function powerRow(
+async function powerRow(
   kind: keyof typeof tails,
   difference: number,
   runs: number,
