@@ -1,35 +1,41 @@
-// Do two layouts differ on a device? Interleaved pairs of fresh runs, the order within each pair drawn, judged by an exact sign-flip
-// test, its interval and a least effect. Where a run happens, and what voids it, is its source's affair.
+// Do two layouts differ on a device? Interleaved pairs of fresh runs, the order within each pair drawn, judged at planned looks by an
+// exact test, its interval and a least effect; ends early once every metric is decided. Where a run happens, and what voids it, is its
+// source's affair.
 //
 // Blocked measurements (A..A, then B..B) were rejected: under a throttling curve nearly every comparison of a layout with itself then
 // "differs" (npm run bench:compare shows it).
 import type { Rng } from "../candidates/space.ts";
 import type { Interval } from "./statistics/bootstrap.ts";
-import { drawOrders, holm, type PairedDifference, pairedShift, strayPairs } from "./statistics/paired.ts";
+import { type Look, pairsNeeded, plannedLooks } from "./statistics/looks.ts";
+import { drawOrders, holm, type PairedDifference, pairedShift } from "./statistics/paired.ts";
 
 export type Side = "a" | "b";
+/** Which way a metric is better. */
+export type Direction = "min" | "max";
 type Values = Readonly<Record<string, number>>;
 
-/** Metrics of one run of one side, in a fresh process; null: the run is void (throttled, moved, swapped ...) and its pair with it. */
+/** Metrics of one run of one side, in a fresh process; null: the run is void (moved, swapped ...) and its pair with it. */
 export type RunSide = (side: Side, pair: number) => Promise<Values | null>;
 
 /** Waits until the device is at rest, as it was before the other pairs; false: it does not come to rest. */
 export type AwaitRest = () => Promise<boolean>;
 
 export interface CompareRules {
-  /** Valid pairs to judge by. */
+  /** Most valid pairs to judge by. */
   readonly pairs: number;
-  /** Largest chance that a comparison of identical layouts finds any difference, over all its metrics together. */
+  /** Largest chance that a comparison of identical layouts finds any difference, over all its metrics and looks together. */
   readonly errorRate: number;
-  /** Smallest relative difference that counts. */
+  /** Relative difference within which two layouts are the same. */
   readonly effect: number;
-  /** Pairs that are run again, for being void or stray; more void ones end the comparison. */
+  /** Void pairs that are run again; more end the comparison. */
   readonly maxRepeats: number;
 }
 export const compareDefaults: CompareRules = { pairs: 20, errorRate: 0.05, effect: 0.02, maxRepeats: 10 };
 
 export interface ComparedPair {
   readonly first: Side;
+  /** Pairs whose orders were shuffled together; absent: all. */
+  readonly block?: number;
   readonly a: Values;
   readonly b: Values;
 }
@@ -43,107 +49,149 @@ export interface MetricComparison {
   /** Geometric means over the pairs. */
   readonly a: number;
   readonly b: number;
-  /** b / a - 1 by the median of paired log-ratios, and its 95% interval. */
+  /** b / a - 1 by the median of paired log-ratios. */
   readonly change: number;
+  /** Its 95% interval, which holds whenever the comparison ends. Ends are infinite while there are too few pairs. */
   readonly interval: Interval;
-  /** Of the sign-flip test, and adjusted for the other metrics judged with it (Holm). */
+  /** Of the exact test, and adjusted for the other looks and for the other metrics judged with it (Holm). */
   readonly p: number;
   readonly adjustedP: number;
+  /** How much two runs of one layout differ within a pair: the standard deviation of the log-ratio, by ranks. Null for too few pairs. */
+  readonly pairSd: number | null;
+  /** Pairs with which differences of so much are found in 80% of comparisons; null where the spread is not known. */
+  readonly pairsNeeded: readonly { readonly difference: number; readonly pairs: number | null }[];
 }
 
-/** With fewer pairs not even the most extreme of all sign flips is rare enough, once adjusted for a handful of metrics. */
+/** With fewer pairs not even the most extreme of all patterns is rare enough, once adjusted for a handful of metrics. */
 export const MIN_PAIRS = 10;
 
-export interface RunPairs {
+/** Relative differences whose pairs are told. */
+const TOLD_DIFFERENCES = [0.02, 0.05] as const;
+
+export interface ComparedRun {
   readonly pairs: readonly ComparedPair[];
-  /** Stray pairs that others took the place of: kept to be looked at. */
-  readonly replaced: readonly ComparedPair[];
+  /** The most pairs of the comparison, then the pairs that each extension added. */
+  readonly stages: readonly number[];
   readonly voided: number;
+  /** `decided`: every metric had its verdict at a look; `pairs`: all pairs were run. */
+  readonly ended: "decided" | "pairs";
+  readonly looks: readonly Look[];
+  readonly metrics: readonly MetricComparison[];
 }
 
-const logRatio = ({ first, a, b }: ComparedPair, metric: string): PairedDifference => ({
-  first,
-  difference: Math.log(b[metric]! / a[metric]!),
-});
-
-/** Places of pairs that are stray in any metric. */
-function strays(pairs: readonly ComparedPair[]): readonly number[] {
-  const metrics = Object.keys(pairs[0]?.a ?? {});
-  return [...new Set(metrics.flatMap((metric) => strayPairs(pairs.map((pair) => logRatio(pair, metric)))))];
+/** What a comparison needs beside its runs. */
+export interface CompareContext {
+  readonly rules: CompareRules;
+  readonly rng: Rng;
+  readonly directionOf: (metric: string) => Direction;
+  readonly onPair?: (done: number, voided: number) => void;
+  readonly atRest?: AwaitRest;
+  /** A comparison that ran all its pairs, to which `rules.pairs` are added. */
+  readonly earlier?: Pick<ComparedRun, "pairs" | "stages">;
 }
 
-/** Runs pairs until enough are valid; stray ones are run again, in the order they had. Null when too many were void. */
-export async function runPairs(
+/** Runs one pair, and again while it is void. Null where `mayRepeat` says no. */
+async function runPair(
   run: RunSide,
-  rules: CompareRules,
-  rng: Rng,
-  onPair: (done: number, repeats: number) => void = () => {},
-  atRest: AwaitRest = async () => true,
-): Promise<RunPairs | null> {
-  const pairs: ComparedPair[] = [];
-  const replaced: ComparedPair[] = [];
-  let voided = 0;
-  const measure = async (first: Side, place: number): Promise<ComparedPair | null> => {
-    while (voided + replaced.length <= rules.maxRepeats) {
-      const one = (await atRest()) ? await run(first, place) : null;
-      const other = one && (await run(first === "a" ? "b" : "a", place));
-      if (one !== null && other !== null)
-        return first === "a" ? { first, a: one, b: other } : { first, a: other, b: one };
-      voided++;
-      onPair(pairs.length, voided + replaced.length);
-    }
-    return null;
-  };
-  for (const first of drawOrders(rules.pairs, (n) => rng.below(n))) {
-    const pair = await measure(first, pairs.length);
-    if (pair === null) return null;
-    pairs.push(pair);
-    onPair(pairs.length, voided + replaced.length);
-  }
-  for (let [place] = strays(pairs); place !== undefined; [place] = strays(pairs)) {
-    const pair =
-      voided + replaced.length < rules.maxRepeats ? await measure(pairs[place]!.first, place) : null;
-    // What is still stray is left out of the judgement.
-    if (pair === null) break;
-    replaced.push(pairs[place]!);
-    pairs[place] = pair;
-    onPair(pairs.length, voided + replaced.length);
-  }
-  return { pairs, replaced, voided };
+  first: Side,
+  place: number,
+  atRest: AwaitRest,
+  mayRepeat: () => boolean,
+): Promise<Pick<ComparedPair, "a" | "b"> | null> {
+  do {
+    const one = (await atRest()) ? await run(first, place) : null;
+    const other = one && (await run(first === "a" ? "b" : "a", place));
+    if (one !== null && other !== null) return first === "a" ? { a: one, b: other } : { a: other, b: one };
+  } while (mayRepeat());
+  return null;
 }
+
+/** Runs pairs until a look decides every metric or all pairs were run. Null when more than `maxRepeats` were void. */
+export async function comparePairs(run: RunSide, context: CompareContext): Promise<ComparedRun | null> {
+  const { rules, rng, directionOf, earlier, onPair = () => {}, atRest = async () => true } = context;
+  const pairs = [...(earlier?.pairs ?? [])];
+  const stages = [...(earlier?.stages ?? []), rules.pairs];
+  const looks = plannedLooks(stages, rules.errorRate);
+  const total = looks.at(-1)!.pairs;
+  const blocksBefore = 1 + Math.max(-1, ...pairs.map(({ block }) => block ?? 0));
+  const orders = drawOrders(rules.pairs, (n) => rng.below(n));
+  let voided = 0;
+  const mayRepeat = (): boolean => {
+    onPair(pairs.length, ++voided);
+    return voided <= rules.maxRepeats;
+  };
+  for (let at = pairs.length; at < total; at++) {
+    const { first, block } = orders[at - (total - rules.pairs)]!;
+    const values = await runPair(run, first, at, atRest, mayRepeat);
+    if (values === null) return null;
+    pairs.push({ first, block: block + blocksBefore, ...values });
+    onPair(pairs.length, voided);
+    const look = looks.find((planned) => planned.pairs === pairs.length);
+    if (look === undefined) continue;
+    const metrics = judgePairs(pairs, directionsOf(pairs, directionOf), rules, look.errorRate);
+    const decided = metrics.every(({ verdict }) => verdict !== "undecided");
+    if (decided || pairs.length === total)
+      return { pairs, stages, voided, looks, metrics, ended: pairs.length < total ? "decided" : "pairs" };
+  }
+  throw new RangeError("need pairs to run");
+}
+
+const directionsOf = (
+  pairs: readonly ComparedPair[],
+  directionOf: CompareContext["directionOf"],
+): Readonly<Record<string, Direction>> =>
+  Object.fromEntries(Object.keys(pairs[0]!.a).map((metric) => [metric, directionOf(metric)]));
 
 const geometricMean = (values: readonly number[]): number =>
   Math.exp(values.reduce((sum, x) => sum + Math.log(x), 0) / values.length);
 
-/** Judges every metric of `directions` (which way is better); its values must be positive. */
+const inLogs = ({ first, block, a, b }: ComparedPair, metric: string): PairedDifference => {
+  const [logA, logB] = [Math.log(a[metric]!), Math.log(b[metric]!)];
+  return {
+    first,
+    difference: logB - logA,
+    level: (logA + logB) / 2,
+    ...(block === undefined ? {} : { block }),
+  };
+};
+
+/**
+ * Judges every metric of `directions` (which way is better) at a look that may use `lookRate` of the error rate; values must be positive.
+ * A difference counts by the test, over all metrics and looks, unless the whole interval lies within the effect.
+ */
 export function judgePairs(
   pairs: readonly ComparedPair[],
-  directions: Readonly<Record<string, "min" | "max">>,
+  directions: Readonly<Record<string, Direction>>,
   rules: CompareRules,
+  lookRate = rules.errorRate,
 ): readonly MetricComparison[] {
   const shifts = Object.entries(directions).map(([metric, direction]) => {
-    const differences = pairs.map((pair) => logRatio(pair, metric));
-    const out = new Set(strayPairs(differences));
-    return { metric, direction, shift: pairedShift(differences.filter((_, place) => !out.has(place))) };
+    const differences = pairs.map((pair) => inLogs(pair, metric));
+    return { metric, direction, shift: pairedShift(differences, 1 - lookRate) };
   });
-  const adjusted = holm(shifts.map(({ shift }) => shift.p));
+  const adjusted = holm(shifts.map(({ shift }) => Math.min(1, (shift.p * rules.errorRate) / lookRate)));
   return shifts.map(({ metric, direction, shift }, index) => {
+    const { p, pairSd } = shift;
     const change = Math.expm1(shift.estimate);
     const interval = { low: Math.expm1(shift.interval.low), high: Math.expm1(shift.interval.high) };
     const adjustedP = adjusted[index]!;
-    const apart = interval.low > 0 || interval.high < 0;
-    const differs = adjustedP <= rules.errorRate && apart && Math.abs(change) >= rules.effect;
     const within = Math.max(Math.abs(interval.low), Math.abs(interval.high)) < rules.effect;
     const better = change > 0 === (direction === "max") ? "b-better" : "a-better";
+    const needed = (difference: number): number | null =>
+      pairSd === null
+        ? null
+        : pairsNeeded({ pairSd, difference, metrics: shifts.length, errorRate: rules.errorRate });
     return {
       metric,
-      verdict: differs ? better : within ? "same" : "undecided",
+      verdict: within ? "same" : adjustedP <= rules.errorRate ? better : "undecided",
       a: geometricMean(pairs.map(({ a }) => a[metric]!)),
       b: geometricMean(pairs.map(({ b }) => b[metric]!)),
       change,
       interval,
-      p: shift.p,
+      p,
       adjustedP,
+      pairSd,
+      pairsNeeded: TOLD_DIFFERENCES.map((difference) => ({ difference, pairs: needed(difference) })),
     };
   });
 }

@@ -3,8 +3,9 @@
 // change of one layout. Two layouts at one time: compare.ts.
 import type { Rng } from "../candidates/space.ts";
 import { bcaInterval, type Interval } from "./statistics/bootstrap.ts";
-import { holm, MAD_TO_SD } from "./statistics/paired.ts";
+import { holm } from "./statistics/paired.ts";
 import { medianShift } from "./statistics/sign.ts";
+import { MAD_TO_SD } from "./statistics/stray.ts";
 import { summarise } from "./statistics/summary.ts";
 
 /** A metric of one layout at one time. */

@@ -7,6 +7,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { compareDefaults } from "../../profilers/compare.ts";
+import { repetitionsFor } from "../../profilers/compared-values.ts";
 import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
 import { type ContextMetric, contextMetricName } from "../../profilers/metrics.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
@@ -31,13 +32,16 @@ import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { software } from "../version.ts";
 import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, withJson } from "./common.ts";
-import { compare, compareRules, comparisonText } from "./measure-compare.ts";
+import { compare, compareRules } from "./measure-compare.ts";
+import { readEarlier, requireSame } from "./measure-compare-earlier.ts";
+import { comparisonText } from "./measure-compare-text.ts";
 import { peaksOf, profileTable } from "./profile-table.ts";
 
 interface Args {
   model: string | undefined;
   compare: string[] | undefined;
   pairs: number;
+  extend: string | undefined;
   device: string;
   db: string;
   json: boolean;
@@ -54,14 +58,23 @@ interface Args {
   profile: boolean;
 }
 
+/**
+ * What a comparison asks of each run where nothing else is said. Low quantiles of the repetitions leave out those that were not warm:
+ * repetitions take the place of warm-up runs.
+ */
+const COMPARE_RUN = { contexts: [1024], warmup: { max: 1 } };
+
 function measureConfig(args: Args): MeasureConfig {
+  const usual = args.compare === undefined ? { contexts: [1024, 4096] } : COMPARE_RUN;
+  const warmup = args.warmup === undefined ? {} : { warmup: { max: args.warmup } };
   const parsed = sweepSchema.shape.measure.safeParse({
     devices: [args.device],
     quantization: args.quant,
-    contexts: args.contexts ?? (args.compare === undefined ? [1024, 4096] : [1024]),
+    ...usual,
+    ...(args.contexts === undefined ? {} : { contexts: args.contexts }),
+    ...(args.repetitions === undefined ? {} : { repetitions: args.repetitions }),
+    ...warmup,
     decodeTokens: args.tokens,
-    repetitions: args.repetitions,
-    ...(args.warmup === undefined ? {} : { warmup: { max: args.warmup } }),
     threads: args.threads,
     isa: args.isa,
     kv: args.kv,
@@ -105,6 +118,8 @@ function table(result: MeasureResult, device: string): string {
 /** A layout, or a file of weights, as something to measure again and again. */
 interface Model {
   readonly name: string;
+  /** What it is, whatever it is called: a notation, or the digest of a file. */
+  readonly identity: string;
   measure(
     worker: Worker,
     config: MeasureConfig,
@@ -117,8 +132,10 @@ interface Model {
 async function modelOf(text: string): Promise<Model> {
   if (!text.endsWith(".gguf")) {
     const layout = layoutFrom(text);
+    const notation = formatNotation(layout);
     return {
-      name: formatNotation(layout),
+      name: notation,
+      identity: notation,
       measure: async (...args) => {
         const [worker, ...rest] = args;
         return (await measureOn(worker, layout, ...rest)).result;
@@ -129,6 +146,7 @@ async function modelOf(text: string): Promise<Model> {
   const sha256 = await sha256Of(text);
   return {
     name: text,
+    identity: `sha256:${sha256}`,
     measure: async (...args) => {
       const [worker, ...rest] = args;
       return (await measureFile(worker, text, sha256, ...rest)).result;
@@ -179,7 +197,7 @@ async function measureOne(text: string, args: Args, config: MeasureConfig, store
     printEither(json, data, () =>
       [
         model.name,
-        `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${result.threads} threads${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
+        `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${plural(result.threads, "thread")}${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
         "",
         table(result, name),
         "",
@@ -194,30 +212,47 @@ async function measureOne(text: string, args: Args, config: MeasureConfig, store
   });
 }
 
+/** Repetitions of each run, by how long they take; also brings both models into the device's file cache. */
+async function pilot(models: readonly Model[], worker: Worker, asked: MeasureConfig): Promise<number> {
+  const results: MeasureResult[] = [];
+  for (const model of models)
+    results.push(await model.measure(worker, { ...asked, repetitions: 2 }, () => {}));
+  return repetitionsFor(results);
+}
+
 async function compareTwo(
   texts: readonly string[],
   args: Args,
-  config: MeasureConfig,
+  asked: MeasureConfig,
   store: Store,
 ): Promise<void> {
-  const { device: name, json } = args;
-  const rules = compareRules(args.pairs);
+  const { device: name, json, extend } = args;
+  const rules = compareRules(args.pairs, extend !== undefined);
+  const earlier = extend === undefined ? undefined : readEarlier(extend);
   const [a, b] = [await modelOf(texts[0]!), await modelOf(texts[1]!)];
   await withWorker(store, deviceNamed(store, name), interruptSignal(), async (worker) => {
+    const repetitions =
+      asked.repetitions ?? earlier?.measure.repetitions ?? (await pilot([a, b], worker, asked));
+    const config = { ...asked, repetitions };
+    const identity = {
+      identities: { a: a.identity, b: b.identity },
+      device: name,
+      agentSha256: worker.agentSha256,
+      measure: config,
+    };
+    if (earlier !== undefined) requireSame(extend!, earlier, identity);
     const run = (model: Model) => () => model.measure(worker, config, () => {});
     const listen = (event: SweepEvent): void => {
       if (event.kind === "waiting") say(event.text);
     };
-    const comparison = await compare({ a: run(a), b: run(b) }, worker, config, rules, { store, listen });
+    const runs = { a: run(a), b: run(b) };
+    const comparison = await compare(runs, worker, config, rules, { store, listen }, { earlier });
     const names = { a: a.name, b: b.name };
-    const { emulated, agentSha256 } = worker;
     const data = {
       models: names,
-      device: name,
-      emulated,
-      agentSha256,
+      ...identity,
+      emulated: worker.emulated,
       software: software(),
-      measure: config,
       ...comparison,
     };
     printEither(json, data, () => comparisonText(comparison, names, labelOf(worker)));
@@ -242,7 +277,12 @@ export const measureCommand: CommandModule<object, Args> = {
       .option("pairs", {
         type: "number",
         default: compareDefaults.pairs,
-        describe: "interleaved pairs of --compare",
+        describe: "most interleaved pairs of --compare; with --extend, pairs to add",
+      })
+      .option("extend", {
+        type: "string",
+        requiresArg: true,
+        describe: "add pairs to an undecided comparison (its --json)",
       })
       .option("device", {
         type: "string",
@@ -263,12 +303,12 @@ export const measureCommand: CommandModule<object, Args> = {
       })
       .option("repetitions", {
         type: "number",
-        defaultDescription: "the device profile's",
+        defaultDescription: "the device profile's; 4 to 30 to compare",
         describe: "measured runs after warm-up",
       })
       .option("warmup", {
         type: "number",
-        defaultDescription: "the device profile's",
+        defaultDescription: `the device profile's; ${COMPARE_RUN.warmup.max} to compare`,
         describe: "most warm-up runs before them",
       })
       .option("tokens", { type: "number", default: 32, describe: "tokens decoded after each prompt" })
@@ -281,12 +321,20 @@ export const measureCommand: CommandModule<object, Args> = {
       .example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096")
       .example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together")
       .example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks")
-      .example("$0 measure --compare lfm2-350m qwen3-0.6b", "20 interleaved pairs, a verdict a metric")
+      .example(
+        "$0 measure --compare lfm2-350m qwen3-0.6b",
+        "at most 20 interleaved pairs, a verdict a metric",
+      )
       .example("$0 measure lfm2.gguf --contexts 512 --json", "a file, every raw sample"),
   handler: async (args) => {
     const { model, compare: texts, db } = args;
     if ((model === undefined) === (texts === undefined))
       throw new InvalidInputError("usage", "name one model, or two with --compare (see --help)");
+    if (args.extend !== undefined && texts === undefined)
+      throw new InvalidInputError(
+        "usage",
+        "--extend adds to a comparison: name its two models with --compare A B",
+      );
     if (texts !== undefined && args.profile)
       throw new InvalidInputError("usage", "--profile is for one model; leave it out of a comparison");
     const config = measureConfig(args);
@@ -300,6 +348,8 @@ export const measureCommand: CommandModule<object, Args> = {
     }
   },
 };
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 const percent = (predicted: number, measured: number): string => {
   const off = (predicted / measured - 1) * 100;

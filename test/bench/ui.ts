@@ -134,7 +134,7 @@ async function measure(): Promise<void> {
     await window(readers);
     const orders = drawOrders(Number(flags.pairs), createRng(1).below);
     const pairs: { first: "a" | "b"; a: Window; b: Window }[] = [];
-    for (const order of orders) {
+    for (const { first: order } of orders) {
       const one = await window(order === "a" ? 0 : readers);
       const other = await window(order === "a" ? readers : 0);
       const [a, b] = order === "a" ? [one, other] : [other, one];

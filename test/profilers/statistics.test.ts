@@ -3,15 +3,11 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { bcaInterval } from "../../profilers/statistics/bootstrap.ts";
 import { agreement, kendallTau } from "../../profilers/statistics/kendall.ts";
+import { pairsNeeded, plannedLooks } from "../../profilers/statistics/looks.ts";
 import { normalCdf, normalQuantile } from "../../profilers/statistics/normal.ts";
-import {
-  drawOrders,
-  holm,
-  type PairedDifference,
-  pairedShift,
-  strayPairs,
-} from "../../profilers/statistics/paired.ts";
+import { drawOrders, holm, type PairedDifference, pairedShift } from "../../profilers/statistics/paired.ts";
 import { medianShift } from "../../profilers/statistics/sign.ts";
+import { strayPairs } from "../../profilers/statistics/stray.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import { createRng, normal } from "../../search/rng.ts";
 
@@ -109,7 +105,7 @@ describe("the paired shift", () => {
       // What went second is slower by a drift that grows, with heavy tails.
       const seconds = orders.map((_, i) => 0.01 * i + normal(rng) / (0.1 + Math.abs(normal(rng))));
       const pairs = (shift: number): PairedDifference[] =>
-        orders.map((first, i) => ({
+        orders.map(({ first }, i) => ({
           first,
           difference: shift + (first === "a" ? seconds[i]! : -seconds[i]!),
         }));
@@ -142,10 +138,75 @@ describe("the paired shift", () => {
       estimate: 0,
       interval: { low: 0, high: 0 },
       p: 1,
+      pairSd: 0,
     });
     expect(pairedShift(pairsOf(new Array(10).fill(1), new Array(10).fill(1))).p).toBeCloseTo(2 / 184_756, 12);
     expect(pairedShift(pairsOf([1], [1])).interval).toEqual({ low: -Infinity, high: Infinity });
-    expect(() => pairedShift(pairsOf([1, 2], []))).toThrow(RangeError);
+  });
+
+  it("excludes nothing where all pairs have one order", () => {
+    expect(pairedShift(pairsOf([1, 2, 3], []))).toEqual({
+      estimate: 2,
+      interval: { low: -Infinity, high: Infinity },
+      p: 1,
+      pairSd: null,
+    });
+    expect(() => pairedShift([])).toThrow(RangeError);
+  });
+
+  it("is exact after the first pairs of a block and over several blocks, whatever drifts", () => {
+    const rng = createRng(8);
+    const runs = 3000;
+    const rejected = { prefix: 0, blocks: 0 };
+    for (let run = 0; run < runs; run++) {
+      // Noise that grows by a pair, and jumps from one block to the next.
+      const pairs = drawOrders(57, (n) => rng.below(n)).map(({ first, block }, i): PairedDifference => {
+        const later = 5 * block + 0.1 * i * normal(rng);
+        return { first, block, difference: first === "a" ? later : -later };
+      });
+      if (pairedShift(pairs.slice(0, 13)).p <= 0.05) rejected.prefix++;
+      if (pairedShift(pairs).p <= 0.05) rejected.blocks++;
+    }
+    const margin = 3 * Math.sqrt((0.05 * 0.95) / runs);
+    expect(rejected.prefix / runs).toBeLessThan(0.05 + margin);
+    expect(rejected.blocks / runs).toBeLessThan(0.05 + margin);
+    expect(rejected.blocks / runs).toBeGreaterThan(0.03);
+  });
+
+  it("adds up blocks: two of them say more than either, and a thousand pairs take no time", () => {
+    const block = (of: number) =>
+      pairsOf([0.9, 1.1, 1.4], [1, 1.2, 0.8]).map((pair) => ({ ...pair, block: of }));
+    // One pattern of 20 in each block is as extreme, on either side.
+    expect(pairedShift(block(0)).p).toBeCloseTo(2 / 20, 12);
+    expect(pairedShift([...block(0), ...block(1)]).p).toBeCloseTo(2 / 400, 12);
+    const rng = createRng(4);
+    const many = drawOrders(1000, (n) => rng.below(n)).map((order) => ({
+      ...order,
+      difference: 1 + normal(rng),
+    }));
+    const shift = pairedShift(many);
+    expect(shift.estimate).toBeCloseTo(1, 0);
+    expect(shift.interval.low).toBeGreaterThan(0.9);
+  }, 5000);
+
+  it("tells the standard deviation of normal noise, which a few strays do not move", () => {
+    const rng = createRng(6);
+    const spread = (stray: number): number => {
+      const found = Array.from(
+        { length: 200 },
+        () =>
+          pairedShift(
+            drawOrders(31, (n) => rng.below(n)).map((order, i) => ({
+              ...order,
+              difference: 7 + 0.3 * normal(rng) + (i % 10 === 0 ? stray : 0),
+            })),
+          ).pairSd!,
+      );
+      return median(found);
+    };
+    expect(spread(0)).toBeGreaterThan(0.27);
+    expect(spread(0)).toBeLessThan(0.33);
+    expect(spread(100)).toBeLessThan(0.5);
   });
 
   it("Holm: steps down, keeps order, never below the raw value", () => {
@@ -181,48 +242,108 @@ describe("agreement of rankings", () => {
 });
 
 describe("stray pairs", () => {
-  /** Twenty pairs of 2% noise a run and a difference of 3% between the sides; those at `jumps` with a fall of a fifth inside. */
-  const pairs = (seed: number, jumps: readonly number[]): PairedDifference[] => {
+  /** Levels of 20 pairs of 2% noise a run. `steps`: a fall of a fifth inside these pairs, so that half of it is seen in their level. */
+  const levels = (seed: number, steps: readonly number[], rise = 0): number[] => {
     const rng = createRng(seed);
-    return drawOrders(20, (n) => rng.below(n)).map((first, i) => {
-      const later = 0.02 * normal(rng) - 0.02 * normal(rng) - (jumps.includes(i) ? 0.22 : 0);
-      return { first, difference: 0.03 + (first === "a" ? later : -later) };
+    let level = 0;
+    return Array.from({ length: 20 }, (_, i) => {
+      const fall = steps.includes(i) ? -0.22 : 0;
+      const seen = level + fall / 2 + 0.014 * normal(rng);
+      level += fall + rise;
+      return seen;
     });
   };
-  const third = [1, 4, 7, 10, 13, 16, 19];
   const seeds = Array.from({ length: 200 }, (_, seed) => seed);
+  const shareFound = (of: (seed: number) => number[], places: readonly number[]): number =>
+    seeds.flatMap((seed) => places.filter((place) => strayPairs(of(seed)).has(place))).length /
+    (seeds.length * places.length);
 
-  /** Those left out when every round of looking leaves out what it sees. */
-  const allStrays = (given: readonly PairedDifference[]): number[] => {
-    let left = given.map((_, place) => place);
-    for (let strays = [0]; strays.length > 0; ) {
-      strays = [...strayPairs(left.map((place) => given[place]!))];
-      left = left.filter((_, at) => !strays.includes(at));
-    }
-    return given.flatMap((_, place) => (left.includes(place) ? [] : [place]));
-  };
-
-  it("are those with a jump inside, even a third of all and all to the same side", () => {
-    const found = seeds.map((seed) => allStrays(pairs(seed, third)));
-    const missed = found.flatMap((strays) => third.filter((place) => !strays.includes(place)));
-    expect(missed.length / (seeds.length * third.length)).toBeLessThan(0.1);
-    const wrong = found.flatMap((strays) => strays.filter((place) => !third.includes(place)));
-    expect(wrong.length / (seeds.length * 13)).toBeLessThan(0.03);
+  it("are those with a step or a burst inside, also while the level rises", () => {
+    expect(shareFound((seed) => levels(seed, [5, 13]), [5, 13])).toBeGreaterThan(0.9);
+    expect(shareFound((seed) => levels(seed, [4, 9, 14], 0.03), [4, 9, 14])).toBeGreaterThan(0.8);
+    const burst = (seed: number) => levels(seed, []).map((level, i) => (i === 7 ? level + 0.2 : level));
+    expect(shareFound(burst, [7])).toBeGreaterThan(0.95);
   });
-  it("are seldom seen where nothing jumps, and never where nothing varies", () => {
-    const found = seeds.flatMap((seed) => strayPairs(pairs(seed, [])));
-    expect(found.length / (seeds.length * 20)).toBeLessThan(0.01);
-    expect(strayPairs([])).toEqual([]);
-    expect(strayPairs(Array.from({ length: 20 }, () => ({ first: "a", difference: 0 }) as const))).toEqual(
-      [],
+  it("are not those beside a step between two pairs, and few where nothing steps", () => {
+    const between = (seed: number) => levels(seed, []).map((level, i) => (i < 10 ? level : level + 0.2));
+    expect(shareFound(between, [9, 10])).toBeLessThan(0.15);
+    const every = Array.from({ length: 20 }, (_, i) => i);
+    expect(shareFound((seed) => levels(seed, []), every)).toBeLessThan(0.05);
+    expect(strayPairs([]).size).toBe(0);
+    expect(strayPairs(Array.from({ length: 20 }, () => 3)).size).toBe(0);
+  });
+  it("are left out of the judgement, whichever side was first", () => {
+    const rng = createRng(2);
+    const steps = [3, 8, 12, 17];
+    const pairs = drawOrders(20, (n) => rng.below(n)).map((order, i): PairedDifference => {
+      const later = 0.002 * normal(rng) + (steps.includes(i) ? -0.5 : 0);
+      const level = steps.filter((step) => step < i).length * -0.5 + (steps.includes(i) ? -0.25 : 0);
+      return {
+        ...order,
+        level: level + 0.001 * normal(rng),
+        difference: 0.01 + (order.first === "a" ? later : -later),
+      };
+    });
+    const flipped = pairs.map(
+      (pair) => ({ ...pair, first: pair.first === "a" ? "b" : "a", difference: -pair.difference }) as const,
     );
+    const stray = strayPairs(pairs.map(({ level }) => level!));
+    expect([...stray]).toEqual(expect.arrayContaining(steps));
+    const rest = pairs.filter((_, i) => !stray.has(i)).map(({ level: _, ...pair }) => pair);
+    expect(pairedShift(pairs)).toEqual(pairedShift(rest));
+    expect(pairedShift(flipped).estimate).toBeCloseTo(-pairedShift(pairs).estimate, 12);
+    // Of few pairs none can be spared.
+    const few = pairs.slice(0, 12).map(({ level: _, ...pair }) => pair);
+    expect(pairedShift(pairs.slice(0, 12))).toEqual(pairedShift(few));
   });
-  it("do not depend on which side was first", () => {
-    const given = pairs(3, third);
-    const flipped = given.map(({ first, difference }) => ({
-      first: first === "a" ? ("b" as const) : ("a" as const),
-      difference: -difference,
-    }));
-    expect(strayPairs(flipped)).toEqual(strayPairs(given));
+});
+
+describe("orders of pairs", () => {
+  it.each([1, 10, 11, 40, 41, 97, 1000])("are as many of each as can be, for %i pairs", (pairs) => {
+    const orders = drawOrders(pairs, createRng(pairs).below);
+    expect(orders).toHaveLength(pairs);
+    const blocks = new Map<number, number[]>();
+    for (const { first, block } of orders)
+      blocks.set(block, [...(blocks.get(block) ?? []), first === "a" ? 1 : -1]);
+    for (const block of blocks.values()) {
+      expect(block.length).toBeLessThanOrEqual(40);
+      expect(Math.abs(block.reduce((sum, side) => sum + side, 0))).toBe(block.length % 2);
+    }
+  });
+});
+
+describe("planned looks", () => {
+  const sizes = [10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 29, 40, 41, 100, 1000];
+
+  it.each(sizes)("at %i pairs end there, and use less than the error rate with all extensions", (pairs) => {
+    for (const stages of [[pairs], [pairs, 1], [pairs, 20, 7], [pairs, pairs, pairs, pairs]]) {
+      const looks = plannedLooks(stages, 0.05);
+      const at = looks.map((look) => look.pairs);
+      expect(at).toEqual([...new Set(at)].sort((x, y) => x - y));
+      let end = 0;
+      for (const stage of stages) {
+        end += stage;
+        expect(at).toContain(end);
+      }
+      expect(at.at(-1)).toBe(end);
+      expect(looks.every(({ errorRate }) => errorRate > 0)).toBe(true);
+      expect(looks.reduce((sum, { errorRate }) => sum + errorRate, 0)).toBeLessThan(0.05);
+    }
+  });
+
+  it("do not change when a comparison is extended", () => {
+    const before = plannedLooks([20], 0.05);
+    expect(before.map(({ pairs }) => pairs)).toEqual([12, 16, 20]);
+    expect(plannedLooks([20, 30], 0.05).slice(0, 3)).toEqual(before);
+  });
+
+  it("need more pairs for smaller differences, more noise and more metrics", () => {
+    const target = { pairSd: 0.05, difference: 0.05, metrics: 3, errorRate: 0.05 };
+    const needed = pairsNeeded(target);
+    expect(needed).toBe(20);
+    expect(pairsNeeded({ ...target, difference: 0.02 })).toBeGreaterThan(4 * needed);
+    expect(pairsNeeded({ ...target, pairSd: 0.1 })).toBeGreaterThan(2.5 * needed);
+    expect(pairsNeeded({ ...target, metrics: 7 })).toBeGreaterThan(needed);
+    expect(pairsNeeded({ ...target, pairSd: 0 })).toBe(12);
   });
 });

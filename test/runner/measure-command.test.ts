@@ -1,4 +1,6 @@
 // edgefront measure through the real command line: batches, and the profile against the device's own peaks.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
@@ -88,7 +90,10 @@ describe("measure --compare", () => {
     const other = "v512 d128 f1024 h4/2x32 : 6[c3 g]";
     const args = ["--compare", LAYOUT, other, ...QUICK, "--pairs", "10", "--json"];
     const { stdout, stderr, code } = await runCli(["measure", ...args], folder.path);
-    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining("pair 10 of 10") });
+    expect({ code, stderr }).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("pair 10 of at most 10"),
+    });
     const found = JSON.parse(stdout);
     expect(found.metrics.map(({ metric }: { metric: string }) => metric)).toEqual([
       "ttftMs@48",
@@ -103,17 +108,80 @@ describe("measure --compare", () => {
       expect(interval.low * interval.high).toBeGreaterThan(0);
       expect(Math.abs(change)).toBeGreaterThan(0.02);
     }
+    expect(found).toMatchObject({ ended: "pairs", stages: [10] });
     expect(found.pairs).toHaveLength(10);
     expect(found.pairs.filter(({ first }: { first: string }) => first === "a")).toHaveLength(5);
     expect(Object.keys(found.pairs[0].a)).toEqual(
       found.metrics.map(({ metric }: { metric: string }) => metric),
     );
-  }, 120_000);
+  }, 240_000);
+
+  it("ends early once every metric is decided, and says so, how much pairs vary and how many others would need", async () => {
+    const other = "v512 d128 f1024 h4/2x32 : 6[c3 g]";
+    const run = ["measure", "--compare", LAYOUT, other, ...QUICK, "--pairs", "40"];
+    const { stdout, code } = await runCli(run, folder.path);
+    expect(code).toBe(0);
+    const [, ran] = /^(\d+) of at most 40 pairs on local: ended early: every metric has its verdict/m.exec(
+      stdout,
+    )!;
+    expect(Number(ran)).toBeLessThan(40);
+    expect(Number(ran)).toBeGreaterThanOrEqual(12);
+    expect(stdout).toMatch(/PAIR SD +PAIRS FOR 2% +PAIRS FOR 5%/);
+    expect(stdout).toMatch(/^peak memory +\d+\.\d% +\d+ +\d+$/m);
+    expect(stdout).toMatch(/peak memory .* A is smaller$/m);
+  }, 240_000);
+
+  it("adds pairs to an earlier comparison, and to none of anything else", async () => {
+    const compared = (...args: string[]) =>
+      runCli(["measure", "--compare", LAYOUT, LAYOUT, ...QUICK, "--json", ...args], folder.path);
+    const first = await compared("--pairs", "10");
+    writeFileSync(join(folder.path, "earlier.json"), first.stdout);
+    const earlier = JSON.parse(first.stdout);
+    const { stdout } = await compared("--pairs", "3", "--extend", "earlier.json");
+    const extended = JSON.parse(stdout);
+    expect(extended.stages).toEqual([10, 3]);
+    expect(extended.pairs).toHaveLength(13);
+    expect(extended.pairs.slice(0, 10)).toEqual(earlier.pairs);
+    expect(extended.looks.at(-1).errorRate).toBeLessThan(0.005);
+
+    const refused = async (content: string, message: RegExp, ...args: string[]) => {
+      writeFileSync(join(folder.path, "wrong.json"), content);
+      const { stderr, code } = await compared("--extend", "wrong.json", "--pairs", "3", ...args);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+      expect(
+        stderr
+          .trim()
+          .split("\n")
+          .filter((line) => line.startsWith("edgefront:")),
+      ).toHaveLength(1);
+    };
+    const changed = (changes: object) => JSON.stringify({ ...earlier, ...changes });
+    await refused("{", /wrong.json is not JSON; write one with/);
+    await refused(changed({ pairs: earlier.pairs.slice(1) }), /does not hold all pairs that it planned/);
+    await refused(changed({ ended: "decided" }), /already has a verdict for every metric/);
+    await refused(changed({ stages: undefined }), /is not a comparison that can be extended/);
+    await refused(
+      changed({ pairs: [{ ...earlier.pairs[0], b: {} }, ...earlier.pairs.slice(1)] }),
+      /different metrics/,
+    );
+    await refused(changed({ identities: { a: LAYOUT, b: "other" } }), /is of other models/);
+    await refused(changed({ agentSha256: "0" }), /another build of the agent/);
+    await refused(first.stdout, /measured with other options.*leave out --extend/, "--batch", "2");
+  }, 240_000);
 
   it.each([
     [["--compare", LAYOUT, LAYOUT, "--pairs", "4"], /--pairs must be a whole number from 10/],
     [[LAYOUT, "--compare", LAYOUT, LAYOUT], /name one model, or two with --compare/],
     [[], /name one model, or two with --compare/],
+    [
+      ["--compare", LAYOUT, LAYOUT, "--pairs", "10.5"],
+      /--pairs must be a whole number from 10 to 1000, not 10.5/,
+    ],
+    [
+      ["--compare", LAYOUT, LAYOUT, "--extend", "missing.json"],
+      /missing.json cannot be read; write one with/,
+    ],
+    [[LAYOUT, "--extend", "earlier.json"], /--extend adds to a comparison/],
     [["--compare", LAYOUT, LAYOUT, "--profile"], /--profile is for one model/],
     [["--compare", LAYOUT, "missing.gguf"], /there is no file missing.gguf/],
   ])("refuses %j", async (args, message) => {

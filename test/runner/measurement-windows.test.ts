@@ -265,7 +265,7 @@ describe("a comparison", () => {
     const device = phone({ temperatures: [60] }, { readiness: { pollSeconds: 0.01, deadlineSeconds: 0.01 } });
     await expect(device.compare()).rejects.toMatchObject({
       code: "device-unsteady",
-      message: expect.stringMatching(/not-ready 6 times.*let it cool/),
+      message: expect.stringMatching(/the device was not at rest 6 times.*let it cool/),
     });
   });
 });

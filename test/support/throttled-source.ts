@@ -1,5 +1,5 @@
-// A device that throttles, as a scripted source of runs: its speed follows a curve over the runs, every run carries independent
-// log-normal noise. Used to count how often the comparison errs, which no real device could show in reasonable time.
+// A device that throttles, as a scripted source of runs: its speed follows a curve over the runs, every run carries independent noise.
+// Used to count how often the comparison errs, which no real device could show in reasonable time.
 
 import type { Rng } from "../../candidates/space.ts";
 import type { RunSide } from "../../profilers/compare.ts";
@@ -28,18 +28,56 @@ export const curves = {
   },
 } as const satisfies Record<string, Curve>;
 
-/** Every run takes 100 ms times the curve and the noise; B takes `ratio` times as long as A. */
-export function throttledSource(
-  curve: Curve,
-  pairs: number,
-  ratio: number,
-  noise: number,
-  rng: Rng,
-): RunSide {
+/** Other than throttling: nothing at all, what comes from running two at a time, and somebody else's work. */
+export const otherCurves = {
+  steady: () => () => 1,
+  /** Rest before each pair: its second run is always the warmer one. */
+  "second slower": () => (run) => (run % 2 === 0 ? 1 : 1.06),
+  /** Another process takes a core for a few runs at a time. */
+  bursts: (rng) => {
+    let busy = false;
+    return () => {
+      busy = rng.next() < (busy ? 0.7 : 0.1);
+      return busy ? 1.6 : 1;
+    };
+  },
+} as const satisfies Record<string, Curve>;
+
+/** Noise of one run, of log-times, before it is scaled. */
+export type Tails = (rng: Rng) => number;
+
+export const tails = {
+  normal,
+  /** Student's t with three degrees of freedom. */
+  heavy: (rng) => {
+    const square = normal(rng) ** 2 + normal(rng) ** 2 + normal(rng) ** 2;
+    return normal(rng) / Math.sqrt(square / 3);
+  },
+  /** Never much faster than undisturbed, at times much slower. */
+  skewed: (rng) => Math.exp(0.8 * normal(rng)),
+} as const satisfies Record<string, Tails>;
+
+interface Source {
+  readonly curve: Curve;
+  /** Most pairs, over which the curve stretches. */
+  readonly pairs: number;
+  /** B takes that many times as long as A. */
+  readonly ratio: number;
+  /** Scale of the noise of a run. */
+  readonly noise: number;
+  readonly rng: Rng;
+  readonly tails?: Tails;
+  /** Metrics of a run, with the curve in common and noise of their own. Default: `ttftMs` alone. */
+  readonly metrics?: readonly string[];
+}
+
+/** Every run takes 100 ms times the curve and the noise. */
+export function throttledSource(source: Source): RunSide {
+  const { curve, pairs, ratio, noise, rng, tails: noiseOf = normal, metrics = ["ttftMs"] } = source;
   const slowdown = curve(rng, 2 * pairs);
   let run = 0;
   return async (side) => {
-    const ms = 100 * slowdown(run++) * Math.exp(noise * normal(rng)) * (side === "b" ? ratio : 1);
-    return { ttftMs: ms };
+    const ms = 100 * slowdown(run++) * (side === "b" ? ratio : 1);
+    return Object.fromEntries(metrics.map((metric) => [metric, ms * Math.exp(noise * noiseOf(rng))]));
   };
 }

@@ -1,0 +1,66 @@
+// An earlier comparison, as its --json printed it, to which pairs are added. It must be of the same two models, asked for the same way,
+// on the same device by the same agent: pairs of anything else say something else.
+import { readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { InvalidInputError } from "../../candidates/errors.ts";
+
+const values = z.record(z.string(), z.number().positive());
+const earlierSchema = z.object({
+  identities: z.object({ a: z.string(), b: z.string() }),
+  device: z.string(),
+  agentSha256: z.string(),
+  measure: z.looseObject({ repetitions: z.int().min(1).max(1000) }),
+  ended: z.enum(["decided", "pairs"]),
+  stages: z.array(z.int().positive()).min(1).max(1000),
+  pairs: z
+    .array(z.object({ first: z.enum(["a", "b"]), block: z.int().min(0), a: values, b: values }))
+    .min(1)
+    .max(100_000),
+});
+export type EarlierComparison = z.infer<typeof earlierSchema>;
+
+/** Of a comparison about to run: what an earlier one must agree with. */
+export type ComparisonIdentity = Pick<EarlierComparison, "identities" | "device" | "agentSha256" | "measure">;
+
+/** Throws InvalidInputError where the file is no comparison that ran all its pairs. */
+export function readEarlier(path: string): EarlierComparison {
+  const wrong = (what: string): InvalidInputError =>
+    new InvalidInputError(
+      "bad-comparison",
+      `${path} ${what}; write one with: edgefront measure --compare A B --json`,
+    );
+  let data: unknown;
+  try {
+    data = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw wrong(error instanceof SyntaxError ? "is not JSON" : "cannot be read");
+  }
+  const parsed = earlierSchema.safeParse(data);
+  if (!parsed.success) throw wrong("is not a comparison that can be extended");
+  const { ended, stages, pairs } = parsed.data;
+  if (ended === "decided") throw wrong("already has a verdict for every metric");
+  if (stages.reduce((sum, stage) => sum + stage, 0) !== pairs.length)
+    throw wrong("does not hold all pairs that it planned");
+  const names = Object.keys(pairs[0]!.a).join();
+  if (pairs.some(({ a, b }) => Object.keys(a).join() !== names || Object.keys(b).join() !== names))
+    throw wrong("has pairs with different metrics");
+  return parsed.data;
+}
+
+const WHAT: readonly (readonly [keyof ComparisonIdentity, string])[] = [
+  ["identities", "is of other models"],
+  ["device", "is of another device"],
+  ["agentSha256", "was measured by another build of the agent"],
+  ["measure", "was measured with other options"],
+];
+
+/** Throws InvalidInputError where `earlier` is of something else. */
+export function requireSame(path: string, earlier: ComparisonIdentity, now: ComparisonIdentity): void {
+  for (const [key, what] of WHAT)
+    if (!isDeepStrictEqual(earlier[key], JSON.parse(JSON.stringify(now[key]))))
+      throw new InvalidInputError(
+        "other-comparison",
+        `${path} ${what}: its pairs cannot be extended; leave out --extend ${path} to begin a new comparison`,
+      );
+}
