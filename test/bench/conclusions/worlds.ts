@@ -51,6 +51,17 @@ export interface SampledLayout {
   readonly accuracy: Sampled;
 }
 
+/** The first session and seed alone. */
+export const once = ({ tokenMs, accuracy }: SampledLayout): SampledLayout => ({
+  tokenMs: {
+    ...tokenMs,
+    value: median(tokenMs.samples.slice(0, REPETITIONS)),
+    samples: tokenMs.samples.slice(0, REPETITIONS),
+    sessions: [REPETITIONS],
+  },
+  accuracy: { ...accuracy, value: accuracy.samples[0]!, samples: accuracy.samples.slice(0, 1) },
+});
+
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 /** `sessions` measurements, and as many seeds. */
