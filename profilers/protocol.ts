@@ -169,7 +169,6 @@ const disturbanceSchema = z.object({
   /** A control group's quota was used up. */
   throttledMs: milliseconds.nullable(),
 });
-export type Disturbance = z.infer<typeof disturbanceSchema>;
 
 export const measureResultSchema = z.object({
   isa: text,
