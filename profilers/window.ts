@@ -46,13 +46,16 @@ export function sentinelRun(result: MeasureResult): SentinelRun {
   return { prefillMs, decodeMs: decodeMs.map((tokens) => tokens.reduce((sum, ms) => sum + ms, 0)) };
 }
 
-/** By what a run of the sentinel is judged: where others use the machine too, its least disturbed repetition. */
+/**
+ * By what a run of the sentinel is judged: where others use the machine too, by the least disturbed repetition of its decode alone. Its prefill
+ * is some milliseconds of all threads together, of which one that has to wait makes tens.
+ */
 export type SentinelStatistic = "median" | "min";
 
-/** Time of `now` over that of `before`, the slower of prefill and decode; above 1: the device became slower. */
+/** Time of `now` over that of `before`, where both are judged the slower of prefill and decode; above 1: the device became slower. */
 export function slowdown(before: SentinelRun, now: SentinelRun, by: SentinelStatistic = "median"): number {
   const ratio = (key: keyof SentinelRun): number => summarise(now[key])[by] / summarise(before[key])[by];
-  return Math.max(ratio("prefillMs"), ratio("decodeMs"));
+  return by === "min" ? ratio("decodeMs") : Math.max(ratio("prefillMs"), ratio("decodeMs"));
 }
 
 /** Largest relative change of the sentinel between two runs, either way. */

@@ -105,6 +105,10 @@ describe("the windows of a candidate", () => {
     const [calm, burst] = [times(10, 10, 10), times(10, 19, 25)];
     expect(driftOf(calm, burst, sentinelStatistic({ windows: 3 }))).toBeCloseTo(0, 10);
     expect(driftOf(calm, burst, sentinelStatistic({ windows: 1 }))).toBeCloseTo(0.9, 10);
+    // Prefill waits for the slowest of all threads; a device that became slower shows in decode too.
+    const waited = { ...calm, prefillMs: [200, 200, 200] };
+    expect(driftOf(calm, waited, "min")).toBeCloseTo(0, 10);
+    expect(driftOf(calm, times(15, 16, 17), "min")).toBeCloseTo(0.5, 10);
   });
 });
 
