@@ -56,9 +56,11 @@ class MeasurementWindows {
     private readonly config: MeasureConfig,
     private readonly context: WindowContext,
   ) {
-    this.rules = windowRules(worker.device, config.protocol);
     const profile = profileOf(worker.device);
     const { repetitions = profile.repetitions } = config;
+    const rules = windowRules(worker.device, config.protocol);
+    // Who asks for few repetitions gets no more of them than that.
+    this.rules = { ...rules, windows: Math.min(rules.windows, repetitions) };
     const warmup = changed(profile.warmup, config.warmup ?? {});
     this.share = { ...config, ...shareOf({ repetitions, warmup }, this.rules.windows) };
     this.rest = new DeviceRest(worker, config, this.rules, context);

@@ -103,7 +103,7 @@ describe("several windows", () => {
 
   it("take a void one again by itself, and keep the others", async () => {
     // The sentinel after the second window.
-    const device = phone({ slowdowns: { 7: 1.2 } }, { protocol: { windows: 3 } });
+    const device = phone({ slowdowns: { 7: 1.2 } }, { protocol: { windows: 3 }, asked: { repetitions: 3 } });
     const [only] = conducts(await device.measure(1));
     expect(only).toMatchObject({ windows: 4, flags: [], kept: { length: 3 } });
     expect(device.events("window-void")).toHaveLength(1);
@@ -111,7 +111,8 @@ describe("several windows", () => {
   });
 
   it("that disagree are joined by one more, all samples kept and marked", async () => {
-    const device = phone({ slowdowns: { 3: 1.3 } }, { protocol: { windows: 3, retries: 1 } });
+    const protocol = { windows: 3, retries: 1 };
+    const device = phone({ slowdowns: { 3: 1.3 } }, { protocol, asked: { repetitions: 3 } });
     const { conduct, result } = fulfilled((await device.measure(1))[0]);
     expect(conduct).toMatchObject({ windows: 4, flags: ["unstable"], kept: { length: 4 } });
     const [first, ...others] = result.contexts[0]!.ttftMs;
@@ -125,6 +126,13 @@ describe("several windows", () => {
       reason: { code: "invalid-measurement", blame: "candidate" },
     });
   });
+});
+
+it("several windows are no more than the repetitions that were asked for", async () => {
+  const device = phone({}, { protocol: { windows: 3 }, asked: { repetitions: 1 } });
+  const { conduct, result } = fulfilled((await device.measure(1))[0]);
+  expect(conduct).toMatchObject({ windows: 1, rules: { windows: 1 } });
+  expect(result.contexts[0]!.ttftMs).toHaveLength(1);
 });
 
 describe("what others take of the processor", () => {

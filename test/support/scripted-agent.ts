@@ -18,6 +18,7 @@ export const MISBEHAVIOURS = [
   "out-of-memory",
   "wrong-output",
   "disk-error",
+  "unavailable",
   "late",
   "refuse",
 ] as const;
@@ -264,6 +265,9 @@ function misbehave(
       break;
     case "disk-error":
       fail("io");
+      break;
+    case "unavailable":
+      fail("unavailable");
       break;
     case "refuse":
       fail("bad-model");
