@@ -27,6 +27,8 @@ export interface Trust {
   readonly cvLimit: number;
   /** False where the conditions of the whole measurement were not those asked for: none of its times is stable then. */
   readonly conditions: boolean;
+  /** Repetitions of each session, in their order; absent: all in one. */
+  readonly sessions?: readonly number[];
 }
 const fullTrust: Trust = { cvLimit: STABLE_CV, conditions: true };
 
@@ -49,7 +51,9 @@ export function deviceMetrics(
 ): readonly Metric[] {
   const metric = (name: string, unit: string, samples: readonly number[]): Metric => {
     const { median, cv } = summarise(samples);
-    return { name, value: median, unit, samples, stable: trust.conditions && cv <= trust.cvLimit };
+    const stable = trust.conditions && cv <= trust.cvLimit;
+    const bySession = trust.sessions !== undefined && sum(trust.sessions) === samples.length;
+    return { name, value: median, unit, samples, ...(bySession && { sessions: trust.sessions! }), stable };
   };
   const { batch } = result;
   const perContext = result.contexts.flatMap(({ context, ttftMs, prefillMs, decodeMs }) => {
@@ -64,6 +68,10 @@ export function deviceMetrics(
       make(
         "decodeTokensPerSecond",
         decodeMs.map((tokens) => (batch * tokens.length * 1000) / sum(tokens)),
+      ),
+      make(
+        "decodeP10Ms",
+        decodeMs.map((tokens) => quantileOf(tokens, 0.1)),
       ),
       make(
         "decodeP50Ms",

@@ -62,7 +62,20 @@ export const measurementProfileSchema = z.strictObject({
     .min(1)
     .max(20)
     .default(1)
-    .describe("Fresh processes a candidate is measured in, taking turns with others."),
+    .describe("Fresh processes a candidate is measured in within a window, taking turns with others."),
+  windows: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(1)
+    .describe(
+      "Windows at different times over which the repetitions and warm-ups of a candidate are shared out, between those of others.",
+    ),
+  disturbanceLimit: fraction
+    .default(0.5)
+    .describe(
+      "Largest share of the processor that others may take from a measurement, where the system tells.",
+    ),
   retries: z
     .int()
     .min(0)

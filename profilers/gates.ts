@@ -1,4 +1,5 @@
-// Is a measurement believable? Counts as asked, physics respected. A result that fails is never scored.
+// Is a measurement believable? Counts as asked, physics respected. A result that fails is never scored. What speaks against the layout is
+// told apart from what speaks against the device.
 import type { MeasureResult } from "./protocol.ts";
 import type { MeasureRequest } from "./requests.ts";
 import { summarise } from "./statistics/summary.ts";
@@ -11,7 +12,7 @@ export interface GateInput {
   readonly weightBytes: number;
   /** Bytes touched in one decoding step of the batch, by context. */
   readonly decodeBytes: (context: number) => number;
-  /** Measured on the device when it was probed; null while unknown. */
+  /** The best that any probe of the device measured; null while unknown. */
   readonly readBandwidthGBs: number | null;
 }
 
@@ -19,6 +20,12 @@ export interface GateInput {
 const BANDWIDTH_GATE_MIN_BYTES = 128 * 2 ** 20;
 /** Head-room for the error of the bandwidth measurement itself. */
 const BANDWIDTH_SLACK = 1.25;
+
+export interface DeviceContradiction {
+  /** `bandwidth` may be mended by a probe at rest. */
+  readonly kind: "bandwidth" | "memory";
+  readonly reason: string;
+}
 
 /** Reasons to reject a measurement; empty when it may be used. */
 export function gateViolations(input: GateInput): readonly string[] {
@@ -47,21 +54,35 @@ export function gateViolations(input: GateInput): readonly string[] {
     if (times.some((ms) => !(ms > 0))) fail(`a time of zero or less ${at}`);
     if (ttftMs.some((ms, i) => ms < (prefillMs[i] ?? 0)))
       fail(`a first token before the end of its prefill ${at}`);
-    const bytes = input.decodeBytes(context);
-    if (input.readBandwidthGBs !== null && bytes > BANDWIDTH_GATE_MIN_BYTES && decodeMs.flat().length > 0) {
-      const gigabytesPerSecond = bytes / 1e6 / summarise(decodeMs.flat()).median;
-      if (gigabytesPerSecond > input.readBandwidthGBs * BANDWIDTH_SLACK) {
-        fail(
-          `decode ${at} would read ${gigabytesPerSecond.toFixed(1)} GB/s, above the ${input.readBandwidthGBs.toFixed(1)} GB/s ` +
-            "measured on the device",
-        );
-      }
-    }
   }
-  if (result.memory.peakBytes + result.memory.swapBytes < input.weightBytes) {
+  const peak = result.memory.peakBytes + result.memory.swapBytes;
+  if (peak > 0 && peak < input.weightBytes)
     fail(
       `peak memory of ${result.memory.peakBytes} bytes is below the ${input.weightBytes} bytes of the weights`,
     );
-  }
   return violations;
+}
+
+/**
+ * What a device says that contradicts its own measurements or says nothing where it must: null where nothing does. It speaks against the
+ * device, never against the layout: a bandwidth that was probed under load is too low for every layout alike.
+ */
+export function deviceContradiction(input: GateInput): DeviceContradiction | null {
+  const { result } = input;
+  if (result.memory.peakBytes + result.memory.swapBytes === 0)
+    return { kind: "memory", reason: "its system does not tell what a process's memory was (VmHWM, VmRSS)" };
+  if (input.readBandwidthGBs === null) return null;
+  for (const { context, decodeMs } of result.contexts) {
+    const bytes = input.decodeBytes(context);
+    if (bytes <= BANDWIDTH_GATE_MIN_BYTES || decodeMs.flat().length === 0) continue;
+    const gigabytesPerSecond = bytes / 1e6 / summarise(decodeMs.flat()).median;
+    if (gigabytesPerSecond > input.readBandwidthGBs * BANDWIDTH_SLACK)
+      return {
+        kind: "bandwidth",
+        reason:
+          `decode at context ${context} would read ${gigabytesPerSecond.toFixed(1)} GB/s, above the ` +
+          `${input.readBandwidthGBs.toFixed(1)} GB/s that its best probe measured`,
+      };
+  }
+  return null;
 }

@@ -21,6 +21,12 @@ export const contextMetrics = {
     direction: "max",
     description: "tokens decoded per second after that prefix, over all sequences",
   },
+  decodeP10Ms: {
+    unit: "ms",
+    direction: "min",
+    description:
+      "10th percentile of the time between tokens: the least disturbed by other work on the device",
+  },
   decodeP50Ms: { unit: "ms", direction: "min", description: "median time between the tokens of a sequence" },
   decodeP95Ms: {
     unit: "ms",

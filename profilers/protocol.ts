@@ -33,6 +33,7 @@ export const ERROR_CODES = [
   "bad-model",
   "bad-checkpoint",
   "unsupported",
+  "unavailable",
   "out-of-memory",
   "crashed",
   "timeout",
@@ -101,6 +102,10 @@ export const probeResultSchema = z.object({
   cpuModel: text,
   cores: count,
   allowedCpus: z.array(count).max(4096),
+  /** What `threads: 0` means there: one a physical core, within the quota. Absent in probes from before it was told. */
+  defaultThreads: count.optional(),
+  /** CPUs' worth of time that a control group grants; null: no quota. */
+  cpuQuota: rate.nullable().optional(),
   isas: z.array(text).max(64),
   /** The fastest of them on this device, by what its kernels were timed at; what `auto` is resolved to. */
   isa: text,
@@ -112,6 +117,8 @@ export const probeResultSchema = z.object({
   memoryBytes: count,
   availableBytes: count,
   swapBytes: count,
+  /** Going beyond the memory limit ends every process of the control group, the agent among them. */
+  oomKillsGroup: z.boolean().optional(),
   loadAverage: rate,
   emulated: z.boolean(),
   temperatureC: z.number().nullable(),
@@ -146,6 +153,23 @@ const planSchema = z.object({
   overheadBytes: count,
   predictedPeakBytes: count,
 });
+/** How much of the processor others took during the measured repetitions, in ms; null: the system does not tell. */
+const disturbanceSchema = z.object({
+  wallMs: milliseconds,
+  /** CPUs that the job may use, over which `stealMs` and `foreignMs` are sums. */
+  cpus: count,
+  /** By a hypervisor. */
+  stealMs: milliseconds.nullable(),
+  /** By other processes. */
+  foreignMs: milliseconds.nullable(),
+  /** Some task of the system waited for a CPU. */
+  stalledMs: milliseconds.nullable(),
+  /** Threads of the job were ready and did not run: a sum over threads. */
+  waitedMs: milliseconds.nullable(),
+  /** A control group's quota was used up. */
+  throttledMs: milliseconds.nullable(),
+});
+
 export const measureResultSchema = z.object({
   isa: text,
   threads: count,
@@ -189,6 +213,8 @@ export const measureResultSchema = z.object({
     .max(256),
   memory: z.object({ peakBytes: count, anonBytes: count, fileBytes: count, swapBytes: count }),
   outputHash: hex,
+  /** Absent in results from before it was told. */
+  disturbance: disturbanceSchema.optional(),
   frequencyMhz: rate.nullable(),
   temperatureC: z.number().nullable(),
 });

@@ -12,7 +12,7 @@ interface CommonOptions {
   /** 0 = one per core the process may use. */
   readonly threads?: number;
   readonly isa?: string;
-  /** CPUs the job may use; refused as `unsupported` where the system does not allow exactly these. */
+  /** CPUs the job may use. Where the system withholds some it runs on the others, and the affinity of its answer says so. */
   readonly cpus?: readonly number[];
 }
 export interface MeasureRequest extends CommonOptions {

@@ -7,9 +7,11 @@ import { summarise } from "./statistics/summary.ts";
 export const FLAGS = {
   unstable: "the repetitions vary by more than the limit",
   "not-warm": "warm-up ended before two runs in a row agreed",
-  moved: "threads ran elsewhere than they were put",
+  moved: "threads ran elsewhere than they were put (cores withheld? edgefront device probe NAME --tune)",
   swapped: "memory was swapped out",
   throttled: "the sentinel drifted while it was measured",
+  disturbed: "others took more of the processor than the limit while it was timed",
+  quota: "a CPU quota of its container or control group held it back while it was timed",
   "not-ready": "the device was not at rest when it began",
   emulated: "an emulator ran it: its times say nothing about hardware",
 } as const satisfies Record<string, string>;
@@ -21,23 +23,51 @@ export const VOIDING: ReadonlySet<Flag> = new Set<Flag>([
   "moved",
   "swapped",
   "throttled",
+  "disturbed",
+  "quota",
   "not-ready",
 ]);
 
 export interface ValidityInput {
   readonly result: MeasureResult;
-  readonly probe: Pick<ProbeResult, "allowedCpus">;
+  readonly probe: Pick<ProbeResult, "allowedCpus" | "defaultThreads">;
   /** As asked: how many threads (0: one per core), and on which cores (absent: any the device lets us use). */
   readonly placement: { readonly threads: number; readonly cpus?: readonly number[] };
   readonly emulated: boolean;
   /** Largest coefficient of variation of a stable result. */
   readonly cvLimit: number;
+  /** Largest share of the processor that others may take while it is timed. Default: nothing is too much. */
+  readonly disturbanceLimit?: number;
 }
+
+/** Share of its time above which a quota is no chance event of the scheduler. */
+const QUOTA_SHARE = 0.02;
+
+/**
+ * The largest share of the processor time it could have had that was taken from a measurement: stolen by a hypervisor, or spent by its ready
+ * threads waiting for others. 0 where the system tells neither. Work of others on CPUs that it did not need disturbs nothing by itself.
+ */
+export function disturbedShare({
+  disturbance,
+  threads,
+}: Pick<MeasureResult, "disturbance" | "threads">): number {
+  if (disturbance === undefined || disturbance.wallMs === 0) return 0;
+  const { wallMs, cpus, stealMs, waitedMs } = disturbance;
+  return Math.max(
+    (stealMs ?? 0) / (wallMs * Math.max(1, cpus)),
+    (waitedMs ?? 0) / (wallMs * Math.max(1, threads)),
+  );
+}
+
+const quotaShare = ({ disturbance }: Pick<MeasureResult, "disturbance">): number =>
+  disturbance === undefined || disturbance.wallMs === 0
+    ? 0
+    : (disturbance.throttledMs ?? 0) / disturbance.wallMs;
 
 /** Threads that the device did not keep where they belong: on a core each, of those asked for. */
 function moved({ result, probe, placement }: ValidityInput): boolean {
   const cpus = placement.cpus ?? probe.allowedCpus;
-  const asked = placement.threads === 0 ? cpus.length : placement.threads;
+  const asked = placement.threads === 0 ? (probe.defaultThreads ?? cpus.length) : placement.threads;
   const { affinity } = result;
   if (result.threads !== asked || affinity.length !== asked) return true;
   if (affinity.some((cpu) => !cpus.includes(cpu))) return true;
@@ -46,7 +76,7 @@ function moved({ result, probe, placement }: ValidityInput): boolean {
 }
 
 export function validityFlags(input: ValidityInput): readonly Flag[] {
-  const { result, emulated, cvLimit } = input;
+  const { result, emulated, cvLimit, disturbanceLimit = Number.POSITIVE_INFINITY } = input;
   const flags: Flag[] = [];
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   const varies = (samples: readonly number[]): boolean =>
@@ -57,6 +87,8 @@ export function validityFlags(input: ValidityInput): readonly Flag[] {
   // Under an emulator the guest's idea of its cores is the emulator's.
   if (!emulated && moved(input)) flags.push("moved");
   if (result.memory.swapBytes > 0) flags.push("swapped");
+  if (disturbedShare(result) > disturbanceLimit) flags.push("disturbed");
+  if (quotaShare(result) > QUOTA_SHARE) flags.push("quota");
   if (emulated) flags.push("emulated");
   return flags;
 }

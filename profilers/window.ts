@@ -1,6 +1,7 @@
 // Decisions of a measurement window, in which several candidates are measured in turn between two runs of a sentinel: is the device
 // ready, in which order do the candidates run, did the device change meanwhile. Pure; what is run where is runner/measurement/.
 import { parseNotation } from "../candidates/notation.ts";
+import type { Rng } from "../candidates/space.ts";
 import type { MeasurementProfile } from "./device-profile.ts";
 import type { MeasureResult, StatusResult } from "./protocol.ts";
 import type { MeasureRequest } from "./requests.ts";
@@ -22,8 +23,12 @@ export interface WindowRules {
   readonly readiness: MeasurementProfile["readiness"];
   readonly sentinel: MeasurementProfile["sentinel"];
   readonly cvLimit: number;
-  /** Fresh processes a candidate is measured in, taking turns with the other candidates of the window. */
+  /** Largest share of the processor that others may take from a measurement. */
+  readonly disturbanceLimit: number;
+  /** Fresh processes a candidate is measured in within a window, taking turns with the other candidates. */
   readonly rounds: number;
+  /** Windows at different times over which its repetitions are shared out. */
+  readonly windows: number;
   /** How often a void or unstable measurement is taken again before it is kept as one not to rely on. */
   readonly retries: number;
   /** False: no readiness gate and no sentinel; flags are still set. */
@@ -41,17 +46,26 @@ export function sentinelRun(result: MeasureResult): SentinelRun {
   return { prefillMs, decodeMs: decodeMs.map((tokens) => tokens.reduce((sum, ms) => sum + ms, 0)) };
 }
 
-/** Time of `now` over that of `before`, the slower of prefill and decode; above 1: the device became slower. */
-export function slowdown(before: SentinelRun, now: SentinelRun): number {
-  const ratio = (key: keyof SentinelRun): number =>
-    summarise(now[key]).median / summarise(before[key]).median;
-  return Math.max(ratio("prefillMs"), ratio("decodeMs"));
+/**
+ * By what a run of the sentinel is judged: where others use the machine too, by the least disturbed repetition of its decode alone. Its prefill
+ * is some milliseconds of all threads together, of which one that has to wait makes tens.
+ */
+export type SentinelStatistic = "median" | "min";
+
+/** Time of `now` over that of `before`, where both are judged the slower of prefill and decode; above 1: the device became slower. */
+export function slowdown(before: SentinelRun, now: SentinelRun, by: SentinelStatistic = "median"): number {
+  const ratio = (key: keyof SentinelRun): number => summarise(now[key])[by] / summarise(before[key])[by];
+  return by === "min" ? ratio("decodeMs") : Math.max(ratio("prefillMs"), ratio("decodeMs"));
 }
 
 /** Largest relative change of the sentinel between two runs, either way. */
-export function driftOf(before: SentinelRun, after: SentinelRun): number {
-  return Math.max(slowdown(before, after), slowdown(after, before)) - 1;
+export function driftOf(before: SentinelRun, after: SentinelRun, by: SentinelStatistic = "median"): number {
+  return Math.max(slowdown(before, after, by), slowdown(after, before, by)) - 1;
 }
+
+/** Several windows are for machines that others use too: a burst in one of two runs must not look like a device that changed. */
+export const sentinelStatistic = ({ windows }: Pick<WindowRules, "windows">): SentinelStatistic =>
+  windows > 1 ? "min" : "median";
 
 /** One look at a device that may or may not be at rest. */
 export interface Look {
@@ -92,10 +106,43 @@ export function probeObjection(
     : `the sentinel takes ${((ratio - 1) * 100).toFixed(1)}% longer than its baseline, above ${microProbeTolerance * 100}%`;
 }
 
-/** The order in which `contenders` run in a round: forwards and backwards in turn, so that a steady drift hits all alike. */
-export function roundOrder(contenders: number, round: number): readonly number[] {
+/** An order of `contenders` that nothing about them decides. */
+export function drawOrder(contenders: number, rng: Rng): readonly number[] {
   const order = Array.from({ length: contenders }, (_, index) => index);
-  return round % 2 === 0 ? order : order.reverse();
+  for (let last = contenders - 1; last > 0; last--) {
+    const other = rng.below(last + 1);
+    [order[last], order[other]] = [order[other]!, order[last]!];
+  }
+  return order;
+}
+
+/** The order in which `contenders` run in a round: as drawn and backwards in turn, so that a steady drift hits all alike. */
+export const roundOrder = (drawn: readonly number[], round: number): readonly number[] =>
+  round % 2 === 0 ? drawn : [...drawn].reverse();
+
+/** What a window asks of each process where a candidate's repetitions and warm-ups are shared out over `windows` of them. */
+export const shareOf = (
+  { repetitions, warmup }: Required<Pick<MeasureRequest, "repetitions" | "warmup">>,
+  windows: number,
+): Required<Pick<MeasureRequest, "repetitions" | "warmup">> => ({
+  repetitions: Math.ceil(repetitions / windows),
+  warmup: { ...warmup, max: Math.ceil(warmup.max / windows) },
+});
+
+/** Windows that began closer together than this saw the device in the same state: their samples are of one session. */
+const SESSION_MS = 2000;
+
+/** How many repetitions each session had, of windows that began at `startMs` and had `repetitions`; windows close together are one session. */
+export function sessionsOf(
+  windows: readonly { readonly startMs: number; readonly repetitions: number }[],
+): readonly number[] {
+  const sessions: number[] = [];
+  for (const [n, { startMs, repetitions }] of windows.entries()) {
+    if (n > 0 && startMs - windows[n - 1]!.startMs < SESSION_MS)
+      sessions[sessions.length - 1]! += repetitions;
+    else sessions.push(repetitions);
+  }
+  return sessions;
 }
 
 /**

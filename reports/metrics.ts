@@ -33,6 +33,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ttftMs: { label: "Time to first token", short: "TTFT", direction: "min" },
   prefillTokensPerSecond: { label: "Prefill speed", short: "prefill", direction: "max" },
   decodeTokensPerSecond: { label: "Decode speed", short: "decode", direction: "max" },
+  decodeP10Ms: { label: "Undisturbed time per token", short: "token p10", direction: "min" },
   decodeP50Ms: { label: "Median time per token", short: "token p50", direction: "min" },
   decodeP95Ms: { label: "P95 time per token", short: "token p95", direction: "min" },
   loadMs: { label: "Load time", short: "load", direction: "min" },

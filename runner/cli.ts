@@ -22,7 +22,9 @@ function exitCode(error: unknown): number {
   if (error instanceof InvalidInputError) return 2;
   if (error instanceof AuthenticationError || error instanceof HostKeyChangedError) return 2;
   if (error instanceof RunnerError && error.blame === "request") return 2;
-  return error instanceof AgentError && ["bad-model", "unsupported"].includes(error.code) ? 2 : 1;
+  return error instanceof AgentError && ["bad-model", "unsupported", "unavailable"].includes(error.code)
+    ? 2
+    : 1;
 }
 
 /** What yargs says over several lines: which argument, what was given, what may be. Ends with where to read on. */

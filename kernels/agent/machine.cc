@@ -1,8 +1,6 @@
 // Reads /proc and /sys. Small files only, each capped; a missing file is an unknown value, never an error.
 #include "agent/machine.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,45 +9,13 @@
 #include <algorithm>
 #include <string_view>
 
-#include "include/edgefront/thread_pool.h"
+#include "include/edgefront/host.h"
 
 namespace edgefront {
 namespace {
 
-std::string ReadSmallFile(const std::string& path, size_t cap = 1 << 16) {
-  std::string text;
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return text;
-  char buffer[4096];
-  while (text.size() < cap) {
-    const ssize_t n = read(fd, buffer, sizeof(buffer));
-    if (n <= 0) break;
-    text.append(buffer, static_cast<size_t>(n));
-  }
-  close(fd);
-  return text;
-}
-
-// The number after `key` at the start of a line, or nothing.
-std::optional<int64_t> Field(std::string_view text, std::string_view key) {
-  size_t at = 0;
-  while (at < text.size()) {
-    size_t end = text.find('\n', at);
-    if (end == std::string_view::npos) end = text.size();
-    const std::string_view line = text.substr(at, end - at);
-    if (line.substr(0, key.size()) == key) {
-      const std::string rest(line.substr(key.size()));
-      char* stop = nullptr;
-      const int64_t value = strtoll(rest.c_str(), &stop, 10);
-      if (stop != rest.c_str()) return value;
-    }
-    at = end + 1;
-  }
-  return std::nullopt;
-}
-
 uint64_t KilobyteField(std::string_view text, std::string_view key) {
-  const auto value = Field(text, key);
+  const auto value = SystemField(text, key);
   return value && *value > 0 ? static_cast<uint64_t>(*value) * 1024 : 0;
 }
 
@@ -68,51 +34,61 @@ std::string Trim(std::string text) {
   return text;
 }
 
-std::vector<std::string> List(const char* directory) {
-  std::vector<std::string> names;
-  DIR* dir = opendir(directory);
-  if (dir == nullptr) return names;
-  while (const dirent* entry = readdir(dir)) {
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  }
-  closedir(dir);
-  return names;
+// What a sensor says in degrees, where it is one of the processor and its value can be a temperature.
+std::optional<double> ProcessorDegrees(const std::string& name, const std::string& text) {
+  // Qualcomm's charge of the battery in percent, and what is missing of it.
+  if (name == "soc" || name == "socd" || text.empty()) return std::nullopt;
+  const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
+  double value = strtod(text.c_str(), nullptr);
+  const bool milli = value > 1000;  // nearly everywhere
+  if (milli) value /= 1000;
+  bool known = false;
+  for (const char* word : {"cpu", "x86_pkg", "k10temp", "coretemp", "zenpower", "tsens", "acpitz"}) known = known || has(word);
+  // "soc" may mean either: a charge never exceeds 100, a temperature of the chip is in millidegrees.
+  if (!known) known = has("soc") && (milli || has("therm"));
+  if (!known || has("battery") || value <= 0 || value >= 130) return std::nullopt;
+  return value;
 }
 
-bool IsCpuSensor(const std::string& name) {
-  for (const char* word : {"cpu", "x86_pkg", "soc", "k10temp", "coretemp", "zenpower", "tsens", "acpitz"}) {
-    if (name.find(word) != std::string::npos) return true;
-  }
-  return false;
+// The resident pages that statm counts; 0 where there is none of it either.
+uint64_t ResidentBytes() {
+  const std::string text = ReadSystemFile("/proc/self/statm");
+  const size_t space = text.find(' ');
+  const long pages = space == std::string::npos ? 0 : strtol(text.c_str() + space, nullptr, 10);
+  return pages > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
 }  // namespace
 
 Memory ReadMemory() {
-  const std::string text = ReadSmallFile("/proc/meminfo");
-  return {KilobyteField(text, "MemTotal:"), KilobyteField(text, "MemAvailable:"), KilobyteField(text, "SwapTotal:")};
+  const std::string text = ReadSystemFile("/proc/meminfo");
+  Memory memory = {KilobyteField(text, "MemTotal:"), KilobyteField(text, "MemAvailable:"), KilobyteField(text, "SwapTotal:")};
+  if (const auto limit = ReadMemoryLimit()) {
+    if (memory.total_bytes == 0 || limit->limit_bytes < memory.total_bytes) memory.total_bytes = limit->limit_bytes;
+    if (memory.available_bytes == 0 || limit->free_bytes < memory.available_bytes) memory.available_bytes = limit->free_bytes;
+  }
+  return memory;
 }
 
 ProcessMemory ReadProcessMemory() {
-  const std::string text = ReadSmallFile("/proc/self/status");
+  const std::string text = ReadSystemFile("/proc/self/status");
   ProcessMemory memory;
   memory.peak_bytes = KilobyteField(text, "VmHWM:");
   memory.anon_bytes = KilobyteField(text, "RssAnon:");
   memory.file_bytes = KilobyteField(text, "RssFile:") + KilobyteField(text, "RssShmem:");
   memory.swap_bytes = KilobyteField(text, "VmSwap:");
+  // Some sandboxes keep no high-water mark: what is resident now, with the weights and caches in it, comes closest.
+  memory.peak_bytes = std::max({memory.peak_bytes, KilobyteField(text, "VmRSS:"), memory.anon_bytes + memory.file_bytes});
+  if (memory.peak_bytes == 0) memory.peak_bytes = ResidentBytes();
   return memory;
 }
 
 int64_t CountOomKills() {
-  int64_t kills = Field(ReadSmallFile("/proc/vmstat"), "oom_kill ").value_or(0);
-  // The control group of version 2 has one line, "0::/path".
-  const std::string group = ReadSmallFile("/proc/self/cgroup");
-  const size_t at = group.find("0::");
-  if (at != std::string::npos) {
-    const std::string path = Trim(group.substr(at + 3, group.find('\n', at) - at - 3));
-    if (path.find("..") == std::string::npos) {
-      kills += Field(ReadSmallFile("/sys/fs/cgroup" + path + "/memory.events"), "oom_kill ").value_or(0);
-    }
+  int64_t kills = SystemField(ReadSystemFile("/proc/vmstat"), "oom_kill ").value_or(0);
+  for (const std::string& group : ControlGroups("memory")) {
+    // Version 2, and version 1.
+    kills += SystemField(ReadSystemFile(group + "/memory.events"), "oom_kill ").value_or(0);
+    kills += SystemField(ReadSystemFile(group + "/memory.oom_control"), "oom_kill ").value_or(0);
   }
   return kills;
 }
@@ -122,12 +98,10 @@ std::vector<CpuInfo> DescribeCpus() {
   for (int cpu : AllowedCpus()) {
     const std::string base = "/sys/devices/system/cpu/cpu" + std::to_string(cpu);
     CpuInfo info;
-    info.cpu = info.core = cpu;
-    // "0,6" or "0-1": the first number is the lowest sibling.
-    const std::string siblings = ReadSmallFile(base + "/topology/thread_siblings_list");
-    if (!siblings.empty()) info.core = static_cast<int>(strtol(siblings.c_str(), nullptr, 10));
-    info.capacity = static_cast<int>(strtol(ReadSmallFile(base + "/cpu_capacity").c_str(), nullptr, 10));
-    info.max_mhz = strtod(ReadSmallFile(base + "/cpufreq/cpuinfo_max_freq").c_str(), nullptr) / 1000;
+    info.cpu = cpu;
+    info.core = CoreOf(cpu);
+    info.capacity = static_cast<int>(strtol(ReadSystemFile(base + "/cpu_capacity").c_str(), nullptr, 10));
+    info.max_mhz = strtod(ReadSystemFile(base + "/cpufreq/cpuinfo_max_freq").c_str(), nullptr) / 1000;
     cpus.push_back(info);
   }
   std::stable_sort(cpus.begin(), cpus.end(), [](const CpuInfo& a, const CpuInfo& b) {
@@ -137,7 +111,7 @@ std::vector<CpuInfo> DescribeCpus() {
 }
 
 std::string CpuModel() {
-  const std::string text = ReadSmallFile("/proc/cpuinfo", 1 << 18);
+  const std::string text = ReadSystemFile("/proc/cpuinfo", 1 << 18);
   for (const char* key : {"model name", "Hardware", "Model"}) {
     const std::string value = LineAfter(text, key);
     if (!value.empty()) return value;
@@ -148,31 +122,28 @@ std::string CpuModel() {
 }
 
 std::string BootId() {
-  const std::string id = Trim(ReadSmallFile("/proc/sys/kernel/random/boot_id"));
+  const std::string id = Trim(ReadSystemFile("/proc/sys/kernel/random/boot_id"));
   return id.empty() ? "unknown" : id;
 }
 
-double LoadAverage() { return strtod(ReadSmallFile("/proc/loadavg").c_str(), nullptr); }
+double LoadAverage() { return strtod(ReadSystemFile("/proc/loadavg").c_str(), nullptr); }
 
 std::optional<double> TemperatureC(std::string* source) {
   std::optional<double> hottest;
-  auto take = [&](const std::string& file, const std::string& name) {
-    if (!IsCpuSensor(name)) return;
-    const std::string text = ReadSmallFile(file);
-    if (text.empty()) return;
-    double value = strtod(text.c_str(), nullptr);
-    if (value > 1000) value /= 1000;  // millidegrees nearly everywhere
-    if (value <= 0 || value >= 130 || (hottest && value <= *hottest)) return;
+  const auto take = [&](const std::string& file, std::string name) {
+    name = Trim(std::move(name));
+    const auto value = ProcessorDegrees(name, ReadSystemFile(file));
+    if (!value || (hottest && *value <= *hottest)) return;
     hottest = value;
-    if (source) *source = Trim(name).substr(0, 64);
+    if (source) *source = name.substr(0, 64);
   };
-  for (const std::string& zone : List("/sys/class/thermal")) {
+  for (const std::string& zone : ListSystemFolder("/sys/class/thermal")) {
     const std::string base = "/sys/class/thermal/" + zone;
-    if (zone.rfind("thermal_zone", 0) == 0) take(base + "/temp", ReadSmallFile(base + "/type"));
+    if (zone.rfind("thermal_zone", 0) == 0) take(base + "/temp", ReadSystemFile(base + "/type"));
   }
-  for (const std::string& chip : List("/sys/class/hwmon")) {
+  for (const std::string& chip : ListSystemFolder("/sys/class/hwmon")) {
     const std::string base = "/sys/class/hwmon/" + chip;
-    take(base + "/temp1_input", ReadSmallFile(base + "/name"));
+    take(base + "/temp1_input", ReadSystemFile(base + "/name"));
   }
   return hottest;
 }
@@ -182,7 +153,7 @@ std::optional<double> FrequencyMhz(std::string* source) {
   int n = 0;
   for (int cpu : AllowedCpus()) {
     const std::string text =
-        ReadSmallFile("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpufreq/scaling_cur_freq");
+        ReadSystemFile("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpufreq/scaling_cur_freq");
     if (text.empty()) continue;
     sum += strtod(text.c_str(), nullptr) / 1000;
     ++n;
@@ -192,7 +163,7 @@ std::optional<double> FrequencyMhz(std::string* source) {
     return sum / n;
   }
   // Virtual machines have no cpufreq; x86 says something in cpuinfo.
-  const std::string mhz = LineAfter(ReadSmallFile("/proc/cpuinfo", 1 << 18), "cpu MHz");
+  const std::string mhz = LineAfter(ReadSystemFile("/proc/cpuinfo", 1 << 18), "cpu MHz");
   if (mhz.empty()) return std::nullopt;
   if (source) *source = "cpuinfo";
   return strtod(mhz.c_str(), nullptr);
@@ -211,9 +182,9 @@ bool IsEmulated() {
   if (Emulator() != nullptr) return true;
 #if defined(__aarch64__)
   // The kernel of an x86 host shows through in cpuinfo: no ARM processor has a vendor_id line.
-  return ReadSmallFile("/proc/cpuinfo", 1 << 14).find("vendor_id") != std::string::npos;
+  return ReadSystemFile("/proc/cpuinfo", 1 << 14).find("vendor_id") != std::string::npos;
 #else
-  return ReadSmallFile("/proc/cpuinfo", 1 << 14).find("CPU implementer") != std::string::npos;
+  return ReadSystemFile("/proc/cpuinfo", 1 << 14).find("CPU implementer") != std::string::npos;
 #endif
 }
 

@@ -10,6 +10,7 @@
 
 namespace edgefront {
 
+// Of the machine, or of the control group where that is given less.
 struct Memory {
   uint64_t total_bytes = 0;
   uint64_t available_bytes = 0;
@@ -19,7 +20,8 @@ Memory ReadMemory();
 
 // Memory of this process in bytes: highest resident set so far, and the present one split by kind.
 struct ProcessMemory {
-  uint64_t peak_bytes = 0;  // VmHWM; not ru_maxrss, which survives exec and so reports the launcher's peak
+  // VmHWM, else what is resident now; 0: the system tells nothing. Not ru_maxrss, which survives exec: it would be the launcher's peak.
+  uint64_t peak_bytes = 0;
   uint64_t anon_bytes = 0;
   uint64_t file_bytes = 0;
   uint64_t swap_bytes = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "agent/disturbance.h"
 #include "agent/jobs.h"
 #include "agent/machine.h"
 #include "agent/sha256.h"
@@ -94,7 +95,7 @@ void ReportProgress(Reporter* reporter, const char* phase, int64_t context, int6
 }
 
 Result<ContextSamples> MeasureContext(Session* session, const MeasureOptions& options, int64_t context, uint32_t batch, uint32_t vocab,
-                                      Reporter* reporter, double* first_token_clock) {
+                                      Reporter* reporter, double* first_token_clock, DisturbanceMeter* meter) {
   std::vector<std::vector<uint32_t>> prompts(batch, std::vector<uint32_t>(static_cast<size_t>(context)));
   size_t next = 0;
   for (auto& prompt : prompts)
@@ -120,7 +121,9 @@ Result<ContextSamples> MeasureContext(Session* session, const MeasureOptions& op
   if (options.profile) session->StartProfile();
   for (int64_t i = 0; i < options.repetitions; ++i) {
     ReportProgress(reporter, "measure", context, i);
+    meter->Start();
     Result<Repetition> now = run();
+    meter->Stop();
     if (!now.ok()) return now.status();
     samples.repetitions.push_back(std::move(*now));
   }
@@ -191,6 +194,7 @@ Status RunMeasure(const Json& request, Reporter* reporter) {
     source->bytes = std::vector<uint8_t>();
   }
 
+  DisturbanceMeter meter;  // before threads are bound
   ReportProgress(reporter, "load", 0, 0);
   const double load_start = NowMs();
   Result<std::shared_ptr<const Model>> model = source->Load(options->threads);
@@ -204,7 +208,7 @@ Status RunMeasure(const Json& request, Reporter* reporter) {
   double first_token_clock = 0;
   std::vector<ContextSamples> contexts;
   for (int64_t context : measure->contexts) {
-    Result<ContextSamples> samples = MeasureContext(session, *measure, context, options->batch, spec.vocab, reporter, &first_token_clock);
+    Result<ContextSamples> samples = MeasureContext(session, *measure, context, options->batch, spec.vocab, reporter, &first_token_clock, &meter);
     if (!samples.ok()) return samples.status();
     contexts.push_back(std::move(*samples));
   }
@@ -235,7 +239,8 @@ Status RunMeasure(const Json& request, Reporter* reporter) {
   json.EndArray().Key("memory").BeginObject().Key("peakBytes").Unsigned(memory.peak_bytes);
   json.Key("anonBytes").Unsigned(memory.anon_bytes).Key("fileBytes").Unsigned(memory.file_bytes);
   json.Key("swapBytes").Unsigned(memory.swap_bytes).EndObject();
-  json.Key("outputHash").String(output.Finish());
+  json.Key("outputHash").String(output.Finish()).Key("disturbance");
+  meter.Write(&json);
   WriteOptional("frequencyMhz", FrequencyMhz(), &json);
   WriteOptional("temperatureC", TemperatureC(), &json);
   json.EndObject();

@@ -9,7 +9,7 @@
 #include "agent/machine.h"
 #include "agent/rates.h"
 #include "agent/serve.h"
-#include "include/edgefront/thread_pool.h"
+#include "include/edgefront/host.h"
 
 namespace edgefront {
 namespace {
@@ -80,7 +80,9 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   json.Key("pageBytes").Integer(sysconf(_SC_PAGESIZE)).Key("cpuModel").String(CpuModel());
   json.Key("cores").Integer(cores > 0 ? cores : 1).Key("allowedCpus").BeginArray();
   for (int cpu : AllowedCpus()) json.Integer(cpu);
-  json.EndArray().Key("isas").BeginArray();
+  json.EndArray().Key("defaultThreads").Integer(DefaultThreads()).Key("cpuQuota");
+  WriteOptional(&json, CpuQuota());
+  json.Key("isas").BeginArray();
   for (Isa isa : AvailableIsas()) json.String(IsaName(isa));
   json.EndArray().Key("isa").String(IsaName(FastestIsa(*kernels))).Key("kernelRates").BeginArray();
   for (const KernelRate& rate : *kernels) {
@@ -91,7 +93,9 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   for (const std::string& feature : CpuFeatures()) json.String(feature);
   json.EndArray();
   json.Key("memoryBytes").Unsigned(memory.total_bytes).Key("availableBytes").Unsigned(memory.available_bytes);
-  json.Key("swapBytes").Unsigned(memory.swap_bytes).Key("loadAverage").Number(load).Key("emulated").Bool(IsEmulated());
+  json.Key("swapBytes").Unsigned(memory.swap_bytes).Key("oomKillsGroup");
+  const auto limit = ReadMemoryLimit();
+  json.Bool(limit && limit->kills_group).Key("loadAverage").Number(load).Key("emulated").Bool(IsEmulated());
   WriteSensor(&json, "temperatureC", "temperatureSource", TemperatureC);
   WriteSensor(&json, "frequencyMhz", "frequencySource", FrequencyMhz);
   WriteCpus(&json);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "include/edgefront/host.h"
 #include "targets/kernels.h"
 
 namespace edgefront {
@@ -67,7 +68,7 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   if (o.threads < 0 || o.threads > 256) return BadRequest("threads must be between 0 (all cores) and 256");
   Program p;
   p.rows = std::max(std::min(o.chunk, o.max_context), o.batch);
-  p.threads = o.threads > 0 ? o.threads : static_cast<int>(std::min<size_t>(AllowedCpus().size(), 256));
+  p.threads = o.threads > 0 ? o.threads : DefaultThreads();
   PlanCache(spec, o, &p);
 
   size_t in_k = 0, mid_k = 0, ffn_f32 = 0, longest = spec.dim;

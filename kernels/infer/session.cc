@@ -13,7 +13,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const Model> mo
   std::unique_ptr<Session> session(new Session);
   Impl& s = *session->impl_;
   s.kernels = GetKernels(options.isa);
-  if (s.kernels == nullptr) return Unsupported(std::string("this machine has no ") + IsaName(options.isa));
+  if (s.kernels == nullptr) return Unavailable(std::string("this machine has no ") + IsaName(options.isa));
   s.model = std::move(model);
   s.options = options;
   const Model::Impl& m = *s.model->impl_;

@@ -5,10 +5,10 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <string>
+
+#include "include/edgefront/host.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -25,17 +25,6 @@ inline void Pause() {
 #elif defined(__aarch64__)
   asm volatile("isb");  // `yield` is a no-op on most cores; isb waits some ten cycles
 #endif
-}
-
-long CpuCapacity(int cpu) {
-  char path[96];
-  std::snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/cpu_capacity", cpu);
-  long capacity = 0;
-  if (FILE* f = std::fopen(path, "r")) {
-    if (std::fscanf(f, "%ld", &capacity) != 1) capacity = 0;
-    std::fclose(f);
-  }
-  return capacity;
 }
 
 void PinSelf(const std::vector<int>& cpus) {
@@ -57,20 +46,6 @@ int PinnedCpu() {
 
 }  // namespace
 
-std::vector<int> AllowedCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    for (int c = 0; c < CPU_SETSIZE; ++c) {
-      if (CPU_ISSET(c, &set)) cpus.push_back(c);
-    }
-  }
-  if (cpus.empty()) cpus.push_back(0);
-  std::stable_sort(cpus.begin(), cpus.end(), [](int a, int b) { return CpuCapacity(a) > CpuCapacity(b); });
-  return cpus;
-}
-
 struct ThreadPool::Worker {
   ThreadPool* pool = nullptr;
   int index = 0;
@@ -80,9 +55,9 @@ struct ThreadPool::Worker {
 };
 
 Result<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads, bool pin) {
-  const std::vector<int> cpus = AllowedCpus();
+  const std::vector<int> cpus = BindingOrder();
   if (threads < 0 || threads > 256) return BadRequest("threads must be between 0 (all cores) and 256");
-  if (threads == 0) threads = static_cast<int>(std::min<size_t>(cpus.size(), 256));
+  if (threads == 0) threads = DefaultThreads();
   std::unique_ptr<ThreadPool> pool(new ThreadPool);
   pool->workers_.resize(threads);
   if (pin) pool->saved_affinity_ = cpus;

@@ -70,13 +70,13 @@ TEST(TrainRefusesBadData) {
   CHECK(code(good.path(), [](train::TrainRequest& r) { r.steps = 0; }) == Code::kBadRequest);
   CHECK(code(good.path(), [](train::TrainRequest& r) { r.batch = -1; }) == Code::kBadRequest);
   CHECK(code(good.path(), [](train::TrainRequest& r) { r.optimizer.learning_rate = 0; }) == Code::kBadRequest);
-  CHECK(code(good.path(), [](train::TrainRequest& r) { r.isa = "mmx"; }) == Code::kUnsupported);
-  CHECK(code(TemporaryFile(1, 13, 0, 401, Periodic(400, 13)).path(), same) == Code::kBadRequest);    // truncated
-  CHECK(code(TemporaryFile(1, 13, 0, ~0ull, Periodic(400, 13)).path(), same) == Code::kBadRequest);  // count overflows
+  CHECK(code(good.path(), [](train::TrainRequest& r) { r.isa = "mmx"; }) == Code::kUnavailable);
+  CHECK(code(TemporaryFile(1, 13, 0, 401, Periodic(400, 13)).path(), same) == Code::kIo);            // truncated
+  CHECK(code(TemporaryFile(1, 13, 0, ~0ull, Periodic(400, 13)).path(), same) == Code::kIo);          // count overflows
   CHECK(code(TemporaryFile(1, 99, 0, 400, Periodic(400, 13)).path(), same) == Code::kBadRequest);    // vocabulary too large
-  CHECK(code(TemporaryFile(1, 13, 0, 400, Periodic(400, 40)).path(), same) == Code::kBadRequest);    // token out of range
+  CHECK(code(TemporaryFile(1, 13, 0, 400, Periodic(400, 40)).path(), same) == Code::kIo);            // token out of range
   CHECK(code(TemporaryFile(1, 13, 0, 24, Periodic(24, 13)).path(), same) == Code::kBadRequest);      // shorter than a window
-  CHECK(code(TemporaryFile(1, 13, 0, 0, {}).path(), same) == Code::kBadRequest);                     // empty
+  CHECK(code(TemporaryFile(1, 13, 0, 0, {}).path(), same) == Code::kIo);                             // empty
   CHECK(code(TemporaryFile(0, 13, 0, 4, Periodic(400, 13)).path(), examples) == Code::kBadRequest);  // rows of no tokens
   const std::vector<uint16_t> unscored(96, 0xFFFF);
   std::vector<uint16_t> rows(48, 1);

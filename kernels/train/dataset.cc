@@ -43,7 +43,7 @@ Result<Dataset> Dataset::Open(const std::string& path, bool examples, int length
   const uint64_t bytes = static_cast<uint64_t>(st.st_size);
   uint8_t header[kHeaderBytes];
   if (bytes <= kHeaderBytes || !ReadAll(d.fd_, header, kHeaderBytes, 0) || std::memcmp(header, "EFD1", 4) != 0) {
-    return BadRequest("data file " + path + ": not an EFD1 file, or empty");
+    return IoError("data file " + path + ": damaged: not an EFD1 file, or empty");
   }
   const uint32_t kind = U32(header + 4), file_vocab = U32(header + 8), file_length = U32(header + 12);
   const uint64_t count = U32(header + 16) | static_cast<uint64_t>(U32(header + 20)) << 32;
@@ -55,8 +55,8 @@ Result<Dataset> Dataset::Open(const std::string& path, bool examples, int length
     return BadRequest("data file " + path + ": rows of " + std::to_string(file_length) + " tokens, asked for " + std::to_string(length));
   }
   const uint64_t per_row = examples ? 4ull * file_length : 2;
-  if (count > (bytes - kHeaderBytes) / per_row) return BadRequest("data file " + path + ": truncated");
-  if (count == 0 || count > UINT32_MAX * (examples ? 1ull : 1ull << 20)) return BadRequest("data file " + path + ": no rows, or too many");
+  if (count > (bytes - kHeaderBytes) / per_row) return IoError("data file " + path + ": damaged: truncated");
+  if (count == 0 || count > UINT32_MAX * (examples ? 1ull : 1ull << 20)) return IoError("data file " + path + ": damaged: no rows, or too many");
   if (!examples && count <= static_cast<uint64_t>(length)) {
     return BadRequest("data file " + path + ": " + std::to_string(count) + " tokens, fewer than one window of " + std::to_string(length + 1));
   }

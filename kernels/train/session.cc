@@ -18,7 +18,7 @@ int LanesFor(int batch) { return std::clamp(batch / 4, std::min(batch, 8), 16); 
 Result<std::unique_ptr<Session>> Session::Create(const ModelSpec& spec, uint64_t seed, int length, int batch, int threads,
                                                  const std::string& isa, const SessionOptions& options) {
   const Math* math = options.math ? options.math : SelectMath(isa.c_str(), options.precision);
-  if (!math) return Unsupported("the trainer has no " + isa + " path in " + PrecisionName(options.precision) + " on this machine");
+  if (!math) return Unavailable("the trainer has no " + isa + " path in " + PrecisionName(options.precision) + " on this machine");
   auto pool = ThreadPool::Create(threads, false);
   if (!pool.ok()) return pool.status();
   std::unique_ptr<Session> s(new Session(spec, length, batch, std::move(*pool), math, options));

@@ -72,7 +72,7 @@ Status ReadRow(const Dataset& data, uint64_t index, int slot, int length, const 
   const size_t at = static_cast<size_t>(slot) * length;
   const int scored = data.Read(index, rows->tokens.data() + at, rows->targets.data() + at);
   if (scored == Dataset::kUnreadable) return IoError("data file " + path + ": cut off while in use, or unreadable");
-  if (scored < 0) return BadRequest("data file " + path + ": a token is outside the vocabulary, at row " + std::to_string(index));
+  if (scored < 0) return IoError("data file " + path + ": damaged: a token is outside the vocabulary, at row " + std::to_string(index));
   rows->scored += static_cast<uint64_t>(scored);
   return Status::Ok();
 }

@@ -88,6 +88,7 @@ const BLAME: Record<AgentErrorCode, Blame> = {
   "bad-model": "candidate",
   "bad-checkpoint": "device",
   unsupported: "candidate",
+  unavailable: "device",
   "out-of-memory": "candidate",
   crashed: "candidate",
   timeout: "candidate",

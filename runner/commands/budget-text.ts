@@ -11,6 +11,7 @@ const shortNames: Readonly<Record<string, string>> = {
   prefill: "prefillTokensPerSecond",
   decode: "decodeTokensPerSecond",
   token: "decodeP50Ms",
+  p10: "decodeP10Ms",
   p95: "decodeP95Ms",
   memory: "peakBytes",
   load: "loadMs",

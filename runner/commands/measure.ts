@@ -179,6 +179,7 @@ async function measureOne(text: string, args: Args, config: MeasureConfig, store
       placement: placementFor(worker, config),
       emulated: worker.emulated,
       cvLimit: profileOf(worker.device).cvLimit,
+      disturbanceLimit: profileOf(worker.device).disturbanceLimit,
     });
     const data = {
       model: model.name,

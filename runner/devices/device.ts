@@ -1,6 +1,7 @@
 // What edgefront knows of a device: how to reach it and what runs there. Kept by the store; secrets are never in it, only the path
 // of a key file, and that stays out of reports.
 import { z } from "zod";
+import type { ProbeResult } from "../../profilers/protocol.ts";
 import { CompilerMissingError } from "../agent/errors.ts";
 import { hostTarget, TARGETS } from "../agent/toolchain.ts";
 import { type DeviceProfile, deviceProfileSchema, profileNamed } from "./profile.ts";
@@ -66,6 +67,12 @@ export function localDevice(): DeviceRecord {
 export function profileOf(device: DeviceRecord): DeviceProfile {
   return device.profile ?? profileNamed(device.transport === "local" ? "local" : "linux");
 }
+
+/** CPUs that are asked for and that the system does not grant today: another control group, Slurm job or cpuset than when they were chosen. */
+export const withheldCpus = (
+  { cpus = [] }: { readonly cpus?: readonly number[] },
+  { allowedCpus }: Pick<ProbeResult, "allowedCpus">,
+): readonly number[] => cpus.filter((cpu) => !allowedCpus.includes(cpu));
 
 /** Threads and cores of a measurement that does not name any. */
 export function placementOf(device: DeviceRecord): {

@@ -52,9 +52,8 @@ export async function tune(
       const rates = readPlacement(placement, result);
       if (rates !== null) tried.push(rates);
     } catch (error) {
-      // Cores that the system withholds, or a device too small for the layout, leave the choice to the others.
-      if (!(error instanceof AgentError) || !["unsupported", "out-of-memory", "timeout"].includes(error.code))
-        throw error;
+      // A device too small for the layout leaves the choice to the others; where cores are withheld, readPlacement tells.
+      if (!(error instanceof AgentError) || !["out-of-memory", "timeout"].includes(error.code)) throw error;
     }
   }
   const best = bestPlacement(tried, options.tolerance);

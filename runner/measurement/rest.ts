@@ -55,7 +55,7 @@ export class DeviceRest {
     // A model that the device can never hold is tried: its being out of memory is a result.
     const needs = { cores: probe.allowedCpus.length, bytes: bytes > probe.memoryBytes ? 0 : bytes };
     let told = false;
-    return awaitReadiness(sentinel, baseline, needs, this.rules.readiness, ({ temperatureC }, objection) => {
+    return awaitReadiness(sentinel, baseline, needs, this.rules, ({ temperatureC }, objection) => {
       if (temperatureC !== null) store.health.sawTemperature(name, temperatureC);
       if (objection === null) return store.health.ready(name);
       if (!told) listen({ kind: "waiting", text: `${name} is not at rest: ${objection}` });

@@ -4,7 +4,7 @@ import { measurementProfileSchema } from "../../profilers/device-profile.ts";
 import type { WindowRules } from "../../profilers/window.ts";
 import { type DeviceRecord, profileOf } from "../devices/device.ts";
 
-const { readiness, sentinel, cvLimit } = measurementProfileSchema.shape;
+const { readiness, sentinel, cvLimit, disturbanceLimit } = measurementProfileSchema.shape;
 
 /** `measure.protocol` of a sweep. */
 export const protocolSchema = z.strictObject({
@@ -18,7 +18,15 @@ export const protocolSchema = z.strictObject({
     .max(20)
     .optional()
     .describe(
-      "Fresh processes a candidate is measured in, taking turns with others; repetitions count for each. Default: the device profile's.",
+      "Fresh processes a candidate is measured in within a window, taking turns with others; repetitions count for each. Default: the device profile's.",
+    ),
+  windows: z
+    .int()
+    .min(1)
+    .max(20)
+    .optional()
+    .describe(
+      "Windows at different times over which the repetitions of a candidate are shared out. Default: the device profile's.",
     ),
   retries: z
     .int()
@@ -30,6 +38,7 @@ export const protocolSchema = z.strictObject({
     ),
   readiness: readiness.partial().default({}).describe("Changes to the device profile's readiness gate."),
   sentinel: sentinel.partial().default({}).describe("Changes to the device profile's sentinel rules."),
+  disturbanceLimit: disturbanceLimit.unwrap().optional().describe("Instead of the device profile's."),
   cvLimit: cvLimit.optional().describe("Instead of the device profile's."),
 });
 export type ProtocolConfig = z.infer<typeof protocolSchema>;
@@ -42,13 +51,15 @@ export const changed = <T extends object>(base: T, changes: { [K in keyof T]?: T
 
 export function windowRules(device: DeviceRecord, config: ProtocolConfig): WindowRules {
   const profile = profileOf(device);
-  const { guarded, rounds = profile.rounds, retries = profile.retries } = config;
+  const { guarded, rounds = profile.rounds, windows = profile.windows, retries = profile.retries } = config;
   return {
     guarded,
     rounds,
+    windows,
     retries,
     readiness: changed(profile.readiness, config.readiness),
     sentinel: changed(profile.sentinel, config.sentinel),
     cvLimit: config.cvLimit ?? profile.cvLimit,
+    disturbanceLimit: config.disturbanceLimit ?? profile.disturbanceLimit,
   };
 }

@@ -12,6 +12,7 @@ import {
   type SentinelRun,
   sensorObjection,
   sentinelRun,
+  sentinelStatistic,
   slowdown,
   type WindowRules,
 } from "../../profilers/window.ts";
@@ -108,25 +109,27 @@ export async function awaitReadiness(
   context: SentinelContext,
   baseline: SentinelRun | null,
   needs: Needs,
-  rules: WindowRules["readiness"],
+  rules: Pick<WindowRules, "readiness" | "windows">,
   onLook: (status: StatusResult, objection: string | null) => void,
 ): Promise<Readiness> {
   const { session, signal } = context;
   const looks: Look[] = [];
+  const { pollSeconds, deadlineSeconds } = rules.readiness;
   const start = performance.now();
   for (;;) {
     const status = await session.request("status", {}, { signal, timeoutMs: TIMEOUT_MS });
     const { temperatureC, loadAverage, availableBytes } = status;
-    let objection = sensorObjection(status, needs, rules);
+    let objection = sensorObjection(status, needs, rules.readiness);
     const run = objection === null ? await runSentinel(context) : null;
-    const ratio = run === null || baseline === null ? null : slowdown(baseline, run);
-    if (ratio !== null) objection = probeObjection(ratio, rules);
+    const ratio =
+      run === null || baseline === null ? null : slowdown(baseline, run, sentinelStatistic(rules));
+    if (ratio !== null) objection = probeObjection(ratio, rules.readiness);
     looks.push({ temperatureC, loadAverage, slowdown: ratio });
     onLook(status, objection);
     const waitedMs = performance.now() - start;
     if (objection === null) return { ready: true, objection, looks, waitedMs, availableBytes, run };
-    if (waitedMs + rules.pollSeconds * 1000 > rules.deadlineSeconds * 1000)
+    if (waitedMs + pollSeconds * 1000 > deadlineSeconds * 1000)
       return { ready: false, objection, looks, waitedMs, availableBytes, run };
-    await sleep(rules.pollSeconds * 1000, undefined, { signal });
+    await sleep(pollSeconds * 1000, undefined, { signal });
   }
 }

@@ -1,87 +1,51 @@
-// Measures what waits for a device in windows: the device at rest, the sentinel, the candidates in turn, the sentinel again. A window
-// in which the device changed is void and its candidates run again; a device that does not calm down is handed back as throttled, or
-// its numbers are kept with their flags where that was asked for. Whose fault a failed run is and when it is tried again is
-// runner/sweep/'s business.
+// Measures what waits for a device in windows: the device at rest, the sentinel, the candidates in drawn order, the sentinel again. A
+// candidate takes part in as many windows as its device's rules say, others and their training in between. Where the device changed its
+// part is void and taken again; a device that does not calm down is handed back as throttled, or its numbers are kept with their flags
+// where that was asked for. Whose fault a failed run is and when it is tried again is runner/sweep/'s business.
+import { randomInt } from "node:crypto";
 import type { Layout } from "../../candidates/layout.ts";
-import type { MeasureResult } from "../../profilers/protocol.ts";
 import { type Flag, VOIDING, validityFlags } from "../../profilers/validity.ts";
 import {
+  drawOrder,
   driftOf,
   mergeRounds,
-  roundOrder,
-  type SentinelRun,
+  sentinelStatistic,
+  shareOf,
   type WindowRules,
 } from "../../profilers/window.ts";
-import { JobCancelledError, RunnerError } from "../agent/errors.ts";
-import type { LeaseProof } from "../store/leases.ts";
+import { createRng } from "../../search/rng.ts";
+import { profileOf, withheldCpus } from "../devices/device.ts";
 import type { Store } from "../store/store.ts";
 import type { Listener } from "../sweep/events.ts";
 import { InvalidMeasurementError, ThrottledError } from "../sweep/faults.ts";
-import { type MeasureConfig, measureIn, placementFor, predictedBytes } from "../sweep/jobs.ts";
+import { type MeasureConfig, placementFor, predictedBytes } from "../sweep/jobs.ts";
 import type { Opened, Turn, Worker } from "../sweep/worker.ts";
+import { conductOf, flagsOf, type Measured, mergeTaken, type Taken } from "./conduct.ts";
 import { DeviceRest } from "./rest.ts";
-import { windowRules } from "./rules.ts";
-import { type Readiness, runSentinel } from "./sentinel.ts";
+import { type OwnRounds, runRounds, type Waiting } from "./rounds.ts";
+import { changed, windowRules } from "./rules.ts";
+import { runSentinel } from "./sentinel.ts";
 
-/** How a result came about; stored with it. */
-export interface Conduct {
+/** What a window was for all who took part. */
+type Company = Pick<Taken, "startMs" | "contenders" | "orderSeed" | "readiness" | "sentinel"> & {
   readonly flags: readonly Flag[];
-  readonly rules: WindowRules;
-  /** Windows it took, the last one's company, and where in it this candidate stood. */
-  readonly windows: number;
-  readonly contenders: number;
-  readonly place: number;
-  readonly readiness: Omit<Readiness, "run"> | null;
-  readonly sentinel: {
-    readonly baseline: SentinelRun;
-    readonly before: SentinelRun;
-    readonly after: SentinelRun;
-    readonly drift: number;
-  } | null;
-  /** Evidence of each fresh process. */
-  readonly rounds: readonly Pick<
-    MeasureResult,
-    "loadMs" | "memory" | "affinity" | "frequencyMhz" | "temperatureC" | "outputHash"
-  >[];
-}
-
-export interface Measured {
-  readonly request: unknown;
-  readonly result: MeasureResult;
-  readonly lease: LeaseProof;
-  readonly conduct: Conduct;
-}
-
-interface Waiting {
-  readonly layout: Layout;
-  readonly onStart: () => void;
-  readonly resolve: (measured: Measured) => void;
-  readonly reject: (error: unknown) => void;
-  /** The device may be as it is: measured in any case, and marked. */
-  readonly asItIs: boolean;
-  /** Windows so far. */
-  windows: number;
-  started: boolean;
-}
-
-interface Round {
-  readonly request: unknown;
-  readonly result: MeasureResult;
-  readonly flags: readonly Flag[];
-}
+  readonly overheadMs: number;
+};
 
 export interface WindowContext {
   readonly store: Store;
   readonly sweepId: number;
   readonly listen: Listener;
+  /** Seeds of the orders in which candidates run, one a window. Default: any. */
+  readonly orderSeed?: () => number;
 }
-
-const withoutRun = ({ run: _run, ...readiness }: Readiness): Conduct["readiness"] => readiness;
 
 /** The windows of one device. */
 class MeasurementWindows {
   private readonly queue: Waiting[] = [];
   private readonly rules: WindowRules;
+  /** What a process is asked for in one window. */
+  private readonly share: MeasureConfig;
   private running = false;
   /** Whose run is under way. */
   private current: Waiting | null = null;
@@ -92,17 +56,24 @@ class MeasurementWindows {
     private readonly config: MeasureConfig,
     private readonly context: WindowContext,
   ) {
-    this.rules = windowRules(worker.device, config.protocol);
+    const profile = profileOf(worker.device);
+    const { repetitions = profile.repetitions } = config;
+    const rules = windowRules(worker.device, config.protocol);
+    // Who asks for few repetitions gets no more of them than that.
+    this.rules = { ...rules, windows: Math.min(rules.windows, repetitions) };
+    const warmup = changed(profile.warmup, config.warmup ?? {});
+    this.share = { ...config, ...shareOf({ repetitions, warmup }, this.rules.windows) };
     this.rest = new DeviceRest(worker, config, this.rules, context);
   }
 
   /**
-   * Measures a layout in one of the next windows. `onStart` is called when its first run begins. Rejects with ThrottledError where the
+   * Measures a layout in the next windows. `onStart` is called when its first run begins. Rejects with ThrottledError where the
    * device does not calm down, unless it may be measured `asItIs`.
    */
   measure(layout: Layout, onStart: () => void, asItIs = false): Promise<Measured> {
     const measured = new Promise<Measured>((resolve, reject) => {
-      this.queue.push({ layout, onStart, resolve, reject, asItIs, windows: 0, started: false });
+      const fresh = { started: false, windows: 0, retries: 0, busyMs: 0, kept: [] };
+      this.queue.push({ layout, onStart, resolve, reject, asItIs, ...fresh });
     });
     if (!this.running) void this.drain();
     return measured;
@@ -114,10 +85,12 @@ class MeasurementWindows {
       let items: Waiting[] = [];
       try {
         const opened = await this.worker.open();
-        await this.worker.exclusively(async (turn) => {
+        // Whoever needs another window stands behind those that came meanwhile.
+        const again = await this.worker.exclusively((turn) => {
           items = this.queue.splice(0, this.size);
-          await this.window(items, opened, turn);
+          return this.window(items, opened, turn);
         });
+        this.queue.push(...again);
       } catch (error) {
         // Nobody can be measured where the turn did not begin. Whom it happened to hears of it first; those with a result do not.
         const told = items.length === 0 ? this.queue.splice(0) : items;
@@ -131,87 +104,119 @@ class MeasurementWindows {
 
   /** Candidates in a window: with nothing to share between them, one. */
   private get size(): number {
-    return this.rules.guarded || this.rules.rounds > 1 ? this.rules.sentinel.everyBlocks : 1;
+    const { guarded, rounds, windows, sentinel } = this.rules;
+    return guarded || rounds > 1 || windows > 1 ? sentinel.everyBlocks : 1;
   }
 
-  /** Runs `items` until each has a result or an error of its own. Rejects with what ends the session or the turn. */
-  private async window(items: readonly Waiting[], opened: Opened, turn: Turn): Promise<void> {
-    const { worker, rules, config } = this;
-    const { probe } = opened;
-    const placement = placementFor(worker, config);
+  /**
+   * Runs `items` once; each then has a result, an error of its own, or is returned to take part in another window. Rejects with what ends
+   * the session or the turn.
+   */
+  private async window(items: readonly Waiting[], opened: Opened, turn: Turn): Promise<readonly Waiting[]> {
+    const { rules, config } = this;
     const checked = await this.rest.check(opened, turn);
-    const { sentinel, baseline } = checked;
-    // An emulator's times are not relied on in any case.
-    const retries = worker.emulated ? 0 : rules.retries;
-    for (let left = [...items]; left.length > 0; ) {
-      const bytes = Math.max(...left.map(({ layout }) => predictedBytes(layout, config)));
-      const readiness = rules.guarded ? await this.rest.await(checked, opened, bytes) : null;
-      if (readiness?.ready === false) left = this.handBack(left, readiness.objection!);
-      if (left.length === 0) return;
-      const before = readiness === null ? null : (readiness.run ?? (await runSentinel(sentinel)));
-      const measured = await this.rounds(left, opened, turn, placement);
-      const after = before === null ? null : await runSentinel(sentinel);
-      const drift = before === null || after === null ? 0 : driftOf(before, after);
-      const voided = drift > rules.sentinel.driftTolerance;
-      const ofWindow: Flag[] = [
+    const startMs = performance.now();
+    const bytes = Math.max(...items.map(({ layout }) => predictedBytes(layout, config)));
+    const readiness = rules.guarded ? await this.rest.await(checked, opened, bytes) : null;
+    const left = readiness?.ready === false ? this.handBack(items, readiness.objection!) : items;
+    if (left.length === 0) return [];
+    const before = readiness === null ? null : (readiness.run ?? (await runSentinel(checked.sentinel)));
+    const orderSeed = this.context.orderSeed?.() ?? randomInt(2 ** 31);
+    const order = drawOrder(left.length, createRng(orderSeed));
+    const run = { worker: this.worker, opened, turn, share: this.share, rules };
+    const measured = await runRounds(left, order, run, (item) => {
+      this.current = item;
+    });
+    const after = before === null ? null : await runSentinel(checked.sentinel);
+    const drift = before === null || after === null ? 0 : driftOf(before, after, sentinelStatistic(rules));
+    const voided = drift > rules.sentinel.driftTolerance;
+    const ownMs = [...measured.values()].reduce((sum, { busyMs }) => sum + busyMs, 0);
+    const company: Company = {
+      startMs,
+      contenders: left.length,
+      orderSeed,
+      readiness,
+      sentinel:
+        before === null || after === null ? null : { baseline: checked.baseline!, before, after, drift },
+      flags: [
         ...(voided ? ["throttled" as const] : []),
         ...(readiness?.ready === false ? ["not-ready" as const] : []),
-      ];
-      const objection = `the sentinel drifted by ${(100 * drift).toFixed(1)}%`;
-      if (voided) this.logVoid(objection, left.length, drift);
-      const again: Waiting[] = [];
-      const doubtful: Waiting[] = [];
-      for (const [place, item] of left.entries()) {
-        const rounds = measured.get(item);
-        if (rounds === undefined) continue;
-        item.windows++;
-        let result: MeasureResult;
-        try {
-          result = mergeRounds(rounds.map((round) => round.result));
-        } catch (error) {
-          item.reject(new InvalidMeasurementError((error as Error).message));
-          continue;
-        }
-        const { emulated } = worker;
-        const own = validityFlags({ result, probe, placement, emulated, cvLimit: rules.cvLimit });
-        const flags = [...new Set([...rounds.flatMap((round) => round.flags), ...own, ...ofWindow])];
-        if (item.windows <= retries && flags.some((flag) => VOIDING.has(flag))) {
-          again.push(item);
-          continue;
-        }
-        if (voided && this.waits && !item.asItIs) {
-          doubtful.push(item);
-          continue;
-        }
-        item.resolve({
-          request: rounds[0]!.request,
-          result,
-          lease: turn.lease,
-          conduct: {
-            flags,
-            rules,
-            windows: item.windows,
-            contenders: left.length,
-            place,
-            readiness: readiness === null ? null : withoutRun(readiness),
-            sentinel:
-              before === null || after === null ? null : { baseline: baseline!, before, after, drift },
-            rounds: rounds.map(
-              ({ result: { loadMs, memory, affinity, frequencyMhz, temperatureC, outputHash } }) => ({
-                loadMs,
-                memory,
-                affinity,
-                frequencyMhz,
-                temperatureC,
-                outputHash,
-              }),
-            ),
-          },
-        });
-      }
-      this.handBack(doubtful, objection);
-      left = again;
+      ],
+      overheadMs: (performance.now() - startMs - ownMs) / left.length,
+    };
+    if (voided) this.logVoid(drift, left.length);
+    const again: Waiting[] = [];
+    const doubtful: Waiting[] = [];
+    for (const [place, index] of order.entries()) {
+      const item = left[index]!;
+      const own = measured.get(item);
+      if (own === undefined) continue;
+      const next = this.settle(item, { ...own, place }, company, opened, turn);
+      if (next === "again") again.push(item);
+      if (next === "doubtful") doubtful.push(item);
     }
+    this.handBack(doubtful, driftObjection(drift));
+    return again;
+  }
+
+  /** What becomes of a candidate after a window. */
+  private settle(
+    item: Waiting,
+    own: OwnRounds & { readonly place: number },
+    company: Company,
+    { probe }: Opened,
+    turn: Turn,
+  ): "again" | "doubtful" | "done" {
+    const { rules, worker, config } = this;
+    const placement = placementFor(worker, config);
+    const { emulated } = worker;
+    const judge = { probe, placement, emulated };
+    item.windows++;
+    item.busyMs += own.busyMs + company.overheadMs;
+    const { overheadMs: _overhead, ...common } = company;
+    try {
+      // Bursts within a window are what several windows are for: there all samples are judged together.
+      const cvLimit = rules.windows > 1 ? Number.POSITIVE_INFINITY : rules.cvLimit;
+      const together = validityFlags({
+        ...judge,
+        result: mergeRounds(own.rounds.map(({ result }) => result)),
+        cvLimit,
+      });
+      const flags = [
+        ...new Set([...own.rounds.flatMap((round) => round.flags), ...together, ...company.flags]),
+      ];
+      if (this.mayRetry(item) && flags.some((flag) => VOIDING.has(flag) && !this.lasts(flag, probe)))
+        return this.retry(item);
+      if (company.flags.includes("throttled") && this.waits && !item.asItIs) return "doubtful";
+      item.kept.push({ ...common, rounds: own.rounds, place: own.place, busyMs: own.busyMs, flags });
+      if (item.kept.length < rules.windows) return "again";
+      const result = mergeTaken(item.kept);
+      const all = flagsOf(item.kept, { ...judge, result, cvLimit: rules.cvLimit });
+      // One more window adds to the samples: leaving out the widest would make the spread look smaller than it is.
+      if (rules.windows > 1 && all.includes("unstable") && this.mayRetry(item)) return this.retry(item);
+      const { windows, busyMs, kept } = item;
+      const conduct = conductOf(kept, all, rules, { windows, busyMs });
+      item.resolve({ request: kept[0]!.rounds[0]!.request, result, lease: turn.lease, conduct });
+    } catch (error) {
+      item.reject(error instanceof RangeError ? new InvalidMeasurementError(error.message) : error);
+    }
+    return "done";
+  }
+
+  /** An emulator's times are not relied on in any case. */
+  private mayRetry({ retries }: Waiting): boolean {
+    return !this.worker.emulated && retries < this.rules.retries;
+  }
+
+  private retry(item: Waiting): "again" {
+    item.retries++;
+    return "again";
+  }
+
+  /** Conditions that another window does not change. */
+  private lasts(flag: Flag, probe: Opened["probe"]): boolean {
+    const withheld = withheldCpus(placementFor(this.worker, this.config), probe).length > 0;
+    return flag === "quota" || (flag === "moved" && withheld);
   }
 
   /** Devices that are waited for are handed back when they do not calm down; others are measured as they are, and marked. */
@@ -220,61 +225,23 @@ class MeasurementWindows {
   }
 
   /** Rejects those who may wait for a calmer device; returns the others. One error for all: the device had one fault. */
-  private handBack(items: readonly Waiting[], objection: string): Waiting[] {
-    if (!this.waits) return [...items];
+  private handBack(items: readonly Waiting[], objection: string): readonly Waiting[] {
+    if (!this.waits) return items;
     const error = new ThrottledError(objection);
     for (const item of items) if (!item.asItIs) item.reject(error);
     return items.filter(({ asItIs }) => asItIs);
   }
 
-  /** Every candidate once a round, in turn. One that fails by itself is rejected and left out; the others go on. */
-  private async rounds(
-    items: readonly Waiting[],
-    opened: Opened,
-    turn: Turn,
-    placement: ReturnType<typeof placementFor>,
-  ): Promise<ReadonlyMap<Waiting, Round[]>> {
-    const { worker, rules, config } = this;
-    const measured = new Map<Waiting, Round[]>(items.map((item) => [item, []]));
-    for (let round = 0; round < rules.rounds; round++) {
-      for (const index of roundOrder(items.length, round)) {
-        const item = items[index]!;
-        const taken = measured.get(item);
-        if (taken === undefined) continue;
-        if (!item.started) item.onStart();
-        item.started = true;
-        this.current = item;
-        try {
-          const { request, result } = await measureIn(worker, opened, turn, item.layout, config);
-          const { emulated } = worker;
-          const { probe } = opened;
-          // Only what a merged result would hide: where this process ran, and whether it swapped.
-          const flags = validityFlags({
-            result,
-            probe,
-            placement,
-            emulated,
-            cvLimit: Number.POSITIVE_INFINITY,
-          });
-          taken.push({ request, result, flags });
-        } catch (error) {
-          const own = error instanceof RunnerError && error.blame === "candidate";
-          if (!own || error instanceof JobCancelledError || opened.session.failure !== undefined) throw error;
-          measured.delete(item);
-          item.reject(error);
-        }
-      }
-    }
-    return measured;
-  }
-
-  private logVoid(reason: string, blocks: number, drift: number): void {
+  private logVoid(drift: number, blocks: number): void {
     const { store, sweepId, listen } = this.context;
     const device = this.worker.device.name;
+    const reason = driftObjection(drift);
     store.log("window-void", { reason, blocks, drift }, { sweepId, device, cause: "throttled" });
     listen({ kind: "waiting", text: `${device}: ${reason}; its window is void` });
   }
 }
+
+const driftObjection = (drift: number): string => `the sentinel drifted by ${(100 * drift).toFixed(1)}%`;
 
 /** The windows of every device of a sweep, also of those that stand in for another. */
 export class SweepWindows {

@@ -85,6 +85,16 @@ export class DeviceTable {
     };
   }
 
+  /** The highest read bandwidth that any probe of a device measured with this agent; null where it was never probed. */
+  bestReadBandwidth(device: string, agentSha256: string): number | null {
+    const row = this.db
+      .prepare(
+        "SELECT max(json_extract(result, '$.readBandwidthGBs')) AS best FROM probes WHERE device = ? AND agent_sha256 = ?",
+      )
+      .get(device, agentSha256) as Row;
+    return row.best as number | null;
+  }
+
   /** The first run of the sentinel that was kept of a device with this agent. */
   sentinelBaseline(device: string, agentSha256: string): SentinelRun | null {
     const row = this.db

@@ -108,19 +108,32 @@ export class HistoryTable {
     const rows = this.db
       .prepare(
         `SELECT j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at,
-           ${conduct("rules.rounds")}, ${conduct("contenders")}, ${conduct("place")}
+           ${conduct("rules.rounds")}, ${conduct("contenders")}, ${conduct("place")}, ${conduct("busyMs")}
          FROM jobs j JOIN trials t ON t.id = j.trial_id LEFT JOIN measurements m ON m.job_id = j.id
          WHERE t.sweep_id = ? AND j.finished_at IS NOT NULL ORDER BY j.id`,
       )
       .raw()
       .iterate(sweepId) as IterableIterator<
-      [number, JobKind, string, JobSpan["state"], string, string, number | null, number | null, number | null]
+      [
+        number,
+        JobKind,
+        string,
+        JobSpan["state"],
+        string,
+        string,
+        number | null,
+        number | null,
+        number | null,
+        number | null,
+      ]
     >;
-    for (const [trialId, kind, target, state, start, end, rounds, contenders, place] of rows) {
+    for (const [trialId, kind, target, state, start, end, rounds, contenders, place, busyMs] of rows) {
       // A window's candidates begin one after the other and end together: each has its part of the time from its own beginning on.
       const turns = (rounds ?? 1) * (contenders ?? 1) - (place ?? 0);
       const minutes = (((Date.parse(end) - Date.parse(start)) / 60_000) * (rounds ?? 1)) / turns;
-      yield { trialId, kind, target, done: state === "done", minutes };
+      // Results from before it was recorded come of one window each.
+      const own = busyMs === null ? minutes : busyMs / 60_000;
+      yield { trialId, kind, target, done: state === "done", minutes: own };
     }
   }
 

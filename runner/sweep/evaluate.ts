@@ -10,7 +10,8 @@ import { type Flag, VOIDING } from "../../profilers/validity.ts";
 import { type Budget, judge } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
-import type { Conduct, SweepWindows } from "../measurement/window.ts";
+import type { Conduct } from "../measurement/conduct.ts";
+import type { SweepWindows } from "../measurement/window.ts";
 import { type Job, type JobKind, nthTarget } from "../store/jobs.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
@@ -53,10 +54,15 @@ export class TrialFault extends Error {
 /** Carries out of its jobs that a trial has to wait: its device is too hot now. */
 export class TrialDeferred extends Error {}
 
+/** `sessions` is missing in what was stored before there were several. */
+type StoredConduct = Pick<Conduct, "rules" | "flags"> & Partial<Pick<Conduct, "sessions">>;
+
 /** How far to rely on what was measured so. */
-export const trustOf = ({ rules, flags }: Pick<Conduct, "rules" | "flags">): Trust => ({
+export const trustOf = ({ rules, flags, sessions }: StoredConduct): Trust => ({
   cvLimit: rules.cvLimit,
   conditions: !flags.some(isVoid),
+  // One session is what a metric says of itself where it says nothing.
+  ...(sessions !== undefined && sessions.length > 1 && { sessions }),
 });
 
 /** Samples that vary are results all the same; a device that was not itself gave none. */

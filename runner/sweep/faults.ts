@@ -63,6 +63,8 @@ const causes: Readonly<Record<string, Cause>> = {
   "job-timeout": "device",
   io: "device",
   internal: "device",
+  unavailable: "device",
+  contradiction: "device",
   "wrong-output": "device",
   "auth-failed": "authentication",
   "host-key-changed": "host-key",
@@ -86,6 +88,12 @@ export interface Fault extends DeviceFault {
 export class InvalidMeasurementError extends RunnerError {
   readonly code = "invalid-measurement";
   readonly blame = "candidate";
+}
+
+/** What the device says cannot be right whatever layout it runs: its probes are wrong, or it tells too little. */
+export class DeviceContradictionError extends RunnerError {
+  readonly code = "contradiction";
+  readonly blame = "device";
 }
 
 /** The device was not itself: too hot, slower than it was, or short of memory. It cools down, the job runs again later. */

@@ -1,15 +1,16 @@
 // What a job is made of: the request for a layout, sent to a worker, its answer checked. The stored form of a request leaves
 // out the plan (the layout and the seed determine it) and paths of this machine.
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
+import { InvalidInputError } from "../../candidates/errors.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
-import { gateViolations } from "../../profilers/gates.ts";
+import { deviceContradiction, type GateInput, gateViolations } from "../../profilers/gates.ts";
 import type { MeasureResult, ProbeResult } from "../../profilers/protocol.ts";
 import type { MeasureRequest, ModelRef } from "../../profilers/requests.ts";
 import type { SweepConfig } from "../config.ts";
 import { placementOf, profileOf } from "../devices/device.ts";
 import { changed } from "../measurement/rules.ts";
-import { InvalidMeasurementError } from "./faults.ts";
+import { DeviceContradictionError, InvalidMeasurementError } from "./faults.ts";
 import type { Opened, Turn, Worker } from "./worker.ts";
 
 export type MeasureConfig = SweepConfig["measure"];
@@ -28,9 +29,23 @@ export interface MeasureExtras {
 export const placementFor = (worker: Worker, { threads }: MeasureConfig): ReturnType<typeof placementOf> =>
   threads === 0 ? placementOf(worker.device) : { threads };
 
-/** The kernels a measurement asks for: the configuration's, else those that the device's own probe found the fastest. */
-export const isaFor = ({ isa }: Pick<ProbeResult, "isa">, config: Pick<MeasureConfig, "isa">): string =>
-  config.isa === "auto" ? isa : config.isa;
+/**
+ * The kernels a measurement asks for: the configuration's, else those that the device's own probe found the fastest.
+ * @throws InvalidInputError (`isa-missing`) where the device does not have them.
+ */
+export function isaFor(
+  { isa, isas }: Pick<ProbeResult, "isa" | "isas">,
+  config: Pick<MeasureConfig, "isa">,
+): string {
+  if (config.isa === "auto") return isa;
+  // Nothing of what is asked could be measured there, whatever the layout.
+  if (!isas.includes(config.isa))
+    throw new InvalidInputError(
+      "isa-missing",
+      `the device has no ${config.isa} kernels, only ${isas.join(", ")}; set measure.isa (or --isa) to auto or to one of these`,
+    );
+  return config.isa;
+}
 
 function optionsOf(
   worker: Worker,
@@ -71,6 +86,35 @@ export function predictedBytes(layout: Layout, config: MeasureConfig): number {
   return weightBytes + batch * (residentBytes - weightBytes);
 }
 
+/** Probes that a device is given to show a bandwidth that explains what it measured. */
+const PROBES_AGAIN = 3;
+
+/**
+ * Holds a measurement against the best of all probes of its device. One that is faster than memory allows means that the device was probed
+ * while something else used its memory: it is probed again, now that nothing of ours runs there.
+ * @throws DeviceContradictionError where that does not explain it: the layout is not to blame.
+ */
+async function requireConsistency(
+  worker: Worker,
+  opened: Opened,
+  turn: Turn,
+  input: GateInput,
+): Promise<void> {
+  let found = deviceContradiction(input);
+  for (let tries = 0; found?.kind === "bandwidth" && tries < PROBES_AGAIN; tries++) {
+    await worker.probeAgain(opened, turn);
+    found = deviceContradiction({ ...input, readBandwidthGBs: worker.readBandwidthGBs });
+  }
+  if (found === null) return;
+  const { name } = worker.device;
+  throw new DeviceContradictionError(
+    found.reason,
+    found.kind === "bandwidth"
+      ? `Free the device of other work, then: edgefront device probe ${name}`
+      : `Measure where /proc/self/status can be read`,
+  );
+}
+
 /** Measures a layout within a turn on its device. Throws InvalidMeasurementError when the gates reject the answer. */
 export async function measureIn(
   worker: Worker,
@@ -86,16 +130,18 @@ export async function measureIn(
   const result = await run(opened, turn, planOf(plan), options, config);
   const cost = (context: number) => staticCost(layout, { context, quantization });
   const { weightBytes } = cost(0);
-  const violations = gateViolations({
+  const input: GateInput = {
     request: options,
     result,
     parameters: parameterCount(layout),
     weightBytes,
     // A step reads the weights once, and the cache of each sequence.
     decodeBytes: (context) => weightBytes + options.batch * (cost(context).decodeBytes - weightBytes),
-    readBandwidthGBs: opened.probe.readBandwidthGBs,
-  });
+    readBandwidthGBs: worker.readBandwidthGBs,
+  };
+  const violations = gateViolations(input);
   if (violations.length > 0) throw new InvalidMeasurementError(violations.join("; "));
+  await requireConsistency(worker, opened, turn, input);
   return { request: { ...options, quantization, seed }, result };
 }
 

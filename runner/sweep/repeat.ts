@@ -5,7 +5,7 @@ import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { Conduct } from "../measurement/window.ts";
+import type { Conduct } from "../measurement/conduct.ts";
 import { nthTarget, sourceOf } from "../store/jobs.ts";
 import type { Repetition, RepetitionFault } from "../store/repetitions.ts";
 import type { Trial } from "../store/trials.ts";

@@ -15,7 +15,7 @@ import type { EvaluateContext } from "./evaluate.ts";
 import { outcomeOf } from "./outcomes.ts";
 
 /** Times and memory: what costs add up to. Rates and scores are not foretold. */
-export const FORETOLD = /^(ttftMs|decodeP50Ms|decodeP95Ms|peakBytes)/;
+export const FORETOLD = /^(ttftMs|decodeP10Ms|decodeP50Ms|decodeP95Ms|peakBytes)/;
 /** Of a long sweep the latest are looked at: fitting grows with the cube. */
 const LOOKED_AT = 300;
 /** Proposals at a time where the configuration says nothing: a batch is screened, or planned, by those before it. */

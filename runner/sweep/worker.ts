@@ -5,7 +5,7 @@ import type { ProbeResult } from "../../profilers/protocol.ts";
 import { type BuildProgress, buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import type { AgentSession, SessionOptions } from "../agent/session.ts";
-import type { DeviceRecord } from "../devices/device.ts";
+import { type DeviceRecord, placementOf, withheldCpus } from "../devices/device.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
@@ -79,6 +79,20 @@ export class Worker {
     this.storedProbe ??= this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
     return this.storedProbe;
   }
+  /** The highest read bandwidth that was ever probed there with this agent, this session's probe included. */
+  get readBandwidthGBs(): number {
+    const { probe, agentSha256 } = this.last!;
+    const stored = this.context.store.devices.bestReadBandwidth(this.device.name, agentSha256);
+    return Math.max(probe.readBandwidthGBs, stored ?? 0);
+  }
+
+  /** Probes the device once more, within a turn on it, and keeps what it said beside its other probes. */
+  async probeAgain({ session, agentSha256 }: Opened, { signal }: Turn): Promise<ProbeResult> {
+    const probe = await session.request("probe", {}, { signal });
+    this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
+    return probe;
+  }
+
   /** True where an emulator runs the agent: its times say nothing about hardware. */
   get emulated(): boolean {
     return this.device.emulator !== undefined || this.last!.probe.emulated;
@@ -132,6 +146,14 @@ export class Worker {
     if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
     const text = `${probe.cpuModel}, ${probe.allowedCpus.length} cores, ${probe.isa}, ${probe.readBandwidthGBs.toFixed(1)} GB/s`;
     listen({ kind: "device", name, text, emulated: this.emulated });
+    const withheld = withheldCpus(placementOf(this.device), probe);
+    if (withheld.length > 0)
+      listen({
+        kind: "waiting",
+        text:
+          `${name}: the system withholds CPU ${withheld.join(", ")} of its placement; it is measured on others and marked moved. ` +
+          `Find the best ones of today: edgefront device probe ${name} --tune`,
+      });
     return this.opened;
   }
 

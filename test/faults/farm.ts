@@ -213,7 +213,8 @@ export function left(db: string, sweep = "faults") {
     ),
     measurements: query(
       db,
-      `SELECT t.number, j.target, m.request, m.result FROM measurements m JOIN jobs j ON j.id = m.job_id ${of.replace("%", "j")}
+      // When and in which order it was measured differs from run to run.
+      `SELECT t.number, j.target, json_remove(m.request, '$.conduct.busyMs', '$.conduct.kept') AS request, m.result FROM measurements m JOIN jobs j ON j.id = m.job_id ${of.replace("%", "j")}
        ORDER BY t.number, j.target`,
       sweep,
     ),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { namedLayouts } from "../../candidates/named.ts";
 import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
-import { type GateInput, gateViolations } from "../../profilers/gates.ts";
+import { deviceContradiction, type GateInput, gateViolations } from "../../profilers/gates.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { quantile, summarise } from "../../profilers/statistics/summary.ts";
@@ -39,16 +39,16 @@ const result: MeasureResult = {
   frequencyMhz: null,
   temperatureC: null,
 };
+const gateInput: GateInput = {
+  request: { contexts: [100], decodeTokens: 4, repetitions: 3 },
+  result,
+  parameters: 1000,
+  weightBytes: 500,
+  decodeBytes: () => 2e8,
+  readBandwidthGBs: 20,
+};
 const gate = (change: Partial<GateInput> = {}, measured: MeasureResult = result) =>
-  gateViolations({
-    request: { contexts: [100], decodeTokens: 4, repetitions: 3 },
-    result: measured,
-    parameters: 1000,
-    weightBytes: 500,
-    decodeBytes: () => 2e8,
-    readBandwidthGBs: 20,
-    ...change,
-  });
+  gateViolations({ ...gateInput, result: measured, ...change });
 
 describe("statistics", () => {
   it("quantiles are those of Hyndman and Fan type 7", () => {
@@ -74,6 +74,7 @@ describe("device metrics", () => {
       stable: false,
     });
     expect(metrics.get("decodeP50Ms@100:phone")!.value).toBe(10);
+    expect(metrics.get("decodeP10Ms@100:phone")).toMatchObject({ value: 10, samples: [10, 10, 10] });
     expect(metrics.get("decodeP95Ms@100:phone")!.samples[0]).toBeCloseTo(28, 10);
     expect(metrics.get("peakBytes:phone")!.value).toBe(900);
   });
@@ -170,10 +171,21 @@ describe("gates", () => {
     expect(gate({}, measured).join()).toMatch(message);
   });
 
-  it("reject a decode rate above what memory delivers, for models larger than caches", () => {
-    expect(gate({ decodeBytes: () => 3e8 }).join()).toMatch(/30\.0 GB\/s, above the 20\.0 GB\/s/);
-    expect(gate({ decodeBytes: () => 3e8, readBandwidthGBs: null })).toEqual([]);
-    expect(gate({ decodeBytes: () => 1e7, readBandwidthGBs: 0.1 })).toEqual([]);
+  it("see a device that reads faster than it ever did, in models larger than caches; never blame the layout for it", () => {
+    const contradiction = (change: Partial<GateInput>, measured = result) =>
+      deviceContradiction({ ...gateInput, ...change, result: measured });
+    expect(contradiction({ decodeBytes: () => 3e8 })).toMatchObject({
+      kind: "bandwidth",
+      reason: expect.stringMatching(/30\.0 GB\/s, above the 20\.0 GB\/s/),
+    });
+    expect(gate({ decodeBytes: () => 3e8 })).toEqual([]);
+    expect(contradiction({ decodeBytes: () => 3e8, readBandwidthGBs: null })).toBeNull();
+    expect(contradiction({ decodeBytes: () => 1e7, readBandwidthGBs: 0.1 })).toBeNull();
+    const silent = broken((r) => {
+      r.memory = { peakBytes: 0, anonBytes: 0, fileBytes: 0, swapBytes: 0 };
+    });
+    expect(contradiction({}, silent)).toMatchObject({ kind: "memory" });
+    expect(gate({}, silent)).toEqual([]);
   });
 });
 
@@ -217,6 +229,9 @@ describe("validity flags", () => {
   it("are none where everything was as asked", () => {
     expect(flagsOf(() => {})).toEqual([]);
     expect(flagsOf(placed([0, 1, 2, 3]), { placement: { threads: 0 } })).toEqual([]);
+    // One thread a core, of two hyperthreads each; or within a quota.
+    const probe = { allowedCpus: [0, 1, 2, 3], defaultThreads: 2 };
+    expect(flagsOf(placed([0, 2]), { placement: { threads: 0 }, probe })).toEqual([]);
     expect(flagsOf(placed([0, 1, 2, 3, 0, 1]), { placement: { threads: 6 } })).toEqual([]);
   });
   it.each([
@@ -225,6 +240,11 @@ describe("validity flags", () => {
     ["two threads on one core", placed([1, 1]), { placement: { threads: 2 } }],
     ["another core than asked", placed([2]), { placement: { threads: 1, cpus: [3] } }],
     ["fewer threads than asked", placed([0]), { placement: { threads: 2 } }],
+    [
+      "more threads than cores",
+      placed([0, 1, 2, 3]),
+      { placement: { threads: 0 }, probe: { allowedCpus: [0, 1, 2, 3], defaultThreads: 2 } },
+    ],
   ])("say moved: %s", (_what, change, options) => {
     expect(flagsOf(change, options)).toEqual(["moved"]);
   });

@@ -3,15 +3,21 @@ import { describe, expect, it } from "vitest";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import {
+  drawOrder,
   driftOf,
   mergeRounds,
   probeObjection,
   roundOrder,
   SENTINEL,
   SENTINEL_NOTATION,
+  type SentinelRun,
   sensorObjection,
+  sentinelStatistic,
+  sessionsOf,
+  shareOf,
   slowdown,
 } from "../../profilers/window.ts";
+import { createRng } from "../../search/rng.ts";
 
 const rules = {
   maxTemperatureC: 45,
@@ -67,12 +73,51 @@ describe("the sentinel", () => {
   });
 });
 
+describe("the windows of a candidate", () => {
+  it("run it in any place of their order, each as often as another", () => {
+    const rng = createRng(7);
+    const orders = Array.from({ length: 6000 }, () => drawOrder(3, rng).join(""));
+    for (const order of ["012", "021", "102", "120", "201", "210"])
+      expect(orders.filter((one) => one === order).length / 6000).toBeCloseTo(1 / 6, 1);
+    expect(drawOrder(5, createRng(3))).toEqual(drawOrder(5, createRng(3)));
+  });
+
+  it("share out what a process would be asked for, and never less than one run", () => {
+    const asked = { repetitions: 3, warmup: { max: 3, tolerance: 0.03 } };
+    expect(shareOf(asked, 1)).toEqual(asked);
+    expect(shareOf(asked, 3)).toEqual({ repetitions: 1, warmup: { max: 1, tolerance: 0.03 } });
+    expect(shareOf({ ...asked, repetitions: 4 }, 3).repetitions).toBe(2);
+    expect(shareOf({ repetitions: 1, warmup: { max: 0, tolerance: 0.03 } }, 5)).toMatchObject({
+      repetitions: 1,
+      warmup: { max: 0 },
+    });
+  });
+
+  it("are one session where they began within two seconds of the one before", () => {
+    const windows = (...starts: number[]) => starts.map((startMs) => ({ startMs, repetitions: 2 }));
+    expect(sessionsOf(windows(0))).toEqual([2]);
+    expect(sessionsOf(windows(0, 1999, 3998))).toEqual([6]);
+    expect(sessionsOf(windows(0, 2000, 2500, 60_000))).toEqual([2, 4, 2]);
+  });
+
+  it("judge the sentinel by its least disturbed repetition where others use the machine too", () => {
+    const times = (...ms: number[]): SentinelRun => ({ prefillMs: ms, decodeMs: ms });
+    const [calm, burst] = [times(10, 10, 10), times(10, 19, 25)];
+    expect(driftOf(calm, burst, sentinelStatistic({ windows: 3 }))).toBeCloseTo(0, 10);
+    expect(driftOf(calm, burst, sentinelStatistic({ windows: 1 }))).toBeCloseTo(0.9, 10);
+    // Prefill waits for the slowest of all threads; a device that became slower shows in decode too.
+    const waited = { ...calm, prefillMs: [200, 200, 200] };
+    expect(driftOf(calm, waited, "min")).toBeCloseTo(0, 10);
+    expect(driftOf(calm, times(15, 16, 17), "min")).toBeCloseTo(0.5, 10);
+  });
+});
+
 describe("rounds", () => {
   it("go forwards and backwards", () => {
-    expect([0, 1, 2].map((round) => roundOrder(3, round))).toEqual([
-      [0, 1, 2],
-      [2, 1, 0],
-      [0, 1, 2],
+    expect([0, 1, 2].map((round) => roundOrder([1, 0, 2], round))).toEqual([
+      [1, 0, 2],
+      [2, 0, 1],
+      [1, 0, 2],
     ]);
   });
 

@@ -1,28 +1,13 @@
 // Measurement windows on a scripted device: what throttles, is hot, crashes or breaks off there, and what becomes of the results. The
 // worker, session, store and decisions are real; only the device's numbers are scripted.
-import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { parseNotation } from "../../candidates/notation.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
-import { compare, compareRules } from "../../runner/commands/measure-compare.ts";
-import { sweepSchema } from "../../runner/config.ts";
 import { profileNamed } from "../../runner/devices/profile.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
-import { type Measured, SweepWindows } from "../../runner/measurement/window.ts";
-import { Store } from "../../runner/store/store.ts";
-import { DeviceLeases } from "../../runner/sweep/device-lease.ts";
-import type { SweepEvent } from "../../runner/sweep/events.ts";
-import type { HostLock } from "../../runner/sweep/host-lock.ts";
-import { measureOn } from "../../runner/sweep/jobs.ts";
-import { Worker } from "../../runner/sweep/worker.ts";
+import type { Measured } from "../../runner/measurement/conduct.ts";
 import { scriptedAgent } from "../faults/farm.ts";
 import { temporaryFolder } from "../support/cli.ts";
+import { conducts, startPhone } from "../support/phone.ts";
 import type { AgentScript } from "../support/scripted-agent.ts";
-
-const LAYOUTS = ["c2 c2", "c3 g", "g g"].map((layers) => parseNotation(`v256 d64 f128 h4/2x16 : ${layers}`));
-/** Nothing is measured on this machine: its turns need no lock. */
-const noLock = { acquire: async () => () => {} } as unknown as HostLock;
 
 let agent: AgentBinary;
 beforeAll(async () => {
@@ -30,90 +15,24 @@ beforeAll(async () => {
 });
 
 let folder: ReturnType<typeof temporaryFolder>;
-let close: () => Promise<void>;
+let close: (() => Promise<void>) | undefined;
 beforeEach(() => {
   folder = temporaryFolder();
 });
 afterEach(async () => {
-  await close();
+  await close?.();
   folder.remove();
 });
 
-/** A phone that behaves as scripted; measures through windows under a phone's profile. */
 function phone(
   script: AgentScript,
   protocol: Record<string, unknown> = {},
   asked: Record<string, unknown> = { repetitions: 2 },
 ) {
-  writeFileSync(join(folder.path, "script.json"), JSON.stringify(script));
-  const path = join(folder.path, "agent");
-  // Out of this package, whose scripts are modules.
-  const program = join(folder.path, "agent.cjs");
-  copyFileSync(agent.path, program);
-  writeFileSync(path, `#!/bin/sh\nHOME=${folder.path} exec ${process.execPath} ${program} "$@"\n`);
-  chmodSync(path, 0o755);
-  const store = Store.open(join(folder.path, "t.db"));
-  const leases = new DeviceLeases(store.leases);
-  const controller = new AbortController();
-  const said: string[] = [];
-  const worker = new Worker(
-    { name: "phone", transport: "local", target: hostTarget()!, profile: profileNamed("snapdragon") },
-    {
-      lock: noLock,
-      leases,
-      store,
-      signal: controller.signal,
-      listen: (event) => event.kind === "waiting" && said.push(event.text),
-    },
-    async () => ({ path, sha256: await sha256(path) }),
-  );
-  const config = sweepSchema.shape.measure.parse({
-    devices: ["phone"],
-    contexts: [32],
-    decodeTokens: 4,
-    ...asked,
-    protocol: { readiness: { pollSeconds: 0.02, deadlineSeconds: 0.1 }, ...protocol },
-  });
-  const sweepId = 1;
-  // The sweep that events refer to.
-  store.sweeps.create("s", {} as never, {});
-  const windows = new SweepWindows(config, {
-    store,
-    sweepId,
-    listen: (event) => event.kind === "waiting" && said.push(event.text),
-  });
-  close = async () => {
-    controller.abort();
-    await worker.close();
-    leases.close();
-    store.close();
-  };
-  return {
-    store,
-    said,
-    events: (kind: string) => store.events(sweepId).filter((event) => event.kind === kind),
-    jobs: () => readFileSync(join(folder.path, "jobs.log"), "utf8").length,
-    measure: (n = LAYOUTS.length, asItIs = false): Promise<PromiseSettledResult<Measured>[]> =>
-      Promise.allSettled(
-        LAYOUTS.slice(0, n).map((layout) => windows.of(worker).measure(layout, () => {}, asItIs)),
-      ),
-    compare: () => {
-      const run = async () => (await measureOn(worker, LAYOUTS[0]!, config, () => {})).result;
-      const listen = (event: SweepEvent) => event.kind === "waiting" && said.push(event.text);
-      return compare({ a: run, b: run }, worker, config, compareRules(10), { store, listen });
-    },
-  };
+  const started = startPhone(agent, folder.path, script, { protocol, asked });
+  close = started.close;
+  return started;
 }
-async function sha256(path: string): Promise<string> {
-  const { createHash } = await import("node:crypto");
-  return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
-
-const conducts = (outcomes: PromiseSettledResult<Measured>[]) =>
-  outcomes.map((outcome) => {
-    if (outcome.status === "rejected") throw outcome.reason;
-    return outcome.value.conduct;
-  });
 
 // Measurements are numbered from 1: the sentinel's baseline, the sentinel before the window, its candidates, the sentinel after.
 describe("a window", () => {

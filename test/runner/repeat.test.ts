@@ -18,7 +18,7 @@ const NOISE: AgentScript = { noise: 0.04, jobMs: 12 };
 const config = (repeat: string, more = "", guarded = false): string => `name: scripted
 space: { vocab: 256, width: [32, 64, 96, 128], depth: [2, 3, 4], mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffnMultiple: 32, ffn: [64, 128] }
 search: { strategy: random, trials: 24, batch: 8, replicate: { layouts: ${repeat === "" ? 0 : 4} }${repeat} }
-measure: { devices: [local], contexts: [32], decodeTokens: 4, repetitions: 3, protocol: { guarded: ${guarded}, retries: 0, cvLimit: 0.5 } }
+measure: { devices: [local], contexts: [32], decodeTokens: 4, repetitions: 3, protocol: { guarded: ${guarded}, retries: 0, cvLimit: 0.5, windows: 1 } }
 objectives: [{ metric: decodeP50Ms@32 }, { metric: "kvBytes@32" }]
 ${more}
 `;

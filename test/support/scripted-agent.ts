@@ -18,6 +18,7 @@ export const MISBEHAVIOURS = [
   "out-of-memory",
   "wrong-output",
   "disk-error",
+  "unavailable",
   "late",
   "refuse",
 ] as const;
@@ -42,6 +43,10 @@ export interface AgentScript {
   readonly cpuModel?: string;
   /** Anything else it says of itself when it is probed. */
   readonly probe?: Readonly<Record<string, unknown>>;
+  /** The same each time it is probed; the last one from then on. */
+  readonly probes?: readonly Readonly<Record<string, unknown>>[];
+  /** Anything else it says of a measurement, by its number from 1. */
+  readonly results?: Readonly<Record<number, Readonly<Record<string, unknown>>>>;
   /** What it says when a job goes wrong. */
   readonly message?: string;
 }
@@ -261,6 +266,9 @@ function misbehave(
     case "disk-error":
       fail("io");
       break;
+    case "unavailable":
+      fail("unavailable");
+      break;
     case "refuse":
       fail("bad-model");
       break;
@@ -298,11 +306,15 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
   heart = setInterval(beat, beatMs);
   const own = heart;
   let looks = 0;
+  let probed = 0;
   const answer = (request: Request): void => {
     const script = readScript();
     const result = (value: unknown) =>
       say(JSON.stringify({ v: 1, id: request.id, type: "result", result: value }));
-    if (request.type === "probe") result(probe(script));
+    if (request.type === "probe") {
+      const { probes = [{}] } = script;
+      result({ ...probe(script), ...probes[Math.min(probed++, probes.length - 1)] });
+    }
     if (request.type === "verify") result(VERIFIED);
     if (request.type === "status") {
       const { temperatures = [30], availableBytes: free = [4e9] } = script;
@@ -315,12 +327,11 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
     if (request.type === "train") result(training(request, script.noise));
     if (request.type !== "measure") return;
     const number = count();
-    const { jobs, parameters, jobMs = 0, slowdowns, noise, message } = script;
+    const { jobs, parameters, jobMs = 0, slowdowns, noise, message, results } = script;
     const conditions = { slowdown: slowdowns?.[number] ?? 1, noise: noise ?? 0 };
     const how = jobs?.[number] ?? parameters?.[parametersOf(Buffer.from(request.model!.plan, "base64"))];
     if (how !== undefined) misbehave(how, request, say, message);
-    else if (jobMs === 0) result(measurement(request, conditions));
-    else setTimeout(() => result(measurement(request, conditions)), jobMs);
+    else setTimeout(() => result({ ...measurement(request, conditions), ...results?.[number] }), jobMs);
   };
   return { answer, stop: () => clearInterval(own) };
 }

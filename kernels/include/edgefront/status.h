@@ -9,7 +9,7 @@
 
 namespace edgefront {
 
-enum class Code { kOk, kBadModel, kUnsupported, kOutOfMemory, kBadRequest, kBadCheckpoint, kIo, kDiverged, kInternal };
+enum class Code { kOk, kBadModel, kUnsupported, kUnavailable, kOutOfMemory, kBadRequest, kBadCheckpoint, kIo, kDiverged, kInternal };
 
 // The name the agent protocol uses: "bad-model", "out-of-memory", ...
 inline const char* CodeName(Code code) {
@@ -17,6 +17,7 @@ inline const char* CodeName(Code code) {
     case Code::kOk: return "ok";
     case Code::kBadModel: return "bad-model";
     case Code::kUnsupported: return "unsupported";
+    case Code::kUnavailable: return "unavailable";
     case Code::kOutOfMemory: return "out-of-memory";
     case Code::kBadRequest: return "bad-request";
     case Code::kBadCheckpoint: return "bad-checkpoint";
@@ -44,6 +45,8 @@ class [[nodiscard]] Status {
 
 inline Status BadModel(std::string message) { return Status(Code::kBadModel, std::move(message)); }
 inline Status Unsupported(std::string message) { return Status(Code::kUnsupported, std::move(message)); }
+// The machine lacks or withholds what the request names; the model is not to blame.
+inline Status Unavailable(std::string message) { return Status(Code::kUnavailable, std::move(message)); }
 inline Status OutOfMemory(std::string message) { return Status(Code::kOutOfMemory, std::move(message)); }
 inline Status BadRequest(std::string message) { return Status(Code::kBadRequest, std::move(message)); }
 inline Status BadCheckpoint(std::string message) { return Status(Code::kBadCheckpoint, std::move(message)); }

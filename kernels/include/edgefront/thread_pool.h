@@ -12,12 +12,9 @@
 
 namespace edgefront {
 
-// CPUs this process may run on, the fastest first where the kernel tells (cpu_capacity), else by number.
-std::vector<int> AllowedCpus();
-
 class ThreadPool {
  public:
-  // threads 0 = one per allowed CPU. With `pin`, worker i is bound to the i-th of AllowedCpus() (modulo their number).
+  // threads 0 = DefaultThreads(). With `pin`, worker i is bound to the i-th of BindingOrder() (modulo their number).
   static Result<std::unique_ptr<ThreadPool>> Create(int threads, bool pin);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

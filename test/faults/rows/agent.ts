@@ -54,6 +54,7 @@ export function agentRows({ atJob, calm, expectCalm, real, row, run }: FaultMatr
     ["flood", "protocol", "capped, session ended, retried"],
     ["hang", "transport-lost", "silence ends the session, retried"],
     ["disk-error", "io", "device's fault, retried"],
+    ["unavailable", "unavailable", "kernels that the device lacks now: its fault, retried"],
   ] as const) {
     row(`agent: ${how}`, required, async (place) => {
       place.a.script({ jobs: { 2: how, 4: how } });

@@ -8,6 +8,13 @@ import { eventsOf, faultsOf, QUICK, query, register } from "../farm.ts";
 import type { FaultMatrix } from "../matrix.ts";
 
 export function deviceRows({ atJob, expectCalm, probed, row, run }: FaultMatrix): void {
+  row("no word of a process's memory", "device's fault, retried; no layout fails for it", async (place) => {
+    const memory = { peakBytes: 0, anonBytes: 0, fileBytes: 0, swapBytes: 0 };
+    place.a.script({ results: { 2: { memory }, 4: { memory } } });
+    await run(place);
+    expectCalm(place);
+    expect(faultsOf(place.db, "a")).toEqual(["contradiction", "contradiction"]);
+  });
   row("disk full", "upload refused with the reason; goes on when there is room", async (place) => {
     const disk = join(place.a.sshd.home, ".edgefront");
     mkdirSync(disk, { recursive: true });

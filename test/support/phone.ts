@@ -1,0 +1,122 @@
+// A scripted phone that is measured through windows: the worker, session, store and decisions are real, only its numbers are scripted.
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Layout } from "../../candidates/layout.ts";
+import { parseNotation } from "../../candidates/notation.ts";
+import { hostTarget } from "../../runner/agent/toolchain.ts";
+import { compare, compareRules } from "../../runner/commands/measure-compare.ts";
+import { sweepSchema } from "../../runner/config.ts";
+import { profileNamed } from "../../runner/devices/profile.ts";
+import type { AgentBinary } from "../../runner/devices/transport.ts";
+import type { Measured } from "../../runner/measurement/conduct.ts";
+import { SweepWindows } from "../../runner/measurement/window.ts";
+import { Store } from "../../runner/store/store.ts";
+import { DeviceLeases } from "../../runner/sweep/device-lease.ts";
+import type { SweepEvent } from "../../runner/sweep/events.ts";
+import type { HostLock } from "../../runner/sweep/host-lock.ts";
+import { measureOn } from "../../runner/sweep/jobs.ts";
+import { Worker } from "../../runner/sweep/worker.ts";
+import type { AgentScript } from "./scripted-agent.ts";
+
+const LAYOUTS = ["c2 c2", "c3 g", "g g"].map((layers) => parseNotation(`v256 d64 f128 h4/2x16 : ${layers}`));
+/** Nothing is measured on this machine: its turns need no lock. */
+const noLock = { acquire: async () => () => {} } as unknown as HostLock;
+
+const placed = (cpus: readonly number[]) => ({
+  cpus: [...cpus],
+  decodeTokensPerSecond: 1,
+  prefillTokensPerSecond: 1,
+});
+
+/** Draws the order in which candidates were handed in, of up to three. */
+const AS_HANDED_IN = 11;
+
+export interface PhoneOptions {
+  readonly protocol?: Readonly<Record<string, unknown>>;
+  readonly asked?: Readonly<Record<string, unknown>>;
+  readonly layouts?: readonly Layout[];
+  /** The CPUs that were found best when the phone was registered. */
+  readonly cpus?: readonly number[];
+  readonly orderSeed?: () => number;
+}
+
+/** A phone that behaves as scripted, its files in `folder`; measures through windows under a phone's profile. */
+export function startPhone(
+  agent: AgentBinary,
+  folder: string,
+  script: AgentScript,
+  {
+    protocol = {},
+    asked = { repetitions: 2 },
+    layouts = LAYOUTS,
+    cpus,
+    orderSeed = () => AS_HANDED_IN,
+  }: PhoneOptions = {},
+) {
+  writeFileSync(join(folder, "script.json"), JSON.stringify(script));
+  const path = join(folder, "agent");
+  // Out of this package, whose scripts are modules.
+  const program = join(folder, "agent.cjs");
+  copyFileSync(agent.path, program);
+  writeFileSync(path, `#!/bin/sh\nHOME=${folder} exec ${process.execPath} ${program} "$@"\n`);
+  chmodSync(path, 0o755);
+  const sha256 = createHash("sha256").update(readFileSync(path)).digest("hex");
+  const store = Store.open(join(folder, "t.db"));
+  const leases = new DeviceLeases(store.leases);
+  const controller = new AbortController();
+  const said: string[] = [];
+  const listen = (event: SweepEvent): void => {
+    if (event.kind === "waiting") said.push(event.text);
+  };
+  const worker = new Worker(
+    {
+      name: "phone",
+      transport: "local",
+      target: hostTarget()!,
+      profile: profileNamed("snapdragon"),
+      ...(cpus && { placement: { best: placed(cpus), tried: [placed(cpus)] } }),
+    },
+    { lock: noLock, leases, store, signal: controller.signal, listen },
+    async () => ({ path, sha256 }),
+  );
+  const config = sweepSchema.shape.measure.parse({
+    devices: ["phone"],
+    contexts: [32],
+    decodeTokens: 4,
+    ...asked,
+    protocol: { readiness: { pollSeconds: 0.02, deadlineSeconds: 0.1 }, ...protocol },
+  });
+  const sweepId = 1;
+  // The sweep that events refer to.
+  store.sweeps.create("s", {} as never, {});
+  const windows = new SweepWindows(config, { store, sweepId, listen, orderSeed });
+  return {
+    store,
+    said,
+    sha256,
+    close: async () => {
+      controller.abort();
+      await worker.close();
+      leases.close();
+      store.close();
+    },
+    events: (kind: string) => store.events(sweepId).filter((event) => event.kind === kind),
+    jobs: () => readFileSync(join(folder, "jobs.log"), "utf8").length,
+    measure: (n = layouts.length, asItIs = false): Promise<PromiseSettledResult<Measured>[]> =>
+      Promise.allSettled(
+        layouts.slice(0, n).map((layout) => windows.of(worker).measure(layout, () => {}, asItIs)),
+      ),
+    compare: () => {
+      const run = async () => (await measureOn(worker, layouts[0]!, config, () => {})).result;
+      return compare({ a: run, b: run }, worker, config, compareRules(10), { store, listen });
+    },
+  };
+}
+
+/** What was recorded of measurements that all came out. */
+export const conducts = (outcomes: PromiseSettledResult<Measured>[]) =>
+  outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value.conduct;
+  });
