@@ -18,6 +18,7 @@ interface Args {
   name: string | undefined;
   resume: boolean;
   "warm-start": string | undefined;
+  "allow-mixed": boolean;
   json: boolean;
   out: string;
 }
@@ -39,6 +40,12 @@ export const sweepCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "begin with the trials of an earlier sweep, or of a .jsonl export",
       })
+      .option("allow-mixed", {
+        type: "boolean",
+        default: false,
+        describe:
+          "continue, or warm-start, though corpus, tokenizer, teacher, agent or device changed; reports mark it",
+      })
       .option("out", {
         type: "string",
         default: "report.html",
@@ -49,7 +56,7 @@ export const sweepCommand: CommandModule<object, Args> = {
       .example("$0 sweep my.yaml --name try2 --db lab.db", "the same configuration under another name")
       .example("$0 sweep my.yaml --name more --warm-start my", "learn from what sweep my measured")
       .example("$0 sweep my.yaml --resume", "go on after Ctrl-C, a crash, or a device that was off"),
-  handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out }) => {
+  handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out, ...more }) => {
     const config = readSweepConfig(path);
     const signal = interruptSignal();
     await withStore(db, { mustExist: resume }, async (store) => {
@@ -60,6 +67,7 @@ export const sweepCommand: CommandModule<object, Args> = {
         folder: configFolder(path),
         resume,
         ...(warmStart === undefined ? {} : { warmStart }),
+        allowMixed: more["allow-mixed"],
         signal,
         listen: view.listen,
       };

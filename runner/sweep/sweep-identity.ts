@@ -1,0 +1,164 @@
+// What the numbers of a sweep rest on, by content: gathered from its tasks and devices, compared with what it was begun with and with what
+// imported trials bring, kept with the sweep and with each result. A mix is refused unless it was asked for; then it is recorded.
+import { InvalidInputError } from "../../candidates/errors.ts";
+import {
+  type Difference,
+  differences,
+  digestOf,
+  extended,
+  type Identity,
+  type Part,
+  partFrom,
+  type ResultIdentity,
+  resultIdentity,
+} from "../../profilers/identity.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
+import { differenceText } from "../../reports/identity-text.ts";
+import { profileOf } from "../devices/device.ts";
+import { RunError } from "../errors.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { type MeasureConfig, placementFor } from "./jobs.ts";
+import type { Worker } from "./worker.ts";
+
+/** A device as a session found it. */
+type Seen = Pick<Worker, "device" | "probe" | "emulated" | "agentSha256">;
+type Asked = Pick<MeasureConfig, "threads">;
+
+/** Memory in whole GiB, upwards: what a kernel keeps for itself differs from boot to boot. */
+const gibibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 30);
+
+/**
+ * The machine as its probe saw it: what stays from one session to the next. Left out is what a session alone decides (speeds, load, the
+ * fastest kernels, CPUs allowed, which placement has) and what an update of the system changes (kernel, features).
+ */
+function probePart(of: string, probe: ProbeResult, emulated: boolean): Part {
+  const { arch, cpuModel, cores, isas, memoryBytes, pageBytes } = probe;
+  const facts = [arch, cpuModel, cores, isas.toSorted(), gibibytes(memoryBytes), pageBytes, emulated];
+  const shown = `${cpuModel}, ${cores} cores, ${gibibytes(memoryBytes)} GiB${emulated ? ", under an emulator" : ""}`;
+  return partFrom("probe", of, { digest: digestOf(facts), shown, emulated });
+}
+
+const agentPart = (of: string, { agentSha256, probe }: Seen): Part =>
+  partFrom("agent", of, { digest: agentSha256, shown: `compiled by ${probe.compiler}` });
+
+/** Where on the machine a measurement runs, as it was asked for or as the device lets it. */
+function placementPart(of: string, seen: Seen, config: Asked): Part {
+  const { threads, cpus } = placementFor(seen, config);
+  const asked = threads === 0 ? seen.probe.allowedCpus.length : threads;
+  const where = cpus === undefined ? "" : ` on CPUs ${cpus.join(", ")}`;
+  const shown = `${asked} ${asked === 1 ? "thread" : "threads"}${where}`;
+  return partFrom("placement", of, { digest: digestOf([asked, cpus ?? null]), shown });
+}
+
+/** What a device's measurements rest on. */
+export function measuredWith(seen: Seen, config: Asked): readonly Part[] {
+  const { device, probe, emulated } = seen;
+  const { name: of } = device;
+  return [
+    agentPart(of, seen),
+    placementPart(of, seen, config),
+    partFrom("profile", of, { digest: digestOf(profileOf(device)), shown: "conditions of measuring" }),
+    probePart(of, probe, emulated),
+    ...(device.transport === "ssh"
+      ? [partFrom("host", of, { digest: digestOf(device.hostKey), shown: "as pinned" })]
+      : []),
+  ];
+}
+
+/** What a sentinel's baseline rests on: a device that was enrolled again under its name is another one. */
+export const baselineContent = (parts: readonly Part[], isa: string): string =>
+  digestOf([parts.flatMap(({ what, digest }) => (what === "profile" ? [] : [[what, digest]])), isa]);
+
+/** What training rests on beside the task. */
+export const trainedWith = (seen: Seen): readonly Part[] => [
+  agentPart("training", seen),
+  probePart("training", seen.probe, seen.emulated),
+];
+
+/** What imported trials bring: null where it was never written down. */
+export interface Brought {
+  readonly from: string;
+  readonly parts: readonly Part[];
+  /** Some of it was never written down. */
+  readonly incomplete: boolean;
+}
+
+interface Question {
+  readonly name: string;
+  /** The sweep that is resumed; null for a new one. */
+  readonly sweep: Pick<Sweep, "identity" | "trials"> | null;
+  readonly brought: Brought | null;
+  readonly allowMixed: boolean;
+  /** What may be done about a mix, where it is not as in a sweep. */
+  readonly wayOut?: string;
+}
+
+/** More of them say no more. */
+const NAMED = 4;
+
+function inWords(found: readonly Difference[]): string {
+  const shown = found.slice(0, NAMED).map(differenceText);
+  return [...shown, ...(found.length > NAMED ? [`${found.length - NAMED} more`] : [])].join("; ");
+}
+
+/**
+ * The identity a sweep runs under from now on.
+ * @throws InvalidInputError (`mixed-identity`) where two contents would stand in one front and nobody asked for it.
+ */
+export function settleIdentity(
+  { name, sweep, brought, allowMixed, wayOut }: Question,
+  parts: readonly Part[],
+): Identity {
+  const refuse = (found: readonly Difference[], what: string, instead: string): void => {
+    if (found.length === 0 || allowMixed) return;
+    throw new InvalidInputError(
+      "mixed-identity",
+      `${what}: ${inWords(found)}. ${wayOut ?? `Numbers of both would stand in one front: put back what changed, ${instead}, or mark the mix by adding --allow-mixed to the same command`}`,
+    );
+  };
+  const fresh: Identity = { parts: [...parts], mixed: [], unknown: [] };
+  if (sweep !== null) {
+    const { identity } = sweep;
+    if (identity === null) return { ...fresh, unknown: sweep.trials > 0 ? ["resumed"] : [] };
+    refuse(
+      differences(identity.parts, parts),
+      `sweep "${name}" was begun with other content`,
+      `start another with --name ${name}-2`,
+    );
+    return extended(identity, parts, "resumed");
+  }
+  if (brought === null) return fresh;
+  const found = differences(brought.parts, parts);
+  refuse(found, `the trials of ${brought.from} rest on other content`, "start without --warm-start");
+  return {
+    ...fresh,
+    mixed: found.map((one) => ({ ...one, how: "imported" })),
+    unknown: brought.incomplete ? ["imported"] : [],
+  };
+}
+
+/** The identity of a running sweep: every result is held against it before it is stored. */
+export class RunningIdentity {
+  constructor(
+    private readonly store: Store,
+    private readonly sweep: Pick<Sweep, "id" | "name">,
+    private identity: Identity,
+    private readonly allowMixed: boolean,
+  ) {}
+
+  /** What a result on these parts rests on. @throws RunError (`mixed-identity`) where one of them changed since the sweep began. */
+  admit(parts: readonly Part[]): ResultIdentity {
+    const found = differences(this.identity.parts, parts);
+    if (found.length > 0 && !this.allowMixed)
+      throw new RunError(
+        "mixed-identity",
+        `sweep "${this.sweep.name}" stopped, because something changed while it ran: ${inWords(found)}. Put it back and continue with --resume, or mark the mix with --resume --allow-mixed`,
+      );
+    const next = extended(this.identity, parts, "running");
+    if (found.length > 0 || next.parts.length > this.identity.parts.length)
+      this.store.sweeps.putIdentity(this.sweep.id, next);
+    this.identity = next;
+    return resultIdentity(next, parts);
+  }
+}
