@@ -13,6 +13,10 @@ const names: Readonly<Record<Part["what"], string>> = {
   host: "host key",
 };
 
+/** `1 file`, `2 files`. */
+export const counted = (n: number, noun: string): string =>
+  `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
+
 const short = (digest: string): string => digest.slice(0, 12);
 
 /** `corpus of text`. */

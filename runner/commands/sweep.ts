@@ -9,7 +9,16 @@ import { frontOf } from "../report-data.ts";
 import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import { openView } from "../view/view.ts";
-import { interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import {
+  allowMixedOption,
+  interruptSignal,
+  printEither,
+  say,
+  typedCommand,
+  withDatabase,
+  withJson,
+  withStore,
+} from "./common.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {
@@ -40,12 +49,7 @@ export const sweepCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "begin with the trials of an earlier sweep, or of a .jsonl export",
       })
-      .option("allow-mixed", {
-        type: "boolean",
-        default: false,
-        describe:
-          "continue, or warm-start, though corpus, tokenizer, teacher, agent or device changed; reports mark it",
-      })
+      .option("allow-mixed", allowMixedOption)
       .option("out", {
         type: "string",
         default: "report.html",
@@ -68,6 +72,7 @@ export const sweepCommand: CommandModule<object, Args> = {
         resume,
         ...(warmStart === undefined ? {} : { warmStart }),
         allowMixed: more["allow-mixed"],
+        command: typedCommand(),
         signal,
         listen: view.listen,
       };

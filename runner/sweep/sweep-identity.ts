@@ -13,7 +13,7 @@ import {
   resultIdentity,
 } from "../../profilers/identity.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
-import { differenceText } from "../../reports/identity-text.ts";
+import { counted, differenceText } from "../../reports/identity-text.ts";
 import { profileOf } from "../devices/device.ts";
 import { RunError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
@@ -35,7 +35,7 @@ const gibibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 30);
 function probePart(of: string, probe: ProbeResult, emulated: boolean): Part {
   const { arch, cpuModel, cores, isas, memoryBytes, pageBytes } = probe;
   const facts = [arch, cpuModel, cores, isas.toSorted(), gibibytes(memoryBytes), pageBytes, emulated];
-  const shown = `${cpuModel}, ${cores} cores, ${gibibytes(memoryBytes)} GiB${emulated ? ", under an emulator" : ""}`;
+  const shown = `${cpuModel}, ${counted(cores, "core")}, ${gibibytes(memoryBytes)} GiB${emulated ? ", under an emulator" : ""}`;
   return partFrom("probe", of, { digest: digestOf(facts), shown, emulated });
 }
 
@@ -47,7 +47,7 @@ function placementPart(of: string, seen: Seen, config: Asked): Part {
   const { threads, cpus } = placementFor(seen, config);
   const asked = threads === 0 ? seen.probe.allowedCpus.length : threads;
   const where = cpus === undefined ? "" : ` on CPUs ${cpus.join(", ")}`;
-  const shown = `${asked} ${asked === 1 ? "thread" : "threads"}${where}`;
+  const shown = `${counted(asked, "thread")}${where}`;
   return partFrom("placement", of, { digest: digestOf([asked, cpus ?? null]), shown });
 }
 
@@ -90,9 +90,13 @@ interface Question {
   readonly sweep: Pick<Sweep, "identity" | "trials"> | null;
   readonly brought: Brought | null;
   readonly allowMixed: boolean;
-  /** What may be done about a mix, where it is not as in a sweep. */
-  readonly wayOut?: string;
+  /** What was typed; null where a mix cannot be asked for. */
+  readonly command: string | null;
 }
+
+/** The command that was typed, with flags that it lacks. */
+const commandWith = (command: string, ...flags: readonly string[]): string =>
+  [command, ...flags.filter((flag) => !command.split(" ").includes(flag))].join(" ");
 
 /** More of them say no more. */
 const NAMED = 4;
@@ -107,15 +111,16 @@ function inWords(found: readonly Difference[]): string {
  * @throws InvalidInputError (`mixed-identity`) where two contents would stand in one front and nobody asked for it.
  */
 export function settleIdentity(
-  { name, sweep, brought, allowMixed, wayOut }: Question,
+  { name, sweep, brought, allowMixed, command }: Question,
   parts: readonly Part[],
 ): Identity {
   const refuse = (found: readonly Difference[], what: string, instead: string): void => {
     if (found.length === 0 || allowMixed) return;
-    throw new InvalidInputError(
-      "mixed-identity",
-      `${what}: ${inWords(found)}. ${wayOut ?? `Numbers of both would stand in one front: put back what changed, ${instead}, or mark the mix by adding --allow-mixed to the same command`}`,
-    );
+    const wayOut =
+      command === null
+        ? "Put back what changed, and run this again"
+        : `Numbers of both would stand in one front: put back what changed, ${instead}, or mark the mix: ${commandWith(command, ...(sweep === null ? [] : ["--resume"]), "--allow-mixed")}`;
+    throw new InvalidInputError("mixed-identity", `${what}: ${inWords(found)}. ${wayOut}`);
   };
   const fresh: Identity = { parts: [...parts], mixed: [], unknown: [] };
   if (sweep !== null) {
@@ -144,16 +149,17 @@ export class RunningIdentity {
     private readonly store: Store,
     private readonly sweep: Pick<Sweep, "id" | "name">,
     private identity: Identity,
-    private readonly allowMixed: boolean,
+    private readonly asked: { readonly allowMixed: boolean; readonly command: string },
   ) {}
 
   /** What a result on these parts rests on. @throws RunError (`mixed-identity`) where one of them changed since the sweep began. */
   admit(parts: readonly Part[]): ResultIdentity {
     const found = differences(this.identity.parts, parts);
-    if (found.length > 0 && !this.allowMixed)
+    const { allowMixed, command } = this.asked;
+    if (found.length > 0 && !allowMixed)
       throw new RunError(
         "mixed-identity",
-        `sweep "${this.sweep.name}" stopped, because something changed while it ran: ${inWords(found)}. Put it back and continue with --resume, or mark the mix with --resume --allow-mixed`,
+        `sweep "${this.sweep.name}" stopped, because something changed while it ran: ${inWords(found)}. Put it back and continue with --resume, or mark the mix: ${commandWith(command, "--resume", "--allow-mixed")}`,
       );
     const next = extended(this.identity, parts, "running");
     if (found.length > 0 || next.parts.length > this.identity.parts.length)

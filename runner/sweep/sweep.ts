@@ -51,6 +51,8 @@ export interface RunOptions {
   readonly warmStart?: string;
   /** Numbers on different contents (corpus, agent, device, ...) may stand in one front; recorded and shown. Default: refused. */
   readonly allowMixed?: boolean;
+  /** What was typed to start it, for messages that say how to go on. */
+  readonly command?: string;
   readonly signal: AbortSignal;
   readonly listen: Listener;
   /** How devices are driven, where it is not as usual: faster pauses, another agent. */
@@ -157,10 +159,10 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       prepareTask(name, task, config.seed, options.folder),
     ),
   );
-  const { name, allowMixed = false } = options;
+  const { name, allowMixed = false, command = `edgefront sweep <config> --name ${options.name}` } = options;
   const identityWith = (parts: readonly Part[]): Identity => {
     const sweep = options.resume ? store.sweeps.get(name) : null;
-    return settleIdentity({ name, sweep, brought, allowMixed }, parts);
+    return settleIdentity({ name, sweep, brought, allowMixed, command }, parts);
   };
   const taskParts = tasks.flatMap(({ parts }) => parts);
   // Another corpus is told before any device is asked.
@@ -220,7 +222,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
     trainer,
     tasks,
-    identity: new RunningIdentity(store, sweep, identity, allowMixed),
+    identity: new RunningIdentity(store, sweep, identity, { allowMixed, command }),
     rungOrder: new RungOrder(),
     signal,
     listen,

@@ -5,6 +5,7 @@ import type { Dataset } from "../../profilers/dataset.ts";
 import { digestOf, type Part, partFrom } from "../../profilers/identity.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { withPreset } from "../../profilers/tasks/task.ts";
+import { counted } from "../../reports/identity-text.ts";
 import { createRng } from "../../search/rng.ts";
 import type { TaskConfig } from "../config-score.ts";
 import { remembered, sha256OfFile } from "../durable-files.ts";
@@ -51,9 +52,6 @@ export function teacherDigest(teacher: string): Promise<string> {
 
 export const teacherPart = (of: string, digest: string, shown: string): Part =>
   partFrom("teacher", of, { digest, shown });
-
-const counted = (n: number, noun: string): string =>
-  `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
 
 /** What the data of a task were made from, and the data themselves. */
 function dataParts(name: string, paths: readonly string[], source?: CorpusSource): readonly Part[] {
