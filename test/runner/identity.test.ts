@@ -1,6 +1,6 @@
 // Numbers on two contents do not meet in one front unknown: a corpus, tokenizer, teacher, agent or device that changed is noticed on resume, on
 // warm start and while a sweep runs; a mix that is asked for is recorded and shown. Scripted devices; store, loop and files are real.
-import { statSync, utimesSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -207,6 +207,66 @@ describe.each(rows)("another $name", ({ name, config: text, change, said, keys }
     expect(differing.some((list) => list.length === 0)).toBe(true);
     // Once said it need not be said again; putting the first back is a change, too.
     await sweeps.run(db, text(), { resume: true });
+  });
+});
+
+describe("a teacher that was trained for a sweep", () => {
+  const learning = scored(
+    "task: bytes, options: { corpus: [corpus.txt], length: 32 }",
+    ', distill: { teacher: "v256 d32 f64 h2/1x16 : c3 g", teacherSteps: 30 }',
+  );
+  const weights = (): string[] =>
+    readdirSync(file("cache/edgefront/teachers")).filter((n) => n.endsWith(".gguf"));
+  const pathOf = (): string => file(`cache/edgefront/teachers/${weights()[0]}`);
+
+  it("is trained once, and again where the cached one is damaged", async () => {
+    await sweeps.run("taught.db", learning, { name: "first" });
+    expect(weights()).toHaveLength(1);
+    const whole = readFileSync(pathOf(), "utf8");
+    for (const damaged of ["", whole.slice(0, 5), whole.replace("weights", "wEights"), null]) {
+      if (damaged === null) rmSync(pathOf());
+      else writeFileSync(pathOf(), damaged);
+      await sweeps.run("taught.db", learning, { name: `after ${damaged}` });
+      expect(readFileSync(pathOf(), "utf8")).toBe(whole);
+    }
+  });
+
+  it("is refused before anything learns from it where it came out otherwise", async () => {
+    await killed("retaught.db", learning);
+    rmSync(pathOf());
+    script({ noise: 0.5 });
+    const scores = () => sweeps.query("retaught.db", "SELECT identity FROM scores");
+    const before = scores();
+    await expect(sweeps.run("retaught.db", learning, { resume: true })).rejects.toMatchObject({
+      code: "mixed-identity",
+      message: expect.stringMatching(/teacher of text seed 1 was trained for 30 steps \(/),
+    });
+    expect(scores()).toEqual(before);
+    reset();
+  });
+});
+
+it("a finished sweep shows the probes that it measured with, whatever its device was enrolled as since", async () => {
+  script({ probe: { emulated: true } });
+  await sweeps.run("enrolled.db", bytes);
+  reset();
+  const store = Store.open(file("enrolled.db"));
+  const { result } = store.devices.lastProbe("local")!;
+  store.devices.putProbe("local", "ab".repeat(32), { ...result, cpuModel: "Real CPU", emulated: false });
+  store.close();
+  const { data, lines } = reportOf("enrolled.db");
+  const [shown] = data.devices;
+  expect(shown).toMatchObject({ cpu: "Scripted CPU", emulated: true });
+  expect(shown!.agentSha256).not.toMatch(/^abab/);
+  const { metrics } = JSON.parse(lines[0]!);
+  expect(metrics["decodeP50Ms@32:local"].provenance).toMatchObject({
+    emulated: "yes",
+    cpu: "Scripted CPU",
+    probe: "#1",
+  });
+  expect(metrics["text.bitsPerByte"].provenance).toMatchObject({
+    corpus: expect.stringMatching(/^[0-9a-f]{12}$/),
+    data: expect.stringMatching(/^[0-9a-f]{12}$/),
   });
 });
 
