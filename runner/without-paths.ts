@@ -65,11 +65,15 @@ function knownFolders(): readonly string[] {
     .sort((a, b) => b.length - a.length);
 }
 
+/** A folder in a message: it may hold blanks, as the words between two paths then may too, which are lost with it. */
+const FOLDERS = "(?:[^\\\\/:;,'\"`()<>\\n]+[\\\\/])";
+const PATH = new RegExp(
+  `(?<![\\w.~/-])(?:(?:~|[A-Za-z]:)[\\\\/]${FOLDERS}*|[\\\\/]${FOLDERS}+)([^\\s\\\\/:;,'"\`()<>]+)`,
+  "g",
+);
+
 /** A message as it may be stored: of each path in it the last part. */
-export function withoutPathsIn(message: string): string {
-  const known = knownFolders().reduce((text, folder) => text.replaceAll(`${folder}/`, "/.../"), message);
-  return known.replace(
-    /(?<![\w.~/-])(?:~|[A-Za-z]:)?(?:[\\/][^\s\\/:;,'"`()<>]+)*[\\/]([^\s\\/:;,'"`()<>]+)/g,
-    (path, last) => (/[\\/].*[\\/]/.test(path) || /^[~A-Za-z]/.test(path) ? `.../${last}` : path),
-  );
-}
+export const withoutPathsIn = (message: string): string =>
+  knownFolders()
+    .reduce((text, folder) => text.replaceAll(`${folder}/`, "/.../"), message)
+    .replace(PATH, ".../$1");

@@ -41,6 +41,12 @@ function rooted(pattern: string, base: string): { readonly root: string; readonl
 
 async function matches(pattern: string, base: string): Promise<readonly string[]> {
   const { root, rest } = rooted(pattern, base);
+  // tinyglobby takes every backslash of a folder for a separator, as on Windows.
+  if (root.includes("\\") && (rest.length > 0 || statSync(root).isDirectory()))
+    throw new InvalidInputError(
+      "backslash-folder",
+      `patterns cannot be matched in ${root}, which has a backslash in its name; name each file of the corpus, or rename the folder`,
+    );
   if (rest.length === 0) {
     if (!statSync(root).isDirectory()) return [root];
     return glob("**", { cwd: root, absolute: true, dot: false });
