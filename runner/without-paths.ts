@@ -2,6 +2,7 @@
 import { homedir, tmpdir } from "node:os";
 import { basename } from "node:path";
 import { layoutId } from "../candidates/layout.ts";
+import { namedLayouts } from "../candidates/named.ts";
 import { formatNotation, parseNotation } from "../candidates/notation.ts";
 import type { SweepConfig } from "./config.ts";
 import { layoutFrom } from "./layouts.ts";
@@ -23,16 +24,16 @@ function deeply(value: unknown): unknown {
 
 /** A layout that the configuration includes: a file's content goes with the sweep, so that it is known whatever becomes of the file. */
 function included(text: string): string {
-  if (!text.endsWith(".json") && text.includes(":") && !LEADS_AWAY.test(text)) return text;
+  const isNotation = text.includes(":") && !LEADS_AWAY.test(text) && !text.endsWith(".json");
+  if (isNotation || namedLayouts[text.toLowerCase()] !== undefined) return text;
   try {
     const layout = layoutFrom(text);
-    if (!text.endsWith(".json") && !text.includes("/")) return text;
     const notation = formatNotation(layout);
     if (layoutId(parseNotation(notation)) === layoutId(layout)) return notation;
   } catch {
     // Gone or unreadable: its name has to do.
   }
-  return text.includes("/") ? shortened(text) : text;
+  return /[\\/]/.test(text) ? shortened(text) : text;
 }
 
 /** The configuration as it is stored and reported. Applied to a stored one it changes nothing. */

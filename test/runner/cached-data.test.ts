@@ -78,7 +78,9 @@ it.each(damages)("a note of an encoded corpus is not believed where it was %s", 
 });
 
 it.each(damages)("the PyTorch trainer is written again where it was %s", async (_, damage) => {
-  const program = trainerProgram(scoreSchema.parse({ proxy: { width: 16 }, tasks: {}, trainer: "pytorch" }).trainer)!;
+  const program = trainerProgram(
+    scoreSchema.parse({ proxy: { width: 16 }, tasks: {}, trainer: "pytorch" }).trainer,
+  )!;
   const { path } = await program();
   const whole = readFileSync(path);
   damage(path);

@@ -69,6 +69,12 @@ describe("a stored configuration", () => {
       expect(text).toContain(`"${kept}"`);
   });
 
+  it("holds the layout of a file that is called anything", () => {
+    const path = join(secret, "mine.layout");
+    writeFileSync(path, JSON.stringify(layout));
+    expect(stored({ include: `, include: ["${path}"]` })).toMatch(/"v256 d32 .*: c3 c3"/);
+  });
+
   it("holds the layout of a file, so that another content is another configuration", () => {
     const path = join(secret, "mine.json");
     const include = `, include: ["${path}"]`;
