@@ -1,20 +1,10 @@
-// What numbers rest on, by content: digests of corpus, tokenizer, data, teacher, agent, placement, profile, probe and host key. Names and
+// What numbers rest on, by content: digests of corpus, tokenizer, data, teacher, agent, placement, profile and probe. Names and
 // times are no identity. Here: the stored form and its comparison. Gathering the parts of a sweep is runner/sweep/sweep-identity.ts's, words for
 // people are reports/identity-text.ts's.
 import { createHash } from "node:crypto";
 import { z } from "zod";
 
-const WHATS = [
-  "corpus",
-  "tokenizer",
-  "data",
-  "teacher",
-  "agent",
-  "placement",
-  "profile",
-  "probe",
-  "host",
-] as const;
+const WHATS = ["corpus", "tokenizer", "data", "teacher", "agent", "placement", "profile", "probe"] as const;
 type What = (typeof WHATS)[number];
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);

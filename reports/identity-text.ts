@@ -10,7 +10,6 @@ const names: Readonly<Record<Part["what"], string>> = {
   placement: "placement",
   profile: "measuring profile",
   probe: "machine",
-  host: "host key",
 };
 
 /** `1 file`, `2 files`. */

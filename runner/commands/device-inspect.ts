@@ -8,7 +8,7 @@ import { tune } from "../devices/tune.ts";
 import { runSentinel, verifyAgent } from "../measurement/sentinel.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
-import { baselineContent, measuredWith } from "../sweep/sweep-identity.ts";
+import { baselineContent } from "../sweep/sweep-identity.ts";
 import { interruptSignal, print, printEither, say } from "./common.ts";
 import { deviceCard, visible } from "./device-card.ts";
 
@@ -63,7 +63,7 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
     store.devices.putProbe(device.name, agentSha256, probe);
     if (sentinel !== null) {
       const seen = { device: tuned, probe, emulated: worker.emulated, agentSha256 };
-      const content = baselineContent(measuredWith(seen, { threads: 0 }), probe.isa);
+      const content = baselineContent(seen, { threads: 0 }, probe.isa);
       store.devices.putSentinelBaseline(device.name, content, sentinel);
     }
     return { device: tuned, probe, agentSha256 };

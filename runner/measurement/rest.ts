@@ -4,7 +4,7 @@ import type { SentinelRun, WindowRules } from "../../profilers/window.ts";
 import type { Store } from "../store/store.ts";
 import type { Listener } from "../sweep/events.ts";
 import { isaFor, type MeasureConfig, placementFor } from "../sweep/jobs.ts";
-import { baselineContent, measuredWith } from "../sweep/sweep-identity.ts";
+import { baselineContent } from "../sweep/sweep-identity.ts";
 import type { Opened, Turn, Worker } from "../sweep/worker.ts";
 import {
   awaitReadiness,
@@ -68,7 +68,7 @@ export class DeviceRest {
   private async baseline(sentinel: SentinelContext): Promise<SentinelRun> {
     const { store } = this.context;
     const { device } = this.worker;
-    const content = baselineContent(measuredWith(this.worker, this.config), sentinel.isa);
+    const content = baselineContent(this.worker, this.config, sentinel.isa);
     const stored = store.devices.sentinelBaseline(device.name, content);
     // This machine's speed depends on what else runs on it today: its baseline is of this session.
     if (stored !== null && device.transport !== "local") return stored;

@@ -60,15 +60,18 @@ export function measuredWith(seen: Seen, config: Asked): readonly Part[] {
     placementPart(of, seen, config),
     partFrom("profile", of, { digest: digestOf(profileOf(device)), shown: "conditions of measuring" }),
     probePart(of, probe, emulated),
-    ...(device.transport === "ssh"
-      ? [partFrom("host", of, { digest: digestOf(device.hostKey), shown: "as pinned" })]
-      : []),
   ];
 }
 
-/** What a sentinel's baseline rests on: a device that was enrolled again under its name is another one. */
-export const baselineContent = (parts: readonly Part[], isa: string): string =>
-  digestOf([parts.flatMap(({ what, digest }) => (what === "profile" ? [] : [[what, digest]])), isa]);
+/**
+ * What a sentinel's baseline rests on: a device that was enrolled again under its name is another one. A new host key is enough to time it
+ * again; a sweep goes on with it, as a person confirmed the key of a machine that is the same in all else.
+ */
+export function baselineContent(seen: Seen, config: Asked, isa: string): string {
+  const parts = measuredWith(seen, config).filter(({ what }) => what !== "profile");
+  const host = seen.device.transport === "ssh" ? seen.device.hostKey : null;
+  return digestOf([parts.map(({ what, digest }) => [what, digest]), host, isa]);
+}
 
 /** What training rests on beside the task. */
 export const trainedWith = (seen: Seen): readonly Part[] => [
