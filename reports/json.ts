@@ -1,4 +1,5 @@
 // Machine-readable forms: the front as `front --json` prints it, and the whole report. Numbers are plain, units stand beside.
+import type { Identity } from "../profilers/identity.ts";
 import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
 import type {
@@ -41,6 +42,8 @@ export interface FrontJson {
   readonly objectives: readonly ReportObjective[];
   /** What audits found about the scores; a point leans on each weak one among its objectives. */
   readonly proxies: readonly ReportProxy[];
+  /** Contents that stand in one front though they differ, and where contents are unknown; absent where neither is. */
+  readonly mixed?: Pick<Identity, "mixed" | "unknown">;
   readonly points: readonly FrontPointJson[];
 }
 
@@ -65,11 +68,17 @@ const metricJson = ({ value, samples, stable, estimate }: ReportMetric): MetricJ
   marks: estimate?.marks ?? (stable ? [] : ["unstable"]),
 });
 
+function mixedIn(identity: FrontData["identity"]): Pick<FrontJson, "mixed"> {
+  const { mixed = [], unknown = [] } = identity ?? {};
+  return mixed.length + unknown.length === 0 ? {} : { mixed: { mixed, unknown } };
+}
+
 export function frontJson(data: FrontData): FrontJson {
   return {
     sweep: data.sweep,
     objectives: data.objectives.map(({ name, direction, unit }) => ({ name, direction, unit })),
     proxies: data.proxies ?? [],
+    ...mixedIn(data.identity),
     points: frontPoints(data).map(({ label, trial }) => ({
       id: trial.id,
       label,

@@ -3,6 +3,7 @@
 import { findingsMarkdown } from "./findings.ts";
 import { formatParameters, formatRange, formatValue } from "./format.ts";
 import { countStates, frontPoints, groupByReason, proposedCount, publishedOffFront } from "./front.ts";
+import { mixLines } from "./identity-text.ts";
 import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "./metrics.ts";
 import type { ReportBudget, ReportData, ReportMetric } from "./model.ts";
 import { markdownFence, escapeMarkdown as md } from "./text.ts";
@@ -51,6 +52,7 @@ export function renderMarkdown(data: ReportData): string {
       "",
     );
   }
+  for (const line of mixLines(data.identity)) out.push(`> **Mixed:** ${md(line)}.`, "");
   out.push(
     "## Front",
     "",

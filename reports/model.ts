@@ -1,6 +1,7 @@
 // What a report is made from: plain data, read from the store by runner/, rendered by the pure functions beside this file.
 // It carries no keys, no host names and no file paths of a user.
 import type { Layout } from "../candidates/layout.ts";
+import type { Identity } from "../profilers/identity.ts";
 
 export interface ReportObjective {
   readonly name: string;
@@ -68,6 +69,8 @@ export interface ReportTrial {
   readonly origin?: string | undefined;
   /** What was done to the parents, e.g. `swap`; absent where there are none. */
   readonly operator?: string | undefined;
+  /** Digests of what its numbers rest on, as `corpus:text`; absent where none were kept. */
+  readonly identity?: Readonly<Record<string, string>> | undefined;
   /** By metric name, e.g. `decodeTokensPerSecond@1024:phone`, `recall.accuracy`. */
   readonly metrics: Readonly<Record<string, ReportMetric>>;
 }
@@ -208,6 +211,8 @@ export interface ReportData {
   /** Absent where `trials` is all there is. */
   readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];
+  /** What the numbers rest on by content, and what was mixed; null where the sweep is older than that. */
+  readonly identity?: Identity | null | undefined;
   /** Who worked when; absent where the store did not keep it. */
   readonly timeline?: readonly ReportSpan[] | undefined;
   /** The sweep's whole configuration as run. */
@@ -226,5 +231,5 @@ export interface ReportRows extends Omit<ReportData, "trials" | "totals"> {
 /** What the front alone is told from. */
 export type FrontData = Pick<
   ReportData,
-  "sweep" | "objectives" | "trials" | "totals" | "proxies" | "proxyWidth" | "devices"
+  "sweep" | "objectives" | "trials" | "totals" | "proxies" | "proxyWidth" | "devices" | "identity"
 >;

@@ -10,6 +10,7 @@ import {
   publishedOffFront,
   reachText,
 } from "./front.ts";
+import { mixLines } from "./identity-text.ts";
 import { emulatedDevices, isEmulated, parseMetricName, shortLabel } from "./metrics.ts";
 import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { wrapWords } from "./terminal.ts";
@@ -153,5 +154,6 @@ export function renderTable(data: FrontData, options: { readonly width?: number 
     ...wrapWords(notes.join("; "), width, ""),
     ...(reach === null ? [] : wrapWords(reach, width, "")),
   );
+  for (const line of mixLines(data.identity)) out.push(...wrapWords(`MIXED: ${plain(line)}`, width, "  "));
   return `${out.join("\n")}\n`;
 }

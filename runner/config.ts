@@ -1,6 +1,5 @@
 // The sweep's configuration: YAML in, checked and resolved values out. A wrong key is named with the nearest known one.
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 import { InvalidInputError } from "../candidates/errors.ts";
@@ -233,25 +232,6 @@ export function parseBound(value: number | string): number {
   if (typeof value === "number") return value;
   const unit = value.replace(/^[\d.]+/, "") as keyof typeof unitBytes;
   return Number.parseFloat(value) * unitBytes[unit];
-}
-
-/** The configuration as it is stored and reported: absolute paths of the user's texts keep their last part only. */
-export function withoutPaths(config: SweepConfig): SweepConfig {
-  const shorten = (value: unknown): unknown =>
-    typeof value === "string" && /^(?:~|\/|[A-Za-z]:)/.test(value) ? `.../${basename(value)}` : value;
-  const tasks = Object.entries(config.score?.tasks ?? {}).map(([name, task]) => {
-    const options = Object.entries(task.options).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? value.map(shorten) : shorten(value),
-    ]);
-    return [name, { ...task, options: Object.fromEntries(options) as Record<string, unknown> }];
-  });
-  const score = config.score && {
-    ...config.score,
-    tasks: Object.fromEntries(tasks) as typeof config.score.tasks,
-  };
-  // JSON forgets what is undefined; stored and fresh configurations are compared.
-  return JSON.parse(JSON.stringify({ ...config, score })) as SweepConfig;
 }
 
 /** Checks options whose schema belongs to a registry entry, naming where they stand in the configuration. */

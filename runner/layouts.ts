@@ -12,7 +12,8 @@ const MAX_FILE_BYTES = 4 * 2 ** 20;
 function readLayoutFile(path: string): Layout {
   let data: unknown;
   try {
-    const text = readFileSync(path, "utf8");
+    // Some editors put a byte-order mark before the text.
+    const text = readFileSync(path, "utf8").replace(/^\ufeff/, "");
     if (text.length > MAX_FILE_BYTES) throw new RangeError("it is larger than any layout");
     data = JSON.parse(text);
   } catch (cause) {

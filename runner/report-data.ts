@@ -1,6 +1,9 @@
 // Reads a sweep from the store into the plain data that reports/ renders: all of it at once, or kept up to date while it runs,
 // reading only what changed. Of a very large sweep a page gets a selection, with the counts and the front of all of it.
+
+import { partsEver } from "../profilers/identity.ts";
 import { countStates, ReasonCount } from "../reports/front.ts";
+import { partFacts } from "../reports/identity-text.ts";
 import type {
   FrontData,
   ReportData,
@@ -23,6 +26,7 @@ import type { Sweep } from "./store/sweeps.ts";
 import type { TrialStanding } from "./store/trials.ts";
 import { auditsOf } from "./sweep/audit.ts";
 import { resolveBudgets, resolveObjectives } from "./sweep/metric-names.ts";
+import { withoutPaths } from "./without-paths.ts";
 
 function healthOf(store: Store, device: string): ReportHealth {
   const { state, reason, queued, recentFaults, lastFault, temperatureC } = store.health.deviceHealth(device);
@@ -32,13 +36,20 @@ function healthOf(store: Store, device: string): ReportHealth {
 
 function reportDevices(
   store: Store,
-  sweepId: number,
-  config: SweepConfig,
+  { id: sweepId, config, identity }: Pick<Sweep, "id" | "config" | "identity">,
   { health = false, conditions = false }: ReaderOptions,
 ): readonly ReportDevice[] {
+  // Imported trials have no measurements here; what they brought says whether an emulator took them.
+  const parts = identity === null ? [] : partsEver(identity);
+  const emulated = new Set([
+    ...store.history.emulatedDevices(sweepId, config.measure.devices),
+    ...parts.flatMap((part) => (part.emulated ? [part.of] : [])),
+  ]);
   const measuredUnder = conditions ? store.history.conditions(sweepId) : undefined;
   return config.measure.devices.flatMap((name): ReportDevice[] => {
-    const probe = store.devices.lastProbe(name);
+    // As it was measured with here; a device that was enrolled again since has another probe.
+    const measured = store.history.probes(sweepId, name).at(-1);
+    const probe = measured ?? store.devices.lastProbe(name);
     if (probe === null) return [];
     const { result, agentSha256 } = probe;
     const device = store.devices.find(name) ?? (name === "local" ? deviceNamed(store, name) : null);
@@ -49,9 +60,11 @@ function reportDevices(
         arch: result.arch,
         cpu: result.cpuModel,
         isa: result.isa,
-        threads: config.measure.threads || (device?.threads ?? result.allowedCpus.length),
+        threads:
+          config.measure.threads || (measured?.threads ?? device?.threads ?? result.allowedCpus.length),
         memoryBytes: result.memoryBytes,
-        emulated: result.emulated || device?.emulator !== undefined,
+        emulated:
+          emulated.has(name) || result.emulated || (measured === undefined && device?.emulator !== undefined),
         agentSha256,
         ...(health && { health: healthOf(store, name) }),
         ...(measuredUnder?.has(name) && { conditions: measuredUnder.get(name) }),
@@ -61,10 +74,11 @@ function reportDevices(
 }
 
 /** What built each device's agent, as the agent itself says. */
-function compilersOf(store: Store, config: SweepConfig): Readonly<Record<string, string>> {
-  const probed = config.measure.devices.map(
-    (name) => [name, store.devices.lastProbe(name)?.result.compiler] as const,
-  );
+function compilersOf(store: Store, { id, config }: Sweep): Readonly<Record<string, string>> {
+  const probed = config.measure.devices.map((name) => {
+    const probe = store.history.probes(id, name).at(-1) ?? store.devices.lastProbe(name);
+    return [name, probe?.result.compiler] as const;
+  });
   return Object.fromEntries(
     probed.flatMap(([name, compiler]) => (compiler ? [[`agent on ${name}`, compiler]] : [])),
   );
@@ -93,7 +107,8 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
     totals: { trials: sweep.trials, counts: { ...none, ...store.trials.counts(id) }, reasons: [] },
     ...(proxies.length > 0 && { proxies }),
     ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
-    devices: reportDevices(store, id, config, {}),
+    devices: reportDevices(store, sweep, {}),
+    identity: sweep.identity,
   };
 }
 
@@ -297,10 +312,15 @@ export class SweepReader {
       frontSpans: front.spans,
       ...(proxies.length > 0 && { proxies }),
       ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
-      devices: reportDevices(store, sweep.id, config, this.options),
+      devices: reportDevices(store, sweep, this.options),
+      identity: sweep.identity,
       ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.runningPid !== null) }),
-      configuration: config,
-      environment: { ...sweep.environment, ...compilersOf(store, config) },
+      configuration: withoutPaths(config),
+      environment: {
+        ...sweep.environment,
+        ...compilersOf(store, sweep),
+        ...partFacts(sweep.identity),
+      },
     };
   }
 

@@ -130,11 +130,15 @@ function detailOf({ kind, target, device }: JobSpan): string {
 
 /** By trial id, then by the metric's source (a device's name, or a task's): what its values rest on. */
 export class Evidence {
+  /** Digests by trial id, then by key. */
+  private readonly contents = new Map<number, Readonly<Record<string, string>>>();
   private readonly bySource = new Map<string, Readonly<Record<string, string>>>();
 
   constructor(jobs: readonly JobHistory[]) {
-    for (const { trialId, kind, target, evidence, state, counts } of jobs) {
+    for (const { trialId, kind, target, evidence, identity, state, counts } of jobs) {
       if (state !== "done" || !counts) continue;
+      if (identity !== null)
+        this.contents.set(trialId, { ...this.contents.get(trialId), ...identity.digests });
       const { source, nth } = sourceOf(kind, target);
       const key = `${trialId} ${kind} ${source}`;
       const before = this.bySource.get(key);
@@ -149,6 +153,11 @@ export class Evidence {
       const seeds = [before?.seeds, nth].filter(Boolean).join(", ");
       this.bySource.set(key, { ...shared, ...own, seeds });
     }
+  }
+
+  /** Digests of all that a trial's results rest on, by key; undefined where none were kept. */
+  contentOf(trialId: number): Readonly<Record<string, string>> | undefined {
+    return this.contents.get(trialId);
   }
 
   /** Undefined for values that were counted, not measured. */

@@ -101,6 +101,7 @@ export function reportTrials(
         onFront: false,
         published: publishedName(trial.candidateId, trial.layout),
         ...lineageOf(trial, declared, config),
+        ...(evidence?.contentOf(trial.id) && { identity: evidence.contentOf(trial.id) }),
         metrics: Object.fromEntries(
           (metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [
             name,

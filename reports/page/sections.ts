@@ -12,6 +12,7 @@ import {
   reachText,
   readableReason,
 } from "../front.ts";
+import { mixLines } from "../identity-text.ts";
 import { budgetText } from "../md.ts";
 import {
   emulatedDevices,
@@ -52,6 +53,7 @@ export function header(data: ReportData): Html {
 <p class="meta"><time>${data.createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")}</time> · edgefront ${data.edgefrontVersion}${data.gitCommit === null ? null : html` · commit ${data.gitCommit}`}</p>
 <dl class="facts">${facts.map(([value, name]) => html`<div><dd>${value}</dd><dt>${name}</dt></div>`)}</dl>
 ${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
+${mixLines(data.identity).map((line) => html`<p class="notice" role="note"><strong>Mixed:</strong> ${line}.</p>`)}
 ${reachText(data) && html`<p class="soft">${reachText(data)}</p>`}${(data.proxies ?? []).filter(({ weak }) => weak).map(weakNotice)}
 ${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page: ${data.trials.length.toLocaleString("en-US")} of them are shown, among them every one on the front or published; the others are spread evenly. Counts, front and hypervolume are those of the whole sweep; the csv, json and parquet reports hold every layout.</p>`}
 <noscript><p class="notice">Plots need JavaScript. Every number they show is in the tables below.</p></noscript>

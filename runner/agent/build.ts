@@ -1,13 +1,15 @@
 // Builds the C++ under kernels/ for a target: finds sources, reads their `// build:` lines, compiles in parallel, links, and keeps
-// objects and binaries in the user's cache under the hash of everything that went in. Two builds may run at once: each writes
-// under a name of its own and renames. Leaves finding a compiler to toolchain.ts.
-import { createHash, randomBytes } from "node:crypto";
+// objects and binaries in the user's cache under the hash of everything that went in, sealed by the hash of what came out: a file that a
+// power cut or a full disk left damaged is made again. Two builds may run at once: each writes under a name of its own and renames.
+// Leaves finding a compiler to toolchain.ts.
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir } from "node:os";
 import { dirname, join, posix, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { partOf, publishSealed, unbroken } from "../durable-files.ts";
 import { CompileError, CompilerMissingError } from "./errors.ts";
 import {
   type Arch,
@@ -78,27 +80,20 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   const binaryKey = hash([...keys, JSON.stringify(toolchain.linkFlags)]);
   const name = `edgefront-${request.kind}`;
   const path = join(cache, binaryKey, name);
-  const finish = async (cached: boolean): Promise<BuiltBinary> => ({
-    path,
-    sha256: createHash("sha256")
-      .update(await readFile(path))
-      .digest("hex"),
-    target: request.target,
-    compiler: toolchain.version,
-    cached,
-  });
-  if (existsSync(path)) return finish(true);
+  const built = { path, target: request.target, compiler: toolchain.version };
+  const known = await unbroken(path);
+  if (known !== null) return { ...built, sha256: known, cached: true };
 
   const objects = keys.map((key) => join(cache, "objects", `${key}.o`));
   let done = 0;
   await inParallel(units, availableParallelism(), async (unit, i) => {
-    if (!existsSync(objects[i]!))
+    if ((await unbroken(objects[i]!)) === null)
       await compile(toolchain, kernels, unit, flagsOf(unit), objects[i]!, request.signal);
     done++;
     request.onProgress?.({ done, total: units.length, file: unit.file });
   });
-  await link(toolchain, objects, path, request.signal);
-  return finish(false);
+  const sha256 = await link(toolchain, objects, path, request.signal);
+  return { ...built, sha256, cached: false };
 }
 
 async function instrumented(instrument: NonNullable<BuildRequest["instrument"]>): Promise<Toolchain> {
@@ -169,7 +164,7 @@ async function compile(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const [program, ...first] = toolchain.command;
-  const temporary = `${object}.${uniqueSuffix()}.o`;
+  const temporary = `${partOf(object)}.o`;
   const args = [
     ...first,
     ...flags,
@@ -194,16 +189,22 @@ async function compile(
     if (hash(await readInputs(kernels, unit.file)) !== hash(unit.inputs)) {
       throw new CompileError(`${unit.file} or a header of it changed while it was compiled`, "Run it again");
     }
-    await rename(temporary, object);
+    await publishSealed(temporary, object);
   } finally {
     await rm(temporary, { force: true });
   }
 }
 
-async function link(toolchain: Toolchain, objects: string[], path: string, signal: AbortSignal | undefined) {
+/** @returns the digest of the binary. */
+async function link(
+  toolchain: Toolchain,
+  objects: string[],
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const [program, ...first] = toolchain.command;
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${uniqueSuffix()}`;
+  const temporary = partOf(path);
   const responses: string[] = [];
   try {
     for (const flags of toolchain.linkFlags) {
@@ -216,7 +217,7 @@ async function link(toolchain: Toolchain, objects: string[], path: string, signa
       });
       await rm(list, { force: true });
       signal?.throwIfAborted();
-      if (run.exitCode === 0) return await rename(temporary, path);
+      if (run.exitCode === 0) return await publishSealed(temporary, path);
       responses.push(run.stderr);
     }
     throw new CompileError(`linking failed with ${toolchain.version}:\n${responses[0]!.slice(0, 4000)}`);
@@ -262,10 +263,6 @@ function hash(parts: readonly string[]): string {
   const h = createHash("sha256");
   for (const part of parts) h.update(`${Buffer.byteLength(part)}:`).update(part);
   return h.digest("hex");
-}
-
-function uniqueSuffix(): string {
-  return `${process.pid}-${randomBytes(4).toString("hex")}`;
 }
 
 /** Stops handing out work at the first failure, and rejects once nothing runs any more. */

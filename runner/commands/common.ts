@@ -33,6 +33,19 @@ export function say(text: string): void {
   process.stderr.write(`${wrapText(text, width)}\n`);
 }
 
+export const allowMixedOption = {
+  type: "boolean",
+  default: false,
+  describe: "go on though corpus, tokenizer, teacher, agent or device changed; results and reports mark it",
+} as const;
+
+/** A word as a shell takes it for one. */
+const quoted = (word: string): string =>
+  /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
+/** The command as it was typed, to be pasted again. */
+export const typedCommand = (): string => ["edgefront", ...process.argv.slice(2).map(quoted)].join(" ");
+
 /** For who sits and waits; a log needs no such line. */
 export function sayToPerson(text: string): void {
   if (process.stderr.isTTY) say(text);

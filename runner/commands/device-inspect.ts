@@ -8,6 +8,7 @@ import { tune } from "../devices/tune.ts";
 import { runSentinel, verifyAgent } from "../measurement/sentinel.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
+import { baselineContent } from "../sweep/sweep-identity.ts";
 import { interruptSignal, print, printEither, say } from "./common.ts";
 import { deviceCard, visible } from "./device-card.ts";
 
@@ -45,22 +46,27 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
       options.tune && !worker.emulated
         ? await worker.exclusively(() => tune(session, probe, { tolerance, signal, onTry }))
         : null;
-    const tuned =
+    const tuned = (
       placement === null
         ? device
-        : { ...device, placement: { best: placement.best, tried: [...placement.tried] } };
+        : { ...device, placement: { best: placement.best, tried: [...placement.tried] } }
+    ) as DeviceRecord;
     const sentinel =
       options.baseline && !worker.emulated
         ? await worker.exclusively(async () => {
-            const context = { session, placement: placementOf(tuned as DeviceRecord), isa: "auto", signal };
+            const context = { session, placement: placementOf(tuned), isa: "auto", signal };
             await verifyAgent(context);
             return runSentinel(context);
           })
         : null;
-    options.keep(tuned as DeviceRecord);
+    options.keep(tuned);
     store.devices.putProbe(device.name, agentSha256, probe);
-    if (sentinel !== null) store.devices.putSentinelBaseline(device.name, agentSha256, sentinel);
-    return { device: tuned as DeviceRecord, probe, agentSha256 };
+    if (sentinel !== null) {
+      const seen = { device: tuned, probe, emulated: worker.emulated, agentSha256 };
+      const content = baselineContent(seen, { threads: 0 }, probe.isa);
+      store.devices.putSentinelBaseline(device.name, content, sentinel);
+    }
+    return { device: tuned, probe, agentSha256 };
   });
 }
 

@@ -11,10 +11,12 @@ import { configFolder } from "../sweep/training-data.ts";
 import { PACKAGE_ROOT } from "../version.ts";
 import { openView } from "../view/view.ts";
 import {
+  allowMixedOption,
   interruptSignal,
   printEither,
   say,
   terminalWidth,
+  typedCommand,
   withDatabase,
   withJson,
   withStore,
@@ -28,6 +30,7 @@ interface Args {
   seed: number | undefined;
   device: string | undefined;
   resume: boolean;
+  "allow-mixed": boolean;
   out: string;
   db: string;
   json: boolean;
@@ -44,6 +47,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
       .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
       .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
       .option("resume", { type: "boolean", default: false, describe: "continue a run that was stopped" })
+      .option("allow-mixed", allowMixedOption)
       .option("out", {
         type: "string",
         default: "report.html",
@@ -58,7 +62,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
       .example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable")
       .example("$0 reproduce minimal-hybrid --full --device phone", "at LFM2-350M's size, on a phone")
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
-  handler: async ({ study, full, seed, device, resume, out, db, json }) => {
+  handler: async ({ study, full, seed, device, resume, "allow-mixed": allowMixed, out, db, json }) => {
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
       throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
     const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
@@ -85,6 +89,8 @@ export const reproduceCommand: CommandModule<object, Args> = {
         config,
         folder: configFolder(path),
         resume,
+        allowMixed,
+        command: typedCommand(),
         signal,
         listen: view.listen,
       })

@@ -9,7 +9,16 @@ import { frontOf } from "../report-data.ts";
 import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import { openView } from "../view/view.ts";
-import { interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import {
+  allowMixedOption,
+  interruptSignal,
+  printEither,
+  say,
+  typedCommand,
+  withDatabase,
+  withJson,
+  withStore,
+} from "./common.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {
@@ -18,6 +27,7 @@ interface Args {
   name: string | undefined;
   resume: boolean;
   "warm-start": string | undefined;
+  "allow-mixed": boolean;
   json: boolean;
   out: string;
 }
@@ -39,6 +49,7 @@ export const sweepCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "begin with the trials of an earlier sweep, or of a .jsonl export",
       })
+      .option("allow-mixed", allowMixedOption)
       .option("out", {
         type: "string",
         default: "report.html",
@@ -49,7 +60,7 @@ export const sweepCommand: CommandModule<object, Args> = {
       .example("$0 sweep my.yaml --name try2 --db lab.db", "the same configuration under another name")
       .example("$0 sweep my.yaml --name more --warm-start my", "learn from what sweep my measured")
       .example("$0 sweep my.yaml --resume", "go on after Ctrl-C, a crash, or a device that was off"),
-  handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out }) => {
+  handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out, ...more }) => {
     const config = readSweepConfig(path);
     const signal = interruptSignal();
     await withStore(db, { mustExist: resume }, async (store) => {
@@ -60,6 +71,8 @@ export const sweepCommand: CommandModule<object, Args> = {
         folder: configFolder(path),
         resume,
         ...(warmStart === undefined ? {} : { warmStart }),
+        allowMixed: more["allow-mixed"],
+        command: typedCommand(),
         signal,
         listen: view.listen,
       };

@@ -40,7 +40,8 @@ function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContex
     history: historyOf(store, sweep.id),
     hypervolumes: data.hypervolume.map(({ value }) => value),
     unitOf: (metric) => data.trials.find((trial) => metric in trial.metrics)?.metrics[metric]?.unit ?? "",
-    rates: (device) => store.devices.lastProbe(device)?.result ?? null,
+    rates: (device) =>
+      (store.history.probes(sweep.id, device).at(-1) ?? store.devices.lastProbe(device))?.result ?? null,
   };
 }
 

@@ -4,6 +4,7 @@ import type { SentinelRun, WindowRules } from "../../profilers/window.ts";
 import type { Store } from "../store/store.ts";
 import type { Listener } from "../sweep/events.ts";
 import { isaFor, type MeasureConfig, placementFor } from "../sweep/jobs.ts";
+import { baselineContent } from "../sweep/sweep-identity.ts";
 import type { Opened, Turn, Worker } from "../sweep/worker.ts";
 import {
   awaitReadiness,
@@ -63,15 +64,16 @@ export class DeviceRest {
     });
   }
 
-  /** What this device's sentinel takes at rest, as first seen with this agent; measured now where it was never seen. */
+  /** What this device's sentinel takes at rest, as first seen with this content; measured now where it was never seen. */
   private async baseline(sentinel: SentinelContext): Promise<SentinelRun> {
     const { store } = this.context;
-    const { device, agentSha256 } = this.worker;
-    const stored = store.devices.sentinelBaseline(device.name, agentSha256);
+    const { device } = this.worker;
+    const content = baselineContent(this.worker, this.config, sentinel.isa);
+    const stored = store.devices.sentinelBaseline(device.name, content);
     // This machine's speed depends on what else runs on it today: its baseline is of this session.
     if (stored !== null && device.transport !== "local") return stored;
     const run = await runSentinel(sentinel);
-    store.devices.putSentinelBaseline(device.name, agentSha256, run);
+    store.devices.putSentinelBaseline(device.name, content, run);
     return run;
   }
 }

@@ -95,20 +95,20 @@ export class DeviceTable {
     return row.best as number | null;
   }
 
-  /** The first run of the sentinel that was kept of a device with this agent. */
-  sentinelBaseline(device: string, agentSha256: string): SentinelRun | null {
+  /** The first run of the sentinel that was kept of a device, as long as nothing it rests on changed: agent, machine, placement. */
+  sentinelBaseline(device: string, content: string): SentinelRun | null {
     const row = this.db
       .prepare(
-        `SELECT data FROM events WHERE device = ? AND kind = 'sentinel-baseline' AND json_extract(data, '$.agentSha256') = ?
+        `SELECT data FROM events WHERE device = ? AND kind = 'sentinel-baseline' AND json_extract(data, '$.content') = ?
          ORDER BY id LIMIT 1`,
       )
-      .get(device, agentSha256) as Row | undefined;
+      .get(device, content) as Row | undefined;
     return row === undefined ? null : (JSON.parse(row.data as string) as { run: SentinelRun }).run;
   }
 
-  putSentinelBaseline(device: string, agentSha256: string, run: SentinelRun): void {
+  putSentinelBaseline(device: string, content: string, run: SentinelRun): void {
     this.db
       .prepare("INSERT INTO events (device, kind, data, created_at) VALUES (?, 'sentinel-baseline', ?, ?)")
-      .run(device, JSON.stringify({ agentSha256, run }), now());
+      .run(device, JSON.stringify({ content, run }), now());
   }
 }

@@ -1,5 +1,7 @@
 // What happened in a sweep, job by job: who worked when, and what each result rests on. Read only.
 import type Database from "better-sqlite3";
+import { parseResultIdentity, type ResultIdentity } from "../../profilers/identity.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import type { JobKind } from "./jobs.ts";
 import type { Row } from "./row.ts";
@@ -21,6 +23,8 @@ export interface JobSpan {
 export interface JobHistory extends JobSpan {
   /** False for the results of a repetition that came to nothing: the trial's metrics are made without them. */
   readonly counts: boolean;
+  /** What the result rests on by content; null where it was not kept. */
+  readonly identity: ResultIdentity | null;
   /** What the result rests on, name and value as text; empty while there is none. */
   readonly evidence: Readonly<Record<string, string>>;
 }
@@ -32,6 +36,15 @@ export interface JobDuration {
   /** It has a result. */
   readonly done: boolean;
   readonly minutes: number;
+}
+
+/** How a device was while a sweep measured on it. */
+export interface MeasuredProbe {
+  readonly agentSha256: string;
+  readonly result: ProbeResult;
+  readonly emulated: boolean;
+  /** Of its first measurement. */
+  readonly threads: number | null;
 }
 
 interface Conditions {
@@ -53,6 +66,9 @@ const facts = {
   train: { isa: "isa", threads: "threads", steps: "steps", weights: "weightsHash" },
 } as const;
 const readings = { MHz: "frequencyMhz", "°C": "temperatureC" } as const;
+
+/** Contents that a score is shown with; those of a measurement are its agent and its probe. */
+const TRAINED_ON: readonly string[] = ["corpus", "tokenizer", "data", "teacher"];
 
 const HASH = /^[0-9a-f]{16,}$/;
 const shown = (value: unknown): string => {
@@ -76,15 +92,20 @@ export class HistoryTable {
         `SELECT j.*, NOT EXISTS (
              SELECT 1 FROM repetitions r JOIN json_each(r.targets) t
              WHERE r.trial_id = j.trial_id AND r.kind = j.kind AND r.state <> 'joined' AND t.value = j.target
-           ) AS counts, m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
+           ) AS counts, coalesce(m.identity, s.identity) AS identity, m.probe_id, json_extract(p.result, '$.cpuModel') AS cpu,
+           m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
            json_extract(m.request, '$.conduct.flags') AS flags, json_extract(m.request, '$.conduct.sentinel.drift') AS drift,
            json_extract(m.request, '$.conduct.windows') AS windows, json_extract(m.request, '$.conduct.readiness.objection') AS objection,
            ${columns("m", { ...facts.measure, ...readings })}, ${columns("s", facts.train)}
          FROM jobs j LEFT JOIN measurements m ON m.job_id = j.id LEFT JOIN scores s ON s.job_id = j.id
+           LEFT JOIN probes p ON p.id = m.probe_id
          WHERE j.trial_id IN (SELECT value FROM json_each(?)) ORDER BY j.started_at, j.id`,
       )
       .all(JSON.stringify(trialIds)) as Row[];
-    return rows.map((row) => ({ ...toSpan(row), counts: row.counts === 1, evidence: evidenceOf(row) }));
+    return rows.map((row) => {
+      const identity = parseResultIdentity(row.identity as string | null);
+      return { ...toSpan(row), counts: row.counts === 1, identity, evidence: evidenceOf(row, identity) };
+    });
   }
 
   /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named, in the order of their ids. */
@@ -137,6 +158,38 @@ export class HistoryTable {
     }
   }
 
+  /**
+   * The probes that a sweep measured a device with, in the order they were taken: not those of the device as it was enrolled since. A probe
+   * is of one session and so of one sweep, which its first measurement tells.
+   */
+  probes(sweepId: number, device: string): readonly MeasuredProbe[] {
+    const rows = this.db
+      .prepare(
+        `SELECT p.agent_sha256, p.result, m.emulated, json_extract(m.result, '$.threads') AS threads
+         FROM probes p JOIN measurements m ON m.job_id = (SELECT min(job_id) FROM measurements WHERE probe_id = p.id)
+           JOIN jobs j ON j.id = m.job_id JOIN trials t ON t.id = j.trial_id
+         WHERE p.device = ? AND t.sweep_id = ? ORDER BY p.id`,
+      )
+      .all(device, sweepId) as Row[];
+    return rows.map((row) => ({
+      agentSha256: row.agent_sha256 as string,
+      result: JSON.parse(row.result as string) as ProbeResult,
+      emulated: row.emulated === 1,
+      threads: row.threads as number | null,
+    }));
+  }
+
+  /** Those of these devices of which an emulator took a number of the sweep. */
+  emulatedDevices(sweepId: number, devices: readonly string[]): readonly string[] {
+    const some = this.db
+      .prepare(
+        `SELECT 1 FROM measurements m JOIN jobs j ON j.id = m.job_id JOIN trials t ON t.id = j.trial_id
+         WHERE m.emulated = 1 AND t.sweep_id = ? AND m.device = ? LIMIT 1`,
+      )
+      .pluck();
+    return devices.filter((device) => some.get(sweepId, device) !== undefined);
+  }
+
   /** Under what each device measured. */
   conditions(sweepId: number): ReadonlyMap<string, Conditions> {
     const rows = this.db
@@ -186,7 +239,7 @@ const toSpan = (row: Row): JobSpan => ({
   error: row.error_message as string | null,
 });
 
-function evidenceOf(row: Row): Readonly<Record<string, string>> {
+function evidenceOf(row: Row, identity: ResultIdentity | null): Readonly<Record<string, string>> {
   const agent = (row.measured_by ?? row.trained_by) as string | null;
   if (agent === null) return {};
   const out: Record<string, string> = { agent: shown(agent) };
@@ -196,6 +249,15 @@ function evidenceOf(row: Row): Readonly<Record<string, string>> {
     if (value !== undefined && value !== null) out[name] = shown(value);
   }
   if (row.emulated === 1) out.emulated = "yes";
+  if (typeof row.cpu === "string") out.cpu = row.cpu;
+  if (typeof row.probe_id === "number") out.probe = `#${row.probe_id}`;
+  const contents = table === "s" ? TRAINED_ON : [];
+  for (const [key, digest] of Object.entries(identity?.digests ?? {})) {
+    const what = key.slice(0, key.indexOf(":"));
+    if (contents.includes(what)) out[what] = shown(digest);
+  }
+  const differs = identity?.differs ?? [];
+  if (differs.length > 0) out["differs in"] = differs.map((key) => key.replace(":", " of ")).join(", ");
   const flags = JSON.parse((row.flags as string | null) ?? "[]") as string[];
   if (flags.length > 0) out.flags = flags.join(", ");
   if (typeof row.drift === "number") out.drift = `${(100 * row.drift).toFixed(1)}%`;

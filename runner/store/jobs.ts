@@ -2,6 +2,7 @@
 // one transaction, guarded by a fence: a result of a job that was started again since is refused, so nothing is doubled.
 import type Database from "better-sqlite3";
 import type { Metric } from "../../profilers/device-metrics.ts";
+import type { ResultIdentity } from "../../profilers/identity.ts";
 import type { MeasureResult, TrainResult } from "../../profilers/protocol.ts";
 import type { LeaseProof } from "./leases.ts";
 import { now, type Row } from "./row.ts";
@@ -36,6 +37,7 @@ export interface MeasurementRecord {
   /** The request without its plan, which the layout and the seed determine. */
   readonly request: unknown;
   readonly result: MeasureResult;
+  readonly identity?: ResultIdentity | undefined;
 }
 
 export interface ScoreRecord {
@@ -44,7 +46,11 @@ export interface ScoreRecord {
   readonly agentSha256: string;
   readonly request: unknown;
   readonly result: TrainResult;
+  readonly identity?: ResultIdentity | undefined;
 }
+
+const orNull = (identity: ResultIdentity | undefined): string | null =>
+  identity === undefined ? null : JSON.stringify(identity);
 
 export class JobTable {
   constructor(
@@ -104,8 +110,8 @@ export class JobTable {
     return this.finish(job, lease, () => {
       this.db
         .prepare(
-          `INSERT INTO measurements (job_id, device, lease_token, agent_sha256, emulated, probe_id, request, result, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO measurements (job_id, device, lease_token, agent_sha256, emulated, probe_id, request, result, identity, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           job.id,
@@ -116,6 +122,7 @@ export class JobTable {
           record.probeId,
           JSON.stringify(record.request),
           JSON.stringify(record.result),
+          orNull(record.identity),
           now(),
         );
       insertMetrics(this.db, job.trialId, metrics);
@@ -131,7 +138,7 @@ export class JobTable {
     return this.finish(job, lease, () => {
       this.db
         .prepare(
-          "INSERT INTO scores (job_id, task, seed, agent_sha256, request, result, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+          "INSERT INTO scores (job_id, task, seed, agent_sha256, request, result, identity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .run(
           job.id,
@@ -140,6 +147,7 @@ export class JobTable {
           record.agentSha256,
           JSON.stringify(record.request),
           JSON.stringify(record.result),
+          orNull(record.identity),
           now(),
         );
     });

@@ -10,6 +10,7 @@ import { runningJobs } from "./migrations/005-running-jobs.ts";
 import { screenedAndStopped } from "./migrations/006-screened-and-stopped.ts";
 import { repetitions } from "./migrations/007-repetitions.ts";
 import { sessions } from "./migrations/008-sessions.ts";
+import { identity } from "./migrations/009-identity.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
@@ -24,6 +25,7 @@ const migrations: readonly string[] = [
   screenedAndStopped,
   repetitions,
   sessions,
+  identity,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

@@ -1,6 +1,7 @@
 // Sweeps in the database, and who is running them. A sweep has at most one living owner; a dead owner's place may be taken.
 import type Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { type Identity, parseIdentity } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config.ts";
 import { suggestion } from "../config-errors.ts";
 import { livingPid, makeOwner } from "./owner.ts";
@@ -12,6 +13,8 @@ export interface Sweep {
   readonly state: "running" | "complete";
   readonly config: SweepConfig;
   readonly environment: Readonly<Record<string, string>>;
+  /** What its numbers rest on, by content; null where it is older than that. */
+  readonly identity: Identity | null;
   readonly createdAt: string;
   readonly finishedAt: string | null;
   readonly trials: number;
@@ -29,6 +32,7 @@ export class SweepTable {
       state: row.state as Sweep["state"],
       config: JSON.parse(row.config as string) as SweepConfig,
       environment: JSON.parse(row.environment as string) as Record<string, string>,
+      identity: parseIdentity(row.identity as string | null),
       createdAt: row.created_at as string,
       finishedAt: row.finished_at as string | null,
       trials: row.trials as number,
@@ -67,15 +71,27 @@ export class SweepTable {
   }
 
   /** Makes a sweep owned by this process. Throws InvalidInputError (`sweep-exists`) when the name is taken. */
-  create(name: string, config: SweepConfig, environment: Readonly<Record<string, string>>): Sweep {
+  create(
+    name: string,
+    config: SweepConfig,
+    environment: Readonly<Record<string, string>>,
+    identity: Identity | null = null,
+  ): Sweep {
     this.db
       .transaction(() => {
         this.requireFree(name);
         this.db
           .prepare(
-            "INSERT INTO sweeps (name, state, config, environment, created_at, owner) VALUES (?, 'running', ?, ?, ?, ?)",
+            "INSERT INTO sweeps (name, state, config, environment, identity, created_at, owner) VALUES (?, 'running', ?, ?, ?, ?, ?)",
           )
-          .run(name, JSON.stringify(config), JSON.stringify(environment), now(), makeOwner());
+          .run(
+            name,
+            JSON.stringify(config),
+            JSON.stringify(environment),
+            identity === null ? null : JSON.stringify(identity),
+            now(),
+            makeOwner(),
+          );
       })
       .immediate();
     return this.get(name);
@@ -108,6 +124,10 @@ export class SweepTable {
         this.db.prepare("UPDATE sweeps SET owner = ? WHERE id = ?").run(makeOwner(), sweep.id);
       })
       .immediate();
+  }
+
+  putIdentity(id: number, identity: Identity): void {
+    this.db.prepare("UPDATE sweeps SET identity = ? WHERE id = ?").run(JSON.stringify(identity), id);
   }
 
   release(id: number): void {

@@ -15,6 +15,7 @@ import type { TaskConfig } from "../config-score.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
+import { settleIdentity } from "./sweep-identity.ts";
 import { trainOn } from "./train.ts";
 import { prepareTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
@@ -80,7 +81,7 @@ export async function auditSweep(
   const tasks = Object.entries(score.tasks).filter(([name]) => options.tasks?.includes(name) ?? true);
   const long = new Map<string, readonly (readonly Metric[])[]>();
   for (const [name, task] of tasks)
-    long.set(name, await trainLonger(name, task, sample, { config, score, worker, options }));
+    long.set(name, await trainLonger(name, task, sample, { sweep, config, score, worker, options }));
   const accuracies = accuraciesOf(long);
   const found: ReportProxy[] = [];
   for (const [name, task] of tasks) {
@@ -110,6 +111,7 @@ function sampleOf(store: Store, sweep: Sweep, layouts: number): readonly Trial[]
 }
 
 interface Training {
+  readonly sweep: Sweep;
   readonly config: SweepConfig;
   readonly score: NonNullable<SweepConfig["score"]>;
   readonly worker: Worker;
@@ -121,9 +123,12 @@ async function trainLonger(
   name: string,
   task: TaskConfig,
   sample: readonly Trial[],
-  { config, score, worker, options }: Training,
+  { sweep, config, score, worker, options }: Training,
 ): Promise<readonly (readonly Metric[])[]> {
   const prepared = await prepareTask(name, longerTask(task, options.longer), config.seed, options.folder);
+  // Scores on another corpus would be compared with those of the sweep.
+  const question = { name: sweep.name, sweep, brought: null, allowMixed: false, command: null };
+  settleIdentity(question, prepared.parts);
   const { scores } = taskOf(task.task as TaskName);
   const metrics: Metric[][] = [];
   for (const [index, { layout, notation }] of sample.entries()) {

@@ -1,15 +1,17 @@
 // Turns the user's files into training data: streamed in pieces, so that memory stays the same whatever their size, and written as two
-// EFD1 streams in the cache, by the hash of their bytes. What the files are is remembered by their names, sizes and times.
-import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { isAbsolute, resolve } from "node:path";
-import { glob } from "tinyglobby";
+// EFD1 streams in the cache. What was encoded before is found by the content of the files, of the tokenizer and by the split, never by
+// names, sizes or times: a corpus that changed is another one.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { datasetHeader } from "../../profilers/dataset.ts";
 import type { Corpus } from "../../profilers/tasks/task.ts";
+import { sha256Of, writeDurably } from "../durable-files.ts";
 import { cachePath } from "../paths.ts";
+import { type SourceFile, sourceFiles, unreadable } from "./corpus-files.ts";
+import { isIntact, StreamWriter } from "./data-files.ts";
 import { type Encoder, encoderOf } from "./encoders.ts";
 
 export interface EncodedCorpus {
@@ -20,98 +22,18 @@ export interface EncodedCorpus {
   readonly bytesPerToken: number;
 }
 
+/** What a corpus was encoded from. */
+export interface CorpusSource {
+  readonly files: number;
+  readonly bytes: number;
+  /** Of the bytes of all files, in order. */
+  readonly sha256: string;
+  /** Digest of the tokenizer; null where none is used. */
+  readonly tokenizer: string | null;
+}
+
 /** The longest piece of a file read at once. */
 const PIECE_BYTES = 1 << 18;
-
-interface SourceFile {
-  readonly path: string;
-  readonly bytes: number;
-  readonly modified: number;
-}
-
-const unreadable = (path: string, cause: unknown): InvalidInputError => {
-  const { code } = cause as NodeJS.ErrnoException;
-  const why = code === "EACCES" || code === "EPERM" ? "not permitted" : (code ?? "unreadable");
-  return new InvalidInputError(
-    "unreadable-corpus",
-    `cannot read the corpus file ${path}: ${why}; mend it or leave it out`,
-    { cause },
-  );
-};
-
-/** The files that patterns name, up to the limit, in the order of their paths. */
-async function sourceFiles(corpus: Corpus, base: string): Promise<SourceFile[]> {
-  const absolute = corpus.patterns.map((pattern) =>
-    isAbsolute(pattern) ? pattern : resolve(base, pattern).replaceAll("\\", "/"),
-  );
-  const paths = (await glob(absolute, { absolute: true, dot: false })).sort();
-  if (paths.length === 0) {
-    throw new InvalidInputError(
-      "empty-corpus",
-      `no file matches ${corpus.patterns.join(", ")}; name files that exist`,
-    );
-  }
-  const files: SourceFile[] = [];
-  let left = corpus.limitBytes;
-  for (const path of paths) {
-    if (left <= 0) break;
-    const facts = await stat(path).catch((cause: unknown) => {
-      throw unreadable(path, cause);
-    });
-    if (!facts.isFile() || facts.size === 0) continue;
-    files.push({ path, bytes: Math.min(facts.size, left), modified: facts.mtimeMs });
-    left -= facts.size;
-  }
-  if (files.length === 0) {
-    throw new InvalidInputError(
-      "empty-corpus",
-      `every file of ${corpus.patterns.join(", ")} is empty; name files with text`,
-    );
-  }
-  return files;
-}
-
-/** One EFD1 stream being written under a temporary name; its hash is that of the file without its header's count. */
-class StreamWriter {
-  count = 0;
-  bytesOfText = 0;
-  private readonly hash = createHash("sha256");
-
-  private constructor(
-    private readonly file: FileHandle,
-    private readonly part: string,
-    private readonly vocab: number,
-  ) {}
-
-  static async create(vocab: number): Promise<StreamWriter> {
-    await mkdir(cachePath("data"), { recursive: true });
-    const part = cachePath("data", `${randomBytes(8).toString("hex")}.part`);
-    const writer = new StreamWriter(await open(part, "w"), part, vocab);
-    await writer.file.write(datasetHeader("stream", vocab, 0, 0));
-    return writer;
-  }
-
-  async add(ids: Buffer, bytesOfText: number): Promise<void> {
-    if (ids.length > 0) await this.file.write(ids);
-    this.hash.update(ids);
-    this.count += ids.length / 2;
-    this.bytesOfText += bytesOfText;
-  }
-
-  async finish(): Promise<string> {
-    const header = datasetHeader("stream", this.vocab, 0, this.count);
-    await this.file.write(header, 0, header.length, 0);
-    await this.file.close();
-    const path = cachePath("data", `${this.hash.update(header).digest("hex").slice(0, 32)}.efd`);
-    await rename(this.part, path);
-    return path;
-  }
-
-  async discard(): Promise<void> {
-    await this.file.close().catch(() => {});
-    await rm(this.part, { force: true });
-  }
-}
 
 async function* pieces(file: SourceFile): AsyncGenerator<Buffer> {
   const stream = createReadStream(file.path, { highWaterMark: PIECE_BYTES, end: file.bytes - 1 });
@@ -122,41 +44,89 @@ async function* pieces(file: SourceFile): AsyncGenerator<Buffer> {
   }
 }
 
+/** The digest of files one after another, in which each one's end is told from the beginning of the next. */
+class FilesHash {
+  private readonly hash = createHash("sha256");
+  begin({ bytes }: SourceFile): void {
+    this.hash.update(`${bytes}:`);
+  }
+  add(piece: Buffer): void {
+    this.hash.update(piece);
+  }
+  digest(): string {
+    return this.hash.digest("hex");
+  }
+}
+
+async function digestOf(files: readonly SourceFile[]): Promise<string> {
+  const hash = new FilesHash();
+  for (const file of files) {
+    hash.begin(file);
+    for await (const piece of pieces(file)) hash.add(piece);
+  }
+  return hash.digest();
+}
+
+interface Writers {
+  readonly train: StreamWriter;
+  readonly validation: StreamWriter;
+}
+
+/** Sends the files through the encoder. @returns the digest of what was read. */
+async function stream(
+  files: readonly SourceFile[],
+  encoder: Encoder,
+  splitAt: number,
+  { train, validation }: Writers,
+): Promise<string> {
+  const hash = new FilesHash();
+  let at = 0;
+  for (const file of files) {
+    hash.begin(file);
+    // An encoder may hold back the end of a piece (half a word, half a character); a file's end flushes it.
+    for await (const piece of pieces(file)) {
+      hash.add(piece);
+      // A piece across the border is cut there, where the encoder can take a cut.
+      const cut = encoder.cut(splitAt - at);
+      const parts = cut > 0 && cut < piece.length ? [piece.subarray(0, cut), piece.subarray(cut)] : [piece];
+      for (const part of parts) {
+        const writer = at < splitAt ? train : validation;
+        at += part.length;
+        const made = encoder.feed(part, file.path);
+        await writer.add(made.ids, made.bytes);
+        if (writer === validation || at < splitAt) continue;
+        const settled = encoder.settle();
+        await train.add(settled.ids, settled.bytes);
+      }
+    }
+    const rest = encoder.end(file.path);
+    await (at <= splitAt ? train : validation).add(rest.ids, rest.bytes);
+  }
+  return hash.digest();
+}
+
 async function encode(
   files: readonly SourceFile[],
+  sha256: string,
   encoder: Encoder,
   splitAt: number,
 ): Promise<EncodedCorpus> {
   const train = await StreamWriter.create(encoder.vocab);
   const validation = await StreamWriter.create(encoder.vocab);
   try {
-    let at = 0;
-    for (const file of files) {
-      // An encoder may hold back the end of a piece (half a word, half a character); a file's end flushes it.
-      for await (const piece of pieces(file)) {
-        // A piece across the border is cut there, where the encoder can take a cut.
-        const cut = encoder.cut(splitAt - at);
-        const parts = cut > 0 && cut < piece.length ? [piece.subarray(0, cut), piece.subarray(cut)] : [piece];
-        for (const part of parts) {
-          const writer = at < splitAt ? train : validation;
-          at += part.length;
-          const made = encoder.feed(part, file.path);
-          await writer.add(made.ids, made.bytes);
-        }
-      }
-      const rest = encoder.end(file.path);
-      await (at <= splitAt ? train : validation).add(rest.ids, rest.bytes);
-    }
+    if ((await stream(files, encoder, splitAt, { train, validation })) !== sha256)
+      throw new InvalidInputError(
+        "corpus-changed",
+        "a file of the corpus changed while it was read; run the same command again when it stays as it is",
+      );
     const bytesPerToken = validation.count > 0 ? validation.bytesOfText / validation.count : 1;
-    const counts = [train.count, validation.count] as const;
-    const encoded = {
+    if (Math.min(train.count, validation.count) === 0) throw tooSmall(train.count + validation.count, 1);
+    return {
       vocab: encoder.vocab,
       trainPath: await train.finish(),
       validationPath: await validation.finish(),
       bytesPerToken,
     };
-    if (Math.min(...counts) === 0) throw tooSmall(counts[0] + counts[1], 1);
-    return encoded;
   } catch (error) {
     await Promise.all([train.discard(), validation.discard()]);
     throw error;
@@ -177,40 +147,47 @@ const rememberedSchema = z.object({
 });
 
 /** Encodes a corpus, or finds it encoded before. Throws InvalidInputError where files are missing, empty, binary or unreadable. */
-export async function encodeCorpus(corpus: Corpus, base: string, length: number): Promise<EncodedCorpus> {
+export async function encodeCorpus(
+  corpus: Corpus,
+  base: string,
+  length: number,
+): Promise<EncodedCorpus & { readonly source: CorpusSource }> {
   const files = await sourceFiles(corpus, base);
+  const sha256 = await digestOf(files);
   const encoder = await encoderOf(corpus.encoding, base);
-  const total = files.reduce((sum, file) => sum + file.bytes, 0);
-  const splitAt = encoder.cut(Math.floor(total * (1 - corpus.validationFraction)));
-  const identity = JSON.stringify([1, encoder.identity, files, splitAt]);
-  const known = cachePath("data", `${createHash("sha256").update(identity).digest("hex").slice(0, 32)}.json`);
-  const encoded = (await recall(known)) ?? (await encode(files, encoder, splitAt));
-  await remember(known, encoded);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const splitAt = encoder.cut(Math.floor(bytes * (1 - corpus.validationFraction)));
+  const known = cachePath("data", `${sha256Of(JSON.stringify([2, encoder.identity, sha256, splitAt]))}.json`);
+  const before = await recall(known);
+  const encoded = before ?? (await encode(files, sha256, encoder, splitAt));
+  if (before === undefined) await remember(known, encoded);
   const tokensOf = async (path: string): Promise<number> => ((await stat(path)).size - 24) / 2;
   const counts = [await tokensOf(encoded.trainPath), await tokensOf(encoded.validationPath)] as const;
   if (Math.min(...counts) < 2 * (length + 1)) throw tooSmall(counts[0] + counts[1], length);
-  return encoded;
+  return { ...encoded, source: { files: files.length, bytes, sha256, tokenizer: encoder.tokenizer } };
 }
 
+/** A note of what was encoded: its digest, then the note itself. Undefined where note or data are missing or damaged: encode again. */
 async function recall(path: string): Promise<EncodedCorpus | undefined> {
   try {
-    const { vocab, train, validation, bytesPerToken } = rememberedSchema.parse(
-      JSON.parse(await readFile(path, "utf8")),
-    );
+    const [sha256, note] = (await readFile(path, "utf8")).split("\n");
+    if (note === undefined || sha256Of(note) !== sha256) return undefined;
+    const { vocab, train, validation, bytesPerToken } = rememberedSchema.parse(JSON.parse(note));
     const [trainPath, validationPath] = [cachePath("data", train), cachePath("data", validation)];
-    return existsSync(trainPath) && existsSync(validationPath)
-      ? { vocab, trainPath, validationPath, bytesPerToken }
-      : undefined;
+    const intact = (await isIntact(trainPath)) && (await isIntact(validationPath));
+    return intact ? { vocab, trainPath, validationPath, bytesPerToken } : undefined;
   } catch {
-    return undefined; // never encoded, or a broken note: encode again
+    return undefined;
   }
 }
 
 async function remember(path: string, encoded: EncodedCorpus): Promise<void> {
-  const name = (file: string): string => file.slice(cachePath("data").length + 1);
   const { vocab, trainPath, validationPath, bytesPerToken } = encoded;
-  const note = { vocab, train: name(trainPath), validation: name(validationPath), bytesPerToken };
-  const part = `${path}.${randomBytes(4).toString("hex")}.part`;
-  await writeFile(part, JSON.stringify(note));
-  await rename(part, path);
+  const note = JSON.stringify({
+    vocab,
+    train: basename(trainPath),
+    validation: basename(validationPath),
+    bytesPerToken,
+  });
+  await writeDurably(path, `${sha256Of(note)}\n${note}`);
 }

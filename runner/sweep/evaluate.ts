@@ -3,6 +3,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Metric, Trust } from "../../profilers/device-metrics.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
+import type { Part } from "../../profilers/identity.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
@@ -23,6 +24,7 @@ import { type Cause, type Fault, type Policy, policies, routeFault } from "./fau
 import type { Fleet } from "./fleet.ts";
 import type { RungOrder } from "./rung-order.ts";
 import { climbRungs, dropCheckpoints, partOf, rungTask } from "./rungs.ts";
+import { measuredWith, type RunningIdentity, trainedWith } from "./sweep-identity.ts";
 import { type TrainPart, type TrainProgress, trainOn } from "./train.ts";
 import type { PreparedTask } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
@@ -39,6 +41,7 @@ export interface EvaluateContext {
   readonly windows: SweepWindows;
   readonly trainer: string;
   readonly tasks: readonly PreparedTask[];
+  readonly identity: RunningIdentity;
   readonly rungOrder: RungOrder;
   readonly signal: AbortSignal;
   readonly listen: Listener;
@@ -139,6 +142,7 @@ export async function measure(
     const { request, result, lease, conduct } = await windows.measure(trial.layout, onStart, asItIs);
     // The next job is sent before this one's result is written: the device does not wait for the disk.
     await setImmediate();
+    const identity = context.identity.admit(measuredWith(worker, context.config.measure));
     const { agentSha256, emulated, probeId } = worker;
     const record = {
       device: name,
@@ -147,6 +151,7 @@ export async function measure(
       probeId,
       request: { ...(request as object), software: software(), conduct },
       result,
+      identity,
     };
     const metrics = nth > 1 ? [] : deviceMetrics(result, device, trustOf(conduct));
     // Named after the device it was meant for; the record says which equal one did it.
@@ -175,10 +180,18 @@ export async function trainSeed(
       const text = `${words}, seed ${seed}${which}, step ${step} of ${steps}`;
       listen({ kind: "job", trial, lane, text });
     };
-    const trained = await trainOn(worker, trial.layout, task, seed, config.score!, onProgress, part());
+    const content = [...task.parts, ...trainedWith(worker)];
+    context.identity.admit(content);
+    const onTeacher = (teacher: Part): void => {
+      context.identity.admit([teacher]);
+      content.push(teacher);
+    };
+    const asked = { ...part(), onTeacher };
+    const trained = await trainOn(worker, trial.layout, task, seed, config.score!, onProgress, asked);
     const { result, lease } = trained;
     const request = { ...(trained.request as object), software: software() };
-    const record = { task: name, seed, agentSha256: worker.agentSha256, request, result };
+    const identity = context.identity.admit(content);
+    const record = { task: name, seed, agentSha256: worker.agentSha256, request, result, identity };
     if (!store.jobs.finishScore(job, lease, record))
       throw new LeaseLostError(`a stale score of ${target} was refused`);
   });

@@ -2,6 +2,7 @@
 // one table. Device faults never count against a candidate. What the policies ask for is done by evaluate.ts and fleet.ts.
 import { AgentDiedError, AgentError, JobCancelledError, RunnerError } from "../agent/errors.ts";
 import type { DeviceFault } from "../store/health.ts";
+import { withoutPathsIn } from "../without-paths.ts";
 
 export interface Policy {
   /** What becomes of the job: run again, ends the trial, or ends the sweep. */
@@ -109,6 +110,7 @@ export function routeFault(error: unknown, device: string): Fault | null {
   if (!(error instanceof RunnerError) || error instanceof JobCancelledError) return null;
   const route = error instanceof AgentDiedError ? "agent-died" : causes[error.code];
   if (route === undefined || (error instanceof AgentError && error.code === "cancelled")) return null;
-  const reason = `${error.message.split("\n")[0]} (on ${device})`.slice(0, MAX_REASON);
+  const message = withoutPathsIn(error.message.split("\n")[0]!);
+  const reason = `${message} (on ${device})`.slice(0, MAX_REASON);
   return { route, cause: error.code, reason };
 }

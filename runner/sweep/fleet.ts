@@ -101,6 +101,11 @@ export class Fleet {
     return this.posts.get(key)!.worker.device.name;
   }
 
+  /** The worker of a device, or of a place for training. */
+  workerOf(key: string): Worker {
+    return this.posts.get(key)!.worker;
+  }
+
   /** Opens every device once. Rejects with what is wrong with the first that cannot be used. */
   async open(): Promise<void> {
     const admitted = [...this.posts.values()].map((post) =>

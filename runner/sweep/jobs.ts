@@ -26,8 +26,10 @@ export interface MeasureExtras {
 }
 
 /** Threads and cores that a measurement asks for: the configuration's, else the device's own. */
-export const placementFor = (worker: Worker, { threads }: MeasureConfig): ReturnType<typeof placementOf> =>
-  threads === 0 ? placementOf(worker.device) : { threads };
+export const placementFor = (
+  worker: Pick<Worker, "device">,
+  { threads }: Pick<MeasureConfig, "threads">,
+): ReturnType<typeof placementOf> => (threads === 0 ? placementOf(worker.device) : { threads });
 
 /**
  * The kernels a measurement asks for: the configuration's, else those that the device's own probe found the fastest.

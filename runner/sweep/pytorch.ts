@@ -1,11 +1,10 @@
 // The PyTorch trainer as a program for a worker: one Python module that speaks the agent protocol, started by its first line, so that every
 // transport runs it as it runs the agent.
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainerConfig } from "../config-score.ts";
 import type { AgentBinary } from "../devices/transport.ts";
+import { sha256Of, sha256OfFile, writeDurably } from "../durable-files.ts";
 import { cachePath } from "../paths.ts";
 import { PACKAGE_ROOT } from "../version.ts";
 
@@ -16,15 +15,10 @@ export function trainerProgram(config: TrainerConfig): (() => Promise<AgentBinar
     const module = await readFile(join(PACKAGE_ROOT, "profilers", "pytorch", "trainer.py"), "utf8");
     const first = config.python.startsWith("/") ? `#!${config.python}` : `#!/usr/bin/env ${config.python}`;
     const text = `${first}\n${module}`;
-    const sha256 = createHash("sha256").update(text).digest("hex");
+    const sha256 = sha256Of(text);
     const path = cachePath("pytorch", `${sha256}.py`);
-    if (!existsSync(path)) {
-      await mkdir(cachePath("pytorch"), { recursive: true });
-      const part = `${path}.${process.pid}.part`;
-      await writeFile(part, text);
-      await chmod(part, 0o755);
-      await rename(part, path);
-    }
+    const there = await sha256OfFile(path).catch(() => null);
+    if (there !== sha256) await writeDurably(path, text, { mode: 0o755 });
     return { path, sha256 };
   };
 }

@@ -1,14 +1,16 @@
 // The closed loop: ask a batch, evaluate every trial of it, tell the results, ask again. Everything that happened is in the
 // database before the next step, so that a run killed at any moment continues where it was with --resume.
 import { setMaxListeners } from "node:events";
+import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
+import type { Identity, Part } from "../../profilers/identity.ts";
 import { formatValue } from "../../reports/format.ts";
 import { layoutDomain } from "../../search/domain.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
-import { type SweepConfig, sweepSchema, withoutPaths } from "../config.ts";
+import { type SweepConfig, sweepSchema } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { DatabaseBusyError, InterruptedError } from "../errors.ts";
 import { FrontHistory } from "../front-history.ts";
@@ -19,6 +21,7 @@ import { isBusy } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
+import { withoutPaths } from "../without-paths.ts";
 import { DeviceLeases, type LeaseTiming } from "./device-lease.ts";
 import { environment } from "./environment.ts";
 import { type EvaluateContext, evaluate } from "./evaluate.ts";
@@ -33,6 +36,7 @@ import { type Repeated, repeat } from "./repeat.ts";
 import { RungOrder } from "./rung-order.ts";
 import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
+import { measuredWith, RunningIdentity, settleIdentity, trainedWith } from "./sweep-identity.ts";
 import { prepareTask } from "./training-data.ts";
 import { importedTrials } from "./warm-start.ts";
 import type { WorkerContext } from "./worker.ts";
@@ -45,6 +49,10 @@ export interface RunOptions {
   readonly resume: boolean;
   /** An earlier sweep, or a jsonl export, whose trials this one starts with. Only for a new sweep. */
   readonly warmStart?: string;
+  /** Numbers on different contents (corpus, agent, device, ...) may stand in one front; recorded and shown. Default: refused. */
+  readonly allowMixed?: boolean;
+  /** What was typed to start it, for messages that say how to go on. */
+  readonly command?: string;
   readonly signal: AbortSignal;
   readonly listen: Listener;
   /** How devices are driven, where it is not as usual: faster pauses, another agent. */
@@ -69,17 +77,19 @@ function checkSweep(store: Store, { name, config, resume }: RunOptions): void {
   store.sweeps.requireIdle(sweep);
   // What the configuration learned to say since then has its default.
   const before = sweepSchema.safeParse(sweep.config);
-  if (isDeepStrictEqual(before.success ? before.data : sweep.config, withoutPaths(config))) return;
+  const stored = withoutPaths(before.success ? before.data : sweep.config);
+  if (isDeepStrictEqual(stored, withoutPaths(config))) return;
   throw new InvalidInputError(
     "config-changed",
     `the configuration is not the one sweep "${name}" was started with; restore it, or start another with --name`,
   );
 }
 
-function openSweep(store: Store, { name, config, resume }: RunOptions): Sweep {
-  if (!resume) return store.sweeps.create(name, withoutPaths(config), environment());
+function openSweep(store: Store, { name, config, resume }: RunOptions, identity: Identity): Sweep {
+  if (!resume) return store.sweeps.create(name, withoutPaths(config), environment(), identity);
   const sweep = store.sweeps.get(name);
   store.sweeps.claim(sweep);
+  store.sweeps.putIdentity(sweep.id, identity);
   return sweep;
 }
 
@@ -132,9 +142,9 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   const domain = layoutDomain(space);
   const designed = config.study === undefined ? [] : studies[config.study].design(space);
   const initial = [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
-  const imported =
+  const { trials: imported, brought } =
     options.warmStart === undefined || options.resume
-      ? []
+      ? { trials: [], brought: null }
       : importedTrials(store, options.warmStart, config, objectives, budgets);
   const strategy = createStrategy(config.search.strategy, {
     space,
@@ -149,6 +159,14 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       prepareTask(name, task, config.seed, options.folder),
     ),
   );
+  const { name, allowMixed = false, command = `edgefront sweep <config> --name ${options.name}` } = options;
+  const identityWith = (parts: readonly Part[]): Identity => {
+    const sweep = options.resume ? store.sweeps.get(name) : null;
+    return settleIdentity({ name, sweep, brought, allowMixed, command }, parts);
+  };
+  const taskParts = tasks.flatMap(({ parts }) => parts);
+  // Another corpus is told before any device is asked.
+  identityWith(taskParts);
 
   const abort = new AbortController();
   const signal = AbortSignal.any([options.signal, abort.signal]);
@@ -177,9 +195,15 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
         );
   // Every device must answer before the sweep exists: a wrong key or a missing compiler leaves nothing behind.
   let sweep: Sweep;
+  let identity: Identity;
   try {
     await fleet.open();
-    sweep = openSweep(store, options);
+    identity = identityWith([
+      ...taskParts,
+      ...records.flatMap((record) => measuredWith(fleet.workerOf(record.name), config.measure)),
+      ...(trainer === "" ? [] : trainedWith(fleet.workerOf(trainer))),
+    ]);
+    sweep = openSweep(store, options, identity);
   } catch (error) {
     await fleet.close();
     leases.close();
@@ -198,6 +222,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
     trainer,
     tasks,
+    identity: new RunningIdentity(store, sweep, identity, { allowMixed, command }),
     rungOrder: new RungOrder(),
     signal,
     listen,
@@ -260,7 +285,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   };
 
   try {
-    if (imported.length > 0) store.trials.import(sweep.id, imported, options.warmStart!);
+    if (imported.length > 0) store.trials.import(sweep.id, imported, basename(options.warmStart!));
     const last = store.trials.lastAsk(sweep.id);
     const before = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed");
     const counted = before.filter(({ state }) => state !== "screened").length;

@@ -2,23 +2,25 @@
 // runs that choose a learning rate; and the checkpoint by which a killed run goes on. The stored form of a request leaves out the plan (the
 // layout and the seed determine it) and paths of this machine.
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
+import type { Part } from "../../profilers/identity.ts";
 import type { TrainResult } from "../../profilers/protocol.ts";
 import { proxyLayout, proxySchema } from "../../profilers/proxy.ts";
 import type { TrainRequest } from "../../profilers/requests.ts";
 import { AgentError } from "../agent/errors.ts";
 import type { ScoreConfig, TaskConfig } from "../config-score.ts";
+import { partOf, publishSealed, sha256OfFile, unbroken } from "../durable-files.ts";
 import { layoutFrom } from "../layouts.ts";
 import { cachePath } from "../paths.ts";
 import type { LeaseProof } from "../store/leases.ts";
+import { requireIntact } from "./data-files.ts";
 import { planOf } from "./jobs.ts";
-import type { PreparedTask } from "./training-data.ts";
+import { isTeacherFile, type PreparedTask, teacherDigest, teacherPart } from "./training-data.ts";
 import type { Worker } from "./worker.ts";
 
 type Training = TaskConfig["training"];
@@ -36,6 +38,8 @@ export interface TrainPart {
   readonly pauseAt?: number;
   /** What the same run came to at an earlier pause: it goes on with its learning rate, and where it had ended it has ended. */
   readonly before?: Pick<Trained, "request" | "result">;
+  /** Told of the teacher's content before anything learns from it; may throw to refuse it. */
+  readonly onTeacher?: (teacher: Part) => void;
 }
 export interface TrainProgress {
   readonly step: number;
@@ -48,46 +52,52 @@ export interface TrainProgress {
 
 type Body = Omit<TrainRequest, "model">;
 
+/** A training run to be asked for. */
+interface Asked {
+  readonly body: Body;
+  /** Digest of the teacher: its name in the body says nothing of its content. */
+  readonly teacherSha256?: string;
+}
+/** The part of a request that makes it distil; empty where it does not. */
+type Teaching = Partial<Pick<Body, "objective" | "teacher">>;
+
 const hashOf = (value: unknown): string =>
   createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
 
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
-}
-
 /** A request without the paths of this machine: what is stored, and what its checkpoint is named by. */
-function storedForm(body: Body): Record<string, unknown> {
+function storedForm({ body, teacherSha256 }: Asked): Record<string, unknown> {
   const { data, checkpoint: _checkpoint, out: _out, teacher, ...rest } = body;
   const files = { ...data, train: basename(data.train), validation: basename(data.validation) };
   if (teacher === undefined) return { ...rest, data: files };
-  return { ...rest, data: files, teacher: basename("path" in teacher ? teacher.path : teacher.logits) };
+  const name = basename("path" in teacher ? teacher.path : teacher.logits);
+  return { ...rest, data: files, teacher: name, teacherSha256 };
 }
 
 /** One training run of a proxy layout; goes on from its checkpoint where one was left. */
 async function run(
   worker: Worker,
   proxy: Layout,
-  body: Body,
+  asked: Asked,
   config: ScoreConfig,
   checkpointEvery: number,
   onProgress: (step: number, loss: number | null) => void,
   pauseAt = 0,
 ): Promise<{ readonly result: TrainResult; readonly lease: LeaseProof; readonly checkpoint: string }> {
+  const { body } = asked;
   const { plan } = lower(proxy, { quantization: "f32", seed: body.seed });
   await mkdir(cachePath("runs"), { recursive: true });
   const { session, agentSha256 } = await worker.open();
   // Another agent may round otherwise: it starts over.
-  const name = `${hashOf([storedForm(body), plan.toString("base64"), agentSha256])}.checkpoint`;
+  const name = `${hashOf([storedForm(asked), plan.toString("base64"), agentSha256])}.checkpoint`;
   const pause = pauseAt > 0 ? { pauseAt } : {};
   const checkpoint = { path: cachePath("runs", name), every: checkpointEvery, ...pause };
   return worker.exclusively(async (turn) => {
     const put = async (path: string): Promise<string> =>
       worker.device.transport === "local"
         ? path
-        : session.upload(path, `data/${basename(path)}`, await sha256Of(path), { signal: turn.signal });
+        : session.upload(path, `data/${basename(path)}`, await sha256OfFile(path), { signal: turn.signal });
     const { data } = body;
+    await requireIntact([data.train, data.validation]);
     const files = { train: await put(data.train), validation: await put(data.validation) };
     onProgress(0, null);
     const train = (): Promise<TrainResult> =>
@@ -108,9 +118,9 @@ async function run(
       return train();
     });
     // A trainer that knows no such thing would leave it out, and its score would pass for another.
-    const asked = body.precision ?? "float32";
-    if (result.precision !== asked)
-      throw new AgentError("unsupported", `the trainer answered in ${result.precision}, not in ${asked}`);
+    const precision = body.precision ?? "float32";
+    if (result.precision !== precision)
+      throw new AgentError("unsupported", `the trainer answered in ${result.precision}, not in ${precision}`);
     return { result, lease: turn.lease, checkpoint: name };
   });
 }
@@ -159,7 +169,7 @@ export async function trainOn(
   seed: number,
   config: ScoreConfig,
   onProgress: (progress: TrainProgress) => void,
-  { out, pauseAt, before }: TrainPart = {},
+  { out, pauseAt, before, onTeacher = () => {} }: TrainPart = {},
 ): Promise<Trained> {
   if (before !== undefined && before.result.stopped !== "paused")
     return { ...before, lease: await worker.exclusively(({ lease }) => Promise.resolve(lease)) };
@@ -170,27 +180,38 @@ export async function trainOn(
     (what: string, steps: number) =>
     (step: number, loss: number | null): void =>
       onProgress({ step, steps, loss, what });
-  const teaching =
+  const { sha256, ...teaching } =
     training.distill === undefined
-      ? {}
-      : await teachingOf(worker, task, seed, config, training, (steps) => report("teacher", steps));
+      ? { sha256: undefined }
+      : await teachingOf(
+          worker,
+          task,
+          seed,
+          config,
+          training,
+          (steps) => report("teacher", steps),
+          onTeacher,
+        );
+  const ask = (steps: number, rate: number, more: Partial<Body> = {}): Asked => ({
+    body: { ...bodyOf(task, seed, config, steps, rate), ...teaching, ...more },
+    ...(sha256 === undefined ? {} : { teacherSha256: sha256 }),
+  });
   const { rate, tries } =
     before === undefined
-      ? await chooseRate(worker, proxy, task, seed, config, teaching, report)
+      ? await chooseRate(worker, proxy, task.config.training, config, ask, report)
       : rateOf(before.request);
-  const kept = out === undefined ? {} : { out };
-  const body = { ...bodyOf(task, seed, config, training.steps, rate), ...teaching, ...kept };
+  const asked = ask(training.steps, rate, out === undefined ? {} : { out });
   const { result, lease, checkpoint } = await run(
     worker,
     proxy,
-    body,
+    asked,
     config,
     training.checkpointEvery,
     report("proxy", training.steps),
     pauseAt,
   );
   const request = {
-    ...storedForm(body),
+    ...storedForm(asked),
     proxy: proxyConfig,
     ...(tries.length > 0 ? { learningRateTries: tries } : {}),
     ...(result.stopped === "paused" ? { checkpoint } : {}),
@@ -209,27 +230,18 @@ type Reporter = (what: string, steps: number) => (step: number, loss: number | n
 async function chooseRate(
   worker: Worker,
   proxy: Layout,
-  task: PreparedTask,
-  seed: number,
+  { learningRate, learningRateTrial, steps, checkpointEvery }: Training,
   config: ScoreConfig,
-  teaching: Partial<Body>,
+  ask: (steps: number, rate: number) => Asked,
   report: Reporter,
 ): Promise<Rate> {
-  const { learningRate, learningRateTrial, steps, checkpointEvery } = task.config.training;
   if (typeof learningRate === "number") return { rate: learningRate, tries: [] };
   const short = Math.max(1, Math.round(steps * learningRateTrial));
   const tries: [number, number | null][] = [];
   for (const rate of learningRate) {
-    const body = { ...bodyOf(task, seed, config, short, rate), ...teaching };
     try {
-      const { result } = await run(
-        worker,
-        proxy,
-        body,
-        config,
-        checkpointEvery,
-        report(`try of ${rate}`, short),
-      );
+      const onProgress = report(`try of ${rate}`, short);
+      const { result } = await run(worker, proxy, ask(short, rate), config, checkpointEvery, onProgress);
       tries.push([rate, result.validation.loss]);
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== "diverged") throw error;
@@ -250,19 +262,17 @@ async function teachingOf(
   config: ScoreConfig,
   training: Training,
   report: (steps: number) => (step: number, loss: number | null) => void,
-): Promise<Partial<Body>> {
+  onTeacher: (teacher: Part) => void,
+): Promise<Teaching & { readonly sha256: string }> {
   const { teacher, teacherSteps, objective, k, temperature, mix } = training.distill!;
   const body = { objective: { kind: objective, k: Math.min(k, task.vocab - 1), temperature, mix } };
   if (task.head === "pooled")
     throw new InvalidInputError("no-teacher", `task "${task.name}" has no next tokens to distil`);
-  if (/\.(gguf|efl)$/.test(teacher)) {
+  if (isTeacherFile(teacher)) {
     const path = resolve(teacher);
-    if (!existsSync(path))
-      throw new InvalidInputError(
-        "no-teacher",
-        `the teacher ${teacher} does not exist; name a file that does`,
-      );
-    return { ...body, teacher: teacher.endsWith(".gguf") ? { path } : { logits: path } };
+    const sha256 = await teacherDigest(teacher);
+    onTeacher(teacherPart(task.name, sha256, basename(teacher)));
+    return { ...body, sha256, teacher: teacher.endsWith(".gguf") ? { path } : { logits: path } };
   }
   const proxyConfig = proxySchema.parse({ ...config.proxy, ...task.config.proxy });
   const layout = proxyLayout(layoutFrom(teacher), proxyConfig, task);
@@ -271,8 +281,14 @@ async function teachingOf(
     typeof training.learningRate === "number" ? training.learningRate : Math.min(...training.learningRate);
   const request = bodyOf(task, seed, config, steps, rate);
   await mkdir(cachePath("teachers"), { recursive: true });
-  const path = cachePath("teachers", `${hashOf([storedForm(request), layout])}.gguf`);
-  if (!existsSync(path))
-    await run(worker, layout, { ...request, out: path }, config, training.checkpointEvery, report(steps));
-  return { ...body, teacher: { path } };
+  const path = cachePath("teachers", `${hashOf([storedForm({ body: request }), layout])}.gguf`);
+  let sha256 = await unbroken(path);
+  if (sha256 === null) {
+    const out = partOf(path);
+    const asked = { body: { ...request, out } };
+    await run(worker, layout, asked, config, training.checkpointEvery, report(steps));
+    sha256 = await publishSealed(out, path);
+  }
+  onTeacher(teacherPart(`${task.name} seed ${seed}`, sha256, `trained for ${steps} steps`));
+  return { ...body, sha256, teacher: { path } };
 }

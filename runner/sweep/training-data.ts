@@ -1,15 +1,16 @@
-// Makes a task's data once for a sweep, and keeps it in the user's cache under the hash of its bytes.
-import { createHash, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { type Dataset, encodeDataset } from "../../profilers/dataset.ts";
+// Makes a task's data once for a sweep, and says what they rest on by content. Keeping them is data-files.ts's.
+import { basename, join, resolve } from "node:path";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { Dataset } from "../../profilers/dataset.ts";
+import { digestOf, type Part, partFrom } from "../../profilers/identity.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { withPreset } from "../../profilers/tasks/task.ts";
+import { counted } from "../../reports/identity-text.ts";
 import { createRng } from "../../search/rng.ts";
 import type { TaskConfig } from "../config-score.ts";
-import { cachePath } from "../paths.ts";
-import { encodeCorpus } from "./corpus.ts";
+import { remembered, sha256OfFile } from "../durable-files.ts";
+import { type CorpusSource, encodeCorpus } from "./corpus.ts";
+import { keepDataset } from "./data-files.ts";
 
 /** A task's data on this machine, and what a proxy must look like to train on it. */
 export interface PreparedTask {
@@ -23,18 +24,51 @@ export interface PreparedTask {
   readonly validationPath: string;
   /** Of validation text; 1 where there is no text. */
   readonly bytesPerToken: number;
+  /** What its scores rest on, by content: corpus, tokenizer, data, and a teacher that is a file. */
+  readonly parts: readonly Part[];
 }
 
-async function keep(dataset: Dataset): Promise<string> {
-  const bytes = encodeDataset(dataset);
-  const hash = createHash("sha256").update(bytes).digest("hex");
-  const path = cachePath("data", `${hash.slice(0, 32)}.efd`);
-  if (existsSync(path)) return path;
-  await mkdir(cachePath("data"), { recursive: true });
-  const part = `${path}.${randomBytes(4).toString("hex")}.part`;
-  await writeFile(part, bytes);
-  await rename(part, path);
-  return path;
+/** The teacher of a task where it is a file; it is not relative to the configuration: it may come from the command line. */
+async function teacherParts(name: string, { training: { distill } }: TaskConfig): Promise<readonly Part[]> {
+  if (distill === undefined || !isTeacherFile(distill.teacher)) return [];
+  return [teacherPart(name, await teacherDigest(distill.teacher), basename(distill.teacher))];
+}
+
+export const isTeacherFile = (teacher: string): boolean => /\.(gguf|efl)$/.test(teacher);
+
+const digestOfTeacher = remembered(sha256OfFile);
+
+/** @throws InvalidInputError (`no-teacher`) */
+export function teacherDigest(teacher: string): Promise<string> {
+  return digestOfTeacher(resolve(teacher)).catch((cause: unknown) => {
+    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
+    throw new InvalidInputError(
+      "no-teacher",
+      `the teacher ${teacher} ${why}; name a file that can be read with --teacher or training.distill.teacher`,
+      { cause },
+    );
+  });
+}
+
+export const teacherPart = (of: string, digest: string, shown: string): Part =>
+  partFrom("teacher", of, { digest, shown });
+
+/** What the data of a task were made from, and the data themselves. */
+function dataParts(name: string, paths: readonly string[], source?: CorpusSource): readonly Part[] {
+  const data = partFrom("data", name, {
+    digest: digestOf(paths.map((path) => basename(path))),
+    shown: source === undefined ? "made by the task" : "encoded from the corpus",
+  });
+  if (source === undefined) return [data];
+  const { files, bytes, sha256, tokenizer } = source;
+  const shown = `${counted(files, "file")}, ${counted(bytes, "byte")}`;
+  return [
+    partFrom("corpus", name, { digest: sha256, shown }),
+    ...(tokenizer === null
+      ? []
+      : [partFrom("tokenizer", name, { digest: tokenizer, shown: "tokenizer.json" })]),
+    data,
+  ];
 }
 
 /** Prepares the data of one configured task; `base` is the folder that corpus patterns are relative to. */
@@ -46,11 +80,14 @@ export async function prepareTask(
 ): Promise<PreparedTask> {
   const task = taskOf(config.task as TaskName);
   const options = task.optionsSchema.parse(withPreset(task, config.preset, config.options, config.task));
+  const teacher = await teacherParts(name, config);
   if ("corpus" in task) {
-    const encoded = await encodeCorpus(task.corpus(options), base, options.length);
-    return { name, config, length: options.length, kind: "stream", head: "tokens", ...encoded };
+    const { source, ...encoded } = await encodeCorpus(task.corpus(options), base, options.length);
+    const parts = [...dataParts(name, [encoded.trainPath, encoded.validationPath], source), ...teacher];
+    return { name, config, length: options.length, kind: "stream", head: "tokens", ...encoded, parts };
   }
   const { train, validation } = task.data(options, createRng(seed));
+  const [trainPath, validationPath] = [await keepDataset(train), await keepDataset(validation)];
   return {
     name,
     config,
@@ -58,9 +95,10 @@ export async function prepareTask(
     length: options.length,
     kind: train.kind,
     head: task.head ?? "tokens",
-    trainPath: await keep(train),
-    validationPath: await keep(validation),
+    trainPath,
+    validationPath,
     bytesPerToken: 1,
+    parts: [...dataParts(name, [trainPath, validationPath]), ...teacher],
   };
 }
 

@@ -1,17 +1,26 @@
 // Trials of an earlier sweep (by name) or of an export (report --format jsonl) taken into a new sweep: kept with their metrics as
 // imported trials, told to the strategy before its first proposal, judged by the new sweep's own budgets.
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { type Layout, parseLayout } from "../../candidates/layout.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
+import { digestOf, type Part, partFrom, partOfKey, partsEver } from "../../profilers/identity.ts";
+import { parseMetricName } from "../../reports/metrics.ts";
 import { type Budget, judge } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
 import type { Store } from "../store/store.ts";
 import type { ImportedTrial } from "../store/trials.ts";
+import { withoutPaths } from "../without-paths.ts";
+import type { Brought } from "./sweep-identity.ts";
 
+interface Sources {
+  readonly trials: readonly Source[];
+  readonly brought: Brought;
+}
 interface Source {
   readonly layout: Layout;
   /** Ended for nothing but its values: they may be judged anew. One that ran out of memory may have all that is counted, and is no good. */
@@ -24,25 +33,51 @@ const line = z.object({
   layout: z.unknown(),
   metrics: z.record(
     z.string(),
-    z.object({ value: z.number(), unit: z.string(), samples: z.array(z.number()), stable: z.boolean() }),
+    z.object({
+      value: z.number(),
+      unit: z.string(),
+      samples: z.array(z.number()),
+      stable: z.boolean(),
+      provenance: z.object({ emulated: z.string() }).partial().optional(),
+    }),
   ),
+  /** Absent in exports older than digests, and of imported trials. */
+  identity: z.record(z.string(), z.string()).optional(),
 });
 
 /** What must be equal for values of one sweep to stand in another: how they were measured, not what was searched. */
 const conditions = ({ measure, score }: SweepConfig) => ({ measure, score });
 
-function fromSweep(store: Store, name: string, config: SweepConfig): readonly Source[] {
+/** An emulator that is known of by its mark alone. */
+const emulatedPart = (device: string): Part =>
+  partFrom("probe", device, {
+    digest: digestOf("emulated"),
+    shown: "run under an emulator",
+    emulated: true,
+  });
+
+function fromSweep(store: Store, name: string, config: SweepConfig): Sources {
   const sweep = store.sweeps.get(name);
-  const [theirs, ours] = [conditions(sweep.config), JSON.parse(JSON.stringify(conditions(config))) as object];
+  const theirs = conditions(withoutPaths(sweep.config));
+  const ours = conditions(withoutPaths(config));
   const differs = (["measure", "score"] as const).filter(
-    (part) => !isDeepStrictEqual(theirs[part], (ours as typeof theirs)[part]),
+    (part) => !isDeepStrictEqual(theirs[part], ours[part]),
   );
   if (differs.length > 0)
     throw new InvalidInputError(
       "other-conditions",
       `sweep "${name}" was measured under another \`${differs.join("` and `")}\`; its values cannot stand beside new ones. Make these parts equal, or start without it`,
     );
-  return store.trials
+  const emulated = store.history.emulatedDevices(sweep.id, sweep.config.measure.devices);
+  const { identity } = sweep;
+  const known = identity === null ? [] : partsEver(identity);
+  const unmarked = emulated.filter((device) => !known.some((one) => one.of === device && one.emulated));
+  const brought = {
+    from: `sweep "${name}"`,
+    parts: [...known, ...unmarked.map(emulatedPart)],
+    incomplete: identity === null || identity.unknown.length > 0,
+  };
+  const trials = store.trials
     .all(sweep.id)
     .filter(({ state }) => state === "complete" || state === "infeasible")
     .map((trial) => ({
@@ -50,9 +85,10 @@ function fromSweep(store: Store, name: string, config: SweepConfig): readonly So
       byItsValues: trial.state === "complete" || trial.cause === "over-budget",
       metrics: store.trials.metrics(trial.id),
     }));
+  return { trials, brought };
 }
 
-function fromFile(path: string): readonly Source[] {
+function fromFile(path: string): Sources {
   const bad = (n: number, why: string): InvalidInputError =>
     new InvalidInputError(
       "bad-import",
@@ -60,11 +96,13 @@ function fromFile(path: string): readonly Source[] {
     );
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readFileSync(path, "utf8").replace(/^\ufeff/, "");
   } catch (cause) {
     throw new InvalidInputError("unreadable-import", `cannot read ${path}; check the path`, { cause });
   }
-  return text.split("\n").flatMap((row, n): Source[] => {
+  const parts = new Map<string, Part>();
+  let incomplete = false;
+  const trials = text.split("\n").flatMap((row, n): Source[] => {
     if (row.trim() === "") return [];
     let data: unknown;
     try {
@@ -74,12 +112,30 @@ function fromFile(path: string): readonly Source[] {
     }
     const parsed = line.safeParse(data);
     if (!parsed.success) throw bad(n, "not a trial");
-    const { state, layout, metrics } = parsed.data;
+    const { state, layout, metrics, identity } = parsed.data;
     if (state !== "complete" && state !== "infeasible") return [];
-    const list = Object.entries(metrics).map(([name, metric]) => ({ name, ...metric }));
+    const list = Object.entries(metrics).map(([name, { provenance: _, ...metric }]) => ({ name, ...metric }));
+    incomplete ||= identity === undefined;
+    for (const one of partsOfLine(parsed.data)) parts.set(JSON.stringify(one), one);
     // An export does not say for what a layout was infeasible.
     return [{ layout: parseLayout(layout), byItsValues: state === "complete", metrics: list }];
   });
+  return { trials, brought: { from: basename(path), parts: [...parts.values()], incomplete } };
+}
+
+/** What one exported trial rests on. Its digests know nothing of emulators; its values do. */
+function partsOfLine({ identity = {}, metrics }: z.infer<typeof line>): readonly Part[] {
+  const emulated = Object.entries(metrics).flatMap(([name, { provenance }]) =>
+    provenance?.emulated === "yes" ? [parseMetricName(name).device ?? ""] : [],
+  );
+  const parts = Object.entries(identity).flatMap(([key, digest]) => partOfKey(key, digest) ?? []);
+  const unmarked = emulated.filter((device) => !(`probe:${device}` in identity));
+  return [
+    ...parts.map((one) =>
+      one.what === "probe" && emulated.includes(one.of) ? { ...one, emulated: true as const } : one,
+    ),
+    ...unmarked.map(emulatedPart),
+  ];
 }
 
 /**
@@ -92,8 +148,10 @@ export function importedTrials(
   config: SweepConfig,
   objectives: readonly Objective[],
   budgets: readonly Budget[],
-): readonly ImportedTrial[] {
-  const sources = /\.jsonl$/.test(source) ? fromFile(source) : fromSweep(store, source, config);
+): { readonly trials: readonly ImportedTrial[]; readonly brought: Brought } {
+  const { trials: sources, brought } = /\.jsonl$/.test(source)
+    ? fromFile(source)
+    : fromSweep(store, source, config);
   const trials = sources.flatMap(({ layout, byItsValues, metrics }): ImportedTrial[] => {
     const values = Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
     const verdict = judge(budgets, values);
@@ -119,5 +177,5 @@ export function importedTrials(
       "nothing-to-import",
       `"${source}" has no trial with all of this sweep's objectives (${objectives.map(({ name }) => name).join(", ")})`,
     );
-  return trials;
+  return { trials, brought };
 }

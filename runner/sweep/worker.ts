@@ -73,6 +73,10 @@ export class Worker {
   get agentSha256(): string {
     return this.last!.agentSha256;
   }
+  /** Of the newest session. */
+  get probe(): ProbeResult {
+    return this.last!.probe;
+  }
   /** The stored probe of this session; written when a first result refers to it. */
   get probeId(): number {
     const { probe, agentSha256 } = this.last!;

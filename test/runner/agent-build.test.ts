@@ -1,6 +1,16 @@
 // Building: flags, caching, errors, reproducibility, two builds at once; on a tiny kernels folder of its own.
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -90,7 +100,35 @@ describe("buildAgent", () => {
     expect(new Set(built.map((b) => b.sha256)).size).toBe(1);
     expect(await run(built[0]!.path)).toMatch(/^42 /);
     const left = readdirSync(join(folder, "cache", "edgefront", "build", "objects"));
-    expect(left.every((name) => /^[0-9a-f]{64}\.o$/.test(name))).toBe(true);
+    expect(left.every((name) => /^[0-9a-f]{64}\.o(\.sha256)?$/.test(name))).toBe(true);
+  });
+
+  const damages: readonly (readonly [string, (path: string) => void])[] = [
+    ["emptied", (path) => writeFileSync(path, "")],
+    ["cut short", (path) => truncateSync(path, statSync(path).size - 1)],
+    [
+      "changed in one bit",
+      (path) => {
+        const bytes = readFileSync(path);
+        bytes[bytes.length >> 1]! ^= 1;
+        writeFileSync(path, bytes);
+      },
+    ],
+    ["not known to be whole", (path) => rmSync(`${path}.sha256`)],
+    ["without a whole seal", (path) => writeFileSync(`${path}.sha256`, "")],
+  ];
+  it.each(damages)("makes a cached agent again that was %s, and objects too", async (_, damage) => {
+    const first = await build();
+    damage(first.path);
+    const second = await build();
+    expect(second).toEqual(first);
+    expect(await run(second.path)).toBe("42 kernels/agent/main.cc");
+    const objects = join(folder, "cache", "edgefront", "build", "objects");
+    for (const name of readdirSync(objects).filter((one) => one.endsWith(".o"))) damage(join(objects, name));
+    damage(first.path);
+    expect(await build()).toEqual(first);
+    expect(await run(first.path)).toBe("42 kernels/agent/main.cc");
+    expect(await build()).toEqual({ ...first, cached: true });
   });
 
   it("says what does not compile or link, and leaves nothing half-made", async () => {

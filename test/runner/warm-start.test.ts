@@ -95,6 +95,38 @@ describe("a warm start", { timeout: 120_000 }, () => {
   });
 });
 
+describe("a corpus that changed", { timeout: 120_000 }, () => {
+  it("stops --resume and --warm-start in one line, whose command marks the mix", async () => {
+    const config = writeTinySweep(folder.path, { name: "trained", trials: 2 });
+    expect(await run("sweep", config)).toMatchObject({ code: 0 });
+    writeFileSync(
+      join(folder.path, "corpus.txt"),
+      "another text that is about as long as it was. ".repeat(200),
+    );
+    const resumed = await run("sweep", config, "--resume");
+    expect(resumed).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /^edgefront: sweep "trained" was begun with other content: the corpus of text was 1 file, [^\n]*\n$/,
+      ),
+    });
+    const warm = await run("sweep", config, "--name", "warm trained", "--warm-start", "trained");
+    expect(warm).toMatchObject({ code: 2, stderr: expect.stringMatching(/the corpus of text was 1 file/) });
+    const command = /or mark the mix: edgefront (sweep [^\n]*)$/m.exec(resumed.stderr)![1]!;
+    expect(command).toBe(`sweep ${config} --resume --allow-mixed`);
+    const mixed = await run(...command.split(" "));
+    expect(mixed).toMatchObject({ code: 0, stdout: expect.stringMatching(/MIXED: the corpus of text was/) });
+    const front = JSON.parse((await run("front", "trained", "--json")).stdout);
+    expect(front.mixed.mixed).toContainEqual(
+      expect.objectContaining({ what: "corpus", of: "text", how: "resumed" }),
+    );
+    expect((await run("report", "trained", "--out", "mixed.html")).code).toBe(0);
+    expect(readFileSync(join(folder.path, "mixed.html"), "utf8")).toMatch(
+      /<strong>Mixed:<\/strong> the corpus of text/,
+    );
+  });
+});
+
 describe("a sweep with a stopping rule", { timeout: 60_000 }, () => {
   it("stops when its front has settled, says why, and is complete", async () => {
     const path = writeTinySweep(folder.path, {

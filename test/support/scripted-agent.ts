@@ -100,6 +100,7 @@ interface Request {
   readonly seed?: number;
   readonly stop?: { readonly every?: number; readonly hopelessStep?: number; readonly hopelessLoss?: number };
   readonly checkpoint?: { readonly path: string; readonly pauseAt?: number };
+  readonly out?: string;
 }
 
 const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
@@ -154,7 +155,7 @@ function measurement(
  * A loss that falls with the steps and is lower for larger models. The stop rule and the pauses are the real trainer's; a checkpoint is a
  * file with the number of its step, and the loss of a run is that of its steps whether or not it was found.
  */
-function training({ model, steps = 1, stop, checkpoint, seed }: Request, noise = 0) {
+function training({ model, steps = 1, stop, checkpoint, seed, out }: Request, noise = 0) {
   const plan = Buffer.from(model!.plan, "base64");
   const luck = 1 + noise * wobble(`${parametersOf(plan)} ${seed}`);
   const scale = luck * (1 + 1e4 / parametersOf(plan));
@@ -170,6 +171,7 @@ function training({ model, steps = 1, stop, checkpoint, seed }: Request, noise =
     [done, stopped] = [step, "hopeless"];
     break;
   }
+  if (out !== undefined) writeFileSync(out, `weights of noise ${noise}`);
   if (checkpoint && stopped === "paused") writeFileSync(checkpoint.path, String(done));
   else if (checkpoint) rmSync(checkpoint.path, { force: true });
   return {

@@ -17,7 +17,13 @@ export interface ScriptedSweeps {
   run(
     db: string,
     config: string,
-    options?: { readonly resume?: boolean; readonly listen?: (event: SweepEvent) => void },
+    options?: {
+      readonly name?: string;
+      readonly resume?: boolean;
+      readonly warmStart?: string;
+      readonly allowMixed?: boolean;
+      readonly listen?: (event: SweepEvent) => void;
+    },
   ): Promise<readonly SweepEvent[]>;
   /** The database as it is now, with nobody running its sweep. */
   copy(from: string, to: string): void;
@@ -25,7 +31,12 @@ export interface ScriptedSweeps {
 }
 
 /** Everything lies in `folder`, locks and caches included. */
-export async function scriptedSweeps(folder: string, script: AgentScript = {}): Promise<ScriptedSweeps> {
+export async function scriptedSweeps(
+  folder: string,
+  script: AgentScript = {},
+  /** Another build of the agent: other bytes that do the same. */
+  build = "",
+): Promise<ScriptedSweeps> {
   process.env.XDG_CACHE_HOME = join(folder, "cache");
   const built = await scriptedAgent();
   // Out of this package, whose scripts are modules.
@@ -33,20 +44,21 @@ export async function scriptedSweeps(folder: string, script: AgentScript = {}): 
   copyFileSync(built.path, program);
   writeFileSync(join(folder, "script.json"), JSON.stringify(script));
   const path = join(folder, "agent");
-  writeFileSync(path, `#!/bin/sh\nHOME=${folder} exec ${process.execPath} ${program} "$@"\n`);
+  writeFileSync(path, `#!/bin/sh\nHOME=${folder} exec ${process.execPath} ${program} "$@"\n# ${build}\n`);
   chmodSync(path, 0o755);
   const agent: AgentBinary = { path, sha256: createHash("sha256").update(readFileSync(path)).digest("hex") };
   const file = (db: string): string => join(folder, db);
   return {
-    async run(db, config, { resume = false, listen } = {}) {
+    async run(db, config, { name = "scripted", resume = false, listen, ...more } = {}) {
       const events: SweepEvent[] = [];
       const store = Store.open(file(db));
       try {
         await runSweep(store, {
-          name: "scripted",
+          name,
           config: parseSweepConfig(config, "scripted.yaml"),
           folder,
           resume,
+          ...more,
           signal: new AbortController().signal,
           listen: (event) => {
             events.push(event);
