@@ -12,7 +12,10 @@ export interface Metric {
   readonly unit: string;
   /** One per repetition (per seed for scores). */
   readonly samples: readonly number[];
-  /** Samples of each measurement session, in the order of `samples`; absent: all of one session (scores: one seed each). */
+  /**
+   * Samples of each session, in the order of `samples`; absent: all of one session (scores: one seed each). A session is one measurement,
+   * however many windows it was spread over: windows seconds apart differ by less than measurements do (profilers/BENCHMARKS.md).
+   */
   readonly sessions?: readonly number[];
   /** False where the spread across repetitions is above the limit: kept and shown, marked as unstable. */
   readonly stable: boolean;
@@ -27,8 +30,6 @@ export interface Trust {
   readonly cvLimit: number;
   /** False where the conditions of the whole measurement were not those asked for: none of its times is stable then. */
   readonly conditions: boolean;
-  /** Repetitions of each session, in their order; absent: all in one. */
-  readonly sessions?: readonly number[];
 }
 const fullTrust: Trust = { cvLimit: STABLE_CV, conditions: true };
 
@@ -52,8 +53,7 @@ export function deviceMetrics(
   const metric = (name: string, unit: string, samples: readonly number[]): Metric => {
     const { median, cv } = summarise(samples);
     const stable = trust.conditions && cv <= trust.cvLimit;
-    const bySession = trust.sessions !== undefined && sum(trust.sessions) === samples.length;
-    return { name, value: median, unit, samples, ...(bySession && { sessions: trust.sessions! }), stable };
+    return { name, value: median, unit, samples, stable };
   };
   const { batch } = result;
   const perContext = result.contexts.flatMap(({ context, ttftMs, prefillMs, decodeMs }) => {
@@ -127,7 +127,7 @@ export function joinedMetrics(parts: readonly TrustedResult[], device: string): 
       ...first,
       value: isPeak ? max : centre(own.map((metric) => metric.value)),
       samples,
-      sessions: own.flatMap((metric) => metric.sessions ?? [metric.samples.length]),
+      sessions: own.map((metric) => metric.samples.length),
       stable: own.every(({ stable }) => stable) && (isPeak || cv <= cvLimit),
     };
   });

@@ -129,22 +129,6 @@ export const shareOf = (
   warmup: { ...warmup, max: Math.ceil(warmup.max / windows) },
 });
 
-/** Windows that began closer together than this saw the device in the same state: their samples are of one session. */
-const SESSION_MS = 2000;
-
-/** How many repetitions each session had, of windows that began at `startMs` and had `repetitions`; windows close together are one session. */
-export function sessionsOf(
-  windows: readonly { readonly startMs: number; readonly repetitions: number }[],
-): readonly number[] {
-  const sessions: number[] = [];
-  for (const [n, { startMs, repetitions }] of windows.entries()) {
-    if (n > 0 && startMs - windows[n - 1]!.startMs < SESSION_MS)
-      sessions[sessions.length - 1]! += repetitions;
-    else sessions.push(repetitions);
-  }
-  return sessions;
-}
-
 /**
  * The rounds of one candidate as one result: samples one after another, memory of the largest process, the median load time.
  * Throws RangeError where the rounds generated different tokens: then at least one of them computed something else.

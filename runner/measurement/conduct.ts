@@ -2,7 +2,7 @@
 // windows themselves are window.ts.
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { type Flag, validityFlags } from "../../profilers/validity.ts";
-import { mergeRounds, type SentinelRun, sessionsOf, type WindowRules } from "../../profilers/window.ts";
+import { mergeRounds, type SentinelRun, type WindowRules } from "../../profilers/window.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import type { Readiness } from "./sentinel.ts";
 
@@ -42,8 +42,6 @@ export interface Conduct {
   readonly rules: WindowRules;
   /** Windows it took in all, also those that were void. */
   readonly windows: number;
-  /** Repetitions of each session that is kept. */
-  readonly sessions: readonly number[];
   /** Time of the device that it took, in all windows. */
   readonly busyMs: number;
   /** Of the last window: its company, and where in it this candidate stood. */
@@ -94,13 +92,10 @@ export function conductOf(
 ): Conduct {
   const last = kept.at(-1)!;
   const { contenders, place, readiness, sentinel } = last;
-  const repetitions = ({ rounds }: Taken): number =>
-    rounds.reduce((sum, { result }) => sum + (result.contexts[0]?.ttftMs.length ?? 0), 0);
   return {
     flags,
     rules,
     ...taken,
-    sessions: sessionsOf(kept.map((one) => ({ startMs: one.startMs, repetitions: repetitions(one) }))),
     contenders,
     place,
     readiness: readiness === null ? null : withoutRun(readiness),

@@ -57,15 +57,11 @@ export class TrialFault extends Error {
 /** Carries out of its jobs that a trial has to wait: its device is too hot now. */
 export class TrialDeferred extends Error {}
 
-/** `sessions` is missing in what was stored before there were several. */
-type StoredConduct = Pick<Conduct, "rules" | "flags"> & Partial<Pick<Conduct, "sessions">>;
-
 /** How far to rely on what was measured so. */
-export const trustOf = ({ rules, flags, sessions }: StoredConduct): Trust => ({
+export const trustOf = ({ rules, flags }: Pick<Conduct, "rules" | "flags">): Trust => ({
   cvLimit: rules.cvLimit,
   conditions: !flags.some(isVoid),
   // One session is what a metric says of itself where it says nothing.
-  ...(sessions !== undefined && sessions.length > 1 && { sessions }),
 });
 
 /** Samples that vary are results all the same; a device that was not itself gave none. */

@@ -13,7 +13,6 @@ import {
   type SentinelRun,
   sensorObjection,
   sentinelStatistic,
-  sessionsOf,
   shareOf,
   slowdown,
 } from "../../profilers/window.ts";
@@ -91,13 +90,6 @@ describe("the windows of a candidate", () => {
       repetitions: 1,
       warmup: { max: 0 },
     });
-  });
-
-  it("are one session where they began within two seconds of the one before", () => {
-    const windows = (...starts: number[]) => starts.map((startMs) => ({ startMs, repetitions: 2 }));
-    expect(sessionsOf(windows(0))).toEqual([2]);
-    expect(sessionsOf(windows(0, 1999, 3998))).toEqual([6]);
-    expect(sessionsOf(windows(0, 2000, 2500, 60_000))).toEqual([2, 4, 2]);
   });
 
   it("judge the sentinel by its least disturbed repetition where others use the machine too", () => {
