@@ -61,7 +61,6 @@ export class TrialDeferred extends Error {}
 export const trustOf = ({ rules, flags }: Pick<Conduct, "rules" | "flags">): Trust => ({
   cvLimit: rules.cvLimit,
   conditions: !flags.some(isVoid),
-  // One session is what a metric says of itself where it says nothing.
 });
 
 /** Samples that vary are results all the same; a device that was not itself gave none. */
