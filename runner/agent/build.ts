@@ -5,10 +5,11 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir } from "node:os";
-import { dirname, join, posix, sep } from "node:path";
+import { dirname, join, posix, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { execa } from "execa";
 import { CompileError, CompilerMissingError } from "./errors.ts";
+import { helperEnvironment } from "../helper-environment.ts";
+import { runHelper } from "./helper-program.ts";
 import {
   type Arch,
   archOf,
@@ -51,12 +52,12 @@ const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
 const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
 
 export function cacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "edgefront", "build");
+  return resolve(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "edgefront", "build");
 }
 
 /** Builds, or finds in the cache. @throws CompilerMissingError, CompileError. */
 export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
-  const kernels = request.kernels ?? findKernels();
+  const kernels = resolve(request.kernels ?? findKernels());
   const toolchain = request.instrument
     ? await instrumented(request.instrument)
     : await findToolchain(request.target, request.portable ? "anywhere" : "here");
@@ -103,7 +104,7 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
 
 async function instrumented(instrument: NonNullable<BuildRequest["instrument"]>): Promise<Toolchain> {
   const { compiler, flags } = instrument;
-  const answer = await execa(compiler, ["--version"], { reject: false, timeout: 30_000 });
+  const answer = await runHelper(compiler, ["--version"], { timeout: 30_000 });
   if (answer.exitCode !== 0)
     throw new CompilerMissingError(
       `there is no ${compiler}`,
@@ -151,11 +152,12 @@ export function buildFlags(source: string, arch: Arch, file: string): string[] |
   return flags;
 }
 
-/** What compiler and linker see beside the user's environment. zig keeps the C libraries that it builds, some seconds of work, in a cache. */
+/** Environment of compiler and linker. zig keeps the C libraries that it builds, some seconds of work, in a cache. */
 function environmentOf(toolchain: Toolchain): Record<string, string> {
-  if (toolchain.flavour !== "zig") return { LC_ALL: "C" };
+  const clean = { ...helperEnvironment(), LC_ALL: "C" };
+  if (toolchain.flavour !== "zig") return clean;
   return {
-    LC_ALL: "C",
+    ...clean,
     ZIG_GLOBAL_CACHE_DIR: process.env.ZIG_GLOBAL_CACHE_DIR ?? join(cacheDirectory(), "zig"),
   };
 }
@@ -178,9 +180,8 @@ async function compile(
     "-c",
     join(kernels, unit.file),
   ];
-  const run = await execa(program, [...args, "-o", temporary], {
-    reject: false,
-    ...(signal ? { cancelSignal: signal } : {}),
+  const run = await runHelper(program, [...args, "-o", temporary], {
+    cancelSignal: signal,
     env: environmentOf(toolchain),
   });
   try {
@@ -209,9 +210,8 @@ async function link(toolchain: Toolchain, objects: string[], path: string, signa
     for (const flags of toolchain.linkFlags) {
       const list = `${temporary}.objects`;
       await writeFile(list, objects.map((o) => JSON.stringify(o)).join("\n"));
-      const run = await execa(program, [...first, "-pthread", ...flags, `@${list}`, "-o", temporary], {
-        reject: false,
-        ...(signal ? { cancelSignal: signal } : {}),
+      const run = await runHelper(program, [...first, "-pthread", ...flags, `@${list}`, "-o", temporary], {
+        cancelSignal: signal,
         env: environmentOf(toolchain),
       });
       await rm(list, { force: true });
