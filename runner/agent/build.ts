@@ -7,8 +7,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { availableParallelism, homedir } from "node:os";
 import { dirname, join, posix, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CompileError, CompilerMissingError } from "./errors.ts";
 import { helperEnvironment } from "../helper-environment.ts";
+import { CompileError, CompilerMissingError } from "./errors.ts";
 import { runHelper } from "./helper-program.ts";
 import {
   type Arch,
