@@ -4,9 +4,10 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { AgentStartError, CompilerMissingError, type RunnerError } from "../agent/errors.ts";
 import { findToolchain, type Target } from "../agent/toolchain.ts";
 import type { Emulator } from "./device.ts";
-import { type Identity, SshTransport } from "./ssh.ts";
+import { SshTransport } from "./ssh.ts";
 import type { Stop } from "./ssh-config.ts";
 import { Connection, type Endpoint, readHostKey } from "./ssh-connect.ts";
+import type { Identity } from "./ssh-identify.ts";
 
 /** Decides whether `shown` is the host key of `where`; throws if it is not. `before` are the keys already agreed to. */
 export type ConfirmHostKey = (shown: string, where: string, before: readonly string[]) => Promise<void>;
