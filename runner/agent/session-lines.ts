@@ -23,17 +23,21 @@ export class LineSorter {
   readonly #lines = new Budget(20_000, 500);
   readonly #beats = new Budget(10_000, 2);
 
+  /** @param isShared whether a shell may print into the same pipe. */
+  constructor(private readonly isShared: boolean) {}
+
   sort(line: string): SortedLine {
     const bytes = Buffer.byteLength(line) + 1;
     if (!this.#lines.take(1)) return broken("more lines than any job has to say");
     const from = line.indexOf(MARK);
     // What begins like JSON is the agent's, or is meant to be taken for it.
-    if (from < 0 && !/^\s*[{[]/.test(line))
+    const isMeant = !this.isShared || /^\s*[{[]/.test(line);
+    if (from < 0 && !isMeant)
       return this.#noise.take(bytes)
         ? { kind: "noise", shown: sanitise(line.slice(0, 80)) }
         : broken(`it prints without end beside its agent: ${line.slice(0, 80)}`);
     // A title sequence has no line end: what follows it is a line all the same.
-    const isTitled = from > 0 && !/^\s*[{[]/.test(line);
+    const isTitled = from > 0 && !isMeant;
     if (isTitled && !this.#noise.take(from)) return broken("it prints without end beside its agent");
     const read = readLine(isTitled ? line.slice(from) : line);
     if ("broken" in read) return broken(read.broken);

@@ -81,13 +81,16 @@ export class AgentSession {
   #greeted = false;
   #jobs = 0;
   #tail: Promise<unknown> = Promise.resolve();
-  readonly #lines = new LineSorter();
+  readonly #lines: LineSorter;
+  /** The last that came and was not the agent's. */
+  #noise: string | undefined;
   /** The server bears no second channel: files go through the agent. */
   #oneChannel = false;
   #silentTicks = 0;
   #watch: NodeJS.Timeout | undefined;
 
   private constructor(private readonly transport: Transport) {
+    this.#lines = new LineSorter(transport.kind === "ssh");
     this.hello = new Promise((resolve, reject) => {
       this.#greet = resolve;
       this.#refuse = reject;
@@ -113,7 +116,7 @@ export class AgentSession {
       () =>
         session.#fail(
           new AgentStartError(
-            "the agent started but said nothing",
+            `the agent started but ${session.#noise === undefined ? "said nothing" : `did not greet; its shell said: ${session.#noise}`}`,
             "Run it there by hand: edgefront-agent serve",
           ),
         ),
@@ -208,6 +211,7 @@ export class AgentSession {
     const sorted = this.#lines.sort(line);
     if (sorted.kind === "noise") {
       // Whatever stands in place of an answer was one, as far as anybody can tell: see #missed.
+      this.#noise = sorted.shown;
       if (this.#job) this.#job.noise = sorted.shown;
       return;
     }

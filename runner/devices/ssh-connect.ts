@@ -36,51 +36,52 @@ export const addressOf = ({ user, host, port }: Endpoint): string => `${user}@${
 /** Several connections, each through the one before; the last is the device's. */
 export class Connection {
   /** Those that have not closed yet: from the others no "close" will come. */
-  readonly #open: Set<ssh2.Client>;
+  readonly #open: Set<LoggedIn>;
 
-  private constructor(
-    private readonly clients: readonly ssh2.Client[],
-    /** What arrives from the device and reaches nobody; the rest has to be told to it. */
-    readonly waste: WasteMeter,
-  ) {
-    this.#open = new Set(clients);
-    for (const client of clients) client.once("close", () => this.#open.delete(client));
+  private constructor(private readonly hops: readonly LoggedIn[]) {
+    this.#open = new Set(hops);
+    for (const hop of hops) hop.client.once("close", () => this.#open.delete(hop));
   }
 
   /** @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError; nothing is left open then. */
   static async open(endpoints: readonly Endpoint[], options: ConnectOptions = CONNECT): Promise<Connection> {
-    const clients: ssh2.Client[] = [];
-    let waste: WasteMeter | undefined;
+    const hops: LoggedIn[] = [];
     try {
       for (const endpoint of endpoints) {
-        const before = clients.at(-1);
-        const sock = before ? await tunnel(before, endpoint) : await reach(endpoint, options.connectMs);
-        const loggedIn = await logIn(endpoint, options, sock, waste);
-        clients.push(loggedIn.client);
-        waste = loggedIn.waste;
+        const before = hops.at(-1);
+        const sock = before
+          ? await tunnel(before.client, endpoint)
+          : await reach(endpoint, options.connectMs);
+        hops.push(await logIn(endpoint, options, sock, before?.waste));
       }
     } catch (error) {
-      for (const client of clients.toReversed()) client.destroy();
+      for (const { sock } of hops.toReversed()) sock.destroy();
       throw error;
     }
-    return new Connection(clients, waste!);
+    return new Connection(hops);
   }
 
   get client(): ssh2.Client {
-    return this.clients.at(-1)!;
+    return this.hops.at(-1)!.client;
   }
 
+  /** What arrives from the device and reaches nobody; the rest has to be told to it. */
+  get waste(): WasteMeter {
+    return this.hops.at(-1)!.waste;
+  }
+
+  /** Cuts the sockets themselves: ssh2 leaves one alone that it has ended, whether or not the far side ever does. */
   destroy(): void {
-    for (const client of this.clients.toReversed()) client.destroy();
+    for (const { sock } of this.hops.toReversed()) sock.destroy();
   }
 
   /** Ends it from the device's side back; what does not end by itself is cut. */
   async close(graceMs = 2000): Promise<void> {
-    for (const client of [...this.#open].toReversed()) {
-      if (!this.#open.has(client)) continue;
-      const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
-      client.end();
-      const timer = setTimeout(() => client.destroy(), graceMs);
+    for (const hop of [...this.#open].toReversed()) {
+      if (!this.#open.has(hop)) continue;
+      const closed = new Promise<void>((resolve) => hop.client.once("close", () => resolve()));
+      hop.client.end();
+      const timer = setTimeout(() => hop.sock.destroy(), graceMs);
       await closed;
       clearTimeout(timer);
     }
@@ -91,7 +92,7 @@ export class Connection {
 function meter(client: ssh2.Client, sock: Duplex, outer: WasteMeter | undefined): WasteMeter {
   const waste = new WasteMeter(() => {
     client.emit("error", new Error("it sent far more than anybody asked for"));
-    client.destroy();
+    sock.destroy();
   });
   sock.on("data", (chunk: Buffer) => {
     outer?.wanted(chunk.length);
@@ -137,7 +138,7 @@ export async function readHostKey(
       });
     });
   } finally {
-    client.destroy();
+    sock.destroy();
   }
 }
 
@@ -167,6 +168,7 @@ function tunnel(client: ssh2.Client, { host, port = 22 }: Address): Promise<Dupl
 
 interface LoggedIn {
   readonly client: ssh2.Client;
+  readonly sock: Duplex;
   readonly waste: WasteMeter;
 }
 
@@ -183,7 +185,7 @@ async function logIn(
   const late: ClientError = Object.assign(new Error(TIMED_OUT), { level: "client-timeout" });
   const deadline = new Deadline(options.connectMs, () => {
     client.emit("error", late);
-    client.destroy();
+    sock.destroy();
   });
   const login = new KeyLogin({
     user,
@@ -218,7 +220,7 @@ async function logIn(
       client.once("close", refuse);
       client.once("ready", () => {
         client.off("close", refuse);
-        resolve({ client, waste });
+        resolve({ client, sock, waste });
       });
       client.connect(config);
       login.attach(client);
