@@ -19,8 +19,8 @@ import {
   translateFlags,
 } from "./toolchain.ts";
 
-/** `fuzzer`: tests/fuzz_gguf.cc, whose main comes with -fsanitize=fuzzer. */
-export type BinaryKind = "agent" | "tests" | "fuzzer";
+/** `fuzz-NAME`: fuzz/NAME.cc. Its main comes with -fsanitize=fuzzer, or is that of fuzz/standalone.cc. */
+export type BinaryKind = "agent" | "tests" | `fuzz-${string}`;
 export interface BuildProgress {
   readonly done: number;
   readonly total: number;
@@ -64,7 +64,8 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   const cache = cacheDirectory();
   await mkdir(join(cache, "objects"), { recursive: true });
 
-  const units = await planUnits(kernels, request.kind, archOf(request.target));
+  const libFuzzer = request.instrument?.flags.some((flag) => /^-fsanitize=.*\bfuzzer\b/.test(flag)) ?? false;
+  const units = await planUnits(kernels, request.kind, archOf(request.target), libFuzzer);
   const flagsOf = (unit: Unit) => [
     ...COMMON_FLAGS,
     ...(request.instrument?.flags ?? []),
@@ -121,13 +122,12 @@ interface Unit {
 }
 
 /** The translation units of a binary on an architecture, in a fixed order. */
-async function planUnits(kernels: string, kind: BinaryKind, arch: Arch): Promise<Unit[]> {
+async function planUnits(kernels: string, kind: BinaryKind, arch: Arch, libFuzzer: boolean): Promise<Unit[]> {
   const units: Unit[] = [];
   for (const file of (await listFiles(kernels)).filter((f) => f.endsWith(".cc"))) {
-    const inTests = file.startsWith("tests/");
-    const isFuzzer = file === "tests/fuzz_gguf.cc";
-    if (kind === "agent" ? inTests : file === "agent/main.cc") continue;
-    if (kind === "fuzzer" && inTests && !isFuzzer) continue;
+    if (kind !== "agent" && file === "agent/main.cc") continue;
+    if (kind !== "tests" && file.startsWith("tests/")) continue;
+    if (file.startsWith("fuzz/") && !isOfFuzzer(file, kind, libFuzzer)) continue;
     if (file.startsWith("bench/")) continue;
     const source = await readFile(join(kernels, file), "utf8");
     const flags = buildFlags(source, arch, file);
@@ -135,6 +135,10 @@ async function planUnits(kernels: string, kind: BinaryKind, arch: Arch): Promise
   }
   return units;
 }
+
+const isOfFuzzer = (file: string, kind: BinaryKind, libFuzzer: boolean): boolean =>
+  kind.startsWith("fuzz-") &&
+  (file === `fuzz/${kind.slice("fuzz-".length)}.cc` || (file === "fuzz/standalone.cc" && !libFuzzer));
 
 /** Flags from the `// build:` lines; undefined when the file is for other architectures only. */
 export function buildFlags(source: string, arch: Arch, file: string): string[] | undefined {

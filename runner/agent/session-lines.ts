@@ -30,14 +30,12 @@ export class LineSorter {
     const bytes = Buffer.byteLength(line) + 1;
     if (!this.#lines.take(1)) return broken("more lines than any job has to say");
     const from = line.indexOf(MARK);
-    // What begins like JSON is the agent's, or is meant to be taken for it.
-    const isMeant = !this.isShared || /^\s*[{[]/.test(line);
-    if (from < 0 && !isMeant)
+    if (from < 0 && this.isShared)
       return this.#noise.take(bytes)
         ? { kind: "noise", shown: sanitise(line.slice(0, 80)) }
         : broken(`it prints without end beside its agent: ${line.slice(0, 80)}`);
     // A title sequence has no line end: what follows it is a line all the same.
-    const isTitled = from > 0 && !isMeant;
+    const isTitled = from > 0 && this.isShared;
     if (isTitled && !this.#noise.take(from)) return broken("it prints without end beside its agent");
     const read = readLine(isTitled ? line.slice(from) : line);
     if ("broken" in read) return broken(read.broken);

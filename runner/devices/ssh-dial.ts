@@ -8,11 +8,16 @@ const STAGGER_MS = 250;
 const MAX_ADDRESSES = 16;
 
 /** Resolves once connected; rejects with the first address's error when all have failed, or with ETIMEDOUT after `timeoutMs`. */
-export async function dial(host: string, port: number, timeoutMs: number): Promise<Socket> {
+export async function dial(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  resolveName = addressesOf,
+): Promise<Socket> {
   const begun = performance.now();
   const timedOut = (): Error =>
     Object.assign(new Error(`connect ETIMEDOUT ${host}:${port}`), { code: "ETIMEDOUT" });
-  const addresses = await within(addressesOf(host), timeoutMs, timedOut);
+  const addresses = await within(resolveName(host), timeoutMs, timedOut);
   const left = timeoutMs - (performance.now() - begun);
   return new Promise((resolve, reject) => {
     const open = new Set<Socket>();
