@@ -69,18 +69,25 @@ export class LineSplitter {
 /** Keeps the last of what was written to stderr; the rest is read and dropped, or it would stall the channel. */
 export class StderrTail {
   static readonly #BYTES = 2048;
-  #tail = Buffer.alloc(0);
+  /** Twice as long, so that it is moved up only now and then. */
+  readonly #tail = Buffer.alloc(2 * StderrTail.#BYTES);
+  #length = 0;
+
   push(chunk: Buffer): void {
-    this.#tail = Buffer.from(
-      Buffer.concat([this.#tail, chunk.subarray(-StderrTail.#BYTES)]).subarray(-StderrTail.#BYTES),
-    );
+    const part = chunk.subarray(-StderrTail.#BYTES);
+    if (this.#length + part.length > this.#tail.length) {
+      const kept = StderrTail.#BYTES - part.length;
+      this.#tail.copyWithin(0, this.#length - kept, this.#length);
+      this.#length = kept;
+    }
+    part.copy(this.#tail, this.#length);
+    this.#length += part.length;
   }
+
   /** One line, without control characters. */
   text(): string {
-    const lines = this.#tail
-      .toString("utf8")
-      .split("\n")
-      .map((l) => l.trim());
+    const last = this.#tail.toString("utf8", Math.max(0, this.#length - StderrTail.#BYTES), this.#length);
+    const lines = last.split("\n").map((l) => l.trim());
     return sanitise(lines.filter(Boolean).slice(-3).join("; "));
   }
 }
