@@ -89,6 +89,8 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
     return error;
   };
   const reach = () => ({ port: sshd.port, user: sshd.user, configFile: "none" });
+  /** As a configuration names a variable of the environment. */
+  const variable = (name: string): string => ["$", "{", name, "}"].join("");
   const withServer = async (config: SshdConfig, body: () => Promise<void>): Promise<void> => {
     await sshd.restart({ config });
     try {
@@ -117,7 +119,7 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
       expect(await login("lab", configured(`IdentityAgent ${socket}`))).toBeUndefined();
       process.env.EF_AGENT = socket;
       expect(await login("lab", configured("IdentityAgent $EF_AGENT"))).toBeUndefined();
-      expect(await login("lab", configured("IdentityAgent $" + "{EF_AGENT}"))).toBeUndefined();
+      expect(await login("lab", configured(`IdentityAgent ${variable("EF_AGENT")}`))).toBeUndefined();
       process.env.SSH_AUTH_SOCK = socket;
       expect(await login("lab", configured("IdentityAgent none"))).toMatchObject({ code: "identity-file" });
     });
@@ -163,7 +165,9 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
       chmodSync(at(`key-127.0.0.1-${sshd.port}-${sshd.user}-lab`), 0o600);
       expect(await login("lab", configured(`IdentityFile ${folder.path}/key-%h-%p-%r-%n`))).toBeUndefined();
       process.env.EF_KEY = "good";
-      expect(await login("lab", configured(`IdentityFile ${folder.path}/$` + "{EF_KEY}"))).toBeUndefined();
+      expect(
+        await login("lab", configured(`IdentityFile ${folder.path}/${variable("EF_KEY")}`)),
+      ).toBeUndefined();
       copyFileSync(at("good"), at("home/.ssh/a key"));
       chmodSync(at("home/.ssh/a key"), 0o600);
       expect(homedir()).toBe(at("home"));
