@@ -11,7 +11,7 @@ const targets = readdirSync(join(PACKAGE_ROOT, "kernels", "fuzz"))
   .filter((file) => file.endsWith(".cc") && file !== "standalone.cc")
   .map((file) => basename(file, ".cc"));
 
-describe.skipIf(hostProblem() !== null)("damaged inputs", { timeout: 900_000 }, () => {
+describe.skipIf(hostProblem() !== null)("damaged inputs", { timeout: 1_800_000 }, () => {
   it("have seeds for every target", () => {
     expect(Object.keys(SEEDS).toSorted()).toEqual(targets.toSorted());
   });
