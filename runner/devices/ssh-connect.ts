@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import ssh2, { type ConnectConfig } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";
 import { HostKeyChangedError, type RunnerError, UnreachableError } from "../agent/errors.ts";
-import { type Login, offersOf } from "./credentials.ts";
+import { type Login, type Offers, offersOf } from "./credentials.ts";
 import { Deadline } from "./deadline.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { WasteMeter } from "./meter.ts";
@@ -212,7 +212,7 @@ async function logIn(
   try {
     return await new Promise((resolve, reject) => {
       let last: ClientError | undefined;
-      const refuse = () => reject(whyNot(last));
+      const refuse = () => reject(whyNot(last, endpoint, seen, login, offers));
       client.on("error", (error) => {
         // That a key does not sign is the login's business, which goes on with the next.
         if (!(error as { unsigned?: boolean }).unsigned) last ??= error as ClientError;
@@ -229,20 +229,26 @@ async function logIn(
   } finally {
     deadline.end();
   }
+}
 
-  function whyNot(last: ClientError | undefined): RunnerError {
-    if (seen !== undefined && seen !== hostKey)
-      return new HostKeyChangedError(
-        `the host key of ${addressOf(endpoint)} is ${seen}, not the pinned ${hostKey}`,
-        "If the device was set up anew, remove it and add it again; otherwise somebody else may be answering",
-      );
-    const { notes } = login;
-    const refused =
-      last?.level === "client-authentication" ||
-      /too many authentication failures/i.test(last?.message ?? "");
-    // A server that has said what it takes, and ends before anybody is in, has had its reasons with the login.
-    if (refused || (notes.takes !== null && last === undefined))
-      return explainLogin(last, endpoint, notes, offers);
-    return explainConnection(last, endpoint, seen !== undefined);
-  }
+/** `seen`: the host key that the machine has shown. */
+function whyNot(
+  last: ClientError | undefined,
+  endpoint: Endpoint,
+  seen: string | undefined,
+  { notes }: KeyLogin,
+  offers: Offers,
+): RunnerError {
+  const { hostKey } = endpoint;
+  if (seen !== undefined && seen !== hostKey)
+    return new HostKeyChangedError(
+      `the host key of ${addressOf(endpoint)} is ${seen}, not the pinned ${hostKey}`,
+      "If the device was set up anew, remove it and add it again; otherwise somebody else may be answering",
+    );
+  const refused =
+    last?.level === "client-authentication" || /too many authentication failures/i.test(last?.message ?? "");
+  // A server that has said what it takes, and ends before anybody is in, has had its reasons with the login.
+  if (refused || (notes.takes !== null && last === undefined))
+    return explainLogin(last, endpoint, notes, offers);
+  return explainConnection(last, endpoint, seen !== undefined);
 }

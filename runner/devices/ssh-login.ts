@@ -117,8 +117,8 @@ export class KeyLogin {
   async #choose(): Promise<object | false> {
     const { user: username } = this.options;
     const takes = (method: string): boolean => this.notes.takes?.includes(method) ?? method === "publickey";
-    while (takes("publickey") && this.#left.length > 0) {
-      const offered = this.#left.shift()!;
+    const offered = takes("publickey") ? this.#left.shift() : undefined;
+    if (offered !== undefined) {
       this.#current = offered;
       const key = shownKey(await this.options.patiently(() => offered.publicKey()));
       this.#shown.set(key, offered);
