@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { helperEnvironment } from "./helper-environment.ts";
 
 function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -31,16 +32,20 @@ export const software = (): { readonly edgefront: string; readonly commit: strin
   commit: gitCommit(),
 });
 
+/** No repository around the package is asked, nor a program that one names (`core.fsmonitor`): it may be anybody's. */
 function askGit(): string | null {
+  if (!existsSync(join(PACKAGE_ROOT, ".git"))) return null;
   try {
-    const git = (...args: string[]): string =>
-      execFileSync("git", args, {
+    return execFileSync(
+      "git",
+      ["-c", "core.fsmonitor=false", "describe", "--always", "--dirty", "--abbrev=12"],
+      {
         cwd: PACKAGE_ROOT,
+        env: { ...helperEnvironment(), GIT_CEILING_DIRECTORIES: dirname(PACKAGE_ROOT) },
         encoding: "utf8",
         stdio: ["ignore", "pipe", "ignore"],
-      }).trim();
-    if (git("rev-parse", "--show-toplevel") !== PACKAGE_ROOT) return null;
-    return git("describe", "--always", "--dirty", "--abbrev=12");
+      },
+    ).trim();
   } catch {
     return null;
   }

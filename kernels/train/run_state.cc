@@ -1,5 +1,7 @@
 #include "train/run_state.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -102,6 +104,11 @@ Status RunState::Restore(const std::string& path, uint64_t fingerprint, const Se
   if (head.step > last) return Status::Ok();
   // Read beside what there is: a damaged file must not leave a mixture.
   if (head.reports > 10'000'000 || head.looks > 10'000'000) return damaged;
+  // No memory is taken for what a damaged head promises.
+  struct stat st;
+  const uint64_t bytes =
+      sizeof head + head.reports * sizeof(Report) + head.looks * sizeof(Look) + 3 * floats * sizeof(float) + sizeof(uint64_t);
+  if (fstat(fileno(file.get()), &st) != 0 || static_cast<uint64_t>(st.st_size) != bytes) return damaged;
   RunState read;
   read.reports.resize(head.reports);
   read.looks.resize(head.looks);

@@ -6,11 +6,12 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir } from "node:os";
-import { dirname, join, posix, sep } from "node:path";
+import { dirname, join, posix, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { execa } from "execa";
 import { partOf, publishSealed, unbroken } from "../durable-files.ts";
+import { helperEnvironment } from "../helper-environment.ts";
 import { CompileError, CompilerMissingError } from "./errors.ts";
+import { runHelper } from "./helper-program.ts";
 import {
   type Arch,
   archOf,
@@ -20,8 +21,8 @@ import {
   translateFlags,
 } from "./toolchain.ts";
 
-/** `fuzzer`: tests/fuzz_gguf.cc, whose main comes with -fsanitize=fuzzer. */
-export type BinaryKind = "agent" | "tests" | "fuzzer";
+/** `fuzz-NAME`: fuzz/NAME.cc. Its main comes with -fsanitize=fuzzer, or is that of fuzz/standalone.cc. */
+export type BinaryKind = "agent" | "tests" | `fuzz-${string}`;
 export interface BuildProgress {
   readonly done: number;
   readonly total: number;
@@ -53,19 +54,20 @@ const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
 const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
 
 export function cacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "edgefront", "build");
+  return resolve(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "edgefront", "build");
 }
 
 /** Builds, or finds in the cache. @throws CompilerMissingError, CompileError. */
 export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
-  const kernels = request.kernels ?? findKernels();
+  const kernels = resolve(request.kernels ?? findKernels());
   const toolchain = request.instrument
     ? await instrumented(request.instrument)
     : await findToolchain(request.target, request.portable ? "anywhere" : "here");
   const cache = cacheDirectory();
   await mkdir(join(cache, "objects"), { recursive: true });
 
-  const units = await planUnits(kernels, request.kind, archOf(request.target));
+  const libFuzzer = request.instrument?.flags.some((flag) => /^-fsanitize=.*\bfuzzer\b/.test(flag)) ?? false;
+  const units = await planUnits(kernels, request.kind, archOf(request.target), libFuzzer);
   const flagsOf = (unit: Unit) => [
     ...COMMON_FLAGS,
     ...(request.instrument?.flags ?? []),
@@ -98,7 +100,7 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
 
 async function instrumented(instrument: NonNullable<BuildRequest["instrument"]>): Promise<Toolchain> {
   const { compiler, flags } = instrument;
-  const answer = await execa(compiler, ["--version"], { reject: false, timeout: 30_000 });
+  const answer = await runHelper(compiler, ["--version"], { timeout: 30_000 });
   if (answer.exitCode !== 0)
     throw new CompilerMissingError(
       `there is no ${compiler}`,
@@ -115,13 +117,12 @@ interface Unit {
 }
 
 /** The translation units of a binary on an architecture, in a fixed order. */
-async function planUnits(kernels: string, kind: BinaryKind, arch: Arch): Promise<Unit[]> {
+async function planUnits(kernels: string, kind: BinaryKind, arch: Arch, libFuzzer: boolean): Promise<Unit[]> {
   const units: Unit[] = [];
   for (const file of (await listFiles(kernels)).filter((f) => f.endsWith(".cc"))) {
-    const inTests = file.startsWith("tests/");
-    const isFuzzer = file === "tests/fuzz_gguf.cc";
-    if (kind === "agent" ? inTests : file === "agent/main.cc") continue;
-    if (kind === "fuzzer" && inTests && !isFuzzer) continue;
+    if (kind !== "agent" && file === "agent/main.cc") continue;
+    if (kind !== "tests" && file.startsWith("tests/")) continue;
+    if (file.startsWith("fuzz/") && !isOfFuzzer(file, kind, libFuzzer)) continue;
     if (file.startsWith("bench/")) continue;
     const source = await readFile(join(kernels, file), "utf8");
     const flags = buildFlags(source, arch, file);
@@ -129,6 +130,10 @@ async function planUnits(kernels: string, kind: BinaryKind, arch: Arch): Promise
   }
   return units;
 }
+
+const isOfFuzzer = (file: string, kind: BinaryKind, libFuzzer: boolean): boolean =>
+  kind.startsWith("fuzz-") &&
+  (file === `fuzz/${kind.slice("fuzz-".length)}.cc` || (file === "fuzz/standalone.cc" && !libFuzzer));
 
 /** Flags from the `// build:` lines; undefined when the file is for other architectures only. */
 export function buildFlags(source: string, arch: Arch, file: string): string[] | undefined {
@@ -146,11 +151,12 @@ export function buildFlags(source: string, arch: Arch, file: string): string[] |
   return flags;
 }
 
-/** What compiler and linker see beside the user's environment. zig keeps the C libraries that it builds, some seconds of work, in a cache. */
+/** Environment of compiler and linker. zig keeps the C libraries that it builds, some seconds of work, in a cache. */
 function environmentOf(toolchain: Toolchain): Record<string, string> {
-  if (toolchain.flavour !== "zig") return { LC_ALL: "C" };
+  const clean = { ...helperEnvironment(), LC_ALL: "C" };
+  if (toolchain.flavour !== "zig") return clean;
   return {
-    LC_ALL: "C",
+    ...clean,
     ZIG_GLOBAL_CACHE_DIR: process.env.ZIG_GLOBAL_CACHE_DIR ?? join(cacheDirectory(), "zig"),
   };
 }
@@ -173,9 +179,8 @@ async function compile(
     "-c",
     join(kernels, unit.file),
   ];
-  const run = await execa(program, [...args, "-o", temporary], {
-    reject: false,
-    ...(signal ? { cancelSignal: signal } : {}),
+  const run = await runHelper(program, [...args, "-o", temporary], {
+    cancelSignal: signal,
     env: environmentOf(toolchain),
   });
   try {
@@ -210,9 +215,8 @@ async function link(
     for (const flags of toolchain.linkFlags) {
       const list = `${temporary}.objects`;
       await writeFile(list, objects.map((o) => JSON.stringify(o)).join("\n"));
-      const run = await execa(program, [...first, "-pthread", ...flags, `@${list}`, "-o", temporary], {
-        reject: false,
-        ...(signal ? { cancelSignal: signal } : {}),
+      const run = await runHelper(program, [...first, "-pthread", ...flags, `@${list}`, "-o", temporary], {
+        cancelSignal: signal,
         env: environmentOf(toolchain),
       });
       await rm(list, { force: true });

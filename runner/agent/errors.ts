@@ -53,6 +53,11 @@ export class UploadError extends RunnerError {
   readonly code = "upload-failed";
   readonly blame = "device";
 }
+/** The server bears no further channel beside those that are open. */
+export class NoSessionError extends RunnerError {
+  readonly code = "no-session";
+  readonly blame = "device";
+}
 /** The program could not be started there: noexec, wrong architecture, missing emulator, a system call refused. */
 export class AgentStartError extends RunnerError {
   readonly code = "agent-start";

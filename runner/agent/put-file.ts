@@ -9,6 +9,11 @@ import { UploadError } from "./errors.ts";
 /** Base64 of it stays far below the longest request line. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 const FOLDER = ".edgefront";
+/** The slowest that is borne; the same as over SFTP. */
+const BYTES_PER_SECOND = 16_384;
+const BASE_MS = 120_000;
+/** For one piece, at that rate. */
+export const PIECE_MS = BASE_MS + (PIECE_BYTES / BYTES_PER_SECOND) * 1000;
 
 type Put = (piece: PutRequest, signal: AbortSignal | undefined) => Promise<JobResult<"put">>;
 
@@ -24,16 +29,24 @@ export async function putFile(
   try {
     const { size: bytes } = await file.stat();
     const send = (offset: number, data: string) => put({ name, sha256, bytes, offset, data }, signal);
+    const begun = performance.now();
+    const latest = BASE_MS + (bytes / BYTES_PER_SECOND) * 1000;
     let state = await send(0, "");
-    // Each piece must bring it further, or a device could keep us sending for ever.
-    for (let before = -1; !state.complete; ) {
-      if (state.bytes <= before || state.bytes >= bytes)
+    // Each piece must be taken whole, or a device could keep us sending for ever.
+    for (let expected = state.bytes; !state.complete; ) {
+      if (state.bytes !== expected || state.bytes >= bytes)
         throw new UploadError(`the device did not take ${name}`, "Empty ~/.edgefront there and try again");
-      before = state.bytes;
+      if (performance.now() - begun > latest)
+        throw new UploadError(
+          `the device takes ${name} slower than ${BYTES_PER_SECOND / 1024} KiB/s`,
+          "Check the connection, and try again: what has arrived is kept",
+        );
+      const before = state.bytes;
       const piece = Buffer.alloc(Math.min(PIECE_BYTES, bytes - before));
       const { bytesRead } = await file.read(piece, 0, piece.length, before);
       if (bytesRead !== piece.length) throw new UploadError(`${name} changed while it was sent`, "Try again");
       state = await send(before, piece.toString("base64"));
+      expected = before + piece.length;
     }
     return `${FOLDER}/${name}`;
   } finally {

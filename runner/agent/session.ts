@@ -2,7 +2,6 @@
 // protocol's schema; a device that breaks it loses its session. What to do about an error is the caller's policy.
 import {
   type AgentLine,
-  agentLineSchema,
   type Hello,
   JOBS,
   type JobProgress,
@@ -22,16 +21,18 @@ import {
   type UploadOptions,
 } from "../devices/transport.ts";
 import {
-  AgentDiedError,
   AgentError,
   AgentStartError,
   JobCancelledError,
   JobTimeoutError,
+  NoSessionError,
   ProtocolError,
   type RunnerError,
   TransportLostError,
 } from "./errors.ts";
-import { putFile } from "./put-file.ts";
+import { PIECE_MS, putFile } from "./put-file.ts";
+import { explainEnd } from "./session-end.ts";
+import { LineSorter } from "./session-lines.ts";
 
 export interface RequestOptions<T extends JobType> {
   readonly onProgress?: (progress: JobProgress<T>) => void;
@@ -50,7 +51,12 @@ export interface SessionOptions {
 const MAX_JOB_BYTES = 256 * 1024 * 1024;
 /** How much longer than its own timeout the agent is given to say so. */
 const GRACE_MS = 10_000;
-const MAX_DEPTH = 32;
+/** Of jobs for which nobody names one: a beating heart alone keeps nobody waiting for ever. */
+const LIMIT_MS: Partial<Record<JobType, number>> & { readonly other: number } = {
+  materialize: 24 * 3_600_000,
+  train: 7 * 24 * 3_600_000,
+  other: 3_600_000,
+};
 
 interface Job {
   readonly id: string;
@@ -60,6 +66,9 @@ interface Job {
   readonly onProgress: ((progress: unknown) => void) | undefined;
   bytes: number;
   cancelled: boolean;
+  /** The last of what came during it and was not the agent's. */
+  noise?: string;
+  idleBeats: number;
 }
 
 export class AgentSession {
@@ -72,10 +81,16 @@ export class AgentSession {
   #greeted = false;
   #jobs = 0;
   #tail: Promise<unknown> = Promise.resolve();
+  readonly #lines: LineSorter;
+  /** The last that came and was not the agent's. */
+  #noise: string | undefined;
+  /** The server bears no second channel: files go through the agent. */
+  #oneChannel = false;
   #silentTicks = 0;
   #watch: NodeJS.Timeout | undefined;
 
   private constructor(private readonly transport: Transport) {
+    this.#lines = new LineSorter(transport.kind === "ssh");
     this.hello = new Promise((resolve, reject) => {
       this.#greet = resolve;
       this.#refuse = reject;
@@ -101,7 +116,7 @@ export class AgentSession {
       () =>
         session.#fail(
           new AgentStartError(
-            "the agent started but said nothing",
+            `the agent started but ${session.#noise === undefined ? "said nothing" : `did not greet; its shell said: ${session.#noise}`}`,
             "Run it there by hand: edgefront-agent serve",
           ),
         ),
@@ -172,15 +187,15 @@ export class AgentSession {
           onProgress: options.onProgress as ((progress: unknown) => void) | undefined,
           bytes: 0,
           cancelled: false,
+          idleBeats: 0,
         };
-        if (timeoutMs) {
-          timers.push(
-            setTimeout(
-              () => this.#fail(new JobTimeoutError(`${type} did not end within ${timeoutMs} ms`)),
-              timeoutMs + GRACE_MS,
-            ),
-          );
-        }
+        const limitMs = timeoutMs ?? LIMIT_MS[type] ?? LIMIT_MS.other;
+        timers.push(
+          setTimeout(
+            () => this.#fail(new JobTimeoutError(`${type} did not end within ${limitMs} ms`)),
+            limitMs + GRACE_MS,
+          ),
+        );
         signal?.addEventListener("abort", cancel, { once: true });
         this.#channel!.send(line);
       });
@@ -193,11 +208,24 @@ export class AgentSession {
 
   #onLine(line: string): void {
     if (this.#failure) return;
+    const sorted = this.#lines.sort(line);
+    if (sorted.kind === "noise") {
+      // Whatever stands in place of an answer was one, as far as anybody can tell: see #missed.
+      this.#noise = sorted.shown;
+      if (this.#job) this.#job.noise = sorted.shown;
+      return;
+    }
     this.#silentTicks = 0;
-    const read = readLine(line);
-    const wrong = "broken" in read ? read.broken : this.#take(read, line.length);
+    const wrong = sorted.kind === "broken" ? sorted.why : this.#take(sorted.message, sorted.bytes);
     if (wrong)
       this.#fail(new ProtocolError(`the agent broke the protocol: ${sanitise(wrong).slice(0, 300)}`));
+  }
+
+  /** An agent that prints beside its answers may spoil one. It is missed when the agent says, twice, that it does nothing any more. */
+  #missed(job: Job, doing: string | null): string | undefined {
+    if (job.noise === undefined) return undefined;
+    job.idleBeats = doing === null ? job.idleBeats + 1 : 0;
+    return job.idleBeats >= 2 ? `not JSON: ${job.noise}` : undefined;
   }
 
   /** Acts on a line of the protocol; returns what is wrong with it, if anything. */
@@ -210,9 +238,10 @@ export class AgentSession {
     }
     if (!this.#greeted) return "it spoke before its greeting";
     const job = this.#job;
+    if (message.type === "heartbeat") return job && this.#missed(job, message.job);
     // Answers to a job that is over are late, or made up. Only a refusal may come without an id.
-    if (message.type === "heartbeat" || !job || (message.id !== job.id && message.id !== null))
-      return undefined;
+    if (!job || (message.id !== job.id && message.id !== null))
+      return this.#lines.unasked(bytes) ? undefined : "answers that nobody asked for";
     job.bytes += bytes;
     if (job.bytes > MAX_JOB_BYTES) return "one job sent too much";
     if (message.type === "error") {
@@ -258,11 +287,23 @@ export class AgentSession {
   }
 
   /** Puts a file on the device, by its hash; the path by which jobs may name it. @throws UploadError, AgentError, TransportLostError. */
-  upload(localPath: string, name: string, sha256: string, options: UploadOptions = {}): Promise<string> {
+  async upload(
+    localPath: string,
+    name: string,
+    sha256: string,
+    options: UploadOptions = {},
+  ): Promise<string> {
     const remote = remoteName(name);
-    if (!this.transport.confined) return this.transport.upload(localPath, remote, sha256, options);
+    if (!this.transport.confined && !this.#oneChannel) {
+      try {
+        return await this.transport.upload(localPath, remote, sha256, options);
+      } catch (error) {
+        if (!(error instanceof NoSessionError)) throw error;
+        this.#oneChannel = true;
+      }
+    }
     return putFile(
-      (piece, signal) => this.request("put", piece, signal ? { signal } : {}),
+      (piece, signal) => this.request("put", piece, { timeoutMs: PIECE_MS, ...(signal ? { signal } : {}) }),
       localPath,
       remote,
       sha256,
@@ -278,68 +319,4 @@ export class AgentSession {
     await this.#channel?.close();
     await this.transport.close();
   }
-}
-
-function readLine(line: string): AgentLine | { readonly broken: string } {
-  if (depthOf(line) > MAX_DEPTH) return { broken: "nested too deeply" };
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return { broken: `not JSON: ${line.slice(0, 80)}` };
-  }
-  const parsed = agentLineSchema.safeParse(value);
-  return parsed.success ? parsed.data : { broken: parsed.error.issues[0]?.message ?? "unknown line" };
-}
-
-function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
-  if (end.kind === "flooded") return new ProtocolError(`the agent broke the protocol: ${end.reason}`);
-  if (end.kind === "lost") return new TransportLostError(end.reason, "", { cause: end.cause });
-  if (!greeted) return explainStart(end);
-  const said = end.stderr ? `: ${end.stderr}` : "";
-  return new AgentDiedError(`the agent ended (${end.signal ?? `status ${end.code}`})${said}`);
-}
-
-/** An agent that ended before it greeted: the shell's and the kernel's ways of saying that it cannot run there. */
-function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartError {
-  const said = end.stderr ? `: ${end.stderr}` : "";
-  // sshd names only the signals of its protocol's list, on which SIGSYS is not.
-  const unnamed = end.signal?.endsWith("@openssh.com") === true;
-  if (end.signal === "SIGSYS" || end.code === 159 || unnamed) {
-    return new AgentStartError(
-      `the system there refuses a call the agent's C library makes (SIGSYS${unnamed ? ", or another signal that sshd does not name" : ""})`,
-      "On Android use a musl build: install zig (`pip install ziglang`) on this machine and try again",
-    );
-  }
-  // A shell that meets another architecture's binary tries to read it as a script.
-  const misread = /syntax error/i.test(end.stderr);
-  if (misread || /exec format error|cannot execute binary/i.test(end.stderr) || end.code === 126) {
-    return new AgentStartError(
-      `the device cannot execute the agent${misread ? "" : said}`,
-      "Check the device's target architecture, and that its home is not mounted noexec",
-    );
-  }
-  if (end.code === 127) {
-    return new AgentStartError(
-      `the agent or its emulator was not found there${said}`,
-      "Add the device again, or install the emulator",
-    );
-  }
-  return new AgentStartError(`the agent ended at once (${end.signal ?? `status ${end.code}`})${said}`);
-}
-
-/** Deepest nesting of a JSON text; strings are skipped. Parsing hostile depth would cost far more than this scan. */
-function depthOf(line: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (let i = 0; i < line.length; i++) {
-    const c = line.charCodeAt(i);
-    if (c === 0x22) {
-      for (i++; i < line.length && line.charCodeAt(i) !== 0x22; i++) if (line.charCodeAt(i) === 0x5c) i++;
-    } else if (c === 0x5b || c === 0x7b) {
-      if (++depth > deepest) deepest = depth;
-      if (deepest > MAX_DEPTH) return deepest;
-    } else if (c === 0x5d || c === 0x7d) depth--;
-  }
-  return deepest;
 }

@@ -1,7 +1,7 @@
 // Finds a C++20 compiler for a target and says which flags it needs. Native: $CXX, c++, g++, clang++. Cross: zig (musl, static),
 // else the distribution's cross g++. Leaves compiling to build.ts.
-import { execa } from "execa";
 import { CompilerMissingError } from "./errors.ts";
+import { fromHere, runHelper } from "./helper-program.ts";
 
 export const TARGETS = ["x86_64-linux", "aarch64-linux"] as const;
 export type Target = (typeof TARGETS)[number];
@@ -37,12 +37,13 @@ type Command = readonly [string, ...string[]];
 /** A command from the environment, split at blanks; nothing where it is not set. */
 function fromEnvironment(name: string): Command[] {
   const words = process.env[name]?.trim().split(/\s+/).filter(Boolean) ?? [];
-  return words[0] === undefined ? [] : [words as [string, ...string[]]];
+  const [program, ...args] = words;
+  return program === undefined ? [] : [[fromHere(program), ...args]];
 }
 
 /** What a program answers, or null where it is missing or fails. */
 async function answerOf([program, ...args]: Command, ...more: readonly string[]): Promise<string | null> {
-  const answer = await execa(program, [...args, ...more], { reject: false, timeout: 30_000 });
+  const answer = await runHelper(program, [...args, ...more], { timeout: 30_000 });
   return answer.exitCode === 0 ? answer.stdout.split("\n").slice(0, 2).join("; ").trim() : null;
 }
 

@@ -6,10 +6,12 @@ import { columns, formatBytes } from "./common.ts";
 /** What may be printed of a device: never the paths of its keys. */
 export function visible(device: DeviceRecord) {
   if (device.transport === "local") return device;
-  const { identityFile: _path, jumps, ...rest } = device;
+  const { identityFile: _path, keys: _sources, jumps, ...rest } = device;
   return {
     ...rest,
-    ...(jumps === undefined ? {} : { jumps: jumps.map(({ identityFile: _its, ...jump }) => jump) }),
+    ...(jumps === undefined
+      ? {}
+      : { jumps: jumps.map(({ identityFile: _its, keys: _theirs, ...jump }) => jump) }),
   };
 }
 

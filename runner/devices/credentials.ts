@@ -1,133 +1,166 @@
-// What to log in with: the named key file, ssh-agent, or the usual files of ~/.ssh, in the order OpenSSH would. A passphrase is asked for
-// at a terminal, kept in this process's memory and nowhere else. Messages name no path: they end up in databases and logs.
-import { existsSync } from "node:fs";
+// The keys that a login is tried with, in order: certificates that the configuration names, each IdentityFile with the certificate beside it,
+// then what else the agent holds. Reading files: private-key.ts; asking an agent: ssh-agent.ts; offering keys to a server: ssh-login.ts.
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import ssh2, { type AnyAuthMethod, type ParsedKey } from "ssh2";
 import { IdentityFileError } from "../agent/errors.ts";
-import { askSecret, canAsk } from "./prompt.ts";
+import { agentSocket, type KeySources, usualSources } from "./key-sources.ts";
+import { type KeyFile, readKeyFile } from "./private-key.ts";
+import { AgentSilentError, agentKeys, agentSign } from "./ssh-agent.ts";
+import { type PublicKey, readPublicLine } from "./ssh-wire.ts";
 
 export interface Login {
   readonly user: string;
-  /** Absent: ssh-agent and the usual files. */
+  /** The key that the user names for this login; it comes before those of `keys`. */
   readonly identityFile?: string | undefined;
+  /** Absent: the usual files and the agent of $SSH_AUTH_SOCK. */
+  readonly keys?: KeySources | undefined;
   /** For an encrypted identity file, where the caller has it already. */
   readonly passphrase?: string | undefined;
 }
 
-const USUAL = ["id_ed25519", "id_ecdsa", "id_rsa"];
-const ASK_AGENT =
-  "Name an OpenSSH private key; put one with a passphrase into ssh-agent (`ssh-add`), or run this at a terminal";
-/** By path; a sweep that reconnects must not ask again. */
-const passphrases = new Map<string, string>();
-/** One question at a time, whatever runs side by side. */
-let asking: Promise<unknown> = Promise.resolve();
+/** A key, or a certificate of one, and a way to sign with it. */
+export interface OfferedKey {
+  /** @throws IdentityFileError where only the passphrase would tell. */
+  publicKey(): Promise<PublicKey>;
+  /** A signature in SSH's own form. @throws IdentityFileError, AgentSilentError. */
+  sign(data: Buffer, algorithm: string): Promise<Buffer>;
+  /** Whether the user named it for this login. */
+  readonly named: boolean;
+}
+export interface Offers {
+  readonly keys: readonly OfferedKey[];
+  /** Why keys are missing from them, a clause each, without paths. */
+  readonly notes: readonly string[];
+}
 
-/** Ways to log in, the best first. @throws IdentityFileError when there is none, or the named key cannot be used. */
-export async function authMethods(login: Login): Promise<AnyAuthMethod[]> {
-  const { user: username, identityFile } = login;
-  const socket = process.env.SSH_AUTH_SOCK || undefined;
-  if (identityFile !== undefined) return [await fromFile(login, identityFile, socket)];
-  const methods: AnyAuthMethod[] = socket ? [{ type: "agent", username, agent: socket }] : [];
-  for (const file of USUAL.map((name) => join(homedir(), ".ssh", name)).filter((path) => existsSync(path))) {
-    // An encrypted key that ssh-agent may hold is no reason to ask for its passphrase.
-    const method = await fromFile(login, file, socket).catch((error: unknown) => {
-      if (methods.length === 0) throw error;
-      return null;
-    });
-    if (method !== null && !(methods.length > 0 && method.type === "agent")) methods.push(method);
-  }
-  if (methods.length === 0)
-    throw new IdentityFileError(
-      "there is no key to log in with",
-      "Name one with --identity, or start ssh-agent",
+type Sign = OfferedKey["sign"];
+interface Held {
+  readonly file: KeyFile;
+  readonly path: string;
+  readonly named: boolean;
+}
+
+/** @throws IdentityFileError where the key that the user names cannot be used. */
+export async function offersOf(login: Login): Promise<Offers> {
+  const sources = login.keys ?? usualSources();
+  const notes: string[] = [];
+  const socket = agentSocket(sources);
+  const held = await agentHolds(socket, notes);
+  const files = await filesOf(login, sources, notes);
+  const byAgent = (key: PublicKey): Sign | undefined =>
+    held.some(({ blob }) => blob.equals(key.blob))
+      ? (data, algorithm) => agentSign(socket!, key, data, algorithm)
+      : undefined;
+  /** Ways to sign for a key, those that ask nobody first. */
+  const signers = (key: PublicKey): Sign[] => {
+    const own = files.flatMap(({ file }) =>
+      file.kind === "private" && file.publicKey?.key === key.key ? [file] : [],
     );
-  return methods;
-}
-
-async function fromFile(login: Login, path: string, socket: string | undefined): Promise<AnyAuthMethod> {
-  const username = login.user;
-  const text = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new IdentityFileError(
-      `the key file cannot be read (${cause.code ?? "unknown error"})`,
-      "Check the path given with --identity",
-      { cause },
-    );
-  });
-  const plain = ssh2.utils.parseKey(text);
-  if (!(plain instanceof Error)) return { type: "publickey", username, key: privateOnly(plain) };
-  if (!/encrypted|passphrase/i.test(plain.message))
-    throw new IdentityFileError(`the key cannot be used: ${plain.message}`, ASK_AGENT);
-  if (socket !== undefined && login.passphrase === undefined) {
-    const held = await heldByAgent(socket, path);
-    if (held !== null) return { type: "agent", username, agent: held };
-  }
-  const passphrase = login.passphrase ?? (await passphraseOf(path));
-  const key = ssh2.utils.parseKey(text, passphrase);
-  if (!(key instanceof Error)) return { type: "publickey", username, key: privateOnly(key) };
-  passphrases.delete(path);
-  throw new IdentityFileError("the passphrase does not open the key", ASK_AGENT);
-}
-
-function privateOnly(key: ParsedKey | ParsedKey[]): ParsedKey {
-  const one = Array.isArray(key) ? key[0]! : key;
-  if (one.isPrivateKey()) return one;
-  throw new IdentityFileError(
-    "the key cannot be used: it is a public key",
-    "Name the private key, without .pub",
-  );
-}
-
-/** An agent that offers only the key whose public half lies beside `path`; null where it does not hold it. */
-async function heldByAgent(socket: string, path: string): Promise<ssh2.BaseAgent | null> {
-  const publicKey = await readFile(`${path}.pub`).then(
-    (text) => ssh2.utils.parseKey(text),
-    () => null,
-  );
-  if (publicKey === null || publicKey instanceof Error) return null;
-  const wanted = (Array.isArray(publicKey) ? publicKey[0]! : publicKey).getPublicSSH();
-  const agent = ssh2.createAgent(socket);
-  const held = (await identitiesOf(agent)).find((key) => key.getPublicSSH().equals(wanted));
-  if (held === undefined) return null;
-  const only = Object.create(agent) as ssh2.BaseAgent;
-  only.getIdentities = (done) => done(undefined, [held]);
-  return only;
-}
-
-function identitiesOf(agent: ssh2.BaseAgent): Promise<ParsedKey[]> {
-  return new Promise((resolve) =>
-    agent.getIdentities((error, keys) => resolve(error ? [] : ((keys ?? []) as ParsedKey[]))),
-  );
-}
-
-async function passphraseOf(path: string): Promise<string> {
-  const turn = asking.then(async () => {
-    const known = passphrases.get(path);
-    if (known !== undefined) return known;
-    if (!canAsk())
+    // An agent that holds a key but not its certificate signs for both with the key.
+    const agent = byAgent(key) ?? held.filter((one) => one.key === key.key).map(byAgent)[0];
+    return [
+      ...own.filter(({ encrypted }) => !encrypted).map(({ sign }) => sign),
+      ...(agent === undefined ? [] : [agent]),
+      ...own.filter(({ encrypted }) => encrypted).map(({ sign }) => sign),
+    ];
+  };
+  const offered = new Map<string, OfferedKey>();
+  const offer = (key: PublicKey, named = false): void => {
+    const ways = signers(key);
+    const id = key.blob.toString("base64");
+    if (ways.length > 0 && !offered.has(id))
+      offered.set(id, { publicKey: async () => key, sign: inTurn(ways), named });
+  };
+  for (const path of sources.certificateFiles) for (const key of await certificatesAt([path])) offer(key);
+  for (const { file, path, named } of files) {
+    if (file.publicKey !== undefined) offer(file.publicKey, named);
+    else if (file.kind === "private") offered.set(path, { ...file, publicKey: file.open, named });
+    if (named && file.kind === "public" && signers(file.publicKey).length === 0)
       throw new IdentityFileError(
-        "the key has a passphrase, and there is no terminal to ask for it",
-        ASK_AGENT,
+        "the key cannot be used: it is a public key, and no ssh-agent holds its private half",
+        "Name the private key, without .pub, or hand it to the agent with ssh-add",
       );
-    const passphrase = await askSecret("Passphrase of the key: ");
-    passphrases.set(path, passphrase);
-    return passphrase;
-  });
-  asking = turn.catch(() => {});
-  return turn;
+    if (sources.certificateFiles.length === 0)
+      for (const key of await certificatesAt([`${path}-cert.pub`, path.replace(/\.pub$/, "-cert.pub")]))
+        offer(key, named);
+  }
+  if (!sources.identitiesOnly) for (const key of held) offer(key);
+  return { keys: [...offered.values()], notes };
 }
+
+async function agentHolds(socket: string | null, notes: string[]): Promise<PublicKey[]> {
+  if (socket === null) return [];
+  try {
+    const keys = await agentKeys(socket);
+    if (keys.length === 0) notes.push("ssh-agent holds no keys");
+    return keys;
+  } catch (error) {
+    if (!(error instanceof AgentSilentError)) throw error;
+    notes.push(`ssh-agent ${error.message}`);
+    return [];
+  }
+}
+
+async function filesOf(login: Login, sources: KeySources, notes: string[]): Promise<Held[]> {
+  const { identityFile: named, passphrase } = login;
+  const files: Held[] = [];
+  if (named !== undefined) {
+    const file = await readKeyFile(named, passphrase).catch((error: unknown) => publicBeside(named, error));
+    files.push({ file, path: named, named: true });
+  }
+  for (const path of sources.identityFiles) {
+    if (path === named) continue;
+    try {
+      const file = await readKeyFile(path).catch((error: unknown) => publicBeside(path, error));
+      files.push({ file, path, named: false });
+    } catch (error) {
+      if (!(error instanceof IdentityFileError)) throw error;
+      // Most of the usual files do not exist.
+      if (!/ENOENT/.test(error.message))
+        notes.push(`a key of the configuration was passed over: ${error.message}`);
+    }
+  }
+  return files;
+}
+
+/** The key of `x.pub` where `x` itself cannot be read: an agent or a token may hold it. Otherwise what was wrong with `x`. */
+async function publicBeside(path: string, error: unknown): Promise<KeyFile> {
+  if (!(error instanceof IdentityFileError) || !/ENOENT/.test(error.message)) throw error;
+  const key = readPublicLine(await readFile(`${path}.pub`, "latin1").catch(() => ""));
+  if (key === null) throw error;
+  return { kind: "public", publicKey: key };
+}
+
+async function certificatesAt(paths: readonly string[]): Promise<PublicKey[]> {
+  const keys: PublicKey[] = [];
+  for (const path of paths) {
+    const key = readPublicLine(await readFile(path, "latin1").catch(() => ""));
+    if (key?.isCertificate) keys.push(key);
+  }
+  return keys;
+}
+
+/** The first way that signs; the last one's error where none does. */
+const inTurn =
+  (ways: readonly Sign[]): Sign =>
+  async (data, algorithm) => {
+    let last: unknown;
+    for (const way of ways) {
+      try {
+        return await way(data, algorithm);
+      } catch (error) {
+        last = error;
+      }
+    }
+    throw last;
+  };
 
 /** The public half of the key that a login uses, as a line of authorized_keys has it. @throws IdentityFileError where there are several. */
 export async function publicKeyLine(login: Login): Promise<string> {
-  const [method, ...others] = await authMethods(login);
-  const keys =
-    method?.type === "publickey"
-      ? [method.key as ParsedKey]
-      : method?.type === "agent"
-        ? await identitiesOf(typeof method.agent === "string" ? ssh2.createAgent(method.agent) : method.agent)
-        : [];
-  if (keys.length !== 1 || others.length > 0)
+  const { keys } = await offersOf(login);
+  const named = keys.filter((key) => key.named);
+  const publics = await Promise.all((named.length > 0 ? named : keys).map((key) => key.publicKey()));
+  const [line, ...others] = new Set(publics.map(({ type, key }) => `${type} ${key}`));
+  if (line === undefined || others.length > 0)
     throw new IdentityFileError("it is not clear which key the line is for", "Name the key with --identity");
-  return `${keys[0]!.type} ${keys[0]!.getPublicSSH().toString("base64")}`;
+  return line;
 }

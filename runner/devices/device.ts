@@ -1,10 +1,12 @@
-// What edgefront knows of a device: how to reach it and what runs there. Kept by the store; secrets are never in it, only the path
-// of a key file, and that stays out of reports.
+// What edgefront knows of a device: how to reach it and what runs there. Kept by the store; secrets are never in it, only
+// paths of keys, and those stay out of database and reports.
 import { z } from "zod";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { CompilerMissingError } from "../agent/errors.ts";
 import { hostTarget, TARGETS } from "../agent/toolchain.ts";
+import { keySourcesSchema } from "./key-sources.ts";
 import { type DeviceProfile, deviceProfileSchema, profileNamed } from "./profile.ts";
+import { algorithmsSchema } from "./ssh-algorithms.ts";
 
 /** User-mode emulators the agent may be run under. Their results are labelled emulated. */
 export const EMULATORS = ["qemu-aarch64-static"] as const;
@@ -40,6 +42,8 @@ const endpoint = {
   port: z.number().int().min(1).max(65_535).optional(),
   user: z.string().min(1).max(64),
   identityFile: z.string().min(1).optional(),
+  keys: keySourcesSchema.optional(),
+  algorithms: algorithmsSchema.optional(),
   hostKey: z.string().regex(FINGERPRINT),
 };
 export const deviceRecordSchema = z.discriminatedUnion("transport", [

@@ -3,11 +3,11 @@
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { AgentStartError, CompilerMissingError, type RunnerError } from "../agent/errors.ts";
 import { findToolchain, type Target } from "../agent/toolchain.ts";
-import { authMethods } from "./credentials.ts";
 import type { Emulator } from "./device.ts";
-import { type Identity, SshTransport } from "./ssh.ts";
+import { SshTransport } from "./ssh.ts";
 import type { Stop } from "./ssh-config.ts";
 import { Connection, type Endpoint, readHostKey } from "./ssh-connect.ts";
+import type { Identity } from "./ssh-identify.ts";
 
 /** Decides whether `shown` is the host key of `where`; throws if it is not. `before` are the keys already agreed to. */
 export type ConfirmHostKey = (shown: string, where: string, before: readonly string[]) => Promise<void>;
@@ -38,8 +38,6 @@ export async function pinRoute(
 /** Logs in and asks what is there. @throws UnreachableError, AuthenticationError, IdentityFileError, AgentStartError. */
 export async function meet(route: readonly Endpoint[]): Promise<Identity> {
   const device = route.at(-1)!;
-  // A key that cannot be used is told before anything is tried with it.
-  await authMethods(device);
   const transport = new SshTransport({ ...device, jumps: route.slice(0, -1) });
   try {
     await transport.open();

@@ -1,16 +1,26 @@
-// Which key file belongs to which login. Kept in the user's configuration folder, readable by the user alone; the database,
+// Which keys belong to which login: the file that the user named, and where the configuration finds more. Kept in the user's configuration folder, readable by the user alone; the database,
 // which is passed around, holds no paths of a user.
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { configPath } from "../paths.ts";
 import type { DeviceRecord, SshDeviceRecord } from "./device.ts";
+import { keySourcesSchema } from "./key-sources.ts";
 
-const schema = z.record(z.string(), z.string());
+const remembered = z.strictObject({
+  identityFile: z.string().min(1).optional(),
+  keys: keySourcesSchema.optional(),
+});
+type Remembered = z.infer<typeof remembered>;
+/** A plain text is the path of a key, as earlier versions wrote it. */
+const schema = z.record(
+  z.string(),
+  z.union([z.string().transform((identityFile): Remembered => ({ identityFile })), remembered]),
+);
 const file = (): string => configPath("identities.json");
-type Endpoint = Pick<SshDeviceRecord, "user" | "host" | "port" | "identityFile">;
+type Endpoint = Pick<SshDeviceRecord, "user" | "host" | "port" | "identityFile" | "keys">;
 const login = ({ user, host, port }: Endpoint): string => `${user}@${host}:${port ?? 22}`;
 
-function read(): Record<string, string> {
+function read(): Record<string, Remembered> {
   try {
     return schema.parse(JSON.parse(readFileSync(file(), "utf8")));
   } catch {
@@ -18,7 +28,7 @@ function read(): Record<string, string> {
   }
 }
 
-function write(identities: Record<string, string>): void {
+function write(identities: Record<string, Remembered>): void {
   mkdirSync(configPath(), { recursive: true, mode: 0o700 });
   const part = `${file()}.${process.pid}.part`;
   writeFileSync(part, JSON.stringify(identities, null, 2), { mode: 0o600 });
@@ -30,10 +40,10 @@ function write(identities: Record<string, string>): void {
 export function keepIdentity(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
   const identities = read();
-  const keep = <T extends Endpoint>(endpoint: T): Omit<T, "identityFile"> => {
-    const { identityFile, ...rest } = endpoint;
-    if (identityFile === undefined) delete identities[login(endpoint)];
-    else identities[login(endpoint)] = identityFile;
+  const keep = <T extends Endpoint>(endpoint: T): Omit<T, "identityFile" | "keys"> => {
+    const { identityFile, keys, ...rest } = endpoint;
+    if (identityFile === undefined && keys === undefined) delete identities[login(endpoint)];
+    else identities[login(endpoint)] = { identityFile, keys };
     return rest;
   };
   const { jumps, ...own } = device;
@@ -47,8 +57,12 @@ export function withIdentity(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
   const identities = read();
   const restore = <T extends Endpoint>(endpoint: T): T => {
-    const identityFile = identities[login(endpoint)];
-    return identityFile === undefined ? endpoint : { ...endpoint, identityFile };
+    const { identityFile, keys } = identities[login(endpoint)] ?? {};
+    return {
+      ...endpoint,
+      ...(identityFile === undefined ? {} : { identityFile }),
+      ...(keys === undefined ? {} : { keys }),
+    };
   };
   return { ...restore(device), ...(device.jumps === undefined ? {} : { jumps: device.jumps.map(restore) }) };
 }

@@ -2,10 +2,38 @@
 import { MAX_ANSWER_BYTES, sanitise } from "../../profilers/protocol.ts";
 
 const NEWLINE = 0x0a;
+const FIRST_BYTES = 64 << 10;
+
+/** Bytes in one buffer that grows by doubling. A list of what arrived would take 145 bytes for each packet of one byte. */
+class GrowingBuffer {
+  #bytes = Buffer.alloc(0);
+  length = 0;
+
+  add(part: Buffer): void {
+    const needed = this.length + part.length;
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, 2 ** Math.ceil(Math.log2(needed))));
+      this.#bytes.copy(larger, 0, 0, this.length);
+      this.#bytes = larger;
+    }
+    part.copy(this.#bytes, this.length);
+    this.length = needed;
+  }
+
+  take(): string {
+    const words = this.#bytes.toString("utf8", 0, this.length);
+    this.clear();
+    return words;
+  }
+
+  clear(): void {
+    this.length = 0;
+    if (this.#bytes.length > FIRST_BYTES) this.#bytes = Buffer.alloc(0);
+  }
+}
 
 export class LineSplitter {
-  #parts: Buffer[] = [];
-  #length = 0;
+  readonly #line = new GrowingBuffer();
   /** @param onLine called for each whole line. */
   constructor(
     private readonly onLine: (line: string) => void,
@@ -16,36 +44,50 @@ export class LineSplitter {
   push(chunk: Buffer): boolean {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-      if (!this.#add(chunk.subarray(start, end))) return false;
-      const line = Buffer.concat(this.#parts).toString("utf8");
-      this.#parts = [];
-      this.#length = 0;
+      const part = chunk.subarray(start, end);
       start = end + 1;
-      this.onLine(line);
+      if (this.#line.length === 0 && part.length <= this.maxBytes) {
+        this.onLine(part.toString("utf8"));
+        continue;
+      }
+      if (!this.#add(part)) return false;
+      this.onLine(this.#line.take());
     }
     return this.#add(chunk.subarray(start));
   }
 
   #add(part: Buffer): boolean {
-    this.#length += part.length;
-    if (this.#length > this.maxBytes) {
-      this.#parts = [];
+    if (this.#line.length + part.length > this.maxBytes) {
+      this.#line.clear();
       return false;
     }
-    if (part.length > 0) this.#parts.push(part);
+    if (part.length > 0) this.#line.add(part);
     return true;
   }
 }
 
 /** Keeps the last of what was written to stderr; the rest is read and dropped, or it would stall the channel. */
 export class StderrTail {
-  #tail = "";
+  static readonly #BYTES = 2048;
+  /** Twice as long, so that it is moved up only now and then. */
+  readonly #tail = Buffer.alloc(2 * StderrTail.#BYTES);
+  #length = 0;
+
   push(chunk: Buffer): void {
-    this.#tail = (this.#tail + chunk.toString("utf8")).slice(-2048);
+    const part = chunk.subarray(-StderrTail.#BYTES);
+    if (this.#length + part.length > this.#tail.length) {
+      const kept = StderrTail.#BYTES - part.length;
+      this.#tail.copyWithin(0, this.#length - kept, this.#length);
+      this.#length = kept;
+    }
+    part.copy(this.#tail, this.#length);
+    this.#length += part.length;
   }
+
   /** One line, without control characters. */
   text(): string {
-    const lines = this.#tail.split("\n").map((l) => l.trim());
+    const last = this.#tail.toString("utf8", Math.max(0, this.#length - StderrTail.#BYTES), this.#length);
+    const lines = last.split("\n").map((l) => l.trim());
     return sanitise(lines.filter(Boolean).slice(-3).join("; "));
   }
 }

@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { AgentStartError, UploadError } from "../agent/errors.ts";
+import { helperEnvironment } from "../helper-environment.ts";
 import type { Emulator } from "./device.ts";
 import { LineSplitter, StderrTail } from "./lines.ts";
 import type { AgentBinary, AgentChannel, ChannelHandlers, RemoteName, Transport } from "./transport.ts";
@@ -28,7 +29,7 @@ export class LocalTransport implements Transport {
     const [program, args] = emulator ? [emulator, [binary.path, "serve"]] : [binary.path, ["serve"]];
     const child = spawn(program, args, {
       stdio: "pipe",
-      env: { PATH: process.env.PATH, ...(emulator ? { EDGEFRONT_EMULATOR: emulator } : {}) },
+      env: { PATH: helperEnvironment().PATH, ...(emulator ? { EDGEFRONT_EMULATOR: emulator } : {}) },
     });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);

@@ -17,8 +17,9 @@ export async function ask(question: string): Promise<string> {
 /** The same for a secret: the terminal is in raw mode and what it would echo goes nowhere. */
 export async function askSecret(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  process.stderr.write(question);
   const prompt = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
+  // Only now: what answers at once would still be echoed before.
+  process.stderr.write(question);
   try {
     return await prompt.question("");
   } finally {

@@ -2,6 +2,7 @@
 import type { ClientChannel } from "ssh2";
 import type { TransportLostError } from "../agent/errors.ts";
 import { LineSplitter, StderrTail } from "./lines.ts";
+import type { WasteMeter } from "./meter.ts";
 import type { AgentChannel, ChannelHandlers } from "./transport.ts";
 
 const exits = new WeakMap<ClientChannel, { readonly code: number | null; readonly signal: string | null }>();
@@ -23,11 +24,14 @@ export class SshChannel implements AgentChannel {
     lost: () => TransportLostError | undefined,
     private readonly destroyTransport: () => void,
     onGone: (channel: SshChannel) => void,
+    waste: WasteMeter,
   ) {
     const stderr = new StderrTail();
     const lines = new LineSplitter((line) => handlers.onLine(line));
     let flooded = false;
     stream.on("data", (chunk: Buffer) => {
+      // The session counts what comes as lines; stderr, and packets of a byte each, count against the connection.
+      waste.wanted(chunk.length);
       if (flooded || lines.push(chunk)) return;
       flooded = true;
       this.kill();

@@ -1,10 +1,14 @@
 // Where a name leads: OpenSSH itself is asked (`ssh -G`), so that aliases, Include, Match, tokens and ProxyJump mean here what they mean
 // on the command line. Connecting is left to ssh-connect.ts.
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { execa } from "execa";
+import { homedir, userInfo } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { runHelper } from "../agent/helper-program.ts";
+import { sshEnvironment } from "../helper-environment.ts";
+import { type KeySources, usualSources } from "./key-sources.ts";
+import { parseAddress } from "./ssh-address.ts";
+import { type Algorithms, askedFor } from "./ssh-algorithms.ts";
 
 /** One machine on the way, its host key not yet known. */
 export interface Stop {
@@ -12,6 +16,8 @@ export interface Stop {
   readonly port: number;
   readonly user: string;
   readonly identityFile?: string;
+  readonly keys?: KeySources;
+  readonly algorithms?: Algorithms;
 }
 export interface RouteOptions {
   readonly port?: number | undefined;
@@ -25,104 +31,188 @@ export interface RouteOptions {
   readonly configFile?: string | undefined;
 }
 
-const HOST = /^[A-Za-z0-9_.:%][A-Za-z0-9_.:%-]{0,254}$/;
 const MAX_JUMPS = 8;
-const USUAL = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"];
 
 /** The machines to pass, the device last. Throws InvalidInputError (`bad-host`, `bad-jump`, `proxy-command`). */
 export async function routeTo(name: string, options: RouteOptions = {}): Promise<readonly Stop[]> {
-  return follow(name, options, 0);
+  const { identityFile, configFile } = options;
+  return follow(
+    name,
+    {
+      ...options,
+      // The current folder is this command's, not that of the program that reads the configuration, nor a later command's.
+      identityFile: identityFile === undefined ? undefined : resolve(tilde(identityFile)),
+      configFile: configFile === undefined || configFile === "none" ? configFile : resolve(configFile),
+    },
+    0,
+  );
 }
 
-/** `sameKey`: of the device, for a jump that the configuration names no key for. */
+/** `sameKey`: of the device, for a jump that the configuration names no key for. `code`: of what is wrong with a name. */
 type StopOptions = RouteOptions & { readonly sameKey?: string | undefined };
 
 async function follow(name: string, options: StopOptions, depth: number): Promise<Stop[]> {
   if (depth > MAX_JUMPS)
     throw new InvalidInputError("bad-jump", `more than ${MAX_JUMPS} jumps; is ProxyJump a circle?`);
-  const at = name.lastIndexOf("@");
-  const host = name.slice(at + 1);
-  if (!HOST.test(host))
-    throw new InvalidInputError("bad-host", `"${name.slice(0, 80)}" is not a host name or address`);
-  const found = await askOpenSsh(host, options);
+  const given = parseAddress(name, depth === 0 ? "bad-host" : "bad-jump");
+  if (options.port !== undefined && given.port !== undefined && options.port !== given.port)
+    throw new InvalidInputError(
+      "usage",
+      `the address names port ${given.port} and --port ${options.port}; leave one of them out`,
+    );
+  const asked = {
+    host: given.host,
+    user: options.user ?? given.user,
+    port: options.port ?? given.port,
+    configFile: options.configFile,
+  };
+  const found = await askOpenSsh(asked);
   const configuredPort = found.port === 22 ? undefined : found.port;
-  const identityFile = options.identityFile ?? found.identityFile ?? options.sameKey;
+  const port = asked.port ?? configuredPort ?? options.defaultPort ?? 22;
+  const identityFile = options.identityFile ?? (found.namesKeys ? undefined : options.sameKey);
   const stop: Stop = {
     host: found.host,
-    port: options.port ?? configuredPort ?? options.defaultPort ?? 22,
-    user: options.user ?? (at > 0 ? name.slice(0, at) : found.user),
+    port,
+    user: asked.user ?? found.user,
     ...(identityFile === undefined ? {} : { identityFile }),
+    keys: await expandedKeys(found, { ...asked, port }),
+    ...(found.algorithms === undefined ? {} : { algorithms: found.algorithms }),
   };
   const jump = options.jump ?? found.jump;
   if (jump === undefined || jump === "" || jump === "none") {
     if (found.proxyCommand && options.jump === undefined)
       throw new InvalidInputError(
         "proxy-command",
-        `${host} is reached by a ProxyCommand, which edgefront does not run; use ProxyJump, or give --jump`,
+        `${given.host} is reached by a ProxyCommand, which edgefront does not run; use ProxyJump, or give --jump`,
       );
     return [stop];
   }
-  const jumps = jump.split(",").map(parseJump);
   const before: Stop[] = [];
-  for (const [i, { name: hop, port }] of jumps.entries()) {
+  for (const [i, hop] of jump.split(",").entries()) {
     const { configFile, identityFile: sameKey } = options;
     // The first jump may itself be behind one; for the others OpenSSH takes the list as it is.
-    const onTheWay = { port, configFile, sameKey, ...(i === 0 ? {} : { jump: "none" }) };
-    const stops = await follow(hop, onTheWay, depth + 1);
-    before.push(...stops);
+    const onTheWay = { configFile, sameKey, ...(i === 0 ? {} : { jump: "none" }) };
+    before.push(...(await follow(hop, onTheWay, depth + 1)));
   }
   return [...before, stop];
 }
 
-function parseJump(text: string): { name: string; port?: number } {
-  const match = /^(?:ssh:\/\/)?((?:[^@\s]+@)?)(\[[^\]]+\]|[^:\s]+)(?::(\d{1,5}))?$/.exec(text.trim());
-  if (!match)
-    throw new InvalidInputError("bad-jump", `"${text.slice(0, 80)}" is not a jump; write [user@]host[:port]`);
-  const name = `${match[1]!}${match[2]!.replace(/^\[|\]$/g, "")}`;
-  return match[3] ? { name, port: Number(match[3]) } : { name };
+interface Asked {
+  readonly host: string;
+  readonly user: string | undefined;
+  readonly port: number | undefined;
+  readonly configFile: string | undefined;
 }
-
 interface Found {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  readonly identityFile?: string;
-  readonly jump?: string;
+  /** As written in the configuration: tokens and variables are not put in yet. */
+  readonly keys: KeySources;
+  /** Whether the configuration names a key, beside the files that are tried anyway. */
+  readonly namesKeys: boolean;
+  readonly algorithms?: Algorithms | undefined;
+  readonly jump?: string | undefined;
   readonly proxyCommand: boolean;
 }
 
 /** `ssh -G`: prints the configuration that would hold, connects to nothing. Where no ssh is installed the name is taken as it is. */
-async function askOpenSsh(host: string, { configFile }: RouteOptions): Promise<Found> {
-  const args = ["-G", ...(configFile === undefined ? [] : ["-F", configFile]), "--", host];
-  const answer = await execa("ssh", args, { reject: false, timeout: 20_000, stdin: "ignore" });
-  if (answer.exitCode === undefined && (answer as { code?: string }).code === "ENOENT") {
+async function askOpenSsh(asked: Asked): Promise<Found> {
+  const { host, configFile } = asked;
+  const answer = await sshG(asked);
+  if (answer === null) {
     if (configFile !== undefined || existsSync(join(homedir(), ".ssh", "config")))
       throw new InvalidInputError(
         "no-openssh",
         "reading the ssh configuration needs the ssh client; install openssh-client",
       );
-    return { host, port: 22, user: process.env.USER ?? "root", proxyCommand: false };
+    const keys = usualSources();
+    return { host, port: 22, user: userName(), keys, namesKeys: false, proxyCommand: false };
   }
+  const one = (key: string): string | undefined => answer.get(key)?.[0];
+  const plain = await sshG({ ...asked, user: undefined, port: undefined, configFile: "none" });
+  const usual = plain?.get("identityfile") ?? [];
+  const identityFiles = answer.get("identityfile") ?? [];
+  const agent = one("identityagent");
+  return {
+    host: one("hostname") ?? host,
+    port: Number(one("port") ?? 22),
+    user: one("user") ?? userName(),
+    keys: {
+      identityFiles: identityFiles.filter((file) => file.toLowerCase() !== "none"),
+      certificateFiles: (answer.get("certificatefile") ?? []).filter((file) => file.toLowerCase() !== "none"),
+      ...(agent === undefined || agent === "SSH_AUTH_SOCK" ? {} : { agent: tilde(agent) }),
+      identitiesOnly: one("identitiesonly") === "yes",
+    },
+    namesKeys: identityFiles.some((file) => !usual.includes(file)),
+    algorithms: askedFor(answer, plain ?? new Map()),
+    jump: one("proxyjump"),
+    proxyCommand: (one("proxycommand") ?? "none") !== "none",
+  };
+}
+
+type Values = Map<string, string[]>;
+
+/** Null where no ssh is installed. */
+async function sshG(
+  { host, user, port, configFile }: Asked,
+  ...options: readonly string[]
+): Promise<Values | null> {
+  const args = [
+    "-G",
+    ...(configFile === undefined ? [] : ["-F", configFile]),
+    ...(user === undefined ? [] : ["-l", user]),
+    ...(port === undefined ? [] : ["-p", String(port)]),
+    ...options,
+  ];
+  const answer = await runHelper("ssh", [...args, "--", host], { timeout: 20_000, env: sshEnvironment() });
+  if (answer.missing) return null;
   if (answer.exitCode !== 0) {
     const line = answer.stderr.trim().split("\n").at(-1) ?? "";
     throw new InvalidInputError("bad-ssh-config", `ssh cannot make sense of host "${host}": ${line}`);
   }
-  const values = new Map<string, string[]>();
+  const values: Values = new Map();
   for (const line of answer.stdout.split("\n")) {
     const [, key, value] = /^(\S+) (.*)$/.exec(line.trim()) ?? [];
     if (key !== undefined) values.set(key, [...(values.get(key) ?? []), value!]);
   }
-  const one = (key: string): string | undefined => values.get(key)?.[0];
-  const identityFile = (values.get("identityfile") ?? [])
-    .map((path) => path.replace(/^~(?=\/)/, homedir()))
-    .find((path) => !USUAL.some((usual) => path === join(homedir(), ".ssh", usual)) && existsSync(path));
-  const jump = one("proxyjump");
-  return {
-    host: one("hostname") ?? host,
-    port: Number(one("port") ?? 22),
-    user: one("user") ?? "root",
-    ...(identityFile === undefined ? {} : { identityFile }),
-    ...(jump === undefined ? {} : { jump }),
-    proxyCommand: (one("proxycommand") ?? "none") !== "none",
+  return values;
+}
+
+/** Paths of keys as OpenSSH would open them: with `~`, tokens (%d, %h, %C, ...) and variables put in, and from the root. */
+async function expandedKeys({ keys }: Found, asked: Asked): Promise<KeySources> {
+  const expand = async (written: string): Promise<string> => {
+    const path = tilde(written);
+    if (!/[%$]/.test(path)) return resolve(path);
+    // `ssh -G` prints an IdentityFile as it is written, but this option with all that can be in either.
+    const quoted = `ControlPath="${path.replace(/["\\]/g, "\\$&")}"`;
+    const value = (await sshG(asked, "-o", quoted))?.get("controlpath")?.[0];
+    return resolve(value ?? path);
   };
+  const all = (paths: readonly string[]): Promise<string[]> => Promise.all(paths.map(expand));
+  return {
+    ...keys,
+    identityFiles: await all(keys.identityFiles),
+    certificateFiles: await all(keys.certificateFiles),
+    ...(keys.agent === undefined ? {} : { agent: socketPath(keys.agent) }),
+  };
+}
+
+/** `none` and `$NAME` are not paths; `ssh -G` has put in the rest. */
+const socketPath = (agent: string): string =>
+  agent === "none" || agent.startsWith("$") || isAbsolute(agent) ? agent : resolve(agent);
+
+/** `~/x` and `~me/x`; other people's homes are left as they are written. */
+function tilde(path: string): string {
+  const [, user, rest] = /^~([^/]*)(\/.*)?$/.exec(path) ?? [];
+  if (user === undefined || (user !== "" && user !== userName())) return path;
+  return join(homedir(), rest ?? "");
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return process.env.USER ?? "root"; // no entry for this number
+  }
 }

@@ -3,20 +3,23 @@
 import type { Duplex } from "node:stream";
 import ssh2, { type ConnectConfig } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";
-import {
-  AuthenticationError,
-  HostKeyChangedError,
-  type RunnerError,
-  UnreachableError,
-} from "../agent/errors.ts";
-import { authMethods, type Login } from "./credentials.ts";
+import { HostKeyChangedError, type RunnerError, UnreachableError } from "../agent/errors.ts";
+import { type Login, type Offers, offersOf } from "./credentials.ts";
+import { Deadline } from "./deadline.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { WasteMeter } from "./meter.ts";
+import { type Algorithms, offer } from "./ssh-algorithms.ts";
+import { dial } from "./ssh-dial.ts";
+import { type ClientError, explainConnection, explainLogin } from "./ssh-explain.ts";
+import { KeyLogin } from "./ssh-login.ts";
 
 /** A machine on the way, pinned. */
 export interface Endpoint extends Login {
   readonly host: string;
   readonly port?: number | undefined;
   readonly hostKey: string;
+  /** Old ones to accept; see ssh-algorithms.ts. */
+  readonly algorithms?: Algorithms | undefined;
 }
 export interface ConnectOptions {
   readonly connectMs: number;
@@ -25,59 +28,86 @@ export interface ConnectOptions {
 }
 export const CONNECT: ConnectOptions = { connectMs: 20_000, keepaliveMs: 10_000, keepaliveTries: 4 };
 
-/** Compressed, a packet of a hostile server could hold a thousand times its size. */
-const ALGORITHMS = { compress: ["none"] } satisfies ConnectConfig["algorithms"];
-
-type ClientError = Error & { level?: string; code?: string };
-type Address = Pick<Endpoint, "host" | "port">;
+type Address = Pick<Endpoint, "host" | "port" | "algorithms">;
+const TIMED_OUT = "Timed out while waiting for handshake";
 
 export const addressOf = ({ user, host, port }: Endpoint): string => `${user}@${host}:${port ?? 22}`;
 
 /** Several connections, each through the one before; the last is the device's. */
 export class Connection {
   /** Those that have not closed yet: from the others no "close" will come. */
-  readonly #open: Set<ssh2.Client>;
+  readonly #open: Set<LoggedIn>;
 
-  private constructor(private readonly clients: readonly ssh2.Client[]) {
-    this.#open = new Set(clients);
-    for (const client of clients) client.once("close", () => this.#open.delete(client));
+  private constructor(private readonly hops: readonly LoggedIn[]) {
+    this.#open = new Set(hops);
+    for (const hop of hops) hop.client.once("close", () => this.#open.delete(hop));
   }
 
   /** @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError; nothing is left open then. */
   static async open(endpoints: readonly Endpoint[], options: ConnectOptions = CONNECT): Promise<Connection> {
-    const clients: ssh2.Client[] = [];
+    const hops: LoggedIn[] = [];
     try {
       for (const endpoint of endpoints) {
-        const before = clients.at(-1);
-        const sock = before && (await tunnel(before, endpoint));
-        const client = await logIn(endpoint, options, sock);
-        clients.push(client);
+        const before = hops.at(-1);
+        const sock = before
+          ? await tunnel(before.client, endpoint)
+          : await reach(endpoint, options.connectMs);
+        hops.push(await logIn(endpoint, options, sock, before?.waste));
       }
     } catch (error) {
-      for (const client of clients.toReversed()) client.destroy();
+      for (const { sock } of hops.toReversed()) sock.destroy();
       throw error;
     }
-    return new Connection(clients);
+    return new Connection(hops);
   }
 
   get client(): ssh2.Client {
-    return this.clients.at(-1)!;
+    return this.hops.at(-1)!.client;
   }
 
+  /** What arrives from the device and reaches nobody; the rest has to be told to it. */
+  get waste(): WasteMeter {
+    return this.hops.at(-1)!.waste;
+  }
+
+  /** Cuts the sockets themselves: ssh2 leaves one alone that it has ended, whether or not the far side ever does. */
   destroy(): void {
-    for (const client of this.clients.toReversed()) client.destroy();
+    for (const { sock } of this.hops.toReversed()) sock.destroy();
   }
 
   /** Ends it from the device's side back; what does not end by itself is cut. */
   async close(graceMs = 2000): Promise<void> {
-    for (const client of [...this.#open].toReversed()) {
-      if (!this.#open.has(client)) continue;
-      const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
-      client.end();
-      const timer = setTimeout(() => client.destroy(), graceMs);
+    for (const hop of [...this.#open].toReversed()) {
+      if (!this.#open.has(hop)) continue;
+      const closed = new Promise<void>((resolve) => hop.client.once("close", () => resolve()));
+      hop.client.end();
+      const timer = setTimeout(() => hop.sock.destroy(), graceMs);
       await closed;
       clearTimeout(timer);
     }
+  }
+}
+
+/** Counts what comes over `sock`; what it carries of a connection within is wanted there, and counted by that one. */
+function meter(client: ssh2.Client, sock: Duplex, outer: WasteMeter | undefined): WasteMeter {
+  const waste = new WasteMeter(() => {
+    client.emit("error", new Error("it sent far more than anybody asked for"));
+    sock.destroy();
+  });
+  sock.on("data", (chunk: Buffer) => {
+    outer?.wanted(chunk.length);
+    waste.received(chunk.length);
+  });
+  return waste;
+}
+
+/** A connection over TCP. @throws UnreachableError. */
+async function reach(address: Address, timeoutMs: number): Promise<Duplex> {
+  try {
+    const socket = await dial(address.host, address.port ?? 22, timeoutMs);
+    return socket.setNoDelay(true).setMaxListeners(0);
+  } catch (error) {
+    throw explainConnection(error as ClientError, address, false);
   }
 }
 
@@ -87,20 +117,20 @@ export async function readHostKey(
   through?: Connection,
   timeoutMs = 15_000,
 ): Promise<string> {
-  const sock = through && (await tunnel(through.client, address));
+  const sock = through ? await tunnel(through.client, address) : await reach(address, timeoutMs);
   const client = new ssh2.Client();
   try {
     return await new Promise<string>((resolve, reject) => {
       let last: ClientError | undefined;
       client.on("error", (error) => {
-        last ??= error;
+        last ??= error as ClientError;
       });
-      client.on("close", () => reject(explain(last, address, false)));
+      client.on("close", () => reject(explainConnection(last, address, false)));
       client.connect({
-        ...(sock ? { sock } : { host: address.host, port: address.port ?? 22 }),
+        sock,
         username: "edgefront",
         readyTimeout: timeoutMs,
-        algorithms: ALGORITHMS,
+        algorithms: offer(address.algorithms),
         hostVerifier: (key: Buffer) => {
           resolve(fingerprint(key));
           return false;
@@ -108,7 +138,7 @@ export async function readHostKey(
       });
     });
   } finally {
-    client.destroy();
+    sock.destroy();
   }
 }
 
@@ -136,20 +166,40 @@ function tunnel(client: ssh2.Client, { host, port = 22 }: Address): Promise<Dupl
   });
 }
 
+interface LoggedIn {
+  readonly client: ssh2.Client;
+  readonly sock: Duplex;
+  readonly waste: WasteMeter;
+}
+
+/** `outer`: of the connection that carries this one. */
 async function logIn(
   endpoint: Endpoint,
   options: ConnectOptions,
-  sock: Duplex | undefined,
-): Promise<ssh2.Client> {
-  const methods = await authMethods(endpoint);
-  const { host, port = 22, user, hostKey } = endpoint;
+  sock: Duplex,
+  outer: WasteMeter | undefined,
+): Promise<LoggedIn> {
+  const offers = await offersOf(endpoint);
+  const { user, hostKey, algorithms } = endpoint;
   const client = new ssh2.Client();
+  const late: ClientError = Object.assign(new Error(TIMED_OUT), { level: "client-timeout" });
+  const deadline = new Deadline(options.connectMs, () => {
+    client.emit("error", late);
+    sock.destroy();
+  });
+  const login = new KeyLogin({
+    user,
+    where: addressOf(endpoint),
+    offers,
+    sha1Signatures: algorithms?.sha1Signatures === true,
+    patiently: deadline.patiently,
+  });
   let seen: string | undefined;
   const config: ConnectConfig = {
-    ...(sock ? { sock } : { host, port }),
+    sock,
     username: user,
-    readyTimeout: options.connectMs,
-    algorithms: ALGORITHMS,
+    readyTimeout: 0,
+    algorithms: offer(algorithms),
     keepaliveInterval: options.keepaliveMs,
     keepaliveCountMax: options.keepaliveTries,
     // Also asked on every rekey.
@@ -157,102 +207,48 @@ async function logIn(
       seen = fingerprint(key);
       return seen === hostKey;
     },
-    authHandler: methods,
+    authHandler: login.next,
   };
-  return new Promise((resolve, reject) => {
-    let last: ClientError | undefined;
-    const refuse = () => {
-      if (seen === undefined || seen === hostKey) return reject(explain(last, endpoint, seen !== undefined));
-      reject(
-        new HostKeyChangedError(
-          `the host key of ${addressOf(endpoint)} is ${seen}, not the pinned ${hostKey}`,
-          "If the device was set up anew, remove it and add it again; otherwise somebody else may be answering",
-        ),
-      );
-    };
-    client.on("error", (error) => {
-      last ??= error;
+  try {
+    return await new Promise((resolve, reject) => {
+      let last: ClientError | undefined;
+      const refuse = () => reject(whyNot(last, endpoint, seen, login, offers));
+      client.on("error", (error) => {
+        // That a key does not sign is the login's business, which goes on with the next.
+        if (!(error as { unsigned?: boolean }).unsigned) last ??= error as ClientError;
+      });
+      client.once("close", refuse);
+      client.once("ready", () => {
+        client.off("close", refuse);
+        resolve({ client, sock, waste });
+      });
+      client.connect(config);
+      login.attach(client);
+      const waste = meter(client, sock, outer);
     });
-    client.once("close", refuse);
-    client.once("ready", () => {
-      client.off("close", refuse);
-      if (!sock) client.setNoDelay(true);
-      resolve(client);
-    });
-    client.connect(config);
-  });
+  } finally {
+    deadline.end();
+  }
 }
 
-/** What a failed connection means. `greeted`: the host key had been seen and was right. */
-function explain(
-  error: ClientError | undefined,
-  address: Address & { user?: string },
-  greeted: boolean,
+/** `seen`: the host key that the machine has shown. */
+function whyNot(
+  last: ClientError | undefined,
+  endpoint: Endpoint,
+  seen: string | undefined,
+  { notes }: KeyLogin,
+  offers: Offers,
 ): RunnerError {
-  const { host, port = 22, user } = address;
-  const cause = error ? { cause: error } : {};
-  if (error?.level === "client-authentication" && user !== undefined) {
-    return new AuthenticationError(
-      `${user}@${host}:${port} refused the key`,
-      `Put the public key into ~/.ssh/authorized_keys there (ssh-copy-id -p ${port} ${user}@${host}), and check the login name ` +
-        "(in Termux: whoami); wait 30 s before the next try",
-      cause,
+  const { hostKey } = endpoint;
+  if (seen !== undefined && seen !== hostKey)
+    return new HostKeyChangedError(
+      `the host key of ${addressOf(endpoint)} is ${seen}, not the pinned ${hostKey}`,
+      "If the device was set up anew, remove it and add it again; otherwise somebody else may be answering",
     );
-  }
-  const [what, mend] = diagnose(error, host, port, greeted);
-  return new UnreachableError(what, mend, cause);
-}
-
-function diagnose(
-  error: ClientError | undefined,
-  host: string,
-  port: number,
-  greeted: boolean,
-): [string, string] {
-  const where = `${host}:${port}`;
-  const otherPort = port === 22 ? "Termux's sshd listens on 8022" : "the usual port is 22, Termux's 8022";
-  switch (error?.code) {
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return [
-        `there is no host named ${host} (${error.code})`,
-        "Check the name; an alias belongs into ~/.ssh/config",
-      ];
-    case "ECONNREFUSED":
-      return [
-        `nothing listens on ${where} (ECONNREFUSED)`,
-        `Start sshd there, or name its port with --port: ${otherPort}`,
-      ];
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-    case "ETIMEDOUT":
-      return [
-        `${where} does not answer (${error.code})`,
-        "Check that the device is on, in this network, and not behind a firewall",
-      ];
-  }
-  const said = sanitise(error?.message ?? "the connection was closed").slice(0, 300);
-  if (error?.level === "client-timeout")
-    return [
-      `${where} took the connection and then said nothing`,
-      `Check that sshd listens on that port: ${otherPort}`,
-    ];
-  if (/before handshake/i.test(said))
-    return [
-      `${where} closed the connection without an SSH greeting`,
-      `Check that sshd listens on that port (--port): ${otherPort}; one that was asked too often closes at once: wait 30 s`,
-    ];
-  if (/ident|version|packet|header|bad/i.test(said) && !greeted)
-    return [
-      `what listens on ${where} does not speak SSH (${said})`,
-      `Name sshd's port with --port: ${otherPort}`,
-    ];
-  if (/no matching/i.test(said))
-    return [`${where} and edgefront have no algorithm in common (${said})`, "Update the SSH server there"];
-  return [
-    `${where} cannot be reached: ${said}`,
-    greeted
-      ? "Try again; if it persists, look at the log of sshd there"
-      : "Check the address and the port; a server that was asked too often closes at once: wait 30 s",
-  ];
+  const refused =
+    last?.level === "client-authentication" || /too many authentication failures/i.test(last?.message ?? "");
+  // A server that has said what it takes, and ends before anybody is in, has had its reasons with the login.
+  if (refused || (notes.takes !== null && last === undefined))
+    return explainLogin(last, endpoint, notes, offers);
+  return explainConnection(last, endpoint, seen !== undefined);
 }

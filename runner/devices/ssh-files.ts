@@ -34,13 +34,14 @@ const isAgent = ({ path }: RemoteEntry): boolean => /\/agents\/[0-9a-f]{64}\/edg
 const newestFirst = (a: RemoteEntry, b: RemoteEntry): number => b.changedAt - a.changedAt;
 
 export class SshFiles {
-  /** What this session has put there or found: still wanted. */
-  private readonly wanted = new Set<string>();
-
   constructor(
     private readonly sftp: SFTPWrapper,
     private readonly address: string,
     private readonly step: RunStep,
+    /** What this session has put there or found: still wanted. */
+    private readonly wanted = new Set<string>(),
+    /** Told of bytes that the device sent because they were asked for. */
+    private readonly received: (bytes: number) => void = () => {},
   ) {}
 
   /** @returns the path by which the agent can open it. @throws UploadError, TransportLostError. */
@@ -62,8 +63,10 @@ export class SshFiles {
       await this.makeFolders(path);
       await this.requireRoom(name, size);
       await this.step("upload", (alive) => {
-        const step = () => {
+        const step = (_all: number, chunk: number) => {
           options.signal?.throwIfAborted();
+          // Its acknowledgements, and more room for what follows.
+          this.received(chunk / 64);
           alive();
         };
         return callback<void>((done) => sftp.fastPut(localPath, part, { step }, done));
@@ -240,6 +243,7 @@ export class SshFiles {
         for await (const chunk of stream) {
           hash.update(chunk as Buffer);
           read += (chunk as Buffer).length;
+          this.received((chunk as Buffer).length);
           if (read > size) return null;
           alive();
         }

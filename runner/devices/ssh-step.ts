@@ -37,6 +37,24 @@ export class Steps {
     this.#onLost.clear();
   }
 
+  /** Cuts the connection where `work` has not ended in time, whatever moved meanwhile. */
+  async within<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const seconds = Math.round(ms / 1000);
+        reject(new TransportLostError(`${what} to ${this.address} did not end within ${seconds} s`));
+        this.destroy();
+      }, ms);
+    });
+    work.catch(() => {});
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   readonly run: RunStep = async (what, run) => {
     if (this.#lost) throw this.#lost;
     let timer: NodeJS.Timeout | undefined;

@@ -8,12 +8,22 @@ import { candidateRows } from "./rows/candidate.ts";
 import { coordinatorRows } from "./rows/coordinator.ts";
 import { deviceRows } from "./rows/device.ts";
 import { linkRows } from "./rows/link.ts";
+import { shellRows } from "./rows/shell.ts";
 import { startRows } from "./rows/start.ts";
 import { throttledRows } from "./rows/throttled.ts";
 
 describe.skipIf(sshdProblem() !== null)("the fault matrix", () => {
   const matrix = faultMatrix();
   // The longest first, beside which the others run.
-  const kinds = [agentRows, linkRows, coordinatorRows, startRows, candidateRows, deviceRows, throttledRows];
+  const kinds = [
+    agentRows,
+    linkRows,
+    coordinatorRows,
+    shellRows,
+    startRows,
+    candidateRows,
+    deviceRows,
+    throttledRows,
+  ];
   for (const rows of kinds) rows(matrix);
 });

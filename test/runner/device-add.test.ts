@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { PACKAGE_ROOT } from "../../runner/version.ts";
 import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
 import { sshdProblem } from "../support/needs.ts";
-import { startSshd, type TestSshd } from "../support/sshd.ts";
+import { makesLogins, startSshd, type TestSshd } from "../support/sshd.ts";
 
 const PASSPHRASE = "correct horse battery staple";
 
@@ -214,6 +214,41 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     }
     await remove("locked");
   });
+
+  it.skipIf(!makesLogins)(
+    "answers a second factor at a terminal, and says that it wants one elsewhere",
+    async () => {
+      const password = "tr0ub4dor and 3";
+      execFileSync("chpasswd", { input: `${sshd.user}:${password}\n` });
+      for (const [method, config, asks] of [
+        ["password", { PasswordAuthentication: "yes" }, /Password of /],
+        ["keyboard-interactive", { UsePAM: "yes", KbdInteractiveAuthentication: "yes" }, /asks: Password:/],
+      ] as const) {
+        await sshd.restart({ config: { ...config, AuthenticationMethods: `publickey,${method}` } });
+        const args = ["device", "probe", "factor"];
+        const record = ["device", "add", "factor", ...login(), ...QUICK];
+        expect(await run(...record)).toMatchObject({
+          code: 2,
+          stderr: expect.stringMatching(
+            new RegExp(`wants a second factor: ${method}.*Run this at a terminal`),
+          ),
+        });
+        // Each connection is asked for anew: one for a look at the device, one for its agent.
+        const { code, seen } = await atTerminal(record, [
+          [asks, password],
+          [new RegExp(`${asks.source}[^]*${asks.source}`), password],
+        ]);
+        expect(code, seen).toBe(0);
+        expect(seen).not.toContain(password);
+        expect(await run(...args)).toMatchObject({
+          code: 2,
+          stderr: expect.stringContaining("second factor"),
+        });
+        await remove("factor");
+      }
+      await sshd.restart();
+    },
+  );
 
   it("is interrupted by Ctrl-C, and registers nothing", async () => {
     const { child, finished } = startCli(["device", "add", "x", ...login()], folder.path, env);

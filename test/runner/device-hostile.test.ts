@@ -148,7 +148,7 @@ describe("a hostile SSH server", () => {
     // Whatever it said, nothing but our own two constant commands was ever asked of it.
     expect(new Set(commands)).toEqual(
       new Set([
-        'uname -sm; env | grep "^TERMUX_VERSION="',
+        'echo edgefront-begins; uname -sm; env | grep "^TERMUX_VERSION="; echo edgefront-ends',
         `exec .edgefront/agents/${sha256}/edgefront-agent serve`,
       ]),
     );

@@ -2,12 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { AgentStartError } from "../../runner/agent/errors.ts";
 import { explainStart, targetOf } from "../../runner/devices/enrol.ts";
-import type { Identity } from "../../runner/devices/ssh.ts";
+import type { Identity } from "../../runner/devices/ssh-identify.ts";
 
 const identity = (changes: Partial<Identity>): Identity => ({
   system: null,
   termux: null,
   confined: false,
+  noisy: false,
   said: "",
   ...changes,
 });

@@ -11,6 +11,8 @@ export const MISBEHAVIOURS = [
   "truncated",
   "oversized",
   "flood",
+  "bytes",
+  "heartbeats",
   "hang",
   "exit",
   "kill",
@@ -245,6 +247,26 @@ function misbehave(
       const more = (broken?: Error | null): void => {
         if (broken) process.exit(0);
         process.stdout.write(line, more);
+      };
+      more();
+      break;
+    }
+    case "bytes": {
+      // One line without end, as small a packet at a time as a program can make them.
+      const more = (): void => {
+        if (process.stdout.destroyed) process.exit(0);
+        for (let i = 0; i < 1000; i++) process.stdout.write("x");
+        setTimeout(more, 1);
+      };
+      process.stdout.write(`{"v":1,"id":"${id}",`);
+      more();
+      break;
+    }
+    case "heartbeats": {
+      const beats = `${JSON.stringify({ v: 1, type: "heartbeat", uptimeMs: 1, job: id })}\n`.repeat(500);
+      const more = (broken?: Error | null): void => {
+        if (broken) process.exit(0);
+        process.stdout.write(beats, more);
       };
       more();
       break;

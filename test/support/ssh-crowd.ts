@@ -44,8 +44,9 @@ const server = new ssh2.Server({ hostKeys: [readFileSync(hostKeyFile)] }, (clien
     });
     session.on("exec", (accept, _reject, { command }) => {
       const stream = accept();
-      if (command.startsWith("uname")) {
-        stream.write(`Linux ${process.arch === "arm64" ? "aarch64" : "x86_64"}\n`);
+      if (command.includes("uname")) {
+        const system = `Linux ${process.arch === "arm64" ? "aarch64" : "x86_64"}`;
+        stream.write(`edgefront-begins\n${system}\nedgefront-ends\n`);
         stream.exit(0);
         stream.end();
         return;

@@ -19,6 +19,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 const SSHD = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].find((path) => existsSync(path));
 export const hasSshd = SSHD !== undefined;
 
+export type SshdConfig = Readonly<Record<string, string | number>>;
+
+/** Logins of their own are made by root only; what changes one is skipped elsewhere. */
+export const makesLogins = userInfo().uid === 0;
+
 export interface TestSshd {
   readonly host: string;
   readonly port: number;
@@ -40,8 +45,10 @@ export interface TestSshd {
   killSessions(): void;
   /** From the next login on nobody's key is known, or the right one again. */
   authorize(known: boolean): void;
-  /** Starts the server again on its port, with another host key if asked. */
-  restart(options?: { newHostKey?: boolean }): Promise<string>;
+  /** Starts the server again on its port, with another host key if asked, and with lines of sshd_config beside its usual ones. */
+  restart(options?: { newHostKey?: boolean; config?: SshdConfig }): Promise<string>;
+  /** Gives the login another shell, and what it runs first: bash reads it under sshd. For a login that was made for the test. */
+  setStartUp(text: string): void;
   stop(): Promise<void>;
 }
 
@@ -102,7 +109,7 @@ let started = 0;
 export async function startSshd(): Promise<TestSshd> {
   const folder = mkdtempSync(join(tmpdir(), "edgefront-sshd-"));
   chmodSync(folder, 0o755);
-  const isRoot = userInfo().uid === 0;
+  const isRoot = makesLogins;
   const user = isRoot ? `ef${process.pid}x${++started}` : userInfo().username;
   if (isRoot) {
     mkdirSync("/run/sshd", { recursive: true });
@@ -134,12 +141,14 @@ export async function startSshd(): Promise<TestSshd> {
     LogLevel: "ERROR",
   };
   const configFile = join(folder, "config");
-  writeFileSync(
-    configFile,
-    Object.entries(config)
-      .map(([key, value]) => `${key} ${value}\n`)
-      .join(""),
-  );
+  const configure = (changes: SshdConfig) =>
+    writeFileSync(
+      configFile,
+      Object.entries({ ...config, ...changes })
+        .map(([key, value]) => `${key} ${value}\n`)
+        .join(""),
+    );
+  configure({});
 
   let daemon: ChildProcess;
   const start = async () => {
@@ -185,8 +194,15 @@ export async function startSshd(): Promise<TestSshd> {
     async restart(options = {}) {
       killListener();
       if (options.newHostKey) hostKey = makeKey(hostFile);
+      configure(options.config ?? {});
       await start();
       return hostKey;
+    },
+    setStartUp(text) {
+      if (!isRoot) throw new Error("the login is the user's own");
+      run("usermod", "-s", "/bin/bash", user);
+      writeFileSync(join(folder, "home", ".bashrc"), text);
+      chmodSync(join(folder, "home", ".bashrc"), 0o644);
     },
     async stop() {
       killListener();

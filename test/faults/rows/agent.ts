@@ -52,6 +52,7 @@ export function agentRows({ atJob, calm, expectCalm, real, row, run }: FaultMatr
     ["garbage", "protocol", "session ended, nothing kept, retried"],
     ["oversized", "protocol", "capped, session ended, retried"],
     ["flood", "protocol", "capped, session ended, retried"],
+    ["heartbeats", "protocol", "their rate is limited, session ended, retried"],
     ["hang", "transport-lost", "silence ends the session, retried"],
     ["disk-error", "io", "device's fault, retried"],
     ["unavailable", "unavailable", "kernels that the device lacks now: its fault, retried"],

@@ -1,5 +1,5 @@
 // libFuzzer's entry over the loader: header, spec, memory plan, listing and, where the model is small, the packed weights and one token.
-// The latter for one input in 8: it costs a hundred times the header. test/fuzz/gguf.ts builds and runs it; the C++ tests only compile it.
+// The latter for one input in 8: it costs a hundred times the header. test/fuzz/fuzz.ts builds and runs it.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,0 +1,45 @@
+// What the end of an agent's channel means: its transport died, it broke the protocol, it ended, or it could never be started there.
+import type { ChannelEnd } from "../devices/transport.ts";
+import {
+  AgentDiedError,
+  AgentStartError,
+  ProtocolError,
+  type RunnerError,
+  TransportLostError,
+} from "./errors.ts";
+
+export function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
+  if (end.kind === "flooded") return new ProtocolError(`the agent broke the protocol: ${end.reason}`);
+  if (end.kind === "lost") return new TransportLostError(end.reason, "", { cause: end.cause });
+  if (!greeted) return explainStart(end);
+  const said = end.stderr ? `: ${end.stderr}` : "";
+  return new AgentDiedError(`the agent ended (${end.signal ?? `status ${end.code}`})${said}`);
+}
+
+/** An agent that ended before it greeted: the shell's and the kernel's ways of saying that it cannot run there. */
+function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartError {
+  const said = end.stderr ? `: ${end.stderr}` : "";
+  // sshd names only the signals of its protocol's list, on which SIGSYS is not.
+  const unnamed = end.signal?.endsWith("@openssh.com") === true;
+  if (end.signal === "SIGSYS" || end.code === 159 || unnamed) {
+    return new AgentStartError(
+      `the system there refuses a call the agent's C library makes (SIGSYS${unnamed ? ", or another signal that sshd does not name" : ""})`,
+      "On Android use a musl build: install zig (`pip install ziglang`) on this machine and try again",
+    );
+  }
+  // A shell that meets another architecture's binary tries to read it as a script.
+  const misread = /syntax error/i.test(end.stderr);
+  if (misread || /exec format error|cannot execute binary/i.test(end.stderr) || end.code === 126) {
+    return new AgentStartError(
+      `the device cannot execute the agent${misread ? "" : said}`,
+      "Check the device's target architecture, and that its home is not mounted noexec",
+    );
+  }
+  if (end.code === 127) {
+    return new AgentStartError(
+      `the agent or its emulator was not found there${said}`,
+      "Add the device again, or install the emulator",
+    );
+  }
+  return new AgentStartError(`the agent ended at once (${end.signal ?? `status ${end.code}`})${said}`);
+}

@@ -1,0 +1,40 @@
+// A time limit that stands still while somebody is asked: a person at a terminal, a finger on a security token.
+
+export class Deadline {
+  #left: number;
+  #since = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #waiting = 0;
+  #over = false;
+
+  constructor(
+    ms: number,
+    private readonly expired: () => void,
+  ) {
+    this.#left = ms;
+    this.#start();
+  }
+
+  /** Runs what waits for a person. */
+  readonly patiently = async <T>(run: () => Promise<T>): Promise<T> => {
+    if (this.#waiting++ === 0) {
+      clearTimeout(this.#timer);
+      this.#left -= performance.now() - this.#since;
+    }
+    try {
+      return await run();
+    } finally {
+      if (--this.#waiting === 0 && !this.#over) this.#start();
+    }
+  };
+
+  end(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+  }
+
+  #start(): void {
+    this.#since = performance.now();
+    this.#timer = setTimeout(this.expired, Math.max(this.#left, 1));
+  }
+}

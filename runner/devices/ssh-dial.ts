@@ -1,0 +1,88 @@
+// Opens a TCP connection to a name with several addresses: each is tried a little after the one before, none is given up for the next, and the
+// first that answers is taken (RFC 8305). Node's own attempt gives an address 250 ms and then drops it, which no satellite link bears.
+import { lookup } from "node:dns/promises";
+import { connect, isIP, type Socket } from "node:net";
+
+/** Between the beginning of two attempts. */
+const STAGGER_MS = 250;
+const MAX_ADDRESSES = 16;
+
+/** Resolves once connected; rejects with the first address's error when all have failed, or with ETIMEDOUT after `timeoutMs`. */
+export async function dial(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  resolveName = addressesOf,
+): Promise<Socket> {
+  const begun = performance.now();
+  const timedOut = (): Error =>
+    Object.assign(new Error(`connect ETIMEDOUT ${host}:${port}`), { code: "ETIMEDOUT" });
+  const addresses = await within(resolveName(host), timeoutMs, timedOut);
+  const left = timeoutMs - (performance.now() - begun);
+  return new Promise((resolve, reject) => {
+    const open = new Set<Socket>();
+    const waiting = [...addresses];
+    let failure: Error | undefined;
+    let pause: NodeJS.Timeout | undefined;
+    const end = (socket: Socket | undefined, error?: Error): void => {
+      clearTimeout(pause);
+      clearTimeout(limit);
+      for (const other of open) if (other !== socket) other.destroy();
+      if (socket === undefined) reject(error);
+      else resolve(socket);
+    };
+    const limit = setTimeout(() => end(undefined, failure ?? timedOut()), Math.max(left, 1));
+    const attempt = (): void => {
+      clearTimeout(pause);
+      const address = waiting.shift();
+      if (address === undefined) return;
+      const socket = connect({ host: address, port });
+      open.add(socket);
+      const failed = (error: Error): void => {
+        failure ??= error;
+        open.delete(socket);
+        if (waiting.length > 0) attempt();
+        else if (open.size === 0) end(undefined, failure);
+      };
+      socket.once("error", failed);
+      socket.once("connect", () => {
+        socket.off("error", failed);
+        // Until ssh2 listens; what happens meanwhile it hears of by "close".
+        socket.on("error", () => {});
+        end(socket);
+      });
+      if (waiting.length > 0) pause = setTimeout(attempt, STAGGER_MS);
+    };
+    attempt();
+  });
+}
+
+/** Of both families by turns, in the order the system gives each. */
+async function addressesOf(host: string): Promise<string[]> {
+  if (isIP(host.replace(/%.*$/, ""))) return [host];
+  const found = await lookup(host, { all: true, verbatim: true });
+  const first = found[0]?.family;
+  const [same, other] = [
+    found.filter(({ family }) => family === first),
+    found.filter(({ family }) => family !== first),
+  ];
+  const turns = Array.from({ length: Math.max(same.length, other.length) }, (_, i) => [same[i], other[i]]);
+  return turns
+    .flat()
+    .flatMap((entry) => entry?.address ?? [])
+    .slice(0, MAX_ADDRESSES);
+}
+
+async function within<T>(work: Promise<T>, ms: number, expired: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(expired()), ms);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

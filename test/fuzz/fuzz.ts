@@ -1,0 +1,40 @@
+// fuzz: the readers of files and requests (kernels/fuzz) with the address and undefined-behaviour sanitizers: by libFuzzer with clang++, by
+// fuzz/standalone.cc with g++. A finding leaves its input in build/fuzz and exits 1.
+import { parseArgs } from "../support/parse-args.ts";
+import { fuzz } from "./run.ts";
+import { SEEDS } from "./seeds.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    target: { type: "string", default: "all" },
+    runs: { type: "string", default: "1000000" },
+    seconds: { type: "string", default: "0" },
+    seed: { type: "string", default: "1" },
+    compiler: { type: "string", default: "" },
+    help: { type: "boolean", default: false },
+  },
+});
+const names = Object.keys(SEEDS);
+if (flags.help || !["all", ...names].includes(flags.target)) {
+  console.log(
+    `fuzz [--target all|${names.join("|")}] [--runs 1000000] [--seconds 0: no limit] [--seed 1] [--compiler clang++, else g++]`,
+  );
+  process.exit(flags.help ? 0 : 2);
+}
+for (const target of flags.target === "all" ? names : [flags.target]) {
+  const result = await fuzz({
+    target,
+    runs: Number(flags.runs),
+    seconds: Number(flags.seconds),
+    seed: Number(flags.seed),
+    ...(flags.compiler === "" ? {} : { compiler: flags.compiler }),
+  });
+  if (result.finding !== null) {
+    console.error(result.finding);
+    process.exit(1);
+  }
+  const edges = result.edges === null ? "" : `, ${result.edges} edges`;
+  console.log(
+    `${target}: ${result.executed.toLocaleString("en")} executions${edges}, no finding (${result.compiler}, seed ${flags.seed})`,
+  );
+}
