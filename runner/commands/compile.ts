@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { lower } from "../../candidates/gguf/lower.ts";
+import { expressionOf, lower } from "../../candidates/gguf/lower.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
@@ -62,7 +62,7 @@ export const compileCommand: CommandModule<object, Args> = {
       .positional("layout", {
         type: "string",
         demandOption: true,
-        describe: "name, notation, JSON file; with --sweep also F1, #12 or an id",
+        describe: "name, notation, layout JSON or config.json; with --sweep also F1, #12 or an id",
       })
       .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
       .option("out", { type: "string", requiresArg: true, describe: "GGUF file to write" })
@@ -114,10 +114,15 @@ export const compileCommand: CommandModule<object, Args> = {
         ({ listing } = await session.request("explain", { model: { plan }, context }));
       }).finally(() => store.close());
     }
+    const { why } = expressionOf(layout);
     const data = {
       id: layoutId(layout),
       notation: formatNotation(layout),
       architecture: lowered.architecture,
+      // The file's architecture is edgefront's own where upstream ones cannot say the layout.
+      runsOn:
+        out !== undefined && seed === null ? [] : why === null ? ["edgefront", "llama.cpp"] : ["edgefront"],
+      ...(why === null ? {} : { onlyEdgefrontBecause: why }),
       tensors: lowered.tensors.length,
       weightBytes: lowered.weightBytes,
       ...(out === undefined ? {} : { out, bytes, weights: seed === null ? "none" : `seed:${seed}` }),
@@ -130,7 +135,12 @@ export const compileCommand: CommandModule<object, Args> = {
           ? []
           : [
               `wrote ${out}: ${lowered.architecture}, ${lowered.tensors.length} tensors, ${formatBytes(bytes)}` +
-                (seed === null ? " (no weights: header and tensor table only)" : ""),
+                (seed === null
+                  ? " (no weights: header and tensor table only, which nothing runs; add --weights seed:1)"
+                  : ""),
+              ...(why === null
+                ? []
+                : [`only edgefront can run this file, llama.cpp has no architecture for the layout: ${why}`]),
             ]),
       ].join("\n"),
     );

@@ -2,6 +2,7 @@
 // probes, searches for the best placement of threads, and only then stores the device.
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { issueText } from "../../candidates/issues.ts";
 import { JobCancelledError, RunnerError } from "../agent/errors.ts";
 import { TARGETS, type Target } from "../agent/toolchain.ts";
 import {
@@ -66,8 +67,7 @@ function confirmWith(given: readonly string[] | undefined) {
 function checked(record: unknown): DeviceRecord {
   const parsed = deviceRecordSchema.safeParse(record);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new InvalidInputError("bad-device", `${issue.path.join(".")}: ${issue.message}`);
+  throw new InvalidInputError("bad-device", issueText(parsed.error));
 }
 
 /** What can be refused before anything is connected to. */

@@ -33,7 +33,7 @@ export const exportCommand: CommandModule<object, Args> = {
       .positional("layout", {
         type: "string",
         demandOption: true,
-        describe: "name, notation, JSON file; with --sweep also F1, #12 or an id",
+        describe: "name, notation, layout JSON or config.json; with --sweep also F1, #12 or an id",
       })
       .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
       .option("format", {

@@ -4,6 +4,8 @@ import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { issueText } from "../../candidates/issues.ts";
+import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { compareDefaults } from "../../profilers/compare.ts";
@@ -18,6 +20,7 @@ import { profileOf } from "../devices/device.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
 import { verifyAgent } from "../measurement/sentinel.ts";
+import { isGguf } from "../model-files.ts";
 import { Store } from "../store/store.ts";
 import type { SweepEvent } from "../sweep/events.ts";
 import {
@@ -82,8 +85,7 @@ function measureConfig(args: Args): MeasureConfig {
     seed: args.seed,
   });
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new InvalidInputError("usage", `${issue.path.join(".")}: ${issue.message} (see --help)`);
+  throw new InvalidInputError("usage", `${issueText(parsed.error)} (see --help)`);
 }
 
 function table(result: MeasureResult, device: string): string {
@@ -130,7 +132,7 @@ interface Model {
 
 /** Throws InvalidInputError where the text names no layout and no file. */
 async function modelOf(text: string): Promise<Model> {
-  if (!text.endsWith(".gguf")) {
+  if (text.toLowerCase() in namedLayouts || !isGguf(text)) {
     const layout = layoutFrom(text);
     const notation = formatNotation(layout);
     return {
@@ -266,7 +268,7 @@ export const measureCommand: CommandModule<object, Args> = {
     withJson(withDatabase(yargs))
       .positional("model", {
         type: "string",
-        describe: "name, notation, JSON file, or GGUF file",
+        describe: "name, notation, layout JSON, config.json, or GGUF file",
       })
       .option("compare", {
         type: "string",

@@ -82,7 +82,11 @@ export const scoreCommand: CommandModule<object, Args> = {
   describe: "Train a layout's proxy and print its quality",
   builder: (yargs) =>
     withDatabase(withJson(yargs))
-      .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, layout JSON or config.json",
+      })
       .option("config", {
         type: "string",
         default: `${PACKAGE_ROOT}/configs/quickstart.yaml`,

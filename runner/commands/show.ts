@@ -21,7 +21,11 @@ export const showCommand: CommandModule<object, Args> = {
   describe: "Show a layout: shape, parameters, static costs",
   builder: (yargs) =>
     withJson(yargs)
-      .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, layout JSON or config.json",
+      })
       .option("context", { type: "number", array: true, default: [1024, 4096], describe: "context lengths" })
       .example("$0 show lfm2-350m", "a published layout")
       .example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "one of your own")

@@ -15,6 +15,7 @@ import type { TrainRequest } from "../../profilers/requests.ts";
 import { AgentError } from "../agent/errors.ts";
 import type { ScoreConfig, TaskConfig } from "../config-score.ts";
 import { layoutFrom } from "../layouts.ts";
+import { isGguf } from "../model-files.ts";
 import { cachePath } from "../paths.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import { planOf } from "./jobs.ts";
@@ -255,14 +256,14 @@ async function teachingOf(
   const body = { objective: { kind: objective, k: Math.min(k, task.vocab - 1), temperature, mix } };
   if (task.head === "pooled")
     throw new InvalidInputError("no-teacher", `task "${task.name}" has no next tokens to distil`);
-  if (/\.(gguf|efl)$/.test(teacher)) {
+  if (/\.efl$/i.test(teacher) || isGguf(teacher)) {
     const path = resolve(teacher);
     if (!existsSync(path))
       throw new InvalidInputError(
         "no-teacher",
         `the teacher ${teacher} does not exist; name a file that does`,
       );
-    return { ...body, teacher: teacher.endsWith(".gguf") ? { path } : { logits: path } };
+    return { ...body, teacher: isGguf(teacher) ? { path } : { logits: path } };
   }
   const proxyConfig = proxySchema.parse({ ...config.proxy, ...task.config.proxy });
   const layout = proxyLayout(layoutFrom(teacher), proxyConfig, task);
