@@ -10,6 +10,7 @@ import { createRng } from "../../search/rng.ts";
 import type { TaskConfig } from "../config-score.ts";
 import { cachePath } from "../paths.ts";
 import { encodeCorpus } from "./corpus.ts";
+import { withInstalledModules } from "./installed-text.ts";
 
 /** A task's data on this machine, and what a proxy must look like to train on it. */
 export interface PreparedTask {
@@ -47,7 +48,9 @@ export async function prepareTask(
   const task = taskOf(config.task as TaskName);
   const options = task.optionsSchema.parse(withPreset(task, config.preset, config.options, config.task));
   if ("corpus" in task) {
-    const encoded = await encodeCorpus(task.corpus(options), base, options.length);
+    const corpus = task.corpus(options);
+    const patterns = withInstalledModules(corpus.patterns, base);
+    const encoded = await encodeCorpus({ ...corpus, patterns }, base, options.length);
     return { name, config, length: options.length, kind: "stream", head: "tokens", ...encoded };
   }
   const { train, validation } = task.data(options, createRng(seed));
