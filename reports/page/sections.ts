@@ -54,7 +54,6 @@ export function header(data: ReportData): Html {
 ${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
 ${reachText(data) && html`<p class="soft">${reachText(data)}</p>`}${(data.proxies ?? []).filter(({ weak }) => weak).map(weakNotice)}
 ${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page: ${data.trials.length.toLocaleString("en-US")} of them are shown, among them every one on the front or published; the others are spread evenly. Counts, front and hypervolume are those of the whole sweep; the csv, json and parquet reports hold every layout.</p>`}
-<noscript><p class="notice">Plots need JavaScript. Every number they show is in the tables below.</p></noscript>
 </header>`;
 }
 
@@ -94,11 +93,11 @@ export function scatterSection(data: ReportData): Html {
 <label>Up <select id="axis-y"></select></label>
 </div>
 <ul class="legend">
-<li><svg class="mark front" viewBox="-6 -6 12 12"><circle r="4.5"/></svg>on the front</li>
-<li><svg class="mark other" viewBox="-6 -6 12 12"><circle r="4"/></svg>dominated</li>
-<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-4-4 4 4M-4 4 4-4"/></svg>over budget</li>
-<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>stopped early, failed or lost</li>
-<li><svg class="mark star" viewBox="-6 -6 12 12"><path d="M0-6 1.5-1.9 5.7-1.9 2.3.7 3.5 4.9 0 2.4-3.5 4.9-2.3.7-5.7-1.9-1.5-1.9Z"/></svg>published layout</li>
+<li><svg class="mark front" width="13" height="13" viewBox="-6 -6 12 12"><circle r="4.5"/></svg>on the front</li>
+<li><svg class="mark other" width="13" height="13" viewBox="-6 -6 12 12"><circle r="4"/></svg>dominated</li>
+<li><svg class="mark out" width="13" height="13" viewBox="-6 -6 12 12"><path d="M-4-4 4 4M-4 4 4-4"/></svg>over budget</li>
+<li><svg class="mark out" width="13" height="13" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>stopped early, failed or lost</li>
+<li><svg class="mark star" width="13" height="13" viewBox="-6 -6 12 12"><path d="M0-6 1.5-1.9 5.7-1.9 2.3.7 3.5 4.9 0 2.4-3.5 4.9-2.3.7-5.7-1.9-1.5-1.9Z"/></svg>published layout</li>
 </ul>
 <div class="panels">${devices.map(
       (device, index) =>
