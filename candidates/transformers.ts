@@ -1,11 +1,13 @@
 // Reads a config.json of HuggingFace transformers as a layout: lfm2 in either spelling of its keys (hidden_size or block_dim, layer_types
 // or full_attn_idxs, ...), qwen3 and llama. Refuses what a layout cannot say, so that no difference goes unnoticed. Writing one is
 // reports/layout/huggingface.ts. Sources: configuration_lfm2.py, configuration_qwen3.py and configuration_llama.py of transformers.
+
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
 import { type Layer, type Layout, parseLayout } from "./layout.ts";
 import type { Geometry } from "./notation.ts";
+import { counted } from "./words.ts";
 
 const count = z.int().min(1);
 const optional = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
@@ -146,7 +148,7 @@ function layerTypes(config: Config, family: Family, depth: number): readonly str
         : ["full_attention"];
   if (types !== undefined) {
     if (types.length !== depth)
-      throw bad(`layer_types names ${types.length} layers, num_hidden_layers says ${depth}`);
+      throw bad(`layer_types names ${counted(types.length, "layer")}, num_hidden_layers says ${depth}`);
     const other = types.find((type) => !known.includes(type));
     if (other !== undefined)
       throw bad(`a layer of type "${other}" in layer_types is not one of ${known.join(", ")}`);

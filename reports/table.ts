@@ -10,6 +10,7 @@ import {
   publishedOffFront,
   reachText,
 } from "./front.ts";
+import { counted } from "../candidates/words.ts";
 import { emulatedDevices, isEmulated, parseMetricName, shortLabel } from "./metrics.ts";
 import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { wrapWords } from "./terminal.ts";
@@ -97,7 +98,7 @@ const tauOf = ({ tau, low, high }: ReportProxy): string =>
     : `tau ${tau.toFixed(2)}, 95% ${low?.toFixed(2) ?? "-"} to ${high?.toFixed(2) ?? "-"}`;
 
 const weakNote = (proxy: ReportProxy): string =>
-  `(weak) ${plain(proxy.metric)} rests on a weak proxy: against ${proxy.longer} times longer training of ${proxy.layouts} layouts, ${tauOf(proxy)}`;
+  `(weak) ${plain(proxy.metric)} rests on a weak proxy: against ${proxy.longer} times longer training of ${counted(proxy.layouts, "layout")}, ${tauOf(proxy)}`;
 
 /** The front of a sweep as text. Lines are at most `width` characters. */
 export function renderTable(data: FrontData, options: { readonly width?: number } = {}): string {
@@ -143,6 +144,7 @@ export function renderTable(data: FrontData, options: { readonly width?: number 
       ? ["~ unstable, not to be relied on"]
       : []),
     ...data.objectives.flatMap(({ name }) => weak.filter(({ metric }) => metric === name).map(weakNote)),
+    ...(data.notices ?? []).map((text) => `notice: ${plain(text)}`),
     ...(marks.some((mark) => mark.includes("(emul.)"))
       ? ["(emul.) under an emulator: says nothing about hardware speed"]
       : []),

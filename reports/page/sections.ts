@@ -1,6 +1,8 @@
 // The page's sections as static HTML: readable without any script, printed as they are. Plots are empty figures of fixed
 // height that the script fills, so that nothing moves while the page loads.
+
 import { formatPattern } from "../../candidates/notation.ts";
+import { counted } from "../../candidates/words.ts";
 import { findingsBody } from "../findings.ts";
 import { formatParameters, formatRange, formatValue } from "../format.ts";
 import {
@@ -30,7 +32,7 @@ import { layerStrip, stripLegend } from "./strip.ts";
 
 /** An audit found that a proxy does not order layouts as longer training does. */
 const weakNotice = ({ metric, tau, low, high, layouts, longer }: ReportProxy): Html =>
-  html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} orders ${layouts} layouts ${tau === null ? "in no way" : `with tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`} as ${longer} times longer training does. Do not decide by it alone.</p>`;
+  html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} orders ${counted(layouts, "layout")} ${tau === null ? "in no way" : `with tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`} as ${longer} times longer training does. Do not decide by it alone.</p>`;
 
 export function header(data: ReportData): Html {
   const counts = countStates(data);
@@ -53,6 +55,7 @@ export function header(data: ReportData): Html {
 <dl class="facts">${facts.map(([value, name]) => html`<div><dd>${value}</dd><dt>${name}</dt></div>`)}</dl>
 ${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
 ${reachText(data) && html`<p class="soft">${reachText(data)}</p>`}${(data.proxies ?? []).filter(({ weak }) => weak).map(weakNotice)}
+${(data.notices ?? []).map((text) => html`<p class="notice" role="note"><strong>Notice:</strong> ${text}.</p>`)}
 ${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page: ${data.trials.length.toLocaleString("en-US")} of them are shown, among them every one on the front or published; the others are spread evenly. Counts, front and hypervolume are those of the whole sweep; the csv, json and parquet reports hold every layout.</p>`}
 </header>`;
 }
@@ -197,7 +200,7 @@ export function layoutsSection(data: ReportData): Html {
     html`${stripLegend}
 <ol class="layouts">${rows.map(
       ({ label, trial }) =>
-        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> <span>${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${trial.layout.layers.length} layers: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
+        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> <span>${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${counted(trial.layout.layers.length, "layer")}: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
     )}</ol>`,
   );
 }

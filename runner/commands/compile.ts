@@ -1,4 +1,5 @@
 // edgefront compile: lowers a layout to a GGUF file, with or without weights made from a seed.
+
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { CommandModule } from "yargs";
@@ -8,6 +9,7 @@ import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
+import { counted } from "../../candidates/words.ts";
 import { localDevice } from "../devices/device.ts";
 import { layoutFrom } from "../layouts.ts";
 import { Store } from "../store/store.ts";
@@ -134,7 +136,7 @@ export const compileCommand: CommandModule<object, Args> = {
         ...(out === undefined
           ? []
           : [
-              `wrote ${out}: ${lowered.architecture}, ${lowered.tensors.length} tensors, ${formatBytes(bytes)}` +
+              `wrote ${out}: ${lowered.architecture}, ${counted(lowered.tensors.length, "tensor")}, ${formatBytes(bytes)}` +
                 (seed === null
                   ? " (no weights: header and tensor table only, which nothing runs; add --weights seed:1)"
                   : ""),

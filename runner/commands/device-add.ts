@@ -41,6 +41,9 @@ interface AddArgs {
   printAuthorizedKey: boolean;
 }
 
+/** `y` is what people type, and means what it says. */
+export const isYes = (answer: string): boolean => /^y(es)?$/i.test(answer.trim());
+
 /** Compares with the keys given, one for each machine on the way; asks where none are given and somebody is there to answer. */
 function confirmWith(given: readonly string[] | undefined) {
   return async (shown: string, where: string, before: readonly string[]): Promise<void> => {
@@ -59,7 +62,7 @@ function confirmWith(given: readonly string[] | undefined) {
       );
     }
     const answer = await ask(`${where} shows host key ${shown}\nIs this its key? (yes/no) `);
-    if (answer.trim() !== "yes")
+    if (!isYes(answer))
       throw new InvalidInputError("host-key-refused", "not confirmed; nothing was registered");
   };
 }

@@ -1,4 +1,5 @@
 // edgefront measure: times one layout, or a GGUF file, on one device; with --compare it judges whether two of them differ.
+
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
@@ -8,12 +9,14 @@ import { issueText } from "../../candidates/issues.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
+import { counted } from "../../candidates/words.ts";
 import { compareDefaults } from "../../profilers/compare.ts";
 import { repetitionsFor } from "../../profilers/compared-values.ts";
 import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
 import { type ContextMetric, contextMetricName } from "../../profilers/metrics.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { FLAGS, validityFlags } from "../../profilers/validity.ts";
+import { formatNumber } from "../../reports/format.ts";
 import { createRng } from "../../search/rng.ts";
 import { sweepSchema } from "../config.ts";
 import { profileOf } from "../devices/device.ts";
@@ -92,7 +95,7 @@ function table(result: MeasureResult, device: string): string {
   const metrics = new Map(deviceMetrics(result, device).map((metric) => [metric.name, metric]));
   const cell = (name: ContextMetric, context: number): string => {
     const metric = metrics.get(contextMetricName(name, context, device, result.batch))!;
-    return `${metric.value.toPrecision(4)}${metric.stable ? "" : " ~"}`;
+    return `${formatNumber(metric.value, 4)}${metric.stable ? "" : " ~"}`;
   };
   const rows = result.contexts.map(({ context }) => [
     String(context),

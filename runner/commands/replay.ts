@@ -1,7 +1,9 @@
 // edgefront replay: another strategy on the recorded results of a sweep, at no device time.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
+import { counted } from "../../candidates/words.ts";
 import { layoutDomain } from "../../search/domain.ts";
 import { frontReference } from "../../search/hypervolume.ts";
 import { orient } from "../../search/pareto.ts";
@@ -84,7 +86,7 @@ export const replayCommand: CommandModule<object, Args> = {
       });
       printEither(json, { sweep: name, records: records.length, seeds, runs }, () =>
         [
-          `${records.length} recorded trials of "${name}", ${complete.length} complete; medians of ${seeds} seeds.`,
+          `${records.length} recorded trials of "${name}", ${complete.length} complete; medians of ${counted(seeds, "seed")}.`,
           "",
           columns(
             [

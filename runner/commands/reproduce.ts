@@ -2,9 +2,11 @@
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { findingsText } from "../../reports/findings.ts";
+import { countStates } from "../../reports/front.ts";
 import { readSweepConfig, type StudyName, studyNames } from "../config.ts";
 import { InterruptedError } from "../errors.ts";
 import { reportWithFindings } from "../findings/findings.ts";
+import { frontOf } from "../report-data.ts";
 import { studies } from "../reproduction/studies.ts";
 import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
@@ -19,6 +21,7 @@ import {
   withJson,
   withStore,
 } from "./common.ts";
+import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {
@@ -89,28 +92,26 @@ export const reproduceCommand: CommandModule<object, Args> = {
         listen: view.listen,
       })
         .catch((error: unknown) => {
-          throw inOwnWords(error, name);
+          const args = { full, seed, device, ...databaseOption(db) };
+          throw inOwnWords(error, name, pasted("reproduce", [study], { ...args, resume: true }));
         })
         .finally(() => view.close());
       const { findings = [] } = reportWithFindings(store, sweep);
       writeReport(store, sweep, "html", out);
       printEither(json, { sweep: name, study, findings }, () => findingsText(findings, terminalWidth()));
       say(`report: ${out}`);
+      requireResults(countStates(frontOf(store, sweep)), name, db);
     });
   },
 };
 
 /** The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another. */
-function inOwnWords(error: unknown, name: string): unknown {
-  if (error instanceof InterruptedError) {
-    return new InterruptedError(
-      "interrupted; everything finished is kept. Continue with the same command and --resume",
-    );
-  }
+function inOwnWords(error: unknown, name: string, resume: string): unknown {
+  if (error instanceof InterruptedError) return interruptedWith(resume);
   if (error instanceof InvalidInputError && error.code === "sweep-exists") {
     return new InvalidInputError(
       error.code,
-      `"${name}" is in the database already; continue it with --resume, see it with: edgefront findings ${name}, or give another --seed or --db`,
+      `"${name}" is in the database already; continue it with: ${resume}; see it with: edgefront findings ${name}; or give another --seed or --db`,
     );
   }
   return error;

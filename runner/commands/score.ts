@@ -5,6 +5,7 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
+import { windowNotices } from "../../profilers/proxy-windows.ts";
 import { PRECISIONS, type Precision } from "../../profilers/requests.ts";
 import { meanInterval } from "../../profilers/statistics/summary.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
@@ -16,6 +17,7 @@ import { type TaskConfig, withDistillation } from "../config-score.ts";
 import { localDevice } from "../devices/device.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
+import { windowedTasks } from "../proxy-notices.ts";
 import { Store } from "../store/store.ts";
 import { trainerProgram } from "../sweep/pytorch.ts";
 import { withWorker } from "../sweep/solo.ts";
@@ -143,6 +145,9 @@ export const scoreCommand: CommandModule<object, Args> = {
       );
     }
     const chosen = Object.entries(score.tasks).filter(([name]) => only?.includes(name) ?? true);
+    const mixers = layout.layers.map(({ mixer }) => mixer);
+    for (const text of windowNotices(mixers, windowedTasks({ ...score, tasks: Object.fromEntries(chosen) })))
+      say(`notice: ${text}`);
     const asked = chosen.map(([name, task]) => [name, asAsked(task, args)] as const);
     if (out !== undefined) await mkdir(out, { recursive: true });
     const signal = interruptSignal();

@@ -8,7 +8,7 @@ import { formatNotation } from "../../candidates/notation.ts";
 import { quantizations } from "../../candidates/quantization.ts";
 import { formatValue } from "../../reports/format.ts";
 import { layoutFrom } from "../layouts.ts";
-import { columns, formatBytes, printEither, withJson } from "./common.ts";
+import { columns, facts, formatBytes, printEither, withJson } from "./common.ts";
 
 interface Args {
   layout: string;
@@ -54,11 +54,11 @@ export const showCommand: CommandModule<object, Args> = {
       [
         data.notation,
         "",
-        columns([
+        facts([
           ["id", data.id],
           ["parameters", data.parameters.toLocaleString("en")],
           ["GGUF architecture", data.architecture],
-          ...quantizations.map((quantization) => [
+          ...quantizations.map((quantization): [string, string] => [
             `weights as ${quantization}`,
             formatBytes(staticCost(layout, { context: 0, quantization }).weightBytes),
           ]),

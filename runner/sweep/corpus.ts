@@ -1,5 +1,6 @@
 // Turns the user's files into training data: streamed in pieces, so that memory stays the same whatever their size, and written as two
 // EFD1 streams in the cache, by the hash of their bytes. What the files are is remembered by their names, sizes and times.
+
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -7,6 +8,7 @@ import { isAbsolute, resolve } from "node:path";
 import { glob } from "tinyglobby";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
 import { datasetHeader } from "../../profilers/dataset.ts";
 import type { Corpus } from "../../profilers/tasks/task.ts";
 import { cachePath } from "../paths.ts";
@@ -166,7 +168,7 @@ async function encode(
 const tooSmall = (tokens: number, length: number): InvalidInputError =>
   new InvalidInputError(
     "corpus-too-small",
-    `the corpus has ${tokens} tokens, too few for windows of ${length} tokens in training and validation; name more files`,
+    `the corpus has ${counted(tokens, "token")}, too few for windows of ${counted(length, "token")} in training and validation; name more files`,
   );
 
 const rememberedSchema = z.object({

@@ -1,9 +1,11 @@
 // How the bytes of a corpus file become token ids, piece by piece: bytes as they are, text through a tokenizer.json, or ids written in
 // shards. Files, splitting and caching are corpus.ts's.
+
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
 import type { Corpus } from "../../profilers/tasks/task.ts";
 
 export interface Encoded {
@@ -115,7 +117,7 @@ async function tokenizerEncoder(file: string): Promise<Encoder> {
   if (vocab > MAX_VOCAB) {
     throw new InvalidInputError(
       "vocabulary-too-large",
-      `${file} has ${vocab} tokens; proxies take up to ${MAX_VOCAB}: use a smaller tokenizer`,
+      `${file} has ${counted(vocab, "token")}; proxies take up to ${MAX_VOCAB}: use a smaller tokenizer`,
     );
   }
   let decoder = new TextDecoder("utf-8", { fatal: true });

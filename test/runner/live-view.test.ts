@@ -100,7 +100,7 @@ it("shows devices, training, front, hypervolume and the time left", async () => 
   view.show(job(0, null, "measured on phone, waiting"));
   view.show(ended(1));
   const later = (await screen.text()).join("\n");
-  expect(later).toMatch(/^trial 1 \* {2}c3 c3 g c3 {2}1\.00 ms, 0\.900$/m);
+  expect(later).toMatch(/^trial 1 \(front\) {2}c3 c3 g c3 {2}1\.00 ms, 0\.900$/m);
   expect(later).toMatch(/^ {2}phone {5}idle$/m);
   expect(later).toMatch(/^ {2}training {2}idle$/m);
   expect(later).toMatch(/1\/20 trials.* left$/m);
@@ -117,7 +117,7 @@ it("stays one block, in place, through narrowing to 40 columns and widening agai
     for (const lane of ["phone", "local", "training"])
       expect(lines.filter((line) => line.startsWith(`  ${lane} `))).toHaveLength(1);
     const bar = lines.findIndex((line) => line.startsWith("["));
-    const trials = lines.flatMap((line, at) => (/^trial \d+ \*/.test(line) ? [at] : []));
+    const trials = lines.flatMap((line, at) => (/^trial \d+ \(front\)/.test(line) ? [at] : []));
     expect(trials).toHaveLength(n + 1);
     expect(Math.max(...trials)).toBeLessThan(bar);
   }
