@@ -17,6 +17,7 @@ import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { trialNamed } from "../trial-named.ts";
 import { formatBytes, interruptSignal, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 import { writeWhole } from "./output.ts";
 
 interface Args {
@@ -85,9 +86,13 @@ export const compileCommand: CommandModule<object, Args> = {
           throw new InvalidInputError("usage", "give --out F.gguf, --explain, or both");
         return true;
       })
-      .example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too")
-      .example("$0 compile F2 --sweep quickstart --out f2.gguf --weights seed:1", "a layout of a front")
-      .example("$0 compile lfm2-350m --explain", "what the kernels do for one token"),
+      .example(
+        example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too"),
+      )
+      .example(
+        example("$0 compile F1 --sweep quickstart --out f1.gguf --weights seed:1", "a layout of a front"),
+      )
+      .example(example("$0 compile lfm2-350m --explain", "what the kernels do for one token")),
   handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, json }) => {
     const layout =
       sweep === undefined

@@ -1,5 +1,6 @@
 // edgefront device add: from a host's name to a device that can measure. Pins host keys, finds the target, builds and starts the agent,
 // probes, searches for the best placement of threads, and only then stores the device.
+
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { issueText } from "../../candidates/issues.ts";
@@ -22,6 +23,7 @@ import { InterruptedError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 import { say, sayToPerson, withDatabase, withJson, withStore } from "./common.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
+import { example } from "./examples.ts";
 
 interface AddArgs {
   db: string;
@@ -198,14 +200,18 @@ export const addCommand: CommandModule<object, AddArgs> = {
       })
       .option("print-authorized-key", authorizedKeyOption)
       .example(
-        "$0 device add phone --host 192.168.1.20 --profile snapdragon --user u0_a123",
-        "a phone running Termux",
+        example(
+          "$0 device add phone --host 192.168.1.20 --profile snapdragon --user u0_a123",
+          "a phone running Termux",
+        ),
       )
       .example(
-        "$0 device add laptop --host laptop --profile ryzen",
-        "a name of ~/.ssh/config, with its user, key and ProxyJump",
+        example(
+          "$0 device add laptop --host laptop --profile ryzen",
+          "a name of ~/.ssh/config, with its user, key and ProxyJump",
+        ),
       )
-      .example("$0 device add local --profile local", "this machine, its threads tuned")
+      .example(example("$0 device add local --profile local", "this machine, its threads tuned"))
       .epilogue(
         "Exit codes: 0 registered, 1 the device failed, 2 wrong input, key or host key.",
       ) as unknown as Argv<AddArgs>,

@@ -10,6 +10,7 @@ import { localDevice } from "../devices/device.ts";
 import { cachePath } from "../paths.ts";
 import { Store } from "../store/store.ts";
 import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Check {
   readonly name: string;
@@ -80,7 +81,7 @@ export const doctorCommand: CommandModule<object, { json: boolean }> = {
   describe: "Check that this machine is ready to search",
   builder: (yargs) =>
     withJson(yargs)
-      .example("$0 doctor", "every check with what it found")
+      .example(example("$0 doctor", "every check with what it found"))
       .epilogue("Exit code 1 when a required check fails."),
   handler: async ({ json }) => {
     const signal = interruptSignal();

@@ -1,4 +1,5 @@
 // edgefront export: one layout in a form that others read; with a sweep, one of its trials with what was measured of it.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { layoutId } from "../../candidates/layout.ts";
@@ -11,6 +12,7 @@ import {
 import { layoutFrom } from "../layouts.ts";
 import { trialNamed } from "../trial-named.ts";
 import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 import { writeWhole } from "./output.ts";
 
 interface Args {
@@ -47,9 +49,11 @@ export const exportCommand: CommandModule<object, Args> = {
           throw new InvalidInputError("usage", `a ${format} shows what was measured: give --sweep`);
         return true;
       })
-      .example("$0 export lfm2-350m --format config", "config.json for transformers")
-      .example("$0 export F2 --sweep quickstart --format card --out CARD.md", "a layout of a front")
-      .example("$0 export '#12' --sweep quickstart --format layout --out l12.json", "a trial by number"),
+      .example(example("$0 export lfm2-350m --format config", "config.json for transformers"))
+      .example(example("$0 export F1 --sweep quickstart --format card --out CARD.md", "a layout of a front"))
+      .example(
+        example("$0 export '#12' --sweep quickstart --format layout --out l12.json", "a trial by number"),
+      ),
   handler: async ({ layout: text, sweep, format, out, db, json }) => {
     const made =
       sweep === undefined

@@ -41,6 +41,7 @@ import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, 
 import { compare, compareRules } from "./measure-compare.ts";
 import { readEarlier, requireSame } from "./measure-compare-earlier.ts";
 import { comparisonText } from "./measure-compare-text.ts";
+import { example } from "./examples.ts";
 import { peaksOf, profileTable } from "./profile-table.ts";
 
 interface Args {
@@ -323,14 +324,18 @@ export const measureCommand: CommandModule<object, Args> = {
       .option("batch", { type: "number", default: 1, describe: "sequences decoded together" })
       .option("profile", { type: "boolean", default: false, describe: "also time each kind of operator" })
       .option("seed", { type: "number", default: 1, describe: "seed of the weights (layouts only)" })
-      .example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096")
-      .example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together")
-      .example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks")
+      .example(example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096"))
+      .example(example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together"))
+      .example(example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks"))
       .example(
-        "$0 measure --compare lfm2-350m qwen3-0.6b",
-        "at most 20 interleaved pairs, a verdict a metric",
+        example("$0 measure --compare lfm2-350m qwen3-0.6b", "at most 20 interleaved pairs, a verdict a metric"),
       )
-      .example("$0 measure lfm2.gguf --contexts 512 --json", "a file, every raw sample"),
+      .example(
+        example(
+          "$0 compile lfm2-350m --out lfm2.gguf --weights seed:1 && $0 measure lfm2.gguf --contexts 512 --json",
+          "a file, every raw sample",
+        ),
+      ),
   handler: async (args) => {
     const { model, compare: texts, db } = args;
     if ((model === undefined) === (texts === undefined))

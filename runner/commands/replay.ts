@@ -12,6 +12,7 @@ import { recordedDomain, replay } from "../../search/replay.ts";
 import { resolveObjectives } from "../sweep/metric-names.ts";
 import { outcomeOf } from "../sweep/outcomes.ts";
 import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   sweep: string;
@@ -45,8 +46,10 @@ export const replayCommand: CommandModule<object, Args> = {
         describe: "strategies to run",
       })
       .option("seeds", { type: "number", default: 10, requiresArg: true, describe: "runs of each" })
-      .example("$0 replay quickstart", "how soon would each strategy have found this front")
-      .example("$0 replay quickstart --strategy model nsga2 --seeds 20 --json", "two of them, as JSON"),
+      .example(example("$0 replay quickstart", "how soon would each strategy have found this front"))
+      .example(
+        example("$0 replay quickstart --strategy model nsga2 --seeds 20 --json", "two of them, as JSON"),
+      ),
   handler: ({ sweep: name, strategy: names, seeds, db, json }) =>
     withStore(db, { mustExist: true }, (store) => {
       if (!Number.isInteger(seeds) || seeds < 1 || seeds > 1000)

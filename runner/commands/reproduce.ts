@@ -1,4 +1,5 @@
 // edgefront reproduce: a published experiment from nothing to a report, in one command.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { findingsText } from "../../reports/findings.ts";
@@ -21,6 +22,7 @@ import {
   withJson,
   withStore,
 } from "./common.ts";
+import { example } from "./examples.ts";
 import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
 import { writeReport } from "./report.ts";
 
@@ -57,9 +59,16 @@ export const reproduceCommand: CommandModule<object, Args> = {
         if (quick && full) throw new InvalidInputError("usage", "give --quick or --full, not both");
         return true;
       })
-      .example("$0 reproduce minimal-hybrid", "in minutes, on this machine")
-      .example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable")
-      .example("$0 reproduce minimal-hybrid --full --device phone", "at LFM2-350M's size, on a phone")
+      .example(example("$0 reproduce minimal-hybrid", "in minutes, on this machine"))
+      .example(
+        example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable"),
+      )
+      .example(
+        example(
+          "$0 reproduce minimal-hybrid --full",
+          "at LFM2-350M's size, in days; --device measures it elsewhere",
+        ),
+      )
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
   handler: async ({ study, full, seed, device, resume, out, db, json }) => {
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))

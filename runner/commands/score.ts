@@ -1,4 +1,5 @@
 // edgefront score: trains a layout's proxy on the tasks of a configuration.
+
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
@@ -26,6 +27,7 @@ import { configFolder, prepareTask } from "../sweep/training-data.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { PACKAGE_ROOT } from "../version.ts";
 import { columns, interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 const objectives = {
   "cross-entropy": null,
@@ -119,13 +121,19 @@ export const scoreCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "folder for the trained weights, one GGUF a task and seed",
       })
-      .example("$0 score lfm2-350m", "with the quickstart's tasks")
-      .example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds")
-      .example("$0 score lfm2-350m --task text --precision bfloat16", "trains with bfloat16 products")
-      .example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes")
+      .example(example("$0 score lfm2-350m", "with the quickstart's tasks"))
+      .example(example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds"))
       .example(
-        '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',
-        "learns from a teacher's 32 likeliest tokens",
+        example("$0 score lfm2-350m --task text --precision bfloat16", "trains with bfloat16 products"),
+      )
+      .example(
+        example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes"),
+      )
+      .example(
+        example(
+          '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',
+          "learns from a teacher's 32 likeliest tokens",
+        ),
       ),
   handler: async (args) => {
     const { config: path, task: only, seeds, out, json } = args;

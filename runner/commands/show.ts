@@ -1,4 +1,5 @@
 // edgefront show: a layout's shape and static costs.
+
 import type { CommandModule } from "yargs";
 import { staticCost } from "../../candidates/cost.ts";
 import { architectureOf } from "../../candidates/gguf/lower.ts";
@@ -9,6 +10,7 @@ import { quantizations } from "../../candidates/quantization.ts";
 import { formatValue } from "../../reports/format.ts";
 import { layoutFrom } from "../layouts.ts";
 import { columns, facts, formatBytes, printEither, withJson } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   layout: string;
@@ -27,8 +29,8 @@ export const showCommand: CommandModule<object, Args> = {
         describe: "name, notation, layout JSON or config.json",
       })
       .option("context", { type: "number", array: true, default: [1024, 4096], describe: "context lengths" })
-      .example("$0 show lfm2-350m", "a published layout")
-      .example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "one of your own")
+      .example(example("$0 show lfm2-350m", "a published layout"))
+      .example(example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "one of your own"))
       .epilogue(`Named layouts: ${Object.keys(namedLayouts).join(", ")}`),
   handler: ({ layout: text, json, context }) => {
     const layout = layoutFrom(text);

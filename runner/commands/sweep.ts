@@ -1,4 +1,5 @@
 // edgefront sweep: runs a search from its configuration to its report.
+
 import type { CommandModule } from "yargs";
 import { countStates } from "../../reports/front.ts";
 import { frontJson } from "../../reports/json.ts";
@@ -12,6 +13,7 @@ import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import { openView } from "../view/view.ts";
 import { interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
 import { writeReport } from "./report.ts";
 
@@ -48,18 +50,24 @@ export const sweepCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "where its report is written",
       })
-      .example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes")
+      .example(example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes"))
       .example(
-        "$0 sweep configs/quickstart.yaml --resume",
-        "go on after Ctrl-C, a crash, or a device that was off",
+        example(
+          "$0 sweep configs/quickstart.yaml --resume",
+          "go on after Ctrl-C, a crash, or a device that was off",
+        ),
       )
       .example(
-        "$0 sweep configs/quickstart.yaml --name again --db lab.db",
-        "under another name, in another database",
+        example(
+          "$0 sweep configs/quickstart.yaml --name again --db lab.db",
+          "under another name, in another database",
+        ),
       )
       .example(
-        "$0 sweep configs/quickstart.yaml --name more --warm-start quickstart",
-        "learn from what it measured",
+        example(
+          "$0 sweep configs/quickstart.yaml --name more --warm-start quickstart",
+          "learn from what it measured",
+        ),
       ),
   handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out }) => {
     const config = readSweepConfig(path);
