@@ -142,3 +142,12 @@ it("the time left follows the latest pace", () => {
   expect(duration(59_400)).toBe("59 s");
   expect(duration(3_700_000)).toBe("1 h 1 min");
 });
+
+it("counts nothing before the sweep has begun, and counts one trial as one", () => {
+  const block = new Block();
+  expect(block.lines(80, 3000)).toEqual(["starting, 3 s"]);
+  block.take({ kind: "device", name: "local", text: "", emulated: false }, 0);
+  expect(block.lines(80, 4000).join()).not.toContain("0/0");
+  block.take({ kind: "started", name: "s", trials: 1, finished: 0 }, 0);
+  expect(block.lines(80, 5000)[0]).toMatch(/0\/1 trial,/);
+});
