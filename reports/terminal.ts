@@ -76,7 +76,9 @@ export function facts(rows: readonly (readonly [name: string, value: string])[],
   return rows
     .map(([name, value]) => {
       const lines = wrapWords(value, width - indent, " ".repeat(indent));
-      return [`${name.padEnd(indent)}${(lines[0] ?? "").trimStart()}`.trimEnd(), ...lines.slice(1)].join("\n");
+      return [`${name.padEnd(indent)}${(lines[0] ?? "").trimStart()}`.trimEnd(), ...lines.slice(1)].join(
+        "\n",
+      );
     })
     .join("\n");
 }

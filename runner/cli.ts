@@ -51,7 +51,11 @@ const complaint = (message: string): InvalidInputError =>
 function refuseRepeated(argv: Readonly<Record<string, unknown>>): void {
   const { key, array } = knownOptions();
   const twice = Object.keys(key).find((name) => Array.isArray(argv[name]) && !array.includes(name));
-  if (twice !== undefined) throw new InvalidInputError("usage", `--${twice} is given twice; give it once`);
+  if (twice !== undefined)
+    throw new InvalidInputError(
+      "usage",
+      `--${twice} is given twice; give it once (see ${args[0]?.startsWith("-") ? "edgefront" : `edgefront ${args[0]}`} --help)`,
+    );
 }
 
 const isDatabaseError = (error: unknown): boolean =>

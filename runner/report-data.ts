@@ -129,10 +129,6 @@ const noticesOf = ({ config }: Sweep): Pick<ReportData, "notices"> => {
   return notices.length > 0 ? { notices } : {};
 };
 
-/** What the front of a sweep is shown from, however large the sweep is. */
-export const frontOf = (store: Store, sweep: Sweep): FrontData =>
-  sweep.trials > PAGE_TRIALS ? frontData(store, sweep) : reportData(store, sweep);
-
 /** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
 export const PAGE_TRIALS = 5000;
 /** The first ones, which hold what the configuration declares, are always among them, */

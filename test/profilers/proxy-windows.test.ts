@@ -18,7 +18,7 @@ it.each([
     undefined,
     /s64 and g apart: in its sequences of 64 tokens all of them are full attention.*context above 64/,
   ],
-  ["c3 s64 g", 128, 64, /s64 and g/],
+  ["c3 s64 g", 32, 64, /s64 and g/],
   ["s64 s128 g", 32, undefined, /s64, s128 and g apart.*above 128/],
   ["s64 s128", 32, undefined, /s64 and s128 apart.*full attention/],
   [
