@@ -59,6 +59,17 @@ export function huggingFaceConfig(layout: Layout, context = 32_768): HuggingFace
   return { ok: true, config };
 }
 
+/** What a reader of the config should know; null where every program that reads it makes the same model of it. */
+export function headSizeNote({ width, layers }: Layout): string | null {
+  const attention = layers.flatMap(({ mixer }) => (mixer.op === "conv" ? [] : [mixer]))[0];
+  if (attention === undefined || layers.every(isAttention) || attention.heads * attention.headDim === width)
+    return null;
+  return (
+    `heads of ${attention.headDim} do not span the width (${attention.heads} x ${attention.headDim} is not ${width}): transformers reads ` +
+    "head_dim, while MLX, vLLM and llama.cpp take width / heads and cannot run this model"
+  );
+}
+
 /** The largest power of two up to `most` that divides n. */
 function largestDivisor(n: number, most: number): number {
   let divisor = most;

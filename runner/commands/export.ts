@@ -3,6 +3,7 @@
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { layoutId } from "../../candidates/layout.ts";
+import { headSizeNote } from "../../reports/layout/huggingface.ts";
 import {
   evidenceFormats,
   type LayoutFormat,
@@ -63,9 +64,11 @@ export const exportCommand: CommandModule<object, Args> = {
             const content = needsSweep(format)
               ? evidenceFormats[format](data, trial)
               : layoutFormats[format](trial);
-            return { id: trial.id, content };
+            return { id: trial.id, content, layout: trial.layout };
           });
     if (out !== undefined) writeWhole(out, made.content);
+    const note = format === "config" ? headSizeNote(made.layout) : null;
+    if (note !== null) say(`note: ${note}`);
     if (json)
       printEither(true, { id: made.id, format, ...(out ? { out } : { content: made.content }) }, () => "");
     else if (out === undefined) print(made.content);
@@ -76,5 +79,5 @@ export const exportCommand: CommandModule<object, Args> = {
 function fromLayout(text: string, format: keyof typeof layoutFormats) {
   const layout = layoutFrom(text);
   const id = layoutId(layout);
-  return { id, content: layoutFormats[format]({ id, layout }) };
+  return { id, content: layoutFormats[format]({ id, layout }), layout };
 }
