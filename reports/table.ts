@@ -1,6 +1,7 @@
 // The front as plain text for a terminal: columns while they fit the width, one block a layout where they do not.
 // No colours and no control characters: it is also what a pipe and a log get.
 
+import { counted } from "../candidates/words.ts";
 import { formatError, formatParameters, formatValue } from "./format.ts";
 import {
   compressPattern,
@@ -10,7 +11,6 @@ import {
   publishedOffFront,
   reachText,
 } from "./front.ts";
-import { counted } from "../candidates/words.ts";
 import { emulatedDevices, isEmulated, parseMetricName, shortLabel } from "./metrics.ts";
 import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { wrapWords } from "./terminal.ts";

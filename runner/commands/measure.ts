@@ -38,10 +38,10 @@ import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { software } from "../version.ts";
 import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, withJson } from "./common.ts";
+import { example } from "./examples.ts";
 import { compare, compareRules } from "./measure-compare.ts";
 import { readEarlier, requireSame } from "./measure-compare-earlier.ts";
 import { comparisonText } from "./measure-compare-text.ts";
-import { example } from "./examples.ts";
 import { peaksOf, profileTable } from "./profile-table.ts";
 
 interface Args {
@@ -328,7 +328,10 @@ export const measureCommand: CommandModule<object, Args> = {
       .example(example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together"))
       .example(example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks"))
       .example(
-        example("$0 measure --compare lfm2-350m qwen3-0.6b", "at most 20 interleaved pairs, a verdict a metric"),
+        example(
+          "$0 measure --compare lfm2-350m qwen3-0.6b",
+          "at most 20 interleaved pairs, a verdict a metric",
+        ),
       )
       .example(
         example(
