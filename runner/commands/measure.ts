@@ -9,7 +9,6 @@ import { issueText } from "../../candidates/issues.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
-import { counted } from "../../candidates/words.ts";
 import { compareDefaults } from "../../profilers/compare.ts";
 import { repetitionsFor } from "../../profilers/compared-values.ts";
 import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";

@@ -191,7 +191,7 @@ it.each([
   [{ ...PUBLISHED, block_dim: 512 }, /hidden_size 1024 and block_dim 512 contradict/],
   [{ ...PUBLISHED, layer_types: Array(16).fill("conv") }, /contradict/],
   [{ ...PUBLISHED, full_attn_idxs: [16] }, /layer 16 of 16/],
-  [{ ...PUBLISHED, num_hidden_layers: 3, layer_types: ["conv"] }, /1 layers, num_hidden_layers says 3/],
+  [{ ...PUBLISHED, num_hidden_layers: 3, layer_types: ["conv"] }, /names 1 layer, num_hidden_layers says 3/],
   [{ ...PUBLISHED, layer_types: Array(16).fill("mamba") }, /"mamba".*conv, full_attention/],
   [{ ...PUBLISHED, conv_bias: true }, /biases \(conv_bias\)/],
   [{ ...PUBLISHED, tie_embedding: false }, /output matrix/],
