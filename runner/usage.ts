@@ -45,7 +45,8 @@ const typedAsOption = (args: readonly string[], name: string): boolean =>
 
 /** Options and arguments that no command takes. yargs repeats `--foo-bar` as `fooBar`; only what was typed counts. */
 function unknownText(names: readonly string[], { args, options, commands }: Usage): string {
-  const option = names.find((name) => typedAsOption(args, name));
+  // yargs takes `--no-` for a negation, and leaves it out of the name.
+  const option = names.flatMap((name) => [name, `no-${name}`]).find((name) => typedAsOption(args, name));
   if (option !== undefined) {
     const dashes = option.length === 1 ? "-" : "--";
     const best = nearest(

@@ -38,7 +38,8 @@ async function examplesOf(args: readonly string[]): Promise<string[]> {
     .join("\n")
     .replace(/ \\\n/g, " ")
     .split("\n")
-    .flatMap((command) => command.split(" && "));
+    .flatMap((command) => command.split(" && "))
+    .filter((command) => command !== "");
 }
 
 const wordsOf = (command: string): string[] =>

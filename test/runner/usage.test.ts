@@ -15,6 +15,7 @@ it.each([
   [["sweeps", "--jsn"], "there is no option --jsn; did you mean --json?"],
   [["device", "add", "x", "--hots", "y"], "there is no option --hots; did you mean --host?"],
   [["measure", "a", "--qqqqqqq=4"], "there is no option --qqqqqqq"],
+  [["sweeps", "--no-colour"], "there is no option --no-colour"],
   [["frnot"], 'there is no command "frnot"; did you mean front?'],
   [["device", "ad", "x"], 'there is no command "ad"; did you mean add?'],
   [["frobnicate"], 'there is no command "frobnicate"'],
