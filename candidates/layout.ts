@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
+import { issueText } from "./issues.ts";
 import { ffnSchema, mixerSchema, operatorOf } from "./ops/registry.ts";
 
 /** RMSNorm epsilon of every norm in every layout (as in the LFM2 releases). */
@@ -38,9 +39,7 @@ export function layoutProblem(layout: Layout): string | null {
 export function parseLayout(data: unknown): Layout {
   const parsed = layoutSchema.safeParse(data);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const where = issue.path.length > 0 ? `${issue.path.join(".")}: ` : "";
-    throw new InvalidInputError("bad-layout", `not a layout: ${where}${issue.message}`);
+    throw new InvalidInputError("bad-layout", `not a layout: ${issueText(parsed.error)}`);
   }
   const problem = layoutProblem(parsed.data);
   if (problem !== null) throw new InvalidInputError("impossible-layout", `impossible layout: ${problem}`);

@@ -1,9 +1,11 @@
 // Parameter matching: choose FFN widths so that a pattern of mixers meets a parameter budget. A convolution holds about
 // 1.6x the parameters of a GQA mixer at d=2048, so a fair comparison must let the FFN absorb the difference.
+
 import { parameterCount } from "./cost.ts";
 import { InvalidInputError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
 import type { Mixer } from "./ops/registry.ts";
+import { counted } from "./words.ts";
 
 export interface SolveOptions {
   readonly vocab: number;
@@ -45,7 +47,7 @@ export function solveFfnWidth(options: SolveOptions): Layout {
   }
   throw new InvalidInputError(
     "no-parameter-match",
-    `no FFN width (multiples of ${multiple}) brings ${depth} layers of width ${options.width} to within ${tolerance * 100}% of ` +
+    `no FFN width (multiples of ${multiple}) brings ${counted(depth, "layer")} of width ${options.width} to within ${tolerance * 100}% of ` +
       `${parameters} parameters; the smallest such model has ${smallest}`,
   );
 }

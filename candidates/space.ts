@@ -1,11 +1,13 @@
 // What a sweep may propose: a declared set of layouts (from YAML), how to draw from it, count it, and walk it.
 // A genome is the part of a layout that a strategy varies; `realize` turns it into a layout of the space or says why not.
+
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { isAttention, type Layout, layoutProblem } from "./layout.ts";
 import { formatMixer, parseGeometry, parseMixer } from "./notation.ts";
 import { type Mixer, operatorOf } from "./ops/registry.ts";
 import { solveFfnWidth } from "./solver.ts";
+import { counted } from "./words.ts";
 
 /** The random source every draw comes from; search/rng.ts implements it. */
 export interface Rng {
@@ -145,7 +147,7 @@ export class Space {
     const attention = genome.mixers.filter((mixer) => mixer.op !== "conv").length;
     const { min = 0, max = Number.POSITIVE_INFINITY } = this.config.attention ?? {};
     if (attention < min || attention > max)
-      return refuse(`${attention} attention layers are outside the bounds`);
+      return refuse(`${counted(attention, "attention layer")}: outside the bounds`);
     const { vocab, ffnMultiple } = this.config;
     const { width, mixers } = genome;
     let layout: Layout;

@@ -23,6 +23,12 @@ const largestDivisorUpTo = (n: number, limit: number): number => {
   return 1;
 };
 
+/** The window in the proxy: as much of a sequence as the window is of the context that the sequence stands for. */
+export function proxyWindow(window: number, context: number | undefined, length: number): number {
+  const scale = context === undefined ? 1 : Math.min(1, length / context);
+  return Math.max(2, Math.round(window * scale));
+}
+
 /**
  * The proxy layout: kernel sizes, QK-norm, RoPE and the order of mixers as in the candidate; FFN width in the same ratio to the
  * model width (so that candidates matched in parameters stay about matched); query heads grouped over kv heads as far as the
@@ -45,8 +51,7 @@ export function proxyLayout(
       const group = largestDivisorUpTo(heads, mixer.heads / mixer.kvHeads);
       const scaled = { ...mixer, heads, kvHeads: heads / group, headDim: config.headDim };
       if (scaled.op === "gqa") return { mixer: scaled, ffn: scaledFfn };
-      const scale = config.context === undefined ? 1 : Math.min(1, task.length / config.context);
-      const window = Math.max(2, Math.round(scaled.window * scale));
+      const window = proxyWindow(scaled.window, config.context, task.length);
       return { mixer: { ...scaled, window }, ffn: scaledFfn };
     }),
   };

@@ -20,7 +20,9 @@ const line = (cells: readonly (string | number | boolean | null)[]): string =>
   `${cells.map(csvCell).join(",")}\r\n`;
 
 export function* renderCsv(rows: ReportRows): Generator<string> {
-  const metrics = inOrder(rows.metrics, rows);
+  // Counted metrics that have a column of their own already (parameters) are not repeated: a head names one column.
+  const fixed: ReadonlySet<string> = new Set(FIXED);
+  const metrics = inOrder(rows.metrics, rows).filter((name) => !fixed.has(name));
   yield line([
     ...FIXED,
     ...metrics.flatMap((name) => [name, `${name}.min`, `${name}.max`, `${name}.n`, `${name}.stable`]),

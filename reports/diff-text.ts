@@ -1,4 +1,5 @@
 // A diff in words: sentences that the command and the page share, and the command's plain text.
+import { counted } from "../candidates/words.ts";
 import type { DeviceChange, MetricShift, SweepDiff } from "./diff.ts";
 import { formatValue } from "./format.ts";
 import { metricLabel } from "./metrics.ts";
@@ -18,7 +19,7 @@ const percent = (share: number): string => `${Number((share * 100).toPrecision(2
 
 /** What "beyond noise" means, with its error rate. */
 export function rulesText({ effect, errorRate, minLayouts }: SweepDiff["rules"]): string {
-  return `Layouts are paired with themselves. A metric moved where the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}: sweeps of which nothing changed show any such shift at most ${percent(errorRate)} of the time, if the device itself was the same. A layout moved by itself where it is ${percent(effect)} and 5 robust standard deviations off that shift, and the 95% intervals (BCa) of both medians are apart. With fewer than ${minLayouts} layouts only the intervals say it, and they know nothing of what differs from run to run.`;
+  return `Layouts are paired with themselves. A metric moved where the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}: sweeps of which nothing changed show any such shift at most ${percent(errorRate)} of the time, if the device itself was the same. A layout moved by itself where it is ${percent(effect)} and 5 robust standard deviations off that shift, and the 95% intervals (BCa) of both medians are apart. With fewer than ${counted(minLayouts, "layout")} only the intervals say it, and they know nothing of what differs from run to run.`;
 }
 
 export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
@@ -30,13 +31,28 @@ export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
 }
 
 export function metricsText(diff: SweepDiff): string {
-  const { shared, sharedInAll, compared, unstable, shifts, changes } = diff;
-  const moved = shifts.filter(({ beyondNoise }) => beyondNoise).length;
+  const { shared, sharedInAll, compared, unstable, changes } = diff;
+  if (sharedInAll === 0) return "No layout is complete in both sweeps, so no metric can be compared.";
   const unjudged =
     unstable === 0 ? "" : ` ${unstable} of them are unstable in one of the sweeps and not judged.`;
   return (
-    `${sharedInAll} layouts complete in both${shared < sharedInAll ? `, ${shared} of them compared, evenly spread` : ""}; ${compared} values compared.${unjudged} ` +
-    `Moved beyond noise over all layouts: ${moved} of ${shifts.length} measured metrics. Moved by themselves: ${changes.length} values.`
+    `${counted(sharedInAll, "layout")} complete in both${shared < sharedInAll ? `, ${shared} of them compared, evenly spread` : ""}; ${counted(compared, "value")} compared.${unjudged} ` +
+    `${movedText(diff)} Moved by themselves: ${counted(changes.length, "value")}.`
+  );
+}
+
+/** How many metrics moved; of too few layouts that it is not known, which is not the same as none. */
+function movedText({ shifts, neededLayouts }: SweepDiff): string {
+  const tested = shifts.filter((shift) => shift.tested);
+  const moved = tested.filter(({ beyondNoise }) => beyondNoise).length;
+  const [few, most] = [shifts.length - tested.length, Math.max(0, ...shifts.map(({ layouts }) => layouts))];
+  const needed = `at least ${counted(neededLayouts, "layout")} stable in both sweeps are needed`;
+  if (shifts.length === 0) return `Too few layouts to test: none is stable in both sweeps (${needed}).`;
+  if (tested.length === 0)
+    return `Too few layouts to test whether a metric moved beyond noise: ${most} (${needed}).`;
+  return (
+    `Moved beyond noise over all layouts: ${moved} of ${counted(tested.length, "measured metric")}` +
+    (few === 0 ? "." : `; ${few} more have too few layouts to test (${needed}).`)
   );
 }
 
@@ -55,7 +71,7 @@ export function renderDiff(diff: SweepDiff, limit = 40): string {
   out.push("", `Metrics: ${metricsText(diff)}`);
   for (const { metric, change, interval, layouts } of diff.shifts.filter(({ beyondNoise }) => beyondNoise))
     out.push(
-      `  ${plain(metricLabel(metric))}: ${formatChange(change)} (95% ${intervalText(interval)}) over ${layouts} layouts`,
+      `  ${plain(metricLabel(metric))}: ${formatChange(change)} (95% ${intervalText(interval)}) over ${counted(layouts, "layout")}`,
     );
   if (diff.changes.length > 0) out.push("", "By themselves:");
   for (const { id, metric, before, after, unit, change } of diff.changes.slice(0, limit))

@@ -103,8 +103,10 @@ export interface SweepDiff {
   /** Of those, unstable in one of the sweeps: not judged. */
   readonly unstable: number;
   readonly rules: Pick<DiffStatistics, "effect" | "errorRate" | "minLayouts">;
-  /** By metric, those beyond noise first. */
-  readonly shifts: readonly (MetricShift & { readonly metric: string })[];
+  /** By metric, those beyond noise first. `tested`: false where even layouts that all moved the same way would prove nothing. */
+  readonly shifts: readonly (MetricShift & { readonly metric: string; readonly tested: boolean })[];
+  /** Layouts from which on a metric can be tested, beside the other metrics. */
+  readonly neededLayouts: number;
   /** The largest first. */
   readonly changes: readonly OwnChange[];
 }
@@ -226,6 +228,8 @@ export function diffSweeps(
   const size = ({ change }: OwnChange): number =>
     change === null ? Number.POSITIVE_INFINITY : Math.abs(change);
   const { effect, errorRate, minLayouts, apart } = statistics;
+  // The sign test of n layouts says no less than 2^(1-n), times the metrics it is adjusted for.
+  const neededLayouts = Math.ceil(1 + Math.log2(Math.max(1, found.length) / errorRate));
   const missing = (
     front: ReadonlyMap<string, number>,
     other: ReadonlyMap<string, number>,
@@ -252,8 +256,13 @@ export function diffSweeps(
       .flatMap(({ reruns }) => reruns)
       .filter((pair) => !pair.before.stable || !pair.after.stable).length,
     rules: { effect, errorRate, minLayouts },
+    neededLayouts,
     shifts: found
-      .flatMap(({ metric, shift }) => (shift === null ? [] : [{ metric, ...shift }]))
+      .flatMap(({ metric, shift }) =>
+        shift === null
+          ? []
+          : [{ metric, ...shift, tested: shift.beyondNoise || shift.layouts >= neededLayouts }],
+      )
       .sort((x, y) => Number(y.beyondNoise) - Number(x.beyondNoise)),
     changes: changes.sort((x, y) => size(y) - size(x)),
   };

@@ -59,6 +59,12 @@ export interface PageContent {
   readonly view: View;
 }
 
+/**
+ * Why figures are missing, for a page whose script does not run: switched off, or blocked by the policy of a server, which <noscript> does
+ * not tell. The script takes it away; its style shows it a moment later, so that a page that works never shows it.
+ */
+const unfilled = html`<p class="notice unfilled" id="unfilled" role="note"><strong>Figures are missing:</strong> they need JavaScript, and the page's script did not run: it is switched off, or the server's content security policy forbids it. Every number is in the tables below. To see the figures, save the page and open the file, or run edgefront ui.</p>`;
+
 export const renderHtml = (data: ReportData, options: HtmlOptions): string =>
   renderPage(data, { sections: sectionsOf(data, { live: false }), view: viewOf(data) }, options);
 
@@ -91,6 +97,7 @@ export function renderPage(
 </head>
 <body>
 <a class="skip" href="#decide">Skip to the decision</a>
+${unfilled}
 ${options.live && liveBar(options.live)}
 <main>
 ${sections.map(([, markup]) => trusted(`${markup}\n`))}

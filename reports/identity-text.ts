@@ -12,10 +12,6 @@ const names: Readonly<Record<Part["what"], string>> = {
   probe: "machine",
 };
 
-/** `1 file`, `2 files`. */
-export const counted = (n: number, noun: string): string =>
-  `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
-
 const short = (digest: string): string => digest.slice(0, 12);
 
 /** `corpus of text`. */

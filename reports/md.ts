@@ -1,5 +1,6 @@
 // The report as Markdown: for a pull request, an issue, a wiki. Same facts as the HTML page, without its pictures.
 
+import { counted } from "../candidates/words.ts";
 import { findingsMarkdown } from "./findings.ts";
 import { formatParameters, formatRange, formatValue } from "./format.ts";
 import { countStates, frontPoints, groupByReason, proposedCount, publishedOffFront } from "./front.ts";
@@ -42,7 +43,7 @@ export function renderMarkdown(data: ReportData): string {
   const out = [
     `# edgefront sweep ${md(data.sweep)}`,
     "",
-    `${front.length} layouts on the front of ${proposedCount(data)} proposed (${states.map(([state, n]) => `${n} ${state}`).join(", ")}). ` +
+    `${counted(front.length, "layout")} on the front of ${proposedCount(data)} proposed (${states.map(([state, n]) => `${n} ${state}`).join(", ")}). ` +
       `Made ${md(data.createdAt)} by edgefront ${md(data.edgefrontVersion)}${data.gitCommit ? `, commit ${md(data.gitCommit)}` : ""}.`,
     "",
   ];
@@ -53,6 +54,7 @@ export function renderMarkdown(data: ReportData): string {
     );
   }
   for (const line of mixLines(data.identity)) out.push(`> **Mixed:** ${md(line)}.`, "");
+  for (const notice of data.notices ?? []) out.push(`> **Notice:** ${md(notice)}.`, "");
   out.push(
     "## Front",
     "",

@@ -208,6 +208,8 @@ export interface ReportData {
   readonly proxies?: readonly ReportProxy[] | undefined;
   /** Width of the proxies that scores are of; absent where nothing is trained. */
   readonly proxyWidth?: number | undefined;
+  /** What to know before the values are compared; absent where there is nothing of the kind. */
+  readonly notices?: readonly string[] | undefined;
   /** Absent where `trials` is all there is. */
   readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];
@@ -231,5 +233,5 @@ export interface ReportRows extends Omit<ReportData, "trials" | "totals"> {
 /** What the front alone is told from. */
 export type FrontData = Pick<
   ReportData,
-  "sweep" | "objectives" | "trials" | "totals" | "proxies" | "proxyWidth" | "devices" | "identity"
+  "sweep" | "objectives" | "trials" | "totals" | "proxies" | "proxyWidth" | "notices" | "devices" | "identity"
 >;

@@ -1,6 +1,7 @@
 // The front as plain text for a terminal: columns while they fit the width, one block a layout where they do not.
 // No colours and no control characters: it is also what a pipe and a log get.
 
+import { counted } from "../candidates/words.ts";
 import { formatError, formatParameters, formatValue } from "./format.ts";
 import {
   compressPattern,
@@ -98,7 +99,7 @@ const tauOf = ({ tau, low, high }: ReportProxy): string =>
     : `tau ${tau.toFixed(2)}, 95% ${low?.toFixed(2) ?? "-"} to ${high?.toFixed(2) ?? "-"}`;
 
 const weakNote = (proxy: ReportProxy): string =>
-  `(weak) ${plain(proxy.metric)} rests on a weak proxy: against ${proxy.longer} times longer training of ${proxy.layouts} layouts, ${tauOf(proxy)}`;
+  `(weak) ${plain(proxy.metric)} rests on a weak proxy: against ${proxy.longer} times longer training of ${counted(proxy.layouts, "layout")}, ${tauOf(proxy)}`;
 
 /** The front of a sweep as text. Lines are at most `width` characters. */
 export function renderTable(data: FrontData, options: { readonly width?: number } = {}): string {
@@ -144,6 +145,7 @@ export function renderTable(data: FrontData, options: { readonly width?: number 
       ? ["~ unstable, not to be relied on"]
       : []),
     ...data.objectives.flatMap(({ name }) => weak.filter(({ metric }) => metric === name).map(weakNote)),
+    ...(data.notices ?? []).map((text) => `notice: ${plain(text)}`),
     ...(marks.some((mark) => mark.includes("(emul.)"))
       ? ["(emul.) under an emulator: says nothing about hardware speed"]
       : []),

@@ -68,6 +68,21 @@ export function columns(
   return widest(tighter) <= width ? tighter.join("\n") : blocks(head, body, width);
 }
 
+/** Names and their values, one a line: the values in a column of their own, and wrapped within it where the window is too narrow. */
+export function facts(rows: readonly (readonly [name: string, value: string])[], width: number): string {
+  const names = widest(rows.map(([name]) => name));
+  // Beside names of more than half the window nothing would fit.
+  const indent = Math.min(names + 2, Math.floor(width / 2));
+  return rows
+    .map(([name, value]) => {
+      const lines = wrapWords(value, width - indent, " ".repeat(indent));
+      return [`${name.padEnd(indent)}${(lines[0] ?? "").trimStart()}`.trimEnd(), ...lines.slice(1)].join(
+        "\n",
+      );
+    })
+    .join("\n");
+}
+
 /** A table of one line a row as long as that can be had by leaving out columns, those named first in `dispensable` first. */
 export function fewerColumns(
   rows: readonly (readonly string[])[],

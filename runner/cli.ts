@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-// The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { InvalidInputError } from "../candidates/errors.ts";
@@ -11,9 +10,12 @@ import {
   RunnerError,
 } from "./agent/errors.ts";
 import { say } from "./commands/common.ts";
+// The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.
+import { example } from "./commands/examples.ts";
 import { commands } from "./commands/registry.ts";
 import { DatabaseBusyError, InterruptedError } from "./errors.ts";
 import { isBusy } from "./store/open.ts";
+import { USAGE_STRINGS, usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
 /** What the user gave and must change ends with 2: a wrong key or host key and a broken model file count as given. */
@@ -27,11 +29,36 @@ function exitCode(error: unknown): number {
     : 1;
 }
 
-/** What yargs says over several lines: which argument, what was given, what may be. Ends with where to read on. */
-const oneLine = (message: string): string => {
-  const line = message.trim().replace(/\s*\n\s*/g, " ");
-  return line.includes("--help") ? line : `${line} (see --help)`;
-};
+const args = hideBin(process.argv);
+
+/** What yargs keeps of the options of the command that it reached; its types leave this out. */
+interface KnownOptions {
+  readonly key: Readonly<Record<string, unknown>>;
+  readonly array: readonly string[];
+}
+const knownOptions = (): KnownOptions => (parser as unknown as { getOptions(): KnownOptions }).getOptions();
+
+const complaint = (message: string): InvalidInputError =>
+  new InvalidInputError(
+    "usage",
+    usageText(message, {
+      args,
+      options: Object.keys(knownOptions().key),
+      call: commands.map(({ command }) => String(command)).find((call) => call.split(" ")[0] === args[0]),
+      commands: [...commands.map(({ command }) => String(command).split(" ")[0]!), "completion"],
+    }),
+  );
+
+/** Twice the same option would hand a list to what expects one value. */
+function refuseRepeated(argv: Readonly<Record<string, unknown>>): void {
+  const { key, array } = knownOptions();
+  const twice = Object.keys(key).find((name) => Array.isArray(argv[name]) && !array.includes(name));
+  if (twice !== undefined)
+    throw new InvalidInputError(
+      "usage",
+      `--${twice} is given twice; give it once (see ${args[0]?.startsWith("-") ? "edgefront" : `edgefront ${args[0]}`} --help)`,
+    );
+}
 
 const isDatabaseError = (error: unknown): boolean =>
   /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT)/.test((error as { code?: string } | null)?.code ?? "");
@@ -65,7 +92,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   report(error);
 });
 
-const parser = yargs(hideBin(process.argv))
+const parser = yargs(args)
   .scriptName("edgefront")
   .version(VERSION)
   .usage(
@@ -76,20 +103,18 @@ const parser = yargs(hideBin(process.argv))
   .demandCommand(1, "name a command; edgefront --help lists them")
   .strict()
   .recommendCommands()
-  .updateStrings({
-    "Not enough non-option arguments: got %s, need at least %s": {
-      one: "an argument is missing: got %s, %s needed",
-      other: "an argument is missing: got %s, %s needed",
-    },
-  } as never)
+  // One language: a message must be the same wherever it is searched for.
+  .locale("en")
+  .updateStrings(USAGE_STRINGS as never)
+  .middleware(refuseRepeated, true)
   .wrap(Math.min(100, process.stdout.columns || 100))
-  .example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes")
-  .example("$0 measure lfm2-350m --device local", "time one layout")
+  .example(example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes"))
+  .example(example("$0 measure lfm2-350m --device local", "time one layout"))
   .epilogue("Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.")
   .fail((message, error) => {
     // yargs throws some of its own complaints, such as an option without its value.
     const usage = error === undefined || error === null || error.name === "YError";
-    report(usage ? new InvalidInputError("usage", oneLine(message ?? error.message)) : error);
+    report(usage ? complaint(message ?? error.message) : error);
   });
 
 try {

@@ -1,6 +1,7 @@
 // Turns zod's findings into one line: where, what, and for an unknown key the nearest known one.
 import { distance } from "fastest-levenshtein";
 import type { z } from "zod";
+import { plainIssue, tellingIssue } from "../candidates/issues.ts";
 
 type Shape = {
   shape?: Record<string, z.ZodType>;
@@ -41,14 +42,13 @@ export function suggestion(word: string, known: readonly string[]): string {
 
 /** One line for the finding of a failed parse that tells most. */
 export function describeIssues(error: z.ZodError, schema: z.ZodType, where = ""): string {
-  // A key that is misspelt also goes missing; the slip is the better news.
-  const issue = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0]!;
-  const path = [where, issue.path.join(".")].filter(Boolean).join(".");
-  const prefix = path === "" ? "" : `${path}: `;
+  const { issue, path } = tellingIssue(error);
+  const full = [where, path.join(".")].filter(Boolean).join(".");
+  const prefix = full === "" ? "" : `${full}: `;
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0]!;
-    const shape = (schemaAt(schema, issue.path) as Shape | null)?.shape ?? {};
+    const shape = (schemaAt(schema, path) as Shape | null)?.shape ?? {};
     return `${prefix}unknown key "${key}"${suggestion(key, Object.keys(shape))}`;
   }
-  return `${prefix}${issue.message.replace(/^Invalid input: /, "")}`;
+  return `${prefix}${plainIssue(issue)}`;
 }

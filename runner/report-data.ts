@@ -19,6 +19,7 @@ import type { SweepConfig } from "./config.ts";
 import { deviceNamed } from "./devices/known.ts";
 import { historyOf, withEstimates } from "./estimates.ts";
 import { FrontHistory } from "./front-history.ts";
+import { proxyNotices } from "./proxy-notices.ts";
 import { Timeline } from "./report-history.ts";
 import { declaredIds, publishedIds, reportTrials } from "./report-trials.ts";
 import type { Store } from "./store/store.ts";
@@ -107,6 +108,7 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
     totals: { trials: sweep.trials, counts: { ...none, ...store.trials.counts(id) }, reasons: [] },
     ...(proxies.length > 0 && { proxies }),
     ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
+    ...noticesOf(sweep),
     devices: reportDevices(store, sweep, {}),
     identity: sweep.identity,
   };
@@ -137,6 +139,10 @@ export function frontOf(store: Store, sweep: Sweep): FrontData {
     [...latest.values()].filter(({ number }) => !known.has(number)),
   );
 }
+const noticesOf = ({ config }: Sweep): Pick<ReportData, "notices"> => {
+  const notices = proxyNotices(config);
+  return notices.length > 0 ? { notices } : {};
+};
 
 /** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
 export const PAGE_TRIALS = 5000;
@@ -312,6 +318,7 @@ export class SweepReader {
       frontSpans: front.spans,
       ...(proxies.length > 0 && { proxies }),
       ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
+      ...noticesOf(sweep),
       devices: reportDevices(store, sweep, this.options),
       identity: sweep.identity,
       ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.runningPid !== null) }),

@@ -1,4 +1,5 @@
 // The history of a sweep as its report shows it: a timeline of devices and trainers, and what each metric rests on.
+import { counted } from "../candidates/words.ts";
 import { parseMetricName } from "../reports/metrics.ts";
 import type { ReportSpan } from "../reports/model.ts";
 import type { JobHistory, JobSpan } from "./store/history.ts";
@@ -31,7 +32,7 @@ class JoinedSpans {
           trial: null,
           startMs: Math.min(before.span.startMs, span.startMs),
           endMs: Math.max(before.span.endMs, span.endMs),
-          detail: `${all} jobs on ${span.lane}`,
+          detail: `${counted(all, "job")} on ${span.lane}`,
         },
       };
       return;

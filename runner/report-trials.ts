@@ -1,7 +1,9 @@
 // One trial as a report shows it: its layout, whether it was published, where it came from, what was measured and on what evidence.
+
 import { type Layout, layoutId } from "../candidates/layout.ts";
 import { namedLayouts, publishedNames } from "../candidates/named.ts";
 import { formatPattern } from "../candidates/notation.ts";
+import { counted } from "../candidates/words.ts";
 import type { ReportTrial } from "../reports/model.ts";
 import type { SweepConfig } from "./config.ts";
 import { layoutFrom } from "./layouts.ts";
@@ -30,7 +32,7 @@ function publishedName(id: string, layout: Layout): string | null {
   const depth = layout.layers.length;
   const pattern = publishedPatterns.find((other) => `${other} `.startsWith(`${kinds} `));
   if (pattern === undefined || depth < MIN_PREFIX_LAYERS || !kinds.includes("gqa")) return null;
-  return pattern === kinds ? "LFM2 pattern" : `LFM2 pattern, first ${depth} layers`;
+  return pattern === kinds ? "LFM2 pattern" : `LFM2 pattern, first ${counted(depth, "layer")}`;
 }
 
 /** Ids of the layouts that the configuration itself proposes; a file that is gone since says nothing. */

@@ -29,27 +29,42 @@ const fileTypes: Record<Quantization, number> = { f32: 0, f16: 1, q4_0: 2, q8_0:
 
 const same = (values: readonly unknown[]): boolean => new Set(values).size <= 1;
 
+/** Which architecture expresses a layout. `why` says what upstream ones cannot: null where one of them does. */
+export interface Expression {
+  readonly architecture: Architecture;
+  readonly why: string | null;
+}
+
 /**
  * The architecture that expresses a layout. llama.cpp's lfm2 needs both kinds of mixer, one geometry whose heads span the
  * width, one kernel size and one window for all its attention layers (its loader aborts on an all-attention layout).
  */
-export function architectureOf(layout: Layout): Architecture {
+export function expressionOf(layout: Layout): Expression {
+  const own = (why: string): Expression => ({ architecture: "edgefront", why });
+  const upstream = (architecture: Architecture): Expression => ({ architecture, why: null });
   const mixers = layout.layers.map((layer) => layer.mixer);
   const attention = mixers.filter((mixer): mixer is Attention => mixer.op !== "conv");
   const convolutions = mixers.filter((mixer) => mixer.op === "conv");
-  const geometry = attention.map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join());
-  const uniform =
-    attention.length > 0 && same(geometry) && same(layout.layers.map((layer) => layer.ffn.width));
-  if (!uniform) return "edgefront";
+  if (attention.length === 0) return own("it has no attention layer");
+  if (!same(attention.map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join())))
+    return own("its attention layers differ in heads, head size, RoPE base or QK-norm");
+  if (!same(layout.layers.map((layer) => layer.ffn.width))) return own("its layers differ in FFN width");
   const { heads, headDim, qkNorm } = attention[0]!;
   if (convolutions.length > 0) {
-    const oneWindow = same(attention.map((m) => (m.op === "swa" ? m.window : 0)));
-    const oneKernel = same(convolutions.map((m) => m.kernel));
-    return qkNorm && heads * headDim === layout.width && oneWindow && oneKernel ? "lfm2" : "edgefront";
+    if (!qkNorm) return own("it has convolutions and attention without QK-norm");
+    if (heads * headDim !== layout.width)
+      return own(`its heads (${heads} of ${headDim}) do not span the width ${layout.width}`);
+    if (!same(attention.map((m) => (m.op === "swa" ? m.window : 0))))
+      return own("its attention layers differ in their window");
+    if (!same(convolutions.map((m) => m.kernel))) return own("its convolutions differ in their taps");
+    return upstream("lfm2");
   }
-  if (attention.some((m) => m.op === "swa") || !same(attention.map((m) => m.kvHeads))) return "edgefront";
-  return qkNorm ? "qwen3" : "llama";
+  if (attention.some((m) => m.op === "swa")) return own("all its layers are attention, some over a window");
+  if (!same(attention.map((m) => m.kvHeads))) return own("its attention layers differ in kv heads");
+  return upstream(qkNorm ? "qwen3" : "llama");
 }
+
+export const architectureOf = (layout: Layout): Architecture => expressionOf(layout).architecture;
 
 const u32 = (value: number): MetadataValue => ({ type: "u32", value });
 const f32 = (value: number): MetadataValue => ({ type: "f32", value });

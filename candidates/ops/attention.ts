@@ -1,6 +1,8 @@
 // Grouped-query attention, global (gqa) or over a sliding window (swa): RoPE, optional per-head RMS QK-norm.
 // Source: LFM2 technical report, arXiv 2511.23404, section 2; windows as in Mistral 7B, arXiv 2310.06825.
+
 import { z } from "zod";
+import { counted } from "../words.ts";
 import type { Operator } from "./operator.ts";
 
 export const DEFAULT_ROPE_THETA = 1_000_000;
@@ -63,5 +65,5 @@ export const attention: Operator<Attention> = {
   problem: (spec) =>
     spec.heads % spec.kvHeads === 0
       ? null
-      : `${spec.heads} query heads cannot be grouped over ${spec.kvHeads} kv heads (heads must be a multiple of kv heads)`,
+      : `${counted(spec.heads, "query head")} cannot be grouped over ${counted(spec.kvHeads, "kv head")} (heads must be a multiple of kv heads)`,
 };

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "infer/foreign_file.h"
+
 namespace edgefront {
 namespace {
 
@@ -12,8 +14,9 @@ static_assert(std::endian::native == std::endian::little, "GGUF is read in place
 
 constexpr uint64_t kMaxEntries = 65536;
 constexpr uint64_t kMaxTensors = 65536;
-constexpr uint64_t kMaxKey = 256;
-constexpr uint64_t kMaxString = 1u << 20;
+constexpr uint64_t kMaxKey = 65535;         // as the format allows
+constexpr uint64_t kMaxTensorName = 256;
+constexpr uint64_t kMaxString = 64u << 20;  // a whole tokenizer.json fits (tokenizer.huggingface.json)
 constexpr uint64_t kMaxTensorBytes = 1ull << 40;
 
 // Size of a fixed-size element; 0 for strings, arrays and unknown types.
@@ -59,13 +62,6 @@ class Cursor {
   uint64_t at_ = 0;
 };
 
-// Names from a file may hold anything: show only what is safe in a one-line message.
-std::string Printable(std::string_view s) {
-  std::string out;
-  for (char c : s.substr(0, 64)) out += (c >= 32 && c < 127) ? c : '?';
-  return out;
-}
-
 Status Truncated(const char* where) { return BadModel(std::string("GGUF: truncated or malformed ") + where); }
 
 Status ReadValue(Cursor& in, std::string_view key, GgufValue* value) {
@@ -81,6 +77,12 @@ Status ReadValue(Cursor& in, std::string_view key, GgufValue* value) {
     Cursor walk = in;
     std::string_view s;
     for (uint64_t i = 0; i < value->count; ++i) {
+      uint64_t length;
+      if (Cursor ahead = walk; ahead.Read(&length) && length > kMaxString && length <= kMaxTensorBytes) {
+        return Unsupported("GGUF: key '" + Printable(key) + "' holds a string of " + std::to_string(length) + " bytes, edgefront reads up to " +
+                           std::to_string(kMaxString) + " (64 MiB); remove the key (pip install gguf): gguf-new-metadata FILE OUT.gguf --remove-metadata " +
+                           Printable(key));
+      }
       if (!walk.String(kMaxString, &s)) return Truncated("string");
     }
     return in.Skip(walk.at() - start, &value->data) ? Status::Ok() : Truncated("string");
@@ -91,9 +93,10 @@ Status ReadValue(Cursor& in, std::string_view key, GgufValue* value) {
   return Status::Ok();
 }
 
-Status ReadTensor(Cursor& in, uint64_t alignment, GgufTensor* t) {
+// A type that is none of ours is noted in `unread` where its size is known, so that what else is wrong with the file can be told first.
+Status ReadTensor(Cursor& in, uint64_t alignment, GgufTensor* t, std::string* unread) {
   uint32_t type;
-  if (!in.String(kMaxKey, &t->name) || !in.Read(&t->n_dims)) return Truncated("tensor table");
+  if (!in.String(kMaxTensorName, &t->name) || !in.Read(&t->n_dims)) return Truncated("tensor table");
   const std::string name = "GGUF: tensor '" + Printable(t->name) + "' ";
   if (t->n_dims < 1 || t->n_dims > 4) return BadModel(name + "has " + std::to_string(t->n_dims) + " dimensions");
   std::fill(t->dims, t->dims + 4, 1);
@@ -106,10 +109,17 @@ Status ReadTensor(Cursor& in, uint64_t alignment, GgufTensor* t) {
     }
   }
   if (!in.Read(&type) || !in.Read(&t->offset)) return Truncated("tensor table");
-  if (!IsKnownDType(type)) return Unsupported(name + "has type " + std::to_string(type) + ", which is not supported");
-  t->type = static_cast<DType>(type);
-  const BlockShape block = BlockOf(t->type);
-  if (t->dims[0] % block.elements != 0) return BadModel(name + "has rows that are no multiple of its block");
+  BlockShape block;
+  if (IsKnownDType(type)) {
+    t->type = static_cast<DType>(type);
+    block = BlockOf(t->type);
+    if (t->dims[0] % block.elements != 0) return BadModel(name + "has rows that are no multiple of its block");
+  } else {
+    const GgmlType* other = FindGgmlType(type);
+    if (other == nullptr || other->bytes == 0 || t->dims[0] % other->elements != 0) return Unsupported(name + UnreadType(type));
+    if (unread->empty()) *unread = name + UnreadType(type);
+    block = {other->elements, other->bytes};
+  }
   t->bytes = elements / block.elements * block.bytes;  // < 2^42
   if (t->offset % alignment != 0 || t->offset > kMaxTensorBytes) return BadModel(name + "has a bad offset");
   return Status::Ok();
@@ -166,11 +176,10 @@ Result<GgufFile> GgufFile::Parse(std::span<const uint8_t> bytes, std::optional<u
   GgufFile file;
   file.bytes_ = bytes;
   const uint64_t total = file_bytes.value_or(bytes.size());
+  EDGEFRONT_RETURN_IF_ERROR(CheckGgufStart(bytes));
   Cursor in(bytes);
-  uint32_t magic, version;
-  uint64_t n_tensors, n_kv;
-  if (!in.Read(&magic) || magic != 0x46554747u) return BadModel("GGUF: bad magic, this is not a GGUF file");
-  if (!in.Read(&version) || version != 3) return BadModel("GGUF: only version 3 is read");
+  uint64_t start, n_tensors, n_kv;  // magic and version, checked above
+  if (!in.Read(&start)) return Truncated("header");
   if (!in.Read(&n_tensors) || !in.Read(&n_kv)) return Truncated("header");
   // An entry takes at least 13 bytes and a tensor 32, so counts are bounded by what is there.
   if (n_kv > kMaxEntries || n_kv > in.left() / 13) return Truncated("header: too many metadata entries");
@@ -195,7 +204,7 @@ Result<GgufFile> GgufFile::Parse(std::span<const uint8_t> bytes, std::optional<u
     alignment = static_cast<uint64_t>(*a);
   }
   file.tensors_.resize(n_tensors);
-  for (GgufTensor& t : file.tensors_) EDGEFRONT_RETURN_IF_ERROR(ReadTensor(in, alignment, &t));
+  for (GgufTensor& t : file.tensors_) EDGEFRONT_RETURN_IF_ERROR(ReadTensor(in, alignment, &t, &file.unread_));
 
   file.by_name_.resize(n_tensors);
   for (uint32_t i = 0; i < n_tensors; ++i) file.by_name_[i] = i;
@@ -218,7 +227,7 @@ Result<GgufFile> GgufFile::Parse(std::span<const uint8_t> bytes, std::optional<u
   file.has_data_ = total > file.data_offset_;
   if (file.has_data_ && total - file.data_offset_ < file.data_bytes_) {
     return BadModel("GGUF: data section is truncated: " + std::to_string(total - file.data_offset_) + " of " +
-                    std::to_string(file.data_bytes_) + " bytes");
+                    std::to_string(file.data_bytes_) + " bytes; fetch the file again, or join its parts where it was cut into several (cat)");
   }
   return file;
 }

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "infer/foreign_file.h"
+
 namespace edgefront {
 namespace {
 
@@ -109,7 +111,9 @@ Status CheckTensors(const GgufFile& gguf, const ModelSpec& spec) {
   for (const TensorSpec& want : expected) {
     const GgufTensor* got = gguf.FindTensor(want.name);
     if (got == nullptr) return BadModel("tensor '" + want.name + "' is missing");
-    if (got->dims[0] != want.ne0 || got->dims[1] != want.ne1 || got->rows() != want.ne1) {
+    // Dimensions of 1 mean nothing: some converters keep the middle one of a depthwise convolution, [k, 1, d].
+    const bool rows_in_one = got->dims[1] == want.ne1 || got->dims[2] == want.ne1 || got->dims[3] == want.ne1;
+    if (got->dims[0] != want.ne0 || !rows_in_one || got->rows() != want.ne1) {
       return BadModel("tensor '" + want.name + "' is " + std::to_string(got->dims[0]) + " x " + std::to_string(got->rows()) +
                       ", the layout needs " + std::to_string(want.ne0) + " x " + std::to_string(want.ne1));
     }
@@ -125,10 +129,12 @@ Status CheckTensors(const GgufFile& gguf, const ModelSpec& spec) {
 
 Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
   ModelSpec m;
+  EDGEFRONT_RETURN_IF_ERROR(CheckModelKind(gguf));
+  if (!gguf.unread().empty()) return Unsupported(gguf.unread());
   m.architecture = ReadString(gguf, "general.architecture");
-  if (m.architecture != "lfm2" && m.architecture != "qwen3" && m.architecture != "llama" && m.architecture != "edgefront") {
-    return Unsupported("general.architecture is none of lfm2, qwen3, llama, edgefront");
-  }
+  EDGEFRONT_RETURN_IF_ERROR(CheckRopeScaling(gguf, m.architecture));
+  // Ollama's converter names the final norm of lfm2 as the other architectures do.
+  if (gguf.FindTensor(m.final_norm_name()) == nullptr && gguf.FindTensor("output_norm.weight") != nullptr) m.final_norm = "output_norm.weight";
   m.name = ReadString(gguf, "general.name");
   m.layout = ReadString(gguf, "edgefront.layout");
   m.rope_interleaved = m.architecture == "llama";

@@ -29,6 +29,7 @@ struct LayerSpec {
 struct ModelSpec {
   std::string architecture;   // lfm2 | qwen3 | llama | edgefront
   std::string name, layout;   // informative
+  std::string final_norm;     // name of the final norm's tensor where it is not the architecture's own
   uint32_t dim = 0;           // d
   uint32_t vocab = 0;         // V
   uint32_t context_length = 0;
@@ -41,7 +42,9 @@ struct ModelSpec {
   // Reads and validates the metadata, and checks that the tensors are exactly those of the layout.
   static Result<ModelSpec> FromGguf(const GgufFile& gguf);
 
-  const char* final_norm_name() const { return architecture == "lfm2" ? "token_embd_norm.weight" : "output_norm.weight"; }
+  std::string final_norm_name() const {
+    return !final_norm.empty() ? final_norm : architecture == "lfm2" ? "token_embd_norm.weight" : "output_norm.weight";
+  }
   uint64_t Parameters() const;
 };
 

@@ -97,7 +97,11 @@ Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gg
   for (const TensorSpec& t : ExpectedTensors(spec)) {
     const GgufTensor* found = gguf.FindTensor(t.name);
     if (found == nullptr) return BadModel("tensor '" + t.name + "' is missing");
-    if (IsVector(t.role) && IsQuantised(found->type)) return Unsupported("tensor '" + t.name + "' is quantised");
+    if (IsVector(t.role) && IsQuantised(found->type)) {
+      return Unsupported("tensor '" + t.name + "' is " + DTypeName(found->type) +
+                         ", edgefront reads norms and convolution taps as F32, F16 or BF16; convert the file with llama.cpp: "
+                         "llama-quantize --allow-requantize FILE OUT.gguf Q8_0");
+    }
     types.push_back(found->type);
   }
   return types;

@@ -16,6 +16,9 @@ struct PlanOptions {
   DType embedding = DType::kF32;
   uint64_t seed = 7;
   std::function<DType(const TensorSpec&)> type_of = nullptr;  // of each matrix, in place of the two above
+  std::function<void(GgufWriter&)> more = nullptr;             // further metadata and tensors
+  std::string final_norm = {};                                 // its name, in place of the architecture's own
+  bool taps_3d = false;                                        // convolutions as [k, 1, d]
 };
 
 inline LayerSpec ConvLayer(uint32_t kernel, uint32_t ffn) {
@@ -48,6 +51,7 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   m.dim = dim;
   m.vocab = vocab;
   m.layers = layers;
+  m.final_norm = o.final_norm;
   const bool own = arch == "edgefront";
   const LayerSpec* attention = nullptr;
   std::vector<int32_t> ffn, heads, kv, hd, window, kernel;
@@ -103,8 +107,10 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
     const bool vector = t.kind() != WeightKind::kMatrix;
     const DType type = !vector && o.type_of ? o.type_of(t) : vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
     if (t.ne1 == 1 && t.kind() == WeightKind::kNorm) w.AddTensor(t.name, {t.ne0}, type);
+    else if (o.taps_3d && t.role == Role::kConvTaps) w.AddTensor(t.name, {t.ne0, 1, t.ne1}, type);
     else w.AddTensor(t.name, {t.ne0, t.ne1}, type);
   }
+  if (o.more) o.more(w);
   return w.Finish();
 }
 

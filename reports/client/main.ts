@@ -115,6 +115,7 @@ function markRows(store: Store): void {
 }
 
 async function start(): Promise<void> {
+  document.getElementById("unfilled")?.remove();
   const pristine = sectionsNow();
   const store = new Store(JSON.parse(await unpack("view")) as View);
   const refreshSheet = setUpSheet(store);

@@ -1,4 +1,5 @@
 // Who worked when: one lane a device and one a trainer, one bar a job. Gaps are idle time.
+import { formatValue } from "../format.ts";
 import { busyShare } from "./busy.ts";
 import { makeSvg, opening } from "./dom.ts";
 import type { Store } from "./store.ts";
@@ -64,8 +65,8 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
     const bar = makeSvg("rect", { x: from, y, width: to - from, height: BAR, class: `bar ${kind}` });
     const trial = span.trial === null ? undefined : place.get(span.trial);
     if (trial !== undefined && store.stepsBack(trial)) bar.classList.add("out");
-    const lasted = ((span.endMs - span.startMs) / 1000).toPrecision(3);
-    const title = `${span.kind}${span.trial === null ? "" : ` of trial ${span.trial}`}: ${span.detail ?? span.lane}, ${lasted} s`;
+    const lasted = formatValue(span.endMs - span.startMs, "ms");
+    const title = `${span.kind}${span.trial === null ? "" : ` of trial ${span.trial}`}: ${span.detail ?? span.lane}, ${lasted}`;
     svg.append(opening(bar, trial, title));
   }
   for (const [kind, d] of paths) svg.append(makeSvg("path", { d, class: `bar ${kind}` }));

@@ -1,5 +1,6 @@
 // A model card for one layout of a sweep: what it is, what was measured and on what, and what the numbers do not say.
 
+import { counted } from "../../candidates/words.ts";
 import { formatRange, formatValue } from "../format.ts";
 import { proposedCount } from "../front.ts";
 import { emulatedDevices, isEmulated, metricLabel, parseMetricName, sampleRange } from "../metrics.ts";
@@ -38,7 +39,7 @@ export function modelCard(data: ReportData, trial: ReportTrial): string {
   return `${[
     `# ${md(trial.published ?? trial.id)}`,
     "",
-    `A layout of ${trial.layout.layers.length} layers (${attention} with attention), width ${trial.layout.width}, ` +
+    `A layout of ${counted(trial.layout.layers.length, "layer")} (${attention} with attention), width ${trial.layout.width}, ` +
       `${trial.parameters.toLocaleString("en-US")} parameters, found by edgefront ${md(data.edgefrontVersion)} in the sweep ` +
       `${md(data.sweep)} (trial ${trial.number} of ${proposedCount(data)}); ${trial.onFront ? "on" : "not on"} its Pareto front.`,
     "",

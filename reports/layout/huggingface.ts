@@ -1,5 +1,7 @@
 // A layout as a HuggingFace transformers config.json, where one of its classes can express it with the same parameters:
-// Lfm2 (convolutions and attention), Qwen3 (attention with QK-norm, windows too), Llama (attention without QK-norm).
+// Lfm2 (convolutions and attention), Qwen3 (attention with QK-norm, windows too), Llama (attention without QK-norm). Lfm2's keys are
+// written in both spellings: transformers reads hidden_size and layer_types, while MLX, vLLM, SGLang, llama.cpp's converters and older
+// transformers read block_dim, full_attn_idxs and their like, several of them without a default. Back in: candidates/transformers.ts.
 import { isAttention, type Layout, NORM_EPSILON } from "../../candidates/layout.ts";
 import { formatGeometry } from "../../candidates/notation.ts";
 import type { Mixer } from "../../candidates/ops/registry.ts";
@@ -57,15 +59,38 @@ export function huggingFaceConfig(layout: Layout, context = 32_768): HuggingFace
   return { ok: true, config };
 }
 
+/** What a reader of the config should know; null where every program that reads it makes the same model of it. */
+export function headSizeNote({ width, layers }: Layout): string | null {
+  const attention = layers.flatMap(({ mixer }) => (mixer.op === "conv" ? [] : [mixer]))[0];
+  if (attention === undefined || layers.every(isAttention) || attention.heads * attention.headDim === width)
+    return null;
+  return (
+    `heads of ${attention.headDim} do not span the width (${attention.heads} x ${attention.headDim} is not ${width}): transformers reads ` +
+    "head_dim, while MLX, vLLM and llama.cpp take width / heads and cannot run this model"
+  );
+}
+
+/** The largest power of two up to `most` that divides n. */
+function largestDivisor(n: number, most: number): number {
+  let divisor = most;
+  while (n % divisor !== 0) divisor /= 2;
+  return divisor;
+}
+
 function lfm2(
   layout: Layout,
-  common: Readonly<Record<string, unknown>>,
+  common: Readonly<Record<string, unknown>> & {
+    readonly num_attention_heads: number;
+    readonly rope_theta: number;
+  },
   qkNorm: boolean,
   kernel: number,
   windowed: boolean,
 ): HuggingFaceConfig {
   if (windowed) return refuse("convolutions beside windows: transformers' Lfm2 has no windows");
   if (!qkNorm) return refuse("no QK-norm: transformers' Lfm2 always has it");
+  const ffn = layout.layers[0]!.ffn.width;
+  const attends = layout.layers.map(isAttention);
   const config = {
     architectures: ["Lfm2ForCausalLM"],
     model_type: "lfm2",
@@ -73,9 +98,22 @@ function lfm2(
     norm_eps: NORM_EPSILON,
     conv_bias: false,
     conv_L_cache: kernel,
-    // The width above is meant as it is, not to be scaled by 2/3 and rounded.
+    layer_types: attends.map((attention) => (attention ? "full_attention" : "conv")),
+    full_attn_idxs: attends.flatMap((attention, index) => (attention ? [index] : [])),
+    conv_dim: layout.width,
+    conv_dim_out: layout.width,
+    block_dim: layout.width,
+    block_ff_dim: ffn,
+    // The width is final: not to be scaled by 2/3. Readers that round it regardless round to what divides it.
     block_auto_adjust_ff_dim: false,
-    layer_types: layout.layers.map((layer) => (isAttention(layer) ? "full_attention" : "conv")),
+    block_multiple_of: largestDivisor(ffn, 256),
+    block_ffn_dim_multiplier: 1,
+    block_norm_eps: NORM_EPSILON,
+    block_use_swiglu: true,
+    num_heads: common.num_attention_heads,
+    theta: common.rope_theta,
+    tie_embedding: true,
+    use_pos_enc: true,
   };
   return { ok: true, config };
 }

@@ -1,5 +1,6 @@
 // Sections that say what the measurements mean: what moves each metric, whether devices agree, and where the front came from.
 // Tables, so that they read the same printed and without any script.
+import { counted } from "../../candidates/words.ts";
 import { type Agreement, deviceAgreement } from "../agreement.ts";
 import { editText, layerEdits } from "../edits.ts";
 import { frontPoints } from "../front.ts";
@@ -35,7 +36,7 @@ export function importanceSection(data: ReportData): Html | null {
     "Share of each metric's variance that one trait of the layout explains by itself: the main effect of a functional analysis of variance, counted leave-one-out, so that a trait without influence scores about zero. Traits that go together share the same variance; the columns do not add up to 100%.",
     scroller(
       "Importance of traits",
-      html`<table class="wide importance"><thead><tr><th scope="col">Trait</th>${metrics.map((name, m) => html`<th scope="col" class="num">${metricLabel(name)}<small>${measured[m]!} layouts${isEmulated(name, emulated) && emulatedTag}</small></th>`)}</tr></thead>
+      html`<table class="wide importance"><thead><tr><th scope="col">Trait</th>${metrics.map((name, m) => html`<th scope="col" class="num">${metricLabel(name)}<small>${counted(measured[m]!, "layout")}${isEmulated(name, emulated) && emulatedTag}</small></th>`)}</tr></thead>
 <tbody>${traits.map(({ name, shares }) => html`<tr><th scope="row">${name}</th>${shares.map(shareCell)}</tr>`)}</tbody></table>`,
     ),
   );
@@ -113,7 +114,7 @@ ${scroller(
         edits.length === 0
           ? "the same mixers, other widths"
           : edits.length > LISTED
-            ? `${edits.length} layers differ`
+            ? `${counted(edits.length, "layer")} differ`
             : edits.map(editText).join("; ");
       return html`<tr><th scope="row" class="pair">${before.label} → ${label}</th><td class="edits">${text}</td>${data.objectives.map(
         ({ name }) => {

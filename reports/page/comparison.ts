@@ -1,4 +1,5 @@
 // Two sweeps side by side, as a page of its own without any script: configuration, front, and metrics that changed beyond noise.
+import { counted } from "../../candidates/words.ts";
 import { clientBundle } from "../assets.ts";
 import type { SweepDiff } from "../diff.ts";
 import { deviceText, formatChange, intervalText, metricsText, rulesText } from "../diff-text.ts";
@@ -44,7 +45,7 @@ export function comparisonPage(
 ${section(
   "front",
   "Front",
-  `${kept.length} layouts kept, ${joined.length} joined, ${left.length} left.`,
+  `${counted(kept.length, "layout")} kept, ${joined.length} joined, ${left.length} left.`,
   html`${frontsPicture(diff, (side, number) => addresses[side] + trialHash(number))}<ul>${joined.map(({ id, trial: number, why }) => html`<li>joined: <code>${trial("after", number, id)}</code> ${why}</li>`)}${left.map(({ id, trial: number, why }) => html`<li>left: <code>${trial("before", number, id)}</code> ${why}</li>`)}</ul>`,
 )}
 ${section(

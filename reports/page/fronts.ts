@@ -105,5 +105,5 @@ ${moved.map(({ from, to }) => html`<line class="moved" x1="${from.px.toFixed(1)}
 ${old.map((point) => mark("before", point))}${now.map((point) => mark("after", point))}
 ${now.map((point, n) => names[n] !== "" && html`<text class="across name" x="${place(point).px.toFixed(1)}" y="${(place(point).py - 10).toFixed(1)}">${names[n]}</text>`)}
 </svg>`;
-  return html`<ul class="legend"><li><svg class="mark ring" viewBox="-7 -7 14 14"><circle r="5.5"/></svg>${before}</li><li><svg class="mark front" viewBox="-7 -7 14 14"><circle r="4.5"/></svg>${after}</li></ul>${scroller("Both fronts", svg)}`;
+  return html`<ul class="legend"><li><svg class="mark ring" width="13" height="13" viewBox="-7 -7 14 14"><circle r="5.5"/></svg>${before}</li><li><svg class="mark front" width="13" height="13" viewBox="-7 -7 14 14"><circle r="4.5"/></svg>${after}</li></ul>${scroller("Both fronts", svg)}`;
 }

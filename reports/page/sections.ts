@@ -1,6 +1,8 @@
 // The page's sections as static HTML: readable without any script, printed as they are. Plots are empty figures of fixed
 // height that the script fills, so that nothing moves while the page loads.
+
 import { formatPattern } from "../../candidates/notation.ts";
+import { counted } from "../../candidates/words.ts";
 import { findingsBody } from "../findings.ts";
 import { formatParameters, formatRange, formatValue } from "../format.ts";
 import {
@@ -31,7 +33,7 @@ import { layerStrip, stripLegend } from "./strip.ts";
 
 /** An audit found that a proxy does not order layouts as longer training does. */
 const weakNotice = ({ metric, tau, low, high, layouts, longer }: ReportProxy): Html =>
-  html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} orders ${layouts} layouts ${tau === null ? "in no way" : `with tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`} as ${longer} times longer training does. Do not decide by it alone.</p>`;
+  html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} orders ${counted(layouts, "layout")} ${tau === null ? "in no way" : `with tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`} as ${longer} times longer training does. Do not decide by it alone.</p>`;
 
 export function header(data: ReportData): Html {
   const counts = countStates(data);
@@ -55,8 +57,8 @@ export function header(data: ReportData): Html {
 ${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
 ${mixLines(data.identity).map((line) => html`<p class="notice" role="note"><strong>Mixed:</strong> ${line}.</p>`)}
 ${reachText(data) && html`<p class="soft">${reachText(data)}</p>`}${(data.proxies ?? []).filter(({ weak }) => weak).map(weakNotice)}
+${(data.notices ?? []).map((text) => html`<p class="notice" role="note"><strong>Notice:</strong> ${text}.</p>`)}
 ${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page: ${data.trials.length.toLocaleString("en-US")} of them are shown, among them every one on the front or published; the others are spread evenly. Counts, front and hypervolume are those of the whole sweep; the csv, json and parquet reports hold every layout.</p>`}
-<noscript><p class="notice">Plots need JavaScript. Every number they show is in the tables below.</p></noscript>
 </header>`;
 }
 
@@ -96,11 +98,11 @@ export function scatterSection(data: ReportData): Html {
 <label>Up <select id="axis-y"></select></label>
 </div>
 <ul class="legend">
-<li><svg class="mark front" viewBox="-6 -6 12 12"><circle r="4.5"/></svg>on the front</li>
-<li><svg class="mark other" viewBox="-6 -6 12 12"><circle r="4"/></svg>dominated</li>
-<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-4-4 4 4M-4 4 4-4"/></svg>over budget</li>
-<li><svg class="mark out" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>stopped early, failed or lost</li>
-<li><svg class="mark star" viewBox="-6 -6 12 12"><path d="M0-6 1.5-1.9 5.7-1.9 2.3.7 3.5 4.9 0 2.4-3.5 4.9-2.3.7-5.7-1.9-1.5-1.9Z"/></svg>published layout</li>
+<li><svg class="mark front" width="13" height="13" viewBox="-6 -6 12 12"><circle r="4.5"/></svg>on the front</li>
+<li><svg class="mark other" width="13" height="13" viewBox="-6 -6 12 12"><circle r="4"/></svg>dominated</li>
+<li><svg class="mark out" width="13" height="13" viewBox="-6 -6 12 12"><path d="M-4-4 4 4M-4 4 4-4"/></svg>over budget</li>
+<li><svg class="mark out" width="13" height="13" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>stopped early, failed or lost</li>
+<li><svg class="mark star" width="13" height="13" viewBox="-6 -6 12 12"><path d="M0-6 1.5-1.9 5.7-1.9 2.3.7 3.5 4.9 0 2.4-3.5 4.9-2.3.7-5.7-1.9-1.5-1.9Z"/></svg>published layout</li>
 </ul>
 <div class="panels">${devices.map(
       (device, index) =>
@@ -200,7 +202,7 @@ export function layoutsSection(data: ReportData): Html {
     html`${stripLegend}
 <ol class="layouts">${rows.map(
       ({ label, trial }) =>
-        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> <span>${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${trial.layout.layers.length} layers: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
+        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> <span>${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${counted(trial.layout.layers.length, "layer")}: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
     )}</ol>`,
   );
 }

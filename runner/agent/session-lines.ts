@@ -1,5 +1,6 @@
 // Sorts the lines of a device: the agent's own, each through the protocol's schema, and what else its shell prints into the same pipe. Counts
 // every byte, and bears only so many and so fast of those that nobody asked for.
+import { issueText } from "../../candidates/issues.ts";
 import { type AgentLine, agentLineSchema, sanitise } from "../../profilers/protocol.ts";
 import { Budget } from "../devices/meter.ts";
 
@@ -61,7 +62,7 @@ function readLine(line: string): AgentLine | { readonly broken: string } {
     return { broken: `not JSON: ${line.slice(0, 80)}` };
   }
   const parsed = agentLineSchema.safeParse(value);
-  return parsed.success ? parsed.data : { broken: parsed.error.issues[0]?.message ?? "unknown line" };
+  return parsed.success ? parsed.data : { broken: issueText(parsed.error) };
 }
 
 /** Deepest nesting of a JSON text; strings are skipped. Parsing hostile depth would cost far more than this scan. */

@@ -1,5 +1,6 @@
 // A conversation with one agent: the handshake, jobs one at a time, deadlines, and the watch over its heartbeat. Every line passes the
 // protocol's schema; a device that breaks it loses its session. What to do about an error is the caller's policy.
+import { issueText } from "../../candidates/issues.ts";
 import {
   type AgentLine,
   type Hello,
@@ -255,8 +256,7 @@ export class AgentSession {
     const body = message.type === "progress" ? message.progress : message.result;
     const checked = JOBS[job.type][message.type].safeParse(body);
     if (!checked.success) {
-      const issue = checked.error.issues[0]!;
-      return `the ${message.type} of ${job.type} is not valid: ${issue.path.join(".")}: ${issue.message}`;
+      return `the ${message.type} of ${job.type} is not valid: ${issueText(checked.error)}`;
     }
     if (message.type === "progress") job.onProgress?.(checked.data);
     else job.resolve(checked.data);

@@ -1,4 +1,5 @@
 // edgefront audit: do the sweep's proxies order layouts as longer training does?
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { MIN_AUDITED } from "../../profilers/fidelity.ts";
@@ -12,6 +13,7 @@ import { withWorker } from "../sweep/solo.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { columns, interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   config: string;
@@ -63,8 +65,8 @@ export const auditCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "times the sweep's steps",
       })
-      .example("$0 audit my.yaml", "20 layouts, 8 times as long, every task")
-      .example("$0 audit my.yaml --task recall --longer 4", "one task, less dear"),
+      .example(example("$0 audit configs/quickstart.yaml", "20 layouts, 8 times as long, every task"))
+      .example(example("$0 audit configs/quickstart.yaml --task recall --longer 4", "one task, less dear")),
   handler: async ({ config: path, db, name, task, layouts, longer, json }) => {
     const config = readSweepConfig(path);
     if (!(Number.isInteger(layouts) && layouts >= MIN_AUDITED))

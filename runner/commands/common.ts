@@ -3,7 +3,7 @@
 import { existsSync, rmSync } from "node:fs";
 import type { Argv } from "yargs";
 import { formatValue } from "../../reports/format.ts";
-import { columns as table, wrapText } from "../../reports/terminal.ts";
+import { facts as factLines, columns as table, wrapText } from "../../reports/terminal.ts";
 import { Store } from "../store/store.ts";
 
 export const DEFAULT_DATABASE = "edgefront.db";
@@ -40,7 +40,7 @@ export const allowMixedOption = {
 } as const;
 
 /** A word as a shell takes it for one. */
-const quoted = (word: string): string =>
+export const quoted = (word: string): string =>
   /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** The command as it was typed, to be pasted again. */
@@ -89,5 +89,9 @@ export const terminalWidth = (): number =>
 /** A table whose first row is its head, as wide as the terminal lets it be; numbers to the right where asked. */
 export const columns = (rows: readonly (readonly string[])[], right: readonly number[] = []): string =>
   table(rows, right, terminalWidth());
+
+/** Names and their values, one a line, as wide as the terminal lets it be. */
+export const facts = (rows: readonly (readonly [name: string, value: string])[]): string =>
+  factLines(rows, terminalWidth());
 
 export const formatBytes = (bytes: number): string => formatValue(bytes, "B");

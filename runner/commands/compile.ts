@@ -1,13 +1,15 @@
 // edgefront compile: lowers a layout to a GGUF file, with or without weights made from a seed.
+
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { lower } from "../../candidates/gguf/lower.ts";
+import { expressionOf, lower } from "../../candidates/gguf/lower.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
+import { counted } from "../../candidates/words.ts";
 import { localDevice } from "../devices/device.ts";
 import { layoutFrom } from "../layouts.ts";
 import { Store } from "../store/store.ts";
@@ -15,6 +17,7 @@ import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { trialNamed } from "../trial-named.ts";
 import { formatBytes, interruptSignal, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 import { writeWhole } from "./output.ts";
 
 interface Args {
@@ -62,7 +65,7 @@ export const compileCommand: CommandModule<object, Args> = {
       .positional("layout", {
         type: "string",
         demandOption: true,
-        describe: "name, notation, JSON file; with --sweep also F1, #12 or an id",
+        describe: "name, notation, layout JSON or config.json; with --sweep also F1, #12 or an id",
       })
       .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
       .option("out", { type: "string", requiresArg: true, describe: "GGUF file to write" })
@@ -83,9 +86,13 @@ export const compileCommand: CommandModule<object, Args> = {
           throw new InvalidInputError("usage", "give --out F.gguf, --explain, or both");
         return true;
       })
-      .example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too")
-      .example("$0 compile F2 --sweep quickstart --out f2.gguf --weights seed:1", "a layout of a front")
-      .example("$0 compile lfm2-350m --explain", "what the kernels do for one token"),
+      .example(
+        example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too"),
+      )
+      .example(
+        example("$0 compile F1 --sweep quickstart --out f1.gguf --weights seed:1", "a layout of a front"),
+      )
+      .example(example("$0 compile lfm2-350m --explain", "what the kernels do for one token")),
   handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, json }) => {
     const layout =
       sweep === undefined
@@ -114,10 +121,15 @@ export const compileCommand: CommandModule<object, Args> = {
         ({ listing } = await session.request("explain", { model: { plan }, context }));
       }).finally(() => store.close());
     }
+    const { why } = expressionOf(layout);
     const data = {
       id: layoutId(layout),
       notation: formatNotation(layout),
       architecture: lowered.architecture,
+      // The file's architecture is edgefront's own where upstream ones cannot say the layout.
+      runsOn:
+        out !== undefined && seed === null ? [] : why === null ? ["edgefront", "llama.cpp"] : ["edgefront"],
+      ...(why === null ? {} : { onlyEdgefrontBecause: why }),
       tensors: lowered.tensors.length,
       weightBytes: lowered.weightBytes,
       ...(out === undefined ? {} : { out, bytes, weights: seed === null ? "none" : `seed:${seed}` }),
@@ -129,8 +141,13 @@ export const compileCommand: CommandModule<object, Args> = {
         ...(out === undefined
           ? []
           : [
-              `wrote ${out}: ${lowered.architecture}, ${lowered.tensors.length} tensors, ${formatBytes(bytes)}` +
-                (seed === null ? " (no weights: header and tensor table only)" : ""),
+              `wrote ${out}: ${lowered.architecture}, ${counted(lowered.tensors.length, "tensor")}, ${formatBytes(bytes)}` +
+                (seed === null
+                  ? " (no weights: header and tensor table only, which nothing runs; add --weights seed:1)"
+                  : ""),
+              ...(why === null
+                ? []
+                : [`only edgefront can run this file, llama.cpp has no architecture for the layout: ${why}`]),
             ]),
       ].join("\n"),
     );

@@ -1,7 +1,9 @@
 // edgefront device add: from a host's name to a device that can measure. Pins host keys, finds the target, builds and starts the agent,
 // probes, searches for the best placement of threads, and only then stores the device.
+
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { issueText } from "../../candidates/issues.ts";
 import { JobCancelledError, RunnerError } from "../agent/errors.ts";
 import { TARGETS, type Target } from "../agent/toolchain.ts";
 import {
@@ -21,6 +23,7 @@ import { InterruptedError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 import { say, sayToPerson, withDatabase, withJson, withStore } from "./common.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
+import { example } from "./examples.ts";
 
 interface AddArgs {
   db: string;
@@ -40,6 +43,9 @@ interface AddArgs {
   printAuthorizedKey: boolean;
 }
 
+/** `y` is what people type, and means what it says. */
+export const isYes = (answer: string): boolean => /^y(es)?$/i.test(answer.trim());
+
 /** Compares with the keys given, one for each machine on the way; asks where none are given and somebody is there to answer. */
 function confirmWith(given: readonly string[] | undefined) {
   return async (shown: string, where: string, before: readonly string[]): Promise<void> => {
@@ -58,7 +64,7 @@ function confirmWith(given: readonly string[] | undefined) {
       );
     }
     const answer = await ask(`${where} shows host key ${shown}\nIs this its key? (yes/no) `);
-    if (answer.trim() !== "yes")
+    if (!isYes(answer))
       throw new InvalidInputError("host-key-refused", "not confirmed; nothing was registered");
   };
 }
@@ -66,8 +72,7 @@ function confirmWith(given: readonly string[] | undefined) {
 function checked(record: unknown): DeviceRecord {
   const parsed = deviceRecordSchema.safeParse(record);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new InvalidInputError("bad-device", `${issue.path.join(".")}: ${issue.message}`);
+  throw new InvalidInputError("bad-device", issueText(parsed.error));
 }
 
 /** What can be refused before anything is connected to. */
@@ -195,14 +200,18 @@ export const addCommand: CommandModule<object, AddArgs> = {
       })
       .option("print-authorized-key", authorizedKeyOption)
       .example(
-        "$0 device add phone --host 192.168.1.20 --profile snapdragon --user u0_a123",
-        "a phone running Termux",
+        example(
+          "$0 device add phone --host 192.168.1.20 --profile snapdragon --user u0_a123",
+          "a phone running Termux",
+        ),
       )
       .example(
-        "$0 device add laptop --host laptop --profile ryzen",
-        "a name of ~/.ssh/config, with its user, key and ProxyJump",
+        example(
+          "$0 device add laptop --host laptop --profile ryzen",
+          "a name of ~/.ssh/config, with its user, key and ProxyJump",
+        ),
       )
-      .example("$0 device add local --profile local", "this machine, its threads tuned")
+      .example(example("$0 device add local --profile local", "this machine, its threads tuned"))
       .epilogue(
         "Exit codes: 0 registered, 1 the device failed, 2 wrong input, key or host key.",
       ) as unknown as Argv<AddArgs>,

@@ -1,7 +1,7 @@
 // What is shown of a device: a card for people, and the record without what belongs to its user.
 import type { CpuDescription, ProbeResult } from "../../profilers/protocol.ts";
 import { type DeviceRecord, profileOf } from "../devices/device.ts";
-import { columns, formatBytes } from "./common.ts";
+import { facts, formatBytes } from "./common.ts";
 
 /** What may be printed of a device: never the paths of its keys. */
 export function visible(device: DeviceRecord) {
@@ -80,5 +80,5 @@ export function deviceCard(device: DeviceRecord, probe: ProbeResult | null): str
     ...(probe === null ? [] : probeRows(probe)),
     ...placementRows(device),
   ];
-  return `${device.name}\n${columns(rows.map(([key, value]) => [`  ${key!}`, value!]))}`;
+  return `${device.name}\n${facts(rows.map(([key, value]) => [`  ${key!}`, value!]))}`;
 }

@@ -1,5 +1,7 @@
 // What registering and probing share: an agent there, its probe, the best placement, the device card and the line for authorized_keys.
+
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { publicKeyLine } from "../devices/credentials.ts";
 import { type DeviceRecord, placementOf, profileOf } from "../devices/device.ts";
@@ -40,7 +42,7 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
     const { session, probe, agentSha256 } = await worker.open();
     const { tolerance } = profileOf(device).threads;
     const onTry = (done: number, total: number): void => {
-      if (done === 0) say(`trying ${total} placements of threads`);
+      if (done === 0) say(`trying ${counted(total, "placement of threads", "placements of threads")}`);
     };
     const placement =
       options.tune && !worker.emulated

@@ -1,4 +1,5 @@
 // edgefront device: list, show, probe and remove the devices that measure. Registering one is device-add.ts's business.
+
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { sanitise } from "../../profilers/protocol.ts";
@@ -12,6 +13,7 @@ import { columns, printEither, say, terminalWidth, withDatabase, withJson, withS
 import { addCommand } from "./device-add.ts";
 import { deviceCard, visible } from "./device-card.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   db: string;
@@ -29,8 +31,7 @@ const listCommand: CommandModule<object, Omit<Args, "name">> = {
   describe: "List the devices and how they are",
   builder: (yargs) =>
     withJson(withDatabase(yargs)).example(
-      "$0 device list",
-      "state, queue, temperature and last fault of each",
+      example("$0 device list", "state, queue, temperature and last fault of each"),
     ),
   handler: ({ db, json }) =>
     withStore(db, { mustExist: false }, (store) => {
@@ -77,7 +78,8 @@ const withName = (yargs: Argv<object>): Argv<Args> =>
 const showDevice: CommandModule<object, Args> = {
   command: "show <name>",
   describe: "Show a device and its last probe",
-  builder: (yargs) => withName(yargs).example("$0 device show local", "what is known of this machine"),
+  builder: (yargs) =>
+    withName(yargs).example(example("$0 device show local", "what is known of this machine")),
   handler: ({ db, json, name }) =>
     withStore(db, { mustExist: false }, (store) => {
       const device = deviceNamed(store, name);
@@ -137,8 +139,10 @@ const probeCommand: CommandModule<object, ProbeArgs> = {
         describe: "also search anew for the threads and cores it is fastest on",
       })
       .option("print-authorized-key", authorizedKeyOption)
-      .example("$0 device probe local", "processor, kernels, bandwidth of this machine")
-      .example("$0 device probe phone --tune", "after an update of its system") as unknown as Argv<ProbeArgs>,
+      .example(example("$0 device probe local", "processor, kernels, bandwidth of this machine"))
+      .example(
+        example("$0 device probe local --tune", "after an update of its system"),
+      ) as unknown as Argv<ProbeArgs>,
   handler: ({ db, json, name, tune, printAuthorizedKey }) =>
     withStore(db, { mustExist: false }, async (store) => {
       const device = deviceNamed(store, name);
@@ -151,7 +155,13 @@ const probeCommand: CommandModule<object, ProbeArgs> = {
 const removeCommand: CommandModule<object, Args> = {
   command: "remove <name>",
   describe: "Forget a device; its measurements stay",
-  builder: (yargs) => withName(yargs).example("$0 device remove phone", "forget the phone"),
+  builder: (yargs) =>
+    withName(yargs).example(
+      example(
+        "$0 device add local --profile local && $0 device remove local",
+        "register this machine, and forget it",
+      ),
+    ),
   handler: ({ db, json, name }) =>
     withStore(db, { mustExist: true }, (store) => {
       if (name === LOCAL_DEVICE && store.devices.find(name) === null)
@@ -178,7 +188,7 @@ const quarantineCommand: CommandModule<object, QuarantineArgs> = {
         requiresArg: true,
         describe: "shown in the list and kept",
       })
-      .example('$0 device quarantine phone --reason "battery swollen"', "no job goes there any more"),
+      .example(example('$0 device quarantine local --reason "being repaired"', "no job goes there any more")),
   handler: ({ db, json, name, reason }) =>
     withStore(db, { mustExist: false }, (store) => {
       deviceNamed(store, name);
@@ -192,7 +202,7 @@ const quarantineCommand: CommandModule<object, QuarantineArgs> = {
 const restoreCommand: CommandModule<object, Args> = {
   command: "restore <name>",
   describe: "Take a device back into use, its faults forgiven",
-  builder: (yargs) => withName(yargs).example("$0 device restore phone", "after it was mended"),
+  builder: (yargs) => withName(yargs).example(example("$0 device restore local", "after it was mended")),
   handler: ({ db, json, name }) =>
     withStore(db, { mustExist: true }, (store) => {
       deviceNamed(store, name);

@@ -1,10 +1,12 @@
 // edgefront diff: what changed from one sweep to another, told apart from noise.
+
 import type { CommandModule } from "yargs";
 import type { SweepDiff } from "../../reports/diff.ts";
 import { renderDiff } from "../../reports/diff-text.ts";
 import type { Store } from "../store/store.ts";
 import { compareSweeps } from "../sweep-diff.ts";
 import { printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   before: string;
@@ -26,8 +28,13 @@ export const diffCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "database of the second sweep (default: the same)",
       })
-      .example("$0 diff monday tuesday", "two sweeps of one database")
-      .example("$0 diff quickstart quickstart --against laptop.db", "the same sweep on two machines"),
+      .example(example("$0 diff quickstart quickstart", "a sweep with itself: how no change looks"))
+      .example(
+        example(
+          "$0 diff quickstart quickstart --against edgefront.db",
+          "the second from another file, of another machine",
+        ),
+      ),
   handler: async ({ before, after, db, against, json }) => {
     const open = <T>(path: string, work: (store: Store) => T) => withStore(path, { mustExist: true }, work);
     const diff = await open(db, (first) => {

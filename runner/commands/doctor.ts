@@ -1,6 +1,8 @@
 // edgefront doctor: is this machine ready, and what to do where it is not. Checks by doing, not by looking at versions.
+
 import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import type { CommandModule } from "yargs";
+import { counted } from "../../candidates/words.ts";
 import { buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import { findToolchain } from "../agent/toolchain.ts";
@@ -8,6 +10,7 @@ import { localDevice } from "../devices/device.ts";
 import { cachePath } from "../paths.ts";
 import { Store } from "../store/store.ts";
 import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Check {
   readonly name: string;
@@ -57,7 +60,7 @@ async function checkAgent(signal: AbortSignal): Promise<string> {
   try {
     const probe = await session.request("probe", {}, { signal });
     return (
-      `${probe.cpuModel}, ${probe.allowedCpus.length} cores, kernels for ${probe.isas.join(", ")} (using ${probe.isa}), ` +
+      `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, kernels for ${probe.isas.join(", ")} (using ${probe.isa}), ` +
       `reads ${probe.readBandwidthGBs.toFixed(1)} GB/s, load ${probe.loadAverage.toFixed(2)}`
     );
   } finally {
@@ -78,7 +81,7 @@ export const doctorCommand: CommandModule<object, { json: boolean }> = {
   describe: "Check that this machine is ready to search",
   builder: (yargs) =>
     withJson(yargs)
-      .example("$0 doctor", "every check with what it found")
+      .example(example("$0 doctor", "every check with what it found"))
       .epilogue("Exit code 1 when a required check fails."),
   handler: async ({ json }) => {
     const signal = interruptSignal();

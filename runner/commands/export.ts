@@ -1,7 +1,9 @@
 // edgefront export: one layout in a form that others read; with a sweep, one of its trials with what was measured of it.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { layoutId } from "../../candidates/layout.ts";
+import { headSizeNote } from "../../reports/layout/huggingface.ts";
 import {
   evidenceFormats,
   type LayoutFormat,
@@ -11,6 +13,7 @@ import {
 import { layoutFrom } from "../layouts.ts";
 import { trialNamed } from "../trial-named.ts";
 import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 import { writeWhole } from "./output.ts";
 
 interface Args {
@@ -33,7 +36,7 @@ export const exportCommand: CommandModule<object, Args> = {
       .positional("layout", {
         type: "string",
         demandOption: true,
-        describe: "name, notation, JSON file; with --sweep also F1, #12 or an id",
+        describe: "name, notation, layout JSON or config.json; with --sweep also F1, #12 or an id",
       })
       .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
       .option("format", {
@@ -47,9 +50,11 @@ export const exportCommand: CommandModule<object, Args> = {
           throw new InvalidInputError("usage", `a ${format} shows what was measured: give --sweep`);
         return true;
       })
-      .example("$0 export lfm2-350m --format config", "config.json for transformers")
-      .example("$0 export F2 --sweep quickstart --format card --out CARD.md", "a layout of a front")
-      .example("$0 export '#12' --sweep quickstart --format layout --out l12.json", "a trial by number"),
+      .example(example("$0 export lfm2-350m --format config", "config.json for transformers"))
+      .example(example("$0 export F1 --sweep quickstart --format card --out CARD.md", "a layout of a front"))
+      .example(
+        example("$0 export '#12' --sweep quickstart --format layout --out l12.json", "a trial by number"),
+      ),
   handler: async ({ layout: text, sweep, format, out, db, json }) => {
     const made =
       sweep === undefined
@@ -59,9 +64,11 @@ export const exportCommand: CommandModule<object, Args> = {
             const content = needsSweep(format)
               ? evidenceFormats[format](data, trial)
               : layoutFormats[format](trial);
-            return { id: trial.id, content };
+            return { id: trial.id, content, layout: trial.layout };
           });
     if (out !== undefined) writeWhole(out, made.content);
+    const note = format === "config" ? headSizeNote(made.layout) : null;
+    if (note !== null) say(`note: ${note}`);
     if (json)
       printEither(true, { id: made.id, format, ...(out ? { out } : { content: made.content }) }, () => "");
     else if (out === undefined) print(made.content);
@@ -72,5 +79,5 @@ export const exportCommand: CommandModule<object, Args> = {
 function fromLayout(text: string, format: keyof typeof layoutFormats) {
   const layout = layoutFrom(text);
   const id = layoutId(layout);
-  return { id, content: layoutFormats[format]({ id, layout }) };
+  return { id, content: layoutFormats[format]({ id, layout }), layout };
 }

@@ -1,8 +1,10 @@
 // edgefront findings: what a sweep says beyond its front.
+
 import type { CommandModule } from "yargs";
 import { findingsText } from "../../reports/findings.ts";
 import { reportWithFindings } from "../findings/findings.ts";
 import { printEither, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   sweep: string;
@@ -16,8 +18,8 @@ export const findingsCommand: CommandModule<object, Args> = {
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
-      .example("$0 findings quickstart", "as text")
-      .example("$0 findings quickstart --json | jq '.findings[].answer'", "the answers alone"),
+      .example(example("$0 findings quickstart", "as text"))
+      .example(example("$0 findings quickstart --json", "every figure, for machines")),
   handler: ({ db, json, sweep: name }) =>
     withStore(db, { mustExist: true }, (store) => {
       const { findings = [] } = reportWithFindings(store, store.sweeps.get(name));

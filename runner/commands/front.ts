@@ -1,9 +1,11 @@
 // edgefront front: the Pareto front of a sweep.
+
 import type { CommandModule } from "yargs";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
 import { frontOf } from "../report-data.ts";
 import { printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   sweep: string;
@@ -17,8 +19,8 @@ export const frontCommand: CommandModule<object, Args> = {
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
-      .example("$0 front quickstart", "the front as a table")
-      .example("$0 front quickstart --json | jq .points[0]", "its first point"),
+      .example(example("$0 front quickstart", "the front as a table"))
+      .example(example("$0 front quickstart --json", "every point, for machines")),
   handler: ({ db, json, sweep }) =>
     withStore(db, { mustExist: true }, (store) => {
       const data = frontOf(store, store.sweeps.get(sweep));

@@ -1,9 +1,12 @@
 // edgefront measure: times one layout, or a GGUF file, on one device; with --compare it judges whether two of them differ.
+
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { issueText } from "../../candidates/issues.ts";
+import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { compareDefaults } from "../../profilers/compare.ts";
@@ -12,12 +15,14 @@ import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.t
 import { type ContextMetric, contextMetricName } from "../../profilers/metrics.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { FLAGS, validityFlags } from "../../profilers/validity.ts";
+import { formatNumber } from "../../reports/format.ts";
 import { createRng } from "../../search/rng.ts";
 import { sweepSchema } from "../config.ts";
 import { profileOf } from "../devices/device.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
 import { verifyAgent } from "../measurement/sentinel.ts";
+import { isGguf } from "../model-files.ts";
 import { Store } from "../store/store.ts";
 import type { SweepEvent } from "../sweep/events.ts";
 import {
@@ -32,6 +37,7 @@ import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { software } from "../version.ts";
 import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, withJson } from "./common.ts";
+import { example } from "./examples.ts";
 import { compare, compareRules } from "./measure-compare.ts";
 import { readEarlier, requireSame } from "./measure-compare-earlier.ts";
 import { comparisonText } from "./measure-compare-text.ts";
@@ -82,15 +88,14 @@ function measureConfig(args: Args): MeasureConfig {
     seed: args.seed,
   });
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new InvalidInputError("usage", `${issue.path.join(".")}: ${issue.message} (see --help)`);
+  throw new InvalidInputError("usage", `${issueText(parsed.error)} (see --help)`);
 }
 
 function table(result: MeasureResult, device: string): string {
   const metrics = new Map(deviceMetrics(result, device).map((metric) => [metric.name, metric]));
   const cell = (name: ContextMetric, context: number): string => {
     const metric = metrics.get(contextMetricName(name, context, device, result.batch))!;
-    return `${metric.value.toPrecision(4)}${metric.stable ? "" : " ~"}`;
+    return `${formatNumber(metric.value, 4)}${metric.stable ? "" : " ~"}`;
   };
   const rows = result.contexts.map(({ context }) => [
     String(context),
@@ -130,7 +135,7 @@ interface Model {
 
 /** Throws InvalidInputError where the text names no layout and no file. */
 async function modelOf(text: string): Promise<Model> {
-  if (!text.endsWith(".gguf")) {
+  if (text.toLowerCase() in namedLayouts || !isGguf(text)) {
     const layout = layoutFrom(text);
     const notation = formatNotation(layout);
     return {
@@ -267,7 +272,7 @@ export const measureCommand: CommandModule<object, Args> = {
     withJson(withDatabase(yargs))
       .positional("model", {
         type: "string",
-        describe: "name, notation, JSON file, or GGUF file",
+        describe: "name, notation, layout JSON, config.json, or GGUF file",
       })
       .option("compare", {
         type: "string",
@@ -319,14 +324,21 @@ export const measureCommand: CommandModule<object, Args> = {
       .option("batch", { type: "number", default: 1, describe: "sequences decoded together" })
       .option("profile", { type: "boolean", default: false, describe: "also time each kind of operator" })
       .option("seed", { type: "number", default: 1, describe: "seed of the weights (layouts only)" })
-      .example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096")
-      .example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together")
-      .example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks")
+      .example(example("$0 measure lfm2-350m --device local", "this machine, contexts 1024 and 4096"))
+      .example(example("$0 measure lfm2-350m --batch 4 --contexts 1024", "four sequences decoded together"))
+      .example(example("$0 measure lfm2-350m --profile", "where the time goes, against the device's peaks"))
       .example(
-        "$0 measure --compare lfm2-350m qwen3-0.6b",
-        "at most 20 interleaved pairs, a verdict a metric",
+        example(
+          "$0 measure --compare lfm2-350m qwen3-0.6b",
+          "at most 20 interleaved pairs, a verdict a metric",
+        ),
       )
-      .example("$0 measure lfm2.gguf --contexts 512 --json", "a file, every raw sample"),
+      .example(
+        example(
+          "$0 compile lfm2-350m --out lfm2.gguf --weights seed:1 && $0 measure lfm2.gguf --contexts 512 --json",
+          "a file, every raw sample",
+        ),
+      ),
   handler: async (args) => {
     const { model, compare: texts, db } = args;
     if ((model === undefined) === (texts === undefined))

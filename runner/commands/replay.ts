@@ -1,7 +1,9 @@
 // edgefront replay: another strategy on the recorded results of a sweep, at no device time.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
+import { counted } from "../../candidates/words.ts";
 import { layoutDomain } from "../../search/domain.ts";
 import { frontReference } from "../../search/hypervolume.ts";
 import { orient } from "../../search/pareto.ts";
@@ -10,6 +12,7 @@ import { recordedDomain, replay } from "../../search/replay.ts";
 import { resolveObjectives } from "../sweep/metric-names.ts";
 import { outcomeOf } from "../sweep/outcomes.ts";
 import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   sweep: string;
@@ -43,8 +46,10 @@ export const replayCommand: CommandModule<object, Args> = {
         describe: "strategies to run",
       })
       .option("seeds", { type: "number", default: 10, requiresArg: true, describe: "runs of each" })
-      .example("$0 replay quickstart", "how soon would each strategy have found this front")
-      .example("$0 replay quickstart --strategy model nsga2 --seeds 20 --json", "two of them, as JSON"),
+      .example(example("$0 replay quickstart", "how soon would each strategy have found this front"))
+      .example(
+        example("$0 replay quickstart --strategy model nsga2 --seeds 20 --json", "two of them, as JSON"),
+      ),
   handler: ({ sweep: name, strategy: names, seeds, db, json }) =>
     withStore(db, { mustExist: true }, (store) => {
       if (!Number.isInteger(seeds) || seeds < 1 || seeds > 1000)
@@ -84,7 +89,7 @@ export const replayCommand: CommandModule<object, Args> = {
       });
       printEither(json, { sweep: name, records: records.length, seeds, runs }, () =>
         [
-          `${records.length} recorded trials of "${name}", ${complete.length} complete; medians of ${seeds} seeds.`,
+          `${records.length} recorded trials of "${name}", ${complete.length} complete; medians of ${counted(seeds, "seed")}.`,
           "",
           columns(
             [

@@ -1,4 +1,5 @@
 // edgefront report: a sweep as html, md, csv, json, jsonl or parquet.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ReportRows } from "../../reports/model.ts";
@@ -16,6 +17,7 @@ import { reportRows } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 import { printPieces, writeWhole } from "./output.ts";
 
 interface Args {
@@ -66,9 +68,9 @@ export const reportCommand: CommandModule<object, Args> = {
           throw new InvalidInputError("usage", `${format} is bytes, not text: name a file with --out`);
         return true;
       })
-      .example("$0 report quickstart", "write report.html")
-      .example("$0 report quickstart --format csv > trials.csv", "every trial as a table")
-      .example("$0 report quickstart --format parquet --out trials.parquet", "for pandas or DuckDB"),
+      .example(example("$0 report quickstart", "write report.html"))
+      .example(example("$0 report quickstart --format csv > trials.csv", "every trial as a table"))
+      .example(example("$0 report quickstart --format parquet --out trials.parquet", "for pandas or DuckDB")),
   handler: ({ db, sweep: name, format, out, json }) =>
     withStore(db, { mustExist: true }, (store) => {
       const sweep = store.sweeps.get(name);

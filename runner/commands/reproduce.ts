@@ -1,10 +1,13 @@
 // edgefront reproduce: a published experiment from nothing to a report, in one command.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { findingsText } from "../../reports/findings.ts";
+import { countStates } from "../../reports/front.ts";
 import { readSweepConfig, type StudyName, studyNames } from "../config.ts";
 import { InterruptedError } from "../errors.ts";
 import { reportWithFindings } from "../findings/findings.ts";
+import { frontOf } from "../report-data.ts";
 import { studies } from "../reproduction/studies.ts";
 import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
@@ -21,6 +24,8 @@ import {
   withJson,
   withStore,
 } from "./common.ts";
+import { example } from "./examples.ts";
+import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {
@@ -58,9 +63,16 @@ export const reproduceCommand: CommandModule<object, Args> = {
         if (quick && full) throw new InvalidInputError("usage", "give --quick or --full, not both");
         return true;
       })
-      .example("$0 reproduce minimal-hybrid", "in minutes, on this machine")
-      .example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable")
-      .example("$0 reproduce minimal-hybrid --full --device phone", "at LFM2-350M's size, on a phone")
+      .example(example("$0 reproduce minimal-hybrid", "in minutes, on this machine"))
+      .example(
+        example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable"),
+      )
+      .example(
+        example(
+          "$0 reproduce minimal-hybrid --full",
+          "at LFM2-350M's size, in days; --device measures it elsewhere",
+        ),
+      )
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
   handler: async ({ study, full, seed, device, resume, "allow-mixed": allowMixed, out, db, json }) => {
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
@@ -95,28 +107,26 @@ export const reproduceCommand: CommandModule<object, Args> = {
         listen: view.listen,
       })
         .catch((error: unknown) => {
-          throw inOwnWords(error, name);
+          const args = { full, seed, device, ...databaseOption(db) };
+          throw inOwnWords(error, name, pasted("reproduce", [study], { ...args, resume: true }));
         })
         .finally(() => view.close());
       const { findings = [] } = reportWithFindings(store, sweep);
       writeReport(store, sweep, "html", out);
       printEither(json, { sweep: name, study, findings }, () => findingsText(findings, terminalWidth()));
       say(`report: ${out}`);
+      requireResults(countStates(frontOf(store, sweep)), name, db);
     });
   },
 };
 
 /** The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another. */
-function inOwnWords(error: unknown, name: string): unknown {
-  if (error instanceof InterruptedError) {
-    return new InterruptedError(
-      "interrupted; everything finished is kept. Continue with the same command and --resume",
-    );
-  }
+function inOwnWords(error: unknown, name: string, resume: string): unknown {
+  if (error instanceof InterruptedError) return interruptedWith(resume);
   if (error instanceof InvalidInputError && error.code === "sweep-exists") {
     return new InvalidInputError(
       error.code,
-      `"${name}" is in the database already; continue it with --resume, see it with: edgefront findings ${name}, or give another --seed or --db`,
+      `"${name}" is in the database already; continue it with: ${resume}; see it with: edgefront findings ${name}; or give another --seed or --db`,
     );
   }
   return error;

@@ -1,10 +1,12 @@
 // edgefront score: trains a layout's proxy on the tasks of a configuration.
+
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
+import { windowNotices } from "../../profilers/proxy-windows.ts";
 import { PRECISIONS, type Precision } from "../../profilers/requests.ts";
 import { meanInterval } from "../../profilers/statistics/summary.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
@@ -16,6 +18,7 @@ import { type TaskConfig, withDistillation } from "../config-score.ts";
 import { localDevice } from "../devices/device.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { layoutFrom } from "../layouts.ts";
+import { windowedTasks } from "../proxy-notices.ts";
 import { Store } from "../store/store.ts";
 import { trainerProgram } from "../sweep/pytorch.ts";
 import { withWorker } from "../sweep/solo.ts";
@@ -24,6 +27,7 @@ import { configFolder, prepareTask } from "../sweep/training-data.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { PACKAGE_ROOT } from "../version.ts";
 import { columns, interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 const objectives = {
   "cross-entropy": null,
@@ -82,7 +86,11 @@ export const scoreCommand: CommandModule<object, Args> = {
   describe: "Train a layout's proxy and print its quality",
   builder: (yargs) =>
     withDatabase(withJson(yargs))
-      .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, layout JSON or config.json",
+      })
       .option("config", {
         type: "string",
         default: `${PACKAGE_ROOT}/configs/quickstart.yaml`,
@@ -113,13 +121,19 @@ export const scoreCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "folder for the trained weights, one GGUF a task and seed",
       })
-      .example("$0 score lfm2-350m", "with the quickstart's tasks")
-      .example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds")
-      .example("$0 score lfm2-350m --task text --precision bfloat16", "trains with bfloat16 products")
-      .example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes")
+      .example(example("$0 score lfm2-350m", "with the quickstart's tasks"))
+      .example(example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds"))
       .example(
-        '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',
-        "learns from a teacher's 32 likeliest tokens",
+        example("$0 score lfm2-350m --task text --precision bfloat16", "trains with bfloat16 products"),
+      )
+      .example(
+        example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes"),
+      )
+      .example(
+        example(
+          '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',
+          "learns from a teacher's 32 likeliest tokens",
+        ),
       ),
   handler: async (args) => {
     const { config: path, task: only, seeds, out, json } = args;
@@ -139,6 +153,9 @@ export const scoreCommand: CommandModule<object, Args> = {
       );
     }
     const chosen = Object.entries(score.tasks).filter(([name]) => only?.includes(name) ?? true);
+    const mixers = layout.layers.map(({ mixer }) => mixer);
+    for (const text of windowNotices(mixers, windowedTasks({ ...score, tasks: Object.fromEntries(chosen) })))
+      say(`notice: ${text}`);
     const asked = chosen.map(([name, task]) => [name, asAsked(task, args)] as const);
     if (out !== undefined) await mkdir(out, { recursive: true });
     const signal = interruptSignal();

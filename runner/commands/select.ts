@@ -1,4 +1,5 @@
 // edgefront select: which layout of a sweep to ship under given budgets, which would be next, and why.
+
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
@@ -15,6 +16,7 @@ import { reportData } from "../report-data.ts";
 import { metricsOf } from "../sweep/metric-names.ts";
 import { parseBudgets } from "./budget-text.ts";
 import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   sweep: string;
@@ -94,9 +96,16 @@ export const selectCommand: CommandModule<object, Args> = {
         describe: "quality given up freely, in its unit",
       })
       .option("device", { type: "string", requiresArg: true, describe: "device the budgets are of" })
-      .example("$0 select quickstart --budget token=0.3ms,memory=30MB", "the least attention that fits")
-      .example('$0 select phones --device phone --budget "ttft@1024<=800ms,recall>=0.9"', "on one device")
-      .example("$0 select quickstart --rule best-quality --json", "the best, as JSON")
+      .example(
+        example("$0 select quickstart --budget token=0.3ms,memory=30MB", "the least attention that fits"),
+      )
+      .example(
+        example(
+          '$0 select quickstart --device local --budget "ttft@1024<=800ms,recall>=0.1"',
+          "on one device",
+        ),
+      )
+      .example(example("$0 select quickstart --rule best-quality --json", "the best, as JSON"))
       .epilogue(ruleNames.map((name) => `${name}: ${rules[name].description}`).join("\n")),
   handler: ({ sweep: name, budget, rule, quality: asked, tolerance, device, db, json }) =>
     withStore(db, { mustExist: true }, (store) => {

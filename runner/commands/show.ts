@@ -1,4 +1,5 @@
 // edgefront show: a layout's shape and static costs.
+
 import type { CommandModule } from "yargs";
 import { staticCost } from "../../candidates/cost.ts";
 import { architectureOf } from "../../candidates/gguf/lower.ts";
@@ -8,7 +9,8 @@ import { formatNotation } from "../../candidates/notation.ts";
 import { quantizations } from "../../candidates/quantization.ts";
 import { formatValue } from "../../reports/format.ts";
 import { layoutFrom } from "../layouts.ts";
-import { columns, formatBytes, printEither, withJson } from "./common.ts";
+import { columns, facts, formatBytes, printEither, withJson } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   layout: string;
@@ -21,10 +23,14 @@ export const showCommand: CommandModule<object, Args> = {
   describe: "Show a layout: shape, parameters, static costs",
   builder: (yargs) =>
     withJson(yargs)
-      .positional("layout", { type: "string", demandOption: true, describe: "name, notation, or JSON file" })
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, layout JSON or config.json",
+      })
       .option("context", { type: "number", array: true, default: [1024, 4096], describe: "context lengths" })
-      .example("$0 show lfm2-350m", "a published layout")
-      .example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "one of your own")
+      .example(example("$0 show lfm2-350m", "a published layout"))
+      .example(example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "one of your own"))
       .epilogue(`Named layouts: ${Object.keys(namedLayouts).join(", ")}`),
   handler: ({ layout: text, json, context }) => {
     const layout = layoutFrom(text);
@@ -50,11 +56,11 @@ export const showCommand: CommandModule<object, Args> = {
       [
         data.notation,
         "",
-        columns([
+        facts([
           ["id", data.id],
           ["parameters", data.parameters.toLocaleString("en")],
           ["GGUF architecture", data.architecture],
-          ...quantizations.map((quantization) => [
+          ...quantizations.map((quantization): [string, string] => [
             `weights as ${quantization}`,
             formatBytes(staticCost(layout, { context: 0, quantization }).weightBytes),
           ]),

@@ -1,9 +1,12 @@
 // edgefront sweep: runs a search from its configuration to its report.
+
 import type { CommandModule } from "yargs";
+import { countStates } from "../../reports/front.ts";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
 import { conclusionLines } from "../conclusion.ts";
 import { readSweepConfig } from "../config.ts";
+import { InterruptedError } from "../errors.ts";
 import { historyOf } from "../estimates.ts";
 import { frontOf } from "../report-data.ts";
 import { runSweep } from "../sweep/sweep.ts";
@@ -19,6 +22,8 @@ import {
   withJson,
   withStore,
 } from "./common.ts";
+import { example } from "./examples.ts";
+import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {
@@ -56,10 +61,25 @@ export const sweepCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "where its report is written",
       })
-      .example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes")
-      .example("$0 sweep my.yaml --name try2 --db lab.db", "the same configuration under another name")
-      .example("$0 sweep my.yaml --name more --warm-start my", "learn from what sweep my measured")
-      .example("$0 sweep my.yaml --resume", "go on after Ctrl-C, a crash, or a device that was off"),
+      .example(example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes"))
+      .example(
+        example(
+          "$0 sweep configs/quickstart.yaml --resume",
+          "go on after Ctrl-C, a crash, or a device that was off",
+        ),
+      )
+      .example(
+        example(
+          "$0 sweep configs/quickstart.yaml --name again --db lab.db",
+          "under another name, in another database",
+        ),
+      )
+      .example(
+        example(
+          "$0 sweep configs/quickstart.yaml --name more --warm-start quickstart",
+          "learn from what it measured",
+        ),
+      ),
   handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out, ...more }) => {
     const config = readSweepConfig(path);
     const signal = interruptSignal();
@@ -76,12 +96,19 @@ export const sweepCommand: CommandModule<object, Args> = {
         signal,
         listen: view.listen,
       };
-      const sweep = await runSweep(store, options).finally(() => view.close());
+      const sweep = await runSweep(store, options)
+        .catch((error: unknown) => {
+          // The way on needs the configuration's path, which only the command knows.
+          if (!(error instanceof InterruptedError) || store.sweeps.find(options.name) === null) throw error;
+          throw interruptedWith(pasted("sweep", [path], { name, ...databaseOption(db), resume: true }));
+        })
+        .finally(() => view.close());
       const data = frontOf(store, store.sweeps.get(sweep.name));
       writeReport(store, sweep, "html", out);
       printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
       say(`report: ${out}`);
       for (const line of conclusionLines(data, historyOf(store, sweep.id))) say(line);
+      requireResults(countStates(data), sweep.name, db);
     });
   },
 };

@@ -1,6 +1,8 @@
 // edgefront sweeps: what the database holds.
+
 import type { CommandModule } from "yargs";
 import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { example } from "./examples.ts";
 
 interface Args {
   db: string;
@@ -10,7 +12,8 @@ interface Args {
 export const sweepsCommand: CommandModule<object, Args> = {
   command: "sweeps",
   describe: "List the sweeps in a database",
-  builder: (yargs) => withJson(withDatabase(yargs)).example("$0 sweeps", "list the sweeps in ./edgefront.db"),
+  builder: (yargs) =>
+    withJson(withDatabase(yargs)).example(example("$0 sweeps", "list the sweeps in ./edgefront.db")),
   handler: ({ db, json }) =>
     withStore(db, { mustExist: true }, (store) => {
       const sweeps = store.sweeps.all().map((sweep) => ({

@@ -1,4 +1,5 @@
 // edgefront ui: the report of a sweep in a browser, following it while it runs.
+
 import { once } from "node:events";
 import { setPriority } from "node:os";
 import type { CommandModule } from "yargs";
@@ -6,6 +7,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { Store } from "../store/store.ts";
 import { startUi } from "../ui/server.ts";
 import { interruptSignal, print, say, withDatabase, withJson } from "./common.ts";
+import { example } from "./examples.ts";
 
 /** A sweep on the same machine goes first; low enough to wait for it, not so low that pages would come late. */
 const NICENESS = 5;
@@ -36,9 +38,9 @@ export const uiCommand: CommandModule<object, Args> = {
           throw new InvalidInputError("usage", "--port is a number from 0 to 65535");
         return true;
       })
-      .example("$0 ui", "the newest sweep, at http://127.0.0.1:7317/")
-      .example("$0 ui quickstart --db lab.db --port 8080", "one sweep of another database")
-      .example("$0 ui --host 0.0.0.0", "from other machines, with the token it prints"),
+      .example(example("$0 ui", "the newest sweep, at http://127.0.0.1:7317/"))
+      .example(example("$0 ui quickstart --port 8080", "one sweep, at another port"))
+      .example(example("$0 ui --host 0.0.0.0", "from other machines, with the token it prints")),
   handler: async ({ sweep, db, port, host, json }) => {
     // A database of an older version is brought up to date first, as any other command would.
     Store.open(db, { mustExist: true }).close();

@@ -1,4 +1,5 @@
 // What stopping training early came to, as a finding: how many trials each rung stopped, and what share of the steps was trained.
+import { counted } from "../../candidates/words.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import type { FindingsContext } from "./context.ts";
 
@@ -19,7 +20,7 @@ export function rungsFinding({ config, rungs }: FindingsContext): ReportFinding 
     answer:
       decided === 0
         ? "No trial has been stopped yet, nor passed the last rung."
-        : `${stopped.length} of ${decided} trials were stopped on the way: ${percent(trained / decided)} of the training steps were taken.`,
+        : `${stopped.length} of ${counted(decided, "trial")} were stopped on the way: ${percent(trained / decided)} of the training steps were taken.`,
     table: {
       head: ["After", "Judged", "Stopped"],
       rows: shares.map((share) => [

@@ -7,6 +7,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
 import type { Corpus } from "../../profilers/tasks/task.ts";
 import { sha256Of, writeDurably } from "../durable-files.ts";
 import { cachePath } from "../paths.ts";
@@ -136,7 +137,7 @@ async function encode(
 const tooSmall = (tokens: number, length: number): InvalidInputError =>
   new InvalidInputError(
     "corpus-too-small",
-    `the corpus has ${tokens} tokens, too few for windows of ${length} tokens in training and validation; name more files`,
+    `the corpus has ${counted(tokens, "token")}, too few for windows of ${counted(length, "token")} in training and validation; name more files`,
   );
 
 const rememberedSchema = z.object({

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
 import type { Corpus } from "../../profilers/tasks/task.ts";
 import { sha256Of } from "../durable-files.ts";
 
@@ -150,7 +151,7 @@ async function tokenizerEncoder(file: string): Promise<Encoder> {
   if (vocab > MAX_VOCAB) {
     throw new InvalidInputError(
       "vocabulary-too-large",
-      `${file} has ${vocab} tokens; proxies take up to ${MAX_VOCAB}: use a smaller tokenizer`,
+      `${file} has ${counted(vocab, "token")}; proxies take up to ${MAX_VOCAB}: use a smaller tokenizer`,
     );
   }
   const newDecoder = () => new TextDecoder("utf-8", { fatal: true });

@@ -279,4 +279,5 @@ export function budgetEnd(budgets: readonly Budget[], metrics: readonly Metric[]
   return { state: "infeasible", cause: "over-budget", reason, violation: verdict.total };
 }
 
-const round = (value: number): string => (Number.isInteger(value) ? `${value}` : value.toPrecision(4));
+const round = (value: number): string =>
+  Number.isInteger(value) ? `${value}` : String(Number(value.toPrecision(4)));

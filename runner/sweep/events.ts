@@ -14,6 +14,8 @@ export type SweepEvent =
     }
   | { readonly kind: "devices"; readonly health: readonly DeviceHealth[] }
   | { readonly kind: "waiting"; readonly text: string }
+  /** Something to know about the sweep that stops nothing. */
+  | { readonly kind: "notice"; readonly text: string }
   | {
       readonly kind: "proposed";
       readonly batch: number;

@@ -1,4 +1,5 @@
 // A worker outside a sweep, for the commands that run one job: same agent, same host lock, plain progress.
+import { counted } from "../../candidates/words.ts";
 import type { DeviceRecord } from "../devices/device.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import type { Store } from "../store/store.ts";
@@ -14,7 +15,7 @@ function progress(): Listener {
   let told = false;
   return (event) => {
     if (event.kind === "build" && event.done < event.total && !told && process.stderr.isTTY) {
-      process.stderr.write(`building the kernels for ${event.target}: ${event.total} files\n`);
+      process.stderr.write(`building the kernels for ${event.target}: ${counted(event.total, "file")}\n`);
       told = true;
     }
     plain(event);

@@ -1,6 +1,7 @@
 // What the numbers of a sweep rest on, by content: gathered from its tasks and devices, compared with what it was begun with and with what
 // imported trials bring, kept with the sweep and with each result. A mix is refused unless it was asked for; then it is recorded.
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
 import {
   type Difference,
   differences,
@@ -13,7 +14,7 @@ import {
   resultIdentity,
 } from "../../profilers/identity.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
-import { counted, differenceText } from "../../reports/identity-text.ts";
+import { differenceText } from "../../reports/identity-text.ts";
 import { profileOf } from "../devices/device.ts";
 import { RunError } from "../errors.ts";
 import type { Store } from "../store/store.ts";

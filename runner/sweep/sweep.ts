@@ -16,6 +16,7 @@ import { DatabaseBusyError, InterruptedError } from "../errors.ts";
 import { FrontHistory } from "../front-history.ts";
 import { layoutFrom } from "../layouts.ts";
 import { SweepWindows } from "../measurement/window.ts";
+import { proxyNotices } from "../proxy-notices.ts";
 import { studies } from "../reproduction/studies.ts";
 import { isBusy } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
@@ -290,6 +291,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     const before = store.trials.all(sweep.id).filter((trial) => trial.state !== "proposed");
     const counted = before.filter(({ state }) => state !== "screened").length;
     listen({ kind: "started", name: sweep.name, trials: config.search.trials, finished: counted });
+    for (const text of proxyNotices(config)) listen({ kind: "notice", text });
     front.add(
       before
         .filter((trial) => trial.state === "complete")
@@ -343,7 +345,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     );
     if (!options.signal.aborted) throw isBusy(error) ? new DatabaseBusyError({ cause: error }) : error;
     throw new InterruptedError(
-      `interrupted; everything finished is kept. Continue with: edgefront sweep <config> --name ${sweep.name} --resume`,
+      `interrupted; everything finished of sweep "${sweep.name}" is kept; continue it with --resume`,
     );
   } finally {
     await fleet.close();

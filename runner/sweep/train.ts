@@ -16,6 +16,7 @@ import { AgentError } from "../agent/errors.ts";
 import type { ScoreConfig, TaskConfig } from "../config-score.ts";
 import { partOf, publishSealed, sha256OfFile, unbroken } from "../durable-files.ts";
 import { layoutFrom } from "../layouts.ts";
+import { isGguf } from "../model-files.ts";
 import { cachePath } from "../paths.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import { requireIntact } from "./data-files.ts";
@@ -272,7 +273,7 @@ async function teachingOf(
     const path = resolve(teacher);
     const sha256 = await teacherDigest(teacher);
     onTeacher(teacherPart(task.name, sha256, basename(teacher)));
-    return { ...body, sha256, teacher: teacher.endsWith(".gguf") ? { path } : { logits: path } };
+    return { ...body, sha256, teacher: isGguf(teacher) ? { path } : { logits: path } };
   }
   const proxyConfig = proxySchema.parse({ ...config.proxy, ...task.config.proxy });
   const layout = proxyLayout(layoutFrom(teacher), proxyConfig, task);

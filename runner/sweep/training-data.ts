@@ -1,16 +1,18 @@
 // Makes a task's data once for a sweep, and says what they rest on by content. Keeping them is data-files.ts's.
 import { basename, join, resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
 import type { Dataset } from "../../profilers/dataset.ts";
 import { digestOf, type Part, partFrom } from "../../profilers/identity.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { withPreset } from "../../profilers/tasks/task.ts";
-import { counted } from "../../reports/identity-text.ts";
 import { createRng } from "../../search/rng.ts";
 import type { TaskConfig } from "../config-score.ts";
 import { remembered, sha256OfFile } from "../durable-files.ts";
+import { isGguf } from "../model-files.ts";
 import { type CorpusSource, encodeCorpus } from "./corpus.ts";
 import { keepDataset } from "./data-files.ts";
+import { withInstalledModules } from "./installed-text.ts";
 
 /** A task's data on this machine, and what a proxy must look like to train on it. */
 export interface PreparedTask {
@@ -34,7 +36,7 @@ async function teacherParts(name: string, { training: { distill } }: TaskConfig)
   return [teacherPart(name, await teacherDigest(distill.teacher), basename(distill.teacher))];
 }
 
-export const isTeacherFile = (teacher: string): boolean => /\.(gguf|efl)$/.test(teacher);
+export const isTeacherFile = (teacher: string): boolean => /\.efl$/i.test(teacher) || isGguf(teacher);
 
 const digestOfTeacher = remembered(sha256OfFile);
 
@@ -82,7 +84,9 @@ export async function prepareTask(
   const options = task.optionsSchema.parse(withPreset(task, config.preset, config.options, config.task));
   const teacher = await teacherParts(name, config);
   if ("corpus" in task) {
-    const { source, ...encoded } = await encodeCorpus(task.corpus(options), base, options.length);
+    const corpus = task.corpus(options);
+    const patterns = withInstalledModules(corpus.patterns, base);
+    const { source, ...encoded } = await encodeCorpus({ ...corpus, patterns }, base, options.length);
     const parts = [...dataParts(name, [encoded.trainPath, encoded.validationPath], source), ...teacher];
     return { name, config, length: options.length, kind: "stream", head: "tokens", ...encoded, parts };
   }

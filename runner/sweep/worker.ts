@@ -1,6 +1,8 @@
 // A worker: an agent on one device, one job at a time. The session is opened when first needed and again after it was lost;
 // all work on a device takes its turn under the host lock.
+
 import { readFileSync } from "node:fs";
+import { counted } from "../../candidates/words.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { type BuildProgress, buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
@@ -148,7 +150,7 @@ export class Worker {
     this.storedProbe = null;
     this.restarted = store.health.sawBoot(name, probe.bootId);
     if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
-    const text = `${probe.cpuModel}, ${probe.allowedCpus.length} cores, ${probe.isa}, ${probe.readBandwidthGBs.toFixed(1)} GB/s`;
+    const text = `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, ${probe.isa}, ${probe.readBandwidthGBs.toFixed(1)} GB/s`;
     listen({ kind: "device", name, text, emulated: this.emulated });
     const withheld = withheldCpus(placementOf(this.device), probe);
     if (withheld.length > 0)

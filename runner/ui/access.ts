@@ -24,6 +24,31 @@ function refuse(response: ServerResponse, status: number, text: string): false {
   return false;
 }
 
+/** What a link elsewhere may open: a page. Everything else is fetched by our own pages alone. */
+const isPage = (path: string): boolean => path === "/" || /^\/sweeps\/[^/]+$/.test(path);
+
+const hostOf = (address: string | undefined): string | null =>
+  address === undefined || !URL.canParse(address) ? null : new URL(address).host;
+
+/**
+ * True for a request that a page of another site, or of another port of this machine, makes in its reader's name: it could not read the
+ * answer, but have it worked out again and again. Following a link to a page is the reader's own doing.
+ */
+export function isForeign(request: IncomingMessage, path: string): boolean {
+  const { headers } = request;
+  const site = headers["sec-fetch-site"];
+  if (site === "same-origin" || site === "none") return false;
+  if (site !== undefined) {
+    const followed = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
+    return !(followed && isPage(path));
+  }
+  // Browsers say no more over plain http to another machine.
+  const own = headers.host ?? "";
+  if (headers.origin !== undefined) return hostOf(headers.origin) !== own;
+  const from = hostOf(headers.referer);
+  return from !== null && from !== own && !isPage(path);
+}
+
 /** True when the request may be answered; otherwise it has been. `token` is null on loopback. */
 export function admit(
   request: IncomingMessage,
@@ -31,6 +56,8 @@ export function admit(
   url: URL,
   token: string | null,
 ): boolean {
+  if (isForeign(request, url.pathname))
+    return refuse(response, 403, "asked by a page of another site; open the address of edgefront ui itself");
   if (token === null) {
     // A page of another site whose name was pointed at this machine (DNS rebinding) shows its own name here.
     const host = (request.headers.host ?? "").replace(/:\d+$/, "");

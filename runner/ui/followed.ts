@@ -1,5 +1,6 @@
 // One sweep as its readers have it, brought up to date once for all of them: what changed is worked out and written as text a
 // single time, and each reader is sent those same bytes. Who has missed something is told to fetch the whole state.
+import { counted } from "../../candidates/words.ts";
 import { countStates } from "../../reports/front.ts";
 import type { LiveChange, LiveState } from "../../reports/live.ts";
 import type { ReportData } from "../../reports/model.ts";
@@ -26,7 +27,7 @@ const READ_ANEW_FACTOR = 100;
 function statusOf(sweep: Sweep, data: ReportData): string {
   const { proposed, running, ...ended } = countStates(data);
   const finished = Object.values(ended).reduce((sum, count) => sum + count, 0);
-  const count = `${finished} of ${sweep.config.search.trials} trials finished`;
+  const count = `${finished} of ${counted(sweep.config.search.trials, "trial")} finished`;
   if (sweep.state === "complete") return `complete: ${count}`;
   return sweep.runningPid === null ? `stopped: ${count}; --resume continues` : `running: ${count}`;
 }

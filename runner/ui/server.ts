@@ -2,23 +2,12 @@
 // that say what changed. Everything is read from the database; nothing is ever written.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { plotly } from "../../reports/assets.ts";
-import { renderPage } from "../../reports/html.ts";
-import type { TrialsPage } from "../../reports/live.ts";
-import { comparisonPage } from "../../reports/page/comparison.ts";
-import type { View } from "../../reports/page/view.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import { compareSweeps } from "../sweep-diff.ts";
 import { admit, isLoopback, makeToken } from "./access.ts";
-import { Followed } from "./followed.ts";
-import { trialsPage, trialView } from "./trials.ts";
+import type { Followed } from "./followed.ts";
+import { addressOf, Pages } from "./pages.ts";
 import { Watch } from "./watch.ts";
-
-const compress = promisify(gzip);
 
 const HEARTBEAT_MS = 15_000;
 /** Sent to a reader and not read by it yet, at most. */
@@ -52,86 +41,8 @@ export interface Ui {
   close(): Promise<void>;
 }
 
-const addressOf = (sweep: Sweep, rest = ""): string => `/sweeps/${encodeURIComponent(sweep.name)}${rest}`;
-
-class Pages {
-  private readonly sweeps = new Map<string, Followed>();
-  private packed: {
-    readonly revision: number;
-    readonly name: string;
-    readonly body: Promise<Buffer>;
-  } | null = null;
-
-  constructor(
-    private readonly store: Store,
-    private readonly watch: Watch,
-  ) {}
-
-  first(name: string | undefined): Sweep | null {
-    return name === undefined ? (this.store.sweeps.all().at(-1) ?? null) : this.store.sweeps.get(name);
-  }
-
-  find(name: string): Sweep | null {
-    return this.store.sweeps.find(name);
-  }
-
-  followed({ name }: Sweep): Followed {
-    let known = this.sweeps.get(name);
-    if (known === undefined) {
-      known = new Followed(this.store, this.watch, name);
-      this.sweeps.set(name, known);
-    }
-    return known;
-  }
-
-  page(sweep: Sweep): string {
-    const followed = this.followed(sweep);
-    const { state } = followed;
-    const sweeps = this.store.sweeps.all().map((other) => ({
-      name: other.name,
-      href: addressOf(other),
-      compare: addressOf(other, `/against/${encodeURIComponent(sweep.name)}`),
-      current: other.id === sweep.id,
-    }));
-    const live = {
-      events: addressOf(sweep, `/events?revision=${state.revision}`),
-      state: addressOf(sweep, "/state"),
-      trials: addressOf(sweep, "/trials"),
-      revision: state.revision,
-      status: state.status,
-      sweeps,
-    };
-    return renderPage(followed.outline, state, { plotly: plotly(), live });
-  }
-
-  /** What changed from one sweep to another. */
-  comparison(before: Sweep, after: Sweep): string {
-    const { store } = this;
-    const diff = compareSweeps({ store, sweep: before }, { store, sweep: after });
-    return comparisonPage(diff, { before: addressOf(before), after: addressOf(after) });
-  }
-
-  trials(sweep: Sweep, asked: URLSearchParams): TrialsPage {
-    return trialsPage(this.store, sweep, this.followed(sweep).outline, asked);
-  }
-
-  trial(sweep: Sweep, number: number): View | null {
-    return trialView(this.store, sweep, this.followed(sweep).outline, number);
-  }
-
-  /** Compressed; made once a revision, whoever asks. */
-  state(sweep: Sweep): Promise<Buffer> {
-    const { state } = this.followed(sweep);
-    if (this.packed?.name !== sweep.name || this.packed.revision !== state.revision) {
-      const body = compress(JSON.stringify(state), { level: 1 });
-      this.packed = { name: sweep.name, revision: state.revision, body };
-    }
-    return this.packed.body;
-  }
-}
-
 function sendEvents(request: IncomingMessage, response: ServerResponse, url: URL, followed: Followed): void {
-  response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" });
+  response.writeHead(200, EVENT_HEADERS);
   response.write("retry: 1000\n\n");
   let behind = false;
   const send = (event: Buffer): void => {
@@ -157,6 +68,28 @@ const text = (response: ServerResponse, status: number, message: string): void =
   response.writeHead(status, { ...HEADERS, "content-type": "text/plain; charset=utf-8" }).end(`${message}\n`);
 };
 
+const EVENT_HEADERS = { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" };
+const JSON_HEADERS = { ...HEADERS, "content-type": "application/json" };
+
+/** A part of an address; what is no valid encoding names nothing. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "";
+  }
+}
+
+/** What a GET would begin with, where it would never end or works something out at length; false for the rest, which is cheap. */
+function answeredHead(response: ServerResponse, part: string | undefined, pages: Pages): boolean {
+  const against = /^\/against\/(.+)$/.exec(part ?? "")?.[1];
+  if (part !== "/events" && against === undefined) return false;
+  if (against !== undefined && pages.find(decoded(against)) === null)
+    text(response, 404, "there is no such sweep");
+  else response.writeHead(200, part === "/events" ? EVENT_HEADERS : PAGE_HEADERS).end();
+  return true;
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -174,12 +107,13 @@ async function answer(
   const match = /^\/sweeps\/([^/]+)(\/events|\/state|\/trials(?:\/\d{1,9})?|\/against\/[^/]+)?$/.exec(
     url.pathname,
   );
-  const sweep = match === null ? null : pages.find(decodeURIComponent(match[1]!));
+  const sweep = match === null ? null : pages.find(decoded(match[1]!));
   if (match === null || sweep === null) return text(response, 404, "there is nothing here");
+  if (request.method === "HEAD" && answeredHead(response, match[2], pages)) return;
   if (match[2] === "/events") return sendEvents(request, response, url, pages.followed(sweep));
   const against = /^\/against\/(.+)$/.exec(match[2] ?? "")?.[1];
   if (against !== undefined) {
-    const other = pages.find(decodeURIComponent(against));
+    const other = pages.find(decoded(against));
     if (other === null) return text(response, 404, "there is no such sweep");
     response.writeHead(200, PAGE_HEADERS).end(pages.comparison(sweep, other));
     return;
@@ -189,14 +123,12 @@ async function answer(
     const found =
       number === undefined ? pages.trials(sweep, url.searchParams) : pages.trial(sweep, Number(number));
     if (found === null) return text(response, 404, "there is no such trial");
-    response.writeHead(200, { ...HEADERS, "content-type": "application/json" }).end(JSON.stringify(found));
+    response.writeHead(200, JSON_HEADERS).end(JSON.stringify(found));
     return;
   }
   if (match[2] === "/state") {
     const body = await pages.state(sweep);
-    response
-      .writeHead(200, { ...HEADERS, "content-type": "application/json", "content-encoding": "gzip" })
-      .end(body);
+    response.writeHead(200, { ...JSON_HEADERS, "content-encoding": "gzip" }).end(body);
     return;
   }
   response.writeHead(200, PAGE_HEADERS).end(pages.page(sweep));

@@ -1,5 +1,6 @@
 // What the live block says: how far the sweep is, its front, and one line a device and for training. Pure: events and times in,
 // lines of at most the asked width out.
+import { counted } from "../../candidates/words.ts";
 import { formatNumber } from "../../reports/format.ts";
 import type { DeviceHealth } from "../store/health.ts";
 import type { SweepEvent } from "../sweep/events.ts";
@@ -113,9 +114,9 @@ export class Block {
   private leftMs(atMs: number): number | null {
     if (this.endedAt.length === 0) return null;
     const many = this.endedAt.length > RECENT;
-    const [from, counted] = many ? [this.endedAt[0]!, RECENT] : [0, this.endedAt.length];
+    const [from, ended] = many ? [this.endedAt[0]!, RECENT] : [0, this.endedAt.length];
     const last = this.endedAt.at(-1)!;
-    const pace = Math.max((last - from) / counted, (atMs - from) / (counted + 1));
+    const pace = Math.max((last - from) / ended, (atMs - from) / (ended + 1));
     return Math.max(0, pace * (this.total - this.finished) - Math.min(pace, atMs - last));
   }
 
@@ -125,9 +126,15 @@ export class Block {
     const size = Math.min(MAX_BAR, Math.floor(room / 3));
     const filled = Math.round(share * size);
     const left = this.leftMs(atMs);
+    const begun = this.total > 0;
     const state = [
-      `[${"#".repeat(filled)}${"-".repeat(size - filled)}] ${this.finished}/${this.total} trials`,
-      `${this.front} on the front`,
+      // Before the sweep is read from the database, or begins, there is nothing to count.
+      ...(begun
+        ? [
+            `[${"#".repeat(filled)}${"-".repeat(size - filled)}] ${this.finished}/${counted(this.total, "trial")}`,
+            `${this.front} on the front`,
+          ]
+        : ["starting"]),
       ...(this.hypervolume === null ? [] : [`hypervolume ${formatNumber(this.hypervolume)}`]),
       duration(atMs),
       ...(left === null ? [] : [`about ${duration(left)} left`]),

@@ -1,13 +1,15 @@
 // The line each event of a sweep becomes; null for events that only a live view shows.
+
 import { formatPattern } from "../../candidates/notation.ts";
+import { counted } from "../../candidates/words.ts";
 import type { SweepEvent } from "../sweep/events.ts";
 
 export function lineOf(event: SweepEvent): string | null {
   switch (event.kind) {
     case "started":
       return event.finished === 0
-        ? `sweep ${event.name}: up to ${event.trials} trials`
-        : `sweep ${event.name}: resumed with ${event.finished} of ${event.trials} trials finished`;
+        ? `sweep ${event.name}: up to ${counted(event.trials, "trial")}`
+        : `sweep ${event.name}: resumed with ${event.finished} of ${counted(event.trials, "trial")} finished`;
     case "build":
       return event.done === event.total ? `built the kernels for ${event.target}` : null;
     case "device":
@@ -16,20 +18,22 @@ export function lineOf(event: SweepEvent): string | null {
       return `device ${event.name} ${event.text}`;
     case "waiting":
       return event.text;
+    case "notice":
+      return `notice: ${event.text}`;
     case "proposed": {
       const { count, repetitions, batch } = event;
       const again = repetitions === 1 ? "1 repetition" : `${repetitions} repetitions`;
       if (count === 0) return `${again} where the front is in doubt (batch ${batch})`;
-      return `proposed ${count} layouts (batch ${batch})${repetitions === 0 ? "" : `, and ${again}`}`;
+      return `proposed ${counted(count, "layout")} (batch ${batch})${repetitions === 0 ? "" : `, and ${again}`}`;
     }
     case "retry":
       return `trial ${event.trial.number}: ${event.text}`;
     case "repeated":
-      return `trial ${event.trial.number}${event.onFront ? " *" : ""}  again: ${event.text}`;
+      return `trial ${event.trial.number}${event.onFront ? " (front)" : ""}  again: ${event.text}`;
     case "trial": {
       const { number, layout, state, reason } = event.trial;
       const outcome = state === "complete" ? event.values.join(", ") : `${state}: ${reason}`;
-      return `trial ${number}${event.onFront ? " *" : ""}  ${formatPattern(layout)}  ${outcome}`;
+      return `trial ${number}${event.onFront ? " (front)" : ""}  ${formatPattern(layout)}  ${outcome}`;
     }
     default:
       return null;

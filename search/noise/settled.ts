@@ -1,3 +1,4 @@
+import { counted } from "../../candidates/words.ts";
 // When a front has settled: no more hypervolume for a while, and no point whose place on it is in doubt.
 
 export interface SettledOptions {
@@ -26,7 +27,7 @@ export function frontSettled(
   if (hypervolumes.length <= patience) {
     return {
       settled: false,
-      reason: `only ${hypervolumes.length} trials; at least ${patience + 1} are asked for`,
+      reason: `only ${counted(hypervolumes.length, "trial")}; at least ${patience + 1} are asked for`,
     };
   }
   const now = hypervolumes.at(-1)!;
@@ -36,14 +37,17 @@ export function frontSettled(
   if (gain > minimumGain) {
     return {
       settled: false,
-      reason: `the last ${patience} trials grew the hypervolume by ${(100 * gain).toFixed(2)}%`,
+      reason: `the last ${counted(patience, "trial")} grew the hypervolume by ${(100 * gain).toFixed(2)}%`,
     };
   }
   const doubtful = probabilities.filter((p) => p > doubt && p < 1 - doubt).length;
   if (doubtful > 0)
-    return { settled: false, reason: `${doubtful} points may or may not be on the front; repeat them` };
+    return {
+      settled: false,
+      reason: `${counted(doubtful, "point")} may or may not be on the front; repeat them`,
+    };
   return {
     settled: true,
-    reason: `no gain above ${100 * minimumGain}% in ${patience} trials, and no point in doubt`,
+    reason: `no gain above ${100 * minimumGain}% in ${counted(patience, "trial")}, and no point in doubt`,
   };
 }

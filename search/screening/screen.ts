@@ -42,7 +42,8 @@ export interface Foresight {
 }
 
 const percent = (share: number): string => `${Math.round(100 * share)}%`;
-const short = (value: number): string => (Number.isInteger(value) ? `${value}` : value.toPrecision(4));
+const short = (value: number): string =>
+  Number.isInteger(value) ? `${value}` : String(Number(value.toPrecision(4)));
 
 /** Null while too little was measured to foretell anything. Same trials, same answer, whatever their order. */
 export function fitScreen(

@@ -1,6 +1,6 @@
 // What changed between two sweeps, in data and in words. The statistics by themselves: test/profilers/rerun.test.ts.
 import { expect, test } from "vitest";
-import { renderDiff } from "../../reports/diff-text.ts";
+import { metricsText, renderDiff } from "../../reports/diff-text.ts";
 import type { ReportData, ReportMetric, ReportTrial } from "../../reports/model.ts";
 import { comparisonPage } from "../../reports/page/comparison.ts";
 import { sweepDiff } from "../../runner/sweep-diff.ts";
@@ -162,4 +162,28 @@ test("nothing of a name becomes markup or an escape", () => {
   const diff = sweepDiff(hostileReportData(), data);
   expect(comparisonPage(diff, { before: "/a", after: "/b" })).not.toMatch(/<script|<img/);
   expect(renderDiff(diff).replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+});
+
+test("too few layouts are said to be too few, not to have moved nothing", () => {
+  const some = (count: number): ReportData => {
+    const complete = data.trials.filter(({ state }) => state === "complete").slice(0, count);
+    return {
+      ...data,
+      trials: complete.map((trial) => ({ ...trial, metrics: { [name]: trial.metrics[name]! } })),
+    };
+  };
+  const text = (count: number): string => metricsText(sweepDiff(some(count), some(count)));
+  expect(text(0)).toBe("No layout is complete in both sweeps, so no metric can be compared.");
+  expect(text(1)).toMatch(
+    /^1 layout complete in both; 1 value compared\..*Too few layouts to test .*: 1 \(at least 6 layouts/,
+  );
+  expect(text(3)).toMatch(
+    /Too few layouts to test whether a metric moved beyond noise: \d \(at least 6 layouts/,
+  );
+  expect(text(3)).not.toMatch(/0 of/);
+  // The sign test of as many layouts as are needed can reject, of one fewer it cannot.
+  const { neededLayouts } = sweepDiff(data, data);
+  const metrics = new Set(data.trials.flatMap((trial) => Object.keys(trial.metrics))).size;
+  expect(2 ** (1 - neededLayouts) * metrics).toBeLessThanOrEqual(0.05);
+  expect(2 ** (2 - neededLayouts) * metrics).toBeGreaterThan(0.05);
 });

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { layoutId } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
+import { counted } from "../../candidates/words.ts";
+import { formatNumber } from "../../reports/format.ts";
 import { frontPoints, groupByReason } from "../../reports/front.ts";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
@@ -108,4 +110,39 @@ test("markdown: a front row each, no markup from hostile data", () => {
   const outsideFences = rendered("md", hostileReportData()).replace(/^(`{3,})[a-z]+\n.*?\n\1$/gms, "");
   expect(outsideFences).not.toMatch(/<(script|img)/);
   expect(outsideFences).toContain("&lt;script&gt;");
+});
+
+test("every head of the csv names one column, also where a counted metric is an objective", () => {
+  const withCounted = {
+    ...data,
+    objectives: [{ name: "parameters", direction: "min" as const, unit: "parameters" }, ...data.objectives],
+    trials: data.trials.map((trial) => ({
+      ...trial,
+      metrics: {
+        ...trial.metrics,
+        parameters: { value: trial.parameters, unit: "parameters", samples: [], stable: true },
+      },
+    })),
+  };
+  const [head, ...rows] = readCsv(rendered("csv", withCounted));
+  expect(new Set(head).size).toBe(head!.length);
+  expect(rows[0]![head!.indexOf("parameters")]).toBe(String(data.trials[0]!.parameters));
+});
+
+test("numbers of people's tables have separators, not exponents", () => {
+  expect([62_110.4, 999.96, 1234.5, 0.12345, 12_345_678].map((value) => formatNumber(value, 4))).toEqual([
+    "62,110",
+    "1000",
+    "1,235",
+    "0.1235",
+    "12,345,678",
+  ]);
+});
+
+test("counted things agree with their number", () => {
+  expect([0, 1, 2].map((n) => counted(n, "thread"))).toEqual(["0 threads", "1 thread", "2 threads"]);
+  expect([1, 2].map((n) => counted(n, "placement of threads", "placements of threads"))).toEqual([
+    "1 placement of threads",
+    "2 placements of threads",
+  ]);
 });

@@ -3,7 +3,7 @@ import { parameterCount } from "../../candidates/cost.ts";
 import { layoutId, parseLayout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { parseNotation } from "../../candidates/notation.ts";
-import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
+import { headSizeNote, huggingFaceConfig } from "../../reports/layout/huggingface.ts";
 import { evidenceFormats, layoutFormats } from "../../reports/layout/registry.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 
@@ -55,6 +55,15 @@ test.each([
   const made = huggingFaceConfig(parseNotation(notation));
   expect(made.ok).toBe(false);
   expect(made.ok ? "" : made.reason).toMatch(reason);
+});
+
+test("heads that do not span the width are noted: readers differ about them", () => {
+  const note = (notation: string) => headSizeNote(parseNotation(notation));
+  expect(note("v512 d64 f128 h4/2x32 : c3 g")).toMatch(
+    /heads of 32 .*4 x 32 is not 64.*MLX, vLLM and llama\.cpp/,
+  );
+  expect(note("v512 d64 f128 h4/2x16 : c3 g")).toBeNull();
+  expect(note("v512 d64 f128 h4/2x32 : g g")).toBeNull();
 });
 
 test("layout JSON re-enters as the same layout", () => {

@@ -1,7 +1,7 @@
 // Text in windows of some width: nothing is longer, nothing is lost.
-import { expect, test } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { findingsText } from "../../reports/findings.ts";
-import { columns, fewerColumns, wrapText } from "../../reports/terminal.ts";
+import { columns, facts, fewerColumns, wrapText } from "../../reports/terminal.ts";
 
 const longest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
@@ -64,4 +64,26 @@ test("findings fit the window, tables and all", () => {
   for (const width of [40, 60, 80])
     expect(longest(wrapText(findingsText([finding], width), width))).toBeLessThanOrEqual(width);
   expect(findingsText([finding]).split("\n")).toHaveLength(5);
+});
+
+describe("facts", () => {
+  const rows = [
+    ["reached by", "ssh user@phone.example:8022"],
+    ["clusters", "2 x 3187 MHz, 6 x 2016 MHz, and more words than one line of the window has room for"],
+    ["  avx2", "12 GOPS"],
+  ] as const;
+
+  it("are one line each where they fit", () => {
+    expect(facts(rows.slice(0, 1), 80)).toBe("reached by  ssh user@phone.example:8022");
+    expect(facts(rows, Number.POSITIVE_INFINITY).split("\n")).toHaveLength(3);
+  });
+
+  it("never repeat the first row's value, and stay within the window with the values in their column", () => {
+    for (const width of [80, 60, 40, 24]) {
+      const text = facts(rows, width);
+      for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(width);
+      expect(text.replace(/\s+/g, "").match(/phone\.example/g)).toHaveLength(1);
+      expect(text).toMatch(/^ {2}avx2 +12 GOPS$/m);
+    }
+  });
 });

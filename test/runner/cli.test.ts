@@ -32,9 +32,9 @@ function expectRefused(finished: Finished, message: RegExp): void {
 describe("bad input", () => {
   it.each([
     [["sweep", "none.yaml"], /cannot read the configuration none\.yaml: no such file/],
-    [["swep", "x.yaml"], /Did you mean sweep|Unknown (argument|command)/],
-    [["sweep"], /an argument is missing: got 0, 1 needed \(see --help\)/],
-    [["front", "x", "--colour"], /Unknown argument: colour/],
+    [["swep", "x.yaml"], /there is no command "swep"; did you mean sweep\?/],
+    [["sweep"], /an argument is missing: edgefront sweep <config> \(see edgefront sweep --help\)/],
+    [["front", "x", "--colour"], /there is no option --colour/],
     [["show", "lfm2-360m"], /did you mean "lfm2-350m"\?/],
     [["show", "d64 f64 h3/2x16 : g"], /impossible layout: layer 0: 3 query heads cannot be grouped/],
     [["show", "none.json"], /cannot read the layout none\.json/],

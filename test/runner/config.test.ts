@@ -65,11 +65,15 @@ describe("a wrong configuration is one line that says where and what", () => {
       minimal.replace("depth", "dept"),
       /space: .*"dept".*did you mean "depth"|space\.depth/,
     ],
-    ["a wrong type", minimal.replace("trials: 3", "trials: many"), /search\.trials: expected number/],
+    [
+      "a wrong type",
+      minimal.replace("trials: 3", "trials: many"),
+      /search\.trials: must be a number, not text/,
+    ],
     ["no objectives", minimal.replace('[{ metric: "peakBytes" }]', "[]"), /objectives/],
     ["an unknown strategy", minimal.replace("trials: 3", "trials: 3, strategy: nsga3"), /search\.strategy/],
     ["a budget without a bound", `${minimal}\nbudgets: [{ metric: peakBytes }]`, /needs max or min/],
-    ["nothing", "", /expected object/],
+    ["nothing", "", /must be a group of keys/],
   ])("%s", (_what, text, message) => {
     let error: unknown;
     try {

@@ -100,7 +100,7 @@ it("shows devices, training, front, hypervolume and the time left", async () => 
   view.show(job(0, null, "measured on phone, waiting"));
   view.show(ended(1));
   const later = (await screen.text()).join("\n");
-  expect(later).toMatch(/^trial 1 \* {2}c3 c3 g c3 {2}1\.00 ms, 0\.900$/m);
+  expect(later).toMatch(/^trial 1 \(front\) {2}c3 c3 g c3 {2}1\.00 ms, 0\.900$/m);
   expect(later).toMatch(/^ {2}phone {5}idle$/m);
   expect(later).toMatch(/^ {2}training {2}idle$/m);
   expect(later).toMatch(/1\/20 trials.* left$/m);
@@ -117,7 +117,7 @@ it("stays one block, in place, through narrowing to 40 columns and widening agai
     for (const lane of ["phone", "local", "training"])
       expect(lines.filter((line) => line.startsWith(`  ${lane} `))).toHaveLength(1);
     const bar = lines.findIndex((line) => line.startsWith("["));
-    const trials = lines.flatMap((line, at) => (/^trial \d+ \*/.test(line) ? [at] : []));
+    const trials = lines.flatMap((line, at) => (/^trial \d+ \(front\)/.test(line) ? [at] : []));
     expect(trials).toHaveLength(n + 1);
     expect(Math.max(...trials)).toBeLessThan(bar);
   }
@@ -141,4 +141,13 @@ it("the time left follows the latest pace", () => {
   expect(block.lines(120, 620_000 + 600_000).join("\n")).toMatch(/about 2\d min \d+ s left/);
   expect(duration(59_400)).toBe("59 s");
   expect(duration(3_700_000)).toBe("1 h 1 min");
+});
+
+it("counts nothing before the sweep has begun, and counts one trial as one", () => {
+  const block = new Block();
+  expect(block.lines(80, 3000)).toEqual(["starting, 3 s"]);
+  block.take({ kind: "device", name: "local", text: "", emulated: false }, 0);
+  expect(block.lines(80, 4000).join()).not.toContain("0/0");
+  block.take({ kind: "started", name: "s", trials: 1, finished: 0 }, 0);
+  expect(block.lines(80, 5000)[0]).toMatch(/0\/1 trial,/);
 });

@@ -108,7 +108,7 @@ describe("export", () => {
     [["F1", "--sweep", "oen"], /did you mean "one"\?/],
     [["d64 f64 h4/2x16 : c2 c3", "--format", "config"], /no transformers class can express/],
     [["lfm2-350m", "--out", "no/folder/x.json"], /cannot write no\/folder\/x\.json/],
-    [["lfm2-350m", "--format", "onnx"], /Invalid values/],
+    [["lfm2-350m", "--format", "onnx"], /format cannot be "onnx"/],
   ])("%j is refused, and nothing is written", async (args, message) => {
     const before = readdirSync(folder.path);
     expectRefused(await run("export", ...args), message);
@@ -167,7 +167,7 @@ describe("select", () => {
     [["--budget", "ttft@64=1"], /this sweep does not measure "ttft@64"/],
     [["--device", "phone"], /sweep "one" did not measure on "phone"/],
     [["--quality", "kvBytes@32"], /is not an objective of this sweep/],
-    [["--rule", "luck"], /Invalid values/],
+    [["--rule", "luck"], /rule cannot be "luck"/],
   ])("%j is refused", async (args, message) => {
     expectRefused(await run("select", "one", ...args), message);
   });

@@ -250,6 +250,56 @@ describe("the server", { timeout: 60_000 }, () => {
       expect((await get(url + path)).status).toBe(404);
   });
 
+  it("refuses what pages of other sites have it do, and follows links to its own pages", async () => {
+    const foreign = { "sec-fetch-site": "cross-site" };
+    const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
+    for (const path of [
+      "",
+      "sweeps/tiny",
+      "sweeps/tiny/state",
+      "sweeps/tiny/events",
+      "sweeps/tiny/trials",
+      "sweeps/tiny/against/tiny",
+    ]) {
+      expect((await get(url + path, foreign)).status).toBe(403);
+      expect((await get(url + path, foreign, "HEAD")).status).toBe(403);
+    }
+    for (const headers of [
+      { "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" },
+      { ...foreign, "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" },
+      { origin: "http://evil.example" },
+      { origin: "null" },
+      { origin: "http://127.0.0.1:1" },
+    ])
+      expect((await get(`${url}sweeps/tiny`, headers)).status).toBe(403);
+    expect((await get(`${url}sweeps/tiny/against/tiny`, { ...foreign, ...navigation })).status).toBe(403);
+    expect((await get(`${url}sweeps/tiny/state`, { referer: "http://evil.example/" })).status).toBe(403);
+    expect((await get(`${url}sweeps/tiny`, { ...foreign, ...navigation })).status).toBe(200);
+    expect((await get(url, { ...foreign, ...navigation })).status).toBe(302);
+    for (const site of ["same-origin", "none"])
+      expect((await get(`${url}sweeps/tiny/state`, { "sec-fetch-site": site })).status).toBe(200);
+    expect((await get(`${url}sweeps/tiny/state`, { origin: new URL(url).origin })).status).toBe(200);
+  });
+
+  it("answers HEAD at every address, and ends", async () => {
+    for (const [path, status, type] of [
+      ["sweeps/tiny", 200, "text/html"],
+      ["sweeps/tiny/events", 200, "text/event-stream"],
+      ["sweeps/tiny/state", 200, "application/json"],
+      ["sweeps/tiny/trials", 200, "application/json"],
+      ["sweeps/tiny/trials/999", 404, "text/plain"],
+      ["sweeps/tiny/against/tiny", 200, "text/html"],
+      ["sweeps/tiny/against/none", 404, "text/plain"],
+      ["sweeps/none/events", 404, "text/plain"],
+      ["sweeps/%zz", 404, "text/plain"],
+      ["sweeps/tiny/against/%zz", 404, "text/plain"],
+    ] as const) {
+      const answer = await get(url + path, {}, "HEAD");
+      expect({ path, status: answer.status, body: answer.body }).toEqual({ path, status, body: "" });
+      expect(answer.headers["content-type"]).toContain(type);
+    }
+  });
+
   it("asks for its token beyond loopback, keeps it out of the address, and ends with Ctrl-C", async () => {
     const { url, running } = await startUi("tiny", "--host", "0.0.0.0");
     expect(url).toMatch(/\?token=[\w-]{32}$/);

@@ -38,7 +38,7 @@ struct GgufTensor {
   std::string_view name;
   uint32_t n_dims;
   uint64_t dims[4];  // ne[0] is contiguous; unused dims are 1
-  DType type;
+  DType type = DType::kF32;
   uint64_t offset;   // from the start of the data section
   uint64_t bytes;
 
@@ -55,6 +55,9 @@ class GgufFile {
   const GgufValue* Find(std::string_view key) const;
   const GgufTensor* FindTensor(std::string_view name) const;
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  // Names the first tensor whose type is none of DType, as a message; empty where all are. Such a tensor's `type` means nothing, so
+  // ModelSpec::FromGguf refuses the file.
+  const std::string& unread() const { return unread_; }
 
   bool has_data() const { return has_data_; }
   uint64_t header_bytes() const { return header_bytes_; }  // end of the tensor table
@@ -71,6 +74,7 @@ class GgufFile {
   std::vector<Entry> entries_;       // sorted by key
   std::vector<GgufTensor> tensors_;  // in file order
   std::vector<uint32_t> by_name_;    // indices into tensors_, sorted by name
+  std::string unread_;
   uint64_t header_bytes_ = 0, data_offset_ = 0, data_bytes_ = 0;
   bool has_data_ = false;
 };

@@ -1,0 +1,221 @@
+// Reads a config.json of HuggingFace transformers as a layout: lfm2 in either spelling of its keys (hidden_size or block_dim, layer_types
+// or full_attn_idxs, ...), qwen3 and llama. Refuses what a layout cannot say, so that no difference goes unnoticed. Writing one is
+// reports/layout/huggingface.ts. Sources: configuration_lfm2.py, configuration_qwen3.py and configuration_llama.py of transformers.
+
+import { z } from "zod";
+import { InvalidInputError } from "./errors.ts";
+import { issueText } from "./issues.ts";
+import { type Layer, type Layout, parseLayout } from "./layout.ts";
+import type { Geometry } from "./notation.ts";
+import { counted } from "./words.ts";
+
+const count = z.int().min(1);
+const optional = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
+
+const rope = z.looseObject({
+  rope_type: optional(z.string()),
+  type: optional(z.string()),
+  rope_theta: optional(z.number()),
+});
+
+const schema = z.looseObject({
+  model_type: optional(z.string()),
+  architectures: optional(z.array(z.string())),
+  vocab_size: optional(count),
+  hidden_size: optional(count),
+  block_dim: optional(count),
+  intermediate_size: optional(count),
+  block_ff_dim: optional(count),
+  block_auto_adjust_ff_dim: optional(z.boolean()),
+  block_ffn_dim_multiplier: optional(z.number()),
+  block_multiple_of: optional(count),
+  num_hidden_layers: optional(count),
+  num_attention_heads: optional(count),
+  num_heads: optional(count),
+  num_key_value_heads: optional(count),
+  head_dim: optional(count),
+  rope_theta: optional(z.number()),
+  theta: optional(z.number()),
+  rope_parameters: optional(rope),
+  rope_scaling: optional(rope),
+  partial_rotary_factor: optional(z.number()),
+  layer_types: optional(z.array(z.string())),
+  full_attn_idxs: optional(z.array(z.int())),
+  conv_L_cache: optional(count),
+  conv_bias: optional(z.boolean()),
+  attention_bias: optional(z.boolean()),
+  mlp_bias: optional(z.boolean()),
+  hidden_act: optional(z.string()),
+  use_sliding_window: optional(z.boolean()),
+  sliding_window: optional(count),
+  max_window_layers: optional(z.int().min(0)),
+  tie_word_embeddings: optional(z.boolean()),
+  tie_embedding: optional(z.boolean()),
+});
+type Config = z.infer<typeof schema>;
+
+const bad = (message: string): InvalidInputError => new InvalidInputError("bad-config", message);
+
+/** True for JSON that is meant as a transformers configuration: a layout has neither of these keys. */
+export const isTransformersConfig = (data: unknown): boolean =>
+  typeof data === "object" &&
+  data !== null &&
+  ("model_type" in data || "architectures" in data || "hidden_size" in data);
+
+const FAMILIES = ["lfm2", "qwen3", "llama"] as const;
+type Family = (typeof FAMILIES)[number];
+const CLASSES: Readonly<Record<string, Family>> = {
+  Lfm2ForCausalLM: "lfm2",
+  Lfm2Model: "lfm2",
+  Qwen3ForCausalLM: "qwen3",
+  Qwen3Model: "qwen3",
+  LlamaForCausalLM: "llama",
+  LlamaModel: "llama",
+};
+
+function familyOf({ model_type, architectures }: Config): Family {
+  const named = model_type ?? architectures?.map((name) => CLASSES[name] ?? name)[0];
+  const family = FAMILIES.find((known) => known === named);
+  if (family !== undefined) return family;
+  throw bad(
+    `the configuration is of model type ${named === undefined ? "(none)" : `"${named}"`}, edgefront reads ${FAMILIES.join(", ")}; ` +
+      "write the layout in notation instead (edgefront show --help has an example)",
+  );
+}
+
+/** The value of keys that mean the same; throws where they contradict each other or none is there. */
+function either<T extends string | number | boolean>(
+  config: Config,
+  keys: readonly (keyof Config)[],
+  otherwise?: T,
+): T {
+  const given = keys.filter((key) => config[key] !== undefined);
+  const values = new Set(given.map((key) => config[key]));
+  if (values.size > 1)
+    throw bad(
+      `${given.map((key) => `${String(key)} ${String(config[key])}`).join(" and ")} contradict each other; leave one out`,
+    );
+  const [value = otherwise] = values as Set<T>;
+  if (value === undefined) throw bad(`the configuration has no ${keys.map(String).join(" or ")}; add it`);
+  return value;
+}
+
+/** FFN width as transformers' Lfm2MLP makes it of block_ff_dim. */
+function lfm2Ffn(config: Config): number {
+  // transformers takes block_ff_dim where both are there.
+  const stated = config.block_ff_dim ?? either<number>(config, ["intermediate_size"]);
+  if (!(config.block_auto_adjust_ff_dim ?? true)) return stated;
+  const multiple = config.block_multiple_of ?? 256;
+  const adjusted = Math.trunc((config.block_ffn_dim_multiplier ?? 1) * Math.trunc((2 * stated) / 3));
+  return multiple * Math.ceil(adjusted / multiple);
+}
+
+const THETA = { lfm2: 1_000_000, qwen3: 10_000, llama: 10_000 } as const;
+/** Where the configuration does not say: the default of each class. */
+const TIED = { lfm2: true, qwen3: false, llama: false } as const;
+
+function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
+  const without = (keys: string): string =>
+    `take it out to get the layout without: jq 'del(${keys})' config.json`;
+  for (const key of ["rope_scaling", "rope_parameters"] as const) {
+    const type = config[key]?.rope_type ?? config[key]?.type ?? "default";
+    if (type !== "default")
+      throw bad(`its RoPE is scaled (${key}: ${type}), which a layout cannot say; ${without(`.${key}`)}`);
+  }
+  if ((config.partial_rotary_factor ?? 1) !== 1)
+    throw bad(
+      `it rotates a part of each head (partial_rotary_factor ${config.partial_rotary_factor}), which a layout cannot say`,
+    );
+  for (const key of ["conv_bias", "attention_bias", "mlp_bias"] as const)
+    if (config[key]) throw bad(`it has biases (${key}), which a layout cannot say; ${without(`.${key}`)}`);
+  if ((config.hidden_act ?? "silu") !== "silu")
+    throw bad(`its FFN uses ${config.hidden_act} (hidden_act), a layout's uses silu`);
+  if (!either<boolean>(config, ["tie_word_embeddings", "tie_embedding"], TIED[family]))
+    throw bad(
+      "its output matrix is one of its own (tie_word_embeddings is false), a layout's is the token table; " +
+        "to get the layout with a shared one: jq '.tie_word_embeddings = true | del(.tie_embedding)' config.json",
+    );
+}
+
+/** What each layer is: "conv", "full_attention" or "sliding_attention". */
+function layerTypes(config: Config, family: Family, depth: number): readonly string[] {
+  const types = config.layer_types;
+  const known =
+    family === "lfm2"
+      ? ["conv", "full_attention"]
+      : family === "qwen3"
+        ? ["full_attention", "sliding_attention"]
+        : ["full_attention"];
+  if (types !== undefined) {
+    if (types.length !== depth)
+      throw bad(`layer_types names ${counted(types.length, "layer")}, num_hidden_layers says ${depth}`);
+    const other = types.find((type) => !known.includes(type));
+    if (other !== undefined)
+      throw bad(`a layer of type "${other}" in layer_types is not one of ${known.join(", ")}`);
+  }
+  const indices = family === "lfm2" ? config.full_attn_idxs : undefined;
+  const outside = indices?.find((index) => index < 0 || index >= depth);
+  if (outside !== undefined) throw bad(`full_attn_idxs names layer ${outside} of ${depth} (0 is the first)`);
+  if (
+    types !== undefined &&
+    indices !== undefined &&
+    types.some((type, index) => (type === "full_attention") !== indices.includes(index))
+  )
+    throw bad("layer_types and full_attn_idxs contradict each other; leave one out");
+  if (types !== undefined) return types;
+  const from = config.use_sliding_window ? (config.max_window_layers ?? 28) : depth;
+  return Array.from({ length: depth }, (_, index) => {
+    if (indices !== undefined) return indices.includes(index) ? "full_attention" : "conv";
+    return family === "qwen3" && index >= from ? "sliding_attention" : "full_attention";
+  });
+}
+
+function geometryOf(config: Config, family: Family, width: number): Geometry {
+  const heads = either<number>(config, ["num_attention_heads", "num_heads"]);
+  const headDim = config.head_dim ?? (family === "qwen3" ? 128 : width / heads);
+  if (!Number.isInteger(headDim))
+    throw bad(`a width of ${width} does not divide into ${heads} heads; add head_dim`);
+  const stated = config.rope_parameters?.rope_theta;
+  const theta = either<number>(config, ["rope_theta", "theta"], stated ?? THETA[family]);
+  if (stated !== undefined && stated !== theta)
+    throw bad(
+      `rope_theta ${theta} and rope_parameters.rope_theta ${stated} contradict each other; leave one out`,
+    );
+  return {
+    heads,
+    kvHeads: config.num_key_value_heads ?? heads,
+    headDim,
+    qkNorm: family !== "llama",
+    ropeTheta: theta,
+  };
+}
+
+/** Throws InvalidInputError (`bad-config`, `bad-layout`, `impossible-layout`). */
+export function layoutOfTransformersConfig(data: unknown): Layout {
+  const parsed = schema.safeParse(data);
+  if (!parsed.success) throw bad(`not a transformers configuration: ${issueText(parsed.error)}`);
+  const config = parsed.data;
+  const family = familyOf(config);
+  refuseWhatLayoutsCannotSay(config, family);
+  const width = either<number>(config, family === "lfm2" ? ["hidden_size", "block_dim"] : ["hidden_size"]);
+  const ffn = {
+    op: "swiglu",
+    width: family === "lfm2" ? lfm2Ffn(config) : either<number>(config, ["intermediate_size"]),
+  } as const;
+  const depth = config.num_hidden_layers ?? config.layer_types?.length;
+  if (depth === undefined) throw bad("the configuration has no num_hidden_layers; add it");
+  const types = layerTypes(config, family, depth);
+  const windowed = types.includes("sliding_attention");
+  if (windowed && config.use_sliding_window === false)
+    throw bad("layer_types names sliding_attention while use_sliding_window is false; leave one out");
+  if (windowed && config.sliding_window === undefined)
+    throw bad("it has sliding_attention layers but no sliding_window; add it");
+  const geometry = types.every((type) => type === "conv") ? undefined : geometryOf(config, family, width);
+  const layers = types.map((type): Layer => {
+    if (type === "conv") return { mixer: { op: "conv", kernel: config.conv_L_cache ?? 3 }, ffn };
+    if (type === "sliding_attention")
+      return { mixer: { op: "swa", ...geometry!, window: config.sliding_window! }, ffn };
+    return { mixer: { op: "gqa", ...geometry! }, ffn };
+  });
+  return parseLayout({ vocab: either<number>(config, ["vocab_size"]), width, layers });
+}

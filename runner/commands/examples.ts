@@ -1,0 +1,24 @@
+// Examples of help that can be pasted: yargs breaks long lines between two columns, in the middle of a command.
+
+/** Longest line of a command; what is longer goes on after a backslash. */
+const MOST = 74;
+
+/** Words, with what is in quotes as one. */
+const wordsOf = (command: string): string[] => command.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g) ?? [];
+
+function broken(command: string): string[] {
+  const lines: string[] = [];
+  for (const word of wordsOf(command.replaceAll("$0", "edgefront"))) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= MOST)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(last === undefined ? word : `  ${word}`);
+  }
+  return lines.map((line, n) => (n < lines.length - 1 ? `${line} \\` : line));
+}
+
+/** A comment that says what the command does, and the command, each over the whole width. */
+export const example = (command: string, does: string): [string, string][] => [
+  [`# ${does}`, ""],
+  ...broken(command).map((line): [string, string] => [line, ""]),
+];

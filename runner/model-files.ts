@@ -1,0 +1,44 @@
+// Tells by a file's first bytes what it holds, whatever it is called: content-addressed stores (Ollama, HuggingFace's cache) keep models
+// under names without an ending.
+import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
+
+/** Facts of a file or folder; undefined where there is none of that name, or the name cannot be one. */
+export function factsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function firstBytes(path: string, count: number): Buffer {
+  if (!factsOf(path)?.isFile()) return Buffer.alloc(0);
+  const bytes = Buffer.alloc(count);
+  try {
+    const file = openSync(path, "r");
+    try {
+      return bytes.subarray(0, readSync(file, bytes, 0, count, 0));
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+const GGUF_ENDING = /\.gguf$/i;
+
+/** True for a GGUF by its content, or by its name: what is wrong with one that only claims to be is the kernels' to say. */
+export const isGguf = (path: string): boolean =>
+  GGUF_ENDING.test(path) || ["GGUF", "FUGG"].includes(firstBytes(path, 4).toString("latin1"));
+
+/** What a file of weights is; null for text, which may be a layout. */
+export function weightsFormat(path: string): string | null {
+  const start = firstBytes(path, 16);
+  const text = start.toString("latin1");
+  if (text.startsWith("GGUF") || text.startsWith("FUGG")) return "GGUF";
+  if (start.length > 9 && text[8] === "{" && start[7] === 0 && start[6] === 0) return "safetensors";
+  if (text.startsWith("PK\u0003\u0004") || (start[0] === 0x80 && start[1]! <= 5)) return "PyTorch";
+  if (text.startsWith("\u0089HDF")) return "HDF5";
+  return null;
+}
