@@ -12,13 +12,14 @@ import {
 } from "./agent/errors.ts";
 import { say } from "./commands/common.ts";
 import { commands } from "./commands/registry.ts";
-import { DatabaseBusyError, InterruptedError } from "./errors.ts";
+import { defineEnds, INTERRUPTED } from "./ends.ts";
+import { DatabaseBusyError, InterruptedError, RunError } from "./errors.ts";
 import { isBusy } from "./store/open.ts";
 import { VERSION } from "./version.ts";
 
 /** What the user gave and must change ends with 2: a wrong key or host key and a broken model file count as given. */
 function exitCode(error: unknown): number {
-  if (error instanceof InterruptedError) return 130;
+  if (error instanceof InterruptedError) return INTERRUPTED;
   if (error instanceof InvalidInputError) return 2;
   if (error instanceof AuthenticationError || error instanceof HostKeyChangedError) return 2;
   if (error instanceof RunnerError && error.blame === "request") return 2;
@@ -41,6 +42,10 @@ const isInterrupt = (error: unknown): boolean =>
   error instanceof JobCancelledError || (error as Error | null)?.name === "AbortError";
 
 function understood(thrown: unknown): unknown {
+  if ((thrown as { info?: { syscall?: string } } | null)?.info?.syscall === "uv_os_homedir")
+    return new InvalidInputError("no-home", "HOME is not set and this user has no home folder; set HOME", {
+      cause: thrown,
+    });
   if (isBusy(thrown)) return new DatabaseBusyError({ cause: thrown });
   return isInterrupt(thrown) ? new InterruptedError("interrupted", { cause: thrown }) : thrown;
 }
@@ -59,10 +64,9 @@ function report(thrown: unknown): never {
   process.exit(exitCode(error));
 }
 
-// A closed pipe (edgefront ... | head) is the reader's choice, not a failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  report(error);
+defineEnds((error) => {
+  const message = `standard output cannot be written (${error.code}); make room, or send it elsewhere`;
+  report(new RunError("output-failed", message, { cause: error }));
 });
 
 const parser = yargs(hideBin(process.argv))
