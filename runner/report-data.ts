@@ -314,7 +314,7 @@ export class SweepReader {
       ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
       devices: reportDevices(store, sweep, this.options),
       identity: sweep.identity,
-      ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.runningPid !== null) }),
+      ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.isRunning) }),
       configuration: withoutPaths(config),
       environment: {
         ...sweep.environment,
@@ -324,8 +324,8 @@ export class SweepReader {
     };
   }
 
-  private runningIn({ runningPid }: Sweep): ReadonlySet<number> {
-    return runningPid === null ? new Set() : this.timeline.running();
+  private runningIn({ isRunning }: Sweep): ReadonlySet<number> {
+    return isRunning ? this.timeline.running() : new Set();
   }
 
   /** Says of a trial as it was read how it stands in the sweep. */
