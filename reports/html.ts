@@ -68,8 +68,12 @@ const unfilled = html`<p class="notice unfilled" id="unfilled" role="note"><stro
 export const renderHtml = (data: ReportData, options: HtmlOptions): string =>
   renderPage(data, { sections: sectionsOf(data, { live: false }), view: viewOf(data) }, options);
 
+/** Says in a page which sweep it is of, for whoever is about to replace the file. */
+export const reportOf = ({ sweep, createdAt }: Pick<ReportData, "sweep" | "createdAt">): Html =>
+  html`<meta name="edgefront-sweep" content="${sweep} of ${createdAt}">`;
+
 export function renderPage(
-  data: Pick<ReportData, "sweep" | "edgefrontVersion">,
+  data: Pick<ReportData, "sweep" | "createdAt" | "edgefrontVersion">,
   { sections, view }: PageContent,
   options: HtmlOptions,
 ): string {
@@ -92,6 +96,7 @@ export function renderPage(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="edgefront ${data.edgefrontVersion}">
+${reportOf(data)}
 <title>${data.sweep} · edgefront</title>
 <style>${trusted(client.style)}</style>
 </head>

@@ -13,14 +13,15 @@ import { say } from "./commands/common.ts";
 // The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.
 import { example } from "./commands/examples.ts";
 import { commands } from "./commands/registry.ts";
-import { DatabaseBusyError, InterruptedError } from "./errors.ts";
+import { defineEnds, INTERRUPTED } from "./ends.ts";
+import { DatabaseBusyError, InterruptedError, RunError } from "./errors.ts";
 import { isBusy } from "./store/open.ts";
 import { USAGE_STRINGS, usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
 /** What the user gave and must change ends with 2: a wrong key or host key and a broken model file count as given. */
 function exitCode(error: unknown): number {
-  if (error instanceof InterruptedError) return 130;
+  if (error instanceof InterruptedError) return INTERRUPTED;
   if (error instanceof InvalidInputError) return 2;
   if (error instanceof AuthenticationError || error instanceof HostKeyChangedError) return 2;
   if (error instanceof RunnerError && error.blame === "request") return 2;
@@ -68,6 +69,10 @@ const isInterrupt = (error: unknown): boolean =>
   error instanceof JobCancelledError || (error as Error | null)?.name === "AbortError";
 
 function understood(thrown: unknown): unknown {
+  if ((thrown as { info?: { syscall?: string } } | null)?.info?.syscall === "uv_os_homedir")
+    return new InvalidInputError("no-home", "HOME is not set and this user has no home folder; set HOME", {
+      cause: thrown,
+    });
   if (isBusy(thrown)) return new DatabaseBusyError({ cause: thrown });
   return isInterrupt(thrown) ? new InterruptedError("interrupted", { cause: thrown }) : thrown;
 }
@@ -86,10 +91,9 @@ function report(thrown: unknown): never {
   process.exit(exitCode(error));
 }
 
-// A closed pipe (edgefront ... | head) is the reader's choice, not a failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  report(error);
+defineEnds((error) => {
+  const message = `standard output cannot be written (${error.code}); make room, or send it elsewhere`;
+  report(new RunError("output-failed", message, { cause: error }));
 });
 
 const parser = yargs(args)

@@ -321,7 +321,7 @@ export class SweepReader {
       ...noticesOf(sweep),
       devices: reportDevices(store, sweep, this.options),
       identity: sweep.identity,
-      ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.runningPid !== null) }),
+      ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.isRunning) }),
       configuration: withoutPaths(config),
       environment: {
         ...sweep.environment,
@@ -331,8 +331,8 @@ export class SweepReader {
     };
   }
 
-  private runningIn({ runningPid }: Sweep): ReadonlySet<number> {
-    return runningPid === null ? new Set() : this.timeline.running();
+  private runningIn({ isRunning }: Sweep): ReadonlySet<number> {
+    return isRunning ? this.timeline.running() : new Set();
   }
 
   /** Says of a trial as it was read how it stands in the sweep. */

@@ -5,11 +5,13 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { availableParallelism, homedir } from "node:os";
+import { availableParallelism } from "node:os";
 import { dirname, join, posix, resolve, sep } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { partOf, publishSealed, unbroken } from "../durable-files.ts";
 import { helperEnvironment } from "../helper-environment.ts";
+import { cacheFolder, cachePath } from "../paths.ts";
 import { CompileError, CompilerMissingError } from "./errors.ts";
 import { runHelper } from "./helper-program.ts";
 import {
@@ -49,13 +51,12 @@ export interface BuiltBinary {
   readonly cached: boolean;
 }
 
+const INTERRUPT_MS = 50;
 const COMMON_FLAGS = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-pthread"];
 const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
 const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
 
-export function cacheDirectory(): string {
-  return resolve(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "edgefront", "build");
-}
+export const cacheDirectory = (): string => cachePath("build");
 
 /** Builds, or finds in the cache. @throws CompilerMissingError, CompileError. */
 export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
@@ -85,6 +86,7 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   const built = { path, target: request.target, compiler: toolchain.version };
   const known = await unbroken(path);
   if (known !== null) return { ...built, sha256: known, cached: true };
+  cacheFolder("build", "objects");
 
   const objects = keys.map((key) => join(cache, "objects", `${key}.o`));
   let done = 0;
@@ -184,6 +186,8 @@ async function compile(
     env: environmentOf(toolchain),
   });
   try {
+    // Ctrl-C reaches the compiler too, maybe first.
+    if (run.terminated) await sleep(INTERRUPT_MS);
     signal?.throwIfAborted();
     if (run.exitCode !== 0) {
       throw new CompileError(

@@ -32,6 +32,8 @@ export async function runHelper(program: string, args: readonly string[], option
     exitCode: run.exitCode,
     stdout: run.stdout,
     stderr: run.stderr,
+    /** True where a signal ended it. */
+    terminated: run.isTerminated === true,
     /** True where there is no such program. */
     missing: run.exitCode === undefined && (run as { code?: string }).code === "ENOENT",
   };

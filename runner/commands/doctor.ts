@@ -1,13 +1,12 @@
 // edgefront doctor: is this machine ready, and what to do where it is not. Checks by doing, not by looking at versions.
-
-import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
+import { statfsSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { counted } from "../../candidates/words.ts";
 import { buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import { findToolchain } from "../agent/toolchain.ts";
 import { localDevice } from "../devices/device.ts";
-import { cachePath } from "../paths.ts";
+import { cacheFolder } from "../paths.ts";
 import { Store } from "../store/store.ts";
 import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";
 import { example } from "./examples.ts";
@@ -38,9 +37,7 @@ function checkNode(): string {
 }
 
 function checkCache(): string {
-  mkdirSync(cachePath(), { recursive: true });
-  accessSync(cachePath(), constants.W_OK);
-  const { bavail, bsize } = statfsSync(cachePath());
+  const { bavail, bsize } = statfsSync(cacheFolder());
   const free = bavail * bsize;
   if (free < MIN_FREE_BYTES)
     throw new Error(`${formatBytes(free)} free; make room for at least ${formatBytes(MIN_FREE_BYTES)}`);

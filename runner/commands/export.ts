@@ -12,9 +12,10 @@ import {
 } from "../../reports/layout/registry.ts";
 import { layoutFrom } from "../layouts.ts";
 import { trialNamed } from "../trial-named.ts";
-import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { print, printEither, readStore, say, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 import { writeWhole } from "./output.ts";
+import { outputTarget } from "./output-target.ts";
 
 interface Args {
   layout: string;
@@ -56,17 +57,18 @@ export const exportCommand: CommandModule<object, Args> = {
         example("$0 export '#12' --sweep quickstart --format layout --out l12.json", "a trial by number"),
       ),
   handler: async ({ layout: text, sweep, format, out, db, json }) => {
+    if (out !== undefined) outputTarget(out);
     const made =
       sweep === undefined
         ? fromLayout(text, format as keyof typeof layoutFormats)
-        : await withStore(db, { mustExist: true }, (store) => {
+        : await readStore(db, (store) => {
             const { data, trial } = trialNamed(store, store.sweeps.get(sweep), text);
             const content = needsSweep(format)
               ? evidenceFormats[format](data, trial)
               : layoutFormats[format](trial);
             return { id: trial.id, content, layout: trial.layout };
           });
-    if (out !== undefined) writeWhole(out, made.content);
+    if (out !== undefined) await writeWhole(out, made.content);
     const note = format === "config" ? headSizeNote(made.layout) : null;
     if (note !== null) say(`note: ${note}`);
     if (json)

@@ -16,9 +16,11 @@ import { reportWithFindings } from "../findings/findings.ts";
 import { reportRows } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import { print, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import { print, printEither, readStore, say, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 import { printPieces, writeWhole } from "./output.ts";
+import { outputTarget } from "./output-target.ts";
+import { defaultReport } from "./report-file.ts";
 
 interface Args {
   sweep: string;
@@ -37,14 +39,16 @@ function rowsFor(
   return history ? { ...rows, findings: reportWithFindings(store, sweep).findings } : rows;
 }
 
-/** Writes a report whole or not at all. Throws InvalidInputError (`unwritable-output`) when it cannot. */
-export function writeReport(store: Store, sweep: Sweep, format: ReportFormat, out: string): void {
-  if (isPageFormat(format)) {
-    writeWhole(out, pageFormats[format](reportWithFindings(store, sweep)));
-    return;
-  }
+/** Writes a report whole or not at all. Throws as writeWhole does. */
+export async function writeReport(
+  store: Store,
+  sweep: Sweep,
+  format: ReportFormat,
+  out: string,
+): Promise<void> {
+  if (isPageFormat(format)) return writeWhole(out, pageFormats[format](reportWithFindings(store, sweep)));
   const rows = isBinaryFormat(format) ? binaryRowFormats[format] : textRowFormats[format];
-  writeWhole(out, rows.render(rowsFor(store, sweep, rows)));
+  return writeWhole(out, rows.render(rowsFor(store, sweep, rows)));
 }
 
 export const reportCommand: CommandModule<object, Args> = {
@@ -61,28 +65,29 @@ export const reportCommand: CommandModule<object, Args> = {
       .option("out", {
         type: "string",
         requiresArg: true,
-        describe: "file to write (html: report.html; other text: stdout)",
+        describe: "file to write (html: report-NAME.html; other text: stdout)",
       })
       .check(({ format, out }) => {
         if (isBinaryFormat(format as ReportFormat) && out === undefined)
           throw new InvalidInputError("usage", `${format} is bytes, not text: name a file with --out`);
         return true;
       })
-      .example(example("$0 report quickstart", "write report.html"))
+      .example(example("$0 report quickstart", "write report-quickstart.html"))
       .example(example("$0 report quickstart --format csv > trials.csv", "every trial as a table"))
       .example(example("$0 report quickstart --format parquet --out trials.parquet", "for pandas or DuckDB")),
   handler: ({ db, sweep: name, format, out, json }) =>
-    withStore(db, { mustExist: true }, (store) => {
+    readStore(db, async (store) => {
       const sweep = store.sweeps.get(name);
-      const file = out ?? (format === "html" ? "report.html" : undefined);
+      const file = out ?? (format === "html" ? defaultReport(name, sweep.createdAt) : undefined);
       if (file !== undefined) {
-        writeReport(store, sweep, format, file);
+        outputTarget(file);
+        await writeReport(store, sweep, format, file);
         if (json) printEither(true, { sweep: name, format, out: file }, () => "");
         else say(`wrote ${file}`);
       } else if (isPageFormat(format)) print(pageFormats[format](reportWithFindings(store, sweep)));
       else if (!isBinaryFormat(format)) {
         const rows = textRowFormats[format];
-        return printPieces(rows.render(rowsFor(store, sweep, rows)));
+        await printPieces(rows.render(rowsFor(store, sweep, rows)));
       }
     }),
 };

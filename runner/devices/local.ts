@@ -29,6 +29,8 @@ export class LocalTransport implements Transport {
     const [program, args] = emulator ? [emulator, [binary.path, "serve"]] : [binary.path, ["serve"]];
     const child = spawn(program, args, {
       stdio: "pipe",
+      // In a process group of its own: Ctrl-C at the terminal is this process's to answer, and no fault of the device.
+      detached: true,
       env: { PATH: helperEnvironment().PATH, ...(emulator ? { EDGEFRONT_EMULATOR: emulator } : {}) },
     });
     await new Promise<void>((resolve, reject) => {

@@ -1,8 +1,8 @@
 // How every device is: ready, busy, cooling, lost or quarantined, with the reason; its faults, its queue, its temperature. Every
 // change is also an event with its cause. When to change what is runner/sweep/'s business, and the user's.
 import type Database from "better-sqlite3";
-import { livingPid } from "./owner.ts";
 import { now, type Row } from "./row.ts";
+import { isRunning } from "./sweeps.ts";
 
 export type DeviceState = "ready" | "busy" | "cooling" | "lost" | "quarantined";
 /** What ends a quarantine: the sentinel measured as it should be, or only a person. */
@@ -100,11 +100,11 @@ export class HealthTable {
   private runningJobs(device: string): number {
     const rows = this.db
       .prepare(
-        `SELECT s.owner, count(*) AS n FROM jobs j JOIN trials t ON t.id = j.trial_id JOIN sweeps s ON s.id = t.sweep_id
+        `SELECT s.owner, s.owner_beat_at AS beatAt, count(*) AS n FROM jobs j JOIN trials t ON t.id = j.trial_id JOIN sweeps s ON s.id = t.sweep_id
          WHERE j.state = 'running' AND j.device = ? GROUP BY s.id`,
       )
-      .all(device) as { owner: string | null; n: number }[];
-    return rows.reduce((sum, { owner, n }) => sum + (livingPid(owner) === null ? 0 : n), 0);
+      .all(device) as { owner: string | null; beatAt: string | null; n: number }[];
+    return rows.reduce((sum, { owner, beatAt, n }) => sum + (isRunning(owner, beatAt) ? n : 0), 0);
   }
 
   private recentFaults(device: string): number {

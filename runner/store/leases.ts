@@ -1,7 +1,7 @@
 // Leases on devices: one holder at a time among all coordinators of one database, each grant with a token that only grows. No
 // clock is stored: a holder proves that it lives by its beats, and whoever waits judges their silence by its own clock.
 import type Database from "better-sqlite3";
-import { isDead, makeOwner } from "./owner.ts";
+import { isSameProcess, lifeOf, makeOwner } from "./owner.ts";
 import type { Row } from "./row.ts";
 
 /** What a result must show: that nobody was granted the device since. */
@@ -33,7 +33,7 @@ export class LeaseTable {
   /** Who holds it now and lives; null where it is free. */
   holder(device: string): string | null {
     const holder = this.find(device)?.holder ?? null;
-    return holder === null || isDead(holder) ? null : holder;
+    return holder === null || lifeOf(holder) === "dead" ? null : holder;
   }
 
   /** Takes a free device that nobody else asked for first. Returns the new token, or null. */
@@ -87,6 +87,22 @@ export class LeaseTable {
   /** Its holder is known to be dead: no need to wait for its silence. */
   static abandoned(lease: Lease): boolean {
     const owner = lease.holder ?? lease.wanted;
-    return owner !== null && isDead(owner);
+    return owner !== null && lifeOf(owner) === "dead";
+  }
+
+  /** Frees what a process held that was found silent: nobody has to watch it a second time. */
+  freeOf(process: string): void {
+    const held = this.db
+      .prepare("SELECT device, token, holder FROM leases WHERE holder IS NOT NULL")
+      .all() as {
+      device: string;
+      token: number;
+      holder: string;
+    }[];
+    for (const { device, token, holder } of held)
+      if (isSameProcess(holder, process))
+        this.db
+          .prepare("UPDATE leases SET holder = NULL WHERE device = ? AND token = ? AND holder = ?")
+          .run(device, token, holder);
   }
 }

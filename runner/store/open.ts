@@ -1,63 +1,10 @@
-// Opens the database: SQLite in WAL mode, migrated to the current schema, refused when it is newer or not ours.
+// Opens the database: SQLite in WAL mode on a local disk, brought to the current schema by migrate.ts.
+import { rmSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { DatabaseBusyError } from "../errors.ts";
-import { initial } from "./migrations/001-initial.ts";
-import { origins } from "./migrations/002-origins.ts";
-import { deviceFarm } from "./migrations/003-device-farm.ts";
-import { fronts } from "./migrations/004-fronts.ts";
-import { runningJobs } from "./migrations/005-running-jobs.ts";
-import { screenedAndStopped } from "./migrations/006-screened-and-stopped.ts";
-import { repetitions } from "./migrations/007-repetitions.ts";
-import { sessions } from "./migrations/008-sessions.ts";
-import { identity } from "./migrations/009-identity.ts";
-
-/** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
-const APPLICATION_ID = 0x45444746;
-
-/** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [
-  initial,
-  origins,
-  deviceFarm,
-  fronts,
-  runningJobs,
-  screenedAndStopped,
-  repetitions,
-  sessions,
-  identity,
-];
-
-export const SCHEMA_VERSION = migrations.length;
-
-const pragma = (db: Database.Database, name: string): number => db.pragma(name, { simple: true }) as number;
-
-function migrate(db: Database.Database, path: string): void {
-  const version = pragma(db, "user_version");
-  const application = pragma(db, "application_id");
-  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
-  if (application !== APPLICATION_ID && tables.n > 0) {
-    throw new InvalidInputError(
-      "foreign-database",
-      `${path} is a database of another program; name another with --db`,
-    );
-  }
-  if (version > SCHEMA_VERSION) {
-    throw new InvalidInputError(
-      "newer-database",
-      `${path} was written by a newer edgefront (schema ${version}, this one knows ${SCHEMA_VERSION}); update edgefront`,
-    );
-  }
-  if (version === SCHEMA_VERSION) return;
-  // A migration may edit the schema itself.
-  db.unsafeMode(true);
-  db.transaction(() => {
-    for (const sql of migrations.slice(pragma(db, "user_version"))) db.exec(sql);
-    db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-  }).immediate();
-  db.unsafeMode(false);
-}
+import { DatabaseBusyError, RunError } from "../errors.ts";
+import { networkFileSystem } from "./file-system.ts";
+import { type MigrateOptions, migrate, requireOurs, SCHEMA_VERSION } from "./migrate.ts";
 
 /** More different statements than the tables have; beyond, the oldest is forgotten. */
 const KEPT_STATEMENTS = 256;
@@ -81,7 +28,9 @@ function keepStatements(db: Database.Database): void {
   }) as typeof db.prepare;
 }
 
-export interface OpenOptions {
+export { SCHEMA_VERSION };
+
+export interface OpenOptions extends MigrateOptions {
   /** Fail rather than make a new file. */
   readonly mustExist?: boolean;
   /** Reads only, and never makes a running sweep wait. */
@@ -99,34 +48,95 @@ const BUSY_MS = 30_000;
 export const isBusy = (error: unknown): boolean =>
   /^SQLITE_(BUSY|LOCKED)/.test((error as { code?: string } | null)?.code ?? "");
 
+const inodeOf = (path: string): bigint | null =>
+  path === ":memory:" ? 0n : (statSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? null);
+
+function refuseNetwork(path: string): void {
+  const type = path === ":memory:" ? null : networkFileSystem(path);
+  if (type === null) return;
+  throw new InvalidInputError(
+    "network-database",
+    `${path} lies on a network file system (${type}), where two machines could damage it; name one on a local disk, for example: --db /var/tmp/edgefront.db`,
+  );
+}
+
+function requireWal(db: Database.Database, path: string): void {
+  const mode = db.pragma("journal_mode = WAL", { simple: true });
+  if (mode === "wal" || path === ":memory:") return;
+  throw new InvalidInputError(
+    "no-wal",
+    `the file system of ${path} cannot keep a database that several processes use (journal mode ${mode}); name one on a local disk with --db`,
+  );
+}
+
+function prepare(db: Database.Database, path: string, options: OpenOptions): void {
+  const { readOnly = false, durable = true } = options;
+  requireOurs(db, path);
+  if (!readOnly) requireWal(db, path);
+  db.pragma(`synchronous = ${durable ? "FULL" : "NORMAL"}`);
+  db.pragma("foreign_keys = ON");
+  if (!readOnly) migrate(db, path, options);
+  else if ((db.pragma("user_version", { simple: true }) as number) < SCHEMA_VERSION)
+    throw new InvalidInputError(
+      "older-database",
+      `${path} is of an older schema and may not be written here; ask its owner to open it with this edgefront first`,
+    );
+  keepStatements(db);
+}
+
 /** Opens or creates the database at `path`. Throws InvalidInputError with one line when it cannot be used. */
 export function openDatabase(path: string, options: OpenOptions = {}): Database.Database {
+  if (path === "") throw new InvalidInputError("usage", "--db is empty; name a file");
+  const { mustExist = false, readOnly = false, busyMs = BUSY_MS } = options;
+  if (!readOnly) refuseNetwork(path);
   let db: Database.Database | undefined;
   try {
-    const { mustExist = false, readOnly = false, durable = true, busyMs = BUSY_MS } = options;
-    db = new Database(path, { fileMustExist: mustExist, readonly: readOnly, timeout: busyMs });
-    db.pragma("journal_mode = WAL");
-    db.pragma(`synchronous = ${durable ? "FULL" : "NORMAL"}`);
-    db.pragma("foreign_keys = ON");
-    migrate(db, path);
-    keepStatements(db);
-    return db;
+    for (;;) {
+      const before = inodeOf(path);
+      db = new Database(path, { fileMustExist: mustExist, readonly: readOnly, timeout: busyMs });
+      prepare(db, path, options);
+      const after = inodeOf(path);
+      // Whoever made it may have removed it again before this connection was counted as its user.
+      if (after !== null && (before === null || before === after)) return db;
+      db.close();
+    }
   } catch (cause) {
     db?.close();
-    if (cause instanceof InvalidInputError) throw cause;
-    if (isBusy(cause)) throw new DatabaseBusyError({ cause });
-    const code = (cause as { code?: string }).code ?? "";
-    const why = code.startsWith("SQLITE_CANTOPEN")
-      ? options.mustExist
-        ? "there is no such database; run a sweep first, or name one with --db"
-        : "it cannot be opened or created; check the folder and its permissions, or name another with --db"
-      : code.startsWith("SQLITE_READONLY")
-        ? "it is not writable; check its permissions, or name another with --db"
-        : code === "SQLITE_NOTADB"
-          ? "it is not a database; name another with --db"
-          : code === "SQLITE_FULL" || code.startsWith("SQLITE_IOERR")
-            ? "the disk is full or failing; make room and try again"
-            : (cause as Error).message;
-    throw new InvalidInputError("unusable-database", `cannot use the database ${path}: ${why}`, { cause });
+    throw explained(cause, path, options);
+  }
+}
+
+function explained(cause: unknown, path: string, { mustExist }: OpenOptions): unknown {
+  if (cause instanceof InvalidInputError || cause instanceof RunError) return cause;
+  if (isBusy(cause)) return new DatabaseBusyError({ cause });
+  const code = (cause as { code?: string }).code ?? "";
+  const why = code.startsWith("SQLITE_CANTOPEN")
+    ? mustExist
+      ? "there is no such database; run a sweep first, or name one with --db"
+      : "it cannot be opened or created; check the folder and its permissions, or name another with --db"
+    : code.startsWith("SQLITE_READONLY")
+      ? "it is not writable; check its permissions, or name another with --db"
+      : code === "SQLITE_NOTADB"
+        ? "it is not a database; name another with --db"
+        : code === "SQLITE_FULL" || code.startsWith("SQLITE_IOERR")
+          ? "the disk is full or failing; make room and try again"
+          : (cause as Error).message;
+  return new InvalidInputError("unusable-database", `cannot use the database ${path}: ${why}`, { cause });
+}
+
+/**
+ * Removes an empty database that this process made, given its only connection left, and closes it. Where another process has opened the
+ * file since, it stays: SQLite leaves write-ahead logging only for the last connection.
+ */
+export function discardDatabase(db: Database.Database, path: string, made: bigint): void {
+  try {
+    db.pragma("busy_timeout = 0");
+    if (db.pragma("journal_mode = DELETE", { simple: true }) !== "delete") return;
+    db.exec("BEGIN EXCLUSIVE");
+    if (inodeOf(path) === made) rmSync(path);
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+  } finally {
+    db.close();
   }
 }

@@ -1,12 +1,14 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
+import { dropAtExit } from "../ends.ts";
 import { DeviceTable } from "./devices.ts";
 import { FrontTable } from "./fronts.ts";
+import { copyForReading, isGuest, isLive, type PrivateCopy } from "./guest.ts";
 import { type EventIds, HealthTable } from "./health.ts";
 import { HistoryTable } from "./history.ts";
 import { JobTable } from "./jobs.ts";
 import { LeaseTable } from "./leases.ts";
-import { type OpenOptions, openDatabase } from "./open.ts";
+import { discardDatabase, type OpenOptions, openDatabase } from "./open.ts";
 import { RepetitionTable } from "./repetitions.ts";
 import { now, type Row } from "./row.ts";
 import { SweepTable } from "./sweeps.ts";
@@ -35,8 +37,10 @@ export class Store {
   private constructor(
     private readonly db: Database.Database,
     private readonly quick: Database.Database,
+    private readonly path: string,
+    private readonly copy: PrivateCopy | null = null,
   ) {
-    this.sweeps = new SweepTable(db);
+    this.sweeps = new SweepTable(db, quick);
     this.trials = new TrialTable(db, quick);
     this.repetitions = new RepetitionTable(db);
     this.fronts = new FrontTable(quick);
@@ -49,8 +53,36 @@ export class Store {
 
   static open(path: string, options: OpenOptions = {}): Store {
     const db = openDatabase(path, options);
-    // A database in memory is its connection's own.
-    return new Store(db, path === ":memory:" ? db : openDatabase(path, { ...options, durable: false }));
+    return new Store(db, Store.second(db, path, options), path);
+  }
+
+  /** A database in memory is its connection's own. */
+  private static second(db: Database.Database, path: string, options: OpenOptions): Database.Database {
+    return path === ":memory:" ? db : openDatabase(path, { ...options, durable: false });
+  }
+
+  /**
+   * Opens a database to be read. What is written to it may be lost: a guest reads a private copy, so that nothing is left beside the file
+   * that its owner could stumble over. Throws InvalidInputError where there is none.
+   */
+  static read(path: string, options: Pick<OpenOptions, "onNote"> = {}): Store {
+    if (!isGuest(path)) return Store.open(path, { ...options, mustExist: true });
+    const copy = copyForReading(path);
+    dropAtExit(copy.folder);
+    try {
+      const ofCopy = { mustExist: true, backup: false };
+      const db = openDatabase(copy.path, ofCopy);
+      return new Store(db, Store.second(db, copy.path, ofCopy), copy.path, copy);
+    } catch (error) {
+      copy.remove();
+      throw error;
+    }
+  }
+
+  /** As it changes, and never written to. `null`: it is a guest's, and its owner is not connected, so that only a copy can be read. */
+  static follow(path: string): Store | null {
+    if (isGuest(path) && !isLive(path)) return null;
+    return Store.open(path, { mustExist: true, readOnly: true });
   }
 
   /** Several writes as one. */
@@ -102,5 +134,14 @@ export class Store {
   close(): void {
     this.quick.close();
     this.db.close();
+    this.copy?.remove();
+  }
+
+  /** Closes it, and removes the file that this process made (its inode) if nobody wrote to it nor has it open. */
+  discard(made: bigint): void {
+    const empty = this.isEmpty();
+    this.quick.close();
+    if (empty) discardDatabase(this.db, this.path, made);
+    else this.db.close();
   }
 }

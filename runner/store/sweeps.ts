@@ -1,10 +1,11 @@
-// Sweeps in the database, and who is running them. A sweep has at most one living owner; a dead owner's place may be taken.
+// Sweeps in the database, and who is running them. A sweep has at most one owner, which shows that it lives by its beats; the place of a
+// silent one may be taken. Watching for silence is left to runner/sweep/ownership.ts.
 import type Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { type Identity, parseIdentity } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config.ts";
 import { suggestion } from "../config-errors.ts";
-import { livingPid, makeOwner } from "./owner.ts";
+import { describeOwner, isSameProcess, lifeOf, makeOwner } from "./owner.ts";
 import { now, type Row } from "./row.ts";
 
 export interface Sweep {
@@ -18,12 +19,39 @@ export interface Sweep {
   readonly createdAt: string;
   readonly finishedAt: string | null;
   readonly trials: number;
-  /** The process that runs it now, or null. */
-  readonly runningPid: number | null;
+  /** A process runs it now, as far as can be told from here. */
+  readonly isRunning: boolean;
+}
+
+/** Who owns a sweep, and its latest sign of life. */
+export interface Ownership {
+  readonly owner: string | null;
+  readonly token: number;
+  readonly beats: number;
+}
+
+/** Owners beat every few seconds. */
+const RECENT_MS = 30_000;
+
+/** For lists and for refusals only: nothing is taken over by a clock. */
+const isRecent = (beatAt: string | null, recentMs = RECENT_MS): boolean =>
+  beatAt !== null && Math.abs(Date.now() - Date.parse(beatAt)) < recentMs;
+
+export function isRunning(owner: string | null, beatAt: string | null): boolean {
+  if (owner === null) return false;
+  const life = lifeOf(owner);
+  return life === "alive" || (life === "unknown" && isRecent(beatAt));
 }
 
 export class SweepTable {
-  constructor(private readonly db: Database.Database) {}
+  /** This coordinator. */
+  readonly self = makeOwner();
+
+  /** `quick` need not be durable: beats mean nothing after a power cut. */
+  constructor(
+    private readonly db: Database.Database,
+    private readonly quick: Database.Database,
+  ) {}
 
   private toSweep(row: Row): Sweep {
     return {
@@ -36,7 +64,7 @@ export class SweepTable {
       createdAt: row.created_at as string,
       finishedAt: row.finished_at as string | null,
       trials: row.trials as number,
-      runningPid: livingPid(row.owner as string | null),
+      isRunning: isRunning(row.owner as string | null, row.owner_beat_at as string | null),
     };
   }
 
@@ -50,9 +78,13 @@ export class SweepTable {
 
   /** Who runs what, as one text to compare with a later one: cheap to ask often. */
   owners(): string {
-    const rows = this.db.prepare("SELECT name, state, owner FROM sweeps ORDER BY id").all() as Row[];
+    const rows = this.db
+      .prepare("SELECT name, state, owner, owner_token, owner_beat_at FROM sweeps ORDER BY id")
+      .all() as Row[];
     return rows
-      .map(({ name, state, owner }) => `${name} ${state} ${livingPid(owner as string | null)}`)
+      .map(({ name, state, owner, owner_token: token, owner_beat_at: beatAt }) =>
+        [name, state, token, isRunning(owner as string | null, beatAt as string | null)].join(" "),
+      )
       .join();
   }
 
@@ -82,7 +114,8 @@ export class SweepTable {
         this.requireFree(name);
         this.db
           .prepare(
-            "INSERT INTO sweeps (name, state, config, environment, identity, created_at, owner) VALUES (?, 'running', ?, ?, ?, ?, ?)",
+            `INSERT INTO sweeps (name, state, config, environment, identity, created_at, owner, owner_token, owner_beat_at)
+             VALUES (?, 'running', ?, ?, ?, ?, ?, 1, ?)`,
           )
           .run(
             name,
@@ -90,7 +123,8 @@ export class SweepTable {
             JSON.stringify(environment),
             identity === null ? null : JSON.stringify(identity),
             now(),
-            makeOwner(),
+            this.self,
+            now(),
           );
       })
       .immediate();
@@ -106,32 +140,69 @@ export class SweepTable {
     );
   }
 
-  /** Throws InvalidInputError (`sweep-running`) while another process runs the sweep. */
-  requireIdle(sweep: Sweep): void {
-    const pid = this.get(sweep.name).runningPid;
-    if (pid === null || pid === process.pid) return;
-    throw new InvalidInputError(
+  ownership(id: number): Ownership {
+    return this.db
+      .prepare("SELECT owner, owner_token AS token, owner_beats AS beats FROM sweeps WHERE id = ?")
+      .get(id) as Ownership;
+  }
+
+  /**
+   * Whether a sweep may be taken over: `free`, where nobody has it, or only this or a dead process; `watch`, where only its beats can tell.
+   * Throws InvalidInputError (`sweep-running`) while another process is seen to run it.
+   */
+  standing(sweep: Sweep, recentMs = RECENT_MS): "free" | "watch" {
+    const { owner, beatAt } = this.db
+      .prepare("SELECT owner, owner_beat_at AS beatAt FROM sweeps WHERE id = ?")
+      .get(sweep.id) as { owner: string | null; beatAt: string | null };
+    if (owner === null || isSameProcess(owner, this.self)) return "free";
+    const life = lifeOf(owner);
+    if (life === "dead") return "free";
+    // A process that lives and does not beat is stopped, or hangs.
+    if (life === "alive" && isRecent(beatAt, recentMs)) throw this.runningError(sweep);
+    return "watch";
+  }
+
+  runningError(sweep: Sweep): InvalidInputError {
+    const { owner } = this.ownership(sweep.id);
+    return new InvalidInputError(
       "sweep-running",
-      `sweep "${sweep.name}" is being run by process ${pid}; wait for it, or stop it first`,
+      `sweep "${sweep.name}" is being run by ${owner === null ? "another process" : describeOwner(owner)}; wait for it, or stop it first`,
     );
   }
 
-  /** Takes a sweep over for this process. Throws InvalidInputError (`sweep-running`) while its owner lives. */
-  claim(sweep: Sweep): void {
-    this.db
-      .transaction(() => {
-        this.requireIdle(sweep);
-        this.db.prepare("UPDATE sweeps SET owner = ? WHERE id = ?").run(makeOwner(), sweep.id);
-      })
-      .immediate();
+  /** Takes a sweep over for this process, if nothing moved since its owner was `seen`. Throws InvalidInputError (`sweep-running`). */
+  claim(sweep: Sweep, seen: Ownership = this.ownership(sweep.id)): void {
+    const { changes } = this.db
+      .prepare(
+        `UPDATE sweeps SET owner = ?, owner_token = owner_token + 1, owner_beats = 0, owner_beat_at = ?
+         WHERE id = ? AND owner IS ? AND owner_token = ? AND owner_beats = ?`,
+      )
+      .run(this.self, now(), sweep.id, seen.owner, seen.token, seen.beats);
+    if (changes === 0) throw this.runningError(sweep);
   }
 
   putIdentity(id: number, identity: Identity): void {
     this.db.prepare("UPDATE sweeps SET identity = ? WHERE id = ?").run(JSON.stringify(identity), id);
   }
 
+  /** A sign of life. False: the sweep is not this coordinator's any more. */
+  beat(id: number): boolean {
+    const { changes } = this.quick
+      .prepare(
+        "UPDATE sweeps SET owner_beats = owner_beats + 1, owner_beat_at = ? WHERE id = ? AND owner = ?",
+      )
+      .run(now(), id, this.self);
+    return changes > 0;
+  }
+
+  /** True while this coordinator owns it; within a transaction that writes, it stays so. */
+  isOwn(id: number): boolean {
+    return this.ownership(id).owner === this.self;
+  }
+
+  /** Gives up what is this coordinator's own; another's ownership stays. */
   release(id: number): void {
-    this.db.prepare("UPDATE sweeps SET owner = NULL WHERE id = ?").run(id);
+    this.db.prepare("UPDATE sweeps SET owner = NULL WHERE id = ? AND owner = ?").run(id, this.self);
   }
 
   complete(id: number): void {

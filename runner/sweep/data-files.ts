@@ -2,12 +2,12 @@
 // is made again by its owner (corpus.ts, training-data.ts). The format is profilers/dataset.ts's.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Dataset, datasetHeader, encodeDataset } from "../../profilers/dataset.ts";
 import { partOf, publish, remembered, writeDurably } from "../durable-files.ts";
 import { RunError } from "../errors.ts";
-import { cachePath } from "../paths.ts";
+import { cacheFolder, cachePath } from "../paths.ts";
 
 const HEADER_BYTES = 24;
 const NAME = /^([0-9a-f]{32})\.efd$/;
@@ -68,7 +68,7 @@ export class StreamWriter {
   ) {}
 
   static async create(vocab: number): Promise<StreamWriter> {
-    await mkdir(cachePath("data"), { recursive: true });
+    cacheFolder("data");
     const part = partOf(cachePath("data", "stream"));
     const writer = new StreamWriter(await open(part, "w"), part, vocab);
     await writer.file.write(datasetHeader("stream", vocab, 0, 0));

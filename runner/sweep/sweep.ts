@@ -20,7 +20,7 @@ import { proxyNotices } from "../proxy-notices.ts";
 import { studies } from "../reproduction/studies.ts";
 import { isBusy } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
+import type { Ownership, Sweep } from "../store/sweeps.ts";
 import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
 import { withoutPaths } from "../without-paths.ts";
 import { DeviceLeases, type LeaseTiming } from "./device-lease.ts";
@@ -31,6 +31,7 @@ import { Fleet, type FleetTiming } from "./fleet.ts";
 import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
+import { awaitIdle, keepOwning, requireOwn, type SweepTakenError } from "./ownership.ts";
 import { planBatch, repeatedIn, workOf } from "./planning.ts";
 import { trainerProgram } from "./pytorch.ts";
 import { type Repeated, repeat } from "./repeat.ts";
@@ -54,6 +55,8 @@ export interface RunOptions {
   readonly allowMixed?: boolean;
   /** What was typed to start it, for messages that say how to go on. */
   readonly command?: string;
+  /** Devices that are not at rest are measured all the same, and their results marked. */
+  readonly noWait?: boolean;
   readonly signal: AbortSignal;
   readonly listen: Listener;
   /** How devices are driven, where it is not as usual: faster pauses, another agent. */
@@ -68,31 +71,50 @@ export interface FarmOptions extends Pick<WorkerContext, "session" | "agentFor">
 /** Trials in flight: enough to keep every device and the trainer busy, few enough to keep results in order. */
 const inFlight = (devices: number): number => Math.min(2 * devices + 2, 12);
 
-/** Throws InvalidInputError when the sweep may not be started or resumed as asked; writes nothing. */
-function checkSweep(store: Store, { name, config, resume }: RunOptions): void {
-  if (!resume) {
-    store.sweeps.requireFree(name);
-    return;
-  }
-  const sweep = store.sweeps.get(name);
-  store.sweeps.requireIdle(sweep);
+/**
+ * The sweep to go on with, and whose it was; null for one to start. Throws InvalidInputError when the sweep may not be started or resumed as
+ * asked; writes nothing.
+ */
+async function checkSweep(store: Store, options: RunOptions): Promise<Resumed | null> {
+  const { name, config, resume, signal, listen, farm } = options;
+  if (!resume) store.sweeps.requireFree(name);
+  const sweep = store.sweeps.find(name);
+  // One command line that starts or goes on, as batch systems repeat it.
+  if (sweep === null) return null;
   // What the configuration learned to say since then has its default.
   const before = sweepSchema.safeParse(sweep.config);
   const stored = withoutPaths(before.success ? before.data : sweep.config);
-  if (isDeepStrictEqual(stored, withoutPaths(config))) return;
-  throw new InvalidInputError(
-    "config-changed",
-    `the configuration is not the one sweep "${name}" was started with; restore it, or start another with --name`,
-  );
+  if (!isDeepStrictEqual(stored, withoutPaths(config)))
+    throw new InvalidInputError(
+      "config-changed",
+      `the configuration is not the one sweep "${name}" was started with; restore it, or start another with --name`,
+    );
+  return { sweep, seen: await awaitIdle(store, sweep, signal, listen, farm?.leases) };
 }
 
-function openSweep(store: Store, { name, config, resume }: RunOptions, identity: Identity): Sweep {
-  if (!resume) return store.sweeps.create(name, withoutPaths(config), environment(), identity);
-  const sweep = store.sweeps.get(name);
-  store.sweeps.claim(sweep);
-  store.sweeps.putIdentity(sweep.id, identity);
-  return sweep;
+interface Resumed {
+  readonly sweep: Sweep;
+  readonly seen: Ownership;
 }
+
+function openSweep(
+  store: Store,
+  { name, config }: RunOptions,
+  resumed: Resumed | null,
+  identity: Identity,
+): Sweep {
+  if (resumed === null) return store.sweeps.create(name, withoutPaths(config), environment(), identity);
+  store.sweeps.claim(resumed.sweep, resumed.seen);
+  store.sweeps.putIdentity(resumed.sweep.id, identity);
+  return resumed.sweep;
+}
+
+/** Devices that are not at rest are not waited for. Only for this run: the sweep's own configuration stays what it is. */
+const withoutWaiting = (config: SweepConfig): SweepConfig => {
+  const { protocol } = config.measure;
+  const readiness = { ...protocol.readiness, deadlineSeconds: 0 };
+  return { ...config, measure: { ...config.measure, protocol: { ...protocol, readiness } } };
+};
 
 /** A last word that may fail where the disk is full: the error that stopped the sweep is the one to show. */
 function tryTo(write: () => void): void {
@@ -134,8 +156,9 @@ const FRONT_REPLAYS = 500;
  * then), RunError when a device or the machine stops it, InterruptedError when the signal aborts.
  */
 export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
-  const { config, listen, farm = {} } = options;
-  checkSweep(store, options);
+  const { listen, farm = {} } = options;
+  const config = options.noWait === true ? withoutWaiting(options.config) : options.config;
+  const resumed = await checkSweep(store, options);
   const objectives = resolveObjectives(config);
   const budgets = resolveBudgets(config);
   const space = new Space(config.space);
@@ -144,7 +167,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   const designed = config.study === undefined ? [] : studies[config.study].design(space);
   const initial = [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
   const { trials: imported, brought } =
-    options.warmStart === undefined || options.resume
+    options.warmStart === undefined || resumed !== null
       ? { trials: [], brought: null }
       : importedTrials(store, options.warmStart, config, objectives, budgets);
   const strategy = createStrategy(config.search.strategy, {
@@ -204,7 +227,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       ...records.flatMap((record) => measuredWith(fleet.workerOf(record.name), config.measure)),
       ...(trainer === "" ? [] : trainedWith(fleet.workerOf(trainer))),
     ]);
-    sweep = openSweep(store, options, identity);
+    sweep = openSweep(store, options, resumed, identity);
   } catch (error) {
     await fleet.close();
     leases.close();
@@ -212,6 +235,16 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       throw new InterruptedError("interrupted before the sweep began; nothing was written");
     throw error;
   }
+  let lost: SweepTakenError | null = null;
+  const stopOwning = keepOwning(
+    store,
+    sweep,
+    (error) => {
+      lost = error;
+      abort.abort();
+    },
+    farm.leases,
+  );
   const context: EvaluateContext = {
     store,
     sweepId: sweep.id,
@@ -324,6 +357,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       if (proposals.length === 0 && repetitions.length === 0) break;
       batch++;
       store.transaction(() => {
+        requireOwn(store, sweep);
         store.trials.propose(
           sweep.id,
           batch,
@@ -337,8 +371,12 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       for (const trial of store.trials.batch(sweep.id, batch))
         if (trial.state === "screened") finished(trial);
     }
-    store.sweeps.complete(sweep.id);
+    store.transaction(() => {
+      requireOwn(store, sweep);
+      store.sweeps.complete(sweep.id);
+    });
   } catch (error) {
+    if (lost !== null) throw lost;
     if (isBusy(error)) store.hurry();
     tryTo(() =>
       store.log("stopped", { code: (error as { code?: string }).code ?? "error" }, { sweepId: sweep.id }),
@@ -348,6 +386,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       `interrupted; everything finished of sweep "${sweep.name}" is kept; continue it with --resume`,
     );
   } finally {
+    stopOwning();
     await fleet.close();
     tryTo(() => leases.close());
     tryTo(() => store.sweeps.release(sweep.id));

@@ -2,7 +2,7 @@
 // runs that choose a learning rate; and the checkpoint by which a killed run goes on. The stored form of a request leaves out the plan (the
 // layout and the seed determine it) and paths of this machine.
 import { createHash } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -17,7 +17,7 @@ import type { ScoreConfig, TaskConfig } from "../config-score.ts";
 import { partOf, publishSealed, sha256OfFile, unbroken } from "../durable-files.ts";
 import { layoutFrom } from "../layouts.ts";
 import { isGguf } from "../model-files.ts";
-import { cachePath } from "../paths.ts";
+import { cacheFolder, cachePath } from "../paths.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import { requireIntact } from "./data-files.ts";
 import { planOf } from "./jobs.ts";
@@ -86,7 +86,7 @@ async function run(
 ): Promise<{ readonly result: TrainResult; readonly lease: LeaseProof; readonly checkpoint: string }> {
   const { body } = asked;
   const { plan } = lower(proxy, { quantization: "f32", seed: body.seed });
-  await mkdir(cachePath("runs"), { recursive: true });
+  cacheFolder("runs");
   const { session, agentSha256 } = await worker.open();
   // Another agent may round otherwise: it starts over.
   const name = `${hashOf([storedForm(asked), plan.toString("base64"), agentSha256])}.checkpoint`;
@@ -281,7 +281,7 @@ async function teachingOf(
   const rate =
     typeof training.learningRate === "number" ? training.learningRate : Math.min(...training.learningRate);
   const request = bodyOf(task, seed, config, steps, rate);
-  await mkdir(cachePath("teachers"), { recursive: true });
+  cacheFolder("teachers");
   const path = cachePath("teachers", `${hashOf([storedForm({ body: request }), layout])}.gguf`);
   let sha256 = await unbroken(path);
   if (sha256 === null) {

@@ -29,7 +29,7 @@ function statusOf(sweep: Sweep, data: ReportData): string {
   const finished = Object.values(ended).reduce((sum, count) => sum + count, 0);
   const count = `${finished} of ${counted(sweep.config.search.trials, "trial")} finished`;
   if (sweep.state === "complete") return `complete: ${count}`;
-  return sweep.runningPid === null ? `stopped: ${count}; --resume continues` : `running: ${count}`;
+  return sweep.isRunning ? `running: ${count}` : `stopped: ${count}; --resume continues`;
 }
 
 /** Takes an event as it goes over the wire. */
@@ -127,7 +127,7 @@ export class Followed {
     const next: LiveState = {
       revision: this.watch.revision,
       status: statusOf(sweep, data),
-      sections: sectionsOf(data, { live: true, kept: this.kept, exact: sweep.runningPid === null }),
+      sections: sectionsOf(data, { live: true, kept: this.kept, exact: !sweep.isRunning }),
       view: viewOf(data),
     };
     this.data = data;

@@ -3,9 +3,12 @@ import type { Writable } from "node:stream";
 import type { Listener } from "../sweep/events.ts";
 import { lineOf } from "./lines.ts";
 
+const MAX_UNREAD = 1 << 20;
+
 export function plainListener(stream: Writable): Listener {
   return (event) => {
     const line = lineOf(event);
-    if (line !== null) stream.write(`${line}\n`);
+    // Whoever has stopped reading does not have everything kept for it.
+    if (line !== null && stream.writableLength < MAX_UNREAD) stream.write(`${line}\n`);
   };
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -32,6 +32,10 @@ beforeEach(() => {
   path = join(folder.path, "t.db");
 });
 afterEach(() => folder.remove());
+
+/** When a process of this machine began, as the kernel counts. */
+const startOf = (pid: number): string =>
+  readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ")[19]!;
 
 function withSweep(): { store: Store; sweepId: number; trialId: number } {
   const store = Store.open(path);
@@ -96,23 +100,47 @@ describe("sweeps", () => {
     const { store } = withSweep();
     expect(() => store.sweeps.create("s", config, {})).toThrow(/--resume/);
     expect(() => store.sweeps.get("z")).toThrow(/there is no sweep "z"/);
-    expect(store.sweeps.get("s").runningPid).toBe(process.pid);
+    expect(store.sweeps.get("s").isRunning).toBe(true);
     store.close();
   });
 
-  it("of a dead process may be claimed, of a living one not", () => {
+  it("of a dead process may be claimed, of a living one not; what cannot be seen is watched", () => {
     const { store, sweepId } = withSweep();
+    const other = Store.open(path);
     const db = new Database(path);
-    const setOwner = (owner: object) => db.prepare("UPDATE sweeps SET owner = ?").run(JSON.stringify(owner));
-    const boot = JSON.parse((db.prepare("SELECT owner FROM sweeps").get() as { owner: string }).owner)
-      .boot as string;
-    setOwner({ pid: 2 ** 22 + 1, started: "1", boot });
-    store.sweeps.claim(store.sweeps.get("s"));
-    expect(store.sweeps.get("s").runningPid).toBe(process.pid);
+    const sweep = other.sweeps.get("s");
+    const own = JSON.parse(store.sweeps.self) as Record<string, unknown>;
+    const setOwner = (changes: object, beatAt = new Date().toISOString()) =>
+      db
+        .prepare("UPDATE sweeps SET owner = ?, owner_beat_at = ?")
+        .run(JSON.stringify({ ...own, ...changes }), beatAt);
+    const [init, long] = [{ pid: 1, started: startOf(1) }, "2020-01-01T00:00:00.000Z"];
+    setOwner(init);
+    expect(() => other.sweeps.standing(sweep)).toThrow(/is being run by process 1; wait for it/);
+    setOwner(init, long); // it lives and is silent: stopped, or hung
+    expect(other.sweeps.standing(sweep)).toBe("watch");
+    for (const elsewhere of [{ boot: "x" }, { space: "pid:[1]" }, { space: undefined }]) {
+      // A pid of another container may well be this one's.
+      setOwner(elsewhere);
+      expect(other.sweeps.standing(sweep)).toBe("watch");
+      expect(other.sweeps.get("s").isRunning).toBe(true);
+      setOwner(elsewhere, long);
+      expect(other.sweeps.get("s").isRunning).toBe(false);
+    }
+    setOwner({ pid: 2 ** 22 + 1, started: "1" });
+    expect(other.sweeps.standing(sweep)).toBe("free");
+    const seen = other.sweeps.ownership(sweepId);
+    other.sweeps.claim(sweep, seen);
+    expect(other.sweeps.get("s").isRunning).toBe(true);
+    // Seen before another process claimed it: not taken a second time.
+    expect(() => store.sweeps.claim(sweep, seen)).toThrow(/is being run by/);
+    expect(store.sweeps.beat(sweepId)).toBe(false);
     store.sweeps.release(sweepId);
-    expect(store.sweeps.get("s").runningPid).toBeNull();
-    db.close();
-    store.close();
+    expect(other.sweeps.get("s").isRunning).toBe(true);
+    expect(other.sweeps.beat(sweepId)).toBe(true);
+    other.sweeps.release(sweepId);
+    expect(other.sweeps.get("s").isRunning).toBe(false);
+    for (const one of [db, other, store]) one.close();
   });
 });
 
@@ -236,8 +264,14 @@ describe("leases", () => {
     expect(a.leases.renew()).toEqual([{ device: "phone", token: 1 }]);
     expect(b.leases.seize(seen)).toBeNull();
     expect(LeaseTable.abandoned(seen)).toBe(false);
-    const dead = { ...seen, holder: JSON.stringify({ pid: 2 ** 22 + 1, started: "1", boot: "x" }) };
-    expect(LeaseTable.abandoned(dead)).toBe(true);
+    const owner = JSON.parse(seen.holder!) as Record<string, unknown>;
+    const holder = (changes: object) => ({ ...seen, holder: JSON.stringify({ ...owner, ...changes }) });
+    expect(LeaseTable.abandoned(holder({ pid: 2 ** 22 + 1 }))).toBe(true);
+    // The pid was given to another process since.
+    expect(LeaseTable.abandoned(holder({ started: "1" }))).toBe(true);
+    // Another machine, or another container: nothing is known of it.
+    expect(LeaseTable.abandoned(holder({ boot: "x", pid: 2 ** 22 + 1 }))).toBe(false);
+    expect(LeaseTable.abandoned(holder({ space: "pid:[1]", pid: 2 ** 22 + 1 }))).toBe(false);
     expect(b.leases.seize(b.leases.find("phone")!)).toBe(2);
     for (const store of [a, b]) store.close();
   });

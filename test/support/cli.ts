@@ -17,7 +17,7 @@ export interface Running {
   readonly finished: Promise<Finished>;
 }
 
-const CLI = join(PACKAGE_ROOT, "dist", "runner", "cli.js");
+export const CLI = join(PACKAGE_ROOT, "dist", "runner", "cli.js");
 
 export function startCli(args: readonly string[], cwd: string, env: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [CLI, ...args], {
