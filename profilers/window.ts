@@ -88,9 +88,9 @@ export function sensorObjection(
   if (availableBytes < memoryMargin * bytes)
     return `${megabytes(availableBytes)} of memory are free, ${megabytes(memoryMargin * bytes)} needed`;
   if (maxTemperatureC !== null && temperatureC !== null && temperatureC > maxTemperatureC)
-    return `${temperatureC.toFixed(0)} C, above ${maxTemperatureC} C`;
+    return `${temperatureC.toFixed(0)} C, limit ${maxTemperatureC} C`;
   if (maxLoad !== null && loadAverage / cores > maxLoad)
-    return `load ${(loadAverage / cores).toFixed(2)} per core, above ${maxLoad}`;
+    return `load ${(loadAverage / cores).toFixed(2)} per core, limit ${maxLoad}`;
   return null;
 }
 
@@ -103,7 +103,7 @@ export function probeObjection(
 ): string | null {
   return ratio <= 1 + microProbeTolerance
     ? null
-    : `the sentinel takes ${((ratio - 1) * 100).toFixed(1)}% longer than its baseline, above ${microProbeTolerance * 100}%`;
+    : `the sentinel takes ${((ratio - 1) * 100).toFixed(1)}% longer than its baseline, limit ${microProbeTolerance * 100}%`;
 }
 
 /** An order of `contenders` that nothing about them decides. */

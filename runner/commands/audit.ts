@@ -12,7 +12,16 @@ import { trainerProgram } from "../sweep/pytorch.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import type { Worker } from "../sweep/worker.ts";
-import { columns, interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import {
+  columns,
+  interruptSignal,
+  printEither,
+  readStore,
+  say,
+  withDatabase,
+  withJson,
+  withNoWait,
+} from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Args {
@@ -22,6 +31,7 @@ interface Args {
   task: string[] | undefined;
   layouts: number;
   longer: number;
+  wait: boolean;
   json: boolean;
 }
 
@@ -49,7 +59,7 @@ export const auditCommand: CommandModule<object, Args> = {
   command: "audit <config>",
   describe: "Train a sample of a sweep's layouts longer: do its proxies rank them rightly?",
   builder: (yargs) =>
-    withJson(withDatabase(yargs))
+    withNoWait(withJson(withDatabase(yargs)))
       .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
       .option("name", { type: "string", requiresArg: true, describe: "name of the sweep, if another" })
       .option("task", { type: "string", array: true, describe: "only these tasks of it" })
@@ -67,7 +77,7 @@ export const auditCommand: CommandModule<object, Args> = {
       })
       .example(example("$0 audit configs/quickstart.yaml", "20 layouts, 8 times as long, every task"))
       .example(example("$0 audit configs/quickstart.yaml --task recall --longer 4", "one task, less dear")),
-  handler: async ({ config: path, db, name, task, layouts, longer, json }) => {
+  handler: async ({ config: path, db, name, task, layouts, longer, wait, json }) => {
     const config = readSweepConfig(path);
     if (!(Number.isInteger(layouts) && layouts >= MIN_AUDITED))
       throw new InvalidInputError(
@@ -83,7 +93,7 @@ export const auditCommand: CommandModule<object, Args> = {
         `${path} has no task "${unknown}"${suggestion(unknown, names)}`,
       );
     const signal = interruptSignal();
-    await withStore(db, { mustExist: true }, async (store) => {
+    await readStore(db, async (store) => {
       const sweep = store.sweeps.get(name ?? config.name);
       const trainer = config.score?.trainer;
       const device = deviceNamed(store, trainer?.device ?? "local");
@@ -96,7 +106,10 @@ export const auditCommand: CommandModule<object, Args> = {
       };
       const options = { layouts, longer, tasks: task, folder: configFolder(path), onProgress };
       const work = (worker: Worker) => auditSweep(store, sweep, config, worker, options);
-      const found = await withWorker(store, device, signal, work, trainer && trainerProgram(trainer));
+      const found = await withWorker(store, device, signal, work, {
+        program: trainer && trainerProgram(trainer),
+        noWait: !wait,
+      });
       if (process.stderr.isTTY) say("");
       const { width } = config.score!.proxy;
       printEither(json, { sweep: sweep.name, proxies: found }, () =>

@@ -1,10 +1,12 @@
 // What commands share: the database option, output for people or machines, and the signal of Ctrl-C.
 // Data goes to stdout; progress and errors go to stderr.
-import { existsSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
 import type { Argv } from "yargs";
 import { formatValue } from "../../reports/format.ts";
 import { facts as factLines, columns as table, wrapText } from "../../reports/terminal.ts";
 import { Store } from "../store/store.ts";
+
+export { interruptSignal } from "../ends.ts";
 
 export const DEFAULT_DATABASE = "edgefront.db";
 
@@ -19,6 +21,14 @@ export const withDatabase = <T>(yargs: Argv<T>) =>
 export const withJson = <T>(yargs: Argv<T>) =>
   yargs.option("json", { type: "boolean", default: false, describe: "print JSON, for machines" });
 
+export const withNoWait = <T>(yargs: Argv<T>) =>
+  // Parsers of options read --no-wait as this one set to false.
+  yargs.option("wait", {
+    type: "boolean",
+    default: true,
+    describe: "--no-wait: fail where another process uses a device, mark results of a busy one",
+  });
+
 export function print(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
@@ -28,7 +38,11 @@ export function printEither(json: boolean, data: unknown, text: () => string): v
   print(json ? JSON.stringify(data, null, 2) : wrapText(text(), terminalWidth()));
 }
 
+/** Progress for a reader that has stopped reading: kept up to here, then left out. */
+const MAX_UNREAD = 1 << 20;
+
 export function say(text: string): void {
+  if (process.stderr.writableLength > MAX_UNREAD) return;
   const width = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY;
   process.stderr.write(`${wrapText(text, width)}\n`);
 }
@@ -51,35 +65,53 @@ export function sayToPerson(text: string): void {
   if (process.stderr.isTTY) say(text);
 }
 
-/** Opens the database for one command and closes it whatever happens. A file that bad input left empty is removed again. */
+/** The database at `path`, made by this process where it was missing: its inode then, else null. */
+function makeDatabase(path: string): bigint | null {
+  if (path === "" || path === ":memory:") return null;
+  try {
+    const file = openSync(path, "wx");
+    const { ino } = fstatSync(file, { bigint: true });
+    closeSync(file);
+    return ino;
+  } catch {
+    return null; // it is there already, or cannot be made: opening it says why
+  }
+}
+
+/**
+ * Opens the database for one command that writes, and closes it whatever happens. One that this command made and that bad input left empty
+ * is removed again, unless another process has it open.
+ */
 export async function withStore<T>(
   path: string,
   options: { readonly mustExist: boolean },
   work: (store: Store) => T | Promise<T>,
 ): Promise<T> {
-  const fresh = !existsSync(path);
-  const store = Store.open(path, options);
+  const made = options.mustExist ? null : makeDatabase(path);
+  const store = Store.open(path, { ...options, onNote: say });
+  let failed = true;
   try {
-    return await work(store);
-  } catch (error) {
-    if (fresh && store.isEmpty())
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
-    throw error;
+    const result = await work(store);
+    failed = false;
+    return result;
   } finally {
-    store.close();
+    if (failed && made !== null) store.discard(made);
+    else store.close();
   }
 }
 
-/** Aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
-export function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
-      controller.abort();
-    });
+/** Opens the database for one command that only reads, and closes it whatever happens. Nothing is left beside another user's file. */
+export async function readStore<T>(
+  path: string,
+  work: (store: Store) => T | Promise<T>,
+  { orEmpty = false }: { readonly orEmpty?: boolean } = {},
+): Promise<T> {
+  const store = orEmpty && !existsSync(path) ? Store.open(":memory:") : Store.read(path, { onNote: say });
+  try {
+    return await work(store);
+  } finally {
+    store.close();
   }
-  return controller.signal;
 }
 
 /** Infinite where nobody looks at a window: a pipe gets whole lines. */

@@ -1,7 +1,5 @@
 // edgefront compile: lowers a layout to a GGUF file, with or without weights made from a seed.
-
-import { statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { expressionOf, lower } from "../../candidates/gguf/lower.ts";
@@ -12,13 +10,23 @@ import { type Quantization, quantizations } from "../../candidates/quantization.
 import { counted } from "../../candidates/words.ts";
 import { localDevice } from "../devices/device.ts";
 import { layoutFrom } from "../layouts.ts";
+import { cacheFolder } from "../paths.ts";
 import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { trialNamed } from "../trial-named.ts";
-import { formatBytes, interruptSignal, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import {
+  formatBytes,
+  interruptSignal,
+  printEither,
+  readStore,
+  withDatabase,
+  withJson,
+  withNoWait,
+} from "./common.ts";
 import { example } from "./examples.ts";
-import { writeWhole } from "./output.ts";
+import { writeBy, writeWhole } from "./output.ts";
+import { outputTarget } from "./output-target.ts";
 
 interface Args {
   layout: string;
@@ -29,6 +37,7 @@ interface Args {
   weights: string;
   explain: boolean;
   context: number;
+  wait: boolean;
   json: boolean;
 }
 
@@ -40,28 +49,29 @@ function parseWeights(text: string): number | null {
   return Number(seed);
 }
 
-function checkWritable(out: string): void {
-  const folder = dirname(resolve(out));
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new InvalidInputError("unwritable-output", `cannot write ${out}: there is no folder ${folder}`);
-  }
-}
-
 /** The kernels make the weights and write the file. */
 async function materialize(worker: Worker, plan: Buffer, out: string): Promise<number> {
   const { session } = await worker.open();
   const model = { plan: plan.toString("base64") };
-  const { bytes } = await worker.exclusively(() =>
-    session.request("materialize", { model, out: resolve(out) }, { signal: worker.signal }),
+  let size = 0;
+  await writeBy(
+    out,
+    () => cacheFolder("out"),
+    async (part) => {
+      const { bytes } = await worker.exclusively(() =>
+        session.request("materialize", { model, out: resolve(part) }, { signal: worker.signal }),
+      );
+      size = bytes;
+    },
   );
-  return bytes;
+  return size;
 }
 
 export const compileCommand: CommandModule<object, Args> = {
   command: "compile <layout>",
   describe: "Lower a layout to GGUF, or list the program the kernels would run",
   builder: (yargs) =>
-    withJson(withDatabase(yargs))
+    withNoWait(withJson(withDatabase(yargs)))
       .positional("layout", {
         type: "string",
         demandOption: true,
@@ -93,33 +103,35 @@ export const compileCommand: CommandModule<object, Args> = {
         example("$0 compile F1 --sweep quickstart --out f1.gguf --weights seed:1", "a layout of a front"),
       )
       .example(example("$0 compile lfm2-350m --explain", "what the kernels do for one token")),
-  handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, json }) => {
+  handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, wait, json }) => {
     const layout =
       sweep === undefined
         ? layoutFrom(text)
-        : await withStore(
-            db,
-            { mustExist: true },
-            (store) => trialNamed(store, store.sweeps.get(sweep), text).trial.layout,
-          );
+        : await readStore(db, (store) => trialNamed(store, store.sweeps.get(sweep), text).trial.layout);
     const seed = parseWeights(weights);
-    if (out !== undefined) checkWritable(out);
+    if (out !== undefined) outputTarget(out);
     const name = text in namedLayouts ? text : layoutId(layout);
     const seeded = seed === null ? {} : { seed };
     const lowered = lower(layout, { quantization: quant, name, vocabulary: true, ...seeded });
     let bytes = lowered.plan.length;
     let listing: string | null = null;
-    if (out !== undefined && seed === null) writeWhole(out, lowered.plan);
+    if (out !== undefined && seed === null) await writeWhole(out, lowered.plan);
     if (explain || (out !== undefined && seed !== null)) {
       // Nothing of this is kept, so the worker's store lives in memory.
       const store = Store.open(":memory:");
-      await withWorker(store, localDevice(), interruptSignal(), async (worker) => {
-        if (out !== undefined && seed !== null) bytes = await materialize(worker, lowered.plan, out);
-        if (!explain) return;
-        const { session } = await worker.open();
-        const plan = lower(layout, { quantization: quant, seed: 0 }).plan.toString("base64");
-        ({ listing } = await session.request("explain", { model: { plan }, context }));
-      }).finally(() => store.close());
+      await withWorker(
+        store,
+        localDevice(),
+        interruptSignal(),
+        async (worker) => {
+          if (out !== undefined && seed !== null) bytes = await materialize(worker, lowered.plan, out);
+          if (!explain) return;
+          const { session } = await worker.open();
+          const plan = lower(layout, { quantization: quant, seed: 0 }).plan.toString("base64");
+          ({ listing } = await session.request("explain", { model: { plan }, context }));
+        },
+        { noWait: !wait },
+      ).finally(() => store.close());
     }
     const { why } = expressionOf(layout);
     const data = {

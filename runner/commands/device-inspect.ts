@@ -38,38 +38,44 @@ interface InspectOptions {
 /** Opens an agent on a device, looks, and searches for the best placement where asked. Nothing is stored unless all of it went well. */
 export function inspect(store: Store, device: DeviceRecord, options: InspectOptions): Promise<Enrolled> {
   const signal = interruptSignal();
-  return withWorker(store, device, signal, async (worker) => {
-    const { session, probe, agentSha256 } = await worker.open();
-    const { tolerance } = profileOf(device).threads;
-    const onTry = (done: number, total: number): void => {
-      if (done === 0) say(`trying ${counted(total, "placement of threads", "placements of threads")}`);
-    };
-    const placement =
-      options.tune && !worker.emulated
-        ? await worker.exclusively(() => tune(session, probe, { tolerance, signal, onTry }))
-        : null;
-    const tuned = (
-      placement === null
-        ? device
-        : { ...device, placement: { best: placement.best, tried: [...placement.tried] } }
-    ) as DeviceRecord;
-    const sentinel =
-      options.baseline && !worker.emulated
-        ? await worker.exclusively(async () => {
-            const context = { session, placement: placementOf(tuned), isa: "auto", signal };
-            await verifyAgent(context);
-            return runSentinel(context);
-          })
-        : null;
-    options.keep(tuned);
-    store.devices.putProbe(device.name, agentSha256, probe);
-    if (sentinel !== null) {
-      const seen = { device: tuned, probe, emulated: worker.emulated, agentSha256 };
-      const content = baselineContent(seen, { threads: 0 }, probe.isa);
-      store.devices.putSentinelBaseline(device.name, content, sentinel);
-    }
-    return { device: tuned, probe, agentSha256 };
-  });
+  return withWorker(
+    store,
+    device,
+    signal,
+    async (worker) => {
+      const { session, probe, agentSha256 } = await worker.open();
+      const { tolerance } = profileOf(device).threads;
+      const onTry = (done: number, total: number): void => {
+        if (done === 0) say(`trying ${counted(total, "placement of threads", "placements of threads")}`);
+      };
+      const placement =
+        options.tune && !worker.emulated
+          ? await worker.exclusively(() => tune(session, probe, { tolerance, signal, onTry }))
+          : null;
+      const tuned = (
+        placement === null
+          ? device
+          : { ...device, placement: { best: placement.best, tried: [...placement.tried] } }
+      ) as DeviceRecord;
+      const sentinel =
+        options.baseline && !worker.emulated
+          ? await worker.exclusively(async () => {
+              const context = { session, placement: placementOf(tuned), isa: "auto", signal };
+              await verifyAgent(context);
+              return runSentinel(context);
+            })
+          : null;
+      options.keep(tuned);
+      store.devices.putProbe(device.name, agentSha256, probe);
+      if (sentinel !== null) {
+        const seen = { device: tuned, probe, emulated: worker.emulated, agentSha256 };
+        const content = baselineContent(seen, { threads: 0 }, probe.isa);
+        store.devices.putSentinelBaseline(device.name, content, sentinel);
+      }
+      return { device: tuned, probe, agentSha256 };
+    },
+    { evenQuarantined: true },
+  );
 }
 
 /** The key that logs in, allowed to do one thing: serve as a confined agent. */

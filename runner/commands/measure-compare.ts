@@ -61,7 +61,7 @@ async function awaitRest(
   const checked = await worker.exclusively((turn) => rest.check(opened, turn));
   if (!rules.guarded || rules.readiness.deadlineSeconds === 0 || worker.emulated) return async () => true;
   return async () => {
-    const { ready } = await worker.exclusively(() => rest.await(checked, opened, 0));
+    const { ready } = await worker.exclusively((turn) => rest.await(checked, opened, turn, 0));
     if (!ready) onRestless();
     return ready;
   };

@@ -36,7 +36,16 @@ import {
 import { withWorker } from "../sweep/solo.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { software } from "../version.ts";
-import { columns, formatBytes, interruptSignal, printEither, say, withDatabase, withJson } from "./common.ts";
+import {
+  columns,
+  formatBytes,
+  interruptSignal,
+  printEither,
+  say,
+  withDatabase,
+  withJson,
+  withNoWait,
+} from "./common.ts";
 import { example } from "./examples.ts";
 import { compare, compareRules } from "./measure-compare.ts";
 import { readEarlier, requireSame } from "./measure-compare-earlier.ts";
@@ -62,6 +71,7 @@ interface Args {
   batch: number;
   seed: number;
   profile: boolean;
+  wait: boolean;
 }
 
 /**
@@ -73,7 +83,10 @@ const COMPARE_RUN = { contexts: [1024], warmup: { max: 1 } };
 function measureConfig(args: Args): MeasureConfig {
   const usual = args.compare === undefined ? { contexts: [1024, 4096] } : COMPARE_RUN;
   const warmup = args.warmup === undefined ? {} : { warmup: { max: args.warmup } };
+  // Only a comparison waits until the device is at rest.
+  const protocol = !args.wait ? { protocol: { readiness: { deadlineSeconds: 0 } } } : {};
   const parsed = sweepSchema.shape.measure.safeParse({
+    ...protocol,
     devices: [args.device],
     quantization: args.quant,
     ...usual,
@@ -173,49 +186,55 @@ const labelOf = (worker: Worker): string =>
 async function measureOne(text: string, args: Args, config: MeasureConfig, store: Store): Promise<void> {
   const { device: name, json } = args;
   const model = await modelOf(text);
-  await withWorker(store, deviceNamed(store, name), interruptSignal(), async (worker) => {
-    const extras = args.profile ? { profile: true } : {};
-    await checkAgent(worker, config);
-    const result = await model.measure(worker, config, () => say(`measuring on ${name}`), extras);
-    const { probe } = await worker.open();
-    const flags = validityFlags({
-      result,
-      probe,
-      placement: placementFor(worker, config),
-      emulated: worker.emulated,
-      cvLimit: profileOf(worker.device).cvLimit,
-      disturbanceLimit: profileOf(worker.device).disturbanceLimit,
-    });
-    const data = {
-      model: model.name,
-      device: name,
-      emulated: worker.emulated,
-      agentSha256: worker.agentSha256,
-      software: software(),
-      flags,
-      metrics: deviceMetrics(result, name).map((metric) => ({
-        ...metric,
-        summary: describeSamples(metric, createRng(1)),
-      })),
-      ...(args.profile ? { peaks: peaksOf(probe) } : {}),
-      result,
-    };
-    printEither(json, data, () =>
-      [
-        model.name,
-        `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${plural(result.threads, "thread")}${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
-        "",
-        table(result, name),
-        "",
-        ...(args.profile ? [profileTable(result, peaksOf(probe)), ""] : []),
-        `peak memory ${formatBytes(result.memory.peakBytes)} (anonymous ${formatBytes(result.memory.anonBytes)}, file ` +
-          `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}),\n` +
-          `predicted ${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,
-        ...flags.filter((flag) => flag !== "unstable").map((flag) => `${flag}: ${FLAGS[flag]}`),
-        `load ${result.loadMs.toFixed(0)} ms, first token after ${result.firstTokenMs.toFixed(0)} ms`,
-      ].join("\n"),
-    );
-  });
+  await withWorker(
+    store,
+    deviceNamed(store, name),
+    interruptSignal(),
+    async (worker) => {
+      const extras = args.profile ? { profile: true } : {};
+      await checkAgent(worker, config);
+      const result = await model.measure(worker, config, () => say(`measuring on ${name}`), extras);
+      const { probe } = await worker.open();
+      const flags = validityFlags({
+        result,
+        probe,
+        placement: placementFor(worker, config),
+        emulated: worker.emulated,
+        cvLimit: profileOf(worker.device).cvLimit,
+        disturbanceLimit: profileOf(worker.device).disturbanceLimit,
+      });
+      const data = {
+        model: model.name,
+        device: name,
+        emulated: worker.emulated,
+        agentSha256: worker.agentSha256,
+        software: software(),
+        flags,
+        metrics: deviceMetrics(result, name).map((metric) => ({
+          ...metric,
+          summary: describeSamples(metric, createRng(1)),
+        })),
+        ...(args.profile ? { peaks: peaksOf(probe) } : {}),
+        result,
+      };
+      printEither(json, data, () =>
+        [
+          model.name,
+          `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${plural(result.threads, "thread")}${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
+          "",
+          table(result, name),
+          "",
+          ...(args.profile ? [profileTable(result, peaksOf(probe)), ""] : []),
+          `peak memory ${formatBytes(result.memory.peakBytes)} (anonymous ${formatBytes(result.memory.anonBytes)}, file ` +
+            `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}),\n` +
+            `predicted ${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,
+          ...flags.filter((flag) => flag !== "unstable").map((flag) => `${flag}: ${FLAGS[flag]}`),
+          `load ${result.loadMs.toFixed(0)} ms, first token after ${result.firstTokenMs.toFixed(0)} ms`,
+        ].join("\n"),
+      );
+    },
+    { noWait: !args.wait },
+  );
 }
 
 /** Repetitions of each run, by how long they take; also brings both models into the device's file cache. */
@@ -236,40 +255,46 @@ async function compareTwo(
   const rules = compareRules(args.pairs, extend !== undefined);
   const earlier = extend === undefined ? undefined : readEarlier(extend);
   const [a, b] = [await modelOf(texts[0]!), await modelOf(texts[1]!)];
-  await withWorker(store, deviceNamed(store, name), interruptSignal(), async (worker) => {
-    const repetitions =
-      asked.repetitions ?? earlier?.measure.repetitions ?? (await pilot([a, b], worker, asked));
-    const config = { ...asked, repetitions };
-    const identity = {
-      identities: { a: a.identity, b: b.identity },
-      device: name,
-      agentSha256: worker.agentSha256,
-      measure: config,
-    };
-    if (earlier !== undefined) requireSame(extend!, earlier, identity);
-    const run = (model: Model) => () => model.measure(worker, config, () => {});
-    const listen = (event: SweepEvent): void => {
-      if (event.kind === "waiting") say(event.text);
-    };
-    const runs = { a: run(a), b: run(b) };
-    const comparison = await compare(runs, worker, config, rules, { store, listen }, { earlier });
-    const names = { a: a.name, b: b.name };
-    const data = {
-      models: names,
-      ...identity,
-      emulated: worker.emulated,
-      software: software(),
-      ...comparison,
-    };
-    printEither(json, data, () => comparisonText(comparison, names, labelOf(worker)));
-  });
+  await withWorker(
+    store,
+    deviceNamed(store, name),
+    interruptSignal(),
+    async (worker) => {
+      const repetitions =
+        asked.repetitions ?? earlier?.measure.repetitions ?? (await pilot([a, b], worker, asked));
+      const config = { ...asked, repetitions };
+      const identity = {
+        identities: { a: a.identity, b: b.identity },
+        device: name,
+        agentSha256: worker.agentSha256,
+        measure: config,
+      };
+      if (earlier !== undefined) requireSame(extend!, earlier, identity);
+      const run = (model: Model) => () => model.measure(worker, config, () => {});
+      const listen = (event: SweepEvent): void => {
+        if (event.kind === "waiting") say(event.text);
+      };
+      const runs = { a: run(a), b: run(b) };
+      const comparison = await compare(runs, worker, config, rules, { store, listen }, { earlier });
+      const names = { a: a.name, b: b.name };
+      const data = {
+        models: names,
+        ...identity,
+        emulated: worker.emulated,
+        software: software(),
+        ...comparison,
+      };
+      printEither(json, data, () => comparisonText(comparison, names, labelOf(worker)));
+    },
+    { noWait: !args.wait },
+  );
 }
 
 export const measureCommand: CommandModule<object, Args> = {
   command: "measure [model]",
   describe: "Time a layout or a GGUF file on a device, or judge whether two differ",
   builder: (yargs) =>
-    withJson(withDatabase(yargs))
+    withNoWait(withJson(withDatabase(yargs)))
       .positional("model", {
         type: "string",
         describe: "name, notation, layout JSON, config.json, or GGUF file",
@@ -352,7 +377,7 @@ export const measureCommand: CommandModule<object, Args> = {
       throw new InvalidInputError("usage", "--profile is for one model; leave it out of a comparison");
     const config = measureConfig(args);
     // Results of single measurements are printed, not kept; the database is only asked for the device.
-    const store = Store.open(existsSync(db) ? db : ":memory:");
+    const store = existsSync(db) ? Store.read(db, { onNote: say }) : Store.open(":memory:");
     try {
       if (texts === undefined) await measureOne(model!, args, config, store);
       else await compareTwo(texts, args, config, store);

@@ -22,11 +22,14 @@ import {
   typedCommand,
   withDatabase,
   withJson,
+  withNoWait,
   withStore,
 } from "./common.ts";
 import { example } from "./examples.ts";
 import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
+import { outputTarget } from "./output-target.ts";
 import { writeReport } from "./report.ts";
+import { defaultReport } from "./report-file.ts";
 
 interface Args {
   study: StudyName;
@@ -36,7 +39,8 @@ interface Args {
   device: string | undefined;
   resume: boolean;
   "allow-mixed": boolean;
-  out: string;
+  wait: boolean;
+  out: string | undefined;
   db: string;
   json: boolean;
 }
@@ -45,17 +49,21 @@ export const reproduceCommand: CommandModule<object, Args> = {
   command: "reproduce <study>",
   describe: "Repeat a published selection on your own devices, from nothing to a report",
   builder: (yargs) =>
-    withJson(withDatabase(yargs))
+    withNoWait(withJson(withDatabase(yargs)))
       .positional("study", { choices: studyNames, demandOption: true, describe: "which experiment" })
       .option("quick", { type: "boolean", default: false, describe: "small models, minutes (the default)" })
       .option("full", { type: "boolean", default: false, describe: "true size of the published model, days" })
       .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
       .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
-      .option("resume", { type: "boolean", default: false, describe: "continue a run that was stopped" })
+      .option("resume", {
+        type: "boolean",
+        default: false,
+        describe: "continue a run that was stopped, or start it",
+      })
       .option("allow-mixed", allowMixedOption)
       .option("out", {
         type: "string",
-        default: "report.html",
+        defaultDescription: "report-NAME.html",
         requiresArg: true,
         describe: "where its report is written",
       })
@@ -74,7 +82,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
         ),
       )
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
-  handler: async ({ study, full, seed, device, resume, "allow-mixed": allowMixed, out, db, json }) => {
+  handler: async ({ study, full, seed, device, resume, "allow-mixed": allowMixed, wait, out, db, json }) => {
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
       throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
     const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
@@ -94,7 +102,8 @@ export const reproduceCommand: CommandModule<object, Args> = {
       ...(device === undefined ? [] : [device]),
     ].join("-");
     const signal = interruptSignal();
-    await withStore(db, { mustExist: resume }, async (store) => {
+    outputTarget(out ?? defaultReport(name, null));
+    await withStore(db, { mustExist: false }, async (store) => {
       const view = openView();
       const sweep = await runSweep(store, {
         name,
@@ -103,6 +112,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
         resume,
         allowMixed,
         command: typedCommand(),
+        noWait: !wait,
         signal,
         listen: view.listen,
       })
@@ -112,9 +122,10 @@ export const reproduceCommand: CommandModule<object, Args> = {
         })
         .finally(() => view.close());
       const { findings = [] } = reportWithFindings(store, sweep);
-      writeReport(store, sweep, "html", out);
+      const file = out ?? defaultReport(name, sweep.createdAt);
+      await writeReport(store, sweep, "html", file);
       printEither(json, { sweep: name, study, findings }, () => findingsText(findings, terminalWidth()));
-      say(`report: ${out}`);
+      say(`report: ${file}`);
       requireResults(countStates(frontOf(store, sweep)), name, db);
     });
   },

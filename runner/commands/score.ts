@@ -1,5 +1,5 @@
 // edgefront score: trains a layout's proxy on the tasks of a configuration.
-
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
@@ -17,16 +17,26 @@ import { suggestion } from "../config-errors.ts";
 import { type TaskConfig, withDistillation } from "../config-score.ts";
 import { localDevice } from "../devices/device.ts";
 import { deviceNamed } from "../devices/known.ts";
+import { dropAtExit } from "../ends.ts";
 import { layoutFrom } from "../layouts.ts";
 import { windowedTasks } from "../proxy-notices.ts";
 import { Store } from "../store/store.ts";
 import { trainerProgram } from "../sweep/pytorch.ts";
-import { withWorker } from "../sweep/solo.ts";
+import { requireInUse, withWorker } from "../sweep/solo.ts";
 import { type TrainProgress, trainOn } from "../sweep/train.ts";
 import { configFolder, prepareTask } from "../sweep/training-data.ts";
 import type { Worker } from "../sweep/worker.ts";
 import { PACKAGE_ROOT } from "../version.ts";
-import { columns, interruptSignal, printEither, say, withDatabase, withJson, withStore } from "./common.ts";
+import {
+  columns,
+  interruptSignal,
+  printEither,
+  readStore,
+  say,
+  withDatabase,
+  withJson,
+  withNoWait,
+} from "./common.ts";
 import { example } from "./examples.ts";
 
 const objectives = {
@@ -47,6 +57,7 @@ interface Args {
   precision: Precision | undefined;
   out: string | undefined;
   db: string;
+  wait: boolean;
   json: boolean;
 }
 
@@ -85,7 +96,7 @@ export const scoreCommand: CommandModule<object, Args> = {
   command: "score <layout>",
   describe: "Train a layout's proxy and print its quality",
   builder: (yargs) =>
-    withDatabase(withJson(yargs))
+    withNoWait(withDatabase(withJson(yargs)))
       .positional("layout", {
         type: "string",
         demandOption: true,
@@ -162,9 +173,12 @@ export const scoreCommand: CommandModule<object, Args> = {
     const store = Store.open(":memory:");
     const { trainer } = score;
     const device =
-      trainer.device === "local"
+      trainer.device === "local" && !existsSync(args.db)
         ? localDevice()
-        : await withStore(args.db, { mustExist: true }, (db) => deviceNamed(db, trainer.device));
+        : await readStore(args.db, (db) => {
+            requireInUse(db, trainer.device);
+            return deviceNamed(db, trainer.device);
+          });
     const work = async (worker: Worker): Promise<void> => {
       const metrics: Metric[] = [];
       const runs = [];
@@ -174,6 +188,7 @@ export const scoreCommand: CommandModule<object, Args> = {
         for (const seed of score.seeds) {
           say(`training ${name}, seed ${seed}`);
           const weights = out === undefined ? undefined : resolve(join(out, `${name}-${seed}.gguf`));
+          if (weights !== undefined) dropAtExit(`${weights}.part`);
           const { request, result } = await trainOn(
             worker,
             layout,
@@ -209,6 +224,7 @@ export const scoreCommand: CommandModule<object, Args> = {
         ]),
       );
     };
-    await withWorker(store, device, signal, work, trainerProgram(trainer)).finally(() => store.close());
+    const options = { program: trainerProgram(trainer), noWait: !args.wait };
+    await withWorker(store, device, signal, work, options).finally(() => store.close());
   },
 };

@@ -20,11 +20,14 @@ import {
   typedCommand,
   withDatabase,
   withJson,
+  withNoWait,
   withStore,
 } from "./common.ts";
 import { example } from "./examples.ts";
 import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
+import { outputTarget } from "./output-target.ts";
 import { writeReport } from "./report.ts";
+import { defaultReport } from "./report-file.ts";
 
 interface Args {
   config: string;
@@ -34,21 +37,26 @@ interface Args {
   "warm-start": string | undefined;
   "allow-mixed": boolean;
   json: boolean;
-  out: string;
+  wait: boolean;
+  out: string | undefined;
 }
 
 export const sweepCommand: CommandModule<object, Args> = {
   command: "sweep <config>",
   describe: "Run a search: propose, measure, train, keep the Pareto front",
   builder: (yargs) =>
-    withJson(withDatabase(yargs))
+    withNoWait(withJson(withDatabase(yargs)))
       .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
       .option("name", {
         type: "string",
         requiresArg: true,
         describe: "name of the sweep (default: the one in the file)",
       })
-      .option("resume", { type: "boolean", default: false, describe: "continue a sweep that was stopped" })
+      .option("resume", {
+        type: "boolean",
+        default: false,
+        describe: "continue a sweep that was stopped, or start it",
+      })
       .option("warm-start", {
         type: "string",
         requiresArg: true,
@@ -57,7 +65,7 @@ export const sweepCommand: CommandModule<object, Args> = {
       .option("allow-mixed", allowMixedOption)
       .option("out", {
         type: "string",
-        default: "report.html",
+        defaultDescription: "report-NAME.html",
         requiresArg: true,
         describe: "where its report is written",
       })
@@ -65,7 +73,7 @@ export const sweepCommand: CommandModule<object, Args> = {
       .example(
         example(
           "$0 sweep configs/quickstart.yaml --resume",
-          "go on after Ctrl-C, a crash, or a device that was off",
+          "go on after Ctrl-C or a crash; start it where it is not there yet",
         ),
       )
       .example(
@@ -80,13 +88,15 @@ export const sweepCommand: CommandModule<object, Args> = {
           "learn from what it measured",
         ),
       ),
-  handler: async ({ config: path, db, name, resume, "warm-start": warmStart, json, out, ...more }) => {
+  handler: async ({ config: path, db, name, resume, "warm-start": warmStart, wait, json, out, ...more }) => {
     const config = readSweepConfig(path);
     const signal = interruptSignal();
-    await withStore(db, { mustExist: resume }, async (store) => {
+    outputTarget(out ?? defaultReport(name ?? config.name, null));
+    await withStore(db, { mustExist: false }, async (store) => {
       const view = openView();
       const options = {
         name: name ?? config.name,
+        noWait: !wait,
         config,
         folder: configFolder(path),
         resume,
@@ -104,9 +114,10 @@ export const sweepCommand: CommandModule<object, Args> = {
         })
         .finally(() => view.close());
       const data = frontOf(store, store.sweeps.get(sweep.name));
-      writeReport(store, sweep, "html", out);
+      const file = out ?? defaultReport(sweep.name, sweep.createdAt);
+      await writeReport(store, sweep, "html", file);
       printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
-      say(`report: ${out}`);
+      say(`report: ${file}`);
       for (const line of conclusionLines(data, historyOf(store, sweep.id))) say(line);
       requireResults(countStates(data), sweep.name, db);
     });

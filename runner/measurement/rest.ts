@@ -1,5 +1,6 @@
 // A device before something is timed on it: its agent's arithmetic checked and its sentinel's baseline known, once a session, and a wait
 // until it is at rest. Windows and comparisons share it; what becomes of who cannot be timed is theirs.
+import type { StatusResult } from "../../profilers/protocol.ts";
 import type { SentinelRun, WindowRules } from "../../profilers/window.ts";
 import type { Store } from "../store/store.ts";
 import type { Listener } from "../sweep/events.ts";
@@ -13,6 +14,9 @@ import {
   type SentinelContext,
   verifyAgent,
 } from "./sentinel.ts";
+
+const waitText = (seconds: number): string =>
+  seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
 
 export interface RestContext {
   readonly store: Store;
@@ -50,18 +54,34 @@ export class DeviceRest {
   }
 
   /** Waits until it is at rest and has `bytes` of memory and a margin free, at most as long as the rules say. */
-  async await({ sentinel, baseline }: Checked, { probe }: Opened, bytes: number): Promise<Readiness> {
+  async await(
+    { sentinel, baseline }: Checked,
+    { probe }: Opened,
+    turn: Turn,
+    bytes: number,
+  ): Promise<Readiness> {
     const { store, listen } = this.context;
     const { name } = this.worker.device;
     // A model that the device can never hold is tried: its being out of memory is a result.
     const needs = { cores: probe.allowedCpus.length, bytes: bytes > probe.memoryBytes ? 0 : bytes };
+    const { readiness } = this.rules;
     let told = false;
-    return awaitReadiness(sentinel, baseline, needs, this.rules, ({ temperatureC }, objection) => {
+    const onLook = ({ temperatureC }: StatusResult, objection: string | null): void => {
       if (temperatureC !== null) store.health.sawTemperature(name, temperatureC);
-      if (objection === null) return store.health.ready(name);
-      if (!told) listen({ kind: "waiting", text: `${name} is not at rest: ${objection}` });
+      if (objection === null) {
+        store.health.ready(name);
+        return;
+      }
+      if (!told && readiness.deadlineSeconds > 0)
+        listen({
+          kind: "waiting",
+          text:
+            `device ${name} is busy (${objection}): waiting up to ${waitText(readiness.deadlineSeconds)}. ` +
+            "Change: measure.protocol.readiness, or --no-wait",
+        });
       told = true;
-    });
+    };
+    return awaitReadiness(sentinel, baseline, needs, this.rules, onLook, (ms) => turn.pause(ms));
   }
 
   /** What this device's sentinel takes at rest, as first seen with this content; measured now where it was never seen. */

@@ -1,6 +1,5 @@
 // Everything that the sentinel is asked for: the check of an agent's arithmetic before any speed counts and before a device comes back
 // from quarantine, its run, and waiting until the device is at rest.
-import { setTimeout as sleep } from "node:timers/promises";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { StatusResult } from "../../profilers/protocol.ts";
 import type { ModelRef } from "../../profilers/requests.ts";
@@ -104,13 +103,17 @@ interface Needs {
   readonly bytes: number;
 }
 
-/** Looks at the device until it is at rest or the deadline has passed. Without a baseline the sensors alone are asked. */
+/**
+ * Looks at the device until it is at rest or the deadline has passed. Without a baseline the sensors alone are asked. `pause` passes the
+ * time between two looks, in which others may use the device.
+ */
 export async function awaitReadiness(
   context: SentinelContext,
   baseline: SentinelRun | null,
   needs: Needs,
   rules: Pick<WindowRules, "readiness" | "windows">,
   onLook: (status: StatusResult, objection: string | null) => void,
+  pause: (ms: number) => Promise<void>,
 ): Promise<Readiness> {
   const { session, signal } = context;
   const looks: Look[] = [];
@@ -130,6 +133,6 @@ export async function awaitReadiness(
     if (objection === null) return { ready: true, objection, looks, waitedMs, availableBytes, run };
     if (waitedMs + pollSeconds * 1000 > deadlineSeconds * 1000)
       return { ready: false, objection, looks, waitedMs, availableBytes, run };
-    await sleep(pollSeconds * 1000, undefined, { signal });
+    await pause(pollSeconds * 1000);
   }
 }

@@ -117,7 +117,7 @@ class MeasurementWindows {
     const checked = await this.rest.check(opened, turn);
     const startMs = performance.now();
     const bytes = Math.max(...items.map(({ layout }) => predictedBytes(layout, config)));
-    const readiness = rules.guarded ? await this.rest.await(checked, opened, bytes) : null;
+    const readiness = rules.guarded ? await this.rest.await(checked, opened, turn, bytes) : null;
     const left = readiness?.ready === false ? this.handBack(items, readiness.objection!) : items;
     if (left.length === 0) return [];
     const before = readiness === null ? null : (readiness.run ?? (await runSentinel(checked.sentinel)));

@@ -1,6 +1,7 @@
 // Whose fault it was, and what follows: every way a job can end without a result is routed to a cause, and each cause has its policy in
 // one table. Device faults never count against a candidate. What the policies ask for is done by evaluate.ts and fleet.ts.
 import { AgentDiedError, AgentError, JobCancelledError, RunnerError } from "../agent/errors.ts";
+import { RunError } from "../errors.ts";
 import type { DeviceFault } from "../store/health.ts";
 import { withoutPathsIn } from "../without-paths.ts";
 
@@ -102,6 +103,13 @@ export class ThrottledError extends RunnerError {
   readonly code = "throttled";
   readonly blame = "device";
 }
+
+/** A device is out of use; `then` says what its user does after the device was mended and restored. */
+export const quarantineError = (name: string, reason: string | null, then: string): RunError =>
+  new RunError(
+    "device-quarantined",
+    `${name} is quarantined: ${reason}. When it is mended: edgefront device restore ${name}, then ${then}`,
+  );
 
 const MAX_REASON = 500;
 

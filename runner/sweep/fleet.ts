@@ -8,7 +8,7 @@ import type { AgentBinary } from "../devices/transport.ts";
 import { RunError } from "../errors.ts";
 import { requireSentinel } from "../measurement/sentinel.ts";
 import type { EventIds } from "../store/health.ts";
-import { type Fault, policies, routeFault } from "./faults.ts";
+import { type Fault, policies, quarantineError, routeFault } from "./faults.ts";
 import { Worker, type WorkerContext } from "./worker.ts";
 
 export interface FleetTiming {
@@ -43,12 +43,6 @@ export function deviceClass(device: DeviceRecord, probe: ProbeResult): string {
   const profile = "profile" in device ? device.profile : null;
   return JSON.stringify([device.target, profile, arch, cpuModel, cores, isa, emulated]);
 }
-
-const quarantineError = (name: string, reason: string | null): RunError =>
-  new RunError(
-    "device-quarantined",
-    `${name} is quarantined: ${reason}. When it is mended: edgefront device restore ${name}, then --resume what was stopped`,
-  );
 
 const nth = (pauses: readonly number[], n: number): number => pauses[Math.min(n, pauses.length) - 1] ?? 0;
 
@@ -141,7 +135,8 @@ export class Fleet {
         if (other !== null) return other;
       }
       // Another server may be answering: waiting would not help.
-      if (quarantined && cause === "host-key-changed") throw quarantineError(name, reason);
+      if (quarantined && cause === "host-key-changed")
+        throw quarantineError(name, reason, "--resume what was stopped");
       if (performance.now() - post.downSince > this.timing.patienceMs) {
         throw new RunError(
           "device-lost",
@@ -187,12 +182,11 @@ export class Fleet {
     const { worker } = post;
     const { name } = worker.device;
     const { state, readmission, reason } = store.health.state(name);
-    if (readmission === "restore") throw quarantineError(name, reason);
+    if (readmission === "restore") throw quarantineError(name, reason, "--resume what was stopped");
     await worker.open();
-    if (state === "quarantined" || worker.restarted) {
-      await requireSentinel(worker);
-      worker.restarted = false;
-    }
+    // A trainer that is no agent of ours has no sentinel to run: that it answers is all that can be asked of it.
+    if (!worker.onlyTrains && (state === "quarantined" || worker.restarted)) await requireSentinel(worker);
+    worker.restarted = false;
     if (state === "quarantined") store.health.restore(name, "sentinel-passed");
     else store.health.ready(name);
     if (state !== "ready") listen({ kind: "device-state", name, state: "ready", text: "is back" });
@@ -259,7 +253,7 @@ export class Fleet {
     const next =
       readmission === "restore"
         ? `only edgefront device restore ${name} brings it back`
-        : `tried again in ${Math.round(pause / 1000)} s`;
+        : `tried again in ${Math.round(pause / 1000)} s, for up to ${Math.round(this.timing.patienceMs / 60_000)} min (measure.patienceMinutes)`;
     listen({ kind: "device-state", name, state, text: `${state}: ${fault.reason}; ${next}` });
     return true;
   }

@@ -1,13 +1,7 @@
-// A host is never measured while it trains or compiles. Work on a host takes turns: in this process first come, first
-// served; between processes through an SQLite lock file, which the operating system frees when its holder dies.
-import { mkdirSync } from "node:fs";
+// A host is never measured while it trains or compiles. Work on a host takes turns: in this process first come, first served; between
+// processes by machine-lock.ts. A turn that only waits (for the device to come to rest) lets other processes in meanwhile.
 import { setTimeout as sleep } from "node:timers/promises";
-import Database from "better-sqlite3";
-import { cachePath } from "../paths.ts";
-
-export type Release = () => void;
-
-const POLL_MS = 100;
+import { type Holder, lockMachine, type Release } from "./machine-lock.ts";
 
 /** First come, first served, one holder a key. */
 class Turnstile {
@@ -30,43 +24,49 @@ class Turnstile {
   }
 }
 
-async function lockBetweenProcesses(signal: AbortSignal, onWait: () => void): Promise<Release> {
-  mkdirSync(cachePath(), { recursive: true });
-  const db = new Database(cachePath("host-lock.db"), { timeout: 0 });
-  try {
-    for (let tries = 0; ; tries++) {
-      try {
-        db.exec("BEGIN EXCLUSIVE");
-        return () => db.close();
-      } catch (error) {
-        if (!(error as { code?: string }).code?.startsWith("SQLITE_BUSY")) throw error;
-        if (tries === 1) onWait();
-      }
-      await sleep(POLL_MS, undefined, { signal });
-    }
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+/** Exclusive use of a host. */
+export interface HostUse {
+  /** Lets other processes use the host for this long, then waits for it again. Others of this process go on waiting. */
+  pause(ms: number): Promise<void>;
+  release(): void;
 }
+
+/** Says the same thing again only after so long. */
+const SAY_EVERY_MS = 5 * 60_000;
 
 /** Exclusive use of hosts. `local` stands for this machine and is locked against other edgefront processes too. */
 export class HostLock {
   private readonly turnstile = new Turnstile();
-  private told = false;
+  private toldAt = Number.NEGATIVE_INFINITY;
 
-  /** `onWait` is called the first time that another process holds this machine. Rejects when the signal aborts. */
-  async acquire(host: string, signal: AbortSignal, onWait: () => void = () => {}): Promise<Release> {
+  /** `onWait` is called when another process has this machine, but not over and over. Rejects when the signal aborts. */
+  async acquire(
+    host: string,
+    signal: AbortSignal,
+    onWait: (holder: Holder) => void = () => {},
+  ): Promise<HostUse> {
     const leave = await this.turnstile.enter(host, signal);
-    if (host !== "local") return leave;
+    const told = (holder: Holder): void => {
+      if (performance.now() - this.toldAt < SAY_EVERY_MS) return;
+      this.toldAt = performance.now();
+      onWait(holder);
+    };
+    const lock = (): Promise<Release> =>
+      host === "local" ? lockMachine(signal, told) : Promise.resolve(() => {});
     try {
-      const unlock = await lockBetweenProcesses(signal, () => {
-        if (!this.told) onWait();
-        this.told = true;
-      });
-      return () => {
-        unlock();
-        leave();
+      let unlock: Release | null = await lock();
+      return {
+        async pause(ms) {
+          unlock?.();
+          unlock = null;
+          await sleep(ms, undefined, { signal });
+          unlock = await lock();
+        },
+        release() {
+          unlock?.();
+          unlock = null;
+          leave();
+        },
       };
     } catch (error) {
       leave();

@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import { plainListener } from "../view/plain.ts";
 import { DeviceLeases } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
+import { quarantineError } from "./faults.ts";
 import { HostLock } from "./host-lock.ts";
 import { Worker } from "./worker.ts";
 
@@ -22,16 +23,32 @@ function progress(): Listener {
   };
 }
 
-/** Opens an agent on `device`, runs `work`, and closes it whatever happens. */
+export interface SoloOptions {
+  /** What to run there instead of the agent built for its target. */
+  readonly program?: (() => Promise<AgentBinary>) | undefined;
+  /** Fail where another process uses the device. */
+  readonly noWait?: boolean;
+  /** Also on a device that is out of use: to see whether it was mended. */
+  readonly evenQuarantined?: boolean;
+}
+
+/** Throws RunError (`device-quarantined`) where no job may go to the device. */
+export function requireInUse(store: Store, name: string): void {
+  const { state, reason } = store.health.state(name);
+  if (state === "quarantined") throw quarantineError(name, reason, "run this again");
+}
+
+/** Opens an agent on `device`, runs `work`, and closes it whatever happens. Throws RunError (`device-quarantined`). */
 export async function withWorker<T>(
   store: Store,
   device: DeviceRecord,
   signal: AbortSignal,
   work: (worker: Worker) => Promise<T>,
-  program?: () => Promise<AgentBinary>,
+  { program, noWait = false, evenQuarantined = false }: SoloOptions = {},
 ): Promise<T> {
+  if (!evenQuarantined) requireInUse(store, device.name);
   const leases = new DeviceLeases(store.leases);
-  const context = { lock: new HostLock(), leases, store, signal, listen: progress() };
+  const context = { noWait, lock: new HostLock(), leases, store, signal, listen: progress() };
   const worker = new Worker(device, context, program);
   try {
     await worker.open();

@@ -9,13 +9,16 @@ import { openSession } from "../agent/open-session.ts";
 import type { AgentSession, SessionOptions } from "../agent/session.ts";
 import { type DeviceRecord, placementOf, withheldCpus } from "../devices/device.ts";
 import type { AgentBinary } from "../devices/transport.ts";
+import { RunError } from "../errors.ts";
 import type { LeaseProof } from "../store/leases.ts";
 import type { Store } from "../store/store.ts";
-import type { DeviceLeases } from "./device-lease.ts";
+import type { DeviceLeases, Hold } from "./device-lease.ts";
 import type { Listener } from "./events.ts";
 import type { HostLock } from "./host-lock.ts";
 
 export interface WorkerContext {
+  /** True: another process that uses the device is an error, not waited for. Absent where that cannot be chosen. */
+  readonly noWait?: boolean;
   readonly lock: HostLock;
   readonly leases: DeviceLeases;
   readonly store: Store;
@@ -28,10 +31,12 @@ export interface WorkerContext {
 
 /** One job's use of the device. */
 export interface Turn {
-  /** What its result must show to be stored. */
+  /** What its result must show to be stored; another one after a pause. */
   readonly lease: LeaseProof;
   /** Aborts when the sweep stops, or the device was granted to another coordinator. */
   readonly signal: AbortSignal;
+  /** Lets other processes use the device for this long, and waits for it again. */
+  pause(ms: number): Promise<void>;
 }
 
 export interface Opened {
@@ -66,6 +71,10 @@ export class Worker {
     private readonly program?: () => Promise<AgentBinary>,
   ) {}
 
+  /** It runs another program than the agent of this package: a trainer, which measures and verifies nothing. */
+  get onlyTrains(): boolean {
+    return this.program !== undefined;
+  }
   get isOpen(): boolean {
     return this.opened !== null && this.opened.session.failure === undefined;
   }
@@ -130,12 +139,28 @@ export class Worker {
     const { agentFor, lock, signal, listen } = this.context;
     const { target, transport } = this.device;
     if (this.program === undefined && agentFor !== undefined) return agentFor(this.device);
-    const release = await lock.acquire("local", signal);
+    const use = await lock.acquire("local", signal, (holder) => this.wait("this machine", holder));
     const onProgress = ({ done, total }: BuildProgress) => listen({ kind: "build", target, done, total });
     const made =
       this.program?.() ??
       buildAgent({ target, kind: "agent", portable: transport === "ssh", signal, onProgress });
-    return made.finally(release);
+    return made.finally(() => use.release());
+  }
+
+  /** Says that a job waits for another process; throws RunError (`device-busy`) where it shall not. */
+  private wait(what: string, holder: string): void {
+    const { noWait, listen } = this.context;
+    if (noWait === true)
+      throw new RunError(
+        "device-busy",
+        `${what} is in use by another edgefront process (${holder}); run this again without --no-wait to wait for it, or stop that process`,
+      );
+    listen({
+      kind: "waiting",
+      text:
+        `${what} is in use by another edgefront process (${holder}): waiting until its present job ends, at most that job's time limit ` +
+        `(an hour unless configured). Change: stop that process${noWait === undefined ? "" : ", or --no-wait"}`,
+    });
   }
 
   private async connect(): Promise<Opened> {
@@ -148,9 +173,13 @@ export class Worker {
     const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
     this.opened = this.last = { session, probe, agentSha256: binary.sha256 };
     this.storedProbe = null;
-    this.restarted = store.health.sawBoot(name, probe.bootId);
-    if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
-    const text = `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, ${probe.isa}, ${probe.readBandwidthGBs.toFixed(1)} GB/s`;
+    // What a trainer says of itself is not what the agent on the same device says.
+    if (!this.onlyTrains) {
+      this.restarted = store.health.sawBoot(name, probe.bootId);
+      if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
+    }
+    const rate = this.onlyTrains ? "trains" : `${probe.readBandwidthGBs.toFixed(1)} GB/s`;
+    const text = `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, ${probe.isa}, ${rate}`;
     listen({ kind: "device", name, text, emulated: this.emulated });
     const withheld = withheldCpus(placementOf(this.device), probe);
     if (withheld.length > 0)
@@ -168,20 +197,40 @@ export class Worker {
    * @throws LeaseLostError when it was granted to another one meanwhile, whatever `work` says.
    */
   async exclusively<T>(work: (turn: Turn) => Promise<T>): Promise<T> {
-    const { lock, leases, signal, listen } = this.context;
-    const wait = (what: string) => () =>
-      listen({ kind: "waiting", text: `another edgefront process is using ${what}; waiting for it` });
-    const release = await lock.acquire(this.host, signal, wait("this machine"));
+    const { lock, leases, signal } = this.context;
+    const { name } = this.device;
+    const use = await lock.acquire(this.host, signal, (holder) => this.wait("this machine", holder));
     try {
-      const hold = await leases.hold(this.device.name, signal, wait(this.device.name));
-      try {
-        return await work({ lease: hold.proof, signal: AbortSignal.any([signal, hold.lost]) });
-      } finally {
+      const grant = (): Promise<Hold> =>
+        leases.hold(name, signal, () => this.wait(`device ${name}`, "of the same database"));
+      let hold = await grant();
+      const lost = new AbortController();
+      const onLost = (): void => lost.abort(hold.lost.reason);
+      const watch = (): void => hold.lost.addEventListener("abort", onLost, { once: true });
+      const leave = (): void => {
+        hold.lost.removeEventListener("abort", onLost);
         hold.release();
+      };
+      watch();
+      try {
+        return await work({
+          get lease() {
+            return hold.proof;
+          },
+          signal: AbortSignal.any([signal, lost.signal]),
+          async pause(ms) {
+            leave();
+            await use.pause(ms);
+            hold = await grant();
+            watch();
+          },
+        });
+      } finally {
+        leave();
         if (!signal.aborted) hold.lost.throwIfAborted();
       }
     } finally {
-      release();
+      use.release();
     }
   }
 

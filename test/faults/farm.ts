@@ -131,6 +131,8 @@ export interface FarmSweep {
   readonly patienceMinutes?: number;
   /** `measure.protocol`; default: each job by itself, once. */
   readonly protocol?: string;
+  /** --no-wait. */
+  readonly noWait?: boolean;
   /** How long a write waits for another process. */
   readonly busyMs?: number;
 }
@@ -179,6 +181,7 @@ export async function runFarm(
       config: configOf(sweep),
       folder: ".",
       resume: sweep.resume ?? false,
+      noWait: sweep.noWait ?? false,
       signal,
       listen: (event) => listen(event, store),
       farm,

@@ -8,6 +8,7 @@ import { candidateRows } from "./rows/candidate.ts";
 import { coordinatorRows } from "./rows/coordinator.ts";
 import { deviceRows } from "./rows/device.ts";
 import { linkRows } from "./rows/link.ts";
+import { ownershipRows } from "./rows/ownership.ts";
 import { shellRows } from "./rows/shell.ts";
 import { startRows } from "./rows/start.ts";
 import { throttledRows } from "./rows/throttled.ts";
@@ -20,6 +21,7 @@ describe.skipIf(sshdProblem() !== null)("the fault matrix", () => {
     linkRows,
     coordinatorRows,
     shellRows,
+    ownershipRows,
     startRows,
     candidateRows,
     deviceRows,

@@ -52,8 +52,13 @@ export interface FaultMatrix {
   row(fault: string, required: string, body: (place: Place) => Promise<void>): void;
   /** A sweep on device a, in this process. */
   run(place: Place, options?: RunOptions): Promise<void>;
-  /** The same as a process of its own. */
-  coordinate(place: Place, sweep: Partial<FarmSweep>, jumpsMs?: readonly number[]): Coordinator;
+  /** The same as a process of its own; `through`: a command that starts it. */
+  coordinate(
+    place: Place,
+    sweep: Partial<FarmSweep>,
+    jumpsMs?: readonly number[],
+    through?: readonly string[],
+  ): Coordinator;
   /** Calls back once, when the nth job has begun. */
   atJob(n: number, act: (store: Store) => void): (event: SweepEvent, store: Store) => void;
   /** What a run without faults left, on these devices, and the database of the one on a. */
@@ -158,9 +163,10 @@ export function faultMatrix(): FaultMatrix {
         setTimeout(act, 20, store);
     };
   };
-  const coordinate = (place: Place, sweep: Partial<FarmSweep>, jumpsMs?: readonly number[]) => {
+  const coordinate: FaultMatrix["coordinate"] = (place, sweep, jumpsMs, through = []) => {
     const given = { sweep: { db: place.db, devices: ["a"], trials: TRIALS, ...sweep }, agent, jumpsMs };
-    const child = spawn(process.execPath, [program, JSON.stringify(given)], {
+    const [command, ...before] = [...through, process.execPath];
+    const child = spawn(command!, [...before, program, JSON.stringify(given)], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let said = "";

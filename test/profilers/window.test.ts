@@ -30,8 +30,8 @@ const needs = { cores: 8, bytes: 1e9 };
 
 describe("readiness", () => {
   it.each([
-    [{ temperatureC: 46, loadAverage: 0, availableBytes: 2e9 }, /46 C, above 45 C/],
-    [{ temperatureC: 40, loadAverage: 6, availableBytes: 2e9 }, /load 0.75 per core, above 0.7/],
+    [{ temperatureC: 46, loadAverage: 0, availableBytes: 2e9 }, /46 C, limit 45 C/],
+    [{ temperatureC: 40, loadAverage: 6, availableBytes: 2e9 }, /load 0.75 per core, limit 0.7/],
     [
       { temperatureC: 40, loadAverage: 0, availableBytes: 12e8 },
       /1200 MB of memory are free, 1300 MB needed/,
@@ -48,7 +48,7 @@ describe("readiness", () => {
   it("holds the micro-probe against its baseline", () => {
     expect(probeObjection(1.03, rules)).toBeNull();
     expect(probeObjection(0.5, rules)).toBeNull();
-    expect(probeObjection(1.05, rules)).toMatch(/5.0% longer than its baseline, above 3%/);
+    expect(probeObjection(1.05, rules)).toMatch(/5.0% longer than its baseline, limit 3%/);
   });
 });
 

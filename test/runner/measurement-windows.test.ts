@@ -1,9 +1,13 @@
 // Measurement windows on a scripted device: what throttles, is hot, crashes or breaks off there, and what becomes of the results. The
 // worker, session, store and decisions are real; only the device's numbers are scripted.
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { profileNamed } from "../../runner/devices/profile.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
 import type { Measured } from "../../runner/measurement/conduct.ts";
+import { Store } from "../../runner/store/store.ts";
+import { DeviceLeases } from "../../runner/sweep/device-lease.ts";
 import { scriptedAgent } from "../faults/farm.ts";
 import { temporaryFolder } from "../support/cli.ts";
 import { conducts, startPhone } from "../support/phone.ts";
@@ -109,8 +113,36 @@ describe("a window", () => {
     const [only] = conducts(await device.measure(1));
     expect(only!.flags).toEqual([]);
     expect(only!.readiness!.looks.map(({ temperatureC }) => temperatureC)).toEqual([60, 50, 40]);
-    expect(device.said).toEqual(["phone is not at rest: 60 C, above 45 C"]);
+    expect(device.said).toEqual([
+      "device phone is busy (60 C, limit 45 C): waiting up to 1 s. Change: measure.protocol.readiness, or --no-wait",
+    ]);
     expect(device.store.health.deviceHealth("phone").temperatureC).toBe(40);
+  });
+
+  it("lets another coordinator use a device that is not at rest, and measures after it", async () => {
+    const device = phone(
+      { temperatures: [60, 60, 40] },
+      { readiness: { pollSeconds: 0.3, deadlineSeconds: 30 } },
+    );
+    const measuring = device.measure(1);
+    while (device.said.length === 0) await sleep(10);
+    const other = Store.open(join(folder.path, "t.db"));
+    const leases = new DeviceLeases(other.leases, { pollMs: 5, idleMs: 5 });
+    const asked = performance.now();
+    const hold = await leases.hold("phone", new AbortController().signal);
+    // Not after the whole wait: the device was free meanwhile.
+    expect(performance.now() - asked).toBeLessThan(1000);
+    const held = hold.proof.token;
+    await sleep(400);
+    hold.release();
+    leases.close();
+    const [only] = await measuring;
+    expect(only).toMatchObject({ status: "fulfilled" });
+    const { lease } = (only as PromiseFulfilledResult<Measured>).value;
+    // Measured under a grant of its own after the other's, so that its result is kept.
+    expect(lease.token).toBeGreaterThan(held);
+    expect(device.store.leases.find("phone")!.token).toBe(lease.token);
+    other.close();
   });
 
   it("waits for the sentinel to come back to its baseline", async () => {
@@ -124,7 +156,7 @@ describe("a window", () => {
   it("does not begin while the device stays hot, unless it may be as it is", async () => {
     const device = phone({ temperatures: [60] });
     for (const outcome of await device.measure(2))
-      expect(outcome).toMatchObject({ reason: { code: "throttled", message: "60 C, above 45 C" } });
+      expect(outcome).toMatchObject({ reason: { code: "throttled", message: "60 C, limit 45 C" } });
     expect(device.jobs()).toBe(1); // the baseline
     const [only] = conducts(await device.measure(1, true));
     expect(only).toMatchObject({ flags: ["not-ready"], readiness: { ready: false } });
@@ -175,7 +207,9 @@ describe("a comparison", () => {
     const device = phone({ temperatures: [60, 50, 40] });
     const { pairs, voided, voidFlags } = await device.compare();
     expect([pairs.length, voided, voidFlags]).toEqual([10, 0, {}]);
-    expect(device.said).toEqual(["phone is not at rest: 60 C, above 45 C"]);
+    expect(device.said).toEqual([
+      "device phone is busy (60 C, limit 45 C): waiting up to 1 s. Change: measure.protocol.readiness, or --no-wait",
+    ]);
     // The baseline, and before each pair the sentinel.
     expect(device.jobs()).toBe(1 + 10 * 3);
   });

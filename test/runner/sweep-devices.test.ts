@@ -103,7 +103,7 @@ describe.skipIf(sshdProblem() !== null)("a sweep over two devices", { timeout: 2
     expect(found.answer).toMatch(/Kendall's tau -?\d\.\d\d/);
     const memory = found.table.rows.find((row: string[]) => row[0] === "Peak memory");
     expect(memory).toMatchObject({ 1: "local, box", 4: "8" });
-    expect(readFileSync(join(folder.path, "report.html"), "utf8")).toContain(
+    expect(readFileSync(join(folder.path, "report-many.html"), "utf8")).toContain(
       "Do the devices rank the layouts alike?",
     );
   });

@@ -93,7 +93,7 @@ describe("a sweep", { timeout: 180_000 }, () => {
         "SELECT value FROM metrics WHERE name = 'text.bitsPerByte' ORDER BY trial_id",
       );
     expect(losses("a.db")).toEqual(losses("b.db"));
-    expect(readFileSync(join(folder.path, "report.html"), "utf8")).toContain("tiny");
+    expect(readFileSync(join(folder.path, "report-tiny.html"), "utf8")).toContain("tiny");
   });
 
   it("over a budget known without measuring costs no measurement; over a measured one no training", async () => {

@@ -1,7 +1,9 @@
 // A scripted phone that is measured through windows: the worker, session, store and decisions are real, only its numbers are scripted.
+
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Layout } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { hostTarget } from "../../runner/agent/toolchain.ts";
@@ -21,7 +23,9 @@ import type { AgentScript } from "./scripted-agent.ts";
 
 const LAYOUTS = ["c2 c2", "c3 g", "g g"].map((layers) => parseNotation(`v256 d64 f128 h4/2x16 : ${layers}`));
 /** Nothing is measured on this machine: its turns need no lock. */
-const noLock = { acquire: async () => () => {} } as unknown as HostLock;
+const noLock = {
+  acquire: async () => ({ pause: (ms: number) => sleep(ms), release: () => {} }),
+} as unknown as HostLock;
 
 const placed = (cpus: readonly number[]) => ({
   cpus: [...cpus],
@@ -77,8 +81,14 @@ export function startPhone(
       profile: profileNamed("snapdragon"),
       ...(cpus && { placement: { best: placed(cpus), tried: [placed(cpus)] } }),
     },
-    { lock: noLock, leases, store, signal: controller.signal, listen },
-    async () => ({ path, sha256 }),
+    {
+      lock: noLock,
+      leases,
+      store,
+      signal: controller.signal,
+      listen,
+      agentFor: async () => ({ path, sha256 }),
+    },
   );
   const config = sweepSchema.shape.measure.parse({
     devices: ["phone"],

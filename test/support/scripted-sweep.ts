@@ -38,6 +38,8 @@ export async function scriptedSweeps(
   build = "",
 ): Promise<ScriptedSweeps> {
   process.env.XDG_CACHE_HOME = join(folder, "cache");
+  // Nothing is measured on this machine: no turns with those that do.
+  process.env.EDGEFRONT_HOST_LOCK = folder;
   const built = await scriptedAgent();
   // Out of this package, whose scripts are modules.
   const program = join(folder, "agent.cjs");
