@@ -5,7 +5,7 @@ import type { SweepDiff } from "../../reports/diff.ts";
 import { renderDiff } from "../../reports/diff-text.ts";
 import type { Store } from "../store/store.ts";
 import { compareSweeps } from "../sweep-diff.ts";
-import { printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Args {
@@ -36,7 +36,7 @@ export const diffCommand: CommandModule<object, Args> = {
         ),
       ),
   handler: async ({ before, after, db, against, json }) => {
-    const open = <T>(path: string, work: (store: Store) => T) => withStore(path, { mustExist: true }, work);
+    const open = <T>(path: string, work: (store: Store) => T) => readStore(path, work);
     const diff = await open(db, (first) => {
       const compare = (second: Store): SweepDiff =>
         compareSweeps(

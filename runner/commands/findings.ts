@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import { findingsText } from "../../reports/findings.ts";
 import { reportWithFindings } from "../findings/findings.ts";
-import { printEither, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
+import { printEither, readStore, terminalWidth, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Args {
@@ -21,7 +21,7 @@ export const findingsCommand: CommandModule<object, Args> = {
       .example(example("$0 findings quickstart", "as text"))
       .example(example("$0 findings quickstart --json", "every figure, for machines")),
   handler: ({ db, json, sweep: name }) =>
-    withStore(db, { mustExist: true }, (store) => {
+    readStore(db, (store) => {
       const { findings = [] } = reportWithFindings(store, store.sweeps.get(name));
       printEither(json, { sweep: name, findings }, () =>
         findings.length === 0

@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
 import { frontOf } from "../report-data.ts";
-import { printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Args {
@@ -22,7 +22,7 @@ export const frontCommand: CommandModule<object, Args> = {
       .example(example("$0 front quickstart", "the front as a table"))
       .example(example("$0 front quickstart --json", "every point, for machines")),
   handler: ({ db, json, sweep }) =>
-    withStore(db, { mustExist: true }, (store) => {
+    readStore(db, (store) => {
       const data = frontOf(store, store.sweeps.get(sweep));
       printEither(json, frontJson(data), () => renderTable(data, { width: process.stdout.columns || 100 }));
     }),

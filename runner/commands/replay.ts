@@ -11,7 +11,7 @@ import { type StrategyEntry, type StrategyName, strategies, strategyNames } from
 import { recordedDomain, replay } from "../../search/replay.ts";
 import { resolveObjectives } from "../sweep/metric-names.ts";
 import { outcomeOf } from "../sweep/outcomes.ts";
-import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { columns, printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Args {
@@ -51,7 +51,7 @@ export const replayCommand: CommandModule<object, Args> = {
         example("$0 replay quickstart --strategy model nsga2 --seeds 20 --json", "two of them, as JSON"),
       ),
   handler: ({ sweep: name, strategy: names, seeds, db, json }) =>
-    withStore(db, { mustExist: true }, (store) => {
+    readStore(db, (store) => {
       if (!Number.isInteger(seeds) || seeds < 1 || seeds > 1000)
         throw new InvalidInputError("usage", "--seeds is a whole number from 1 to 1000");
       const sweep = store.sweeps.get(name);

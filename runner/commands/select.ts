@@ -15,7 +15,7 @@ import { suggestion } from "../config-errors.ts";
 import { reportData } from "../report-data.ts";
 import { metricsOf } from "../sweep/metric-names.ts";
 import { parseBudgets } from "./budget-text.ts";
-import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { columns, printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Args {
@@ -108,7 +108,7 @@ export const selectCommand: CommandModule<object, Args> = {
       .example(example("$0 select quickstart --rule best-quality --json", "the best, as JSON"))
       .epilogue(ruleNames.map((name) => `${name}: ${rules[name].description}`).join("\n")),
   handler: ({ sweep: name, budget, rule, quality: asked, tolerance, device, db, json }) =>
-    withStore(db, { mustExist: true }, (store) => {
+    readStore(db, (store) => {
       const sweep = store.sweeps.get(name);
       if (device !== undefined && !sweep.config.measure.devices.includes(device))
         throw new InvalidInputError(

@@ -1,7 +1,7 @@
 // edgefront sweeps: what the database holds.
 
 import type { CommandModule } from "yargs";
-import { columns, printEither, withDatabase, withJson, withStore } from "./common.ts";
+import { columns, printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Args {
@@ -15,10 +15,10 @@ export const sweepsCommand: CommandModule<object, Args> = {
   builder: (yargs) =>
     withJson(withDatabase(yargs)).example(example("$0 sweeps", "list the sweeps in ./edgefront.db")),
   handler: ({ db, json }) =>
-    withStore(db, { mustExist: true }, (store) => {
+    readStore(db, (store) => {
       const sweeps = store.sweeps.all().map((sweep) => ({
         name: sweep.name,
-        state: sweep.state === "complete" ? "complete" : sweep.runningPid !== null ? "running" : "stopped",
+        state: sweep.state === "complete" ? "complete" : sweep.isRunning ? "running" : "stopped",
         proposed: sweep.trials,
         trials: sweep.config.search.trials,
         createdAt: sweep.createdAt,

@@ -43,10 +43,13 @@ export const uiCommand: CommandModule<object, Args> = {
       .example(example("$0 ui --host 0.0.0.0", "from other machines, with the token it prints")),
   handler: async ({ sweep, db, port, host, json }) => {
     // A database of an older version is brought up to date first, as any other command would.
-    Store.open(db, { mustExist: true }).close();
+    const first = Store.read(db, { onNote: say });
     setPriority(NICENESS);
     // Read only: a page that is open must never hold up the sweep it shows.
-    const store = Store.open(db, { mustExist: true, readOnly: true });
+    const live = Store.follow(db);
+    if (live !== null) first.close();
+    else say(`${db} may only be read: the page shows it as it is now, not what is written to it later`);
+    const store = live ?? first;
     try {
       const signal = interruptSignal();
       const ui = await startUi({ store, sweep, host, port });
