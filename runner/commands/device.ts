@@ -9,7 +9,18 @@ import { fewerColumns } from "../../reports/terminal.ts";
 import { keepIdentity } from "../devices/identities.ts";
 import { deviceNamed, deviceNames, LOCAL_DEVICE } from "../devices/known.ts";
 import { type DeviceNoise, deviceNoise } from "../estimates.ts";
-import { columns, printEither, say, terminalWidth, withDatabase, withJson, withStore } from "./common.ts";
+import type { DeviceHealth } from "../store/health.ts";
+import type { Store } from "../store/store.ts";
+import {
+  columns,
+  printEither,
+  readStore,
+  say,
+  terminalWidth,
+  withDatabase,
+  withJson,
+  withStore,
+} from "./common.ts";
 import { addCommand } from "./device-add.ts";
 import { deviceCard, visible } from "./device-card.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
@@ -21,10 +32,26 @@ interface Args {
   name: string;
 }
 
+/** Without a database there is this machine. */
+const fromStore = (db: string, work: (store: Store) => void): Promise<void> =>
+  readStore(db, work, { orEmpty: true });
+
 const minute = (at: string): string => at.slice(0, 16).replace("T", " ");
 
 /** Columns of the list that a narrow window does without, the first to go first: `device show` has them too. */
 const DISPENSABLE = ["PROBED", "TARGET", "REACHED BY", "PROCESSOR"];
+
+/** A line below the list: a reason is longer than a column. */
+function whyUnusable({ device, state, reason, readmission }: DeviceHealth): string[] {
+  if (state === "ready" || state === "busy" || reason === null) return [];
+  const next =
+    state !== "quarantined"
+      ? ""
+      : readmission === "sentinel"
+        ? `. The next sweep checks it; at once: edgefront device restore ${device}`
+        : `. Once it is mended: edgefront device restore ${device}`;
+  return [`${device} is ${state}: ${reason}${next}`];
+}
 
 const listCommand: CommandModule<object, Omit<Args, "name">> = {
   command: "list",
@@ -34,7 +61,7 @@ const listCommand: CommandModule<object, Omit<Args, "name">> = {
       example("$0 device list", "state, queue, temperature and last fault of each"),
     ),
   handler: ({ db, json }) =>
-    withStore(db, { mustExist: false }, (store) => {
+    fromStore(db, (store) => {
       const devices = deviceNames(store).map((name) => ({
         device: deviceNamed(store, name),
         probe: store.devices.lastProbe(name),
@@ -45,25 +72,29 @@ const listCommand: CommandModule<object, Omit<Args, "name">> = {
         probedAt: probe?.createdAt ?? null,
         health,
       }));
+      const unusable = devices.flatMap(({ health }) => whyUnusable(health));
       printEither(json, { devices: data }, () =>
-        fewerColumns(
-          [
-            ["NAME", "STATE", "QUEUE", "TEMP", "LAST FAULT", "REACHED BY", "TARGET", "PROCESSOR", "PROBED"],
-            ...devices.map(({ device, probe, health }) => [
-              device.emulator === undefined ? device.name : `${device.name} EMULATED`,
-              health.state,
-              String(health.queued),
-              health.temperatureC === null ? "-" : `${health.temperatureC.toFixed(0)} °C`,
-              health.lastFault === null ? "-" : `${health.lastFault.cause} ${minute(health.lastFault.at)}`,
-              device.transport === "ssh" ? `${device.user}@${device.host}` : "this machine",
-              device.target,
-              probe?.result.cpuModel ?? "-",
-              probe === null ? "never" : minute(probe.createdAt),
-            ]),
-          ],
-          DISPENSABLE,
-          terminalWidth(),
-        ),
+        [
+          fewerColumns(
+            [
+              ["NAME", "STATE", "QUEUE", "TEMP", "LAST FAULT", "REACHED BY", "TARGET", "PROCESSOR", "PROBED"],
+              ...devices.map(({ device, probe, health }) => [
+                device.emulator === undefined ? device.name : `${device.name} EMULATED`,
+                health.state,
+                String(health.queued),
+                health.temperatureC === null ? "-" : `${health.temperatureC.toFixed(0)} °C`,
+                health.lastFault === null ? "-" : `${health.lastFault.cause} ${minute(health.lastFault.at)}`,
+                device.transport === "ssh" ? `${device.user}@${device.host}` : "this machine",
+                device.target,
+                probe?.result.cpuModel ?? "-",
+                probe === null ? "never" : minute(probe.createdAt),
+              ]),
+            ],
+            DISPENSABLE,
+            terminalWidth(),
+          ),
+          ...unusable,
+        ].join("\n"),
       );
     }),
 };
@@ -81,7 +112,7 @@ const showDevice: CommandModule<object, Args> = {
   builder: (yargs) =>
     withName(yargs).example(example("$0 device show local", "what is known of this machine")),
   handler: ({ db, json, name }) =>
-    withStore(db, { mustExist: false }, (store) => {
+    fromStore(db, (store) => {
       const device = deviceNamed(store, name);
       const last = store.devices.lastProbe(name);
       const health = store.health.deviceHealth(name);

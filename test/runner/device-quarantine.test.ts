@@ -34,8 +34,28 @@ describe("device quarantine and restore", { timeout: 60_000 }, () => {
       stdout: "quarantined local: the fan?[31m died\n",
     });
     expect(await health()).toMatchObject({ state: "quarantined", readmission: "restore" });
-    expect((await run("device", "list")).stdout).toMatch(/^local +quarantined/m);
+    const { stdout: list } = await run("device", "list");
+    expect(list).toMatch(/^local +quarantined/m);
+    expect(list).toMatch(
+      /^local is quarantined: the fan\?\[31m died\. Once it is mended: edgefront device restore local$/m,
+    );
     expect((await run("device", "show", "local")).stdout).toContain("state: quarantined: the fan?[31m died");
+
+    const layout = "v256 d64 f64 h4/2x16 : c3 g";
+    for (const args of [
+      ["measure", layout, "--contexts", "8"],
+      ["measure", "--compare", layout, "d64 f64 : c3", "--contexts", "8", "--pairs", "10"],
+      ["score", layout, "--config", writeTinySweep(folder.path, { name: "scored" })],
+    ]) {
+      const { code, stdout, stderr } = await run(...args);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+      expect(stderr).toMatch(
+        /^edgefront: local is quarantined: the fan\S+ died\. When it is mended: edgefront device restore local, then run this again\n$/,
+      );
+    }
+    // Whether it was mended is found out there.
+    expect(await run("device", "probe", "local")).toMatchObject({ code: 0 });
+    expect(await health()).toMatchObject({ state: "quarantined" });
 
     const refused = await run("sweep", config);
     expect(refused.code).toBe(1);
