@@ -61,6 +61,16 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
     }
   });
 
+  it("trains a sweep, beside the agent that measures on the same machine", async () => {
+    const path = join(folder.path, "sweep.yaml");
+    const trainer = `{ backend: pytorch, python: ${torchPython} }`;
+    writeFileSync(path, readFileSync(config, "utf8").replace("score:\n", `score:\n  trainer: ${trainer}\n`));
+    const { code, stdout, stderr } = await run("sweep", path, "--name", "torch", "--json");
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout).points.length).toBeGreaterThan(0);
+    expect(await run("sweep", path, "--name", "torch", "--resume")).toMatchObject({ code: 0 });
+  });
+
   describe.skipIf(sshdProblem() !== null)("on a device over SSH", () => {
     let sshd: TestSshd;
     beforeAll(async () => {

@@ -51,6 +51,8 @@ export interface AgentScript {
   readonly results?: Readonly<Record<number, Readonly<Record<string, unknown>>>>;
   /** What it says when a job goes wrong. */
   readonly message?: string;
+  /** The only kinds of job it knows: a trainer knows fewer than an agent. */
+  readonly only?: readonly string[];
 }
 
 /** Reads a little-endian GGUF as far as its tensor table; the number of its parameters. */
@@ -175,7 +177,7 @@ function training({ model, steps = 1, stop, checkpoint, seed, out }: Request, no
   }
   if (out !== undefined) writeFileSync(out, `weights of noise ${noise}`);
   if (checkpoint && stopped === "paused") writeFileSync(checkpoint.path, String(done));
-  else if (checkpoint) rmSync(checkpoint.path, { force: true });
+  else if (checkpoint && existsSync(checkpoint.path)) rmSync(checkpoint.path);
   return {
     steps: done,
     resumedFrom: kept > last ? 0 : kept,
@@ -335,6 +337,11 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
     const script = readScript();
     const result = (value: unknown) =>
       say(JSON.stringify({ v: 1, id: request.id, type: "result", result: value }));
+    if (script.only?.includes(request.type) === false) {
+      const error = { code: "unsupported", message: "it trains, and does nothing else" };
+      say(JSON.stringify({ v: 1, id: request.id, type: "error", error }));
+      return;
+    }
     if (request.type === "probe") {
       const { probes = [{}] } = script;
       result({ ...probe(script), ...probes[Math.min(probed++, probes.length - 1)] });
