@@ -1,14 +1,14 @@
 // screenshot: the picture of a decision sheet that README.md shows, from a report file of a real sweep:
 //
-//     npx edgefront sweep configs/quickstart.yaml && npm run screenshot -- report.html reports/decision-sheet.png
+//     npx edgefront sweep configs/quickstart.yaml && npm run screenshot -- report-quickstart.html reports/decision-sheet.png
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { launchBrowser, openReport, watchedPage } from "../support/browser.ts";
 
-const [report = "report.html", picture = "reports/decision-sheet.png"] = process.argv.slice(2);
+const [report = "report-quickstart.html", picture = "reports/decision-sheet.png"] = process.argv.slice(2);
 if (!existsSync(report)) {
   console.error(
-    `no report ${report}; run a sweep first, or name its report: screenshot [report.html] [picture.png]`,
+    `no report ${report}; run a sweep first, or name its report: screenshot [report-quickstart.html] [picture.png]`,
   );
   process.exit(2);
 }
