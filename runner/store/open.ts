@@ -11,6 +11,7 @@ import { screenedAndStopped } from "./migrations/006-screened-and-stopped.ts";
 import { repetitions } from "./migrations/007-repetitions.ts";
 import { sessions } from "./migrations/008-sessions.ts";
 import { identity } from "./migrations/009-identity.ts";
+import { confirmations } from "./migrations/010-confirmations.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
@@ -26,6 +27,7 @@ const migrations: readonly string[] = [
   repetitions,
   sessions,
   identity,
+  confirmations,
 ];
 
 export const SCHEMA_VERSION = migrations.length;
