@@ -13,14 +13,8 @@ import { DEFAULT_TOLERANCE, selectionOf } from "../selection.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { configOf } from "../sweep/config-of-sweep.ts";
-import {
-  type ConfirmAsked,
-  confirm,
-  confirmationOf,
-  DEFAULT_REPLACEMENTS,
-  DEFAULT_SESSIONS,
-  MOST_SESSIONS,
-} from "../sweep/confirm.ts";
+import { type ConfirmAsked, confirm, confirmationOf } from "../sweep/confirm.ts";
+import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS, MOST_SESSIONS } from "../sweep/confirm-defaults.ts";
 import type { SweepEvent } from "../sweep/events.ts";
 import { metricsOf, resolveObjectives } from "../sweep/metric-names.ts";
 import { lineOf } from "../view/lines.ts";

@@ -21,12 +21,6 @@ export interface ConfirmAsked extends Asked {
   readonly replacements: number;
 }
 
-/** Found by simulation: bench:conclusions --only confirm. */
-export const DEFAULT_SESSIONS = 3;
-export const DEFAULT_REPLACEMENTS = 3;
-/** Of a stage: a confirmation has so many seeds to itself. */
-export const MOST_SESSIONS = 50;
-
 export interface ConfirmWork extends WorkplaceOptions {
   /** The sweep as it is reported, with estimates (runner/estimates.ts). */
   readonly data: ReportData;
