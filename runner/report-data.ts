@@ -134,11 +134,8 @@ export function frontOf(store: Store, sweep: Sweep): FrontData {
       evidence: false,
     },
   );
-  return withEstimates(
-    front,
-    history,
-    [...latest.values()].filter(({ number }) => !known.has(number)),
-  );
+  const beside = [...latest.values()].filter(({ number }) => !known.has(number));
+  return withEstimates(front, history, { beside });
 }
 const noticesOf = ({ config }: Sweep): Pick<ReportData, "notices"> => {
   const notices = proxyNotices(config);
