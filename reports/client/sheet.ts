@@ -95,7 +95,7 @@ function rulesOf(view: View): { readonly text: string; readonly rule: Rule }[] {
   const ordered = [quality, ...measured.filter((one) => one !== quality)];
   const label = place(view, quality.metric);
   const minimal = TOLERANCES.map((tolerance) => ({
-    text: `fewest attention layers, ${label} not worse than the best by more than ${formatValue(tolerance, view.metrics[quality.metric]!.unit)} and the error`,
+    text: `fewest attention layers, ${label} within ${formatValue(tolerance, view.metrics[quality.metric]!.unit)} and the error of the best`,
     rule: { name: "minimal-hybrid", quality: quality.index, tolerance } as const,
   }));
   const best = ordered.map(({ index, metric }) => ({
