@@ -3,8 +3,8 @@ import { cpus } from "node:os";
 import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
 import { calibrationRows } from "./conclusions/calibration.ts";
 import { compareRows } from "./conclusions/compare.ts";
-import { measuringRows } from "./conclusions/measuring.ts";
 import { confirmRows } from "./conclusions/confirm.ts";
+import { measuringRows } from "./conclusions/measuring.ts";
 import type { ConclusionRow } from "./conclusions/row.ts";
 
 /** Simulated sweeps, comparisons or studies a row where --runs does not say. */
