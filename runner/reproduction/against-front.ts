@@ -62,7 +62,8 @@ export function ruleAnswer(study: Study, quality: Objective): ReportFinding {
     max: ROOM * study.pattern.point.metrics[metric]!,
   }));
   const { objectives, points } = study.context;
-  const choices = points.map((point): Choice => {
+  const front = new Set(nonDominated(points.map(({ metrics }) => orient(metrics, objectives))));
+  const choices = points.map((point, n): Choice => {
     const { low, high } = study.quality(point, quality.name);
     const known = (name: string, value: number): Known => {
       const [from, to] = name === quality.name ? [low, high] : [value, value];
@@ -76,7 +77,7 @@ export function ruleAnswer(study: Study, quality: Objective): ReportFinding {
       parameters: parameterCount(point.layout),
       attentionLayers: attentionCount(point.layout),
       mixerKinds: new Set(point.layout.layers.map(({ mixer }) => formatMixer(mixer))).size,
-      onFront: point.onFront,
+      onFront: front.has(n),
       chance: null,
       metrics: Object.fromEntries(
         Object.entries(point.metrics).map(([name, value]) => [name, known(name, value)]),
