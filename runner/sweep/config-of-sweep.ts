@@ -3,9 +3,10 @@ import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
-import { readSweepConfig, type SweepConfig, sweepSchema, withoutPaths } from "../config.ts";
+import { readSweepConfig, type SweepConfig, sweepSchema } from "../config.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { PACKAGE_ROOT } from "../version.ts";
+import { withoutPaths } from "../without-paths.ts";
 import { configFolder } from "./training-data.ts";
 
 export interface ConfigOfSweep {
@@ -14,8 +15,10 @@ export interface ConfigOfSweep {
   readonly folder: string;
 }
 
-const readsFiles = ({ score }: SweepConfig): boolean =>
-  Object.values(score?.tasks ?? {}).some(
+/** Where a path was left out (`.../name`), or one is relative to the file. */
+const readsFiles = (config: SweepConfig): boolean =>
+  JSON.stringify(config).includes('".../') ||
+  Object.values(config.score?.tasks ?? {}).some(
     ({ task, training }) => "corpus" in taskOf(task as TaskName) || training.distill !== undefined,
   );
 

@@ -24,8 +24,6 @@ export interface ConfirmAsked extends Asked {
 export interface ConfirmWork extends WorkplaceOptions {
   /** The sweep as it is reported, with estimates (runner/estimates.ts). */
   readonly data: ReportData;
-  /** How to go on after Ctrl-C: a command that can be pasted. */
-  readonly command: string;
 }
 
 /** What identifies a confirmation: the same question continues it. */

@@ -1,6 +1,7 @@
 // The devices, windows, trainer and data of a sweep for work outside its loop: its trials measured and trained once more, through the same
 // gates and leases, by whoever holds the sweep meanwhile.
 import { setMaxListeners } from "node:events";
+import type { Identity, Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config.ts";
 import { deviceNamed } from "../devices/known.ts";
 import { SweepWindows } from "../measurement/window.ts";
@@ -15,6 +16,7 @@ import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { trainerProgram } from "./pytorch.ts";
 import { RungOrder } from "./rung-order.ts";
 import type { FarmOptions } from "./sweep.ts";
+import { measuredWith, RunningIdentity, settleIdentity, trainedWith } from "./sweep-identity.ts";
 import { prepareTask } from "./training-data.ts";
 
 export interface WorkplaceOptions {
@@ -25,16 +27,19 @@ export interface WorkplaceOptions {
   readonly signal: AbortSignal;
   readonly listen: Listener;
   readonly farm?: FarmOptions | undefined;
+  /** What was typed: how to go on after a stop. */
+  readonly command: string;
 }
 
 /**
  * Opens every device of a sweep, takes the sweep over, runs `work`, and leaves all of it whatever happens.
- * @throws InvalidInputError (`sweep-running`) while another process runs the sweep.
+ * @throws InvalidInputError (`sweep-running`) while another process runs the sweep, (`mixed-identity`) where its corpus, agent, device or
+ * another content is not what the sweep began with.
  */
 export async function withWorkplace<T>(
   store: Store,
   sweep: Sweep,
-  { config, folder, signal: outer, listen, farm = {} }: WorkplaceOptions,
+  { config, folder, command, signal: outer, listen, farm = {} }: WorkplaceOptions,
   work: (context: EvaluateContext) => Promise<T>,
 ): Promise<T> {
   store.sweeps.requireIdle(sweep);
@@ -44,6 +49,11 @@ export async function withWorkplace<T>(
       prepareTask(name, task, config.seed, folder),
     ),
   );
+  const settled = (parts: readonly Part[]): Identity =>
+    settleIdentity({ name: sweep.name, sweep, brought: null, allowMixed: false, command: null }, parts);
+  const taskParts = tasks.flatMap(({ parts }) => parts);
+  // Another corpus is told before any device is asked.
+  settled(taskParts);
   const abort = new AbortController();
   const signal = AbortSignal.any([outer, abort.signal]);
   setMaxListeners(0, signal);
@@ -69,8 +79,14 @@ export async function withWorkplace<T>(
         );
   try {
     await fleet.open();
+    const identity = settled([
+      ...taskParts,
+      ...records.flatMap((record) => measuredWith(fleet.workerOf(record.name), config.measure)),
+      ...(trainer === "" ? [] : trainedWith(fleet.workerOf(trainer))),
+    ]);
     store.sweeps.claim(sweep);
     try {
+      store.sweeps.putIdentity(sweep.id, identity);
       return await work({
         store,
         sweepId: sweep.id,
@@ -82,6 +98,7 @@ export async function withWorkplace<T>(
         windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
         trainer,
         tasks,
+        identity: new RunningIdentity(store, sweep, identity, { allowMixed: false, command }),
         rungOrder: new RungOrder(),
         signal,
         listen,
