@@ -28,6 +28,7 @@ import {
   withJson,
   withStore,
 } from "./common.ts";
+import { example } from "./examples.ts";
 import { selectText } from "./select-text.ts";
 
 interface Args {
@@ -92,10 +93,22 @@ export const selectCommand: CommandModule<object, Args> = {
         requiresArg: true,
         describe: "how many choices may be replaced",
       })
-      .example("$0 select quickstart --budget token=0.3ms,memory=30MB", "the least attention that fits")
-      .example('$0 select phones --device phone --budget "ttft@1024<=800ms,recall>=0.9"', "on one device")
-      .example("$0 select quickstart --rule best-quality --json", "the best, as JSON")
-      .example("$0 select quickstart --confirm --budget token=0.3ms", "does the choice hold, measured anew?")
+      .example(
+        example("$0 select quickstart --budget token=0.3ms,memory=30MB", "the least attention that fits"),
+      )
+      .example(
+        example(
+          '$0 select quickstart --device local --budget "ttft@1024<=800ms,recall>=0.1"',
+          "on one device",
+        ),
+      )
+      .example(example("$0 select quickstart --rule best-quality --json", "the best, as JSON"))
+      .example(
+        example(
+          "$0 select quickstart --confirm --budget token=0.3ms",
+          "whether the choice holds, measured and trained anew",
+        ),
+      )
       .epilogue(ruleNames.map((name) => `${name}: ${rules[name].description}`).join("\n")),
   handler: (args) =>
     withStore(args.db, { mustExist: true }, async (store) => {
