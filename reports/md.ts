@@ -1,6 +1,7 @@
 // The report as Markdown: for a pull request, an issue, a wiki. Same facts as the HTML page, without its pictures.
 
 import { counted } from "../candidates/words.ts";
+import { confirmationLines, confirmationTable } from "./confirmation.ts";
 import { findingsMarkdown } from "./findings.ts";
 import { formatParameters, formatRange, formatValue } from "./format.ts";
 import { countStates, frontPoints, groupByReason, proposedCount, publishedOffFront } from "./front.ts";
@@ -109,6 +110,23 @@ export function renderMarkdown(data: ReportData): string {
       ),
       "",
     );
+  }
+  if (data.confirmation !== undefined) {
+    const confirmed = confirmationTable(data.confirmation, data.objectives);
+    out.push(
+      "## Confirmed choice",
+      "",
+      ...confirmationLines(data.confirmation).map((line) => `- ${md(line)}`),
+      "",
+    );
+    if (confirmed !== null)
+      out.push(
+        ...table(
+          confirmed.head.map(md),
+          confirmed.rows.map((cells) => cells.map(md)),
+        ),
+        "",
+      );
   }
   if ((data.findings ?? []).length > 0) out.push("## Findings", "", ...findingsMarkdown(data.findings ?? []));
   out.push(

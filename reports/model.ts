@@ -168,6 +168,48 @@ export interface ReportStratum {
   readonly high: number | null;
 }
 
+/** One metric of a layout that was measured and trained anew: of the new samples that decided nothing. */
+export interface ReportConfirmedMetric extends Omit<ReportEstimate, "sessions"> {
+  readonly value: number;
+  readonly unit: string;
+  readonly samples: number;
+  readonly sessions: number;
+}
+
+export interface ReportConfirmedLayout {
+  readonly id: string;
+  readonly trial: number;
+  readonly notation: string;
+  readonly pattern: string;
+  readonly metrics: Readonly<Record<string, ReportConfirmedMetric>>;
+  /** Each budget, with the chance that the true value keeps to it; null where that is unknown. */
+  readonly budgets: readonly (ReportBudget & { readonly chance: number | null })[];
+  /** Why there are no new values. */
+  readonly fault: string | null;
+}
+
+/** A choice that was measured and trained anew (edgefront select --confirm). */
+export interface ReportConfirmation {
+  readonly rule: string;
+  readonly quality: string;
+  readonly tolerance: number;
+  /** That the rule chose under. */
+  readonly budgets: readonly ReportBudget[];
+  /** New sessions on each device, and new seeds of each task, of each of the two stages: those that decide, and those that are reported. */
+  readonly sessions: number;
+  readonly seeds: { readonly check: readonly number[]; readonly report: readonly number[] };
+  /** Ids of the rule's order, the first of it, when this was found: where it is another one now, this is of an earlier state of the sweep. */
+  readonly order: readonly string[];
+  /** Null where no choice survived. */
+  readonly chosen: ReportConfirmedLayout | null;
+  readonly runnerUp: ReportConfirmedLayout | null;
+  /** Choices that did not survive, in the rule's order, and why. */
+  readonly rejected: readonly { readonly id: string; readonly trial: number; readonly reason: string }[];
+  /** Where none survived: whether the rule has more to try. */
+  readonly left: boolean;
+  readonly finishedAt: string;
+}
+
 export interface ReportBudget {
   readonly metric: string;
   readonly max?: number | undefined;
@@ -210,6 +252,8 @@ export interface ReportData {
   readonly proxyWidth?: number | undefined;
   /** What to know before the values are compared; absent where there is nothing of the kind. */
   readonly notices?: readonly string[] | undefined;
+  /** The latest choice that was confirmed; absent where there is none. */
+  readonly confirmation?: ReportConfirmation | undefined;
   /** Absent where `trials` is all there is. */
   readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];

@@ -161,18 +161,27 @@ const shown = (
   marks: marksOf(name, metric, known, emulated),
 });
 
+export interface EstimateOptions {
+  /** Trials that are estimated with, and not handed out. */
+  readonly beside?: readonly ReportTrial[];
+  /** False leaves out the chances, which take longer than all the rest. */
+  readonly chances?: boolean;
+  /** Only trials on the front get theirs: those that can be chosen. The others stay the same objects. */
+  readonly frontOnly?: boolean;
+}
+
 /** The same trials with an estimate for each of their metrics, and a chance for each complete one that was looked at. */
 export function withEstimates<T extends FrontData>(
   data: T,
   history: History,
-  beside: readonly ReportTrial[] = [],
+  { beside = [], chances: wanted = true, frontOnly = false }: EstimateOptions = {},
 ): T {
   const emulated = emulatedDevices(data);
   const all = [...data.trials, ...beside];
   const names = new Set(all.flatMap(({ metrics }) => Object.keys(metrics)));
   const known = new Map([...names].map((name) => [name, estimatesOf(all, name, history)]));
-  const chances = trialChances(all, data.objectives, history);
-  const trials = data.trials.map((trial, n) => ({
+  const chances = wanted ? trialChances(all, data.objectives, history) : new Map<ReportTrial, number>();
+  const estimated = (trial: ReportTrial, n: number): ReportTrial => ({
     ...trial,
     ...(chances.has(trial) && { chance: chances.get(trial)! }),
     metrics: Object.fromEntries(
@@ -181,7 +190,8 @@ export function withEstimates<T extends FrontData>(
         { ...metric, estimate: shown(name, metric, known.get(name)!.get(n)!, emulated) },
       ]),
     ),
-  }));
+  });
+  const trials = data.trials.map((trial, n) => (frontOnly && !trial.onFront ? trial : estimated(trial, n)));
   return { ...data, trials };
 }
 

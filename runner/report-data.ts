@@ -6,6 +6,7 @@ import { countStates, ReasonCount } from "../reports/front.ts";
 import { partFacts } from "../reports/identity-text.ts";
 import type {
   FrontData,
+  ReportConfirmation,
   ReportData,
   ReportDevice,
   ReportHealth,
@@ -133,11 +134,8 @@ export function frontOf(store: Store, sweep: Sweep): FrontData {
       evidence: false,
     },
   );
-  return withEstimates(
-    front,
-    history,
-    [...latest.values()].filter(({ number }) => !known.has(number)),
-  );
+  const beside = [...latest.values()].filter(({ number }) => !known.has(number));
+  return withEstimates(front, history, { beside });
 }
 const noticesOf = ({ config }: Sweep): Pick<ReportData, "notices"> => {
   const notices = proxyNotices(config);
@@ -304,6 +302,7 @@ export class SweepReader {
     const { config } = sweep;
     const { front, objectives, store } = this;
     const proxies = auditsOf(store, sweep.id);
+    const confirmation = store.confirmations.latest(sweep.id);
     return {
       sweep: sweep.name,
       createdAt: sweep.createdAt,
@@ -319,6 +318,7 @@ export class SweepReader {
       ...(proxies.length > 0 && { proxies }),
       ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
       ...noticesOf(sweep),
+      ...(confirmation && { confirmation: confirmation.result as ReportConfirmation }),
       devices: reportDevices(store, sweep, this.options),
       identity: sweep.identity,
       ...(this.options.jobs !== false && { timeline: this.timeline.read(sweep.isRunning) }),

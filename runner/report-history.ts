@@ -2,6 +2,7 @@
 import { counted } from "../candidates/words.ts";
 import { parseMetricName } from "../reports/metrics.ts";
 import type { ReportSpan } from "../reports/model.ts";
+import { isConfirmation } from "./store/confirmations.ts";
 import type { JobHistory, JobSpan } from "./store/history.ts";
 import { sourceOf } from "./store/jobs.ts";
 import { trainingLane } from "./sweep/events.ts";
@@ -124,8 +125,10 @@ export class Timeline {
 }
 
 function detailOf({ kind, target, device }: JobSpan): string {
-  const { source, nth } = sourceOf(kind, target);
+  const { source: full, nth } = sourceOf(kind, target);
+  const source = full.replace(/#confirm\d+$/, ", to confirm");
   if (kind === "train") return `${source}, seed ${nth}`;
+  if (isConfirmation(target)) return `${source}, to confirm`;
   return `${device === null || device === source ? source : `for ${source}`}${nth === "1" ? "" : `, measurement ${nth}`}`;
 }
 

@@ -1,4 +1,7 @@
-// Which layout, under these bounds: pure functions over the page's data. The page's sliders and any other caller use the same.
+// Which layout, under these bounds: the page's bounds as budgets of the selection rule that `edgefront select` uses too.
+import type { Choice } from "../../search/selection/choice.ts";
+import type { RuleName } from "../../search/selection/rules.ts";
+import { type Selection, type SelectionOptions, select } from "../../search/selection/select.ts";
 import type { View } from "../page/view.ts";
 
 export interface Bound {
@@ -9,71 +12,72 @@ export interface Bound {
 }
 
 /** How to choose among the layouts within all bounds. */
-export type Rule =
-  | { readonly kind: "best"; readonly metric: number }
-  /** Fewest attention layers among those whose quality is within `tolerance` (relative) of the best. */
-  | { readonly kind: "minimal-hybrid"; readonly metric: number; readonly tolerance: number };
+export interface Rule {
+  readonly name: RuleName;
+  /** The objective that is the quality, an index into view.objectives. */
+  readonly quality: number;
+  readonly tolerance: number;
+}
 
-export interface Decision {
-  /** Trials within all bounds, best first by the rule; front and published layouts only. */
+export interface Decision extends Pick<Selection, "feasible" | "reasons"> {
+  /** Trials (indices) within all bounds, best first by the rule; those of the front, the first of them. */
   readonly order: readonly number[];
   /** Where nothing is left: the bound whose removal alone would admit the most, and how many. */
   readonly relax: { readonly metric: number; readonly admits: number } | null;
 }
 
-const better = (view: View, metric: number): 1 | -1 => (view.metrics[metric]!.direction === "max" ? -1 : 1);
+/** What can be chosen, by place in view.trials. */
+const choices = new WeakMap<View, ReadonlyMap<number, Choice>>();
+
+function choicesIn(view: View): ReadonlyMap<number, Choice> {
+  const known = choices.get(view);
+  if (known !== undefined) return known;
+  const places = new Map(view.trials.map(({ number }, index) => [number, index]));
+  const made = new Map(view.choices.map((choice) => [places.get(choice.trial)!, choice]));
+  choices.set(view, made);
+  return made;
+}
+
+export const choiceAt = (view: View, trial: number): Choice | undefined => choicesIn(view).get(trial);
+
+/** The value as the rule has it; of a layout that cannot be chosen as the page draws it, in five digits. */
+export const valueAt = (view: View, trial: number, metric: number): number | null => {
+  const { key, value } = view.metrics[metric]!;
+  return choiceAt(view, trial)?.metrics[key]?.value ?? value[trial] ?? null;
+};
 
 export function within(view: View, trial: number, bounds: readonly Bound[]): boolean {
   return bounds.every(({ metric, worst }) => {
-    const value = view.metrics[metric]!.value[trial];
-    return value != null && (value - worst) * better(view, metric) <= 0;
+    const value = valueAt(view, trial, metric);
+    if (value === null) return false;
+    return view.metrics[metric]!.direction === "max" ? value >= worst : value <= worst;
   });
 }
 
-/** Attention layers of any kind, read from the pattern. */
-export const attentionLayers = (view: View, trial: number): number =>
-  view.trials[trial]!.pattern.split(" ").filter((token) => /^[gs]/.test(token)).length;
+/** Those that can be chosen: the front. A published layout off it is for comparison. */
+export const eligible = (view: View): number[] => [...choicesIn(view).keys()].sort((a, b) => a - b);
 
-/** Kinds of operators in the pattern: taps and windows count apart. */
-const operatorKinds = (view: View, trial: number): number =>
-  new Set(view.trials[trial]!.pattern.split(" ").map((token) => token.replace(/[(~].*$/, ""))).size;
+const budgetOf = (view: View, { metric, worst }: Bound): SelectionOptions["budgets"][number] => {
+  const { key, direction } = view.metrics[metric]!;
+  return direction === "max" ? { metric: key, min: worst } : { metric: key, max: worst };
+};
 
-/** Of the front, or published and complete. */
-export const eligible = (view: View): number[] =>
-  view.trials.flatMap(({ label, published, state }, index) =>
-    label !== null || (published !== null && state === "complete") ? [index] : [],
-  );
-
-export function decide(view: View, bounds: readonly Bound[], rule: Rule): Decision {
-  const candidates = eligible(view).filter((trial) => view.metrics[rule.metric]?.value[trial] != null);
-  const left = candidates.filter((trial) => within(view, trial, bounds));
-  if (left.length === 0) {
-    const without = bounds.map(({ metric }) => ({
-      metric,
-      admits: candidates.filter((trial) =>
-        within(
-          view,
-          trial,
-          bounds.filter((b) => b.metric !== metric),
-        ),
-      ).length,
-    }));
-    const best = without.sort((a, b) => b.admits - a.admits)[0];
-    return { order: [], relax: best !== undefined && best.admits > 0 ? best : null };
-  }
-  const value = (trial: number): number =>
-    view.metrics[rule.metric]!.value[trial]! * better(view, rule.metric);
-  const byValue = (a: number, b: number): number => value(a) - value(b) || a - b;
-  if (rule.kind === "best") return { order: left.sort(byValue), relax: null };
-
-  const best = Math.min(...left.map(value));
-  const close = (trial: number): boolean => value(trial) - best <= Math.abs(best) * rule.tolerance;
-  const order = left.sort(
-    (a, b) =>
-      Number(close(b)) - Number(close(a)) ||
-      (close(a) ? attentionLayers(view, a) - attentionLayers(view, b) : 0) ||
-      (close(a) ? operatorKinds(view, a) - operatorKinds(view, b) : 0) ||
-      byValue(a, b),
-  );
-  return { order, relax: null };
+export function decide(view: View, bounds: readonly Bound[], { name, quality, tolerance }: Rule): Decision {
+  const { order, feasible, relax, reasons } = select(view.choices, {
+    rule: name,
+    budgets: bounds.map((bound) => budgetOf(view, bound)),
+    objectives: view.objectives.map(({ key, direction, unit }) => ({ name: key, direction, unit })),
+    quality: { ...view.objectives[quality]!, name: view.objectives[quality]!.key },
+    tolerance,
+  });
+  const places = new Map(view.trials.map(({ number }, index) => [number, index]));
+  return {
+    order: order.map(({ trial }) => places.get(trial)!),
+    feasible,
+    relax: relax && {
+      metric: view.metrics.findIndex(({ key }) => key === relax.metric),
+      admits: relax.admits,
+    },
+    reasons,
+  };
 }

@@ -4,6 +4,7 @@ import { frontPoints, publishedOffFront } from "../front.ts";
 import type { ReportData } from "../model.ts";
 import { type Html, html } from "../text.ts";
 import * as analysis from "./analysis.ts";
+import { confirmedSection } from "./confirmed.ts";
 import * as sections from "./sections.ts";
 
 /** A section as the page knows it, and its markup. */
@@ -43,6 +44,7 @@ export function sectionsOf(
   const [front, size] = kept === undefined ? [] : [frontOf(data), growth(data, exact)];
   const parts: readonly Part[] = [
     ["decide", "Decide", () => sections.decisionSection(data)],
+    ["confirmed", "Confirmed", () => confirmedSection(data)],
     ["pareto", "Trade-offs", () => sections.scatterSection(data)],
     ["contexts", "Context", () => sections.contextsSection(data)],
     ["layouts", "Layouts", () => sections.layoutsSection(data), front],

@@ -1,5 +1,7 @@
 // What the page's script gets: the report reduced to columns (one array a metric, one entry a trial), so that 5,000 trials stay
 // small and open fast. Raw samples are kept for the front and published layouts first, then as far as they fit.
+import type { Choice } from "../../search/selection/choice.ts";
+import { choicesOf } from "../choices.ts";
 import { formatParameters } from "../format.ts";
 import { frontPoints } from "../front.ts";
 import { lineageOf } from "../lineage.ts";
@@ -52,11 +54,17 @@ interface ViewTrial {
 
 export interface View {
   readonly sweep: string;
-  readonly objectives: readonly { readonly key: string; readonly direction: "min" | "max" }[];
+  readonly objectives: readonly {
+    readonly key: string;
+    readonly direction: "min" | "max";
+    readonly unit: string;
+  }[];
   readonly budgets: readonly ReportBudget[];
   readonly devices: readonly { readonly name: string; readonly emulated: boolean }[];
   readonly metrics: readonly ViewMetric[];
   readonly trials: readonly ViewTrial[];
+  /** What can be chosen, in the order of the trials; values are not trimmed, so that the page decides as the command line does. */
+  readonly choices: readonly Choice[];
   /** By trial index, then by metric index. */
   readonly samples: Readonly<Record<number, Readonly<Record<number, readonly number[]>>>>;
   /** What a metric of a trial rests on; kept where the samples are. */
@@ -119,7 +127,7 @@ export function viewOf(data: ReportData): View {
   );
   return {
     sweep: data.sweep,
-    objectives: data.objectives.map(({ name, direction }) => ({ key: name, direction })),
+    objectives: data.objectives.map(({ name, direction, unit }) => ({ key: name, direction, unit })),
     budgets: data.budgets,
     devices: data.devices.map(({ name, emulated }) => ({ name, emulated })),
     metrics: names.map((key) => {
@@ -154,6 +162,7 @@ export function viewOf(data: ReportData): View {
       origin: trial.origin ?? null,
       parents: (trial.parents ?? []).map((id) => indexOf.get(id)).filter((index) => index !== undefined),
     })),
+    choices: choicesOf(data.trials),
     ...keptSamples(data.trials, names),
     timeline: data.timeline ?? [],
     frontSpans: latestSpans(data.frontSpans ?? []).flatMap(({ trial, ...span }) => {

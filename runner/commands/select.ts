@@ -1,22 +1,36 @@
-// edgefront select: which layout of a sweep to ship under given budgets, which would be next, and why.
-
+// edgefront select: which layout of a sweep to ship under given budgets, which would be next, and why; with --confirm, whether that holds
+// when both are measured and trained anew.
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
-import { staticMetric } from "../../profilers/static-metrics.ts";
-import { formatParameters, formatValue } from "../../reports/format.ts";
-import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportData, ReportTrial } from "../../reports/model.ts";
-import { type Choice, type RuleName, ruleNames, rules } from "../../search/selection/rules.ts";
-import { select } from "../../search/selection/select.ts";
-import type { Objective } from "../../search/strategy.ts";
-import type { SweepConfig } from "../config.ts";
+import { choiceOf } from "../../reports/choices.ts";
+import type { ReportConfirmation, ReportData, ReportTrial } from "../../reports/model.ts";
+import { type RuleName, ruleNames, rules } from "../../search/selection/rules.ts";
 import { suggestion } from "../config-errors.ts";
-import { reportData } from "../report-data.ts";
-import { metricsOf } from "../sweep/metric-names.ts";
+import { historyOf, withEstimates } from "../estimates.ts";
+import { PAGE_TRIALS, reportData } from "../report-data.ts";
+import { DEFAULT_TOLERANCE, selectionOf } from "../selection.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { configOf } from "../sweep/config-of-sweep.ts";
+import { type ConfirmAsked, confirm, confirmationOf } from "../sweep/confirm.ts";
+import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS, MOST_SESSIONS } from "../sweep/confirm-defaults.ts";
+import type { SweepEvent } from "../sweep/events.ts";
+import { metricsOf, resolveObjectives } from "../sweep/metric-names.ts";
+import { lineOf } from "../view/lines.ts";
 import { parseBudgets } from "./budget-text.ts";
-import { columns, printEither, readStore, withDatabase, withJson } from "./common.ts";
+import {
+  DEFAULT_DATABASE,
+  interruptSignal,
+  printEither,
+  readStore,
+  say,
+  withDatabase,
+  withJson,
+  withStore,
+} from "./common.ts";
 import { example } from "./examples.ts";
+import { selectText } from "./select-text.ts";
 
 interface Args {
   sweep: string;
@@ -25,52 +39,13 @@ interface Args {
   quality: string | undefined;
   tolerance: number;
   device: string | undefined;
+  confirm: boolean;
+  config: string | undefined;
+  sessions: number;
+  replacements: number;
   db: string;
   json: boolean;
 }
-
-const valuesOf = (trial: ReportTrial): Record<string, number> =>
-  Object.fromEntries(Object.entries(trial.metrics).map(([name, { value }]) => [name, value]));
-
-/** Half-widths of 95% intervals of the mean over seeds (normal approximation), where there are several. */
-function errorsOf(trial: ReportTrial, quality: string): Readonly<Record<string, number>> {
-  const samples = trial.metrics[quality]?.samples ?? [];
-  if (samples.length < 2) return {};
-  const mean = samples.reduce((sum, x) => sum + x, 0) / samples.length;
-  const variance = samples.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (samples.length - 1);
-  return { [quality]: 1.96 * Math.sqrt(variance / samples.length) };
-}
-
-/** The first objective that no device measures, else the first. */
-function qualityOf(data: ReportData, asked: string | undefined): Objective {
-  const { objectives } = data;
-  const name = asked ?? (objectives.find((o) => !o.name.includes(":")) ?? objectives[0]!).name;
-  const found = objectives.find((objective) => objective.name === name);
-  if (found !== undefined) return found;
-  throw new InvalidInputError(
-    "unknown-metric",
-    `"${name}" is not an objective of this sweep${suggestion(
-      name,
-      objectives.map((o) => o.name),
-    )}`,
-  );
-}
-
-/** Counted metrics that the sweep had no use for are counted now. */
-function withCounted(trial: ReportTrial, names: readonly string[], config: SweepConfig): ReportTrial {
-  const counted = names.flatMap((name) =>
-    name in trial.metrics ? [] : (staticMetric(name, trial.layout, config.measure.quantization) ?? []),
-  );
-  const metrics = Object.fromEntries(counted.map(({ name, ...metric }) => [name, metric]));
-  return { ...trial, metrics: { ...trial.metrics, ...metrics } };
-}
-
-const choiceOf = (trial: ReportTrial, quality: string): Choice => ({
-  id: trial.id,
-  layout: trial.layout,
-  metrics: valuesOf(trial),
-  errors: errorsOf(trial, quality),
-});
 
 export const selectCommand: CommandModule<object, Args> = {
   command: "select <sweep>",
@@ -92,10 +67,33 @@ export const selectCommand: CommandModule<object, Args> = {
       .option("quality", { type: "string", requiresArg: true, describe: "objective that is the quality" })
       .option("tolerance", {
         type: "number",
-        default: 0.01,
-        describe: "quality given up freely, in its unit",
+        default: DEFAULT_TOLERANCE,
+        describe: "quality given up freely, in its unit and beyond the error",
       })
       .option("device", { type: "string", requiresArg: true, describe: "device the budgets are of" })
+      .option("confirm", {
+        type: "boolean",
+        default: false,
+        describe:
+          "measure and train the choice and its runner-up anew, and replace a choice that does not hold",
+      })
+      .option("config", {
+        type: "string",
+        requiresArg: true,
+        describe: "the sweep's YAML file, where --confirm trains on files",
+      })
+      .option("sessions", {
+        type: "number",
+        default: DEFAULT_SESSIONS,
+        requiresArg: true,
+        describe: "new sessions and seeds that decide, and as many that are reported",
+      })
+      .option("replacements", {
+        type: "number",
+        default: DEFAULT_REPLACEMENTS,
+        requiresArg: true,
+        describe: "how many choices may be replaced",
+      })
       .example(
         example("$0 select quickstart --budget token=0.3ms,memory=30MB", "the least attention that fits"),
       )
@@ -106,81 +104,165 @@ export const selectCommand: CommandModule<object, Args> = {
         ),
       )
       .example(example("$0 select quickstart --rule best-quality --json", "the best, as JSON"))
+      .example(
+        example(
+          "$0 select quickstart --confirm --budget token=0.3ms",
+          "whether the choice holds, measured and trained anew",
+        ),
+      )
       .epilogue(ruleNames.map((name) => `${name}: ${rules[name].description}`).join("\n")),
-  handler: ({ sweep: name, budget, rule, quality: asked, tolerance, device, db, json }) =>
-    readStore(db, (store) => {
-      const sweep = store.sweeps.get(name);
-      if (device !== undefined && !sweep.config.measure.devices.includes(device))
-        throw new InvalidInputError(
-          "unknown-device",
-          `sweep "${name}" did not measure on "${device}"${suggestion(device, sweep.config.measure.devices)}`,
-        );
-      if (!(tolerance >= 0)) throw new InvalidInputError("usage", "--tolerance is a number, 0 or more");
-      const data = reportData(store, sweep, { jobs: false, evidence: false });
-      const budgets = parseBudgets((budget ?? []).join(","), {
-        known: metricsOf(sweep.config),
-        objectives: data.objectives.map((objective) => objective.name),
-        device,
-      });
-      const quality = qualityOf(data, asked);
-      const budgeted = budgets.map(({ metric }) => metric);
-      const complete = data.trials
-        .filter((trial) => trial.state === "complete")
-        .map((trial) => withCounted(trial, budgeted, sweep.config));
-      const { chosen, runnerUp, reasons } = select(
-        complete.map((trial) => choiceOf(trial, quality.name)),
-        { rule, budgets, quality, tolerance },
+  handler: (args) => {
+    const work = async (store: Store): Promise<void> => {
+      const sweep = store.sweeps.get(args.sweep);
+      const asked = askedOf(sweep, args);
+      const data = withEstimates(
+        reportData(store, sweep, { jobs: false, evidence: false, atMost: PAGE_TRIALS }),
+        historyOf(store, sweep.id),
       );
-      const trialOf = (choice: Choice | null) => choice && complete.find((trial) => trial.id === choice.id)!;
-      const [first, second] = [trialOf(chosen), trialOf(runnerUp)];
-      const shown = [...new Set([...data.objectives.map((o) => o.name), ...budgeted])];
+      const { options, selection, trialOf } = selectionOf(data, sweep.config, asked);
+      const { chosen, runnerUp, reasons } = selection;
+      const confirmed = args.confirm
+        ? await confirmNow(store, sweep, asked, data, args)
+        : confirmationOf(store, sweep, asked, { options, selection });
+      const [first, second] = [chosen && trialOf(chosen), runnerUp && trialOf(runnerUp)];
+      const budgeted = asked.budgets.map(({ metric }) => metric);
+      const unfinished = unfinishedOf(store, sweep);
       const output = {
-        sweep: name,
-        rule,
-        budgets,
-        quality: quality.name,
+        sweep: sweep.name,
+        unfinished,
+        rule: asked.rule,
+        budgets: asked.budgets,
+        quality: options.quality.name,
         chosen: first && entry(first),
         runnerUp: second && entry(second),
         reasons,
+        confirmed,
       };
-      printEither(json, output, () => describe(first, second, shown, reasons));
-    }),
+      printEither(args.json, output, () =>
+        selectText({
+          chosen: first,
+          runnerUp: second,
+          shown: [...new Set([...data.objectives.map((o) => o.name), ...budgeted])],
+          reasons,
+          unfinished: unfinished && unfinishedText(sweep, unfinished),
+          confirmed,
+          objectives: data.objectives,
+        }),
+      );
+    };
+    return args.confirm ? withStore(args.db, { mustExist: true }, work) : readStore(args.db, work);
+  },
 };
 
-const entry = (trial: ReportTrial) => ({
-  id: trial.id,
-  trial: trial.number,
-  notation: formatNotation(trial.layout),
-  parameters: trial.parameters,
-  metrics: valuesOf(trial),
-});
+/** What is asked, checked against the sweep. @throws InvalidInputError */
+function askedOf(
+  sweep: Sweep,
+  args: Args,
+): ConfirmAsked & { readonly budgets: ReturnType<typeof parseBudgets> } {
+  const { budget, rule, quality, tolerance, device, sessions, replacements } = args;
+  const { config, name } = sweep;
+  if (device !== undefined && !config.measure.devices.includes(device))
+    throw new InvalidInputError(
+      "unknown-device",
+      `sweep "${name}" did not measure on "${device}"${suggestion(device, config.measure.devices)}`,
+    );
+  if (!(tolerance >= 0)) throw new InvalidInputError("usage", "--tolerance is a number, 0 or more");
+  if (!(Number.isInteger(sessions) && sessions >= 2 && sessions <= MOST_SESSIONS))
+    throw new InvalidInputError("usage", `--sessions is a whole number from 2 to ${MOST_SESSIONS}`);
+  if (!(Number.isInteger(replacements) && replacements >= 0))
+    throw new InvalidInputError("usage", "--replacements is a whole number, 0 or more");
+  const budgets = parseBudgets((budget ?? []).join(","), {
+    known: metricsOf(config),
+    objectives: resolveObjectives(config).map((objective) => objective.name),
+    device,
+  });
+  return { rule, budgets, quality, tolerance, sessions, replacements };
+}
 
-function describe(
-  chosen: ReportTrial | null,
-  runnerUp: ReportTrial | null,
-  shown: readonly string[],
-  reasons: readonly string[],
-): string {
-  if (chosen === null) return ["No layout fits.", "", ...reasons].join("\n");
-  const pair = runnerUp === null ? [chosen] : [chosen, runnerUp];
-  const value = (trial: ReportTrial, name: string): string => {
-    const metric = trial.metrics[name];
-    return metric === undefined ? "-" : formatValue(metric.value, metric.unit);
+/** Trials that have ended, of how many at most; null where the sweep is finished. */
+function unfinishedOf(store: Store, { id, state, config }: Sweep) {
+  return state === "complete" ? null : { ended: store.trials.finished(id), trials: config.search.trials };
+}
+
+const unfinishedText = (
+  { name, isRunning }: Sweep,
+  { ended, trials }: { readonly ended: number; readonly trials: number },
+): string =>
+  `Sweep "${name}" is not finished: ${ended} of up to ${trials} trials have ended, and the choice may change. ${
+    isRunning ? "It is running." : "Continue it with the command that began it and --resume."
+  }`;
+
+const entry = (trial: ReportTrial) => {
+  const { chance, attentionLayers, metrics } = choiceOf(trial);
+  return {
+    id: trial.id,
+    trial: trial.number,
+    notation: formatNotation(trial.layout),
+    parameters: trial.parameters,
+    attentionLayers,
+    chance,
+    metrics: Object.fromEntries(Object.entries(trial.metrics).map(([name, { value }]) => [name, value])),
+    /** Ends of 95% intervals and marks, beside each value. */
+    estimates: metrics,
   };
-  return [
-    chosen.notation,
-    "",
-    columns(
-      [
-        ["", "CHOICE", ...(runnerUp === null ? [] : ["RUNNER-UP"])],
-        ["layout", ...pair.map((trial) => trial.id)],
-        ["trial", ...pair.map((trial) => `#${trial.number}`)],
-        ["parameters", ...pair.map((trial) => formatParameters(trial.parameters))],
-        ...shown.map((name) => [metricLabel(name), ...pair.map((trial) => value(trial, name))]),
-      ],
-      [1, 2],
-    ),
-    "",
-    ...reasons,
-  ].join("\n");
+};
+
+/** As it may be typed again: what a shell would read is quoted. */
+const typed = (args: readonly string[]): string =>
+  args.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`)).join(" ");
+
+function commandOf(args: Args): string {
+  const { sweep, budget = [], rule, quality, tolerance, device, config, sessions, replacements, db } = args;
+  const option = (name: string, value: string | number | undefined, usual?: string | number): string[] =>
+    value === undefined || value === usual ? [] : [`--${name}`, `${value}`];
+  return typed([
+    ...["edgefront", "select", sweep, "--confirm"],
+    ...option("budget", budget.length === 0 ? undefined : budget.join(",")),
+    ...option("rule", rule, "minimal-hybrid"),
+    ...option("quality", quality),
+    ...option("tolerance", tolerance, DEFAULT_TOLERANCE),
+    ...option("device", device),
+    ...option("config", config),
+    ...option("sessions", sessions, DEFAULT_SESSIONS),
+    ...option("replacements", replacements, DEFAULT_REPLACEMENTS),
+    ...option("db", db, DEFAULT_DATABASE),
+  ]);
+}
+
+/** Lines of the work on stderr; at a terminal what is done now in one line that changes. */
+function progress(): { readonly listen: (event: SweepEvent) => void; readonly close: () => void } {
+  const { stderr } = process;
+  let open = false;
+  const close = (): void => {
+    if (open) stderr.write("\r\u001b[K");
+    open = false;
+  };
+  return {
+    close,
+    listen: (event) => {
+      const line = lineOf(event);
+      if (line !== null) {
+        close();
+        say(line);
+      }
+      if (event.kind !== "job" || event.lane === null || !stderr.isTTY) return;
+      stderr.write(
+        `\r\u001b[K${`#${event.trial.number}: ${event.text}`.slice(0, (stderr.columns || 80) - 1)}`,
+      );
+      open = true;
+    },
+  };
+}
+
+async function confirmNow(
+  store: Store,
+  sweep: Sweep,
+  asked: ConfirmAsked,
+  data: ReportData,
+  args: Args,
+): Promise<ReportConfirmation> {
+  const { config, folder } = configOf(sweep, args.config);
+  const { listen, close } = progress();
+  const work = { config, folder, data, command: commandOf(args), signal: interruptSignal(), listen };
+  return confirm(store, sweep, asked, work).finally(close);
 }

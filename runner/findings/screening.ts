@@ -2,7 +2,7 @@
 // audited layouts, measured although they were predicted to be over budget, turned out to be.
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
-import { judge } from "../../search/budgets.ts";
+import { judge } from "../../search/judge.ts";
 import type { FindingsContext } from "./context.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;

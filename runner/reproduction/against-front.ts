@@ -1,5 +1,6 @@
 // Where the published layout stands and what the minimal-hybrid rule picks, both against the whole front.
-import { formatPattern } from "../../candidates/notation.ts";
+import { parameterCount } from "../../candidates/cost.ts";
+import { formatMixer, formatPattern } from "../../candidates/notation.ts";
 import { attentionCount } from "../../candidates/space.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
@@ -7,6 +8,7 @@ import type { ReportFinding } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { contributions, hypervolume, referencePoint } from "../../search/hypervolume.ts";
 import { dominates, nonDominated, orient } from "../../search/pareto.ts";
+import type { Choice, Known } from "../../search/selection/choice.ts";
 import { select } from "../../search/selection/select.ts";
 import type { Objective } from "../../search/strategy.ts";
 import { chancesOf, pointsOf } from "../estimates.ts";
@@ -59,29 +61,44 @@ export function ruleAnswer(study: Study, quality: Objective): ReportFinding {
     metric,
     max: ROOM * study.pattern.point.metrics[metric]!,
   }));
-  const choices = study.context.points.map((point) => {
+  const { objectives, points } = study.context;
+  const front = new Set(nonDominated(points.map(({ metrics }) => orient(metrics, objectives))));
+  const choices = points.map((point, n): Choice => {
     const { low, high } = study.quality(point, quality.name);
-    const half = (high - low) / 2;
+    const known = (name: string, value: number): Known => {
+      const [from, to] = name === quality.name ? [low, high] : [value, value];
+      const unknown = !Number.isFinite(from) || !Number.isFinite(to);
+      return { value, low: unknown ? null : from, high: unknown ? null : to, marks: [] };
+    };
     return {
       id: point.id,
-      layout: point.layout,
-      metrics: point.metrics,
-      errors: { [quality.name]: Number.isFinite(half) ? half : 0 },
+      trial: point.number,
+      pattern: formatPattern(point.layout),
+      parameters: parameterCount(point.layout),
+      attentionLayers: attentionCount(point.layout),
+      mixerKinds: new Set(point.layout.layers.map(({ mixer }) => formatMixer(mixer))).size,
+      onFront: front.has(n),
+      chance: null,
+      metrics: Object.fromEntries(
+        Object.entries(point.metrics).map(([name, value]) => [name, known(name, value)]),
+      ),
     };
   });
   const { chosen, runnerUp, reasons } = select(choices, {
     rule: "minimal-hybrid",
     budgets,
+    objectives,
     quality,
     tolerance: TOLERANCE,
   });
-  const describe = (choice: typeof chosen): string =>
+  const describe = (choice: Choice | null): string =>
     choice === null
       ? "none"
-      : `${study.nameOf(choice.id)}: ${formatPattern(choice.layout)} (${layers(attentionCount(choice.layout))})`;
-  const count = chosen === null ? null : attentionCount(chosen.layout);
+      : `${study.nameOf(choice.id)}: ${choice.pattern} (${layers(choice.attentionLayers)})`;
+  const count = chosen?.attentionLayers ?? null;
   const depth = study.pattern.layout.layers.length;
-  const onlyConv = chosen?.layout.layers.every(({ mixer }) => mixer.op !== "swa") ?? false;
+  const chosenLayout = points.find(({ id }) => id === chosen?.id)?.layout;
+  const onlyConv = chosenLayout?.layers.every(({ mixer }) => mixer.op !== "swa") ?? false;
   return {
     id: `rule-${quality.name}`,
     question: `What does the minimal-hybrid rule pick by ${metricLabel(quality.name).toLowerCase()}?`,

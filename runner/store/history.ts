@@ -3,6 +3,7 @@ import type Database from "better-sqlite3";
 import { parseResultIdentity, type ResultIdentity } from "../../profilers/identity.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
+import { CONFIRMATION_LIKE } from "./confirmations.ts";
 import type { JobKind } from "./jobs.ts";
 import type { Row } from "./row.ts";
 
@@ -92,7 +93,7 @@ export class HistoryTable {
         `SELECT j.*, NOT EXISTS (
              SELECT 1 FROM repetitions r JOIN json_each(r.targets) t
              WHERE r.trial_id = j.trial_id AND r.kind = j.kind AND r.state <> 'joined' AND t.value = j.target
-           ) AS counts, coalesce(m.identity, s.identity) AS identity, m.probe_id, json_extract(p.result, '$.cpuModel') AS cpu,
+           ) AND j.target NOT LIKE ${CONFIRMATION_LIKE} AS counts, coalesce(m.identity, s.identity) AS identity, m.probe_id, json_extract(p.result, '$.cpuModel') AS cpu,
            m.agent_sha256 AS measured_by, m.emulated, s.agent_sha256 AS trained_by,
            json_extract(m.request, '$.conduct.flags') AS flags, json_extract(m.request, '$.conduct.sentinel.drift') AS drift,
            json_extract(m.request, '$.conduct.windows') AS windows, json_extract(m.request, '$.conduct.readiness.objection') AS objection,
@@ -123,7 +124,7 @@ export class HistoryTable {
       yield { id, trialId, kind, target, device, state, startedAt, finishedAt, error };
   }
 
-  /** What each ended job of a sweep took of its device or trainer, in the order of their ids. */
+  /** What each ended job of a sweep, confirmations apart, took of its device or trainer, in the order of their ids. */
   *durations(sweepId: number): Generator<JobDuration> {
     const conduct = (path: string) => `json_extract(m.request, '$.conduct.${path}')`;
     const rows = this.db
@@ -131,7 +132,7 @@ export class HistoryTable {
         `SELECT j.trial_id, j.kind, j.target, j.state, j.started_at, j.finished_at,
            ${conduct("rules.rounds")}, ${conduct("contenders")}, ${conduct("place")}, ${conduct("busyMs")}
          FROM jobs j JOIN trials t ON t.id = j.trial_id LEFT JOIN measurements m ON m.job_id = j.id
-         WHERE t.sweep_id = ? AND j.finished_at IS NOT NULL ORDER BY j.id`,
+         WHERE t.sweep_id = ? AND j.finished_at IS NOT NULL AND j.target NOT LIKE ${CONFIRMATION_LIKE} ORDER BY j.id`,
       )
       .raw()
       .iterate(sweepId) as IterableIterator<

@@ -10,8 +10,9 @@ import { insertMetrics } from "./trials.ts";
 
 export type JobKind = "measure" | "train";
 
-/** The target of the nth measurement of a trial on a device; the first is the device's name. */
-export const nthTarget = (device: string, n: number): string => (n === 1 ? device : `${device}#${n}`);
+/** The target of the nth measurement of a trial on a device; the first is the device's name. Confirmations name theirs otherwise. */
+export const nthTarget = (device: string, n: number | string): string =>
+  n === 1 ? device : `${device}#${n}`;
 
 /** The device, or the task, that a job is meant for; which measurement of it, or which seed. */
 export function sourceOf(kind: JobKind, target: string): { readonly source: string; readonly nth: string } {

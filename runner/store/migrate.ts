@@ -14,6 +14,7 @@ import { repetitions } from "./migrations/007-repetitions.ts";
 import { sessions } from "./migrations/008-sessions.ts";
 import { identity } from "./migrations/009-identity.ts";
 import { sweepOwners } from "./migrations/010-sweep-owners.ts";
+import { confirmations } from "./migrations/011-confirmations.ts";
 import { lifeOf } from "./owner.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
@@ -31,6 +32,7 @@ const migrations: readonly string[] = [
   sessions,
   identity,
   sweepOwners,
+  confirmations,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

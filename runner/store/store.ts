@@ -1,6 +1,7 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
 import { dropAtExit } from "../ends.ts";
+import { ConfirmationTable } from "./confirmations.ts";
 import { DeviceTable } from "./devices.ts";
 import { FrontTable } from "./fronts.ts";
 import { copyForReading, isGuest, isLive, type PrivateCopy } from "./guest.ts";
@@ -26,6 +27,7 @@ export class Store {
   readonly sweeps: SweepTable;
   readonly trials: TrialTable;
   readonly repetitions: RepetitionTable;
+  readonly confirmations: ConfirmationTable;
   readonly fronts: FrontTable;
   readonly jobs: JobTable;
   readonly devices: DeviceTable;
@@ -43,6 +45,7 @@ export class Store {
     this.sweeps = new SweepTable(db, quick);
     this.trials = new TrialTable(db, quick);
     this.repetitions = new RepetitionTable(db);
+    this.confirmations = new ConfirmationTable(db);
     this.fronts = new FrontTable(quick);
     this.jobs = new JobTable(db, quick);
     this.devices = new DeviceTable(db);

@@ -8,7 +8,8 @@ import { staticMetric } from "../../profilers/static-metrics.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type Flag, VOIDING } from "../../profilers/validity.ts";
-import { type Budget, judge } from "../../search/budgets.ts";
+import type { Budget } from "../../search/budgets.ts";
+import { judge } from "../../search/judge.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
 import type { Conduct } from "../measurement/conduct.ts";
@@ -121,11 +122,11 @@ export async function measure(
   device: string,
   context: EvaluateContext,
   asItIs: boolean,
-  nth = 1,
+  nth: number | string = 1,
 ): Promise<void> {
   const { store, listen } = context;
   const target = nthTarget(device, nth);
-  const again = nth > 1 ? " again" : "";
+  const again = nth === 1 ? "" : " again";
   if (store.jobs.isDone(trial.id, "measure", target)) return;
   await runJob(trial, "measure", target, device, context, async (job, worker) => {
     const { name } = worker.device;
@@ -148,7 +149,7 @@ export async function measure(
       result,
       identity,
     };
-    const metrics = nth > 1 ? [] : deviceMetrics(result, device, trustOf(conduct));
+    const metrics = nth !== 1 ? [] : deviceMetrics(result, device, trustOf(conduct));
     // Named after the device it was meant for; the record says which equal one did it.
     if (!store.jobs.finishMeasurement(job, lease, record, metrics))
       throw new LeaseLostError(`a stale measurement of ${name} was refused`);

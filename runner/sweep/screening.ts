@@ -4,8 +4,8 @@
 import type { Layout } from "../../candidates/layout.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { parseMetricName } from "../../reports/metrics.ts";
-import { judge } from "../../search/budgets.ts";
 import type { Domain } from "../../search/domain.ts";
+import { judge } from "../../search/judge.ts";
 import { byWorth, fitGain } from "../../search/screening/gain.ts";
 import { type Foresight, fitScreen, isAudit, type Tried } from "../../search/screening/screen.ts";
 import type { Proposal } from "../../search/strategy.ts";

@@ -185,8 +185,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   );
   const { name, allowMixed = false, command = `edgefront sweep <config> --name ${options.name}` } = options;
   const identityWith = (parts: readonly Part[]): Identity => {
-    const sweep = options.resume ? store.sweeps.get(name) : null;
-    return settleIdentity({ name, sweep, brought, allowMixed, command }, parts);
+    return settleIdentity({ name, sweep: resumed?.sweep ?? null, brought, allowMixed, command }, parts);
   };
   const taskParts = tasks.flatMap(({ parts }) => parts);
   // Another corpus is told before any device is asked.

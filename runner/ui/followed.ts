@@ -7,6 +7,7 @@ import type { ReportData } from "../../reports/model.ts";
 import { type Kept, type Section, sectionsOf } from "../../reports/page/main.ts";
 import { difference } from "../../reports/page/patch.ts";
 import { viewOf } from "../../reports/page/view.ts";
+import { historyOf, withEstimates } from "../estimates.ts";
 import { SweepReader } from "../report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
@@ -123,7 +124,11 @@ export class Followed {
     this.seen = this.watch.revision;
     const began = process.cpuUsage();
     const sweep = this.store.sweeps.get(this.name);
-    const data = this.read(sweep);
+    // While it runs the chances, which change with every trial, would take longer than reading it.
+    const data = withEstimates(this.read(sweep), historyOf(this.store, sweep.id), {
+      frontOnly: true,
+      chances: !sweep.isRunning,
+    });
     const next: LiveState = {
       revision: this.watch.revision,
       status: statusOf(sweep, data),

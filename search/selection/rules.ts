@@ -1,109 +1,138 @@
-// The selection rules: each orders feasible choices, best first, and says what decided. A new rule is a line in the table.
-import type { Layout } from "../../candidates/layout.ts";
-import { formatMixer, formatPattern } from "../../candidates/notation.ts";
-import { attentionCount } from "../../candidates/space.ts";
+// The selection rules: what each decides by, in order. A new rule is a line in the table. How ties are broken is the same for all: by the
+// other objectives beyond their errors, then by size; ids decide nothing.
 import type { Budget } from "../budgets.ts";
 import type { Objective } from "../strategy.ts";
-
-/** A measured trial to choose from. */
-export interface Choice {
-  readonly id: string;
-  readonly layout: Layout;
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Half-widths of the metrics' confidence intervals, where they are known; 0 is assumed elsewhere. */
-  readonly errors?: Readonly<Record<string, number>>;
-}
+import { type Choice, lossOf, marginOf, round, said } from "./choice.ts";
 
 export interface RuleOptions {
   readonly budgets: readonly Budget[];
-  /** What quality means here, e.g. recall (max) or validation loss (min). */
+  /** Of the sweep, in its order. */
+  readonly objectives: readonly Objective[];
+  /** The objective that is the quality, e.g. recall (max) or validation loss (min). */
   readonly quality: Objective;
-  /** Quality differences up to this do not count, beyond the measured errors. */
+  /** Quality given up freely, in its unit and beyond the measured errors. */
   readonly tolerance: number;
 }
 
-interface Ranking {
-  readonly order: readonly Choice[];
-  readonly reasons: readonly string[];
+/** Something that layouts are compared by. */
+export interface Criterion {
+  readonly name: string;
+  /** Smaller is better. */
+  readonly value: (choice: Choice) => number;
+  /** How far behind the best is still equal; 0 where absent. */
+  readonly margin?: (best: Choice, other: Choice) => number;
+  /** As it stands in a sentence. */
+  readonly shown: (choice: Choice) => string;
+  /** Where every objective is equal within its error: decides all the same, and is said. */
+  readonly lastResort?: boolean;
 }
 
 export interface Rule {
   readonly description: string;
-  rank(feasible: readonly Choice[], options: RuleOptions): Ranking;
+  /** What decides, the first thing first. `all`: every layout within the budgets. */
+  criteria(all: readonly Choice[], options: RuleOptions): readonly Criterion[];
+  /** Why the chosen one was chosen, in one sentence. */
+  reason(chosen: Choice, all: readonly Choice[], options: RuleOptions): string;
 }
 
-/** Oriented quality: smaller is better. */
-const loss = ({ metrics }: Choice, { quality }: RuleOptions): number =>
-  quality.direction === "min" ? metrics[quality.name]! : -metrics[quality.name]!;
-const errorOf = ({ errors }: Choice, { quality }: RuleOptions): number => errors?.[quality.name] ?? 0;
+const shownAs =
+  (name: string) =>
+  (choice: Choice): string => {
+    const known = choice.metrics[name];
+    return known === undefined ? "not measured" : said(known);
+  };
 
-/** Kinds of mixers in use; kernel sizes and windows count as kinds of their own. */
-const mixerKinds = ({ layout }: Choice): number =>
-  new Set(layout.layers.map(({ mixer }) => formatMixer(mixer))).size;
+/** Equal within the error of the difference. */
+const byObjective = (objective: Objective, tolerance = 0): Criterion => ({
+  name: objective.name,
+  value: (choice) => lossOf(choice, objective),
+  margin: (best, other) => tolerance + marginOf(best, other, objective),
+  shown: shownAs(objective.name),
+});
 
-export const round = (value: number): string => String(Number(value.toPrecision(4)));
+const attention: Criterion = {
+  name: "attention layers",
+  value: ({ attentionLayers }) => attentionLayers,
+  shown: ({ attentionLayers }) => `${attentionLayers}`,
+};
+const kinds: Criterion = {
+  name: "mixer kinds",
+  value: ({ mixerKinds }) => mixerKinds,
+  shown: ({ mixerKinds }) => `${mixerKinds}`,
+};
+
+/** Sizes closer than this are those of one size: a solver meets its target only so closely. */
+const SAME_SIZE = 0.01;
+
+const bySize = (name: string, of: (choice: Choice) => number): Criterion => ({
+  name,
+  value: of,
+  margin: (best) => SAME_SIZE * Math.abs(of(best)),
+  shown: (choice) => round(of(choice)),
+  lastResort: true,
+});
+
+const others = ({ objectives, quality }: RuleOptions): readonly Criterion[] =>
+  objectives.filter(({ name }) => name !== quality.name).map((objective) => byObjective(objective));
+
+/** Where all objectives are equal within their errors: sizes, the better guess, and whoever came first. */
+const lastResorts = ({ quality }: RuleOptions): readonly Criterion[] => [
+  bySize("parameters", ({ parameters }) => parameters),
+  bySize("weight bytes", ({ metrics }) => metrics.weightBytes?.value ?? 0),
+  {
+    name: `the value of ${quality.name}`,
+    value: (choice) => lossOf(choice, quality),
+    shown: shownAs(quality.name),
+    lastResort: true,
+  },
+  {
+    name: "the order of the trials",
+    value: ({ trial }) => trial,
+    shown: ({ trial }) => `#${trial}`,
+    lastResort: true,
+  },
+];
+
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
-const byId = (a: Choice, b: Choice): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+const named = ({ id, pattern }: Choice): string => `${id} (${pattern})`;
 
-/** The first criterion that tells the two best apart, as a sentence. */
-function decided(
-  order: readonly Choice[],
-  criteria: readonly (readonly [string, (choice: Choice) => number])[],
-): string[] {
-  const [first, second] = order;
-  if (first === undefined || second === undefined) return ["There is no runner-up."];
-  const criterion = criteria.find(([, value]) => value(first) !== value(second));
-  if (criterion === undefined) return [`${second.id} ties with it in everything; the ids' order decides.`];
-  const [name, value] = criterion;
-  return [
-    `The runner-up, ${second.id} (${formatPattern(second.layout)}), loses on ${name}: ${round(value(second))} against ${round(value(first))}.`,
-  ];
-}
+const bestOf = (all: readonly Choice[], quality: Objective): Choice =>
+  all.reduce((a, b) => (lossOf(b, quality) < lossOf(a, quality) ? b : a));
 
-/** Sorted by each criterion in turn, smaller first; equal in all: by id, so that the answer is the same everywhere. */
-function sortBy(
-  choices: readonly Choice[],
-  criteria: readonly (readonly [string, (choice: Choice) => number])[],
-): Choice[] {
-  return choices.toSorted((a, b) => {
-    for (const [, value] of criteria) if (value(a) !== value(b)) return value(a) - value(b);
-    return byId(a, b);
-  });
-}
+const notWorse = (all: readonly Choice[], { quality, tolerance }: RuleOptions): readonly Choice[] => {
+  const best = bestOf(all, quality);
+  return all.filter(
+    (choice) =>
+      !(lossOf(choice, quality) - lossOf(best, quality) > tolerance + marginOf(best, choice, quality)),
+  );
+};
 
 const minimalHybrid: Rule = {
   description:
     "Fewest attention layers, then fewest mixer kinds, among those not worse than the best within the error.",
-  rank: (feasible, options) => {
-    const best = feasible.reduce((a, b) => (loss(b, options) < loss(a, options) ? b : a));
-    // Independent errors add in quadrature; the tolerance is on top.
-    const margin = (choice: Choice): number =>
-      options.tolerance + Math.hypot(errorOf(best, options), errorOf(choice, options));
-    const within = feasible.filter((choice) => loss(choice, options) - loss(best, options) <= margin(choice));
-    const criteria = [
-      ["attention layers", ({ layout }: Choice) => attentionCount(layout)],
-      ["mixer kinds", mixerKinds],
-      [options.quality.name, (choice: Choice) => loss(choice, options)],
-    ] as const;
-    const order = sortBy(within, criteria);
-    const chosen = order[0]!;
-    const { name } = options.quality;
-    return {
-      order,
-      reasons: [
-        `The best ${name} is ${round(best.metrics[name]!)} (${best.id}); ${plural(within.length, "layout")} of ${feasible.length} ` +
-          `are not worse within the stated error (tolerance ${round(options.tolerance)}).`,
-        `Of these, ${chosen.id} (${formatPattern(chosen.layout)}) has the fewest attention layers (${attentionCount(chosen.layout)}), ` +
-          `then the fewest mixer kinds (${mixerKinds(chosen)}), at ${name} ${round(chosen.metrics[name]!)}.`,
-        ...decided(order, criteria),
-      ],
-    };
+  criteria: (_, options) => [
+    byObjective(options.quality, options.tolerance),
+    attention,
+    kinds,
+    byObjective(options.quality),
+    ...others(options),
+    ...lastResorts(options),
+  ],
+  reason: (chosen, all, options) => {
+    const { quality, tolerance } = options;
+    const best = bestOf(all, quality);
+    const close = notWorse(all, options).length;
+    return (
+      `The best ${quality.name} is ${shownAs(quality.name)(best)} (${best.id}); ${plural(close, "layout")} of ${all.length} ` +
+      `${close === 1 ? "is" : "are"} not worse within the error and the tolerance of ${round(tolerance)}. Of these, ${named(chosen)} has the fewest attention ` +
+      `layers (${chosen.attentionLayers}), then the fewest mixer kinds (${chosen.mixerKinds}), at ${quality.name} ${shownAs(quality.name)(chosen)}.`
+    );
   },
 };
 
 /** How much of a budget is used: 1 on the bound; below 1 there is room. */
 function use({ metric, max, min }: Budget, { metrics }: Choice): number {
-  const value = metrics[metric]!;
+  const value = metrics[metric]!.value;
   const uses = [
     ...(max !== undefined && max > 0 ? [value / max] : []),
     ...(min !== undefined && min > 0 && value > 0 ? [min / value] : []),
@@ -111,49 +140,62 @@ function use({ metric, max, min }: Budget, { metrics }: Choice): number {
   return uses.length === 0 ? 0 : Math.max(...uses);
 }
 
+const meanUse = (choice: Choice, { budgets }: RuleOptions): number =>
+  budgets.length === 0 ? 0 : budgets.reduce((sum, budget) => sum + use(budget, choice), 0) / budgets.length;
+
+/** Quality given up, as a share of the range within the budgets. */
+function givenUp(all: readonly Choice[], { quality }: RuleOptions): (choice: Choice) => number {
+  const losses = all.map((choice) => lossOf(choice, quality));
+  const least = Math.min(...losses);
+  const range = Math.max(...losses) - least || 1;
+  return (choice) => (lossOf(choice, quality) - least) / range;
+}
+
 const budgetWeighted: Rule = {
   description:
     "Quality against budgets used: each relative loss of quality must pay for itself in budget left over.",
-  rank: (feasible, options) => {
-    const { quality, budgets } = options;
-    const losses = feasible.map((choice) => loss(choice, options));
-    const least = Math.min(...losses);
-    const range = Math.max(...losses) - least || 1;
-    const meanUse = (choice: Choice): number =>
-      budgets.length === 0
-        ? 0
-        : budgets.reduce((sum, budget) => sum + use(budget, choice), 0) / budgets.length;
-    const score = (choice: Choice): number => (loss(choice, options) - least) / range + meanUse(choice);
-    const criteria = [["quality given up plus mean budget used", score]] as const;
-    const order = sortBy(feasible, criteria);
-    const chosen = order[0]!;
-    return {
-      order,
-      reasons: [
-        `${chosen.id} (${formatPattern(chosen.layout)}) gives up ${round(((loss(chosen, options) - least) / range) * 100)}% of the ` +
-          `feasible range of ${quality.name} and uses ${round(meanUse(chosen) * 100)}% of the budgets on average.`,
-        ...decided(order, criteria),
-      ],
-    };
+  criteria: (all, options) => {
+    const loss = givenUp(all, options);
+    const score = (choice: Choice): number => loss(choice) + meanUse(choice, options);
+    return [
+      {
+        name: "quality given up plus mean budget used",
+        value: score,
+        shown: (choice) => round(score(choice)),
+      },
+      ...others(options),
+      attention,
+      kinds,
+      ...lastResorts(options),
+    ];
   },
+  reason: (chosen, all, options) =>
+    `${named(chosen)} gives up ${round(givenUp(all, options)(chosen) * 100)}% of the feasible range of ` +
+    `${options.quality.name} and uses ${round(meanUse(chosen, options) * 100)}% of the budgets on average.`,
 };
 
 const bestQuality: Rule = {
-  description: "The best quality within the budgets; equal quality: the fewest attention layers.",
-  rank: (feasible, options) => {
-    const criteria = [
-      [options.quality.name, (choice: Choice) => loss(choice, options)],
-      ["attention layers", ({ layout }: Choice) => attentionCount(layout)],
-    ] as const;
-    const order = sortBy(feasible, criteria);
-    const { name } = options.quality;
-    return {
-      order,
-      reasons: [
-        `${order[0]!.id} (${formatPattern(order[0]!.layout)}) has the best ${name}, ${round(order[0]!.metrics[name]!)}.`,
-        ...decided(order, criteria),
-      ],
-    };
+  description:
+    "The best value of the quality within the budgets; the same value: the other objectives beyond their errors.",
+  // The best value is the best guess of what is best, so it decides; how many are not told apart from it is said.
+  criteria: (_, options) => [
+    {
+      name: options.quality.name,
+      value: (choice) => lossOf(choice, options.quality),
+      shown: shownAs(options.quality.name),
+    },
+    ...others(options),
+    attention,
+    kinds,
+    ...lastResorts(options),
+  ],
+  reason: (chosen, all, options) => {
+    const close = notWorse(all, { ...options, tolerance: 0 }).length - 1;
+    const alike =
+      close === 0
+        ? ""
+        : ` ${plural(close, "other layout")} ${close === 1 ? "is" : "are"} not told apart from it within the error.`;
+    return `${named(chosen)} has the best ${options.quality.name}, ${shownAs(options.quality.name)(chosen)}.${alike}`;
   },
 };
 
@@ -165,3 +207,10 @@ export const rules = {
 
 export type RuleName = keyof typeof rules;
 export const ruleNames = Object.keys(rules) as readonly RuleName[];
+
+/** What a layout is shown with: both sides say the same of the same pair. */
+export const equalAsMeasured = (a: Choice, b: Choice, objectives: readonly Objective[]): boolean =>
+  objectives.every((objective) => {
+    const [better, worse] = lossOf(a, objective) <= lossOf(b, objective) ? [a, b] : [b, a];
+    return !(lossOf(worse, objective) - lossOf(better, objective) > marginOf(better, worse, objective));
+  });

@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
 import { calibrationRows } from "./conclusions/calibration.ts";
 import { compareRows } from "./conclusions/compare.ts";
+import { confirmRows } from "./conclusions/confirm.ts";
 import { measuringRows } from "./conclusions/measuring.ts";
 import type { ConclusionRow } from "./conclusions/row.ts";
 
@@ -19,6 +20,7 @@ const parts: Readonly<
   calibration: { runs: 300, rows: calibrationRows },
   compare: { runs: 1000, rows: compareRows },
   measuring: { runs: 1000, rows: measuringRows },
+  confirm: { runs: 1000, rows: confirmRows },
 };
 
 const { values: flags } = parseArgs({

@@ -1,6 +1,7 @@
 // Commands over a finished sweep, through the real command line: report as Parquet, export, diff, select.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { parquetReadObjects } from "hyparquet";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { layoutId, parseLayout } from "../../candidates/layout.ts";
@@ -158,6 +159,81 @@ describe("select", () => {
     const none = await run("select", "one", "--budget", "memory=1KB");
     expect(none.code).toBe(0);
     expect(none.stdout).toMatch(/^No layout fits\..*The nearest is l1-/s);
+  });
+
+  it("chooses on the front only, and shows intervals, marks and the chance to be on it", async () => {
+    const { points } = await json("front", "one");
+    const { chosen, runnerUp, unfinished, confirmed } = await json(
+      "select",
+      "one",
+      "--budget",
+      "attention=4",
+    );
+    const ids = points.map(({ id }: { id: string }) => id);
+    for (const one of [chosen, runnerUp].filter((one) => one !== null)) expect(ids).toContain(one.id);
+    expect({ unfinished, confirmed }).toEqual({ unfinished: null, confirmed: null });
+    const known = chosen.estimates["decodeP50Ms@32:local"];
+    expect(known).toMatchObject({ value: chosen.metrics["decodeP50Ms@32:local"], marks: expect.any(Array) });
+    const { stdout } = await run("select", "one");
+    expect(stdout).toMatch(/\nattention layers +\d/);
+    expect(stdout).toMatch(/\nchance on the front +[<>]?\d+%/);
+    expect(stdout).toMatch(/Text bits per byte +[\d.]+ bits\/byte( \[[\d.]+–[\d.]+ bits\/byte\])?/);
+  });
+
+  it("says first that a sweep is not finished", async () => {
+    copyFileSync(join(folder.path, "edgefront.db"), join(folder.path, "stopped.db"));
+    const db = new Database(join(folder.path, "stopped.db"));
+    db.exec("UPDATE sweeps SET state = 'running', finished_at = NULL WHERE name = 'one'");
+    db.close();
+    const asked = ["select", "one", "--db", "stopped.db"];
+    const [first] = (await run(...asked)).stdout.split("\n");
+    expect(first).toBe(
+      'Sweep "one" is not finished: 6 of up to 6 trials have ended, and the choice may change. Continue it with the command that began it and --resume.',
+    );
+    expect((await json(...asked)).unfinished).toEqual({ ended: 6, trials: 6 });
+  });
+
+  it("--confirm measures and trains anew, finds the sweep's file by its name, and is shown from then on", async () => {
+    const confirming = await run("select", "one", "--confirm", "--sessions", "2", "--json");
+    expect(confirming.code).toBe(0);
+    expect(confirming.stderr).toMatch(/checking: #\d.*, session 1 of 2\n/);
+    const { confirmed } = JSON.parse(confirming.stdout);
+    expect(confirmed.chosen.metrics["text.bitsPerByte"]).toMatchObject({
+      samples: 2,
+      sessions: 2,
+      marks: [],
+    });
+    expect(confirmed.seeds.report).toHaveLength(2);
+    expect((await json("select", "one", "--sessions", "2")).confirmed).toEqual(confirmed);
+    expect((await json("select", "one", "--sessions", "2", "--tolerance", "0.5")).confirmed).toBeNull();
+    const text = await run("select", "one", "--sessions", "2");
+    expect(text.stdout).toMatch(
+      /^v256 .*\n\nConfirmed: #\d+ \(l1-[0-9a-f]+\)\. Values are of 2 new sessions and 2 new seeds/,
+    );
+    expect((await run("report", "one", "--format", "md")).stdout).toContain("## Confirmed choice");
+  }, 300_000);
+
+  it.each([
+    [["--sessions", "1"], /--sessions is a whole number from 2 to 50/],
+    [["--config", "other.yaml"], /other\.yaml is not the configuration that sweep "one" was started with/],
+    [["--config", "none.yaml"], /none\.yaml/],
+    [["--replacements", "-1"], /--replacements is a whole number, 0 or more/],
+  ])("--confirm %j is refused", async (args, message) => {
+    writeTinySweep(folder.path, { name: "other", steps: 5 });
+    expectRefused(await run("select", "one", "--confirm", ...args), message);
+  });
+
+  it("--confirm asks for the sweep's file where it trains on files and none is found", async () => {
+    copyFileSync(join(folder.path, "edgefront.db"), join(folder.path, "elsewhere.db"));
+    const db = new Database(join(folder.path, "elsewhere.db"));
+    db.exec(
+      "UPDATE sweeps SET name = 'moved', config = json_set(config, '$.name', 'moved') WHERE name = 'one'",
+    );
+    db.close();
+    expectRefused(
+      await run("select", "moved", "--db", "elsewhere.db", "--confirm"),
+      /name its YAML file: edgefront select moved --confirm --config FILE/,
+    );
   });
 
   it.each([

@@ -1,6 +1,7 @@
 // Dominance, archive, sorting, budgets and the random source.
 import { describe, expect, it } from "vitest";
-import { type Budget, budgetSchema, judge } from "../../search/budgets.ts";
+import { type Budget, budgetSchema } from "../../search/budgets.ts";
+import { judge } from "../../search/judge.ts";
 import {
   crowdingDistance,
   dominates,

@@ -8,11 +8,13 @@ import { parseSweepConfig } from "../../runner/config.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
 import { Store } from "../../runner/store/store.ts";
 import type { SweepEvent } from "../../runner/sweep/events.ts";
-import { runSweep } from "../../runner/sweep/sweep.ts";
+import { type FarmOptions, runSweep } from "../../runner/sweep/sweep.ts";
 import { scriptedAgent } from "../faults/farm.ts";
 import type { AgentScript } from "./scripted-agent.ts";
 
 export interface ScriptedSweeps {
+  /** How its devices are driven, for other work on them. */
+  readonly farm: FarmOptions;
   /** Runs or resumes the sweep to its end; the events it told. */
   run(
     db: string,
@@ -50,7 +52,13 @@ export async function scriptedSweeps(
   chmodSync(path, 0o755);
   const agent: AgentBinary = { path, sha256: createHash("sha256").update(readFileSync(path)).digest("hex") };
   const file = (db: string): string => join(folder, db);
+  const farm: FarmOptions = {
+    agentFor: async () => agent,
+    timing: { pauseScale: 0.01 },
+    leases: { ttlMs: 2000, renewMs: 300, pollMs: 20, idleMs: 20 },
+  };
   return {
+    farm,
     async run(db, config, { name = "scripted", resume = false, listen, ...more } = {}) {
       const events: SweepEvent[] = [];
       const store = Store.open(file(db));
@@ -66,11 +74,7 @@ export async function scriptedSweeps(
             events.push(event);
             listen?.(event);
           },
-          farm: {
-            agentFor: async () => agent,
-            timing: { pauseScale: 0.01 },
-            leases: { ttlMs: 2000, renewMs: 300, pollMs: 20, idleMs: 20 },
-          },
+          farm,
         });
         return events;
       } finally {

@@ -1,0 +1,85 @@
+// What `edgefront select` prints for people: the choice beside its runner-up, every value with its interval and marks, and why.
+import { choiceOf } from "../../reports/choices.ts";
+import { confirmationLines, confirmationTable } from "../../reports/confirmation.ts";
+import { formatParameters, formatRange, formatValue } from "../../reports/format.ts";
+import { metricLabel } from "../../reports/metrics.ts";
+import type { ReportConfirmation, ReportObjective, ReportTrial } from "../../reports/model.ts";
+import { shownChance } from "../../search/selection/confirm.ts";
+import { columns } from "./common.ts";
+
+export interface SelectText {
+  readonly chosen: ReportTrial | null;
+  readonly runnerUp: ReportTrial | null;
+  /** Metrics that are shown. */
+  readonly shown: readonly string[];
+  readonly reasons: readonly string[];
+  /** Where the sweep is not finished: a line that says so. */
+  readonly unfinished: string | null;
+  readonly confirmed: ReportConfirmation | null;
+  readonly objectives: readonly ReportObjective[];
+}
+
+function valueText(trial: ReportTrial, name: string): string {
+  const metric = trial.metrics[name];
+  const known = choiceOf(trial).metrics[name];
+  if (metric === undefined || known === undefined) return "-";
+  const { low, high, marks } = known;
+  const interval =
+    low === null || high === null || low === high ? "" : ` [${formatRange(low, high, metric.unit)}]`;
+  return `${formatValue(metric.value, metric.unit)}${interval}${marks.length > 0 ? " ~" : ""}`;
+}
+
+/** Says what `~` stands for, where it stands. */
+function markLines(trials: readonly ReportTrial[], shown: readonly string[]): readonly string[] {
+  const marks = new Set(
+    trials.flatMap((trial) => {
+      const { metrics } = choiceOf(trial);
+      return shown.flatMap((name) => metrics[name]?.marks ?? []);
+    }),
+  );
+  return marks.size === 0 ? [] : [`~ not to be relied on: ${[...marks].join(", ")}`];
+}
+
+function confirmedLines(confirmed: ReportConfirmation, objectives: readonly ReportObjective[]): string[] {
+  const table = confirmationTable(confirmed, objectives);
+  return [
+    ...(confirmed.chosen === null ? [] : [confirmed.chosen.notation, ""]),
+    ...confirmationLines(confirmed),
+    ...(table === null ? [] : ["", columns([table.head, ...table.rows], [1, 2])]),
+  ];
+}
+
+export function selectText(text: SelectText): string {
+  const { chosen, runnerUp, shown, reasons, unfinished, confirmed, objectives } = text;
+  const first = [
+    ...(unfinished === null ? [] : [unfinished, ""]),
+    ...(confirmed === null
+      ? []
+      : [...confirmedLines(confirmed, objectives), "", "As the sweep measured them:", ""]),
+  ];
+  if (chosen === null) return [...first, "No layout fits.", "", ...reasons].join("\n");
+  const pair = runnerUp === null ? [chosen] : [chosen, runnerUp];
+  const chances = pair.some(({ chance }) => chance !== undefined)
+    ? [["chance on the front", ...pair.map(({ chance }) => shownChance(chance ?? null))]]
+    : [];
+  return [
+    ...first,
+    chosen.notation,
+    "",
+    columns(
+      [
+        ["", "CHOICE", ...(runnerUp === null ? [] : ["RUNNER-UP"])],
+        ["layout", ...pair.map((trial) => trial.id)],
+        ["trial", ...pair.map((trial) => `#${trial.number}`)],
+        ["parameters", ...pair.map((trial) => formatParameters(trial.parameters))],
+        ["attention layers", ...pair.map((trial) => `${choiceOf(trial).attentionLayers}`)],
+        ...shown.map((name) => [metricLabel(name), ...pair.map((trial) => valueText(trial, name))]),
+        ...chances,
+      ],
+      [1, 2],
+    ),
+    ...markLines(pair, shown),
+    "",
+    ...reasons,
+  ].join("\n");
+}

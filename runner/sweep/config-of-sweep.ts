@@ -1,0 +1,94 @@
+// The configuration of a sweep that is in the database, with what the database does not hold: the paths of the files that its tasks read.
+import { existsSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
+import { readSweepConfig, type SweepConfig, sweepSchema } from "../config.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { PACKAGE_ROOT } from "../version.ts";
+import { withoutPaths } from "../without-paths.ts";
+import { configFolder } from "./training-data.ts";
+
+export interface ConfigOfSweep {
+  readonly config: SweepConfig;
+  /** The folder that relative patterns start from. */
+  readonly folder: string;
+}
+
+/** Where a path was left out (`.../name`), or one is relative to the file. */
+const readsFiles = (config: SweepConfig): boolean =>
+  JSON.stringify(config).includes('".../') ||
+  Object.values(config.score?.tasks ?? {}).some(
+    ({ task, training }) => "corpus" in taskOf(task as TaskName) || training.distill !== undefined,
+  );
+
+/** What the configuration learned to say since the sweep began has its default. */
+function storedConfig(sweep: Sweep): SweepConfig {
+  const { success, data } = sweepSchema.safeParse(sweep.config);
+  return success ? data : sweep.config;
+}
+
+/** A file of that name may be anything. */
+function readable(path: string): SweepConfig | null {
+  try {
+    return readSweepConfig(path);
+  } catch (error) {
+    if (error instanceof InvalidInputError) return null;
+    throw error;
+  }
+}
+
+/** What the name of a sweep and its seeds are follows from how it was started, not from its file. */
+const comparable = (config: SweepConfig, { name, seed, measure, score }: SweepConfig): SweepConfig =>
+  withoutPaths({
+    ...config,
+    name,
+    seed,
+    measure: { ...config.measure, devices: measure.devices },
+    ...(config.score === undefined || score === undefined
+      ? {}
+      : { score: { ...config.score, seeds: score.seeds } }),
+  });
+
+/** The file's configuration as the sweep ran it; null where it is another one. */
+function asRun(stored: SweepConfig, read: SweepConfig): SweepConfig | null {
+  if (!isDeepStrictEqual(comparable(read, stored), withoutPaths(stored))) return null;
+  const { name, seed, measure } = stored;
+  const devices = measure.devices;
+  const score =
+    read.score === undefined
+      ? {}
+      : { score: { ...read.score, seeds: stored.score?.seeds ?? read.score.seeds } };
+  return { ...read, name, seed, measure: { ...read.measure, devices }, ...score };
+}
+
+/**
+ * The configuration of a sweep: from the file that is named, else as it is stored where its tasks read no files, else from a file of its
+ * name in this folder or among those that come with edgefront.
+ * @throws InvalidInputError (`config-changed`, `needs-config`)
+ */
+export function configOf(sweep: Sweep, path: string | undefined): ConfigOfSweep {
+  const stored = storedConfig(sweep);
+  if (path !== undefined) {
+    const config = asRun(stored, readSweepConfig(path));
+    if (config !== null) return { config, folder: configFolder(path) };
+    throw new InvalidInputError(
+      "config-changed",
+      `${path} is not the configuration that sweep "${sweep.name}" was started with; restore it, or name another file with --config`,
+    );
+  }
+  if (!readsFiles(stored)) return { config: stored, folder: "." };
+  const names = [...new Set([sweep.name, stored.name])];
+  const folders = [".", "configs", `${PACKAGE_ROOT}/configs`];
+  const places = folders.flatMap((folder) => names.map((name) => `${folder}/${name}.yaml`));
+  for (const place of places) {
+    if (!existsSync(place)) continue;
+    const read = readable(place);
+    const config = read === null ? null : asRun(stored, read);
+    if (config !== null) return { config, folder: configFolder(place) };
+  }
+  throw new InvalidInputError(
+    "needs-config",
+    `sweep "${sweep.name}" trains on files whose paths are not kept; name its YAML file: edgefront select ${sweep.name} --confirm --config FILE`,
+  );
+}

@@ -1,0 +1,136 @@
+// Trials of a sweep measured in new sessions and trained with new seeds, for a confirmation: which jobs that takes, and the metrics of their
+// results alone. A job that is done is not done again.
+import { joinedMetrics, type Metric, type TrustedResult } from "../../profilers/device-metrics.ts";
+import { staticMetric } from "../../profilers/static-metrics.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
+import { taskMetrics } from "../../profilers/tasks/task.ts";
+import type { Conduct } from "../measurement/conduct.ts";
+import { confirmNth, confirmTask } from "../store/confirmations.ts";
+import { nthTarget } from "../store/jobs.ts";
+import type { Trial } from "../store/trials.ts";
+import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
+import { type EvaluateContext, measure, TrialDeferred, TrialFault, trainSeed, trustOf } from "./evaluate.ts";
+
+/** One of the new sessions, from 1, and the seed that goes with it. */
+export interface Round {
+  readonly confirmation: number;
+  readonly session: number;
+  readonly seed: number;
+}
+
+/** Why a layout has no new values: its own fault, in one line; null where something else went wrong. */
+export function faultOf(error: unknown): string | null {
+  return error instanceof TrialFault ? error.fault.reason : null;
+}
+
+/** A device that does not come to rest is measured as it is, and the result is marked. */
+async function measureFresh(
+  trial: Trial,
+  device: string,
+  nth: string,
+  context: EvaluateContext,
+): Promise<void> {
+  try {
+    await measure(trial, device, context, false, nth);
+  } catch (error) {
+    if (!(error instanceof TrialDeferred)) throw error;
+    await measure(trial, device, context, true, nth);
+  }
+}
+
+/**
+ * One session of every trial on every device, the trials side by side in one window, then one seed of each task. Returns the trials that are
+ * to blame for having no result, with the reason.
+ */
+export async function takeRound(
+  trials: readonly Trial[],
+  { confirmation, session, seed }: Round,
+  context: EvaluateContext,
+): Promise<ReadonlyMap<number, string>> {
+  const faults = new Map<number, string>();
+  const note = (trial: Trial, error: unknown): void => {
+    const fault = faultOf(error);
+    if (fault === null) throw error;
+    faults.set(trial.id, fault);
+  };
+  const nth = confirmNth(confirmation, session);
+  const measured = await Promise.allSettled(
+    trials.flatMap((trial) =>
+      context.devices.map((device) =>
+        measureFresh(trial, device, nth, context).catch((error: unknown) => note(trial, error)),
+      ),
+    ),
+  );
+  for (const outcome of measured) if (outcome.status === "rejected") throw outcome.reason;
+  for (const task of context.tasks)
+    for (const trial of trials) {
+      if (faults.has(trial.id)) continue;
+      const run = { name: confirmTask(task.name, confirmation), seed, words: `confirming ${task.name}` };
+      await trainSeed(trial, task, run, context).catch((error: unknown) => note(trial, error));
+    }
+  return faults;
+}
+
+/** Every job of it is done already. */
+export const isTaken = (
+  trial: Trial,
+  { confirmation, session, seed }: Round,
+  { store, devices, tasks }: EvaluateContext,
+): boolean =>
+  devices.every((device) =>
+    store.jobs.isDone(trial.id, "measure", nthTarget(device, confirmNth(confirmation, session))),
+  ) &&
+  tasks.every(({ name }) =>
+    store.jobs.isDone(trial.id, "train", `${confirmTask(name, confirmation)}:${seed}`),
+  );
+
+/** The results of one device in these rounds; a string where they are of no use. */
+function onDevice(
+  trial: Trial,
+  device: string,
+  rounds: readonly Round[],
+  { store }: EvaluateContext,
+): readonly TrustedResult[] | string {
+  const parts = rounds.map(({ confirmation, session }) => {
+    const target = nthTarget(device, confirmNth(confirmation, session));
+    const { request, result } = store.jobs.measured(trial.id, target)!;
+    return { result, trust: trustOf((request as { readonly conduct: Conduct }).conduct) };
+  });
+  const first = store.jobs.measured(trial.id, device)?.result ?? parts[0]!.result;
+  return parts.every(({ result }) => result.outputHash === first.outputHash)
+    ? parts
+    : `${device} generated other tokens than at the first measurement`;
+}
+
+/** Metrics of the results of these rounds alone, and counted ones that are asked for; a string where results are of no use. */
+export function freshMetrics(
+  trial: Trial,
+  rounds: readonly Round[],
+  counted: readonly string[],
+  context: EvaluateContext,
+): readonly Metric[] | string {
+  const { store, config } = context;
+  const metrics: Metric[] = [];
+  for (const device of context.devices) {
+    const parts = onDevice(trial, device, rounds, context);
+    if (typeof parts === "string") return parts;
+    metrics.push(...joinedMetrics(parts, device));
+  }
+  metrics.push(...aggregatesOf(config, metrics));
+  for (const task of context.tasks) {
+    const results = rounds.map(
+      ({ confirmation, seed }) =>
+        store.jobs.score(trial.id, confirmTask(task.name, confirmation), seed)!.result,
+    );
+    const { scores } = taskOf(task.config.task as TaskName);
+    metrics.push(...taskMetrics(task.name, scores, results, task.bytesPerToken));
+  }
+  metrics.push(...compositesOf(config, metrics));
+  const known = new Set(metrics.map(({ name }) => name));
+  return [
+    ...metrics,
+    ...counted.flatMap((name) =>
+      known.has(name) ? [] : (staticMetric(name, trial.layout, config.measure.quantization) ?? []),
+    ),
+  ];
+}

@@ -1,0 +1,87 @@
+// A layout to choose from, as plain data: counts and values instead of the layout itself, so that the page's script chooses by the same
+// code without the notation, and from the same numbers.
+import type { Budget } from "../budgets.ts";
+import { judge, type Verdict } from "../judge.ts";
+import type { Objective } from "../strategy.ts";
+
+/** A value and how well it is known. */
+export interface Known {
+  readonly value: number;
+  /** Ends of the 95% interval: the value itself where it is counted, null where the error is unknown. */
+  readonly low: number | null;
+  readonly high: number | null;
+  /** `unstable`, `unknown error`, `emulated`. */
+  readonly marks: readonly string[];
+}
+
+export interface Choice {
+  readonly id: string;
+  /** The number of its trial. */
+  readonly trial: number;
+  readonly pattern: string;
+  readonly parameters: number;
+  readonly attentionLayers: number;
+  /** Kinds of mixers in use; kernel sizes and windows count as kinds of their own. */
+  readonly mixerKinds: number;
+  /** Layouts off the front are never chosen. */
+  readonly onFront: boolean;
+  /** Chance that it is truly on the front; null where it was not worked out. */
+  readonly chance: number | null;
+  readonly metrics: Readonly<Record<string, Known>>;
+}
+
+/** Oriented value of an objective, smaller is better; infinite where it was not measured. */
+export function lossOf(
+  { metrics }: Choice,
+  { name, direction }: Pick<Objective, "name" | "direction">,
+): number {
+  const known = metrics[name];
+  if (known === undefined) return Number.POSITIVE_INFINITY;
+  return direction === "min" ? known.value : -known.value;
+}
+
+/**
+ * How far `worse` may be behind `better` by chance: the arms of both 95% intervals that point at one another, in quadrature (Zou and
+ * Donner 2008, "Construction of confidence limits about effect measures"). It needs no scale: the intervals of times are lopsided. An
+ * unknown error has no arm: such values are compared as they are, and whoever shows them marks them.
+ */
+export function marginOf(
+  better: Choice,
+  worse: Choice,
+  { name, direction }: Pick<Objective, "name" | "direction">,
+): number {
+  const [a, b] = [better.metrics[name], worse.metrics[name]];
+  const up = (known: Known | undefined): number => (known?.high == null ? 0 : known.high - known.value);
+  const down = (known: Known | undefined): number => (known?.low == null ? 0 : known.value - known.low);
+  return direction === "min" ? Math.hypot(up(a), down(b)) : Math.hypot(down(a), up(b));
+}
+
+/** Whether its values keep to the budgets. */
+export const verdictOf = ({ metrics }: Choice, budgets: readonly Budget[]): Verdict =>
+  judge(
+    budgets,
+    Object.fromEntries(
+      budgets.flatMap(({ metric }) => {
+        const known = metrics[metric];
+        return known === undefined ? [] : [[metric, known.value] as const];
+      }),
+    ),
+  );
+
+export const within = (choice: Choice, budgets: readonly Budget[]): boolean =>
+  verdictOf(choice, budgets).state === "feasible";
+
+/** The objective that is taken for quality: the first score, else the first that no device measures, else the first. */
+export const qualityOf = <T extends Pick<Objective, "name">>(objectives: readonly T[]): T | undefined =>
+  objectives.find(({ name }) => name.includes(".") && !name.includes(":")) ??
+  objectives.find(({ name }) => !name.includes(":")) ??
+  objectives[0];
+
+/** As numbers stand in sentences. */
+export const round = (value: number): string => String(Number(value.toPrecision(4)));
+
+/** `0.3 [0.25, 0.36] ~`, as numbers stand in sentences; `~` says that it is not to be relied on. */
+export function said({ value, low, high, marks }: Known): string {
+  const interval = low === null || high === null || low === high ? "" : ` [${round(low)}, ${round(high)}]`;
+  return `${round(value)}${interval}${marks.length > 0 ? ` ~ (${marks.join(", ")})` : ""}`;
+}
