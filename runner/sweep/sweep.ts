@@ -1,6 +1,5 @@
 // The closed loop: ask a batch, evaluate every trial of it, tell the results, ask again. Everything that happened is in the
 // database before the next step, so that a run killed at any moment continues where it was with --resume.
-import { setMaxListeners } from "node:events";
 import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -11,7 +10,6 @@ import { layoutDomain } from "../../search/domain.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
 import { type SweepConfig, sweepSchema } from "../config.ts";
-import { deviceNamed } from "../devices/known.ts";
 import { DatabaseBusyError, InterruptedError } from "../errors.ts";
 import { FrontHistory } from "../front-history.ts";
 import { layoutFrom } from "../layouts.ts";
@@ -23,25 +21,20 @@ import type { Store } from "../store/store.ts";
 import type { Ownership, Sweep } from "../store/sweeps.ts";
 import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
 import { withoutPaths } from "../without-paths.ts";
-import { DeviceLeases, type LeaseTiming } from "./device-lease.ts";
 import { environment } from "./environment.ts";
 import { type EvaluateContext, evaluate } from "./evaluate.ts";
 import type { Listener } from "./events.ts";
-import { Fleet, type FleetTiming } from "./fleet.ts";
-import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
 import { awaitIdle, keepOwning, requireOwn, type SweepTakenError } from "./ownership.ts";
 import { planBatch, repeatedIn, workOf } from "./planning.ts";
-import { trainerProgram } from "./pytorch.ts";
 import { type Repeated, repeat } from "./repeat.ts";
 import { RungOrder } from "./rung-order.ts";
 import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
-import { measuredWith, RunningIdentity, settleIdentity, trainedWith } from "./sweep-identity.ts";
-import { prepareTask } from "./training-data.ts";
+import { type FarmOptions, Staff } from "./staff.ts";
+import { RunningIdentity, settleIdentity } from "./sweep-identity.ts";
 import { importedTrials } from "./warm-start.ts";
-import type { WorkerContext } from "./worker.ts";
 
 export interface RunOptions {
   readonly name: string;
@@ -61,11 +54,6 @@ export interface RunOptions {
   readonly listen: Listener;
   /** How devices are driven, where it is not as usual: faster pauses, another agent. */
   readonly farm?: FarmOptions;
-}
-
-export interface FarmOptions extends Pick<WorkerContext, "session" | "agentFor"> {
-  readonly timing?: Partial<FleetTiming>;
-  readonly leases?: Partial<LeaseTiming>;
 }
 
 /** Trials in flight: enough to keep every device and the trainer busy, few enough to keep results in order. */
@@ -177,70 +165,33 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     seed: config.seed,
     options: config.search.options,
   });
-  const records = config.measure.devices.map((name) => deviceNamed(store, name));
-  const tasks = await Promise.all(
-    Object.entries(config.score?.tasks ?? {}).map(([name, task]) =>
-      prepareTask(name, task, config.seed, options.folder),
-    ),
-  );
+  const staff = await Staff.gather(store, config, options);
   const { name, allowMixed = false, command = `edgefront sweep <config> --name ${options.name}` } = options;
   const identityWith = (parts: readonly Part[]): Identity => {
     return settleIdentity({ name, sweep: resumed?.sweep ?? null, brought, allowMixed, command }, parts);
   };
-  const taskParts = tasks.flatMap(({ parts }) => parts);
-  // Another corpus is told before any device is asked.
-  identityWith(taskParts);
-
-  const abort = new AbortController();
-  const signal = AbortSignal.any([options.signal, abort.signal]);
-  // Every device and every wait listens to it.
-  setMaxListeners(0, signal);
-  const leases = new DeviceLeases(store.leases, farm.leases);
-  const { session, agentFor } = farm;
-  const workerContext = {
-    ...{ lock: new HostLock(), leases, store, signal, listen },
-    ...(session === undefined ? {} : { session }),
-    ...(agentFor === undefined ? {} : { agentFor }),
-  };
-  const fleet = new Fleet(records, workerContext, {
-    pauseScale: 1,
-    patienceMs: config.measure.patienceMinutes * 60_000,
-    ...farm.timing,
-  });
-  const program = config.score && trainerProgram(config.score.trainer);
-  const trains = program === undefined ? records.find(({ transport }) => transport === "local") : undefined;
-  const trainer =
-    trains !== undefined || tasks.length === 0
-      ? (trains?.name ?? "")
-      : fleet.enlistTrainer(
-          deviceNamed(store, program === undefined ? "local" : config.score!.trainer.device),
-          program,
-        );
   // Every device must answer before the sweep exists: a wrong key or a missing compiler leaves nothing behind.
   let sweep: Sweep;
   let identity: Identity;
   try {
-    await fleet.open();
-    identity = identityWith([
-      ...taskParts,
-      ...records.flatMap((record) => measuredWith(fleet.workerOf(record.name), config.measure)),
-      ...(trainer === "" ? [] : trainedWith(fleet.workerOf(trainer))),
-    ]);
+    // Another corpus is told before any device is asked.
+    identityWith(staff.taskParts);
+    identity = identityWith(await staff.open());
     sweep = openSweep(store, options, resumed, identity);
   } catch (error) {
-    await fleet.close();
-    leases.close();
+    await staff.close();
     if (options.signal.aborted)
       throw new InterruptedError("interrupted before the sweep began; nothing was written");
     throw error;
   }
+  const { fleet, signal, records } = staff;
   let lost: SweepTakenError | null = null;
   const stopOwning = keepOwning(
     store,
     sweep,
     (error) => {
       lost = error;
-      abort.abort();
+      staff.stop();
     },
     farm.leases,
   );
@@ -253,8 +204,8 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     fleet,
     devices: records.map((record) => record.name),
     windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
-    trainer,
-    tasks,
+    trainer: staff.trainer,
+    tasks: staff.tasks,
     identity: new RunningIdentity(store, sweep, identity, { allowMixed, command }),
     rungOrder: new RungOrder(),
     signal,
@@ -295,7 +246,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
       await inOrder(
         open,
         inFlight(records.length),
-        () => abort.abort(),
+        () => staff.stop(),
         async (work) => {
           if ("targets" in work) {
             repeated(await repeat(work, context));
@@ -386,8 +337,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
     );
   } finally {
     stopOwning();
-    await fleet.close();
-    tryTo(() => leases.close());
+    await staff.close().catch(() => {});
     tryTo(() => store.sweeps.release(sweep.id));
   }
   return store.sweeps.get(sweep.name);

@@ -1,24 +1,17 @@
 // The devices, windows, trainer and data of a sweep for work outside its loop: its trials measured and trained once more, through the same
 // gates and leases, by whoever holds the sweep meanwhile.
-import { setMaxListeners } from "node:events";
 import type { Identity, Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config.ts";
-import { deviceNamed } from "../devices/known.ts";
 import { SweepWindows } from "../measurement/window.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import { DeviceLeases } from "./device-lease.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import type { Listener } from "./events.ts";
-import { Fleet } from "./fleet.ts";
-import { HostLock } from "./host-lock.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { awaitIdle, keepOwning } from "./ownership.ts";
-import { trainerProgram } from "./pytorch.ts";
 import { RungOrder } from "./rung-order.ts";
-import type { FarmOptions } from "./sweep.ts";
-import { measuredWith, RunningIdentity, settleIdentity, trainedWith } from "./sweep-identity.ts";
-import { prepareTask } from "./training-data.ts";
+import { type FarmOptions, Staff } from "./staff.ts";
+import { RunningIdentity, settleIdentity } from "./sweep-identity.ts";
 
 export interface WorkplaceOptions {
   /** The configuration of the sweep, with the paths that its tasks read. */
@@ -40,53 +33,19 @@ export interface WorkplaceOptions {
 export async function withWorkplace<T>(
   store: Store,
   sweep: Sweep,
-  { config, folder, command, signal: outer, listen, farm = {} }: WorkplaceOptions,
+  { config, folder, command, signal, listen, farm = {} }: WorkplaceOptions,
   work: (context: EvaluateContext) => Promise<T>,
 ): Promise<T> {
-  const seen = await awaitIdle(store, sweep, outer, listen, farm.leases);
-  const records = config.measure.devices.map((name) => deviceNamed(store, name));
-  const tasks = await Promise.all(
-    Object.entries(config.score?.tasks ?? {}).map(([name, task]) =>
-      prepareTask(name, task, config.seed, folder),
-    ),
-  );
+  const seen = await awaitIdle(store, sweep, signal, listen, farm.leases);
   const settled = (parts: readonly Part[]): Identity =>
     settleIdentity({ name: sweep.name, sweep, brought: null, allowMixed: false, command: null }, parts);
-  const taskParts = tasks.flatMap(({ parts }) => parts);
-  // Another corpus is told before any device is asked.
-  settled(taskParts);
-  const abort = new AbortController();
-  const signal = AbortSignal.any([outer, abort.signal]);
-  setMaxListeners(0, signal);
-  const leases = new DeviceLeases(store.leases, farm.leases);
-  const { session, agentFor } = farm;
-  const fleet = new Fleet(
-    records,
-    {
-      ...{ lock: new HostLock(), leases, store, signal, listen },
-      ...(session === undefined ? {} : { session }),
-      ...(agentFor === undefined ? {} : { agentFor }),
-    },
-    { pauseScale: 1, patienceMs: config.measure.patienceMinutes * 60_000, ...farm.timing },
-  );
-  const program = config.score && trainerProgram(config.score.trainer);
-  const trains = program === undefined ? records.find(({ transport }) => transport === "local") : undefined;
-  const trainer =
-    trains !== undefined || tasks.length === 0
-      ? (trains?.name ?? "")
-      : fleet.enlistTrainer(
-          deviceNamed(store, program === undefined ? "local" : config.score!.trainer.device),
-          program,
-        );
+  const staff = await Staff.gather(store, config, { folder, signal, listen, farm });
   try {
-    await fleet.open();
-    const identity = settled([
-      ...taskParts,
-      ...records.flatMap((record) => measuredWith(fleet.workerOf(record.name), config.measure)),
-      ...(trainer === "" ? [] : trainedWith(fleet.workerOf(trainer))),
-    ]);
+    // Another corpus is told before any device is asked.
+    settled(staff.taskParts);
+    const identity = settled(await staff.open());
     store.sweeps.claim(sweep, seen);
-    const stopOwning = keepOwning(store, sweep, () => abort.abort(), farm.leases);
+    const stopOwning = keepOwning(store, sweep, () => staff.stop(), farm.leases);
     try {
       store.sweeps.putIdentity(sweep.id, identity);
       return await work({
@@ -95,14 +54,14 @@ export async function withWorkplace<T>(
         config,
         objectives: resolveObjectives(config),
         budgets: resolveBudgets(config),
-        fleet,
-        devices: records.map(({ name }) => name),
+        fleet: staff.fleet,
+        devices: staff.records.map(({ name }) => name),
         windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
-        trainer,
-        tasks,
+        trainer: staff.trainer,
+        tasks: staff.tasks,
         identity: new RunningIdentity(store, sweep, identity, { allowMixed: false, command }),
         rungOrder: new RungOrder(),
-        signal,
+        signal: staff.signal,
         listen,
       });
     } finally {
@@ -110,8 +69,7 @@ export async function withWorkplace<T>(
       store.sweeps.release(sweep.id);
     }
   } finally {
-    abort.abort();
-    await fleet.close();
-    leases.close();
+    staff.stop();
+    await staff.close();
   }
 }

@@ -2,7 +2,7 @@
 // the run cost it at the end. Its wall clock can be made to jump. Arguments: the sweep and its options as JSON.
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FarmOptions } from "../../runner/sweep/sweep.ts";
+import type { FarmOptions } from "../../runner/sweep/staff.ts";
 import { type FarmSweep, QUICK, runFarm } from "./farm.ts";
 import type { MemorySample } from "./flatness.ts";
 

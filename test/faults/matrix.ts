@@ -8,7 +8,7 @@ import { hostTarget } from "../../runner/agent/toolchain.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
 import type { Store } from "../../runner/store/store.ts";
 import type { SweepEvent } from "../../runner/sweep/events.ts";
-import type { FarmOptions } from "../../runner/sweep/sweep.ts";
+import type { FarmOptions } from "../../runner/sweep/staff.ts";
 import { temporaryFolder } from "../support/cli.ts";
 import {
   coordinatorProgram,

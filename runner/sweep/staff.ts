@@ -1,0 +1,113 @@
+// What a sweep works with: its devices, its trainer, its prepared tasks, and the signal that stops all of them. The loop and whatever works
+// outside it (a confirmation) are staffed alike; taking the sweep over, and what is done, is theirs.
+import { setMaxListeners } from "node:events";
+import type { Part } from "../../profilers/identity.ts";
+import type { SweepConfig } from "../config.ts";
+import type { DeviceRecord } from "../devices/device.ts";
+import { deviceNamed } from "../devices/known.ts";
+import type { Store } from "../store/store.ts";
+import { DeviceLeases, type LeaseTiming } from "./device-lease.ts";
+import type { Listener } from "./events.ts";
+import { Fleet, type FleetTiming } from "./fleet.ts";
+import { HostLock } from "./host-lock.ts";
+import { trainerProgram } from "./pytorch.ts";
+import { measuredWith, trainedWith } from "./sweep-identity.ts";
+import { type PreparedTask, prepareTask } from "./training-data.ts";
+import type { WorkerContext } from "./worker.ts";
+
+export interface FarmOptions extends Pick<WorkerContext, "session" | "agentFor"> {
+  readonly timing?: Partial<FleetTiming>;
+  readonly leases?: Partial<LeaseTiming>;
+}
+
+interface StaffOptions {
+  /** The folder that corpus patterns are relative to. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  readonly listen: Listener;
+  readonly farm?: FarmOptions | undefined;
+}
+
+export class Staff {
+  private constructor(
+    readonly config: SweepConfig,
+    readonly records: readonly DeviceRecord[],
+    readonly tasks: readonly PreparedTask[],
+    readonly fleet: Fleet,
+    /** Name of the device that trains; empty where nothing is trained. */
+    readonly trainer: string,
+    readonly signal: AbortSignal,
+    private readonly abort: AbortController,
+    private readonly leases: DeviceLeases,
+  ) {}
+
+  /** Prepares data and knows the devices; none is asked before `open`. */
+  static async gather(store: Store, config: SweepConfig, options: StaffOptions): Promise<Staff> {
+    const { folder, listen, farm = {} } = options;
+    const records = config.measure.devices.map((name) => deviceNamed(store, name));
+    const tasks = await Promise.all(
+      Object.entries(config.score?.tasks ?? {}).map(([name, task]) =>
+        prepareTask(name, task, config.seed, folder),
+      ),
+    );
+    const abort = new AbortController();
+    const signal = AbortSignal.any([options.signal, abort.signal]);
+    // Every device and every wait listens to it.
+    setMaxListeners(0, signal);
+    const leases = new DeviceLeases(store.leases, farm.leases);
+    const { session, agentFor } = farm;
+    const fleet = new Fleet(
+      records,
+      {
+        ...{ lock: new HostLock(), leases, store, signal, listen },
+        ...(session === undefined ? {} : { session }),
+        ...(agentFor === undefined ? {} : { agentFor }),
+      },
+      { pauseScale: 1, patienceMs: config.measure.patienceMinutes * 60_000, ...farm.timing },
+    );
+    const trainer = tasks.length === 0 ? "" : trainerOf(store, config, records, fleet);
+    return new Staff(config, records, tasks, fleet, trainer, signal, abort, leases);
+  }
+
+  /** What the data rest on, known before any device is asked. */
+  get taskParts(): readonly Part[] {
+    return this.tasks.flatMap(({ parts }) => parts);
+  }
+
+  /** Opens every device. Returns all that results will rest on. */
+  async open(): Promise<readonly Part[]> {
+    const { fleet, records, config, trainer } = this;
+    await fleet.open();
+    return [
+      ...this.taskParts,
+      ...records.flatMap((record) => measuredWith(fleet.workerOf(record.name), config.measure)),
+      ...(trainer === "" ? [] : trainedWith(fleet.workerOf(trainer))),
+    ];
+  }
+
+  /** Stops whatever is under way. */
+  stop(): void {
+    this.abort.abort();
+  }
+
+  async close(): Promise<void> {
+    await this.fleet.close();
+    this.leases.close();
+  }
+}
+
+/** A device that measures here also trains, unless another program or machine does. */
+function trainerOf(
+  store: Store,
+  config: SweepConfig,
+  records: readonly DeviceRecord[],
+  fleet: Fleet,
+): string {
+  const program = config.score && trainerProgram(config.score.trainer);
+  const local = program === undefined ? records.find(({ transport }) => transport === "local") : undefined;
+  if (local !== undefined) return local.name;
+  return fleet.enlistTrainer(
+    deviceNamed(store, program === undefined ? "local" : config.score!.trainer.device),
+    program,
+  );
+}
