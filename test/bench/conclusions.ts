@@ -4,6 +4,7 @@ import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
 import { calibrationRows } from "./conclusions/calibration.ts";
 import { compareRows } from "./conclusions/compare.ts";
 import { measuringRows } from "./conclusions/measuring.ts";
+import { reproduceRows } from "./conclusions/reproduce.ts";
 import type { ConclusionRow } from "./conclusions/row.ts";
 
 /** Simulated sweeps, comparisons or studies a row where --runs does not say. */
@@ -19,6 +20,7 @@ const parts: Readonly<
   calibration: { runs: 300, rows: calibrationRows },
   compare: { runs: 1000, rows: compareRows },
   measuring: { runs: 1000, rows: measuringRows },
+  reproduce: { runs: 300, rows: reproduceRows },
 };
 
 const { values: flags } = parseArgs({
