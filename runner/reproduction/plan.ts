@@ -50,7 +50,7 @@ const WHOLE_BLOCKS = 200;
 export const SWEEP_SEEDS = 2;
 const REMEASURED = 8;
 /** Of the time after the sweep. */
-const SEED_SHARE = 0.6;
+export const SEED_SHARE = 0.6;
 const START_SECONDS = 30;
 const MOST_SEEDS = 60;
 const MOST_PAIRS = 150;

@@ -1,6 +1,7 @@
 // A study in a made-up world: true values of layouts, noise, and what the plan's runs and pairs would have given. The power that is stated before a
 // study runs, and the rates of wrong verdicts (npm run bench:conclusions -- --only reproduce), come from here and from the real decisions.
-import { attentionCount, type Rng } from "../../candidates/space.ts";
+import type { Layout } from "../../candidates/layout.ts";
+import type { Rng } from "../../candidates/space.ts";
 import type { ComparedPair } from "../../profilers/compare.ts";
 import type { Sampled } from "../../search/noise/estimate.ts";
 import { normal } from "../../search/rng.ts";
@@ -51,6 +52,9 @@ export const supposedQualities: readonly Objective[] = [
   { name: "text.bitsPerByte", direction: "min", unit: "bits/byte" },
 ];
 
+/** Layers of full attention: windows are none. */
+const fullAttention = ({ layers }: Layout): number => layers.filter(({ mixer }) => mixer.op === "gqa").length;
+
 interface Runs {
   readonly steps: readonly number[];
   readonly accuracy: readonly number[];
@@ -69,7 +73,7 @@ function runsOf(
   const mixed = (common: number): number => Math.sqrt(SHARED) * common + Math.sqrt(1 - SHARED) * normal(rng);
   return new Map(
     layouts.map(({ label, layout }) => {
-      const count = attentionCount(layout);
+      const count = fullAttention(layout);
       const typical = world.steps(count, label);
       const own = shared.slice(0, blocked.includes(label) ? seeds : SWEEP_SEEDS);
       const times = own.map(([common]) =>
@@ -149,7 +153,7 @@ export function supposedInput(
     pairs: pairsOf(world.ratio(label), plan.pairs, noise.pair, rng),
   }));
   const of = ({ label, layout }: Designed, what: "time" | "memory"): number =>
-    world[what](attentionCount(layout), label);
+    world[what](fullAttention(layout), label);
   const observed: Observed = {
     endpoints: endpointsOf(runs, by),
     placements: compared.filter(({ label }) => !isWindowForConv(label)),
