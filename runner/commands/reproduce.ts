@@ -41,7 +41,7 @@ interface Args {
   seed: number | undefined;
   device: string | undefined;
   resume: boolean;
-  dryRun: boolean;
+  "dry-run": boolean;
   out: string;
   db: string;
   json: boolean;
@@ -105,7 +105,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
       .example("$0 reproduce minimal-hybrid --full --device phone", "at LFM2-350M's size, on a phone")
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
   handler: async (args) => {
-    const { seed, minutes, json, db, resume, dryRun } = args;
+    const { seed, minutes, json, db, resume, "dry-run": dryRun } = args;
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
       throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
     if (minutes !== undefined && !(Number.isInteger(minutes) && minutes >= LEAST_MINUTES))
@@ -114,13 +114,12 @@ export const reproduceCommand: CommandModule<object, Args> = {
         `--minutes ${minutes}: a whole number, ${LEAST_MINUTES} or more, as --minutes 60`,
       );
     const prepared = prepare(args);
-    const { plan, stated } = prepared;
-    const text = planText(plan, stated.power, stated.noise);
+    const { plan } = prepared;
     if (dryRun) {
-      printEither(json, { study: args.study, plan, power: stated.power, noise: stated.noise }, () => text);
+      const { power, noise } = statedBefore(prepared);
+      printEither(json, { study: args.study, plan, power, noise }, () => planText(plan, power, noise));
       return;
     }
-    say(text);
     await withStore(db, { mustExist: resume }, (store) => run(store, prepared, args));
   },
 };
@@ -131,10 +130,9 @@ interface Prepared {
   readonly folder: string;
   readonly design: readonly Designed[];
   readonly plan: StudyPlan;
-  readonly stated: Omit<Stated, "bytesPerToken">;
 }
 
-/** The sweep's configuration as the budget has it, the plan, and its power. */
+/** The sweep's configuration as the budget has it, and the plan. */
 function prepare({ study, full, minutes, seed, device }: Args): Prepared {
   const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
   const read = readSweepConfig(path);
@@ -157,29 +155,40 @@ function prepare({ study, full, minutes, seed, device }: Args): Prepared {
     ...(seed === undefined ? [] : [`s${seed}`]),
     ...(device === undefined ? [] : [device]),
   ].join("-");
-  const power = powerOf(plan, design, assumedNoise, createRng(config.seed));
-  const stated = {
+  return { name, config, folder: configFolder(path), design, plan };
+}
+
+/** The power of each question by the noise that is assumed. */
+function statedBefore({ plan, design, config }: Prepared): Omit<Stated, "bytesPerToken"> {
+  return {
     minutes: plan.minutes,
     spending: [...plan.spending],
-    power: [...power],
+    power: [...powerOf(plan, design, assumedNoise, createRng(config.seed))],
     noise: `assumed: ${noiseText(assumedNoise)}`,
   };
-  return { name, config, folder: configFolder(path), design, plan, stated };
 }
 
 async function run(store: Store, prepared: Prepared, { study, resume, out, json }: Args): Promise<void> {
   const { name, config, folder, plan } = prepared;
   const signal = interruptSignal();
+  const inWords = (error: unknown): never => {
+    throw inOwnWords(error, name, signal);
+  };
+  try {
+    if (!resume) store.sweeps.requireFree(name);
+  } catch (error) {
+    inWords(error);
+  }
+  const stated = statedBefore(prepared);
+  say(planText(plan, stated.power, stated.noise));
   const view = openView();
   const sweep = await runSweep(store, { name, config, folder, resume, signal, listen: view.listen })
     .finally(() => view.close())
-    .then((done) => workAfter(store, done, prepared, signal))
-    .catch((error: unknown) => {
-      throw inOwnWords(error, name, signal);
-    });
+    .then((done) => workAfter(store, done, prepared, stated, signal))
+    .catch(inWords);
   const { findings = [] } = reportWithFindings(store, sweep);
   writeReport(store, sweep, "html", out);
-  printEither(json, { sweep: name, study, plan, power: prepared.stated.power, findings }, () =>
+  printEither(json, { sweep: name, study, plan, power: stated.power, findings }, () =>
     findingsText(findings, terminalWidth()),
   );
   say(`report: ${out}`);
