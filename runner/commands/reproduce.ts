@@ -198,10 +198,10 @@ async function run(store: Store, prepared: Prepared, { study, resume, out, json 
 async function workAfter(
   store: Store,
   sweep: Sweep,
-  prepared: Prepared,
+  { plan, design, folder }: Prepared,
+  stated: Omit<Stated, "bytesPerToken">,
   signal: AbortSignal,
 ): Promise<Sweep> {
-  const { plan, design, folder, stated } = prepared;
   const listen = (event: SweepEvent): void => {
     if (event.kind === "waiting") say(event.text);
   };
