@@ -25,6 +25,7 @@ export function inputOf(
         name,
         scale: "ratio" as const,
         samples: layouts.map((one) => raw(one, name)),
+        history: context.history(name),
       })),
       // The largest resident set of a process hardly varies, and is no matter of chance.
       { name: memory, scale: "exact", samples: layouts.map((one) => raw(one, memory)) },

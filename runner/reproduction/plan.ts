@@ -109,7 +109,7 @@ export function planStudy(
     [`${trials} layouts (${designed} designed) measured, and trained with ${SWEEP_SEEDS} seeds`, sweep],
     [`${seeds - SWEEP_SEEDS} more seeds of ${blocked.length} layouts`, seedSeconds],
     [`${pairs} pairs of ${comparisons.length} comparisons`, pairs * round],
-    ["the choice confirmed", costs.confirm],
+    ["kept free to confirm the choice", costs.confirm],
   ];
   return {
     ...{ minutes, designed, trials, blocked, seeds, comparisons, pairs },

@@ -81,9 +81,11 @@ export function pairsOf(store: Store, sweepId: number): readonly StudyPair[] {
 
 export function minutesOf(store: Store, { id, config }: Sweep): StudyRecord["minutes"] {
   const own = new Set(config.score?.seeds ?? []);
+  const tasks = new Set(Object.keys(config.score?.tasks ?? {}));
   const minutes = { sweep: 0, seeds: 0, pairs: 0 };
   for (const { kind, target, minutes: taken } of store.history.durations(id)) {
-    const isExtra = kind === "train" && !own.has(Number(sourceOf(kind, target).nth));
+    const { source, nth } = sourceOf(kind, target);
+    const isExtra = kind === "train" && tasks.has(source) && !own.has(Number(nth));
     minutes[isExtra ? "seeds" : "sweep"] += taken;
   }
   minutes.pairs = pairsOf(store, id).reduce((sum, { seconds }) => sum + seconds, 0) / 60;

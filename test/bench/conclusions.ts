@@ -20,7 +20,7 @@ const parts: Readonly<
   calibration: { runs: 300, rows: calibrationRows },
   compare: { runs: 1000, rows: compareRows },
   measuring: { runs: 1000, rows: measuringRows },
-  reproduce: { runs: 300, rows: reproduceRows },
+  reproduce: { runs: 500, rows: reproduceRows },
 };
 
 const { values: flags } = parseArgs({

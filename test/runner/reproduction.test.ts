@@ -23,6 +23,7 @@ import { runStudyWork } from "../../runner/reproduction/work.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { noSquares } from "../../search/noise/spread.ts";
 import { createRng, normal } from "../../search/rng.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 
@@ -133,8 +134,8 @@ function answersIn(world: World | null) {
     foreseen: [],
     repetitions: [],
     rungs: [],
-    history: () => ({ squares: 0, freedom: 0 }),
     hypervolumes: [],
+    history: () => noSquares,
     ...(study !== undefined && { study }),
     unitOf: (metric: string) => points[0]!.raw[metric]?.unit ?? "",
     rates: () => null,
@@ -193,7 +194,7 @@ async function furtherWork(folder: string): Promise<void> {
   store.close();
 }
 
-describe("a sweep of the study", { timeout: 180_000 }, () => {
+describe("a sweep of the study", { timeout: 600_000 }, () => {
   it("proposes its layouts first, and answers its questions from real measurements and training", async () => {
     const folder = temporaryFolder();
     const path = join(folder.path, "tiny.yaml");
