@@ -3,10 +3,12 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
 import { findingsText } from "../../reports/findings.ts";
+import { countStates } from "../../reports/front.ts";
 import { createRng } from "../../search/rng.ts";
 import { readSweepConfig, type StudyName, type SweepConfig, studyNames } from "../config.ts";
 import { InterruptedError } from "../errors.ts";
 import { reportWithFindings } from "../findings/findings.ts";
+import { frontOf } from "../report-data.ts";
 import type { Designed } from "../reproduction/design.ts";
 import { stateFoundPower } from "../reproduction/found-power.ts";
 import { planStudy, type StudyPlan } from "../reproduction/plan.ts";
@@ -23,14 +25,18 @@ import { configFolder } from "../sweep/training-data.ts";
 import { PACKAGE_ROOT } from "../version.ts";
 import { openView } from "../view/view.ts";
 import {
+  allowMixedOption,
   interruptSignal,
   printEither,
   say,
   terminalWidth,
+  typedCommand,
   withDatabase,
   withJson,
   withStore,
 } from "./common.ts";
+import { example } from "./examples.ts";
+import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
 import { writeReport } from "./report.ts";
 
 interface Args {
@@ -41,6 +47,7 @@ interface Args {
   seed: number | undefined;
   device: string | undefined;
   resume: boolean;
+  "allow-mixed": boolean;
   "dry-run": boolean;
   out: string;
   db: string;
@@ -75,6 +82,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
       .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
       .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
       .option("resume", { type: "boolean", default: false, describe: "continue a run that was stopped" })
+      .option("allow-mixed", allowMixedOption)
       .option("dry-run", {
         type: "boolean",
         default: false,
@@ -95,14 +103,23 @@ export const reproduceCommand: CommandModule<object, Args> = {
           );
         return true;
       })
-      .example("$0 reproduce minimal-hybrid", "in 20 minutes, on this machine")
-      .example("$0 reproduce minimal-hybrid --minutes 60", "enough to decide most of its questions")
+      .example(example("$0 reproduce minimal-hybrid", "in 20 minutes, on this machine"))
+      .example(example("$0 reproduce minimal-hybrid --minutes 60", "enough to decide most of its questions"))
       .example(
-        "$0 reproduce minimal-hybrid --minutes 300 --dry-run",
-        "what would be done, and what it can show",
+        example(
+          "$0 reproduce minimal-hybrid --minutes 300 --dry-run",
+          "what would be done, what it can show",
+        ),
       )
-      .example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable")
-      .example("$0 reproduce minimal-hybrid --full --device phone", "at LFM2-350M's size, on a phone")
+      .example(
+        example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable"),
+      )
+      .example(
+        example(
+          "$0 reproduce minimal-hybrid --full",
+          "at LFM2-350M's size, in days; --device measures it elsewhere",
+        ),
+      )
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
   handler: async (args) => {
     const { seed, minutes, json, db, resume, "dry-run": dryRun } = args;
@@ -168,11 +185,13 @@ function statedBefore({ plan, design, config }: Prepared): Omit<Stated, "bytesPe
   };
 }
 
-async function run(store: Store, prepared: Prepared, { study, resume, out, json }: Args): Promise<void> {
+async function run(store: Store, prepared: Prepared, args: Args): Promise<void> {
+  const { study, resume, out, json, db, minutes, full, seed, device } = args;
   const { name, config, folder, plan } = prepared;
   const signal = interruptSignal();
   const inWords = (error: unknown): never => {
-    throw inOwnWords(error, name, signal);
+    const asked = { full, minutes, seed, device, ...databaseOption(db) };
+    throw inOwnWords(error, name, pasted("reproduce", [study], { ...asked, resume: true }), signal);
   };
   try {
     if (!resume) store.sweeps.requireFree(name);
@@ -182,7 +201,11 @@ async function run(store: Store, prepared: Prepared, { study, resume, out, json 
   const stated = statedBefore(prepared);
   say(planText(plan, stated.power, stated.noise));
   const view = openView();
-  const sweep = await runSweep(store, { name, config, folder, resume, signal, listen: view.listen })
+  const sweep = await runSweep(store, {
+    ...{ name, config, folder, resume, signal, listen: view.listen },
+    allowMixed: args["allow-mixed"],
+    command: typedCommand(),
+  })
     .finally(() => view.close())
     .then((done) => workAfter(store, done, prepared, stated, signal))
     .catch(inWords);
@@ -192,6 +215,7 @@ async function run(store: Store, prepared: Prepared, { study, resume, out, json 
     findingsText(findings, terminalWidth()),
   );
   say(`report: ${out}`);
+  requireResults(countStates(frontOf(store, sweep)), name, db);
 }
 
 /** Seeds, pairs, and the power by the noise that was found. */
@@ -212,16 +236,12 @@ async function workAfter(
 }
 
 /** The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another. */
-function inOwnWords(error: unknown, name: string, signal: AbortSignal): unknown {
-  if (error instanceof InterruptedError || signal.aborted) {
-    return new InterruptedError(
-      "interrupted; everything finished is kept. Continue with the same command and --resume",
-    );
-  }
+function inOwnWords(error: unknown, name: string, resume: string, signal: AbortSignal): unknown {
+  if (error instanceof InterruptedError || signal.aborted) return interruptedWith(resume);
   if (error instanceof InvalidInputError && error.code === "sweep-exists") {
     return new InvalidInputError(
       error.code,
-      `"${name}" is in the database already; continue it with --resume, see it with: edgefront findings ${name}, or give another --seed or --db`,
+      `"${name}" is in the database already; continue it with: ${resume}; see it with: edgefront findings ${name}; or give another --seed or --db`,
     );
   }
   return error;
