@@ -33,11 +33,14 @@ import {
   typedCommand,
   withDatabase,
   withJson,
+  withNoWait,
   withStore,
 } from "./common.ts";
 import { example } from "./examples.ts";
 import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
+import { outputTarget } from "./output-target.ts";
 import { writeReport } from "./report.ts";
+import { defaultReport } from "./report-file.ts";
 
 interface Args {
   study: StudyName;
@@ -49,7 +52,8 @@ interface Args {
   resume: boolean;
   "allow-mixed": boolean;
   "dry-run": boolean;
-  out: string;
+  wait: boolean;
+  out: string | undefined;
   db: string;
   json: boolean;
 }
@@ -62,7 +66,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
   command: "reproduce <study>",
   describe: "Repeat a published selection on your own devices, from nothing to a report",
   builder: (yargs) =>
-    withJson(withDatabase(yargs))
+    withNoWait(withJson(withDatabase(yargs)))
       .positional("study", { choices: studyNames, demandOption: true, describe: "which experiment" })
       .option("minutes", {
         type: "number",
@@ -81,7 +85,11 @@ export const reproduceCommand: CommandModule<object, Args> = {
       })
       .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
       .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
-      .option("resume", { type: "boolean", default: false, describe: "continue a run that was stopped" })
+      .option("resume", {
+        type: "boolean",
+        default: false,
+        describe: "continue a run that was stopped, or start it",
+      })
       .option("allow-mixed", allowMixedOption)
       .option("dry-run", {
         type: "boolean",
@@ -90,7 +98,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
       })
       .option("out", {
         type: "string",
-        default: "report.html",
+        defaultDescription: "report-NAME.html",
         requiresArg: true,
         describe: "where its report is written",
       })
@@ -137,7 +145,8 @@ export const reproduceCommand: CommandModule<object, Args> = {
       printEither(json, { study: args.study, plan, power, noise }, () => planText(plan, power, noise));
       return;
     }
-    await withStore(db, { mustExist: resume }, (store) => run(store, prepared, args));
+    outputTarget(args.out ?? defaultReport(prepared.name, null));
+    await withStore(db, { mustExist: false }, (store) => run(store, prepared, args));
   },
 };
 
@@ -204,17 +213,19 @@ async function run(store: Store, prepared: Prepared, args: Args): Promise<void> 
   const sweep = await runSweep(store, {
     ...{ name, config, folder, resume, signal, listen: view.listen },
     allowMixed: args["allow-mixed"],
+    noWait: !args.wait,
     command: typedCommand(),
   })
     .finally(() => view.close())
     .then((done) => workAfter(store, done, prepared, stated, signal))
     .catch(inWords);
   const { findings = [] } = reportWithFindings(store, sweep);
-  writeReport(store, sweep, "html", out);
+  const file = out ?? defaultReport(name, sweep.createdAt);
+  await writeReport(store, sweep, "html", file);
   printEither(json, { sweep: name, study, plan, power: stated.power, findings }, () =>
     findingsText(findings, terminalWidth()),
   );
-  say(`report: ${out}`);
+  say(`report: ${file}`);
   requireResults(countStates(frontOf(store, sweep)), name, db);
 }
 
