@@ -130,7 +130,7 @@ export const reproduceCommand: CommandModule<object, Args> = {
       )
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
   handler: async (args) => {
-    const { seed, minutes, json, db, resume, "dry-run": dryRun } = args;
+    const { seed, minutes, json, db, "dry-run": dryRun } = args;
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
       throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
     if (minutes !== undefined && !(Number.isInteger(minutes) && minutes >= LEAST_MINUTES))

@@ -24,6 +24,8 @@ export interface StudyWork {
   readonly folder: string;
   readonly stated: Omit<Stated, "bytesPerToken">;
   readonly signal: AbortSignal;
+  /** Where another process uses a device: fail instead of waiting. */
+  readonly noWait?: boolean;
   readonly listen: Listener;
   readonly say: (text: string) => void;
 }
@@ -65,6 +67,7 @@ async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promi
   const seeds = Array.from({ length: Math.max(0, plan.seeds - score.seeds.length) }, (_, n) => last + 1 + n);
   if (trials.length === 0 || seeds.length === 0) return;
   const device = deviceNamed(store, score.trainer.device ?? "local");
+  const program = trainerProgram(score.trainer);
   const fits = (minutes: number): boolean => minutes <= leftTo("seeds", work) && leftTo("seeds", work) > 0;
   await withWorker(
     store,
@@ -75,7 +78,7 @@ async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promi
       if (done < seeds.length)
         say(`the budget holds ${done} of the ${seeds.length} planned seeds beyond the sweep's`);
     },
-    trainerProgram(score.trainer),
+    { ...(program !== undefined && { program }), noWait: work.noWait ?? false },
   );
 }
 

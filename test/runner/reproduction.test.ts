@@ -177,7 +177,7 @@ async function furtherWork(folder: string): Promise<void> {
     if (text.startsWith("pair 3")) stop.abort();
   });
   await expect(stopping).rejects.toThrow();
-  expect(store.sweeps.get("tiny").runningPid).toBeNull();
+  expect(store.sweeps.get("tiny")).toMatchObject({ isRunning: false });
   await workWith(new AbortController().signal, (text) => said.push(text));
   expect(said.filter((text) => text.startsWith("seed"))).toHaveLength(2);
   const { runs, pairs, stated } = studyRecordOf(store, sweep);
