@@ -217,7 +217,7 @@ async function run(store: Store, prepared: Prepared, args: Args): Promise<void> 
     command: typedCommand(),
   })
     .finally(() => view.close())
-    .then((done) => workAfter(store, done, prepared, stated, signal))
+    .then((done) => workAfter(store, done, prepared, stated, signal, !args.wait))
     .catch(inWords);
   const { findings = [] } = reportWithFindings(store, sweep);
   const file = out ?? defaultReport(name, sweep.createdAt);
@@ -236,11 +236,12 @@ async function workAfter(
   { plan, design, folder }: Prepared,
   stated: Omit<Stated, "bytesPerToken">,
   signal: AbortSignal,
+  noWait: boolean,
 ): Promise<Sweep> {
   const listen = (event: SweepEvent): void => {
     if (event.kind === "waiting") say(event.text);
   };
-  const work = { store, sweep, plan, design, folder, stated, signal, listen, say };
+  const work = { store, sweep, plan, design, folder, stated, signal, noWait, listen, say };
   await runStudyWork(work);
   stateFoundPower(work);
   return store.sweeps.get(sweep.name);

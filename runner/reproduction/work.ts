@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
 import type { Listener } from "../sweep/events.ts";
+import { keepOwning } from "../sweep/ownership.ts";
 import { trainerProgram } from "../sweep/pytorch.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { type PreparedTask, prepareTask } from "../sweep/training-data.ts";
@@ -34,6 +35,9 @@ export interface StudyWork {
 export async function runStudyWork(work: StudyWork): Promise<void> {
   const { store, sweep, stated } = work;
   store.sweeps.claim(sweep);
+  const taken = new AbortController();
+  const stopOwning = keepOwning(store, sweep, (error) => taken.abort(error));
+  const own = { ...work, signal: AbortSignal.any([work.signal, taken.signal]) };
   try {
     const { score } = sweep.config;
     const tasks = await Promise.all(
@@ -43,9 +47,10 @@ export async function runStudyWork(work: StudyWork): Promise<void> {
     );
     const bytesPerToken = Object.fromEntries(tasks.map((task) => [task.name, task.bytesPerToken]));
     store.log(STUDY_PLAN, { ...stated, bytesPerToken } satisfies Stated, { sweepId: sweep.id });
-    await moreSeeds(work, tasks);
-    await pairs(work);
+    await moreSeeds(own, tasks);
+    await pairs(own);
   } finally {
+    stopOwning();
     store.sweeps.release(sweep.id);
   }
 }
