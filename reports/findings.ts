@@ -7,11 +7,17 @@ import { escapeMarkdown, type Html, html, plain } from "./text.ts";
 const verdicts = {
   agrees: "agrees with the report",
   contradicts: "contradicts the report",
+  undecidable: "undecidable within this budget",
+  counted: "counted",
   open: "cannot tell",
 } as const;
 
-const words = ({ verdict }: ReportFinding): string | null =>
-  verdict === undefined ? null : verdicts[verdict];
+function words({ verdict, moreMinutes }: ReportFinding): string | null {
+  if (verdict === undefined) return null;
+  if (verdict !== "undecidable" || moreMinutes === undefined) return verdicts[verdict];
+  const minutes = Math.max(1, Math.round(moreMinutes));
+  return `${verdicts[verdict]}: needs about ${minutes.toLocaleString("en")} more minute${minutes === 1 ? "" : "s"}`;
+}
 
 /** Null when there are none. */
 export function findingsBody(findings: readonly ReportFinding[]): Html | null {

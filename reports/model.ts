@@ -135,8 +135,13 @@ export interface ReportFinding {
   readonly id: string;
   readonly question: string;
   readonly answer: string;
-  /** Beside what was published, where the finding repeats a published experiment. */
-  readonly verdict?: "agrees" | "contradicts" | "open" | undefined;
+  /**
+   * Beside what was published, where the finding repeats a published experiment. `undecidable`: tested, and the samples show neither;
+   * `counted`: follows from the layouts, so that it could not have come out otherwise; `open`: of studies before there were tests.
+   */
+  readonly verdict?: "agrees" | "contradicts" | "undecidable" | "counted" | "open" | undefined;
+  /** Of an undecidable one: about how many more minutes decide it; absent where more of the same would not. */
+  readonly moreMinutes?: number | undefined;
   readonly table?:
     | { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] }
     | undefined;

@@ -148,6 +148,12 @@ export const sweepSchema = z.strictObject({
     .describe(
       "A published experiment: its layouts are proposed first, its questions answered in the report.",
     ),
+  studyLayouts: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe("Of the study's layouts only the first so many become trials; default: all of them."),
   seed: z.int().min(0).default(1).describe("Seed of every proposal."),
   space: spaceSchema,
   search: z.strictObject({

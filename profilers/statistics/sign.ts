@@ -1,6 +1,7 @@
 // Paired values without an order to draw: the sign test, and the interval of the median that it does not reject. Exact for any
 // continuous distribution (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, sections 3.4 to 3.6). A BCa interval of the
 // median was rejected: of few values with heavy tails it leaves the true one out several times as often as asked.
+import { binomialCdf } from "./binomial.ts";
 import type { Interval } from "./bootstrap.ts";
 import { quantile } from "./summary.ts";
 
@@ -12,16 +13,6 @@ export interface MedianShift {
   readonly p: number;
 }
 
-/** P(X <= k) of X, the number of heads in n fair tosses. */
-function binomialCdf(k: number, n: number): number {
-  let [log, sum] = [-n * Math.LN2, 0];
-  for (let heads = 0; heads <= k; heads++) {
-    sum += Math.exp(log);
-    log += Math.log((n - heads) / (heads + 1));
-  }
-  return Math.min(1, sum);
-}
-
 /** Throws RangeError without values. */
 export function medianShift(values: readonly number[], level = 0.95): MedianShift {
   const sorted = [...values].sort((a, b) => a - b);
@@ -29,9 +20,9 @@ export function medianShift(values: readonly number[], level = 0.95): MedianShif
   const median = quantile(sorted, 0.5);
   const above = sorted.filter((value) => value > 0).length;
   const below = sorted.filter((value) => value < 0).length;
-  const p = Math.min(1, 2 * binomialCdf(Math.min(above, below), above + below));
+  const p = Math.min(1, 2 * binomialCdf(Math.min(above, below), above + below, 0.5));
   let cut = 0;
-  while (2 * binomialCdf(cut, n) <= 1 - level) cut++;
+  while (2 * binomialCdf(cut, n, 0.5) <= 1 - level) cut++;
   const interval =
     cut === 0
       ? { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }

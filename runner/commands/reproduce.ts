@@ -1,14 +1,25 @@
 // edgefront reproduce: a published experiment from nothing to a report, in one command.
-
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { Space } from "../../candidates/space.ts";
 import { findingsText } from "../../reports/findings.ts";
 import { countStates } from "../../reports/front.ts";
-import { readSweepConfig, type StudyName, studyNames } from "../config.ts";
+import { createRng } from "../../search/rng.ts";
+import { readSweepConfig, type StudyName, type SweepConfig, studyNames } from "../config.ts";
 import { InterruptedError } from "../errors.ts";
 import { reportWithFindings } from "../findings/findings.ts";
 import { frontOf } from "../report-data.ts";
+import type { Designed } from "../reproduction/design.ts";
+import { stateFoundPower } from "../reproduction/found-power.ts";
+import { planStudy, type StudyPlan } from "../reproduction/plan.ts";
+import { planText } from "../reproduction/plan-text.ts";
+import { assumedNoise, noiseText, powerOf } from "../reproduction/power.ts";
+import type { Stated } from "../reproduction/record.ts";
 import { studies } from "../reproduction/studies.ts";
+import { runStudyWork } from "../reproduction/work.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import type { SweepEvent } from "../sweep/events.ts";
 import { runSweep } from "../sweep/sweep.ts";
 import { configFolder } from "../sweep/training-data.ts";
 import { PACKAGE_ROOT } from "../version.ts";
@@ -33,17 +44,23 @@ import { defaultReport } from "./report-file.ts";
 
 interface Args {
   study: StudyName;
+  minutes: number | undefined;
   quick: boolean;
   full: boolean;
   seed: number | undefined;
   device: string | undefined;
   resume: boolean;
   "allow-mixed": boolean;
+  "dry-run": boolean;
   wait: boolean;
   out: string | undefined;
   db: string;
   json: boolean;
 }
+
+/** What --quick stands for. */
+const QUICK_MINUTES = 20;
+const LEAST_MINUTES = 3;
 
 export const reproduceCommand: CommandModule<object, Args> = {
   command: "reproduce <study>",
@@ -51,8 +68,21 @@ export const reproduceCommand: CommandModule<object, Args> = {
   builder: (yargs) =>
     withNoWait(withJson(withDatabase(yargs)))
       .positional("study", { choices: studyNames, demandOption: true, describe: "which experiment" })
-      .option("quick", { type: "boolean", default: false, describe: "small models, minutes (the default)" })
-      .option("full", { type: "boolean", default: false, describe: "true size of the published model, days" })
+      .option("minutes", {
+        type: "number",
+        requiresArg: true,
+        describe: "time to spend, as 20, 60 or 300: decides seeds, pairs and layouts",
+      })
+      .option("quick", {
+        type: "boolean",
+        default: false,
+        describe: "the same as --minutes 20 (the default)",
+      })
+      .option("full", {
+        type: "boolean",
+        default: false,
+        describe: "true size of the published model, days, no limit of time",
+      })
       .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
       .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
       .option("resume", {
@@ -61,17 +91,34 @@ export const reproduceCommand: CommandModule<object, Args> = {
         describe: "continue a run that was stopped, or start it",
       })
       .option("allow-mixed", allowMixedOption)
+      .option("dry-run", {
+        type: "boolean",
+        default: false,
+        describe: "print the plan and the power of each question, run nothing",
+      })
       .option("out", {
         type: "string",
         defaultDescription: "report-NAME.html",
         requiresArg: true,
         describe: "where its report is written",
       })
-      .check(({ quick, full }) => {
+      .check(({ quick, full, minutes }) => {
         if (quick && full) throw new InvalidInputError("usage", "give --quick or --full, not both");
+        if (minutes !== undefined && (quick || full))
+          throw new InvalidInputError(
+            "usage",
+            "give --minutes alone: --quick is --minutes 20, --full has no limit",
+          );
         return true;
       })
-      .example(example("$0 reproduce minimal-hybrid", "in minutes, on this machine"))
+      .example(example("$0 reproduce minimal-hybrid", "in 20 minutes, on this machine"))
+      .example(example("$0 reproduce minimal-hybrid --minutes 60", "enough to decide most of its questions"))
+      .example(
+        example(
+          "$0 reproduce minimal-hybrid --minutes 300 --dry-run",
+          "what would be done, what it can show",
+        ),
+      )
       .example(
         example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable"),
       )
@@ -82,58 +129,127 @@ export const reproduceCommand: CommandModule<object, Args> = {
         ),
       )
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
-  handler: async ({ study, full, seed, device, resume, "allow-mixed": allowMixed, wait, out, db, json }) => {
+  handler: async (args) => {
+    const { seed, minutes, json, db, "dry-run": dryRun } = args;
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
       throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
-    const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
-    const read = readSweepConfig(path);
-    const config = {
-      ...read,
-      ...(seed === undefined ? {} : { seed }),
-      measure: { ...read.measure, ...(device === undefined ? {} : { devices: [device] }) },
-      // A seed changes what is trained too: other weights, other batches, other data.
-      ...(read.score === undefined || seed === undefined
-        ? {}
-        : { score: { ...read.score, seeds: read.score.seeds.map((own) => own + 1000 * seed) } }),
-    };
-    const name = [
-      config.name,
-      ...(seed === undefined ? [] : [`s${seed}`]),
-      ...(device === undefined ? [] : [device]),
-    ].join("-");
-    const signal = interruptSignal();
-    outputTarget(out ?? defaultReport(name, null));
-    await withStore(db, { mustExist: false }, async (store) => {
-      const view = openView();
-      const sweep = await runSweep(store, {
-        name,
-        config,
-        folder: configFolder(path),
-        resume,
-        allowMixed,
-        command: typedCommand(),
-        noWait: !wait,
-        signal,
-        listen: view.listen,
-      })
-        .catch((error: unknown) => {
-          const args = { full, seed, device, ...databaseOption(db) };
-          throw inOwnWords(error, name, pasted("reproduce", [study], { ...args, resume: true }));
-        })
-        .finally(() => view.close());
-      const { findings = [] } = reportWithFindings(store, sweep);
-      const file = out ?? defaultReport(name, sweep.createdAt);
-      await writeReport(store, sweep, "html", file);
-      printEither(json, { sweep: name, study, findings }, () => findingsText(findings, terminalWidth()));
-      say(`report: ${file}`);
-      requireResults(countStates(frontOf(store, sweep)), name, db);
-    });
+    if (minutes !== undefined && !(Number.isInteger(minutes) && minutes >= LEAST_MINUTES))
+      throw new InvalidInputError(
+        "usage",
+        `--minutes ${minutes}: a whole number, ${LEAST_MINUTES} or more, as --minutes 60`,
+      );
+    const prepared = prepare(args);
+    const { plan } = prepared;
+    if (dryRun) {
+      const { power, noise } = statedBefore(prepared);
+      printEither(json, { study: args.study, plan, power, noise }, () => planText(plan, power, noise));
+      return;
+    }
+    outputTarget(args.out ?? defaultReport(prepared.name, null));
+    await withStore(db, { mustExist: false }, (store) => run(store, prepared, args));
   },
 };
 
+interface Prepared {
+  readonly name: string;
+  readonly config: SweepConfig;
+  readonly folder: string;
+  readonly design: readonly Designed[];
+  readonly plan: StudyPlan;
+}
+
+/** The sweep's configuration as the budget has it, and the plan. */
+function prepare({ study, full, minutes, seed, device }: Args): Prepared {
+  const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
+  const read = readSweepConfig(path);
+  const design = studies[study].design(new Space(read.space));
+  const plan = planStudy(full ? null : (minutes ?? QUICK_MINUTES), design);
+  const config: SweepConfig = {
+    ...read,
+    ...(seed === undefined ? {} : { seed }),
+    ...(plan.designed < design.length ? { studyLayouts: plan.designed } : {}),
+    search: { ...read.search, ...(full ? {} : { trials: plan.trials }) },
+    measure: { ...read.measure, ...(device === undefined ? {} : { devices: [device] }) },
+    // A seed changes what is trained too: other weights, other batches, other data.
+    ...(read.score === undefined || seed === undefined
+      ? {}
+      : { score: { ...read.score, seeds: read.score.seeds.map((own) => own + 1000 * seed) } }),
+  };
+  const name = [
+    config.name,
+    ...(minutes === undefined || minutes === QUICK_MINUTES ? [] : [`${minutes}min`]),
+    ...(seed === undefined ? [] : [`s${seed}`]),
+    ...(device === undefined ? [] : [device]),
+  ].join("-");
+  return { name, config, folder: configFolder(path), design, plan };
+}
+
+/** The power of each question by the noise that is assumed. */
+function statedBefore({ plan, design, config }: Prepared): Omit<Stated, "bytesPerToken"> {
+  return {
+    minutes: plan.minutes,
+    spending: [...plan.spending],
+    power: [...powerOf(plan, design, assumedNoise, createRng(config.seed))],
+    noise: `assumed: ${noiseText(assumedNoise)}`,
+  };
+}
+
+async function run(store: Store, prepared: Prepared, args: Args): Promise<void> {
+  const { study, resume, out, json, db, minutes, full, seed, device } = args;
+  const { name, config, folder, plan } = prepared;
+  const signal = interruptSignal();
+  const inWords = (error: unknown): never => {
+    const asked = { full, minutes, seed, device, ...databaseOption(db) };
+    throw inOwnWords(error, name, pasted("reproduce", [study], { ...asked, resume: true }), signal);
+  };
+  try {
+    if (!resume) store.sweeps.requireFree(name);
+  } catch (error) {
+    inWords(error);
+  }
+  const stated = statedBefore(prepared);
+  say(planText(plan, stated.power, stated.noise));
+  const view = openView();
+  const sweep = await runSweep(store, {
+    ...{ name, config, folder, resume, signal, listen: view.listen },
+    allowMixed: args["allow-mixed"],
+    noWait: !args.wait,
+    command: typedCommand(),
+  })
+    .finally(() => view.close())
+    .then((done) => workAfter(store, done, prepared, stated, signal, !args.wait))
+    .catch(inWords);
+  const { findings = [] } = reportWithFindings(store, sweep);
+  const file = out ?? defaultReport(name, sweep.createdAt);
+  await writeReport(store, sweep, "html", file);
+  printEither(json, { sweep: name, study, plan, power: stated.power, findings }, () =>
+    findingsText(findings, terminalWidth()),
+  );
+  say(`report: ${file}`);
+  requireResults(countStates(frontOf(store, sweep)), name, db);
+}
+
+/** Seeds, pairs, and the power by the noise that was found. */
+async function workAfter(
+  store: Store,
+  sweep: Sweep,
+  { plan, design, folder }: Prepared,
+  stated: Omit<Stated, "bytesPerToken">,
+  signal: AbortSignal,
+  noWait: boolean,
+): Promise<Sweep> {
+  const listen = (event: SweepEvent): void => {
+    if (event.kind === "waiting") say(event.text);
+  };
+  const work = { store, sweep, plan, design, folder, stated, signal, noWait, listen, say };
+  await runStudyWork(work);
+  stateFoundPower(work);
+  return store.sweeps.get(sweep.name);
+}
+
 /** The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another. */
-function inOwnWords(error: unknown, name: string, resume: string): unknown {
-  if (error instanceof InterruptedError) return interruptedWith(resume);
+function inOwnWords(error: unknown, name: string, resume: string, signal: AbortSignal): unknown {
+  if (error instanceof InterruptedError || signal.aborted) return interruptedWith(resume);
   if (error instanceof InvalidInputError && error.code === "sweep-exists") {
     return new InvalidInputError(
       error.code,

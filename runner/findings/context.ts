@@ -5,6 +5,7 @@ import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config.ts";
 import type { History } from "../estimates.ts";
+import type { StudyRecord } from "../reproduction/record.ts";
 import type { Repetition } from "../store/repetitions.ts";
 import type { RungRecord } from "../sweep/rungs.ts";
 import type { ScreeningEvent } from "../sweep/screening.ts";
@@ -41,6 +42,8 @@ export interface FindingsContext {
   readonly history: History;
   /** Hypervolume after each finished trial. */
   readonly hypervolumes: readonly number[];
+  /** What a published experiment did beyond the sweep; absent where the sweep is none. */
+  readonly study?: StudyRecord | undefined;
   unitOf(metric: string): string;
   /** Rates of a device's last probe; null where it was never probed. */
   rates(device: string): { readonly readBandwidthGBs: number; readonly int8Gops: number } | null;

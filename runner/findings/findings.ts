@@ -3,6 +3,7 @@ import { Space } from "../../candidates/space.ts";
 import type { ReportData, ReportFinding } from "../../reports/model.ts";
 import { historyOf, withEstimates } from "../estimates.ts";
 import { PAGE_TRIALS, reportData } from "../report-data.ts";
+import { studyRecordOf } from "../reproduction/record.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
@@ -39,6 +40,7 @@ function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContex
     rungs: verdictsOf(store, sweep.id),
     history: historyOf(store, sweep.id),
     hypervolumes: data.hypervolume.map(({ value }) => value),
+    ...(sweep.config.study !== undefined && { study: studyRecordOf(store, sweep) }),
     unitOf: (metric) => data.trials.find((trial) => metric in trial.metrics)?.metrics[metric]?.unit ?? "",
     rates: (device) =>
       (store.history.probes(sweep.id, device).at(-1) ?? store.devices.lastProbe(device))?.result ?? null,

@@ -1,12 +1,14 @@
-// What the minimal-hybrid study answers, from the trials of its designed layouts: figures with intervals, a verdict beside the
-// published one where there is one, and what a proxy cannot show. Pure; nothing is measured here.
+// What the minimal-hybrid study answers: figures with intervals, a verdict beside the published claim where there is a test of it, and what a proxy
+// cannot show. Pure; nothing is measured here.
 import { layoutId } from "../../candidates/layout.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import type { FindingsContext } from "../findings/context.ts";
 import { publishedAnswer, ruleAnswer } from "./against-front.ts";
-import { countsAnswer, placementAnswer } from "./attention.ts";
+import { countedAnswer } from "./counted-answer.ts";
+import { countsAnswer } from "./counts-answer.ts";
 import { type Designed, PUBLISHED_LABEL } from "./design.ts";
 import { localAnswer } from "./local-operators.ts";
+import { placementAnswer } from "./placement-answer.ts";
 import { type Measured, namesOf, Study } from "./study.ts";
 
 export function minimalHybridAnswers(
@@ -29,13 +31,15 @@ export function minimalHybridAnswers(
     countsAnswer(study),
     placementAnswer(study),
     localAnswer(study),
+    countedAnswer(study),
     limitsAnswer(study, missing),
   ].filter((finding) => finding !== null);
 }
 
 function limitsAnswer(study: Study, missing: readonly Designed[]): ReportFinding {
   const { config } = study.context;
-  const seeds = config.score?.seeds.length ?? 0;
+  const runs = [...study.endpoints.flatMap(({ losses }) => [...losses.values()].map((own) => own.length))];
+  const seeds = Math.max(config.score?.seeds.length ?? 0, ...runs);
   return {
     id: "limits",
     question: "What can this study not show?",
@@ -43,7 +47,7 @@ function limitsAnswer(study: Study, missing: readonly Designed[]): ReportFinding
       "Quality is of proxies trained for seconds on synthetic recall and byte-level text: it separates orders of mixers by what they can learn quickly. " +
       "It says nothing about knowledge, reasoning, long documents, or the trained quality of a model of this size; LFM2 was chosen by 50 and more private evaluations after real training.",
     notes: [
-      `${seeds} training seed${seeds === 1 ? "" : "s"}; proxy width ${config.score?.proxy.width ?? "-"}. Times and memory are real, of the bundled kernels on ${config.measure.devices.join(", ")}, at ${config.measure.contexts.join(" and ")} tokens of context.`,
+      `At most ${seeds} training seed${seeds === 1 ? "" : "s"} of a layout; proxy width ${config.score?.proxy.width ?? "-"}. Times and memory are real, of the bundled kernels on ${config.measure.devices.join(", ")}, at ${config.measure.contexts.join(" and ")} tokens of context.`,
       "A window of w tokens shrinks with the proxy's sequence; differences between windows and full attention over thousands of tokens are not seen by the proxy.",
       ...(missing.length === 0
         ? []

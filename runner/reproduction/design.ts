@@ -1,5 +1,6 @@
 // The layouts that the minimal-hybrid study (arXiv 2511.23404) is made of, over 16 layers of a declared space: how many attention
-// layers, where they stand, and what stands between them. Every one meets the space's parameter budget.
+// layers, where they stand, and what stands between them. Every one meets the space's parameter budget. The most telling come first: a small
+// budget trains only those.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
@@ -27,6 +28,7 @@ const published = namedLayouts["lfm2-350m"]!.layers.flatMap(({ mixer }, place) =
 );
 
 export const PUBLISHED_LABEL = "LFM2-350M pattern";
+export const countLabel = (n: number): string => (n === 1 ? "1 attention layer" : `${n} attention layers`);
 
 /** Throws InvalidInputError (`bad-study`) where the space does not hold what the study compares. */
 export function minimalHybridDesign(space: Space): readonly Designed[] {
@@ -49,6 +51,7 @@ export function minimalHybridDesign(space: Space): readonly Designed[] {
     return realized.ok ? realized.layout : refuse(`every layout of the study (${realized.reason})`);
   };
   const windowName = formatMixer(window).split("(")[0]!;
+  const windowLabel = `pattern with ${windowName} for c3`;
   const placed = (label: string, places: readonly number[]): Designed => ({
     label,
     group: "placement",
@@ -59,11 +62,12 @@ export function minimalHybridDesign(space: Space): readonly Designed[] {
     { label: PUBLISHED_LABEL, group: "published", layout: build(published, attention, conv) },
     ...COUNTS.map(
       (n): Designed => ({
-        label: n === 1 ? "1 attention layer" : `${n} attention layers`,
+        label: countLabel(n),
         group: "count",
         layout: build(spread(n), attention, conv),
       }),
     ),
+    local(windowLabel, build(published, attention, window)),
     placed("2 early", run(0, 2)),
     placed("2 late", run(DEPTH - 2, 2)),
     placed("6 early, dense", run(0, 6)),
@@ -72,7 +76,6 @@ export function minimalHybridDesign(space: Space): readonly Designed[] {
     ...kernels.map((kernel) =>
       local(`pattern with ${formatMixer(kernel)} for c3`, build(published, attention, kernel)),
     ),
-    local(`pattern with ${windowName} for c3`, build(published, attention, window)),
     local(`pattern with ${windowName} for g`, build(published, window, conv)),
     local(`${windowName} everywhere`, build([], attention, window)),
   ];

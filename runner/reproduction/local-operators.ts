@@ -1,51 +1,44 @@
 // What stands between the attention layers: short convolution against a sliding window, and the kernel size.
-import { formatNumber } from "../../reports/format.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
-import { MATTERS, type Study } from "./study.ts";
+import { blocked } from "./decide/endpoint.ts";
+import { MATTERS } from "./decide/margins.ts";
+import { changeOf } from "./decide/paired-time.ts";
+import { P95, TTFT } from "./decide/study.ts";
+import { PUBLISHED_LABEL } from "./design.ts";
+import { endpointText, lossText, marginText, timesText } from "./figures.ts";
+import { isWindowForConv } from "./plan.ts";
+import type { Study } from "./study.ts";
+
+const TIMES = [
+  { metric: TTFT, name: "time to first token" },
+  { metric: P95, name: "p95 time per token" },
+];
 
 export function localAnswer(study: Study): ReportFinding | null {
-  const rows = study.measured.filter(({ group }) => group === "local");
-  const window = rows.find(({ label }) => /^pattern with s\d+ for c3$/.test(label));
+  const { measured, pattern, input, endpoints, decisions } = study;
+  const rows = measured.filter(({ group }) => group === "local");
+  const window = rows.find(({ label }) => isWindowForConv(label));
   if (window === undefined) return null;
-  const { p95, ttft, memory } = study.names;
-  const ratios = [ttft, p95].map((name) => ({ name, ratio: study.ratio(window, study.pattern, name) }));
-  const bigger = window.point.metrics[memory]! / study.pattern.point.metrics[memory]!;
-  const gains = study.names.qualities.map((quality) => {
-    const sign = quality.direction === "min" ? 1 : -1;
-    const [a, b] = [
-      study.quality(study.pattern.point, quality.name),
-      study.quality(window.point, quality.name),
-    ];
-    const gain = sign * (a.value - b.value);
-    const error = Math.hypot((a.high - a.low) / 2, (b.high - b.low) / 2);
-    return { gain, error };
+  const { pairs } = input.window;
+  const times = TIMES.map(({ metric, name }) => {
+    const change = changeOf(pairs, metric);
+    return `${change === null ? "too few pairs for" : timesText(change)} the ${name}`;
   });
-  const known = gains.every(({ error }) => Number.isFinite(error)) && study.unlearnt.length === 0;
-  const better = gains.some(({ gain, error }) => gain > error);
-  const worse = gains.some(({ gain, error }) => -gain > error);
-  const dearer =
-    ratios.some(({ ratio }) => ratio.low > 1 && ratio.value > 1 + MATTERS) || bigger > 1 + MATTERS;
-  const cheaper = ratios.some(({ ratio }) => ratio.high < 1 && ratio.value < 1 - MATTERS);
+  const losses = endpoints.map(
+    (endpoint) =>
+      `${endpointText(endpoint)} ${lossText(endpoint, blocked(endpoint, window.label, PUBLISHED_LABEL))} (margin ${marginText(endpoint)})`,
+  );
   return {
     id: "local",
     question: "Short convolution against a sliding window, and which kernel size?",
-    answer:
-      `A window in place of the convolution takes ${ratios.map(({ name, ratio }) => `${study.times(ratio)} the ${parseMetricName(name).base === "ttftMs" ? "time to first token" : "p95 time per token"}`).join(", ")} and ${formatNumber(bigger)}x the memory; ` +
-      `quality is ${!known ? "not told apart (one seed, or a task that no proxy learnt)" : better ? "better beyond the error in at least one task" : worse ? "worse beyond the error" : "not different beyond the error"}.`,
-    // Published: other local operators did not improve quality and usually worsened device metrics.
-    verdict: !known
-      ? "open"
-      : better && worse
-        ? "open"
-        : better
-          ? "contradicts"
-          : dearer
-            ? "agrees"
-            : cheaper && !worse
-              ? "contradicts"
-              : "open",
-    table: study.table([study.pattern, ...rows]),
-    notes: [...study.unlearntNotes(), study.pooledNote()],
+    answer: `A window in place of the convolution: ${times.join(", ")}; ${losses.join("; ")}.`,
+    ...study.verdict(decisions.local, "both"),
+    table: study.table([pattern, ...rows]),
+    notes: [
+      `Published, as it is tested: the window is in no task better by more than the margin, and takes longer by more than ${100 * MATTERS}% in at least one of the times. ${pairs.length} interleaved pairs; what memory it takes is counted and decides nothing. Kernel sizes are shown, not tested.`,
+      ...study.powerNotes("a window for the convolution"),
+      ...study.unlearntNotes(),
+      study.pooledNote(),
+    ],
   };
 }

@@ -1,24 +1,21 @@
-// What the minimal-hybrid study knows: its designed layouts with their trials, the metrics it speaks of, and how figures with their
+// What the minimal-hybrid study knows: its designed layouts with their trials, the metrics it speaks of, its decisions, and how figures with their
 // errors are written. What is concluded from them is in the files of the answers.
 import { formatNumber, formatValue } from "../../reports/format.ts";
 import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
-import {
-  type Estimate,
-  estimate,
-  type PooledSpread,
-  pooledSpread,
-  ratioOf,
-} from "../../search/statistics.ts";
+import type { ReportFinding } from "../../reports/model.ts";
+import { createRng } from "../../search/rng.ts";
+import { type Estimate, estimate, type PooledSpread, pooledSpread } from "../../search/statistics.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { FindingsContext, Point } from "../findings/context.ts";
+import { type Endpoint, isLearnt } from "./decide/endpoint.ts";
+import { decideStudy, type StudyDecisions, type StudyInput } from "./decide/study.ts";
+import type { Decision } from "./decide/verdict.ts";
 import type { Designed } from "./design.ts";
-
-/** Differences of a time or a size below this do not count, whatever their interval. */
-export const MATTERS = 0.02;
-/** Quality given up freely, in the metric's own unit; on top of the seeds' error. */
-export const TOLERANCE = 0.01;
-/** Below this share of right answers a task was not learnt by any proxy, and orders of layouts are orders of luck. */
-const LEARNT = 0.5;
+import { endpointsOf } from "./endpoints.ts";
+import { inputOf } from "./input.ts";
+import { missingMinutes, type Samples } from "./more-minutes.ts";
+import { chancesText } from "./plan-text.ts";
+import { emptyRecord, type StatedPower, type StudyRecord } from "./record.ts";
 
 export const layers = (count: number): string => `${count} attention layer${count === 1 ? "" : "s"}`;
 
@@ -27,19 +24,23 @@ export interface Measured extends Designed {
 }
 
 /** Names of the metrics that the study speaks of, as the sweep measured them. */
-interface Names {
+export interface Names {
   readonly qualities: readonly Objective[];
   readonly ttft: string;
   readonly p95: string;
   readonly memory: string;
 }
 
+/** Objectives that training decides. */
+export const qualitiesOf = (objectives: readonly Objective[]): readonly Objective[] =>
+  objectives.filter(({ name }) => parseMetricName(name).device === null && name.includes("."));
+
 /** Null where the sweep does not measure what the study asks about. */
 export function namesOf({ config, objectives, points }: FindingsContext): Names | null {
   const context = Math.max(...config.measure.contexts);
   const device = config.measure.devices[0]!;
   const names = {
-    qualities: objectives.filter(({ name }) => parseMetricName(name).device === null && name.includes(".")),
+    qualities: qualitiesOf(objectives),
     ttft: `ttftMs@${context}:${device}`,
     p95: `decodeP95Ms@${context}:${device}`,
     memory: `peakBytes:${device}`,
@@ -49,6 +50,10 @@ export function namesOf({ config, objectives, points }: FindingsContext): Names 
 }
 
 export class Study {
+  readonly record: StudyRecord;
+  readonly endpoints: readonly Endpoint[];
+  readonly input: StudyInput;
+  readonly decisions: StudyDecisions;
   private readonly spreads: ReadonlyMap<string, PooledSpread | null>;
 
   constructor(
@@ -57,16 +62,29 @@ export class Study {
     readonly pattern: Measured,
     readonly names: Names,
   ) {
+    this.record = context.study ?? emptyRecord;
+    const trained = measured.map(({ label, point }) => ({ label, number: point.number }));
+    this.endpoints = endpointsOf(trained, names.qualities, context.config, this.record);
     this.spreads = new Map(
       names.qualities.map(({ name }) => [
         name,
-        pooledSpread(context.points.map(({ raw }) => raw[name]!.samples)),
+        pooledSpread(context.points.map((point) => this.samples(point, name))),
       ]),
     );
+    this.input = inputOf(this);
+    this.decisions = decideStudy(this.input, createRng(context.config.seed));
   }
 
-  quality({ raw }: Point, name: string): Estimate {
-    return estimate(raw[name]!.samples, this.spreads.get(name) ?? null);
+  /** Scores of all seeds, those beyond the sweep's included. */
+  samples({ number, raw }: Point, name: string): readonly number[] {
+    const [task, score] = name.split(".") as [string, string];
+    const runs = this.record.runs.get(number)?.get(task) ?? [];
+    const own = raw[name]!.samples;
+    return runs.length > own.length ? runs.map(({ scores }) => scores[score]!) : own;
+  }
+
+  quality(point: Point, name: string): Estimate {
+    return estimate(this.samples(point, name), this.spreads.get(name) ?? null);
   }
 
   shownQuality(point: Point, { name, unit }: Objective): string {
@@ -77,53 +95,62 @@ export class Study {
       : formatValue(value, unit);
   }
 
-  ratio(a: Measured, b: Measured, name: string): Estimate {
-    return ratioOf(a.point.raw[name]!.samples, b.point.raw[name]!.samples);
-  }
-
-  shown(name: string, { metrics, raw }: Point): string {
-    return formatValue(metrics[name]!, raw[name]!.unit);
-  }
-
   private row(one: Measured): string[] {
     const { ttft, p95, memory, qualities } = this.names;
+    const { metrics, raw } = one.point;
     return [
       one.label,
       ...qualities.map((quality) => this.shownQuality(one.point, quality)),
-      ...[ttft, p95, memory].map((name) => this.shown(name, one.point)),
-    ];
-  }
-
-  private get head(): string[] {
-    const { ttft, p95, memory, qualities } = this.names;
-    return [
-      "Layout",
-      ...qualities.map(({ name }) => metricLabel(name)),
-      ...[ttft, p95, memory].map((name) => metricLabel(name, { device: false })),
+      ...[ttft, p95, memory].map((name) => formatValue(metrics[name]!, raw[name]!.unit)),
     ];
   }
 
   table(rows: readonly Measured[]) {
-    return { head: this.head, rows: rows.map((one) => this.row(one)) };
+    const { ttft, p95, memory, qualities } = this.names;
+    const head = [
+      "Layout",
+      ...qualities.map(({ name }) => metricLabel(name)),
+      ...[ttft, p95, memory].map((name) => metricLabel(name, { device: false })),
+    ];
+    return { head, rows: rows.map((one) => this.row(one)) };
   }
 
   nameOf(id: string): string {
     return this.measured.find(({ point }) => point.id === id)?.label ?? id;
   }
 
-  /** Tasks scored by a share of right answers that not one proxy learnt. */
-  get unlearnt(): readonly Objective[] {
-    return this.names.qualities.filter(
-      ({ name, unit }) =>
-        unit === "fraction" && this.context.points.every(({ metrics }) => metrics[name]! < LEARNT),
-    );
+  /** The verdict of a decision that rests on these samples, and how many more minutes would decide it. */
+  verdict(decision: Decision, samples: Samples): Pick<ReportFinding, "verdict" | "moreMinutes"> {
+    const { verdict } = decision;
+    if (verdict !== "undecidable" || this.unlearnt.length > 0) return { verdict };
+    const moreMinutes = missingMinutes(decision, samples, this);
+    return moreMinutes === null ? { verdict } : { verdict, moreMinutes };
+  }
+
+  /** Recall tasks that no layout learnt. */
+  get unlearnt(): readonly Endpoint[] {
+    return this.endpoints.filter((endpoint) => !isLearnt(endpoint));
   }
 
   unlearntNotes(): readonly string[] {
     return this.unlearnt.map(
-      ({ name }) =>
-        `No proxy learnt the task of ${metricLabel(name).toLowerCase()} (none reaches ${LEARNT}): its figures tell nothing about layouts. Train longer.`,
+      ({ task }) =>
+        `No proxy learnt the task ${task} in half of its runs: its figures tell nothing about layouts. More minutes do not help; train longer.`,
     );
+  }
+
+  /** What was said of a question before it ran, and with the noise that was then found. */
+  powerNotes(question: string): readonly string[] {
+    const { stated, found } = this.record;
+    const line = (said: StatedPower | null, when: string): readonly string[] =>
+      (said?.power ?? [])
+        .filter((row) => row.question === question)
+        .map((row) => `Power ${when}, ${chancesText(row)}.`);
+    if (stated === null)
+      return [
+        "No test was planned for this sweep. Plan one: edgefront reproduce minimal-hybrid --minutes 60",
+      ];
+    return [...line(stated, "before the run"), ...line(found, "with the noise that was found")];
   }
 
   pooledNote(): string {
@@ -132,10 +159,6 @@ export class Study {
         ? `${metricLabel(name)}: one seed, so no interval`
         : `${metricLabel(name)}: standard deviation between seeds ${formatNumber(spread.sd)}`,
     );
-    return `Intervals are 95%, from the spread between seeds pooled over all layouts (${parts.join("; ")}); times are medians of the repetitions.`;
-  }
-
-  times({ value, low, high }: Estimate): string {
-    return `${formatNumber(value)}x [${formatNumber(low)}, ${formatNumber(high)}]`;
+    return `Intervals in the table are 95%, from the spread between seeds pooled over all layouts (${parts.join("; ")}); times are medians of the repetitions.`;
   }
 }

@@ -200,13 +200,21 @@ export class JobTable {
         };
   }
 
-  /** Training results of one task of a trial, in the order of their seeds. */
-  scores(trialId: number, task: string): readonly TrainResult[] {
+  /** Training results of a trial by seed, of one task, in the order of their seeds. */
+  scoresBySeed(trialId: number, task: string): readonly Pick<ScoreRecord, "seed" | "result">[] {
     const rows = this.db
       .prepare(
-        "SELECT s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? ORDER BY s.seed",
+        "SELECT s.seed, s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? ORDER BY s.seed",
       )
       .all(trialId, task) as Row[];
-    return rows.map((row) => JSON.parse(row.result as string) as TrainResult);
+    return rows.map((row) => ({
+      seed: row.seed as number,
+      result: JSON.parse(row.result as string) as TrainResult,
+    }));
+  }
+
+  /** Training results of one task of a trial, in the order of their seeds. */
+  scores(trialId: number, task: string): readonly TrainResult[] {
+    return this.scoresBySeed(trialId, task).map(({ result }) => result);
   }
 }

@@ -152,7 +152,8 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   const space = new Space(config.space);
   space.requireLayouts();
   const domain = layoutDomain(space);
-  const designed = config.study === undefined ? [] : studies[config.study].design(space);
+  const designed =
+    config.study === undefined ? [] : studies[config.study].design(space).slice(0, config.studyLayouts);
   const initial = [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
   const { trials: imported, brought } =
     options.warmStart === undefined || resumed !== null

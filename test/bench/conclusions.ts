@@ -5,6 +5,7 @@ import { calibrationRows } from "./conclusions/calibration.ts";
 import { compareRows } from "./conclusions/compare.ts";
 import { confirmRows } from "./conclusions/confirm.ts";
 import { measuringRows } from "./conclusions/measuring.ts";
+import { reproduceRows } from "./conclusions/reproduce.ts";
 import type { ConclusionRow } from "./conclusions/row.ts";
 
 /** Simulated sweeps, comparisons or studies a row where --runs does not say. */
@@ -21,6 +22,7 @@ const parts: Readonly<
   compare: { runs: 1000, rows: compareRows },
   measuring: { runs: 1000, rows: measuringRows },
   confirm: { runs: 1000, rows: confirmRows },
+  reproduce: { runs: 500, rows: reproduceRows },
 };
 
 const { values: flags } = parseArgs({

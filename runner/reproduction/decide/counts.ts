@@ -1,0 +1,41 @@
+// "A few attention layers are needed, and enough." Needed: with none and with one the recall task is learnt worse than with the published six, by
+// more than the margin. Enough: in no task are eight or all layers better than six by more than the margin. The claim holds when all of
+// that holds, and is contradicted when any of it is shown to fail.
+import { all, type Evidence, not } from "../../../profilers/statistics/evidence.ts";
+import { type Look, now } from "../../../profilers/statistics/margin.ts";
+import { countLabel } from "../design.ts";
+import { type Endpoint, isLearnt, notWorse } from "./endpoint.ts";
+import { MORE, PUBLISHED_COUNT, TOO_FEW } from "./margins.ts";
+import { type Decision, decide, undecidable } from "./verdict.ts";
+
+const SIX = countLabel(PUBLISHED_COUNT);
+
+/** One comparison that the claim needs to come out one way. */
+export interface CountPart {
+  readonly endpoint: Endpoint;
+  readonly count: number;
+  /** `enough`: six are not worse than this count; `needed`: this count is worse than six. */
+  readonly kind: "enough" | "needed";
+}
+
+export function countParts(endpoints: readonly Endpoint[]): readonly CountPart[] {
+  const recall = endpoints.find(({ recalls }) => recalls);
+  return [
+    ...(recall === undefined
+      ? []
+      : TOO_FEW.map((count) => ({ endpoint: recall, count, kind: "needed" as const }))),
+    ...endpoints.flatMap((endpoint) => MORE.map((count) => ({ endpoint, count, kind: "enough" as const }))),
+  ];
+}
+
+export const countEvidence = ({ endpoint, count, kind }: CountPart, look: Look = now): Evidence =>
+  kind === "enough"
+    ? notWorse(endpoint, SIX, countLabel(count), look)
+    : not(notWorse(endpoint, countLabel(count), SIX, look));
+
+/** Without a recall task nothing can be needed, and without a learnt one nothing can be told. */
+export function decideCounts(endpoints: readonly Endpoint[]): Decision {
+  const parts = countParts(endpoints);
+  if (!parts.some(({ kind }) => kind === "needed") || !endpoints.every(isLearnt)) return undecidable;
+  return decide((look) => all(parts.map((part) => countEvidence(part, look))));
+}

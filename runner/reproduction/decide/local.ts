@@ -1,0 +1,27 @@
+// "Other local operators did not improve quality and usually worsened device metrics", for the window in place of the convolution: in no task is it
+// better by more than the margin, and it takes longer by more than what matters in at least one of the times.
+import type { ComparedPair } from "../../../profilers/compare.ts";
+import { all, any, not } from "../../../profilers/statistics/evidence.ts";
+import { better, type Endpoint, isLearnt } from "./endpoint.ts";
+import { slower } from "./paired-time.ts";
+import { type Decision, decide, undecidable } from "./verdict.ts";
+
+export interface LocalInput {
+  readonly endpoints: readonly Endpoint[];
+  /** Labels of the layout with the window, and of the one with the convolution. */
+  readonly window: string;
+  readonly conv: string;
+  /** a: convolution, b: window. */
+  readonly pairs: readonly ComparedPair[];
+  readonly metrics: readonly string[];
+}
+
+export function decideLocal({ endpoints, window, conv, pairs, metrics }: LocalInput): Decision {
+  if (endpoints.length === 0 || !endpoints.every(isLearnt)) return undecidable;
+  return decide((look) =>
+    all([
+      ...endpoints.map((endpoint) => not(better(endpoint, window, conv, look))),
+      any(metrics.map((metric) => slower(pairs, metric, look))),
+    ]),
+  );
+}

@@ -1,0 +1,53 @@
+// Times of two layouts from interleaved pairs: is b slower than a by more than what matters? The exact test of profilers/compare.ts, of times
+// from which the difference that matters is taken off. The only place of the study that knows how pairs are judged.
+import { type ComparedPair, compareDefaults, judgePairs } from "../../../profilers/compare.ts";
+import { type Evidence, none } from "../../../profilers/statistics/evidence.ts";
+import { below, differenceOf, type Look, now } from "../../../profilers/statistics/margin.ts";
+import { MATTERS } from "./margins.ts";
+
+/** Fewer show nothing once several comparisons are judged together. */
+export const LEAST_PAIRS = 10;
+
+const DIRECTION = "min" as const;
+
+/** b / a - 1 and its 95% interval; null for too few pairs. */
+export function changeOf(
+  pairs: readonly ComparedPair[],
+  metric: string,
+): { readonly change: number; readonly low: number; readonly high: number } | null {
+  if (!enough(pairs)) return null;
+  const [judged] = judgePairs(pairs, { [metric]: DIRECTION }, compareDefaults);
+  return { change: judged!.change, ...judged!.interval };
+}
+
+/** Both orders have to be there, and enough pairs. */
+const enough = (pairs: readonly ComparedPair[]): boolean =>
+  pairs.length >= LEAST_PAIRS && new Set(pairs.map(({ first }) => first)).size === 2;
+
+/** Evidence that b takes less than 1 + `bound` of a's time. */
+export function fasterThan(
+  pairs: readonly ComparedPair[],
+  metric: string,
+  bound: number,
+  look: Look = now,
+): Evidence {
+  if (look.more !== 1) {
+    const logs = pairs.map(({ a, b }) => Math.log(b[metric]! / a[metric]!));
+    return below(differenceOf(logs), Math.log1p(bound), look);
+  }
+  if (!enough(pairs)) return none;
+  const shifted = pairs.map((pair) => ({
+    ...pair,
+    b: { ...pair.b, [metric]: pair.b[metric]! / (1 + bound) },
+  }));
+  const [judged] = judgePairs(shifted, { [metric]: DIRECTION }, compareDefaults);
+  const { p, change } = judged!;
+  const [ahead, behind] = [p / 2, Math.min(1, 1 - p / 2)];
+  return change < 0 ? { pTrue: ahead, pFalse: behind } : { pTrue: behind, pFalse: ahead };
+}
+
+/** Evidence that b takes longer than a by more than what matters. */
+export function slower(pairs: readonly ComparedPair[], metric: string, look: Look = now): Evidence {
+  const { pTrue, pFalse } = fasterThan(pairs, metric, MATTERS, look);
+  return { pTrue: pFalse, pFalse: pTrue };
+}

@@ -1,0 +1,52 @@
+// The published layout against its rivals. A rival beats it when it is nowhere worse and somewhere better, each by more than what matters in that
+// objective (epsilon-dominance). The claim is that no rival beats it.
+//
+// "Better everywhere by more than epsilon" was rejected as the meaning of beating: recall ends at one score for all layouts that solve the
+// task, so that no rival could ever be better in it, and the claim could not fail.
+import { all, any, type Evidence, not } from "../../../profilers/statistics/evidence.ts";
+import { below, type Difference, type Look, now } from "../../../profilers/statistics/margin.ts";
+import { better, type Endpoint, isLearnt, notWorse } from "./endpoint.ts";
+import { MATTERS } from "./margins.ts";
+import { type Decision, decide, LEVEL, undecidable } from "./verdict.ts";
+
+export interface Rival {
+  readonly label: string;
+  /** Logarithm of its time or size over the published layout's, by metric; null where it is not known how well. */
+  readonly costs: Readonly<Record<string, Difference | null>>;
+}
+
+export interface PublishedDecision extends Decision {
+  /** Rivals that are shown to beat it, each judged alone. */
+  readonly beaten: readonly string[];
+}
+
+export function beats(
+  rival: Rival,
+  published: string,
+  endpoints: readonly Endpoint[],
+  look: Look = now,
+): Evidence {
+  const costs = Object.values(rival.costs);
+  const most = Math.log1p(MATTERS);
+  return all([
+    ...endpoints.map((endpoint) => notWorse(endpoint, rival.label, published, look)),
+    ...costs.map((cost) => below(cost, most, look)),
+    any([
+      ...endpoints.map((endpoint) => better(endpoint, rival.label, published, look)),
+      ...costs.map((cost) => below(cost, -most, look)),
+    ]),
+  ]);
+}
+
+export function decidePublished(
+  rivals: readonly Rival[],
+  published: string,
+  endpoints: readonly Endpoint[],
+): PublishedDecision {
+  if (rivals.length === 0 || !endpoints.every(isLearnt)) return { ...undecidable, beaten: [] };
+  const evidence = rivals.map((rival) => ({ rival, beats: beats(rival, published, endpoints) }));
+  return {
+    ...decide((look) => all(rivals.map((rival) => not(beats(rival, published, endpoints, look))))),
+    beaten: evidence.flatMap(({ rival, beats: { pTrue } }) => (pTrue <= LEVEL ? [rival.label] : [])),
+  };
+}

@@ -1,0 +1,57 @@
+// The endpoints of a study's own runs: for each quality objective the losses of every layout, by the seeds that all of them were trained with.
+
+import type { Objective } from "../../search/strategy.ts";
+import type { SweepConfig } from "../config.ts";
+import type { Endpoint } from "./decide/endpoint.ts";
+import { MIN_SEEDS } from "./decide/margins.ts";
+import type { SeedRun, StudyRecord } from "./record.ts";
+
+/** Layouts of the study that have a trial. */
+interface Trained {
+  readonly label: string;
+  readonly number: number;
+}
+
+/** Runs by label, of the seeds that each label with enough of them has; labels with fewer seeds are left out. */
+function alignedRuns(
+  trained: readonly Trained[],
+  task: string,
+  record: StudyRecord,
+): ReadonlyMap<string, readonly SeedRun[]> {
+  const all = trained.map(({ label, number }) => [label, record.runs.get(number)?.get(task) ?? []] as const);
+  const several = all.filter(([, runs]) => runs.length >= MIN_SEEDS);
+  const kept = several.length > 0 ? several : all.filter(([, runs]) => runs.length > 0);
+  const has = (runs: readonly SeedRun[], seed: number): boolean => runs.some((run) => run.seed === seed);
+  const common = new Set(
+    (kept[0]?.[1] ?? []).map(({ seed }) => seed).filter((seed) => kept.every(([, runs]) => has(runs, seed))),
+  );
+  return new Map(kept.map(([label, runs]) => [label, runs.filter(({ seed }) => common.has(seed))]));
+}
+
+export function endpointsOf(
+  trained: readonly Trained[],
+  qualities: readonly Objective[],
+  { score }: SweepConfig,
+  record: StudyRecord,
+): readonly Endpoint[] {
+  return qualities.flatMap(({ name, unit, direction }): Endpoint[] => {
+    const [task, metric] = name.split(".") as [string, string];
+    const training = score?.tasks[task]?.training;
+    if (training === undefined) return [];
+    const runs = alignedRuns(trained, task, record);
+    const bySteps = unit === "fraction" && training.stop?.accuracy !== undefined;
+    const lossOf = ({ steps, solved, scores }: SeedRun): number =>
+      bySteps
+        ? Math.log(solved ? Math.min(steps, training.steps - 1) : training.steps)
+        : (direction === "max" ? -1 : 1) * scores[metric]!;
+    return [
+      {
+        task,
+        kind: bySteps ? "steps" : "score",
+        recalls: unit === "fraction",
+        losses: new Map([...runs].map(([label, own]) => [label, own.map(lossOf)])),
+        worst: bySteps ? Math.log(training.steps) : null,
+      },
+    ];
+  });
+}

@@ -1,0 +1,46 @@
+// What a real study decides from: its runs, pairs and layouts, as observed.ts takes them.
+import type { StudyInput } from "./decide/study.ts";
+import { inputFrom } from "./observed.ts";
+import { coreOf, isWindowForConv } from "./plan.ts";
+import type { Measured, Study } from "./study.ts";
+
+export function inputOf(
+  study: Pick<Study, "context" | "measured" | "names" | "endpoints" | "record" | "samples">,
+): StudyInput {
+  const { context, measured, names, endpoints, record } = study;
+  const { ttft, p95, memory, qualities } = names;
+  const core = new Set(coreOf(measured));
+  const trained = new Set(endpoints.flatMap(({ losses }) => [...losses.keys()]));
+  const layouts = measured.filter((one) => core.has(one) || trained.has(one.label));
+  const timed = context.objectives.flatMap(({ name }) => (name === ttft || name === p95 ? [name] : []));
+  const raw = ({ point }: Measured, name: string) => point.raw[name]!;
+  const compared = [...record.pairs].map(([label, pairs]) => ({ label, pairs }));
+  return inputFrom({
+    endpoints,
+    placements: compared.filter(({ label }) => !isWindowForConv(label)),
+    window: compared.find(({ label }) => isWindowForConv(label)) ?? { label: "", pairs: [] },
+    layouts,
+    metrics: [
+      ...[ttft, p95].map((name) => ({
+        name,
+        scale: "ratio" as const,
+        samples: layouts.map((one) => raw(one, name)),
+        history: context.history(name),
+      })),
+      // The largest resident set of a process hardly varies, and is no matter of chance.
+      { name: memory, scale: "exact", samples: layouts.map((one) => raw(one, memory)) },
+      ...qualities.map(({ name }) => ({
+        name,
+        scale: "difference" as const,
+        samples: layouts.map(({ point }) => {
+          const samples = study.samples(point, name);
+          const value = samples.reduce((sum, one) => sum + one, 0) / samples.length;
+          return { value, samples, stable: true };
+        }),
+      })),
+    ],
+    qualities,
+    objectives: [...timed, memory],
+    budgets: [ttft, p95, memory],
+  });
+}

@@ -1,0 +1,40 @@
+// The noise that a study found, to state its power once more by it: between seeds and within pairs.
+import type { ComparedPair } from "../../profilers/compare.ts";
+import { summarise } from "../../profilers/statistics/summary.ts";
+import { pooledSpread } from "../../search/statistics.ts";
+import type { Endpoint } from "./decide/endpoint.ts";
+import { TTFT } from "./decide/study.ts";
+import type { SupposedNoise } from "./supposed.ts";
+
+/** Median over comparisons: one that a burst fell on says little about the others. */
+function pairSd(pairs: readonly (readonly ComparedPair[])[]): number | null {
+  const sds = pairs.flatMap((own) => {
+    const spread = pooledSpread([own.map(({ a, b }) => Math.log(b[TTFT]! / a[TTFT]!))]);
+    return spread === null ? [] : [spread.sd];
+  });
+  return sds.length === 0 ? null : summarise(sds).median;
+}
+
+/** Of layouts whose every run solved the task: a failure is no spread. */
+function seedSd({ losses, worst }: Endpoint): number | null {
+  const whole = [...losses.values()].filter((own) => worst === null || own.every((loss) => loss < worst));
+  return pooledSpread(whole)?.sd ?? null;
+}
+
+/** What was not measured stays as assumed. */
+export function measuredNoise(
+  endpoints: readonly Endpoint[],
+  pairs: readonly (readonly ComparedPair[])[],
+  assumed: SupposedNoise,
+): SupposedNoise {
+  const of = (kind: Endpoint["kind"]): number | null => {
+    const found = endpoints.filter((endpoint) => endpoint.kind === kind).flatMap((one) => seedSd(one) ?? []);
+    return found.length === 0 ? null : Math.max(...found);
+  };
+  return {
+    ...assumed,
+    steps: of("steps") ?? assumed.steps,
+    score: of("score") ?? assumed.score,
+    pair: pairSd(pairs) ?? assumed.pair,
+  };
+}

@@ -1,0 +1,53 @@
+// How many more minutes would decide a question, by what its seeds or pairs took so far.
+import { LEAST_PAIRS } from "./decide/paired-time.ts";
+import type { Decision } from "./decide/verdict.ts";
+import { quickCosts } from "./plan.ts";
+import type { Study } from "./study.ts";
+
+/** What a question rests on. */
+export type Samples = "seeds" | "pairs" | "both";
+
+/** Seeds below which failures of one in four are not excluded. */
+const USUAL_SEEDS = 10;
+
+interface Spent {
+  readonly now: number;
+  readonly least: number;
+  readonly minutesEach: number;
+}
+
+function seedsOf({ endpoints, record, context }: Study): Spent {
+  const counts = endpoints.flatMap(({ losses }) => [...losses.values()].map((own) => own.length));
+  const labels = Math.max(1, ...endpoints.map(({ losses }) => losses.size));
+  const now = counts.length === 0 ? 0 : Math.min(...counts);
+  const extra = now - (context.config.score?.seeds.length ?? 0);
+  const assumed = (labels * quickCosts.seed) / 60;
+  return {
+    now,
+    least: USUAL_SEEDS,
+    minutesEach: extra > 0 && record.minutes.seeds > 0 ? record.minutes.seeds / extra : assumed,
+  };
+}
+
+function pairsOf({ record }: Study): Spent {
+  const counts = [...record.pairs.values()].map((own) => own.length);
+  const now = counts.length === 0 ? 0 : Math.min(...counts);
+  const assumed = (Math.max(6, record.pairs.size) * quickCosts.pair) / 60;
+  const minutesEach = now > 0 && record.minutes.pairs > 0 ? record.minutes.pairs / now : assumed;
+  return { now, least: LEAST_PAIRS, minutesEach };
+}
+
+/** Null where more of the same would not decide it. */
+export function missingMinutes(decision: Decision, samples: Samples, study: Study): number | null {
+  const parts = [
+    ...(samples === "pairs" ? [] : [seedsOf(study)]),
+    ...(samples === "seeds" ? [] : [pairsOf(study)]),
+  ];
+  const short = parts.filter(({ now, least }) => now < least);
+  if (short.length > 0)
+    return short.reduce((sum, { now, least, minutesEach }) => sum + (least - now) * minutesEach, 0);
+  const more = decision.more();
+  return more === null
+    ? null
+    : parts.reduce((sum, { now, minutesEach }) => sum + (more - 1) * now * minutesEach, 0);
+}

@@ -1,0 +1,15 @@
+// Which side of each pair runs first: as many of each, shuffled, so that every pattern is equally likely in the whole and in any part from its
+// beginning. The clock may end a comparison early and its test stays exact.
+import type { Rng } from "../../candidates/space.ts";
+
+export type First = "a" | "b";
+
+export function balancedOrders(pairs: number, rng: Rng): readonly First[] {
+  const extra = rng.below(2);
+  const orders = Array.from({ length: pairs }, (_, n): First => ((n + extra) % 2 === 0 ? "a" : "b"));
+  for (let n = pairs - 1; n > 0; n--) {
+    const other = rng.below(n + 1);
+    [orders[n], orders[other]] = [orders[other]!, orders[n]!];
+  }
+  return orders;
+}

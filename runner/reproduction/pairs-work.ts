@@ -1,0 +1,122 @@
+// Times layouts in interleaved pairs, round by round over all comparisons, so that what the device does over minutes falls on all of them. Each
+// pair is written when it is done; the order within each was drawn beforehand, from the study's seed.
+import type { Layout } from "../../candidates/layout.ts";
+import type { ComparedPair } from "../../profilers/compare.ts";
+import { deviceMetrics } from "../../profilers/device-metrics.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
+import { validityFlags } from "../../profilers/validity.ts";
+import { createRng } from "../../search/rng.ts";
+import { DeviceRest } from "../measurement/rest.ts";
+import { windowRules } from "../measurement/rules.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import type { Listener } from "../sweep/events.ts";
+import { type MeasureConfig, measureOn, placementFor } from "../sweep/jobs.ts";
+import type { Worker } from "../sweep/worker.ts";
+import { P95, TTFT } from "./decide/study.ts";
+import { balancedOrders } from "./orders.ts";
+import type { Comparison } from "./plan.ts";
+import { pairsOf, STUDY_PAIR, type StudyPair } from "./record.ts";
+
+export interface PairWork {
+  readonly store: Store;
+  readonly sweep: Sweep;
+  readonly comparisons: readonly Comparison[];
+  readonly pairs: number;
+  layoutOf(label: string): Layout;
+  readonly listen: Listener;
+  readonly say: (text: string) => void;
+}
+
+/** Runs of a process: the faster of two, so that a burst of other work costs one of them and not the pair. */
+const RUNS = 2;
+/** Void pairs in a row after which the device is not to be timed now. */
+const MOST_VOID = 5;
+
+const pairConfig = (config: MeasureConfig): MeasureConfig => ({
+  ...config,
+  contexts: [Math.max(...config.contexts)],
+  repetitions: RUNS,
+  warmup: { max: 0, tolerance: 1 },
+});
+
+/** The fastest run of a process. */
+function valuesOf(result: MeasureResult): ComparedPair["a"] {
+  const least = (base: string): number =>
+    Math.min(...deviceMetrics(result, "").find(({ name }) => name.startsWith(`${base}@`))!.samples);
+  return { [TTFT]: least(TTFT), [P95]: least(P95) };
+}
+
+/**
+ * Throws where the device computes something else than its reference. The wait for a device at rest; this machine, which others use too, is never waited
+ * for: pairs are interleaved, and the budget would go by.
+ */
+async function restOf(worker: Worker, config: MeasureConfig, { store, listen }: PairWork) {
+  const rules = windowRules(worker.device, config.protocol);
+  const rest = new DeviceRest(worker, config, rules, { store, listen });
+  const opened = await worker.open();
+  const checked = await worker.exclusively((turn) => rest.check(opened, turn));
+  const here = worker.device.transport === "local";
+  if (here || !rules.guarded || rules.readiness.deadlineSeconds === 0) return async () => true;
+  return async () => (await worker.exclusively((turn) => rest.await(checked, opened, turn, 0))).ready;
+}
+
+/** `fits`: whether a pair of so many minutes may still begin. Nothing is timed under an emulator. */
+export async function timePairs(
+  worker: Worker,
+  work: PairWork,
+  fits: (minutes: number) => boolean,
+): Promise<void> {
+  if (worker.emulated || work.pairs === 0) return;
+  const { store, sweep, comparisons, pairs, say } = work;
+  const config = pairConfig(sweep.config.measure);
+  const atRest = await restOf(worker, config, work);
+  const known = new Set(pairsOf(store, sweep.id).map(({ comparison, place }) => `${place} ${comparison}`));
+  const orders = comparisons.map((_, n) => balancedOrders(pairs, createRng(1000 * sweep.config.seed + n)));
+  let longest = 0;
+  let voids = 0;
+  for (let place = 0; place < pairs; place++) {
+    for (const [n, { label, base }] of comparisons.entries()) {
+      if (known.has(`${place} ${label}`)) continue;
+      for (;;) {
+        worker.signal.throwIfAborted();
+        if (!fits(longest) || voids >= MOST_VOID) return;
+        const begun = performance.now();
+        const first = orders[n]![place]!;
+        const pair = (await atRest())
+          ? await onePair(worker, config, first, work.layoutOf(base), work.layoutOf(label))
+          : null;
+        const seconds = (performance.now() - begun) / 1000;
+        longest = Math.max(longest, seconds / 60);
+        voids = pair === null ? voids + 1 : 0;
+        if (pair === null) continue;
+        const stored: StudyPair = { comparison: label, place, first, ...pair, seconds };
+        store.log(STUDY_PAIR, stored, { sweepId: sweep.id, device: worker.device.name });
+        break;
+      }
+    }
+    say(`pair ${place + 1} of ${pairs} of ${comparisons.length} comparisons timed`);
+  }
+}
+
+/** Null where a run was void. */
+async function onePair(
+  worker: Worker,
+  config: MeasureConfig,
+  first: "a" | "b",
+  a: Layout,
+  b: Layout,
+): Promise<Pick<StudyPair, "a" | "b"> | null> {
+  const { probe } = await worker.open();
+  const run = async (layout: Layout): Promise<ComparedPair["a"] | null> => {
+    const { result } = await measureOn(worker, layout, config, () => {});
+    const { emulated } = worker;
+    const placement = placementFor(worker, config);
+    const flags = validityFlags({ result, probe, placement, emulated, cvLimit: Number.POSITIVE_INFINITY });
+    return flags.includes("moved") || flags.includes("swapped") ? null : valuesOf(result);
+  };
+  const one = await run(first === "a" ? a : b);
+  const other = one && (await run(first === "a" ? b : a));
+  if (one === null || other === null) return null;
+  return first === "a" ? { a: one, b: other } : { a: other, b: one };
+}

@@ -1,0 +1,61 @@
+// Where the attention layers stand: does an early or dense placement cost time to the first token?
+
+import { metricLabel } from "../../reports/metrics.ts";
+import type { ReportFinding } from "../../reports/model.ts";
+import { MATTERS } from "./decide/margins.ts";
+import { changeOf, LEAST_PAIRS } from "./decide/paired-time.ts";
+import { TTFT } from "./decide/study.ts";
+import { timesText } from "./figures.ts";
+import { coreOf } from "./plan.ts";
+import type { Study } from "./study.ts";
+
+export function placementAnswer(study: Study): ReportFinding | null {
+  const { placements } = study.input;
+  const { decisions, measured, names } = study;
+  if (placements.length === 0 && !measured.some(({ group }) => group === "placement")) return null;
+  const { spikes } = decisions.placement;
+  const rows = placements.map(({ label, pairs }) => ({ label, pairs, change: changeOf(pairs, TTFT) }));
+  const told = rows
+    .map(({ label, change }) => `${label} ${change === null ? "too few pairs" : timesText(change)}`)
+    .join(", ");
+  const { verdict } = decisions.placement;
+  const core = new Set(coreOf(measured).map(({ label }) => label));
+  const point = (label: string) => measured.find((one) => one.label === label && !core.has(label))?.point;
+  return {
+    id: "placement",
+    question: "Does an early or dense placement of attention spike the time to first token?",
+    answer:
+      rows.length === 0
+        ? "No pairs were timed."
+        : `${
+            verdict === "agrees"
+              ? `Yes: ${spikes.join(", ")}.`
+              : verdict === "contradicts"
+                ? `No: none takes longer by more than ${100 * MATTERS}%.`
+                : "Neither is shown."
+          } Time to first token beside the spread placement of as many layers: ${told}.`,
+    ...study.verdict(decisions.placement, "pairs"),
+    table: {
+      head: [
+        "Placement",
+        "Pairs",
+        "TTFT beside spread",
+        ...names.qualities.map(({ name }) => metricLabel(name)),
+      ],
+      rows: rows.map(({ label, pairs, change }) => [
+        label,
+        `${pairs.length}`,
+        change === null ? "-" : timesText(change),
+        ...names.qualities.map((quality) => {
+          const own = point(label);
+          return own === undefined ? "-" : study.shownQuality(own, quality);
+        }),
+      ]),
+    },
+    notes: [
+      `Interleaved pairs on one device, the order within each drawn; an exact test of whether the placement takes longer by more than ${100 * MATTERS}%, Holm over ${placements.length} placements. At least ${LEAST_PAIRS} pairs of each.`,
+      ...study.powerNotes("early or dense placement"),
+      "Same operators, parameters and FLOPs in another order; what differs is the order alone.",
+    ],
+  };
+}

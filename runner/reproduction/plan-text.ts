@@ -1,0 +1,28 @@
+// The plan of a study in words: what the minutes are spent on, and how likely each question is to be decided.
+import type { StudyPlan } from "./plan.ts";
+import type { PowerRow } from "./power.ts";
+
+const percent = (share: number): string => `${Math.round(100 * share)}%`;
+
+export const chancesText = ({ true: yes, false: no }: Omit<PowerRow, "question">): string =>
+  `"agrees" in ${percent(yes.chance)} if ${yes.supposed}; "contradicts" in ${percent(no.chance)} if ${no.supposed}`;
+
+export const powerLine = (row: PowerRow): string => `${row.question}: ${chancesText(row)}`;
+
+export function planText(
+  { minutes, spending, blocked }: StudyPlan,
+  power: readonly PowerRow[],
+  noise: string,
+): string {
+  const total = spending.reduce((sum, part) => sum + part.minutes, 0);
+  const lines = spending.map((part) => `  ${part.minutes.toFixed(1).padStart(6)} min  ${part.what}`);
+  return [
+    minutes === null
+      ? "plan without a limit of time (minutes as at the quick size):"
+      : `plan for ${minutes} minutes (${total.toFixed(0)} by what each step took on 2 cores of an EPYC):`,
+    ...lines,
+    `  every seed trains: ${blocked.join(", ")}`,
+    `power before the run (${noise}):`,
+    ...power.map((row) => `  ${powerLine(row)}`),
+  ].join("\n");
+}

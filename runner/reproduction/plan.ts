@@ -1,0 +1,121 @@
+// What a budget of minutes is spent on: which of the designed layouts are trained, with how many seeds, and how many interleaved pairs are timed.
+// Fixed before anything is run. The clock may end seeds and pairs sooner on a slow machine, what they show may not.
+
+import { MORE, PUBLISHED_COUNT, TOO_FEW } from "./decide/margins.ts";
+import { countLabel, type Designed, PUBLISHED_LABEL } from "./design.ts";
+
+/** Seconds that one of each takes. */
+export interface UnitCosts {
+  readonly measure: number;
+  /** One training run of every task with one seed. */
+  readonly seed: number;
+  /** Both sides of a pair. */
+  readonly pair: number;
+  /** The choice and its runner-up measured and trained again. */
+  readonly confirm: number;
+}
+
+/** At the quick size on 2 cores of an EPYC with AVX2 (runner/reproduction/README.md). */
+export const quickCosts: UnitCosts = { measure: 10, seed: 8, pair: 6, confirm: 90 };
+
+/** Two layouts that are timed in pairs: a is the base. */
+export interface Comparison {
+  readonly label: string;
+  readonly base: string;
+}
+
+export interface Spending {
+  readonly what: string;
+  readonly minutes: number;
+}
+
+export interface StudyPlan {
+  /** Null: as long as it takes. */
+  readonly minutes: number | null;
+  /** Designed layouts that become trials, the first of the design, and trials in all. */
+  readonly designed: number;
+  readonly trials: number;
+  /** Labels of the layouts that every seed trains. */
+  readonly blocked: readonly string[];
+  readonly seeds: number;
+  readonly comparisons: readonly Comparison[];
+  readonly pairs: number;
+  readonly spending: readonly Spending[];
+}
+
+/** Minutes from which all designed layouts are trials, and from which every seed trains all of them. */
+const WHOLE_DESIGN = 45;
+const WHOLE_BLOCKS = 200;
+/** Seeds that the sweep trains every trial with, and layouts that it measures in a second session. */
+export const SWEEP_SEEDS = 2;
+const REMEASURED = 8;
+/** Of the time after the sweep. */
+export const SEED_SHARE = 0.6;
+const START_SECONDS = 30;
+const MOST_SEEDS = 60;
+const MOST_PAIRS = 150;
+/** Without a budget. */
+const UNLIMITED = { seeds: 12, pairs: 30 };
+
+/** Layouts that a small budget trains and times: what the questions need at least. */
+const FEW_PLACEMENTS = new Set(["2 early", "6 early, dense", "6 late, dense"]);
+const FEW_BLOCKED = new Set([PUBLISHED_LABEL, ...[...TOO_FEW, PUBLISHED_COUNT, ...MORE].map(countLabel)]);
+
+export const isWindowForConv = (label: string): boolean => /^pattern with s\d+ for c\d+$/.test(label);
+
+function comparisonsOf(design: readonly Designed[], whole: boolean): readonly Comparison[] {
+  const placements = design.filter(({ group }) => group === "placement");
+  return [
+    ...placements
+      .filter(({ label }) => whole || FEW_PLACEMENTS.has(label))
+      .map(({ label }) => ({ label, base: countLabel(Number(label.split(" ")[0])) })),
+    ...design
+      .filter(({ label }) => isWindowForConv(label))
+      .map(({ label }) => ({ label, base: PUBLISHED_LABEL })),
+  ];
+}
+
+/** What the published layout is judged against: every count, and the window in place of the convolution. */
+export const coreOf = (design: readonly Designed[]): readonly Designed[] =>
+  design.filter(({ group, label }) => group === "published" || group === "count" || isWindowForConv(label));
+
+export function planStudy(
+  minutes: number | null,
+  design: readonly Designed[],
+  costs: UnitCosts = quickCosts,
+): StudyPlan {
+  const tier = minutes ?? Number.POSITIVE_INFINITY;
+  const core = coreOf(design);
+  const whole = tier >= WHOLE_DESIGN;
+  const designed = whole ? design.length : core.length;
+  const trials = designed + (tier >= WHOLE_BLOCKS ? 22 : whole ? 4 : 1);
+  const blocked = (tier >= WHOLE_BLOCKS ? design : core)
+    .map(({ label }) => label)
+    .filter((label) => whole || FEW_BLOCKED.has(label) || isWindowForConv(label));
+  const comparisons = comparisonsOf(design, whole);
+  const sweep =
+    trials * (costs.measure + SWEEP_SEEDS * costs.seed) + Math.min(REMEASURED, trials) * costs.measure;
+  const block = blocked.length * costs.seed;
+  const round = comparisons.length * costs.pair;
+  const left = Math.max(0, tier * 60 - START_SECONDS - sweep - costs.confirm);
+  const seeds =
+    minutes === null
+      ? UNLIMITED.seeds
+      : Math.min(MOST_SEEDS, SWEEP_SEEDS + Math.floor((SEED_SHARE * left) / block));
+  const seedSeconds = (seeds - SWEEP_SEEDS) * block;
+  const pairs =
+    minutes === null ? UNLIMITED.pairs : Math.min(MOST_PAIRS, even(Math.floor((left - seedSeconds) / round)));
+  const spending: readonly (readonly [string, number])[] = [
+    [`${trials} layouts (${designed} designed) measured, and trained with ${SWEEP_SEEDS} seeds`, sweep],
+    [`${seeds - SWEEP_SEEDS} more seeds of ${blocked.length} layouts`, seedSeconds],
+    [`${pairs} pairs of ${comparisons.length} comparisons`, pairs * round],
+    ["kept free to confirm the choice", costs.confirm],
+  ];
+  return {
+    ...{ minutes, designed, trials, blocked, seeds, comparisons, pairs },
+    spending: spending.map(([what, seconds]) => ({ what, minutes: seconds / 60 })),
+  };
+}
+
+/** As many pairs of each order. */
+const even = (n: number): number => n - (n % 2);

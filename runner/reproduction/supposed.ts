@@ -1,0 +1,195 @@
+// A study in a made-up world: true values of layouts, noise, and what the plan's runs and pairs would have given. The power that is stated before a
+// study runs, and the rates of wrong verdicts (npm run bench:conclusions -- --only reproduce), come from here and from the real decisions.
+import type { Layout } from "../../candidates/layout.ts";
+import type { Rng } from "../../candidates/space.ts";
+import type { ComparedPair } from "../../profilers/compare.ts";
+import type { Sampled } from "../../search/noise/estimate.ts";
+import { normal } from "../../search/rng.ts";
+import type { Objective } from "../../search/strategy.ts";
+import type { Endpoint } from "./decide/endpoint.ts";
+import { P95, TTFT } from "./decide/study.ts";
+import type { Designed } from "./design.ts";
+import { inputFrom, type Observed } from "./observed.ts";
+import { balancedOrders } from "./orders.ts";
+import { coreOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./plan.ts";
+
+/** True values, of a layout with so many attention layers. */
+export interface SupposedWorld {
+  /** Steps to solve the recall task; infinite where it never does. */
+  steps(attention: number, label: string): number;
+  /** Bits/byte of the text task. */
+  text(attention: number, label: string): number;
+  /** Time to first token and per token, over those of the published layout. */
+  time(attention: number, label: string): number;
+  /** Of a comparison's layout over its base's, as pairs find it. */
+  ratio(label: string): number;
+  memory(attention: number, label: string): number;
+  /** Share of training runs that never solve the recall task. Default: none beyond those that are too slow. */
+  failures?(attention: number): number;
+}
+
+export interface SupposedNoise {
+  /** Of the logarithm of the steps to solve a task, by seed. */
+  readonly steps: number;
+  /** Of a score, by seed. */
+  readonly score: number;
+  /** Relative, of one side of a pair against the other. */
+  readonly pair: number;
+  /** Relative, of a measurement session. */
+  readonly session: number;
+}
+
+/** Steps of the recall task's training, between looks, and right answers by chance. */
+const LIMIT = 400;
+const EVERY = 25;
+const CHANCE = 0.125;
+const SOLVED = 0.99;
+/** Of what a seed does to a run, the share of the variance that it does to all layouts. */
+const SHARED = 0.3;
+
+export const supposedQualities: readonly Objective[] = [
+  { name: "recall.accuracy", direction: "max", unit: "fraction" },
+  { name: "text.bitsPerByte", direction: "min", unit: "bits/byte" },
+];
+
+/** Layers of full attention: windows are none. */
+const fullAttention = ({ layers }: Layout): number => layers.filter(({ mixer }) => mixer.op === "gqa").length;
+
+interface Runs {
+  readonly steps: readonly number[];
+  readonly accuracy: readonly number[];
+  readonly text: readonly number[];
+}
+
+/** Runs of every layout; what a seed does to all layouts is drawn once. */
+function runsOf(
+  layouts: readonly Designed[],
+  { seeds, blocked }: StudyPlan,
+  world: SupposedWorld,
+  noise: SupposedNoise,
+  rng: Rng,
+): ReadonlyMap<string, Runs> {
+  const shared = Array.from({ length: seeds }, () => [normal(rng), normal(rng)] as const);
+  const mixed = (common: number): number => Math.sqrt(SHARED) * common + Math.sqrt(1 - SHARED) * normal(rng);
+  return new Map(
+    layouts.map(({ label, layout }) => {
+      const count = fullAttention(layout);
+      const typical = world.steps(count, label);
+      const own = shared.slice(0, blocked.includes(label) ? seeds : SWEEP_SEEDS);
+      const times = own.map(([common]) =>
+        rng.next() < (world.failures?.(count) ?? 0)
+          ? Number.POSITIVE_INFINITY
+          : typical * Math.exp(noise.steps * mixed(common)),
+      );
+      const runs: Runs = {
+        steps: times.map((time) => Math.min(LIMIT, EVERY * Math.ceil(time / EVERY))),
+        accuracy: times.map((time) =>
+          time < LIMIT ? SOLVED : Math.max(CHANCE, SOLVED * (LIMIT / time) ** 2) + 0.005 * normal(rng),
+        ),
+        text: own.map(([, common]) => world.text(count, label) + noise.score * mixed(common)),
+      };
+      return [label, runs];
+    }),
+  );
+}
+
+function pairsOf(ratio: number, pairs: number, sd: number, rng: Rng): readonly ComparedPair[] {
+  return balancedOrders(pairs, rng).map((first) => {
+    const [ttft, p95] = [sd * normal(rng), sd * normal(rng)];
+    return {
+      first,
+      a: { [TTFT]: 1, [P95]: 1 },
+      b: { [TTFT]: ratio * Math.exp(ttft), [P95]: ratio * Math.exp(p95) },
+    };
+  });
+}
+
+const MEMORY = "peakBytes:local";
+const TIMES = ["ttftMs@4096:local", "decodeP95Ms@4096:local"];
+
+/** Sessions of a measurement. */
+const SESSIONS = 2;
+
+const sampled = (samples: readonly number[]): Sampled => ({
+  value: samples.reduce((sum, one) => sum + one, 0) / samples.length,
+  samples,
+  sessions: samples.map(() => 1),
+  stable: true,
+});
+
+/** Endpoints of the runs; `by`: whether recall is judged by the steps it takes or, as where training does not stop, by its score. */
+function endpointsOf(runs: ReadonlyMap<string, Runs>, by: Endpoint["kind"]): readonly Endpoint[] {
+  const losses = (of: (one: Runs) => readonly number[]) =>
+    new Map([...runs].map(([label, one]) => [label, of(one)]));
+  return [
+    {
+      ...{ task: "recall", kind: by, recalls: true },
+      losses: losses(({ steps, accuracy }) =>
+        by === "steps" ? steps.map(Math.log) : accuracy.map((share) => -share),
+      ),
+      worst: by === "steps" ? Math.log(LIMIT) : null,
+    },
+    {
+      ...{ task: "text", kind: "score", recalls: false, worst: null },
+      losses: losses(({ text }) => text),
+    },
+  ];
+}
+
+/** What the plan's study would decide from. */
+export function supposedInput(
+  world: SupposedWorld,
+  noise: SupposedNoise,
+  plan: StudyPlan,
+  design: readonly Designed[],
+  rng: Rng,
+  by: Endpoint["kind"] = "steps",
+) {
+  const core = new Set(coreOf(design).map(({ label }) => label));
+  const layouts = design.filter(({ label }) => core.has(label) || plan.blocked.includes(label));
+  const runs = runsOf(layouts, plan, world, noise, rng);
+  const compared = plan.comparisons.map(({ label }) => ({
+    label,
+    pairs: pairsOf(world.ratio(label), plan.pairs, noise.pair, rng),
+  }));
+  const of = ({ label, layout }: Designed, what: "time" | "memory"): number =>
+    world[what](fullAttention(layout), label);
+  const observed: Observed = {
+    endpoints: endpointsOf(runs, by),
+    placements: compared.filter(({ label }) => !isWindowForConv(label)),
+    window: compared.find(({ label }) => isWindowForConv(label)) ?? { label: "", pairs: [] },
+    layouts,
+    metrics: [
+      ...TIMES.map((name) => ({
+        name,
+        scale: "ratio" as const,
+        samples: layouts.map((one) =>
+          sampled(
+            Array.from({ length: SESSIONS }, () => of(one, "time") * Math.exp(noise.session * normal(rng))),
+          ),
+        ),
+      })),
+      { name: MEMORY, scale: "exact", samples: layouts.map((one) => sampled([of(one, "memory")])) },
+      ...supposedQualities.map(({ name }, n) => ({
+        name,
+        scale: "difference" as const,
+        samples: layouts.map(({ label }) =>
+          sampled(n === 0 ? runs.get(label)!.accuracy : runs.get(label)!.text),
+        ),
+      })),
+    ],
+    qualities: supposedQualities,
+    objectives: [TIMES[1]!, MEMORY],
+    budgets: [...TIMES, MEMORY],
+  };
+  return inputFrom(observed);
+}
+
+/** The published layout and its rivals take this, where nothing else is supposed. */
+export const usual = {
+  text: (attention: number): number => (attention === 16 ? 4 : 3.6),
+  time: (attention: number): number => 1 + 0.08 * (attention - 6),
+  memory: (attention: number, label: string): number =>
+    (1 + 0.08 * (attention - 6)) * (isWindowForConv(label) ? 1.13 : 1),
+  ratio: (_label: string): number => 1,
+};

@@ -1,0 +1,120 @@
+// Runs what a study does after its sweep: further seeds in blocks, then interleaved pairs, each within its part of the budget. Ctrl-C loses nothing:
+// the same call continues.
+import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { deviceNamed } from "../devices/known.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import type { Trial } from "../store/trials.ts";
+import type { Listener } from "../sweep/events.ts";
+import { keepOwning } from "../sweep/ownership.ts";
+import { trainerProgram } from "../sweep/pytorch.ts";
+import { withWorker } from "../sweep/solo.ts";
+import { type PreparedTask, prepareTask } from "../sweep/training-data.ts";
+import type { Designed } from "./design.ts";
+import { timePairs } from "./pairs-work.ts";
+import { quickCosts, SEED_SHARE, type StudyPlan } from "./plan.ts";
+import { minutesOf, STUDY_PLAN, type Stated } from "./record.ts";
+import { trainBlocks } from "./seeds-work.ts";
+
+export interface StudyWork {
+  readonly store: Store;
+  readonly sweep: Sweep;
+  readonly plan: StudyPlan;
+  readonly design: readonly Designed[];
+  /** Folder that relative paths of the configuration start from. */
+  readonly folder: string;
+  readonly stated: Omit<Stated, "bytesPerToken">;
+  readonly signal: AbortSignal;
+  /** Where another process uses a device: fail instead of waiting. */
+  readonly noWait?: boolean;
+  readonly listen: Listener;
+  readonly say: (text: string) => void;
+}
+
+/** Throws InvalidInputError (`sweep-running`) where another process is at it. */
+export async function runStudyWork(work: StudyWork): Promise<void> {
+  const { store, sweep, stated } = work;
+  store.sweeps.claim(sweep);
+  const taken = new AbortController();
+  const stopOwning = keepOwning(store, sweep, (error) => taken.abort(error));
+  const own = { ...work, signal: AbortSignal.any([work.signal, taken.signal]) };
+  try {
+    const { score } = sweep.config;
+    const tasks = await Promise.all(
+      Object.entries(score?.tasks ?? {}).map(([name, task]) =>
+        prepareTask(name, task, sweep.config.seed, work.folder),
+      ),
+    );
+    const bytesPerToken = Object.fromEntries(tasks.map((task) => [task.name, task.bytesPerToken]));
+    store.log(STUDY_PLAN, { ...stated, bytesPerToken } satisfies Stated, { sweepId: sweep.id });
+    await moreSeeds(own, tasks);
+    await pairs(own);
+  } finally {
+    stopOwning();
+    store.sweeps.release(sweep.id);
+  }
+}
+
+/** Minutes left to seeds or pairs; a machine that is slower than planned ends them sooner. */
+function leftTo(what: "seeds" | "pairs", { store, sweep, plan }: StudyWork): number {
+  if (plan.minutes === null) return Number.POSITIVE_INFINITY;
+  const spent = minutesOf(store, sweep);
+  const left = plan.minutes - spent.sweep - quickCosts.confirm / 60;
+  return what === "seeds" ? SEED_SHARE * left - spent.seeds : left - spent.seeds - spent.pairs;
+}
+
+async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promise<void> {
+  const { store, sweep, plan, signal, say } = work;
+  const { score } = sweep.config;
+  if (score === undefined || tasks.length === 0) return;
+  const trials = blockedTrials(work);
+  const last = Math.max(...score.seeds);
+  const seeds = Array.from({ length: Math.max(0, plan.seeds - score.seeds.length) }, (_, n) => last + 1 + n);
+  if (trials.length === 0 || seeds.length === 0) return;
+  const device = deviceNamed(store, score.trainer.device ?? "local");
+  const program = trainerProgram(score.trainer);
+  const fits = (minutes: number): boolean => minutes <= leftTo("seeds", work) && leftTo("seeds", work) > 0;
+  await withWorker(
+    store,
+    device,
+    signal,
+    async (worker) => {
+      const done = await trainBlocks(worker, { store, sweep, trials, tasks, seeds, say }, fits);
+      if (done < seeds.length)
+        say(`the budget holds ${done} of the ${seeds.length} planned seeds beyond the sweep's`);
+    },
+    { ...(program !== undefined && { program }), noWait: work.noWait ?? false },
+  );
+}
+
+/** Trials of the layouts that every seed trains. */
+function blockedTrials({ store, sweep, plan, design }: StudyWork): readonly Trial[] {
+  const complete = new Map(
+    store.trials
+      .all(sweep.id)
+      .filter(({ state }) => state === "complete")
+      .map((trial) => [trial.candidateId, trial]),
+  );
+  return design
+    .filter(({ label }) => plan.blocked.includes(label))
+    .flatMap(({ layout }) => complete.get(layoutId(layout)) ?? []);
+}
+
+async function pairs(work: StudyWork): Promise<void> {
+  const { store, sweep, plan, design, signal, listen, say } = work;
+  if (plan.pairs === 0) return;
+  const layouts = new Map<string, Layout>(design.map(({ label, layout }) => [label, layout]));
+  const device = deviceNamed(store, sweep.config.measure.devices[0]!);
+  await withWorker(store, device, signal, (worker) =>
+    timePairs(
+      worker,
+      {
+        ...{ store, sweep, listen, say },
+        comparisons: plan.comparisons,
+        pairs: plan.pairs,
+        layoutOf: (label) => layouts.get(label)!,
+      },
+      (minutes) => minutes <= leftTo("pairs", work) && leftTo("pairs", work) > 0,
+    ),
+  );
+}
