@@ -9,6 +9,7 @@ import { readSweepConfig, type StudyName, type SweepConfig, studyNames } from ".
 import { InterruptedError } from "../errors.ts";
 import { reportWithFindings } from "../findings/findings.ts";
 import { frontOf } from "../report-data.ts";
+import { confirmStudyChoice } from "../reproduction/confirm-choice.ts";
 import type { Designed } from "../reproduction/design.ts";
 import { stateFoundPower } from "../reproduction/found-power.ts";
 import { planStudy, type StudyPlan } from "../reproduction/plan.ts";
@@ -233,7 +234,7 @@ async function run(store: Store, prepared: Prepared, args: Args): Promise<void> 
 async function workAfter(
   store: Store,
   sweep: Sweep,
-  { plan, design, folder }: Prepared,
+  { config, plan, design, folder }: Prepared,
   stated: Omit<Stated, "bytesPerToken">,
   signal: AbortSignal,
   noWait: boolean,
@@ -244,6 +245,10 @@ async function workAfter(
   const work = { store, sweep, plan, design, folder, stated, signal, noWait, listen, say };
   await runStudyWork(work);
   stateFoundPower(work);
+  say("confirming the choice: new sessions and new seeds of it and its runner-up");
+  const { minutes } = plan;
+  const command = typedCommand();
+  await confirmStudyChoice(store, sweep, design, minutes, { config, folder, command, signal, listen });
   return store.sweeps.get(sweep.name);
 }
 

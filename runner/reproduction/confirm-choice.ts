@@ -1,0 +1,45 @@
+// The choice of a study, confirmed: what the minimal-hybrid rule picks under the published layout's budgets is measured and trained anew, and those
+// values alone are reported. On by default, since the best of many layouts is partly lucky.
+import { layoutId } from "../../candidates/layout.ts";
+import type { ReportConfirmation } from "../../reports/model.ts";
+import { historyOf, withEstimates } from "../estimates.ts";
+import { reportData } from "../report-data.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { type ConfirmWork, confirm } from "../sweep/confirm.ts";
+import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS } from "../sweep/confirm-defaults.ts";
+import { SCORE_MARGIN } from "./decide/margins.ts";
+import { ROOM } from "./decide/rule.ts";
+import { type Designed, PUBLISHED_LABEL } from "./design.ts";
+
+/** Sessions and seeds of each stage, by the minutes of the study; null: no limit. */
+const sessionsIn = (minutes: number | null): number =>
+  minutes === null || minutes >= 300 ? DEFAULT_SESSIONS : minutes >= 60 ? 2 : 1;
+
+/** Null where the published layout has no result to set the budgets by. */
+export async function confirmStudyChoice(
+  store: Store,
+  sweep: Sweep,
+  design: readonly Designed[],
+  minutes: number | null,
+  work: Omit<ConfirmWork, "data">,
+): Promise<ReportConfirmation | null> {
+  const data = withEstimates(reportData(store, sweep, { jobs: false }), historyOf(store, sweep.id));
+  const published = design.find(({ label }) => label === PUBLISHED_LABEL)!;
+  const own = data.trials.find(({ id, state }) => id === layoutId(published.layout) && state === "complete");
+  if (own === undefined) return null;
+  const { contexts, devices } = work.config.measure;
+  const [context, device] = [Math.max(...contexts), devices[0]!];
+  const costs = [`ttftMs@${context}:${device}`, `decodeP95Ms@${context}:${device}`, `peakBytes:${device}`];
+  const asked = {
+    rule: "minimal-hybrid" as const,
+    budgets: costs.flatMap((metric) => {
+      const value = own.metrics[metric]?.value;
+      return value === undefined ? [] : [{ metric, max: ROOM * value }];
+    }),
+    tolerance: SCORE_MARGIN,
+    sessions: sessionsIn(minutes),
+    replacements: DEFAULT_REPLACEMENTS,
+  };
+  return confirm(store, sweep, asked, { ...work, data });
+}
