@@ -7,6 +7,7 @@ import { metricLabel } from "../reports/metrics.ts";
 import type { FrontData, ReportObjective } from "../reports/model.ts";
 import { pairsApart } from "../search/noise/apart.ts";
 import { estimatesOf, type History, scaleOf, spreadOf } from "./estimates.ts";
+import { inWords } from "./report-trials.ts";
 
 /** Told to be on the front from this chance on. */
 const SURE = 0.9;
@@ -16,11 +17,17 @@ export function conclusionLines(data: FrontData, history: History): readonly str
   if (front.length === 0) return ["Nothing is concluded: no layout is complete."];
   const sure = front.filter(({ trial }) => (trial.chance ?? 0) > SURE).map(({ label }) => label);
   const reach = reachText(data);
+  const declared = front.filter(({ trial }) => trial.origin === inWords.declared).map(({ label }) => label);
   const sampled = data.objectives.filter(({ name }) => scaleOf(name) !== "exact");
+  const notFound =
+    declared.length === 0
+      ? ""
+      : ` ${declared.join(", ")} ${declared.length === 1 ? "was" : "were"} declared for comparison, not found by the search.`;
   return [
-    sure.length === 0
+    (sure.length === 0
       ? `Front: no layout is on it with a chance above ${100 * SURE}%; ${front.length} may be.`
-      : `Front: ${sure.join(", ")} ${sure.length === 1 ? "is" : "are"} on it with a chance above ${100 * SURE}%${sure.length < front.length ? `; of the other ${front.length - sure.length} it is not sure` : ""}.`,
+      : `Front: ${sure.join(", ")} ${sure.length === 1 ? "is" : "are"} on it with a chance above ${100 * SURE}%${sure.length < front.length ? `; of the other ${front.length - sure.length} it is not sure` : ""}.`) +
+      notFound,
     `Order: ${sampled.map((objective) => orderText(objective, data, history)).join("; ") || "nothing was measured or trained"}.`,
     `Noise: ${sampled.map((objective) => noiseText(objective, data, history)).join("; ")}.`,
     ...(reach === null ? [] : [`Quality: ${reach}`]),

@@ -48,7 +48,8 @@ export function declaredIds(config: SweepConfig): ReadonlySet<string> {
   );
 }
 
-const inWords = {
+/** How the origin of a layout reads. */
+export const inWords = {
   declared: "declared in the space",
   random: "drawn at random",
   enumerated: "next in the walk over the space",

@@ -12,7 +12,7 @@ const objectives = [
 ] as const;
 
 /** Twelve layouts whose times differ by `spread` (relative, one standard deviation), eight of them measured and trained twice. */
-function made(spread: number, repeated: number) {
+function made(spread: number, repeated: number, declared = false) {
   const rng = createRng(5);
   const [base] = testReportData({ trials: 4 }).trials;
   const trials = Array.from({ length: 12 }, (_, n): ReportTrial => {
@@ -28,7 +28,8 @@ function made(spread: number, repeated: number) {
       [objectives[0].name]: metric(times, "ms"),
       [objectives[1].name]: metric(scores, "fraction"),
     };
-    return { ...base!, number: n, id: `layout-${n}`, state: "complete", onFront: n < 3, metrics };
+    const origin = declared && n === 0 ? "declared in the space" : "drawn at random (by random, batch 1)";
+    return { ...base!, number: n, id: `layout-${n}`, state: "complete", origin, onFront: n < 3, metrics };
   });
   const data = {
     sweep: "made-up",
@@ -46,9 +47,14 @@ function made(spread: number, repeated: number) {
 describe("the last lines of a sweep", () => {
   it("are five, and name the next command", () => {
     const lines = made(0.5, 8).split("\n");
+    expect(lines[0]).not.toContain("declared");
     expect(lines).toHaveLength(5);
     expect(lines.at(-1)).toContain("edgefront select made-up --confirm");
     expect(lines[3]).toContain("ranks nothing above width 32");
+  });
+
+  it("say of a layout that the configuration declared that the search did not find it", () => {
+    expect(made(0.5, 8, true)).toMatch(/F\d was declared for comparison, not found by the search\./);
   });
 
   it("claim an order where layouts differ by far more than the noise", () => {
