@@ -53,7 +53,8 @@ function figure(view: View, trial: number, m: number): Node[] {
   const interval = low === null || high === null || low === high ? "" : formatRange(low, high, unit);
   const notes = [interval, ...marks].filter((text) => text !== "").join(", ");
   return [
-    make("button", attributes, `${formatValue(value, unit)}${marks.length > 0 ? " ~" : ""}`),
+    make("button", attributes, formatValue(value, unit)),
+    ...(marks.length > 0 ? [new Text(" ~")] : []),
     ...(notes === "" ? [] : [make("span", { class: "known soft" }, notes)]),
   ];
 }
@@ -125,7 +126,12 @@ export function describe(
     ...picture(view, chosen, null),
     make("p", { class: "pattern" }, view.trials[chosen]!.pattern),
     ...pairTable(view, second === undefined ? [chosen] : [chosen, second], metrics),
-    make("ul", { class: "reasons soft" }, ...reasons.map((text) => make("li", {}, text))),
+    make(
+      "details",
+      {},
+      make("summary", {}, "Why this one"),
+      make("ul", { class: "reasons soft" }, ...reasons.map((text) => make("li", {}, text))),
+    ),
     ...(second === undefined
       ? [make("p", { class: "soft" }, "No runner-up: it is the only one.")]
       : runnerUp(view, chosen, second, metrics, open)),

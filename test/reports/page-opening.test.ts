@@ -86,6 +86,7 @@ describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
       session = await fresh.context().newCDPSession(fresh);
       await session.send("Performance.enable");
     });
+    await page.locator("#parallel").scrollIntoViewIfNeeded();
     await page.waitForSelector("#parallel[data-drawn]");
     const wall = performance.now() - start;
     const { metrics } = await session!.send("Performance.getMetrics");
