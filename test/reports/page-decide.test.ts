@@ -59,6 +59,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
     const before = await verdict.textContent();
     const [sliders, axes] = [page.locator("#bounds input"), page.locator("#parallel line")];
     await page.locator("#parallel").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#parallel[data-drawn]");
     const [count, drawn] = [await sliders.count(), await axes.count()];
     const added = "Peak memory on phone";
     await page.focus("#bound-more");

@@ -283,7 +283,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     it("no host, an impossible host, one that nobody knows", async () => {
       await fails(2, /needs --host/, "--profile", "ryzen");
       await fails(2, /not a host name/, "--host=-oProxyCommand=touch stolen");
-      await fails(2, /following: host .*--help/, "--host", "-oProxyCommand=touch stolen");
+      await fails(2, /--host needs a value .*--help/, "--host", "-oProxyCommand=touch stolen");
       await fails(2, /not a host name/, "--host", "a b");
       await fails(2, /--port must be a whole number from 1 to 65535/, "--host", "a", "--port", "x");
       await fails(2, /--threads must be a whole number from 1 to 1024/, "--host", "a", "--threads", "0");
