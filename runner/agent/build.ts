@@ -65,8 +65,6 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
     ? await instrumented(request.instrument)
     : await findToolchain(request.target, request.portable ? "anywhere" : "here");
   const cache = cacheDirectory();
-  await mkdir(join(cache, "objects"), { recursive: true });
-
   const libFuzzer = request.instrument?.flags.some((flag) => /^-fsanitize=.*\bfuzzer\b/.test(flag)) ?? false;
   const units = await planUnits(kernels, request.kind, archOf(request.target), libFuzzer);
   const flagsOf = (unit: Unit) => [
