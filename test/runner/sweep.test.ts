@@ -148,7 +148,12 @@ describe("a sweep", { timeout: 180_000 }, () => {
 describe("two sweeps at once", { timeout: 180_000 }, () => {
   it("on one database and one machine take turns, and both end whole", async () => {
     const configs = ["one", "two"].map((name) =>
-      writeTinySweep(folder.path, { name, trials: 4, seed: name.length, protocol: "{ rounds: 2 }" }),
+      writeTinySweep(folder.path, {
+        name,
+        trials: 4,
+        seed: name.length,
+        protocol: "{ rounds: 2, windows: 1 }",
+      }),
     );
     const finished = await Promise.all(
       configs.map((config, i) => runCli(["sweep", config, "--out", `${i}.html`], folder.path)),
@@ -163,8 +168,8 @@ describe("two sweeps at once", { timeout: 180_000 }, () => {
       { name: "one", n: 4 },
       { name: "two", n: 4 },
     ]);
-    // Nothing was measured while something else was measured or trained: the jobs' own times do not overlap, but for those of one
-    // window, which take turns in it and end together. A job's end is written after its host was handed on, hence the 150 ms.
+    // Nothing was measured while something else was measured or trained: the jobs' own times do not overlap (each is measured in one
+    // window here; between several, others have their turn), but for those of one window, which take turns in it and end together. A job's end is written after its host was handed on, hence the 150 ms.
     const spans = query<{ start: number; end: number; kind: string; sweep: number }>(
       "edgefront.db",
       `SELECT 86400000 * julianday(j.started_at) AS start, 86400000 * julianday(j.finished_at) AS end, j.kind, t.sweep_id AS sweep
