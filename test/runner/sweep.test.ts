@@ -152,7 +152,7 @@ describe("two sweeps at once", { timeout: 180_000 }, () => {
         name,
         trials: 4,
         seed: name.length,
-        protocol: "{ rounds: 2, windows: 1 }",
+        protocol: "{ rounds: 2, windows: 1, retries: 0 }",
       }),
     );
     const finished = await Promise.all(
