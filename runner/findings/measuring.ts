@@ -205,7 +205,6 @@ function studyOf(device: string, context: FindingsContext): DeviceStudy {
           judged.map(({ halves }) => halves[m]!.first),
           judged.map(({ halves }) => halves[m]!.second),
           judged.map((one) => cost(proxy, one, objective)),
-          createRng(1),
         );
         return found === null ? [] : [{ metric: objective.name, found }];
       }),
@@ -217,7 +216,7 @@ function notesOf(studies: readonly DeviceStudy[], context: FindingsContext): rea
   return [
     "Score: hypervolume of what is chosen, judged by sessions that did not choose; 0 is a proxy that says nothing, 1 is choosing by measurement. " +
       "Each chooses as many layouts as the measured front has.",
-    "The verdict is a permutation test: what a proxy leaves unexplained of two sessions is correlated, and compared with shuffled layouts.",
+    "The verdict is a test of a partial correlation: of what a proxy leaves unexplained in two sessions, adjusted for proxies and metrics (Holm).",
     ...studies.flatMap(({ device, count, permuted, judged }) => {
       const rates = context.rates(device)!;
       return [

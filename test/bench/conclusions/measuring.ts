@@ -27,6 +27,8 @@ const worlds: Readonly<Record<string, { readonly bought: boolean; make(rng: Seed
   },
 };
 
+/** The test's level is 5%, exactly; a simulation of 1,000 sweeps is off by 0.7%. */
+const FALSE_LIMIT = "<= 0.065";
 /** Layouts that were measured in two sessions. */
 const SIZES = [8, 16, 32];
 
@@ -46,7 +48,7 @@ export async function measuringRows({
         const layouts = Array.from({ length: size }, () => make(rng));
         const session = (): number[] => layouts.map(({ truth }) => truth + SESSION * normal(rng));
         const proxy = layouts.map((layout) => layout.proxy);
-        if (unexplained(session(), session(), proxy, rng)!.p <= 0.05) said++;
+        if (unexplained(session(), session(), proxy)!.p <= 0.05) said++;
       }
       // Few layouts find little: what they must find grows with them.
       const least = { 8: 0.6, 16: 0.9, 32: 0.95 }[size]!;
@@ -55,7 +57,7 @@ export async function measuringRows({
           `measuring: said to have bought something, ${size} layouts (${world})`,
           said,
           runs,
-          bought ? `>= ${least}` : "<= 0.07",
+          bought ? `>= ${least}` : FALSE_LIMIT,
         ),
       );
     }
