@@ -68,7 +68,7 @@ describe("a sweep with trainer: pytorch", { timeout: 120_000 }, () => {
     const config = configOf(name, `{ backend: pytorch, python: ${python} }`);
     const { code, stderr } = await run("sweep", config);
     expect(code, stderr).toBe(0);
-    expect(stderr).toMatch(/^device local: Scripted CPU, 1 cores, scalar, trains$/m);
+    expect(stderr).toMatch(/^device local: Scripted CPU, 1 core, scalar, trains$/m);
     expect(ended(name)).toEqual([{ state: "complete", n: TRIALS }]);
     // Nothing of it counts as a restart or a fault of the device.
     expect(

@@ -1,7 +1,7 @@
 // Rows of the fault matrix: an agent that the device cannot start. The sweep does not begin, and the one line says why and what mends it.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { AgentBinary } from "../../../runner/devices/transport.ts";
@@ -18,6 +18,11 @@ function otherMachines(): Buffer {
   program.writeUInt16LE(RISC_V, MACHINE_AT);
   return program;
 }
+
+const filesUnder = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) =>
+    entry.isFile() ? [join(entry.parentPath, entry.name)] : [],
+  );
 
 export function startRows({ row, run, expectCalm }: FaultMatrix): void {
   const binaryOf = (place: Place, content: string | Buffer): AgentBinary => {
@@ -49,6 +54,27 @@ export function startRows({ row, run, expectCalm }: FaultMatrix): void {
       await refuses(place, /cannot execute the agent.*target architecture/, binaryOf(place, otherMachines()));
       await run(place);
       expectCalm(place);
+    },
+  );
+  row(
+    "power cut of the device: its agent is left empty, or cut short",
+    "found by its hash, sent again; the sweep runs",
+    async (place) => {
+      await run(place, { name: "before" });
+      for (const [name, length] of [
+        ["empty", 0],
+        ["short", 4096],
+      ] as const) {
+        const agents = filesUnder(join(place.a.sshd.home, ".edgefront")).filter(
+          (path) => statSync(path).mode & 0o100,
+        );
+        expect(agents.length).toBeGreaterThan(0);
+        const whole = agents.map((path) => readFileSync(path));
+        for (const path of agents) truncateSync(path, length);
+        await run(place, { name });
+        expect(agents.map((path) => readFileSync(path))).toEqual(whole);
+      }
+      for (const name of ["before", "empty", "short"]) expectCalm(place, "a", name);
     },
   );
   row("home mounted noexec", "the sweep does not begin: noexec is named", async (place) => {
