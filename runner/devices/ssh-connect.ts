@@ -225,6 +225,9 @@ async function logIn(
       client.connect(config);
       login.attach(client);
       const waste = meter(client, sock, outer);
+      // A server that went away while the keys were gathered has closed the socket before ssh2 listened: it hears of that no more.
+      sock.once("close", () => setImmediate(refuse));
+      if (sock.destroyed) setImmediate(refuse);
     });
   } finally {
     deadline.end();
