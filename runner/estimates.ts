@@ -42,6 +42,12 @@ export const historyOf =
 
 type Sampling = { readonly metrics: Readonly<Record<string, ReportMetric>> };
 
+/** An interval within what the metric can be: a share of right answers lies between 0 and 1. */
+const possible = (known: Estimate, unit: string): Estimate =>
+  unit !== "fraction" || known.low === null || known.high === null
+    ? known
+    : { ...known, low: Math.max(0, known.low), high: Math.min(1, known.high) };
+
 /** Estimates of one metric over the layouts that have it, by their place. */
 export function estimatesOf(
   layouts: readonly Sampling[],
@@ -55,7 +61,7 @@ export function estimatesOf(
     scale,
     scale === "exact" ? undefined : history(metric),
   );
-  return new Map(places.map((n, i) => [n, found[i]!]));
+  return new Map(places.map((n, i) => [n, possible(found[i]!, layouts[n]!.metrics[metric]!.unit)]));
 }
 
 /** How much one session, or seed, of a layout varies from another; null while nothing tells. */

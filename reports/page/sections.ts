@@ -77,7 +77,7 @@ export function decisionSection(data: ReportData): Html {
 <div><div id="bounds"></div>
 <div class="rule"><label for="rule">Then choose</label> <select id="rule"></select></div>
 <div class="rule"><select id="bound-more" aria-label="Bound another metric"></select> <button type="button" id="reset">Clear bounds</button></div>
-<p class="within soft" id="within">The front; layouts outside the bounds step back here and in every view.</p><div class="chips" id="chips" role="group" aria-labelledby="within"></div></div>
+<p class="within soft" id="within">The front; layouts outside the bounds are greyed out here and in every view.</p><div class="chips" id="chips" role="group" aria-labelledby="within"></div></div>
 <div id="answer" class="answer" role="status" aria-live="polite"></div>
 </div>
 <div class="plot parallel-plot interactive" id="parallel" role="group" aria-label="Parallel coordinates: one line a layout across all objectives and budgets, better is higher"></div>`,

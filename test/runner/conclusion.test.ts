@@ -44,6 +44,36 @@ function made(spread: number, repeated: number, declared = false) {
   return conclusionLines(withEstimates(data, history), history).join("\n");
 }
 
+it("an interval of a share of right answers lies between 0 and 1", () => {
+  const [base] = testReportData({ trials: 4 }).trials;
+  const trials = [
+    [1, 0.99],
+    [0.02, 0],
+    [0.5, 0.6],
+  ].map(
+    (samples, n): ReportTrial => ({
+      ...base!,
+      number: n,
+      id: `layout-${n}`,
+      state: "complete",
+      metrics: { "recall.accuracy": { value: samples[0]!, unit: "fraction", samples, stable: true } },
+    }),
+  );
+  const data = {
+    sweep: "made-up",
+    objectives: [objectives[1]],
+    trials,
+    totals: undefined,
+    proxies: undefined,
+    devices: [],
+  };
+  const { trials: known } = withEstimates(data, () => ({ squares: 0, freedom: 0 }));
+  const ends = known.map(({ metrics }) => metrics["recall.accuracy"]!.estimate!);
+  expect(ends[0]!.high).toBe(1);
+  expect(ends[1]!.low).toBe(0);
+  expect(ends[2]!.low!).toBeGreaterThan(0);
+});
+
 describe("the last lines of a sweep", () => {
   it("are five, and name the next command", () => {
     const lines = made(0.5, 8).split("\n");
