@@ -1,4 +1,4 @@
-// What zod found wrong, in a person's words: "must be at least 1" rather than "Too small: expected number to be >=1".
+// Says zod's issues in a person's words: "must be at least 1" rather than "Too small: expected number to be >=1".
 import type { z } from "zod";
 
 type Issue = z.core.$ZodIssue;

@@ -137,7 +137,7 @@ function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
     );
 }
 
-/** What each layer is: "conv", "full_attention" or "sliding_attention". */
+/** The kind of each layer: "conv", "full_attention" or "sliding_attention". */
 function layerTypes(config: Config, family: Family, depth: number): readonly string[] {
   const types = config.layer_types;
   const known =

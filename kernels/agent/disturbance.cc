@@ -114,7 +114,7 @@ void DisturbanceMeter::Stop() {
   for (const auto time : kTimes) {
     // Ticks are coarse, and own time is counted finer: a difference may come out below zero.
     const bool known = before_.*time && after.*time && (first || sum_.*time);
-    // What was not known in one interval is not known of them all.
+    // A value that one interval lacks is unknown for all of them together.
     sum_.*time = known ? std::optional<double>((sum_.*time).value_or(0) + std::max(0.0, *(after.*time) - *(before_.*time))) : std::nullopt;
   }
 }

@@ -34,7 +34,7 @@ std::string Trim(std::string text) {
   return text;
 }
 
-// What a sensor says in degrees, where it is one of the processor and its value can be a temperature.
+// Reads a sensor in degrees Celsius, where it belongs to the processor and its value can be a temperature.
 std::optional<double> ProcessorDegrees(const std::string& name, const std::string& text) {
   // Qualcomm's charge of the battery in percent, and what is missing of it.
   if (name == "soc" || name == "socd" || text.empty()) return std::nullopt;

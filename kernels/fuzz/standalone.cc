@@ -21,7 +21,7 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 using Random = std::mt19937_64;
 
-// What is tried now, and where to leave it when the process is ended for it.
+// The input that is being tried, and the file that keeps it if it ends the process.
 const Bytes* current = nullptr;
 std::string finding;
 

@@ -146,7 +146,7 @@ TEST(ForeignTypesAreNamed) {
     PokeU32(file, at, 999);
     CHECK_SAYS(file, "type 999", "newer");
   }
-  // What else the file is comes first: another type would not help.
+  // Another format is named before an unread tensor type: changing the type would not help.
   auto file = With([](GgufWriter& w) { w.AddU32("split.count", 3); });
   PokeU32(file, TypeOfMatrix(file, "blk.0.ffn_gate.weight"), 20);
   CHECK_SAYS(file, "split model");

@@ -1,4 +1,4 @@
-// What the system grants, on made-up systems: control groups of both versions, hyperthreads, sensors, processors shared with others.
+// Tests of what a system grants, on made-up systems: control groups of both versions, hyperthreads, sensors, processors shared with others.
 #include <sched.h>
 #include <unistd.h>
 

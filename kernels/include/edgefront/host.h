@@ -1,4 +1,4 @@
-// What the system lets this process use: which CPUs, how they share cores, how much of their time and of the memory. Read from /proc and
+// Resources that the system lets this process use: which CPUs, how they share cores, how much of their time and of the memory. Read from /proc and
 // /sys; a file that is missing or unreadable limits nothing. Sensors and the description of the machine are agent/machine.h.
 #ifndef EDGEFRONT_HOST_H_
 #define EDGEFRONT_HOST_H_
@@ -41,7 +41,7 @@ int DefaultThreads();
 struct MemoryLimit {
   uint64_t limit_bytes = 0;
   uint64_t free_bytes = 0;
-  bool kills_group = false;  // memory.oom.group: whoever goes beyond it takes every process of the group along
+  bool kills_group = false;  // memory.oom.group: a process beyond the limit takes the whole group along
 };
 std::optional<MemoryLimit> ReadMemoryLimit();
 

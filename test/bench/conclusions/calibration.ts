@@ -1,5 +1,6 @@
 // How often a layout that is told to be on the front is truly there, and how often stated intervals hold the truth.
-import { type Estimate, estimates } from "../../../search/noise/estimate.ts";
+import { pairsApart } from "../../../search/noise/apart.ts";
+import { type Estimate, estimates, type Scale } from "../../../search/noise/estimate.ts";
 import { frontChances } from "../../../search/noise/front-chance.ts";
 import { noisyPoints } from "../../../search/noise/points.ts";
 import { nonDominated, nonDominatedSort } from "../../../search/pareto.ts";
@@ -75,6 +76,27 @@ function simulate(world: string, sweeps: number, seed: number): Tally {
   return { told, held };
 }
 
+/** Sweeps of layouts that are all alike in which some pair is told apart: times, scores. */
+function falselyApart(sweeps: number, seed: number): { readonly times: number; readonly scores: number } {
+  const rng = createRng(seed);
+  let [times, scores] = [0, 0];
+  for (let n = 0; n < sweeps; n++) {
+    const same = { tokenMs: 1, accuracy: 0.8 };
+    const sampled = repeatedFirst(Array.from({ length: LAYOUTS }, () => sample(same, 2, auditedNoise, rng)));
+    const known = (name: "tokenMs" | "accuracy", scale: Scale) =>
+      pairsApart(
+        estimates(
+          sampled.map((one) => one[name]),
+          scale,
+        ),
+        scale,
+      );
+    if (known("tokenMs", "ratio").told.length > 0) times++;
+    if (known("accuracy", "difference").told.length > 0) scores++;
+  }
+  return { times, scores };
+}
+
 /** What a world may differ by from all of them together: layouts that all trade speed for quality are on the front more often than others. */
 const WORLD = { high: 0.8, low: 0.14 };
 /** Fewer layouts told so say nothing of one world. */
@@ -87,6 +109,7 @@ export async function calibrationRows({
   readonly runs: number;
   readonly seed: number;
 }): Promise<readonly ConclusionRow[]> {
+  const apart = falselyApart(4 * runs, seed);
   const tallies = Object.keys(worlds).map((world) => ({ world, ...simulate(world, runs, seed) }));
   const sum = (of: (tally: Tally) => number): number =>
     tallies.reduce((total, tally) => total + of(tally), 0);
@@ -119,6 +142,8 @@ export async function calibrationRows({
       sum((t) => scores(t).of),
       "0.93 to 0.97",
     ),
+    row("a pair is told apart by time though all layouts are alike", apart.times, 4 * runs, "<= 0.05"),
+    row("a pair is told apart by score though all layouts are alike", apart.scores, 4 * runs, "<= 0.05"),
     ...tallies.flatMap(({ world, told }) => [
       ...(told.high < ENOUGH
         ? []
