@@ -14,7 +14,7 @@ import { type Designed, PUBLISHED_LABEL } from "./design.ts";
 
 /** Sessions and seeds of each stage, by the minutes of the study; null: no limit. */
 const sessionsIn = (minutes: number | null): number =>
-  minutes === null || minutes >= 300 ? DEFAULT_SESSIONS : minutes >= 60 ? 2 : 1;
+  minutes === null || minutes >= 300 ? DEFAULT_SESSIONS : 2;
 
 /** Null where the published layout has no result to set the budgets by. */
 export async function confirmStudyChoice(
