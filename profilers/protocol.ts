@@ -60,6 +60,8 @@ export const heartbeatSchema = z.object({
   type: z.literal("heartbeat"),
   uptimeMs: milliseconds,
   job: jobId.nullable(),
+  /** The job has not begun: the agent of another coordinator uses the device. */
+  waiting: z.boolean().optional(),
 });
 const answer = { v: z.literal(PROTOCOL_VERSION), id: jobId };
 /** Everything an agent may say; `result` and `progress` are narrowed by the request they answer. */

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "agent/confine.h"
+#include "agent/device_lock.h"
 #include "agent/job_process.h"
 #include "agent/json.h"
 #include "agent/machine.h"
@@ -48,6 +49,7 @@ class Server {
     SayHello();
     while (!input_ended_ && !output_broken_) Step();
     job_.reset();  // kills the child
+    device_.Release();
     return output_broken_ ? 1 : 0;
   }
 
@@ -75,6 +77,7 @@ class Server {
       wake = std::min({wake, next_memory_sample_, deadline_ms_ > 0 ? deadline_ms_ : wake});
       if (job_->stdout_fd() < 0) wake = std::min(wake, now + kReapPollMs);
     }
+    if (waiting_) wake = std::min(wake, now + DeviceLock::kRetryMs);
     if (poll(fds, static_cast<nfds_t>(n), std::max(0, static_cast<int>(wake - now + 0.999))) < 0 && errno != EINTR) {
       output_broken_ = true;
       return;
@@ -107,19 +110,24 @@ class Server {
     if (job_ && job_->stdout_fd() < 0 && job_->Reap()) {
       Say(job_->Answer());
       job_.reset();
+      device_.Release();
     }
-    if (now >= next_heartbeat_) {
-      JsonWriter json;
-      json.BeginObject().Key("v").Integer(1).Key("type").String("heartbeat").Key("uptimeMs").Number(now - start_ms_).Key("job");
-      if (job_) {
-        json.String(job_->id());
-      } else {
-        json.Null();
-      }
-      // A reader that is behind gets no more of them than fit.
-      if (output_.size() < kMaxPendingOutput) Say(json.EndObject().text());
-      next_heartbeat_ = now + kHeartbeatMs;
+    if (waiting_ && device_.TryTake()) Start(std::move(waiting_));
+    if (now >= next_heartbeat_) SayHeartbeat(now);
+  }
+
+  void SayHeartbeat(double now) {
+    JsonWriter json;
+    json.BeginObject().Key("v").Integer(1).Key("type").String("heartbeat").Key("uptimeMs").Number(now - start_ms_).Key("job");
+    if (const JobProcess* job = job_ ? job_.get() : waiting_.get()) {
+      json.String(job->id());
+    } else {
+      json.Null();
     }
+    if (waiting_) json.Key("waiting").Bool(true);
+    // A reader that is behind gets no more of them than fit.
+    if (output_.size() < kMaxPendingOutput) Say(json.EndObject().text());
+    next_heartbeat_ = now + kHeartbeatMs;
   }
 
   void SayHello() {
@@ -178,6 +186,11 @@ class Server {
     if (type == "cancel") {
       // It names the job to end; one that has just ended already has its answer.
       if (job_ && job_->id() == id) job_->Kill("cancelled", "cancelled");
+      if (waiting_ && waiting_->id() == id) {
+        waiting_.reset();
+        device_.Release();
+        Say(ErrorLine(id, {"cancelled", "cancelled", ""}));
+      }
       return;
     }
     if (type != "probe" && type != "status" && type != "measure" && type != "verify" && type != "materialize" &&
@@ -189,16 +202,30 @@ class Server {
       if (!field->is_number() || field->number() < 1 || field->number() > 1e10) return Refuse(id, "timeoutMs is out of range");
       timeout_ms = field->number();
     }
-    if (job_) return Refuse(id, "busy with job " + job_->id() + "; one job at a time");
+    if (const JobProcess* other = job_ ? job_.get() : waiting_.get()) {
+      return Refuse(id, "busy with job " + other->id() + "; one job at a time");
+    }
     line.push_back('\n');
-    job_ = std::make_unique<JobProcess>(id, std::move(line));
+    timeout_ms_ = timeout_ms;
+    auto job = std::make_unique<JobProcess>(id, std::move(line));
+    // What leaves the processor alone need not wait for it.
+    const bool computes = type != "status" && type != "put" && type != "explain";
+    if (!computes || device_.TryTake()) return Start(std::move(job));
+    waiting_ = std::move(job);
+    SayHeartbeat(NowMs());
+  }
+
+  void Start(std::unique_ptr<JobProcess> job) {
+    job_ = std::move(job);
     if (!job_->Start()) {
       const std::string reason = strerror(errno);
+      const std::string id = job_->id();
       job_.reset();
+      device_.Release();
       return Say(ErrorLine(id, {"internal", "the job's process could not be started: " + reason, ""}));
     }
     const double now = NowMs();
-    deadline_ms_ = timeout_ms > 0 ? now + timeout_ms : 0;
+    deadline_ms_ = timeout_ms_ > 0 ? now + timeout_ms_ : 0;
     next_memory_sample_ = now + kMemorySampleMs;
   }
 
@@ -228,6 +255,10 @@ class Server {
   }
 
   std::unique_ptr<JobProcess> job_;
+  // Not started: an agent of somebody else has the device.
+  std::unique_ptr<JobProcess> waiting_;
+  DeviceLock device_;
+  double timeout_ms_ = 0;
   std::string input_, output_;
   size_t written_ = 0;  // bytes of output_ that are gone
   bool discarding_ = false, input_ended_ = false, output_broken_ = false;

@@ -139,6 +139,10 @@ export async function startSshd(): Promise<TestSshd> {
     PidFile: "none",
     Subsystem: "sftp internal-sftp",
     LogLevel: "ERROR",
+    // Its agents share the device lock of this run, not that of whatever else uses the machine.
+    ...(process.env.EDGEFRONT_HOST_LOCK && {
+      SetEnv: `EDGEFRONT_HOST_LOCK="${process.env.EDGEFRONT_HOST_LOCK}"`,
+    }),
   };
   const configFile = join(folder, "config");
   const configure = (changes: SshdConfig) =>

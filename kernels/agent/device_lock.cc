@@ -1,0 +1,77 @@
+#include "agent/device_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace edgefront {
+namespace {
+
+constexpr int kBusy = -1;
+// Stands for a lock that the system cannot give: nothing is held, and nothing to close.
+constexpr int kNoLock = -2;
+
+int LockFile(const std::string& name) {
+  const int fd = open((".edgefront/" + name + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return kNoLock;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  const bool busy = errno == EWOULDBLOCK;
+  close(fd);
+  return busy ? kBusy : kNoLock;
+}
+
+int Lock(const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  // sun_path[0] stays 0: an abstract name.
+  const size_t size = std::min(name.size(), sizeof(address.sun_path) - 1);
+  memcpy(address.sun_path + 1, name.data(), size);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return LockFile(name);
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
+  const bool busy = errno == EADDRINUSE;
+  close(fd);
+  return busy ? kBusy : LockFile(name);
+}
+
+void Unlock(int* fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = kBusy;
+}
+
+// For machines that measure nothing real, and for parts of one that share nothing. Its value may be a path, and is never part of a file's name.
+std::string Scope() {
+  const char* scope = getenv("EDGEFRONT_HOST_LOCK");
+  return scope && *scope ? "-" + std::to_string(std::hash<std::string>{}(scope)) : "";
+}
+
+}  // namespace
+
+DeviceLock::DeviceLock() : name_("edgefront-device" + Scope()) {}
+
+bool DeviceLock::TryTake() {
+  if (held_ != kBusy) return true;
+  if (next_ == kBusy) next_ = Lock(name_ + "-next");
+  if (next_ == kBusy) return false;
+  held_ = Lock(name_);
+  if (held_ == kBusy) return false;
+  Unlock(&next_);
+  return true;
+}
+
+void DeviceLock::Release() {
+  Unlock(&held_);
+  Unlock(&next_);
+}
+
+}  // namespace edgefront
