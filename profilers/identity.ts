@@ -1,5 +1,5 @@
 // What numbers rest on, by content: digests of corpus, tokenizer, data, teacher, agent, placement, profile and probe. Names and
-// times are no identity. Here: the stored form and its comparison. Gathering the parts of a sweep is runner/sweep/sweep-identity.ts's, words for
+// times are no identity. Here: the stored form and its comparison. Gathering the parts of a sweep is runner/farm/sweep-identity.ts's, words for
 // people are reports/identity-text.ts's.
 import { createHash } from "node:crypto";
 import { z } from "zod";

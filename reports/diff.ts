@@ -1,5 +1,5 @@
 // What changed between two sweeps: configuration, devices, front, and metrics of the layouts that both measured. What counts as more
-// than noise is judged by whoever calls (runner/sweep-diff.ts hands in profilers/rerun.ts); as text: diff-text.ts.
+// than noise is judged by whoever calls (runner/reading/sweep-diff.ts hands in profilers/rerun.ts); as text: diff-text.ts.
 import { frontPoints, readableReason } from "./front.ts";
 import { metricLabel } from "./metrics.ts";
 import type { ReportData, ReportMetric, ReportObjective, ReportTrial } from "./model.ts";

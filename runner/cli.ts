@@ -2,22 +2,22 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { InvalidInputError } from "../candidates/errors.ts";
+import { defineEnds, INTERRUPTED } from "./base/ends.ts";
+import { DatabaseBusyError, InterruptedError, RunError } from "./base/errors.ts";
+import { VERSION } from "./base/version.ts";
+import { say } from "./commands/common.ts";
+// The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.
+import { example } from "./commands/examples.ts";
+import { commands } from "./commands/registry.ts";
+import { USAGE_STRINGS, usageText } from "./commands/usage.ts";
 import {
   AgentError,
   AuthenticationError,
   HostKeyChangedError,
   JobCancelledError,
   RunnerError,
-} from "./agent/errors.ts";
-import { say } from "./commands/common.ts";
-// The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.
-import { example } from "./commands/examples.ts";
-import { commands } from "./commands/registry.ts";
-import { defineEnds, INTERRUPTED } from "./ends.ts";
-import { DatabaseBusyError, InterruptedError, RunError } from "./errors.ts";
+} from "./devices/device-errors.ts";
 import { isBusy } from "./store/open.ts";
-import { USAGE_STRINGS, usageText } from "./usage.ts";
-import { VERSION } from "./version.ts";
 
 /** What the user gave and must change ends with 2: a wrong key or host key and a broken model file count as given. */
 function exitCode(error: unknown): number {

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { PACKAGE_ROOT } from "../runner/version.ts";
+import { PACKAGE_ROOT } from "../runner/base/version.ts";
 import { fuzz } from "./fuzz/run.ts";
 import { SEEDS } from "./fuzz/seeds.ts";
 import { hostProblem } from "./support/needs.ts";

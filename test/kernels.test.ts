@@ -2,7 +2,7 @@
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { buildAgent } from "../runner/agent/build.ts";
-import { hostTarget, type Target } from "../runner/agent/toolchain.ts";
+import { hostTarget, type Target } from "../runner/devices/toolchain.ts";
 import { emulationProblem } from "./support/needs.ts";
 
 /** Runs the tests whose name contains one of `only` (all without), and returns the instruction sets they went through. */

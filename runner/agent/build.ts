@@ -9,11 +9,11 @@ import { availableParallelism } from "node:os";
 import { dirname, join, posix, resolve, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { partOf, publishSealed, unbroken } from "../durable-files.ts";
-import { helperEnvironment } from "../helper-environment.ts";
-import { cacheFolder, cachePath } from "../paths.ts";
-import { CompileError, CompilerMissingError } from "./errors.ts";
-import { runHelper } from "./helper-program.ts";
+import { partOf, publishSealed, unbroken } from "../base/durable-files.ts";
+import { helperEnvironment } from "../base/helper-environment.ts";
+import { runHelper } from "../base/helper-program.ts";
+import { cacheFolder, cachePath } from "../base/paths.ts";
+import { CompileError, CompilerMissingError } from "../devices/device-errors.ts";
 import {
   type Arch,
   archOf,
@@ -21,7 +21,7 @@ import {
   type Target,
   type Toolchain,
   translateFlags,
-} from "./toolchain.ts";
+} from "../devices/toolchain.ts";
 
 /** `fuzz-NAME`: fuzz/NAME.cc. Its main comes with -fsanitize=fuzzer, or is that of fuzz/standalone.cc. */
 export type BinaryKind = "agent" | "tests" | `fuzz-${string}`;

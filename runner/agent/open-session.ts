@@ -1,13 +1,13 @@
 // From a device's record to a session with its agent: build or find the binary, connect, upload, start.
 import type { Hello } from "../../profilers/protocol.ts";
 import { type DeviceRecord, profileOf } from "../devices/device.ts";
+import { AgentStartError } from "../devices/device-errors.ts";
 import { LocalTransport } from "../devices/local.ts";
 import { SshTransport } from "../devices/ssh.ts";
+import { archOf } from "../devices/toolchain.ts";
 import { type AgentBinary, agentName, type Transport } from "../devices/transport.ts";
 import { type BuildProgress, buildAgent } from "./build.ts";
-import { AgentStartError } from "./errors.ts";
 import { AgentSession, type SessionOptions } from "./session.ts";
-import { archOf } from "./toolchain.ts";
 
 export interface OpenSessionOptions extends SessionOptions {
   readonly onBuild?: (progress: BuildProgress) => void;

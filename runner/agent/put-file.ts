@@ -3,8 +3,8 @@
 import { open } from "node:fs/promises";
 import type { JobResult } from "../../profilers/protocol.ts";
 import type { PutRequest } from "../../profilers/requests.ts";
+import { UploadError } from "../devices/device-errors.ts";
 import type { RemoteName, UploadOptions } from "../devices/transport.ts";
-import { UploadError } from "./errors.ts";
 
 /** Base64 of it stays far below the longest request line. */
 const PIECE_BYTES = 8 * 1024 * 1024;

@@ -1,12 +1,13 @@
 // What the end of an agent's channel means: its transport died, it broke the protocol, it ended, or it could never be started there.
-import type { ChannelEnd } from "../devices/transport.ts";
+
 import {
   AgentDiedError,
   AgentStartError,
   ProtocolError,
   type RunnerError,
   TransportLostError,
-} from "./errors.ts";
+} from "../devices/device-errors.ts";
+import type { ChannelEnd } from "../devices/transport.ts";
 
 export function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
   if (end.kind === "flooded") return new ProtocolError(`the agent broke the protocol: ${end.reason}`);

@@ -14,14 +14,6 @@ import {
 } from "../../profilers/protocol.ts";
 import type { JobRequests } from "../../profilers/requests.ts";
 import {
-  type AgentBinary,
-  type AgentChannel,
-  type ChannelEnd,
-  remoteName,
-  type Transport,
-  type UploadOptions,
-} from "../devices/transport.ts";
-import {
   AgentError,
   AgentStartError,
   JobCancelledError,
@@ -30,7 +22,15 @@ import {
   ProtocolError,
   type RunnerError,
   TransportLostError,
-} from "./errors.ts";
+} from "../devices/device-errors.ts";
+import {
+  type AgentBinary,
+  type AgentChannel,
+  type ChannelEnd,
+  remoteName,
+  type Transport,
+  type UploadOptions,
+} from "../devices/transport.ts";
 import { PIECE_MS, putFile } from "./put-file.ts";
 import { explainEnd } from "./session-end.ts";
 import { LineSorter } from "./session-lines.ts";
@@ -46,6 +46,8 @@ export interface SessionOptions {
   readonly helloTimeoutMs?: number;
   /** Silence after which the agent counts as hung; its heart beats every 5 s. */
   readonly silenceMs?: number;
+  /** Is called when a job waits because another coordinator's agent uses the device. What it throws cancels the job and rejects it. */
+  readonly onBusy?: () => void;
 }
 
 /** Bytes of answers one job may send in all. */
@@ -58,6 +60,8 @@ const LIMIT_MS: Partial<Record<JobType, number>> & { readonly other: number } = 
   train: 7 * 24 * 3_600_000,
   other: 3_600_000,
 };
+/** A job that waits for its device is given up after so many heartbeats: a week of them. */
+const MAX_WAITING_BEATS = (7 * 24 * 3600) / 5;
 
 interface Job {
   readonly id: string;
@@ -70,6 +74,9 @@ interface Job {
   /** The last of what came during it and was not the agent's. */
   noise?: string;
   idleBeats: number;
+  waitingBeats: number;
+  /** Its time limit begins anew: it waited until now. */
+  readonly restartLimit: () => void;
 }
 
 export class AgentSession {
@@ -90,7 +97,10 @@ export class AgentSession {
   #silentTicks = 0;
   #watch: NodeJS.Timeout | undefined;
 
-  private constructor(private readonly transport: Transport) {
+  private constructor(
+    private readonly transport: Transport,
+    private readonly onBusy: () => void,
+  ) {
     this.#lines = new LineSorter(transport.kind === "ssh");
     this.hello = new Promise((resolve, reject) => {
       this.#greet = resolve;
@@ -108,7 +118,7 @@ export class AgentSession {
     binary: AgentBinary,
     options: SessionOptions = {},
   ): Promise<AgentSession> {
-    const session = new AgentSession(transport);
+    const session = new AgentSession(transport, options.onBusy ?? (() => {}));
     session.#channel = await transport.serve(binary, {
       onLine: (line) => session.#onLine(line),
       onEnd: (end) => session.#onEnd(end),
@@ -171,6 +181,10 @@ export class AgentSession {
     if (Buffer.byteLength(line) > MAX_REQUEST_BYTES)
       throw new AgentError("bad-request", "the request is longer than 64 MiB");
     const timers: NodeJS.Timeout[] = [];
+    const limitMs = timeoutMs ?? LIMIT_MS[type] ?? LIMIT_MS.other;
+    const onLimit = () => this.#fail(new JobTimeoutError(`${type} did not end within ${limitMs} ms`));
+    const limit = setTimeout(onLimit, limitMs + GRACE_MS);
+    timers.push(limit);
     const cancel = () => {
       this.#job!.cancelled = true;
       this.#channel?.send(JSON.stringify({ v: PROTOCOL_VERSION, id, type: "cancel" }));
@@ -189,14 +203,9 @@ export class AgentSession {
           bytes: 0,
           cancelled: false,
           idleBeats: 0,
+          waitingBeats: 0,
+          restartLimit: () => limit.refresh(),
         };
-        const limitMs = timeoutMs ?? LIMIT_MS[type] ?? LIMIT_MS.other;
-        timers.push(
-          setTimeout(
-            () => this.#fail(new JobTimeoutError(`${type} did not end within ${limitMs} ms`)),
-            limitMs + GRACE_MS,
-          ),
-        );
         signal?.addEventListener("abort", cancel, { once: true });
         this.#channel!.send(line);
       });
@@ -229,6 +238,21 @@ export class AgentSession {
     return job.idleBeats >= 2 ? `not JSON: ${job.noise}` : undefined;
   }
 
+  /** The job waits for its device: the wait is no part of its time limit. */
+  #busy(job: Job): void {
+    if (job.cancelled) return;
+    job.restartLimit();
+    try {
+      if (job.waitingBeats++ === 0) this.onBusy();
+      if (job.waitingBeats > MAX_WAITING_BEATS)
+        this.#fail(new JobTimeoutError(`${job.type} waited for a week`));
+    } catch (error) {
+      job.cancelled = true;
+      this.#channel?.send(JSON.stringify({ v: PROTOCOL_VERSION, id: job.id, type: "cancel" }));
+      job.reject(error as Error);
+    }
+  }
+
   /** Acts on a line of the protocol; returns what is wrong with it, if anything. */
   #take(message: AgentLine, bytes: number): string | undefined {
     if (message.type === "hello") {
@@ -239,7 +263,10 @@ export class AgentSession {
     }
     if (!this.#greeted) return "it spoke before its greeting";
     const job = this.#job;
-    if (message.type === "heartbeat") return job && this.#missed(job, message.job);
+    if (message.type === "heartbeat") {
+      if (job !== undefined && message.waiting === true && message.job === job.id) this.#busy(job);
+      return job && this.#missed(job, message.job);
+    }
     // Answers to a job that is over are late, or made up. Only a refusal may come without an id.
     if (!job || (message.id !== job.id && message.id !== null))
       return this.#lines.unasked(bytes) ? undefined : "answers that nobody asked for";

@@ -4,14 +4,14 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { MIN_AUDITED } from "../../profilers/fidelity.ts";
 import type { ReportProxy } from "../../reports/model.ts";
-import { readSweepConfig } from "../config.ts";
-import { suggestion } from "../config-errors.ts";
-import { deviceNamed } from "../devices/known.ts";
+import { readSweepConfig } from "../config/config.ts";
+import { suggestion } from "../config/config-errors.ts";
+import { deviceNamed } from "../farm/known.ts";
+import type { Worker } from "../farm/worker.ts";
 import { auditSweep } from "../sweep/audit.ts";
-import { trainerProgram } from "../sweep/pytorch.ts";
 import { withWorker } from "../sweep/solo.ts";
-import { configFolder } from "../sweep/training-data.ts";
-import type { Worker } from "../sweep/worker.ts";
+import { trainerProgram } from "../training/pytorch.ts";
+import { configFolder } from "../training/training-data.ts";
 import {
   columns,
   interruptSignal,

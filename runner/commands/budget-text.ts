@@ -4,7 +4,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import type { MetricKind } from "../../profilers/metrics.ts";
 import { parseMetricName } from "../../reports/metrics.ts";
 import type { Budget } from "../../search/budgets.ts";
-import { suggestion } from "../config-errors.ts";
+import { suggestion } from "../config/config-errors.ts";
 
 const shortNames: Readonly<Record<string, string>> = {
   ttft: "ttftMs",

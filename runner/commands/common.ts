@@ -6,7 +6,7 @@ import { formatValue } from "../../reports/format.ts";
 import { facts as factLines, columns as table, wrapText } from "../../reports/terminal.ts";
 import { Store } from "../store/store.ts";
 
-export { interruptSignal } from "../ends.ts";
+export { interruptSignal } from "../base/ends.ts";
 
 export const DEFAULT_DATABASE = "edgefront.db";
 

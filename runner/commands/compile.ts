@@ -8,13 +8,13 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { counted } from "../../candidates/words.ts";
+import { cacheFolder } from "../base/paths.ts";
+import { layoutFrom } from "../config/layouts.ts";
 import { localDevice } from "../devices/device.ts";
-import { layoutFrom } from "../layouts.ts";
-import { cacheFolder } from "../paths.ts";
+import type { Worker } from "../farm/worker.ts";
+import { trialNamed } from "../reading/trial-named.ts";
 import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
-import type { Worker } from "../sweep/worker.ts";
-import { trialNamed } from "../trial-named.ts";
 import {
   formatBytes,
   interruptSignal,

@@ -4,8 +4,8 @@
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { issueText } from "../../candidates/issues.ts";
-import { JobCancelledError, RunnerError } from "../agent/errors.ts";
-import { TARGETS, type Target } from "../agent/toolchain.ts";
+import { explainStart, meet, pinRoute, requireMusl, targetOf } from "../agent/enrol.ts";
+import { InterruptedError } from "../base/errors.ts";
 import {
   type DeviceRecord,
   deviceRecordSchema,
@@ -13,13 +13,13 @@ import {
   type Emulator,
   localDevice,
 } from "../devices/device.ts";
-import { explainStart, meet, pinRoute, requireMusl, targetOf } from "../devices/enrol.ts";
+import { JobCancelledError, RunnerError } from "../devices/device-errors.ts";
 import { keepIdentity } from "../devices/identities.ts";
-import { LOCAL_DEVICE } from "../devices/known.ts";
 import { type DeviceProfile, profileNamed, profileNames } from "../devices/profile.ts";
 import { ask, canAsk } from "../devices/prompt.ts";
 import { routeTo } from "../devices/ssh-config.ts";
-import { InterruptedError } from "../errors.ts";
+import { TARGETS, type Target } from "../devices/toolchain.ts";
+import { LOCAL_DEVICE } from "../farm/known.ts";
 import type { Store } from "../store/store.ts";
 import { say, sayToPerson, withDatabase, withJson, withStore } from "./common.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";

@@ -3,14 +3,14 @@
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { counted } from "../../candidates/words.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
+import { tune } from "../agent/tune.ts";
 import { publicKeyLine } from "../devices/credentials.ts";
 import { type DeviceRecord, placementOf, profileOf } from "../devices/device.ts";
 import { serveCommand } from "../devices/ssh.ts";
-import { tune } from "../devices/tune.ts";
-import { runSentinel, verifyAgent } from "../measurement/sentinel.ts";
+import { runSentinel, verifyAgent } from "../farm/measurement/sentinel.ts";
+import { baselineContent } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
-import { baselineContent } from "../sweep/sweep-identity.ts";
 import { interruptSignal, print, printEither, say } from "./common.ts";
 import { deviceCard, visible } from "./device-card.ts";
 

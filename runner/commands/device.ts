@@ -7,10 +7,10 @@ import { formatNumber } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import { fewerColumns } from "../../reports/terminal.ts";
 import { keepIdentity } from "../devices/identities.ts";
-import { deviceNamed, deviceNames, LOCAL_DEVICE } from "../devices/known.ts";
-import { type DeviceNoise, deviceNoise } from "../estimates.ts";
+import { deviceNamed, deviceNames, LOCAL_DEVICE } from "../farm/known.ts";
 import type { DeviceHealth } from "../store/health.ts";
 import type { Store } from "../store/store.ts";
+import { type DeviceNoise, deviceNoise } from "../sweep/estimates.ts";
 import {
   columns,
   printEither,

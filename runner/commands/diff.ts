@@ -3,8 +3,8 @@
 import type { CommandModule } from "yargs";
 import type { SweepDiff } from "../../reports/diff.ts";
 import { renderDiff } from "../../reports/diff-text.ts";
+import { compareSweeps } from "../reading/sweep-diff.ts";
 import type { Store } from "../store/store.ts";
-import { compareSweeps } from "../sweep-diff.ts";
 import { printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 

@@ -4,11 +4,11 @@ import type { CommandModule } from "yargs";
 import { counted } from "../../candidates/words.ts";
 import { buildAgent } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
-import { findToolchain } from "../agent/toolchain.ts";
+import { cacheFolder } from "../base/paths.ts";
 import { localDevice } from "../devices/device.ts";
-import { cacheFolder } from "../paths.ts";
+import { findToolchain } from "../devices/toolchain.ts";
 import { Store } from "../store/store.ts";
-import { formatBytes, interruptSignal, printEither, withJson } from "./common.ts";
+import { formatBytes, interruptSignal, printEither, say, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
 interface Check {
@@ -53,7 +53,11 @@ function checkDatabase(): string {
 async function checkAgent(signal: AbortSignal): Promise<string> {
   const device = localDevice();
   const binary = await buildAgent({ target: device.target, kind: "agent", signal });
-  const session = await openSession(device, { binary, signal });
+  const onBusy = () =>
+    say(
+      "this machine is in use by another edgefront process: waiting until its present job ends. Ctrl-C ends the wait",
+    );
+  const session = await openSession(device, { binary, signal, onBusy });
   try {
     const probe = await session.request("probe", {}, { signal });
     return (

@@ -10,8 +10,8 @@ import {
   layoutFormatNames,
   layoutFormats,
 } from "../../reports/layout/registry.ts";
-import { layoutFrom } from "../layouts.ts";
-import { trialNamed } from "../trial-named.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import { trialNamed } from "../reading/trial-named.ts";
 import { print, printEither, readStore, say, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 import { writeWhole } from "./output.ts";

@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
-import { frontOf } from "../report-data.ts";
+import { frontOf } from "../reading/report-data.ts";
 import { printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 

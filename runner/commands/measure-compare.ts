@@ -15,11 +15,11 @@ import { comparedValues, directionOf } from "../../profilers/compared-values.ts"
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { validityFlags } from "../../profilers/validity.ts";
 import { createRng } from "../../search/rng.ts";
-import { RunError } from "../errors.ts";
-import { DeviceRest, type RestContext } from "../measurement/rest.ts";
-import { windowRules } from "../measurement/rules.ts";
-import { type MeasureConfig, placementFor } from "../sweep/jobs.ts";
-import type { Worker } from "../sweep/worker.ts";
+import { RunError } from "../base/errors.ts";
+import { type MeasureConfig, placementFor } from "../farm/jobs.ts";
+import { DeviceRest, type RestContext } from "../farm/measurement/rest.ts";
+import { windowRules } from "../farm/measurement/rules.ts";
+import type { Worker } from "../farm/worker.ts";
 import { say } from "./common.ts";
 
 /** Why a run was void: a flag of its measurement, or a time of zero. */

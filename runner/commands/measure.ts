@@ -17,14 +17,12 @@ import type { MeasureResult } from "../../profilers/protocol.ts";
 import { FLAGS, validityFlags } from "../../profilers/validity.ts";
 import { formatNumber } from "../../reports/format.ts";
 import { createRng } from "../../search/rng.ts";
-import { sweepSchema } from "../config.ts";
+import { software } from "../base/version.ts";
+import { sweepSchema } from "../config/config.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import { isGguf } from "../config/model-files.ts";
 import { profileOf } from "../devices/device.ts";
-import { deviceNamed } from "../devices/known.ts";
-import { layoutFrom } from "../layouts.ts";
-import { verifyAgent } from "../measurement/sentinel.ts";
-import { isGguf } from "../model-files.ts";
-import { Store } from "../store/store.ts";
-import type { SweepEvent } from "../sweep/events.ts";
+import type { SweepEvent } from "../farm/events.ts";
 import {
   isaFor,
   type MeasureConfig,
@@ -32,10 +30,12 @@ import {
   measureFile,
   measureOn,
   placementFor,
-} from "../sweep/jobs.ts";
+} from "../farm/jobs.ts";
+import { deviceNamed } from "../farm/known.ts";
+import { verifyAgent } from "../farm/measurement/sentinel.ts";
+import type { Worker } from "../farm/worker.ts";
+import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
-import type { Worker } from "../sweep/worker.ts";
-import { software } from "../version.ts";
 import {
   columns,
   formatBytes,

@@ -17,8 +17,8 @@ import {
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { dropAtExit, isInterrupted, keepFile } from "../ends.ts";
-import { InterruptedError, RunError } from "../errors.ts";
+import { dropAtExit, isInterrupted, keepFile } from "../base/ends.ts";
+import { InterruptedError, RunError } from "../base/errors.ts";
 import { say } from "./common.ts";
 import { type OutputTarget, outputTarget } from "./output-target.ts";
 

@@ -13,7 +13,7 @@ import {
   textRowFormats,
 } from "../../reports/registry.ts";
 import { reportWithFindings } from "../findings/findings.ts";
-import { reportRows } from "../report-data.ts";
+import { reportRows } from "../reading/report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { print, printEither, readStore, say, withDatabase, withJson } from "./common.ts";

@@ -4,26 +4,27 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
 import { findingsText } from "../../reports/findings.ts";
 import { countStates } from "../../reports/front.ts";
+import type { Designed } from "../../search/designs/minimal-hybrid.ts";
+import { designs } from "../../search/designs/registry.ts";
 import { createRng } from "../../search/rng.ts";
-import { readSweepConfig, type StudyName, type SweepConfig, studyNames } from "../config.ts";
-import { InterruptedError } from "../errors.ts";
+import { InterruptedError } from "../base/errors.ts";
+import { PACKAGE_ROOT } from "../base/version.ts";
+import { readSweepConfig, type StudyName, type SweepConfig, studyNames } from "../config/config.ts";
+import type { SweepEvent } from "../farm/events.ts";
 import { reportWithFindings } from "../findings/findings.ts";
-import { frontOf } from "../report-data.ts";
+import { frontOf } from "../reading/report-data.ts";
+import type { Stated } from "../reading/study-record.ts";
 import { confirmStudyChoice } from "../reproduction/confirm-choice.ts";
-import type { Designed } from "../reproduction/design.ts";
 import { stateFoundPower } from "../reproduction/found-power.ts";
 import { planStudy, type StudyPlan } from "../reproduction/plan.ts";
 import { planText } from "../reproduction/plan-text.ts";
 import { assumedNoise, noiseText, powerOf } from "../reproduction/power.ts";
-import type { Stated } from "../reproduction/record.ts";
 import { studies } from "../reproduction/studies.ts";
 import { runStudyWork } from "../reproduction/work.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import type { SweepEvent } from "../sweep/events.ts";
 import { runSweep } from "../sweep/sweep.ts";
-import { configFolder } from "../sweep/training-data.ts";
-import { PACKAGE_ROOT } from "../version.ts";
+import { configFolder } from "../training/training-data.ts";
 import { openView } from "../view/view.ts";
 import {
   allowMixedOption,
@@ -163,7 +164,7 @@ interface Prepared {
 function prepare({ study, full, minutes, seed, device }: Args): Prepared {
   const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
   const read = readSweepConfig(path);
-  const design = studies[study].design(new Space(read.space));
+  const design = designs[study](new Space(read.space));
   const plan = planStudy(full ? null : (minutes ?? QUICK_MINUTES), design);
   const config: SweepConfig = {
     ...read,

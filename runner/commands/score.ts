@@ -12,21 +12,21 @@ import { meanInterval } from "../../profilers/statistics/summary.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
-import { readSweepConfig } from "../config.ts";
-import { suggestion } from "../config-errors.ts";
-import { type TaskConfig, withDistillation } from "../config-score.ts";
+import { dropAtExit } from "../base/ends.ts";
+import { PACKAGE_ROOT } from "../base/version.ts";
+import { readSweepConfig } from "../config/config.ts";
+import { suggestion } from "../config/config-errors.ts";
+import { type TaskConfig, withDistillation } from "../config/config-score.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import { windowedTasks } from "../config/proxy-notices.ts";
 import { localDevice } from "../devices/device.ts";
-import { deviceNamed } from "../devices/known.ts";
-import { dropAtExit } from "../ends.ts";
-import { layoutFrom } from "../layouts.ts";
-import { windowedTasks } from "../proxy-notices.ts";
+import { deviceNamed } from "../farm/known.ts";
+import type { Worker } from "../farm/worker.ts";
 import { Store } from "../store/store.ts";
-import { trainerProgram } from "../sweep/pytorch.ts";
 import { requireInUse, withWorker } from "../sweep/solo.ts";
-import { type TrainProgress, trainOn } from "../sweep/train.ts";
-import { configFolder, prepareTask } from "../sweep/training-data.ts";
-import type { Worker } from "../sweep/worker.ts";
-import { PACKAGE_ROOT } from "../version.ts";
+import { trainerProgram } from "../training/pytorch.ts";
+import { type TrainProgress, trainOn } from "../training/train.ts";
+import { configFolder, prepareTask } from "../training/training-data.ts";
 import {
   columns,
   interruptSignal,

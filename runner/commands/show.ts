@@ -8,7 +8,7 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { quantizations } from "../../candidates/quantization.ts";
 import { formatValue } from "../../reports/format.ts";
-import { layoutFrom } from "../layouts.ts";
+import { layoutFrom } from "../config/layouts.ts";
 import { columns, facts, formatBytes, printEither, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 

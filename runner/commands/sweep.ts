@@ -4,13 +4,13 @@ import type { CommandModule } from "yargs";
 import { countStates } from "../../reports/front.ts";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
-import { conclusionLines } from "../conclusion.ts";
-import { readSweepConfig } from "../config.ts";
-import { InterruptedError } from "../errors.ts";
-import { historyOf } from "../estimates.ts";
-import { frontOf } from "../report-data.ts";
+import { InterruptedError } from "../base/errors.ts";
+import { readSweepConfig } from "../config/config.ts";
+import { conclusionLines } from "../reading/conclusion.ts";
+import { frontOf } from "../reading/report-data.ts";
+import { historyOf } from "../sweep/estimates.ts";
 import { runSweep } from "../sweep/sweep.ts";
-import { configFolder } from "../sweep/training-data.ts";
+import { configFolder } from "../training/training-data.ts";
 import { openView } from "../view/view.ts";
 import {
   allowMixedOption,

@@ -1,7 +1,7 @@
 // The keys that a login is tried with, in order: certificates that the configuration names, each IdentityFile with the certificate beside it,
 // then what else the agent holds. Reading files: private-key.ts; asking an agent: ssh-agent.ts; offering keys to a server: ssh-login.ts.
 import { readFile } from "node:fs/promises";
-import { IdentityFileError } from "../agent/errors.ts";
+import { IdentityFileError } from "./device-errors.ts";
 import { agentSocket, type KeySources, usualSources } from "./key-sources.ts";
 import { type KeyFile, readKeyFile } from "./private-key.ts";
 import { AgentSilentError, agentKeys, agentSign } from "./ssh-agent.ts";

@@ -2,11 +2,11 @@
 // paths of keys, and those stay out of database and reports.
 import { z } from "zod";
 import type { ProbeResult } from "../../profilers/protocol.ts";
-import { CompilerMissingError } from "../agent/errors.ts";
-import { hostTarget, TARGETS } from "../agent/toolchain.ts";
+import { CompilerMissingError } from "./device-errors.ts";
 import { keySourcesSchema } from "./key-sources.ts";
 import { type DeviceProfile, deviceProfileSchema, profileNamed } from "./profile.ts";
 import { algorithmsSchema } from "./ssh-algorithms.ts";
+import { hostTarget, TARGETS } from "./toolchain.ts";
 
 /** User-mode emulators the agent may be run under. Their results are labelled emulated. */
 export const EMULATORS = ["qemu-aarch64-static"] as const;

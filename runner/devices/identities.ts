@@ -2,7 +2,7 @@
 // which is passed around, holds no paths of a user.
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
-import { configPath } from "../paths.ts";
+import { configPath } from "../base/paths.ts";
 import type { DeviceRecord, SshDeviceRecord } from "./device.ts";
 import { keySourcesSchema } from "./key-sources.ts";
 

@@ -2,11 +2,21 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { AgentStartError, UploadError } from "../agent/errors.ts";
-import { helperEnvironment } from "../helper-environment.ts";
+import { helperEnvironment } from "../base/helper-environment.ts";
 import type { Emulator } from "./device.ts";
+import { AgentStartError, UploadError } from "./device-errors.ts";
 import { LineSplitter, StderrTail } from "./lines.ts";
 import type { AgentBinary, AgentChannel, ChannelHandlers, RemoteName, Transport } from "./transport.ts";
+
+function agentEnvironment(emulator: Emulator | undefined): Record<string, string> {
+  const { EDGEFRONT_HOST_LOCK: lock } = process.env;
+  return {
+    PATH: helperEnvironment().PATH ?? "",
+    ...(emulator ? { EDGEFRONT_EMULATOR: emulator } : {}),
+    // Whoever shares no machine lock shares no device lock either.
+    ...(lock ? { EDGEFRONT_HOST_LOCK: lock } : {}),
+  };
+}
 
 export class LocalTransport implements Transport {
   readonly kind = "local";
@@ -31,7 +41,7 @@ export class LocalTransport implements Transport {
       stdio: "pipe",
       // In a process group of its own: Ctrl-C at the terminal is this process's to answer, and no fault of the device.
       detached: true,
-      env: { PATH: helperEnvironment().PATH, ...(emulator ? { EDGEFRONT_EMULATOR: emulator } : {}) },
+      env: agentEnvironment(emulator),
     });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);

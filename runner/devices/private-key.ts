@@ -3,7 +3,7 @@
 import { createPrivateKey } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import ssh2, { type ParsedKey } from "ssh2";
-import { IdentityFileError } from "../agent/errors.ts";
+import { IdentityFileError } from "./device-errors.ts";
 import { askSecret, canAsk } from "./prompt.ts";
 import { type PublicKey, publicHalf, readPublicKey, readPublicLine, text } from "./ssh-wire.ts";
 

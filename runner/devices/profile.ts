@@ -6,8 +6,8 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { measurementProfileSchema } from "../../profilers/device-profile.ts";
-import { describeIssues, suggestion } from "../config-errors.ts";
-import { PACKAGE_ROOT } from "../version.ts";
+import { PACKAGE_ROOT } from "../base/version.ts";
+import { describeIssues, suggestion } from "../config/config-errors.ts";
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 

@@ -3,9 +3,9 @@
 import type { Duplex } from "node:stream";
 import ssh2, { type ConnectConfig } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";
-import { HostKeyChangedError, type RunnerError, UnreachableError } from "../agent/errors.ts";
 import { type Login, type Offers, offersOf } from "./credentials.ts";
 import { Deadline } from "./deadline.ts";
+import { HostKeyChangedError, type RunnerError, UnreachableError } from "./device-errors.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { WasteMeter } from "./meter.ts";
 import { type Algorithms, offer } from "./ssh-algorithms.ts";

@@ -1,12 +1,12 @@
 // What a connection or a login that failed means, and what mends it: one error for each situation. Nothing of keys or paths is in them.
 import { sanitise } from "../../profilers/protocol.ts";
+import type { Offers } from "./credentials.ts";
 import {
   AuthenticationError,
   IdentityFileError,
   type RunnerError,
   UnreachableError,
-} from "../agent/errors.ts";
-import type { Offers } from "./credentials.ts";
+} from "./device-errors.ts";
 import { canAsk } from "./prompt.ts";
 import type { Algorithms } from "./ssh-algorithms.ts";
 import { askForOld } from "./ssh-algorithms.ts";

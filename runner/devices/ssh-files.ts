@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2, { type FileEntryWithStats, type SFTPWrapper, type Stats } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";
-import { TransportLostError, UploadError } from "../agent/errors.ts";
+import { TransportLostError, UploadError } from "./device-errors.ts";
 import { callback, type RunStep } from "./ssh-step.ts";
 import type { RemoteName, UploadOptions } from "./transport.ts";
 

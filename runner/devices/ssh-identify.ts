@@ -2,7 +2,7 @@
 // like before, beside and after the answer, which therefore stands between marks.
 import type { ClientChannel } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";
-import { AgentStartError } from "../agent/errors.ts";
+import { AgentStartError } from "./device-errors.ts";
 import type { RunStep } from "./ssh-step.ts";
 
 export interface Identity {

@@ -4,8 +4,8 @@ import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import type { Estimate } from "../../search/noise/estimate.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
-import { chancesOf, estimatesOf, pointsOf } from "../estimates.ts";
-import type { FindingsContext, Point, Repeated } from "./context.ts";
+import type { FindingsContext, Point, Repeated } from "../reading/findings-context.ts";
+import { chancesOf, estimatesOf, pointsOf } from "../sweep/estimates.ts";
 
 /** Layouts in the table at most. */
 const SHOWN = 40;

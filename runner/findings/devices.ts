@@ -5,7 +5,7 @@ import { agreement } from "../../profilers/statistics/kendall.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import { createRng } from "../../search/rng.ts";
-import type { FindingsContext, Point } from "./context.ts";
+import type { FindingsContext, Point } from "../reading/findings-context.ts";
 
 /** Fewer layouts measured on both say nothing. */
 const MIN_LAYOUTS = 4;

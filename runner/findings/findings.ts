@@ -1,16 +1,17 @@
 // Everything a sweep says beyond its front, in the order it is read. A new kind of finding is a file beside this one and a line here.
 import { Space } from "../../candidates/space.ts";
 import type { ReportData, ReportFinding } from "../../reports/model.ts";
-import { historyOf, withEstimates } from "../estimates.ts";
-import { PAGE_TRIALS, reportData } from "../report-data.ts";
-import { studyRecordOf } from "../reproduction/record.ts";
+import { designs } from "../../search/designs/registry.ts";
+import { type FindingsContext, pointOf } from "../reading/findings-context.ts";
+import { PAGE_TRIALS, reportData } from "../reading/report-data.ts";
+import { studyRecordOf } from "../reading/study-record.ts";
 import { studies } from "../reproduction/studies.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
+import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import { verdictsOf } from "../sweep/rungs.ts";
 import type { ScreeningEvent } from "../sweep/screening.ts";
 import { certaintyFinding } from "./certainty.ts";
-import { type FindingsContext, pointOf } from "./context.ts";
 import { devicesFinding } from "./devices.ts";
 import { measuringFinding } from "./measuring.ts";
 import { predictorFinding } from "./predictor.ts";
@@ -58,7 +59,7 @@ export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readon
   const context = contextOf(store, sweep, data);
   const space = new Space(sweep.config.space);
   const { study } = sweep.config;
-  const answers = study === undefined ? [] : studies[study].answers(context, studies[study].design(space));
+  const answers = study === undefined ? [] : studies[study].answers(context, designs[study](space));
   return [
     ...answers,
     measuringFinding(context),

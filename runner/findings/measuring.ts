@@ -11,7 +11,7 @@ import { orient, type Vector } from "../../search/pareto.ts";
 import { MIN_JUDGED, proxyScores, type Unexplained, unexplained } from "../../search/proxy-choice.ts";
 import { createRng } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";
-import type { FindingsContext, Point } from "./context.ts";
+import type { FindingsContext, Point } from "../reading/findings-context.ts";
 
 /** Measured rates of a device: its probe's. */
 interface Rates {

@@ -7,8 +7,8 @@ import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import { layoutFeatures } from "../../search/features.ts";
 import { fitPredictor, MIN_MEASURED, type Predictor } from "../../search/predictor/predictor.ts";
+import type { FindingsContext } from "../reading/findings-context.ts";
 import { FORETOLD } from "../sweep/screening.ts";
-import type { FindingsContext } from "./context.ts";
 
 /** Layouts that are fitted at most, evenly spread over those measured: six fits that grow with the cube are half of a report's time. */
 const MOST_FITTED = 160;

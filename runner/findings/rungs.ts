@@ -1,7 +1,7 @@
 // What stopping training early came to, as a finding: how many trials each rung stopped, and what share of the steps was trained.
 import { counted } from "../../candidates/words.ts";
 import type { ReportFinding } from "../../reports/model.ts";
-import type { FindingsContext } from "./context.ts";
+import type { FindingsContext } from "../reading/findings-context.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 

@@ -3,7 +3,7 @@
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import { judge } from "../../search/judge.ts";
-import type { FindingsContext } from "./context.ts";
+import type { FindingsContext } from "../reading/findings-context.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 const layouts = (n: number): string => (n === 1 ? "1 layout" : `${n} layouts`);

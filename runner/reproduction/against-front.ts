@@ -4,13 +4,13 @@ import { attentionCount } from "../../candidates/space.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
+import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { dominates, orient } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
 import { MATTERS, MIN_SEEDS, SCORE_MARGIN } from "./decide/margins.ts";
 import { beats } from "./decide/published.ts";
 import { isMinimalHybrid, ROOM, type RuleDecision } from "./decide/rule.ts";
 import { undecidable, verdictOf } from "./decide/verdict.ts";
-import { PUBLISHED_LABEL } from "./design.ts";
 import { endpointText, marginText } from "./figures.ts";
 import { layers, type Study } from "./study.ts";
 

@@ -2,11 +2,11 @@
 // cannot show. Pure; nothing is measured here.
 import { layoutId } from "../../candidates/layout.ts";
 import type { ReportFinding } from "../../reports/model.ts";
-import type { FindingsContext } from "../findings/context.ts";
+import { type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
+import type { FindingsContext } from "../reading/findings-context.ts";
 import { publishedAnswer, ruleAnswer } from "./against-front.ts";
 import { countedAnswer } from "./counted-answer.ts";
 import { countsAnswer } from "./counts-answer.ts";
-import { type Designed, PUBLISHED_LABEL } from "./design.ts";
 import { localAnswer } from "./local-operators.ts";
 import { placementAnswer } from "./placement-answer.ts";
 import { type Measured, namesOf, Study } from "./study.ts";

@@ -2,15 +2,15 @@
 // values alone are reported. On by default, since the best of many layouts is partly lucky.
 import { layoutId } from "../../candidates/layout.ts";
 import type { ReportConfirmation } from "../../reports/model.ts";
-import { historyOf, withEstimates } from "../estimates.ts";
-import { reportData } from "../report-data.ts";
+import { type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
+import { reportData } from "../reading/report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { type ConfirmWork, confirm } from "../sweep/confirm.ts";
 import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS } from "../sweep/confirm-defaults.ts";
+import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import { SCORE_MARGIN } from "./decide/margins.ts";
 import { ROOM } from "./decide/rule.ts";
-import { type Designed, PUBLISHED_LABEL } from "./design.ts";
 
 /** Sessions and seeds of each stage, by the minutes of the study; null: no limit. */
 const sessionsIn = (minutes: number | null): number =>

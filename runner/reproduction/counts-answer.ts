@@ -1,10 +1,10 @@
 // The curve over counts of attention layers: is a minority needed, and enough?
 import type { ReportFinding } from "../../reports/model.ts";
+import { countLabel } from "../../search/designs/minimal-hybrid.ts";
 import { type CountPart, countEvidence, countParts } from "./decide/counts.ts";
 import { blocked } from "./decide/endpoint.ts";
 import { PUBLISHED_COUNT } from "./decide/margins.ts";
 import { verdictOf } from "./decide/verdict.ts";
-import { countLabel } from "./design.ts";
 import { endpointText, lossText, marginText } from "./figures.ts";
 import { layers, type Study } from "./study.ts";
 

@@ -1,10 +1,10 @@
 // The endpoints of a study's own runs: for each quality objective the losses of every layout, by the seeds that all of them were trained with.
 
 import type { Objective } from "../../search/strategy.ts";
-import type { SweepConfig } from "../config.ts";
+import type { SweepConfig } from "../config/config.ts";
+import type { SeedRun, StudyRecord } from "../reading/study-record.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
 import { MIN_SEEDS } from "./decide/margins.ts";
-import type { SeedRun, StudyRecord } from "./record.ts";
 
 /** Layouts of the study that have a trial. */
 interface Trained {

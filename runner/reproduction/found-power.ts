@@ -1,11 +1,11 @@
 // The power of a study once more when it is done, by the noise, the seeds and the pairs that it found; kept with its sweep.
 import { layoutId } from "../../candidates/layout.ts";
 import { createRng } from "../../search/rng.ts";
+import { STUDY_POWER, type StatedPower, studyRecordOf } from "../reading/study-record.ts";
 import { resolveObjectives } from "../sweep/metric-names.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { measuredNoise } from "./measured-noise.ts";
 import { assumedNoise, noiseText, powerOf } from "./power.ts";
-import { STUDY_POWER, type StatedPower, studyRecordOf } from "./record.ts";
 import { qualitiesOf } from "./study.ts";
 import type { StudyWork } from "./work.ts";
 

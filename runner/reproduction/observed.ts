@@ -3,13 +3,13 @@
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
 import { type Difference, exactly } from "../../profilers/statistics/margin.ts";
+import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { type Estimate, estimates, type Sampled, type Scale } from "../../search/noise/estimate.ts";
 import type { Squares } from "../../search/noise/spread.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { Rival } from "./decide/published.ts";
 import type { Known, RuleChoice, RuleQuestion } from "./decide/rule.ts";
 import type { StudyInput } from "./decide/study.ts";
-import { PUBLISHED_LABEL } from "./design.ts";
 
 /** A metric of every layout, in the order of the layouts. */
 interface ObservedMetric {

@@ -6,17 +6,17 @@ import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { validityFlags } from "../../profilers/validity.ts";
 import { createRng } from "../../search/rng.ts";
-import { DeviceRest } from "../measurement/rest.ts";
-import { windowRules } from "../measurement/rules.ts";
+import type { Listener } from "../farm/events.ts";
+import { type MeasureConfig, measureOn, placementFor } from "../farm/jobs.ts";
+import { DeviceRest } from "../farm/measurement/rest.ts";
+import { windowRules } from "../farm/measurement/rules.ts";
+import type { Worker } from "../farm/worker.ts";
+import { pairsOf, STUDY_PAIR, type StudyPair } from "../reading/study-record.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import type { Listener } from "../sweep/events.ts";
-import { type MeasureConfig, measureOn, placementFor } from "../sweep/jobs.ts";
-import type { Worker } from "../sweep/worker.ts";
 import { P95, TTFT } from "./decide/study.ts";
 import { balancedOrders } from "./orders.ts";
 import type { Comparison } from "./plan.ts";
-import { pairsOf, STUDY_PAIR, type StudyPair } from "./record.ts";
 
 export interface PairWork {
   readonly store: Store;

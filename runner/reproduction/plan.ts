@@ -1,8 +1,8 @@
 // What a budget of minutes is spent on: which of the designed layouts are trained, with how many seeds, and how many interleaved pairs are timed.
 // Fixed before anything is run. The clock may end seeds and pairs sooner on a slow machine, what they show may not.
 
+import { countLabel, type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { MORE, PUBLISHED_COUNT, TOO_FEW } from "./decide/margins.ts";
-import { countLabel, type Designed, PUBLISHED_LABEL } from "./design.ts";
 
 /** Seconds that one of each takes. */
 export interface UnitCosts {

@@ -1,9 +1,9 @@
 // The power of a plan, stated before it runs: how often each question would come out right if its claim were as supposed, with the noise that is
 // assumed, or that was measured. By the real decisions on made-up studies, not by a formula of its own.
 import type { Rng } from "../../candidates/space.ts";
+import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import { decideStudy, type StudyDecisions } from "./decide/study.ts";
 import type { Decision } from "./decide/verdict.ts";
-import type { Designed } from "./design.ts";
 import type { StudyPlan } from "./plan.ts";
 import { type SupposedNoise, type SupposedWorld, supposedInput, usual } from "./supposed.ts";
 

@@ -1,15 +1,15 @@
 // Trains layouts of a finished sweep with further seeds, a block at a time: every layout with one seed, so that differences between layouts are taken
 // of the same seeds. Results are jobs of the trials; a block that was begun goes on where it was stopped.
 
-import { AgentError } from "../agent/errors.ts";
+import { software } from "../base/version.ts";
+import { AgentError } from "../devices/device-errors.ts";
+import { LeaseLostError } from "../farm/device-lease.ts";
+import type { Worker } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
-import { LeaseLostError } from "../sweep/device-lease.ts";
-import { trainOn } from "../sweep/train.ts";
-import type { PreparedTask } from "../sweep/training-data.ts";
-import type { Worker } from "../sweep/worker.ts";
-import { software } from "../version.ts";
+import { trainOn } from "../training/train.ts";
+import type { PreparedTask } from "../training/training-data.ts";
 
 export interface SeedBlocks {
   readonly store: Store;

@@ -3,19 +3,19 @@
 import { formatNumber, formatValue } from "../../reports/format.ts";
 import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
+import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import { createRng } from "../../search/rng.ts";
 import { type Estimate, estimate, type PooledSpread, pooledSpread } from "../../search/statistics.ts";
 import type { Objective } from "../../search/strategy.ts";
-import type { FindingsContext, Point } from "../findings/context.ts";
+import type { FindingsContext, Point } from "../reading/findings-context.ts";
+import { emptyRecord, type StatedPower, type StudyRecord } from "../reading/study-record.ts";
 import { type Endpoint, isLearnt } from "./decide/endpoint.ts";
 import { decideStudy, type StudyDecisions, type StudyInput } from "./decide/study.ts";
 import type { Decision } from "./decide/verdict.ts";
-import type { Designed } from "./design.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { inputOf } from "./input.ts";
 import { missingMinutes, type Samples } from "./more-minutes.ts";
 import { chancesText } from "./plan-text.ts";
-import { emptyRecord, type StatedPower, type StudyRecord } from "./record.ts";
 
 export const layers = (count: number): string => `${count} attention layer${count === 1 ? "" : "s"}`;
 

@@ -3,12 +3,12 @@
 import type { Layout } from "../../candidates/layout.ts";
 import type { Rng } from "../../candidates/space.ts";
 import type { ComparedPair } from "../../profilers/compare.ts";
+import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import type { Sampled } from "../../search/noise/estimate.ts";
 import { normal } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
 import { P95, TTFT } from "./decide/study.ts";
-import type { Designed } from "./design.ts";
 import { inputFrom, type Observed } from "./observed.ts";
 import { balancedOrders } from "./orders.ts";
 import { coreOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./plan.ts";

@@ -1,19 +1,19 @@
 // Runs what a study does after its sweep: further seeds in blocks, then interleaved pairs, each within its part of the budget. Ctrl-C loses nothing:
 // the same call continues.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
-import { deviceNamed } from "../devices/known.ts";
+import type { Designed } from "../../search/designs/minimal-hybrid.ts";
+import type { Listener } from "../farm/events.ts";
+import { deviceNamed } from "../farm/known.ts";
+import { minutesOf, STUDY_PLAN, type Stated } from "../reading/study-record.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
-import type { Listener } from "../sweep/events.ts";
 import { keepOwning } from "../sweep/ownership.ts";
-import { trainerProgram } from "../sweep/pytorch.ts";
 import { withWorker } from "../sweep/solo.ts";
-import { type PreparedTask, prepareTask } from "../sweep/training-data.ts";
-import type { Designed } from "./design.ts";
+import { trainerProgram } from "../training/pytorch.ts";
+import { type PreparedTask, prepareTask } from "../training/training-data.ts";
 import { timePairs } from "./pairs-work.ts";
 import { quickCosts, SEED_SHARE, type StudyPlan } from "./plan.ts";
-import { minutesOf, STUDY_PLAN, type Stated } from "./record.ts";
 import { trainBlocks } from "./seeds-work.ts";
 
 export interface StudyWork {

@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import type { SentinelRun } from "../../profilers/window.ts";
-import { suggestion } from "../config-errors.ts";
+import { suggestion } from "../config/config-errors.ts";
 import { type DeviceRecord, deviceRecordSchema } from "../devices/device.ts";
 import { now, type Row } from "./row.ts";
 

@@ -1,6 +1,6 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
-import { dropAtExit } from "../ends.ts";
+import { dropAtExit } from "../base/ends.ts";
 import { ConfirmationTable } from "./confirmations.ts";
 import { DeviceTable } from "./devices.ts";
 import { FrontTable } from "./fronts.ts";

@@ -3,8 +3,8 @@
 import type Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { type Identity, parseIdentity } from "../../profilers/identity.ts";
-import type { SweepConfig } from "../config.ts";
-import { suggestion } from "../config-errors.ts";
+import type { SweepConfig } from "../config/config.ts";
+import { suggestion } from "../config/config-errors.ts";
 import { describeOwner, isSameProcess, lifeOf, makeOwner } from "./owner.ts";
 import { now, type Row } from "./row.ts";
 

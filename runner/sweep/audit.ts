@@ -10,15 +10,15 @@ import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import type { ReportProxy } from "../../reports/model.ts";
 import { createRng } from "../../search/rng.ts";
-import type { SweepConfig } from "../config.ts";
-import type { TaskConfig } from "../config-score.ts";
+import type { SweepConfig } from "../config/config.ts";
+import type { TaskConfig } from "../config/config-score.ts";
+import { settleIdentity } from "../farm/sweep-identity.ts";
+import type { Worker } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { Trial } from "../store/trials.ts";
-import { settleIdentity } from "./sweep-identity.ts";
-import { trainOn } from "./train.ts";
-import { prepareTask } from "./training-data.ts";
-import type { Worker } from "./worker.ts";
+import { trainOn } from "../training/train.ts";
+import { prepareTask } from "../training/training-data.ts";
 
 export interface AuditOptions {
   /** How many layouts, spread evenly over their numbers of attention layers. */

@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
-import { readSweepConfig, type SweepConfig, sweepSchema } from "../config.ts";
+import { PACKAGE_ROOT } from "../base/version.ts";
+import { readSweepConfig, type SweepConfig, sweepSchema } from "../config/config.ts";
+import { withoutPaths } from "../config/without-paths.ts";
 import type { Sweep } from "../store/sweeps.ts";
-import { PACKAGE_ROOT } from "../version.ts";
-import { withoutPaths } from "../without-paths.ts";
-import { configFolder } from "./training-data.ts";
+import { configFolder } from "../training/training-data.ts";
 
 export interface ConfigOfSweep {
   readonly config: SweepConfig;

@@ -4,7 +4,7 @@ import { joinedMetrics, type Metric, type TrustedResult } from "../../profilers/
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
-import type { Conduct } from "../measurement/conduct.ts";
+import type { Conduct } from "../farm/measurement/conduct.ts";
 import { confirmNth, confirmTask } from "../store/confirmations.ts";
 import { nthTarget } from "../store/jobs.ts";
 import type { Trial } from "../store/trials.ts";

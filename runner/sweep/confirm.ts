@@ -6,12 +6,12 @@ import type { ReportConfirmation, ReportData } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { confirmChoice } from "../../search/selection/confirm.ts";
 import type { Selection } from "../../search/selection/select.ts";
-import { InterruptedError } from "../errors.ts";
-import { type Asked, type Selected, selectionOf } from "../selection.ts";
+import { InterruptedError } from "../base/errors.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import { ConfirmSamples } from "./confirm-samples.ts";
 import { resolveBudgets } from "./metric-names.ts";
+import { type Asked, type Selected, selectionOf } from "./selection.ts";
 import { type WorkplaceOptions, withWorkplace } from "./workplace.ts";
 
 export interface ConfirmAsked extends Asked {
@@ -22,7 +22,7 @@ export interface ConfirmAsked extends Asked {
 }
 
 export interface ConfirmWork extends WorkplaceOptions {
-  /** The sweep as it is reported, with estimates (runner/estimates.ts). */
+  /** The sweep as it is reported, with estimates (runner/sweep/estimates.ts). */
   readonly data: ReportData;
 }
 

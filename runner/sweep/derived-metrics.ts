@@ -2,7 +2,7 @@
 import { aggregateMetric } from "../../profilers/device-aggregate.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
-import type { SweepConfig } from "../config.ts";
+import type { SweepConfig } from "../config/config.ts";
 import { resolveAggregates } from "./metric-names.ts";
 
 /** Metrics over several devices, from those of each. */

@@ -1,6 +1,6 @@
 // Where a sweep was coordinated: recorded with it, printed in its report. No host name, user name or path.
 import { cpus, release, totalmem, type } from "node:os";
-import { gitCommit, VERSION } from "../version.ts";
+import { gitCommit, VERSION } from "../base/version.ts";
 
 export function environment(): Readonly<Record<string, string>> {
   const commit = gitCommit();

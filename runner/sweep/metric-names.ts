@@ -15,8 +15,8 @@ import { compositeName } from "../../profilers/tasks/composite.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
-import { parseBound, type SweepConfig } from "../config.ts";
-import { suggestion } from "../config-errors.ts";
+import { parseBound, type SweepConfig } from "../config/config.ts";
+import { suggestion } from "../config/config-errors.ts";
 
 const keys = <K extends string>(table: Record<K, unknown>): K[] => Object.keys(table) as K[];
 

@@ -1,12 +1,12 @@
 // Who runs a sweep: one coordinator at a time, over processes, containers and machines. It shows that it lives by beats; whoever wants
 // the sweep watches them by its own monotonic clock where the owner cannot be seen, as leases on devices do.
 import { setTimeout as sleep } from "node:timers/promises";
-import { RunError } from "../errors.ts";
+import { RunError } from "../base/errors.ts";
+import { LEASE_TIMING, type LeaseTiming } from "../farm/device-lease.ts";
+import type { Listener } from "../farm/events.ts";
 import { isBusy } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import type { Ownership, Sweep } from "../store/sweeps.ts";
-import { LEASE_TIMING, type LeaseTiming } from "./device-lease.ts";
-import type { Listener } from "./events.ts";
 
 /** Another coordinator took the sweep over while this one stood still: nothing more may be written to it. */
 export class SweepTakenError extends RunError {

@@ -5,10 +5,11 @@ import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { Conduct } from "../measurement/conduct.ts";
+import type { Conduct } from "../farm/measurement/conduct.ts";
 import { nthTarget, sourceOf } from "../store/jobs.ts";
 import type { Repetition, RepetitionFault } from "../store/repetitions.ts";
 import type { Trial } from "../store/trials.ts";
+import type { PreparedTask } from "../training/training-data.ts";
 import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
 import {
   budgetEnd,
@@ -20,7 +21,6 @@ import {
   trainSeed,
   trustOf,
 } from "./evaluate.ts";
-import type { PreparedTask } from "./training-data.ts";
 
 /** What came of a repetition, the trial as it is then, and one line for people. */
 export interface Repeated {

@@ -1,7 +1,7 @@
 // Which jobs a repetition is made of: the devices and tasks that a metric comes from, and the next measurement or seed of each.
 import { compositeName } from "../../profilers/tasks/composite.ts";
 import { parseMetricName } from "../../reports/metrics.ts";
-import type { SweepConfig } from "../config.ts";
+import type { SweepConfig } from "../config/config.ts";
 import { type JobKind, nthTarget } from "../store/jobs.ts";
 import { resolveAggregates } from "./metric-names.ts";
 

@@ -9,15 +9,15 @@ import { formatValue } from "../../reports/format.ts";
 import { judgeRung, type RungVerdict } from "../../search/early-stopping.ts";
 import { orient } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
-import { isTrained, type ScoreConfig } from "../config-score.ts";
-import { cachePath } from "../paths.ts";
+import { cachePath } from "../base/paths.ts";
+import { isTrained, type ScoreConfig } from "../config/config-score.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
+import type { TrainPart } from "../training/train.ts";
+import type { PreparedTask } from "../training/training-data.ts";
 import { compositesOf } from "./derived-metrics.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { metricsOf } from "./metric-names.ts";
-import type { TrainPart } from "./train.ts";
-import type { PreparedTask } from "./training-data.ts";
 
 /** As many of the latest are compared with. */
 const LOOKED_AT = 1000;

@@ -9,7 +9,7 @@ import { judge } from "../../search/judge.ts";
 import { byWorth, fitGain } from "../../search/screening/gain.ts";
 import { type Foresight, fitScreen, isAudit, type Tried } from "../../search/screening/screen.ts";
 import type { Proposal } from "../../search/strategy.ts";
-import type { SweepConfig } from "../config.ts";
+import type { SweepConfig } from "../config/config.ts";
 import type { Trial, TrialEnd } from "../store/trials.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { outcomeOf } from "./outcomes.ts";

@@ -1,11 +1,11 @@
 // Whether a sweep may stop before its last trial: no more hypervolume for a while, and no point in doubt under its samples' spread.
+import type { ReportMetric } from "../../reports/model.ts";
 import type { Settled, SettledOptions } from "../../search/noise/settled.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
 import type { Objective } from "../../search/strategy.ts";
-import { chancesOf, historyOf, pointsOf } from "../estimates.ts";
-import type { Point } from "../findings/context.ts";
 import type { Store } from "../store/store.ts";
 import type { Trial } from "../store/trials.ts";
+import { chancesOf, historyOf, pointsOf } from "./estimates.ts";
 
 /** The latest of a long sweep: each look compares all pairs. */
 const LOOKED_AT = 300;
@@ -14,7 +14,7 @@ const LOOKED_AT = 300;
 export function sampledPoint(
   store: Store,
   trial: Trial,
-): { readonly id: string; readonly metrics: Point["raw"] } {
+): { readonly id: string; readonly metrics: Readonly<Record<string, ReportMetric>> } {
   const metrics = store.trials.metrics(trial.id);
   return {
     id: trial.candidateId,

@@ -2,13 +2,13 @@
 import { counted } from "../../candidates/words.ts";
 import type { DeviceRecord } from "../devices/device.ts";
 import type { AgentBinary } from "../devices/transport.ts";
+import { DeviceLeases } from "../farm/device-lease.ts";
+import type { Listener } from "../farm/events.ts";
+import { quarantineError } from "../farm/faults.ts";
+import { HostLock } from "../farm/host-lock.ts";
+import { Worker } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
 import { plainListener } from "../view/plain.ts";
-import { DeviceLeases } from "./device-lease.ts";
-import type { Listener } from "./events.ts";
-import { quarantineError } from "./faults.ts";
-import { HostLock } from "./host-lock.ts";
-import { Worker } from "./worker.ts";
 
 /** Lines on stderr; who sits at a terminal also hears that a build has begun, which may take a minute. */
 function progress(): Listener {

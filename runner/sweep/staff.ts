@@ -2,18 +2,18 @@
 // outside it (a confirmation) are staffed alike; taking the sweep over, and what is done, is theirs.
 import { setMaxListeners } from "node:events";
 import type { Part } from "../../profilers/identity.ts";
-import type { SweepConfig } from "../config.ts";
+import type { SweepConfig } from "../config/config.ts";
 import type { DeviceRecord } from "../devices/device.ts";
-import { deviceNamed } from "../devices/known.ts";
+import { DeviceLeases, type LeaseTiming } from "../farm/device-lease.ts";
+import type { Listener } from "../farm/events.ts";
+import { Fleet, type FleetTiming } from "../farm/fleet.ts";
+import { HostLock } from "../farm/host-lock.ts";
+import { deviceNamed } from "../farm/known.ts";
+import { measuredWith, trainedWith } from "../farm/sweep-identity.ts";
+import type { WorkerContext } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
-import { DeviceLeases, type LeaseTiming } from "./device-lease.ts";
-import type { Listener } from "./events.ts";
-import { Fleet, type FleetTiming } from "./fleet.ts";
-import { HostLock } from "./host-lock.ts";
-import { trainerProgram } from "./pytorch.ts";
-import { measuredWith, trainedWith } from "./sweep-identity.ts";
-import { type PreparedTask, prepareTask } from "./training-data.ts";
-import type { WorkerContext } from "./worker.ts";
+import { trainerProgram } from "../training/pytorch.ts";
+import { type PreparedTask, prepareTask } from "../training/training-data.ts";
 
 export interface FarmOptions extends Pick<WorkerContext, "session" | "agentFor"> {
   readonly timing?: Partial<FleetTiming>;

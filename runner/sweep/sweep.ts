@@ -6,24 +6,25 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
 import type { Identity, Part } from "../../profilers/identity.ts";
 import { formatValue } from "../../reports/format.ts";
+import { designs } from "../../search/designs/registry.ts";
 import { layoutDomain } from "../../search/domain.ts";
 import { orient } from "../../search/pareto.ts";
 import { createStrategy } from "../../search/registry.ts";
-import { type SweepConfig, sweepSchema } from "../config.ts";
-import { DatabaseBusyError, InterruptedError } from "../errors.ts";
-import { FrontHistory } from "../front-history.ts";
-import { layoutFrom } from "../layouts.ts";
-import { SweepWindows } from "../measurement/window.ts";
-import { proxyNotices } from "../proxy-notices.ts";
-import { studies } from "../reproduction/studies.ts";
+import { DatabaseBusyError, InterruptedError } from "../base/errors.ts";
+import { type SweepConfig, sweepSchema } from "../config/config.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import { proxyNotices } from "../config/proxy-notices.ts";
+import { withoutPaths } from "../config/without-paths.ts";
+import type { Listener } from "../farm/events.ts";
+import { SweepWindows } from "../farm/measurement/window.ts";
+import { RunningIdentity, settleIdentity } from "../farm/sweep-identity.ts";
 import { isBusy } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import type { Ownership, Sweep } from "../store/sweeps.ts";
 import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
-import { withoutPaths } from "../without-paths.ts";
 import { environment } from "./environment.ts";
 import { type EvaluateContext, evaluate } from "./evaluate.ts";
-import type { Listener } from "./events.ts";
+import { FrontHistory } from "./front-history.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { outcomeOf } from "./outcomes.ts";
 import { awaitIdle, keepOwning, requireOwn, type SweepTakenError } from "./ownership.ts";
@@ -33,7 +34,6 @@ import { RungOrder } from "./rung-order.ts";
 import { leftToAsk, screenBatch } from "./screening.ts";
 import { sweepSettled } from "./settled.ts";
 import { type FarmOptions, Staff } from "./staff.ts";
-import { RunningIdentity, settleIdentity } from "./sweep-identity.ts";
 import { importedTrials } from "./warm-start.ts";
 
 export interface RunOptions {
@@ -153,7 +153,7 @@ export async function runSweep(store: Store, options: RunOptions): Promise<Sweep
   space.requireLayouts();
   const domain = layoutDomain(space);
   const designed =
-    config.study === undefined ? [] : studies[config.study].design(space).slice(0, config.studyLayouts);
+    config.study === undefined ? [] : designs[config.study](space).slice(0, config.studyLayouts);
   const initial = [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
   const { trials: imported, brought } =
     options.warmStart === undefined || resumed !== null

@@ -12,11 +12,11 @@ import { parseMetricName } from "../../reports/metrics.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { judge } from "../../search/judge.ts";
 import type { Objective } from "../../search/strategy.ts";
-import type { SweepConfig } from "../config.ts";
+import type { SweepConfig } from "../config/config.ts";
+import { withoutPaths } from "../config/without-paths.ts";
+import type { Brought } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
 import type { ImportedTrial } from "../store/trials.ts";
-import { withoutPaths } from "../without-paths.ts";
-import type { Brought } from "./sweep-identity.ts";
 
 interface Sources {
   readonly trials: readonly Source[];

@@ -1,17 +1,17 @@
 // The devices, windows, trainer and data of a sweep for work outside its loop: its trials measured and trained once more, through the same
 // gates and leases, by whoever holds the sweep meanwhile.
 import type { Identity, Part } from "../../profilers/identity.ts";
-import type { SweepConfig } from "../config.ts";
-import { SweepWindows } from "../measurement/window.ts";
+import type { SweepConfig } from "../config/config.ts";
+import type { Listener } from "../farm/events.ts";
+import { SweepWindows } from "../farm/measurement/window.ts";
+import { RunningIdentity, settleIdentity } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { EvaluateContext } from "./evaluate.ts";
-import type { Listener } from "./events.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { awaitIdle, keepOwning } from "./ownership.ts";
 import { RungOrder } from "./rung-order.ts";
 import { type FarmOptions, Staff } from "./staff.ts";
-import { RunningIdentity, settleIdentity } from "./sweep-identity.ts";
 
 export interface WorkplaceOptions {
   /** The configuration of the sweep, with the paths that its tasks read. */

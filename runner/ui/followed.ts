@@ -7,10 +7,10 @@ import type { ReportData } from "../../reports/model.ts";
 import { type Kept, type Section, sectionsOf } from "../../reports/page/main.ts";
 import { difference } from "../../reports/page/patch.ts";
 import { viewOf } from "../../reports/page/view.ts";
-import { historyOf, withEstimates } from "../estimates.ts";
-import { SweepReader } from "../report-data.ts";
+import { SweepReader } from "../reading/report-data.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
+import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import type { Watch } from "./watch.ts";
 
 /** Trials of a page that is renewed with every change: fewer than a file may hold. */

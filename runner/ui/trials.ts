@@ -3,7 +3,7 @@ import { formatValue } from "../../reports/format.ts";
 import type { TrialsPage } from "../../reports/live.ts";
 import type { ReportData } from "../../reports/model.ts";
 import { type View, viewOf } from "../../reports/page/view.ts";
-import { declaredIds, reportTrials } from "../report-trials.ts";
+import { declaredIds, reportTrials } from "../reading/report-trials.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweeps.ts";
 import type { TrialState } from "../store/trials.ts";

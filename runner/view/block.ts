@@ -2,8 +2,8 @@
 // lines of at most the asked width out.
 import { counted } from "../../candidates/words.ts";
 import { formatNumber } from "../../reports/format.ts";
+import type { SweepEvent } from "../farm/events.ts";
 import type { DeviceHealth } from "../store/health.ts";
-import type { SweepEvent } from "../sweep/events.ts";
 
 const MAX_BAR = 24;
 const NARROWEST = 19;

@@ -2,7 +2,7 @@
 
 import { formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
-import type { SweepEvent } from "../sweep/events.ts";
+import type { SweepEvent } from "../farm/events.ts";
 
 export function lineOf(event: SweepEvent): string | null {
   switch (event.kind) {

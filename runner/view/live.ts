@@ -2,7 +2,7 @@
 // and the trainer do now. What the block says is in block.ts; here it is kept in place, also when the window changes its size.
 import { createLogUpdate } from "log-update";
 import { wrapText } from "../../reports/terminal.ts";
-import type { SweepEvent } from "../sweep/events.ts";
+import type { SweepEvent } from "../farm/events.ts";
 import { Block } from "./block.ts";
 import { lineOf } from "./lines.ts";
 

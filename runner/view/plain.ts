@@ -1,6 +1,6 @@
 // Plain lines for pipes and logs: no control characters, one line an event worth keeping.
 import type { Writable } from "node:stream";
-import type { Listener } from "../sweep/events.ts";
+import type { Listener } from "../farm/events.ts";
 import { lineOf } from "./lines.ts";
 
 const MAX_UNREAD = 1 << 20;

@@ -1,5 +1,5 @@
 // How a running sweep is shown: a live block on a terminal, plain lines otherwise. Both are made from the sweep's events.
-import type { Listener } from "../sweep/events.ts";
+import type { Listener } from "../farm/events.ts";
 import { LiveView } from "./live.ts";
 import { plainListener } from "./plain.ts";
 

@@ -7,7 +7,7 @@ import type { MeasureResult } from "../../profilers/protocol.ts";
 import { drawOrders, pairedShift } from "../../profilers/statistics/paired.ts";
 import { quantile } from "../../profilers/statistics/summary.ts";
 import { SENTINEL, SENTINEL_REQUEST } from "../../profilers/window.ts";
-import type { Worker } from "../../runner/sweep/worker.ts";
+import type { Worker } from "../../runner/farm/worker.ts";
 import { createRng } from "../../search/rng.ts";
 import { withLocalWorker } from "./local-worker.ts";
 

@@ -6,8 +6,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import ssh2 from "ssh2";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { fingerprint } from "../../runner/devices/fingerprint.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 import {
   coordinate,
   coordinatorProgram,

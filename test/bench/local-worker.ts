@@ -1,8 +1,8 @@
 // The agent of this machine for a bench, as `measure` opens it.
-import { deviceNamed, LOCAL_DEVICE } from "../../runner/devices/known.ts";
+import { deviceNamed, LOCAL_DEVICE } from "../../runner/farm/known.ts";
+import type { Worker } from "../../runner/farm/worker.ts";
 import { Store } from "../../runner/store/store.ts";
 import { withWorker } from "../../runner/sweep/solo.ts";
-import type { Worker } from "../../runner/sweep/worker.ts";
 
 export async function withLocalWorker<T>(work: (worker: Worker, store: Store) => Promise<T>): Promise<T> {
   const store = Store.open(":memory:");

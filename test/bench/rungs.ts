@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import Database from "better-sqlite3";
-import { parseSweepConfig } from "../../runner/config.ts";
+import { parseSweepConfig } from "../../runner/config/config.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { runSweep } from "../../runner/sweep/sweep.ts";

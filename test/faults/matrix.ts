@@ -4,10 +4,10 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildAgent } from "../../runner/agent/build.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
+import type { SweepEvent } from "../../runner/farm/events.ts";
 import type { Store } from "../../runner/store/store.ts";
-import type { SweepEvent } from "../../runner/sweep/events.ts";
 import type { FarmOptions } from "../../runner/sweep/staff.ts";
 import { temporaryFolder } from "../support/cli.ts";
 import {

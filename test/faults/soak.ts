@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildAgent } from "../../runner/agent/build.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { createRng } from "../../search/rng.ts";
 import { temporaryFolder } from "../support/cli.ts";
 import { parseArgs } from "../support/parse-args.ts";

@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildAgent } from "../../runner/agent/build.ts";
-import { CompilerMissingError } from "../../runner/agent/errors.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
+import { CompilerMissingError } from "../../runner/devices/device-errors.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { writeSeeds } from "./seeds.ts";
 
 export interface FuzzOptions {

@@ -2,8 +2,8 @@
 // its report. Arguments are parts of test names, as for the test binary itself.
 import { spawnSync } from "node:child_process";
 import { buildAgent } from "../../runner/agent/build.ts";
-import { CompilerMissingError } from "../../runner/agent/errors.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
+import { CompilerMissingError } from "../../runner/devices/device-errors.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 
 const flags = [
   "-g",

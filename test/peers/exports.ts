@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs, promisify } from "node:util";
 import { parameterCount } from "../../candidates/cost.ts";
-import { layoutFrom } from "../../runner/layouts.ts";
+import { layoutFrom } from "../../runner/config/layouts.ts";
 import { testReportData } from "../support/report-data.ts";
 import { rendered, renderedBytes } from "../support/report-formats.ts";
 

@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import { parseMixer } from "../../candidates/notation.ts";
 import { windowNotices } from "../../profilers/proxy-windows.ts";
-import { readSweepConfig } from "../../runner/config.ts";
-import { proxyNotices } from "../../runner/proxy-notices.ts";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
+import { readSweepConfig } from "../../runner/config/config.ts";
+import { proxyNotices } from "../../runner/config/proxy-notices.ts";
 
 const GEOMETRY = { heads: 4, kvHeads: 2, headDim: 16, qkNorm: true, ropeTheta: 1e6 };
 const mixers = (text: string) => text.split(" ").map((token) => parseMixer(token, GEOMETRY));

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 
 const folder = temporaryFolder();

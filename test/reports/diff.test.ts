@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { metricsText, renderDiff } from "../../reports/diff-text.ts";
 import type { ReportData, ReportMetric, ReportTrial } from "../../reports/model.ts";
 import { comparisonPage } from "../../reports/page/comparison.ts";
-import { sweepDiff } from "../../runner/sweep-diff.ts";
+import { sweepDiff } from "../../runner/reading/sweep-diff.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 
 const data = testReportData();

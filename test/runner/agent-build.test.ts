@@ -15,8 +15,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { buildAgent, buildFlags, cacheDirectory } from "../../runner/agent/build.ts";
-import { CompileError, CompilerMissingError } from "../../runner/agent/errors.ts";
-import { hostTarget, TARGETS, type Toolchain, translateFlags } from "../../runner/agent/toolchain.ts";
+import { CompileError, CompilerMissingError } from "../../runner/devices/device-errors.ts";
+import { hostTarget, TARGETS, type Toolchain, translateFlags } from "../../runner/devices/toolchain.ts";
 import { zigProblem } from "../support/needs.ts";
 
 const target = hostTarget()!;

@@ -7,8 +7,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { validityFlags } from "../../profilers/validity.ts";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { AgentSession } from "../../runner/agent/session.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { LocalTransport } from "../../runner/devices/local.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { planOf } from "../support/agents.ts";
 
 const MEASURE = {

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { AgentSession } from "../../runner/agent/session.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { LocalTransport } from "../../runner/devices/local.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { planOf } from "../support/agents.ts";
 
 const BIG = "v65536 d1024 f4096 h16/8x64 : c3 c3 g c3";

@@ -4,8 +4,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { buildAgent } from "../../runner/agent/build.ts";
-import { hostTarget } from "../../runner/agent/toolchain.ts";
 import { LineSplitter } from "../../runner/devices/lines.ts";
+import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { childrenOf, isAlive, planOf, until } from "../support/agents.ts";
 
 let path: string;

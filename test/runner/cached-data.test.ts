@@ -3,12 +3,12 @@ import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { scoreSchema } from "../../runner/config-score.ts";
-import { partOf, publishSealed, unbroken, writeDurably } from "../../runner/durable-files.ts";
-import { cachePath } from "../../runner/paths.ts";
-import { requireIntact } from "../../runner/sweep/data-files.ts";
-import { trainerProgram } from "../../runner/sweep/pytorch.ts";
-import { type PreparedTask, prepareTask } from "../../runner/sweep/training-data.ts";
+import { partOf, publishSealed, unbroken, writeDurably } from "../../runner/base/durable-files.ts";
+import { cachePath } from "../../runner/base/paths.ts";
+import { scoreSchema } from "../../runner/config/config-score.ts";
+import { requireIntact } from "../../runner/training/data-files.ts";
+import { trainerProgram } from "../../runner/training/pytorch.ts";
+import { type PreparedTask, prepareTask } from "../../runner/training/training-data.ts";
 import { temporaryFolder } from "../support/cli.ts";
 
 const folder = temporaryFolder();

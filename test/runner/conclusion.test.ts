@@ -1,8 +1,8 @@
 // The last lines of a sweep: what it can and cannot conclude, from made-up trials whose truth is known.
 import { describe, expect, it } from "vitest";
 import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
-import { conclusionLines } from "../../runner/conclusion.ts";
-import { withEstimates } from "../../runner/estimates.ts";
+import { conclusionLines } from "../../runner/reading/conclusion.ts";
+import { withEstimates } from "../../runner/sweep/estimates.ts";
 import { createRng, normal } from "../../search/rng.ts";
 import { testReportData } from "../support/report-data.ts";
 

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { Space } from "../../candidates/space.ts";
-import { parseSweepConfig, readSweepConfig } from "../../runner/config.ts";
-import { sweepJsonSchema } from "../../runner/config-schema.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
+import { parseSweepConfig, readSweepConfig } from "../../runner/config/config.ts";
+import { sweepJsonSchema } from "../../runner/config/config-schema.ts";
+import { withoutPaths } from "../../runner/config/without-paths.ts";
 import { resolveBudgets, resolveObjectives } from "../../runner/sweep/metric-names.ts";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
-import { withoutPaths } from "../../runner/without-paths.ts";
 
 const configs = join(PACKAGE_ROOT, "configs");
 const minimal = `

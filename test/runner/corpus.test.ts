@@ -5,8 +5,8 @@ import { getuid } from "node:process";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Corpus } from "../../profilers/tasks/task.ts";
 import { tokens } from "../../profilers/tasks/tokens.ts";
-import { encodeCorpus } from "../../runner/sweep/corpus.ts";
-import { encoderOf } from "../../runner/sweep/encoders.ts";
+import { encodeCorpus } from "../../runner/training/corpus.ts";
+import { encoderOf } from "../../runner/training/encoders.ts";
 import { temporaryFolder } from "../support/cli.ts";
 
 const folder = temporaryFolder();

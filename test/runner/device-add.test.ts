@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { makesLogins, startSshd, type TestSshd } from "../support/sshd.ts";

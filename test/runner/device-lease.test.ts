@@ -3,8 +3,8 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DeviceLeases, LeaseLostError } from "../../runner/farm/device-lease.ts";
 import { Store } from "../../runner/store/store.ts";
-import { DeviceLeases, LeaseLostError } from "../../runner/sweep/device-lease.ts";
 import { temporaryFolder } from "../support/cli.ts";
 
 const timing = { ttlMs: 400, renewMs: 50, pollMs: 10, idleMs: 20 };

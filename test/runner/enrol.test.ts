@@ -1,7 +1,7 @@
 // What is made of a login's first answer: the target of the device, or why no agent can run there and what mends it.
 import { describe, expect, it } from "vitest";
-import { AgentStartError } from "../../runner/agent/errors.ts";
-import { explainStart, targetOf } from "../../runner/devices/enrol.ts";
+import { explainStart, targetOf } from "../../runner/agent/enrol.ts";
+import { AgentStartError } from "../../runner/devices/device-errors.ts";
 import type { Identity } from "../../runner/devices/ssh-identify.ts";
 
 const identity = (changes: Partial<Identity>): Identity => ({

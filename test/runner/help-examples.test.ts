@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { layoutFrom } from "../../runner/layouts.ts";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
+import { layoutFrom } from "../../runner/config/layouts.ts";
 import { runCli } from "../support/cli.ts";
 
 const ACTIONS = ["add", "list", "show", "probe", "remove", "quarantine", "restore"];

@@ -3,9 +3,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { runHelper } from "../../runner/agent/helper-program.ts";
-import { findToolchain, hostTarget } from "../../runner/agent/toolchain.ts";
-import { helperEnvironment, sshEnvironment } from "../../runner/helper-environment.ts";
+import { helperEnvironment, sshEnvironment } from "../../runner/base/helper-environment.ts";
+import { runHelper } from "../../runner/base/helper-program.ts";
+import { findToolchain, hostTarget } from "../../runner/devices/toolchain.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 
 describe("a folder that belongs to somebody else", () => {

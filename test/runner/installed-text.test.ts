@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { withInstalledModules } from "../../runner/sweep/installed-text.ts";
+import { withInstalledModules } from "../../runner/farm/installed-text.ts";
 import { temporaryFolder } from "../support/cli.ts";
 
 const folder = temporaryFolder();

@@ -3,8 +3,8 @@ import { EventEmitter } from "node:events";
 import xterm from "@xterm/headless";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
+import type { SweepEvent } from "../../runner/farm/events.ts";
 import type { Trial } from "../../runner/store/trials.ts";
-import type { SweepEvent } from "../../runner/sweep/events.ts";
 import { Block, duration } from "../../runner/view/block.ts";
 import { LiveView } from "../../runner/view/live.ts";
 

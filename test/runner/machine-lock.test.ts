@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { until } from "../support/agents.ts";
 import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
 
 /** Holds the machine for a while, again and again; says when. */
 const PROGRAM = `
 import { setTimeout as sleep } from "node:timers/promises";
-import { HostLock } from "./runner/sweep/host-lock.ts";
+import { HostLock } from "./runner/farm/host-lock.ts";
 const [times, ms, pauseMs] = process.argv.slice(2).map(Number);
 const lock = new HostLock();
 const signal = new AbortController().signal;

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { frontJson } from "../../reports/json.ts";
-import { reportData } from "../../runner/report-data.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
+import { reportData } from "../../runner/reading/report-data.ts";
 import { SCHEMA_VERSION } from "../../runner/store/open.ts";
 import { Store } from "../../runner/store/store.ts";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
 import { temporaryFolder } from "../support/cli.ts";
 
 const fixtures = join(PACKAGE_ROOT, "test", "fixtures");

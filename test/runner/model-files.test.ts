@@ -6,8 +6,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { layoutId } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
-import { layoutFrom } from "../../runner/layouts.ts";
-import { isGguf } from "../../runner/model-files.ts";
+import { layoutFrom } from "../../runner/config/layouts.ts";
+import { isGguf } from "../../runner/config/model-files.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 import { ggufFile, ofVersion, withKey } from "../support/gguf-file.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import { trainResultSchema } from "../../profilers/protocol.ts";
-import { scoreSchema } from "../../runner/config-score.ts";
+import { scoreSchema } from "../../runner/config/config-score.ts";
 import { runCli } from "../support/cli.ts";
 import { torchProblem, torchPython } from "../support/needs.ts";
 import { tinyScore } from "../support/tiny-score.ts";

@@ -7,22 +7,22 @@ import { layoutId } from "../../candidates/layout.ts";
 import { formatPattern } from "../../candidates/notation.ts";
 import { attentionCount, Space } from "../../candidates/space.ts";
 import { findingsText } from "../../reports/findings.ts";
-import { readSweepConfig } from "../../runner/config.ts";
-import type { FindingsContext, Point } from "../../runner/findings/context.ts";
-import { minimalHybridAnswers } from "../../runner/reproduction/answers.ts";
-import { COUNTS, type Designed, minimalHybridDesign } from "../../runner/reproduction/design.ts";
-import { balancedOrders } from "../../runner/reproduction/orders.ts";
-import { planStudy, type StudyPlan } from "../../runner/reproduction/plan.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
+import { readSweepConfig } from "../../runner/config/config.ts";
+import type { FindingsContext, Point } from "../../runner/reading/findings-context.ts";
 import {
   emptyRecord,
   type SeedRun,
   type StudyRecord,
   studyRecordOf,
-} from "../../runner/reproduction/record.ts";
+} from "../../runner/reading/study-record.ts";
+import { minimalHybridAnswers } from "../../runner/reproduction/answers.ts";
+import { balancedOrders } from "../../runner/reproduction/orders.ts";
+import { planStudy, type StudyPlan } from "../../runner/reproduction/plan.ts";
 import { runStudyWork } from "../../runner/reproduction/work.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { COUNTS, type Designed, minimalHybridDesign } from "../../search/designs/minimal-hybrid.ts";
 import { noSquares } from "../../search/noise/spread.ts";
 import { createRng, normal } from "../../search/rng.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { cachePath } from "../../runner/paths.ts";
+import { cachePath } from "../../runner/base/paths.ts";
 import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 

@@ -3,9 +3,9 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cachePath } from "../../runner/base/paths.ts";
 import { findingsOf } from "../../runner/findings/findings.ts";
-import { cachePath } from "../../runner/paths.ts";
-import { reportData } from "../../runner/report-data.ts";
+import { reportData } from "../../runner/reading/report-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import { outcomeOf } from "../../runner/sweep/outcomes.ts";
 import { RungOrder } from "../../runner/sweep/rung-order.ts";

@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parameterCount } from "../../candidates/cost.ts";
 import { Space } from "../../candidates/space.ts";
-import { parseSweepConfig } from "../../runner/config.ts";
+import { parseSweepConfig } from "../../runner/config/config.ts";
 import { findingsOf } from "../../runner/findings/findings.ts";
-import { reportData } from "../../runner/report-data.ts";
+import { reportData } from "../../runner/reading/report-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import type { ScreeningEvent } from "../../runner/sweep/screening.ts";
 import { createRng } from "../../search/rng.ts";

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Layout } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import type { TrainResult } from "../../profilers/protocol.ts";
-import { parseSweepConfig } from "../../runner/config.ts";
+import { parseSweepConfig } from "../../runner/config/config.ts";
 import { type LeaseProof, LeaseTable } from "../../runner/store/leases.ts";
 import { SCHEMA_VERSION } from "../../runner/store/open.ts";
 import { Store } from "../../runner/store/store.ts";

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseSweepConfig } from "../../runner/config.ts";
+import { parseSweepConfig } from "../../runner/config/config.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 import { sshdProblem } from "../support/needs.ts";

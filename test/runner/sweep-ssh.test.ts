@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { software } from "../../runner/version.ts";
+import { software } from "../../runner/base/version.ts";
 import { runCli, temporaryFolder } from "../support/cli.ts";
 import { emulationProblem, sshdProblem } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 
 export interface Finished {
   readonly code: number | null;

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { SCHEMA_VERSION } from "../../runner/store/open.ts";
-import { PACKAGE_ROOT } from "../../runner/version.ts";
 
 export const FIXTURES = join(PACKAGE_ROOT, "test", "fixtures");
 

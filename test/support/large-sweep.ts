@@ -6,7 +6,7 @@ import { parameterCount } from "../../candidates/cost.ts";
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatNotation, parseMixer } from "../../candidates/notation.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
-import { readSweepConfig } from "../../runner/config.ts";
+import { readSweepConfig } from "../../runner/config/config.ts";
 import { Store } from "../../runner/store/store.ts";
 import { testRng } from "./report-data.ts";
 import { writeTinySweep } from "./tiny-sweep.ts";

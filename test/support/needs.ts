@@ -2,7 +2,7 @@
 // in CI, where .ci/run installs everything, a missing need is a failure instead.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { findToolchain, hostTarget } from "../../runner/agent/toolchain.ts";
+import { findToolchain, hostTarget } from "../../runner/devices/toolchain.ts";
 import { missingForBochs } from "./bochs.ts";
 import { chromiumPath } from "./browser.ts";
 import { hasSshd } from "./sshd.ts";

@@ -3,7 +3,7 @@
 // that holds, and is contradicted when any of it is shown to fail.
 import { all, type Evidence, not } from "../../../profilers/statistics/evidence.ts";
 import { type Look, now } from "../../../profilers/statistics/margin.ts";
-import { countLabel } from "../design.ts";
+import { countLabel } from "../../../search/designs/minimal-hybrid.ts";
 import { type Endpoint, isLearnt, notWorse } from "./endpoint.ts";
 import { MORE, PUBLISHED_COUNT, TOO_FEW } from "./margins.ts";
 import { type Decision, decide, undecidable } from "./verdict.ts";

@@ -2,7 +2,7 @@
 
 import type { Rng } from "../../../candidates/space.ts";
 import type { ComparedPair } from "../../../profilers/compare.ts";
-import { PUBLISHED_LABEL } from "../design.ts";
+import { PUBLISHED_LABEL } from "../../../search/designs/minimal-hybrid.ts";
 import { decideCounts } from "./counts.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { decideLocal } from "./local.ts";

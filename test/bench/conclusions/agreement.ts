@@ -7,9 +7,9 @@ import { decide } from "../../../reports/client/decide.ts";
 import { directionOf } from "../../../reports/metrics.ts";
 import type { ReportData, ReportMetric, ReportTrial } from "../../../reports/model.ts";
 import { type View, viewOf } from "../../../reports/page/view.ts";
-import type { SweepConfig } from "../../../runner/config.ts";
-import { estimatesOf } from "../../../runner/estimates.ts";
-import { selectionOf } from "../../../runner/selection.ts";
+import type { SweepConfig } from "../../../runner/config/config.ts";
+import { estimatesOf } from "../../../runner/sweep/estimates.ts";
+import { selectionOf } from "../../../runner/sweep/selection.ts";
 import { noSquares } from "../../../search/noise/spread.ts";
 import { nonDominated } from "../../../search/pareto.ts";
 import { createRng, normal, type SeededRng } from "../../../search/rng.ts";
@@ -106,7 +106,7 @@ function randomSweep(rng: SeededRng): ReportData {
   };
 }
 
-/** As runner/estimates.ts has it, but for the chances, whose draws would take longer than all the rest. */
+/** As runner/sweep/estimates.ts has it, but for the chances, whose draws would take longer than all the rest. */
 function withKnown(data: ReportData, rng: SeededRng): ReportData {
   const names = Object.keys(data.trials[0]!.metrics);
   const known = new Map(names.map((name) => [name, estimatesOf(data.trials, name, () => noSquares)]));

@@ -1,8 +1,8 @@
 // How far a confirmed choice is what it says: bias of its reported quality, coverage of its intervals, how often it is over budget in truth; and
 // whether the page chooses what the command line does. Selection and confirmation are the product's; only what is sampled is made up.
 
-import { DEFAULT_TOLERANCE } from "../../../runner/selection.ts";
 import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS } from "../../../runner/sweep/confirm-defaults.ts";
+import { DEFAULT_TOLERANCE } from "../../../runner/sweep/selection.ts";
 import { judge } from "../../../search/judge.ts";
 import type { Estimate, Scale } from "../../../search/noise/estimate.ts";
 import { estimates } from "../../../search/noise/estimate.ts";

@@ -2,10 +2,9 @@
 // studies of 20 and 60 minutes. Noise is that of the shared machine the quickstart was audited on: sessions 10%, repetitions 4%.
 import { readFileSync } from "node:fs";
 import { Space } from "../../../candidates/space.ts";
-import { parseSweepConfig } from "../../../runner/config.ts";
+import { parseSweepConfig } from "../../../runner/config/config.ts";
 import { decideStudy, type StudyDecisions } from "../../../runner/reproduction/decide/study.ts";
 import type { Decision } from "../../../runner/reproduction/decide/verdict.ts";
-import { type Designed, minimalHybridDesign } from "../../../runner/reproduction/design.ts";
 import { planStudy, type StudyPlan } from "../../../runner/reproduction/plan.ts";
 import {
   type SupposedNoise,
@@ -13,6 +12,7 @@ import {
   supposedInput,
   usual,
 } from "../../../runner/reproduction/supposed.ts";
+import { type Designed, minimalHybridDesign } from "../../../search/designs/minimal-hybrid.ts";
 import { createRng } from "../../../search/rng.ts";
 import { type ConclusionRow, shareRow } from "./row.ts";
 import { auditedNoise } from "./worlds.ts";

@@ -8,7 +8,7 @@ import { Space } from "../../../candidates/space.ts";
 import type { MeasureResult } from "../../../profilers/protocol.ts";
 import { SENTINEL, SENTINEL_REQUEST } from "../../../profilers/window.ts";
 import { openSession } from "../../../runner/agent/open-session.ts";
-import { readSweepConfig } from "../../../runner/config.ts";
+import { readSweepConfig } from "../../../runner/config/config.ts";
 import { localDevice } from "../../../runner/devices/device.ts";
 import { createRng, type SeededRng } from "../../../search/rng.ts";
 

@@ -6,11 +6,11 @@ import { lower } from "../../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../../candidates/notation.ts";
 import type { TrainResult } from "../../../profilers/protocol.ts";
 import type { TrainRequest } from "../../../profilers/requests.ts";
-import { AgentError } from "../../../runner/agent/errors.ts";
 import { openSession } from "../../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../../runner/agent/session.ts";
 import { localDevice } from "../../../runner/devices/device.ts";
-import { trainerProgram } from "../../../runner/sweep/pytorch.ts";
+import { AgentError } from "../../../runner/devices/device-errors.ts";
+import { trainerProgram } from "../../../runner/training/pytorch.ts";
 
 export interface Planned {
   /** What the run is kept under: everything that sets it apart from the others of its file. */

@@ -4,7 +4,7 @@ import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } fro
 import { basename, join, resolve } from "node:path";
 import type { TrainRequest } from "../../../profilers/requests.ts";
 import { buildAgent } from "../../../runner/agent/build.ts";
-import { hostTarget } from "../../../runner/agent/toolchain.ts";
+import { hostTarget } from "../../../runner/devices/toolchain.ts";
 import { type Planned, requestOf } from "./book.ts";
 
 type Backend = "native" | "pytorch";

@@ -1,5 +1,5 @@
 // A planned run on a prepared task: what every part of bench:proxies asks of the trainer.
-import type { PreparedTask } from "../../../runner/sweep/training-data.ts";
+import type { PreparedTask } from "../../../runner/training/training-data.ts";
 import type { Planned } from "./book.ts";
 
 export interface Schedule {

@@ -1,7 +1,7 @@
 // The published synthetic tasks on small layouts: all attention, all convolution, and one layer of each. Printed for
 // profilers/BENCHMARKS.md, which has the published values beside them.
-import { sweepSchema } from "../../../runner/config.ts";
-import { type PreparedTask, prepareTask } from "../../../runner/sweep/training-data.ts";
+import { sweepSchema } from "../../../runner/config/config.ts";
+import { type PreparedTask, prepareTask } from "../../../runner/training/training-data.ts";
 import type { Planned, RunBook } from "./book.ts";
 import { plan } from "./plan.ts";
 

@@ -1,6 +1,6 @@
 // Real text for the parts that need language modelling: the documentation inside node_modules, byte by byte, as in the quickstart.
-import { sweepSchema } from "../../../runner/config.ts";
-import { type PreparedTask, prepareTask } from "../../../runner/sweep/training-data.ts";
+import { sweepSchema } from "../../../runner/config/config.ts";
+import { type PreparedTask, prepareTask } from "../../../runner/training/training-data.ts";
 
 export const textTask = (): Promise<PreparedTask> =>
   prepareTask(

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import { PACKAGE_ROOT } from "../../../runner/base/version.ts";
 import { LeaseTable } from "../../../runner/store/leases.ts";
 import { Store } from "../../../runner/store/store.ts";
-import { PACKAGE_ROOT } from "../../../runner/version.ts";
 import { until } from "../../support/agents.ts";
 import { agentsOf, eventsOf, type FarmSweep, faultsOf, QUICK, query } from "../farm.ts";
 import { type FaultMatrix, type Place, TRIALS } from "../matrix.ts";

@@ -1,7 +1,7 @@
 // Rows of the fault matrix: whose sweep it is, and whose turn on a device, when coordinators cannot see each other, stand still, or wait.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import type { SweepEvent } from "../../../runner/sweep/events.ts";
+import type { SweepEvent } from "../../../runner/farm/events.ts";
 import { until } from "../../support/agents.ts";
 import { eventsOf, faultsOf, QUICK, query } from "../farm.ts";
 import { type FaultMatrix, TRIALS } from "../matrix.ts";

@@ -1,0 +1,126 @@
+// The first steps with a device that is only an address: pin the host key of every machine on the way, see what answers the login, and
+// tell its target. Each wrong step ends with the reason and what mends it. Building, probing and storing are the command's business.
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { Emulator } from "../devices/device.ts";
+import { AgentStartError, CompilerMissingError, type RunnerError } from "../devices/device-errors.ts";
+import { SshTransport } from "../devices/ssh.ts";
+import type { Stop } from "../devices/ssh-config.ts";
+import { Connection, type Endpoint, readHostKey } from "../devices/ssh-connect.ts";
+import type { Identity } from "../devices/ssh-identify.ts";
+import { findToolchain, type Target } from "../devices/toolchain.ts";
+
+/** Decides whether `shown` is the host key of `where`; throws if it is not. `before` are the keys already agreed to. */
+export type ConfirmHostKey = (shown: string, where: string, before: readonly string[]) => Promise<void>;
+
+/** Goes the way once, and pins each machine's host key as it is confirmed. Only pinned machines are logged in to. */
+export async function pinRoute(
+  stops: readonly Stop[],
+  confirm: ConfirmHostKey,
+): Promise<readonly Endpoint[]> {
+  const pinned: Endpoint[] = [];
+  for (const stop of stops) {
+    const through = pinned.length > 0 ? await Connection.open(pinned) : undefined;
+    try {
+      const hostKey = await readHostKey(stop, through);
+      await confirm(
+        hostKey,
+        `${stop.host}:${stop.port}`,
+        pinned.map((endpoint) => endpoint.hostKey),
+      );
+      pinned.push({ ...stop, hostKey });
+    } finally {
+      await through?.close();
+    }
+  }
+  return pinned;
+}
+
+/** Logs in and asks what is there. @throws UnreachableError, AuthenticationError, IdentityFileError, AgentStartError. */
+export async function meet(route: readonly Endpoint[]): Promise<Identity> {
+  const device = route.at(-1)!;
+  const transport = new SshTransport({ ...device, jumps: route.slice(0, -1) });
+  try {
+    await transport.open();
+    return transport.identity;
+  } finally {
+    await transport.close();
+  }
+}
+
+const MACHINES: Readonly<Record<string, Target>> = {
+  x86_64: "x86_64-linux",
+  amd64: "x86_64-linux",
+  aarch64: "aarch64-linux",
+  arm64: "aarch64-linux",
+};
+
+/**
+ * The target of a device: what it says it is, unless an emulator or the user says otherwise.
+ * @throws AgentStartError where no agent can run, InvalidInputError (`wrong-target`) where the user is mistaken.
+ */
+export function targetOf(
+  { system, termux, confined, said }: Identity,
+  asked: { readonly target?: Target | undefined; readonly emulator?: Emulator | undefined },
+): Target {
+  if (asked.emulator !== undefined) return asked.target ?? "aarch64-linux";
+  if (termux?.startsWith("googleplay"))
+    throw new AgentStartError(
+      "this is Termux from the Play Store, which may not execute programs of its own",
+      "Install Termux from F-Droid or GitHub instead",
+    );
+  if (confined) {
+    const arch = /"arch":"(x86_64|aarch64)"/.exec(said)?.[1];
+    if (arch !== undefined) return MACHINES[arch]!;
+  }
+  if (system === null)
+    throw new AgentStartError(
+      `the login does not answer as a shell does${said ? `; it said: ${said}` : ""}`,
+      "Let this login run commands, or bind it to the agent with the line of --print-authorized-key",
+    );
+  const [name, machine] = system.split(" ") as [string, string];
+  const target = name === "Linux" ? MACHINES[machine] : undefined;
+  if (target === undefined)
+    throw new AgentStartError(
+      `the agent is written for 64-bit Linux and Android; this is ${system}`,
+      whyNot(name, machine),
+    );
+  if (asked.target !== undefined && asked.target !== target)
+    throw new InvalidInputError(
+      "wrong-target",
+      `the device is ${target}, not ${asked.target}; leave --target out`,
+    );
+  return target;
+}
+
+function whyNot(name: string, machine: string): string {
+  if (name !== "Linux") return "Use a Linux or Android machine";
+  return /^armv[78]l$|^i[3-6]86$/.test(machine)
+    ? "Install a 64-bit system there"
+    : "No other processor is supported yet";
+}
+
+/** Android runs static musl programs only, which zig makes. @throws CompilerMissingError where a phone would get another one. */
+export async function requireMusl({ termux }: Identity, target: Target): Promise<void> {
+  if (termux === null) return;
+  const { flavour, version } = await findToolchain(target, "anywhere");
+  if (flavour !== "zig")
+    throw new CompilerMissingError(
+      `Android ends programs of glibc at their first system call, and ${version} makes no others`,
+      "Install zig here, for example with `pip install ziglang`, or name one in $EDGEFRONT_ZIG",
+    );
+}
+
+/** Adds what is particular to a phone to an agent that could not be started there. */
+export function explainStart(error: RunnerError, identity: Identity): RunnerError {
+  if (
+    !(error instanceof AgentStartError) ||
+    identity.termux === null ||
+    !/cannot execute|permission/i.test(error.message)
+  )
+    return error;
+  return new AgentStartError(
+    "Android does not let this Termux execute the agent",
+    "Install Termux from F-Droid or GitHub (the Play Store's may not), and keep ~/.edgefront below its home",
+    { cause: error },
+  );
+}

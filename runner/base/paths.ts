@@ -1,0 +1,51 @@
+// Where edgefront keeps files of its own: the user's cache (builds, data sets, checkpoints) and configuration (identities), by the XDG rules.
+// Own code instead of env-paths, which throws when it is imported without a home folder: in containers, batch jobs and systemd units.
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { InvalidInputError } from "../../candidates/errors.ts";
+
+/** The user's home folder; null where HOME is not set and the user has no entry in the password file. */
+export function homeFolder(): string | null {
+  try {
+    const home = homedir();
+    return isAbsolute(home) ? home : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Asked each time: the environment may name another folder meanwhile. */
+function base(variable: "XDG_CACHE_HOME" | "XDG_CONFIG_HOME", under: string): string {
+  const given = process.env[variable];
+  // The XDG specification has relative paths ignored.
+  if (given !== undefined && isAbsolute(given)) return join(given, "edgefront");
+  const home = homeFolder();
+  if (home !== null) return join(home, under, "edgefront");
+  throw new InvalidInputError(
+    "no-home",
+    `there is no home folder to keep files in: HOME and ${variable} are not set. Set one, for example: export ${variable}=/var/tmp/edgefront`,
+  );
+}
+
+export const cachePath = (...parts: readonly string[]): string =>
+  join(base("XDG_CACHE_HOME", ".cache"), ...parts);
+export const configPath = (...parts: readonly string[]): string =>
+  join(base("XDG_CONFIG_HOME", ".config"), ...parts);
+
+/** Makes a folder of the cache where it is missing. Throws InvalidInputError (`no-cache`) where files cannot be written there. */
+export function cacheFolder(...parts: readonly string[]): string {
+  const path = cachePath(...parts);
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+    return path;
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? "unwritable";
+    throw new InvalidInputError(
+      "no-cache",
+      `the cache folder ${path} cannot be written (${why}). Name another one, for example: export XDG_CACHE_HOME=/var/tmp/edgefront`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,22 @@
+// What a sweep's proxies cannot tell apart, said before anything is trained and again in its report.
+import { Space } from "../../candidates/space.ts";
+import { proxySchema } from "../../profilers/proxy.ts";
+import { type WindowedTask, windowNotices } from "../../profilers/proxy-windows.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
+import { withPreset } from "../../profilers/tasks/task.ts";
+import type { SweepConfig } from "./config.ts";
+import type { ScoreConfig } from "./config-score.ts";
+
+/** The tasks of a configuration as far as windows go. */
+export const windowedTasks = (score: ScoreConfig): readonly WindowedTask[] =>
+  Object.entries(score.tasks).map(([name, config]) => {
+    const task = taskOf(config.task as TaskName);
+    const { length } = task.optionsSchema.parse(
+      withPreset(task, config.preset, config.options, config.task),
+    ) as { length: number };
+    return { name, length, proxy: proxySchema.parse({ ...score.proxy, ...config.proxy }) };
+  });
+
+/** Of the mixers that the space may put into a layer; none for a sweep that trains nothing. */
+export const proxyNotices = ({ space, score }: Pick<SweepConfig, "space" | "score">): readonly string[] =>
+  score === undefined ? [] : windowNotices(new Space(space).palettes.flat(), windowedTasks(score));

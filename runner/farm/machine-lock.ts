@@ -1,0 +1,188 @@
+// One edgefront process at a time on this machine, whoever runs it. The lock is a socket name without a file: all users and caches of a
+// machine share it, it needs no permissions, and the kernel frees it with its holder. Containers have names of their own, so those that
+// share a cache folder meet at a file there as well, named by the boot of the machine: nodes that share a home do not wait for each other.
+import { readdirSync, rmSync, statSync, utimesSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import Database from "better-sqlite3";
+import { sanitise } from "../../profilers/protocol.ts";
+import { RunError } from "../base/errors.ts";
+import { cacheFolder } from "../base/paths.ts";
+import { bootId } from "../store/owner.ts";
+
+export type Release = () => void;
+/** Who has the machine, in words; as it says itself. */
+export type Holder = string;
+
+const POLL_MS = 100;
+/** How long whoever waits is left to take what was just released. */
+const YIELD_MS = 50;
+const MAX_WAITING = 64;
+const KEPT_DAYS = 30;
+
+/** Another name: for machines that measure nothing real, and for parts of one that share nothing. */
+const lockName = (): string => process.env.EDGEFRONT_HOST_LOCK || "edgefront-host-lock";
+
+/** No paths and no names: other users of the machine read it. */
+const introduction = (): Holder =>
+  `process ${process.pid}: edgefront ${/^[a-z]+$/.exec(process.argv[2] ?? "")?.[0] ?? ""}`.trim();
+
+/** When this process may try again: others that waited come first. */
+let yieldUntil = 0;
+
+interface Held {
+  readonly server: Server;
+  readonly waiting: Set<Socket>;
+}
+
+function listen(): Promise<Held | "busy" | "impossible"> {
+  return new Promise((resolve) => {
+    const waiting = new Set<Socket>();
+    const server = createServer((socket) => {
+      waiting.add(socket);
+      socket.on("error", () => {}).on("close", () => waiting.delete(socket));
+      socket.unref();
+      // Left open: its end tells whoever waits that the machine is free.
+      socket.write(`${introduction()}\n`);
+    });
+    server.maxConnections = MAX_WAITING;
+    server.unref();
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code === "EADDRINUSE" ? "busy" : "impossible"),
+    );
+    server.listen({ path: `\0${lockName()}` }, () => resolve({ server, waiting }));
+  });
+}
+
+/** Stands in line: resolves once the holder lets go, or some time later. Says who it is. */
+function standInLine(signal: AbortSignal, onHolder: (holder: Holder) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path: `\0${lockName()}` });
+    let said = "";
+    const done = (): void => {
+      signal.removeEventListener("abort", done);
+      socket.destroy();
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    signal.addEventListener("abort", done, { once: true });
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(0, 200);
+      const line = said.split("\n")[0]!;
+      if (said.includes("\n")) onHolder(sanitise(line).slice(0, 100));
+    });
+    socket.on("error", () => {}).on("close", done);
+  });
+}
+
+/** Null where this system has no such names, or this process may not use them. */
+async function lockSocket(signal: AbortSignal, tell: (holder: Holder) => void): Promise<Release | null> {
+  for (;;) {
+    const held = await listen();
+    if (held === "impossible") return null;
+    if (held !== "busy") {
+      return () => {
+        if (held.waiting.size > 0) yieldUntil = performance.now() + YIELD_MS;
+        held.server.close();
+        for (const socket of held.waiting) socket.destroy();
+      };
+    }
+    const since = performance.now();
+    // A holder that is stopped says nothing.
+    const silent = setTimeout(tell, 2 * POLL_MS, "a process that does not answer");
+    try {
+      await standInLine(signal, tell);
+    } finally {
+      clearTimeout(silent);
+    }
+    // Whoever was not let into the line would come back at once.
+    if (performance.now() - since < POLL_MS) await sleep(POLL_MS / 5, undefined, { signal });
+  }
+}
+
+/** Files of earlier boots and of nodes that are gone. */
+function forgetOld(folder: string): void {
+  const oldest = Date.now() - KEPT_DAYS * 24 * 3600 * 1000;
+  for (const name of readdirSync(folder).filter((file) => /^host-lock-[\w-]+\.db$/.test(file))) {
+    const path = join(folder, name);
+    if (statSync(path).mtimeMs < oldest) rmSync(path, { force: true });
+  }
+}
+
+/** Null where no lock can be kept in the cache folder. */
+function openLockFile(): Database.Database | null {
+  try {
+    const folder = cacheFolder();
+    const path = join(folder, `host-lock-${bootId()}${process.env.EDGEFRONT_HOST_LOCK ? "-own" : ""}.db`);
+    const db = new Database(path, { timeout: 0 });
+    utimesSync(path, new Date(), new Date());
+    forgetOld(folder);
+    return db;
+  } catch {
+    return null;
+  }
+}
+
+async function lockFile(signal: AbortSignal, tell: (holder: Holder) => void): Promise<Release | null> {
+  const db = openLockFile();
+  if (db === null) return null;
+  try {
+    for (let tries = 0; ; tries++) {
+      try {
+        db.exec("BEGIN EXCLUSIVE");
+        return () => db.close();
+      } catch (error) {
+        if (!(error as { code?: string }).code?.startsWith("SQLITE_BUSY")) {
+          db.close();
+          return null;
+        }
+        if (tries === 1) tell("another edgefront process that shares the cache folder");
+      }
+      await sleep(POLL_MS, undefined, { signal });
+    }
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Waits for the machine. `onWait` is called once where another process has it. Rejects when the signal aborts. */
+export async function lockMachine(signal: AbortSignal, onWait: (holder: Holder) => void): Promise<Release> {
+  const others = yieldUntil - performance.now();
+  if (others > 0) await sleep(others, undefined, { signal });
+  let failure: unknown;
+  let told = false;
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const tell = (holder: Holder): void => {
+    if (told) return;
+    told = true;
+    try {
+      onWait(holder);
+    } catch (error) {
+      // The caller does not want to wait.
+      failure = error;
+      stop.abort();
+    }
+  };
+  const releases: Release[] = [];
+  const release = (): void => {
+    for (const one of releases.splice(0).reverse()) one();
+  };
+  try {
+    for (const lock of process.platform === "linux" ? [lockSocket, lockFile] : [lockFile]) {
+      const one = await lock(either, tell);
+      if (one !== null) releases.push(one);
+      either.throwIfAborted();
+    }
+    if (releases.length > 0) return release;
+    throw new RunError(
+      "no-host-lock",
+      "this machine cannot be locked against other edgefront processes: the cache folder cannot be written. Name another one, for example: export XDG_CACHE_HOME=/var/tmp/edgefront",
+    );
+  } catch (error) {
+    release();
+    throw failure ?? error;
+  }
+}

@@ -1,0 +1,99 @@
+// A device before something is timed on it: its agent's arithmetic checked and its sentinel's baseline known, once a session, and a wait
+// until it is at rest. Windows and comparisons share it; what becomes of who cannot be timed is theirs.
+import type { StatusResult } from "../../../profilers/protocol.ts";
+import type { SentinelRun, WindowRules } from "../../../profilers/window.ts";
+import type { Store } from "../../store/store.ts";
+import type { Listener } from "../events.ts";
+import { isaFor, type MeasureConfig, placementFor } from "../jobs.ts";
+import { baselineContent } from "../sweep-identity.ts";
+import type { Opened, Turn, Worker } from "../worker.ts";
+import {
+  awaitReadiness,
+  type Readiness,
+  runSentinel,
+  type SentinelContext,
+  verifyAgent,
+} from "./sentinel.ts";
+
+const waitText = (seconds: number): string =>
+  seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
+
+export interface RestContext {
+  readonly store: Store;
+  readonly listen: Listener;
+}
+
+/** A device whose agent was checked. */
+interface Checked {
+  readonly sentinel: SentinelContext;
+  /** Null where nothing is guarded. */
+  readonly baseline: SentinelRun | null;
+}
+
+export class DeviceRest {
+  /** Of the session in use. */
+  private known: { readonly session: unknown; readonly baseline: SentinelRun | null } | null = null;
+
+  constructor(
+    private readonly worker: Worker,
+    private readonly config: MeasureConfig,
+    private readonly rules: WindowRules,
+    private readonly context: RestContext,
+  ) {}
+
+  /** @throws WrongOutputError where the device computes something else than its own reference. */
+  async check({ session, probe }: Opened, { signal }: Turn): Promise<Checked> {
+    const { worker, config } = this;
+    const placement = placementFor(worker, config);
+    const sentinel: SentinelContext = { session, placement, isa: isaFor(probe, config), signal };
+    if (this.known?.session !== session) {
+      await verifyAgent(sentinel);
+      this.known = { session, baseline: this.rules.guarded ? await this.baseline(sentinel) : null };
+    }
+    return { sentinel, baseline: this.known.baseline };
+  }
+
+  /** Waits until it is at rest and has `bytes` of memory and a margin free, at most as long as the rules say. */
+  async await(
+    { sentinel, baseline }: Checked,
+    { probe }: Opened,
+    turn: Turn,
+    bytes: number,
+  ): Promise<Readiness> {
+    const { store, listen } = this.context;
+    const { name } = this.worker.device;
+    // A model that the device can never hold is tried: its being out of memory is a result.
+    const needs = { cores: probe.allowedCpus.length, bytes: bytes > probe.memoryBytes ? 0 : bytes };
+    const { readiness } = this.rules;
+    let told = false;
+    const onLook = ({ temperatureC }: StatusResult, objection: string | null): void => {
+      if (temperatureC !== null) store.health.sawTemperature(name, temperatureC);
+      if (objection === null) {
+        store.health.ready(name);
+        return;
+      }
+      if (!told && readiness.deadlineSeconds > 0)
+        listen({
+          kind: "waiting",
+          text:
+            `device ${name} is busy (${objection}): waiting up to ${waitText(readiness.deadlineSeconds)}. ` +
+            "Change: measure.protocol.readiness, or --no-wait",
+        });
+      told = true;
+    };
+    return awaitReadiness(sentinel, baseline, needs, this.rules, onLook, (ms) => turn.pause(ms));
+  }
+
+  /** What this device's sentinel takes at rest, as first seen with this content; measured now where it was never seen. */
+  private async baseline(sentinel: SentinelContext): Promise<SentinelRun> {
+    const { store } = this.context;
+    const { device } = this.worker;
+    const content = baselineContent(this.worker, this.config, sentinel.isa);
+    const stored = store.devices.sentinelBaseline(device.name, content);
+    // This machine's speed depends on what else runs on it today: its baseline is of this session.
+    if (stored !== null && device.transport !== "local") return stored;
+    const run = await runSentinel(sentinel);
+    store.devices.putSentinelBaseline(device.name, content, run);
+    return run;
+  }
+}

@@ -1,0 +1,174 @@
+// What the numbers of a sweep rest on, by content: gathered from its tasks and devices, compared with what it was begun with and with what
+// imported trials bring, kept with the sweep and with each result. A mix is refused unless it was asked for; then it is recorded.
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { counted } from "../../candidates/words.ts";
+import {
+  type Difference,
+  differences,
+  digestOf,
+  extended,
+  type Identity,
+  type Part,
+  partFrom,
+  type ResultIdentity,
+  resultIdentity,
+} from "../../profilers/identity.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
+import { differenceText } from "../../reports/identity-text.ts";
+import { RunError } from "../base/errors.ts";
+import { profileOf } from "../devices/device.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { type MeasureConfig, placementFor } from "./jobs.ts";
+import type { Worker } from "./worker.ts";
+
+/** A device as a session found it. */
+type Seen = Pick<Worker, "device" | "probe" | "emulated" | "agentSha256">;
+type Asked = Pick<MeasureConfig, "threads">;
+
+/** Memory in whole GiB, upwards: what a kernel keeps for itself differs from boot to boot. */
+const gibibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 30);
+
+/**
+ * The machine as its probe saw it: what stays from one session to the next. Left out is what a session alone decides (speeds, load, the
+ * fastest kernels, CPUs allowed, which placement has) and what an update of the system changes (kernel, features).
+ */
+function probePart(of: string, probe: ProbeResult, emulated: boolean): Part {
+  const { arch, cpuModel, cores, isas, memoryBytes, pageBytes } = probe;
+  const facts = [arch, cpuModel, cores, isas.toSorted(), gibibytes(memoryBytes), pageBytes, emulated];
+  const shown = `${cpuModel}, ${counted(cores, "core")}, ${gibibytes(memoryBytes)} GiB${emulated ? ", under an emulator" : ""}`;
+  return partFrom("probe", of, { digest: digestOf(facts), shown, emulated });
+}
+
+const agentPart = (of: string, { agentSha256, probe }: Seen): Part =>
+  partFrom("agent", of, { digest: agentSha256, shown: `compiled by ${probe.compiler}` });
+
+/** Where on the machine a measurement runs, as it was asked for or as the device lets it. */
+function placementPart(of: string, seen: Seen, config: Asked): Part {
+  const { threads, cpus } = placementFor(seen, config);
+  const asked = threads === 0 ? seen.probe.allowedCpus.length : threads;
+  const where = cpus === undefined ? "" : ` on CPUs ${cpus.join(", ")}`;
+  const shown = `${counted(asked, "thread")}${where}`;
+  return partFrom("placement", of, { digest: digestOf([asked, cpus ?? null]), shown });
+}
+
+/** What a device's measurements rest on. */
+export function measuredWith(seen: Seen, config: Asked): readonly Part[] {
+  const { device, probe, emulated } = seen;
+  const { name: of } = device;
+  return [
+    agentPart(of, seen),
+    placementPart(of, seen, config),
+    partFrom("profile", of, { digest: digestOf(profileOf(device)), shown: "conditions of measuring" }),
+    probePart(of, probe, emulated),
+  ];
+}
+
+/**
+ * What a sentinel's baseline rests on: a device that was enrolled again under its name is another one. A new host key is enough to time it
+ * again; a sweep goes on with it, as a person confirmed the key of a machine that is the same in all else.
+ */
+export function baselineContent(seen: Seen, config: Asked, isa: string): string {
+  const parts = measuredWith(seen, config).filter(({ what }) => what !== "profile");
+  const host = seen.device.transport === "ssh" ? seen.device.hostKey : null;
+  return digestOf([parts.map(({ what, digest }) => [what, digest]), host, isa]);
+}
+
+/** What training rests on beside the task. */
+export const trainedWith = (seen: Seen): readonly Part[] => [
+  agentPart("training", seen),
+  probePart("training", seen.probe, seen.emulated),
+];
+
+/** What imported trials bring: null where it was never written down. */
+export interface Brought {
+  readonly from: string;
+  readonly parts: readonly Part[];
+  /** Some of it was never written down. */
+  readonly incomplete: boolean;
+}
+
+interface Question {
+  readonly name: string;
+  /** The sweep that is resumed; null for a new one. */
+  readonly sweep: Pick<Sweep, "identity" | "trials"> | null;
+  readonly brought: Brought | null;
+  readonly allowMixed: boolean;
+  /** What was typed; null where a mix cannot be asked for. */
+  readonly command: string | null;
+}
+
+/** The command that was typed, with flags that it lacks. */
+const commandWith = (command: string, ...flags: readonly string[]): string =>
+  [command, ...flags.filter((flag) => !command.split(" ").includes(flag))].join(" ");
+
+/** More of them say no more. */
+const NAMED = 4;
+
+function inWords(found: readonly Difference[]): string {
+  const shown = found.slice(0, NAMED).map(differenceText);
+  return [...shown, ...(found.length > NAMED ? [`${found.length - NAMED} more`] : [])].join("; ");
+}
+
+/**
+ * The identity a sweep runs under from now on.
+ * @throws InvalidInputError (`mixed-identity`) where two contents would stand in one front and nobody asked for it.
+ */
+export function settleIdentity(
+  { name, sweep, brought, allowMixed, command }: Question,
+  parts: readonly Part[],
+): Identity {
+  const refuse = (found: readonly Difference[], what: string, instead: string): void => {
+    if (found.length === 0 || allowMixed) return;
+    const wayOut =
+      command === null
+        ? "Put back what changed, and run this again"
+        : `Numbers of both would stand in one front: put back what changed, ${instead}, or mark the mix: ${commandWith(command, ...(sweep === null ? [] : ["--resume"]), "--allow-mixed")}`;
+    throw new InvalidInputError("mixed-identity", `${what}: ${inWords(found)}. ${wayOut}`);
+  };
+  const fresh: Identity = { parts: [...parts], mixed: [], unknown: [] };
+  if (sweep !== null) {
+    const { identity } = sweep;
+    if (identity === null) return { ...fresh, unknown: sweep.trials > 0 ? ["resumed"] : [] };
+    refuse(
+      differences(identity.parts, parts),
+      `sweep "${name}" was begun with other content`,
+      `start another with --name ${name}-2`,
+    );
+    return extended(identity, parts, "resumed");
+  }
+  if (brought === null) return fresh;
+  const found = differences(brought.parts, parts);
+  refuse(found, `the trials of ${brought.from} rest on other content`, "start without --warm-start");
+  return {
+    ...fresh,
+    mixed: found.map((one) => ({ ...one, how: "imported" })),
+    unknown: brought.incomplete ? ["imported"] : [],
+  };
+}
+
+/** The identity of a running sweep: every result is held against it before it is stored. */
+export class RunningIdentity {
+  constructor(
+    private readonly store: Store,
+    private readonly sweep: Pick<Sweep, "id" | "name">,
+    private identity: Identity,
+    private readonly asked: { readonly allowMixed: boolean; readonly command: string },
+  ) {}
+
+  /** What a result on these parts rests on. @throws RunError (`mixed-identity`) where one of them changed since the sweep began. */
+  admit(parts: readonly Part[]): ResultIdentity {
+    const found = differences(this.identity.parts, parts);
+    const { allowMixed, command } = this.asked;
+    if (found.length > 0 && !allowMixed)
+      throw new RunError(
+        "mixed-identity",
+        `sweep "${this.sweep.name}" stopped, because something changed while it ran: ${inWords(found)}. Put it back and continue with --resume, or mark the mix: ${commandWith(command, "--resume", "--allow-mixed")}`,
+      );
+    const next = extended(this.identity, parts, "running");
+    if (found.length > 0 || next.parts.length > this.identity.parts.length)
+      this.store.sweeps.putIdentity(this.sweep.id, next);
+    this.identity = next;
+    return resultIdentity(next, parts);
+  }
+}

@@ -1,0 +1,250 @@
+// A worker: an agent on one device, one job at a time. The session is opened when first needed and again after it was lost;
+// all work on a device takes its turn under the host lock.
+
+import { readFileSync } from "node:fs";
+import { counted } from "../../candidates/words.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
+import { type BuildProgress, buildAgent } from "../agent/build.ts";
+import { openSession } from "../agent/open-session.ts";
+import type { AgentSession, SessionOptions } from "../agent/session.ts";
+import { RunError } from "../base/errors.ts";
+import { type DeviceRecord, placementOf, withheldCpus } from "../devices/device.ts";
+import type { AgentBinary } from "../devices/transport.ts";
+import type { LeaseProof } from "../store/leases.ts";
+import type { Store } from "../store/store.ts";
+import type { DeviceLeases, Hold } from "./device-lease.ts";
+import type { Listener } from "./events.ts";
+import { type HostLock, SAY_EVERY_MS } from "./host-lock.ts";
+
+export interface WorkerContext {
+  /** True: another process that uses the device is an error, not waited for. Absent where that cannot be chosen. */
+  readonly noWait?: boolean;
+  readonly lock: HostLock;
+  readonly leases: DeviceLeases;
+  readonly store: Store;
+  readonly signal: AbortSignal;
+  readonly listen: Listener;
+  readonly session?: SessionOptions;
+  /** Another agent than the one built from kernels/. */
+  readonly agentFor?: (device: DeviceRecord) => Promise<AgentBinary>;
+}
+
+/** One job's use of the device. */
+export interface Turn {
+  /** What its result must show to be stored; another one after a pause. */
+  readonly lease: LeaseProof;
+  /** Aborts when the sweep stops, or the device was granted to another coordinator. */
+  readonly signal: AbortSignal;
+  /** Lets other processes use the device for this long, and waits for it again. */
+  pause(ms: number): Promise<void>;
+}
+
+export interface Opened {
+  readonly session: AgentSession;
+  readonly probe: ProbeResult;
+  readonly agentSha256: string;
+}
+
+function localBootId(): string | null {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return null;
+  }
+}
+
+export class Worker {
+  private opening: Promise<Opened> | null = null;
+  private opened: Opened | null = null;
+  /** The newest session, also after it broke: results of it are still being written. */
+  private last: Opened | null = null;
+  private storedProbe: number | null = null;
+  private busyToldAt = Number.NEGATIVE_INFINITY;
+  /** Broken sessions on their way out. */
+  private readonly leaving = new Set<Promise<void>>();
+  /** The device was restarted since it was last seen, and nobody looked at it yet. */
+  restarted = false;
+
+  constructor(
+    readonly device: DeviceRecord,
+    private readonly context: WorkerContext,
+    /** What to run there instead of the agent built for its target: another program that speaks its protocol. */
+    private readonly program?: () => Promise<AgentBinary>,
+  ) {}
+
+  /** It runs another program than the agent of this package: a trainer, which measures and verifies nothing. */
+  get onlyTrains(): boolean {
+    return this.program !== undefined;
+  }
+  get isOpen(): boolean {
+    return this.opened !== null && this.opened.session.failure === undefined;
+  }
+  get signal(): AbortSignal {
+    return this.context.signal;
+  }
+  get agentSha256(): string {
+    return this.last!.agentSha256;
+  }
+  /** Of the newest session. */
+  get probe(): ProbeResult {
+    return this.last!.probe;
+  }
+  /** The stored probe of this session; written when a first result refers to it. */
+  get probeId(): number {
+    const { probe, agentSha256 } = this.last!;
+    this.storedProbe ??= this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
+    return this.storedProbe;
+  }
+  /** The highest read bandwidth that was ever probed there with this agent, this session's probe included. */
+  get readBandwidthGBs(): number {
+    const { probe, agentSha256 } = this.last!;
+    const stored = this.context.store.devices.bestReadBandwidth(this.device.name, agentSha256);
+    return Math.max(probe.readBandwidthGBs, stored ?? 0);
+  }
+
+  /** Probes the device once more, within a turn on it, and keeps what it said beside its other probes. */
+  async probeAgain({ session, agentSha256 }: Opened, { signal }: Turn): Promise<ProbeResult> {
+    const probe = await session.request("probe", {}, { signal });
+    this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
+    return probe;
+  }
+
+  /** True where an emulator runs the agent: its times say nothing about hardware. */
+  get emulated(): boolean {
+    return this.device.emulator !== undefined || this.last!.probe.emulated;
+  }
+
+  /** This machine is one host, whichever way it is reached. */
+  private get host(): string {
+    const here = this.device.transport === "local" || this.last?.probe.bootId === localBootId();
+    return here ? "local" : this.device.name;
+  }
+
+  /** The open session. Builds and uploads the agent where needed, and probes the device once a session. */
+  async open(): Promise<Opened> {
+    if (this.opened?.session.failure) {
+      // Its connection may live on without its agent.
+      const leaving = this.opened.session.close().catch(() => {});
+      this.leaving.add(leaving);
+      void leaving.then(() => this.leaving.delete(leaving));
+      this.opened = this.opening = null;
+    }
+    this.opening ??= this.connect().catch((error: unknown) => {
+      this.opening = null;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  private async binary(): Promise<AgentBinary> {
+    const { agentFor, lock, signal, listen } = this.context;
+    const { target, transport } = this.device;
+    if (this.program === undefined && agentFor !== undefined) return agentFor(this.device);
+    const use = await lock.acquire("local", signal, (holder) => this.wait("this machine", holder));
+    const onProgress = ({ done, total }: BuildProgress) => listen({ kind: "build", target, done, total });
+    const made =
+      this.program?.() ??
+      buildAgent({ target, kind: "agent", portable: transport === "ssh", signal, onProgress });
+    return made.finally(() => use.release());
+  }
+
+  /** Says that a job waits for another process; throws RunError (`device-busy`) where it shall not. */
+  private wait(what: string, holder: string): void {
+    const { noWait, listen } = this.context;
+    if (noWait === true)
+      throw new RunError(
+        "device-busy",
+        `${what} is in use by another edgefront process (${holder}); run this again without --no-wait to wait for it, or stop that process`,
+      );
+    listen({
+      kind: "waiting",
+      text:
+        `${what} is in use by another edgefront process (${holder}): waiting until its present job ends, at most that job's time limit ` +
+        `(an hour unless configured). Change: stop that process${noWait === undefined ? "" : ", or --no-wait"}`,
+    });
+  }
+
+  /** Another coordinator's agent has the device; said again only after a while. */
+  private deviceBusy(): void {
+    const now = performance.now();
+    if (now - this.busyToldAt < SAY_EVERY_MS) return;
+    this.wait(`device ${this.device.name}`, "a job of another coordinator runs there");
+    this.busyToldAt = now;
+  }
+
+  private async connect(): Promise<Opened> {
+    const { signal, listen, store } = this.context;
+    const { name } = this.device;
+    const binary = await this.binary();
+    const session = await this.exclusively(() =>
+      openSession(this.device, { ...this.context.session, binary, signal, onBusy: () => this.deviceBusy() }),
+    );
+    const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
+    this.opened = this.last = { session, probe, agentSha256: binary.sha256 };
+    this.storedProbe = null;
+    // What a trainer says of itself is not what the agent on the same device says.
+    if (!this.onlyTrains) {
+      this.restarted = store.health.sawBoot(name, probe.bootId);
+      if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
+    }
+    const rate = this.onlyTrains ? "trains" : `${probe.readBandwidthGBs.toFixed(1)} GB/s`;
+    const text = `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, ${probe.isa}, ${rate}`;
+    listen({ kind: "device", name, text, emulated: this.emulated });
+    const withheld = withheldCpus(placementOf(this.device), probe);
+    if (withheld.length > 0)
+      listen({
+        kind: "waiting",
+        text:
+          `${name}: the system withholds CPU ${withheld.join(", ")} of its placement; it is measured on others and marked moved. ` +
+          `Find the best ones of today: edgefront device probe ${name} --tune`,
+      });
+    return this.opened;
+  }
+
+  /**
+   * Runs `work` while nothing else runs on this host, and no other coordinator may use the device.
+   * @throws LeaseLostError when it was granted to another one meanwhile, whatever `work` says.
+   */
+  async exclusively<T>(work: (turn: Turn) => Promise<T>): Promise<T> {
+    const { lock, leases, signal } = this.context;
+    const { name } = this.device;
+    const use = await lock.acquire(this.host, signal, (holder) => this.wait("this machine", holder));
+    try {
+      const grant = (): Promise<Hold> =>
+        leases.hold(name, signal, () => this.wait(`device ${name}`, "of the same database"));
+      let hold = await grant();
+      const lost = new AbortController();
+      const onLost = (): void => lost.abort(hold.lost.reason);
+      const watch = (): void => hold.lost.addEventListener("abort", onLost, { once: true });
+      const leave = (): void => {
+        hold.lost.removeEventListener("abort", onLost);
+        hold.release();
+      };
+      watch();
+      try {
+        return await work({
+          get lease() {
+            return hold.proof;
+          },
+          signal: AbortSignal.any([signal, lost.signal]),
+          async pause(ms) {
+            leave();
+            await use.pause(ms);
+            hold = await grant();
+            watch();
+          },
+        });
+      } finally {
+        leave();
+        if (!signal.aborted) hold.lost.throwIfAborted();
+      }
+    } finally {
+      use.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.opened?.session.close(), ...this.leaving]);
+    this.opened = this.opening = null;
+  }
+}

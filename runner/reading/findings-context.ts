@@ -1,0 +1,59 @@
+// What findings are made from: complete trials with their values and samples, and what was probed of each device.
+import type { Layout } from "../../candidates/layout.ts";
+import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
+import type { Budget } from "../../search/budgets.ts";
+import type { Objective } from "../../search/strategy.ts";
+import type { SweepConfig } from "../config/config.ts";
+import type { Repetition } from "../store/repetitions.ts";
+import type { History } from "../sweep/estimates.ts";
+import type { RungRecord } from "../sweep/rungs.ts";
+import type { ScreeningEvent } from "../sweep/screening.ts";
+import type { StudyRecord } from "./study-record.ts";
+
+/** A complete trial. */
+export interface Point {
+  readonly number: number;
+  readonly id: string;
+  readonly layout: Layout;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly raw: Readonly<Record<string, ReportMetric>>;
+  readonly onFront: boolean;
+}
+
+/** A repetition, and the number of its trial. */
+export interface Repeated extends Pick<Repetition, "kind" | "state"> {
+  readonly number: number;
+}
+
+export interface FindingsContext {
+  readonly config: SweepConfig;
+  readonly objectives: readonly Objective[];
+  readonly budgets: readonly Budget[];
+  readonly points: readonly Point[];
+  /** Every trial with measurements, also those over budget. */
+  readonly measured: readonly Point[];
+  /** What was foreseen of proposals before they were measured. */
+  readonly foreseen: readonly ScreeningEvent[];
+  /** Every repetition that was chosen. */
+  readonly repetitions: readonly Repeated[];
+  /** Every verdict on a training at a rung. */
+  readonly rungs: readonly RungRecord[];
+  /** What earlier sweeps of the same devices varied by between sessions. */
+  readonly history: History;
+  /** Hypervolume after each finished trial. */
+  readonly hypervolumes: readonly number[];
+  /** What a published experiment did beyond the sweep; absent where the sweep is none. */
+  readonly study?: StudyRecord | undefined;
+  unitOf(metric: string): string;
+  /** Rates of a device's last probe; null where it was never probed. */
+  rates(device: string): { readonly readBandwidthGBs: number; readonly int8Gops: number } | null;
+}
+
+export const pointOf = ({ number, id, layout, metrics, onFront }: ReportTrial): Point => ({
+  number,
+  id,
+  layout,
+  metrics: Object.fromEntries(Object.entries(metrics).map(([name, { value }]) => [name, value])),
+  raw: metrics,
+  onFront,
+});

@@ -1,0 +1,173 @@
+// The history of a sweep as its report shows it: a timeline of devices and trainers, and what each metric rests on.
+import { counted } from "../../candidates/words.ts";
+import { parseMetricName } from "../../reports/metrics.ts";
+import type { ReportSpan } from "../../reports/model.ts";
+import { trainingLane } from "../farm/events.ts";
+import { isConfirmation } from "../store/confirmations.ts";
+import type { JobHistory, JobSpan } from "../store/history.ts";
+import { sourceOf } from "../store/jobs.ts";
+
+const milliseconds = (time: string): number => Date.parse(time);
+
+interface Joined {
+  readonly span: ReportSpan;
+  readonly jobs: number;
+}
+
+/** Jobs of one kind on one lane joined where the gap between them is too short to see. */
+class JoinedSpans {
+  private spans: Joined[] = [];
+  private readonly newest = new Map<string, number>();
+  private gapMs = 1;
+
+  add(span: ReportSpan, jobs = 1): void {
+    const key = `${span.lane}\n${span.kind}\n${span.ok}`;
+    const index = this.newest.get(key);
+    const before = index === undefined ? undefined : this.spans[index]!;
+    if (before !== undefined && span.startMs - before.span.endMs <= this.gapMs) {
+      const all = before.jobs + jobs;
+      this.spans[index!] = {
+        jobs: all,
+        span: {
+          ...before.span,
+          trial: null,
+          startMs: Math.min(before.span.startMs, span.startMs),
+          endMs: Math.max(before.span.endMs, span.endMs),
+          detail: `${counted(all, "job")} on ${span.lane}`,
+        },
+      };
+      return;
+    }
+    this.newest.set(key, this.spans.push({ span, jobs }) - 1);
+    if (this.spans.length > TIMELINE_SPANS) this.coarsen();
+  }
+
+  private coarsen(): void {
+    const spans = this.spans;
+    this.spans = [];
+    this.newest.clear();
+    this.gapMs *= 2;
+    for (const { span, jobs } of spans) this.add(span, jobs);
+  }
+
+  get all(): readonly ReportSpan[] {
+    return this.spans.map(({ span }) => span);
+  }
+}
+
+/** Jobs drawn one by one; of more, neighbours are joined. */
+const TIMELINE_SPANS = 4000;
+
+/** Who worked when, kept up to date: one span a job, in milliseconds since the sweep began; what still runs ends now. */
+export class Timeline {
+  /** By job id; of more than can be drawn, those that have not ended. */
+  private readonly jobs = new Map<number, JobSpan>();
+  private joined: JoinedSpans | null = null;
+  private last: number;
+
+  constructor(
+    private readonly start: number,
+    /** False keeps every job apart, however many. */
+    private readonly joining: boolean,
+    private readonly numberOf: (trialId: number) => number | null,
+  ) {
+    this.last = start;
+  }
+
+  put(job: JobSpan): void {
+    this.last = Math.max(this.last, milliseconds(job.finishedAt ?? job.startedAt));
+    if (this.joined !== null && job.finishedAt !== null) {
+      this.jobs.delete(job.id);
+      this.joined.add(this.toSpan(job, milliseconds(job.finishedAt)));
+      return;
+    }
+    this.jobs.set(job.id, job);
+    if (!this.joining || this.jobs.size <= TIMELINE_SPANS) return;
+    this.joined = new JoinedSpans();
+    for (const known of this.inOrder()) if (known.finishedAt !== null) this.put(known);
+  }
+
+  /** Trials with a job that runs now. */
+  running(): ReadonlySet<number> {
+    return new Set(
+      [...this.jobs.values()].flatMap(({ state, trialId }) => (state === "running" ? [trialId] : [])),
+    );
+  }
+
+  /** `alive`: somebody runs the sweep. A job left running by a process that is gone has no end to show. */
+  read(alive: boolean): readonly ReportSpan[] {
+    const own = this.inOrder().flatMap((job) =>
+      job.finishedAt === null && !alive
+        ? []
+        : [this.toSpan(job, job.finishedAt === null ? this.last : milliseconds(job.finishedAt))],
+    );
+    return this.joined === null ? own : [...this.joined.all, ...own];
+  }
+
+  private inOrder(): readonly JobSpan[] {
+    return [...this.jobs.values()].sort(
+      (a, b) => (a.startedAt < b.startedAt ? -1 : Number(a.startedAt > b.startedAt)) || a.id - b.id,
+    );
+  }
+
+  private toSpan(job: JobSpan, end: number): ReportSpan {
+    const { source } = sourceOf(job.kind, job.target);
+    return {
+      lane: job.kind === "measure" ? (job.device ?? source) : trainingLane(job.device),
+      kind: job.kind,
+      trial: this.numberOf(job.trialId),
+      startMs: milliseconds(job.startedAt) - this.start,
+      endMs: end - this.start,
+      ok: job.state === "done" || job.state === "running",
+      detail: job.error ?? detailOf(job),
+    };
+  }
+}
+
+function detailOf({ kind, target, device }: JobSpan): string {
+  const { source: full, nth } = sourceOf(kind, target);
+  const source = full.replace(/#confirm\d+$/, ", to confirm");
+  if (kind === "train") return `${source}, seed ${nth}`;
+  if (isConfirmation(target)) return `${source}, to confirm`;
+  return `${device === null || device === source ? source : `for ${source}`}${nth === "1" ? "" : `, measurement ${nth}`}`;
+}
+
+/** By trial id, then by the metric's source (a device's name, or a task's): what its values rest on. */
+export class Evidence {
+  /** Digests by trial id, then by key. */
+  private readonly contents = new Map<number, Readonly<Record<string, string>>>();
+  private readonly bySource = new Map<string, Readonly<Record<string, string>>>();
+
+  constructor(jobs: readonly JobHistory[]) {
+    for (const { trialId, kind, target, evidence, identity, state, counts } of jobs) {
+      if (state !== "done" || !counts) continue;
+      if (identity !== null)
+        this.contents.set(trialId, { ...this.contents.get(trialId), ...identity.digests });
+      const { source, nth } = sourceOf(kind, target);
+      const key = `${trialId} ${kind} ${source}`;
+      const before = this.bySource.get(key);
+      if (kind === "measure") {
+        const several = before && { measurements: `${before.measurements ?? 1}, ${nth}` };
+        this.bySource.set(key, { ...before, ...evidence, ...several });
+        continue;
+      }
+      // Several seeds share everything but the weights they end with.
+      const { weights, ...shared } = evidence;
+      const own = before === undefined && weights !== undefined ? { weights } : {};
+      const seeds = [before?.seeds, nth].filter(Boolean).join(", ");
+      this.bySource.set(key, { ...shared, ...own, seeds });
+    }
+  }
+
+  /** Digests of all that a trial's results rest on, by key; undefined where none were kept. */
+  contentOf(trialId: number): Readonly<Record<string, string>> | undefined {
+    return this.contents.get(trialId);
+  }
+
+  /** Undefined for values that were counted, not measured. */
+  of(trialId: number, metric: string): Readonly<Record<string, string>> | undefined {
+    const { base, device } = parseMetricName(metric);
+    if (device !== null) return this.bySource.get(`${trialId} measure ${device}`);
+    return this.bySource.get(`${trialId} train ${base.slice(0, base.lastIndexOf("."))}`);
+  }
+}

@@ -1,0 +1,117 @@
+// One trial as a report shows it: its layout, whether it was published, where it came from, what was measured and on what evidence.
+
+import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { namedLayouts, publishedNames } from "../../candidates/named.ts";
+import { formatPattern } from "../../candidates/notation.ts";
+import { counted } from "../../candidates/words.ts";
+import type { ReportTrial } from "../../reports/model.ts";
+import type { SweepConfig } from "../config/config.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import type { Store } from "../store/store.ts";
+import type { Trial } from "../store/trials.ts";
+import { Evidence } from "./report-history.ts";
+
+export const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
+/** Orders of mixers that were published with both kinds of mixer, longest first. */
+const publishedPatterns = [...new Set(publishedNames.map((name) => kindsOf(namedLayouts[name]!)))]
+  .filter((kinds) => kinds.includes("c3") && kinds.includes("gqa"))
+  .sort((a, b) => b.length - a.length);
+
+/** Fewer layers than this begin like too many layouts. */
+const MIN_PREFIX_LAYERS = 6;
+
+function kindsOf(layout: Layout): string {
+  return layout.layers.map(({ mixer }) => (mixer.op === "conv" ? `c${mixer.kernel}` : mixer.op)).join(" ");
+}
+
+/** The published layout that this one is, or whose order of mixers it has or begins with at another size; null otherwise. */
+function publishedName(id: string, layout: Layout): string | null {
+  const exact = publishedIds.get(id);
+  if (exact !== undefined) return exact;
+  const kinds = kindsOf(layout);
+  const depth = layout.layers.length;
+  const pattern = publishedPatterns.find((other) => `${other} `.startsWith(`${kinds} `));
+  if (pattern === undefined || depth < MIN_PREFIX_LAYERS || !kinds.includes("gqa")) return null;
+  return pattern === kinds ? "LFM2 pattern" : `LFM2 pattern, first ${counted(depth, "layer")}`;
+}
+
+/** Ids of the layouts that the configuration itself proposes; a file that is gone since says nothing. */
+export function declaredIds(config: SweepConfig): ReadonlySet<string> {
+  return new Set(
+    (config.space.include ?? []).flatMap((text) => {
+      try {
+        return [layoutId(layoutFrom(text))];
+      } catch {
+        return [];
+      }
+    }),
+  );
+}
+
+/** How the origin of a layout reads. */
+export const inWords = {
+  declared: "declared in the space",
+  random: "drawn at random",
+  enumerated: "next in the walk over the space",
+  mutation: "varied",
+  crossover: "bred from two parents",
+  imported: "imported",
+} as const;
+
+/** Parents, operator, and a line for people. Databases older than origins know of neither. */
+function lineageOf(
+  trial: Trial,
+  declared: ReadonlySet<string>,
+  config: SweepConfig,
+): Pick<ReportTrial, "origin" | "parents" | "operator"> {
+  const kind = trial.origin?.kind ?? (declared.has(trial.candidateId) ? "declared" : null);
+  const proposed = `by ${config.search.strategy}, batch ${trial.batch + 1}`;
+  if (kind === "declared" || kind === "imported") return { origin: inWords[kind] };
+  if (trial.origin === null || kind === null) return { origin: `proposed ${proposed}` };
+  const { parents, operator } = trial.origin;
+  const done = operator === null ? "" : `: ${operator}`;
+  return {
+    origin: `${inWords[kind]}${done} (${proposed})`,
+    ...(operator === null ? {} : { parents, operator }),
+  };
+}
+
+/**
+ * These trials, by id. Whether they are on the front or running is for the reader of the whole sweep to say. Without `evidence` it is
+ * left out what values rest on, which takes as long to read as all the rest.
+ */
+export function reportTrials(
+  store: Store,
+  config: SweepConfig,
+  declared: ReadonlySet<string>,
+  ids: readonly number[],
+  { evidence: wanted = true }: { readonly evidence?: boolean } = {},
+): ReadonlyMap<number, ReportTrial> {
+  const metrics = store.trials.metricsOf(ids);
+  const evidence = wanted ? new Evidence(store.history.ofTrials(ids)) : null;
+  return new Map(
+    store.trials.some(ids).map((trial): [number, ReportTrial] => [
+      trial.id,
+      {
+        number: trial.number,
+        id: trial.candidateId,
+        notation: trial.notation,
+        pattern: formatPattern(trial.layout),
+        layout: trial.layout,
+        parameters: trial.parameters,
+        state: trial.state,
+        reason: trial.reason,
+        onFront: false,
+        published: publishedName(trial.candidateId, trial.layout),
+        ...lineageOf(trial, declared, config),
+        ...(evidence?.contentOf(trial.id) && { identity: evidence.contentOf(trial.id) }),
+        metrics: Object.fromEntries(
+          (metrics.get(trial.id) ?? []).map(({ name, ...metric }) => [
+            name,
+            evidence === null ? metric : { ...metric, provenance: evidence.of(trial.id, name) },
+          ]),
+        ),
+      },
+    ]),
+  );
+}

@@ -1,0 +1,60 @@
+// Two sweeps compared by the statistics of profilers/: what changed beyond noise. Of very large ones as many layouts are read as tell it.
+import { apart, judgeReruns, rerunDefaults } from "../../profilers/rerun.ts";
+import { diffSweeps, type SweepDiff } from "../../reports/diff.ts";
+import { frontPoints } from "../../reports/front.ts";
+import type { ReportData } from "../../reports/model.ts";
+import { createRng } from "../../search/rng.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweeps.ts";
+import { SweepReader } from "./report-data.ts";
+
+/** Layouts complete in both sweeps that are compared, about; of more, evenly spread ones. */
+const MOST_SHARED = 4000;
+
+/** Trials read beside those, about: front and configuration need no more. */
+const FEW = 200;
+
+/** The same for the same sweeps: resampling is seeded. */
+export function sweepDiff(before: ReportData, after: ReportData, sharedInAll?: number): SweepDiff {
+  const rng = createRng(1);
+  const statistics = {
+    ...rerunDefaults,
+    judge: (metrics: Parameters<typeof judgeReruns>[0]) => judgeReruns(metrics, rng),
+    apart: (a: Parameters<typeof apart>[0], b: Parameters<typeof apart>[0]) => apart(a, b, rng),
+  };
+  return diffSweeps(before, after, statistics, sharedInAll);
+}
+
+interface Stored {
+  readonly store: Store;
+  readonly sweep: Sweep;
+}
+
+export function compareSweeps(before: Stored, after: Stored): SweepDiff {
+  const [a, b] = [sideOf(before), sideOf(after)];
+  const shared = [...a.complete.keys()].filter((id) => b.complete.has(id));
+  const every = Math.max(1, Math.ceil(shared.length / MOST_SHARED));
+  const compared = shared.filter((_, n) => n % every === 0);
+  const read = ({ store, sweep, reader, complete }: Side, other: Side): ReportData => {
+    reader.include(compared.map((id) => complete.get(id)!));
+    // Why a layout is not on this front, whatever became of it.
+    reader.include(store.trials.idsOfCandidates(sweep.id, other.front));
+    return reader.read(sweep);
+  };
+  return sweepDiff(read(a, b), read(b, a), shared.length);
+}
+
+interface Side extends Stored {
+  readonly reader: SweepReader;
+  /** Ids of complete trials, by candidate. */
+  readonly complete: ReadonlyMap<string, number>;
+  readonly front: readonly string[];
+}
+
+function sideOf({ store, sweep }: Stored): Side {
+  const options = { atMost: FEW, conditions: true, jobs: false, evidence: false };
+  const reader = new SweepReader(store, sweep, options);
+  const complete = store.trials.complete(sweep.id);
+  const front = frontPoints(reader.read(sweep)).map(({ trial }) => trial.id);
+  return { store, sweep, reader, complete, front };
+}
