@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <functional>
 
 namespace edgefront {
 namespace {
@@ -52,7 +52,11 @@ void Unlock(int* fd) {
 // For machines that measure nothing real, and for parts of one that share nothing. Its value may be a path, and is never part of a file's name.
 std::string Scope() {
   const char* scope = getenv("EDGEFRONT_HOST_LOCK");
-  return scope && *scope ? "-" + std::to_string(std::hash<std::string>{}(scope)) : "";
+  if (!scope || !*scope) return "";
+  // FNV-1a: agents of different compilers must meet, which std::hash does not promise.
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char* c = scope; *c; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 0x100000001b3;
+  return "-" + std::to_string(hash);
 }
 
 }  // namespace
