@@ -1,7 +1,7 @@
 // Static costs of a layout: exact counts of parameters, FLOPs, bytes. Nothing here is measured; profilers/ measure.
 import type { Layout } from "./layout.ts";
 import { elements, type TensorSpec } from "./ops/operator.ts";
-import { operatorOf } from "./ops/registry.ts";
+import { operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
 
 /** Every tensor of a layout in file order; the token table is also the output matrix (tied). */

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
-import { ffnSchema, mixerSchema, operatorOf } from "./ops/registry.ts";
+import { ffnSchema, mixerSchema, operatorOf } from "./ops/operator-registry.ts";
 
 /** RMSNorm epsilon of every norm in every layout (as in the LFM2 releases). */
 export const NORM_EPSILON = 1e-5;

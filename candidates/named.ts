@@ -3,7 +3,7 @@
 import { parameterCount } from "./cost.ts";
 import type { Layout } from "./layout.ts";
 import { type Geometry, parseGeometry } from "./notation.ts";
-import type { Mixer } from "./ops/registry.ts";
+import type { Mixer } from "./ops/operator-registry.ts";
 import { solveFfnWidth } from "./solver.ts";
 
 interface Shape {

@@ -5,7 +5,7 @@
 import { InvalidInputError } from "./errors.ts";
 import { type Layer, type Layout, parseLayout } from "./layout.ts";
 import { DEFAULT_ROPE_THETA } from "./ops/attention.ts";
-import type { Mixer } from "./ops/registry.ts";
+import type { Mixer } from "./ops/operator-registry.ts";
 
 const DEFAULT_VOCAB = 65_536;
 const MAX_LAYERS = 512;

@@ -4,7 +4,7 @@
 import { parameterCount } from "./cost.ts";
 import { InvalidInputError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
-import type { Mixer } from "./ops/registry.ts";
+import type { Mixer } from "./ops/operator-registry.ts";
 import { counted } from "./words.ts";
 
 export interface SolveOptions {

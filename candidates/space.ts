@@ -5,7 +5,7 @@ import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { isAttention, type Layout, layoutProblem } from "./layout.ts";
 import { formatMixer, parseGeometry, parseMixer } from "./notation.ts";
-import { type Mixer, operatorOf } from "./ops/registry.ts";
+import { type Mixer, operatorOf } from "./ops/operator-registry.ts";
 import { solveFfnWidth } from "./solver.ts";
 import { counted } from "./words.ts";
 

@@ -1,7 +1,7 @@
 // Attention windows that a proxy cannot tell from one another, because its sequences are short: what trains the same scores the same, and
 // a front that seems to say that a window costs no quality says nothing.
 import { formatMixer } from "../candidates/notation.ts";
-import type { Mixer } from "../candidates/ops/registry.ts";
+import type { Mixer } from "../candidates/ops/operator-registry.ts";
 import { counted } from "../candidates/words.ts";
 import { type ProxyConfig, proxyWindow } from "./proxy.ts";
 

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { clientBundle, type Plotly } from "./assets.ts";
-import type { LivePage } from "./live.ts";
+import type { LivePage } from "./live-messages.ts";
 import type { ReportData } from "./model.ts";
 import { type Section, sectionsOf } from "./page/main.ts";
 import { detailsDialog } from "./page/sections.ts";

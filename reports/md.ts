@@ -2,7 +2,7 @@
 
 import { counted } from "../candidates/words.ts";
 import { confirmationLines, confirmationTable } from "./confirmation.ts";
-import { findingsMarkdown } from "./findings.ts";
+import { findingsMarkdown } from "./findings-text.ts";
 import { formatParameters, formatRange, formatValue } from "./format.ts";
 import { countStates, frontPoints, groupByReason, proposedCount, publishedOffFront } from "./front.ts";
 import { mixLines } from "./identity-text.ts";

@@ -3,12 +3,12 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { InvalidInputError } from "../candidates/errors.ts";
 import { defineEnds, INTERRUPTED } from "./base/ends.ts";
-import { DatabaseBusyError, InterruptedError, RunError } from "./base/errors.ts";
+import { DatabaseBusyError, InterruptedError, RunError } from "./base/run-errors.ts";
 import { VERSION } from "./base/version.ts";
+import { commands } from "./commands/command-registry.ts";
 import { say } from "./commands/common.ts";
 // The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input, 130 interrupted.
 import { example } from "./commands/examples.ts";
-import { commands } from "./commands/registry.ts";
 import { USAGE_STRINGS, usageText } from "./commands/usage.ts";
 import {
   AgentError,

@@ -5,7 +5,7 @@ import { staticCost, tensorsOf } from "../cost.ts";
 import { type Layout, layoutId, NORM_EPSILON } from "../layout.ts";
 import { formatNotation } from "../notation.ts";
 import { type Attention, DEFAULT_ROPE_THETA } from "../ops/attention.ts";
-import type { Mixer } from "../ops/registry.ts";
+import type { Mixer } from "../ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType, tensorTypes } from "../quantization.ts";
 import { ALIGNMENT, encodeGguf, type MetadataValue, type TensorInfo } from "./encode.ts";
 

@@ -1,9 +1,9 @@
 // Every trial of a sweep, however many: a table that asks the server for one page at a time. On pages with a server only.
-import type { LiveAddresses, TrialsPage } from "../live.ts";
+import type { LiveAddresses, TrialsPage } from "../live-messages.ts";
 import { metricLabel } from "../metrics.ts";
 import { byId, make } from "./dom.ts";
 import { openTrial } from "./open-trial.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./page-selection.ts";
 
 /** Typing asks once it pauses. */
 const PAUSE_MS = 250;

@@ -5,8 +5,8 @@ import { metricLabel } from "../metrics.ts";
 import { CURVES } from "../page/sizes.ts";
 import type { View } from "../page/view.ts";
 import { showDetails } from "./details.ts";
+import type { Store } from "./page-selection.ts";
 import { configuration, onPoint, type Plotly, plotText, type Trace } from "./plotly.ts";
-import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
 /** Metrics known at more than one context, as `base` and a label; objectives first. */

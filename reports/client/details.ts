@@ -2,7 +2,7 @@
 import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import type { View } from "../page/view.ts";
 import { byId, make, makeSvg } from "./dom.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./page-selection.ts";
 
 const WIDTH = 220;
 

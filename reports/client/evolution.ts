@@ -3,7 +3,7 @@
 
 import { ticks } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./page-selection.ts";
 
 const LEFT = 96;
 const RIGHT = 14;

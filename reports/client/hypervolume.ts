@@ -2,8 +2,8 @@
 // selected as every other view does.
 import { formatNumber } from "../format.ts";
 import { showDetails } from "./details.ts";
+import type { Store } from "./page-selection.ts";
 import { configuration, onPoint, type Plotly } from "./plotly.ts";
-import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
 /** Of more steps than this the marks are small. */

@@ -1,8 +1,8 @@
 // Every figure by keyboard: one stop of the Tab key each; arrows go through what it shows, Enter opens one, Space selects one where
 // dragging selects, Escape leaves. Drawings move the focus to what is drawn; in a plot of plotly.js the point shows its text.
 import { make } from "./dom.ts";
+import type { Store } from "./page-selection.ts";
 import { openPoint, type Plotly, type PlotlyElement } from "./plotly.ts";
-import type { Store } from "./store.ts";
 
 interface Point {
   readonly curve: number;

@@ -1,10 +1,10 @@
 // One trial by its number, wherever it is: on the page with its samples, else the server has it. Also as the page's address names one,
 // which is how a comparison of two sweeps leads to what it compared.
-import type { LiveAddresses } from "../live.ts";
+import type { LiveAddresses } from "../live-messages.ts";
 import { trialInHash } from "../page/trial-hash.ts";
 import type { View } from "../page/view.ts";
 import { showDetails } from "./details.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./page-selection.ts";
 
 /** False where nobody has it. */
 export async function openTrial({ view }: Store, number: number, metric?: string): Promise<boolean> {

@@ -3,8 +3,8 @@
 import { formatValue } from "../format.ts";
 import { endLabels, titleLines } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
+import type { Store } from "./page-selection.ts";
 import { decisionMetrics } from "./sheet.ts";
-import type { Store } from "./store.ts";
 
 const TOP = 58;
 const BOTTOM = 26;

@@ -1,8 +1,8 @@
 // Saves a drawn figure as SVG or PNG: plotly.js renders its own, the page's drawings take their computed styles along, so that a
 // file looks as the page does, in its colours of the moment.
 import { make, makeSvg } from "./dom.ts";
+import type { Store } from "./page-selection.ts";
 import type { Plotly } from "./plotly.ts";
-import type { Store } from "./store.ts";
 
 type Format = "svg" | "png";
 const FORMATS: readonly Format[] = ["svg", "png"];

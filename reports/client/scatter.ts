@@ -4,8 +4,8 @@ import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import { declutter, side } from "../labels.ts";
 import type { View, ViewMetric } from "../page/view.ts";
 import { showDetails } from "./details.ts";
+import type { Store } from "./page-selection.ts";
 import { configuration, onPoint, type PlotEvent, type Plotly, plotText, type Trace } from "./plotly.ts";
-import type { Store } from "./store.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
 /** A metric wherever it was measured: `decodeTokensPerSecond@1024`, without the device. */

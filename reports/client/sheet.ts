@@ -5,7 +5,7 @@ import type { View } from "../page/view.ts";
 import { describe, nothing, place } from "./answer.ts";
 import { decide, eligible, type Rule, valueAt } from "./decide.ts";
 import { byId, make } from "./dom.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./page-selection.ts";
 
 const STEPS = 200;
 

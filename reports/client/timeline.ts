@@ -2,7 +2,7 @@
 import { formatValue } from "../format.ts";
 import { busyShare } from "./busy.ts";
 import { makeSvg, opening } from "./dom.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./page-selection.ts";
 
 /** Room for a lane's name, and the longest that is written whole. */
 const LEFT = 96;

@@ -4,7 +4,7 @@
 // transformers read block_dim, full_attn_idxs and their like, several of them without a default. Back in: candidates/transformers.ts.
 import { isAttention, type Layout, NORM_EPSILON } from "../../candidates/layout.ts";
 import { formatGeometry } from "../../candidates/notation.ts";
-import type { Mixer } from "../../candidates/ops/registry.ts";
+import type { Mixer } from "../../candidates/ops/operator-registry.ts";
 
 export type HuggingFaceConfig =
   | { readonly ok: true; readonly config: Readonly<Record<string, unknown>> }

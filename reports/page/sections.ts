@@ -3,7 +3,7 @@
 
 import { formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
-import { findingsBody } from "../findings.ts";
+import { findingsBody } from "../findings-text.ts";
 import { formatParameters, formatRange, formatValue } from "../format.ts";
 import {
   countStates,

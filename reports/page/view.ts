@@ -4,7 +4,7 @@ import type { Choice } from "../../search/selection/choice.ts";
 import { choicesOf } from "../choices.ts";
 import { formatParameters } from "../format.ts";
 import { frontPoints } from "../front.ts";
-import { lineageOf } from "../lineage.ts";
+import { lineageOf } from "../front-lineage.ts";
 import { directionOf, metricLabel, metricNames, parseMetricName, sampleRange } from "../metrics.ts";
 import type {
   ReportBudget,

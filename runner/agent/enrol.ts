@@ -1,12 +1,12 @@
 // The first steps with a device that is only an address: pin the host key of every machine on the way, see what answers the login, and
 // tell its target. Each wrong step ends with the reason and what mends it. Building, probing and storing are the command's business.
 import { InvalidInputError } from "../../candidates/errors.ts";
-import type { Emulator } from "../devices/device.ts";
 import { AgentStartError, CompilerMissingError, type RunnerError } from "../devices/device-errors.ts";
-import { SshTransport } from "../devices/ssh.ts";
+import type { Emulator } from "../devices/device-record.ts";
 import type { Stop } from "../devices/ssh-config.ts";
 import { Connection, type Endpoint, readHostKey } from "../devices/ssh-connect.ts";
 import type { Identity } from "../devices/ssh-identify.ts";
+import { SshTransport } from "../devices/ssh-transport.ts";
 import { findToolchain, type Target } from "../devices/toolchain.ts";
 
 /** Decides whether `shown` is the host key of `where`; throws if it is not. `before` are the keys already agreed to. */

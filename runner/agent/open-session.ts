@@ -1,9 +1,9 @@
 // From a device's record to a session with its agent: build or find the binary, connect, upload, start.
 import type { Hello } from "../../profilers/protocol.ts";
-import { type DeviceRecord, profileOf } from "../devices/device.ts";
 import { AgentStartError } from "../devices/device-errors.ts";
-import { LocalTransport } from "../devices/local.ts";
-import { SshTransport } from "../devices/ssh.ts";
+import { type DeviceRecord, profileOf } from "../devices/device-record.ts";
+import { LocalTransport } from "../devices/local-transport.ts";
+import { SshTransport } from "../devices/ssh-transport.ts";
 import { archOf } from "../devices/toolchain.ts";
 import { type AgentBinary, agentName, type Transport } from "../devices/transport.ts";
 import { type BuildProgress, buildAgent } from "./build.ts";
@@ -32,7 +32,7 @@ function createTransport(device: DeviceRecord): Transport {
   return device.transport === "local" ? TRANSPORTS.local(device) : TRANSPORTS.ssh(device);
 }
 
-/** @throws every error class of errors.ts but AgentError; nothing is left open then. */
+/** @throws every error class of device-errors.ts but AgentError; nothing is left open then. */
 export async function openSession(
   device: DeviceRecord,
   options: OpenSessionOptions = {},

@@ -5,15 +5,15 @@ import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { issueText } from "../../candidates/issues.ts";
 import { explainStart, meet, pinRoute, requireMusl, targetOf } from "../agent/enrol.ts";
-import { InterruptedError } from "../base/errors.ts";
+import { InterruptedError } from "../base/run-errors.ts";
+import { JobCancelledError, RunnerError } from "../devices/device-errors.ts";
 import {
   type DeviceRecord,
   deviceRecordSchema,
   EMULATORS,
   type Emulator,
   localDevice,
-} from "../devices/device.ts";
-import { JobCancelledError, RunnerError } from "../devices/device-errors.ts";
+} from "../devices/device-record.ts";
 import { keepIdentity } from "../devices/identities.ts";
 import { type DeviceProfile, profileNamed, profileNames } from "../devices/profile.ts";
 import { ask, canAsk } from "../devices/prompt.ts";

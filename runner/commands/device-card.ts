@@ -1,6 +1,6 @@
 // What is shown of a device: a card for people, and the record without what belongs to its user.
 import type { CpuDescription, ProbeResult } from "../../profilers/protocol.ts";
-import { type DeviceRecord, profileOf } from "../devices/device.ts";
+import { type DeviceRecord, profileOf } from "../devices/device-record.ts";
 import { facts, formatBytes } from "./common.ts";
 
 /** What may be printed of a device: never the paths of its keys. */

@@ -15,10 +15,10 @@ import { comparedValues, directionOf } from "../../profilers/compared-values.ts"
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { validityFlags } from "../../profilers/validity.ts";
 import { createRng } from "../../search/rng.ts";
-import { RunError } from "../base/errors.ts";
-import { type MeasureConfig, placementFor } from "../farm/jobs.ts";
+import { RunError } from "../base/run-errors.ts";
+import { type MeasureConfig, placementFor } from "../farm/job-requests.ts";
 import { DeviceRest, type RestContext } from "../farm/measurement/rest.ts";
-import { windowRules } from "../farm/measurement/rules.ts";
+import { windowRules } from "../farm/measurement/window-rules.ts";
 import type { Worker } from "../farm/worker.ts";
 import { say } from "./common.ts";
 

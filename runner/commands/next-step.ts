@@ -1,7 +1,7 @@
 // What to run next, written so that it can be pasted: the command that goes on where a sweep was stopped, and what a sweep without a
 // single result ends with.
 import type { countStates } from "../../reports/front.ts";
-import { InterruptedError, RunError } from "../base/errors.ts";
+import { InterruptedError, RunError } from "../base/run-errors.ts";
 import { DEFAULT_DATABASE, quoted } from "./common.ts";
 
 /** `edgefront sweep my.yaml --db lab.db --resume`; options that are not given are left out. */

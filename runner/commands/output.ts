@@ -18,7 +18,7 @@ import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { dropAtExit, isInterrupted, keepFile } from "../base/ends.ts";
-import { InterruptedError, RunError } from "../base/errors.ts";
+import { InterruptedError, RunError } from "../base/run-errors.ts";
 import { say } from "./common.ts";
 import { type OutputTarget, outputTarget } from "./output-target.ts";
 

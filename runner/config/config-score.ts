@@ -4,7 +4,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { proxySchema } from "../../profilers/proxy.ts";
 import { PRECISIONS } from "../../profilers/requests.ts";
 import { compositeSchema } from "../../profilers/tasks/composite.ts";
-import { taskNames } from "../../profilers/tasks/registry.ts";
+import { taskNames } from "../../profilers/tasks/task-registry.ts";
 import { describeIssues } from "./config-errors.ts";
 
 const stopSchema = z.strictObject({

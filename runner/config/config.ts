@@ -6,13 +6,13 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { quantizations } from "../../candidates/quantization.ts";
 import { spaceSchema } from "../../candidates/space.ts";
 import { AGGREGATES } from "../../profilers/device-aggregate.ts";
-import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { withPreset } from "../../profilers/tasks/task.ts";
-import { type DesignName, designs } from "../../search/designs/registry.ts";
-import { type StrategyName, strategies, strategyNames } from "../../search/registry.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
+import { type DesignName, designs } from "../../search/designs/design-registry.ts";
+import { type StrategyName, strategies, strategyNames } from "../../search/strategy-registry.ts";
 import { describeIssues } from "./config-errors.ts";
+import { protocolSchema } from "./config-protocol.ts";
 import { isTrained, type ScoreConfig, scoreSchema } from "./config-score.ts";
-import { protocolSchema } from "./protocol.ts";
 
 /** Published experiments that can be repeated (runner/reproduction/studies.ts). */
 export const studyNames = Object.keys(designs) as [DesignName, ...DesignName[]];

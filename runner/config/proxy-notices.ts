@@ -2,8 +2,8 @@
 import { Space } from "../../candidates/space.ts";
 import { proxySchema } from "../../profilers/proxy.ts";
 import { type WindowedTask, windowNotices } from "../../profilers/proxy-windows.ts";
-import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { withPreset } from "../../profilers/tasks/task.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import type { SweepConfig } from "./config.ts";
 import type { ScoreConfig } from "./config-score.ts";
 

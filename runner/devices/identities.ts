@@ -3,7 +3,7 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { configPath } from "../base/paths.ts";
-import type { DeviceRecord, SshDeviceRecord } from "./device.ts";
+import type { DeviceRecord, SshDeviceRecord } from "./device-record.ts";
 import { keySourcesSchema } from "./key-sources.ts";
 
 const remembered = z.strictObject({

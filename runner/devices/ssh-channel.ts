@@ -1,7 +1,7 @@
 // The channel that an agent talks over: lines in and out, and what its end means, whoever ended it.
 import type { ClientChannel } from "ssh2";
 import type { TransportLostError } from "./device-errors.ts";
-import { LineSplitter, StderrTail } from "./lines.ts";
+import { LineSplitter, StderrTail } from "./line-splitter.ts";
 import type { WasteMeter } from "./meter.ts";
 import type { AgentChannel, ChannelHandlers } from "./transport.ts";
 

@@ -1,5 +1,5 @@
 // Connections: to a device, or through one machine to the next, each with its host key pinned. Whatever goes wrong on the way becomes
-// one error that says what happened and what mends it. What is done with a connection is ssh.ts's business.
+// one error that says what happened and what mends it. What is done with a connection is ssh-transport.ts's business.
 import type { Duplex } from "node:stream";
 import ssh2, { type ConnectConfig } from "ssh2";
 import { sanitise } from "../../profilers/protocol.ts";

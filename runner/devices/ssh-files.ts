@@ -1,5 +1,5 @@
 // Files on a device over SFTP: put there under a name that nobody reads before the bytes are whole and verified, and cleared away when they
-// are of no use any more. Everything under ~/.edgefront can be made or sent again. Connecting is ssh.ts's business.
+// are of no use any more. Everything under ~/.edgefront can be made or sent again. Connecting is ssh-transport.ts's business.
 import { createHash, randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,5 +1,5 @@
-// How the coordinator reaches a device: bytes in and out of one serving agent, and files put there. Implementations: local.ts,
-// ssh.ts. What the lines mean is runner/agent/session.ts's business.
+// How the coordinator reaches a device: bytes in and out of one serving agent, and files put there. Implementations: local-transport.ts,
+// ssh-transport.ts. What the lines mean is runner/agent/session.ts's business.
 
 export interface AgentBinary {
   readonly path: string;

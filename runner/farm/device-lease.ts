@@ -2,7 +2,7 @@
 // another coordinator of the same database asks. All waiting is judged by the monotonic clock: a set clock changes nothing.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunnerError } from "../devices/device-errors.ts";
-import { type Lease, type LeaseProof, LeaseTable } from "../store/leases.ts";
+import { type Lease, type LeaseProof, LeaseTable } from "../store/lease-table.ts";
 import { isBusy } from "../store/open.ts";
 
 /** The device was granted to another coordinator meanwhile: whatever ran on it here may not be kept. */

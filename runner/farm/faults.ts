@@ -1,10 +1,10 @@
 // Whose fault it was, and what follows: every way a job can end without a result is routed to a cause, and each cause has its policy in
 // one table. Device faults never count against a candidate. What the policies ask for is done by evaluate.ts and fleet.ts.
 
-import { RunError } from "../base/errors.ts";
+import { RunError } from "../base/run-errors.ts";
 import { withoutPathsIn } from "../config/without-paths.ts";
 import { AgentDiedError, AgentError, JobCancelledError, RunnerError } from "../devices/device-errors.ts";
-import type { DeviceFault } from "../store/health.ts";
+import type { DeviceFault } from "../store/health-table.ts";
 
 export interface Policy {
   /** What becomes of the job: run again, ends the trial, or ends the sweep. */

@@ -2,11 +2,11 @@
 // quarantined and comes back, and which equal one takes its jobs meanwhile. Leaves a job's own fate to evaluate.ts.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProbeResult } from "../../profilers/protocol.ts";
-import { RunError } from "../base/errors.ts";
-import type { DeviceRecord } from "../devices/device.ts";
+import { RunError } from "../base/run-errors.ts";
+import type { DeviceRecord } from "../devices/device-record.ts";
 import { withIdentity } from "../devices/identities.ts";
 import type { AgentBinary } from "../devices/transport.ts";
-import type { EventIds } from "../store/health.ts";
+import type { EventIds } from "../store/health-table.ts";
 import { type Fault, policies, quarantineError, routeFault } from "./faults.ts";
 import { requireSentinel } from "./measurement/sentinel.ts";
 import { Worker, type WorkerContext } from "./worker.ts";

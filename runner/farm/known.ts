@@ -1,6 +1,6 @@
 // Devices by name: the registered ones, and `local`, which needs no registration.
 
-import { type DeviceRecord, localDevice } from "../devices/device.ts";
+import { type DeviceRecord, localDevice } from "../devices/device-record.ts";
 import { withIdentity } from "../devices/identities.ts";
 import type { Store } from "../store/store.ts";
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { sanitise } from "../../profilers/protocol.ts";
-import { RunError } from "../base/errors.ts";
 import { cacheFolder } from "../base/paths.ts";
+import { RunError } from "../base/run-errors.ts";
 import { bootId } from "../store/owner.ts";
 
 export type Release = () => void;

@@ -15,11 +15,11 @@ import {
 } from "../../profilers/identity.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { differenceText } from "../../reports/identity-text.ts";
-import { RunError } from "../base/errors.ts";
-import { profileOf } from "../devices/device.ts";
+import { RunError } from "../base/run-errors.ts";
+import { profileOf } from "../devices/device-record.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import { type MeasureConfig, placementFor } from "./jobs.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import { type MeasureConfig, placementFor } from "./job-requests.ts";
 import type { Worker } from "./worker.ts";
 
 /** A device as a session found it. */

@@ -4,10 +4,10 @@ import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";
-import type { Repetition } from "../store/repetitions.ts";
+import type { Repetition } from "../store/repetition-table.ts";
+import type { ScreeningEvent } from "../sweep/batch-screening.ts";
 import type { History } from "../sweep/estimates.ts";
-import type { RungRecord } from "../sweep/rungs.ts";
-import type { ScreeningEvent } from "../sweep/screening.ts";
+import type { RungRecord } from "../sweep/training-rungs.ts";
 import type { StudyRecord } from "./study-record.ts";
 
 /** A complete trial. */

@@ -3,9 +3,9 @@ import { counted } from "../../candidates/words.ts";
 import { parseMetricName } from "../../reports/metrics.ts";
 import type { ReportSpan } from "../../reports/model.ts";
 import { trainingLane } from "../farm/events.ts";
-import { isConfirmation } from "../store/confirmations.ts";
-import type { JobHistory, JobSpan } from "../store/history.ts";
-import { sourceOf } from "../store/jobs.ts";
+import { isConfirmation } from "../store/confirmation-table.ts";
+import type { JobHistory, JobSpan } from "../store/history-table.ts";
+import { sourceOf } from "../store/job-table.ts";
 
 const milliseconds = (time: string): number => Date.parse(time);
 

@@ -8,7 +8,7 @@ import type { ReportTrial } from "../../reports/model.ts";
 import type { SweepConfig } from "../config/config.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import type { Store } from "../store/store.ts";
-import type { Trial } from "../store/trials.ts";
+import type { Trial } from "../store/trial-table.ts";
 import { Evidence } from "./report-history.ts";
 
 export const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));

@@ -2,10 +2,10 @@
 // interleaved pairs.
 import { z } from "zod";
 import type { ComparedPair } from "../../profilers/compare.ts";
-import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
-import { sourceOf } from "../store/jobs.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
+import { sourceOf } from "../store/job-table.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
+import type { Sweep } from "../store/sweep-table.ts";
 
 /** Kinds of the events that a study writes. */
 export const STUDY_PLAN = "study-plan";

@@ -5,8 +5,8 @@ import { frontPoints } from "../../reports/front.ts";
 import type { ReportData } from "../../reports/model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import { SweepReader } from "./report-data.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import { SweepReader } from "./sweep-reader.ts";
 
 /** Layouts complete in both sweeps that are compared, about; of more, evenly spread ones. */
 const MOST_SHARED = 4000;

@@ -6,8 +6,8 @@ import type { ReportData, ReportTrial } from "../../reports/model.ts";
 import { suggestion } from "../config/config-errors.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import { PAGE_TRIALS, reportData } from "./report-data.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import { PAGE_TRIALS, reportData } from "./sweep-reader.ts";
 
 /** Shortest part of an id that may stand for it. */
 const MIN_ID = 4;

@@ -7,12 +7,12 @@ import type { ReportFinding } from "../../reports/model.ts";
 import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { dominates, orient } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
+import { beats } from "./decide/decide-published.ts";
 import { MATTERS, MIN_SEEDS, SCORE_MARGIN } from "./decide/margins.ts";
-import { beats } from "./decide/published.ts";
 import { isMinimalHybrid, ROOM, type RuleDecision } from "./decide/rule.ts";
 import { undecidable, verdictOf } from "./decide/verdict.ts";
-import { endpointText, marginText } from "./figures.ts";
 import { layers, type Study } from "./study.ts";
+import { endpointText, marginText } from "./study-figures.ts";
 
 const list = (labels: readonly string[]): string => (labels.length === 0 ? "none" : labels.join(", "));
 

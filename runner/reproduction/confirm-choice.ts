@@ -3,10 +3,10 @@
 import { layoutId } from "../../candidates/layout.ts";
 import type { ReportConfirmation } from "../../reports/model.ts";
 import { type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
-import { reportData } from "../reading/report-data.ts";
+import { reportData } from "../reading/sweep-reader.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import { type ConfirmWork, confirm } from "../sweep/confirm.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import { type ConfirmWork, confirm } from "../sweep/choice-confirmation.ts";
 import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS } from "../sweep/confirm-defaults.ts";
 import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import { SCORE_MARGIN } from "./decide/margins.ts";

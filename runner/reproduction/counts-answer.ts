@@ -1,12 +1,12 @@
 // The curve over counts of attention layers: is a minority needed, and enough?
 import type { ReportFinding } from "../../reports/model.ts";
 import { countLabel } from "../../search/designs/minimal-hybrid.ts";
-import { type CountPart, countEvidence, countParts } from "./decide/counts.ts";
+import { type CountPart, countEvidence, countParts } from "./decide/decide-counts.ts";
 import { blocked } from "./decide/endpoint.ts";
 import { PUBLISHED_COUNT } from "./decide/margins.ts";
 import { verdictOf } from "./decide/verdict.ts";
-import { endpointText, lossText, marginText } from "./figures.ts";
 import { layers, type Study } from "./study.ts";
+import { endpointText, lossText, marginText } from "./study-figures.ts";
 
 const SIX = countLabel(PUBLISHED_COUNT);
 

@@ -1,8 +1,8 @@
 // What a real study decides from: its runs, pairs and layouts, as observed.ts takes them.
-import type { StudyInput } from "./decide/study.ts";
+import type { StudyInput } from "./decide/decide-study.ts";
 import { inputFrom } from "./observed.ts";
-import { coreOf, isWindowForConv } from "./plan.ts";
 import type { Measured, Study } from "./study.ts";
+import { coreOf, isWindowForConv } from "./study-plan.ts";
 
 export function inputOf(
   study: Pick<Study, "context" | "measured" | "names" | "endpoints" | "record" | "samples">,

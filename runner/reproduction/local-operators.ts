@@ -1,13 +1,13 @@
 // What stands between the attention layers: short convolution against a sliding window, and the kernel size.
 import type { ReportFinding } from "../../reports/model.ts";
 import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
+import { P95, TTFT } from "./decide/decide-study.ts";
 import { blocked } from "./decide/endpoint.ts";
 import { MATTERS } from "./decide/margins.ts";
 import { changeOf } from "./decide/paired-time.ts";
-import { P95, TTFT } from "./decide/study.ts";
-import { endpointText, lossText, marginText, timesText } from "./figures.ts";
-import { isWindowForConv } from "./plan.ts";
 import type { Study } from "./study.ts";
+import { endpointText, lossText, marginText, timesText } from "./study-figures.ts";
+import { isWindowForConv } from "./study-plan.ts";
 
 const TIMES = [
   { metric: TTFT, name: "time to first token" },

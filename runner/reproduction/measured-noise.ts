@@ -2,8 +2,8 @@
 import type { ComparedPair } from "../../profilers/compare.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import { pooledSpread } from "../../search/statistics.ts";
+import { TTFT } from "./decide/decide-study.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
-import { TTFT } from "./decide/study.ts";
 import type { SupposedNoise } from "./supposed.ts";
 
 /** Median over comparisons: one that a burst fell on says little about the others. */

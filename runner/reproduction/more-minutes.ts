@@ -1,8 +1,8 @@
 // How many more minutes would decide a question, by what its seeds or pairs took so far.
 import { LEAST_PAIRS } from "./decide/paired-time.ts";
 import type { Decision } from "./decide/verdict.ts";
-import { quickCosts } from "./plan.ts";
 import type { Study } from "./study.ts";
+import { quickCosts } from "./study-plan.ts";
 
 /** What a question rests on. */
 export type Samples = "seeds" | "pairs" | "both";

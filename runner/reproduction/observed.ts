@@ -7,9 +7,9 @@ import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { type Estimate, estimates, type Sampled, type Scale } from "../../search/noise/estimate.ts";
 import type { Squares } from "../../search/noise/spread.ts";
 import type { Objective } from "../../search/strategy.ts";
-import type { Rival } from "./decide/published.ts";
+import type { Rival } from "./decide/decide-published.ts";
+import type { StudyInput } from "./decide/decide-study.ts";
 import type { Known, RuleChoice, RuleQuestion } from "./decide/rule.ts";
-import type { StudyInput } from "./decide/study.ts";
 
 /** A metric of every layout, in the order of the layouts. */
 interface ObservedMetric {

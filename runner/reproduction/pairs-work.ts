@@ -7,16 +7,16 @@ import type { MeasureResult } from "../../profilers/protocol.ts";
 import { validityFlags } from "../../profilers/validity.ts";
 import { createRng } from "../../search/rng.ts";
 import type { Listener } from "../farm/events.ts";
-import { type MeasureConfig, measureOn, placementFor } from "../farm/jobs.ts";
+import { type MeasureConfig, measureOn, placementFor } from "../farm/job-requests.ts";
 import { DeviceRest } from "../farm/measurement/rest.ts";
-import { windowRules } from "../farm/measurement/rules.ts";
+import { windowRules } from "../farm/measurement/window-rules.ts";
 import type { Worker } from "../farm/worker.ts";
 import { pairsOf, STUDY_PAIR, type StudyPair } from "../reading/study-record.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import { P95, TTFT } from "./decide/study.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import { P95, TTFT } from "./decide/decide-study.ts";
 import { balancedOrders } from "./orders.ts";
-import type { Comparison } from "./plan.ts";
+import type { Comparison } from "./study-plan.ts";
 
 export interface PairWork {
   readonly store: Store;

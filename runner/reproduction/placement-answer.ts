@@ -2,12 +2,12 @@
 
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
+import { TTFT } from "./decide/decide-study.ts";
 import { MATTERS } from "./decide/margins.ts";
 import { changeOf, LEAST_PAIRS } from "./decide/paired-time.ts";
-import { TTFT } from "./decide/study.ts";
-import { timesText } from "./figures.ts";
-import { coreOf } from "./plan.ts";
 import type { Study } from "./study.ts";
+import { timesText } from "./study-figures.ts";
+import { coreOf } from "./study-plan.ts";
 
 export function placementAnswer(study: Study): ReportFinding | null {
   const { placements } = study.input;

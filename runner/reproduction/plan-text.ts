@@ -1,6 +1,7 @@
 // The plan of a study in words: what the minutes are spent on, and how likely each question is to be decided.
-import type { StudyPlan } from "./plan.ts";
+
 import type { PowerRow } from "./power.ts";
+import type { StudyPlan } from "./study-plan.ts";
 
 const percent = (share: number): string => `${Math.round(100 * share)}%`;
 

@@ -2,9 +2,9 @@
 // assumed, or that was measured. By the real decisions on made-up studies, not by a formula of its own.
 import type { Rng } from "../../candidates/space.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
-import { decideStudy, type StudyDecisions } from "./decide/study.ts";
+import { decideStudy, type StudyDecisions } from "./decide/decide-study.ts";
 import type { Decision } from "./decide/verdict.ts";
-import type { StudyPlan } from "./plan.ts";
+import type { StudyPlan } from "./study-plan.ts";
 import { type SupposedNoise, type SupposedWorld, supposedInput, usual } from "./supposed.ts";
 
 export interface Chance {

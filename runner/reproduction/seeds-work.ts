@@ -6,8 +6,8 @@ import { AgentError } from "../devices/device-errors.ts";
 import { LeaseLostError } from "../farm/device-lease.ts";
 import type { Worker } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import type { Trial } from "../store/trials.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import type { Trial } from "../store/trial-table.ts";
 import { trainOn } from "../training/train.ts";
 import type { PreparedTask } from "../training/training-data.ts";
 

@@ -9,8 +9,8 @@ import { type Estimate, estimate, type PooledSpread, pooledSpread } from "../../
 import type { Objective } from "../../search/strategy.ts";
 import type { FindingsContext, Point } from "../reading/findings-context.ts";
 import { emptyRecord, type StatedPower, type StudyRecord } from "../reading/study-record.ts";
+import { decideStudy, type StudyDecisions, type StudyInput } from "./decide/decide-study.ts";
 import { type Endpoint, isLearnt } from "./decide/endpoint.ts";
-import { decideStudy, type StudyDecisions, type StudyInput } from "./decide/study.ts";
 import type { Decision } from "./decide/verdict.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { inputOf } from "./input.ts";

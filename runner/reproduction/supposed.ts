@@ -7,11 +7,11 @@ import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import type { Sampled } from "../../search/noise/estimate.ts";
 import { normal } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";
+import { P95, TTFT } from "./decide/decide-study.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
-import { P95, TTFT } from "./decide/study.ts";
 import { inputFrom, type Observed } from "./observed.ts";
 import { balancedOrders } from "./orders.ts";
-import { coreOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./plan.ts";
+import { coreOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./study-plan.ts";
 
 /** True values, of a layout with so many attention layers. */
 export interface SupposedWorld {

@@ -6,15 +6,15 @@ import type { Listener } from "../farm/events.ts";
 import { deviceNamed } from "../farm/known.ts";
 import { minutesOf, STUDY_PLAN, type Stated } from "../reading/study-record.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
-import type { Trial } from "../store/trials.ts";
-import { keepOwning } from "../sweep/ownership.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import type { Trial } from "../store/trial-table.ts";
 import { withWorker } from "../sweep/solo.ts";
+import { keepOwning } from "../sweep/sweep-ownership.ts";
 import { trainerProgram } from "../training/pytorch.ts";
 import { type PreparedTask, prepareTask } from "../training/training-data.ts";
 import { timePairs } from "./pairs-work.ts";
-import { quickCosts, SEED_SHARE, type StudyPlan } from "./plan.ts";
 import { trainBlocks } from "./seeds-work.ts";
+import { quickCosts, SEED_SHARE, type StudyPlan } from "./study-plan.ts";
 
 export interface StudyWork {
   readonly store: Store;

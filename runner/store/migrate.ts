@@ -3,7 +3,7 @@
 import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { RunError } from "../base/errors.ts";
+import { RunError } from "../base/run-errors.ts";
 import { initial } from "./migrations/001-initial.ts";
 import { origins } from "./migrations/002-origins.ts";
 import { deviceFarm } from "./migrations/003-device-farm.ts";

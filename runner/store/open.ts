@@ -2,7 +2,7 @@
 import { rmSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { DatabaseBusyError, RunError } from "../base/errors.ts";
+import { DatabaseBusyError, RunError } from "../base/run-errors.ts";
 import { networkFileSystem } from "./file-system.ts";
 import { type MigrateOptions, migrate, requireOurs, SCHEMA_VERSION } from "./migrate.ts";
 

@@ -1,19 +1,19 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
 import { dropAtExit } from "../base/ends.ts";
-import { ConfirmationTable } from "./confirmations.ts";
-import { DeviceTable } from "./devices.ts";
-import { FrontTable } from "./fronts.ts";
+import { ConfirmationTable } from "./confirmation-table.ts";
+import { now, type Row } from "./database-row.ts";
+import { DeviceTable } from "./device-table.ts";
+import { FrontTable } from "./front-table.ts";
 import { copyForReading, isGuest, isLive, type PrivateCopy } from "./guest.ts";
-import { type EventIds, HealthTable } from "./health.ts";
-import { HistoryTable } from "./history.ts";
-import { JobTable } from "./jobs.ts";
-import { LeaseTable } from "./leases.ts";
+import { type EventIds, HealthTable } from "./health-table.ts";
+import { HistoryTable } from "./history-table.ts";
+import { JobTable } from "./job-table.ts";
+import { LeaseTable } from "./lease-table.ts";
 import { discardDatabase, type OpenOptions, openDatabase } from "./open.ts";
-import { RepetitionTable } from "./repetitions.ts";
-import { now, type Row } from "./row.ts";
-import { SweepTable } from "./sweeps.ts";
-import { TrialTable } from "./trials.ts";
+import { RepetitionTable } from "./repetition-table.ts";
+import { SweepTable } from "./sweep-table.ts";
+import { TrialTable } from "./trial-table.ts";
 
 export interface StoredEvent {
   readonly kind: string;

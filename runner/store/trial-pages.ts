@@ -1,7 +1,7 @@
 // Trials of a sweep a page at a time, in any order: what a reader of a very large sweep looks through. Read only.
 import type Database from "better-sqlite3";
-import type { Row } from "./row.ts";
-import type { TrialState } from "./trials.ts";
+import type { Row } from "./database-row.ts";
+import type { TrialState } from "./trial-table.ts";
 
 export interface TrialQuery {
   readonly offset: number;

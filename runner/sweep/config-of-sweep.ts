@@ -2,11 +2,11 @@
 import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import { PACKAGE_ROOT } from "../base/version.ts";
 import { readSweepConfig, type SweepConfig, sweepSchema } from "../config/config.ts";
 import { withoutPaths } from "../config/without-paths.ts";
-import type { Sweep } from "../store/sweeps.ts";
+import type { Sweep } from "../store/sweep-table.ts";
 import { configFolder } from "../training/training-data.ts";
 
 export interface ConfigOfSweep {

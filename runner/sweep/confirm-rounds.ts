@@ -2,12 +2,12 @@
 // results alone. A job that is done is not done again.
 import { joinedMetrics, type Metric, type TrustedResult } from "../../profilers/device-metrics.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
-import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import type { Conduct } from "../farm/measurement/conduct.ts";
-import { confirmNth, confirmTask } from "../store/confirmations.ts";
-import { nthTarget } from "../store/jobs.ts";
-import type { Trial } from "../store/trials.ts";
+import { confirmNth, confirmTask } from "../store/confirmation-table.ts";
+import { nthTarget } from "../store/job-table.ts";
+import type { Trial } from "../store/trial-table.ts";
 import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
 import { type EvaluateContext, measure, TrialDeferred, TrialFault, trainSeed, trustOf } from "./evaluate.ts";
 

@@ -6,8 +6,8 @@ import type { ReportConfirmedLayout, ReportConfirmedMetric, ReportData } from ".
 import type { Budget } from "../../search/budgets.ts";
 import type { Choice } from "../../search/selection/choice.ts";
 import type { Confirmed, Fresh, FreshEstimate, Stage } from "../../search/selection/confirm.ts";
-import type { StoredConfirmation } from "../store/confirmations.ts";
-import type { Trial } from "../store/trials.ts";
+import type { StoredConfirmation } from "../store/confirmation-table.ts";
+import type { Trial } from "../store/trial-table.ts";
 import { freshMetrics, isTaken, type Round, takeRound } from "./confirm-rounds.ts";
 import { estimatesOf, historyOf, scaleOf } from "./estimates.ts";
 import type { EvaluateContext } from "./evaluate.ts";

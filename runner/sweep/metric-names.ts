@@ -12,7 +12,7 @@ import {
   staticMetrics,
 } from "../../profilers/metrics.ts";
 import { compositeName } from "../../profilers/tasks/composite.ts";
-import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import { parseBound, type SweepConfig } from "../config/config.ts";

@@ -5,8 +5,8 @@ import { quantile } from "../../profilers/statistics/summary.ts";
 import type { Featurizer } from "../../search/features.ts";
 import type { Minutes } from "../../search/planning/next-action.ts";
 import { fitPredictor, MIN_MEASURED } from "../../search/predictor/predictor.ts";
-import { type JobKind, sourceOf } from "../store/jobs.ts";
-import type { Trial } from "../store/trials.ts";
+import { type JobKind, sourceOf } from "../store/job-table.ts";
+import type { Trial } from "../store/trial-table.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 
 /** The latest layouts that a predictor is fitted to, a device or task: fitting grows with the cube. */

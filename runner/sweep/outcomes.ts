@@ -1,7 +1,7 @@
 // A stored trial as a strategy is told of it.
 import type { Outcome } from "../../search/strategy.ts";
 import type { Store } from "../store/store.ts";
-import type { Trial } from "../store/trials.ts";
+import type { Trial } from "../store/trial-table.ts";
 
 const RAN_OUT: readonly (string | null)[] = ["out-of-memory", "timeout"];
 /** One stopped in training is no candidate for the front any more: like one that misses a budget by nothing. */

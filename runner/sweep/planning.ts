@@ -7,16 +7,16 @@ import { hypervolume, referencePoint } from "../../search/hypervolume.ts";
 import { type Action, planRound } from "../../search/planning/next-action.ts";
 import { type Repeatable, repetitionGains } from "../../search/planning/repetition-gain.ts";
 import { createRng } from "../../search/rng.ts";
-import type { PlannedRepetition, Repetition } from "../store/repetitions.ts";
+import type { PlannedRepetition, Repetition } from "../store/repetition-table.ts";
 import type { Store } from "../store/store.ts";
-import { IMPORTED_BATCH, type Trial } from "../store/trials.ts";
+import { IMPORTED_BATCH, type Trial } from "../store/trial-table.ts";
+import { fitGains, type ScreenedBatch } from "./batch-screening.ts";
 import { historyOf, linearPointsOf } from "./estimates.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { type Costs, costsOf } from "./minutes.ts";
 import { sourcesOf, targetsOf } from "./repetition-targets.ts";
 import { replicatesOf } from "./replicate.ts";
-import { fitGains, type ScreenedBatch } from "./screening.ts";
-import { sampledPoint } from "./settled.ts";
+import { sampledPoint } from "./sweep-settled.ts";
 
 export interface PlannedBatch extends ScreenedBatch {
   readonly repetitions: readonly PlannedRepetition[];

@@ -1,14 +1,14 @@
 // One repetition of a complete trial: the same jobs as a first measurement or training, through the same windows, gates and leases. Its
 // samples join the trial's, whose values are then estimated from all of them. What fails or is void is noted with its cause and changes nothing.
 import { joinedMetrics, type Metric, type TrustedResult } from "../../profilers/device-metrics.ts";
-import { type TaskName, taskOf } from "../../profilers/tasks/registry.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import type { Conduct } from "../farm/measurement/conduct.ts";
-import { nthTarget, sourceOf } from "../store/jobs.ts";
-import type { Repetition, RepetitionFault } from "../store/repetitions.ts";
-import type { Trial } from "../store/trials.ts";
+import { nthTarget, sourceOf } from "../store/job-table.ts";
+import type { Repetition, RepetitionFault } from "../store/repetition-table.ts";
+import type { Trial } from "../store/trial-table.ts";
 import type { PreparedTask } from "../training/training-data.ts";
 import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
 import {

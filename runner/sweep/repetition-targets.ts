@@ -2,7 +2,7 @@
 import { compositeName } from "../../profilers/tasks/composite.ts";
 import { parseMetricName } from "../../reports/metrics.ts";
 import type { SweepConfig } from "../config/config.ts";
-import { type JobKind, nthTarget } from "../store/jobs.ts";
+import { type JobKind, nthTarget } from "../store/job-table.ts";
 import { resolveAggregates } from "./metric-names.ts";
 
 /** Jobs of a trial's nth repetition: its next measurement on each device, or the next seed, never used before, of each task. */

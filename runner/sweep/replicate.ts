@@ -2,13 +2,13 @@
 // seed for all of them. Without that a single value says nothing of how far it is off. Chosen once nothing is left to propose; the layouts
 // most likely on the front come first, for their values are those that are concluded from.
 
-import type { JobKind } from "../store/jobs.ts";
-import type { PlannedRepetition } from "../store/repetitions.ts";
-import { IMPORTED_BATCH } from "../store/trials.ts";
+import type { JobKind } from "../store/job-table.ts";
+import type { PlannedRepetition } from "../store/repetition-table.ts";
+import { IMPORTED_BATCH } from "../store/trial-table.ts";
 import { chancesOf, historyOf, pointsOf, unitsOf } from "./estimates.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { sourcesOf, targetsOf } from "./repetition-targets.ts";
-import { sampledPoint } from "./settled.ts";
+import { sampledPoint } from "./sweep-settled.ts";
 
 type Context = Pick<EvaluateContext, "store" | "sweepId" | "config" | "objectives">;
 

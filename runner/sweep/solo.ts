@@ -1,6 +1,6 @@
 // A worker outside a sweep, for the commands that run one job: same agent, same host lock, plain progress.
 import { counted } from "../../candidates/words.ts";
-import type { DeviceRecord } from "../devices/device.ts";
+import type { DeviceRecord } from "../devices/device-record.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import { DeviceLeases } from "../farm/device-lease.ts";
 import type { Listener } from "../farm/events.ts";

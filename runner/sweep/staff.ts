@@ -3,7 +3,7 @@
 import { setMaxListeners } from "node:events";
 import type { Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config/config.ts";
-import type { DeviceRecord } from "../devices/device.ts";
+import type { DeviceRecord } from "../devices/device-record.ts";
 import { DeviceLeases, type LeaseTiming } from "../farm/device-lease.ts";
 import type { Listener } from "../farm/events.ts";
 import { Fleet, type FleetTiming } from "../farm/fleet.ts";

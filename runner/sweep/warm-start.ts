@@ -16,7 +16,7 @@ import type { SweepConfig } from "../config/config.ts";
 import { withoutPaths } from "../config/without-paths.ts";
 import type { Brought } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
-import type { ImportedTrial } from "../store/trials.ts";
+import type { ImportedTrial } from "../store/trial-table.ts";
 
 interface Sources {
   readonly trials: readonly Source[];

@@ -3,15 +3,15 @@
 import type { Identity, Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config/config.ts";
 import type { Listener } from "../farm/events.ts";
-import { SweepWindows } from "../farm/measurement/window.ts";
+import { SweepWindows } from "../farm/measurement/sweep-windows.ts";
 import { RunningIdentity, settleIdentity } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
+import type { Sweep } from "../store/sweep-table.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
-import { awaitIdle, keepOwning } from "./ownership.ts";
 import { RungOrder } from "./rung-order.ts";
 import { type FarmOptions, Staff } from "./staff.ts";
+import { awaitIdle, keepOwning } from "./sweep-ownership.ts";
 
 export interface WorkplaceOptions {
   /** The configuration of the sweep, with the paths that its tasks read. */

@@ -6,8 +6,8 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Dataset, datasetHeader, encodeDataset } from "../../profilers/dataset.ts";
 import { partOf, publish, remembered, writeDurably } from "../base/durable-files.ts";
-import { RunError } from "../base/errors.ts";
 import { cacheFolder, cachePath } from "../base/paths.ts";
+import { RunError } from "../base/run-errors.ts";
 
 const HEADER_BYTES = 24;
 const NAME = /^([0-9a-f]{32})\.efd$/;

@@ -18,9 +18,9 @@ import type { ScoreConfig, TaskConfig } from "../config/config-score.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { isGguf } from "../config/model-files.ts";
 import { AgentError } from "../devices/device-errors.ts";
-import { planOf } from "../farm/jobs.ts";
+import { planOf } from "../farm/job-requests.ts";
 import type { Worker } from "../farm/worker.ts";
-import type { LeaseProof } from "../store/leases.ts";
+import type { LeaseProof } from "../store/lease-table.ts";
 import { requireIntact } from "./data-files.ts";
 import { isTeacherFile, type PreparedTask, teacherDigest, teacherPart } from "./training-data.ts";
 

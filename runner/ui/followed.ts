@@ -2,14 +2,14 @@
 // single time, and each reader is sent those same bytes. Who has missed something is told to fetch the whole state.
 import { counted } from "../../candidates/words.ts";
 import { countStates } from "../../reports/front.ts";
-import type { LiveChange, LiveState } from "../../reports/live.ts";
+import type { LiveChange, LiveState } from "../../reports/live-messages.ts";
 import type { ReportData } from "../../reports/model.ts";
 import { type Kept, type Section, sectionsOf } from "../../reports/page/main.ts";
 import { difference } from "../../reports/page/patch.ts";
 import { viewOf } from "../../reports/page/view.ts";
-import { SweepReader } from "../reading/report-data.ts";
+import { SweepReader } from "../reading/sweep-reader.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
+import type { Sweep } from "../store/sweep-table.ts";
 import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import type { Watch } from "./watch.ts";
 

@@ -3,15 +3,15 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { plotly } from "../../reports/assets.ts";
 import { renderPage } from "../../reports/html.ts";
-import type { TrialsPage } from "../../reports/live.ts";
+import type { TrialsPage } from "../../reports/live-messages.ts";
 import { comparisonPage } from "../../reports/page/comparison.ts";
 import type { View } from "../../reports/page/view.ts";
 import { compareSweeps } from "../reading/sweep-diff.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweeps.ts";
+import type { Sweep } from "../store/sweep-table.ts";
 import { Comparisons } from "./comparisons.ts";
 import { Followed } from "./followed.ts";
-import { trialsPage, trialView } from "./trials.ts";
+import { trialsPage, trialView } from "./trials-page.ts";
 import type { Watch } from "./watch.ts";
 
 const compress = promisify(gzip);

@@ -3,7 +3,7 @@
 import { counted } from "../../candidates/words.ts";
 import { formatNumber } from "../../reports/format.ts";
 import type { SweepEvent } from "../farm/events.ts";
-import type { DeviceHealth } from "../store/health.ts";
+import type { DeviceHealth } from "../store/health-table.ts";
 
 const MAX_BAR = 24;
 const NARROWEST = 19;

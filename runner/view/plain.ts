@@ -1,7 +1,7 @@
 // Plain lines for pipes and logs: no control characters, one line an event worth keeping.
 import type { Writable } from "node:stream";
 import type { Listener } from "../farm/events.ts";
-import { lineOf } from "./lines.ts";
+import { lineOf } from "./event-lines.ts";
 
 const MAX_UNREAD = 1 << 20;
 

@@ -5,7 +5,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatMixer } from "../../candidates/notation.ts";
-import type { Mixer } from "../../candidates/ops/registry.ts";
+import type { Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { Space } from "../../candidates/space.ts";
 
 export const DEPTH = 16;

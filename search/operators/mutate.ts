@@ -2,7 +2,7 @@
 // parameter budget and refuses what the space does not hold). Two parents: crossover.ts.
 import type { Layout } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
-import type { Mixer } from "../../candidates/ops/registry.ts";
+import type { Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { Genome, Rng, Space } from "../../candidates/space.ts";
 import type { Varied } from "../domain.ts";
 

@@ -4,7 +4,7 @@
 import type { Layout } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
 import { elements } from "../../candidates/ops/operator.ts";
-import { operatorOf } from "../../candidates/ops/registry.ts";
+import { operatorOf } from "../../candidates/ops/operator-registry.ts";
 
 /** Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; layers; cached elements. */
 export type Terms = ReadonlyMap<string, number>;

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
 import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched, type Breeder, revised } from "./batched.ts";
-import { childOf, mutated } from "./lineage.ts";
+import { childOf, mutated } from "./children.ts";
 
 export const evolutionOptions = z.strictObject({
   population: z

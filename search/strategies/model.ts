@@ -8,8 +8,8 @@ import { type Fitted, fitSurrogate, type Sample, type Surrogate } from "../model
 import { nonDominated, orient, type Vector } from "../pareto.ts";
 import type { Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched, type Breeder } from "./batched.ts";
+import { childOf, crossed, mutated } from "./children.ts";
 import type { Fresh } from "./fresh.ts";
-import { childOf, crossed, mutated } from "./lineage.ts";
 
 export const modelOptions = z.strictObject({
   startup: z.int().min(2).max(10_000).default(6).describe("Complete trials before the model is believed."),

@@ -9,8 +9,8 @@ import { contributions, referencePoint } from "../hypervolume.ts";
 import { crowdingDistance, nonDominatedSort, orient, type Vector } from "../pareto.ts";
 import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched, type Breeder, revised } from "./batched.ts";
+import { childOf, crossed, mutated } from "./children.ts";
 import type { Fresh } from "./fresh.ts";
-import { childOf, crossed, mutated } from "./lineage.ts";
 
 export const nsga2Options = z.strictObject({
   population: z

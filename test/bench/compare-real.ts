@@ -5,7 +5,7 @@ import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseNotation } from "../../candidates/notation.ts";
 import { compare, compareRules } from "../../runner/commands/measure-compare.ts";
 import { sweepSchema } from "../../runner/config/config.ts";
-import { measureOn } from "../../runner/farm/jobs.ts";
+import { measureOn } from "../../runner/farm/job-requests.ts";
 import { differs } from "./conclusions/compare.ts";
 import { shareRow } from "./conclusions/row.ts";
 import { withLocalWorker } from "./local-worker.ts";

@@ -16,7 +16,7 @@ import {
   scriptedAgent,
   startDevice,
 } from "../faults/farm.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { parseArgs } from "../support/parse-args.ts";
 
 const { values: options } = parseArgs({

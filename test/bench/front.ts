@@ -3,11 +3,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { frontData } from "../../runner/reading/report-data.ts";
+import { frontData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orientValues } from "../../search/pareto.ts";
-import { startCli } from "../support/cli.ts";
+import { startCli } from "../support/built-cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
 import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
 import type { BenchRow } from "./row.ts";

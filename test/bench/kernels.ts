@@ -13,7 +13,7 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
-import { localDevice } from "../../runner/devices/device.ts";
+import { localDevice } from "../../runner/devices/device-record.ts";
 import { parseArgs } from "../support/parse-args.ts";
 import { buildHolder, holdMemory } from "./backed-memory.ts";
 import { foreignCpuMs } from "./foreign-cpu.ts";

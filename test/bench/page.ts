@@ -5,7 +5,7 @@ import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import type { Browser, CDPSession, Page } from "playwright-core";
 import { launchBrowser } from "../support/browser.ts";
-import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
 import { parseArgs } from "../support/parse-args.ts";
 

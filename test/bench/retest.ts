@@ -9,7 +9,7 @@ import { kendallTau } from "../../profilers/statistics/kendall.ts";
 import type { ReportTrial } from "../../reports/model.ts";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { readSweepConfig } from "../../runner/config/config.ts";
-import { reportData } from "../../runner/reading/report-data.ts";
+import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
 import { estimatesOf, historyOf, scaleOf } from "../../runner/sweep/estimates.ts";
 import { pairsApart } from "../../search/noise/apart.ts";

@@ -8,7 +8,7 @@ import Database from "better-sqlite3";
 import { parseSweepConfig } from "../../runner/config/config.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
-import { runSweep } from "../../runner/sweep/sweep.ts";
+import { runSweep } from "../../runner/sweep/run-sweep.ts";
 import { hypervolume, referencePoint } from "../../search/hypervolume.ts";
 import { orientValues } from "../../search/pareto.ts";
 import { parseArgs } from "../support/parse-args.ts";

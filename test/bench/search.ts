@@ -6,8 +6,8 @@ import { cpus } from "node:os";
 import { createInterface } from "node:readline";
 import { hypervolume } from "../../search/hypervolume.ts";
 import { ParetoArchive } from "../../search/pareto.ts";
-import { type StrategyEntry, strategies } from "../../search/registry.ts";
 import { createRng } from "../../search/rng.ts";
+import { type StrategyEntry, strategies } from "../../search/strategy-registry.ts";
 import { parseArgs } from "../support/parse-args.ts";
 import { type Problem, problems } from "./search-problems.ts";
 

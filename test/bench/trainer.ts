@@ -13,7 +13,7 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
-import { localDevice } from "../../runner/devices/device.ts";
+import { localDevice } from "../../runner/devices/device-record.ts";
 import { parseArgs } from "../support/parse-args.ts";
 
 const { values: flags } = parseArgs({

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
-import { operatorNames } from "../../candidates/ops/registry.ts";
+import { operatorNames } from "../../candidates/ops/operator-registry.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
-import { localDevice } from "../../runner/devices/device.ts";
+import { localDevice } from "../../runner/devices/device-record.ts";
 
 const examples: Record<(typeof operatorNames)[number], readonly string[]> = {
   conv: ["c2", "c3", "c8"],

@@ -9,7 +9,7 @@ import type { AgentBinary } from "../../runner/devices/transport.ts";
 import type { SweepEvent } from "../../runner/farm/events.ts";
 import type { Store } from "../../runner/store/store.ts";
 import type { FarmOptions } from "../../runner/sweep/staff.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import {
   coordinatorProgram,
   type FarmSweep,

@@ -10,7 +10,7 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
-import { localDevice } from "../../runner/devices/device.ts";
+import { localDevice } from "../../runner/devices/device-record.ts";
 import { parseArgs } from "../support/parse-args.ts";
 
 const LIMIT = 1e-4;

@@ -13,7 +13,7 @@ import { compression } from "../../profilers/tasks/compression.ts";
 import { mqar } from "../../profilers/tasks/mqar.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
-import { localDevice } from "../../runner/devices/device.ts";
+import { localDevice } from "../../runner/devices/device-record.ts";
 import { trainerProgram } from "../../runner/training/pytorch.ts";
 import { createRng } from "../../search/rng.ts";
 import { parseArgs } from "../support/parse-args.ts";

@@ -9,9 +9,9 @@ import { inContextRecall, noisyRecall } from "../../profilers/tasks/in-context-r
 import { longRecall } from "../../profilers/tasks/long-recall.ts";
 import { memorization } from "../../profilers/tasks/memorization.ts";
 import { mqar } from "../../profilers/tasks/mqar.ts";
-import { taskNames, taskOf } from "../../profilers/tasks/registry.ts";
 import { selectiveCopying } from "../../profilers/tasks/selective-copying.ts";
 import { type SyntheticTask, withPreset } from "../../profilers/tasks/task.ts";
+import { taskNames, taskOf } from "../../profilers/tasks/task-registry.ts";
 import { tokens } from "../../profilers/tasks/tokens.ts";
 import { createRng } from "../../search/rng.ts";
 

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { deviceAgreement, kendallTau } from "../../reports/agreement.ts";
 import { editPath, editText, layerEdits } from "../../reports/edits.ts";
 import { frontPoints } from "../../reports/front.ts";
+import { lineageOf } from "../../reports/front-lineage.ts";
 import { importanceOf, shareExplained } from "../../reports/importance.ts";
-import { lineageOf } from "../../reports/lineage.ts";
 import { testReportData, testRng } from "../support/report-data.ts";
 
 const data = testReportData();

@@ -4,7 +4,7 @@ import { layoutId, parseLayout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { headSizeNote, huggingFaceConfig } from "../../reports/layout/huggingface.ts";
-import { evidenceFormats, layoutFormats } from "../../reports/layout/registry.ts";
+import { evidenceFormats, layoutFormats } from "../../reports/layout/layout-formats.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 
 const data = testReportData();

@@ -1,6 +1,6 @@
 // Text in windows of some width: nothing is longer, nothing is lost.
 import { describe, expect, it, test } from "vitest";
-import { findingsText } from "../../reports/findings.ts";
+import { findingsText } from "../../reports/findings-text.ts";
 import { columns, facts, fewerColumns, wrapText } from "../../reports/terminal.ts";
 
 const longest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));

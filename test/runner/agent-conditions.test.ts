@@ -7,7 +7,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { validityFlags } from "../../profilers/validity.ts";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { AgentSession } from "../../runner/agent/session.ts";
-import { LocalTransport } from "../../runner/devices/local.ts";
+import { LocalTransport } from "../../runner/devices/local-transport.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { planOf } from "../support/agents.ts";
 

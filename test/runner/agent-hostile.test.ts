@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { AgentSession } from "../../runner/agent/session.ts";
-import { LocalTransport } from "../../runner/devices/local.ts";
+import { LocalTransport } from "../../runner/devices/local-transport.ts";
 import { isAlive, until } from "../support/agents.ts";
 
 let folder: string;

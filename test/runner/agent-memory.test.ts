@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { AgentSession } from "../../runner/agent/session.ts";
-import { LocalTransport } from "../../runner/devices/local.ts";
+import { LocalTransport } from "../../runner/devices/local-transport.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { planOf } from "../support/agents.ts";
 

@@ -4,7 +4,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { buildAgent } from "../../runner/agent/build.ts";
-import { LineSplitter } from "../../runner/devices/lines.ts";
+import { LineSplitter } from "../../runner/devices/line-splitter.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { childrenOf, isAlive, planOf, until } from "../support/agents.ts";
 

@@ -1,6 +1,6 @@
 // The audit over a finished sweep, through the command line: what it trains, what it finds, and that the front says so.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 const folder = temporaryFolder();

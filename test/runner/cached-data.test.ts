@@ -9,7 +9,7 @@ import { scoreSchema } from "../../runner/config/config-score.ts";
 import { requireIntact } from "../../runner/training/data-files.ts";
 import { trainerProgram } from "../../runner/training/pytorch.ts";
 import { type PreparedTask, prepareTask } from "../../runner/training/training-data.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const folder = temporaryFolder();
 const cache = process.env.XDG_CACHE_HOME;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { Store } from "../../runner/store/store.ts";
-import { type Finished, runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { type Finished, runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;

@@ -7,12 +7,12 @@ import { renderMarkdown } from "../../reports/md.ts";
 import type { ReportConfirmation } from "../../reports/model.ts";
 import { parseSweepConfig } from "../../runner/config/config.ts";
 import type { SweepEvent } from "../../runner/farm/events.ts";
-import { reportData } from "../../runner/reading/report-data.ts";
+import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
-import { type ConfirmAsked, confirm } from "../../runner/sweep/confirm.ts";
+import { type ConfirmAsked, confirm } from "../../runner/sweep/choice-confirmation.ts";
 import { historyOf, withEstimates } from "../../runner/sweep/estimates.ts";
 import { selectionOf } from "../../runner/sweep/selection.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import type { AgentScript } from "../support/scripted-agent.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 

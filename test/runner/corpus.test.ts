@@ -7,7 +7,7 @@ import type { Corpus } from "../../profilers/tasks/task.ts";
 import { tokens } from "../../profilers/tasks/tokens.ts";
 import { encodeCorpus } from "../../runner/training/corpus.ts";
 import { encoderOf } from "../../runner/training/encoders.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());

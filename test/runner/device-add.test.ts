@@ -7,7 +7,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
-import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { makesLogins, startSshd, type TestSshd } from "../support/sshd.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
-import { type DeviceRecord, localDevice } from "../../runner/devices/device.ts";
+import { type DeviceRecord, localDevice } from "../../runner/devices/device-record.ts";
 import { archOf, hostTarget, type Target } from "../../runner/devices/toolchain.ts";
 import { childrenOf, countingExamples, isAlive, planOf, until } from "../support/agents.ts";
 import { emulationProblem, sshdProblem, zigProblem } from "../support/needs.ts";

@@ -7,11 +7,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { putFile } from "../../runner/agent/put-file.ts";
 import { AgentSession } from "../../runner/agent/session.ts";
 import { fingerprint } from "../../runner/devices/fingerprint.ts";
-import { LineSplitter, StderrTail } from "../../runner/devices/lines.ts";
+import { LineSplitter, StderrTail } from "../../runner/devices/line-splitter.ts";
 import { Budget } from "../../runner/devices/meter.ts";
-import { type SshOptions, SshTransport } from "../../runner/devices/ssh.ts";
+import { type SshOptions, SshTransport } from "../../runner/devices/ssh-transport.ts";
 import { remoteName } from "../../runner/devices/transport.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const HELLO = '{"v":1,"type":"hello","agent":"edgefront-agent","version":"0","arch":"x86_64","pid":1}\n';
 const BEAT = '{"v":1,"type":"heartbeat","uptimeMs":1,"job":"j1"}\n';

@@ -8,11 +8,11 @@ import { Readable } from "node:stream";
 import ssh2, { type Connection, type ServerChannel, type Session, type SFTPWrapper } from "ssh2";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openSession } from "../../runner/agent/open-session.ts";
-import type { SshDeviceRecord } from "../../runner/devices/device.ts";
+import type { SshDeviceRecord } from "../../runner/devices/device-record.ts";
 import { fingerprint } from "../../runner/devices/fingerprint.ts";
-import { SshTransport } from "../../runner/devices/ssh.ts";
 import { SshFiles } from "../../runner/devices/ssh-files.ts";
 import { Steps } from "../../runner/devices/ssh-step.ts";
+import { SshTransport } from "../../runner/devices/ssh-transport.ts";
 import { agentName, remoteName } from "../../runner/devices/transport.ts";
 
 const QUICK = { connectMs: 4000, stepMs: 1500, keepaliveMs: 300, keepaliveTries: 3 };

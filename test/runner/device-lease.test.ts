@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DeviceLeases, LeaseLostError } from "../../runner/farm/device-lease.ts";
 import { Store } from "../../runner/store/store.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const timing = { ttlMs: 400, renewMs: 50, pollMs: 10, idleMs: 20 };
 const never = new AbortController().signal;

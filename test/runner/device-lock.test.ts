@@ -3,10 +3,10 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { buildAgent } from "../../runner/agent/build.ts";
-import { LineSplitter } from "../../runner/devices/lines.ts";
+import { LineSplitter } from "../../runner/devices/line-splitter.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { childrenOf, planOf, until } from "../support/agents.ts";
-import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { startSshd } from "../support/sshd.ts";
 

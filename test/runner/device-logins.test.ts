@@ -6,11 +6,11 @@ import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { SshTransport } from "../../runner/devices/ssh.ts";
 import { parseAddress } from "../../runner/devices/ssh-address.ts";
 import { type RouteOptions, routeTo } from "../../runner/devices/ssh-config.ts";
 import { dial } from "../../runner/devices/ssh-dial.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { SshTransport } from "../../runner/devices/ssh-transport.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { type SshdConfig, startSshd, type TestSshd } from "../support/sshd.ts";
 

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
-import type { SshDeviceRecord } from "../../runner/devices/device.ts";
+import type { SshDeviceRecord } from "../../runner/devices/device-record.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
 import { planOf } from "../support/agents.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { makesLogins, startSshd, type TestSshd } from "../support/sshd.ts";
 

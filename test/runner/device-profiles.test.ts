@@ -2,9 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { deviceRecordSchema, localDevice, profileOf } from "../../runner/devices/device.ts";
+import { deviceRecordSchema, localDevice, profileOf } from "../../runner/devices/device-record.ts";
 import { parseProfile, profileNamed, profileNames } from "../../runner/devices/profile.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const good = `
 description: a board

@@ -19,9 +19,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { buildAgent } from "../../runner/agent/build.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { AgentSession } from "../../runner/agent/session.ts";
-import type { SshDeviceRecord } from "../../runner/devices/device.ts";
-import { type SshOptions, SshTransport } from "../../runner/devices/ssh.ts";
+import type { SshDeviceRecord } from "../../runner/devices/device-record.ts";
 import { readHostKey } from "../../runner/devices/ssh-connect.ts";
+import { type SshOptions, SshTransport } from "../../runner/devices/ssh-transport.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { type AgentBinary, agentName, remoteName } from "../../runner/devices/transport.ts";
 import { childrenOf, isAlive, planOf, until } from "../support/agents.ts";

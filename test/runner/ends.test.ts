@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { childrenOf, isAlive, until } from "../support/agents.ts";
-import { CLI, runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { CLI, runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;

@@ -6,12 +6,12 @@ import { parseNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { frontJson } from "../../reports/json.ts";
 import { parseSweepConfig } from "../../runner/config/config.ts";
-import { frontData, reportData } from "../../runner/reading/report-data.ts";
+import { frontData, reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orient } from "../../search/pareto.ts";
 import { createRng } from "../../search/rng.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
 
 const config = parseSweepConfig(

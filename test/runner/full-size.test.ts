@@ -1,6 +1,6 @@
 // A published layout at its true size on this machine: what the plan foretells of memory is what the process takes.
 import { afterAll, describe, expect, it } from "vitest";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
-import { runCli } from "../support/cli.ts";
+import { runCli } from "../support/built-cli.ts";
 
 const ACTIONS = ["add", "list", "show", "probe", "remove", "quarantine", "restore"];
 const COMMANDS = [

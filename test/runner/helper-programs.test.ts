@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { helperEnvironment, sshEnvironment } from "../../runner/base/helper-environment.ts";
 import { runHelper } from "../../runner/base/helper-program.ts";
 import { findToolchain, hostTarget } from "../../runner/devices/toolchain.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 
 describe("a folder that belongs to somebody else", () => {
   let folder: ReturnType<typeof temporaryFolder>;

@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { reportWithFindings } from "../../runner/findings/findings.ts";
+import { reportWithFindings } from "../../runner/findings/sweep-findings.ts";
 import { Store } from "../../runner/store/store.ts";
 import {
   type LoopbackDevice,
@@ -15,7 +15,7 @@ import {
   scriptedAgent,
   startDevice,
 } from "../faults/farm.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { HOSTILE } from "../support/report-data.ts";
 import { rendered } from "../support/report-formats.ts";

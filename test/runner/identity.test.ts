@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { frontJson, renderJsonl } from "../../reports/json.ts";
 import { renderMarkdown } from "../../reports/md.ts";
 import { renderTable } from "../../reports/table.ts";
-import { reportData, reportRows } from "../../runner/reading/report-data.ts";
+import { reportData, reportRows } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import type { AgentScript } from "../support/scripted-agent.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 

@@ -5,11 +5,11 @@ import { parquetMetadata } from "hyparquet";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { frontPoints } from "../../reports/front.ts";
 import type { ReportData } from "../../reports/model.ts";
-import { reportData } from "../../runner/reading/report-data.ts";
 import { compareSweeps, sweepDiff } from "../../runner/reading/sweep-diff.ts";
+import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { trialNamed } from "../../runner/reading/trial-named.ts";
 import { Store } from "../../runner/store/store.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
 
 const TRIALS = 6000;

@@ -4,9 +4,9 @@ import xterm from "@xterm/headless";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
 import type { SweepEvent } from "../../runner/farm/events.ts";
-import type { Trial } from "../../runner/store/trials.ts";
+import type { Trial } from "../../runner/store/trial-table.ts";
 import { Block, duration } from "../../runner/view/block.ts";
-import { LiveView } from "../../runner/view/live.ts";
+import { LiveView } from "../../runner/view/live-view.ts";
 
 const trialOf = (number: number): Trial => ({
   id: number + 1,

@@ -9,7 +9,7 @@ import { policies, routeFault } from "../../runner/farm/faults.ts";
 import { trustOf } from "../../runner/sweep/evaluate.ts";
 import { createRng } from "../../search/rng.ts";
 import { scriptedAgent } from "../faults/farm.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { conducts, type PhoneOptions, startPhone } from "../support/phone.ts";
 import type { AgentScript } from "../support/scripted-agent.ts";
 

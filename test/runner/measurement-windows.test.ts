@@ -9,7 +9,7 @@ import { DeviceLeases } from "../../runner/farm/device-lease.ts";
 import type { Measured } from "../../runner/farm/measurement/conduct.ts";
 import { Store } from "../../runner/store/store.ts";
 import { scriptedAgent } from "../faults/farm.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { conducts, startPhone } from "../support/phone.ts";
 import type { AgentScript } from "../support/scripted-agent.ts";
 

@@ -5,10 +5,10 @@ import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { frontJson } from "../../reports/json.ts";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
-import { reportData } from "../../runner/reading/report-data.ts";
+import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { SCHEMA_VERSION } from "../../runner/store/open.ts";
 import { Store } from "../../runner/store/store.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const fixtures = join(PACKAGE_ROOT, "test", "fixtures");
 const versions = Array.from({ length: SCHEMA_VERSION }, (_, index) => index + 1);

@@ -8,7 +8,7 @@ import { parseNotation } from "../../candidates/notation.ts";
 import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { isGguf } from "../../runner/config/model-files.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { ggufFile, ofVersion, withKey } from "../support/gguf-file.ts";
 
 const folder = temporaryFolder();

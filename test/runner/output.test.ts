@@ -21,7 +21,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { until } from "../support/agents.ts";
-import { CLI, runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { CLI, runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeFixtureDatabase } from "../support/fixture-database.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 

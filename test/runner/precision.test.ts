@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import { trainResultSchema } from "../../profilers/protocol.ts";
 import { scoreSchema } from "../../runner/config/config-score.ts";
-import { runCli } from "../support/cli.ts";
+import { runCli } from "../support/built-cli.ts";
 import { torchProblem, torchPython } from "../support/needs.ts";
 import { tinyScore } from "../support/tiny-score.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";

@@ -10,10 +10,10 @@ import { parseSweepConfig } from "../../runner/config/config.ts";
 import { withoutPaths, withoutPathsIn } from "../../runner/config/without-paths.ts";
 import { AgentError, UploadError } from "../../runner/devices/device-errors.ts";
 import { routeFault } from "../../runner/farm/faults.ts";
-import { reportWithFindings } from "../../runner/findings/findings.ts";
-import { reportRows } from "../../runner/reading/report-data.ts";
+import { reportWithFindings } from "../../runner/findings/sweep-findings.ts";
+import { reportRows } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { rendered } from "../support/report-formats.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 

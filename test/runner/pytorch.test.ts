@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem, torchProblem, torchPython } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";

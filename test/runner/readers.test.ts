@@ -22,7 +22,7 @@ import { SCHEMA_VERSION } from "../../runner/store/open.ts";
 import { makeOwner } from "../../runner/store/owner.ts";
 import { Store } from "../../runner/store/store.ts";
 import { until } from "../support/agents.ts";
-import { CLI, type Finished, runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { CLI, type Finished, runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeFixtureDatabase } from "../support/fixture-database.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 

@@ -13,7 +13,7 @@ import {
   scriptedAgent,
   startDevice,
 } from "../faults/farm.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 
 describe.skipIf(sshdProblem() !== null)("a device enrolled again", () => {

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import type { SweepEvent } from "../../runner/farm/events.ts";
-import { findingsOf } from "../../runner/findings/findings.ts";
-import { reportData, SweepReader } from "../../runner/reading/report-data.ts";
+import { findingsOf } from "../../runner/findings/sweep-findings.ts";
+import { reportData, SweepReader } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
-import { lineOf } from "../../runner/view/lines.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { lineOf } from "../../runner/view/event-lines.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import type { AgentScript } from "../support/scripted-agent.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 

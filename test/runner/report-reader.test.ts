@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { countStates, frontPoints, groupByReason } from "../../reports/front.ts";
 import { renderHtml } from "../../reports/html.ts";
 import type { ReportData } from "../../reports/model.ts";
-import { reportData, reportRows, SweepReader } from "../../runner/reading/report-data.ts";
+import { reportData, reportRows, SweepReader } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;

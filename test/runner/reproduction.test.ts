@@ -6,7 +6,7 @@ import { parameterCount } from "../../candidates/cost.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { formatPattern } from "../../candidates/notation.ts";
 import { attentionCount, Space } from "../../candidates/space.ts";
-import { findingsText } from "../../reports/findings.ts";
+import { findingsText } from "../../reports/findings-text.ts";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { readSweepConfig } from "../../runner/config/config.ts";
 import type { FindingsContext, Point } from "../../runner/reading/findings-context.ts";
@@ -18,14 +18,14 @@ import {
 } from "../../runner/reading/study-record.ts";
 import { minimalHybridAnswers } from "../../runner/reproduction/answers.ts";
 import { balancedOrders } from "../../runner/reproduction/orders.ts";
-import { planStudy, type StudyPlan } from "../../runner/reproduction/plan.ts";
+import { planStudy, type StudyPlan } from "../../runner/reproduction/study-plan.ts";
 import { runStudyWork } from "../../runner/reproduction/work.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { COUNTS, type Designed, minimalHybridDesign } from "../../search/designs/minimal-hybrid.ts";
 import { noSquares } from "../../search/noise/spread.ts";
 import { createRng, normal } from "../../search/rng.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 
 const configOf = (mode: string) => readSweepConfig(join(PACKAGE_ROOT, `configs/minimal-hybrid-${mode}.yaml`));
 const quick = configOf("quick");

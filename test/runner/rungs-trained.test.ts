@@ -5,7 +5,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cachePath } from "../../runner/base/paths.ts";
-import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 const folder = temporaryFolder();

@@ -4,12 +4,12 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cachePath } from "../../runner/base/paths.ts";
-import { findingsOf } from "../../runner/findings/findings.ts";
-import { reportData } from "../../runner/reading/report-data.ts";
+import { findingsOf } from "../../runner/findings/sweep-findings.ts";
+import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
 import { outcomeOf } from "../../runner/sweep/outcomes.ts";
 import { RungOrder } from "../../runner/sweep/rung-order.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 
 const RUNGS = "rungs: { at: [0.25, 0.5], eta: 8, margin: 0.05 }";

@@ -1,7 +1,7 @@
 // edgefront score: what it trains, says and refuses, through the command line, on proxies of a few steps.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { runCli } from "../support/cli.ts";
+import { runCli } from "../support/built-cli.ts";
 import { tinyScore } from "../support/tiny-score.ts";
 
 const { folder, config, score, scored, scoreWith } = tinyScore();

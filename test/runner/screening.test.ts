@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parameterCount } from "../../candidates/cost.ts";
 import { Space } from "../../candidates/space.ts";
 import { parseSweepConfig } from "../../runner/config/config.ts";
-import { findingsOf } from "../../runner/findings/findings.ts";
-import { reportData } from "../../runner/reading/report-data.ts";
+import { findingsOf } from "../../runner/findings/sweep-findings.ts";
+import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
-import type { ScreeningEvent } from "../../runner/sweep/screening.ts";
+import type { ScreeningEvent } from "../../runner/sweep/batch-screening.ts";
 import { createRng } from "../../search/rng.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 
 const BUDGET = 1_400_000;

@@ -6,11 +6,11 @@ import type { Layout } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import type { TrainResult } from "../../profilers/protocol.ts";
 import { parseSweepConfig } from "../../runner/config/config.ts";
-import { type LeaseProof, LeaseTable } from "../../runner/store/leases.ts";
+import { type LeaseProof, LeaseTable } from "../../runner/store/lease-table.ts";
 import { SCHEMA_VERSION } from "../../runner/store/open.ts";
 import { Store } from "../../runner/store/store.ts";
 import type { Proposal } from "../../search/strategy.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const config = parseSweepConfig(
   `name: s

@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import { parquetReadObjects } from "hyparquet";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { layoutId, parseLayout } from "../../candidates/layout.ts";
-import { type Finished, runCli, temporaryFolder } from "../support/cli.ts";
+import { type Finished, runCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 const folder = temporaryFolder();

@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSweepConfig } from "../../runner/config/config.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";

@@ -7,7 +7,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { quoted } from "../../runner/commands/common.ts";
 import { pasted } from "../../runner/commands/next-step.ts";
-import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 const folder = temporaryFolder();

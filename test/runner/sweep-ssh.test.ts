@@ -6,7 +6,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { software } from "../../runner/base/version.ts";
-import { runCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { emulationProblem, sshdProblem } from "../support/needs.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";

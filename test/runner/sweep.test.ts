@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { runCli, startCli, temporaryFolder } from "../support/cli.ts";
+import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;

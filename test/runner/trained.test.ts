@@ -10,9 +10,9 @@ import type { TrainRequest } from "../../profilers/requests.ts";
 import { compression } from "../../profilers/tasks/compression.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
-import { localDevice } from "../../runner/devices/device.ts";
+import { localDevice } from "../../runner/devices/device-record.ts";
 import { createRng } from "../../search/rng.ts";
-import { temporaryFolder } from "../support/cli.ts";
+import { temporaryFolder } from "../support/built-cli.ts";
 
 const folder = temporaryFolder();
 const stream = `${folder.path}/stream.efd`;

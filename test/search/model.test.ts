@@ -17,8 +17,8 @@ import {
 } from "../../search/model/improvement.ts";
 import { fitSurrogate } from "../../search/model/surrogate.ts";
 import { orient } from "../../search/pareto.ts";
-import { createStrategy, type StrategyName } from "../../search/registry.ts";
 import { createRng, normal } from "../../search/rng.ts";
+import { createStrategy, type StrategyName } from "../../search/strategy-registry.ts";
 import { ask, completeOutcome, middleSpace, objectives } from "./problems.ts";
 
 describe("gaussian process", () => {

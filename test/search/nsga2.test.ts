@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { hypervolume } from "../../search/hypervolume.ts";
 import { orient } from "../../search/pareto.ts";
-import { createStrategy, type StrategyName } from "../../search/registry.ts";
 import type { Outcome } from "../../search/strategy.ts";
+import { createStrategy, type StrategyName } from "../../search/strategy-registry.ts";
 import { ask, completeOutcome, middleSpace, objectives, toyMetrics } from "./problems.ts";
 
 function run(name: StrategyName, seed: number, count: number, judge = completeOutcome): Outcome[] {

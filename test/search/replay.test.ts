@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { layoutDomain } from "../../search/domain.ts";
 import { referencePoint } from "../../search/hypervolume.ts";
 import { orient } from "../../search/pareto.ts";
-import { type StrategyEntry, strategies, strategyNames } from "../../search/registry.ts";
 import { recordedDomain, replay } from "../../search/replay.ts";
 import { createRng } from "../../search/rng.ts";
+import { type StrategyEntry, strategies, strategyNames } from "../../search/strategy-registry.ts";
 import { middleSpace, objectives, toyOutcome } from "./problems.ts";
 
 const rng = createRng(4);

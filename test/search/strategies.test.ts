@@ -3,8 +3,13 @@ import { describe, expect, it } from "vitest";
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Space } from "../../candidates/space.ts";
-import { createStrategy, type StrategyName, strategies, strategyNames } from "../../search/registry.ts";
 import type { Outcome, Strategy } from "../../search/strategy.ts";
+import {
+  createStrategy,
+  type StrategyName,
+  strategies,
+  strategyNames,
+} from "../../search/strategy-registry.ts";
 import {
   ask,
   budgetSpace,

@@ -1,13 +1,14 @@
 // Reports of data at hand, whole: what a command writes in pieces, joined.
-import { metricNames } from "../../reports/metrics.ts";
-import type { ReportData, ReportRows } from "../../reports/model.ts";
+
 import {
   binaryRowFormats,
   isPageFormat,
   type PageFormat,
   pageFormats,
   textRowFormats,
-} from "../../reports/registry.ts";
+} from "../../reports/format-registry.ts";
+import { metricNames } from "../../reports/metrics.ts";
+import type { ReportData, ReportRows } from "../../reports/model.ts";
 
 type TextFormat = PageFormat | keyof typeof textRowFormats;
 

@@ -8,8 +8,8 @@ import { parseSweepConfig } from "../../runner/config/config.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
 import type { SweepEvent } from "../../runner/farm/events.ts";
 import { Store } from "../../runner/store/store.ts";
+import { runSweep } from "../../runner/sweep/run-sweep.ts";
 import type { FarmOptions } from "../../runner/sweep/staff.ts";
-import { runSweep } from "../../runner/sweep/sweep.ts";
 import { scriptedAgent } from "../faults/farm.ts";
 import type { AgentScript } from "./scripted-agent.ts";
 

@@ -1,6 +1,6 @@
 // `edgefront score` on a small layout with proxies of a few steps, in a folder of its own.
 import { expect } from "vitest";
-import { runCli, temporaryFolder } from "./cli.ts";
+import { runCli, temporaryFolder } from "./built-cli.ts";
 import { writeTinySweep } from "./tiny-sweep.ts";
 
 const LAYOUT = "v256 d64 f128 h4/2x16 : c3 g";

@@ -1,9 +1,9 @@
 // How a result came about, stored with it: the rules, what every window showed of the device, and the evidence of each process. Pure: the
-// windows themselves are window.ts.
+// windows themselves are sweep-windows.ts.
 import type { MeasureResult } from "../../../profilers/protocol.ts";
 import { type Flag, validityFlags } from "../../../profilers/validity.ts";
 import { mergeRounds, type SentinelRun, type WindowRules } from "../../../profilers/window.ts";
-import type { LeaseProof } from "../../store/leases.ts";
+import type { LeaseProof } from "../../store/lease-table.ts";
 import type { Readiness } from "./sentinel.ts";
 
 /** A process in which a candidate was measured. */

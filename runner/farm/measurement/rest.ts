@@ -4,7 +4,7 @@ import type { StatusResult } from "../../../profilers/protocol.ts";
 import type { SentinelRun, WindowRules } from "../../../profilers/window.ts";
 import type { Store } from "../../store/store.ts";
 import type { Listener } from "../events.ts";
-import { isaFor, type MeasureConfig, placementFor } from "../jobs.ts";
+import { isaFor, type MeasureConfig, placementFor } from "../job-requests.ts";
 import { baselineContent } from "../sweep-identity.ts";
 import type { Opened, Turn, Worker } from "../worker.ts";
 import {

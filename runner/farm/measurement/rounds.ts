@@ -3,7 +3,7 @@ import type { Layout } from "../../../candidates/layout.ts";
 import { validityFlags } from "../../../profilers/validity.ts";
 import { roundOrder, type WindowRules } from "../../../profilers/window.ts";
 import { JobCancelledError, RunnerError } from "../../devices/device-errors.ts";
-import { type MeasureConfig, measureIn, placementFor } from "../jobs.ts";
+import { type MeasureConfig, measureIn, placementFor } from "../job-requests.ts";
 import type { Opened, Turn, Worker } from "../worker.ts";
 import type { Measured, Round, Taken } from "./conduct.ts";
 

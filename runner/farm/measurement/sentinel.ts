@@ -16,8 +16,8 @@ import {
   type WindowRules,
 } from "../../../profilers/window.ts";
 import type { AgentSession } from "../../agent/session.ts";
-import { placementOf } from "../../devices/device.ts";
 import { RunnerError } from "../../devices/device-errors.ts";
+import { placementOf } from "../../devices/device-record.ts";
 import type { Worker } from "../worker.ts";
 
 /** The device computes something else than its own scalar reference: nothing it measures counts. */

@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { Space } from "../../../candidates/space.ts";
 import { parseSweepConfig } from "../../../runner/config/config.ts";
-import { decideStudy, type StudyDecisions } from "../../../runner/reproduction/decide/study.ts";
+import { decideStudy, type StudyDecisions } from "../../../runner/reproduction/decide/decide-study.ts";
 import type { Decision } from "../../../runner/reproduction/decide/verdict.ts";
-import { planStudy, type StudyPlan } from "../../../runner/reproduction/plan.ts";
+import { planStudy, type StudyPlan } from "../../../runner/reproduction/study-plan.ts";
 import {
   type SupposedNoise,
   type SupposedWorld,

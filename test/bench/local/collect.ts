@@ -9,7 +9,7 @@ import type { MeasureResult } from "../../../profilers/protocol.ts";
 import { SENTINEL, SENTINEL_REQUEST } from "../../../profilers/window.ts";
 import { openSession } from "../../../runner/agent/open-session.ts";
 import { readSweepConfig } from "../../../runner/config/config.ts";
-import { localDevice } from "../../../runner/devices/device.ts";
+import { localDevice } from "../../../runner/devices/device-record.ts";
 import { createRng, type SeededRng } from "../../../search/rng.ts";
 
 /** One process: which round it belongs to, when it began, and its times. */

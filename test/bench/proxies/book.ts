@@ -8,8 +8,8 @@ import type { TrainResult } from "../../../profilers/protocol.ts";
 import type { TrainRequest } from "../../../profilers/requests.ts";
 import { openSession } from "../../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../../runner/agent/session.ts";
-import { localDevice } from "../../../runner/devices/device.ts";
 import { AgentError } from "../../../runner/devices/device-errors.ts";
+import { localDevice } from "../../../runner/devices/device-record.ts";
 import { trainerProgram } from "../../../runner/training/pytorch.ts";
 
 export interface Planned {

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { PACKAGE_ROOT } from "../../../runner/base/version.ts";
-import { LeaseTable } from "../../../runner/store/leases.ts";
+import { LeaseTable } from "../../../runner/store/lease-table.ts";
 import { Store } from "../../../runner/store/store.ts";
 import { until } from "../../support/agents.ts";
 import { agentsOf, eventsOf, type FarmSweep, faultsOf, QUICK, query } from "../farm.ts";

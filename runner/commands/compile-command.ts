@@ -1,0 +1,167 @@
+// edgefront compile: lowers a layout to a GGUF file, with or without weights made from a seed.
+import { resolve } from "node:path";
+import type { CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { expressionOf, lower } from "../../candidates/gguf/lower.ts";
+import { layoutId } from "../../candidates/layout.ts";
+import { namedLayouts } from "../../candidates/named.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import { type Quantization, quantizations } from "../../candidates/quantization.ts";
+import { counted } from "../../candidates/words.ts";
+import { cacheFolder } from "../base/paths.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import { localDevice } from "../devices/device-record.ts";
+import type { Worker } from "../farm/worker.ts";
+import { trialNamed } from "../reading/trial-named.ts";
+import { Store } from "../store/store.ts";
+import { withWorker } from "../sweep/solo.ts";
+import {
+  formatBytes,
+  interruptSignal,
+  printEither,
+  readStore,
+  withDatabase,
+  withJson,
+  withNoWait,
+} from "./common.ts";
+import { example } from "./examples.ts";
+import { writeBy, writeWhole } from "./output.ts";
+import { outputTarget } from "./output-target.ts";
+
+interface Args {
+  layout: string;
+  sweep: string | undefined;
+  db: string;
+  out: string | undefined;
+  quant: Quantization;
+  weights: string;
+  explain: boolean;
+  context: number;
+  wait: boolean;
+  json: boolean;
+}
+
+/** null: no weights. Throws InvalidInputError for anything but `none` or `seed:N`. */
+function parseWeights(text: string): number | null {
+  if (text === "none") return null;
+  const seed = /^seed:(\d{1,15})$/.exec(text)?.[1];
+  if (seed === undefined) throw new InvalidInputError("usage", `--weights is none or seed:N, not "${text}"`);
+  return Number(seed);
+}
+
+/** The kernels make the weights and write the file. */
+async function materialize(worker: Worker, plan: Buffer, out: string): Promise<number> {
+  const { session } = await worker.open();
+  const model = { plan: plan.toString("base64") };
+  let size = 0;
+  await writeBy(
+    out,
+    () => cacheFolder("out"),
+    async (part) => {
+      const { bytes } = await worker.exclusively(() =>
+        session.request("materialize", { model, out: resolve(part) }, { signal: worker.signal }),
+      );
+      size = bytes;
+    },
+  );
+  return size;
+}
+
+export const compileCommand: CommandModule<object, Args> = {
+  command: "compile <layout>",
+  describe: "Lower a layout to GGUF, or list the program the kernels would run",
+  builder: (yargs) =>
+    withNoWait(withJson(withDatabase(yargs)))
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, layout JSON or config.json; with --sweep also F1, #12 or an id",
+      })
+      .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
+      .option("out", { type: "string", requiresArg: true, describe: "GGUF file to write" })
+      .option("quant", {
+        choices: quantizations,
+        default: "q4_0" as Quantization,
+        describe: "type of the matrices",
+      })
+      .option("weights", { type: "string", default: "none", requiresArg: true, describe: "none, or seed:N" })
+      .option("explain", {
+        type: "boolean",
+        default: false,
+        describe: "list the program: ops, bytes, FLOPs, peak",
+      })
+      .option("context", { type: "number", default: 4096, describe: "context length of the listing" })
+      .check(({ out, explain }) => {
+        if (out === undefined && !explain)
+          throw new InvalidInputError("usage", "give --out F.gguf, --explain, or both");
+        return true;
+      })
+      .example(
+        example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too"),
+      )
+      .example(
+        example("$0 compile F1 --sweep quickstart --out f1.gguf --weights seed:1", "a layout of a front"),
+      )
+      .example(example("$0 compile lfm2-350m --explain", "what the kernels do for one token")),
+  handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, wait, json }) => {
+    const layout =
+      sweep === undefined
+        ? layoutFrom(text)
+        : await readStore(db, (store) => trialNamed(store, store.sweeps.get(sweep), text).trial.layout);
+    const seed = parseWeights(weights);
+    if (out !== undefined) outputTarget(out);
+    const name = text in namedLayouts ? text : layoutId(layout);
+    const seeded = seed === null ? {} : { seed };
+    const lowered = lower(layout, { quantization: quant, name, vocabulary: true, ...seeded });
+    let bytes = lowered.plan.length;
+    let listing: string | null = null;
+    if (out !== undefined && seed === null) await writeWhole(out, lowered.plan);
+    if (explain || (out !== undefined && seed !== null)) {
+      // Nothing of this is kept, so the worker's store lives in memory.
+      const store = Store.open(":memory:");
+      await withWorker(
+        store,
+        localDevice(),
+        interruptSignal(),
+        async (worker) => {
+          if (out !== undefined && seed !== null) bytes = await materialize(worker, lowered.plan, out);
+          if (!explain) return;
+          const { session } = await worker.open();
+          const plan = lower(layout, { quantization: quant, seed: 0 }).plan.toString("base64");
+          ({ listing } = await session.request("explain", { model: { plan }, context }));
+        },
+        { noWait: !wait },
+      ).finally(() => store.close());
+    }
+    const { why } = expressionOf(layout);
+    const data = {
+      id: layoutId(layout),
+      notation: formatNotation(layout),
+      architecture: lowered.architecture,
+      // The file's architecture is edgefront's own where upstream ones cannot say the layout.
+      runsOn:
+        out !== undefined && seed === null ? [] : why === null ? ["edgefront", "llama.cpp"] : ["edgefront"],
+      ...(why === null ? {} : { onlyEdgefrontBecause: why }),
+      tensors: lowered.tensors.length,
+      weightBytes: lowered.weightBytes,
+      ...(out === undefined ? {} : { out, bytes, weights: seed === null ? "none" : `seed:${seed}` }),
+      ...(listing === null ? {} : { listing }),
+    };
+    printEither(json, data, () =>
+      [
+        ...(listing === null ? [] : [listing.trimEnd()]),
+        ...(out === undefined
+          ? []
+          : [
+              `wrote ${out}: ${lowered.architecture}, ${counted(lowered.tensors.length, "tensor")}, ${formatBytes(bytes)}` +
+                (seed === null
+                  ? " (no weights: header and tensor table only, which nothing runs; add --weights seed:1)"
+                  : ""),
+              ...(why === null
+                ? []
+                : [`only edgefront can run this file, llama.cpp has no architecture for the layout: ${why}`]),
+            ]),
+      ].join("\n"),
+    );
+  },
+};

@@ -1,0 +1,266 @@
+// edgefront reproduce: a published experiment from nothing to a report, in one command.
+import type { CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { Space } from "../../candidates/space.ts";
+import { findingsText } from "../../reports/findings-text.ts";
+import { countStates } from "../../reports/front.ts";
+import { designs } from "../../search/designs/design-registry.ts";
+import type { Designed } from "../../search/designs/minimal-hybrid.ts";
+import { createRng } from "../../search/rng.ts";
+import { InterruptedError } from "../base/run-errors.ts";
+import { PACKAGE_ROOT } from "../base/version.ts";
+import { readSweepConfig, type StudyName, type SweepConfig, studyNames } from "../config/config.ts";
+import type { SweepEvent } from "../farm/events.ts";
+import { reportWithFindings } from "../findings/sweep-findings.ts";
+import type { Stated } from "../reading/study-record.ts";
+import { frontOf } from "../reading/sweep-reader.ts";
+import { confirmStudyChoice } from "../reproduction/confirm-choice.ts";
+import { stateFoundPower } from "../reproduction/found-power.ts";
+import { planText } from "../reproduction/plan-text.ts";
+import { assumedNoise, noiseText, powerOf } from "../reproduction/power.ts";
+import { studies } from "../reproduction/studies.ts";
+import { planStudy, type StudyPlan } from "../reproduction/study-plan.ts";
+import { runStudyWork } from "../reproduction/work.ts";
+import type { Store } from "../store/store.ts";
+import type { Sweep } from "../store/sweep-table.ts";
+import { runSweep } from "../sweep/run-sweep.ts";
+import { configFolder } from "../training/training-data.ts";
+import { openView } from "../view/open-view.ts";
+import {
+  allowMixedOption,
+  interruptSignal,
+  printEither,
+  say,
+  terminalWidth,
+  typedCommand,
+  withDatabase,
+  withJson,
+  withNoWait,
+  withStore,
+} from "./common.ts";
+import { example } from "./examples.ts";
+import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
+import { outputTarget } from "./output-target.ts";
+import { writeReport } from "./report-command.ts";
+import { defaultReport } from "./report-file.ts";
+
+interface Args {
+  study: StudyName;
+  minutes: number | undefined;
+  quick: boolean;
+  full: boolean;
+  seed: number | undefined;
+  device: string | undefined;
+  resume: boolean;
+  "allow-mixed": boolean;
+  "dry-run": boolean;
+  wait: boolean;
+  out: string | undefined;
+  db: string;
+  json: boolean;
+}
+
+/** What --quick stands for. */
+const QUICK_MINUTES = 20;
+const LEAST_MINUTES = 3;
+
+export const reproduceCommand: CommandModule<object, Args> = {
+  command: "reproduce <study>",
+  describe: "Repeat a published selection on your own devices, from nothing to a report",
+  builder: (yargs) =>
+    withNoWait(withJson(withDatabase(yargs)))
+      .positional("study", { choices: studyNames, demandOption: true, describe: "which experiment" })
+      .option("minutes", {
+        type: "number",
+        requiresArg: true,
+        describe: "time to spend, as 20, 60 or 300: decides seeds, pairs and layouts",
+      })
+      .option("quick", {
+        type: "boolean",
+        default: false,
+        describe: "the same as --minutes 20 (the default)",
+      })
+      .option("full", {
+        type: "boolean",
+        default: false,
+        describe: "true size of the published model, days, no limit of time",
+      })
+      .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
+      .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
+      .option("resume", {
+        type: "boolean",
+        default: false,
+        describe: "continue a run that was stopped, or start it",
+      })
+      .option("allow-mixed", allowMixedOption)
+      .option("dry-run", {
+        type: "boolean",
+        default: false,
+        describe: "print the plan and the power of each question, run nothing",
+      })
+      .option("out", {
+        type: "string",
+        defaultDescription: "report-NAME.html",
+        requiresArg: true,
+        describe: "where its report is written",
+      })
+      .check(({ quick, full, minutes }) => {
+        if (quick && full) throw new InvalidInputError("usage", "give --quick or --full, not both");
+        if (minutes !== undefined && (quick || full))
+          throw new InvalidInputError(
+            "usage",
+            "give --minutes alone: --quick is --minutes 20, --full has no limit",
+          );
+        return true;
+      })
+      .example(example("$0 reproduce minimal-hybrid", "in 20 minutes, on this machine"))
+      .example(example("$0 reproduce minimal-hybrid --minutes 60", "enough to decide most of its questions"))
+      .example(
+        example(
+          "$0 reproduce minimal-hybrid --minutes 300 --dry-run",
+          "what would be done, what it can show",
+        ),
+      )
+      .example(
+        example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable"),
+      )
+      .example(
+        example(
+          "$0 reproduce minimal-hybrid --full",
+          "at LFM2-350M's size, in days; --device measures it elsewhere",
+        ),
+      )
+      .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
+  handler: async (args) => {
+    const { seed, minutes, json, db, "dry-run": dryRun } = args;
+    if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
+      throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
+    if (minutes !== undefined && !(Number.isInteger(minutes) && minutes >= LEAST_MINUTES))
+      throw new InvalidInputError(
+        "usage",
+        `--minutes ${minutes}: a whole number, ${LEAST_MINUTES} or more, as --minutes 60`,
+      );
+    const prepared = prepare(args);
+    const { plan } = prepared;
+    if (dryRun) {
+      const { power, noise } = statedBefore(prepared);
+      printEither(json, { study: args.study, plan, power, noise }, () => planText(plan, power, noise));
+      return;
+    }
+    outputTarget(args.out ?? defaultReport(prepared.name, null));
+    await withStore(db, { mustExist: false }, (store) => run(store, prepared, args));
+  },
+};
+
+interface Prepared {
+  readonly name: string;
+  readonly config: SweepConfig;
+  readonly folder: string;
+  readonly design: readonly Designed[];
+  readonly plan: StudyPlan;
+}
+
+/** The sweep's configuration as the budget has it, and the plan. */
+function prepare({ study, full, minutes, seed, device }: Args): Prepared {
+  const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
+  const read = readSweepConfig(path);
+  const design = designs[study](new Space(read.space));
+  const plan = planStudy(full ? null : (minutes ?? QUICK_MINUTES), design);
+  const config: SweepConfig = {
+    ...read,
+    ...(seed === undefined ? {} : { seed }),
+    ...(plan.designed < design.length ? { studyLayouts: plan.designed } : {}),
+    search: { ...read.search, ...(full ? {} : { trials: plan.trials }) },
+    measure: { ...read.measure, ...(device === undefined ? {} : { devices: [device] }) },
+    // A seed changes what is trained too: other weights, other batches, other data.
+    ...(read.score === undefined || seed === undefined
+      ? {}
+      : { score: { ...read.score, seeds: read.score.seeds.map((own) => own + 1000 * seed) } }),
+  };
+  const name = [
+    config.name,
+    ...(minutes === undefined || minutes === QUICK_MINUTES ? [] : [`${minutes}min`]),
+    ...(seed === undefined ? [] : [`s${seed}`]),
+    ...(device === undefined ? [] : [device]),
+  ].join("-");
+  return { name, config, folder: configFolder(path), design, plan };
+}
+
+/** The power of each question by the noise that is assumed. */
+function statedBefore({ plan, design, config }: Prepared): Omit<Stated, "bytesPerToken"> {
+  return {
+    minutes: plan.minutes,
+    spending: [...plan.spending],
+    power: [...powerOf(plan, design, assumedNoise, createRng(config.seed))],
+    noise: `assumed: ${noiseText(assumedNoise)}`,
+  };
+}
+
+async function run(store: Store, prepared: Prepared, args: Args): Promise<void> {
+  const { study, resume, out, json, db, minutes, full, seed, device } = args;
+  const { name, config, folder, plan } = prepared;
+  const signal = interruptSignal();
+  const inWords = (error: unknown): never => {
+    const asked = { full, minutes, seed, device, ...databaseOption(db) };
+    throw inOwnWords(error, name, pasted("reproduce", [study], { ...asked, resume: true }), signal);
+  };
+  try {
+    if (!resume) store.sweeps.requireFree(name);
+  } catch (error) {
+    inWords(error);
+  }
+  const stated = statedBefore(prepared);
+  say(planText(plan, stated.power, stated.noise));
+  const view = openView();
+  const sweep = await runSweep(store, {
+    ...{ name, config, folder, resume, signal, listen: view.listen },
+    allowMixed: args["allow-mixed"],
+    noWait: !args.wait,
+    command: typedCommand(),
+  })
+    .finally(() => view.close())
+    .then((done) => workAfter(store, done, prepared, stated, signal, !args.wait))
+    .catch(inWords);
+  const { findings = [] } = reportWithFindings(store, sweep);
+  const file = out ?? defaultReport(name, sweep.createdAt);
+  await writeReport(store, sweep, "html", file);
+  printEither(json, { sweep: name, study, plan, power: stated.power, findings }, () =>
+    findingsText(findings, terminalWidth()),
+  );
+  say(`report: ${file}`);
+  requireResults(countStates(frontOf(store, sweep)), name, db);
+}
+
+/** Seeds, pairs, and the power by the noise that was found. */
+async function workAfter(
+  store: Store,
+  sweep: Sweep,
+  { config, plan, design, folder }: Prepared,
+  stated: Omit<Stated, "bytesPerToken">,
+  signal: AbortSignal,
+  noWait: boolean,
+): Promise<Sweep> {
+  const listen = (event: SweepEvent): void => {
+    if (event.kind === "waiting") say(event.text);
+  };
+  const work = { store, sweep, plan, design, folder, stated, signal, noWait, listen, say };
+  await runStudyWork(work);
+  stateFoundPower(work);
+  say("confirming the choice: new sessions and new seeds of it and its runner-up");
+  const { minutes } = plan;
+  const command = typedCommand();
+  await confirmStudyChoice(store, sweep, design, minutes, { config, folder, command, signal, listen });
+  return store.sweeps.get(sweep.name);
+}
+
+/** The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another. */
+function inOwnWords(error: unknown, name: string, resume: string, signal: AbortSignal): unknown {
+  if (error instanceof InterruptedError || signal.aborted) return interruptedWith(resume);
+  if (error instanceof InvalidInputError && error.code === "sweep-exists") {
+    return new InvalidInputError(
+      error.code,
+      `"${name}" is in the database already; continue it with: ${resume}; see it with: edgefront findings ${name}; or give another --seed or --db`,
+    );
+  }
+  return error;
+}

@@ -1,0 +1,230 @@
+// edgefront score: trains a layout's proxy on the tasks of a configuration.
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { CommandModule } from "yargs";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import type { Metric } from "../../profilers/device-metrics.ts";
+import { windowNotices } from "../../profilers/proxy-windows.ts";
+import { PRECISIONS, type Precision } from "../../profilers/requests.ts";
+import { meanInterval } from "../../profilers/statistics/summary.ts";
+import { compositeMetric } from "../../profilers/tasks/composite.ts";
+import { taskMetrics } from "../../profilers/tasks/task.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
+import { dropAtExit } from "../base/ends.ts";
+import { PACKAGE_ROOT } from "../base/version.ts";
+import { readSweepConfig } from "../config/config.ts";
+import { suggestion } from "../config/config-errors.ts";
+import { type TaskConfig, withDistillation } from "../config/config-score.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import { windowedTasks } from "../config/proxy-notices.ts";
+import { localDevice } from "../devices/device-record.ts";
+import { deviceNamed } from "../farm/known.ts";
+import type { Worker } from "../farm/worker.ts";
+import { Store } from "../store/store.ts";
+import { requireInUse, withWorker } from "../sweep/solo.ts";
+import { trainerProgram } from "../training/pytorch.ts";
+import { type TrainProgress, trainOn } from "../training/train.ts";
+import { configFolder, prepareTask } from "../training/training-data.ts";
+import {
+  columns,
+  interruptSignal,
+  printEither,
+  readStore,
+  say,
+  withDatabase,
+  withJson,
+  withNoWait,
+} from "./common.ts";
+import { example } from "./examples.ts";
+
+const objectives = {
+  "cross-entropy": null,
+  topk: "top-k",
+  "decoupled-topk": "decoupled-top-k",
+} as const;
+
+interface Args {
+  layout: string;
+  config: string;
+  task: string[] | undefined;
+  seeds: number[] | undefined;
+  steps: number | undefined;
+  objective: keyof typeof objectives | undefined;
+  teacher: string | undefined;
+  temperature: number | undefined;
+  precision: Precision | undefined;
+  out: string | undefined;
+  db: string;
+  wait: boolean;
+  json: boolean;
+}
+
+/** The task as the command line changes it. */
+function asAsked(task: TaskConfig, { steps, objective, teacher, temperature, precision }: Args): TaskConfig {
+  const given = {
+    ...(steps === undefined ? {} : { steps }),
+    ...(precision === undefined ? {} : { precision }),
+  };
+  const changed = { ...task, training: { ...task.training, ...given } };
+  if (objective === undefined) return changed;
+  const kind = objectives[objective];
+  if (kind === null) {
+    const { distill: _distill, ...training } = changed.training;
+    return { ...changed, training };
+  }
+  const more = temperature === undefined ? {} : { temperature };
+  return withDistillation(changed, {
+    objective: kind,
+    ...more,
+    ...(teacher === undefined ? {} : { teacher }),
+  });
+}
+
+/** One line on a terminal, rewritten as training goes on. */
+function show(name: string, seed: number, { step, steps, loss, what }: TrainProgress): void {
+  if (!process.stderr.isTTY) return;
+  const reached = loss === null ? "" : `, loss ${loss.toFixed(4)}`;
+  process.stderr.write(
+    `\r\u001b[K${name}, seed ${seed}${what === "proxy" ? "" : `, ${what}`}: step ${step} of ${steps}${reached}`,
+  );
+  if (step === steps) process.stderr.write("\n");
+}
+
+export const scoreCommand: CommandModule<object, Args> = {
+  command: "score <layout>",
+  describe: "Train a layout's proxy and print its quality",
+  builder: (yargs) =>
+    withNoWait(withDatabase(withJson(yargs)))
+      .positional("layout", {
+        type: "string",
+        demandOption: true,
+        describe: "name, notation, layout JSON or config.json",
+      })
+      .option("config", {
+        type: "string",
+        default: `${PACKAGE_ROOT}/configs/quickstart.yaml`,
+        defaultDescription: "configs/quickstart.yaml",
+        requiresArg: true,
+        describe: "sweep configuration whose tasks to use",
+      })
+      .option("task", { type: "string", array: true, describe: "only these tasks of it" })
+      .option("seeds", { type: "number", array: true, describe: "seeds, instead of its own" })
+      .option("steps", { type: "number", requiresArg: true, describe: "training steps, instead of its own" })
+      .option("objective", {
+        choices: Object.keys(objectives) as (keyof typeof objectives)[],
+        describe: "what to train on; the last two learn from a teacher",
+      })
+      .option("teacher", {
+        type: "string",
+        requiresArg: true,
+        describe: "layout to train first as the teacher, or a .gguf, or an .efl of logits",
+      })
+      .option("temperature", { type: "number", requiresArg: true, describe: "of the distilling objective" })
+      .option("precision", {
+        choices: PRECISIONS,
+        requiresArg: true,
+        describe: "of the operands of linear layers, instead of its own; scores are comparable within one",
+      })
+      .option("out", {
+        type: "string",
+        requiresArg: true,
+        describe: "folder for the trained weights, one GGUF a task and seed",
+      })
+      .example(example("$0 score lfm2-350m", "with the quickstart's tasks"))
+      .example(example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds"))
+      .example(
+        example("$0 score lfm2-350m --task text --precision bfloat16", "trains with bfloat16 products"),
+      )
+      .example(
+        example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes"),
+      )
+      .example(
+        example(
+          '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',
+          "learns from a teacher's 32 likeliest tokens",
+        ),
+      ),
+  handler: async (args) => {
+    const { config: path, task: only, seeds, out, json } = args;
+    const layout = layoutFrom(args.layout);
+    const config = readSweepConfig(path);
+    if (config.score === undefined)
+      throw new InvalidInputError("no-score", `${path} declares no score to train`);
+    if (args.steps !== undefined && !(Number.isInteger(args.steps) && args.steps > 0))
+      throw new InvalidInputError("bad-steps", `--steps ${args.steps}: name a whole number above 0`);
+    const score = { ...config.score, ...(seeds === undefined ? {} : { seeds }) };
+    const names = Object.keys(score.tasks);
+    const unknown = only?.find((name) => !names.includes(name));
+    if (unknown !== undefined) {
+      throw new InvalidInputError(
+        "unknown-task",
+        `${path} has no task "${unknown}"${suggestion(unknown, names)}`,
+      );
+    }
+    const chosen = Object.entries(score.tasks).filter(([name]) => only?.includes(name) ?? true);
+    const mixers = layout.layers.map(({ mixer }) => mixer);
+    for (const text of windowNotices(mixers, windowedTasks({ ...score, tasks: Object.fromEntries(chosen) })))
+      say(`notice: ${text}`);
+    const asked = chosen.map(([name, task]) => [name, asAsked(task, args)] as const);
+    if (out !== undefined) await mkdir(out, { recursive: true });
+    const signal = interruptSignal();
+    const store = Store.open(":memory:");
+    const { trainer } = score;
+    const device =
+      trainer.device === "local" && !existsSync(args.db)
+        ? localDevice()
+        : await readStore(args.db, (db) => {
+            requireInUse(db, trainer.device);
+            return deviceNamed(db, trainer.device);
+          });
+    const work = async (worker: Worker): Promise<void> => {
+      const metrics: Metric[] = [];
+      const runs = [];
+      for (const [name, taskConfig] of asked) {
+        const task = await prepareTask(name, taskConfig, config.seed, configFolder(path));
+        const results = [];
+        for (const seed of score.seeds) {
+          say(`training ${name}, seed ${seed}`);
+          const weights = out === undefined ? undefined : resolve(join(out, `${name}-${seed}.gguf`));
+          if (weights !== undefined) dropAtExit(`${weights}.part`);
+          const { request, result } = await trainOn(
+            worker,
+            layout,
+            task,
+            seed,
+            score,
+            (progress) => show(name, seed, progress),
+            weights === undefined ? {} : { out: weights },
+          );
+          if (result.stopped !== "steps")
+            say(`${name}, seed ${seed}: ${result.stopped} at step ${result.steps}`);
+          runs.push({ task: name, request, result });
+          results.push(result);
+        }
+        const { scores } = taskOf(taskConfig.task as TaskName);
+        metrics.push(...taskMetrics(name, scores, results, task.bytesPerToken));
+      }
+      for (const [name, components] of Object.entries(score.composite ?? {})) {
+        const composite = compositeMetric(name, components, metrics);
+        if (composite !== null) metrics.push(composite);
+      }
+      const intervals = metrics.map((metric) => ({ ...metric, interval: meanInterval(metric.samples) }));
+      printEither(json, { layout: formatNotation(layout), metrics: intervals, runs }, () =>
+        columns([
+          ["METRIC", "MEAN", "UNIT", "95% OF THE MEAN", "BY SEED"],
+          ...intervals.map(({ name, value, unit, samples, interval }) => [
+            name,
+            value.toFixed(4),
+            unit,
+            interval === null ? "one seed" : `${interval[0].toFixed(4)} .. ${interval[1].toFixed(4)}`,
+            samples.map((sample) => sample.toFixed(4)).join(" "),
+          ]),
+        ]),
+      );
+    };
+    const options = { program: trainerProgram(trainer), noWait: !args.wait };
+    await withWorker(store, device, signal, work, options).finally(() => store.close());
+  },
+};

@@ -1,0 +1,114 @@
+// Registered devices and what probing them showed. Records hold no keys and no paths of a user.
+import type Database from "better-sqlite3";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { SentinelRun } from "../../profilers/window.ts";
+import { suggestion } from "../config/config-errors.ts";
+import { type DeviceRecord, deviceRecordSchema } from "../devices/device-record.ts";
+import { now, type Row } from "./database-row.ts";
+
+export interface StoredProbe {
+  readonly id: number;
+  readonly agentSha256: string;
+  readonly result: ProbeResult;
+  readonly createdAt: string;
+}
+
+export class DeviceTable {
+  constructor(private readonly db: Database.Database) {}
+
+  all(): readonly DeviceRecord[] {
+    const rows = this.db.prepare("SELECT record FROM devices ORDER BY name").all() as Row[];
+    return rows.map((row) => deviceRecordSchema.parse(JSON.parse(row.record as string)));
+  }
+
+  find(name: string): DeviceRecord | null {
+    const row = this.db.prepare("SELECT record FROM devices WHERE name = ?").get(name) as Row | undefined;
+    return row === undefined ? null : deviceRecordSchema.parse(JSON.parse(row.record as string));
+  }
+
+  /** Throws InvalidInputError (`unknown-device`) with the nearest name. */
+  require(name: string, known: readonly string[]): DeviceRecord {
+    const device = this.find(name);
+    if (device !== null) return device;
+    const hint = suggestion(name, known);
+    throw new InvalidInputError(
+      "unknown-device",
+      `there is no device "${name}"${hint}; register it with edgefront device add`,
+    );
+  }
+
+  /** Throws InvalidInputError (`device-exists`) when the name is taken. */
+  add(record: DeviceRecord): void {
+    const { changes } = this.db
+      .prepare("INSERT INTO devices (name, record, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+      .run(record.name, JSON.stringify(record), now());
+    if (changes === 0) {
+      throw new InvalidInputError(
+        "device-exists",
+        `a device "${record.name}" is registered already; remove it first (edgefront device remove ${record.name})`,
+      );
+    }
+  }
+
+  /** Replaces what is known of a registered device; another name or login is another device. */
+  update(record: DeviceRecord): void {
+    this.db.prepare("UPDATE devices SET record = ? WHERE name = ?").run(JSON.stringify(record), record.name);
+  }
+
+  remove(name: string): void {
+    this.db
+      .transaction(() => {
+        this.db.prepare("DELETE FROM devices WHERE name = ?").run(name);
+        this.db.prepare("DELETE FROM device_health WHERE device = ?").run(name);
+      })
+      .immediate();
+  }
+
+  putProbe(device: string, agentSha256: string, result: ProbeResult): number {
+    const { lastInsertRowid } = this.db
+      .prepare("INSERT INTO probes (device, agent_sha256, result, created_at) VALUES (?, ?, ?, ?)")
+      .run(device, agentSha256, JSON.stringify(result), now());
+    return Number(lastInsertRowid);
+  }
+
+  lastProbe(device: string): StoredProbe | null {
+    const row = this.db
+      .prepare("SELECT * FROM probes WHERE device = ? ORDER BY id DESC LIMIT 1")
+      .get(device) as Row | undefined;
+    if (row === undefined) return null;
+    return {
+      id: row.id as number,
+      agentSha256: row.agent_sha256 as string,
+      result: JSON.parse(row.result as string) as ProbeResult,
+      createdAt: row.created_at as string,
+    };
+  }
+
+  /** The highest read bandwidth that any probe of a device measured with this agent; null where it was never probed. */
+  bestReadBandwidth(device: string, agentSha256: string): number | null {
+    const row = this.db
+      .prepare(
+        "SELECT max(json_extract(result, '$.readBandwidthGBs')) AS best FROM probes WHERE device = ? AND agent_sha256 = ?",
+      )
+      .get(device, agentSha256) as Row;
+    return row.best as number | null;
+  }
+
+  /** The first run of the sentinel that was kept of a device, as long as nothing it rests on changed: agent, machine, placement. */
+  sentinelBaseline(device: string, content: string): SentinelRun | null {
+    const row = this.db
+      .prepare(
+        `SELECT data FROM events WHERE device = ? AND kind = 'sentinel-baseline' AND json_extract(data, '$.content') = ?
+         ORDER BY id LIMIT 1`,
+      )
+      .get(device, content) as Row | undefined;
+    return row === undefined ? null : (JSON.parse(row.data as string) as { run: SentinelRun }).run;
+  }
+
+  putSentinelBaseline(device: string, content: string, run: SentinelRun): void {
+    this.db
+      .prepare("INSERT INTO events (device, kind, data, created_at) VALUES (?, 'sentinel-baseline', ?, ?)")
+      .run(device, JSON.stringify({ content, run }), now());
+  }
+}

@@ -1,0 +1,227 @@
+// How every device is: ready, busy, cooling, lost or quarantined, with the reason; its faults, its queue, its temperature. Every
+// change is also an event with its cause. When to change what is runner/sweep/'s business, and the user's.
+import type Database from "better-sqlite3";
+import { now, type Row } from "./database-row.ts";
+import { isRunning } from "./sweep-table.ts";
+
+export type DeviceState = "ready" | "busy" | "cooling" | "lost" | "quarantined";
+/** What ends a quarantine: the sentinel measured as it should be, or only a person. */
+export type Readmission = "sentinel" | "restore";
+
+export interface DeviceFault {
+  /** A stable word: transport-lost, protocol, auth-failed, ... */
+  readonly cause: string;
+  /** One line for people. */
+  readonly reason: string;
+}
+
+export interface DeviceHealth {
+  readonly device: string;
+  readonly state: DeviceState;
+  /** Why it is cooling, lost or quarantined. */
+  readonly reason: string | null;
+  readonly readmission: Readmission | null;
+  /** Jobs that wait for it, over all sweeps that run now. */
+  readonly queued: number;
+  /** Infrastructure faults of the last 24 h that were not forgiven by a sentinel or a person. */
+  readonly recentFaults: number;
+  readonly lastFault: (DeviceFault & { readonly at: string }) | null;
+  readonly temperatureC: number | null;
+  readonly temperatureAt: string | null;
+  readonly bootId: string | null;
+  readonly changedAt: string | null;
+}
+
+export interface EventIds {
+  readonly sweepId?: number;
+  readonly trialId?: number;
+  readonly device?: string;
+  readonly cause?: string;
+}
+
+/** Infrastructure faults within the window that put a device into quarantine. */
+export const QUARANTINE_FAULTS = 3;
+const WINDOW_MS = 24 * 3600 * 1000;
+
+export class HealthTable {
+  constructor(
+    private readonly db: Database.Database,
+    private readonly log: (kind: string, data: unknown, ids: EventIds) => void,
+  ) {}
+
+  deviceHealth(device: string): DeviceHealth {
+    const row = this.db.prepare("SELECT * FROM device_health WHERE device = ?").get(device) as
+      | Row
+      | undefined;
+    const fault = this.db
+      .prepare(
+        "SELECT cause, data, created_at FROM events WHERE device = ? AND kind = 'device-fault' ORDER BY id DESC LIMIT 1",
+      )
+      .get(device) as Row | undefined;
+    const running = this.runningJobs(device);
+    const stored = (row?.state as DeviceState | undefined) ?? "ready";
+    const busy = stored === "ready" && running > 0;
+    return {
+      device,
+      state: busy ? "busy" : stored,
+      reason: (row?.reason as string | null | undefined) ?? null,
+      readmission: (row?.readmission as Readmission | null | undefined) ?? null,
+      queued: Math.max(0, running - (busy ? 1 : 0)),
+      recentFaults: this.recentFaults(device),
+      lastFault:
+        fault === undefined
+          ? null
+          : {
+              cause: fault.cause as string,
+              reason: (JSON.parse(fault.data as string) as { reason: string }).reason,
+              at: fault.created_at as string,
+            },
+      temperatureC: (row?.temperature_c as number | null | undefined) ?? null,
+      temperatureAt: (row?.temperature_at as string | null | undefined) ?? null,
+      bootId: (row?.boot_id as string | null | undefined) ?? null,
+      changedAt: (row?.changed_at as string | null | undefined) ?? null,
+    };
+  }
+
+  /** The stored state alone: cheap enough to ask before each job. */
+  state(device: string): Pick<DeviceHealth, "reason" | "readmission"> & {
+    readonly state: Exclude<DeviceState, "busy">;
+    readonly cause: string | null;
+  } {
+    const row = this.db
+      .prepare("SELECT state, cause, reason, readmission FROM device_health WHERE device = ?")
+      .get(device);
+    return (row ?? { state: "ready", cause: null, reason: null, readmission: null }) as ReturnType<
+      HealthTable["state"]
+    >;
+  }
+
+  /** Jobs begun and not ended, of sweeps whose coordinator lives. */
+  private runningJobs(device: string): number {
+    const rows = this.db
+      .prepare(
+        `SELECT s.owner, s.owner_beat_at AS beatAt, count(*) AS n FROM jobs j JOIN trials t ON t.id = j.trial_id JOIN sweeps s ON s.id = t.sweep_id
+         WHERE j.state = 'running' AND j.device = ? GROUP BY s.id`,
+      )
+      .all(device) as { owner: string | null; beatAt: string | null; n: number }[];
+    return rows.reduce((sum, { owner, beatAt, n }) => sum + (isRunning(owner, beatAt) ? n : 0), 0);
+  }
+
+  private recentFaults(device: string): number {
+    const { n } = this.db
+      .prepare(
+        `SELECT count(*) AS n FROM events WHERE device = ? AND kind = 'device-fault' AND created_at > ?
+           AND id > coalesce((SELECT forgiven FROM device_health WHERE device = ?), 0)`,
+      )
+      .get(device, new Date(Date.now() - WINDOW_MS).toISOString(), device) as { n: number };
+    return n;
+  }
+
+  private put(
+    device: string,
+    state: Exclude<DeviceState, "busy">,
+    fault: Partial<DeviceFault> = {},
+    readmission: Readmission | null = null,
+  ): void {
+    this.db
+      .prepare(
+        `INSERT INTO device_health (device, state, cause, reason, readmission, changed_at) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (device) DO UPDATE SET state = excluded.state, cause = excluded.cause, reason = excluded.reason,
+           readmission = excluded.readmission, changed_at = excluded.changed_at`,
+      )
+      .run(device, state, fault.cause ?? null, fault.reason ?? null, readmission, now());
+  }
+
+  /** Writes one infrastructure fault down. The third within 24 h quarantines the device; true then. */
+  recordDeviceFault(device: string, fault: DeviceFault, ids: EventIds = {}): boolean {
+    return this.db
+      .transaction(() => {
+        this.log("device-fault", { reason: fault.reason }, { ...ids, device, cause: fault.cause });
+        const faults = this.recentFaults(device);
+        const { state } = this.state(device);
+        if (state === "quarantined") return true;
+        if (faults < QUARANTINE_FAULTS) {
+          this.put(device, "lost", fault);
+          return false;
+        }
+        this.quarantine(
+          device,
+          `${faults} faults within 24 h, the last: ${fault.reason}`,
+          "sentinel",
+          fault.cause,
+        );
+        return true;
+      })
+      .immediate();
+  }
+
+  /** Takes a device out of use. By default only `restore` brings it back. */
+  quarantine(
+    device: string,
+    reason: string,
+    readmission: Readmission = "restore",
+    cause = "by-hand",
+    ids: EventIds = {},
+  ): void {
+    this.db
+      .transaction(() => {
+        this.put(device, "quarantined", { cause, reason }, readmission);
+        this.log("quarantined", { reason, readmission }, { ...ids, device, cause });
+      })
+      .immediate();
+  }
+
+  /** Back into use, its faults forgiven. */
+  restore(device: string, how: "sentinel-passed" | "by-hand" = "by-hand"): void {
+    this.db
+      .transaction(() => {
+        this.put(device, "ready");
+        this.log("restored", {}, { device, cause: how });
+        this.db
+          .prepare(
+            "UPDATE device_health SET forgiven = (SELECT coalesce(max(id), 0) FROM events) WHERE device = ?",
+          )
+          .run(device);
+      })
+      .immediate();
+  }
+
+  /** Too hot or throttled to be measured; not a fault. */
+  cool(device: string, reason: string, ids: EventIds = {}): void {
+    this.db
+      .transaction(() => {
+        this.put(device, "cooling", { cause: "throttled", reason });
+        this.log("cooling", { reason }, { ...ids, device, cause: "throttled" });
+      })
+      .immediate();
+  }
+
+  /** It answers again. A quarantine stays. */
+  ready(device: string): void {
+    const { state } = this.state(device);
+    if (state === "lost" || state === "cooling") this.put(device, "ready");
+  }
+
+  /** Remembers which boot answered. True: not the one that answered last, so the device was restarted since. */
+  sawBoot(device: string, bootId: string, ids: EventIds = {}): boolean {
+    return this.db
+      .transaction(() => {
+        const row = this.db.prepare("SELECT boot_id FROM device_health WHERE device = ?").get(device) as
+          | Row
+          | undefined;
+        if (row?.boot_id === bootId) return false;
+        if (row === undefined) this.put(device, "ready");
+        this.db.prepare("UPDATE device_health SET boot_id = ? WHERE device = ?").run(bootId, device);
+        const restarted = row !== undefined && row.boot_id !== null;
+        if (restarted) this.log("rebooted", {}, { ...ids, device, cause: "boot-id" });
+        return restarted;
+      })
+      .immediate();
+  }
+
+  sawTemperature(device: string, celsius: number): void {
+    this.db
+      .prepare("UPDATE device_health SET temperature_c = ?, temperature_at = ? WHERE device = ?")
+      .run(celsius, now(), device);
+  }
+}

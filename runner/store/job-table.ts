@@ -1,0 +1,220 @@
+// Jobs: one measurement on one device, or one training run of one task and seed. A job's result, its metrics and its end are
+// one transaction, guarded by a fence: a result of a job that was started again since is refused, so nothing is doubled.
+import type Database from "better-sqlite3";
+import type { Metric } from "../../profilers/device-metrics.ts";
+import type { ResultIdentity } from "../../profilers/identity.ts";
+import type { MeasureResult, TrainResult } from "../../profilers/protocol.ts";
+import { now, type Row } from "./database-row.ts";
+import type { LeaseProof } from "./lease-table.ts";
+import { insertMetrics } from "./trial-table.ts";
+
+export type JobKind = "measure" | "train";
+
+/** The target of the nth measurement of a trial on a device; the first is the device's name. Confirmations name theirs otherwise. */
+export const nthTarget = (device: string, n: number | string): string =>
+  n === 1 ? device : `${device}#${n}`;
+
+/** The device, or the task, that a job is meant for; which measurement of it, or which seed. */
+export function sourceOf(kind: JobKind, target: string): { readonly source: string; readonly nth: string } {
+  const at = target.lastIndexOf(kind === "measure" ? "#" : ":");
+  return at < 0 ? { source: target, nth: "1" } : { source: target.slice(0, at), nth: target.slice(at + 1) };
+}
+
+/** A started job; `fence` is what its result must show. */
+export interface Job {
+  readonly id: number;
+  readonly trialId: number;
+  readonly fence: number;
+  readonly attempts: number;
+  /** When its device was its own; what came before was waiting. */
+  begunAt: string | null;
+}
+
+export interface MeasurementRecord {
+  readonly device: string;
+  readonly agentSha256: string;
+  readonly emulated: boolean;
+  readonly probeId: number | null;
+  /** The request without its plan, which the layout and the seed determine. */
+  readonly request: unknown;
+  readonly result: MeasureResult;
+  readonly identity?: ResultIdentity | undefined;
+}
+
+export interface ScoreRecord {
+  readonly task: string;
+  readonly seed: number;
+  readonly agentSha256: string;
+  readonly request: unknown;
+  readonly result: TrainResult;
+  readonly identity?: ResultIdentity | undefined;
+}
+
+const orNull = (identity: ResultIdentity | undefined): string | null =>
+  identity === undefined ? null : JSON.stringify(identity);
+
+export class JobTable {
+  constructor(
+    private readonly db: Database.Database,
+    private readonly quick: Database.Database,
+  ) {}
+
+  /** Starts a job, or starts it again with a new fence. Attempts count infrastructure failures only. */
+  start(trialId: number, kind: JobKind, target: string, device: string): Job {
+    const row = this.quick
+      .prepare(
+        `INSERT INTO jobs (trial_id, kind, target, device, state, fence, started_at) VALUES (?, ?, ?, ?, 'running', 1, ?)
+         ON CONFLICT (trial_id, kind, target) DO UPDATE SET state = 'running', fence = fence + 1, device = excluded.device, started_at = excluded.started_at,
+           finished_at = NULL, error_code = NULL, error_message = NULL
+         WHERE jobs.state <> 'done'
+         RETURNING id, fence, attempts`,
+      )
+      .get(trialId, kind, target, device, now()) as Row | undefined;
+    if (row === undefined) throw new Error(`job ${kind} ${target} of trial ${trialId} is done already`);
+    return {
+      id: row.id as number,
+      trialId,
+      fence: row.fence as number,
+      attempts: row.attempts as number,
+      begunAt: null,
+    };
+  }
+
+  /** The job's own time starts now. Written with its end: a device does not wait for the disk. */
+  begin(job: Job): void {
+    job.begunAt = now();
+  }
+
+  /** Marks the job done if its fence still holds and its device was not granted anew, and runs `write` in the same transaction. */
+  private finish(job: Job, lease: LeaseProof, write: () => void): boolean {
+    return this.db
+      .transaction(() => {
+        const { changes } = this.db
+          .prepare(
+            `UPDATE jobs SET state = 'done', started_at = coalesce(?, started_at), finished_at = ? WHERE id = ? AND fence = ? AND state = 'running'
+               AND EXISTS (SELECT 1 FROM leases WHERE device = ? AND token = ?)`,
+          )
+          .run(job.begunAt, now(), job.id, job.fence, lease.device, lease.token);
+        if (changes === 1) write();
+        return changes === 1;
+      })
+      .immediate();
+  }
+
+  /** Stores a measurement with the metrics made from it. False: a stale result, not stored. */
+  finishMeasurement(
+    job: Job,
+    lease: LeaseProof,
+    record: MeasurementRecord,
+    metrics: readonly Metric[],
+  ): boolean {
+    return this.finish(job, lease, () => {
+      this.db
+        .prepare(
+          `INSERT INTO measurements (job_id, device, lease_token, agent_sha256, emulated, probe_id, request, result, identity, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        )
+        .run(
+          job.id,
+          record.device,
+          lease.token,
+          record.agentSha256,
+          record.emulated ? 1 : 0,
+          record.probeId,
+          JSON.stringify(record.request),
+          JSON.stringify(record.result),
+          orNull(record.identity),
+          now(),
+        );
+      insertMetrics(this.db, job.trialId, metrics);
+      if (record.result.temperatureC !== null) {
+        this.db
+          .prepare("UPDATE device_health SET temperature_c = ?, temperature_at = ? WHERE device = ?")
+          .run(record.result.temperatureC, now(), record.device);
+      }
+    });
+  }
+
+  finishScore(job: Job, lease: LeaseProof, record: ScoreRecord): boolean {
+    return this.finish(job, lease, () => {
+      this.db
+        .prepare(
+          "INSERT INTO scores (job_id, task, seed, agent_sha256, request, result, identity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .run(
+          job.id,
+          record.task,
+          record.seed,
+          record.agentSha256,
+          JSON.stringify(record.request),
+          JSON.stringify(record.result),
+          orNull(record.identity),
+          now(),
+        );
+    });
+  }
+
+  /** Ends a job without a result. `lost` (the device's fault) counts as an attempt; `failed` is the candidate's. */
+  fail(job: Job, state: "failed" | "lost", code: string, message: string): void {
+    this.db
+      .prepare(
+        `UPDATE jobs SET state = ?, started_at = coalesce(?, started_at), error_code = ?, error_message = ?, finished_at = ?, attempts = attempts + 1
+         WHERE id = ? AND fence = ? AND state = 'running'`,
+      )
+      .run(state, job.begunAt, code, message, now(), job.id, job.fence);
+  }
+
+  isDone(trialId: number, kind: JobKind, target: string): boolean {
+    const row = this.db
+      .prepare("SELECT 1 FROM jobs WHERE trial_id = ? AND kind = ? AND target = ? AND state = 'done'")
+      .get(trialId, kind, target);
+    return row !== undefined;
+  }
+
+  /** What one training run of a trial was asked for and came to; null where it has no result. */
+  score(trialId: number, task: string, seed: number): Pick<ScoreRecord, "request" | "result"> | null {
+    const row = this.db
+      .prepare(
+        "SELECT s.request, s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? AND s.seed = ?",
+      )
+      .get(trialId, task, seed) as Row | undefined;
+    if (row === undefined) return null;
+    return {
+      request: JSON.parse(row.request as string) as unknown,
+      result: JSON.parse(row.result as string) as TrainResult,
+    };
+  }
+
+  /** What was measured for one target of a trial, and how; null where nothing was. */
+  measured(trialId: number, target: string): Pick<MeasurementRecord, "request" | "result"> | null {
+    const row = this.db
+      .prepare(
+        "SELECT m.request, m.result FROM measurements m JOIN jobs j ON j.id = m.job_id WHERE j.trial_id = ? AND j.target = ?",
+      )
+      .get(trialId, target) as Row | undefined;
+    return row === undefined
+      ? null
+      : {
+          request: JSON.parse(row.request as string) as unknown,
+          result: JSON.parse(row.result as string) as MeasureResult,
+        };
+  }
+
+  /** Training results of a trial by seed, of one task, in the order of their seeds. */
+  scoresBySeed(trialId: number, task: string): readonly Pick<ScoreRecord, "seed" | "result">[] {
+    const rows = this.db
+      .prepare(
+        "SELECT s.seed, s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? ORDER BY s.seed",
+      )
+      .all(trialId, task) as Row[];
+    return rows.map((row) => ({
+      seed: row.seed as number,
+      result: JSON.parse(row.result as string) as TrainResult,
+    }));
+  }
+
+  /** Training results of one task of a trial, in the order of their seeds. */
+  scores(trialId: number, task: string): readonly TrainResult[] {
+    return this.scoresBySeed(trialId, task).map(({ result }) => result);
+  }
+}

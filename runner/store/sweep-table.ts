@@ -1,0 +1,211 @@
+// Sweeps in the database, and who is running them. A sweep has at most one owner, which shows that it lives by its beats; the place of a
+// silent one may be taken. Watching for silence is left to runner/sweep/sweep-ownership.ts.
+import type Database from "better-sqlite3";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { type Identity, parseIdentity } from "../../profilers/identity.ts";
+import type { SweepConfig } from "../config/config.ts";
+import { suggestion } from "../config/config-errors.ts";
+import { now, type Row } from "./database-row.ts";
+import { describeOwner, isSameProcess, lifeOf, makeOwner } from "./owner.ts";
+
+export interface Sweep {
+  readonly id: number;
+  readonly name: string;
+  readonly state: "running" | "complete";
+  readonly config: SweepConfig;
+  readonly environment: Readonly<Record<string, string>>;
+  /** What its numbers rest on, by content; null where it is older than that. */
+  readonly identity: Identity | null;
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  readonly trials: number;
+  /** A process runs it now, as far as can be told from here. */
+  readonly isRunning: boolean;
+}
+
+/** Who owns a sweep, and its latest sign of life. */
+export interface Ownership {
+  readonly owner: string | null;
+  readonly token: number;
+  readonly beats: number;
+}
+
+/** Owners beat every few seconds. */
+const RECENT_MS = 30_000;
+
+/** For lists and for refusals only: nothing is taken over by a clock. */
+const isRecent = (beatAt: string | null, recentMs = RECENT_MS): boolean =>
+  beatAt !== null && Math.abs(Date.now() - Date.parse(beatAt)) < recentMs;
+
+export function isRunning(owner: string | null, beatAt: string | null): boolean {
+  if (owner === null) return false;
+  const life = lifeOf(owner);
+  return life === "alive" || (life === "unknown" && isRecent(beatAt));
+}
+
+export class SweepTable {
+  /** This coordinator. */
+  readonly self = makeOwner();
+
+  /** `quick` need not be durable: beats mean nothing after a power cut. */
+  constructor(
+    private readonly db: Database.Database,
+    private readonly quick: Database.Database,
+  ) {}
+
+  private toSweep(row: Row): Sweep {
+    return {
+      id: row.id as number,
+      name: row.name as string,
+      state: row.state as Sweep["state"],
+      config: JSON.parse(row.config as string) as SweepConfig,
+      environment: JSON.parse(row.environment as string) as Record<string, string>,
+      identity: parseIdentity(row.identity as string | null),
+      createdAt: row.created_at as string,
+      finishedAt: row.finished_at as string | null,
+      trials: row.trials as number,
+      isRunning: isRunning(row.owner as string | null, row.owner_beat_at as string | null),
+    };
+  }
+
+  // Trials are numbered from 0 without gaps and never removed: the largest number is found at once, a count reads all of a million.
+  private readonly select =
+    "SELECT s.*, (SELECT coalesce(max(number) + 1, 0) FROM trials t WHERE t.sweep_id = s.id) AS trials FROM sweeps s";
+
+  all(): readonly Sweep[] {
+    return (this.db.prepare(`${this.select} ORDER BY s.id`).all() as Row[]).map((row) => this.toSweep(row));
+  }
+
+  /** Who runs what, as one text to compare with a later one: cheap to ask often. */
+  owners(): string {
+    const rows = this.db
+      .prepare("SELECT name, state, owner, owner_token, owner_beat_at FROM sweeps ORDER BY id")
+      .all() as Row[];
+    return rows
+      .map(({ name, state, owner, owner_token: token, owner_beat_at: beatAt }) =>
+        [name, state, token, isRunning(owner as string | null, beatAt as string | null)].join(" "),
+      )
+      .join();
+  }
+
+  find(name: string): Sweep | null {
+    const row = this.db.prepare(`${this.select} WHERE s.name = ?`).get(name) as Row | undefined;
+    return row === undefined ? null : this.toSweep(row);
+  }
+
+  /** Throws InvalidInputError (`unknown-sweep`) with the nearest name. */
+  get(name: string): Sweep {
+    const sweep = this.find(name);
+    if (sweep !== null) return sweep;
+    const names = this.all().map((other) => other.name);
+    const known = names.length === 0 ? "; the database holds no sweeps" : suggestion(name, names);
+    throw new InvalidInputError("unknown-sweep", `there is no sweep "${name}"${known}`);
+  }
+
+  /** Makes a sweep owned by this process. Throws InvalidInputError (`sweep-exists`) when the name is taken. */
+  create(
+    name: string,
+    config: SweepConfig,
+    environment: Readonly<Record<string, string>>,
+    identity: Identity | null = null,
+  ): Sweep {
+    this.db
+      .transaction(() => {
+        this.requireFree(name);
+        this.db
+          .prepare(
+            `INSERT INTO sweeps (name, state, config, environment, identity, created_at, owner, owner_token, owner_beat_at)
+             VALUES (?, 'running', ?, ?, ?, ?, ?, 1, ?)`,
+          )
+          .run(
+            name,
+            JSON.stringify(config),
+            JSON.stringify(environment),
+            identity === null ? null : JSON.stringify(identity),
+            now(),
+            this.self,
+            now(),
+          );
+      })
+      .immediate();
+    return this.get(name);
+  }
+
+  /** Throws InvalidInputError (`sweep-exists`) when the name is taken. */
+  requireFree(name: string): void {
+    if (this.find(name) === null) return;
+    throw new InvalidInputError(
+      "sweep-exists",
+      `a sweep named "${name}" is in the database already; continue it with --resume, or give another --name`,
+    );
+  }
+
+  ownership(id: number): Ownership {
+    return this.db
+      .prepare("SELECT owner, owner_token AS token, owner_beats AS beats FROM sweeps WHERE id = ?")
+      .get(id) as Ownership;
+  }
+
+  /**
+   * Whether a sweep may be taken over: `free`, where nobody has it, or only this or a dead process; `watch`, where only its beats can tell.
+   * Throws InvalidInputError (`sweep-running`) while another process is seen to run it.
+   */
+  standing(sweep: Sweep, recentMs = RECENT_MS): "free" | "watch" {
+    const { owner, beatAt } = this.db
+      .prepare("SELECT owner, owner_beat_at AS beatAt FROM sweeps WHERE id = ?")
+      .get(sweep.id) as { owner: string | null; beatAt: string | null };
+    if (owner === null || isSameProcess(owner, this.self)) return "free";
+    const life = lifeOf(owner);
+    if (life === "dead") return "free";
+    // A process that lives and does not beat is stopped, or hangs.
+    if (life === "alive" && isRecent(beatAt, recentMs)) throw this.runningError(sweep);
+    return "watch";
+  }
+
+  runningError(sweep: Sweep): InvalidInputError {
+    const { owner } = this.ownership(sweep.id);
+    return new InvalidInputError(
+      "sweep-running",
+      `sweep "${sweep.name}" is being run by ${owner === null ? "another process" : describeOwner(owner)}; wait for it, or stop it first`,
+    );
+  }
+
+  /** Takes a sweep over for this process, if nothing moved since its owner was `seen`. Throws InvalidInputError (`sweep-running`). */
+  claim(sweep: Sweep, seen: Ownership = this.ownership(sweep.id)): void {
+    const { changes } = this.db
+      .prepare(
+        `UPDATE sweeps SET owner = ?, owner_token = owner_token + 1, owner_beats = 0, owner_beat_at = ?
+         WHERE id = ? AND owner IS ? AND owner_token = ? AND owner_beats = ?`,
+      )
+      .run(this.self, now(), sweep.id, seen.owner, seen.token, seen.beats);
+    if (changes === 0) throw this.runningError(sweep);
+  }
+
+  putIdentity(id: number, identity: Identity): void {
+    this.db.prepare("UPDATE sweeps SET identity = ? WHERE id = ?").run(JSON.stringify(identity), id);
+  }
+
+  /** A sign of life. False: the sweep is not this coordinator's any more. */
+  beat(id: number): boolean {
+    const { changes } = this.quick
+      .prepare(
+        "UPDATE sweeps SET owner_beats = owner_beats + 1, owner_beat_at = ? WHERE id = ? AND owner = ?",
+      )
+      .run(now(), id, this.self);
+    return changes > 0;
+  }
+
+  /** True while this coordinator owns it; within a transaction that writes, it stays so. */
+  isOwn(id: number): boolean {
+    return this.ownership(id).owner === this.self;
+  }
+
+  /** Gives up what is this coordinator's own; another's ownership stays. */
+  release(id: number): void {
+    this.db.prepare("UPDATE sweeps SET owner = NULL WHERE id = ? AND owner = ?").run(id, this.self);
+  }
+
+  complete(id: number): void {
+    this.db.prepare("UPDATE sweeps SET state = 'complete', finished_at = ? WHERE id = ?").run(now(), id);
+  }
+}

@@ -1,0 +1,141 @@
+// Cheap before dear in a running sweep: each batch of proposals is looked at with what the sweep has measured so far, before any of it is
+// measured. Verdicts are written in the transaction of the proposals, so that a resumed sweep finds them instead of drawing them again.
+
+import type { Layout } from "../../candidates/layout.ts";
+import { staticMetric } from "../../profilers/static-metrics.ts";
+import { parseMetricName } from "../../reports/metrics.ts";
+import type { Domain } from "../../search/domain.ts";
+import { judge } from "../../search/judge.ts";
+import { byWorth, fitGain } from "../../search/screening/gain.ts";
+import { type Foresight, fitScreen, isAudit, type Tried } from "../../search/screening/screen.ts";
+import type { Proposal } from "../../search/strategy.ts";
+import type { SweepConfig } from "../config/config.ts";
+import type { Trial, TrialEnd } from "../store/trial-table.ts";
+import type { EvaluateContext } from "./evaluate.ts";
+import { outcomeOf } from "./outcomes.ts";
+
+/** Times and memory: what costs add up to. Rates and scores are not foretold. */
+export const FORETOLD = /^(ttftMs|decodeP10Ms|decodeP50Ms|decodeP95Ms|peakBytes)/;
+/** Of a long sweep the latest are looked at: fitting grows with the cube. */
+const LOOKED_AT = 300;
+/** Proposals at a time where the configuration says nothing: a batch is screened, or planned, by those before it. */
+export const SCREENED_BATCH = 8;
+
+/** What was foreseen of one proposal, and what followed from it. */
+export interface ScreeningNote {
+  readonly id: string;
+  readonly verdict: "passed" | "screened" | "audited";
+  readonly predictions: Foresight["predictions"];
+  readonly chance: number | null;
+  readonly gain: number | null;
+}
+
+/** One event of kind `screening`, a batch. */
+export interface ScreeningEvent {
+  readonly batch: number;
+  readonly coverage: number;
+  readonly proposals: readonly ScreeningNote[];
+}
+
+export interface ScreenedBatch {
+  readonly proposals: readonly (Proposal & { readonly end?: TrialEnd })[];
+  readonly event: Omit<ScreeningEvent, "batch"> | null;
+}
+
+type Context = Pick<EvaluateContext, "store" | "sweepId" | "config" | "objectives" | "budgets">;
+
+const measuredStates: readonly string[] = ["complete", "infeasible", "stopped"];
+
+function triedOf({ store, config }: Context, trials: readonly Trial[]): readonly Tried[] {
+  return trials.flatMap((trial) => {
+    const { layout, state } = trial;
+    const { metrics, ranOut = false } = outcomeOf(store, trial);
+    // Over a budget that needs no device it was never tried there.
+    const tried = config.measure.devices.some((device) => `loadMs:${device}` in metrics);
+    return ranOut || (tried && measuredStates.includes(state)) ? [{ layout, metrics, ranOut }] : [];
+  });
+}
+
+/** Judges a batch and orders it: what is most likely to add to the front is measured first. Returns it untouched without `search.screening`. */
+export function screenBatch(
+  asked: readonly Proposal[],
+  domain: Domain<Layout>,
+  context: Context,
+): ScreenedBatch {
+  const { store, sweepId, config, budgets } = context;
+  const { screening } = config.search;
+  if (screening === undefined || asked.length === 0) return { proposals: asked, event: null };
+  const trials = store.trials.all(sweepId);
+  const foresee = fitScreen(triedOf(context, latestEnded(trials)), {
+    budgets,
+    features: domain,
+    coverage: screening.coverage,
+    leastChance: screening.leastChance,
+    contextOf: (metric) =>
+      FORETOLD.test(metric)
+        ? (parseMetricName(metric).context ?? Math.max(...config.measure.contexts))
+        : null,
+  });
+  const gainOf = fitGains(trials, domain, context);
+  if (foresee === null && gainOf === null) return { proposals: asked, event: null };
+
+  let against = notesOf(context).filter(({ verdict }) => verdict !== "passed").length;
+  const judged = asked.map((proposal) => {
+    const layout = proposal.candidate;
+    const gain = gainOf?.(layout) ?? null;
+    const found = foresee === null || isKnownOver(layout, config, budgets) ? null : foresee(layout);
+    const note = {
+      id: domain.id(layout),
+      predictions: found?.predictions ?? [],
+      chance: found?.chance ?? null,
+      gain,
+    };
+    if (found === null || found.against === null)
+      return { proposal, note: { ...note, verdict: "passed" as const } };
+    if (isAudit(against++, screening.audit))
+      return { proposal, note: { ...note, verdict: "audited" as const } };
+    const end: TrialEnd = { state: "screened", ...found.against };
+    return { proposal: { ...proposal, end }, note: { ...note, verdict: "screened" as const } };
+  });
+  const ordered = byWorth(judged, ({ note }) => note.gain ?? 0);
+  return {
+    proposals: ordered.map(({ proposal }) => proposal),
+    event: { coverage: screening.coverage, proposals: ordered.map(({ note }) => note) },
+  };
+}
+
+const latestEnded = (trials: readonly Trial[]): readonly Trial[] =>
+  trials.filter(({ state }) => state !== "proposed" && state !== "screened").slice(-LOOKED_AT);
+
+/** Hypervolume that a layout is expected to add, by these trials of the sweep; null before enough is complete. */
+export const fitGains = (
+  trials: readonly Trial[],
+  domain: Domain<Layout>,
+  { store, objectives }: Pick<Context, "store" | "objectives">,
+): ((layout: Layout) => number) | null =>
+  fitGain(
+    latestEnded(trials).map((trial) => outcomeOf(store, trial)),
+    domain,
+    objectives,
+  );
+
+/** Counted metrics say so already, exactly: such a trial ends as over budget, at no cost. */
+function isKnownOver(layout: Layout, { measure }: SweepConfig, budgets: Context["budgets"]): boolean {
+  const known = budgets.flatMap(({ metric }) => staticMetric(metric, layout, measure.quantization) ?? []);
+  const values = Object.fromEntries(known.map(({ name, value }) => [name, value]));
+  return judge(budgets, values).state === "infeasible";
+}
+
+/** Everything that was foreseen in a sweep, in the order of its batches. */
+export const notesOf = ({ store, sweepId }: Pick<Context, "store" | "sweepId">): readonly ScreeningNote[] =>
+  store.events(sweepId, "screening").flatMap(({ data }) => (data as ScreeningEvent).proposals);
+
+/** How many more to ask for: those screened out do not count as trials, but looking for others ends somewhere. */
+export function leftToAsk({ store, sweepId, config }: Context, imported: number): number {
+  const { trials, batch, screening, repeat } = config.search;
+  const counts = store.trials.counts(sweepId);
+  const all = store.trials.count(sweepId) - imported;
+  const left = trials - (all - (counts.screened ?? 0));
+  const atATime = batch ?? (screening === undefined && repeat === undefined ? left : SCREENED_BATCH);
+  return Math.min(left, atATime, screening === undefined ? left : trials * screening.candidates - all);
+}

@@ -1,0 +1,78 @@
+// Who runs a sweep: one coordinator at a time, over processes, containers and machines. It shows that it lives by beats; whoever wants
+// the sweep watches them by its own monotonic clock where the owner cannot be seen, as leases on devices do.
+import { setTimeout as sleep } from "node:timers/promises";
+import { RunError } from "../base/run-errors.ts";
+import { LEASE_TIMING, type LeaseTiming } from "../farm/device-lease.ts";
+import type { Listener } from "../farm/events.ts";
+import { isBusy } from "../store/open.ts";
+import type { Store } from "../store/store.ts";
+import type { Ownership, Sweep } from "../store/sweep-table.ts";
+
+/** Another coordinator took the sweep over while this one stood still: nothing more may be written to it. */
+export class SweepTakenError extends RunError {
+  constructor(name: string) {
+    super(
+      "sweep-taken",
+      `sweep "${name}" was taken over by another process while this one stood still; follow it with: edgefront ui ${name}`,
+    );
+  }
+}
+
+const sameOwnership = (a: Ownership, b: Ownership): boolean =>
+  a.owner === b.owner && a.token === b.token && a.beats === b.beats;
+
+/**
+ * Waits until nobody can be running the sweep: at most as long as a living owner may be silent. Returns what was seen, for the claim.
+ * Throws InvalidInputError (`sweep-running`) once another process shows that it runs it.
+ */
+export async function awaitIdle(
+  store: Store,
+  sweep: Sweep,
+  signal: AbortSignal,
+  listen: Listener,
+  timing: Partial<LeaseTiming> = {},
+): Promise<Ownership> {
+  const { ttlMs, pollMs } = { ...LEASE_TIMING, ...timing };
+  const seen = store.sweeps.ownership(sweep.id);
+  if (store.sweeps.standing(sweep, ttlMs) === "free") return seen;
+  listen({
+    kind: "waiting",
+    text:
+      `sweep "${sweep.name}" was last run by a process that gives no sign here (another container or machine, this one before a restart, ` +
+      `or one that is stopped): waiting up to ${Math.ceil(ttlMs / 1000)} s to see whether it still runs`,
+  });
+  for (const start = performance.now(); performance.now() - start < ttlMs; ) {
+    await sleep(pollMs, undefined, { signal });
+    const now = store.sweeps.ownership(sweep.id);
+    if (now.owner === null) return now;
+    if (!sameOwnership(now, seen)) throw store.sweeps.runningError(sweep);
+  }
+  store.leases.freeOf(seen.owner!);
+  return seen;
+}
+
+/** Beats for a sweep of this coordinator until the returned function is called; `onTaken` when it is no longer its own. */
+export function keepOwning(
+  store: Store,
+  sweep: Sweep,
+  onTaken: (error: SweepTakenError) => void,
+  timing: Partial<LeaseTiming> = {},
+): () => void {
+  const { renewMs } = { ...LEASE_TIMING, ...timing };
+  const timer = setInterval(() => {
+    try {
+      if (store.sweeps.beat(sweep.id)) return;
+      clearInterval(timer);
+      onTaken(new SweepTakenError(sweep.name));
+    } catch (error) {
+      // Where another process keeps the database, one beat is left out: who watches is patient for several.
+      if (!isBusy(error)) throw error;
+    }
+  }, renewMs).unref();
+  return () => clearInterval(timer);
+}
+
+/** Throws SweepTakenError where it is no longer this coordinator's. Within a transaction that writes, it then stays so. */
+export function requireOwn(store: Store, sweep: Sweep): void {
+  if (!store.sweeps.isOwn(sweep.id)) throw new SweepTakenError(sweep.name);
+}

@@ -1,0 +1,36 @@
+// Whether a sweep may stop before its last trial: no more hypervolume for a while, and no point in doubt under its samples' spread.
+import type { ReportMetric } from "../../reports/model.ts";
+import type { Settled, SettledOptions } from "../../search/noise/settled.ts";
+import { frontSettled } from "../../search/noise/settled.ts";
+import type { Objective } from "../../search/strategy.ts";
+import type { Store } from "../store/store.ts";
+import type { Trial } from "../store/trial-table.ts";
+import { chancesOf, historyOf, pointsOf } from "./estimates.ts";
+
+/** The latest of a long sweep: each look compares all pairs. */
+const LOOKED_AT = 300;
+
+/** A complete trial as its noise is looked at. */
+export function sampledPoint(
+  store: Store,
+  trial: Trial,
+): { readonly id: string; readonly metrics: Readonly<Record<string, ReportMetric>> } {
+  const metrics = store.trials.metrics(trial.id);
+  return {
+    id: trial.candidateId,
+    metrics: Object.fromEntries(metrics.map(({ name, ...metric }) => [name, metric])),
+  };
+}
+
+export function sweepSettled(
+  store: Store,
+  sweepId: number,
+  objectives: readonly Objective[],
+  hypervolumes: readonly number[],
+  options: SettledOptions,
+): Settled {
+  const complete = store.trials.all(sweepId).filter(({ state }) => state === "complete");
+  const points = complete.slice(-LOOKED_AT).map((trial) => sampledPoint(store, trial));
+  const chances = chancesOf(pointsOf(points, objectives, historyOf(store, sweepId)));
+  return frontSettled(hypervolumes, chances, options);
+}

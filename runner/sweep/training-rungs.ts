@@ -1,0 +1,173 @@
+// Training in stages (`score.rungs`): every trial is trained to a rung, judged there, and goes on or is stopped. A rung's training results
+// are jobs of their own (`text@25%`), and each verdict is an event that is written before it is acted on: a sweep that is killed and
+// resumed reads it back, or comes to the same one, as each is judged against the trials before it. The rule is search/early-stopping.ts.
+import { rm } from "node:fs/promises";
+import { z } from "zod";
+import { taskMetrics } from "../../profilers/tasks/task.ts";
+import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
+import { formatValue } from "../../reports/format.ts";
+import { judgeRung, type RungVerdict } from "../../search/early-stopping.ts";
+import { orient } from "../../search/pareto.ts";
+import type { Objective } from "../../search/strategy.ts";
+import { cachePath } from "../base/paths.ts";
+import { isTrained, type ScoreConfig } from "../config/config-score.ts";
+import type { Store } from "../store/store.ts";
+import type { Trial, TrialEnd } from "../store/trial-table.ts";
+import type { TrainPart } from "../training/train.ts";
+import type { PreparedTask } from "../training/training-data.ts";
+import { compositesOf } from "./derived-metrics.ts";
+import type { EvaluateContext } from "./evaluate.ts";
+import { metricsOf } from "./metric-names.ts";
+
+/** As many of the latest are compared with. */
+const LOOKED_AT = 1000;
+
+const percent = (share: number): string => `${Number((100 * share).toPrecision(12))}%`;
+
+/** What the results of a task at a rung are kept under. */
+export const rungTask = (task: string, share: number): string =>
+  share < 1 ? `${task}@${percent(share)}` : task;
+
+/** The next part of a training run: where to pause, and what it came to at the rung before. */
+export function partOf(
+  store: Store,
+  trial: Trial,
+  task: PreparedTask,
+  seed: number,
+  { rungs }: ScoreConfig,
+  share: number,
+): TrainPart {
+  if (rungs === undefined) return {};
+  const { steps } = task.config.training;
+  const last = rungs.at.filter((rung) => rung < share).at(-1);
+  const before = last === undefined ? null : store.jobs.score(trial.id, rungTask(task.name, last), seed);
+  return {
+    ...(share < 1 ? { pauseAt: Math.max(1, Math.round(share * steps)) } : {}),
+    ...(before === null ? {} : { before }),
+  };
+}
+
+/** Objectives, and budgets on what training decides: a trial that others beat on the way may still be the one that keeps them. */
+function axesOf({ objectives, budgets, config }: EvaluateContext): readonly Objective[] {
+  const known = metricsOf(config);
+  const bounded = budgets
+    .filter(({ metric }) => isTrained(metric, config.score!) && !objectives.some((o) => o.name === metric))
+    .filter(({ max, min }) => max === undefined || min === undefined)
+    .map(
+      ({ metric, max }): Objective => ({
+        name: metric,
+        direction: max === undefined ? "max" : "min",
+        unit: known.get(metric)!.unit,
+      }),
+    );
+  return [...objectives, ...bounded];
+}
+
+type Values = Readonly<Record<string, number>>;
+
+/** A trial's metrics with what its training has come to at a rung. */
+function valuesAt(trial: Trial, share: number, { store, tasks, config }: EvaluateContext): Values {
+  const reached = tasks.flatMap((task) => {
+    const { scores } = taskOf(task.config.task as TaskName);
+    const results = store.jobs.scores(trial.id, rungTask(task.name, share));
+    return taskMetrics(task.name, scores, results, task.bytesPerToken);
+  });
+  const metrics = [...store.trials.metrics(trial.id), ...reached];
+  return Object.fromEntries(
+    [...metrics, ...compositesOf(config, metrics)].map(({ name, value }) => [name, value]),
+  );
+}
+
+const recordSchema = z.object({
+  /** Number of the trial. */
+  trial: z.number(),
+  share: z.number(),
+  /** Of every axis. */
+  values: z.record(z.string(), z.number()),
+  goesOn: z.boolean(),
+  /** In words, where it is stopped. */
+  reason: z.string().nullable(),
+});
+export type RungRecord = z.infer<typeof recordSchema>;
+
+/** Every verdict of a sweep, as they came. */
+export const verdictsOf = (store: Store, sweepId: number): readonly RungRecord[] =>
+  store.events(sweepId, "rung").map(({ data }) => recordSchema.parse(data));
+
+function reasonOf(
+  { against, place, reached, kept }: RungVerdict,
+  share: number,
+  own: Values,
+  other: Values,
+  axes: readonly Objective[],
+): string {
+  const values = axes.map(
+    ({ name, unit }) => `${name} ${formatValue(own[name]!, unit)} against ${formatValue(other[name]!, unit)}`,
+  );
+  return (
+    `after ${percent(share)} of its training: trial ${against} was clearly better there and is no worse in what ` +
+    `was measured (${values.join(", ")}); place ${place} of ${reached}, the best ${kept} go on`
+  );
+}
+
+/** The verdict on a trial at a rung: the one that was written, or a new one, written before it is returned. */
+function verdictAt(trial: Trial, share: number, context: EvaluateContext): RungRecord {
+  const { store, sweepId, config } = context;
+  const score = config.score!;
+  const known = verdictsOf(store, sweepId)
+    .filter((record) => record.share === share && record.trial <= trial.number)
+    .sort((a, b) => a.trial - b.trial);
+  if (known.at(-1)?.trial === trial.number) return known.at(-1)!;
+  const axes = axesOf(context);
+  const all = valuesAt(trial, share, context);
+  const values = Object.fromEntries(axes.map(({ name }) => [name, all[name]!]));
+  const others = known.slice(-LOOKED_AT);
+  const verdict = judgeRung(
+    { trial: trial.number, vector: orient(values, axes) },
+    others.map((record) => ({ trial: record.trial, vector: orient(record.values, axes) })),
+    axes.map(({ name }) => isTrained(name, score)),
+    score.rungs!,
+  );
+  // Whoever declared a layout, or published it, wants to see what it comes to.
+  const goesOn = verdict.goesOn || trial.origin?.kind === "declared";
+  const against = others.find((record) => record.trial === verdict.against);
+  const reason = goesOn ? null : reasonOf(verdict, share, values, against!.values, axes);
+  const record = { ...verdict, goesOn, trial: trial.number, share, values, reason };
+  store.log("rung", record, { sweepId, trialId: trial.id });
+  return record;
+}
+
+const pausedSchema = z.object({ checkpoint: z.string().regex(/^[0-9a-f]+\.checkpoint$/) });
+
+/** Removes what the training of a trial would go on from: it is over. */
+export async function dropCheckpoints(
+  trial: Trial,
+  { store, tasks, config }: EvaluateContext,
+): Promise<void> {
+  const { rungs, seeds = [] } = config.score ?? {};
+  for (const share of rungs?.at ?? []) {
+    for (const [task, seed] of tasks.flatMap(({ name }) => seeds.map((one) => [name, one] as const))) {
+      const paused = store.jobs.score(trial.id, rungTask(task, share), seed);
+      const kept = pausedSchema.safeParse(paused?.request);
+      if (kept.success) await rm(cachePath("runs", kept.data.checkpoint), { force: true });
+    }
+  }
+}
+
+/** Trains a trial from rung to rung; its end where it is stopped at one, null where its training goes on to the end. */
+export async function climbRungs(
+  trial: Trial,
+  context: EvaluateContext,
+  train: (task: PreparedTask, share: number) => Promise<void>,
+): Promise<TrialEnd | null> {
+  for (const share of context.config.score?.rungs?.at ?? []) {
+    for (const task of context.tasks) await train(task, share);
+    await context.rungOrder.turn(trial.number, share, context.signal);
+    const { goesOn, reason } = verdictAt(trial, share, context);
+    context.rungOrder.pass(trial.number, share);
+    if (goesOn) continue;
+    await dropCheckpoints(trial, context);
+    return { state: "stopped", cause: "stopped-early", ...(reason === null ? {} : { reason }) };
+  }
+  return null;
+}

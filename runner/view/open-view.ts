@@ -1,0 +1,17 @@
+// How a running sweep is shown: a live block on a terminal, plain lines otherwise. Both are made from the sweep's events.
+import type { Listener } from "../farm/events.ts";
+import { LiveView } from "./live-view.ts";
+import { plainListener } from "./plain.ts";
+
+export interface View {
+  readonly listen: Listener;
+  /** Ends the live block; what it last showed stays. */
+  close(): void;
+}
+
+/** Progress goes to stderr, so that stdout stays data. */
+export function openView(stream: NodeJS.WriteStream = process.stderr): View {
+  if (!stream.isTTY || process.env.TERM === "dumb") return { listen: plainListener(stream), close: () => {} };
+  const live = new LiveView(stream);
+  return { listen: (event) => live.show(event), close: () => live.close() };
+}
