@@ -1,16 +1,17 @@
 // Rows of the fault matrix: whose sweep it is, and whose turn on a device, when coordinators cannot see each other, stand still, or wait.
+import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { SweepEvent } from "../../../runner/farm/events.ts";
-import { until } from "../../support/agents.ts";
+import { childrenOf, planOf, until } from "../../support/agents.ts";
 import { eventsOf, faultsOf, QUICK, query } from "../farm.ts";
-import { type FaultMatrix, TRIALS } from "../matrix.ts";
+import { type FaultMatrix, REAL, TRIALS } from "../matrix.ts";
 
 /** Its processes are not to be seen from here, and ours not from there. */
 const CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
 const LONGER_THAN_SILENCE_MS = 1.5 * QUICK.leases!.ttlMs!;
 
-export function ownershipRows({ coordinate, expectCalm, row, run }: FaultMatrix): void {
+export function ownershipRows({ coordinate, expectCalm, real, row, run }: FaultMatrix): void {
   const begun = ({ said }: ReturnType<FaultMatrix["coordinate"]>) =>
     until("it measures", () => said().includes("measuring"), 60_000);
   if (process.geteuid?.() === 0) {
@@ -93,6 +94,30 @@ export function ownershipRows({ coordinate, expectCalm, row, run }: FaultMatrix)
       resume: true,
       protocol: "{ retries: 0, readiness: { maxTemperatureC: 45, pollSeconds: 60, deadlineSeconds: 3600 } }",
     });
+  });
+  row("device used over another database", "waits until that job ends, and says so", async (place) => {
+    const binary = await real();
+    const other = spawn(binary.path, ["serve"], { stdio: ["pipe", "ignore", "ignore"] });
+    const model = { plan: planOf() };
+    const endless = { model, contexts: [512], decodeTokens: 400, repetitions: 1000 };
+    other.stdin.write(`${JSON.stringify({ v: 1, id: "long", type: "measure", ...endless })}\n`);
+    // Other rows have agents of their own on this machine: their turns come first.
+    await until("the other's job runs", () => childrenOf(other.pid!)[0], 60_000);
+    const waits: string[] = [];
+    const running = run(place, {
+      binary,
+      farm: REAL,
+      listen: (event) => event.kind === "waiting" && waits.push(event.text),
+    });
+    await until("it waits", () => waits.length > 0, 60_000);
+    expect(waits[0]).toMatch(
+      /^device a is in use by another edgefront process \(a job of another coordinator/,
+    );
+    expect(query(place.db, "SELECT count(*) AS n FROM measurements")).toEqual([{ n: 0 }]);
+    other.kill("SIGKILL");
+    await running;
+    expect(query(place.db, "SELECT count(*) AS n FROM measurements")).toEqual([{ n: TRIALS }]);
+    expect(faultsOf(place.db, "a")).toEqual([]);
   });
   row("device waits for rest", "another coordinator measures on it meanwhile", async (place) => {
     // Hot at its first looks, which only a guarded sweep takes.
