@@ -9,6 +9,7 @@
 #include <cmath>
 #include <new>
 
+#include "agent/base64_codec.h"
 #include "agent/confine.h"
 #include "agent/jobs.h"
 #include "agent/machine.h"

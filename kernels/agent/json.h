@@ -80,10 +80,6 @@ class JsonWriter {
   bool needs_comma_ = false;
 };
 
-// Strict base64 (RFC 4648, with padding, no white space). Returns false on anything else.
-bool DecodeBase64(std::string_view text, std::vector<uint8_t>* out);
-std::string EncodeBase64(const uint8_t* bytes, size_t size);
-
 }  // namespace edgefront
 
 #endif  // EDGEFRONT_AGENT_JSON_H_

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/base64_codec.h"
 #include "agent/confine.h"
 #include "agent/jobs.h"
 #include "agent/sha256.h"

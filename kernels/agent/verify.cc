@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agent/base64_codec.h"
 #include "agent/jobs.h"
 
 namespace edgefront {

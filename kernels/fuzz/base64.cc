@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/json.h"
+#include "agent/base64_codec.h"
 #include "fuzz/file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

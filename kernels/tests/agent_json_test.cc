@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/base64_codec.h"
 #include "agent/json.h"
 #include "agent/sha256.h"
 #include "tests/test.h"
