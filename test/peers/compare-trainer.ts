@@ -1,4 +1,4 @@
-// compare:trainer: the native trainer against profilers/pytorch/trainer.py, from the same plans, seeds and data: loss curves over 100 steps, the
+// compare:trainer: the native trainer against profilers/pytorch/, from the same plans, seeds and data: loss curves over 100 steps, the
 // validation score, and every element of the first step's gradients. PyTorch computes in float64, so that only our rounding counts. Exits 1 where one
 // is further off than 1e-4. With --precision bfloat16 both round the operands of linear layers; see BOUNDS. Needs a Python with torch.
 import { existsSync, readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 // A folder of training runs for a machine without Node or this repository: data, requests, the static agent, the PyTorch trainer and run-plan.py,
 // which trains them there and writes the lines that RunBook reads. Several parts may go into one folder; a run that is in it is not added again.
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { TrainRequest } from "../../../profilers/requests.ts";
 import { buildAgent } from "../../../runner/agent/build.ts";
@@ -36,7 +36,7 @@ export class PlanFolder {
     if (target === undefined) throw new Error("a plan is written on Linux, for machines of the same kind");
     const agent = await buildAgent({ target, kind: "agent", portable: true });
     copyFileSync(agent.path, join(this.path, "edgefront-agent"));
-    copyFileSync(resolve("profilers/pytorch/trainer.py"), join(this.path, "trainer.py"));
+    cpSync(resolve("profilers/pytorch"), join(this.path, "pytorch"), { recursive: true });
     copyFileSync(resolve("test/bench/proxies/run-plan.py"), join(this.path, "run-plan.py"));
     const fresh = planned.filter(({ key }) => !this.known.has(key));
     for (const one of fresh) {

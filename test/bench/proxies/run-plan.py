@@ -30,7 +30,7 @@ if not os.path.exists(os.path.join(folder, "plan.jsonl")):
     sys.exit(f"{args.folder}: no plan.jsonl in it; bench:proxies --plan writes one")
 PROGRAMS = {
     "native": [os.path.join(folder, "edgefront-agent"), "serve"],
-    "pytorch": [sys.executable, os.path.join(folder, "trainer.py"), "serve"],
+    "pytorch": [sys.executable, os.path.join(folder, "pytorch"), "serve"],
 }
 lock, children, shared = threading.Lock(), [], {"OMP_NUM_THREADS": "1"}
 ready = {backend: threading.Event() for backend in PROGRAMS}

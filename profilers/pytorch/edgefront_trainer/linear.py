@@ -1,0 +1,45 @@
+"""Linear layers in both precisions, and RMS norm."""
+import os
+
+import numpy as np
+import torch
+
+# Double precision is for comparisons: what then differs is the other side's rounding.
+FLOAT = np.float64 if os.environ.get("EDGEFRONT_FLOAT64") else np.float32
+
+
+def rms(x, weight, eps):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+
+class Rounded(torch.autograd.Function):
+    """
+    F.linear with the operands of its product, and of both products of its gradient, rounded to bfloat16 and summed in float32, as the native
+    trainer's linear layers in that precision.
+    """
+
+    on_gpu = True  # whether this torch multiplies bfloat16 into float32 on a GPU, until it says that it does not
+
+    @classmethod
+    def product(cls, a, b, kind):
+        if a.is_cuda and cls.on_gpu:
+            try:
+                return torch.mm(a, b, out_dtype=torch.float32)
+            except torch.OutOfMemoryError:
+                raise
+            except (TypeError, RuntimeError):
+                cls.on_gpu = False
+        return a.to(kind) @ b.to(kind)  # products of two bfloat16 are exact there
+
+    @staticmethod
+    def forward(ctx, x, w):
+        a, b = x.flatten(0, -2).float().bfloat16(), w.float().bfloat16()
+        ctx.save_for_backward(a, b)
+        return Rounded.product(a, b.T, x.dtype).unflatten(0, x.shape[:-1])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        a, b = ctx.saved_tensors
+        g = gradient.flatten(0, -2).float().bfloat16()
+        kind = gradient.dtype
+        return Rounded.product(g, b, kind).unflatten(0, gradient.shape[:-1]), Rounded.product(g.T, a, kind)

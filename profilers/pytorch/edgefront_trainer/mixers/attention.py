@@ -1,0 +1,57 @@
+"""Grouped-query attention, full or over a window, with RoPE and optional QK-norm."""
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..linear import FLOAT, rms
+
+
+class Attention:
+    OUTPUT = "attn_output.weight"
+    UNDECAYED = ()
+
+    @staticmethod
+    def describes(tensors, p):
+        return p + "attn_q.weight" in tensors
+
+    def __init__(self, layout, n):
+        p, tensors = f"blk.{n}.", layout.tensors
+        self.heads = layout.of_layer("attention.head_count", n)
+        self.head_dim = tensors[p + "attn_q.weight"][1] // self.heads
+        self.kv_heads = tensors[p + "attn_k.weight"][1] // self.head_dim
+        self.norm = p + "attn_q_norm.weight" in tensors
+        self.window = layout.of_layer("attention.sliding_window", n, 0)
+        self.base = layout.of_layer("rope.freq_base", n)
+        self.interleaved, self.eps = layout.interleaved, layout.eps
+
+    def prepare(self, length, device, shared):
+        mask, turns = ("mask", self.window), ("turns", self.head_dim, self.base)
+        if mask not in shared:
+            at = torch.arange(length, device=device)
+            gap = at[:, None] - at[None, :]
+            shared[mask] = (gap >= 0) & (gap < self.window) if self.window else None
+        if turns not in shared:
+            angle = np.outer(np.arange(length), float(self.base) ** (-2.0 * np.arange(self.head_dim // 2) / self.head_dim))
+            shared[turns] = tuple(torch.tensor(f(angle).astype(FLOAT), device=device) for f in (np.cos, np.sin))
+        self.mask, self.turns = shared[mask], shared[turns]
+
+    def rope(self, x):
+        cos, sin = self.turns
+        if self.interleaved:
+            a, b = x[..., ::2], x[..., 1::2]
+            return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
+        a, b = x.chunk(2, -1)
+        return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+    def __call__(self, network, p, h):
+        w, (batch, length, _) = network.w, h.shape
+        q, k, v = (
+            network.linear(h, w[p + f"attn_{x}.weight"]).view(batch, length, many, self.head_dim).transpose(1, 2)
+            for x, many in (("q", self.heads), ("k", self.kv_heads), ("v", self.kv_heads))
+        )
+        if self.norm:
+            q, k = rms(q, w[p + "attn_q_norm.weight"], self.eps), rms(k, w[p + "attn_k_norm.weight"], self.eps)
+        q, k = self.rope(q), self.rope(k)
+        causal = self.mask is None
+        o = F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads)
+        return o.transpose(1, 2).reshape(batch, length, self.heads * self.head_dim)

@@ -1,0 +1,36 @@
+"""Numbers made from a seed: splitmix64 and FNV-1a, as kernels/README.md has them."""
+import math
+
+import numpy as np
+
+M64 = (1 << 64) - 1
+
+
+def splitmix(z):
+    z = (z + 0x9E3779B97F4A7C15) & M64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & M64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & M64
+    return z ^ (z >> 31)
+
+
+def splitmix_many(base, n):
+    with np.errstate(over="ignore"):
+        z = np.uint64(base) + np.arange(n, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def fnv(text):
+    h = 0xCBF29CE484222325
+    for c in text.encode():
+        h = ((h ^ c) * 0x100000001B3) & M64
+    return h
+
+
+def seeded(seed, name, rows, cols, kind):
+    """The starting values of a tensor: [cols] for a norm, else [rows, cols]."""
+    u = (splitmix_many(splitmix(seed) ^ fnv(name), rows * cols) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
+    if kind == "norm":
+        return (np.float32(1) + np.float32(0.1) * u).reshape(cols)
+    return (u * np.float32(math.sqrt(3.0 / cols))).reshape(rows, cols)
