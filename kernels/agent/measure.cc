@@ -134,10 +134,9 @@ Result<ContextSamples> MeasureContext(Session* session, const MeasureOptions& op
 void WriteProfile(const std::vector<Profile>& phases, JsonWriter* json) {
   json->Key("profile").BeginArray();
   for (size_t phase = 0; phase < phases.size(); ++phase) {
-    for (int op = 0; op < kProfiledOps; ++op) {
-      const OpProfile& p = phases[phase][op];
+    for (const OpProfile& p : phases[phase]) {
       if (p.calls == 0) continue;
-      json->BeginObject().Key("phase").String(phase == 0 ? "prefill" : "decode").Key("op").String(kProfiledOpNames[op]);
+      json->BeginObject().Key("phase").String(phase == 0 ? "prefill" : "decode").Key("op").String(p.op);
       json->Key("calls").Unsigned(p.calls).Key("ms").Number(p.ms);
       json->Key("bytes").Number(p.cost.bytes).Key("flops").Number(p.cost.flops).EndObject();
     }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "infer/mixer_kind.h"
 #include "infer/program.h"
 #include "quant/panel.h"
 
@@ -57,8 +58,6 @@ class Listing {
   std::string text_;
 };
 
-DType CacheType(KvType kv) { return kv == KvType::kF16 ? DType::kF16 : kv == KvType::kF32 ? DType::kF32 : DType::kQ8_0; }
-
 }  // namespace
 
 Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& options) {
@@ -71,40 +70,21 @@ Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& opti
 
   Listing listing(options.max_context, options.batch);
   const std::vector<TensorSpec> tensors = ExpectedTensors(*spec);
-  const double batch = options.batch;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const TensorSpec& t = tensors[i];
+    if (t.kind != WeightKind::kMatrix || t.role == Role::kOutput) continue;
     const DType type = (*types)[i];
     const double panel_bytes = static_cast<double>(PanelCount(t.ne1) * PanelBytes(type, t.ne0));
-    const double product = 2.0 * static_cast<double>(t.ne0) * static_cast<double>(t.ne1);
-    const auto add = [&](const char* op) { listing.Add(t.layer, op, t.ne0, t.ne1, type, panel_bytes, product); };
-    switch (t.role) {
-      case Role::kEmbedding: listing.Add(-1, "embed", t.ne0, t.ne1, type, batch * panel_bytes / static_cast<double>(t.ne1), 0); break;
-      case Role::kConvIn: add("rmsnorm+quantise+conv_in"); break;
-      case Role::kConvTaps: {  // its taps once, and the state of each sequence
-        const double floats = static_cast<double>(t.ne0 * t.ne1) + batch * static_cast<double>((t.ne0 - 1) * t.ne1);
-        listing.Add(t.layer, "gate+conv+gate", t.ne0, t.ne1, DType::kF32, 4 * floats, product + 2.0 * static_cast<double>(t.ne1));
-        break;
-      }
-      case Role::kConvOut: add("conv_out+residual"); break;
-      case Role::kQ: add("rmsnorm+quantise+q"); break;
-      case Role::kK: add("k"); break;
-      case Role::kV: add("v"); break;
-      case Role::kAttnOut: {
-        const LayerSpec& l = spec->layers[t.layer];
-        const LayerCache& c = program->caches[t.layer];
-        const uint32_t seen = l.window > 0 ? std::min(l.window, options.max_context) : options.max_context;
-        const double cached = static_cast<double>(c.head_bytes) * l.kv_heads * seen / static_cast<double>(c.ring);
-        listing.Add(t.layer, l.window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", l.head_dim, seen, CacheType(options.kv),
-                    batch * cached, 4.0 * l.heads * l.head_dim * seen);
-        add("attn_out+residual");
-        break;
-      }
-      case Role::kGate: add("rmsnorm+quantise+gate"); break;
-      case Role::kUp: add("up+swiglu+quantise"); break;
-      case Role::kDown: add("down+residual"); break;
-      default: break;
+    if (t.role == Role::kEmbedding) {
+      listing.Add(-1, "embed", t.ne0, t.ne1, type, static_cast<double>(options.batch) * panel_bytes / static_cast<double>(t.ne1), 0);
+      continue;
     }
+    if (t.role == Role::kMixerOut) {
+      const LayerSpec& l = spec->layers[t.layer];
+      const ListedWork w = KindOf(l.mixer).listed(l, program->layers[t.layer], *spec, options);
+      listing.Add(t.layer, w.op, w.ne0, w.ne1, w.type, w.bytes, w.flops);
+    }
+    listing.Add(t.layer, t.op, t.ne0, t.ne1, type, panel_bytes, 2.0 * static_cast<double>(t.ne0) * static_cast<double>(t.ne1));
   }
   size_t o = 0;
   while (tensors[o].role != (spec->tied ? Role::kEmbedding : Role::kOutput)) ++o;

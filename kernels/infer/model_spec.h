@@ -1,5 +1,5 @@
 // What a model is: its layout as read and validated from GGUF metadata, and the tensors that layout must have.
-// Sizes are bounded here so that later arithmetic on them cannot overflow 64 bits.
+// Sizes are bounded here so that later arithmetic on them cannot overflow 64 bits. What a kind of mixer reads and needs is in infer/mixers/.
 #ifndef EDGEFRONT_INFER_MODEL_SPEC_H_
 #define EDGEFRONT_INFER_MODEL_SPEC_H_
 
@@ -14,15 +14,34 @@
 
 namespace edgefront {
 
+inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20, kMaxVocab = 1 << 22, kMaxHeads = 1024;
+inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24;
+
+// Indexes the tables of infer/mixer_kind.h and train/layer_mixer.h.
 enum class Mixer { kConv, kAttention };
 
-struct LayerSpec {
-  Mixer mixer = Mixer::kConv;
-  uint32_t conv_kernel = 0;                       // conv: taps k
-  uint32_t heads = 0, kv_heads = 0, head_dim = 0;  // attention
-  uint32_t window = 0;                            // attention: 0 = full, else the query at p sees p-window+1 .. p
+// Gated short convolution.
+struct ConvSpec {
+  uint32_t taps = 0;  // k
+};
+
+// Grouped-query attention.
+struct AttentionSpec {
+  uint32_t heads = 0, kv_heads = 0, head_dim = 0;
+  uint32_t window = 0;  // 0 = full, else the query at p sees p-window+1 .. p
   bool qk_norm = false;
   float rope_base = 0;
+
+  uint64_t q_width() const { return uint64_t{heads} * head_dim; }
+  uint64_t kv_width() const { return uint64_t{kv_heads} * head_dim; }
+};
+
+// Options that any mixer may have (norms around it, an output gate, weights or KV of another layer) are members here, beside `ffn`: the
+// layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, and no mixer knows of them.
+struct LayerSpec {
+  Mixer mixer = Mixer::kConv;
+  ConvSpec conv;            // only that of `mixer` is set
+  AttentionSpec attention;
   uint32_t ffn = 0;
 };
 
@@ -42,6 +61,7 @@ struct ModelSpec {
   // Reads and validates the metadata, and checks that the tensors are exactly those of the layout.
   static Result<ModelSpec> FromGguf(const GgufFile& gguf);
 
+  bool own_architecture() const { return architecture == "edgefront"; }
   std::string final_norm_name() const {
     return !final_norm.empty() ? final_norm : architecture == "lfm2" ? "token_embd_norm.weight" : "output_norm.weight";
   }
@@ -49,8 +69,10 @@ struct ModelSpec {
 };
 
 enum class Role {
-  kEmbedding, kOutput, kFinalNorm, kMixerNorm, kFfnNorm, kGate, kUp, kDown,
-  kConvIn, kConvTaps, kConvOut, kQ, kK, kV, kAttnOut, kQNorm, kKNorm,
+  kEmbedding, kOutput, kFinalNorm, kMixerNorm,
+  kMixer,     // a mixer's own: matrices read the layer's normed input; `slot` says which it is
+  kMixerOut,  // reads what the mixer left, writes into the residual stream
+  kFfnNorm, kGate, kUp, kDown,
 };
 
 struct TensorSpec {
@@ -59,14 +81,39 @@ struct TensorSpec {
   int layer;      // -1 outside the layers
   uint64_t ne0;   // input dimension, contiguous
   uint64_t ne1;   // rows; 1 for vectors
+  WeightKind kind = WeightKind::kMatrix;
+  int slot = 0;
+  const char* op = "";  // what the listing calls its product
+  // Rows (inputs) that belong together, as those of a head: each such block is padded by itself in training. 0: all of them.
+  uint64_t row_block = 0, col_block = 0;
 
-  WeightKind kind() const {
-    switch (role) {
-      case Role::kConvTaps: return WeightKind::kConv;
-      case Role::kFinalNorm: case Role::kMixerNorm: case Role::kFfnNorm: case Role::kQNorm: case Role::kKNorm: return WeightKind::kNorm;
-      default: return WeightKind::kMatrix;
-    }
+  bool writes_residual() const { return role == Role::kMixerOut || role == Role::kDown; }
+};
+
+// The tensors of one layer, in the order they are used. Names: blk.N.SUFFIX.weight.
+class LayerTensors {
+ public:
+  LayerTensors(int layer, std::vector<TensorSpec>* out) : layer_(layer), out_(out) {}
+
+  TensorSpec& Add(Role role, const char* suffix, uint64_t ne0, uint64_t ne1, const char* op) {
+    out_->push_back({"blk." + std::to_string(layer_) + "." + suffix + ".weight", role, layer_, ne0, ne1});
+    out_->back().op = op;
+    return out_->back();
   }
+  void Norm(Role role, const char* suffix, uint64_t n, int slot = 0) {
+    TensorSpec& t = Add(role, suffix, n, 1, "");
+    t.kind = WeightKind::kNorm;
+    t.slot = slot;
+  }
+  TensorSpec& Mixer(int slot, const char* suffix, uint64_t ne0, uint64_t ne1, const char* op) {
+    TensorSpec& t = Add(Role::kMixer, suffix, ne0, ne1, op);
+    t.slot = slot;
+    return t;
+  }
+
+ private:
+  int layer_;
+  std::vector<TensorSpec>* out_;
 };
 
 // Every tensor of the layout, embedding first, then layer by layer in the order they are used, final norm last.

@@ -2,43 +2,24 @@
 #include "infer/program.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "include/edgefront/host.h"
-#include "targets/kernels.h"
+#include "infer/mixer_kind.h"
 
 namespace edgefront {
 namespace {
 
-void PlanCache(const ModelSpec& spec, const SessionOptions& o, Program* p) {
-  Carver carver;
+void PlanMixers(const ModelSpec& spec, const SessionOptions& o, Program* p) {
+  Carver cache;
   for (const LayerSpec& l : spec.layers) {
-    LayerCache c;
-    if (l.mixer == Mixer::kConv) {
-      c.seq_bytes = RoundUp(4 * size_t{l.conv_kernel - 1} * spec.dim, 64);
-    } else {
-      // A chunk is stored before it is attended to, so a window needs window + rows - 1 live slots.
-      const size_t live = l.window > 0 ? std::min<size_t>(o.max_context, size_t{l.window} + p->rows - 1) : o.max_context;
-      const bool q8 = o.kv == KvType::kQ8_0;
-      c.ring = RoundUp(live, kAttendBlock);
-      c.hd = RoundUp(l.head_dim, q8 ? 32 : 16);
-      const size_t element = q8 ? 1 : o.kv == KvType::kF32 ? 4 : 2;
-      const size_t values = c.ring * c.hd * element, scales = q8 ? c.ring * (c.hd / 32) * 2 : 0;
-      c.v_at = RoundUp(values, 64);
-      c.k_scale_at = 2 * c.v_at;
-      c.v_scale_at = c.k_scale_at + RoundUp(scales, 64);
-      c.head_bytes = c.v_scale_at + RoundUp(scales, 64);
-      c.seq_bytes = c.head_bytes * l.kv_heads;
-      auto same = std::find_if(p->ropes.begin(), p->ropes.end(),
-                               [&](const RopeTable& r) { return r.base == l.rope_base && r.head_dim == l.head_dim; });
-      c.rope = static_cast<int>(same - p->ropes.begin());
-      const uint32_t all = (o.max_context + kAttendSegment - 1) / kAttendSegment;
-      c.segments = l.window > 0 ? std::min(all, (l.window - 1 + kAttendSegment - 1) / kAttendSegment + 1) : all;
-      if (same == p->ropes.end()) p->ropes.push_back({l.rope_base, l.head_dim, 0});
-    }
-    c.offset = carver.Take(c.seq_bytes * o.batch);
-    p->caches.push_back(c);
+    LayerPlan plan;
+    KindOf(l.mixer).plan(spec, l, o, p, &plan);
+    plan.state = cache.Take(plan.seq_bytes * o.batch);
+    p->proj_width = std::max(p->proj_width, plan.width);
+    p->layers.push_back(plan);
   }
-  p->cache_bytes = carver.size();
+  p->cache_bytes = cache.size();
 }
 
 QuantBuffer PlanQuant(Carver& carver, size_t rows, size_t k) {
@@ -52,14 +33,60 @@ QuantBuffer PlanQuant(Carver& carver, size_t rows, size_t k) {
   return b;
 }
 
-// What a worker needs to attend with a tile of query rows (attend.cc: AttendRoom): the weights of all keys that its rows see. These
-// rows may be of kAttendRows tokens, one behind the other, and their keys begin and end inside blocks and segments.
-size_t AttendFloats(const LayerSpec& l, const LayerCache& c, size_t max_context) {
-  const size_t keys = l.window > 0 ? std::min<size_t>(max_context, size_t{l.window} + kAttendRows - 1) : max_context;
-  return kAttendRows * (3 * c.hd + 3 * (size_t{c.segments} + 1) + 2 + kAttendBlock + RoundUp(keys, kAttendBlock) + kAttendBlock);
+// The sizes that the types of the matrices decide: which activations exist as floats, which as int8, and how long their rows are.
+struct ReaderSizes {
+  size_t in_k = 0, mid_k = 0, ffn_f32 = 0;
+};
+
+ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, Program* p) {
+  ReaderSizes sizes;
+  size_t i = 0;
+  for (const TensorSpec& t : ExpectedTensors(spec)) {
+    const DType type = types[i++];
+    if (t.kind != WeightKind::kMatrix) continue;
+    const bool quantised = IsQuantised(type);
+    LayerPlan* l = t.layer >= 0 ? &p->layers[t.layer] : nullptr;
+    Reading* from_norm = nullptr;
+    switch (t.role) {
+      case Role::kMixer: from_norm = &l->normed; break;
+      case Role::kGate: case Role::kUp: from_norm = &l->ffn_in; break;
+      case Role::kOutput: from_norm = &p->logits_in; break;
+      case Role::kEmbedding: from_norm = spec.tied ? &p->logits_in : nullptr; break;
+      case Role::kMixerOut: l->mixer_out.Add(type); break;
+      case Role::kDown:
+        l->hidden.Add(type);
+        if (!quantised) sizes.ffn_f32 = std::max<size_t>(sizes.ffn_f32, t.ne0);
+        break;
+      default: break;
+    }
+    if (from_norm != nullptr) {
+      from_norm->Add(type);
+      quantised ? void(sizes.in_k = t.ne0) : void(p->norm_f32 = true);
+    } else if (t.role != Role::kEmbedding && quantised) {
+      sizes.mid_k = std::max<size_t>(sizes.mid_k, t.ne0);
+    }
+  }
+  return sizes;
 }
 
 }  // namespace
+
+int Program::Rope(float base, uint32_t head_dim) {
+  const auto same = std::find_if(ropes.begin(), ropes.end(), [&](const RopeTable& r) { return r.base == base && r.head_dim == head_dim; });
+  const int index = static_cast<int>(same - ropes.begin());
+  if (same == ropes.end()) ropes.push_back({base, head_dim, 0});
+  return index;
+}
+
+int Program::Share(const char* name, size_t bytes) {
+  const auto same = std::find_if(shared.begin(), shared.end(), [&](const SharedBuffer& b) { return std::string_view(b.name) == name; });
+  const int index = static_cast<int>(same - shared.begin());
+  if (same == shared.end()) shared.push_back({name, 0, 0});
+  shared[index].bytes = std::max(shared[index].bytes, bytes);
+  return index;
+}
+
+void Program::Scratch(size_t bytes) { mixer_bytes = std::max(mixer_bytes, bytes); }
 
 Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& types, const SessionOptions& o) {
   if (o.max_context < 1 || o.max_context > (1u << 24)) return BadRequest("max_context must be between 1 and 2^24");
@@ -69,34 +96,8 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   Program p;
   p.rows = std::max(std::min(o.chunk, o.max_context), o.batch);
   p.threads = o.threads > 0 ? o.threads : DefaultThreads();
-  PlanCache(spec, o, &p);
-
-  size_t in_k = 0, mid_k = 0, ffn_f32 = 0, longest = spec.dim;
-  size_t i = 0;
-  for (const TensorSpec& t : ExpectedTensors(spec)) {
-    const bool quantised = IsQuantised(types[i++]);
-    switch (t.role) {
-      case Role::kConvIn: case Role::kQ: case Role::kK: case Role::kV: case Role::kGate: case Role::kUp: case Role::kOutput:
-        quantised ? void(in_k = t.ne0) : void(p.norm_f32 = true);
-        break;
-      case Role::kEmbedding:
-        if (spec.tied) quantised ? void(in_k = t.ne0) : void(p.norm_f32 = true);
-        break;
-      case Role::kConvOut: case Role::kAttnOut:
-        if (quantised) mid_k = std::max<size_t>(mid_k, t.ne0);
-        break;
-      case Role::kDown:
-        if (quantised) mid_k = std::max<size_t>(mid_k, t.ne0);
-        else ffn_f32 = std::max<size_t>(ffn_f32, t.ne0);
-        break;
-      default: break;
-    }
-  }
-  for (size_t l = 0; l < spec.layers.size(); ++l) {
-    const LayerSpec& s = spec.layers[l];
-    const size_t width = s.mixer == Mixer::kConv ? 3 * size_t{spec.dim} : (s.heads + 2 * size_t{s.kv_heads}) * s.head_dim;
-    p.proj_width = std::max(p.proj_width, width);
-  }
+  PlanMixers(spec, o, &p);
+  const auto [in_k, mid_k, ffn_f32] = PlanReaders(spec, types, &p);
   p.hidden_f32 = ffn_f32 > 0;
 
   Carver carver;
@@ -109,23 +110,12 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   p.mid = PlanQuant(carver, rows, mid_k);
   for (RopeTable& r : p.ropes) r.offset = carver.Take(4 * rows * r.head_dim);
   p.logits = carver.Take(4 * size_t{o.batch} * spec.vocab);
-  size_t partial = 0, shared_weights = 0, attend = 0;
-  for (size_t l = 0; l < spec.layers.size(); ++l) {
-    const LayerSpec& s = spec.layers[l];
-    const LayerCache& c = p.caches[l];
-    if (s.mixer == Mixer::kConv) continue;
-    attend = std::max(attend, AttendFloats(s, c, o.max_context));
-    if (c.segments == 1) continue;
-    partial = std::max(partial, size_t{s.heads} * c.segments * (2 + c.hd));
-    shared_weights = std::max(shared_weights, size_t{s.heads} * c.segments * kAttendSegment);
-  }
-  p.partial = carver.Take(4 * o.batch * partial);
-  p.shared_weights = carver.Take(4 * o.batch * shared_weights);
+  for (SharedBuffer& b : p.shared) b.offset = carver.Take(b.bytes);
 
   Carver scratch;
-  p.row_at = scratch.Take(4 * longest);
+  p.row_at = scratch.Take(4 * size_t{spec.dim});
   p.tile_at = scratch.Take(4 * 4 * kTileTokens * kPanelRows);
-  p.attend_at = scratch.Take(4 * attend);
+  p.mixer_at = scratch.Take(p.mixer_bytes);
   p.worker_bytes = scratch.size() + 128;  // workers do not share a line
   p.worker = carver.Take(p.worker_bytes * p.threads);
   p.activation_bytes = carver.size();

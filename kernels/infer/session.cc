@@ -2,9 +2,16 @@
 #include <algorithm>
 #include <cstring>
 
-#include "infer/session_impl.h"
+#include "infer/engine.h"
+#include "infer/mixer_kind.h"
+#include "infer/model_impl.h"
 
 namespace edgefront {
+
+struct Session::Impl : Engine {
+  std::shared_ptr<const Model> model;
+  MemoryPlan plan;
+};
 
 Session::Session() : impl_(new Impl) {}
 Session::~Session() = default;
@@ -17,6 +24,8 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const Model> mo
   s.model = std::move(model);
   s.options = options;
   const Model::Impl& m = *s.model->impl_;
+  s.spec = &m.spec;
+  s.weights = &m.weights;
   auto program = BuildProgram(m.spec, m.types, options);
   if (!program.ok()) return program.status();
   s.program = std::move(*program);
@@ -26,8 +35,7 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const Model> mo
   s.pool = std::move(*pool);
   EDGEFRONT_RETURN_IF_ERROR(s.cache.Allocate(s.program.cache_bytes, false));
   EDGEFRONT_RETURN_IF_ERROR(s.activations.Allocate(s.program.activation_bytes, false));
-  s.n_tickets = m.spec.layers.size() * kTicketsALayer + 1;
-  s.tickets.reset(new std::atomic<uint32_t>[s.n_tickets]);
+  s.PlanStages();
   s.positions.assign(options.batch, 0);
   return session;
 }
@@ -35,11 +43,10 @@ Result<std::unique_ptr<Session>> Session::Create(std::shared_ptr<const Model> mo
 void Session::Reset() {
   Impl& s = *impl_;
   std::fill(s.positions.begin(), s.positions.end(), 0);
-  // Attention never looks beyond a position, but a convolution's past must be zero again.
-  for (size_t l = 0; l < s.spec().layers.size(); ++l) {
-    if (s.spec().layers[l].mixer != Mixer::kConv) continue;
-    const LayerCache& c = s.program.caches[l];
-    std::memset(s.cache.base() + c.offset, 0, c.seq_bytes * s.options.batch);
+  for (size_t l = 0; l < s.spec->layers.size(); ++l) {
+    if (!KindOf(s.spec->layers[l].mixer).starts_from_zero) continue;
+    const LayerPlan& plan = s.program.layers[l];
+    std::memset(s.State(plan, 0), 0, plan.seq_bytes * s.options.batch);
   }
 }
 
@@ -48,7 +55,7 @@ Status Session::Prefill(std::span<const uint32_t> tokens, uint32_t seq, float* a
   if (seq >= s.options.batch) return BadRequest("no sequence " + std::to_string(seq));
   if (tokens.size() > s.options.max_context - s.positions[seq]) return BadRequest("the cache is full");
   for (uint32_t t : tokens) {
-    if (t >= s.spec().vocab) return BadRequest("token " + std::to_string(t) + " is outside the vocabulary");
+    if (t >= s.spec->vocab) return BadRequest("token " + std::to_string(t) + " is outside the vocabulary");
   }
   s.decode = false;
   s.seq = seq;
@@ -58,12 +65,12 @@ Status Session::Prefill(std::span<const uint32_t> tokens, uint32_t seq, float* a
     const bool last = at + s.n == tokens.size();
     s.first_logit = all_logits ? 0 : s.n - 1;
     s.logit_rows = all_logits ? s.n : last ? 1 : 0;
-    s.logits_out = all_logits ? all_logits + at * s.spec().vocab : s.Buffer(s.program.logits) + size_t{seq} * s.spec().vocab;
+    s.logits_out = all_logits ? all_logits + at * s.spec->vocab : s.Buffer(s.program.logits) + size_t{seq} * s.spec->vocab;
     s.Step();
   }
   if (all_logits && !tokens.empty()) {
-    std::memcpy(s.Buffer(s.program.logits) + size_t{seq} * s.spec().vocab, all_logits + (tokens.size() - 1) * s.spec().vocab,
-                4 * size_t{s.spec().vocab});
+    std::memcpy(s.Buffer(s.program.logits) + size_t{seq} * s.spec->vocab, all_logits + (tokens.size() - 1) * s.spec->vocab,
+                4 * size_t{s.spec->vocab});
   }
   return Status::Ok();
 }
@@ -73,7 +80,7 @@ Status Session::DecodeBatch(std::span<const uint32_t> tokens) {
   if (tokens.size() != s.options.batch) return BadRequest("one token a sequence, please");
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (s.positions[i] >= s.options.max_context) return BadRequest("the cache is full");
-    if (tokens[i] >= s.spec().vocab) return BadRequest("token " + std::to_string(tokens[i]) + " is outside the vocabulary");
+    if (tokens[i] >= s.spec->vocab) return BadRequest("token " + std::to_string(tokens[i]) + " is outside the vocabulary");
   }
   s.decode = true;
   s.tokens = tokens.data();
@@ -85,7 +92,7 @@ Status Session::DecodeBatch(std::span<const uint32_t> tokens) {
 }
 
 std::span<const float> Session::Logits(uint32_t seq) const {
-  const size_t vocab = impl_->spec().vocab;
+  const size_t vocab = impl_->spec->vocab;
   return {impl_->Buffer(impl_->program.logits) + seq * vocab, vocab};
 }
 
@@ -97,7 +104,7 @@ uint32_t Session::ArgMax(uint32_t seq) const {
 uint32_t Session::Position(uint32_t seq) const { return impl_->positions[seq]; }
 void Session::StartProfile() {
   impl_->profiling = true;
-  impl_->profiles = {};
+  impl_->profiles.fill(EmptyProfile());
 }
 const Profile& Session::profile(bool decode) const { return impl_->profiles[decode]; }
 Isa Session::isa() const { return impl_->kernels->isa; }

@@ -17,12 +17,10 @@ namespace {
 
 constexpr size_t kReadBytes = 256u << 10;  // of the file at a time: few calls, and what is read stays in a core's cache
 
-bool IsVector(Role role) {
-  return role == Role::kConvTaps || TensorSpec{"", role, 0, 0, 0}.kind() == WeightKind::kNorm;
-}
+bool IsVector(const TensorSpec& t) { return t.kind != WeightKind::kMatrix; }
 
 size_t PackedBytes(const TensorSpec& t, DType type) {
-  return IsVector(t.role) ? 4 * t.ne0 * t.ne1 : PanelCount(t.ne1) * PanelBytes(type, t.ne0);
+  return IsVector(t) ? 4 * t.ne0 * t.ne1 : PanelCount(t.ne1) * PanelBytes(type, t.ne0);
 }
 
 void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
@@ -35,14 +33,8 @@ void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
     case Role::kFinalNorm: w.final_norm = v; return;
     case Role::kMixerNorm: l->mixer_norm = v; return;
     case Role::kFfnNorm: l->ffn_norm = v; return;
-    case Role::kQNorm: l->q_norm = v; return;
-    case Role::kKNorm: l->k_norm = v; return;
-    case Role::kConvTaps: l->taps = v; return;
-    case Role::kConvIn: l->in = m; return;
-    case Role::kConvOut: case Role::kAttnOut: l->out = m; return;
-    case Role::kQ: l->q = m; return;
-    case Role::kK: l->k = m; return;
-    case Role::kV: l->v = m; return;
+    case Role::kMixer: IsVector(t) ? void(l->vectors[t.slot] = v) : void(l->matrices[t.slot] = m); return;
+    case Role::kMixerOut: l->mixer_out = m; return;
     case Role::kGate: l->gate = m; return;
     case Role::kUp: l->up = m; return;
     case Role::kDown: l->down = m; return;
@@ -71,7 +63,7 @@ struct Job {
 Status RunJob(const Job& job, const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, uint8_t* rows, float* floats) {
   const TensorSpec& t = *job.tensor;
   const size_t row_bytes = RowBytes(job.type, t.ne0);
-  if (!IsVector(t.role)) {
+  if (!IsVector(t)) {
     const size_t first = job.first_panel * kPanelRows, wanted = job.panels * kPanelRows;
     const size_t n = t.ne1 - first < wanted ? t.ne1 - first : wanted;
     EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, first, n, rows, floats));
@@ -97,7 +89,7 @@ Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gg
   for (const TensorSpec& t : ExpectedTensors(spec)) {
     const GgufTensor* found = gguf.FindTensor(t.name);
     if (found == nullptr) return BadModel("tensor '" + t.name + "' is missing");
-    if (IsVector(t.role) && IsQuantised(found->type)) {
+    if (IsVector(t) && IsQuantised(found->type)) {
       return Unsupported("tensor '" + t.name + "' is " + DTypeName(found->type) +
                          ", edgefront reads norms and convolution taps as F32, F16 or BF16; convert the file with llama.cpp: "
                          "llama-quantize --allow-requantize FILE OUT.gguf Q8_0");
@@ -119,7 +111,7 @@ Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& t
   const GgufTensor& t = *gguf.FindTensor(tensor.name);
   const size_t row_bytes = RowBytes(t.type, t.dims[0]);
   if (!gguf.has_data()) {
-    const SeededTensor seeded(*spec.seed, tensor.name, tensor.kind(), tensor.ne0);
+    const SeededTensor seeded(*spec.seed, tensor.name, tensor.kind, tensor.ne0);
     for (uint64_t r = 0; r < n; ++r) {
       seeded.Fill(floats, (first + r) * t.dims[0], t.dims[0]);
       QuantiseRow(t.type, floats, t.dims[0], rows + r * row_bytes);
@@ -151,7 +143,7 @@ Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const D
     uint8_t* at = w.arena.base() + carver.Take(PackedBytes(t, (*types)[i]));
     Bind(w, t, (*types)[i], at);
     if (t.ne0 > largest_row) largest_row = t.ne0;
-    const size_t panels = IsVector(t.role) ? 1 : PanelCount(t.ne1);
+    const size_t panels = IsVector(t) ? 1 : PanelCount(t.ne1);
     const size_t panel_rows_bytes = kPanelRows * RowBytes((*types)[i], t.ne0), grab = std::max<size_t>(1, kReadBytes / panel_rows_bytes);
     for (size_t p = 0; p < panels; p += grab) jobs.push_back({&t, (*types)[i], at, p, std::min(grab, panels - p)});
     largest_read = std::max(largest_read, panel_rows_bytes * std::min(grab, panels));

@@ -3,6 +3,7 @@
 #ifndef EDGEFRONT_INFER_WEIGHTS_H_
 #define EDGEFRONT_INFER_WEIGHTS_H_
 
+#include <array>
 #include <span>
 #include <vector>
 
@@ -23,11 +24,14 @@ struct Matrix {
   const uint8_t* panel(size_t i) const { return data + i * panel_bytes(); }
 };
 
+inline constexpr size_t kMixerSlots = 8;  // tensors that a mixer may have beside its output's matrix
+
 struct LayerWeights {
-  const float *mixer_norm = nullptr, *ffn_norm = nullptr, *q_norm = nullptr, *k_norm = nullptr;
-  const float* taps = nullptr;  // [k][d]
-  Matrix in, q, k, v, out;      // conv: in, out; attention: q, k, v, out
-  Matrix gate, up, down;
+  const float *mixer_norm = nullptr, *ffn_norm = nullptr;
+  // The mixer's own, by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d]).
+  std::array<Matrix, kMixerSlots> matrices;
+  std::array<const float*, kMixerSlots> vectors = {};
+  Matrix mixer_out, gate, up, down;
 };
 
 struct Weights {

@@ -47,8 +47,8 @@ TEST(GgufReadsWhatWasWritten) {
   auto spec = ModelSpec::FromGguf(*gguf);
   REQUIRE(spec.ok());
   CHECK(spec->layers.size() == 2 && spec->dim == 32 && spec->vocab == 40 && spec->seed == 7u && spec->tied);
-  CHECK(spec->layers[0].mixer == Mixer::kConv && spec->layers[0].conv_kernel == 3 && spec->layers[0].ffn == 48);
-  CHECK(spec->layers[1].mixer == Mixer::kAttention && spec->layers[1].window == 8 && spec->layers[1].kv_heads == 1 && spec->layers[1].qk_norm);
+  CHECK(spec->layers[0].mixer == Mixer::kConv && spec->layers[0].conv.taps == 3 && spec->layers[0].ffn == 48);
+  CHECK(spec->layers[1].mixer == Mixer::kAttention && spec->layers[1].attention.window == 8 && spec->layers[1].attention.kv_heads == 1 && spec->layers[1].attention.qk_norm);
   // V d + d + per layer 3 d F + 2 d; conv 4 d^2 + k d; attention 2 d H hd + 2 d KV hd + 2 hd.
   CHECK(spec->Parameters() == 40 * 32 + 32 + 2 * (3 * 32 * 48 + 2 * 32) + (4 * 32 * 32 + 3 * 32) + (2 * 32 * 32 + 2 * 32 * 16 + 2 * 16));
 }

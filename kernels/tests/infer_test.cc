@@ -1,9 +1,6 @@
 // The whole engine: golden logits computed elsewhere, and invariants that hold whatever the weights: chunk size, prefill or
-// decode, batch, threads, instruction set and the cache's wrapping must not change what a model says.
+// decode, threads and instruction set must not change what a model says. Sessions: infer_session_test.cc.
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <ctime>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -11,10 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "infer/seeded_weights.h"
-#include "infer/session.h"
+#include "tests/engine_runs.h"
 #include "tests/isas.h"
-#include "tests/models.h"
 #include "tests/test.h"
 
 namespace edgefront::testing {
@@ -27,76 +22,6 @@ std::vector<uint8_t> ReadGolden(const std::string& name) {
     if (in) return {std::istreambuf_iterator<char>(in), {}};
   }
   return {};
-}
-
-std::vector<uint32_t> Tokens(size_t n, uint32_t vocab) {
-  std::vector<uint32_t> t(n);
-  for (size_t i = 0; i < n; ++i) t[i] = FixedToken(i, vocab);
-  return t;
-}
-
-// Logits of every position: the first `prefill` tokens in chunks, the rest decoded. Empty on failure.
-std::vector<float> AllLogits(const std::shared_ptr<const Model>& model, const SessionOptions& o, const std::vector<uint32_t>& tokens, size_t prefill) {
-  auto session = Session::Create(model, o);
-  if (!session.ok()) return {};
-  const size_t vocab = model->spec().vocab;
-  std::vector<float> out(tokens.size() * vocab);
-  if (!(*session)->Prefill({tokens.data(), prefill}, 0, out.data()).ok()) return {};
-  for (size_t i = prefill; i < tokens.size(); ++i) {
-    if (!(*session)->Decode(tokens[i]).ok()) return {};
-    std::copy_n((*session)->Logits().begin(), vocab, out.begin() + i * vocab);
-  }
-  return out;
-}
-
-// max |a - b| / max |b|
-double RelativeError(const std::vector<float>& a, const std::vector<float>& b) {
-  double worst = 0, largest = 0;
-  for (size_t i = 0; i < b.size(); ++i) {
-    const double e = std::fabs(static_cast<double>(a[i]) - b[i]);
-    worst = e <= worst ? worst : e;
-    largest = std::max(largest, std::fabs(static_cast<double>(b[i])));
-    if (e != e) return 1e30;
-  }
-  return worst / largest;
-}
-
-SessionOptions Options(uint32_t context, uint32_t chunk, Isa isa = Isa::kAuto, KvType kv = KvType::kF16, int threads = 2) {
-  SessionOptions o;
-  o.max_context = context;
-  o.chunk = chunk;
-  o.isa = isa;
-  o.kv = kv;
-  o.threads = threads;
-  o.pin = false;
-  return o;
-}
-
-struct Layout {
-  const char* name;
-  std::vector<LayerSpec> layers;
-};
-
-// Each operator alone and at its extremes, then all of them; dim 64 unless said.
-std::vector<Layout> Layouts(uint32_t ffn) {
-  return {
-      {"conv k=1", {ConvLayer(1, ffn)}},
-      {"conv k=2", {ConvLayer(2, ffn), ConvLayer(2, ffn)}},
-      {"conv k=3", {ConvLayer(3, ffn)}},
-      {"conv k=4 to 7", {ConvLayer(4, ffn), ConvLayer(5, ffn), ConvLayer(6, ffn), ConvLayer(7, ffn)}},
-      {"conv k=8", {ConvLayer(8, ffn), ConvLayer(8, ffn)}},
-      {"MHA", {AttentionLayer(4, 4, 32, ffn)}},
-      {"GQA", {AttentionLayer(6, 2, 32, ffn)}},
-      {"MQA, 12 heads", {AttentionLayer(12, 1, 32, ffn)}},
-      {"heads of 40, 48, 80, 128, a width each",
-       {AttentionLayer(4, 2, 40, ffn), AttentionLayer(4, 4, 48, 2 * ffn), AttentionLayer(2, 1, 80, ffn), AttentionLayer(1, 1, 128, 3 * ffn)}},
-      {"hd 256", {AttentionLayer(1, 1, 256, ffn)}},
-      {"no QK-norm", {AttentionLayer(4, 2, 32, ffn, 0, false)}},
-      {"window 1", {AttentionLayer(4, 2, 32, ffn, 1)}},
-      {"window 7", {AttentionLayer(4, 2, 32, ffn, 7), AttentionLayer(4, 2, 32, ffn, 7)}},
-      {"window 64", {AttentionLayer(4, 2, 32, ffn, 64)}},
-      {"hybrid", {ConvLayer(3, ffn), AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), ConvLayer(5, 2 * ffn), AttentionLayer(8, 2, 64, ffn, 33)}},
-  };
 }
 
 void ChunksAndDecodeAgree(DType matrices, DType embedding, uint32_t dim, uint32_t ffn, KvType kv, double tolerance) {
@@ -225,155 +150,6 @@ TEST(MixedFiles) {
       CHECK_MSG(error <= 3e-2, name << " on " << IsaName(isa) << ": relative error " << error);
     }
   }
-}
-
-// A window of w forgets exactly the token w positions back.
-TEST(WindowEdge) {
-  const uint32_t vocab = 64, w = 10;
-  const auto plan = MakePlan("edgefront", 64, vocab, {AttentionLayer(2, 1, 32, 64, w)}, {});
-  auto model = Model::FromBytes(plan, 1);
-  REQUIRE(model.ok());
-  std::vector<uint32_t> a = Tokens(30, vocab), b = a;
-  const size_t last = a.size() - 1;
-  const auto last_logits = [&](const std::vector<uint32_t>& t) {
-    const std::vector<float> all = AllLogits(*model, Options(40, 8), t, 25);
-    return std::vector<float>(all.end() - vocab, all.end());
-  };
-  b[last - w] = (b[last - w] + 1) % vocab;  // just outside
-  CHECK(last_logits(a) == last_logits(b));
-  b = a;
-  b[last - w + 1] = (b[last - w + 1] + 1) % vocab;  // the oldest inside
-  CHECK(last_logits(a) != last_logits(b));
-}
-
-// A ring far smaller than the context gives the same answers as one that never wraps.
-TEST(WindowCacheWraps) {
-  const uint32_t vocab = 64, count = 700;
-  const auto plan = MakePlan("edgefront", 64, vocab, {AttentionLayer(4, 2, 32, 64, 50), ConvLayer(4, 64), AttentionLayer(4, 1, 32, 64, 20)}, {});
-  auto model = Model::FromBytes(plan, 2);
-  REQUIRE(model.ok());
-  const std::vector<uint32_t> tokens = Tokens(count, vocab);
-  const auto small = (*model)->Plan(Options(count, 5)), large = (*model)->Plan(Options(count, count));
-  REQUIRE(small.ok() && large.ok());
-  CHECK(small->cache_bytes * 3 < large->cache_bytes);
-  CHECK(AllLogits(*model, Options(count, 5), tokens, 650) == AllLogits(*model, Options(count, count), tokens, count));
-}
-
-// What a batch says of each sequence is, bit for bit, what that sequence alone would hear; whichever slot it has, and whatever the
-// others' lengths. Sequences are prefilled in another order than they lie in.
-static void BatchEqualsEachAlone(DType matrices, DType embedding, KvType kv, Isa isa, uint32_t batch) {
-  const uint32_t vocab = 80, dim = 256, steps = 2;
-  const auto plan = MakePlan("edgefront", dim, vocab, Layouts(96).back().layers, {matrices, embedding, 2});
-  auto model = Model::FromBytes(plan, 2);
-  REQUIRE(model.ok());
-  SessionOptions o = Options(48, 16, isa, kv);
-  o.batch = batch;
-  auto batched = Session::Create(*model, o);
-  REQUIRE(batched.ok());
-  std::vector<std::vector<uint32_t>> streams;
-  std::vector<size_t> lengths;
-  for (uint32_t s = 0; s < batch; ++s) {
-    lengths.push_back(1 + (11 * s + 19) % 21);
-    std::vector<uint32_t> t(lengths[s] + steps);
-    for (size_t i = 0; i < t.size(); ++i) t[i] = FixedToken(1000 * s + i, vocab);
-    streams.push_back(t);
-  }
-  for (uint32_t s = batch; s-- > 0;) CHECK((*batched)->Prefill({streams[s].data(), lengths[s]}, s).ok());
-  for (size_t step = 0; step < steps; ++step) {
-    std::vector<uint32_t> now;
-    for (uint32_t s = 0; s < batch; ++s) now.push_back(streams[s][lengths[s] + step]);
-    CHECK((*batched)->DecodeBatch(now).ok());
-  }
-  for (uint32_t s = 0; s < batch; s += batch > 8 ? 7 : 1) {
-    const std::vector<float> alone = AllLogits(*model, Options(48, 16, isa, kv), streams[s], lengths[s]);
-    REQUIRE(alone.size() >= vocab);
-    CHECK_MSG(std::equal(alone.end() - vocab, alone.end(), (*batched)->Logits(s).begin()),
-              IsaName(isa) << ", " << DTypeName(matrices) << ", batch " << batch << ", sequence " << s);
-    CHECK((*batched)->Position(s) == streams[s].size());
-  }
-}
-
-TEST(BatchedSequencesAreIndependent) {
-  const struct {
-    DType matrices, embedding;
-    KvType kv;
-  } ways[] = {{DType::kF32, DType::kF32, KvType::kF32},    {DType::kF16, DType::kF16, KvType::kF16},
-              {DType::kBF16, DType::kBF16, KvType::kF16},  {DType::kQ8_0, DType::kF16, KvType::kQ8_0},
-              {DType::kQ4_0, DType::kQ6_K, KvType::kQ8_0}};
-  for (const auto& way : ways) BatchEqualsEachAlone(way.matrices, way.embedding, way.kv, Isa::kAuto, 3);
-  for (Isa isa : TestedIsas()) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, isa, isa == Isa::kScalar ? 2 : 5);
-  for (uint32_t batch : {2u, 35u}) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, Isa::kAuto, batch);
-}
-
-// A batch's caches are planned for all its sequences; a token missing is refused, and nothing moves.
-TEST(BatchIsPlannedAndChecked) {
-  const auto plan = MakePlan("edgefront", 64, 80, Layouts(64).back().layers, {});
-  auto model = Model::FromBytes(plan, 1);
-  REQUIRE(model.ok());
-  SessionOptions o = Options(64, 16);
-  const auto one = (*model)->Plan(o);
-  o.batch = 3;
-  const auto three = (*model)->Plan(o);
-  REQUIRE(one.ok() && three.ok());
-  CHECK(three->cache_bytes == 3 * one->cache_bytes);
-  CHECK(three->weight_bytes == one->weight_bytes);
-  CHECK(three->activation_bytes >= one->activation_bytes + 2 * 80 * sizeof(float));
-  auto session = Session::Create(*model, o);
-  REQUIRE(session.ok());
-  const uint32_t tokens[] = {1, 2, 3};
-  CHECK((*session)->DecodeBatch(tokens).ok());
-  CHECK(!(*session)->DecodeBatch({tokens, 2}).ok());
-  CHECK(!(*session)->Prefill(tokens, 3).ok());
-  for (uint32_t s = 0; s < 3; ++s) CHECK((*session)->Position(s) == 1);
-}
-
-TEST(ResetForgets) {
-  const auto plan = MakePlan("edgefront", 64, 64, Layouts(64).back().layers, {});
-  auto model = Model::FromBytes(plan, 1);
-  REQUIRE(model.ok());
-  auto session = Session::Create(*model, Options(40, 16));
-  REQUIRE(session.ok());
-  const std::vector<uint32_t> tokens = Tokens(30, 64);
-  CHECK((*session)->Prefill(tokens).ok());
-  const std::vector<float> first((*session)->Logits().begin(), (*session)->Logits().end());
-  (*session)->Reset();
-  CHECK((*session)->Position() == 0);
-  CHECK((*session)->Prefill(tokens).ok());
-  CHECK(std::equal(first.begin(), first.end(), (*session)->Logits().begin()));
-  CHECK(!(*session)->Prefill(tokens).ok());  // 60 > 40
-  const uint32_t outside[] = {64};
-  CHECK(!(*session)->Prefill(outside).ok());
-  CHECK((*session)->Position() == 30);
-}
-
-TEST(MaterializedFileSaysTheSame) {
-  const auto plan = MakePlan("edgefront", 256, 70, Layouts(256).back().layers, {DType::kQ4_0, DType::kQ6_K, 9});
-  const std::string path = "/tmp/edgefront-materialize-" + std::to_string(reinterpret_cast<uintptr_t>(&plan) ^ SplitMix64(time(nullptr))) + ".gguf";
-  const auto written = Materialize(plan, path);
-  REQUIRE(written.ok());
-  auto seeded = Model::FromBytes(plan, 2), read = Model::FromFile(path, 2);
-  std::remove(path.c_str());
-  REQUIRE(seeded.ok() && read.ok());
-  CHECK((*seeded)->seeded() && !(*read)->seeded());
-  const std::vector<uint32_t> tokens = Tokens(20, 70);
-  const std::vector<float> a = AllLogits(*seeded, Options(20, 20), tokens, 20);
-  CHECK(!a.empty() && a == AllLogits(*read, Options(20, 20), tokens, 20));
-  CHECK(!Materialize(plan, "/nonexistent-directory/x.gguf").ok());
-}
-
-TEST(BadOptionsAreRefused) {
-  const auto plan = MakePlan("edgefront", 64, 64, Layouts(64).back().layers, {});
-  auto model = Model::FromBytes(plan, 1);
-  REQUIRE(model.ok());
-  SessionOptions o = Options(0, 16);
-  CHECK(!Session::Create(*model, o).ok());
-  o = Options(16, 0);
-  CHECK(!Session::Create(*model, o).ok());
-  o = Options(16, 16, Isa::kAuto, KvType::kF16, 1000);
-  CHECK(!Session::Create(*model, o).ok());
-  o = Options(16, 16);
-  o.batch = 0;
-  CHECK(!Session::Create(*model, o).ok());
 }
 
 }  // namespace edgefront::testing

@@ -24,7 +24,7 @@ struct PlanOptions {
 inline LayerSpec ConvLayer(uint32_t kernel, uint32_t ffn) {
   LayerSpec l;
   l.mixer = Mixer::kConv;
-  l.conv_kernel = kernel;
+  l.conv.taps = kernel;
   l.ffn = ffn;
   return l;
 }
@@ -33,13 +33,8 @@ inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head
                                 float rope_base = 1e4f) {
   LayerSpec l;
   l.mixer = Mixer::kAttention;
-  l.heads = heads;
-  l.kv_heads = kv_heads;
-  l.head_dim = head_dim;
+  l.attention = {heads, kv_heads, head_dim, window, qk_norm, rope_base};
   l.ffn = ffn;
-  l.window = window;
-  l.qk_norm = qk_norm;
-  l.rope_base = rope_base;
   return l;
 }
 
@@ -53,22 +48,22 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   m.layers = layers;
   m.final_norm = o.final_norm;
   const bool own = arch == "edgefront";
-  const LayerSpec* attention = nullptr;
+  const AttentionSpec* attention = nullptr;
   std::vector<int32_t> ffn, heads, kv, hd, window, kernel;
   std::vector<float> base;
   std::vector<bool> norm;
   std::vector<std::string> mixer;
   for (const LayerSpec& l : layers) {
-    if (l.mixer == Mixer::kAttention) attention = &l;
+    if (l.mixer == Mixer::kAttention) attention = &l.attention;
     ffn.push_back(static_cast<int32_t>(l.ffn));
-    heads.push_back(static_cast<int32_t>(l.heads));
-    kv.push_back(static_cast<int32_t>(l.kv_heads));
-    hd.push_back(static_cast<int32_t>(l.head_dim));
-    window.push_back(static_cast<int32_t>(l.window));
-    kernel.push_back(static_cast<int32_t>(l.conv_kernel));
-    base.push_back(l.rope_base > 0 ? l.rope_base : 1.0f);
-    norm.push_back(l.qk_norm);
-    mixer.push_back(l.mixer == Mixer::kConv ? "conv" : l.window > 0 ? "swa" : "gqa");
+    heads.push_back(static_cast<int32_t>(l.attention.heads));
+    kv.push_back(static_cast<int32_t>(l.attention.kv_heads));
+    hd.push_back(static_cast<int32_t>(l.attention.head_dim));
+    window.push_back(static_cast<int32_t>(l.attention.window));
+    kernel.push_back(static_cast<int32_t>(l.conv.taps));
+    base.push_back(l.attention.rope_base > 0 ? l.attention.rope_base : 1.0f);
+    norm.push_back(l.attention.qk_norm);
+    mixer.push_back(l.mixer == Mixer::kConv ? "conv" : l.attention.window > 0 ? "swa" : "gqa");
   }
   GgufWriter w;
   w.AddString("general.architecture", arch);
@@ -100,14 +95,14 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
     w.AddU32(arch + ".attention.value_length", attention->head_dim);
     w.AddU32(arch + ".rope.dimension_count", attention->head_dim);
     w.AddF32(arch + ".rope.freq_base", attention->rope_base);
-    if (arch == "lfm2") w.AddU32(arch + ".shortconv.l_cache", layers[0].conv_kernel);
+    if (arch == "lfm2") w.AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
     if (attention->window > 0) w.AddU32(arch + ".attention.sliding_window", attention->window);
   }
   for (const TensorSpec& t : ExpectedTensors(m)) {
-    const bool vector = t.kind() != WeightKind::kMatrix;
+    const bool vector = t.kind != WeightKind::kMatrix;
     const DType type = !vector && o.type_of ? o.type_of(t) : vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
-    if (t.ne1 == 1 && t.kind() == WeightKind::kNorm) w.AddTensor(t.name, {t.ne0}, type);
-    else if (o.taps_3d && t.role == Role::kConvTaps) w.AddTensor(t.name, {t.ne0, 1, t.ne1}, type);
+    if (t.ne1 == 1 && t.kind == WeightKind::kNorm) w.AddTensor(t.name, {t.ne0}, type);
+    else if (o.taps_3d && t.kind == WeightKind::kConv) w.AddTensor(t.name, {t.ne0, 1, t.ne1}, type);
     else w.AddTensor(t.name, {t.ne0, t.ne1}, type);
   }
   if (o.more) o.more(w);

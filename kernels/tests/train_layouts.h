@@ -14,7 +14,7 @@ namespace edgefront::testing {
 inline LayerSpec ConvLayer(int k, int ffn) {
   LayerSpec l;
   l.mixer = Mixer::kConv;
-  l.conv_kernel = static_cast<uint32_t>(k);
+  l.conv.taps = static_cast<uint32_t>(k);
   l.ffn = static_cast<uint32_t>(ffn);
   return l;
 }
@@ -22,13 +22,8 @@ inline LayerSpec ConvLayer(int k, int ffn) {
 inline LayerSpec AttentionLayer(int heads, int kv_heads, int hd, int ffn, int window, bool qk_norm, float base = 1e4f) {
   LayerSpec l;
   l.mixer = Mixer::kAttention;
-  l.heads = static_cast<uint32_t>(heads);
-  l.kv_heads = static_cast<uint32_t>(kv_heads);
-  l.head_dim = static_cast<uint32_t>(hd);
+  l.attention = {static_cast<uint32_t>(heads), static_cast<uint32_t>(kv_heads), static_cast<uint32_t>(hd), static_cast<uint32_t>(window), qk_norm, base};
   l.ffn = static_cast<uint32_t>(ffn);
-  l.window = static_cast<uint32_t>(window);
-  l.qk_norm = qk_norm;
-  l.rope_base = base;
   return l;
 }
 

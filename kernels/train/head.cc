@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "train/network.h"
-#include "train/projections.h"
 
 namespace edgefront::train {
 namespace {
@@ -18,30 +17,24 @@ constexpr int kLogitBudget = 1 << 16;  // floats of logits held at a time: 256 K
 void Network::PlanHead() {
   const size_t rows = static_cast<size_t>(rows_);
   chunk_ = std::clamp(kLogitBudget / output_->padded_rows / 8 * 8, 16, std::max(16, rows_));
-  head_.x = Take(rows * ld_);
-  head_.n = Take(rows * ld_);
-  head_.dx = Take(rows * ld_);
-  head_.dn = Take(static_cast<size_t>(chunk_) * ld_);
-  head_.rstd = Take(rows);
-  head_.index = Take(rows);
-  head_.targets = Take(rows);
-  head_.logits = Take(static_cast<size_t>(chunk_) * Stride(output_->padded_rows));
+  head_.x = arena_.Take(rows * ld_);
+  head_.n = arena_.Take(rows * ld_);
+  head_.dx = arena_.Take(rows * ld_);
+  head_.dn = arena_.Take(static_cast<size_t>(chunk_) * ld_);
+  head_.rstd = arena_.Take(rows);
+  head_.index = arena_.Take(rows);
+  head_.targets = arena_.Take(rows);
+  head_.logits = arena_.Take(static_cast<size_t>(chunk_) * Stride(output_->padded_rows));
   if (objective_.kind != Objective::kCrossEntropy) {
-    head_.soft_ids = Take(static_cast<size_t>(chunk_) * objective_.k);
-    head_.soft_log_probs = Take(static_cast<size_t>(chunk_) * objective_.k);
-    head_.scratch = Take(output_->padded_rows);
+    head_.soft_ids = arena_.Take(static_cast<size_t>(chunk_) * objective_.k);
+    head_.soft_log_probs = arena_.Take(static_cast<size_t>(chunk_) * objective_.k);
+    head_.scratch = arena_.Take(output_->padded_rows);
   }
   if (!params_.pooled()) return;
-  decoder_norm_ = &params_.Get(Role::kFfnNorm, kDecoder);
-  decoder_gate_ = &params_.Get(Role::kGate, kDecoder);
-  decoder_up_ = &params_.Get(Role::kUp, kDecoder);
-  decoder_down_ = &params_.Get(Role::kDown, kDecoder);
-  const size_t ldf = Stride(decoder_gate_->padded_rows);
-  decoder_.in = Take(rows * ld_);
-  decoder_.n = Take(rows * ld_);
-  decoder_.dn = Take(rows * ld_);
-  decoder_.rstd = Take(rows);
-  for (size_t* buffer : {&decoder_.gate, &decoder_.up, &decoder_.act, &decoder_.dact}) *buffer = Take(rows * ldf);
+  decoder_ = SwigluBlock(spec_, params_, kDecoder, rows_, width_, &arena_);
+  decoder_at_.in = arena_.Take(rows * ld_);
+  decoder_at_.dn = arena_.Take(rows * ld_);
+  decoder_at_.dact = arena_.Take(rows * decoder_.hidden_ld());
   // Sine and cosine of the position at d/2 frequencies from 1 to 1/10000 (Vaswani et al., 2017).
   position_code_.assign(static_cast<size_t>(length_) * ld_, 0.0f);
   const int half = d_ / 2;
@@ -59,7 +52,7 @@ int Network::Gather(const Microbatch& batch, float* arena) const {
   const int rows = batch.sequences * length_;
   int32_t* index = reinterpret_cast<int32_t*>(arena + head_.index);
   uint16_t* targets = reinterpret_cast<uint16_t*>(arena + head_.targets);
-  float* out = arena + (params_.pooled() ? decoder_.in : head_.x);
+  float* out = arena + (params_.pooled() ? decoder_at_.in : head_.x);
   int scored = 0;
   for (int r = 0; r < rows; ++r) {
     if (batch.targets[r] == kNotScored) continue;
@@ -76,38 +69,13 @@ int Network::Gather(const Microbatch& batch, float* arena) const {
   return scored;
 }
 
-void Network::DecoderForward(const Math& math, const Weights& w, int rows, float* arena) const {
-  const ptrdiff_t ldf = Stride(decoder_gate_->padded_rows);
-  const float* in = arena + decoder_.in;
-  math.rms_norm(rows, d_, width_, in, ld_, w.flat + decoder_norm_->offset, spec_.eps, arena + decoder_.n, ld_, arena + decoder_.rstd);
-  Project(math, w, *decoder_gate_, rows, arena + decoder_.n, ld_, nullptr, arena + decoder_.gate, ldf);
-  Project(math, w, *decoder_up_, rows, arena + decoder_.n, ld_, nullptr, arena + decoder_.up, ldf);
-  math.swiglu(rows, decoder_gate_->padded_rows, arena + decoder_.gate, arena + decoder_.up, ldf, arena + decoder_.act);
-  Project(math, w, *decoder_down_, rows, arena + decoder_.act, ldf, in, arena + head_.x, ld_);
-}
-
-// head_.dx holds the gradient of the decoder's output, and then of its input.
-void Network::DecoderBackward(const Math& math, const Weights& w, int rows, float* arena, float* gradient) const {
-  const ptrdiff_t ldf = Stride(decoder_gate_->padded_rows);
-  float *dx = arena + head_.dx, *dn = arena + decoder_.dn, *gate = arena + decoder_.gate, *up = arena + decoder_.up;
-  WeightGrad(math, w, *decoder_down_, rows, dx, ld_, arena + decoder_.act, ldf, gradient, false);
-  ProjectBack(math, w, *decoder_down_, rows, dx, ld_, nullptr, arena + decoder_.dact, ldf);
-  math.swiglu_grad(rows, decoder_gate_->padded_rows, gate, up, ldf, arena + decoder_.dact);
-  WeightGrad(math, w, *decoder_gate_, rows, gate, ldf, arena + decoder_.n, ld_, gradient, false);
-  WeightGrad(math, w, *decoder_up_, rows, up, ldf, arena + decoder_.n, ld_, gradient, false);
-  ProjectBack(math, w, *decoder_gate_, rows, gate, ldf, nullptr, dn, ld_);
-  ProjectBack(math, w, *decoder_up_, rows, up, ldf, dn, dn, ld_);
-  math.rms_norm_grad(rows, d_, width_, arena + decoder_.in, ld_, w.flat + decoder_norm_->offset, arena + decoder_.rstd, dn, ld_, dx, ld_,
-                     gradient + decoder_norm_->offset);
-}
-
 // Loss of the scored rows. With `gradient`, leaves dx of all rows in dx_.
 CrossEntropyResult Network::Head(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient,
                                  float scale) const {
   const int rows = batch.sequences * length_, scored = Gather(batch, arena);
   const int32_t* index = reinterpret_cast<const int32_t*>(arena + head_.index);
   const uint16_t* targets = reinterpret_cast<const uint16_t*>(arena + head_.targets);
-  if (params_.pooled()) DecoderForward(math, w, scored, arena);
+  if (params_.pooled()) decoder_.Forward(math, w, scored, arena + decoder_at_.in, arena + head_.x, arena);
   float *sx = arena + head_.x, *sn = arena + head_.n, *sdx = arena + head_.dx, *sdn = arena + head_.dn, *logits = arena + head_.logits;
   const float* norm = w.flat + final_norm_->offset;
   math.rms_norm(scored, d_, width_, sx, ld_, norm, spec_.eps, sn, ld_, arena + head_.rstd);
@@ -132,7 +100,9 @@ CrossEntropyResult Network::Head(const Math& math, const Weights& w, const Micro
                        gradient + final_norm_->offset);
   }
   if (!gradient) return total;
-  if (params_.pooled()) DecoderBackward(math, w, scored, arena, gradient);
+  if (params_.pooled()) {
+    decoder_.Backward(math, w, scored, arena + decoder_at_.in, sdx, arena + decoder_at_.dn, arena + decoder_at_.dact, arena, gradient, false);
+  }
   std::memset(arena + dx_, 0, sizeof(float) * rows * ld_);
   for (int i = 0; i < scored; ++i) {
     const int to = params_.pooled() ? index[i] / length_ * length_ + length_ - 1 : index[i];
@@ -159,7 +129,7 @@ void Network::Teach(const Math& math, const Weights& w, const Microbatch& batch,
   Forward(math, w, batch, arena);
   const int scored = Gather(batch, arena);
   const int32_t* index = reinterpret_cast<const int32_t*>(arena + head_.index);
-  if (params_.pooled()) DecoderForward(math, w, scored, arena);
+  if (params_.pooled()) decoder_.Forward(math, w, scored, arena + decoder_at_.in, arena + head_.x, arena);
   float *sx = arena + head_.x, *sn = arena + head_.n, *logits = arena + head_.logits;
   math.rms_norm(scored, d_, width_, sx, ld_, w.flat + final_norm_->offset, spec_.eps, sn, ld_, arena + head_.rstd);
   const ptrdiff_t ldl = Stride(output_->padded_rows);

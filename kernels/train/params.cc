@@ -20,7 +20,7 @@ Floats AllocateFloats(size_t n) {
 }
 
 size_t Param::At(int row, int col) const {
-  if (role == Role::kConvTaps) return offset + static_cast<size_t>(col) * ld + row;
+  if (kind == WeightKind::kConv) return offset + static_cast<size_t>(col) * ld + row;
   const auto padded = [](int i, int block) { return static_cast<size_t>(i / block) * PadUp(block) + i % block; };
   return offset + padded(row, row_block) * ld + padded(col, col_block);
 }
@@ -32,7 +32,7 @@ Params Params::Of(const ModelSpec& spec, bool pooled) {
   std::vector<TensorSpec> tensors = ExpectedTensors(spec);
   if (pooled) {
     const uint64_t d = spec.dim;
-    tensors.push_back({"decoder.ffn_norm.weight", Role::kFfnNorm, kDecoder, d, 1});
+    tensors.push_back({"decoder.ffn_norm.weight", Role::kFfnNorm, kDecoder, d, 1, WeightKind::kNorm});
     for (const auto& [name, role] : {std::pair{"gate", Role::kGate}, {"up", Role::kUp}, {"down", Role::kDown}}) {
       tensors.push_back({std::string("decoder.ffn_") + name + ".weight", role, kDecoder, d, d});
     }
@@ -44,22 +44,20 @@ Params Params::Of(const ModelSpec& spec, bool pooled) {
     p.layer = t.layer;
     p.rows = static_cast<int>(t.ne1);
     p.cols = static_cast<int>(t.ne0);
-    p.row_block = p.rows;
-    p.col_block = p.cols;
-    p.matrix = t.kind() == WeightKind::kMatrix;
-    const int hd = t.layer >= 0 ? static_cast<int>(spec.layers[t.layer].head_dim) : 0;
-    if (t.role == Role::kConvIn) p.row_block = p.cols;
-    if (t.role == Role::kQ || t.role == Role::kK || t.role == Role::kV) p.row_block = hd;
-    if (t.role == Role::kAttnOut) p.col_block = hd;
-    p.padded_rows = p.matrix ? p.rows / p.row_block * PadUp(p.row_block) : p.rows;
+    p.row_block = t.row_block > 0 ? static_cast<int>(t.row_block) : p.rows;
+    p.col_block = t.col_block > 0 ? static_cast<int>(t.col_block) : p.cols;
+    p.kind = t.kind;
+    p.slot = t.slot;
+    p.writes_residual = t.writes_residual();
+    p.padded_rows = p.matrix() ? p.rows / p.row_block * PadUp(p.row_block) : p.rows;
     p.ld = p.cols / p.col_block * PadUp(p.col_block);
-    if (t.role == Role::kConvTaps) {
+    if (t.kind == WeightKind::kConv) {
       p.padded_rows = p.cols;
       p.ld = PadUp(p.rows);
     }
     p.offset = out.size_;
     out.size_ += p.size();
-    if (p.matrix) {
+    if (p.matrix()) {
       p.pack_forward = out.packed_;
       p.pack_backward = out.packed_ + p.size();
       out.packed_ += 2 * p.size();
@@ -70,9 +68,9 @@ Params Params::Of(const ModelSpec& spec, bool pooled) {
   return out;
 }
 
-const Param& Params::Get(Role role, int layer) const {
+const Param& Params::Get(Role role, int layer, int slot) const {
   for (const Param& p : params_) {
-    if (p.role == role && p.layer == layer) return p;
+    if (p.role == role && p.layer == layer && p.slot == slot) return p;
   }
   return params_.front();  // unreachable: ExpectedTensors lists every tensor of the layout
 }
@@ -80,13 +78,11 @@ const Param& Params::Get(Role role, int layer) const {
 void Params::Initialise(uint64_t seed, float* flat) const {
   const float residual = 1.0f / std::sqrt(2.0f * static_cast<float>(layers_));
   for (const Param& p : params_) {
-    const WeightKind kind = p.role == Role::kConvTaps ? WeightKind::kConv : p.matrix ? WeightKind::kMatrix : WeightKind::kNorm;
-    const SeededTensor values(seed, p.name, kind, static_cast<uint64_t>(p.cols));
-    const bool writes_residual = p.role == Role::kConvOut || p.role == Role::kAttnOut || p.role == Role::kDown;
+    const SeededTensor values(seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
     for (int r = 0; r < p.rows; ++r) {
       for (int c = 0; c < p.cols; ++c) {
         const float value = values.At(static_cast<uint64_t>(r) * p.cols + c);
-        flat[p.At(r, c)] = writes_residual ? value * residual : value;
+        flat[p.At(r, c)] = p.writes_residual ? value * residual : value;
       }
     }
   }

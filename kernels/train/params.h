@@ -1,5 +1,5 @@
 // The trainer's parameters: one flat, zero-padded fp32 array for all tensors, their place in it, and the packed copies the GEMMs read.
-// Heads and the three parts of a conv's in-projection each start on a multiple of 16, so that every slice is aligned and padded.
+// Blocks of a matrix that belong together, as the rows of a head, each start on a multiple of 16, so that every slice is aligned and padded.
 #pragma once
 
 #include <cstddef>
@@ -27,14 +27,17 @@ inline constexpr int kDecoder = -2;  // the "layer" of the pooled head's decoder
 struct Param {
   std::string name;
   Role role;
+  WeightKind kind;
   int layer;                   // -1 outside the layers
+  int slot;                    // among the mixer's own tensors
   int rows, cols;              // logical: [rows, cols], cols contiguous in the file; vectors have one row
   int row_block, col_block;    // logical rows (cols) that start on a multiple of 16; equal to rows (cols) where there is one block
   int padded_rows, ld;         // ld = padded columns
   size_t offset;               // floats from the start of the flat array
-  bool matrix;                 // decays, and has packed copies
+  bool writes_residual;        // starts smaller, the deeper the layout
   size_t pack_forward, pack_backward;  // floats from the start of the packed array; for matrices
 
+  bool matrix() const { return kind == WeightKind::kMatrix; }  // decays, and has packed copies
   size_t size() const { return static_cast<size_t>(padded_rows) * ld; }
   // Flat index of a logical element. Conv taps are [d, k] in the file and [k, d padded] here, to be read along the channels.
   size_t At(int row, int col) const;
@@ -46,7 +49,7 @@ class Params {
   static Params Of(const ModelSpec& spec, bool pooled = false);
 
   const std::vector<Param>& all() const { return params_; }
-  const Param& Get(Role role, int layer = -1) const;
+  const Param& Get(Role role, int layer = -1, int slot = 0) const;
   size_t size() const { return size_; }            // floats of the flat array, padding included
   size_t packed_size() const { return packed_; }   // floats, of exact operands
   bool pooled() const { return pooled_; }

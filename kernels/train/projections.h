@@ -1,9 +1,15 @@
 // The three products of a linear layer, on the packed copies of its weights: all that the precision of a run is about.
 #pragma once
 
-#include "train/network.h"
+#include "train/params.h"
 
 namespace edgefront::train {
+
+struct Weights {
+  const float* flat;    // Params::size()
+  const float* packed;  // Params::packed_size(), or half of it in pairs
+  float* scratch;       // of this worker: kProductScratch floats where products are in bfloat16
+};
 
 // Words from the start of the packed array, whose offsets Params counts in floats. Matrices are of 16 x 16 at least, so that halves are whole.
 inline size_t PackedAt(const Math& math, size_t floats) { return floats / static_cast<size_t>(math.packing->depth_per_word); }

@@ -47,12 +47,12 @@ Session::Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<T
       network_(spec_, params_, length, per_microbatch_, options.objective) {
   for (const Param& p : params_.all()) {
     // muP for Adam (Yang et al., arXiv 2203.03466): rates of hidden matrices go with 1 / inputs; embeddings and vectors keep theirs.
-    const bool hidden = p.matrix && p.layer >= 0 && options.base_width > 0;
+    const bool hidden = p.matrix() && p.layer >= 0 && options.base_width > 0;
     const float rate = hidden ? static_cast<float>(options.base_width / static_cast<double>(spec_.dim)) : 1.0f;
     for (size_t at = 0; at < p.size(); at += kSpan) {
-      spans_.push_back({p.offset + at, std::min<size_t>(kSpan, p.size() - at), p.matrix, rate});
+      spans_.push_back({p.offset + at, std::min<size_t>(kSpan, p.size() - at), p.matrix(), rate});
     }
-    if (!p.matrix) continue;
+    if (!p.matrix()) continue;
     const int rows = std::max(1, kSpan / p.ld / kPad), columns = std::max(1, kSpan / p.padded_rows / kPad);
     for (int i = 0; i < p.padded_rows / kPad; i += rows) packs_.push_back({&p, i, std::min(i + rows, p.padded_rows / kPad), true});
     for (int i = 0; i < p.ld / kPad; i += columns) packs_.push_back({&p, i, std::min(i + columns, p.ld / kPad), false});
@@ -93,7 +93,7 @@ Status Session::LoadTeacher(const ModelFile& file) {
   if (!t.weights || !t.packed || !t.arenas) return OutOfMemory("no memory for the teacher");
   EDGEFRONT_RETURN_IF_ERROR(t.params.Load(t.spec, file, t.weights.get()));
   for (const Param& p : t.params.all()) {
-    if (p.matrix) PackForward(*math_, p, t.weights.get(), 0, p.padded_rows / kPad, t.packed.get());
+    if (p.matrix()) PackForward(*math_, p, t.weights.get(), 0, p.padded_rows / kPad, t.packed.get());
   }
   const size_t workers = pool_->size(), entries = static_cast<size_t>(per_microbatch_) * length_ * objective_.k;
   t.ids.assign(workers, std::vector<uint16_t>(entries));

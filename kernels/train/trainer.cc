@@ -4,13 +4,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <memory>
 #include <sstream>
 #include <utility>
 
-#include "train/dataset.h"
+#include "train/feed.h"
 #include "train/session.h"
-#include "train/soft_file.h"
 
 namespace edgefront::train {
 namespace {
@@ -63,42 +61,6 @@ Status Check(const TrainRequest& r) {
   return Status::Ok();
 }
 
-struct Rows {
-  std::vector<uint16_t> tokens, targets;
-  uint64_t scored = 0;
-};
-
-Status ReadRow(const Dataset& data, uint64_t index, int slot, int length, const std::string& path, Rows* rows) {
-  const size_t at = static_cast<size_t>(slot) * length;
-  const int scored = data.Read(index, rows->tokens.data() + at, rows->targets.data() + at);
-  if (scored == Dataset::kUnreadable) return IoError("data file " + path + ": cut off while in use, or unreadable");
-  if (scored < 0) return IoError("data file " + path + ": damaged: a token is outside the vocabulary, at row " + std::to_string(index));
-  rows->scored += static_cast<uint64_t>(scored);
-  return Status::Ok();
-}
-
-// Loss, accuracy and the number of tokens, over the validation rows.
-Result<Validation> Validate(const TrainRequest& request, const Dataset& data, Session& session, Rows* rows) {
-  const std::vector<uint64_t> picked = data.Spread(static_cast<uint64_t>(request.eval_batches) * request.batch);
-  double loss = 0;
-  uint64_t right = 0, scored = 0;
-  for (size_t first = 0; first < picked.size(); first += request.batch) {
-    const int n = static_cast<int>(std::min<size_t>(request.batch, picked.size() - first));
-    rows->scored = 0;
-    for (int i = 0; i < n; ++i) {
-      EDGEFRONT_RETURN_IF_ERROR(ReadRow(data, picked[first + i], i, request.data.length, request.data.validation, rows));
-    }
-    const CrossEntropyResult r = session.Evaluate(rows->tokens.data(), rows->targets.data(), n);
-    loss += r.loss;
-    right += static_cast<uint64_t>(r.right);
-    scored += rows->scored;
-  }
-  if (scored == 0) return BadRequest("data file " + request.data.validation + ": no scored position");
-  if (!std::isfinite(loss)) return Status(Code::kDiverged, "validation loss is not finite");
-  const double n = static_cast<double>(scored);
-  return Validation{loss / n, static_cast<double>(right) / n, scored};
-}
-
 // Everything that a step's result depends on: a checkpoint of one request must not be taken up by another.
 uint64_t Fingerprint(const TrainRequest& r, const Params& params, const Dataset& train, const char* isa) {
   std::ostringstream text;
@@ -112,154 +74,144 @@ uint64_t Fingerprint(const TrainRequest& r, const Params& params, const Dataset&
        << r.stop.improvement << ' ' << r.stop.hopeless_step << ' ' << r.stop.hopeless_loss;
   if (r.precision != Precision::kFloat32) text << ' ' << PrecisionName(r.precision);  // checkpoints from before there was another stay valid
   for (const Param& p : params.all()) text << ' ' << p.name << ' ' << p.rows << ' ' << p.cols;
-  for (const LayerSpec& l : r.model.layers) text << ' ' << l.window << ' ' << l.rope_base << ' ' << l.heads;
+  for (const LayerSpec& l : r.model.layers) text << ' ' << l.attention.window << ' ' << l.attention.rope_base << ' ' << l.attention.heads;
   return Fnv1a64(text.str());
 }
 
-// Rows of a batch and, where a file has them, the teacher's probabilities of their positions.
-struct Feed {
-  const TrainRequest& request;
-  const Dataset& data;
-  const SoftFile* soft_file;
-  Order order;
-  Rows rows;
-  std::vector<uint16_t> ids;
-  std::vector<float> log_probs;
-  SoftTargets soft{};
+// A run under way: steps, reports, looks and checkpoints.
+class Run {
+ public:
+  Run(const TrainRequest& request, const ProgressFn& progress, const TrainFiles& files, Session& session)
+      : request_(request),
+        progress_(progress),
+        files_(files),
+        session_(session),
+        feed_(request, files),
+        fingerprint_(Fingerprint(request, session.params(), files.train, session.isa())),
+        last_(request.pause_at > 0 ? std::min(request.pause_at, request.steps) : request.steps) {}
 
-  Feed(const TrainRequest& r, const Dataset& train, const SoftFile* file)
-      : request(r), data(train), soft_file(file), order(r.seed, train, r.data.kind == DataKind::kExamples) {
-    rows.tokens.resize(static_cast<size_t>(r.batch) * r.data.length);
-    rows.targets.resize(rows.tokens.size());
-    if (!file) return;
-    ids.resize(rows.tokens.size() * r.objective.k);
-    log_probs.resize(ids.size());
-    soft = {r.objective.k, ids.data(), log_probs.data()};
-  }
-
-  // The batch of step 1, 2, ...
-  Status Next(int64_t step) {
-    const int length = request.data.length, batch = request.batch;
-    rows.scored = 0;
-    for (int i = 0; i < batch; ++i) {
-      const uint64_t index = order.At(static_cast<uint64_t>(step - 1) * batch + i);
-      EDGEFRONT_RETURN_IF_ERROR(ReadRow(data, index, i, length, request.data.train, &rows));
-      if (!soft_file) continue;
-      const uint64_t first = request.data.kind == DataKind::kExamples ? index * length : index;
-      const ptrdiff_t at = static_cast<ptrdiff_t>(i) * length * request.objective.k;
-      if (!soft_file->Read(first, length, ids.data() + at, log_probs.data() + at)) {
-        return IoError("teacher's logits " + request.teacher.logits + ": cut off, or of another vocabulary");
-      }
-    }
-    if (rows.scored == 0) return BadRequest("data file " + request.data.train + ": a batch without a scored position");
+  // Takes up the checkpoint, where there is one.
+  Status Resume() {
+    if (request_.checkpoint.empty()) return Status::Ok();
+    EDGEFRONT_RETURN_IF_ERROR(run_.Restore(request_.checkpoint, fingerprint_, session_.state(), session_.params().size(), last_));
+    if (run_.step > 0) session_.Repack();
+    resumed_from_ = static_cast<int>(run_.step);
     return Status::Ok();
   }
+
+  // Trains until the last step, until the stop rule ends the run, or until `cancel` is set.
+  Status Loop(const std::atomic<bool>* cancel) {
+    double clock = Seconds();
+    while (run_.step < last_) {
+      if (cancel && cancel->load(std::memory_order_relaxed)) {
+        cancelled_ = true;
+        break;
+      }
+      EDGEFRONT_RETURN_IF_ERROR(Step(&clock));
+      // Looks and checkpoints are no training time.
+      EDGEFRONT_RETURN_IF_ERROR(Look());
+      if (run_.stopped != Stopped::kSteps) break;
+      EDGEFRONT_RETURN_IF_ERROR(Save());
+      clock = Seconds();
+    }
+    return Status::Ok();
+  }
+
+  Result<TrainResult> Finish() {
+    TrainResult result;
+    result.parameters = session_.params().count();
+    result.isa = session_.isa();
+    result.precision = session_.precision();
+    result.threads = session_.threads();
+    result.resumed_from = resumed_from_;
+    result.cancelled = cancelled_;
+    result.steps = static_cast<int>(run_.step);
+    const bool paused = run_.step == last_ && last_ < request_.steps && run_.stopped == Stopped::kSteps && !cancelled_;
+    result.stopped = paused ? Stopped::kPaused : run_.stopped;
+    result.reports = std::move(run_.reports);
+    result.looks = std::move(run_.looks);
+    result.seconds = run_.seconds;
+    result.tokens_per_second = result.seconds > 0 ? static_cast<double>(result.steps) * request_.batch * request_.data.length / result.seconds : 0;
+    if (files_.validation && !cancelled_) {
+      const Result<Validation> seen = Validate(request_, *files_.validation, session_, &feed_.rows);
+      if (!seen.ok()) return seen.status();
+      result.validation = seen.value();
+    }
+    result.weights_hash = session_.params().Hash(session_.weights());
+    if (paused || cancelled_) return result;
+    if (!request_.out.empty()) EDGEFRONT_RETURN_IF_ERROR(session_.params().Export(request_.plan, session_.weights(), request_.out));
+    if (!request_.checkpoint.empty()) std::remove(request_.checkpoint.c_str());
+    return result;
+  }
+
+ private:
+  Status Step(double* clock) {
+    const Optimizer& o = request_.optimizer;
+    const int step = static_cast<int>(run_.step) + 1;
+    EDGEFRONT_RETURN_IF_ERROR(feed_.Next(step));
+    const StepResult done = session_.Step(feed_.rows.tokens.data(), feed_.rows.targets.data(), feed_.rows.scored,
+                                          {RateAt(o, step, request_.steps), o.beta1, o.beta2, o.epsilon, o.weight_decay, o.clip},
+                                          files_.soft ? &feed_.soft : nullptr);
+    if (!std::isfinite(done.loss)) return Status(Code::kDiverged, "loss is not finite at step " + std::to_string(step));
+    run_.step = step;
+    run_.window += done.loss;
+    run_.norms += done.gradient_norm;
+    ++run_.in_window;
+    const double now = Seconds();
+    run_.seconds += now - *clock;
+    *clock = now;
+    if (step % request_.report_every != 0 && step != request_.steps) return Status::Ok();
+    const double n = static_cast<double>(run_.in_window), tokens = static_cast<double>(step) * request_.batch * request_.data.length;
+    run_.reports.push_back({step, run_.window / n, run_.norms / n});
+    if (progress_) progress_({step, request_.steps, run_.window / n, tokens / run_.seconds});
+    run_.window = run_.norms = 0;
+    run_.in_window = 0;
+    return Status::Ok();
+  }
+
+  // Validates where the stop rule asks for it; sets `stopped` where that ends the run.
+  Status Look() {
+    const int step = static_cast<int>(run_.step), every = request_.stop.every;
+    if (!files_.validation || every <= 0 || step % every != 0 || step >= request_.steps) return Status::Ok();
+    const Result<Validation> seen = Validate(request_, *files_.validation, session_, &feed_.rows);
+    if (!seen.ok()) return seen.status();
+    run_.Judge(request_.stop, {step, seen.value().loss, seen.value().accuracy});
+    return Status::Ok();
+  }
+
+  Status Save() {
+    const int64_t step = run_.step;
+    const bool due = step % request_.checkpoint_every == 0 || step == last_;
+    if (request_.checkpoint.empty() || !due || step >= request_.steps) return Status::Ok();
+    return run_.Save(request_.checkpoint, fingerprint_, session_.state(), session_.params().size());
+  }
+
+  const TrainRequest& request_;
+  const ProgressFn& progress_;
+  const TrainFiles& files_;
+  Session& session_;
+  Feed feed_;
+  uint64_t fingerprint_;
+  int last_;
+  RunState run_;
+  int resumed_from_ = 0;
+  bool cancelled_ = false;
 };
 
 }  // namespace
 
 Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progress, const std::atomic<bool>* cancel) {
   EDGEFRONT_RETURN_IF_ERROR(Check(request));
-  const bool examples = request.data.kind == DataKind::kExamples;
-  const int length = request.data.length, batch = request.batch;
-  Result<Dataset> train = Dataset::Open(request.data.train, examples, length, request.model.vocab);
-  if (!train.ok()) return train.status();
-  std::unique_ptr<Dataset> validation;
-  if (!request.data.validation.empty() && request.eval_batches > 0) {
-    Result<Dataset> opened = Dataset::Open(request.data.validation, examples, length, request.model.vocab);
-    if (!opened.ok()) return opened.status();
-    validation = std::make_unique<Dataset>(std::move(*opened));
-  }
-  SessionOptions options{request.pooled, request.objective, nullptr, request.base_width, request.memory_limit, request.precision};
-  std::unique_ptr<ModelFile> teacher;
-  std::unique_ptr<SoftFile> soft_file;
-  if (!request.teacher.model.empty()) {
-    Result<ModelFile> opened = ModelFile::Open(request.teacher.model);
-    if (!opened.ok()) return Status(opened.status().code(), "teacher: " + opened.status().message());
-    teacher = std::make_unique<ModelFile>(std::move(*opened));
-    options.teacher = teacher.get();
-  } else if (!request.teacher.logits.empty()) {
-    const uint64_t positions = examples ? train->choices() * length : train->choices() + length;
-    Result<SoftFile> opened = SoftFile::Open(request.teacher.logits, request.objective.k, positions, request.model.vocab);
-    if (!opened.ok()) return opened.status();
-    soft_file = std::make_unique<SoftFile>(std::move(*opened));
-  }
-  auto created = Session::Create(request.model, request.seed, length, batch, request.threads, request.isa, options);
-  if (!created.ok()) return created.status();
-  Session& session = **created;
-  Feed feed(request, *train, soft_file.get());
-
-  TrainResult result;
-  result.parameters = session.params().count();
-  result.isa = session.isa();
-  result.precision = session.precision();
-  result.threads = session.threads();
-  RunState run;
-  const uint64_t fingerprint = Fingerprint(request, session.params(), *train, session.isa());
-  const size_t floats = session.params().size();
-  const int last = request.pause_at > 0 ? std::min(request.pause_at, request.steps) : request.steps;
-  if (!request.checkpoint.empty()) {
-    EDGEFRONT_RETURN_IF_ERROR(run.Restore(request.checkpoint, fingerprint, session.state(), floats, last));
-    if (run.step > 0) session.Repack();
-    result.resumed_from = static_cast<int>(run.step);
-  }
-  double clock = Seconds();
-  const Optimizer& o = request.optimizer;
-  while (run.step < last) {
-    if (cancel && cancel->load(std::memory_order_relaxed)) {
-      result.cancelled = true;
-      break;
-    }
-    const int step = static_cast<int>(run.step) + 1;
-    EDGEFRONT_RETURN_IF_ERROR(feed.Next(step));
-    const StepResult done = session.Step(feed.rows.tokens.data(), feed.rows.targets.data(), feed.rows.scored,
-                                         {RateAt(o, step, request.steps), o.beta1, o.beta2, o.epsilon, o.weight_decay, o.clip},
-                                         soft_file ? &feed.soft : nullptr);
-    if (!std::isfinite(done.loss)) return Status(Code::kDiverged, "loss is not finite at step " + std::to_string(step));
-    run.step = step;
-    run.window += done.loss;
-    run.norms += done.gradient_norm;
-    ++run.in_window;
-    const double now = Seconds();
-    run.seconds += now - clock;
-    clock = now;
-    if (step % request.report_every == 0 || step == request.steps) {
-      const double n = static_cast<double>(run.in_window);
-      run.reports.push_back({step, run.window / n, run.norms / n});
-      if (progress) progress({step, request.steps, run.window / n, static_cast<double>(step) * batch * length / run.seconds});
-      run.window = run.norms = 0;
-      run.in_window = 0;
-    }
-    // Looks and checkpoints are no training time.
-    if (validation && request.stop.every > 0 && step % request.stop.every == 0 && step < request.steps) {
-      const Result<Validation> seen = Validate(request, *validation, session, &feed.rows);
-      if (!seen.ok()) return seen.status();
-      if (run.Judge(request.stop, {step, seen.value().loss, seen.value().accuracy})) break;
-    }
-    if (!request.checkpoint.empty() && (step % request.checkpoint_every == 0 || step == last) && step < request.steps) {
-      EDGEFRONT_RETURN_IF_ERROR(run.Save(request.checkpoint, fingerprint, session.state(), floats));
-    }
-    clock = Seconds();
-  }
-  result.steps = static_cast<int>(run.step);
-  const bool paused = run.step == last && last < request.steps && run.stopped == Stopped::kSteps && !result.cancelled;
-  result.stopped = paused ? Stopped::kPaused : run.stopped;
-  result.reports = std::move(run.reports);
-  result.looks = std::move(run.looks);
-  result.seconds = run.seconds;
-  result.tokens_per_second = result.seconds > 0 ? static_cast<double>(result.steps) * batch * length / result.seconds : 0;
-  if (validation && !result.cancelled) {
-    const Result<Validation> seen = Validate(request, *validation, session, &feed.rows);
-    if (!seen.ok()) return seen.status();
-    result.validation = seen.value();
-  }
-  result.weights_hash = session.params().Hash(session.weights());
-  if (paused) return result;
-  if (!request.out.empty() && !result.cancelled) {
-    EDGEFRONT_RETURN_IF_ERROR(session.params().Export(request.plan, session.weights(), request.out));
-  }
-  if (!request.checkpoint.empty() && !result.cancelled) std::remove(request.checkpoint.c_str());
-  return result;
+  Result<TrainFiles> files = TrainFiles::Open(request);
+  if (!files.ok()) return files.status();
+  const SessionOptions options{request.pooled,     request.objective,    files->teacher.get(),
+                               request.base_width, request.memory_limit, request.precision};
+  auto session = Session::Create(request.model, request.seed, request.data.length, request.batch, request.threads, request.isa, options);
+  if (!session.ok()) return session.status();
+  Run run(request, progress, *files, **session);
+  EDGEFRONT_RETURN_IF_ERROR(run.Resume());
+  EDGEFRONT_RETURN_IF_ERROR(run.Loop(cancel));
+  return run.Finish();
 }
 
 }  // namespace edgefront::train

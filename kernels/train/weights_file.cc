@@ -21,7 +21,7 @@ Status Params::Load(const ModelSpec& spec, const ModelFile& file, float* flat) c
   for (const Param& p : params_) {
     const GgufTensor* info = gguf.FindTensor(p.name);
     if (!info) return BadModel("the file has no tensor '" + p.name + "'");
-    const TensorSpec tensor{p.name, p.role, p.layer, static_cast<uint64_t>(p.cols), static_cast<uint64_t>(p.rows)};
+    const TensorSpec tensor{p.name, p.role, p.layer, static_cast<uint64_t>(p.cols), static_cast<uint64_t>(p.rows), p.kind};
     row.resize(RowBytes(info->type, tensor.ne0));
     values.resize(tensor.ne0);
     scratch.resize(tensor.ne0);

@@ -1,0 +1,128 @@
+// What a session holds while it runs, shared by the files that run it: step.cc goes through the stages, layer_stages.cc and mixers/ have them,
+// session.cc is the public face. Nobody else includes this.
+#ifndef EDGEFRONT_INFER_ENGINE_H_
+#define EDGEFRONT_INFER_ENGINE_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "include/edgefront/thread_pool.h"
+#include "infer/program.h"
+#include "infer/stage.h"
+#include "targets/kernels.h"
+
+namespace edgefront {
+
+struct MixerKind;
+
+// A stage in its place: its layer, its tickets, and its line in the profile.
+struct PlannedStage {
+  Stage stage;
+  size_t layer;
+  size_t ticket;
+  int profiled;
+};
+
+// [begin, end) of `jobs` equal pieces of work that this worker takes.
+struct Part {
+  uint64_t begin, end;
+};
+inline Part PartOf(uint64_t jobs, int worker, int workers) { return {jobs * worker / workers, jobs * (worker + 1) / workers}; }
+
+struct Engine {
+  const ModelSpec* spec = nullptr;
+  const Weights* weights = nullptr;
+  const Kernels* kernels = nullptr;
+  SessionOptions options;
+  Program program;
+  std::vector<PlannedStage> stages;
+  size_t logit_stages = 0;  // the last of them, which are left out where no logits are wanted
+  std::unique_ptr<ThreadPool> pool;
+  Arena cache, activations;
+  std::vector<uint32_t> positions;  // of each sequence
+  std::unique_ptr<std::atomic<uint32_t>[]> tickets;
+  size_t n_tickets = 0;
+
+  // The step under way: `n` rows; row i is token tokens[i] of sequence seq + (decode ? i : 0).
+  const uint32_t* tokens = nullptr;
+  uint32_t n = 0, seq = 0;
+  bool decode = false;
+  bool profiling = false;
+  std::array<Profile, 2> profiles;  // of prefill and of decode
+  float* logits_out = nullptr;      // [logit_rows][V]
+  uint32_t first_logit = 0, logit_rows = 0;
+
+  // step.cc
+  void PlanStages();
+  void Step();
+  void Work(int worker, int workers);
+  // Rows [first, first + rows) of x, normalised by `weight` [d], become rows 0.. of Normed().
+  void NormRows(const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers);
+  // Ends a mixer: what it left becomes what the product of the layer's output reads. Every worker calls it, after its own work.
+  void FinishMixer(size_t layer, int worker, int workers);
+  // Makes row `row` of an int8 view from the k floats at `from`.
+  void Quantise(const QuantBuffer& b, uint32_t row, const float* from, size_t k, size_t share) const;
+  OpCost ProductCost(const Matrix& matrix, uint32_t rows) const;
+
+  float* Buffer(size_t offset) const { return activations.At<float>(offset); }
+  float* Shared(int buffer) const { return Buffer(program.shared[buffer].offset); }
+  uint32_t SequenceOf(uint32_t row) const { return decode ? row : seq; }
+  uint32_t PositionOf(uint32_t row) const { return decode ? positions[row] : positions[seq] + row; }
+  // Row `row` of what the layer's mixer works on: LayerPlan::width floats.
+  float* ProjRow(const LayerPlan& plan, uint32_t row) const { return Buffer(program.proj) + row * plan.width; }
+  // The layer's state of a sequence: LayerPlan::seq_bytes.
+  uint8_t* State(const LayerPlan& plan, uint32_t sequence) const { return cache.base() + plan.state + sequence * plan.seq_bytes; }
+  uint8_t* Scratch(int worker) const { return activations.base() + program.worker + size_t(worker) * program.worker_bytes; }
+
+  Activations View(const QuantBuffer& b, size_t k) const {
+    Activations a;
+    if (b.k == 0 || k == 0) return a;
+    a.q = activations.At<int8_t>(b.q);
+    a.scale = activations.At<float>(b.scale);
+    a.sum8 = activations.At<int32_t>(b.sum8);
+    a.sum16 = activations.At<int16_t>(b.sum16);
+    return a;
+  }
+  Activations Normed() const {
+    Activations in = View(program.in, spec->dim);
+    if (program.norm_f32) in.f32 = Buffer(program.norm), in.stride = spec->dim;
+    return in;
+  }
+
+  // Every worker takes panels of w until none is left; `put(token, row, values, count)` gets 16 (fewer at the edge) products.
+  template <class Put>
+  void MatMul(const Matrix& w, const Activations& a, uint32_t rows, int worker, std::atomic<uint32_t>& ticket, Put put) const {
+    float* tile = reinterpret_cast<float*>(Scratch(worker) + program.tile_at);
+    const uint32_t panels = static_cast<uint32_t>(w.panels());
+    const uint32_t grab = std::max<uint32_t>(1, rows > 1 ? 1 : panels / (4 * static_cast<uint32_t>(pool->size())));
+    for (uint32_t p; (p = ticket.fetch_add(grab, std::memory_order_relaxed)) < panels;) {
+      for (const uint32_t end = std::min(panels, p + grab); p < end; ++p) {
+        const size_t row = p * kPanelRows, count = std::min(kPanelRows, w.rows - row);
+        for (uint32_t t = 0; t < rows; t += kTileTokens) {
+          const uint32_t m = std::min<uint32_t>(kTileTokens, rows - t);
+          kernels->panel_mul(w.type, w.k, w.panel(p), a, t, m, tile);
+          for (uint32_t i = 0; i < m; ++i) put(t + i, row, tile + kPanelRows * i, count);
+        }
+      }
+    }
+  }
+  // Products of the layer's normed input, from column `column` of the rows of `proj` on.
+  void ProjectNormed(const Matrix& w, const LayerPlan& plan, size_t column, int worker, std::atomic<uint32_t>& ticket) const {
+    float* to = Buffer(program.proj) + column;
+    const size_t width = plan.width;
+    MatMul(w, Normed(), n, worker, ticket,
+           [=](uint32_t t, size_t row, const float* v, size_t count) { std::memcpy(to + t * width + row, v, 4 * count); });
+  }
+};
+
+// Stages that all layouts have, around those of the mixers (layer_stages.cc).
+extern const Stage kEmbedStage, kMixerNormStage, kFfnNormStage, kGateUpStage, kDownStage, kFinalNormStage, kLogitsStage;
+Stage MixerOutStage(const MixerKind& kind);  // the product of a mixer's output, added to the residual stream
+void GateUp(const StageRun& r);              // gate_up.cc
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_INFER_ENGINE_H_

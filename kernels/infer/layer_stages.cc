@@ -1,0 +1,114 @@
+// Stages that all layouts have, around those of the mixers: embedding, norms, the product of a mixer's output, the FFN, logits. Options of
+// layers belong here.
+#include <cmath>
+#include <string_view>
+
+#include "infer/engine.h"
+#include "infer/mixer_kind.h"
+#include "quant/half.h"
+
+namespace edgefront {
+namespace {
+
+void Embed(const StageRun& r) {
+  const Engine& e = r.engine;
+  const Matrix& table = e.weights->embedding;
+  const Part part = PartOf(e.n, r.worker, r.workers);
+  for (uint32_t i = part.begin; i < part.end; ++i) {
+    UnpackColumns(table.type, table.panel(e.tokens[i] / kPanelRows), e.tokens[i] % kPanelRows, 0, table.k,
+                  e.Buffer(e.program.x) + i * table.k);
+    const uint32_t position = e.PositionOf(i);
+    for (const RopeTable& t : e.program.ropes) {
+      float* cs = e.Buffer(t.offset) + size_t{i} * t.head_dim;
+      // With a cache of F16 the angles are ggml's too, to their last bits: floats, each the one before times a constant.
+      float theta = static_cast<float>(position);
+      const float step = std::pow(t.base, -2.0f / static_cast<float>(t.head_dim));
+      for (uint32_t j = 0; j < t.head_dim / 2; ++j, theta *= step) {
+        if (e.options.kv == KvType::kF16) {
+          cs[2 * j] = std::cos(theta);
+          cs[2 * j + 1] = std::sin(theta);
+          continue;
+        }
+        const double angle = position * std::pow(static_cast<double>(t.base), -2.0 * j / t.head_dim);
+        cs[2 * j] = static_cast<float>(std::cos(angle));
+        cs[2 * j + 1] = static_cast<float>(std::sin(angle));
+      }
+    }
+  }
+}
+
+// Adds products to rows of the residual stream.
+auto AddToX(const Engine& e) {
+  float* x = e.Buffer(e.program.x);
+  const size_t d = e.spec->dim;
+  return [x, d](uint32_t t, size_t row, const float* v, size_t count) {
+    float* to = x + t * d + row;
+    for (size_t i = 0; i < count; ++i) to[i] += v[i];
+  };
+}
+
+void MixerNorm(const StageRun& r) {
+  Engine& e = r.engine;
+  e.NormRows(e.weights->layers[r.layer].mixer_norm, 0, e.n, e.program.layers[r.layer].normed, r.worker, r.workers);
+}
+
+void MixerOut(const StageRun& r) {
+  const Engine& e = r.engine;
+  const Matrix& w = e.weights->layers[r.layer].mixer_out;
+  const LayerPlan& plan = e.program.layers[r.layer];
+  Activations in = e.View(e.program.mid, w.k);
+  in.f32 = e.Buffer(e.program.proj) + plan.mixed;
+  in.stride = plan.width;
+  e.MatMul(w, in, e.n, r.worker, r.tickets[0], AddToX(e));
+}
+
+OpCost MixerOutCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].mixer_out, e.n); }
+
+void FfnNorm(const StageRun& r) {
+  Engine& e = r.engine;
+  e.NormRows(e.weights->layers[r.layer].ffn_norm, 0, e.n, e.program.layers[r.layer].ffn_in, r.worker, r.workers);
+}
+
+OpCost GateUpCost(const Engine& e, size_t layer) {
+  const LayerWeights& w = e.weights->layers[layer];
+  return e.ProductCost(w.gate, e.n) + e.ProductCost(w.up, e.n);
+}
+
+void Down(const StageRun& r) {
+  const Engine& e = r.engine;
+  const size_t ffn = e.spec->layers[r.layer].ffn;
+  Activations hidden = e.View(e.program.mid, ffn);
+  if (e.program.hidden_f32) hidden.f32 = e.Buffer(e.program.hidden), hidden.stride = ffn;
+  e.MatMul(e.weights->layers[r.layer].down, hidden, e.n, r.worker, r.tickets[0], AddToX(e));
+}
+
+OpCost DownCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].down, e.n); }
+
+void FinalNorm(const StageRun& r) {
+  Engine& e = r.engine;
+  e.NormRows(e.weights->final_norm, e.first_logit, e.logit_rows, e.program.logits_in, r.worker, r.workers);
+}
+
+void Logits(const StageRun& r) {
+  const Engine& e = r.engine;
+  float* out = e.logits_out;
+  const size_t vocab = e.spec->vocab;
+  e.MatMul(e.weights->output, e.Normed(), e.logit_rows, r.worker, r.tickets[0],
+           [=](uint32_t t, size_t row, const float* v, size_t count) { std::memcpy(out + t * vocab + row, v, 4 * count); });
+}
+
+OpCost LogitsCost(const Engine& e, size_t) { return e.ProductCost(e.weights->output, e.logit_rows); }
+
+}  // namespace
+
+const Stage kEmbedStage = {"embed", 0, Embed};
+const Stage kMixerNormStage = {"norm", 0, MixerNorm};
+const Stage kFfnNormStage = {"norm", 0, FfnNorm};
+const Stage kGateUpStage = {"gate-up", 1, GateUp, GateUpCost};
+const Stage kDownStage = {"down", 1, Down, DownCost};
+const Stage kFinalNormStage = {"norm", 0, FinalNorm};
+const Stage kLogitsStage = {"logits", 1, Logits, LogitsCost};
+
+Stage MixerOutStage(const MixerKind& kind) { return {kind.out_stage, 1, MixerOut, MixerOutCost}; }
+
+}  // namespace edgefront

@@ -1,0 +1,53 @@
+// Reads a layout's numbers from GGUF metadata and checks their bounds. Every quantity may be a scalar or an array with one value a layer.
+#ifndef EDGEFRONT_INFER_META_READER_H_
+#define EDGEFRONT_INFER_META_READER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "include/edgefront/gguf.h"
+#include "include/edgefront/status.h"
+
+namespace edgefront {
+
+class MetaReader {
+ public:
+  MetaReader(const GgufFile& gguf, std::string arch) : gguf_(gguf), arch_(std::move(arch)) {}
+
+  // Layer `i`'s value of arch.key, or `fallback` where the key is absent (no fallback: an error).
+  Status Int(const char* key, uint64_t i, int64_t lo, int64_t hi, std::optional<int64_t> fallback, uint32_t* out) const {
+    const GgufValue* v = gguf_.Find(arch_ + "." + key);
+    std::optional<int64_t> x = v ? v->Int(v->is_array ? i : 0) : fallback;
+    if (!x) return BadModel(arch_ + "." + key + (v ? " is not an integer (array) of the right length" : " is missing"));
+    if (*x < lo || *x > hi) {
+      return BadModel(arch_ + "." + key + " is " + std::to_string(*x) + ", outside " + std::to_string(lo) + ".." + std::to_string(hi));
+    }
+    *out = static_cast<uint32_t>(*x);
+    return Status::Ok();
+  }
+
+  Status Float(const char* key, uint64_t i, double lo, double hi, float* out) const {
+    const GgufValue* v = gguf_.Find(arch_ + "." + key);
+    const std::optional<double> x = v ? v->Float(v->is_array ? i : 0) : std::nullopt;
+    if (!x) return BadModel(arch_ + "." + key + (v ? " is not a float (array) of the right length" : " is missing"));
+    if (!(*x >= lo && *x <= hi)) return BadModel(arch_ + "." + key + " is out of range");
+    *out = static_cast<float>(*x);
+    return Status::Ok();
+  }
+
+  // Layer `i`'s value of arch.key, or nothing where there is none.
+  std::optional<bool> Bool(const char* key, uint64_t i) const {
+    const GgufValue* v = gguf_.Find(arch_ + "." + key);
+    const std::optional<int64_t> x = v ? v->Int(v->is_array ? i : 0) : std::nullopt;
+    return x ? std::optional(*x != 0) : std::nullopt;
+  }
+
+ private:
+  const GgufFile& gguf_;
+  std::string arch_;
+};
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_INFER_META_READER_H_

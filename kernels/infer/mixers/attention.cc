@@ -1,0 +1,168 @@
+// Grouped-query attention, full or over a window, with RoPE and optional QK-norm. A row of `proj` holds q [H*hd], k and v [KV*hd]; outputs
+// replace q. State: keys and values of each KV head in a ring of positions (targets/kernels.h: KvHead).
+#include "infer/mixers/attention.h"
+
+#include "infer/mixer_kind.h"
+
+namespace edgefront {
+
+using attention::kAttendSegment;
+using attention::LayerAttention;
+
+namespace {
+
+constexpr std::string_view kNames[] = {"gqa", "swa"};
+
+Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_view name, LayerSpec* l) {
+  AttentionSpec& a = l->attention;
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 1, kMaxHeads, {}, &a.kv_heads));
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count", i, 1, kMaxHeads, {}, &a.heads));
+  const int64_t default_dim = m.dim / a.heads;
+  uint32_t value_dim, rope_dim;
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.key_length", i, 2, kMaxHeadDim, default_dim, &a.head_dim));
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.value_length", i, 2, kMaxHeadDim, a.head_dim, &value_dim));
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("rope.dimension_count", i, 0, kMaxHeadDim, a.head_dim, &rope_dim));
+  if (value_dim != a.head_dim) return Unsupported("value heads of another size than key heads");
+  if (rope_dim != a.head_dim) return Unsupported("rotation of a part of each head");
+  if (a.head_dim % 2 != 0) return BadModel("head size " + std::to_string(a.head_dim) + " is odd");
+  if (a.heads % a.kv_heads != 0) {
+    return BadModel("layer " + std::to_string(i) + ": " + std::to_string(a.heads) + " heads do not share " +
+                    std::to_string(a.kv_heads) + " KV heads evenly");
+  }
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.sliding_window", i, 0, kMaxContext, 0, &a.window));
+  EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
+  a.qk_norm = m.architecture != "llama";
+  if (!m.own_architecture()) return Status::Ok();
+  const std::optional<bool> norm = meta.Bool("attention.qk_norm", i);
+  if (!norm) return BadModel("edgefront.attention.qk_norm must be one bool a layer");
+  a.qk_norm = *norm;
+  if ((name == "swa") != (a.window > 0)) return BadModel("layer " + std::to_string(i) + ": window and mixer disagree");
+  return Status::Ok();
+}
+
+void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
+  using namespace attention;
+  const AttentionSpec& a = l.attention;
+  const uint64_t d = m.dim, hd = a.head_dim;
+  out->Mixer(kQ, "attn_q", d, a.q_width(), "rmsnorm+quantise+q").row_block = hd;
+  out->Mixer(kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
+  out->Mixer(kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
+  if (a.qk_norm) out->Norm(Role::kMixer, "attn_q_norm", hd, kQNorm);
+  if (a.qk_norm) out->Norm(Role::kMixer, "attn_k_norm", hd, kKNorm);
+  out->Add(Role::kMixerOut, "attn_output", a.q_width(), d, kAttentionMixer.out_op).col_block = hd;
+}
+
+void Plan(const ModelSpec&, const LayerSpec& l, const SessionOptions& o, Program* program, LayerPlan* plan) {
+  const AttentionSpec& s = l.attention;
+  AttentionPlan& a = plan->attention;
+  // A chunk is stored before it is attended to, so a window needs window + rows - 1 live slots.
+  const size_t live = s.window > 0 ? std::min<size_t>(o.max_context, size_t{s.window} + program->rows - 1) : o.max_context;
+  const bool q8 = o.kv == KvType::kQ8_0;
+  a.ring = RoundUp(live, kAttendBlock);
+  a.hd = RoundUp(s.head_dim, q8 ? 32 : 16);
+  const size_t element = q8 ? 1 : o.kv == KvType::kF32 ? 4 : 2;
+  const size_t values = a.ring * a.hd * element, scales = q8 ? a.ring * (a.hd / 32) * 2 : 0;
+  a.v_at = RoundUp(values, 64);
+  a.k_scale_at = 2 * a.v_at;
+  a.v_scale_at = a.k_scale_at + RoundUp(scales, 64);
+  a.head_bytes = a.v_scale_at + RoundUp(scales, 64);
+  plan->seq_bytes = a.head_bytes * s.kv_heads;
+  plan->width = s.q_width() + 2 * s.kv_width();
+  plan->mixed = 0;
+
+  a.rope = program->Rope(s.rope_base, s.head_dim);
+  const uint32_t all = (o.max_context + kAttendSegment - 1) / kAttendSegment;
+  a.segments = s.window > 0 ? std::min(all, (s.window - 1 + kAttendSegment - 1) / kAttendSegment + 1) : all;
+  program->Scratch(4 * attention::RoomFloats(s, a, o.max_context));
+  if (a.segments == 1) return;
+  const size_t parts = size_t{o.batch} * s.heads * a.segments;  // of a decoded token's attention
+  a.partial = program->Share("attention partial sums", 4 * parts * (2 + a.hd));
+  a.weights = program->Share("attention weights", 4 * parts * kAttendSegment);  // in tiles of the heads of one KV head
+}
+
+ListedWork Listed(const LayerSpec& l, const LayerPlan& plan, const ModelSpec&, const SessionOptions& o) {
+  const AttentionSpec& s = l.attention;
+  const AttentionPlan& a = plan.attention;
+  const uint32_t seen = s.window > 0 ? std::min(s.window, o.max_context) : o.max_context;
+  const double cached = static_cast<double>(a.head_bytes) * s.kv_heads * seen / static_cast<double>(a.ring);
+  const DType type = o.kv == KvType::kF16 ? DType::kF16 : o.kv == KvType::kF32 ? DType::kF32 : DType::kQ8_0;
+  return {s.window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", s.head_dim, seen, type,
+          static_cast<double>(o.batch) * cached, 4.0 * s.heads * s.head_dim * seen};
+}
+
+void Qkv(const StageRun& r) {
+  const Engine& e = r.engine;
+  const AttentionSpec& s = e.spec->layers[r.layer].attention;
+  const LayerPlan& plan = e.program.layers[r.layer];
+  const auto& w = e.weights->layers[r.layer].matrices;
+  e.ProjectNormed(w[attention::kQ], plan, 0, r.worker, r.tickets[0]);
+  e.ProjectNormed(w[attention::kK], plan, s.q_width(), r.worker, r.tickets[1]);
+  e.ProjectNormed(w[attention::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
+}
+
+OpCost QkvCost(const Engine& e, size_t layer) {
+  const auto& w = e.weights->layers[layer].matrices;
+  return e.ProductCost(w[attention::kQ], e.n) + e.ProductCost(w[attention::kK], e.n) + e.ProductCost(w[attention::kV], e.n);
+}
+
+void StoreKeys(const StageRun& r) { LayerAttention(r.engine, r.layer, r.worker, r.workers).StoreKeys(); }
+
+void Attend(const StageRun& r) {
+  LayerAttention(r.engine, r.layer, r.worker, r.workers).Run(r.tickets);
+  r.engine.FinishMixer(r.layer, r.worker, r.workers);
+}
+
+// The cached keys and values of a sequence are counted once a step.
+OpCost AttendCost(const Engine& e, size_t layer) {
+  const AttentionSpec& s = e.spec->layers[layer].attention;
+  const AttentionPlan& a = e.program.layers[layer].attention;
+  const double key_bytes = static_cast<double>(a.head_bytes) * s.kv_heads / static_cast<double>(a.ring);
+  OpCost cost;
+  for (uint32_t i = 0; i < e.n; ++i) {
+    const uint32_t end = e.PositionOf(i) + 1, seen = s.window > 0 ? std::min(end, s.window) : end;
+    cost.flops += 4.0 * s.heads * s.head_dim * seen;
+    if (e.decode) cost.bytes += key_bytes * seen;
+    if (!e.decode && i + 1 == e.n) cost.bytes = key_bytes * (s.window > 0 ? std::min(end, e.n + s.window - 1) : end);
+  }
+  return cost;
+}
+
+constexpr Stage kStages[] = {{"qkv", 3, Qkv, QkvCost}, {"store-keys", 0, StoreKeys}, {"attend", 2, Attend, AttendCost}};
+
+}  // namespace
+
+KvHead LayerAttention::Head(uint32_t sequence, uint32_t kv_head) const {
+  uint8_t* base = e_.State(layer_, sequence) + kv_head * plan_.head_bytes;
+  const KvType kv = e_.options.kv;
+  const KvFormat format = kv == KvType::kF16 ? KvFormat::kF16 : kv == KvType::kF32 ? KvFormat::kF32 : KvFormat::kQ8;
+  return {format, plan_.ring, plan_.hd, base, base + plan_.v_at,
+          reinterpret_cast<uint16_t*>(base + plan_.k_scale_at), reinterpret_cast<uint16_t*>(base + plan_.v_scale_at)};
+}
+
+void LayerAttention::StoreKeys() const {
+  const size_t hd = spec_.head_dim;
+  const Part part = PartOf(uint64_t{e_.n} * spec_.kv_heads, worker_, workers_);
+  for (uint64_t j = part.begin; j < part.end; ++j) {
+    const uint32_t i = static_cast<uint32_t>(j / spec_.kv_heads), h = static_cast<uint32_t>(j % spec_.kv_heads);
+    float* k = QueryOf(i, spec_.heads + h);
+    if (spec_.qk_norm) e_.kernels->rmsnorm(k, w_.vectors[attention::kKNorm], hd, e_.spec->eps, k);
+    e_.kernels->rope(k, RopeOf(i), hd, e_.spec->rope_interleaved);
+    const KvHead kv = Head(e_.SequenceOf(i), h);
+    e_.kernels->store_kv(kv, e_.PositionOf(i) % kv.ring, k, k + spec_.kv_heads * hd, hd);
+  }
+}
+
+const MixerKind kAttentionMixer = {
+    .id = Mixer::kAttention,
+    .names = kNames,
+    .out_stage = "attn-out",
+    .out_op = "attn_out+residual",
+    .starts_from_zero = false,
+    .read = Read,
+    .tensors = Tensors,
+    .plan = Plan,
+    .listed = Listed,
+    .stages = kStages,
+};
+
+}  // namespace edgefront

@@ -1,0 +1,27 @@
+// The kinds of mixers there are.
+#include "infer/mixer_kind.h"
+
+namespace edgefront {
+
+std::span<const MixerKind* const> MixerKinds() {
+  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer};  // in the order of Mixer
+  return kKinds;
+}
+
+const MixerKind& KindOf(Mixer mixer) { return *MixerKinds()[static_cast<size_t>(mixer)]; }
+
+const MixerKind* FindMixer(std::string_view name) {
+  for (const MixerKind* kind : MixerKinds())
+    for (const std::string_view known : kind->names)
+      if (known == name) return kind;
+  return nullptr;
+}
+
+std::string MixerNames() {
+  std::string all;
+  for (const MixerKind* kind : MixerKinds())
+    for (const std::string_view name : kind->names) all += (all.empty() ? "" : ", ") + std::string(name);
+  return all;
+}
+
+}  // namespace edgefront

@@ -1,0 +1,31 @@
+// A named part of a step: all workers run it together, a barrier follows, and profiles tell its time.
+#ifndef EDGEFRONT_INFER_STAGE_H_
+#define EDGEFRONT_INFER_STAGE_H_
+
+#include <atomic>
+#include <cstddef>
+
+#include "infer/profile.h"
+
+namespace edgefront {
+
+struct Engine;
+
+// One worker's call of a stage, for the tokens of the step under way: a chunk of one sequence, or one token of each.
+struct StageRun {
+  Engine& engine;
+  size_t layer;
+  int worker, workers;
+  std::atomic<uint32_t>* tickets;  // the stage's own, 0 when it begins
+};
+
+struct Stage {
+  const char* name;
+  int tickets;  // counters that hand out its work
+  void (*run)(const StageRun& r);
+  OpCost (*cost)(const Engine& e, size_t layer) = nullptr;  // of the step; none counted where absent
+};
+
+}  // namespace edgefront
+
+#endif  // EDGEFRONT_INFER_STAGE_H_

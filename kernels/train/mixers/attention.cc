@@ -1,0 +1,139 @@
+// Grouped-query attention in training: q, k, v by products, heads normed and rotated, then the tiles of train/attention-inl.h. Heads are padded
+// to a multiple of 16 each.
+#include "infer/mixers/attention.h"
+
+#include <cmath>
+#include <vector>
+
+#include "train/layer_mixer.h"
+
+namespace edgefront::train {
+namespace {
+
+class AttentionMixer : public LayerMixer {
+ public:
+  explicit AttentionMixer(const MixerContext& c)
+      : spec_(c.layer_spec().attention),
+        q_(c.Tensor(attention::kQ)),
+        k_(c.Tensor(attention::kK)),
+        v_(c.Tensor(attention::kV)),
+        q_norm_(spec_.qk_norm ? &c.Tensor(attention::kQNorm) : nullptr),
+        k_norm_(spec_.qk_norm ? &c.Tensor(attention::kKNorm) : nullptr),
+        eps_(c.spec.eps),
+        interleaved_(c.spec.rope_interleaved),
+        length_(c.length),
+        heads_(static_cast<int>(spec_.heads)),
+        kv_heads_(static_cast<int>(spec_.kv_heads)),
+        head_dim_(static_cast<int>(spec_.head_dim)),
+        hd_(PadUp(head_dim_)),
+        ld_(Stride(c.width)),
+        ldq_(Stride(q_.padded_rows)),
+        ldkv_(Stride(k_.padded_rows)) {
+    const size_t rows = static_cast<size_t>(c.rows);
+    q_raw_ = c.arena.Take(rows * ldq_);
+    q_rot_ = c.arena.Take(rows * ldq_);
+    mixed_ = c.arena.Take(rows * ldq_);
+    k_raw_ = c.arena.Take(rows * ldkv_);
+    k_rot_ = c.arena.Take(rows * ldkv_);
+    v_out_ = c.arena.Take(rows * ldkv_);
+    lse_ = c.arena.Take(rows * heads_);
+    q_rstd_ = c.arena.Take(rows * heads_);
+    k_rstd_ = c.arena.Take(rows * kv_heads_);
+    mixed_ld_ = static_cast<int>(ldq_);
+    dk_at_ = rows * ldq_;
+    dv_at_ = dk_at_ + rows * ldkv_;
+    scratch_at_ = dv_at_ + rows * ldkv_;
+    work_floats_ = scratch_at_ + AttentionScratch(length_, hd_);
+    const int half = head_dim_ / 2;
+    cosines_.resize(static_cast<size_t>(length_) * half);
+    sines_.resize(cosines_.size());
+    for (int t = 0; t < length_; ++t) {
+      for (int j = 0; j < half; ++j) {
+        const double angle = t * std::pow(static_cast<double>(spec_.rope_base), -2.0 * j / spec_.head_dim);
+        cosines_[static_cast<size_t>(t) * half + j] = static_cast<float>(std::cos(angle));
+        sines_[static_cast<size_t>(t) * half + j] = static_cast<float>(std::sin(angle));
+      }
+    }
+  }
+
+  void Forward(const MixerPass& p) const override {
+    const int rows = p.sequences * length_;
+    const Weights& w = p.weights;
+    float* a = p.arena;
+    Project(p.math, w, q_, rows, p.in, ld_, nullptr, a + q_raw_, ldq_);
+    Project(p.math, w, k_, rows, p.in, ld_, nullptr, a + k_raw_, ldkv_);
+    Project(p.math, w, v_, rows, p.in, ld_, nullptr, a + v_out_, ldkv_);
+    for (int s = 0; s < p.sequences; ++s) {
+      const ptrdiff_t row = static_cast<ptrdiff_t>(s) * length_;
+      p.math.head_rope(length_, heads_, head_dim_, hd_, a + q_raw_ + row * ldq_, a + q_rot_ + row * ldq_, ldq_, Of(q_norm_, w.flat), eps_,
+                       a + q_rstd_ + row * heads_, cosines_.data(), sines_.data(), interleaved_);
+      p.math.head_rope(length_, kv_heads_, head_dim_, hd_, a + k_raw_ + row * ldkv_, a + k_rot_ + row * ldkv_, ldkv_, Of(k_norm_, w.flat),
+                       eps_, a + k_rstd_ + row * kv_heads_, cosines_.data(), sines_.data(), interleaved_);
+      p.math.attention(ArgsOf(p, row));
+    }
+  }
+
+  void Backward(const MixerPass& p, const MixerGradients& g) const override {
+    const int rows = p.sequences * length_;
+    const Weights& w = p.weights;
+    float *a = p.arena, *dq = p.work, *dk = p.work + dk_at_, *dv = p.work + dv_at_;
+    for (int s = 0; s < p.sequences; ++s) {
+      const ptrdiff_t row = static_cast<ptrdiff_t>(s) * length_;
+      p.math.attention_grad(ArgsOf(p, row), {g.mixed + row * ldq_, dq + row * ldq_, dk + row * ldkv_, dv + row * ldkv_});
+      p.math.head_rope_grad(length_, heads_, head_dim_, hd_, a + q_raw_ + row * ldq_, dq + row * ldq_, ldq_, Of(q_norm_, w.flat),
+                            a + q_rstd_ + row * heads_, cosines_.data(), sines_.data(), interleaved_, Of(q_norm_, g.params));
+      p.math.head_rope_grad(length_, kv_heads_, head_dim_, hd_, a + k_raw_ + row * ldkv_, dk + row * ldkv_, ldkv_, Of(k_norm_, w.flat),
+                            a + k_rstd_ + row * kv_heads_, cosines_.data(), sines_.data(), interleaved_, Of(k_norm_, g.params));
+    }
+    WeightGrad(p.math, w, q_, rows, dq, ldq_, p.in, ld_, g.params, g.fresh);
+    WeightGrad(p.math, w, k_, rows, dk, ldkv_, p.in, ld_, g.params, g.fresh);
+    WeightGrad(p.math, w, v_, rows, dv, ldkv_, p.in, ld_, g.params, g.fresh);
+    ProjectBack(p.math, w, q_, rows, dq, ldq_, nullptr, g.in, ld_);
+    ProjectBack(p.math, w, k_, rows, dk, ldkv_, g.in, g.in, ld_);
+    ProjectBack(p.math, w, v_, rows, dv, ldkv_, g.in, g.in, ld_);
+  }
+
+ private:
+  // A norm's values in a flat array of parameters; null without the norm.
+  template <class Float>
+  static Float* Of(const Param* norm, Float* flat) {
+    return norm != nullptr ? flat + norm->offset : nullptr;
+  }
+
+  // Of the sequence whose first row is `row`.
+  Attention ArgsOf(const MixerPass& p, ptrdiff_t row) const {
+    Attention a{};
+    a.length = length_;
+    a.heads = heads_;
+    a.kv_heads = kv_heads_;
+    a.hd = hd_;
+    a.window = static_cast<int>(spec_.window);
+    a.scale = 1.0f / std::sqrt(static_cast<float>(spec_.head_dim));
+    a.q = p.arena + q_rot_ + row * ldq_;
+    a.k = p.arena + k_rot_ + row * ldkv_;
+    a.v = p.arena + v_out_ + row * ldkv_;
+    a.ldq = ldq_;
+    a.ldkv = ldkv_;
+    a.o = p.arena + mixed_ + row * ldq_;
+    a.lse = p.arena + lse_ + row * heads_;
+    a.scratch = p.work + scratch_at_;
+    return a;
+  }
+
+  const AttentionSpec& spec_;
+  const Param &q_, &k_, &v_;
+  const Param *q_norm_, *k_norm_;
+  float eps_;
+  bool interleaved_;
+  int length_, heads_, kv_heads_, head_dim_, hd_;
+  ptrdiff_t ld_, ldq_, ldkv_;
+  std::vector<float> cosines_, sines_;  // [length, head_dim / 2]
+  size_t q_raw_, q_rot_, k_raw_, k_rot_, v_out_, lse_, q_rstd_, k_rstd_;  // arena
+  size_t dk_at_, dv_at_, scratch_at_;                                     // work; dq comes first
+};
+
+}  // namespace
+
+std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context) { return std::make_unique<AttentionMixer>(context); }
+
+}  // namespace edgefront::train

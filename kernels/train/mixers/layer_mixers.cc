@@ -1,0 +1,11 @@
+// The kinds of mixers that can be trained.
+#include "train/layer_mixer.h"
+
+namespace edgefront::train {
+
+std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
+  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer};  // in the order of Mixer
+  return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
+}
+
+}  // namespace edgefront::train
