@@ -2,7 +2,7 @@
 // the kernels' own tests, which mostly compile and emulate, run side by side before them.
 import { defineConfig } from "vitest/config";
 
-const pure = ["test/{candidates,reports,search}/**/*.test.ts", "test/kernels*.test.ts"];
+const pure = ["test/{behaviour,candidates,reports,search}/**/*.test.ts", "test/kernels*.test.ts"];
 
 export default defineConfig({
   test: {

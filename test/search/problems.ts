@@ -46,6 +46,16 @@ export const tightSpace = spaceOf({
   attention: { max: 2 },
 });
 
+/** The space of a full-size search. */
+export const largeSpace = spaceOf({
+  vocab: 65_536,
+  width: 1024,
+  depth: 16,
+  mixers: ["c3", "c5", "g", "s256"],
+  heads: ["16/8x64"],
+  parameters: "350M",
+});
+
 export const objectives: readonly Objective[] = [
   { name: "recall", direction: "max", unit: "" },
   { name: "bytes", direction: "min", unit: "B" },

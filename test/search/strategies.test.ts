@@ -14,10 +14,10 @@ import {
   ask,
   budgetSpace,
   completeOutcome,
+  largeSpace,
   middleSpace,
   objectives,
   smallSpace,
-  spaceOf,
   tightSpace,
   toyOutcome,
 } from "./problems.ts";
@@ -216,15 +216,7 @@ describe.each(strategyNames)("%s", (name) => {
 const quickThinkers = strategyNames.filter((name) => name !== "model");
 
 it.each(quickThinkers)("%s asks and tells 10,000 trials of 16 layers in less than 10 s", (name) => {
-  const space = spaceOf({
-    vocab: 65_536,
-    width: 1024,
-    depth: 16,
-    mixers: ["c3", "c5", "g", "s256"],
-    heads: ["16/8x64"],
-    parameters: "350M",
-  });
-  const strategy = start(name, space);
+  const strategy = start(name, largeSpace);
   const started = performance.now();
   for (let count = 0; count < 10_000; ) {
     const asked = ask(strategy, 20);

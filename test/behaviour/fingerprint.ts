@@ -1,0 +1,90 @@
+// What is kept of a result: a hash of the whole, and hashes of its parts, which say where two results differ.
+import { createHash } from "node:crypto";
+
+/** Fields that tell of the machine which runs the command, not of what it read. */
+const VOLATILE: ReadonlySet<string> = new Set(["target"]);
+
+/**
+ * Fields that hold sentences for people. Their words may be improved, their figures must stay: only the figures are compared.
+ */
+const PROSE: ReadonlySet<string> = new Set([
+  "question",
+  "answer",
+  "notes",
+  "head",
+  "rows",
+  "reason",
+  "reasons",
+  "origin",
+  "supposed",
+  "what",
+  "noise",
+]);
+
+export interface Fingerprint {
+  readonly sha256: string;
+  /** Of a JSON document its keys, of a list or text its size, with a short hash of each. */
+  readonly parts: string;
+}
+
+export const hash = (text: string | Buffer): string =>
+  createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+export const figuresOf = (text: string): string =>
+  (text.match(/\d[\w.,%]*/g) ?? []).map((figure) => figure.replace(/[.,]+$/, "")).join(" ");
+
+const onlyFigures = (value: unknown): unknown =>
+  typeof value === "string"
+    ? figuresOf(value)
+    : Array.isArray(value)
+      ? value.map(onlyFigures)
+      : value !== null && typeof value === "object"
+        ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, onlyFigures(inner)]))
+        : value;
+
+function comparable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(comparable);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) =>
+      VOLATILE.has(key) ? [] : [[key, PROSE.has(key) ? onlyFigures(inner) : comparable(inner)]],
+    ),
+  );
+}
+
+/** Markdown: the figures of its tables. */
+const tableFigures = (text: string): string =>
+  text
+    .split("\n")
+    .filter((row) => row.startsWith("|"))
+    .map(figuresOf)
+    .filter((row) => row !== "")
+    .join("\n");
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The part of a command's output that must stay equal, as text that can be compared line by line. */
+export function comparableText(output: string): string {
+  const json = parsed(output);
+  if (json !== undefined) return JSON.stringify(comparable(json), null, 1);
+  const rows = output.trimEnd().split("\n").map(parsed);
+  if (rows.length > 1 && rows.every((row) => row !== undefined))
+    return rows.map((row) => JSON.stringify(comparable(row))).join("\n");
+  return output.startsWith("# ") ? tableFigures(output) : output;
+}
+
+export function fingerprint(output: string): Fingerprint {
+  const text = comparableText(output);
+  const json = parsed(text);
+  const parts =
+    json !== null && typeof json === "object" && !Array.isArray(json)
+      ? Object.entries(json).map(([key, value]) => `${key} ${hash(JSON.stringify(value)).slice(0, 6)}`)
+      : [`${text === "" ? 0 : text.split("\n").length} lines`];
+  return { sha256: hash(text), parts: parts.join(", ") };
+}

@@ -1,0 +1,33 @@
+// The file of stored results: a line for each, short enough to be read in a diff.
+import { join } from "node:path";
+import { PACKAGE_ROOT } from "../../runner/base/version.ts";
+import type { Computed } from "./computed.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { Observed } from "./observed.ts";
+
+export const GOLDEN = join(PACKAGE_ROOT, "test", "golden", "behaviour.json");
+
+/** By the name of a result: its exit code, whether it said anything on stderr, its hash and what its parts are. */
+export type Golden = Readonly<Record<string, string>>;
+
+export function goldenOf(commands: readonly Observed[], more: Readonly<Record<string, Computed>>): Golden {
+  const lines = commands.map(({ name, exitCode, stdout, stderr }): [string, string] => {
+    const { sha256, parts } = fingerprint(stdout);
+    return [name, `exit ${exitCode}${stderr === "" ? "" : ", stderr"}; ${sha256}; ${parts}`];
+  });
+  const computedLines = Object.entries(more).map(([name, { sha256, parts }]): [string, string] => [
+    name,
+    `${sha256}; ${parts}`,
+  ]);
+  return Object.fromEntries([...lines, ...computedLines]);
+}
+
+/** A text for each result that is missing or differs; results that `stored` alone has are missing. */
+export function differences(stored: Golden, now: Golden): string[] {
+  const names = [...new Set([...Object.keys(stored), ...Object.keys(now)])];
+  return names
+    .filter((name) => stored[name] !== now[name])
+    .map(
+      (name) => `${name}\n  stored ${stored[name] ?? "(not stored)"}\n  now    ${now[name] ?? "(missing)"}`,
+    );
+}
