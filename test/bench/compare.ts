@@ -12,14 +12,17 @@ import {
   judgePairs,
 } from "../../profilers/compare.ts";
 import { createRng, type SeededRng } from "../../search/rng.ts";
-import { numbersOf, parseArgs, wholeOf } from "../support/parse-args.ts";
+import { numbersOf, optionsOf, wholeOf } from "../support/parse-args.ts";
 import { type Curve, curves, otherCurves, tails, throttledSource } from "../support/throttled-source.ts";
 import { compareEstimators } from "./compare-estimators.ts";
 import { compareReal } from "./compare-real.ts";
 import { compareOnce, differs } from "./conclusions/compare.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  `bench:compare [--runs 2000] [--pairs 20] [--noise 0.02] [--difference 0.03] [--seed 1] [--json]
+bench:compare --real 200 [--pairs 20] [--out FILE.jsonl] [--json]
+bench:compare --estimators 20 [--json]`,
+  {
     runs: { type: "string", default: "2000" },
     pairs: { type: "string", default: "20" },
     noise: { type: "string", default: "0.02" },
@@ -29,15 +32,8 @@ const { values: flags } = parseArgs({
     out: { type: "string" },
     estimators: { type: "string" },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(`bench:compare [--runs 2000] [--pairs 20] [--noise 0.02] [--difference 0.03] [--seed 1] [--json]
-bench:compare --real 200 [--pairs 20] [--out FILE.jsonl] [--json]
-bench:compare --estimators 20 [--json]`);
-  process.exit(0);
-}
+);
 const pairs = wholeOf("pairs", flags.pairs, 10);
 
 /** All of A, then all of B, paired by their place in the order. */
@@ -60,7 +56,7 @@ async function interleaved(curve: Curve, ratio: number, noise: number, rng: Seed
 
 async function simulated(runs: number, noise: number, difference: number): Promise<void> {
   const rate = async (collect: typeof interleaved, curve: Curve, ratio: number): Promise<number> => {
-    const rng = createRng(Number(flags.seed));
+    const rng = createRng(wholeOf("seed", flags.seed, 0));
     let differing = 0;
     for (let n = 0; n < runs; n++) if (await collect(curve, ratio, noise, rng)) differing++;
     return differing / runs;

@@ -1,6 +1,6 @@
 // bench:conclusions: every chance, interval and verdict that the program states, in made-up worlds whose truth is known: how often it is wrong.
 import { cpus } from "node:os";
-import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
+import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { calibrationRows } from "./conclusions/calibration.ts";
 import { compareRows } from "./conclusions/compare.ts";
 import { confirmRows } from "./conclusions/confirm.ts";
@@ -25,19 +25,15 @@ const parts: Readonly<
   reproduce: { runs: 500, rows: reproduceRows },
 };
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  `bench:conclusions [--only ${Object.keys(parts).join("|")}] [--runs N] [--seed 1] [--json]`,
+  {
     only: { type: "string" },
     runs: { type: "string" },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(`bench:conclusions [--only ${Object.keys(parts).join("|")}] [--runs N] [--seed 1] [--json]`);
-  process.exit(0);
-}
+);
 if (flags.only !== undefined && !(flags.only in parts))
   refuse(`--only ${flags.only}: one of ${Object.keys(parts).join(", ")}`);
 const seed = wholeOf("seed", flags.seed, 0);

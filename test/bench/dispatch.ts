@@ -17,16 +17,17 @@ import {
   startDevice,
 } from "../faults/farm.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { optionsOf, wholeOf } from "../support/parse-args.ts";
 
-const { values: options } = parseArgs({
-  options: {
+const options = optionsOf(
+  "bench:dispatch [--part noop|busy|many, several times] [--many 300] [--job-ms 5000] [--json]",
+  {
     part: { type: "string", multiple: true, default: ["noop", "busy", "many"] },
     many: { type: "string", default: "300" },
     "job-ms": { type: "string", default: "5000" },
     json: { type: "boolean", default: false },
   },
-});
+);
 const parts = new Set(options.part);
 interface Row {
   readonly name: string;
@@ -112,7 +113,7 @@ try {
     const share = (100 * busy.jobs * 250) / (1000 * busy.seconds);
     add("measuring while jobs of 250 ms are queued", share, "% of the time", ">= 95", share >= 95);
   }
-  if (parts.has("many")) await driveMany(Number(options.many), Number(options["job-ms"]));
+  if (parts.has("many")) await driveMany(wholeOf("many", options.many), wholeOf("job-ms", options["job-ms"]));
 } finally {
   await device.stop();
   folder.remove();

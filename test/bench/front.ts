@@ -9,23 +9,19 @@ import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orientValues } from "../../search/pareto.ts";
 import { startCli } from "../support/built-cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
-import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
+import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import type { BenchRow } from "./row.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  `bench:front [--trials 1000000] [--again 9] [--folder ${tmpdir()}] [--json]
+  A million trials take about 3 GB in the folder while it runs.`,
+  {
     trials: { type: "string", default: "1000000" },
     again: { type: "string", default: "9" },
     folder: { type: "string", default: tmpdir() },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(`bench:front [--trials 1000000] [--again 9] [--folder ${tmpdir()}] [--json]
-  A million trials take about 3 GB in the folder while it runs.`);
-  process.exit(0);
-}
+);
 const [trials, again] = [wholeOf("trials", flags.trials), wholeOf("again", flags.again)];
 if (!existsSync(flags.folder)) refuse(`--folder ${flags.folder}: there is no such folder`);
 const folder = mkdtempSync(join(flags.folder, "edgefront-bench-front-"));

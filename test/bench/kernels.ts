@@ -14,13 +14,16 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { numberOf, numbersOf, optionsOf, wholeOf } from "../support/parse-args.ts";
 import { buildHolder, holdMemory } from "./backed-memory.ts";
 import { foreignCpuMs } from "./foreign-cpu.ts";
 import { measureGrowth } from "./kernels-growth.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  "bench:kernels [--models lfm2-350m,lfm2-1.2b] [--threads 1,2] [--contexts 8,512,1024,4096] [--rounds 5] [--decode 24] " +
+    "[--isa auto|avx2|avx512] [--peers DIR] [--folder DIR: where the models are kept] [--samples F: add this run's rounds to those in F] [--foreign 0.05: drop pairs during which others used more of a core] " +
+    "[--growth: no peer; over the length for an all-convolution layout, and from 1 to 2 threads] [--json]",
+  {
     models: { type: "string", default: "lfm2-350m,lfm2-1.2b" },
     threads: { type: "string", default: "1,2" },
     contexts: { type: "string", default: "8,512,1024,4096" },
@@ -33,25 +36,15 @@ const { values: flags } = parseArgs({
     foreign: { type: "string", default: "0.05" },
     growth: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(
-    "bench:kernels [--models lfm2-350m,lfm2-1.2b] [--threads 1,2] [--contexts 8,512,1024,4096] [--rounds 5] [--decode 24] " +
-      "[--isa auto|avx2|avx512] [--peers DIR] [--folder DIR: where the models are kept] [--samples F: add this run's rounds to those in F] [--foreign 0.05: drop pairs during which others used more of a core] " +
-      "[--growth: no peer; over the length for an all-convolution layout, and from 1 to 2 threads] [--json]",
-  );
-  process.exit(0);
-}
+);
 if (!flags.growth && !existsSync(join(flags.peers, "node_modules/node-llama-cpp"))) {
   console.error(`no node-llama-cpp in ${flags.peers}; npm install --prefix test/peers --omit=optional`);
   process.exit(2);
 }
-const numbers = (list: string): number[] => list.split(",").map(Number);
-const contexts = numbers(flags.contexts);
-const rounds = Number(flags.rounds);
-const decode = Number(flags.decode);
+const contexts = numbersOf("contexts", flags.contexts, 1);
+const rounds = wholeOf("rounds", flags.rounds);
+const decode = wholeOf("decode", flags.decode);
 
 interface Sample {
   ttftMs: number;
@@ -148,9 +141,9 @@ async function alone(what: string, run: () => Promise<void>): Promise<boolean> {
   const [foreign, start] = [foreignCpuMs(), performance.now()];
   await run();
   const share = (foreignCpuMs() - foreign) / (performance.now() - start);
-  if (share > Number(flags.foreign))
+  if (share > numberOf("foreign", flags.foreign))
     say(`dropped, others used ${(100 * share).toFixed(0)}% of a core: ${what}`);
-  return share <= Number(flags.foreign);
+  return share <= numberOf("foreign", flags.foreign);
 }
 
 const MEASURED = { warmup: { max: 0, tolerance: 0.03 }, repetitions: 1, decodeTokens: decode } as const;
@@ -233,7 +226,7 @@ try {
       const { plan } = lower(layout, { quantization: "q4_0", seed: 1, vocabulary: true });
       await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
     }
-    for (const threads of numbers(flags.threads))
+    for (const threads of numbersOf("threads", flags.threads, 1))
       for (let round = 0; round < rounds; round++) {
         await measureRound(session, file, layout.vocab, `${name} Q4_0 ${threads} threads`, threads);
         keepSamples();

@@ -6,12 +6,13 @@ import { cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import { disturbedShare } from "../../profilers/validity.ts";
-import { parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
+import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { collect, readVisits, type Visit } from "./local/collect.ts";
 import { judge } from "./local/estimators.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  "bench:local [--minutes 12] [--layouts 12] [--tokens 32] [--context 1024] [--seed 1] [--out build/bench/local.jsonl] [--print: only tables of what is in it] [--json]",
+  {
     minutes: { type: "string", default: "12" },
     layouts: { type: "string", default: "12" },
     tokens: { type: "string", default: "32" },
@@ -22,7 +23,7 @@ const { values: flags } = parseArgs({
     print: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
-});
+);
 const { out } = flags;
 if (flags.print && !existsSync(out)) refuse(`--print: there is no ${out}; leave --print out to measure`);
 if (!flags.print) {

@@ -7,12 +7,13 @@ import type { Browser, CDPSession, Page } from "playwright-core";
 import { launchBrowser } from "../support/browser.ts";
 import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 import { LargeSweep } from "../support/large-sweep.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { optionsOf, wholeOf } from "../support/parse-args.ts";
 
-const { values: flags } = parseArgs({
-  options: { trials: { type: "string", default: "100000" }, json: { type: "boolean", default: false } },
+const flags = optionsOf("bench:page [--trials 100000] [--json]", {
+  trials: { type: "string", default: "100000" },
+  json: { type: "boolean", default: false },
 });
-const trials = Number(flags.trials);
+const trials = wholeOf("trials", flags.trials);
 const folder = temporaryFolder();
 const rows: { readonly name: string; readonly value: number; readonly unit: string }[] = [];
 const note = (name: string, value: number, unit: string): void => {

@@ -1,6 +1,6 @@
 // bench:proxies: what quality proxies tell and what they cost; the parts are in proxies/, the tables they gave in profilers/BENCHMARKS.md.
 // Every run is appended to --out as a line of JSON, and one that is there already is not run again: a part can be stopped at any time.
-import { numbersOf, parseArgs, refuse, wholeOf } from "../support/parse-args.ts";
+import { numbersOf, optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { type Place, RunBook } from "./proxies/book.ts";
 import { distillation } from "./proxies/distillation.ts";
 import { learningRate } from "./proxies/learning-rate.ts";
@@ -9,31 +9,35 @@ import { precision } from "./proxies/precision.ts";
 import { ranking } from "./proxies/ranking.ts";
 import { MAD, mqarColumns, table } from "./proxies/tables.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    part: { type: "string", default: "" },
-    out: { type: "string", default: "build/proxies.jsonl" },
-    agents: { type: "string", default: "1" },
-    seeds: { type: "string", default: "1" },
-    steps: { type: "string", default: "1000" },
-    width: { type: "string", default: "64" },
-    "head-dim": { type: "string", default: "16" },
-    batch: { type: "string" },
-    rates: { type: "string", default: "3e-3" },
-    vocab: { type: "string", default: "256" },
-    "dear-seeds": { type: "string", default: "1" },
-    isa: { type: "string" },
-    backend: { type: "string", default: "native" },
-    python: { type: "string", default: "python3" },
-    plan: { type: "string" },
-    config: { type: "string", default: "configs/quickstart.yaml" },
-    task: { type: "string", default: "" },
-    times: { type: "string", default: "1" },
-    against: { type: "string" },
-    layouts: { type: "string", default: "10" },
-    print: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+const USAGE = `bench:proxies --part ranking|mad|mqar|rate|distil|precision [--out F.jsonl] [--agents 1: side by side, a thread each] [--seeds 1] [--steps 1000] [--print: only what is there]
+    [--isa avx2: on every machine the same numbers] [--backend native|pytorch] [--python python3]
+    [--plan FOLDER: train nothing; write the runs that are missing, for FOLDER/run-plan.py on another machine]
+  mad, mqar: [--width 64] [--head-dim 16] [--batch N: default, each task's own] [--rates 3e-3: the best of several, 1e-3,3e-3] [--vocab 256: of mqar]
+  ranking: [--config configs/quickstart.yaml] [--task text] [--times 1: lengths, of the configured steps, each ranked against 8 times it,
+    or against --against times those steps] [--dear-seeds 1: of the longer side; two show what seeds alone change]
+  precision: [--config configs/quickstart.yaml] [--task recall] [--layouts 10] [--seeds 1: two also show what seeds alone change]`;
+const flags = optionsOf(USAGE, {
+  part: { type: "string", default: "" },
+  out: { type: "string", default: "build/proxies.jsonl" },
+  agents: { type: "string", default: "1" },
+  seeds: { type: "string", default: "1" },
+  steps: { type: "string", default: "1000" },
+  width: { type: "string", default: "64" },
+  "head-dim": { type: "string", default: "16" },
+  batch: { type: "string" },
+  rates: { type: "string", default: "3e-3" },
+  vocab: { type: "string", default: "256" },
+  "dear-seeds": { type: "string", default: "1" },
+  isa: { type: "string" },
+  backend: { type: "string", default: "native" },
+  python: { type: "string", default: "python3" },
+  plan: { type: "string" },
+  config: { type: "string", default: "configs/quickstart.yaml" },
+  task: { type: "string", default: "" },
+  times: { type: "string", default: "1" },
+  against: { type: "string" },
+  layouts: { type: "string", default: "10" },
+  print: { type: "boolean", default: false },
 });
 const upTo = (flag: "seeds" | "dear-seeds"): readonly number[] =>
   Array.from({ length: wholeOf(flag, flags[flag]) }, (_, i) => i + 1);
@@ -82,18 +86,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     }),
 };
 const part = PARTS[flags.part];
-if (flags.help || part === undefined) {
-  console.log(
-    `bench:proxies --part ${Object.keys(PARTS).join("|")} [--out F.jsonl] [--agents 1: side by side, a thread each] [--seeds 1] [--steps 1000] [--print: only what is there]
-    [--isa avx2: on every machine the same numbers] [--backend native|pytorch] [--python python3]
-    [--plan FOLDER: train nothing; write the runs that are missing, for FOLDER/run-plan.py on another machine]
-  mad, mqar: [--width 64] [--head-dim 16] [--batch N: default, each task's own] [--rates 3e-3: the best of several, 1e-3,3e-3] [--vocab 256: of mqar]
-  ranking: [--config configs/quickstart.yaml] [--task text] [--times 1: lengths, of the configured steps, each ranked against 8 times it,
-    or against --against times those steps] [--dear-seeds 1: of the longer side; two show what seeds alone change]
-  precision: [--config configs/quickstart.yaml] [--task recall] [--layouts 10] [--seeds 1: two also show what seeds alone change]`,
-  );
-  process.exit(flags.help ? 0 : 2);
-}
+if (part === undefined) refuse(USAGE);
 if (tableOptions.width % tableOptions.headDim !== 0)
   refuse(`--width ${flags.width}: no multiple of --head-dim ${flags["head-dim"]}`);
 try {

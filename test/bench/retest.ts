@@ -13,24 +13,18 @@ import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
 import { estimatesOf, historyOf, scaleOf } from "../../runner/sweep/estimates.ts";
 import { pairsApart } from "../../search/noise/apart.ts";
-import { parseArgs, refuse } from "../support/parse-args.ts";
+import { numberOf, optionsOf, refuse } from "../support/parse-args.ts";
 import { type ConclusionRow, meets } from "./conclusions/row.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  "bench:retest [--busy 0.3: share of one core] [--config configs/quickstart.yaml] [--json]; the time of two sweeps",
+  {
     busy: { type: "string", default: "0.3" },
     config: { type: "string", default: "configs/quickstart.yaml" },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(
-    "bench:retest [--busy 0.3: share of one core] [--config configs/quickstart.yaml] [--json]; the time of two sweeps",
-  );
-  process.exit(0);
-}
-const busy = Number(flags.busy);
+);
+const busy = numberOf("busy", flags.busy);
 if (!(busy >= 0 && busy < 1)) refuse(`--busy ${flags.busy}: a share from 0 to below 1`);
 
 /** Busy for a share of every 100 ms. */

@@ -11,28 +11,21 @@ import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { runSweep } from "../../runner/sweep/run-sweep.ts";
 import { hypervolume, referencePoint } from "../../search/hypervolume.ts";
 import { orientValues } from "../../search/pareto.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { numberOf, optionsOf, refuse } from "../support/parse-args.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    task: { type: "string", default: "recall,text,both" },
-    seeds: { type: "string", default: "1,2,3" },
-    trials: { type: "string", default: "32" },
-    strategy: { type: "string", default: "random" },
-    rungs: { type: "string", default: "{ at: [0.25, 0.5] }" },
-    times: { type: "string", default: "1" },
-    help: { type: "boolean", default: false },
-  },
-});
 const KINDS = ["recall", "text", "both"];
+const USAGE = `bench:rungs [--task ${KINDS.join(",")}] [--seeds 1,2,3] [--trials 32] [--strategy random] [--rungs "{ at: [0.25, 0.5] }"] [--times 1: length of training]`;
+const flags = optionsOf(USAGE, {
+  task: { type: "string", default: "recall,text,both" },
+  seeds: { type: "string", default: "1,2,3" },
+  trials: { type: "string", default: "32" },
+  strategy: { type: "string", default: "random" },
+  rungs: { type: "string", default: "{ at: [0.25, 0.5] }" },
+  times: { type: "string", default: "1" },
+});
 const asked = flags.task.split(",");
-if (flags.help || !asked.every((name) => KINDS.includes(name))) {
-  console.log(
-    `bench:rungs [--task ${KINDS.join(",")}] [--seeds 1,2,3] [--trials 32] [--strategy random] [--rungs "{ at: [0.25, 0.5] }"] [--times 1: length of training]`,
-  );
-  process.exit(flags.help ? 0 : 2);
-}
-const times = Number(flags.times);
+if (!asked.every((name) => KINDS.includes(name))) refuse(USAGE);
+const times = numberOf("times", flags.times);
 
 /** The smaller tasks of bench:proxies: an easy recall, and text in batches of the quickstart's size. */
 const tasks = {

@@ -8,11 +8,13 @@ import { hypervolume } from "../../search/hypervolume.ts";
 import { ParetoArchive } from "../../search/pareto.ts";
 import { createRng } from "../../search/rng.ts";
 import { type StrategyEntry, strategies } from "../../search/strategy-registry.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { optionsOf, wholeOf } from "../support/parse-args.ts";
 import { type Problem, problems } from "./search-problems.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  `bench:search [--seeds 20] [--evaluations 100] [--ours model,nsga2] [--peers optuna-tpe,optuna-gp]
+  [--problems ZDT,hybrid] [--python test/peers/.venv/bin/python] [--json]`,
+  {
     seeds: { type: "string", default: "20" },
     evaluations: { type: "string", default: "100" },
     ours: { type: "string", default: "model,nsga2,evolution,random" },
@@ -20,16 +22,10 @@ const { values: flags } = parseArgs({
     problems: { type: "string", default: "" },
     python: { type: "string", default: "test/peers/.venv/bin/python" },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(`bench:search [--seeds 20] [--evaluations 100] [--ours model,nsga2] [--peers optuna-tpe,optuna-gp]
-  [--problems ZDT,hybrid] [--python test/peers/.venv/bin/python] [--json]`);
-  process.exit(0);
-}
-const seeds = Array.from({ length: Number(flags.seeds) }, (_, n) => n + 1);
-const evaluations = Number(flags.evaluations);
+);
+const seeds = Array.from({ length: wholeOf("seeds", flags.seeds) }, (_, n) => n + 1);
+const evaluations = wholeOf("evaluations", flags.evaluations);
 const TARGET = 0.95;
 
 /** Outcomes are told one by one, as the peers get theirs; everything else is as it comes. */

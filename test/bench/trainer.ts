@@ -14,10 +14,11 @@ import { parseNotation } from "../../candidates/notation.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { numberOf, optionsOf, wholeOf } from "../support/parse-args.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows d64] [--precision bfloat16: against float32, no PyTorch] [--eager: do not compile] [--verbose: each round] [--python F] [--json]`,
+  {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
     threads: { type: "string", default: "2" },
@@ -27,15 +28,8 @@ const { values: flags } = parseArgs({
     python: { type: "string", default: "test/peers/.venv/bin/python" },
     verbose: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(
-    `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows d64] [--precision bfloat16: against float32, no PyTorch] [--eager: do not compile] [--verbose: each round] [--python F] [--json]`,
-  );
-  process.exit(0);
-}
+);
 const rounded = flags.precision === "bfloat16";
 if (!rounded && flags.precision !== "float32") {
   console.error(`--precision ${flags.precision}: float32 or bfloat16`);
@@ -45,9 +39,9 @@ if (!rounded && !existsSync(flags.python)) {
   console.error(`${flags.python} does not exist; name a Python that has torch with --python`);
   process.exit(2);
 }
-const threads = Number(flags.threads);
-const rounds = Number(flags.rounds);
-const seconds = Number(flags.seconds);
+const threads = wholeOf("threads", flags.threads);
+const rounds = wholeOf("rounds", flags.rounds);
+const seconds = numberOf("seconds", flags.seconds);
 
 /** The sizes of the trainer's issue; FFN width about 2.67 d. */
 const CASES = [

@@ -10,14 +10,15 @@ import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { drawOrders, pairedShift } from "../../profilers/statistics/paired.ts";
 import { createRng } from "../../search/rng.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { numberOf, optionsOf, wholeOf } from "../support/parse-args.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 import { foreignCpuMs } from "./foreign-cpu.ts";
 import type { BenchRow } from "./row.ts";
 import { type Order, type Report, serveReaders } from "./ui-readers.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  "bench:ui [--pairs 16] [--seconds 8] [--readers 20] [--steps 500] [--foreign-percent 5] [--json]",
+  {
     pairs: { type: "string", default: "16" },
     seconds: { type: "string", default: "8" },
     readers: { type: "string", default: "20" },
@@ -26,10 +27,10 @@ const { values: flags } = parseArgs({
     json: { type: "boolean", default: false },
     "as-readers": { type: "boolean", default: false },
   },
-});
+);
 const CLI = "dist/runner/cli.js";
-const windowMs = Number(flags.seconds) * 1000;
-const readers = Number(flags.readers);
+const windowMs = numberOf("seconds", flags.seconds) * 1000;
+const readers = wholeOf("readers", flags.readers, 0);
 /** Not counted: meanwhile the kernels are built, and the server's code is compiled. */
 const BEFORE = 12;
 
@@ -74,7 +75,7 @@ async function measure(): Promise<void> {
       trials: 100_000,
       depth: 7,
       batch: 12,
-      steps: Number(flags.steps),
+      steps: wholeOf("steps", flags.steps),
       objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
     });
     const sweep = start("sweep", config, "--out", join(folder, "ui.html"));
@@ -132,7 +133,7 @@ async function measure(): Promise<void> {
     };
 
     await window(readers);
-    const orders = drawOrders(Number(flags.pairs), createRng(1).below);
+    const orders = drawOrders(wholeOf("pairs", flags.pairs), createRng(1).below);
     const pairs: { first: "a" | "b"; a: Window; b: Window }[] = [];
     for (const { first: order } of orders) {
       const one = await window(order === "a" ? 0 : readers);
@@ -173,7 +174,7 @@ function delaysOf(
 }
 
 function report(all: readonly { first: "a" | "b"; a: Window; b: Window }[]): void {
-  const limit = Number(flags["foreign-percent"]) / 100;
+  const limit = numberOf("foreign-percent", flags["foreign-percent"]) / 100;
   const alone = all.filter(({ a, b }) => Math.max(a.foreignShare, b.foreignShare) <= limit);
   const pairs = alone.length >= 6 ? alone : all;
   const note =

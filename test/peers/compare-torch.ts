@@ -11,11 +11,12 @@ import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { optionsOf, wholeOf } from "../support/parse-args.ts";
 
 const LIMIT = 1e-4;
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  "compare:torch [--python F] [--layouts 'A;B'] [--tokens 160] [--isas scalar,avx2,auto] [--json]",
+  {
     python: { type: "string", default: "test/peers/.venv/bin/python" },
     layouts: {
       type: "string",
@@ -26,7 +27,7 @@ const { values: flags } = parseArgs({
     isas: { type: "string", default: "scalar,avx2,auto" },
     json: { type: "boolean", default: false },
   },
-});
+);
 if (!existsSync(flags.python)) {
   console.error(
     `${flags.python} does not exist; name a Python that has torch and transformers with --python`,
@@ -49,7 +50,7 @@ try {
     const { plan } = lower(layout, { quantization: "f32", seed: 1 });
     await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
     const tokens = Array.from(
-      { length: Number(flags.tokens) },
+      { length: wholeOf("tokens", flags.tokens) },
       (_, i) => (i * i * 31 + 7 * i) % layout.vocab,
     );
     peer.stdin.write(`${JSON.stringify({ file, config: made.config, tokens, out })}\n`);

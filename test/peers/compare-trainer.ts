@@ -16,21 +16,17 @@ import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
 import { trainerProgram } from "../../runner/training/pytorch.ts";
 import { createRng } from "../../search/rng.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { optionsOf, wholeOf } from "../support/parse-args.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  "compare:trainer [--python F] [--steps 100] [--precision float32|bfloat16] [--json]",
+  {
     python: { type: "string", default: "test/peers/.venv/bin/python" },
     steps: { type: "string", default: "100" },
     precision: { type: "string", default: "float32" },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log("compare:trainer [--python F] [--steps 100] [--precision float32|bfloat16] [--json]");
-  process.exit(0);
-}
+);
 if (!existsSync(flags.python)) {
   console.error(`${flags.python} does not exist; name a Python that has torch with --python`);
   process.exit(2);
@@ -96,7 +92,7 @@ type Body = Omit<TrainRequest, "model">;
 const body = (more: Partial<Body>): Body => ({
   seed: 3,
   data: { kind: "stream", train: stream, validation: stream, length: 48 },
-  steps: Number(flags.steps),
+  steps: wholeOf("steps", flags.steps),
   batch: 8,
   evalBatches: 4,
   reportEvery: 1,

@@ -6,17 +6,16 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
 import { parameterCount } from "../../candidates/cost.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
+import { optionsOf } from "../support/parse-args.ts";
 import { testReportData } from "../support/report-data.ts";
 import { rendered, renderedBytes } from "../support/report-formats.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    python: { type: "string", default: "python3" },
-    peers: { type: "string", default: "test/peers" },
-  },
+const flags = optionsOf("check:exports [--python python3] [--peers test/peers]", {
+  python: { type: "string", default: "python3" },
+  peers: { type: "string", default: "test/peers" },
 });
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "edgefront-exports-"));

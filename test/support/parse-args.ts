@@ -1,15 +1,30 @@
-// Node's parseArgs for the benches and checks: a wrong flag or number is one line and exit code 2, not a stack trace.
-import { parseArgs as parse } from "node:util";
+// The options of benches and checks: a wrong flag or number is one line and exit code 2, not a stack trace; --help prints the usage.
+import { type ParseArgsConfig, parseArgs as parse } from "node:util";
+
+type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
+type Values<Options extends OptionsConfig> = ReturnType<typeof parse<{ options: Options }>>["values"];
 
 export const parseArgs: typeof parse = (config) => {
   try {
     return parse(config);
   } catch (error) {
     const known = Object.keys(config?.options ?? {}).map((name) => `--${name}`);
-    console.error(`${(error as Error).message.split(". ")[0]}; known: ${known.join(", ")}`);
-    process.exit(2);
+    return refuse(`${(error as Error).message.split(". ")[0]}; known: ${known.join(", ")}`);
   }
 };
+
+/** Reads the options of this script; ends it after --help (exit code 0) and where one is unknown (2). */
+export function optionsOf<const Options extends OptionsConfig>(
+  usage: string,
+  options: Options,
+): Values<Options> {
+  const { values } = parseArgs({ options: { ...options, help: { type: "boolean" } } });
+  if ((values as { help?: boolean }).help) {
+    console.log(usage);
+    process.exit(0);
+  }
+  return values as Values<Options>;
+}
 
 export function refuse(line: string): never {
   console.error(line);
@@ -21,6 +36,12 @@ export function numbersOf(flag: string, text: string, least: number): readonly n
   const numbers = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
   const right = numbers.every((n) => Number.isFinite(n) && n >= least);
   return right ? numbers : refuse(`--${flag} ${text}: numbers of at least ${least}, separated by commas`);
+}
+
+/** A flag that is one number, at least `least`. */
+export function numberOf(flag: string, text: string, least = 0): number {
+  const n = text.trim() === "" ? Number.NaN : Number(text);
+  return Number.isFinite(n) && n >= least ? n : refuse(`--${flag} ${text}: a number of at least ${least}`);
 }
 
 /** A flag that is one whole number, at least `least`. */

@@ -5,7 +5,7 @@ import { frontChances } from "../../../search/noise/front-chance.ts";
 import { noisyPoints } from "../../../search/noise/points.ts";
 import { nonDominated, nonDominatedSort } from "../../../search/pareto.ts";
 import { createRng } from "../../../search/rng.ts";
-import { type ConclusionRow, shareRow } from "./row.ts";
+import { type ConclusionRow, type ConclusionRuns, shareRow } from "./row.ts";
 import { auditedNoise, once, type SampledLayout, sample, worlds } from "./worlds.ts";
 
 /** Layouts of a simulated sweep, and those of them that are measured and trained twice, as a sweep does by default. */
@@ -102,13 +102,7 @@ const WORLD = { high: 0.8, low: 0.14 };
 /** Fewer layouts told so say nothing of one world. */
 const ENOUGH = 30;
 
-export async function calibrationRows({
-  runs,
-  seed,
-}: {
-  readonly runs: number;
-  readonly seed: number;
-}): Promise<readonly ConclusionRow[]> {
+export async function calibrationRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {
   const apart = falselyApart(4 * runs, seed);
   const tallies = Object.keys(worlds).map((world) => ({ world, ...simulate(world, runs, seed) }));
   const sum = (of: (tally: Tally) => number): number =>

@@ -18,7 +18,7 @@ import {
   tails,
   throttledSource,
 } from "../../support/throttled-source.ts";
-import { type ConclusionRow, shareRow } from "./row.ts";
+import { type ConclusionRow, type ConclusionRuns, shareRow } from "./row.ts";
 
 /** A scripted device: a curve, tails of the noise, and its scale. */
 export interface Device {
@@ -186,13 +186,7 @@ async function powerRow(
 }
 
 /** `runs`: comparisons a row. */
-export async function compareRows({
-  runs,
-  seed,
-}: {
-  readonly runs: number;
-  readonly seed: number;
-}): Promise<readonly ConclusionRow[]> {
+export async function compareRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {
   const rng = createRng(seed);
   const anyDiffers = (run: ComparedRun): boolean => run.metrics.some(differs);
   const rows = [...(await coverageRows(runs, rng))];

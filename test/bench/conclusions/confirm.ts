@@ -12,7 +12,7 @@ import type { Choice } from "../../../search/selection/choice.ts";
 import { confirmChoice, type Fresh, type Stage } from "../../../search/selection/confirm.ts";
 import type { RuleName } from "../../../search/selection/rules.ts";
 import { agreementOf } from "./agreement.ts";
-import { type ConclusionRow, meets, shareRow } from "./row.ts";
+import { type ConclusionRow, type ConclusionRuns, meets, shareRow } from "./row.ts";
 import { auditedNoise, type SampledLayout, sample, type TrueLayout, worlds } from "./worlds.ts";
 
 /** Layouts of a simulated sweep, and those of them that it measures and trains twice. */
@@ -179,13 +179,7 @@ const RULES: readonly RuleName[] = ["minimal-hybrid", "best-quality"];
 const ENOUGH = 100;
 const WORLD = 0.08;
 
-export async function confirmRows({
-  runs,
-  seed,
-}: {
-  readonly runs: number;
-  readonly seed: number;
-}): Promise<readonly ConclusionRow[]> {
+export async function confirmRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {
   const rng = createRng(seed);
   const all = emptyTally();
   const rows: ConclusionRow[] = [];

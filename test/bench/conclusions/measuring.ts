@@ -1,7 +1,7 @@
 // How often "measuring bought something" is said of a device whose times are noise, or are what the proxy says already, and how often where it did.
 import { proxyScores, unexplained } from "../../../search/proxy-choice.ts";
 import { createRng, normal, type SeededRng } from "../../../search/rng.ts";
-import { type ConclusionRow, shareRow } from "./row.ts";
+import { type ConclusionRow, type ConclusionRuns, shareRow } from "./row.ts";
 
 interface MadeLayout {
   readonly proxy: number;
@@ -32,13 +32,7 @@ const FALSE_LIMIT = "<= 0.065";
 /** Layouts that were measured in two sessions. */
 const SIZES = [8, 16, 32];
 
-export async function measuringRows({
-  runs,
-  seed,
-}: {
-  readonly runs: number;
-  readonly seed: number;
-}): Promise<readonly ConclusionRow[]> {
+export async function measuringRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {
   const rng = createRng(seed);
   const rows: ConclusionRow[] = [];
   for (const [world, { bought, make }] of Object.entries(worlds))

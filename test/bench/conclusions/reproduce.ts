@@ -14,7 +14,7 @@ import {
 } from "../../../runner/reproduction/supposed.ts";
 import { type Designed, minimalHybridDesign } from "../../../search/designs/minimal-hybrid.ts";
 import { createRng } from "../../../search/rng.ts";
-import { type ConclusionRow, shareRow } from "./row.ts";
+import { type ConclusionRow, type ConclusionRuns, shareRow } from "./row.ts";
 import { auditedNoise } from "./worlds.ts";
 
 const { within, session } = auditedNoise;
@@ -197,13 +197,7 @@ function rowsOf(one: Case, plan: StudyPlan, design: readonly Designed[], runs: n
   });
 }
 
-export async function reproduceRows({
-  runs,
-  seed,
-}: {
-  readonly runs: number;
-  readonly seed: number;
-}): Promise<readonly ConclusionRow[]> {
+export async function reproduceRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {
   const design = studyDesign();
   return BUDGETS.flatMap((minutes) =>
     cases.flatMap((one, n) => rowsOf(one, planStudy(minutes, design), design, runs, seed + n)),

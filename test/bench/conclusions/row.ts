@@ -12,6 +12,12 @@ export interface ConclusionRow {
   readonly pass: boolean;
 }
 
+/** What a part of the bench is asked for: so many cases a row, drawn from this seed. */
+export interface ConclusionRuns {
+  readonly runs: number;
+  readonly seed: number;
+}
+
 /** A share of cases against a bound. */
 export function shareRow(name: string, hits: number, of: number, limit: string): ConclusionRow {
   const { low, high } = wilson(hits, of);
