@@ -2,7 +2,7 @@
 // token of the row must be named. The trainer's pooled head does the reading-out (kernels/README.md).
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
-import { answerScores, exampleRows } from "./rows.ts";
+import { answerTask, exampleRows, madExamples, madVocabularies } from "./rows.ts";
 import type { DataRng, Task } from "./task.ts";
 
 const optionsSchema = z.strictObject({
@@ -25,22 +25,12 @@ export const compression = {
   optionsSchema,
   presets: {
     baseline: {},
-    vocab32: { vocab: 32 },
-    vocab64: { vocab: 64 },
-    vocab128: { vocab: 128 },
+    ...madVocabularies,
     length64: { length: 64 },
     length128: { length: 128 },
     length256: { length: 256 },
-    examples6400: { examples: 6400 },
-    examples3200: { examples: 3200 },
-    examples1600: { examples: 1600 },
-    examples800: { examples: 800 },
+    ...madExamples,
   },
   head: "pooled",
-  vocab: (options) => options.vocab,
-  data: (options, rng) => ({
-    train: rows(options, rng, options.examples),
-    validation: rows(options, rng, options.validationExamples),
-  }),
-  scores: answerScores,
+  ...answerTask(rows),
 } satisfies Task<Options>;

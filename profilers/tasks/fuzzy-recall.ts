@@ -2,7 +2,15 @@
 // Validation always asks with keys of the longest motif, as published.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
-import { answerScores, distinct, exampleRows, nextTokenTargets } from "./rows.ts";
+import {
+  answerTask,
+  distinct,
+  exampleRows,
+  madExamples,
+  madLengths,
+  madVocabularies,
+  nextTokenTargets,
+} from "./rows.ts";
 import type { DataRng, Task } from "./task.ts";
 
 const optionsSchema = z
@@ -69,21 +77,9 @@ export const fuzzyRecall = {
   optionsSchema,
   presets: {
     baseline: {},
-    vocab32: { vocab: 32 },
-    vocab64: { vocab: 64 },
-    vocab128: { vocab: 128 },
-    length256: { length: 256 },
-    length512: { length: 512 },
-    length1024: { length: 1024 },
-    examples6400: { examples: 6400 },
-    examples3200: { examples: 3200 },
-    examples1600: { examples: 1600 },
-    examples800: { examples: 800 },
+    ...madVocabularies,
+    ...madLengths,
+    ...madExamples,
   },
-  vocab: (options) => options.vocab,
-  data: (options, rng) => ({
-    train: rows(options, rng, options.examples, true),
-    validation: rows(options, rng, options.validationExamples, false),
-  }),
-  scores: answerScores,
+  ...answerTask(rows),
 } satisfies Task<Options>;

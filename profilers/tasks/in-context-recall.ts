@@ -3,7 +3,14 @@
 // Noisy recall is the same task with some pairs replaced by tokens of a noise vocabulary.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
-import { answerScores, exampleRows, nextTokenTargets } from "./rows.ts";
+import {
+  answerTask,
+  exampleRows,
+  madExamples,
+  madLengths,
+  madVocabularies,
+  nextTokenTargets,
+} from "./rows.ts";
 import type { DataRng, Task } from "./task.ts";
 
 const fields = {
@@ -59,33 +66,16 @@ function rows(
   });
 }
 
-const data = (options: RecallOptions & { noiseVocab: number; noise: number }, rng: DataRng) => ({
-  train: rows(options, rng, options.examples, true),
-  validation: rows(options, rng, options.validationExamples, false),
-});
-
-const lengths = { length256: { length: 256 }, length512: { length: 512 }, length1024: { length: 1024 } };
-const counts = {
-  examples6400: { examples: 6400 },
-  examples3200: { examples: 3200 },
-  examples1600: { examples: 1600 },
-  examples800: { examples: 800 },
-};
-
 export const inContextRecall = {
   description: "MAD in-context recall (arXiv 2403.17844)",
   optionsSchema: recallSchema,
   presets: {
     baseline: {},
-    vocab32: { vocab: 32 },
-    vocab64: { vocab: 64 },
-    vocab128: { vocab: 128 },
-    ...lengths,
-    ...counts,
+    ...madVocabularies,
+    ...madLengths,
+    ...madExamples,
   },
-  vocab: (options) => options.vocab,
-  data: (options, rng) => data({ ...options, noiseVocab: 0, noise: 0 }, rng),
-  scores: answerScores,
+  ...answerTask<RecallOptions>((options, ...rest) => rows({ ...options, noiseVocab: 0, noise: 0 }, ...rest)),
 } satisfies Task<RecallOptions>;
 
 export const noisyRecall = {
@@ -96,13 +86,11 @@ export const noisyRecall = {
     vocab48: { vocab: 48 },
     vocab80: { vocab: 80 },
     vocab144: { vocab: 144 },
-    ...lengths,
-    ...counts,
+    ...madLengths,
+    ...madExamples,
     noise40: { noise: 0.4 },
     noise60: { noise: 0.6 },
     noise80: { noise: 0.8 },
   },
-  vocab: (options) => options.vocab,
-  data,
-  scores: answerScores,
+  ...answerTask<NoisyOptions>(rows),
 } satisfies Task<NoisyOptions>;

@@ -2,7 +2,7 @@
 // distance shows how far back a layout can look (windows, kernels, decaying states) apart from how much it can hold.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
-import { answerScores, distinct, exampleRows, shuffle } from "./rows.ts";
+import { answerTask, distinct, exampleRows, shuffle } from "./rows.ts";
 import type { DataRng, Task } from "./task.ts";
 
 const optionsSchema = z
@@ -46,10 +46,5 @@ export const longRecall = {
     distance2048: { distance: 2048 },
     distance4096: { distance: 4096 },
   },
-  vocab: (options) => options.vocab,
-  data: (options, rng) => ({
-    train: rows(options, rng, options.examples),
-    validation: rows(options, rng, options.validationExamples),
-  }),
-  scores: answerScores,
+  ...answerTask(rows),
 } satisfies Task<Options>;

@@ -2,7 +2,7 @@
 // Source: Zoology, arXiv 2312.04927 (keys in [1, V/2), values in [V/2, V), gaps drawn from a power law with a = 0.01).
 import { z } from "zod";
 import { type Examples, UNSCORED } from "../dataset.ts";
-import { answerScores, distinct } from "./rows.ts";
+import { answerTask, distinct } from "./rows.ts";
 import type { DataRng, Task } from "./task.ts";
 
 const optionsSchema = z.strictObject({
@@ -74,10 +74,5 @@ export const mqar = {
     L2048: { length: 2048, pairs: 256 },
     L4096: { length: 4096, pairs: 512 },
   },
-  vocab: (options) => options.vocab,
-  data: (options, rng) => ({
-    train: rows(options, rng, options.examples),
-    validation: rows(options, rng, options.validationExamples),
-  }),
-  scores: answerScores,
+  ...answerTask(rows),
 } satisfies Task<Options>;

@@ -1,4 +1,5 @@
-// What the synthetic tasks share: filling rows, drawing tokens, and the two scores of a task whose answers are single tokens.
+// What the synthetic tasks share: filling rows, drawing tokens, the presets of MAD, and the two scores of a task whose answers are single
+// tokens.
 import { type Examples, UNSCORED } from "../dataset.ts";
 import type { DataRng, TaskScore } from "./task.ts";
 
@@ -56,3 +57,37 @@ export const answerScores: readonly TaskScore[] = [
   { name: "accuracy", unit: "fraction", direction: "max", from: (result) => result.validation.accuracy },
   { name: "loss", unit: "nats", direction: "min", from: (result) => result.validation.loss },
 ];
+
+/** Options of every synthetic task. */
+interface AnswerOptions {
+  readonly vocab: number;
+  readonly length: number;
+  readonly examples: number;
+  readonly validationExamples: number;
+}
+
+/** Completes a task from the function that makes its rows; `training` tells training rows from validation rows. */
+export const answerTask = <Options extends AnswerOptions>(
+  rows: (options: Options, rng: DataRng, count: number, training: boolean) => Examples,
+) => ({
+  vocab: (options: Options) => options.vocab,
+  data: (options: Options, rng: DataRng) => ({
+    train: rows(options, rng, options.examples, true),
+    validation: rows(options, rng, options.validationExamples, false),
+  }),
+  scores: answerScores,
+});
+
+/** Presets that most tasks of MAD (arXiv 2403.17844) share. */
+export const madVocabularies = { vocab32: { vocab: 32 }, vocab64: { vocab: 64 }, vocab128: { vocab: 128 } };
+export const madLengths = {
+  length256: { length: 256 },
+  length512: { length: 512 },
+  length1024: { length: 1024 },
+};
+export const madExamples = {
+  examples6400: { examples: 6400 },
+  examples3200: { examples: 3200 },
+  examples1600: { examples: 1600 },
+  examples800: { examples: 800 },
+};

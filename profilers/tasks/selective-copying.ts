@@ -2,7 +2,7 @@
 // copy token.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
-import { answerScores, exampleRows } from "./rows.ts";
+import { answerTask, exampleRows, madExamples, madVocabularies } from "./rows.ts";
 import type { DataRng, Task } from "./task.ts";
 
 const optionsSchema = z
@@ -41,23 +41,13 @@ export const selectiveCopying = {
   optionsSchema,
   presets: {
     baseline: {},
-    vocab32: { vocab: 32 },
-    vocab64: { vocab: 64 },
-    vocab128: { vocab: 128 },
+    ...madVocabularies,
     length512: { length: 512 },
     length1024: { length: 1024 },
-    examples6400: { examples: 6400 },
-    examples3200: { examples: 3200 },
-    examples1600: { examples: 1600 },
-    examples800: { examples: 800 },
+    ...madExamples,
     copied32: { copied: 32 },
     copied64: { copied: 64 },
     copied96: { copied: 96 },
   },
-  vocab: (options) => options.vocab,
-  data: (options, rng) => ({
-    train: rows(options, rng, options.examples),
-    validation: rows(options, rng, options.validationExamples),
-  }),
-  scores: answerScores,
+  ...answerTask(rows),
 } satisfies Task<Options>;
