@@ -16,7 +16,7 @@ import type { SweepEvent } from "../../runner/farm/events.ts";
 import { Store } from "../../runner/store/store.ts";
 import { runSweep } from "../../runner/sweep/run-sweep.ts";
 import type { FarmOptions } from "../../runner/sweep/staff.ts";
-import type { AgentScript } from "../support/scripted-agent.ts";
+import type { AgentScript } from "../support/agent-script.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import type { Cost } from "./coordinator.ts";

@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { createRng } from "../../search/rng.ts";
+import type { AgentScript, Misbehaviour } from "../support/agent-script.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
 import { parseArgs } from "../support/parse-args.ts";
-import type { AgentScript, Misbehaviour } from "../support/scripted-agent.ts";
 import type { Cost } from "./coordinator.ts";
 import {
   agentsOf,

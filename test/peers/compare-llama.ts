@@ -9,19 +9,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parameterCount } from "../../candidates/cost.ts";
-import { type Architecture, architectureOf, lower } from "../../candidates/gguf/lower.ts";
+import { type Architecture, lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
-import type { Mixer } from "../../candidates/ops/operator-registry.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
 import { createRng } from "../../search/rng.ts";
-import { parseArgs, refuse } from "../support/parse-args.ts";
+import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { clearTensors, dequantised } from "./dequantise.ts";
+import { divergences, floats, largestDifference, mean } from "./divergence.ts";
+import { randomLayout } from "./random-layout.ts";
 
-const { values: flags } = parseArgs({
-  options: {
+const flags = optionsOf(
+  `compare:llama [--named lfm2-350m,lfm2-1.2b] [--random 24] [--only NOTATION] [--seed 1: layouts and tokens] [--weights-seed 1]
+  [--quant q4_0,f16] [--positions 256] [--continuation 32] [--kv f16|q8_0] [--isa auto] [--peers test/peers] [--control DIR: another copy of them]
+  [--without attn_output: tensors of this name are zeros, so that its operator says nothing] [--json]`,
+  {
     named: { type: "string", default: "lfm2-350m" },
     random: { type: "string", default: "24" },
     positions: { type: "string", default: "256" },
@@ -36,17 +40,8 @@ const { values: flags } = parseArgs({
     control: { type: "string", default: "" },
     without: { type: "string", default: "" },
     json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
-});
-if (flags.help) {
-  console.log(
-    `compare:llama [--named lfm2-350m,lfm2-1.2b] [--random 24] [--only NOTATION] [--seed 1: layouts and tokens] [--weights-seed 1]
-  [--quant q4_0,f16] [--positions 256] [--continuation 32] [--kv f16|q8_0] [--isa auto] [--peers test/peers] [--control DIR: another copy of them]
-  [--without attn_output: tensors of this name are zeros, so that its operator says nothing] [--json]`,
-  );
-  process.exit(0);
-}
+);
 if (!existsSync(join(flags.peers, "node_modules/node-llama-cpp"))) {
   console.error(`no node-llama-cpp in ${flags.peers}; npm install --prefix test/peers --omit=optional`);
   process.exit(2);
@@ -56,36 +51,7 @@ const MAX_LOGITS = 10 * 2 ** 20; // bytes of logits in one answer of the agent
 const KL_LIMIT = { q4_0: 1e-3, f16: 1e-5 } as const;
 type Quantization = keyof typeof KL_LIMIT;
 
-const random = createRng(Number(flags.seed));
-const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
-
-/** A small layout of the wanted architecture, of sizes that llama.cpp takes: rows in blocks of 32, heads that span the width (lfm2). */
-function randomLayout(wanted: Architecture): Layout {
-  for (;;) {
-    const headDim = pick([32, 64, 128]);
-    const heads = pick([2, 4, 6, 8]);
-    const kvHeads = pick([1, 2, 3, 4, 6, 8].filter((n) => heads % n === 0));
-    const geometry = {
-      heads,
-      kvHeads,
-      headDim,
-      qkNorm: wanted !== "llama",
-      ropeTheta: pick([10_000, 1_000_000]),
-    };
-    const width = heads * headDim;
-    const kernel = pick([2, 3, 4, 5]);
-    const window = random.below(4) === 0 ? pick([16, 64, 100]) : 0;
-    const attention: Mixer =
-      window > 0 && wanted === "lfm2" ? { op: "swa", ...geometry, window } : { op: "gqa", ...geometry };
-    const ffn = { op: "swiglu" as const, width: 32 * (2 + random.below(30)) };
-    const layers = Array.from({ length: 2 + random.below(7) }, () => ({
-      mixer: wanted === "lfm2" && random.below(3) > 0 ? ({ op: "conv", kernel } as const) : attention,
-      ffn,
-    }));
-    const layout = { vocab: 256 + 8 * random.below(200), width, layers };
-    if (width <= 768 && architectureOf(layout) === wanted) return layout;
-  }
-}
+const random = createRng(wholeOf("seed", flags.seed, 0));
 
 class Peer {
   private readonly child;
@@ -111,9 +77,6 @@ class Peer {
 }
 const peer = new Peer(flags.peers);
 const control = flags.control === "" ? null : new Peer(flags.control);
-
-const floats = (bytes: Buffer): Float32Array =>
-  new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
 
 /** Our logits of the positions from `from` on, [positions][V]; asked in pieces that fit an answer. */
 async function ourLogits(
@@ -143,33 +106,6 @@ async function ourLogits(
   return out;
 }
 
-function logSoftmax(logits: Float32Array): Float64Array {
-  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const sum = logits.reduce((total, x) => total + Math.exp(x - largest), 0);
-  return Float64Array.from(logits, (x) => x - largest - Math.log(sum));
-}
-
-/** KL(peer || ours) of each position. */
-function divergences(peers: Float32Array, ours: Float32Array, vocab: number): number[] {
-  return Array.from({ length: peers.length / vocab }, (_, i) => {
-    const p = logSoftmax(peers.subarray(i * vocab, (i + 1) * vocab));
-    const q = logSoftmax(ours.subarray(i * vocab, (i + 1) * vocab));
-    return p.reduce((total, log, j) => total + Math.exp(log) * (log - q[j]!), 0);
-  });
-}
-
-/** The largest difference of two engines' log-probabilities among the peer's 8 likeliest tokens of each position. */
-function largestDifference(peers: Float32Array, ours: Float32Array, vocab: number): number {
-  let worst = 0;
-  for (let at = 0; at < peers.length; at += vocab) {
-    const p = logSoftmax(peers.subarray(at, at + vocab));
-    const q = logSoftmax(ours.subarray(at, at + vocab));
-    const likeliest = [...p.keys()].sort((a, b) => p[b]! - p[a]!).slice(0, 8);
-    for (const j of likeliest) worst = Math.max(worst, Math.abs(p[j]! - q[j]!));
-  }
-  return worst;
-}
-
 /** Of each token of the peer's greedy continuation: how far below our own choice we put it, having decoded all before it ourselves. */
 async function greedyMargins(file: string, prompt: number[], continuation: number[], vocab: number) {
   const tokens = [...prompt, ...continuation.slice(0, -1)];
@@ -179,8 +115,6 @@ async function greedyMargins(file: string, prompt: number[], continuation: numbe
     return row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY) - row[token]!;
   });
 }
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 interface Row {
   readonly layout: string;
@@ -214,7 +148,7 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
   const file = join(folder, "model.gguf");
   const { plan, architecture } = lower(layout, {
     quantization,
-    seed: Number(flags["weights-seed"]),
+    seed: wholeOf("weights-seed", flags["weights-seed"], 0),
     vocabulary: true,
   });
   await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
@@ -224,9 +158,9 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
       refuse(`--without ${flags.without}: no tensor of ${name} has it in its name`);
     writeFileSync(file, bytes);
   }
-  const tokens = Array.from({ length: Number(flags.positions) }, () => random.below(vocab));
+  const tokens = Array.from({ length: wholeOf("positions", flags.positions) }, () => random.below(vocab));
   const out = join(folder, "peer.f32");
-  const continuing = quantization === "f16" ? Number(flags.continuation) : 0;
+  const continuing = quantization === "f16" ? wholeOf("continuation", flags.continuation, 0) : 0;
   const answer = await peer.ask({ file, tokens, from: 0, vocab, out, continue: continuing });
   cpu = answer.cpu;
   const peers = floats(readFileSync(out));
@@ -302,8 +236,8 @@ try {
       .split(",")
       .filter(Boolean)
       .map((name): [string, Layout] => [name, layoutFrom(name)]),
-    ...Array.from({ length: Number(flags.random) }, (_, i): [string, Layout] => {
-      const layout = randomLayout(wanted[i % wanted.length]!);
+    ...Array.from({ length: wholeOf("random", flags.random, 0) }, (_, i): [string, Layout] => {
+      const layout = randomLayout(wanted[i % wanted.length]!, random);
       return [formatNotation(layout), layout];
     }),
   ];

@@ -12,8 +12,8 @@ import { Store } from "../../runner/store/store.ts";
 import { type ConfirmAsked, confirm } from "../../runner/sweep/choice-confirmation.ts";
 import { historyOf, withEstimates } from "../../runner/sweep/estimates.ts";
 import { selectionOf } from "../../runner/sweep/selection.ts";
+import type { AgentScript } from "../support/agent-script.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
-import type { AgentScript } from "../support/scripted-agent.ts";
 import { type ScriptedSweeps, scriptedSweeps } from "../support/scripted-sweep.ts";
 
 const CONFIG = `name: scripted

@@ -1,38 +1,17 @@
 // A candidate measured in several windows on a scripted device: what counts as a session, which windows are taken again, what others took of
 // the processor, and whose fault it is when a device contradicts itself.
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { drawOrder } from "../../profilers/window.ts";
-import type { AgentBinary } from "../../runner/devices/transport.ts";
 import { policies, routeFault } from "../../runner/farm/faults.ts";
 import { trustOf } from "../../runner/sweep/evaluate.ts";
 import { createRng } from "../../search/rng.ts";
-import { scriptedAgent } from "../faults/farm.ts";
-import { temporaryFolder } from "../support/built-cli.ts";
-import { conducts, type PhoneOptions, startPhone } from "../support/phone.ts";
-import type { AgentScript } from "../support/scripted-agent.ts";
+import { conducts } from "../support/phone.ts";
+import { phoneOfEachTest } from "../support/phone-of-each-test.ts";
 
-let agent: AgentBinary;
-beforeAll(async () => {
-  agent = await scriptedAgent();
-});
-
-let folder: ReturnType<typeof temporaryFolder>;
-let close: (() => Promise<void>) | undefined;
-beforeEach(() => {
-  folder = temporaryFolder();
-});
-afterEach(async () => {
-  await close?.();
-  folder.remove();
-});
-
-function phone(script: AgentScript, options: PhoneOptions) {
-  const started = startPhone(agent, folder.path, script, options);
-  close = started.close;
-  return started;
-}
+const phones = phoneOfEachTest();
+const phone = phones.start;
 
 const fulfilled = <T>(outcome: PromiseSettledResult<T> | undefined): T => {
   if (outcome?.status !== "fulfilled") throw outcome?.reason;

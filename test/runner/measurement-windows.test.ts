@@ -2,40 +2,22 @@
 // worker, session, store and decisions are real; only the device's numbers are scripted.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { profileNamed } from "../../runner/devices/profile.ts";
-import type { AgentBinary } from "../../runner/devices/transport.ts";
 import { DeviceLeases } from "../../runner/farm/device-lease.ts";
 import type { Measured } from "../../runner/farm/measurement/conduct.ts";
 import { Store } from "../../runner/store/store.ts";
-import { scriptedAgent } from "../faults/farm.ts";
-import { temporaryFolder } from "../support/built-cli.ts";
-import { conducts, startPhone } from "../support/phone.ts";
-import type { AgentScript } from "../support/scripted-agent.ts";
+import type { AgentScript } from "../support/agent-script.ts";
+import { conducts } from "../support/phone.ts";
+import { phoneOfEachTest } from "../support/phone-of-each-test.ts";
 
-let agent: AgentBinary;
-beforeAll(async () => {
-  agent = await scriptedAgent();
-});
-
-let folder: ReturnType<typeof temporaryFolder>;
-let close: (() => Promise<void>) | undefined;
-beforeEach(() => {
-  folder = temporaryFolder();
-});
-afterEach(async () => {
-  await close?.();
-  folder.remove();
-});
-
+const phones = phoneOfEachTest();
 function phone(
   script: AgentScript,
   protocol: Record<string, unknown> = {},
   asked: Record<string, unknown> = { repetitions: 2 },
 ) {
-  const started = startPhone(agent, folder.path, script, { protocol, asked });
-  close = started.close;
-  return started;
+  return phones.start(script, { protocol, asked });
 }
 
 // Measurements are numbered from 1: the sentinel's baseline, the sentinel before the window, its candidates, the sentinel after.
@@ -126,7 +108,7 @@ describe("a window", () => {
     );
     const measuring = device.measure(1);
     while (device.said.length === 0) await sleep(10);
-    const other = Store.open(join(folder.path, "t.db"));
+    const other = Store.open(join(phones.folder, "t.db"));
     const leases = new DeviceLeases(other.leases, { pollMs: 5, idleMs: 5 });
     const asked = performance.now();
     const hold = await leases.hold("phone", new AbortController().signal);

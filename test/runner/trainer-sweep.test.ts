@@ -5,9 +5,9 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scriptedAgent } from "../faults/farm.ts";
+import type { AgentScript } from "../support/agent-script.ts";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { sshdProblem } from "../support/needs.ts";
-import type { AgentScript } from "../support/scripted-agent.ts";
 import { startSshd, type TestSshd } from "../support/sshd.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 

@@ -19,7 +19,7 @@ import type { Measured } from "../../runner/farm/measurement/conduct.ts";
 import { SweepWindows } from "../../runner/farm/measurement/sweep-windows.ts";
 import { Worker } from "../../runner/farm/worker.ts";
 import { Store } from "../../runner/store/store.ts";
-import type { AgentScript } from "./scripted-agent.ts";
+import type { AgentScript } from "./agent-script.ts";
 
 const LAYOUTS = ["c2 c2", "c3 g", "g g"].map((layers) => parseNotation(`v256 d64 f128 h4/2x16 : ${layers}`));
 /** Nothing is measured on this machine: its turns need no lock. */

@@ -11,7 +11,7 @@ import { Store } from "../../runner/store/store.ts";
 import { runSweep } from "../../runner/sweep/run-sweep.ts";
 import type { FarmOptions } from "../../runner/sweep/staff.ts";
 import { scriptedAgent } from "../faults/farm.ts";
-import type { AgentScript } from "./scripted-agent.ts";
+import type { AgentScript } from "./agent-script.ts";
 
 export interface ScriptedSweeps {
   /** How its devices are driven, for other work on them. */

@@ -1,0 +1,34 @@
+// Random small layouts of the architectures that llama.cpp and this engine both know.
+import { type Architecture, architectureOf } from "../../candidates/gguf/lower.ts";
+import type { Layout } from "../../candidates/layout.ts";
+import type { Mixer } from "../../candidates/ops/operator-registry.ts";
+import type { SeededRng } from "../../search/rng.ts";
+
+/** A small layout of the wanted architecture, of sizes that llama.cpp takes: rows in blocks of 32, heads that span the width (lfm2). */
+export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
+  const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
+  for (;;) {
+    const headDim = pick([32, 64, 128]);
+    const heads = pick([2, 4, 6, 8]);
+    const kvHeads = pick([1, 2, 3, 4, 6, 8].filter((n) => heads % n === 0));
+    const geometry = {
+      heads,
+      kvHeads,
+      headDim,
+      qkNorm: wanted !== "llama",
+      ropeTheta: pick([10_000, 1_000_000]),
+    };
+    const width = heads * headDim;
+    const kernel = pick([2, 3, 4, 5]);
+    const window = random.below(4) === 0 ? pick([16, 64, 100]) : 0;
+    const attention: Mixer =
+      window > 0 && wanted === "lfm2" ? { op: "swa", ...geometry, window } : { op: "gqa", ...geometry };
+    const ffn = { op: "swiglu" as const, width: 32 * (2 + random.below(30)) };
+    const layers = Array.from({ length: 2 + random.below(7) }, () => ({
+      mixer: wanted === "lfm2" && random.below(3) > 0 ? ({ op: "conv", kernel } as const) : attention,
+      ffn,
+    }));
+    const layout = { vocab: 256 + 8 * random.below(200), width, layers };
+    if (width <= 768 && architectureOf(layout) === wanted) return layout;
+  }
+}
