@@ -1,7 +1,7 @@
 // Static costs of a layout: exact counts of parameters, FLOPs, bytes. Nothing here is measured; profilers/ measure.
 import type { Layout } from "./layout.ts";
-import { elements, type TensorSpec } from "./ops/operator.ts";
-import { operatorOf } from "./ops/operator-registry.ts";
+import { countElements, type TensorSpec } from "./ops/operator.ts";
+import { ffnOperatorOf, operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
 
 /** Every tensor of a layout in file order; the token table is also the output matrix (tied). */
@@ -16,15 +16,13 @@ export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): rea
     tensors.push({ name: `${prefix}.attn_norm.weight`, shape: [width], role: "vector" });
     tensors.push(...operatorOf(layer.mixer).tensors(layer.mixer, width, prefix));
     tensors.push({ name: `${prefix}.ffn_norm.weight`, shape: [width], role: "vector" });
-    tensors.push(...operatorOf(layer.ffn).tensors(layer.ffn, width, prefix));
+    tensors.push(...ffnOperatorOf(layer.ffn).tensors(layer.ffn, width, prefix));
   }
   return tensors;
 }
 
 /** Parameter count: V*d + d + per layer norms, mixer and FFN (arXiv 2511.23404; exact on its dense releases). */
-export function parameterCount(layout: Layout): number {
-  return tensorsOf(layout).reduce((sum, tensor) => sum + elements(tensor.shape), 0);
-}
+export const parameterCount = (layout: Layout): number => countElements(tensorsOf(layout));
 
 export interface StaticCost {
   readonly parameters: number;
@@ -57,27 +55,25 @@ const RECURRENT_BYTES = 4;
 export function staticCost(layout: Layout, options: CostOptions): StaticCost {
   const { context, quantization, kvElementBytes = 2 } = options;
   const tensors = tensorsOf(layout);
-  const parameters = tensors.reduce((sum, tensor) => sum + elements(tensor.shape), 0);
+  const parameters = countElements(tensors);
   const weightBytes = tensors.reduce((sum, t) => sum + bytesOf(t.shape, tensorType(t, quantization)), 0);
-  const matrixElements = tensors
-    .filter((tensor) => tensor.role === "matrix")
-    .reduce((sum, tensor) => sum + elements(tensor.shape), 0);
+  const matrixElements = countElements(tensors.filter((tensor) => tensor.role === "matrix"));
   const outputElements = layout.vocab * layout.width;
 
   let decodeFlops = 2 * (matrixElements + outputElements);
   let prefillFlops = 2 * (matrixElements * context + outputElements);
-  let kv = 0;
-  let kvReads = 0;
-  let recurrent = 0;
+  let [kv, recurrent] = [0, 0];
+  let [kvReads, recurrentReads] = [0, 0];
   for (const { mixer } of layout.layers) {
     const operator = operatorOf(mixer);
     const decode = operator.decode(mixer, layout.width, context);
-    const state = operator.stateElements(mixer, layout.width, context);
-    decodeFlops += decode.stateFlops;
-    prefillFlops += operator.prefillStateFlops(mixer, layout.width, context);
+    const state = operator.state(mixer, layout.width, context);
+    decodeFlops += decode.flops;
+    prefillFlops += operator.prefillFlops(mixer, layout.width, context);
     kv += state.kv;
     recurrent += state.recurrent;
-    kvReads += state.kv > 0 ? decode.stateReads : 0;
+    kvReads += decode.reads.kv;
+    recurrentReads += decode.reads.recurrent;
   }
   const kvBytes = kv * kvElementBytes;
   const stateBytes = recurrent * RECURRENT_BYTES;
@@ -85,7 +81,7 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
     parameters,
     decodeFlops,
     prefillFlops,
-    decodeBytes: weightBytes + kvReads * kvElementBytes + stateBytes,
+    decodeBytes: weightBytes + kvReads * kvElementBytes + recurrentReads * RECURRENT_BYTES,
     kvBytes,
     stateBytes,
     weightBytes,

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
-import { ffnSchema, mixerSchema, operatorOf } from "./ops/operator-registry.ts";
+import { ffnOperatorOf, ffnSchema, mixerSchema, operatorOf, traitsOf } from "./ops/operator-registry.ts";
 
 /** RMSNorm epsilon of every norm in every layout (as in the LFM2 releases). */
 export const NORM_EPSILON = 1e-5;
@@ -29,7 +29,7 @@ export function layoutProblem(layout: Layout): string | null {
   for (const [index, layer] of layout.layers.entries()) {
     const problem =
       operatorOf(layer.mixer).problem(layer.mixer, layout.width) ??
-      operatorOf(layer.ffn).problem(layer.ffn, layout.width);
+      ffnOperatorOf(layer.ffn).problem(layer.ffn, layout.width);
     if (problem !== null) return `layer ${index}: ${problem}`;
   }
   return null;
@@ -65,4 +65,16 @@ export function layoutId(layout: Layout): string {
   return `${HASH_VERSION}-${hash.digest("hex").slice(0, 16)}`;
 }
 
-export const isAttention = (layer: Layer): boolean => layer.mixer.op === "gqa" || layer.mixer.op === "swa";
+/** True for attention of any kind: its mixer can recall any one token within its reach. */
+export const isAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => traitsOf(mixer).lookup;
+
+/** True for attention over all earlier tokens. */
+export const isGlobalAttention = (layer: Pick<Layer, "mixer">): boolean =>
+  isAttention(layer) && !isBounded(layer);
+
+/** True for attention over a window. */
+export const isWindowAttention = (layer: Pick<Layer, "mixer">): boolean =>
+  isAttention(layer) && isBounded(layer);
+
+/** True if the mixer draws on a fixed number of the last tokens. */
+export const isBounded = ({ mixer }: Pick<Layer, "mixer">): boolean => Number.isFinite(traitsOf(mixer).reach);

@@ -1,9 +1,9 @@
 // Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released configurations), their
 // all-attention twins at the same parameter count, and two all-attention models often compared with them.
 import { parameterCount } from "./cost.ts";
-import type { Layout } from "./layout.ts";
-import { type Geometry, parseGeometry } from "./notation.ts";
-import type { Mixer } from "./ops/operator-registry.ts";
+import { isAttention, type Layout } from "./layout.ts";
+import { parseMixer } from "./notation.ts";
+import { ffnOfWidth, type Mixer } from "./ops/operator-registry.ts";
 import { solveFfnWidth } from "./solver.ts";
 
 interface Shape {
@@ -11,7 +11,8 @@ interface Shape {
   readonly width: number;
   readonly ffn: number;
   readonly depth: number;
-  readonly geometry: Geometry;
+  /** Of the attention layers, as the notation writes it. */
+  readonly geometry: string;
   /** 0-based layers with attention; the others are convolutions of 3 taps. */
   readonly attention: readonly number[] | "all";
 }
@@ -22,16 +23,16 @@ function build(shape: Shape): Layout {
     vocab: shape.vocab,
     width: shape.width,
     layers: Array.from({ length: shape.depth }, (_, layer) => ({
-      mixer: attends(layer) ? { op: "gqa" as const, ...shape.geometry } : { op: "conv" as const, kernel: 3 },
-      ffn: { op: "swiglu" as const, width: shape.ffn },
+      mixer: parseMixer(attends(layer) ? "g" : "c3", { h: shape.geometry }),
+      ffn: ffnOfWidth(shape.ffn),
     })),
   };
 }
 
 /** The same model with attention in every layer, FFN width solved to the same parameter count (within 1%). */
 function allAttentionTwin(layout: Layout): Layout {
-  const gqa = layout.layers.find((layer) => layer.mixer.op === "gqa")!.mixer;
-  const mixers: Mixer[] = layout.layers.map(() => gqa);
+  const attention = layout.layers.find(isAttention)!.mixer;
+  const mixers: Mixer[] = layout.layers.map(() => attention);
   return solveFfnWidth({
     vocab: layout.vocab,
     width: layout.width,
@@ -42,16 +43,16 @@ function allAttentionTwin(layout: Layout): Layout {
 
 const LFM2 = { vocab: 65_536, depth: 16, attention: [2, 5, 8, 10, 12, 14] };
 const lfm2 = {
-  "lfm2-350m": build({ ...LFM2, width: 1024, ffn: 4608, geometry: parseGeometry("16/8x64") }),
-  "lfm2-700m": build({ ...LFM2, width: 1536, ffn: 6912, geometry: parseGeometry("24/8x64") }),
-  "lfm2-1.2b": build({ ...LFM2, width: 2048, ffn: 8192, geometry: parseGeometry("32/8x64") }),
+  "lfm2-350m": build({ ...LFM2, width: 1024, ffn: 4608, geometry: "16/8x64" }),
+  "lfm2-700m": build({ ...LFM2, width: 1536, ffn: 6912, geometry: "24/8x64" }),
+  "lfm2-1.2b": build({ ...LFM2, width: 2048, ffn: 8192, geometry: "32/8x64" }),
   "lfm2-2.6b": build({
     ...LFM2,
     depth: 30,
     attention: [2, 5, 9, 13, 17, 21, 24, 27],
     width: 2048,
     ffn: 10_752,
-    geometry: parseGeometry("32/8x64"),
+    geometry: "32/8x64",
   }),
 } as const;
 
@@ -65,7 +66,7 @@ const others = {
     width: 1024,
     ffn: 3072,
     depth: 28,
-    geometry: parseGeometry("16/8x128"),
+    geometry: "16/8x128",
     attention: "all",
   }),
   "llama-3.2-1b": build({
@@ -73,7 +74,7 @@ const others = {
     width: 2048,
     ffn: 8192,
     depth: 16,
-    geometry: parseGeometry("32/8x64nt500000"),
+    geometry: "32/8x64nt500000",
     attention: "all",
   }),
 } as const;

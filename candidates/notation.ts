@@ -1,75 +1,71 @@
 // The readable form of a layout, and back: `v65536 d1024 f4608 h16/8x64 : c3 c3 g c3 c3 g~2048 s256(8/2x64)`.
-// Header: vocabulary, width, the default FFN width, the default attention geometry heads/kv x head dim
-// (suffix `n`: no QK-norm, `t10000`: RoPE base). Layers: c<k> conv, g attention, s<window> sliding-window
-// attention, (geometry) and ~<ffn> where a layer departs from the header, `2[c3 c3 g]` repeats.
+// Header: vocabulary v, width d, the default FFN f, and the fields that operators declare (h: the default attention geometry).
+// Layers: a mixer's token, its argument in parentheses and its FFN after ~ where they depart from the header; `2[c3 c3 g]` repeats.
+// The tokens themselves are in ops/: each operator reads and writes its own.
 import { InvalidInputError } from "./errors.ts";
 import { type Layer, type Layout, parseLayout } from "./layout.ts";
-import { DEFAULT_ROPE_THETA } from "./ops/attention.ts";
-import type { Mixer } from "./ops/operator-registry.ts";
+import {
+  type Ffn,
+  ffnOperatorOf,
+  ffns,
+  headerFields,
+  type Mixer,
+  mixers,
+  operatorOf,
+} from "./ops/operator-registry.ts";
 
 const DEFAULT_VOCAB = 65_536;
 const MAX_LAYERS = 512;
 
-/** An attention geometry, e.g. `16/8x64`, `16/8x64n`, `16/8x64t10000`. */
-export interface Geometry {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly qkNorm: boolean;
-  readonly ropeTheta: number;
-}
+/** The text of header fields by their letter: what bare tokens mean. */
+export type Defaults = Readonly<Record<string, string>>;
 
-const GEOMETRY = /^(\d+)\/(\d+)x(\d+)(n)?(?:t(\d+(?:\.\d+)?))?$/;
-const LAYER = /^(?:c(\d+)|(g)|s(\d+))(?:\(([^()]*)\))?(?:~(\d+))?$/;
+const NO_DEFAULTS: Defaults = {};
+
+/** Head, argument in parentheses, FFN after ~. */
+const LAYER = /^([^()~]+)(?:\(([^()]*)\))?(?:~(.+))?$/;
 
 const bad = (message: string): InvalidInputError => new InvalidInputError("bad-notation", message);
 
-export function parseGeometry(text: string): Geometry {
-  const match = GEOMETRY.exec(text);
-  if (!match)
-    throw bad(`"${text}" is not an attention geometry; write heads/kvheads x headdim, e.g. 16/8x64`);
-  return {
-    heads: Number(match[1]),
-    kvHeads: Number(match[2]),
-    headDim: Number(match[3]),
-    qkNorm: match[4] === undefined,
-    ropeTheta: match[5] === undefined ? DEFAULT_ROPE_THETA : Number(match[5]),
-  };
+const listed = (items: readonly string[]): string => `${items.slice(0, -1).join(", ")} or ${items.at(-1)}`;
+
+/** The tokens of every mixer for help texts: `c<k> convolution, g attention, ...`. */
+export const mixerForms: string = mixers.map(({ notation, title }) => `${notation.form} ${title}`).join(", ");
+
+function notALayer(text: string): InvalidInputError {
+  const forms = listed(mixers.map(({ notation }) => notation.form));
+  const examples = mixers.map(({ notation }) => notation.example).join(", ");
+  return bad(`"${text}" is not a layer; write ${forms}, e.g. ${examples}~${ffns[0]!.notation.example}`);
 }
 
-export function formatGeometry(geometry: Geometry): string {
-  const theta = geometry.ropeTheta === DEFAULT_ROPE_THETA ? "" : `t${geometry.ropeTheta}`;
-  return `${geometry.heads}/${geometry.kvHeads}x${geometry.headDim}${geometry.qkNorm ? "" : "n"}${theta}`;
-}
-
-const geometryOf = (mixer: Mixer): Geometry | null => (mixer.op === "conv" ? null : mixer);
-
-/** One mixer from its token, e.g. `c3`, `g`, `s256`, `g(8/2x64)`; `geometry` is what a bare token means. */
-export function parseMixer(text: string, geometry: Geometry | undefined): Mixer {
-  const { mixer, ffnWidth } = parseLayer(text, geometry);
-  if (ffnWidth !== undefined) throw bad(`"${text}": a mixer has no FFN width`);
+/** One mixer from its token, e.g. `c3`, `g`, `s256`, `g(8/2x64)`; `defaults` say what a bare token means. */
+export function parseMixer(text: string, defaults = NO_DEFAULTS): Mixer {
+  const { mixer, ffn } = parseLayer(text, defaults);
+  if (ffn !== undefined) throw bad(`"${text}": a mixer has no FFN width`);
   return mixer;
 }
 
-function parseLayer(text: string, fallback: Geometry | undefined): { mixer: Mixer; ffnWidth?: number } {
-  const match = LAYER.exec(text);
-  if (!match)
-    throw bad(`"${text}" is not a layer; write c<k>, g or s<window>, e.g. c3, g(16/8x64), s256~2048`);
-  const [, kernel, , window, own, ffn] = match;
-  const ffnWidth = ffn === undefined ? {} : { ffnWidth: Number(ffn) };
-  if (kernel !== undefined) {
-    if (own !== undefined) throw bad(`"${text}": a convolution has no attention geometry`);
-    return { mixer: { op: "conv", kernel: Number(kernel) }, ...ffnWidth };
+/** The FFN that a text stands for; null where no operator knows it. */
+function parseFfn(text: string): Ffn | null {
+  for (const { notation } of ffns) {
+    const head = notation.head.exec(text);
+    if (head) return notation.parse(head, undefined, text);
   }
-  const geometry = own === undefined ? fallback : parseGeometry(own);
-  if (geometry === undefined) {
-    throw bad(
-      `"${text}" needs an attention geometry; add one to the header, e.g. h16/8x64, or write ${text}(16/8x64)`,
-    );
+  return null;
+}
+
+function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn } {
+  const [, token = "", own, width] = LAYER.exec(text) ?? [];
+  for (const { notation } of mixers) {
+    const head = notation.head.exec(token);
+    if (!head) continue;
+    const ffn = width === undefined ? undefined : parseFfn(width);
+    if (ffn === null) break;
+    const fallback = notation.header && defaults[notation.header.letter];
+    const mixer = notation.parse(head, own ?? fallback, text);
+    return ffn === undefined ? { mixer } : { mixer, ffn };
   }
-  const mixer: Mixer =
-    window === undefined ? { op: "gqa", ...geometry } : { op: "swa", ...geometry, window: Number(window) };
-  return { mixer, ...ffnWidth };
+  throw notALayer(text);
 }
 
 /** Spells out `2[c3 c3 g]` groups. Tokens are separated by white space; groups nest. */
@@ -104,26 +100,36 @@ export function parseNotation(text: string): Layout {
       "a layout is written `v65536 d1024 f4608 h16/8x64 : c3 c3 g ...` (one colon between header and layers)",
     );
   }
-  const fields = new Map<string, string>();
-  for (const token of header!.split(/\s+/).filter(Boolean)) {
-    const key = token[0]!;
-    if (!"vdfh".includes(key)) throw bad(`unknown header field "${token}"; known: v, d, f, h`);
-    if (fields.has(key)) throw bad(`header field "${key}" is given twice`);
-    if (key !== "h" && !/^\d+$/.test(token.slice(1)))
-      throw bad(`header field "${token}" needs a whole number`);
-    fields.set(key, token.slice(1));
-  }
+  const fields = headerOf(header!);
   const width = fields.get("d");
   if (width === undefined) throw bad("the header needs the model width, e.g. d1024");
-  const geometry = fields.has("h") ? parseGeometry(fields.get("h")!) : undefined;
-  const defaultFfn = fields.get("f");
+  const defaults = Object.fromEntries(fields);
+  const defaultFfn = fields.has("f") ? parseFfn(fields.get("f")!)! : undefined;
   const layers = expandGroups(body).map((token): Layer => {
-    const { mixer, ffnWidth } = parseLayer(token, geometry);
-    const ffn = ffnWidth ?? (defaultFfn === undefined ? undefined : Number(defaultFfn));
+    const { mixer, ffn = defaultFfn } = parseLayer(token, defaults);
     if (ffn === undefined) throw bad(`"${token}" has no FFN width; add one to the header, e.g. f4608`);
-    return { mixer, ffn: { op: "swiglu", width: ffn } };
+    return { mixer, ffn };
   });
   return parseLayout({ vocab: Number(fields.get("v") ?? DEFAULT_VOCAB), width: Number(width), layers });
+}
+
+const isNumber = (text: string): boolean => /^\d+$/.test(text);
+
+/** The fields of a header by letter, each checked. */
+function headerOf(header: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  const known = ["v", "d", "f", ...headerFields.map(({ letter }) => letter)];
+  for (const field of header.split(/\s+/).filter(Boolean)) {
+    const [key, text] = [field[0]!, field.slice(1)];
+    if (!known.includes(key)) throw bad(`unknown header field "${field}"; known: ${known.join(", ")}`);
+    if (fields.has(key)) throw bad(`header field "${key}" is given twice`);
+    const declared = headerFields.find(({ letter }) => letter === key);
+    if (declared === undefined && !isNumber(text) && (key !== "f" || parseFfn(text) === null))
+      throw bad(`header field "${field}" needs a whole number`);
+    fields.set(key, text);
+  }
+  for (const { letter, check } of headerFields) if (fields.has(letter)) check(fields.get(letter)!);
+  return fields;
 }
 
 /** The most frequent value; the first seen wins a tie. */
@@ -135,34 +141,60 @@ function mode<T>(values: readonly T[]): T | undefined {
   return best;
 }
 
-/** One mixer's token; the geometry is written out only where it differs from `geometry`. */
-export function formatMixer(mixer: Mixer, geometry?: string): string {
-  if (mixer.op === "conv") return `c${mixer.kernel}`;
-  const own = formatGeometry(mixer);
-  const letter = mixer.op === "gqa" ? "g" : `s${mixer.window}`;
-  return own === geometry ? letter : `${letter}(${own})`;
+/** A mixer's token, and the letter of the header field that can hold its argument. */
+interface Written {
+  readonly head: string;
+  readonly argument: string | undefined;
+  readonly letter: string | undefined;
+}
+
+function written(mixer: Mixer): Written {
+  const { notation } = operatorOf(mixer);
+  const { head, argument } = notation.format(mixer);
+  return { head, argument, letter: notation.header?.letter };
+}
+
+/** The text of a token; its argument is written out only where it differs from the header's. */
+function tokenText({ head, argument, letter }: Written, defaults: Defaults): string {
+  if (argument === undefined || (letter !== undefined && defaults[letter] === argument)) return head;
+  return `${head}(${argument})`;
+}
+
+/** One mixer's token in full, e.g. `g(16/8x64)`. */
+export const formatMixer = (mixer: Mixer): string => tokenText(written(mixer), NO_DEFAULTS);
+
+/** One mixer's token without its argument, e.g. `g`, `c3`, `s256`: the name of its kind. */
+export const formatKind = (mixer: Mixer): string => written(mixer).head;
+
+const formatFfn = (ffn: Ffn): string => ffnOperatorOf(ffn).notation.format(ffn).head;
+
+/** The most frequent argument for each header field. */
+function defaultsOf(tokens: readonly Written[]): Defaults {
+  const defaults: Record<string, string> = {};
+  for (const { letter } of headerFields) {
+    const text = mode(tokens.flatMap((token) => (token.letter === letter ? (token.argument ?? []) : [])));
+    if (text !== undefined) defaults[letter] = text;
+  }
+  return defaults;
 }
 
 /** Writes a layout; `parseNotation(formatNotation(x))` equals x. */
 export function formatNotation(layout: Layout): string {
-  const ffn = mode(layout.layers.map((layer) => layer.ffn.width))!;
-  const geometries = layout.layers.map((layer) => geometryOf(layer.mixer)).filter((g) => g !== null);
-  const geometry = mode(geometries.map(formatGeometry));
-  const header = [`v${layout.vocab}`, `d${layout.width}`, `f${ffn}`, ...(geometry ? [`h${geometry}`] : [])];
-  return `${header.join(" ")} : ${formatLayers(layout, ffn, geometry)}`;
+  const ffns = layout.layers.map((layer) => formatFfn(layer.ffn));
+  const ffn = mode(ffns)!;
+  const tokens = layout.layers.map(({ mixer }) => written(mixer));
+  const defaults = defaultsOf(tokens);
+  const fields = Object.entries(defaults).map(([letter, text]) => `${letter}${text}`);
+  const header = [`v${layout.vocab}`, `d${layout.width}`, `f${ffn}`, ...fields];
+  const layers = tokens.map(
+    (token, index) => tokenText(token, defaults) + (ffns[index] === ffn ? "" : `~${ffns[index]}`),
+  );
+  return `${header.join(" ")} : ${layers.join(" ")}`;
 }
 
 /** The layers alone, e.g. `c3 c3 g c3`: what tables show. */
 export function formatPattern(layout: Layout): string {
-  const geometries = layout.layers.map((layer) => geometryOf(layer.mixer)).filter((g) => g !== null);
-  return formatLayers(layout, undefined, mode(geometries.map(formatGeometry)));
-}
-
-function formatLayers(layout: Layout, ffn: number | undefined, geometry: string | undefined): string {
-  return layout.layers
-    .map((layer) => {
-      const own = ffn === undefined || layer.ffn.width === ffn ? "" : `~${layer.ffn.width}`;
-      return formatMixer(layer.mixer, geometry) + own;
-    })
-    .join(" ");
+  const tokens = layout.layers.map(({ mixer }) => written(mixer));
+  const defaults = defaultsOf(tokens);
+  return tokens.map((token) => tokenText(token, defaults)).join(" ");
 }

@@ -4,7 +4,8 @@
 import { parameterCount } from "./cost.ts";
 import { InvalidInputError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
-import type { Mixer } from "./ops/operator-registry.ts";
+import { countElements } from "./ops/operator.ts";
+import { ffnOfWidth, ffnOperatorOf, type Mixer } from "./ops/operator-registry.ts";
 import { counted } from "./words.ts";
 
 export interface SolveOptions {
@@ -23,8 +24,13 @@ function withFfn(options: SolveOptions, widths: (layer: number) => number): Layo
   return {
     vocab: options.vocab,
     width: options.width,
-    layers: options.mixers.map((mixer, layer) => ({ mixer, ffn: { op: "swiglu", width: widths(layer) } })),
+    layers: options.mixers.map((mixer, layer) => ({ mixer, ffn: ffnOfWidth(widths(layer)) })),
   };
+}
+
+function ffnElements(width: number, modelWidth: number): number {
+  const ffn = ffnOfWidth(width);
+  return countElements(ffnOperatorOf(ffn).tensors(ffn, modelWidth, ""));
 }
 
 /**
@@ -36,7 +42,8 @@ export function solveFfnWidth(options: SolveOptions): Layout {
   const depth = options.mixers.length;
   const error = (layout: Layout): number => Math.abs(parameterCount(layout) - parameters) / parameters;
   const smallest = parameterCount(withFfn(options, () => multiple));
-  const step = 3 * options.width * multiple;
+  // Parameters of one step of one layer: linear in the FFN width.
+  const step = ffnElements(2 * multiple, options.width) - ffnElements(multiple, options.width);
   const steps = Math.round((parameters - smallest) / step);
   if (steps >= 0) {
     const uniform = withFfn(options, () => multiple * (1 + Math.round(steps / depth)));

@@ -4,8 +4,9 @@
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { isAttention, type Layout, layoutProblem } from "./layout.ts";
-import { formatMixer, parseGeometry, parseMixer } from "./notation.ts";
-import { type Mixer, operatorOf } from "./ops/operator-registry.ts";
+import { type Defaults, formatMixer, mixerForms, parseMixer } from "./notation.ts";
+import { geometryHeader } from "./ops/geometry.ts";
+import { ffnOfWidth, type Mixer, operatorOf } from "./ops/operator-registry.ts";
 import { solveFfnWidth } from "./solver.ts";
 import { counted } from "./words.ts";
 
@@ -25,10 +26,7 @@ export const spaceSchema = z.strictObject({
   vocab: z.int().min(2).max(1_048_576).describe("Vocabulary of every candidate."),
   width: oneOrMore(z.int().min(8).max(65_536)).describe("Model width d, or the widths to choose from."),
   depth: oneOrMore(z.int().min(1).max(512)).describe("Number of layers, or the numbers to choose from."),
-  mixers: z
-    .array(z.string())
-    .min(1)
-    .describe("Mixers a layer may have: c<k> convolution, g attention, s<window> sliding-window attention."),
+  mixers: z.array(z.string()).min(1).describe(`Mixers a layer may have: ${mixerForms}.`),
   heads: z
     .array(z.string())
     .min(1)
@@ -68,6 +66,23 @@ export function parseCount(text: string | number): number {
   return Number(text.slice(0, -1)) * unit;
 }
 
+/** The meaning of bare attention tokens under one entry of `heads`. Throws InvalidInputError (`bad-notation`). */
+function geometryDefaults(text: string): Defaults {
+  geometryHeader.check(text);
+  return { [geometryHeader.letter]: text };
+}
+
+/** Mixers that attend, and all others, each in the order given. */
+function split(mixers: readonly Mixer[]): {
+  readonly attends: readonly Mixer[];
+  readonly others: readonly Mixer[];
+} {
+  return {
+    attends: mixers.filter((mixer) => isAttention({ mixer })),
+    others: mixers.filter((mixer) => !isAttention({ mixer })),
+  };
+}
+
 /** A declared space. Throws InvalidInputError (`bad-space`) when its parts contradict one another. */
 export class Space {
   readonly widths: readonly number[];
@@ -77,6 +92,8 @@ export class Space {
   readonly palettes: readonly (readonly Mixer[])[];
   private readonly config: SpaceConfig;
   private readonly budget: number | null;
+  /** The tokens of each palette. */
+  private readonly tokens: readonly ReadonlySet<string>[];
 
   constructor(config: SpaceConfig) {
     this.config = config;
@@ -90,8 +107,9 @@ export class Space {
     }
     this.budget = config.parameters === undefined ? null : parseCount(config.parameters);
     this.ffns = config.ffn === undefined ? null : many(config.ffn);
-    const geometries = config.heads?.map(parseGeometry) ?? [undefined];
-    this.palettes = geometries.map((geometry) => config.mixers.map((token) => parseMixer(token, geometry)));
+    const defaults = config.heads?.map(geometryDefaults) ?? [{}];
+    this.palettes = defaults.map((one) => config.mixers.map((token) => parseMixer(token, one)));
+    this.tokens = this.palettes.map((palette) => new Set(palette.map(formatMixer)));
     for (const width of this.widths)
       for (const mixer of this.palettes.flat()) {
         const problem = operatorOf(mixer).problem(mixer, width);
@@ -99,16 +117,15 @@ export class Space {
           throw new InvalidInputError("bad-space", `impossible mixer ${formatMixer(mixer)}: ${problem}`);
       }
     const { min = 0, max = Number.POSITIVE_INFINITY } = config.attention ?? {};
-    const attends = config.mixers.some((token) => !token.startsWith("c"));
-    const convolves = config.mixers.some((token) => token.startsWith("c"));
+    const { attends, others } = split(this.palettes[0]!);
     if (min > max) throw new InvalidInputError("bad-space", `attention: min ${min} is above max ${max}`);
-    if (min > 0 && !attends) {
+    if (min > 0 && attends.length === 0) {
       throw new InvalidInputError(
         "bad-space",
         `attention: min ${min} cannot be met without an attention mixer`,
       );
     }
-    if (min > Math.max(...this.depths) || (!convolves && max < Math.min(...this.depths))) {
+    if (min > Math.max(...this.depths) || (others.length === 0 && max < Math.min(...this.depths))) {
       throw new InvalidInputError("bad-space", "attention: no depth of the space can meet these bounds");
     }
   }
@@ -120,10 +137,9 @@ export class Space {
       for (const palette of this.palettes)
         for (const depth of this.depths)
           for (let attention = 0; attention <= depth; attention++) {
-            const attends = palette.find((mixer) => mixer.op !== "conv");
-            const convolves = palette.find((mixer) => mixer.op === "conv");
+            const { attends, others } = split(palette);
             const mixers = Array.from({ length: depth }, (_, layer) =>
-              layer < attention ? attends : convolves,
+              layer < attention ? attends[0] : others[0],
             );
             if (!mixers.every((mixer) => mixer !== undefined)) continue;
             const realized = this.realize({ width, mixers, ...(this.ffns && { ffn: this.ffns[0]! }) });
@@ -140,11 +156,10 @@ export class Space {
     const depth = genome.mixers.length;
     if (!this.depths.includes(depth)) return refuse(`depth ${depth} is not in the space`);
     const tokens = genome.mixers.map((mixer) => formatMixer(mixer));
-    const allowed = this.palettes.map((palette) => new Set(palette.map((mixer) => formatMixer(mixer))));
-    if (!allowed.some((palette) => tokens.every((token) => palette.has(token)))) {
+    if (!this.tokens.some((palette) => tokens.every((token) => palette.has(token)))) {
       return refuse("its mixers are not all of one palette of the space");
     }
-    const attention = genome.mixers.filter((mixer) => mixer.op !== "conv").length;
+    const attention = split(genome.mixers).attends.length;
     const { min = 0, max = Number.POSITIVE_INFINITY } = this.config.attention ?? {};
     if (attention < min || attention > max)
       return refuse(`${counted(attention, "attention layer")}: outside the bounds`);
@@ -165,7 +180,7 @@ export class Space {
       layout = {
         vocab,
         width,
-        layers: mixers.map((mixer) => ({ mixer, ffn: { op: "swiglu", width: ffn } })),
+        layers: mixers.map((mixer) => ({ mixer, ffn: ffnOfWidth(ffn) })),
       };
     }
     const problem = layoutProblem(layout);
@@ -188,17 +203,16 @@ export class Space {
     const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
     const width = pick(this.widths);
     const palette = pick(this.palettes);
-    const attends = palette.filter((mixer) => mixer.op !== "conv");
-    const convolves = palette.filter((mixer) => mixer.op === "conv");
+    const { attends, others } = split(palette);
     const { min = 0, max = Number.POSITIVE_INFINITY } = this.config.attention ?? {};
     const most = (depth: number): number => (attends.length === 0 ? 0 : Math.min(depth, max));
-    const least = (depth: number): number => (convolves.length === 0 ? depth : min);
+    const least = (depth: number): number => (others.length === 0 ? depth : min);
     const depth = pick(this.depths.filter((d) => least(d) <= most(d)));
     const attention = least(depth) + rng.below(most(depth) - least(depth) + 1);
     const places = new Set<number>();
     while (places.size < attention) places.add(rng.below(depth));
     const mixers = Array.from({ length: depth }, (_, layer) =>
-      pick<Mixer>(places.has(layer) ? attends : convolves),
+      pick<Mixer>(places.has(layer) ? attends : others),
     );
     return this.ffns === null ? { width, mixers } : { width, mixers, ffn: pick(this.ffns) };
   }

@@ -1,12 +1,14 @@
 // Reads a config.json of HuggingFace transformers as a layout: lfm2 in either spelling of its keys (hidden_size or block_dim, layer_types
 // or full_attn_idxs, ...), qwen3 and llama. Refuses what a layout cannot say, so that no difference goes unnoticed. Writing one is
-// reports/layout/huggingface.ts. Sources: configuration_lfm2.py, configuration_qwen3.py and configuration_llama.py of transformers.
+// candidates/ops/upstream/. Sources: configuration_lfm2.py, configuration_qwen3.py and configuration_llama.py of transformers.
 
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
 import { type Layer, type Layout, parseLayout } from "./layout.ts";
-import type { Geometry } from "./notation.ts";
+import type { Geometry } from "./ops/geometry.ts";
+import { ffnOfWidth } from "./ops/operator-registry.ts";
+import { type LayerTypeName, layerTypes } from "./ops/upstream/layer-types.ts";
 import { counted } from "./words.ts";
 
 const count = z.int().min(1);
@@ -110,6 +112,12 @@ function lfm2Ffn(config: Config): number {
   return multiple * Math.ceil(adjusted / multiple);
 }
 
+/** The layer types that each class has. */
+const TYPES: Readonly<Record<Family, readonly LayerTypeName[]>> = {
+  lfm2: ["conv", "full_attention"],
+  qwen3: ["full_attention", "sliding_attention"],
+  llama: ["full_attention"],
+};
 const THETA = { lfm2: 1_000_000, qwen3: 10_000, llama: 10_000 } as const;
 /** Where the configuration does not say: the default of each class. */
 const TIED = { lfm2: true, qwen3: false, llama: false } as const;
@@ -137,22 +145,23 @@ function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
     );
 }
 
-/** The kind of each layer: "conv", "full_attention" or "sliding_attention". */
-function layerTypes(config: Config, family: Family, depth: number): readonly string[] {
+/** The entries of `layer_types`; undefined where the configuration has none. */
+function statedTypes(config: Config, family: Family, depth: number): readonly LayerTypeName[] | undefined {
   const types = config.layer_types;
-  const known =
-    family === "lfm2"
-      ? ["conv", "full_attention"]
-      : family === "qwen3"
-        ? ["full_attention", "sliding_attention"]
-        : ["full_attention"];
-  if (types !== undefined) {
-    if (types.length !== depth)
-      throw bad(`layer_types names ${counted(types.length, "layer")}, num_hidden_layers says ${depth}`);
-    const other = types.find((type) => !known.includes(type));
-    if (other !== undefined)
-      throw bad(`a layer of type "${other}" in layer_types is not one of ${known.join(", ")}`);
-  }
+  if (types === undefined) return undefined;
+  if (types.length !== depth)
+    throw bad(`layer_types names ${counted(types.length, "layer")}, num_hidden_layers says ${depth}`);
+  const known = TYPES[family];
+  return types.map((type) => {
+    const name = known.find((one) => one === type);
+    if (name !== undefined) return name;
+    throw bad(`a layer of type "${type}" in layer_types is not one of ${known.join(", ")}`);
+  });
+}
+
+/** The type of each layer, from layer_types, full_attn_idxs or max_window_layers. */
+function typesOf(config: Config, family: Family, depth: number): readonly LayerTypeName[] {
+  const types = statedTypes(config, family, depth);
   const indices = family === "lfm2" ? config.full_attn_idxs : undefined;
   const outside = indices?.find((index) => index < 0 || index >= depth);
   if (outside !== undefined) throw bad(`full_attn_idxs names layer ${outside} of ${depth} (0 is the first)`);
@@ -198,24 +207,17 @@ export function layoutOfTransformersConfig(data: unknown): Layout {
   const family = familyOf(config);
   refuseWhatLayoutsCannotSay(config, family);
   const width = either<number>(config, family === "lfm2" ? ["hidden_size", "block_dim"] : ["hidden_size"]);
-  const ffn = {
-    op: "swiglu",
-    width: family === "lfm2" ? lfm2Ffn(config) : either<number>(config, ["intermediate_size"]),
-  } as const;
+  const ffn = ffnOfWidth(family === "lfm2" ? lfm2Ffn(config) : either<number>(config, ["intermediate_size"]));
   const depth = config.num_hidden_layers ?? config.layer_types?.length;
   if (depth === undefined) throw bad("the configuration has no num_hidden_layers; add it");
-  const types = layerTypes(config, family, depth);
-  const windowed = types.includes("sliding_attention");
+  const types = typesOf(config, family, depth);
+  const windowed = types.some((type) => layerTypes[type].windowed);
   if (windowed && config.use_sliding_window === false)
     throw bad("layer_types names sliding_attention while use_sliding_window is false; leave one out");
   if (windowed && config.sliding_window === undefined)
     throw bad("it has sliding_attention layers but no sliding_window; add it");
-  const geometry = types.every((type) => type === "conv") ? undefined : geometryOf(config, family, width);
-  const layers = types.map((type): Layer => {
-    if (type === "conv") return { mixer: { op: "conv", kernel: config.conv_L_cache ?? 3 }, ffn };
-    if (type === "sliding_attention")
-      return { mixer: { op: "swa", ...geometry!, window: config.sliding_window! }, ffn };
-    return { mixer: { op: "gqa", ...geometry! }, ffn };
-  });
+  const attends = types.some((type) => layerTypes[type].attends);
+  const geometry = attends ? geometryOf(config, family, width) : undefined;
+  const layers = types.map((type): Layer => ({ mixer: layerTypes[type].mixer(config, geometry), ffn }));
   return parseLayout({ vocab: either<number>(config, ["vocab_size"]), width, layers });
 }

@@ -1,8 +1,16 @@
 // What about a layout moves a metric: the share of the metric's variance over the measured layouts that one trait alone explains
 // (the main effect of a functional ANOVA), counted leave-one-out so that a trait that says nothing scores about zero.
 // Traits that go together share the same variance: shares do not add up to one.
-import { isAttention, type Layer, type Layout } from "../candidates/layout.ts";
+import {
+  isAttention,
+  isGlobalAttention,
+  isWindowAttention,
+  type Layer,
+  type Layout,
+} from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
+import type { Quantity } from "../candidates/ops/operator.ts";
+import { type Mixer, mixers, operatorOf } from "../candidates/ops/operator-registry.ts";
 import { tokensOf } from "./edits.ts";
 import type { ReportData } from "./model.ts";
 
@@ -36,11 +44,28 @@ const depthsOf = (layout: Layout, test: (layer: Layer) => boolean): number[] =>
     test(layer) ? [index / Math.max(1, layout.layers.length - 1)] : [],
   );
 
+/** The numbers that operators state of themselves, each once. */
+const quantities = mixers
+  .flatMap((operator) => operator.quantities)
+  .filter(({ name }, index, all) => all.findIndex((other) => other.name === name) === index);
+
+/** A layout's value of a quantity, over the layers whose operator states it. */
+const quantityIn =
+  ({ name, over }: Quantity<Mixer>) =>
+  ({ layers }: Layout): Value => {
+    const values = layers.flatMap(({ mixer }) => {
+      const own = operatorOf(mixer).quantities.find((quantity) => quantity.name === name);
+      return own === undefined ? [] : [own.of(mixer)];
+    });
+    if (over === "sum") return values.reduce((a, b) => a + b, 0);
+    return values.length === 0 ? "none" : mean(values);
+  };
+
 /** What a layout is described by; a trait that is the same everywhere drops out by itself. */
 const TRAITS: Readonly<Record<string, (layout: Layout) => Value>> = {
   "attention layers": ({ layers }) => layers.filter(isAttention).length,
-  "global attention layers": ({ layers }) => layers.filter(({ mixer }) => mixer.op === "gqa").length,
-  "window attention layers": ({ layers }) => layers.filter(({ mixer }) => mixer.op === "swa").length,
+  "global attention layers": ({ layers }) => layers.filter(isGlobalAttention).length,
+  "window attention layers": ({ layers }) => layers.filter(isWindowAttention).length,
   "place of the first attention layer": (layout) => depthsOf(layout, isAttention)[0] ?? "none",
   "mean place of attention": (layout) => {
     const depths = depthsOf(layout, isAttention);
@@ -56,14 +81,7 @@ const TRAITS: Readonly<Record<string, (layout: Layout) => Value>> = {
     }
     return longest;
   },
-  "mean taps of convolutions": ({ layers }) => {
-    const taps = layers.flatMap(({ mixer }) => (mixer.op === "conv" ? [mixer.kernel] : []));
-    return taps.length === 0 ? "none" : mean(taps);
-  },
-  "window tokens in all": ({ layers }) =>
-    layers.reduce((sum, { mixer }) => sum + (mixer.op === "swa" ? mixer.window : 0), 0),
-  "key-value heads in all": ({ layers }) =>
-    layers.reduce((sum, { mixer }) => sum + ("kvHeads" in mixer ? mixer.kvHeads : 0), 0),
+  ...Object.fromEntries(quantities.map((quantity) => [quantity.name, quantityIn(quantity)])),
   "FFN width": ({ layers }) => mean(layers.map(({ ffn }) => ffn.width)),
   depth: ({ layers }) => layers.length,
   width: ({ width }) => width,

@@ -1,69 +1,192 @@
 // Grouped-query attention, global (gqa) or over a sliding window (swa): RoPE, optional per-head RMS QK-norm.
 // Source: LFM2 technical report, arXiv 2511.23404, section 2; windows as in Mistral 7B, arXiv 2310.06825.
-
 import { z } from "zod";
 import { counted } from "../words.ts";
-import type { Operator } from "./operator.ts";
+import {
+  formatGeometry,
+  geometryFields,
+  geometryHeader,
+  geometryOfToken,
+  NO_ROPE_THETA,
+} from "./geometry.ts";
+import type { DecodeCost, LayerKey, MixerOperator, ProxySize, Quantity, TensorSpec } from "./operator.ts";
 
-export const DEFAULT_ROPE_THETA = 1_000_000;
-
-const geometry = {
-  heads: z.int().min(1).max(256),
-  kvHeads: z.int().min(1).max(256),
-  headDim: z.int().min(8).max(512).multipleOf(2),
-  qkNorm: z.boolean().default(true),
-  ropeTheta: z.number().min(1).max(1e9).default(DEFAULT_ROPE_THETA),
-};
-
-export const gqaSchema = z.strictObject({ op: z.literal("gqa"), ...geometry });
-export const swaSchema = z.strictObject({
+const gqaSchema = z.strictObject({ op: z.literal("gqa"), ...geometryFields });
+const swaSchema = z.strictObject({
   op: z.literal("swa"),
-  ...geometry,
+  ...geometryFields,
   /** The query at position p sees keys p-window+1 .. p. */
   window: z.int().min(1).max(1_048_576),
 });
+
+/** The spec of global attention. */
 export type Gqa = Readonly<z.infer<typeof gqaSchema>>;
+/** The spec of sliding-window attention. */
 export type Swa = Readonly<z.infer<typeof swaSchema>>;
+/** The spec of either. */
 export type Attention = Gqa | Swa;
 
-const visible = (spec: Attention, context: number): number =>
-  spec.op === "swa" ? Math.min(spec.window, context) : context;
+/** Tokens that a query sees; Infinity for global attention. */
+export const reachOf = (spec: Attention): number =>
+  spec.op === "swa" ? spec.window : Number.POSITIVE_INFINITY;
+
+/** Elements of the keys and values of one token. */
+const tokenElements = (spec: Attention): number => 2 * spec.kvHeads * spec.headDim;
+
+/** FLOPs of the score and the weighted value of one (query, key) pair, over all heads. */
+const pairFlops = (spec: Attention): number => 4 * spec.heads * spec.headDim;
 
 /** Pairs (query, visible key) in a causal prefill of `length` tokens. */
 function causalPairs(spec: Attention, length: number): number {
-  const window = visible(spec, length);
+  const window = Math.min(reachOf(spec), length);
   return (window * (window + 1)) / 2 + (length - window) * window;
 }
 
-export const attention: Operator<Attention> = {
-  tensors: (spec, width, prefix) => {
-    const queries = spec.heads * spec.headDim;
-    const keys = spec.kvHeads * spec.headDim;
-    const norms = spec.qkNorm
-      ? ([
-          { name: `${prefix}.attn_q_norm.weight`, shape: [spec.headDim], role: "vector" },
-          { name: `${prefix}.attn_k_norm.weight`, shape: [spec.headDim], role: "vector" },
-        ] as const)
-      : [];
-    return [
-      { name: `${prefix}.attn_q.weight`, shape: [width, queries], role: "matrix" },
-      { name: `${prefix}.attn_k.weight`, shape: [width, keys], role: "matrix" },
-      { name: `${prefix}.attn_v.weight`, shape: [width, keys], role: "matrix" },
-      { name: `${prefix}.attn_output.weight`, shape: [queries, width], role: "matrix" },
-      ...norms,
-    ];
+function tensors(spec: Attention, width: number, prefix: string): readonly TensorSpec[] {
+  const queries = spec.heads * spec.headDim;
+  const keys = spec.kvHeads * spec.headDim;
+  const norms = spec.qkNorm
+    ? ([
+        { name: `${prefix}.attn_q_norm.weight`, shape: [spec.headDim], role: "vector" },
+        { name: `${prefix}.attn_k_norm.weight`, shape: [spec.headDim], role: "vector" },
+      ] as const)
+    : [];
+  return [
+    { name: `${prefix}.attn_q.weight`, shape: [width, queries], role: "matrix" },
+    { name: `${prefix}.attn_k.weight`, shape: [width, keys], role: "matrix" },
+    { name: `${prefix}.attn_v.weight`, shape: [width, keys], role: "matrix" },
+    { name: `${prefix}.attn_output.weight`, shape: [queries, width], role: "matrix" },
+    ...norms,
+  ];
+}
+
+function decode(spec: Attention, _width: number, context: number): DecodeCost {
+  const visible = Math.min(reachOf(spec), context);
+  return {
+    flops: pairFlops(spec) * visible,
+    reads: { kv: tokenElements(spec) * visible, recurrent: 0 },
+    writes: { kv: tokenElements(spec), recurrent: 0 },
+  };
+}
+
+const keys: readonly LayerKey<Attention>[] = [
+  { key: "attention.head_count", type: "i32", otherwise: 0, of: (spec) => spec.heads },
+  { key: "attention.head_count_kv", type: "i32", otherwise: 0, of: (spec) => spec.kvHeads },
+  { key: "attention.key_length", type: "i32", otherwise: 0, of: (spec) => spec.headDim },
+  { key: "attention.value_length", type: "i32", otherwise: 0, of: (spec) => spec.headDim },
+  {
+    key: "attention.sliding_window",
+    type: "i32",
+    otherwise: 0,
+    of: (spec) => (spec.op === "swa" ? spec.window : 0),
   },
-  stateElements: (spec, _width, context) => ({
-    kv: 2 * spec.kvHeads * spec.headDim * visible(spec, context),
-    recurrent: 0,
-  }),
-  decode: (spec, _width, context) => ({
-    stateFlops: 4 * spec.heads * spec.headDim * visible(spec, context),
-    stateReads: 2 * spec.kvHeads * spec.headDim * visible(spec, context),
-  }),
-  prefillStateFlops: (spec, _width, length) => 4 * spec.heads * spec.headDim * causalPairs(spec, length),
-  problem: (spec) =>
+  { key: "attention.qk_norm", type: "bool", otherwise: false, of: (spec) => spec.qkNorm },
+  { key: "rope.freq_base", type: "f32", otherwise: NO_ROPE_THETA, of: (spec) => spec.ropeTheta },
+];
+
+const quantities: readonly Quantity<Attention>[] = [
+  { name: "window tokens in all", over: "sum", of: (spec) => (spec.op === "swa" ? spec.window : 0) },
+  { name: "key-value heads in all", over: "sum", of: (spec) => spec.kvHeads },
+];
+
+const largestDivisorUpTo = (n: number, limit: number): number => {
+  for (let divisor = Math.min(n, limit); divisor > 1; divisor--) if (n % divisor === 0) return divisor;
+  return 1;
+};
+
+/** Query heads that fill the proxy's width, grouped over kv heads as far as the fewer heads allow. */
+function scaledHeads(spec: Attention, to: ProxySize): Pick<Attention, "heads" | "kvHeads" | "headDim"> {
+  const heads = Math.max(1, Math.floor(to.width / to.headDim));
+  const group = largestDivisorUpTo(heads, spec.heads / spec.kvHeads);
+  return { heads, kvHeads: heads / group, headDim: to.headDim };
+}
+
+const headsText = (spec: Attention): string => `${spec.heads}/${spec.kvHeads} heads of ${spec.headDim}`;
+
+/** A count in one column of the picture: 64, 1K, 4K. */
+const short = (tokens: number): string =>
+  tokens >= 1024 && tokens % 1024 === 0 ? `${tokens / 1024}K` : String(tokens);
+
+const shared = {
+  keys,
+  tensors,
+  problem: (spec: Attention) =>
     spec.heads % spec.kvHeads === 0
       ? null
       : `${counted(spec.heads, "query head")} cannot be grouped over ${counted(spec.kvHeads, "kv head")} (heads must be a multiple of kv heads)`,
-};
+  traits: (spec: Attention) => ({ reach: reachOf(spec), lookup: true, stateful: false }),
+  state: (spec: Attention, _width: number, context: number) => ({
+    kv: tokenElements(spec) * Math.min(reachOf(spec), context),
+    recurrent: 0,
+  }),
+  decode,
+  prefillFlops: (spec: Attention, _width: number, length: number) =>
+    pairFlops(spec) * causalPairs(spec, length),
+  costKind: (spec: Attention) => spec.op,
+  quantities,
+  floatStages: ["attend"],
+} as const;
+
+/** Global attention: tensors attn_q [d, H*hd], attn_k and attn_v [d, KV*hd], attn_output [H*hd, d], norms [hd]. */
+export const gqa = {
+  ...shared,
+  name: "gqa",
+  schema: gqaSchema,
+  title: "attention",
+  notation: {
+    form: "g",
+    example: "g(16/8x64)",
+    examples: ["g", "g(4/4x16)", "g(4/1x16n)", "g(2/1x64t10000)"],
+    head: /^g$/,
+    header: geometryHeader,
+    parse: (_head, argument, text) => ({ op: "gqa", ...geometryOfToken(argument, text) }),
+    format: (spec) => ({ head: "g", argument: formatGeometry(spec) }),
+  },
+  scale: (spec, to) => ({ ...spec, ...scaledHeads(spec, to) }),
+  picture: {
+    tone: "gqa",
+    height: 26,
+    legend: "G: attention over everything",
+    mark: (spec) => ({ text: "G", title: `global attention, ${headsText(spec)}` }),
+  },
+} as const satisfies MixerOperator<Gqa>;
+
+/** Sliding-window attention: the tensors of global attention, and a cache of `window` tokens at most. */
+export const swa = {
+  ...shared,
+  name: "swa",
+  schema: swaSchema,
+  title: "sliding-window attention",
+  notation: {
+    form: "s<window>",
+    example: "s256",
+    examples: ["s1", "s5", "s4096"],
+    head: /^s(\d+)$/,
+    header: geometryHeader,
+    parse: ([, window], argument, text) => ({
+      op: "swa",
+      ...geometryOfToken(argument, text),
+      window: Number(window),
+    }),
+    format: (spec) => ({ head: `s${spec.window}`, argument: formatGeometry(spec) }),
+  },
+  // A window covers the same share of a proxy sequence as of the context; below 2 it would not mix tokens.
+  scale: (spec, to) => ({
+    ...spec,
+    ...scaledHeads(spec, to),
+    window: Math.max(2, Math.round(spec.window * to.share)),
+  }),
+  picture: {
+    tone: "swa",
+    height: 21,
+    legend: "attention over a window, its length",
+    mark: (spec) => ({
+      text: short(spec.window),
+      title: `attention over a window of ${spec.window}, ${headsText(spec)}`,
+    }),
+  },
+} as const satisfies MixerOperator<Swa>;
+
+/** Returns the spec as attention's, or null: for formats that store attention in a way of their own. */
+export const attentionOf = (spec: { readonly op: string }): Attention | null =>
+  spec.op === gqa.name || spec.op === swa.name ? (spec as Attention) : null;

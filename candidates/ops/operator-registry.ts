@@ -1,26 +1,65 @@
-// The operators a layer can be made of. A new operator is a file beside this one and a line in each place below.
+// Every operator that a layer can be made of. A new operator is a file beside this one and an entry in one list here.
 import { z } from "zod";
-import { attention, gqaSchema, swaSchema } from "./attention.ts";
-import { conv, convSchema } from "./conv.ts";
-import type { Operator } from "./operator.ts";
-import { swiglu, swigluSchema } from "./swiglu.ts";
+import { gqa, swa } from "./attention.ts";
+import { conv } from "./conv.ts";
+import type { FfnOperator, HeaderField, LayerKey, MixerOperator, Traits } from "./operator.ts";
+import { swiglu } from "./swiglu.ts";
 
-export const mixerSchema = z.discriminatedUnion("op", [convSchema, gqaSchema, swaSchema]);
-export const ffnSchema = z.discriminatedUnion("op", [swigluSchema]);
+const mixerList = [conv, gqa, swa] as const;
+const ffnList = [swiglu] as const;
+
+/**
+ * Operators whose keys stand in every `edgefront` file, in this order, so that plans keep their bytes. Keys of other operators follow, and
+ * only in files that have such layers.
+ */
+const alwaysKeyed: readonly { readonly keys: readonly LayerKey<never>[] }[] = [swiglu, gqa, conv];
+
+type Schemas<List> = {
+  -readonly [K in keyof List]: List[K] extends { readonly schema: infer Schema } ? Schema : never;
+};
+const schemasOf = <const List extends readonly { readonly schema: unknown }[]>(list: List): Schemas<List> =>
+  list.map(({ schema }) => schema) as unknown as Schemas<List>;
+
+/** Checks the mixer of a layer, by its `op`. */
+export const mixerSchema = z.discriminatedUnion("op", schemasOf(mixerList));
+/** Checks the FFN of a layer, by its `op`. */
+export const ffnSchema = z.discriminatedUnion("op", schemasOf(ffnList));
+
+/** The spec of a mixer: `op` and its parameters. */
 export type Mixer = Readonly<z.infer<typeof mixerSchema>>;
+/** The spec of an FFN: `op` and its parameters, among them `width`. */
 export type Ffn = Readonly<z.infer<typeof ffnSchema>>;
-export type OperatorName = Mixer["op"] | Ffn["op"];
 
-const operators = {
-  conv,
-  gqa: attention,
-  swa: attention,
-  swiglu,
-} satisfies Record<OperatorName, unknown>;
+/** Every mixer, in the order of help texts. */
+export const mixers = mixerList as unknown as readonly MixerOperator<Mixer>[];
+/** Every FFN. */
+export const ffns = ffnList as unknown as readonly FfnOperator<Ffn>[];
 
-export const operatorNames = Object.keys(operators) as readonly OperatorName[];
+const mixerByName = new Map(mixers.map((operator) => [operator.name, operator]));
+const ffnByName = new Map(ffns.map((operator) => [operator.name, operator]));
 
-/** The implementation that belongs to a mixer or FFN spec. */
-export function operatorOf<Spec extends Mixer | Ffn>(spec: Spec): Operator<Spec> {
-  return operators[spec.op] as unknown as Operator<Spec>;
-}
+/** Returns the operator of a mixer spec. */
+export const operatorOf = (spec: Mixer): MixerOperator<Mixer> => mixerByName.get(spec.op)!;
+
+/** Returns the operator of an FFN spec. */
+export const ffnOperatorOf = (spec: Ffn): FfnOperator<Ffn> => ffnByName.get(spec.op)!;
+
+/** Returns what a mixer can do. */
+export const traitsOf = (spec: Mixer): Traits => operatorOf(spec).traits(spec);
+
+/** The header fields of the notation that mixers declare, each once. */
+export const headerFields: readonly HeaderField[] = [
+  ...new Set(mixers.flatMap(({ notation }) => notation.header ?? [])),
+];
+
+const keysOf = (operators: readonly { readonly keys: readonly LayerKey<never>[] }[], always: boolean) =>
+  operators.flatMap(({ keys }) => keys.map((key) => ({ key, always })));
+
+/** Every key of the metadata of `edgefront`, each once, in file order. `always`: the key stands in every file. */
+export const layerKeys: readonly { readonly key: LayerKey<never>; readonly always: boolean }[] = [
+  ...keysOf(alwaysKeyed, true),
+  ...keysOf([...mixers, ...ffns], false),
+].filter(({ key }, index, all) => all.findIndex((other) => other.key.key === key.key) === index);
+
+/** The FFN that a width alone stands for. */
+export const ffnOfWidth = (width: number): Ffn => ({ op: "swiglu", width });

@@ -1,37 +1,166 @@
-// What an operator must say about itself. One file an operator implements this; ops/registry.ts lists them.
-// Counts are exact for the tensors listed; FLOPs count a multiply-add as two.
+// What an operator states about itself. A file in this folder implements `MixerOperator` or `FfnOperator`, and operator-registry.ts lists it.
+// Nothing outside this folder compares an operator's name: other code asks these members.
+// Counts are exact for the listed tensors. FLOPs count a multiply-add as two.
+import type { z } from "zod";
 
-/** A tensor of the lowered model. `shape[0]` is the contiguous (input) dimension, as in GGUF. */
+/** A tensor of the lowered model. */
 export interface TensorSpec {
   readonly name: string;
+  /** Dimensions as in GGUF: `shape[0]` is the contiguous (input) dimension. */
   readonly shape: readonly number[];
-  /** matrix: quantised as asked; vector: norms and convolution taps, kept in F32; embedding: the token table. */
+  /** matrix: quantised as requested. vector: norms and convolution taps, kept in F32. embedding: the token table. */
   readonly role: "matrix" | "vector" | "embedding";
 }
 
-/** Sizes of one decode step at a given context length, for one layer and one sequence. */
-export interface DecodeCost {
-  /** FLOPs beyond the weight matrices (scores, convolution taps). */
-  readonly stateFlops: number;
-  /** Elements of cached state read for one token. */
-  readonly stateReads: number;
+/** Returns the number of elements of a tensor of this shape. */
+export const elements = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
+
+/** Returns the number of elements of all these tensors together. */
+export const countElements = (tensors: readonly TensorSpec[]): number =>
+  tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
+
+/** Cached state of one sequence in one layer, in elements. The two parts are stored in different types. */
+export interface StateElements {
+  /** Keys and values: F16 or Q8_0 by the runtime's choice. */
+  readonly kv: number;
+  /** State of fixed size: F32. */
+  readonly recurrent: number;
 }
 
-/** A token or channel mixer: the part of a layer that a search exchanges. */
-export interface Operator<Spec> {
-  /** Tensors of this operator in layer `prefix` (for example `blk.3`), width = model width d. */
+/** Cost of one decode step in one layer for one sequence, without the weight matrices. */
+export interface DecodeCost {
+  /** FLOPs of scores, convolution taps and the like. */
+  readonly flops: number;
+  /** State elements read for one token. */
+  readonly reads: StateElements;
+  /** State elements written for one token. */
+  readonly writes: StateElements;
+}
+
+/** What a mixer can do, as far as a search or a report asks. */
+export interface Traits {
+  /** Tokens that a position draws on, its own included: 1 for no mixing, k for a fixed window, Infinity without a bound. */
+  readonly reach: number;
+  /** True for attention: the mixer can recall any one token within its reach by content. */
+  readonly lookup: boolean;
+  /** True if the state has a fixed size per sequence, rather than an entry per token. */
+  readonly stateful: boolean;
+}
+
+/** A header field of the notation that holds what a bare token leaves out, e.g. `h16/8x64`. */
+export interface HeaderField {
+  readonly letter: string;
+  /** Throws InvalidInputError (`bad-notation`) if the field's text is malformed. */
+  check(text: string): void;
+}
+
+/** A token of the notation: `g(8/2x64)` has the head `g` and the argument `8/2x64`. */
+export interface Token {
+  readonly head: string;
+  readonly argument?: string;
+}
+
+/** How an operator is written in a layout's notation. */
+export interface Notation<Spec> {
+  /** The token as help and messages show it, e.g. `c<k>`. */
+  readonly form: string;
+  /** A valid token, for messages. */
+  readonly example: string;
+  /** Valid tokens that differ in every parameter; the contract tests run them through the kernels. */
+  readonly examples: readonly string[];
+  /** Matches the head. No two operators match the same head. */
+  readonly head: RegExp;
+  /** The header field that supplies the argument of a bare token. */
+  readonly header?: HeaderField;
+  /**
+   * Reads a token. `argument` comes from its parentheses, else from the header field; `text` is the token as written, for messages.
+   * Throws InvalidInputError (`bad-notation`).
+   */
+  parse(head: RegExpExecArray, argument: string | undefined, text: string): Spec;
+  /** Writes a token. `parse` of it equals `spec`. */
+  format(spec: Spec): Token;
+}
+
+/** One per-layer array in the metadata of architecture `edgefront` (kernels/README.md). */
+export interface LayerKey<Spec> {
+  /** Key after the architecture's name. Operators that share a key share its meaning. */
+  readonly key: string;
+  readonly type: "i32" | "f32" | "bool";
+  /** Value in layers to which the key does not apply. */
+  readonly otherwise: number | boolean;
+  of(spec: Spec): number | boolean;
+}
+
+/** The size of a proxy model, and what its sequences stand for. */
+export interface ProxySize {
+  /** Model width d of the proxy. */
+  readonly width: number;
+  readonly headDim: number;
+  /** Length of a proxy sequence over the length of the context that it stands for, at most 1. */
+  readonly share: number;
+}
+
+/** What every operator states, mixer or FFN. */
+interface Operator<Spec> {
+  /** The value of `op` in a spec. */
+  readonly name: string;
+  /** Checks a spec of unknown origin. */
+  readonly schema: z.ZodType;
+  /** Name in prose, e.g. `convolution`. */
+  readonly title: string;
+  readonly notation: Notation<Spec>;
+  readonly keys: readonly LayerKey<Spec>[];
+  /** Tensors in layer `prefix` (for example `blk.3`) of a model of width `width`, in file order. */
   tensors(spec: Spec, width: number, prefix: string): readonly TensorSpec[];
-  /** Elements of per-sequence state kept for `context` tokens: KV entries, or the convolution's last k-1 inputs. */
-  stateElements(
-    spec: Spec,
-    width: number,
-    context: number,
-  ): { readonly kv: number; readonly recurrent: number };
-  decode(spec: Spec, width: number, context: number): DecodeCost;
-  /** FLOPs beyond the weight matrices for a prefill of `length` tokens. */
-  prefillStateFlops(spec: Spec, width: number, length: number): number;
   /** A reason why the operator cannot stand in a model of this width, or null. */
   problem(spec: Spec, width: number): string | null;
 }
 
-export const elements = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
+/** A mark in the picture of a layout: one column a layer. */
+export interface Mark {
+  /** At most three characters tell the mark apart without its colour. */
+  readonly text: string;
+  readonly title: string;
+}
+
+/** A number that reports compare layouts by. It is taken over all layers that have it. */
+export interface Quantity<Spec> {
+  /** Name in the report; operators that share a name share the number. */
+  readonly name: string;
+  /** sum: 0 without such layers. mean: absent without such layers. */
+  readonly over: "sum" | "mean";
+  of(spec: Spec): number;
+}
+
+/** A token mixer: the part of a layer that a search exchanges. */
+export interface MixerOperator<Spec> extends Operator<Spec> {
+  traits(spec: Spec): Traits;
+  /** Cached state of one sequence after `context` tokens. */
+  state(spec: Spec, width: number, context: number): StateElements;
+  /** Cost of one token after `context` tokens. */
+  decode(spec: Spec, width: number, context: number): DecodeCost;
+  /** FLOPs beyond the weight matrices for a prefill of `length` tokens. */
+  prefillFlops(spec: Spec, width: number, length: number): number;
+  /** Mixers of one kind cost the same per weight element: the predictor fits one coefficient a kind. */
+  costKind(spec: Spec): string;
+  /** The same mixer in a proxy model. */
+  scale(spec: Spec, to: ProxySize): Spec;
+  readonly picture: {
+    /** Style class of the mark. Operators of similar traits share one, since few colours are told apart by all eyes. */
+    readonly tone: "conv" | "swa" | "gqa";
+    /** Height of the mark in px, at most 26. */
+    readonly height: number;
+    /** What the mark means, for the legend. */
+    readonly legend: string;
+    mark(spec: Spec): Mark;
+  };
+  readonly quantities: readonly Quantity<Spec>[];
+  /** Stages of the kernels' profile that mix tokens. They compute in F32, unlike the products of quantised matrices. */
+  readonly floatStages: readonly string[];
+}
+
+/** A feed-forward network. Its spec has `width`: the channels between its matrices. */
+export interface FfnOperator<Spec extends { readonly width: number }> extends Operator<Spec> {
+  /** The same FFN in a proxy model; `from` is the width of the model that `spec` stands in. */
+  scale(spec: Spec, from: number, to: ProxySize): Spec;
+}

@@ -1,21 +1,45 @@
 // SwiGLU feed-forward: down(silu(gate(x)) * up(x)). Source: Shazeer 2020, arXiv 2002.05202.
 import { z } from "zod";
-import type { Operator } from "./operator.ts";
+import { InvalidInputError } from "../errors.ts";
+import type { FfnOperator } from "./operator.ts";
 
-export const swigluSchema = z.strictObject({
+const schema = z.strictObject({
   op: z.literal("swiglu"),
   width: z.int().min(1).max(1_048_576),
 });
-export type Swiglu = Readonly<z.infer<typeof swigluSchema>>;
 
-export const swiglu: Operator<Swiglu> = {
+/** The spec of a SwiGLU FFN: `{ op: "swiglu", width }`, width = channels between its matrices. */
+export type Swiglu = Readonly<z.infer<typeof schema>>;
+
+/** Proxy widths are multiples of this, the vector width of the trainer's kernels. */
+const PROXY_MULTIPLE = 8;
+
+/** The SwiGLU FFN (arXiv 2002.05202): tensors gate [d, F], up [d, F], down [F, d]. */
+export const swiglu = {
+  name: "swiglu",
+  schema,
+  title: "SwiGLU",
+  notation: {
+    form: "<width>",
+    example: "2048",
+    examples: ["33", "256"],
+    head: /^(\d+)$/,
+    parse: ([, width], argument, text) => {
+      if (argument !== undefined)
+        throw new InvalidInputError("bad-notation", `"${text}": an FFN width takes no parentheses`);
+      return { op: "swiglu", width: Number(width) };
+    },
+    format: (spec) => ({ head: String(spec.width) }),
+  },
+  keys: [{ key: "feed_forward_length", type: "i32", otherwise: 0, of: (spec) => spec.width }],
   tensors: (spec, width, prefix) => [
     { name: `${prefix}.ffn_gate.weight`, shape: [width, spec.width], role: "matrix" },
     { name: `${prefix}.ffn_up.weight`, shape: [width, spec.width], role: "matrix" },
     { name: `${prefix}.ffn_down.weight`, shape: [spec.width, width], role: "matrix" },
   ],
-  stateElements: () => ({ kv: 0, recurrent: 0 }),
-  decode: () => ({ stateFlops: 0, stateReads: 0 }),
-  prefillStateFlops: () => 0,
   problem: () => null,
-};
+  scale: (spec, from, to) => {
+    const width = (spec.width / from) * to.width;
+    return { ...spec, width: Math.max(PROXY_MULTIPLE, Math.round(width / PROXY_MULTIPLE) * PROXY_MULTIPLE) };
+  },
+} as const satisfies FfnOperator<Swiglu>;

@@ -1,5 +1,6 @@
 // A model card for one layout of a sweep: what it is, what was measured and on what, and what the numbers do not say.
 
+import { attentionCount } from "../../candidates/space.ts";
 import { counted } from "../../candidates/words.ts";
 import { formatRange, formatValue } from "../format.ts";
 import { proposedCount } from "../front.ts";
@@ -22,7 +23,7 @@ function conditions({ metrics }: ReportTrial, { name, isa, threads, agentSha256 
 
 export function modelCard(data: ReportData, trial: ReportTrial): string {
   const emulated = emulatedDevices(data);
-  const attention = trial.layout.layers.filter((layer) => layer.mixer.op !== "conv").length;
+  const attention = attentionCount(trial.layout);
   const rows = Object.entries(trial.metrics).map(([name, metric]) => {
     const range = sampleRange(metric);
     const evidence =

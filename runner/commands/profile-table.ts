@@ -1,5 +1,6 @@
 // The profile of a measured run as text: where the time of the repetitions went, each kind of operator against the peaks that the
 // device's own probe measured.
+import { mixers } from "../../candidates/ops/operator-registry.ts";
 import type { MeasureResult, ProbeResult } from "../../profilers/protocol.ts";
 import { columns } from "./common.ts";
 
@@ -12,6 +13,9 @@ export const peaksOf = ({ readBandwidthGBs, int8Gops, fp32Gflops }: ProbeResult)
   fp32Gflops,
 });
 
+/** Stages that compute in F32; all others are products of quantised matrices, in int8. */
+const FLOAT_STAGES: ReadonlySet<string> = new Set(mixers.flatMap(({ floatStages }) => floatStages));
+
 export function profileTable(result: MeasureResult, peaks: Peaks): string {
   const tables = result.contexts.flatMap(({ context, profile }) =>
     (["prefill", "decode"] as const).map((phase) => {
@@ -19,12 +23,11 @@ export function profileTable(result: MeasureResult, peaks: Peaks): string {
       const total = ops.reduce((sum, op) => sum + op.ms, 0);
       const rows = ops
         .toSorted((a, b) => b.ms - a.ms)
-        .map(({ op, calls, ms, bytes, flops }) => {
+        .map(({ op: stage, calls, ms, bytes, flops }) => {
           const [gigabytes, gops] = [bytes / ms / 1e6, flops / ms / 1e6];
-          // Attention and the convolution itself compute in F32, the products of quantised matrices in int8.
-          const peak = op === "attend" || op === "conv" ? peaks.fp32Gflops : peaks.int8Gops;
+          const peak = FLOAT_STAGES.has(stage) ? peaks.fp32Gflops : peaks.int8Gops;
           return [
-            op,
+            stage,
             String(calls),
             ms.toFixed(2),
             percent(ms / total),

@@ -1,8 +1,8 @@
 // One trial as a report shows it: its layout, whether it was published, where it came from, what was measured and on what evidence.
 
-import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { namedLayouts, publishedNames } from "../../candidates/named.ts";
-import { formatPattern } from "../../candidates/notation.ts";
+import { formatKind, formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
 import type { ReportTrial } from "../../reports/model.ts";
 import type { SweepConfig } from "../config/config.ts";
@@ -13,15 +13,20 @@ import { Evidence } from "./report-history.ts";
 
 export const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
 /** Orders of mixers that were published with both kinds of mixer, longest first. */
-const publishedPatterns = [...new Set(publishedNames.map((name) => kindsOf(namedLayouts[name]!)))]
-  .filter((kinds) => kinds.includes("c3") && kinds.includes("gqa"))
-  .sort((a, b) => b.length - a.length);
+const publishedPatterns = [
+  ...new Set(
+    publishedNames
+      .map((name) => namedLayouts[name]!)
+      .filter(({ layers }) => layers.some(isGlobalAttention) && !layers.every(isGlobalAttention))
+      .map(kindsOf),
+  ),
+].sort((a, b) => b.length - a.length);
 
 /** Fewer layers than this begin like too many layouts. */
 const MIN_PREFIX_LAYERS = 6;
 
 function kindsOf(layout: Layout): string {
-  return layout.layers.map(({ mixer }) => (mixer.op === "conv" ? `c${mixer.kernel}` : mixer.op)).join(" ");
+  return layout.layers.map(({ mixer }) => formatKind(mixer)).join(" ");
 }
 
 /** The published layout that this one is, or whose order of mixers it has or begins with at another size; null otherwise. */
@@ -31,7 +36,8 @@ function publishedName(id: string, layout: Layout): string | null {
   const kinds = kindsOf(layout);
   const depth = layout.layers.length;
   const pattern = publishedPatterns.find((other) => `${other} `.startsWith(`${kinds} `));
-  if (pattern === undefined || depth < MIN_PREFIX_LAYERS || !kinds.includes("gqa")) return null;
+  if (pattern === undefined || depth < MIN_PREFIX_LAYERS || !layout.layers.some(isGlobalAttention))
+    return null;
   return pattern === kinds ? "LFM2 pattern" : `LFM2 pattern, first ${counted(depth, "layer")}`;
 }
 

@@ -1,6 +1,6 @@
 // A study in a made-up world: true values of layouts, noise, and what the plan's runs and pairs would have given. The power that is stated before a
 // study runs, and the rates of wrong verdicts (npm run bench:conclusions -- --only reproduce), come from here and from the real decisions.
-import type { Layout } from "../../candidates/layout.ts";
+import { isGlobalAttention, type Layout } from "../../candidates/layout.ts";
 import type { Rng } from "../../candidates/space.ts";
 import type { ComparedPair } from "../../profilers/compare.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
@@ -53,7 +53,7 @@ export const supposedQualities: readonly Objective[] = [
 ];
 
 /** Layers of full attention: windows are none. */
-const fullAttention = ({ layers }: Layout): number => layers.filter(({ mixer }) => mixer.op === "gqa").length;
+const fullAttention = ({ layers }: Layout): number => layers.filter(isGlobalAttention).length;
 
 interface Runs {
   readonly steps: readonly number[];

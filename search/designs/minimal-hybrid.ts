@@ -2,9 +2,15 @@
 // layers, where they stand, and what stands between them. Every one meets the space's parameter budget. The most telling come first: a small
 // budget trains only those.
 import { InvalidInputError } from "../../candidates/errors.ts";
-import type { Layout } from "../../candidates/layout.ts";
+import {
+  isAttention,
+  isBounded,
+  isGlobalAttention,
+  isWindowAttention,
+  type Layout,
+} from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
-import { formatMixer } from "../../candidates/notation.ts";
+import { formatKind, formatMixer } from "../../candidates/notation.ts";
 import type { Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { Space } from "../../candidates/space.ts";
 
@@ -23,8 +29,8 @@ const spread = (n: number): readonly number[] =>
 const run = (from: number, n: number): readonly number[] =>
   Array.from({ length: n }, (_, index) => from + index);
 
-const published = namedLayouts["lfm2-350m"]!.layers.flatMap(({ mixer }, place) =>
-  mixer.op === "gqa" ? [place] : [],
+const published = namedLayouts["lfm2-350m"]!.layers.flatMap((layer, place) =>
+  isGlobalAttention(layer) ? [place] : [],
 );
 
 export const PUBLISHED_LABEL = "LFM2-350M pattern";
@@ -37,12 +43,14 @@ export function minimalHybridDesign(space: Space): readonly Designed[] {
   };
   if (!space.depths.includes(DEPTH)) refuse(`depth ${DEPTH}`);
   const palette = space.palettes[0]!;
-  const find = (token: string, what: string): Mixer =>
-    palette.find((mixer) => formatMixer(mixer).split("(")[0] === token) ?? refuse(what);
-  const attention = palette.find(({ op }) => op === "gqa") ?? refuse("full attention (g)");
-  const conv = find("c3", "the convolution c3");
-  const window = palette.find(({ op }) => op === "swa") ?? refuse("sliding-window attention (s<window>)");
-  const kernels = palette.filter((mixer) => mixer.op === "conv" && mixer !== conv);
+  const find = (test: (layer: { readonly mixer: Mixer }) => boolean, what: string): Mixer =>
+    palette.find((mixer) => test({ mixer })) ?? refuse(what);
+  const attention = find(isGlobalAttention, "full attention (g)");
+  const conv = find(({ mixer }) => formatKind(mixer) === "c3", "the convolution c3");
+  const window = find(isWindowAttention, "sliding-window attention (s<window>)");
+  const kernels = palette.filter(
+    (mixer) => isBounded({ mixer }) && !isAttention({ mixer }) && mixer !== conv,
+  );
   if (kernels.length === 0) refuse("a second convolution kernel size");
   const build = (places: readonly number[], global: Mixer, local: Mixer): Layout => {
     const mixers = run(0, DEPTH).map((place) => (places.includes(place) ? global : local));
@@ -50,7 +58,7 @@ export function minimalHybridDesign(space: Space): readonly Designed[] {
     const realized = space.realize({ width: space.widths[0]!, mixers, ...ffn });
     return realized.ok ? realized.layout : refuse(`every layout of the study (${realized.reason})`);
   };
-  const windowName = formatMixer(window).split("(")[0]!;
+  const windowName = formatKind(window);
   const windowLabel = `pattern with ${windowName} for c3`;
   const placed = (label: string, places: readonly number[]): Designed => ({
     label,

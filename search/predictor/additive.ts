@@ -2,9 +2,8 @@
 // Coefficients have units of the metric per weight element (or per cached element), so that they can be read and doubted.
 
 import type { Layout } from "../../candidates/layout.ts";
-import { formatMixer } from "../../candidates/notation.ts";
-import { elements } from "../../candidates/ops/operator.ts";
-import { operatorOf } from "../../candidates/ops/operator-registry.ts";
+import { countElements } from "../../candidates/ops/operator.ts";
+import { ffnOperatorOf, operatorOf } from "../../candidates/ops/operator-registry.ts";
 
 /** Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; layers; cached elements. */
 export type Terms = ReadonlyMap<string, number>;
@@ -15,14 +14,11 @@ export function termsOf(layout: Layout, context: number): Terms {
   add("layers", layout.layers.length);
   add("output", layout.vocab * layout.width);
   for (const { mixer, ffn } of layout.layers) {
-    const kind = mixer.op === "conv" ? formatMixer(mixer) : mixer.op;
-    const size = (spec: typeof mixer | typeof ffn): number =>
-      operatorOf(spec)
-        .tensors(spec, layout.width, "")
-        .reduce((sum, { shape }) => sum + elements(shape), 0);
-    add(`weights of ${kind}`, size(mixer));
-    add(`weights of ${ffn.op}`, size(ffn));
-    const { kv } = operatorOf(mixer).stateElements(mixer, layout.width, context);
+    const operator = operatorOf(mixer);
+    const kind = operator.costKind(mixer);
+    add(`weights of ${kind}`, countElements(operator.tensors(mixer, layout.width, "")));
+    add(`weights of ${ffn.op}`, countElements(ffnOperatorOf(ffn).tensors(ffn, layout.width, "")));
+    const { kv } = operator.state(mixer, layout.width, context);
     if (kv > 0) add(`cache of ${kind}`, kv);
   }
   return terms;

@@ -1,7 +1,8 @@
 // What bench:search is run on. ZDT and DTLZ stay continuous: strategies work on any domain, and peers see the same variables
 // in [0, 1]. Layout spaces are walked whole, so that their best hypervolume is known; peers see one choice a layer.
 import { staticCost } from "../../candidates/cost.ts";
-import { isAttention, type Layout } from "../../candidates/layout.ts";
+import { isAttention, isGlobalAttention, type Layout } from "../../candidates/layout.ts";
+import { operatorOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
 import { type Rng, Space, spaceSchema } from "../../candidates/space.ts";
 import { type Domain, layoutDomain } from "../../search/domain.ts";
 import { hypervolume } from "../../search/hypervolume.ts";
@@ -136,11 +137,11 @@ function measurements(layout: Layout): { loss: number; decodeMs: number; bytes: 
   const depth = layout.layers.length;
   let [reach, local, switches, last] = [0, 0, 0, -2];
   for (const [place, layer] of layout.layers.entries()) {
-    if (place > 0 && layout.layers[place - 1]!.mixer.op !== layer.mixer.op) switches++;
-    if (layer.mixer.op === "conv") local += Math.log2(layer.mixer.kernel) / depth;
+    if (place > 0 && operatorOf(layout.layers[place - 1]!.mixer) !== operatorOf(layer.mixer)) switches++;
+    if (!isAttention(layer)) local += Math.log2(traitsOf(layer.mixer).reach) / depth;
     if (!isAttention(layer)) continue;
     reach +=
-      (layer.mixer.op === "gqa" ? 1 : 0.45) *
+      (isGlobalAttention(layer) ? 1 : 0.45) *
       (0.5 + place / depth) *
       Math.min(1, 0.4 + 0.3 * (place - last - 1));
     last = place;

@@ -11,6 +11,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
+import { attentionOf } from "../../candidates/ops/attention.ts";
+import { convOf } from "../../candidates/ops/conv.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
@@ -107,11 +109,12 @@ try {
   for (const { name, notation, length, batch } of CASES) {
     const layout = parseNotation(notation);
     const plan = lower(layout, { quantization: "f32", seed: 1 }).plan.toString("base64");
-    const layers = layout.layers.map(({ mixer, ffn }) =>
-      mixer.op === "conv"
-        ? ["conv", mixer.kernel, ffn.width]
-        : ["attention", mixer.heads, mixer.kvHeads, mixer.headDim, ffn.width],
-    );
+    const layers = layout.layers.map(({ mixer, ffn }) => {
+      const attention = attentionOf(mixer);
+      return attention === null
+        ? ["conv", convOf(mixer)!.kernel, ffn.width]
+        : ["attention", attention.heads, attention.kvHeads, attention.headDim, ffn.width];
+    });
     const perStep = length * batch;
     const native = async (steps: number, exact = !rounded) =>
       await session.request("train", {

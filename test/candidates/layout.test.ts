@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
-import { layoutId, parseLayout } from "../../candidates/layout.ts";
+import { isGlobalAttention, layoutId, parseLayout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation, parseNotation } from "../../candidates/notation.ts";
 import { solveFfnWidth } from "../../candidates/solver.ts";
@@ -21,7 +21,7 @@ describe("named layouts", () => {
     const target = parameterCount(namedLayouts[name]!);
     const twin = namedLayouts[`${name}-gqa`]!;
     expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
-    expect(twin.layers.every((layer) => layer.mixer.op === "gqa")).toBe(true);
+    expect(twin.layers.every(isGlobalAttention)).toBe(true);
   });
 });
 

@@ -1,18 +1,83 @@
-// The operators TypeScript can propose are those the kernels can run: every one goes through the real program planner.
+// The contract of every operator in the registry. Operators state examples of their tokens; nothing here names an operator.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { tensorsOf } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
-import { parseNotation } from "../../candidates/notation.ts";
-import { operatorNames } from "../../candidates/ops/operator-registry.ts";
+import { layoutProblem } from "../../candidates/layout.ts";
+import { formatMixer, formatNotation, parseNotation } from "../../candidates/notation.ts";
+import type { StateElements } from "../../candidates/ops/operator.ts";
+import { ffns, layerKeys, mixers, traitsOf } from "../../candidates/ops/operator-registry.ts";
+import { proxyLayout } from "../../profilers/proxy.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
 
-const examples: Record<(typeof operatorNames)[number], readonly string[]> = {
-  conv: ["c2", "c3", "c8"],
-  gqa: ["g", "g(4/4x16)", "g(4/1x16n)", "g(2/1x64t10000)"],
-  swa: ["s1", "s5", "s4096"],
-  swiglu: ["c3~33", "c3~256"],
-};
+const notationOf = (layer: string): string => `v64 d32 f64 h4/2x16 : ${layer} c3`;
+const layoutOf = (layer: string) => parseNotation(notationOf(layer));
+const firstOf = (layer: string) => layoutOf(layer).layers[0]!;
+const layersOf = [
+  ...mixers.map(({ name, notation }) => [name, notation.examples] as const),
+  ...ffns.map(({ name, notation }) => [name, notation.examples.map((text) => `c3~${text}`)] as const),
+];
+const total = ({ kv, recurrent }: StateElements): number => kv + recurrent;
+
+describe.each(mixers.map((operator) => [operator.name, operator] as const))("mixer %s", (name, operator) => {
+  const { examples } = operator.notation;
+
+  it.each(examples)("reads and writes %s", (example) => {
+    const { mixer } = firstOf(example);
+    expect(mixer.op).toBe(name);
+    expect(firstOf(formatMixer(mixer)).mixer).toEqual(mixer);
+    expect(parseNotation(formatNotation(layoutOf(example)))).toEqual(layoutOf(example));
+    const { head } = operator.notation.format(mixer);
+    expect(mixers.filter(({ notation }) => notation.head.test(head))).toEqual([operator]);
+  });
+
+  it.each(examples)("%s: traits agree with the state", (example) => {
+    const { mixer } = firstOf(example);
+    const { reach, lookup, stateful } = traitsOf(mixer);
+    expect(reach).toBeGreaterThanOrEqual(1);
+    const [short, long, longer] = [1, 100_000, 200_000].map((n) => operator.state(mixer, 32, n));
+    expect(stateful).toBe(short!.recurrent > 0);
+    if (stateful) expect(long).toEqual(short);
+    if (lookup) expect(longer!.kv > long!.kv).toBe(!Number.isFinite(reach));
+    for (const context of [1, 100, 100_000]) {
+      const { flops, reads, writes } = operator.decode(mixer, 32, context);
+      expect(flops).toBeGreaterThan(0);
+      expect(total(reads)).toBeLessThanOrEqual(total(operator.state(mixer, 32, context)));
+      expect(total(writes)).toBeGreaterThan(0);
+    }
+    expect(operator.prefillFlops(mixer, 32, 64)).toBeGreaterThan(operator.prefillFlops(mixer, 32, 32));
+  });
+
+  it.each(examples)("%s scales to a proxy of its kind", (example) => {
+    const proxy = proxyLayout(
+      layoutOf(example),
+      { width: 16, headDim: 8, context: 1024 },
+      { vocab: 64, length: 32 },
+    );
+    expect(layoutProblem(proxy)).toBeNull();
+    expect(proxy.layers[0]!.mixer.op).toBe(name);
+  });
+
+  it.each(examples)("%s has a picture that needs no colour", (example) => {
+    const { text, title } = operator.picture.mark(firstOf(example).mixer);
+    expect(text.length).toBeGreaterThan(0);
+    expect(title).toMatch(/^[a-z]/);
+    expect(operator.picture.height).toBeLessThanOrEqual(26);
+  });
+});
+
+it("tensor names of a layout are distinct", () => {
+  const pattern = layersOf.flatMap(([, layers]) => layers).join(" ");
+  const names = tensorsOf(layoutOf(pattern)).map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+it("keys of the metadata are distinct, and every operator's keys are among them", () => {
+  const names = layerKeys.map(({ key }) => key.key);
+  expect(new Set(names).size).toBe(names.length);
+  for (const { keys } of [...mixers, ...ffns]) for (const { key } of keys) expect(names).toContain(key);
+});
 
 describe("every operator of the registry", () => {
   let session: AgentSession;
@@ -21,10 +86,10 @@ describe("every operator of the registry", () => {
   });
   afterAll(() => session.close());
 
-  it.each(operatorNames)("%s is planned and verified by the kernels", async (name) => {
-    for (const layer of examples[name]) {
-      const layout = parseNotation(`v64 d32 f64 h4/2x16 : ${layer} c3`);
-      const model = { plan: lower(layout, { quantization: "f32", seed: 1 }).plan.toString("base64") };
+  it.each(layersOf)("%s is planned and verified by the kernels", async (_name, layers) => {
+    for (const layer of layers) {
+      const plan = lower(layoutOf(layer), { quantization: "f32", seed: 1 }).plan.toString("base64");
+      const model = { plan };
       const { listing } = await session.request("explain", { model, context: 64 });
       expect(listing).toMatch(/FLOP/i);
       const tokens = Array.from({ length: 12 }, (_, i) => (i * 7) % 64);

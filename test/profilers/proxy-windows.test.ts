@@ -6,10 +6,9 @@ import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { readSweepConfig } from "../../runner/config/config.ts";
 import { proxyNotices } from "../../runner/config/proxy-notices.ts";
 
-const GEOMETRY = { heads: 4, kvHeads: 2, headDim: 16, qkNorm: true, ropeTheta: 1e6 };
-const mixers = (text: string) => text.split(" ").map((token) => parseMixer(token, GEOMETRY));
+const mixers = (text: string) => text.split(" ").map((token) => parseMixer(token, { h: "4/2x16" }));
 const notices = (text: string, length: number, context?: number) =>
-  windowNotices(mixers(text), [{ name: "t", length, proxy: { context } }]);
+  windowNotices(mixers(text), [{ name: "t", length, proxy: { width: 32, headDim: 16, context } }]);
 
 it.each([
   [

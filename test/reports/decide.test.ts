@@ -49,7 +49,7 @@ test("minimal hybrid: fewest attention layers among those whose quality is near 
   const most = Math.max(...front.map((trial) => value(recall, trial)));
   const close = front.filter((trial) => value(recall, trial) >= most - 0.1);
   const layers = (trial: number): number =>
-    view.trials[trial]!.pattern.split(" ").filter((token) => /^[gs]/.test(token)).length;
+    view.choices.find((one) => one.trial === view.trials[trial]!.number)!.attentionLayers;
   expect(layers(order[0]!)).toBe(Math.min(...close.map(layers)));
   expect(close).toContain(order[0]);
 });

@@ -1,7 +1,7 @@
 // The answers of the minimal-hybrid study follow the trials, whichever way these point: in made-up worlds.
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { layoutId } from "../../candidates/layout.ts";
+import { isGlobalAttention, layoutId } from "../../candidates/layout.ts";
 import { attentionCount, Space } from "../../candidates/space.ts";
 import { findingsText } from "../../reports/findings-text.ts";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
@@ -113,7 +113,7 @@ function answersIn(world: World | null) {
 
 const attention = ({ layout }: Designed): number => attentionCount(layout);
 /** Full attention alone: a window is counted with attention elsewhere. */
-const full = ({ layout }: Designed): number => layout.layers.filter(({ mixer }) => mixer.op === "gqa").length;
+const full = ({ layout }: Designed): number => layout.layers.filter(isGlobalAttention).length;
 
 describe("its answers", () => {
   const few = (one: Designed): number => {

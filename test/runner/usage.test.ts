@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
+import { mixers } from "../../candidates/ops/operator-registry.ts";
 import { isYes } from "../../runner/commands/device-add.ts";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";
 
@@ -49,7 +50,7 @@ it("layouts and configurations are complained of in the same words", async () =>
   writeFileSync(join(folder.path, "l.json"), JSON.stringify({ vocab: 16, width: 8, layers }));
   const shown = await runCli(["show", "l.json"], folder.path);
   expect(shown.stderr).toContain(
-    'l.json: not a layout: layers.0.mixer.op: must be one of "conv", "gqa", "swa"',
+    `l.json: not a layout: layers.0.mixer.op: must be one of ${mixers.map(({ name }) => `"${name}"`).join(", ")}`,
   );
   mkdirSync(join(folder.path, "d"));
   writeFileSync(join(folder.path, "d/c.yaml"), "name: x\nspace: { vocab: 1 }\n");

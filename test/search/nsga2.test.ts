@@ -1,6 +1,6 @@
 // What NSGA-II is for: better fronts than random search on layouts, infeasible kept apart, and fast bookkeeping.
 import { describe, expect, it } from "vitest";
-import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { hypervolume } from "../../search/hypervolume.ts";
 import { orient } from "../../search/pareto.ts";
 import type { Outcome } from "../../search/strategy.ts";
@@ -40,7 +40,7 @@ describe("nsga2", () => {
   it("finds its way out of an infeasible region by the violations alone", () => {
     // Feasible: full attention in at most one layer and 64 wide, about 1 in 6 of random draws.
     const judge = (layout: Layout): Outcome => {
-      const attention = layout.layers.filter(({ mixer }) => mixer.op === "gqa").length;
+      const attention = layout.layers.filter(isGlobalAttention).length;
       const violation = Math.max(0, attention - 1) + Math.max(0, layout.width - 64) / 64;
       const metrics = toyMetrics(layout);
       const id = layoutId(layout);

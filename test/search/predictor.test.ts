@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { staticCost } from "../../candidates/cost.ts";
 import type { Layout } from "../../candidates/layout.ts";
+import { operatorOf } from "../../candidates/ops/operator-registry.ts";
 import { layoutFeatures } from "../../search/features.ts";
 import { additive, fitAdditive, termsOf } from "../../search/predictor/additive.ts";
 import { fitPredictor } from "../../search/predictor/predictor.ts";
@@ -34,7 +35,7 @@ function machine(seed: number): (layout: Layout) => number {
   return (layout) => {
     const { weightBytes, kvBytes } = staticCost(layout, { context: 4096, quantization: "q4_0" });
     const switches = layout.layers.filter(
-      (layer, n) => n > 0 && layer.mixer.op !== layout.layers[n - 1]!.mixer.op,
+      (layer, n) => n > 0 && operatorOf(layer.mixer) !== operatorOf(layout.layers[n - 1]!.mixer),
     ).length;
     const misses = kvBytes > 8e6 ? 1.5 : 1;
     const ms = (weightBytes + misses * kvBytes) / 20e6 + 0.01 * layout.layers.length + 0.004 * switches;

@@ -1,6 +1,7 @@
 // Shared by the tests of search/: small spaces, and toy measurements that are pure functions of a layout.
 import { staticCost } from "../../candidates/cost.ts";
-import { isAttention, type Layout, layoutId } from "../../candidates/layout.ts";
+import { isAttention, isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
+import { traitsOf } from "../../candidates/ops/operator-registry.ts";
 import { Space, spaceSchema } from "../../candidates/space.ts";
 import type { Objective, Outcome, Strategy } from "../../search/strategy.ts";
 
@@ -68,10 +69,10 @@ export function toyMetrics(layout: Layout): Record<string, number> {
   let last = -3;
   for (const [place, layer] of layout.layers.entries()) {
     if (!isAttention(layer)) {
-      recall += layer.mixer.op === "conv" ? 0.01 * layer.mixer.kernel : 0;
+      recall += 0.01 * traitsOf(layer.mixer).reach;
       continue;
     }
-    const full = layer.mixer.op === "gqa" ? 1 : 0.6;
+    const full = isGlobalAttention(layer) ? 1 : 0.6;
     recall += 0.3 * full * ((place + 1) / depth) * Math.min(1, (place - last) / 3);
     last = place;
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { staticCost } from "../../candidates/cost.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { layoutId } from "../../candidates/layout.ts";
+import { attentionCount } from "../../candidates/space.ts";
 import { layoutDomain } from "../../search/domain.ts";
 import { layoutFeatures } from "../../search/features.ts";
 import { createRng, normal } from "../../search/rng.ts";
@@ -148,7 +149,7 @@ describe("expected gain", () => {
   ];
   const metricsOf = (layout: Layout) => ({
     ms: bytesOf(layout) / 1e6,
-    attention: layout.layers.filter(({ mixer }) => mixer.op !== "conv").length,
+    attention: attentionCount(layout),
   });
   const outcome = (layout: Layout): Outcome => ({
     id: layoutId(layout),

@@ -1,5 +1,7 @@
 // Selection rules on layouts whose answer is known by hand.
 import { describe, expect, it } from "vitest";
+import { isAttention } from "../../candidates/layout.ts";
+import { parseMixer } from "../../candidates/notation.ts";
 import type { Choice, Known } from "../../search/selection/choice.ts";
 import { ruleNames } from "../../search/selection/rules.ts";
 import { type SelectionOptions, select } from "../../search/selection/select.ts";
@@ -25,7 +27,8 @@ const choice = (id: string, layers: string, recall: number, ttft: number, error 
     trial: trials++,
     pattern: layers,
     parameters: 1e6,
-    attentionLayers: tokens.filter((token) => /^[gs]/.test(token)).length,
+    attentionLayers: tokens.filter((token) => isAttention({ mixer: parseMixer(token, { h: "4/2x16" }) }))
+      .length,
     mixerKinds: new Set(tokens).size,
     onFront: true,
     chance: null,

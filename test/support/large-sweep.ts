@@ -3,17 +3,16 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { parameterCount } from "../../candidates/cost.ts";
-import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatNotation, parseMixer } from "../../candidates/notation.ts";
+import { ffnOfWidth } from "../../candidates/ops/operator-registry.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { readSweepConfig } from "../../runner/config/config.ts";
 import { Store } from "../../runner/store/store.ts";
 import { testRng } from "./report-data.ts";
 import { writeTinySweep } from "./tiny-sweep.ts";
 
-const KINDS = ["c2", "c3", "c5", "s8", "s16", "g"].map((text) =>
-  parseMixer(text, { heads: 4, kvHeads: 2, headDim: 16, qkNorm: true, ropeTheta: 1e6 }),
-);
+const KINDS = ["c2", "c3", "c5", "s8", "s16", "g"].map((text) => parseMixer(text, { h: "4/2x16" }));
 const DEPTH = 8;
 
 /** Distinct layouts, one for each number below 6^8. */
@@ -22,7 +21,7 @@ function layoutOf(number: number): Layout {
   const layers = Array.from({ length: DEPTH }, () => {
     const mixer = KINDS[digits % KINDS.length]!;
     digits = Math.floor(digits / KINDS.length);
-    return { mixer, ffn: { op: "swiglu" as const, width: 128 } };
+    return { mixer, ffn: ffnOfWidth(128) };
   });
   return { vocab: 256, width: 64, layers };
 }
@@ -124,7 +123,7 @@ export class LargeSweep {
         measurement.run(measured, AGENT, result, at(1));
         job.run(trialId, "train", "text:1", at(1), at(4));
         if (state !== "failed") {
-          const global = layout.layers.filter(({ mixer }) => mixer.op === "gqa").length;
+          const global = layout.layers.filter(isGlobalAttention).length;
           const speed = 1 + 0.08 * global + 0.1 * random.next();
           const sampled = (name: string, value: number, unit: string): void => {
             const samples = Array.from({ length: 3 }, () => value * (1 + 0.02 * (random.next() - 0.5)));

@@ -1,7 +1,7 @@
 // TEST DATA for reports: a sweep as the store would hand it over. Layouts, ids, costs and the front are real (candidates/);
 // the "measured" numbers are made by a formula with seeded noise and were never measured on anything.
 import { staticCost } from "../../candidates/cost.ts";
-import { type Layout, layoutId } from "../../candidates/layout.ts";
+import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { namedLayouts, publishedNames } from "../../candidates/named.ts";
 import { formatNotation, formatPattern } from "../../candidates/notation.ts";
 import { attentionCount, Space, spaceSchema } from "../../candidates/space.ts";
@@ -138,7 +138,7 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
         rng.next() < 0.5 ? "crashed: SIGILL in shortconv on phone" : "training diverged at step 212";
       return { ...base, parameters, state: "failed", reason, metrics };
     }
-    const global = layout.layers.filter((layer) => layer.mixer.op === "gqa").length;
+    const global = layout.layers.filter(isGlobalAttention).length;
     const local = attentionCount(layout) - global;
     const luck = rng.next();
     const slowdown = 1 + 0.05 * global + 0.02 * local;

@@ -1,7 +1,7 @@
 // What the minimal-hybrid rule picks, and how sure that is: the rule is applied to draws of what the layouts' values may truly be, and a verdict is
 // given only where 95% of the draws give the same.
 import { parameterCount } from "../../../candidates/cost.ts";
-import type { Layout } from "../../../candidates/layout.ts";
+import { isWindowAttention, type Layout } from "../../../candidates/layout.ts";
 import { formatMixer, formatPattern } from "../../../candidates/notation.ts";
 import type { Rng } from "../../../candidates/space.ts";
 import { attentionCount } from "../../../candidates/space.ts";
@@ -49,9 +49,7 @@ export interface RuleDecision extends Decision {
 /** Published: a few attention layers, more than one and fewer than half, among convolutions. */
 export function isMinimalHybrid(layout: Layout): boolean {
   const count = attentionCount(layout);
-  return (
-    count > 1 && count < layout.layers.length / 2 && layout.layers.every(({ mixer }) => mixer.op !== "swa")
-  );
+  return count > 1 && count < layout.layers.length / 2 && !layout.layers.some(isWindowAttention);
 }
 
 function drawn({ value, relative, standardError, degrees }: Known, more: number, rng: Rng): number {

@@ -1,7 +1,7 @@
 // Does a cheap proxy order layouts as a dear one does? Layouts of a sweep's space, spread evenly over their numbers of attention layers, are trained at
 // several lengths of the sweep's own tasks; Kendall's tau of each score between a length and 8 times it, or a set one, each the mean of its seeds. And
 // what no proxy can beat: how the longer runs of two seeds agree.
-import type { Layout } from "../../../candidates/layout.ts";
+import { isGlobalAttention, type Layout } from "../../../candidates/layout.ts";
 import { formatNotation } from "../../../candidates/notation.ts";
 import { attentionCount, Space } from "../../../candidates/space.ts";
 import { isWeak, stratified } from "../../../profilers/fidelity.ts";
@@ -83,7 +83,7 @@ export function layoutsOf(space: Space, count = LAYOUTS): readonly Layout[] {
   return stratified(distinct, attentionCount, count);
 }
 
-const globalCount = ({ layers }: Layout): number => layers.filter(({ mixer }) => mixer.op === "gqa").length;
+const globalCount = ({ layers }: Layout): number => layers.filter(isGlobalAttention).length;
 
 export const shownTau = (found: Agreement | null): string => {
   if (found === null) return "no order on one side";

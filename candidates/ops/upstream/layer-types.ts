@@ -1,0 +1,41 @@
+// The layer types of transformers' config.json, and the mixer that each stands for. candidates/transformers.ts reads the rest.
+import type { Geometry } from "../geometry.ts";
+import type { Mixer } from "../operator-registry.ts";
+
+/** The hyper-parameters that mixers take from a config.json, apart from the attention geometry. */
+export interface LayerTypeConfig {
+  readonly conv_L_cache?: number | undefined;
+  readonly sliding_window?: number | undefined;
+}
+
+interface LayerType {
+  readonly attends: boolean;
+  /** True if the type needs `sliding_window`. */
+  readonly windowed: boolean;
+  /** `geometry` is present wherever a type of the config attends, `sliding_window` where one is windowed. */
+  mixer(config: LayerTypeConfig, geometry: Geometry | undefined): Mixer;
+}
+
+const DEFAULT_TAPS = 3;
+
+/** Every entry of `layer_types` that a layout can say. */
+export const layerTypes = {
+  conv: {
+    attends: false,
+    windowed: false,
+    mixer: ({ conv_L_cache = DEFAULT_TAPS }) => ({ op: "conv", kernel: conv_L_cache }),
+  },
+  full_attention: {
+    attends: true,
+    windowed: false,
+    mixer: (_config, geometry) => ({ op: "gqa", ...geometry! }),
+  },
+  sliding_attention: {
+    attends: true,
+    windowed: true,
+    mixer: ({ sliding_window }, geometry) => ({ op: "swa", ...geometry!, window: sliding_window! }),
+  },
+} as const satisfies Record<string, LayerType>;
+
+/** The name of a layer type. */
+export type LayerTypeName = keyof typeof layerTypes;

@@ -1,0 +1,113 @@
+// lfm2: short convolutions and attention with QK-norm. llama.cpp's loader needs both kinds of mixer and aborts on an all-attention layout.
+// Source: llama.cpp src/models/lfm2.cpp, transformers configuration_lfm2.py.
+import { i32s, u32 } from "../../gguf/metadata.ts";
+import { type Layout, NORM_EPSILON } from "../../layout.ts";
+import { attentionOf, reachOf } from "../attention.ts";
+import { convOf } from "../conv.ts";
+import {
+  attentionIn,
+  attentionMetadata,
+  commonConfig,
+  refuse,
+  same,
+  type Upstream,
+  unevenConfig,
+  unevenness,
+  windowsIn,
+} from "./upstream.ts";
+
+const tapsIn = ({ layers }: Layout): readonly number[] =>
+  layers.flatMap(({ mixer }) => convOf(mixer)?.kernel ?? []);
+
+/** The largest power of two up to `most` that divides n. */
+function largestPowerOfTwo(n: number, most: number): number {
+  let divisor = most;
+  while (n % divisor !== 0) divisor /= 2;
+  return divisor;
+}
+
+function problem(layout: Layout): string | null {
+  const attention = attentionIn(layout);
+  const [first] = attention;
+  if (first === undefined) return "it has no attention layer";
+  const uneven = unevenness(layout);
+  if (uneven !== null) return uneven;
+  if (!first.qkNorm) return "it has convolutions and attention without QK-norm";
+  if (first.heads * first.headDim !== layout.width)
+    return `its heads (${first.heads} of ${first.headDim}) do not span the width ${layout.width}`;
+  if (!same(attention.map(reachOf))) return "its attention layers differ in their window";
+  return same(tapsIn(layout)) ? null : "its convolutions differ in their taps";
+}
+
+/**
+ * Writes both spellings of each key: transformers reads hidden_size and layer_types, while MLX, vLLM, SGLang, llama.cpp's converters and
+ * older transformers read block_dim, full_attn_idxs and their like, several of them without a default.
+ */
+function transformers(layout: Layout, context: number) {
+  const attention = attentionIn(layout);
+  const [first] = attention;
+  if (first === undefined) return refuse("no attention layer: transformers' Lfm2 needs at least one");
+  const uneven = unevenConfig(layout, tapsIn(layout));
+  if (uneven !== null) return uneven;
+  if (windowsIn(layout).length > 0)
+    return refuse("convolutions beside windows: transformers' Lfm2 has no windows");
+  if (!first.qkNorm) return refuse("no QK-norm: transformers' Lfm2 always has it");
+  const ffn = layout.layers[0]!.ffn.width;
+  const attends = layout.layers.map(({ mixer }) => attentionOf(mixer) !== null);
+  const config = {
+    architectures: ["Lfm2ForCausalLM"],
+    model_type: "lfm2",
+    ...commonConfig(layout, context),
+    norm_eps: NORM_EPSILON,
+    conv_bias: false,
+    conv_L_cache: tapsIn(layout)[0]!,
+    layer_types: attends.map((attention) => (attention ? "full_attention" : "conv")),
+    full_attn_idxs: attends.flatMap((attention, index) => (attention ? [index] : [])),
+    conv_dim: layout.width,
+    conv_dim_out: layout.width,
+    block_dim: layout.width,
+    block_ff_dim: ffn,
+    // The width is final: not to be scaled by 2/3. Readers that round it regardless round to what divides it.
+    block_auto_adjust_ff_dim: false,
+    block_multiple_of: largestPowerOfTwo(ffn, 256),
+    block_ffn_dim_multiplier: 1,
+    block_norm_eps: NORM_EPSILON,
+    block_use_swiglu: true,
+    num_heads: first.heads,
+    theta: first.ropeTheta,
+    tie_embedding: true,
+    use_pos_enc: true,
+  };
+  return { ok: true, config } as const;
+}
+
+function transformersNote(layout: Layout): string | null {
+  const [first] = attentionIn(layout);
+  if (first === undefined || first.heads * first.headDim === layout.width) return null;
+  return (
+    `heads of ${first.headDim} do not span the width (${first.heads} x ${first.headDim} is not ${layout.width}): transformers reads ` +
+    "head_dim, while MLX, vLLM and llama.cpp take width / heads and cannot run this model"
+  );
+}
+
+/** Liquid's LFM2. */
+export const lfm2 = {
+  name: "lfm2",
+  finalNorm: "token_embd_norm.weight",
+  holds: ({ layers }) =>
+    layers.some(({ mixer }) => convOf(mixer) !== null) &&
+    layers.every(({ mixer }) => convOf(mixer) !== null || attentionOf(mixer) !== null),
+  problem,
+  metadata: (layout) => {
+    const window = windowsIn(layout)[0];
+    // 0 kv heads mark a convolution.
+    const kvHeads = layout.layers.map(({ mixer }) => attentionOf(mixer)?.kvHeads ?? 0);
+    return [
+      ...attentionMetadata(layout, i32s(kvHeads)),
+      ["shortconv.l_cache", u32(tapsIn(layout)[0]!)],
+      ...(window === undefined ? [] : [["attention.sliding_window", u32(window)] as const]),
+    ];
+  },
+  transformers,
+  transformersNote,
+} as const satisfies Upstream;

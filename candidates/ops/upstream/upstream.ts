@@ -1,0 +1,103 @@
+// An architecture that other engines run. A file in this folder implements `Upstream`, and architectures.ts lists it.
+// It says which layouts the architecture expresses: as GGUF for llama.cpp, and as a config.json for transformers.
+import type { Entries } from "../../gguf/metadata.ts";
+import { f32, u32 } from "../../gguf/metadata.ts";
+import type { Layout } from "../../layout.ts";
+import { type Attention, attentionOf } from "../attention.ts";
+import { formatGeometry } from "../geometry.ts";
+
+/** A config.json of transformers, or the reason why no class expresses the layout. */
+export type TransformersConfig =
+  | { readonly ok: true; readonly config: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly reason: string };
+
+/** One upstream architecture. */
+export interface Upstream {
+  /** Value of `general.architecture`, and prefix of its keys. */
+  readonly name: string;
+  /** Name of the final norm's tensor. */
+  readonly finalNorm: string;
+  /** True if the architecture has these kinds of mixers. At most one architecture holds a layout; `problem` says the rest. */
+  holds(layout: Layout): boolean;
+  /** A property of the layout that the architecture cannot express, or null. */
+  problem(layout: Layout): string | null;
+  /** Hyper-parameters in file order; keys come without the prefix. */
+  metadata(layout: Layout): Entries;
+  /** The layout as transformers reads it; `context` is the longest context that it is meant for. */
+  transformers(layout: Layout, context: number): TransformersConfig;
+  /** A warning for readers of that config, where programs differ about it; null where all make the same model of it. */
+  transformersNote(layout: Layout): string | null;
+}
+
+/** True if no two values differ. */
+export const same = (values: readonly unknown[]): boolean => new Set(values).size <= 1;
+
+/** Returns each value once, in order of appearance. */
+export const distinct = <T>(values: readonly T[]): readonly T[] => [...new Set(values)];
+
+/** Returns a refusal of `transformers`. */
+export const refuse = (reason: string): TransformersConfig => ({ ok: false, reason });
+
+/** The attention specs of a layout, in layer order. */
+export const attentionIn = ({ layers }: Layout): readonly Attention[] =>
+  layers.flatMap(({ mixer }) => attentionOf(mixer) ?? []);
+
+/** The windows of a layout's attention layers, in layer order; global attention has none. */
+export const windowsIn = (layout: Layout): readonly number[] =>
+  attentionIn(layout).flatMap((spec) => (spec.op === "swa" ? [spec.window] : []));
+
+/** Differences between layers that no upstream architecture with scalar hyper-parameters expresses, or null. */
+export function unevenness(layout: Layout): string | null {
+  const attention = attentionIn(layout);
+  if (!same(attention.map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join())))
+    return "its attention layers differ in heads, head size, RoPE base or QK-norm";
+  return same(layout.layers.map((layer) => layer.ffn.width)) ? null : "its layers differ in FFN width";
+}
+
+/** Hyper-parameters that every upstream architecture has, around its kv heads: a scalar, or an array with 0 for other mixers. */
+export function attentionMetadata(layout: Layout, kvHeads: Entries[number][1]): Entries {
+  const first = attentionIn(layout)[0]!;
+  return [
+    ["feed_forward_length", u32(layout.layers[0]!.ffn.width)],
+    ["attention.head_count", u32(first.heads)],
+    ["attention.head_count_kv", kvHeads],
+    ["attention.key_length", u32(first.headDim)],
+    ["attention.value_length", u32(first.headDim)],
+    ["rope.dimension_count", u32(first.headDim)],
+    ["rope.freq_base", f32(first.ropeTheta)],
+  ];
+}
+
+/** Differences between layers that no class of transformers expresses, as a refusal; null where there are none. */
+export function unevenConfig(layout: Layout, taps: readonly number[] = []): TransformersConfig | null {
+  const widths = distinct(layout.layers.map((layer) => layer.ffn.width));
+  const geometries = distinct(attentionIn(layout).map(formatGeometry));
+  const kernels = distinct(taps);
+  const windows = distinct(windowsIn(layout));
+  if (widths.length > 1) return refuse(`FFN widths differ between layers (${widths.join(", ")})`);
+  if (geometries.length > 1)
+    return refuse(`attention geometries differ between layers (${geometries.join(", ")})`);
+  if (kernels.length > 1) return refuse(`convolutions of different taps (${kernels.join(", ")})`);
+  if (windows.length > 1) return refuse(`windows of different lengths (${windows.join(", ")})`);
+  return null;
+}
+
+/** Keys of config.json that every class has. */
+export function commonConfig(layout: Layout, context: number) {
+  const first = attentionIn(layout)[0]!;
+  return {
+    vocab_size: layout.vocab,
+    hidden_size: layout.width,
+    intermediate_size: layout.layers[0]!.ffn.width,
+    num_hidden_layers: layout.layers.length,
+    num_attention_heads: first.heads,
+    num_key_value_heads: first.kvHeads,
+    head_dim: first.headDim,
+    max_position_embeddings: context,
+    // Both spellings: transformers before 5 reads the first, since 5 the second.
+    rope_theta: first.ropeTheta,
+    rope_parameters: { rope_type: "default", rope_theta: first.ropeTheta },
+    tie_word_embeddings: true,
+    use_cache: true,
+  };
+}
