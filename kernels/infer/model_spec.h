@@ -17,16 +17,20 @@ namespace edgefront {
 inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20, kMaxVocab = 1 << 22, kMaxHeads = 1024;
 inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24;
 
-// Indexes the tables of infer/mixer_kind.h and train/layer_mixer.h.
+// Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
 enum class Mixer { kConv, kAttention };
+
+// What a kind of mixer reads from the metadata, and the slots of its tensors in LayerWeights and Params.
 
 // Gated short convolution.
 struct ConvSpec {
+  enum Slot { kIn, kTaps };
   uint32_t taps = 0;  // k
 };
 
 // Grouped-query attention.
 struct AttentionSpec {
+  enum Slot { kQ, kK, kV, kQNorm, kKNorm };
   uint32_t heads = 0, kv_heads = 0, head_dim = 0;
   uint32_t window = 0;  // 0 = full, else the query at p sees p-window+1 .. p
   bool qk_norm = false;

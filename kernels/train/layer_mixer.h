@@ -75,8 +75,4 @@ class LayerMixer {
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context);
 
-// One a kind, in train/mixers/<op>.cc.
-std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
-std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
-
 }  // namespace edgefront::train

@@ -128,7 +128,7 @@ void LayerAttention::Queries(const Tile& t, size_t hd, float* q) const {
     const uint32_t row = t.first_row + r / t.heads, head = t.first_head + r % t.heads;
     float* to = q + r * hd;
     std::memcpy(to, QueryOf(row, head), 4 * head_dim);
-    if (spec_.qk_norm) e_.kernels->rmsnorm(to, w_.vectors[kQNorm], head_dim, e_.spec->eps, to);
+    if (spec_.qk_norm) e_.kernels->rmsnorm(to, w_.vectors[AttentionSpec::kQNorm], head_dim, e_.spec->eps, to);
     e_.kernels->rope(to, RopeOf(row), head_dim, e_.spec->rope_interleaved);
     for (size_t i = 0; e_.options.kv == KvType::kF16 && i < head_dim; ++i) to[i] = NearestF16(to[i]);
     for (size_t i = head_dim; i < hd; ++i) to[i] = 0;

@@ -9,6 +9,8 @@ namespace edgefront {
 using attention::kAttendSegment;
 using attention::LayerAttention;
 
+extern const MixerKind kAttentionMixer;
+
 namespace {
 
 constexpr std::string_view kNames[] = {"gqa", "swa"};
@@ -41,14 +43,14 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
 }
 
 void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
-  using namespace attention;
-  const AttentionSpec& a = l.attention;
+  using A = AttentionSpec;
+  const A& a = l.attention;
   const uint64_t d = m.dim, hd = a.head_dim;
-  out->Mixer(kQ, "attn_q", d, a.q_width(), "rmsnorm+quantise+q").row_block = hd;
-  out->Mixer(kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
-  out->Mixer(kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
-  if (a.qk_norm) out->Norm(Role::kMixer, "attn_q_norm", hd, kQNorm);
-  if (a.qk_norm) out->Norm(Role::kMixer, "attn_k_norm", hd, kKNorm);
+  out->Mixer(A::kQ, "attn_q", d, a.q_width(), "rmsnorm+quantise+q").row_block = hd;
+  out->Mixer(A::kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
+  out->Mixer(A::kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
+  if (a.qk_norm) out->Norm(Role::kMixer, "attn_q_norm", hd, A::kQNorm);
+  if (a.qk_norm) out->Norm(Role::kMixer, "attn_k_norm", hd, A::kKNorm);
   out->Add(Role::kMixerOut, "attn_output", a.q_width(), d, kAttentionMixer.out_op).col_block = hd;
 }
 
@@ -95,14 +97,14 @@ void Qkv(const StageRun& r) {
   const AttentionSpec& s = e.spec->layers[r.layer].attention;
   const LayerPlan& plan = e.program.layers[r.layer];
   const auto& w = e.weights->layers[r.layer].matrices;
-  e.ProjectNormed(w[attention::kQ], plan, 0, r.worker, r.tickets[0]);
-  e.ProjectNormed(w[attention::kK], plan, s.q_width(), r.worker, r.tickets[1]);
-  e.ProjectNormed(w[attention::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
+  e.ProjectNormed(w[AttentionSpec::kQ], plan, 0, r.worker, r.tickets[0]);
+  e.ProjectNormed(w[AttentionSpec::kK], plan, s.q_width(), r.worker, r.tickets[1]);
+  e.ProjectNormed(w[AttentionSpec::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
 }
 
 OpCost QkvCost(const Engine& e, size_t layer) {
   const auto& w = e.weights->layers[layer].matrices;
-  return e.ProductCost(w[attention::kQ], e.n) + e.ProductCost(w[attention::kK], e.n) + e.ProductCost(w[attention::kV], e.n);
+  return e.ProductCost(w[AttentionSpec::kQ], e.n) + e.ProductCost(w[AttentionSpec::kK], e.n) + e.ProductCost(w[AttentionSpec::kV], e.n);
 }
 
 void StoreKeys(const StageRun& r) { LayerAttention(r.engine, r.layer, r.worker, r.workers).StoreKeys(); }
@@ -145,7 +147,7 @@ void LayerAttention::StoreKeys() const {
   for (uint64_t j = part.begin; j < part.end; ++j) {
     const uint32_t i = static_cast<uint32_t>(j / spec_.kv_heads), h = static_cast<uint32_t>(j % spec_.kv_heads);
     float* k = QueryOf(i, spec_.heads + h);
-    if (spec_.qk_norm) e_.kernels->rmsnorm(k, w_.vectors[attention::kKNorm], hd, e_.spec->eps, k);
+    if (spec_.qk_norm) e_.kernels->rmsnorm(k, w_.vectors[AttentionSpec::kKNorm], hd, e_.spec->eps, k);
     e_.kernels->rope(k, RopeOf(i), hd, e_.spec->rope_interleaved);
     const KvHead kv = Head(e_.SequenceOf(i), h);
     e_.kernels->store_kv(kv, e_.PositionOf(i) % kv.ring, k, k + spec_.kv_heads * hd, hd);
