@@ -28,8 +28,8 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   if (rope_dim != a.head_dim) return Unsupported("rotation of a part of each head");
   if (a.head_dim % 2 != 0) return BadModel("head size " + std::to_string(a.head_dim) + " is odd");
   if (a.heads % a.kv_heads != 0) {
-    return BadModel("layer " + std::to_string(i) + ": " + std::to_string(a.heads) + " heads do not share " +
-                    std::to_string(a.kv_heads) + " KV heads evenly");
+    return BadModel("layer " + std::to_string(i) + ": " + std::to_string(a.heads) + " heads do not share " + std::to_string(a.kv_heads) +
+                    " KV heads evenly");
   }
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.sliding_window", i, 0, kMaxContext, 0, &a.window));
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
@@ -88,8 +88,12 @@ ListedWork Listed(const LayerSpec& l, const LayerPlan& plan, const ModelSpec&, c
   const uint32_t seen = s.window > 0 ? std::min(s.window, o.max_context) : o.max_context;
   const double cached = static_cast<double>(a.head_bytes) * s.kv_heads * seen / static_cast<double>(a.ring);
   const DType type = o.kv == KvType::kF16 ? DType::kF16 : o.kv == KvType::kF32 ? DType::kF32 : DType::kQ8_0;
-  return {s.window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", s.head_dim, seen, type,
-          static_cast<double>(o.batch) * cached, 4.0 * s.heads * s.head_dim * seen};
+  return {s.window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend",
+          s.head_dim,
+          seen,
+          type,
+          static_cast<double>(o.batch) * cached,
+          4.0 * s.heads * s.head_dim * seen};
 }
 
 void Qkv(const StageRun& r) {
@@ -137,8 +141,13 @@ KvHead LayerAttention::Head(uint32_t sequence, uint32_t kv_head) const {
   uint8_t* base = e_.State(layer_, sequence) + kv_head * plan_.head_bytes;
   const KvType kv = e_.options.kv;
   const KvFormat format = kv == KvType::kF16 ? KvFormat::kF16 : kv == KvType::kF32 ? KvFormat::kF32 : KvFormat::kQ8;
-  return {format, plan_.ring, plan_.hd, base, base + plan_.v_at,
-          reinterpret_cast<uint16_t*>(base + plan_.k_scale_at), reinterpret_cast<uint16_t*>(base + plan_.v_scale_at)};
+  return {format,
+          plan_.ring,
+          plan_.hd,
+          base,
+          base + plan_.v_at,
+          reinterpret_cast<uint16_t*>(base + plan_.k_scale_at),
+          reinterpret_cast<uint16_t*>(base + plan_.v_scale_at)};
 }
 
 void LayerAttention::StoreKeys() const {

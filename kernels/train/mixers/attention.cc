@@ -125,7 +125,7 @@ class AttentionMixer : public LayerMixer {
   bool interleaved_;
   int length_, heads_, kv_heads_, head_dim_, hd_;
   ptrdiff_t ld_, ldq_, ldkv_;
-  std::vector<float> cosines_, sines_;  // [length, head_dim / 2]
+  std::vector<float> cosines_, sines_;                                    // [length, head_dim / 2]
   size_t q_raw_, q_rot_, k_raw_, k_rot_, v_out_, lse_, q_rstd_, k_rstd_;  // arena
   size_t dk_at_, dv_at_, scratch_at_;                                     // work; dq comes first
 };
