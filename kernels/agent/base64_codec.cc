@@ -42,8 +42,7 @@ std::string EncodeBase64(const uint8_t* bytes, size_t size) {
   text.reserve((size + 2) / 3 * 4);
   for (size_t i = 0; i < size; i += 3) {
     const size_t n = size - i < 3 ? size - i : 3;
-    const uint32_t bits =
-        uint32_t{bytes[i]} << 16 | (n > 1 ? uint32_t{bytes[i + 1]} << 8 : 0) | (n > 2 ? uint32_t{bytes[i + 2]} : 0);
+    const uint32_t bits = uint32_t{bytes[i]} << 16 | (n > 1 ? uint32_t{bytes[i + 1]} << 8 : 0) | (n > 2 ? uint32_t{bytes[i + 2]} : 0);
     text.push_back(kBase64[bits >> 18]);
     text.push_back(kBase64[bits >> 12 & 63]);
     text.push_back(n > 1 ? kBase64[bits >> 6 & 63] : '=');

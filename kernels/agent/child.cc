@@ -65,8 +65,7 @@ std::string Fields::Text(std::string_view key, std::string_view fallback) {
   return field->string();
 }
 
-std::vector<int64_t> Fields::Integers(std::string_view key, std::vector<int64_t> fallback, int64_t min, int64_t max,
-                                      size_t max_size) {
+std::vector<int64_t> Fields::Integers(std::string_view key, std::vector<int64_t> fallback, int64_t min, int64_t max, size_t max_size) {
   const Json* field = Member(key);
   if (!field) return fallback;
   std::vector<int64_t> values;

@@ -85,8 +85,8 @@ std::optional<double> Throttled() {
   return most;
 }
 
-constexpr std::optional<double> ProcessorTimes::*kTimes[] = {&ProcessorTimes::steal, &ProcessorTimes::foreign, &ProcessorTimes::stalled,
-                                                             &ProcessorTimes::waited, &ProcessorTimes::throttled};
+constexpr std::optional<double> ProcessorTimes::* kTimes[] = {&ProcessorTimes::steal, &ProcessorTimes::foreign, &ProcessorTimes::stalled,
+                                                              &ProcessorTimes::waited, &ProcessorTimes::throttled};
 constexpr const char* kKeys[] = {"stealMs", "foreignMs", "stalledMs", "waitedMs", "throttledMs"};
 
 }  // namespace

@@ -218,9 +218,7 @@ void JobProcess::SampleMemory() {
   if (available < lowest_available_) lowest_available_ = available;
 }
 
-bool JobProcess::LooksOutOfMemory() const {
-  return CountOomKills() > oom_kills_before_ || lowest_available_ < kLowMemory;
-}
+bool JobProcess::LooksOutOfMemory() const { return CountOomKills() > oom_kills_before_ || lowest_available_ < kLowMemory; }
 
 JobFailure JobProcess::Explain() const {
   if (!killed_code_.empty()) return {killed_code_, killed_message_, ""};

@@ -50,16 +50,12 @@ class JsonParser {
     switch (Peek()) {
       case '{': return ParseObject(out, depth);
       case '[': return ParseArray(out, depth);
-      case '"':
-        out->type_ = Json::Type::kString;
-        return ParseString(&out->string_);
+      case '"': out->type_ = Json::Type::kString; return ParseString(&out->string_);
       case 't':
         out->type_ = Json::Type::kBool;
         out->boolean_ = true;
         return EatWord("true");
-      case 'f':
-        out->type_ = Json::Type::kBool;
-        return EatWord("false");
+      case 'f': out->type_ = Json::Type::kBool; return EatWord("false");
       case 'n': return EatWord("null");
       default: return ParseNumber(out);
     }
@@ -116,7 +112,9 @@ class JsonParser {
     if (at_ >= text_.size()) return Fail("unfinished string");
     const char c = text_[at_++];
     switch (c) {
-      case '"': case '\\': case '/': out->push_back(c); return true;
+      case '"':
+      case '\\':
+      case '/': out->push_back(c); return true;
       case 'b': out->push_back('\b'); return true;
       case 'f': out->push_back('\f'); return true;
       case 'n': out->push_back('\n'); return true;

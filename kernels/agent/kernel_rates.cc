@@ -29,7 +29,12 @@ struct Product {
   std::vector<int32_t> sum8;
   std::vector<int16_t> sum16;
 
-  Product() : storage(kPanels * PanelBytes(DType::kQ4_0, kDepth) + 64), q(kTokens * kDepth), scale(q.size() / 32), sum8(scale.size()), sum16(2 * scale.size()) {
+  Product()
+      : storage(kPanels * PanelBytes(DType::kQ4_0, kDepth) + 64),
+        q(kTokens * kDepth),
+        scale(q.size() / 32),
+        sum8(scale.size()),
+        sum16(2 * scale.size()) {
     uint8_t* at = storage.data() + (-reinterpret_cast<uintptr_t>(storage.data()) & 63);
     panels = at;
     const size_t row_bytes = RowBytes(DType::kQ4_0, kDepth);
@@ -83,7 +88,8 @@ Result<std::vector<KernelRate>> MeasureKernels(int threads) {
         const Kernels& kernels = *GetKernels(rates[i].isa);
         const double start = NowMs();
         pool->Run([&](int worker, int) { run(kernels, rounds[i], worker); });
-        const double ops = 2.0 * kDepth * kPanelRows * kPanels * static_cast<double>(tokens) * static_cast<double>(rounds[i]) * pool->size();
+        const double ops =
+            2.0 * kDepth * kPanelRows * kPanels * static_cast<double>(tokens) * static_cast<double>(rounds[i]) * pool->size();
         double& best = tokens == 1 ? rates[i].decode_gops : rates[i].prefill_gops;
         best = std::max(best, ops * 1e-6 / std::max(NowMs() - start, 1e-6));
       }

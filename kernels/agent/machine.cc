@@ -152,8 +152,7 @@ std::optional<double> FrequencyMhz(std::string* source) {
   double sum = 0;
   int n = 0;
   for (int cpu : AllowedCpus()) {
-    const std::string text =
-        ReadSystemFile("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpufreq/scaling_cur_freq");
+    const std::string text = ReadSystemFile("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpufreq/scaling_cur_freq");
     if (text.empty()) continue;
     sum += strtod(text.c_str(), nullptr) / 1000;
     ++n;

@@ -34,8 +34,8 @@ int64_t CountOomKills();
 // One logical CPU as the kernel describes it; what it does not say is 0.
 struct CpuInfo {
   int cpu = 0;
-  int core = 0;         // lowest CPU that shares its physical core; itself where the kernel does not say
-  int capacity = 0;     // relative to the fastest, 1024; on big.LITTLE only
+  int core = 0;      // lowest CPU that shares its physical core; itself where the kernel does not say
+  int capacity = 0;  // relative to the fastest, 1024; on big.LITTLE only
   double max_mhz = 0;
 };
 // Of every CPU this process may use, the fastest first.

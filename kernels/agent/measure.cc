@@ -22,7 +22,7 @@ struct MeasureOptions {
 
 struct Repetition {
   double ttft_ms = 0, prefill_ms = 0;
-  std::vector<double> decode_ms;   // of each step after the first token
+  std::vector<double> decode_ms;              // of each step after the first token
   std::vector<std::vector<uint32_t>> tokens;  // greedy, of each sequence
 
   double decode_total() const {
@@ -207,7 +207,8 @@ Status RunMeasure(const Json& request, Reporter* reporter) {
   double first_token_clock = 0;
   std::vector<ContextSamples> contexts;
   for (int64_t context : measure->contexts) {
-    Result<ContextSamples> samples = MeasureContext(session, *measure, context, options->batch, spec.vocab, reporter, &first_token_clock, &meter);
+    Result<ContextSamples> samples =
+        MeasureContext(session, *measure, context, options->batch, spec.vocab, reporter, &first_token_clock, &meter);
     if (!samples.ok()) return samples.status();
     contexts.push_back(std::move(*samples));
   }

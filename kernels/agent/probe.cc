@@ -101,13 +101,16 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   WriteCpus(&json);
   json.Key("readBandwidthGBs").Number(rates->read_bandwidth_gbs);
   json.Key("int8Gops").Number(rates->int8_gops).Key("fp32Gflops").Number(rates->fp32_gflops);
-  json.Key("libc").String(kLibc).Key("compiler").String(
+  json.Key("libc")
+      .String(kLibc)
+      .Key("compiler")
+      .String(
 #if defined(__clang__)
-      "clang " __clang_version__
+          "clang " __clang_version__
 #else
-      "gcc " __VERSION__
+          "gcc " __VERSION__
 #endif
-  );
+      );
   json.EndObject();
   reporter->Result(json);
   return Status::Ok();

@@ -72,9 +72,7 @@ int64_t SizeOf(int fd) {
   return fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? static_cast<int64_t>(info.st_size) : -1;
 }
 
-bool IsSha256(const std::string& text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
+bool IsSha256(const std::string& text) { return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos; }
 
 Status Append(int fd, int64_t at, const std::vector<uint8_t>& data) {
   for (size_t done = 0; done < data.size();) {

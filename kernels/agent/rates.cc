@@ -143,9 +143,8 @@ Result<Rates> MeasureRates(int threads) {
   Rates rates;
   std::atomic<uint64_t> sink{0};
   for (const RateKernels* kernels : UsableKernels()) {
-    const double read = RatePerSecond(pool, static_cast<double>(share) * n, [&](int worker) {
-      sink += kernels->read(data + share * static_cast<size_t>(worker), share);
-    });
+    const double read = RatePerSecond(pool, static_cast<double>(share) * n,
+                                      [&](int worker) { sink += kernels->read(data + share * static_cast<size_t>(worker), share); });
     const int64_t fp32_rounds = Calibrate([&](int64_t r) { sink += static_cast<uint64_t>(kernels->fp32(r)); });
     const double fp32 = RatePerSecond(pool, static_cast<double>(fp32_rounds * kernels->fp32_ops_per_round) * n,
                                       [&](int) { sink += static_cast<uint64_t>(kernels->fp32(fp32_rounds)); });

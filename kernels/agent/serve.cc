@@ -25,8 +25,7 @@ namespace edgefront {
 
 bool IsJobId(const char* text, unsigned long size) {
   if (size < 1 || size > 32) return false;
-  return std::all_of(text, text + size,
-                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  return std::all_of(text, text + size, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 namespace {
@@ -193,8 +192,8 @@ class Server {
       }
       return;
     }
-    if (type != "probe" && type != "status" && type != "measure" && type != "verify" && type != "materialize" &&
-        type != "explain" && type != "train" && type != "put") {
+    if (type != "probe" && type != "status" && type != "measure" && type != "verify" && type != "materialize" && type != "explain" &&
+        type != "train" && type != "put") {
       return Refuse(id, "unknown request type");
     }
     double timeout_ms = 0;

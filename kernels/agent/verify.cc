@@ -79,8 +79,8 @@ struct Check {
   double error;
 };
 
-Result<std::vector<Check>> RunChecks(std::shared_ptr<const Model> model, const SessionOptions& options,
-                                     const VerifyOptions& verify, const Logits& logits) {
+Result<std::vector<Check>> RunChecks(std::shared_ptr<const Model> model, const SessionOptions& options, const VerifyOptions& verify,
+                                     const Logits& logits) {
   const size_t vocab = model->spec().vocab, n = verify.tokens.size();
   std::vector<Check> checks;
   // Chunks of 1, 2 or 3 tokens end everywhere, in a short prompt as well.

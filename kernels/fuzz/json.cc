@@ -12,18 +12,10 @@ namespace {
 void Write(const edgefront::Json& value, edgefront::JsonWriter* out) {
   using Type = edgefront::Json::Type;
   switch (value.type()) {
-    case Type::kNull:
-      out->Null();
-      break;
-    case Type::kBool:
-      out->Bool(value.boolean());
-      break;
-    case Type::kNumber:
-      out->Number(value.number());
-      break;
-    case Type::kString:
-      out->String(value.string());
-      break;
+    case Type::kNull: out->Null(); break;
+    case Type::kBool: out->Bool(value.boolean()); break;
+    case Type::kNumber: out->Number(value.number()); break;
+    case Type::kString: out->String(value.string()); break;
     case Type::kArray:
       out->BeginArray();
       for (const auto& item : value.items()) Write(item, out);

@@ -47,12 +47,8 @@ void Change(Bytes* bytes, const std::vector<Bytes>& seeds, size_t most, Random& 
     case 1:
       if (!bytes->empty()) (*bytes)[at] = static_cast<uint8_t>(random());
       break;
-    case 2:
-      bytes->resize(at);
-      break;
-    case 3:
-      bytes->insert(bytes->begin() + at, 1 + below(8), static_cast<uint8_t>(random()));
-      break;
+    case 2: bytes->resize(at); break;
+    case 3: bytes->insert(bytes->begin() + at, 1 + below(8), static_cast<uint8_t>(random())); break;
     case 4: {  // a number of one to eight bytes
       const uint64_t number = kNumbers[below(std::size(kNumbers))];
       const size_t width = size_t{1} << random() % 4;
@@ -77,9 +73,7 @@ int main(int argc, char** argv) {
   std::vector<Bytes> seeds;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
-    const auto value = [&](const char* name) -> const char* {
-      return option.rfind(name, 0) == 0 ? argv[i] + std::strlen(name) : nullptr;
-    };
+    const auto value = [&](const char* name) -> const char* { return option.rfind(name, 0) == 0 ? argv[i] + std::strlen(name) : nullptr; };
     if (const char* v = value("-runs=")) {
       runs = std::strtoull(v, nullptr, 10);
     } else if (const char* v = value("-seed=")) {

@@ -9,6 +9,7 @@
 namespace edgefront {
 namespace {
 
+// clang-format off
 constexpr GgmlType kTypes[] = {
     {"F32", 1, 4}, {"F16", 1, 2}, {"Q4_0", 32, 18}, {"Q4_1", 32, 20}, {"Q4_2", 0, 0}, {"Q4_3", 0, 0}, {"Q5_0", 32, 22},
     {"Q5_1", 32, 24}, {"Q8_0", 32, 34}, {"Q8_1", 32, 36}, {"Q2_K", 256, 84}, {"Q3_K", 256, 110}, {"Q4_K", 256, 144},
@@ -18,6 +19,7 @@ constexpr GgmlType kTypes[] = {
     {"Q4_0_4_8", 0, 0}, {"Q4_0_8_8", 0, 0}, {"TQ1_0", 256, 54}, {"TQ2_0", 256, 66}, {"IQ4_NL_4_4", 0, 0}, {"IQ4_NL_4_8", 0, 0},
     {"IQ4_NL_8_8", 0, 0}, {"MXFP4", 32, 17}, {"NVFP4", 0, 0}, {"Q1_0", 0, 0}, {"Q2_0", 0, 0},
 };
+// clang-format on
 
 constexpr const char* kArchitectures[] = {"lfm2", "qwen3", "llama", "edgefront"};
 
@@ -37,7 +39,9 @@ constexpr Start kStarts[] = {
     {"\x1f\x8b", "compressed with gzip; unpack it first (gunzip)"},
     {"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first (unzstd)"},
     {"BZh", "compressed with bzip2; unpack it first (bunzip2)"},
-    {"\xfd" "7zXZ", "compressed with xz; unpack it first (unxz)"},
+    {"\xfd"
+     "7zXZ",
+     "compressed with xz; unpack it first (unxz)"},
     {"<!", "a web page, not a model; the download went wrong, fetch the file again"},
     {"<html", "a web page, not a model; the download went wrong, fetch the file again"},
 };
@@ -59,7 +63,8 @@ Status NoGguf(std::span<const uint8_t> bytes) {
 }
 
 Status BigEndian() {
-  return Unsupported("GGUF: the file is big-endian, edgefront reads little-endian only; convert it (pip install gguf): gguf-convert-endian FILE little");
+  return Unsupported(
+      "GGUF: the file is big-endian, edgefront reads little-endian only; convert it (pip install gguf): gguf-convert-endian FILE little");
 }
 
 std::optional<std::string_view> Text(const GgufFile& gguf, const std::string& key) {
@@ -119,25 +124,30 @@ Status CheckGgufStart(std::span<const uint8_t> bytes) {
 Status CheckModelKind(const GgufFile& gguf) {
   if (const auto count = Whole(gguf, "split.count"); count && *count > 1) {
     const auto number = Whole(gguf, "split.no");
-    const std::string part = number ? "part " + std::to_string(*number + 1) + " of " + std::to_string(*count) : "one of " + std::to_string(*count) + " parts";
-    return Unsupported("the file is " + part + " of a split model; join the parts with llama.cpp: llama-gguf-split --merge FIRST-PART OUT.gguf");
+    const std::string part =
+        number ? "part " + std::to_string(*number + 1) + " of " + std::to_string(*count) : "one of " + std::to_string(*count) + " parts";
+    return Unsupported("the file is " + part +
+                       " of a split model; join the parts with llama.cpp: llama-gguf-split --merge FIRST-PART OUT.gguf");
   }
   if (const auto type = Text(gguf, "general.type"); type && *type != "model") {
     return Unsupported("the file holds a thing of type '" + Printable(*type) + "' (general.type), not a model; give the file of the model");
   }
   const auto arch = Text(gguf, "general.architecture");
-  if (!arch) return BadModel("the file names no architecture (general.architecture is missing): it is no language model, or only a part of one");
+  if (!arch)
+    return BadModel("the file names no architecture (general.architecture is missing): it is no language model, or only a part of one");
   for (const char* known : kArchitectures) {
     if (*arch == known) return Status::Ok();
   }
-  return Unsupported("general.architecture is '" + Printable(*arch) +
-                     "', which edgefront does not run (it runs lfm2, qwen3, llama, edgefront); run this file with llama.cpp: llama-bench -m FILE");
+  return Unsupported(
+      "general.architecture is '" + Printable(*arch) +
+      "', which edgefront does not run (it runs lfm2, qwen3, llama, edgefront); run this file with llama.cpp: llama-bench -m FILE");
 }
 
 Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
   const std::string prefix = arch + ".rope.";
   const auto refuse = [](const std::string& what) {
-    return Unsupported(what + ": edgefront computes RoPE without scaling. Speed and memory are those of the same layout without it: give the "
+    return Unsupported(what +
+                       ": edgefront computes RoPE without scaling. Speed and memory are those of the same layout without it: give the "
                        "layout in place of the file, or run the file with llama.cpp: llama-bench -m FILE");
   };
   for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"}) {
@@ -146,7 +156,8 @@ Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
   for (size_t i = 0; i < 1024; ++i) {  // llama.cpp reads one such tensor a layer too
     const std::string layer = "blk." + std::to_string(i);
     if (gguf.FindTensor(layer + ".attn_norm.weight") == nullptr) break;
-    if (gguf.FindTensor(layer + ".rope_freqs.weight") != nullptr) return refuse("the file scales RoPE by tensor '" + layer + ".rope_freqs.weight'");
+    if (gguf.FindTensor(layer + ".rope_freqs.weight") != nullptr)
+      return refuse("the file scales RoPE by tensor '" + layer + ".rope_freqs.weight'");
   }
   const std::string type_key = prefix + "scaling.type";
   const auto type = Text(gguf, type_key);

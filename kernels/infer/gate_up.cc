@@ -26,8 +26,7 @@ void GateUpToken(const Engine& e, size_t layer, uint32_t begin, uint32_t end, co
   float *up = tile + kTileTokens * kPanelRows, *hidden = up + kTileTokens * kPanelRows;
   for (size_t p = first; p < last; ++p)
     e.kernels->panel_mul(w.gate.type, w.gate.k, w.gate.panel(p), in, 0, 1, tile + (p - first) * kPanelRows);
-  for (size_t p = first; p < last; ++p)
-    e.kernels->panel_mul(w.up.type, w.up.k, w.up.panel(p), in, 0, 1, up + (p - first) * kPanelRows);
+  for (size_t p = first; p < last; ++p) e.kernels->panel_mul(w.up.type, w.up.k, w.up.panel(p), in, 0, 1, up + (p - first) * kPanelRows);
   e.kernels->swiglu(tile, up, (last - first) * kPanelRows, hidden);
   const size_t row = first * kPanelRows;
   PutMiddle(e, e.program.layers[layer].hidden, ffn, 0, row, hidden, std::min(ffn - row, (last - first) * kPanelRows));

@@ -14,7 +14,7 @@ static_assert(std::endian::native == std::endian::little, "GGUF is read in place
 
 constexpr uint64_t kMaxEntries = 65536;
 constexpr uint64_t kMaxTensors = 65536;
-constexpr uint64_t kMaxKey = 65535;         // as the format allows
+constexpr uint64_t kMaxKey = 65535;  // as the format allows
 constexpr uint64_t kMaxTensorName = 256;
 constexpr uint64_t kMaxString = 64u << 20;  // a whole tokenizer.json fits (tokenizer.huggingface.json)
 constexpr uint64_t kMaxTensorBytes = 1ull << 40;
@@ -22,10 +22,17 @@ constexpr uint64_t kMaxTensorBytes = 1ull << 40;
 // Size of a fixed-size element; 0 for strings, arrays and unknown types.
 uint64_t ElementBytes(uint32_t type) {
   switch (static_cast<GgufType>(type)) {
-    case GgufType::kU8: case GgufType::kI8: case GgufType::kBool: return 1;
-    case GgufType::kU16: case GgufType::kI16: return 2;
-    case GgufType::kU32: case GgufType::kI32: case GgufType::kF32: return 4;
-    case GgufType::kU64: case GgufType::kI64: case GgufType::kF64: return 8;
+    case GgufType::kU8:
+    case GgufType::kI8:
+    case GgufType::kBool: return 1;
+    case GgufType::kU16:
+    case GgufType::kI16: return 2;
+    case GgufType::kU32:
+    case GgufType::kI32:
+    case GgufType::kF32: return 4;
+    case GgufType::kU64:
+    case GgufType::kI64:
+    case GgufType::kF64: return 8;
     default: return 0;
   }
 }
@@ -79,8 +86,9 @@ Status ReadValue(Cursor& in, std::string_view key, GgufValue* value) {
     for (uint64_t i = 0; i < value->count; ++i) {
       uint64_t length;
       if (Cursor ahead = walk; ahead.Read(&length) && length > kMaxString && length <= kMaxTensorBytes) {
-        return Unsupported("GGUF: key '" + Printable(key) + "' holds a string of " + std::to_string(length) + " bytes, edgefront reads up to " +
-                           std::to_string(kMaxString) + " (64 MiB); remove the key (pip install gguf): gguf-new-metadata FILE OUT.gguf --remove-metadata " +
+        return Unsupported("GGUF: key '" + Printable(key) + "' holds a string of " + std::to_string(length) +
+                           " bytes, edgefront reads up to " + std::to_string(kMaxString) +
+                           " (64 MiB); remove the key (pip install gguf): gguf-new-metadata FILE OUT.gguf --remove-metadata " +
                            Printable(key));
       }
       if (!walk.String(kMaxString, &s)) return Truncated("string");
@@ -227,7 +235,8 @@ Result<GgufFile> GgufFile::Parse(std::span<const uint8_t> bytes, std::optional<u
   file.has_data_ = total > file.data_offset_;
   if (file.has_data_ && total - file.data_offset_ < file.data_bytes_) {
     return BadModel("GGUF: data section is truncated: " + std::to_string(total - file.data_offset_) + " of " +
-                    std::to_string(file.data_bytes_) + " bytes; fetch the file again, or join its parts where it was cut into several (cat)");
+                    std::to_string(file.data_bytes_) +
+                    " bytes; fetch the file again, or join its parts where it was cut into several (cat)");
   }
   return file;
 }
@@ -238,8 +247,8 @@ const GgufValue* GgufFile::Find(std::string_view key) const {
 }
 
 const GgufTensor* GgufFile::FindTensor(std::string_view name) const {
-  const auto it = std::lower_bound(by_name_.begin(), by_name_.end(), name,
-                                   [&](uint32_t i, std::string_view k) { return tensors_[i].name < k; });
+  const auto it =
+      std::lower_bound(by_name_.begin(), by_name_.end(), name, [&](uint32_t i, std::string_view k) { return tensors_[i].name < k; });
   return it != by_name_.end() && tensors_[*it].name == name ? &tensors_[*it] : nullptr;
 }
 

@@ -145,8 +145,7 @@ std::vector<int> AllowedCpus() {
 
 int CoreOf(int cpu) {
   // "0,6" or "0-1": the first number is the lowest sibling.
-  const auto lowest =
-      WholeNumber(ReadSystemFile("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list"));
+  const auto lowest = WholeNumber(ReadSystemFile("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list"));
   return lowest && *lowest >= 0 && *lowest < CPU_SETSIZE ? static_cast<int>(*lowest) : cpu;
 }
 

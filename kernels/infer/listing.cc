@@ -24,13 +24,16 @@ class Listing {
     flops *= batch_;
     bytes_ += bytes;
     flops_ += flops;
-    Line(layer < 0 ? "" : std::to_string(layer), op, std::to_string(ne0) + " x " + std::to_string(ne1), DTypeName(type), Whole(bytes), Whole(flops));
+    Line(layer < 0 ? "" : std::to_string(layer), op, std::to_string(ne0) + " x " + std::to_string(ne1), DTypeName(type), Whole(bytes),
+         Whole(flops));
   }
 
   std::string Finish(const MemoryPlan& m) {
     Line("", "total", "", "", Whole(bytes_), Whole(flops_));
-    const std::pair<const char*, uint64_t> parts[] = {{"weights", m.weight_bytes},         {"cache", m.cache_bytes},
-                                                      {"activations", m.activation_bytes}, {"process", m.overhead_bytes},
+    const std::pair<const char*, uint64_t> parts[] = {{"weights", m.weight_bytes},
+                                                      {"cache", m.cache_bytes},
+                                                      {"activations", m.activation_bytes},
+                                                      {"process", m.overhead_bytes},
                                                       {"predicted peak", m.predicted_peak_bytes}};
     text_ += "\n";
     for (const auto& [name, bytes] : parts) {
@@ -47,9 +50,11 @@ class Listing {
     std::snprintf(text, sizeof(text), "%.0f", x);
     return text;
   }
-  void Line(const std::string& layer, const char* op, const std::string& shape, const char* type, const std::string& bytes, const std::string& flops) {
+  void Line(const std::string& layer, const char* op, const std::string& shape, const char* type, const std::string& bytes,
+            const std::string& flops) {
     char line[160];
-    std::snprintf(line, sizeof(line), "%5s  %-26s%14s  %-4s%13s%14s\n", layer.c_str(), op, shape.c_str(), type, bytes.c_str(), flops.c_str());
+    std::snprintf(line, sizeof(line), "%5s  %-26s%14s  %-4s%13s%14s\n", layer.c_str(), op, shape.c_str(), type, bytes.c_str(),
+                  flops.c_str());
     text_ += line;
   }
 
@@ -89,7 +94,8 @@ Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& opti
   size_t o = 0;
   while (tensors[o].role != (spec->tied ? Role::kEmbedding : Role::kOutput)) ++o;
   const TensorSpec& w = tensors[o];
-  listing.Add(-1, "rmsnorm+quantise+logits", w.ne0, w.ne1, (*types)[o], static_cast<double>(PanelCount(w.ne1) * PanelBytes((*types)[o], w.ne0)),
+  listing.Add(-1, "rmsnorm+quantise+logits", w.ne0, w.ne1, (*types)[o],
+              static_cast<double>(PanelCount(w.ne1) * PanelBytes((*types)[o], w.ne0)),
               2.0 * static_cast<double>(w.ne0) * static_cast<double>(w.ne1));
   return listing.Finish(PlanOf(*spec, *types, *program));
 }

@@ -45,8 +45,6 @@ struct MixerKind {
   std::span<const Stage> stages;
 };
 
-extern const MixerKind kConvMixer, kAttentionMixer;
-
 const MixerKind& KindOf(Mixer mixer);
 const MixerKind* FindMixer(std::string_view name);  // null where no kind has it
 std::string MixerNames();                           // of all kinds, "conv, gqa, ..."

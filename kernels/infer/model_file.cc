@@ -17,8 +17,7 @@ constexpr uint64_t kFirstRead = 1u << 20, kLargestHeader = 256u << 20;
 
 }  // namespace
 
-ModelFile::ModelFile(ModelFile&& other) noexcept
-    : header_(std::move(other.header_)), gguf_(std::move(other.gguf_)), fd_(other.fd_) {
+ModelFile::ModelFile(ModelFile&& other) noexcept : header_(std::move(other.header_)), gguf_(std::move(other.gguf_)), fd_(other.fd_) {
   other.fd_ = -1;
 }
 

@@ -77,7 +77,8 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
   m.architecture = ReadString(gguf, "general.architecture");
   EDGEFRONT_RETURN_IF_ERROR(CheckRopeScaling(gguf, m.architecture));
   // Ollama's converter names the final norm of lfm2 as the other architectures do.
-  if (gguf.FindTensor(m.final_norm_name()) == nullptr && gguf.FindTensor("output_norm.weight") != nullptr) m.final_norm = "output_norm.weight";
+  if (gguf.FindTensor(m.final_norm_name()) == nullptr && gguf.FindTensor("output_norm.weight") != nullptr)
+    m.final_norm = "output_norm.weight";
   m.name = ReadString(gguf, "general.name");
   m.layout = ReadString(gguf, "edgefront.layout");
   m.rope_interleaved = m.architecture == "llama";
@@ -91,8 +92,7 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("embedding_length", 0, 1, kMaxDim, {}, &m.dim));
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("context_length", 0, 1, kMaxContext, {}, &m.context_length));
   const uint64_t rows = embedding->rows();
-  EDGEFRONT_RETURN_IF_ERROR(
-      meta.Int("vocab_size", 0, 1, kMaxVocab, rows <= kMaxVocab ? static_cast<int64_t>(rows) : -1, &m.vocab));
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("vocab_size", 0, 1, kMaxVocab, rows <= kMaxVocab ? static_cast<int64_t>(rows) : -1, &m.vocab));
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("attention.layer_norm_rms_epsilon", 0, 1e-12, 1.0, &m.eps));
   if (const GgufValue* v = gguf.Find("edgefront.weights.seed")) {
     const auto seed = v->is_array ? std::nullopt : v->Int(0);

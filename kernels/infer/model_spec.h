@@ -17,16 +17,20 @@ namespace edgefront {
 inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20, kMaxVocab = 1 << 22, kMaxHeads = 1024;
 inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24;
 
-// Indexes the tables of infer/mixer_kind.h and train/layer_mixer.h.
+// Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
 enum class Mixer { kConv, kAttention };
+
+// What a kind of mixer reads from the metadata, and the slots of its tensors in LayerWeights and Params.
 
 // Gated short convolution.
 struct ConvSpec {
+  enum Slot { kIn, kTaps };
   uint32_t taps = 0;  // k
 };
 
 // Grouped-query attention.
 struct AttentionSpec {
+  enum Slot { kQ, kK, kV, kQNorm, kKNorm };
   uint32_t heads = 0, kv_heads = 0, head_dim = 0;
   uint32_t window = 0;  // 0 = full, else the query at p sees p-window+1 .. p
   bool qk_norm = false;
@@ -40,17 +44,17 @@ struct AttentionSpec {
 // layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, and no mixer knows of them.
 struct LayerSpec {
   Mixer mixer = Mixer::kConv;
-  ConvSpec conv;            // only that of `mixer` is set
+  ConvSpec conv;  // only that of `mixer` is set
   AttentionSpec attention;
   uint32_t ffn = 0;
 };
 
 struct ModelSpec {
-  std::string architecture;   // lfm2 | qwen3 | llama | edgefront
-  std::string name, layout;   // informative
-  std::string final_norm;     // name of the final norm's tensor where it is not the architecture's own
-  uint32_t dim = 0;           // d
-  uint32_t vocab = 0;         // V
+  std::string architecture;  // lfm2 | qwen3 | llama | edgefront
+  std::string name, layout;  // informative
+  std::string final_norm;    // name of the final norm's tensor where it is not the architecture's own
+  uint32_t dim = 0;          // d
+  uint32_t vocab = 0;        // V
   uint32_t context_length = 0;
   float eps = 0;
   bool rope_interleaved = false;  // llama: pairs (2i, 2i+1); else (i, i+hd/2)
@@ -69,18 +73,20 @@ struct ModelSpec {
 };
 
 enum class Role {
+  // clang-format off
   kEmbedding, kOutput, kFinalNorm, kMixerNorm,
   kMixer,     // a mixer's own: matrices read the layer's normed input; `slot` says which it is
   kMixerOut,  // reads what the mixer left, writes into the residual stream
   kFfnNorm, kGate, kUp, kDown,
+  // clang-format on
 };
 
 struct TensorSpec {
   std::string name;
   Role role;
-  int layer;      // -1 outside the layers
-  uint64_t ne0;   // input dimension, contiguous
-  uint64_t ne1;   // rows; 1 for vectors
+  int layer;     // -1 outside the layers
+  uint64_t ne0;  // input dimension, contiguous
+  uint64_t ne1;  // rows; 1 for vectors
   WeightKind kind = WeightKind::kMatrix;
   int slot = 0;
   const char* op = "";  // what the listing calls its product

@@ -49,7 +49,8 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
     Reading* from_norm = nullptr;
     switch (t.role) {
       case Role::kMixer: from_norm = &l->normed; break;
-      case Role::kGate: case Role::kUp: from_norm = &l->ffn_in; break;
+      case Role::kGate:
+      case Role::kUp: from_norm = &l->ffn_in; break;
       case Role::kOutput: from_norm = &p->logits_in; break;
       case Role::kEmbedding: from_norm = spec.tied ? &p->logits_in : nullptr; break;
       case Role::kMixerOut: l->mixer_out.Add(type); break;

@@ -32,10 +32,10 @@ struct AttentionPlan {
 
 // One layer's part of the plan.
 struct LayerPlan {
-  size_t state = 0;      // offset in the cache arena
-  size_t seq_bytes = 0;  // one sequence's state
-  size_t width = 0;      // floats of a token's row of `proj`
-  size_t mixed = 0;      // where in that row the mixer leaves its output
+  size_t state = 0;                           // offset in the cache arena
+  size_t seq_bytes = 0;                       // one sequence's state
+  size_t width = 0;                           // floats of a token's row of `proj`
+  size_t mixed = 0;                           // where in that row the mixer leaves its output
   Reading normed, mixer_out, ffn_in, hidden;  // readers of the mixer's input and output, of the FFN's input and middle
   AttentionPlan attention;
 };
@@ -61,12 +61,12 @@ struct Program {
   Reading logits_in;  // readers of the final norm
   size_t cache_bytes = 0;
   // Offsets in the activation arena.
-  size_t x = 0;        // [rows][d] the residual stream
-  size_t norm = 0;     // [rows][d] normalised input, where a float matrix reads it
-  size_t proj = 0;     // [rows][proj_width] what a mixer works on
-  size_t hidden = 0;   // [rows][F] where ffn_down is a float matrix
-  size_t logits = 0;   // [batch][V]
-  size_t worker = 0;   // [threads][worker_bytes] scratch
+  size_t x = 0;       // [rows][d] the residual stream
+  size_t norm = 0;    // [rows][d] normalised input, where a float matrix reads it
+  size_t proj = 0;    // [rows][proj_width] what a mixer works on
+  size_t hidden = 0;  // [rows][F] where ffn_down is a float matrix
+  size_t logits = 0;  // [batch][V]
+  size_t worker = 0;  // [threads][worker_bytes] scratch
   size_t proj_width = 0, worker_bytes = 0;
   // Inside a worker's scratch.
   size_t row_at = 0, tile_at = 0, mixer_at = 0, mixer_bytes = 0;

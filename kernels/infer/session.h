@@ -26,7 +26,7 @@ struct SessionOptions {
   bool pin = true;
   Isa isa = Isa::kAuto;
   KvType kv = KvType::kF16;
-  uint32_t batch = 1;           // sequences decoded together
+  uint32_t batch = 1;  // sequences decoded together
 };
 
 struct MemoryPlan {
@@ -49,8 +49,8 @@ class Model {
   ~Model();
 
   const ModelSpec& spec() const;
-  bool seeded() const;             // weightsFrom: seed, else file
-  uint64_t weight_bytes() const;   // as packed
+  bool seeded() const;            // weightsFrom: seed, else file
+  uint64_t weight_bytes() const;  // as packed
   Result<MemoryPlan> Plan(const SessionOptions& options) const;
 
  private:

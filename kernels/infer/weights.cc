@@ -69,7 +69,8 @@ Status RunJob(const Job& job, const ModelSpec& spec, const GgufFile& gguf, const
     EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, first, n, rows, floats));
     std::memset(rows + n * row_bytes, 0, (wanted - n) * row_bytes);
     for (size_t p = 0; p < job.panels; ++p) {
-      PackPanel(job.type, t.ne0, rows + p * kPanelRows * row_bytes, row_bytes, job.to + (job.first_panel + p) * PanelBytes(job.type, t.ne0));
+      PackPanel(job.type, t.ne0, rows + p * kPanelRows * row_bytes, row_bytes,
+                job.to + (job.first_panel + p) * PanelBytes(job.type, t.ne0));
     }
     return Status::Ok();
   }
@@ -106,8 +107,8 @@ uint64_t WeightBytes(const ModelSpec& spec, const std::vector<DType>& types) {
   return carver.size();
 }
 
-Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first,
-                uint64_t n, uint8_t* rows, float* floats) {
+Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first, uint64_t n,
+                uint8_t* rows, float* floats) {
   const GgufTensor& t = *gguf.FindTensor(tensor.name);
   const size_t row_bytes = RowBytes(t.type, t.dims[0]);
   if (!gguf.has_data()) {

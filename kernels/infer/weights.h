@@ -49,13 +49,13 @@ uint64_t WeightBytes(const ModelSpec& spec, const std::vector<DType>& types);
 struct DataSource {
   const uint8_t* bytes = nullptr;  // start of the data section
   int fd = -1;
-  uint64_t fd_offset = 0;          // of the data section
+  uint64_t fd_offset = 0;  // of the data section
 };
 
 // Reads `n` rows of the tensor, from row `first`, in GGUF layout: from the source, or made from the seed where gguf has no
 // data. `floats` is scratch for one row.
-Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first,
-                uint64_t n, uint8_t* rows, float* floats);
+Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first, uint64_t n,
+                uint8_t* rows, float* floats);
 
 Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, ThreadPool& pool);
 

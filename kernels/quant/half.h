@@ -32,9 +32,9 @@ static inline uint16_t F32ToF16(float f) {
   const uint32_t bits = FloatToBits(f);
   const uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
   const uint32_t a = bits & 0x7FFFFFFF;
-  if (a > 0x7F800000u) return sign | 0x7E00;           // NaN
-  if (a >= 0x477FF000u) return sign | 0x7C00;          // >= 65520 rounds to infinity
-  if (a < 0x38800000u) {                               // below 2^-14: subnormal; adding 0.5 aligns the ulp to 2^-24
+  if (a > 0x7F800000u) return sign | 0x7E00;   // NaN
+  if (a >= 0x477FF000u) return sign | 0x7C00;  // >= 65520 rounds to infinity
+  if (a < 0x38800000u) {                       // below 2^-14: subnormal; adding 0.5 aligns the ulp to 2^-24
     const float shifted = BitsToFloat(a) + 0.5f;
     return sign | static_cast<uint16_t>(FloatToBits(shifted) - 0x3F000000u);
   }

@@ -149,7 +149,8 @@ void PackQ6(size_t k, const uint8_t* rows, size_t row_bytes, uint8_t* panel) {
 void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, uint8_t* panel) {
   switch (type) {
     case DType::kF32: return PackF32(k, rows, row_bytes, panel);
-    case DType::kF16: case DType::kBF16: return PackF16(k, rows, row_bytes, panel);
+    case DType::kF16:
+    case DType::kBF16: return PackF16(k, rows, row_bytes, panel);
     case DType::kQ4_0: return PackPairs<1, kQ4PairBytes>(k, rows, row_bytes, panel);
     case DType::kQ8_0: return PackPairs<2, kQ8PairBytes>(k, rows, row_bytes, panel);
     case DType::kQ6_K: return PackQ6(k, rows, row_bytes, panel);

@@ -37,7 +37,8 @@ inline constexpr size_t PairQuantsAt(size_t pair_bytes, size_t b) { return b / 2
 inline constexpr size_t PanelBytes(DType type, size_t k) {
   switch (type) {
     case DType::kF32: return RoundUp(4 * kPanelRows * k, 64);
-    case DType::kF16: case DType::kBF16: return RoundUp(2 * kPanelRows * k, 64);
+    case DType::kF16:
+    case DType::kBF16: return RoundUp(2 * kPanelRows * k, 64);
     case DType::kQ4_0: return (k / 32 + 1) / 2 * kQ4PairBytes;
     case DType::kQ8_0: return (k / 32 + 1) / 2 * kQ8PairBytes;
     case DType::kQ6_K: return k / 256 * kQ6SuperBytes;

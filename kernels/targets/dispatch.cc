@@ -12,9 +12,8 @@ struct Named {
   Isa isa;
   const char* name;
 };
-constexpr Named kNames[] = {{Isa::kAuto, "auto"},       {Isa::kScalar, "scalar"}, {Isa::kAvx2, "avx2"},
-                            {Isa::kAvxVnni, "avxvnni"}, {Isa::kAvx512, "avx512"}, {Isa::kNeon, "neon"},
-                            {Isa::kDotprod, "dotprod"}, {Isa::kI8mm, "i8mm"}};
+constexpr Named kNames[] = {{Isa::kAuto, "auto"},     {Isa::kScalar, "scalar"}, {Isa::kAvx2, "avx2"},       {Isa::kAvxVnni, "avxvnni"},
+                            {Isa::kAvx512, "avx512"}, {Isa::kNeon, "neon"},     {Isa::kDotprod, "dotprod"}, {Isa::kI8mm, "i8mm"}};
 
 #if defined(__x86_64__)
 // Asked of the CPU itself: compilers differ in the names __builtin_cpu_supports knows. A feature counts only if the OS saves
@@ -60,7 +59,7 @@ bool CanRun(Isa isa) {
     case Isa::kAvx512: return cpu.avx512;
 #elif defined(__aarch64__)
     case Isa::kNeon: return true;
-    case Isa::kDotprod: return (getauxval(AT_HWCAP) >> 20 & 1) != 0;   // HWCAP_ASIMDDP
+    case Isa::kDotprod: return (getauxval(AT_HWCAP) >> 20 & 1) != 0;                         // HWCAP_ASIMDDP
     case Isa::kI8mm: return (getauxval(AT_HWCAP2) >> 13 & 1) != 0 && CanRun(Isa::kDotprod);  // HWCAP2_I8MM
 #endif
     default: return false;

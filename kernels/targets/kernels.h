@@ -14,12 +14,12 @@ namespace edgefront {
 // Inputs of a product, n tokens of k values. Float weights read `f32`; quantised ones read the int8 view, in blocks of 32:
 // value = scale * q, |q| <= 127.
 struct Activations {
-  const float* f32 = nullptr;        // token t at f32 + t * stride
+  const float* f32 = nullptr;  // token t at f32 + t * stride
   size_t stride = 0;
-  const int8_t* q = nullptr;         // [n][k]
-  const float* scale = nullptr;      // [n][k/32]
-  const int32_t* sum8 = nullptr;     // [n][k/32]  -8 * sum of the block's q
-  const int16_t* sum16 = nullptr;    // [n][k/16]  sum of each half block's q
+  const int8_t* q = nullptr;       // [n][k]
+  const float* scale = nullptr;    // [n][k/32]
+  const int32_t* sum8 = nullptr;   // [n][k/32]  -8 * sum of the block's q
+  const int16_t* sum16 = nullptr;  // [n][k/16]  sum of each half block's q
 };
 
 enum class KvFormat { kF16, kQ8, kF32 };
@@ -46,25 +46,25 @@ inline constexpr int kAttendBlock = 64;  // keys looked at together
 struct AttendArgs {
   KvHead kv;
   int rows;
-  float scale;             // of scores: 1/sqrt(head size)
-  const float* q;          // [rows][hd], zero padded
-  const uint32_t* first;   // [rows]
-  const uint32_t* last;    // [rows], inclusive
+  float scale;            // of scores: 1/sqrt(head size)
+  const float* q;         // [rows][hd], zero padded
+  const uint32_t* first;  // [rows]
+  const uint32_t* last;   // [rows], inclusive
   uint32_t begin, end;
-  float* weights;          // [blocks of 64][rows][64]
-  float* max;              // [rows]
-  float* sum;              // [rows]
-  const float* factor;     // [rows]
-  float* out;              // [rows][hd]
-  float* scratch;          // [8][64]
+  float* weights;       // [blocks of 64][rows][64]
+  float* max;           // [rows]
+  float* sum;           // [rows]
+  const float* factor;  // [rows]
+  float* out;           // [rows][hd]
+  float* scratch;       // [8][64]
 };
 
 // Gated short convolution over channels [c0, c1) of n consecutive tokens. proj rows hold B, C, h, each [d]; y = B * h;
 // z_t = sum_j taps[j] y_{t-k+1+j}; C * z replaces C. state [k-1][d] holds the previous y, oldest first, and is updated.
 struct ConvArgs {
-  float* proj;         // [n][3d]
-  const float* taps;   // [k][d]
-  float* state;        // [k-1][d]
+  float* proj;        // [n][3d]
+  const float* taps;  // [k][d]
+  float* state;       // [k-1][d]
   size_t n, d, k, c0, c1;
 };
 

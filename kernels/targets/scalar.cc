@@ -58,7 +58,7 @@ void ScalarConv(const ConvArgs& g) {
 }  // namespace
 
 const Kernels& ScalarKernels() {
-  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm, ScalarSwiGlu,
+  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm,       ScalarSwiGlu,
                                      Rope,         ScalarConv,     StoreKv,        ScalarAttendWeights, ScalarAttendValues};
   return kTable;
 }

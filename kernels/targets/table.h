@@ -11,4 +11,4 @@
 #include "targets/kernels.h"
 
 #define EDGEFRONT_KERNEL_TABLE(isa) \
-  { isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, StoreKv, AttendWeights, AttendValues }
+  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, StoreKv, AttendWeights, AttendValues}

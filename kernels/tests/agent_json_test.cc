@@ -35,9 +35,11 @@ TEST(agent_json_accepts_what_rfc_8259_allows) {
 }
 
 TEST(agent_json_refuses_the_rest) {
+  // clang-format off
   const char* wrong[] = {"", " ", "nul", "+1", "01", "1.", ".5", "1e", "0x10", "NaN", "Infinity", "1e999", "[1,]", "[1 2]", "{a:1}", "{\"a\"}",
                          "{\"a\":1,}", "\"", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\n\"", "\"\xFF\"",
                          "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"", "[", "{", "[[", "1 2", "// 1", "'a'", "\"\xE2\x82"};
+  // clang-format on
   for (const char* text : wrong) CHECK_MSG(!Accepts(text), text);
   CHECK(!Accepts(std::string_view("1\0", 2)));
   CHECK(!Accepts(std::string(100, '1')));
@@ -99,7 +101,8 @@ TEST(agent_json_strings_of_any_bytes_stay_json) {
 }
 
 TEST(agent_json_survives_random_damage) {
-  const std::string good = "{\"v\":1,\"id\":\"j1\",\"type\":\"measure\",\"model\":{\"plan\":\"R0dVRg==\"},\"contexts\":[16,1.5e3],\"x\":\"\\u00e9\"}";
+  const std::string good =
+      "{\"v\":1,\"id\":\"j1\",\"type\":\"measure\",\"model\":{\"plan\":\"R0dVRg==\"},\"contexts\":[16,1.5e3],\"x\":\"\\u00e9\"}";
   std::mt19937 random(11);
   int refused = 0;
   for (int i = 0; i < 50'000; ++i) {

@@ -20,7 +20,8 @@ inline std::vector<uint32_t> Tokens(size_t n, uint32_t vocab) {
 }
 
 // Logits of every position: the first `prefill` tokens in chunks, the rest decoded. Empty on failure.
-inline std::vector<float> AllLogits(const std::shared_ptr<const Model>& model, const SessionOptions& o, const std::vector<uint32_t>& tokens, size_t prefill) {
+inline std::vector<float> AllLogits(const std::shared_ptr<const Model>& model, const SessionOptions& o, const std::vector<uint32_t>& tokens,
+                                    size_t prefill) {
   auto session = Session::Create(model, o);
   if (!session.ok()) return {};
   const size_t vocab = model->spec().vocab;
@@ -73,13 +74,15 @@ inline std::vector<Layout> Layouts(uint32_t ffn) {
       {"GQA", {AttentionLayer(6, 2, 32, ffn)}},
       {"MQA, 12 heads", {AttentionLayer(12, 1, 32, ffn)}},
       {"heads of 40, 48, 80, 128, a width each",
-       {AttentionLayer(4, 2, 40, ffn), AttentionLayer(4, 4, 48, 2 * ffn), AttentionLayer(2, 1, 80, ffn), AttentionLayer(1, 1, 128, 3 * ffn)}},
+       {AttentionLayer(4, 2, 40, ffn), AttentionLayer(4, 4, 48, 2 * ffn), AttentionLayer(2, 1, 80, ffn),
+        AttentionLayer(1, 1, 128, 3 * ffn)}},
       {"hd 256", {AttentionLayer(1, 1, 256, ffn)}},
       {"no QK-norm", {AttentionLayer(4, 2, 32, ffn, 0, false)}},
       {"window 1", {AttentionLayer(4, 2, 32, ffn, 1)}},
       {"window 7", {AttentionLayer(4, 2, 32, ffn, 7), AttentionLayer(4, 2, 32, ffn, 7)}},
       {"window 64", {AttentionLayer(4, 2, 32, ffn, 64)}},
-      {"hybrid", {ConvLayer(3, ffn), AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), ConvLayer(5, 2 * ffn), AttentionLayer(8, 2, 64, ffn, 33)}},
+      {"hybrid",
+       {ConvLayer(3, ffn), AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), ConvLayer(5, 2 * ffn), AttentionLayer(8, 2, 64, ffn, 33)}},
   };
 }
 

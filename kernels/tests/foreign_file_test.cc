@@ -13,7 +13,9 @@
 namespace edgefront::testing {
 namespace {
 
-std::vector<uint8_t> Lfm2(const PlanOptions& o = {}) { return MakePlan("lfm2", 32, 40, {ConvLayer(3, 48), AttentionLayer(2, 1, 16, 48)}, o); }
+std::vector<uint8_t> Lfm2(const PlanOptions& o = {}) {
+  return MakePlan("lfm2", 32, 40, {ConvLayer(3, 48), AttentionLayer(2, 1, 16, 48)}, o);
+}
 
 std::vector<uint8_t> With(std::function<void(GgufWriter&)> more, const std::string& arch = "lfm2") {
   PlanOptions o;
@@ -33,9 +35,9 @@ bool Says(const std::string& message, std::initializer_list<const char*> parts) 
   return std::all_of(parts.begin(), parts.end(), [&](const char* part) { return message.find(part) != std::string::npos; });
 }
 
-#define CHECK_SAYS(bytes, ...)                            \
-  do {                                                    \
-    const std::string said_ = Refusal(bytes);             \
+#define CHECK_SAYS(bytes, ...)                                \
+  do {                                                        \
+    const std::string said_ = Refusal(bytes);                 \
     CHECK_MSG(Says(said_, {__VA_ARGS__}), "said: " << said_); \
   } while (0)
 
@@ -94,8 +96,8 @@ TEST(ForeignStringsUpTo64MiBAreRead) {
   const std::string longest(64u << 20, 'x');
   CHECK(Refusal(With([&](GgufWriter& w) { w.AddString("tokenizer.huggingface.json", longest); })).empty());
   CHECK(Refusal(With([&](GgufWriter& w) { w.AddStringArray("tokenizer.ggml.merges", {"a", longest, "b"}); })).empty());
-  CHECK_SAYS(With([&](GgufWriter& w) { w.AddString("tokenizer.huggingface.json", longest + "x"); }), "tokenizer.huggingface.json", "67108865 bytes",
-             "64 MiB", "--remove-metadata");
+  CHECK_SAYS(With([&](GgufWriter& w) { w.AddString("tokenizer.huggingface.json", longest + "x"); }), "tokenizer.huggingface.json",
+             "67108865 bytes", "64 MiB", "--remove-metadata");
   CHECK_SAYS(With([&](GgufWriter& w) { w.AddStringArray("some.strings", {"a", longest + "x"}); }), "some.strings", "64 MiB");
   CHECK(Refusal(With([](GgufWriter& w) { w.AddU32(std::string(65535, 'k'), 1); })).empty());
 }
@@ -105,7 +107,8 @@ TEST(ForeignStartsAreNamed) {
   const struct {
     uint32_t version;
     const char* says;
-  } versions[] = {{0, "version 0"}, {1, "version 1"}, {2, "version 2"}, {4, "version 4"}, {0x03000000, "big-endian"}, {0x02000000, "big-endian"}};
+  } versions[] = {{0, "version 0"}, {1, "version 1"},           {2, "version 2"},
+                  {4, "version 4"}, {0x03000000, "big-endian"}, {0x02000000, "big-endian"}};
   for (const auto& v : versions) {
     PokeU32(file, 4, v.version);
     CHECK_SAYS(file, v.says);
@@ -119,18 +122,29 @@ TEST(ForeignStartsAreNamed) {
   const struct {
     std::string start;
     const char* says;
-  } starts[] = {{"", "empty"}, {"lmgg....", "before GGUF"}, {"fmgg....", "before GGUF"}, {"tjgg....", "before GGUF"}, {"algg....", "adapter"},
-                {"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"}, {"PK\x03\x04....", "zip"}, {"<!DOCTYPE html>", "web page"},
-                {"<html><body>", "web page"}, {"\x1f\x8b......", "gzip"}, {safetensors, "safetensors"}, {"GGUX....", "bad magic"}, {"G", "bad magic"}};
+  } starts[] = {{"", "empty"},
+                {"lmgg....", "before GGUF"},
+                {"fmgg....", "before GGUF"},
+                {"tjgg....", "before GGUF"},
+                {"algg....", "adapter"},
+                {"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"},
+                {"PK\x03\x04....", "zip"},
+                {"<!DOCTYPE html>", "web page"},
+                {"<html><body>", "web page"},
+                {"\x1f\x8b......", "gzip"},
+                {safetensors, "safetensors"},
+                {"GGUX....", "bad magic"},
+                {"G", "bad magic"}};
   for (const auto& s : starts) CHECK_SAYS(Bytes(s.start), s.says);
   CHECK_SAYS(Bytes("GGUF"), "truncated");
 }
 
 TEST(ForeignTypesAreNamed) {
-  const char* names[] = {"F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
-                         "Q8_K", "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "I8", "I16", "I32", "I64", "F64",
-                         "IQ1_M", "BF16", "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0", "TQ2_0", "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4",
-                         "NVFP4", "Q1_0", "Q2_0"};
+  const char* names[] = {"F32",        "F16",        "Q4_0",       "Q4_1",  "Q4_2",     "Q4_3",     "Q5_0",     "Q5_1",    "Q8_0",
+                         "Q8_1",       "Q2_K",       "Q3_K",       "Q4_K",  "Q5_K",     "Q6_K",     "Q8_K",     "IQ2_XXS", "IQ2_XS",
+                         "IQ3_XXS",    "IQ1_S",      "IQ4_NL",     "IQ3_S", "IQ2_S",    "IQ4_XS",   "I8",       "I16",     "I32",
+                         "I64",        "F64",        "IQ1_M",      "BF16",  "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0",   "TQ2_0",
+                         "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4", "NVFP4",    "Q1_0",     "Q2_0"};
   // Rows of 256 divide into the blocks of every type; those of 32 do not.
   for (const uint32_t width : {256u, 32u}) {
     auto file = MakePlan("lfm2", width, 40, {ConvLayer(3, 256), AttentionLayer(width / 16, 1, 16, 256)}, {});
@@ -153,10 +167,21 @@ TEST(ForeignTypesAreNamed) {
 }
 
 TEST(ForeignPartsOfAModelAreNamed) {
-  CHECK_SAYS(With([](GgufWriter& w) { w.AddU32("split.no", 0); w.AddU32("split.count", 2); }), "part 1 of 2", "llama-gguf-split --merge");
-  CHECK_SAYS(With([](GgufWriter& w) { w.AddU64("split.no", 11); w.AddU64("split.count", 12); }), "part 12 of 12");
+  CHECK_SAYS(With([](GgufWriter& w) {
+               w.AddU32("split.no", 0);
+               w.AddU32("split.count", 2);
+             }),
+             "part 1 of 2", "llama-gguf-split --merge");
+  CHECK_SAYS(With([](GgufWriter& w) {
+               w.AddU64("split.no", 11);
+               w.AddU64("split.count", 12);
+             }),
+             "part 12 of 12");
   CHECK_SAYS(With([](GgufWriter& w) { w.AddU32("split.count", 5); }), "one of 5 parts");
-  CHECK(Refusal(With([](GgufWriter& w) { w.AddU32("split.no", 0); w.AddU32("split.count", 1); })).empty());
+  CHECK(Refusal(With([](GgufWriter& w) {
+          w.AddU32("split.no", 0);
+          w.AddU32("split.count", 1);
+        })).empty());
   CHECK(Refusal(With([](GgufWriter& w) { w.AddString("general.type", "model"); })).empty());
   CHECK_SAYS(With([](GgufWriter& w) { w.AddString("general.type", "adapter"); }), "adapter", "not a model");
   GgufWriter later;  // a later part has no architecture
@@ -187,13 +212,16 @@ TEST(ForeignRopeScalingIsNotIgnored) {
   for (const std::string arch : {"lfm2", "qwen3", "llama"}) {
     const std::string rope = arch + ".rope.";
     const auto scaled = [&](const char* type, float factor) {
-      return With([&](GgufWriter& w) {
-        w.AddString(rope + "scaling.type", type);
-        w.AddF32(rope + "scaling.factor", factor);
-      }, arch);
+      return With(
+          [&](GgufWriter& w) {
+            w.AddString(rope + "scaling.type", type);
+            w.AddF32(rope + "scaling.factor", factor);
+          },
+          arch);
     };
     CHECK(Refusal(scaled("none", 1)).empty() && Refusal(scaled("none", 4)).empty() && Refusal(scaled("linear", 1)).empty());
-    for (const char* type : {"linear", "yarn", "longrope", "dynamic"}) CHECK_SAYS(scaled(type, 4), "scaling.factor is 4", type, "without scaling");
+    for (const char* type : {"linear", "yarn", "longrope", "dynamic"})
+      CHECK_SAYS(scaled(type, 4), "scaling.factor is 4", type, "without scaling");
     for (const char* type : {"yarn", "longrope", "llama3"}) CHECK_SAYS(scaled(type, 1), "scaling.type is", type);
     CHECK_SAYS(With([&](GgufWriter& w) { w.AddF32(rope + "scaling.factor", 2.5f); }, arch), "scaling.factor is 2.5");
     CHECK_SAYS(With([&](GgufWriter& w) { w.AddF32(rope + "scale_linear", 8); }, arch), "scale_linear is 8");

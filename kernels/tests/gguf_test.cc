@@ -13,9 +13,7 @@
 namespace edgefront::testing {
 namespace {
 
-std::vector<uint8_t> SmallPlan() {
-  return MakePlan("edgefront", 32, 40, {ConvLayer(3, 48), AttentionLayer(2, 1, 16, 48, 8)}, {});
-}
+std::vector<uint8_t> SmallPlan() { return MakePlan("edgefront", 32, 40, {ConvLayer(3, 48), AttentionLayer(2, 1, 16, 48, 8)}, {}); }
 
 // What a hostile file meets: the parser, the layout's validation, and the planner.
 bool Accepts(std::span<const uint8_t> bytes) {
@@ -48,7 +46,8 @@ TEST(GgufReadsWhatWasWritten) {
   REQUIRE(spec.ok());
   CHECK(spec->layers.size() == 2 && spec->dim == 32 && spec->vocab == 40 && spec->seed == 7u && spec->tied);
   CHECK(spec->layers[0].mixer == Mixer::kConv && spec->layers[0].conv.taps == 3 && spec->layers[0].ffn == 48);
-  CHECK(spec->layers[1].mixer == Mixer::kAttention && spec->layers[1].attention.window == 8 && spec->layers[1].attention.kv_heads == 1 && spec->layers[1].attention.qk_norm);
+  CHECK(spec->layers[1].mixer == Mixer::kAttention && spec->layers[1].attention.window == 8 && spec->layers[1].attention.kv_heads == 1 &&
+        spec->layers[1].attention.qk_norm);
   // V d + d + per layer 3 d F + 2 d; conv 4 d^2 + k d; attention 2 d H hd + 2 d KV hd + 2 hd.
   CHECK(spec->Parameters() == 40 * 32 + 32 + 2 * (3 * 32 * 48 + 2 * 32) + (4 * 32 * 32 + 3 * 32) + (2 * 32 * 32 + 2 * 32 * 16 + 2 * 16));
 }
@@ -162,8 +161,12 @@ TEST(GgufMutationStorm) {
       switch (next() % 6) {
         case 0: m[at] = static_cast<uint8_t>(next()); break;
         case 1: m[at] ^= static_cast<uint8_t>(1u << next() % 8); break;
-        case 2: if (at + 8 <= m.size()) Poke<uint64_t>(m, at, uint64_t{1} << next() % 64); break;
-        case 3: if (at + 4 <= m.size()) Poke<uint32_t>(m, at, static_cast<uint32_t>(next() % 3 ? ~0u : 0x7FFFFFFFu)); break;
+        case 2:
+          if (at + 8 <= m.size()) Poke<uint64_t>(m, at, uint64_t{1} << next() % 64);
+          break;
+        case 3:
+          if (at + 4 <= m.size()) Poke<uint32_t>(m, at, static_cast<uint32_t>(next() % 3 ? ~0u : 0x7FFFFFFFu));
+          break;
         case 4: m.resize(at + 1); break;
         case 5: {  // a run of bytes again, elsewhere
           const size_t from = next() % m.size(), n = std::min<size_t>(next() % 64, m.size() - from);

@@ -190,7 +190,8 @@ TEST(HostTellsWhatOthersTook) {
   };
   const double cpus = static_cast<double>(AllowedCpus().size());
   system.Put("/proc/stat", stat(100000, 10));
-  system.Put("/proc/pressure/cpu", "some avg10=73.64 avg60=54.26 avg300=24.53 total=5000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=9\n");
+  system.Put("/proc/pressure/cpu",
+             "some avg10=73.64 avg60=54.26 avg300=24.53 total=5000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=9\n");
   system.Put("/proc/self/task/1/schedstat", "10 2000000 1\n");
   system.Put("/proc/self/task/2/schedstat", "10 3000000 1\n");
   system.Put("/proc/self/cgroup", "0::/pod\n");

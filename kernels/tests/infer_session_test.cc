@@ -33,7 +33,8 @@ TEST(WindowEdge) {
 // A ring far smaller than the context gives the same answers as one that never wraps.
 TEST(WindowCacheWraps) {
   const uint32_t vocab = 64, count = 700;
-  const auto plan = MakePlan("edgefront", 64, vocab, {AttentionLayer(4, 2, 32, 64, 50), ConvLayer(4, 64), AttentionLayer(4, 1, 32, 64, 20)}, {});
+  const auto plan =
+      MakePlan("edgefront", 64, vocab, {AttentionLayer(4, 2, 32, 64, 50), ConvLayer(4, 64), AttentionLayer(4, 1, 32, 64, 20)}, {});
   auto model = Model::FromBytes(plan, 2);
   REQUIRE(model.ok());
   const std::vector<uint32_t> tokens = Tokens(count, vocab);
@@ -81,8 +82,10 @@ TEST(BatchedSequencesAreIndependent) {
   const struct {
     DType matrices, embedding;
     KvType kv;
-  } ways[] = {{DType::kF32, DType::kF32, KvType::kF32},    {DType::kF16, DType::kF16, KvType::kF16},
-              {DType::kBF16, DType::kBF16, KvType::kF16},  {DType::kQ8_0, DType::kF16, KvType::kQ8_0},
+  } ways[] = {{DType::kF32, DType::kF32, KvType::kF32},
+              {DType::kF16, DType::kF16, KvType::kF16},
+              {DType::kBF16, DType::kBF16, KvType::kF16},
+              {DType::kQ8_0, DType::kF16, KvType::kQ8_0},
               {DType::kQ4_0, DType::kQ6_K, KvType::kQ8_0}};
   for (const auto& way : ways) BatchEqualsEachAlone(way.matrices, way.embedding, way.kv, Isa::kAuto, 3);
   for (Isa isa : TestedIsas()) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, isa, isa == Isa::kScalar ? 2 : 5);
@@ -132,7 +135,8 @@ TEST(ResetForgets) {
 
 TEST(MaterializedFileSaysTheSame) {
   const auto plan = MakePlan("edgefront", 256, 70, Layouts(256).back().layers, {DType::kQ4_0, DType::kQ6_K, 9});
-  const std::string path = "/tmp/edgefront-materialize-" + std::to_string(reinterpret_cast<uintptr_t>(&plan) ^ SplitMix64(time(nullptr))) + ".gguf";
+  const std::string path =
+      "/tmp/edgefront-materialize-" + std::to_string(reinterpret_cast<uintptr_t>(&plan) ^ SplitMix64(time(nullptr))) + ".gguf";
   const auto written = Materialize(plan, path);
   REQUIRE(written.ok());
   auto seeded = Model::FromBytes(plan, 2), read = Model::FromFile(path, 2);

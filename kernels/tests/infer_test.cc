@@ -17,7 +17,8 @@ namespace {
 
 std::vector<uint8_t> ReadGolden(const std::string& name) {
   const std::string here = __FILE__;
-  for (const std::string& root : {std::string("test/golden/"), std::string("../test/golden/"), here.substr(0, here.rfind("kernels/")) + "test/golden/"}) {
+  for (const std::string& root :
+       {std::string("test/golden/"), std::string("../test/golden/"), here.substr(0, here.rfind("kernels/")) + "test/golden/"}) {
     std::ifstream in(root + name, std::ios::binary);
     if (in) return {std::istreambuf_iterator<char>(in), {}};
   }
@@ -42,7 +43,8 @@ void ChunksAndDecodeAgree(DType matrices, DType embedding, uint32_t dim, uint32_
       const std::vector<float> got = AllLogits(*model, Options(count, way.chunk, Isa::kAuto, kv, way.threads), tokens, way.prefill);
       REQUIRE(got.size() == want.size());
       const double error = RelativeError(got, want);
-      CHECK_MSG(error <= tolerance, layout.name << ", " << DTypeName(matrices) << ", chunk " << way.chunk << ", prefill " << way.prefill << ": " << error);
+      CHECK_MSG(error <= tolerance,
+                layout.name << ", " << DTypeName(matrices) << ", chunk " << way.chunk << ", prefill " << way.prefill << ": " << error);
     }
   }
 }
@@ -101,7 +103,8 @@ TEST(SegmentsOfKeysAgree) {
       CHECK_MSG(RelativeError(fast, scalar) <= 1e-4, layout.name << " against scalar: " << RelativeError(fast, scalar));
     }
     for (int way = 0; way < 3; ++way) {
-      const std::vector<float> got = AllLogits(*model, Options(count, chunks[way], Isa::kAuto, KvType::kF16, way + 1), tokens, prefills[way]);
+      const std::vector<float> got =
+          AllLogits(*model, Options(count, chunks[way], Isa::kAuto, KvType::kF16, way + 1), tokens, prefills[way]);
       CHECK_MSG(got == want, layout.name << ", prefill " << prefills[way] << ", " << way + 1 << " threads");
     }
   }

@@ -34,15 +34,16 @@ inline std::vector<const Kernels*> FastTables() {
 }
 
 // |got - want| <= tolerance[i]; reports the element that misses it by most.
-inline void ExpectClose(const char* what, Isa isa, const std::vector<float>& got, const std::vector<float>& want, const std::vector<float>& tolerance) {
+inline void ExpectClose(const char* what, Isa isa, const std::vector<float>& got, const std::vector<float>& want,
+                        const std::vector<float>& tolerance) {
   size_t worst = 0;
   double worst_ratio = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     const double ratio = std::fabs(static_cast<double>(got[i]) - want[i]) / tolerance[i];
     if (!(ratio <= worst_ratio)) worst = i, worst_ratio = ratio;  // also catches NaN
   }
-  CHECK_MSG(worst_ratio <= 1.0, what << " on " << IsaName(isa) << ": worst element " << worst << " is " << got[worst] << ", should be " << want[worst]
-                                     << ", tolerance " << tolerance[worst]);
+  CHECK_MSG(worst_ratio <= 1.0, what << " on " << IsaName(isa) << ": worst element " << worst << " is " << got[worst] << ", should be "
+                                     << want[worst] << ", tolerance " << tolerance[worst]);
 }
 
 struct QuantStore {
@@ -53,7 +54,8 @@ struct QuantStore {
 };
 
 // Of no values where k is no multiple of a block: a float product looks at none.
-inline Activations Quantise(const Kernels& table, const std::vector<float>& x, size_t offset, size_t n, size_t k, QuantStore& s, size_t share = 32) {
+inline Activations Quantise(const Kernels& table, const std::vector<float>& x, size_t offset, size_t n, size_t k, QuantStore& s,
+                            size_t share = 32) {
   if (k % 32 != 0) return {};
   s.q.resize(n * k + 3);
   s.scale.resize(n * (k / 32) + 1);
@@ -61,7 +63,8 @@ inline Activations Quantise(const Kernels& table, const std::vector<float>& x, s
   s.sum16.resize(n * (k / 16) + 1);
   int8_t* q = s.q.data() + 3;  // misaligned on purpose
   for (size_t t = 0; t < n; ++t) {
-    table.quantise(x.data() + offset + t * k, k, share, q + t * k, s.scale.data() + t * (k / 32), s.sum8.data() + t * (k / 32), s.sum16.data() + t * (k / 16));
+    table.quantise(x.data() + offset + t * k, k, share, q + t * k, s.scale.data() + t * (k / 32), s.sum8.data() + t * (k / 32),
+                   s.sum16.data() + t * (k / 16));
   }
   Activations a;
   a.q = q;

@@ -19,8 +19,8 @@ TEST(KernelRatesFastestIsKept) {
   CHECK(FastestIsa({}) == BestIsa());
   CHECK(FastestIsa({{Isa::kDotprod, 100, 50}, {Isa::kI8mm, 180, 50}}) == Isa::kI8mm);
   CHECK(FastestIsa({{Isa::kDotprod, 180, 50}, {Isa::kI8mm, 100, 50}}) == Isa::kDotprod);
-  CHECK(FastestIsa({{Isa::kDotprod, 103, 51}, {Isa::kI8mm, 100, 50}}) == Isa::kI8mm);   // within the noise
-  CHECK(FastestIsa({{Isa::kDotprod, 200, 25}, {Isa::kI8mm, 100, 50}}) == Isa::kI8mm);   // one phase bought with the other
+  CHECK(FastestIsa({{Isa::kDotprod, 103, 51}, {Isa::kI8mm, 100, 50}}) == Isa::kI8mm);  // within the noise
+  CHECK(FastestIsa({{Isa::kDotprod, 200, 25}, {Isa::kI8mm, 100, 50}}) == Isa::kI8mm);  // one phase bought with the other
   CHECK(FastestIsa({{Isa::kNeon, 150, 90}, {Isa::kDotprod, 140, 80}, {Isa::kI8mm, 100, 50}}) == Isa::kNeon);
 }
 

@@ -84,7 +84,8 @@ TEST(ConvAgrees) {
             want_out.insert(want_out.end(), want.begin() + (3 * t + 1) * d, want.begin() + (3 * t + 2) * d);
             got_out.insert(got_out.end(), got.begin() + (3 * t + 1) * d, got.begin() + (3 * t + 2) * d);
           }
-          ExpectClose("conv", table->isa, got_out, want_out, std::vector<float>(want_out.size(), static_cast<float>(k + 2) * static_cast<float>(k) * kEps));
+          ExpectClose("conv", table->isa, got_out, want_out,
+                      std::vector<float>(want_out.size(), static_cast<float>(k + 2) * static_cast<float>(k) * kEps));
           CHECK_MSG(got_state == want_state, "conv state, k " << k << " d " << d << " n " << n << " on " << IsaName(table->isa));
         }
       }
@@ -116,8 +117,20 @@ TEST(AttendAgrees) {
           const size_t stored = (end - begin + 63) / 64 * 64 * rows;
           std::vector<float> want(stored), got(stored), want_max(rows), max(rows), want_sum(rows), sum(rows), factor(rows);
           std::vector<float> want_out(rows * hd), out(rows * hd), scratch(kAttendRows * kAttendBlock);
-          AttendArgs g{kv, rows, 0.7f, q.data(), first.data(), last.data(), begin, end, want.data(), want_max.data(), want_sum.data(),
-                       factor.data(), want_out.data(), scratch.data()};
+          AttendArgs g{kv,
+                       rows,
+                       0.7f,
+                       q.data(),
+                       first.data(),
+                       last.data(),
+                       begin,
+                       end,
+                       want.data(),
+                       want_max.data(),
+                       want_sum.data(),
+                       factor.data(),
+                       want_out.data(),
+                       scratch.data()};
           ScalarKernels().attend_weights(g);
           g.weights = got.data(), g.max = max.data(), g.sum = sum.data();
           table->attend_weights(g);

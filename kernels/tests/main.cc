@@ -23,7 +23,7 @@ std::vector<Entry>& Entries() {
   static std::vector<Entry> entries;
   return entries;
 }
-int failures = 0;  // of the running test
+int failures = 0;                      // of the running test
 std::vector<std::string> wanted_isas;  // empty: all
 
 }  // namespace

@@ -16,9 +16,9 @@ struct PlanOptions {
   DType embedding = DType::kF32;
   uint64_t seed = 7;
   std::function<DType(const TensorSpec&)> type_of = nullptr;  // of each matrix, in place of the two above
-  std::function<void(GgufWriter&)> more = nullptr;             // further metadata and tensors
-  std::string final_norm = {};                                 // its name, in place of the architecture's own
-  bool taps_3d = false;                                        // convolutions as [k, 1, d]
+  std::function<void(GgufWriter&)> more = nullptr;            // further metadata and tensors
+  std::string final_norm = {};                                // its name, in place of the architecture's own
+  bool taps_3d = false;                                       // convolutions as [k, 1, d]
 };
 
 inline LayerSpec ConvLayer(uint32_t kernel, uint32_t ffn) {
@@ -29,8 +29,8 @@ inline LayerSpec ConvLayer(uint32_t kernel, uint32_t ffn) {
   return l;
 }
 
-inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t ffn, uint32_t window = 0, bool qk_norm = true,
-                                float rope_base = 1e4f) {
+inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t ffn, uint32_t window = 0,
+                                bool qk_norm = true, float rope_base = 1e4f) {
   LayerSpec l;
   l.mixer = Mixer::kAttention;
   l.attention = {heads, kv_heads, head_dim, window, qk_norm, rope_base};
@@ -89,8 +89,10 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
     w.AddBoolArray("edgefront.attention.qk_norm", norm);
   } else {
     w.AddU32(arch + ".attention.head_count", attention->heads);
-    if (arch == "lfm2") w.AddI32Array(arch + ".attention.head_count_kv", kv);
-    else w.AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
+    if (arch == "lfm2")
+      w.AddI32Array(arch + ".attention.head_count_kv", kv);
+    else
+      w.AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
     w.AddU32(arch + ".attention.key_length", attention->head_dim);
     w.AddU32(arch + ".attention.value_length", attention->head_dim);
     w.AddU32(arch + ".rope.dimension_count", attention->head_dim);
@@ -101,9 +103,12 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   for (const TensorSpec& t : ExpectedTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
     const DType type = !vector && o.type_of ? o.type_of(t) : vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
-    if (t.ne1 == 1 && t.kind == WeightKind::kNorm) w.AddTensor(t.name, {t.ne0}, type);
-    else if (o.taps_3d && t.kind == WeightKind::kConv) w.AddTensor(t.name, {t.ne0, 1, t.ne1}, type);
-    else w.AddTensor(t.name, {t.ne0, t.ne1}, type);
+    if (t.ne1 == 1 && t.kind == WeightKind::kNorm)
+      w.AddTensor(t.name, {t.ne0}, type);
+    else if (o.taps_3d && t.kind == WeightKind::kConv)
+      w.AddTensor(t.name, {t.ne0, 1, t.ne1}, type);
+    else
+      w.AddTensor(t.name, {t.ne0, t.ne1}, type);
   }
   if (o.more) o.more(w);
   return w.Finish();

@@ -48,7 +48,8 @@ void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
       UnpackColumns(type, panel, r, 0, k, row.data());
       double magnitude = 0;
       for (float w : row) magnitude += std::fabs(w);
-      for (size_t t = 0; t < kTokens; ++t) tolerance[16 * t + r] = static_cast<float>((static_cast<double>(k) + 4) * kEps * magnitude + 1e-30);
+      for (size_t t = 0; t < kTokens; ++t)
+        tolerance[16 * t + r] = static_cast<float>((static_cast<double>(k) + 4) * kEps * magnitude + 1e-30);
     }
     for (const Kernels* table : FastTables()) {
       for (size_t n = 0; n <= kTokens; ++n) {
@@ -79,7 +80,8 @@ void TilesAgreeExactly(DType type, size_t k) {
     table->panel_mul(type, k, panel, a, 0, 19, together.data());
     for (size_t t = 0; t < 19; ++t) {
       table->panel_mul(type, k, panel, a, t, 1, alone.data());
-      CHECK_MSG(std::memcmp(alone.data(), together.data() + 16 * t, 64) == 0, DTypeName(type) << " on " << IsaName(table->isa) << ", token " << t);
+      CHECK_MSG(std::memcmp(alone.data(), together.data() + 16 * t, 64) == 0, DTypeName(type)
+                                                                                  << " on " << IsaName(table->isa) << ", token " << t);
     }
   }
 }
@@ -131,7 +133,8 @@ TEST(PanelMulAnywhere) {
 TEST(TokensTogetherOrAloneAreBitEqual) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) TilesAgreeExactly(type, 77);
   for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) TilesAgreeExactly(type, 512);
-  for (size_t k : {32, 544, 1056}) TilesAgreeExactly(DType::kQ4_0, k);  // part of a span that is split at once, and a block past one and two
+  for (size_t k : {32, 544, 1056})
+    TilesAgreeExactly(DType::kQ4_0, k);  // part of a span that is split at once, and a block past one and two
 }
 
 // Extreme weights and activations: the int16 sums of the AVX2 path must not saturate.
@@ -144,7 +147,11 @@ TEST(PanelMulExtremes) {
         const size_t in_block = i % BlockOf(type).bytes;
         const bool is_d = type == DType::kQ6_K ? in_block >= 208 : in_block < 2;
         const bool is_scale = type == DType::kQ6_K && in_block >= 192;
-        rows[i] = is_d ? (in_block % 2 ? 0x3C : 0x00) : is_scale ? (variant & 2 ? 0x80 : 0x7F) : (variant & 1 ? 0xFF : type == DType::kQ8_0 ? 0x80 : 0x00);
+        rows[i] = is_d       ? (in_block % 2 ? 0x3C : 0x00)
+                  : is_scale ? (variant & 2 ? 0x80 : 0x7F)
+                             : (variant & 1            ? 0xFF
+                                : type == DType::kQ8_0 ? 0x80
+                                                       : 0x00);
       }
       uint8_t* panel = panel_store.data() + (64 - reinterpret_cast<uintptr_t>(panel_store.data()) % 64) % 64;
       PackPanel(type, k, rows.data(), RowBytes(type, k), panel);
@@ -179,8 +186,12 @@ TEST(PanelsUnpackToTheirRows) {
         UnpackColumns(type, panel, r, 0, k, got.data());
         CHECK_MSG(got == want, DTypeName(type) << " row " << r << " of " << k);
         // A quantised value is off by at most half a step (Q6_K: and its coarse scales; Q4_0: its clipped end).
-        const float step = type == DType::kF32 ? 0 : type == DType::kF16 ? 0x1p-11f : type == DType::kBF16 ? 0x1p-8f
-                           : type == DType::kQ4_0 ? 0.13f : type == DType::kQ8_0 ? 0.0045f : 0.04f;
+        const float step = type == DType::kF32    ? 0
+                           : type == DType::kF16  ? 0x1p-11f
+                           : type == DType::kBF16 ? 0x1p-8f
+                           : type == DType::kQ4_0 ? 0.13f
+                           : type == DType::kQ8_0 ? 0.0045f
+                                                  : 0.04f;
         for (size_t i = 0; i < k; ++i) CHECK_MSG(std::fabs(want[i] - w[r * k + i]) <= step, DTypeName(type) << " element " << i);
       }
       for (size_t r = rows; r < 16; ++r) {

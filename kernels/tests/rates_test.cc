@@ -23,7 +23,8 @@ struct Loops {
 TEST(RateLoopsComputeWhatIsKnown) {
   alignas(64) static uint8_t data[4096];
   for (size_t i = 0; i < sizeof data; ++i) data[i] = static_cast<uint8_t>(i * i * 31 + i / 64);
-  const Loops all[] = {{Isa::kAvx2, &kRatesAvx2, {0, 3}, 4}, {Isa::kAvx512, &kRatesAvx512, {0}, 8}, {Isa::kAvx512, &kRatesAvx512Vnni, {0}, 8}};
+  const Loops all[] = {
+      {Isa::kAvx2, &kRatesAvx2, {0, 3}, 4}, {Isa::kAvx512, &kRatesAvx512, {0}, 8}, {Isa::kAvx512, &kRatesAvx512Vnni, {0}, 8}};
   for (const Loops& loops : all) {
     bool can = false;
     for (Isa isa : TestedIsas()) can = can || isa == loops.isa;

@@ -20,7 +20,8 @@ inline std::string TemporaryPath() {
 // An EFD1 file with the header as given and any tokens after it.
 class TemporaryFile {
  public:
-  TemporaryFile(uint32_t kind, uint32_t vocab, uint32_t length, uint64_t count, const std::vector<uint16_t>& tokens) : path_(TemporaryPath()) {
+  TemporaryFile(uint32_t kind, uint32_t vocab, uint32_t length, uint64_t count, const std::vector<uint16_t>& tokens)
+      : path_(TemporaryPath()) {
     std::ofstream out(path_, std::ios::binary);
     out.write("EFD1", 4);
     for (const uint32_t x : {kind, vocab, length, static_cast<uint32_t>(count), static_cast<uint32_t>(count >> 32)}) Put(out, x, 4);

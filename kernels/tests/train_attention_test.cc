@@ -19,7 +19,8 @@ struct AttentionCase {
   int length, heads, kv_heads, hd, window;
 };
 
-const AttentionCase kAttentionCases[] = {{1, 1, 1, 16, 0}, {5, 2, 1, 16, 0}, {17, 4, 2, 16, 3}, {33, 1, 1, 32, 0}, {40, 2, 2, 16, 1}, {49, 1, 1, 16, 20}};
+const AttentionCase kAttentionCases[] = {{1, 1, 1, 16, 0},  {5, 2, 1, 16, 0},  {17, 4, 2, 16, 3},
+                                         {33, 1, 1, 32, 0}, {40, 2, 2, 16, 1}, {49, 1, 1, 16, 20}};
 
 // Against the plain build, which the next test holds against differences: that one is too long for an emulated processor.
 TEST(TrainAttentionAgrees) {
@@ -31,8 +32,9 @@ TEST(TrainAttentionAgrees) {
     Padded q(c.length, wq, 1), k(c.length, wkv, 2), v(c.length, wkv, 3), dout(c.length, wq, 4);
     Values out{Padded(c.length, wq, 5), Padded(c.length, wq, 6), Padded(c.length, wkv, 7), Padded(c.length, wkv, 8)};
     std::vector<float> lse(c.heads * c.length), scratch(train::AttentionScratch(c.length, c.hd));
-    const train::Attention a{c.length, c.heads, c.kv_heads, c.hd, c.window, 1 / std::sqrt(static_cast<float>(c.hd)), q.p(), k.p(), v.p(), q.ld, k.ld,
-                             out.o.p(), lse.data(), scratch.data()};
+    const train::Attention a{c.length,   c.heads,       c.kv_heads, c.hd, c.window, 1 / std::sqrt(static_cast<float>(c.hd)),
+                             q.p(),      k.p(),         v.p(),      q.ld, k.ld,     out.o.p(),
+                             lse.data(), scratch.data()};
     math.attention(a);
     math.attention_grad(a, {dout.p(), out.dq.p(), out.dk.p(), out.dv.p()});
     return out;
@@ -52,7 +54,8 @@ TEST(TrainAttentionAgrees) {
             if (!(error <= worst)) worst = error == error ? error : INFINITY;
           }
         }
-        CHECK_MSG(worst <= 1e-5, math->isa << ": " << x - &got.o << " of o, dq, dk, dv is off by " << worst << ", length " << c.length << ", window " << c.window);
+        CHECK_MSG(worst <= 1e-5, math->isa << ": " << x - &got.o << " of o, dq, dk, dv is off by " << worst << ", length " << c.length
+                                           << ", window " << c.window);
       }
     }
   }
@@ -66,7 +69,8 @@ TEST(TrainAttentionGradient) {
       Padded dq(c.length, wq, 6), dk(c.length, wkv, 7), dv(c.length, wkv, 8);
       std::vector<float> lse(c.heads * c.length), scratch(train::AttentionScratch(c.length, c.hd));
       const float scale = 1 / std::sqrt(static_cast<float>(c.hd));
-      const train::Attention a{c.length, c.heads, c.kv_heads, c.hd, c.window, scale, q.p(), k.p(), v.p(), q.ld, k.ld, o.p(), lse.data(), scratch.data()};
+      const train::Attention a{c.length, c.heads, c.kv_heads, c.hd, c.window, scale,      q.p(),
+                               k.p(),    v.p(),   q.ld,       k.ld, o.p(),    lse.data(), scratch.data()};
       math->attention(a);
       math->attention_grad(a, {dout.p(), dq.p(), dk.p(), dv.p()});
       const auto loss = [&] {

@@ -1,8 +1,7 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
-// (See train_math_test.cc.)
 // Training with bfloat16 products: rounding, packing and GEMM of every table against naive ones, whole runs against PyTorch's, and a run's
-// independence of threads and of being killed.
+// independence of threads and of being killed. (Flags: see train_math_test.cc.)
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -74,16 +73,17 @@ TEST(TrainBf16RoundsToNearestEven) {
 // Products of depth 1 are exact in float32, so that each element shows how its two operands were rounded; here by the vector code, at all
 // widths of its tails.
 TEST(TrainBf16ProductsOfDepth1AreExact) {
-  const float hard[] = {1.0f + 0x1p-8f,          1.0f + 3 * 0x1p-8f, 1.0f + 0x1p-8f + 0x1p-20f, -1.0f - 0x1p-8f, 0x1.fffffep5f, 0.0f, -0.0f,
-                        0x1.01p-60f, 3.3e38f, 1e-3f};
+  const float hard[] = {
+      1.0f + 0x1p-8f, 1.0f + 3 * 0x1p-8f, 1.0f + 0x1p-8f + 0x1p-20f, -1.0f - 0x1p-8f, 0x1.fffffep5f, 0.0f, -0.0f, 0x1.01p-60f, 3.3e38f,
+      1e-3f};
   for (const Math& math : AllRounded()) {
     for (const int m : {1, 15, 16, 17, 49}) {
       for (const bool transposed : {false, true}) {
         Padded a(transposed ? 1 : m, transposed ? m : 1, 1), b(1, 32, 2), c(m, 32, 3);
         for (int i = 0; i < m; ++i) (transposed ? a.at(0, i) : a.at(i, 0)) = i < 10 ? hard[i] : UniformAt(i);
         for (int j = 0; j < 32; ++j) b.at(0, j) = UniformAt(100 + j);
-        math.gemm({m, 32, 1, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr, c.p(), c.ld, false,
-                   Scratch()});
+        math.gemm(
+            {m, 32, 1, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr, c.p(), c.ld, false, Scratch()});
         int wrong = 0;
         for (int i = 0; i < m; ++i) {
           for (int j = 0; j < 32; ++j) wrong += c.at(i, j) != Round(transposed ? a.at(0, i) : a.at(i, 0)) * Round(b.at(0, j));
@@ -96,8 +96,8 @@ TEST(TrainBf16ProductsOfDepth1AreExact) {
       for (const bool transposed : {false, true}) {
         Padded a(16, 16, 1), b(16, 16, 2), c(16, 16, 3);
         a.at(3, 5) = bad;
-        math.gemm({16, 16, 16, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr, c.p(), c.ld, false,
-                   Scratch()});
+        math.gemm(
+            {16, 16, 16, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr, c.p(), c.ld, false, Scratch()});
         CHECK_MSG(!std::isfinite(c.at(transposed ? 5 : 3, 7)), math.isa << " lost " << bad);
       }
     }
@@ -117,8 +117,8 @@ TEST(TrainBf16GemmMatchesNaive) {
             for (const int addend : {0, 1, 2}) {  // none, in place, elsewhere
               Padded a(transposed ? depth : m, transposed ? m : depth, 1), b(depth, n, 2), c(m, n, 3), other(m, n, 4);
               const Padded before = addend == 1 ? c : other;
-              train::Gemm g{m,       n,     depth, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad,
-                            nullptr, c.p(), c.ld, false,     Scratch()};
+              train::Gemm g{m,     n,    depth, a.p(),    transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr,
+                            c.p(), c.ld, false, Scratch()};
               if (addend == 1) g.addend = c.p();
               if (addend == 2) g.addend = other.p();
               std::vector<float> packed(static_cast<size_t>(depth + 1) * n);
@@ -185,9 +185,10 @@ void TrainsAsPyTorch(const Math& math, const GoldenCase& c, const GoldenCase& ex
   GradientsOff gradients;
   const std::vector<double> off = CompareWithGolden(c, session->get(), &gradients);
   const double worst = *std::max_element(off.begin(), off.end()), apart = Apart(c, exact);
-  CHECK_MSG(off[0] < 5e-4 && worst < 4e-2, math.isa << " " << c.name << ": the loss is off by " << off[0] << " first, by up to " << worst << " later");
+  CHECK_MSG(off[0] < 5e-4 && worst < 4e-2, math.isa << " " << c.name << ": loss off by " << off[0] << " first, " << worst << " later");
   CHECK_MSG(gradients.worst < 2e-2, math.isa << " " << c.name << ": gradient of " << gradients.where << " off by " << gradients.worst);
-  CHECK_MSG(gradients.rms < 0.5 * apart, math.isa << " " << c.name << ": gradients are off by " << gradients.rms << ", and the precisions by " << apart);
+  CHECK_MSG(gradients.rms < 0.5 * apart,
+            math.isa << " " << c.name << ": gradients off by " << gradients.rms << ", precisions by " << apart);
 }
 
 TEST(TrainBf16MatchesPyTorch) {

@@ -24,7 +24,8 @@ TEST(TrainLearnsAndRepeats) {
   const auto first = Train(r, [&](const train::TrainProgress& p) { reported.push_back(p.step); }, nullptr);
   CHECK(first.ok());
   if (!first.ok()) return;
-  CHECK(reported == std::vector<int>({20, 40, 60}) && first->steps == 60 && first->reports.size() == 3 && first->stopped == train::Stopped::kSteps);
+  CHECK(reported == std::vector<int>({20, 40, 60}) && first->steps == 60 && first->reports.size() == 3 &&
+        first->stopped == train::Stopped::kSteps);
   CHECK_MSG(first->validation.loss < 0.1 && first->validation.accuracy > 0.95, "validation loss " << first->validation.loss);
   CHECK(first->validation.tokens == 24 * 16);  // 16 whole windows in 400 tokens, fewer than the 32 asked for
   r.threads = 3;

@@ -38,7 +38,8 @@ inline void CompareWithDifferences(const char* isa, const char* what, Padded& x,
     }
   }
   // Curvature of these functions is of the size of their gradients: h^2 = 1e-6, times a margin of 20; fp32 rounding is below that.
-  CHECK_MSG(worst <= 2e-5 * scale, isa << " " << what << ": error " << worst << " at (" << at_i << ", " << at_j << "), gradients up to " << scale);
+  CHECK_MSG(worst <= 2e-5 * scale,
+            isa << " " << what << ": error " << worst << " at (" << at_i << ", " << at_j << "), gradients up to " << scale);
 }
 
 }  // namespace edgefront::testing

@@ -30,7 +30,8 @@ using train::Train;
 double Uniform(uint64_t i) { return static_cast<double>(SplitMix64(i) >> 40) * 0x1p-23 - 1.0; }
 
 // The losses by their formulas, in double, over one row of logits.
-double NaiveLoss(const Objective& o, const std::vector<double>& z, int target, const std::vector<int>& ids, const std::vector<double>& log_probs) {
+double NaiveLoss(const Objective& o, const std::vector<double>& z, int target, const std::vector<int>& ids,
+                 const std::vector<double>& log_probs) {
   const auto softmax = [](const std::vector<double>& x, double tau) {
     double sum = 0;
     std::vector<double> p;
@@ -77,8 +78,8 @@ TEST(TrainDistillLossMatchesDifferences) {
             train::SelectTopK(vocab, teacher_logits.data(), k, ids.data(), log_probs.data(), &order);
             CHECK(ids[0] == 2 && log_probs[0] < 0 && log_probs[1] <= log_probs[0]);
             const float scale = 0.25f;
-            const train::CrossEntropyResult r =
-                train::DistillLoss(*math, o, 1, vocab, logits.data(), 48, &target, {k, ids.data(), log_probs.data()}, scale, scratch.data());
+            const train::CrossEntropyResult r = train::DistillLoss(*math, o, 1, vocab, logits.data(), 48, &target,
+                                                                   {k, ids.data(), log_probs.data()}, scale, scratch.data());
             const std::vector<int> set(ids.begin(), ids.end());
             const std::vector<double> at(log_probs.begin(), log_probs.end());
             const double want = NaiveLoss(o, z, target, set, at);
@@ -95,7 +96,8 @@ TEST(TrainDistillLossMatchesDifferences) {
               worst = std::fmax(worst, std::fabs(difference - logits[i]));
               largest = std::fmax(largest, std::fabs(difference));
             }
-            CHECK_MSG(worst < 2e-6 * (1 + largest * 10), isa << " kind " << kind << " tau " << tau << " mix " << mix << ": error " << worst);
+            CHECK_MSG(worst < 2e-6 * (1 + largest * 10),
+                      isa << " kind " << kind << " tau " << tau << " mix " << mix << ": error " << worst);
           }
         }
       }
@@ -117,7 +119,8 @@ TEST(TrainDecoupledLossAgreesAtTheTeacher) {
   decoupled = truncated = z;
   const train::SoftTargets soft{k, ids.data(), log_probs.data()};
   const double same =
-      train::DistillLoss(*math, {Objective::kDecoupledTopK, k, 3, 1}, 1, vocab, decoupled.data(), vocab, &target, soft, 1, scratch.data()).loss;
+      train::DistillLoss(*math, {Objective::kDecoupledTopK, k, 3, 1}, 1, vocab, decoupled.data(), vocab, &target, soft, 1, scratch.data())
+          .loss;
   const double left =
       train::DistillLoss(*math, {Objective::kTopK, k, 3, 1}, 1, vocab, truncated.data(), vocab, &target, soft, 1, scratch.data()).loss;
   double steepest = 0;
@@ -132,7 +135,8 @@ TEST(TrainPooledHeadMatchesDifferences) {
     if (!train::SelectMath(isa)) continue;
     train::SessionOptions options;
     options.pooled = true;
-    auto session = Session::Create(ProxySpec(24, vocab, {ConvLayer(3, 32), AttentionLayer(2, 1, 16, 32, 0, true)}), 4, length, batch, 1, isa, options);
+    auto session =
+        Session::Create(ProxySpec(24, vocab, {ConvLayer(3, 32), AttentionLayer(2, 1, 16, 32, 0, true)}), 4, length, batch, 1, isa, options);
     CHECK(session.ok());
     std::vector<uint16_t> tokens(batch * length), targets;
     for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<uint16_t>(SplitMix64(i) % (vocab - 1));
@@ -144,7 +148,8 @@ TEST(TrainPooledHeadMatchesDifferences) {
     const auto loss = [&] { return (*session)->Evaluate(tokens.data(), targets.data(), batch).loss / static_cast<double>(scored); };
     for (const Param& p : (*session)->params().all()) {
       // Along its own gradient, the loss must change by the gradient's norm.
-      std::vector<float> saved(w + p.offset, w + p.offset + p.size()), g((*session)->gradient() + p.offset, (*session)->gradient() + p.offset + p.size());
+      std::vector<float> saved(w + p.offset, w + p.offset + p.size()),
+          g((*session)->gradient() + p.offset, (*session)->gradient() + p.offset + p.size());
       double norm = 0;
       for (const float x : g) norm += static_cast<double>(x) * x;
       norm = std::sqrt(norm);
@@ -156,7 +161,8 @@ TEST(TrainPooledHeadMatchesDifferences) {
       };
       const double difference = (moved(h) - moved(-h)) / (2 * h);
       moved(0);
-      CHECK_MSG(norm > 1e-6 && std::fabs(difference - norm) < 2e-3 * norm + 2e-4, isa << " " << p.name << ": " << difference << " for " << norm);
+      CHECK_MSG(norm > 1e-6 && std::fabs(difference - norm) < 2e-3 * norm + 2e-4,
+                isa << " " << p.name << ": " << difference << " for " << norm);
     }
   }
 }
@@ -189,9 +195,12 @@ TEST(TrainSurvivesACutDataFile) {
   train::TrainRequest r = StreamRequest(file.path());
   r.data.validation.clear();
   r.report_every = 1;
-  const auto result = Train(r, [&](const train::TrainProgress& p) {
-    if (p.step == 5) CHECK(truncate(file.path().c_str(), 200) == 0);
-  }, nullptr);
+  const auto result = Train(
+      r,
+      [&](const train::TrainProgress& p) {
+        if (p.step == 5) CHECK(truncate(file.path().c_str(), 200) == 0);
+      },
+      nullptr);
   CHECK(!result.ok() && result.status().code() == Code::kIo && result.status().message().find("cut off") != std::string::npos);
 }
 

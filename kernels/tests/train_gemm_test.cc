@@ -40,8 +40,7 @@ TEST(TrainGemmMatchesNaive) {
             for (const int addend : {0, 1, 2}) {  // none, in place, elsewhere
               Padded c(m, n, 3), other(m, n, 4);
               const Padded before = addend == 1 ? c : other;
-              train::Gemm g{m,       n,    depth, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad,
-                            nullptr, c.p(), c.ld};
+              train::Gemm g{m, n, depth, a.p(), transposed ? 1 : a.ld, transposed ? a.ld : 1, b.p(), b.ld, kPad, nullptr, c.p(), c.ld};
               if (addend == 1) g.addend = c.p();
               if (addend == 2) g.addend = other.p();
               std::vector<float> packed(static_cast<size_t>(depth) * n + 1);
@@ -68,7 +67,8 @@ TEST(TrainGemmMatchesNaive) {
       }
     }
   }
-  for (size_t at = 0; at < maths.size(); ++at) CHECK_MSG(worst[at] < 1, maths[at]->isa << ": worst error is " << worst[at] << " of the bound");
+  for (size_t at = 0; at < maths.size(); ++at)
+    CHECK_MSG(worst[at] < 1, maths[at]->isa << ": worst error is " << worst[at] << " of the bound");
 }
 
 TEST(TrainPackTransposed) {

@@ -30,8 +30,8 @@ struct GoldenCase {
 inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
   std::ifstream file;
   for (const char* root : {"test/golden", "../test/golden", ""}) {
-    const std::filesystem::path folder = *root ? std::filesystem::path(root)
-                                               : std::filesystem::path(__FILE__).parent_path() / "../../test/golden";
+    const std::filesystem::path folder =
+        *root ? std::filesystem::path(root) : std::filesystem::path(__FILE__).parent_path() / "../../test/golden";
     file.open(folder / name);
     if (file) break;
     file.clear();

@@ -22,7 +22,12 @@ inline LayerSpec ConvLayer(int k, int ffn) {
 inline LayerSpec AttentionLayer(int heads, int kv_heads, int hd, int ffn, int window, bool qk_norm, float base = 1e4f) {
   LayerSpec l;
   l.mixer = Mixer::kAttention;
-  l.attention = {static_cast<uint32_t>(heads), static_cast<uint32_t>(kv_heads), static_cast<uint32_t>(hd), static_cast<uint32_t>(window), qk_norm, base};
+  l.attention = {static_cast<uint32_t>(heads),
+                 static_cast<uint32_t>(kv_heads),
+                 static_cast<uint32_t>(hd),
+                 static_cast<uint32_t>(window),
+                 qk_norm,
+                 base};
   l.ffn = static_cast<uint32_t>(ffn);
   return l;
 }

@@ -132,7 +132,8 @@ TEST(TrainHeadRopeGradient) {
           // One padded row a head.
           Padded x(length * heads, hd, 1), dy(length * heads, hd, 2), w(1, hd, 3), dw(1, hd, 4, 0);
           const ptrdiff_t ld = heads * wide;
-          std::vector<float> cosines(length * half), sines(length * half), rstd(length * heads), xs(length * ld), ys(length * ld), gs(length * ld);
+          std::vector<float> cosines(length * half), sines(length * half), rstd(length * heads), xs(length * ld), ys(length * ld),
+              gs(length * ld);
           for (int i = 0; i < length * half; ++i) {
             cosines[i] = std::cos(static_cast<float>(i));
             sines[i] = std::sin(static_cast<float>(i));

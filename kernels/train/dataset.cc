@@ -56,9 +56,11 @@ Result<Dataset> Dataset::Open(const std::string& path, bool examples, int length
   }
   const uint64_t per_row = examples ? 4ull * file_length : 2;
   if (count > (bytes - kHeaderBytes) / per_row) return IoError("data file " + path + ": damaged: truncated");
-  if (count == 0 || count > UINT32_MAX * (examples ? 1ull : 1ull << 20)) return IoError("data file " + path + ": damaged: no rows, or too many");
+  if (count == 0 || count > UINT32_MAX * (examples ? 1ull : 1ull << 20))
+    return IoError("data file " + path + ": damaged: no rows, or too many");
   if (!examples && count <= static_cast<uint64_t>(length)) {
-    return BadRequest("data file " + path + ": " + std::to_string(count) + " tokens, fewer than one window of " + std::to_string(length + 1));
+    return BadRequest("data file " + path + ": " + std::to_string(count) + " tokens, fewer than one window of " +
+                      std::to_string(length + 1));
   }
   d.count_ = count;
   d.length_ = length;

@@ -115,8 +115,8 @@ inline void Rotate(int half, const float* x, float* y, const float* cosines, con
   }
 }
 
-void RunHeadRope(int length, int heads, int hd_logical, int hd, const float* x, float* y, ptrdiff_t ld, const float* weight,
-                 float epsilon, float* rstd, const float* cosines, const float* sines, bool interleaved) {
+void RunHeadRope(int length, int heads, int hd_logical, int hd, const float* x, float* y, ptrdiff_t ld, const float* weight, float epsilon,
+                 float* rstd, const float* cosines, const float* sines, bool interleaved) {
   const int half = hd_logical / 2;
   for (int t = 0; t < length; ++t) {
     for (int h = 0; h < heads; ++h) {

@@ -1,7 +1,7 @@
 // Products of float32 operands. A is read by broadcast where it lies, row-major or transposed, so it is never packed: at proxy widths
 // (32..256) packing A costs more than it saves. Included only inside an ISA namespace, after tile-inl.h.
 
-inline constexpr int kCopyFrom = 128;                            // columns from which a transposed A is worth copying
+inline constexpr int kCopyFrom = 128;  // columns from which a transposed A is worth copying
 
 template <bool kTransposed>
 void GemmBlocks(const Gemm& g) {
@@ -47,12 +47,12 @@ void GemmCopied(const Gemm& g) {
       const float* addend = p0 > 0 ? c : g.addend ? g.addend + i * g.ldc : nullptr;
       int j = 0;
       for (; j + kTilePanels <= panels; j += kTilePanels) {
-        TileRows<kTilePanels, true>(rows, depth, copy, kCopied, b + j * g.b_panel, g.b_depth, g.b_panel, addend ? addend + j * kPad : nullptr,
-                                    c + j * kPad, g.ldc);
+        TileRows<kTilePanels, true>(rows, depth, copy, kCopied, b + j * g.b_panel, g.b_depth, g.b_panel,
+                                    addend ? addend + j * kPad : nullptr, c + j * kPad, g.ldc);
       }
       for (; j < panels; ++j) {
-        TileRows<1, true>(rows, depth, copy, kCopied, b + j * g.b_panel, g.b_depth, g.b_panel, addend ? addend + j * kPad : nullptr, c + j * kPad,
-                          g.ldc);
+        TileRows<1, true>(rows, depth, copy, kCopied, b + j * g.b_panel, g.b_depth, g.b_panel, addend ? addend + j * kPad : nullptr,
+                          c + j * kPad, g.ldc);
       }
     }
     p0 += kDepthBlock;

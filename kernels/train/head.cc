@@ -96,12 +96,12 @@ CrossEntropyResult Network::Head(const Math& math, const Weights& w, const Micro
     WeightGrad(math, w, *output_, n, logits, ldl, sn + at, ld_, gradient, false);
     ProjectBack(math, w, *output_, n, logits, ldl, nullptr, sdn, ld_);
     std::memset(sdx + at, 0, sizeof(float) * n * ld_);
-    math.rms_norm_grad(n, d_, width_, sx + at, ld_, norm, arena + head_.rstd + r0, sdn, ld_, sdx + at, ld_,
-                       gradient + final_norm_->offset);
+    math.rms_norm_grad(n, d_, width_, sx + at, ld_, norm, arena + head_.rstd + r0, sdn, ld_, sdx + at, ld_, gradient + final_norm_->offset);
   }
   if (!gradient) return total;
   if (params_.pooled()) {
-    decoder_.Backward(math, w, scored, arena + decoder_at_.in, sdx, arena + decoder_at_.dn, arena + decoder_at_.dact, arena, gradient, false);
+    decoder_.Backward(math, w, scored, arena + decoder_at_.in, sdx, arena + decoder_at_.dn, arena + decoder_at_.dact, arena, gradient,
+                      false);
   }
   std::memset(arena + dx_, 0, sizeof(float) * rows * ld_);
   for (int i = 0; i < scored; ++i) {

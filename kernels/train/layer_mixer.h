@@ -64,7 +64,7 @@ class LayerMixer {
   // From gradients.mixed to gradients.in, and to those of the mixer's own parameters.
   virtual void Backward(const MixerPass& pass, const MixerGradients& gradients) const = 0;
 
-  size_t mixed() const { return mixed_; }           // offset in the arena: [rows, mixed_ld]
+  size_t mixed() const { return mixed_; }  // offset in the arena: [rows, mixed_ld]
   int mixed_ld() const { return mixed_ld_; }
   size_t work_floats() const { return work_floats_; }
 
@@ -74,9 +74,5 @@ class LayerMixer {
 };
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context);
-
-// One a kind, in train/mixers/<op>.cc.
-std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
-std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
 
 }  // namespace edgefront::train

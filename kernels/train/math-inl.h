@@ -30,8 +30,10 @@ extern const Products kRounded;
 const Products kRounded = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kRoundedPacking, RunGemmRounded<float>};
 
 extern const Math kMath;
+// clang-format off
 const Math kMath = {{EDGEFRONT_ISA_NAME, Precision::kFloat32, &kExactPacking, RunGemm}, RunRmsNorm, RunRmsNormGrad, RunConv, RunConvGrad,
                     RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
+// clang-format on
 #endif
 
 }  // namespace edgefront::train::EDGEFRONT_ISA_NAMESPACE

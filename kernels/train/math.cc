@@ -12,16 +12,16 @@ namespace edgefront::train {
 namespace base {
 extern const Math kMath;
 extern const Products kRounded;
-}
+}  // namespace base
 #if defined(__x86_64__)
 namespace avx2 {
 extern const Math kMath;
 extern const Products kRounded;
-}
+}  // namespace avx2
 namespace avx512 {
 extern const Math kMath;
 extern const Products kRounded;
-}
+}  // namespace avx512
 namespace avx512bf16 {
 extern const Products kPairs;
 }

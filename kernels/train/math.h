@@ -14,8 +14,8 @@ inline constexpr int kPad = 16;  // floats; also the width of a packed panel
 // Row stride of an activation: an odd number of 64-byte lines, so that a column strip of many rows spreads over all cache sets.
 [[gnu::always_inline]] inline constexpr int Stride(int width) { return (width / kPad) % 2 == 0 ? width + kPad : width; }
 
-inline constexpr int kDepthBlock = 256;      // of a product's depth that a tile goes through at a time
-inline constexpr int kRoundedRows = 144;     // rows of an operand rounded at a time: whole tiles of 6, 8 and 2
+inline constexpr int kDepthBlock = 256;   // of a product's depth that a tile goes through at a time
+inline constexpr int kRoundedRows = 144;  // rows of an operand rounded at a time: whole tiles of 6, 8 and 2
 inline constexpr size_t kProductScratch = size_t{kRoundedRows} * (kDepthBlock + kPad) + size_t{2} * kPad * kDepthBlock;
 
 // What a product's operands are rounded to; its sums are float32 in both, and so is everything else of training.
@@ -60,9 +60,9 @@ struct Attention {
   float scale;
   const float *q, *k, *v;
   ptrdiff_t ldq, ldkv;
-  float* o;       // stride ldq
-  float* lse;     // [heads, length]: log of the sum of exponentials, saved for the backward pass
-  float* scratch; // AttentionScratch(length, hd) floats
+  float* o;        // stride ldq
+  float* lse;      // [heads, length]: log of the sum of exponentials, saved for the backward pass
+  float* scratch;  // AttentionScratch(length, hd) floats
 };
 struct AttentionGrad {
   const float* dout;  // stride ldq
@@ -100,16 +100,16 @@ struct Products {
 
 struct Math : Products {
   // y = x / rms(x) * weight; rstd[rows] is kept for the backward pass. Mean over d, the logical width (Zhang and Sennrich, 2019).
-  void (*rms_norm)(int rows, int d, int width, const float* x, ptrdiff_t ldx, const float* weight, float epsilon, float* y,
-                   ptrdiff_t ldy, float* rstd);
+  void (*rms_norm)(int rows, int d, int width, const float* x, ptrdiff_t ldx, const float* weight, float epsilon, float* y, ptrdiff_t ldy,
+                   float* rstd);
   // dx += ..., dweight += ...
-  void (*rms_norm_grad)(int rows, int d, int width, const float* x, ptrdiff_t ldx, const float* weight, const float* rstd,
-                        const float* dy, ptrdiff_t ldy, float* dx, ptrdiff_t lddx, float* dweight);
+  void (*rms_norm_grad)(int rows, int d, int width, const float* x, ptrdiff_t ldx, const float* weight, const float* rstd, const float* dy,
+                        ptrdiff_t ldy, float* dx, ptrdiff_t lddx, float* dweight);
   // Gated short convolution of one sequence: bch [length, 3 * width] (B | C | h), y = B h, z_t = sum_j taps[j] y_{t-(k-1-j)}, u = C z.
   void (*conv)(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, float* y, float* u, ptrdiff_t ldu);
   // du -> dbch (overwritten), dtaps [k, width] +=; scratch [length, width of ldu].
-  void (*conv_grad)(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, const float* y,
-                    const float* du, ptrdiff_t ldu, float* dbch, float* dtaps, float* scratch);
+  void (*conv_grad)(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, const float* y, const float* du,
+                    ptrdiff_t ldu, float* dbch, float* dtaps, float* scratch);
   void (*swiglu)(int rows, int width, const float* gate, const float* up, ptrdiff_t ld, float* act);
   // Overwrites gate and up with their gradients.
   void (*swiglu_grad)(int rows, int width, float* gate, float* up, ptrdiff_t ld, const float* dact);

@@ -74,7 +74,7 @@ class Network {
     size_t in, dn, dact;
   } decoder_at_{};
   std::vector<float> position_code_;  // [length, ld]
-  int chunk_;  // rows of logits held at a time
+  int chunk_;                         // rows of logits held at a time
   ArenaPlan arena_;
 };
 

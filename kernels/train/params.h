@@ -28,13 +28,13 @@ struct Param {
   std::string name;
   Role role;
   WeightKind kind;
-  int layer;                   // -1 outside the layers
-  int slot;                    // among the mixer's own tensors
-  int rows, cols;              // logical: [rows, cols], cols contiguous in the file; vectors have one row
-  int row_block, col_block;    // logical rows (cols) that start on a multiple of 16; equal to rows (cols) where there is one block
-  int padded_rows, ld;         // ld = padded columns
-  size_t offset;               // floats from the start of the flat array
-  bool writes_residual;        // starts smaller, the deeper the layout
+  int layer;                           // -1 outside the layers
+  int slot;                            // among the mixer's own tensors
+  int rows, cols;                      // logical: [rows, cols], cols contiguous in the file; vectors have one row
+  int row_block, col_block;            // logical rows (cols) that start on a multiple of 16; equal to rows (cols) where there is one block
+  int padded_rows, ld;                 // ld = padded columns
+  size_t offset;                       // floats from the start of the flat array
+  bool writes_residual;                // starts smaller, the deeper the layout
   size_t pack_forward, pack_backward;  // floats from the start of the packed array; for matrices
 
   bool matrix() const { return kind == WeightKind::kMatrix; }  // decays, and has packed copies
@@ -50,10 +50,10 @@ class Params {
 
   const std::vector<Param>& all() const { return params_; }
   const Param& Get(Role role, int layer = -1, int slot = 0) const;
-  size_t size() const { return size_; }            // floats of the flat array, padding included
-  size_t packed_size() const { return packed_; }   // floats, of exact operands
+  size_t size() const { return size_; }           // floats of the flat array, padding included
+  size_t packed_size() const { return packed_; }  // floats, of exact operands
   bool pooled() const { return pooled_; }
-  uint64_t count() const { return count_; }        // logical parameters
+  uint64_t count() const { return count_; }  // logical parameters
 
   // Seeded values as in kernels/README.md; matrices that write into the residual stream are divided by sqrt(2 L).
   void Initialise(uint64_t seed, float* flat) const;

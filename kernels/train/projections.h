@@ -24,8 +24,8 @@ inline void PackBackward(const Math& math, const Param& p, const float* flat, in
 // Y = X W^T (+ addend, strided as Y)
 inline void Project(const Math& math, const Weights& w, const Param& p, int rows, const float* x, ptrdiff_t ldx, const float* addend,
                     float* y, ptrdiff_t ldy) {
-  math.gemm({rows, p.padded_rows, p.ld, x, ldx, 1, w.packed + PackedAt(math, p.pack_forward), kPad, static_cast<ptrdiff_t>(kPad) * p.ld, addend, y,
-             ldy, true, w.scratch});
+  math.gemm({rows, p.padded_rows, p.ld, x, ldx, 1, w.packed + PackedAt(math, p.pack_forward), kPad, static_cast<ptrdiff_t>(kPad) * p.ld,
+             addend, y, ldy, true, w.scratch});
 }
 
 // dX = dY W (+ addend, strided as dX)
@@ -36,11 +36,10 @@ inline void ProjectBack(const Math& math, const Weights& w, const Param& p, int 
 }
 
 // dW (+)= dY^T X
-inline void WeightGrad(const Math& math, const Weights& w, const Param& p, int rows, const float* dy, ptrdiff_t ldy, const float* x, ptrdiff_t ldx,
-                       float* gradient, bool overwrite) {
+inline void WeightGrad(const Math& math, const Weights& w, const Param& p, int rows, const float* dy, ptrdiff_t ldy, const float* x,
+                       ptrdiff_t ldx, float* gradient, bool overwrite) {
   float* g = gradient + p.offset;
-  math.gemm({p.padded_rows, p.ld, rows, dy, 1, ldy, x, ldx, kPad, overwrite ? nullptr : g, g, p.ld, false,
-             w.scratch});
+  math.gemm({p.padded_rows, p.ld, rows, dy, 1, ldy, x, ldx, kPad, overwrite ? nullptr : g, g, p.ld, false, w.scratch});
 }
 
 }  // namespace edgefront::train

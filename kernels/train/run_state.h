@@ -14,11 +14,11 @@ namespace edgefront::train {
 
 // Looks at the validation loss during a run, and when that is enough. All parts are off by default.
 struct StopRule {
-  int every = 0;                   // steps between looks; 0: no looks
-  double accuracy = 2;             // converged at this validation accuracy
-  int patience = 0;                // plateau: looks in a row without a better loss; 0: off
-  double improvement = 0.001;      // better means by this share
-  int hopeless_step = 0;           // from the first look at or after this step ...
+  int every = 0;                                                   // steps between looks; 0: no looks
+  double accuracy = 2;                                             // converged at this validation accuracy
+  int patience = 0;                                                // plateau: looks in a row without a better loss; 0: off
+  double improvement = 0.001;                                      // better means by this share
+  int hopeless_step = 0;                                           // from the first look at or after this step ...
   double hopeless_loss = std::numeric_limits<double>::infinity();  // ... a loss above this is hopeless
 };
 

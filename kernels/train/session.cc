@@ -59,7 +59,8 @@ Session::Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<T
   }
   squares_.resize(spans_.size());
   lane_results_.resize(lanes_);
-  bytes_ = sizeof(float) * (params_.size() * (4 + lanes_) + PackedAt(*math, params_.packed_size()) + (network_.arena_size() + RoundingSize()) * pool_->size());
+  bytes_ = sizeof(float) * (params_.size() * (4 + lanes_) + PackedAt(*math, params_.packed_size()) +
+                            (network_.arena_size() + RoundingSize()) * pool_->size());
 }
 
 bool Session::Allocate() {
@@ -126,8 +127,9 @@ void Session::RunLanes(const uint16_t* tokens, const uint16_t* targets, const So
         part.soft = &mine;
       } else if (with_gradient && teacher_) {
         Teacher& t = *teacher_;
-        t.network->Teach(*math_, {t.weights.get(), t.packed.get(), scratch}, part, objective_.k, t.arenas.get() + t.network->arena_size() * worker,
-                         t.ids[worker].data(), t.log_probs[worker].data(), &t.order[worker]);
+        t.network->Teach(*math_, {t.weights.get(), t.packed.get(), scratch}, part, objective_.k,
+                         t.arenas.get() + t.network->arena_size() * worker, t.ids[worker].data(), t.log_probs[worker].data(),
+                         &t.order[worker]);
         mine = {objective_.k, t.ids[worker].data(), t.log_probs[worker].data()};
         part.soft = &mine;
       }

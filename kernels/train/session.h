@@ -25,13 +25,13 @@ struct StepResult {
 
 // What a run may have beyond the plain case.
 struct SessionOptions {
-  bool pooled = false;           // the pooled head, of train/head.cc
-  Objective objective;           // anything but cross-entropy needs a teacher, or soft targets with each step
-  const ModelFile* teacher = nullptr;  // its weights are copied
-  double base_width = 0;         // learning rates of matrices shrink with their inputs beyond this width (muP); 0: do not
-  uint64_t memory_limit = 0;     // bytes; 0: none
+  bool pooled = false;                        // the pooled head, of train/head.cc
+  Objective objective;                        // anything but cross-entropy needs a teacher, or soft targets with each step
+  const ModelFile* teacher = nullptr;         // its weights are copied
+  double base_width = 0;                      // learning rates of matrices shrink with their inputs beyond this width (muP); 0: do not
+  uint64_t memory_limit = 0;                  // bytes; 0: none
   Precision precision = Precision::kFloat32;  // of the operands of linear layers, the teacher's too
-  const Math* math = nullptr;    // a table to use instead of the one that isa and precision select
+  const Math* math = nullptr;                 // a table to use instead of the one that isa and precision select
 };
 
 class Session {
@@ -79,7 +79,7 @@ class Session {
     Floats weights, packed;
     std::unique_ptr<Network> network;
     Floats arenas;
-    std::vector<std::vector<uint16_t>> ids;         // per worker: of a microbatch
+    std::vector<std::vector<uint16_t>> ids;  // per worker: of a microbatch
     std::vector<std::vector<float>> log_probs;
     std::vector<std::vector<uint32_t>> order;
   };

@@ -44,7 +44,8 @@ Result<SoftFile> SoftFile::Open(const std::string& path, int k, uint64_t positio
     return BadRequest("teacher's logits " + path + ": has " + std::to_string(in_file) + " a position, asked for " + std::to_string(k));
   }
   if (count != positions) {
-    return BadRequest("teacher's logits " + path + ": of " + std::to_string(count) + " positions, the data has " + std::to_string(positions));
+    return BadRequest("teacher's logits " + path + ": of " + std::to_string(count) + " positions, the data has " +
+                      std::to_string(positions));
   }
   f.in_file_ = static_cast<int>(in_file);
   f.k_ = k;

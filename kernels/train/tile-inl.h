@@ -3,8 +3,8 @@
 // Included only inside an ISA namespace, after vec-inl.h. EDGEFRONT_DOT_PAIRS(acc, a, b): lane by lane, acc + both products of two pairs.
 
 inline constexpr int kRows = EDGEFRONT_GEMM_ROWS;
-inline constexpr int kPanelVecs = kPad / kLanes;                 // vectors in a packed panel
-inline constexpr int kTilePanels = EDGEFRONT_GEMM_PANELS;        // panels in a full tile
+inline constexpr int kPanelVecs = kPad / kLanes;           // vectors in a packed panel
+inline constexpr int kTilePanels = EDGEFRONT_GEMM_PANELS;  // panels in a full tile
 
 inline Vf LoadElements(const float* p) { return Load(p); }
 inline Vf Fill(float x) { return Set(x); }

@@ -66,13 +66,14 @@ uint64_t Fingerprint(const TrainRequest& r, const Params& params, const Dataset&
   std::ostringstream text;
   const auto base = [](const std::string& path) { return path.substr(path.find_last_of('/') + 1); };
   const Optimizer& o = r.optimizer;
-  text << std::hexfloat << isa << ' ' << r.seed << ' ' << r.steps << ' ' << r.batch << ' ' << r.data.length << ' ' << base(r.data.train) << ' '
-       << train.choices() << ' ' << o.learning_rate << ' ' << o.min_learning_rate << ' ' << o.warmup_steps << ' ' << o.beta1 << ' ' << o.beta2
-       << ' ' << o.epsilon << ' ' << o.weight_decay << ' ' << o.clip << ' ' << r.pooled << ' ' << r.base_width << ' ' << r.objective.kind << ' '
-       << r.objective.k << ' ' << r.objective.temperature << ' ' << r.objective.mix << ' ' << base(r.teacher.model) << ' '
-       << base(r.teacher.logits) << ' ' << r.report_every << ' ' << r.stop.every << ' ' << r.stop.accuracy << ' ' << r.stop.patience << ' '
-       << r.stop.improvement << ' ' << r.stop.hopeless_step << ' ' << r.stop.hopeless_loss;
-  if (r.precision != Precision::kFloat32) text << ' ' << PrecisionName(r.precision);  // checkpoints from before there was another stay valid
+  text << std::hexfloat << isa << ' ' << r.seed << ' ' << r.steps << ' ' << r.batch << ' ' << r.data.length << ' ' << base(r.data.train)
+       << ' ' << train.choices() << ' ' << o.learning_rate << ' ' << o.min_learning_rate << ' ' << o.warmup_steps << ' ' << o.beta1 << ' '
+       << o.beta2 << ' ' << o.epsilon << ' ' << o.weight_decay << ' ' << o.clip << ' ' << r.pooled << ' ' << r.base_width << ' '
+       << r.objective.kind << ' ' << r.objective.k << ' ' << r.objective.temperature << ' ' << r.objective.mix << ' '
+       << base(r.teacher.model) << ' ' << base(r.teacher.logits) << ' ' << r.report_every << ' ' << r.stop.every << ' ' << r.stop.accuracy
+       << ' ' << r.stop.patience << ' ' << r.stop.improvement << ' ' << r.stop.hopeless_step << ' ' << r.stop.hopeless_loss;
+  if (r.precision != Precision::kFloat32)
+    text << ' ' << PrecisionName(r.precision);  // checkpoints from before there was another stay valid
   for (const Param& p : params.all()) text << ' ' << p.name << ' ' << p.rows << ' ' << p.cols;
   for (const LayerSpec& l : r.model.layers) text << ' ' << l.attention.window << ' ' << l.attention.rope_base << ' ' << l.attention.heads;
   return Fnv1a64(text.str());
@@ -131,7 +132,8 @@ class Run {
     result.reports = std::move(run_.reports);
     result.looks = std::move(run_.looks);
     result.seconds = run_.seconds;
-    result.tokens_per_second = result.seconds > 0 ? static_cast<double>(result.steps) * request_.batch * request_.data.length / result.seconds : 0;
+    result.tokens_per_second =
+        result.seconds > 0 ? static_cast<double>(result.steps) * request_.batch * request_.data.length / result.seconds : 0;
     if (files_.validation && !cancelled_) {
       const Result<Validation> seen = Validate(request_, *files_.validation, session_, &feed_.rows);
       if (!seen.ok()) return seen.status();

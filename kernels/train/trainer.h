@@ -47,8 +47,8 @@ struct TrainRequest {
   int threads = 0;           // 0 = one per allowed CPU
   std::string isa = "auto";  // auto | scalar | avx2 | avx512 | avx512bf16 | neon | neonbf16
   Precision precision = Precision::kFloat32;
-  bool pooled = false;       // the pooled head of train/head.cc
-  double base_width = 0;     // muP; 0: off
+  bool pooled = false;    // the pooled head of train/head.cc
+  double base_width = 0;  // muP; 0: off
   Objective objective;
   TeacherSource teacher;
   StopRule stop;
@@ -73,7 +73,7 @@ struct Validation {
 
 struct TrainResult {
   int steps = 0;
-  int resumed_from = 0;         // the step of the checkpoint this run went on from
+  int resumed_from = 0;  // the step of the checkpoint this run went on from
   Stopped stopped = Stopped::kSteps;
   std::vector<Report> reports;
   std::vector<Look> looks;

@@ -15,9 +15,7 @@ struct BlockShape {
   uint32_t bytes;
 };
 
-inline constexpr bool IsKnownDType(uint32_t id) {
-  return id == 0 || id == 1 || id == 2 || id == 8 || id == 14 || id == 30;
-}
+inline constexpr bool IsKnownDType(uint32_t id) { return id == 0 || id == 1 || id == 2 || id == 8 || id == 14 || id == 30; }
 
 inline constexpr BlockShape BlockOf(DType type) {
   switch (type) {
@@ -44,14 +42,10 @@ inline constexpr const char* DTypeName(DType type) {
 }
 
 // Bytes of a row of `n` elements; n must be a multiple of the block's elements.
-inline constexpr size_t RowBytes(DType type, size_t n) {
-  return n / BlockOf(type).elements * BlockOf(type).bytes;
-}
+inline constexpr size_t RowBytes(DType type, size_t n) { return n / BlockOf(type).elements * BlockOf(type).bytes; }
 
 // Types whose products are computed in int8.
-inline constexpr bool IsQuantised(DType type) {
-  return type == DType::kQ4_0 || type == DType::kQ8_0 || type == DType::kQ6_K;
-}
+inline constexpr bool IsQuantised(DType type) { return type == DType::kQ4_0 || type == DType::kQ8_0 || type == DType::kQ6_K; }
 
 }  // namespace edgefront
 

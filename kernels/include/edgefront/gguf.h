@@ -16,13 +16,15 @@
 namespace edgefront {
 
 enum class GgufType : uint32_t {
+  // clang-format off
   kU8 = 0, kI8 = 1, kU16 = 2, kI16 = 3, kU32 = 4, kI32 = 5, kF32 = 6, kBool = 7,
   kString = 8, kArray = 9, kU64 = 10, kI64 = 11, kF64 = 12,
+  // clang-format on
 };
 
 // One metadata value. Scalars are arrays of one; `data` starts at the first element, already bounds-checked.
 struct GgufValue {
-  GgufType type;   // element type; never kArray
+  GgufType type;  // element type; never kArray
   bool is_array;
   uint64_t count;
   std::span<const uint8_t> data;
@@ -39,7 +41,7 @@ struct GgufTensor {
   uint32_t n_dims;
   uint64_t dims[4];  // ne[0] is contiguous; unused dims are 1
   DType type = DType::kF32;
-  uint64_t offset;   // from the start of the data section
+  uint64_t offset;  // from the start of the data section
   uint64_t bytes;
 
   uint64_t elements() const { return dims[0] * dims[1] * dims[2] * dims[3]; }

@@ -11,7 +11,7 @@ namespace edgefront {
 
 enum class Isa { kAuto, kScalar, kAvx2, kAvxVnni, kAvx512, kNeon, kDotprod, kI8mm };
 
-const char* IsaName(Isa isa);                      // "auto", "scalar", "avx2", "avxvnni", "avx512", "neon", ...
+const char* IsaName(Isa isa);  // "auto", "scalar", "avx2", "avxvnni", "avx512", "neon", ...
 std::optional<Isa> ParseIsa(std::string_view name);
 
 // The paths that are compiled in and that this CPU and OS can run, slowest first; always starts with kScalar.

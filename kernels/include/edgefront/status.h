@@ -73,8 +73,8 @@ class [[nodiscard]] Result {
   std::variant<T, Status> state_;
 };
 
-#define EDGEFRONT_RETURN_IF_ERROR(expr)                    \
-  do {                                                     \
+#define EDGEFRONT_RETURN_IF_ERROR(expr)                       \
+  do {                                                        \
     if (::edgefront::Status s_ = (expr); !s_.ok()) return s_; \
   } while (0)
 

@@ -30,9 +30,9 @@ __attribute__((noinline)) void FactorsOf(const float* max, const float* sum, siz
 
 // A worker's scratch while it attends: room for a tile of kAttendRows rows.
 struct Room {
-  float *q, *out, *part;     // [rows][hd]
-  float *max, *sum, *factor; // [segments][kAttendRows]
-  uint32_t *first, *last;    // [rows]
+  float *q, *out, *part;      // [rows][hd]
+  float *max, *sum, *factor;  // [segments][kAttendRows]
+  uint32_t *first, *last;     // [rows]
   float *scratch, *weights;
 
   Room(float* at, size_t hd, size_t segments) {
@@ -49,8 +49,7 @@ struct Room {
 // inside blocks and segments.
 size_t RoomFloats(const AttentionSpec& s, const AttentionPlan& plan, size_t max_context) {
   const size_t keys = s.window > 0 ? std::min<size_t>(max_context, size_t{s.window} + kAttendRows - 1) : max_context;
-  return kAttendRows *
-         (3 * plan.hd + 3 * (size_t{plan.segments} + 1) + 2 + kAttendBlock + RoundUp(keys, kAttendBlock) + kAttendBlock);
+  return kAttendRows * (3 * plan.hd + 3 * (size_t{plan.segments} + 1) + 2 + kAttendBlock + RoundUp(keys, kAttendBlock) + kAttendBlock);
 }
 
 // Tiles of up to 8 query rows that share a KV head: several tokens of a group of heads, or 8 heads of one token. In decode also one
@@ -128,7 +127,7 @@ void LayerAttention::Queries(const Tile& t, size_t hd, float* q) const {
     const uint32_t row = t.first_row + r / t.heads, head = t.first_head + r % t.heads;
     float* to = q + r * hd;
     std::memcpy(to, QueryOf(row, head), 4 * head_dim);
-    if (spec_.qk_norm) e_.kernels->rmsnorm(to, w_.vectors[kQNorm], head_dim, e_.spec->eps, to);
+    if (spec_.qk_norm) e_.kernels->rmsnorm(to, w_.vectors[AttentionSpec::kQNorm], head_dim, e_.spec->eps, to);
     e_.kernels->rope(to, RopeOf(row), head_dim, e_.spec->rope_interleaved);
     for (size_t i = 0; e_.options.kv == KvType::kF16 && i < head_dim; ++i) to[i] = NearestF16(to[i]);
     for (size_t i = head_dim; i < hd; ++i) to[i] = 0;
@@ -199,8 +198,7 @@ void LayerAttention::SegmentValues(const Tile& t, uint32_t segment) const {
   AttendArgs g = SegmentOf(t, segment, room);
   g.factor = room.factor + size_t{segment} * kAttendRows;
   e_.kernels->attend_values(g);
-  for (uint32_t r = 0; r < t.heads; ++r)
-    std::memcpy(Partial(t.first_row, t.first_head + r, segment) + 2, g.out + r * g.kv.hd, 4 * g.kv.hd);
+  for (uint32_t r = 0; r < t.heads; ++r) std::memcpy(Partial(t.first_row, t.first_head + r, segment) + 2, g.out + r * g.kv.hd, 4 * g.kv.hd);
 }
 
 void LayerAttention::MergeSegments() const {

@@ -9,6 +9,8 @@ namespace edgefront {
 using attention::kAttendSegment;
 using attention::LayerAttention;
 
+extern const MixerKind kAttentionMixer;
+
 namespace {
 
 constexpr std::string_view kNames[] = {"gqa", "swa"};
@@ -26,8 +28,8 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   if (rope_dim != a.head_dim) return Unsupported("rotation of a part of each head");
   if (a.head_dim % 2 != 0) return BadModel("head size " + std::to_string(a.head_dim) + " is odd");
   if (a.heads % a.kv_heads != 0) {
-    return BadModel("layer " + std::to_string(i) + ": " + std::to_string(a.heads) + " heads do not share " +
-                    std::to_string(a.kv_heads) + " KV heads evenly");
+    return BadModel("layer " + std::to_string(i) + ": " + std::to_string(a.heads) + " heads do not share " + std::to_string(a.kv_heads) +
+                    " KV heads evenly");
   }
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.sliding_window", i, 0, kMaxContext, 0, &a.window));
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
@@ -41,14 +43,14 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
 }
 
 void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
-  using namespace attention;
-  const AttentionSpec& a = l.attention;
+  using A = AttentionSpec;
+  const A& a = l.attention;
   const uint64_t d = m.dim, hd = a.head_dim;
-  out->Mixer(kQ, "attn_q", d, a.q_width(), "rmsnorm+quantise+q").row_block = hd;
-  out->Mixer(kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
-  out->Mixer(kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
-  if (a.qk_norm) out->Norm(Role::kMixer, "attn_q_norm", hd, kQNorm);
-  if (a.qk_norm) out->Norm(Role::kMixer, "attn_k_norm", hd, kKNorm);
+  out->Mixer(A::kQ, "attn_q", d, a.q_width(), "rmsnorm+quantise+q").row_block = hd;
+  out->Mixer(A::kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
+  out->Mixer(A::kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
+  if (a.qk_norm) out->Norm(Role::kMixer, "attn_q_norm", hd, A::kQNorm);
+  if (a.qk_norm) out->Norm(Role::kMixer, "attn_k_norm", hd, A::kKNorm);
   out->Add(Role::kMixerOut, "attn_output", a.q_width(), d, kAttentionMixer.out_op).col_block = hd;
 }
 
@@ -86,8 +88,12 @@ ListedWork Listed(const LayerSpec& l, const LayerPlan& plan, const ModelSpec&, c
   const uint32_t seen = s.window > 0 ? std::min(s.window, o.max_context) : o.max_context;
   const double cached = static_cast<double>(a.head_bytes) * s.kv_heads * seen / static_cast<double>(a.ring);
   const DType type = o.kv == KvType::kF16 ? DType::kF16 : o.kv == KvType::kF32 ? DType::kF32 : DType::kQ8_0;
-  return {s.window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend", s.head_dim, seen, type,
-          static_cast<double>(o.batch) * cached, 4.0 * s.heads * s.head_dim * seen};
+  return {s.window > 0 ? "qk_norm+rope+window_attend" : "qk_norm+rope+attend",
+          s.head_dim,
+          seen,
+          type,
+          static_cast<double>(o.batch) * cached,
+          4.0 * s.heads * s.head_dim * seen};
 }
 
 void Qkv(const StageRun& r) {
@@ -95,14 +101,14 @@ void Qkv(const StageRun& r) {
   const AttentionSpec& s = e.spec->layers[r.layer].attention;
   const LayerPlan& plan = e.program.layers[r.layer];
   const auto& w = e.weights->layers[r.layer].matrices;
-  e.ProjectNormed(w[attention::kQ], plan, 0, r.worker, r.tickets[0]);
-  e.ProjectNormed(w[attention::kK], plan, s.q_width(), r.worker, r.tickets[1]);
-  e.ProjectNormed(w[attention::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
+  e.ProjectNormed(w[AttentionSpec::kQ], plan, 0, r.worker, r.tickets[0]);
+  e.ProjectNormed(w[AttentionSpec::kK], plan, s.q_width(), r.worker, r.tickets[1]);
+  e.ProjectNormed(w[AttentionSpec::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
 }
 
 OpCost QkvCost(const Engine& e, size_t layer) {
   const auto& w = e.weights->layers[layer].matrices;
-  return e.ProductCost(w[attention::kQ], e.n) + e.ProductCost(w[attention::kK], e.n) + e.ProductCost(w[attention::kV], e.n);
+  return e.ProductCost(w[AttentionSpec::kQ], e.n) + e.ProductCost(w[AttentionSpec::kK], e.n) + e.ProductCost(w[AttentionSpec::kV], e.n);
 }
 
 void StoreKeys(const StageRun& r) { LayerAttention(r.engine, r.layer, r.worker, r.workers).StoreKeys(); }
@@ -135,8 +141,13 @@ KvHead LayerAttention::Head(uint32_t sequence, uint32_t kv_head) const {
   uint8_t* base = e_.State(layer_, sequence) + kv_head * plan_.head_bytes;
   const KvType kv = e_.options.kv;
   const KvFormat format = kv == KvType::kF16 ? KvFormat::kF16 : kv == KvType::kF32 ? KvFormat::kF32 : KvFormat::kQ8;
-  return {format, plan_.ring, plan_.hd, base, base + plan_.v_at,
-          reinterpret_cast<uint16_t*>(base + plan_.k_scale_at), reinterpret_cast<uint16_t*>(base + plan_.v_scale_at)};
+  return {format,
+          plan_.ring,
+          plan_.hd,
+          base,
+          base + plan_.v_at,
+          reinterpret_cast<uint16_t*>(base + plan_.k_scale_at),
+          reinterpret_cast<uint16_t*>(base + plan_.v_scale_at)};
 }
 
 void LayerAttention::StoreKeys() const {
@@ -145,7 +156,7 @@ void LayerAttention::StoreKeys() const {
   for (uint64_t j = part.begin; j < part.end; ++j) {
     const uint32_t i = static_cast<uint32_t>(j / spec_.kv_heads), h = static_cast<uint32_t>(j % spec_.kv_heads);
     float* k = QueryOf(i, spec_.heads + h);
-    if (spec_.qk_norm) e_.kernels->rmsnorm(k, w_.vectors[attention::kKNorm], hd, e_.spec->eps, k);
+    if (spec_.qk_norm) e_.kernels->rmsnorm(k, w_.vectors[AttentionSpec::kKNorm], hd, e_.spec->eps, k);
     e_.kernels->rope(k, RopeOf(i), hd, e_.spec->rope_interleaved);
     const KvHead kv = Head(e_.SequenceOf(i), h);
     e_.kernels->store_kv(kv, e_.PositionOf(i) % kv.ring, k, k + spec_.kv_heads * hd, hd);

@@ -1,4 +1,4 @@
-// Grouped-query attention: its tensors by slot, and one layer of it in a step. attention.cc has what the engine asks; attend.cc has the
+// Grouped-query attention: one layer of it in a step. attention.cc has what the engine asks; attend.cc has the
 // tiles of query rows that workers take.
 #ifndef EDGEFRONT_INFER_MIXERS_ATTENTION_H_
 #define EDGEFRONT_INFER_MIXERS_ATTENTION_H_
@@ -6,8 +6,6 @@
 #include "infer/engine.h"
 
 namespace edgefront::attention {
-
-enum Slot { kQ, kK, kV, kQNorm, kKNorm };
 
 // Attention is summed over segments of positions, in their order, whoever computed them: so the keys of one token can be
 // shared among workers, where a model has few KV heads, and no result depends on how many there are.

@@ -1,11 +1,12 @@
 // The gated short convolution of LFM2: (B, C, h) = in(x); y = B * h; z = causal depthwise convolution of y over k tokens; out(C * z).
 // A row of `proj` holds B, C, h, each [d]; C * z replaces C. State: the k - 1 last y of each sequence, [k-1][d], oldest first.
-#include "infer/mixers/conv.h"
-
 #include "infer/engine.h"
 #include "infer/mixer_kind.h"
 
 namespace edgefront {
+
+extern const MixerKind kConvMixer;
+
 namespace {
 
 constexpr std::string_view kNames[] = {"conv"};
@@ -16,8 +17,8 @@ Status Read(const MetaReader& meta, const ModelSpec&, uint64_t i, std::string_vi
 
 void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
   const uint64_t d = m.dim;
-  out->Mixer(conv::kIn, "shortconv.in_proj", d, 3 * d, "rmsnorm+quantise+conv_in").row_block = d;
-  out->Mixer(conv::kTaps, "shortconv.conv", l.conv.taps, d, "").kind = WeightKind::kConv;
+  out->Mixer(ConvSpec::kIn, "shortconv.in_proj", d, 3 * d, "rmsnorm+quantise+conv_in").row_block = d;
+  out->Mixer(ConvSpec::kTaps, "shortconv.conv", l.conv.taps, d, "").kind = WeightKind::kConv;
   out->Add(Role::kMixerOut, "shortconv.out_proj", d, d, kConvMixer.out_op);
 }
 
@@ -37,10 +38,10 @@ ListedWork Listed(const LayerSpec& l, const LayerPlan&, const ModelSpec& m, cons
 
 void In(const StageRun& r) {
   const Engine& e = r.engine;
-  e.ProjectNormed(e.weights->layers[r.layer].matrices[conv::kIn], e.program.layers[r.layer], 0, r.worker, r.tickets[0]);
+  e.ProjectNormed(e.weights->layers[r.layer].matrices[ConvSpec::kIn], e.program.layers[r.layer], 0, r.worker, r.tickets[0]);
 }
 
-OpCost InCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].matrices[conv::kIn], e.n); }
+OpCost InCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].matrices[ConvSpec::kIn], e.n); }
 
 // A worker takes strips of 16 channels.
 void Conv(const StageRun& r) {
@@ -51,7 +52,7 @@ void Conv(const StageRun& r) {
   ConvArgs g;
   g.d = d;
   g.k = e.spec->layers[r.layer].conv.taps;
-  g.taps = e.weights->layers[r.layer].vectors[conv::kTaps];
+  g.taps = e.weights->layers[r.layer].vectors[ConvSpec::kTaps];
   g.c0 = std::min<size_t>(d, strips.begin * 16);
   g.c1 = std::min<size_t>(d, strips.end * 16);
   for (uint32_t i = 0; i < (e.decode ? e.n : 1); ++i) {

@@ -3,6 +3,8 @@
 
 namespace edgefront {
 
+extern const MixerKind kConvMixer, kAttentionMixer;
+
 std::span<const MixerKind* const> MixerKinds() {
   static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer};  // in the order of Mixer
   return kKinds;

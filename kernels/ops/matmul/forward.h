@@ -34,13 +34,12 @@ struct AsI8 {
 
 // The float tile: out[r * os + g * og + lane] (+)= sum_i a[r * as + i] * b[g * bg + i * bs + lane] for R rows, G groups of 16.
 template <class As, int R, int G>
-inline void FloatTile(const float* a, size_t as, const typename As::T* b, size_t bs, size_t bg, size_t n, float* out, size_t os,
-                      size_t og, bool accumulate) {
+inline void FloatTile(const float* a, size_t as, const typename As::T* b, size_t bs, size_t bg, size_t n, float* out, size_t os, size_t og,
+                      bool accumulate) {
   Simd::F acc[R][G][kSubs];
   for (int r = 0; r < R; ++r)
     for (int g = 0; g < G; ++g)
-      for (int s = 0; s < kSubs; ++s)
-        acc[r][g][s] = accumulate ? Simd::Load(out + r * os + g * og + s * Simd::kLanes) : Simd::Zero();
+      for (int s = 0; s < kSubs; ++s) acc[r][g][s] = accumulate ? Simd::Load(out + r * os + g * og + s * Simd::kLanes) : Simd::Zero();
   for (size_t i = 0; i < n; ++i) {
     Simd::F x[R];
     for (int r = 0; r < R; ++r) x[r] = Simd::Set(a[r * as + i]);
@@ -120,9 +119,8 @@ struct Q4 {
           acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
         };
         if constexpr (Simd::kPairs && N % 2 == 0) {
-          PairDots<Simd, N>(w, a.q + t * k + 32 * b, k, [&](int i, Simd::I dot) {
-            add(i, Simd::AddI(dot, Simd::SetI(a.sum8[(t + i) * blocks + b])));
-          });
+          PairDots<Simd, N>(w, a.q + t * k + 32 * b, k,
+                            [&](int i, Simd::I dot) { add(i, Simd::AddI(dot, Simd::SetI(a.sum8[(t + i) * blocks + b]))); });
         } else {
           for (int i = 0; i < N; ++i) add(i, Simd::DotU4(w, a.q + (t + i) * k + 32 * b, Simd::SetI(a.sum8[(t + i) * blocks + b])));
         }

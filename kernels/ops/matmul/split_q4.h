@@ -12,10 +12,10 @@ namespace {
 
 template <class V>
 struct SplitQ4 {
-  static constexpr size_t kSpan = 16;                     // blocks: 9 KB, a third of a first-level cache
-  static constexpr size_t kBlockBytes = 64 + 16 * 32;     // f32 scale [16]; then byte 64v + 4r + c: row r, group v, column c
+  static constexpr size_t kSpan = 16;                  // blocks: 9 KB, a third of a first-level cache
+  static constexpr size_t kBlockBytes = 64 + 16 * 32;  // f32 scale [16]; then byte 64v + 4r + c: row r, group v, column c
   static constexpr int kTokens = 4;
-  static constexpr size_t kWorthwhile = 8;                // tokens from which splitting pays
+  static constexpr size_t kWorthwhile = 8;  // tokens from which splitting pays
 
   static void Split(const uint8_t* panel, size_t first, size_t blocks, uint8_t* out) {
     for (size_t b = first; b < first + blocks; ++b, out += kBlockBytes) {

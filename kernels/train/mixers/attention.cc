@@ -1,7 +1,5 @@
 // Grouped-query attention in training: q, k, v by products, heads normed and rotated, then the tiles of train/attention-inl.h. Heads are padded
 // to a multiple of 16 each.
-#include "infer/mixers/attention.h"
-
 #include <cmath>
 #include <vector>
 
@@ -14,11 +12,11 @@ class AttentionMixer : public LayerMixer {
  public:
   explicit AttentionMixer(const MixerContext& c)
       : spec_(c.layer_spec().attention),
-        q_(c.Tensor(attention::kQ)),
-        k_(c.Tensor(attention::kK)),
-        v_(c.Tensor(attention::kV)),
-        q_norm_(spec_.qk_norm ? &c.Tensor(attention::kQNorm) : nullptr),
-        k_norm_(spec_.qk_norm ? &c.Tensor(attention::kKNorm) : nullptr),
+        q_(c.Tensor(AttentionSpec::kQ)),
+        k_(c.Tensor(AttentionSpec::kK)),
+        v_(c.Tensor(AttentionSpec::kV)),
+        q_norm_(spec_.qk_norm ? &c.Tensor(AttentionSpec::kQNorm) : nullptr),
+        k_norm_(spec_.qk_norm ? &c.Tensor(AttentionSpec::kKNorm) : nullptr),
         eps_(c.spec.eps),
         interleaved_(c.spec.rope_interleaved),
         length_(c.length),
@@ -127,7 +125,7 @@ class AttentionMixer : public LayerMixer {
   bool interleaved_;
   int length_, heads_, kv_heads_, head_dim_, hd_;
   ptrdiff_t ld_, ldq_, ldkv_;
-  std::vector<float> cosines_, sines_;  // [length, head_dim / 2]
+  std::vector<float> cosines_, sines_;                                    // [length, head_dim / 2]
   size_t q_raw_, q_rot_, k_raw_, k_rot_, v_out_, lse_, q_rstd_, k_rstd_;  // arena
   size_t dk_at_, dv_at_, scratch_at_;                                     // work; dq comes first
 };

@@ -1,6 +1,4 @@
 // The gated short convolution in training: bch [rows, 3 width] (B | C | h), y = B * h, u = C * conv(y).
-#include "infer/mixers/conv.h"
-
 #include "train/layer_mixer.h"
 
 namespace edgefront::train {
@@ -9,8 +7,8 @@ namespace {
 class ConvMixer : public LayerMixer {
  public:
   explicit ConvMixer(const MixerContext& c)
-      : in_(c.Tensor(conv::kIn)),
-        taps_(c.Tensor(conv::kTaps)),
+      : in_(c.Tensor(ConvSpec::kIn)),
+        taps_(c.Tensor(ConvSpec::kTaps)),
         k_(static_cast<int>(c.layer_spec().conv.taps)),
         length_(c.length),
         width_(c.width),

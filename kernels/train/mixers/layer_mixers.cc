@@ -3,6 +3,10 @@
 
 namespace edgefront::train {
 
+// One a kind, in train/mixers/<op>.cc.
+std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
+
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
   constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer};  // in the order of Mixer
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
