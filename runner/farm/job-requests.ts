@@ -15,8 +15,6 @@ import type { Opened, Turn, Worker } from "./worker.ts";
 
 export type MeasureConfig = SweepConfig["measure"];
 
-export const planOf = (plan: Buffer): ModelRef => ({ plan: plan.toString("base64") });
-
 type MeasureOptions = Omit<MeasureRequest, "model"> &
   Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">>;
 
