@@ -91,7 +91,7 @@ describe.skipIf(sshdProblem() !== null)("two records of one board", { timeout: 1
   });
 });
 
-describe.skipIf(sshdProblem() !== null)("registering a machine again", { timeout: 120_000 }, () => {
+describe.skipIf(sshdProblem() !== null)("registering a machine again", { timeout: 300_000 }, () => {
   it("under a second name tells that both are one host, and keeps it", async () => {
     const sshd = await startSshd();
     const folder = temporaryFolder();
