@@ -6,12 +6,13 @@ import { LocalTransport } from "../devices/local-transport.ts";
 import { SshTransport } from "../devices/ssh-transport.ts";
 import { archOf } from "../devices/toolchain.ts";
 import { type AgentBinary, agentName, type Transport } from "../devices/transport.ts";
-import { type BuildProgress, buildAgent } from "./build.ts";
+import type { BuildProgress } from "./build.ts";
+import { nativeAgent } from "./native-agent.ts";
 import { AgentSession, type SessionOptions } from "./session.ts";
 
 export interface OpenSessionOptions extends SessionOptions {
   readonly onBuild?: (progress: BuildProgress) => void;
-  /** Use this agent instead of building one. */
+  /** Default: the agent of this package. */
   readonly binary?: AgentBinary;
   readonly signal?: AbortSignal;
 }
@@ -40,10 +41,7 @@ export async function openSession(
   const { signal } = options;
   const binary =
     options.binary ??
-    (await buildAgent({
-      target: device.target,
-      kind: "agent",
-      portable: device.transport === "ssh",
+    (await nativeAgent(device, {
       ...(options.onBuild ? { onProgress: options.onBuild } : {}),
       ...(signal ? { signal } : {}),
     }));

@@ -1,11 +1,8 @@
 // A conversation with one agent: the handshake, jobs one at a time, deadlines, and the watch over its heartbeat. Every line passes the
 // protocol's schema; a device that breaks it loses its session. What to do about an error is the caller's policy.
-import { issueText } from "../../candidates/issues.ts";
 import {
   type AgentLine,
   type Hello,
-  JOBS,
-  type JobProgress,
   type JobResult,
   type JobType,
   MAX_REQUEST_BYTES,
@@ -33,15 +30,9 @@ import {
 } from "../devices/transport.ts";
 import { PIECE_MS, putFile } from "./put-file.ts";
 import { explainEnd } from "./session-end.ts";
+import { type RequestOptions, SessionJob } from "./session-job.ts";
 import { LineSorter } from "./session-lines.ts";
 
-export interface RequestOptions<T extends JobType> {
-  readonly onProgress?: (progress: JobProgress<T>) => void;
-  /** The agent ends the job at this age; if it does not, the session ends a little later. */
-  readonly timeoutMs?: number;
-  /** Cancels the job, whether it waits or runs. */
-  readonly signal?: AbortSignal;
-}
 export interface SessionOptions {
   readonly helloTimeoutMs?: number;
   /** Silence after which the agent counts as hung; its heart beats every 5 s. */
@@ -50,8 +41,6 @@ export interface SessionOptions {
   readonly onBusy?: () => void;
 }
 
-/** Bytes of answers one job may send in all. */
-const MAX_JOB_BYTES = 256 * 1024 * 1024;
 /** How much longer than its own timeout the agent is given to say so. */
 const GRACE_MS = 10_000;
 /** Of jobs for which nobody names one: a beating heart alone keeps nobody waiting for ever. */
@@ -60,29 +49,11 @@ const LIMIT_MS: Partial<Record<JobType, number>> & { readonly other: number } = 
   train: 7 * 24 * 3_600_000,
   other: 3_600_000,
 };
-/** A job that waits for its device is given up after so many heartbeats: a week of them. */
-const MAX_WAITING_BEATS = (7 * 24 * 3600) / 5;
-
-interface Job {
-  readonly id: string;
-  readonly type: JobType;
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: Error) => void;
-  readonly onProgress: ((progress: unknown) => void) | undefined;
-  bytes: number;
-  cancelled: boolean;
-  /** The last of what came during it and was not the agent's. */
-  noise?: string;
-  idleBeats: number;
-  waitingBeats: number;
-  /** Its time limit begins anew: it waited until now. */
-  readonly restartLimit: () => void;
-}
 
 export class AgentSession {
   readonly hello: Promise<Hello>;
   #channel: AgentChannel | undefined;
-  #job: Job | undefined;
+  #job: SessionJob | undefined;
   #failure: RunnerError | undefined;
   #greet!: (hello: Hello) => void;
   #refuse!: (error: Error) => void;
@@ -185,27 +156,23 @@ export class AgentSession {
     const onLimit = () => this.#fail(new JobTimeoutError(`${type} did not end within ${limitMs} ms`));
     const limit = setTimeout(onLimit, limitMs + GRACE_MS);
     timers.push(limit);
+    const sayCancel = () => this.#channel?.send(JSON.stringify({ v: PROTOCOL_VERSION, id, type: "cancel" }));
     const cancel = () => {
       this.#job!.cancelled = true;
-      this.#channel?.send(JSON.stringify({ v: PROTOCOL_VERSION, id, type: "cancel" }));
+      sayCancel();
       timers.push(
         setTimeout(() => this.#fail(new TransportLostError("the agent did not cancel its job")), GRACE_MS),
       );
     };
     try {
       return await new Promise<JobResult<T>>((resolve, reject) => {
-        this.#job = {
-          id,
-          type,
+        this.#job = new SessionJob(id, type, {
           resolve: resolve as (result: unknown) => void,
           reject,
           onProgress: options.onProgress as ((progress: unknown) => void) | undefined,
-          bytes: 0,
-          cancelled: false,
-          idleBeats: 0,
-          waitingBeats: 0,
           restartLimit: () => limit.refresh(),
-        };
+          cancel: sayCancel,
+        });
         signal?.addEventListener("abort", cancel, { once: true });
         this.#channel!.send(line);
       });
@@ -220,7 +187,7 @@ export class AgentSession {
     if (this.#failure) return;
     const sorted = this.#lines.sort(line);
     if (sorted.kind === "noise") {
-      // Whatever stands in place of an answer was one, as far as anybody can tell: see #missed.
+      // Whatever stands in place of an answer was one, as far as anybody can tell: see SessionJob.missed.
       this.#noise = sorted.shown;
       if (this.#job) this.#job.noise = sorted.shown;
       return;
@@ -229,28 +196,6 @@ export class AgentSession {
     const wrong = sorted.kind === "broken" ? sorted.why : this.#take(sorted.message, sorted.bytes);
     if (wrong)
       this.#fail(new ProtocolError(`the agent broke the protocol: ${sanitise(wrong).slice(0, 300)}`));
-  }
-
-  /** An agent that prints beside its answers may spoil one. It is missed when the agent says, twice, that it does nothing any more. */
-  #missed(job: Job, doing: string | null): string | undefined {
-    if (job.noise === undefined) return undefined;
-    job.idleBeats = doing === null ? job.idleBeats + 1 : 0;
-    return job.idleBeats >= 2 ? `not JSON: ${job.noise}` : undefined;
-  }
-
-  /** The job waits for its device: the wait is no part of its time limit. */
-  #busy(job: Job): void {
-    if (job.cancelled) return;
-    job.restartLimit();
-    try {
-      if (job.waitingBeats++ === 0) this.onBusy();
-      if (job.waitingBeats > MAX_WAITING_BEATS)
-        this.#fail(new JobTimeoutError(`${job.type} waited for a week`));
-    } catch (error) {
-      job.cancelled = true;
-      this.#channel?.send(JSON.stringify({ v: PROTOCOL_VERSION, id: job.id, type: "cancel" }));
-      job.reject(error as Error);
-    }
   }
 
   /** Acts on a line of the protocol; returns what is wrong with it, if anything. */
@@ -264,30 +209,18 @@ export class AgentSession {
     if (!this.#greeted) return "it spoke before its greeting";
     const job = this.#job;
     if (message.type === "heartbeat") {
-      if (job !== undefined && message.waiting === true && message.job === job.id) this.#busy(job);
-      return job && this.#missed(job, message.job);
+      if (job !== undefined && message.waiting === true && message.job === job.id) this.#waits(job);
+      return job?.missed(message.job);
     }
     // Answers to a job that is over are late, or made up. Only a refusal may come without an id.
     if (!job || (message.id !== job.id && message.id !== null))
       return this.#lines.unasked(bytes) ? undefined : "answers that nobody asked for";
-    job.bytes += bytes;
-    if (job.bytes > MAX_JOB_BYTES) return "one job sent too much";
-    if (message.type === "error") {
-      const { code, message: text, signal } = message.error;
-      const cancelled = job.cancelled && code === "cancelled";
-      job.reject(
-        cancelled ? new JobCancelledError(`${job.type} was cancelled`) : new AgentError(code, text, signal),
-      );
-      return undefined;
-    }
-    const body = message.type === "progress" ? message.progress : message.result;
-    const checked = JOBS[job.type][message.type].safeParse(body);
-    if (!checked.success) {
-      return `the ${message.type} of ${job.type} is not valid: ${issueText(checked.error)}`;
-    }
-    if (message.type === "progress") job.onProgress?.(checked.data);
-    else job.resolve(checked.data);
-    return undefined;
+    return job.take(message, bytes);
+  }
+
+  #waits(job: SessionJob): void {
+    const end = job.waits(this.onBusy);
+    if (end !== undefined) this.#fail(end);
   }
 
   #onEnd(end: ChannelEnd): void {

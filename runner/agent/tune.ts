@@ -1,21 +1,21 @@
 // Finds the threads and cores on which a device is fastest, by trying. What to try and what to keep is profilers/placement.ts's business.
-import { lower } from "../../candidates/gguf/lower.ts";
-import { parseNotation } from "../../candidates/notation.ts";
 import {
   bestPlacement,
   candidatePlacements,
-  PLACEMENT_LAYOUT,
   PLACEMENT_REQUEST,
   readPlacement,
   type TriedPlacement,
 } from "../../profilers/placement.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ModelRef } from "../../profilers/requests.ts";
 import { AgentError } from "../devices/device-errors.ts";
 import type { AgentSession } from "./session.ts";
 
 const TIMEOUT_MS = 120_000;
 
 export interface TuneOptions {
+  /** The placement layout, lowered for the device's runtime. */
+  readonly model: ModelRef;
   readonly tolerance: number;
   readonly signal: AbortSignal;
   readonly onTry?: (done: number, total: number) => void;
@@ -32,15 +32,12 @@ export async function tune(
   options: TuneOptions,
 ): Promise<Tuned | null> {
   const placements = candidatePlacements(probe.cpus ?? []);
-  const plan = lower(parseNotation(PLACEMENT_LAYOUT), { quantization: "q4_0", seed: 1 }).plan.toString(
-    "base64",
-  );
   const tried: TriedPlacement[] = [];
   for (const [i, placement] of placements.entries()) {
     options.onTry?.(i, placements.length);
     const request = {
       ...PLACEMENT_REQUEST,
-      model: { plan },
+      model: options.model,
       cpus: placement.cpus,
       threads: placement.cpus.length,
     };

@@ -6,11 +6,10 @@ import { MIN_AUDITED } from "../../profilers/fidelity.ts";
 import type { ReportProxy } from "../../reports/model.ts";
 import { readSweepConfig } from "../config/config.ts";
 import { suggestion } from "../config/config-errors.ts";
-import { deviceNamed } from "../farm/known.ts";
 import type { Worker } from "../farm/worker.ts";
-import { auditSweep } from "../sweep/proxy-audit.ts";
+import { auditedScore, auditSweep } from "../sweep/proxy-audit.ts";
 import { withWorker } from "../sweep/solo.ts";
-import { trainerProgram } from "../training/pytorch.ts";
+import { laneDevice, laneOf } from "../training/trainers/trainer-registry.ts";
 import { configFolder } from "../training/training-data.ts";
 import {
   columns,
@@ -95,8 +94,7 @@ export const auditCommand: CommandModule<object, Args> = {
     const signal = interruptSignal();
     await readStore(db, async (store) => {
       const sweep = store.sweeps.get(name ?? config.name);
-      const trainer = config.score?.trainer;
-      const device = deviceNamed(store, trainer?.device ?? "local");
+      const lane = laneOf(auditedScore(config).trainer);
       let last = 0;
       const onProgress = (text: string): void => {
         const now = performance.now();
@@ -106,8 +104,8 @@ export const auditCommand: CommandModule<object, Args> = {
       };
       const options = { layouts, longer, tasks: task, folder: configFolder(path), onProgress };
       const work = (worker: Worker) => auditSweep(store, sweep, config, worker, options);
-      const found = await withWorker(store, device, signal, work, {
-        program: trainer && trainerProgram(trainer),
+      const found = await withWorker(store, laneDevice(store, lane), signal, work, {
+        program: lane.program,
         noWait: !wait,
       });
       if (process.stderr.isTTY) say("");

@@ -19,7 +19,8 @@ import { type DeviceProfile, profileNamed, profileNames } from "../devices/profi
 import { ask, canAsk } from "../devices/prompt.ts";
 import { routeTo } from "../devices/ssh-config.ts";
 import { TARGETS, type Target } from "../devices/toolchain.ts";
-import { LOCAL_DEVICE } from "../farm/known.ts";
+import { LOCAL_DEVICE, registeredHost } from "../farm/known.ts";
+import { type RuntimeId, runtimeIds } from "../runtimes/runtime-registry.ts";
 import type { Store } from "../store/store.ts";
 import { say, sayToPerson, withDatabase, withJson, withStore } from "./common.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
@@ -40,6 +41,7 @@ interface AddArgs {
   target: Target | undefined;
   emulator: Emulator | undefined;
   threads: number | undefined;
+  runtime: RuntimeId | undefined;
   printAuthorizedKey: boolean;
 }
 
@@ -110,7 +112,7 @@ function checkArgs(
 
 /** The record of a device over SSH, and what to make of an agent that does not start there. */
 async function reach(args: AddArgs, profile: DeviceProfile) {
-  const { name, host, port, user, identity, jump, sshConfig, emulator, threads } = args;
+  const { name, host, port, user, identity, jump, sshConfig, emulator, threads, runtime } = args;
   const stops = await routeTo(host!, {
     port,
     user,
@@ -134,6 +136,7 @@ async function reach(args: AddArgs, profile: DeviceProfile) {
     profile,
     ...(emulator === undefined ? {} : { emulator }),
     ...(threads === undefined ? {} : { threads }),
+    ...(runtime === undefined ? {} : { runtime }),
   });
   return { device, explain: (error: RunnerError) => explainStart(error, met) };
 }
@@ -198,6 +201,11 @@ export const addCommand: CommandModule<object, AddArgs> = {
         type: "number",
         describe: "threads of a measurement (default: the best of those tried)",
       })
+      .option("runtime", {
+        choices: runtimeIds,
+        defaultDescription: "native",
+        describe: "engine that times layouts there; a second device of one machine may have another",
+      })
       .option("print-authorized-key", authorizedKeyOption)
       .example(
         example(
@@ -217,13 +225,19 @@ export const addCommand: CommandModule<object, AddArgs> = {
       ) as unknown as Argv<AddArgs>,
   handler: (args) =>
     withStore(args.db, { mustExist: false }, async (store) => {
-      const { name, json, threads, printAuthorizedKey } = args;
+      const { name, json, threads, runtime, printAuthorizedKey } = args;
       const profile = profileNamed(args.profile ?? (args.host === undefined ? LOCAL_DEVICE : "linux"));
       checkArgs(store, args, profile);
       const local = profile.connection.transport === "local";
       const { device, explain } = local
         ? {
-            device: checked({ ...localDevice(), name, profile, ...(threads ? { threads } : {}) }),
+            device: checked({
+              ...localDevice(),
+              name,
+              profile,
+              ...(threads ? { threads } : {}),
+              ...(runtime === undefined ? {} : { runtime }),
+            }),
             explain: (e: RunnerError) => e,
           }
         : await reach(args, profile);
@@ -231,13 +245,21 @@ export const addCommand: CommandModule<object, AddArgs> = {
       const enrolled = await inspect(store, device, {
         tune,
         baseline: true,
-        keep: (record) => store.devices.add(keepIdentity(record)),
+        keep: (record, probe) => {
+          const machine = registeredHost(store, record, probe);
+          const kept = machine === null ? record : { ...record, machine };
+          store.devices.add(keepIdentity(kept));
+          return kept;
+        },
       }).catch((error: unknown) => {
         if (error instanceof JobCancelledError || (error as Error).name === "AbortError")
           throw new InterruptedError(`interrupted; ${name} was not registered`, { cause: error });
         throw error instanceof RunnerError ? explain(error) : error;
       });
       await printEnrolled(enrolled, { json, printAuthorizedKey });
-      say(`registered ${name}`);
+      const { machine } = enrolled.device;
+      say(
+        `registered ${name}${machine === undefined ? "" : ` on the host of ${machine}: the two take turns`}`,
+      );
     }),
 };

@@ -75,6 +75,8 @@ export function deviceCard(device: DeviceRecord, probe: ProbeResult | null): str
     ...(device.transport === "ssh" ? (device.jumps ?? []).map((jump) => ["through", address(jump)]) : []),
     ["profile", `${profile.name} (${profile.description})`],
     ["target", device.target],
+    ...(device.machine === undefined ? [] : [["host", `that of ${device.machine}: the two take turns`]]),
+    ...(device.runtime === undefined ? [] : [["runtime", device.runtime]]),
     ...(emulated ? [["emulated", "yes: its times say nothing about hardware"]] : []),
     ...(device.transport === "ssh" ? [["host key", device.hostKey]] : []),
     ...(probe === null ? [] : probeRows(probe)),

@@ -177,7 +177,7 @@ const probeCommand: CommandModule<object, ProbeArgs> = {
   handler: ({ db, json, name, tune, printAuthorizedKey }) =>
     withStore(db, { mustExist: false }, async (store) => {
       const device = deviceNamed(store, name);
-      const enrolled = await inspect(store, device, { tune, baseline: false, keep: () => {} });
+      const enrolled = await inspect(store, device, { tune, baseline: false, keep: (record) => record });
       if (tune && store.devices.find(name) !== null) store.devices.update(keepIdentity(enrolled.device));
       await printEnrolled(enrolled, { json, printAuthorizedKey });
     }),

@@ -1,13 +1,15 @@
 // What registering and probing share: an agent there, its probe, the best placement, the device card and the line for authorized_keys.
 
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { parseNotation } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
+import { PLACEMENT_LAYOUT } from "../../profilers/placement.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { tune } from "../agent/tune.ts";
 import { publicKeyLine } from "../devices/credentials.ts";
 import { type DeviceRecord, placementOf, profileOf } from "../devices/device-record.ts";
 import { serveCommand } from "../devices/ssh-transport.ts";
-import { runSentinel, verifyAgent } from "../farm/measurement/sentinel.ts";
+import { runSentinel } from "../farm/measurement/sentinel.ts";
 import { baselineContent } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
@@ -18,6 +20,7 @@ export interface Enrolled {
   readonly device: DeviceRecord;
   readonly probe: ProbeResult;
   readonly agentSha256: string;
+  readonly programSha256: string;
 }
 
 export const authorizedKeyOption = {
@@ -31,8 +34,8 @@ interface InspectOptions {
   readonly tune: boolean;
   /** Check what it computes, and time the sentinel that later windows are compared with. */
   readonly baseline: boolean;
-  /** Called with the finished record before its probe is stored. */
-  readonly keep: (device: DeviceRecord) => void;
+  /** Stores the finished record, before its probe is stored. Returns the record as it was stored. */
+  readonly keep: (device: DeviceRecord, probe: ProbeResult) => DeviceRecord;
 }
 
 /** Opens an agent on a device, looks, and searches for the best placement where asked. Nothing is stored unless all of it went well. */
@@ -43,14 +46,16 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
     device,
     signal,
     async (worker) => {
-      const { session, probe, agentSha256 } = await worker.open();
+      const { session, probe, agentSha256, programSha256 } = await worker.open();
+      const { runtime } = worker;
       const { tolerance } = profileOf(device).threads;
       const onTry = (done: number, total: number): void => {
         if (done === 0) say(`trying ${counted(total, "placement of threads", "placements of threads")}`);
       };
+      const model = runtime.lower(parseNotation(PLACEMENT_LAYOUT), { quantization: "q4_0", seed: 1 });
       const placement =
         options.tune && !worker.emulated
-          ? await worker.exclusively(() => tune(session, probe, { tolerance, signal, onTry }))
+          ? await worker.exclusively(() => tune(session, probe, { model, tolerance, signal, onTry }))
           : null;
       const tuned = (
         placement === null
@@ -60,29 +65,29 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
       const sentinel =
         options.baseline && !worker.emulated
           ? await worker.exclusively(async () => {
-              const context = { session, placement: placementOf(tuned), isa: "auto", signal };
-              await verifyAgent(context);
+              const context = { runtime, session, placement: placementOf(tuned), isa: "auto", signal };
+              await runtime.verify(context);
               return runSentinel(context);
             })
           : null;
-      options.keep(tuned);
+      const kept = options.keep(tuned, probe);
       store.devices.putProbe(device.name, agentSha256, probe);
       if (sentinel !== null) {
-        const seen = { device: tuned, probe, emulated: worker.emulated, agentSha256 };
+        const seen = { device: kept, probe, emulated: worker.emulated, agentSha256 };
         const content = baselineContent(seen, { threads: 0 }, probe.isa);
         store.devices.putSentinelBaseline(device.name, content, sentinel);
       }
-      return { device: tuned, probe, agentSha256 };
+      return { device: kept, probe, agentSha256, programSha256 };
     },
     { evenQuarantined: true },
   );
 }
 
 /** The key that logs in, allowed to do one thing: serve as a confined agent. */
-async function authorizedKey({ device, agentSha256 }: Enrolled): Promise<string> {
+async function authorizedKey({ device, programSha256 }: Enrolled): Promise<string> {
   if (device.transport !== "ssh")
     throw new InvalidInputError("usage", "only a device reached over SSH has authorized keys");
-  const command = serveCommand(agentSha256, { emulator: device.emulator, confined: true });
+  const command = serveCommand(programSha256, { emulator: device.emulator, confined: true });
   return `command="${command}",restrict ${await publicKeyLine(device)}`;
 }
 

@@ -32,7 +32,6 @@ import {
   placementFor,
 } from "../farm/job-requests.ts";
 import { deviceNamed } from "../farm/known.ts";
-import { verifyAgent } from "../farm/measurement/sentinel.ts";
 import type { Worker } from "../farm/worker.ts";
 import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
@@ -177,7 +176,7 @@ async function checkAgent(worker: Worker, config: MeasureConfig): Promise<void> 
   const { session, probe } = await worker.open();
   const placement = placementFor(worker, config);
   const isa = isaFor(probe, config);
-  await worker.exclusively(({ signal }) => verifyAgent({ session, placement, isa, signal }));
+  await worker.exclusively(({ signal }) => worker.runtime.verify({ session, placement, isa, signal }));
 }
 
 const labelOf = (worker: Worker): string =>

@@ -20,12 +20,12 @@ import { type TaskConfig, withDistillation } from "../config/config-score.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { windowedTasks } from "../config/proxy-notices.ts";
 import { localDevice } from "../devices/device-record.ts";
-import { deviceNamed } from "../farm/known.ts";
+import { LOCAL_DEVICE } from "../farm/known.ts";
 import type { Worker } from "../farm/worker.ts";
 import { Store } from "../store/store.ts";
 import { requireInUse, withWorker } from "../sweep/solo.ts";
-import { trainerProgram } from "../training/pytorch.ts";
 import { type TrainProgress, trainOn } from "../training/train.ts";
+import { laneDevice, laneOf } from "../training/trainers/trainer-registry.ts";
 import { configFolder, prepareTask } from "../training/training-data.ts";
 import {
   columns,
@@ -171,13 +171,13 @@ export const scoreCommand: CommandModule<object, Args> = {
     if (out !== undefined) await mkdir(out, { recursive: true });
     const signal = interruptSignal();
     const store = Store.open(":memory:");
-    const { trainer } = score;
+    const lane = laneOf(score.trainer);
     const device =
-      trainer.device === "local" && !existsSync(args.db)
+      lane.device === LOCAL_DEVICE && !existsSync(args.db)
         ? localDevice()
         : await readStore(args.db, (db) => {
-            requireInUse(db, trainer.device);
-            return deviceNamed(db, trainer.device);
+            requireInUse(db, lane.device);
+            return laneDevice(db, lane);
           });
     const work = async (worker: Worker): Promise<void> => {
       const metrics: Metric[] = [];
@@ -224,7 +224,7 @@ export const scoreCommand: CommandModule<object, Args> = {
         ]),
       );
     };
-    const options = { program: trainerProgram(trainer), noWait: !args.wait };
+    const options = { program: lane.program, noWait: !args.wait };
     await withWorker(store, device, signal, work, options).finally(() => store.close());
   },
 };

@@ -2,10 +2,28 @@
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { proxySchema } from "../../profilers/proxy.ts";
-import { PRECISIONS } from "../../profilers/requests.ts";
+import { PRECISIONS, type Precision } from "../../profilers/requests.ts";
 import { compositeSchema } from "../../profilers/tasks/composite.ts";
 import { taskNames } from "../../profilers/tasks/task-registry.ts";
 import { describeIssues } from "./config-errors.ts";
+
+/** What a configuration may ask of a trainer. */
+export interface TrainerAbilities {
+  /** Whether a run can pause at a step and continue later, as rungs need. */
+  readonly pause: boolean;
+  /** Whether it learns from a teacher. */
+  readonly distil: boolean;
+  readonly precisions: readonly Precision[];
+  /** Whose arithmetic its scores have. */
+  readonly frameworks: readonly string[];
+}
+/** The trainers that a configuration can name; how each trains is runner/training/trainers/. */
+export const TRAINERS = {
+  native: { pause: true, distil: true, precisions: PRECISIONS, frameworks: ["edgefront"] },
+  pytorch: { pause: false, distil: false, precisions: PRECISIONS, frameworks: ["pytorch"] },
+} as const satisfies Record<string, TrainerAbilities>;
+export type TrainerId = keyof typeof TRAINERS;
+const trainerIds = Object.keys(TRAINERS) as [TrainerId, ...TrainerId[]];
 
 const stopSchema = z.strictObject({
   every: z.int().min(1).default(100).describe("Steps between looks at the validation loss."),
@@ -80,7 +98,7 @@ const taskSchema = z.strictObject({
 });
 
 const trainerSchema = z.strictObject({
-  backend: z.enum(["native", "pytorch"]).default("native"),
+  backend: z.enum(trainerIds).default("native"),
   python: z
     .string()
     .regex(/^[\w./+-]{1,200}$/, "name a Python without blanks")

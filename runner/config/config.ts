@@ -12,7 +12,7 @@ import { type DesignName, designs } from "../../search/designs/design-registry.t
 import { type StrategyName, strategies, strategyNames } from "../../search/strategy-registry.ts";
 import { describeIssues } from "./config-errors.ts";
 import { protocolSchema } from "./config-protocol.ts";
-import { isTrained, type ScoreConfig, scoreSchema } from "./config-score.ts";
+import { isTrained, type ScoreConfig, scoreSchema, TRAINERS } from "./config-score.ts";
 
 /** Published experiments that can be repeated (runner/reproduction/studies.ts). */
 export const studyNames = Object.keys(designs) as [DesignName, ...DesignName[]];
@@ -251,8 +251,8 @@ function checkOptions(schema: z.ZodType, options: unknown, where: string): void 
 function checkRungs({ objectives, budgets }: SweepConfig, score: ScoreConfig, source: string): void {
   const bad = (why: string): InvalidInputError =>
     new InvalidInputError("bad-config", `${source}: score.rungs: ${why}`);
-  if (score.trainer.backend !== "native")
-    throw bad("the PyTorch trainer cannot pause a run; use `trainer: native`, or leave rungs out");
+  if (!TRAINERS[score.trainer.backend].pause)
+    throw bad(`${score.trainer.backend} cannot pause a run; use \`trainer: native\`, or leave rungs out`);
   const names = [...objectives, ...budgets].map(({ metric }) => metric);
   if (!names.some((name) => isTrained(name, score)))
     throw bad("no objective or budget is decided by training; add one, or leave rungs out");

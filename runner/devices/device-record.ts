@@ -1,5 +1,5 @@
-// What edgefront knows of a device: how to reach it and what runs there. Kept by the store; secrets are never in it, only
-// paths of keys, and those stay out of database and reports.
+// A device record: how to reach a machine, which machine it is, and which runtime times layouts there. The store keeps it without the
+// paths of keys; secrets are never in it.
 import { z } from "zod";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { CompilerMissingError } from "./device-errors.ts";
@@ -13,6 +13,7 @@ export const EMULATORS = ["qemu-aarch64-static"] as const;
 export type Emulator = (typeof EMULATORS)[number];
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+const deviceName = z.string().regex(NAME, "a device name is lower-case letters, digits and hyphens");
 /** As OpenSSH prints it: base64 of the SHA-256 of the raw host key, without padding. */
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
@@ -24,7 +25,14 @@ const placement = {
 };
 
 const common = {
-  name: z.string().regex(NAME, "a device name is lower-case letters, digits and hyphens"),
+  name: deviceName,
+  /** The host that this record shares with others, by the name of its first record; see hostOf. (`host` is an address, see below.) */
+  machine: deviceName.optional(),
+  /** Which runtime times layouts there; absent: native. A text, so that a database of a newer version opens: see runtimeOf. */
+  runtime: z
+    .string()
+    .regex(/^[a-z][a-z0-9.-]{0,31}$/)
+    .optional(),
   target: z.enum(TARGETS),
   emulator: z.enum(EMULATORS).optional(),
   /** Threads of a measurement; 0 or absent: one per core the process may use. */
@@ -66,6 +74,15 @@ export function localDevice(): DeviceRecord {
     throw new CompilerMissingError(`the agent runs on Linux; this is ${process.platform} on ${process.arch}`);
   return { name: "local", transport: "local", target };
 }
+
+/**
+ * The host of a device. Several records may share one host, each with its own runtime or login; a host does one thing at a time, so that
+ * turns, leases and waits for rest go by its name.
+ */
+export const hostOf = ({ name, machine }: Pick<DeviceRecord, "name" | "machine">): string => machine ?? name;
+
+/** The runtime of a device, by its id. */
+export const runtimeIdOf = ({ runtime }: Pick<DeviceRecord, "runtime">): string => runtime ?? "native";
 
 /** The profile of a device; those registered before there were profiles, and this machine, have the default of their transport. */
 export function profileOf(device: DeviceRecord): DeviceProfile {

@@ -1,4 +1,4 @@
-// This coordinator's leases: taken when a device is first needed, kept while jobs follow each other, renewed, and handed on when
+// This coordinator's leases on hosts: taken when a device there is first needed, kept while jobs follow each other, renewed, and handed on when
 // another coordinator of the same database asks. All waiting is judged by the monotonic clock: a set clock changes nothing.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunnerError } from "../devices/device-errors.ts";

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProbeResult } from "../../profilers/protocol.ts";
 import { RunError } from "../base/run-errors.ts";
-import type { DeviceRecord } from "../devices/device-record.ts";
+import { type DeviceRecord, runtimeIdOf } from "../devices/device-record.ts";
 import { withIdentity } from "../devices/identities.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 import type { EventIds } from "../store/health-table.ts";
@@ -41,7 +41,7 @@ interface Post {
 export function deviceClass(device: DeviceRecord, probe: ProbeResult): string {
   const { arch, cpuModel, cores, isa, emulated } = probe;
   const profile = "profile" in device ? device.profile : null;
-  return JSON.stringify([device.target, profile, arch, cpuModel, cores, isa, emulated]);
+  return JSON.stringify([device.target, runtimeIdOf(device), profile, arch, cpuModel, cores, isa, emulated]);
 }
 
 const nth = (pauses: readonly number[], n: number): number => pauses[Math.min(n, pauses.length) - 1] ?? 0;

@@ -2,20 +2,18 @@
 // out the plan (the layout and the seed determine it) and paths of this machine.
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { deviceContradiction, type GateInput, gateViolations } from "../../profilers/gates.ts";
 import type { MeasureResult, ProbeResult } from "../../profilers/protocol.ts";
 import type { MeasureRequest, ModelRef } from "../../profilers/requests.ts";
 import type { SweepConfig } from "../config/config.ts";
 import { placementOf, profileOf } from "../devices/device-record.ts";
+import { runnableAs } from "../runtimes/runtime.ts";
 import { DeviceContradictionError, InvalidMeasurementError } from "./faults.ts";
 import { changed } from "./measurement/window-rules.ts";
 import type { Opened, Turn, Worker } from "./worker.ts";
 
 export type MeasureConfig = SweepConfig["measure"];
-
-export const planOf = (plan: Buffer): ModelRef => ({ plan: plan.toString("base64") });
 
 type MeasureOptions = Omit<MeasureRequest, "model"> &
   Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">>;
@@ -117,7 +115,10 @@ async function requireConsistency(
   );
 }
 
-/** Measures a layout within a turn on its device. Throws InvalidMeasurementError when the gates reject the answer. */
+/**
+ * Measures a layout within a turn on its device.
+ * @throws InvalidMeasurementError where the gates reject the answer, NotExpressibleError where the runtime cannot run the layout.
+ */
 export async function measureIn(
   worker: Worker,
   opened: Opened,
@@ -128,14 +129,15 @@ export async function measureIn(
 ): Promise<{ readonly request: unknown; readonly result: MeasureResult }> {
   const { quantization, seed } = config;
   const options = optionsOf(worker, opened.probe, config, extras);
-  const { plan } = lower(layout, { quantization, seed });
-  const result = await run(opened, turn, planOf(plan), options, config);
-  const cost = (context: number) => staticCost(layout, { context, quantization });
+  const runs = runnableAs(worker.runtime, layout);
+  const model = worker.runtime.lower(runs, { quantization, seed });
+  const result = await run(opened, turn, model, options, config);
+  const cost = (context: number) => staticCost(runs, { context, quantization });
   const { weightBytes } = cost(0);
   const input: GateInput = {
     request: options,
     result,
-    parameters: parameterCount(layout),
+    parameters: parameterCount(runs),
     weightBytes,
     // A step reads the weights once, and the cache of each sequence.
     decodeBytes: (context) => weightBytes + options.batch * (cost(context).decodeBytes - weightBytes),

@@ -1,15 +1,17 @@
-// A worker: an agent on one device, one job at a time. The session is opened when first needed and again after it was lost;
-// all work on a device takes its turn under the host lock.
+// A worker: an agent on one device, one job at a time. The session is opened when first needed and again after it was lost. All work on a
+// device takes its turn on the device's host, which other records may share.
 
 import { readFileSync } from "node:fs";
 import { counted } from "../../candidates/words.ts";
 import type { ProbeResult } from "../../profilers/protocol.ts";
-import { type BuildProgress, buildAgent } from "../agent/build.ts";
+import type { BuildProgress } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import type { AgentSession, SessionOptions } from "../agent/session.ts";
 import { RunError } from "../base/run-errors.ts";
-import { type DeviceRecord, placementOf, withheldCpus } from "../devices/device-record.ts";
+import { type DeviceRecord, hostOf, placementOf, withheldCpus } from "../devices/device-record.ts";
 import type { AgentBinary } from "../devices/transport.ts";
+import type { Runtime } from "../runtimes/runtime.ts";
+import { runtimeOf } from "../runtimes/runtime-registry.ts";
 import type { LeaseProof } from "../store/lease-table.ts";
 import type { Store } from "../store/store.ts";
 import type { DeviceLeases, Hold } from "./device-lease.ts";
@@ -25,11 +27,11 @@ export interface WorkerContext {
   readonly signal: AbortSignal;
   readonly listen: Listener;
   readonly session?: SessionOptions;
-  /** Another agent than the one built from kernels/. */
+  /** Another agent than the runtime's own. */
   readonly agentFor?: (device: DeviceRecord) => Promise<AgentBinary>;
 }
 
-/** One job's use of the device. */
+/** One job's use of the device and its host. */
 export interface Turn {
   /** What its result must show to be stored; another one after a pause. */
   readonly lease: LeaseProof;
@@ -42,7 +44,10 @@ export interface Turn {
 export interface Opened {
   readonly session: AgentSession;
   readonly probe: ProbeResult;
+  /** SHA-256 of all that computes there; results rest on it. See Runtime.engine. */
   readonly agentSha256: string;
+  /** SHA-256 of the program that was started. */
+  readonly programSha256: string;
 }
 
 function localBootId(): string | null {
@@ -64,15 +69,18 @@ export class Worker {
   private readonly leaving = new Set<Promise<void>>();
   /** The device was restarted since it was last seen, and nobody looked at it yet. */
   restarted = false;
+  readonly runtime: Runtime;
 
   constructor(
     readonly device: DeviceRecord,
     private readonly context: WorkerContext,
-    /** What to run there instead of the agent built for its target: another program that speaks its protocol. */
+    /** Another program to run there than its runtime's agent. It speaks the same protocol. */
     private readonly program?: () => Promise<AgentBinary>,
-  ) {}
+  ) {
+    this.runtime = runtimeOf(device);
+  }
 
-  /** It runs another program than the agent of this package: a trainer, which measures and verifies nothing. */
+  /** It runs another program than its runtime's agent: a trainer, which measures and verifies nothing. */
   get onlyTrains(): boolean {
     return this.program !== undefined;
   }
@@ -114,10 +122,17 @@ export class Worker {
     return this.device.emulator !== undefined || this.last!.probe.emulated;
   }
 
-  /** This machine is one host, whichever way it is reached. */
-  private get host(): string {
+  /** Whose turn is waited for in this process. This machine is one host, whichever way it is reached. */
+  private get turnstile(): string {
     const here = this.device.transport === "local" || this.last?.probe.bootId === localBootId();
-    return here ? "local" : this.device.name;
+    return here ? "local" : hostOf(this.device);
+  }
+
+  /** The device for people, with its host where it shares one. */
+  private get shownDevice(): string {
+    const { name } = this.device;
+    const host = hostOf(this.device);
+    return host === name ? `device ${name}` : `device ${name} (on the host of ${host})`;
   }
 
   /** The open session. Builds and uploads the agent where needed, and probes the device once a session. */
@@ -138,13 +153,11 @@ export class Worker {
 
   private async binary(): Promise<AgentBinary> {
     const { agentFor, lock, signal, listen } = this.context;
-    const { target, transport } = this.device;
+    const { target } = this.device;
     if (this.program === undefined && agentFor !== undefined) return agentFor(this.device);
     const use = await lock.acquire("local", signal, (holder) => this.wait("this machine", holder));
     const onProgress = ({ done, total }: BuildProgress) => listen({ kind: "build", target, done, total });
-    const made =
-      this.program?.() ??
-      buildAgent({ target, kind: "agent", portable: transport === "ssh", signal, onProgress });
+    const made = this.program?.() ?? this.runtime.agent(this.device, { signal, onProgress });
     return made.finally(() => use.release());
   }
 
@@ -168,7 +181,7 @@ export class Worker {
   private deviceBusy(): void {
     const now = performance.now();
     if (now - this.busyToldAt < SAY_EVERY_MS) return;
-    this.wait(`device ${this.device.name}`, "a job of another coordinator runs there");
+    this.wait(this.shownDevice, "a job of another coordinator runs there");
     this.busyToldAt = now;
   }
 
@@ -180,7 +193,12 @@ export class Worker {
       openSession(this.device, { ...this.context.session, binary, signal, onBusy: () => this.deviceBusy() }),
     );
     const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
-    this.opened = this.last = { session, probe, agentSha256: binary.sha256 };
+    const programSha256 = binary.sha256;
+    const engine = this.onlyTrains
+      ? null
+      : this.runtime.engine({ hello: await session.hello, probe, programSha256 });
+    const agentSha256 = engine?.sha256 ?? programSha256;
+    this.opened = this.last = { session, probe, agentSha256, programSha256 };
     this.storedProbe = null;
     // What a trainer says of itself is not what the agent on the same device says.
     if (!this.onlyTrains) {
@@ -188,7 +206,10 @@ export class Worker {
       if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
     }
     const rate = this.onlyTrains ? "trains" : `${probe.readBandwidthGBs.toFixed(1)} GB/s`;
-    const text = `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, ${probe.isa}, ${rate}`;
+    const { runtime } = this.device;
+    const named =
+      runtime === undefined || engine === null ? "" : `${runtime} ${engine.version} (${engine.backend}), `;
+    const text = `${named}${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, ${probe.isa}, ${rate}`;
     listen({ kind: "device", name, text, emulated: this.emulated });
     const withheld = withheldCpus(placementOf(this.device), probe);
     if (withheld.length > 0)
@@ -202,16 +223,16 @@ export class Worker {
   }
 
   /**
-   * Runs `work` while nothing else runs on this host, and no other coordinator may use the device.
+   * Runs `work` while nothing else runs on the device's host, and no other coordinator may use the host.
    * @throws LeaseLostError when it was granted to another one meanwhile, whatever `work` says.
    */
   async exclusively<T>(work: (turn: Turn) => Promise<T>): Promise<T> {
     const { lock, leases, signal } = this.context;
-    const { name } = this.device;
-    const use = await lock.acquire(this.host, signal, (holder) => this.wait("this machine", holder));
+    const host = hostOf(this.device);
+    const use = await lock.acquire(this.turnstile, signal, (holder) => this.wait("this machine", holder));
     try {
       const grant = (): Promise<Hold> =>
-        leases.hold(name, signal, () => this.wait(`device ${name}`, "of the same database"));
+        leases.hold(host, signal, () => this.wait(this.shownDevice, "of the same database"));
       let hold = await grant();
       const lost = new AbortController();
       const onLost = (): void => lost.abort(hold.lost.reason);

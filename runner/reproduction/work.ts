@@ -10,7 +10,7 @@ import type { Sweep } from "../store/sweep-table.ts";
 import type { Trial } from "../store/trial-table.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { keepOwning } from "../sweep/sweep-ownership.ts";
-import { trainerProgram } from "../training/pytorch.ts";
+import { laneDevice, laneOf } from "../training/trainers/trainer-registry.ts";
 import { type PreparedTask, prepareTask } from "../training/training-data.ts";
 import { timePairs } from "./pairs-work.ts";
 import { trainBlocks } from "./seeds-work.ts";
@@ -71,19 +71,18 @@ async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promi
   const last = Math.max(...score.seeds);
   const seeds = Array.from({ length: Math.max(0, plan.seeds - score.seeds.length) }, (_, n) => last + 1 + n);
   if (trials.length === 0 || seeds.length === 0) return;
-  const device = deviceNamed(store, score.trainer.device ?? "local");
-  const program = trainerProgram(score.trainer);
+  const lane = laneOf(score.trainer);
   const fits = (minutes: number): boolean => minutes <= leftTo("seeds", work) && leftTo("seeds", work) > 0;
   await withWorker(
     store,
-    device,
+    laneDevice(store, lane),
     signal,
     async (worker) => {
       const done = await trainBlocks(worker, { store, sweep, trials, tasks, seeds, say }, fits);
       if (done < seeds.length)
         say(`the budget holds ${done} of the ${seeds.length} planned seeds beyond the sweep's`);
     },
-    { ...(program !== undefined && { program }), noWait: work.noWait ?? false },
+    { program: lane.program, noWait: work.noWait ?? false },
   );
 }
 

@@ -1,10 +1,11 @@
-// Leases on devices: one holder at a time among all coordinators of one database, each grant with a token that only grows. No
-// clock is stored: a holder proves that it lives by its beats, and whoever waits judges their silence by its own clock.
+// Leases on hosts: one holder at a time among all coordinators of one database, each grant with a token that only grows. No clock is
+// stored: a holder proves that it lives by its beats, and whoever waits judges their silence by its own clock. `device`, here and in the
+// table, names the host: its first device record. Records that share a host share its lease.
 import type Database from "better-sqlite3";
 import type { Row } from "./database-row.ts";
 import { isSameProcess, lifeOf, makeOwner } from "./owner.ts";
 
-/** What a result must show: that nobody was granted the device since. */
+/** What a result must show: that nobody was granted the host since. */
 export interface LeaseProof {
   readonly device: string;
   readonly token: number;

@@ -11,7 +11,7 @@ import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import type { ReportProxy } from "../../reports/model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { SweepConfig } from "../config/config.ts";
-import type { TaskConfig } from "../config/config-score.ts";
+import type { ScoreConfig, TaskConfig } from "../config/config-score.ts";
 import { settleIdentity } from "../farm/sweep-identity.ts";
 import type { Worker } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
@@ -66,6 +66,12 @@ function longerTask(task: TaskConfig, longer: number): TaskConfig {
 /** Beyond every seed that a sweep or its repetitions use: a seed that both trainings share would agree by its own luck. */
 const FRESH = 1000;
 
+/** @throws InvalidInputError (`no-score`) where nothing is trained. */
+export function auditedScore({ score }: SweepConfig): ScoreConfig {
+  if (score !== undefined) return score;
+  throw new InvalidInputError("no-score", "this sweep trains no proxies to audit; measure it instead");
+}
+
 /** Trains the sample longer, with fresh seeds, and records one finding for each score of each task. @throws InvalidInputError where there is nothing to audit. */
 export async function auditSweep(
   store: Store,
@@ -74,9 +80,7 @@ export async function auditSweep(
   worker: Worker,
   options: AuditOptions,
 ): Promise<readonly ReportProxy[]> {
-  const score = config.score;
-  if (score === undefined)
-    throw new InvalidInputError("no-score", "this sweep trains no proxies to audit; measure it instead");
+  const score = auditedScore(config);
   const sample = sampleOf(store, sweep, options.layouts);
   const tasks = Object.entries(score.tasks).filter(([name]) => options.tasks?.includes(name) ?? true);
   const long = new Map<string, readonly (readonly Metric[])[]>();
@@ -113,7 +117,7 @@ function sampleOf(store: Store, sweep: Sweep, layouts: number): readonly Trial[]
 interface Training {
   readonly sweep: Sweep;
   readonly config: SweepConfig;
-  readonly score: NonNullable<SweepConfig["score"]>;
+  readonly score: ScoreConfig;
   readonly worker: Worker;
   readonly options: AuditOptions;
 }

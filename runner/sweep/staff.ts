@@ -3,6 +3,7 @@
 import { setMaxListeners } from "node:events";
 import type { Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config/config.ts";
+import type { ScoreConfig } from "../config/config-score.ts";
 import type { DeviceRecord } from "../devices/device-record.ts";
 import { DeviceLeases, type LeaseTiming } from "../farm/device-lease.ts";
 import type { Listener } from "../farm/events.ts";
@@ -11,8 +12,9 @@ import { HostLock } from "../farm/host-lock.ts";
 import { deviceNamed } from "../farm/known.ts";
 import { measuredWith, trainedWith } from "../farm/sweep-identity.ts";
 import type { WorkerContext } from "../farm/worker.ts";
+import { runtimeOf } from "../runtimes/runtime-registry.ts";
 import type { Store } from "../store/store.ts";
-import { trainerProgram } from "../training/pytorch.ts";
+import { laneDevice, laneOf } from "../training/trainers/trainer-registry.ts";
 import { type PreparedTask, prepareTask } from "../training/training-data.ts";
 
 export interface FarmOptions extends Pick<WorkerContext, "session" | "agentFor"> {
@@ -65,7 +67,7 @@ export class Staff {
       },
       { pauseScale: 1, patienceMs: config.measure.patienceMinutes * 60_000, ...farm.timing },
     );
-    const trainer = tasks.length === 0 ? "" : trainerOf(store, config, records, fleet);
+    const trainer = tasks.length === 0 ? "" : trainerOf(store, config.score!, records, fleet);
     return new Staff(config, records, tasks, fleet, trainer, signal, abort, leases);
   }
 
@@ -96,18 +98,11 @@ export class Staff {
   }
 }
 
-/** A device that measures here also trains, unless another program or machine does. */
-function trainerOf(
-  store: Store,
-  config: SweepConfig,
-  records: readonly DeviceRecord[],
-  fleet: Fleet,
-): string {
-  const program = config.score && trainerProgram(config.score.trainer);
-  const local = program === undefined ? records.find(({ transport }) => transport === "local") : undefined;
-  if (local !== undefined) return local.name;
-  return fleet.enlistTrainer(
-    deviceNamed(store, program === undefined ? "local" : config.score!.trainer.device),
-    program,
-  );
+/** Returns the name by which the fleet knows the lane: a device that measures here also trains where its agent can. */
+function trainerOf(store: Store, score: ScoreConfig, records: readonly DeviceRecord[], fleet: Fleet): string {
+  const lane = laneOf(score.trainer);
+  const shares = (record: DeviceRecord): boolean =>
+    lane.program === undefined && record.transport === "local" && runtimeOf(record).jobs.has("train");
+  const shared = records.find(shares);
+  return shared === undefined ? fleet.enlistTrainer(laneDevice(store, lane), lane.program) : shared.name;
 }

@@ -61,6 +61,8 @@ export interface LoopbackDevice {
   script(script: AgentScript): void;
   /** Jobs its agents were asked for so far. */
   jobs(): number;
+  /** How its measurements followed each other: `<` where one began, `>` where it ended. */
+  turns(): string;
   /** As new: no script, no agent, nobody logged in. */
   reset(): Promise<void>;
   stop(): Promise<void>;
@@ -103,12 +105,14 @@ export async function startDevice(): Promise<LoopbackDevice> {
         return 0;
       }
     },
+    turns: () => readFileSync(home("turns.log"), "utf8"),
     async reset() {
       await proxy.close();
       sshd.killSessions();
       sshd.authorize(true);
       for (const name of mountsIn(sshd.home)) execFileSync("umount", [name]);
-      for (const name of [".edgefront", "jobs.log"]) rmSync(home(name), { recursive: true, force: true });
+      for (const name of [".edgefront", "jobs.log", "turns.log"])
+        rmSync(home(name), { recursive: true, force: true });
       device.script({});
       proxy = await startProxy(sshd.port);
     },

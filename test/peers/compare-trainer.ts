@@ -14,7 +14,7 @@ import { mqar } from "../../profilers/tasks/mqar.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
-import { trainerProgram } from "../../runner/training/pytorch.ts";
+import { pytorchProgram } from "../../runner/training/trainers/pytorch-trainer.ts";
 import { createRng } from "../../search/rng.ts";
 import { optionsOf, wholeOf } from "../support/parse-args.ts";
 
@@ -157,8 +157,7 @@ async function gradients(
 
 process.env.EDGEFRONT_FLOAT64 = "1";
 const native = await openSession(localDevice());
-const program = trainerProgram({ backend: "pytorch", python: resolve(flags.python), device: "local" })!;
-const torch = await openSession(localDevice(), { binary: await program() });
+const torch = await openSession(localDevice(), { binary: await pytorchProgram(resolve(flags.python)) });
 let worst = 0;
 const rows = [];
 try {

@@ -7,7 +7,7 @@ import { partOf, publishSealed, unbroken, writeDurably } from "../../runner/base
 import { cachePath } from "../../runner/base/paths.ts";
 import { scoreSchema } from "../../runner/config/config-score.ts";
 import { requireIntact } from "../../runner/training/data-files.ts";
-import { trainerProgram } from "../../runner/training/pytorch.ts";
+import { pytorchProgram } from "../../runner/training/trainers/pytorch-trainer.ts";
 import { type PreparedTask, prepareTask } from "../../runner/training/training-data.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
 
@@ -78,13 +78,10 @@ it.each(damages)("a note of an encoded corpus is not believed where it was %s", 
 });
 
 it.each(damages)("the PyTorch trainer is written again where it was %s", async (_, damage) => {
-  const program = trainerProgram(
-    scoreSchema.parse({ proxy: { width: 16 }, tasks: {}, trainer: "pytorch" }).trainer,
-  )!;
-  const { path } = await program();
+  const { path } = await pytorchProgram("python3");
   const whole = readFileSync(path);
   damage(path);
-  expect((await program()).path).toBe(path);
+  expect((await pytorchProgram("python3")).path).toBe(path);
   expect(readFileSync(path)).toEqual(whole);
 });
 

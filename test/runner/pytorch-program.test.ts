@@ -4,14 +4,14 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { pythonZip } from "../../runner/training/python-zip.ts";
-import { trainerProgram } from "../../runner/training/pytorch.ts";
+import { pytorchProgram } from "../../runner/training/trainers/pytorch-trainer.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
 
 const python = (...args: string[]) => spawnSync("python3", args, { encoding: "utf8" });
 
 describe.skipIf(python("--version").status !== 0)("the PyTorch trainer's program", () => {
   it("holds every module, intact, behind a line that names its Python", async () => {
-    const { path } = await trainerProgram({ backend: "pytorch", python: "python3", device: "local" })!();
+    const { path } = await pytorchProgram("python3");
     const script =
       "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), *z.namelist(), sep='\\n')";
     const [damaged, ...names] = python("-c", script, path).stdout.trim().split("\n");

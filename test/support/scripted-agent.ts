@@ -95,12 +95,14 @@ let heart: NodeJS.Timeout;
 export interface AgentHome {
   readonly say: (line: string) => void;
   readonly script: () => AgentScript;
-  /** Notes a job down; which number it is. */
+  /** Notes down that a measurement begins; which number it is. */
   readonly count: () => number;
+  /** Notes down that it has ended. */
+  readonly end?: () => void;
 }
 
 /** Greets, beats, and returns what answers a request. */
-export function startAgent({ say, script: readScript, count }: AgentHome, beatMs = 1000) {
+export function startAgent({ say, script: readScript, count, end }: AgentHome, beatMs = 1000) {
   const { arch } = probe({});
   say(
     JSON.stringify({
@@ -146,7 +148,11 @@ export function startAgent({ say, script: readScript, count }: AgentHome, beatMs
     const conditions = { slowdown: slowdowns?.[number] ?? 1, noise: noise ?? 0 };
     const how = jobs?.[number] ?? parameters?.[parametersOf(Buffer.from(request.model!.plan, "base64"))];
     if (how !== undefined) misbehave(how, request, say, message);
-    else setTimeout(() => result({ ...measurement(request, conditions), ...results?.[number] }), jobMs);
+    else
+      setTimeout(() => {
+        end?.();
+        result({ ...measurement(request, conditions), ...results?.[number] });
+      }, jobMs);
   };
   return { answer, stop: () => clearInterval(own) };
 }
@@ -161,9 +167,10 @@ export function eachRequest(answer: (request: Request) => void): (chunk: Buffer 
   };
 }
 
-/** Serves on stdin and stdout. `home` holds the script, and the log of jobs, one byte each. */
+/** Serves on stdin and stdout. `home` holds the script, the log of jobs, one byte each, and when each began (`<`) and ended (`>`). */
 function serve(home: string): void {
   const log = join(home, "jobs.log");
+  const turns = join(home, "turns.log");
   const { answer } = startAgent({
     say: (line) => {
       process.stdout.write(`${line}\n`);
@@ -177,8 +184,10 @@ function serve(home: string): void {
     },
     count: () => {
       appendFileSync(log, ".");
+      appendFileSync(turns, "<");
       return statSync(log).size;
     },
+    end: () => appendFileSync(turns, ">"),
   });
   process.stdin.setEncoding("utf8").on("data", eachRequest(answer));
   process.stdin.on("end", () => process.exit(0));

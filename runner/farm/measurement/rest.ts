@@ -7,13 +7,7 @@ import type { Listener } from "../events.ts";
 import { isaFor, type MeasureConfig, placementFor } from "../job-requests.ts";
 import { baselineContent } from "../sweep-identity.ts";
 import type { Opened, Turn, Worker } from "../worker.ts";
-import {
-  awaitReadiness,
-  type Readiness,
-  runSentinel,
-  type SentinelContext,
-  verifyAgent,
-} from "./sentinel.ts";
+import { awaitReadiness, type Readiness, runSentinel, type SentinelContext } from "./sentinel.ts";
 
 const waitText = (seconds: number): string =>
   seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
@@ -45,9 +39,10 @@ export class DeviceRest {
   async check({ session, probe }: Opened, { signal }: Turn): Promise<Checked> {
     const { worker, config } = this;
     const placement = placementFor(worker, config);
-    const sentinel: SentinelContext = { session, placement, isa: isaFor(probe, config), signal };
+    const { runtime } = worker;
+    const sentinel: SentinelContext = { runtime, session, placement, isa: isaFor(probe, config), signal };
     if (this.known?.session !== session) {
-      await verifyAgent(sentinel);
+      await runtime.verify(sentinel);
       this.known = { session, baseline: this.rules.guarded ? await this.baseline(sentinel) : null };
     }
     return { sentinel, baseline: this.known.baseline };

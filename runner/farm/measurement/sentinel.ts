@@ -1,8 +1,6 @@
-// Everything that the sentinel is asked for: the check of an agent's arithmetic before any speed counts and before a device comes back
-// from quarantine, its run, and waiting until the device is at rest.
-import { lower } from "../../../candidates/gguf/lower.ts";
+// Everything that the sentinel is asked for: the check of a device before it comes back from quarantine, the sentinel's run, and waiting
+// until the device is at rest.
 import type { StatusResult } from "../../../profilers/protocol.ts";
-import type { ModelRef } from "../../../profilers/requests.ts";
 import {
   type Look,
   probeObjection,
@@ -15,63 +13,27 @@ import {
   slowdown,
   type WindowRules,
 } from "../../../profilers/window.ts";
-import type { AgentSession } from "../../agent/session.ts";
-import { RunnerError } from "../../devices/device-errors.ts";
 import { placementOf } from "../../devices/device-record.ts";
+import type { Runtime, VerifyContext } from "../../runtimes/runtime.ts";
 import type { Worker } from "../worker.ts";
 
-/** The device computes something else than its own scalar reference: nothing it measures counts. */
-export class WrongOutputError extends RunnerError {
-  readonly code = "wrong-output";
-  readonly blame = "device";
-}
-
 const TIMEOUT_MS = 120_000;
-const MODEL: ModelRef = { plan: lower(SENTINEL, { quantization: "q4_0", seed: 1 }).plan.toString("base64") };
 
 /** What one sentinel run needs: the agent, the placement that candidates get too, and when to stop. */
-export interface SentinelContext {
-  readonly session: AgentSession;
-  readonly placement: { readonly threads: number; readonly cpus?: readonly number[] };
-  readonly isa: string;
-  readonly signal: AbortSignal;
+export interface SentinelContext extends VerifyContext {
+  readonly runtime: Runtime;
 }
 
 export async function runSentinel({
+  runtime,
   session,
   placement,
   isa,
   signal,
 }: SentinelContext): Promise<SentinelRun> {
-  const request = { ...SENTINEL_REQUEST, model: MODEL, ...placement, isa };
+  const model = runtime.lower(SENTINEL, { quantization: "q4_0", seed: 1 });
+  const request = { ...SENTINEL_REQUEST, model, ...placement, isa };
   return sentinelRun(await session.request("measure", request, { signal, timeoutMs: TIMEOUT_MS }));
-}
-
-/**
- * The correctness gate: fast kernels against the scalar reference, chunked against whole prefill, decode against prefill, on the sentinel.
- * @throws WrongOutputError
- */
-export async function verifyAgent({ session, placement, isa, signal }: SentinelContext): Promise<void> {
-  const tokens = Array.from({ length: 48 }, (_, i) => (i * 37) % SENTINEL.vocab);
-  const request = {
-    model: MODEL,
-    tokens,
-    chunk: 16,
-    logits: "none",
-    checks: true,
-    ...placement,
-    isa,
-  } as const;
-  const { checks } = await session.request("verify", request, { signal, timeoutMs: TIMEOUT_MS });
-  const failed = checks.filter(({ pass }) => !pass);
-  if (checks.length > 0 && failed.length === 0) return;
-  const what = failed.map(
-    ({ name, maxRelativeError }) => `${name} (error ${maxRelativeError ?? "not finite"})`,
-  );
-  throw new WrongOutputError(
-    `the agent's own checks fail there: ${what.join(", ") || "none were made"}`,
-    "Measure with --isa scalar, and report the device's processor and compiler",
-  );
 }
 
 /**
@@ -81,7 +43,8 @@ export async function verifyAgent({ session, placement, isa, signal }: SentinelC
 export async function requireSentinel(worker: Worker): Promise<void> {
   const { session, probe } = await worker.open();
   const placement = placementOf(worker.device);
-  await worker.exclusively(({ signal }) => verifyAgent({ session, placement, isa: probe.isa, signal }));
+  const { isa } = probe;
+  await worker.exclusively(({ signal }) => worker.runtime.verify({ session, placement, isa, signal }));
 }
 
 export interface Readiness {

@@ -10,7 +10,7 @@ import { openSession } from "../../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../../runner/agent/session.ts";
 import { AgentError } from "../../../runner/devices/device-errors.ts";
 import { localDevice } from "../../../runner/devices/device-record.ts";
-import { trainerProgram } from "../../../runner/training/pytorch.ts";
+import { pytorchProgram } from "../../../runner/training/trainers/pytorch-trainer.ts";
 
 export interface Planned {
   /** What the run is kept under: everything that sets it apart from the others of its file. */
@@ -79,13 +79,13 @@ export class RunBook {
     if (place.kind === "nowhere") return;
     if (place.kind === "plan") return place.folder.add(waiting);
     const total = waiting.length;
-    const program =
-      place.python === undefined
-        ? undefined
-        : trainerProgram({ backend: "pytorch", python: place.python, device: "local" });
+    const { python } = place;
     const work = async (): Promise<void> => {
       if (waiting.length === 0) return;
-      const session = await openSession(localDevice(), program ? { binary: await program() } : {});
+      const session = await openSession(
+        localDevice(),
+        python === undefined ? {} : { binary: await pytorchProgram(python) },
+      );
       try {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
           const run = await one(session, next);
