@@ -6,8 +6,9 @@
 // "differs" (npm run bench:compare shows it).
 import type { Rng } from "../candidates/space.ts";
 import type { Interval } from "./statistics/bootstrap.ts";
+import { holm } from "./statistics/holm.ts";
 import { type Look, pairsNeeded, plannedLooks } from "./statistics/looks.ts";
-import { drawOrders, holm, type PairedDifference, pairedShift } from "./statistics/paired.ts";
+import { drawOrders, type PairedDifference, pairedShift } from "./statistics/paired.ts";
 
 export type Side = "a" | "b";
 /** Which way a metric is better. */

@@ -4,7 +4,8 @@
 // - the fastest repetition: best for short prefills, worst for long ones on a busy device, where undisturbed ones are luck;
 // - the ratio to a reference layout timed beside each side: more spread in nearly every case, as disturbances are shorter than a run.
 import type { Direction } from "./compare.ts";
-import { type ContextMetric, contextMetricName, contextMetrics, runMetrics } from "./metrics.ts";
+import type { ContextMetric } from "./metrics/kinds.ts";
+import { kindOf, metricName } from "./metrics/name.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { quantile } from "./statistics/summary.ts";
 
@@ -17,15 +18,15 @@ const low = (times: readonly number[]): number =>
     LOW_QUANTILE,
   );
 
-const nameAt = (metric: ContextMetric, context: number, batch: number): string =>
-  contextMetricName(metric, context, "", batch).slice(0, -1);
-
 /** The compared metrics of one run, without the device's name: `ttftMs@1024`, `decodeTokensPerSecond@1024`, ..., `peakBytes`. */
 export function comparedValues({ contexts, batch, memory }: MeasureResult): Record<string, number> {
-  const perContext = contexts.flatMap(({ context, ttftMs, decodeMs }): [string, number][] => [
-    [nameAt("ttftMs", context, batch), low(ttftMs)],
-    [nameAt("decodeTokensPerSecond", context, batch), (batch * 1000) / low(decodeMs.flat())],
-  ]);
+  const perContext = contexts.flatMap(({ context, ttftMs, decodeMs }): [string, number][] => {
+    const name = (base: ContextMetric): string => metricName({ base, context, batch });
+    return [
+      [name("ttftMs"), low(ttftMs)],
+      [name("decodeTokensPerSecond"), (batch * 1000) / low(decodeMs.flat())],
+    ];
+  });
   return Object.fromEntries([...perContext, ["peakBytes", memory.peakBytes]]);
 }
 
@@ -45,7 +46,4 @@ export function repetitionsFor(pilots: readonly MeasureResult[]): number {
 }
 
 /** Which way a compared metric is better. */
-export const directionOf = (metric: string): Direction =>
-  metric === "peakBytes"
-    ? runMetrics.peakBytes.direction
-    : contextMetrics[metric.split("@")[0] as ContextMetric].direction;
+export const directionOf = (metric: string): Direction => kindOf(metric)!.direction;

@@ -1,9 +1,10 @@
 // From what an agent measured to named metrics. Every metric keeps the samples it was made from.
 import type { Rng } from "../candidates/space.ts";
-import { contextMetricName, contextMetrics, runMetricName, runMetrics } from "./metrics.ts";
+import { contextMetrics, metricKinds, type RunKind, runMetrics } from "./metrics/kinds.ts";
+import { kindOf, metricName } from "./metrics/name.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { bcaInterval, type Interval } from "./statistics/bootstrap.ts";
-import { quantile, type Summary, summarise } from "./statistics/summary.ts";
+import { type Summary, summarise } from "./statistics/summary.ts";
 
 /** A metric of a trial, as it is stored and reported. */
 export interface Metric {
@@ -34,67 +35,37 @@ export interface Trust {
 const fullTrust: Trust = { cvLimit: STABLE_CV, conditions: true };
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-const quantileOf = (values: readonly number[], q: number): number =>
-  quantile(
-    [...values].sort((a, b) => a - b),
-    q,
-  );
 
 /**
- * Metrics of one measurement on the device named `device`. Decode speed is (G-1) / (t_G - t_1) per repetition; the reported
- * value is the median over repetitions. Rates of a batch count the tokens of all its sequences. Call after the gates: counts and
- * signs are taken as right here.
+ * Metrics of one measurement on the device named `device`: the median over repetitions of each metric that the device reports. Call after the
+ * gates: counts and signs are taken as right here.
  */
 export function deviceMetrics(
   result: MeasureResult,
   device: string,
   trust: Trust = fullTrust,
 ): readonly Metric[] {
-  const metric = (name: string, unit: string, samples: readonly number[]): Metric => {
-    const { median, cv } = summarise(samples);
-    const stable = trust.conditions && cv <= trust.cvLimit;
-    return { name, value: median, unit, samples, stable };
-  };
   const { batch } = result;
-  const perContext = result.contexts.flatMap(({ context, ttftMs, prefillMs, decodeMs }) => {
-    const make = (name: keyof typeof contextMetrics, samples: readonly number[]): Metric =>
-      metric(contextMetricName(name, context, device, batch), contextMetrics[name].unit, samples);
-    return [
-      make("ttftMs", ttftMs),
-      make(
-        "prefillTokensPerSecond",
-        prefillMs.map((ms) => (batch * context * 1000) / ms),
-      ),
-      make(
-        "decodeTokensPerSecond",
-        decodeMs.map((tokens) => (batch * tokens.length * 1000) / sum(tokens)),
-      ),
-      make(
-        "decodeP10Ms",
-        decodeMs.map((tokens) => quantileOf(tokens, 0.1)),
-      ),
-      make(
-        "decodeP50Ms",
-        decodeMs.map((tokens) => quantileOf(tokens, 0.5)),
-      ),
-      make(
-        "decodeP95Ms",
-        decodeMs.map((tokens) => quantileOf(tokens, 0.95)),
-      ),
-    ];
+  const steady = (cv: number): boolean => trust.conditions && cv <= trust.cvLimit;
+  const perContext = result.contexts.flatMap((measured) =>
+    contextMetrics.flatMap((base): Metric[] => {
+      const { unit, samples: of } = metricKinds[base];
+      const samples = of(measured, batch);
+      if (samples === undefined) return [];
+      const { median, cv } = summarise(samples);
+      const name = metricName({ base, context: measured.context, batch, device });
+      return [{ name, value: median, unit, samples, stable: steady(cv) }];
+    }),
+  );
+  const perRun = runMetrics.flatMap((base): Metric[] => {
+    const { unit, samples: of, isReliable }: RunKind = metricKinds[base];
+    const samples = of(result);
+    if (samples === undefined) return [];
+    const { median, cv } = summarise(samples);
+    const stable = isReliable?.(result) ?? steady(cv);
+    return [{ name: metricName({ base, device }), value: median, unit, samples, stable }];
   });
-  return [
-    ...perContext,
-    // What throttles or moves a device changes its times, not what it needs.
-    {
-      name: runMetricName("peakBytes", device),
-      value: result.memory.peakBytes,
-      unit: runMetrics.peakBytes.unit,
-      samples: [result.memory.peakBytes],
-      stable: result.memory.swapBytes === 0,
-    },
-    metric(runMetricName("loadMs", device), runMetrics.loadMs.unit, [result.loadMs]),
-  ];
+  return [...perContext, ...perRun];
 }
 
 /** One of several measurements of a layout. */
@@ -118,18 +89,23 @@ export function joinedMetrics(parts: readonly TrustedResult[], device: string): 
   const each = parts.map(({ result, trust }) =>
     deviceMetrics(result, device, { ...trust, cvLimit: Number.POSITIVE_INFINITY }),
   );
-  return each[0]!.map((first, place) => {
-    const own = each.map((metrics) => metrics[place]!);
+  return each[0]!.flatMap((first): Metric[] => {
+    const own = each.flatMap((metrics) => metrics.find(({ name }) => name === first.name) ?? []);
+    // What one of the devices that stood in for another does not report says nothing of the layout there.
+    if (own.length < each.length) return [];
     const samples = own.flatMap((metric) => metric.samples);
     const { cv, max } = summarise(samples);
-    const isPeak = first.name === runMetricName("peakBytes", device);
-    return {
-      ...first,
-      value: isPeak ? max : centre(own.map((metric) => metric.value)),
-      samples,
-      sessions: own.map((metric) => metric.samples.length),
-      stable: own.every(({ stable }) => stable) && (isPeak || cv <= cvLimit),
-    };
+    const kind = kindOf(first.name);
+    const isLargest = kind?.from === "measured" && kind.per === "run" && kind.isReliable !== undefined;
+    return [
+      {
+        ...first,
+        value: isLargest ? max : centre(own.map((metric) => metric.value)),
+        samples,
+        sessions: own.map((metric) => metric.samples.length),
+        stable: own.every(({ stable }) => stable) && (isLargest || cv <= cvLimit),
+      },
+    ];
   });
 }
 

@@ -172,6 +172,17 @@ const disturbanceSchema = z.object({
   throttledMs: milliseconds.nullable(),
 });
 
+/** What an agent measures at a context, one value per repetition. */
+const sampleFields = {
+  /** Until every sequence of the batch has its first token. */
+  ttftMs: z.array(milliseconds),
+  prefillMs: z.array(milliseconds),
+  /** The time of each step after the first token; a step decodes one token of every sequence. */
+  decodeMs: z.array(z.array(milliseconds)),
+};
+export type SampleField = keyof typeof sampleFields;
+export const SAMPLE_FIELDS = Object.keys(sampleFields) as readonly SampleField[];
+
 export const measureResultSchema = z.object({
   isa: text,
   threads: count,
@@ -191,11 +202,7 @@ export const measureResultSchema = z.object({
         context: count,
         warmups: count,
         stable: z.boolean(),
-        /** Until every sequence of the batch has its first token. */
-        ttftMs: z.array(milliseconds),
-        prefillMs: z.array(milliseconds),
-        /** Per repetition, the time of each step after the first token; a step decodes one token of every sequence. */
-        decodeMs: z.array(z.array(milliseconds)),
+        ...sampleFields,
         /** Time, least bytes touched and operations done, by kind of operator, summed over the repetitions; where it was asked for. */
         profile: z
           .array(
@@ -221,6 +228,7 @@ export const measureResultSchema = z.object({
   temperatureC: z.number().nullable(),
 });
 export type MeasureResult = z.infer<typeof measureResultSchema>;
+export type MeasuredContext = MeasureResult["contexts"][number];
 
 export const verifyResultSchema = z.object({
   isa: text,

@@ -3,7 +3,7 @@
 // change of one layout. Two layouts at one time: compare.ts.
 import type { Rng } from "../candidates/space.ts";
 import { bcaInterval, type Interval } from "./statistics/bootstrap.ts";
-import { holm } from "./statistics/paired.ts";
+import { holm } from "./statistics/holm.ts";
 import { medianShift } from "./statistics/sign.ts";
 import { MAD_TO_SD } from "./statistics/stray.ts";
 import { summarise } from "./statistics/summary.ts";

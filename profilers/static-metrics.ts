@@ -4,16 +4,22 @@ import type { Layout } from "../candidates/layout.ts";
 import type { Quantization } from "../candidates/quantization.ts";
 import { attentionCount } from "../candidates/space.ts";
 import type { Metric } from "./device-metrics.ts";
-import { type StaticMetric, staticAtContext, staticMetrics } from "./metrics.ts";
+import { type CountedMetric, countedMetrics, metricKinds } from "./metrics/kinds.ts";
+import { metricName, parseMetricName } from "./metrics/name.ts";
 
-const isStatic = (name: string): name is StaticMetric => name in staticMetrics;
+const isCounted = (base: string): base is CountedMetric =>
+  (countedMetrics as readonly string[]).includes(base);
+
+/** Longest context that is counted at. */
+const MAX_CONTEXT = 9_999_999;
 
 /** The value of `parameters`, `kvBytes@1024`, ...; null when `name` is no static metric. Contexts must stand where needed. */
 export function staticMetric(name: string, layout: Layout, quantization: Quantization): Metric | null {
-  const [base, at, ...rest] = name.split("@") as [string, string?, ...string[]];
-  if (!isStatic(base) || rest.length > 0 || (at !== undefined) !== staticAtContext.has(base)) return null;
-  if (at !== undefined && !/^\d{1,7}$/.test(at)) return null;
-  const cost = staticCost(layout, { context: Number(at ?? 0), quantization });
+  const { base, context } = parseMetricName(name);
+  if (!isCounted(base) || name !== metricName({ base, context })) return null;
+  const { per, unit } = metricKinds[base];
+  if ((context !== null) !== (per === "context") || (context ?? 0) > MAX_CONTEXT) return null;
+  const cost = staticCost(layout, { context: context ?? 0, quantization });
   const value = base === "attentionLayers" ? attentionCount(layout) : cost[base];
-  return { name, value, unit: staticMetrics[base].unit, samples: [], stable: true };
+  return { name, value, unit, samples: [], stable: true };
 }

@@ -3,7 +3,13 @@
 import { parseNotation } from "../candidates/notation.ts";
 import type { Rng } from "../candidates/space.ts";
 import type { MeasurementProfile } from "./device-profile.ts";
-import type { MeasureResult, StatusResult } from "./protocol.ts";
+import {
+  type MeasuredContext,
+  type MeasureResult,
+  SAMPLE_FIELDS,
+  type SampleField,
+  type StatusResult,
+} from "./protocol.ts";
 import type { MeasureRequest } from "./requests.ts";
 import { summarise } from "./statistics/summary.ts";
 
@@ -151,10 +157,16 @@ export function mergeRounds(rounds: readonly MeasureResult[]): MeasureResult {
         ...context,
         warmups: Math.max(...all.map(({ warmups }) => warmups)),
         stable: all.every(({ stable }) => stable),
-        ttftMs: all.flatMap(({ ttftMs }) => ttftMs),
-        prefillMs: all.flatMap(({ prefillMs }) => prefillMs),
-        decodeMs: all.flatMap(({ decodeMs }) => decodeMs),
+        ...samplesOf(all),
       };
     }),
   };
+}
+
+/** Samples of all rounds, one after another; what an agent does not report stays out. */
+function samplesOf(rounds: readonly MeasuredContext[]): Pick<MeasuredContext, SampleField> {
+  const reported = SAMPLE_FIELDS.filter((field) => rounds.some((round) => round[field] !== undefined));
+  return Object.fromEntries(
+    reported.map((field) => [field, rounds.flatMap<unknown>((round) => round[field] ?? [])]),
+  );
 }

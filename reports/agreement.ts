@@ -1,6 +1,8 @@
 // Whether devices agree on which layouts are good: rank correlation of one metric between two devices, and what choosing by the
 // one would cost on the other. Says nothing about how fast either is.
-import { directionOf, metricLabel, metricNames, parseMetricName } from "./metrics.ts";
+import { onDevice, parseMetricName, withoutDevice } from "../profilers/metrics/name.ts";
+import { kendallTau, tauInterval } from "../profilers/statistics/kendall.ts";
+import { directionOf, metricLabel, metricNames } from "./metrics.ts";
 import type { ReportData } from "./model.ts";
 
 export interface Agreement {
@@ -21,28 +23,6 @@ const MIN_LAYOUTS = 8;
 /** Pairs grow with the square; beyond this, evenly spread layouts stand for all. */
 const MAX_LAYOUTS = 800;
 
-/** Kendall's tau-b (Kendall, 1945), ties counted; null where a side is all ties. O(n^2). */
-export function kendallTau(a: readonly number[], b: readonly number[]): number | null {
-  let [agree, tiesA, tiesB, pairs] = [0, 0, 0, 0];
-  for (let i = 0; i < a.length; i++)
-    for (let j = 0; j < i; j++) {
-      const [x, y] = [Math.sign(a[i]! - a[j]!), Math.sign(b[i]! - b[j]!)];
-      pairs++;
-      agree += x * y;
-      if (x === 0) tiesA++;
-      if (y === 0) tiesB++;
-    }
-  const scale = Math.sqrt((pairs - tiesA) * (pairs - tiesB));
-  return scale > 0 ? agree / scale : null;
-}
-
-/** 95% interval by Fisher's transformation; standard error of Fieller, Hartley and Pearson (1957). */
-function interval(tau: number, n: number): { value: number; low: number; high: number } {
-  const z = Math.atanh(Math.max(-0.9999, Math.min(0.9999, tau)));
-  const reach = 1.96 * Math.sqrt(0.437 / (n - 4));
-  return { value: tau, low: Math.tanh(z - reach), high: Math.tanh(z + reach) };
-}
-
 /** Every metric that two devices or more measured on enough layouts, for each pair of devices. */
 export function deviceAgreement(data: ReportData): readonly Agreement[] {
   const byMetric = new Map<string, string[]>();
@@ -51,13 +31,13 @@ export function deviceAgreement(data: ReportData): readonly Agreement[] {
   for (const name of metricNames(data)) {
     const { device } = parseMetricName(name);
     if (device === null || !known.has(device) || directionOf(name, data) === null) continue;
-    const metric = name.slice(0, -device.length - 1);
+    const metric = withoutDevice(name);
     byMetric.set(metric, [...(byMetric.get(metric) ?? []), device]);
   }
   return [...byMetric].flatMap(([metric, devices]) =>
     devices.flatMap((first, i) =>
       devices.slice(i + 1).flatMap((second): Agreement[] => {
-        const names = [`${metric}:${first}`, `${metric}:${second}`] as const;
+        const names = [onDevice(metric, first), onDevice(metric, second)] as const;
         const both = data.trials.filter((trial) => names.every((name) => trial.metrics[name] !== undefined));
         if (both.length < MIN_LAYOUTS) return [];
         const spread = Math.ceil(both.length / MAX_LAYOUTS);
@@ -71,14 +51,14 @@ export function deviceAgreement(data: ReportData): readonly Agreement[] {
           values.reduce((at, value, n) => (value * sign < values[at]! * sign ? n : at), 0);
         const cost = (values: readonly number[], choice: number): number =>
           Math.abs(values[choice]! / values[best(values)]! - 1);
-        const tau = kendallTau(a, b);
+        const tau = kendallTau(used.map((_, n) => [a[n]!, b[n]!]));
         return [
           {
             metric,
             label: metricLabel(metric),
             devices: [first, second],
             n: used.length,
-            tau: tau === null ? null : interval(tau, used.length),
+            tau: tau === null ? null : { value: tau, ...tauInterval(tau, used.length) },
             regret: [cost(a, best(b)), cost(b, best(a))],
           },
         ];

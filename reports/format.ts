@@ -1,5 +1,6 @@
 // Numbers with units for people: ms, MB, tok/s; significant digits, never more than were measured sensibly.
 // Machine formats (csv, json) carry the plain numbers instead.
+import { type Scale, unitOf } from "../profilers/metrics/units.ts";
 import type { ReportMetric } from "./model.ts";
 
 const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -15,69 +16,21 @@ export function formatNumber(value: number, digits = 3): string {
   return value.toPrecision(digits);
 }
 
-/** A scale a unit can be shown on, largest first. */
-interface Scale {
-  readonly from: number;
-  readonly divisor: number;
-  readonly unit: string;
-}
-const BYTES: readonly Scale[] = [
-  { from: 1e9, divisor: 1e9, unit: "GB" },
-  { from: 1e6, divisor: 1e6, unit: "MB" },
-  { from: 1e3, divisor: 1e3, unit: "kB" },
-  { from: 0, divisor: 1, unit: "B" },
-];
-const MILLISECONDS: readonly Scale[] = [
-  { from: 600_000, divisor: 60_000, unit: "min" },
-  { from: 10_000, divisor: 1000, unit: "s" },
-  { from: 0, divisor: 1, unit: "ms" },
-];
-const SECONDS: readonly Scale[] = [
-  { from: 600, divisor: 60, unit: "min" },
-  { from: 0, divisor: 1, unit: "s" },
-];
-const COUNTS: readonly Scale[] = [
-  { from: 1e9, divisor: 1e9, unit: "B" },
-  { from: 1e6, divisor: 1e6, unit: "M" },
-  { from: 1e4, divisor: 1e3, unit: "K" },
-  { from: 0, divisor: 1, unit: "" },
-];
-const FLOPS: readonly Scale[] = [
-  { from: 1e12, divisor: 1e12, unit: "TFLOP" },
-  { from: 1e9, divisor: 1e9, unit: "GFLOP" },
-  { from: 1e6, divisor: 1e6, unit: "MFLOP" },
-  { from: 0, divisor: 1, unit: "FLOP" },
-];
-const SCALES: Readonly<Record<string, readonly Scale[]>> = {
-  B: BYTES,
-  byte: BYTES,
-  bytes: BYTES,
-  ms: MILLISECONDS,
-  s: SECONDS,
-  parameters: COUNTS,
-  FLOP: FLOPS,
-};
-
 /** The scale that suits the largest of some values, so that an axis or a range keeps one unit. */
 export function scaleFor(values: readonly number[], unit: string): Scale {
-  const scales = SCALES[unit] ?? [{ from: 0, divisor: 1, unit }];
+  const { scales = [{ from: 0, divisor: 1, unit }] } = unitOf(unit);
   const largest = Math.max(0, ...values.map(Math.abs).filter(Number.isFinite));
   return scales.find((scale) => largest >= scale.from)!;
 }
 
-/** Counted things, whole numbers; their names say what is counted. */
-const COUNTED: ReadonlySet<string> = new Set(["layers"]);
-/** Units that add nothing to the name of what is shown. */
-const SILENT: ReadonlySet<string> = new Set(["", "fraction", "accuracy", ...COUNTED]);
-
 /** The unit as written beside a number, or empty where the name says it all. */
-export const shownUnit = (unit: string): string => (SILENT.has(unit) ? "" : unit);
+export const shownUnit = (unit: string): string => (unitOf(unit).isSilent ? "" : unit);
 
 const withUnit = (text: string, unit: string): string => (shownUnit(unit) === "" ? text : `${text} ${unit}`);
 
 /** `812 ms`, `1.24 s`, `412 MB`, `45.1 tok/s`, `0.873`. */
 export function formatValue(value: number, unit: string): string {
-  if (COUNTED.has(unit) && Number.isInteger(value)) return WHOLE.format(value);
+  if (unitOf(unit).isCount && Number.isInteger(value)) return WHOLE.format(value);
   const scale = scaleFor([value], unit);
   return withUnit(formatNumber(value / scale.divisor), scale.unit);
 }

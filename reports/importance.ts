@@ -11,6 +11,7 @@ import {
 import { formatMixer } from "../candidates/notation.ts";
 import type { Quantity } from "../candidates/ops/operator.ts";
 import { type Mixer, mixers, operatorOf } from "../candidates/ops/operator-registry.ts";
+import { mean } from "../profilers/statistics/summary.ts";
 import { tokensOf } from "./edits.ts";
 import type { ReportData } from "./model.ts";
 
@@ -37,7 +38,6 @@ const SOLVED = 0.02;
 const SHOWN = 0.02;
 
 type Value = string | number;
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 const depthsOf = (layout: Layout, test: (layer: Layer) => boolean): number[] =>
   layout.layers.flatMap((layer, index) =>

@@ -34,29 +34,37 @@ export function budgetText(budget: ReportBudget, data: ReportData): string {
   return bounds.join(", ");
 }
 
-export function renderMarkdown(data: ReportData): string {
-  const emulated = emulatedDevices(data);
-  const label = (name: string): string =>
-    md(metricLabel(name)) + (isEmulated(name, emulated) ? " *(emulated)*" : "");
+type Label = (name: string) => string;
+
+/** Metrics as a reader knows them, those of an emulator marked. */
+function labelsOf(emulated: ReadonlySet<string>): Label {
+  return (name) => md(metricLabel(name)) + (isEmulated(name, emulated) ? " *(emulated)*" : "");
+}
+
+function head(data: ReportData, emulated: ReadonlySet<string>): string[] {
   const front = frontPoints(data);
-  const counts = countStates(data);
-  const states = Object.entries(counts).filter(([, n]) => n > 0);
-  const out = [
+  const states = Object.entries(countStates(data)).filter(([, n]) => n > 0);
+  return [
     `# edgefront sweep ${md(data.sweep)}`,
     "",
     `${counted(front.length, "layout")} on the front of ${proposedCount(data)} proposed (${states.map(([state, n]) => `${n} ${state}`).join(", ")}). ` +
       `Made ${md(data.createdAt)} by edgefront ${md(data.edgefrontVersion)}${data.gitCommit ? `, commit ${md(data.gitCommit)}` : ""}.`,
     "",
+    ...(emulated.size === 0
+      ? []
+      : [
+          `> **Emulated:** ${[...emulated].map(md).join(", ")}. Times measured there say nothing about hardware.`,
+          "",
+        ]),
+    ...mixLines(data.identity).flatMap((line) => [`> **Mixed:** ${md(line)}.`, ""]),
+    ...(data.notices ?? []).flatMap((notice) => [`> **Notice:** ${md(notice)}.`, ""]),
   ];
-  if (emulated.size > 0) {
-    out.push(
-      `> **Emulated:** ${[...emulated].map(md).join(", ")}. Times measured there say nothing about hardware.`,
-      "",
-    );
-  }
-  for (const line of mixLines(data.identity)) out.push(`> **Mixed:** ${md(line)}.`, "");
-  for (const notice of data.notices ?? []) out.push(`> **Notice:** ${md(notice)}.`, "");
-  out.push(
+}
+
+function frontSection(data: ReportData, label: Label): string[] {
+  const front = frontPoints(data);
+  const rows = [...front, ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
+  return [
     "## Front",
     "",
     ...table(
@@ -66,14 +74,12 @@ export function renderMarkdown(data: ReportData): string {
         "Parameters",
         ...data.objectives.map((o) => `${label(o.name)} ${o.direction === "min" ? "↓" : "↑"}`),
       ],
-      [...front, ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))].map(
-        ({ label: point, trial }) => [
-          point,
-          `${trial.published === null ? "" : `★ ${md(trial.published)} `}${md(trial.pattern)}`,
-          formatParameters(trial.parameters),
-          ...data.objectives.map((o) => cell(trial.metrics[o.name])),
-        ],
-      ),
+      rows.map(({ label: point, trial }) => [
+        point,
+        `${trial.published === null ? "" : `★ ${md(trial.published)} `}${md(trial.pattern)}`,
+        formatParameters(trial.parameters),
+        ...data.objectives.map((o) => cell(trial.metrics[o.name])),
+      ]),
     ),
     "",
     "Value (smallest–largest raw sample, number of samples). ★ published layout; – measured, not on the front (dominated or over budget).",
@@ -82,69 +88,68 @@ export function renderMarkdown(data: ReportData): string {
     "",
     markdownFence(front.map(({ label: point, trial }) => `${point}  ${trial.notation}`).join("\n"), "text"),
     "",
-  );
-  if (data.budgets.length > 0) {
-    out.push(
-      "## Budgets",
-      "",
-      ...data.budgets.map((b) => `- ${label(b.metric)}: ${md(budgetText(b, data))}`),
-      "",
-    );
-  }
+  ];
+}
+
+function budgetsSection(data: ReportData, label: Label): string[] {
+  if (data.budgets.length === 0) return [];
+  const lines = data.budgets.map((b) => `- ${label(b.metric)}: ${md(budgetText(b, data))}`);
+  return ["## Budgets", "", ...lines, ""];
+}
+
+function outcomesSection(data: ReportData): string[] {
   const groups = groupByReason(data);
-  if (groups.length > 0) {
-    out.push(
-      "## Without a result",
-      "",
-      ...table(
-        ["State", "Trials", "Reason", "Trial numbers"],
-        groups.map((g) => [
-          g.state,
-          String(g.count),
-          md(g.reason),
-          g.trials
-            .slice(0, 20)
-            .map((trial) => trial.number)
-            .join(", ") + (g.count > 20 ? ", …" : ""),
-        ]),
-      ),
-      "",
-    );
-  }
-  if (data.confirmation !== undefined) {
-    const confirmed = confirmationTable(data.confirmation, data.objectives);
-    out.push(
-      "## Confirmed choice",
-      "",
-      ...confirmationLines(data.confirmation).map((line) => `- ${md(line)}`),
-      "",
-    );
-    if (confirmed !== null)
-      out.push(
-        ...table(
-          confirmed.head.map(md),
-          confirmed.rows.map((cells) => cells.map(md)),
-        ),
-        "",
-      );
-  }
-  if ((data.findings ?? []).length > 0) out.push("## Findings", "", ...findingsMarkdown(data.findings ?? []));
-  out.push(
-    "## Devices",
-    "",
-    ...table(
-      ["Device", "Transport", "CPU", "ISA", "Threads", "Memory", "Agent"],
-      data.devices.map((d) => [
-        md(d.name) + (d.emulated ? " *(emulated)*" : ""),
-        md(d.transport),
-        `${md(d.cpu)} (${md(d.arch)})`,
-        md(d.isa),
-        String(d.threads),
-        formatValue(d.memoryBytes, "B"),
-        md(d.agentSha256.slice(0, 12)),
-      ]),
-    ),
-    "",
+  if (groups.length === 0) return [];
+  const rows = groups.map(({ state, count, reason, trials }) => {
+    const numbers = trials.slice(0, 20).map((trial) => trial.number);
+    return [state, String(count), md(reason), numbers.join(", ") + (count > 20 ? ", …" : "")];
+  });
+  return ["## Without a result", "", ...table(["State", "Trials", "Reason", "Trial numbers"], rows), ""];
+}
+
+function confirmationSection({ confirmation, objectives }: ReportData): string[] {
+  if (confirmation === undefined) return [];
+  const confirmed = confirmationTable(confirmation, objectives);
+  const lines = confirmationLines(confirmation).map((line) => `- ${md(line)}`);
+  const values =
+    confirmed === null
+      ? []
+      : [
+          ...table(
+            confirmed.head.map(md),
+            confirmed.rows.map((cells) => cells.map(md)),
+          ),
+          "",
+        ];
+  return ["## Confirmed choice", "", ...lines, "", ...values];
+}
+
+function devicesSection({ devices }: ReportData): string[] {
+  const rows = devices.map((d) => [
+    md(d.name) + (d.emulated ? " *(emulated)*" : ""),
+    md(d.transport),
+    `${md(d.cpu)} (${md(d.arch)})`,
+    md(d.isa),
+    String(d.threads),
+    formatValue(d.memoryBytes, "B"),
+    md(d.agentSha256.slice(0, 12)),
+  ]);
+  const heads = ["Device", "Transport", "CPU", "ISA", "Threads", "Memory", "Agent"];
+  return ["## Devices", "", ...table(heads, rows), ""];
+}
+
+export function renderMarkdown(data: ReportData): string {
+  const emulated = emulatedDevices(data);
+  const label = labelsOf(emulated);
+  const findings = data.findings ?? [];
+  const out = [
+    ...head(data, emulated),
+    ...frontSection(data, label),
+    ...budgetsSection(data, label),
+    ...outcomesSection(data),
+    ...confirmationSection(data),
+    ...(findings.length > 0 ? ["## Findings", "", ...findingsMarkdown(findings)] : []),
+    ...devicesSection(data),
     "## Environment",
     "",
     ...Object.entries(data.environment).map(([key, value]) => `- ${md(key)}: ${md(value)}`),
@@ -152,6 +157,6 @@ export function renderMarkdown(data: ReportData): string {
     "## Configuration",
     "",
     markdownFence(JSON.stringify(data.configuration, null, 2), "json"),
-  );
+  ];
   return `${out.join("\n")}\n`;
 }

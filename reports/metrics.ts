@@ -1,54 +1,9 @@
-// Metric names and what they mean to a reader: `decodeTokensPerSecond@1024:phone` is decode speed after
-// 1024 tokens on `phone`, `@1024x4` that of 4 sequences together.
-// Unknown names are shown as they are; nothing here decides what is measured.
+// What the metric table says (profilers/metrics/), as readers see it: labels, column heads, the order of metrics, and which of them come from
+// an emulator. Names that the table does not know are shown as words.
+import type { Direction } from "../profilers/metrics/kinds.ts";
+import { kindOf, type MetricName, parseMetricName, taskOfScore } from "../profilers/metrics/name.ts";
 import { formatContext } from "./format.ts";
 import type { ReportData, ReportMetric } from "./model.ts";
-
-export interface MetricName {
-  readonly base: string;
-  readonly context: number | null;
-  /** Sequences decoded together. */
-  readonly batch: number;
-  readonly device: string | null;
-}
-
-export function parseMetricName(name: string): MetricName {
-  const match = /^([^@:]+)(?:@(\d+)(?:x(\d+))?)?(?::(.+))?$/s.exec(name);
-  if (!match) return { base: name, context: null, batch: 1, device: null };
-  return {
-    base: match[1]!,
-    context: match[2] === undefined ? null : Number(match[2]),
-    batch: Number(match[3] ?? 1),
-    device: match[4] ?? null,
-  };
-}
-
-interface Known {
-  readonly label: string;
-  /** Narrow tables. */
-  readonly short: string;
-  readonly direction: "min" | "max";
-}
-const KNOWN: Readonly<Record<string, Known>> = {
-  ttftMs: { label: "Time to first token", short: "TTFT", direction: "min" },
-  prefillTokensPerSecond: { label: "Prefill speed", short: "prefill", direction: "max" },
-  decodeTokensPerSecond: { label: "Decode speed", short: "decode", direction: "max" },
-  decodeP10Ms: { label: "Undisturbed time per token", short: "token p10", direction: "min" },
-  decodeP50Ms: { label: "Median time per token", short: "token p50", direction: "min" },
-  decodeP95Ms: { label: "P95 time per token", short: "token p95", direction: "min" },
-  loadMs: { label: "Load time", short: "load", direction: "min" },
-  peakBytes: { label: "Peak memory", short: "memory", direction: "min" },
-  parameters: { label: "Parameters", short: "params", direction: "min" },
-  attentionLayers: { label: "Attention layers", short: "attention", direction: "min" },
-  weightBytes: { label: "Weights (computed)", short: "weights", direction: "min" },
-  kvBytes: { label: "KV cache (computed)", short: "KV cache", direction: "min" },
-  decodeBytes: { label: "Bytes per decoded token (computed)", short: "B/token", direction: "min" },
-  decodeFlops: { label: "FLOP per decoded token (computed)", short: "FLOP/token", direction: "min" },
-  prefillFlops: { label: "FLOP of the prefill (computed)", short: "FLOP", direction: "min" },
-};
-
-/** Scores of tasks, named `<task>.<score>`. */
-const SCORES: Readonly<Record<string, "min" | "max">> = { accuracy: "max", loss: "min", bitsPerByte: "min" };
 
 /** `recall.accuracy` -> `Recall accuracy`, `someNewMs` -> `Some new ms`. */
 const humanise = (base: string): string => {
@@ -59,12 +14,22 @@ const humanise = (base: string): string => {
 };
 
 /** The better direction, where the sweep or the metric's nature says it. */
-export function directionOf(name: string, data: Pick<ReportData, "objectives">): "min" | "max" | null {
+export function directionOf(name: string, data: Pick<ReportData, "objectives">): Direction | null {
   const objective = data.objectives.find((candidate) => candidate.name === name);
-  const { base } = parseMetricName(name);
-  return (
-    objective?.direction ?? KNOWN[base]?.direction ?? SCORES[base.slice(base.lastIndexOf(".") + 1)] ?? null
-  );
+  return objective?.direction ?? kindOf(name)?.direction ?? null;
+}
+
+/** Without context and device: `Decode speed`, `Recall accuracy`. */
+function labelOf(name: string): string {
+  const kind = kindOf(name);
+  if (kind === undefined) return humanise(parseMetricName(name).base);
+  return kind.from === "trained" ? `${humanise(taskOfScore(name)!)} ${kind.label}` : kind.label;
+}
+
+function shortOf(name: string): string {
+  const kind = kindOf(name);
+  if (kind === undefined) return humanise(parseMetricName(name).base).toLowerCase();
+  return kind.from === "trained" ? `${humanise(taskOfScore(name)!).toLowerCase()} ${kind.short}` : kind.short;
 }
 
 /** What stands in a device's place for a metric over several of them. */
@@ -75,20 +40,24 @@ const OVER_DEVICES: Readonly<Record<string, string>> = {
 
 /** `Decode speed after 1K tokens on phone`; without the device where the place already names it. */
 export function metricLabel(name: string, options: { readonly device?: boolean } = {}): string {
-  const { base, context, batch, device } = parseMetricName(name);
-  const parts = [KNOWN[base]?.label ?? humanise(base)];
+  const { context, batch, device, runtime } = parseMetricName(name);
+  const parts = [labelOf(name)];
   if (context !== null) parts.push(`at ${formatContext(context)}`);
   if (batch > 1) parts.push(`batch ${batch}`);
   if (device !== null && options.device !== false) parts.push(OVER_DEVICES[device] ?? `on ${device}`);
+  if (runtime !== null) parts.push(`(${runtime})`);
   return parts.join(" ");
 }
 
+const placeOf = ({ device, runtime }: MetricName): string =>
+  (device ?? "") + (runtime === null ? "" : `/${runtime}`);
+
 /** A column head of two lines: `decode`, `1K phone`. */
 export function shortLabel(name: string): readonly [string, string] {
-  const { base, context, batch, device } = parseMetricName(name);
+  const parsed = parseMetricName(name);
+  const { context, batch } = parsed;
   const length = context === null ? "" : formatContext(context) + (batch > 1 ? ` x${batch}` : "");
-  const place = [length, device ?? ""].filter(Boolean).join(" ");
-  return [KNOWN[base]?.short ?? humanise(base).toLowerCase(), place];
+  return [shortOf(name), [length, placeOf(parsed)].filter(Boolean).join(" ")];
 }
 
 /** Objectives first, then by name. */

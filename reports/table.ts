@@ -2,6 +2,7 @@
 // No colours and no control characters: it is also what a pipe and a log get.
 
 import { counted } from "../candidates/words.ts";
+import { parseMetricName } from "../profilers/metrics/name.ts";
 import { formatError, formatParameters, formatValue } from "./format.ts";
 import {
   compressPattern,
@@ -12,7 +13,7 @@ import {
   reachText,
 } from "./front.ts";
 import { mixLines } from "./identity-text.ts";
-import { emulatedDevices, isEmulated, parseMetricName, shortLabel } from "./metrics.ts";
+import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
 import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
 import { wrapWords } from "./terminal.ts";
 import { plain } from "./text.ts";

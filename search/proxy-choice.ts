@@ -2,7 +2,7 @@
 // either, judged by other measurements of the same layouts than those that chose. A proxy that says nothing scores exactly 0, choosing by
 // measurement 1. Whether the difference is more than luck is a test of its own: do two sessions agree on what the proxy does not explain?
 import type { Rng } from "../candidates/space.ts";
-import { tCdf } from "../profilers/statistics/student.ts";
+import { type PartialCorrelation, partialCorrelation } from "../profilers/statistics/correlation.ts";
 import { frontReference, hypervolume, hypervolumeImprovement } from "./hypervolume.ts";
 import { nonDominated, nonDominatedSort, type Vector } from "./pareto.ts";
 
@@ -115,52 +115,16 @@ function shuffled(count: number, rng: Rng): number[] {
   return order;
 }
 
-export interface Unexplained {
-  /** Correlation between two sessions of what the proxy leaves unexplained. */
-  readonly correlation: number;
-  /** One-sided, of sessions that agree by luck alone. */
-  readonly p: number;
-}
-
 /** Fewer layouts leave too few degrees of freedom for a verdict. */
 export const MIN_JUDGED = 6;
 
 /**
- * Whether two sessions agree beyond a proxy: both are regressed on it, and the correlation of what is left is tested (Fisher's test of a partial
- * correlation). Where the proxy explains all that is real, what is left is noise of either session, and does not agree. Permutations of the
- * residuals were rejected: they found an agreement in 6 to 7% of such devices instead of 5%. Null: too few layouts.
+ * Whether two sessions agree beyond a proxy: the correlation of what the proxy leaves unexplained in each. Where the proxy explains all that is
+ * real, what is left is noise of either session, and does not agree. Permutations of the residuals were rejected: they found an agreement in
+ * 6 to 7% of such devices instead of 5%. Null: too few layouts.
  */
-export function unexplained(
+export const unexplained = (
   first: readonly number[],
   second: readonly number[],
   proxy: readonly number[],
-): Unexplained | null {
-  if (first.length < MIN_JUDGED) return null;
-  const observed = correlation(residuals(first, proxy), residuals(second, proxy));
-  const degrees = first.length - 3;
-  const t = observed * Math.sqrt(degrees / Math.max(1 - observed ** 2, Number.EPSILON));
-  return { correlation: observed, p: tCdf(-t, degrees) };
-}
-
-const average = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** Of the least-squares line over `x`; a constant x explains nothing. */
-function residuals(y: readonly number[], x: readonly number[]): readonly number[] {
-  const [meanX, meanY] = [average(x), average(y)];
-  const square = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
-  const slope =
-    square === 0 ? 0 : x.reduce((sum, value, n) => sum + (value - meanX) * (y[n]! - meanY), 0) / square;
-  return y.map((value, n) => value - meanY - slope * (x[n]! - meanX));
-}
-
-function correlation(a: readonly number[], b: readonly number[]): number {
-  const [meanA, meanB] = [average(a), average(b)];
-  let [product, squareA, squareB] = [0, 0, 0];
-  for (const [n, value] of a.entries()) {
-    product += (value - meanA) * (b[n]! - meanB);
-    squareA += (value - meanA) ** 2;
-    squareB += (b[n]! - meanB) ** 2;
-  }
-  return squareA * squareB === 0 ? 0 : product / Math.sqrt(squareA * squareB);
-}
+): PartialCorrelation | null => (first.length < MIN_JUDGED ? null : partialCorrelation(first, second, proxy));

@@ -1,8 +1,8 @@
 // Intervals by resampling: bias-corrected and accelerated (BCa; Efron 1987, "Better Bootstrap Confidence Intervals"). The percentile
 // bootstrap was rejected: on the few and skewed samples of a timing it covers less than it says.
 import type { Rng } from "../../candidates/space.ts";
-import { normalCdf, normalQuantile } from "./normal.ts";
-import { quantile } from "./summary.ts";
+import { normalCdf7, normalQuantile } from "./normal.ts";
+import { mean, quantile, squaredDeviations } from "./summary.ts";
 
 export interface Interval {
   readonly low: number;
@@ -49,14 +49,14 @@ export function bcaInterval<T>(
 
   // Acceleration: skewness of the jackknife.
   const left = jackknife(items, statistic);
-  const mean = left.reduce((sum, value) => sum + value, 0) / n;
-  const square = left.reduce((sum, value) => sum + (mean - value) ** 2, 0);
-  const cube = left.reduce((sum, value) => sum + (mean - value) ** 3, 0);
+  const center = mean(left);
+  const square = squaredDeviations(left);
+  const cube = left.reduce((sum, value) => sum + (center - value) ** 3, 0);
   const acceleration = square === 0 ? 0 : cube / (6 * square ** 1.5);
 
   const end = (p: number): number => {
     const z = bias + normalQuantile(p);
-    return quantile(values, normalCdf(bias + z / (1 - acceleration * z)));
+    return quantile(values, normalCdf7(bias + z / (1 - acceleration * z)));
   };
   return { low: end((1 - level) / 2), high: end((1 + level) / 2) };
 }

@@ -4,6 +4,7 @@
 import type { Interval } from "./bootstrap.ts";
 import { type Evidence, none } from "./evidence.ts";
 import { tCdf, tQuantile } from "./student.ts";
+import { mean, squaredDeviations } from "./summary.ts";
 
 /** A mean difference and how well it is known. */
 export interface Difference {
@@ -30,9 +31,8 @@ export const exactly = (estimate: number): Difference => ({
 export function differenceOf(values: readonly number[]): Difference | null {
   const n = values.length;
   if (n < 2) return null;
-  const estimate = values.reduce((sum, value) => sum + value, 0) / n;
-  const squares = values.reduce((sum, value) => sum + (value - estimate) ** 2, 0);
-  return { estimate, standardError: Math.sqrt(squares / (n - 1) / n), degrees: n - 1 };
+  const standardError = Math.sqrt(squaredDeviations(values) / (n - 1) / n);
+  return { estimate: mean(values), standardError, degrees: n - 1 };
 }
 
 /** Evidence that the difference is below the bound, and that it is not. A null difference is no evidence. */

@@ -110,15 +110,3 @@ function noiseOf(averages: readonly number[], sizes: readonly BlockSize[]): numb
   const half = (quantile(averages, 0.5 + reach) - quantile(averages, 0.5 - reach)) / 2;
   return half / (reach * Math.sqrt(Math.PI));
 }
-
-/** Holm's step-down adjustment: reject where the adjusted p is at most alpha, and at most alpha of all families hold a false rejection. */
-export function holm(pValues: readonly number[]): readonly number[] {
-  const order = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);
-  const adjusted = new Array<number>(pValues.length);
-  let highest = 0;
-  for (const [rank, { p, index }] of order.entries()) {
-    highest = Math.max(highest, Math.min(1, p * (pValues.length - rank)));
-    adjusted[index] = highest;
-  }
-  return adjusted;
-}

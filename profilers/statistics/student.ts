@@ -1,4 +1,5 @@
 // Student's t: what an interval has to widen by because its spread was estimated from few values.
+import { mean, squaredDeviations } from "./summary.ts";
 
 /** Lanczos approximation of log(gamma(x)), x > 0 (W. H. Press et al., Numerical Recipes, section 6.1); relative error below 2e-10. */
 function logGamma(x: number): number {
@@ -61,4 +62,15 @@ export function tQuantile(p: number, degrees: number): number {
     else high = middle;
   }
   return (low + high) / 2;
+}
+
+/** 95% interval of the mean of independent samples (seeds); null for fewer than two. */
+export function meanInterval(samples: readonly number[]): readonly [number, number] | null {
+  const n = samples.length;
+  if (n < 2) return null;
+  const center = mean(samples);
+  // Three decimals, as tables print it: intervals of earlier results stay the same to the last digit.
+  const t = Number(tQuantile(0.975, n - 1).toFixed(3));
+  const half = t * Math.sqrt(squaredDeviations(samples) / (n - 1) / n);
+  return [center - half, center + half];
 }

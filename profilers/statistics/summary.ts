@@ -11,6 +11,16 @@ export interface Summary {
   readonly cv: number;
 }
 
+/** NaN of no values. */
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Sum of squared deviations from the mean. */
+export function squaredDeviations(values: readonly number[]): number {
+  const center = mean(values);
+  return values.reduce((sum, value) => sum + (value - center) ** 2, 0);
+}
+
 /** Quantile q in [0, 1] by linear interpolation between order statistics (Hyndman and Fan type 7). */
 export function quantile(sorted: readonly number[], q: number): number {
   if (sorted.length === 0) throw new RangeError("quantile of no samples");
@@ -23,8 +33,8 @@ export function quantile(sorted: readonly number[], q: number): number {
 
 export function summarise(samples: readonly number[]): Summary {
   const sorted = [...samples].sort((a, b) => a - b);
-  const mean = sorted.reduce((sum, x) => sum + x, 0) / sorted.length;
-  const variance = sorted.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, sorted.length - 1);
+  const center = mean(sorted);
+  const variance = squaredDeviations(sorted) / Math.max(1, sorted.length - 1);
   return {
     n: sorted.length,
     median: quantile(sorted, 0.5),
@@ -32,22 +42,6 @@ export function summarise(samples: readonly number[]): Summary {
     p90: quantile(sorted, 0.9),
     min: quantile(sorted, 0),
     max: quantile(sorted, 1),
-    cv: mean === 0 ? 0 : Math.sqrt(variance) / mean,
+    cv: center === 0 ? 0 : Math.sqrt(variance) / center,
   };
-}
-
-/** 97.5% quantiles of Student's t by degrees of freedom 1..30; beyond, the normal's is within 2%. */
-const T_975 = [
-  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
-  2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
-
-/** 95% interval of the mean of independent samples (seeds), by Student's t; null for fewer than two. */
-export function meanInterval(samples: readonly number[]): readonly [number, number] | null {
-  const n = samples.length;
-  if (n < 2) return null;
-  const mean = samples.reduce((sum, x) => sum + x, 0) / n;
-  const variance = samples.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1);
-  const half = (T_975[n - 2] ?? 1.96) * Math.sqrt(variance / n);
-  return [mean - half, mean + half];
 }

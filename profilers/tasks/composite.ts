@@ -2,6 +2,8 @@
 // The components stay metrics of their own; nothing is hidden in the sum.
 import { z } from "zod";
 import type { Metric } from "../device-metrics.ts";
+import type { MetricKind } from "../metrics/kinds.ts";
+import { scoreName } from "../metrics/name.ts";
 
 export const compositeSchema = z
   .array(
@@ -17,7 +19,11 @@ export const compositeSchema = z
   .min(1);
 export type Composite = z.infer<typeof compositeSchema>;
 
-export const compositeName = (name: string): string => `composite.${name}`;
+/** Stands where the name of a score has its task. */
+export const COMPOSITE = "composite";
+export const compositeName = (name: string): string => scoreName(COMPOSITE, name);
+
+export const compositeKind = { unit: "score", direction: "max" } as const satisfies Partial<MetricKind>;
 
 /** The composite of metrics that are all there, seed by seed where they have equally many samples; null where one is missing. */
 export function compositeMetric(
@@ -42,5 +48,5 @@ export function compositeMetric(
   const samples = paired
     ? Array.from({ length: seeds }, (_, seed) => mean((metric) => metric.samples[seed]!))
     : [value];
-  return { name: compositeName(name), value, unit: "score", samples, stable: true };
+  return { name: compositeName(name), value, unit: compositeKind.unit, samples, stable: true };
 }

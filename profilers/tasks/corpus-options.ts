@@ -21,8 +21,6 @@ export const corpusFields = {
 
 export const bitsPerByte: TaskScore = {
   name: "bitsPerByte",
-  unit: "bits/byte",
-  direction: "min",
   from: (result, bytesPerToken) => result.validation.loss / Math.LN2 / bytesPerToken,
 };
 

@@ -54,8 +54,8 @@ export function shuffle<T>(rng: DataRng, items: T[]): T[] {
 }
 
 export const answerScores: readonly TaskScore[] = [
-  { name: "accuracy", unit: "fraction", direction: "max", from: (result) => result.validation.accuracy },
-  { name: "loss", unit: "nats", direction: "min", from: (result) => result.validation.loss },
+  { name: "accuracy", from: (result) => result.validation.accuracy },
+  { name: "loss", from: (result) => result.validation.loss },
 ];
 
 /** Options of every synthetic task. */

@@ -3,7 +3,10 @@ import type { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Dataset } from "../dataset.ts";
 import type { Metric } from "../device-metrics.ts";
+import { metricKinds, type ScoreMetric } from "../metrics/kinds.ts";
+import { scoreName } from "../metrics/name.ts";
 import type { TrainResult } from "../protocol.ts";
+import { mean } from "../statistics/summary.ts";
 
 /** Uniform draws for data generation; the same seed gives the same data on every machine. */
 export interface DataRng {
@@ -31,9 +34,9 @@ export interface Corpus {
 }
 
 export interface TaskScore {
-  readonly name: string;
-  readonly unit: string;
-  readonly direction: "min" | "max";
+  readonly name: ScoreMetric;
+  /** Where it is not that of the metric table. */
+  readonly unit?: string;
   /** One value from one training run on data of so many bytes of text a token (1 where there is no text). */
   readonly from: (result: Pick<TrainResult, "validation">, bytesPerToken: number) => number;
 }
@@ -81,6 +84,8 @@ export function withPreset(
   return { ...found, ...options };
 }
 
+export const scoreUnit = ({ name, unit }: TaskScore): string => unit ?? metricKinds[name].unit;
+
 /** Folds the runs of several seeds into metrics named `<task>.<score>`: the mean, with each seed's value as a sample. */
 export function taskMetrics(
   taskName: string,
@@ -90,7 +95,12 @@ export function taskMetrics(
 ): Metric[] {
   return scores.map((score) => {
     const samples = results.map((result) => score.from(result, bytesPerToken));
-    const value = samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
-    return { name: `${taskName}.${score.name}`, value, unit: score.unit, samples, stable: true };
+    return {
+      name: scoreName(taskName, score.name),
+      value: mean(samples),
+      unit: scoreUnit(score),
+      samples,
+      stable: true,
+    };
   });
 }

@@ -19,7 +19,6 @@ type ShardOptions = z.infer<typeof shardSchema>;
 const tokenLoss = {
   name: "loss",
   unit: "nats/token",
-  direction: "min",
   from: (result: { validation: { loss: number } }) => result.validation.loss,
 } as const;
 

@@ -8,6 +8,53 @@ import type { Store } from "./page-selection.ts";
 /** Typing asks once it pauses. */
 const PAUSE_MS = 250;
 
+type Show = (trial: number, metric?: string) => Promise<void>;
+
+/** A page of trials; numbers and values open details. */
+function tableOf(
+  { rows }: TrialsPage,
+  objectives: Store["view"]["objectives"],
+  show: Show,
+): readonly HTMLElement[] {
+  const value = (trial: number, metric: string, text: string): HTMLElement => {
+    const button = make("button", { type: "button", class: "number", "data-metric": metric }, text);
+    button.addEventListener("click", () => void show(trial, metric));
+    return button;
+  };
+  const body = rows.map((row) => {
+    const open = make("button", { type: "button", class: "link" }, `#${row.number}`);
+    open.addEventListener("click", () => void show(row.number));
+    return make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, open),
+      make("td", {}, make("code", {}, row.pattern)),
+      make("td", {}, row.state === "infeasible" ? "over budget" : row.state),
+      ...row.values.map((text, n) =>
+        make("td", { class: "num" }, text === null ? "–" : value(row.number, objectives[n]!.key, text)),
+      ),
+    );
+  });
+  const heads = ["Trial", "Layout", "State"].map((text) => make("th", { scope: "col" }, text));
+  const metrics = objectives.map(({ key }) => make("th", { scope: "col", class: "num" }, metricLabel(key)));
+  return [make("thead", {}, make("tr", {}, ...heads, ...metrics)), make("tbody", {}, ...body)];
+}
+
+const spanText = ({ offset, rows, total }: TrialsPage): string =>
+  total === 0
+    ? "No such trial."
+    : `${(offset + 1).toLocaleString("en-US")}–${Math.min(total, offset + rows.length).toLocaleString("en-US")} of ${total.toLocaleString("en-US")}`;
+
+/** Asks once the table comes into sight: opening a page asks nothing. */
+function onSight(element: HTMLElement, ask: () => void): void {
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+    observer.disconnect();
+    ask();
+  });
+  observer.observe(element);
+}
+
 export function setUpAllTrials(store: Store): void {
   const element = document.getElementById("live");
   if (element === null || document.getElementById("every-trial") === null) return;
@@ -27,50 +74,17 @@ export function setUpAllTrials(store: Store): void {
   const fail = (): void => {
     byId("trials-count").textContent = "The server did not answer; try again.";
   };
-  const show = async (trial: number, metric?: string): Promise<void> => {
+  const show: Show = async (trial, metric) => {
     if (!(await openTrial(store, trial, metric))) fail();
-  };
-  const number = (trial: number, metric: string, text: string): HTMLElement => {
-    const button = make("button", { type: "button", class: "number", "data-metric": metric }, text);
-    button.addEventListener("click", () => void show(trial, metric));
-    return button;
   };
   const fill = (page: TrialsPage): void => {
     const { view } = store;
     size = page.size;
     const last = Math.min(page.total, page.offset + page.rows.length);
-    byId("trials-count").textContent =
-      page.total === 0
-        ? "No such trial."
-        : `${(page.offset + 1).toLocaleString("en-US")}–${last.toLocaleString("en-US")} of ${page.total.toLocaleString("en-US")}`;
+    byId("trials-count").textContent = spanText(page);
     earlier.disabled = page.offset === 0;
     later.disabled = last >= page.total;
-    const rows = page.rows.map((row) => {
-      const open = make("button", { type: "button", class: "link" }, `#${row.number}`);
-      open.addEventListener("click", () => void show(row.number));
-      return make(
-        "tr",
-        {},
-        make("th", { scope: "row" }, open),
-        make("td", {}, make("code", {}, row.pattern)),
-        make("td", {}, row.state === "infeasible" ? "over budget" : row.state),
-        ...row.values.map((value, n) =>
-          make(
-            "td",
-            { class: "num" },
-            value === null ? "–" : number(row.number, view.objectives[n]!.key, value),
-          ),
-        ),
-      );
-    });
-    const heads = ["Trial", "Layout", "State"].map((text) => make("th", { scope: "col" }, text));
-    const metrics = view.objectives.map(({ key }) =>
-      make("th", { scope: "col", class: "num" }, metricLabel(key)),
-    );
-    byId("every-trial").replaceChildren(
-      make("thead", {}, make("tr", {}, ...heads, ...metrics)),
-      make("tbody", {}, ...rows),
-    );
+    byId("every-trial").replaceChildren(...tableOf(page, view.objectives, show));
   };
   const ask = async (): Promise<void> => {
     const mine = ++asked;
@@ -109,11 +123,5 @@ export function setUpAllTrials(store: Store): void {
   });
   earlier.addEventListener("click", () => turn(-1));
   later.addEventListener("click", () => turn(1));
-  // Asked for when it comes into sight: opening a page asks nothing.
-  const observer = new IntersectionObserver((entries) => {
-    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-    observer.disconnect();
-    void ask();
-  });
-  observer.observe(byId("trials"));
+  onSight(byId("trials"), () => void ask());
 }

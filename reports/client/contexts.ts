@@ -1,9 +1,10 @@
 // A metric against context length: one panel a device, one line a layout of the front or published. Attention shows here.
+import type { Scale } from "../../profilers/metrics/units.ts";
 import { formatContext, formatValue, scaleFor } from "../format.ts";
 import { endLabels } from "../labels.ts";
 import { metricLabel } from "../metrics.ts";
 import { CURVES } from "../page/sizes.ts";
-import type { View } from "../page/view.ts";
+import type { View, ViewMetric } from "../page/view.ts";
 import { showDetails } from "./details.ts";
 import type { Store } from "./page-selection.ts";
 import { configuration, onPoint, type Plotly, plotText, type Trace } from "./plotly.ts";
@@ -19,14 +20,22 @@ export function contextChoices(view: View): readonly { readonly id: string; read
     .map(([base]) => ({ id: base, label: metricLabel(base) }));
 }
 
-export async function drawContexts(
-  plotly: Plotly,
-  element: HTMLElement,
-  device: string,
-  base: string,
-  theme: Theme,
-  store: Store,
-): Promise<boolean> {
+/** What a panel shows: one metric of one device at every context, and the layouts that have it at several. */
+interface Curves {
+  /** By context. */
+  readonly columns: readonly ViewMetric[];
+  readonly last: ViewMetric;
+  /** Places in view.trials. */
+  readonly trials: readonly number[];
+  /** Names at the right ends, empty where there is no room. */
+  readonly ends: readonly string[];
+  readonly scale: Scale;
+  /** Where the axis begins. */
+  readonly floor: number;
+}
+
+/** Null where nothing was measured at several contexts. */
+function curvesOf(element: HTMLElement, device: string, base: string, store: Store): Curves | null {
   const { view } = store;
   const columns = view.metrics
     .filter(
@@ -40,10 +49,8 @@ export async function drawContexts(
       ? [trial]
       : [],
   );
-  if (columns.length < 2 || trials.length === 0) return false;
+  if (columns.length < 2 || trials.length === 0) return null;
   const all = trials.flatMap((trial) => columns.flatMap((m) => m.value[trial] ?? []));
-  const { unit } = columns[0]!;
-  const scale = scaleFor(all, unit);
   const high = Math.max(...all) || 1;
   const low = Math.min(...all);
   // From zero where that leaves the lines apart; else they would lie on one another.
@@ -55,40 +62,62 @@ export async function drawContexts(
       text: view.trials[trial]!.label ?? view.trials[trial]!.published ?? "choice",
     })),
   );
-  const traces = trials.map((trial, place): Trace => {
-    const { label, published, id } = view.trials[trial]!;
-    const seen = columns.filter((m) => m.value[trial] != null);
-    const chosen = trial === store.currentChoice;
-    const name = [label, published ?? id].filter(Boolean).join(" ");
-    return {
-      type: "scatter",
-      mode: "lines+markers+text",
-      meta: "keys",
-      x: seen.map((m) => m.context),
-      y: seen.map((m) => m.value[trial]! / scale.divisor),
-      text: seen.map((m) => (m === last ? plotText(ends[place]!) : "")),
-      textposition: "middle right",
-      textfont: { size: 11, color: theme.ink },
-      hovertext: seen.map((m) =>
-        plotText(`${name}: ${formatValue(m.value[trial]!, unit)} at ${formatContext(m.context!)}`),
-      ),
-      customdata: seen.map((m) => ({ trial, metric: m.key })),
-      hovertemplate: "%{hovertext}<extra></extra>",
-      opacity: store.stepsBack(trial) ? 0.15 : 1,
-      line: {
-        width: chosen ? 3 : 1.4,
-        color: chosen || published !== null ? theme.star : theme.front,
-        dash: published !== null && !chosen ? "dash" : "solid",
-      },
-      marker: { size: 5 },
-      cliponaxis: false,
-    };
-  });
+  return { columns, last, trials, ends, scale: scaleFor(all, columns[0]!.unit), floor };
+}
+
+function traceOf(
+  { columns, last, trials, ends, scale }: Curves,
+  place: number,
+  theme: Theme,
+  store: Store,
+): Trace {
+  const trial = trials[place]!;
+  const { label, published, id } = store.view.trials[trial]!;
+  const { unit } = columns[0]!;
+  const seen = columns.filter((m) => m.value[trial] != null);
+  const chosen = trial === store.currentChoice;
+  const name = [label, published ?? id].filter(Boolean).join(" ");
+  return {
+    type: "scatter",
+    mode: "lines+markers+text",
+    meta: "keys",
+    x: seen.map((m) => m.context),
+    y: seen.map((m) => m.value[trial]! / scale.divisor),
+    text: seen.map((m) => (m === last ? plotText(ends[place]!) : "")),
+    textposition: "middle right",
+    textfont: { size: 11, color: theme.ink },
+    hovertext: seen.map((m) =>
+      plotText(`${name}: ${formatValue(m.value[trial]!, unit)} at ${formatContext(m.context!)}`),
+    ),
+    customdata: seen.map((m) => ({ trial, metric: m.key })),
+    hovertemplate: "%{hovertext}<extra></extra>",
+    opacity: store.stepsBack(trial) ? 0.15 : 1,
+    line: {
+      width: chosen ? 3 : 1.4,
+      color: chosen || published !== null ? theme.star : theme.front,
+      dash: published !== null && !chosen ? "dash" : "solid",
+    },
+    marker: { size: 5 },
+    cliponaxis: false,
+  };
+}
+
+export async function drawContexts(
+  plotly: Plotly,
+  element: HTMLElement,
+  device: string,
+  base: string,
+  theme: Theme,
+  store: Store,
+): Promise<boolean> {
+  const curves = curvesOf(element, device, base, store);
+  if (curves === null) return false;
+  const { columns, last, trials, scale, floor } = curves;
   const contexts = columns.map((m) => m.context!);
   const arrow = last.direction === null ? "" : last.direction === "min" ? " ↓" : " ↑";
   const plot = await plotly.react(
     element,
-    traces,
+    trials.map((_, place) => traceOf(curves, place, theme, store)),
     {
       ...baseLayout(theme, element),
       margin: { l: 58, r: 40, t: 12, b: 48 },

@@ -2,6 +2,7 @@
 import "./style.css";
 import type { View } from "../page/view.ts";
 import { setUpAllTrials } from "./all-trials.ts";
+import { axisChoices, defaultAxes } from "./axes.ts";
 import { contextChoices, drawContexts } from "./contexts.ts";
 import { setUpDetails } from "./details.ts";
 import { byId } from "./dom.ts";
@@ -16,7 +17,7 @@ import { Store } from "./page-selection.ts";
 import { drawParallel } from "./parallel.ts";
 import { loadPlotly } from "./plotly.ts";
 import { addSaveButtons } from "./save.ts";
-import { axisChoices, defaultAxes, drawScatter } from "./scatter.ts";
+import { drawScatter } from "./scatter.ts";
 import { setUpSheet } from "./sheet.ts";
 import { drawTimeline } from "./timeline.ts";
 import { unpack } from "./unpack.ts";

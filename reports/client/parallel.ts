@@ -20,146 +20,181 @@ const END = 0.025;
 const shortened = (name: string): string =>
   name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS - 1)}…` : name;
 
-export function drawParallel(element: HTMLElement, store: Store): boolean {
+/** What is drawn, and where a value lies. */
+interface Frame {
+  readonly store: Store;
+  readonly svg: SVGElement;
+  /** Places in view.metrics, an axis each. */
+  readonly metrics: readonly number[];
+  /** Places in view.trials. */
+  readonly trials: readonly number[];
+  readonly height: number;
+  readonly ranges: readonly { readonly worst: number; readonly best: number }[];
+  x(axis: number): number;
+  /** Of a share of the axis: 0 the worst, 1 the best. */
+  y(fraction: number): number;
+  share(axis: number, trial: number): number;
+}
+
+/** Null where there is nothing to compare. */
+function frameOf(element: HTMLElement, store: Store): Frame | null {
   const { view } = store;
   const metrics = decisionMetrics(store);
   const trials = view.trials.flatMap((trial, index) =>
     trial.state === "complete" && metrics.every((m) => view.metrics[m]!.value[index] != null) ? [index] : [],
   );
-  if (metrics.length < 2 || trials.length === 0) return false;
+  if (metrics.length < 2 || trials.length === 0) return null;
   const [width, height] = [Math.max(element.clientWidth, metrics.length * 155), element.clientHeight];
-  const svg = makeSvg("svg", { width, height, class: "parallel", role: "presentation" });
   const right = trials.some((trial) => view.trials[trial]!.published !== null) ? NAMED_SIDE : SIDE;
-  const x = (axis: number): number => SIDE + (axis * (width - SIDE - right)) / (metrics.length - 1);
   const ranges = metrics.map((m) => {
     const values = trials.map((trial) => view.metrics[m]!.value[trial]!);
     const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     return view.metrics[m]!.direction === "max" ? { worst: low, best: high } : { worst: high, best: low };
   });
-  const share = (axis: number, trial: number): number => {
-    const { worst, best } = ranges[axis]!;
-    return best === worst ? 0.5 : (view.metrics[metrics[axis]!]!.value[trial]! - worst) / (best - worst);
+  return {
+    ...{ store, metrics, trials, height, ranges },
+    svg: makeSvg("svg", { width, height, class: "parallel", role: "presentation" }),
+    x: (axis) => SIDE + (axis * (width - SIDE - right)) / (metrics.length - 1),
+    y: (fraction) => height - BOTTOM - fraction * (height - TOP - BOTTOM),
+    share: (axis, trial) => {
+      const { worst, best } = ranges[axis]!;
+      return best === worst ? 0.5 : (view.metrics[metrics[axis]!]!.value[trial]! - worst) / (best - worst);
+    },
   };
-  const y = (fraction: number): number => height - BOTTOM - fraction * (height - TOP - BOTTOM);
-  const line = (trial: number): string =>
-    `M${metrics.map((_, axis) => `${x(axis).toFixed(1)},${y(share(axis, trial)).toFixed(1)}`).join("L")}`;
+}
 
-  // All dominated layouts are one path each for admitted and not: 5,000 elements would be slow to lay out.
-  const plain = trials.filter(
-    (trial) => view.trials[trial]!.label === null && view.trials[trial]!.published === null,
+export function drawParallel(element: HTMLElement, store: Store): boolean {
+  const frame = frameOf(element, store);
+  if (frame === null) return false;
+  const isNamed = (trial: number): boolean =>
+    store.view.trials[trial]!.label !== null || store.view.trials[trial]!.published !== null;
+  const named = frame.trials.filter(isNamed);
+  const plain = frame.trials.filter((trial) => !isNamed(trial));
+  frame.svg.append(
+    ...plainPaths(frame, plain),
+    ...named.map((trial) => namedPath(frame, trial)),
+    ...frame.metrics.flatMap((m, axis) => axisMarks(frame, axis, m)),
+    ...endNames(frame, named),
   );
-  for (const admitted of [false, true]) {
-    const d = plain
-      .filter((trial) => store.admits(trial) === admitted)
-      .map(line)
-      .join("");
-    if (d !== "") svg.append(makeSvg("path", { d, class: admitted ? "plain" : "plain out" }));
-  }
-  const named = trials.filter(
-    (trial) => view.trials[trial]!.label !== null || view.trials[trial]!.published !== null,
-  );
-  for (const trial of named) {
-    const { label, published } = view.trials[trial]!;
-    const kind = trial === store.currentChoice ? "chosen" : published === null ? "front" : "published";
-    const path = makeSvg("path", {
-      d: line(trial),
-      class: store.admits(trial) ? kind : `${kind} out`,
-    });
-    const name = [label, published ?? view.trials[trial]!.id].filter(Boolean).join(" ");
-    const values = metrics.map((m) => {
-      const { label: of, unit, value } = view.metrics[m]!;
-      return `${of} ${formatValue(value[trial]!, unit)}`;
-    });
-    svg.append(opening(path, trial, [name, ...values].join("\n")));
-  }
-  for (const [axis, m] of metrics.entries()) svg.append(...axisMarks(axis, m));
-  svg.append(...endNames());
-  element.replaceChildren(svg);
+  element.replaceChildren(frame.svg);
   return true;
+}
 
-  /** Beside the last axis: the choice, then the published, then what room is left for. */
-  function endNames(): SVGElement[] {
-    const last = metrics.length - 1;
-    const rank = (trial: number): number =>
-      trial === store.currentChoice ? 0 : view.trials[trial]!.published !== null ? 1 : 2;
-    const shown = named.filter((trial) => store.admits(trial)).sort((a, b) => rank(a) - rank(b));
-    // Below the axis's best value, which stands over its end.
-    const beside = (trial: number): number => Math.max(y(share(last, trial)), TOP + 6);
-    const texts = endLabels(
-      shown.map((trial) => {
-        const { label, published } = view.trials[trial]!;
-        return { y: beside(trial), text: label ?? `★ ${shortened(published!)}` };
-      }),
-    );
-    return shown.flatMap((trial, n) => {
-      if (texts[n] === "") return [];
-      const node = makeSvg("text", {
-        x: x(last) + 15,
-        y: beside(trial) + 4,
-        class: trial === store.currentChoice ? "tip chosen" : "tip",
-      });
-      node.textContent = texts[n]!;
-      return [node];
-    });
-  }
+const lineOf = ({ metrics, x, y, share }: Frame, trial: number): string =>
+  `M${metrics.map((_, axis) => `${x(axis).toFixed(1)},${y(share(axis, trial)).toFixed(1)}`).join("L")}`;
 
-  function axisMarks(axis: number, m: number): SVGElement[] {
-    const { label, device, unit, emulated } = view.metrics[m]!;
-    const text = (content: string, at: number, type: string): SVGElement => {
-      const node = makeSvg("text", { x: x(axis), y: at, class: type });
-      node.textContent = content;
-      return node;
-    };
-    const brush = makeSvg("rect", {
-      x: x(axis) - 11,
-      y: TOP,
-      width: 22,
-      height: height - TOP - BOTTOM,
-      class: "brush",
-    });
-    brush.addEventListener("pointerdown", (event) => startBrush(event, axis, brush));
-    const place = `${device ?? ""}${emulated ? " (emulated)" : ""}`;
-    const title = titleLines(label, TITLE_CHARACTERS);
-    // Titles stand on the value below them, whether they take one line or more.
-    const lowest = TOP - 4 - LINE;
-    const names = title.map((line, n) => {
-      const after = title.length - 1 - n + (place === "" ? 0 : 1);
-      return text(line, lowest - after * LINE, "name");
-    });
-    return [
-      makeSvg("line", { x1: x(axis), x2: x(axis), y1: TOP, y2: height - BOTTOM }),
-      ...names,
-      ...(place === "" ? [] : [text(place, lowest, "")]),
-      text(formatValue(ranges[axis]!.best, unit), TOP - 4, "end"),
-      text(formatValue(ranges[axis]!.worst, unit), height - BOTTOM + 14, "end"),
-      brush,
-    ];
-  }
+/** All dominated layouts are one path each for admitted and not: 5,000 elements would be slow to lay out. */
+const plainPaths = (frame: Frame, trials: readonly number[]): SVGElement[] =>
+  [false, true].flatMap((admitted) => {
+    const d = trials
+      .filter((trial) => frame.store.admits(trial) === admitted)
+      .map((trial) => lineOf(frame, trial))
+      .join("");
+    return d === "" ? [] : [makeSvg("path", { d, class: admitted ? "plain" : "plain out" })];
+  });
 
-  function startBrush(down: PointerEvent, axis: number, handle: SVGElement): void {
-    handle.setPointerCapture(down.pointerId);
-    const box = svg.getBoundingClientRect();
-    const at = (event: PointerEvent): number => {
-      const share = (height - BOTTOM - (event.clientY - box.top)) / (height - TOP - BOTTOM);
-      // Near an end is the end: the best and the worst should not be missed by a pixel.
-      return share > 1 - END ? 1 : share < END ? 0 : share;
-    };
-    const from = at(down);
-    const mark = makeSvg("rect", { x: x(axis) - 7, width: 14, class: "range" });
-    svg.append(mark);
-    handle.addEventListener("pointermove", (event) => {
+/** A line of its own, which opens the layout's details. */
+function namedPath(frame: Frame, trial: number): SVGElement {
+  const { store, metrics } = frame;
+  const { label, published, id } = store.view.trials[trial]!;
+  const kind = trial === store.currentChoice ? "chosen" : published === null ? "front" : "published";
+  const path = makeSvg("path", {
+    d: lineOf(frame, trial),
+    class: store.admits(trial) ? kind : `${kind} out`,
+  });
+  const name = [label, published ?? id].filter(Boolean).join(" ");
+  const values = metrics.map((m) => {
+    const { label: of, unit, value } = store.view.metrics[m]!;
+    return `${of} ${formatValue(value[trial]!, unit)}`;
+  });
+  return opening(path, trial, [name, ...values].join("\n"));
+}
+
+/** Beside the last axis: the choice, then the published, then what room is left for. */
+function endNames({ store, metrics, x, y, share }: Frame, named: readonly number[]): SVGElement[] {
+  const { view } = store;
+  const last = metrics.length - 1;
+  const rank = (trial: number): number =>
+    trial === store.currentChoice ? 0 : view.trials[trial]!.published !== null ? 1 : 2;
+  const shown = named.filter((trial) => store.admits(trial)).sort((a, b) => rank(a) - rank(b));
+  // Below the axis's best value, which stands over its end.
+  const beside = (trial: number): number => Math.max(y(share(last, trial)), TOP + 6);
+  const texts = endLabels(
+    shown.map((trial) => {
+      const { label, published } = view.trials[trial]!;
+      return { y: beside(trial), text: label ?? `★ ${shortened(published!)}` };
+    }),
+  );
+  return shown.flatMap((trial, n) => {
+    if (texts[n] === "") return [];
+    const node = makeSvg("text", {
+      x: x(last) + 15,
+      y: beside(trial) + 4,
+      class: trial === store.currentChoice ? "tip chosen" : "tip",
+    });
+    node.textContent = texts[n]!;
+    return [node];
+  });
+}
+
+function axisMarks(frame: Frame, axis: number, m: number): SVGElement[] {
+  const { store, ranges, height, x } = frame;
+  const { label, device, unit, emulated } = store.view.metrics[m]!;
+  const text = (content: string, at: number, type: string): SVGElement => {
+    const node = makeSvg("text", { x: x(axis), y: at, class: type });
+    node.textContent = content;
+    return node;
+  };
+  const brush = makeSvg("rect", {
+    x: x(axis) - 11,
+    y: TOP,
+    width: 22,
+    height: height - TOP - BOTTOM,
+    class: "brush",
+  });
+  brush.addEventListener("pointerdown", (event) => startBrush(frame, event, axis, brush));
+  const place = `${device ?? ""}${emulated ? " (emulated)" : ""}`;
+  const title = titleLines(label, TITLE_CHARACTERS);
+  // Titles stand on the value below them, whether they take one line or more.
+  const lowest = TOP - 4 - LINE;
+  const names = title.map((line, n) => {
+    const after = title.length - 1 - n + (place === "" ? 0 : 1);
+    return text(line, lowest - after * LINE, "name");
+  });
+  return [
+    makeSvg("line", { x1: x(axis), x2: x(axis), y1: TOP, y2: height - BOTTOM }),
+    ...names,
+    ...(place === "" ? [] : [text(place, lowest, "")]),
+    text(formatValue(ranges[axis]!.best, unit), TOP - 4, "end"),
+    text(formatValue(ranges[axis]!.worst, unit), height - BOTTOM + 14, "end"),
+    brush,
+  ];
+}
+
+function startBrush(frame: Frame, down: PointerEvent, axis: number, handle: SVGElement): void {
+  const { store, svg, trials, height, x, y, share } = frame;
+  handle.setPointerCapture(down.pointerId);
+  const box = svg.getBoundingClientRect();
+  const at = (event: PointerEvent): number => {
+    const along = (height - BOTTOM - (event.clientY - box.top)) / (height - TOP - BOTTOM);
+    // Near an end is the end: the best and the worst should not be missed by a pixel.
+    return along > 1 - END ? 1 : along < END ? 0 : along;
+  };
+  const from = at(down);
+  const mark = makeSvg("rect", { x: x(axis) - 7, width: 14, class: "range" });
+  svg.append(mark);
+  handle.addEventListener("pointermove", (event) => {
+    const [low, high] = [Math.min(from, at(event)), Math.max(from, at(event))];
+    mark.setAttribute("y", String(y(high)));
+    mark.setAttribute("height", String(y(low) - y(high)));
+  });
+  handle.addEventListener(
+    "pointerup",
+    (event) => {
       const [low, high] = [Math.min(from, at(event)), Math.max(from, at(event))];
-      mark.setAttribute("y", String(y(high)));
-      mark.setAttribute("height", String(y(low) - y(high)));
-    });
-    handle.addEventListener(
-      "pointerup",
-      (event) => {
-        const [low, high] = [Math.min(from, at(event)), Math.max(from, at(event))];
-        const inside = trials.filter((trial) => share(axis, trial) >= low && share(axis, trial) <= high);
-        store.setBrush(high - low < 0.01 ? null : inside);
-      },
-      { once: true },
-    );
-  }
+      const inside = trials.filter((trial) => share(axis, trial) >= low && share(axis, trial) <= high);
+      store.setBrush(high - low < 0.01 ? null : inside);
+    },
+    { once: true },
+  );
 }

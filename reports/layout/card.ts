@@ -2,9 +2,10 @@
 
 import { attentionCount } from "../../candidates/space.ts";
 import { counted } from "../../candidates/words.ts";
+import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatRange, formatValue } from "../format.ts";
 import { proposedCount } from "../front.ts";
-import { emulatedDevices, isEmulated, metricLabel, parseMetricName, sampleRange } from "../metrics.ts";
+import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "../metrics.ts";
 import type { ReportData, ReportDevice, ReportTrial } from "../model.ts";
 import { markdownFence, escapeMarkdown as md } from "../text.ts";
 

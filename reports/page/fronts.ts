@@ -1,9 +1,11 @@
 // Two fronts in one picture, without any script: the earlier one as rings, the later one as discs, a line from where a layout was to
 // where it is. On two objectives that both sweeps have.
+
+import { parseMetricName } from "../../profilers/metrics/name.ts";
 import type { FrontValues, SweepDiff } from "../diff.ts";
 import { formatValue, scaleFor, shownUnit } from "../format.ts";
 import { declutter } from "../labels.ts";
-import { metricLabel, parseMetricName } from "../metrics.ts";
+import { metricLabel } from "../metrics.ts";
 import type { ReportObjective } from "../model.ts";
 import { type Html, html } from "../text.ts";
 import { scroller } from "./parts.ts";

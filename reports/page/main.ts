@@ -5,6 +5,8 @@ import type { ReportData } from "../model.ts";
 import { type Html, html } from "../text.ts";
 import * as analysis from "./analysis.ts";
 import { confirmedSection } from "./confirmed.ts";
+import * as fronts from "./front-sections.ts";
+import * as plots from "./plot-sections.ts";
 import * as sections from "./sections.ts";
 
 /** A section as the page knows it, and its markup. */
@@ -45,16 +47,16 @@ export function sectionsOf(
   const parts: readonly Part[] = [
     ["decide", "Decide", () => sections.decisionSection(data)],
     ["confirmed", "Confirmed", () => confirmedSection(data)],
-    ["pareto", "Trade-offs", () => sections.scatterSection(data)],
-    ["contexts", "Context", () => sections.contextsSection(data)],
-    ["layouts", "Layouts", () => sections.layoutsSection(data), front],
-    ["table", "Values", () => sections.tableSection(data), front],
+    ["pareto", "Trade-offs", () => plots.scatterSection(data)],
+    ["contexts", "Context", () => plots.contextsSection(data)],
+    ["layouts", "Layouts", () => fronts.layoutsSection(data), front],
+    ["table", "Values", () => fronts.tableSection(data), front],
     ["findings", "Findings", () => sections.findingsSection(data)],
     ["importance", "What matters", () => analysis.importanceSection(data), size],
     ["agreement", "Devices agree", () => analysis.agreementSection(data), size],
     ["lineage", "Lineage", () => analysis.lineageSection(data), front],
-    ["progress", "Progress", () => sections.hypervolumeSection(data)],
-    ["timeline", "Timeline", () => sections.timelineSection(data)],
+    ["progress", "Progress", () => plots.hypervolumeSection(data)],
+    ["timeline", "Timeline", () => plots.timelineSection(data)],
     ["trials", "All trials", () => (live ? sections.trialsSection() : null)],
     ["outcomes", "No result", () => sections.outcomesSection(data)],
     ["budgets", "Budgets", () => sections.budgetsSection(data)],

@@ -1,35 +1,23 @@
-// The page's sections as static HTML: readable without any script, printed as they are. Plots are empty figures of fixed
-// height that the script fills, so that nothing moves while the page loads.
+// The page's sections as static HTML, readable without any script and printed unchanged: header, decision, trials, outcomes, budgets, devices.
+// Layouts of the front are in front-sections.ts, figures in plot-sections.ts.
 
-import { formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
 import { findingsBody } from "../findings-text.ts";
-import { formatParameters, formatRange, formatValue } from "../format.ts";
+import { formatValue } from "../format.ts";
 import {
   countStates,
   frontPoints,
   groupByReason,
   proposedCount,
-  publishedOffFront,
   reachText,
   readableReason,
 } from "../front.ts";
 import { mixLines } from "../identity-text.ts";
 import { budgetText } from "../md.ts";
-import {
-  emulatedDevices,
-  isEmulated,
-  metricLabel,
-  metricNames,
-  parseMetricName,
-  sampleRange,
-  shortLabel,
-} from "../metrics.ts";
-import type { ReportData, ReportHealth, ReportMetric, ReportProxy, ReportTrial } from "../model.ts";
+import { emulatedDevices, isEmulated, metricLabel } from "../metrics.ts";
+import type { ReportData, ReportHealth, ReportProxy } from "../model.ts";
 import { type Html, html, preformatted } from "../text.ts";
-import { emulatedTag, numberButton, scroller, section } from "./parts.ts";
-import { CURVES } from "./sizes.ts";
-import { layerStrip, stripLegend } from "./strip.ts";
+import { emulatedTag, scroller, section } from "./parts.ts";
 
 /** An audit found that a proxy does not order layouts as longer training does. */
 const weakNotice = ({ metric, tau, low, high, layouts, longer }: ReportProxy): Html =>
@@ -87,163 +75,11 @@ export function decisionSection(data: ReportData): Html {
 /** Where details of one trial are shown; empty until something is clicked. */
 export const detailsDialog: Html = html`<dialog id="details" aria-labelledby="details-title"></dialog>`;
 
-export function scatterSection(data: ReportData): Html {
-  const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
-  return section(
-    "pareto",
-    "Trade-offs",
-    "Each point is a layout. Bars span the smallest and largest raw sample; dashed lines are budgets. Drag over points to select them everywhere; click one for its raw samples.",
-    html`<div class="controls" id="axes" hidden>
-<label>Across <select id="axis-x"></select></label>
-<label>Up <select id="axis-y"></select></label>
-</div>
-<ul class="legend">
-<li><svg class="mark front" width="13" height="13" viewBox="-6 -6 12 12"><circle r="4.5"/></svg>on the front</li>
-<li><svg class="mark other" width="13" height="13" viewBox="-6 -6 12 12"><circle r="4"/></svg>dominated</li>
-<li><svg class="mark out" width="13" height="13" viewBox="-6 -6 12 12"><path d="M-4-4 4 4M-4 4 4-4"/></svg>over budget</li>
-<li><svg class="mark out" width="13" height="13" viewBox="-6 -6 12 12"><path d="M-5-4 5-4 0 5Z"/></svg>stopped early, failed or lost</li>
-<li><svg class="mark star" width="13" height="13" viewBox="-6 -6 12 12"><path d="M0-6 1.5-1.9 5.7-1.9 2.3.7 3.5 4.9 0 2.4-3.5 4.9-2.3.7-5.7-1.9-1.5-1.9Z"/></svg>published layout</li>
-</ul>
-<div class="panels">${devices.map(
-      (device, index) =>
-        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot scatter" data-device="${index}" role="group" aria-label="Scatter plot of all layouts measured on ${device.name}; the same values are in the table of the front"></div></figure>`,
-    )}</div>`,
-  );
-}
-
-/** Rows of the front's history that are drawn. */
-export const HISTORY_ROWS = 40;
-
-/** Where metrics were measured at several contexts. */
-export function contextsSection(data: ReportData): Html | null {
-  const contexts = new Map<string, Set<number>>();
-  for (const name of metricNames(data)) {
-    const { base, context, batch } = parseMetricName(name);
-    if (context !== null && batch === 1) contexts.set(base, (contexts.get(base) ?? new Set()).add(context));
-  }
-  const several = [...contexts].filter(([, seen]) => seen.size > 1).map(([base]) => base);
-  if (several.length === 0) return null;
-  const curves = CURVES.filter((base) => several.includes(base));
-  const others = several.length > curves.length;
-  const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
-  const panels = (base: string | null): Html =>
-    html`<div class="panels">${devices.map(
-      (device, index) =>
-        html`<figure class="panel"><figcaption>${device.name}${device.emulated && emulatedTag}</figcaption><div class="plot contexts" data-device="${index}"${base !== null && html` data-base="${base}"`} role="group" aria-label="Lines: ${base === null ? "the chosen metric" : metricLabel(base)} over context length on ${device.name}"></div></figure>`,
-    )}</div>`;
-  return section(
-    "contexts",
-    "Context length",
-    "The front's layouts as the prompt grows; published ones dashed, the choice bold.",
-    html`<div class="${devices.length === 1 ? "curves" : ""}">${curves.map((base) => html`<div><h3>${metricLabel(base)}</h3>${panels(base)}</div>`)}${
-      others &&
-      html`<div><div class="controls other" id="context-controls" hidden><label>Other metrics <select id="context-metric"></select></label></div>${panels(null)}</div>`
-    }</div>`,
-  );
-}
-
-export function timelineSection(data: ReportData): Html | null {
-  const lanes = new Set((data.timeline ?? []).map(({ lane }) => lane)).size;
-  if (lanes === 0) return null;
-  return section(
-    "timeline",
-    "Who worked when",
-    "Jobs on devices and in training since the sweep began. A machine is never measured while it trains.",
-    html`<ul class="legend"><li><span class="key measure"></span>measuring</li><li><span class="key train"></span>training</li><li><span class="key broken"></span>ended without a result</li></ul>
-<div class="plot drawn" id="timeline-plot" style="height: ${lanes * 30 + 28}px" role="group" aria-label="Timeline: jobs of each device and of training"></div>`,
-  );
-}
-
 export function findingsSection(data: ReportData): Html | null {
   const body = findingsBody(data.findings ?? []);
   return body === null
     ? null
     : section("findings", "Findings", "What the sweep says beyond its front.", body);
-}
-
-export const hypervolumeSection = (data: ReportData): Html =>
-  section(
-    "progress",
-    "Progress of the search",
-    data.referencePoint === null
-      ? "The volume that the front dominates, after each finished trial."
-      : `The volume that the front dominates, after each finished trial. Its reference is the nadir of the front and a tenth of the range beyond (${data.referencePoint.map((value, index) => formatValue(value, data.objectives[index]?.unit ?? "")).join(", ")}); a front that moves it has the whole line worked out anew.`,
-    html`<div class="plot short" id="hypervolume" role="group" aria-label="Line: hypervolume of the front over trials"></div>${historyFigure(data)}`,
-  );
-
-/** Filled by the page's script: a bar for every layout that was ever on the front. */
-function historyFigure(data: ReportData): Html | null {
-  const count = data.frontSpans?.length ?? 0;
-  if (count === 0) return null;
-  const rows = Math.min(count, HISTORY_ROWS);
-  const shown = count > rows ? `, ${rows} of ${count} shown` : "";
-  return html`<h3>Layouts that were on the front, from the trial that put them there to the one that dominated them${shown}</h3>
-<div class="plot drawn" id="evolution" data-rows="${rows}" style="height: ${rows * 17 + 28}px" role="group" aria-label="Bars: when each layout joined and left the front"></div>`;
-}
-
-/** Eight hexadecimal digits tell a sweep's layouts apart; the whole id is in the title and in every export. */
-const nameOf = (trial: ReportTrial): Html =>
-  trial.published === null
-    ? html`<span class="id" title="${trial.id}">${trial.id.slice(0, 11)}</span>`
-    : html`<strong title="${trial.id}">★ ${trial.published}</strong>${trial.state === "infeasible" && html` <span class="tag">over budget</span>`}`;
-
-export function layoutsSection(data: ReportData): Html {
-  const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
-  const widest = Math.max(
-    1,
-    ...rows.flatMap(({ trial }) => trial.layout.layers.map((layer) => layer.ffn.width)),
-  );
-  return section(
-    "layouts",
-    "Layouts on the front",
-    rows.some((row) => row.label === "–")
-      ? "Published layouts that are not on the front come last, marked –."
-      : "",
-    html`${stripLegend}
-<ol class="layouts">${rows.map(
-      ({ label, trial }) =>
-        html`<li data-trial="${trial.number}"><div class="who"><b class="point">${label}</b> <span>${nameOf(trial)} <span class="soft">${formatParameters(trial.parameters)}</span></span></div><div class="strip-box">${layerStrip(trial.layout, widest, `${counted(trial.layout.layers.length, "layer")}: ${formatPattern(trial.layout)}`)}</div><div class="brief">${data.objectives.map(({ name }) => brief(name, trial.metrics[name]))}</div></li>`,
-    )}</ol>`,
-  );
-}
-
-/** An objective's value under its short name, beside the picture. */
-function brief(name: string, metric: ReportMetric | undefined): Html {
-  const [short, place] = shortLabel(name);
-  return html`<span><small>${short} ${place}</small>${metric === undefined ? "–" : numberButton(name, metric)}</span>`;
-}
-
-function metricCell(metric: ReportMetric | undefined, name: string, type: string): Html {
-  if (metric === undefined) return html`<td class="num soft${type}">–</td>`;
-  const range = sampleRange(metric);
-  return html`<td class="num${type}">${numberButton(name, metric)}${!metric.stable && html` <span class="tag warn">unstable</span>`}${range && html`<small>${formatRange(range.low, range.high, metric.unit)} · n ${range.n}</small>`}</td>`;
-}
-
-/** Objectives first, then every other metric that the front's points have. */
-export function tableSection(data: ReportData): Html {
-  const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
-  const emulated = emulatedDevices(data);
-  const objectives = data.objectives.map(({ name }) => name);
-  const others = [...new Set(rows.flatMap(({ trial }) => Object.keys(trial.metrics)))]
-    .filter((name) => !objectives.includes(name) && name !== "parameters")
-    .sort();
-  const type = (name: string): string => (objectives.includes(name) ? " objective" : " extra");
-  const head = (name: string): Html => {
-    const { device } = parseMetricName(name);
-    const direction = data.objectives.find((o) => o.name === name)?.direction;
-    return html`<th scope="col" class="num${type(name)}">${metricLabel(name, { device: false })}${direction && html`\u00a0<span title="${direction === "min" ? "less is better" : "more is better"}">${direction === "min" ? "↓" : "↑"}</span>`}<small>${device ?? ""}${isEmulated(name, emulated) && emulatedTag}</small></th>`;
-  };
-  const names = [...objectives, ...others];
-  return section(
-    "table",
-    "Measured values",
-    "Value, then the smallest and largest raw sample and their number. Objectives come first (↓ less, ↑ more is better). Choose a value for its samples, binary and device state. Printed, the objectives only.",
-    scroller(
-      "Measured values of the front",
-      html`<table class="wide"><thead><tr><th scope="col">Layout</th>${names.map(head)}</tr></thead>
-<tbody>${rows.map(({ label, trial }) => html`<tr data-trial="${trial.number}"><th scope="row"><b class="point">${label}</b> ${nameOf(trial)}</th>${names.map((name) => metricCell(trial.metrics[name], name, type(name)))}</tr>`)}</tbody></table>`,
-    ),
-  );
 }
 
 /** Filled by the page's script from its server, one page at a time. */

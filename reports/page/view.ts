@@ -1,11 +1,13 @@
 // What the page's script gets: the report reduced to columns (one array a metric, one entry a trial), so that 5,000 trials stay
 // small and open fast. Raw samples are kept for the front and published layouts first, then as far as they fit.
+
+import { parseMetricName } from "../../profilers/metrics/name.ts";
 import type { Choice } from "../../search/selection/choice.ts";
 import { choicesOf } from "../choices.ts";
 import { formatParameters } from "../format.ts";
 import { frontPoints } from "../front.ts";
 import { lineageOf } from "../front-lineage.ts";
-import { directionOf, metricLabel, metricNames, parseMetricName, sampleRange } from "../metrics.ts";
+import { directionOf, metricLabel, metricNames, sampleRange } from "../metrics.ts";
 import type {
   ReportBudget,
   ReportData,

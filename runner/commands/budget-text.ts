@@ -1,33 +1,11 @@
 // Budgets as a person writes them on a command line: `ttft=300ms,memory=400MB,recall=0.9`. Names may be short, a context
 // and a device may be left out; what is meant is resolved against what a sweep measures.
 import { InvalidInputError } from "../../candidates/errors.ts";
-import type { MetricKind } from "../../profilers/metrics.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
+import { type MetricKind, metricAliases } from "../../profilers/metrics/kinds.ts";
+import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
+import { unitOf } from "../../profilers/metrics/units.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { suggestion } from "../config/config-errors.ts";
-
-const shortNames: Readonly<Record<string, string>> = {
-  ttft: "ttftMs",
-  prefill: "prefillTokensPerSecond",
-  decode: "decodeTokensPerSecond",
-  token: "decodeP50Ms",
-  p10: "decodeP10Ms",
-  p95: "decodeP95Ms",
-  memory: "peakBytes",
-  load: "loadMs",
-  kv: "kvBytes",
-  weights: "weightBytes",
-  attention: "attentionLayers",
-};
-
-/** What one of a unit is in the unit of a metric. */
-const units: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  ms: { ms: 1, s: 1000 },
-  bytes: { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 },
-  parameters: { K: 1e3, M: 1e6, B: 1e9 },
-  fraction: { "%": 0.01 },
-  "tok/s": { "tok/s": 1 },
-};
 
 const usage = (message: string): InvalidInputError => new InvalidInputError("bad-budget", message);
 
@@ -39,14 +17,19 @@ export interface BudgetContext {
   readonly device: string | undefined;
 }
 
+const aliasOf = (written: string): string | undefined => {
+  const alias = written.toLowerCase();
+  return Object.hasOwn(metricAliases, alias) ? metricAliases[alias] : undefined;
+};
+
 /** The full name a budget means. Of several contexts, the longest: the hardest. */
 function metricMeant(text: string, { known, objectives, device }: BudgetContext): string {
   const { base: written, context, device: named } = parseMetricName(text);
-  const base = shortNames[written.toLowerCase()] ?? written;
+  const base = aliasOf(written) ?? written;
   const place = named ?? device;
   const candidates = [...known.keys()].filter((name) => {
     const metric = parseMetricName(name);
-    const sameBase = metric.base === base || metric.base.split(".")[0] === base;
+    const sameBase = metric.base === base || taskOfScore(name) === base;
     return (
       sameBase &&
       (context === null || metric.context === context) &&
@@ -55,7 +38,7 @@ function metricMeant(text: string, { known, objectives, device }: BudgetContext)
   });
   if (candidates.length === 0)
     throw usage(
-      `this sweep does not measure "${text}"${suggestion(text, [...Object.keys(shortNames), ...known.keys()])}`,
+      `this sweep does not measure "${text}"${suggestion(text, [...Object.keys(metricAliases), ...known.keys()])}`,
     );
   const longest = Math.max(...candidates.map((name) => parseMetricName(name).context ?? 0));
   const all = candidates.filter((name) => (parseMetricName(name).context ?? 0) === longest);
@@ -67,9 +50,10 @@ function metricMeant(text: string, { known, objectives, device }: BudgetContext)
 
 function boundMeant(text: string, name: string, unit: string): number {
   const match = /^(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([A-Za-z%/]*)$/.exec(text.trim());
-  const scale = match?.[2] === "" ? 1 : units[unit]?.[match?.[2] ?? ""];
+  const { suffixes: known = {} } = unitOf(unit);
+  const scale = match?.[2] === "" ? 1 : known[match?.[2] ?? ""];
   if (match === null || scale === undefined) {
-    const suffixes = Object.keys(units[unit] ?? {});
+    const suffixes = Object.keys(known);
     throw usage(
       `"${text}" is no bound on ${name}; write a number${suffixes.length > 0 ? `, or one with ${suffixes.join(", ")}` : ""}`,
     );

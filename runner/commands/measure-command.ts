@@ -12,7 +12,8 @@ import { type Quantization, quantizations } from "../../candidates/quantization.
 import { compareDefaults } from "../../profilers/compare.ts";
 import { repetitionsFor } from "../../profilers/compared-values.ts";
 import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
-import { type ContextMetric, contextMetricName } from "../../profilers/metrics.ts";
+import type { ContextMetric } from "../../profilers/metrics/kinds.ts";
+import { metricName } from "../../profilers/metrics/name.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { FLAGS, validityFlags } from "../../profilers/validity.ts";
 import { formatNumber } from "../../reports/format.ts";
@@ -105,8 +106,8 @@ function measureConfig(args: Args): MeasureConfig {
 
 function table(result: MeasureResult, device: string): string {
   const metrics = new Map(deviceMetrics(result, device).map((metric) => [metric.name, metric]));
-  const cell = (name: ContextMetric, context: number): string => {
-    const metric = metrics.get(contextMetricName(name, context, device, result.batch))!;
+  const cell = (base: ContextMetric, context: number): string => {
+    const metric = metrics.get(metricName({ base, context, device, batch: result.batch }))!;
     return `${formatNumber(metric.value, 4)}${metric.stable ? "" : " ~"}`;
   };
   const rows = result.contexts.map(({ context }) => [

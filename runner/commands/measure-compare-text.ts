@@ -1,28 +1,27 @@
 // What measure --compare tells people: why it ended, both sides, a line a metric, how much the pairs vary and how many would be needed.
 import type { MetricComparison, Side } from "../../profilers/compare.ts";
 import { LOW_QUANTILE } from "../../profilers/compared-values.ts";
+import { kindOf, metricName, parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatNumber } from "../../reports/format.ts";
 import { columns, formatBytes } from "./common.ts";
 import { type Comparison, MAX_PAIRS } from "./measure-compare.ts";
 
 const signed = (share: number): string => `${share >= 0 ? "+" : ""}${(100 * share).toFixed(1)}%`;
+const isSize = (metric: string): boolean => kindOf(metric)?.unit === "bytes";
 const shown = (metric: string, value: number): string =>
-  metric === "peakBytes" ? formatBytes(value) : formatNumber(value, 4);
+  isSize(metric) ? formatBytes(value) : formatNumber(value, 4);
 
-const NAMES: Readonly<Record<string, string>> = {
-  ttftMs: "TTFT ms",
-  decodeTokensPerSecond: "decode tok/s",
-  peakBytes: "peak memory",
-};
-const nameOf = (metric: string): string => {
-  const [base, at] = metric.split("@") as [string, string?];
-  return `${NAMES[base] ?? base}${at === undefined ? "" : ` @${at}`}`;
-};
+/** `TTFT ms @1024x4`; sizes are shown with their unit. */
+function nameOf(metric: string): string {
+  const { base, ...where } = parseMetricName(metric);
+  const { label, short, unit } = kindOf(metric)!;
+  return `${isSize(metric) ? label.toLowerCase() : `${short} ${unit}`} ${metricName({ base: "", ...where })}`.trimEnd();
+}
 
 function verdictText({ verdict, metric }: MetricComparison, effect: number): string {
   if (verdict === "undecided") return "undecided";
   if (verdict === "same") return `the same within ${100 * effect}%`;
-  const what = metric === "peakBytes" ? "smaller" : "faster";
+  const what = isSize(metric) ? "smaller" : "faster";
   return `${verdict === "a-better" ? "A" : "B"} is ${what}`;
 }
 

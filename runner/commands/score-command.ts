@@ -8,7 +8,7 @@ import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { windowNotices } from "../../profilers/proxy-windows.ts";
 import { PRECISIONS, type Precision } from "../../profilers/requests.ts";
-import { meanInterval } from "../../profilers/statistics/summary.ts";
+import { meanInterval } from "../../profilers/statistics/student.ts";
 import { compositeMetric } from "../../profilers/tasks/composite.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";

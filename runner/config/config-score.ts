@@ -1,9 +1,10 @@
 // What a sweep's configuration says of training: tasks, schedules, the trainer, rungs and what scores are made of.
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { taskOfScore } from "../../profilers/metrics/name.ts";
 import { proxySchema } from "../../profilers/proxy.ts";
 import { PRECISIONS, type Precision } from "../../profilers/requests.ts";
-import { compositeSchema } from "../../profilers/tasks/composite.ts";
+import { COMPOSITE, compositeSchema } from "../../profilers/tasks/composite.ts";
 import { taskNames } from "../../profilers/tasks/task-registry.ts";
 import { describeIssues } from "./config-errors.ts";
 
@@ -167,8 +168,10 @@ export type TrainerConfig = z.infer<typeof trainerSchema>;
 export type TaskConfig = z.infer<typeof taskSchema>;
 
 /** Whether training decides a metric: a task's own, or a composite of them. */
-export const isTrained = (metric: string, score: Pick<ScoreConfig, "tasks">): boolean =>
-  metric.startsWith("composite.") || Object.hasOwn(score.tasks, metric.slice(0, metric.indexOf(".")));
+export function isTrained(metric: string, score: Pick<ScoreConfig, "tasks">): boolean {
+  const task = taskOfScore(metric);
+  return task !== null && (task === COMPOSITE || Object.hasOwn(score.tasks, task));
+}
 
 /** A task whose training distils, with what is given over what it says; names the teacher as missing where none is. */
 export function withDistillation(

@@ -1,6 +1,6 @@
 // Do the devices of a sweep rank the layouts alike? Kendall's tau of each device metric between each two devices: near 1, measuring
 // on one of them would have been enough for that metric.
-import { contextMetrics, runMetrics } from "../../profilers/metrics.ts";
+import { kindOf, onDevice, parseMetricName, withoutDevice } from "../../profilers/metrics/name.ts";
 import { agreement } from "../../profilers/statistics/kendall.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
@@ -12,10 +12,11 @@ const MIN_LAYOUTS = 4;
 /** Below this the order of two layouts on one device says little about the other. */
 const ALIKE = 0.8;
 
-const isMeasured = (name: string): boolean => {
-  const base = name.split(/[@:]/)[0]!;
-  return base in contextMetrics || base in runMetrics;
-};
+/** Loading reads a file: it says little about a layout. */
+function isCompared(name: string): boolean {
+  const kind = kindOf(name);
+  return kind?.from === "measured" && kind.phase !== "load";
+}
 
 /** Values on two devices of the layouts that both measured steadily. */
 const pairsOf = (points: readonly Point[], left: string, right: string): [number, number][] =>
@@ -29,21 +30,19 @@ export function devicesFinding({ config, measured, objectives }: FindingsContext
   const { devices } = config.measure;
   if (devices.length < 2) return null;
   // Aggregates have no device: what they are made of is compared.
-  const names = [...new Set(measured.flatMap(({ metrics }) => Object.keys(metrics)))].filter(isMeasured);
+  const names = [...new Set(measured.flatMap(({ metrics }) => Object.keys(metrics)))].filter(isCompared);
   const bases = [
     ...new Set(
-      names.flatMap((name) =>
-        devices.flatMap((d) => (name.endsWith(`:${d}`) ? [name.slice(0, -d.length - 1)] : [])),
-      ),
+      names.filter((name) => devices.includes(parseMetricName(name).device ?? "")).map(withoutDevice),
     ),
-  ].filter((base) => !base.startsWith("loadMs"));
-  const wanted = new Set(objectives.map(({ name }) => name.split(":")[0]!));
+  ];
+  const wanted = new Set(objectives.map(({ name }) => withoutDevice(name)));
   const rows = bases
     .sort((a, b) => Number(wanted.has(b)) - Number(wanted.has(a)) || (a < b ? -1 : 1))
     .flatMap((base) =>
       devices.flatMap((left, i) =>
         devices.slice(i + 1).flatMap((right) => {
-          const pairs = pairsOf(measured, `${base}:${left}`, `${base}:${right}`);
+          const pairs = pairsOf(measured, onDevice(base, left), onDevice(base, right));
           const found = pairs.length < MIN_LAYOUTS ? null : agreement(pairs, createRng(1));
           return found === null ? [] : [{ base, left, right, ...found }];
         }),

@@ -1,14 +1,17 @@
 // What measuring bought, as a finding: for each device, what a parameter count, FLOPs or a roofline would have chosen among the layouts that were
 // measured in two sessions. The first sessions choose, the others judge: a measurement that judges itself is always right.
 import { staticCost } from "../../candidates/cost.ts";
-import { holm } from "../../profilers/statistics/paired.ts";
+import type { Phase } from "../../profilers/metrics/kinds.ts";
+import { kindOf, parseMetricName } from "../../profilers/metrics/name.ts";
+import type { PartialCorrelation } from "../../profilers/statistics/correlation.ts";
+import { holm } from "../../profilers/statistics/holm.ts";
+import { mean } from "../../profilers/statistics/summary.ts";
 import { formatNumber, formatValue } from "../../reports/format.ts";
-import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
+import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding, ReportMetric } from "../../reports/model.ts";
 import { sampledSessions } from "../../search/noise/estimate.ts";
-import { mean } from "../../search/noise/spread.ts";
 import { orient, type Vector } from "../../search/pareto.ts";
-import { MIN_JUDGED, proxyScores, type Unexplained, unexplained } from "../../search/proxy-choice.ts";
+import { MIN_JUDGED, proxyScores, unexplained } from "../../search/proxy-choice.ts";
 import { createRng } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { FindingsContext, Point } from "../reading/findings-context.ts";
@@ -31,8 +34,11 @@ const costOf = (point: Point, objective: Objective, { config }: FindingsContext)
     context: contextOf(objective) || Math.max(...config.measure.contexts),
     quantization: config.measure.quantization,
   });
-const isPrefill = ({ name }: Objective): boolean => /^(ttft|prefill)/.test(name);
-const isMemory = ({ name }: Objective): boolean => name.startsWith("peakBytes");
+function phaseOf({ name }: Objective): Phase | null {
+  const kind = kindOf(name);
+  return kind?.from === "measured" ? kind.phase : null;
+}
+const isPrefill = (objective: Objective): boolean => phaseOf(objective) === "prefill";
 
 const proxies: readonly Proxy[] = [
   {
@@ -51,7 +57,7 @@ const proxies: readonly Proxy[] = [
     name: "roofline",
     cost: (point, objective, rates, context) => {
       const cost = costOf(point, objective, context);
-      if (isMemory(objective)) return cost.residentBytes;
+      if (phaseOf(objective) === "memory") return cost.residentBytes;
       const flops = isPrefill(objective) ? cost.prefillFlops : cost.decodeFlops;
       const bytes = isPrefill(objective) ? cost.residentBytes : cost.decodeBytes;
       return Math.max(flops / (rates.int8Gops * 1e9), bytes / (rates.readBandwidthGBs * 1e9));
@@ -86,7 +92,7 @@ interface Row {
   readonly device: string;
   readonly proxy: string;
   readonly score: number | null;
-  readonly tests: readonly { readonly metric: string; readonly found: Unexplained }[];
+  readonly tests: readonly { readonly metric: string; readonly found: PartialCorrelation }[];
 }
 
 /** Null where the sweep has no objective of a probed device, or fewer than three complete trials. */

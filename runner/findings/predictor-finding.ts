@@ -2,13 +2,14 @@
 // residual, tried on layouts it had not seen. Predictions order what to measure; they are never points of the front.
 
 import type { Space } from "../../candidates/space.ts";
+import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatValue } from "../../reports/format.ts";
-import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
+import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import { layoutFeatures } from "../../search/features.ts";
 import { fitPredictor, MIN_MEASURED, type Predictor } from "../../search/predictor/predictor.ts";
 import type { FindingsContext } from "../reading/findings-context.ts";
-import { FORETOLD } from "../sweep/batch-screening.ts";
+import { isPredicted } from "../sweep/batch-screening.ts";
 
 /** Layouts that are fitted at most, evenly spread over those measured: six fits that grow with the cube are half of a report's time. */
 const MOST_FITTED = 160;
@@ -27,20 +28,18 @@ export function fitMetrics(context: FindingsContext, space: Space): readonly Fit
     ...context.budgets.map(({ metric }) => metric),
   ]);
   const features = layoutFeatures(space);
-  return [...wanted]
-    .filter((name) => FORETOLD.test(name))
-    .flatMap((metric) => {
-      const known = context.measured.flatMap(({ layout, metrics }) =>
-        metrics[metric] !== undefined && metrics[metric] > 0 ? [{ layout, value: metrics[metric] }] : [],
-      );
-      const step = Math.ceil(known.length / MOST_FITTED);
-      const measured = known.filter((_, n) => n % step === 0);
-      if (measured.length < MIN_MEASURED) return [];
-      const at = parseMetricName(metric).context ?? Math.max(...context.config.measure.contexts);
-      const predictor = fitPredictor(measured, { features, context: at, coverage: COVERAGE });
-      const unit = context.unitOf(metric);
-      return [{ metric, unit, predictor }];
-    });
+  return [...wanted].filter(isPredicted).flatMap((metric) => {
+    const known = context.measured.flatMap(({ layout, metrics }) =>
+      metrics[metric] !== undefined && metrics[metric] > 0 ? [{ layout, value: metrics[metric] }] : [],
+    );
+    const step = Math.ceil(known.length / MOST_FITTED);
+    const measured = known.filter((_, n) => n % step === 0);
+    if (measured.length < MIN_MEASURED) return [];
+    const at = parseMetricName(metric).context ?? Math.max(...context.config.measure.contexts);
+    const predictor = fitPredictor(measured, { features, context: at, coverage: COVERAGE });
+    const unit = context.unitOf(metric);
+    return [{ metric, unit, predictor }];
+  });
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;

@@ -1,6 +1,6 @@
 // The history of a sweep as its report shows it: a timeline of devices and trainers, and what each metric rests on.
 import { counted } from "../../candidates/words.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
+import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
 import type { ReportSpan } from "../../reports/model.ts";
 import { trainingLane } from "../farm/events.ts";
 import { isConfirmation } from "../store/confirmation-table.ts";
@@ -166,8 +166,9 @@ export class Evidence {
 
   /** Undefined for values that were counted, not measured. */
   of(trialId: number, metric: string): Readonly<Record<string, string>> | undefined {
-    const { base, device } = parseMetricName(metric);
+    const { device } = parseMetricName(metric);
     if (device !== null) return this.bySource.get(`${trialId} measure ${device}`);
-    return this.bySource.get(`${trialId} train ${base.slice(0, base.lastIndexOf("."))}`);
+    const task = taskOfScore(metric);
+    return task === null ? undefined : this.bySource.get(`${trialId} train ${task}`);
   }
 }

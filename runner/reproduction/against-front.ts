@@ -1,6 +1,7 @@
 // Where the published layout stands among its rivals, and what the minimal-hybrid rule picks.
 import { formatPattern } from "../../candidates/notation.ts";
 import { attentionCount } from "../../candidates/space.ts";
+import { taskOfScore } from "../../profilers/metrics/name.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
@@ -67,7 +68,7 @@ export function ruleAnswer(study: Study, quality: Objective): ReportFinding {
   const { ttft, p95, memory } = study.names;
   const at = study.input.rules.findIndex((rule) => rule.quality.name === quality.name);
   const decision = at < 0 ? { ...undecidable, picks: [] } : study.decisions.rules[at]!;
-  const isOpen = study.unlearnt.some(({ task }) => quality.name.startsWith(`${task}.`));
+  const isOpen = study.unlearnt.some(({ task }) => taskOfScore(quality.name) === task);
   const budgets = [ttft, p95, memory].map(
     (metric) =>
       `${metricLabel(metric, { device: false })} ${formatValue(ROOM * study.pattern.point.metrics[metric]!, study.pattern.point.raw[metric]!.unit)}`,

@@ -11,6 +11,7 @@ import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS } from "../sweep/confirm-default
 import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import { SCORE_MARGIN } from "./decide/margins.ts";
 import { ROOM } from "./decide/rule.ts";
+import { costsOf } from "./study.ts";
 
 /** Sessions and seeds of each stage, by the minutes of the study; null: no limit. */
 const sessionsIn = (minutes: number | null): number =>
@@ -30,7 +31,7 @@ export async function confirmStudyChoice(
   if (own === undefined) return null;
   const { contexts, devices } = work.config.measure;
   const [context, device] = [Math.max(...contexts), devices[0]!];
-  const costs = [`ttftMs@${context}:${device}`, `decodeP95Ms@${context}:${device}`, `peakBytes:${device}`];
+  const costs = Object.values(costsOf(context, device));
   const asked = {
     rule: "minimal-hybrid" as const,
     budgets: costs.flatMap((metric) => {

@@ -1,5 +1,7 @@
 // The endpoints of a study's own runs: for each quality objective the losses of every layout, by the seeds that all of them were trained with.
 
+import { scoreOf, taskOfScore } from "../../profilers/metrics/name.ts";
+import { unitOf } from "../../profilers/metrics/units.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";
 import type { SeedRun, StudyRecord } from "../reading/study-record.ts";
@@ -35,20 +37,20 @@ export function endpointsOf(
   record: StudyRecord,
 ): readonly Endpoint[] {
   return qualities.flatMap(({ name, unit, direction }): Endpoint[] => {
-    const [task, metric] = name.split(".") as [string, string];
+    const task = taskOfScore(name)!;
     const training = score?.tasks[task]?.training;
     if (training === undefined) return [];
     const runs = alignedRuns(trained, task, record);
-    const bySteps = unit === "fraction" && training.stop?.accuracy !== undefined;
+    const bySteps = unitOf(unit).isShare === true && training.stop?.accuracy !== undefined;
     const lossOf = ({ steps, solved, scores }: SeedRun): number =>
       bySteps
         ? Math.log(solved ? Math.min(steps, training.steps - 1) : training.steps)
-        : (direction === "max" ? -1 : 1) * scores[metric]!;
+        : (direction === "max" ? -1 : 1) * scores[scoreOf(name)!]!;
     return [
       {
         task,
         kind: bySteps ? "steps" : "score",
-        recalls: unit === "fraction",
+        recalls: unitOf(unit).isShare === true,
         losses: new Map([...runs].map(([label, own]) => [label, own.map(lossOf)])),
         worst: bySteps ? Math.log(training.steps) : null,
       },

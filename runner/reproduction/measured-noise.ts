@@ -1,7 +1,7 @@
 // The noise that a study found, to state its power once more by it: between seeds and within pairs.
 import type { ComparedPair } from "../../profilers/compare.ts";
+import { pooledSpread } from "../../profilers/statistics/pooled.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
-import { pooledSpread } from "../../search/statistics.ts";
 import { TTFT } from "./decide/decide-study.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
 import type { SupposedNoise } from "./supposed.ts";

@@ -2,7 +2,7 @@
 // pair is written when it is done; the order within each was drawn beforehand, from the study's seed.
 import type { Layout } from "../../candidates/layout.ts";
 import type { ComparedPair } from "../../profilers/compare.ts";
-import { deviceMetrics } from "../../profilers/device-metrics.ts";
+import { type ContextMetric, metricKinds } from "../../profilers/metrics/kinds.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { validityFlags } from "../../profilers/validity.ts";
 import { createRng } from "../../search/rng.ts";
@@ -42,8 +42,8 @@ const pairConfig = (config: MeasureConfig): MeasureConfig => ({
 
 /** The fastest run of a process. */
 function valuesOf(result: MeasureResult): ComparedPair["a"] {
-  const least = (base: string): number =>
-    Math.min(...deviceMetrics(result, "").find(({ name }) => name.startsWith(`${base}@`))!.samples);
+  const least = (base: ContextMetric): number =>
+    Math.min(...metricKinds[base].samples(result.contexts[0]!, result.batch));
   return { [TTFT]: least(TTFT), [P95]: least(P95) };
 }
 

@@ -1,15 +1,21 @@
 // What the minimal-hybrid study knows: its designed layouts with their trials, the metrics it speaks of, its decisions, and how figures with their
 // errors are written. What is concluded from them is in the files of the answers.
+import { metricName, originOf, scoreOf, taskOfScore } from "../../profilers/metrics/name.ts";
+import {
+  type Estimate,
+  estimate,
+  type PooledSpread,
+  pooledSpread,
+} from "../../profilers/statistics/pooled.ts";
 import { formatNumber, formatValue } from "../../reports/format.ts";
-import { metricLabel, parseMetricName } from "../../reports/metrics.ts";
+import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import { createRng } from "../../search/rng.ts";
-import { type Estimate, estimate, type PooledSpread, pooledSpread } from "../../search/statistics.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { FindingsContext, Point } from "../reading/findings-context.ts";
 import { emptyRecord, type StatedPower, type StudyRecord } from "../reading/study-record.ts";
-import { decideStudy, type StudyDecisions, type StudyInput } from "./decide/decide-study.ts";
+import { decideStudy, P95, type StudyDecisions, type StudyInput, TTFT } from "./decide/decide-study.ts";
 import { type Endpoint, isLearnt } from "./decide/endpoint.ts";
 import type { Decision } from "./decide/verdict.ts";
 import { endpointsOf } from "./endpoints.ts";
@@ -33,7 +39,14 @@ export interface Names {
 
 /** Objectives that training decides. */
 export const qualitiesOf = (objectives: readonly Objective[]): readonly Objective[] =>
-  objectives.filter(({ name }) => parseMetricName(name).device === null && name.includes("."));
+  objectives.filter(({ name }) => originOf(name) === "trained");
+
+/** Metrics by which the study judges what a layout costs on a device. */
+export const costsOf = (context: number, device: string): Pick<Names, "ttft" | "p95" | "memory"> => ({
+  ttft: metricName({ base: TTFT, context, device }),
+  p95: metricName({ base: P95, context, device }),
+  memory: metricName({ base: "peakBytes", device }),
+});
 
 /** Null where the sweep does not measure what the study asks about. */
 export function namesOf({ config, objectives, points }: FindingsContext): Names | null {
@@ -41,9 +54,7 @@ export function namesOf({ config, objectives, points }: FindingsContext): Names 
   const device = config.measure.devices[0]!;
   const names = {
     qualities: qualitiesOf(objectives),
-    ttft: `ttftMs@${context}:${device}`,
-    p95: `decodeP95Ms@${context}:${device}`,
-    memory: `peakBytes:${device}`,
+    ...costsOf(context, device),
   };
   const has = (name: string): boolean => points.every(({ metrics }) => name in metrics);
   return names.qualities.length > 0 && [names.ttft, names.p95, names.memory].every(has) ? names : null;
@@ -77,10 +88,9 @@ export class Study {
 
   /** Scores of all seeds, those beyond the sweep's included. */
   samples({ number, raw }: Point, name: string): readonly number[] {
-    const [task, score] = name.split(".") as [string, string];
-    const runs = this.record.runs.get(number)?.get(task) ?? [];
+    const runs = this.record.runs.get(number)?.get(taskOfScore(name)!) ?? [];
     const own = raw[name]!.samples;
-    return runs.length > own.length ? runs.map(({ scores }) => scores[score]!) : own;
+    return runs.length > own.length ? runs.map(({ scores }) => scores[scoreOf(name)!]!) : own;
   }
 
   quality(point: Point, name: string): Estimate {

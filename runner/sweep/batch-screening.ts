@@ -2,8 +2,8 @@
 // measured. Verdicts are written in the transaction of the proposals, so that a resumed sweep finds them instead of drawing them again.
 
 import type { Layout } from "../../candidates/layout.ts";
+import { kindOf, metricName, parseMetricName } from "../../profilers/metrics/name.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
 import type { Domain } from "../../search/domain.ts";
 import { judge } from "../../search/judge.ts";
 import { byWorth, fitGain } from "../../search/screening/gain.ts";
@@ -14,8 +14,11 @@ import type { Trial, TrialEnd } from "../store/trial-table.ts";
 import type { EvaluateContext } from "./evaluate.ts";
 import { outcomeOf } from "./outcomes.ts";
 
-/** Times and memory: what costs add up to. Rates and scores are not foretold. */
-export const FORETOLD = /^(ttftMs|decodeP10Ms|decodeP50Ms|decodeP95Ms|peakBytes)/;
+/** Times and memory, to which the costs of the layers add up. Rates and scores are not predicted. */
+export function isPredicted(metric: string): boolean {
+  const kind = kindOf(metric);
+  return kind?.from === "measured" && kind.isPredicted;
+}
 /** Of a long sweep the latest are looked at: fitting grows with the cube. */
 const LOOKED_AT = 300;
 /** Proposals at a time where the configuration says nothing: a batch is screened, or planned, by those before it. */
@@ -51,7 +54,7 @@ function triedOf({ store, config }: Context, trials: readonly Trial[]): readonly
     const { layout, state } = trial;
     const { metrics, ranOut = false } = outcomeOf(store, trial);
     // Over a budget that needs no device it was never tried there.
-    const tried = config.measure.devices.some((device) => `loadMs:${device}` in metrics);
+    const tried = config.measure.devices.some((device) => metricName({ base: "loadMs", device }) in metrics);
     return ranOut || (tried && measuredStates.includes(state)) ? [{ layout, metrics, ranOut }] : [];
   });
 }
@@ -72,9 +75,7 @@ export function screenBatch(
     coverage: screening.coverage,
     leastChance: screening.leastChance,
     contextOf: (metric) =>
-      FORETOLD.test(metric)
-        ? (parseMetricName(metric).context ?? Math.max(...config.measure.contexts))
-        : null,
+      isPredicted(metric) ? (parseMetricName(metric).context ?? Math.max(...config.measure.contexts)) : null,
   });
   const gainOf = fitGains(trials, domain, context);
   if (foresee === null && gainOf === null) return { proposals: asked, event: null };

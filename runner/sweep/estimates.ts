@@ -1,6 +1,8 @@
 // How well the values of a sweep are known: intervals of every metric, and each layout's chance to be on the front. Worked out over all of its
 // layouts at once when somebody asks, from samples; nothing of it is stored.
-import { emulatedDevices, isEmulated, parseMetricName } from "../../reports/metrics.ts";
+import { originOf } from "../../profilers/metrics/name.ts";
+import { unitOf } from "../../profilers/metrics/units.ts";
+import { emulatedDevices, isEmulated } from "../../reports/metrics.ts";
 import type {
   FrontData,
   ReportEstimate,
@@ -24,10 +26,8 @@ import type { Objective } from "../../search/strategy.ts";
 import type { Store } from "../store/store.ts";
 
 /** How the noise of a metric goes: times and sizes vary in proportion, scores do not, counted metrics not at all. */
-export function scaleOf(name: string): Scale {
-  if (parseMetricName(name).device !== null) return "ratio";
-  return name.includes(".") ? "difference" : "exact";
-}
+const SCALES = { measured: "ratio", trained: "difference", counted: "exact" } as const;
+export const scaleOf = (name: string): Scale => SCALES[originOf(name)];
 
 /** Squares between the sessions of a metric in earlier sweeps. */
 export type History = (metric: string) => Squares;
@@ -44,7 +44,7 @@ type Sampling = { readonly metrics: Readonly<Record<string, ReportMetric>> };
 
 /** An interval within what the metric can be: a share of right answers lies between 0 and 1. */
 const possible = (known: Estimate, unit: string): Estimate =>
-  unit !== "fraction" || known.low === null || known.high === null
+  !unitOf(unit).isShare || known.low === null || known.high === null
     ? known
     : { ...known, low: Math.max(0, known.low), high: Math.min(1, known.high) };
 

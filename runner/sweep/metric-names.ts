@@ -2,23 +2,21 @@
 // `ttftMs@1024` is short for `ttftMs@1024:phone` where the sweep has one device.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Aggregate } from "../../profilers/device-aggregate.ts";
+import { type Kind, type MetricKind, metricKinds } from "../../profilers/metrics/kinds.ts";
 import {
-  contextMetricName,
-  contextMetrics,
-  type MetricKind,
-  runMetricName,
-  runMetrics,
-  staticAtContext,
-  staticMetrics,
-} from "../../profilers/metrics.ts";
-import { compositeName } from "../../profilers/tasks/composite.ts";
+  metricName,
+  onDevice,
+  parseMetricName,
+  scoreName,
+  withoutDevice,
+} from "../../profilers/metrics/name.ts";
+import { compositeKind, compositeName } from "../../profilers/tasks/composite.ts";
+import { scoreUnit } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import { parseBound, type SweepConfig } from "../config/config.ts";
 import { suggestion } from "../config/config-errors.ts";
-
-const keys = <K extends string>(table: Record<K, unknown>): K[] => Object.keys(table) as K[];
 
 /** Every metric a sweep of this configuration can produce, by full name. */
 export function metricsOf(config: SweepConfig): ReadonlyMap<string, MetricKind> {
@@ -31,20 +29,20 @@ export function metricsOf(config: SweepConfig): ReadonlyMap<string, MetricKind> 
 function deviceMetricsOf(config: SweepConfig): Map<string, MetricKind> {
   const metrics = new Map<string, MetricKind>();
   const { contexts, devices, batch } = config.measure;
-  for (const device of devices) {
-    for (const name of keys(contextMetrics)) {
-      for (const at of contexts)
-        metrics.set(contextMetricName(name, at, device, batch), contextMetrics[name]);
-    }
-    for (const name of keys(runMetrics)) metrics.set(runMetricName(name, device), runMetrics[name]);
-  }
-  for (const name of keys(staticMetrics)) {
-    if (!staticAtContext.has(name)) metrics.set(name, staticMetrics[name]);
-    else for (const at of contexts) metrics.set(`${name}@${at}`, staticMetrics[name]);
-  }
+  const table: readonly [string, Kind][] = Object.entries(metricKinds);
+  const add = (from: Kind["from"], where: { readonly device?: string; readonly batch?: number }): void => {
+    for (const [base, kind] of table.filter(([, one]) => one.from === from))
+      for (const context of kind.per === "context" ? contexts : [null])
+        metrics.set(metricName({ base, context, ...where }), kind);
+  };
+  for (const device of devices) add("measured", { device, batch });
+  add("counted", {});
   for (const [name, task] of Object.entries(config.score?.tasks ?? {})) {
     for (const score of taskOf(task.task as TaskName).scores) {
-      metrics.set(`${name}.${score.name}`, { ...score, description: `${score.name} of ${name}` });
+      metrics.set(scoreName(name, score.name), {
+        ...{ unit: scoreUnit(score), direction: metricKinds[score.name].direction },
+        description: `${score.name} of ${name}`,
+      });
     }
   }
   for (const [name, components] of Object.entries(config.score?.composite ?? {})) {
@@ -56,24 +54,28 @@ function deviceMetricsOf(config: SweepConfig): Map<string, MetricKind> {
       );
     }
     const description = `weighted mean of ${components.map(({ metric }) => metric).join(", ")}`;
-    metrics.set(compositeName(name), { unit: "score", direction: "max", description });
+    metrics.set(compositeName(name), { ...compositeKind, description });
   }
   return metrics;
 }
 
 function resolve(name: string, known: ReadonlyMap<string, MetricKind>, devices: readonly string[]): string {
   if (known.has(name)) return name;
-  const qualified = `${name}:${devices[0]}`;
+  const qualified = onDevice(name, devices[0]!);
   if (devices.length === 1 && known.has(qualified)) return qualified;
-  const ofDevices = devices.filter((device) => known.has(`${name}:${device}`));
+  const ofDevices = devices.filter((device) => known.has(onDevice(name, device)));
   if (ofDevices.length > 1) {
     throw new InvalidInputError(
       "ambiguous-metric",
-      `metric "${name}" needs a device: ${ofDevices.map((device) => `${name}:${device}`).join(" or ")}; an objective may say over: each, worst or weighted`,
+      `metric "${name}" needs a device: ${ofDevices.map((device) => onDevice(name, device)).join(" or ")}; an objective may say over: each, worst or weighted`,
     );
   }
   const short =
-    devices.length === 1 ? [...known.keys()].map((full) => full.replace(`:${devices[0]}`, "")) : [];
+    devices.length === 1
+      ? [...known.keys()].map((full) =>
+          parseMetricName(full).device === devices[0] ? withoutDevice(full) : full,
+        )
+      : [];
   throw new InvalidInputError(
     "unknown-metric",
     `this sweep does not measure "${name}"${suggestion(name, [...known.keys(), ...short])}`,
@@ -99,7 +101,7 @@ function aggregateOf(
   if (stray !== undefined) throw bad(`objective "${metric}" weighs "${stray}"${suggestion(stray, devices)}`);
   const clash = devices.find((device) => device === over);
   if (clash !== undefined) throw bad(`a device is named "${clash}"; rename it to aggregate over devices`);
-  const parts = devices.map((device) => ({ metric: `${metric}:${device}`, weight: weights[device] ?? 1 }));
+  const parts = devices.map((device) => ({ metric: onDevice(metric, device), weight: weights[device] ?? 1 }));
   const kind = known.get(parts[0]!.metric);
   if (kind === undefined)
     throw new InvalidInputError(
@@ -107,7 +109,7 @@ function aggregateOf(
       `"${metric}" is not measured on each device; over: needs one that is`,
     );
   return {
-    name: `${metric}:${over}`,
+    name: onDevice(metric, over),
     kind: over,
     direction: direction ?? kind.direction,
     unit: kind.unit,
@@ -132,7 +134,7 @@ export function resolveObjectives(config: SweepConfig): readonly Objective[] {
     const aggregate = aggregateOf(objective, known, devices);
     const names =
       over === "each"
-        ? devices.map((device) => resolve(`${metric}:${device}`, known, devices))
+        ? devices.map((device) => resolve(onDevice(metric, device), known, devices))
         : [aggregate?.name ?? resolve(metric, known, devices)];
     return names.map((name) => {
       const kind = known.get(name)!;

@@ -5,6 +5,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { attentionCount } from "../../candidates/space.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { isWeak, MIN_AUDITED, stratified, withinStrata } from "../../profilers/fidelity.ts";
+import { scoreName } from "../../profilers/metrics/name.ts";
 import { type Agreement, agreement } from "../../profilers/statistics/kendall.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
@@ -90,7 +91,7 @@ export async function auditSweep(
   const found: ReportProxy[] = [];
   for (const [name, task] of tasks) {
     for (const { name: kind } of taskOf(task.task as TaskName).scores) {
-      const finding = findingOf(`${name}.${kind}`, long.get(name)!, {
+      const finding = findingOf(scoreName(name, kind), long.get(name)!, {
         store,
         sample,
         accuracies,

@@ -1,6 +1,6 @@
 // Which jobs a repetition is made of: the devices and tasks that a metric comes from, and the next measurement or seed of each.
+import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
 import { compositeName } from "../../profilers/tasks/composite.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
 import type { SweepConfig } from "../config/config.ts";
 import { type JobKind, nthTarget } from "../store/job-table.ts";
 import { resolveAggregates } from "./metric-names.ts";
@@ -29,6 +29,6 @@ export function sourcesOf(metric: string, config: SweepConfig): Readonly<Record<
   const { device } = parseMetricName(metric);
   return {
     measure: measure.devices.filter((name) => name === device),
-    train: Object.keys(score?.tasks ?? {}).filter((name) => metric.startsWith(`${name}.`)),
+    train: Object.keys(score?.tasks ?? {}).filter((name) => taskOfScore(metric) === name),
   };
 }

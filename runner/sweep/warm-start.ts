@@ -8,7 +8,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { type Layout, parseLayout } from "../../candidates/layout.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { digestOf, type Part, partFrom, partOfKey, partsEver } from "../../profilers/identity.ts";
-import { parseMetricName } from "../../reports/metrics.ts";
+import { parseMetricName } from "../../profilers/metrics/name.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { judge } from "../../search/judge.ts";
 import type { Objective } from "../../search/strategy.ts";

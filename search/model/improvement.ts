@@ -1,5 +1,6 @@
 // Expected hypervolume improvement, exact for independent Gaussian or log-normal objectives: the region that the front leaves open is cut
 // into boxes, and each box's expected gain is a product of one-dimensional ones (Yang et al. 2019, Daulton et al. 2020).
+import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { nonDominated, type Vector } from "../pareto.ts";
 
 /** What is believed of one objective of a candidate, oriented (smaller is better). */
@@ -106,28 +107,4 @@ export function expectedImprovement(region: OpenRegion, beliefs: readonly Margin
     total += product;
   }
   return total;
-}
-
-/** Standard normal distribution function; Hart's rational approximation as given by West (2005), to double precision. */
-export function normalCdf(z: number): number {
-  const x = Math.abs(z);
-  if (x > 37) return z > 0 ? 1 : 0;
-  const density = Math.exp(-0.5 * x * x);
-  let tail: number;
-  if (x < 7.07106781186547) {
-    const above = [
-      3.52624965998911e-2, 0.700383064443688, 6.37396220353165, 33.912866078383, 112.079291497871,
-      221.213596169931, 220.206867912376,
-    ];
-    const under = [
-      8.83883476483184e-2, 1.75566716318264, 16.064177579207, 86.7807322029461, 296.564248779674,
-      637.333633378831, 793.826512519948, 440.413735824752,
-    ];
-    const horner = (terms: readonly number[]): number => terms.reduce((sum, term) => sum * x + term, 0);
-    tail = (density * horner(above)) / horner(under);
-  } else {
-    const fraction = x + 1 / (x + 2 / (x + 3 / (x + 4 / (x + 0.65))));
-    tail = density / fraction / Math.sqrt(2 * Math.PI);
-  }
-  return z > 0 ? 1 - tail : tail;
 }

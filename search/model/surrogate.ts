@@ -1,8 +1,10 @@
 // One Gaussian process an objective (of its logarithm where that is less skewed), and one for the chance that a candidate is feasible. What the acquisition sees; never what the front is made of.
+import { unitOf } from "../../profilers/metrics/units.ts";
+import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { orient, type Vector } from "../pareto.ts";
 import type { Objective, Outcome } from "../strategy.ts";
 import { defaultHyperparameters, GaussianProcess, type Hyperparameters, Inputs } from "./gaussian-process.ts";
-import { boundedBelow, gaussian, logNormal, type Marginal, normalCdf } from "./improvement.ts";
+import { boundedBelow, gaussian, logNormal, type Marginal } from "./improvement.ts";
 
 /** Hyperparameters by target (`feasible` beside the objectives' names), and for how many trials they were fitted. */
 export interface Fitted {
@@ -72,7 +74,7 @@ export function fitSurrogate<C>(
     const logarithmic = Math.abs(skewness(logs)) < LESS_SKEWED * Math.abs(skewness(values));
     // A metric that was never negative is taken for one that cannot be, a fraction cannot pass 1: doubt beyond such a bound
     // would draw every search to where nothing can be gained.
-    const best = direction === "max" ? (unit === "fraction" ? -1 : null) : least >= 0 ? 0 : null;
+    const best = direction === "max" ? (unitOf(unit).isShare ? -1 : null) : least >= 0 ? 0 : null;
     const process = train(name, inputs, logarithmic ? logs : values);
     return (features: readonly number[]): Marginal => {
       const { mean, sd } = process.predict(features);

@@ -1,6 +1,6 @@
 // Which layouts differ in a metric by more than their errors: every pair tested, adjusted for how many pairs there are (Holm), so that of
 // layouts that are all alike some pair is told apart in at most 5% of sweeps.
-import { holm } from "../../profilers/statistics/paired.ts";
+import { holm } from "../../profilers/statistics/holm.ts";
 import { tCdf } from "../../profilers/statistics/student.ts";
 import type { Estimate, Scale } from "./estimate.ts";
 

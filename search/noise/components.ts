@@ -1,5 +1,6 @@
 // Where the noise of a metric comes from: between sessions, and within one (variance components; Kalibera and Jones 2013, "Rigorous
 // benchmarking in reasonable time"). Says how samples are best spread: more repetitions do not help against sessions that differ.
+import { mean } from "../../profilers/statistics/summary.ts";
 import { type Sampled, type Scale, sampledSessions } from "./estimate.ts";
 import { addSquares, type Spread, squaresOf } from "./spread.ts";
 
@@ -16,14 +17,14 @@ export interface Components {
 export function componentsOf(layouts: readonly Sampled[], scale: Scale): Components | null {
   const sampled = layouts.map((layout) => sampledSessions(layout, scale) ?? []);
   const several = sampled.filter((sessions) => sessions.length > 1);
-  const between = addSquares(several.map((sessions) => squaresOf(sessions.map(average))));
+  const between = addSquares(several.map((sessions) => squaresOf(sessions.map(mean))));
   if (between.freedom === 0) return null;
   const within = addSquares(sampled.flatMap((sessions) => sessions.map(squaresOf)));
   const repetition =
     within.freedom === 0 ? null : { variance: within.squares / within.freedom, degrees: within.freedom };
   // The mean of a session varies by its effect, and by what its repetitions leave.
   const counts = several.flatMap((sessions) => sessions.map(({ length }) => 1 / length));
-  const left = repetition === null ? 0 : repetition.variance * average(counts);
+  const left = repetition === null ? 0 : repetition.variance * mean(counts);
   return {
     layouts: several.length,
     session: { variance: Math.max(0, between.squares / between.freedom - left), degrees: between.freedom },
@@ -40,6 +41,3 @@ export function sessionsFor(
   const variance = session.variance + (repetition?.variance ?? 0) / repetitions;
   return Math.max(1, Math.ceil(variance / target ** 2));
 }
-
-const average = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;

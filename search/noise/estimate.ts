@@ -1,11 +1,10 @@
 // What is known of one metric over the layouts of a sweep: each layout's value with its 95% interval. A session (for a score: a seed) is the
 // unit: repetitions within one share what that time had, so that ten of them say nothing about the next session. Where no layout has two
 // units and no earlier sweep of the device had, the error is unknown, which is not the same as none.
-import { summarise } from "../../profilers/statistics/summary.ts";
+import { mean, summarise } from "../../profilers/statistics/summary.ts";
 import {
   addSquares,
   halfWidth,
-  mean,
   noSquares,
   type Spread,
   type Squares,

@@ -1,6 +1,7 @@
 // How likely each layout is on the front, given what is known of its values and of all layouts' (population.ts). Calibrated in made-up worlds:
 // npm run bench:conclusions -- --only calibration.
 import type { Rng } from "../../candidates/space.ts";
+import { mean } from "../../profilers/statistics/summary.ts";
 import { dominates, type Vector } from "../pareto.ts";
 import { chiSquare } from "../rng.ts";
 import { Population } from "./population.ts";
@@ -37,7 +38,7 @@ export function frontChances(points: readonly NoisyPoint[], rng: Rng): readonly 
     return counts;
   }
   const objectives = points[0]!.mean.map((_, m) => m);
-  const centers = objectives.map((m) => average(points.map(({ mean }) => mean[m]!)));
+  const centers = objectives.map((m) => mean(points.map(({ mean }) => mean[m]!)));
   const scales = objectives.map((m) => {
     const { squares, freedom } = squaresOf(points.map(({ mean }) => mean[m]!));
     return squares === 0 ? 1 : Math.sqrt(squares / freedom);
@@ -59,12 +60,9 @@ export function frontChances(points: readonly NoisyPoint[], rng: Rng): readonly 
       if (!open.some((other) => dominates(drawn[other]! as unknown as Vector, own))) counts[index]!++;
     }
   }
-  const share = average(counts) / draws;
+  const share = mean(counts) / draws;
   return counts.map((count) => (1 - MODEL_DOUBT) * (count / draws) + MODEL_DOUBT * share);
 }
-
-const average = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Places of the layouts that are not dominated by more than 8 standard errors everywhere: few of a long sweep. */
 function contested(points: readonly NoisyPoint[]): readonly number[] {

@@ -1,7 +1,8 @@
 // Estimates of the objectives of a sweep's layouts as points whose front is in doubt.
+import { mean } from "../../profilers/statistics/summary.ts";
 import type { Estimate, Scale } from "./estimate.ts";
 import type { NoisyPoint } from "./front-chance.ts";
-import { mean, squaresOf } from "./spread.ts";
+import { squaresOf } from "./spread.ts";
 
 /** One objective over all layouts. */
 export interface EstimatedObjective {

@@ -1,6 +1,7 @@
 // How much independent values of one thing vary, from a few layouts with a few values each: one spread for all layouts, and each layout's own
 // where layouts differ in it (an empirical Bayes shrinkage, after Smyth 2004, "Linear models and empirical Bayes methods").
 import { tQuantile } from "../../profilers/statistics/student.ts";
+import { mean, squaredDeviations } from "../../profilers/statistics/summary.ts";
 
 /** Sum of squared deviations from group means, and its degrees of freedom. Adds up over groups. */
 export interface Squares {
@@ -10,17 +11,8 @@ export interface Squares {
 
 export const noSquares: Squares = { squares: 0, freedom: 0 };
 
-export const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
-
-export function squaresOf(values: readonly number[]): Squares {
-  if (values.length < 2) return noSquares;
-  const center = mean(values);
-  return {
-    squares: values.reduce((sum, value) => sum + (value - center) ** 2, 0),
-    freedom: values.length - 1,
-  };
-}
+export const squaresOf = (values: readonly number[]): Squares =>
+  values.length < 2 ? noSquares : { squares: squaredDeviations(values), freedom: values.length - 1 };
 
 export const addSquares = (parts: readonly Squares[]): Squares =>
   parts.reduce(

@@ -1,7 +1,8 @@
 // The chance that a layout can be measured at all, learnt from what ran out of memory or time beside what did not. Nobody is
 // penalised: a limit that was hit is a label of its own, never a bad value.
+
+import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { defaultHyperparameters, GaussianProcess, Inputs } from "../model/gaussian-process.ts";
-import { normalCdf } from "../model/improvement.ts";
 
 export interface Labelled {
   readonly features: readonly number[];

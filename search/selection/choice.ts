@@ -1,5 +1,6 @@
 // A layout to choose from, as plain data: counts and values instead of the layout itself, so that the page's script chooses by the same
 // code without the notation, and from the same numbers.
+import { originOf } from "../../profilers/metrics/name.ts";
 import type { Budget } from "../budgets.ts";
 import { judge, type Verdict } from "../judge.ts";
 import type { Objective } from "../strategy.ts";
@@ -73,8 +74,8 @@ export const within = (choice: Choice, budgets: readonly Budget[]): boolean =>
 
 /** The objective that is taken for quality: the first score, else the first that no device measures, else the first. */
 export const qualityOf = <T extends Pick<Objective, "name">>(objectives: readonly T[]): T | undefined =>
-  objectives.find(({ name }) => name.includes(".") && !name.includes(":")) ??
-  objectives.find(({ name }) => !name.includes(":")) ??
+  objectives.find(({ name }) => originOf(name) === "trained") ??
+  objectives.find(({ name }) => originOf(name) !== "measured") ??
   objectives[0];
 
 /** As numbers stand in sentences. */

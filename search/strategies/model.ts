@@ -2,6 +2,7 @@
 // improvement (times its chance of being feasible) among variations of the front and random draws.
 import { z } from "zod";
 import type { Rng } from "../../candidates/space.ts";
+import type { Domain } from "../domain.ts";
 import { referencePoint } from "../hypervolume.ts";
 import { expectedImprovement, type Marginal, type OpenRegion, openRegion } from "../model/improvement.ts";
 import { type Fitted, fitSurrogate, type Sample, type Surrogate } from "../model/surrogate.ts";
@@ -73,7 +74,11 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
       // front, where the model's doubt never ends.
       const view = turn === 1 ? certain : asBelieved;
       const bred = proposals.map(({ candidate }) => candidate);
-      const best = climb([...parents, ...bred], region, surrogate, view, fresh, rng);
+      const best = climb(
+        [...parents, ...bred],
+        { domain, pool: options.pool, region, surrogate, view, fresh },
+        rng,
+      );
       if (best !== null && fresh.claim(best.proposal.candidate)) {
         believed.push(best.beliefs.map(({ median }) => median));
         proposals.push(best.proposal);
@@ -86,59 +91,6 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     return proposals;
   }
 
-  /** The best of a pool, after rounds of looking at the neighbours of the best few. Null when all are known. */
-  function climb(
-    parents: readonly C[],
-    region: OpenRegion,
-    surrogate: Surrogate,
-    view: (belief: Marginal) => Marginal,
-    fresh: Fresh<C>,
-    rng: Rng,
-  ): Scored<C> | null {
-    const considered = new Set<string>();
-    let scored: Scored<C>[] = [];
-    const consider = (proposal: Proposal<C>): void => {
-      const { candidate } = proposal;
-      const id = domain.id(candidate);
-      if (considered.has(id) || fresh.seen.has(id)) return;
-      considered.add(id);
-      const features = domain.features(candidate);
-      const beliefs = surrogate.predict(features);
-      const score = expectedImprovement(region, beliefs.map(view)) * surrogate.feasibility(features);
-      scored.push({ proposal, beliefs, score });
-    };
-    const parent = (): C => parents[rng.below(parents.length)]!;
-    for (let n = 0; n < options.pool; n++) {
-      if (n % 3 === 0) {
-        const candidate = domain.sample(rng);
-        if (candidate !== null)
-          consider({ candidate, origin: { kind: "random", parents: [], operator: null } });
-      } else if (n % 3 === 1) consider(vary(childOf(parent(), domain), rng));
-      else consider(crossed(childOf(parent(), domain), parent(), domain, rng));
-    }
-    let best = 0;
-    for (let round = 0; round < CLIMBS; round++) {
-      scored = scored.sort((a, b) => b.score - a.score).slice(0, KEPT);
-      // On while it pays: a far optimum of a continuous space takes many steps, a layout few.
-      const top = scored[0]?.score ?? 0;
-      if (round >= MIN_CLIMBS && top < best * WORTHWHILE) break;
-      best = top;
-      for (const { proposal } of [...scored])
-        for (let n = 0; n < options.pool / 3 / KEPT; n++) consider(vary(proposal, rng));
-    }
-    return scored.reduce<Scored<C> | null>(
-      (first, one) => (first !== null && first.score >= one.score ? first : one),
-      null,
-    );
-  }
-
-  function vary(start: Proposal<C>, rng: Rng): Proposal<C> {
-    let varied = start;
-    do varied = mutated(varied, domain, rng);
-    while (rng.next() < 0.3);
-    return varied;
-  }
-
   return new Batched(context, breeder);
 }
 
@@ -147,6 +99,72 @@ const CLIMBS = 40;
 /** Growth of the best score that a round of neighbours must bring. */
 const WORTHWHILE = 1.02;
 const KEPT = 10;
+
+/** Where a proposal is looked for, and how candidates are judged. */
+interface Climb<C> {
+  readonly domain: Domain<C>;
+  readonly pool: number;
+  readonly region: OpenRegion;
+  readonly surrogate: Surrogate;
+  readonly view: (belief: Marginal) => Marginal;
+  readonly fresh: Fresh<C>;
+}
+
+/** Candidates of one proposal, each judged once. */
+class Pool<C> {
+  scored: Scored<C>[] = [];
+  private readonly considered = new Set<string>();
+
+  constructor(private readonly where: Climb<C>) {}
+
+  consider(proposal: Proposal<C>): void {
+    const { domain, region, surrogate, view, fresh } = this.where;
+    const { candidate } = proposal;
+    const id = domain.id(candidate);
+    if (this.considered.has(id) || fresh.seen.has(id)) return;
+    this.considered.add(id);
+    const features = domain.features(candidate);
+    const beliefs = surrogate.predict(features);
+    const score = expectedImprovement(region, beliefs.map(view)) * surrogate.feasibility(features);
+    this.scored.push({ proposal, beliefs, score });
+  }
+}
+
+/** The best of a pool, after rounds of looking at the neighbours of the best few. Null when all are known. */
+function climb<C>(parents: readonly C[], where: Climb<C>, rng: Rng): Scored<C> | null {
+  const { domain } = where;
+  const pool = new Pool(where);
+  const parent = (): C => parents[rng.below(parents.length)]!;
+  for (let n = 0; n < where.pool; n++) {
+    if (n % 3 === 0) {
+      const candidate = domain.sample(rng);
+      if (candidate !== null)
+        pool.consider({ candidate, origin: { kind: "random", parents: [], operator: null } });
+    } else if (n % 3 === 1) pool.consider(vary(childOf(parent(), domain), domain, rng));
+    else pool.consider(crossed(childOf(parent(), domain), parent(), domain, rng));
+  }
+  let best = 0;
+  for (let round = 0; round < CLIMBS; round++) {
+    pool.scored = pool.scored.sort((a, b) => b.score - a.score).slice(0, KEPT);
+    // On while it pays: a far optimum of a continuous space takes many steps, a layout few.
+    const top = pool.scored[0]?.score ?? 0;
+    if (round >= MIN_CLIMBS && top < best * WORTHWHILE) break;
+    best = top;
+    for (const { proposal } of [...pool.scored])
+      for (let n = 0; n < where.pool / 3 / KEPT; n++) pool.consider(vary(proposal, domain, rng));
+  }
+  return pool.scored.reduce<Scored<C> | null>(
+    (first, one) => (first !== null && first.score >= one.score ? first : one),
+    null,
+  );
+}
+
+function vary<C>(start: Proposal<C>, domain: Domain<C>, rng: Rng): Proposal<C> {
+  let varied = start;
+  do varied = mutated(varied, domain, rng);
+  while (rng.next() < 0.3);
+  return varied;
+}
 
 function draw<C>(count: number, fresh: Fresh<C>, rng: Rng): Proposal<C>[] {
   const drawn: Proposal<C>[] = [];

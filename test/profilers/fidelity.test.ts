@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isWeak, stratified, withinStrata } from "../../profilers/fidelity.ts";
 import { agreement } from "../../profilers/statistics/kendall.ts";
-import { meanInterval } from "../../profilers/statistics/summary.ts";
+import { meanInterval } from "../../profilers/statistics/student.ts";
 import { compositeMetric, compositeSchema } from "../../profilers/tasks/composite.ts";
 import { createRng } from "../../search/rng.ts";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
+import { parseMetricName } from "../../profilers/metrics/name.ts";
 import {
   formatContext,
   formatNumber,
@@ -8,7 +9,7 @@ import {
   formatValue,
 } from "../../reports/format.ts";
 import { compressPattern } from "../../reports/front.ts";
-import { directionOf, metricLabel, parseMetricName, shortLabel } from "../../reports/metrics.ts";
+import { directionOf, metricLabel, shortLabel } from "../../reports/metrics.ts";
 import {
   csvCell,
   escapeMarkdown,
@@ -57,6 +58,7 @@ test("metric names are read into words", () => {
     context: 4096,
     batch: 1,
     device: "my phone:2",
+    runtime: null,
   });
   expect(parseMetricName("ttftMs@512x8:phone")).toMatchObject({ context: 512, batch: 8, device: "phone" });
   expect(parseMetricName("recall.accuracy")).toEqual({
@@ -64,6 +66,7 @@ test("metric names are read into words", () => {
     context: null,
     batch: 1,
     device: null,
+    runtime: null,
   });
   expect(metricLabel("ttftMs@1024:phone")).toBe("Time to first token at 1K on phone");
   expect(metricLabel("ttftMs@1024x4:phone")).toBe("Time to first token at 1K batch 4 on phone");

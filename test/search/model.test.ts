@@ -1,5 +1,6 @@
 // The model-based strategy's parts against independent computations, and what it is for.
 import { describe, expect, it } from "vitest";
+import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { hypervolume, hypervolumeImprovement } from "../../search/hypervolume.ts";
 import {
   defaultHyperparameters,
@@ -12,7 +13,6 @@ import {
   expectedImprovement,
   gaussian,
   logNormal,
-  normalCdf,
   openRegion,
 } from "../../search/model/improvement.ts";
 import { fitSurrogate } from "../../search/model/surrogate.ts";

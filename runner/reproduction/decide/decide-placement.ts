@@ -2,7 +2,7 @@
 // many layers, by more than what matters. Contradicted when every one is shown not to.
 import type { ComparedPair } from "../../../profilers/compare.ts";
 import { any } from "../../../profilers/statistics/evidence.ts";
-import { holm } from "../../../profilers/statistics/paired.ts";
+import { holm } from "../../../profilers/statistics/holm.ts";
 import { slower } from "./paired-time.ts";
 import { type Decision, decide, LEVEL } from "./verdict.ts";
 

@@ -2,6 +2,7 @@
 
 import type { Rng } from "../../../candidates/space.ts";
 import type { ComparedPair } from "../../../profilers/compare.ts";
+import type { ContextMetric } from "../../../profilers/metrics/kinds.ts";
 import { PUBLISHED_LABEL } from "../../../search/designs/minimal-hybrid.ts";
 import { decideCounts } from "./decide-counts.ts";
 import { decideLocal } from "./decide-local.ts";
@@ -12,8 +13,8 @@ import { decideRule, type RuleChoice, type RuleDecision, type RuleQuestion } fro
 import type { Decision } from "./verdict.ts";
 
 /** Names of the times of a pair. */
-export const TTFT = "ttftMs";
-export const P95 = "decodeP95Ms";
+export const TTFT = "ttftMs" satisfies ContextMetric;
+export const P95 = "decodeP95Ms" satisfies ContextMetric;
 
 export interface StudyInput {
   readonly endpoints: readonly Endpoint[];

@@ -9,6 +9,7 @@ import {
   type Look,
   now,
 } from "../../../profilers/statistics/margin.ts";
+import { mean } from "../../../profilers/statistics/summary.ts";
 import { LEARNT, MIN_SEEDS, SCORE_MARGIN, STEPS_MARGIN } from "./margins.ts";
 
 export interface Endpoint {
@@ -25,9 +26,6 @@ export interface Endpoint {
 }
 
 export const marginOf = ({ kind }: Endpoint): number => (kind === "steps" ? STEPS_MARGIN : SCORE_MARGIN);
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Whether some layout learns the task in enough of its runs; orders of layouts are orders of luck otherwise. */
 export function isLearnt({ kind, recalls, losses, worst }: Endpoint): boolean {

@@ -1,6 +1,7 @@
 // How far a confirmed choice is what it says: bias of its reported quality, coverage of its intervals, how often it is over budget in truth; and
 // whether the page chooses what the command line does. Selection and confirmation are the product's; only what is sampled is made up.
 
+import { mean, squaredDeviations } from "../../../profilers/statistics/summary.ts";
 import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS } from "../../../runner/sweep/confirm-defaults.ts";
 import { DEFAULT_TOLERANCE } from "../../../runner/sweep/selection.ts";
 import { judge } from "../../../search/judge.ts";
@@ -160,16 +161,15 @@ async function confirmOnce(world: string, rule: RuleName, tally: Tally, rng: See
 
 /** A mean with its 95% interval. `size`: the limit is on its absolute value. */
 function meanRow(name: string, values: readonly number[], limit: string): ConclusionRow {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  const half = 1.96 * Math.sqrt(variance / values.length);
+  const center = mean(values);
+  const half = 1.96 * Math.sqrt(squaredDeviations(values) / (values.length - 1) / values.length);
   return {
     name,
-    value: mean,
-    low: mean - half,
-    high: mean + half,
+    value: center,
+    low: center - half,
+    high: center + half,
     limit,
-    pass: meets(Math.abs(mean), limit),
+    pass: meets(Math.abs(center), limit),
   };
 }
 

@@ -3,7 +3,7 @@
 // what nothing but chance changes.
 import { PRECISIONS, type Precision } from "../../../profilers/requests.ts";
 import { agreement } from "../../../profilers/statistics/kendall.ts";
-import { meanInterval } from "../../../profilers/statistics/summary.ts";
+import { meanInterval } from "../../../profilers/statistics/student.ts";
 import { createRng } from "../../../search/rng.ts";
 import type { Planned, Run, RunBook } from "./book.ts";
 import { plan } from "./plan.ts";

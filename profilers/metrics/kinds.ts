@@ -1,0 +1,211 @@
+// The metric table: every metric that a trial can have, and all that the program knows of it. A new metric is a row here; objectives,
+// budgets, screening, findings, reports and the page follow from it. How a metric's name is written stands in name.ts.
+import type { MeasuredContext, MeasureResult } from "../protocol.ts";
+import { quantile } from "../statistics/summary.ts";
+
+export type Direction = "min" | "max";
+
+/** What objectives and budgets ask of a metric. */
+export interface MetricKind {
+  readonly unit: string;
+  readonly direction: Direction;
+  readonly description: string;
+}
+
+interface Row extends MetricKind {
+  /** What readers call it. A score's stands behind the name of its task. */
+  readonly label: string;
+  /** The same in narrow tables. */
+  readonly short: string;
+  /** What a budget on the command line may call it: `ttft=300ms`. */
+  readonly alias?: string;
+}
+
+/** What bounds a metric on a device: its prompt, its tokens one after another, its memory, or loading. */
+export type Phase = "prefill" | "decode" | "memory" | "load";
+
+interface Measured extends Row {
+  readonly from: "measured";
+  readonly phase: Phase;
+  /** Whether the costs of a layout's layers add up to it, so that it can be predicted. Rates and load times do not. */
+  readonly isPredicted: boolean;
+}
+
+/** Measured on a device, once per asked context. */
+export interface ContextKind extends Measured {
+  readonly per: "context";
+  /** One value per repetition; undefined where the device does not report it. Rates count the tokens of all sequences. */
+  readonly samples: (context: MeasuredContext, batch: number) => readonly number[] | undefined;
+}
+
+/** Measured on a device, once per run. */
+export interface RunKind extends Measured {
+  readonly per: "run";
+  readonly samples: (result: MeasureResult) => readonly number[] | undefined;
+  /**
+   * Only where the conditions of the measurement do not matter: whether the value is to be relied on. A throttled device is slower, but
+   * needs as much memory as ever. Of several measurements the largest value counts.
+   */
+  readonly isReliable?: (result: MeasureResult) => boolean;
+}
+
+/** Known without measuring. Budgets on these are checked before any measurement. */
+export interface CountedKind extends Row {
+  readonly from: "counted";
+  readonly per: "context" | "layout";
+}
+
+/** A score of a quality task, named `<task>.<score>`. */
+export interface TrainedKind extends Row {
+  readonly from: "trained";
+  readonly per: "task";
+}
+
+export type Kind = ContextKind | RunKind | CountedKind | TrainedKind;
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const quantileOf = (values: readonly number[], q: number): number =>
+  quantile(
+    [...values].sort((a, b) => a - b),
+    q,
+  );
+
+/** A quantile of the time between the tokens of a sequence. */
+const timePerToken = (q: number) => ({
+  ...({ from: "measured", per: "context", phase: "decode", isPredicted: true } as const),
+  ...({ unit: "ms", direction: "min" } as const),
+  samples: ({ decodeMs }: MeasuredContext) => decodeMs.map((tokens) => quantileOf(tokens, q)),
+});
+
+/** In the order in which a sweep lists its metrics. */
+export const metricKinds = {
+  ttftMs: {
+    ...{ from: "measured", per: "context", phase: "prefill", isPredicted: true },
+    ...{ unit: "ms", direction: "min", label: "Time to first token", short: "TTFT", alias: "ttft" },
+    description: "time until every sequence has its first token",
+    samples: ({ ttftMs }) => ttftMs,
+  },
+  prefillTokensPerSecond: {
+    ...{ from: "measured", per: "context", phase: "prefill", isPredicted: false },
+    ...{ unit: "tok/s", direction: "max", label: "Prefill speed", short: "prefill", alias: "prefill" },
+    description: "prompt tokens per second, over all sequences",
+    samples: ({ context, prefillMs }, batch) => prefillMs.map((ms) => (batch * context * 1000) / ms),
+  },
+  decodeTokensPerSecond: {
+    ...{ from: "measured", per: "context", phase: "decode", isPredicted: false },
+    ...{ unit: "tok/s", direction: "max", label: "Decode speed", short: "decode", alias: "decode" },
+    description: "tokens decoded per second after that prefix, over all sequences",
+    // (G - 1) / (t_G - t_1): the first token belongs to the prefill.
+    samples: ({ decodeMs }, batch) => decodeMs.map((tokens) => (batch * tokens.length * 1000) / sum(tokens)),
+  },
+  decodeP10Ms: {
+    ...timePerToken(0.1),
+    ...{ label: "Undisturbed time per token", short: "token p10", alias: "p10" },
+    description:
+      "10th percentile of the time between tokens: the least disturbed by other work on the device",
+  },
+  decodeP50Ms: {
+    ...timePerToken(0.5),
+    ...{ label: "Median time per token", short: "token p50", alias: "token" },
+    description: "median time between the tokens of a sequence",
+  },
+  decodeP95Ms: {
+    ...timePerToken(0.95),
+    ...{ label: "P95 time per token", short: "token p95", alias: "p95" },
+    description: "95th percentile of the time between the tokens of a sequence",
+  },
+  peakBytes: {
+    ...{ from: "measured", per: "run", phase: "memory", isPredicted: true },
+    ...{ unit: "bytes", direction: "min", label: "Peak memory", short: "memory", alias: "memory" },
+    description: "peak resident memory of a fresh process (VmHWM)",
+    samples: ({ memory }) => [memory.peakBytes],
+    isReliable: ({ memory }) => memory.swapBytes === 0,
+  },
+  loadMs: {
+    ...{ from: "measured", per: "run", phase: "load", isPredicted: false },
+    ...{ unit: "ms", direction: "min", label: "Load time", short: "load", alias: "load" },
+    description: "time to load the model",
+    samples: ({ loadMs }) => [loadMs],
+  },
+  parameters: {
+    ...{ from: "counted", per: "layout" },
+    ...{ unit: "parameters", direction: "min", label: "Parameters", short: "params" },
+    description: "parameter count",
+  },
+  weightBytes: {
+    ...{ from: "counted", per: "layout" },
+    ...{ unit: "bytes", direction: "min", label: "Weights (computed)", short: "weights", alias: "weights" },
+    description: "bytes of all weights as quantised",
+  },
+  attentionLayers: {
+    ...{ from: "counted", per: "layout" },
+    ...{
+      unit: "layers",
+      direction: "min",
+      label: "Attention layers",
+      short: "attention",
+      alias: "attention",
+    },
+    description: "layers with attention of any kind",
+  },
+  kvBytes: {
+    ...{ from: "counted", per: "context" },
+    ...{ unit: "bytes", direction: "min", label: "KV cache (computed)", short: "KV cache", alias: "kv" },
+    description: "KV cache at that context",
+  },
+  decodeFlops: {
+    ...{ from: "counted", per: "context" },
+    ...{ unit: "FLOP", direction: "min", label: "FLOP per decoded token (computed)", short: "FLOP/token" },
+    description: "FLOPs of one decoded token at that context",
+  },
+  prefillFlops: {
+    ...{ from: "counted", per: "context" },
+    ...{ unit: "FLOP", direction: "min", label: "FLOP of the prefill (computed)", short: "FLOP" },
+    description: "FLOPs of a prefill of that length",
+  },
+  decodeBytes: {
+    ...{ from: "counted", per: "context" },
+    ...{ unit: "bytes", direction: "min", label: "Bytes per decoded token (computed)", short: "B/token" },
+    description: "bytes touched for one decoded token at that context",
+  },
+  accuracy: {
+    ...{ from: "trained", per: "task" },
+    ...{ unit: "fraction", direction: "max", label: "accuracy", short: "accuracy" },
+    description: "share of right answers",
+  },
+  loss: {
+    ...{ from: "trained", per: "task" },
+    ...{ unit: "nats", direction: "min", label: "loss", short: "loss" },
+    description: "validation loss",
+  },
+  bitsPerByte: {
+    ...{ from: "trained", per: "task" },
+    ...{ unit: "bits/byte", direction: "min", label: "bits per byte", short: "bits per byte" },
+    description: "validation loss in bits per byte of text",
+  },
+} as const satisfies Record<string, Kind>;
+
+type Kinds = typeof metricKinds;
+export type MetricBase = keyof Kinds;
+type BaseOf<K extends Kind> = { [B in MetricBase]: Kinds[B] extends K ? B : never }[MetricBase];
+
+export type ContextMetric = BaseOf<ContextKind>;
+export type RunMetric = BaseOf<RunKind>;
+export type CountedMetric = BaseOf<CountedKind>;
+export type ScoreMetric = BaseOf<TrainedKind>;
+
+const basesOf = <B extends MetricBase>(from: Kind["from"], per?: Kind["per"]): readonly B[] =>
+  (Object.keys(metricKinds) as MetricBase[]).filter(
+    (base) => metricKinds[base].from === from && (per === undefined || metricKinds[base].per === per),
+  ) as B[];
+
+export const contextMetrics = basesOf<ContextMetric>("measured", "context");
+export const runMetrics = basesOf<RunMetric>("measured", "run");
+export const countedMetrics = basesOf<CountedMetric>("counted");
+
+/** Short names that budgets may use, with what they stand for. */
+export const metricAliases: Readonly<Record<string, MetricBase>> = Object.fromEntries(
+  Object.entries(metricKinds as Record<MetricBase, Kind>).flatMap(([base, { alias }]) =>
+    alias === undefined ? [] : [[alias, base as MetricBase]],
+  ),
+);

@@ -1,0 +1,38 @@
+// What the two axes of the trade-offs can be, and which metric stands behind an axis on a device.
+import { withoutDevice } from "../../profilers/metrics/name.ts";
+import type { View, ViewMetric } from "../page/view.ts";
+
+/** A metric wherever it was measured: `decodeTokensPerSecond@1024`, without the device. */
+export interface AxisChoice {
+  readonly id: string;
+  readonly label: string;
+}
+
+const axisId = ({ key }: ViewMetric): string => withoutDevice(key);
+
+export function axisChoices(view: View): readonly AxisChoice[] {
+  const seen = new Map<string, AxisChoice>();
+  for (const metric of view.metrics) {
+    const id = axisId(metric);
+    if (!seen.has(id)) seen.set(id, { id, label: metric.label });
+  }
+  return [...seen.values()];
+}
+
+/** Speed against quality: the first objective of a device across, the first of no device up; else the first two. */
+export function defaultAxes(view: View): readonly [string, string] {
+  const objectives = view.objectives
+    .map(({ key }) => view.metrics.find((metric) => metric.key === key))
+    .filter((metric) => metric !== undefined);
+  const speed = objectives.find((metric) => metric.device !== null);
+  const quality = objectives.find((metric) => metric.device === null);
+  const preferred = [speed, quality, ...objectives].filter((metric) => metric !== undefined).map(axisId);
+  const ids = [...new Set([...preferred, ...axisChoices(view).map((choice) => choice.id)])];
+  return [ids[0] ?? "", ids[1] ?? ids[0] ?? ""];
+}
+
+/** The metric behind an axis on one device; metrics of no device (recall, parameters) are the same everywhere. */
+export function metricOn(view: View, id: string, device: string): number {
+  const on = view.metrics.findIndex((metric) => metric.device === device && axisId(metric) === id);
+  return on >= 0 ? on : view.metrics.findIndex((metric) => metric.device === null && axisId(metric) === id);
+}
