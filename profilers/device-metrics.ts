@@ -14,8 +14,9 @@ export interface Metric {
   /** One per repetition (per seed for scores). */
   readonly samples: readonly number[];
   /**
-   * Samples of each session, in the order of `samples`; absent: all of one session (scores: one seed each). A session is one measurement,
-   * however many windows it was spread over: windows seconds apart differ by less than measurements do (profilers/BENCHMARKS.md).
+   * Samples of each session, in the order of `samples`; absent: all of one session (scores: one seed each). A
+   * session is one measurement, however many windows it was spread over: windows seconds apart differ by less
+   * than measurements do (profilers/BENCHMARKS.md).
    */
   readonly sessions?: readonly number[];
   /** False where the spread across repetitions is above the limit: kept and shown, marked as unstable. */
@@ -29,7 +30,10 @@ export const STABLE_CV = 0.05;
 export interface Trust {
   /** Largest coefficient of variation of a stable metric. */
   readonly cvLimit: number;
-  /** False where the conditions of the whole measurement were not those asked for: none of its times is stable then. */
+  /**
+   * False where the conditions of the whole measurement were not those asked for: none of its times is stable
+   * then.
+   */
   readonly conditions: boolean;
 }
 const fullTrust: Trust = { cvLimit: STABLE_CV, conditions: true };
@@ -37,8 +41,8 @@ const fullTrust: Trust = { cvLimit: STABLE_CV, conditions: true };
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /**
- * Metrics of one measurement on the device named `device`: the median over repetitions of each metric that the device reports. Call after the
- * gates: counts and signs are taken as right here.
+ * Metrics of one measurement on the device named `device`: the median over repetitions of each metric that
+ * the device reports. Call after the gates: counts and signs are taken as right here.
  */
 export function deviceMetrics(
   result: MeasureResult,
@@ -74,15 +78,20 @@ export interface TrustedResult {
   readonly trust: Trust;
 }
 
-/** The geometric mean: of times and of rates alike, so that a rate stays one over its time. Values of 0 leave the arithmetic one. */
+/**
+ * The geometric mean: of times and of rates alike, so that a rate stays one over its time. Values of 0 leave
+ * the arithmetic one.
+ */
 const centre = (values: readonly number[]): number =>
   values.every((value) => value > 0)
     ? Math.exp(sum(values.map(Math.log)) / values.length)
     : sum(values) / values.length;
 
 /**
- * Metrics of a layout that was measured several times: every sample of each, and the mean of the measurements' values, for samples of one
- * session say the same thing again. Memory is that of the largest process. Stable where no measurement's conditions were off and all samples together vary by no more than the last one's limit.
+ * Metrics of a layout that was measured several times: every sample of each, and the mean of the
+ * measurements' values, for samples of one session say the same thing again. Memory is that of the largest
+ * process. Stable where no measurement's conditions were off and all samples together vary by no more than
+ * the last one's limit.
  */
 export function joinedMetrics(parts: readonly TrustedResult[], device: string): readonly Metric[] {
   const { cvLimit } = parts.at(-1)!.trust;
@@ -112,7 +121,10 @@ export function joinedMetrics(parts: readonly TrustedResult[], device: string): 
 /** Samples for an interval of the median: with fewer it would be their range under another name. */
 const MIN_SAMPLES = 5;
 
-/** What a metric's samples say beyond its value: spread, and a 95% BCa interval of the median (null for few samples). */
+/**
+ * What a metric's samples say beyond its value: spread, and a 95% BCa interval of the median (null for few
+ * samples).
+ */
 export function describeSamples(
   { samples }: Metric,
   rng: Rng,

@@ -1,5 +1,6 @@
-// What the metric table says (profilers/metrics/), as readers see it: labels, column heads, the order of metrics, and which of them come from
-// an emulator. Names that the table does not know are shown as words.
+// What the metric table says (profilers/metrics/), as readers see it: labels, column heads, the order of
+// metrics, and which of them come from an emulator. Names that the table does not know are shown as words.
+import type { AggregateKind } from "../profilers/device-aggregate.ts";
 import type { Direction } from "../profilers/metrics/kinds.ts";
 import { kindOf, type MetricName, parseMetricName, taskOfScore } from "../profilers/metrics/name.ts";
 import { formatContext } from "./format.ts";
@@ -33,7 +34,7 @@ function shortOf(name: string): string {
 }
 
 /** What stands in a device's place for a metric over several of them. */
-const OVER_DEVICES: Readonly<Record<string, string>> = {
+const OVER_DEVICES: Readonly<Record<string, string>> & Readonly<Record<AggregateKind, string>> = {
   worst: "on the worst device",
   weighted: "weighted over the devices",
 };

@@ -1,6 +1,8 @@
-// What measuring bought: layouts that measuring would have chosen against those that a proxy (parameters, FLOPs, a roofline) would have, as many of
-// either, judged by other measurements of the same layouts than those that chose. A proxy that says nothing scores exactly 0, choosing by
-// measurement 1. Whether the difference is more than luck is a test of its own: do two sessions agree on what the proxy does not explain?
+// What measuring bought: layouts that measuring would have chosen against those that a proxy (parameters,
+// FLOPs, a roofline) would have, as many of either, judged by other measurements of the same layouts than
+// those that chose. A proxy that says nothing scores exactly 0, choosing by measurement 1. Whether the
+// difference is more than luck is a test of its own: do two sessions agree on what the proxy does not
+// explain?
 import type { Rng } from "../candidates/space.ts";
 import { type PartialCorrelation, partialCorrelation } from "../profilers/statistics/correlation.ts";
 import { frontReference, hypervolume, hypervolumeImprovement } from "./hypervolume.ts";
@@ -14,7 +16,9 @@ export interface JudgedPoint {
   readonly judge: Vector;
 }
 
-/** As many points as asked for: whole fronts, the last one by what each adds to the volume of those before it. */
+/**
+ * As many points as asked for: whole fronts, the last one by what each adds to the volume of those before it.
+ */
 export function chosenBy(vectors: readonly Vector[], count: number): readonly number[] {
   const chosen: number[] = [];
   for (const front of nonDominatedSort(vectors)) {
@@ -40,7 +44,10 @@ export function chosenBy(vectors: readonly Vector[], count: number): readonly nu
 
 export interface ProxyScore {
   readonly chosen: readonly number[];
-  /** 0: as a proxy that says nothing; 1: as measuring. Null where measuring itself is not better than saying nothing. */
+  /**
+   * 0: as a proxy that says nothing; 1: as measuring. Null where measuring itself is not better than saying
+   * nothing.
+   */
   readonly score: number | null;
 }
 
@@ -49,15 +56,17 @@ export interface ProxyScores {
   readonly count: number;
   readonly measured: readonly number[];
   readonly proxies: readonly ProxyScore[];
-  /** The same for the proxy with its values dealt out at random: mean and 95% quantile over `PERMUTATIONS`. */
+  /**
+   * The same for the proxy with its values dealt out at random: mean and 95% quantile over `PERMUTATIONS`.
+   */
   readonly permuted: { readonly mean: number; readonly high: number } | null;
 }
 
 const PERMUTATIONS = 200;
 
 /**
- * `constant`: the points as a proxy that says nothing sees them; `proxied`: as each proxy does. The reference of all volumes is that of the
- * judged front.
+ * `constant`: the points as a proxy that says nothing sees them; `proxied`: as each proxy does. The reference
+ * of all volumes is that of the judged front.
  */
 export function proxyScores(
   points: readonly JudgedPoint[],
@@ -119,9 +128,10 @@ function shuffled(count: number, rng: Rng): number[] {
 export const MIN_JUDGED = 6;
 
 /**
- * Whether two sessions agree beyond a proxy: the correlation of what the proxy leaves unexplained in each. Where the proxy explains all that is
- * real, what is left is noise of either session, and does not agree. Permutations of the residuals were rejected: they found an agreement in
- * 6 to 7% of such devices instead of 5%. Null: too few layouts.
+ * Whether two sessions agree beyond a proxy: the correlation of what the proxy leaves unexplained in each.
+ * Where the proxy explains all that is real, what is left is noise of either session, and does not agree.
+ * Permutations of the residuals were rejected: they found an agreement in 6 to 7% of such devices instead of
+ * 5%. Null: too few layouts.
  */
 export const unexplained = (
   first: readonly number[],

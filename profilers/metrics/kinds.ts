@@ -1,5 +1,6 @@
-// The metric table: every metric that a trial can have, and all that the program knows of it. A new metric is a row here; objectives,
-// budgets, screening, findings, reports and the page follow from it. How a metric's name is written stands in name.ts.
+// The metric table: every metric that a trial can have, and all that the program knows of it. A new metric is
+// a row here; objectives, budgets, screening, findings, reports and the page follow from it. How a metric's
+// name is written stands in name.ts.
 import type { MeasuredContext, MeasureResult } from "../protocol.ts";
 import { quantile } from "../statistics/summary.ts";
 
@@ -27,14 +28,20 @@ export type Phase = "prefill" | "decode" | "memory" | "load";
 interface Measured extends Row {
   readonly from: "measured";
   readonly phase: Phase;
-  /** Whether the costs of a layout's layers add up to it, so that it can be predicted. Rates and load times do not. */
+  /**
+   * Whether the costs of a layout's layers add up to it, so that it can be predicted. Rates and load times do
+   * not.
+   */
   readonly isPredicted: boolean;
 }
 
 /** Measured on a device, once per asked context. */
 export interface ContextKind extends Measured {
   readonly per: "context";
-  /** One value per repetition; undefined where the device does not report it. Rates count the tokens of all sequences. */
+  /**
+   * One value per repetition; undefined where the device does not report it. Rates count the tokens of all
+   * sequences.
+   */
   readonly samples: (context: MeasuredContext, batch: number) => readonly number[] | undefined;
 }
 
@@ -43,8 +50,9 @@ export interface RunKind extends Measured {
   readonly per: "run";
   readonly samples: (result: MeasureResult) => readonly number[] | undefined;
   /**
-   * Only where the conditions of the measurement do not matter: whether the value is to be relied on. A throttled device is slower, but
-   * needs as much memory as ever. Of several measurements the largest value counts.
+   * Only where the conditions of the measurement do not matter: whether the value is to be relied on. A
+   * throttled device is slower, but needs as much memory as ever. Of several measurements the largest value
+   * counts.
    */
   readonly isReliable?: (result: MeasureResult) => boolean;
 }

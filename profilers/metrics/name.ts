@@ -1,6 +1,7 @@
-// How the name of a metric is written and read: `decodeP50Ms@1024x4:phone/llama.cpp` is a metric of the table at a context of 1024 tokens, of
-// 4 sequences decoded together, on a device, run by an engine. `recall.accuracy` is a score of a task. Parts that do not apply are absent.
-// Names of no known form are kept whole as their base, so that any stored name can be shown.
+// How the name of a metric is written and read: `decodeP50Ms@1024x4:phone/llama.cpp` is a metric of the table
+// at a context of 1024 tokens, of 4 sequences decoded together, on a device, run by an engine.
+// `recall.accuracy` is a score of a task. Parts that do not apply are absent. Names of no known form are kept
+// whole as their base, so that any stored name can be shown.
 import { type Kind, metricKinds } from "./kinds.ts";
 
 export interface MetricName {
@@ -43,7 +44,9 @@ export function metricName({
 /** The same metric on any device: `ttftMs@1024:phone` becomes `ttftMs@1024`. */
 export const withoutDevice = (name: string): string => metricName({ ...parseMetricName(name), device: null });
 
-/** A metric that names no device, on this one. A name that has one already becomes one that no sweep measures. */
+/**
+ * A metric that names no device, on this one. A name that has one already becomes one that no sweep measures.
+ */
 export function onDevice(name: string, device: string): string {
   const { runtime } = parseMetricName(name);
   return runtime === null
@@ -67,7 +70,10 @@ export const scoreOf = (name: string): string | null => {
   return task === null ? null : parseMetricName(name).base.slice(task.length + 1);
 };
 
-/** Whether a metric is measured on devices, trained, or counted without either. Holds for names that the table does not know, too. */
+/**
+ * Whether a metric is measured on devices, trained, or counted without either. Holds for names that the table
+ * does not know, too.
+ */
 export function originOf(name: string): Kind["from"] {
   if (parseMetricName(name).device !== null) return "measured";
   return taskOfScore(name) === null ? "counted" : "trained";

@@ -1,5 +1,5 @@
-// The units of metrics: on which scales people read them, and how they write a bound in them. A unit that is not here is shown as it is
-// named and takes plain numbers.
+// The units of metrics: on which scales people read them, and how they write a bound in them. A unit that is
+// not here is shown as it is named and takes plain numbers.
 
 /** A scale a unit can be shown on. */
 export interface Scale {

@@ -1,4 +1,5 @@
-// Pearson's correlation of what a third quantity leaves unexplained, and its test (Fisher's test of a partial correlation).
+// Pearson's correlation of what a third quantity leaves unexplained, and its test (Fisher's test of a partial
+// correlation).
 import { tCdf } from "./student.ts";
 import { mean } from "./summary.ts";
 

@@ -32,7 +32,9 @@ export function kendallTau(pairs: readonly Pair[]): number | null {
   return scale === 0 ? null : concordant / scale;
 }
 
-/** Agreement of two rankings of the same items with its interval; null where there is no order on one side. */
+/**
+ * Agreement of two rankings of the same items with its interval; null where there is no order on one side.
+ */
 export function agreement(pairs: readonly Pair[], rng: Rng): Agreement | null {
   const tau = kendallTau(pairs);
   if (tau === null) return null;
@@ -43,8 +45,9 @@ export function agreement(pairs: readonly Pair[], rng: Rng): Agreement | null {
 }
 
 /**
- * 95% interval of a tau of `n` items by Fisher's transformation (standard error of Fieller, Hartley and Pearson 1957): at once, where a
- * bootstrap over many pairs of many devices takes seconds. Needs more than four items.
+ * 95% interval of a tau of `n` items by Fisher's transformation (standard error of Fieller, Hartley and
+ * Pearson 1957): at once, where a bootstrap over many pairs of many devices takes seconds. Needs more than
+ * four items.
  */
 export function tauInterval(tau: number, n: number): Interval {
   const z = Math.atanh(Math.max(-0.9999, Math.min(0.9999, tau)));

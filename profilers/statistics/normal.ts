@@ -1,6 +1,9 @@
 // The standard normal distribution.
 
-/** Standard normal distribution function; Hart's rational approximation as given by West (2005), to double precision. */
+/**
+ * Standard normal distribution function; Hart's rational approximation as given by West (2005), to double
+ * precision.
+ */
 export function normalCdf(z: number): number {
   const x = Math.abs(z);
   if (x > 37) return z > 0 ? 1 : 0;
@@ -24,7 +27,11 @@ export function normalCdf(z: number): number {
   return z > 0 ? 1 - tail : tail;
 }
 
-/** P(Z <= x) to about seven digits: enough for the corrections of a bootstrap interval, whose stored ends were made with it. Rational Chebyshev fit of erfc, W. H. Press et al., Numerical Recipes, section 6.2.2; relative error below 1.2e-7. */
+/**
+ * P(Z <= x) to about seven digits: enough for the corrections of a bootstrap interval, whose stored ends were
+ * made with it. Rational Chebyshev fit of erfc, W. H. Press et al., Numerical Recipes, section 6.2.2;
+ * relative error below 1.2e-7.
+ */
 export function normalCdf7(x: number): number {
   const z = Math.abs(x) / Math.SQRT2;
   const t = 2 / (2 + z);
@@ -37,7 +44,10 @@ export function normalCdf7(x: number): number {
   return x > 0 ? 1 - upper : upper;
 }
 
-/** The x with P(Z <= x) = p. Bisection on the distribution to seven digits: one definition, no second set of coefficients. */
+/**
+ * The x with P(Z <= x) = p. Bisection on the distribution to seven digits: one definition, no second set of
+ * coefficients.
+ */
 export function normalQuantile(p: number): number {
   if (!(p >= 0 && p <= 1)) throw new RangeError(`normalQuantile(${p}): need a probability`);
   if (p === 0) return Number.NEGATIVE_INFINITY;

@@ -1,5 +1,5 @@
-// Intervals of means by a standard deviation that several groups of samples share: a few seeds of each layout say together how much a seed
-// matters.
+// Intervals of means by a standard deviation that several groups of samples share: a few seeds of each layout
+// say together how much a seed matters.
 import { tQuantile } from "./student.ts";
 import { mean, squaredDeviations } from "./summary.ts";
 
@@ -8,7 +8,10 @@ export interface PooledSpread {
   readonly degrees: number;
 }
 
-/** One standard deviation for several groups of samples that are taken to vary alike; null where no group has two. */
+/**
+ * One standard deviation for several groups of samples that are taken to vary alike; null where no group has
+ * two.
+ */
 export function pooledSpread(groups: readonly (readonly number[])[]): PooledSpread | null {
   const several = groups.filter((group) => group.length > 1);
   const degrees = several.reduce((sum, group) => sum + group.length - 1, 0);
@@ -25,7 +28,10 @@ export interface Estimate {
   readonly high: number;
 }
 
-/** Mean of n samples with its 95% interval under a pooled spread; without one the interval is unknown: infinite. */
+/**
+ * Mean of n samples with its 95% interval under a pooled spread; without one the interval is unknown:
+ * infinite.
+ */
 export function estimate(samples: readonly number[], spread: PooledSpread | null): Estimate {
   const value = mean(samples);
   const half =

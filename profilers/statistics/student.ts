@@ -1,7 +1,10 @@
 // Student's t: what an interval has to widen by because its spread was estimated from few values.
 import { mean, squaredDeviations } from "./summary.ts";
 
-/** Lanczos approximation of log(gamma(x)), x > 0 (W. H. Press et al., Numerical Recipes, section 6.1); relative error below 2e-10. */
+/**
+ * Lanczos approximation of log(gamma(x)), x > 0 (W. H. Press et al., Numerical Recipes, section 6.1);
+ * relative error below 2e-10.
+ */
 function logGamma(x: number): number {
   const coefficients = [
     76.18009172947146, -86.50532032941678, 24.01409824083091, -1.231739572450155, 0.1208650973866179e-2,
@@ -12,7 +15,10 @@ function logGamma(x: number): number {
   return (x + 0.5) * Math.log(base) - base + Math.log((2.5066282746310007 * series) / x);
 }
 
-/** Continued fraction of the regularised incomplete beta function I_x(a, b) by Lentz's method; converges for x < (a + 1) / (a + b + 2). */
+/**
+ * Continued fraction of the regularised incomplete beta function I_x(a, b) by Lentz's method; converges for x
+ * < (a + 1) / (a + b + 2).
+ */
 function betaFraction(x: number, a: number, b: number): number {
   const tiny = 1e-300;
   const nonZero = (value: number): number => (Math.abs(value) < tiny ? tiny : value);

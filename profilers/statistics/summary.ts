@@ -1,4 +1,5 @@
-// Summaries of raw samples. Medians and quantiles, never means of skewed timings; the samples themselves are kept elsewhere.
+// Summaries of raw samples. Medians and quantiles, never means of skewed timings; the samples themselves are
+// kept elsewhere.
 
 export interface Summary {
   readonly n: number;

@@ -19,7 +19,10 @@ export function axisChoices(view: View): readonly AxisChoice[] {
   return [...seen.values()];
 }
 
-/** Speed against quality: the first objective of a device across, the first of no device up; else the first two. */
+/**
+ * Speed against quality: the first objective of a device across, the first of no device up; else the first
+ * two.
+ */
 export function defaultAxes(view: View): readonly [string, string] {
   const objectives = view.objectives
     .map(({ key }) => view.metrics.find((metric) => metric.key === key))
@@ -31,7 +34,9 @@ export function defaultAxes(view: View): readonly [string, string] {
   return [ids[0] ?? "", ids[1] ?? ids[0] ?? ""];
 }
 
-/** The metric behind an axis on one device; metrics of no device (recall, parameters) are the same everywhere. */
+/**
+ * The metric behind an axis on one device; metrics of no device (recall, parameters) are the same everywhere.
+ */
 export function metricOn(view: View, id: string, device: string): number {
   const on = view.metrics.findIndex((metric) => metric.device === device && axisId(metric) === id);
   return on >= 0 ? on : view.metrics.findIndex((metric) => metric.device === null && axisId(metric) === id);

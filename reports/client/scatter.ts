@@ -1,5 +1,6 @@
-// Trade-offs: one scatter per device, axes chosen once for all. Marks differ in shape as well as colour: filled circle = front,
-// open circle = dominated, cross = over budget, triangle = failed with some values, star = published.
+// Trade-offs: one scatter per device, axes chosen once for all. Marks differ in shape as well as colour:
+// filled circle = front, open circle = dominated, cross = over budget, triangle = failed with some values,
+// star = published.
 import type { Scale } from "../../profilers/metrics/units.ts";
 import { scaleFor, shownUnit } from "../format.ts";
 import type { View, ViewMetric } from "../page/view.ts";
@@ -47,8 +48,8 @@ function listen(plot: PlotlyElement, element: HTMLElement, store: Store): void {
   element.dataset.listening = "true";
   const indices = (event: PlotEvent | undefined): number[] =>
     (event?.points ?? []).map((point) => point.customdata).filter((index) => typeof index === "number");
-  // Drawing anew drops the rectangle that was dragged, and plotly.js may tell that as a selection of nothing: only what follows a
-  // drag of the reader's counts.
+  // Drawing anew drops the rectangle that was dragged, and plotly.js may tell that as a selection of nothing:
+  // only what follows a drag of the reader's counts.
   let dragged = false;
   element.addEventListener(
     "pointerdown",

@@ -1,4 +1,5 @@
-// The layouts of the front: each as a picture with its objectives, and all their values as a table. Readable without any script.
+// The layouts of the front: each as a picture with its objectives, and all their values as a table. Readable
+// without any script.
 import { formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
 import { parseMetricName } from "../../profilers/metrics/name.ts";
@@ -10,7 +11,9 @@ import { type Html, html } from "../text.ts";
 import { emulatedTag, numberButton, scroller, section } from "./parts.ts";
 import { layerStrip, stripLegend } from "./strip.ts";
 
-/** Eight hexadecimal digits tell a sweep's layouts apart; the whole id is in the title and in every export. */
+/**
+ * Eight hexadecimal digits tell a sweep's layouts apart; the whole id is in the title and in every export.
+ */
 const nameOf = (trial: ReportTrial): Html =>
   trial.published === null
     ? html`<span class="id" title="${trial.id}">${trial.id.slice(0, 11)}</span>`

@@ -1,5 +1,5 @@
-// Sections whose figures the page's script draws: trade-offs, context length, who worked when, progress. Plots are empty and of fixed height, so
-// that nothing moves while the page loads.
+// Sections whose figures the page's script draws: trade-offs, context length, who worked when, progress.
+// Plots are empty and of fixed height, so that nothing moves while the page loads.
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatValue } from "../format.ts";
 import { metricLabel, metricNames } from "../metrics.ts";

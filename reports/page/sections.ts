@@ -1,5 +1,6 @@
-// The page's sections as static HTML, readable without any script and printed unchanged: header, decision, trials, outcomes, budgets, devices.
-// Layouts of the front are in front-sections.ts, figures in plot-sections.ts.
+// The page's sections as static HTML, readable without any script and printed unchanged: header, decision,
+// trials, outcomes, budgets, devices. Layouts of the front are in front-sections.ts, figures in
+// plot-sections.ts.
 
 import { counted } from "../../candidates/words.ts";
 import { findingsBody } from "../findings-text.ts";

@@ -1,4 +1,5 @@
-// The contract of the metric table: whatever row it has is named, measured or counted, shown, and asked for as a budget.
+// The contract of the metric table: whatever row it has is named, measured or counted, shown, and asked for
+// as a budget.
 import { describe, expect, it } from "vitest";
 import { namedLayouts } from "../../candidates/named.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";

@@ -6,7 +6,10 @@ import { strayPairs } from "../../profilers/statistics/stray.ts";
 import { createRng, normal } from "../../search/rng.ts";
 
 describe("stray pairs", () => {
-  /** Levels of 20 pairs of 2% noise a run. `steps`: a fall of a fifth inside these pairs, so that half of it is seen in their level. */
+  /**
+   * Levels of 20 pairs of 2% noise a run. `steps`: a fall of a fifth inside these pairs, so that half of it
+   * is seen in their level.
+   */
   const levels = (seed: number, steps: readonly number[], rise = 0): number[] => {
     const rng = createRng(seed);
     let level = 0;
