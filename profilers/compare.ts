@@ -5,14 +5,13 @@
 // Blocked measurements (A..A, then B..B) were rejected: under a throttling curve nearly every comparison of a layout with itself then
 // "differs" (npm run bench:compare shows it).
 import type { Rng } from "../candidates/space.ts";
+import type { Direction } from "./metrics/kinds.ts";
 import type { Interval } from "./statistics/bootstrap.ts";
 import { holm } from "./statistics/holm.ts";
 import { type Look, pairsNeeded, plannedLooks } from "./statistics/looks.ts";
 import { drawOrders, type PairedDifference, pairedShift } from "./statistics/paired.ts";
 
 export type Side = "a" | "b";
-/** Which way a metric is better. */
-export type Direction = "min" | "max";
 type Values = Readonly<Record<string, number>>;
 
 /** Metrics of one run of one side, in a fresh process; null: the run is void (moved, swapped ...) and its pair with it. */

@@ -3,8 +3,7 @@
 // every few tokens, hardly a repetition is undisturbed, but most tokens are. Rejected, by npm run bench:compare -- --estimators 20:
 // - the fastest repetition: best for short prefills, worst for long ones on a busy device, where undisturbed ones are luck;
 // - the ratio to a reference layout timed beside each side: more spread in nearly every case, as disturbances are shorter than a run.
-import type { Direction } from "./compare.ts";
-import type { ContextMetric } from "./metrics/kinds.ts";
+import type { ContextMetric, Direction } from "./metrics/kinds.ts";
 import { kindOf, metricName } from "./metrics/name.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { quantile } from "./statistics/summary.ts";

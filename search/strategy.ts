@@ -2,9 +2,8 @@
 // Candidates are layouts wherever the product runs; the type parameter lets benchmarks bring other problems.
 import type { Layout } from "../candidates/layout.ts";
 import type { Space } from "../candidates/space.ts";
+import type { Direction } from "../profilers/metrics/kinds.ts";
 import type { Domain } from "./domain.ts";
-
-export type Direction = "min" | "max";
 
 /** One axis of the front. `name` is the metric's name among a trial's metrics. */
 export interface Objective {

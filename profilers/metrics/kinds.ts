@@ -4,6 +4,7 @@
 import type { MeasuredContext, MeasureResult } from "../protocol.ts";
 import { quantile } from "../statistics/summary.ts";
 
+/** Which way a metric is better. */
 export type Direction = "min" | "max";
 
 /** What objectives and budgets ask of a metric. */
