@@ -1,6 +1,6 @@
 // From what an agent measured to named metrics. Every metric keeps the samples it was made from.
 import type { Rng } from "../candidates/space.ts";
-import { contextMetrics, metricKinds, type RunKind, runMetrics } from "./metrics/kinds.ts";
+import { contextMetrics, metricKinds, runMetrics } from "./metrics/kinds.ts";
 import { kindOf, metricName } from "./metrics/name.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { bcaInterval, type Interval } from "./statistics/bootstrap.ts";
@@ -62,7 +62,7 @@ export function deviceMetrics(
     }),
   );
   const perRun = runMetrics.flatMap((base): Metric[] => {
-    const { unit, samples: of, isReliable }: RunKind = metricKinds[base];
+    const { unit, samples: of, isReliable } = metricKinds[base];
     const samples = of(result);
     if (samples === undefined) return [];
     const { median, cv } = summarise(samples);

@@ -166,7 +166,6 @@ export function mergeRounds(rounds: readonly MeasureResult[]): MeasureResult {
 /** Samples of all rounds, one after another; what an agent does not report stays out. */
 function samplesOf(rounds: readonly MeasuredContext[]): Pick<MeasuredContext, SampleField> {
   const reported = SAMPLE_FIELDS.filter((field) => rounds.some((round) => round[field] !== undefined));
-  return Object.fromEntries(
-    reported.map((field) => [field, rounds.flatMap<unknown>((round) => round[field] ?? [])]),
-  );
+  const joined = reported.map((field) => [field, rounds.flatMap<unknown>((round) => round[field] ?? [])]);
+  return Object.fromEntries(joined) as Pick<MeasuredContext, SampleField>;
 }

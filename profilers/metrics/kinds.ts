@@ -37,7 +37,7 @@ interface Measured extends Row {
 }
 
 /** Measured on a device, once per asked context. */
-export interface ContextKind extends Measured {
+interface ContextKind extends Measured {
   readonly per: "context";
   /**
    * One value per repetition; undefined where the device does not report it. Rates count the tokens of all
@@ -47,7 +47,7 @@ export interface ContextKind extends Measured {
 }
 
 /** Measured on a device, once per run. */
-export interface RunKind extends Measured {
+interface RunKind extends Measured {
   readonly per: "run";
   readonly samples: (result: MeasureResult) => readonly number[] | undefined;
   /**
@@ -59,13 +59,13 @@ export interface RunKind extends Measured {
 }
 
 /** Known without measuring. Budgets on these are checked before any measurement. */
-export interface CountedKind extends Row {
+interface CountedKind extends Row {
   readonly from: "counted";
   readonly per: "context" | "layout";
 }
 
 /** A score of a quality task, named `<task>.<score>`. */
-export interface TrainedKind extends Row {
+interface TrainedKind extends Row {
   readonly from: "trained";
   readonly per: "task";
 }
@@ -79,127 +79,185 @@ const quantileOf = (values: readonly number[], q: number): number =>
     q,
   );
 
-/** A quantile of the time between the tokens of a sequence. */
-const timePerToken = (q: number) => ({
-  ...({ from: "measured", per: "context", phase: "decode", isPredicted: true } as const),
-  ...({ unit: "ms", direction: "min" } as const),
-  samples: ({ decodeMs }: MeasuredContext) => decodeMs.map((tokens) => quantileOf(tokens, q)),
+const atContext = (row: Omit<ContextKind, "from" | "per">): ContextKind => ({
+  from: "measured",
+  per: "context",
+  ...row,
 });
+const perRun = (row: Omit<RunKind, "from" | "per">): RunKind => ({ from: "measured", per: "run", ...row });
+const counted = (per: CountedKind["per"], row: Row): CountedKind => ({ from: "counted", per, ...row });
+const score = (row: Row): TrainedKind => ({ from: "trained", per: "task", ...row });
+
+/** A quantile of the time between the tokens of a sequence. */
+const timePerToken = (q: number, words: Omit<Row, "unit" | "direction">): ContextKind =>
+  atContext({
+    ...words,
+    unit: "ms",
+    direction: "min",
+    phase: "decode",
+    isPredicted: true,
+    samples: ({ decodeMs }) => decodeMs.map((tokens) => quantileOf(tokens, q)),
+  });
 
 /** In the order in which a sweep lists its metrics. */
 export const metricKinds = {
-  ttftMs: {
-    ...{ from: "measured", per: "context", phase: "prefill", isPredicted: true },
-    ...{ unit: "ms", direction: "min", label: "Time to first token", short: "TTFT", alias: "ttft" },
+  ttftMs: atContext({
+    unit: "ms",
+    direction: "min",
+    label: "Time to first token",
+    short: "TTFT",
+    alias: "ttft",
     description: "time until every sequence has its first token",
+    phase: "prefill",
+    isPredicted: true,
     samples: ({ ttftMs }) => ttftMs,
-  },
-  prefillTokensPerSecond: {
-    ...{ from: "measured", per: "context", phase: "prefill", isPredicted: false },
-    ...{ unit: "tok/s", direction: "max", label: "Prefill speed", short: "prefill", alias: "prefill" },
+  }),
+  prefillTokensPerSecond: atContext({
+    unit: "tok/s",
+    direction: "max",
+    label: "Prefill speed",
+    short: "prefill",
+    alias: "prefill",
     description: "prompt tokens per second, over all sequences",
+    phase: "prefill",
+    isPredicted: false,
     samples: ({ context, prefillMs }, batch) => prefillMs.map((ms) => (batch * context * 1000) / ms),
-  },
-  decodeTokensPerSecond: {
-    ...{ from: "measured", per: "context", phase: "decode", isPredicted: false },
-    ...{ unit: "tok/s", direction: "max", label: "Decode speed", short: "decode", alias: "decode" },
+  }),
+  decodeTokensPerSecond: atContext({
+    unit: "tok/s",
+    direction: "max",
+    label: "Decode speed",
+    short: "decode",
+    alias: "decode",
     description: "tokens decoded per second after that prefix, over all sequences",
+    phase: "decode",
+    isPredicted: false,
     // (G - 1) / (t_G - t_1): the first token belongs to the prefill.
     samples: ({ decodeMs }, batch) => decodeMs.map((tokens) => (batch * tokens.length * 1000) / sum(tokens)),
-  },
-  decodeP10Ms: {
-    ...timePerToken(0.1),
-    ...{ label: "Undisturbed time per token", short: "token p10", alias: "p10" },
+  }),
+  decodeP10Ms: timePerToken(0.1, {
+    label: "Undisturbed time per token",
+    short: "token p10",
+    alias: "p10",
     description:
       "10th percentile of the time between tokens: the least disturbed by other work on the device",
-  },
-  decodeP50Ms: {
-    ...timePerToken(0.5),
-    ...{ label: "Median time per token", short: "token p50", alias: "token" },
+  }),
+  decodeP50Ms: timePerToken(0.5, {
+    label: "Median time per token",
+    short: "token p50",
+    alias: "token",
     description: "median time between the tokens of a sequence",
-  },
-  decodeP95Ms: {
-    ...timePerToken(0.95),
-    ...{ label: "P95 time per token", short: "token p95", alias: "p95" },
+  }),
+  decodeP95Ms: timePerToken(0.95, {
+    label: "P95 time per token",
+    short: "token p95",
+    alias: "p95",
     description: "95th percentile of the time between the tokens of a sequence",
-  },
-  peakBytes: {
-    ...{ from: "measured", per: "run", phase: "memory", isPredicted: true },
-    ...{ unit: "bytes", direction: "min", label: "Peak memory", short: "memory", alias: "memory" },
+  }),
+  peakBytes: perRun({
+    unit: "bytes",
+    direction: "min",
+    label: "Peak memory",
+    short: "memory",
+    alias: "memory",
     description: "peak resident memory of a fresh process (VmHWM)",
+    phase: "memory",
+    isPredicted: true,
     samples: ({ memory }) => [memory.peakBytes],
     isReliable: ({ memory }) => memory.swapBytes === 0,
-  },
-  loadMs: {
-    ...{ from: "measured", per: "run", phase: "load", isPredicted: false },
-    ...{ unit: "ms", direction: "min", label: "Load time", short: "load", alias: "load" },
+  }),
+  loadMs: perRun({
+    unit: "ms",
+    direction: "min",
+    label: "Load time",
+    short: "load",
+    alias: "load",
     description: "time to load the model",
+    phase: "load",
+    isPredicted: false,
     samples: ({ loadMs }) => [loadMs],
-  },
-  parameters: {
-    ...{ from: "counted", per: "layout" },
-    ...{ unit: "parameters", direction: "min", label: "Parameters", short: "params" },
+  }),
+  parameters: counted("layout", {
+    unit: "parameters",
+    direction: "min",
+    label: "Parameters",
+    short: "params",
     description: "parameter count",
-  },
-  weightBytes: {
-    ...{ from: "counted", per: "layout" },
-    ...{ unit: "bytes", direction: "min", label: "Weights (computed)", short: "weights", alias: "weights" },
+  }),
+  weightBytes: counted("layout", {
+    unit: "bytes",
+    direction: "min",
+    label: "Weights (computed)",
+    short: "weights",
+    alias: "weights",
     description: "bytes of all weights as quantised",
-  },
-  attentionLayers: {
-    ...{ from: "counted", per: "layout" },
-    ...{
-      unit: "layers",
-      direction: "min",
-      label: "Attention layers",
-      short: "attention",
-      alias: "attention",
-    },
+  }),
+  attentionLayers: counted("layout", {
+    unit: "layers",
+    direction: "min",
+    label: "Attention layers",
+    short: "attention",
+    alias: "attention",
     description: "layers with attention of any kind",
-  },
-  kvBytes: {
-    ...{ from: "counted", per: "context" },
-    ...{ unit: "bytes", direction: "min", label: "KV cache (computed)", short: "KV cache", alias: "kv" },
+  }),
+  kvBytes: counted("context", {
+    unit: "bytes",
+    direction: "min",
+    label: "KV cache (computed)",
+    short: "KV cache",
+    alias: "kv",
     description: "KV cache at that context",
-  },
-  decodeFlops: {
-    ...{ from: "counted", per: "context" },
-    ...{ unit: "FLOP", direction: "min", label: "FLOP per decoded token (computed)", short: "FLOP/token" },
+  }),
+  decodeFlops: counted("context", {
+    unit: "FLOP",
+    direction: "min",
+    label: "FLOP per decoded token (computed)",
+    short: "FLOP/token",
     description: "FLOPs of one decoded token at that context",
-  },
-  prefillFlops: {
-    ...{ from: "counted", per: "context" },
-    ...{ unit: "FLOP", direction: "min", label: "FLOP of the prefill (computed)", short: "FLOP" },
+  }),
+  prefillFlops: counted("context", {
+    unit: "FLOP",
+    direction: "min",
+    label: "FLOP of the prefill (computed)",
+    short: "FLOP",
     description: "FLOPs of a prefill of that length",
-  },
-  decodeBytes: {
-    ...{ from: "counted", per: "context" },
-    ...{ unit: "bytes", direction: "min", label: "Bytes per decoded token (computed)", short: "B/token" },
+  }),
+  decodeBytes: counted("context", {
+    unit: "bytes",
+    direction: "min",
+    label: "Bytes per decoded token (computed)",
+    short: "B/token",
     description: "bytes touched for one decoded token at that context",
-  },
-  accuracy: {
-    ...{ from: "trained", per: "task" },
-    ...{ unit: "fraction", direction: "max", label: "accuracy", short: "accuracy" },
+  }),
+  accuracy: score({
+    unit: "fraction",
+    direction: "max",
+    label: "accuracy",
+    short: "accuracy",
     description: "share of right answers",
-  },
-  loss: {
-    ...{ from: "trained", per: "task" },
-    ...{ unit: "nats", direction: "min", label: "loss", short: "loss" },
+  }),
+  loss: score({
+    unit: "nats",
+    direction: "min",
+    label: "loss",
+    short: "loss",
     description: "validation loss",
-  },
-  bitsPerByte: {
-    ...{ from: "trained", per: "task" },
-    ...{ unit: "bits/byte", direction: "min", label: "bits per byte", short: "bits per byte" },
+  }),
+  bitsPerByte: score({
+    unit: "bits/byte",
+    direction: "min",
+    label: "bits per byte",
+    short: "bits per byte",
     description: "validation loss in bits per byte of text",
-  },
-} as const satisfies Record<string, Kind>;
+  }),
+} satisfies Record<string, Kind>;
 
 type Kinds = typeof metricKinds;
 export type MetricBase = keyof Kinds;
 type BaseOf<K extends Kind> = { [B in MetricBase]: Kinds[B] extends K ? B : never }[MetricBase];
 
 export type ContextMetric = BaseOf<ContextKind>;
-export type RunMetric = BaseOf<RunKind>;
+type RunMetric = BaseOf<RunKind>;
 export type CountedMetric = BaseOf<CountedKind>;
 export type ScoreMetric = BaseOf<TrainedKind>;
 

@@ -17,7 +17,7 @@ export interface Panel {
   measured(index: number): boolean;
 }
 
-export interface Group {
+interface Group {
   readonly name: string;
   readonly indices: readonly number[];
   readonly marker: object;
@@ -127,7 +127,7 @@ function placesOf(values: readonly number[], { measured }: Panel): (value: numbe
   return (value) => (high > low ? (value - low) / (high - low) : 0.5);
 }
 
-export interface Name {
+interface Name {
   readonly text: string;
   /** On which side of its point. */
   readonly side: ReturnType<typeof side>;

@@ -43,7 +43,7 @@ const pairConfig = (config: MeasureConfig): MeasureConfig => ({
 /** The fastest run of a process. */
 function valuesOf(result: MeasureResult): ComparedPair["a"] {
   const least = (base: ContextMetric): number =>
-    Math.min(...metricKinds[base].samples(result.contexts[0]!, result.batch));
+    Math.min(...metricKinds[base].samples(result.contexts[0]!, result.batch)!);
   return { [TTFT]: least(TTFT), [P95]: least(P95) };
 }
 
