@@ -74,7 +74,8 @@ describe.each(table)("%s", (base, kind) => {
       const context = { known: new Map([[name, kind]]), objectives: [], device: undefined };
       for (const suffix of ["", ...Object.keys(unitOf(kind.unit).suffixes ?? {})]) {
         const [budget] = parseBudgets(`${kind.alias}=2${suffix}`, context);
-        expect(budget).toEqual({ metric: name, [kind.direction]: expect.any(Number) });
+        const bound = kind.direction === "min" ? "max" : "min";
+      expect(budget).toEqual({ metric: name, [bound]: expect.any(Number) });
       }
     },
   );
