@@ -75,7 +75,7 @@ describe.each(table)("%s", (base, kind) => {
       for (const suffix of ["", ...Object.keys(unitOf(kind.unit).suffixes ?? {})]) {
         const [budget] = parseBudgets(`${kind.alias}=2${suffix}`, context);
         const bound = kind.direction === "min" ? "max" : "min";
-      expect(budget).toEqual({ metric: name, [bound]: expect.any(Number) });
+        expect(budget).toEqual({ metric: name, [bound]: expect.any(Number) });
       }
     },
   );

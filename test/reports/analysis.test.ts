@@ -1,6 +1,7 @@
 // What the report works out from measurements: edits and paths between layouts, lineage, importance, agreement of devices.
 import { expect, test } from "vitest";
-import { deviceAgreement, kendallTau } from "../../reports/agreement.ts";
+import { kendallTau } from "../../profilers/statistics/kendall.ts";
+import { deviceAgreement } from "../../reports/agreement.ts";
 import { editPath, editText, layerEdits } from "../../reports/edits.ts";
 import { frontPoints } from "../../reports/front.ts";
 import { lineageOf } from "../../reports/front-lineage.ts";
@@ -95,13 +96,15 @@ test("importance: the trait that makes a metric explains it, noise explains noth
 });
 
 test("agreement: tau against pairs counted by hand, and every pair of devices that measured the same", () => {
-  expect(kendallTau([1, 2, 3, 4], [1, 2, 3, 4])).toBe(1);
-  expect(kendallTau([1, 2, 3, 4], [4, 3, 2, 1])).toBe(-1);
+  const tauOf = (a: readonly number[], b: readonly number[]) =>
+    kendallTau(a.map((value, n) => [value, b[n]!]));
+  expect(tauOf([1, 2, 3, 4], [1, 2, 3, 4])).toBe(1);
+  expect(tauOf([1, 2, 3, 4], [4, 3, 2, 1])).toBe(-1);
   // 5 pairs agree, 1 does not: (5 - 1) / 6.
-  expect(kendallTau([1, 2, 3, 4], [1, 2, 4, 3])).toBeCloseTo(4 / 6);
+  expect(tauOf([1, 2, 3, 4], [1, 2, 4, 3])).toBeCloseTo(4 / 6);
   // A tie on one side: 2 of 3 pairs agree; sqrt(3 * 2) below the line.
-  expect(kendallTau([1, 2, 3], [1, 2, 2])).toBeCloseTo(2 / Math.sqrt(6));
-  expect(kendallTau([1, 1], [1, 2])).toBeNull();
+  expect(tauOf([1, 2, 3], [1, 2, 2])).toBeCloseTo(2 / Math.sqrt(6));
+  expect(tauOf([1, 1], [1, 2])).toBeNull();
   const rows = deviceAgreement(data);
   // 3 metrics at 2 contexts and peak memory, for 3 pairs of devices.
   expect(rows).toHaveLength(7 * 3);
