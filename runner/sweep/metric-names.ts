@@ -28,7 +28,7 @@ export function metricsOf(config: SweepConfig): ReadonlyMap<string, MetricKind> 
 
 function deviceMetricsOf(config: SweepConfig): Map<string, MetricKind> {
   const metrics = new Map<string, MetricKind>();
-  const { contexts, devices, batch } = config.measure;
+  const { contexts, devices, batch = 1 } = config.measure;
   const table: readonly [string, Kind][] = Object.entries(metricKinds);
   const add = (from: Kind["from"], where: { readonly device?: string; readonly batch?: number }): void => {
     for (const [base, kind] of table.filter(([, one]) => one.from === from))
