@@ -1,6 +1,6 @@
 // The runtime of this package: the agent built from kernels/. It runs every layout, and trains proxies beside measuring.
 import { lower } from "../../candidates/gguf/lower.ts";
-import { contextMetrics, runMetrics } from "../../profilers/metrics.ts";
+import { contextMetrics, runMetrics } from "../../profilers/metrics/kinds.ts";
 import { JOBS, type JobType } from "../../profilers/protocol.ts";
 import { SENTINEL } from "../../profilers/window.ts";
 import { nativeAgent } from "../agent/native-agent.ts";
@@ -35,7 +35,7 @@ async function verify({ session, placement, isa, signal }: VerifyContext): Promi
 
 export const native: Runtime = {
   jobs: new Set(Object.keys(JOBS) as JobType[]),
-  metrics: [...Object.keys(contextMetrics), ...Object.keys(runMetrics)],
+  metrics: [...contextMetrics, ...runMetrics],
   agent: nativeAgent,
   engine: ({ hello, programSha256 }) => ({ version: hello.version, sha256: programSha256, backend: "cpu" }),
   express: () => ({ kind: "exact" }),
