@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
+import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { windowNotices } from "../../profilers/proxy-windows.ts";
@@ -14,9 +15,9 @@ import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import { dropAtExit } from "../base/ends.ts";
 import { PACKAGE_ROOT } from "../base/version.ts";
-import { readSweepConfig } from "../config/config.ts";
+import { readSweepConfig, type SweepConfig } from "../config/config.ts";
 import { suggestion } from "../config/config-errors.ts";
-import { type TaskConfig, withDistillation } from "../config/config-score.ts";
+import { type ScoreConfig, type TaskConfig, withDistillation } from "../config/config-score.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { windowedTasks } from "../config/proxy-notices.ts";
 import { localDevice } from "../devices/device-record.ts";
@@ -92,6 +93,69 @@ function show(name: string, seed: number, { step, steps, loss, what }: TrainProg
   if (step === steps) process.stderr.write("\n");
 }
 
+/** What the configuration declares, as the command line changes it. */
+interface Asked {
+  readonly config: SweepConfig;
+  /** Folder that relative paths of the configuration start from. */
+  readonly folder: string;
+  readonly score: ScoreConfig;
+  readonly tasks: ScoreConfig["tasks"];
+}
+
+/** Throws InvalidInputError where there is nothing to train, or not as asked. */
+function askedOf(args: Args): Asked {
+  const { config: path, task: only, seeds } = args;
+  const config = readSweepConfig(path);
+  if (config.score === undefined)
+    throw new InvalidInputError("no-score", `${path} declares no score to train`);
+  if (args.steps !== undefined && !(Number.isInteger(args.steps) && args.steps > 0))
+    throw new InvalidInputError("bad-steps", `--steps ${args.steps}: name a whole number above 0`);
+  const score = { ...config.score, ...(seeds === undefined ? {} : { seeds }) };
+  const names = Object.keys(score.tasks);
+  const unknown = only?.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new InvalidInputError(
+      "unknown-task",
+      `${path} has no task "${unknown}"${suggestion(unknown, names)}`,
+    );
+  const chosen = Object.entries(score.tasks).filter(([name]) => only?.includes(name) ?? true);
+  const tasks = Object.fromEntries(chosen.map(([name, task]) => [name, asAsked(task, args)]));
+  return { config, folder: configFolder(path), score, tasks };
+}
+
+/** Trains a layout on every task with every seed. Returns the metrics made of the results, and the results themselves. */
+async function trainAll(
+  worker: Worker,
+  layout: Layout,
+  { config, folder, score, tasks }: Asked,
+  out: string | undefined,
+): Promise<{ readonly metrics: readonly Metric[]; readonly runs: readonly object[] }> {
+  const metrics: Metric[] = [];
+  const runs: object[] = [];
+  for (const [name, taskConfig] of Object.entries(tasks)) {
+    const task = await prepareTask(name, taskConfig, config.seed, folder);
+    const results = [];
+    for (const seed of score.seeds) {
+      say(`training ${name}, seed ${seed}`);
+      const weights = out === undefined ? undefined : resolve(join(out, `${name}-${seed}.gguf`));
+      if (weights !== undefined) dropAtExit(`${weights}.part`);
+      const onProgress = (progress: TrainProgress): void => show(name, seed, progress);
+      const part = weights === undefined ? {} : { out: weights };
+      const { request, result } = await trainOn(worker, layout, task, seed, score, onProgress, part);
+      if (result.stopped !== "steps") say(`${name}, seed ${seed}: ${result.stopped} at step ${result.steps}`);
+      runs.push({ task: name, request, result });
+      results.push(result);
+    }
+    const { scores } = taskOf(taskConfig.task as TaskName);
+    metrics.push(...taskMetrics(name, scores, results, task.bytesPerToken));
+  }
+  for (const [name, components] of Object.entries(score.composite ?? {})) {
+    const composite = compositeMetric(name, components, metrics);
+    if (composite !== null) metrics.push(composite);
+  }
+  return { metrics, runs };
+}
+
 export const scoreCommand: CommandModule<object, Args> = {
   command: "score <layout>",
   describe: "Train a layout's proxy and print its quality",
@@ -147,29 +211,12 @@ export const scoreCommand: CommandModule<object, Args> = {
         ),
       ),
   handler: async (args) => {
-    const { config: path, task: only, seeds, out, json } = args;
     const layout = layoutFrom(args.layout);
-    const config = readSweepConfig(path);
-    if (config.score === undefined)
-      throw new InvalidInputError("no-score", `${path} declares no score to train`);
-    if (args.steps !== undefined && !(Number.isInteger(args.steps) && args.steps > 0))
-      throw new InvalidInputError("bad-steps", `--steps ${args.steps}: name a whole number above 0`);
-    const score = { ...config.score, ...(seeds === undefined ? {} : { seeds }) };
-    const names = Object.keys(score.tasks);
-    const unknown = only?.find((name) => !names.includes(name));
-    if (unknown !== undefined) {
-      throw new InvalidInputError(
-        "unknown-task",
-        `${path} has no task "${unknown}"${suggestion(unknown, names)}`,
-      );
-    }
-    const chosen = Object.entries(score.tasks).filter(([name]) => only?.includes(name) ?? true);
+    const asked = askedOf(args);
+    const { score, tasks } = asked;
     const mixers = layout.layers.map(({ mixer }) => mixer);
-    for (const text of windowNotices(mixers, windowedTasks({ ...score, tasks: Object.fromEntries(chosen) })))
-      say(`notice: ${text}`);
-    const asked = chosen.map(([name, task]) => [name, asAsked(task, args)] as const);
-    if (out !== undefined) await mkdir(out, { recursive: true });
-    const signal = interruptSignal();
+    for (const text of windowNotices(mixers, windowedTasks({ ...score, tasks }))) say(`notice: ${text}`);
+    if (args.out !== undefined) await mkdir(args.out, { recursive: true });
     const store = Store.open(":memory:");
     const lane = laneOf(score.trainer);
     const device =
@@ -180,38 +227,9 @@ export const scoreCommand: CommandModule<object, Args> = {
             return laneDevice(db, lane);
           });
     const work = async (worker: Worker): Promise<void> => {
-      const metrics: Metric[] = [];
-      const runs = [];
-      for (const [name, taskConfig] of asked) {
-        const task = await prepareTask(name, taskConfig, config.seed, configFolder(path));
-        const results = [];
-        for (const seed of score.seeds) {
-          say(`training ${name}, seed ${seed}`);
-          const weights = out === undefined ? undefined : resolve(join(out, `${name}-${seed}.gguf`));
-          if (weights !== undefined) dropAtExit(`${weights}.part`);
-          const { request, result } = await trainOn(
-            worker,
-            layout,
-            task,
-            seed,
-            score,
-            (progress) => show(name, seed, progress),
-            weights === undefined ? {} : { out: weights },
-          );
-          if (result.stopped !== "steps")
-            say(`${name}, seed ${seed}: ${result.stopped} at step ${result.steps}`);
-          runs.push({ task: name, request, result });
-          results.push(result);
-        }
-        const { scores } = taskOf(taskConfig.task as TaskName);
-        metrics.push(...taskMetrics(name, scores, results, task.bytesPerToken));
-      }
-      for (const [name, components] of Object.entries(score.composite ?? {})) {
-        const composite = compositeMetric(name, components, metrics);
-        if (composite !== null) metrics.push(composite);
-      }
+      const { metrics, runs } = await trainAll(worker, layout, asked, args.out);
       const intervals = metrics.map((metric) => ({ ...metric, interval: meanInterval(metric.samples) }));
-      printEither(json, { layout: formatNotation(layout), metrics: intervals, runs }, () =>
+      printEither(args.json, { layout: formatNotation(layout), metrics: intervals, runs }, () =>
         columns([
           ["METRIC", "MEAN", "UNIT", "95% OF THE MEAN", "BY SEED"],
           ...intervals.map(({ name, value, unit, samples, interval }) => [
@@ -225,6 +243,6 @@ export const scoreCommand: CommandModule<object, Args> = {
       );
     };
     const options = { program: lane.program, noWait: !args.wait };
-    await withWorker(store, device, signal, work, options).finally(() => store.close());
+    await withWorker(store, device, interruptSignal(), work, options).finally(() => store.close());
   },
 };

@@ -1,0 +1,73 @@
+// edgefront measure --compare A B: whether two layouts or files differ on a device, by interleaved pairs.
+import { repetitionsFor } from "../../profilers/compared-values.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
+import { software } from "../base/version.ts";
+import type { SweepEvent } from "../farm/events.ts";
+import type { MeasureConfig } from "../farm/job-requests.ts";
+import { deviceNamed } from "../farm/known.ts";
+import type { Worker } from "../farm/worker.ts";
+import type { Store } from "../store/store.ts";
+import { withWorker } from "../sweep/solo.ts";
+import { interruptSignal, printEither, say } from "./common.ts";
+import { compare, compareRules } from "./measure-compare.ts";
+import { readEarlier, requireSame } from "./measure-compare-earlier.ts";
+import { comparisonText } from "./measure-compare-text.ts";
+import type { MeasureArgs } from "./measure-options.ts";
+import { labelOf, type MeasuredModel, modelOf } from "./measured-model.ts";
+
+/** Repetitions of each run, by how long they take; also brings both models into the device's file cache. */
+async function pilot(
+  models: readonly MeasuredModel[],
+  worker: Worker,
+  asked: MeasureConfig,
+): Promise<number> {
+  const results: MeasureResult[] = [];
+  for (const model of models)
+    results.push(await model.measure(worker, { ...asked, repetitions: 2 }, () => {}));
+  return repetitionsFor(results);
+}
+
+export async function compareTwo(
+  texts: readonly string[],
+  args: MeasureArgs,
+  asked: MeasureConfig,
+  store: Store,
+): Promise<void> {
+  const { device: name, json, extend } = args;
+  const rules = compareRules(args.pairs, extend !== undefined);
+  const earlier = extend === undefined ? undefined : readEarlier(extend);
+  const [a, b] = [await modelOf(texts[0]!), await modelOf(texts[1]!)];
+  await withWorker(
+    store,
+    deviceNamed(store, name),
+    interruptSignal(),
+    async (worker) => {
+      const repetitions =
+        asked.repetitions ?? earlier?.measure.repetitions ?? (await pilot([a, b], worker, asked));
+      const config = { ...asked, repetitions };
+      const identity = {
+        identities: { a: a.identity, b: b.identity },
+        device: name,
+        agentSha256: worker.agentSha256,
+        measure: config,
+      };
+      if (earlier !== undefined) requireSame(extend!, earlier, identity);
+      const run = (model: MeasuredModel) => () => model.measure(worker, config, () => {});
+      const listen = (event: SweepEvent): void => {
+        if (event.kind === "waiting") say(event.text);
+      };
+      const runs = { a: run(a), b: run(b) };
+      const comparison = await compare(runs, worker, config, rules, { store, listen }, { earlier });
+      const names = { a: a.name, b: b.name };
+      const data = {
+        models: names,
+        ...identity,
+        emulated: worker.emulated,
+        software: software(),
+        ...comparison,
+      };
+      printEither(json, data, () => comparisonText(comparison, names, labelOf(worker)));
+    },
+    { noWait: !args.wait },
+  );
+}

@@ -1,0 +1,61 @@
+// A layout or a GGUF file that a command measures: what identifies it, and how a worker measures it.
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { InvalidInputError } from "../../candidates/errors.ts";
+import { namedLayouts } from "../../candidates/named.ts";
+import { formatNotation } from "../../candidates/notation.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
+import { layoutFrom } from "../config/layouts.ts";
+import { isGguf } from "../config/model-files.ts";
+import { type MeasureConfig, type MeasureExtras, measureFile, measureOn } from "../farm/job-requests.ts";
+import type { Worker } from "../farm/worker.ts";
+
+/** A layout, or a file of weights, as something to measure again and again. */
+export interface MeasuredModel {
+  readonly name: string;
+  /** What it is, whatever it is called: a notation, or the digest of a file. */
+  readonly identity: string;
+  measure(
+    worker: Worker,
+    config: MeasureConfig,
+    onStart: () => void,
+    extras?: MeasureExtras,
+  ): Promise<MeasureResult>;
+}
+
+/** Throws InvalidInputError where the text names no layout and no file. */
+export async function modelOf(text: string): Promise<MeasuredModel> {
+  if (text.toLowerCase() in namedLayouts || !isGguf(text)) {
+    const layout = layoutFrom(text);
+    const notation = formatNotation(layout);
+    return {
+      name: notation,
+      identity: notation,
+      measure: async (...args) => {
+        const [worker, ...rest] = args;
+        return (await measureOn(worker, layout, ...rest)).result;
+      },
+    };
+  }
+  if (!existsSync(text)) throw new InvalidInputError("unreadable-model", `there is no file ${text}`);
+  const sha256 = await sha256Of(text);
+  return {
+    name: text,
+    identity: `sha256:${sha256}`,
+    measure: async (...args) => {
+      const [worker, ...rest] = args;
+      return (await measureFile(worker, text, sha256, ...rest)).result;
+    },
+  };
+}
+
+/** Where it was measured, for people. */
+export const labelOf = (worker: Worker): string =>
+  worker.emulated ? `${worker.device.name} (EMULATED: says nothing about hardware)` : worker.device.name;
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return hash.digest("hex");
+}
