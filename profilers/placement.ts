@@ -1,6 +1,7 @@
 // On how many cores, and on which, a device runs fastest: what to try, and which to keep. Trying is runner/agent/tune.ts's business.
 // Decode speed decides, as most of a conversation is decode: it often peaks below all cores, and small cores can slow the big ones down.
-import type { CpuDescription, MeasureResult } from "./protocol.ts";
+import type { CpuDescription } from "./probe-result.ts";
+import type { MeasureResult } from "./protocol.ts";
 
 export interface Placement {
   /** The CPUs, one thread each. */

@@ -1,32 +1,16 @@
-// The answers of the agent protocol, version 1: one zod schema for every line an agent may say (what it is asked: requests.ts). A device is not trusted: nothing it says is used before it has passed through here. Contract: kernels/README.md.
+// The answers of the agent protocol, version 1: one zod schema for every line an agent may say (requests.ts holds the requests). A device is not
+// trusted: nothing that it says is used before it has passed through here. The contract is kernels/README.md.
 // Framing, ids in flight and timeouts are left to runner/agent/session.ts.
 import { z } from "zod";
+import { probeResultSchema, statusResultSchema } from "./probe-result.ts";
+import { count, hex, MAX_ANSWER_BYTES, milliseconds, rate, sanitise, text } from "./protocol-fields.ts";
 import { PRECISIONS } from "./requests.ts";
 
 export const PROTOCOL_VERSION = 1;
-/** Longest answer line accepted from an agent, and longest request line an agent accepts, in bytes. */
-export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Longest request line an agent accepts, in bytes. */
 export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 export const JOB_ID = /^[a-z0-9-]{1,32}$/;
-
-const count = z.number().int().nonnegative();
-const rate = z.number().nonnegative();
-const milliseconds = z.number().nonnegative();
-/** Text from a device: bounded, and without control characters, so that it can be shown on a terminal. */
-const text = z
-  .string()
-  .max(4096)
-  .transform((s) => sanitise(s));
-const hex = z
-  .string()
-  .max(128)
-  .regex(/^[0-9a-f]+$/);
 const jobId = z.string().regex(JOB_ID);
-
-/** Control characters (C0, DEL, C1), bidirectional overrides and line separators become `?`. */
-export function sanitise(s: string): string {
-  return s.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
-}
 
 export const ERROR_CODES = [
   "bad-request",
@@ -89,64 +73,6 @@ export type AgentLine = z.infer<typeof agentLineSchema>;
 export type Hello = z.infer<typeof helloSchema>;
 
 // ---- results -------------------------------------------------------------------------------------------------------------
-
-/** One logical CPU the agent may use. `core`: the lowest CPU that shares its physical core. */
-const cpuSchema = z.object({ cpu: count, core: count, capacity: rate.nullable(), maxMhz: rate.nullable() });
-export type CpuDescription = z.infer<typeof cpuSchema>;
-
-export const probeResultSchema = z.object({
-  arch: z.enum(["x86_64", "aarch64"]),
-  os: text,
-  kernel: text,
-  hostname: z.null(),
-  bootId: text,
-  pageBytes: count,
-  cpuModel: text,
-  cores: count,
-  allowedCpus: z.array(count).max(4096),
-  /** What `threads: 0` means there: one a physical core, within the quota. Absent in probes from before it was told. */
-  defaultThreads: count.optional(),
-  /** CPUs' worth of time that a control group grants; null: no quota. */
-  cpuQuota: rate.nullable().optional(),
-  isas: z.array(text).max(64),
-  /** The fastest of them on this device, by what its kernels were timed at; what `auto` is resolved to. */
-  isa: text,
-  kernelRates: z
-    .array(z.object({ isa: text, prefillGops: rate, decodeGops: rate }))
-    .max(64)
-    .default([]),
-  features: z.array(text).max(512),
-  memoryBytes: count,
-  availableBytes: count,
-  swapBytes: count,
-  /** Going beyond the memory limit ends every process of the control group, the agent among them. */
-  oomKillsGroup: z.boolean().optional(),
-  loadAverage: rate,
-  emulated: z.boolean(),
-  temperatureC: z.number().nullable(),
-  frequencyMhz: rate.nullable(),
-  /** Which sensor and which file these two were read from; absent in probes from before they were told. */
-  temperatureSource: text.nullable().optional(),
-  frequencySource: text.nullable().optional(),
-  cpus: z.array(cpuSchema).max(4096).optional(),
-  readBandwidthGBs: rate,
-  int8Gops: rate,
-  fp32Gflops: rate,
-  libc: text,
-  compiler: text,
-});
-export type ProbeResult = z.infer<typeof probeResultSchema>;
-
-/** How a device is right now. */
-export const statusResultSchema = z.object({
-  temperatureC: z.number().nullable(),
-  frequencyMhz: rate.nullable(),
-  loadAverage: rate,
-  availableBytes: count,
-  swapBytes: count,
-  bootId: text,
-});
-export type StatusResult = z.infer<typeof statusResultSchema>;
 
 const planSchema = z.object({
   weightBytes: count,

@@ -1,6 +1,8 @@
 // What may be wrong with a measurement that passed the gates: believable numbers, taken under conditions other than those asked for.
 // A flag never changes a number; it is stored and shown beside it, and says what to do with it.
-import type { MeasureResult, ProbeResult } from "./protocol.ts";
+
+import type { ProbeResult } from "./probe-result.ts";
+import type { MeasureResult } from "./protocol.ts";
 import { summarise } from "./statistics/summary.ts";
 
 /** Every flag, and what it means to a reader. */

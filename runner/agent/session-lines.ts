@@ -1,7 +1,8 @@
 // Sorts the lines of a device: the agent's own, each through the protocol's schema, and what else its shell prints into the same pipe. Counts
 // every byte, and bears only so many and so fast of those that nobody asked for.
 import { issueText } from "../../candidates/issues.ts";
-import { type AgentLine, agentLineSchema, sanitise } from "../../profilers/protocol.ts";
+import { type AgentLine, agentLineSchema } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import { Budget } from "../devices/meter.ts";
 
 const MAX_DEPTH = 32;

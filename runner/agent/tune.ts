@@ -6,7 +6,7 @@ import {
   readPlacement,
   type TriedPlacement,
 } from "../../profilers/placement.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import type { ModelRef } from "../../profilers/requests.ts";
 import { AgentError } from "../devices/device-errors.ts";
 import type { AgentSession } from "./session.ts";

@@ -1,5 +1,5 @@
 // What is shown of a device: a card for people, and the record without what belongs to its user.
-import type { CpuDescription, ProbeResult } from "../../profilers/protocol.ts";
+import type { CpuDescription, ProbeResult } from "../../profilers/probe-result.ts";
 import { type DeviceRecord, profileOf } from "../devices/device-record.ts";
 import { facts, formatBytes } from "./common.ts";
 

@@ -2,7 +2,7 @@
 
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import { formatNumber } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import { fewerColumns } from "../../reports/terminal.ts";

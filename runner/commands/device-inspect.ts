@@ -4,7 +4,7 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
 import { PLACEMENT_LAYOUT } from "../../profilers/placement.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { tune } from "../agent/tune.ts";
 import { publicKeyLine } from "../devices/credentials.ts";
 import { type DeviceRecord, placementOf, profileOf } from "../devices/device-record.ts";

@@ -1,7 +1,7 @@
 // A device record: how to reach a machine, which machine it is, and which runtime times layouts there. The store keeps it without the
 // paths of keys; secrets are never in it.
 import { z } from "zod";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { CompilerMissingError } from "./device-errors.ts";
 import { keySourcesSchema } from "./key-sources.ts";
 import { type DeviceProfile, deviceProfileSchema, profileNamed } from "./profile.ts";

@@ -1,5 +1,5 @@
 // Cuts a byte stream into lines under caps, so that a device cannot fill the coordinator's memory.
-import { MAX_ANSWER_BYTES, sanitise } from "../../profilers/protocol.ts";
+import { MAX_ANSWER_BYTES, sanitise } from "../../profilers/protocol-fields.ts";
 
 const NEWLINE = 0x0a;
 const FIRST_BYTES = 64 << 10;

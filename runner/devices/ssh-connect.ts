@@ -2,7 +2,7 @@
 // one error that says what happened and what mends it. What is done with a connection is ssh-transport.ts's business.
 import type { Duplex } from "node:stream";
 import ssh2, { type ConnectConfig } from "ssh2";
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import { type Login, type Offers, offersOf } from "./credentials.ts";
 import { Deadline } from "./deadline.ts";
 import { HostKeyChangedError, type RunnerError, UnreachableError } from "./device-errors.ts";

@@ -1,5 +1,5 @@
 // What a connection or a login that failed means, and what mends it: one error for each situation. Nothing of keys or paths is in them.
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import type { Offers } from "./credentials.ts";
 import {
   AuthenticationError,

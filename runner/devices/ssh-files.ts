@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2, { type FileEntryWithStats, type SFTPWrapper, type Stats } from "ssh2";
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import { TransportLostError, UploadError } from "./device-errors.ts";
 import { callback, type RunStep } from "./ssh-step.ts";
 import type { RemoteName, UploadOptions } from "./transport.ts";

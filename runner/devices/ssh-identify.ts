@@ -1,7 +1,7 @@
 // What a login meets: a shell, or a forced command that answers everything the same way. Start-up files of a shell may print whatever they
 // like before, beside and after the answer, which therefore stands between marks.
 import type { ClientChannel } from "ssh2";
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import { AgentStartError } from "./device-errors.ts";
 import type { RunStep } from "./ssh-step.ts";
 

@@ -3,7 +3,7 @@
 
 import type { AuthHandlerMiddleware, ParsedKey } from "ssh2";
 import ssh2 from "ssh2";
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import type { OfferedKey, Offers } from "./credentials.ts";
 import { ask, askSecret, canAsk } from "./prompt.ts";
 import { type PublicKey, text } from "./ssh-wire.ts";

@@ -1,6 +1,6 @@
 // Steps over a connection that may die without a word: each ends when it is done, when the transport is lost, or when nothing moved for
 // too long. ssh2 itself promises none of the last two for what is under way.
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import { TransportLostError } from "./device-errors.ts";
 
 type Forget = () => void;

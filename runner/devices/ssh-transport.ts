@@ -3,7 +3,7 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientChannel, SFTPWrapper } from "ssh2";
-import { sanitise } from "../../profilers/protocol.ts";
+import { sanitise } from "../../profilers/protocol-fields.ts";
 import { AgentStartError, NoSessionError, TransportLostError, UploadError } from "./device-errors.ts";
 import type { Emulator } from "./device-record.ts";
 import { noteExit, SshChannel } from "./ssh-channel.ts";

@@ -1,7 +1,7 @@
 // The devices of a sweep and their state: which worker runs a job meant for a device, when a failing one is tried again, when it is
 // quarantined and comes back, and which equal one takes its jobs meanwhile. Leaves a job's own fate to evaluate.ts.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { RunError } from "../base/run-errors.ts";
 import { type DeviceRecord, runtimeIdOf } from "../devices/device-record.ts";
 import { withIdentity } from "../devices/identities.ts";

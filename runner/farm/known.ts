@@ -1,5 +1,5 @@
 // Devices by name: the registered ones, and `local`, which needs no registration. Also tells which of them are one machine.
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { type DeviceRecord, hostOf, localDevice } from "../devices/device-record.ts";
 import { withIdentity } from "../devices/identities.ts";
 import type { Store } from "../store/store.ts";

@@ -13,7 +13,7 @@ import {
   type ResultIdentity,
   resultIdentity,
 } from "../../profilers/identity.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { differenceText } from "../../reports/identity-text.ts";
 import { RunError } from "../base/run-errors.ts";
 import { profileOf } from "../devices/device-record.ts";

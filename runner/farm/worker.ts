@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { counted } from "../../candidates/words.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import type { BuildProgress } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import type { AgentSession, SessionOptions } from "../agent/session.ts";

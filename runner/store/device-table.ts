@@ -1,7 +1,7 @@
 // Registered devices and what probing them showed. Records hold no keys and no paths of a user.
 import type Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import type { SentinelRun } from "../../profilers/window.ts";
 import { suggestion } from "../config/config-errors.ts";
 import { type DeviceRecord, deviceRecordSchema } from "../devices/device-record.ts";

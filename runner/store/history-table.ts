@@ -1,7 +1,7 @@
 // What happened in a sweep, job by job: who worked when, and what each result rests on. Read only.
 import type Database from "better-sqlite3";
 import { parseResultIdentity, type ResultIdentity } from "../../profilers/identity.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
 import { CONFIRMATION_LIKE } from "./confirmation-table.ts";
 import type { Row } from "./database-row.ts";

@@ -1,7 +1,8 @@
 // Which placements of threads are tried on processors of several kinds, and which is kept.
 import { describe, expect, it } from "vitest";
 import { bestPlacement, candidatePlacements, readPlacement } from "../../profilers/placement.ts";
-import type { CpuDescription, MeasureResult } from "../../profilers/protocol.ts";
+import type { CpuDescription } from "../../profilers/probe-result.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
 
 const cpu = (number: number, changes: Partial<CpuDescription> = {}): CpuDescription => ({
   cpu: number,

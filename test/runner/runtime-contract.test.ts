@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Layout } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";

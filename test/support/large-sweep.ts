@@ -6,7 +6,7 @@ import { parameterCount } from "../../candidates/cost.ts";
 import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatNotation, parseMixer } from "../../candidates/notation.ts";
 import { ffnOfWidth } from "../../candidates/ops/operator-registry.ts";
-import type { ProbeResult } from "../../profilers/protocol.ts";
+import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { readSweepConfig } from "../../runner/config/config.ts";
 import { Store } from "../../runner/store/store.ts";
 import { testRng } from "./report-data.ts";

@@ -1,6 +1,6 @@
 // A device before something is timed on it: its agent's arithmetic checked and its sentinel's baseline known, once a session, and a wait
 // until it is at rest. Windows and comparisons share it; what becomes of who cannot be timed is theirs.
-import type { StatusResult } from "../../../profilers/protocol.ts";
+import type { StatusResult } from "../../../profilers/probe-result.ts";
 import type { SentinelRun, WindowRules } from "../../../profilers/window.ts";
 import type { Store } from "../../store/store.ts";
 import type { Listener } from "../events.ts";

@@ -1,6 +1,6 @@
 // Everything that the sentinel is asked for: the check of a device before it comes back from quarantine, the sentinel's run, and waiting
 // until the device is at rest.
-import type { StatusResult } from "../../../profilers/protocol.ts";
+import type { StatusResult } from "../../../profilers/probe-result.ts";
 import {
   type Look,
   probeObjection,
