@@ -147,7 +147,7 @@ function absence(id: string, data: ReportData, apart: DiffStatistics["apart"]): 
   if (trial === undefined) return `not proposed in ${data.sweep}`;
   if (trial.state === "proposed" || trial.state === "running") return `not finished in ${data.sweep}`;
   if (trial.state !== "complete")
-    return `${trial.state === "infeasible" ? "over budget" : trial.state} in ${data.sweep}: ${readableReason(trial.reason ?? "no reason recorded", data)}`;
+    return `${trial.state === "infeasible" ? "over budget" : trial.state} in ${data.sweep}: ${readableReason(trial, data)}`;
   const better = frontPoints(data).find(({ trial: other }) => dominates(other, trial, data));
   if (better === undefined) return `not on the front of ${data.sweep}`;
   const clear = data.objectives.filter(({ name }) =>

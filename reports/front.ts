@@ -48,7 +48,7 @@ export const publishedOffFront = (data: Pick<ReportData, "trials">): readonly Re
       published !== null && !onFront && (state === "complete" || state === "infeasible"),
   );
 
-type Ended = Pick<ReportTrial, "state" | "reason">;
+type Ended = Pick<ReportTrial, "state" | "reason" | "overBudget">;
 
 /** Of the whole sweep, also where only some of its trials are at hand. */
 export function countStates(
@@ -81,15 +81,15 @@ const causeOf = ({ state, reason }: Ended): string =>
 
 /** Ends without a result counted by cause, as they come. */
 export class ReasonCount {
-  private readonly groups = new Map<string, { state: TrialState; reason: string; count: number }>();
+  private readonly groups = new Map<string, Omit<ReportReason, "count"> & { count: number }>();
 
   add(trial: Ended): void {
     if (!withoutResult(trial)) return;
-    const { state, reason } = trial;
+    const { state, reason, overBudget } = trial;
     const cause = causeOf(trial);
     const group = this.groups.get(cause);
     if (group !== undefined) group.count++;
-    else this.groups.set(cause, { state, reason: reason ?? "no reason recorded", count: 1 });
+    else this.groups.set(cause, { state, reason: reason ?? "no reason recorded", overBudget, count: 1 });
   }
 
   /** The most frequent first. */
@@ -122,18 +122,21 @@ export function groupByReason(data: ReportData): readonly ReasonGroup[] {
   return reasons.map((reason) => ({ ...reason, trials: trials.get(causeOf(reason)) ?? [] }));
 }
 
-/** `kvBytes@1024 is 2097152, budget max 1200000` with the metric's name and unit: `KV cache (computed) at 1K is 2.10 MB, ...`. */
-export function readableReason(reason: string, data: ReportData): string {
-  return reason.replace(
-    /(\S+) is (\S+), budget (max|min) ([^\s;]+)/g,
-    (whole, name: string, value: string, limit: string, bound: string) => {
-      const unit = data.trials.find((trial) => trial.metrics[name])?.metrics[name]?.unit;
-      if (unit === undefined || !Number.isFinite(Number(value)) || !Number.isFinite(Number(bound)))
-        return whole;
-      const least = limit === "max" ? "at most" : "at least";
-      return `${metricLabel(name)} is ${formatValue(Number(value), unit)}, budget ${least} ${formatValue(Number(bound), unit)}`;
-    },
-  );
+/** Why a trial ended, with names and units as people read them: `KV cache (computed) at 1K is 2.10 MB, budget at most 1.20 MB`. */
+export function readableReason(
+  { reason, overBudget }: Pick<ReportTrial, "reason" | "overBudget">,
+  data: ReportData,
+): string {
+  if (overBudget === undefined) return reason ?? "no reason recorded";
+  const texts = overBudget.violations.map(({ metric, limit, bound, value }) => {
+    const unit = data.trials.find((trial) => trial.metrics[metric])?.metrics[metric]?.unit;
+    const shown = (number: number): string =>
+      unit === undefined ? String(number) : formatValue(number, unit);
+    const least = limit === "max" ? "at most" : "at least";
+    return `${metricLabel(metric)} is ${shown(value)}, budget ${least} ${shown(bound)}`;
+  });
+  const { again } = overBudget;
+  return `${texts.join("; ")}${again === null ? "" : `, when it was ${again} once more`}`;
 }
 
 /** Runs of equal layers shortened: `c3 c3 g c3` becomes `2[c3] g c3`. Readable by the notation parser. */

@@ -99,6 +99,9 @@ export function frontJson(data: FrontData): FrontJson {
 
 const REPORT_JSON_VERSION = 1;
 
+/** A trial in version 1 of the format. */
+const exported = ({ overBudget: _, ...trial }: ReportTrial): ReportTrial => trial;
+
 /** As `JSON.stringify` writes it inside an object. */
 const indented = (value: unknown, by: string): string =>
   JSON.stringify(value, null, 2).replaceAll("\n", `\n${by}`);
@@ -114,7 +117,7 @@ export function* renderJson({ trials, metrics: _, ...rows }: ReportRows): Genera
   let first = true;
   for (const trial of trials) {
     if (trial.onFront) front.push(trial);
-    yield `${first ? "" : ","}\n    ${indented(trial, "    ")}`;
+    yield `${first ? "" : ","}\n    ${indented(exported(trial), "    ")}`;
     first = false;
   }
   yield first ? "]" : "\n  ]";
@@ -123,5 +126,5 @@ export function* renderJson({ trials, metrics: _, ...rows }: ReportRows): Genera
 
 /** One trial a line, raw samples included: for tools that stream. */
 export function* renderJsonl({ sweep, trials }: ReportRows): Generator<string> {
-  for (const trial of trials) yield `${JSON.stringify({ sweep, ...trial })}\n`;
+  for (const trial of trials) yield `${JSON.stringify({ sweep, ...exported(trial) })}\n`;
 }

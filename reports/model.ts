@@ -46,6 +46,17 @@ export type TrialState =
   | "proposed"
   | "running";
 
+/** Budgets that a trial breaks, and whether that was found out when it was measured or trained once more. */
+export interface ReportOverBudget {
+  readonly violations: readonly {
+    readonly metric: string;
+    readonly limit: "max" | "min";
+    readonly bound: number;
+    readonly value: number;
+  }[];
+  readonly again: "measured" | "trained" | null;
+}
+
 export interface ReportTrial {
   /** Position in the sweep, from 0. */
   readonly number: number;
@@ -58,6 +69,8 @@ export interface ReportTrial {
   readonly state: TrialState;
   /** Why a trial is infeasible or failed; null otherwise. */
   readonly reason: string | null;
+  /** What `reason` says of budgets, as data; absent where it says nothing of them. Exports carry the sentence. */
+  readonly overBudget?: ReportOverBudget | undefined;
   /** On the Pareto front of the sweep's objectives. */
   readonly onFront: boolean;
   /** Chance that it truly is, given how well the values are known; absent where it was not worked out. */
@@ -226,6 +239,7 @@ export interface ReportReason {
   readonly state: TrialState;
   /** Of the first trial that ended so: figures in it differ from trial to trial. */
   readonly reason: string;
+  readonly overBudget?: ReportOverBudget | undefined;
   readonly count: number;
 }
 

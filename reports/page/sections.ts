@@ -108,12 +108,12 @@ export function outcomesSection(data: ReportData): Html | null {
     "Without a result",
     "Layouts over a budget, screened out before measuring, stopped early, failed, or lost with their device. They are kept, and never on the front.",
     html`<div class="groups">${groups.map(
-      ({ state, reason, count, trials }) =>
-        html`<details><summary><span class="count" style="--share: ${(count / most).toFixed(3)}">${count}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason(reason, data)}</span></summary><ul>${trials
+      ({ state, reason, overBudget, count, trials }) =>
+        html`<details><summary><span class="count" style="--share: ${(count / most).toFixed(3)}">${count}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason({ reason, overBudget }, data)}</span></summary><ul>${trials
           .slice(0, LISTED)
           .map(
             (trial) =>
-              html`<li><span class="soft">#${trial.number}</span> <code>${trial.pattern}</code>${trial.reason !== reason && html` <span class="soft">${readableReason(trial.reason ?? "", data)}</span>`}</li>`,
+              html`<li><span class="soft">#${trial.number}</span> <code>${trial.pattern}</code>${trial.reason !== reason && html` <span class="soft">${readableReason(trial, data)}</span>`}</li>`,
           )}${count > Math.min(trials.length, LISTED) && html`<li class="soft">and ${count - Math.min(trials.length, LISTED)} more, in the csv and json exports</li>`}</ul></details>`,
     )}</div>`,
   );

@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import { frontJson } from "../../reports/json.ts";
 import { renderTable } from "../../reports/table.ts";
-import { frontOf } from "../reading/sweep-reader.ts";
+import { frontOf } from "../reading/front-data.ts";
 import { printEither, readStore, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 

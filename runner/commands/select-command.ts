@@ -8,7 +8,8 @@ import type { ReportConfirmation, ReportData, ReportTrial } from "../../reports/
 import { type RuleName, ruleNames, rules } from "../../search/selection/rules.ts";
 import { suggestion } from "../config/config-errors.ts";
 import type { SweepEvent } from "../farm/events.ts";
-import { PAGE_TRIALS, reportData } from "../reading/sweep-reader.ts";
+import { PAGE_TRIALS } from "../reading/shown-trials.ts";
+import { reportData } from "../reading/sweep-reader.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import { type ConfirmAsked, confirm, confirmationOf } from "../sweep/choice-confirmation.ts";

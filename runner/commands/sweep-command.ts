@@ -7,7 +7,7 @@ import { renderTable } from "../../reports/table.ts";
 import { InterruptedError } from "../base/run-errors.ts";
 import { readSweepConfig } from "../config/config.ts";
 import { conclusionLines } from "../reading/conclusion.ts";
-import { frontOf } from "../reading/sweep-reader.ts";
+import { frontOf } from "../reading/front-data.ts";
 import { historyOf } from "../sweep/estimates.ts";
 import { runSweep } from "../sweep/run-sweep.ts";
 import { configFolder } from "../training/training-data.ts";

@@ -1,6 +1,6 @@
 // What a running sweep says while it runs. Views (live or plain lines) listen; nothing here is stored.
 import type { DeviceHealth, DeviceState } from "../store/health-table.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 
 export type SweepEvent =
   | { readonly kind: "started"; readonly name: string; readonly trials: number; readonly finished: number }

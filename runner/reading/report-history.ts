@@ -3,9 +3,8 @@ import { counted } from "../../candidates/words.ts";
 import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
 import type { ReportSpan } from "../../reports/model.ts";
 import { trainingLane } from "../farm/events.ts";
-import { isConfirmation } from "../store/confirmation-table.ts";
 import type { JobHistory, JobSpan } from "../store/history-table.ts";
-import { sourceOf } from "../store/job-table.ts";
+import { trainedTask } from "../store/job-target.ts";
 
 const milliseconds = (time: string): number => Date.parse(time);
 
@@ -111,9 +110,8 @@ export class Timeline {
   }
 
   private toSpan(job: JobSpan, end: number): ReportSpan {
-    const { source } = sourceOf(job.kind, job.target);
     return {
-      lane: job.kind === "measure" ? (job.device ?? source) : trainingLane(job.device),
+      lane: job.kind === "measure" ? (job.device ?? job.source) : trainingLane(job.device),
       kind: job.kind,
       trial: this.numberOf(job.trialId),
       startMs: milliseconds(job.startedAt) - this.start,
@@ -124,12 +122,12 @@ export class Timeline {
   }
 }
 
-function detailOf({ kind, target, device }: JobSpan): string {
-  const { source: full, nth } = sourceOf(kind, target);
-  const source = full.replace(/#confirm\d+$/, ", to confirm");
-  if (kind === "train") return `${source}, seed ${nth}`;
-  if (isConfirmation(target)) return `${source}, to confirm`;
-  return `${device === null || device === source ? source : `for ${source}`}${nth === "1" ? "" : `, measurement ${nth}`}`;
+function detailOf(job: JobSpan): string {
+  const { kind, source, nth, confirmation, device } = job;
+  const confirming = confirmation === null ? "" : ", to confirm";
+  if (kind === "train") return `${trainedTask({ ...job, confirmation: null })}${confirming}, seed ${nth}`;
+  if (confirmation !== null) return `${source}${confirming}`;
+  return `${device === null || device === source ? source : `for ${source}`}${nth === 1 ? "" : `, measurement ${nth}`}`;
 }
 
 /** By trial id, then by the metric's source (a device's name, or a task's): what its values rest on. */
@@ -139,11 +137,12 @@ export class Evidence {
   private readonly bySource = new Map<string, Readonly<Record<string, string>>>();
 
   constructor(jobs: readonly JobHistory[]) {
-    for (const { trialId, kind, target, evidence, identity, state, counts } of jobs) {
+    for (const { trialId, kind, source, nth, rungPercent, evidence, identity, state, counts } of jobs) {
       if (state !== "done" || !counts) continue;
       if (identity !== null)
         this.contents.set(trialId, { ...this.contents.get(trialId), ...identity.digests });
-      const { source, nth } = sourceOf(kind, target);
+      // No value rests on training that was paused: the whole run has a result of its own.
+      if (rungPercent !== null) continue;
       const key = `${trialId} ${kind} ${source}`;
       const before = this.bySource.get(key);
       if (kind === "measure") {
@@ -154,7 +153,7 @@ export class Evidence {
       // Several seeds share everything but the weights they end with.
       const { weights, ...shared } = evidence;
       const own = before === undefined && weights !== undefined ? { weights } : {};
-      const seeds = [before?.seeds, nth].filter(Boolean).join(", ");
+      const seeds = [...(before?.seeds === undefined ? [] : [before.seeds]), nth].join(", ");
       this.bySource.set(key, { ...shared, ...own, seeds });
     }
   }

@@ -8,7 +8,7 @@ import type { ReportTrial } from "../../reports/model.ts";
 import type { SweepConfig } from "../config/config.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import type { Store } from "../store/store.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 import { Evidence } from "./report-history.ts";
 
 export const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
@@ -93,7 +93,7 @@ export function reportTrials(
   ids: readonly number[],
   { evidence: wanted = true }: { readonly evidence?: boolean } = {},
 ): ReadonlyMap<number, ReportTrial> {
-  const metrics = store.trials.metricsOf(ids);
+  const metrics = store.metrics.ofTrials(ids);
   const evidence = wanted ? new Evidence(store.history.ofTrials(ids)) : null;
   return new Map(
     store.trials.some(ids).map((trial): [number, ReportTrial] => [
@@ -107,6 +107,7 @@ export function reportTrials(
         parameters: trial.parameters,
         state: trial.state,
         reason: trial.reason,
+        ...(trial.overBudget && { overBudget: trial.overBudget }),
         onFront: false,
         published: publishedName(trial.candidateId, trial.layout),
         ...lineageOf(trial, declared, config),

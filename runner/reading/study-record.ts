@@ -3,7 +3,6 @@
 import { z } from "zod";
 import type { ComparedPair } from "../../profilers/compare.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
-import { sourceOf } from "../store/job-table.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 
@@ -83,9 +82,8 @@ export function minutesOf(store: Store, { id, config }: Sweep): StudyRecord["min
   const own = new Set(config.score?.seeds ?? []);
   const tasks = new Set(Object.keys(config.score?.tasks ?? {}));
   const minutes = { sweep: 0, seeds: 0, pairs: 0 };
-  for (const { kind, target, minutes: taken } of store.history.durations(id)) {
-    const { source, nth } = sourceOf(kind, target);
-    const isExtra = kind === "train" && tasks.has(source) && !own.has(Number(nth));
+  for (const { kind, source, nth, rungPercent, minutes: taken } of store.history.durations(id)) {
+    const isExtra = kind === "train" && rungPercent === null && tasks.has(source) && !own.has(nth);
     minutes[isExtra ? "seeds" : "sweep"] += taken;
   }
   minutes.pairs = pairsOf(store, id).reduce((sum, { seconds }) => sum + seconds, 0) / 60;

@@ -1,15 +1,11 @@
 // Reads a sweep from the store into the plain data that reports/ renders: all of it at once, or kept up to date while it runs,
 // reading only what changed. Of a very large sweep a page gets a selection, with the counts and the front of all of it.
 
-import { partsEver } from "../../profilers/identity.ts";
 import { countStates, ReasonCount } from "../../reports/front.ts";
 import { partFacts } from "../../reports/identity-text.ts";
 import type {
-  FrontData,
   ReportConfirmation,
   ReportData,
-  ReportDevice,
-  ReportHealth,
   ReportRows,
   ReportTrial,
   TrialState,
@@ -17,149 +13,21 @@ import type {
 import { orientValues } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";
-import { proxyNotices } from "../config/proxy-notices.ts";
 import { withoutPaths } from "../config/without-paths.ts";
-import { deviceNamed } from "../farm/known.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import type { TrialStanding } from "../store/trial-table.ts";
-import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import { FrontHistory } from "../sweep/front-history.ts";
 import { resolveBudgets, resolveObjectives } from "../sweep/metric-names.ts";
-import { auditsOf } from "../sweep/proxy-audit.ts";
+import { proxyFacts } from "./proxy-facts.ts";
+import { compilersOf, type DeviceOptions, reportDevices } from "./report-devices.ts";
 import { Timeline } from "./report-history.ts";
-import { declaredIds, publishedIds, reportTrials } from "./report-trials.ts";
+import { declaredIds, reportTrials } from "./report-trials.ts";
+import { shownTrials, type Wanted } from "./shown-trials.ts";
 
-function healthOf(store: Store, device: string): ReportHealth {
-  const { state, reason, queued, recentFaults, lastFault, temperatureC } = store.health.deviceHealth(device);
-  const last = lastFault === null ? null : `${lastFault.cause}: ${lastFault.reason}`;
-  return { state, reason, queued, recentFaults, lastFault: last, temperatureC };
-}
-
-function reportDevices(
-  store: Store,
-  { id: sweepId, config, identity }: Pick<Sweep, "id" | "config" | "identity">,
-  { health = false, conditions = false }: ReaderOptions,
-): readonly ReportDevice[] {
-  // Imported trials have no measurements here; what they brought says whether an emulator took them.
-  const parts = identity === null ? [] : partsEver(identity);
-  const emulated = new Set([
-    ...store.history.emulatedDevices(sweepId, config.measure.devices),
-    ...parts.flatMap((part) => (part.emulated ? [part.of] : [])),
-  ]);
-  const measuredUnder = conditions ? store.history.conditions(sweepId) : undefined;
-  return config.measure.devices.flatMap((name): ReportDevice[] => {
-    // As it was measured with here; a device that was enrolled again since has another probe.
-    const measured = store.history.probes(sweepId, name).at(-1);
-    const probe = measured ?? store.devices.lastProbe(name);
-    if (probe === null) return [];
-    const { result, agentSha256 } = probe;
-    const device = store.devices.find(name) ?? (name === "local" ? deviceNamed(store, name) : null);
-    return [
-      {
-        name,
-        transport: device?.transport ?? "removed",
-        arch: result.arch,
-        cpu: result.cpuModel,
-        isa: result.isa,
-        threads:
-          config.measure.threads || (measured?.threads ?? device?.threads ?? result.allowedCpus.length),
-        memoryBytes: result.memoryBytes,
-        emulated:
-          emulated.has(name) || result.emulated || (measured === undefined && device?.emulator !== undefined),
-        agentSha256,
-        ...(health && { health: healthOf(store, name) }),
-        ...(measuredUnder?.has(name) && { conditions: measuredUnder.get(name) }),
-      },
-    ];
-  });
-}
-
-/** What built each device's agent, as the agent itself says. */
-function compilersOf(store: Store, { id, config }: Sweep): Readonly<Record<string, string>> {
-  const probed = config.measure.devices.map((name) => {
-    const probe = store.history.probes(id, name).at(-1) ?? store.devices.lastProbe(name);
-    return [name, probe?.result.compiler] as const;
-  });
-  return Object.fromEntries(
-    probed.flatMap(([name, compiler]) => (compiler ? [[`agent on ${name}`, compiler]] : [])),
-  );
-}
-
-/**
- * What the front of a sweep is shown from, without its other trials: the front as the store keeps it, and what was published or
- * declared. For sweeps too large to be read whole each time.
- */
-export function frontData(store: Store, sweep: Sweep): FrontData {
-  const { config, id } = sweep;
-  const objectives = resolveObjectives(config);
-  const declared = declaredIds(config);
-  const front = new Set(store.fronts.of(id, objectives));
-  const shown = [...front, ...store.trials.idsOfCandidates(id, [...publishedIds.keys(), ...declared])];
-  const trials = [...reportTrials(store, config, declared, [...new Set(shown)])].map(([trial, shown]) => ({
-    ...shown,
-    onFront: front.has(trial),
-  }));
-  const none = countStates({ trials: [] });
-  const proxies = auditsOf(store, id);
-  return {
-    sweep: sweep.name,
-    objectives,
-    trials,
-    totals: { trials: sweep.trials, counts: { ...none, ...store.trials.counts(id) }, reasons: [] },
-    ...(proxies.length > 0 && { proxies }),
-    ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
-    ...noticesOf(sweep),
-    devices: reportDevices(store, sweep, {}),
-    identity: sweep.identity,
-  };
-}
-
-/** Complete trials beside the front that chances are worked out against, of a sweep too large to be read whole. */
-const LATEST_BESIDE = 200;
-
-/** What the front of a sweep is shown from, with how well its values are known, however large the sweep is. */
-export function frontOf(store: Store, sweep: Sweep): FrontData {
-  const { id, config } = sweep;
-  const history = historyOf(store, id);
-  if (sweep.trials <= PAGE_TRIALS) return withEstimates(reportData(store, sweep), history);
-  const front = frontData(store, sweep);
-  const known = new Set(front.trials.map(({ number }) => number));
-  const latest = reportTrials(
-    store,
-    config,
-    declaredIds(config),
-    store.trials.latestComplete(id, LATEST_BESIDE),
-    {
-      evidence: false,
-    },
-  );
-  const beside = [...latest.values()].filter(({ number }) => !known.has(number));
-  return withEstimates(front, history, { beside });
-}
-const noticesOf = ({ config }: Sweep): Pick<ReportData, "notices"> => {
-  const notices = proxyNotices(config);
-  return notices.length > 0 ? { notices } : {};
-};
-
-/** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
-export const PAGE_TRIALS = 5000;
-/** The first ones, which hold what the configuration declares, are always among them, */
-const ALWAYS_FIRST = 100;
-/** and this share of them is the newest; up to twice as many, so that not every new trial pushes out another. */
-const NEWEST_SHARE = 0.1;
-/** Of all the others, evenly spread, this share. */
-const SPREAD_SHARE = 0.7;
-/** Layouts that were on the front, the latest. */
-const ALWAYS_LEFT = 300;
-
-export interface ReaderOptions {
+export interface ReaderOptions extends DeviceOptions {
   /** Trials handed out at most. */
   readonly atMost?: number;
-  /** With the state of the devices now. */
-  readonly health?: boolean;
-  /** With what the devices measured under. */
-  readonly conditions?: boolean;
   /** Of a sweep larger than `atMost`, the first reading leaves out who worked when, half of its work; the next one has it. */
   readonly jobsLater?: boolean;
   /** False leaves out who worked when. */
@@ -235,7 +103,7 @@ export class SweepReader {
           }
         },
       };
-      const metrics = this.store.trials.metricNames(sweep.id);
+      const metrics = this.store.metrics.names(sweep.id);
       return { ...this.facts(sweep), trials, metrics };
     });
   }
@@ -265,7 +133,8 @@ export class SweepReader {
       if (standing.state === "proposed") this.pending.add(standing.id);
       else {
         this.pending.delete(standing.id);
-        if (standing.state !== before) this.reasons.add(standing);
+        if (standing.state !== before)
+          this.reasons.add({ ...standing, overBudget: standing.overBudget ?? undefined });
         if (standing.state === "complete") {
           if (before !== "complete" || again.has(standing.id)) complete.push(standing);
         } else if (before === "complete") this.front.drop(standing.number);
@@ -301,7 +170,6 @@ export class SweepReader {
   private facts(sweep: Sweep): Omit<ReportData, "trials" | "totals"> {
     const { config } = sweep;
     const { front, objectives, store } = this;
-    const proxies = auditsOf(store, sweep.id);
     const confirmation = store.confirmations.latest(sweep.id);
     return {
       sweep: sweep.name,
@@ -315,9 +183,7 @@ export class SweepReader {
         null,
       hypervolume: front.hypervolumes,
       frontSpans: front.spans,
-      ...(proxies.length > 0 && { proxies }),
-      ...(config.score !== undefined && { proxyWidth: config.score.proxy.width }),
-      ...noticesOf(sweep),
+      ...proxyFacts(store, sweep),
       ...(confirmation && { confirmation: confirmation.result as ReportConfirmation }),
       devices: reportDevices(store, sweep, this.options),
       identity: sweep.identity,
@@ -348,7 +214,7 @@ export class SweepReader {
   private data(sweep: Sweep): ReportData {
     // A sweep numbers its trials in the order it writes them.
     const all = [...this.standings.values()];
-    const shown = all.length > this.atMost ? this.selection(all, this.front.front) : all;
+    const shown = all.length > this.atMost ? shownTrials(all, this.wanted) : all;
     const [running, finish] = [this.runningIn(sweep), this.finisher(sweep)];
     return {
       ...this.facts(sweep),
@@ -363,29 +229,19 @@ export class SweepReader {
     };
   }
 
-  private stateOf({ id, state }: TrialStanding, running: ReadonlySet<number>): TrialState {
-    return state === "proposed" && running.has(id) ? "running" : state;
+  private get wanted(): Wanted {
+    const { atMost, front, always, declared } = this;
+    return {
+      atMost,
+      front: front.front,
+      wasOnFront: front.spans.map(({ trial }) => trial),
+      always,
+      declared,
+    };
   }
 
-  /** The front, the published, the first and the newest trials, and as many others as fit, evenly spread. */
-  private selection(all: readonly TrialStanding[], front: ReadonlySet<number>): readonly TrialStanding[] {
-    const spread = 2 ** Math.ceil(Math.log2(all.length / (this.atMost * SPREAD_SHARE)));
-    const newest = Math.max(1, Math.floor(this.atMost * NEWEST_SHARE));
-    const newestFrom = (Math.floor(all.length / newest) - 1) * newest;
-    const was = new Set(this.front.spans.slice(-ALWAYS_LEFT).map(({ trial }) => trial));
-    const kept = all.filter(
-      ({ id, number, candidateId, state }, index) =>
-        front.has(number) ||
-        was.has(number) ||
-        this.always.has(id) ||
-        publishedIds.has(candidateId) ||
-        this.declared.has(candidateId) ||
-        state === "proposed" ||
-        number % spread === 0 ||
-        index < ALWAYS_FIRST ||
-        index >= newestFrom,
-    );
-    return kept;
+  private stateOf({ id, state }: TrialStanding, running: ReadonlySet<number>): TrialState {
+    return state === "proposed" && running.has(id) ? "running" : state;
   }
 
   private fresh(config: SweepConfig, ids: readonly number[]): ReadonlyMap<number, ReportTrial> {

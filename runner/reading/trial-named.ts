@@ -7,7 +7,8 @@ import { suggestion } from "../config/config-errors.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
-import { PAGE_TRIALS, reportData } from "./sweep-reader.ts";
+import { PAGE_TRIALS } from "./shown-trials.ts";
+import { reportData } from "./sweep-reader.ts";
 
 /** Shortest part of an id that may stand for it. */
 const MIN_ID = 4;

@@ -5,9 +5,10 @@ import { software } from "../base/version.ts";
 import { AgentError } from "../devices/device-errors.ts";
 import { LeaseLostError } from "../farm/device-lease.ts";
 import type { Worker } from "../farm/worker.ts";
+import { keyOf, trainingOf } from "../store/job-target.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 import { trainOn } from "../training/train.ts";
 import type { PreparedTask } from "../training/training-data.ts";
 
@@ -28,7 +29,7 @@ export async function trainBlocks(
   fits: (minutes: number) => boolean,
 ): Promise<number> {
   const isDone = (seed: number): boolean =>
-    trials.every(({ id }) => tasks.every(({ name }) => store.jobs.isDone(id, "train", `${name}:${seed}`)));
+    trials.every(({ id }) => tasks.every(({ name }) => store.jobs.isDone(id, trainingOf(name, seed))));
   let longest = 0;
   let done = 0;
   for (const seed of seeds) {
@@ -54,9 +55,9 @@ async function trainOnce(
   task: PreparedTask,
   seed: number,
 ): Promise<void> {
-  const target = `${task.name}:${seed}`;
-  if (store.jobs.isDone(trial.id, "train", target)) return;
-  const job = store.jobs.start(trial.id, "train", target, worker.device.name);
+  const target = trainingOf(task.name, seed);
+  if (store.jobs.isDone(trial.id, target)) return;
+  const job = store.jobs.start(trial.id, target, worker.device.name);
   let begun = false;
   try {
     const { request, result, lease } = await trainOn(
@@ -75,7 +76,7 @@ async function trainOnce(
       request: { ...(request as object), software: software() },
     };
     if (!store.jobs.finishScore(job, lease, record))
-      throw new LeaseLostError(`a stale score of ${target} was refused`);
+      throw new LeaseLostError(`a stale score of ${keyOf(target)} was refused`);
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== "diverged") throw error;
     // The layout's own doing: this seed then has no run of it, and is left out of differences with it.

@@ -7,7 +7,7 @@ import { deviceNamed } from "../farm/known.ts";
 import { minutesOf, STUDY_PLAN, type Stated } from "../reading/study-record.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { keepOwning } from "../sweep/sweep-ownership.ts";
 import { laneDevice, laneOf } from "../training/trainers/trainer-registry.ts";

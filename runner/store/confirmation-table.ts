@@ -1,7 +1,8 @@
 // Confirmations: a choice and its runner-up measured and trained anew. One that was stopped is continued by asking the same again: its jobs
-// are found by their targets. Nothing of it joins the metrics of a trial.
+// name it (job-target.ts). Nothing of it joins the metrics of a trial.
 import type Database from "better-sqlite3";
-import { now, type Row } from "./database-row.ts";
+import { z } from "zod";
+import { anyJson, now, rowReader } from "./database-row.ts";
 
 export interface StoredConfirmation {
   readonly id: number;
@@ -20,32 +21,27 @@ const FIRST_SEED = 1_000_000;
 /** Seeds that a confirmation may use. */
 export const MOST_SEEDS = 1000;
 
-/** Ends a target's source: no name of a device or a task holds it. */
-const MARK = "#confirm";
-
-/** What training results of a confirmation are kept under: `text#confirm3`. */
-export const confirmTask = (task: string, id: number): string => `${task}${MARK}${id}`;
-
-/** Which measurement of a device: `local#confirm3.2` is the second of confirmation 3. */
-export const confirmNth = (id: number, session: number): string => `${MARK.slice(1)}${id}.${session}`;
-
-export const isConfirmation = (target: string): boolean => /#confirm\d/.test(target);
-
-/** As isConfirmation, in SQL. */
-export const CONFIRMATION_LIKE = "'%#confirm%'";
+const confirmationOf = rowReader(
+  "confirmations",
+  z
+    .object({
+      id: z.number(),
+      request: anyJson,
+      first_seed: z.number(),
+      result: anyJson.nullable(),
+      finished_at: z.string().nullable(),
+    })
+    .transform(
+      ({ first_seed: firstSeed, finished_at: finishedAt, ...row }): StoredConfirmation => ({
+        ...row,
+        firstSeed,
+        finishedAt,
+      }),
+    ),
+);
 
 export class ConfirmationTable {
   constructor(private readonly db: Database.Database) {}
-
-  private toConfirmation(row: Row): StoredConfirmation {
-    return {
-      id: row.id as number,
-      request: JSON.parse(row.request as string) as unknown,
-      firstSeed: row.first_seed as number,
-      result: row.result === null ? null : (JSON.parse(row.result as string) as unknown),
-      finishedAt: row.finished_at as string | null,
-    };
-  }
 
   /** The confirmation of this request, begun now where there is none. */
   begin(sweepId: number, request: unknown): StoredConfirmation {
@@ -72,8 +68,8 @@ export class ConfirmationTable {
   find(sweepId: number, request: unknown): StoredConfirmation | null {
     const row = this.db
       .prepare("SELECT * FROM confirmations WHERE sweep_id = ? AND request = ?")
-      .get(sweepId, JSON.stringify(request)) as Row | undefined;
-    return row === undefined ? null : this.toConfirmation(row);
+      .get(sweepId, JSON.stringify(request));
+    return row === undefined ? null : confirmationOf(row);
   }
 
   /** The latest of a sweep that has ended; null where none has. */
@@ -82,8 +78,8 @@ export class ConfirmationTable {
       .prepare(
         "SELECT * FROM confirmations WHERE sweep_id = ? AND result IS NOT NULL ORDER BY finished_at DESC, id DESC LIMIT 1",
       )
-      .get(sweepId) as Row | undefined;
-    return row === undefined ? null : this.toConfirmation(row);
+      .get(sweepId);
+    return row === undefined ? null : confirmationOf(row);
   }
 
   /** Writes what came of it. */

@@ -1,11 +1,12 @@
 // Registered devices and what probing them showed. Records hold no keys and no paths of a user.
 import type Database from "better-sqlite3";
+import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
 import type { SentinelRun } from "../../profilers/window.ts";
 import { suggestion } from "../config/config-errors.ts";
 import { type DeviceRecord, deviceRecordSchema } from "../devices/device-record.ts";
-import { now, type Row } from "./database-row.ts";
+import { jsonOf, jsonText, now, rowReader } from "./database-row.ts";
 
 export interface StoredProbe {
   readonly id: number;
@@ -14,17 +15,40 @@ export interface StoredProbe {
   readonly createdAt: string;
 }
 
+const deviceOf = rowReader("devices", z.object({ record: jsonText(deviceRecordSchema) }));
+const baselineOf = rowReader("events", z.object({ data: jsonOf<{ readonly run: SentinelRun }>() }));
+const probeOf = rowReader(
+  "probes",
+  z
+    .object({
+      id: z.number(),
+      agent_sha256: z.string(),
+      result: jsonOf<ProbeResult>(),
+      created_at: z.string(),
+    })
+    .transform(
+      (row): StoredProbe => ({
+        id: row.id,
+        agentSha256: row.agent_sha256,
+        result: row.result,
+        createdAt: row.created_at,
+      }),
+    ),
+);
+
 export class DeviceTable {
   constructor(private readonly db: Database.Database) {}
 
   all(): readonly DeviceRecord[] {
-    const rows = this.db.prepare("SELECT record FROM devices ORDER BY name").all() as Row[];
-    return rows.map((row) => deviceRecordSchema.parse(JSON.parse(row.record as string)));
+    return this.db
+      .prepare("SELECT record FROM devices ORDER BY name")
+      .all()
+      .map((row) => deviceOf(row).record);
   }
 
   find(name: string): DeviceRecord | null {
-    const row = this.db.prepare("SELECT record FROM devices WHERE name = ?").get(name) as Row | undefined;
-    return row === undefined ? null : deviceRecordSchema.parse(JSON.parse(row.record as string));
+    const row = this.db.prepare("SELECT record FROM devices WHERE name = ?").get(name);
+    return row === undefined ? null : deviceOf(row).record;
   }
 
   /** Throws InvalidInputError (`unknown-device`) with the nearest name. */
@@ -73,26 +97,18 @@ export class DeviceTable {
   }
 
   lastProbe(device: string): StoredProbe | null {
-    const row = this.db
-      .prepare("SELECT * FROM probes WHERE device = ? ORDER BY id DESC LIMIT 1")
-      .get(device) as Row | undefined;
-    if (row === undefined) return null;
-    return {
-      id: row.id as number,
-      agentSha256: row.agent_sha256 as string,
-      result: JSON.parse(row.result as string) as ProbeResult,
-      createdAt: row.created_at as string,
-    };
+    const row = this.db.prepare("SELECT * FROM probes WHERE device = ? ORDER BY id DESC LIMIT 1").get(device);
+    return row === undefined ? null : probeOf(row);
   }
 
   /** The highest read bandwidth that any probe of a device measured with this agent; null where it was never probed. */
   bestReadBandwidth(device: string, agentSha256: string): number | null {
-    const row = this.db
+    return this.db
       .prepare(
         "SELECT max(json_extract(result, '$.readBandwidthGBs')) AS best FROM probes WHERE device = ? AND agent_sha256 = ?",
       )
-      .get(device, agentSha256) as Row;
-    return row.best as number | null;
+      .pluck()
+      .get(device, agentSha256) as number | null;
   }
 
   /** The first run of the sentinel that was kept of a device, as long as nothing it rests on changed: agent, machine, placement. */
@@ -102,8 +118,8 @@ export class DeviceTable {
         `SELECT data FROM events WHERE device = ? AND kind = 'sentinel-baseline' AND json_extract(data, '$.content') = ?
          ORDER BY id LIMIT 1`,
       )
-      .get(device, content) as Row | undefined;
-    return row === undefined ? null : (JSON.parse(row.data as string) as { run: SentinelRun }).run;
+      .get(device, content);
+    return row === undefined ? null : baselineOf(row).data.run;
   }
 
   putSentinelBaseline(device: string, content: string, run: SentinelRun): void {

@@ -1,7 +1,8 @@
 // How every device is: ready, busy, cooling, lost or quarantined, with the reason; its faults, its queue, its temperature. Every
 // change is also an event with its cause. When to change what is runner/sweep/'s business, and the user's.
 import type Database from "better-sqlite3";
-import { now, type Row } from "./database-row.ts";
+import { z } from "zod";
+import { jsonText, now, type Row, rowReader } from "./database-row.ts";
 import { isRunning } from "./sweep-table.ts";
 
 export type DeviceState = "ready" | "busy" | "cooling" | "lost" | "quarantined";
@@ -43,6 +44,50 @@ export interface EventIds {
 export const QUARANTINE_FAULTS = 3;
 const WINDOW_MS = 24 * 3600 * 1000;
 
+const states = {
+  state: z.enum(["ready", "cooling", "lost", "quarantined"]),
+  reason: z.string().nullable(),
+  readmission: z.enum(["sentinel", "restore"]).nullable(),
+};
+const stateOf = rowReader("device_health", z.object({ ...states, cause: z.string().nullable() }));
+const healthOf = rowReader(
+  "device_health",
+  z
+    .object({
+      ...states,
+      temperature_c: z.number().nullable(),
+      temperature_at: z.string().nullable(),
+      boot_id: z.string().nullable(),
+      changed_at: z.string(),
+    })
+    .transform((row) => ({
+      state: row.state,
+      reason: row.reason,
+      readmission: row.readmission,
+      temperatureC: row.temperature_c,
+      temperatureAt: row.temperature_at,
+      bootId: row.boot_id,
+      changedAt: row.changed_at as string | null,
+    })),
+);
+const faultOf = rowReader(
+  "events",
+  z
+    .object({ cause: z.string(), data: jsonText(z.object({ reason: z.string() })), created_at: z.string() })
+    .transform(({ cause, data: { reason }, created_at: at }) => ({ cause, reason, at })),
+);
+
+/** A device that no job has been sent to. */
+const UNKNOWN: ReturnType<typeof healthOf> = {
+  state: "ready",
+  reason: null,
+  readmission: null,
+  temperatureC: null,
+  temperatureAt: null,
+  bootId: null,
+  changedAt: null,
+};
+
 export class HealthTable {
   constructor(
     private readonly db: Database.Database,
@@ -50,36 +95,27 @@ export class HealthTable {
   ) {}
 
   deviceHealth(device: string): DeviceHealth {
-    const row = this.db.prepare("SELECT * FROM device_health WHERE device = ?").get(device) as
-      | Row
-      | undefined;
+    const row = this.db.prepare("SELECT * FROM device_health WHERE device = ?").get(device);
+    const stored = row === undefined ? UNKNOWN : healthOf(row);
     const fault = this.db
       .prepare(
         "SELECT cause, data, created_at FROM events WHERE device = ? AND kind = 'device-fault' ORDER BY id DESC LIMIT 1",
       )
-      .get(device) as Row | undefined;
+      .get(device);
     const running = this.runningJobs(device);
-    const stored = (row?.state as DeviceState | undefined) ?? "ready";
-    const busy = stored === "ready" && running > 0;
+    const busy = stored.state === "ready" && running > 0;
     return {
       device,
-      state: busy ? "busy" : stored,
-      reason: (row?.reason as string | null | undefined) ?? null,
-      readmission: (row?.readmission as Readmission | null | undefined) ?? null,
+      state: busy ? "busy" : stored.state,
+      reason: stored.reason,
+      readmission: stored.readmission,
       queued: Math.max(0, running - (busy ? 1 : 0)),
       recentFaults: this.recentFaults(device),
-      lastFault:
-        fault === undefined
-          ? null
-          : {
-              cause: fault.cause as string,
-              reason: (JSON.parse(fault.data as string) as { reason: string }).reason,
-              at: fault.created_at as string,
-            },
-      temperatureC: (row?.temperature_c as number | null | undefined) ?? null,
-      temperatureAt: (row?.temperature_at as string | null | undefined) ?? null,
-      bootId: (row?.boot_id as string | null | undefined) ?? null,
-      changedAt: (row?.changed_at as string | null | undefined) ?? null,
+      lastFault: fault === undefined ? null : faultOf(fault),
+      temperatureC: stored.temperatureC,
+      temperatureAt: stored.temperatureAt,
+      bootId: stored.bootId,
+      changedAt: stored.changedAt,
     };
   }
 
@@ -91,9 +127,9 @@ export class HealthTable {
     const row = this.db
       .prepare("SELECT state, cause, reason, readmission FROM device_health WHERE device = ?")
       .get(device);
-    return (row ?? { state: "ready", cause: null, reason: null, readmission: null }) as ReturnType<
-      HealthTable["state"]
-    >;
+    return row === undefined
+      ? { state: "ready", cause: null, reason: null, readmission: null }
+      : stateOf(row);
   }
 
   /** Jobs begun and not ended, of sweeps whose coordinator lives. */

@@ -1,24 +1,14 @@
 // Jobs: one measurement on one device, or one training run of one task and seed. A job's result, its metrics and its end are
 // one transaction, guarded by a fence: a result of a job that was started again since is refused, so nothing is doubled.
 import type Database from "better-sqlite3";
+import { z } from "zod";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import type { ResultIdentity } from "../../profilers/identity.ts";
 import type { MeasureResult, TrainResult } from "../../profilers/protocol.ts";
-import { now, type Row } from "./database-row.ts";
+import { anyJson, jsonOf, now, rowReader } from "./database-row.ts";
+import { type JobPart, type JobTarget, keyOf } from "./job-target.ts";
 import type { LeaseProof } from "./lease-table.ts";
-import { insertMetrics } from "./trial-table.ts";
-
-export type JobKind = "measure" | "train";
-
-/** The target of the nth measurement of a trial on a device; the first is the device's name. Confirmations name theirs otherwise. */
-export const nthTarget = (device: string, n: number | string): string =>
-  n === 1 ? device : `${device}#${n}`;
-
-/** The device, or the task, that a job is meant for; which measurement of it, or which seed. */
-export function sourceOf(kind: JobKind, target: string): { readonly source: string; readonly nth: string } {
-  const at = target.lastIndexOf(kind === "measure" ? "#" : ":");
-  return at < 0 ? { source: target, nth: "1" } : { source: target.slice(0, at), nth: target.slice(at + 1) };
-}
+import { insertMetrics } from "./metric-table.ts";
 
 /** A started job; `fence` is what its result must show. */
 export interface Job {
@@ -53,6 +43,12 @@ export interface ScoreRecord {
 const orNull = (identity: ResultIdentity | undefined): string | null =>
   identity === undefined ? null : JSON.stringify(identity);
 
+const startedOf = rowReader("jobs", z.object({ id: z.number(), fence: z.number(), attempts: z.number() }));
+// Results passed the schema of their protocol when they came; those of older agents need not pass today's.
+const measuredOf = rowReader("measurements", z.object({ request: anyJson, result: jsonOf<MeasureResult>() }));
+const scoredOf = rowReader("scores", z.object({ request: anyJson, result: jsonOf<TrainResult>() }));
+const seededOf = rowReader("scores", z.object({ seed: z.number(), result: jsonOf<TrainResult>() }));
+
 export class JobTable {
   constructor(
     private readonly db: Database.Database,
@@ -60,24 +56,21 @@ export class JobTable {
   ) {}
 
   /** Starts a job, or starts it again with a new fence. Attempts count infrastructure failures only. */
-  start(trialId: number, kind: JobKind, target: string, device: string): Job {
+  start(trialId: number, target: JobTarget, device: string): Job {
+    const { kind, source, nth, rungPercent, confirmation } = target;
     const row = this.quick
       .prepare(
-        `INSERT INTO jobs (trial_id, kind, target, device, state, fence, started_at) VALUES (?, ?, ?, ?, 'running', 1, ?)
+        `INSERT INTO jobs (trial_id, kind, target, source, nth, rung_percent, confirmation, device, state, fence, started_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', 1, ?)
          ON CONFLICT (trial_id, kind, target) DO UPDATE SET state = 'running', fence = fence + 1, device = excluded.device, started_at = excluded.started_at,
            finished_at = NULL, error_code = NULL, error_message = NULL
          WHERE jobs.state <> 'done'
          RETURNING id, fence, attempts`,
       )
-      .get(trialId, kind, target, device, now()) as Row | undefined;
-    if (row === undefined) throw new Error(`job ${kind} ${target} of trial ${trialId} is done already`);
-    return {
-      id: row.id as number,
-      trialId,
-      fence: row.fence as number,
-      attempts: row.attempts as number,
-      begunAt: null,
-    };
+      .get(trialId, kind, keyOf(target), source, nth, rungPercent, confirmation, device, now());
+    if (row === undefined)
+      throw new Error(`job ${kind} ${keyOf(target)} of trial ${trialId} is done already`);
+    return { trialId, ...startedOf(row), begunAt: null };
   }
 
   /** The job's own time starts now. Written with its end: a device does not wait for the disk. */
@@ -164,57 +157,50 @@ export class JobTable {
       .run(state, job.begunAt, code, message, now(), job.id, job.fence);
   }
 
-  isDone(trialId: number, kind: JobKind, target: string): boolean {
+  isDone(trialId: number, target: JobTarget): boolean {
     const row = this.db
       .prepare("SELECT 1 FROM jobs WHERE trial_id = ? AND kind = ? AND target = ? AND state = 'done'")
-      .get(trialId, kind, target);
+      .get(trialId, target.kind, keyOf(target));
     return row !== undefined;
   }
 
-  /** What one training run of a trial was asked for and came to; null where it has no result. */
-  score(trialId: number, task: string, seed: number): Pick<ScoreRecord, "request" | "result"> | null {
+  /** What one training run of a trial was asked for and gave; null where it has no result. */
+  score(trialId: number, target: JobTarget): Pick<ScoreRecord, "request" | "result"> | null {
     const row = this.db
       .prepare(
-        "SELECT s.request, s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? AND s.seed = ?",
+        "SELECT s.request, s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND j.kind = 'train' AND j.target = ?",
       )
-      .get(trialId, task, seed) as Row | undefined;
-    if (row === undefined) return null;
-    return {
-      request: JSON.parse(row.request as string) as unknown,
-      result: JSON.parse(row.result as string) as TrainResult,
-    };
+      .get(trialId, keyOf(target));
+    return row === undefined ? null : scoredOf(row);
   }
 
   /** What was measured for one target of a trial, and how; null where nothing was. */
-  measured(trialId: number, target: string): Pick<MeasurementRecord, "request" | "result"> | null {
+  measured(trialId: number, target: JobTarget): Pick<MeasurementRecord, "request" | "result"> | null {
     const row = this.db
       .prepare(
-        "SELECT m.request, m.result FROM measurements m JOIN jobs j ON j.id = m.job_id WHERE j.trial_id = ? AND j.target = ?",
+        "SELECT m.request, m.result FROM measurements m JOIN jobs j ON j.id = m.job_id WHERE j.trial_id = ? AND j.kind = 'measure' AND j.target = ?",
       )
-      .get(trialId, target) as Row | undefined;
-    return row === undefined
-      ? null
-      : {
-          request: JSON.parse(row.request as string) as unknown,
-          result: JSON.parse(row.result as string) as MeasureResult,
-        };
+      .get(trialId, keyOf(target));
+    return row === undefined ? null : measuredOf(row);
   }
 
   /** Training results of a trial by seed, of one task, in the order of their seeds. */
-  scoresBySeed(trialId: number, task: string): readonly Pick<ScoreRecord, "seed" | "result">[] {
-    const rows = this.db
+  scoresBySeed(
+    trialId: number,
+    task: string,
+    { rungPercent = null, confirmation = null }: JobPart = {},
+  ): readonly Pick<ScoreRecord, "seed" | "result">[] {
+    return this.db
       .prepare(
-        "SELECT s.seed, s.result FROM scores s JOIN jobs j ON j.id = s.job_id WHERE j.trial_id = ? AND s.task = ? ORDER BY s.seed",
+        `SELECT s.seed, s.result FROM scores s JOIN jobs j ON j.id = s.job_id
+         WHERE j.trial_id = ? AND j.kind = 'train' AND j.source = ? AND j.rung_percent IS ? AND j.confirmation IS ? ORDER BY s.seed`,
       )
-      .all(trialId, task) as Row[];
-    return rows.map((row) => ({
-      seed: row.seed as number,
-      result: JSON.parse(row.result as string) as TrainResult,
-    }));
+      .all(trialId, task, rungPercent, confirmation)
+      .map(seededOf);
   }
 
   /** Training results of one task of a trial, in the order of their seeds. */
-  scores(trialId: number, task: string): readonly TrainResult[] {
-    return this.scoresBySeed(trialId, task).map(({ result }) => result);
+  scores(trialId: number, task: string, part: JobPart = {}): readonly TrainResult[] {
+    return this.scoresBySeed(trialId, task, part).map(({ result }) => result);
   }
 }

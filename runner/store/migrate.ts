@@ -15,13 +15,14 @@ import { sessions } from "./migrations/008-sessions.ts";
 import { identity } from "./migrations/009-identity.ts";
 import { sweepOwners } from "./migrations/010-sweep-owners.ts";
 import { confirmations } from "./migrations/011-confirmations.ts";
+import { targetsAndViolations } from "./migrations/012-targets-and-violations.ts";
 import { lifeOf } from "./owner.ts";
 
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
 /** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
-const migrations: readonly string[] = [
+const migrations: readonly (string | ((db: Database.Database) => void))[] = [
   initial,
   origins,
   deviceFarm,
@@ -33,6 +34,7 @@ const migrations: readonly string[] = [
   identity,
   sweepOwners,
   confirmations,
+  targetsAndViolations,
 ];
 
 export const SCHEMA_VERSION = migrations.length;
@@ -134,7 +136,10 @@ export function migrate(db: Database.Database, path: string, options: MigrateOpt
   // A migration may edit the schema itself.
   db.unsafeMode(true);
   db.transaction(() => {
-    for (const sql of migrations.slice(pragma(db, "user_version"))) db.exec(sql);
+    for (const step of migrations.slice(pragma(db, "user_version"))) {
+      if (typeof step === "string") db.exec(step);
+      else step(db);
+    }
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
   }).immediate();

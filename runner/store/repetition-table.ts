@@ -1,10 +1,12 @@
 // Repetitions: a complete trial measured or trained once more. Chosen with a batch of proposals and written in its transaction; each ends
 // once, joined (the trial's metrics are those of all its samples from then on, in the same transaction) or failed (the trial stays as it was).
 import type Database from "better-sqlite3";
+import { z } from "zod";
 import type { Metric } from "../../profilers/device-metrics.ts";
-import { now, type Row } from "./database-row.ts";
-import type { JobKind } from "./job-table.ts";
-import { insertMetrics, type TrialEnd } from "./trial-table.ts";
+import { jsonText, now, rowReader } from "./database-row.ts";
+import type { JobKind } from "./job-target.ts";
+import { insertMetrics } from "./metric-table.ts";
+import { END_COLUMNS, endValues, type TrialEnd } from "./trial-row.ts";
 
 /** Why it was chosen: hypervolume it is expected to put right, and the minutes that takes. */
 export interface RepetitionWorth {
@@ -16,8 +18,10 @@ export interface RepetitionWorth {
 export interface PlannedRepetition {
   readonly trialId: number;
   readonly kind: JobKind;
-  /** Its jobs: `device#2`, or `task:seed`. */
-  readonly targets: readonly string[];
+  /** Its devices, or its tasks. */
+  readonly sources: readonly string[];
+  /** Which measurement of the trial on each of them, or which seed of each. */
+  readonly nth: number;
   /** How many proposals of its batch come before it. */
   readonly place: number;
   readonly worth: RepetitionWorth;
@@ -37,34 +41,44 @@ export interface RepetitionFault {
   readonly reason: string;
 }
 
+const repetitionOf = rowReader(
+  "repetitions",
+  z
+    .object({
+      id: z.number(),
+      trial_id: z.number(),
+      batch: z.number(),
+      place: z.number(),
+      kind: z.enum(["measure", "train"]),
+      sources: jsonText(z.array(z.string())),
+      nth: z.number(),
+      worth: jsonText(z.object({ gain: z.number(), minutes: z.number() })),
+      state: z.enum(["planned", "joined", "failed"]),
+      cause: z.string().nullable(),
+      reason: z.string().nullable(),
+    })
+    .transform(({ trial_id: trialId, ...row }): Repetition => ({ ...row, trialId })),
+);
+
 export class RepetitionTable {
   constructor(private readonly db: Database.Database) {}
 
   private list(where: string, ...values: readonly number[]): readonly Repetition[] {
-    const rows = this.db
+    return this.db
       .prepare(`SELECT * FROM repetitions WHERE ${where} ORDER BY batch, place, id`)
-      .all(...values) as Row[];
-    return rows.map((row) => ({
-      id: row.id as number,
-      trialId: row.trial_id as number,
-      batch: row.batch as number,
-      place: row.place as number,
-      kind: row.kind as JobKind,
-      targets: JSON.parse(row.targets as string) as string[],
-      worth: JSON.parse(row.worth as string) as RepetitionWorth,
-      state: row.state as Repetition["state"],
-      cause: row.cause as string | null,
-      reason: row.reason as string | null,
-    }));
+      .all(...values)
+      .map(repetitionOf);
   }
 
   /** Writes what was chosen with a batch, in the transaction of its proposals. */
   plan(sweepId: number, batch: number, planned: readonly PlannedRepetition[]): void {
     const insert = this.db.prepare(
-      "INSERT INTO repetitions (sweep_id, trial_id, batch, place, kind, targets, worth) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO repetitions (sweep_id, trial_id, batch, place, kind, sources, nth, worth) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     );
-    for (const { trialId, place, kind, targets, worth } of planned)
-      insert.run(sweepId, trialId, batch, place, kind, JSON.stringify(targets), JSON.stringify(worth));
+    for (const { trialId, place, kind, sources, nth, worth } of planned) {
+      const text = [JSON.stringify(sources), JSON.stringify(worth)] as const;
+      insert.run(sweepId, trialId, batch, place, kind, text[0], nth, text[1]);
+    }
   }
 
   /** Every repetition of a sweep, in the order they were chosen. */
@@ -88,10 +102,8 @@ export class RepetitionTable {
         insertMetrics(this.db, trialId, metrics);
         if (end !== null)
           this.db
-            .prepare(
-              "UPDATE trials SET state = ?, cause = ?, reason = ?, violation = ? WHERE id = ? AND state = 'complete'",
-            )
-            .run(end.state, end.cause ?? null, end.reason ?? null, end.violation ?? null, trialId);
+            .prepare(`UPDATE trials SET ${END_COLUMNS} WHERE id = ? AND state = 'complete'`)
+            .run(...endValues(end), trialId);
         return true;
       })
       .immediate();

@@ -1,8 +1,9 @@
 // The database as the rest of the runner sees it: one object with a table each, and the log of events.
 import type Database from "better-sqlite3";
+import { z } from "zod";
 import { dropAtExit } from "../base/ends.ts";
 import { ConfirmationTable } from "./confirmation-table.ts";
-import { now, type Row } from "./database-row.ts";
+import { anyJson, now, rowReader } from "./database-row.ts";
 import { DeviceTable } from "./device-table.ts";
 import { FrontTable } from "./front-table.ts";
 import { copyForReading, isGuest, isLive, type PrivateCopy } from "./guest.ts";
@@ -10,6 +11,7 @@ import { type EventIds, HealthTable } from "./health-table.ts";
 import { HistoryTable } from "./history-table.ts";
 import { JobTable } from "./job-table.ts";
 import { LeaseTable } from "./lease-table.ts";
+import { MetricTable } from "./metric-table.ts";
 import { discardDatabase, type OpenOptions, openDatabase } from "./open.ts";
 import { RepetitionTable } from "./repetition-table.ts";
 import { SweepTable } from "./sweep-table.ts";
@@ -23,9 +25,23 @@ export interface StoredEvent {
   readonly createdAt: string;
 }
 
+const eventOf = rowReader(
+  "events",
+  z
+    .object({
+      kind: z.string(),
+      data: anyJson,
+      device: z.string().nullable(),
+      cause: z.string().nullable(),
+      created_at: z.string(),
+    })
+    .transform(({ created_at: createdAt, ...row }): StoredEvent => ({ ...row, createdAt })),
+);
+
 export class Store {
   readonly sweeps: SweepTable;
   readonly trials: TrialTable;
+  readonly metrics: MetricTable;
   readonly repetitions: RepetitionTable;
   readonly confirmations: ConfirmationTable;
   readonly fronts: FrontTable;
@@ -44,6 +60,7 @@ export class Store {
   ) {
     this.sweeps = new SweepTable(db, quick);
     this.trials = new TrialTable(db, quick);
+    this.metrics = new MetricTable(db, quick);
     this.repetitions = new RepetitionTable(db);
     this.confirmations = new ConfirmationTable(db);
     this.fronts = new FrontTable(quick);
@@ -109,19 +126,13 @@ export class Store {
 
   /** Events of a sweep as they came, or those of one kind. */
   events(sweepId: number, kind?: string): readonly StoredEvent[] {
-    const rows = this.db
+    return this.db
       .prepare(
         `SELECT kind, data, device, cause, created_at FROM events
          WHERE sweep_id = @sweepId ${kind === undefined ? "" : "AND kind = @kind"} ORDER BY id`,
       )
-      .all({ sweepId, ...(kind === undefined ? {} : { kind }) }) as Row[];
-    return rows.map((row) => ({
-      kind: row.kind as string,
-      data: JSON.parse(row.data as string) as unknown,
-      device: row.device as string | null,
-      cause: row.cause as string | null,
-      createdAt: row.created_at as string,
-    }));
+      .all({ sweepId, ...(kind === undefined ? {} : { kind }) })
+      .map(eventOf);
   }
 
   /** No sweeps and no devices: nothing would be lost with the file. */

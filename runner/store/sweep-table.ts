@@ -1,11 +1,12 @@
 // Sweeps in the database, and who is running them. A sweep has at most one owner, which shows that it lives by its beats; the place of a
 // silent one may be taken. Watching for silence is left to runner/sweep/sweep-ownership.ts.
 import type Database from "better-sqlite3";
+import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { type Identity, parseIdentity } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config/config.ts";
 import { suggestion } from "../config/config-errors.ts";
-import { now, type Row } from "./database-row.ts";
+import { jsonOf, jsonText, now, rowReader } from "./database-row.ts";
 import { describeOwner, isSameProcess, lifeOf, makeOwner } from "./owner.ts";
 
 export interface Sweep {
@@ -43,6 +44,50 @@ export function isRunning(owner: string | null, beatAt: string | null): boolean 
   return life === "alive" || (life === "unknown" && isRecent(beatAt));
 }
 
+const sweepOf = rowReader(
+  "sweeps",
+  z
+    .object({
+      id: z.number(),
+      name: z.string(),
+      state: z.enum(["running", "complete"]),
+      // A configuration of an earlier version may say less than today's schema asks; whoever resumes it checks.
+      config: jsonOf<SweepConfig>(),
+      environment: jsonText(z.record(z.string(), z.string())),
+      identity: z.string().nullable().transform(parseIdentity),
+      created_at: z.string(),
+      finished_at: z.string().nullable(),
+      trials: z.number(),
+      owner: z.string().nullable(),
+      owner_beat_at: z.string().nullable(),
+    })
+    .transform(
+      (row): Sweep => ({
+        id: row.id,
+        name: row.name,
+        state: row.state,
+        config: row.config,
+        environment: row.environment,
+        identity: row.identity,
+        createdAt: row.created_at,
+        finishedAt: row.finished_at,
+        trials: row.trials,
+        isRunning: isRunning(row.owner, row.owner_beat_at),
+      }),
+    ),
+);
+
+const ownerOf = rowReader(
+  "sweeps",
+  z.object({
+    name: z.string(),
+    state: z.string(),
+    owner: z.string().nullable(),
+    owner_token: z.number(),
+    owner_beat_at: z.string().nullable(),
+  }),
+);
+
 export class SweepTable {
   /** This coordinator. */
   readonly self = makeOwner();
@@ -53,44 +98,29 @@ export class SweepTable {
     private readonly quick: Database.Database,
   ) {}
 
-  private toSweep(row: Row): Sweep {
-    return {
-      id: row.id as number,
-      name: row.name as string,
-      state: row.state as Sweep["state"],
-      config: JSON.parse(row.config as string) as SweepConfig,
-      environment: JSON.parse(row.environment as string) as Record<string, string>,
-      identity: parseIdentity(row.identity as string | null),
-      createdAt: row.created_at as string,
-      finishedAt: row.finished_at as string | null,
-      trials: row.trials as number,
-      isRunning: isRunning(row.owner as string | null, row.owner_beat_at as string | null),
-    };
-  }
-
   // Trials are numbered from 0 without gaps and never removed: the largest number is found at once, a count reads all of a million.
   private readonly select =
     "SELECT s.*, (SELECT coalesce(max(number) + 1, 0) FROM trials t WHERE t.sweep_id = s.id) AS trials FROM sweeps s";
 
   all(): readonly Sweep[] {
-    return (this.db.prepare(`${this.select} ORDER BY s.id`).all() as Row[]).map((row) => this.toSweep(row));
+    return this.db.prepare(`${this.select} ORDER BY s.id`).all().map(sweepOf);
   }
 
   /** Who runs what, as one text to compare with a later one: cheap to ask often. */
   owners(): string {
-    const rows = this.db
+    return this.db
       .prepare("SELECT name, state, owner, owner_token, owner_beat_at FROM sweeps ORDER BY id")
-      .all() as Row[];
-    return rows
+      .all()
+      .map(ownerOf)
       .map(({ name, state, owner, owner_token: token, owner_beat_at: beatAt }) =>
-        [name, state, token, isRunning(owner as string | null, beatAt as string | null)].join(" "),
+        [name, state, token, isRunning(owner, beatAt)].join(" "),
       )
       .join();
   }
 
   find(name: string): Sweep | null {
-    const row = this.db.prepare(`${this.select} WHERE s.name = ?`).get(name) as Row | undefined;
-    return row === undefined ? null : this.toSweep(row);
+    const row = this.db.prepare(`${this.select} WHERE s.name = ?`).get(name);
+    return row === undefined ? null : sweepOf(row);
   }
 
   /** Throws InvalidInputError (`unknown-sweep`) with the nearest name. */

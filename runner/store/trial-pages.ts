@@ -1,7 +1,8 @@
 // Trials of a sweep a page at a time, in any order: what a reader of a very large sweep looks through. Read only.
 import type Database from "better-sqlite3";
-import type { Row } from "./database-row.ts";
-import type { TrialState } from "./trial-table.ts";
+import { z } from "zod";
+import { rowReader } from "./database-row.ts";
+import { type TrialState, trialStates } from "./trial-row.ts";
 
 export interface TrialQuery {
   readonly offset: number;
@@ -28,6 +29,20 @@ export interface TrialPage {
   readonly rows: readonly TrialRow[];
 }
 
+const trialRowOf = rowReader(
+  "trials",
+  z
+    .object({
+      id: z.number(),
+      number: z.number(),
+      candidate_id: z.string(),
+      notation: z.string(),
+      state: z.enum(trialStates),
+      reason: z.string().nullable(),
+    })
+    .transform(({ candidate_id: candidateId, ...row }): TrialRow => ({ ...row, candidateId })),
+);
+
 export function trialPage(db: Database.Database, sweepId: number, query: TrialQuery): TrialPage {
   const { sort, state, find, descending } = query;
   const values: Record<string, string | number> = {
@@ -46,16 +61,6 @@ export function trialPage(db: Database.Database, sweepId: number, query: TrialQu
     .prepare(
       `SELECT t.id, t.number, t.candidate_id, t.state, t.reason, c.notation ${from} ORDER BY ${order} LIMIT @limit OFFSET @offset`,
     )
-    .all({ ...values, limit: query.limit, offset: query.offset }) as Row[];
-  return {
-    total,
-    rows: rows.map((row) => ({
-      id: row.id as number,
-      number: row.number as number,
-      candidateId: row.candidate_id as string,
-      notation: row.notation as string,
-      state: row.state as TrialState,
-      reason: row.reason as string | null,
-    })),
-  };
+    .all({ ...values, limit: query.limit, offset: query.offset });
+  return { total, rows: rows.map(trialRowOf) };
 }

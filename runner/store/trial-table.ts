@@ -1,57 +1,45 @@
-// Trials: what was proposed, in which order, and what became of it. A batch of proposals and the strategy's state after
-// making it are written in one transaction, so that a killed run resumes to the same proposals.
+// Trials: what was proposed, in which order, and how each ended. A batch of proposals and the strategy's state after making it are written in
+// one transaction, so that a killed run resumes to the same proposals.
 import type Database from "better-sqlite3";
+import { z } from "zod";
 import { parameterCount } from "../../candidates/cost.ts";
-import { type Layout, layoutId, parseLayout } from "../../candidates/layout.ts";
+import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
-import type { Metric } from "../../profilers/device-metrics.ts";
 import type { Origin, Proposal } from "../../search/strategy.ts";
-import { now, type Row } from "./database-row.ts";
+import { jsonText, now, type Row, rowReader } from "./database-row.ts";
+import { insertMetrics } from "./metric-table.ts";
 import { type TrialPage, type TrialQuery, trialPage } from "./trial-pages.ts";
-
-/** `screened`: not measured, predicted to be certainly over budget; `stopped`: its training was ended at a rung. */
-export type TrialState = "proposed" | "complete" | "infeasible" | "failed" | "lost" | "screened" | "stopped";
-
-export interface Trial {
-  readonly id: number;
-  readonly number: number;
-  readonly batch: number;
-  readonly candidateId: string;
-  readonly layout: Layout;
-  readonly notation: string;
-  readonly parameters: number;
-  readonly state: TrialState;
-  readonly cause: string | null;
-  readonly reason: string | null;
-  readonly violation: number | null;
-  readonly finishedAt: string | null;
-  /** Null for trials of databases older than origins. */
-  readonly origin: Origin | null;
-}
+import {
+  endTrial,
+  IMPORTED_BATCH,
+  type ImportedTrial,
+  overBudgetOf,
+  type Trial,
+  type TrialEnd,
+  type TrialState,
+  trialOf,
+} from "./trial-row.ts";
 
 /** What a trial came to, without its layout and metrics. */
-export interface TrialStanding extends Pick<Trial, "id" | "number" | "candidateId" | "state" | "reason"> {
+export interface TrialStanding
+  extends Pick<Trial, "id" | "number" | "candidateId" | "state" | "reason" | "overBudget"> {
   /** Of the metrics asked for; null where not measured. */
   readonly values: readonly (number | null)[];
 }
 
-/** How a trial ended. `cause` is a stable word, `reason` one line for people. */
-export interface TrialEnd {
-  readonly state: Exclude<TrialState, "proposed">;
-  readonly cause?: string;
-  readonly reason?: string;
-  readonly violation?: number;
+interface Place {
+  readonly sweepId: number;
+  readonly number: number;
+  readonly batch: number;
 }
 
-/** A trial that was run elsewhere. */
-export interface ImportedTrial {
-  readonly layout: Layout;
-  readonly metrics: readonly Metric[];
-  readonly end: TrialEnd;
-}
+const SELECT =
+  "SELECT t.*, c.layout, c.notation, c.parameters FROM trials t JOIN candidates c ON c.id = t.candidate_id";
 
-/** Batch of imported trials: before the first that is proposed. */
-export const IMPORTED_BATCH = -1;
+const askOf = rowReader(
+  "events",
+  z.object({ data: jsonText(z.object({ batch: z.number(), strategyState: z.unknown() })) }),
+);
 
 export class TrialTable {
   /** What a trial came to follows from its jobs: it is written by `quick`, which does not wait for the disk, as its jobs' results did. */
@@ -60,31 +48,8 @@ export class TrialTable {
     private readonly quick: Database.Database,
   ) {}
 
-  private toTrial(row: Row): Trial {
-    return {
-      id: row.id as number,
-      number: row.number as number,
-      batch: row.batch as number,
-      candidateId: row.candidate_id as string,
-      layout: parseLayout(JSON.parse(row.layout as string)),
-      notation: row.notation as string,
-      parameters: row.parameters as number,
-      state: row.state as TrialState,
-      cause: row.cause as string | null,
-      reason: row.reason as string | null,
-      violation: row.violation as number | null,
-      finishedAt: row.finished_at as string | null,
-      origin: row.origin === null ? null : (JSON.parse(row.origin as string) as Origin),
-    };
-  }
-
-  private readonly select =
-    "SELECT t.*, c.layout, c.notation, c.parameters FROM trials t JOIN candidates c ON c.id = t.candidate_id WHERE t.sweep_id = ?";
-
   all(sweepId: number): readonly Trial[] {
-    return (this.db.prepare(`${this.select} ORDER BY t.number`).all(sweepId) as Row[]).map((row) =>
-      this.toTrial(row),
-    );
+    return this.db.prepare(`${SELECT} WHERE t.sweep_id = ? ORDER BY t.number`).all(sweepId).map(trialOf);
   }
 
   /** Also the number of the next trial: numbers have no gaps. */
@@ -96,20 +61,18 @@ export class TrialTable {
   }
 
   batch(sweepId: number, batch: number): readonly Trial[] {
-    const rows = this.db
-      .prepare(`${this.select} AND t.batch = ? ORDER BY t.number`)
-      .all(sweepId, batch) as Row[];
-    return rows.map((row) => this.toTrial(row));
+    return this.db
+      .prepare(`${SELECT} WHERE t.sweep_id = ? AND t.batch = ? ORDER BY t.number`)
+      .all(sweepId, batch)
+      .map(trialOf);
   }
 
   /** The newest batch and the strategy's state after it was proposed; null before the first. */
   lastAsk(sweepId: number): { readonly batch: number; readonly strategyState: unknown } | null {
     const row = this.db
       .prepare("SELECT data FROM events WHERE sweep_id = ? AND kind = 'ask' ORDER BY id DESC LIMIT 1")
-      .get(sweepId) as Row | undefined;
-    return row === undefined
-      ? null
-      : (JSON.parse(row.data as string) as { batch: number; strategyState: unknown });
+      .get(sweepId);
+    return row === undefined ? null : askOf(row).data;
   }
 
   /**
@@ -123,12 +86,6 @@ export class TrialTable {
     strategyState: unknown,
     notes: Readonly<Record<string, object>> = {},
   ): void {
-    const candidate = this.db.prepare(
-      "INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    );
-    const trial = this.db.prepare(
-      "INSERT INTO trials (sweep_id, number, batch, candidate_id, origin, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-    );
     const event = this.db.prepare(
       "INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, ?, ?, ?)",
     );
@@ -136,10 +93,8 @@ export class TrialTable {
       .transaction(() => {
         const n = this.count(sweepId);
         for (const [index, { candidate: layout, origin, end }] of proposals.entries()) {
-          const id = layoutId(layout);
-          candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
-          const { lastInsertRowid } = trial.run(sweepId, n + index, batch, id, JSON.stringify(origin), now());
-          if (end !== undefined) endTrial(this.db, Number(lastInsertRowid), end);
+          const id = this.insert({ sweepId, number: n + index, batch }, layout, origin, "refuse")!;
+          if (end !== undefined) endTrial(this.db, id, end);
         }
         for (const [kind, note] of Object.entries(notes))
           event.run(sweepId, kind, JSON.stringify({ batch, ...note }), now());
@@ -155,32 +110,17 @@ export class TrialTable {
 
   /** Writes trials that were run elsewhere, once: a sweep that has any already is left as it is. */
   import(sweepId: number, trials: readonly ImportedTrial[], source: string): void {
-    const candidate = this.db.prepare(
-      "INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    );
-    const trial = this.db.prepare(
-      "INSERT INTO trials (sweep_id, number, batch, candidate_id, origin, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    );
     const origin: Origin = { kind: "imported", parents: [], operator: null };
     this.db
       .transaction(() => {
         if (this.count(sweepId) > 0) return;
         let number = 0;
         for (const { layout, metrics, end } of trials) {
-          const id = layoutId(layout);
-          candidate.run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
-          const { changes, lastInsertRowid } = trial.run(
-            sweepId,
-            number,
-            IMPORTED_BATCH,
-            id,
-            JSON.stringify(origin),
-            now(),
-          );
-          if (changes === 0) continue;
+          const id = this.insert({ sweepId, number, batch: IMPORTED_BATCH }, layout, origin, "skip");
+          if (id === null) continue;
           number++;
-          insertMetrics(this.db, Number(lastInsertRowid), metrics);
-          endTrial(this.db, Number(lastInsertRowid), end);
+          insertMetrics(this.db, id, metrics);
+          endTrial(this.db, id, end);
         }
         this.db
           .prepare("INSERT INTO events (sweep_id, kind, data, created_at) VALUES (?, 'import', ?, ?)")
@@ -189,78 +129,37 @@ export class TrialTable {
       .immediate();
   }
 
+  /**
+   * Writes a layout and its trial within a transaction. Returns the trial's id. Where the sweep has a trial of this layout already, `refuse`
+   * throws SqliteError and `skip` returns null.
+   */
+  private insert(place: Place, layout: Layout, origin: Origin, known: "refuse" | "skip"): number | null {
+    const { sweepId, number, batch } = place;
+    const id = layoutId(layout);
+    this.db
+      .prepare(
+        "INSERT INTO candidates (id, layout, notation, parameters) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      )
+      .run(id, JSON.stringify(layout), formatNotation(layout), parameterCount(layout));
+    const { changes, lastInsertRowid } = this.db
+      .prepare(
+        `INSERT INTO trials (sweep_id, number, batch, candidate_id, origin, created_at) VALUES (?, ?, ?, ?, ?, ?)${known === "skip" ? " ON CONFLICT DO NOTHING" : ""}`,
+      )
+      .run(sweepId, number, batch, id, JSON.stringify(origin), now());
+    return changes === 0 ? null : Number(lastInsertRowid);
+  }
+
   /** Ends a trial once; a second end is ignored. */
   finish(trialId: number, end: TrialEnd): void {
     endTrial(this.quick, trialId, end);
   }
 
-  /** Metrics that follow from the layout, or from results that are stored. */
-  putMetrics(trialId: number, metrics: readonly Metric[]): void {
-    if (metrics.length > 0) this.quick.transaction(() => insertMetrics(this.quick, trialId, metrics))();
-  }
-
-  private toMetric(row: Row): Metric {
-    return {
-      name: row.name as string,
-      value: row.value as number,
-      unit: row.unit as string,
-      stable: row.stable === 1,
-      samples: JSON.parse(row.samples as string) as number[],
-      ...(row.sessions !== null && { sessions: JSON.parse(row.sessions as string) as number[] }),
-    };
-  }
-
-  metrics(trialId: number): readonly Metric[] {
-    const rows = this.db
-      .prepare("SELECT * FROM metrics WHERE trial_id = ? ORDER BY name")
-      .all(trialId) as Row[];
-    return rows.map((row) => this.toMetric(row));
-  }
-
   /** These trials, in the order of their numbers. */
   some(ids: readonly number[]): readonly Trial[] {
-    const rows = this.db
-      .prepare(
-        "SELECT t.*, c.layout, c.notation, c.parameters FROM trials t JOIN candidates c ON c.id = t.candidate_id WHERE t.id IN (SELECT value FROM json_each(?)) ORDER BY t.number",
-      )
-      .all(JSON.stringify(ids)) as Row[];
-    return rows.map((row) => this.toTrial(row));
-  }
-
-  /** Metrics of these trials, by trial id. */
-  metricsOf(ids: readonly number[]): ReadonlyMap<number, readonly Metric[]> {
-    const rows = this.db
-      .prepare(
-        "SELECT * FROM metrics WHERE trial_id IN (SELECT value FROM json_each(?)) ORDER BY trial_id, name",
-      )
-      .all(JSON.stringify(ids)) as Row[];
-    const byTrial = new Map<number, Metric[]>();
-    for (const row of rows) {
-      const own = byTrial.get(row.trial_id as number);
-      if (own === undefined) byTrial.set(row.trial_id as number, [this.toMetric(row)]);
-      else own.push(this.toMetric(row));
-    }
-    return byTrial;
-  }
-
-  /** Names of the metrics that any trial of a sweep has. */
-  metricNames(sweepId: number): readonly string[] {
     return this.db
-      .prepare(
-        "SELECT DISTINCT m.name FROM trials t JOIN metrics m ON m.trial_id = t.id WHERE t.sweep_id = ? ORDER BY 1",
-      )
-      .pluck()
-      .all(sweepId) as string[];
-  }
-
-  /** Metrics of a device that some layout was measured for in several sessions. */
-  repeatedMetrics(device: string): readonly string[] {
-    return this.db
-      .prepare(
-        "SELECT DISTINCT name FROM metrics WHERE sessions IS NOT NULL AND substr(name, -length(?)) = ? ORDER BY 1",
-      )
-      .pluck()
-      .all(`:${device}`, `:${device}`) as string[];
+      .prepare(`${SELECT} WHERE t.id IN (SELECT value FROM json_each(?)) ORDER BY t.number`)
+      .all(JSON.stringify(ids))
+      .map(trialOf);
   }
 
   /** Ids of the newest complete trials, newest first. */
@@ -269,37 +168,6 @@ export class TrialTable {
       .prepare("SELECT id FROM trials WHERE sweep_id = ? AND state = 'complete' ORDER BY id DESC LIMIT ?")
       .all(sweepId, most) as Row[];
     return rows.map((row) => row.id as number);
-  }
-
-  /** Samples of a metric by session in other sweeps than this one, where there were several; the newest, at most `most` layouts. */
-  repeatedElsewhere(sweepId: number, name: string, most: number): readonly Metric[] {
-    const rows = this.db
-      .prepare(
-        `SELECT m.* FROM metrics m JOIN trials t ON t.id = m.trial_id
-         WHERE m.name = ? AND m.sessions IS NOT NULL AND t.sweep_id <> ? ORDER BY m.trial_id DESC LIMIT ?`,
-      )
-      .all(name, sweepId, most) as Row[];
-    return rows.map((row) => this.toMetric(row));
-  }
-
-  /** Values of some metrics of these trials, without their samples, by trial id. */
-  valuesOf(
-    ids: readonly number[],
-    names: readonly string[],
-  ): ReadonlyMap<number, Readonly<Record<string, number>>> {
-    const rows = this.db
-      .prepare(
-        "SELECT trial_id, name, value FROM metrics WHERE trial_id IN (SELECT value FROM json_each(?)) AND name IN (SELECT value FROM json_each(?))",
-      )
-      .raw()
-      .all(JSON.stringify(ids), JSON.stringify(names)) as [number, string, number][];
-    const byTrial = new Map<number, Record<string, number>>();
-    for (const [trial, name, value] of rows) {
-      const own = byTrial.get(trial) ?? {};
-      own[name] = value;
-      byTrial.set(trial, own);
-    }
-    return byTrial;
   }
 
   /** Where trials stand: those after `after` (an id) and those named, in the order of their ids; with `names`, values of metrics. */
@@ -312,7 +180,7 @@ export class TrialTable {
     const columns = names.map(
       (_, n) => `, (SELECT value FROM metrics m WHERE m.trial_id = t.id AND m.name = @name${n})`,
     );
-    const select = `SELECT t.id, t.number, t.candidate_id, t.state, t.reason ${columns.join("")} FROM trials t`;
+    const select = `SELECT t.id, t.number, t.candidate_id, t.state, t.reason, t.over_budget ${columns.join("")} FROM trials t`;
     const rows = this.db
       // "+": by id, not by the index over sweeps, which holds every trial of the sweep.
       .prepare(
@@ -325,13 +193,14 @@ export class TrialTable {
         after,
         ids: JSON.stringify(ids),
         ...Object.fromEntries(names.map((name, n) => [`name${n}`, name])),
-      }) as [number, number, string, TrialState, string | null, ...(number | null)[]][];
-    return rows.map(([id, number, candidateId, state, reason, ...values]) => ({
+      }) as [number, number, string, TrialState, string | null, string | null, ...(number | null)[]][];
+    return rows.map(([id, number, candidateId, state, reason, over, ...values]) => ({
       id,
       number,
       candidateId,
       state,
       reason,
+      overBudget: overBudgetOf(over),
       values,
     }));
   }
@@ -396,21 +265,4 @@ export class TrialTable {
       .get(sweepId) as { n: number };
     return row.n;
   }
-}
-
-/** Writes metrics within a transaction of the caller. */
-export function insertMetrics(db: Database.Database, trialId: number, metrics: readonly Metric[]): void {
-  const insert = db.prepare(
-    "INSERT OR REPLACE INTO metrics (trial_id, name, value, unit, stable, samples, sessions) VALUES (?, ?, ?, ?, ?, ?, ?)",
-  );
-  for (const { name, value, unit, stable, samples, sessions } of metrics) {
-    const sizes = sessions === undefined ? null : JSON.stringify(sessions);
-    insert.run(trialId, name, value, unit, stable ? 1 : 0, JSON.stringify(samples), sizes);
-  }
-}
-
-function endTrial(db: Database.Database, trialId: number, end: TrialEnd): void {
-  db.prepare(
-    "UPDATE trials SET state = ?, cause = ?, reason = ?, violation = ?, finished_at = ? WHERE id = ? AND state = 'proposed'",
-  ).run(end.state, end.cause ?? null, end.reason ?? null, end.violation ?? null, now(), trialId);
 }

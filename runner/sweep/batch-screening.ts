@@ -10,9 +10,9 @@ import { byWorth, fitGain } from "../../search/screening/gain.ts";
 import { type Foresight, fitScreen, isAudit, type Tried } from "../../search/screening/screen.ts";
 import type { Proposal } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";
-import type { Trial, TrialEnd } from "../store/trial-table.ts";
-import type { EvaluateContext } from "./evaluate.ts";
+import type { Trial, TrialEnd } from "../store/trial-row.ts";
 import { outcomeOf } from "./outcomes.ts";
+import type { SweepFacts } from "./sweep-context.ts";
 
 /** Times and memory, to which the costs of the layers add up. Rates and scores are not predicted. */
 export function isPredicted(metric: string): boolean {
@@ -45,11 +45,9 @@ export interface ScreenedBatch {
   readonly event: Omit<ScreeningEvent, "batch"> | null;
 }
 
-type Context = Pick<EvaluateContext, "store" | "sweepId" | "config" | "objectives" | "budgets">;
-
 const measuredStates: readonly string[] = ["complete", "infeasible", "stopped"];
 
-function triedOf({ store, config }: Context, trials: readonly Trial[]): readonly Tried[] {
+function triedOf({ store, config }: SweepFacts, trials: readonly Trial[]): readonly Tried[] {
   return trials.flatMap((trial) => {
     const { layout, state } = trial;
     const { metrics, ranOut = false } = outcomeOf(store, trial);
@@ -63,13 +61,13 @@ function triedOf({ store, config }: Context, trials: readonly Trial[]): readonly
 export function screenBatch(
   asked: readonly Proposal[],
   domain: Domain<Layout>,
-  context: Context,
+  sweep: SweepFacts,
 ): ScreenedBatch {
-  const { store, sweepId, config, budgets } = context;
+  const { store, sweepId, config, budgets } = sweep;
   const { screening } = config.search;
   if (screening === undefined || asked.length === 0) return { proposals: asked, event: null };
   const trials = store.trials.all(sweepId);
-  const foresee = fitScreen(triedOf(context, latestEnded(trials)), {
+  const foresee = fitScreen(triedOf(sweep, latestEnded(trials)), {
     budgets,
     features: domain,
     coverage: screening.coverage,
@@ -77,10 +75,10 @@ export function screenBatch(
     contextOf: (metric) =>
       isPredicted(metric) ? (parseMetricName(metric).context ?? Math.max(...config.measure.contexts)) : null,
   });
-  const gainOf = fitGains(trials, domain, context);
+  const gainOf = fitGains(trials, domain, sweep);
   if (foresee === null && gainOf === null) return { proposals: asked, event: null };
 
-  let against = notesOf(context).filter(({ verdict }) => verdict !== "passed").length;
+  let against = notesOf(sweep).filter(({ verdict }) => verdict !== "passed").length;
   const judged = asked.map((proposal) => {
     const layout = proposal.candidate;
     const gain = gainOf?.(layout) ?? null;
@@ -112,7 +110,7 @@ const latestEnded = (trials: readonly Trial[]): readonly Trial[] =>
 export const fitGains = (
   trials: readonly Trial[],
   domain: Domain<Layout>,
-  { store, objectives }: Pick<Context, "store" | "objectives">,
+  { store, objectives }: Pick<SweepFacts, "store" | "objectives">,
 ): ((layout: Layout) => number) | null =>
   fitGain(
     latestEnded(trials).map((trial) => outcomeOf(store, trial)),
@@ -121,18 +119,21 @@ export const fitGains = (
   );
 
 /** Counted metrics say so already, exactly: such a trial ends as over budget, at no cost. */
-function isKnownOver(layout: Layout, { measure }: SweepConfig, budgets: Context["budgets"]): boolean {
+function isKnownOver(layout: Layout, { measure }: SweepConfig, budgets: SweepFacts["budgets"]): boolean {
   const known = budgets.flatMap(({ metric }) => staticMetric(metric, layout, measure.quantization) ?? []);
   const values = Object.fromEntries(known.map(({ name, value }) => [name, value]));
   return judge(budgets, values).state === "infeasible";
 }
 
 /** Everything that was foreseen in a sweep, in the order of its batches. */
-export const notesOf = ({ store, sweepId }: Pick<Context, "store" | "sweepId">): readonly ScreeningNote[] =>
+export const notesOf = ({
+  store,
+  sweepId,
+}: Pick<SweepFacts, "store" | "sweepId">): readonly ScreeningNote[] =>
   store.events(sweepId, "screening").flatMap(({ data }) => (data as ScreeningEvent).proposals);
 
 /** How many more to ask for: those screened out do not count as trials, but looking for others ends somewhere. */
-export function leftToAsk({ store, sweepId, config }: Context, imported: number): number {
+export function leftToAsk({ store, sweepId, config }: SweepFacts, imported: number): number {
   const { trials, batch, screening, repeat } = config.search;
   const counts = store.trials.counts(sweepId);
   const all = store.trials.count(sweepId) - imported;

@@ -5,11 +5,11 @@ import { staticMetric } from "../../profilers/static-metrics.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import type { Conduct } from "../farm/measurement/conduct.ts";
-import { confirmNth, confirmTask } from "../store/confirmation-table.ts";
-import { nthTarget } from "../store/job-table.ts";
-import type { Trial } from "../store/trial-table.ts";
+import { type JobTarget, measurementOn, trainingOf } from "../store/job-target.ts";
+import type { Trial } from "../store/trial-row.ts";
 import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
-import { type EvaluateContext, measure, TrialDeferred, TrialFault, trainSeed, trustOf } from "./evaluate.ts";
+import type { SweepContext } from "./sweep-context.ts";
+import { measure, TrialDeferred, TrialFault, trainSeed, trustOf } from "./trial-jobs.ts";
 
 /** One of the new sessions, from 1, and the seed that goes with it. */
 export interface Round {
@@ -24,19 +24,20 @@ export function faultOf(error: unknown): string | null {
 }
 
 /** A device that does not come to rest is measured as it is, and the result is marked. */
-async function measureFresh(
-  trial: Trial,
-  device: string,
-  nth: string,
-  context: EvaluateContext,
-): Promise<void> {
+async function measureFresh(trial: Trial, target: JobTarget, context: SweepContext): Promise<void> {
   try {
-    await measure(trial, device, context, false, nth);
+    await measure(trial, target, context, false);
   } catch (error) {
     if (!(error instanceof TrialDeferred)) throw error;
-    await measure(trial, device, context, true, nth);
+    await measure(trial, target, context, true);
   }
 }
+
+const sessionOn = (device: string, { confirmation, session }: Round): JobTarget =>
+  measurementOn(device, session, { confirmation });
+
+const seedOf = (task: string, { confirmation, seed }: Round): JobTarget =>
+  trainingOf(task, seed, { confirmation });
 
 /**
  * One session of every trial on every device, the trials side by side in one window, then one seed of each task. Returns the trials that are
@@ -44,8 +45,8 @@ async function measureFresh(
  */
 export async function takeRound(
   trials: readonly Trial[],
-  { confirmation, session, seed }: Round,
-  context: EvaluateContext,
+  round: Round,
+  context: SweepContext,
 ): Promise<ReadonlyMap<number, string>> {
   const faults = new Map<number, string>();
   const note = (trial: Trial, error: unknown): void => {
@@ -53,50 +54,40 @@ export async function takeRound(
     if (fault === null) throw error;
     faults.set(trial.id, fault);
   };
-  const nth = confirmNth(confirmation, session);
   const measured = await Promise.allSettled(
     trials.flatMap((trial) =>
-      context.devices.map((device) =>
-        measureFresh(trial, device, nth, context).catch((error: unknown) => note(trial, error)),
+      context.place.devices.map((device) =>
+        measureFresh(trial, sessionOn(device, round), context).catch((error: unknown) => note(trial, error)),
       ),
     ),
   );
   for (const outcome of measured) if (outcome.status === "rejected") throw outcome.reason;
-  for (const task of context.tasks)
+  for (const task of context.place.tasks)
     for (const trial of trials) {
       if (faults.has(trial.id)) continue;
-      const run = { name: confirmTask(task.name, confirmation), seed, words: `confirming ${task.name}` };
+      const run = { target: seedOf(task.name, round), words: `confirming ${task.name}` };
       await trainSeed(trial, task, run, context).catch((error: unknown) => note(trial, error));
     }
   return faults;
 }
 
 /** Every job of it is done already. */
-export const isTaken = (
-  trial: Trial,
-  { confirmation, session, seed }: Round,
-  { store, devices, tasks }: EvaluateContext,
-): boolean =>
-  devices.every((device) =>
-    store.jobs.isDone(trial.id, "measure", nthTarget(device, confirmNth(confirmation, session))),
-  ) &&
-  tasks.every(({ name }) =>
-    store.jobs.isDone(trial.id, "train", `${confirmTask(name, confirmation)}:${seed}`),
-  );
+export const isTaken = (trial: Trial, round: Round, { sweep: { store }, place }: SweepContext): boolean =>
+  place.devices.every((device) => store.jobs.isDone(trial.id, sessionOn(device, round))) &&
+  place.tasks.every(({ name }) => store.jobs.isDone(trial.id, seedOf(name, round)));
 
 /** The results of one device in these rounds; a string where they are of no use. */
 function onDevice(
   trial: Trial,
   device: string,
   rounds: readonly Round[],
-  { store }: EvaluateContext,
+  { sweep: { store } }: SweepContext,
 ): readonly TrustedResult[] | string {
-  const parts = rounds.map(({ confirmation, session }) => {
-    const target = nthTarget(device, confirmNth(confirmation, session));
-    const { request, result } = store.jobs.measured(trial.id, target)!;
+  const parts = rounds.map((round) => {
+    const { request, result } = store.jobs.measured(trial.id, sessionOn(device, round))!;
     return { result, trust: trustOf((request as { readonly conduct: Conduct }).conduct) };
   });
-  const first = store.jobs.measured(trial.id, device)?.result ?? parts[0]!.result;
+  const first = store.jobs.measured(trial.id, measurementOn(device))?.result ?? parts[0]!.result;
   return parts.every(({ result }) => result.outputHash === first.outputHash)
     ? parts
     : `${device} generated other tokens than at the first measurement`;
@@ -107,21 +98,18 @@ export function freshMetrics(
   trial: Trial,
   rounds: readonly Round[],
   counted: readonly string[],
-  context: EvaluateContext,
+  context: SweepContext,
 ): readonly Metric[] | string {
-  const { store, config } = context;
+  const { store, config } = context.sweep;
   const metrics: Metric[] = [];
-  for (const device of context.devices) {
+  for (const device of context.place.devices) {
     const parts = onDevice(trial, device, rounds, context);
     if (typeof parts === "string") return parts;
     metrics.push(...joinedMetrics(parts, device));
   }
   metrics.push(...aggregatesOf(config, metrics));
-  for (const task of context.tasks) {
-    const results = rounds.map(
-      ({ confirmation, seed }) =>
-        store.jobs.score(trial.id, confirmTask(task.name, confirmation), seed)!.result,
-    );
+  for (const task of context.place.tasks) {
+    const results = rounds.map((round) => store.jobs.score(trial.id, seedOf(task.name, round))!.result);
     const { scores } = taskOf(task.config.task as TaskName);
     metrics.push(...taskMetrics(task.name, scores, results, task.bytesPerToken));
   }

@@ -7,10 +7,10 @@ import type { Budget } from "../../search/budgets.ts";
 import type { Choice } from "../../search/selection/choice.ts";
 import type { Confirmed, Fresh, FreshEstimate, Stage } from "../../search/selection/confirm.ts";
 import type { StoredConfirmation } from "../store/confirmation-table.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 import { freshMetrics, isTaken, type Round, takeRound } from "./confirm-rounds.ts";
 import { estimatesOf, historyOf, scaleOf } from "./estimates.ts";
-import type { EvaluateContext } from "./evaluate.ts";
+import type { SweepContext } from "./sweep-context.ts";
 
 /** New samples of the layouts of one confirmation, and what is known from them. */
 export class ConfirmSamples {
@@ -29,9 +29,11 @@ export class ConfirmSamples {
     private readonly sessions: number,
     private readonly kept: readonly Budget[],
     private readonly data: ReportData,
-    private readonly context: EvaluateContext,
+    private readonly context: SweepContext,
   ) {
-    this.trials = new Map(context.store.trials.all(context.sweepId).map((trial) => [trial.number, trial]));
+    this.trials = new Map(
+      context.sweep.store.trials.all(context.sweep.sweepId).map((trial) => [trial.number, trial]),
+    );
     this.emulated = emulatedDevices(data);
   }
 
@@ -46,7 +48,7 @@ export class ConfirmSamples {
   }
 
   seedsOf(stage: "check" | "report"): readonly number[] {
-    return this.context.tasks.length === 0 ? [] : this.rounds(stage).map(({ seed }) => seed);
+    return this.context.place.tasks.length === 0 ? [] : this.rounds(stage).map(({ seed }) => seed);
   }
 
   /** Has what is missing measured and trained; what is known of each layout of the pair from the samples of the stage. */
@@ -60,7 +62,7 @@ export class ConfirmSamples {
         const names = able.map(({ number }) => `#${number}`).join(" and ");
         const text = `${what}: ${names}, session ${n + 1} of ${this.sessions}`;
         if (!able.every((trial) => isTaken(trial, round, this.context)))
-          this.context.listen({ kind: "waiting", text });
+          this.context.run.listen({ kind: "waiting", text });
         for (const [id, fault] of await takeRound(able, round, this.context)) this.faults.set(id, fault);
       }
       for (const trial of trials) this.taken[stage].add(trial);
@@ -71,7 +73,7 @@ export class ConfirmSamples {
 
   /** Of all layouts that have samples of the stage: their spreads are pooled with those of the sweep. */
   private known(stage: Stage): ReadonlyMap<Trial, Fresh> {
-    const { store, sweepId } = this.context;
+    const { store, sweepId } = this.context.sweep;
     const counted = [
       ...this.kept.map(({ metric }) => metric),
       ...this.data.objectives.map(({ name }) => name),

@@ -38,7 +38,7 @@ const MOST_EARLIER = 200;
 export const historyOf =
   (store: Store, sweepId: number): History =>
   (metric) =>
-    squaresBetween(store.trials.repeatedElsewhere(sweepId, metric, MOST_EARLIER), scaleOf(metric));
+    squaresBetween(store.metrics.repeatedElsewhere(sweepId, metric, MOST_EARLIER), scaleOf(metric));
 
 type Sampling = { readonly metrics: Readonly<Record<string, ReportMetric>> };
 
@@ -87,8 +87,8 @@ const FIVE_PERCENT = 0.05 / 1.96;
 
 /** The noise of a device as all sweeps of the database saw it, by metric. */
 export function deviceNoise(store: Store, device: string): readonly DeviceNoise[] {
-  return store.trials.repeatedMetrics(device).flatMap((metric) => {
-    const layouts = store.trials.repeatedElsewhere(-1, metric, MOST_EARLIER);
+  return store.metrics.repeatedNames(device).flatMap((metric) => {
+    const layouts = store.metrics.repeatedElsewhere(-1, metric, MOST_EARLIER);
     const found = componentsOf(layouts, scaleOf(metric));
     if (found === null) return [];
     return [

@@ -5,9 +5,9 @@ import { quantile } from "../../profilers/statistics/summary.ts";
 import type { Featurizer } from "../../search/features.ts";
 import type { Minutes } from "../../search/planning/next-action.ts";
 import { fitPredictor, MIN_MEASURED } from "../../search/predictor/predictor.ts";
-import { type JobKind, sourceOf } from "../store/job-table.ts";
-import type { Trial } from "../store/trial-table.ts";
-import type { EvaluateContext } from "./evaluate.ts";
+import type { JobKind } from "../store/job-target.ts";
+import type { Trial } from "../store/trial-row.ts";
+import type { SweepFacts } from "./sweep-context.ts";
 
 /** The latest layouts that a predictor is fitted to, a device or task: fitting grows with the cube. */
 const LOOKED_AT = 60;
@@ -23,8 +23,6 @@ export interface Costs {
   readonly repeated: Minutes;
 }
 
-type Context = Pick<EvaluateContext, "store" | "sweepId" | "config">;
-
 /** Minutes of one device or task: of a layout once, by trial. */
 interface Source {
   readonly ofTrial: ReadonlyMap<number, number>;
@@ -33,7 +31,7 @@ interface Source {
 
 /** Null while a device, or a task, has no finished job to go by. */
 export function costsOf(
-  { store, sweepId, config }: Context,
+  { store, sweepId, config }: SweepFacts,
   trials: readonly Trial[],
   features: Featurizer<Layout>,
 ): Costs | null {
@@ -43,21 +41,23 @@ export function costsOf(
   const repetitions = new Set(
     store.repetitions
       .all(sweepId)
-      .flatMap(({ trialId, kind, targets }) => targets.map((target) => `${trialId} ${kind} ${target}`)),
+      .flatMap(({ trialId, kind, sources, nth }) =>
+        sources.map((source) => `${trialId} ${kind} ${source} ${nth}`),
+      ),
   );
   const spent = { device: 0, training: 0 };
   const repeated = { device: 0, training: 0 };
   const once = new Map<string, Map<number, number>>();
-  for (const { trialId, kind, target, done, minutes } of store.history.durations(sweepId)) {
+  for (const { trialId, kind, source: name, nth, done, minutes } of store.history.durations(sweepId)) {
     const resource = kind === "measure" ? "device" : "training";
     spent[resource] += minutes;
-    if (repetitions.has(`${trialId} ${kind} ${target}`)) {
+    if (repetitions.has(`${trialId} ${kind} ${name} ${nth}`)) {
       repeated[resource] += minutes;
       continue;
     }
     if (!done) continue;
-    // Training may be cut into parts (`task@...:seed`); what counts is a whole seed.
-    const source = `${kind} ${sourceOf(kind, target).source.replace(/@.*/, "")}`;
+    // Training may be cut into parts, one a rung; what counts is a whole seed.
+    const source = `${kind} ${name}`;
     const own = once.get(source) ?? new Map<number, number>();
     own.set(trialId, (own.get(trialId) ?? 0) + minutes / (kind === "train" ? seeds.length : 1));
     once.set(source, own);

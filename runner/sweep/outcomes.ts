@@ -1,7 +1,7 @@
 // A stored trial as a strategy is told of it.
 import type { Outcome } from "../../search/strategy.ts";
 import type { Store } from "../store/store.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 
 const RAN_OUT: readonly (string | null)[] = ["out-of-memory", "timeout"];
 /** One stopped in training is no candidate for the front any more: like one that misses a budget by nothing. */
@@ -15,6 +15,6 @@ export const outcomeOf = (store: Store, trial: Trial): Outcome => ({
   id: trial.candidateId,
   layout: trial.layout,
   ...told(trial),
-  metrics: Object.fromEntries(store.trials.metrics(trial.id).map(({ name, value }) => [name, value])),
+  metrics: Object.fromEntries(store.metrics.ofTrial(trial.id).map(({ name, value }) => [name, value])),
   ...(RAN_OUT.includes(trial.cause) ? { ranOut: true } : {}),
 });

@@ -9,23 +9,18 @@ import { type Repeatable, repetitionGains } from "../../search/planning/repetiti
 import { createRng } from "../../search/rng.ts";
 import type { PlannedRepetition, Repetition } from "../store/repetition-table.ts";
 import type { Store } from "../store/store.ts";
-import { IMPORTED_BATCH, type Trial } from "../store/trial-table.ts";
+import { IMPORTED_BATCH, type Trial } from "../store/trial-row.ts";
 import { fitGains, type ScreenedBatch } from "./batch-screening.ts";
 import { historyOf, linearPointsOf } from "./estimates.ts";
-import type { EvaluateContext } from "./evaluate.ts";
 import { type Costs, costsOf } from "./minutes.ts";
-import { sourcesOf, targetsOf } from "./repetition-targets.ts";
+import { nthOf, sourcesOf } from "./repetition-targets.ts";
 import { replicatesOf } from "./replicate.ts";
+import type { SweepFacts } from "./sweep-context.ts";
 import { sampledPoint } from "./sweep-settled.ts";
 
 export interface PlannedBatch extends ScreenedBatch {
   readonly repetitions: readonly PlannedRepetition[];
 }
-
-type Context = Pick<
-  EvaluateContext,
-  "store" | "sweepId" | "config" | "objectives" | "budgets" | "devices" | "trainer"
->;
 
 /** What may be done next: a proposal of the batch, or a repetition. */
 interface Candidate extends Action {
@@ -36,31 +31,39 @@ interface Candidate extends Action {
 /** Of a long sweep the front and the latest are looked at. */
 const LOOKED_AT = 300;
 
-/** Orders a screened batch and adds the repetitions that are worth their minutes. Nothing changes before gains and minutes are known. */
-export function planBatch(screened: ScreenedBatch, domain: Domain<Layout>, context: Context): PlannedBatch {
-  const { store, sweepId, config, devices, trainer } = context;
+/**
+ * Orders a screened batch and adds the repetitions that are worth their minutes. Nothing changes before gains and minutes are known. `atOnce`:
+ * devices measure while the trainer trains.
+ */
+export function planBatch(
+  screened: ScreenedBatch,
+  domain: Domain<Layout>,
+  sweep: SweepFacts,
+  atOnce: boolean,
+): PlannedBatch {
+  const { store, sweepId, config } = sweep;
   const { repeat } = config.search;
   const unplanned: PlannedBatch = {
     ...screened,
-    repetitions: screened.proposals.length === 0 || needsErrors(context) ? replicatesOf(context) : [],
+    repetitions: screened.proposals.length === 0 || needsErrors(sweep) ? replicatesOf(sweep) : [],
   };
   if (repeat === undefined || unplanned.repetitions.length > 0) return unplanned;
   const trials = store.trials.all(sweepId);
   const open = screened.proposals.filter(({ end }) => end === undefined);
-  const gains = open.length === 0 ? [] : gainsOf(open, screened, trials, domain, context);
-  const costs = costsOf(context, trials, domain);
+  const gains = open.length === 0 ? [] : gainsOf(open, screened, trials, domain, sweep);
+  const costs = costsOf(sweep, trials, domain);
   if (gains === null || costs === null) return unplanned;
 
   const evaluations = open.map((proposal, n): Candidate => {
     const id = domain.id(proposal.candidate);
     return { kind: "evaluate", id, gain: gains[n]!, minutes: costs.evaluation(proposal.candidate), proposal };
   });
-  const { repetitions, volume } = repetitionsOf(trials, costs, context);
+  const { repetitions, volume } = repetitionsOf(trials, costs, sweep);
   const left = (resource: "device" | "training"): number =>
     Math.max(0, repeat.share * costs.spent[resource] - costs.repeated[resource]);
   const round = planRound(evaluations, repetitions, {
     allowance: { device: left("device"), training: left("training") },
-    atOnce: !devices.includes(trainer),
+    atOnce,
     leastGain: repeat.minimumGain * volume,
   });
   const ended = screened.proposals.filter(({ end }) => end !== undefined);
@@ -75,7 +78,7 @@ export function planBatch(screened: ScreenedBatch, domain: Domain<Layout>, conte
 }
 
 /** Decisions before the end of the sweep lean on errors: they are found out once there are layouts enough to choose from. */
-function needsErrors({ store, sweepId, config: { search } }: Context): boolean {
+function needsErrors({ store, sweepId, config: { search } }: SweepFacts): boolean {
   if (search.repeat === undefined && search.settled === undefined) return false;
   return (store.trials.counts(sweepId).complete ?? 0) >= 2 * search.replicate.layouts;
 }
@@ -104,12 +107,12 @@ function gainsOf(
   { event }: ScreenedBatch,
   trials: readonly Trial[],
   domain: Domain<Layout>,
-  context: Context,
+  sweep: SweepFacts,
 ): readonly number[] | null {
   const noted = new Map(event?.proposals.map(({ id, gain }) => [id, gain]));
   const known = proposals.map(({ candidate }) => noted.get(domain.id(candidate)) ?? null);
   if (known.every((gain) => gain !== null)) return known;
-  const gainOf = fitGains(trials, domain, context);
+  const gainOf = fitGains(trials, domain, sweep);
   return gainOf && proposals.map(({ candidate }) => gainOf(candidate));
 }
 
@@ -117,9 +120,9 @@ function gainsOf(
 function repetitionsOf(
   trials: readonly Trial[],
   costs: Costs,
-  context: Context,
+  sweep: SweepFacts,
 ): { readonly repetitions: readonly Candidate[]; readonly volume: number } {
-  const { store, sweepId, config, objectives } = context;
+  const { store, sweepId, config, objectives } = sweep;
   const { limit } = config.search.repeat!;
   const front = new Set(store.fronts.of(sweepId, objectives));
   const complete = trials.filter(({ state }) => state === "complete");
@@ -161,14 +164,14 @@ function repetitionsOf(
       const gain = gains[n]!;
       if (gain === 0) return [];
       const minutes = costs.repetition(trial.id, kind, names);
-      const targets = targetsOf(kind, names, nth, config);
+      const jobs = { kind, sources: names, nth: nthOf(kind, nth, config) };
       return [
         {
           kind: kind === "measure" ? "remeasure" : "reseed",
           id: trial.candidateId,
           gain,
           minutes: { device: kind === "measure" ? minutes : 0, training: kind === "train" ? minutes : 0 },
-          repetition: { trialId: trial.id, kind, targets, worth: { gain, minutes } },
+          repetition: { trialId: trial.id, ...jobs, worth: { gain, minutes } },
         },
       ];
     }),

@@ -17,7 +17,7 @@ import { settleIdentity } from "../farm/sweep-identity.ts";
 import type { Worker } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 import { trainOn } from "../training/train.ts";
 import { prepareTask } from "../training/training-data.ts";
 
@@ -180,7 +180,7 @@ function findingOf(
   const valueIn = (metrics: readonly { name: string; value: number }[]): number | undefined =>
     metrics.find((one) => one.name === metric)?.value;
   const known = sample.flatMap((trial, index) => {
-    const [cheap, dear] = [valueIn(store.trials.metrics(trial.id)), valueIn(long[index]!)];
+    const [cheap, dear] = [valueIn(store.metrics.ofTrial(trial.id)), valueIn(long[index]!)];
     return cheap === undefined || dear === undefined ? [] : [{ index, pair: [cheap, dear] as const }];
   });
   const pairs = known.map(({ pair }) => pair);

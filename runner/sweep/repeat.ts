@@ -6,21 +6,14 @@ import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import type { Conduct } from "../farm/measurement/conduct.ts";
-import { nthTarget, sourceOf } from "../store/job-table.ts";
+import { measurementOn, trainingOf } from "../store/job-target.ts";
 import type { Repetition, RepetitionFault } from "../store/repetition-table.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 import type { PreparedTask } from "../training/training-data.ts";
 import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
-import {
-  budgetEnd,
-  type EvaluateContext,
-  isVoid,
-  measure,
-  TrialDeferred,
-  TrialFault,
-  trainSeed,
-  trustOf,
-} from "./evaluate.ts";
+import { budgetEnd } from "./over-budget.ts";
+import type { SweepContext } from "./sweep-context.ts";
+import { isVoid, measure, TrialDeferred, TrialFault, trainSeed, trustOf } from "./trial-jobs.ts";
 
 /** What came of a repetition, the trial as it is then, and one line for people. */
 export interface Repeated {
@@ -37,8 +30,8 @@ class RepetitionVoid extends Error {
 }
 
 /** Does a repetition, or what is left of it, and records its end. Rejects only when the sweep itself must stop. */
-export async function repeat(repetition: Repetition, context: EvaluateContext): Promise<Repeated> {
-  const { store, budgets, objectives } = context;
+export async function repeat(repetition: Repetition, context: SweepContext): Promise<Repeated> {
+  const { store, budgets, objectives } = context.sweep;
   const trialNow = (): Trial => store.trials.some([repetition.trialId])[0]!;
   const trial = trialNow();
   try {
@@ -49,11 +42,10 @@ export async function repeat(repetition: Repetition, context: EvaluateContext): 
       });
     await (repetition.kind === "measure" ? measureAgain : trainAgain)(trial, repetition, context);
     const metrics = joined(trial, repetition, context);
-    const before = new Map(store.trials.metrics(trial.id).map((metric) => [metric.name, metric]));
+    const before = new Map(store.metrics.ofTrial(trial.id).map((metric) => [metric.name, metric]));
     const after = new Map([...before, ...metrics.map((metric) => [metric.name, metric] as const)]);
-    const over = budgetEnd(budgets, [...after.values()]);
     const again = repetition.kind === "measure" ? "measured" : "trained";
-    const end = over && { ...over, reason: `${over.reason}, when it was ${again} once more` };
+    const end = budgetEnd(budgets, [...after.values()], again);
     store.repetitions.join(repetition, metrics, end);
     const moved = objectives
       .filter(({ name }) => metrics.some((metric) => metric.name === name))
@@ -79,12 +71,13 @@ function faultOf(error: unknown): RepetitionFault | null {
   return error instanceof TrialDeferred ? { cause: "throttled", reason: error.message } : null;
 }
 
-async function measureAgain(trial: Trial, { targets }: Repetition, context: EvaluateContext): Promise<void> {
+async function measureAgain(
+  trial: Trial,
+  { sources, nth }: Repetition,
+  context: SweepContext,
+): Promise<void> {
   const outcomes = await Promise.allSettled(
-    targets.map((target) => {
-      const { source, nth } = sourceOf("measure", target);
-      return measure(trial, source, context, false, Number(nth));
-    }),
+    sources.map((device) => measure(trial, measurementOn(device, nth), context, false)),
   );
   const broken = outcomes.filter((outcome) => outcome.status === "rejected");
   // A cause that stops the sweep goes before one that ends the repetition.
@@ -92,26 +85,26 @@ async function measureAgain(trial: Trial, { targets }: Repetition, context: Eval
   if (cause !== undefined) throw cause.reason;
 }
 
-async function trainAgain(trial: Trial, { targets }: Repetition, context: EvaluateContext): Promise<void> {
-  for (const target of targets) {
-    const { source, nth } = sourceOf("train", target);
-    const run = { name: source, seed: Number(nth), words: `training ${source} again` };
-    await trainSeed(trial, taskNamed(source, context), run, context);
+async function trainAgain(trial: Trial, { sources, nth }: Repetition, context: SweepContext): Promise<void> {
+  for (const task of sources) {
+    const run = { target: trainingOf(task, nth), words: `training ${task} again` };
+    await trainSeed(trial, taskNamed(task, context), run, context);
   }
 }
 
-const taskNamed = (name: string, { tasks }: EvaluateContext): PreparedTask =>
-  tasks.find((task) => task.name === name)!;
+const taskNamed = (name: string, { place }: SweepContext): PreparedTask =>
+  place.tasks.find((task) => task.name === name)!;
 
 /** The metrics that change, made from all results of the trial that count and those of this repetition. */
-function joined(trial: Trial, repetition: Repetition, context: EvaluateContext): readonly Metric[] {
-  const { store, config } = context;
-  const own = repetition.targets.flatMap((target) =>
-    repetition.kind === "measure"
-      ? measuredMetrics(trial, target, context)
-      : trainedMetrics(trial, target, context),
+function joined(trial: Trial, repetition: Repetition, context: SweepContext): readonly Metric[] {
+  const { store, config } = context.sweep;
+  const { kind, sources, nth } = repetition;
+  const own = sources.flatMap((source) =>
+    kind === "measure"
+      ? measuredMetrics(trial, source, nth, context)
+      : trainedMetrics(trial, source, nth, context),
   );
-  const known = new Map(store.trials.metrics(trial.id).map((metric) => [metric.name, metric]));
+  const known = new Map(store.metrics.ofTrial(trial.id).map((metric) => [metric.name, metric]));
   for (const metric of own) known.set(metric.name, metric);
   const aggregates = aggregatesOf(config, [...known.values()]);
   for (const metric of aggregates) known.set(metric.name, metric);
@@ -119,20 +112,23 @@ function joined(trial: Trial, repetition: Repetition, context: EvaluateContext):
 }
 
 /** Earlier repetitions of the same device or task that count: which measurement, or which seed. */
-function countedBefore(trial: Trial, source: string, { store }: EvaluateContext): readonly number[] {
-  return store.repetitions
+function countedBefore(trial: Trial, source: string, { sweep }: SweepContext): readonly number[] {
+  return sweep.store.repetitions
     .ofTrial(trial.id)
-    .filter(({ state }) => state === "joined")
-    .flatMap(({ kind, targets }) => targets.map((target) => sourceOf(kind, target)))
-    .filter((one) => one.source === source)
-    .map(({ nth }) => Number(nth));
+    .filter(({ state, sources }) => state === "joined" && sources.includes(source))
+    .map(({ nth }) => nth);
 }
 
 /** @throws RepetitionVoid where the device was not itself, or computed something else than before. */
-function measuredMetrics(trial: Trial, target: string, context: EvaluateContext): readonly Metric[] {
-  const { source: device, nth } = sourceOf("measure", target);
-  const parts = [1, ...countedBefore(trial, device, context), Number(nth)].map((n) => {
-    const { request, result } = context.store.jobs.measured(trial.id, nthTarget(device, n))!;
+function measuredMetrics(
+  trial: Trial,
+  device: string,
+  nth: number,
+  context: SweepContext,
+): readonly Metric[] {
+  const { store } = context.sweep;
+  const parts = [1, ...countedBefore(trial, device, context), nth].map((n) => {
+    const { request, result } = store.jobs.measured(trial.id, measurementOn(device, n))!;
     return { result, conduct: (request as { readonly conduct: Conduct }).conduct };
   });
   const { conduct, result } = parts.at(-1)!;
@@ -148,11 +144,10 @@ function measuredMetrics(trial: Trial, target: string, context: EvaluateContext)
   return joinedMetrics(trusted, device);
 }
 
-function trainedMetrics(trial: Trial, target: string, context: EvaluateContext): readonly Metric[] {
-  const { source, nth } = sourceOf("train", target);
-  const task = taskNamed(source, context);
-  const { seeds } = context.config.score!;
-  const all = [...seeds, ...countedBefore(trial, source, context), Number(nth)].sort((a, b) => a - b);
-  const results = all.map((seed) => context.store.jobs.score(trial.id, source, seed)!.result);
-  return taskMetrics(source, taskOf(task.config.task as TaskName).scores, results, task.bytesPerToken);
+function trainedMetrics(trial: Trial, name: string, nth: number, context: SweepContext): readonly Metric[] {
+  const { store, config } = context.sweep;
+  const task = taskNamed(name, context);
+  const all = [...config.score!.seeds, ...countedBefore(trial, name, context), nth].sort((a, b) => a - b);
+  const results = all.map((seed) => store.jobs.score(trial.id, trainingOf(name, seed))!.result);
+  return taskMetrics(name, taskOf(task.config.task as TaskName).scores, results, task.bytesPerToken);
 }

@@ -2,19 +2,12 @@
 import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
 import { compositeName } from "../../profilers/tasks/composite.ts";
 import type { SweepConfig } from "../config/config.ts";
-import { type JobKind, nthTarget } from "../store/job-table.ts";
+import type { JobKind } from "../store/job-target.ts";
 import { resolveAggregates } from "./metric-names.ts";
 
-/** Jobs of a trial's nth repetition: its next measurement on each device, or the next seed, never used before, of each task. */
-export const targetsOf = (
-  kind: JobKind,
-  names: readonly string[],
-  nth: number,
-  { score }: SweepConfig,
-): readonly string[] =>
-  names.map((name) =>
-    kind === "measure" ? nthTarget(name, nth + 1) : `${name}:${Math.max(...score!.seeds) + nth}`,
-  );
+/** What a trial's nth repetition is: its next measurement on each device, or the next seed, never used before, of each task. */
+export const nthOf = (kind: JobKind, repetition: number, { score }: SweepConfig): number =>
+  kind === "measure" ? repetition + 1 : Math.max(...score!.seeds) + repetition;
 
 /** Devices and tasks that a metric is made from, by the kind of job that gives it. */
 export function sourcesOf(metric: string, config: SweepConfig): Readonly<Record<JobKind, readonly string[]>> {

@@ -1,23 +1,20 @@
 // What every sweep repeats so that its errors are known: some layouts are measured in a second session and trained with a second seed, the same
 // seed for all of them. Without that a single value says nothing of how far it is off. Chosen once nothing is left to propose; the layouts
 // most likely on the front come first, for their values are those that are concluded from.
-
-import type { JobKind } from "../store/job-table.ts";
+import type { JobKind } from "../store/job-target.ts";
 import type { PlannedRepetition } from "../store/repetition-table.ts";
-import { IMPORTED_BATCH } from "../store/trial-table.ts";
+import { IMPORTED_BATCH } from "../store/trial-row.ts";
 import { chancesOf, historyOf, pointsOf, unitsOf } from "./estimates.ts";
-import type { EvaluateContext } from "./evaluate.ts";
-import { sourcesOf, targetsOf } from "./repetition-targets.ts";
+import { nthOf, sourcesOf } from "./repetition-targets.ts";
+import type { SweepFacts } from "./sweep-context.ts";
 import { sampledPoint } from "./sweep-settled.ts";
-
-type Context = Pick<EvaluateContext, "store" | "sweepId" | "config" | "objectives">;
 
 /** Of a long sweep the front and the latest are looked at. */
 const LOOKED_AT = 300;
 
 /** Repetitions that are missing until enough layouts were measured and trained twice; none once all were chosen, whatever came of them. */
-export function replicatesOf(context: Context): readonly PlannedRepetition[] {
-  const { store, sweepId, config, objectives } = context;
+export function replicatesOf(sweep: SweepFacts): readonly PlannedRepetition[] {
+  const { store, sweepId, config, objectives } = sweep;
   const { layouts: wanted } = config.search.replicate;
   if (wanted === 0) return [];
   const front = new Set(store.fronts.of(sweepId, objectives));
@@ -45,7 +42,8 @@ export function replicatesOf(context: Context): readonly PlannedRepetition[] {
       .map((n) => ({
         trialId: looked[n]!.id,
         kind,
-        targets: targetsOf(kind, names, 1, config),
+        sources: names,
+        nth: nthOf(kind, 1, config),
         place: 0,
         worth: { gain: 0, minutes: 0 },
       }));

@@ -4,7 +4,7 @@ import type { Settled, SettledOptions } from "../../search/noise/settled.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { Store } from "../store/store.ts";
-import type { Trial } from "../store/trial-table.ts";
+import type { Trial } from "../store/trial-row.ts";
 import { chancesOf, historyOf, pointsOf } from "./estimates.ts";
 
 /** The latest of a long sweep: each look compares all pairs. */
@@ -15,7 +15,7 @@ export function sampledPoint(
   store: Store,
   trial: Trial,
 ): { readonly id: string; readonly metrics: Readonly<Record<string, ReportMetric>> } {
-  const metrics = store.trials.metrics(trial.id);
+  const metrics = store.metrics.ofTrial(trial.id);
   return {
     id: trial.candidateId,
     metrics: Object.fromEntries(metrics.map(({ name, ...metric }) => [name, metric])),

@@ -1,5 +1,5 @@
 // Training in stages (`score.rungs`): every trial is trained to a rung, judged there, and goes on or is stopped. A rung's training results
-// are jobs of their own (`text@25%`), and each verdict is an event that is written before it is acted on: a sweep that is killed and
+// are jobs of their own, and each verdict is an event that is written before it is acted on: a sweep that is killed and
 // resumed reads it back, or comes to the same one, as each is judged against the trials before it. The rule is search/early-stopping.ts.
 import { rm } from "node:fs/promises";
 import { z } from "zod";
@@ -11,22 +11,20 @@ import { orient } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
 import { cachePath } from "../base/paths.ts";
 import { isTrained, type ScoreConfig } from "../config/config-score.ts";
+import { type JobPart, percentOf, trainingOf } from "../store/job-target.ts";
 import type { Store } from "../store/store.ts";
-import type { Trial, TrialEnd } from "../store/trial-table.ts";
+import type { Trial, TrialEnd } from "../store/trial-row.ts";
 import type { TrainPart } from "../training/train.ts";
 import type { PreparedTask } from "../training/training-data.ts";
 import { compositesOf } from "./derived-metrics.ts";
-import type { EvaluateContext } from "./evaluate.ts";
 import { metricsOf } from "./metric-names.ts";
+import type { SweepContext, SweepFacts } from "./sweep-context.ts";
 
 /** As many of the latest are compared with. */
 const LOOKED_AT = 1000;
 
-const percent = (share: number): string => `${Number((100 * share).toPrecision(12))}%`;
-
-/** What the results of a task at a rung are kept under. */
-export const rungTask = (task: string, share: number): string =>
-  share < 1 ? `${task}@${percent(share)}` : task;
+/** What sets the jobs that train to this share of the steps apart; nothing where it is all of them. */
+export const rungOf = (share: number): JobPart => ({ rungPercent: share < 1 ? percentOf(share) : null });
 
 /** The next part of a training run: where to pause, and what it came to at the rung before. */
 export function partOf(
@@ -40,7 +38,8 @@ export function partOf(
   if (rungs === undefined) return {};
   const { steps } = task.config.training;
   const last = rungs.at.filter((rung) => rung < share).at(-1);
-  const before = last === undefined ? null : store.jobs.score(trial.id, rungTask(task.name, last), seed);
+  const before =
+    last === undefined ? null : store.jobs.score(trial.id, trainingOf(task.name, seed, rungOf(last)));
   return {
     ...(share < 1 ? { pauseAt: Math.max(1, Math.round(share * steps)) } : {}),
     ...(before === null ? {} : { before }),
@@ -48,7 +47,7 @@ export function partOf(
 }
 
 /** Objectives, and budgets on what training decides: a trial that others beat on the way may still be the one that keeps them. */
-function axesOf({ objectives, budgets, config }: EvaluateContext): readonly Objective[] {
+function axesOf({ objectives, budgets, config }: SweepFacts): readonly Objective[] {
   const known = metricsOf(config);
   const bounded = budgets
     .filter(({ metric }) => isTrained(metric, config.score!) && !objectives.some((o) => o.name === metric))
@@ -66,13 +65,14 @@ function axesOf({ objectives, budgets, config }: EvaluateContext): readonly Obje
 type Values = Readonly<Record<string, number>>;
 
 /** A trial's metrics with what its training has come to at a rung. */
-function valuesAt(trial: Trial, share: number, { store, tasks, config }: EvaluateContext): Values {
-  const reached = tasks.flatMap((task) => {
+function valuesAt(trial: Trial, share: number, { sweep, place }: SweepContext): Values {
+  const { store, config } = sweep;
+  const reached = place.tasks.flatMap((task) => {
     const { scores } = taskOf(task.config.task as TaskName);
-    const results = store.jobs.scores(trial.id, rungTask(task.name, share));
+    const results = store.jobs.scores(trial.id, task.name, rungOf(share));
     return taskMetrics(task.name, scores, results, task.bytesPerToken);
   });
-  const metrics = [...store.trials.metrics(trial.id), ...reached];
+  const metrics = [...store.metrics.ofTrial(trial.id), ...reached];
   return Object.fromEntries(
     [...metrics, ...compositesOf(config, metrics)].map(({ name, value }) => [name, value]),
   );
@@ -105,20 +105,20 @@ function reasonOf(
     ({ name, unit }) => `${name} ${formatValue(own[name]!, unit)} against ${formatValue(other[name]!, unit)}`,
   );
   return (
-    `after ${percent(share)} of its training: trial ${against} was clearly better there and is no worse in what ` +
+    `after ${percentOf(share)}% of its training: trial ${against} was clearly better there and is no worse in what ` +
     `was measured (${values.join(", ")}); place ${place} of ${reached}, the best ${kept} go on`
   );
 }
 
 /** The verdict on a trial at a rung: the one that was written, or a new one, written before it is returned. */
-function verdictAt(trial: Trial, share: number, context: EvaluateContext): RungRecord {
-  const { store, sweepId, config } = context;
+function verdictAt(trial: Trial, share: number, context: SweepContext): RungRecord {
+  const { store, sweepId, config } = context.sweep;
   const score = config.score!;
   const known = verdictsOf(store, sweepId)
     .filter((record) => record.share === share && record.trial <= trial.number)
     .sort((a, b) => a.trial - b.trial);
   if (known.at(-1)?.trial === trial.number) return known.at(-1)!;
-  const axes = axesOf(context);
+  const axes = axesOf(context.sweep);
   const all = valuesAt(trial, share, context);
   const values = Object.fromEntries(axes.map(({ name }) => [name, all[name]!]));
   const others = known.slice(-LOOKED_AT);
@@ -140,14 +140,11 @@ function verdictAt(trial: Trial, share: number, context: EvaluateContext): RungR
 const pausedSchema = z.object({ checkpoint: z.string().regex(/^[0-9a-f]+\.checkpoint$/) });
 
 /** Removes what the training of a trial would go on from: it is over. */
-export async function dropCheckpoints(
-  trial: Trial,
-  { store, tasks, config }: EvaluateContext,
-): Promise<void> {
-  const { rungs, seeds = [] } = config.score ?? {};
+export async function dropCheckpoints(trial: Trial, { sweep, place }: SweepContext): Promise<void> {
+  const { rungs, seeds = [] } = sweep.config.score ?? {};
   for (const share of rungs?.at ?? []) {
-    for (const [task, seed] of tasks.flatMap(({ name }) => seeds.map((one) => [name, one] as const))) {
-      const paused = store.jobs.score(trial.id, rungTask(task, share), seed);
+    for (const [task, seed] of place.tasks.flatMap(({ name }) => seeds.map((one) => [name, one] as const))) {
+      const paused = sweep.store.jobs.score(trial.id, trainingOf(task, seed, rungOf(share)));
       const kept = pausedSchema.safeParse(paused?.request);
       if (kept.success) await rm(cachePath("runs", kept.data.checkpoint), { force: true });
     }
@@ -157,14 +154,14 @@ export async function dropCheckpoints(
 /** Trains a trial from rung to rung; its end where it is stopped at one, null where its training goes on to the end. */
 export async function climbRungs(
   trial: Trial,
-  context: EvaluateContext,
+  context: SweepContext,
   train: (task: PreparedTask, share: number) => Promise<void>,
 ): Promise<TrialEnd | null> {
-  for (const share of context.config.score?.rungs?.at ?? []) {
-    for (const task of context.tasks) await train(task, share);
-    await context.rungOrder.turn(trial.number, share, context.signal);
+  for (const share of context.sweep.config.score?.rungs?.at ?? []) {
+    for (const task of context.place.tasks) await train(task, share);
+    await context.run.rungOrder.turn(trial.number, share, context.run.signal);
     const { goesOn, reason } = verdictAt(trial, share, context);
-    context.rungOrder.pass(trial.number, share);
+    context.run.rungOrder.pass(trial.number, share);
     if (goesOn) continue;
     await dropCheckpoints(trial, context);
     return { state: "stopped", cause: "stopped-early", ...(reason === null ? {} : { reason }) };

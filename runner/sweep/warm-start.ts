@@ -16,7 +16,7 @@ import type { SweepConfig } from "../config/config.ts";
 import { withoutPaths } from "../config/without-paths.ts";
 import type { Brought } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
-import type { ImportedTrial } from "../store/trial-table.ts";
+import type { ImportedTrial } from "../store/trial-row.ts";
 
 interface Sources {
   readonly trials: readonly Source[];
@@ -84,7 +84,7 @@ function fromSweep(store: Store, name: string, config: SweepConfig): Sources {
     .map((trial) => ({
       layout: trial.layout,
       byItsValues: trial.state === "complete" || trial.cause === "over-budget",
-      metrics: store.trials.metrics(trial.id),
+      metrics: store.metrics.ofTrial(trial.id),
     }));
   return { trials, brought };
 }

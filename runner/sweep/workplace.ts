@@ -3,14 +3,11 @@
 import type { Identity, Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config/config.ts";
 import type { Listener } from "../farm/events.ts";
-import { SweepWindows } from "../farm/measurement/sweep-windows.ts";
 import { RunningIdentity, settleIdentity } from "../farm/sweep-identity.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
-import type { EvaluateContext } from "./evaluate.ts";
-import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
-import { RungOrder } from "./rung-order.ts";
 import { type FarmOptions, Staff } from "./staff.ts";
+import { contextOf, type SweepContext, sweepFacts } from "./sweep-context.ts";
 import { awaitIdle, keepOwning } from "./sweep-ownership.ts";
 
 export interface WorkplaceOptions {
@@ -34,7 +31,7 @@ export async function withWorkplace<T>(
   store: Store,
   sweep: Sweep,
   { config, folder, command, signal, listen, farm = {} }: WorkplaceOptions,
-  work: (context: EvaluateContext) => Promise<T>,
+  work: (context: SweepContext) => Promise<T>,
 ): Promise<T> {
   const seen = await awaitIdle(store, sweep, signal, listen, farm.leases);
   const settled = (parts: readonly Part[]): Identity =>
@@ -48,22 +45,8 @@ export async function withWorkplace<T>(
     const stopOwning = keepOwning(store, sweep, () => staff.stop(), farm.leases);
     try {
       store.sweeps.putIdentity(sweep.id, identity);
-      return await work({
-        store,
-        sweepId: sweep.id,
-        config,
-        objectives: resolveObjectives(config),
-        budgets: resolveBudgets(config),
-        fleet: staff.fleet,
-        devices: staff.records.map(({ name }) => name),
-        windows: new SweepWindows(config.measure, { store, sweepId: sweep.id, listen }),
-        trainer: staff.trainer,
-        tasks: staff.tasks,
-        identity: new RunningIdentity(store, sweep, identity, { allowMixed: false, command }),
-        rungOrder: new RungOrder(),
-        signal: staff.signal,
-        listen,
-      });
+      const running = new RunningIdentity(store, sweep, identity, { allowMixed: false, command });
+      return await work(contextOf(sweepFacts(store, sweep.id, config), staff, running, listen));
     } finally {
       stopOwning();
       store.sweeps.release(sweep.id);

@@ -6,7 +6,7 @@ import { type View, viewOf } from "../../reports/page/view.ts";
 import { declaredIds, reportTrials } from "../reading/report-trials.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
-import type { TrialState } from "../store/trial-table.ts";
+import type { TrialState } from "../store/trial-row.ts";
 
 const PAGE = 50;
 const STATES: readonly string[] = [
@@ -33,7 +33,7 @@ export function trialsPage(store: Store, sweep: Sweep, data: ReportData, asked: 
     find: (asked.get("find") ?? "").slice(0, 200),
   });
   const names = data.objectives.map(({ name }) => name);
-  const values = store.trials.valuesOf(
+  const values = store.metrics.valuesOf(
     rows.map(({ id }) => id),
     names,
   );

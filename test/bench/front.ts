@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { frontData } from "../../runner/reading/sweep-reader.ts";
+import { frontData } from "../../runner/reading/front-data.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orientValues } from "../../search/pareto.ts";

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { busyShare } from "../../reports/client/busy.ts";
 import { readableReason } from "../../reports/front.ts";
 import { side, titleLines } from "../../reports/labels.ts";
+import type { ReportOverBudget } from "../../reports/model.ts";
 import { testReportData } from "../support/report-data.ts";
 
 test("a label leaves the edge it would be cut by, and stays centred elsewhere", () => {
@@ -26,17 +27,25 @@ test("overlapping work counts once", () => {
 
 test("an over-budget reason is said with names and units; other reasons stay as they are", () => {
   const data = testReportData();
-  expect(readableReason("peakBytes:phone is 412345678, budget max 268000000", data)).toBe(
-    "Peak memory on phone is 412 MB, budget at most 268 MB",
+  const over = (again: "measured" | null, ...violations: ReportOverBudget["violations"]) =>
+    readableReason({ reason: "the stored sentence", overBudget: { violations, again } }, data);
+  const memory = { metric: "peakBytes:phone", limit: "max", bound: 268e6, value: 412_345_678 } as const;
+  expect(over(null, memory)).toBe("Peak memory on phone is 412 MB, budget at most 268 MB");
+  expect(over("measured", memory)).toBe(
+    "Peak memory on phone is 412 MB, budget at most 268 MB, when it was measured once more",
   );
   expect(
-    readableReason(
-      "recall.accuracy is 0.1, budget min 0.5; ttftMs@1024:laptop is 950.2, budget max 920",
-      data,
+    over(
+      null,
+      { metric: "recall.accuracy", limit: "min", bound: 0.5, value: 0.1 },
+      { metric: "ttftMs@1024:laptop", limit: "max", bound: 920, value: 950.2 },
     ),
   ).toBe(
     "Recall accuracy is 0.100, budget at least 0.500; Time to first token at 1K on laptop is 950 ms, budget at most 920 ms",
   );
-  for (const reason of ["crashed: SIGILL", "nothing is known, budget max 3", "unknown is 3, budget max 4"])
-    expect(readableReason(reason, data)).toBe(reason);
+  expect(over(null, { metric: "unknown", limit: "max", bound: 4, value: 3 })).toMatch(
+    / is 3, budget at most 4$/,
+  );
+  for (const reason of ["crashed: SIGILL", "peakBytes:phone is 3, budget max 2"])
+    expect(readableReason({ reason }, data)).toBe(reason);
 });

@@ -6,7 +6,8 @@ import { parseNotation } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { frontJson } from "../../reports/json.ts";
 import { parseSweepConfig } from "../../runner/config/config.ts";
-import { frontData, reportData } from "../../runner/reading/sweep-reader.ts";
+import { frontData } from "../../runner/reading/front-data.ts";
+import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
 import { resolveObjectives } from "../../runner/sweep/metric-names.ts";
 import { nonDominated, orient } from "../../search/pareto.ts";
@@ -53,7 +54,7 @@ it("hundreds of changes in any order, by two processes' connections, one of them
     const writer = rng.below(2) === 0 ? asking : other;
     const { id } = trials[rng.below(trials.length)]!;
     // Measured, ended, or measured once more after its end: on the front or not, better or worse than before.
-    writer.trials.putMetrics(id, values(rng));
+    writer.metrics.put(id, values(rng));
     if (rng.below(3) > 0) writer.trials.finish(id, { state: rng.below(4) === 0 ? "infeasible" : "complete" });
     if (rng.below(3) > 0) continue;
     if (step % 100 === 0) {
@@ -64,7 +65,7 @@ it("hundreds of changes in any order, by two processes' connections, one of them
     const complete = asking.trials.all(sweepId).filter(({ state }) => state === "complete");
     const vectors = complete.map((trial) =>
       orient(
-        Object.fromEntries(asking.trials.metrics(trial.id).map(({ name, value }) => [name, value])),
+        Object.fromEntries(asking.metrics.ofTrial(trial.id).map(({ name, value }) => [name, value])),
         objectives,
       ),
     );

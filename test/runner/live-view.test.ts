@@ -4,7 +4,7 @@ import xterm from "@xterm/headless";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
 import type { SweepEvent } from "../../runner/farm/events.ts";
-import type { Trial } from "../../runner/store/trial-table.ts";
+import type { Trial } from "../../runner/store/trial-row.ts";
 import { Block, duration } from "../../runner/view/block.ts";
 import { LiveView } from "../../runner/view/live-view.ts";
 
@@ -20,6 +20,7 @@ const trialOf = (number: number): Trial => ({
   cause: null,
   reason: null,
   violation: null,
+  overBudget: null,
   finishedAt: null,
   origin: null,
 });

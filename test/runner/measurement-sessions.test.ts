@@ -5,7 +5,7 @@ import { parseNotation } from "../../candidates/notation.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
 import { drawOrder } from "../../profilers/window.ts";
 import { policies, routeFault } from "../../runner/farm/faults.ts";
-import { trustOf } from "../../runner/sweep/evaluate.ts";
+import { trustOf } from "../../runner/sweep/trial-jobs.ts";
 import { createRng } from "../../search/rng.ts";
 import { conducts } from "../support/phone.ts";
 import { phoneOfEachTest } from "../support/phone-of-each-test.ts";

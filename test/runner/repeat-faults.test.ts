@@ -77,7 +77,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
     const planned = (db: string, batch: number) =>
       repetitionsOf(db)
         .filter((row) => row.batch <= batch)
-        .map(({ number, batch, targets }) => ({ number, batch, targets }));
+        .map(({ number, batch, sources, nth }) => ({ number, batch, sources, nth }));
     const withOpen = copies.filter((copy) => repetitionsOf(copy).some(({ state }) => state === "planned"));
     expect(withOpen.length).toBeGreaterThan(2);
     for (const copy of [withOpen[0]!, withOpen.at(-1)!]) {
@@ -88,7 +88,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
       const rows = repetitionsOf(copy);
       expect(planned(copy, batch)).toEqual(planned("calm.db", batch));
       expect(rows.every(({ state }) => state === "joined")).toBe(true);
-      expect(new Set(rows.map(({ trial, targets }) => `${trial} ${targets}`)).size).toBe(rows.length);
+      expect(new Set(rows.map(({ trial, sources, nth }) => `${trial} ${sources} ${nth}`)).size).toBe(rows.length);
       // A measurement for the first time and one for each repetition: none is missing, none is there twice.
       const [{ n }] = sweeps.query<{ n: number }>(copy, "SELECT count(*) AS n FROM measurements") as [
         { n: number },

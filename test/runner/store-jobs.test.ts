@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TrainResult } from "../../profilers/protocol.ts";
+import { measurementOn, trainingOf } from "../../runner/store/job-target.ts";
 import { type LeaseProof, LeaseTable } from "../../runner/store/lease-table.ts";
 import { Store } from "../../runner/store/store.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
@@ -27,23 +28,23 @@ describe("jobs", () => {
   it("store a result once; a result of an earlier start is refused", () => {
     const { store, trialId } = withSweep();
     const lease = leaseOn(store);
-    const first = store.jobs.start(trialId, "train", "t:1", "local");
-    const second = store.jobs.start(trialId, "train", "t:1", "local");
+    const first = store.jobs.start(trialId, trainingOf("t", 1), "local");
+    const second = store.jobs.start(trialId, trainingOf("t", 1), "local");
     expect(second.fence).toBe(first.fence + 1);
     expect(store.jobs.finishScore(first, lease, record)).toBe(false);
-    expect(store.jobs.isDone(trialId, "train", "t:1")).toBe(false);
+    expect(store.jobs.isDone(trialId, trainingOf("t", 1))).toBe(false);
     expect(store.jobs.finishScore(second, lease, record)).toBe(true);
     expect(store.jobs.finishScore(second, lease, record)).toBe(false);
     expect(store.jobs.scores(trialId, "t")).toHaveLength(1);
-    expect(() => store.jobs.start(trialId, "train", "t:1", "local")).toThrow(/done already/);
+    expect(() => store.jobs.start(trialId, trainingOf("t", 1), "local")).toThrow(/done already/);
     store.close();
   });
 
   it("that failed may run again, and a late failure of an earlier start changes nothing", () => {
     const { store, trialId } = withSweep();
     const lease = leaseOn(store);
-    const first = store.jobs.start(trialId, "train", "t:1", "local");
-    const second = store.jobs.start(trialId, "train", "t:1", "local");
+    const first = store.jobs.start(trialId, trainingOf("t", 1), "local");
+    const second = store.jobs.start(trialId, trainingOf("t", 1), "local");
     store.jobs.fail(first, "lost", "transport-lost", "gone");
     expect(store.jobs.finishScore(second, lease, record)).toBe(true);
     store.close();
@@ -53,12 +54,12 @@ describe("jobs", () => {
     const { store, trialId } = withSweep();
     const other = Store.open(path);
     const lease = leaseOn(store);
-    const job = store.jobs.start(trialId, "train", "t:1", "local");
+    const job = store.jobs.start(trialId, trainingOf("t", 1), "local");
     expect(other.leases.take("local")).toBeNull();
     const token = other.leases.seize(other.leases.find("local")!);
     expect(token).toBe(lease.token + 1);
     expect(store.jobs.finishScore(job, lease, record)).toBe(false);
-    expect(store.jobs.isDone(trialId, "train", "t:1")).toBe(false);
+    expect(store.jobs.isDone(trialId, trainingOf("t", 1))).toBe(false);
     expect(store.leases.renew()).toEqual([]);
     other.close();
     store.close();
@@ -67,7 +68,7 @@ describe("jobs", () => {
   it("never leave a metric that is not a number", () => {
     const { store, trialId } = withSweep();
     const metric = { name: "m", value: Number.NaN, unit: "ms", samples: [], stable: true };
-    expect(() => store.trials.putMetrics(trialId, [metric])).toThrow(/NOT NULL/);
+    expect(() => store.metrics.put(trialId, [metric])).toThrow(/NOT NULL/);
     store.close();
   });
 });
@@ -150,8 +151,8 @@ describe("the health of devices", () => {
     const { store, sweepId, trialId } = withSweep();
     const { health } = store;
     const second = store.trials.batch(sweepId, 0)[1]!.id;
-    store.jobs.start(trialId, "measure", "phone", "phone");
-    store.jobs.start(second, "measure", "phone", "phone");
+    store.jobs.start(trialId, measurementOn("phone"), "phone");
+    store.jobs.start(second, measurementOn("phone"), "phone");
     expect(health.deviceHealth("phone")).toMatchObject({ state: "busy", queued: 1 });
     store.sweeps.release(sweepId); // nobody runs it now
     expect(health.deviceHealth("phone")).toMatchObject({ state: "ready", queued: 0 });

@@ -56,6 +56,13 @@ const PROBE: ProbeResult = {
 };
 const AGENT = "5f".repeat(32);
 
+/** State, cause, sentence and data of a trial over its budget. */
+function overBudget(value: number): readonly [string, string, string, string] {
+  const violations = [{ metric: "kvBytes@32", limit: "max", bound: 3000, value }];
+  const sentence = `kvBytes@32 is ${value}, budget max 3000`;
+  return ["infeasible", "over-budget", sentence, JSON.stringify({ violations, again: null })];
+}
+
 /** Writes the sweep `synthetic`; more trials can be added to it later, as a running sweep would. */
 export class LargeSweep {
   readonly path: string;
@@ -91,10 +98,10 @@ export class LargeSweep {
     const { db, random } = this;
     const sql = (text: string) => db.prepare(text);
     const trial = sql(
-      "INSERT INTO trials (id, sweep_id, number, batch, candidate_id, state, cause, reason, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO trials (id, sweep_id, number, batch, candidate_id, state, cause, reason, over_budget, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );
     const job = sql(
-      "INSERT INTO jobs (trial_id, kind, target, state, started_at, finished_at) VALUES (?, ?, ?, 'done', ?, ?)",
+      "INSERT INTO jobs (trial_id, kind, target, source, state, started_at, finished_at) VALUES (?, ?, ?, ?, 'done', ?, ?)",
     );
     const measurement = sql(
       "INSERT INTO measurements (job_id, device, agent_sha256, emulated, request, result, created_at) VALUES (?, 'local', ?, 0, '{}', ?, ?)",
@@ -112,16 +119,16 @@ export class LargeSweep {
         const layout = layoutOf(n);
         const at = (seconds: number): string => new Date(this.start + (n * 4 + seconds) * 1000).toISOString();
         const luck = random.next();
-        const [state, cause, reason] =
+        const [state, cause, reason, over = null] =
           luck < 0.03
             ? ["failed", "crashed", `crashed: SIGILL at step ${random.below(900)}`]
             : luck < 0.15
-              ? ["infeasible", "over-budget", `kvBytes@32 is ${3000 + random.below(900)}, budget max 3000`]
+              ? overBudget(3000 + random.below(900))
               : ["complete", null, null];
         const trialId = firstId + made;
-        const measured = Number(job.run(trialId, "measure", "local", at(0), at(1)).lastInsertRowid);
+        const measured = Number(job.run(trialId, "measure", "local", "local", at(0), at(1)).lastInsertRowid);
         measurement.run(measured, AGENT, result, at(1));
-        job.run(trialId, "train", "text:1", at(1), at(4));
+        job.run(trialId, "train", "text:1", "text", at(1), at(4));
         if (state !== "failed") {
           const global = layout.layers.filter(isGlobalAttention).length;
           const speed = 1 + 0.08 * global + 0.1 * random.next();
@@ -135,7 +142,7 @@ export class LargeSweep {
           sampled("text.bitsPerByte", 1.5 + Math.exp(-0.5 * global) + 0.05 * random.next(), "bits/byte");
         }
         // Last, so that the triggers which keep the front look once at a trial and not at each of its metrics.
-        trial.run(trialId, this.sweepId, n, Math.floor(n / 8), ids[made], state, cause, reason, at(0), at(4));
+        trial.run(trialId, this.sweepId, n, Math.floor(n / 8), ids[made], state, cause, reason, over, at(0), at(4));
         if ((made + 1) % 100_000 === 0) progress?.(made + 1);
       }
     })();

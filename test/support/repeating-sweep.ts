@@ -28,7 +28,8 @@ export interface Row {
   readonly number: number;
   readonly batch: number;
   readonly kind: string;
-  readonly targets: string;
+  readonly sources: string;
+  readonly nth: number;
   readonly worth: string;
   readonly state: string;
   readonly cause: string | null;
