@@ -3,8 +3,8 @@
 import { parseNotation } from "../candidates/notation.ts";
 import type { Rng } from "../candidates/space.ts";
 import type { MeasurementProfile } from "./device-profile.ts";
-import { type MeasuredContext, type MeasureResult, SAMPLE_FIELDS, type SampleField } from "./protocol.ts";
 import type { StatusResult } from "./probe-result.ts";
+import { type MeasuredContext, type MeasureResult, SAMPLE_FIELDS, type SampleField } from "./protocol.ts";
 import type { MeasureRequest } from "./requests.ts";
 import { summarise } from "./statistics/summary.ts";
 

@@ -1,6 +1,13 @@
 // A conversation with one agent: the handshake, jobs one at a time, deadlines, and the watch over its heartbeat. Every line passes the
 // protocol's schema; a device that breaks it loses its session. What to do about an error is the caller's policy.
-import { type AgentLine, type Hello, type JobResult, type JobType, MAX_REQUEST_BYTES, PROTOCOL_VERSION } from "../../profilers/protocol.ts";
+import {
+  type AgentLine,
+  type Hello,
+  type JobResult,
+  type JobType,
+  MAX_REQUEST_BYTES,
+  PROTOCOL_VERSION,
+} from "../../profilers/protocol.ts";
 import { sanitise } from "../../profilers/protocol-fields.ts";
 import type { JobRequests } from "../../profilers/requests.ts";
 import {

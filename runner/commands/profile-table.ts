@@ -1,8 +1,8 @@
 // The profile of a measured run as text: where the time of the repetitions went, each kind of operator against the peaks that the
 // device's own probe measured.
 import { mixers } from "../../candidates/ops/operator-registry.ts";
-import type { MeasureResult } from "../../profilers/protocol.ts";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
+import type { MeasureResult } from "../../profilers/protocol.ts";
 import { columns } from "./common.ts";
 
 /** What the device can do at best, with all its threads and its best instruction set. */

@@ -2,8 +2,8 @@
 // reached is runner/devices/, turns and repetitions are runner/farm/.
 import type { Layout } from "../../candidates/layout.ts";
 import type { Quantization } from "../../candidates/quantization.ts";
-import type { Hello, JobType } from "../../profilers/protocol.ts";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
+import type { Hello, JobType } from "../../profilers/protocol.ts";
 import type { ModelRef } from "../../profilers/requests.ts";
 import type { BuildProgress } from "../agent/build.ts";
 import type { AgentSession } from "../agent/session.ts";

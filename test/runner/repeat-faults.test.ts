@@ -88,7 +88,9 @@ describe("repetitions", { timeout: 60_000 }, () => {
       const rows = repetitionsOf(copy);
       expect(planned(copy, batch)).toEqual(planned("calm.db", batch));
       expect(rows.every(({ state }) => state === "joined")).toBe(true);
-      expect(new Set(rows.map(({ trial, sources, nth }) => `${trial} ${sources} ${nth}`)).size).toBe(rows.length);
+      expect(new Set(rows.map(({ trial, sources, nth }) => `${trial} ${sources} ${nth}`)).size).toBe(
+        rows.length,
+      );
       // A measurement for the first time and one for each repetition: none is missing, none is there twice.
       const [{ n }] = sweeps.query<{ n: number }>(copy, "SELECT count(*) AS n FROM measurements") as [
         { n: number },

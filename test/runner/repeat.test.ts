@@ -47,7 +47,9 @@ describe("repetitions", { timeout: 60_000 }, () => {
     const own = new Map<number, Row[]>();
     for (const row of rows) own.set(row.number, [...(own.get(row.number) ?? []), row]);
     for (const [number, again] of own) {
-      expect(again.map(({ sources, nth }) => [sources, nth])).toEqual(again.map((_, n) => ['["local"]', n + 2]));
+      expect(again.map(({ sources, nth }) => [sources, nth])).toEqual(
+        again.map((_, n) => ['["local"]', n + 2]),
+      );
       expect(again.length).toBeLessThanOrEqual(2);
       for (const { state, kind } of again) expect([state, kind]).toEqual(["joined", "measure"]);
       // Nobody that was known then is better by more than the noise can hide: a tenth either way.

@@ -142,7 +142,19 @@ export class LargeSweep {
           sampled("text.bitsPerByte", 1.5 + Math.exp(-0.5 * global) + 0.05 * random.next(), "bits/byte");
         }
         // Last, so that the triggers which keep the front look once at a trial and not at each of its metrics.
-        trial.run(trialId, this.sweepId, n, Math.floor(n / 8), ids[made], state, cause, reason, over, at(0), at(4));
+        trial.run(
+          trialId,
+          this.sweepId,
+          n,
+          Math.floor(n / 8),
+          ids[made],
+          state,
+          cause,
+          reason,
+          over,
+          at(0),
+          at(4),
+        );
         if ((made + 1) % 100_000 === 0) progress?.(made + 1);
       }
     })();
