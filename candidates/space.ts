@@ -41,7 +41,7 @@ export const spaceSchema = z.strictObject({
     .optional()
     .describe("FFN width, or widths to choose from, when not solved."),
   ffnMultiple: z.int().min(1).default(32).describe("Solved FFN widths are multiples of this."),
-  attention: range.optional().describe("Fewest and most attention layers, of any kind."),
+  attention: range.optional().describe("Smallest and largest number of attention layers, of any kind."),
   include: z.array(z.string()).optional().describe("Layouts proposed first: names or notations."),
 });
 export type SpaceConfig = z.infer<typeof spaceSchema>;

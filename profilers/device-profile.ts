@@ -1,5 +1,5 @@
-// How to measure a kind of device: the conditions under which its numbers count, and how often they are taken. The defaults of each
-// kind are files in configs/devices/; a registered device keeps the profile it was enrolled with. Leaves connecting to runner/devices.
+// The profile of a kind of device: the conditions of a valid measurement, and the number of repetitions. The
+// defaults are files in configs/devices/; a registered device keeps its own copy. runner/devices connects.
 import { z } from "zod";
 
 const seconds = z.number().positive().max(86_400);
@@ -11,77 +11,79 @@ const readinessSchema = z.strictObject({
     .min(0)
     .max(130)
     .nullable()
-    .describe("Hottest processor sensor at which a block may start; null: not looked at."),
+    .describe(
+      "Highest temperature (C) of the hottest processor sensor at the start of a window; null: no limit.",
+    ),
   maxLoad: z
     .number()
     .positive()
     .nullable()
-    .describe("Load average of the last minute, per core, at which a block may start; null: not looked at."),
-  pollSeconds: seconds.describe("Time between two looks at a device that is not ready."),
+    .describe("Highest load average of the last minute, per core, at the start of a window; null: no limit."),
+  pollSeconds: seconds.describe("Time between two checks of a device that is not ready."),
   deadlineSeconds: z
     .number()
     .min(0)
     .max(86_400)
-    .describe("A device not ready by then is deferred; 0: never waited for, measured as it is and marked."),
-  microProbeTolerance: fraction.describe("How far the micro-probe may lie above its baseline."),
+    .describe("A device that is not ready by then counts as throttled; 0: never wait, measure and mark."),
+  microProbeTolerance: fraction.describe("Largest excess of the calibration run over its baseline."),
   memoryMargin: z
     .number()
     .min(1)
     .max(10)
     .optional()
-    .describe("Free memory over what the largest candidate is predicted to take. Default: 1.3."),
+    .describe("Required free memory, as a multiple of the largest layout's predicted memory. Default: 1.3."),
 });
 
 const sentinelSchema = z.strictObject({
-  driftTolerance: fraction.describe("Drift of the sentinel that voids the blocks between two of its runs."),
-  everyBlocks: z.int().min(1).max(10_000).describe("Blocks between two runs of the sentinel."),
+  driftTolerance: fraction.describe(
+    "Change between two calibration runs that discards the measurements in between.",
+  ),
+  everyBlocks: z.int().min(1).max(10_000).describe("Largest number of layouts between two calibration runs."),
 });
 
-/** What a measurement on a device of this kind has to obey. */
+/** The rules of a measurement on a device of this kind. */
 export const measurementProfileSchema = z.strictObject({
   threads: z
     .strictObject({
       policy: z
         .enum(["sweep", "all"])
-        .describe("sweep: the best count and core set found at enrolment; all: one per allowed core."),
+        .describe(
+          "sweep: the fastest number and set of cores found by device add; all: one thread per available core.",
+        ),
       tolerance: fraction.describe(
-        "Of placements this close to the fastest the one with fewest threads is kept.",
+        "Among placements this close to the fastest, the one with the fewest threads is used.",
       ),
     })
-    .describe("How many threads a measurement uses, unless the request says."),
+    .describe("Default threads of a measurement."),
   readiness: readinessSchema,
   sentinel: sentinelSchema,
   warmup: z
     .strictObject({ max: z.int().min(0).max(100), tolerance: fraction })
-    .describe(
-      "Whole warm-up runs until two in a row differ by less than the tolerance, unless the request says.",
-    ),
-  repetitions: z.int().min(1).max(1000).describe("Measured runs in each process, unless the request says."),
+    .describe("Default warm-up repetitions, until two in a row differ by less than the tolerance."),
+  repetitions: z.int().min(1).max(1000).describe("Default measured repetitions in each process."),
   rounds: z
     .int()
     .min(1)
     .max(20)
     .default(1)
-    .describe("Fresh processes a candidate is measured in within a window, taking turns with others."),
+    .describe("New processes for each layout within a window, in turn with other layouts."),
   windows: z
     .int()
     .min(1)
     .max(20)
     .default(1)
-    .describe(
-      "Windows at different times over which the repetitions and warm-ups of a candidate are shared out, between those of others.",
-    ),
+    .describe("Measurement windows at different times that share a layout's repetitions and warm-ups."),
   disturbanceLimit: fraction
     .default(0.5)
     .describe(
-      "Largest share of the processor that others may take from a measurement, where the system tells.",
+      "Largest share of the processor that other work may take from a measurement, if the system reports it.",
     ),
   retries: z
     .int()
     .min(0)
     .max(20)
     .default(2)
-    .describe("Times a void or unstable measurement is taken again before it is kept, marked."),
+    .describe("Repeats of a discarded or unstable measurement before it is kept and marked."),
   cvLimit: fraction.describe("Largest coefficient of variation of a result that counts as stable."),
 });
 export type MeasurementProfile = z.infer<typeof measurementProfileSchema>;

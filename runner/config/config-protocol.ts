@@ -8,14 +8,14 @@ export const protocolSchema = z.strictObject({
   guarded: z
     .boolean()
     .default(true)
-    .describe("false: no readiness gate and no sentinel; flags are still set."),
+    .describe("false: no readiness check and no calibration run; flags are still set."),
   rounds: z
     .int()
     .min(1)
     .max(20)
     .optional()
     .describe(
-      "Fresh processes a candidate is measured in within a window, taking turns with others; repetitions count for each. Default: the device profile's.",
+      "New processes for each layout within a window, in turn with other layouts; repetitions count for each process. Default: the device profile's.",
     ),
   windows: z
     .int()
@@ -23,7 +23,7 @@ export const protocolSchema = z.strictObject({
     .max(20)
     .optional()
     .describe(
-      "Windows at different times over which the repetitions of a candidate are shared out. Default: the device profile's.",
+      "Measurement windows at different times that share a layout's repetitions. Default: the device profile's.",
     ),
   retries: z
     .int()
@@ -31,11 +31,11 @@ export const protocolSchema = z.strictObject({
     .max(20)
     .optional()
     .describe(
-      "Times a void or unstable measurement is taken again before it is kept, marked as one not to rely on, or a device that is waited for counts as throttled. Default: the device profile's.",
+      "Repeats of a discarded or unstable measurement, before it is kept and marked or the device counts as throttled. Default: the device profile's.",
     ),
-  readiness: readiness.partial().default({}).describe("Changes to the device profile's readiness gate."),
-  sentinel: sentinel.partial().default({}).describe("Changes to the device profile's sentinel rules."),
-  disturbanceLimit: disturbanceLimit.unwrap().optional().describe("Instead of the device profile's."),
-  cvLimit: cvLimit.optional().describe("Instead of the device profile's."),
+  readiness: readiness.partial().default({}).describe("Changes to the device profile's readiness check."),
+  sentinel: sentinel.partial().default({}).describe("Changes to the device profile's calibration rules."),
+  disturbanceLimit: disturbanceLimit.unwrap().optional().describe("Replaces the device profile's limit."),
+  cvLimit: cvLimit.optional().describe("Replaces the device profile's limit."),
 });
 export type ProtocolConfig = z.infer<typeof protocolSchema>;

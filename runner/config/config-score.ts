@@ -1,4 +1,5 @@
-// What a sweep's configuration says of training: tasks, schedules, the trainer, rungs and what scores are made of.
+// The training part of a sweep's configuration: tasks, schedules, trainer, early stopping and composite
+// scores.
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { taskOfScore } from "../../profilers/metrics/name.ts";
@@ -27,40 +28,72 @@ export type TrainerId = keyof typeof TRAINERS;
 const trainerIds = Object.keys(TRAINERS) as [TrainerId, ...TrainerId[]];
 
 const stopSchema = z.strictObject({
-  every: z.int().min(1).default(100).describe("Steps between looks at the validation loss."),
-  accuracy: z.number().min(0).max(1).optional().describe("Converged at this validation accuracy."),
-  patience: z.int().min(1).optional().describe("A plateau: looks in a row without a better loss."),
-  improvement: z.number().min(0).max(1).default(0.001).describe("Better means by this share."),
-  hopelessStep: z.int().min(1).optional().describe("From the first look at or after this step on,"),
-  hopelessLoss: z.number().positive().optional().describe("a validation loss above this is hopeless."),
+  every: z.int().min(1).default(100).describe("Steps between checks of the validation loss."),
+  accuracy: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("Ends the run as converged at this validation accuracy."),
+  patience: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Ends the run on a plateau: checks in a row without a better loss."),
+  improvement: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.001)
+    .describe("Relative improvement of the loss that counts as better."),
+  hopelessStep: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Step from which a run may be ended as hopeless; see hopelessLoss."),
+  hopelessLoss: z
+    .number()
+    .positive()
+    .optional()
+    .describe("A validation loss above this at hopelessStep ends the run as hopeless."),
 });
 
 const distillSchema = z.strictObject({
   objective: z.enum(["top-k", "decoupled-top-k"]).default("decoupled-top-k"),
   teacher: z
     .string()
-    .describe("A layout (name or notation) to train first as the teacher, or a .gguf, or an .efl of logits."),
-  teacherSteps: z.int().min(1).max(10_000_000).optional().describe("Default: as many as the student's."),
+    .describe("A layout (name or notation) that is trained first, a .gguf file, or an .efl file of logits."),
+  teacherSteps: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .describe("Training steps of the teacher. Default: the student's."),
   k: z.int().min(1).max(256).default(32),
   temperature: z.number().positive().max(1000).default(2),
-  mix: z.number().min(0).max(1).default(0.5).describe("Share of distillation; the rest is cross-entropy."),
+  mix: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe("Share of distillation in the loss; the rest is cross-entropy."),
 });
 type DistillConfig = z.infer<typeof distillSchema>;
 
 const trainingSchema = z.strictObject({
   steps: z.int().min(1).max(10_000_000).default(300),
   batch: z.int().min(1).max(65_536).default(32),
-  // Not a default: configurations stored before there was a choice must stay what they were.
+  // No default value, because configurations stored before this option must stay unchanged.
   precision: z
     .enum(PRECISIONS)
     .optional()
     .describe(
-      "Of the operands of linear layers; all else is float32. Default: float32. bfloat16 scores are comparable with each other only.",
+      "Precision of the operands of linear layers; the rest is float32. Default: float32. Compare scores of one precision only.",
     ),
   learningRate: z
     .union([z.number().positive().max(10), z.array(z.number().positive().max(10)).min(2).max(8)])
     .default(3e-3)
-    .describe("A list is tried out for each candidate; the best of short runs is taken."),
+    .describe("A rate, or a list that is tried for each layout in short runs; the best is used."),
   learningRateTrial: z
     .number()
     .positive()
@@ -73,7 +106,7 @@ const trainingSchema = z.strictObject({
     .max(2 ** 20)
     .optional()
     .describe(
-      "muP: the proxy width that the learning rate was tuned at; wider proxies' matrices learn slower.",
+      "muP: the proxy width at which the learning rate was tuned; matrices of wider proxies learn slower.",
     ),
   minLearningRate: z.number().min(0).optional().describe("Default: a tenth of the learning rate."),
   warmupSteps: z.int().min(0).optional().describe("Default: a tenth of the steps."),
@@ -81,19 +114,22 @@ const trainingSchema = z.strictObject({
   clip: z.number().positive().default(1),
   beta2: z.number().min(0).max(1).default(0.95),
   evalBatches: z.int().min(1).default(8),
-  stop: stopSchema.optional().describe("Ends a run early, and says why."),
-  distill: distillSchema.optional().describe("Learn from a teacher's probabilities too."),
+  stop: stopSchema.optional().describe("Rules that end a run early; the result stores the reason."),
+  distill: distillSchema.optional().describe("Also learn from a teacher's probabilities."),
   checkpointEvery: z
     .int()
     .min(1)
     .default(500)
-    .describe("Steps after which a run that is killed goes on where it was."),
+    .describe("Steps between checkpoints; a killed run continues from the last one."),
 });
 
 const taskSchema = z.strictObject({
   task: z.enum(taskNames),
-  preset: z.string().optional().describe("A named setting of the task; `options` win over it."),
-  options: z.record(z.string(), z.unknown()).default({}).describe("Options of the task itself."),
+  preset: z.string().optional().describe("A named setting of the task; `options` override it."),
+  options: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("Options of the task (profilers/tasks/README.md)."),
   training: trainingSchema.prefault({}),
   proxy: proxySchema.partial().optional().describe("Overrides of the proxy for this task."),
 });
@@ -104,8 +140,8 @@ const trainerSchema = z.strictObject({
     .string()
     .regex(/^[\w./+-]{1,200}$/, "name a Python without blanks")
     .default("python3")
-    .describe("pytorch: the Python there that has torch and numpy."),
-  device: z.string().default("local").describe("pytorch: the registered device it runs on."),
+    .describe("pytorch: the device's Python with torch and numpy."),
+  device: z.string().default("local").describe("pytorch: the registered device that trains."),
 });
 
 const rungsSchema = z.strictObject({
@@ -116,26 +152,26 @@ const rungsSchema = z.strictObject({
     .refine((at) => at.every((share, n) => n === 0 || share > at[n - 1]!), {
       message: "must rise from one rung to the next",
     })
-    .describe("Shares of each task's steps at which a trial is looked at, e.g. [0.25, 0.5]."),
+    .describe("Shares of each task's steps at which a trial is checked, e.g. [0.25, 0.5]."),
   eta: z
     .number()
     .gt(1)
     .max(100)
     .default(3)
-    .describe("The best 1/eta of the trials that reached a rung go on in any case."),
+    .describe("The best 1/eta of the trials at a check always continue."),
   margin: z
     .number()
     .min(0)
     .max(1)
     .default(0.1)
     .describe(
-      "Of the others, those go on that no trial dominates by more than this share of the range of each training metric at the rung.",
+      "Another trial stops if one dominates it by more than this share of the range of each training metric at the check.",
     ),
   minimum: z
     .int()
     .min(2)
     .default(4)
-    .describe("Nobody is stopped before so many trials have reached the rung, itself included."),
+    .describe("No trial stops before so many trials have reached the check, itself included."),
 });
 
 export const scoreSchema = z.strictObject({
@@ -143,24 +179,24 @@ export const scoreSchema = z.strictObject({
     .union([trainerSchema.shape.backend.unwrap(), trainerSchema])
     .transform((given) => (typeof given === "string" ? trainerSchema.parse({ backend: given }) : given))
     .prefault("native")
-    .describe("Who trains: the bundled kernels on this machine, or PyTorch where there is one."),
+    .describe("The trainer: native (the bundled kernels on this machine) or pytorch."),
   proxy: proxySchema,
   seeds: z
     .array(z.int().min(0))
     .min(1)
     .default([1])
-    .describe("Each candidate is trained once with each seed."),
+    .describe("Training seeds; each layout is trained once with each."),
   threads: z.int().min(0).default(0),
   timeoutSeconds: z.number().positive().default(3600),
   rungs: rungsSchema
     .optional()
     .describe(
-      "Stop the training of trials that others beat clearly on the way; leave out to train each to its end.",
+      "Early stopping: stops a trial when an earlier trial trains clearly better and measures no worse. Default: off.",
     ),
   composite: z
     .record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), compositeSchema)
     .optional()
-    .describe("Scores made of several, as metrics composite.<name>; the components stay."),
+    .describe("Combined scores, as metrics composite.<name>; their components stay metrics."),
   tasks: z.record(z.string().regex(/^[a-z][a-zA-Z0-9_-]{0,31}$/), taskSchema),
 });
 export type ScoreConfig = z.infer<typeof scoreSchema>;
@@ -173,7 +209,10 @@ export function isTrained(metric: string, score: Pick<ScoreConfig, "tasks">): bo
   return task !== null && (task === COMPOSITE || Object.hasOwn(score.tasks, task));
 }
 
-/** A task whose training distils, with what is given over what it says; names the teacher as missing where none is. */
+/**
+ * A task whose training distils, with what is given over what it says; names the teacher as missing where
+ * none is.
+ */
 export function withDistillation(
   task: TaskConfig,
   given: {

@@ -1,4 +1,4 @@
-// The sweep's configuration: YAML in, checked and resolved values out. A wrong key is named with the nearest known one.
+// Reads a sweep's YAML file into checked, resolved values. Errors name a wrong key and the nearest known one.
 import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { z } from "zod";
@@ -34,20 +34,20 @@ const measureSchema = z.strictObject({
     .array(z.int().min(1).max(1_048_576))
     .min(1)
     .default([1024])
-    .describe("Prompt lengths to measure at."),
+    .describe("Prompt lengths in tokens."),
   decodeTokens: z.int().min(2).max(4096).default(32).describe("Tokens generated after each prompt."),
   repetitions: z
     .int()
     .min(1)
     .max(1000)
     .optional()
-    .describe("Measured runs in each process. Default: the device profile's."),
+    .describe("Measured repetitions in each process. Default: the device profile's."),
   warmup: z
     .strictObject({ max: z.int().min(0).max(100), tolerance: z.number().positive() })
     .partial()
     .optional()
     .describe(
-      "Whole warm-up runs until two in a row differ by less than the tolerance. Default: the device profile's.",
+      "Warm-up repetitions, until two in a row differ by less than the tolerance. Default: the device profile's.",
     ),
   kv: z.enum(["f16", "q8_0"]).default("f16"),
   batch: z
@@ -56,24 +56,22 @@ const measureSchema = z.strictObject({
     .max(1024)
     .optional()
     .describe("Sequences decoded together (default 1); metrics are then named ttftMs@1024x4."),
-  threads: z.int().min(0).max(1024).default(0).describe("0: one per core the device lets us use."),
+  threads: z.int().min(0).max(1024).default(0).describe("Threads; 0: one per available core."),
   isa: z.string().default("auto"),
-  seed: z.int().min(0).default(1).describe("Seed of the weights, which are made on the device."),
-  protocol: protocolSchema
-    .prefault({})
-    .describe("How measurements are conducted, where it differs from the device's profile."),
+  seed: z.int().min(0).default(1).describe("Seed of the weights, which the device generates."),
+  protocol: protocolSchema.prefault({}).describe("Rules of measuring that differ from the device's profile."),
   timeoutSeconds: z.number().positive().default(600),
   attempts: z
     .int()
     .min(1)
     .max(10)
     .default(3)
-    .describe("A candidate that takes its agent down this often is blamed for it."),
+    .describe("A layout fails if its agent dies this often while measuring it."),
   patienceMinutes: z
     .number()
     .positive()
     .default(1440)
-    .describe("How long a job waits for a lost device to come back before the sweep stops, to be resumed."),
+    .describe("Minutes that a job waits for a lost device before the sweep stops; --resume continues it."),
 });
 
 const screeningSchema = z.strictObject({
@@ -83,26 +81,26 @@ const screeningSchema = z.strictObject({
     .max(0.999)
     .default(0.95)
     .describe(
-      "Of the predicted intervals; 0.95 needs 19 measured layouts, 0.9 needs 10, before anything is screened.",
+      "Confidence of the predicted intervals. Screening starts after 19 measured layouts for 0.95, after 10 for 0.9.",
     ),
   audit: z
     .number()
     .min(0)
     .max(1)
     .default(0.1)
-    .describe("Share of those screened out that is measured all the same, to see whether it was right."),
+    .describe("Share of the screened layouts that is measured anyway, to check the predictions."),
   leastChance: z
     .number()
     .min(0)
     .max(0.5)
     .default(0.05)
-    .describe("A layout less likely than this to fit memory and time limits is screened out too."),
+    .describe("A layout is also screened if its chance to fit memory and time limits is below this."),
   candidates: z
     .int()
     .min(1)
     .max(1000)
     .default(4)
-    .describe("Proposals looked at for each trial, at most: those screened out do not count as trials."),
+    .describe("Largest number of proposals for each trial; screened layouts do not count as trials."),
 });
 
 const repeatSchema = z.strictObject({
@@ -111,19 +109,19 @@ const repeatSchema = z.strictObject({
     .positive()
     .max(1)
     .default(0.25)
-    .describe("Of the device time spent so far, and of the training time, at most this goes to repetitions."),
+    .describe("Largest share of the device time so far, and of the training time, for repetitions."),
   limit: z
     .int()
     .min(1)
     .max(100)
     .default(3)
-    .describe("More measurements of one layout at most, and as many more seeds."),
+    .describe("Largest number of further measurements of one layout, and of further seeds."),
   minimumGain: z
     .number()
     .min(0)
     .max(1)
     .default(0.001)
-    .describe("Share of the hypervolume that a repetition must be expected to put right."),
+    .describe("Least expected gain of a repetition, as a share of the hypervolume."),
 });
 
 const replicateSchema = z.strictObject({
@@ -132,9 +130,7 @@ const replicateSchema = z.strictObject({
     .min(0)
     .max(1000)
     .default(8)
-    .describe(
-      "Layouts that end with at least two measurement sessions and two seeds. 0: errors stay unknown.",
-    ),
+    .describe("Layouts with two sessions and two seeds at least. 0: errors stay unknown."),
 });
 
 export const sweepSchema = z.strictObject({
@@ -146,77 +142,75 @@ export const sweepSchema = z.strictObject({
   study: z
     .enum(studyNames)
     .optional()
-    .describe(
-      "A published experiment: its layouts are proposed first, its questions answered in the report.",
-    ),
+    .describe("A published experiment: proposes its layouts first and answers its questions."),
   studyLayouts: z
     .int()
     .min(1)
     .max(1000)
     .optional()
-    .describe("Of the study's layouts only the first so many become trials; default: all of them."),
+    .describe("Number of the study's layouts that become trials, the first ones; default: all."),
   seed: z.int().min(0).default(1).describe("Seed of every proposal."),
   space: spaceSchema,
   search: z.strictObject({
     strategy: z.enum(strategyNames as [StrategyName, ...StrategyName[]]).default("random"),
-    trials: z.int().min(1).max(100_000_000).describe("Proposals in all."),
+    trials: z.int().min(1).max(100_000_000).describe("Total number of proposed layouts."),
     batch: z
       .int()
       .min(1)
       .max(100_000)
       .optional()
-      .describe("Proposals at a time; results are told between batches."),
+      .describe("Proposals at a time; the strategy gets results between batches."),
     options: z.record(z.string(), z.unknown()).default({}),
     settled: z
       .strictObject({
-        patience: z.int().min(1).default(50).describe("Finished trials without a gain."),
+        patience: z.int().min(1).default(50).describe("Finished trials without a gain that end the sweep."),
         minimumGain: z
           .number()
           .min(0)
           .default(0.005)
-          .describe("Relative growth of hypervolume that is a gain."),
+          .describe("Relative growth of the hypervolume that counts as a gain."),
         doubt: z
           .number()
           .min(0)
           .max(0.5)
           .default(0.1)
-          .describe("Chances within this of 0 and 1 are no doubt; 0.5: doubts do not keep a sweep going."),
+          .describe("Chances within this of 0 or 1 are certain; 0.5: all are. Others keep the sweep going."),
       })
       .optional()
-      .describe("Stop before `trials` when the front has settled; leave out to run them all."),
+      .describe("Ends the sweep before `trials` when the front has settled. Default: run all trials."),
     screening: screeningSchema
       .optional()
       .describe(
-        "Do not measure what is predicted to be certainly over a budget; measure the most promising first.",
+        "Skip layouts that the predictor, fitted to this sweep, is confident are over a budget; measure the most promising first.",
       ),
     replicate: replicateSchema
       .prefault({})
       .describe(
-        "How many layouts are measured and trained twice, so that the error of all values is known: the front's first.",
+        "Layouts that are measured and trained twice, so that the error of all values is known; the front's first.",
       ),
     repeat: repeatSchema
       .optional()
       .describe(
-        "Measure or train layouts once more where that decides the front; what gains most per minute comes first.",
+        "Measure or train layouts again if that decides the front; the largest gain per minute comes first.",
       ),
   }),
   measure: measureSchema.prefault({}),
-  score: scoreSchema.optional().describe("Proxy training; leave out to search on device metrics alone."),
+  score: scoreSchema.optional().describe("Proxy training. Leave out to search on device metrics only."),
   objectives: z
     .array(
       z.strictObject({
-        metric: z.string().describe("e.g. decodeP50Ms@1024, peakBytes:phone, recall.accuracy"),
+        metric: z.string().describe("A metric: decodeP50Ms@1024, peakBytes:phone, recall.accuracy"),
         direction: z.enum(["min", "max"]).optional().describe("Default: the metric's better direction."),
         over: z
           .enum(["each", ...AGGREGATES])
           .optional()
           .describe(
-            "Of several devices: an objective for each, the worst of them, or their weighted geometric mean.",
+            "With several devices: one objective for each, the worst of them, or their weighted geometric mean.",
           ),
         weights: z
           .record(z.string(), z.number().positive())
           .optional()
-          .describe("How much each device counts in worst or weighted; default 1."),
+          .describe("Weight of each device in worst or weighted; default 1."),
       }),
     )
     .min(1)
@@ -228,7 +222,7 @@ export const sweepSchema = z.strictObject({
         .refine((b) => b.max !== undefined || b.min !== undefined, { message: "a budget needs max or min" }),
     )
     .default([])
-    .describe("A trial that breaks one is infeasible: kept and shown, never on the front."),
+    .describe("A trial that breaks a budget is infeasible: stored and shown, never on the front."),
 });
 export type SweepConfig = z.infer<typeof sweepSchema>;
 
