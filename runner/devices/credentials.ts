@@ -1,5 +1,6 @@
-// The keys that a login is tried with, in order: certificates that the configuration names, each IdentityFile with the certificate beside it,
-// then what else the agent holds. Reading files: private-key.ts; asking an agent: ssh-agent.ts; offering keys to a server: ssh-login.ts.
+// The keys for a login, in order: certificates from the configuration, each IdentityFile with the certificate
+// beside it, other keys of the agent. private-key.ts reads files, ssh-agent.ts asks an agent, ssh-login.ts
+// offers keys to a server.
 import { readFile } from "node:fs/promises";
 import { IdentityFileError } from "./device-errors.ts";
 import { agentSocket, type KeySources, usualSources } from "./key-sources.ts";
@@ -19,7 +20,7 @@ export interface Login {
 
 /** A key, or a certificate of one, and a way to sign with it. */
 export interface OfferedKey {
-  /** @throws IdentityFileError where only the passphrase would tell. */
+  /** @throws IdentityFileError if the public key needs the passphrase. */
   publicKey(): Promise<PublicKey>;
   /** A signature in SSH's own form. @throws IdentityFileError, AgentSilentError. */
   sign(data: Buffer, algorithm: string): Promise<Buffer>;
@@ -28,7 +29,7 @@ export interface OfferedKey {
 }
 export interface Offers {
   readonly keys: readonly OfferedKey[];
-  /** Why keys are missing from them, a clause each, without paths. */
+  /** Reasons for missing keys, one clause each, without paths. */
   readonly notes: readonly string[];
 }
 
@@ -39,7 +40,7 @@ interface Held {
   readonly named: boolean;
 }
 
-/** @throws IdentityFileError where the key that the user names cannot be used. */
+/** Returns the keys to offer. @throws IdentityFileError if the key that the user names cannot be used. */
 export async function offersOf(login: Login): Promise<Offers> {
   const sources = login.keys ?? usualSources();
   const notes: string[] = [];
@@ -50,7 +51,7 @@ export async function offersOf(login: Login): Promise<Offers> {
     held.some(({ blob }) => blob.equals(key.blob))
       ? (data, algorithm) => agentSign(socket!, key, data, algorithm)
       : undefined;
-  /** Ways to sign for a key, those that ask nobody first. */
+  /** Returns the ways to sign with a key; ways without a question come first. */
   const signers = (key: PublicKey): Sign[] => {
     const own = files.flatMap(({ file }) =>
       file.kind === "private" && file.publicKey?.key === key.key ? [file] : [],
@@ -116,13 +117,16 @@ async function filesOf(login: Login, sources: KeySources, notes: string[]): Prom
       if (!(error instanceof IdentityFileError)) throw error;
       // Most of the usual files do not exist.
       if (!/ENOENT/.test(error.message))
-        notes.push(`a key of the configuration was passed over: ${error.message}`);
+        notes.push(`a key of the configuration was skipped: ${error.message}`);
     }
   }
   return files;
 }
 
-/** The key of `x.pub` where `x` itself cannot be read: an agent or a token may hold it. Otherwise what was wrong with `x`. */
+/**
+ * Returns the key of `x.pub` if `x` itself is missing, because an agent or a token may hold it. Otherwise
+ * throws the error of `x`.
+ */
 async function publicBeside(path: string, error: unknown): Promise<KeyFile> {
   if (!(error instanceof IdentityFileError) || !/ENOENT/.test(error.message)) throw error;
   const key = readPublicLine(await readFile(`${path}.pub`, "latin1").catch(() => ""));
@@ -139,7 +143,7 @@ async function certificatesAt(paths: readonly string[]): Promise<PublicKey[]> {
   return keys;
 }
 
-/** The first way that signs; the last one's error where none does. */
+/** Tries the ways to sign in turn; throws the last error if none succeeds. */
 const inTurn =
   (ways: readonly Sign[]): Sign =>
   async (data, algorithm) => {
@@ -154,13 +158,19 @@ const inTurn =
     throw last;
   };
 
-/** The public half of the key that a login uses, as a line of authorized_keys has it. @throws IdentityFileError where there are several. */
+/**
+ * Returns a login's public key as in a line of authorized_keys. @throws IdentityFileError if there are
+ * several.
+ */
 export async function publicKeyLine(login: Login): Promise<string> {
   const { keys } = await offersOf(login);
   const named = keys.filter((key) => key.named);
   const publics = await Promise.all((named.length > 0 ? named : keys).map((key) => key.publicKey()));
   const [line, ...others] = new Set(publics.map(({ type, key }) => `${type} ${key}`));
   if (line === undefined || others.length > 0)
-    throw new IdentityFileError("it is not clear which key the line is for", "Name the key with --identity");
+    throw new IdentityFileError(
+      "the line for authorized_keys needs one key, but the login may use several or none",
+      "Name the key with --identity FILE",
+    );
   return line;
 }

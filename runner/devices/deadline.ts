@@ -1,4 +1,4 @@
-// A time limit that stands still while somebody is asked: a person at a terminal, a finger on a security token.
+// A time limit that pauses while a person is asked: at a terminal, or at a security token.
 
 export class Deadline {
   #left: number;
@@ -15,7 +15,7 @@ export class Deadline {
     this.#start();
   }
 
-  /** Runs what waits for a person. */
+  /** Pauses the limit while `run` waits for a person. */
   readonly patiently = async <T>(run: () => Promise<T>): Promise<T> => {
     if (this.#waiting++ === 0) {
       clearTimeout(this.#timer);

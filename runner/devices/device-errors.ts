@@ -1,8 +1,8 @@
-// Every way an agent, its build or its device can fail, as classes with a stable code, the cause kept, and a next step in the
-// message. Which of them is the candidate's fault and which the device's is told by `blame`.
+// Every way an agent, its build or its device can fail: classes with a stable code, the cause, and a next
+// step in the message. `blame` says whether the candidate, the device or something else is at fault.
 import type { AgentErrorCode } from "../../profilers/protocol.ts";
 
-/** Who an error speaks against: the request, the candidate under test, the device, or the machine that builds. */
+/** The party at fault: the request, the candidate under test, the device, or the machine that builds. */
 export type Blame = "request" | "candidate" | "device" | "build" | "nobody";
 
 export abstract class RunnerError extends Error {
@@ -10,7 +10,7 @@ export abstract class RunnerError extends Error {
   abstract readonly blame: Blame;
   constructor(
     message: string,
-    /** What to do about it; empty when there is nothing to do but retry. */
+    /** The next step for the user; empty if only a retry helps. */
     readonly nextStep = "",
     options?: ErrorOptions,
   ) {
@@ -40,7 +40,7 @@ export class AuthenticationError extends RunnerError {
   readonly code = "auth-failed";
   readonly blame = "device";
 }
-/** Never retried: somebody else may be answering. */
+/** Never retried: another machine may be answering. */
 export class HostKeyChangedError extends RunnerError {
   readonly code = "host-key-changed";
   readonly blame = "device";
@@ -53,27 +53,30 @@ export class UploadError extends RunnerError {
   readonly code = "upload-failed";
   readonly blame = "device";
 }
-/** The server bears no further channel beside those that are open. */
+/** The server allows no more channels on this connection. */
 export class NoSessionError extends RunnerError {
   readonly code = "no-session";
   readonly blame = "device";
 }
-/** The program could not be started there: noexec, wrong architecture, missing emulator, a system call refused. */
+/**
+ * The program could not be started on the device: noexec, wrong architecture, missing emulator, a refused
+ * system call.
+ */
 export class AgentStartError extends RunnerError {
   readonly code = "agent-start";
   readonly blame = "device";
 }
-/** The connection or the serving process went away; whatever ran there is lost, not failed. */
+/** The connection or the serving process ended; its jobs are lost, not failed. */
 export class TransportLostError extends RunnerError {
   readonly code = "transport-lost";
   readonly blame = "device";
 }
-/** The serving process ended while its connection lived: killed, or brought down by its job. */
+/** The serving process ended while the connection was alive: it was killed, or crashed by its job. */
 export class AgentDiedError extends TransportLostError {}
 
 // ---- session -------------------------------------------------------------------------------------------------------------
 
-/** The device said something outside the protocol; the session is closed and nothing of the job is kept. */
+/** The device broke the protocol; the session is closed and the job's results are discarded. */
 export class ProtocolError extends RunnerError {
   readonly code = "protocol";
   readonly blame = "device";

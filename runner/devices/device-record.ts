@@ -1,5 +1,5 @@
-// A device record: how to reach a machine, which machine it is, and which runtime times layouts there. The store keeps it without the
-// paths of keys; secrets are never in it.
+// A device record: how to reach a machine, which machine it is, and which runtime times layouts there. The store
+// keeps it without the paths of keys; it never holds secrets.
 import { z } from "zod";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { CompilerMissingError } from "./device-errors.ts";
@@ -8,7 +8,7 @@ import { type DeviceProfile, deviceProfileSchema, profileNamed } from "./profile
 import { algorithmsSchema } from "./ssh-algorithms.ts";
 import { hostTarget, TARGETS } from "./toolchain.ts";
 
-/** User-mode emulators the agent may be run under. Their results are labelled emulated. */
+/** User-mode emulators that may run the agent. Their results are labelled emulated. */
 export const EMULATORS = ["qemu-aarch64-static"] as const;
 export type Emulator = (typeof EMULATORS)[number];
 
@@ -37,14 +37,14 @@ const common = {
   emulator: z.enum(EMULATORS).optional(),
   /** Threads of a measurement; 0 or absent: one per core the process may use. */
   threads: z.number().int().min(0).max(1024).optional(),
-  /** The CPUs it is fastest on, one thread each, and all that were tried for it; see tune.ts. */
+  /** The fastest CPUs, one thread each, and all placements that were timed; see tune.ts. */
   placement: z
     .strictObject({ best: z.strictObject(placement), tried: z.array(z.strictObject(placement)).max(64) })
     .optional(),
-  /** The conditions its measurements obey; see profileOf. */
+  /** The conditions of its measurements; see profileOf. */
   profile: deviceProfileSchema.optional(),
 };
-/** A machine to log in to, its host key pinned. */
+/** A machine to log in to, with its pinned host key. */
 const endpoint = {
   host: z.string().min(1).max(255),
   port: z.number().int().min(1).max(65_535).optional(),
@@ -60,42 +60,53 @@ export const deviceRecordSchema = z.discriminatedUnion("transport", [
     ...common,
     ...endpoint,
     transport: z.literal("ssh"),
-    /** Machines to pass on the way there, the nearest first. */
+    /** Jump hosts, the nearest first. */
     jumps: z.array(z.strictObject(endpoint)).max(8).optional(),
   }),
 ]);
 export type DeviceRecord = z.infer<typeof deviceRecordSchema>;
 export type SshDeviceRecord = Extract<DeviceRecord, { transport: "ssh" }>;
 
-/** This machine, which needs no registration. @throws CompilerMissingError on a platform the agent is not written for. */
+/**
+ * Returns the record of this machine, which needs no registration. @throws CompilerMissingError on a platform
+ * without an agent.
+ */
 export function localDevice(): DeviceRecord {
   const target = hostTarget();
   if (!target)
-    throw new CompilerMissingError(`the agent runs on Linux; this is ${process.platform} on ${process.arch}`);
+    throw new CompilerMissingError(
+      `the agent runs on Linux on x86-64 or aarch64, but this machine is ${process.platform} on ${process.arch}; register a Linux device: edgefront device add NAME --host HOST`,
+    );
   return { name: "local", transport: "local", target };
 }
 
 /**
- * The host of a device. Several records may share one host, each with its own runtime or login; a host does one thing at a time, so that
- * turns, leases and waits for rest go by its name.
+ * Returns the host of a device. Several records may share one host, each with its own runtime or login. A host
+ * does one thing at a time, so turns, leases and waits for rest go by its name.
  */
 export const hostOf = ({ name, machine }: Pick<DeviceRecord, "name" | "machine">): string => machine ?? name;
 
-/** The runtime of a device, by its id. */
+/** Returns the id of a device's runtime. */
 export const runtimeIdOf = ({ runtime }: Pick<DeviceRecord, "runtime">): string => runtime ?? "native";
 
-/** The profile of a device; those registered before there were profiles, and this machine, have the default of their transport. */
+/**
+ * Returns the profile of a device. Records without a profile (this machine, and old registrations) have the
+ * default of their transport.
+ */
 export function profileOf(device: DeviceRecord): DeviceProfile {
   return device.profile ?? profileNamed(device.transport === "local" ? "local" : "linux");
 }
 
-/** CPUs that are asked for and that the system does not grant today: another control group, Slurm job or cpuset than when they were chosen. */
+/**
+ * Returns the requested CPUs that the system does not grant now, for example in another control group, Slurm
+ * job or cpuset.
+ */
 export const withheldCpus = (
   { cpus = [] }: { readonly cpus?: readonly number[] },
   { allowedCpus }: Pick<ProbeResult, "allowedCpus">,
 ): readonly number[] => cpus.filter((cpu) => !allowedCpus.includes(cpu));
 
-/** Threads and cores of a measurement that does not name any. */
+/** Returns the default threads and cores of a measurement. */
 export function placementOf(device: DeviceRecord): {
   readonly threads: number;
   readonly cpus?: readonly number[];

@@ -1,5 +1,6 @@
-// Which keys belong to which login: the file that the user named, and where the configuration finds more. Kept in the user's configuration folder, readable by the user alone; the database,
-// which is passed around, holds no paths of a user.
+// Maps each login to its keys: the file that the user named, and the sources of the configuration. The map is
+// in the user's configuration folder, readable by the user alone. The database, which is passed around, holds
+// no paths of a user.
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { configPath } from "../base/paths.ts";
@@ -11,7 +12,7 @@ const remembered = z.strictObject({
   keys: keySourcesSchema.optional(),
 });
 type Remembered = z.infer<typeof remembered>;
-/** A plain text is the path of a key, as earlier versions wrote it. */
+/** Earlier versions wrote the path of a key as plain text. */
 const schema = z.record(
   z.string(),
   z.union([z.string().transform((identityFile): Remembered => ({ identityFile })), remembered]),
@@ -36,7 +37,7 @@ function write(identities: Record<string, Remembered>): void {
   renameSync(part, file());
 }
 
-/** The record as it may be stored, its key files remembered apart. */
+/** Returns the record without its key files, which are remembered separately. */
 export function keepIdentity(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
   const identities = read();
@@ -52,7 +53,7 @@ export function keepIdentity(device: DeviceRecord): DeviceRecord {
   return record as DeviceRecord;
 }
 
-/** A stored record with the key files that this user named for it. */
+/** Returns a stored record with the key files that this user named for it. */
 export function withIdentity(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
   const identities = read();

@@ -4,7 +4,7 @@ import { MAX_ANSWER_BYTES, sanitise } from "../../profilers/protocol-fields.ts";
 const NEWLINE = 0x0a;
 const FIRST_BYTES = 64 << 10;
 
-/** Bytes in one buffer that grows by doubling. A list of what arrived would take 145 bytes for each packet of one byte. */
+/** A buffer that grows by doubling. A list of chunks would take 145 bytes for each packet of one byte. */
 class GrowingBuffer {
   #bytes = Buffer.alloc(0);
   length = 0;
@@ -40,7 +40,7 @@ export class LineSplitter {
     private readonly maxBytes = MAX_ANSWER_BYTES,
   ) {}
 
-  /** @returns false when the line under way has grown past the cap; nothing more should be pushed then. */
+  /** @returns false if the present line exceeds the cap; nothing more may be pushed then. */
   push(chunk: Buffer): boolean {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
@@ -66,10 +66,10 @@ export class LineSplitter {
   }
 }
 
-/** Keeps the last of what was written to stderr; the rest is read and dropped, or it would stall the channel. */
+/** Keeps the end of stderr. The rest is read and dropped, because unread output would stall the channel. */
 export class StderrTail {
   static readonly #BYTES = 2048;
-  /** Twice as long, so that it is moved up only now and then. */
+  /** Twice the kept length, so that its contents move only rarely. */
   readonly #tail = Buffer.alloc(2 * StderrTail.#BYTES);
   #length = 0;
 
@@ -84,7 +84,7 @@ export class StderrTail {
     this.#length += part.length;
   }
 
-  /** One line, without control characters. */
+  /** Returns one line, without control characters. */
   text(): string {
     const last = this.#tail.toString("utf8", Math.max(0, this.#length - StderrTail.#BYTES), this.#length);
     const lines = last.split("\n").map((l) => l.trim());

@@ -1,4 +1,4 @@
-// The machine the coordinator itself runs on: the agent is a child process, and files are where they are.
+// The coordinator's own machine: the agent is a child process, and files need no upload.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -29,8 +29,7 @@ export class LocalTransport implements Transport {
   async upload(localPath: string, _name: RemoteName, sha256: string): Promise<string> {
     const hash = createHash("sha256");
     for await (const chunk of createReadStream(localPath)) hash.update(chunk as Buffer);
-    if (hash.digest("hex") !== sha256)
-      throw new UploadError(`${localPath} is not what it was when it was hashed`);
+    if (hash.digest("hex") !== sha256) throw new UploadError(`${localPath} changed after it was hashed`);
     return localPath;
   }
 
@@ -39,7 +38,8 @@ export class LocalTransport implements Transport {
     const [program, args] = emulator ? [emulator, [binary.path, "serve"]] : [binary.path, ["serve"]];
     const child = spawn(program, args, {
       stdio: "pipe",
-      // In a process group of its own: Ctrl-C at the terminal is this process's to answer, and no fault of the device.
+      // In its own process group: Ctrl-C at the terminal is handled by this process, and is no fault of the
+      // device.
       detached: true,
       env: agentEnvironment(emulator),
     });
@@ -74,7 +74,7 @@ class LocalChannel implements AgentChannel {
       child.kill("SIGKILL");
     });
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-    // A write to an agent that is gone; the close that follows tells.
+    // A write to an agent that has ended; the following close reports it.
     child.stdin.on("error", () => {});
     child.on("error", () => {});
     this.#ended = new Promise((resolve) => {

@@ -1,11 +1,11 @@
-// How much a device may send, and how fast: a budget that is used up by what it sends and grows back with time. Whatever nobody asked for has
-// one, or a device could keep the coordinator reading for ever.
+// Limits the amount and rate of unrequested data from a device: a budget that sending uses up and time
+// restores. Without it, a device could keep the coordinator reading for ever.
 
 export class Budget {
   #left: number;
   #at = performance.now();
 
-  /** @param most what may come at once; @param perSecond how fast it grows back. */
+  /** @param most largest amount at once; @param perSecond amount restored in a second. */
   constructor(
     private readonly most: number,
     private readonly perSecond: number,
@@ -13,7 +13,7 @@ export class Budget {
     this.#left = most;
   }
 
-  /** @returns false once more was taken than there was. */
+  /** @returns false if the budget is exceeded. */
   take(amount: number): boolean {
     const now = performance.now();
     this.#left = Math.min(this.most, this.#left + ((now - this.#at) / 1000) * this.perSecond) - amount;
@@ -21,21 +21,21 @@ export class Budget {
     return this.#left >= 0;
   }
 
-  /** What was taken turned out to be wanted. */
+  /** Returns an amount to the budget that turned out to be requested. */
   giveBack(amount: number): void {
     this.#left = Math.min(this.most, this.#left + amount);
   }
 }
 
-/** Bytes of a connection that reach nobody: packets around the data, messages that are ignored, stderr. */
+/** Budget for unrequested bytes of a connection: packet overhead, ignored messages, stderr. */
 const MOST_WASTE = 16 << 20;
 const WASTE_PER_SECOND = 256 << 10;
 
-/** Counts every byte of a connection but those that somebody wanted. */
+/** Counts every byte of a connection except requested ones. */
 export class WasteMeter {
   readonly #budget = new Budget(MOST_WASTE, WASTE_PER_SECOND);
   #over = false;
-  /** @param tooMuch called once. */
+  /** @param tooMuch called once, when the budget is exceeded. */
   constructor(private readonly tooMuch: () => void) {}
 
   received(bytes: number): void {
@@ -44,7 +44,7 @@ export class WasteMeter {
     this.tooMuch();
   }
 
-  /** To be called for bytes that are counted elsewhere, or that were asked for. */
+  /** Call this for requested bytes, and for bytes that are counted elsewhere. */
   wanted(bytes: number): void {
     this.#budget.giveBack(bytes);
   }

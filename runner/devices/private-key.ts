@@ -1,5 +1,5 @@
-// A private key in a file: its public half, and signatures with it. A passphrase is asked for at a terminal, kept in this process's memory and
-// nowhere else. Messages name no path: they end up in databases and logs.
+// A private key in a file: its public key, and signatures with it. A passphrase is asked for at a terminal
+// and stays in this process's memory. Messages name no path, because databases and logs keep them.
 import { createPrivateKey } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import ssh2, { type ParsedKey } from "ssh2";
@@ -9,35 +9,38 @@ import { type PublicKey, publicHalf, readPublicKey, readPublicLine, text } from 
 
 const ASK_AGENT =
   "Name an OpenSSH private key; put one with a passphrase into ssh-agent (`ssh-add`), or run this at a terminal";
-/** Far more than any key is long: what a configuration names may be any file. */
+/** Far longer than any key, because a configuration may name any file. */
 const MAX_BYTES = 1 << 20;
-/** By path; a sweep that reconnects must not ask again. */
+/** By path, so that a reconnecting sweep does not ask again. */
 const passphrases = new Map<string, string>();
-/** One question at a time, whatever runs side by side. */
+/** Serialises questions of concurrent logins. */
 let asking: Promise<unknown> = Promise.resolve();
 
 export type KeyFile =
-  /** Only the public half lies there: an agent or a token may hold the other. */
+  /** Only a public key; an agent or a token may hold the private one. */
   | { readonly kind: "public"; readonly publicKey: PublicKey }
   | {
       readonly kind: "private";
       /** Absent for an encrypted key of an old format without a `.pub` beside it. */
       readonly publicKey: PublicKey | undefined;
       readonly encrypted: boolean;
-      /** Signs; asks for the passphrase where there is one. @throws IdentityFileError. */
+      /** Signs; asks for the passphrase if needed. @throws IdentityFileError. */
       sign(data: Buffer, algorithm: string): Promise<Buffer>;
-      /** Opens it for its public half. @throws IdentityFileError. */
+      /** Opens the key to read its public key. @throws IdentityFileError. */
       open(): Promise<PublicKey>;
     };
 
-/** @throws IdentityFileError for a file that cannot be read, is no key, or that others may read, as ssh refuses it. */
+/**
+ * Reads a key file. @throws IdentityFileError for a file that cannot be read, is no key, or is readable by
+ * others, which ssh refuses too.
+ */
 export async function readKeyFile(path: string, passphrase?: string): Promise<KeyFile> {
   const words = await read(path);
   const line = readPublicLine(words);
   if (line !== null) return { kind: "public", publicKey: line };
   const plain = parse(words);
   const half = publicHalf(words);
-  // What lies in the file only names a key of a security token; an agent signs with it.
+  // The file only names a key of a security token; an agent signs with it.
   if (plain instanceof Error && half?.type.startsWith("sk-")) return { kind: "public", publicKey: half };
   if (plain instanceof Error && !/encrypted|passphrase/i.test(plain.message))
     throw new IdentityFileError(`the key cannot be used: ${plain.message}`, ASK_AGENT);
@@ -47,7 +50,7 @@ export async function readKeyFile(path: string, passphrase?: string): Promise<Ke
     const key = parse(words, passphrase ?? (await passphraseOf(path)));
     if (!(key instanceof Error)) return key;
     passphrases.delete(path);
-    throw new IdentityFileError("the passphrase does not open the key", ASK_AGENT);
+    throw new IdentityFileError("the passphrase is wrong", ASK_AGENT);
   };
   return {
     kind: "private",
@@ -85,8 +88,8 @@ async function requirePrivacy(path: string): Promise<void> {
   const { mode, uid } = await stat(path);
   if (uid !== process.getuid?.() || (mode & 0o077) === 0) return;
   throw new IdentityFileError(
-    `the key file may be read by others (mode ${(mode & 0o777).toString(8)}), so that ssh would not use it either`,
-    "Take that away with `chmod 600` and the file's name",
+    `the key file is readable by other users (mode ${(mode & 0o777).toString(8)}), and ssh would refuse it too`,
+    "Restrict it: chmod 600 FILE",
   );
 }
 
@@ -97,7 +100,7 @@ function parse(words: string, passphrase?: string): ParsedKey | Error {
   return one.isPrivateKey() ? one : new Error("it has no private half");
 }
 
-/** PKCS#8, which ssh2 does not read, as PKCS#1 or SEC1, which it does; everything else as it is. */
+/** Converts PKCS#8, which ssh2 cannot read, to PKCS#1 or SEC1; returns everything else unchanged. */
 function readable(words: string, passphrase: string | undefined): string {
   if (!/^-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(words.trim())) return words;
   try {
@@ -109,7 +112,7 @@ function readable(words: string, passphrase: string | undefined): string {
   }
 }
 
-/** In SSH's own form: the algorithm's name, then what the algorithm makes of it. */
+/** Returns a signature in SSH's format: the algorithm's name, then the signature bytes. */
 function signatureOf(key: ParsedKey, data: Buffer, algorithm: string): Buffer {
   const name = algorithm.replace("-cert-v01@openssh.com", "");
   const hash = { "rsa-sha2-256": "sha256", "rsa-sha2-512": "sha512" }[name];
@@ -136,7 +139,7 @@ async function passphraseOf(path: string): Promise<string> {
     if (known !== undefined) return known;
     if (!canAsk())
       throw new IdentityFileError(
-        "the key has a passphrase, and there is no terminal to ask for it",
+        "the key has a passphrase, but there is no terminal to ask for it",
         ASK_AGENT,
       );
     const passphrase = await askSecret("Passphrase of the key: ");

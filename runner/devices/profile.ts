@@ -1,5 +1,5 @@
-// Device profiles: YAML in configs/devices/, checked here. A registered device keeps its own copy, so that a database says by which
-// conditions its numbers were taken, whatever the defaults become.
+// Device profiles: YAML files in configs/devices/, checked here. A registered device keeps its own copy, so
+// that a database shows the conditions of its numbers even if the defaults change.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
@@ -59,27 +59,30 @@ export function parseProfile(name: string, text: string, source: string): Device
   return { name, ...parsed.data };
 }
 
-/** A profile of this package by name, or a file of the user's. Throws InvalidInputError (`unknown-profile`, `bad-profile`). */
+/**
+ * Returns a profile of this package by name, or of a user's file. Throws InvalidInputError
+ * (`unknown-profile`, `bad-profile`).
+ */
 export function profileNamed(name: string): DeviceProfile {
   if (/[./]/.test(name)) return profileFrom(name);
   if (!profileNames.includes(name)) {
     const hint = suggestion(name, profileNames);
     throw new InvalidInputError(
       "unknown-profile",
-      `there is no device profile "${name}"${hint}; name one of ${profileNames.join(", ")}, or a .yaml file`,
+      `there is no device profile "${name}"${hint}; give --profile with one of ${profileNames.join(", ")}, or a .yaml file`,
     );
   }
   const file = join(FOLDER, `${name}.yaml`);
   return parseProfile(name, readFileSync(file, "utf8"), `configs/devices/${name}.yaml`);
 }
 
-/** The profile takes the name of its file. */
+/** Reads a user's profile, which is named after its file. */
 function profileFrom(file: string): DeviceProfile {
   const name = basename(file).replace(/\.ya?ml$/, "");
   if (!NAME.test(name))
     throw new InvalidInputError(
       "bad-profile",
-      `${file}: a profile's file is named by lower-case letters, digits and hyphens, as my-board.yaml`,
+      `${file} is not a valid name for a profile; use lower-case letters, digits and hyphens, e.g. my-board.yaml`,
     );
   let text: string;
   try {
@@ -88,7 +91,7 @@ function profileFrom(file: string): DeviceProfile {
     const { code } = cause as NodeJS.ErrnoException;
     throw new InvalidInputError(
       "unknown-profile",
-      `the device profile ${file} cannot be read (${code}); name one of ${profileNames.join(", ")}, or a .yaml file`,
+      `the device profile ${file} cannot be read (${code}); give --profile with one of ${profileNames.join(", ")}, or a .yaml file`,
       { cause },
     );
   }

@@ -1,10 +1,11 @@
-// Questions to the person at the terminal, on stderr, so that stdout stays data. Nothing is asked where nobody can answer.
+// Questions to a person at the terminal, on stderr, so that stdout stays data. Without a terminal no question
+// is asked.
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 
 export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
 
-/** What was typed, without the line's end. */
+/** Asks a question and returns the typed line. */
 export async function ask(question: string): Promise<string> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {
@@ -14,11 +15,11 @@ export async function ask(question: string): Promise<string> {
   }
 }
 
-/** The same for a secret: the terminal is in raw mode and what it would echo goes nowhere. */
+/** Asks for a secret: the terminal is in raw mode and echoes nothing. */
 export async function askSecret(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const prompt = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
-  // Only now: what answers at once would still be echoed before.
+  // Only now, because an immediate answer would be echoed before.
   process.stderr.write(question);
   try {
     return await prompt.question("");

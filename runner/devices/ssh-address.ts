@@ -1,4 +1,5 @@
-// How a machine is named: `host`, `user@host`, `host:port`, `[IPv6]:port`, `ssh://user@host:port`. Looking the name up is ssh-config.ts's business.
+// Parses the name of a machine: `host`, `user@host`, `host:port`, `[IPv6]:port`, `ssh://user@host:port`.
+// ssh-config.ts resolves the name.
 import { InvalidInputError } from "../../candidates/errors.ts";
 
 export interface SshAddress {
@@ -11,7 +12,7 @@ export interface SshAddress {
 const HOST = /^[A-Za-z0-9_.:%][A-Za-z0-9_.:%-]{0,254}$/;
 const MAX_PORT = 65_535;
 
-/** @throws InvalidInputError (`code`) for what no machine can be called. */
+/** Parses an address. @throws InvalidInputError (`code`) for an impossible name. */
 export function parseAddress(text: string, code = "bad-host"): SshAddress {
   const refuse = (why: string): never => {
     throw new InvalidInputError(
@@ -25,10 +26,10 @@ export function parseAddress(text: string, code = "bad-host"): SshAddress {
   const at = rest.lastIndexOf("@");
   const user = at > 0 ? (isUrl ? decoded(rest.slice(0, at)) : rest.slice(0, at)) : undefined;
   const { host, port } = hostAndPort(at >= 0 ? rest.slice(at + 1) : rest);
-  if (!HOST.test(host)) refuse(host === "" ? "no host" : "characters that no name has");
-  // The same characters as OpenSSH refuses: a user is handed to its Match and %r.
+  if (!HOST.test(host)) refuse(host === "" ? "no host" : "characters that no host name has");
+  // Refuses the same characters as OpenSSH, which uses the login name in Match and %r.
   if (user !== undefined && (user === "" || /[\s'"`;&<>|(){}\p{Cc}]|^-|\\$/u.test(user)))
-    refuse("characters that no login has");
+    refuse("characters that no login name has");
   if (port !== undefined && !(port >= 1 && port <= MAX_PORT)) refuse(`a port is 1 to ${MAX_PORT}`);
   return { host, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };
 }

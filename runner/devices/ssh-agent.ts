@@ -1,5 +1,6 @@
-// Asks ssh-agent for its keys and for signatures (draft-ietf-sshm-ssh-agent). ssh2's own client passes over certificates and the keys of
-// security tokens, and cuts a token's signatures short, so that it cannot do for a login what OpenSSH's does.
+// Asks ssh-agent for its keys and for signatures (draft-ietf-sshm-ssh-agent). ssh2's own client skips
+// certificates and keys of security tokens, and truncates a token's signatures, so it cannot replace
+// OpenSSH's.
 import { connect } from "node:net";
 import { type PublicKey, readPublicKey, text, u32, WireReader } from "./ssh-wire.ts";
 
@@ -7,20 +8,22 @@ const LIST = 11;
 const KEYS = 12;
 const SIGN = 13;
 const SIGNED = 14;
-/** A signature may wait for a finger on a token, or for somebody to confirm it. */
+/** A signature may wait for a touch on a token, or for a confirmation. */
 const SIGN_MS = 60_000;
 const LIST_MS = 5000;
-/** What OpenSSH takes of an agent, too. */
+/** OpenSSH has the same limit. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 const MAX_KEYS = 2048;
 
-/** Flags of a signature with RSA; without one it is made with SHA-1. */
+/** Flags of an RSA signature; without a flag it would use SHA-1. */
 const HASH_FLAG: Readonly<Record<string, number>> = { "rsa-sha2-256": 2, "rsa-sha2-512": 4 };
 
-/** What went wrong, as a clause about "ssh-agent". */
+/** The message is a clause about "ssh-agent". */
 export class AgentSilentError extends Error {}
 
-/** The keys an agent holds, in its order; those of unknown kinds left out. @throws AgentSilentError where none answers. */
+/**
+ * Returns an agent's keys in its order, without unknown kinds. @throws AgentSilentError if no agent answers.
+ */
 export async function agentKeys(socket: string): Promise<PublicKey[]> {
   const answer = await ask(socket, Buffer.of(LIST), KEYS, LIST_MS);
   try {
@@ -37,7 +40,10 @@ export async function agentKeys(socket: string): Promise<PublicKey[]> {
   }
 }
 
-/** A signature in SSH's own form, its algorithm's name first. @throws AgentSilentError where the agent refuses or does not answer. */
+/**
+ * Returns a signature in SSH's format, the algorithm's name first. @throws AgentSilentError if the agent
+ * refuses or does not answer.
+ */
 export async function agentSign(
   socket: string,
   key: PublicKey,
@@ -54,7 +60,7 @@ export async function agentSign(
   }
 }
 
-/** One question on a connection of its own; the answer without its type. */
+/** Asks one question on its own connection; returns the answer without its type. */
 function ask(socket: string, request: Buffer, wanted: number, timeoutMs: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const stream = connect(socket);

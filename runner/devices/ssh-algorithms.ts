@@ -1,11 +1,11 @@
-// Which algorithms a connection offers: ssh2's own without those that rest on SHA-1, and old ones only where the user's ssh configuration
-// asks for them by name.
+// The algorithms that a connection offers: ssh2's defaults without SHA-1, and old ones only if the user's ssh
+// configuration names them.
 import type { ConnectConfig } from "ssh2";
 import { z } from "zod";
 
 type Offer = NonNullable<ConnectConfig["algorithms"]>;
 
-/** Old algorithms that a device needs, by kind; the names are those of OpenSSH and of ssh2. */
+/** Old algorithms that a device may need, by kind, with their names in OpenSSH and ssh2. */
 const OLD = {
   serverHostKey: ["ssh-rsa"],
   hmac: ["hmac-sha1-etm@openssh.com", "hmac-sha1"],
@@ -31,14 +31,15 @@ export const algorithmsSchema = z.strictObject({
 export type Algorithms = z.infer<typeof algorithmsSchema>;
 
 /**
- * The old algorithms that a configuration asks for: its lists name them, and are not those that hold without a configuration.
- * Both are answers of `ssh -G`.
+ * Returns the old algorithms that a configuration asks for: its lists name them and differ from the defaults.
+ * Both arguments are answers of
+ * `ssh -G`.
  */
 export function askedFor(
   answer: ReadonlyMap<string, readonly string[]>,
   plain: ReadonlyMap<string, readonly string[]>,
 ): Algorithms | undefined {
-  /** The names that a list has and, where the configuration only adds to OpenSSH's own, OpenSSH's does not. */
+  /** Returns the names of a list; if the configuration only adds to OpenSSH's list, only the additions. */
   const named = (option: string): readonly string[] => {
     const [set = "", usual = ""] = [answer.get(option)?.[0], plain.get(option)?.[0]];
     if (set === usual) return [];
@@ -56,7 +57,7 @@ export function askedFor(
   return Object.keys(asked).length > 0 ? algorithmsSchema.parse(asked) : undefined;
 }
 
-/** Left out of what ssh2 offers by itself. */
+/** Removed from ssh2's defaults. */
 const SHA1 = {
   serverHostKey: ["ssh-rsa"],
   hmac: ["hmac-sha1-etm@openssh.com", "hmac-sha1"],
@@ -64,7 +65,9 @@ const SHA1 = {
   cipher: [],
 } as const;
 
-/** What to offer a server. Compressed, a packet of a hostile server could hold a thousand times its size. */
+/**
+ * Returns the offer. It has no compression, because a hostile server's packet could expand a thousandfold.
+ */
 export function offer(asked: Algorithms = {}): Offer {
   const changed = kinds.map((kind) => [
     kind,
@@ -73,7 +76,10 @@ export function offer(asked: Algorithms = {}): Offer {
   return { compress: ["none"], ...Object.fromEntries(changed) } as Offer;
 }
 
-/** What to write into ~/.ssh/config for a server that has nothing newer; `said` is what ssh2 says of the failed handshake. */
+/**
+ * Returns the line for ~/.ssh/config that allows an old server. `said`: ssh2's message about the failed
+ * handshake.
+ */
 export function askForOld(said: string): string {
   const found = /host key/i.test(said)
     ? "HostKeyAlgorithms +ssh-rsa"
@@ -82,5 +88,5 @@ export function askForOld(said: string): string {
       : /cipher/i.test(said)
         ? "Ciphers +aes128-cbc"
         : "KexAlgorithms +diffie-hellman-group14-sha1";
-  return `Update the SSH server there, or accept its old algorithms by a line "${found}" for this host in ~/.ssh/config`;
+  return `Update the device's SSH server, or allow its old algorithms: add the line "${found}" for this host to ~/.ssh/config`;
 }

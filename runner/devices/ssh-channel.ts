@@ -1,4 +1,4 @@
-// The channel that an agent talks over: lines in and out, and what its end means, whoever ended it.
+// The channel to an agent: lines in and out, and the meaning of its end.
 import type { ClientChannel } from "ssh2";
 import type { TransportLostError } from "./device-errors.ts";
 import { LineSplitter, StderrTail } from "./line-splitter.ts";
@@ -7,7 +7,10 @@ import type { AgentChannel, ChannelHandlers } from "./transport.ts";
 
 const exits = new WeakMap<ClientChannel, { readonly code: number | null; readonly signal: string | null }>();
 
-/** To be called as soon as the stream is there: what ends at once may have said how before anybody who waited for the stream looks. */
+/**
+ * Call this as soon as the stream exists: a process that ends at once may send its exit status before the
+ * stream's user listens.
+ */
 export function noteExit(stream: ClientChannel): void {
   stream.once("exit", (code: number | null, signal?: string) =>
     exits.set(stream, { code, signal: signal ?? null }),
@@ -30,17 +33,17 @@ export class SshChannel implements AgentChannel {
     const lines = new LineSplitter((line) => handlers.onLine(line));
     let flooded = false;
     stream.on("data", (chunk: Buffer) => {
-      // The session counts what comes as lines; stderr, and packets of a byte each, count against the connection.
+      // The session counts lines; stderr and packets of one byte count against the connection.
       waste.wanted(chunk.length);
       if (flooded || lines.push(chunk)) return;
       flooded = true;
       this.kill();
     });
-    // Shares its window with stdout: unread, it would stall both.
+    // stderr shares its flow-control window with stdout; if unread, it would stall both.
     stream.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     stream.on("error", () => {});
     this.#ended = new Promise((resolve) => {
-      // Not "exit", which may never come. A close without an exit status means that the transport died.
+      // "exit" may never come. A close without an exit status means that the transport died.
       stream.once("close", () => {
         this.#over = true;
         const error = lost();
@@ -71,7 +74,7 @@ export class SshChannel implements AgentChannel {
     clearTimeout(timer);
   }
 
-  /** The far side may be hung: only cutting the connection is sure to end its stdin. */
+  /** Cuts the connection: if the far side hangs, nothing else surely ends its stdin. */
   kill(): void {
     if (!this.#over) this.destroyTransport();
   }

@@ -1,5 +1,5 @@
-// Where a name leads: OpenSSH itself is asked (`ssh -G`), so that aliases, Include, Match, tokens and ProxyJump mean here what they mean
-// on the command line. Connecting is left to ssh-connect.ts.
+// Resolves a name by OpenSSH itself (`ssh -G`), so that aliases, Include, Match, tokens and ProxyJump mean
+// the same as to `ssh`. ssh-connect.ts connects.
 import { existsSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
@@ -10,7 +10,7 @@ import { type KeySources, usualSources } from "./key-sources.ts";
 import { parseAddress } from "./ssh-address.ts";
 import { type Algorithms, askedFor } from "./ssh-algorithms.ts";
 
-/** One machine on the way, its host key not yet known. */
+/** One machine on the way, before its host key is known. */
 export interface Stop {
   readonly host: string;
   readonly port: number;
@@ -23,24 +23,28 @@ export interface RouteOptions {
   readonly port?: number | undefined;
   readonly user?: string | undefined;
   readonly identityFile?: string | undefined;
-  /** Of the profile; used where neither `port` nor the configuration names another than 22. */
+  /** The profile's port, used if neither `port` nor the configuration names one other than 22. */
   readonly defaultPort?: number | undefined;
-  /** `[user@]host[:port],...` as of `ssh -J`; `none` for none. Absent: what the configuration says. */
+  /** `[user@]host[:port],...` as in `ssh -J`; `none` for no jump. Absent: from the configuration. */
   readonly jump?: string | undefined;
-  /** Instead of ~/.ssh/config, as `ssh -F`. */
+  /** File instead of ~/.ssh/config, as in `ssh -F`. */
   readonly configFile?: string | undefined;
 }
 
 const MAX_JUMPS = 8;
 
-/** The machines to pass, the device last. Throws InvalidInputError (`bad-host`, `bad-jump`, `proxy-command`). */
+/**
+ * Returns the machines on the way, the device last. Throws InvalidInputError (`bad-host`, `bad-jump`,
+ * `proxy-command`).
+ */
 export async function routeTo(name: string, options: RouteOptions = {}): Promise<readonly Stop[]> {
   const { identityFile, configFile } = options;
   return follow(
     name,
     {
       ...options,
-      // The current folder is this command's, not that of the program that reads the configuration, nor a later command's.
+      // Relative to this command's folder; the program that reads the configuration, and later commands, may
+      // have others.
       identityFile: identityFile === undefined ? undefined : resolve(tilde(identityFile)),
       configFile: configFile === undefined || configFile === "none" ? configFile : resolve(configFile),
     },
@@ -48,17 +52,22 @@ export async function routeTo(name: string, options: RouteOptions = {}): Promise
   );
 }
 
-/** `sameKey`: of the device, for a jump that the configuration names no key for. `code`: of what is wrong with a name. */
+/**
+ * `sameKey`: the device's key, for a jump without a configured key. `code`: the error code for a bad name.
+ */
 type StopOptions = RouteOptions & { readonly sameKey?: string | undefined };
 
 async function follow(name: string, options: StopOptions, depth: number): Promise<Stop[]> {
   if (depth > MAX_JUMPS)
-    throw new InvalidInputError("bad-jump", `more than ${MAX_JUMPS} jumps; is ProxyJump a circle?`);
+    throw new InvalidInputError(
+      "bad-jump",
+      `the route has more than ${MAX_JUMPS} jumps; check ProxyJump in ~/.ssh/config for a circle, or give --jump`,
+    );
   const given = parseAddress(name, depth === 0 ? "bad-host" : "bad-jump");
   if (options.port !== undefined && given.port !== undefined && options.port !== given.port)
     throw new InvalidInputError(
       "usage",
-      `the address names port ${given.port} and --port ${options.port}; leave one of them out`,
+      `the address has port ${given.port}, but --port is ${options.port}; leave one of them out`,
     );
   const asked = {
     host: given.host,
@@ -83,14 +92,14 @@ async function follow(name: string, options: StopOptions, depth: number): Promis
     if (found.proxyCommand && options.jump === undefined)
       throw new InvalidInputError(
         "proxy-command",
-        `${given.host} is reached by a ProxyCommand, which edgefront does not run; use ProxyJump, or give --jump`,
+        `${given.host} has a ProxyCommand in the ssh configuration, which edgefront does not run; use ProxyJump, or give --jump`,
       );
     return [stop];
   }
   const before: Stop[] = [];
   for (const [i, hop] of jump.split(",").entries()) {
     const { configFile, identityFile: sameKey } = options;
-    // The first jump may itself be behind one; for the others OpenSSH takes the list as it is.
+    // The first jump may itself have a ProxyJump; OpenSSH takes the rest of the list unchanged.
     const onTheWay = { configFile, sameKey, ...(i === 0 ? {} : { jump: "none" }) };
     before.push(...(await follow(hop, onTheWay, depth + 1)));
   }
@@ -107,16 +116,19 @@ interface Found {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** As written in the configuration: tokens and variables are not put in yet. */
+  /** As written in the configuration, before tokens and variables are expanded. */
   readonly keys: KeySources;
-  /** Whether the configuration names a key, beside the files that are tried anyway. */
+  /** Whether the configuration names a key in addition to the default files. */
   readonly namesKeys: boolean;
   readonly algorithms?: Algorithms | undefined;
   readonly jump?: string | undefined;
   readonly proxyCommand: boolean;
 }
 
-/** `ssh -G`: prints the configuration that would hold, connects to nothing. Where no ssh is installed the name is taken as it is. */
+/**
+ * Asks `ssh -G` for the effective configuration, without connecting. Without an installed ssh, the name is
+ * used unchanged.
+ */
 async function askOpenSsh(asked: Asked): Promise<Found> {
   const { host, configFile } = asked;
   const answer = await sshG(asked);
@@ -153,7 +165,7 @@ async function askOpenSsh(asked: Asked): Promise<Found> {
 
 type Values = Map<string, string[]>;
 
-/** Null where no ssh is installed. */
+/** Returns null if no ssh is installed. */
 async function sshG(
   { host, user, port, configFile }: Asked,
   ...options: readonly string[]
@@ -169,7 +181,10 @@ async function sshG(
   if (answer.missing) return null;
   if (answer.exitCode !== 0) {
     const line = answer.stderr.trim().split("\n").at(-1) ?? "";
-    throw new InvalidInputError("bad-ssh-config", `ssh cannot make sense of host "${host}": ${line}`);
+    throw new InvalidInputError(
+      "bad-ssh-config",
+      `ssh cannot resolve host "${host}": ${line}; check it with: ssh -G ${host}`,
+    );
   }
   const values: Values = new Map();
   for (const line of answer.stdout.split("\n")) {
@@ -179,12 +194,14 @@ async function sshG(
   return values;
 }
 
-/** Paths of keys as OpenSSH would open them: with `~`, tokens (%d, %h, %C, ...) and variables put in, and from the root. */
+/**
+ * Returns absolute paths of keys, with `~`, tokens (%d, %h, %C, ...) and variables expanded as by OpenSSH.
+ */
 async function expandedKeys({ keys }: Found, asked: Asked): Promise<KeySources> {
   const expand = async (written: string): Promise<string> => {
     const path = tilde(written);
     if (!/[%$]/.test(path)) return resolve(path);
-    // `ssh -G` prints an IdentityFile as it is written, but this option with all that can be in either.
+    // `ssh -G` prints an IdentityFile unexpanded, but expands this option, which allows the same tokens.
     const quoted = `ControlPath="${path.replace(/["\\]/g, "\\$&")}"`;
     const value = (await sshG(asked, "-o", quoted))?.get("controlpath")?.[0];
     return resolve(value ?? path);
@@ -198,11 +215,11 @@ async function expandedKeys({ keys }: Found, asked: Asked): Promise<KeySources> 
   };
 }
 
-/** `none` and `$NAME` are not paths; `ssh -G` has put in the rest. */
+/** `none` and `$NAME` are not paths; `ssh -G` has expanded the rest. */
 const socketPath = (agent: string): string =>
   agent === "none" || agent.startsWith("$") || isAbsolute(agent) ? agent : resolve(agent);
 
-/** `~/x` and `~me/x`; other people's homes are left as they are written. */
+/** Expands `~/x` and `~me/x`; homes of other users stay unexpanded. */
 function tilde(path: string): string {
   const [, user, rest] = /^~([^/]*)(\/.*)?$/.exec(path) ?? [];
   if (user === undefined || (user !== "" && user !== userName())) return path;

@@ -1,5 +1,5 @@
-// Connections: to a device, or through one machine to the next, each with its host key pinned. Whatever goes wrong on the way becomes
-// one error that says what happened and what mends it. What is done with a connection is ssh-transport.ts's business.
+// Connections: to a device, or through one machine to the next, each with a pinned host key. A failure
+// becomes one error with its cause and a next step. ssh-transport.ts uses the connection.
 import type { Duplex } from "node:stream";
 import ssh2, { type ConnectConfig } from "ssh2";
 import { sanitise } from "../../profilers/protocol-fields.ts";
@@ -13,12 +13,12 @@ import { dial } from "./ssh-dial.ts";
 import { type ClientError, explainConnection, explainLogin } from "./ssh-explain.ts";
 import { KeyLogin } from "./ssh-login.ts";
 
-/** A machine on the way, pinned. */
+/** A machine on the way, with its pinned host key. */
 export interface Endpoint extends Login {
   readonly host: string;
   readonly port?: number | undefined;
   readonly hostKey: string;
-  /** Old ones to accept; see ssh-algorithms.ts. */
+  /** Old algorithms to accept; see ssh-algorithms.ts. */
   readonly algorithms?: Algorithms | undefined;
 }
 export interface ConnectOptions {
@@ -33,9 +33,9 @@ const TIMED_OUT = "Timed out while waiting for handshake";
 
 export const addressOf = ({ user, host, port }: Endpoint): string => `${user}@${host}:${port ?? 22}`;
 
-/** Several connections, each through the one before; the last is the device's. */
+/** Several connections, each through the previous one; the last is the device's. */
 export class Connection {
-  /** Those that have not closed yet: from the others no "close" will come. */
+  /** Connections that have not closed yet; the others send no more "close". */
   readonly #open: Set<LoggedIn>;
 
   private constructor(private readonly hops: readonly LoggedIn[]) {
@@ -43,7 +43,10 @@ export class Connection {
     for (const hop of hops) hop.client.once("close", () => this.#open.delete(hop));
   }
 
-  /** @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError; nothing is left open then. */
+  /**
+   * Connects. @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError; no
+   * connection stays open then.
+   */
   static async open(endpoints: readonly Endpoint[], options: ConnectOptions = CONNECT): Promise<Connection> {
     const hops: LoggedIn[] = [];
     try {
@@ -65,17 +68,17 @@ export class Connection {
     return this.hops.at(-1)!.client;
   }
 
-  /** What arrives from the device and reaches nobody; the rest has to be told to it. */
+  /** Counts unrequested data from the device; users of the connection report requested data to it. */
   get waste(): WasteMeter {
     return this.hops.at(-1)!.waste;
   }
 
-  /** Cuts the sockets themselves: ssh2 leaves one alone that it has ended, whether or not the far side ever does. */
+  /** Cuts the sockets: ssh2 does not close a socket that it has ended until the far side does. */
   destroy(): void {
     for (const { sock } of this.hops.toReversed()) sock.destroy();
   }
 
-  /** Ends it from the device's side back; what does not end by itself is cut. */
+  /** Ends the connections from the device backwards, and cuts those that do not end in time. */
   async close(graceMs = 2000): Promise<void> {
     for (const hop of [...this.#open].toReversed()) {
       if (!this.#open.has(hop)) continue;
@@ -88,10 +91,13 @@ export class Connection {
   }
 }
 
-/** Counts what comes over `sock`; what it carries of a connection within is wanted there, and counted by that one. */
+/**
+ * Counts the data over `sock`. Data of an inner connection is requested here; the inner connection counts it
+ * itself.
+ */
 function meter(client: ssh2.Client, sock: Duplex, outer: WasteMeter | undefined): WasteMeter {
   const waste = new WasteMeter(() => {
-    client.emit("error", new Error("it sent far more than anybody asked for"));
+    client.emit("error", new Error("it sent far more data than was requested"));
     sock.destroy();
   });
   sock.on("data", (chunk: Buffer) => {
@@ -101,7 +107,7 @@ function meter(client: ssh2.Client, sock: Duplex, outer: WasteMeter | undefined)
   return waste;
 }
 
-/** A connection over TCP. @throws UnreachableError. */
+/** Opens a TCP connection. @throws UnreachableError. */
 async function reach(address: Address, timeoutMs: number): Promise<Duplex> {
   try {
     const socket = await dial(address.host, address.port ?? 22, timeoutMs);
@@ -111,7 +117,10 @@ async function reach(address: Address, timeoutMs: number): Promise<Duplex> {
   }
 }
 
-/** Connects only as far as the key exchange and returns the fingerprint; for `device add` to show and pin. */
+/**
+ * Returns the host key's fingerprint, which `device add` shows and pins. Connects only as far as the key
+ * exchange.
+ */
 export async function readHostKey(
   address: Address,
   through?: Connection,
@@ -142,7 +151,7 @@ export async function readHostKey(
   }
 }
 
-/** A stream to `address` as the machine behind `client` sees it. */
+/** Opens a stream to `address` from the machine behind `client`. */
 function tunnel(client: ssh2.Client, { host, port = 22 }: Address): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const refuse = (cause?: Error) =>
@@ -172,7 +181,7 @@ interface LoggedIn {
   readonly waste: WasteMeter;
 }
 
-/** `outer`: of the connection that carries this one. */
+/** Logs in. `outer`: the meter of the connection that carries this one. */
 async function logIn(
   endpoint: Endpoint,
   options: ConnectOptions,
@@ -202,7 +211,7 @@ async function logIn(
     algorithms: offer(algorithms),
     keepaliveInterval: options.keepaliveMs,
     keepaliveCountMax: options.keepaliveTries,
-    // Also asked on every rekey.
+    // Called on every rekey too.
     hostVerifier: (key: Buffer) => {
       seen = fingerprint(key);
       return seen === hostKey;
@@ -214,7 +223,7 @@ async function logIn(
       let last: ClientError | undefined;
       const refuse = () => reject(whyNot(last, endpoint, seen, login, offers));
       client.on("error", (error) => {
-        // That a key does not sign is the login's business, which goes on with the next.
+        // A key that cannot sign is no error of the connection; the login tries the next key.
         if (!(error as { unsigned?: boolean }).unsigned) last ??= error as ClientError;
       });
       client.once("close", refuse);
@@ -225,7 +234,8 @@ async function logIn(
       client.connect(config);
       login.attach(client);
       const waste = meter(client, sock, outer);
-      // A server that went away while the keys were gathered has closed the socket before ssh2 listened: it hears of that no more.
+      // A server that closed the socket while keys were gathered did so before ssh2 listened, so ssh2 never
+      // reports it.
       sock.once("close", () => setImmediate(refuse));
       if (sock.destroyed) setImmediate(refuse);
     });
@@ -234,7 +244,7 @@ async function logIn(
   }
 }
 
-/** `seen`: the host key that the machine has shown. */
+/** Returns the reason of a failed login. `seen`: the host key that the machine showed. */
 function whyNot(
   last: ClientError | undefined,
   endpoint: Endpoint,
@@ -245,12 +255,12 @@ function whyNot(
   const { hostKey } = endpoint;
   if (seen !== undefined && seen !== hostKey)
     return new HostKeyChangedError(
-      `the host key of ${addressOf(endpoint)} is ${seen}, not the pinned ${hostKey}`,
-      "If the device was set up anew, remove it and add it again; otherwise somebody else may be answering",
+      `the host key of ${addressOf(endpoint)} is ${seen}, but the pinned one is ${hostKey}`,
+      "If the device was installed again, run edgefront device remove NAME and edgefront device add; otherwise another machine may be answering",
     );
   const refused =
     last?.level === "client-authentication" || /too many authentication failures/i.test(last?.message ?? "");
-  // A server that has said what it takes, and ends before anybody is in, has had its reasons with the login.
+  // A server that listed its login methods and then closed the connection refused the login.
   if (refused || (notes.takes !== null && last === undefined))
     return explainLogin(last, endpoint, notes, offers);
   return explainConnection(last, endpoint, seen !== undefined);

@@ -1,13 +1,17 @@
-// Opens a TCP connection to a name with several addresses: each is tried a little after the one before, none is given up for the next, and the
-// first that answers is taken (RFC 8305). Node's own attempt gives an address 250 ms and then drops it, which no satellite link bears.
+// Opens a TCP connection to a name with several addresses. Attempts start one after the other, all continue,
+// and the first answer wins (RFC 8305). Node's own algorithm drops an address after 250 ms, too soon for a
+// satellite link.
 import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 
-/** Between the beginning of two attempts. */
+/** Delay between the starts of two attempts. */
 const STAGGER_MS = 250;
 const MAX_ADDRESSES = 16;
 
-/** Resolves once connected; rejects with the first address's error when all have failed, or with ETIMEDOUT after `timeoutMs`. */
+/**
+ * Resolves once connected; rejects with the first address's error when all have failed, or with ETIMEDOUT
+ * after `timeoutMs`.
+ */
 export async function dial(
   host: string,
   port: number,
@@ -47,7 +51,7 @@ export async function dial(
       socket.once("error", failed);
       socket.once("connect", () => {
         socket.off("error", failed);
-        // Until ssh2 listens; what happens meanwhile it hears of by "close".
+        // Until ssh2 listens; it learns of earlier errors by "close".
         socket.on("error", () => {});
         end(socket);
       });
@@ -57,7 +61,7 @@ export async function dial(
   });
 }
 
-/** Of both families by turns, in the order the system gives each. */
+/** Returns addresses of both families in turn, each in the system's order. */
 async function addressesOf(host: string): Promise<string[]> {
   if (isIP(host.replace(/%.*$/, ""))) return [host];
   const found = await lookup(host, { all: true, verbatim: true });

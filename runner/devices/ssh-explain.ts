@@ -1,4 +1,5 @@
-// What a connection or a login that failed means, and what mends it: one error for each situation. Nothing of keys or paths is in them.
+// Explains a failed connection or login: one error for each situation, with a next step. Errors contain no
+// keys and no paths of keys.
 import { sanitise } from "../../profilers/protocol-fields.ts";
 import type { Offers } from "./credentials.ts";
 import {
@@ -19,7 +20,7 @@ export interface Address {
   readonly algorithms?: Algorithms | undefined;
 }
 
-/** Why nobody was let in, though the machine answered and its host key was right. */
+/** Explains a refused login on a machine that answered with the right host key. */
 export function explainLogin(
   error: ClientError | undefined,
   { host, port = 22, user }: Address & { readonly user: string },
@@ -36,45 +37,45 @@ export function explainLogin(
   const said = sanitise(error?.message ?? "");
   if (notes.partial)
     return refuse(
-      `took the key and wants a second factor: ${wants.join(", ")}`,
+      `accepted the key and requires a second factor: ${wants.join(", ")}`,
       canAsk()
-        ? "Try again with the right answer"
-        : "Run this at a terminal to be asked for it; a sweep that reconnects needs a login for which a key is enough",
+        ? "Run the command again with the right answer"
+        : "Run the command at a terminal, which asks for it; a sweep needs a login that a key alone opens",
     );
   if (/too many authentication failures/i.test(said))
     return refuse(
-      `ended the login after ${count(notes.offered, "key")} that it does not know (its MaxAuthTries); the right one may not have had its turn`,
-      "Name the right key with --identity, or with IdentityFile and `IdentitiesOnly yes` in ~/.ssh/config",
+      `ended the login after ${count(notes.offered, "unknown key")} (its MaxAuthTries); the right key may not have been offered yet`,
+      "Name the right key with --identity FILE, or with IdentityFile and `IdentitiesOnly yes` in ~/.ssh/config",
     );
-  // A passphrase or an agent stood in the way of a key that the server takes.
+  // The server accepts a key that a passphrase or an agent withholds.
   if (notes.unsigned instanceof IdentityFileError) return notes.unsigned;
   if (notes.unsigned !== undefined && notes.accepted > 0)
     return refuse(
-      `takes the key, but ssh-agent ${sanitise(notes.unsigned.message)}`,
-      "Confirm the use of the key where the agent asks for it, unlock the agent (`ssh-add -X`), or add the key again with ssh-add",
+      `accepts the key, but ssh-agent ${sanitise(notes.unsigned.message)}`,
+      "Confirm the use of the key if the agent asks, unlock the agent (`ssh-add -X`), or add the key again with ssh-add",
     );
   if (notes.takes !== null && !wants.includes("publickey"))
     return refuse(
-      `takes no keys, only ${others.join(", ") || "nothing that is known here"}`,
+      `accepts no keys, only ${others.join(", ") || "unknown methods"}`,
       canAsk()
         ? "Check the answer and the login name"
-        : "Allow keys there (PubkeyAuthentication yes), or run this at a terminal",
+        : "Allow keys on the device (PubkeyAuthentication yes), or run the command at a terminal",
     );
   if (offers.keys.length === 0)
     return new IdentityFileError(
-      `there is no key to log in with${also}`,
-      "Name one with --identity, or start ssh-agent and add one with ssh-add",
+      `there is no key for ${where}${also}`,
+      "Name one with --identity FILE, or start ssh-agent and add one with ssh-add",
     );
   return refuse(
     `refused ${notes.offered > 1 ? `all ${notes.offered} keys` : "the key"}${also}`,
-    `Put the public key into ~/.ssh/authorized_keys there (ssh-copy-id -p ${port} ${user}@${host}), and check the login name ` +
-      "(in Termux: whoami); wait 30 s before the next try",
+    `Add the public key to the device's ~/.ssh/authorized_keys (ssh-copy-id -p ${port} ${user}@${host}), and check the login name ` +
+      "(in Termux: whoami). Wait 30 s before the next try",
   );
 }
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
 
-/** What a failed connection means. `greeted`: the host key had been seen and was right. */
+/** Explains a failed connection. `greeted`: the machine had shown the right host key. */
 export function explainConnection(
   error: ClientError | undefined,
   address: Address,
@@ -97,12 +98,12 @@ function diagnose(
     case "EAI_AGAIN":
       return [
         `there is no host named ${host} (${error.code})`,
-        "Check the name; an alias belongs into ~/.ssh/config",
+        "Check the name, or add an alias to ~/.ssh/config",
       ];
     case "ECONNREFUSED":
       return [
         `nothing listens on ${where} (ECONNREFUSED)`,
-        `Start sshd there, or name its port with --port: ${otherPort}`,
+        `Start sshd on the device, or name its port with --port: ${otherPort}`,
       ];
     case "EHOSTUNREACH":
     case "ENETUNREACH":
@@ -115,17 +116,17 @@ function diagnose(
   const said = sanitise(error?.message ?? "the connection was closed").slice(0, 300);
   if (error?.level === "client-timeout")
     return [
-      `${where} took the connection and then said nothing`,
+      `${where} accepted the connection and then sent nothing`,
       `Check that sshd listens on that port: ${otherPort}`,
     ];
   if (/before handshake/i.test(said))
     return [
       `${where} closed the connection without an SSH greeting`,
-      `Check that sshd listens on that port (--port): ${otherPort}; one that was asked too often closes at once: wait 30 s`,
+      `Check that sshd listens on that port (--port): ${otherPort}. A server with too many requests closes at once: wait 30 s`,
     ];
   if (/ident|version|packet|header|bad/i.test(said) && !greeted)
     return [
-      `what listens on ${where} does not speak SSH (${said})`,
+      `the server on ${where} does not speak SSH (${said})`,
       `Name sshd's port with --port: ${otherPort}`,
     ];
   if (/no matching/i.test(said))
@@ -133,7 +134,7 @@ function diagnose(
   return [
     `${where} cannot be reached: ${said}`,
     greeted
-      ? "Try again; if it persists, look at the log of sshd there"
-      : "Check the address and the port; a server that was asked too often closes at once: wait 30 s",
+      ? "Run the command again; if it persists, read the device's sshd log"
+      : "Check the address and the port. A server with too many requests closes at once: wait 30 s",
   ];
 }

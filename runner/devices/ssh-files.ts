@@ -1,5 +1,5 @@
-// Files on a device over SFTP: put there under a name that nobody reads before the bytes are whole and verified, and cleared away when they
-// are of no use any more. Everything under ~/.edgefront can be made or sent again. Connecting is ssh-transport.ts's business.
+// Files on a device over SFTP. An upload gets its name only when its bytes are complete and verified; useless
+// files are removed. Everything under ~/.edgefront can be sent again. ssh-transport.ts connects.
 import { createHash, randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,12 +12,14 @@ import type { RemoteName, UploadOptions } from "./transport.ts";
 const { STATUS_CODE } = ssh2.utils.sftp;
 
 export const FOLDER = ".edgefront";
-/** Builds of the agent that are kept: other coordinators, and keys bound to one, may use them. */
+/** Number of agent builds to keep, for other coordinators and for keys bound to one build. */
 const KEPT_AGENTS = 4;
 const DAY_SECONDS = 86_400;
-/** A half upload that has not grown for so long is nobody's. */
+/** A partial upload that has not grown for this long is abandoned. */
 const STILL_MS = 3000;
-/** Names in a folder, and folders of agents, that are looked at: a device cannot make us read on for ever. */
+/**
+ * Largest number of names read from a folder, and of agent folders: a device must not make us read for ever.
+ */
 const MAX_NAMES = 1000;
 const MAX_FOLDERS = 64;
 
@@ -25,7 +27,7 @@ interface RemoteEntry {
   readonly path: string;
   readonly isFolder: boolean;
   readonly bytes: number;
-  /** By the device's own clock, in seconds. */
+  /** In seconds, by the device's clock. */
   readonly changedAt: number;
 }
 
@@ -38,13 +40,13 @@ export class SshFiles {
     private readonly sftp: SFTPWrapper,
     private readonly address: string,
     private readonly step: RunStep,
-    /** What this session has put there or found: still wanted. */
+    /** Files that this session uploaded or found; they are in use. */
     private readonly wanted = new Set<string>(),
-    /** Told of bytes that the device sent because they were asked for. */
+    /** Called with the number of requested bytes from the device. */
     private readonly received: (bytes: number) => void = () => {},
   ) {}
 
-  /** @returns the path by which the agent can open it. @throws UploadError, TransportLostError. */
+  /** Uploads a file. @returns the path for the agent. @throws UploadError, TransportLostError. */
   async upload(
     localPath: string,
     name: RemoteName,
@@ -65,7 +67,7 @@ export class SshFiles {
       await this.step("upload", (alive) => {
         const step = (_all: number, chunk: number) => {
           options.signal?.throwIfAborted();
-          // Its acknowledgements, and more room for what follows.
+          // Acknowledgements are requested data; they also make room for more.
           this.received(chunk / 64);
           alive();
         };
@@ -74,8 +76,8 @@ export class SshFiles {
       const arrived = await this.hashOf(part, size);
       if (arrived !== sha256)
         throw new UploadError(
-          `${name} arrived on ${this.address} changed`,
-          "Try again; if it persists, check the disk there",
+          `${name} arrived on ${this.address} with other contents`,
+          "Run the command again; if it persists, check the device's disk",
         );
       const mode = options.executable ? 0o700 : 0o600;
       await this.step("chmod", () => callback<void>((done) => sftp.chmod(part, mode, done)));
@@ -90,7 +92,7 @@ export class SshFiles {
       if (free !== null && free < size) throw this.noRoom(name, size, free);
       throw new UploadError(
         `${name} could not be written on ${this.address}: ${sanitise((cause as Error).message)}`,
-        "Check free space and permissions of ~/.edgefront there",
+        "Check free space and permissions of ~/.edgefront on the device",
         { cause },
       );
     }
@@ -98,7 +100,7 @@ export class SshFiles {
     return path;
   }
 
-  /** Makes room where there is too little. @throws UploadError where that does not do. */
+  /** Frees space if there is too little. @throws UploadError if that is not enough. */
   private async requireRoom(name: RemoteName, size: number): Promise<void> {
     let free = await this.freeBytes();
     if (free === null || free >= size) return;
@@ -112,12 +114,14 @@ export class SshFiles {
 
   private noRoom(name: RemoteName, size: number, free: number): UploadError {
     return new UploadError(
-      `no room for ${name} on ${this.address}: it takes ${size} bytes, ${free} are free`,
-      "Make room there; ~/.edgefront may be emptied at any time",
+      `no space for ${name} on ${this.address}: it needs ${size} bytes, ${free} are free`,
+      "Free space on the device; ~/.edgefront may be emptied at any time",
     );
   }
 
-  /** What may go, the least missed first: half uploads that stopped, agents of long ago, data, the oldest first. */
+  /**
+   * Returns the removable files in order: abandoned partial uploads, old agents, data, each the oldest first.
+   */
   private async useless(): Promise<RemoteEntry[]> {
     const before = new Map((await this.all()).filter(isPart).map((part) => [part.path, part.bytes]));
     if (before.size > 0) await sleep(STILL_MS);
@@ -135,7 +139,10 @@ export class SshFiles {
       .toReversed();
   }
 
-  /** After a new agent: those of long ago and what was left of uploads a day ago or more, by the device's own clock. Never fails. */
+  /**
+   * Removes old agents and partial uploads older than a day, by the device's clock, after a new agent. Never
+   * fails.
+   */
   private async clearOld(agent: string): Promise<void> {
     try {
       const installed = await this.stat(agent);
@@ -149,7 +156,7 @@ export class SshFiles {
     }
   }
 
-  /** Every file that edgefront has put there. */
+  /** Returns every file that edgefront has uploaded. */
   private async all(): Promise<RemoteEntry[]> {
     const [agents, models, files] = await Promise.all(
       ["agents", "models", "files"].map((folder) => this.list(`${FOLDER}/${folder}`)),
@@ -160,7 +167,7 @@ export class SshFiles {
     return [...inAgents, ...models!, ...files!].filter(({ isFolder }) => !isFolder);
   }
 
-  /** What lies in a folder under plain names; nothing where it cannot be read. */
+  /** Returns the entries of a folder with plain names; none if it cannot be read. */
   private async list(folder: string): Promise<RemoteEntry[]> {
     const entries = await this.step("list", () => this.read(folder)).catch(orUndefined);
     return (entries ?? [])
@@ -173,7 +180,7 @@ export class SshFiles {
       }));
   }
 
-  /** Piece by piece: what ssh2 makes of a path reads on as long as the device says something. */
+  /** Reads a folder piece by piece; ssh2's own function reads as long as the device sends names. */
   private async read(folder: string): Promise<FileEntryWithStats[]> {
     const { sftp } = this;
     const entries: FileEntryWithStats[] = [];
@@ -191,7 +198,7 @@ export class SshFiles {
     return entries.slice(0, MAX_NAMES);
   }
 
-  /** An agent's folder goes with it. */
+  /** Removes a file; an agent's folder too. */
   private async remove(entry: RemoteEntry): Promise<void> {
     await this.step("remove", () => callback<void>((done) => this.sftp.unlink(entry.path, done))).catch(
       orUndefined,
@@ -207,7 +214,7 @@ export class SshFiles {
     return this.step("stat", () => callback<Stats>((done) => this.sftp.stat(path, done))).catch(orUndefined);
   }
 
-  /** Null where the server does not tell, or is gone. */
+  /** Returns the free bytes; null if the server does not report them or is gone. */
   private async freeBytes(): Promise<number | null> {
     type Space = { f_bavail: number; f_frsize: number };
     return this.step("free space", () =>
@@ -222,21 +229,22 @@ export class SshFiles {
     const folders = path.split("/").slice(0, -1);
     for (let depth = 1; depth <= folders.length; depth++) {
       const folder = folders.slice(0, depth).join("/");
-      // It exists, or the write that follows tells why not.
+      // It exists, or the following write reports the error.
       await this.step("mkdir", () =>
         callback<void>((done) => this.sftp.mkdir(folder, { mode: 0o700 }, done)),
       ).catch(orUndefined);
     }
   }
 
-  /** Of a file of `size` bytes; one that goes on beyond them has none, and is not read on. */
+  /** Returns the digest of a file of `size` bytes. A longer file has none, and reading stops. */
   private hashOf(path: string, size: number): Promise<string | null> {
     return this.step("reading back", async (alive, onLost) => {
       const hash = createHash("sha256");
       const stream = this.sftp.createReadStream(path, { highWaterMark: 256 * 1024 });
-      // The loop below throws what goes wrong; a request that dies with the transport after it ended reaches nobody else.
+      // The loop below throws errors; a request that fails with the transport after the loop has no other
+      // listener.
       stream.on("error", () => undefined);
-      // Destroyed, not left pending, if the transport dies.
+      // A dying transport destroys the stream, so that it is not left pending.
       const forget = onLost(() => stream.destroy(new Error("the transport died")));
       try {
         let read = 0;

@@ -1,34 +1,37 @@
-// What a login meets: a shell, or a forced command that answers everything the same way. Start-up files of a shell may print whatever they
-// like before, beside and after the answer, which therefore stands between marks.
+// Identifies the far side of a login: a shell, or a forced command that answers every request alike. Start-up
+// files of a shell may print before and after the answer, so the answer stands between marks.
 import type { ClientChannel } from "ssh2";
 import { sanitise } from "../../profilers/protocol-fields.ts";
 import { AgentStartError } from "./device-errors.ts";
 import type { RunStep } from "./ssh-step.ts";
 
 export interface Identity {
-  /** `Linux aarch64`, as of `uname -sm`; null where the answer is something else. */
+  /** `Linux aarch64`, from `uname -sm`; null for any other answer. */
   readonly system: string | null;
-  /** The Termux it runs in, e.g. `0.118.1` or `googleplay.2025.01.18`. */
+  /** Version of Termux, e.g. `0.118.1` or `googleplay.2025.01.18`. */
   readonly termux: string | null;
-  /** Whatever is asked, an agent answers: the key is under a forced command. */
+  /** An agent answers every request, because the key has a forced command. */
   readonly confined: boolean;
-  /** The shell's start-up files print: SFTP by a program that the shell starts is spoilt by it. */
+  /** The shell's start-up files print, which breaks SFTP by a program that the shell starts. */
   readonly noisy: boolean;
-  /** The first of what it said, fit to be shown. */
+  /** The first line of the answer, sanitised. */
   readonly said: string;
 }
 
 const BEGIN = "edgefront-begins";
 const END = "edgefront-ends";
-/** A command that every shell of Linux and Android understands. Constant: nothing a user or a device said is in it. */
+/**
+ * A command that every shell of Linux and Android understands. It is constant and contains no data of a user
+ * or a device.
+ */
 export const FIRST_COMMAND = `echo ${BEGIN}; uname -sm; env | grep "^TERMUX_VERSION="; echo ${END}`;
-/** Of a banner and of an answer; no more of them is read. */
+/** Largest banner and answer that are read. */
 const MAX_BYTES = 256 << 10;
-/** A shell has ended, and what it started in the background keeps the channel open. */
+/** Wait after the shell's exit; its background programs may keep the channel open. */
 const AFTER_EXIT_MS = 300;
 const HELLO = '{"v":1,"type":"hello","agent":"edgefront-agent"';
 
-/** Runs the first command, its input closed. @throws AgentStartError for one who says more than `MAX_BYTES`. */
+/** Runs the first command with closed input. @throws AgentStartError for an answer above `MAX_BYTES`. */
 export async function askWhatIsThere(
   stream: ClientChannel,
   address: string,
@@ -36,7 +39,7 @@ export async function askWhatIsThere(
 ): Promise<Identity> {
   const texts = { stdout: "", stderr: "" };
   let status: number | null | undefined;
-  // No answer keeps the step alive: it has to end in time.
+  // Output does not extend the step's deadline.
   await step("a first command", () => {
     let [bytes, tail] = [0, ""];
     return new Promise<void>((resolve, reject) => {
@@ -51,8 +54,8 @@ export async function askWhatIsThere(
         stream.stderr.removeAllListeners("data");
         reject(
           new AgentStartError(
-            `${address} answers a short question without end`,
-            "Log in there with ssh and look what its shell prints (~/.bashrc, ~/.profile)",
+            `${address} answered a short command with over ${MAX_BYTES / 1024} KiB`,
+            "Log in with ssh and check the output of its shell (~/.bashrc, ~/.profile)",
           ),
         );
       };

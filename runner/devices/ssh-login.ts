@@ -1,5 +1,6 @@
-// Logs in on a connection whose host key was right, as OpenSSH's client does: asks what the server takes, offers key after key, and answers
-// questions at a terminal. Notes what happened on the way; what a failure means is ssh-explain.ts's business.
+// Logs in after the host key was checked, as OpenSSH's client does: asks for the server's methods, offers one
+// key after the other, and answers questions at a terminal. Records the course of the login; ssh-explain.ts
+// explains failures.
 
 import type { AuthHandlerMiddleware, ParsedKey } from "ssh2";
 import ssh2 from "ssh2";
@@ -8,18 +9,18 @@ import type { OfferedKey, Offers } from "./credentials.ts";
 import { ask, askSecret, canAsk } from "./prompt.ts";
 import { type PublicKey, text } from "./ssh-wire.ts";
 
-/** What a login met. */
+/** The course of a login. */
 export interface LoginNotes {
-  /** Keys shown to the server, and those it would have taken. */
+  /** Number of keys offered to the server, and number it accepted. */
   offered: number;
   accepted: number;
-  /** A key was right, and something else is wanted beside it. */
+  /** A key was accepted, and the server requires another factor. */
   partial: boolean;
-  /** What the server takes (RFC 4252); null while it has not said. */
+  /** The server's methods (RFC 4252); null while unknown. */
   takes: readonly string[] | null;
-  /** The last reason why a key that the server takes could not sign. */
+  /** The last reason why an accepted key could not sign. */
   unsigned: Error | undefined;
-  /** Questions that were asked at the terminal. */
+  /** Number of questions asked at the terminal. */
   asked: number;
 }
 export interface LoginOptions {
@@ -27,14 +28,16 @@ export interface LoginOptions {
   readonly where: string;
   readonly offers: Offers;
   readonly sha1Signatures: boolean;
-  /** Runs what waits for a person; the login's own deadline stands still meanwhile. */
+  /** Pauses the login's deadline while `run` waits for a person. */
   readonly patiently: <T>(run: () => Promise<T>) => Promise<T>;
 }
 
 const MAX_ASKED = 12;
 const MAX_PROMPT = 400;
 
-/** The parts of ssh2's protocol that a signature of our own needs; no public call takes one that is made later, or a certificate. */
+/**
+ * Internal parts of ssh2 that our signatures need: no public call accepts a later signature or a certificate.
+ */
 interface Protocol {
   authPK(user: string, key: ParsedKey, algorithm?: string, sign?: unknown): void;
   readonly _kex: { readonly sessionID: Buffer };
@@ -46,12 +49,12 @@ interface Protocol {
 }
 type SignStep = (data: Buffer, done: (signature: Buffer) => void) => void;
 
-/** A key as ssh2 takes one, that is signed with elsewhere. */
+/** A key in ssh2's form whose signatures are made elsewhere. */
 interface Shown extends ParsedKey {
   failure?: Error;
 }
 
-/** Any key does: ssh2 tells its own keys by a mark that only its parser can make. */
+/** Any key works: ssh2 recognises its own keys by a mark that only its parser sets. */
 const MARK = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 function shownKey(key: PublicKey): Shown {
@@ -82,7 +85,7 @@ export class KeyLogin {
   };
   readonly #shown = new WeakMap<ParsedKey, OfferedKey>();
   #left: OfferedKey[];
-  /** Shown now. */
+  /** The key offered now. */
   #current: OfferedKey | undefined;
   #begun = false;
   #passwords = 0;
@@ -91,18 +94,18 @@ export class KeyLogin {
     this.#left = [...options.offers.keys];
   }
 
-  /** ssh2's authHandler: what to try next, false to give up. */
+  /** ssh2's authHandler: passes on the next method, or false to give up. */
   readonly next: AuthHandlerMiddleware = (takes, partial, done) => {
     if (partial) {
       this.notes.partial = true;
-      // Another key may be the second factor; the same one is none.
+      // Another key may be the second factor, but not the same key.
       this.#left = this.options.offers.keys.filter((key) => key !== this.#current);
     }
     if (takes) this.notes.takes = takes;
     const { user: username } = this.options;
     if (!this.#begun) {
       this.#begun = true;
-      // Costs no try, and says what the server takes.
+      // The method "none" uses no try and returns the server's methods.
       return done({ type: "none", username });
     }
     this.#choose().then(
@@ -142,7 +145,7 @@ export class KeyLogin {
     return false;
   }
 
-  /** Shows a server's questions at the terminal, made harmless. */
+  /** Shows a server's sanitised questions at the terminal. */
   readonly #prompt = (
     name: string,
     instructions: string,
@@ -165,7 +168,10 @@ export class KeyLogin {
     this.options.patiently(run).then(done, () => done([]));
   };
 
-  /** Has ssh2 sign with the keys shown, whoever holds their private half. To be called once `client` is connecting. */
+  /**
+   * Makes ssh2 sign with the offered keys, wherever their private half is. Call it once `client` is
+   * connecting.
+   */
   attach(client: ssh2.Client): void {
     const protocol = (client as unknown as { _protocol: Protocol })._protocol;
     const original = protocol.authPK;
@@ -194,14 +200,14 @@ export class KeyLogin {
           (error: Error) => {
             this.notes.unsigned = error;
             shown.failure = Object.assign(new Error("the key does not sign"), { unsigned: true });
-            // ssh2 asks the key itself now, hears the failure, and goes on with the next.
+            // ssh2 now asks the key itself, gets the failure, and tries the next key.
             (sign as SignStep)(data, () => {});
           },
         );
     };
   }
 
-  /** SHA-1 only where it was asked for: a server that does not say what it knows is taken to know SHA-2. */
+  /** Uses SHA-1 only on request: a server that does not list its algorithms is assumed to know SHA-2. */
   #strong(algorithm: string): string {
     return algorithm === "ssh-rsa" && !this.options.sha1Signatures ? "rsa-sha2-256" : algorithm;
   }

@@ -1,10 +1,13 @@
-// Steps over a connection that may die without a word: each ends when it is done, when the transport is lost, or when nothing moved for
-// too long. ssh2 itself promises none of the last two for what is under way.
+// Steps over a connection that may die silently: a step ends when it is done, when the transport is lost, or
+// when no data moved for too long. ssh2 guarantees neither of the last two for pending calls.
 import { sanitise } from "../../profilers/protocol-fields.ts";
 import { TransportLostError } from "./device-errors.ts";
 
 type Forget = () => void;
-/** `alive` puts off the deadline; `onLost` is told when the transport dies, until it is forgotten. */
+/**
+ * `alive` extends the deadline. `onLost` registers a callback for a dying transport and returns a function
+ * that removes it.
+ */
 export type RunStep = <T>(
   what: string,
   run: (alive: () => void, onLost: (stop: () => void) => Forget) => Promise<T>,
@@ -21,7 +24,7 @@ export class Steps {
     private readonly destroy: () => void,
   ) {}
 
-  /** Why the transport is gone; undefined while it lives. */
+  /** Why the transport was lost; undefined while it is alive. */
   get lost(): TransportLostError | undefined {
     return this.#lost;
   }
@@ -37,7 +40,7 @@ export class Steps {
     this.#onLost.clear();
   }
 
-  /** Cuts the connection where `work` has not ended in time, whatever moved meanwhile. */
+  /** Cuts the connection if `work` has not ended in time, even if data moved. */
   async within<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -63,7 +66,7 @@ export class Steps {
       notify = reject;
       this.#onLost.add(reject);
       timer = setTimeout(() => {
-        reject(new TransportLostError(`${what} on ${this.address}: nothing moved for ${this.stepMs} ms`));
+        reject(new TransportLostError(`${what} on ${this.address}: no data for ${this.stepMs} ms`));
         this.destroy();
       }, this.stepMs);
     });
@@ -74,7 +77,7 @@ export class Steps {
     try {
       return await Promise.race([run(() => timer?.refresh(), onLost), broken]);
     } catch (error) {
-      // ssh2 reports a dead transport to each pending call in words of its own.
+      // ssh2 reports a dead transport to each pending call with its own message.
       if (this.#lost) throw this.#lost;
       throw error;
     } finally {
@@ -84,7 +87,7 @@ export class Steps {
   };
 }
 
-/** A Node callback as a promise; also catches what ssh2 throws synchronously. */
+/** Turns a Node callback into a promise; also catches synchronous errors of ssh2. */
 export function callback<T>(
   start: (done: (error: Error | null | undefined, value?: T) => void) => void,
 ): Promise<T> {

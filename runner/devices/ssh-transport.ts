@@ -1,5 +1,6 @@
-// A device behind sshd: one connection, ssh-files.ts for files, ssh-channel.ts for the agent. Whatever the transport does (dies silently,
-// refuses, changes its key) becomes an error class; nothing waits without a deadline. Connecting is ssh-connect.ts's business.
+// A device behind sshd: one connection, ssh-files.ts for files, ssh-channel.ts for the agent. A transport
+// that dies, refuses or changes its key becomes an error class, and every wait has a deadline. ssh-connect.ts
+// connects.
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientChannel, SFTPWrapper } from "ssh2";
@@ -22,7 +23,7 @@ import {
 } from "./transport.ts";
 
 export interface SshOptions extends Endpoint {
-  /** Machines to pass on the way, each pinned. */
+  /** Jump hosts, each with a pinned host key. */
   readonly jumps?: readonly Endpoint[] | undefined;
   readonly emulator?: Emulator | undefined;
   readonly timeouts?: Partial<typeof TIMEOUTS>;
@@ -30,18 +31,21 @@ export interface SshOptions extends Endpoint {
 
 const TIMEOUTS = {
   ...CONNECT,
-  /** Opening a channel, or one step of a transfer. */
+  /** Limit for opening a channel, or for one step of a transfer. */
   stepMs: 30_000,
-  /** A whole upload: this, and as long as its bytes take at the slowest rate that is borne. */
+  /** Limit for a whole upload, in addition to its time at the slowest accepted rate. */
   uploadMs: 120_000,
   uploadBytesPerSecond: 16_384,
 };
-/** The far side of a channel that was ended has so long to say that it has ended, too. */
+/** Time for the far side to confirm the end of a channel. */
 const CLOSE_MS = 3000;
-/** Tries to open a channel come at growing distances up to this one. */
+/** Longest pause between tries to open a channel. */
 const MAX_PAUSE_MS = 1600;
 
-/** Starts an agent from a shell. Constant but for a checked hash: nothing a user or a device said is in it. */
+/**
+ * Returns the shell command that starts an agent. It is constant except for a checked hash, and contains no
+ * data of a user or a device.
+ */
 export function serveCommand(
   sha256: string,
   { emulator, confined = false }: { readonly emulator?: Emulator | undefined; readonly confined?: boolean },
@@ -57,10 +61,10 @@ export class SshTransport implements Transport {
   readonly #channels = new Set<SshChannel>();
   #connection: Connection | undefined;
   #sftp: SFTPWrapper | undefined;
-  /** What this session has put there or found: still wanted. */
+  /** Files that this session uploaded or found; they are in use. */
   readonly #wanted = new Set<string>();
   readonly #gone = new WeakSet<ClientChannel>();
-  /** The end of the channels before. */
+  /** Resolves when the previous channels have ended. */
   #closed: Promise<unknown> = Promise.resolve();
   #identity: Identity | undefined;
 
@@ -87,7 +91,7 @@ export class SshTransport implements Transport {
     this.#identity = await this.#identify();
   }
 
-  /** What the login met, once open. */
+  /** The identity of the far side, once open. */
   get identity(): Identity {
     return this.#identity!;
   }
@@ -101,13 +105,13 @@ export class SshTransport implements Transport {
     try {
       return await askWhatIsThere(stream, this.#address, this.#steps.run);
     } finally {
-      // What the shell has left in the background may still print, and keeps it open otherwise.
+      // Background programs of the shell may still print and would keep the channel open.
       stream.resume().stderr.resume();
       if (!this.#gone.has(stream)) this.#closing(stream, () => stream.close());
     }
   }
 
-  /** Ends a channel; the next one waits for it, since a server may bear only one (MaxSessions 1). */
+  /** Ends a channel. The next one waits for that, because a server may allow only one (MaxSessions 1). */
   #closing(channel: Pick<ClientChannel, "once">, end: () => void): void {
     const closed = new Promise<void>((resolve) => channel.once("close", () => resolve()));
     end();
@@ -117,7 +121,7 @@ export class SshTransport implements Transport {
     ]);
   }
 
-  /** Opens a channel. A server that bears only one may need a moment after the end of the one before. */
+  /** Opens a channel. A server that allows only one may need a moment after the end of the previous one. */
   async #open<T>(what: string, start: (done: (error?: Error | null, value?: T) => void) => void): Promise<T> {
     await this.#closed;
     for (let pause = 50; ; pause *= 2) {
@@ -126,7 +130,7 @@ export class SshTransport implements Transport {
       } catch (error) {
         const full = /channel open failure/i.test((error as Error).message);
         if (!full || error instanceof TransportLostError) throw error;
-        // One of ours that is open will not end by itself.
+        // An open channel of ours would not end by itself.
         if (this.#channels.size > 0 || pause > MAX_PAUSE_MS)
           throw new NoSessionError((error as Error).message);
         await sleep(pause);
@@ -149,7 +153,7 @@ export class SshTransport implements Transport {
       const reason = sanitise((cause as Error).message);
       throw new AgentStartError(
         `${this.#address} refused to run a command: ${reason}`,
-        "Its sshd must allow this login to run commands",
+        "Allow this login to run commands in the device's sshd_config",
         { cause },
       );
     });
@@ -178,12 +182,16 @@ export class SshTransport implements Transport {
 
   #noSftp(cause: Error): UploadError {
     if (!this.identity.noisy)
-      return new UploadError(`${this.#address} offers no SFTP`, "Enable the sftp subsystem of its sshd", {
-        cause,
-      });
+      return new UploadError(
+        `${this.#address} offers no SFTP`,
+        "Enable the sftp subsystem in its sshd_config",
+        {
+          cause,
+        },
+      );
     return new UploadError(
-      `the shell's start-up files on ${this.#address} print something, which spoils its SFTP`,
-      "Let ~/.bashrc and ~/.profile there print in interactive shells only, or set `Subsystem sftp internal-sftp` in its sshd_config",
+      `the shell's start-up files on ${this.#address} print text, which breaks its SFTP`,
+      "Let the device's ~/.bashrc and ~/.profile print in interactive shells only, or set `Subsystem sftp internal-sftp` in its sshd_config",
       { cause },
     );
   }
@@ -201,7 +209,7 @@ export class SshTransport implements Transport {
       `sending ${name}`,
       uploadMs + (size / uploadBytesPerSecond) * 1000,
       files.upload(localPath, name, sha256, options).catch((error: unknown) => {
-        // A program that the shell starts may spoil any packet, not only the first.
+        // A program that the shell starts may corrupt any packet, not only the first.
         throw this.identity.noisy && error instanceof UploadError && this.#sftp === undefined
           ? this.#noSftp(error)
           : error;

@@ -1,17 +1,17 @@
-// Strings and numbers as SSH writes them (RFC 4251), and what a public key's bytes say of it.
+// SSH's encoding of strings and numbers (RFC 4251), and the parsing of public keys.
 
 export const u32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes;
 };
-/** A string of SSH: its length, then its bytes. */
+/** Encodes a string: its length, then its bytes. */
 export const text = (value: string | Buffer): Buffer => {
   const bytes = typeof value === "string" ? Buffer.from(value) : value;
   return Buffer.concat([u32(bytes.length), bytes]);
 };
 
-/** Reads what SSH has written; throws RangeError where it ends too early. */
+/** Reads SSH's encoding; throws RangeError if the data ends too early. */
 export class WireReader {
   #at = 0;
   constructor(private readonly bytes: Buffer) {}
@@ -31,7 +31,7 @@ export class WireReader {
 }
 
 const CERTIFICATE = "-cert-v01@openssh.com";
-/** Strings of a public key after its type. */
+/** Number of strings of a public key after its type. */
 const FIELDS: Readonly<Record<string, number>> = {
   "ssh-ed25519": 1,
   "ssh-rsa": 2,
@@ -43,16 +43,16 @@ const FIELDS: Readonly<Record<string, number>> = {
 };
 
 export interface PublicKey {
-  /** Of the key itself, also where `blob` is a certificate. */
+  /** Type of the key itself, even if `blob` is a certificate. */
   readonly type: string;
   readonly isCertificate: boolean;
-  /** What is shown to a server: a key, or a certificate of one. */
+  /** The bytes offered to a server: a key or a certificate. */
   readonly blob: Buffer;
-  /** The key by itself, in base64: what two halves of one key have in common. */
+  /** The key alone, in base64, equal for a key, its certificate and its private half. */
   readonly key: string;
 }
 
-/** Null for what is no key that a login may be tried with (DSA is none, as in OpenSSH). */
+/** Parses a public key; null for unsupported kinds (DSA is unsupported, as in OpenSSH). */
 export function readPublicKey(blob: Buffer): PublicKey | null {
   try {
     const reader = new WireReader(blob);
@@ -71,13 +71,15 @@ export function readPublicKey(blob: Buffer): PublicKey | null {
   }
 }
 
-/** A line `type base64 comment`, as in a `.pub` file or in authorized_keys. */
+/** Parses a line `type base64 comment`, as in a `.pub` file or in authorized_keys. */
 export function readPublicLine(line: string): PublicKey | null {
   const [, base64] = /^(?:sk-|ssh-|ecdsa-)[\w@.-]+\s+([A-Za-z0-9+/]+=*)/m.exec(line.trim()) ?? [];
   return base64 === undefined ? null : readPublicKey(Buffer.from(base64, "base64"));
 }
 
-/** The public half that a private key in OpenSSH's format carries in the clear, with or without a passphrase. */
+/**
+ * Returns the public key that a private key in OpenSSH's format contains unencrypted, even with a passphrase.
+ */
 export function publicHalf(privateKey: string): PublicKey | null {
   const [, base64] =
     /^-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(privateKey.trim()) ?? [];

@@ -1,5 +1,5 @@
-// Finds a C++20 compiler for a target and says which flags it needs. Native: $CXX, c++, g++, clang++. Cross: zig (musl, static),
-// else the distribution's cross g++. Leaves compiling to build.ts.
+// Finds a C++20 compiler for a target, with its flags. Native: $CXX, c++, g++, clang++. Cross: zig (musl,
+// static), else the distribution's cross g++. build.ts compiles.
 
 import { fromHere, runHelper } from "../base/helper-program.ts";
 import { CompilerMissingError } from "./device-errors.ts";
@@ -11,7 +11,7 @@ export type Arch = "x86_64" | "aarch64";
 export interface Toolchain {
   /** Program and fixed first arguments, e.g. ["zig", "c++", "-target", "aarch64-linux-musl"]. */
   readonly command: readonly [string, ...string[]];
-  /** What the compiler says of itself; part of every cache key. */
+  /** The compiler's version text; part of every cache key. */
   readonly version: string;
   readonly flavour: "zig" | "gnu";
   /** Ways to link, the best first. */
@@ -22,33 +22,36 @@ export function archOf(target: Target): Arch {
   return target === "x86_64-linux" ? "x86_64" : "aarch64";
 }
 
-/** The target this machine can run without an emulator; undefined on anything but Linux on the two architectures. */
+/**
+ * Returns the target that this machine runs without an emulator; undefined on other systems and
+ * architectures.
+ */
 export function hostTarget(): Target | undefined {
   if (process.platform !== "linux") return undefined;
   return process.arch === "x64" ? "x86_64-linux" : process.arch === "arm64" ? "aarch64-linux" : undefined;
 }
 
-// Android 15 may use pages of 16 KiB: a segment aligned to less is not mapped there.
+// Android 15 may use pages of 16 KiB and does not map segments with smaller alignment.
 const STRIP = ["-Wl,-z,max-page-size=16384", "-Wl,--build-id=none", "-s"];
 const GNU_LINKS = [["-static", ...STRIP], ["-static-libstdc++", "-static-libgcc", ...STRIP], ["-s"]];
 const ZIG_LINKS = [["-static", "-Wl,-z,max-page-size=16384", "-s"]];
 
 type Command = readonly [string, ...string[]];
 
-/** A command from the environment, split at blanks; nothing where it is not set. */
+/** Returns a command from the environment, split at blanks; none if unset. */
 function fromEnvironment(name: string): Command[] {
   const words = process.env[name]?.trim().split(/\s+/).filter(Boolean) ?? [];
   const [program, ...args] = words;
   return program === undefined ? [] : [[fromHere(program), ...args]];
 }
 
-/** What a program answers, or null where it is missing or fails. */
+/** Returns the output of a program; null if it is missing or fails. */
 async function answerOf([program, ...args]: Command, ...more: readonly string[]): Promise<string | null> {
   const answer = await runHelper(program, [...args, ...more], { timeout: 30_000 });
   return answer.exitCode === 0 ? answer.stdout.split("\n").slice(0, 2).join("; ").trim() : null;
 }
 
-/** zig as named by $EDGEFRONT_ZIG, on the path, or as Python's `ziglang` package. Null where there is none. */
+/** Finds zig: $EDGEFRONT_ZIG, the path, or Python's `ziglang` package. Returns null if there is none. */
 async function findZig(target: Target): Promise<Toolchain | null> {
   for (const zig of [
     ...fromEnvironment("EDGEFRONT_ZIG"),
@@ -60,7 +63,7 @@ async function findZig(target: Target): Promise<Toolchain | null> {
     const [program, ...args] = zig;
     return {
       command: [program, ...args, "c++", "-target", `${archOf(target)}-linux-musl`],
-      // Its own version settles compiler, libraries and linker, wherever it is installed.
+      // zig's version determines compiler, libraries and linker, wherever it is installed.
       version: `zig ${version}`,
       flavour: "zig",
       linkFlags: ZIG_LINKS,
@@ -78,9 +81,10 @@ async function findGnu(commands: readonly Command[]): Promise<Toolchain | null> 
 }
 
 /**
- * `here`: for this machine, so that its own compiler comes first. `anywhere`: for a device, so that zig comes first: its static musl
- * binary runs on Android and on any Linux, and is the same bytes on every machine that builds it.
- * @throws CompilerMissingError when no candidate answers.
+ * Returns a compiler. `here`: for this machine, so its own compiler comes first. `anywhere`: for a device, so
+ * zig comes first: its static musl binary runs on Android and on any Linux, and has the same bytes on every
+ * building machine.
+ * @throws CompilerMissingError if no candidate works.
  */
 export async function findToolchain(target: Target, use: "here" | "anywhere" = "here"): Promise<Toolchain> {
   const isNative = target === hostTarget();
@@ -95,12 +99,12 @@ export async function findToolchain(target: Target, use: "here" | "anywhere" = "
   throw new CompilerMissingError(
     `no C++20 compiler for ${target} was found (tried ${tried.join(", ")})`,
     isNative
-      ? "Install one, for example with `apt-get install g++`, or name one in $CXX"
+      ? "Install one, for example: apt-get install g++. Or name one in $CXX"
       : `Install one, for example with \`pip install ziglang\` or \`apt-get install g++-${archOf(target).replace("_", "-")}-linux-gnu\``,
   );
 }
 
-/** Flags for one object, in the toolchain's own dialect: zig takes CPU features as -mcpu, not as -march. */
+/** Returns an object's flags in the toolchain's dialect: zig takes CPU features as -mcpu, not as -march. */
 export function translateFlags(toolchain: Toolchain, flags: readonly string[]): string[] {
   if (toolchain.flavour !== "zig") return [...flags];
   return flags.map((flag) => {

@@ -1,5 +1,5 @@
-// How the coordinator reaches a device: bytes in and out of one serving agent, and files put there. Implementations: local-transport.ts,
-// ssh-transport.ts. What the lines mean is runner/agent/session.ts's business.
+// The interface to a device: lines in and out of one serving agent, and file uploads. Implementations:
+// local-transport.ts, ssh-transport.ts. runner/agent/session.ts interprets the lines.
 
 export interface AgentBinary {
   readonly path: string;
@@ -12,11 +12,11 @@ export type ChannelEnd =
       readonly kind: "exited";
       readonly code: number | null;
       readonly signal: string | null;
-      /** The last of what the agent wrote to stderr, sanitised. */
+      /** The end of the agent's stderr, sanitised. */
       readonly stderr: string;
     }
   | { readonly kind: "lost"; readonly reason: string; readonly cause?: Error }
-  /** The device sent more than the protocol allows; the channel was cut. */
+  /** The device sent more than the protocol allows, and the channel was cut. */
   | { readonly kind: "flooded"; readonly reason: string };
 
 export interface ChannelHandlers {
@@ -26,9 +26,9 @@ export interface ChannelHandlers {
 }
 
 export interface AgentChannel {
-  /** One line, without its newline. Never throws: a channel that is gone says so through onEnd. */
+  /** Sends a line, given without its newline. Never throws: onEnd reports a lost channel. */
   send(line: string): void;
-  /** Ends the agent's stdin, so that it stops by itself; cuts the channel if it does not within `graceMs`. */
+  /** Ends the agent's stdin, so that the agent stops; cuts the channel if it does not within `graceMs`. */
   close(graceMs?: number): Promise<void>;
   /** Cuts the channel at once. */
   kill(): void;
@@ -41,16 +41,22 @@ export interface UploadOptions {
 
 export interface Transport {
   readonly kind: "local" | "ssh";
-  /** True once open where the login is bound to an agent by a forced command: nothing can be uploaded here, `put` jobs take files. */
+  /**
+   * Known once open. True if a forced command binds the login to an agent: uploads are impossible, and files
+   * travel by `put` jobs.
+   */
   readonly confined: boolean;
   /** Connects. @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError. */
   open(): Promise<void>;
   /**
-   * Puts a file into the device's edgefront folder unless it is there already, verified by its hash after the transfer.
-   * @returns the path by which the agent can open it. @throws UploadError, TransportLostError.
+   * Uploads a file to the device's edgefront folder, unless it is there already, and verifies its hash.
+   * @returns the path for the agent. @throws UploadError, TransportLostError.
    */
   upload(localPath: string, name: RemoteName, sha256: string, options?: UploadOptions): Promise<string>;
-  /** Starts `edgefront-agent serve`, which must have been uploaded. @throws TransportLostError, AgentStartError. */
+  /**
+   * Starts `edgefront-agent serve`, which must have been uploaded. @throws TransportLostError,
+   * AgentStartError.
+   */
   serve(binary: AgentBinary, handlers: ChannelHandlers): Promise<AgentChannel>;
   close(): Promise<void>;
 }
@@ -58,10 +64,13 @@ export interface Transport {
 const SHA256 = /^[0-9a-f]{64}$/;
 const REMOTE_NAME = /^[a-z0-9][a-z0-9._-]{0,127}(\/[a-z0-9][a-z0-9._-]{0,127}){0,7}$/;
 declare const checked: unique symbol;
-/** A path under the device's edgefront folder that needs no quoting in any shell. */
+/** A path under the device's edgefront folder that no shell needs to quote. */
 export type RemoteName = string & { readonly [checked]: true };
 
-/** @throws TypeError for a name that is not plain: this guards against mistakes here, not against users. */
+/**
+ * Checks a name. @throws TypeError for a name that is not plain; the check guards against programming errors,
+ * not users.
+ */
 export function remoteName(name: string): RemoteName {
   if (!REMOTE_NAME.test(name)) throw new TypeError(`not a plain remote name: ${JSON.stringify(name)}`);
   return name as RemoteName;

@@ -72,7 +72,7 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
     it("no keys are taken", async () => {
       await withServer({ PubkeyAuthentication: "no", PasswordAuthentication: "yes" }, async () => {
         expect(await login("lab", configured(`IdentityFile ${at("good")}`))).toMatchObject({
-          message: expect.stringMatching(/takes no keys, only password/),
+          message: expect.stringMatching(/accepts no keys, only password/),
         });
       });
     });
@@ -80,16 +80,16 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
       const reason = async (socket: string) =>
         String(((await login("lab", configured(`IdentityAgent ${socket}`))) as Error).message);
       expect(await reason(at("dead.sock"))).toMatch(
-        /no key to log in with \(ssh-agent cannot be reached \(ENOENT\)/,
+        /there is no key for \S+ \(ssh-agent cannot be reached \(ENOENT\)/,
       );
-      expect(await reason(agent("empty"))).toMatch(/no key to log in with \(ssh-agent holds no keys/);
+      expect(await reason(agent("empty"))).toMatch(/there is no key for \S+ \(ssh-agent holds no keys/);
       const silent = createServer(() => {}).listen(at("silent.sock"));
       expect(await reason(at("silent.sock"))).toMatch(/ssh-agent did not answer within 5 s/);
       silent.close();
       const socket = agent("careful");
       // To be confirmed at each use, and there is nobody to ask.
       run("ssh-add", ["-q", "-c", at("good")], { SSH_AUTH_SOCK: socket });
-      expect(await reason(socket)).toMatch(/takes the key, but ssh-agent refused to sign.*ssh-add/);
+      expect(await reason(socket)).toMatch(/accepts the key, but ssh-agent refused to sign.*ssh-add/);
       const said = (await login(
         "lab",
         configured(`IdentityAgent ${at("dead.sock")}`, `IdentityFile ${at("other")}`),
