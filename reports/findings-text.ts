@@ -1,13 +1,13 @@
-// Findings: what a sweep says beyond its front, as a question, an answer in words, and the figures behind it. Made by runner/;
-// shown the same way on the page, in Markdown and in a terminal.
+// Renders findings: a question, an answer in words, and the figures behind it. runner/findings/ makes them;
+// the page, Markdown and the terminal show them alike.
 import type { ReportFinding } from "./model.ts";
 import { columns } from "./terminal.ts";
 import { escapeMarkdown, type Html, html, plain } from "./text.ts";
 
 const verdicts = {
-  agrees: "agrees with the report",
-  contradicts: "contradicts the report",
-  undecidable: "undecidable within this budget",
+  agrees: "agrees with the publication",
+  contradicts: "contradicts the publication",
+  undecidable: "undecidable within this time budget",
   counted: "counted",
   open: "cannot tell",
 } as const;
@@ -19,7 +19,7 @@ function words({ verdict, moreMinutes }: ReportFinding): string | null {
   return `${verdicts[verdict]}: needs about ${minutes.toLocaleString("en")} more minute${minutes === 1 ? "" : "s"}`;
 }
 
-/** Null when there are none. */
+/** Returns null if there are no findings. */
 export function findingsBody(findings: readonly ReportFinding[]): Html | null {
   if (findings.length === 0) return null;
   return html`${findings.map(
@@ -55,7 +55,7 @@ export function findingsMarkdown(findings: readonly ReportFinding[]): readonly s
   ]);
 }
 
-/** For a terminal, or with an infinite width for a pipe that gets whole sentences. */
+/** Returns text for a terminal; an infinite width gives whole sentences, for a pipe. */
 export function findingsText(findings: readonly ReportFinding[], width = Number.POSITIVE_INFINITY): string {
   return findings
     .map((finding) =>

@@ -1,4 +1,6 @@
-// How certain the front is, as a finding: each layout's chance to be on it, what to repeat first, and whether the front has settled.
+// The finding "certainty": each layout's chance of being on the front, its repetitions, and whether the front
+// has settled.
+import { counted } from "../../candidates/words.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
@@ -7,7 +9,7 @@ import { frontSettled } from "../../search/noise/settled.ts";
 import type { FindingsContext, Point, Repeated } from "../reading/findings-context.ts";
 import { chancesOf, estimatesOf, pointsOf } from "../sweep/estimates.ts";
 
-/** Layouts in the table at most. */
+/** Largest number of layouts in the table. */
 const SHOWN = 40;
 
 export function certaintyFinding(context: FindingsContext): ReportFinding | null {
@@ -28,7 +30,7 @@ export function certaintyFinding(context: FindingsContext): ReportFinding | null
     id: "certainty",
     question: "How certain is the front?",
     answer:
-      `${doubtful} of ${points.length} measured layouts may or may not be on it (chance between 10% and 90%). ` +
+      `${doubtful} of ${points.length} measured layouts ${doubtful === 1 ? "is" : "are"} uncertain (chance of being on the front between 10% and 90%). ` +
       `The front has ${settled.settled ? "settled" : "not settled"}: ${settled.reason}.` +
       takenText(repetitions),
     table: {
@@ -48,20 +50,20 @@ export function certaintyFinding(context: FindingsContext): ReportFinding | null
       ]),
     },
     notes: [
-      "Intervals are 95% for another session on the same device, or another seed: the spread between sessions (seeds) is pooled over layouts, and " +
-        "Student's t allows for how few were repeated. Chances also allow for the luck of the best of many (an empirical Bayes model of the layouts).",
+      "The 95% intervals are for another session on the same device, or another seed. The spread between sessions (seeds) is pooled over layouts, and " +
+        "Student's t accounts for the number of repetitions. The chances also account for the luck of the best of many (an empirical Bayes model).",
       ...(unknown.length === 0
         ? []
         : [
-            `Nothing was measured or trained twice, so the error is unknown and taken as the spread between layouts: ${unknown
+            `The error is unknown where no layout was measured or trained twice, and the spread between layouts stands for it: ${unknown
               .map(({ name }) => metricLabel(name))
-              .join(", ")}. Repeat some layouts (search.replicate) to know it.`,
+              .join(", ")}. To know the error, repeat layouts with search.replicate.`,
           ]),
     ],
   };
 }
 
-/** `0.211 ms [0.196, 0.228] ~`: the interval, and the mark of an unstable value. */
+/** Returns `0.211 ms [0.196, 0.228] ~`: value, interval, and the mark of an unstable value. */
 function valueText(point: Point, name: string, unit: string, { low, high }: Estimate): string {
   const value = formatValue(point.metrics[name]!, unit);
   const mark = point.raw[name]!.stable ? "" : " ~";
@@ -79,12 +81,12 @@ function takenText(repetitions: readonly Repeated[]): string {
     joined(repetitions).filter((one) => one.kind === kind).length;
   const failed = ended.length - joined(ended).length;
   return (
-    ` Layouts were repeated: ${counts("measure")} more measurements and ${counts("train")} more seeds` +
-    `${failed === 0 ? "" : `; ${failed} repetitions failed`}.`
+    ` Repetitions: ${counted(counts("measure"), "more measurement")} and ${counted(counts("train"), "more seed")}` +
+    `${failed === 0 ? "" : `; ${counted(failed, "repetition")} failed`}.`
   );
 }
 
-/** How often a layout was repeated, by kind. */
+/** Returns the number of a layout's repetitions by kind. */
 function joinedOf(repetitions: readonly Repeated[], number: number): string {
   const own = joined(repetitions).filter((one) => one.number === number);
   const measured = own.filter(({ kind }) => kind === "measure").length;

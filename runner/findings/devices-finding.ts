@@ -1,5 +1,6 @@
-// Do the devices of a sweep rank the layouts alike? Kendall's tau of each device metric between each two devices: near 1, measuring
-// on one of them would have been enough for that metric.
+// The finding "devices": do the devices of a sweep rank the layouts alike? Kendall's tau of each device
+// metric for each pair of devices. A tau near 1 means that one of the two devices would have been enough for
+// that metric.
 import { kindOf, onDevice, parseMetricName, withoutDevice } from "../../profilers/metrics/name.ts";
 import { agreement } from "../../profilers/statistics/kendall.ts";
 import { metricLabel } from "../../reports/metrics.ts";
@@ -7,9 +8,9 @@ import type { ReportFinding } from "../../reports/model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { FindingsContext, Point } from "../reading/findings-context.ts";
 
-/** Fewer layouts measured on both say nothing. */
+/** Fewer common layouts show no order. */
 const MIN_LAYOUTS = 4;
-/** Below this the order of two layouts on one device says little about the other. */
+/** Below this tau, the order on one device says little about the other. */
 const ALIKE = 0.8;
 
 /** Loading reads a file: it says little about a layout. */
@@ -18,14 +19,14 @@ function isCompared(name: string): boolean {
   return kind?.from === "measured" && kind.phase !== "load";
 }
 
-/** Values on two devices of the layouts that both measured steadily. */
+/** Returns the values on two devices of the layouts that are stable on both. */
 const pairsOf = (points: readonly Point[], left: string, right: string): [number, number][] =>
   points.flatMap(({ raw }) => {
     const [a, b] = [raw[left], raw[right]];
     return a?.stable && b?.stable ? [[a.value, b.value] as [number, number]] : [];
   });
 
-/** Null for a sweep of one device, or before enough was measured. */
+/** Returns null for a sweep with one device, or before enough layouts are measured. */
 export function devicesFinding({ config, measured, objectives }: FindingsContext): ReportFinding | null {
   const { devices } = config.measure;
   if (devices.length < 2) return null;
@@ -60,8 +61,8 @@ export function devicesFinding({ config, measured, objectives }: FindingsContext
     question: "Do the devices rank the layouts alike?",
     answer:
       least.tau >= ALIKE
-        ? `Yes: they agree least on ${where} (${tau}).`
-        : `Not on everything: they agree least on ${where} (${tau}), so what is best on one need not be on the other.`,
+        ? `Yes. The lowest agreement is on ${where} (${tau}).`
+        : `Not for every metric. The lowest agreement is on ${where} (${tau}), so the best layout on one may not be the best on the other.`,
     table: {
       head: ["Metric", "Devices", "Kendall's tau", "95% interval", "Layouts"],
       rows: rows.map(({ base, left, right, tau: value, interval: ends, n }) => [
@@ -73,7 +74,7 @@ export function devicesFinding({ config, measured, objectives }: FindingsContext
       ]),
     },
     notes: [
-      "1: the same order, 0: no order in common, -1: reversed. Layouts that both devices measured steadily; the interval (BCa) is over which layouts those happened to be.",
+      "Tau is 1 for the same order, 0 for no common order and -1 for the reversed order. Only layouts with stable values on both devices count. The interval (BCa) is over the choice of layouts.",
     ],
   };
 }

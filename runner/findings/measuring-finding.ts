@@ -1,5 +1,6 @@
-// What measuring bought, as a finding: for each device, what a parameter count, FLOPs or a roofline would have chosen among the layouts that were
-// measured in two sessions. The first sessions choose, the others judge: a measurement that judges itself is always right.
+// The finding "measuring": for each device, the layouts that a parameter count, FLOPs or a roofline would
+// have chosen, compared with measurement. The first sessions choose and the others judge, because a
+// measurement that judges itself is always right.
 import { staticCost } from "../../candidates/cost.ts";
 import type { Phase } from "../../profilers/metrics/kinds.ts";
 import { kindOf, parseMetricName } from "../../profilers/metrics/name.ts";
@@ -24,7 +25,7 @@ interface Rates {
 
 interface Proxy {
   readonly name: string;
-  /** Cost in any unit: only its order, and how it grows, count. */
+  /** Cost in any unit; only its order and its growth matter. */
   cost(point: Point, objective: Objective, rates: Rates, context: FindingsContext): number;
 }
 
@@ -53,7 +54,7 @@ const proxies: readonly Proxy[] = [
     },
   },
   {
-    // The slower of arithmetic and memory at the rates that were measured on the device; memory: what must stay resident.
+    // Time: the slower of arithmetic and memory at the device's measured rates. Memory: the resident bytes.
     name: "roofline",
     cost: (point, objective, rates, context) => {
       const cost = costOf(point, objective, context);
@@ -65,10 +66,13 @@ const proxies: readonly Proxy[] = [
   },
 ];
 
-/** Largest chance that measuring is said to have bought something where it did not, over all proxies and metrics. */
+/** Largest chance of a false "yes", over all estimates and metrics. */
 const ERROR_RATE = 0.05;
 
-/** A device metric of a layout in two halves: what the first sessions say, and what the others do; logarithms, smaller is better. */
+/**
+ * A device metric of a layout from its first sessions and from its other sessions; logarithms, smaller is
+ * better.
+ */
 interface Halves {
   readonly first: number;
   readonly second: number;
@@ -95,7 +99,7 @@ interface Row {
   readonly tests: readonly { readonly metric: string; readonly found: PartialCorrelation }[];
 }
 
-/** Null where the sweep has no objective of a probed device, or fewer than three complete trials. */
+/** Returns null if the sweep has no objective of a probed device, or fewer than three complete trials. */
 export function measuringFinding(context: FindingsContext): ReportFinding | null {
   const { objectives, points } = context;
   const devices = [...new Set(objectives.flatMap(({ name }) => parseMetricName(name).device ?? []))].filter(
@@ -104,12 +108,12 @@ export function measuringFinding(context: FindingsContext): ReportFinding | null
   if (points.length < 3 || devices.length === 0) return null;
   const studies = devices.map((device) => studyOf(device, context));
   const judged = Math.max(...studies.map((study) => study.judged));
-  const question = "What did measuring buy?";
+  const question = "Was measuring worth it?";
   if (judged < MIN_JUDGED)
     return {
       id: "measuring",
       question,
-      answer: `Cannot be said: ${judged === 0 ? "nothing was" : `only ${judged} layouts were`} measured in two sessions, at least ${MIN_JUDGED} are needed. Repeat more layouts with search.replicate.`,
+      answer: `Cannot tell: ${judged === 0 ? "no layout was" : judged === 1 ? "only 1 layout was" : `only ${judged} layouts were`} measured in two sessions, and at least ${MIN_JUDGED} are needed. Repeat more layouts with search.replicate.`,
       notes: [],
     };
   const rows = studies.flatMap((study) => study.rows);
@@ -146,12 +150,12 @@ function answerOf(
 ): string {
   if (bought.length === 0)
     return (
-      `Nothing, on ${judged} layouts so far: two sessions agree on no metric beyond what every proxy says already (${tests} tests, none with ` +
-      `p at most ${ERROR_RATE} after Holm's adjustment). More layouts or calmer sessions may still show something.`
+      `Not shown, on ${judged} layouts so far: two sessions agree on no metric beyond the estimates below (${tests} tests, none with ` +
+      `p at most ${ERROR_RATE} after Holm's adjustment). More layouts or less disturbed sessions may still show it.`
     );
   const by = [...new Set(bought.map(({ row }) => row.proxy))];
   const metrics = [...new Set(bought.map(({ metric }) => label(metric)))];
-  return `Something beyond ${by.join(", ")}: two sessions of ${judged} layouts agree on ${metrics.join(" and ")} where the proxy does not say it.`;
+  return `Yes, beyond ${by.join(", ")}: two sessions of ${judged} layouts agree on differences in ${metrics.join(" and ")} that ${by.length === 1 ? "this estimate does" : "these estimates do"} not explain.`;
 }
 
 interface DeviceStudy {
@@ -162,7 +166,7 @@ interface DeviceStudy {
   readonly rows: readonly Row[];
 }
 
-/** One device at a time: its objectives and those that need no device. */
+/** Studies one device: its objectives and those without a device. */
 function studyOf(device: string, context: FindingsContext): DeviceStudy {
   const { points, objectives } = context;
   const rates = context.rates(device)!;
@@ -177,7 +181,7 @@ function studyOf(device: string, context: FindingsContext): DeviceStudy {
   });
   const none = { device, judged: judged.length, count: 0, permuted: null, rows: [] };
   if (judged.length < MIN_JUDGED) return none;
-  /** Objectives of a layout: those of the device as `value` says, the others as they are. */
+  /** Objectives of a layout: those of the device from `value`, the others unchanged. */
   const vectors = (value: (one: Judged, objective: Objective, m: number) => number): readonly Vector[] =>
     judged.map((one) =>
       own.map((objective) => {
@@ -220,20 +224,20 @@ function studyOf(device: string, context: FindingsContext): DeviceStudy {
 
 function notesOf(studies: readonly DeviceStudy[], context: FindingsContext): readonly string[] {
   return [
-    "Score: hypervolume of what is chosen, judged by sessions that did not choose; 0 is a proxy that says nothing, 1 is choosing by measurement. " +
-      "Each chooses as many layouts as the measured front has.",
-    "The verdict is a test of a partial correlation: of what a proxy leaves unexplained in two sessions, adjusted for proxies and metrics (Holm).",
+    "Score: hypervolume of the chosen layouts, judged by sessions that did not choose. 0 is a random choice, 1 is a choice by measurement. " +
+      "Each estimate chooses as many layouts as the measured front has.",
+    "The answer rests on the correlation between two sessions that an estimate leaves unexplained, adjusted for all estimates and metrics (Holm).",
     ...studies.flatMap(({ device, count, permuted, judged }) => {
       const rates = context.rates(device)!;
       return [
         ...(permuted === null
           ? [
-              `On ${device} choosing by measurement is not better than by a proxy that says nothing, so scores are left out.`,
+              `On ${device} a choice by measurement is no better than a random choice, so there are no scores.`,
             ]
           : [
-              `On ${device}: ${count} of ${judged} layouts chosen. Times dealt out at random score ${formatNumber(permuted.mean, 2)} on average, and above ${formatNumber(permuted.high, 2)} in 5% of draws.`,
+              `On ${device}: ${count} of ${judged} layouts are chosen. Shuffled times score ${formatNumber(permuted.mean, 2)} on average, and above ${formatNumber(permuted.high, 2)} in 5% of draws.`,
             ]),
-        `Roofline of ${device}: ${formatValue(rates.readBandwidthGBs, "GB/s")} read, ${formatValue(rates.int8Gops, "Gop/s")} int8, as probed.`,
+        `Roofline of ${device}, from its probe: ${formatValue(rates.readBandwidthGBs, "GB/s")} read, ${formatValue(rates.int8Gops, "Gop/s")} int8.`,
       ];
     }),
   ];

@@ -1,5 +1,6 @@
-// How well a model fitted to the sweep's own measurements foretells them, as a finding: additive cost per operator plus a learned
-// residual, tried on layouts it had not seen. Predictions order what to measure; they are never points of the front.
+// The finding "predictor": how well a model fitted to this sweep predicts its measurements. The model is an
+// additive cost per operator plus a learned residual, tested on held-out layouts. Predictions order what to
+// measure; they are never points of the front.
 
 import type { Space } from "../../candidates/space.ts";
 import { parseMetricName } from "../../profilers/metrics/name.ts";
@@ -11,7 +12,10 @@ import { fitPredictor, MIN_MEASURED, type Predictor } from "../../search/predict
 import type { FindingsContext } from "../reading/findings-context.ts";
 import { isPredicted } from "../sweep/batch-screening.ts";
 
-/** Layouts that are fitted at most, evenly spread over those measured: six fits that grow with the cube are half of a report's time. */
+/**
+ * Largest number of fitted layouts, evenly spread: six fits, whose cost grows with the cube, take half of a
+ * report's time.
+ */
 const MOST_FITTED = 160;
 export const COVERAGE = 0.9;
 
@@ -21,7 +25,7 @@ export interface FittedMetric {
   readonly predictor: Predictor;
 }
 
-/** A predictor for each measured time and memory size that enough layouts have. */
+/** Returns a predictor for each measured time and memory size with enough layouts. */
 export function fitMetrics(context: FindingsContext, space: Space): readonly FittedMetric[] {
   const wanted = new Set([
     ...context.objectives.map(({ name }) => name),
@@ -60,7 +64,7 @@ export function predictorFinding(context: FindingsContext, space: Space): Report
         percent(predictor.meanError),
         percent(predictor.worstError),
         percent(inside.length / predictor.heldOut.length),
-        `${formatValue(worst.measured, unit)} foretold as ${formatValue(worst.value, unit)}`,
+        `${formatValue(worst.measured, unit)}, predicted ${formatValue(worst.value, unit)}`,
       ],
       terms: largest.map(([name]) => name),
     };
@@ -70,8 +74,8 @@ export function predictorFinding(context: FindingsContext, space: Space): Report
   );
   return {
     id: "predictor",
-    question: "Can these measurements be foretold?",
-    answer: `Mean error on layouts left out of the fit: ${mean.join(", ")}. Predictions order what to measure next and are never on the front.`,
+    question: "Can these measurements be predicted?",
+    answer: `Mean error on held-out layouts: ${mean.join(", ")}. Predictions decide what to measure next and are never on the front.`,
     table: {
       head: [
         "Metric",
@@ -79,12 +83,12 @@ export function predictorFinding(context: FindingsContext, space: Space): Report
         "Mean error",
         "Worst",
         `Inside the ${100 * COVERAGE}% interval`,
-        "Furthest off",
+        "Largest error",
       ],
       rows: rows.map(({ cells }) => cells),
     },
     notes: [
-      `Five folds by layout id: each layout is foretold by a fit that had not seen it; the interval's width comes from the other folds' errors. At most ${MOST_FITTED} layouts, evenly spread over the latest.`,
+      `Five-fold cross-validation by layout id: each layout is predicted by a fit without it, and the width of its interval comes from the other folds' errors. At most ${MOST_FITTED} layouts are fitted, evenly spread over the latest.`,
     ],
   };
 }

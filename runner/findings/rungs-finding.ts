@@ -1,11 +1,12 @@
-// What stopping training early came to, as a finding: how many trials each rung stopped, and what share of the steps was trained.
+// The finding "rungs": how many trials each early-stopping check stopped, and the share of training steps
+// that was taken.
 import { counted } from "../../candidates/words.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import type { FindingsContext } from "../reading/findings-context.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 
-/** Null where nobody was judged. */
+/** Returns null if no trial was checked. */
 export function rungsFinding({ config, rungs }: FindingsContext): ReportFinding | null {
   if (rungs.length === 0) return null;
   const shares = config.score?.rungs?.at ?? [];
@@ -16,13 +17,13 @@ export function rungsFinding({ config, rungs }: FindingsContext): ReportFinding 
   const trained = whole + stopped.reduce((sum, { share }) => sum + share, 0);
   return {
     id: "rungs",
-    question: "What did stopping training early save?",
+    question: "What did early stopping save?",
     answer:
       decided === 0
-        ? "No trial has been stopped yet, nor passed the last rung."
-        : `${stopped.length} of ${counted(decided, "trial")} were stopped on the way: ${percent(trained / decided)} of the training steps were taken.`,
+        ? "No trial was stopped yet, and none passed the last check."
+        : `${stopped.length} of ${counted(decided, "trial")} ${stopped.length === 1 ? "was" : "were"} stopped early: ${percent(trained / decided)} of the training steps were taken.`,
     table: {
-      head: ["After", "Judged", "Stopped"],
+      head: ["Checked after", "Trials", "Stopped"],
       rows: shares.map((share) => [
         `${percent(share)} of the steps`,
         String(at(share).length),
@@ -30,7 +31,7 @@ export function rungsFinding({ config, rungs }: FindingsContext): ReportFinding 
       ]),
     },
     notes: [
-      "Each stopped trial says which one was better there. What learns late may have been stopped too: whether short training orders these layouts as longer training does is what edgefront audit tells.",
+      "Each stopped trial names the trial that was better. A layout that learns late may have been stopped too. To check whether short training ranks layouts as longer training does, run: edgefront audit CONFIG",
     ],
   };
 }

@@ -1,5 +1,5 @@
-// Whether screening was right, as a finding: predictions that were written down before measuring, beside what was measured; and what the
-// audited layouts, measured although they were predicted to be over budget, turned out to be.
+// The finding "screening": predictions recorded before measuring, beside the measurements, and the result of
+// the audited layouts, which were measured although they were predicted to be over budget.
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import { judge } from "../../search/judge.ts";
@@ -8,7 +8,7 @@ import type { FindingsContext } from "../reading/findings-context.ts";
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 const layouts = (n: number): string => (n === 1 ? "1 layout" : `${n} layouts`);
 
-/** Null where nothing was foreseen. */
+/** Returns null if nothing was predicted. */
 export function screeningFinding({ foreseen, measured, budgets }: FindingsContext): ReportFinding | null {
   const notes = foreseen.flatMap(({ proposals }) => proposals);
   if (notes.length === 0) return null;
@@ -39,22 +39,22 @@ export function screeningFinding({ foreseen, measured, budgets }: FindingsContex
   });
   const audits =
     audited.length === 0
-      ? "None of them has been measured to see whether that was right."
-      : `Of ${audited.length} more that were measured all the same, ${audited.length - wrong} were over budget and ${wrong} ${wrong === 1 ? "was" : "were"} not.`;
+      ? "None was measured as an audit."
+      : `As an audit, ${layouts(audited.length)} more ${audited.length === 1 ? "was" : "were"} measured: ${audited.length - wrong} over budget, ${wrong} within budget.`;
   return {
     id: "screening",
-    question: "Was it right not to measure some layouts?",
-    answer: `${layouts(screened)} predicted to be certainly over budget ${screened === 1 ? "was" : "were"} not measured. ${audits}`,
+    question: "Was it right to skip some layouts?",
+    answer: `${layouts(screened)} ${screened === 1 ? "was" : "were"} skipped, because the predictor was ${percent(coverage)} confident that ${screened === 1 ? "it is" : "they are"} over a budget. ${audits}`,
     ...(rows.length === 0
       ? {}
       : {
           table: {
-            head: ["Metric", "Foreseen", `Inside the ${percent(coverage)} interval`, "Mean error"],
+            head: ["Metric", "Predicted", `Inside the ${percent(coverage)} interval`, "Mean error"],
             rows,
           },
         }),
     notes: [
-      "Each interval was written down before its layout was measured. Audits are too few to bound what screening missed; raise search.screening.audit to know more.",
+      "Each interval was recorded before its layout was measured. The audits are too few to bound what screening missed; for more, raise search.screening.audit.",
     ],
   };
 }

@@ -1,4 +1,5 @@
-// Everything a sweep says beyond its front, in the order it is read. A new kind of finding is a file beside this one and a line here.
+// All findings of a sweep, in the order in which they are read. A new kind of finding is a file beside this
+// one and a line here.
 import { Space } from "../../candidates/space.ts";
 import type { ReportData, ReportFinding } from "../../reports/model.ts";
 import { designs } from "../../search/designs/design-registry.ts";
@@ -19,13 +20,15 @@ import { predictorFinding } from "./predictor-finding.ts";
 import { rungsFinding } from "./rungs-finding.ts";
 import { screeningFinding } from "./screening-finding.ts";
 
-/** Of a long sweep the front and the latest are looked at: fitting grows with the cube. */
+/**
+ * Number of latest layouts that findings consider beside the front; the cost of fitting grows with the cube.
+ */
 const MOST = 400;
 
 function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContext {
   const complete = data.trials.filter(({ state }) => state === "complete").map(pointOf);
   const latest = new Set(complete.slice(-MOST).map(({ number }) => number));
-  // Whoever was stopped in training had been measured.
+  // A trial that was stopped in training has been measured.
   const measured = data.trials.filter(({ state }) => ["complete", "infeasible", "stopped"].includes(state));
   return {
     config: sweep.config,
@@ -73,8 +76,9 @@ export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readon
 }
 
 /**
- * What a report for people shows, findings included: dearer than the data alone, so not for every update of a live page. Of a very large
- * sweep a selection, with the counts and the front of all of it.
+ * Returns the data of a report with its findings. Findings are expensive, so a live page does not use this
+ * for every update. For a very large sweep the trials are a selection; counts and front are those of the
+ * whole sweep.
  */
 export function reportWithFindings(store: Store, sweep: Sweep): ReportData {
   const data = withEstimates(reportData(store, sweep, { atMost: PAGE_TRIALS }), historyOf(store, sweep.id));

@@ -1,4 +1,4 @@
-// Where the published layout stands among its rivals, and what the minimal-hybrid rule picks.
+// Two answers: the published layout among its rivals, and the choice of the minimal-hybrid rule.
 import { formatPattern } from "../../candidates/notation.ts";
 import { attentionCount } from "../../candidates/space.ts";
 import { taskOfScore } from "../../profilers/metrics/name.ts";
@@ -34,32 +34,32 @@ export function publishedAnswer(study: Study): ReportFinding {
   const rows = [pattern, ...study.measured.filter(({ label }) => [...beaten, ...open].includes(label))];
   return {
     id: "published",
-    question: "Where does the published LFM2-350M layout fall relative to the front?",
+    question: "Does any layout beat the published LFM2-350M layout?",
     answer:
-      `Of ${verdicts.length} rivals, shown to beat it: ${list(beaten)}; not excluded: ${list(open)}. ` +
-      `By the values as they are, without their errors, ${seen.length === 0 ? "none" : seen.length} of ${points.length - 1} layouts ${seen.length === 1 ? "is" : "are"} at least as good in every objective${seen.length === 0 ? "" : ` (${seen.slice(0, 5).join(", ")})`}.`,
+      `Rivals: ${verdicts.length}. Rivals shown to beat it: ${list(beaten)}. Rivals that may beat it: ${list(open)}. ` +
+      `If errors are ignored, ${seen.length === 0 ? "none" : seen.length} of ${points.length - 1} layouts ${seen.length === 1 ? "is" : "are"} at least as good in every objective${seen.length === 0 ? "" : ` (${seen.slice(0, 5).join(", ")})`}.`,
     ...study.verdict(decisions.published, "seeds"),
     table: study.table(rows),
     notes: [
-      `A rival beats it when it is nowhere worse and somewhere better, by more than ${[...endpoints.map((endpoint) => `${marginText(endpoint)} (${endpointText(endpoint)})`), `${100 * MATTERS}% of a time or size`].join(", ")}. Published, as it is tested: no rival does. Rivals: every count of attention layers, the window, and what else was trained with at least ${MIN_SEEDS} seeds.`,
+      `A rival beats the published layout if it is nowhere worse and somewhere better, each by more than the margin: ${[...endpoints.map((endpoint) => `${marginText(endpoint)} (${endpointText(endpoint)})`), `${100 * MATTERS}% of a time or size`].join(", ")}. The tested claim is that no rival does. Rivals are every number of attention layers, the window, and other layouts trained with at least ${MIN_SEEDS} seeds.`,
       ...study.powerNotes("the published layout and its rivals"),
       ...study.unlearntNotes(),
-      `Objectives: ${objectives.map(({ name }) => metricLabel(name)).join(", ")}. The pattern is the published order of mixers at this sweep's width and parameter count; layouts of the same operators count as equal in time and memory.`,
+      `Objectives: ${objectives.map(({ name }) => metricLabel(name)).join(", ")}. The pattern is the published order of mixers at this sweep's width and parameter count. Layouts with the same operators count as equal in time and memory.`,
     ],
   };
 }
 
 const percent = (share: number): string => `${Math.round(100 * share)}%`;
 
-/** The layouts that the rule picks in most draws. */
+/** Returns the layouts that the rule picks in most draws, in words. */
 function picksText({ picks }: RuleDecision, study: Study): string {
   const layoutOf = new Map(study.context.points.map(({ id, layout }) => [id, layout]));
   return picks
     .slice(0, 3)
     .map(({ id, share }) => {
-      if (id === null) return `nothing within the budgets in ${percent(share)}`;
+      if (id === null) return `no layout within the budgets in ${percent(share)}`;
       const layout = layoutOf.get(id)!;
-      return `${study.nameOf(id)}, ${formatPattern(layout)} (${layers(attentionCount(layout))}${isMinimalHybrid(layout) ? "" : ", no minimal hybrid"}) in ${percent(share)}`;
+      return `${study.nameOf(id)}, ${formatPattern(layout)} (${layers(attentionCount(layout))}${isMinimalHybrid(layout) ? "" : ", not a minimal hybrid"}) in ${percent(share)}`;
     })
     .join("; ");
 }
@@ -75,17 +75,17 @@ export function ruleAnswer(study: Study, quality: Objective): ReportFinding {
   );
   return {
     id: `rule-${quality.name}`,
-    question: `What does the minimal-hybrid rule pick by ${metricLabel(quality.name).toLowerCase()}?`,
+    question: `Which layout does the minimal-hybrid rule pick by ${metricLabel(quality.name).toLowerCase()}?`,
     answer:
       decision.picks.length === 0
-        ? "Not told: values were measured or trained once, so that their errors are unknown."
-        : `Of draws of what the values may truly be: ${picksText(decision, study)}.`,
+        ? "Cannot tell: layouts were measured or trained only once, so their errors are unknown."
+        : `Share of draws of the true values: ${picksText(decision, study)}.`,
     ...study.verdict(isOpen ? undecidable : decision, "seeds"),
     notes: [
-      "Published, as it is tested: the rule picks a few attention layers, more than one and fewer than half, among convolutions. A verdict is given where at least 95% of the draws give the same.",
+      "The tested claim is that the rule picks a few attention layers among convolutions: more than one and fewer than half. A verdict needs the same result in at least 95% of the draws.",
       ...study.powerNotes("the rule by recall").filter(() => quality.direction === "max"),
       ...study.unlearntNotes(),
-      `Budgets are ${Math.round(100 * (ROOM - 1))}% above what the published pattern takes in the same draw; as measured: ${budgets.join(", ")}. LFM2's own budgets were not published. Scores that differ by up to ${SCORE_MARGIN} count as equal.`,
+      `The budgets are ${Math.round(100 * (ROOM - 1))}% above the published pattern's values in the same draw. With the measured values: ${budgets.join(", ")}. LFM2's own budgets were not published. Scores that differ by up to ${SCORE_MARGIN} count as equal.`,
     ],
   };
 }

@@ -1,5 +1,5 @@
-// What the minimal-hybrid study answers: figures with intervals, a verdict beside the published claim where there is a test of it, and what a proxy
-// cannot show. Pure; nothing is measured here.
+// The answers of the minimal-hybrid study: figures with intervals, a verdict for each claim that has a test,
+// and the limits of a proxy. Pure; nothing is measured here.
 import { layoutId } from "../../candidates/layout.ts";
 import type { ReportFinding } from "../../reports/model.ts";
 import { type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
@@ -44,11 +44,11 @@ function limitsAnswer(study: Study, missing: readonly Designed[]): ReportFinding
     id: "limits",
     question: "What can this study not show?",
     answer:
-      "Quality is of proxies trained for seconds on synthetic recall and byte-level text: it separates orders of mixers by what they can learn quickly. " +
-      "It says nothing about knowledge, reasoning, long documents, or the trained quality of a model of this size; LFM2 was chosen by 50 and more private evaluations after real training.",
+      "Quality is the quality of proxies, trained for seconds on synthetic recall and byte-level text. It separates orders of mixers by what they learn quickly. " +
+      "It says nothing about knowledge, reasoning, long documents, or the quality of a fully trained model. LFM2 was chosen by more than 50 private evaluations after real training.",
     notes: [
-      `At most ${seeds} training seed${seeds === 1 ? "" : "s"} of a layout; proxy width ${config.score?.proxy.width ?? "-"}. Times and memory are real, of the bundled kernels on ${config.measure.devices.join(", ")}, at ${config.measure.contexts.join(" and ")} tokens of context.`,
-      "A window of w tokens shrinks with the proxy's sequence; differences between windows and full attention over thousands of tokens are not seen by the proxy.",
+      `Each layout has at most ${seeds} training seed${seeds === 1 ? "" : "s"}; the proxy width is ${config.score?.proxy.width ?? "-"}. Times and memory were measured with the bundled kernels on ${config.measure.devices.join(", ")}, at ${config.measure.contexts.join(" and ")} tokens of context.`,
+      "A window shrinks with the proxy's sequence, so the proxy does not see differences between windows and full attention over thousands of tokens.",
       ...(missing.length === 0
         ? []
         : [`Not measured, or without a result: ${missing.map(({ label }) => label).join(", ")}.`]),

@@ -1,5 +1,6 @@
-// The choice of a study, confirmed: what the minimal-hybrid rule picks under the published layout's budgets is measured and trained anew, and those
-// values alone are reported. On by default, since the best of many layouts is partly lucky.
+// Confirms the choice of a study: the pick of the minimal-hybrid rule under the published layout's budgets is
+// measured and trained again, and only the new values are reported. On by default, because the best of many
+// layouts is partly lucky.
 import { layoutId } from "../../candidates/layout.ts";
 import type { ReportConfirmation } from "../../reports/model.ts";
 import { type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
@@ -13,11 +14,11 @@ import { SCORE_MARGIN } from "./decide/margins.ts";
 import { ROOM } from "./decide/rule.ts";
 import { costsOf } from "./study.ts";
 
-/** Sessions and seeds of each stage, by the minutes of the study; null: no limit. */
+/** Returns the sessions and seeds of each stage for a study of so many minutes; null: no limit. */
 const sessionsIn = (minutes: number | null): number =>
   minutes === null || minutes >= 300 ? DEFAULT_SESSIONS : 2;
 
-/** Null where the published layout has no result to set the budgets by. */
+/** Returns null if the published layout has no result that sets the budgets. */
 export async function confirmStudyChoice(
   store: Store,
   sweep: Sweep,

@@ -1,4 +1,4 @@
-// Facts of the layouts themselves, as figures without a verdict: they could not have come out otherwise.
+// Facts of the layouts themselves, without a verdict, because no measurement could change them.
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { attentionCount } from "../../candidates/space.ts";
 import { formatNumber, formatValue } from "../../reports/format.ts";
@@ -20,10 +20,10 @@ export function countedAnswer(study: Study): ReportFinding | null {
   return {
     id: "counted",
     question: "What follows from the number of attention layers alone?",
-    answer: `All attention takes ${ratio(study, all)} the memory of the published pattern, at one parameter count.`,
+    answer: `All attention takes ${ratio(study, all)} the memory of the published pattern, at the same parameter count.`,
     verdict: "counted",
     table: {
-      head: ["Layout", "Parameters", "KV cache", "Peak memory beside the pattern"],
+      head: ["Layout", "Parameters", "KV cache", "Peak memory / pattern's"],
       rows: [...rows, study.pattern].map((one) => [
         one.label,
         parameterCount(one.layout).toLocaleString("en"),
@@ -31,6 +31,6 @@ export function countedAnswer(study: Study): ReportFinding | null {
         ratio(study, one),
       ]),
     },
-    notes: ["Counted from the layouts, memory as it was seen: no test, no verdict."],
+    notes: ["Parameters and cache are counted, memory was measured; there is no test and no verdict."],
   };
 }

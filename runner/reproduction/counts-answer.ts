@@ -1,4 +1,4 @@
-// The curve over counts of attention layers: is a minority needed, and enough?
+// The answer about the number of attention layers: are a few needed, and are a few enough?
 import type { ReportFinding } from "../../reports/model.ts";
 import { countLabel } from "../../search/designs/minimal-hybrid.ts";
 import { type CountPart, countEvidence, countParts } from "./decide/decide-counts.ts";
@@ -14,12 +14,12 @@ const words = {
   needed: {
     agrees: "worse by more than the margin",
     contradicts: "not worse by more than the margin",
-    undecidable: "neither shown",
+    undecidable: "undecided",
   },
   enough: {
     agrees: "not better by more than the margin",
     contradicts: "better by more than the margin",
-    undecidable: "neither shown",
+    undecidable: "undecided",
   },
 } as const;
 
@@ -35,7 +35,7 @@ export function countsAnswer(study: Study): ReportFinding | null {
   const sentences = study.endpoints.map((endpoint) => {
     const parts = countParts(study.endpoints).filter((part) => part.endpoint === endpoint);
     const seeds = Math.max(0, ...[...endpoint.losses.values()].map((own) => own.length));
-    return `${endpointText(endpoint)}, ${seeds} seed${seeds === 1 ? "" : "s"}, beside ${layers(PUBLISHED_COUNT)}, margin ${marginText(endpoint)}: ${parts.map(partText).join("; ")}.`;
+    return `${endpointText(endpoint)}, ${seeds} seed${seeds === 1 ? "" : "s"}, compared with ${layers(PUBLISHED_COUNT)}, margin ${marginText(endpoint)}: ${parts.map(partText).join("; ")}.`;
   });
   return {
     id: "counts",
@@ -44,17 +44,20 @@ export function countsAnswer(study: Study): ReportFinding | null {
     ...study.verdict(study.decisions.counts, "seeds"),
     table: study.table([...rows, study.pattern]),
     notes: [
-      `Published, as it is tested: with none and with one attention layer recall is learnt worse than with ${PUBLISHED_COUNT} by more than the margin, and with 8 or with all nothing is learnt better by more than it. It agrees when all of this is shown, and contradicts when any of it is shown to fail, each with at most 5% error.`,
+      `The tested claim has two parts. Layouts with 0 and with 1 attention layer learn recall worse than ${PUBLISHED_COUNT} layers, by more than the margin. Layouts with 8 and with all attention layers learn no task better, by more than the margin. The verdict is "agrees" if every part is shown, and "contradicts" if any part is shown to be false, each with at most 5% error.`,
       ...study.powerNotes("0 to 16 attention layers"),
       ...study.unlearntNotes(),
       ...beyondReach(study),
       study.pooledNote(),
-      `Scores are after this budget of steps, not at a proxy's best: layouts differ in how soon they learn.${enoughFor(study)}`,
+      `Scores are those after this number of steps, not a proxy's best: layouts differ in how soon they learn.${enoughFor(study)}`,
     ],
   };
 }
 
-/** Where training ends at a share of right answers, those above it are one score. */
+/**
+ * Returns a note for each task whose training ends at a share of right answers: scores above that share are
+ * equal.
+ */
 function enoughFor({ context }: Study): string {
   const tasks = Object.entries(context.config.score?.tasks ?? {});
   return tasks
@@ -62,20 +65,23 @@ function enoughFor({ context }: Study): string {
       training.stop?.accuracy === undefined
         ? []
         : [
-            ` Training on ${name} ends at ${training.stop.accuracy} right: layouts are compared by the steps it takes, ${training.steps} where it is not reached.`,
+            ` Training on ${name} ends at an accuracy of ${training.stop.accuracy}, so layouts are compared by the steps to reach it (${training.steps} if not reached).`,
           ],
     )
     .join("");
 }
 
-/** Said where a task asks farther back than convolutions of 3 taps see: the fall without attention is then no finding. */
+/**
+ * Returns a note for each task that asks farther back than convolutions of 3 taps see: failing without
+ * attention is then no finding.
+ */
 function beyondReach({ context, pattern }: Study): readonly string[] {
   const reach = 2 * pattern.layout.layers.length;
   const tasks = Object.entries(context.config.score?.tasks ?? {});
   return tasks.flatMap(([name, { task, options }]) =>
     task === "long-recall" && Number(options.distance) - 1 > reach
       ? [
-          `The values of ${name} stand ${Number(options.distance) - 1} tokens before their question, and convolutions of 3 taps in all layers see ${reach} back: that none without attention recalls them is so by construction. What is found is how few attention layers are enough, and where.`,
+          `In ${name}, a value stands ${Number(options.distance) - 1} tokens before its question, and convolutions of 3 taps in all layers see ${reach} back. So no layout without attention can recall it, by construction. The finding is how few attention layers are enough, and where.`,
         ]
       : [],
   );

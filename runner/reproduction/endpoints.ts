@@ -1,4 +1,5 @@
-// The endpoints of a study's own runs: for each quality objective the losses of every layout, by the seeds that all of them were trained with.
+// The endpoints of a study's training runs: for each quality objective the losses of every layout, for the
+// seeds that all layouts share.
 
 import { scoreOf, taskOfScore } from "../../profilers/metrics/name.ts";
 import { unitOf } from "../../profilers/metrics/units.ts";
@@ -14,7 +15,7 @@ interface Trained {
   readonly number: number;
 }
 
-/** Runs by label, of the seeds that each label with enough of them has; labels with fewer seeds are left out. */
+/** Returns the runs of the shared seeds by label; labels with too few seeds are left out. */
 function alignedRuns(
   trained: readonly Trained[],
   task: string,

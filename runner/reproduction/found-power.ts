@@ -1,4 +1,5 @@
-// The power of a study once more when it is done, by the noise, the seeds and the pairs that it found; kept with its sweep.
+// States the power of a finished study again, with the noise, seeds and pairs that it had, and stores it with
+// the sweep.
 import { layoutId } from "../../candidates/layout.ts";
 import { createRng } from "../../search/rng.ts";
 import { STUDY_POWER, type StatedPower, studyRecordOf } from "../reading/study-record.ts";

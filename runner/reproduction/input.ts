@@ -1,4 +1,4 @@
-// What a real study decides from: its runs, pairs and layouts, as observed.ts takes them.
+// The input of a real study's decisions: its runs, pairs and layouts, in the form of observed.ts.
 import type { StudyInput } from "./decide/decide-study.ts";
 import { inputFrom } from "./observed.ts";
 import type { Measured, Study } from "./study.ts";
@@ -27,7 +27,7 @@ export function inputOf(
         samples: layouts.map((one) => raw(one, name)),
         history: context.history(name),
       })),
-      // The largest resident set of a process hardly varies, and is no matter of chance.
+      // The peak memory of a process hardly varies, so it counts as exact.
       { name: memory, scale: "exact", samples: layouts.map((one) => raw(one, memory)) },
       ...qualities.map(({ name }) => ({
         name,

@@ -1,4 +1,5 @@
-// What stands between the attention layers: short convolution against a sliding window, and the kernel size.
+// The answer about the operator between the attention layers: short convolution or sliding window, and the
+// kernel size.
 import type { ReportFinding } from "../../reports/model.ts";
 import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { P95, TTFT } from "./decide/decide-study.ts";
@@ -30,12 +31,12 @@ export function localAnswer(study: Study): ReportFinding | null {
   );
   return {
     id: "local",
-    question: "Short convolution against a sliding window, and which kernel size?",
-    answer: `A window in place of the convolution: ${times.join(", ")}; ${losses.join("; ")}.`,
+    question: "Is a sliding window better than the short convolution, and which kernel size is best?",
+    answer: `A window instead of the convolution: ${times.join(", ")}; ${losses.join("; ")}.`,
     ...study.verdict(decisions.local, "both"),
     table: study.table([pattern, ...rows]),
     notes: [
-      `Published, as it is tested: the window is in no task better by more than the margin, and takes longer by more than ${100 * MATTERS}% in at least one of the times. ${pairs.length} interleaved pairs; what memory it takes is counted and decides nothing. Kernel sizes are shown, not tested.`,
+      `The tested claim is that the window is better in no task by more than the margin, and takes over ${100 * MATTERS}% longer in at least one of the times. ${pairs.length} interleaved pairs were timed. Memory is counted and decides nothing. Kernel sizes are shown, not tested.`,
       ...study.powerNotes("a window for the convolution"),
       ...study.unlearntNotes(),
       study.pooledNote(),

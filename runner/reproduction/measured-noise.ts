@@ -1,4 +1,4 @@
-// The noise that a study found, to state its power once more by it: between seeds and within pairs.
+// The noise that a study found, between seeds and within pairs, for stating its power again.
 import type { ComparedPair } from "../../profilers/compare.ts";
 import { pooledSpread } from "../../profilers/statistics/pooled.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
@@ -6,7 +6,7 @@ import { TTFT } from "./decide/decide-study.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
 import type { SupposedNoise } from "./supposed.ts";
 
-/** Median over comparisons: one that a burst fell on says little about the others. */
+/** Returns the median over comparisons, because a burst of other work disturbs some of them. */
 function pairSd(pairs: readonly (readonly ComparedPair[])[]): number | null {
   const sds = pairs.flatMap((own) => {
     const spread = pooledSpread([own.map(({ a, b }) => Math.log(b[TTFT]! / a[TTFT]!))]);
@@ -15,13 +15,13 @@ function pairSd(pairs: readonly (readonly ComparedPair[])[]): number | null {
   return sds.length === 0 ? null : summarise(sds).median;
 }
 
-/** Of layouts whose every run solved the task: a failure is no spread. */
+/** Returns the spread between seeds of layouts whose every run solved the task; a failed run is no spread. */
 function seedSd({ losses, worst }: Endpoint): number | null {
   const whole = [...losses.values()].filter((own) => worst === null || own.every((loss) => loss < worst));
   return pooledSpread(whole)?.sd ?? null;
 }
 
-/** What was not measured stays as assumed. */
+/** Returns the noise found; parts without data keep the assumed value. */
 export function measuredNoise(
   endpoints: readonly Endpoint[],
   pairs: readonly (readonly ComparedPair[])[],

@@ -1,13 +1,13 @@
-// How many more minutes would decide a question, by what its seeds or pairs took so far.
+// Estimates the additional minutes that would decide a question, from the time of its seeds or pairs so far.
 import { LEAST_PAIRS } from "./decide/paired-time.ts";
 import type { Decision } from "./decide/verdict.ts";
 import type { Study } from "./study.ts";
 import { quickCosts } from "./study-plan.ts";
 
-/** What a question rests on. */
+/** The kind of samples that a question rests on. */
 export type Samples = "seeds" | "pairs" | "both";
 
-/** Seeds below which failures of one in four are not excluded. */
+/** With fewer seeds, a failure rate of one in four cannot be excluded. */
 const USUAL_SEEDS = 10;
 
 interface Spent {
@@ -37,7 +37,7 @@ function pairsOf({ record }: Study): Spent {
   return { now, least: LEAST_PAIRS, minutesEach };
 }
 
-/** Null where more of the same would not decide it. */
+/** Returns null if more of the same samples would not decide the question. */
 export function missingMinutes(decision: Decision, samples: Samples, study: Study): number | null {
   const parts = [
     ...(samples === "pairs" ? [] : [seedsOf(study)]),

@@ -1,5 +1,5 @@
-// From samples to what the decisions are made of: values with their errors, differences to the published layout, choices of the rule. The same for a
-// real study and for a made-up one.
+// From samples to the input of the decisions: values with errors, differences to the published layout,
+// choices of the rule. The same code serves real and simulated studies.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
 import { type Difference, exactly } from "../../profilers/statistics/margin.ts";
@@ -21,17 +21,20 @@ interface ObservedMetric {
 }
 
 export interface Observed extends Pick<StudyInput, "endpoints" | "placements" | "window"> {
-  /** The published layout, its rivals and whatever else every seed trained. */
+  /** The published layout, its rivals, and other layouts that every seed trained. */
   readonly layouts: readonly { readonly label: string; readonly layout: Layout }[];
   readonly metrics: readonly ObservedMetric[];
   readonly qualities: readonly Objective[];
-  /** Times and sizes of the objectives, which rivals are compared in. */
+  /** Times and sizes in which rivals are compared. */
   readonly objectives: readonly string[];
   /** Times and sizes that the published layout sets the rule's budgets of. */
   readonly budgets: readonly string[];
 }
 
-/** The same operators in whatever order: time, memory and parameters are counted as equal; what an order costs is another question. */
+/**
+ * Returns the operators without their order: such layouts count as equal in time and memory. The cost of an
+ * order is another question.
+ */
 const operators = ({ layers }: Layout): string =>
   layers
     .map(({ mixer }) => formatMixer(mixer))
@@ -40,7 +43,7 @@ const operators = ({ layers }: Layout): string =>
 
 const isRelative = (scale: Scale): boolean => scale === "ratio";
 
-/** Null where its error is not known. */
+/** Returns null if the error is unknown. */
 const knownOf = ({ value, standardError, degrees }: Estimate, scale: Scale): Known | null =>
   standardError === null ? null : { value, relative: isRelative(scale), standardError, degrees };
 

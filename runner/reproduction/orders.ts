@@ -1,5 +1,6 @@
-// Which side of each pair runs first: as many of each, shuffled, so that every pattern is equally likely in the whole and in any part from its
-// beginning. The clock may end a comparison early and its test stays exact.
+// Decides which side of each pair runs first: equally often each, shuffled, so that every pattern is equally
+// likely also in any beginning of the sequence. The clock may then end a comparison early, and its test is
+// still exact.
 import type { Rng } from "../../candidates/space.ts";
 
 export type First = "a" | "b";

@@ -1,5 +1,6 @@
-// Times layouts in interleaved pairs, round by round over all comparisons, so that what the device does over minutes falls on all of them. Each
-// pair is written when it is done; the order within each was drawn beforehand, from the study's seed.
+// Times layouts in interleaved pairs, round by round over all comparisons, so that slow changes of the device
+// affect all comparisons alike. Each pair is stored when it ends; the order within each pair follows from the
+// study's seed.
 import type { Layout } from "../../candidates/layout.ts";
 import type { ComparedPair } from "../../profilers/compare.ts";
 import { type ContextMetric, metricKinds } from "../../profilers/metrics/kinds.ts";
@@ -28,9 +29,11 @@ export interface PairWork {
   readonly say: (text: string) => void;
 }
 
-/** Runs of a process: the faster of two, so that a burst of other work costs one of them and not the pair. */
+/**
+ * Runs in a process, of which the faster counts: a burst of other work then costs one run and not the pair.
+ */
 const RUNS = 2;
-/** Void pairs in a row after which the device is not to be timed now. */
+/** Number of discarded pairs in a row after which timing stops. */
 const MOST_VOID = 5;
 
 const pairConfig = (config: MeasureConfig): MeasureConfig => ({
@@ -40,7 +43,7 @@ const pairConfig = (config: MeasureConfig): MeasureConfig => ({
   warmup: { max: 0, tolerance: 1 },
 });
 
-/** The fastest run of a process. */
+/** Returns the times of the fastest run of a process. */
 function valuesOf(result: MeasureResult): ComparedPair["a"] {
   const least = (base: ContextMetric): number =>
     Math.min(...metricKinds[base].samples(result.contexts[0]!, result.batch)!);
@@ -48,8 +51,9 @@ function valuesOf(result: MeasureResult): ComparedPair["a"] {
 }
 
 /**
- * Throws where the device computes something else than its reference. The wait for a device at rest; this machine, which others use too, is never waited
- * for: pairs are interleaved, and the budget would go by.
+ * Checks the agent's arithmetic and returns a function that waits for an idle device. It never waits for this
+ * machine, which others may use: pairs are interleaved, and waiting would use up the time budget. Throws if
+ * the device computes wrong results.
  */
 async function restOf(worker: Worker, config: MeasureConfig, { store, listen }: PairWork) {
   const rules = windowRules(worker.device, config.protocol);
@@ -61,7 +65,10 @@ async function restOf(worker: Worker, config: MeasureConfig, { store, listen }: 
   return async () => (await worker.exclusively((turn) => rest.await(checked, opened, turn, 0))).ready;
 }
 
-/** `fits`: whether a pair of so many minutes may still begin. Nothing is timed under an emulator. */
+/**
+ * Times the pairs. `fits`: whether a pair of so many minutes may still begin. Times nothing under an
+ * emulator.
+ */
 export async function timePairs(
   worker: Worker,
   work: PairWork,
@@ -95,11 +102,11 @@ export async function timePairs(
         break;
       }
     }
-    say(`pair ${place + 1} of ${pairs} of ${comparisons.length} comparisons timed`);
+    say(`timed pair ${place + 1} of ${pairs} for each of ${comparisons.length} comparisons`);
   }
 }
 
-/** Null where a run was void. */
+/** Runs one pair. Returns null if a run was discarded. */
 async function onePair(
   worker: Worker,
   config: MeasureConfig,

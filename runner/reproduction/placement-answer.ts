@@ -1,4 +1,5 @@
-// Where the attention layers stand: does an early or dense placement cost time to the first token?
+// The answer about the placement of attention layers: does an early or dense placement raise the time to
+// first token?
 
 import { metricLabel } from "../../reports/metrics.ts";
 import type { ReportFinding } from "../../reports/model.ts";
@@ -23,7 +24,7 @@ export function placementAnswer(study: Study): ReportFinding | null {
   const point = (label: string) => measured.find((one) => one.label === label && !core.has(label))?.point;
   return {
     id: "placement",
-    question: "Does an early or dense placement of attention spike the time to first token?",
+    question: "Does an early or dense placement of attention raise the time to first token?",
     answer:
       rows.length === 0
         ? "No pairs were timed."
@@ -31,17 +32,12 @@ export function placementAnswer(study: Study): ReportFinding | null {
             verdict === "agrees"
               ? `Yes: ${spikes.join(", ")}.`
               : verdict === "contradicts"
-                ? `No: none takes longer by more than ${100 * MATTERS}%.`
-                : "Neither is shown."
-          } Time to first token beside the spread placement of as many layers: ${told}.`,
+                ? `No: no placement takes over ${100 * MATTERS}% longer.`
+                : "Undecided."
+          } Time to first token relative to the spread placement of as many layers: ${told}.`,
     ...study.verdict(decisions.placement, "pairs"),
     table: {
-      head: [
-        "Placement",
-        "Pairs",
-        "TTFT beside spread",
-        ...names.qualities.map(({ name }) => metricLabel(name)),
-      ],
+      head: ["Placement", "Pairs", "TTFT / spread", ...names.qualities.map(({ name }) => metricLabel(name))],
       rows: rows.map(({ label, pairs, change }) => [
         label,
         `${pairs.length}`,
@@ -53,9 +49,9 @@ export function placementAnswer(study: Study): ReportFinding | null {
       ]),
     },
     notes: [
-      `Interleaved pairs on one device, the order within each drawn; an exact test of whether the placement takes longer by more than ${100 * MATTERS}%, Holm over ${placements.length} placements. At least ${LEAST_PAIRS} pairs of each.`,
+      `Interleaved pairs on one device, in random order within each pair. An exact test decides whether a placement takes over ${100 * MATTERS}% longer, adjusted for ${placements.length} placements (Holm). It needs at least ${LEAST_PAIRS} pairs of each.`,
       ...study.powerNotes("early or dense placement"),
-      "Same operators, parameters and FLOPs in another order; what differs is the order alone.",
+      "The placements have the same operators, parameters and FLOPs; only the order differs.",
     ],
   };
 }

@@ -1,4 +1,4 @@
-// The plan of a study in words: what the minutes are spent on, and how likely each question is to be decided.
+// The plan of a study as text: the use of the minutes, and the power of each question.
 
 import type { PowerRow } from "./power.ts";
 import type { StudyPlan } from "./study-plan.ts";
@@ -19,11 +19,11 @@ export function planText(
   const lines = spending.map((part) => `  ${part.minutes.toFixed(1).padStart(6)} min  ${part.what}`);
   return [
     minutes === null
-      ? "plan without a limit of time (minutes as at the quick size):"
-      : `plan for ${minutes} minutes (${total.toFixed(0)} by what each step took on 2 cores of an EPYC):`,
+      ? "plan without a time limit (minutes are those of the quick size):"
+      : `plan for ${minutes} minutes (estimate: ${total.toFixed(0)} min, from the times of each step on 2 cores of an EPYC):`,
     ...lines,
-    `  every seed trains: ${blocked.join(", ")}`,
-    `power before the run (${noise}):`,
+    `  trained with every seed: ${blocked.join(", ")}`,
+    `statistical power before the run (${noise}):`,
     ...power.map((row) => `  ${powerLine(row)}`),
   ].join("\n");
 }

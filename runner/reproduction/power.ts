@@ -1,5 +1,6 @@
-// The power of a plan, stated before it runs: how often each question would come out right if its claim were as supposed, with the noise that is
-// assumed, or that was measured. By the real decisions on made-up studies, not by a formula of its own.
+// The statistical power of a plan: how often each question would get the right verdict if its claim were true
+// or false as supposed, with assumed or measured noise. Computed by the real decisions on simulated studies,
+// not by a separate formula.
 import type { Rng } from "../../candidates/space.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import { decideStudy, type StudyDecisions } from "./decide/decide-study.ts";
@@ -12,19 +13,19 @@ export interface Chance {
   readonly chance: number;
 }
 
-/** Chance to say "agrees" where the claim is true, and "contradicts" where it is false. */
+/** Chances of "agrees" for a true claim and of "contradicts" for a false one. */
 export interface PowerRow {
   readonly question: string;
   readonly true: Chance;
   readonly false: Chance;
 }
 
-/** Seeds: a fifth of the steps to solve a task, 0.05 of a score. Pairs: 6%, as both sides of a pair share what the machine does over minutes. */
+/** Pairs have only 6%, because both runs of a pair share slow changes of the machine. */
 export const assumedNoise: SupposedNoise = { steps: 0.2, score: 0.05, pair: 0.06, session: 0.1 };
 
 export const noiseText = ({ steps, score, pair, session }: SupposedNoise): string =>
-  `standard deviations between seeds ${steps.toFixed(2)} of the logarithm of the steps and ${score.toFixed(3)} of a score, ` +
-  `of a pair ${(100 * pair).toFixed(1)}%, of a session ${(100 * session).toFixed(0)}%`;
+  `standard deviation between seeds: ${steps.toFixed(2)} of the logarithm of the steps, ${score.toFixed(3)} of a score; ` +
+  `of a pair: ${(100 * pair).toFixed(1)}%; of a session: ${(100 * session).toFixed(0)}%`;
 
 const never = Number.POSITIVE_INFINITY;
 const few = (attention: number): number =>
@@ -113,7 +114,7 @@ export function powerOf(
   return questions.map((asked): PowerRow => {
     const draw = (world: SupposedWorld): StudyDecisions => {
       const input = supposedInput(world, noise, plan, design, rng);
-      // Drawing the rule's choices takes most of the time.
+      // Drawing the rule's choices is the most expensive part.
       const rules = asked.question.startsWith("the rule") ? input.rules.slice(0, 1) : [];
       return decideStudy({ ...input, rules }, rng);
     };

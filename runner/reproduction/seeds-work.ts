@@ -1,5 +1,6 @@
-// Trains layouts of a finished sweep with further seeds, a block at a time: every layout with one seed, so that differences between layouts are taken
-// of the same seeds. Results are jobs of the trials; a block that was begun goes on where it was stopped.
+// Trains layouts of a finished sweep with further seeds, in blocks: a block trains every layout with one
+// seed, so that differences between layouts are within seeds. Results are jobs of the trials; an interrupted
+// block continues where it stopped.
 
 import { software } from "../base/version.ts";
 import { AgentError } from "../devices/device-errors.ts";
@@ -17,12 +18,15 @@ export interface SeedBlocks {
   readonly sweep: Sweep;
   readonly trials: readonly Trial[];
   readonly tasks: readonly PreparedTask[];
-  /** Seeds of a block each. */
+  /** One block for each seed. */
   readonly seeds: readonly number[];
   readonly say: (text: string) => void;
 }
 
-/** `fits`: whether a block of so many minutes may still begin. Returns the blocks that are complete. */
+/**
+ * Trains the blocks. `fits`: whether a block of so many minutes may still begin. Returns the number of
+ * complete blocks.
+ */
 export async function trainBlocks(
   worker: Worker,
   { store, sweep, trials, tasks, seeds, say }: SeedBlocks,
@@ -41,7 +45,7 @@ export async function trainBlocks(
         for (const task of tasks) await trainOnce(worker, { store, sweep }, trial, task, seed);
       const minutes = (performance.now() - begun) / 60_000;
       longest = Math.max(longest, minutes);
-      say(`seed ${seed}: ${trials.length} layouts trained in ${(60 * minutes).toFixed(0)} s`);
+      say(`seed ${seed}: trained ${trials.length} layouts in ${(60 * minutes).toFixed(0)} s`);
     }
     done++;
   }
@@ -79,7 +83,8 @@ async function trainOnce(
       throw new LeaseLostError(`a stale score of ${keyOf(target)} was refused`);
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== "diverged") throw error;
-    // The layout's own doing: this seed then has no run of it, and is left out of differences with it.
+    // Divergence is a property of the layout: this seed then has no run of the layout, and differences with
+    // it leave the seed out.
     store.jobs.fail(job, "failed", error.code, error.message);
   }
 }

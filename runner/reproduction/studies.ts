@@ -1,4 +1,5 @@
-// Published experiments that edgefront repeats: and the answers each gives; its layouts are search/designs/. A new one is a line here.
+// Published experiments that edgefront repeats, with their answers; search/designs/ has their layouts. A new
+// study is a line here.
 import type { ReportFinding } from "../../reports/model.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import type { StudyName } from "../config/config.ts";
@@ -12,7 +13,7 @@ interface Study {
 
 export const studies = {
   "minimal-hybrid": {
-    description: "count and placement of attention among short convolutions (arXiv 2511.23404)",
+    description: "number and placement of attention layers among short convolutions (arXiv 2511.23404)",
     answers: minimalHybridAnswers,
   },
 } as const satisfies Record<StudyName, Study>;

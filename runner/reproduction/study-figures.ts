@@ -1,11 +1,14 @@
-// How differences and shares of the study are written.
+// Writes the differences and margins of the study.
 import { type Difference, intervalOf } from "../../profilers/statistics/margin.ts";
 import { formatNumber } from "../../reports/format.ts";
 import { type Endpoint, marginOf } from "./decide/endpoint.ts";
 
 const signed = (value: number): string => `${value < 0 ? "-" : "+"}${formatNumber(Math.abs(value), 2)}`;
 
-/** A difference of losses with its 95% interval: times the steps, or points of the score (more is worse). */
+/**
+ * Returns a difference of losses with its 95% interval: a factor of steps, or points of the score (more is
+ * worse).
+ */
 export function lossText({ kind }: Endpoint, difference: Difference | null): string {
   if (difference === null) return "too few seeds to compare";
   const { estimate } = difference;

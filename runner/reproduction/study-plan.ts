@@ -1,15 +1,16 @@
-// What a budget of minutes is spent on: which of the designed layouts are trained, with how many seeds, and how many interleaved pairs are timed.
-// Fixed before anything is run. The clock may end seeds and pairs sooner on a slow machine, what they show may not.
+// Plans the use of a time budget: the designed layouts to train, the number of seeds, and the number of
+// interleaved pairs. The plan is fixed before anything runs. On a slow machine the clock may end seeds and
+// pairs early; their results never do.
 
 import { countLabel, type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { MORE, PUBLISHED_COUNT, TOO_FEW } from "./decide/margins.ts";
 
-/** Seconds that one of each takes. */
+/** Seconds of one unit of each kind of work. */
 export interface UnitCosts {
   readonly measure: number;
   /** One training run of every task with one seed. */
   readonly seed: number;
-  /** Both sides of a pair. */
+  /** Both runs of a pair. */
   readonly pair: number;
   /** The choice and its runner-up measured and trained again. */
   readonly confirm: number;
@@ -30,7 +31,7 @@ export interface Spending {
 }
 
 export interface StudyPlan {
-  /** Null: as long as it takes. */
+  /** Null: no limit. */
   readonly minutes: number | null;
   /** Designed layouts that become trials, the first of the design, and trials in all. */
   readonly designed: number;
@@ -46,18 +47,18 @@ export interface StudyPlan {
 /** Minutes from which all designed layouts are trials, and from which every seed trains all of them. */
 const WHOLE_DESIGN = 45;
 const WHOLE_BLOCKS = 200;
-/** Seeds that the sweep trains every trial with, and layouts that it measures in a second session. */
+/** Seeds of every trial in the sweep, and layouts that the sweep measures in a second session. */
 export const SWEEP_SEEDS = 2;
 const REMEASURED = 8;
-/** Of the time after the sweep. */
+/** Share of the time after the sweep that seeds get; pairs get the rest. */
 export const SEED_SHARE = 0.6;
 const START_SECONDS = 30;
 const MOST_SEEDS = 60;
 const MOST_PAIRS = 150;
-/** Without a budget. */
+/** Used without a time budget. */
 const UNLIMITED = { seeds: 12, pairs: 30 };
 
-/** Layouts that a small budget trains and times: what the questions need at least. */
+/** Layouts that a small budget trains and times: the minimum for the questions. */
 const FEW_PLACEMENTS = new Set(["2 early", "6 early, dense", "6 late, dense"]);
 const FEW_BLOCKED = new Set([PUBLISHED_LABEL, ...[...TOO_FEW, PUBLISHED_COUNT, ...MORE].map(countLabel)]);
 
@@ -75,7 +76,10 @@ function comparisonsOf(design: readonly Designed[], whole: boolean): readonly Co
   ];
 }
 
-/** What the published layout is judged against: every count, and the window in place of the convolution. */
+/**
+ * Returns the layouts that the published one is compared with: every number of attention layers, and the
+ * window.
+ */
 export const coreOf = (design: readonly Designed[]): readonly Designed[] =>
   design.filter(({ group, label }) => group === "published" || group === "count" || isWindowForConv(label));
 
@@ -106,10 +110,10 @@ export function planStudy(
   const pairs =
     minutes === null ? UNLIMITED.pairs : Math.min(MOST_PAIRS, even(Math.floor((left - seedSeconds) / round)));
   const spending: readonly (readonly [string, number])[] = [
-    [`${trials} layouts (${designed} designed) measured, and trained with ${SWEEP_SEEDS} seeds`, sweep],
-    [`${seeds - SWEEP_SEEDS} more seeds of ${blocked.length} layouts`, seedSeconds],
-    [`${pairs} pairs of ${comparisons.length} comparisons`, pairs * round],
-    ["kept free to confirm the choice", costs.confirm],
+    [`measure ${trials} layouts (${designed} designed) and train them with ${SWEEP_SEEDS} seeds`, sweep],
+    [`train ${blocked.length} layouts with ${seeds - SWEEP_SEEDS} more seeds`, seedSeconds],
+    [`time ${pairs} pairs for each of ${comparisons.length} comparisons`, pairs * round],
+    ["reserved for confirming the choice", costs.confirm],
   ];
   return {
     ...{ minutes, designed, trials, blocked, seeds, comparisons, pairs },
@@ -117,5 +121,5 @@ export function planStudy(
   };
 }
 
-/** As many pairs of each order. */
+/** Returns an even number, for equally many pairs of each order. */
 const even = (n: number): number => n - (n % 2);

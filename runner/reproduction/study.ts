@@ -29,7 +29,7 @@ export interface Measured extends Designed {
   readonly point: Point;
 }
 
-/** Names of the metrics that the study speaks of, as the sweep measured them. */
+/** Names of the study's metrics in its sweep. */
 export interface Names {
   readonly qualities: readonly Objective[];
   readonly ttft: string;
@@ -37,7 +37,7 @@ export interface Names {
   readonly memory: string;
 }
 
-/** Objectives that training decides. */
+/** Returns the objectives that come from training. */
 export const qualitiesOf = (objectives: readonly Objective[]): readonly Objective[] =>
   objectives.filter(({ name }) => originOf(name) === "trained");
 
@@ -48,7 +48,7 @@ export const costsOf = (context: number, device: string): Pick<Names, "ttft" | "
   memory: metricName({ base: "peakBytes", device }),
 });
 
-/** Null where the sweep does not measure what the study asks about. */
+/** Returns null if the sweep does not measure the study's metrics. */
 export function namesOf({ config, objectives, points }: FindingsContext): Names | null {
   const context = Math.max(...config.measure.contexts);
   const device = config.measure.devices[0]!;
@@ -86,7 +86,7 @@ export class Study {
     this.decisions = decideStudy(this.input, createRng(context.config.seed));
   }
 
-  /** Scores of all seeds, those beyond the sweep's included. */
+  /** Returns the scores of all seeds, including those after the sweep. */
   samples({ number, raw }: Point, name: string): readonly number[] {
     const runs = this.record.runs.get(number)?.get(taskOfScore(name)!) ?? [];
     const own = raw[name]!.samples;
@@ -129,7 +129,10 @@ export class Study {
     return this.measured.find(({ point }) => point.id === id)?.label ?? id;
   }
 
-  /** The verdict of a decision that rests on these samples, and how many more minutes would decide it. */
+  /**
+   * Returns the verdict of a decision that rests on these samples, and the additional minutes that would
+   * decide it.
+   */
   verdict(decision: Decision, samples: Samples): Pick<ReportFinding, "verdict" | "moreMinutes"> {
     const { verdict } = decision;
     if (verdict !== "undecidable" || this.unlearnt.length > 0) return { verdict };
@@ -145,22 +148,22 @@ export class Study {
   unlearntNotes(): readonly string[] {
     return this.unlearnt.map(
       ({ task }) =>
-        `No proxy learnt the task ${task} in half of its runs: its figures tell nothing about layouts. More minutes do not help; train longer.`,
+        `No proxy learnt the task ${task} in half of its runs, so its figures say nothing about layouts. More minutes do not help; raise the training steps of ${task}.`,
     );
   }
 
-  /** What was said of a question before it ran, and with the noise that was then found. */
+  /** Returns the power of a question as stated before the run, and with the noise that the run found. */
   powerNotes(question: string): readonly string[] {
     const { stated, found } = this.record;
     const line = (said: StatedPower | null, when: string): readonly string[] =>
       (said?.power ?? [])
         .filter((row) => row.question === question)
-        .map((row) => `Power ${when}, ${chancesText(row)}.`);
+        .map((row) => `Power ${when}: ${chancesText(row)}.`);
     if (stated === null)
       return [
-        "No test was planned for this sweep. Plan one: edgefront reproduce minimal-hybrid --minutes 60",
+        "This sweep has no planned test. For one, run: edgefront reproduce minimal-hybrid --minutes 60",
       ];
-    return [...line(stated, "before the run"), ...line(found, "with the noise that was found")];
+    return [...line(stated, "before the run"), ...line(found, "with the noise found")];
   }
 
   pooledNote(): string {
@@ -169,6 +172,6 @@ export class Study {
         ? `${metricLabel(name)}: one seed, so no interval`
         : `${metricLabel(name)}: standard deviation between seeds ${formatNumber(spread.sd)}`,
     );
-    return `Intervals in the table are 95%, from the spread between seeds pooled over all layouts (${parts.join("; ")}); times are medians of the repetitions.`;
+    return `The table's 95% intervals come from the spread between seeds, pooled over all layouts (${parts.join("; ")}). Times are medians of the repetitions.`;
   }
 }

@@ -1,5 +1,6 @@
-// A study in a made-up world: true values of layouts, noise, and what the plan's runs and pairs would have given. The power that is stated before a
-// study runs, and the rates of wrong verdicts (npm run bench:conclusions -- --only reproduce), come from here and from the real decisions.
+// Simulates a study: true values of layouts, noise, and the resulting runs and pairs of the plan. The stated
+// power and the rates of wrong verdicts (npm run bench:conclusions -- --only reproduce) come from this
+// simulation and the real decisions.
 import { isGlobalAttention, type Layout } from "../../candidates/layout.ts";
 import type { Rng } from "../../candidates/space.ts";
 import type { ComparedPair } from "../../profilers/compare.ts";
@@ -13,7 +14,7 @@ import { inputFrom, type Observed } from "./observed.ts";
 import { balancedOrders } from "./orders.ts";
 import { coreOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./study-plan.ts";
 
-/** True values, of a layout with so many attention layers. */
+/** True values of a layout with so many attention layers. */
 export interface SupposedWorld {
   /** Steps to solve the recall task; infinite where it never does. */
   steps(attention: number, label: string): number;
@@ -21,21 +22,21 @@ export interface SupposedWorld {
   text(attention: number, label: string): number;
   /** Time to first token and per token, over those of the published layout. */
   time(attention: number, label: string): number;
-  /** Of a comparison's layout over its base's, as pairs find it. */
+  /** Time of a comparison's layout divided by its base's. */
   ratio(label: string): number;
   memory(attention: number, label: string): number;
-  /** Share of training runs that never solve the recall task. Default: none beyond those that are too slow. */
+  /** Share of training runs that never solve the recall task. Default: only the too slow ones. */
   failures?(attention: number): number;
 }
 
 export interface SupposedNoise {
-  /** Of the logarithm of the steps to solve a task, by seed. */
+  /** Standard deviation between seeds of the logarithm of the steps to solve a task. */
   readonly steps: number;
-  /** Of a score, by seed. */
+  /** Standard deviation between seeds of a score. */
   readonly score: number;
-  /** Relative, of one side of a pair against the other. */
+  /** Relative standard deviation of one run of a pair against the other. */
   readonly pair: number;
-  /** Relative, of a measurement session. */
+  /** Relative standard deviation of a measurement session. */
   readonly session: number;
 }
 
@@ -44,7 +45,7 @@ const LIMIT = 400;
 const EVERY = 25;
 const CHANCE = 0.125;
 const SOLVED = 0.99;
-/** Of what a seed does to a run, the share of the variance that it does to all layouts. */
+/** Share of a seed's variance that is common to all layouts. */
 const SHARED = 0.3;
 
 export const supposedQualities: readonly Objective[] = [
@@ -61,7 +62,7 @@ interface Runs {
   readonly text: readonly number[];
 }
 
-/** Runs of every layout; what a seed does to all layouts is drawn once. */
+/** Draws the runs of every layout; the common effect of a seed is drawn once. */
 function runsOf(
   layouts: readonly Designed[],
   { seeds, blocked }: StudyPlan,
@@ -117,7 +118,10 @@ const sampled = (samples: readonly number[]): Sampled => ({
   stable: true,
 });
 
-/** Endpoints of the runs; `by`: whether recall is judged by the steps it takes or, as where training does not stop, by its score. */
+/**
+ * Returns the endpoints of the runs. `by`: recall is judged by its steps or, if training does not stop early,
+ * by its score.
+ */
 function endpointsOf(runs: ReadonlyMap<string, Runs>, by: Endpoint["kind"]): readonly Endpoint[] {
   const losses = (of: (one: Runs) => readonly number[]) =>
     new Map([...runs].map(([label, one]) => [label, of(one)]));
@@ -136,7 +140,7 @@ function endpointsOf(runs: ReadonlyMap<string, Runs>, by: Endpoint["kind"]): rea
   ];
 }
 
-/** What the plan's study would decide from. */
+/** Returns the simulated input of the plan's decisions. */
 export function supposedInput(
   world: SupposedWorld,
   noise: SupposedNoise,
@@ -185,7 +189,7 @@ export function supposedInput(
   return inputFrom(observed);
 }
 
-/** The published layout and its rivals take this, where nothing else is supposed. */
+/** Default true values of the published layout and its rivals. */
 export const usual = {
   text: (attention: number): number => (attention === 16 ? 4 : 3.6),
   time: (attention: number): number => 1 + 0.08 * (attention - 6),

@@ -1,5 +1,5 @@
-// Runs what a study does after its sweep: further seeds in blocks, then interleaved pairs, each within its part of the budget. Ctrl-C loses nothing:
-// the same call continues.
+// Runs the work of a study after its sweep: further seeds in blocks, then interleaved pairs, each within its
+// part of the time budget. After Ctrl-C the same call continues.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import type { Listener } from "../farm/events.ts";
@@ -21,17 +21,17 @@ export interface StudyWork {
   readonly sweep: Sweep;
   readonly plan: StudyPlan;
   readonly design: readonly Designed[];
-  /** Folder that relative paths of the configuration start from. */
+  /** Folder for relative paths of the configuration. */
   readonly folder: string;
   readonly stated: Omit<Stated, "bytesPerToken">;
   readonly signal: AbortSignal;
-  /** Where another process uses a device: fail instead of waiting. */
+  /** Fail instead of waiting if another process uses a device. */
   readonly noWait?: boolean;
   readonly listen: Listener;
   readonly say: (text: string) => void;
 }
 
-/** Throws InvalidInputError (`sweep-running`) where another process is at it. */
+/** Runs the work. Throws InvalidInputError (`sweep-running`) if another process runs the sweep. */
 export async function runStudyWork(work: StudyWork): Promise<void> {
   const { store, sweep, stated } = work;
   store.sweeps.claim(sweep);
@@ -55,7 +55,7 @@ export async function runStudyWork(work: StudyWork): Promise<void> {
   }
 }
 
-/** Minutes left to seeds or pairs; a machine that is slower than planned ends them sooner. */
+/** Returns the minutes left for seeds or pairs; a slow machine ends them early. */
 function leftTo(what: "seeds" | "pairs", { store, sweep, plan }: StudyWork): number {
   if (plan.minutes === null) return Number.POSITIVE_INFINITY;
   const spent = minutesOf(store, sweep);
@@ -80,13 +80,13 @@ async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promi
     async (worker) => {
       const done = await trainBlocks(worker, { store, sweep, trials, tasks, seeds, say }, fits);
       if (done < seeds.length)
-        say(`the budget holds ${done} of the ${seeds.length} planned seeds beyond the sweep's`);
+        say(`time budget reached: trained ${done} of ${seeds.length} planned further seeds`);
     },
     { program: lane.program, noWait: work.noWait ?? false },
   );
 }
 
-/** Trials of the layouts that every seed trains. */
+/** Returns the trials of the layouts that every seed trains. */
 function blockedTrials({ store, sweep, plan, design }: StudyWork): readonly Trial[] {
   const complete = new Map(
     store.trials

@@ -27,7 +27,7 @@ export function frontSettled(
   if (hypervolumes.length <= patience) {
     return {
       settled: false,
-      reason: `only ${counted(hypervolumes.length, "trial")}; at least ${patience + 1} are asked for`,
+      reason: `only ${counted(hypervolumes.length, "trial")}, at least ${patience + 1} are needed`,
     };
   }
   const now = hypervolumes.at(-1)!;
@@ -44,10 +44,10 @@ export function frontSettled(
   if (doubtful > 0)
     return {
       settled: false,
-      reason: `${counted(doubtful, "point")} may or may not be on the front; repeat them`,
+      reason: `${counted(doubtful, "layout")} may be on the front; repeat them with search.repeat`,
     };
   return {
     settled: true,
-    reason: `no gain above ${100 * minimumGain}% in ${counted(patience, "trial")}, and no point in doubt`,
+    reason: `no gain above ${100 * minimumGain}% in ${counted(patience, "trial")}, and every layout is certain`,
   };
 }

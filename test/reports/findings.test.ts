@@ -21,11 +21,11 @@ describe("findings", () => {
     const data = { ...testReportData({ trials: 8 }), findings };
     const page = rendered("html", data);
     expect(page).toContain("Does &lt;early&gt; placement cost?");
-    expect(page).toContain("contradicts the report");
+    expect(page).toContain("contradicts the publication");
     expect(page).toMatch(/<td class="num">12 ms<\/td>/);
-    expect(rendered("md", data)).toContain("**contradicts the report:** No \\| none.");
+    expect(rendered("md", data)).toContain("**contradicts the publication:** No \\| none.");
     expect(JSON.parse(rendered("json", data)).findings).toEqual(findings);
-    expect(findingsText(findings)).toContain("[contradicts the report] No | none.");
+    expect(findingsText(findings)).toContain("[contradicts the publication] No | none.");
     expect(findingsText(findings)).toMatch(/early {3}12 ms/);
   });
 

@@ -53,7 +53,7 @@ test("heads go over several lines before rows become blocks", () => {
 test("findings fit the window, tables and all", () => {
   const finding = {
     id: "one",
-    question: "What did measuring buy?",
+    question: "Was measuring worth it?",
     answer: "Choosing among the same 16 layouts by the best proxy keeps 97.0% of the hypervolume.",
     table: {
       head: ["Device, chosen by", "Hypervolume kept", "Regret (mean, worst)"],

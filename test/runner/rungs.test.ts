@@ -130,13 +130,13 @@ describe("rungs", { timeout: 60_000 }, () => {
     const data = reportData(store, sweep);
     for (const { number } of stopped)
       expect(data.trials[number]).toMatchObject({ state: "stopped", onFront: false });
-    // They were measured: the finding on foretelling rests on them too.
+    // They were measured, so the predictor uses them too.
     const findings = findingsOf(store, sweep, data);
     expect(findings.find(({ id }) => id === "predictor")!.table!.rows[0]![1]).toBe("16");
     const saved = findings.find(({ id }) => id === "rungs")!;
     expect(saved.answer).toMatch(
       new RegExp(
-        `^${stopped.length} of 16 trials were stopped on the way: \\d\\d% of the training steps were taken`,
+        `^${stopped.length} of 16 trials w(?:as|ere) stopped early: \\d\\d% of the training steps were taken`,
       ),
     );
     expect(saved.table!.rows.map(([, judged]) => judged)[0]).toBe("16");

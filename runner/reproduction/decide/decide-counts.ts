@@ -1,6 +1,7 @@
-// "A few attention layers are needed, and enough." Needed: with none and with one the recall task is learnt worse than with the published six, by
-// more than the margin. Enough: in no task are eight or all layers better than six by more than the margin. The claim holds when all of
-// that holds, and is contradicted when any of it is shown to fail.
+// "A few attention layers are needed, and enough." Needed: 0 and 1 layers learn recall worse than the
+// published six, by more than the margin. Enough: 8 or all layers are better than six in no task, by more
+// than the margin. The claim holds if every part is shown, and is contradicted if any part is shown to be
+// false.
 import { all, type Evidence, not } from "../../../profilers/statistics/evidence.ts";
 import { type Look, now } from "../../../profilers/statistics/margin.ts";
 import { countLabel } from "../../../search/designs/minimal-hybrid.ts";
@@ -10,7 +11,7 @@ import { type Decision, decide, undecidable } from "./verdict.ts";
 
 const SIX = countLabel(PUBLISHED_COUNT);
 
-/** One comparison that the claim needs to come out one way. */
+/** One comparison that is part of the claim. */
 export interface CountPart {
   readonly endpoint: Endpoint;
   readonly count: number;
@@ -33,7 +34,7 @@ export const countEvidence = ({ endpoint, count, kind }: CountPart, look: Look =
     ? notWorse(endpoint, SIX, countLabel(count), look)
     : not(notWorse(endpoint, countLabel(count), SIX, look));
 
-/** Without a recall task nothing can be needed, and without a learnt one nothing can be told. */
+/** Returns undecidable without a recall task, or if no proxy learnt it. */
 export function decideCounts(endpoints: readonly Endpoint[]): Decision {
   const parts = countParts(endpoints);
   if (!parts.some(({ kind }) => kind === "needed") || !endpoints.every(isLearnt)) return undecidable;

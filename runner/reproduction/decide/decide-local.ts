@@ -1,5 +1,6 @@
-// "Other local operators did not improve quality and usually worsened device metrics", for the window in place of the convolution: in no task is it
-// better by more than the margin, and it takes longer by more than what matters in at least one of the times.
+// "Other local operators did not improve quality and usually worsened device metrics", for a window instead
+// of the convolution: the window is better in no task by more than the margin, and takes longer by more than
+// MATTERS in at least one of the times.
 import type { ComparedPair } from "../../../profilers/compare.ts";
 import { all, any, not } from "../../../profilers/statistics/evidence.ts";
 import { better, type Endpoint, isLearnt } from "./endpoint.ts";

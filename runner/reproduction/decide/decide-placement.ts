@@ -1,19 +1,20 @@
-// "An early or dense placement of attention spikes the time to first token": at least one such placement takes longer than the spread one of as
-// many layers, by more than what matters. Contradicted when every one is shown not to.
+// "An early or dense placement of attention spikes the time to first token": at least one such placement
+// takes longer than the spread one of as many layers, by more than MATTERS. Contradicted if every placement
+// is shown not to.
 import type { ComparedPair } from "../../../profilers/compare.ts";
 import { any } from "../../../profilers/statistics/evidence.ts";
 import { holm } from "../../../profilers/statistics/holm.ts";
 import { slower } from "./paired-time.ts";
 import { type Decision, decide, LEVEL } from "./verdict.ts";
 
-/** Pairs of one placement: a is the spread one, b the other. */
+/** Pairs of one placement: a is the spread layout, b the placement. */
 export interface PlacementPairs {
   readonly label: string;
   readonly pairs: readonly ComparedPair[];
 }
 
 export interface PlacementDecision extends Decision {
-  /** Labels of the placements that are shown to be slower, over all of them together (Holm 1979). */
+  /** Labels of the placements shown to be slower, adjusted for all placements (Holm 1979). */
   readonly spikes: readonly string[];
 }
 

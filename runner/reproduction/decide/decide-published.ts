@@ -1,8 +1,8 @@
-// The published layout against its rivals. A rival beats it when it is nowhere worse and somewhere better, each by more than what matters in that
-// objective (epsilon-dominance). The claim is that no rival beats it.
+// The published layout against its rivals. A rival beats it if it is nowhere worse and somewhere better, each
+// by more than the margin of the objective (epsilon-dominance). The claim is that no rival does.
 //
-// "Better everywhere by more than epsilon" was rejected as the meaning of beating: recall ends at one score for all layouts that solve the
-// task, so that no rival could ever be better in it, and the claim could not fail.
+// Rejected: "better everywhere by more than epsilon". Recall ends at one score for all layouts that solve the
+// task, so no rival could be better in it, and the claim could not fail.
 import { all, any, type Evidence, not } from "../../../profilers/statistics/evidence.ts";
 import { below, type Difference, type Look, now } from "../../../profilers/statistics/margin.ts";
 import { better, type Endpoint, isLearnt, notWorse } from "./endpoint.ts";
@@ -11,12 +11,12 @@ import { type Decision, decide, LEVEL, undecidable } from "./verdict.ts";
 
 export interface Rival {
   readonly label: string;
-  /** Logarithm of its time or size over the published layout's, by metric; null where it is not known how well. */
+  /** Logarithm of its time or size over the published layout's, by metric; null if the error is unknown. */
   readonly costs: Readonly<Record<string, Difference | null>>;
 }
 
 export interface PublishedDecision extends Decision {
-  /** Rivals that are shown to beat it, each judged alone. */
+  /** Rivals shown to beat the published layout, each judged alone. */
   readonly beaten: readonly string[];
 }
 

@@ -1,4 +1,5 @@
-// Every question of the minimal-hybrid study decided from one input: what runs, pairs and layouts gave, or would give in a made-up world.
+// Decides every question of the minimal-hybrid study from one input: the runs, pairs and layouts of a real or
+// a simulated study.
 
 import type { Rng } from "../../../candidates/space.ts";
 import type { ComparedPair } from "../../../profilers/compare.ts";
@@ -19,7 +20,10 @@ export const P95 = "decodeP95Ms" satisfies ContextMetric;
 export interface StudyInput {
   readonly endpoints: readonly Endpoint[];
   readonly placements: readonly PlacementPairs[];
-  /** Label of the published layout with a window in place of the convolution, and its pairs against the published one. */
+  /**
+   * Label of the published layout with a window instead of the convolution, and its pairs against the
+   * published one.
+   */
   readonly window: { readonly label: string; readonly pairs: readonly ComparedPair[] };
   readonly rivals: readonly Rival[];
   readonly choices: readonly RuleChoice[];

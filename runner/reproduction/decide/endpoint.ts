@@ -1,5 +1,6 @@
-// What a training run is judged by: the steps to solve its task where training stops at an accuracy, else its score. Losses of layouts are by
-// seed, the same seeds in the same order for each, so that what a seed does to all of them cancels in differences.
+// The endpoint of a training run: the steps to solve its task if training stops at an accuracy, else its
+// score. Losses of all layouts have the same seeds in the same order, so that the common effect of a seed
+// cancels in differences.
 import { binomialCdf } from "../../../profilers/statistics/binomial.ts";
 import { type Evidence, none } from "../../../profilers/statistics/evidence.ts";
 import {
@@ -15,9 +16,12 @@ import { LEARNT, MIN_SEEDS, SCORE_MARGIN, STEPS_MARGIN } from "./margins.ts";
 export interface Endpoint {
   /** The task's name. */
   readonly task: string;
-  /** `steps`: logarithm of the steps to solve it, the training's end where it was not solved; `score`: as a loss, smaller is better. */
+  /**
+   * `steps`: logarithm of the steps to solve it, the training's end where it was not solved; `score`: as a
+   * loss, smaller is better.
+   */
   readonly kind: "steps" | "score";
-  /** Scored by right answers, so that attention may be needed for it. */
+  /** Scored by right answers, so attention may be needed for it. */
   readonly recalls: boolean;
   /** By label of the layout. */
   readonly losses: ReadonlyMap<string, readonly number[]>;
@@ -35,7 +39,7 @@ export function isLearnt({ kind, recalls, losses, worst }: Endpoint): boolean {
   );
 }
 
-/** Differences `a - b` of the same seeds; null for too few. */
+/** Returns the difference `a - b` over the same seeds; null for too few seeds. */
 export function blocked({ losses }: Endpoint, a: string, b: string): Difference | null {
   const [first, second] = [losses.get(a) ?? [], losses.get(b) ?? []];
   const seeds = Math.min(first.length, second.length);
@@ -43,7 +47,7 @@ export function blocked({ losses }: Endpoint, a: string, b: string): Difference 
   return differenceOf(Array.from({ length: seeds }, (_, n) => first[n]! - second[n]!));
 }
 
-/** Evidence that `a` is not worse than `b` by more than the margin. */
+/** Returns evidence that `a` is not worse than `b` by more than the margin. */
 export function notWorse(endpoint: Endpoint, a: string, b: string, look: Look = now): Evidence {
   const difference = blocked(endpoint, a, b);
   if (difference === null) return none;
@@ -52,8 +56,8 @@ export function notWorse(endpoint: Endpoint, a: string, b: string, look: Look = 
 }
 
 /**
- * Runs that fail altogether are few and cost much, and a mean with its standard error judges them too kindly. The chance to see as few failures of
- * `a` as were seen, if it failed so much more often than `b` that this alone were worth the margin.
+ * Returns the chance of seeing as few failures of `a` as were seen, if failures alone were worth the margin.
+ * A mean with its standard error underestimates failed runs, which are few and expensive.
  */
 function failuresUnseen(endpoint: Endpoint, a: string, b: string, { more }: Look): number {
   const { worst, losses } = endpoint;
@@ -68,6 +72,6 @@ function failuresUnseen(endpoint: Endpoint, a: string, b: string, { more }: Look
   return binomialCdf(Math.round(more * failuresOf(a)), seeds, margin / cost + failuresOf(b) / own.length);
 }
 
-/** Evidence that `a` is better than `b` by more than the margin. */
+/** Returns evidence that `a` is better than `b` by more than the margin. */
 export const better = (endpoint: Endpoint, a: string, b: string, look: Look = now): Evidence =>
   below(blocked(endpoint, a, b), -marginOf(endpoint), look);

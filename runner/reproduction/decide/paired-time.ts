@@ -1,16 +1,17 @@
-// Times of two layouts from interleaved pairs: is b slower than a by more than what matters? The exact test of profilers/compare.ts, of times
-// from which the difference that matters is taken off. The only place of the study that knows how pairs are judged.
+// Judges times of two layouts from interleaved pairs: is b slower than a by more than the margin? Uses the
+// exact test of profilers/compare.ts on times reduced by the margin. The only place of the study that knows
+// how pairs are judged.
 import { type ComparedPair, compareDefaults, judgePairs } from "../../../profilers/compare.ts";
 import { type Evidence, none } from "../../../profilers/statistics/evidence.ts";
 import { below, differenceOf, type Look, now } from "../../../profilers/statistics/margin.ts";
 import { MATTERS } from "./margins.ts";
 
-/** Fewer show nothing once several comparisons are judged together. */
+/** Fewer pairs show nothing if several comparisons are judged together. */
 export const LEAST_PAIRS = 10;
 
 const DIRECTION = "min" as const;
 
-/** b / a - 1 and its 95% interval; null for too few pairs. */
+/** Returns b / a - 1 with its 95% interval; null for too few pairs. */
 export function changeOf(
   pairs: readonly ComparedPair[],
   metric: string,
@@ -20,11 +21,11 @@ export function changeOf(
   return { change: judged!.change, ...judged!.interval };
 }
 
-/** Both orders have to be there, and enough pairs. */
+/** Whether there are enough pairs, in both orders. */
 const enough = (pairs: readonly ComparedPair[]): boolean =>
   pairs.length >= LEAST_PAIRS && new Set(pairs.map(({ first }) => first)).size === 2;
 
-/** Evidence that b takes less than 1 + `bound` of a's time. */
+/** Returns evidence that b takes less than (1 + `bound`) times a's time. */
 export function fasterThan(
   pairs: readonly ComparedPair[],
   metric: string,
@@ -46,7 +47,7 @@ export function fasterThan(
   return change < 0 ? { pTrue: ahead, pFalse: behind } : { pTrue: behind, pFalse: ahead };
 }
 
-/** Evidence that b takes longer than a by more than what matters. */
+/** Returns evidence that b takes longer than a by more than MATTERS. */
 export function slower(pairs: readonly ComparedPair[], metric: string, look: Look = now): Evidence {
   const { pTrue, pFalse } = fasterThan(pairs, metric, MATTERS, look);
   return { pTrue: pFalse, pFalse: pTrue };

@@ -1,5 +1,5 @@
-// What the minimal-hybrid rule picks, and how sure that is: the rule is applied to draws of what the layouts' values may truly be, and a verdict is
-// given only where 95% of the draws give the same.
+// The pick of the minimal-hybrid rule and its certainty: the rule is applied to draws of the layouts' true
+// values, and a verdict needs the same result in 95% of the draws.
 import { parameterCount } from "../../../candidates/cost.ts";
 import { isWindowAttention, type Layout } from "../../../candidates/layout.ts";
 import { formatMixer, formatPattern } from "../../../candidates/notation.ts";
@@ -13,13 +13,15 @@ import type { Objective } from "../../../search/strategy.ts";
 import { SCORE_MARGIN } from "./margins.ts";
 import { type Decision, LEVEL } from "./verdict.ts";
 
-/** Room over what the published layout takes: the budgets of the rule. LFM2's own were not published. */
+/**
+ * Budgets of the rule, as a multiple of the published layout's values. LFM2's own budgets were not published.
+ */
 export const ROOM = 1.1;
 const DRAWS = 200;
-/** Times as many samples that are tried. */
+/** Multiples of the samples for which the needed minutes are estimated. */
 const MORE_SAMPLES = [2, 4, 8, 16, 32];
 
-/** A value on the scale of its metric, and its error there: of the logarithm for times and sizes. */
+/** A value and its error: of the logarithm for times and sizes, else in the metric's unit. */
 export interface Known {
   readonly value: number;
   readonly relative: boolean;
@@ -35,18 +37,21 @@ export interface RuleChoice {
 
 export interface RuleQuestion {
   readonly quality: Objective;
-  /** Metrics that the published layout sets the budgets of. */
+  /** Metrics whose budgets follow from the published layout. */
   readonly costs: readonly string[];
   /** Id of the published layout. */
   readonly published: string;
 }
 
 export interface RuleDecision extends Decision {
-  /** Share of draws that pick each layout, the most frequent first; null: nothing fits the budgets. */
+  /** Share of draws that pick each layout, the most frequent first; null: no layout is within the budgets. */
   readonly picks: readonly { readonly id: string | null; readonly share: number }[];
 }
 
-/** Published: a few attention layers, more than one and fewer than half, among convolutions. */
+/**
+ * Whether a layout has a few attention layers (more than one, fewer than half) among convolutions, as
+ * published.
+ */
 export function isMinimalHybrid(layout: Layout): boolean {
   const count = attentionCount(layout);
   return count > 1 && count < layout.layers.length / 2 && !layout.layers.some(isWindowAttention);
@@ -59,7 +64,10 @@ function drawn({ value, relative, standardError, degrees }: Known, more: number,
   return relative ? value * Math.exp(error) : value + error;
 }
 
-/** The layout that the rule picks when these are the true values; null: nothing fits. */
+/**
+ * Returns the layout that the rule picks if these are the true values; null if no layout is within the
+ * budgets.
+ */
 export function pick(
   choices: readonly RuleChoice[],
   values: readonly Readonly<Record<string, number>>[],
@@ -84,7 +92,7 @@ export function pick(
   return chosen?.id ?? null;
 }
 
-/** A draw is taken as true: its values have no error. */
+/** Returns a choice whose values have no error, because a draw counts as true. */
 const choiceFrom = (
   id: string,
   layout: Layout,

@@ -1,16 +1,20 @@
-// From evidence to a verdict: agrees, contradicts, or undecidable, and then how many times the samples would decide it.
+// From evidence to a verdict: agrees, contradicts, or undecidable; for the last also the multiple of samples
+// that would decide it.
 import type { Evidence } from "../../../profilers/statistics/evidence.ts";
 import { type Look, now } from "../../../profilers/statistics/margin.ts";
 
 export interface Decision {
   readonly verdict: "agrees" | "contradicts" | "undecidable";
-  /** How many times the samples decide it in about 80% of repetitions, if what was seen is true; null where that many are not in sight. */
+  /**
+   * Returns the multiple of samples that decides it in about 80% of repetitions, if the estimates are true;
+   * null beyond MOST_MORE.
+   */
   more(): number | null;
 }
 
 /** Chance of a wrong verdict, of either kind. */
 export const LEVEL = 0.05;
-/** Standard errors that a test must have left over to succeed in 80% of cases. */
+/** Additional standard errors that a test needs in order to succeed in 80% of cases. */
 export const POWER_80 = 0.8416;
 const MOST_MORE = 60;
 
@@ -19,7 +23,7 @@ export function verdictOf({ pTrue, pFalse }: Evidence): Decision["verdict"] {
   return pFalse <= LEVEL && pTrue > LEVEL ? "contradicts" : "undecidable";
 }
 
-/** `evidence`: as it is, or as it would look with more samples. */
+/** Returns the decision. `evidence`: returns the present evidence, or the evidence with more samples. */
 export const decide = (evidence: (look: Look) => Evidence): Decision => ({
   verdict: verdictOf(evidence(now)),
   more: () => {
@@ -29,5 +33,5 @@ export const decide = (evidence: (look: Look) => Evidence): Decision => ({
   },
 });
 
-/** Where no number of samples helps: nothing was learnt, or nothing was measured. */
+/** For a question that no number of samples decides: nothing was learnt, or nothing was measured. */
 export const undecidable: Decision = { verdict: "undecidable", more: () => null };
