@@ -1,5 +1,5 @@
-// Whether devices agree on which layouts are good: rank correlation of one metric between two devices, and what choosing by the
-// one would cost on the other. Says nothing about how fast either is.
+// Whether devices agree on which layouts are good: rank correlation of one metric between two devices, and
+// what choosing by the one would cost on the other. Says nothing about how fast either is.
 import { onDevice, parseMetricName, withoutDevice } from "../profilers/metrics/name.ts";
 import { kendallTau, tauInterval } from "../profilers/statistics/kendall.ts";
 import { directionOf, metricLabel, metricNames } from "./metrics.ts";
@@ -14,7 +14,10 @@ export interface Agreement {
   readonly n: number;
   /** Kendall's tau-b, and its 95% interval; null where the ranks say nothing. */
   readonly tau: { readonly value: number; readonly low: number; readonly high: number } | null;
-  /** How much worse than that device's own best the other's best is: [on the first, chosen by the second; and the reverse]. */
+  /**
+   * How much worse than that device's own best the other's best is: [on the first, chosen by the second; and
+   * the reverse].
+   */
   readonly regret: readonly [number, number];
 }
 

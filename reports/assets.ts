@@ -1,5 +1,5 @@
-// The page's script and style (reports/client/), bundled: read from the build, or bundled on the spot when run from sources.
-// Everything else in reports/ is a pure function of its arguments.
+// The page's script and style (reports/client/), bundled: read from the build, or bundled on the spot when
+// run from sources. Everything else in reports/ is a pure function of its arguments.
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -53,8 +53,8 @@ export interface Plotly {
 let library: Plotly | undefined;
 
 /**
- * plotly.js-dist as the build minified it (4.8 MB of text, 2 MB in the page); from sources that were never built, as installed
- * (10 MB, 2.6 MB in the page).
+ * plotly.js-dist as the build minified it (4.8 MB of text, 2 MB in the page); from sources that were never
+ * built, as installed (10 MB, 2.6 MB in the page).
  */
 export function plotly(): Plotly {
   const minified = built("plotly.js", [...HERE, "../dist/reports/"]);

@@ -1,10 +1,11 @@
-// The layouts of a sweep as the selection rule takes them: made here once, so that the page and the command line choose from the same.
+// Converts the layouts of a sweep for the selection rule, in one place, so that the page and the command line
+// choose from the same ones.
 import { formatMixer } from "../candidates/notation.ts";
 import { attentionCount } from "../candidates/space.ts";
 import type { Choice, Known } from "../search/selection/choice.ts";
 import type { ReportMetric, ReportTrial } from "./model.ts";
 
-/** A value with its interval; without an estimate the error of what was sampled is unknown. */
+/** Returns a value with its interval; without an estimate, the error of a sampled value is unknown. */
 function knownOf({ value, samples, stable, estimate }: ReportMetric): Known {
   if (estimate !== undefined) return { value, low: estimate.low, high: estimate.high, marks: estimate.marks };
   if (samples.length === 0) return { value, low: value, high: value, marks: [] };
@@ -23,6 +24,6 @@ export const choiceOf = (trial: ReportTrial): Choice => ({
   metrics: Object.fromEntries(Object.entries(trial.metrics).map(([name, metric]) => [name, knownOf(metric)])),
 });
 
-/** What can be chosen: the front. */
+/** Returns the layouts to choose from: the front. */
 export const choicesOf = (trials: readonly ReportTrial[]): readonly Choice[] =>
   trials.filter(({ onFront }) => onFront).map(choiceOf);

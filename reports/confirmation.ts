@@ -1,4 +1,5 @@
-// A confirmed choice in words and figures, as text, Markdown and pages show it: the new values alone, and what was replaced.
+// A confirmed choice in words and figures, for text, Markdown and the page: the new values only, and the
+// replaced choices.
 import { shownChance } from "../search/selection/confirm.ts";
 import { formatRange, formatValue } from "./format.ts";
 import { metricLabel } from "./metrics.ts";
@@ -16,7 +17,7 @@ export interface ConfirmationTable {
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
-/** `0.31 ms [0.29–0.33] ~ (unstable)`. */
+/** Returns `0.31 ms [0.29–0.33] ~ (unstable)`. */
 function valueText(metric: ReportConfirmedMetric | undefined): string {
   if (metric === undefined) return "–";
   const { value, unit, low, high, marks } = metric;
@@ -24,19 +25,21 @@ function valueText(metric: ReportConfirmedMetric | undefined): string {
   return `${formatValue(value, unit)}${interval}${marks.length > 0 ? ` ~ (${marks.join(", ")})` : ""}`;
 }
 
-/** What was done, what survived, and which choices were replaced; a line each. */
+/** Returns a line for each replaced choice, and one for the confirmed choice. */
 export function confirmationLines(found: ReportConfirmation): readonly string[] {
   const { chosen, rejected, sessions, seeds, left } = found;
   const trained = seeds.report.length > 0;
   const how = `${count(sessions, "new session")}${trained ? ` and ${count(sessions, "new seed")}` : ""}`;
   const replaced = rejected.map(({ id, trial, reason }, n) => {
     const next =
-      n < rejected.length - 1 || chosen !== null ? "it is replaced by the next" : "it was the last one tried";
-    return `#${trial} (${id}) did not survive: ${reason}; ${next}.`;
+      n < rejected.length - 1 || chosen !== null
+        ? "the next layout replaces it"
+        : "it was the last one tried";
+    return `#${trial} (${id}) was not confirmed: ${reason}; ${next}.`;
   });
   if (chosen === null) {
     const why = left
-      ? "more layouts are within the budgets: try them with a larger --replacements"
+      ? "more layouts are within the budgets; to try them, raise --replacements"
       : rejected.length === 0
         ? "no layout on the front is within the budgets"
         : "no other layout on the front is within the budgets";
@@ -44,7 +47,7 @@ export function confirmationLines(found: ReportConfirmation): readonly string[] 
   }
   return [
     ...replaced,
-    `Confirmed: #${chosen.trial} (${chosen.id}). Values are of ${how} that decided nothing, with 95% intervals; ${how} before them decided.`,
+    `Confirmed: #${chosen.trial} (${chosen.id}), by ${how}. The values and 95% intervals below come from ${how} more, which decided nothing.`,
     ...(found.runnerUp?.fault == null ? [] : [`The runner-up has no new values: ${found.runnerUp.fault}.`]),
   ];
 }
@@ -60,7 +63,10 @@ const boundText = (
     ...(min === undefined ? [] : [`at least ${formatValue(min, unit)}`]),
   ].join(" ");
 
-/** The choice beside the runner-up: objectives, budgeted metrics, and the chance to keep to each budget. Null where nothing survived. */
+/**
+ * Returns the choice beside the runner-up: objectives, budgeted metrics, and the chance of meeting each
+ * budget. Null without a confirmed choice.
+ */
 export function confirmationTable(
   { chosen, runnerUp }: ReportConfirmation,
   objectives: readonly Pick<ReportObjective, "name">[],
@@ -76,7 +82,7 @@ export function confirmationTable(
       ["trial", ...pair.map(({ trial }) => `#${trial}`)],
       ...names.map((name) => [metricLabel(name), ...pair.map(({ metrics }) => valueText(metrics[name]))]),
       ...chosen.budgets.map((budget, n) => [
-        `chance: ${boundText(budget.metric, budget, chosen.metrics[budget.metric]?.unit ?? "")}`,
+        `chance of ${boundText(budget.metric, budget, chosen.metrics[budget.metric]?.unit ?? "")}`,
         ...pair.map(({ budgets }) => shownChance(budgets[n]?.chance ?? null)),
       ]),
     ],

@@ -1,5 +1,5 @@
-// One row a trial, every trial, whatever became of it. A metric fills five columns: value, and min, max, n, stable of its raw
-// samples. Empty cells mean not measured; nothing is filled in.
+// One row a trial, every trial, whatever became of it. A metric fills five columns: value, and min, max, n,
+// stable of its raw samples. Empty cells mean not measured; nothing is filled in.
 import { inOrder, sampleRange } from "./metrics.ts";
 import type { ReportRows } from "./model.ts";
 import { csvCell } from "./text.ts";
@@ -20,7 +20,8 @@ const line = (cells: readonly (string | number | boolean | null)[]): string =>
   `${cells.map(csvCell).join(",")}\r\n`;
 
 export function* renderCsv(rows: ReportRows): Generator<string> {
-  // Counted metrics that have a column of their own already (parameters) are not repeated: a head names one column.
+  // Counted metrics that have a column of their own already (parameters) are not repeated: a head names one
+  // column.
   const fixed: ReadonlySet<string> = new Set(FIXED);
   const metrics = inOrder(rows.metrics, rows).filter((name) => !fixed.has(name));
   yield line([

@@ -1,11 +1,12 @@
-// A diff in words: sentences that the command and the page share, and the command's plain text.
+// A comparison of sweeps in words: sentences shared by the command and the page, and the command's plain
+// text.
 import { counted } from "../candidates/words.ts";
 import type { DeviceChange, MetricShift, SweepDiff } from "./diff.ts";
 import { formatValue } from "./format.ts";
 import { metricLabel } from "./metrics.ts";
 import { plain } from "./text.ts";
 
-/** `+3.1%`; an end of an interval may be open. */
+/** Returns `+3.1%`; an end of an interval may be "open". */
 export function formatChange(change: number | null): string {
   if (change === null) return "new";
   if (!Number.isFinite(change)) return change > 0 ? "open" : "-100%";
@@ -17,15 +18,17 @@ export const intervalText = ({ low, high }: MetricShift["interval"]): string =>
 
 const percent = (share: number): string => `${Number((share * 100).toPrecision(2))}%`;
 
-/** What "beyond noise" means, with its error rate. */
+/** Returns the meaning of "beyond noise", with its error rate. */
 export function rulesText({ effect, errorRate, minLayouts }: SweepDiff["rules"]): string {
-  return `Layouts are paired with themselves. A metric moved where the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}: sweeps of which nothing changed show any such shift at most ${percent(errorRate)} of the time, if the device itself was the same. A layout moved by itself where it is ${percent(effect)} and 5 robust standard deviations off that shift, and the 95% intervals (BCa) of both medians are apart. With fewer than ${counted(minLayouts, "layout")} only the intervals say it, and they know nothing of what differs from run to run.`;
+  return `Each layout is compared with itself. A metric shifted if the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}. Two sweeps without any change show such a shift at most ${percent(errorRate)} of the time, if the device is unchanged. A layout changed individually if it differs from that shift by ${percent(effect)} and by 5 robust standard deviations, and the 95% intervals (BCa) of both medians do not overlap. With fewer than ${counted(minLayouts, "layout")} only the intervals decide, and they do not include the noise between runs.`;
 }
 
 export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
   const parts = [
     rebuilt ? "another build of the agent" : "the same agent",
-    sentinel === null ? "no sentinel in both" : `its sentinel's time ${formatChange(sentinel)}`,
+    sentinel === null
+      ? "no calibration run in both sweeps"
+      : `its calibration run changed by ${formatChange(sentinel)}`,
   ];
   return `${name}: ${parts.join(", ")}`;
 }
@@ -34,14 +37,16 @@ export function metricsText(diff: SweepDiff): string {
   const { shared, sharedInAll, compared, unstable, changes } = diff;
   if (sharedInAll === 0) return "No layout is complete in both sweeps, so no metric can be compared.";
   const unjudged =
-    unstable === 0 ? "" : ` ${unstable} of them are unstable in one of the sweeps and not judged.`;
+    unstable === 0
+      ? ""
+      : ` ${unstable} of them ${unstable === 1 ? "is" : "are"} unstable in one of the sweeps and not judged.`;
   return (
     `${counted(sharedInAll, "layout")} complete in both${shared < sharedInAll ? `, ${shared} of them compared, evenly spread` : ""}; ${counted(compared, "value")} compared.${unjudged} ` +
-    `${movedText(diff)} Moved by themselves: ${counted(changes.length, "value")}.`
+    `${movedText(diff)} Changed individually: ${counted(changes.length, "value")}.`
   );
 }
 
-/** How many metrics moved; of too few layouts that it is not known, which is not the same as none. */
+/** Returns how many metrics shifted. Too few layouts mean "unknown", which is not the same as none. */
 function movedText({ shifts, neededLayouts }: SweepDiff): string {
   const tested = shifts.filter((shift) => shift.tested);
   const moved = tested.filter(({ beyondNoise }) => beyondNoise).length;
@@ -49,17 +54,17 @@ function movedText({ shifts, neededLayouts }: SweepDiff): string {
   const needed = `at least ${counted(neededLayouts, "layout")} stable in both sweeps are needed`;
   if (shifts.length === 0) return `Too few layouts to test: none is stable in both sweeps (${needed}).`;
   if (tested.length === 0)
-    return `Too few layouts to test whether a metric moved beyond noise: ${most} (${needed}).`;
+    return `Too few layouts to test whether a metric shifted beyond noise: ${most} (${needed}).`;
   return (
-    `Moved beyond noise over all layouts: ${moved} of ${counted(tested.length, "measured metric")}` +
+    `Shifted beyond noise over all layouts: ${moved} of ${counted(tested.length, "measured metric")}` +
     (few === 0 ? "." : `; ${few} more have too few layouts to test (${needed}).`)
   );
 }
 
-/** `limit` changes of single layouts at most. */
+/** Renders a comparison as text, with at most `limit` changes of single layouts. */
 export function renderDiff(diff: SweepDiff, limit = 40): string {
   const out = [`${plain(diff.before)} -> ${plain(diff.after)}`, ""];
-  out.push(diff.configuration.length === 0 ? "Configuration: the same." : "Configuration:");
+  out.push(diff.configuration.length === 0 ? "Configuration: no difference." : "Configuration:");
   for (const { path, before, after } of diff.configuration)
     out.push(`  ${plain(path)}: ${plain(before ?? "absent")} -> ${plain(after ?? "absent")}`);
   if (diff.devices.length > 0)
@@ -73,7 +78,7 @@ export function renderDiff(diff: SweepDiff, limit = 40): string {
     out.push(
       `  ${plain(metricLabel(metric))}: ${formatChange(change)} (95% ${intervalText(interval)}) over ${counted(layouts, "layout")}`,
     );
-  if (diff.changes.length > 0) out.push("", "By themselves:");
+  if (diff.changes.length > 0) out.push("", "Changed individually:");
   for (const { id, metric, before, after, unit, change } of diff.changes.slice(0, limit))
     out.push(
       `  ${plain(id)} ${plain(metricLabel(metric))}: ${formatValue(before, unit)} -> ${formatValue(after, unit)} (${formatChange(change)})`,

@@ -1,5 +1,6 @@
-// What changed between two sweeps: configuration, devices, front, and metrics of the layouts that both measured. What counts as more
-// than noise is judged by whoever calls (runner/reading/sweep-diff.ts hands in profilers/rerun.ts); as text: diff-text.ts.
+// Compares two sweeps: configuration, devices, front, and metrics of the layouts that both measured. The
+// caller decides what exceeds the noise (runner/reading/sweep-diff.ts passes profilers/rerun.ts).
+// diff-text.ts writes it as text.
 import { frontPoints, readableReason } from "./front.ts";
 import { metricLabel } from "./metrics.ts";
 import type { ReportData, ReportMetric, ReportObjective, ReportTrial } from "./model.ts";
@@ -16,7 +17,7 @@ interface FrontChange {
   readonly id: string;
   /** Its number in the sweep on whose front it is. */
   readonly trial: number;
-  /** What became of it in the other sweep. */
+  /** Its outcome in the other sweep. */
   readonly why: string;
 }
 
@@ -32,13 +33,13 @@ export interface FrontValues {
 /** One metric over all layouts that both sweeps measured. */
 export interface MetricShift {
   readonly layouts: number;
-  /** after / before - 1 and its 95% interval; an end may be infinite where there are few layouts. */
+  /** after / before - 1 with its 95% interval; an end may be infinite with few layouts. */
   readonly change: number;
   readonly interval: { readonly low: number; readonly high: number };
   readonly beyondNoise: boolean;
 }
 
-/** One layout that moved by itself. */
+/** One layout that changed individually. */
 interface OwnChange {
   readonly id: string;
   /** Its numbers in both sweeps. */
@@ -47,15 +48,15 @@ interface OwnChange {
   readonly before: number;
   readonly after: number;
   readonly unit: string;
-  /** after / before - 1; null where before is 0. */
+  /** after / before - 1; null if before is 0. */
   readonly change: number | null;
 }
 
 export interface DeviceChange {
   readonly name: string;
-  /** Another build of the agent measured. */
+  /** Whether another build of the agent measured. */
   readonly rebuilt: boolean;
-  /** after / before - 1 of the sentinel's time, a fixed layout run around every window; null where it did not run both times. */
+  /** after / before - 1 of the calibration run's time; null if it did not run in both sweeps. */
   readonly sentinel: number | null;
 }
 
@@ -67,15 +68,15 @@ interface Rerun {
 export interface DiffStatistics {
   /** Smallest relative change that counts. */
   readonly effect: number;
-  /** Largest chance that an unchanged sweep run again shows any shift. */
+  /** Largest chance that an unchanged sweep shows any shift when it runs again. */
   readonly errorRate: number;
-  /** From this many layouts on it is known how much reruns differ by themselves. */
+  /** Least number of layouts from which the noise between runs is known. */
   readonly minLayouts: number;
-  /** For each metric what all its layouts did, and the places of those that moved by themselves. */
+  /** Returns, for each metric, the common shift, and the places of layouts that changed individually. */
   judge(
     metrics: readonly (readonly Rerun[])[],
   ): readonly { readonly shift: MetricShift | null; readonly own: readonly number[] }[];
-  /** Whether two measurements differ by more than their repetitions do. */
+  /** Whether two measurements differ by more than their repetitions. */
   apart(a: ReportMetric, b: ReportMetric): boolean;
 }
 
@@ -96,16 +97,19 @@ export interface SweepDiff {
   };
   /** Layouts complete in both sweeps that were compared. */
   readonly shared: number;
-  /** All that are complete in both: more than were compared where both sweeps are very large. */
+  /** Layouts complete in both; more than were compared if both sweeps are very large. */
   readonly sharedInAll: number;
-  /** Values of a metric that a layout has in both. */
+  /** Number of values that a layout has in both sweeps. */
   readonly compared: number;
-  /** Of those, unstable in one of the sweeps: not judged. */
+  /** Number of these that are unstable in one of the sweeps and not judged. */
   readonly unstable: number;
   readonly rules: Pick<DiffStatistics, "effect" | "errorRate" | "minLayouts">;
-  /** By metric, those beyond noise first. `tested`: false where even layouts that all moved the same way would prove nothing. */
+  /**
+   * By metric, shifts beyond noise first. `tested`: false if too few layouts would prove a shift even if all
+   * moved alike.
+   */
   readonly shifts: readonly (MetricShift & { readonly metric: string; readonly tested: boolean })[];
-  /** Layouts from which on a metric can be tested, beside the other metrics. */
+  /** Least number of layouts for testing a metric, with the other metrics. */
   readonly neededLayouts: number;
   /** The largest first. */
   readonly changes: readonly OwnChange[];
@@ -141,7 +145,7 @@ function deviceChanges(before: ReportData, after: ReportData): DeviceChange[] {
   });
 }
 
-/** Why a layout of the other sweep's front is not on this one's. */
+/** Returns why a layout of the other sweep's front is not on this one's. */
 function absence(id: string, data: ReportData, apart: DiffStatistics["apart"]): string {
   const trial = data.trials.find((one) => one.id === id);
   if (trial === undefined) return `not proposed in ${data.sweep}`;
@@ -168,7 +172,7 @@ const dominates = (a: ReportTrial, b: ReportTrial, { objectives }: ReportData): 
 
 type Layouts = Pick<OwnChange, "id" | "trials">[];
 
-/** Pairs of each metric, by layout. */
+/** Returns the pairs of each metric, by layout. */
 function sharedValues(before: ReportData, after: ReportData) {
   const complete = (data: ReportData) => data.trials.filter(({ state }) => state === "complete");
   const again = new Map(complete(after).map((trial) => [trial.id, trial]));
@@ -204,7 +208,7 @@ function bothFronts(before: ReportData, after: ReportData): SweepDiff["fronts"] 
   return { objectives, before: front(before), after: front(after) };
 }
 
-/** `sharedInAll`: layouts complete in both sweeps, where the data is a selection of them. */
+/** Compares two sweeps. `sharedInAll`: layouts complete in both, if the data is a selection. */
 export function diffSweeps(
   before: ReportData,
   after: ReportData,
@@ -228,7 +232,7 @@ export function diffSweeps(
   const size = ({ change }: OwnChange): number =>
     change === null ? Number.POSITIVE_INFINITY : Math.abs(change);
   const { effect, errorRate, minLayouts, apart } = statistics;
-  // The sign test of n layouts says no less than 2^(1-n), times the metrics it is adjusted for.
+  // The smallest p of a sign test of n layouts is 2^(1-n), times the number of metrics.
   const neededLayouts = Math.ceil(1 + Math.log2(Math.max(1, found.length) / errorRate));
   const missing = (
     front: ReadonlyMap<string, number>,

@@ -1,5 +1,5 @@
-// What lies between two layouts: single edits of layers, and the path of single edits from one to the other that passes through
-// as many measured layouts as it can. Works on patterns (`c3 c3 g`), so that the page can do it too.
+// Single edits of layers between two layouts, and the path of single edits that passes through the most
+// measured layouts. Works on patterns (`c3 c3 g`), so that the page can use it too.
 
 /** One layer changed, added or taken away. `layer` counts in the layout that the edits start from. */
 export interface LayerEdit {
@@ -12,7 +12,10 @@ export interface LayerEdit {
 
 export const tokensOf = (pattern: string): string[] => pattern.split(" ").filter(Boolean);
 
-/** The edits that turn one layout into another: layer by layer at one depth, else the fewest (Wagner and Fischer, 1974). */
+/**
+ * The edits that turn one layout into another: layer by layer at one depth, else the fewest (Wagner and
+ * Fischer, 1974).
+ */
 export function layerEdits(from: string, to: string): readonly LayerEdit[] {
   const [a, b] = [tokensOf(from), tokensOf(to)];
   if (a.length === b.length)
@@ -72,10 +75,15 @@ export interface EditStep {
   readonly pattern: string;
 }
 
-/** More edits than this are taken in the order of the layers: all orders of k edits pass through 2^k layouts. */
+/**
+ * More edits than this are taken in the order of the layers: all orders of k edits pass through 2^k layouts.
+ */
 const MAX_ORDERED = 10;
 
-/** Single edits from one layout to the other, in the order that passes through the most layouts that are `known`. */
+/**
+ * Single edits from one layout to the other, in the order that passes through the most layouts that are
+ * `known`.
+ */
 export function editPath(from: string, to: string, known: (pattern: string) => boolean): readonly EditStep[] {
   const edits = layerEdits(from, to);
   const tokens = tokensOf(from);

@@ -1,4 +1,5 @@
-// The formats a report comes in. A new format is a file beside this one and a line here; the command line follows from it.
+// The formats a report comes in. A new format is a file beside this one and a line here; the command line
+// follows from it.
 import { plotly } from "./assets.ts";
 import { renderCsv } from "./csv.ts";
 import { renderHtml } from "./html.ts";
@@ -7,29 +8,29 @@ import { renderMarkdown } from "./md.ts";
 import type { ReportData, ReportRows } from "./model.ts";
 import { renderParquet } from "./parquet.ts";
 
-/** For people: of a very large sweep a selection. */
+/** Formats for people; a very large sweep is shown as a selection. */
 export const pageFormats = {
   html: (data) => renderHtml(data, { plotly: plotly() }),
   md: renderMarkdown,
 } as const satisfies Record<string, (data: ReportData) => string>;
 
 interface RowFormat<T extends string | Uint8Array> {
-  /** In pieces, as the trials are read. */
+  /** Renders in pieces, while trials are read. */
   readonly render: (rows: ReportRows) => Iterable<T>;
-  /** Says what each value rests on. */
+  /** Whether the format includes the provenance of each value. */
   readonly evidence: boolean;
-  /** Says what a sweep did beside its trials: who worked when, findings. */
+  /** Whether the format includes timeline and findings. */
   readonly history: boolean;
 }
 
-/** For programs: every trial, however many. */
+/** Formats for programs, with every trial. */
 export const textRowFormats = {
   csv: { render: renderCsv, evidence: false, history: false },
   json: { render: renderJson, evidence: true, history: true },
   jsonl: { render: renderJsonl, evidence: true, history: false },
 } as const satisfies Record<string, RowFormat<string>>;
 
-/** Formats that are bytes: files only, never a terminal. */
+/** Binary formats, for files only. */
 export const binaryRowFormats = {
   parquet: { render: renderParquet, evidence: false, history: false },
 } as const satisfies Record<string, RowFormat<Uint8Array>>;

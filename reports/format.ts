@@ -35,7 +35,10 @@ export function formatValue(value: number, unit: string): string {
   return withUnit(formatNumber(value / scale.divisor), scale.unit);
 }
 
-/** Half the 95% interval beside a value: ` ±8%` of a measured one, ` ±0.02` of a score, ` ±?` where the error is unknown. */
+/**
+ * Half the 95% interval beside a value: ` ±8%` of a measured one, ` ±0.02` of a score, ` ±?` where the error
+ * is unknown.
+ */
 export function formatError({ value, samples, estimate }: ReportMetric, relative: boolean): string {
   if (estimate === undefined || samples.length === 0) return "";
   const { low, high } = estimate;
@@ -44,7 +47,10 @@ export function formatError({ value, samples, estimate }: ReportMetric, relative
   return relative ? ` ±${formatNumber((100 * half) / Math.abs(value), 1)}%` : ` ±${formatNumber(half, 2)}`;
 }
 
-/** `11.2–12.9 ms`: the smallest and largest sample, one unit; four digits, so that a narrow range still shows its ends. */
+/**
+ * `11.2–12.9 ms`: the smallest and largest sample, one unit; four digits, so that a narrow range still shows
+ * its ends.
+ */
 export function formatRange(low: number, high: number, unit: string): string {
   const scale = scaleFor([low, high], unit);
   const [from, to] = [low, high].map((value) => formatNumber(value / scale.divisor, 4));

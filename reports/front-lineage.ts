@@ -1,5 +1,5 @@
-// Where the front came from: each of its layouts back through the layouts it was varied from. Where a strategy kept no parents,
-// the earliest finished layout one edit apart stands in, marked as such. Drawing is left to the page.
+// The ancestors of each layout on the front. If a strategy recorded no parents, the earliest finished layout
+// one edit apart stands in, and is marked. The page draws them.
 
 import { tokensOf } from "./edits.ts";
 import { frontPoints, publishedOffFront } from "./front.ts";

@@ -1,5 +1,5 @@
-// The front as a reader meets it: its points in order, each with a short label, and the trials beside it by what became of
-// them. Which trials are on the front was decided by search/; it is only read here.
+// The front for readers: its points in order, each with a short label, and the other trials by outcome.
+// search/ decides which trials are on the front; this file only reads that.
 import { formatValue } from "./format.ts";
 import { metricLabel } from "./metrics.ts";
 import type {
@@ -17,7 +17,9 @@ export interface FrontPoint {
   readonly trial: ReportTrial;
 }
 
-/** -1 when a is better than b in this objective; a trial without the value comes last. */
+/**
+ * Returns a negative number if a is better than b in this objective; a trial without the value comes last.
+ */
 function compareBy(objective: ReportObjective, a: ReportTrial, b: ReportTrial): number {
   const left = a.metrics[objective.name]?.value;
   const right = b.metrics[objective.name]?.value;
@@ -26,7 +28,7 @@ function compareBy(objective: ReportObjective, a: ReportTrial, b: ReportTrial): 
   return objective.direction === "min" ? left - right : right - left;
 }
 
-/** Front points, best in the first objective first; ties by trial number. */
+/** Returns the front's points, best in the first objective first; ties by trial number. */
 export function frontPoints(data: Pick<ReportData, "objectives" | "trials">): readonly FrontPoint[] {
   const [first] = data.objectives;
   return data.trials
@@ -35,13 +37,15 @@ export function frontPoints(data: Pick<ReportData, "objectives" | "trials">): re
     .map((trial, index) => ({ label: `F${index + 1}`, trial }));
 }
 
-/** How far scores reach, until training at several widths has shown more; null where nothing is trained. */
+/** Returns a sentence about the reach of the scores; null if nothing is trained. */
 export const reachText = ({ proxyWidth }: Pick<FrontData, "proxyWidth">): string | null =>
   proxyWidth === undefined
     ? null
-    : `Scores are of proxies of width ${proxyWidth}: no ladder of widths was passed, so that quality ranks nothing above width ${proxyWidth}.`;
+    : `Scores come from proxies of one width, ${proxyWidth}, so quality ranks nothing above width ${proxyWidth}.`;
 
-/** Published layouts that were measured but are not on the front (dominated or over budget): always shown beside it. */
+/**
+ * Returns published layouts that were measured but are not on the front; reports always show them beside it.
+ */
 export const publishedOffFront = (data: Pick<ReportData, "trials">): readonly ReportTrial[] =>
   data.trials.filter(
     ({ published, onFront, state }) =>
@@ -50,7 +54,7 @@ export const publishedOffFront = (data: Pick<ReportData, "trials">): readonly Re
 
 type Ended = Pick<ReportTrial, "state" | "reason" | "overBudget">;
 
-/** Of the whole sweep, also where only some of its trials are at hand. */
+/** Counts the trials of the whole sweep by state, even if the data has only some of them. */
 export function countStates(
   data: Pick<ReportData, "totals"> & { readonly trials: readonly Pick<ReportTrial, "state">[] },
 ): Readonly<Record<TrialState, number>> {
@@ -75,11 +79,11 @@ export const proposedCount = (data: Pick<ReportData, "trials" | "totals">): numb
 const withoutResult = ({ state }: Ended): boolean =>
   state !== "complete" && state !== "proposed" && state !== "running";
 
-/** Figures differ from trial to trial within one cause; the words do not. */
+/** Returns a key of the cause: within one cause only the figures differ between trials. */
 const causeOf = ({ state, reason }: Ended): string =>
   `${state}\n${(reason ?? "no reason recorded").replace(/\d[\d.,_]*/g, "#")}`;
 
-/** Ends without a result counted by cause, as they come. */
+/** Counts ends without a result by cause. */
 export class ReasonCount {
   private readonly groups = new Map<string, Omit<ReportReason, "count"> & { count: number }>();
 
@@ -105,11 +109,11 @@ function reasonsOf(trials: readonly Ended[]): readonly ReportReason[] {
 }
 
 export interface ReasonGroup extends ReportReason {
-  /** Those at hand. */
+  /** The trials in the data. */
   readonly trials: readonly ReportTrial[];
 }
 
-/** Trials that ended without a result, grouped by state and reason, the largest group first. */
+/** Returns the trials without a result, grouped by state and reason, the largest group first. */
 export function groupByReason(data: ReportData): readonly ReasonGroup[] {
   const trials = new Map<string, ReportTrial[]>();
   for (const trial of data.trials) {
@@ -139,7 +143,7 @@ export function readableReason(
   return `${texts.join("; ")}${again === null ? "" : `, when it was ${again} once more`}`;
 }
 
-/** Runs of equal layers shortened: `c3 c3 g c3` becomes `2[c3] g c3`. Readable by the notation parser. */
+/** Shortens runs of equal layers: `c3 c3 g c3` becomes `2[c3] g c3`, which the notation parser reads. */
 export function compressPattern(pattern: string): string {
   const runs: { token: string; count: number }[] = [];
   for (const token of pattern.split(/\s+/).filter(Boolean)) {

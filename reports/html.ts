@@ -1,6 +1,7 @@
-// The report as one HTML file that needs nothing else: no network, no server. Sections are static HTML, data is inert JSON,
-// plotly.js travels compressed and is unpacked by the page. The content security policy names the page's scripts by hash and
-// allows nothing from outside; styles are 'unsafe-inline' because plotly.js sets its own.
+// The report as one HTML file that needs nothing else: no network, no server. Sections are static HTML, data
+// is inert JSON, plotly.js travels compressed and is unpacked by the page. The content security policy names
+// the page's scripts by hash and allows nothing from outside; styles are 'unsafe-inline' because plotly.js
+// sets its own.
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { clientBundle, type Plotly } from "./assets.ts";
@@ -31,10 +32,13 @@ function remembered(work: (text: string) => string): (text: string) => string {
 
 const sha256 = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
-/** A script element ends at the first `</script`, even inside a string; the escape means the same to JavaScript. */
+/**
+ * A script element ends at the first `</script`, even inside a string; the escape means the same to
+ * JavaScript.
+ */
 const inScript = (code: string): string => code.replace(/<(\/script|!--)/gi, "\\x3C$1");
 
-/** Longest text embedded as it is; what is longer is compressed. */
+/** Longest text that is embedded uncompressed. */
 const PLAIN_LIMIT = 1_000_000;
 
 const compressed = (text: string): string => gzipSync(text, { level: 6 }).toString("base64");
@@ -53,15 +57,16 @@ const liveBar = (live: LivePage): Html =>
   html`<div class="live"><span id="live-status" role="status">${live.status}</span>${live.sweeps.map(({ name, href, compare, current }) => (current ? html` <b>${name}</b>` : html` <span><a href="${href}">${name}</a> <a class="compare" href="${compare}">compare</a></span>`))}</div>
 ${payload("live", inertJson({ events: live.events, state: live.state, trials: live.trials, revision: live.revision }))}`;
 
-/** What a page shows, made already. */
+/** The finished contents of a page. */
 export interface PageContent {
   readonly sections: readonly Section[];
   readonly view: View;
 }
 
 /**
- * Why figures are missing, for a page whose script does not run: switched off, or blocked by the policy of a server, which <noscript> does
- * not tell. The script takes it away; its style shows it a moment later, so that a page that works never shows it.
+ * Why figures are missing, for a page whose script does not run: switched off, or blocked by the policy of a
+ * server, which <noscript> does not tell. The script takes it away; its style shows it a moment later, so
+ * that a page that works never shows it.
  */
 const unfilled = html`<p class="notice unfilled" id="unfilled" role="note"><strong>Figures are missing:</strong> they need JavaScript, and the page's script did not run: it is switched off, or the server's content security policy forbids it. Every number is in the tables below. To see the figures, save the page and open the file, or run edgefront ui.</p>`;
 

@@ -17,7 +17,10 @@ import type { ReportData } from "./model.ts";
 
 export interface Trait {
   readonly name: string;
-  /** By metric, in the order asked for: share of variance explained, 0 to 1; null where too little was measured. */
+  /**
+   * By metric, in the order asked for: share of variance explained, 0 to 1; null where too little was
+   * measured.
+   */
   readonly shares: readonly (number | null)[];
 }
 export interface Importance {
@@ -101,7 +104,7 @@ function grouped(values: readonly Value[]): string[] {
   );
 }
 
-/** 1 - PRESS / total: how much better a value is foretold by the others of its group than by all others. */
+/** 1 - PRESS / total: how much better the others of its group predict a value than all others do. */
 export function shareExplained(groups: readonly string[], values: readonly number[]): number {
   const all = values.reduce((a, b) => a + b, 0);
   const n = values.length;

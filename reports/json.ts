@@ -1,4 +1,5 @@
-// Machine-readable forms: the front as `front --json` prints it, and the whole report. Numbers are plain, units stand beside.
+// Machine-readable forms: the front as `front --json` prints it, and the whole report. Numbers are plain,
+// units stand beside.
 import type { Identity } from "../profilers/identity.ts";
 import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
@@ -30,9 +31,12 @@ interface FrontPointJson {
   readonly pattern: string;
   readonly published: string | null;
   readonly parameters: number;
-  /** Each value with its 95% interval (null: the error is unknown), what is behind it, and why it may not be relied on. */
+  /**
+   * Each value with its 95% interval (null: the error is unknown), what is behind it, and why it may not be
+   * relied on.
+   */
   readonly metrics: Readonly<Record<string, MetricJson>>;
-  /** Chance that the layout truly is on the front; null where it was not worked out. */
+  /** Chance that the layout truly is on the front; null if not computed. */
   readonly chance: number | null;
   /** Behind each metric that has raw samples: their number, extremes, and whether they were steady. */
   readonly samples: Readonly<Record<string, { n: number; min: number; max: number; stable: boolean }>>;
@@ -40,9 +44,12 @@ interface FrontPointJson {
 export interface FrontJson {
   readonly sweep: string;
   readonly objectives: readonly ReportObjective[];
-  /** What audits found about the scores; a point leans on each weak one among its objectives. */
+  /** Results of audits; a point depends on each weak score among its objectives. */
   readonly proxies: readonly ReportProxy[];
-  /** Contents that stand in one front though they differ, and where contents are unknown; absent where neither is. */
+  /**
+   * Contents that stand in one front though they differ, and where contents are unknown; absent where neither
+   * is.
+   */
   readonly mixed?: Pick<Identity, "mixed" | "unknown">;
   readonly points: readonly FrontPointJson[];
 }

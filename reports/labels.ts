@@ -1,4 +1,5 @@
-// Which points of a plot get their name written beside them: greedily, in order of importance, none over another.
+// Which points of a plot get their name written beside them: greedily, in order of importance, none over
+// another.
 
 export interface LabelPoint {
   /** Position as a fraction of the plot's width and height. */
@@ -26,7 +27,7 @@ export function declutter(points: readonly LabelPoint[], width: number, height: 
   });
 }
 
-/** Where a text goes beside its point so that the plot's left and right edges do not cut it. */
+/** Returns the side of a point on which the plot's edges do not cut its text. */
 export function side(x: number, text: string, width: number): "left" | "center" | "right" {
   const needed = (text.length * CHARACTER) / 2 - MARGIN * width;
   if (x * width < needed) return "right";

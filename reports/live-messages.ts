@@ -1,10 +1,12 @@
-// What a page that follows a sweep and its server say to each other.
+// The messages between a live page and its server.
 import type { Section } from "./page/main.ts";
 import type { Patch } from "./page/patch.ts";
 import type { View } from "./page/view.ts";
 
 export interface LiveAddresses {
-  /** Server-sent events: `changed` carries a `LiveChange`; `behind` says that the whole state must be fetched. */
+  /**
+   * Server-sent events: `changed` carries a `LiveChange`; `behind` says that the whole state must be fetched.
+   */
   readonly events: string;
   /** `LiveState` as JSON. */
   readonly state: string;
@@ -19,13 +21,13 @@ export interface LivePage extends LiveAddresses {
   readonly sweeps: readonly {
     readonly name: string;
     readonly href: string;
-    /** What changed from it to this one. */
+    /** The change from that revision to this one. */
     readonly compare: string;
     readonly current: boolean;
   }[];
 }
 
-/** A page's content as its readers have it. */
+/** A page's content, as its readers see it. */
 export interface LiveState {
   readonly revision: number;
   readonly status: string;
@@ -33,24 +35,24 @@ export interface LiveState {
   readonly view: View;
 }
 
-/** From one revision to the next: only what is different. */
+/** The differences from one revision to the next. */
 export interface LiveChange {
   readonly from: number;
   readonly revision: number;
   readonly status: string;
-  /** Every key, where sections came or went. */
+  /** All keys, if sections were added or removed. */
   readonly order?: readonly string[];
   readonly sections: readonly Section[];
-  /** Absent where the view is the same. */
+  /** Absent if the view is unchanged. */
   readonly view?: Patch;
 }
 
-/** Some of a sweep's trials, in the order asked for. */
+/** Some of a sweep's trials, in the requested order. */
 export interface TrialsPage {
   readonly offset: number;
-  /** Trials in all that the query admits. */
+  /** Total number of trials that match the query. */
   readonly total: number;
-  /** Trials of a full page. */
+  /** Number of trials on a full page. */
   readonly size: number;
   readonly rows: readonly {
     readonly number: number;
@@ -58,7 +60,7 @@ export interface TrialsPage {
     readonly pattern: string;
     readonly state: string;
     readonly reason: string | null;
-    /** Of the objectives, as text. */
+    /** Values of the objectives, as text. */
     readonly values: readonly (string | null)[];
   }[];
 }

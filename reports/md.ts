@@ -1,4 +1,5 @@
-// The report as Markdown: for a pull request, an issue, a wiki. Same facts as the HTML page, without its pictures.
+// The report as Markdown, for a pull request, an issue or a wiki. It has the facts of the HTML page, without
+// the pictures.
 
 import { counted } from "../candidates/words.ts";
 import { confirmationLines, confirmationTable } from "./confirmation.ts";

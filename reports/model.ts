@@ -1,5 +1,5 @@
-// What a report is made from: plain data, read from the store by runner/, rendered by the pure functions beside this file.
-// It carries no keys, no host names and no file paths of a user.
+// The data of a report: plain data, read from the store by runner/, rendered by the pure functions beside
+// this file. It carries no keys, no host names and no file paths of a user.
 import type { Layout } from "../candidates/layout.ts";
 import type { Identity } from "../profilers/identity.ts";
 
@@ -9,7 +9,7 @@ export interface ReportObjective {
   readonly unit: string;
 }
 
-/** How well a value is known. */
+/** The error of a value. */
 export interface ReportEstimate {
   /** Ends of the 95% interval; null where the error is unknown. */
   readonly low: number | null;
@@ -25,17 +25,17 @@ export interface ReportMetric {
   readonly value: number;
   readonly unit: string;
   readonly samples: readonly number[];
-  /** Samples of each measurement session, in the order of `samples`; absent: all of one session (scores: one seed each). */
+  /** Number of samples of each session, in the order of `samples`; absent: one session. */
   readonly sessions?: readonly number[] | undefined;
-  /** False where the spread was too wide (CV above the protocol's limit): shown, marked, not to be relied on. */
+  /** False if the repetitions vary too much (above the protocol's limit): shown, but marked. */
   readonly stable: boolean;
-  /** How well the value is known, over all layouts of the sweep; absent where nobody asked. */
+  /** The value's error, estimated over all layouts of the sweep; absent if not requested. */
   readonly estimate?: ReportEstimate | undefined;
-  /** What the value rests on, as name and value: agent hash, kernel path, threads, temperature, ... Shown beside the samples. */
+  /** Provenance by name: agent hash, kernel path, threads, temperature, ... */
   readonly provenance?: Readonly<Record<string, string>> | undefined;
 }
 
-/** `screened`: not measured, predicted to be certainly over budget; `stopped`: its training was ended at a rung. */
+/** `screened`: predicted to be over budget, not measured; `stopped`: training ended early. */
 export type TrialState =
   | "complete"
   | "infeasible"
@@ -80,11 +80,11 @@ export interface ReportTrial {
   /** Ids of the layouts it was varied from, and how; absent where it was drawn at random or declared. */
   readonly parents?: readonly string[] | undefined;
   readonly origin?: string | undefined;
-  /** What was done to the parents, e.g. `swap`; absent where there are none. */
+  /** The change of the parents, e.g. `swap`; absent without parents. */
   readonly operator?: string | undefined;
   /** Digests of what its numbers rest on, as `corpus:text`; absent where none were kept. */
   readonly identity?: Readonly<Record<string, string>> | undefined;
-  /** By metric name, e.g. `decodeTokensPerSecond@1024:phone`, `recall.accuracy`. */
+  /** Metrics by name, e.g. `decodeTokensPerSecond@1024:phone`, `recall.accuracy`. */
   readonly metrics: Readonly<Record<string, ReportMetric>>;
 }
 
@@ -104,7 +104,7 @@ export interface ReportDevice {
   readonly conditions?:
     | { readonly agents: readonly string[]; readonly sentinelMs: readonly number[] }
     | undefined;
-  /** How it is now; only on pages that follow a sweep. */
+  /** Present state; only on live pages. */
   readonly health?: ReportHealth | undefined;
 }
 
@@ -124,7 +124,7 @@ export interface ReportHealth {
 export interface ReportSpan {
   /** Name of the device, or of the training slot. */
   readonly lane: string;
-  /** What was done: measure, train, build, wait, ... */
+  /** Kind of work: measure, train, build, wait, ... */
   readonly kind: string;
   readonly trial: number | null;
   readonly startMs: number;
@@ -149,11 +149,11 @@ export interface ReportFinding {
   readonly question: string;
   readonly answer: string;
   /**
-   * Beside what was published, where the finding repeats a published experiment. `undecidable`: tested, and the samples show neither;
-   * `counted`: follows from the layouts, so that it could not have come out otherwise; `open`: of studies before there were tests.
+   * Compared with the publication that the study repeats. `undecidable`: tested, neither shown; `counted`:
+   * follows from the layouts; `open`: from studies without tests.
    */
   readonly verdict?: "agrees" | "contradicts" | "undecidable" | "counted" | "open" | undefined;
-  /** Of an undecidable one: about how many more minutes decide it; absent where more of the same would not. */
+  /** For an undecidable finding: estimated additional minutes; absent if more samples would not decide it. */
   readonly moreMinutes?: number | undefined;
   readonly table?:
     | { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] }
@@ -161,7 +161,7 @@ export interface ReportFinding {
   readonly notes: readonly string[];
 }
 
-/** How far a proxy's score was found to order layouts as longer training does (edgefront audit). */
+/** Agreement of a proxy's order with longer training (edgefront audit). */
 export interface ReportProxy {
   readonly metric: string;
   /** Kendall's tau and its 95% interval; null where there is no order to compare. */
@@ -169,15 +169,15 @@ export interface ReportProxy {
   readonly low: number | null;
   readonly high: number | null;
   readonly layouts: number;
-  /** How many times as long the dear training was. */
+  /** Steps of the longer training, as a multiple of the sweep's. */
   readonly longer: number;
   /** Too little agreement to lean on. */
   readonly weak: boolean;
-  /** The same within the layouts that can recall and within those that cannot; absent in older audits, and where no task tells. */
+  /** The same within layouts that can recall and within those that cannot; absent in older audits. */
   readonly strata?: readonly ReportStratum[] | undefined;
 }
 
-/** How a proxy orders layouts of one kind. */
+/** Agreement within one kind of layouts. */
 export interface ReportStratum {
   readonly stratum: string;
   readonly layouts: number;
@@ -211,19 +211,19 @@ export interface ReportConfirmation {
   readonly rule: string;
   readonly quality: string;
   readonly tolerance: number;
-  /** That the rule chose under. */
+  /** The budgets of the choice. */
   readonly budgets: readonly ReportBudget[];
-  /** New sessions on each device, and new seeds of each task, of each of the two stages: those that decide, and those that are reported. */
+  /** New sessions of each device and new seeds of each task, for each of the two stages. */
   readonly sessions: number;
   readonly seeds: { readonly check: readonly number[]; readonly report: readonly number[] };
-  /** Ids of the rule's order, the first of it, when this was found: where it is another one now, this is of an earlier state of the sweep. */
+  /** Ids in the order of the rule at that time; another order now means an earlier state of the sweep. */
   readonly order: readonly string[];
   /** Null where no choice survived. */
   readonly chosen: ReportConfirmedLayout | null;
   readonly runnerUp: ReportConfirmedLayout | null;
   /** Choices that did not survive, in the rule's order, and why. */
   readonly rejected: readonly { readonly id: string; readonly trial: number; readonly reason: string }[];
-  /** Where none survived: whether the rule has more to try. */
+  /** Without a confirmed choice: whether the rule has more layouts to try. */
   readonly left: boolean;
   readonly finishedAt: string;
 }
@@ -234,10 +234,10 @@ export interface ReportBudget {
   readonly min?: number | undefined;
 }
 
-/** What ended without a result, by cause. */
+/** Trials without a result, by cause. */
 export interface ReportReason {
   readonly state: TrialState;
-  /** Of the first trial that ended so: figures in it differ from trial to trial. */
+  /** Reason of the first such trial; its figures differ between trials. */
   readonly reason: string;
   readonly overBudget?: ReportOverBudget | undefined;
   readonly count: number;
@@ -260,25 +260,25 @@ export interface ReportData {
   /** The front's reference point, one value an objective, and hypervolume after each finished trial. */
   readonly referencePoint: readonly number[] | null;
   readonly hypervolume: readonly { readonly trial: number; readonly value: number }[];
-  /** Trials (numbers) that were ever on the front: from which trial on, and from which they were dominated. */
+  /** Trials (numbers) that were ever on the front, from one trial to the one that dominated them. */
   readonly frontSpans?: readonly ReportFrontSpan[] | undefined;
   readonly trials: readonly ReportTrial[];
-  /** What the sweep says beyond its front; absent in data older than findings. */
+  /** Findings beyond the front; absent in data older than findings. */
   readonly findings?: readonly ReportFinding[] | undefined;
   /** Found by audits of this sweep; absent where there was none. */
   readonly proxies?: readonly ReportProxy[] | undefined;
   /** Width of the proxies that scores are of; absent where nothing is trained. */
   readonly proxyWidth?: number | undefined;
-  /** What to know before the values are compared; absent where there is nothing of the kind. */
+  /** Notices to read before comparing values; absent if there are none. */
   readonly notices?: readonly string[] | undefined;
   /** The latest choice that was confirmed; absent where there is none. */
   readonly confirmation?: ReportConfirmation | undefined;
   /** Absent where `trials` is all there is. */
   readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];
-  /** What the numbers rest on by content, and what was mixed; null where the sweep is older than that. */
+  /** Digests of the numbers' inputs, and mixes of them; null for sweeps older than digests. */
   readonly identity?: Identity | null | undefined;
-  /** Who worked when; absent where the store did not keep it. */
+  /** Timeline of jobs; absent if the store did not keep it. */
   readonly timeline?: readonly ReportSpan[] | undefined;
   /** The sweep's whole configuration as run. */
   readonly configuration: unknown;
@@ -286,14 +286,14 @@ export interface ReportData {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A sweep whose trials are read one after another: what formats that hold every trial are made from, however many there are. */
+/** A sweep with trials that are read one after the other, for formats that hold every trial. */
 export interface ReportRows extends Omit<ReportData, "trials" | "totals"> {
   readonly trials: Iterable<ReportTrial>;
   /** Every metric that any trial has. */
   readonly metrics: readonly string[];
 }
 
-/** What the front alone is told from. */
+/** The data from which the front alone is rendered. */
 export type FrontData = Pick<
   ReportData,
   "sweep" | "objectives" | "trials" | "totals" | "proxies" | "proxyWidth" | "notices" | "devices" | "identity"

@@ -1,5 +1,6 @@
-// The measurements as Parquet, one row a metric of a trial, for pandas, DuckDB and the like. A trial without any metric keeps
-// one row with none, so that nothing that was tried is missing. Written a row group at a time.
+// The measurements as Parquet, one row a metric of a trial, for pandas, DuckDB and the like. A trial without
+// any metric keeps one row with none, so that nothing that was tried is missing. Written a row group at a
+// time.
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { sampleRange } from "./metrics.ts";
 import type { ReportMetric, ReportRows, ReportTrial } from "./model.ts";

@@ -1,5 +1,5 @@
-// The front as plain text for a terminal: columns while they fit the width, one block a layout where they do not.
-// No colours and no control characters: it is also what a pipe and a log get.
+// The front as plain text: columns if they fit the width, else one block for each layout. No colours and no
+// control characters, because pipes and logs get the same text.
 
 import { counted } from "../candidates/words.ts";
 import { parseMetricName } from "../profilers/metrics/name.ts";
@@ -27,7 +27,7 @@ function shownValue(trial: ReportTrial, name: string): string {
   return `${formatValue(metric.value, metric.unit)}${error}${metric.stable ? "" : " ~"}`;
 }
 
-/** Chance to be on the front. */
+/** Returns the chance of being on the front. */
 const chanceOf = ({ chance }: ReportTrial): string =>
   chance === undefined ? "-" : `${Math.round(100 * chance)}%`;
 
@@ -100,9 +100,9 @@ const tauOf = ({ tau, low, high }: ReportProxy): string =>
     : `tau ${tau.toFixed(2)}, 95% ${low?.toFixed(2) ?? "-"} to ${high?.toFixed(2) ?? "-"}`;
 
 const weakNote = (proxy: ReportProxy): string =>
-  `(weak) ${plain(proxy.metric)} rests on a weak proxy: against ${proxy.longer} times longer training of ${counted(proxy.layouts, "layout")}, ${tauOf(proxy)}`;
+  `(weak) ${plain(proxy.metric)} rests on a weak proxy: compared with ${proxy.longer} times longer training of ${counted(proxy.layouts, "layout")}, ${tauOf(proxy)}`;
 
-/** The front of a sweep as text. Lines are at most `width` characters. */
+/** Renders the front of a sweep as text. Lines are at most `width` characters. */
 export function renderTable(data: FrontData, options: { readonly width?: number } = {}): string {
   const width = Math.max(40, options.width ?? 80);
   const counts = countStates(data);
@@ -138,12 +138,12 @@ export function renderTable(data: FrontData, options: { readonly width?: number 
     ...(rows.some(({ trial }) => trial.published !== null) ? ["* published layout"] : []),
     ...(rows.some(({ trial }) => trial.chance !== undefined)
       ? [
-          "chance: that the layout truly is on the front; ±: half of the 95% interval for another session or seed",
+          "chance: probability that the layout truly is on the front; ±: half of the 95% interval for another session or seed",
         ]
       : []),
     ...(others.length > 0 ? ["- measured, not on the front (dominated or over budget)"] : []),
     ...(data.objectives.some(({ name }) => rows.some(({ trial }) => trial.metrics[name]?.stable === false))
-      ? ["~ unstable, not to be relied on"]
+      ? ["~ unstable: do not rely on this value"]
       : []),
     ...data.objectives.flatMap(({ name }) => weak.filter(({ metric }) => metric === name).map(weakNote)),
     ...(data.notices ?? []).map((text) => `notice: ${plain(text)}`),

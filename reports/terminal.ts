@@ -1,5 +1,5 @@
-// Plain text in a window of some width: prose wrapped at words, tables as columns while they fit and as one block a row where they
-// do not. An infinite width (a pipe, a log) leaves lines whole.
+// Plain text in a window of some width: prose wrapped at words, tables as columns while they fit and as one
+// block a row where they do not. An infinite width (a pipe, a log) leaves lines whole.
 
 /** Breaks words into lines of at most `width` characters after the indent; a longer word is cut. */
 export function wrapWords(text: string, width: number, indent: string): string[] {
@@ -19,7 +19,10 @@ export function wrapWords(text: string, width: number, indent: string): string[]
   return lines;
 }
 
-/** Lines that fit stay as they are; longer ones go on below their own indentation, or below what follows a short label. */
+/**
+ * Lines that fit stay as they are; longer ones go on below their own indentation, or below what follows a
+ * short label.
+ */
 export function wrapText(text: string, width: number): string {
   return text
     .split("\n")
@@ -36,8 +39,8 @@ export function wrapText(text: string, width: number): string {
 const widest = (cells: readonly string[]): number => Math.max(0, ...cells.map(({ length }) => length));
 
 /**
- * A table whose first row is its head; the columns named by `right` to the right. Where it is too wide the heads go over several lines,
- * and where that is not enough every row becomes a block.
+ * A table whose first row is its head; the columns named by `right` to the right. Where it is too wide the
+ * heads go over several lines, and where that is not enough every row becomes a block.
  */
 export function columns(
   rows: readonly (readonly string[])[],
@@ -68,7 +71,10 @@ export function columns(
   return widest(tighter) <= width ? tighter.join("\n") : blocks(head, body, width);
 }
 
-/** Names and their values, one a line: the values in a column of their own, and wrapped within it where the window is too narrow. */
+/**
+ * Names and their values, one a line: the values in a column of their own, and wrapped within it where the
+ * window is too narrow.
+ */
 export function facts(rows: readonly (readonly [name: string, value: string])[], width: number): string {
   const names = widest(rows.map(([name]) => name));
   // Beside names of more than half the window nothing would fit.
@@ -83,7 +89,10 @@ export function facts(rows: readonly (readonly [name: string, value: string])[],
     .join("\n");
 }
 
-/** A table of one line a row as long as that can be had by leaving out columns, those named first in `dispensable` first. */
+/**
+ * A table of one line a row as long as that can be had by leaving out columns, those named first in
+ * `dispensable` first.
+ */
 export function fewerColumns(
   rows: readonly (readonly string[])[],
   dispensable: readonly string[],

@@ -1,7 +1,10 @@
-// Text that came from elsewhere, made safe for each place it is shown in: HTML, JSON inside HTML, Markdown, CSV, a terminal.
-// What to show is decided by the renderers.
+// Text that came from elsewhere, made safe for each place it is shown in: HTML, JSON inside HTML, Markdown,
+// CSV, a terminal. The renderers decide what to show.
 
-/** Control and format characters (terminal escapes, bidirectional overrides) become U+FFFD; tabs and newlines a space. */
+/**
+ * Control and format characters (terminal escapes, bidirectional overrides) become U+FFFD; tabs and newlines
+ * a space.
+ */
 export function plain(text: string): string {
   return text.replace(/[\t\r\n]+/g, " ").replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\uFFFD");
 }
@@ -35,7 +38,10 @@ function render(value: HtmlValue): string {
   return escapeHtml(plain(String(value)));
 }
 
-/** Template tag: every interpolated string is escaped, pieces of Html pass as they are; null, undefined, false vanish. */
+/**
+ * Template tag: every interpolated string is escaped, pieces of Html pass as they are; null, undefined, false
+ * vanish.
+ */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   let out = strings[0]!;
   for (const [index, value] of values.entries()) out += render(value) + strings[index + 1]!;
@@ -74,7 +80,8 @@ export function markdownFence(text: string, language: string): string {
 }
 
 /**
- * One CSV cell (RFC 4180). Text that a spreadsheet would read as a formula gets a leading apostrophe; numbers pass.
+ * One CSV cell (RFC 4180). Text that a spreadsheet would read as a formula gets a leading apostrophe; numbers
+ * pass.
  */
 export function csvCell(value: string | number | boolean | null): string {
   if (value === null) return "";

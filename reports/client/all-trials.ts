@@ -1,4 +1,5 @@
-// Every trial of a sweep, however many: a table that asks the server for one page at a time. On pages with a server only.
+// Every trial of a sweep, however many: a table that asks the server for one page at a time. On pages with a
+// server only.
 import type { LiveAddresses, TrialsPage } from "../live-messages.ts";
 import { metricLabel } from "../metrics.ts";
 import { byId, make } from "./dom.ts";
@@ -72,7 +73,7 @@ export function setUpAllTrials(store: Store): void {
   let asked = 0;
 
   const fail = (): void => {
-    byId("trials-count").textContent = "The server did not answer; try again.";
+    byId("trials-count").textContent = "The server did not answer. Reload the page.";
   };
   const show: Show = async (trial, metric) => {
     if (!(await openTrial(store, trial, metric))) fail();

@@ -1,4 +1,5 @@
-// What the page answers to bounds and a rule: the layout they lead to, its runner-up, what is known of both, and the edits between them.
+// The page's answer to bounds and a rule: the chosen layout, its runner-up, the values of both, and the edits
+// between them.
 import { lossOf, marginOf } from "../../search/selection/choice.ts";
 import { editPath, editText, tokensOf } from "../edits.ts";
 import { formatRange, formatValue } from "../format.ts";
@@ -17,15 +18,15 @@ const nameOf = (view: View, trial: number): string => {
   return [label, published ?? id.slice(0, 11)].filter(Boolean).join(" ");
 };
 
-/** What is said where no layout is within the bounds. */
+/** Returns the answer if no layout is within the bounds. */
 export const nothing = (view: View, { relax }: Decision): Node[] => [
   make("p", { class: "verdict" }, "No layout on the front is within these bounds."),
   make(
     "p",
     {},
     relax === null
-      ? "Loosening one bound alone does not help."
-      : `Without the bound on ${place(view, relax.metric).toLowerCase()}, ${relax.admits} would be.`,
+      ? "Relax more than one bound: removing a single one does not help."
+      : `Without the bound on ${place(view, relax.metric).toLowerCase()}, ${relax.admits} ${relax.admits === 1 ? "layout" : "layouts"} would be.`,
   ),
 ];
 
@@ -43,7 +44,7 @@ function alike(view: View, a: number, b: number, m: number): boolean {
   return known && lossOf(worse, objective) - lossOf(better, objective) <= marginOf(better, worse, objective);
 }
 
-/** A value with its interval and marks; it opens the raw samples behind it. */
+/** Returns a value with its interval and marks, as a button that opens its raw samples. */
 function figure(view: View, trial: number, m: number): Node[] {
   const { key, unit } = view.metrics[m]!;
   const known = choiceAt(view, trial)?.metrics[key];
@@ -61,7 +62,7 @@ function figure(view: View, trial: number, m: number): Node[] {
 
 const percent = (chance: number): string => `${Math.round(100 * chance)}%`;
 
-/** The choice beside its runner-up, every value with what is known of it. */
+/** Returns the table of the choice beside its runner-up, every value with its interval and marks. */
 function pairTable(view: View, pair: readonly number[], metrics: readonly number[]): Node[] {
   const [chosen, second] = pair as [number, number | undefined];
   let same = false;
@@ -99,7 +100,7 @@ function pairTable(view: View, pair: readonly number[], metrics: readonly number
   );
   const notes = [
     ...(same ? ["≈ no difference beyond the error"] : []),
-    ...(marked ? ["~ not to be relied on"] : []),
+    ...(marked ? ["~ do not rely on this value"] : []),
   ];
   return [
     make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
@@ -107,7 +108,7 @@ function pairTable(view: View, pair: readonly number[], metrics: readonly number
   ];
 }
 
-/** The choice, its runner-up, why, and the way from one to the other. */
+/** Returns the choice, its runner-up, the reasons, and the edits from one to the other. */
 export function describe(
   view: View,
   { order, feasible, reasons }: Decision,
@@ -129,16 +130,19 @@ export function describe(
     make(
       "details",
       {},
-      make("summary", {}, "Why this one"),
+      make("summary", {}, "Reasons"),
       make("ul", { class: "reasons soft" }, ...reasons.map((text) => make("li", {}, text))),
     ),
     ...(second === undefined
-      ? [make("p", { class: "soft" }, "No runner-up: it is the only one.")]
+      ? [make("p", { class: "soft" }, "No runner-up: no other layout is within the bounds.")]
       : runnerUp(view, chosen, second, metrics, open)),
   ];
 }
 
-/** The layout as the page's list draws it; layers that differ from another layout of the same depth are marked. */
+/**
+ * The layout as the page's list draws it; layers that differ from another layout of the same depth are
+ * marked.
+ */
 function picture(view: View, trial: number, other: string | null): Node[] {
   const { number, pattern } = view.trials[trial]!;
   const strip = document.querySelector(`.layouts li[data-trial="${number}"] svg.strip`)?.cloneNode(true);
@@ -150,10 +154,10 @@ function picture(view: View, trial: number, other: string | null): Node[] {
   return [make("div", { class: "strip-box" }, strip)];
 }
 
-/** More edits than this are counted, not listed. */
+/** More edits than this are counted instead of listed. */
 const MAX_STEPS = 12;
 
-/** The runner-up, and the way there in single edits: what was measured on that way, and what was not. */
+/** Returns the runner-up and the single edits that lead to it, with the measured layouts on the way. */
 function runnerUp(
   view: View,
   chosen: number,
@@ -169,7 +173,7 @@ function runnerUp(
   const steps = editPath(from, to, (pattern) => measured.has(pattern));
   const count =
     steps.length === 0
-      ? "the same mixers, other widths"
+      ? "same mixers, other widths"
       : `${steps.length} single ${steps.length === 1 ? "edit" : "edits"} away`;
   const first = make(
     "p",
@@ -197,5 +201,10 @@ function runnerUp(
   const [name] = objective === undefined ? [""] : shortLabel(view.metrics[objective]!.key);
   return name === ""
     ? [first, ...strip, path]
-    : [first, ...strip, path, make("p", { class: "soft" }, `Beside each measured step: ${name}.`)];
+    : [
+        first,
+        ...strip,
+        path,
+        make("p", { class: "soft" }, `The value beside each measured step is ${name}.`),
+      ];
 }

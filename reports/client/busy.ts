@@ -1,6 +1,6 @@
-// How busy a lane of the timeline was.
+// The load of a lane of the timeline.
 
-/** Share of the time in which at least one of the spans runs. */
+/** Returns the share of the time in which at least one span runs. */
 export function busyShare(
   spans: readonly { readonly startMs: number; readonly endMs: number }[],
   total: number,

@@ -1,4 +1,5 @@
-// A metric against context length: one panel a device, one line a layout of the front or published. Attention shows here.
+// A metric against context length: one panel a device, one line a layout of the front or published. Attention
+// shows here.
 import type { Scale } from "../../profilers/metrics/units.ts";
 import { formatContext, formatValue, scaleFor } from "../format.ts";
 import { endLabels } from "../labels.ts";
@@ -53,7 +54,7 @@ function curvesOf(element: HTMLElement, device: string, base: string, store: Sto
   const all = trials.flatMap((trial) => columns.flatMap((m) => m.value[trial] ?? []));
   const high = Math.max(...all) || 1;
   const low = Math.min(...all);
-  // From zero where that leaves the lines apart; else they would lie on one another.
+  // The axis starts at zero only if the lines stay apart.
   const floor = low < high / 2 ? 0 : low;
   const last = columns.at(-1)!;
   const ends = endLabels(

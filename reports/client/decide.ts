@@ -1,4 +1,5 @@
-// Which layout, under these bounds: the page's bounds as budgets of the selection rule that `edgefront select` uses too.
+// Chooses a layout under the page's bounds, as budgets of the selection rule that `edgefront select` uses
+// too.
 import type { Choice } from "../../search/selection/choice.ts";
 import type { RuleName } from "../../search/selection/rules.ts";
 import { type Selection, type SelectionOptions, select } from "../../search/selection/select.ts";
@@ -11,7 +12,7 @@ export interface Bound {
   readonly worst: number;
 }
 
-/** How to choose among the layouts within all bounds. */
+/** The rule that chooses among the layouts within all bounds. */
 export interface Rule {
   readonly name: RuleName;
   /** The objective that is the quality, an index into view.objectives. */
@@ -22,11 +23,11 @@ export interface Rule {
 export interface Decision extends Pick<Selection, "feasible" | "reasons"> {
   /** Trials (indices) within all bounds, best first by the rule; those of the front, the first of them. */
   readonly order: readonly number[];
-  /** Where nothing is left: the bound whose removal alone would admit the most, and how many. */
+  /** Without any layout: the bound that alone excludes the most layouts, and their number. */
   readonly relax: { readonly metric: number; readonly admits: number } | null;
 }
 
-/** What can be chosen, by place in view.trials. */
+/** The layouts to choose from, by index into view.trials. */
 const choices = new WeakMap<View, ReadonlyMap<number, Choice>>();
 
 function choicesIn(view: View): ReadonlyMap<number, Choice> {
@@ -54,7 +55,7 @@ export function within(view: View, trial: number, bounds: readonly Bound[]): boo
   });
 }
 
-/** Those that can be chosen: the front. A published layout off it is for comparison. */
+/** The layouts to choose from: the front. A published layout off the front is for comparison only. */
 export const eligible = (view: View): number[] => [...choicesIn(view).keys()].sort((a, b) => a - b);
 
 const budgetOf = (view: View, { metric, worst }: Bound): SelectionOptions["budgets"][number] => {

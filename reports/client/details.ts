@@ -1,4 +1,5 @@
-// One trial in a dialog: every metric with its raw samples drawn and listed, and what the measurement rests on.
+// One trial in a dialog: every metric with its raw samples drawn and listed, and what the measurement rests
+// on.
 import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import type { View } from "../page/view.ts";
 import { byId, make, makeSvg } from "./dom.ts";
@@ -37,7 +38,7 @@ function row(view: View, trial: number, m: number): HTMLElement | null {
   if (samples === undefined) {
     const range =
       low == null || high == null
-        ? "computed, not measured"
+        ? "counted, not measured"
         : `${formatRange(low, high, metric.unit)}; samples are in the json export`;
     item.append(make("p", { class: "soft" }, range));
     return item;
@@ -66,7 +67,10 @@ function row(view: View, trial: number, m: number): HTMLElement | null {
   return item;
 }
 
-/** Opens the dialog on a trial, at a metric where one is named. Escape closes it; focus returns to where it was. */
+/**
+ * Opens the dialog on a trial, at a metric where one is named. Escape closes it; focus returns to where it
+ * was.
+ */
 export function showDetails(view: View, trial: number, metric?: string): void {
   const dialog = byId<HTMLDialogElement>("details");
   const data = view.trials[trial]!;
@@ -95,7 +99,10 @@ export function showDetails(view: View, trial: number, metric?: string): void {
   (target ?? close).focus();
 }
 
-/** Anything with data-open opens that trial (by index); table cells open the trial of their row at their metric. */
+/**
+ * Anything with data-open opens that trial (by index); table cells open the trial of their row at their
+ * metric.
+ */
 export function setUpDetails(store: Store): void {
   document.addEventListener("click", (event) => {
     const { view } = store;

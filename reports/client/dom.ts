@@ -21,7 +21,10 @@ export function makeSvg(tag: string, attributes: Readonly<Record<string, string 
   return element;
 }
 
-/** A part of a drawing that shows its text when pointed at and opens a trial: a button, reached by the arrow keys (keys.ts). */
+/**
+ * A part of a drawing that shows its text when pointed at and opens a trial: a button, reached by the arrow
+ * keys (keys.ts).
+ */
 export function opening<T extends SVGElement>(part: T, trial: number | undefined, text: string): T {
   const title = makeSvg("title", {});
   title.textContent = text;

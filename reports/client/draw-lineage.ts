@@ -1,4 +1,5 @@
-// The lineage of the front over trials: a point a layout, a line to what it was varied from. Points are buttons.
+// The lineage of the front over trials: a point a layout, a line to what it was varied from. Points are
+// buttons.
 import { editText, layerEdits } from "../edits.ts";
 import { ticks } from "../labels.ts";
 import { LINEAGE_FOOT, LINEAGE_ROW } from "../page/sizes.ts";
@@ -26,7 +27,7 @@ export function drawLineage(element: HTMLElement, store: Store): boolean {
   const points: SVGElement[] = [];
   for (const { trial, parent, row } of view.lineage) {
     const { label, published, id, number, pattern, origin, state } = view.trials[trial]!;
-    const out = store.stepsBack(trial) ? " out" : "";
+    const out = store.isGreyedOut(trial) ? " out" : "";
     if (parent !== null) {
       const from = [x(parent), y(rowOf.get(parent)!)] as const;
       const bend = from[1] === y(row) ? "" : `C${from[0] + 14},${y(row)} ${from[0] + 6},${y(row)} `;

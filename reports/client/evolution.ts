@@ -1,5 +1,5 @@
-// How the front came about: one row a layout that was ever on it, a bar from the trial that put it there to the one that
-// dominated it. Exact for any number of objectives, where a picture of the front itself shows only two.
+// The history of the front: one row for each layout that was ever on it, a bar from its trial to the trial
+// that dominated it. Exact for any number of objectives, while a picture of the front shows only two.
 
 import { ticks } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
@@ -45,7 +45,7 @@ export function drawEvolution(element: HTMLElement, store: Store, limit: number)
       width: Math.max(2, x(until ?? end) - x(from)),
       height: BAR,
       rx: 2,
-      class: `${until === null ? "bar stays" : "bar gone"}${published === null ? "" : " published"}${store.stepsBack(trial) ? " out" : ""}`,
+      class: `${until === null ? "bar stays" : "bar gone"}${published === null ? "" : " published"}${store.isGreyedOut(trial) ? " out" : ""}`,
     });
     const fate = until === null ? "on the front" : `dominated by trial ${until}`;
     const title = `${[label, published ?? id].filter(Boolean).join(" ")}: trial ${number}, ${fate}`;

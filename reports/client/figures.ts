@@ -1,5 +1,5 @@
-// Draws each figure when it comes near the window, and again when its data or the colour scheme changed: a page of 5,000
-// trials opens by drawing what is seen. Printing draws everything, for paper.
+// Draws each figure when it comes near the window, and again when its data or the colour scheme changed: a
+// page of 5,000 trials opens by drawing what is seen. Printing draws everything, for paper.
 import { type Keys, keepingFocus } from "./keys.ts";
 import type { Plotly } from "./plotly.ts";
 import { currentTheme, type Theme } from "./theme.ts";
@@ -21,7 +21,10 @@ export class Figures {
   private readonly figures = new Map<HTMLElement, Figure>();
   private readonly observer: IntersectionObserver;
 
-  /** Until the mouse lets go of a figure: what is dragged over must not be drawn anew meanwhile, the drag would be lost. */
+  /**
+   * Until the mouse lets go of a figure: what is dragged over must not be drawn anew meanwhile, the drag
+   * would be lost.
+   */
   private held: Promise<void> = Promise.resolve();
 
   constructor(
@@ -74,7 +77,10 @@ export class Figures {
     void this.drawStale((figure) => figure.near);
   }
 
-  /** At the width of a sheet and in light colours, all at once: a browser that prints waits for nothing. */
+  /**
+   * Draws all figures at once for paper: page-wide and in light colours, because a printing browser does not
+   * wait.
+   */
   private drawForPaper(): void {
     document.documentElement.dataset.print = "true";
     const theme = currentTheme();

@@ -1,5 +1,6 @@
-// Follows a running sweep: the server says what changed, and the page takes that over; where it missed something, it asks for the
-// whole state. Controls and drawn figures stay the elements they are, so that neither focus nor a slider in hand is lost.
+// Follows a running sweep: the server says what changed, and the page takes that over; where it missed
+// something, it asks for the whole state. Controls and drawn figures stay the elements they are, so that
+// neither focus nor a slider in hand is lost.
 import type { LiveAddresses, LiveChange, LiveState } from "../live-messages.ts";
 import type { Section } from "../page/main.ts";
 import { patched } from "../page/patch.ts";
@@ -101,7 +102,10 @@ const samePlots = (one: Element, other: Element): boolean =>
 /** Scrolling goes by whole pixels of the screen; what was rounded away is made good by the next change. */
 let rounding = 0;
 
-/** Runs `change` and scrolls so that the figure or section in the middle of the window stays where it was: sections above it grow. */
+/**
+ * Runs `change` and scrolls so that the figure or section in the middle of the window stays where it was:
+ * sections above it grow.
+ */
 function holdingPlace(change: () => void): void {
   const marks = (): [string, Element][] =>
     [...document.querySelectorAll("main > [id], main .plot")].map((mark) => [

@@ -1,12 +1,12 @@
-// Hypervolume after each finished trial, as steps: it only changes when a trial joins the front. A mark a step, which follows what is
-// selected as every other view does.
+// Hypervolume after each finished trial, as steps: it only changes when a trial joins the front. A mark a
+// step, which follows what is selected as every other view does.
 import { formatNumber } from "../format.ts";
 import { showDetails } from "./details.ts";
 import type { Store } from "./page-selection.ts";
 import { configuration, onPoint, type Plotly } from "./plotly.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
-/** Of more steps than this the marks are small. */
+/** With more steps than this the marks are small. */
 const MANY = 60;
 
 export async function drawHypervolume(
@@ -38,7 +38,7 @@ export async function drawHypervolume(
           color: trials.map((index) => (chosen(index) ? theme.ink : theme.front)),
           size: trials.map((index) => (chosen(index) ? 10 : trial.length > MANY ? 3 : 6)),
           opacity: trials.map((index, n) =>
-            !joined(n) ? 0 : index !== null && store.stepsBack(index) ? 0.2 : 1,
+            !joined(n) ? 0 : index !== null && store.isGreyedOut(index) ? 0.2 : 1,
           ),
         },
         cliponaxis: false,

@@ -1,5 +1,6 @@
-// Every figure by keyboard: one stop of the Tab key each; arrows go through what it shows, Enter opens one, Space selects one where
-// dragging selects, Escape leaves. Drawings move the focus to what is drawn; in a plot of plotly.js the point shows its text.
+// Every figure by keyboard: one stop of the Tab key each; arrows go through what it shows, Enter opens one,
+// Space selects one where dragging selects, Escape leaves. Drawings move the focus to what is drawn; in a
+// plot of plotly.js the point shows its text.
 import { make } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 import { openPoint, type Plotly, type PlotlyElement } from "./plotly.ts";
@@ -11,7 +12,7 @@ interface Point {
   readonly data: unknown;
 }
 
-/** Where the keyboard is in each plot. */
+/** The keyboard's position in each plot. */
 const places = new WeakMap<HTMLElement, number>();
 
 const isPlotly = (plot: HTMLElement): plot is PlotlyElement => plot.classList.contains("js-plotly-plot");
@@ -54,7 +55,7 @@ function across(items: readonly SVGElement[], from: SVGElement, step: 1 | -1): S
 
 const STEPS: Readonly<Record<string, 1 | -1>> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
-/** Where a key leads among `count`, from `at` (-1: nowhere yet); null for other keys. */
+/** Returns the target of a key among `count`, from `at` (-1: no position yet); null for other keys. */
 function target(key: string, at: number, count: number): number | null {
   if (key === "Home") return 0;
   if (key === "End") return count - 1;
@@ -139,7 +140,7 @@ export class Keys {
 
 const HINT = "← → through the points, Enter opens";
 
-/** What was focused in a figure is focused again once it is drawn anew. */
+/** Restores the focus in a figure after it is drawn again. */
 export async function keepingFocus(plot: HTMLElement, draw: () => Promise<boolean>): Promise<boolean> {
   const active = document.activeElement as SVGElement | null;
   const open = active !== null && plot.contains(active) ? active.dataset.open : undefined;

@@ -1,4 +1,5 @@
-// Starts the page: reads the data, unpacks plotly.js, hands each figure to what draws it, and keeps all views in step.
+// Starts the page: reads the data, unpacks plotly.js, hands each figure to what draws it, and keeps all views
+// in step.
 import "./style.css";
 import type { View } from "../page/view.ts";
 import { setUpAllTrials } from "./all-trials.ts";
@@ -104,13 +105,13 @@ function addFigures(figures: Figures, store: Store): void {
     figures.add(timeline, async (_, target) => drawTimeline(target, store), "Nothing was recorded.");
 }
 
-/** Rows of tables and lists follow the selection: those outside step back, the chosen one is marked. */
+/** Rows of tables and lists follow the selection: those outside are greyed out, the chosen one is marked. */
 function markRows(store: Store): void {
   const { trials } = store.view;
   const byNumber = new Map(trials.map(({ number }, index) => [String(number), index]));
   for (const row of all("main [data-trial]")) {
     const trial = byNumber.get(row.dataset.trial!)!;
-    row.classList.toggle("out", store.stepsBack(trial));
+    row.classList.toggle("out", store.isGreyedOut(trial));
     row.classList.toggle("chosen", trial === store.currentChoice);
   }
 }

@@ -1,5 +1,5 @@
-// One trial by its number, wherever it is: on the page with its samples, else the server has it. Also as the page's address names one,
-// which is how a comparison of two sweeps leads to what it compared.
+// One trial by its number, wherever it is: on the page with its samples, else the server has it. Also as the
+// page's address names one, which is how a comparison of two sweeps leads to what it compared.
 import type { LiveAddresses } from "../live-messages.ts";
 import { trialInHash } from "../page/trial-hash.ts";
 import type { View } from "../page/view.ts";

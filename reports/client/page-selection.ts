@@ -1,4 +1,5 @@
-// What is selected on the page, shared by every view: the bounds of the sliders, a brush, and the layout in focus.
+// The selection on the page, shared by every view: the bounds of the sliders, a brush, and the layout in
+// focus.
 import type { View } from "../page/view.ts";
 import { type Bound, within } from "./decide.ts";
 
@@ -87,7 +88,7 @@ export class Store {
   }
 
   /** Shown as outside what is picked. */
-  stepsBack(trial: number): boolean {
+  isGreyedOut(trial: number): boolean {
     return this.filtering && !this.admits(trial);
   }
 

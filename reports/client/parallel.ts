@@ -1,5 +1,6 @@
-// Parallel coordinates: one axis an objective or budgeted metric, better always up, one line a layout. Drawn as SVG here:
-// plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis brushes.
+// Parallel coordinates: one axis an objective or budgeted metric, better always up, one line a layout. Drawn
+// as SVG here: plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis
+// brushes.
 import { formatValue } from "../format.ts";
 import { endLabels, titleLines } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
@@ -11,7 +12,7 @@ const BOTTOM = 26;
 const LINE = 13;
 /** Half of the widest title line: what the outer axes need beside them. */
 const SIDE = 74;
-/** What the name of a published layout needs beside the last axis. */
+/** Width for the name of a published layout beside the last axis. */
 const NAMED_SIDE = 118;
 const NAME_CHARACTERS = 16;
 const TITLE_CHARACTERS = 20;

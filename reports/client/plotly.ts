@@ -1,4 +1,5 @@
-// The part of plotly.js that the page uses, and how it gets here: unpacked from the page itself, never fetched.
+// The part of plotly.js that the page uses, and how it gets here: unpacked from the page itself, never
+// fetched.
 import { unpack } from "./unpack.ts";
 
 export interface Trace {
@@ -50,10 +51,12 @@ export async function loadPlotly(): Promise<Plotly> {
 
 const openers = new WeakMap<HTMLElement, (data: unknown) => void>();
 
-/** As a click on a point with this `customdata`. */
+/** Acts like a click on a point with this `customdata`. */
 export const openPoint = (plot: HTMLElement, data: unknown): void => openers.get(plot)?.(data);
 
-/** Calls back with the `customdata` of a point that is clicked; however often the plot is drawn, once a click. */
+/**
+ * Calls back with the `customdata` of a point that is clicked; however often the plot is drawn, once a click.
+ */
 export function onPoint(plot: PlotlyElement, open: (data: unknown) => void): void {
   openers.set(plot, open);
   if (plot.dataset.opens !== undefined) return;

@@ -1,5 +1,5 @@
-// Saves a drawn figure as SVG or PNG: plotly.js renders its own, the page's drawings take their computed styles along, so that a
-// file looks as the page does, in its colours of the moment.
+// Saves a drawn figure as SVG or PNG: plotly.js renders its own, the page's drawings take their computed
+// styles along, so that a file looks as the page does, in its colours of the moment.
 import { make, makeSvg } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 import type { Plotly } from "./plotly.ts";
@@ -9,7 +9,7 @@ const FORMATS: readonly Format[] = ["svg", "png"];
 /** Pixels of a PNG for one of the page. */
 const SCALE = 2;
 
-/** What the style sheet gives to drawings; everything else about them is in their attributes. */
+/** The style sheet's rules for drawings; the rest is in their attributes. */
 const STYLES = [
   "fill",
   "fill-opacity",
@@ -61,7 +61,9 @@ async function rasterised(markup: string, width: number, height: number): Promis
   }
 }
 
-/** plotly.js answers with a data address; the policy of the page lets nothing fetch it, so it is read here. */
+/**
+ * plotly.js answers with a data address; the policy of the page lets nothing fetch it, so it is read here.
+ */
 function blobOf(address: string): Blob {
   const [head, body] = [address.slice(5, address.indexOf(",")), address.slice(address.indexOf(",") + 1)];
   if (!head.endsWith(";base64")) return new Blob([decodeURIComponent(body)], { type: head.split(";")[0]! });

@@ -1,6 +1,5 @@
-// Trade-offs: one scatter per device, axes chosen once for all. Marks differ in shape as well as colour:
-// filled circle = front, open circle = dominated, cross = over budget, triangle = failed with some values,
-// star = published.
+// Trade-offs: one scatter for each device, with common axes. Marks differ in shape and colour: filled circle
+// = front, open circle = dominated, cross = over budget, triangle = failed with values, star = published.
 import type { Scale } from "../../profilers/metrics/units.ts";
 import { scaleFor, shownUnit } from "../format.ts";
 import type { View, ViewMetric } from "../page/view.ts";

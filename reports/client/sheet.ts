@@ -1,4 +1,4 @@
-// The decision: one slider a bound, and a rule. What they lead to is told by answer.ts.
+// The decision: one slider a bound, and a rule. answer.ts shows the result.
 import { qualityOf } from "../../search/selection/choice.ts";
 import { formatValue } from "../format.ts";
 import type { View } from "../page/view.ts";
@@ -9,7 +9,9 @@ import type { Store } from "./page-selection.ts";
 
 const STEPS = 200;
 
-/** Quality given up freely, in its unit; the first is what `edgefront select` gives up unless told otherwise. */
+/**
+ * Quality given up freely, in its unit; the first is what `edgefront select` gives up unless told otherwise.
+ */
 const TOLERANCES = [0.01, 0.03];
 
 interface Slider {
@@ -82,7 +84,10 @@ function say({ metric, input, output, worst }: Slider, view: View): void {
   input.setAttribute("aria-valuetext", text);
 }
 
-/** The rule that `edgefront select` takes unless told otherwise comes first, then the best value of each objective. */
+/**
+ * The rule that `edgefront select` takes unless told otherwise comes first, then the best value of each
+ * objective.
+ */
 function rulesOf(view: View): { readonly text: string; readonly rule: Rule }[] {
   const objectives = view.objectives.map(({ key }, index) => ({
     name: key,
@@ -112,7 +117,7 @@ function rulesOf(view: View): { readonly text: string; readonly rule: Rule }[] {
 /** Chips of the front, more are counted. */
 const CHIPS = 60;
 
-/** A button for each layout that can be chosen; those outside the bounds step back with every other view. */
+/** A button for each layout that can be chosen; those outside the bounds are greyed out, as in every view. */
 function chips(view: View): HTMLElement[] {
   // F1, F2, ... as in every table.
   const rank = (trial: number): number => Number(view.trials[trial]!.label!.slice(1));

@@ -1,4 +1,5 @@
-// Colours and type of the plots, read from the page's style so that both change together between light, dark and print.
+// Colours and type of the plots, read from the page's style so that both change together between light, dark
+// and print.
 
 export interface Theme {
   readonly ink: string;
@@ -26,7 +27,10 @@ export function currentTheme(): Theme {
   };
 }
 
-/** Layout that every plot starts from. Its size is the element's now: plotly.js by itself keeps the one it knew. */
+/**
+ * Layout that every plot starts from. Its size is the element's now: plotly.js by itself keeps the one it
+ * knew.
+ */
 export function baseLayout(
   theme: Theme,
   { clientWidth, clientHeight }: HTMLElement,

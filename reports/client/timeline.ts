@@ -1,4 +1,4 @@
-// Who worked when: one lane a device and one a trainer, one bar a job. Gaps are idle time.
+// The timeline: one lane for each device and trainer, one bar for each job. Gaps are idle time.
 import { formatValue } from "../format.ts";
 import { busyShare } from "./busy.ts";
 import { makeSvg, opening } from "./dom.ts";
@@ -64,7 +64,7 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
     }
     const bar = makeSvg("rect", { x: from, y, width: to - from, height: BAR, class: `bar ${kind}` });
     const trial = span.trial === null ? undefined : place.get(span.trial);
-    if (trial !== undefined && store.stepsBack(trial)) bar.classList.add("out");
+    if (trial !== undefined && store.isGreyedOut(trial)) bar.classList.add("out");
     const lasted = formatValue(span.endMs - span.startMs, "ms");
     const title = `${span.kind}${span.trial === null ? "" : ` of trial ${span.trial}`}: ${span.detail ?? span.lane}, ${lasted}`;
     svg.append(opening(bar, trial, title));

@@ -1,4 +1,4 @@
-// Reads what the page carries in its inert script elements: text as it is, or compressed and base64-coded.
+// Reads what the page carries in its inert script elements: plain text, or compressed and base64-coded text.
 
 export async function unpack(id: string): Promise<string> {
   const element = document.getElementById(id) as HTMLScriptElement;

@@ -1,4 +1,5 @@
-// A model card for one layout of a sweep: what it is, what was measured and on what, and what the numbers do not say.
+// A model card for one layout of a sweep: its shape, its measurements with their devices, and the limits of
+// the numbers.
 
 import { attentionCount } from "../../candidates/space.ts";
 import { counted } from "../../candidates/words.ts";
@@ -9,7 +10,9 @@ import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "../metric
 import type { ReportData, ReportDevice, ReportTrial } from "../model.ts";
 import { markdownFence, escapeMarkdown as md } from "../text.ts";
 
-/** What this layout's measurement on a device rests on, as its metrics say; else what is known of the device. */
+/**
+ * Returns the provenance of this layout's measurements on a device; without any, the device's description.
+ */
 function conditions({ metrics }: ReportTrial, { name, isa, threads, agentSha256 }: ReportDevice): string {
   const [, measured] = Object.entries(metrics).find(([key]) => parseMetricName(key).device === name) ?? [];
   const facts = measured?.provenance ?? {

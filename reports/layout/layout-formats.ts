@@ -1,4 +1,4 @@
-// What one layout can be exported as. A new form is a file beside this one and a line here.
+// The export formats of a layout. A new format is a file beside this one and a line here.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ReportData, ReportTrial } from "../model.ts";
 import { modelCard } from "./card.ts";

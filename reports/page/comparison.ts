@@ -1,4 +1,5 @@
-// Two sweeps side by side, as a page of its own without any script: configuration, front, and metrics that changed beyond noise.
+// A page without script that compares two sweeps: configuration, front, and metrics that changed beyond
+// noise.
 import { counted } from "../../candidates/words.ts";
 import { clientBundle } from "../assets.ts";
 import type { SweepDiff } from "../diff.ts";
@@ -10,7 +11,7 @@ import { frontsPicture } from "./fronts.ts";
 import { scroller, section } from "./parts.ts";
 import { trialHash } from "./trial-hash.ts";
 
-/** Changes listed, the largest first; the command prints them all. */
+/** Largest number of listed changes; `edgefront diff` prints all. */
 const LISTED = 200;
 
 const rows = (title: string, heads: readonly string[], body: readonly (readonly (string | Html)[])[]): Html =>

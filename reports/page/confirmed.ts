@@ -1,4 +1,5 @@
-// The confirmed choice as a section: values of new samples alone, the chances to keep to the budgets, and the choices that were replaced.
+// The section of the confirmed choice: values of the new samples only, the chances of meeting the budgets,
+// and replaced choices.
 import { confirmationLines, confirmationTable } from "../confirmation.ts";
 import type { ReportData } from "../model.ts";
 import { type Html, html } from "../text.ts";
@@ -11,7 +12,7 @@ export function confirmedSection({ confirmation, objectives }: ReportData): Html
   return section(
     "confirmed",
     "Confirmed",
-    "A choice and its runner-up measured and trained anew: the values that chose them are too good, these are not.",
+    "The choice and its runner-up, measured and trained again. The values that led to the choice are too optimistic; these are not.",
     html`<ul>${confirmationLines(confirmation).map((line) => html`<li>${line}</li>`)}</ul>
 ${
   table &&

@@ -1,6 +1,5 @@
-// Two fronts in one picture, without any script: the earlier one as rings, the later one as discs, a line from where a layout was to
-// where it is. On two objectives that both sweeps have.
-
+// Two fronts in one picture without script: rings for the earlier front, discs for the later one, a line for
+// each layout on both. The axes are two common objectives.
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import type { FrontValues, SweepDiff } from "../diff.ts";
 import { formatValue, scaleFor, shownUnit } from "../format.ts";
@@ -12,11 +11,14 @@ import { scroller } from "./parts.ts";
 
 const [WIDTH, HEIGHT] = [720, 380];
 const [LEFT, RIGHT, TOP, BOTTOM] = [76, 28, 18, 50];
-/** Of the range, left free at both ends. */
+/** Share of the range that stays free at both ends. */
 const MARGIN = 0.05;
 const TICKS = 5;
 
-/** Speed across and quality up, as in a sweep's own picture; else the first two. Null where the sweeps share only one. */
+/**
+ * Returns speed (across) and quality (up), as in a sweep's own picture, else the first two. Null if the
+ * sweeps share only one objective.
+ */
 function axesOf(objectives: readonly ReportObjective[]): readonly [number, number] | null {
   const find = (measured: boolean): number =>
     objectives.findIndex(({ name }) => (parseMetricName(name).device !== null) === measured);
@@ -25,7 +27,7 @@ function axesOf(objectives: readonly ReportObjective[]): readonly [number, numbe
   return x === undefined || y === undefined ? null : [x, y];
 }
 
-/** Round numbers within a range, about `TICKS` of them. */
+/** Returns about `TICKS` round numbers within a range. */
 function ticksOf(low: number, high: number): number[] {
   const wanted = (high - low) / TICKS;
   const size = 10 ** Math.floor(Math.log10(wanted));
@@ -62,7 +64,7 @@ function axisOf(
 
 type Side = "before" | "after";
 
-/** `link` gives the address of a trial of one of the sweeps. */
+/** Draws both fronts. `link` returns the address of a trial of one of the sweeps. */
 export function frontsPicture(
   { before, after, fronts }: SweepDiff,
   link: (side: Side, trial: number) => string,

@@ -1,5 +1,5 @@
-// The page's main element: its sections in the order they are read. A page that follows a sweep keeps the dear ones while what they
-// rest on is the same.
+// The page's main element: its sections in reading order. A live page keeps expensive sections while their
+// inputs are unchanged.
 import { frontPoints, publishedOffFront } from "../front.ts";
 import type { ReportData } from "../model.ts";
 import { type Html, html } from "../text.ts";
@@ -9,23 +9,23 @@ import * as fronts from "./front-sections.ts";
 import * as plots from "./plot-sections.ts";
 import * as sections from "./sections.ts";
 
-/** A section as the page knows it, and its markup. */
+/** A section's key and its markup. */
 export type Section = readonly [key: string, markup: string];
 
-/** Dear sections as last made, and what they rested on. */
+/** Expensive sections as last made, with a key of their inputs. */
 export type Kept = Map<string, { readonly on: string; readonly made: Html | null }>;
 
 export interface SectionOptions {
-  /** With what needs a server. */
+  /** Includes the sections that need a server. */
   readonly live: boolean;
   readonly kept?: Kept;
-  /** False where kept statistics may be behind by up to 2% of the trials: the next one or two will not change them. */
+  /** False allows kept statistics to be behind by up to 2% of the trials. */
   readonly exact?: boolean;
 }
 
 type Part = readonly [id: string, title: string, make: () => Html | null, restsOn?: string | undefined];
 
-/** Grows with every complete trial, or with every 2% more of them. */
+/** Returns a key that changes with every complete trial or, if not exact, with every 2% more of them. */
 function growth({ trials }: ReportData, exact: boolean): string {
   const complete = trials.reduce((count, { state }) => count + Number(state === "complete"), 0);
   return String(exact ? complete : Math.floor(Math.log(1 + complete) / Math.log(1.02)));
@@ -52,13 +52,13 @@ export function sectionsOf(
     ["layouts", "Layouts", () => fronts.layoutsSection(data), front],
     ["table", "Values", () => fronts.tableSection(data), front],
     ["findings", "Findings", () => sections.findingsSection(data)],
-    ["importance", "What matters", () => analysis.importanceSection(data), size],
+    ["importance", "Importance", () => analysis.importanceSection(data), size],
     ["agreement", "Devices agree", () => analysis.agreementSection(data), size],
     ["lineage", "Lineage", () => analysis.lineageSection(data), front],
     ["progress", "Progress", () => plots.hypervolumeSection(data)],
     ["timeline", "Timeline", () => plots.timelineSection(data)],
     ["trials", "All trials", () => (live ? sections.trialsSection() : null)],
-    ["outcomes", "No result", () => sections.outcomesSection(data)],
+    ["outcomes", "Without result", () => sections.outcomesSection(data)],
     ["budgets", "Budgets", () => sections.budgetsSection(data)],
     ["devices", "Devices", () => sections.devicesSection(data)],
     ["provenance", "Configuration", () => sections.provenanceSection(data)],

@@ -1,17 +1,20 @@
-// What the page's sections are built from.
+// Building blocks of the page's sections.
 import { formatValue } from "../format.ts";
 import type { ReportMetric } from "../model.ts";
 import { type Html, html } from "../text.ts";
 
 export const emulatedTag = html` <span class="tag warn">emulated</span>`;
 
-/** A measured value; choosing it opens its raw samples. Its trial is the nearest `data-trial` around it. */
+/**
+ * Returns a button with a measured value, which opens its raw samples. Its trial is the nearest `data-trial`
+ * around it.
+ */
 export const numberButton = (name: string, { value, unit }: ReportMetric): Html =>
   html`<button type="button" class="number" data-metric="${name}">${formatValue(value, unit)}</button>`;
 
 export const section = (id: string, title: string, lead: Html | string, body: Html): Html =>
   html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${lead === "" ? null : html`<p class="lead">${lead}</p>`}${body}</section>`;
 
-/** A wide table in a box that scrolls by itself, reachable by keyboard. */
+/** Returns a wide table in its own scrolling box, reachable by keyboard. */
 export const scroller = (label: string, body: Html): Html =>
   html`<div class="scroll" role="region" aria-label="${label}" tabindex="0">${body}</div>`;

@@ -1,5 +1,5 @@
-// What changed between two JSON values, and the newer one made of the older and the change: a page that follows a sweep is sent
-// little. What is the same in both stays the same object.
+// The change between two JSON values, and its application to the older one, so that a live page receives
+// little data. Equal parts stay the same object.
 
 export type Patch =
   /** Is this now. */
@@ -11,13 +11,16 @@ export type Patch =
   /** An array with other members from a place on: how many are gone there, and what stands there instead. */
   | { readonly from: number; readonly cut: number; readonly put: readonly unknown[] };
 
-/** So many changed places are told one by one without looking for a shorter way. */
+/** Up to this number, changed places are listed one by one without looking for a shorter form. */
 const FEW = 8;
 
 type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/** The change from one value to the other; undefined where there is none. A member that is undefined counts as absent. */
+/**
+ * Returns the change from one value to the other; undefined if there is none. An undefined member counts as
+ * absent.
+ */
 export function difference(before: unknown, after: unknown): Patch | undefined {
   if (before === after) return undefined;
   if (!isObject(before) || !isObject(after) || Array.isArray(before) !== Array.isArray(after))
@@ -38,7 +41,7 @@ export function difference(before: unknown, after: unknown): Patch | undefined {
   return changed ? { of } : undefined;
 }
 
-/** About how long a value is as text. */
+/** Estimates the length of a value as text. */
 function weight(value: unknown): number {
   if (!isObject(value)) return 1;
   let sum = 1;
@@ -58,7 +61,7 @@ function ofArrays(before: readonly unknown[], after: readonly unknown[]): Patch 
   const byPlace: Patch | null =
     after.length < before.length ? null : { at, ...(more.length > 0 && { more }) };
   if (byPlace !== null && at.length <= FEW) return byPlace;
-  // Something may have come or gone in the middle: then what follows it is the same again.
+  // An insertion or removal in the middle leaves the rest equal.
   const from = at[0]?.[0] ?? common;
   const sameEnd = (end: number): boolean =>
     difference(before[before.length - 1 - end], after[after.length - 1 - end]) === undefined;
@@ -68,7 +71,7 @@ function ofArrays(before: readonly unknown[], after: readonly unknown[]): Patch 
   return byPlace !== null && weight(byPlace) <= weight(spliced) ? byPlace : spliced;
 }
 
-/** The newer value. `patch` is what `difference` said of exactly this `before`. */
+/** Returns the newer value. `patch` must be the result of `difference` for this `before`. */
 export function patched(before: unknown, patch: Patch): unknown {
   if ("is" in patch) return patch.is;
   if ("from" in patch) {

@@ -1,6 +1,5 @@
-// The page's sections as static HTML, readable without any script and printed unchanged: header, decision,
-// trials, outcomes, budgets, devices. Layouts of the front are in front-sections.ts, figures in
-// plot-sections.ts.
+// The page's sections as static HTML, readable and printable without script. Plots are empty figures of fixed
+// height that the script fills, so that nothing moves while the page loads.
 
 import { counted } from "../../candidates/words.ts";
 import { findingsBody } from "../findings-text.ts";
@@ -20,9 +19,9 @@ import type { ReportData, ReportHealth, ReportProxy } from "../model.ts";
 import { type Html, html, preformatted } from "../text.ts";
 import { emulatedTag, scroller, section } from "./parts.ts";
 
-/** An audit found that a proxy does not order layouts as longer training does. */
+/** Returns the notice for a proxy that an audit found weak. */
 const weakNotice = ({ metric, tau, low, high, layouts, longer }: ReportProxy): Html =>
-  html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} orders ${counted(layouts, "layout")} ${tau === null ? "in no way" : `with tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`} as ${longer} times longer training does. Do not decide by it alone.</p>`;
+  html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} was compared with ${longer} times longer training of ${counted(layouts, "layout")}: ${tau === null ? "no common order" : `tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`}. Do not decide by this score alone.</p>`;
 
 export function header(data: ReportData): Html {
   const counts = countStates(data);
@@ -43,17 +42,17 @@ export function header(data: ReportData): Html {
 <h1>${data.sweep}</h1>
 <p class="meta"><time>${data.createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")}</time> · edgefront ${data.edgefrontVersion}${data.gitCommit === null ? null : html` · commit ${data.gitCommit}`}</p>
 <dl class="facts">${facts.map(([value, name]) => html`<div><dd>${value}</dd><dt>${name}</dt></div>`)}</dl>
-${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times measured under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
+${emulated.size > 0 && html`<p class="notice" role="note"><strong>Emulated:</strong> ${[...emulated].join(", ")}. Times under an emulator say nothing about hardware; they are marked wherever they appear.</p>`}
 ${mixLines(data.identity).map((line) => html`<p class="notice" role="note"><strong>Mixed:</strong> ${line}.</p>`)}
 ${reachText(data) && html`<p class="soft">${reachText(data)}</p>`}${(data.proxies ?? []).filter(({ weak }) => weak).map(weakNotice)}
 ${(data.notices ?? []).map((text) => html`<p class="notice" role="note"><strong>Notice:</strong> ${text}.</p>`)}
-${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page: ${data.trials.length.toLocaleString("en-US")} of them are shown, among them every one on the front or published; the others are spread evenly. Counts, front and hypervolume are those of the whole sweep; the csv, json and parquet reports hold every layout.</p>`}
+${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocaleString("en-US")} layouts are too many for one page. It shows ${data.trials.length.toLocaleString("en-US")}: all layouts on the front, all published ones, and others spread evenly. Counts, front and hypervolume are those of the whole sweep. The csv, json and parquet reports hold every layout.</p>`}
 </header>`;
 }
 
-/** Filled by the page's script: without it there is nothing to decide with, and the tables say the rest. */
+/** The script fills this section; without script the tables have the same values. */
 export function decisionSection(data: ReportData): Html {
-  // Room for what the script will fill in, so that nothing below moves.
+  // Reserves room for the script's content, so that nothing below moves.
   const bounds = new Set([
     ...data.objectives.map(({ name }) => name),
     ...data.budgets.map(({ metric }) => metric),
@@ -61,26 +60,26 @@ export function decisionSection(data: ReportData): Html {
   return section(
     "decide",
     "Decide",
-    "Set what the device must do; the sheet names the layout, the runner-up, and what lies between them.",
+    "Set bounds on the metrics. The sheet then names a layout, its runner-up, and the differences between them.",
     html`<div id="sheet" class="sheet interactive" style="--bounds: ${bounds}" hidden>
 <div><div id="bounds"></div>
 <div class="rule"><label for="rule">Then choose</label> <select id="rule"></select></div>
 <div class="rule"><select id="bound-more" aria-label="Bound another metric"></select> <button type="button" id="reset">Clear bounds</button></div>
-<p class="within soft" id="within">The front; layouts outside the bounds are greyed out here and in every view.</p><div class="chips" id="chips" role="group" aria-labelledby="within"></div></div>
+<p class="within soft" id="within">Layouts on the front. Those outside the bounds are greyed out, here and in every view.</p><div class="chips" id="chips" role="group" aria-labelledby="within"></div></div>
 <div id="answer" class="answer" role="status" aria-live="polite"></div>
 </div>
 <div class="plot parallel-plot interactive" id="parallel" role="group" aria-label="Parallel coordinates: one line a layout across all objectives and budgets, better is higher"></div>`,
   );
 }
 
-/** Where details of one trial are shown; empty until something is clicked. */
+/** The dialog for details of one trial; empty until a click. */
 export const detailsDialog: Html = html`<dialog id="details" aria-labelledby="details-title"></dialog>`;
 
 export function findingsSection(data: ReportData): Html | null {
   const body = findingsBody(data.findings ?? []);
   return body === null
     ? null
-    : section("findings", "Findings", "What the sweep says beyond its front.", body);
+    : section("findings", "Findings", "Conclusions of the sweep beyond its front.", body);
 }
 
 /** Filled by the page's script from its server, one page at a time. */
@@ -88,7 +87,7 @@ export const trialsSection = (): Html =>
   section(
     "trials",
     "All trials",
-    "Every layout of the sweep, however many. Choose a number for its measurements.",
+    "Every layout of the sweep. Click a number for its measurements.",
     html`<div class="controls"><label>State <select id="trials-state"><option value="">any</option><option value="complete">complete</option><option value="infeasible">over budget</option><option value="screened">screened out</option><option value="stopped">stopped early</option><option value="failed">failed</option><option value="lost">lost</option><option value="proposed">not finished</option></select></label>
 <label>Order <select id="trials-sort"><option value="">first to last</option></select></label>
 <label>Find <input id="trials-find" type="search" placeholder="id or notation" autocomplete="off" spellcheck="false"></label>
@@ -96,7 +95,7 @@ export const trialsSection = (): Html =>
 ${scroller("All trials", html`<table id="every-trial"></table>`)}`,
   );
 
-/** Longest list of trials shown for one reason; exports carry them all. */
+/** Largest number of listed trials for one reason; exports have all of them. */
 const LISTED = 50;
 
 export function outcomesSection(data: ReportData): Html | null {
@@ -106,7 +105,7 @@ export function outcomesSection(data: ReportData): Html | null {
   return section(
     "outcomes",
     "Without a result",
-    "Layouts over a budget, screened out before measuring, stopped early, failed, or lost with their device. They are kept, and never on the front.",
+    "Layouts over a budget, screened out before measuring, stopped early, failed, or lost with their device. They are stored, but never on the front.",
     html`<div class="groups">${groups.map(
       ({ state, reason, overBudget, count, trials }) =>
         html`<details><summary><span class="count" style="--share: ${(count / most).toFixed(3)}">${count}</span> <span class="tag ${state}">${state === "infeasible" ? "over budget" : state}</span> <span class="reason">${readableReason({ reason, overBudget }, data)}</span></summary><ul>${trials
@@ -125,12 +124,12 @@ export function budgetsSection(data: ReportData): Html | null {
   return section(
     "budgets",
     "Budgets",
-    "A layout whose measured value is outside is over budget, whatever its other values.",
+    "A layout with a value outside a bound is over budget.",
     html`<table><thead><tr><th scope="col">Metric</th><th scope="col">Bound</th></tr></thead><tbody>${data.budgets.map((budget) => html`<tr><th scope="row">${metricLabel(budget.metric)}${isEmulated(budget.metric, emulated) && emulatedTag}</th><td>${budgetText(budget, data)}</td></tr>`)}</tbody></table>`,
   );
 }
 
-/** `cooling: 52 °C above its limit`, then what waits, what failed, how warm it is. */
+/** Returns `cooling 52 °C above its limit`, then queue, temperature and faults. */
 function healthCell({ state, reason, queued, recentFaults, lastFault, temperatureC }: ReportHealth): Html {
   const bad = state === "lost" || state === "quarantined";
   const more = [
@@ -160,6 +159,6 @@ export const provenanceSection = (data: ReportData): Html =>
     "provenance",
     "Configuration and environment",
     "",
-    html`<div class="columns"><details open><summary>Configuration as run</summary><pre tabindex="0">${preformatted(JSON.stringify(data.configuration, null, 2) ?? "null")}</pre></details>
+    html`<div class="columns"><details open><summary>Configuration of this run</summary><pre tabindex="0">${preformatted(JSON.stringify(data.configuration, null, 2) ?? "null")}</pre></details>
 <dl class="pairs">${Object.entries(data.environment).map(([key, value]) => html`<div><dt>${key}</dt><dd>${value}</dd></div>`)}</dl></div>`,
   );

@@ -1,4 +1,4 @@
-// What the static page lays out and the script fills: sizes, and which figures there are.
+// Sizes and figures that the static page reserves and the script fills.
 
 /** Height of one line of descent in the lineage. */
 export const LINEAGE_ROW = 24;

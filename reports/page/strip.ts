@@ -1,5 +1,6 @@
-// A layout as a picture: one column a layer, the mixer above, the FFN's width as a bar below. Each operator states its own mark
-// (candidates/ops/). Colour is never alone: a convolution shows its taps, a window its length, global attention a G.
+// A layout as a picture: one column for each layer, the mixer above, the FFN's width as a bar below. Colour
+// is never the only mark: a convolution shows its taps, a window its length, global attention a G, and each
+// kind has its own height.
 import type { Layout } from "../../candidates/layout.ts";
 import { mixers, operatorOf } from "../../candidates/ops/operator-registry.ts";
 import { type Html, html } from "../text.ts";

@@ -1,6 +1,6 @@
-// What the page's script gets: the report reduced to columns (one array a metric, one entry a trial), so that 5,000 trials stay
-// small and open fast. Raw samples are kept for the front and published layouts first, then as far as they fit.
-
+// The data of the page's script: the report reduced to columns (one array a metric, one entry a trial), so
+// that 5,000 trials stay small and open fast. Raw samples are kept for the front and published layouts first,
+// then as far as they fit.
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import type { Choice } from "../../search/selection/choice.ts";
 import { choicesOf } from "../choices.ts";
@@ -29,7 +29,7 @@ export interface ViewMetric {
   readonly unit: string;
   readonly direction: "min" | "max" | null;
   readonly emulated: boolean;
-  /** By trial; null where not measured. */
+  /** Values by trial; null if not measured. */
   readonly value: readonly (number | null)[];
   /** Extremes of the raw samples; null where the value is static. */
   readonly low: readonly (number | null)[];
@@ -48,7 +48,7 @@ interface ViewTrial {
   readonly reason: string | null;
   readonly pattern: string;
   readonly parameters: string;
-  /** How it came to be proposed, in words; null where unknown. */
+  /** Origin of the proposal, in words; null if unknown. */
   readonly origin: string | null;
   /** Indices of the trials it was varied from. */
   readonly parents: readonly number[];
@@ -65,11 +65,14 @@ export interface View {
   readonly devices: readonly { readonly name: string; readonly emulated: boolean }[];
   readonly metrics: readonly ViewMetric[];
   readonly trials: readonly ViewTrial[];
-  /** What can be chosen, in the order of the trials; values are not trimmed, so that the page decides as the command line does. */
+  /**
+   * Layouts to choose from, in the order of the trials. Values are not trimmed, so that page and command line
+   * decide alike.
+   */
   readonly choices: readonly Choice[];
-  /** By trial index, then by metric index. */
+  /** Raw samples by trial index, then by metric index. */
   readonly samples: Readonly<Record<number, Readonly<Record<number, readonly number[]>>>>;
-  /** What a metric of a trial rests on; kept where the samples are. */
+  /** Provenance of a trial's metric; kept for the same trials as samples. */
   readonly provenance: Readonly<Record<number, Readonly<Record<number, Readonly<Record<string, string>>>>>>;
   readonly timeline: readonly ReportSpan[];
   /** Trials (indices) that were ever on the front; `from` and `until` are trial numbers. */
@@ -84,10 +87,10 @@ export interface View {
   readonly hypervolume: { readonly trial: readonly number[]; readonly value: readonly number[] };
 }
 
-/** Raw samples embedded at most, over all trials: about 1 MB of the file once compressed. */
+/** Largest number of embedded raw samples over all trials: about 1 MB of the compressed file. */
 const SAMPLE_LIMIT = 200_000;
 
-/** Layouts that were once on the front, at most; the page draws the latest of them. */
+/** Largest number of layouts that were once on the front; the page draws the latest. */
 const SPAN_LIMIT = 300;
 
 /** Five significant digits: below any measurement's noise, and half the size. */
@@ -99,7 +102,7 @@ interface Trimmed {
   readonly high: number | null;
   readonly samples: readonly number[];
 }
-/** A metric of a trial stays the same object while a page follows its sweep: what is made of it is kept as long. */
+/** Cache by metric object, which stays the same while a page follows its sweep. */
 const trimmed = new WeakMap<ReportMetric, Trimmed>();
 
 function trimmedOf(metric: ReportMetric): Trimmed {
@@ -123,7 +126,7 @@ export function viewOf(data: ReportData): View {
   const emulated = new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
   const place = new Map(data.trials.map(({ number }, index) => [number, index]));
   const lineage = lineageOf(data);
-  // A step changes only where the front does: what lies between draws the same line.
+  // Only changes of the front are steps; the points between draw the same line.
   const steps = data.hypervolume.filter(
     ({ value }, n, all) => value !== all[n - 1]?.value || n === all.length - 1,
   );
@@ -184,7 +187,7 @@ export function viewOf(data: ReportData): View {
   };
 }
 
-/** Those still on the front, and the latest of the others. */
+/** Returns the spans still on the front, and the latest others. */
 function latestSpans(spans: readonly ReportFrontSpan[]): readonly ReportFrontSpan[] {
   const gone = spans.filter(({ until }) => until !== null);
   const dropped = new Set(gone.slice(0, Math.max(0, gone.length - SPAN_LIMIT)));

@@ -1,5 +1,5 @@
-// Who may see the pages: on loopback, whoever is on this machine and came by its name; elsewhere, who holds the token. The
-// token is made anew each time, comes once in the address, and is kept in a cookie from then on.
+// Access to the pages: on loopback every user of this machine that used its name; elsewhere a holder of the
+// token. Each start makes a new token, which comes once in the address and then in a cookie.
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -24,15 +24,16 @@ function refuse(response: ServerResponse, status: number, text: string): false {
   return false;
 }
 
-/** What a link elsewhere may open: a page. Everything else is fetched by our own pages alone. */
+/** Addresses that a link of another site may open: pages. Only our own pages fetch the others. */
 const isPage = (path: string): boolean => path === "/" || /^\/sweeps\/[^/]+$/.test(path);
 
 const hostOf = (address: string | undefined): string | null =>
   address === undefined || !URL.canParse(address) ? null : new URL(address).host;
 
 /**
- * True for a request that a page of another site, or of another port of this machine, makes in its reader's name: it could not read the
- * answer, but have it worked out again and again. Following a link to a page is the reader's own doing.
+ * True for a request that a page of another site, or of another port of this machine, makes in its reader's
+ * name: it could not read the answer, but have it worked out again and again. Following a link to a page is
+ * the reader's own doing.
  */
 export function isForeign(request: IncomingMessage, path: string): boolean {
   const { headers } = request;
@@ -42,14 +43,14 @@ export function isForeign(request: IncomingMessage, path: string): boolean {
     const followed = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
     return !(followed && isPage(path));
   }
-  // Browsers say no more over plain http to another machine.
+  // Over plain http to another machine, browsers send no more than this.
   const own = headers.host ?? "";
   if (headers.origin !== undefined) return hostOf(headers.origin) !== own;
   const from = hostOf(headers.referer);
   return from !== null && from !== own && !isPage(path);
 }
 
-/** True when the request may be answered; otherwise it has been. `token` is null on loopback. */
+/** Returns true if the request may be answered; otherwise it was refused here. `token`: null on loopback. */
 export function admit(
   request: IncomingMessage,
   response: ServerResponse,
@@ -57,15 +58,30 @@ export function admit(
   token: string | null,
 ): boolean {
   if (isForeign(request, url.pathname))
-    return refuse(response, 403, "asked by a page of another site; open the address of edgefront ui itself");
+    return refuse(
+      response,
+      403,
+      "refused: the request comes from a page of another site; open the address that edgefront ui printed",
+    );
   if (token === null) {
     // A page of another site whose name was pointed at this machine (DNS rebinding) shows its own name here.
     const host = (request.headers.host ?? "").replace(/:\d+$/, "");
-    return isLoopback(host) || refuse(response, 403, "come by localhost or 127.0.0.1");
+    return (
+      isLoopback(host) ||
+      refuse(
+        response,
+        403,
+        "refused: the page is for this machine only; open http://localhost or http://127.0.0.1",
+      )
+    );
   }
   if (same(cookieOf(request), token)) return true;
   if (!same(url.searchParams.get("token"), token))
-    return refuse(response, 401, "open the address that edgefront ui printed: it carries the token");
+    return refuse(
+      response,
+      401,
+      "refused: the token is missing; open the address that edgefront ui printed, which contains it",
+    );
   url.searchParams.delete("token");
   response
     .writeHead(302, {

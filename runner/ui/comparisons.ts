@@ -1,9 +1,13 @@
-// Comparisons of two sweeps as last made: one takes seconds for large sweeps, and whoever reloads the page should not pay it again.
+// Caches comparisons of two sweeps: one takes seconds for large sweeps, and a reload should not compute it
+// again.
 import { performance } from "node:perf_hooks";
 
-/** Comparisons kept. */
+/** Number of cached comparisons. */
 const KEPT = 16;
-/** One is made anew this many times its cost later at the earliest, while its sweeps change: a twentieth of one core at most. */
+/**
+ * A comparison of changing sweeps is made again after this multiple of its cost at the earliest: at most a
+ * twentieth of one core.
+ */
 const PAUSE_FACTOR = 19;
 
 interface Made {
@@ -21,7 +25,7 @@ export class Comparisons {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** The page of this name: as last made where the database is the same, or was asked again too soon. */
+  /** Returns the cached page if the database is unchanged or the request comes too soon, else makes it. */
   get(name: string, make: () => string): string {
     const known = this.made.get(name);
     const revision = this.revision();

@@ -1,5 +1,5 @@
-// One sweep as its readers have it, brought up to date once for all of them: what changed is worked out and written as text a
-// single time, and each reader is sent those same bytes. Who has missed something is told to fetch the whole state.
+// One sweep as its readers see it, updated once for all of them: a change is computed and serialised a single
+// time, and every reader gets the same bytes. A reader that missed a change fetches the whole state.
 import { counted } from "../../candidates/words.ts";
 import { countStates } from "../../reports/front.ts";
 import type { LiveChange, LiveState } from "../../reports/live-messages.ts";
@@ -13,27 +13,34 @@ import type { Sweep } from "../store/sweep-table.ts";
 import { historyOf, withEstimates } from "../sweep/estimates.ts";
 import type { Watch } from "./watch.ts";
 
-/** Trials of a page that is renewed with every change: fewer than a file may hold. */
+/** Largest number of trials on a live page; a report file may hold more. */
 const LIVE_TRIALS = 2000;
-/** Updates closer than this are sent as one; those of a very large sweep no further apart than the other, however dear. */
+/**
+ * Updates closer than the first are sent as one. Updates of a very large sweep are no further apart than the
+ * second, however expensive.
+ */
 const PUSH_EVERY_MS = 300;
 const PUSH_AT_LEAST_MS = 600;
-/** An update's cost times this is waited, so that following takes a twentieth of one core. */
+/**
+ * The pause after an update is its cost times this factor, so that following takes a twentieth of one core.
+ */
 const PAUSE_FACTOR = 19;
-/** A sweep is read anew, whatever incremental reading made of it: rarely enough to take a hundredth of one core. */
+/** A sweep is also read completely from time to time, rarely enough to take a hundredth of one core. */
 const READ_ANEW_MS = 60_000;
 const READ_ANEW_FACTOR = 100;
 
-/** One line for the top of the page. */
+/** Returns the status line at the top of the page. */
 function statusOf(sweep: Sweep, data: ReportData): string {
   const { proposed, running, ...ended } = countStates(data);
   const finished = Object.values(ended).reduce((sum, count) => sum + count, 0);
   const count = `${finished} of ${counted(sweep.config.search.trials, "trial")} finished`;
   if (sweep.state === "complete") return `complete: ${count}`;
-  return sweep.isRunning ? `running: ${count}` : `stopped: ${count}; --resume continues`;
+  return sweep.isRunning
+    ? `running: ${count}`
+    : `stopped: ${count}. Continue with: edgefront sweep CONFIG --resume`;
 }
 
-/** Takes an event as it goes over the wire. */
+/** Receives an event in its wire format. */
 export type Follower = (event: Buffer) => void;
 
 export class Followed {
@@ -47,7 +54,7 @@ export class Followed {
   private forget: (() => void) | null = null;
   private timer: NodeJS.Timeout | null = null;
   private last = 0;
-  /** Processor time that the newest update took. */
+  /** Processor time of the newest update. */
   private costMs = 0;
 
   constructor(
@@ -56,19 +63,21 @@ export class Followed {
     private readonly name: string,
   ) {}
 
-  /** As it is now, or was a moment ago: however many ask at once, it is not made more often than updates are. */
+  /**
+   * Returns the present or a very recent state. Many requests at once do not make it more often than updates.
+   */
   get state(): LiveState {
     this.catchUp();
     return this.current!;
   }
 
-  /** What the state was made from. */
+  /** The data of the present state. */
   get report(): ReportData {
     this.catchUp();
     return this.data!;
   }
 
-  /** As last read: for what needs no newer one. */
+  /** The data as last read, for uses that need no newer one. */
   get outline(): ReportData {
     return this.data ?? this.report;
   }
@@ -78,7 +87,7 @@ export class Followed {
     if (revision !== this.state.revision) follower(this.behind());
     this.followers.add(follower);
     this.forget ??= this.watch.listen(() => this.schedule());
-    // What changed since the state was made may have been noticed while nobody followed.
+    // A change since the last state may have been noticed while there was no reader.
     if (this.seen !== this.watch.revision) this.schedule();
     return () => {
       this.followers.delete(follower);
@@ -90,12 +99,12 @@ export class Followed {
     };
   }
 
-  /** Says that there is a newer state than what a reader has. */
+  /** Returns the event that tells a reader to fetch a newer state. */
   behind(): Buffer {
     return Buffer.from(`event: behind\ndata: ${this.current?.revision ?? 0}\n\n`);
   }
 
-  /** Between two updates, at least. */
+  /** Returns the least pause between two updates. */
   private get pause(): number {
     return Math.min(PUSH_AT_LEAST_MS, Math.max(PUSH_EVERY_MS, PAUSE_FACTOR * this.costMs));
   }
@@ -111,7 +120,7 @@ export class Followed {
         try {
           this.refresh();
         } catch {
-          // What is wrong with the sweep, its page says when it is asked for.
+          // An error of the sweep is reported when its page is requested.
         }
       },
       Math.max(0, this.last + this.pause - Date.now()),
@@ -124,7 +133,7 @@ export class Followed {
     this.seen = this.watch.revision;
     const began = process.cpuUsage();
     const sweep = this.store.sweeps.get(this.name);
-    // While it runs the chances, which change with every trial, would take longer than reading it.
+    // Chances change with every trial, and computing them takes longer than reading a running sweep.
     const data = withEstimates(this.read(sweep), historyOf(this.store, sweep.id), {
       frontOnly: true,
       chances: !sweep.isRunning,
@@ -137,7 +146,7 @@ export class Followed {
     };
     this.data = data;
     const change = this.current === null ? null : changeBetween(this.current, next);
-    // What changed may have been another sweep: its readers have what there is.
+    // The change may belong to another sweep; the readers of this one are up to date.
     if (this.current === null || change !== null) this.current = next;
     if (change !== null && this.followers.size > 0) {
       const event = Buffer.from(
@@ -148,7 +157,7 @@ export class Followed {
     const { user, system } = process.cpuUsage(began);
     this.costMs = (user + system) / 1000;
     this.last = Date.now();
-    // A page that waits gets what there is; the rest follows as a change.
+    // A waiting page gets the present state; the rest follows as a change.
     if (this.reader!.sweep.behind) {
       this.watch.touch();
       this.schedule();

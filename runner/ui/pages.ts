@@ -1,4 +1,5 @@
-// What the addresses of `edgefront ui` show, made from the store: pages, states, trials, comparisons. Requests are server.ts's.
+// Makes the contents of `edgefront ui` from the store: pages, states, trials, comparisons. server.ts handles
+// requests.
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { plotly } from "../../reports/assets.ts";
@@ -70,7 +71,7 @@ export class Pages {
     return renderPage(followed.outline, state, { plotly: plotly(), live });
   }
 
-  /** What changed from one sweep to another. */
+  /** Returns the comparison of two sweeps. */
   comparison(before: Sweep, after: Sweep): string {
     const { store } = this;
     return this.comparisons.get(`${before.id} ${after.id}`, () => {
@@ -87,7 +88,7 @@ export class Pages {
     return trialView(this.store, sweep, this.followed(sweep).outline, number);
   }
 
-  /** Compressed; made once a revision, whoever asks. */
+  /** Returns the compressed page, which is made once for each revision. */
   state(sweep: Sweep): Promise<Buffer> {
     const { state } = this.followed(sweep);
     if (this.packed?.name !== sweep.name || this.packed.revision !== state.revision) {

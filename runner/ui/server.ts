@@ -1,5 +1,5 @@
-// The report of a sweep as a page that follows it: node:http, one address a sweep, its state as JSON, and server-sent events
-// that say what changed. Everything is read from the database; nothing is ever written.
+// The live report of a sweep: node:http, one address for each sweep, its state as JSON, and server-sent
+// events for changes. The server only reads the database.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -10,7 +10,7 @@ import { addressOf, Pages } from "./pages.ts";
 import { Watch } from "./watch.ts";
 
 const HEARTBEAT_MS = 15_000;
-/** Sent to a reader and not read by it yet, at most. */
+/** Largest number of bytes sent to a reader that it has not read yet. */
 const BACKLOG_BYTES = 4_000_000;
 
 const HEADERS = {
@@ -28,15 +28,15 @@ const PAGE_HEADERS = {
 
 export interface UiOptions {
   readonly store: Store;
-  /** Shown first; the newest where undefined. */
+  /** The sweep shown first; undefined: the newest. */
   readonly sweep: string | undefined;
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
 }
 
 export interface Ui {
-  /** What to open: with the token where one is needed. */
+  /** The address to open, with the token if needed. */
   readonly url: string;
   close(): Promise<void>;
 }
@@ -46,7 +46,7 @@ function sendEvents(request: IncomingMessage, response: ServerResponse, url: URL
   response.write("retry: 1000\n\n");
   let behind = false;
   const send = (event: Buffer): void => {
-    // A reader that does not read is not sent more and more: it fetches the state when it reads again.
+    // A reader that does not read gets no more events; it fetches the state when it reads again.
     if (response.writableLength > BACKLOG_BYTES) behind = true;
     else response.write(event);
   };
@@ -55,7 +55,7 @@ function sendEvents(request: IncomingMessage, response: ServerResponse, url: URL
     behind = false;
   });
   const heartbeat = setInterval(() => response.write(": here\n\n"), HEARTBEAT_MS);
-  // A browser that comes back after a break says what it had last.
+  // A browser that reconnects sends the last revision it had.
   const had = Number(request.headers["last-event-id"] ?? url.searchParams.get("revision"));
   const forget = followed.follow(had, send);
   request.on("close", () => {
@@ -71,7 +71,7 @@ const text = (response: ServerResponse, status: number, message: string): void =
 const EVENT_HEADERS = { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" };
 const JSON_HEADERS = { ...HEADERS, "content-type": "application/json" };
 
-/** A part of an address; what is no valid encoding names nothing. */
+/** Decodes a part of an address; an invalid encoding names nothing. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -80,7 +80,10 @@ function decoded(part: string): string {
   }
 }
 
-/** What a GET would begin with, where it would never end or works something out at length; false for the rest, which is cheap. */
+/**
+ * Answers a HEAD request for an endless or expensive address. Returns false for cheap addresses, which are
+ * answered as a GET.
+ */
 function answeredHead(response: ServerResponse, part: string | undefined, pages: Pages): boolean {
   const against = /^\/against\/(.+)$/.exec(part ?? "")?.[1];
   if (part !== "/events" && against === undefined) return false;
@@ -97,10 +100,16 @@ async function answer(
   pages: Pages,
   first: string | undefined,
 ): Promise<void> {
-  if (request.method !== "GET" && request.method !== "HEAD") return text(response, 405, "read only");
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return text(response, 405, "this server is read-only: it answers GET and HEAD");
   if (url.pathname === "/") {
     const sweep = pages.first(first);
-    if (sweep === null) return text(response, 200, "No sweep in this database yet; start one, then reload.");
+    if (sweep === null)
+      return text(
+        response,
+        200,
+        "This database has no sweep. Start one with: edgefront sweep configs/quickstart.yaml. Then reload.",
+      );
     response.writeHead(302, { ...HEADERS, location: addressOf(sweep) }).end();
     return;
   }
@@ -108,7 +117,7 @@ async function answer(
     url.pathname,
   );
   const sweep = match === null ? null : pages.find(decoded(match[1]!));
-  if (match === null || sweep === null) return text(response, 404, "there is nothing here");
+  if (match === null || sweep === null) return text(response, 404, "there is no such page");
   if (request.method === "HEAD" && answeredHead(response, match[2], pages)) return;
   if (match[2] === "/events") return sendEvents(request, response, url, pages.followed(sweep));
   const against = /^\/against\/(.+)$/.exec(match[2] ?? "")?.[1];
@@ -139,8 +148,8 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const why =
         cause.code === "EADDRINUSE"
-          ? "it is in use; choose another with --port"
-          : `${cause.code ?? cause.message}; choose others with --host and --port`;
+          ? "the port is in use; choose another one, e.g. with --port 0"
+          : `${cause.code ?? cause.message}; choose another address with --host and --port`;
       reject(
         new InvalidInputError("unusable-address", `cannot listen on ${host}:${port}: ${why}`, { cause }),
       );
@@ -161,12 +170,13 @@ export async function startUi({ store, sweep, host, port }: UiOptions): Promise<
     if (!admit(request, response, url, token)) return;
     answer(request, response, url, pages, sweep).catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
-      if (!response.headersSent) text(response, 500, `the page could not be made: ${message.split("\n")[0]}`);
+      if (!response.headersSent) text(response, 500, `the page cannot be made: ${message.split("\n")[0]}`);
       else response.destroy();
     });
   });
   await listen(server, host, port);
-  // A very large sweep takes seconds to read: that begins before the first page is asked for. What is wrong with it, the page says.
+  // A very large sweep takes seconds to read, so reading begins before the first request. The page reports
+  // errors of the sweep.
   setImmediate(() => {
     try {
       const shown = pages.first(sweep);

@@ -1,4 +1,5 @@
-// Every trial of a sweep for its page: a page of a table in any order, and one trial with all that was measured of it.
+// Every trial of a sweep for its page: a part of the table in any order, and one trial with all its
+// measurements.
 import { formatValue } from "../../reports/format.ts";
 import type { TrialsPage } from "../../reports/live-messages.ts";
 import type { ReportData } from "../../reports/model.ts";
@@ -19,7 +20,7 @@ const STATES: readonly string[] = [
   "stopped",
 ] satisfies TrialState[];
 
-/** A page as the address asks for it; what it asks wrongly counts as not asked. */
+/** Returns the part of the table that the address asks for; invalid parameters are ignored. */
 export function trialsPage(store: Store, sweep: Sweep, data: ReportData, asked: URLSearchParams): TrialsPage {
   const state = asked.get("state") ?? "";
   const offset = Math.max(0, Math.floor(Number(asked.get("offset")) || 0));
@@ -55,7 +56,7 @@ export function trialsPage(store: Store, sweep: Sweep, data: ReportData, asked: 
   };
 }
 
-/** One trial as a page's data of its own; null where there is no such number. */
+/** Returns the data of one trial; null if there is no such number. */
 export function trialView(store: Store, sweep: Sweep, data: ReportData, number: number): View | null {
   const id = store.trials.idOf(sweep.id, number);
   if (id === null) return null;

@@ -1,9 +1,9 @@
-// Notices that a sweep changed, by any process: SQLite's data version for what was written, the owner's life for what was
-// not (a killed run writes nothing). Reads only.
+// Notices changes of a sweep by any process: SQLite's data version shows writes, the owner's liveness shows a
+// killed run, which writes nothing. Reads only.
 import type { Store } from "../store/store.ts";
 
 const POLL_MS = 150;
-/** A dead owner is noticed this late at most. */
+/** Largest delay until a dead owner is noticed. */
 const STATUS_EVERY = 10;
 
 export class Watch {
@@ -12,7 +12,7 @@ export class Watch {
   private seen: number;
   private owners = "";
   private polls = 0;
-  /** Grows with every change, and over restarts of the server too. */
+  /** Grows with every change, also across restarts of the server. */
   private current = Date.now();
 
   constructor(private readonly store: Store) {
@@ -33,7 +33,7 @@ export class Watch {
     };
   }
 
-  /** Looks now: a page that is about to be made should carry the newest revision. */
+  /** Looks now, so that a page about to be made has the newest revision. */
   poll(): void {
     const version = this.store.history.revision();
     const owners = this.polls++ % STATUS_EVERY === 0 ? this.store.sweeps.owners() : this.owners;
@@ -42,7 +42,7 @@ export class Watch {
     this.touch();
   }
 
-  /** Counts as a change, though the database is the same. */
+  /** Counts as a change although the database is unchanged. */
   touch(): void {
     this.current = Math.max(this.current + 1, Date.now());
     for (const changed of this.listeners) changed(this.current);

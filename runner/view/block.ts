@@ -1,5 +1,5 @@
-// What the live block says: how far the sweep is, its front, and one line a device and for training. Pure: events and times in,
-// lines of at most the asked width out.
+// The lines of the live block: progress, front, and one line for each device and for training. Pure: takes
+// events and times, returns lines within a width.
 import { counted } from "../../candidates/words.ts";
 import { formatNumber } from "../../reports/format.ts";
 import type { SweepEvent } from "../farm/events.ts";
@@ -7,9 +7,9 @@ import type { DeviceHealth } from "../store/health-table.ts";
 
 const MAX_BAR = 24;
 const NARROWEST = 19;
-/** Of a lane. */
+/** Longest name of a lane. */
 const MAX_NAME = 20;
-/** Trials that the time left is judged by: the latest say more than the first. */
+/** Number of latest trials from which the remaining time is estimated. */
 const RECENT = 12;
 
 export function duration(ms: number): string {
@@ -21,7 +21,7 @@ export function duration(ms: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Parts on as few lines as they fit; what is too long by itself is cut. */
+/** Returns the parts on as few lines as possible; a part that is too long is cut. */
 function flow(parts: readonly string[], width: number): string[] {
   const lines: string[] = [];
   for (const part of parts) {
@@ -43,9 +43,9 @@ function healthText({ state, reason, queued, temperatureC, lastFault }: DeviceHe
 }
 
 export class Block {
-  /** By device, and "training": what runs there, null while idle. */
+  /** The work of each device and of "training"; null while idle. */
   private readonly lanes = new Map<string, string | null>();
-  /** By device: its state where it is not simply at work, its queue, temperature and last fault. */
+  /** For each device: its state unless ready or busy, its queue, temperature and last fault. */
   private readonly health = new Map<string, string>();
   private readonly laneOf = new Map<number, string>();
   private note = "";
@@ -89,7 +89,7 @@ export class Block {
         break;
       case "trial":
         this.leave(event.trial.number);
-        // It took no device, and counts for no trial of those to come.
+        // A screened layout took no device and is not one of the planned trials.
         if (event.trial.state === "screened") break;
         this.finished++;
         this.endedAt.push(atMs);
@@ -103,14 +103,17 @@ export class Block {
     }
   }
 
-  /** The lane of a trial falls idle, unless another trial has taken it since. */
+  /** Marks the lane of a trial as idle, unless another trial has taken it since. */
   private leave(trial: number): void {
     const lane = this.laneOf.get(trial);
     this.laneOf.delete(trial);
     if (lane !== undefined && this.lanes.get(lane)?.startsWith(`trial ${trial}:`)) this.lanes.set(lane, null);
   }
 
-  /** At the pace of the latest trials, or slower where the next one takes longer; null before the first ended. */
+  /**
+   * Estimates the remaining time from the latest trials, or from the present one if it takes longer; null
+   * before the first trial ends.
+   */
   private leftMs(atMs: number): number | null {
     if (this.endedAt.length === 0) return null;
     const many = this.endedAt.length > RECENT;
@@ -128,7 +131,7 @@ export class Block {
     const left = this.leftMs(atMs);
     const begun = this.total > 0;
     const state = [
-      // Before the sweep is read from the database, or begins, there is nothing to count.
+      // Nothing can be counted before the sweep begins or is read from the database.
       ...(begun
         ? [
             `[${"#".repeat(filled)}${"-".repeat(size - filled)}] ${this.finished}/${counted(this.total, "trial")}`,

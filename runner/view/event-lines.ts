@@ -1,9 +1,10 @@
-// The line each event of a sweep becomes; null for events that only a live view shows.
+// Turns each event of a sweep into a line of text.
 
 import { formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
 import type { SweepEvent } from "../farm/events.ts";
 
+/** Returns the line of an event; null for events that only the live view shows. */
 export function lineOf(event: SweepEvent): string | null {
   switch (event.kind) {
     case "started":
@@ -22,14 +23,14 @@ export function lineOf(event: SweepEvent): string | null {
       return `notice: ${event.text}`;
     case "proposed": {
       const { count, repetitions, batch } = event;
-      const again = repetitions === 1 ? "1 repetition" : `${repetitions} repetitions`;
-      if (count === 0) return `${again} where the front is in doubt (batch ${batch})`;
-      return `proposed ${counted(count, "layout")} (batch ${batch})${repetitions === 0 ? "" : `, and ${again}`}`;
+      const again = counted(repetitions, "repetition");
+      if (count === 0) return `batch ${batch}: ${again} of layouts that may be on the front`;
+      return `batch ${batch}: ${counted(count, "new layout")}${repetitions === 0 ? "" : ` and ${again}`}`;
     }
     case "retry":
       return `trial ${event.trial.number}: ${event.text}`;
     case "repeated":
-      return `trial ${event.trial.number}${event.onFront ? " (front)" : ""}  again: ${event.text}`;
+      return `trial ${event.trial.number}${event.onFront ? " (front)" : ""}  repeated: ${event.text}`;
     case "trial": {
       const { number, layout, state, reason } = event.trial;
       const outcome = state === "complete" ? event.values.join(", ") : `${state}: ${reason}`;

@@ -1,5 +1,6 @@
-// The live view of a sweep on a terminal: finished trials scroll by, a small block below shows how far it is and what every device
-// and the trainer do now. What the block says is in block.ts; here it is kept in place, also when the window changes its size.
+// The live view of a sweep on a terminal: finished trials scroll by, and a small block below shows progress
+// and the work of every device and trainer. block.ts makes the lines; this file keeps them in place, also
+// when the window changes its size.
 import { createLogUpdate } from "log-update";
 import { wrapText } from "../../reports/terminal.ts";
 import type { SweepEvent } from "../farm/events.ts";
@@ -44,7 +45,7 @@ export class LiveView {
     return Math.max(20, this.stream.columns || 80);
   }
 
-  /** A narrower window has broken the block's lines into more rows than were written: those beyond are erased here. */
+  /** Erases the additional rows into which a narrower window has broken the block's lines. */
   private readonly resized = (): void => {
     const rows = this.drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / this.width)), 0);
     this.stream.write("\u001b[2K\u001b[1A".repeat(rows - this.drawn.length));

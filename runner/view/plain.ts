@@ -1,4 +1,4 @@
-// Plain lines for pipes and logs: no control characters, one line an event worth keeping.
+// Plain lines for pipes and logs: no control characters, one line for each event that a log should keep.
 import type { Writable } from "node:stream";
 import type { Listener } from "../farm/events.ts";
 import { lineOf } from "./event-lines.ts";
@@ -8,7 +8,7 @@ const MAX_UNREAD = 1 << 20;
 export function plainListener(stream: Writable): Listener {
   return (event) => {
     const line = lineOf(event);
-    // Whoever has stopped reading does not have everything kept for it.
+    // A reader that has stopped reading does not get unlimited memory.
     if (line !== null && stream.writableLength < MAX_UNREAD) stream.write(`${line}\n`);
   };
 }

@@ -123,7 +123,9 @@ test("devices: another build, and what the sentinel took", () => {
   });
   const diff = sweepDiff(under(["aa"], [2, 2, 2]), under(["bb"], [2.1, 2.1, 9]));
   expect(diff.devices).toHaveLength(1);
-  expect(renderDiff(diff)).toContain("  laptop: another build of the agent, its sentinel's time +5.0%");
+  expect(renderDiff(diff)).toContain(
+    "  laptop: another build of the agent, its calibration run changed by +5.0%",
+  );
 });
 
 test("both fronts are drawn, every point once, each leading to its trial", () => {
@@ -178,7 +180,7 @@ test("too few layouts are said to be too few, not to have moved nothing", () => 
     /^1 layout complete in both; 1 value compared\..*Too few layouts to test .*: 1 \(at least 6 layouts/,
   );
   expect(text(3)).toMatch(
-    /Too few layouts to test whether a metric moved beyond noise: \d \(at least 6 layouts/,
+    /Too few layouts to test whether a metric shifted beyond noise: \d \(at least 6 layouts/,
   );
   expect(text(3)).not.toMatch(/0 of/);
   // The sign test of as many layouts as are needed can reject, of one fewer it cannot.

@@ -226,10 +226,10 @@ describe("the server", { timeout: 60_000 }, () => {
       expect(stderr).toMatch(message);
     };
     await Promise.all([
-      refused(/cannot listen on 127\.0\.0\.1:\d+: it is in use/, "--port", new URL(url).port),
+      refused(/cannot listen on 127\.0\.0\.1:\d+: the port is in use/, "--port", new URL(url).port),
       refused(/there is no such database/, "--db", "none.db"),
       refused(/did you mean "tiny"\?/, "tyni", "--port", "0"),
-      refused(/--port is a number/, "--port", "70000"),
+      refused(/--port is 70000, but must be a whole number/, "--port", "70000"),
     ]);
     const help = await runCli(["ui", "--help"], folderNow());
     expect(help.stdout).toContain("Examples:");
