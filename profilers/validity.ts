@@ -1,21 +1,20 @@
-// What may be wrong with a measurement that passed the gates: believable numbers, taken under conditions other than those asked for.
-// A flag never changes a number; it is stored and shown beside it, and says what to do with it.
-
+// Flags of a measurement that passed the gates: plausible numbers, taken under other conditions than requested.
+// A flag never changes a number; it is stored and shown beside it, and decides how the number is used.
 import type { ProbeResult } from "./probe-result.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { summarise } from "./statistics/summary.ts";
 
-/** Every flag, and what it means to a reader. */
+/** Every flag, with its meaning for readers. */
 export const FLAGS = {
   unstable: "the repetitions vary by more than the limit",
   "not-warm": "warm-up ended before two runs in a row agreed",
-  moved: "threads ran elsewhere than they were put (cores withheld? edgefront device probe NAME --tune)",
+  moved: "threads did not run on their assigned cores (for other cores: edgefront device probe NAME --tune)",
   swapped: "memory was swapped out",
-  throttled: "the sentinel drifted while it was measured",
-  disturbed: "others took more of the processor than the limit while it was timed",
-  quota: "a CPU quota of its container or control group held it back while it was timed",
-  "not-ready": "the device was not at rest when it began",
-  emulated: "an emulator ran it: its times say nothing about hardware",
+  throttled: "the calibration run changed during the measurement",
+  disturbed: "other work took more of the processor than the limit",
+  quota: "a CPU quota of the container or control group slowed the measurement down",
+  "not-ready": "the device was busy or hot at the start",
+  emulated: "measured under an emulator: times say nothing about hardware",
 } as const satisfies Record<string, string>;
 export type Flag = keyof typeof FLAGS;
 

@@ -104,7 +104,7 @@ export function probeObjection(
 ): string | null {
   return ratio <= 1 + microProbeTolerance
     ? null
-    : `the sentinel takes ${((ratio - 1) * 100).toFixed(1)}% longer than its baseline, limit ${microProbeTolerance * 100}%`;
+    : `the calibration run takes ${((ratio - 1) * 100).toFixed(1)}% longer than its baseline, limit ${microProbeTolerance * 100}%`;
 }
 
 /** An order of `contenders` that nothing about them decides. */

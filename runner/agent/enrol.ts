@@ -65,7 +65,7 @@ export function targetOf(
   if (asked.emulator !== undefined) return asked.target ?? "aarch64-linux";
   if (termux?.startsWith("googleplay"))
     throw new AgentStartError(
-      "this is Termux from the Play Store, which may not execute programs of its own",
+      "the device runs Termux from the Play Store, which Android does not allow to execute its own programs",
       "Install Termux from F-Droid or GitHub instead",
     );
   if (confined) {
@@ -74,8 +74,8 @@ export function targetOf(
   }
   if (system === null)
     throw new AgentStartError(
-      `the login does not answer as a shell does${said ? `; it said: ${said}` : ""}`,
-      "Let this login run commands, or bind it to the agent with the line of --print-authorized-key",
+      `the login does not answer like a shell${said ? `; its output: ${said}` : ""}`,
+      "Allow this login to run commands, or bind it to the agent with the line of --print-authorized-key",
     );
   const [name, machine] = system.split(" ") as [string, string];
   const target = name === "Linux" ? MACHINES[machine] : undefined;
@@ -105,8 +105,8 @@ export async function requireMusl({ termux }: Identity, target: Target): Promise
   const { flavour, version } = await findToolchain(target, "anywhere");
   if (flavour !== "zig")
     throw new CompilerMissingError(
-      `Android ends programs of glibc at their first system call, and ${version} makes no others`,
-      "Install zig here, for example with `pip install ziglang`, or name one in $EDGEFRONT_ZIG",
+      `Android ends programs of glibc at their first system call, and ${version} builds no others`,
+      "Install zig on this machine, for example: pip install ziglang. Or name one in $EDGEFRONT_ZIG",
     );
 }
 
@@ -120,7 +120,7 @@ export function explainStart(error: RunnerError, identity: Identity): RunnerErro
     return error;
   return new AgentStartError(
     "Android does not let this Termux execute the agent",
-    "Install Termux from F-Droid or GitHub (the Play Store's may not), and keep ~/.edgefront below its home",
+    "Install Termux from F-Droid or GitHub, not from the Play Store, and keep ~/.edgefront below its home",
     { cause: error },
   );
 }

@@ -70,12 +70,12 @@ function checkAgent(hello: Hello, device: DeviceRecord, binary: AgentBinary, con
   if (!confined) return;
   if (hello.confined !== true)
     throw new AgentStartError(
-      "the forced command there starts an agent that is not confined",
-      "Use the line of `edgefront device add --print-authorized-key`",
+      "the device's forced command starts an agent that is not confined",
+      "Use the line that edgefront device add --print-authorized-key prints",
     );
   if (hello.sha256 !== binary.sha256)
     throw new AgentStartError(
-      `the forced command there starts another build of the agent (${hello.sha256?.slice(0, 12)}, needed is ${binary.sha256.slice(0, 12)})`,
-      "Add the device again with a key that may run commands and --print-authorized-key, and replace the line there",
+      `the device's forced command starts another build of the agent (${hello.sha256?.slice(0, 12)}, needed: ${binary.sha256.slice(0, 12)})`,
+      "Add the device again with a key that may run commands and --print-authorized-key, and replace the line in its authorized_keys",
     );
 }

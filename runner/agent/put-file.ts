@@ -35,11 +35,14 @@ export async function putFile(
     // Each piece must be taken whole, or a device could keep us sending for ever.
     for (let expected = state.bytes; !state.complete; ) {
       if (state.bytes !== expected || state.bytes >= bytes)
-        throw new UploadError(`the device did not take ${name}`, "Empty ~/.edgefront there and try again");
+        throw new UploadError(
+          `the device did not take ${name}`,
+          "Empty ~/.edgefront on the device and run the command again",
+        );
       if (performance.now() - begun > latest)
         throw new UploadError(
           `the device takes ${name} slower than ${BYTES_PER_SECOND / 1024} KiB/s`,
-          "Check the connection, and try again: what has arrived is kept",
+          "Check the connection and run the command again; the data sent so far is kept",
         );
       const before = state.bytes;
       const piece = Buffer.alloc(Math.min(PIECE_BYTES, bytes - before));

@@ -24,8 +24,8 @@ function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartE
   const unnamed = end.signal?.endsWith("@openssh.com") === true;
   if (end.signal === "SIGSYS" || end.code === 159 || unnamed) {
     return new AgentStartError(
-      `the system there refuses a call the agent's C library makes (SIGSYS${unnamed ? ", or another signal that sshd does not name" : ""})`,
-      "On Android use a musl build: install zig (`pip install ziglang`) on this machine and try again",
+      `the device's system refuses a call of the agent's C library (SIGSYS${unnamed ? ", or another signal that sshd does not name" : ""})`,
+      "On Android use a musl build: run pip install ziglang on this machine, then run the command again",
     );
   }
   // A shell that meets another architecture's binary tries to read it as a script.
@@ -38,7 +38,7 @@ function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartE
   }
   if (end.code === 127) {
     return new AgentStartError(
-      `the agent or its emulator was not found there${said}`,
+      `the agent or its emulator was not found on the device${said}`,
       "Add the device again, or install the emulator",
     );
   }

@@ -99,7 +99,7 @@ export class AgentSession {
         session.#fail(
           new AgentStartError(
             `the agent started but ${session.#noise === undefined ? "said nothing" : `did not greet; its shell said: ${session.#noise}`}`,
-            "Run it there by hand: edgefront-agent serve",
+            "Run it on the device to see its error: edgefront-agent serve",
           ),
         ),
       options.helloTimeoutMs ?? 20_000,

@@ -16,7 +16,7 @@ export class DatabaseBusyError extends RunError {
     super(
       "database-busy",
       "another edgefront process keeps the database locked: it was stopped (Ctrl-Z) or hangs in the middle of a write. " +
-        "Let it go on or end it, then run this again (a sweep with --resume)",
+        "Continue or end that process, then run the command again (a sweep with --resume)",
       options,
     );
   }

@@ -99,17 +99,17 @@ export class DeviceContradictionError extends RunnerError {
   readonly blame = "device";
 }
 
-/** The device was not itself: too hot, slower than it was, or short of memory. It cools down, the job runs again later. */
+/** The device changed: it is hot, slower than before, or short of memory. It cools down, and the job runs again later. */
 export class ThrottledError extends RunnerError {
   readonly code = "throttled";
   readonly blame = "device";
 }
 
-/** A device is out of use; `then` says what its user does after the device was mended and restored. */
+/** The error for a quarantined device. `then`: the command after repairing and restoring the device. */
 export const quarantineError = (name: string, reason: string | null, then: string): RunError =>
   new RunError(
     "device-quarantined",
-    `${name} is quarantined: ${reason}. When it is mended: edgefront device restore ${name}, then ${then}`,
+    `device ${name} is quarantined: ${reason}. When it is repaired: edgefront device restore ${name}, then ${then}`,
   );
 
 const MAX_REASON = 500;

@@ -140,7 +140,7 @@ export class Fleet {
       if (performance.now() - post.downSince > this.timing.patienceMs) {
         throw new RunError(
           "device-lost",
-          `${name} did not come back (${reason ?? "no reason known"}). Mend the device and continue with --resume`,
+          `device ${name} is lost (${reason ?? "no reason known"}). Repair it and continue with --resume`,
         );
       }
       post.recovering ??= this.recover(post, ids).finally(() => {
@@ -189,7 +189,7 @@ export class Fleet {
     worker.restarted = false;
     if (state === "quarantined") store.health.restore(name, "sentinel-passed");
     else store.health.ready(name);
-    if (state !== "ready") listen({ kind: "device-state", name, state: "ready", text: "is back" });
+    if (state !== "ready") listen({ kind: "device-state", name, state: "ready", text: "is ready again" });
     if (state === "quarantined") post.failures = 0;
     post.downSince = null;
   }
@@ -252,7 +252,7 @@ export class Fleet {
     const { state, readmission } = store.health.state(name);
     const next =
       readmission === "restore"
-        ? `only edgefront device restore ${name} brings it back`
+        ? `to use it again: edgefront device restore ${name}`
         : `tried again in ${Math.round(pause / 1000)} s, for up to ${Math.round(this.timing.patienceMs / 60_000)} min (measure.patienceMinutes)`;
     listen({ kind: "device-state", name, state, text: `${state}: ${fault.reason}; ${next}` });
     return true;

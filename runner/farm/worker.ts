@@ -216,8 +216,8 @@ export class Worker {
       listen({
         kind: "waiting",
         text:
-          `${name}: the system withholds CPU ${withheld.join(", ")} of its placement; it is measured on others and marked moved. ` +
-          `Find the best ones of today: edgefront device probe ${name} --tune`,
+          `device ${name}: the system withholds CPU ${withheld.join(", ")} of its placement; measurements use other CPUs and are marked moved. ` +
+          `To find the fastest available ones: edgefront device probe ${name} --tune`,
       });
     return this.opened;
   }

@@ -94,7 +94,7 @@ export async function confirm(
   } catch (error) {
     if (!work.signal.aborted) throw error;
     throw new InterruptedError(
-      `interrupted; everything measured and trained is kept. Continue with: ${work.command}`,
+      `interrupted: finished measurements and training runs are kept. Continue with: ${work.command}`,
     );
   }
 }

@@ -58,7 +58,7 @@ export async function repeat(repetition: Repetition, context: SweepContext): Pro
     const fault = faultOf(error);
     if (fault === null) throw error;
     store.repetitions.fail(repetition, fault);
-    return { trial, joined: false, text: `came to nothing: ${fault.reason}` };
+    return { trial, joined: false, text: `failed (${fault.reason}); the earlier values are kept` };
   }
 }
 
@@ -134,7 +134,10 @@ function measuredMetrics(
   const { conduct, result } = parts.at(-1)!;
   const voiding = conduct.flags.filter(isVoid);
   if (voiding.length > 0)
-    throw new RepetitionVoid({ cause: "void", reason: `${device} was not itself: ${voiding.join(", ")}` });
+    throw new RepetitionVoid({
+      cause: "void",
+      reason: `the measurement on ${device} is marked ${voiding.join(", ")}`,
+    });
   if (result.outputHash !== parts[0]!.result.outputHash)
     throw new RepetitionVoid({
       cause: "wrong-output",

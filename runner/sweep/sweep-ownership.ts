@@ -13,7 +13,7 @@ export class SweepTakenError extends RunError {
   constructor(name: string) {
     super(
       "sweep-taken",
-      `sweep "${name}" was taken over by another process while this one stood still; follow it with: edgefront ui ${name}`,
+      `sweep "${name}" was taken over by another process while this one was stopped; follow it with: edgefront ui ${name}`,
     );
   }
 }
@@ -38,8 +38,8 @@ export async function awaitIdle(
   listen({
     kind: "waiting",
     text:
-      `sweep "${sweep.name}" was last run by a process that gives no sign here (another container or machine, this one before a restart, ` +
-      `or one that is stopped): waiting up to ${Math.ceil(ttlMs / 1000)} s to see whether it still runs`,
+      `sweep "${sweep.name}" belongs to a process that cannot be checked from here (another container or machine, before a restart, or ` +
+      `stopped): waiting up to ${Math.ceil(ttlMs / 1000)} s to see whether it still runs`,
   });
   for (const start = performance.now(); performance.now() - start < ttlMs; ) {
     await sleep(pollMs, undefined, { signal });

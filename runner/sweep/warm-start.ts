@@ -67,7 +67,7 @@ function fromSweep(store: Store, name: string, config: SweepConfig): Sources {
   if (differs.length > 0)
     throw new InvalidInputError(
       "other-conditions",
-      `sweep "${name}" was measured under another \`${differs.join("` and `")}\`; its values cannot stand beside new ones. Make these parts equal, or start without it`,
+      `sweep "${name}" was measured under another \`${differs.join("` and `")}\`; its values are not comparable with new ones. Make these parts equal, or leave out --warm-start`,
     );
   const emulated = store.history.emulatedDevices(sweep.id, sweep.config.measure.devices);
   const { identity } = sweep;

@@ -118,7 +118,7 @@ async function encode(
     if ((await stream(files, encoder, splitAt, { train, validation })) !== sha256)
       throw new InvalidInputError(
         "corpus-changed",
-        "a file of the corpus changed while it was read; run the same command again when it stays as it is",
+        "a file of the corpus changed while it was read; run the command again when the file no longer changes",
       );
     const bytesPerToken = validation.count > 0 ? validation.bytesOfText / validation.count : 1;
     if (Math.min(train.count, validation.count) === 0) throw tooSmall(train.count + validation.count, 1);

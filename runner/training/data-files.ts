@@ -41,7 +41,7 @@ export async function requireIntact(paths: readonly string[]): Promise<void> {
     if (await isIntact(path)) continue;
     throw new RunError(
       "damaged-cache",
-      `the training data ${basename(path)} in the cache changed since they were made. Run the same command again: they are made again then (a sweep: with --resume)`,
+      `the training data ${basename(path)} in the cache changed since they were made. Run the command again, which makes them again (a sweep: with --resume)`,
     );
   }
 }

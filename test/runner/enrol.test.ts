@@ -36,7 +36,7 @@ describe("the target of a device", () => {
     [{ system: "Linux aarch64", termux: "googleplay.2025.01.18" }, /Play Store.*F-Droid/],
     [
       { said: "Welcome to the switch" },
-      /does not answer as a shell.*Welcome to the switch.*--print-authorized-key/,
+      /does not answer like a shell.*Welcome to the switch.*--print-authorized-key/,
     ],
   ])("is refused with the reason: %j", (changes, message) => {
     expect(() => targetOf(identity(changes), {})).toThrow(message);

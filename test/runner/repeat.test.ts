@@ -70,13 +70,13 @@ describe("repetitions", { timeout: 60_000 }, () => {
     // One short line each; repetitions are no trials.
     const lines = events.flatMap((event) => lineOf(event) ?? []);
     expect(
-      lines.filter((line) => /^trial \d+( \(front\))? {2}again: Median time per token .* -> /.test(line)),
+      lines.filter((line) => /^trial \d+( \(front\))? {2}repeated: Median time per token .* -> /.test(line)),
     ).toHaveLength(rows.length);
     expect(events.filter(({ kind }) => kind === "trial")).toHaveLength(24);
-    expect(lines.some((line) => /^proposed 8 layouts \(batch \d\), and \d+ repetitions?$/.test(line))).toBe(
-      true,
-    );
-    expect(lines.some((line) => /^1 repetition where the front is in doubt/.test(line))).toBe(true);
+    expect(lines.some((line) => /^batch \d: 8 new layouts and \d+ repetitions?$/.test(line))).toBe(true);
+    expect(
+      lines.some((line) => /^batch \d: 1 repetition of layouts that may be on the front/.test(line)),
+    ).toBe(true);
 
     const store = Store.open(`${folder.path}/repeat.db`);
     const sweep = store.sweeps.get("scripted");
@@ -88,7 +88,9 @@ describe("repetitions", { timeout: 60_000 }, () => {
     expect(shown.metrics["peakBytes:local"]!.samples.length).toBeGreaterThan(1);
     expect(new Set(data.timeline!.map(({ lane }) => lane))).toEqual(new Set(["local"]));
     const finding = findingsOf(store, sweep, data).find(({ id }) => id === "certainty")!;
-    expect(finding.answer).toContain(`${rows.length} more measurements and 0 more seeds.`);
+    expect(finding.answer).toContain(
+      `Repetitions: ${rows.length} more measurement${rows.length === 1 ? "" : "s"} and 0 more seeds.`,
+    );
     expect(finding.table!.rows.flat().join("\n")).toMatch(/^[12] measured, 0 trained$/m);
     store.close();
   });

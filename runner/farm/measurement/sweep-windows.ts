@@ -155,7 +155,7 @@ class MeasurementWindows {
       if (next === "again") again.push(item);
       if (next === "doubtful") doubtful.push(item);
     }
-    this.handBack(doubtful, driftObjection(drift));
+    this.handBack(doubtful, driftObjection(drift, this.rules.sentinel.driftTolerance));
     return again;
   }
 
@@ -235,13 +235,15 @@ class MeasurementWindows {
   private logVoid(drift: number, blocks: number): void {
     const { store, sweepId, listen } = this.context;
     const device = this.worker.device.name;
-    const reason = driftObjection(drift);
+    const reason = driftObjection(drift, this.rules.sentinel.driftTolerance);
     store.log("window-void", { reason, blocks, drift }, { sweepId, device, cause: "throttled" });
-    listen({ kind: "waiting", text: `${device}: ${reason}; its window is void` });
+    const text = `device ${device}: ${reason}: these measurements are discarded and will be repeated`;
+    listen({ kind: "waiting", text });
   }
 }
 
-const driftObjection = (drift: number): string => `the sentinel drifted by ${(100 * drift).toFixed(1)}%`;
+const driftObjection = (drift: number, limit: number): string =>
+  `calibration run changed by ${(100 * drift).toFixed(1)}% (limit ${Number((100 * limit).toFixed(1))}%)`;
 
 /** The windows of every device of a sweep, also of those that stand in for another. */
 export class SweepWindows {

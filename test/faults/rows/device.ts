@@ -22,7 +22,7 @@ export function deviceRows({ atJob, expectCalm, probed, row, run }: FaultMatrix)
     try {
       await expect(run(place)).rejects.toMatchObject({
         code: "upload-failed",
-        message: expect.stringContaining("no room"),
+        message: expect.stringContaining("no space"),
       });
     } finally {
       execFileSync("umount", [disk]);

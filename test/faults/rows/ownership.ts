@@ -38,7 +38,7 @@ export function ownershipRows({ coordinate, expectCalm, real, row, run }: FaultM
       const waits: string[] = [];
       const listen = (event: SweepEvent) => event.kind === "waiting" && waits.push(event.text);
       await run(place, { resume: true, listen });
-      expect(waits[0]).toMatch(/gives no sign here .*waiting up to 2 s/);
+      expect(waits[0]).toMatch(/cannot be checked from here .*waiting up to 2 s/);
       expectCalm(place);
     });
   }
@@ -56,7 +56,7 @@ export function ownershipRows({ coordinate, expectCalm, real, row, run }: FaultM
       child.kill("SIGCONT");
       const end = await ended;
       expect(end.code).toBe(1);
-      expect(end.said).toMatch(/was taken over by another process while this one stood still/);
+      expect(end.said).toMatch(/was taken over by another process while this one was stopped/);
       expectCalm(place);
       expect(query(place.db, "SELECT state, owner FROM sweeps")).toEqual([
         { state: "complete", owner: null },
