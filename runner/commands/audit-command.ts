@@ -36,54 +36,64 @@ interface Args {
 
 const shown = (value: number | null): string => (value === null ? "-" : value.toFixed(2));
 
-/** A score over all layouts, then within those that can recall and those that cannot. */
+/** Returns a row over all layouts, then one for the layouts that can recall and one for those that cannot. */
 const rowsOf = ({ metric, tau, low, high, layouts, weak, strata = [] }: ReportProxy): string[][] => [
   [
     metric,
     shown(tau),
     `${shown(low)} .. ${shown(high)}`,
     `${layouts}`,
-    weak ? "weak: the front may be ordered by chance here" : "",
+    weak ? "weak: this score may order the front by chance" : "",
   ],
   ...strata.map((one) => [
     `  that ${one.stratum}`,
     shown(one.tau),
     `${shown(one.low)} .. ${shown(one.high)}`,
     `${one.layouts}`,
-    one.low === null ? "too few to say" : one.low > 0 ? "" : "no order within them is shown",
+    one.low === null ? "too few layouts" : one.low > 0 ? "" : "no order is shown within these",
   ]),
 ];
 
 export const auditCommand: CommandModule<object, Args> = {
   command: "audit <config>",
-  describe: "Train a sample of a sweep's layouts longer: do its proxies rank them rightly?",
+  describe: "Check a sweep's proxies: train a sample of layouts longer and compare the rankings",
   builder: (yargs) =>
     withNoWait(withJson(withDatabase(yargs)))
       .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
-      .option("name", { type: "string", requiresArg: true, describe: "name of the sweep, if another" })
-      .option("task", { type: "string", array: true, describe: "only these tasks of it" })
+      .option("name", {
+        type: "string",
+        requiresArg: true,
+        describe: "name of the sweep (default: the one in the file)",
+      })
+      .option("task", { type: "string", array: true, describe: "only these tasks of the sweep" })
       .option("layouts", {
         type: "number",
         default: 20,
         requiresArg: true,
-        describe: "how many layouts, spread over their numbers of attention layers",
+        describe: "number of layouts, spread over their numbers of attention layers",
       })
       .option("longer", {
         type: "number",
         default: 8,
         requiresArg: true,
-        describe: "times the sweep's steps",
+        describe: "training steps, as a multiple of the sweep's",
       })
-      .example(example("$0 audit configs/quickstart.yaml", "20 layouts, 8 times as long, every task"))
-      .example(example("$0 audit configs/quickstart.yaml --task recall --longer 4", "one task, less dear")),
+      .example(example("$0 audit configs/quickstart.yaml", "Train 20 layouts 8 times as long, on every task"))
+      .example(
+        example(
+          "$0 audit configs/quickstart.yaml --task recall --longer 4",
+          "Check one task only, at half the cost",
+        ),
+      ),
   handler: async ({ config: path, db, name, task, layouts, longer, wait, json }) => {
     const config = readSweepConfig(path);
     if (!(Number.isInteger(layouts) && layouts >= MIN_AUDITED))
       throw new InvalidInputError(
         "bad-layouts",
-        `--layouts ${layouts}: name a whole number of ${MIN_AUDITED} or more; fewer say nothing of an order`,
+        `--layouts is ${layouts}, but must be a whole number of at least ${MIN_AUDITED}: fewer layouts show no order; try --layouts 20`,
       );
-    if (!(longer > 1)) throw new InvalidInputError("bad-longer", `--longer ${longer}: name a number above 1`);
+    if (!(longer > 1))
+      throw new InvalidInputError("bad-longer", `--longer is ${longer}, but must be above 1; try --longer 8`);
     const names = Object.keys(config.score?.tasks ?? {});
     const unknown = task?.find((one) => !names.includes(one));
     if (unknown !== undefined)
@@ -114,7 +124,7 @@ export const auditCommand: CommandModule<object, Args> = {
         [
           columns([["SCORE", "TAU", "95%", "LAYOUTS", ""], ...found.flatMap(rowsOf)]),
           "",
-          `Longer training is with fresh seeds. No ladder of widths was passed: these scores rank nothing above width ${width}.`,
+          `The longer training uses new seeds. Proxies of one width were trained: these scores rank nothing above width ${width}.`,
         ].join("\n"),
       );
     });

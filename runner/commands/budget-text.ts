@@ -1,5 +1,5 @@
-// Budgets as a person writes them on a command line: `ttft=300ms,memory=400MB,recall=0.9`. Names may be short, a context
-// and a device may be left out; what is meant is resolved against what a sweep measures.
+// Budgets on a command line: `ttft=300ms,memory=400MB,recall=0.9`. Names may be short, and a context or a
+// device may be left out; the full name is found among the metrics of the sweep.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { type MetricKind, metricAliases } from "../../profilers/metrics/kinds.ts";
 import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
@@ -9,10 +9,10 @@ import { suggestion } from "../config/config-errors.ts";
 
 const usage = (message: string): InvalidInputError => new InvalidInputError("bad-budget", message);
 
-/** What a sweep measures, and what a budget may leave unsaid. */
+/** The metrics of a sweep, and the defaults for parts of a name that a budget leaves out. */
 export interface BudgetContext {
   readonly known: ReadonlyMap<string, MetricKind>;
-  /** Preferred where a task's name alone is written. */
+  /** Preferred if only the name of a task is written. */
   readonly objectives: readonly string[];
   readonly device: string | undefined;
 }
@@ -44,7 +44,10 @@ function metricMeant(text: string, { known, objectives, device }: BudgetContext)
   const all = candidates.filter((name) => (parseMetricName(name).context ?? 0) === longest);
   const wanted = all.filter((name) => objectives.includes(name));
   const left = wanted.length === 1 ? wanted : all;
-  if (left.length > 1) throw usage(`"${text}" may be ${left.join(" or ")}; write which`);
+  if (left.length > 1)
+    throw usage(
+      `"${text}" is ambiguous: ${left.join(" or ")}; give one of them, as --budget ${left[0]}=VALUE`,
+    );
   return left[0]!;
 }
 
@@ -55,15 +58,15 @@ function boundMeant(text: string, name: string, unit: string): number {
   if (match === null || scale === undefined) {
     const suffixes = Object.keys(known);
     throw usage(
-      `"${text}" is no bound on ${name}; write a number${suffixes.length > 0 ? `, or one with ${suffixes.join(", ")}` : ""}`,
+      `"${text}" is not a valid bound on ${name}; write a number${suffixes.length > 0 ? ` in ${unit}, or one with ${suffixes.join(", ")}` : ""}`,
     );
   }
   return Number(match[1]) * scale;
 }
 
 /**
- * `name=bound` (in the metric's better direction), `name<=bound` or `name>=bound`, separated by commas. Throws
- * InvalidInputError (`bad-budget`) with one line.
+ * `name=bound` (in the metric's better direction), `name<=bound` or `name>=bound`, separated by commas.
+ * Throws InvalidInputError (`bad-budget`) with one line.
  */
 export function parseBudgets(text: string, context: BudgetContext): readonly Budget[] {
   return text
@@ -71,7 +74,8 @@ export function parseBudgets(text: string, context: BudgetContext): readonly Bud
     .filter((part) => part.trim() !== "")
     .map((part) => {
       const match = /^([^<>=]+)(<=|>=|=)(.+)$/.exec(part.trim());
-      if (match === null) throw usage(`"${part.trim()}" is no budget; write name=bound, e.g. ttft=300ms`);
+      if (match === null)
+        throw usage(`"${part.trim()}" is not a budget; write name=bound, e.g. --budget ttft=300ms`);
       const metric = metricMeant(match[1]!.trim(), context);
       const { unit, direction } = context.known.get(metric)!;
       const bound = boundMeant(match[3]!, metric, unit);

@@ -1,4 +1,4 @@
-// What commands share: the database option, output for people or machines, and the signal of Ctrl-C.
+// Parts that commands share: the database option, output for people or machines, and the signal of Ctrl-C.
 // Data goes to stdout; progress and errors go to stderr.
 import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
 import type { Argv } from "yargs";
@@ -19,26 +19,27 @@ export const withDatabase = <T>(yargs: Argv<T>) =>
   });
 
 export const withJson = <T>(yargs: Argv<T>) =>
-  yargs.option("json", { type: "boolean", default: false, describe: "print JSON, for machines" });
+  yargs.option("json", { type: "boolean", default: false, describe: "print JSON" });
 
 export const withNoWait = <T>(yargs: Argv<T>) =>
-  // Parsers of options read --no-wait as this one set to false.
+  // yargs reads --no-wait as `wait: false`.
   yargs.option("wait", {
     type: "boolean",
     default: true,
-    describe: "--no-wait: fail where another process uses a device, mark results of a busy one",
+    describe:
+      "wait for a busy device; --no-wait: fail if another process uses it, else measure and mark results",
   });
 
 export function print(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
-/** One JSON document, or text for people. */
+/** Prints one JSON document, or text for people. */
 export function printEither(json: boolean, data: unknown, text: () => string): void {
   print(json ? JSON.stringify(data, null, 2) : wrapText(text(), terminalWidth()));
 }
 
-/** Progress for a reader that has stopped reading: kept up to here, then left out. */
+/** Bytes of progress that are kept for a reader that has stopped reading; further progress is dropped. */
 const MAX_UNREAD = 1 << 20;
 
 export function say(text: string): void {
@@ -50,22 +51,23 @@ export function say(text: string): void {
 export const allowMixedOption = {
   type: "boolean",
   default: false,
-  describe: "go on though corpus, tokenizer, teacher, agent or device changed; results and reports mark it",
+  describe:
+    "continue even if corpus, tokenizer, teacher, agent or device changed, and mark results and reports",
 } as const;
 
-/** A word as a shell takes it for one. */
+/** Quotes a word for a shell where needed. */
 export const quoted = (word: string): string =>
   /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-/** The command as it was typed, to be pasted again. */
+/** Returns the typed command, so that it can be pasted again. */
 export const typedCommand = (): string => ["edgefront", ...process.argv.slice(2).map(quoted)].join(" ");
 
-/** For who sits and waits; a log needs no such line. */
+/** Prints to a person at a terminal only; a log needs no such line. */
 export function sayToPerson(text: string): void {
   if (process.stderr.isTTY) say(text);
 }
 
-/** The database at `path`, made by this process where it was missing: its inode then, else null. */
+/** Creates a missing database file at `path`. Returns its inode if this process created it, else null. */
 function makeDatabase(path: string): bigint | null {
   if (path === "" || path === ":memory:") return null;
   try {
@@ -74,13 +76,13 @@ function makeDatabase(path: string): bigint | null {
     closeSync(file);
     return ino;
   } catch {
-    return null; // it is there already, or cannot be made: opening it says why
+    return null; // it exists, or cannot be created: opening it reports why
   }
 }
 
 /**
- * Opens the database for one command that writes, and closes it whatever happens. One that this command made and that bad input left empty
- * is removed again, unless another process has it open.
+ * Opens the database for one command that writes, and always closes it. A database that this command created
+ * and bad input left empty is removed, unless another process has it open.
  */
 export async function withStore<T>(
   path: string,
@@ -100,7 +102,10 @@ export async function withStore<T>(
   }
 }
 
-/** Opens the database for one command that only reads, and closes it whatever happens. Nothing is left beside another user's file. */
+/**
+ * Opens the database for one command that only reads, and always closes it. Leaves no file beside another
+ * user's database.
+ */
 export async function readStore<T>(
   path: string,
   work: (store: Store) => T | Promise<T>,
@@ -114,15 +119,18 @@ export async function readStore<T>(
   }
 }
 
-/** Infinite where nobody looks at a window: a pipe gets whole lines. */
+/** Width of the terminal; infinite for a pipe, which gets whole lines. */
 export const terminalWidth = (): number =>
   process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
 
-/** A table whose first row is its head, as wide as the terminal lets it be; numbers to the right where asked. */
+/**
+ * Returns a table within the terminal's width. The first row is the head; columns listed in `right` are
+ * right-aligned.
+ */
 export const columns = (rows: readonly (readonly string[])[], right: readonly number[] = []): string =>
   table(rows, right, terminalWidth());
 
-/** Names and their values, one a line, as wide as the terminal lets it be. */
+/** Returns names and values, one pair a line, within the terminal's width. */
 export const facts = (rows: readonly (readonly [name: string, value: string])[]): string =>
   factLines(rows, terminalWidth());
 

@@ -41,15 +41,19 @@ interface Args {
   json: boolean;
 }
 
-/** null: no weights. Throws InvalidInputError for anything but `none` or `seed:N`. */
+/** Returns the seed, or null for no weights. Throws InvalidInputError for anything but `none` or `seed:N`. */
 function parseWeights(text: string): number | null {
   if (text === "none") return null;
   const seed = /^seed:(\d{1,15})$/.exec(text)?.[1];
-  if (seed === undefined) throw new InvalidInputError("usage", `--weights is none or seed:N, not "${text}"`);
+  if (seed === undefined)
+    throw new InvalidInputError(
+      "usage",
+      `--weights is "${text}", but must be none or seed:N; try --weights seed:1`,
+    );
   return Number(seed);
 }
 
-/** The kernels make the weights and write the file. */
+/** Has the kernels generate the weights and write the file. Returns its size in bytes. */
 async function materialize(worker: Worker, plan: Buffer, out: string): Promise<number> {
   const { session } = await worker.open();
   const model = { plan: plan.toString("base64") };
@@ -69,7 +73,7 @@ async function materialize(worker: Worker, plan: Buffer, out: string): Promise<n
 
 export const compileCommand: CommandModule<object, Args> = {
   command: "compile <layout>",
-  describe: "Lower a layout to GGUF, or list the program the kernels would run",
+  describe: "Write a layout as a GGUF file, or list the program that the kernels run for it",
   builder: (yargs) =>
     withNoWait(withJson(withDatabase(yargs)))
       .positional("layout", {
@@ -77,32 +81,46 @@ export const compileCommand: CommandModule<object, Args> = {
         demandOption: true,
         describe: "name, notation, layout JSON or config.json; with --sweep also F1, #12 or an id",
       })
-      .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
+      .option("sweep", { type: "string", requiresArg: true, describe: "sweep that the trial belongs to" })
       .option("out", { type: "string", requiresArg: true, describe: "GGUF file to write" })
       .option("quant", {
         choices: quantizations,
         default: "q4_0" as Quantization,
-        describe: "type of the matrices",
+        describe: "number format of the matrices",
       })
-      .option("weights", { type: "string", default: "none", requiresArg: true, describe: "none, or seed:N" })
+      .option("weights", {
+        type: "string",
+        default: "none",
+        requiresArg: true,
+        describe: "none: header only; seed:N: weights generated from seed N",
+      })
       .option("explain", {
         type: "boolean",
         default: false,
-        describe: "list the program: ops, bytes, FLOPs, peak",
+        describe: "list the program: operations, bytes, FLOPs, peak memory",
       })
       .option("context", { type: "number", default: 4096, describe: "context length of the listing" })
       .check(({ out, explain }) => {
         if (out === undefined && !explain)
-          throw new InvalidInputError("usage", "give --out F.gguf, --explain, or both");
+          throw new InvalidInputError(
+            "usage",
+            "no output is asked for; give --out model.gguf, --explain, or both",
+          );
         return true;
       })
       .example(
-        example("$0 compile lfm2-350m --out lfm2.gguf --weights seed:1", "a file that llama.cpp runs too"),
+        example(
+          "$0 compile lfm2-350m --out lfm2.gguf --weights seed:1",
+          "Write a file that llama.cpp runs too",
+        ),
       )
       .example(
-        example("$0 compile F1 --sweep quickstart --out f1.gguf --weights seed:1", "a layout of a front"),
+        example(
+          "$0 compile F1 --sweep quickstart --out f1.gguf --weights seed:1",
+          "Write a layout of a front",
+        ),
       )
-      .example(example("$0 compile lfm2-350m --explain", "what the kernels do for one token")),
+      .example(example("$0 compile lfm2-350m --explain", "List what the kernels do for one token")),
   handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, wait, json }) => {
     const layout =
       sweep === undefined
@@ -117,7 +135,7 @@ export const compileCommand: CommandModule<object, Args> = {
     let listing: string | null = null;
     if (out !== undefined && seed === null) await writeWhole(out, lowered.plan);
     if (explain || (out !== undefined && seed !== null)) {
-      // Nothing of this is kept, so the worker's store lives in memory.
+      // Nothing is kept, so the worker's store is in memory.
       const store = Store.open(":memory:");
       await withWorker(
         store,
@@ -138,7 +156,7 @@ export const compileCommand: CommandModule<object, Args> = {
       id: layoutId(layout),
       notation: formatNotation(layout),
       architecture: lowered.architecture,
-      // The file's architecture is edgefront's own where upstream ones cannot say the layout.
+      // The file has edgefront's own architecture if upstream ones cannot express the layout.
       runsOn:
         out !== undefined && seed === null ? [] : why === null ? ["edgefront", "llama.cpp"] : ["edgefront"],
       ...(why === null ? {} : { onlyEdgefrontBecause: why }),
@@ -155,11 +173,13 @@ export const compileCommand: CommandModule<object, Args> = {
           : [
               `wrote ${out}: ${lowered.architecture}, ${counted(lowered.tensors.length, "tensor")}, ${formatBytes(bytes)}` +
                 (seed === null
-                  ? " (no weights: header and tensor table only, which nothing runs; add --weights seed:1)"
+                  ? " (header and tensor table only, which no program runs; for weights add --weights seed:1)"
                   : ""),
               ...(why === null
                 ? []
-                : [`only edgefront can run this file, llama.cpp has no architecture for the layout: ${why}`]),
+                : [
+                    `only edgefront runs this file, because llama.cpp has no architecture for the layout: ${why}`,
+                  ]),
             ]),
       ].join("\n"),
     );

@@ -1,5 +1,6 @@
-// edgefront device add: from a host's name to a device that can measure. Pins host keys, finds the target, builds and starts the agent,
-// probes, searches for the best placement of threads, and only then stores the device.
+// edgefront device add: from a host name to a device that can measure. Pins host keys, finds the target,
+// builds and starts the agent, probes, searches the best placement of threads, and only then stores the
+// device.
 
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -45,10 +46,13 @@ interface AddArgs {
   printAuthorizedKey: boolean;
 }
 
-/** `y` is what people type, and means what it says. */
+/** Whether an answer means yes; people type `y`. */
 export const isYes = (answer: string): boolean => /^y(es)?$/i.test(answer.trim());
 
-/** Compares with the keys given, one for each machine on the way; asks where none are given and somebody is there to answer. */
+/**
+ * Compares host keys with the given ones, one for each machine on the way. Asks at a terminal if none are
+ * given.
+ */
 function confirmWith(given: readonly string[] | undefined) {
   return async (shown: string, where: string, before: readonly string[]): Promise<void> => {
     const expected = given?.[before.length];
@@ -56,18 +60,21 @@ function confirmWith(given: readonly string[] | undefined) {
     if (expected !== undefined)
       throw new InvalidInputError(
         "host-key-mismatch",
-        `${where} shows host key ${shown}, not the ${expected} given; nothing was registered`,
+        `${where} shows host key ${shown}, but --fingerprint says ${expected}: nothing was registered; compare both with ssh-keygen -lf on the device`,
       );
     if (given !== undefined || !canAsk()) {
       const repeat = [...before, shown].map((key) => `--fingerprint ${key}`).join(" ");
       throw new InvalidInputError(
         "fingerprint-needed",
-        `${where} shows host key ${shown}; check it there (ssh-keygen -lf on its host key), then repeat with ${repeat}`,
+        `${where} shows host key ${shown}, which is not confirmed; check it on the device with ssh-keygen -lf, then repeat with ${repeat}`,
       );
     }
     const answer = await ask(`${where} shows host key ${shown}\nIs this its key? (yes/no) `);
     if (!isYes(answer))
-      throw new InvalidInputError("host-key-refused", "not confirmed; nothing was registered");
+      throw new InvalidInputError(
+        "host-key-refused",
+        `the host key of ${where} was not confirmed: nothing was registered`,
+      );
   };
 }
 
@@ -77,7 +84,7 @@ function checked(record: unknown): DeviceRecord {
   throw new InvalidInputError("bad-device", issueText(parsed.error));
 }
 
-/** What can be refused before anything is connected to. */
+/** Checks the options before any connection is made. */
 function checkArgs(
   store: Store,
   { name, host, emulator, port, threads }: AddArgs,
@@ -90,27 +97,35 @@ function checkArgs(
     if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= most))
       throw new InvalidInputError(
         "usage",
-        `--${option} must be a whole number from 1 to ${most} (see --help)`,
+        `--${option} is ${value}, but must be a whole number from 1 to ${most} (see edgefront device add --help)`,
       );
   const isLocal = profile.connection.transport === "local";
   if (name === LOCAL_DEVICE && !isLocal)
-    throw new InvalidInputError("reserved-name", `"${LOCAL_DEVICE}" always names this machine`);
+    throw new InvalidInputError(
+      "reserved-name",
+      `the name "${LOCAL_DEVICE}" is reserved for this machine; give another name`,
+    );
   if (isLocal && host !== undefined)
-    throw new InvalidInputError("usage", `profile ${profile.name} is for this machine; leave --host out`);
+    throw new InvalidInputError(
+      "usage",
+      `profile ${profile.name} is for this machine, but --host names ${host}; leave out --host, or give --profile linux`,
+    );
   if (!isLocal && host === undefined)
     throw new InvalidInputError(
       "usage",
-      `profile ${profile.name} needs --host, an address or a name of ~/.ssh/config`,
+      `profile ${profile.name} is for a remote device; give --host with an address or a name in ~/.ssh/config`,
     );
   checked({ name, transport: "local", target: "x86_64-linux", ...(emulator ? { emulator } : {}) });
   if (store.devices.find(name) !== null)
     throw new InvalidInputError(
       "device-exists",
-      `a device "${name}" is registered already; remove it first (edgefront device remove ${name})`,
+      `a device "${name}" is already registered; remove it first: edgefront device remove ${name}`,
     );
 }
 
-/** The record of a device over SSH, and what to make of an agent that does not start there. */
+/**
+ * Returns the record of a device over SSH, and a function that explains why an agent does not start there.
+ */
 async function reach(args: AddArgs, profile: DeviceProfile) {
   const { name, host, port, user, identity, jump, sshConfig, emulator, threads, runtime } = args;
   const stops = await routeTo(host!, {
@@ -143,24 +158,24 @@ async function reach(args: AddArgs, profile: DeviceProfile) {
 
 export const addCommand: CommandModule<object, AddArgs> = {
   command: "add <name>",
-  describe: "Register a device: pin its host key, bring the agent there, probe it",
+  describe: "Register a device: pin its host key, upload the agent, probe it",
   builder: (yargs: Argv<object>) =>
     withJson(withDatabase(yargs))
       .positional("name", {
         type: "string",
         demandOption: true,
-        describe: "name to give it: a-z, 0-9, hyphens",
+        describe: "name for the device: a-z, 0-9, hyphens",
       })
       .option("host", {
         type: "string",
         requiresArg: true,
-        describe: "address, or a name of ~/.ssh/config; user@host works too",
+        describe: "address, or a name in ~/.ssh/config; user@host works too",
       })
       .option("profile", {
         type: "string",
         requiresArg: true,
         defaultDescription: "linux; local without --host",
-        describe: `kind of device, or your own .yaml: ${profileNames.join(", ")}`,
+        describe: `measuring conditions: ${profileNames.join(", ")}, or your own .yaml file`,
       })
       .option("port", {
         type: "number",
@@ -169,7 +184,7 @@ export const addCommand: CommandModule<object, AddArgs> = {
       .option("user", {
         type: "string",
         requiresArg: true,
-        describe: "login (default: ~/.ssh/config, else yours)",
+        describe: "login name (default: ~/.ssh/config, else your own)",
       })
       .option("identity", {
         type: "string",
@@ -179,7 +194,7 @@ export const addCommand: CommandModule<object, AddArgs> = {
       .option("jump", {
         type: "string",
         requiresArg: true,
-        describe: "[user@]host[:port],... to go through (default: ProxyJump)",
+        describe: "jump hosts, [user@]host[:port],... (default: ProxyJump)",
       })
       .option("ssh-config", {
         type: "string",
@@ -190,16 +205,16 @@ export const addCommand: CommandModule<object, AddArgs> = {
         type: "string",
         array: true,
         requiresArg: true,
-        describe: "expected host key, SHA256:..., for scripts; once for each jump, then the device's",
+        describe: "expected host key, SHA256:..., for scripts; one for each jump host, the device's last",
       })
-      .option("target", { choices: TARGETS, describe: "what it runs (default: it is asked)" })
+      .option("target", { choices: TARGETS, describe: "processor and system (default: detected)" })
       .option("emulator", {
         choices: EMULATORS,
-        describe: "run the agent under it; results are labelled emulated",
+        describe: "run the agent under this emulator; results are labelled emulated",
       })
       .option("threads", {
         type: "number",
-        describe: "threads of a measurement (default: the best of those tried)",
+        describe: "threads of a measurement (default: the fastest number found)",
       })
       .option("runtime", {
         choices: runtimeIds,
@@ -210,18 +225,18 @@ export const addCommand: CommandModule<object, AddArgs> = {
       .example(
         example(
           "$0 device add phone --host 192.168.1.20 --profile snapdragon --user u0_a123",
-          "a phone running Termux",
+          "Register a phone that runs Termux",
         ),
       )
       .example(
         example(
           "$0 device add laptop --host laptop --profile ryzen",
-          "a name of ~/.ssh/config, with its user, key and ProxyJump",
+          "Register a name in ~/.ssh/config, with its user, key and ProxyJump",
         ),
       )
-      .example(example("$0 device add local --profile local", "this machine, its threads tuned"))
+      .example(example("$0 device add local --profile local", "Register this machine and tune its threads"))
       .epilogue(
-        "Exit codes: 0 registered, 1 the device failed, 2 wrong input, key or host key.",
+        "Exit codes: 0 registered, 1 the device failed, 2 wrong input, key or host key, 130 interrupted.",
       ) as unknown as Argv<AddArgs>,
   handler: (args) =>
     withStore(args.db, { mustExist: false }, async (store) => {
@@ -253,7 +268,7 @@ export const addCommand: CommandModule<object, AddArgs> = {
         },
       }).catch((error: unknown) => {
         if (error instanceof JobCancelledError || (error as Error).name === "AbortError")
-          throw new InterruptedError(`interrupted; ${name} was not registered`, { cause: error });
+          throw new InterruptedError(`interrupted: ${name} was not registered`, { cause: error });
         throw error instanceof RunnerError ? explain(error) : error;
       });
       await printEnrolled(enrolled, { json, printAuthorizedKey });

@@ -1,4 +1,4 @@
-// edgefront device: list, show, probe and remove the devices that measure. Registering one is device-add.ts's business.
+// edgefront device: lists, shows, probes and removes the devices that measure. device-add.ts registers one.
 
 import type { Argv, CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -32,33 +32,33 @@ interface Args {
   name: string;
 }
 
-/** Without a database there is this machine. */
+/** Reads the database; without one, this machine is the only device. */
 const fromStore = (db: string, work: (store: Store) => void): Promise<void> =>
   readStore(db, work, { orEmpty: true });
 
 const minute = (at: string): string => at.slice(0, 16).replace("T", " ");
 
-/** Columns of the list that a narrow window does without, the first to go first: `device show` has them too. */
+/** Columns of the list that a narrow terminal drops, in this order; `device show` has them too. */
 const DISPENSABLE = ["PROBED", "TARGET", "REACHED BY", "PROCESSOR"];
 
-/** A line below the list: a reason is longer than a column. */
+/** Returns a line below the list, because a reason is longer than a column. */
 function whyUnusable({ device, state, reason, readmission }: DeviceHealth): string[] {
   if (state === "ready" || state === "busy" || reason === null) return [];
   const next =
     state !== "quarantined"
       ? ""
       : readmission === "sentinel"
-        ? `. The next sweep checks it; at once: edgefront device restore ${device}`
-        : `. Once it is mended: edgefront device restore ${device}`;
+        ? `. The next sweep checks it again. To use it now: edgefront device restore ${device}`
+        : `. When it is repaired: edgefront device restore ${device}`;
   return [`${device} is ${state}: ${reason}${next}`];
 }
 
 const listCommand: CommandModule<object, Omit<Args, "name">> = {
   command: "list",
-  describe: "List the devices and how they are",
+  describe: "List the devices with state, queue, temperature and last fault",
   builder: (yargs) =>
     withJson(withDatabase(yargs)).example(
-      example("$0 device list", "state, queue, temperature and last fault of each"),
+      example("$0 device list", "List this machine and all registered devices"),
     ),
   handler: ({ db, json }) =>
     fromStore(db, (store) => {
@@ -103,14 +103,14 @@ const withName = (yargs: Argv<object>): Argv<Args> =>
   withJson(withDatabase(yargs)).positional("name", {
     type: "string",
     demandOption: true,
-    describe: "device",
+    describe: "name of the device",
   });
 
 const showDevice: CommandModule<object, Args> = {
   command: "show <name>",
   describe: "Show a device and its last probe",
   builder: (yargs) =>
-    withName(yargs).example(example("$0 device show local", "what is known of this machine")),
+    withName(yargs).example(example("$0 device show local", "Show this machine, its state and its noise")),
   handler: ({ db, json, name }) =>
     fromStore(db, (store) => {
       const device = deviceNamed(store, name);
@@ -139,9 +139,10 @@ const showDevice: CommandModule<object, Args> = {
     }),
 };
 
-/** What another session would change, by metric. */
+/** Returns a table of how much another session changes each metric. */
 function noiseText(noise: readonly DeviceNoise[]): string {
-  if (noise.length === 0) return "  noise: unknown; a sweep that measures layouts twice tells it";
+  if (noise.length === 0)
+    return "  noise: unknown until a sweep has measured layouts twice (search.replicate)";
   const percent = (share: number): string => `${formatNumber(100 * share, 2)}%`;
   const rows = noise.map(({ metric, layouts, session, repetition, sessionsFor5Percent }) => [
     `  ${metricLabel(metric, { device: false })}`,
@@ -161,18 +162,18 @@ interface ProbeArgs extends Args {
 
 const probeCommand: CommandModule<object, ProbeArgs> = {
   command: "probe <name>",
-  describe: "Connect to a device and measure what it is",
+  describe: "Connect to a device and measure its processor, memory and kernels",
   builder: (yargs) =>
     withName(yargs)
       .option("tune", {
         type: "boolean",
         default: false,
-        describe: "also search anew for the threads and cores it is fastest on",
+        describe: "also search again for the fastest threads and cores",
       })
       .option("print-authorized-key", authorizedKeyOption)
-      .example(example("$0 device probe local", "processor, kernels, bandwidth of this machine"))
+      .example(example("$0 device probe local", "Measure processor, kernels and bandwidth of this machine"))
       .example(
-        example("$0 device probe local --tune", "after an update of its system"),
+        example("$0 device probe local --tune", "Tune the threads again, after a system update"),
       ) as unknown as Argv<ProbeArgs>,
   handler: ({ db, json, name, tune, printAuthorizedKey }) =>
     withStore(db, { mustExist: false }, async (store) => {
@@ -185,18 +186,21 @@ const probeCommand: CommandModule<object, ProbeArgs> = {
 
 const removeCommand: CommandModule<object, Args> = {
   command: "remove <name>",
-  describe: "Forget a device; its measurements stay",
+  describe: "Remove a device; its measurements stay",
   builder: (yargs) =>
     withName(yargs).example(
       example(
         "$0 device add local --profile local && $0 device remove local",
-        "register this machine, and forget it",
+        "Register this machine, and remove it again",
       ),
     ),
   handler: ({ db, json, name }) =>
     withStore(db, { mustExist: true }, (store) => {
       if (name === LOCAL_DEVICE && store.devices.find(name) === null)
-        throw new InvalidInputError("reserved-name", "this machine cannot be removed");
+        throw new InvalidInputError(
+          "reserved-name",
+          `"${LOCAL_DEVICE}" is this machine, which is always there and cannot be removed; see edgefront device list`,
+        );
       deviceNamed(store, name);
       store.devices.remove(name);
       if (json) printEither(true, { removed: name }, () => "");
@@ -210,21 +214,24 @@ interface QuarantineArgs extends Args {
 
 const quarantineCommand: CommandModule<object, QuarantineArgs> = {
   command: "quarantine <name>",
-  describe: "Take a device out of use until it is restored",
+  describe: "Stop using a device until it is restored",
   builder: (yargs) =>
     withName(yargs)
       .option("reason", {
         type: "string",
-        default: "by hand",
+        default: "set manually",
         requiresArg: true,
-        describe: "shown in the list and kept",
+        describe: "reason, shown by device list",
       })
-      .example(example('$0 device quarantine local --reason "being repaired"', "no job goes there any more")),
+      .example(
+        example('$0 device quarantine local --reason "being repaired"', "Send no more jobs to this machine"),
+      ),
   handler: ({ db, json, name, reason }) =>
     withStore(db, { mustExist: false }, (store) => {
       deviceNamed(store, name);
       const line = sanitise(reason.trim()).slice(0, 500);
-      if (line === "") throw new InvalidInputError("usage", "--reason is empty; say why, or leave it out");
+      if (line === "")
+        throw new InvalidInputError("usage", "--reason is empty; give a text, or leave the option out");
       store.health.quarantine(name, line);
       printEither(json, { quarantined: name, reason: line }, () => `quarantined ${name}: ${line}`);
     }),
@@ -232,8 +239,9 @@ const quarantineCommand: CommandModule<object, QuarantineArgs> = {
 
 const restoreCommand: CommandModule<object, Args> = {
   command: "restore <name>",
-  describe: "Take a device back into use, its faults forgiven",
-  builder: (yargs) => withName(yargs).example(example("$0 device restore local", "after it was mended")),
+  describe: "Use a device again and clear its faults",
+  builder: (yargs) =>
+    withName(yargs).example(example("$0 device restore local", "Use this machine again after a repair")),
   handler: ({ db, json, name }) =>
     withStore(db, { mustExist: true }, (store) => {
       deviceNamed(store, name);
@@ -257,6 +265,6 @@ export const deviceCommand: CommandModule<object, object> = {
         quarantineCommand,
         restoreCommand,
       ] as unknown as CommandModule[])
-      .demandCommand(1, "name an action, such as list or add; edgefront device --help has them all"),
+      .demandCommand(1, "no action is given, such as list or add; edgefront device --help lists the actions"),
   handler: () => {},
 };

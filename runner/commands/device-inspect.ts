@@ -1,4 +1,5 @@
-// What registering and probing share: an agent there, its probe, the best placement, the device card and the line for authorized_keys.
+// Shared by `device add` and `device probe`: starts the agent, probes, finds the best placement, prints the
+// card and the line for authorized_keys.
 
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { parseNotation } from "../../candidates/notation.ts";
@@ -27,18 +28,21 @@ export const authorizedKeyOption = {
   type: "boolean",
   default: false,
   describe:
-    "print a line for ~/.ssh/authorized_keys there that binds the key to the agent and to nothing else",
+    "print a line for the device's ~/.ssh/authorized_keys that allows the key to start the agent and nothing else",
 } as const;
 
 interface InspectOptions {
   readonly tune: boolean;
-  /** Check what it computes, and time the sentinel that later windows are compared with. */
+  /** Check the agent's arithmetic, and take the calibration run that later ones are compared with. */
   readonly baseline: boolean;
   /** Stores the finished record, before its probe is stored. Returns the record as it was stored. */
   readonly keep: (device: DeviceRecord, probe: ProbeResult) => DeviceRecord;
 }
 
-/** Opens an agent on a device, looks, and searches for the best placement where asked. Nothing is stored unless all of it went well. */
+/**
+ * Starts an agent on a device, probes it, and searches the best placement if asked. Stores nothing unless
+ * every step succeeded.
+ */
 export function inspect(store: Store, device: DeviceRecord, options: InspectOptions): Promise<Enrolled> {
   const signal = interruptSignal();
   return withWorker(
@@ -50,7 +54,7 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
       const { runtime } = worker;
       const { tolerance } = profileOf(device).threads;
       const onTry = (done: number, total: number): void => {
-        if (done === 0) say(`trying ${counted(total, "placement of threads", "placements of threads")}`);
+        if (done === 0) say(`timing ${counted(total, "placement of threads", "placements of threads")}`);
       };
       const model = runtime.lower(parseNotation(PLACEMENT_LAYOUT), { quantization: "q4_0", seed: 1 });
       const placement =
@@ -105,6 +109,6 @@ export async function printEnrolled(
   };
   printEither(json, data, () => deviceCard(device, probe));
   if (json || line === null) return;
-  say("Replace the line of this key in ~/.ssh/authorized_keys there by:");
+  say("On the device, replace this key's line in ~/.ssh/authorized_keys with:");
   print(line);
 }

@@ -1,4 +1,4 @@
-// edgefront diff: what changed from one sweep to another, told apart from noise.
+// edgefront diff: changes from one sweep to another that exceed the noise.
 
 import type { CommandModule } from "yargs";
 import type { SweepDiff } from "../../reports/diff.ts";
@@ -18,21 +18,23 @@ interface Args {
 
 export const diffCommand: CommandModule<object, Args> = {
   command: "diff <before> <after>",
-  describe: "Show what changed between two sweeps: configuration, front, metrics",
+  describe: "Compare two sweeps: configuration, front and metrics, beyond the noise",
   builder: (yargs) =>
     withJson(withDatabase(yargs))
-      .positional("before", { type: "string", demandOption: true, describe: "name of a sweep" })
-      .positional("after", { type: "string", demandOption: true, describe: "name of the other" })
+      .positional("before", { type: "string", demandOption: true, describe: "name of the first sweep" })
+      .positional("after", { type: "string", demandOption: true, describe: "name of the second sweep" })
       .option("against", {
         type: "string",
         requiresArg: true,
-        describe: "database of the second sweep (default: the same)",
+        describe: "database of the second sweep (default: that of --db)",
       })
-      .example(example("$0 diff quickstart quickstart", "a sweep with itself: how no change looks"))
+      .example(
+        example("$0 diff quickstart quickstart", "Compare a sweep with itself: what no change looks like"),
+      )
       .example(
         example(
           "$0 diff quickstart quickstart --against edgefront.db",
-          "the second from another file, of another machine",
+          "Read the second sweep from another database",
         ),
       ),
   handler: async ({ before, after, db, against, json }) => {

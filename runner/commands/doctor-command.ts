@@ -1,4 +1,5 @@
-// edgefront doctor: is this machine ready, and what to do where it is not. Checks by doing, not by looking at versions.
+// edgefront doctor: checks whether this machine is ready, and says how to fix what is not. Each check does
+// the work instead of reading a version.
 import { statfsSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { counted } from "../../candidates/words.ts";
@@ -14,7 +15,7 @@ import { example } from "./examples.ts";
 interface Check {
   readonly name: string;
   readonly ok: boolean;
-  /** Needed for work on this machine; false for what only some devices need. */
+  /** False for a check that matters for some devices only. */
   readonly required: boolean;
   readonly detail: string;
 }
@@ -32,7 +33,7 @@ async function check(name: string, required: boolean, work: () => Promise<string
 function checkNode(): string {
   const [major, minor] = process.versions.node.split(".").map(Number) as [number, number];
   if (major < 20 || (major === 20 && minor < 19))
-    throw new Error(`${process.version}; edgefront needs Node 20.19 or newer`);
+    throw new Error(`${process.version} is too old; install Node 20.19 or newer`);
   return process.version;
 }
 
@@ -40,7 +41,9 @@ function checkCache(): string {
   const { bavail, bsize } = statfsSync(cacheFolder());
   const free = bavail * bsize;
   if (free < MIN_FREE_BYTES)
-    throw new Error(`${formatBytes(free)} free; make room for at least ${formatBytes(MIN_FREE_BYTES)}`);
+    throw new Error(
+      `${formatBytes(free)} free in ${cacheFolder()}; edgefront needs ${formatBytes(MIN_FREE_BYTES)}: free disk space, or set XDG_CACHE_HOME`,
+    );
   return `writable, ${formatBytes(free)} free`;
 }
 
@@ -55,26 +58,29 @@ async function checkAgent(signal: AbortSignal): Promise<string> {
   const binary = await buildAgent({ target: device.target, kind: "agent", signal });
   const onBusy = () =>
     say(
-      "this machine is in use by another edgefront process: waiting until its present job ends. Ctrl-C ends the wait",
+      "another edgefront process uses this machine: waiting until its current job ends (Ctrl-C stops waiting)",
     );
   const session = await openSession(device, { binary, signal, onBusy });
   try {
     const probe = await session.request("probe", {}, { signal });
     return (
-      `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, kernels for ${probe.isas.join(", ")} (using ${probe.isa}), ` +
-      `reads ${probe.readBandwidthGBs.toFixed(1)} GB/s, load ${probe.loadAverage.toFixed(2)}`
+      `${probe.cpuModel}, ${counted(probe.allowedCpus.length, "core")}, kernels for ${probe.isas.join(", ")} (used: ${probe.isa}), ` +
+      `memory bandwidth ${probe.readBandwidthGBs.toFixed(1)} GB/s, load ${probe.loadAverage.toFixed(2)}`
     );
   } finally {
     await session.close();
   }
 }
 
-/** Phones need static musl programs; boards and servers take what the distribution's cross compiler makes. */
+/**
+ * Phones run static musl programs only; boards and servers also run programs of the distribution's cross
+ * compiler.
+ */
 async function checkPortable(): Promise<string> {
   const { version, flavour } = await findToolchain("aarch64-linux", "anywhere");
   return flavour === "zig"
-    ? `${version}: static musl agents for phones, boards and laptops`
-    : `${version}: boards and servers; phones need zig (\`pip install ziglang\`)`;
+    ? `${version}: builds agents for phones, boards and laptops`
+    : `${version}: builds agents for boards and servers; for phones run: pip install ziglang`;
 }
 
 export const doctorCommand: CommandModule<object, { json: boolean }> = {
@@ -82,8 +88,10 @@ export const doctorCommand: CommandModule<object, { json: boolean }> = {
   describe: "Check that this machine is ready to search",
   builder: (yargs) =>
     withJson(yargs)
-      .example(example("$0 doctor", "every check with what it found"))
-      .epilogue("Exit code 1 when a required check fails."),
+      .example(example("$0 doctor", "Run every check; lines with FAIL say what to do"))
+      .epilogue(
+        "Exit codes: 0 ready, 1 a required check failed. Lines with -- matter for some devices only.",
+      ),
   handler: async ({ json }) => {
     const signal = interruptSignal();
     const checks = [

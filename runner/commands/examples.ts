@@ -1,9 +1,10 @@
-// Examples of help that can be pasted: yargs breaks long lines between two columns, in the middle of a command.
+// Examples in --help that can be pasted. yargs would break long lines between two columns, in the middle of a
+// command.
 
-/** Longest line of a command; what is longer goes on after a backslash. */
+/** Longest line of a command; a longer one continues after a backslash. */
 const MOST = 74;
 
-/** Words, with what is in quotes as one. */
+/** Splits at blanks, but not inside quotes. */
 const wordsOf = (command: string): string[] => command.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g) ?? [];
 
 function broken(command: string): string[] {
@@ -17,7 +18,7 @@ function broken(command: string): string[] {
   return lines.map((line, n) => (n < lines.length - 1 ? `${line} \\` : line));
 }
 
-/** A comment that says what the command does, and the command, each over the whole width. */
+/** Returns a comment that says what the command does, and the command, each over the whole width. */
 export const example = (command: string, does: string): [string, string][] => [
   [`# ${does}`, ""],
   ...broken(command).map((line): [string, string] => [line, ""]),

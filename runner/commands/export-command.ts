@@ -1,4 +1,5 @@
-// edgefront export: one layout in a form that others read; with a sweep, one of its trials with what was measured of it.
+// edgefront export: one layout in a form that other programs read; with --sweep, one trial with its
+// measurements.
 
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -39,22 +40,33 @@ export const exportCommand: CommandModule<object, Args> = {
         demandOption: true,
         describe: "name, notation, layout JSON or config.json; with --sweep also F1, #12 or an id",
       })
-      .option("sweep", { type: "string", requiresArg: true, describe: "sweep whose trial it is" })
+      .option("sweep", { type: "string", requiresArg: true, describe: "sweep that the trial belongs to" })
       .option("format", {
         choices: layoutFormatNames,
         default: "config" as LayoutFormat,
-        describe: "config: transformers; layout: for edgefront; card: with evidence",
+        describe: "config: for transformers; layout: for edgefront; card: a model card with measurements",
       })
       .option("out", { type: "string", requiresArg: true, describe: "file to write (default: stdout)" })
       .check(({ format, sweep }) => {
         if (needsSweep(format as LayoutFormat) && sweep === undefined)
-          throw new InvalidInputError("usage", `a ${format} shows what was measured: give --sweep`);
+          throw new InvalidInputError(
+            "usage",
+            `--format ${format} shows measurements of a sweep; name it with --sweep NAME`,
+          );
         return true;
       })
-      .example(example("$0 export lfm2-350m --format config", "config.json for transformers"))
-      .example(example("$0 export F1 --sweep quickstart --format card --out CARD.md", "a layout of a front"))
+      .example(example("$0 export lfm2-350m --format config", "Print a config.json for transformers"))
       .example(
-        example("$0 export '#12' --sweep quickstart --format layout --out l12.json", "a trial by number"),
+        example(
+          "$0 export F1 --sweep quickstart --format card --out CARD.md",
+          "Write a model card of a front layout",
+        ),
+      )
+      .example(
+        example(
+          "$0 export '#12' --sweep quickstart --format layout --out l12.json",
+          "Write a trial, named by its number",
+        ),
       ),
   handler: async ({ layout: text, sweep, format, out, db, json }) => {
     if (out !== undefined) outputTarget(out);

@@ -1,4 +1,4 @@
-// edgefront findings: what a sweep says beyond its front.
+// edgefront findings: the conclusions of a sweep beyond its front.
 
 import type { CommandModule } from "yargs";
 import { findingsText } from "../../reports/findings-text.ts";
@@ -14,18 +14,18 @@ interface Args {
 
 export const findingsCommand: CommandModule<object, Args> = {
   command: "findings <sweep>",
-  describe: "What measuring bought, how certain the front is, how well measurements can be foretold",
+  describe: "Show a sweep's conclusions: the value of measuring, the front's certainty, predictability",
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
-      .example(example("$0 findings quickstart", "as text"))
-      .example(example("$0 findings quickstart --json", "every figure, for machines")),
+      .example(example("$0 findings quickstart", "Print the findings as text"))
+      .example(example("$0 findings quickstart --json", "Print every figure as JSON")),
   handler: ({ db, json, sweep: name }) =>
     readStore(db, (store) => {
       const { findings = [] } = reportWithFindings(store, store.sweeps.get(name));
       printEither(json, { sweep: name, findings }, () =>
         findings.length === 0
-          ? "No findings yet: no trial is complete."
+          ? `No findings yet: sweep "${name}" has no complete trial. Its trials: edgefront report ${name} --format md`
           : findingsText(findings, terminalWidth()),
       );
     }),

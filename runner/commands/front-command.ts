@@ -19,8 +19,8 @@ export const frontCommand: CommandModule<object, Args> = {
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
-      .example(example("$0 front quickstart", "the front as a table"))
-      .example(example("$0 front quickstart --json", "every point, for machines")),
+      .example(example("$0 front quickstart", "Print the front as a table"))
+      .example(example("$0 front quickstart --json", "Print every point with its intervals as JSON")),
   handler: ({ db, json, sweep }) =>
     readStore(db, (store) => {
       const data = frontOf(store, store.sweeps.get(sweep));

@@ -1,5 +1,5 @@
-// An earlier comparison, as its --json printed it, to which pairs are added. It must be of the same two models, asked for the same way,
-// on the same device by the same agent: pairs of anything else say something else.
+// Reads an earlier comparison (its --json output), to which pairs are added. Models, options, device and
+// agent must be the same, because other pairs would measure another difference.
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
@@ -20,15 +20,15 @@ const earlierSchema = z.object({
 });
 export type EarlierComparison = z.infer<typeof earlierSchema>;
 
-/** Of a comparison about to run: what an earlier one must agree with. */
+/** The properties in which an earlier comparison must equal the one about to run. */
 export type ComparisonIdentity = Pick<EarlierComparison, "identities" | "device" | "agentSha256" | "measure">;
 
-/** Throws InvalidInputError where the file is no comparison that ran all its pairs. */
+/** Reads a comparison. Throws InvalidInputError if the file is not a comparison that ran all its pairs. */
 export function readEarlier(path: string): EarlierComparison {
   const wrong = (what: string): InvalidInputError =>
     new InvalidInputError(
       "bad-comparison",
-      `${path} ${what}; write one with: edgefront measure --compare A B --json`,
+      `${path} ${what}; make one with: edgefront measure --compare A B --json > comparison.json`,
     );
   let data: unknown;
   try {
@@ -37,11 +37,11 @@ export function readEarlier(path: string): EarlierComparison {
     throw wrong(error instanceof SyntaxError ? "is not JSON" : "cannot be read");
   }
   const parsed = earlierSchema.safeParse(data);
-  if (!parsed.success) throw wrong("is not a comparison that can be extended");
+  if (!parsed.success) throw wrong("is not the --json output of a comparison");
   const { ended, stages, pairs } = parsed.data;
   if (ended === "decided") throw wrong("already has a verdict for every metric");
   if (stages.reduce((sum, stage) => sum + stage, 0) !== pairs.length)
-    throw wrong("does not hold all pairs that it planned");
+    throw wrong("lacks some of its planned pairs");
   const names = Object.keys(pairs[0]!.a).join();
   if (pairs.some(({ a, b }) => Object.keys(a).join() !== names || Object.keys(b).join() !== names))
     throw wrong("has pairs with different metrics");
@@ -49,18 +49,18 @@ export function readEarlier(path: string): EarlierComparison {
 }
 
 const WHAT: readonly (readonly [keyof ComparisonIdentity, string])[] = [
-  ["identities", "is of other models"],
-  ["device", "is of another device"],
+  ["identities", "compares other models"],
+  ["device", "was measured on another device"],
   ["agentSha256", "was measured by another build of the agent"],
   ["measure", "was measured with other options"],
 ];
 
-/** Throws InvalidInputError where `earlier` is of something else. */
+/** Throws InvalidInputError if `earlier` differs in models, device, agent or options. */
 export function requireSame(path: string, earlier: ComparisonIdentity, now: ComparisonIdentity): void {
   for (const [key, what] of WHAT)
     if (!isDeepStrictEqual(earlier[key], JSON.parse(JSON.stringify(now[key]))))
       throw new InvalidInputError(
         "other-comparison",
-        `${path} ${what}: its pairs cannot be extended; leave out --extend ${path} to begin a new comparison`,
+        `${path} ${what}, so no pairs can be added; for a new comparison leave out --extend ${path}`,
       );
 }

@@ -1,4 +1,5 @@
-// What measure --compare tells people: why it ended, both sides, a line a metric, how much the pairs vary and how many would be needed.
+// The text of measure --compare: why it ended, both sides, a line for each metric, the spread of the pairs
+// and the pairs needed.
 import type { MetricComparison, Side } from "../../profilers/compare.ts";
 import { LOW_QUANTILE } from "../../profilers/compared-values.ts";
 import { kindOf, metricName, parseMetricName } from "../../profilers/metrics/name.ts";
@@ -28,20 +29,21 @@ function verdictText({ verdict, metric }: MetricComparison, effect: number): str
 const intervalText = ({ interval: { low, high } }: MetricComparison): string =>
   Number.isFinite(low) && Number.isFinite(high) ? `${signed(low)} to ${signed(high)}` : "too few pairs";
 
-/** How many pairs were run, and why not more. */
+/** Returns how many pairs ran, and why no more. */
 function endText({ pairs, stages, ended, voided, metrics }: Comparison, device: string): string {
   const most = stages.reduce((sum, stage) => sum + stage, 0);
   const undecided = metrics.filter(({ verdict }) => verdict === "undecided").length;
   const why =
     ended === "decided"
-      ? "ended early: every metric has its verdict"
+      ? "ended early, because every metric has a verdict"
       : undecided === 0
-        ? "all were run, and every metric has its verdict"
-        : `all were run, and ${undecided} of ${metrics.length} ${metrics.length === 1 ? "metric" : "metrics"} stayed undecided`;
-  const again = voided === 0 ? "" : `; ${voided} void ${voided === 1 ? "pair was" : "pairs were"} run again`;
+        ? "all ran, and every metric has a verdict"
+        : `all ran, and ${undecided} of ${metrics.length} ${metrics.length === 1 ? "metric is" : "metrics are"} undecided`;
+  const again =
+    voided === 0 ? "" : `; ${voided} ${voided === 1 ? "pair was" : "pairs were"} discarded and repeated`;
   return (
     `${pairs.length} of at most ${most} pairs on ${device}: ${why}${again}\n` +
-    "each run in a fresh process, the order within each pair drawn"
+    "each run in a new process, in random order within each pair"
   );
 }
 
@@ -50,7 +52,7 @@ const pairsText = (pairs: number | null): string => {
   return pairs > MAX_PAIRS ? `over ${formatNumber(MAX_PAIRS)}` : String(pairs);
 };
 
-/** For people. `names`: what A and B are. */
+/** Returns the comparison for people. `names`: the models A and B. */
 export function comparisonText(
   comparison: Comparison,
   names: Readonly<Record<Side, string>>,
@@ -81,22 +83,22 @@ export function comparisonText(
     "",
     columns([["", "PAIR SD", ...differences], ...power], [1, 2, 3]),
     "",
-    "PAIR SD: how much B / A varies from pair to pair (robust). PAIRS FOR: --pairs that find such a difference in 80% of comparisons.",
-    `Of comparisons of a layout with itself at most ${100 * rules.errorRate}% find any difference (exact rank test in drawn order, p adjusted ` +
-      `for ${metrics.length} ${metrics.length === 1 ? "metric" : "metrics"} and all planned looks). Intervals hold whenever a comparison ends. ` +
-      `Times are ${100 * LOW_QUANTILE}% quantiles of the repetitions and tokens of each run.`,
+    "PAIR SD: spread of B / A between pairs (robust). PAIRS FOR: value of --pairs that finds such a difference in 80% of comparisons.",
+    `Error rate: a layout compared with itself differs in at most ${100 * rules.errorRate}% of comparisons (exact rank test, p adjusted ` +
+      `for ${metrics.length} ${metrics.length === 1 ? "metric" : "metrics"} and all planned looks). The intervals are valid for an early end. ` +
+      `Times are ${100 * LOW_QUANTILE}% quantiles over the repetitions and tokens of a run.`,
     ...nextStep(comparison),
   ].join("\n");
 }
 
-/** What to run where something stayed undecided. */
+/** Returns the command for an undecided comparison. */
 function nextStep({ metrics, pairs }: Comparison): readonly string[] {
   const open = metrics.filter(({ verdict }) => verdict === "undecided");
   if (open.length === 0) return [];
-  // Of differences as small as count; at least twice as many as were not enough.
+  // Enough for the smallest difference of interest, and at least twice the number that was not enough.
   const needed = Math.max(2 * pairs.length, ...open.map(({ pairsNeeded }) => pairsNeeded[0]?.pairs ?? 0));
   return [
-    `Undecided: more pairs may tell. Run this command again with --pairs ${Math.min(needed, MAX_PAIRS)}. A result kept with ` +
-      "--json > comparison.json takes more pairs later: --extend comparison.json --pairs 20",
+    `Undecided: more pairs may decide. Run the command again with --pairs ${Math.min(needed, MAX_PAIRS)}. To add pairs later instead, save the ` +
+      "result with --json > comparison.json and run with --extend comparison.json --pairs 20",
   ];
 }

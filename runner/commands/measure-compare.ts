@@ -1,5 +1,6 @@
-// edgefront measure --compare, on a device: interleaved pairs of two models, judged at planned looks (profilers/compare.ts). What is
-// printed is measure-compare-text.ts, what an earlier comparison must be to be extended is measure-compare-earlier.ts.
+// edgefront measure --compare, on a device: interleaved pairs of two models, judged at planned looks
+// (profilers/compare.ts). Its text is in measure-compare-text.ts, reading an earlier comparison in
+// measure-compare-earlier.ts.
 import { randomInt } from "node:crypto";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import {
@@ -22,32 +23,36 @@ import { windowRules } from "../farm/measurement/window-rules.ts";
 import type { Worker } from "../farm/worker.ts";
 import { say } from "./common.ts";
 
-/** Why a run was void: a flag of its measurement, or a time of zero. */
+/** Why a run was discarded: a flag of its measurement, or a time of zero. */
 type VoidCause = "moved" | "swapped" | "not-ready" | "no-time";
 
 export interface Comparison extends ComparedRun {
   readonly rules: CompareRules;
-  /** Causes of void runs, counted. */
+  /** Number of discarded runs by cause. */
   readonly voidFlags: Readonly<Partial<Record<VoidCause, number>>>;
 }
 
-/** Most pairs of a comparison, and of an extension. */
+/** Largest number of pairs of a comparison, and of an extension. */
 export const MAX_PAIRS = 1000;
 
-/** `added`: to an earlier comparison, which had enough pairs for a verdict of its own. */
+/**
+ * Returns the rules for so many pairs. `added`: the pairs extend an earlier comparison, so fewer are allowed.
+ * Throws InvalidInputError.
+ */
 export function compareRules(pairs: number, added = false): CompareRules {
   const least = added ? 1 : MIN_PAIRS;
   if (!Number.isInteger(pairs) || pairs < least || pairs > MAX_PAIRS)
     throw new InvalidInputError(
       "usage",
-      `--pairs must be a whole number from ${least} to ${MAX_PAIRS}, not ${pairs}; try --pairs ${compareDefaults.pairs}`,
+      `--pairs is ${pairs}, but must be a whole number from ${least} to ${MAX_PAIRS}; try --pairs ${compareDefaults.pairs}`,
     );
   return { ...compareDefaults, pairs, maxRepeats: Math.ceil(pairs / 2) };
 }
 
 /**
- * Checks the agent's arithmetic. Before each pair the device is then waited for as before a window; not where its profile never waits.
- * A device that does not come to rest in time voids the pair.
+ * Checks the agent's arithmetic. Returns a function that waits for an idle device before each pair, as before
+ * a measurement window, unless the profile never waits. It returns false if the device is still busy in the
+ * end; the pair is then discarded.
  */
 async function awaitRest(
   worker: Worker,
@@ -74,9 +79,12 @@ interface CompareOptions {
 }
 
 const sayPair = (done: number, most: number, voided: number): void =>
-  say(`pair ${done} of at most ${most}${voided > 0 ? ` (${voided} void, run again)` : ""}`);
+  say(`pair ${done} of at most ${most}${voided > 0 ? ` (${voided} discarded and repeated)` : ""}`);
 
-/** `run` measures one side once, in a fresh process. Throws RunError (`device-unsteady`) when too many runs were void. */
+/**
+ * Compares two models; `run` measures one side once, in a new process. Throws RunError (`device-unsteady`) if
+ * too many runs were discarded.
+ */
 export async function compare(
   run: Readonly<Record<Side, () => Promise<MeasureResult>>>,
   worker: Worker,
@@ -93,11 +101,11 @@ export async function compare(
   const placement = placementFor(worker, config);
   const measureSide = async (side: Side): Promise<Record<string, number> | null> => {
     const result = await run[side]();
-    // How much the repetitions of a run vary is part of the noise between pairs, and no reason to leave it out.
+    // The spread of a run's repetitions is part of the noise between pairs, and no reason to discard the run.
     const { emulated } = worker;
     const flags = validityFlags({ result, probe, placement, emulated, cvLimit: Number.POSITIVE_INFINITY });
     const values = comparedValues(result);
-    // A clock too coarse for the layout, or a device that lies: there is no ratio to take.
+    // A time of zero (a coarse clock, or a lying device) has no ratio.
     const timed = Object.values(values).every((value) => value > 0 && Number.isFinite(value));
     const causes: readonly VoidCause[] = [
       ...flags.filter((flag) => flag === "moved" || flag === "swapped"),
@@ -122,7 +130,7 @@ export async function compare(
 const CAUSES: Readonly<Record<VoidCause, string>> = {
   moved: "threads moved to other cores",
   swapped: "memory was swapped out",
-  "not-ready": "the device was not at rest",
+  "not-ready": "the device was busy or hot",
   "no-time": "a time was zero",
 };
 
@@ -132,7 +140,7 @@ function unsteady(device: string, rules: CompareRules, counts: Comparison["voidF
   );
   return new RunError(
     "device-unsteady",
-    `more than ${rules.maxRepeats} pairs were void on ${device} (${why.join(", ")}): free the device of other work ` +
-      "and let it cool, or use fewer threads (--threads 1), and run the command again",
+    `device ${device} changed too often: more than ${rules.maxRepeats} pairs were discarded (${why.join(", ")}); stop other work on ` +
+      "the device and let it cool, or use fewer threads (--threads 1), then run the command again",
   );
 }

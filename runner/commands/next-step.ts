@@ -1,10 +1,13 @@
-// What to run next, written so that it can be pasted: the command that goes on where a sweep was stopped, and what a sweep without a
-// single result ends with.
+// The next command, written so that it can be pasted: how to continue a stopped sweep, and where to look
+// after a sweep without results.
 import type { countStates } from "../../reports/front.ts";
 import { InterruptedError, RunError } from "../base/run-errors.ts";
 import { DEFAULT_DATABASE, quoted } from "./common.ts";
 
-/** `edgefront sweep my.yaml --db lab.db --resume`; options that are not given are left out. */
+/**
+ * Returns a command such as `edgefront sweep my.yaml --db lab.db --resume`; options that are undefined or
+ * false are left out.
+ */
 export function pasted(
   command: string,
   args: readonly string[],
@@ -20,17 +23,20 @@ export function pasted(
 export const databaseOption = (db: string): { readonly db?: string } =>
   db === DEFAULT_DATABASE ? {} : { db };
 
-/** An interruption that left something to go on with, ending with the command for it. */
+/** Returns the error for an interrupted sweep, with the command that continues it. */
 export const interruptedWith = (resume: string): InterruptedError =>
-  new InterruptedError(`interrupted; everything finished is kept. Continue with: ${resume}`);
+  new InterruptedError(`interrupted: finished work is kept. Continue with: ${resume}`);
 
-/** Throws RunError (`nothing-completed`) where trials failed and none has a result: the report says why, and a script must not go on. */
+/**
+ * Throws RunError (`nothing-completed`) if trials failed and none has a result, so that a script stops. The
+ * report has the causes.
+ */
 export function requireResults(counts: ReturnType<typeof countStates>, sweep: string, db: string): void {
   const broken = counts.failed + counts.lost;
   if (counts.complete > 0 || broken === 0) return;
   const report = pasted("report", [sweep], { ...databaseOption(db), format: "md" });
   throw new RunError(
     "nothing-completed",
-    `no trial of sweep "${sweep}" has a result: ${broken} failed or lost; the causes: ${report}`,
+    `sweep "${sweep}" has no result: ${broken} ${broken === 1 ? "trial" : "trials"} failed or lost. For the causes: ${report}`,
   );
 }

@@ -1,5 +1,6 @@
-// What `--out` names: a file, a file behind a symlink, a device, a pipe or an open descriptor; and whether it can be written. Looked at
-// before work starts, so that hours of measuring do not end at a folder that is not there.
+// Resolves `--out` to a file, a file behind a symlink, a device, a pipe or an open descriptor, and checks
+// that it can be written. Commands check before work starts, so that hours of measuring do not end at a
+// missing folder.
 import {
   accessSync,
   constants,
@@ -14,11 +15,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
 
 export type OutputTarget =
-  /** Written beside its place and moved there whole. `mode` and owner are those of the file that stands there. */
+  /** Written beside its place, then renamed. Mode and owner are those of the existing file (`before`). */
   | { readonly kind: "file"; readonly path: string; readonly before: Stats | null }
-  /** A file whose folder, owner or second name forbids to replace it. */
+  /** A file that cannot be replaced, because of its folder, owner or a second hard link. */
   | { readonly kind: "in-place"; readonly path: string }
-  /** A terminal, /dev/null, a pipe with a name: nothing is created or removed. */
+  /** A terminal, /dev/null or a named pipe: nothing is created or removed. */
   | { readonly kind: "stream"; readonly path: string }
   /** /dev/stdout, /dev/fd/3 and the like. */
   | { readonly kind: "descriptor"; readonly fd: number };
@@ -35,7 +36,7 @@ const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code
 
 const NAMES: Readonly<Record<string, number>> = { "/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2 };
 
-/** The open descriptor that a path stands for, also behind symlinks of the user; null where it is an ordinary path. */
+/** Returns the open descriptor that a path stands for, also behind symlinks; null for an ordinary path. */
 function descriptorOf(path: string): number | null {
   let at = resolve(path);
   for (let links = 0; links < 40; links++) {
@@ -48,7 +49,7 @@ function descriptorOf(path: string): number | null {
   return null;
 }
 
-/** The place behind a symlink, also one whose file does not exist yet. */
+/** Returns the target of a symlink, even if the target does not exist yet. */
 function placeOf(out: string): string {
   let at = resolve(out);
   for (let links = 0; links < 40; links++) {
@@ -72,7 +73,7 @@ const mayWrite = (path: string): boolean => {
   }
 };
 
-/** May the file be replaced by another of the same name without anybody noticing? */
+/** Whether a rename over the file keeps its owner and its hard links. */
 function replaceable(path: string, { nlink, uid, gid }: Stats): boolean {
   const [user, group] = [process.geteuid?.() ?? uid, process.getegid?.() ?? gid];
   return nlink === 1 && mayWrite(dirname(path)) && (user === 0 || (uid === user && gid === group));
@@ -89,7 +90,7 @@ function fileTarget(out: string, path: string): OutputTarget {
   if (before.isDirectory())
     throw unwritable(out, "it is a folder", `name a file in it, such as ${join(out, "report.html")}`);
   if (before.isBlockDevice() || before.isSocket()) throw unwritable(out, "it is a disk or a socket");
-  // Root may write it all the same, but whoever took the write bits away meant it.
+  // Root could write it, but the missing write bits were somebody's intention.
   const readOnly = before.isFile() && (before.mode & 0o222) === 0;
   if (readOnly || !mayWrite(path))
     throw unwritable(out, "it is read-only", `allow it with: chmod u+w ${out}`);
@@ -97,7 +98,10 @@ function fileTarget(out: string, path: string): OutputTarget {
   return replaceable(path, before) ? { kind: "file", path, before } : { kind: "in-place", path };
 }
 
-/** Throws InvalidInputError (`unwritable-output`) with the reason where nothing can be written there. Changes nothing. */
+/**
+ * Returns the target of `--out`. Changes nothing. Throws InvalidInputError (`unwritable-output`) with the
+ * reason if it cannot be written.
+ */
 export function outputTarget(out: string): OutputTarget {
   const fd = out === "-" ? 1 : descriptorOf(out);
   if (fd !== null) {

@@ -1,5 +1,5 @@
-// Writing what a command made, whole or in pieces as it is made: to a file whole or not at all, into a device or a pipe, or to standard
-// output. What `--out` names is looked at in output-target.ts.
+// Writes the output of a command, whole or in pieces: to a file (completely or not at all), a device, a pipe
+// or standard output. output-target.ts resolves `--out`.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -25,14 +25,14 @@ import { type OutputTarget, outputTarget } from "./output-target.ts";
 type Piece = string | Uint8Array;
 type Pieces = Iterable<Piece> | AsyncIterable<Piece>;
 
-/** Text is written once there is this much of it. */
+/** Text is collected up to this size before it is written. */
 const CHUNK = 1 << 20;
 const POLL_MS = 50;
 
 const writeSome = promisify(write);
 const closeFile = promisify(close);
 
-/** Small pieces of text joined. */
+/** Joins small pieces of text. */
 async function* joined(pieces: Pieces): AsyncGenerator<Piece> {
   let [waiting, length]: [string[], number] = [[], 0];
   const taken = (): string => {
@@ -54,7 +54,7 @@ async function* joined(pieces: Pieces): AsyncGenerator<Piece> {
 }
 
 const stopWhenInterrupted = (): void => {
-  if (isInterrupted()) throw new InterruptedError("interrupted; the output was not written");
+  if (isInterrupted()) throw new InterruptedError("interrupted: the output was not written");
 };
 
 async function writeAll(fd: number, piece: Piece): Promise<void> {
@@ -70,7 +70,7 @@ async function writeAll(fd: number, piece: Piece): Promise<void> {
   }
 }
 
-/** Without blocking: a pipe that nobody reads yet would hold the whole process, Ctrl-C included. */
+/** Opens without blocking: a pipe without a reader would block the whole process, Ctrl-C included. */
 async function openStream(path: string): Promise<number> {
   for (let told = false; ; told = true) {
     try {
@@ -78,13 +78,13 @@ async function openStream(path: string): Promise<number> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENXIO" || !statSync(path).isFIFO()) throw error;
     }
-    if (!told) say(`nobody reads the pipe ${path} yet: waiting for a reader. Ctrl-C ends it`);
+    if (!told) say(`the pipe ${path} has no reader: waiting for one (Ctrl-C stops waiting)`);
     stopWhenInterrupted();
     await sleep(POLL_MS);
   }
 }
 
-/** Removes a file that was not finished, and what a writer may have left beside it. */
+/** Removes an unfinished file, and the partial file that a writer may have left beside it. */
 function drop(part: string): void {
   for (const path of [part, `${part}.part`]) {
     rmSync(path, { force: true });
@@ -92,7 +92,7 @@ function drop(part: string): void {
   }
 }
 
-/** Has `make` write a new file beside its place, and moves it there. */
+/** Has `make` write a new file beside its place, and renames it. */
 async function replaceFile(
   { path, before }: Extract<OutputTarget, { kind: "file" }>,
   make: (part: string) => Promise<void>,
@@ -111,7 +111,10 @@ async function replaceFile(
   }
 }
 
-/** Has `make` write a file, and puts it where `target` says: also where only a stream of bytes can go. `scratch`: a folder for it. */
+/**
+ * Has `make` write a file, and moves or copies it to `out`, which may be a stream. `scratch`: a folder for a
+ * temporary file.
+ */
 export async function writeBy(
   out: string,
   scratch: () => string,
@@ -156,8 +159,9 @@ async function writeTo(target: OutputTarget, pieces: Pieces): Promise<void> {
 }
 
 /**
- * Throws InvalidInputError (`unwritable-output`) where nothing can be written there, RunError (`output-failed`) where writing fails on the
- * way. A file is then as it was before; nothing is left beside it.
+ * Writes the whole content. Throws InvalidInputError (`unwritable-output`) if `out` cannot be written,
+ * RunError (`output-failed`) if writing fails later. An existing file is then unchanged, and no partial file
+ * remains.
  */
 export async function writeWhole(out: string, content: Piece | Pieces): Promise<void> {
   const target = outputTarget(out);
@@ -169,7 +173,7 @@ export async function writeWhole(out: string, content: Piece | Pieces): Promise<
     if (syscall === undefined) throw cause;
     throw new RunError(
       "output-failed",
-      `cannot write ${out} (${code}); make room, or name another file with --out`,
+      `cannot write ${out} (${code}); free disk space, or name another file with --out`,
       {
         cause,
       },
@@ -177,7 +181,7 @@ export async function writeWhole(out: string, content: Piece | Pieces): Promise<
   }
 }
 
-/** To standard output; who reads slowly is waited for. */
+/** Writes to standard output, at the speed of its reader. */
 export async function printPieces(pieces: Pieces): Promise<void> {
   for await (const piece of joined(pieces))
     if (!process.stdout.write(piece)) await once(process.stdout, "drain");

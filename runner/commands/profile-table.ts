@@ -1,11 +1,11 @@
-// The profile of a measured run as text: where the time of the repetitions went, each kind of operator against the peaks that the
-// device's own probe measured.
+// The profile of a measured run as text: the time of each kind of operation, and its rate against the peaks
+// that the device's probe measured.
 import { mixers } from "../../candidates/ops/operator-registry.ts";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { columns } from "./common.ts";
 
-/** What the device can do at best, with all its threads and its best instruction set. */
+/** The device's best rates, with all threads and the best instruction set. */
 export type Peaks = Pick<ProbeResult, "readBandwidthGBs" | "int8Gops" | "fp32Gflops">;
 
 export const peaksOf = ({ readBandwidthGBs, int8Gops, fp32Gflops }: ProbeResult): Peaks => ({

@@ -1,4 +1,4 @@
-// edgefront replay: another strategy on the recorded results of a sweep, at no device time.
+// edgefront replay: runs other strategies on the recorded results of a sweep, without device time.
 
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -27,7 +27,7 @@ interface Args {
   json: boolean;
 }
 
-/** Below this there is nothing to search among. */
+/** Fewer complete trials are too few to search among. */
 const FEWEST = 8;
 const TARGET = 0.95;
 
@@ -39,7 +39,7 @@ const median = (values: readonly number[]): number => {
 
 export const replayCommand: CommandModule<object, Args> = {
   command: "replay <sweep>",
-  describe: "Run other strategies on a sweep's recorded results, without measuring",
+  describe: "Compare search strategies on a sweep's recorded results, without measuring",
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
@@ -50,15 +50,21 @@ export const replayCommand: CommandModule<object, Args> = {
         defaultDescription: "all",
         describe: "strategies to run",
       })
-      .option("seeds", { type: "number", default: 10, requiresArg: true, describe: "runs of each" })
-      .example(example("$0 replay quickstart", "how soon would each strategy have found this front"))
+      .option("seeds", { type: "number", default: 10, requiresArg: true, describe: "runs of each strategy" })
+      .example(example("$0 replay quickstart", "Show how soon each strategy would have found this front"))
       .example(
-        example("$0 replay quickstart --strategy model nsga2 --seeds 20 --json", "two of them, as JSON"),
+        example(
+          "$0 replay quickstart --strategy model nsga2 --seeds 20 --json",
+          "Compare two strategies, as JSON",
+        ),
       ),
   handler: ({ sweep: name, strategy: names, seeds, db, json }) =>
     readStore(db, (store) => {
       if (!Number.isInteger(seeds) || seeds < 1 || seeds > 1000)
-        throw new InvalidInputError("usage", "--seeds is a whole number from 1 to 1000");
+        throw new InvalidInputError(
+          "usage",
+          `--seeds is ${seeds}, but must be a whole number from 1 to 1000; try --seeds 10`,
+        );
       const sweep = store.sweeps.get(name);
       const objectives = resolveObjectives(sweep.config);
       const records = store.trials
@@ -69,7 +75,7 @@ export const replayCommand: CommandModule<object, Args> = {
       if (complete.length < FEWEST)
         throw new InvalidInputError(
           "too-few-trials",
-          `sweep "${name}" has ${complete.length} complete trials; a replay needs ${FEWEST}`,
+          `sweep "${name}" has ${counted(complete.length, "complete trial")}, but a replay needs ${FEWEST}; raise search.trials in its configuration and run it under another name`,
         );
       const reference = frontReference(complete.map(({ metrics }) => orient(metrics, objectives)));
       const domain = recordedDomain(layoutDomain(new Space(sweep.config.space)), records);
@@ -108,7 +114,7 @@ export const replayCommand: CommandModule<object, Args> = {
             [1, 2],
           ),
           "",
-          "Among the recorded layouts only: what a strategy would have proposed beside them is not known.",
+          "Each strategy chose among the recorded layouts only; it might have proposed others.",
         ].join("\n"),
       );
     }),

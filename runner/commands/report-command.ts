@@ -39,7 +39,7 @@ function rowsFor(
   return history ? { ...rows, findings: reportWithFindings(store, sweep).findings } : rows;
 }
 
-/** Writes a report whole or not at all. Throws as writeWhole does. */
+/** Writes a report, completely or not at all. Throws as writeWhole does. */
 export async function writeReport(
   store: Store,
   sweep: Sweep,
@@ -53,14 +53,14 @@ export async function writeReport(
 
 export const reportCommand: CommandModule<object, Args> = {
   command: "report <sweep>",
-  describe: "Write a sweep's report",
+  describe: "Write a sweep's report: a page, or all its trials as data",
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
       .option("format", {
         choices: reportFormatNames,
         default: "html" as ReportFormat,
-        describe: "kind of report",
+        describe: "format of the report",
       })
       .option("out", {
         type: "string",
@@ -69,12 +69,20 @@ export const reportCommand: CommandModule<object, Args> = {
       })
       .check(({ format, out }) => {
         if (isBinaryFormat(format as ReportFormat) && out === undefined)
-          throw new InvalidInputError("usage", `${format} is bytes, not text: name a file with --out`);
+          throw new InvalidInputError(
+            "usage",
+            `--format ${format} is a binary format; name a file with --out trials.${format}`,
+          );
         return true;
       })
-      .example(example("$0 report quickstart", "write report-quickstart.html"))
-      .example(example("$0 report quickstart --format csv > trials.csv", "every trial as a table"))
-      .example(example("$0 report quickstart --format parquet --out trials.parquet", "for pandas or DuckDB")),
+      .example(example("$0 report quickstart", "Write report-quickstart.html"))
+      .example(example("$0 report quickstart --format csv > trials.csv", "Write every trial as a table"))
+      .example(
+        example(
+          "$0 report quickstart --format parquet --out trials.parquet",
+          "Write every trial for pandas or DuckDB",
+        ),
+      ),
   handler: ({ db, sweep: name, format, out, json }) =>
     readStore(db, async (store) => {
       const sweep = store.sweeps.get(name);

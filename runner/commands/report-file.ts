@@ -1,12 +1,12 @@
-// The file a sweep's report goes to where none is named: report-NAME.html, or report-NAME-2.html where that name is taken by something
-// else. Only an earlier report of the same sweep is ever replaced.
+// The default file of a sweep's report: report-NAME.html, or report-NAME-2.html if another file has that
+// name. Only an earlier report of the same sweep is replaced.
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { reportOf } from "../../reports/html.ts";
 
 const HEAD_BYTES = 16_384;
 const MOST = 1000;
 
-/** The beginning of a file; null where it is no file that can be read. */
+/** Returns the beginning of a file; null if it cannot be read. */
 function headOf(path: string): string | null {
   try {
     if (!statSync(path).isFile()) return null;
@@ -30,7 +30,7 @@ const isThere = (path: string): boolean => {
   }
 };
 
-/** `createdAt`: null for a sweep that does not exist yet, which cannot have a report. */
+/** Returns the default file. `createdAt`: null for a sweep that does not exist yet and so has no report. */
 export function defaultReport(name: string, createdAt: string | null): string {
   for (let n = 1; n < MOST; n++) {
     const path = `report-${name.replace(/[^\w.-]+/g, "_")}${n === 1 ? "" : `-${n}`}.html`;

@@ -60,20 +60,20 @@ interface Args {
   json: boolean;
 }
 
-/** What --quick stands for. */
+/** Minutes of --quick. */
 const QUICK_MINUTES = 20;
 const LEAST_MINUTES = 3;
 
 export const reproduceCommand: CommandModule<object, Args> = {
   command: "reproduce <study>",
-  describe: "Repeat a published selection on your own devices, from nothing to a report",
+  describe: "Repeat a published selection on your own devices, from measurement to report",
   builder: (yargs) =>
     withNoWait(withJson(withDatabase(yargs)))
-      .positional("study", { choices: studyNames, demandOption: true, describe: "which experiment" })
+      .positional("study", { choices: studyNames, demandOption: true, describe: "name of the experiment" })
       .option("minutes", {
         type: "number",
         requiresArg: true,
-        describe: "time to spend, as 20, 60 or 300: decides seeds, pairs and layouts",
+        describe: "time budget, e.g. 20, 60 or 300; it decides the number of layouts, seeds and pairs",
       })
       .option("quick", {
         type: "boolean",
@@ -83,10 +83,18 @@ export const reproduceCommand: CommandModule<object, Args> = {
       .option("full", {
         type: "boolean",
         default: false,
-        describe: "true size of the published model, days, no limit of time",
+        describe: "size of the published model: takes days, without a time limit",
       })
-      .option("seed", { type: "number", requiresArg: true, describe: "another seed, as another sweep" })
-      .option("device", { type: "string", requiresArg: true, describe: "measure there instead of here" })
+      .option("seed", {
+        type: "number",
+        requiresArg: true,
+        describe: "another seed, stored as another sweep",
+      })
+      .option("device", {
+        type: "string",
+        requiresArg: true,
+        describe: "device that measures (default: this machine)",
+      })
       .option("resume", {
         type: "boolean",
         default: false,
@@ -96,49 +104,49 @@ export const reproduceCommand: CommandModule<object, Args> = {
       .option("dry-run", {
         type: "boolean",
         default: false,
-        describe: "print the plan and the power of each question, run nothing",
+        describe: "print the plan and the statistical power of each question, and run nothing",
       })
       .option("out", {
         type: "string",
         defaultDescription: "report-NAME.html",
         requiresArg: true,
-        describe: "where its report is written",
+        describe: "file of the report",
       })
       .check(({ quick, full, minutes }) => {
         if (quick && full) throw new InvalidInputError("usage", "give --quick or --full, not both");
         if (minutes !== undefined && (quick || full))
           throw new InvalidInputError(
             "usage",
-            "give --minutes alone: --quick is --minutes 20, --full has no limit",
+            "--minutes excludes --quick and --full: --quick is --minutes 20, --full has no time limit; give one of them",
           );
         return true;
       })
-      .example(example("$0 reproduce minimal-hybrid", "in 20 minutes, on this machine"))
-      .example(example("$0 reproduce minimal-hybrid --minutes 60", "enough to decide most of its questions"))
+      .example(example("$0 reproduce minimal-hybrid", "Run the study on this machine in 20 minutes"))
       .example(
-        example(
-          "$0 reproduce minimal-hybrid --minutes 300 --dry-run",
-          "what would be done, what it can show",
-        ),
+        example("$0 reproduce minimal-hybrid --minutes 60", "Run long enough to decide most questions"),
       )
       .example(
-        example("$0 reproduce minimal-hybrid --seed 2", "again with other seeds, to see what is stable"),
+        example("$0 reproduce minimal-hybrid --minutes 300 --dry-run", "Print the plan and what it can show"),
       )
       .example(
         example(
-          "$0 reproduce minimal-hybrid --full",
-          "at LFM2-350M's size, in days; --device measures it elsewhere",
+          "$0 reproduce minimal-hybrid --seed 2",
+          "Repeat it with other seeds, to see which verdicts are stable",
         ),
       )
+      .example(example("$0 reproduce minimal-hybrid --full", "Run it at LFM2-350M's size, which takes days"))
       .epilogue(studyNames.map((name) => `${name}: ${studies[name].description}`).join("\n")),
   handler: async (args) => {
     const { seed, minutes, json, db, "dry-run": dryRun } = args;
     if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0))
-      throw new InvalidInputError("usage", "--seed is a whole number, 0 or more");
+      throw new InvalidInputError(
+        "usage",
+        `--seed is ${seed}, but must be a whole number, 0 or more; try --seed 2`,
+      );
     if (minutes !== undefined && !(Number.isInteger(minutes) && minutes >= LEAST_MINUTES))
       throw new InvalidInputError(
         "usage",
-        `--minutes ${minutes}: a whole number, ${LEAST_MINUTES} or more, as --minutes 60`,
+        `--minutes is ${minutes}, but must be a whole number, ${LEAST_MINUTES} or more; try --minutes 60`,
       );
     const prepared = prepare(args);
     const { plan } = prepared;
@@ -160,7 +168,7 @@ interface Prepared {
   readonly plan: StudyPlan;
 }
 
-/** The sweep's configuration as the budget has it, and the plan. */
+/** Returns the sweep's configuration for the time budget, and the plan. */
 function prepare({ study, full, minutes, seed, device }: Args): Prepared {
   const path = `${PACKAGE_ROOT}/configs/${study}-${full ? "full" : "quick"}.yaml`;
   const read = readSweepConfig(path);
@@ -172,7 +180,7 @@ function prepare({ study, full, minutes, seed, device }: Args): Prepared {
     ...(plan.designed < design.length ? { studyLayouts: plan.designed } : {}),
     search: { ...read.search, ...(full ? {} : { trials: plan.trials }) },
     measure: { ...read.measure, ...(device === undefined ? {} : { devices: [device] }) },
-    // A seed changes what is trained too: other weights, other batches, other data.
+    // A seed also changes training: other weights, batches and data.
     ...(read.score === undefined || seed === undefined
       ? {}
       : { score: { ...read.score, seeds: read.score.seeds.map((own) => own + 1000 * seed) } }),
@@ -186,7 +194,7 @@ function prepare({ study, full, minutes, seed, device }: Args): Prepared {
   return { name, config, folder: configFolder(path), design, plan };
 }
 
-/** The power of each question by the noise that is assumed. */
+/** Returns the power of each question under the assumed noise. */
 function statedBefore({ plan, design, config }: Prepared): Omit<Stated, "bytesPerToken"> {
   return {
     minutes: plan.minutes,
@@ -231,7 +239,7 @@ async function run(store: Store, prepared: Prepared, args: Args): Promise<void> 
   requireResults(countStates(frontOf(store, sweep)), name, db);
 }
 
-/** Seeds, pairs, and the power by the noise that was found. */
+/** Trains the seeds, times the pairs, states the power under the noise found, and confirms the choice. */
 async function workAfter(
   store: Store,
   sweep: Sweep,
@@ -246,20 +254,23 @@ async function workAfter(
   const work = { store, sweep, plan, design, folder, stated, signal, noWait, listen, say };
   await runStudyWork(work);
   stateFoundPower(work);
-  say("confirming the choice: new sessions and new seeds of it and its runner-up");
+  say("confirming the choice: measuring and training it and its runner-up with new sessions and seeds");
   const { minutes } = plan;
   const command = typedCommand();
   await confirmStudyChoice(store, sweep, design, minutes, { config, folder, command, signal, listen });
   return store.sweeps.get(sweep.name);
 }
 
-/** The way on is this command, which knows the seed and the device; a sweep of the bare configuration is another. */
+/**
+ * Names this command as the next step: it knows the seed and the device, while `sweep` with the bare
+ * configuration is another sweep.
+ */
 function inOwnWords(error: unknown, name: string, resume: string, signal: AbortSignal): unknown {
   if (error instanceof InterruptedError || signal.aborted) return interruptedWith(resume);
   if (error instanceof InvalidInputError && error.code === "sweep-exists") {
     return new InvalidInputError(
       error.code,
-      `"${name}" is in the database already; continue it with: ${resume}; see it with: edgefront findings ${name}; or give another --seed or --db`,
+      `sweep "${name}" already exists in the database. Continue it with: ${resume}. See its findings with: edgefront findings ${name}. For a new one give another --seed or --db`,
     );
   }
   return error;

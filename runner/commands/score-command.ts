@@ -1,4 +1,4 @@
-// edgefront score: trains a layout's proxy on the tasks of a configuration.
+// edgefront score: trains a layout's proxy on the tasks of a configuration, and prints its scores.
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -62,7 +62,7 @@ interface Args {
   json: boolean;
 }
 
-/** The task as the command line changes it. */
+/** Returns the task with the command line's options. */
 function asAsked(task: TaskConfig, { steps, objective, teacher, temperature, precision }: Args): TaskConfig {
   const given = {
     ...(steps === undefined ? {} : { steps }),
@@ -83,7 +83,7 @@ function asAsked(task: TaskConfig, { steps, objective, teacher, temperature, pre
   });
 }
 
-/** One line on a terminal, rewritten as training goes on. */
+/** Shows progress in one line of a terminal. */
 function show(name: string, seed: number, { step, steps, loss, what }: TrainProgress): void {
   if (!process.stderr.isTTY) return;
   const reached = loss === null ? "" : `, loss ${loss.toFixed(4)}`;
@@ -171,43 +171,56 @@ export const scoreCommand: CommandModule<object, Args> = {
         default: `${PACKAGE_ROOT}/configs/quickstart.yaml`,
         defaultDescription: "configs/quickstart.yaml",
         requiresArg: true,
-        describe: "sweep configuration whose tasks to use",
+        describe: "sweep configuration that declares the tasks",
       })
-      .option("task", { type: "string", array: true, describe: "only these tasks of it" })
-      .option("seeds", { type: "number", array: true, describe: "seeds, instead of its own" })
-      .option("steps", { type: "number", requiresArg: true, describe: "training steps, instead of its own" })
+      .option("task", { type: "string", array: true, describe: "only these tasks of the configuration" })
+      .option("seeds", {
+        type: "number",
+        array: true,
+        describe: "training seeds (default: those of the configuration)",
+      })
+      .option("steps", {
+        type: "number",
+        requiresArg: true,
+        describe: "training steps (default: those of the configuration)",
+      })
       .option("objective", {
         choices: Object.keys(objectives) as (keyof typeof objectives)[],
-        describe: "what to train on; the last two learn from a teacher",
+        describe: "training objective; the last two learn from a teacher",
       })
       .option("teacher", {
         type: "string",
         requiresArg: true,
-        describe: "layout to train first as the teacher, or a .gguf, or an .efl of logits",
+        describe: "teacher: a layout to train first, a .gguf file, or an .efl file of logits",
       })
-      .option("temperature", { type: "number", requiresArg: true, describe: "of the distilling objective" })
+      .option("temperature", {
+        type: "number",
+        requiresArg: true,
+        describe: "temperature of the distilling objective",
+      })
       .option("precision", {
         choices: PRECISIONS,
         requiresArg: true,
-        describe: "of the operands of linear layers, instead of its own; scores are comparable within one",
+        describe: "precision of linear layers' operands; compare scores of one precision only",
       })
       .option("out", {
         type: "string",
         requiresArg: true,
-        describe: "folder for the trained weights, one GGUF a task and seed",
+        describe: "folder for the trained weights, one GGUF file for each task and seed",
       })
-      .example(example("$0 score lfm2-350m", "with the quickstart's tasks"))
-      .example(example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "three seeds"))
+      .example(example("$0 score lfm2-350m", "Train on the quickstart's tasks"))
+      .example(example('$0 score "d512 f1024 : 8[c3]" --seeds 1 2 3', "Train with three seeds"))
+      .example(example("$0 score lfm2-350m --task text --precision bfloat16", "Train with bfloat16 products"))
       .example(
-        example("$0 score lfm2-350m --task text --precision bfloat16", "trains with bfloat16 products"),
-      )
-      .example(
-        example("$0 score lfm2-350m --task text --out trained", "keeps the weights, which `measure` takes"),
+        example(
+          "$0 score lfm2-350m --task text --out trained",
+          "Keep the weights as GGUF files for `measure`",
+        ),
       )
       .example(
         example(
           '$0 score "d512 f1024 : 8[c3]" --task text --objective decoupled-topk --teacher lfm2-350m',
-          "learns from a teacher's 32 likeliest tokens",
+          "Learn from a teacher's 32 most likely tokens",
         ),
       ),
   handler: async (args) => {
@@ -231,7 +244,7 @@ export const scoreCommand: CommandModule<object, Args> = {
       const intervals = metrics.map((metric) => ({ ...metric, interval: meanInterval(metric.samples) }));
       printEither(args.json, { layout: formatNotation(layout), metrics: intervals, runs }, () =>
         columns([
-          ["METRIC", "MEAN", "UNIT", "95% OF THE MEAN", "BY SEED"],
+          ["METRIC", "MEAN", "UNIT", "95% INTERVAL", "BY SEED"],
           ...intervals.map(({ name, value, unit, samples, interval }) => [
             name,
             value.toFixed(4),

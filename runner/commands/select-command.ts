@@ -1,5 +1,5 @@
-// edgefront select: which layout of a sweep to ship under given budgets, which would be next, and why; with --confirm, whether that holds
-// when both are measured and trained anew.
+// edgefront select: chooses a layout of a sweep under budgets and names the runner-up and the reasons. With
+// --confirm it measures and trains both again and checks whether the choice holds.
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
@@ -50,7 +50,7 @@ interface Args {
 
 export const selectCommand: CommandModule<object, Args> = {
   command: "select <sweep>",
-  describe: "Choose a layout of a sweep under budgets, with the runner-up and why",
+  describe: "Choose a layout of a sweep under budgets, with runner-up and reasons",
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", demandOption: true, describe: "name of the sweep" })
@@ -58,57 +58,60 @@ export const selectCommand: CommandModule<object, Args> = {
         type: "string",
         array: true,
         requiresArg: true,
-        describe: "name=bound,...: ttft, prefill, decode, token, memory, kv, or a full metric name",
+        describe: "name=bound,... with ttft, prefill, decode, token, memory, kv, or a full metric name",
       })
       .option("rule", {
         choices: ruleNames,
         default: "minimal-hybrid" as RuleName,
-        describe: "how to choose among what fits",
+        describe: "rule that chooses among the layouts within budget (see below)",
       })
-      .option("quality", { type: "string", requiresArg: true, describe: "objective that is the quality" })
+      .option("quality", { type: "string", requiresArg: true, describe: "objective that measures quality" })
       .option("tolerance", {
         type: "number",
         default: DEFAULT_TOLERANCE,
-        describe: "quality given up freely, in its unit and beyond the error",
+        describe: "loss of quality that is acceptable, in its unit and beyond the error",
       })
-      .option("device", { type: "string", requiresArg: true, describe: "device the budgets are of" })
+      .option("device", { type: "string", requiresArg: true, describe: "device that the budgets apply to" })
       .option("confirm", {
         type: "boolean",
         default: false,
         describe:
-          "measure and train the choice and its runner-up anew, and replace a choice that does not hold",
+          "measure and train the choice and its runner-up again, and replace a choice that does not hold",
       })
       .option("config", {
         type: "string",
         requiresArg: true,
-        describe: "the sweep's YAML file, where --confirm trains on files",
+        describe: "the sweep's YAML file, needed by --confirm if the tasks read files",
       })
       .option("sessions", {
         type: "number",
         default: DEFAULT_SESSIONS,
         requiresArg: true,
-        describe: "new sessions and seeds that decide, and as many that are reported",
+        describe: "new sessions and seeds that decide; as many more are reported",
       })
       .option("replacements", {
         type: "number",
         default: DEFAULT_REPLACEMENTS,
         requiresArg: true,
-        describe: "how many choices may be replaced",
+        describe: "largest number of replaced choices",
       })
       .example(
-        example("$0 select quickstart --budget token=0.3ms,memory=30MB", "the least attention that fits"),
+        example(
+          "$0 select quickstart --budget token=0.3ms,memory=30MB",
+          "Choose the least attention within budget",
+        ),
       )
       .example(
         example(
           '$0 select quickstart --device local --budget "ttft@1024<=800ms,recall>=0.1"',
-          "on one device",
+          "Apply the budgets to one device",
         ),
       )
-      .example(example("$0 select quickstart --rule best-quality --json", "the best, as JSON"))
+      .example(example("$0 select quickstart --rule best-quality --json", "Choose the best quality, as JSON"))
       .example(
         example(
           "$0 select quickstart --confirm --budget token=0.3ms",
-          "whether the choice holds, measured and trained anew",
+          "Measure and train the choice again, to check that it holds",
         ),
       )
       .epilogue(ruleNames.map((name) => `${name}: ${rules[name].description}`).join("\n")),
@@ -155,7 +158,7 @@ export const selectCommand: CommandModule<object, Args> = {
   },
 };
 
-/** What is asked, checked against the sweep. @throws InvalidInputError */
+/** Returns the question, checked against the sweep. @throws InvalidInputError */
 function askedOf(
   sweep: Sweep,
   args: Args,
@@ -167,11 +170,21 @@ function askedOf(
       "unknown-device",
       `sweep "${name}" did not measure on "${device}"${suggestion(device, config.measure.devices)}`,
     );
-  if (!(tolerance >= 0)) throw new InvalidInputError("usage", "--tolerance is a number, 0 or more");
+  if (!(tolerance >= 0))
+    throw new InvalidInputError(
+      "usage",
+      `--tolerance is ${tolerance}, but must be 0 or more; try --tolerance ${DEFAULT_TOLERANCE}`,
+    );
   if (!(Number.isInteger(sessions) && sessions >= 2 && sessions <= MOST_SESSIONS))
-    throw new InvalidInputError("usage", `--sessions is a whole number from 2 to ${MOST_SESSIONS}`);
+    throw new InvalidInputError(
+      "usage",
+      `--sessions is ${sessions}, but must be a whole number from 2 to ${MOST_SESSIONS}; try --sessions ${DEFAULT_SESSIONS}`,
+    );
   if (!(Number.isInteger(replacements) && replacements >= 0))
-    throw new InvalidInputError("usage", "--replacements is a whole number, 0 or more");
+    throw new InvalidInputError(
+      "usage",
+      `--replacements is ${replacements}, but must be a whole number, 0 or more; try --replacements ${DEFAULT_REPLACEMENTS}`,
+    );
   const budgets = parseBudgets((budget ?? []).join(","), {
     known: metricsOf(config),
     objectives: resolveObjectives(config).map((objective) => objective.name),
@@ -180,7 +193,7 @@ function askedOf(
   return { rule, budgets, quality, tolerance, sessions, replacements };
 }
 
-/** Trials that have ended, of how many at most; null where the sweep is finished. */
+/** Returns the number of ended trials and of all trials; null for a finished sweep. */
 function unfinishedOf(store: Store, { id, state, config }: Sweep) {
   return state === "complete" ? null : { ended: store.trials.finished(id), trials: config.search.trials };
 }
@@ -189,8 +202,8 @@ const unfinishedText = (
   { name, isRunning }: Sweep,
   { ended, trials }: { readonly ended: number; readonly trials: number },
 ): string =>
-  `Sweep "${name}" is not finished: ${ended} of up to ${trials} trials have ended, and the choice may change. ${
-    isRunning ? "It is running." : "Continue it with the command that began it and --resume."
+  `Sweep "${name}" is not finished (${ended} of up to ${trials} trials), so the choice may change. ${
+    isRunning ? "It is still running." : "Continue it with: edgefront sweep CONFIG --resume"
   }`;
 
 const entry = (trial: ReportTrial) => {
@@ -208,7 +221,7 @@ const entry = (trial: ReportTrial) => {
   };
 };
 
-/** As it may be typed again: what a shell would read is quoted. */
+/** Returns the words as a command line, quoted for a shell. */
 const typed = (args: readonly string[]): string =>
   args.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`)).join(" ");
 
@@ -230,7 +243,7 @@ function commandOf(args: Args): string {
   ]);
 }
 
-/** Lines of the work on stderr; at a terminal what is done now in one line that changes. */
+/** Prints lines about finished work on stderr; at a terminal also one changing line about current work. */
 function progress(): { readonly listen: (event: SweepEvent) => void; readonly close: () => void } {
   const { stderr } = process;
   let open = false;

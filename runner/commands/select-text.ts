@@ -1,4 +1,5 @@
-// What `edgefront select` prints for people: the choice beside its runner-up, every value with its interval and marks, and why.
+// The text of `edgefront select`: the choice beside its runner-up, every value with its interval and marks,
+// and the reasons.
 import { choiceOf } from "../../reports/choices.ts";
 import { confirmationLines, confirmationTable } from "../../reports/confirmation.ts";
 import { formatParameters, formatRange, formatValue } from "../../reports/format.ts";
@@ -10,10 +11,10 @@ import { columns } from "./common.ts";
 export interface SelectText {
   readonly chosen: ReportTrial | null;
   readonly runnerUp: ReportTrial | null;
-  /** Metrics that are shown. */
+  /** Metrics in the table. */
   readonly shown: readonly string[];
   readonly reasons: readonly string[];
-  /** Where the sweep is not finished: a line that says so. */
+  /** A line for an unfinished sweep. */
   readonly unfinished: string | null;
   readonly confirmed: ReportConfirmation | null;
   readonly objectives: readonly ReportObjective[];
@@ -29,7 +30,7 @@ function valueText(trial: ReportTrial, name: string): string {
   return `${formatValue(metric.value, metric.unit)}${interval}${marks.length > 0 ? " ~" : ""}`;
 }
 
-/** Says what `~` stands for, where it stands. */
+/** Explains `~`, if any value has it. */
 function markLines(trials: readonly ReportTrial[], shown: readonly string[]): readonly string[] {
   const marks = new Set(
     trials.flatMap((trial) => {
@@ -37,7 +38,7 @@ function markLines(trials: readonly ReportTrial[], shown: readonly string[]): re
       return shown.flatMap((name) => metrics[name]?.marks ?? []);
     }),
   );
-  return marks.size === 0 ? [] : [`~ not to be relied on: ${[...marks].join(", ")}`];
+  return marks.size === 0 ? [] : [`~ do not rely on this value: ${[...marks].join(", ")}`];
 }
 
 function confirmedLines(confirmed: ReportConfirmation, objectives: readonly ReportObjective[]): string[] {
@@ -55,9 +56,9 @@ export function selectText(text: SelectText): string {
     ...(unfinished === null ? [] : [unfinished, ""]),
     ...(confirmed === null
       ? []
-      : [...confirmedLines(confirmed, objectives), "", "As the sweep measured them:", ""]),
+      : [...confirmedLines(confirmed, objectives), "", "Values measured during the sweep:", ""]),
   ];
-  if (chosen === null) return [...first, "No layout fits.", "", ...reasons].join("\n");
+  if (chosen === null) return [...first, "No layout meets the budgets.", "", ...reasons].join("\n");
   const pair = runnerUp === null ? [chosen] : [chosen, runnerUp];
   const chances = pair.some(({ chance }) => chance !== undefined)
     ? [["chance on the front", ...pair.map(({ chance }) => shownChance(chance ?? null))]]

@@ -20,7 +20,7 @@ interface Args {
 
 export const showCommand: CommandModule<object, Args> = {
   command: "show <layout>",
-  describe: "Show a layout: shape, parameters, static costs",
+  describe: "Show a layout: shape, parameters, counted costs",
   builder: (yargs) =>
     withJson(yargs)
       .positional("layout", {
@@ -28,9 +28,14 @@ export const showCommand: CommandModule<object, Args> = {
         demandOption: true,
         describe: "name, notation, layout JSON or config.json",
       })
-      .option("context", { type: "number", array: true, default: [1024, 4096], describe: "context lengths" })
-      .example(example("$0 show lfm2-350m", "a published layout"))
-      .example(example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "one of your own"))
+      .option("context", {
+        type: "number",
+        array: true,
+        default: [1024, 4096],
+        describe: "context lengths in tokens",
+      })
+      .example(example("$0 show lfm2-350m", "Show a published layout"))
+      .example(example('$0 show "v65536 d1024 f4608 h16/8x64 : 8[c3 g]"', "Show a layout of your own"))
       .epilogue(`Named layouts: ${Object.keys(namedLayouts).join(", ")}`),
   handler: ({ layout: text, json, context }) => {
     const layout = layoutFrom(text);
@@ -84,7 +89,7 @@ export const showCommand: CommandModule<object, Args> = {
           [0, 1, 2, 3, 4, 5],
         ),
         "",
-        "Bytes with Q4_0 weights and an F16 KV cache. Counted, not measured: see edgefront measure.",
+        `Bytes with Q4_0 weights and an F16 KV cache. Counted, not measured; to measure it: edgefront measure ${text in namedLayouts ? text : "LAYOUT"}`,
       ].join("\n"),
     );
   },

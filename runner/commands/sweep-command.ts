@@ -55,37 +55,42 @@ export const sweepCommand: CommandModule<object, Args> = {
       .option("resume", {
         type: "boolean",
         default: false,
-        describe: "continue a sweep that was stopped, or start it",
+        describe: "continue a stopped sweep, or start it if it does not exist",
       })
       .option("warm-start", {
         type: "string",
         requiresArg: true,
-        describe: "begin with the trials of an earlier sweep, or of a .jsonl export",
+        describe: "reuse the results of an earlier sweep, or of a .jsonl export",
       })
       .option("allow-mixed", allowMixedOption)
       .option("out", {
         type: "string",
         defaultDescription: "report-NAME.html",
         requiresArg: true,
-        describe: "where its report is written",
+        describe: "file of the report",
       })
-      .example(example("$0 sweep configs/quickstart.yaml", "a whole search on this machine, in minutes"))
+      .example(
+        example(
+          "$0 sweep configs/quickstart.yaml",
+          "Run a complete search on this machine, about 10 minutes",
+        ),
+      )
       .example(
         example(
           "$0 sweep configs/quickstart.yaml --resume",
-          "go on after Ctrl-C or a crash; start it where it is not there yet",
+          "Continue after Ctrl-C or a crash, or start the sweep",
         ),
       )
       .example(
         example(
           "$0 sweep configs/quickstart.yaml --name again --db lab.db",
-          "under another name, in another database",
+          "Run it under another name, in another database",
         ),
       )
       .example(
         example(
           "$0 sweep configs/quickstart.yaml --name more --warm-start quickstart",
-          "learn from what it measured",
+          "Start with the results of an earlier sweep",
         ),
       ),
   handler: async ({ config: path, db, name, resume, "warm-start": warmStart, wait, json, out, ...more }) => {
@@ -108,7 +113,7 @@ export const sweepCommand: CommandModule<object, Args> = {
       };
       const sweep = await runSweep(store, options)
         .catch((error: unknown) => {
-          // The way on needs the configuration's path, which only the command knows.
+          // The command that continues needs the configuration's path, which only this handler knows.
           if (!(error instanceof InterruptedError) || store.sweeps.find(options.name) === null) throw error;
           throw interruptedWith(pasted("sweep", [path], { name, ...databaseOption(db), resume: true }));
         })

@@ -1,4 +1,4 @@
-// edgefront sweeps: what the database holds.
+// edgefront sweeps: lists the sweeps in a database.
 
 import type { CommandModule } from "yargs";
 import { columns, printEither, readStore, withDatabase, withJson } from "./common.ts";
@@ -13,7 +13,7 @@ export const sweepsCommand: CommandModule<object, Args> = {
   command: "sweeps",
   describe: "List the sweeps in a database",
   builder: (yargs) =>
-    withJson(withDatabase(yargs)).example(example("$0 sweeps", "list the sweeps in ./edgefront.db")),
+    withJson(withDatabase(yargs)).example(example("$0 sweeps", "List the sweeps in ./edgefront.db")),
   handler: ({ db, json }) =>
     readStore(db, (store) => {
       const sweeps = store.sweeps.all().map((sweep) => ({
@@ -26,7 +26,7 @@ export const sweepsCommand: CommandModule<object, Args> = {
       }));
       printEither(json, { sweeps }, () =>
         sweeps.length === 0
-          ? "no sweeps yet; start one with: edgefront sweep configs/quickstart.yaml"
+          ? `${db} has no sweeps. Start one with: edgefront sweep configs/quickstart.yaml`
           : columns([
               ["NAME", "STATE", "PROPOSED", "STARTED"],
               ...sweeps.map((s) => [

@@ -1,4 +1,4 @@
-// edgefront ui: the report of a sweep in a browser, following it while it runs.
+// edgefront ui: the report of a sweep in a browser, live while the sweep runs.
 
 import { once } from "node:events";
 import { setPriority } from "node:os";
@@ -9,7 +9,7 @@ import { startUi } from "../ui/server.ts";
 import { interruptSignal, print, say, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 
-/** A sweep on the same machine goes first; low enough to wait for it, not so low that pages would come late. */
+/** Lower priority than a sweep on the same machine, but high enough for fast pages. */
 const NICENESS = 5;
 
 interface Args {
@@ -26,29 +26,32 @@ export const uiCommand: CommandModule<object, Args> = {
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("sweep", { type: "string", describe: "name of the sweep (default: the newest)" })
-      .option("port", { type: "number", default: 7317, describe: "port to listen on; 0: any free one" })
+      .option("port", { type: "number", default: 7317, describe: "port to listen on; 0: any free port" })
       .option("host", {
         type: "string",
         default: "127.0.0.1",
         requiresArg: true,
-        describe: "address to listen on; beyond this machine a token is needed",
+        describe: "address to listen on; other machines need the token that is printed",
       })
       .check(({ port }) => {
         if (!Number.isInteger(port) || port < 0 || port > 65_535)
-          throw new InvalidInputError("usage", "--port is a number from 0 to 65535");
+          throw new InvalidInputError(
+            "usage",
+            `--port is ${port}, but must be a whole number from 0 to 65535; try --port 7317`,
+          );
         return true;
       })
-      .example(example("$0 ui", "the newest sweep, at http://127.0.0.1:7317/"))
-      .example(example("$0 ui quickstart --port 8080", "one sweep, at another port"))
-      .example(example("$0 ui --host 0.0.0.0", "from other machines, with the token it prints")),
+      .example(example("$0 ui", "Show the newest sweep at http://127.0.0.1:7317/"))
+      .example(example("$0 ui quickstart --port 8080", "Show one sweep at another port"))
+      .example(example("$0 ui --host 0.0.0.0", "Allow other machines, with the token that is printed")),
   handler: async ({ sweep, db, port, host, json }) => {
-    // A database of an older version is brought up to date first, as any other command would.
+    // Opening it migrates a database of an older version first, as every command does.
     const first = Store.read(db, { onNote: say });
     setPriority(NICENESS);
-    // Read only: a page that is open must never hold up the sweep it shows.
+    // Read only: an open page must never block the sweep it shows.
     const live = Store.follow(db);
     if (live !== null) first.close();
-    else say(`${db} may only be read: the page shows it as it is now, not what is written to it later`);
+    else say(`${db} is read-only for this user: the page shows its present state and does not update`);
     const store = live ?? first;
     try {
       const signal = interruptSignal();
@@ -56,7 +59,7 @@ export const uiCommand: CommandModule<object, Args> = {
       if (json) print(JSON.stringify({ url: ui.url }));
       else {
         print(ui.url);
-        say("Ctrl-C ends it; sweeps go on without it.");
+        say("Ctrl-C stops the page; running sweeps continue.");
       }
       if (!signal.aborted) await once(signal, "abort");
       await ui.close();

@@ -1,8 +1,8 @@
-// What was wrong with a command line, in one line: yargs' complaints in plain words, with the nearest option or command where one was
-// misspelt, ending with where to read on.
+// Errors in a command line, in one line: yargs' messages in plain words, with the nearest option or command
+// for a misspelt one, and a pointer to --help.
 import { nearest } from "../config/config-errors.ts";
 
-/** yargs' own texts, replaced where it allows it; the rest is taken apart below. */
+/** yargs' own texts, replaced where it allows that; usageText parses the others. */
 export const USAGE_STRINGS = {
   "Argument: %s, Given: %s, Choices: %s": "%s cannot be %s; it is one of %s",
   "Not enough arguments following: %s": "--%s needs a value",
@@ -20,17 +20,17 @@ export const USAGE_STRINGS = {
 } as const;
 
 export interface Usage {
-  /** What was typed, without the program. */
+  /** The typed words, without the program. */
   readonly args: readonly string[];
-  /** Options of the command that was reached. */
+  /** Options of the command that yargs reached. */
   readonly options: readonly string[];
-  /** Of the program, and those of its actions (device add) by command. */
+  /** Names of the program's commands. */
   readonly commands: readonly string[];
-  /** How the command that was reached is called, e.g. `sweep <config>`; absent without one. */
+  /** Synopsis of the command that yargs reached, e.g. `sweep <config>`; absent without one. */
   readonly call?: string | undefined;
 }
 
-/** Which argument is missing, where the command's own arguments are all that is known of it. */
+/** Names the missing argument by the command's synopsis. */
 function missingText(line: string, { call }: Usage): string {
   const needed = call === undefined ? [] : [...call.matchAll(/<[^>]+>/g)].map(([argument]) => argument);
   if (!line.startsWith("an argument is missing") || needed.length === 0) return line;
@@ -43,7 +43,10 @@ const typedAsOption = (args: readonly string[], name: string): boolean =>
       arg === `--${name}` || arg.startsWith(`--${name}=`) || (name.length === 1 && /^-[a-z]+$/i.test(arg)),
   );
 
-/** Options and arguments that no command takes. yargs repeats `--foo-bar` as `fooBar`; only what was typed counts. */
+/**
+ * Describes options and arguments that no command takes. yargs repeats `--foo-bar` as `fooBar`; only the
+ * typed form counts.
+ */
 function unknownText(names: readonly string[], { args, options, commands }: Usage): string {
   // yargs takes `--no-` for a negation, and leaves it out of the name.
   const option = names.flatMap((name) => [name, `no-${name}`]).find((name) => typedAsOption(args, name));
@@ -60,7 +63,7 @@ function unknownText(names: readonly string[], { args, options, commands }: Usag
     const best = nearest(first!, commands);
     return `there is no command "${first}"${best === null ? "" : `; did you mean ${best}?`}`;
   }
-  return `"${first}" is one argument too many; put a layout or a name with blanks in quotes`;
+  return `"${first}" is one argument too many; put quotes around a layout or a name with blanks`;
 }
 
 /** `format cannot be "cfg"; it is one of ...`, with the nearest choice. */
@@ -74,19 +77,19 @@ function withNearestChoice(text: string): string {
   return best === null ? text : `${text}; did you mean "${best}"?`;
 }
 
-/** The message as a person reads it. */
+/** Returns yargs' message as one plain line with a next step. */
 export function usageText(message: string, usage: Usage): string {
   const line = message
     .trim()
     .replace(/\s*\n\s*/g, " ")
     .replace(/^Invalid values: /, "");
-  // Without a command yargs looks no further; a misspelt --version is no missing command.
-  // Nor where an argument is missing, because an option that it does not know took it as its value.
+  // yargs stops at a missing command or argument, even if a misspelt option caused it (`--verson`, or an
+  // unknown option that took the argument as its value). The unknown option is then the better message.
   const stray = usage.args
     .filter((arg) => arg.startsWith("--") && arg !== "--")
     .map((arg) => arg.slice(2).split("=")[0]!)
     .find((name) => !usage.options.includes(name.replace(/^no-/, "")));
-  if (stray !== undefined && /^(name a command|an argument is missing)/.test(line))
+  if (stray !== undefined && /^(no command is given|an argument is missing)/.test(line))
     return `${unknownText([stray], usage)} (see ${helpOf(usage)})`;
   const [, unknown] = /^Unknown (?:argument|command)s?: (.*)$/.exec(line) ?? [];
   const [, meant] = /^Did you mean (.*)\?$/.exec(line) ?? [];
@@ -99,7 +102,7 @@ export function usageText(message: string, usage: Usage): string {
   return text.includes("--help") ? text : `${text} (see ${helpOf(usage)})`;
 }
 
-/** The first word that is no command: of an action (device ad) the second. */
+/** Returns the first word that is no command; for an action (`device ad`), the second word. */
 function mistyped({ args, commands }: Usage): string {
   const words = args.filter((arg) => !arg.startsWith("-"));
   return (commands.includes(words[0] ?? "") ? words[1] : words[0]) ?? "";

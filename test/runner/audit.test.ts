@@ -29,8 +29,8 @@ it("a proxy that is no better than chance is called weak, and so are the points 
 
 it.each([
   [["--task", "recal"], /has no task "recal"/],
-  [["--layouts", "9"], /--layouts 9: name a whole number of 10 or more/],
-  [["--longer", "1"], /--longer 1: name a number above 1/],
+  [["--layouts", "9"], /--layouts is 9, but must be a whole number of at least 10/],
+  [["--longer", "1"], /--longer is 1, but must be above 1/],
   [["--name", "other"], /no sweep named "other"|other/],
 ])("refuses %j in one line", async (more, message) => {
   const { stderr, code } = await run("audit", config, ...more);

@@ -39,7 +39,10 @@ describe("bad input", () => {
     [["show", "d64 f64 h3/2x16 : g"], /impossible layout: layer 0: 3 query heads cannot be grouped/],
     [["show", "none.json"], /cannot read the layout none\.json/],
     [["compile", "lfm2-350m"], /give --out/],
-    [["compile", "lfm2-350m", "--out", "x.gguf", "--weights", "random"], /--weights is none or seed:N/],
+    [
+      ["compile", "lfm2-350m", "--out", "x.gguf", "--weights", "random"],
+      /--weights is "random", but must be none or seed:N/,
+    ],
     [["compile", "lfm2-350m", "--out", "no/folder/x.gguf"], /there is no folder/],
     [["measure", "none.gguf"], /there is no file none\.gguf/],
     [["measure", "lfm2-350m", "--contexts", "0"], /contexts/],
@@ -47,7 +50,7 @@ describe("bad input", () => {
     [["front", "x"], /there is no such database/],
     [["sweeps", "--db", "no/such/folder/x.db"], /cannot use the database/],
     [["device", "remove", "local", "--db", "none.db"], /no such database/],
-    [["device"], /name an action/],
+    [["device"], /no action is given/],
     [["score", "lfm2-350m", "--task", "recal"], /has no task "recal"; did you mean "recall"\?/],
   ])("%j is refused, and nothing is written", async (args, message) => {
     expectRefused(await run(...args), message);

@@ -154,7 +154,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     const hostKey = /shows host key SHA256:[\s\S]*Is this its key\? \(yes\/no\)/;
     const doubted = await atTerminal(args, [[hostKey, "no"]]);
     expect(doubted.code).toBe(2);
-    expect(doubted.seen).toContain("not confirmed; nothing was registered");
+    expect(doubted.seen).toContain("was not confirmed: nothing was registered");
     const { code, seen, listings } = await atTerminal(args, [
       [hostKey, "yes"],
       [/Passphrase of the key:/, PASSPHRASE],
@@ -198,7 +198,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
         expect(await run(...record)).toMatchObject({
           code: 2,
           stderr: expect.stringMatching(
-            new RegExp(`wants a second factor: ${method}.*Run this at a terminal`),
+            new RegExp(`requires a second factor: ${method}.*Run the command at a terminal`),
           ),
         });
         // Each connection is asked for anew: one for a look at the device, one for its agent.
@@ -225,7 +225,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     });
     expect(await finished).toMatchObject({
       code: 130,
-      stderr: expect.stringMatching(/^edgefront: interrupted; x was not registered$/m),
+      stderr: expect.stringMatching(/^edgefront: interrupted: x was not registered$/m),
     });
     expect(JSON.parse((await run("device", "list", "--json")).stdout).devices).toHaveLength(1);
   });

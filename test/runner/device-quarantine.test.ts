@@ -37,7 +37,7 @@ describe("device quarantine and restore", { timeout: 60_000 }, () => {
     const { stdout: list } = await run("device", "list");
     expect(list).toMatch(/^local +quarantined/m);
     expect(list).toMatch(
-      /^local is quarantined: the fan\?\[31m died\. Once it is mended: edgefront device restore local$/m,
+      /^local is quarantined: the fan\?\[31m died\. When it is repaired: edgefront device restore local$/m,
     );
     expect((await run("device", "show", "local")).stdout).toContain("state: quarantined: the fan?[31m died");
 
@@ -50,7 +50,7 @@ describe("device quarantine and restore", { timeout: 60_000 }, () => {
       const { code, stdout, stderr } = await run(...args);
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
       expect(stderr).toMatch(
-        /^edgefront: local is quarantined: the fan\S+ died\. When it is mended: edgefront device restore local, then run this again\n$/,
+        /^edgefront: device local is quarantined: the fan\S+ died\. When it is repaired: edgefront device restore local, then run this again\n$/,
       );
     }
     // Whether it was mended is found out there.

@@ -58,7 +58,7 @@ describe("a sweep", { timeout: 240_000 }, () => {
       const { code, stderr } = await finished;
       expect(code).toBe(130);
       expect(stderr.trim().split("\n").at(-1)).toMatch(
-        /^edgefront: interrupted; everything finished is kept.*--resume/,
+        /^edgefront: interrupted: finished work is kept.*--resume/,
       );
       expect(stderr).not.toMatch(/debugger/i);
       expect(agents.filter(isAlive)).toEqual([]);
@@ -84,7 +84,7 @@ describe("a sweep", { timeout: 240_000 }, () => {
     child.kill("SIGINT");
     expect(await finished).toMatchObject({
       code: 130,
-      stderr: expect.stringMatching(/everything finished is kept/),
+      stderr: expect.stringMatching(/finished work .*is kept/),
     });
   });
 

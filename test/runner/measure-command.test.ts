@@ -39,7 +39,7 @@ describe("measure --batch", () => {
       decodeMs.map((steps) => (3 * steps.length * 1000) / sum(steps)),
     );
     expect(samples("prefillTokensPerSecond@48x3:local")).toEqual(prefillMs.map((ms) => (3 * 48 * 1000) / ms));
-    expect(await measure("--batch", "3")).toMatch(/batch 3\n.*rates over all 3 sequences/s);
+    expect(await measure("--batch", "3")).toMatch(/batch 3\n.*Rates are over all 3 sequences/s);
   }, 60_000);
 
   it("refuses what is no batch", async () => {
@@ -121,9 +121,8 @@ describe("measure --compare", () => {
     const run = ["measure", "--compare", LAYOUT, other, ...QUICK, "--pairs", "40"];
     const { stdout, code } = await runCli(run, folder.path);
     expect(code).toBe(0);
-    const [, ran] = /^(\d+) of at most 40 pairs on local: ended early: every metric has its verdict/m.exec(
-      stdout,
-    )!;
+    const [, ran] =
+      /^(\d+) of at most 40 pairs on local: ended early, because every metric has a verdict/m.exec(stdout)!;
     expect(Number(ran)).toBeLessThan(40);
     expect(Number(ran)).toBeGreaterThanOrEqual(12);
     expect(stdout).toMatch(/PAIR SD +PAIRS FOR 2% +PAIRS FOR 5%/);
@@ -156,33 +155,30 @@ describe("measure --compare", () => {
       ).toHaveLength(1);
     };
     const changed = (changes: object) => JSON.stringify({ ...earlier, ...changes });
-    await refused("{", /wrong.json is not JSON; write one with/);
-    await refused(changed({ pairs: earlier.pairs.slice(1) }), /does not hold all pairs that it planned/);
+    await refused("{", /wrong.json is not JSON; make one with/);
+    await refused(changed({ pairs: earlier.pairs.slice(1) }), /lacks some of its planned pairs/);
     await refused(changed({ ended: "decided" }), /already has a verdict for every metric/);
-    await refused(changed({ stages: undefined }), /is not a comparison that can be extended/);
+    await refused(changed({ stages: undefined }), /is not the --json output of a comparison/);
     await refused(
       changed({ pairs: [{ ...earlier.pairs[0], b: {} }, ...earlier.pairs.slice(1)] }),
       /different metrics/,
     );
-    await refused(changed({ identities: { a: LAYOUT, b: "other" } }), /is of other models/);
+    await refused(changed({ identities: { a: LAYOUT, b: "other" } }), /compares other models/);
     await refused(changed({ agentSha256: "0" }), /another build of the agent/);
     await refused(first.stdout, /measured with other options.*leave out --extend/, "--batch", "2");
   }, 240_000);
 
   it.each([
-    [["--compare", LAYOUT, LAYOUT, "--pairs", "4"], /--pairs must be a whole number from 10/],
-    [[LAYOUT, "--compare", LAYOUT, LAYOUT], /name one model, or two with --compare/],
-    [[], /name one model, or two with --compare/],
+    [["--compare", LAYOUT, LAYOUT, "--pairs", "4"], /--pairs is 4, but must be a whole number from 10/],
+    [[LAYOUT, "--compare", LAYOUT, LAYOUT], /give one model, or two with --compare/],
+    [[], /give one model, or two with --compare/],
     [
       ["--compare", LAYOUT, LAYOUT, "--pairs", "10.5"],
-      /--pairs must be a whole number from 10 to 1000, not 10.5/,
+      /--pairs is 10.5, but must be a whole number from 10 to 1000/,
     ],
-    [
-      ["--compare", LAYOUT, LAYOUT, "--extend", "missing.json"],
-      /missing.json cannot be read; write one with/,
-    ],
-    [[LAYOUT, "--extend", "earlier.json"], /--extend adds to a comparison/],
-    [["--compare", LAYOUT, LAYOUT, "--profile"], /--profile is for one model/],
+    [["--compare", LAYOUT, LAYOUT, "--extend", "missing.json"], /missing.json cannot be read; make one with/],
+    [[LAYOUT, "--extend", "earlier.json"], /--extend adds pairs to a comparison/],
+    [["--compare", LAYOUT, LAYOUT, "--profile"], /--profile works for one model only/],
     [["--compare", LAYOUT, "missing.gguf"], /there is no file missing.gguf/],
   ])("refuses %j", async (args, message) => {
     const { stderr, code } = await runCli(["measure", ...args], folder.path);

@@ -122,7 +122,7 @@ describe("compile", () => {
     ["v64 d64 f128 h2/1x32 : g g(2/2x32)", /kv heads/],
   ])("says of %s that only edgefront can run it, and why", async (notation, why) => {
     const text = await compile(notation, "--weights", "seed:1");
-    expect(text).toContain("only edgefront can run this file");
+    expect(text).toContain("only edgefront runs this file");
     expect(text).toMatch(why);
     expect(JSON.parse(await compile(notation, "--weights", "seed:1", "--json"))).toMatchObject({
       runsOn: ["edgefront"],
@@ -135,6 +135,6 @@ describe("compile", () => {
     expect(JSON.parse(await compile(NOTATION, "--weights", "seed:1", "--json"))).toMatchObject({
       runsOn: ["edgefront", "llama.cpp"],
     });
-    expect(await compile(NOTATION)).toMatch(/which nothing runs; add --weights seed:1/);
+    expect(await compile(NOTATION)).toMatch(/which no program runs; for weights add --weights seed:1/);
   });
 });

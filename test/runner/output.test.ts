@@ -101,7 +101,7 @@ describe("--out", () => {
     expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
     const full = await report("/dev/full");
     expect(full).toMatchObject({ code: 1, stdout: "" });
-    expect(full.stderr).toMatch(/^edgefront: cannot write \/dev\/full \(ENOSPC\); make room/);
+    expect(full.stderr).toMatch(/^edgefront: cannot write \/dev\/full \(ENOSPC\); free disk space/);
     expect(statSync("/dev/full").isCharacterDevice()).toBe(true);
   });
 
@@ -112,7 +112,7 @@ describe("--out", () => {
     writing.child.stderr!.on("data", (text: string) => {
       said += text;
     });
-    await until("it waits", () => said.includes("waiting for a reader"));
+    await until("it waits", () => said.includes("has no reader: waiting for one"));
     const read = execFileSync("cat", [at("pipe")], { encoding: "utf8" });
     expect(read).toBe(csv);
     expect(await writing.finished).toMatchObject({ code: 0 });
@@ -218,7 +218,7 @@ describe("standard output", () => {
     closeSync(full);
     expect({ code, said }).toEqual({
       code: 1,
-      said: "edgefront: standard output cannot be written (ENOSPC); make room, or send it elsewhere\n",
+      said: "edgefront: standard output cannot be written (ENOSPC); free disk space, or redirect the output elsewhere\n",
     });
   });
 

@@ -114,7 +114,7 @@ describe.skipIf(!isRoot)("a database of another user", { timeout: 60_000 }, () =
     };
     const idle = start();
     await until("it listens", () => idle.said().includes("http://"), 20_000);
-    expect(idle.said()).toContain("may only be read: the page shows it as it is now");
+    expect(idle.said()).toContain("is read-only for this user: the page shows its present state");
     idle.child.kill("SIGTERM");
     await new Promise((resolve) => idle.child.once("close", resolve));
     expect(lab()).toEqual(["t.db"]);
@@ -126,7 +126,7 @@ describe.skipIf(!isRoot)("a database of another user", { timeout: 60_000 }, () =
     await until("it listens", () => following.said().includes("http://"), 20_000);
     const url = /http:\S+/.exec(following.said())![0];
     expect(await (await fetch(url)).text()).toContain("renamed");
-    expect(following.said()).not.toContain("may only be read");
+    expect(following.said()).not.toContain("is read-only for this user");
     following.child.kill("SIGTERM");
     await new Promise((resolve) => following.child.once("close", resolve));
     live.close();

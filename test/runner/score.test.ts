@@ -105,7 +105,7 @@ describe("score", () => {
       /a distilling objective needs a teacher: name a layout or a file with --teacher/,
     ],
     [["--objective", "topk", "--teacher", "/nowhere.gguf"], /the teacher \/nowhere\.gguf does not exist/],
-    [["--steps", "0"], /--steps 0: name a whole number above 0/],
+    [["--steps", "0"], /--steps is 0, but must be a whole number above 0/],
     [["--task", "txt"], /has no task "txt"; did you mean "text"\?/],
   ])("refuses %j in one line", async (more, message) => {
     const { stderr, code } = await score(...more);

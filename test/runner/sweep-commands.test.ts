@@ -64,7 +64,7 @@ describe("report", () => {
 
   it("as Parquet is a file that reads back", async () => {
     const asked = ["report", "one", "--format", "parquet"];
-    expectRefused(await run(...asked), /bytes, not text: name a file with --out/);
+    expectRefused(await run(...asked), /is a binary format; name a file with --out/);
     expect(await json(...asked, "--out", "one.parquet")).toMatchObject({ out: "one.parquet" });
     const bytes = readFileSync(join(folder.path, "one.parquet"));
     const rows = await parquetReadObjects({ file: new Uint8Array(bytes).buffer });
@@ -101,7 +101,7 @@ describe("export", () => {
   });
 
   it.each([
-    [["F1", "--format", "card"], /a card shows what was measured: give --sweep/],
+    [["F1", "--format", "card"], /--format card shows measurements of a sweep; name it with --sweep/],
     [["F99", "--sweep", "one"], /sweep "one" has no layout "F99"/],
     [["#99", "--sweep", "one"], /sweep "one" has no layout "#99"/],
     [["l1-", "--sweep", "one"], /has no layout "l1-"/],
@@ -158,7 +158,7 @@ describe("select", () => {
     expect(few.chosen.metrics.weightBytes).toBeGreaterThan(0);
     const none = await run("select", "one", "--budget", "memory=1KB");
     expect(none.code).toBe(0);
-    expect(none.stdout).toMatch(/^No layout fits\..*The nearest is l1-/s);
+    expect(none.stdout).toMatch(/^No layout meets the budgets\..*The nearest is l1-/s);
   });
 
   it("chooses on the front only, and shows intervals, marks and the chance to be on it", async () => {
@@ -188,7 +188,7 @@ describe("select", () => {
     const asked = ["select", "one", "--db", "stopped.db"];
     const [first] = (await run(...asked)).stdout.split("\n");
     expect(first).toBe(
-      'Sweep "one" is not finished: 6 of up to 6 trials have ended, and the choice may change. Continue it with the command that began it and --resume.',
+      'Sweep "one" is not finished (6 of up to 6 trials), so the choice may change. Continue it with: edgefront sweep CONFIG --resume',
     );
     expect((await json(...asked)).unfinished).toEqual({ ended: 6, trials: 6 });
   });
@@ -208,16 +208,16 @@ describe("select", () => {
     expect((await json("select", "one", "--sessions", "2", "--tolerance", "0.5")).confirmed).toBeNull();
     const text = await run("select", "one", "--sessions", "2");
     expect(text.stdout).toMatch(
-      /^v256 .*\n\nConfirmed: #\d+ \(l1-[0-9a-f]+\)\. Values are of 2 new sessions and 2 new seeds/,
+      /^v256 .*\n\nConfirmed: #\d+ \(l1-[0-9a-f]+\), by 2 new sessions and 2 new seeds\./,
     );
     expect((await run("report", "one", "--format", "md")).stdout).toContain("## Confirmed choice");
   }, 300_000);
 
   it.each([
-    [["--sessions", "1"], /--sessions is a whole number from 2 to 50/],
+    [["--sessions", "1"], /--sessions is 1, but must be a whole number from 2 to 50/],
     [["--config", "other.yaml"], /other\.yaml is not the configuration that sweep "one" was started with/],
     [["--config", "none.yaml"], /none\.yaml/],
-    [["--replacements", "-1"], /--replacements is a whole number, 0 or more/],
+    [["--replacements", "-1"], /--replacements is -1, but must be a whole number, 0 or more/],
   ])("--confirm %j is refused", async (args, message) => {
     writeTinySweep(folder.path, { name: "other", steps: 5 });
     expectRefused(await run("select", "one", "--confirm", ...args), message);
@@ -237,9 +237,9 @@ describe("select", () => {
   });
 
   it.each([
-    [["--budget", "ttft"], /"ttft" is no budget; write name=bound/],
+    [["--budget", "ttft"], /"ttft" is not a budget; write name=bound/],
     [["--budget", "tfft=1"], /did you mean "ttft"\?/],
-    [["--budget", "ttft=1MB"], /"1MB" is no bound on ttftMs@32:local/],
+    [["--budget", "ttft=1MB"], /"1MB" is not a valid bound on ttftMs@32:local/],
     [["--budget", "ttft@64=1"], /this sweep does not measure "ttft@64"/],
     [["--device", "phone"], /sweep "one" did not measure on "phone"/],
     [["--quality", "kvBytes@32"], /is not an objective of this sweep/],
@@ -257,7 +257,7 @@ describe("findings", () => {
     expect(once.findings[0]).toMatchObject({
       id: "measuring",
       answer: expect.stringMatching(
-        /^Cannot be said: nothing was measured in two sessions.*search\.replicate/,
+        /^Cannot tell: no layout was measured in two sessions.*search\.replicate/,
       ),
     });
     const path = writeTinySweep(folder.path, {
@@ -270,15 +270,15 @@ describe("findings", () => {
     expect(swept.stderr.trim().split("\n").at(-1)).toContain("edgefront select twice --confirm");
     const { findings } = await json("findings", "twice");
     expect(findings.map(({ id }: { id: string }) => id).slice(0, 2)).toEqual(["measuring", "certainty"]);
-    expect(findings[1].answer).toContain("Layouts were repeated: 6 more measurements and 6 more seeds");
+    expect(findings[1].answer).toContain("Repetitions: 6 more measurements and 6 more seeds");
     expect(findings[0].table.rows.map(([first]: string[]) => first)).toEqual([
       "local, parameter count",
       "local, FLOPs",
       "local, roofline",
     ]);
     const text = await run("findings", "one");
-    expect(text.stdout).toMatch(/^What did measuring buy\?\n {2}\S/);
-    expect((await run("report", "one", "--format", "md")).stdout).toContain("### What did measuring buy?");
+    expect(text.stdout).toMatch(/^Was measuring worth it\?\n {2}\S/);
+    expect((await run("report", "one", "--format", "md")).stdout).toContain("### Was measuring worth it?");
   });
 });
 

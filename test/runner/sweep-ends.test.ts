@@ -57,7 +57,7 @@ it("prints a command after Ctrl-C that goes on when it is pasted; and ends with 
   const failed = await again();
   expect(failed.code).toBe(1);
   expect(failed.stderr).toMatch(
-    /^edgefront: no trial of sweep "mine" has a result: 2 failed or lost; the causes: edgefront report mine --db 'my lab.db' --format md$/m,
+    /^edgefront: sweep "mine" has no result: 2 trials failed or lost. For the causes: edgefront report mine --db 'my lab.db' --format md$/m,
   );
   db.prepare("UPDATE trials SET state = 'infeasible', cause = 'over-budget'").run();
   db.close();

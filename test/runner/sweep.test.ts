@@ -125,7 +125,7 @@ describe("a sweep", { timeout: 180_000 }, () => {
     });
     const stopped = await finished;
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toMatch(/interrupted; everything finished is kept.*--resume/);
+    expect(stopped.stderr).toMatch(/interrupted: finished work is kept.*--resume/);
     const resumed = await runCli(["sweep", config, "--resume"], folder.path);
     expect(resumed.code).toBe(0);
     expect(resumed.stderr).toMatch(/resumed with \d of 4 trials finished/);
