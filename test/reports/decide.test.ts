@@ -31,7 +31,7 @@ test("bounds filter in the metric's own direction", () => {
   for (const trial of front) expect(within(view, trial, [atLeast])).toBe(value(recall, trial) >= 0.6);
 });
 
-test("nothing left: says which bound to loosen, and what that would admit", () => {
+test("names the bound to relax, and what that would admit, if no layout is left", () => {
   const impossible = { metric: ttft, worst: 1 };
   const mild = { metric: recall, worst: 0.3 };
   const { order, relax } = decide(view, [impossible, mild], best("recall.accuracy"));
@@ -54,7 +54,7 @@ test("minimal hybrid: fewest attention layers among those whose quality is near 
   expect(close).toContain(order[0]);
 });
 
-test("a published layout off the front is no choice, and values are judged as they are, not as they are drawn", () => {
+test("a published layout off the front is not chosen, and values are compared exactly, not as drawn", () => {
   const data = testReportData();
   const published = data.trials.find(({ onFront, state }) => !onFront && state === "complete")!;
   const shown = viewOf({

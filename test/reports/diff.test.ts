@@ -63,7 +63,7 @@ test("one layout that changed is named; noise is not", () => {
     expect(page).toContain(`href="/sweeps/${side}#trial=${target.number}&amp;metric=ttftMs%401024%3Alaptop"`);
 });
 
-test("what every layout did is said once, with its interval and its error rate", () => {
+test("reports a shift of all layouts once, with its interval and error rate", () => {
   const diff = sweepDiff(
     data,
     again(() => 1.1),
@@ -79,7 +79,7 @@ test("what every layout did is said once, with its interval and its error rate",
   expect(text).toContain("at most 5% of the time");
 });
 
-test("who left the front, and why", () => {
+test("names the layouts that left the front, with the reason", () => {
   const [dropped, lost] = others as [ReportTrial, ReportTrial];
   const worse = (trial: ReportTrial, factor: number) =>
     Object.fromEntries(
@@ -114,7 +114,7 @@ test("who left the front, and why", () => {
   expect(why.get(others[3]!.id)).toBe("not proposed in later");
 });
 
-test("devices: another build, and what the sentinel took", () => {
+test("reports another build of the agent, and the change of the calibration run", () => {
   const under = (agents: readonly string[], sentinelMs: readonly number[]): ReportData => ({
     ...data,
     devices: data.devices.map((device, n) =>
@@ -166,7 +166,7 @@ test("nothing of a name becomes markup or an escape", () => {
   expect(renderDiff(diff).replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
 });
 
-test("too few layouts are said to be too few, not to have moved nothing", () => {
+test("reports too few layouts as too few, not as no shift", () => {
   const some = (count: number): ReportData => {
     const complete = data.trials.filter(({ state }) => state === "complete").slice(0, count);
     return {

@@ -47,7 +47,7 @@ test("front json has the shape of the contract, and its points are the front", (
   expect(values).toEqual([...values].sort((a, b) => a - b));
 });
 
-test("csv: every trial once, values as measured, empty where nothing was", () => {
+test("csv has every trial once, values as measured, empty cells for missing values", () => {
   const [head, ...rows] = readCsv(rendered("csv", data));
   expect(rows).toHaveLength(data.trials.length);
   expect(rows.every((row) => row.length === head!.length)).toBe(true);

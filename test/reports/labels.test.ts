@@ -25,7 +25,7 @@ test("overlapping work counts once", () => {
   expect(busyShare([], 40)).toBe(0);
 });
 
-test("an over-budget reason is said with names and units; other reasons stay as they are", () => {
+test("writes an over-budget reason with names and units; other reasons stay unchanged", () => {
   const data = testReportData();
   const over = (again: "measured" | null, ...violations: ReportOverBudget["violations"]) =>
     readableReason({ reason: "the stored sentence", overBudget: { violations, again } }, data);

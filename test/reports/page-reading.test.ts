@@ -22,7 +22,7 @@ describe.skipIf(browserProblem() !== null)("reading", () => {
     expect(await page.locator("#table thead .tag.warn").count()).toBeGreaterThan(0);
   });
 
-  test("importance and agreement are told in figures and drawn; failures open by cause", async () => {
+  test("shows importance and agreement as figures and drawings; failures open by cause", async () => {
     const { page } = pages;
     const shares = await page
       .locator("#importance td.share")
@@ -44,7 +44,7 @@ describe.skipIf(browserProblem() !== null)("reading", () => {
     expect(await cause.locator("li").count()).toBe(count);
   });
 
-  test("any number opens its raw samples and what they rest on; Escape returns", async () => {
+  test("any number opens its raw samples and their provenance; Escape returns", async () => {
     const { page } = pages;
     const cell = page.locator("#table tbody tr >> nth=0 >> button.number >> nth=1");
     await cell.focus();

@@ -47,7 +47,7 @@ test("arrays that grow, shrink, lose from the middle, and change in many places"
   expect(size(changes["one from the middle, one more"]!)).toBeLessThan(JSON.stringify(numbers).length);
 });
 
-test("a page's data with one more trial is told in a small part of it, and what is the same stays the same object", () => {
+test("one more trial is a small patch, and unchanged parts stay the same objects", () => {
   const whole = testReportData({ trials: 200 });
   const before = viewOf({ ...whole, trials: whole.trials.slice(0, -1) });
   const after = viewOf(whole);

@@ -38,7 +38,7 @@ test.each([
   expect(formatValue(value, unit)).toBe(text);
 });
 
-test("numbers that are not there are a dash, never NaN", () => {
+test("shows a missing number as a dash, never as NaN", () => {
   expect(formatNumber(Number.NaN)).toBe("–");
   expect(formatNumber(Number.POSITIVE_INFINITY)).toBe("–");
   expect(formatNumber(0)).toBe("0");

@@ -129,7 +129,7 @@ describe("an agent that answers badly", () => {
     await expect(agent.request("probe", {})).rejects.toMatchObject({ code: "protocol" });
   });
 
-  it("answers to nobody are ignored, and text is made safe to show", async () => {
+  it("ignores answers without a request, and sanitises text", async () => {
     const agent = await answering(`
       say(JSON.stringify({ v: 1, id: "j99", type: "result", result: {} }));
       say(JSON.stringify({ v: 1, id: "other", type: "error", error: { code: "io", message: "no" } }));
@@ -139,7 +139,7 @@ describe("an agent that answers badly", () => {
     expect(error.message).toBe("a?[2Jb??c?d?1");
   });
 
-  it("stderr without end neither stalls nor fills us", async () => {
+  it("endless stderr neither stalls nor fills the coordinator", async () => {
     const agent = await answering(`
       let left = 200; const chunk = "e".repeat(1 << 20);
       const more = () => left-- > 0 ? process.stderr.write(chunk, more) : say(JSON.stringify({ v: 1, id, type: "error", error: { code: "io", message: "done" } }));

@@ -48,7 +48,7 @@ it("a budget is used up, and grows back", async () => {
   expect(budget.take(90)).toBe(true);
 });
 
-it("a file is not sent on to a device that takes pieces of pieces", async () => {
+it("stops sending a file to a device that accepts only parts of pieces", async () => {
   const folder = temporaryFolder();
   const file = join(folder.path, "file");
   writeFileSync(file, Buffer.alloc(100_000));
@@ -155,32 +155,32 @@ describe("a server that floods", { timeout: 120_000 }, () => {
     return error;
   };
 
-  it("with heartbeats is left", async () => {
+  it("with heartbeats is disconnected", async () => {
     expect(await endOf((channel) => endlessly(channel, BEAT.repeat(50)))).toMatchObject({
       code: "protocol",
       message: expect.stringMatching(/heartbeats without end|more lines/),
     });
   });
-  it("with lines that are no agent's is left", async () => {
+  it("with lines that are not an agent's is disconnected", async () => {
     expect(await endOf((channel) => endlessly(channel, `${"noise ".repeat(500)}\n`))).toMatchObject({
       code: "protocol",
       message: expect.stringContaining("prints without end"),
     });
   });
-  it("with answers that nobody asked for is left", async () => {
+  it("with unrequested answers is disconnected", async () => {
     const answer = `{"v":1,"id":"j999","type":"progress","progress":{"a":"${"x".repeat(50_000)}"}}\n`;
     expect(await endOf((channel) => endlessly(channel, answer))).toMatchObject({
       code: "protocol",
       message: expect.stringContaining("nobody asked for"),
     });
   });
-  it("on stderr is left", async () => {
+  it("on stderr is disconnected", async () => {
     expect(await endOf((channel) => endlessly(channel.stderr as never, "x".repeat(30_000)))).toMatchObject({
       code: "transport-lost",
       message: expect.stringContaining("more data than was requested"),
     });
   });
-  it("with packets of a byte is left", async () => {
+  it("with packets of one byte is disconnected", async () => {
     expect(await endOf((channel) => endlessly(channel, "x"))).toMatchObject({ blame: "device" });
   });
 

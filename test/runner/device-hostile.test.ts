@@ -95,7 +95,7 @@ describe("a hostile SSH server", () => {
     expect(text.length).toBeLessThan(1500);
   };
 
-  it("that answers the first question without end is left", async () => {
+  it("that answers the first command without end is disconnected", async () => {
     const before = process.memoryUsage().rss;
     const { transport, error } = await opened({
       exec: (channel) => {

@@ -42,7 +42,7 @@ describe("leases of two coordinators", () => {
     expect(turns).toBeGreaterThanOrEqual(3);
   });
 
-  it("are kept through renewals, however long the job", async () => {
+  it("are kept through renewals during a long job", async () => {
     const [a, b] = stores.map((store) => new DeviceLeases(store.leases, timing)) as [
       DeviceLeases,
       DeviceLeases,
@@ -62,7 +62,7 @@ describe("leases of two coordinators", () => {
     expect(stores[0]!.leases.holder("phone")).toBeNull();
   });
 
-  it("pass to another one when their holder is silent, who then hears that its job does not count", async () => {
+  it("pass on when their holder is silent, and the holder's job then does not count", async () => {
     // A holder that never beats: its process lives, but hangs.
     const hung = new DeviceLeases(stores[0]!.leases, { ...timing, renewMs: 60_000 });
     const hold = await hung.hold("phone", never);
@@ -85,7 +85,7 @@ describe("leases of two coordinators", () => {
     next.close();
   });
 
-  it("do not care what the wall clock says", async () => {
+  it("do not depend on the wall clock", async () => {
     const real = Date.now;
     const a = new DeviceLeases(stores[0]!.leases, timing);
     const b = new DeviceLeases(stores[1]!.leases, timing);

@@ -92,7 +92,7 @@ describe.skipIf(sshdProblem() !== null || !makesLogins)("a device", { timeout: 1
     expect(performance.now() - begun).toBeLessThan(20_000);
   });
 
-  it("that bears one channel at a time is measured, and takes files through its agent meanwhile", async () => {
+  it("with one channel at a time measures, and receives files through its agent", async () => {
     await sshd.restart({ config: { MaxSessions: 1 } });
     try {
       await works();

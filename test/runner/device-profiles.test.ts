@@ -50,7 +50,7 @@ describe("device profiles", () => {
     expect(() => profileNamed("snapdragn")).toThrow(/did you mean "snapdragon"/);
   });
 
-  it("may be a file of the user's own, which names them", () => {
+  it("may be a user's file, which names them", () => {
     const folder = temporaryFolder();
     const file = join(folder.path, "my-board.yaml");
     writeFileSync(file, good);

@@ -42,7 +42,7 @@ describe("measure --batch", () => {
     expect(await measure("--batch", "3")).toMatch(/batch 3\n.*Rates are over all 3 sequences/s);
   }, 60_000);
 
-  it("refuses what is no batch", async () => {
+  it("refuses an invalid batch", async () => {
     const { stderr, code } = await runCli(["measure", LAYOUT, "--batch", "0"], folder.path);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^edgefront: .*batch/m);
@@ -86,7 +86,7 @@ describe("measure --profile", () => {
 });
 
 describe("measure --compare", () => {
-  it("tells two layouts apart, and says how sure it is", async () => {
+  it("distinguishes two layouts, with its error rate", async () => {
     const other = "v512 d128 f1024 h4/2x32 : 6[c3 g]";
     const args = ["--compare", LAYOUT, other, ...QUICK, "--pairs", "10", "--json"];
     const { stdout, stderr, code } = await runCli(["measure", ...args], folder.path);
@@ -116,7 +116,7 @@ describe("measure --compare", () => {
     );
   }, 240_000);
 
-  it("ends early once every metric is decided, and says so, how much pairs vary and how many others would need", async () => {
+  it("ends early once every metric is decided, and reports the spread of pairs and the pairs needed", async () => {
     const other = "v512 d128 f1024 h4/2x32 : 6[c3 g]";
     const run = ["measure", "--compare", LAYOUT, other, ...QUICK, "--pairs", "40"];
     const { stdout, code } = await runCli(run, folder.path);
@@ -130,7 +130,7 @@ describe("measure --compare", () => {
     expect(stdout).toMatch(/peak memory .* A is smaller$/m);
   }, 240_000);
 
-  it("adds pairs to an earlier comparison, and to none of anything else", async () => {
+  it("adds pairs to an earlier comparison, and refuses any other", async () => {
     const compared = (...args: string[]) =>
       runCli(["measure", "--compare", LAYOUT, LAYOUT, ...QUICK, "--json", ...args], folder.path);
     const first = await compared("--pairs", "10");

@@ -22,7 +22,7 @@ function phone(
 
 // Measurements are numbered from 1: the sentinel's baseline, the sentinel before the window, its candidates, the sentinel after.
 describe("a window", () => {
-  it("on a calm device measures what waits together, between two sentinels", async () => {
+  it("on an idle device measures all waiting layouts between two calibration runs", async () => {
     const device = phone({});
     const found = conducts(await device.measure());
     expect(found.map(({ flags }) => flags)).toEqual([[], [], []]);
@@ -53,7 +53,7 @@ describe("a window", () => {
     expect(result.contexts[0]!.ttftMs).toHaveLength(2 * repetitions);
   });
 
-  it("takes turns for as many rounds as asked, all samples kept", async () => {
+  it("runs the requested rounds in turn and keeps all samples", async () => {
     const device = phone({ slowdowns: { 5: 1.01, 6: 1.01 } }, { rounds: 2 });
     const outcomes = await device.measure(2);
     expect(conducts(outcomes).map(({ rounds }) => rounds.length)).toEqual([2, 2]);
@@ -65,7 +65,7 @@ describe("a window", () => {
     }
   });
 
-  it("in which the device throttled is void and runs again", async () => {
+  it("is discarded and repeated if the device throttled", async () => {
     const device = phone({ slowdowns: { 5: 1.2 } });
     const found = conducts(await device.measure(2));
     expect(found.map(({ flags, windows }) => [flags, windows])).toEqual([
@@ -79,7 +79,7 @@ describe("a window", () => {
     );
   });
 
-  it("that never holds still hands its candidates back, or is kept and marked where that was asked for", async () => {
+  it("returns its layouts if the device keeps changing, or keeps and marks them on request", async () => {
     const restless = { slowdowns: { 4: 1.2, 7: 1.2, 10: 1.2, 13: 1.2 } };
     const device = phone(restless, { retries: 1 });
     const [refused] = await device.measure(1);
@@ -129,7 +129,7 @@ describe("a window", () => {
     other.close();
   });
 
-  it("waits for the sentinel to come back to its baseline", async () => {
+  it("waits until the calibration run is back at its baseline", async () => {
     const device = phone({ slowdowns: { 2: 1.1, 3: 1.05 } });
     const [only] = conducts(await device.measure(1));
     expect(only!.readiness!.looks.map(({ slowdown }) => Number(slowdown!.toFixed(6)))).toEqual([
@@ -137,7 +137,7 @@ describe("a window", () => {
     ]);
   });
 
-  it("does not begin while the device stays hot, unless it may be as it is", async () => {
+  it("does not begin while the device stays hot, unless that is allowed", async () => {
     const device = phone({ temperatures: [60] });
     for (const outcome of await device.measure(2))
       expect(outcome).toMatchObject({ reason: { code: "throttled", message: "60 C, limit 45 C" } });
@@ -146,13 +146,13 @@ describe("a window", () => {
     expect(only).toMatchObject({ flags: ["not-ready"], readiness: { ready: false } });
   });
 
-  it("never waits on a device whose profile does not: measured as it is and marked", async () => {
+  it("never waits if the device's profile does not: it measures and marks", async () => {
     const device = phone({ temperatures: [60] }, { retries: 0, readiness: { deadlineSeconds: 0 } });
     const [only] = conducts(await device.measure(1));
     expect(only).toMatchObject({ flags: ["not-ready"], windows: 1 });
   });
 
-  it("waits for memory: what the largest candidate is predicted to take, and a margin", async () => {
+  it("waits for the predicted memory of the largest layout and a margin", async () => {
     const device = phone({ availableBytes: [1000, 1000, 4e9] });
     const [only] = conducts(await device.measure(1));
     expect(only).toMatchObject({ flags: [], readiness: { availableBytes: 4e9, looks: { length: 3 } } });
@@ -169,7 +169,7 @@ describe("a window", () => {
     });
   });
 
-  it("that breaks off is nobody's result, and the next one is as good as any", async () => {
+  it("gives no result if it breaks off, and the next one is unaffected", async () => {
     const device = phone({ jobs: { 4: "exit" } });
     const outcomes = await device.measure();
     expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
@@ -178,7 +178,7 @@ describe("a window", () => {
     expect(conducts(await device.measure()).map(({ flags }) => flags)).toEqual([[], [], []]);
   });
 
-  it("without guards is each candidate by itself", async () => {
+  it("without checks measures each layout separately", async () => {
     const device = phone({}, { guarded: false });
     const found = conducts(await device.measure());
     expect(found[0]).toMatchObject({ contenders: 1, readiness: null, sentinel: null, windows: 1 });
@@ -198,7 +198,7 @@ describe("a comparison", () => {
     expect(device.jobs()).toBe(1 + 10 * 3);
   });
 
-  it("of a device that stays hot ends, and says what it waited for", async () => {
+  it("ends on a device that stays hot, and names the reason", async () => {
     const device = phone({ temperatures: [60] }, { readiness: { pollSeconds: 0.01, deadlineSeconds: 0.01 } });
     await expect(device.compare()).rejects.toMatchObject({
       code: "device-unsteady",

@@ -96,7 +96,7 @@ describe("--out", () => {
     expect(readlinkSync(at("link"))).toBe("/dev/stdout");
   });
 
-  it("writes into devices, which stay devices", async () => {
+  it("writes into device files, which stay device files", async () => {
     expect(await report("/dev/null")).toMatchObject({ code: 0 });
     expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
     const full = await report("/dev/full");
@@ -105,7 +105,7 @@ describe("--out", () => {
     expect(statSync("/dev/full").isCharacterDevice()).toBe(true);
   });
 
-  it("waits for the reader of a pipe with a name, says so, and can be interrupted", async () => {
+  it("waits for the reader of a named pipe, reports it, and can be interrupted", async () => {
     execFileSync("mkfifo", [at("pipe")]);
     const writing = startCli(["report", "fixture", "--format", "csv", "--out", "pipe"], folder.path);
     let said = "";
@@ -183,7 +183,7 @@ describe("--out", () => {
 });
 
 describe("a report without --out", () => {
-  it("is named after its sweep, and replaces only what is of that sweep", async () => {
+  it("is named after its sweep, and replaces only a report of that sweep", async () => {
     expect((await run("report", "fixture")).stderr).toBe("wrote report-fixture.html\n");
     const first = readFileSync(at("report-fixture.html"), "utf8");
     expect((await run("report", "fixture")).stderr).toBe("wrote report-fixture.html\n");

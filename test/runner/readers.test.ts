@@ -100,7 +100,7 @@ describe.skipIf(!isRoot)("a database of another user", { timeout: 60_000 }, () =
     expect(lab()).toEqual(["t.db"]);
   });
 
-  it("is shown by ui, following its owner where that one is connected", async () => {
+  it("is shown by ui, live while its owner is connected", async () => {
     const start = () => {
       const child = spawn(process.execPath, [CLI, "ui", "--db", db, "--port", "0"], {
         cwd: "/",

@@ -132,7 +132,7 @@ objectives: [{ metric: recall.accuracy }, { metric: decodeP95Ms@64 }, { metric: 
   });
 });
 
-it("one that is in the database already is not begun again, and the way on is said", async () => {
+it("an existing one is not started again, and the message names the command that continues it", async () => {
   const folder = temporaryFolder();
   const store = Store.open(join(folder.path, "r.db"));
   store.sweeps.create("minimal-hybrid-quick-s7", quick, {});

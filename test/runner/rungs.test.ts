@@ -75,7 +75,7 @@ const frontOf = (db: string): readonly number[] => {
 const left = (): readonly string[] => (existsSync(cachePath("runs")) ? readdirSync(cachePath("runs")) : []);
 
 describe("rungs", { timeout: 60_000 }, () => {
-  it("stop what is beaten, say by what, score none of it, and leave the others and the front as they were", async () => {
+  it("stop clearly worse trials, name the better one, score none of them, and leave the front unchanged", async () => {
     await sweeps.run("rungs.db", config(RUNGS));
     const [whole, trials] = [trialsOf("whole.db"), trialsOf("rungs.db")];
     const stopped = trials.filter(({ state }) => state === "stopped");
@@ -121,7 +121,7 @@ describe("rungs", { timeout: 60_000 }, () => {
     expect(again[0]!.n).toBeGreaterThan(0);
   });
 
-  it("are told to strategies as just infeasible, and to readers as what they are", () => {
+  it("count as infeasible for strategies, and as stopped for readers", () => {
     const store = Store.open(join(folder.path, "rungs.db"));
     const sweep = store.sweeps.get("scripted");
     const stopped = store.trials.all(sweep.id).filter(({ state }) => state === "stopped");
@@ -143,7 +143,7 @@ describe("rungs", { timeout: 60_000 }, () => {
     store.close();
   });
 
-  it("come to the same verdicts in a sweep that is killed anywhere and resumed", async () => {
+  it("give the same verdicts in a sweep that is killed anywhere and resumed", async () => {
     const copies: string[] = [];
     const text = config(RUNGS);
     let jobs = 0;
@@ -197,7 +197,7 @@ describe("rungs", { timeout: 60_000 }, () => {
 describe("the order at a rung", () => {
   const { signal } = new AbortController();
 
-  it("is that of the trials' numbers, whoever comes first", async () => {
+  it("follows the trials' numbers, not their arrival", async () => {
     const order = new RungOrder();
     for (const trial of [3, 4, 5]) order.enter(trial);
     const judged: number[] = [];

@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 describe("report", () => {
-  it("carries who worked when, what each value rests on, and how the front came about", async () => {
+  it("contains the timeline, the provenance of each value, and the history of the front", async () => {
     const { stdout } = await run("report", "one", "--format", "json");
     const data = JSON.parse(stdout);
     expect(data.timeline).toHaveLength(12);
@@ -134,7 +134,7 @@ describe("diff", () => {
 });
 
 describe("select", () => {
-  it("keeps to the budgets and says why", async () => {
+  it("chooses within the budgets and names the reasons", async () => {
     const { chosen, runnerUp, reasons, quality } = await json("select", "one", "--rule", "best-quality");
     expect(quality).toBe("text.bitsPerByte");
     expect(chosen.metrics[quality]).toBeLessThanOrEqual(runnerUp.metrics[quality]);
@@ -147,7 +147,7 @@ describe("select", () => {
     expect(tight.chosen?.metrics["decodeP50Ms@32:local"] ?? 0).toBeLessThanOrEqual(bound);
   });
 
-  it("counts what the sweep did not, reads units and directions, and says when nothing fits", async () => {
+  it("computes counted metrics, reads units and directions, and reports when no layout is within budget", async () => {
     const few = await json("select", "one", "--budget", "attention=4,weights=1GB,decode=1,text<=100");
     expect(few.budgets).toEqual([
       { metric: "attentionLayers", max: 4 },
@@ -161,7 +161,7 @@ describe("select", () => {
     expect(none.stdout).toMatch(/^No layout meets the budgets\..*The nearest is l1-/s);
   });
 
-  it("chooses on the front only, and shows intervals, marks and the chance to be on it", async () => {
+  it("chooses on the front only, and shows intervals, marks and the chance", async () => {
     const { points } = await json("front", "one");
     const { chosen, runnerUp, unfinished, confirmed } = await json(
       "select",
@@ -193,7 +193,7 @@ describe("select", () => {
     expect((await json(...asked)).unfinished).toEqual({ ended: 6, trials: 6 });
   });
 
-  it("--confirm measures and trains anew, finds the sweep's file by its name, and is shown from then on", async () => {
+  it("--confirm measures and trains again, finds the sweep's file by name, and is shown afterwards", async () => {
     const confirming = await run("select", "one", "--confirm", "--sessions", "2", "--json");
     expect(confirming.code).toBe(0);
     expect(confirming.stderr).toMatch(/checking: #\d.*, session 1 of 2\n/);
@@ -250,7 +250,7 @@ describe("select", () => {
 });
 
 describe("findings", () => {
-  it("say what measuring bought and how certain the front is, in words and as JSON, and stand in the report", {
+  it("answer whether measuring was worth it and how certain the front is, as text, JSON and report", {
     timeout: 180_000,
   }, async () => {
     const once = await json("findings", "one");

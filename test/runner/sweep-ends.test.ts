@@ -29,7 +29,7 @@ it("quotes what a shell would take apart", () => {
   );
 });
 
-it("prints a command after Ctrl-C that goes on when it is pasted; and ends with 1 where no trial has a result", async () => {
+it("prints a command after Ctrl-C that continues when pasted, and ends with 1 if no trial has a result", async () => {
   const args = ["sweep", CONFIG, "--name", "mine", "--db", "my lab.db"];
   const { child, finished } = startCli(args, folder.path);
   child.stderr!.on("data", (text: string) => {

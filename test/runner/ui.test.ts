@@ -43,7 +43,7 @@ describe("the server", { timeout: 60_000 }, () => {
       expect((await get(url + path)).status).toBe(404);
   });
 
-  it("refuses what pages of other sites have it do, and follows links to its own pages", async () => {
+  it("refuses requests of other sites, and follows links to its own pages", async () => {
     const foreign = { "sec-fetch-site": "cross-site" };
     const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
     for (const path of [
@@ -118,7 +118,7 @@ describe("the server", { timeout: 60_000 }, () => {
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
-  it("tells every reader the same change, which makes the older state the newer one", async () => {
+  it("sends every reader the same change, which turns the older state into the newer one", async () => {
     const state = async (): Promise<LiveState> => {
       const { body } = await get(`${url}sweeps/synthetic/state`, {}, "GET", true);
       return JSON.parse(body) as LiveState;
@@ -159,7 +159,7 @@ describe("the server", { timeout: 60_000 }, () => {
     for (const reader of readers) reader.destroy();
   });
 
-  it("is not made anew for each of many that ask while the sweep goes on", async () => {
+  it("is not made again for each of many requests while the sweep runs", async () => {
     await new Promise((resolve) => setTimeout(resolve, 700));
     const revisions: number[] = [];
     const began = performance.now();
@@ -180,7 +180,7 @@ describe("the server", { timeout: 60_000 }, () => {
     await expect.poll(finished, { timeout: 3000 }).toBeGreaterThanOrEqual(before + 3);
   });
 
-  it("hands out every trial page by page in any order, and each with all that was measured of it", async () => {
+  it("serves every trial page by page in any order, each with all its measurements", async () => {
     const json = async (query: string) =>
       JSON.parse((await get(`${url}sweeps/synthetic/trials${query}`)).body);
     const first = await json("");

@@ -73,7 +73,7 @@ describe("a warm start", { timeout: 120_000 }, () => {
     database.close();
   });
 
-  it("from other conditions, from nothing, or from no export is refused in one line", async () => {
+  it("refuses other conditions, a missing source, or a file that is no export, in one line", async () => {
     const other = writeTinySweep(folder.path, {
       name: "longer",
       train: true,
@@ -128,7 +128,7 @@ describe("a corpus that changed", { timeout: 120_000 }, () => {
 });
 
 describe("a sweep with a stopping rule", { timeout: 60_000 }, () => {
-  it("stops when its front has settled, says why, and is complete", async () => {
+  it("stops when its front has settled, names the reason, and is complete", async () => {
     const path = writeTinySweep(folder.path, {
       name: "settles",
       train: false,
