@@ -60,7 +60,7 @@ const expectAlive = async (agent: AgentSession) =>
   );
 
 describe("out of memory", () => {
-  it("is foretold for a model that cannot fit", async () => {
+  it("is predicted for a model that cannot fit", async () => {
     const agent = await startUnder("true");
     const layers = Array(64).fill("g").join(" ");
     const plan = planOf(`v65536 d8192 f65536 h64/8x128 : ${layers}`, "f32");

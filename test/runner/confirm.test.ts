@@ -170,7 +170,7 @@ describe("a confirmation", () => {
     expect(new Set(all).size).toBe(all.length);
   });
 
-  it("goes on where it was stopped, without doing a finished job again", async () => {
+  it("continues where it stopped, without repeating a finished job", async () => {
     sweeps.copy("base.db", "stopped.db");
     let results = 0;
     const stopped = confirmIn(

@@ -131,7 +131,7 @@ describe("a folder", () => {
     });
   });
 
-  it("named as it is holds all its files, and a file with brackets is taken by its name", async () => {
+  it("named literally holds all its files, and a file with brackets is found by its name", async () => {
     const base = filesOf({ "notes [draft].txt": "draft ".repeat(100), "notes d.txt": "d ".repeat(100) });
     const { source } = await encodeCorpus(bytesOf(["notes [draft].txt"]), base, 16);
     expect(source).toMatchObject({ files: 1, bytes: 600 });

@@ -72,7 +72,7 @@ describe.skipIf(sshdProblem() !== null)("a key bound to the agent", () => {
     expect(elsewhere.affinity).not.toEqual([1000]);
   });
 
-  it("takes a file in pieces, once, and goes on where a transfer stopped", async () => {
+  it("receives a file in pieces, once, and continues an interrupted transfer", async () => {
     const name = `models/${sha256}.gguf`;
     expect(await session.upload(file, name, sha256)).toBe(`.edgefront/${name}`);
     expect(readFileSync(inHome(name)).equals(bytes)).toBe(true);

@@ -69,7 +69,7 @@ describe("a sweep", { timeout: 240_000 }, () => {
     },
   );
 
-  it("goes on under nohup when the terminal is closed, and still ends by SIGTERM", async () => {
+  it("continues under nohup when the terminal closes, and still ends by SIGTERM", async () => {
     const { child, finished, said } = await running({ _: "/usr/bin/nohup" });
     child.kill("SIGHUP");
     const before = said().length;
@@ -124,7 +124,7 @@ describe("a sweep", { timeout: 240_000 }, () => {
     expect(readFileSync(join(folder.path, "report-tiny.html"), "utf8")).toContain("tiny");
   });
 
-  it("is started by --resume where it is not there yet; told once more it goes on, or is over", async () => {
+  it("is started by --resume if it does not exist; a second --resume continues it, or finds it complete", async () => {
     const config = writeTinySweep(folder.path, { trials: 2, train: false });
     for (let times = 0; times < 2; times++)
       expect(await runCli(["sweep", config, "--resume"], folder.path)).toMatchObject({ code: 0 });

@@ -190,7 +190,7 @@ describe("the machine", { timeout: 60_000 }, () => {
     await resting.ended;
   });
 
-  it("is free once its holder was killed, and not before a stopped one goes on", async () => {
+  it("is free once its holder is killed, and not while a stopped holder lives", async () => {
     const holder = start([1, 60_000, 0]);
     await until("it holds", () => holder.said().includes("in "), 20_000);
     holder.child.kill("SIGSTOP");

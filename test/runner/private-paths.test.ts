@@ -167,7 +167,7 @@ describe("a sweep that names private folders everywhere", () => {
     store.close();
   });
 
-  it("goes on with --resume, and not with another layout in the file", async () => {
+  it("continues with --resume, but not with another layout in the file", async () => {
     await sweeps.run("private.db", yaml(given()), { resume: true });
     writeFileSync(join(secret, "mine.json"), JSON.stringify({ ...layout, width: 64 }));
     await expect(sweeps.run("private.db", yaml(given()), { resume: true })).rejects.toMatchObject({

@@ -57,7 +57,7 @@ describe.skipIf(!isRoot)("a database of another user", { timeout: 60_000 }, () =
     expect(written).toMatchObject({ code: 0 });
   });
 
-  it("is read as it is while its owner writes it, the newest included", async () => {
+  it("is read consistently while its owner writes it, with the newest data", async () => {
     // Its newest pages are in the log alone.
     const live = new Database(db);
     live.pragma("journal_mode = WAL");
