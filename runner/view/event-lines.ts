@@ -24,8 +24,8 @@ export function lineOf(event: SweepEvent): string | null {
     case "proposed": {
       const { count, repetitions, batch } = event;
       const again = counted(repetitions, "repetition");
-      if (count === 0) return `batch ${batch}: ${again} of layouts that may be on the front`;
-      return `batch ${batch}: ${counted(count, "new layout")}${repetitions === 0 ? "" : ` and ${again}`}`;
+      if (count === 0) return `${again} of layouts that may be on the front (batch ${batch})`;
+      return `proposed ${counted(count, "layout")} (batch ${batch})${repetitions === 0 ? "" : `, and ${again}`}`;
     }
     case "retry":
       return `trial ${event.trial.number}: ${event.text}`;

@@ -73,10 +73,10 @@ describe("repetitions", { timeout: 60_000 }, () => {
       lines.filter((line) => /^trial \d+( \(front\))? {2}repeated: Median time per token .* -> /.test(line)),
     ).toHaveLength(rows.length);
     expect(events.filter(({ kind }) => kind === "trial")).toHaveLength(24);
-    expect(lines.some((line) => /^proposed 8 layouts \(batch \d\), and \d+ repetitions?$/.test(line))).toBe(true);
-    expect(
-      lines.some((line) => /^1 repetition of layouts that may be on the front/.test(line)),
-    ).toBe(true);
+    expect(lines.some((line) => /^proposed 8 layouts \(batch \d\), and \d+ repetitions?$/.test(line))).toBe(
+      true,
+    );
+    expect(lines.some((line) => /^1 repetition of layouts that may be on the front/.test(line))).toBe(true);
 
     const store = Store.open(`${folder.path}/repeat.db`);
     const sweep = store.sweeps.get("scripted");
