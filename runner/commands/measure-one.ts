@@ -47,10 +47,10 @@ function table(result: MeasureResult, device: string): string {
     ),
     ...(result.batch > 1
       ? [
-          `rates over all ${result.batch} sequences; TTFT until each has its first token, P50 and P95 of a step`,
+          `Rates are over all ${result.batch} sequences. TTFT ends when each has its first token. P50 and P95 are of a step.`,
         ]
       : []),
-    ...(unstable ? ["~ unstable: the repetitions vary by more than 5%"] : []),
+    ...(unstable ? ["~ unstable: the repetitions vary by more than 5%; run it again on an idle device"] : []),
   ].join("\n");
 }
 

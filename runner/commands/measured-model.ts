@@ -38,7 +38,11 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
       },
     };
   }
-  if (!existsSync(text)) throw new InvalidInputError("unreadable-model", `there is no file ${text}`);
+  if (!existsSync(text))
+    throw new InvalidInputError(
+      "unreadable-model",
+      `there is no file ${text}; check the path, or name a layout, e.g. lfm2-350m`,
+    );
   const sha256 = await sha256Of(text);
   return {
     name: text,
@@ -52,7 +56,7 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
 
 /** Where it was measured, for people. */
 export const labelOf = (worker: Worker): string =>
-  worker.emulated ? `${worker.device.name} (EMULATED: says nothing about hardware)` : worker.device.name;
+  worker.emulated ? `${worker.device.name} (EMULATED: times say nothing about hardware)` : worker.device.name;
 
 async function sha256Of(path: string): Promise<string> {
   const hash = createHash("sha256");

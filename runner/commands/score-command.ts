@@ -107,9 +107,15 @@ function askedOf(args: Args): Asked {
   const { config: path, task: only, seeds } = args;
   const config = readSweepConfig(path);
   if (config.score === undefined)
-    throw new InvalidInputError("no-score", `${path} declares no score to train`);
+    throw new InvalidInputError(
+      "no-score",
+      `${path} has no score section, so there is nothing to train; give another file with --config`,
+    );
   if (args.steps !== undefined && !(Number.isInteger(args.steps) && args.steps > 0))
-    throw new InvalidInputError("bad-steps", `--steps ${args.steps}: name a whole number above 0`);
+    throw new InvalidInputError(
+      "bad-steps",
+      `--steps is ${args.steps}, but must be a whole number above 0; try --steps 600`,
+    );
   const score = { ...config.score, ...(seeds === undefined ? {} : { seeds }) };
   const names = Object.keys(score.tasks);
   const unknown = only?.find((name) => !names.includes(name));
@@ -142,7 +148,8 @@ async function trainAll(
       const onProgress = (progress: TrainProgress): void => show(name, seed, progress);
       const part = weights === undefined ? {} : { out: weights };
       const { request, result } = await trainOn(worker, layout, task, seed, score, onProgress, part);
-      if (result.stopped !== "steps") say(`${name}, seed ${seed}: ${result.stopped} at step ${result.steps}`);
+      if (result.stopped !== "steps")
+        say(`${name}, seed ${seed}: training ended at step ${result.steps} (${result.stopped})`);
       runs.push({ task: name, request, result });
       results.push(result);
     }

@@ -168,7 +168,7 @@ describe("its answers", () => {
       expect(answers.get(id)!.moreMinutes).toBeGreaterThan(0);
     }
     expect(findingsText([answers.get("counts")!])).toMatch(
-      /\[undecidable within this budget: needs about \d+ more minutes\]/,
+      /\[undecidable within this time budget: needs about \d+ more minutes\]/,
     );
   });
 
