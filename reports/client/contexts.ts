@@ -92,7 +92,7 @@ function traceOf(
     ),
     customdata: seen.map((m) => ({ trial, metric: m.key })),
     hovertemplate: "%{hovertext}<extra></extra>",
-    opacity: store.stepsBack(trial) ? 0.15 : 1,
+    opacity: store.isGreyedOut(trial) ? 0.15 : 1,
     line: {
       width: chosen ? 3 : 1.4,
       color: chosen || published !== null ? theme.star : theme.front,
