@@ -1,4 +1,4 @@
-"""Starts the PyTorch trainer: `python profilers/pytorch` here, or as one file on a device (runner/training/pytorch.ts packs this folder)."""
+"""Starts the PyTorch trainer: `python profilers/pytorch` here, or as one file on a device (runner/training/python-zip.ts packs this folder)."""
 from edgefront_trainer.serve import main
 
 main()

@@ -1,4 +1,4 @@
-"""Writes the golden files that kernels/tests/golden_test.cc reads: a plan (GGUF without data) and the F32 logits of every
+"""Writes the golden files that kernels/tests/infer_test.cc reads: a plan (GGUF without data) and the F32 logits of every
 position, computed here in NumPy float64 from the same seeded weights. Nothing is shared with the C++ code: the GGUF writer,
 the seed formula and the model are written again from kernels/README.md.
 

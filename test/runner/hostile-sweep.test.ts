@@ -71,7 +71,7 @@ describe.skipIf(sshdProblem() !== null)("a sweep on a hostile device", () => {
     const data = reportWithFindings(store, store.sweeps.get("faults"));
     store.close();
     const html = rendered("html", data);
-    // The page's own scripts aside; what the device said lies in its data as escaped text (in a browser: test/reports/page.test.ts).
+    // The page's own scripts aside; what the device said lies in its data as escaped text (in a browser: test/reports/page-opening.test.ts).
     expect(html).toContain("window.pwned=1");
     expect(html).not.toMatch(/<script>window\.pwned|<img src=x/);
     expect(rendered("md", data)).not.toMatch(/<script|<img/);

@@ -1,4 +1,4 @@
-// Schema version 9: what numbers rest on, by content (runner/identity.ts), of a sweep and of each result. Null: written before it was kept.
+// Schema version 9: what numbers rest on, by content (profilers/identity.ts), of a sweep and of each result. Null: written before it was kept.
 // The indexes find the probes that a sweep measured with, and what an emulator took, without reading every result.
 export const identity = `
 ALTER TABLE sweeps ADD COLUMN identity TEXT;
