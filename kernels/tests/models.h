@@ -8,6 +8,7 @@
 
 #include "include/edgefront/gguf.h"
 #include "infer/model_spec.h"
+#include "tests/layers.h"
 
 namespace edgefront::testing {
 
@@ -20,23 +21,6 @@ struct PlanOptions {
   std::string final_norm = {};                                // its name, in place of the architecture's own
   bool taps_3d = false;                                       // convolutions as [k, 1, d]
 };
-
-inline LayerSpec ConvLayer(uint32_t kernel, uint32_t ffn) {
-  LayerSpec l;
-  l.mixer = Mixer::kConv;
-  l.conv.taps = kernel;
-  l.ffn = ffn;
-  return l;
-}
-
-inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t ffn, uint32_t window = 0,
-                                bool qk_norm = true, float rope_base = 1e4f) {
-  LayerSpec l;
-  l.mixer = Mixer::kAttention;
-  l.attention = {heads, kv_heads, head_dim, window, qk_norm, rope_base};
-  l.ffn = ffn;
-  return l;
-}
 
 // Any layout, in the `edgefront` architecture, or in an upstream one where the caller knows that it fits.
 inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint32_t vocab, const std::vector<LayerSpec>& layers,

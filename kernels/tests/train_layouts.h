@@ -6,31 +6,11 @@
 #include <vector>
 
 #include "infer/model_spec.h"
+#include "tests/layers.h"
 #include "train/network.h"
 #include "train/trainer.h"
 
 namespace edgefront::testing {
-
-inline LayerSpec ConvLayer(int k, int ffn) {
-  LayerSpec l;
-  l.mixer = Mixer::kConv;
-  l.conv.taps = static_cast<uint32_t>(k);
-  l.ffn = static_cast<uint32_t>(ffn);
-  return l;
-}
-
-inline LayerSpec AttentionLayer(int heads, int kv_heads, int hd, int ffn, int window, bool qk_norm, float base = 1e4f) {
-  LayerSpec l;
-  l.mixer = Mixer::kAttention;
-  l.attention = {static_cast<uint32_t>(heads),
-                 static_cast<uint32_t>(kv_heads),
-                 static_cast<uint32_t>(hd),
-                 static_cast<uint32_t>(window),
-                 qk_norm,
-                 base};
-  l.ffn = static_cast<uint32_t>(ffn);
-  return l;
-}
 
 inline ModelSpec ProxySpec(int d, int vocab, std::vector<LayerSpec> layers) {
   ModelSpec s;
