@@ -1,5 +1,5 @@
 // The conclusions of a sweep in five lines: layouts that are certainly on the front, pairs of layouts that
-// differ, the effect of another session or seed, the reach of the scores, and the next command.
+// differ, how much sessions and seeds vary, the reach of the scores, and the next command.
 
 import { formatNumber } from "../../reports/format.ts";
 import { frontPoints, reachText } from "../../reports/front.ts";
@@ -52,8 +52,8 @@ function noiseText({ name }: ReportObjective, data: FrontData, history: History)
   const spread = spreadOf(layouts, name, history);
   const label = metricLabel(name, { device: false }).toLowerCase();
   const what = scaleOf(name) === "ratio" ? "session" : "seed";
-  if (spread === null) return `the effect of another ${what} on ${label} is unknown`;
+  if (spread === null) return `how much ${label} varies between ${what}s is unknown`;
   const sd = Math.sqrt(spread.variance);
   const size = scaleOf(name) === "ratio" ? `${formatNumber(100 * sd, 2)}%` : formatNumber(sd, 2);
-  return `another ${what} changes ${label} by ${size} (one standard deviation)`;
+  return `${label} varies by ${size} between ${what}s (one standard deviation)`;
 }

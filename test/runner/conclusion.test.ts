@@ -94,7 +94,7 @@ describe("the last lines of a sweep", () => {
   it("claim none where layouts are alike, and say how much another session would differ", () => {
     const text = made(0, 8);
     expect(text).toContain("no two layouts certainly differ in median time per token");
-    expect(text).toMatch(/another session changes median time per token at 512 by \d+(\.\d)?% /);
+    expect(text).toMatch(/median time per token at 512 varies by \d+(\.\d)?% between sessions/);
     expect(text).toContain("none with a chance above 90%");
   });
 
