@@ -1,5 +1,5 @@
-import { counted } from "../../candidates/words.ts";
 // When a front has settled: no more hypervolume for a while, and no point whose place on it is in doubt.
+import { counted } from "../../candidates/words.ts";
 
 export interface SettledOptions {
   /** Finished trials without a gain before the search may stop. */

@@ -174,7 +174,7 @@ describe("settled", () => {
   const flat = [...Array.from({ length: 20 }, (_, n) => n / 20), ...Array<number>(60).fill(1)];
   it("stops only when nothing grew and no point is in doubt", () => {
     expect(frontSettled(flat, [1, 0, 0.95]).settled).toBe(true);
-    expect(frontSettled(flat, [1, 0.5]).reason).toMatch(/1 point may/);
+    expect(frontSettled(flat, [1, 0.5]).reason).toMatch(/1 layout may/);
     expect(frontSettled(flat.slice(0, 60), [1]).reason).toMatch(/grew the hypervolume/);
     expect(frontSettled(flat.slice(0, 30), [1]).reason).toMatch(/only 30 trials/);
     expect(frontSettled(Array<number>(99).fill(0), []).settled).toBe(false);
