@@ -270,7 +270,8 @@ describe("findings", () => {
     expect(swept.stderr.trim().split("\n").at(-1)).toContain("edgefront select twice --confirm");
     const { findings } = await json("findings", "twice");
     expect(findings.map(({ id }: { id: string }) => id).slice(0, 2)).toEqual(["measuring", "certainty"]);
-    expect(findings[1].answer).toContain("Repetitions: 6 more measurements and 6 more seeds");
+    // A disturbed machine may void a measurement.
+    expect(findings[1].answer).toMatch(/Repetitions: [1-6] more measurements? and 6 more seeds/);
     expect(findings[0].table.rows.map(([first]: string[]) => first)).toEqual([
       "local, parameter count",
       "local, FLOPs",
