@@ -1,6 +1,7 @@
 // One edgefront process at a time on this machine, whoever runs it. The lock is a socket name without a file: all users and caches of a
 // machine share it, it needs no permissions, and the kernel frees it with its holder. Containers have names of their own, so those that
 // share a cache folder meet at a file there as well, named by the boot of the machine: nodes that share a home do not wait for each other.
+import { createHash } from "node:crypto";
 import { readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
@@ -23,6 +24,12 @@ const KEPT_DAYS = 30;
 
 /** Another name: for machines that measure nothing real, and for parts of one that share nothing. */
 const lockName = (): string => process.env.EDGEFRONT_HOST_LOCK || "edgefront-host-lock";
+
+/** Part of a file's name; the lock's own name may be a path. */
+function scope(): string {
+  const name = process.env.EDGEFRONT_HOST_LOCK;
+  return name ? `-${createHash("sha256").update(name).digest("hex").slice(0, 12)}` : "";
+}
 
 /** No paths and no names: other users of the machine read it. */
 const introduction = (): Holder =>
@@ -114,7 +121,7 @@ function forgetOld(folder: string): void {
 function openLockFile(): Database.Database | null {
   try {
     const folder = cacheFolder();
-    const path = join(folder, `host-lock-${bootId()}${process.env.EDGEFRONT_HOST_LOCK ? "-own" : ""}.db`);
+    const path = join(folder, `host-lock-${bootId()}${scope()}.db`);
     const db = new Database(path, { timeout: 0 });
     utimesSync(path, new Date(), new Date());
     forgetOld(folder);

@@ -68,7 +68,7 @@ async function furtherWork(folder: string): Promise<void> {
     });
   const stopping = workWith(stop.signal, (text) => {
     said.push(text);
-    if (text.startsWith("pair 3")) stop.abort();
+    if (text.startsWith("timed pair 3")) stop.abort();
   });
   await expect(stopping).rejects.toThrow();
   expect(store.sweeps.get("tiny")).toMatchObject({ isRunning: false });

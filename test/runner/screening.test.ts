@@ -108,9 +108,11 @@ describe("screening", { timeout: 60_000 }, () => {
     expect(data.trials.filter(({ state, onFront }) => state === "screened" && onFront)).toEqual([]);
     const finding = findingsOf(store, sweep, data).find(({ id }) => id === "screening")!;
     expect(finding.answer).toContain(
-      `${screened.length} layouts predicted to be certainly over budget were not measured. Of ${audited.length} more`,
+      `${screened.length} layouts were skipped, because the predictor was 90% confident`,
     );
-    expect(finding.answer).toContain(`${audited.length} were over budget and 0 were not`);
+    expect(finding.answer).toContain(
+      `As an audit, ${audited.length} layouts more were measured: ${audited.length} over budget, 0 within budget`,
+    );
     store.close();
   });
 

@@ -65,7 +65,7 @@ describe.skipIf(sshdProblem() !== null)("a sweep over SSH", { timeout: 240_000 }
     });
     const shown = await run("device", "show", "box");
     expect(shown.stdout).toContain(sshd.hostKey);
-    expect(shown.stdout).toMatch(/reads +[\d.]+ GB\/s/);
+    expect(shown.stdout).toMatch(/memory bandwidth +[\d.]+ GB\/s/);
   });
 
   it("runs a sweep there, with the proposals and scores of the same sweep here", async () => {
