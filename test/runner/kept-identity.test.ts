@@ -128,7 +128,7 @@ describe("a sweep from before digests were kept", () => {
     swap("corpus.txt", TEXT.replace("quick", "quack").repeat(200));
     await sweepsNow().run("old.db", bytes, { resume: true });
     expect(renderMarkdown(reportOf("old.db").data)).toMatch(
-      /trials from before it was resumed rest on the same content is unknown/,
+      /unknown whether trials from before the resume used the same content/,
     );
     reset();
     // From now on it is known.
