@@ -86,7 +86,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
       { host: "127.0.0.1", port: setup.sshd.port, user: setup.sshd.user, hostKey: setup.sshd.hostKey },
     ]);
     expect((await run("device", "show", "inner")).stdout).toMatch(
-      new RegExp(`through +${setup.sshd.user}@127.0.0.1:${setup.sshd.port}`),
+      new RegExp(`jump host +${setup.sshd.user}@127.0.0.1:${setup.sshd.port}`),
     );
     // The stored device still goes that way, with the keys of this user's own configuration.
     expect(await run("device", "probe", "inner")).toMatchObject({ code: 0 });
