@@ -77,4 +77,4 @@ export const isWindowAttention = (layer: Pick<Layer, "mixer">): boolean =>
   isAttention(layer) && isBounded(layer);
 
 /** True if the mixer draws on a fixed number of the last tokens. */
-export const isBounded = ({ mixer }: Pick<Layer, "mixer">): boolean => Number.isFinite(traitsOf(mixer).reach);
+const isBounded = ({ mixer }: Pick<Layer, "mixer">): boolean => Number.isFinite(traitsOf(mixer).reach);

@@ -6,7 +6,7 @@ import { InvalidInputError } from "./errors.ts";
 import { isAttention, type Layout, layoutProblem } from "./layout.ts";
 import { type Defaults, formatMixer, mixerForms, parseMixer } from "./notation.ts";
 import { geometryHeader } from "./ops/geometry.ts";
-import { ffnOfWidth, type Mixer, operatorOf } from "./ops/operator-registry.ts";
+import { ffnOfWidth, type Mixer, operatorOf, traitsOf } from "./ops/operator-registry.ts";
 import { solveFfnWidth } from "./solver.ts";
 import { counted } from "./words.ts";
 
@@ -78,8 +78,8 @@ function split(mixers: readonly Mixer[]): {
   readonly others: readonly Mixer[];
 } {
   return {
-    attends: mixers.filter((mixer) => isAttention({ mixer })),
-    others: mixers.filter((mixer) => !isAttention({ mixer })),
+    attends: mixers.filter((mixer) => traitsOf(mixer).lookup),
+    others: mixers.filter((mixer) => !traitsOf(mixer).lookup),
   };
 }
 

@@ -1,6 +1,6 @@
 // Attention windows that a proxy cannot tell from one another, because its sequences are short: what trains the same scores the same, and
 // a front that seems to say that a window costs no quality says nothing.
-import { isAttention, isGlobalAttention } from "../candidates/layout.ts";
+import { isGlobalAttention } from "../candidates/layout.ts";
 import { formatKind } from "../candidates/notation.ts";
 import { type Mixer, operatorOf, traitsOf } from "../candidates/ops/operator-registry.ts";
 import { counted } from "../candidates/words.ts";
@@ -16,7 +16,7 @@ export interface WindowedTask {
 /** One attention mixer of each kind, by its reach. */
 function kindsOf(mixers: readonly Mixer[]): readonly Mixer[] {
   const kinds = new Map(
-    mixers.filter((mixer) => isAttention({ mixer })).map((mixer) => [formatKind(mixer), mixer]),
+    mixers.filter((mixer) => traitsOf(mixer).lookup).map((mixer) => [formatKind(mixer), mixer]),
   );
   return [...kinds.values()].sort((a, b) => traitsOf(a).reach - traitsOf(b).reach);
 }

@@ -2,16 +2,10 @@
 // layers, where they stand, and what stands between them. Every one meets the space's parameter budget. The most telling come first: a small
 // budget trains only those.
 import { InvalidInputError } from "../../candidates/errors.ts";
-import {
-  isAttention,
-  isBounded,
-  isGlobalAttention,
-  isWindowAttention,
-  type Layout,
-} from "../../candidates/layout.ts";
+import { isGlobalAttention, isWindowAttention, type Layout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatKind, formatMixer } from "../../candidates/notation.ts";
-import type { Mixer } from "../../candidates/ops/operator-registry.ts";
+import { type Mixer, traitsOf } from "../../candidates/ops/operator-registry.ts";
 import type { Space } from "../../candidates/space.ts";
 
 export const DEPTH = 16;
@@ -48,9 +42,10 @@ export function minimalHybridDesign(space: Space): readonly Designed[] {
   const attention = find(isGlobalAttention, "full attention (g)");
   const conv = find(({ mixer }) => formatKind(mixer) === "c3", "the convolution c3");
   const window = find(isWindowAttention, "sliding-window attention (s<window>)");
-  const kernels = palette.filter(
-    (mixer) => isBounded({ mixer }) && !isAttention({ mixer }) && mixer !== conv,
-  );
+  const kernels = palette.filter((mixer) => {
+    const { reach, lookup } = traitsOf(mixer);
+    return Number.isFinite(reach) && !lookup && mixer !== conv;
+  });
   if (kernels.length === 0) refuse("a second convolution kernel size");
   const build = (places: readonly number[], global: Mixer, local: Mixer): Layout => {
     const mixers = run(0, DEPTH).map((place) => (places.includes(place) ? global : local));
