@@ -20,6 +20,7 @@ import {
   withDatabase,
   withJson,
   withNoWait,
+  withSweepFile,
 } from "./common.ts";
 import { example } from "./examples.ts";
 
@@ -58,13 +59,7 @@ export const auditCommand: CommandModule<object, Args> = {
   command: "audit <config>",
   describe: "Check a sweep's proxies: train a sample of layouts longer and compare the rankings",
   builder: (yargs) =>
-    withNoWait(withJson(withDatabase(yargs)))
-      .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
-      .option("name", {
-        type: "string",
-        requiresArg: true,
-        describe: "name of the sweep (default: the one in the file)",
-      })
+    withSweepFile(withNoWait(withJson(withDatabase(yargs))))
       .option("task", { type: "string", array: true, describe: "only these tasks of the sweep" })
       .option("layouts", {
         type: "number",

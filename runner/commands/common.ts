@@ -30,6 +30,16 @@ export const withNoWait = <T>(yargs: Argv<T>) =>
       "wait for a busy device; --no-wait: fail if another process uses it, else measure and mark results",
   });
 
+/** Adds the sweep's file as a positional argument, and another name for the sweep. */
+export const withSweepFile = <T>(yargs: Argv<T>) =>
+  yargs
+    .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
+    .option("name", {
+      type: "string",
+      requiresArg: true,
+      describe: "name of the sweep (default: the one in the file)",
+    });
+
 export function print(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }

@@ -22,6 +22,7 @@ import {
   withJson,
   withNoWait,
   withStore,
+  withSweepFile,
 } from "./common.ts";
 import { example } from "./examples.ts";
 import { databaseOption, interruptedWith, pasted, requireResults } from "./next-step.ts";
@@ -45,13 +46,7 @@ export const sweepCommand: CommandModule<object, Args> = {
   command: "sweep <config>",
   describe: "Run a search: propose, measure, train, keep the Pareto front",
   builder: (yargs) =>
-    withNoWait(withJson(withDatabase(yargs)))
-      .positional("config", { type: "string", demandOption: true, describe: "the sweep's YAML file" })
-      .option("name", {
-        type: "string",
-        requiresArg: true,
-        describe: "name of the sweep (default: the one in the file)",
-      })
+    withSweepFile(withNoWait(withJson(withDatabase(yargs))))
       .option("resume", {
         type: "boolean",
         default: false,
