@@ -11,7 +11,7 @@ import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { createRng } from "../../search/rng.ts";
 import type { AgentScript, Misbehaviour } from "../support/agent-script.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
-import { parseArgs } from "../support/parse-args.ts";
+import { optionsOf, wholeOf } from "../support/parse-args.ts";
 import type { Cost } from "./coordinator.ts";
 import {
   agentsOf,
@@ -28,19 +28,24 @@ import {
 } from "./farm.ts";
 import { allowed, growth, MEASURES } from "./flatness.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    jobs: { type: "string", default: "2000" },
-    devices: { type: "string", default: "6" },
-    real: { type: "string", default: "60" },
-    seed: { type: "string", default: "1" },
-    leak: { type: "string", default: "0" },
-    json: { type: "boolean", default: false },
-  },
+const flags = optionsOf("test:soak [--jobs 2000] [--devices 6] [--real 60] [--seed 1] [--leak 0] [--json]", {
+  jobs: { type: "string", default: "2000" },
+  devices: { type: "string", default: "6" },
+  real: { type: "string", default: "60" },
+  seed: { type: "string", default: "1" },
+  leak: { type: "string", default: "0" },
+  json: { type: "boolean", default: false },
 });
-const deviceCount = Number(options.devices);
-const trials = Math.ceil(Number(options.jobs) / deviceCount);
-const rng = createRng(Number(options.seed));
+const options = {
+  jobs: wholeOf("jobs", flags.jobs),
+  devices: wholeOf("devices", flags.devices),
+  real: wholeOf("real", flags.real),
+  leak: wholeOf("leak", flags.leak, 0),
+  json: flags.json,
+};
+const deviceCount = options.devices;
+const trials = Math.ceil(options.jobs / deviceCount);
+const rng = createRng(wholeOf("seed", flags.seed, 0));
 const below = (n: number): number => Math.floor(rng.next() * n);
 
 const AGENT_FAULTS: readonly Misbehaviour[] = [
@@ -112,11 +117,9 @@ try {
   /** Both sweeps at once; what each cost its coordinator. */
   const both = (sweep: FarmSweep): Promise<Cost[]> =>
     Promise.all([
-      coordinate(program, { sweep, agent, farm, quiet: true, leakBytes: Number(options.leak) }, [
-        "--expose-gc",
-      ]),
+      coordinate(program, { sweep, agent, farm, quiet: true, leakBytes: options.leak }, ["--expose-gc"]),
       coordinate(program, {
-        sweep: { ...sweep, name: REAL, devices: [REAL], trials: Number(options.real) },
+        sweep: { ...sweep, name: REAL, devices: [REAL], trials: options.real },
         agent: realAgent,
         // The real agent's heart beats every 5 s.
         farm: { ...farm, session: { silenceMs: 12_000 } },
@@ -142,7 +145,7 @@ try {
     if (devices.some((device) => device.jobs() === 0) || realDone === 0) return;
     const kind = kinds[below(kinds.length)]!;
     // The real agent's sweep is short: while it lasts every other fault is its device's.
-    const ofReal = turns++ % 2 === 0 && realDone < Number(options.real);
+    const ofReal = turns++ % 2 === 0 && realDone < options.real;
     const device = ofReal ? real : devices[below(devices.length)]!;
     const done = ofReal ? realDone : device.jobs();
     // On a slow machine coming back takes longer than the next turn: a device that is never let back proves nothing.
@@ -166,7 +169,7 @@ try {
     "SELECT count(*) AS n FROM (SELECT trial_id, target FROM jobs GROUP BY trial_id, target HAVING count(*) > 1)",
   );
   check(doubled!.n === 0, `${doubled!.n} jobs are there twice`);
-  check(got.measurements.length >= Number(options.jobs), `${got.measurements.length} measurements`);
+  check(got.measurements.length >= options.jobs, `${got.measurements.length} measurements`);
   // Times are the machine's; what was computed is the agent's.
   const computed = (db: string): unknown[] =>
     left(db, REAL).measurements.map((row) => {
@@ -175,7 +178,7 @@ try {
       return [number, parameters, modelSha256, outputHash];
     });
   const [realExpected, realGot] = [computed(calm.db), computed(rough.db)];
-  check(realGot.length === Number(options.real), `${realGot.length} measurements of the real agent`);
+  check(realGot.length === options.real, `${realGot.length} measurements of the real agent`);
   check(
     JSON.stringify(realGot) === JSON.stringify(realExpected),
     "the real agent computed something else than without faults",
