@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { sanitise } from "../../profilers/protocol-fields.ts";
+import { withEitherSignal } from "../base/either-signal.ts";
 import { cacheFolder } from "../base/paths.ts";
 import { RunError } from "../base/run-errors.ts";
 import { bootId } from "../store/owner.ts";
@@ -161,7 +162,6 @@ export async function lockMachine(signal: AbortSignal, onWait: (holder: Holder) 
   let failure: unknown;
   let told = false;
   const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
   const tell = (holder: Holder): void => {
     if (told) return;
     told = true;
@@ -178,11 +178,13 @@ export async function lockMachine(signal: AbortSignal, onWait: (holder: Holder) 
     for (const one of releases.splice(0).reverse()) one();
   };
   try {
-    for (const lock of process.platform === "linux" ? [lockSocket, lockFile] : [lockFile]) {
-      const one = await lock(either, tell);
-      if (one !== null) releases.push(one);
-      either.throwIfAborted();
-    }
+    await withEitherSignal([signal, stop.signal], async (either) => {
+      for (const lock of process.platform === "linux" ? [lockSocket, lockFile] : [lockFile]) {
+        const one = await lock(either, tell);
+        if (one !== null) releases.push(one);
+        either.throwIfAborted();
+      }
+    });
     if (releases.length > 0) return release;
     throw new RunError(
       "no-host-lock",

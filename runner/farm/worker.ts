@@ -7,6 +7,7 @@ import type { ProbeResult } from "../../profilers/probe-result.ts";
 import type { BuildProgress } from "../agent/build.ts";
 import { openSession } from "../agent/open-session.ts";
 import type { AgentSession, SessionOptions } from "../agent/session.ts";
+import { withEitherSignal } from "../base/either-signal.ts";
 import { RunError } from "../base/run-errors.ts";
 import { type DeviceRecord, hostOf, placementOf, withheldCpus } from "../devices/device-record.ts";
 import type { AgentBinary } from "../devices/transport.ts";
@@ -243,18 +244,20 @@ export class Worker {
       };
       watch();
       try {
-        return await work({
-          get lease() {
-            return hold.proof;
-          },
-          signal: AbortSignal.any([signal, lost.signal]),
-          async pause(ms) {
-            leave();
-            await use.pause(ms);
-            hold = await grant();
-            watch();
-          },
-        });
+        return await withEitherSignal([signal, lost.signal], (either) =>
+          work({
+            get lease() {
+              return hold.proof;
+            },
+            signal: either,
+            async pause(ms) {
+              leave();
+              await use.pause(ms);
+              hold = await grant();
+              watch();
+            },
+          }),
+        );
       } finally {
         leave();
         if (!signal.aborted) hold.lost.throwIfAborted();

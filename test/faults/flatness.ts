@@ -22,12 +22,18 @@ export function allowed(jobs: number, key: Key): number | null {
 }
 
 /**
- * Bytes per 1,000 jobs, over the jobs after the first third: the median slope of all pairs of samples (Theil 1950, Sen 1968), which an
- * answer of 17 MB that is under way in one of them does not move.
+ * Bytes per 1,000 jobs, over the jobs after the first third. Of live memory it is the median slope of all pairs of samples (Theil 1950,
+ * Sen 1968), which an answer of 17 MB that is under way in one of them does not move. Resident memory rises and falls by tens of megabytes
+ * with the collector; what leaks stays, so its lowest value in the later half is compared with that in the earlier half.
  */
 export function growth(samples: readonly MemorySample[], key: Key): number {
   const last = samples.at(-1)?.jobs ?? 0;
   const tail = samples.filter(({ jobs }) => jobs >= last / 3);
+  if (key === "rssBytes") {
+    const lowest = (late: boolean): number =>
+      Math.min(...tail.filter(({ jobs }) => jobs >= (2 * last) / 3 === late).map((sample) => sample[key]));
+    return (1000 * (lowest(true) - lowest(false))) / (last / 3);
+  }
   const slopes = tail.flatMap((a, i) =>
     tail.slice(i + 1).flatMap((b) => (b.jobs === a.jobs ? [] : [(b[key] - a[key]) / (b.jobs - a.jobs)])),
   );

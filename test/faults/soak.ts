@@ -117,7 +117,12 @@ try {
   /** Both sweeps at once; what each cost its coordinator. */
   const both = (sweep: FarmSweep): Promise<Cost[]> =>
     Promise.all([
-      coordinate(program, { sweep, agent, farm, quiet: true, leakBytes: options.leak }, ["--expose-gc"]),
+      // Compiled code grows with a program's age, which is not a leak: it is kept out of the heap.
+      coordinate(program, { sweep, agent, farm, quiet: true, leakBytes: options.leak }, [
+        "--expose-gc",
+        "--no-opt",
+        "--no-sparkplug",
+      ]),
       coordinate(program, {
         sweep: { ...sweep, name: REAL, devices: [REAL], trials: options.real },
         agent: realAgent,

@@ -5,6 +5,7 @@ import { basename } from "node:path";
 import { lower } from "../../../candidates/gguf/lower.ts";
 import type { TrainResult } from "../../../profilers/protocol.ts";
 import { sha256OfFile } from "../../base/durable-files.ts";
+import { withEitherSignal } from "../../base/either-signal.ts";
 import { cacheFolder, cachePath } from "../../base/paths.ts";
 import { AgentError } from "../../devices/device-errors.ts";
 import type { Opened, Turn, Worker } from "../../farm/worker.ts";
@@ -46,14 +47,12 @@ export async function trainByAgent(
     const data = await placed(body, worker, opened, turn);
     onStep(0, null);
     const train = (): Promise<TrainResult> =>
-      opened.session.request(
-        "train",
-        { ...body, data, checkpoint, model: { plan } },
-        {
-          timeoutMs,
-          signal: AbortSignal.any([turn.signal, signal]),
-          onProgress: ({ step, loss }) => onStep(step, loss),
-        },
+      withEitherSignal([turn.signal, signal], (either) =>
+        opened.session.request(
+          "train",
+          { ...body, data, checkpoint, model: { plan } },
+          { timeoutMs, signal: either, onProgress: ({ step, loss }) => onStep(step, loss) },
+        ),
       );
     const result = await train().catch(async (error: unknown) => {
       const code = error instanceof AgentError ? error.code : null;

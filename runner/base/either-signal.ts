@@ -1,0 +1,20 @@
+/**
+ * Runs `work` with a signal that aborts when one of `signals` does, for the first one's reason. Nothing of it stays on the signals when the
+ * work ends: `AbortSignal.any` leaves a weak reference on each of them for good (Node 20), one for every job of a sweep.
+ */
+export async function withEitherSignal<T>(
+  signals: readonly AbortSignal[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const either = new AbortController();
+  const watches = signals.map((signal) => ({ signal, abort: () => either.abort(signal.reason) }));
+  for (const { signal, abort } of watches) {
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  }
+  try {
+    return await work(either.signal);
+  } finally {
+    for (const { signal, abort } of watches) signal.removeEventListener("abort", abort);
+  }
+}
