@@ -5,8 +5,17 @@ import { unpack } from "./unpack.ts";
 export interface Trace {
   readonly [key: string]: unknown;
 }
+interface PlotlyAxis {
+  /** Pixels from the left or the top, of a value. */
+  l2p(value: number): number;
+  /** Pixels. */
+  readonly _length: number;
+}
 export interface PlotlyElement extends HTMLElement {
   readonly data: readonly Trace[];
+  readonly layout: object;
+  /** Not documented, but where plotly.js has its axes: there is no other way to ask for a place in pixels. */
+  readonly _fullLayout: { readonly xaxis: PlotlyAxis; readonly yaxis: PlotlyAxis };
   on(event: string, listener: (event: PlotEvent | undefined) => void): void;
 }
 export interface PlotEvent {
@@ -21,7 +30,7 @@ export interface Plotly {
   ): Promise<PlotlyElement>;
   /** A data address. */
   toImage(
-    element: HTMLElement,
+    figure: HTMLElement | { readonly data: readonly Trace[]; readonly layout: object },
     options: {
       readonly format: string;
       readonly width: number;

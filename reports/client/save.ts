@@ -2,7 +2,8 @@
 // styles along, so that a file looks as the page does, in its colours of the moment.
 import { make, makeSvg } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
-import type { Plotly } from "./plotly.ts";
+import type { Plotly, PlotlyElement } from "./plotly.ts";
+import { withoutCrowds } from "./scatter-crowd.ts";
 
 type Format = "svg" | "png";
 const FORMATS: readonly Format[] = ["svg", "png"];
@@ -75,7 +76,9 @@ async function figureAs(format: Format, plot: HTMLElement, plotly: Plotly): Prom
   const [width, height] = [plot.clientWidth, plot.clientHeight];
   if (plot.classList.contains("js-plotly-plot")) {
     const scale = format === "png" ? SCALE : 1;
-    return blobOf(await plotly.toImage(plot, { format, width, height, scale }));
+    return blobOf(
+      await plotly.toImage(withoutCrowds(plot as PlotlyElement), { format, width, height, scale }),
+    );
   }
   const svg = plot.querySelector("svg")!;
   const markup = standalone(svg);

@@ -7,6 +7,9 @@ import type { Store } from "./page-selection.ts";
 import { plotText, type Trace } from "./plotly.ts";
 import type { Theme } from "./theme.ts";
 
+/** Opacity of a mark that the store does not admit. */
+export const GREYED_OUT = 0.12;
+
 /** What a panel shows, and where. */
 export interface Panel {
   readonly across: ViewMetric;
@@ -17,10 +20,18 @@ export interface Panel {
   measured(index: number): boolean;
 }
 
-interface Group {
+/** Marks of one kind that are drawn as one path (scatter-crowd.ts). */
+export interface Crowd {
+  readonly shape: "circle" | "cross";
+  readonly colour: string;
+}
+
+export interface Group {
   readonly name: string;
   readonly indices: readonly number[];
   readonly marker: object;
+  /** Where its marks are too many to be elements of their own. */
+  readonly crowd?: Crowd;
   readonly label?: (index: number) => string;
   readonly bars?: boolean;
 }
@@ -40,6 +51,7 @@ export function groups(view: View, theme: Theme, dense: boolean): readonly Group
         color: theme.other,
         line: { width: dense ? 1 : 1.4 },
       },
+      ...(dense && { crowd: { shape: "circle", colour: theme.other } }),
     },
     {
       name: "over budget",
@@ -50,6 +62,7 @@ export function groups(view: View, theme: Theme, dense: boolean): readonly Group
         color: theme.out,
         line: { width: dense ? 1 : 1.6, color: theme.out },
       },
+      ...(dense && { crowd: { shape: "cross", colour: theme.out } }),
     },
     {
       name: "stopped, failed or lost",
@@ -159,7 +172,7 @@ export function tracesOf(
   theme: Theme,
 ): Trace[] {
   const { across, up, scales, xs, ys, measured } = panel;
-  return all.map(({ name, indices, marker, label, bars: withBars }): Trace => {
+  return all.map(({ name, indices, marker, label, bars: withBars, crowd }): Trace => {
     const shown = indices.filter(measured);
     return {
       type: "scatter",
@@ -176,12 +189,16 @@ export function tracesOf(
       }),
       hovertext: shown.map((i) => hover(store.view, i, hoverMetrics)),
       hovertemplate: "%{hovertext}<extra></extra>",
-      marker: { ...marker, opacity: store.filtering ? shown.map((i) => (store.admits(i) ? 1 : 0.12)) : 1 },
+      marker: {
+        ...marker,
+        ...(crowd && { maxdisplayed: 1 }),
+        opacity: store.filtering ? shown.map((i) => (store.admits(i) ? 1 : GREYED_OUT)) : 1,
+      },
       ...(withBars && {
         error_x: bars(across, shown, scales[0].divisor, theme.other),
         error_y: bars(up, shown, scales[1].divisor, theme.other),
       }),
-      cliponaxis: false,
+      cliponaxis: crowd !== undefined,
     };
   });
 }

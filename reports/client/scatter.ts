@@ -14,6 +14,7 @@ import {
   type PlotlyElement,
   plotText,
 } from "./plotly.ts";
+import { drawCrowds } from "./scatter-crowd.ts";
 import { groups, namesOf, type Panel, ringOf, tracesOf } from "./scatter-points.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
@@ -63,7 +64,11 @@ function listen(plot: PlotlyElement, element: HTMLElement, store: Store): void {
     store.setBrush(event === undefined ? null : indices(event));
   });
   plot.on("plotly_deselect", () => store.setBrush(null));
+  plot.on("plotly_afterplot", () => onDrawn.get(element)?.());
 }
+
+/** Of each panel, what draws its crowds again when plotly.js has drawn it by itself: after a zoom, or in another width. */
+const onDrawn = new WeakMap<HTMLElement, () => void>();
 
 /** Draws one device's panel; says so where nothing was measured on both axes. Trials that the store does not admit are dimmed,
  * the chosen one is ringed. */
@@ -103,6 +108,9 @@ export async function drawScatter(
     },
     configuration,
   );
+  const crowds = (): void => drawCrowds(plot, panel, all, store);
+  crowds();
+  onDrawn.set(element, crowds);
   listen(plot, element, store);
   onPoint(plot, (trial) => showDetails(store.view, trial as number));
   return true;

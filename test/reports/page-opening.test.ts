@@ -1,5 +1,5 @@
 // The report opens in a real browser: offline, under its policy, whatever its data says, whole on any screen, and soon.
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { CDPSession } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { showScatters } from "../support/browser.ts";
@@ -76,6 +76,54 @@ describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
       expect(complaints).toEqual([]);
     },
   );
+
+  test("a dense trade-off draws its many marks as few elements, which are pointed at, dragged over and saved as before", async () => {
+    const data = testReportData({ trials: 900 });
+    const { page, complaints } = await pages.open({}, pages.write("dense", data));
+    await showScatters(page);
+    const plot = page.locator(".scatter >> nth=0");
+    await plot.locator(".crowd").first().waitFor({ state: "attached" });
+    expect(await plot.locator("path.point").count()).toBeLessThan(200);
+    /** Marks drawn in paths of crowds, greyed out ones counted for themselves. */
+    const marks = async () => {
+      const paths = await plot.locator(".crowd").all();
+      const counts = { full: 0, grey: 0 };
+      for (const path of paths)
+        counts[(await path.getAttribute("opacity")) === "1" ? "full" : "grey"] +=
+          (await path.getAttribute("d"))!.split("M").length - 1;
+      return counts;
+    };
+    const crowd = data.trials.filter(
+      ({ state, metrics }) =>
+        ["complete", "infeasible"].includes(state) && metrics["ttftMs@1024:laptop"] !== undefined,
+    ).length;
+    const before = await marks();
+    expect(before.grey).toBe(0);
+    expect(before.full).toBeGreaterThan(crowd / 2);
+    // The first mark of the crowd lies where its path begins.
+    const box = (await plot.locator(".nsewdrag").first().boundingBox())!;
+    const d = (await plot.locator(".crowd").first().getAttribute("d"))!;
+    const [x, y] = /^M([\d.]+),([\d.]+)/.exec(d)!.slice(1).map(Number) as [number, number];
+    await page.mouse.move(box.x + x, box.y + y);
+    await expect.poll(() => plot.locator(".hoverlayer").textContent()).toMatch(/l1-[0-9a-f]+/);
+    await page.mouse.move(box.x + 2, box.y + 2);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.5, box.y + box.height - 2, { steps: 5 });
+    await page.mouse.up();
+    await expect.poll(async () => (await marks()).grey).toBeGreaterThan(0);
+    const selected = await marks();
+    expect(selected.full).toBeGreaterThan(0);
+    expect(selected.full + selected.grey).toBe(before.full);
+    const button = page.locator(".scatter + .save button").first();
+    const [download] = await Promise.all([page.waitForEvent("download"), button.press("Enter")]);
+    const svg = readFileSync(await download.path(), "utf8");
+    const points = svg.match(/<path class="point[^>]*>/g)!;
+    expect(points.length).toBeGreaterThanOrEqual(before.full);
+    expect(points.filter((point) => point.includes("opacity: 0.12")).length).toBeGreaterThanOrEqual(
+      selected.grey,
+    );
+    expect(complaints).toEqual([]);
+  });
 
   test("5,000 trials stay under 8 MB and open in under 3 s", { timeout: 240_000 }, async () => {
     const path = pages.write("large", testReportData({ trials: 5000 }));
