@@ -49,6 +49,12 @@ export const probeResultSchema = z.object({
 });
 export type ProbeResult = z.infer<typeof probeResultSchema>;
 
+/** Returns the number of threads that a request for `threads` gets on this device; 0 asks for its default. */
+export const threadsOn = (
+  { defaultThreads, allowedCpus }: Pick<ProbeResult, "defaultThreads" | "allowedCpus">,
+  threads: number,
+): number => (threads === 0 ? (defaultThreads ?? allowedCpus.length) : threads);
+
 /** How a device is right now. */
 export const statusResultSchema = z.object({
   temperatureC: z.number().nullable(),

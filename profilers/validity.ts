@@ -1,6 +1,6 @@
 // Flags of a measurement that passed the gates: plausible numbers, taken under other conditions than requested.
 // A flag never changes a number; it is stored and shown beside it, and decides how the number is used.
-import type { ProbeResult } from "./probe-result.ts";
+import { type ProbeResult, threadsOn } from "./probe-result.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { summarise } from "./statistics/summary.ts";
 
@@ -32,7 +32,7 @@ export const VOIDING: ReadonlySet<Flag> = new Set<Flag>([
 export interface ValidityInput {
   readonly result: MeasureResult;
   readonly probe: Pick<ProbeResult, "allowedCpus" | "defaultThreads">;
-  /** As asked: how many threads (0: one per core), and on which cores (absent: any the device lets us use). */
+  /** As asked: how many threads (0: the device's default), and on which cores (absent: any the device lets us use). */
   readonly placement: { readonly threads: number; readonly cpus?: readonly number[] };
   readonly emulated: boolean;
   /** Largest coefficient of variation of a stable result. */
@@ -68,7 +68,7 @@ const quotaShare = ({ disturbance }: Pick<MeasureResult, "disturbance">): number
 /** Threads that the device did not keep where they belong: on a core each, of those asked for. */
 function moved({ result, probe, placement }: ValidityInput): boolean {
   const cpus = placement.cpus ?? probe.allowedCpus;
-  const asked = placement.threads === 0 ? (probe.defaultThreads ?? cpus.length) : placement.threads;
+  const asked = threadsOn(probe, placement.threads);
   const { affinity } = result;
   if (result.threads !== asked || affinity.length !== asked) return true;
   if (affinity.some((cpu) => !cpus.includes(cpu))) return true;

@@ -13,7 +13,7 @@ import {
   type ResultIdentity,
   resultIdentity,
 } from "../../profilers/identity.ts";
-import type { ProbeResult } from "../../profilers/probe-result.ts";
+import { type ProbeResult, threadsOn } from "../../profilers/probe-result.ts";
 import { differenceText } from "../../reports/identity-text.ts";
 import { RunError } from "../base/run-errors.ts";
 import { profileOf } from "../devices/device-record.ts";
@@ -46,7 +46,7 @@ const agentPart = (of: string, { agentSha256, probe }: Seen): Part =>
 /** Where on the machine a measurement runs, as it was asked for or as the device lets it. */
 function placementPart(of: string, seen: Seen, config: Asked): Part {
   const { threads, cpus } = placementFor(seen, config);
-  const asked = threads === 0 ? seen.probe.allowedCpus.length : threads;
+  const asked = threadsOn(seen.probe, threads);
   const where = cpus === undefined ? "" : ` on CPUs ${cpus.join(", ")}`;
   const shown = `${counted(asked, "thread")}${where}`;
   return partFrom("placement", of, { digest: digestOf([asked, cpus ?? null]), shown });

@@ -1,5 +1,6 @@
 // The devices of a sweep as a report shows them: as they were while it measured, and, where asked for, as they are now.
 import { partsEver } from "../../profilers/identity.ts";
+import { threadsOn } from "../../profilers/probe-result.ts";
 import type { ReportDevice, ReportHealth } from "../../reports/model.ts";
 import { deviceNamed } from "../farm/known.ts";
 import type { Store } from "../store/store.ts";
@@ -44,8 +45,7 @@ export function reportDevices(
         arch: result.arch,
         cpu: result.cpuModel,
         isa: result.isa,
-        threads:
-          config.measure.threads || (measured?.threads ?? device?.threads ?? result.allowedCpus.length),
+        threads: config.measure.threads || (measured?.threads ?? threadsOn(result, device?.threads ?? 0)),
         memoryBytes: result.memoryBytes,
         emulated:
           emulated.has(name) || result.emulated || (measured === undefined && device?.emulator !== undefined),
