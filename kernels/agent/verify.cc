@@ -25,7 +25,7 @@ struct VerifyOptions {
 
 using Logits = std::vector<float>;  // [tokens, V]
 
-Result<Logits> RunTokens(std::shared_ptr<const Model> model, const SessionOptions& options, const VerifyOptions& verify) {
+Result<Logits> RunTokens(const std::shared_ptr<const Model>& model, const SessionOptions& options, const VerifyOptions& verify) {
   Result<std::unique_ptr<Session>> session = Session::Create(model, options);
   if (!session.ok()) return session.status();
   const size_t vocab = model->spec().vocab;
@@ -79,7 +79,7 @@ struct Check {
   double error;
 };
 
-Result<std::vector<Check>> RunChecks(std::shared_ptr<const Model> model, const SessionOptions& options, const VerifyOptions& verify,
+Result<std::vector<Check>> RunChecks(const std::shared_ptr<const Model>& model, const SessionOptions& options, const VerifyOptions& verify,
                                      const Logits& logits) {
   const size_t vocab = model->spec().vocab, n = verify.tokens.size();
   std::vector<Check> checks;

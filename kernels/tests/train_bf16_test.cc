@@ -28,10 +28,8 @@ namespace {
 
 using train::kPad;
 using train::Math;
-using train::PadUp;
 using train::Precision;
 using train::Session;
-using train::Stride;
 
 constexpr Precision kBf16 = Precision::kBfloat16;
 

@@ -16,7 +16,6 @@
 namespace edgefront::testing {
 namespace {
 
-using train::kPad;
 using train::Math;
 using train::PadUp;
 using train::Stride;
