@@ -22,7 +22,10 @@ export interface Encoder {
   readonly tokenizer: string | null;
   /** Returns the largest offset up to `at` where a file may be cut. */
   cut(at: number): number;
-  /** Returns the ids of the next piece of a file, without an end that is held back. */
+  /**
+   * Returns the ids of the next piece of a file, without an end that is held back.
+   * @throws InvalidInputError when the piece is not what the encoder expects.
+   */
   feed(piece: Buffer, path: string): Encoded;
   /** Returns the held ids up to a place where cutting the text splits no word. */
   settle(): Encoded;
