@@ -81,7 +81,7 @@ export class SshFiles {
         );
       const mode = options.executable ? 0o700 : 0o600;
       await this.step("chmod", () => callback<void>((done) => sftp.chmod(part, mode, done)));
-      // Not the plain rename of SFTP 3, which refuses an existing target.
+      // The plain rename of SFTP 3 would refuse an existing target.
       await this.step("rename", () => callback<void>((done) => sftp.ext_openssh_rename(part, path, done)));
     } catch (cause) {
       if (cause instanceof TransportLostError) throw cause;

@@ -46,7 +46,10 @@ export interface Transport {
    * travel by `put` jobs.
    */
   readonly confined: boolean;
-  /** Connects. @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError. */
+  /**
+   * Connects to the device.
+   * @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError.
+   */
   open(): Promise<void>;
   /**
    * Uploads a file to the device's edgefront folder, unless it is there already, and verifies its hash.
