@@ -63,7 +63,7 @@ export function certaintyFinding(context: FindingsContext): ReportFinding | null
   };
 }
 
-/** Returns `0.211 ms [0.196, 0.228] ~`: value, interval, and the mark of an unstable value. */
+/** Formats a value with its interval and the mark of an unstable value: `0.211 ms [0.196, 0.228] ~`. */
 function valueText(point: Point, name: string, unit: string, { low, high }: Estimate): string {
   const value = formatValue(point.metrics[name]!, unit);
   const mark = point.raw[name]!.stable ? "" : " ~";

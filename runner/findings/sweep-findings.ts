@@ -28,7 +28,7 @@ const MOST = 400;
 function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContext {
   const complete = data.trials.filter(({ state }) => state === "complete").map(pointOf);
   const latest = new Set(complete.slice(-MOST).map(({ number }) => number));
-  // A trial that was stopped in training has been measured.
+  // A trial that was stopped in training was measured before.
   const measured = data.trials.filter(({ state }) => ["complete", "infeasible", "stopped"].includes(state));
   return {
     config: sweep.config,

@@ -1,4 +1,5 @@
-// What a report says of a sweep's proxies: how well they were found to order layouts, their width, and notices on their use.
+// The facts of a report about a sweep's proxies: how well they order layouts, their width, and notices on
+// their use.
 import type { ReportData } from "../../reports/model.ts";
 import { proxyNotices } from "../config/proxy-notices.ts";
 import type { Store } from "../store/store.ts";

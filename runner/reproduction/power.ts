@@ -20,7 +20,7 @@ export interface PowerRow {
   readonly false: Chance;
 }
 
-/** Pairs have only 6%, because both runs of a pair share slow changes of the machine. */
+/** Noise of a pair is only 6%, because both runs of a pair share slow changes of the machine. */
 export const assumedNoise: SupposedNoise = { steps: 0.2, score: 0.05, pair: 0.06, session: 0.1 };
 
 export const noiseText = ({ steps, score, pair, session }: SupposedNoise): string =>

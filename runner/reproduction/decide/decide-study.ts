@@ -32,7 +32,7 @@ export interface StudyInput {
 
 export interface StudyDecisions {
   readonly published: PublishedDecision;
-  /** In the order of `rules`. */
+  /** Decisions in the order of `rules`. */
   readonly rules: readonly RuleDecision[];
   readonly counts: Decision;
   readonly placement: PlacementDecision;

@@ -17,13 +17,13 @@ export interface Endpoint {
   /** The task's name. */
   readonly task: string;
   /**
-   * `steps`: logarithm of the steps to solve it, the training's end where it was not solved; `score`: as a
-   * loss, smaller is better.
+   * `steps`: logarithm of the steps to solve the task, or of all training steps if it was not solved.
+   * `score`: as a loss, smaller is better.
    */
   readonly kind: "steps" | "score";
-  /** Scored by right answers, so attention may be needed for it. */
+  /** True for tasks scored by right answers, which may need attention. */
   readonly recalls: boolean;
-  /** By label of the layout. */
+  /** Losses by label of the layout. */
   readonly losses: ReadonlyMap<string, readonly number[]>;
   /** The loss of a run that learns nothing, where it is known. */
   readonly worst: number | null;

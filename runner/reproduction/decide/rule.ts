@@ -21,7 +21,10 @@ const DRAWS = 200;
 /** Multiples of the samples for which the needed minutes are estimated. */
 const MORE_SAMPLES = [2, 4, 8, 16, 32];
 
-/** A value and its error: of the logarithm for times and sizes, else in the metric's unit. */
+/**
+ * A value and its standard error. The error is of the logarithm for times and sizes, else in the metric's
+ * unit.
+ */
 export interface Known {
   readonly value: number;
   readonly relative: boolean;

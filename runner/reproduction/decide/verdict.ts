@@ -33,5 +33,7 @@ export const decide = (evidence: (look: Look) => Evidence): Decision => ({
   },
 });
 
-/** For a question that no number of samples decides: nothing was learnt, or nothing was measured. */
+/**
+ * The decision on a question that no number of samples decides: nothing was learnt, or nothing was measured.
+ */
 export const undecidable: Decision = { verdict: "undecidable", more: () => null };
