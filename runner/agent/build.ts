@@ -1,6 +1,6 @@
 // Builds the C++ under kernels/ for a target: reads the sources' `// build:` lines, compiles in parallel and links. Objects and
-// binaries are cached under the hash of all inputs. Each is sealed by the hash of its bytes, so a file damaged by a power cut or a full
-// disk is built again. Parallel builds write under names of their own and rename. Finding a compiler is left to toolchain.ts.
+// binaries are cached under the hash of all inputs and sealed by the hash of their bytes, so damaged files are built again. Parallel
+// builds write under names of their own and rename. Finding a compiler is left to toolchain.ts.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -32,9 +32,7 @@ export interface BuildProgress {
 export interface BuildRequest {
   readonly target: Target;
   readonly kind: BinaryKind;
-  /**
-   * True for a device: where zig is installed, the binary then runs on any system of the target. Default: a binary for this machine.
-   */
+  /** True for a device: with zig, the binary then runs on any system of the target. Default: for this machine. */
   readonly portable?: boolean;
   /** A compiler and flags for a test build that is not shipped: sanitizers, a fuzzer. */
   readonly instrument?: { readonly compiler: string; readonly flags: readonly string[] };
@@ -139,10 +137,7 @@ const isOfFuzzer = (file: string, kind: BinaryKind, libFuzzer: boolean): boolean
   kind.startsWith("fuzz-") &&
   (file === `fuzz/${kind.slice("fuzz-".length)}.cc` || (file === "fuzz/standalone.cc" && !libFuzzer));
 
-/**
- * Returns the flags of the `// build:` lines; undefined when the file is for other architectures only.
- * @throws CompileError for a flag that is not allowed.
- */
+/** Returns the flags of the `// build:` lines; undefined when the file is for other architectures only. */
 export function buildFlags(source: string, arch: Arch, file: string): string[] | undefined {
   const found = source
     .split("\n", 12)
@@ -209,10 +204,7 @@ async function compile(
   }
 }
 
-/**
- * Links the objects.
- * @returns the digest of the binary.
- */
+/** @returns the digest of the binary. */
 async function link(
   toolchain: Toolchain,
   objects: string[],
@@ -259,7 +251,7 @@ async function listFiles(root: string): Promise<string[]> {
   return files.sort();
 }
 
-/** A source and the headers it includes by `#include "..."`, looked up in kernels/, kernels/include/ and the file's own folder. */
+/** A source and the headers it includes by `#include "..."`, found in kernels/, kernels/include/ or its own folder. */
 async function readInputs(kernels: string, file: string): Promise<string[]> {
   const found = new Map<string, string>();
   const visit = async (path: string): Promise<void> => {

@@ -86,7 +86,7 @@ function makeDatabase(path: string): bigint | null {
     closeSync(file);
     return ino;
   } catch {
-    return null; // it exists, or cannot be created: opening it reports why
+    return null; // the file exists or cannot be created; opening it reports why
   }
 }
 

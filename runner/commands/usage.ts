@@ -2,7 +2,7 @@
 // for a misspelt one, and a pointer to --help.
 import { nearest } from "../config/config-errors.ts";
 
-/** yargs' own texts, replaced where it allows that; usageText parses the others. */
+/** Replacements for yargs' own texts, where it allows them; usageText parses the others. */
 export const USAGE_STRINGS = {
   "Argument: %s, Given: %s, Choices: %s": "%s cannot be %s; it is one of %s",
   "Not enough arguments following: %s": "--%s needs a value",
@@ -66,7 +66,7 @@ function unknownText(names: readonly string[], { args, options, commands }: Usag
   return `"${first}" is one argument too many; put quotes around a layout or a name with blanks`;
 }
 
-/** `format cannot be "cfg"; it is one of ...`, with the nearest choice. */
+/** Adds the nearest choice to `format cannot be "cfg"; it is one of ...`. */
 function withNearestChoice(text: string): string {
   const [, given, choices] = /cannot be "([^"]*)"; it is one of (.*)$/.exec(text) ?? [];
   if (given === undefined) return text;

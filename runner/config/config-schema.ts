@@ -1,4 +1,5 @@
-// The JSON Schema of sweep files, for editors. Written by `npm run schema`; a test holds the committed file against this.
+// The JSON Schema of sweep files, for editors. `npm run schema` writes it; a test compares the committed file
+// with this.
 import { z } from "zod";
 import { sweepSchema } from "./config.ts";
 

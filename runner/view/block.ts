@@ -43,7 +43,7 @@ function healthText({ state, reason, queued, temperatureC, lastFault }: DeviceHe
 }
 
 export class Block {
-  /** The work of each device and of "training"; null while idle. */
+  /** The current work of each device and of "training"; null while idle. */
   private readonly lanes = new Map<string, string | null>();
   /** For each device: its state unless ready or busy, its queue, temperature and last fault. */
   private readonly health = new Map<string, string>();
@@ -55,7 +55,7 @@ export class Block {
   private front = 0;
   private hypervolume: number | null = null;
 
-  /** `atMs`: since the view began. */
+  /** Updates the block by an event; `atMs` is the time since the view began. */
   take(event: SweepEvent, atMs: number): void {
     switch (event.kind) {
       case "started":
