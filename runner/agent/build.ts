@@ -55,6 +55,7 @@ const COMMON_FLAGS = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-pthread"];
 const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
 const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
 
+/** Returns the folder of cached objects and binaries. */
 export const cacheDirectory = (): string => cachePath("build");
 
 /**

@@ -10,6 +10,7 @@ import {
 } from "../devices/device-errors.ts";
 import type { ChannelEnd } from "../devices/transport.ts";
 
+/** Returns the error for the end of a channel. `greeted`: the agent had sent its greeting. */
 export function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
   if (end.kind === "flooded") return new ProtocolError(`the agent broke the protocol: ${end.reason}`);
   if (end.kind === "lost") return new TransportLostError(end.reason, "", { cause: end.cause });

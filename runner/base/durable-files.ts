@@ -10,6 +10,7 @@ import { dirname } from "node:path";
 export const partOf = (path: string): string =>
   `${path}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
 
+/** Returns the SHA-256 in hex. */
 export const sha256Of = (bytes: string | Uint8Array): string =>
   createHash("sha256").update(bytes).digest("hex");
 

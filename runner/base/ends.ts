@@ -62,6 +62,7 @@ export const isInterrupted = (): boolean => controller?.signal.aborted ?? false;
 export function dropAtExit(path: string): void {
   halfWritten.add(path);
 }
+/** Keeps a file that `dropAtExit` would remove. */
 export function keepFile(path: string): void {
   halfWritten.delete(path);
 }

@@ -31,8 +31,16 @@ function base(variable: "XDG_CACHE_HOME" | "XDG_CONFIG_HOME", under: string): st
   );
 }
 
+/**
+ * Returns a path in the user's cache. Creates nothing.
+ * @throws InvalidInputError (`no-home`) without a home folder.
+ */
 export const cachePath = (...parts: readonly string[]): string =>
   join(base("XDG_CACHE_HOME", ".cache"), ...parts);
+/**
+ * Returns a path in the user's configuration folder. Creates nothing.
+ * @throws InvalidInputError (`no-home`) without a home folder.
+ */
 export const configPath = (...parts: readonly string[]): string =>
   join(base("XDG_CONFIG_HOME", ".config"), ...parts);
 

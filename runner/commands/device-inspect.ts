@@ -95,6 +95,10 @@ async function authorizedKey({ device, programSha256 }: Enrolled): Promise<strin
   return `command="${command}",restrict ${await publicKeyLine(device)}`;
 }
 
+/**
+ * Prints the card of a device and, on request, its line for authorized_keys.
+ * @throws InvalidInputError (`usage`) when that line is requested for a local device.
+ */
 export async function printEnrolled(
   enrolled: Enrolled,
   { json, printAuthorizedKey }: { readonly json: boolean; readonly printAuthorizedKey: boolean },

@@ -52,8 +52,8 @@ export function compareRules(pairs: number, added = false): CompareRules {
 
 /**
  * Checks the agent's arithmetic. Returns a function that waits for an idle device before each pair, like a
- * measurement window; unless the profile never waits. It returns false if the device is still busy in the
- * end, and the pair is then discarded.
+ * measurement window. The function returns false if the device is still busy in the end; the pair is then
+ * discarded. It does not wait if the profile never waits.
  */
 async function awaitRest(
   worker: Worker,

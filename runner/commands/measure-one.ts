@@ -62,6 +62,10 @@ async function checkAgent(worker: Worker, config: MeasureConfig): Promise<void> 
   await worker.exclusively(({ signal }) => worker.runtime.verify({ session, placement, isa, signal }));
 }
 
+/**
+ * Measures the model that `text` names and prints the result.
+ * @throws InvalidInputError, RunError and the errors of the device.
+ */
 export async function measureOne(
   text: string,
   args: MeasureArgs,

@@ -33,6 +33,10 @@ export interface MeasureArgs {
  */
 export const COMPARE_RUN = { contexts: [1024], warmup: { max: 1 } };
 
+/**
+ * Returns the checked configuration.
+ * @throws InvalidInputError (`usage`) for an invalid option.
+ */
 export function measureConfig(args: MeasureArgs): MeasureConfig {
   const usual = args.compare === undefined ? { contexts: [1024, 4096] } : COMPARE_RUN;
   const warmup = args.warmup === undefined ? {} : { warmup: { max: args.warmup } };

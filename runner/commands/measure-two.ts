@@ -31,6 +31,10 @@ async function pilot(
   return repetitionsFor(results);
 }
 
+/**
+ * Compares the two models that `texts` name and prints the verdicts.
+ * @throws InvalidInputError, RunError (`device-unsteady`) and the errors of the device.
+ */
 export async function compareTwo(
   texts: readonly string[],
   args: MeasureArgs,

@@ -20,6 +20,7 @@ export function pasted(
   return ["edgefront", command, ...args.map(quoted), ...given].join(" ");
 }
 
+/** Returns the --db option of a pasted command; none for the default database. */
 export const databaseOption = (db: string): { readonly db?: string } =>
   db === DEFAULT_DATABASE ? {} : { db };
 

@@ -83,8 +83,8 @@ export function usageText(message: string, usage: Usage): string {
     .trim()
     .replace(/\s*\n\s*/g, " ")
     .replace(/^Invalid values: /, "");
-  // yargs stops at a missing command or argument, even if a misspelt option caused it (`--verson`, or an
-  // unknown option that took the argument as its value). The unknown option is then the better message.
+  // yargs stops at a missing command or argument, even if a misspelt option caused it: `--verson`, or an
+  // unknown option that took the argument as its value. The unknown option is then the better message.
   const stray = usage.args
     .filter((arg) => arg.startsWith("--") && arg !== "--")
     .map((arg) => arg.slice(2).split("=")[0]!)

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { sweepSchema } from "./config.ts";
 
+/** Returns the schema as JSON text. */
 export function sweepJsonSchema(): string {
   const schema = z.toJSONSchema(sweepSchema, { io: "input", target: "draft-7" });
   return `${JSON.stringify({ title: "edgefront sweep", ...schema }, null, 2)}\n`;

@@ -281,6 +281,7 @@ export function parseSweepConfig(text: string, source: string): SweepConfig {
   return config;
 }
 
+/** Reads and checks a file. Throws InvalidInputError (`unreadable-config`, `bad-config`). */
 export function readSweepConfig(path: string): SweepConfig {
   let text: string;
   try {

@@ -42,6 +42,10 @@ export const profileNames: readonly string[] = readdirSync(FOLDER)
   .map((file) => file.slice(0, -".yaml".length))
   .sort();
 
+/**
+ * Parses and checks the YAML text of a profile. `source`: its file, for messages.
+ * @throws InvalidInputError (`bad-profile`).
+ */
 export function parseProfile(name: string, text: string, source: string): DeviceProfile {
   let data: unknown;
   try {

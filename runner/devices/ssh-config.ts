@@ -115,7 +115,7 @@ interface Found {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** As written in the configuration, before tokens and variables are expanded. */
+  /** Key sources in the configuration's own words, before tokens and variables are expanded. */
   readonly keys: KeySources;
   /** Whether the configuration names a key in addition to the default files. */
   readonly namesKeys: boolean;

@@ -31,6 +31,7 @@ export const CONNECT: ConnectOptions = { connectMs: 20_000, keepaliveMs: 10_000,
 type Address = Pick<Endpoint, "host" | "port" | "algorithms">;
 const TIMED_OUT = "Timed out while waiting for handshake";
 
+/** Returns `user@host:port`. */
 export const addressOf = ({ user, host, port }: Endpoint): string => `${user}@${host}:${port ?? 22}`;
 
 /** Several connections, each through the previous one; the last is the device's. */

@@ -229,7 +229,7 @@ export class SshFiles {
     const folders = path.split("/").slice(0, -1);
     for (let depth = 1; depth <= folders.length; depth++) {
       const folder = folders.slice(0, depth).join("/");
-      // It exists, or the following write reports the error.
+      // Ignores an error: the folder exists, or the following write reports the problem.
       await this.step("mkdir", () =>
         callback<void>((done) => this.sftp.mkdir(folder, { mode: 0o700 }, done)),
       ).catch(orUndefined);

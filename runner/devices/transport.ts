@@ -79,6 +79,10 @@ export function remoteName(name: string): RemoteName {
   return name as RemoteName;
 }
 
+/**
+ * Returns the remote name of an agent build.
+ * @throws TypeError when the text is not a SHA-256 in hex.
+ */
 export function agentName(sha256: string): RemoteName {
   if (!SHA256.test(sha256)) throw new TypeError("not a SHA-256 in hex");
   return remoteName(`agents/${sha256}/edgefront-agent`);

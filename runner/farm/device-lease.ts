@@ -1,6 +1,6 @@
-// This coordinator's leases on hosts. A lease is taken when a device is first needed, kept while jobs follow
-// each other, renewed, and passed on when another coordinator of the same database asks. Waiting is measured
-// by the monotonic clock, so setting the wall clock changes nothing.
+// This coordinator's leases on hosts. A lease is taken when a device is first needed and renewed while jobs
+// follow each other. It is passed on when another coordinator of the same database requests it. Waiting is
+// measured by the monotonic clock, so setting the wall clock changes nothing.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunnerError } from "../devices/device-errors.ts";
 import { type Lease, type LeaseProof, LeaseTable } from "../store/lease-table.ts";

@@ -8,13 +8,13 @@ import { AgentDiedError, AgentError, JobCancelledError, RunnerError } from "../d
 import type { DeviceFault } from "../store/health-table.ts";
 
 export interface Policy {
-  /** What happens to the job: it runs again, ends the trial as failed, or makes the layout infeasible. */
+  /** The consequence for the job: it runs again, ends the trial as failed, or makes the layout infeasible. */
   readonly job: "retry" | "failed" | "infeasible";
   /**
    * How often `failed` or `infeasible` must occur in one trial to be believed. Until then the job runs again.
    */
   readonly believedAfter: number;
-  /** What happens to the device. `fault` counts towards its quarantine; `quarantine` needs a person. */
+  /** The consequence for the device. `fault` counts towards its quarantine; `quarantine` needs a person. */
   readonly device: "innocent" | "fault" | "cool" | "quarantine";
   /** Pauses before the device is tried again, one for each consecutive failure. The last one repeats. */
   readonly pausesMs: readonly number[];

@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 
 export const LOCAL_DEVICE = "local";
 
+/** Returns the names of all devices; `local` comes first. */
 export function deviceNames(store: Store): readonly string[] {
   return [...new Set([LOCAL_DEVICE, ...store.devices.all().map((device) => device.name)])];
 }

@@ -31,9 +31,9 @@ type Asked = Pick<MeasureConfig, "threads">;
 const gibibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 30);
 
 /**
- * The machine as its probe saw it, limited to facts that stay the same between sessions. Left out are facts
- * of one session (speeds, load, the fastest kernels, the allowed CPUs, which the placement covers) and facts
- * that a system update changes (kernel, features).
+ * The machine as its probe saw it, limited to facts that stay the same between sessions. Facts of one session
+ * are left out: speeds, load, the fastest kernels, and the allowed CPUs (a part of the placement). Facts that
+ * a system update changes are left out too: kernel and features.
  */
 function probePart(of: string, probe: ProbeResult, emulated: boolean): Part {
   const { arch, cpuModel, cores, isas, memoryBytes, pageBytes } = probe;

@@ -12,6 +12,7 @@ import { chancesOf, estimatesOf, pointsOf } from "../sweep/estimates.ts";
 /** Largest number of layouts in the table. */
 const SHOWN = 40;
 
+/** Returns the finding; null with fewer than two complete layouts. */
 export function certaintyFinding(context: FindingsContext): ReportFinding | null {
   const { objectives, points, hypervolumes, repetitions, history } = context;
   if (points.length < 2) return null;

@@ -59,6 +59,7 @@ function repetitionsOf(store: Store, sweepId: number): FindingsContext["repetiti
   return all.map(({ trialId, kind, state }) => ({ kind, state, number: numbers.get(trialId)! }));
 }
 
+/** Returns all findings of a sweep, from its report data. */
 export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readonly ReportFinding[] {
   const context = contextOf(store, sweep, data);
   const space = new Space(sweep.config.space);

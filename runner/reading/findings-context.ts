@@ -50,6 +50,7 @@ export interface FindingsContext {
   rates(device: string): { readonly readBandwidthGBs: number; readonly int8Gops: number } | null;
 }
 
+/** Returns a reported trial in the form that findings use. */
 export const pointOf = ({ number, id, layout, metrics, onFront }: ReportTrial): Point => ({
   number,
   id,

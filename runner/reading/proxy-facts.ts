@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import { auditsOf } from "../sweep/proxy-audit.ts";
 
+/** Returns these facts; empty for a sweep without training. */
 export function proxyFacts(
   store: Store,
   { id, config }: Pick<Sweep, "id" | "config">,

@@ -18,6 +18,7 @@ function healthOf(store: Store, device: string): ReportHealth {
   return { state, reason, queued, recentFaults, lastFault: last, temperatureC };
 }
 
+/** Returns the devices of a sweep; devices that were never probed are left out. */
 export function reportDevices(
   store: Store,
   { id: sweepId, config, identity }: Pick<Sweep, "id" | "config" | "identity">,

@@ -71,6 +71,7 @@ export const emptyRecord: StudyRecord = {
   minutes: { sweep: 0, seeds: 0, pairs: 0 },
 };
 
+/** Returns the stored pairs of a study, in the order in which they were timed. */
 export function pairsOf(store: Store, sweepId: number): readonly StudyPair[] {
   return store.events(sweepId, STUDY_PAIR).flatMap(({ data }) => {
     const { success, data: pair } = pairSchema.safeParse(data);
@@ -78,6 +79,7 @@ export function pairsOf(store: Store, sweepId: number): readonly StudyPair[] {
   });
 }
 
+/** Returns the minutes that a study's jobs took so far. */
 export function minutesOf(store: Store, { id, config }: Sweep): StudyRecord["minutes"] {
   const own = new Set(config.score?.seeds ?? []);
   const tasks = new Set(Object.keys(config.score?.tasks ?? {}));
@@ -100,6 +102,7 @@ function parsedOf<T>(schema: z.ZodType<T>, data: unknown): T | null {
 export const statedOf = (store: Store, sweepId: number): Stated | null =>
   parsedOf(statedSchema, store.events(sweepId, STUDY_PLAN)[0]?.data);
 
+/** Returns the stored work of a study; parts without data are null or empty. */
 export function studyRecordOf(store: Store, sweep: Sweep): StudyRecord {
   const stated = statedOf(store, sweep.id);
   const tasks = Object.entries(sweep.config.score?.tasks ?? {});

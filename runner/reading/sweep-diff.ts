@@ -30,6 +30,7 @@ interface Stored {
   readonly sweep: Sweep;
 }
 
+/** Compares two stored sweeps, which may be in different databases. */
 export function compareSweeps(before: Stored, after: Stored): SweepDiff {
   const [a, b] = [sideOf(before), sideOf(after)];
   const shared = [...a.complete.keys()].filter((id) => b.complete.has(id));

@@ -1,4 +1,4 @@
-// From samples to the input of the decisions: values with errors, differences to the published layout,
+// Turns samples into the input of the decisions: values with errors, differences to the published layout,
 // choices of the rule. The same code serves real and simulated studies.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
@@ -56,6 +56,7 @@ function costOf(own: Estimate, other: Estimate): Difference | null {
   };
 }
 
+/** Returns the input. Layouts with an unknown error are no choices of the rule. */
 export function inputFrom(observed: Observed): StudyInput {
   const { layouts, metrics, qualities, objectives, budgets } = observed;
   const known = new Map(

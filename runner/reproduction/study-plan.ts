@@ -62,6 +62,7 @@ const UNLIMITED = { seeds: 12, pairs: 30 };
 const FEW_PLACEMENTS = new Set(["2 early", "6 early, dense", "6 late, dense"]);
 const FEW_BLOCKED = new Set([PUBLISHED_LABEL, ...[...TOO_FEW, PUBLISHED_COUNT, ...MORE].map(countLabel)]);
 
+/** Returns whether a label names the published layout with a window instead of the convolution. */
 export const isWindowForConv = (label: string): boolean => /^pattern with s\d+ for c\d+$/.test(label);
 
 function comparisonsOf(design: readonly Designed[], whole: boolean): readonly Comparison[] {
@@ -83,6 +84,7 @@ function comparisonsOf(design: readonly Designed[], whole: boolean): readonly Co
 export const coreOf = (design: readonly Designed[]): readonly Designed[] =>
   design.filter(({ group, label }) => group === "published" || group === "count" || isWindowForConv(label));
 
+/** Returns the plan for a time budget in minutes; null: no limit. `costs`: seconds of each unit of work. */
 export function planStudy(
   minutes: number | null,
   design: readonly Designed[],

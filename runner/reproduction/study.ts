@@ -23,6 +23,7 @@ import { inputOf } from "./input.ts";
 import { missingMinutes, type Samples } from "./more-minutes.ts";
 import { chancesText } from "./plan-text.ts";
 
+/** Returns `1 attention layer`, `2 attention layers`, ... */
 export const layers = (count: number): string => `${count} attention layer${count === 1 ? "" : "s"}`;
 
 export interface Measured extends Designed {

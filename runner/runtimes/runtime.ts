@@ -28,8 +28,8 @@ class NotExpressibleError extends RunnerError {
 export type Expressibility =
   | { readonly kind: "exact" }
   /**
-   * It runs the layout `as` instead, which computes the same at a higher cost. Costs and gates are those of
-   * `as`.
+   * The runtime runs the layout `as` instead, which computes the same at a higher cost. Costs and gates are
+   * those of `as`.
    */
   | { readonly kind: "padded"; readonly as: Layout; readonly why: string }
   | { readonly kind: "none"; readonly why: string };

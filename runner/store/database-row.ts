@@ -7,6 +7,7 @@ import { issueText } from "../../candidates/issues.ts";
 
 export type Row = Record<string, unknown>;
 
+/** Returns the present time as ISO 8601 text. */
 export const now = (): string => new Date().toISOString();
 
 /** Returns the schema of a JSON text column with this content. */

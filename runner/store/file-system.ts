@@ -39,6 +39,7 @@ function realPlace(path: string): string {
   }
 }
 
+/** Returns the type of the network file system that holds `path`; null when it is local or unknown. */
 export function networkFileSystem(path: string): string | null {
   try {
     return networkIn(readFileSync("/proc/self/mountinfo", "utf8"), realPlace(path));

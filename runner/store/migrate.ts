@@ -135,6 +135,10 @@ function keepBackup(db: Database.Database, path: string, version: number, { onNo
   onNote?.(`${path} is brought from schema ${version} to ${SCHEMA_VERSION}; what it was is kept as ${kept}`);
 }
 
+/**
+ * Migrates an open database to the current schema, in one transaction.
+ * @throws InvalidInputError (`older-owner`), RunError (`no-backup`); the database is unchanged then.
+ */
 export function migrate(db: Database.Database, path: string, options: MigrateOptions = {}): void {
   const version = pragma(db, "user_version");
   if (version === SCHEMA_VERSION) return;

@@ -47,6 +47,7 @@ const orUnknown = (read: () => string): string => {
     return "unknown";
   }
 };
+/** Returns the kernel's boot id; `unknown` where it cannot be read. */
 export const bootId = (): string => orUnknown(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"));
 const pidSpace = (): string => orUnknown(() => readlinkSync("/proc/self/ns/pid"));
 
@@ -68,6 +69,7 @@ const parse = (owner: string): Owner => JSON.parse(owner) as Owner;
 const inSight = ({ boot, space }: Owner): boolean =>
   boot === bootId() && boot !== "unknown" && space === pidSpace() && space !== "unknown";
 
+/** Returns whether the process of an owner lives, as far as this process can tell. */
 export function lifeOf(text: string): Life {
   const owner = parse(text);
   if (!inSight(owner)) return "unknown";

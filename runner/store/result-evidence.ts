@@ -35,6 +35,7 @@ const columns = (table: string, fields: Readonly<Record<string, string>>): strin
 /** Columns for measurements as `m` and scores as `s`. */
 export const evidenceColumns = `${columns("m", { ...facts.measure, ...readings })}, ${columns("s", facts.train)}`;
 
+/** Returns the evidence from a row with `evidenceColumns`; empty for a job without a result. */
 export function evidenceOf(row: Row, identity: ResultIdentity | null): Readonly<Record<string, string>> {
   const agent = (row.measured_by ?? row.trained_by) as string | null;
   if (agent === null) return {};

@@ -38,6 +38,9 @@ const RECENT_MS = 30_000;
 const isRecent = (beatAt: string | null, recentMs = RECENT_MS): boolean =>
   beatAt !== null && Math.abs(Date.now() - Date.parse(beatAt)) < recentMs;
 
+/**
+ * Returns whether an owner runs its sweep. `beatAt`: its last beat, which counts if the owner cannot be seen.
+ */
 export function isRunning(owner: string | null, beatAt: string | null): boolean {
   if (owner === null) return false;
   const life = lifeOf(owner);

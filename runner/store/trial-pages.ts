@@ -43,6 +43,7 @@ const trialRowOf = rowReader(
     .transform(({ candidate_id: candidateId, ...row }): TrialRow => ({ ...row, candidateId })),
 );
 
+/** Returns one page, and the number of all trials that match. */
 export function trialPage(db: Database.Database, sweepId: number, query: TrialQuery): TrialPage {
   const { sort, state, find, descending } = query;
   const values: Record<string, string | number> = {

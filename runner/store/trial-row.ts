@@ -120,6 +120,7 @@ export const trialOf = rowReader(
 /** Columns of an end, in the order of `endValues`. */
 export const END_COLUMNS = "state = ?, cause = ?, reason = ?, violation = ?, over_budget = ?";
 
+/** Returns the values of an end for `END_COLUMNS`. */
 export const endValues = ({ state, cause, reason, violation, overBudget }: TrialEnd) => [
   state,
   cause ?? null,

@@ -76,8 +76,8 @@ export class TrialTable {
   }
 
   /**
-   * Writes a batch of proposals together with the strategy's state (including its random generator), the ends
-   * of proposals that never begin, and the notes on the batch.
+   * Writes a batch of proposals together with the strategy's state, including its random generator. Also
+   * writes the ends of proposals that never begin, and the notes on the batch.
    */
   propose(
     sweepId: number,

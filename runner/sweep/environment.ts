@@ -3,6 +3,7 @@
 import { cpus, release, totalmem, type } from "node:os";
 import { gitCommit, VERSION } from "../base/version.ts";
 
+/** Returns the description, by name as text. */
 export function environment(): Readonly<Record<string, string>> {
   const commit = gitCommit();
   return {

@@ -30,6 +30,7 @@ import type { Store } from "../store/store.ts";
  * not at all.
  */
 const SCALES = { measured: "ratio", trained: "difference", counted: "exact" } as const;
+/** Returns the noise scale of a metric. */
 export const scaleOf = (name: string): Scale => SCALES[originOf(name)];
 
 /** Sums of squares between the sessions of a metric in earlier sweeps. */
@@ -38,6 +39,7 @@ export type History = (metric: string) => Squares;
 /** The most layouts of earlier sweeps that are used. */
 const MOST_EARLIER = 200;
 
+/** Returns a function that reads a metric's history from the sweeps other than this one. */
 export const historyOf =
   (store: Store, sweepId: number): History =>
   (metric) =>

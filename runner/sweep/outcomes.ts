@@ -13,6 +13,7 @@ const told = ({ state, violation }: Trial): Pick<Outcome, "state" | "violation">
   return { state: state === "complete" || state === "infeasible" ? state : "failed", ...known };
 };
 
+/** Returns the outcome of a trial, with its present metrics. */
 export const outcomeOf = (store: Store, trial: Trial): Outcome => ({
   id: trial.candidateId,
   layout: trial.layout,

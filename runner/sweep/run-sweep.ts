@@ -32,7 +32,7 @@ function tellBatch(batch: number, { strategy, context }: RunningSweep): void {
   strategy.tell(changed.map((trial) => outcomeOf(store, trial)));
 }
 
-/** Whether the front has settled and the configuration lets the sweep stop then. */
+/** Whether the configuration lets the sweep stop and the front has settled. */
 function isSettled({ context }: RunningSweep, progress: SweepProgress, before: boolean): boolean {
   const { store, sweepId, config, objectives } = context.sweep;
   const { settled: rule } = config.search;

@@ -47,6 +47,10 @@ export interface SweepContext {
   readonly run: SweepRun;
 }
 
+/**
+ * Returns the facts of a stored sweep.
+ * @throws InvalidInputError when an objective or a budget cannot be resolved.
+ */
 export const sweepFacts = (store: Store, sweepId: number, config: SweepConfig): SweepFacts => ({
   store,
   sweepId,

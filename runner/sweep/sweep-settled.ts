@@ -23,6 +23,7 @@ export function sampledPoint(
   };
 }
 
+/** Returns whether the front has settled, with the reason. `hypervolumes`: after each finished trial. */
 export function sweepSettled(
   store: Store,
   sweepId: number,

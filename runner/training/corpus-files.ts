@@ -14,6 +14,7 @@ export interface SourceFile {
   readonly bytes: number;
 }
 
+/** Returns the error for a corpus file that cannot be read. */
 export const unreadable = (path: string, cause: unknown): InvalidInputError => {
   const { code } = cause as NodeJS.ErrnoException;
   const why = code === "EACCES" || code === "EPERM" ? "not permitted" : (code ?? "unreadable");

@@ -44,6 +44,10 @@ const AT_ONCE = 1 << 14;
 const LOOK_BACK = 1 << 12;
 const NOTHING: Encoded = { ids: Buffer.alloc(0), bytes: 0 };
 
+/**
+ * Returns the encoder of a corpus. `base`: the folder that a tokenizer's path is relative to.
+ * @throws InvalidInputError (`bad-tokenizer`, `vocabulary-too-large`).
+ */
 export async function encoderOf(encoding: Corpus["encoding"], base: string): Promise<Encoder> {
   if (encoding.kind === "bytes") return byteEncoder(encoding.binary);
   if (encoding.kind === "shards") return shardEncoder(encoding.word, encoding.vocab);

@@ -17,6 +17,7 @@ export interface Asked {
   readonly teacherSha256?: string;
 }
 
+/** Returns 32 hex digits of the SHA-256 of a value's JSON. */
 export const hashOf = (value: unknown): string =>
   createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
 

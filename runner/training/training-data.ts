@@ -40,6 +40,7 @@ async function teacherParts(name: string, { training: { distill } }: TaskConfig)
   return [teacherPart(name, await teacherDigest(distill.teacher), basename(distill.teacher))];
 }
 
+/** Returns whether a teacher is a file (logits or weights), not a layout. */
 export const isTeacherFile = (teacher: string): boolean => /\.efl$/i.test(teacher) || isGguf(teacher);
 
 const digestOfTeacher = remembered(sha256OfFile);
@@ -59,6 +60,7 @@ export function teacherDigest(teacher: string): Promise<string> {
   });
 }
 
+/** Returns the identity of a teacher. */
 export const teacherPart = (of: string, digest: string, shown: string): Part =>
   partFrom("teacher", of, { digest, shown });
 

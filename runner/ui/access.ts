@@ -6,7 +6,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 const COOKIE = "edgefront";
 const LOOPBACK: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
 
+/** Returns whether a host name means this machine only. */
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host);
+/** Returns a new random token. */
 export const makeToken = (): string => randomBytes(24).toString("base64url");
 
 function same(given: string | null | undefined, token: string): boolean {

@@ -12,6 +12,7 @@ const MAX_NAME = 20;
 /** Number of latest trials from which the remaining time is estimated. */
 const RECENT = 12;
 
+/** Returns a duration in words, such as `3 min 20 s`. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;

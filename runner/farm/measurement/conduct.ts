@@ -94,6 +94,9 @@ export function flagsOf(
   return [...new Set([...kept.flatMap(({ flags }) => flags), ...validityFlags(merged)])];
 }
 
+/**
+ * Returns the record of a measurement from its kept windows. `taken`: all windows, and the device time in ms.
+ */
 export function conductOf(
   kept: readonly Taken[],
   flags: readonly Flag[],

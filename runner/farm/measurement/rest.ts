@@ -1,5 +1,5 @@
-// Prepares a device for timing. Once a session it verifies the agent's arithmetic and gets the calibration
-// baseline. It then waits until the device is at rest. Windows and comparisons share it, and decide about
+// Prepares a device for timing: verifies the agent's arithmetic and gets the calibration baseline once a
+// session, then waits until the device is at rest. Windows and comparisons share it, and decide about
 // candidates that cannot be timed.
 import type { StatusResult } from "../../../profilers/probe-result.ts";
 import type { SentinelRun, WindowRules } from "../../../profilers/window.ts";

@@ -24,6 +24,7 @@ export interface SentinelContext extends VerifyContext {
   readonly runtime: Runtime;
 }
 
+/** Runs the calibration layout once and returns its times. Errors of the session pass through. */
 export async function runSentinel({
   runtime,
   session,

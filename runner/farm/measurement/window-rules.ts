@@ -9,6 +9,7 @@ export const changed = <T extends object>(base: T, changes: { [K in keyof T]?: T
   ...(changes as Partial<T>),
 });
 
+/** Returns the rules for a device. */
 export function windowRules(device: DeviceRecord, config: ProtocolConfig): WindowRules {
   const profile = profileOf(device);
   const { guarded, rounds = profile.rounds, windows = profile.windows, retries = profile.retries } = config;

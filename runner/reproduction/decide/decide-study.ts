@@ -39,6 +39,7 @@ export interface StudyDecisions {
   readonly local: Decision;
 }
 
+/** Returns all decisions; `rng` draws the values for the rule. */
 export function decideStudy(input: StudyInput, rng: Rng): StudyDecisions {
   const { endpoints, placements, window, rivals, choices, rules } = input;
   return {

@@ -29,9 +29,10 @@ export interface Endpoint {
   readonly worst: number | null;
 }
 
+/** Returns the margin of an endpoint, in the unit of its losses. */
 export const marginOf = ({ kind }: Endpoint): number => (kind === "steps" ? STEPS_MARGIN : SCORE_MARGIN);
 
-/** Whether some layout learns the task in enough of its runs; orders of layouts are orders of luck otherwise. */
+/** Returns whether some layout learns the task in enough of its runs; otherwise their order is luck. */
 export function isLearnt({ kind, recalls, losses, worst }: Endpoint): boolean {
   if (!recalls) return true;
   return [...losses.values()].some((own) =>

@@ -52,8 +52,8 @@ export interface RuleDecision extends Decision {
 }
 
 /**
- * Whether a layout has a few attention layers (more than one, fewer than half) among convolutions, as
- * published.
+ * Returns whether a layout has a few attention layers (more than one, fewer than half) among convolutions,
+ * like the published one.
  */
 export function isMinimalHybrid(layout: Layout): boolean {
   const count = attentionCount(layout);
@@ -133,6 +133,7 @@ function picksOf(
   return counts;
 }
 
+/** Returns the decision: whether the rule picks a minimal hybrid, and its picks. */
 export function decideRule(choices: readonly RuleChoice[], question: RuleQuestion, rng: Rng): RuleDecision {
   const layouts = new Map(choices.map(({ id, layout }) => [id, layout]));
   const verdictAt = (more: number): { verdict: Decision["verdict"]; picks: RuleDecision["picks"] } => {

@@ -61,6 +61,7 @@ function overBudgetOf(reason: string): string | null {
   return JSON.stringify({ violations, again: AGAIN.exec(reason)?.[1] ?? null });
 }
 
+/** Adds the columns and fills them from the texts of earlier versions. */
 export function targetsAndViolations(db: Database.Database): void {
   db.exec(columns);
   const over = db
