@@ -1,5 +1,6 @@
-// Access to the pages. On loopback every user of this machine has access through its name; elsewhere a token
-// is needed. Each start makes a new token, which comes once in the address and then in a cookie.
+// Access to the pages. On loopback every user of this machine has access, under a loopback name only.
+// Elsewhere a token is needed. Each start makes a new token, which comes once in the address and then in a
+// cookie.
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
