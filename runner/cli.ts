@@ -7,8 +7,8 @@ import { DatabaseBusyError, InterruptedError, RunError } from "./base/run-errors
 import { VERSION } from "./base/version.ts";
 import { commands } from "./commands/command-registry.ts";
 import { say } from "./commands/common.ts";
-// The command line: one file a command under commands/. Exit codes: 0 done, 1 the run failed, 2 bad input,
-// 130 interrupted.
+// The command line; each command is a file under commands/. Exit codes: 0 done, 1 the run failed, 2 bad
+// input, 130 interrupted.
 import { example } from "./commands/examples.ts";
 import { USAGE_STRINGS, usageText } from "./commands/usage.ts";
 import {
@@ -21,7 +21,7 @@ import {
 import { isBusy } from "./store/open.ts";
 
 /**
- * Returns 2 where the user must change the input. A wrong key, a wrong host key and a broken model file count
+ * Returns 2 when the user must change the input. A wrong key, a wrong host key and a broken model file count
  * as input.
  */
 function exitCode(error: unknown): number {
@@ -36,7 +36,7 @@ function exitCode(error: unknown): number {
 
 const args = hideBin(process.argv);
 
-/** The options of the command that yargs reached; its types leave them out. */
+/** The options of the command that yargs reached, which its types leave out. */
 interface KnownOptions {
   readonly key: Readonly<Record<string, unknown>>;
   readonly array: readonly string[];
@@ -68,7 +68,7 @@ function refuseRepeated(argv: Readonly<Record<string, unknown>>): void {
 const isDatabaseError = (error: unknown): boolean =>
   /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT)/.test((error as { code?: string } | null)?.code ?? "");
 
-/** Whether the error is Ctrl-C, whatever work it stopped. */
+/** Returns whether the error is Ctrl-C, whichever work it stopped. */
 const isInterrupt = (error: unknown): boolean =>
   error instanceof JobCancelledError || (error as Error | null)?.name === "AbortError";
 
@@ -116,7 +116,7 @@ const parser = yargs(args)
   .demandCommand(1, "no command is given; edgefront --help lists the commands")
   .strict()
   .recommendCommands()
-  // One language everywhere, so that a message can be searched for.
+  // One language everywhere makes messages searchable.
   .locale("en")
   .updateStrings(USAGE_STRINGS as never)
   .middleware(refuseRepeated, true)

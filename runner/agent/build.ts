@@ -1,7 +1,6 @@
-// Builds the C++ under kernels/ for a target: finds sources, reads their `// build:` lines, compiles in parallel, links, and keeps
-// objects and binaries in the user's cache under the hash of everything that went in, sealed by the hash of what came out: a file that a
-// power cut or a full disk left damaged is made again. Two builds may run at once: each writes under a name of its own and renames.
-// Leaves finding a compiler to toolchain.ts.
+// Builds the C++ under kernels/ for a target: reads the sources' `// build:` lines, compiles in parallel and links. Objects and
+// binaries are cached under the hash of all inputs and sealed by the hash of their bytes, so damaged files are built again. Parallel
+// builds write under names of their own and rename. Finding a compiler is left to toolchain.ts.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -23,7 +22,7 @@ import {
   translateFlags,
 } from "../devices/toolchain.ts";
 
-/** `fuzz-NAME`: fuzz/NAME.cc. Its main comes with -fsanitize=fuzzer, or is that of fuzz/standalone.cc. */
+/** `fuzz-NAME` builds fuzz/NAME.cc. Its main comes from -fsanitize=fuzzer or fuzz/standalone.cc. */
 export type BinaryKind = "agent" | "tests" | `fuzz-${string}`;
 export interface BuildProgress {
   readonly done: number;
@@ -33,11 +32,11 @@ export interface BuildProgress {
 export interface BuildRequest {
   readonly target: Target;
   readonly kind: BinaryKind;
-  /** For a device: a binary that runs on any system of the target, where zig is there to make one. Default: for this machine. */
+  /** True for a device: with zig, the binary then runs on any system of the target. Default: for this machine. */
   readonly portable?: boolean;
-  /** A compiler and its flags for a build that is looked into rather than shipped: sanitizers, a fuzzer. */
+  /** A compiler and flags for a test build that is not shipped: sanitizers, a fuzzer. */
   readonly instrument?: { readonly compiler: string; readonly flags: readonly string[] };
-  /** Default: the kernels/ of this package. */
+  /** Default: the kernels/ folder of this package. */
   readonly kernels?: string;
   readonly onProgress?: (progress: BuildProgress) => void;
   readonly signal?: AbortSignal;
@@ -56,9 +55,13 @@ const COMMON_FLAGS = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-pthread"];
 const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
 const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
 
+/** Returns the folder of cached objects and binaries. */
 export const cacheDirectory = (): string => cachePath("build");
 
-/** Builds, or finds in the cache. @throws CompilerMissingError, CompileError. */
+/**
+ * Builds a binary, or finds it in the cache.
+ * @throws CompilerMissingError, CompileError.
+ */
 export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   const kernels = resolve(request.kernels ?? findKernels());
   const toolchain = request.instrument
@@ -111,7 +114,7 @@ async function instrumented(instrument: NonNullable<BuildRequest["instrument"]>)
 
 interface Unit {
   readonly file: string;
-  /** Path and text of the source and of every header it reaches, in a fixed order. */
+  /** Path and text of the source and of every header it includes, in a fixed order. */
   readonly inputs: readonly string[];
   readonly flags: readonly string[];
 }
@@ -135,7 +138,7 @@ const isOfFuzzer = (file: string, kind: BinaryKind, libFuzzer: boolean): boolean
   kind.startsWith("fuzz-") &&
   (file === `fuzz/${kind.slice("fuzz-".length)}.cc` || (file === "fuzz/standalone.cc" && !libFuzzer));
 
-/** Flags from the `// build:` lines; undefined when the file is for other architectures only. */
+/** Returns the flags of the `// build:` lines; undefined when the file is for other architectures only. */
 export function buildFlags(source: string, arch: Arch, file: string): string[] | undefined {
   const found = source
     .split("\n", 12)
@@ -151,7 +154,7 @@ export function buildFlags(source: string, arch: Arch, file: string): string[] |
   return flags;
 }
 
-/** Environment of compiler and linker. zig keeps the C libraries that it builds, some seconds of work, in a cache. */
+/** The environment of compiler and linker. zig caches the C libraries that it builds, which takes some seconds. */
 function environmentOf(toolchain: Toolchain): Record<string, string> {
   const clean = { ...helperEnvironment(), LC_ALL: "C" };
   if (toolchain.flavour !== "zig") return clean;
@@ -184,7 +187,7 @@ async function compile(
     env: environmentOf(toolchain),
   });
   try {
-    // Ctrl-C reaches the compiler too, maybe first.
+    // Ctrl-C also reaches the compiler, perhaps before this process.
     if (run.terminated) await sleep(INTERRUPT_MS);
     signal?.throwIfAborted();
     if (run.exitCode !== 0) {
@@ -192,7 +195,7 @@ async function compile(
         `${unit.file} does not compile with ${toolchain.version}:\n${run.stderr.slice(0, 4000)}`,
       );
     }
-    // A file edited while we compiled would be cached under the wrong name.
+    // A file edited during compilation would be cached under the wrong hash.
     if (hash(await readInputs(kernels, unit.file)) !== hash(unit.inputs)) {
       throw new CompileError(`${unit.file} or a header of it changed while it was compiled`, "Run it again");
     }
@@ -232,7 +235,7 @@ async function link(
   }
 }
 
-/** kernels/ of the package this file belongs to, whether it runs from the sources or from dist/. */
+/** Finds kernels/ of this file's package, both for the sources and for dist/. */
 function findKernels(): string {
   for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
     if (existsSync(join(at, "package.json")) && existsSync(join(at, "kernels"))) return join(at, "kernels");
@@ -240,7 +243,7 @@ function findKernels(): string {
   throw new CompileError("the kernels/ folder of the package is missing", "Install edgefront again");
 }
 
-/** Paths under a folder, with forward slashes, sorted. */
+/** Paths of the files under a folder, with forward slashes, sorted. */
 async function listFiles(root: string): Promise<string[]> {
   const entries = await readdir(root, { recursive: true });
   const files: string[] = [];
@@ -249,7 +252,7 @@ async function listFiles(root: string): Promise<string[]> {
   return files.sort();
 }
 
-/** A source and the headers it reaches by `#include "..."`, each looked for in kernels/ and kernels/include/. */
+/** A source and the headers it includes by `#include "..."`, found in kernels/, kernels/include/ or its own folder. */
 async function readInputs(kernels: string, file: string): Promise<string[]> {
   const found = new Map<string, string>();
   const visit = async (path: string): Promise<void> => {
@@ -271,7 +274,7 @@ function hash(parts: readonly string[]): string {
   return h.digest("hex");
 }
 
-/** Stops handing out work at the first failure, and rejects once nothing runs any more. */
+/** Starts no more work after the first failure, and rejects once the running work has ended. */
 async function inParallel<T>(
   items: readonly T[],
   width: number,

@@ -1,5 +1,6 @@
-// The first steps with a device that is only an address: pin the host key of every machine on the way, see what answers the login, and
-// tell its target. Each wrong step ends with the reason and what mends it. Building, probing and storing are the command's business.
+// The first steps with a device that is only an address: pin the host key of every machine on the way,
+// identify what answers the login, and find its target. Each failure has its reason and a remedy. Building,
+// probing and storing are left to the command.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { AgentStartError, CompilerMissingError, type RunnerError } from "../devices/device-errors.ts";
 import type { Emulator } from "../devices/device-record.ts";
@@ -9,10 +10,16 @@ import type { Identity } from "../devices/ssh-identify.ts";
 import { SshTransport } from "../devices/ssh-transport.ts";
 import { findToolchain, type Target } from "../devices/toolchain.ts";
 
-/** Decides whether `shown` is the host key of `where`; throws if it is not. `before` are the keys already agreed to. */
+/**
+ * Decides whether `shown` is the host key of `where`; throws if it is not. `before`: the keys already
+ * confirmed.
+ */
 export type ConfirmHostKey = (shown: string, where: string, before: readonly string[]) => Promise<void>;
 
-/** Goes the way once, and pins each machine's host key as it is confirmed. Only pinned machines are logged in to. */
+/**
+ * Follows the route once, and pins each machine's host key after confirmation. Only pinned machines are
+ * logged in to.
+ */
 export async function pinRoute(
   stops: readonly Stop[],
   confirm: ConfirmHostKey,
@@ -35,7 +42,10 @@ export async function pinRoute(
   return pinned;
 }
 
-/** Logs in and asks what is there. @throws UnreachableError, AuthenticationError, IdentityFileError, AgentStartError. */
+/**
+ * Logs in and identifies the far side.
+ * @throws UnreachableError, AuthenticationError, IdentityFileError, AgentStartError.
+ */
 export async function meet(route: readonly Endpoint[]): Promise<Identity> {
   const device = route.at(-1)!;
   const transport = new SshTransport({ ...device, jumps: route.slice(0, -1) });
@@ -55,8 +65,9 @@ const MACHINES: Readonly<Record<string, Target>> = {
 };
 
 /**
- * The target of a device: what it says it is, unless an emulator or the user says otherwise.
- * @throws AgentStartError where no agent can run, InvalidInputError (`wrong-target`) where the user is mistaken.
+ * Returns the target of a device: its own statement, unless an emulator is used.
+ * @throws AgentStartError when no agent can run there, InvalidInputError (`wrong-target`) when the user names
+ * another target.
  */
 export function targetOf(
   { system, termux, confined, said }: Identity,
@@ -99,7 +110,10 @@ function whyNot(name: string, machine: string): string {
     : "No other processor is supported yet";
 }
 
-/** Android runs static musl programs only, which zig makes. @throws CompilerMissingError where a phone would get another one. */
+/**
+ * Checks that a phone will get a static musl binary, the only kind Android runs, which zig builds.
+ * @throws CompilerMissingError when only another compiler is found.
+ */
 export async function requireMusl({ termux }: Identity, target: Target): Promise<void> {
   if (termux === null) return;
   const { flavour, version } = await findToolchain(target, "anywhere");
@@ -110,7 +124,7 @@ export async function requireMusl({ termux }: Identity, target: Target): Promise
     );
 }
 
-/** Adds what is particular to a phone to an agent that could not be started there. */
+/** Returns the error of an agent that could not start, with an explanation that is specific to phones. */
 export function explainStart(error: RunnerError, identity: Identity): RunnerError {
   if (
     !(error instanceof AgentStartError) ||

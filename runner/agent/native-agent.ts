@@ -1,8 +1,11 @@
-// The agent of this package for one device.
+// The agent of this package, for one device.
 import type { DeviceRecord } from "../devices/device-record.ts";
 import { type BuildRequest, type BuiltBinary, buildAgent } from "./build.ts";
 
-/** Builds it, or finds it in the cache; for another machine as a binary that runs on any system of its target. */
+/**
+ * Builds the agent, or finds it in the cache. For another machine, the binary runs on any system of its
+ * target.
+ */
 export const nativeAgent = (
   { target, transport }: Pick<DeviceRecord, "target" | "transport">,
   options: Pick<BuildRequest, "signal" | "onProgress"> = {},

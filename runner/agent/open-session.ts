@@ -1,4 +1,4 @@
-// From a device's record to a session with its agent: build or find the binary, connect, upload, start.
+// Opens a session with a device's agent from its record: build or find the binary, connect, upload, start.
 import type { Hello } from "../../profilers/protocol.ts";
 import { AgentStartError } from "../devices/device-errors.ts";
 import { type DeviceRecord, profileOf } from "../devices/device-record.ts";
@@ -17,7 +17,7 @@ export interface OpenSessionOptions extends SessionOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Each transport's constructor: a new one is one file and one line here. */
+/** The constructor of each transport. A new transport is one file and one line here. */
 const TRANSPORTS = {
   local: (device: DeviceRecord & { transport: "local" }) => new LocalTransport({ emulator: device.emulator }),
   ssh: (device: DeviceRecord & { transport: "ssh" }) => {
@@ -33,7 +33,10 @@ function createTransport(device: DeviceRecord): Transport {
   return device.transport === "local" ? TRANSPORTS.local(device) : TRANSPORTS.ssh(device);
 }
 
-/** @throws every error class of device-errors.ts but AgentError; nothing is left open then. */
+/**
+ * Opens a session; on an error nothing stays open.
+ * @throws every error class of device-errors.ts except AgentError.
+ */
 export async function openSession(
   device: DeviceRecord,
   options: OpenSessionOptions = {},
@@ -63,7 +66,10 @@ export async function openSession(
   }
 }
 
-/** Is it the agent that was meant? Behind a forced command only the agent itself can tell, since nothing else may be run there. */
+/**
+ * Checks that the intended agent answers. Behind a forced command only the agent itself can tell, since
+ * nothing else may run there.
+ */
 function checkAgent(hello: Hello, device: DeviceRecord, binary: AgentBinary, confined: boolean): void {
   if (hello.arch !== archOf(device.target))
     throw new AgentStartError(`the agent says it is ${hello.arch}, not ${device.target}`);

@@ -1,23 +1,27 @@
-// A file in pieces through the agent's own channel, for devices whose key may run the agent and nothing else. A transfer that was
-// interrupted goes on where it stopped.
+// Sends a file in pieces through the agent's own channel, for devices whose key may only run the agent. An
+// interrupted transfer continues where it stopped.
 import { open } from "node:fs/promises";
 import type { JobResult } from "../../profilers/protocol.ts";
 import type { PutRequest } from "../../profilers/requests.ts";
 import { UploadError } from "../devices/device-errors.ts";
 import type { RemoteName, UploadOptions } from "../devices/transport.ts";
 
-/** Base64 of it stays far below the longest request line. */
+/** Size of a piece; its base64 stays far below the longest request line. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 const FOLDER = ".edgefront";
-/** The slowest that is borne; the same as over SFTP. */
+/** The slowest accepted rate, the same as over SFTP. */
 const BYTES_PER_SECOND = 16_384;
 const BASE_MS = 120_000;
-/** For one piece, at that rate. */
+/** Time limit of one piece at that rate, in milliseconds. */
 export const PIECE_MS = BASE_MS + (PIECE_BYTES / BYTES_PER_SECOND) * 1000;
 
 type Put = (piece: PutRequest, signal: AbortSignal | undefined) => Promise<JobResult<"put">>;
 
-/** @returns the path by which the agent can open it. @throws UploadError where the device takes no more of it. */
+/**
+ * Sends a file.
+ * @returns the path under which the agent can open it.
+ * @throws UploadError when the device stops accepting it, or is too slow.
+ */
 export async function putFile(
   put: Put,
   localPath: string,
@@ -32,7 +36,7 @@ export async function putFile(
     const begun = performance.now();
     const latest = BASE_MS + (bytes / BYTES_PER_SECOND) * 1000;
     let state = await send(0, "");
-    // Each piece must be taken whole, or a device could keep us sending for ever.
+    // Each piece must be accepted whole, or a device could keep us sending for ever.
     for (let expected = state.bytes; !state.complete; ) {
       if (state.bytes !== expected || state.bytes >= bytes)
         throw new UploadError(

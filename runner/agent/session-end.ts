@@ -1,4 +1,5 @@
-// What the end of an agent's channel means: its transport died, it broke the protocol, it ended, or it could never be started there.
+// Explains the end of an agent's channel: its transport died, it broke the protocol, it ended, or it could
+// not start.
 
 import {
   AgentDiedError,
@@ -9,6 +10,7 @@ import {
 } from "../devices/device-errors.ts";
 import type { ChannelEnd } from "../devices/transport.ts";
 
+/** Returns the error for the end of a channel. `greeted`: the agent had sent its greeting. */
 export function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
   if (end.kind === "flooded") return new ProtocolError(`the agent broke the protocol: ${end.reason}`);
   if (end.kind === "lost") return new TransportLostError(end.reason, "", { cause: end.cause });
@@ -17,10 +19,10 @@ export function explainEnd(end: ChannelEnd, greeted: boolean): RunnerError {
   return new AgentDiedError(`the agent ended (${end.signal ?? `status ${end.code}`})${said}`);
 }
 
-/** An agent that ended before it greeted: the shell's and the kernel's ways of saying that it cannot run there. */
+/** Explains an agent that ended before its greeting, from the messages of shell and kernel. */
 function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartError {
   const said = end.stderr ? `: ${end.stderr}` : "";
-  // sshd names only the signals of its protocol's list, on which SIGSYS is not.
+  // sshd names only signals of its protocol's list, which lacks SIGSYS.
   const unnamed = end.signal?.endsWith("@openssh.com") === true;
   if (end.signal === "SIGSYS" || end.code === 159 || unnamed) {
     return new AgentStartError(
@@ -28,7 +30,7 @@ function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartE
       "On Android use a musl build: run pip install ziglang on this machine, then run the command again",
     );
   }
-  // A shell that meets another architecture's binary tries to read it as a script.
+  // A shell may read a binary of another architecture as a script.
   const misread = /syntax error/i.test(end.stderr);
   if (misread || /exec format error|cannot execute binary/i.test(end.stderr) || end.code === 126) {
     return new AgentStartError(

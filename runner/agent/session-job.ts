@@ -1,5 +1,5 @@
-// One job of a session: what its answers must look like, how much of them is taken, and what its silences mean. Sending it, its time limit
-// and the end of the session are session.ts's.
+// One job of a session: checks its answers, limits their size, and interprets silence. Sending the job, its
+// time limit and the end of the session are left to session.ts.
 import { issueText } from "../../candidates/issues.ts";
 import { type AgentLine, JOBS, type JobProgress, type JobType } from "../../profilers/protocol.ts";
 import {
@@ -11,21 +11,21 @@ import {
 
 export interface RequestOptions<T extends JobType> {
   readonly onProgress?: (progress: JobProgress<T>) => void;
-  /** The agent ends the job at this age; if it does not, the session ends a little later. */
+  /** The agent ends the job after this time. If it does not, the session ends a little later. */
   readonly timeoutMs?: number;
-  /** Cancels the job, whether it waits or runs. */
+  /** Cancels the job, waiting or running. */
   readonly signal?: AbortSignal;
 }
-/** Bytes of answers one job may send in all. */
+/** The most bytes of answers that one job may send. */
 const MAX_JOB_BYTES = 256 * 1024 * 1024;
-/** A job that waits for its device is given up after so many heartbeats: a week of them. */
+/** The most heartbeats while a job waits for its device: a week of them. */
 const MAX_WAITING_BEATS = (7 * 24 * 3600) / 5;
 
 interface JobHooks {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly onProgress: ((progress: unknown) => void) | undefined;
-  /** Begins the time limit anew. */
+  /** Restarts the time limit. */
   readonly restartLimit: () => void;
   /** Asks the agent to cancel the job. */
   readonly cancel: () => void;
@@ -35,7 +35,7 @@ type JobAnswer = Extract<AgentLine, { type: "progress" | "result" | "error" }>;
 
 export class SessionJob {
   cancelled = false;
-  /** The last of what came during it and was not the agent's. */
+  /** The last line during the job that was not the agent's. */
   noise: string | undefined;
   private bytes = 0;
   private idleBeats = 0;
@@ -52,8 +52,8 @@ export class SessionJob {
   }
 
   /**
-   * An agent that prints beside its answers may spoil one. The answer is missed when the agent says, twice, that it does nothing any more.
-   * Returns what is wrong, if anything.
+   * Detects a lost answer: text printed beside an answer may have spoilt it. The answer counts as lost when
+   * the agent reports twice that it is idle. Returns the problem, if any.
    */
   missed(doing: string | null): string | undefined {
     if (this.noise === undefined) return undefined;
@@ -62,8 +62,8 @@ export class SessionJob {
   }
 
   /**
-   * The job waits for its device: the wait is no part of its time limit. `onBusy` hears of it once; what it throws cancels the job. Returns
-   * the error that ends the session, if any.
+   * Handles a job that waits for its device; the time limit excludes the wait. `onBusy` is called once, and
+   * an error that it throws cancels the job. Returns the error that ends the session, if any.
    */
   waits(onBusy: () => void): RunnerError | undefined {
     if (this.cancelled) return undefined;
@@ -81,7 +81,7 @@ export class SessionJob {
     }
   }
 
-  /** Takes an answer of the agent; returns what is wrong with it, if anything. */
+  /** Takes an answer of the agent. Returns the problem with it, if any. */
   take(message: JobAnswer, bytes: number): string | undefined {
     this.bytes += bytes;
     if (this.bytes > MAX_JOB_BYTES) return "one job sent too much";

@@ -1,21 +1,24 @@
-// Sorts the lines of a device: the agent's own, each through the protocol's schema, and what else its shell prints into the same pipe. Counts
-// every byte, and bears only so many and so fast of those that nobody asked for.
+// Sorts the lines of a device: those of the agent, each checked by the protocol's schema, and other output of
+// its shell. Counts every byte, and limits the amount and rate of unrequested ones.
 import { issueText } from "../../candidates/issues.ts";
 import { type AgentLine, agentLineSchema } from "../../profilers/protocol.ts";
 import { sanitise } from "../../profilers/protocol-fields.ts";
 import { Budget } from "../devices/meter.ts";
 
 const MAX_DEPTH = 32;
-/** How every line of an agent begins. */
+/** The beginning of every agent line. */
 const MARK = '{"v":';
-/** Start-up files and messages of the system; a motd is some kilobytes. */
+/** Budget for start-up files and system messages; a message of the day takes some kilobytes. */
 const NOISE_BYTES = 1 << 20;
-/** An answer may come after its job was given up; a coordinator that was stopped finds an hour of heartbeats. */
+/**
+ * Budget for unrequested answers: one may arrive after its job was given up, and a stopped coordinator finds
+ * an hour of heartbeats.
+ */
 const UNASKED_BYTES = 20 << 20;
 
 export type SortedLine =
   | { readonly kind: "agent"; readonly message: AgentLine; readonly bytes: number }
-  /** Not the agent's. */
+  /** Output that is not the agent's. */
   | { readonly kind: "noise"; readonly shown: string }
   | { readonly kind: "broken"; readonly why: string };
 
@@ -36,7 +39,7 @@ export class LineSorter {
       return this.#noise.take(bytes)
         ? { kind: "noise", shown: sanitise(line.slice(0, 80)) }
         : broken(`it prints without end beside its agent: ${line.slice(0, 80)}`);
-    // A title sequence has no line end: what follows it is a line all the same.
+    // A title sequence has no line end, so an agent line may follow it on the same line.
     const isTitled = from > 0 && this.isShared;
     if (isTitled && !this.#noise.take(from)) return broken("it prints without end beside its agent");
     const read = readLine(isTitled ? line.slice(from) : line);
@@ -46,7 +49,10 @@ export class LineSorter {
     return { kind: "agent", message: read, bytes };
   }
 
-  /** Takes note of bytes that belong to no job. @returns false where there were too many. */
+  /**
+   * Counts bytes that belong to no job.
+   * @returns false when there were too many.
+   */
   unasked(bytes: number): boolean {
     return this.#unasked.take(bytes);
   }
@@ -66,7 +72,10 @@ function readLine(line: string): AgentLine | { readonly broken: string } {
   return parsed.success ? parsed.data : { broken: issueText(parsed.error) };
 }
 
-/** Deepest nesting of a JSON text; strings are skipped. Parsing hostile depth would cost far more than this scan. */
+/**
+ * Returns the deepest nesting of a JSON text; strings are skipped. Parsing hostile depth would cost far more
+ * than this scan.
+ */
 function depthOf(line: string): number {
   let depth = 0;
   let deepest = 0;

@@ -1,5 +1,6 @@
-// A conversation with one agent: the handshake, jobs one at a time, deadlines, and the watch over its heartbeat. Every line passes the
-// protocol's schema; a device that breaks it loses its session. What to do about an error is the caller's policy.
+// A conversation with one agent: the greeting, one job at a time, deadlines, and the watch over its
+// heartbeat. Every line is checked by the protocol's schema; a device that breaks the protocol loses its
+// session. The reaction to an error is the caller's policy.
 import {
   type AgentLine,
   type Hello,
@@ -35,15 +36,18 @@ import { LineSorter } from "./session-lines.ts";
 
 export interface SessionOptions {
   readonly helloTimeoutMs?: number;
-  /** Silence after which the agent counts as hung; its heart beats every 5 s. */
+  /** Silence after which the agent counts as hung; it sends a heartbeat every 5 s. */
   readonly silenceMs?: number;
-  /** Is called when a job waits because another coordinator's agent uses the device. What it throws cancels the job and rejects it. */
+  /**
+   * Called when a job waits because another coordinator's agent uses the device. An error that it throws
+   * cancels and rejects the job.
+   */
   readonly onBusy?: () => void;
 }
 
-/** How much longer than its own timeout the agent is given to say so. */
+/** Extra time after a job's own timeout in which the agent may report it. */
 const GRACE_MS = 10_000;
-/** Of jobs for which nobody names one: a beating heart alone keeps nobody waiting for ever. */
+/** Limits of jobs without a timeout: heartbeats alone must not keep a job running for ever. */
 const LIMIT_MS: Partial<Record<JobType, number>> & { readonly other: number } = {
   materialize: 24 * 3_600_000,
   train: 7 * 24 * 3_600_000,
@@ -61,9 +65,9 @@ export class AgentSession {
   #jobs = 0;
   #tail: Promise<unknown> = Promise.resolve();
   readonly #lines: LineSorter;
-  /** The last that came and was not the agent's. */
+  /** The last line that was not the agent's. */
   #noise: string | undefined;
-  /** The server bears no second channel: files go through the agent. */
+  /** The server allows no second channel, so files go through the agent. */
   #oneChannel = false;
   #silentTicks = 0;
   #watch: NodeJS.Timeout | undefined;
@@ -77,12 +81,12 @@ export class AgentSession {
       this.#greet = resolve;
       this.#refuse = reject;
     });
-    this.hello.catch(() => {}); // also reported by start()
+    this.hello.catch(() => {}); // start() reports it too
   }
 
   /**
    * Starts the uploaded agent and waits for its greeting.
-   * @throws AgentStartError, ProtocolError, TransportLostError; the transport is left to the caller then.
+   * @throws AgentStartError, ProtocolError, TransportLostError; the caller then closes the transport.
    */
   static async start(
     transport: Transport,
@@ -113,14 +117,15 @@ export class AgentSession {
     return session;
   }
 
-  /** Why no more jobs are taken; undefined while the session is usable. */
+  /** Why no more jobs are accepted; undefined while the session is usable. */
   get failure(): RunnerError | undefined {
     return this.#failure;
   }
 
   /**
-   * Runs one job; waits for the ones before it.
-   * @throws AgentError (the job's own failure), JobCancelledError; JobTimeoutError, ProtocolError and TransportLostError end the session.
+   * Runs one job after the ones before it.
+   * @throws AgentError (the job's own failure), JobCancelledError; JobTimeoutError, ProtocolError and
+   * TransportLostError end the session.
    */
   request<T extends JobType>(
     type: T,
@@ -187,7 +192,7 @@ export class AgentSession {
     if (this.#failure) return;
     const sorted = this.#lines.sort(line);
     if (sorted.kind === "noise") {
-      // Whatever stands in place of an answer was one, as far as anybody can tell: see SessionJob.missed.
+      // This line may have been an answer that was spoilt by other output: see SessionJob.missed.
       this.#noise = sorted.shown;
       if (this.#job) this.#job.noise = sorted.shown;
       return;
@@ -198,7 +203,7 @@ export class AgentSession {
       this.#fail(new ProtocolError(`the agent broke the protocol: ${sanitise(wrong).slice(0, 300)}`));
   }
 
-  /** Acts on a line of the protocol; returns what is wrong with it, if anything. */
+  /** Handles a line of the protocol. Returns the problem with it, if any. */
   #take(message: AgentLine, bytes: number): string | undefined {
     if (message.type === "hello") {
       if (this.#greeted) return "a second greeting";
@@ -212,7 +217,7 @@ export class AgentSession {
       if (job !== undefined && message.waiting === true && message.job === job.id) this.#waits(job);
       return job?.missed(message.job);
     }
-    // Answers to a job that is over are late, or made up. Only a refusal may come without an id.
+    // An answer to a job that is over is late or invented. Only a refusal may come without an id.
     if (!job || (message.id !== job.id && message.id !== null))
       return this.#lines.unasked(bytes) ? undefined : "answers that nobody asked for";
     return job.take(message, bytes);
@@ -236,7 +241,10 @@ export class AgentSession {
     this.#channel?.kill();
   }
 
-  /** Counts silent ticks, not time: a coordinator that was stopped for an hour has one late tick, not a hung agent. */
+  /**
+   * Counts silent ticks instead of time: a coordinator that was stopped for an hour sees one late tick, not a
+   * hung agent.
+   */
   #startWatch(silenceMs: number): void {
     const ticks = 6;
     this.#watch = setInterval(() => {
@@ -246,7 +254,11 @@ export class AgentSession {
     this.#watch.unref();
   }
 
-  /** Puts a file on the device, by its hash; the path by which jobs may name it. @throws UploadError, AgentError, TransportLostError. */
+  /**
+   * Uploads a file, unless it is there already.
+   * @returns the path by which jobs may name it.
+   * @throws UploadError, AgentError, TransportLostError.
+   */
   async upload(
     localPath: string,
     name: string,
@@ -271,7 +283,7 @@ export class AgentSession {
     );
   }
 
-  /** Ends the agent and the transport. Safe to call twice. */
+  /** Ends the agent and the transport. May be called twice. */
   async close(): Promise<void> {
     this.#failure ??= new TransportLostError("the session was closed");
     clearInterval(this.#watch);

@@ -1,4 +1,5 @@
-// Finds the threads and cores on which a device is fastest, by trying. What to try and what to keep is profilers/placement.ts's business.
+// Finds the fastest threads and cores of a device by timing placements. profilers/placement.ts decides which
+// to time and which to keep.
 import {
   bestPlacement,
   candidatePlacements,
@@ -25,7 +26,7 @@ export interface Tuned {
   readonly tried: readonly TriedPlacement[];
 }
 
-/** Null where nothing could be placed as asked: then the system decides. */
+/** Times the placements of a device. Returns null when none could be used: then the system places threads. */
 export async function tune(
   session: AgentSession,
   probe: ProbeResult,
@@ -49,7 +50,8 @@ export async function tune(
       const rates = readPlacement(placement, result);
       if (rates !== null) tried.push(rates);
     } catch (error) {
-      // A device too small for the layout leaves the choice to the others; where cores are withheld, readPlacement tells.
+      // A device too small for the layout fails at some placements only. readPlacement detects withheld
+      // cores.
       if (!(error instanceof AgentError) || !["out-of-memory", "timeout"].includes(error.code)) throw error;
     }
   }

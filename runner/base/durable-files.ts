@@ -1,18 +1,20 @@
-// Files of the user's cache that survive a power cut: written under another name, flushed, renamed, their folder flushed too. A seal
-// beside a file holds its digest, so that whoever uses the file can tell damage. What a file means is left to its owner.
+// Cache files that survive a power cut: written under another name, flushed and renamed; then the folder is
+// flushed too. A seal beside a file holds its digest, so that a user of the file can detect damage. The
+// meaning of a file is left to its owner.
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** A name beside `path` that nobody reads: the file is made under it, then renamed. */
+/** Returns a temporary name beside `path`. The file is written under it and then renamed. */
 export const partOf = (path: string): string =>
   `${path}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
 
+/** Returns the SHA-256 in hex. */
 export const sha256Of = (bytes: string | Uint8Array): string =>
   createHash("sha256").update(bytes).digest("hex");
 
-/** Reads the whole file, in pieces. */
+/** Returns the SHA-256 of a file, which is read in pieces. */
 export async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
@@ -20,8 +22,9 @@ export async function sha256OfFile(path: string): Promise<string> {
 }
 
 /**
- * A way to read a file's digest that reads it again only when the file was written to: within one process a file with the same inode, size
- * and change time was not, as the kernel sets the latter. Between processes the clock may have been set, so nothing is remembered.
+ * Returns a function that reads a file's digest again only after the file was written to. Within one process,
+ * equal inode, size and change time prove that it was not, because the kernel sets the change time. Nothing
+ * is remembered between processes, because the clock may have been set.
  */
 export function remembered(read: (path: string) => Promise<string>): (path: string) => Promise<string> {
   const seen = new Map<string, { readonly facts: string; readonly digest: string }>();
@@ -46,14 +49,14 @@ async function flush(path: string): Promise<void> {
   }
 }
 
-/** Gives a file that was made under the name `part` its own name. After a power cut it is whole, or not there. */
+/** Renames a finished file from `part` to its own name. After a power cut it is whole or absent. */
 export async function publish(part: string, path: string): Promise<void> {
   await flush(part);
   await rename(part, path);
   await flush(dirname(path));
 }
 
-/** Writes a file that is whole or not there, whatever happens meanwhile. Makes its folder. */
+/** Writes a file that is whole or absent after any failure. Creates its folder. */
 export async function writeDurably(
   path: string,
   bytes: string | Uint8Array,
@@ -72,7 +75,10 @@ export async function writeDurably(
 
 const sealOf = (path: string): string => `${path}.sha256`;
 
-/** Publishes a file with a seal by which later uses see whether it is still what was written. @returns its digest. */
+/**
+ * Publishes a file with a seal, by which later uses detect a change.
+ * @returns its digest.
+ */
 export async function publishSealed(part: string, path: string): Promise<string> {
   const sha256 = await sha256OfFile(part);
   await publish(part, path);
@@ -80,7 +86,10 @@ export async function publishSealed(part: string, path: string): Promise<string>
   return sha256;
 }
 
-/** The digest of a sealed file; null where it is missing, damaged, or was never sealed: it has to be made again. */
+/**
+ * Returns the digest of a sealed file; null when it is missing, damaged or was never sealed, so that it has
+ * to be made again.
+ */
 export async function unbroken(path: string): Promise<string | null> {
   try {
     const [sealed, sha256] = [await readFile(sealOf(path), "utf8"), await sha256OfFile(path)];

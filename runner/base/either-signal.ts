@@ -1,6 +1,7 @@
 /**
- * Runs `work` with a signal that aborts when one of `signals` does, for the first one's reason. Nothing of it stays on the signals when the
- * work ends: `AbortSignal.any` leaves a weak reference on each of them for good (Node 20), one for every job of a sweep.
+ * Runs `work` with a signal that aborts when one of `signals` does, with the reason of the first. No listener
+ * remains on the signals afterwards. `AbortSignal.any` was rejected: it leaves a weak reference on each
+ * signal for good (Node 20), one for every job of a sweep.
  */
 export async function withEitherSignal<T>(
   signals: readonly AbortSignal[],

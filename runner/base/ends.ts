@@ -1,22 +1,27 @@
-// How this process ends: by signals, and when whoever reads its output goes away. Every signal that asks for an end stops the work
-// in order once; a second Ctrl-C or SIGTERM ends the process at once. Files that are
-// half written are removed in either case.
+// Defines how this process ends: by signals, or when the reader of its output is gone. Every ending signal
+// stops the work in order once; a second Ctrl-C or SIGTERM ends the process at once. Unfinished files are
+// removed in either case.
 import { rmSync } from "node:fs";
 import { basename } from "node:path";
 
-/** SIGUSR1, SIGUSR2 and SIGXCPU are how batch systems announce the end; Node's own answer to SIGUSR1 is its debugger. */
+/**
+ * Batch systems announce the end with SIGUSR1, SIGUSR2 and SIGXCPU; Node would start its debugger on SIGUSR1.
+ */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"] as const;
 type Ending = (typeof SIGNALS)[number];
 
 export const INTERRUPTED = 130;
-/** One Ctrl-C may arrive twice: from the terminal, and from npx which passes it on. */
+/** One Ctrl-C may arrive twice: from the terminal, and from npx, which forwards it. */
 const SAME_MS = 500;
 
 let controller: AbortController | null = null;
 let firstAt: number | null = null;
 const halfWritten = new Set<string>();
 
-/** nohup ignores SIGHUP for its program, but Node undoes that at its start. Shells note which program they started in `_`. */
+/**
+ * nohup ignores SIGHUP for its program, but Node undoes that at its start. Shells store the started program
+ * in `_`.
+ */
 const underNohup = (): boolean => basename(process.env._ ?? "") === "nohup";
 
 function take(signal: Ending): void {
@@ -29,13 +34,13 @@ function take(signal: Ending): void {
   } else if (insists && performance.now() - firstAt! > SAME_MS) process.exit(INTERRUPTED);
 }
 
-/** To be called once, first of all: from then on no signal has an end that is not defined here. */
+/** Installs all signal handlers. Must be called once, before anything else. */
 export function defineEnds(onOutputFailed: (error: NodeJS.ErrnoException) => void): void {
   for (const signal of SIGNALS) process.on(signal, () => take(signal));
   process.on("exit", () => {
     for (const path of halfWritten) rmSync(path, { recursive: true, force: true });
   });
-  // Progress that nobody reads any more (a closed terminal, a dead `tee`, a full disk) is no reason to stop measuring.
+  // Unreadable progress (a closed terminal, a dead `tee`, a full disk) is no reason to stop measuring.
   process.stderr.on("error", () => {});
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // A closed pipe (edgefront ... | head) or terminal is the reader's choice, not a failure.
@@ -44,19 +49,20 @@ export function defineEnds(onOutputFailed: (error: NodeJS.ErrnoException) => voi
   });
 }
 
-/** Aborts on the first signal that asks for an end. */
+/** Returns a signal that aborts on the first ending signal. */
 export function interruptSignal(): AbortSignal {
   controller ??= new AbortController();
   return controller.signal;
 }
 
-/** The process was asked to end, and is on its way. */
+/** Returns whether the process was asked to end. */
 export const isInterrupted = (): boolean => controller?.signal.aborted ?? false;
 
-/** `path` is removed should the process end before `keepFile(path)`. */
+/** Removes `path` if the process ends before `keepFile(path)` is called. */
 export function dropAtExit(path: string): void {
   halfWritten.add(path);
 }
+/** Keeps a file that `dropAtExit` would remove. */
 export function keepFile(path: string): void {
   halfWritten.delete(path);
 }

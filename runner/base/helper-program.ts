@@ -1,11 +1,12 @@
-// Other people's programs that edgefront runs: compilers, zig, python, ssh, git. Each starts in the package's own folder and with a clean
-// environment. The current folder may be anybody's: `python3 -m ziglang` would run a `ziglang.py` that lies in it, and PATH=. a `zig`.
+// Runs helper programs: compilers, zig, python, ssh, git. Each starts in the package's own folder with a
+// clean environment, because the current folder may be anybody's: `python3 -m ziglang` would run a
+// `ziglang.py` in it, and PATH=. a `zig`.
 import { isAbsolute, resolve } from "node:path";
 import { execa } from "execa";
 import { helperEnvironment } from "./helper-environment.ts";
 import { PACKAGE_ROOT } from "./version.ts";
 
-/** A program named by a path keeps its meaning although it starts in another folder. */
+/** Returns a program's path resolved from the current folder, because it starts in another one. */
 export const fromHere = (program: string): string =>
   program.includes("/") && !isAbsolute(program) ? resolve(program) : program;
 
@@ -15,11 +16,14 @@ interface HelperOptions {
   readonly cancelSignal?: AbortSignal | undefined;
 }
 
-/** Runs a helper program to its end; never throws for what it answers. `env` replaces the clean environment. */
+/**
+ * Runs a helper program to its end. Never throws for its output or exit code. `env` replaces the clean
+ * environment.
+ */
 export async function runHelper(program: string, args: readonly string[], options: HelperOptions = {}) {
   const { env = helperEnvironment(), timeout, cancelSignal } = options;
   const run = await execa(fromHere(program), args, {
-    // Whoever can write there can change edgefront itself.
+    // Anyone who can write to this folder can change edgefront itself.
     cwd: PACKAGE_ROOT,
     env,
     extendEnv: false,
@@ -32,9 +36,9 @@ export async function runHelper(program: string, args: readonly string[], option
     exitCode: run.exitCode,
     stdout: run.stdout,
     stderr: run.stderr,
-    /** True where a signal ended it. */
+    /** True when a signal ended it. */
     terminated: run.isTerminated === true,
-    /** True where there is no such program. */
+    /** True when there is no such program. */
     missing: run.exitCode === undefined && (run as { code?: string }).code === "ENOENT",
   };
 }

@@ -1,11 +1,14 @@
-// Where edgefront keeps files of its own: the user's cache (builds, data sets, checkpoints) and configuration (identities), by the XDG rules.
-// Own code instead of env-paths, which throws when it is imported without a home folder: in containers, batch jobs and systemd units.
+// The folders of edgefront's own files, by the XDG rules: the user's cache (builds, data sets, checkpoints)
+// and configuration (identities). env-paths was rejected: it throws at import without a home folder, as in
+// containers, batch jobs and systemd units.
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
 
-/** The user's home folder; null where HOME is not set and the user has no entry in the password file. */
+/**
+ * Returns the user's home folder; null when HOME is not set and the password file has no entry for the user.
+ */
 export function homeFolder(): string | null {
   try {
     const home = homedir();
@@ -15,10 +18,10 @@ export function homeFolder(): string | null {
   }
 }
 
-/** Asked each time: the environment may name another folder meanwhile. */
+/** Evaluated at each call, because the environment may change. */
 function base(variable: "XDG_CACHE_HOME" | "XDG_CONFIG_HOME", under: string): string {
   const given = process.env[variable];
-  // The XDG specification has relative paths ignored.
+  // The XDG specification says that relative paths are ignored.
   if (given !== undefined && isAbsolute(given)) return join(given, "edgefront");
   const home = homeFolder();
   if (home !== null) return join(home, under, "edgefront");
@@ -28,12 +31,23 @@ function base(variable: "XDG_CACHE_HOME" | "XDG_CONFIG_HOME", under: string): st
   );
 }
 
+/**
+ * Returns a path in the user's cache. Creates nothing.
+ * @throws InvalidInputError (`no-home`) without a home folder.
+ */
 export const cachePath = (...parts: readonly string[]): string =>
   join(base("XDG_CACHE_HOME", ".cache"), ...parts);
+/**
+ * Returns a path in the user's configuration folder. Creates nothing.
+ * @throws InvalidInputError (`no-home`) without a home folder.
+ */
 export const configPath = (...parts: readonly string[]): string =>
   join(base("XDG_CONFIG_HOME", ".config"), ...parts);
 
-/** Makes a folder of the cache where it is missing. Throws InvalidInputError (`no-cache`) where files cannot be written there. */
+/**
+ * Creates a folder of the cache if needed, and returns its path.
+ * @throws InvalidInputError (`no-cache`) when files cannot be written there.
+ */
 export function cacheFolder(...parts: readonly string[]): string {
   const path = cachePath(...parts);
   try {

@@ -1,6 +1,7 @@
-// Errors of the runner that a person can act on. Bad input is InvalidInputError (candidates/errors.ts, exit code 2).
+// Errors of the runner that a person can act on. Bad input is InvalidInputError (candidates/errors.ts, exit
+// code 2).
 
-/** A run that could not go on: exit code 1. The message is one line that ends with the next step. */
+/** A run that could not continue: exit code 1. The message is one line that ends with the next step. */
 export class RunError extends Error {
   override readonly name = "RunError";
   readonly code: string;
@@ -10,7 +11,7 @@ export class RunError extends Error {
   }
 }
 
-/** Another process holds the database in the middle of a write, and does not go on. */
+/** Another process holds the database in the middle of a write and does not continue. */
 export class DatabaseBusyError extends RunError {
   constructor(options?: ErrorOptions) {
     super(
@@ -22,7 +23,7 @@ export class DatabaseBusyError extends RunError {
   }
 }
 
-/** Ctrl-C or SIGTERM: everything finished is kept, exit code 130. */
+/** Ctrl-C or SIGTERM: finished work is kept, exit code 130. */
 export class InterruptedError extends RunError {
   constructor(message: string, options?: ErrorOptions) {
     super("interrupted", message, options);

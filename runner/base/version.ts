@@ -1,4 +1,4 @@
-// What is running: the package's version and, in a checkout, its commit.
+// The running version: the package's version and, in a checkout, its commit.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -20,19 +20,28 @@ export const VERSION = (
 
 let commit: string | null | undefined;
 
-/** The commit of the checkout that this process runs from, with `-dirty` where files differ from it; null outside a checkout. */
+/**
+ * Returns the commit of the checkout that this process runs from, with `-dirty` when files differ from it;
+ * null outside a checkout.
+ */
 export function gitCommit(): string | null {
   if (commit === undefined) commit = askGit();
   return commit;
 }
 
-/** What took a number, recorded with it: a resumed sweep may be another edgefront's than the one that began it. */
+/**
+ * Returns the software that made a measurement, stored with it: a resumed sweep may run under another version
+ * than it began with.
+ */
 export const software = (): { readonly edgefront: string; readonly commit: string | null } => ({
   edgefront: VERSION,
   commit: gitCommit(),
 });
 
-/** No repository around the package is asked, nor a program that one names (`core.fsmonitor`): it may be anybody's. */
+/**
+ * Asks no repository around the package, and runs no program that a repository names (`core.fsmonitor`): it
+ * may be anybody's.
+ */
 function askGit(): string | null {
   if (!existsSync(join(PACKAGE_ROOT, ".git"))) return null;
   try {

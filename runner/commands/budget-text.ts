@@ -12,7 +12,7 @@ const usage = (message: string): InvalidInputError => new InvalidInputError("bad
 /** The metrics of a sweep, and the defaults for parts of a name that a budget leaves out. */
 export interface BudgetContext {
   readonly known: ReadonlyMap<string, MetricKind>;
-  /** Preferred if only the name of a task is written. */
+  /** Full names of the objectives, which are preferred when only the name of a task is written. */
   readonly objectives: readonly string[];
   readonly device: string | undefined;
 }
@@ -22,7 +22,9 @@ const aliasOf = (written: string): string | undefined => {
   return Object.hasOwn(metricAliases, alias) ? metricAliases[alias] : undefined;
 };
 
-/** The full name a budget means. Of several contexts, the longest: the hardest. */
+/**
+ * Returns the full name that a budget means. Of several contexts it takes the longest, which is the hardest.
+ */
 function metricMeant(text: string, { known, objectives, device }: BudgetContext): string {
   const { base: written, context, device: named } = parseMetricName(text);
   const base = aliasOf(written) ?? written;
@@ -65,8 +67,9 @@ function boundMeant(text: string, name: string, unit: string): number {
 }
 
 /**
- * `name=bound` (in the metric's better direction), `name<=bound` or `name>=bound`, separated by commas.
- * Throws InvalidInputError (`bad-budget`) with one line.
+ * Parses budgets, separated by commas: `name=bound` (in the metric's better direction), `name<=bound` or
+ * `name>=bound`.
+ * @throws InvalidInputError (`bad-budget`) with one line.
  */
 export function parseBudgets(text: string, context: BudgetContext): readonly Budget[] {
   return text

@@ -10,6 +10,7 @@ export { interruptSignal } from "../base/ends.ts";
 
 export const DEFAULT_DATABASE = "edgefront.db";
 
+/** Adds the option --db. */
 export const withDatabase = <T>(yargs: Argv<T>) =>
   yargs.option("db", {
     type: "string",
@@ -18,9 +19,11 @@ export const withDatabase = <T>(yargs: Argv<T>) =>
     requiresArg: true,
   });
 
+/** Adds the option --json. */
 export const withJson = <T>(yargs: Argv<T>) =>
   yargs.option("json", { type: "boolean", default: false, describe: "print JSON" });
 
+/** Adds the option --no-wait. */
 export const withNoWait = <T>(yargs: Argv<T>) =>
   // yargs reads --no-wait as `wait: false`.
   yargs.option("wait", {
@@ -40,6 +43,7 @@ export const withSweepFile = <T>(yargs: Argv<T>) =>
       describe: "name of the sweep (default: the one in the file)",
     });
 
+/** Prints data on stdout, with a newline at its end. */
 export function print(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
@@ -52,6 +56,7 @@ export function printEither(json: boolean, data: unknown, text: () => string): v
 /** Bytes of progress that are kept for a reader that has stopped reading; further progress is dropped. */
 const MAX_UNREAD = 1 << 20;
 
+/** Prints progress on stderr, wrapped at the width of a terminal. */
 export function say(text: string): void {
   if (process.stderr.writableLength > MAX_UNREAD) return;
   const width = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY;
@@ -86,7 +91,7 @@ function makeDatabase(path: string): bigint | null {
     closeSync(file);
     return ino;
   } catch {
-    return null; // it exists, or cannot be created: opening it reports why
+    return null; // the file exists or cannot be created; opening it reports why
   }
 }
 
@@ -129,7 +134,7 @@ export async function readStore<T>(
   }
 }
 
-/** Width of the terminal; infinite for a pipe, which gets whole lines. */
+/** Returns the width of the terminal; infinite for a pipe, which gets whole lines. */
 export const terminalWidth = (): number =>
   process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
 

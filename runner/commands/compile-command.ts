@@ -41,7 +41,10 @@ interface Args {
   json: boolean;
 }
 
-/** Returns the seed, or null for no weights. Throws InvalidInputError for anything but `none` or `seed:N`. */
+/**
+ * Returns the seed, or null for no weights.
+ * @throws InvalidInputError for anything but `none` or `seed:N`.
+ */
 function parseWeights(text: string): number | null {
   if (text === "none") return null;
   const seed = /^seed:(\d{1,15})$/.exec(text)?.[1];

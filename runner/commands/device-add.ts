@@ -46,7 +46,7 @@ interface AddArgs {
   printAuthorizedKey: boolean;
 }
 
-/** Whether an answer means yes; people type `y`. */
+/** Returns whether an answer means yes; people type `y`. */
 export const isYes = (answer: string): boolean => /^y(es)?$/i.test(answer.trim());
 
 /**

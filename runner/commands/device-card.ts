@@ -70,6 +70,7 @@ function placementRows({ threads, placement }: DeviceRecord): string[][] {
   ];
 }
 
+/** Returns the card of a device; `probe`: its last one, or null. */
 export function deviceCard(device: DeviceRecord, probe: ProbeResult | null): string {
   const emulated = device.emulator !== undefined || probe?.emulated === true;
   const profile = profileOf(device);

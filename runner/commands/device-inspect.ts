@@ -35,7 +35,7 @@ interface InspectOptions {
   readonly tune: boolean;
   /** Check the agent's arithmetic, and take the calibration run that later ones are compared with. */
   readonly baseline: boolean;
-  /** Stores the finished record, before its probe is stored. Returns the record as it was stored. */
+  /** Stores the finished record, before its probe is stored. Returns the record in its stored form. */
   readonly keep: (device: DeviceRecord, probe: ProbeResult) => DeviceRecord;
 }
 
@@ -87,7 +87,7 @@ export function inspect(store: Store, device: DeviceRecord, options: InspectOpti
   );
 }
 
-/** The key that logs in, allowed to do one thing: serve as a confined agent. */
+/** Returns the line for the login's key that allows it one thing: to serve as a confined agent. */
 async function authorizedKey({ device, programSha256 }: Enrolled): Promise<string> {
   if (device.transport !== "ssh")
     throw new InvalidInputError("usage", "only a device reached over SSH has authorized keys");
@@ -95,6 +95,10 @@ async function authorizedKey({ device, programSha256 }: Enrolled): Promise<strin
   return `command="${command}",restrict ${await publicKeyLine(device)}`;
 }
 
+/**
+ * Prints the card of a device and, on request, its line for authorized_keys.
+ * @throws InvalidInputError (`usage`) when that line is requested for a local device.
+ */
 export async function printEnrolled(
   enrolled: Enrolled,
   { json, printAuthorizedKey }: { readonly json: boolean; readonly printAuthorizedKey: boolean },

@@ -1,4 +1,4 @@
-// edgefront doctor: checks whether this machine is ready, and says how to fix what is not. Each check does
+// edgefront doctor: checks whether this machine is ready, and says how to fix any problem. Each check does
 // the work instead of reading a version.
 import { statfsSync } from "node:fs";
 import type { CommandModule } from "yargs";

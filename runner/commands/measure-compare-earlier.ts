@@ -23,7 +23,10 @@ export type EarlierComparison = z.infer<typeof earlierSchema>;
 /** The properties in which an earlier comparison must equal the one about to run. */
 export type ComparisonIdentity = Pick<EarlierComparison, "identities" | "device" | "agentSha256" | "measure">;
 
-/** Reads a comparison. Throws InvalidInputError if the file is not a comparison that ran all its pairs. */
+/**
+ * Reads an earlier comparison.
+ * @throws InvalidInputError if the file is not a comparison that ran all its pairs.
+ */
 export function readEarlier(path: string): EarlierComparison {
   const wrong = (what: string): InvalidInputError =>
     new InvalidInputError(
@@ -55,7 +58,10 @@ const WHAT: readonly (readonly [keyof ComparisonIdentity, string])[] = [
   ["measure", "was measured with other options"],
 ];
 
-/** Throws InvalidInputError if `earlier` differs in models, device, agent or options. */
+/**
+ * Checks that pairs may be added to `earlier`.
+ * @throws InvalidInputError if it differs in models, device, agent or options.
+ */
 export function requireSame(path: string, earlier: ComparisonIdentity, now: ComparisonIdentity): void {
   for (const [key, what] of WHAT)
     if (!isDeepStrictEqual(earlier[key], JSON.parse(JSON.stringify(now[key]))))

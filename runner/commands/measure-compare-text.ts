@@ -12,7 +12,7 @@ const isSize = (metric: string): boolean => kindOf(metric)?.unit === "bytes";
 const shown = (metric: string, value: number): string =>
   isSize(metric) ? formatBytes(value) : formatNumber(value, 4);
 
-/** `TTFT ms @1024x4`; sizes are shown with their unit. */
+/** Returns the label of a metric, such as `TTFT ms @1024x4`; the unit of a size stands beside its values. */
 function nameOf(metric: string): string {
   const { base, ...where } = parseMetricName(metric);
   const { label, short, unit } = kindOf(metric)!;

@@ -36,8 +36,9 @@ export interface Comparison extends ComparedRun {
 export const MAX_PAIRS = 1000;
 
 /**
- * Returns the rules for so many pairs. `added`: the pairs extend an earlier comparison, so fewer are allowed.
- * Throws InvalidInputError.
+ * Returns the rules for this many pairs. `added`: the pairs extend an earlier comparison, so fewer are
+ * allowed.
+ * @throws InvalidInputError for a number out of range.
  */
 export function compareRules(pairs: number, added = false): CompareRules {
   const least = added ? 1 : MIN_PAIRS;
@@ -50,9 +51,9 @@ export function compareRules(pairs: number, added = false): CompareRules {
 }
 
 /**
- * Checks the agent's arithmetic. Returns a function that waits for an idle device before each pair, as before
- * a measurement window, unless the profile never waits. It returns false if the device is still busy in the
- * end; the pair is then discarded.
+ * Checks the agent's arithmetic. Returns a function that waits for an idle device before each pair, like a
+ * measurement window. The function returns false if the device is still busy in the end; the pair is then
+ * discarded. It does not wait if the profile never waits.
  */
 async function awaitRest(
   worker: Worker,
@@ -82,8 +83,8 @@ const sayPair = (done: number, most: number, voided: number): void =>
   say(`pair ${done} of at most ${most}${voided > 0 ? ` (${voided} discarded and repeated)` : ""}`);
 
 /**
- * Compares two models; `run` measures one side once, in a new process. Throws RunError (`device-unsteady`) if
- * too many runs were discarded.
+ * Compares two models; `run` measures one side once, in a new process.
+ * @throws RunError (`device-unsteady`) if too many runs were discarded.
  */
 export async function compare(
   run: Readonly<Record<Side, () => Promise<MeasureResult>>>,

@@ -1,4 +1,4 @@
-// edgefront measure MODEL: one layout or file timed once on a device, and what is printed of it.
+// edgefront measure MODEL: times one layout or file once on a device, and prints the result.
 import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
 import type { ContextMetric } from "../../profilers/metrics/kinds.ts";
 import { metricName } from "../../profilers/metrics/name.ts";
@@ -54,7 +54,7 @@ function table(result: MeasureResult, device: string): string {
   ].join("\n");
 }
 
-/** A wrong answer in no time is no result: the agent's arithmetic is checked before anything is timed. */
+/** Verifies the agent's arithmetic before timing, because a wrong answer has no valid time. */
 async function checkAgent(worker: Worker, config: MeasureConfig): Promise<void> {
   const { session, probe } = await worker.open();
   const placement = placementFor(worker, config);
@@ -62,6 +62,10 @@ async function checkAgent(worker: Worker, config: MeasureConfig): Promise<void> 
   await worker.exclusively(({ signal }) => worker.runtime.verify({ session, placement, isa, signal }));
 }
 
+/**
+ * Measures the model that `text` names and prints the result.
+ * @throws InvalidInputError, RunError and the errors of the device.
+ */
 export async function measureOne(
   text: string,
   args: MeasureArgs,

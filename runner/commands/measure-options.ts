@@ -1,4 +1,4 @@
-// What edgefront measure is asked for, as the configuration of a measurement.
+// Converts the options of edgefront measure to the configuration of a measurement.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { issueText } from "../../candidates/issues.ts";
 import type { Quantization } from "../../candidates/quantization.ts";
@@ -28,11 +28,15 @@ export interface MeasureArgs {
 }
 
 /**
- * What a comparison asks of each run where nothing else is said. Low quantiles of the repetitions leave out those that were not warm:
- * repetitions take the place of warm-up runs.
+ * Defaults for each run of a comparison. Repetitions replace warm-up runs, because low quantiles leave out
+ * the repetitions that were not warm.
  */
 export const COMPARE_RUN = { contexts: [1024], warmup: { max: 1 } };
 
+/**
+ * Returns the checked configuration.
+ * @throws InvalidInputError (`usage`) for an invalid option.
+ */
 export function measureConfig(args: MeasureArgs): MeasureConfig {
   const usual = args.compare === undefined ? { contexts: [1024, 4096] } : COMPARE_RUN;
   const warmup = args.warmup === undefined ? {} : { warmup: { max: args.warmup } };

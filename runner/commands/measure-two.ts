@@ -1,4 +1,5 @@
-// edgefront measure --compare A B: whether two layouts or files differ on a device, by interleaved pairs.
+// edgefront measure --compare A B: decides by interleaved pairs whether two layouts or files differ on a
+// device.
 import { repetitionsFor } from "../../profilers/compared-values.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
 import { software } from "../base/version.ts";
@@ -15,7 +16,10 @@ import { comparisonText } from "./measure-compare-text.ts";
 import type { MeasureArgs } from "./measure-options.ts";
 import { labelOf, type MeasuredModel, modelOf } from "./measured-model.ts";
 
-/** Repetitions of each run, by how long they take; also brings both models into the device's file cache. */
+/**
+ * Returns the repetitions of each run, based on their duration. Also loads both models into the device's file
+ * cache.
+ */
 async function pilot(
   models: readonly MeasuredModel[],
   worker: Worker,
@@ -27,6 +31,10 @@ async function pilot(
   return repetitionsFor(results);
 }
 
+/**
+ * Compares the two models that `texts` name and prints the verdicts.
+ * @throws InvalidInputError, RunError (`device-unsteady`) and the errors of the device.
+ */
 export async function compareTwo(
   texts: readonly string[],
   args: MeasureArgs,

@@ -1,4 +1,4 @@
-// A layout or a GGUF file that a command measures: what identifies it, and how a worker measures it.
+// A layout or a GGUF file to be measured by a command: its identity, and its measurement on a worker.
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
@@ -11,10 +11,10 @@ import { isGguf } from "../config/model-files.ts";
 import { type MeasureConfig, type MeasureExtras, measureFile, measureOn } from "../farm/job-requests.ts";
 import type { Worker } from "../farm/worker.ts";
 
-/** A layout, or a file of weights, as something to measure again and again. */
+/** A layout, or a file of weights, that can be measured repeatedly. */
 export interface MeasuredModel {
   readonly name: string;
-  /** What it is, whatever it is called: a notation, or the digest of a file. */
+  /** Identifies the model independently of its name: a notation, or the digest of a file. */
   readonly identity: string;
   measure(
     worker: Worker,
@@ -24,7 +24,10 @@ export interface MeasuredModel {
   ): Promise<MeasureResult>;
 }
 
-/** Throws InvalidInputError where the text names no layout and no file. */
+/**
+ * Returns the model of a text.
+ * @throws InvalidInputError when the text names no layout and no file.
+ */
 export async function modelOf(text: string): Promise<MeasuredModel> {
   if (text.toLowerCase() in namedLayouts || !isGguf(text)) {
     const layout = layoutFrom(text);
@@ -54,7 +57,7 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
   };
 }
 
-/** Where it was measured, for people. */
+/** Returns the name of the device for people. */
 export const labelOf = (worker: Worker): string =>
   worker.emulated ? `${worker.device.name} (EMULATED: times say nothing about hardware)` : worker.device.name;
 

@@ -20,6 +20,7 @@ export function pasted(
   return ["edgefront", command, ...args.map(quoted), ...given].join(" ");
 }
 
+/** Returns the --db option of a pasted command; none for the default database. */
 export const databaseOption = (db: string): { readonly db?: string } =>
   db === DEFAULT_DATABASE ? {} : { db };
 
@@ -28,8 +29,8 @@ export const interruptedWith = (resume: string): InterruptedError =>
   new InterruptedError(`interrupted: finished work is kept. Continue with: ${resume}`);
 
 /**
- * Throws RunError (`nothing-completed`) if trials failed and none has a result, so that a script stops. The
- * report has the causes.
+ * Checks that a sweep has a result, so that a script stops otherwise.
+ * @throws RunError (`nothing-completed`) if trials failed and none has a result. The report has the causes.
  */
 export function requireResults(counts: ReturnType<typeof countStates>, sweep: string, db: string): void {
   const broken = counts.failed + counts.lost;

@@ -19,7 +19,7 @@ export type OutputTarget =
   | { readonly kind: "file"; readonly path: string; readonly before: Stats | null }
   /** A file that cannot be replaced, because of its folder, owner or a second hard link. */
   | { readonly kind: "in-place"; readonly path: string }
-  /** A terminal, /dev/null or a named pipe: nothing is created or removed. */
+  /** A terminal, /dev/null or a named pipe: no file is created or removed. */
   | { readonly kind: "stream"; readonly path: string }
   /** /dev/stdout, /dev/fd/3 and the like. */
   | { readonly kind: "descriptor"; readonly fd: number };
@@ -90,7 +90,7 @@ function fileTarget(out: string, path: string): OutputTarget {
   if (before.isDirectory())
     throw unwritable(out, "it is a folder", `name a file in it, such as ${join(out, "report.html")}`);
   if (before.isBlockDevice() || before.isSocket()) throw unwritable(out, "it is a disk or a socket");
-  // Root could write it, but the missing write bits were somebody's intention.
+  // Root could write the file, but someone removed the write bits on purpose.
   const readOnly = before.isFile() && (before.mode & 0o222) === 0;
   if (readOnly || !mayWrite(path))
     throw unwritable(out, "it is read-only", `allow it with: chmod u+w ${out}`);
@@ -99,8 +99,8 @@ function fileTarget(out: string, path: string): OutputTarget {
 }
 
 /**
- * Returns the target of `--out`. Changes nothing. Throws InvalidInputError (`unwritable-output`) with the
- * reason if it cannot be written.
+ * Returns the target of `--out`. Changes nothing.
+ * @throws InvalidInputError (`unwritable-output`) with the reason if it cannot be written.
  */
 export function outputTarget(out: string): OutputTarget {
   const fd = out === "-" ? 1 : descriptorOf(out);

@@ -65,7 +65,7 @@ async function writeAll(fd: number, piece: Piece): Promise<void> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
       stopWhenInterrupted();
-      await sleep(POLL_MS); // a full pipe
+      await sleep(POLL_MS); // the pipe is full
     }
   }
 }
@@ -159,9 +159,9 @@ async function writeTo(target: OutputTarget, pieces: Pieces): Promise<void> {
 }
 
 /**
- * Writes the whole content. Throws InvalidInputError (`unwritable-output`) if `out` cannot be written,
- * RunError (`output-failed`) if writing fails later. An existing file is then unchanged, and no partial file
- * remains.
+ * Writes the whole content. If writing fails, an existing file is unchanged and no partial file remains.
+ * @throws InvalidInputError (`unwritable-output`) if `out` cannot be written, RunError (`output-failed`) if
+ * writing fails later.
  */
 export async function writeWhole(out: string, content: Piece | Pieces): Promise<void> {
   const target = outputTarget(out);

@@ -8,6 +8,7 @@ import { columns } from "./common.ts";
 /** The device's best rates, with all threads and the best instruction set. */
 export type Peaks = Pick<ProbeResult, "readBandwidthGBs" | "int8Gops" | "fp32Gflops">;
 
+/** Returns the peak rates of a probe. */
 export const peaksOf = ({ readBandwidthGBs, int8Gops, fp32Gflops }: ProbeResult): Peaks => ({
   readBandwidthGBs,
   int8Gops,
@@ -17,6 +18,7 @@ export const peaksOf = ({ readBandwidthGBs, int8Gops, fp32Gflops }: ProbeResult)
 /** Stages that compute in F32; all others are products of quantised matrices, in int8. */
 const FLOAT_STAGES: ReadonlySet<string> = new Set(mixers.flatMap(({ floatStages }) => floatStages));
 
+/** Returns a table for each context and phase, with the slowest operations first. */
 export function profileTable(result: MeasureResult, peaks: Peaks): string {
   const tables = result.contexts.flatMap(({ context, profile }) =>
     (["prefill", "decode"] as const).map((phase) => {

@@ -27,7 +27,7 @@ interface Args {
   json: boolean;
 }
 
-/** Fewer complete trials are too few to search among. */
+/** The fewest complete trials for a replay: fewer are too few to search among. */
 const FEWEST = 8;
 const TARGET = 0.95;
 

@@ -39,7 +39,10 @@ function rowsFor(
   return history ? { ...rows, findings: reportWithFindings(store, sweep).findings } : rows;
 }
 
-/** Writes a report, completely or not at all. Throws as writeWhole does. */
+/**
+ * Writes a report, completely or not at all.
+ * @throws the errors of writeWhole.
+ */
 export async function writeReport(
   store: Store,
   sweep: Sweep,

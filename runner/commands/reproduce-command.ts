@@ -262,8 +262,8 @@ async function workAfter(
 }
 
 /**
- * Names this command as the next step: it knows the seed and the device, while `sweep` with the bare
- * configuration is another sweep.
+ * Returns the error with this command as the next step. This command knows the seed and the device; `sweep`
+ * with the bare configuration would start another sweep.
  */
 function inOwnWords(error: unknown, name: string, resume: string, signal: AbortSignal): unknown {
   if (error instanceof InterruptedError || signal.aborted) return interruptedWith(resume);

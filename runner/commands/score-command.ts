@@ -93,16 +93,19 @@ function show(name: string, seed: number, { step, steps, loss, what }: TrainProg
   if (step === steps) process.stderr.write("\n");
 }
 
-/** What the configuration declares, as the command line changes it. */
+/** The configuration's training, with the changes of the command line. */
 interface Asked {
   readonly config: SweepConfig;
-  /** Folder that relative paths of the configuration start from. */
+  /** The folder that relative paths of the configuration start from. */
   readonly folder: string;
   readonly score: ScoreConfig;
   readonly tasks: ScoreConfig["tasks"];
 }
 
-/** Throws InvalidInputError where there is nothing to train, or not as asked. */
+/**
+ * Returns the requested training.
+ * @throws InvalidInputError when there is nothing to train, or an option is invalid.
+ */
 function askedOf(args: Args): Asked {
   const { config: path, task: only, seeds } = args;
   const config = readSweepConfig(path);
@@ -129,7 +132,9 @@ function askedOf(args: Args): Asked {
   return { config, folder: configFolder(path), score, tasks };
 }
 
-/** Trains a layout on every task with every seed. Returns the metrics made of the results, and the results themselves. */
+/**
+ * Trains a layout on every task with every seed. Returns the metrics and the results they were computed from.
+ */
 async function trainAll(
   worker: Worker,
   layout: Layout,

@@ -158,7 +158,10 @@ export const selectCommand: CommandModule<object, Args> = {
   },
 };
 
-/** Returns the question, checked against the sweep. @throws InvalidInputError */
+/**
+ * Returns the request, checked against the sweep.
+ * @throws InvalidInputError
+ */
 function askedOf(
   sweep: Sweep,
   args: Args,

@@ -50,6 +50,7 @@ function confirmedLines(confirmed: ReportConfirmation, objectives: readonly Repo
   ];
 }
 
+/** Returns the whole text of the command. */
 export function selectText(text: SelectText): string {
   const { chosen, runnerUp, shown, reasons, unfinished, confirmed, objectives } = text;
   const first = [

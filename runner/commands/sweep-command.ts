@@ -108,7 +108,8 @@ export const sweepCommand: CommandModule<object, Args> = {
       };
       const sweep = await runSweep(store, options)
         .catch((error: unknown) => {
-          // The command that continues needs the configuration's path, which only this handler knows.
+          // The command that continues the sweep needs the configuration's path, which only this handler
+          // knows.
           if (!(error instanceof InterruptedError) || store.sweeps.find(options.name) === null) throw error;
           throw interruptedWith(pasted("sweep", [path], { name, ...databaseOption(db), resume: true }));
         })

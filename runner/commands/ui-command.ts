@@ -45,7 +45,7 @@ export const uiCommand: CommandModule<object, Args> = {
       .example(example("$0 ui quickstart --port 8080", "Show one sweep at another port"))
       .example(example("$0 ui --host 0.0.0.0", "Allow other machines, with the token that is printed")),
   handler: async ({ sweep, db, port, host, json }) => {
-    // Opening it migrates a database of an older version first, as every command does.
+    // Opening the database for reading migrates an older version first, like every command.
     const first = Store.read(db, { onNote: say });
     setPriority(NICENESS);
     // Read only: an open page must never block the sweep it shows.

@@ -2,7 +2,7 @@
 // for a misspelt one, and a pointer to --help.
 import { nearest } from "../config/config-errors.ts";
 
-/** yargs' own texts, replaced where it allows that; usageText parses the others. */
+/** Replacements for yargs' own texts, where it allows them; usageText parses the others. */
 export const USAGE_STRINGS = {
   "Argument: %s, Given: %s, Choices: %s": "%s cannot be %s; it is one of %s",
   "Not enough arguments following: %s": "--%s needs a value",
@@ -66,7 +66,7 @@ function unknownText(names: readonly string[], { args, options, commands }: Usag
   return `"${first}" is one argument too many; put quotes around a layout or a name with blanks`;
 }
 
-/** `format cannot be "cfg"; it is one of ...`, with the nearest choice. */
+/** Adds the nearest choice to `format cannot be "cfg"; it is one of ...`. */
 function withNearestChoice(text: string): string {
   const [, given, choices] = /cannot be "([^"]*)"; it is one of (.*)$/.exec(text) ?? [];
   if (given === undefined) return text;
@@ -83,8 +83,8 @@ export function usageText(message: string, usage: Usage): string {
     .trim()
     .replace(/\s*\n\s*/g, " ")
     .replace(/^Invalid values: /, "");
-  // yargs stops at a missing command or argument, even if a misspelt option caused it (`--verson`, or an
-  // unknown option that took the argument as its value). The unknown option is then the better message.
+  // yargs stops at a missing command or argument, even if a misspelt option caused it: `--verson`, or an
+  // unknown option that took the argument as its value. The unknown option is then the better message.
   const stray = usage.args
     .filter((arg) => arg.startsWith("--") && arg !== "--")
     .map((arg) => arg.slice(2).split("=")[0]!)

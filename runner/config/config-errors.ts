@@ -1,4 +1,4 @@
-// Turns zod's findings into one line: where, what, and for an unknown key the nearest known one.
+// Turns zod's issues into one line: place, problem, and for an unknown key the nearest known one.
 import { distance } from "fastest-levenshtein";
 import type { z } from "zod";
 import { plainIssue, tellingIssue } from "../../candidates/issues.ts";
@@ -8,7 +8,10 @@ type Shape = {
   def?: { innerType?: z.ZodType; element?: z.ZodType; valueType?: z.ZodType };
 };
 
-/** The schema that belongs to a path, through defaults, optionals, arrays and records; null where it cannot be told. */
+/**
+ * The schema that belongs to a path, through defaults, optionals, arrays and records; null when there is
+ * none.
+ */
 function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | null {
   let current: Shape = schema as Shape;
   const unwrap = (): void => {
@@ -24,7 +27,7 @@ function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | 
   return current as z.ZodType;
 }
 
-/** The nearest of `known`, if it is near enough to be a slip. */
+/** Returns the nearest of `known`, if the word may be a misspelling of it; else null. */
 export function nearest(word: string, known: readonly string[]): string | null {
   const ranked = known
     .map((candidate) => ({ candidate, d: distance(word.toLowerCase(), candidate.toLowerCase()) }))
@@ -33,14 +36,14 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best !== undefined && best.d <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : null;
 }
 
-/** `; did you mean "x"?`, `; known: a, b, c`, or nothing. */
+/** Returns `; did you mean "x"?`, `; known: a, b, c`, or an empty text. */
 export function suggestion(word: string, known: readonly string[]): string {
   const best = nearest(word, known);
   if (best !== null) return `; did you mean "${best}"?`;
   return known.length > 0 ? `; known: ${known.join(", ")}` : "";
 }
 
-/** One line for the finding of a failed parse that tells most. */
+/** Returns one line for the most informative issue of a failed parse. */
 export function describeIssues(error: z.ZodError, schema: z.ZodType, where = ""): string {
   const { issue, path } = tellingIssue(error);
   const full = [where, path.join(".")].filter(Boolean).join(".");

@@ -1,4 +1,4 @@
-// `measure.protocol` of a sweep: what it changes of a device profile's rules of measuring.
+// `measure.protocol` of a sweep: changes to the measuring rules of a device profile.
 import { z } from "zod";
 import { measurementProfileSchema } from "../../profilers/device-profile.ts";
 

@@ -9,17 +9,17 @@ import { COMPOSITE, compositeSchema } from "../../profilers/tasks/composite.ts";
 import { taskNames } from "../../profilers/tasks/task-registry.ts";
 import { describeIssues } from "./config-errors.ts";
 
-/** What a configuration may ask of a trainer. */
+/** The options that a trainer supports. */
 export interface TrainerAbilities {
   /** Whether a run can pause at a step and continue later, as rungs need. */
   readonly pause: boolean;
   /** Whether it learns from a teacher. */
   readonly distil: boolean;
   readonly precisions: readonly Precision[];
-  /** Whose arithmetic its scores have. */
+  /** Names of the frameworks whose arithmetic produces its scores. */
   readonly frameworks: readonly string[];
 }
-/** The trainers that a configuration can name; how each trains is runner/training/trainers/. */
+/** The trainers that a configuration can name. Their training is in runner/training/trainers/. */
 export const TRAINERS = {
   native: { pause: true, distil: true, precisions: PRECISIONS, frameworks: ["edgefront"] },
   pytorch: { pause: false, distil: false, precisions: PRECISIONS, frameworks: ["pytorch"] },
@@ -203,15 +203,15 @@ export type ScoreConfig = z.infer<typeof scoreSchema>;
 export type TrainerConfig = z.infer<typeof trainerSchema>;
 export type TaskConfig = z.infer<typeof taskSchema>;
 
-/** Whether training decides a metric: a task's own, or a composite of them. */
+/** Returns whether training decides a metric: a score of a task, or a composite. */
 export function isTrained(metric: string, score: Pick<ScoreConfig, "tasks">): boolean {
   const task = taskOfScore(metric);
   return task !== null && (task === COMPOSITE || Object.hasOwn(score.tasks, task));
 }
 
 /**
- * A task whose training distils, with what is given over what it says; names the teacher as missing where
- * none is.
+ * Returns a task that distils, with `given` over its own settings.
+ * @throws InvalidInputError (`no-teacher`) when neither names a teacher, or a setting is invalid.
  */
 export function withDistillation(
   task: TaskConfig,

@@ -228,20 +228,20 @@ export type SweepConfig = z.infer<typeof sweepSchema>;
 
 const unitBytes = { KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 
-/** A bound in the metric's unit. */
+/** Returns a bound as a number in the metric's unit. */
 export function parseBound(value: number | string): number {
   if (typeof value === "number") return value;
   const unit = value.replace(/^[\d.]+/, "") as keyof typeof unitBytes;
   return Number.parseFloat(value) * unitBytes[unit];
 }
 
-/** Checks options whose schema belongs to a registry entry, naming where they stand in the configuration. */
+/** Checks options by the schema of a registry entry; `where` is their place in the configuration. */
 function checkOptions(schema: z.ZodType, options: unknown, where: string): void {
   const parsed = schema.safeParse(options);
   if (!parsed.success) throw new InvalidInputError("bad-config", describeIssues(parsed.error, schema, where));
 }
 
-/** Rungs need a trainer that can pause, and something that training decides. */
+/** Checks that the trainer can pause and that training decides an objective or a budget, both of which rungs need. */
 function checkRungs({ objectives, budgets }: SweepConfig, score: ScoreConfig, source: string): void {
   const bad = (why: string): InvalidInputError =>
     new InvalidInputError("bad-config", `${source}: score.rungs: ${why}`);
@@ -252,7 +252,10 @@ function checkRungs({ objectives, budgets }: SweepConfig, score: ScoreConfig, so
     throw bad("no objective or budget is decided by training; add one, or leave rungs out");
 }
 
-/** Parses and checks a configuration. Throws InvalidInputError (`bad-config`) with one line. */
+/**
+ * Parses and checks a configuration.
+ * @throws InvalidInputError (`bad-config`) with one line.
+ */
 export function parseSweepConfig(text: string, source: string): SweepConfig {
   const document = parseDocument(text, { uniqueKeys: true });
   const syntax = document.errors[0];
@@ -278,6 +281,7 @@ export function parseSweepConfig(text: string, source: string): SweepConfig {
   return config;
 }
 
+/** Reads and checks a file. Throws InvalidInputError (`unreadable-config`, `bad-config`). */
 export function readSweepConfig(path: string): SweepConfig {
   let text: string;
   try {

@@ -1,5 +1,5 @@
-// What a person may write for a layout: a name (lfm2-350m), the notation, a file (layout JSON, or a config.json of transformers), or the
-// folder of such a config.json.
+// Reads a layout from a person's text: a name (lfm2-350m), the notation, a file (layout JSON, or a
+// config.json of transformers), or the folder of such a config.json.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -10,7 +10,7 @@ import { isTransformersConfig, layoutOfTransformersConfig } from "../../candidat
 import { suggestion } from "./config-errors.ts";
 import { factsOf, weightsFormat } from "./model-files.ts";
 
-/** Layout files above this are refused unread. */
+/** The largest layout file that is read. */
 const MAX_FILE_BYTES = 4 * 2 ** 20;
 
 function refuseWeights(path: string): void {
@@ -65,7 +65,10 @@ function readLayoutFolder(path: string): Layout {
   );
 }
 
-/** Throws InvalidInputError with the nearest name, or what is wrong with the notation or the file. */
+/**
+ * Returns the layout that a text names.
+ * @throws InvalidInputError with the nearest name, or the problem with the notation or the file.
+ */
 export function layoutFrom(text: string): Layout {
   const named = namedLayouts[text.toLowerCase()];
   if (named !== undefined) return named;

@@ -1,8 +1,8 @@
-// Tells by a file's first bytes what it holds, whatever it is called: content-addressed stores (Ollama, HuggingFace's cache) keep models
-// under names without an ending.
+// Detects the contents of a file by its first bytes, independently of its name: content-addressed stores
+// (Ollama, HuggingFace's cache) keep models under names without an ending.
 import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
 
-/** Facts of a file or folder; undefined where there is none of that name, or the name cannot be one. */
+/** Returns facts of a file or folder; undefined when it does not exist, or the name is impossible. */
 export function factsOf(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -28,11 +28,11 @@ function firstBytes(path: string, count: number): Buffer {
 
 const GGUF_ENDING = /\.gguf$/i;
 
-/** True for a GGUF by its content, or by its name: what is wrong with one that only claims to be is the kernels' to say. */
+/** Returns whether a file is a GGUF by content or name. The kernels report a broken file with such a name. */
 export const isGguf = (path: string): boolean =>
   GGUF_ENDING.test(path) || ["GGUF", "FUGG"].includes(firstBytes(path, 4).toString("latin1"));
 
-/** What a file of weights is; null for text, which may be a layout. */
+/** Returns the format of a file of weights; null for text, which may be a layout. */
 export function weightsFormat(path: string): string | null {
   const start = firstBytes(path, 16);
   const text = start.toString("latin1");

@@ -1,4 +1,4 @@
-// What a sweep's proxies cannot tell apart, said before anything is trained and again in its report.
+// Notices about differences that a sweep's proxies cannot see, shown before training and again in the report.
 import { Space } from "../../candidates/space.ts";
 import { proxySchema } from "../../profilers/proxy.ts";
 import { type WindowedTask, windowNotices } from "../../profilers/proxy-windows.ts";
@@ -7,7 +7,7 @@ import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
 import type { SweepConfig } from "./config.ts";
 import type { ScoreConfig } from "./config-score.ts";
 
-/** The tasks of a configuration as far as windows go. */
+/** Returns the properties of a configuration's tasks that decide about windows. */
 export const windowedTasks = (score: ScoreConfig): readonly WindowedTask[] =>
   Object.entries(score.tasks).map(([name, config]) => {
     const task = taskOf(config.task as TaskName);
@@ -17,6 +17,6 @@ export const windowedTasks = (score: ScoreConfig): readonly WindowedTask[] =>
     return { name, length, proxy: proxySchema.parse({ ...score.proxy, ...config.proxy }) };
   });
 
-/** Of the mixers that the space may put into a layer; none for a sweep that trains nothing. */
+/** Returns notices for all mixers of the space; none for a sweep that trains nothing. */
 export const proxyNotices = ({ space, score }: Pick<SweepConfig, "space" | "score">): readonly string[] =>
   score === undefined ? [] : windowNotices(new Space(space).palettes.flat(), windowedTasks(score));

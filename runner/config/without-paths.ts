@@ -1,4 +1,5 @@
-// What is stored and reported holds no paths of a user: of a path its last part stays, of a layout's file the layout itself.
+// Removes a user's paths from stored and reported data: only the last part of a path is kept, and a layout
+// file is replaced by its layout.
 import { homedir, tmpdir } from "node:os";
 import { basename } from "node:path";
 import { layoutId } from "../../candidates/layout.ts";
@@ -9,12 +10,14 @@ import { layoutFrom } from "./layouts.ts";
 
 const shortened = (path: string): string => `.../${basename(path)}`;
 
-/** Begins where a user's folders do: absolute, at home, above the configuration, or a URL of a file. */
+/**
+ * Matches paths that may lead to a user's folders: absolute, at home, above the configuration, or a file URL.
+ */
 const LEADS_AWAY = /^(?:~|\/|\\|[A-Za-z]:[\\/]|\.\.(?:$|[\\/])|file:)/;
 
 const shorten = (value: string): string => (LEADS_AWAY.test(value) ? shortened(value) : value);
 
-/** Every text in a value of the configuration. */
+/** Shortens every text in a value of the configuration. */
 function deeply(value: unknown): unknown {
   if (typeof value === "string") return shorten(value);
   if (Array.isArray(value)) return value.map(deeply);
@@ -22,7 +25,10 @@ function deeply(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, deeply(one)]));
 }
 
-/** A layout that the configuration includes: a file's content goes with the sweep, so that it is known whatever becomes of the file. */
+/**
+ * Returns an included layout as notation: the content of a file is stored with the sweep, so it stays known
+ * without the file.
+ */
 function included(text: string): string {
   const isNotation = text.includes(":") && !LEADS_AWAY.test(text) && !text.endsWith(".json");
   if (isNotation || namedLayouts[text.toLowerCase()] !== undefined) return text;
@@ -31,12 +37,12 @@ function included(text: string): string {
     const notation = formatNotation(layout);
     if (layoutId(parseNotation(notation)) === layoutId(layout)) return notation;
   } catch {
-    // Gone or unreadable: its name has to do.
+    // The file is gone or unreadable, so only its name is kept.
   }
   return /[\\/]/.test(text) ? shortened(text) : text;
 }
 
-/** The configuration as it is stored and reported. Applied to a stored one it changes nothing. */
+/** Returns the configuration in its stored and reported form. A stored configuration stays unchanged. */
 export function withoutPaths(config: SweepConfig): SweepConfig {
   const { score, space } = config;
   const { include } = space;
@@ -54,11 +60,14 @@ export function withoutPaths(config: SweepConfig): SweepConfig {
       ),
     },
   };
-  // JSON forgets what is undefined; stored and fresh configurations are compared.
+  // JSON drops undefined values, so that stored and fresh configurations compare equal.
   return JSON.parse(JSON.stringify(shown)) as SweepConfig;
 }
 
-/** Folders that are known to be the user's: their names may hold blanks, where a path could not be told from the words after it. */
+/**
+ * Folders that are known to be the user's. Their names may hold blanks, after which the end of a path is
+ * unclear.
+ */
 function knownFolders(): readonly string[] {
   const { XDG_CACHE_HOME = "" } = process.env;
   return [process.cwd(), homedir(), tmpdir(), XDG_CACHE_HOME]
@@ -66,14 +75,14 @@ function knownFolders(): readonly string[] {
     .sort((a, b) => b.length - a.length);
 }
 
-/** A folder in a message: it may hold blanks, as the words between two paths then may too, which are lost with it. */
+/** A folder in a message. It may hold blanks, so words between two paths may be lost with them. */
 const FOLDERS = "(?:[^\\\\/:;,'\"`()<>\\n]+[\\\\/])";
 const PATH = new RegExp(
   `(?<![\\w.~/-])(?:(?:~|[A-Za-z]:)[\\\\/]${FOLDERS}*|[\\\\/]${FOLDERS}+)([^\\s\\\\/:;,'"\`()<>]+)`,
   "g",
 );
 
-/** A message as it may be stored: of each path in it the last part. */
+/** Returns a message in its stored form, with only the last part of each path. */
 export const withoutPathsIn = (message: string): string =>
   knownFolders()
     .reduce((text, folder) => text.replaceAll(`${folder}/`, "/.../"), message)

@@ -1,4 +1,4 @@
-// Run by `npm run schema`: writes configs/sweep.schema.json.
+// Writes configs/sweep.schema.json; run by `npm run schema`.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PACKAGE_ROOT } from "../base/version.ts";

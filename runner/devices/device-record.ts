@@ -14,7 +14,7 @@ export type Emulator = (typeof EMULATORS)[number];
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const deviceName = z.string().regex(NAME, "a device name is lower-case letters, digits and hyphens");
-/** As OpenSSH prints it: base64 of the SHA-256 of the raw host key, without padding. */
+/** A fingerprint in OpenSSH's form: base64 of the SHA-256 of the raw host key, without padding. */
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
 const rate = z.number().positive();

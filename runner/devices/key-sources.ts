@@ -20,7 +20,7 @@ export type KeySources = z.infer<typeof keySourcesSchema>;
 
 const USUAL = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
 
-/** The files that OpenSSH tries by default. */
+/** Returns the files that OpenSSH tries by default. */
 export const usualFiles = (): string[] => USUAL.map((name) => join(homedir(), ".ssh", name));
 
 /** Returns the default sources of a login. */

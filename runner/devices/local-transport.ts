@@ -13,7 +13,7 @@ function agentEnvironment(emulator: Emulator | undefined): Record<string, string
   return {
     PATH: helperEnvironment().PATH ?? "",
     ...(emulator ? { EDGEFRONT_EMULATOR: emulator } : {}),
-    // Whoever shares no machine lock shares no device lock either.
+    // A process with its own machine lock (EDGEFRONT_HOST_LOCK) gets its own device lock too.
     ...(lock ? { EDGEFRONT_HOST_LOCK: lock } : {}),
   };
 }
@@ -38,7 +38,7 @@ export class LocalTransport implements Transport {
     const [program, args] = emulator ? [emulator, [binary.path, "serve"]] : [binary.path, ["serve"]];
     const child = spawn(program, args, {
       stdio: "pipe",
-      // In its own process group: Ctrl-C at the terminal is handled by this process, and is no fault of the
+      // A separate process group: this process handles Ctrl-C at the terminal, which is no fault of the
       // device.
       detached: true,
       env: agentEnvironment(emulator),
@@ -74,7 +74,7 @@ class LocalChannel implements AgentChannel {
       child.kill("SIGKILL");
     });
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-    // A write to an agent that has ended; the following close reports it.
+    // Ignores the error of a write to an ended agent; the following "close" event reports it.
     child.stdin.on("error", () => {});
     child.on("error", () => {});
     this.#ended = new Promise((resolve) => {

@@ -11,7 +11,7 @@ const ASK_AGENT =
   "Name an OpenSSH private key; put one with a passphrase into ssh-agent (`ssh-add`), or run this at a terminal";
 /** Far longer than any key, because a configuration may name any file. */
 const MAX_BYTES = 1 << 20;
-/** By path, so that a reconnecting sweep does not ask again. */
+/** Passphrases by path, so that a reconnecting sweep does not ask again. */
 const passphrases = new Map<string, string>();
 /** Serialises questions of concurrent logins. */
 let asking: Promise<unknown> = Promise.resolve();

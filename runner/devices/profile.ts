@@ -11,7 +11,7 @@ import { describeIssues, suggestion } from "../config/config-errors.ts";
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
-/** A profile as its file has it. */
+/** The contents of a profile file. */
 export const profileFileSchema = measurementProfileSchema.extend({
   description: z.string().min(1).max(200),
   connection: z.strictObject({
@@ -31,7 +31,7 @@ export const profileFileSchema = measurementProfileSchema.extend({
       .describe("Unanswered keepalives after which the device is lost."),
   }),
 });
-/** A profile as a device keeps it. */
+/** A profile as stored with a device. */
 export const deviceProfileSchema = profileFileSchema.extend({ name: z.string().regex(NAME) });
 export type DeviceProfile = z.infer<typeof deviceProfileSchema>;
 
@@ -42,6 +42,10 @@ export const profileNames: readonly string[] = readdirSync(FOLDER)
   .map((file) => file.slice(0, -".yaml".length))
   .sort();
 
+/**
+ * Parses and checks the YAML text of a profile. `source`: its file, for messages.
+ * @throws InvalidInputError (`bad-profile`).
+ */
 export function parseProfile(name: string, text: string, source: string): DeviceProfile {
   let data: unknown;
   try {
@@ -60,8 +64,8 @@ export function parseProfile(name: string, text: string, source: string): Device
 }
 
 /**
- * Returns a profile of this package by name, or of a user's file. Throws InvalidInputError
- * (`unknown-profile`, `bad-profile`).
+ * Returns a profile of this package by name, or of a user's file.
+ * @throws InvalidInputError (`unknown-profile`, `bad-profile`).
  */
 export function profileNamed(name: string): DeviceProfile {
   if (/[./]/.test(name)) return profileFrom(name);

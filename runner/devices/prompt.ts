@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 
+/** Returns whether stdin and stderr are a terminal. */
 export const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
 
 /** Asks a question and returns the typed line. */

@@ -31,7 +31,7 @@ export async function agentKeys(socket: string): Promise<PublicKey[]> {
     const keys: PublicKey[] = [];
     for (let left = Math.min(reader.u32(), MAX_KEYS); left > 0; left--) {
       const key = readPublicKey(reader.string());
-      reader.string(); // its comment
+      reader.string(); // skips the key's comment
       if (key !== null) keys.push(key);
     }
     return keys;

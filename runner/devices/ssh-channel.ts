@@ -8,8 +8,8 @@ import type { AgentChannel, ChannelHandlers } from "./transport.ts";
 const exits = new WeakMap<ClientChannel, { readonly code: number | null; readonly signal: string | null }>();
 
 /**
- * Call this as soon as the stream exists: a process that ends at once may send its exit status before the
- * stream's user listens.
+ * Records the exit status of a stream. Call it as soon as the stream exists: a process that ends at once may
+ * send its status before the stream's user listens.
  */
 export function noteExit(stream: ClientChannel): void {
   stream.once("exit", (code: number | null, signal?: string) =>
@@ -74,7 +74,7 @@ export class SshChannel implements AgentChannel {
     clearTimeout(timer);
   }
 
-  /** Cuts the connection: if the far side hangs, nothing else surely ends its stdin. */
+  /** Cuts the connection: if the far side hangs, no milder way is certain to end its stdin. */
   kill(): void {
     if (!this.#over) this.destroyTransport();
   }

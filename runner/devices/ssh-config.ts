@@ -34,8 +34,9 @@ export interface RouteOptions {
 const MAX_JUMPS = 8;
 
 /**
- * Returns the machines on the way, the device last. Throws InvalidInputError (`bad-host`, `bad-jump`,
- * `proxy-command`).
+ * Returns the machines on the way, the device last.
+ * @throws InvalidInputError (`bad-host`, `bad-jump`, `proxy-command`, `no-openssh`, `bad-ssh-config`,
+ * `usage`).
  */
 export async function routeTo(name: string, options: RouteOptions = {}): Promise<readonly Stop[]> {
   const { identityFile, configFile } = options;
@@ -43,8 +44,8 @@ export async function routeTo(name: string, options: RouteOptions = {}): Promise
     name,
     {
       ...options,
-      // Relative to this command's folder; the program that reads the configuration, and later commands, may
-      // have others.
+      // Both paths are relative to this command's folder; the program that reads the configuration, and later
+      // commands, may run in others.
       identityFile: identityFile === undefined ? undefined : resolve(tilde(identityFile)),
       configFile: configFile === undefined || configFile === "none" ? configFile : resolve(configFile),
     },
@@ -52,9 +53,7 @@ export async function routeTo(name: string, options: RouteOptions = {}): Promise
   );
 }
 
-/**
- * `sameKey`: the device's key, for a jump without a configured key. `code`: the error code for a bad name.
- */
+/** `sameKey`: the device's key, for a jump without a configured key. */
 type StopOptions = RouteOptions & { readonly sameKey?: string | undefined };
 
 async function follow(name: string, options: StopOptions, depth: number): Promise<Stop[]> {
@@ -116,7 +115,7 @@ interface Found {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** As written in the configuration, before tokens and variables are expanded. */
+  /** Key sources in the configuration's own words, before tokens and variables are expanded. */
   readonly keys: KeySources;
   /** Whether the configuration names a key in addition to the default files. */
   readonly namesKeys: boolean;
@@ -194,9 +193,7 @@ async function sshG(
   return values;
 }
 
-/**
- * Returns absolute paths of keys, with `~`, tokens (%d, %h, %C, ...) and variables expanded as by OpenSSH.
- */
+/** Returns absolute paths of keys, with `~`, tokens (%d, %h, %C, ...) and variables expanded by OpenSSH. */
 async function expandedKeys({ keys }: Found, asked: Asked): Promise<KeySources> {
   const expand = async (written: string): Promise<string> => {
     const path = tilde(written);

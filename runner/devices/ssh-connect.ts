@@ -31,11 +31,12 @@ export const CONNECT: ConnectOptions = { connectMs: 20_000, keepaliveMs: 10_000,
 type Address = Pick<Endpoint, "host" | "port" | "algorithms">;
 const TIMED_OUT = "Timed out while waiting for handshake";
 
+/** Returns `user@host:port`. */
 export const addressOf = ({ user, host, port }: Endpoint): string => `${user}@${host}:${port ?? 22}`;
 
 /** Several connections, each through the previous one; the last is the device's. */
 export class Connection {
-  /** Connections that have not closed yet; the others send no more "close". */
+  /** Connections that have not closed yet. A closed one sends no more "close". */
   readonly #open: Set<LoggedIn>;
 
   private constructor(private readonly hops: readonly LoggedIn[]) {
@@ -44,8 +45,9 @@ export class Connection {
   }
 
   /**
-   * Connects. @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError; no
-   * connection stays open then.
+   * Connects to each endpoint through the one before.
+   * @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError; no connection
+   * stays open then.
    */
   static async open(endpoints: readonly Endpoint[], options: ConnectOptions = CONNECT): Promise<Connection> {
     const hops: LoggedIn[] = [];
@@ -211,7 +213,7 @@ async function logIn(
     algorithms: offer(algorithms),
     keepaliveInterval: options.keepaliveMs,
     keepaliveCountMax: options.keepaliveTries,
-    // Called on every rekey too.
+    // Called on every new key exchange too.
     hostVerifier: (key: Buffer) => {
       seen = fingerprint(key);
       return seen === hostKey;
@@ -235,7 +237,7 @@ async function logIn(
       login.attach(client);
       const waste = meter(client, sock, outer);
       // A server that closed the socket while keys were gathered did so before ssh2 listened, so ssh2 never
-      // reports it.
+      // reports the end.
       sock.once("close", () => setImmediate(refuse));
       if (sock.destroyed) setImmediate(refuse);
     });

@@ -9,8 +9,8 @@ const STAGGER_MS = 250;
 const MAX_ADDRESSES = 16;
 
 /**
- * Resolves once connected; rejects with the first address's error when all have failed, or with ETIMEDOUT
- * after `timeoutMs`.
+ * Connects to a host. Rejects with the first address's error when all have failed, or with ETIMEDOUT after
+ * `timeoutMs`.
  */
 export async function dial(
   host: string,
@@ -51,7 +51,7 @@ export async function dial(
       socket.once("error", failed);
       socket.once("connect", () => {
         socket.off("error", failed);
-        // Until ssh2 listens; it learns of earlier errors by "close".
+        // No error may go unhandled until ssh2 listens, which learns of earlier errors by "close".
         socket.on("error", () => {});
         end(socket);
       });

@@ -47,7 +47,7 @@ export function explainLogin(
       `ended the login after ${count(notes.offered, "unknown key")} (its MaxAuthTries); the right key may not have been offered yet`,
       "Name the right key with --identity FILE, or with IdentityFile and `IdentitiesOnly yes` in ~/.ssh/config",
     );
-  // The server accepts a key that a passphrase or an agent withholds.
+  // The server accepts the key, but a missing passphrase or the agent prevents signing.
   if (notes.unsigned instanceof IdentityFileError) return notes.unsigned;
   if (notes.unsigned !== undefined && notes.accepted > 0)
     return refuse(

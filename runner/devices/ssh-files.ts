@@ -81,7 +81,7 @@ export class SshFiles {
         );
       const mode = options.executable ? 0o700 : 0o600;
       await this.step("chmod", () => callback<void>((done) => sftp.chmod(part, mode, done)));
-      // Not the plain rename of SFTP 3, which refuses an existing target.
+      // The plain rename of SFTP 3 would refuse an existing target.
       await this.step("rename", () => callback<void>((done) => sftp.ext_openssh_rename(part, path, done)));
     } catch (cause) {
       if (cause instanceof TransportLostError) throw cause;
@@ -229,7 +229,7 @@ export class SshFiles {
     const folders = path.split("/").slice(0, -1);
     for (let depth = 1; depth <= folders.length; depth++) {
       const folder = folders.slice(0, depth).join("/");
-      // It exists, or the following write reports the error.
+      // Ignores an error: the folder exists, or the following write reports the problem.
       await this.step("mkdir", () =>
         callback<void>((done) => this.sftp.mkdir(folder, { mode: 0o700 }, done)),
       ).catch(orUndefined);

@@ -1,5 +1,6 @@
 // SSH's encoding of strings and numbers (RFC 4251), and the parsing of public keys.
 
+/** Encodes a number as 4 bytes, big endian. */
 export const u32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);

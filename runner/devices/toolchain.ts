@@ -18,6 +18,7 @@ export interface Toolchain {
   readonly linkFlags: readonly (readonly string[])[];
 }
 
+/** Returns the architecture of a target. */
 export function archOf(target: Target): Arch {
   return target === "x86_64-linux" ? "x86_64" : "aarch64";
 }

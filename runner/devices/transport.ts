@@ -46,7 +46,10 @@ export interface Transport {
    * travel by `put` jobs.
    */
   readonly confined: boolean;
-  /** Connects. @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError. */
+  /**
+   * Connects to the device.
+   * @throws UnreachableError, AuthenticationError, HostKeyChangedError, IdentityFileError.
+   */
   open(): Promise<void>;
   /**
    * Uploads a file to the device's edgefront folder, unless it is there already, and verifies its hash.
@@ -76,6 +79,10 @@ export function remoteName(name: string): RemoteName {
   return name as RemoteName;
 }
 
+/**
+ * Returns the remote name of an agent build.
+ * @throws TypeError when the text is not a SHA-256 in hex.
+ */
 export function agentName(sha256: string): RemoteName {
   if (!SHA256.test(sha256)) throw new TypeError("not a SHA-256 in hex");
   return remoteName(`agents/${sha256}/edgefront-agent`);

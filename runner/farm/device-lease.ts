@@ -1,22 +1,26 @@
-// This coordinator's leases on hosts: taken when a device there is first needed, kept while jobs follow each other, renewed, and handed on when
-// another coordinator of the same database asks. All waiting is judged by the monotonic clock: a set clock changes nothing.
+// This coordinator's leases on hosts. A lease is taken when a device is first needed and renewed while jobs
+// follow each other. It is passed on when another coordinator of the same database requests it. Waiting is
+// measured by the monotonic clock, so setting the wall clock changes nothing.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunnerError } from "../devices/device-errors.ts";
 import { type Lease, type LeaseProof, LeaseTable } from "../store/lease-table.ts";
 import { isBusy } from "../store/open.ts";
 
-/** The device was granted to another coordinator meanwhile: whatever ran on it here may not be kept. */
+/**
+ * Thrown when the device was granted to another coordinator meanwhile. The result of the job here must not be
+ * stored.
+ */
 export class LeaseLostError extends RunnerError {
   readonly code = "lease-lost";
   readonly blame = "nobody";
 }
 
 export interface LeaseTiming {
-  /** Silence after which a holder that cannot be seen to be dead loses its lease. */
+  /** Silence after which a holder that is not known to be dead loses its lease. */
   readonly ttlMs: number;
   readonly renewMs: number;
   readonly pollMs: number;
-  /** How long an unused lease is kept for a next job, and what a result has to be written in. */
+  /** How long an unused lease is kept for the next job, and the time to write a result. */
   readonly idleMs: number;
 }
 export const LEASE_TIMING: LeaseTiming = { ttlMs: 30_000, renewMs: 5000, pollMs: 100, idleMs: 100 };
@@ -51,7 +55,10 @@ export class DeviceLeases {
     this.timing = { ...LEASE_TIMING, ...timing };
   }
 
-  /** Waits until the device is this coordinator's. `onWait` is called once when another one has it. */
+  /**
+   * Waits until this coordinator holds the device. Calls `onWait` while another one holds it, once for each
+   * attempt to take the lease.
+   */
   async hold(device: string, signal: AbortSignal, onWait: () => void = () => {}): Promise<Hold> {
     for (;;) {
       signal.throwIfAborted();
@@ -63,7 +70,7 @@ export class DeviceLeases {
       }
       if (mine !== undefined && lease?.wanted === null) return this.use(mine);
       if (mine !== undefined) {
-        // Another coordinator is next: what was begun here ends first.
+        // Another coordinator is next: it gets the device when the running jobs here end.
         await mine.released;
         continue;
       }
@@ -140,7 +147,8 @@ export class DeviceLeases {
   }
 
   private renew(): void {
-    // Where another process keeps the database, one beat is left out: who waits for this lease is patient for several.
+    // A renewal is skipped while another process keeps the database busy: waiting coordinators tolerate
+    // several missed ones.
     const renewed = unlessBusy(() => this.table.renew());
     if (renewed === null) return;
     const still = new Map(renewed.map(({ device, token }) => [device, token]));
@@ -155,7 +163,7 @@ export class DeviceLeases {
     );
   }
 
-  /** Gives a lease back once it was idle for a while, and the database can be written. */
+  /** Gives a lease back after an idle time, and retries while the database is busy. */
   private dropLater(held: Held): void {
     held.idle = setTimeout(() => {
       const dropped = unlessBusy(() => {
@@ -181,13 +189,13 @@ export class DeviceLeases {
     this.renewing = undefined;
   }
 
-  /** Gives everything back. */
+  /** Gives all leases back. */
   close(): void {
     for (const held of [...this.held.values()]) this.drop(held);
   }
 }
 
-/** Null where another process keeps the database locked. */
+/** Returns null while another process keeps the database locked. */
 function unlessBusy<T>(write: () => T): T | null {
   try {
     return write();

@@ -1,4 +1,4 @@
-// What a running sweep says while it runs. Views (live or plain lines) listen; nothing here is stored.
+// Events of a running sweep. Views (live or plain lines) listen to them; nothing here is stored.
 import type { DeviceHealth, DeviceState } from "../store/health-table.ts";
 import type { Trial } from "../store/trial-row.ts";
 
@@ -14,20 +14,20 @@ export type SweepEvent =
     }
   | { readonly kind: "devices"; readonly health: readonly DeviceHealth[] }
   | { readonly kind: "waiting"; readonly text: string }
-  /** Something to know about the sweep that stops nothing. */
+  /** Information about the sweep that stops nothing. */
   | { readonly kind: "notice"; readonly text: string }
   | {
       readonly kind: "proposed";
       readonly batch: number;
       readonly count: number;
-      /** Of earlier trials, in the same batch. */
+      /** Repetitions of earlier trials in the same batch. */
       readonly repetitions: number;
     }
   | {
       readonly kind: "job";
       readonly trial: Trial;
       readonly text: string;
-      /** The device that is busy with it, or its training lane; null while the trial waits. */
+      /** The device that works on the job, or its training lane; null while the trial waits. */
       readonly lane: string | null;
     }
   | { readonly kind: "retry"; readonly trial: Trial; readonly text: string }
@@ -38,7 +38,7 @@ export type SweepEvent =
       readonly values: readonly string[];
     }
   | {
-      /** A complete trial was measured or trained once more. */
+      /** A complete trial was measured or trained again. */
       readonly kind: "repeated";
       readonly trial: Trial;
       readonly onFront: boolean;
@@ -47,12 +47,15 @@ export type SweepEvent =
   | {
       readonly kind: "front";
       readonly size: number;
-      /** Of the front, up to a reference point from all that is complete so far. */
+      /** Hypervolume of the front, up to a reference point from all trials complete so far. */
       readonly hypervolume: number;
     };
 
 export type Listener = (event: SweepEvent) => void;
 
-/** Training here, or on a trainer with a name; devices that measure have lanes of their own. */
+/**
+ * Returns the lane of a training run: local, or a named trainer. It is separate from the lane of a device
+ * that measures.
+ */
 export const trainingLane = (device: string | null): string =>
   device === null || device === "local" ? "training" : `training on ${device}`;

@@ -1,5 +1,6 @@
-// Whose fault it was, and what follows: every way a job can end without a result is routed to a cause, and each cause has its policy in
-// one table. Device faults never count against a candidate. What the policies ask for is done by evaluate.ts and fleet.ts.
+// Routes every way in which a job can end without a result to a cause. One table holds the policy of each
+// cause. Device faults never count against a candidate. Policies are carried out by runner/sweep/ (the job)
+// and fleet.ts (the device).
 
 import { RunError } from "../base/run-errors.ts";
 import { withoutPathsIn } from "../config/without-paths.ts";
@@ -7,13 +8,15 @@ import { AgentDiedError, AgentError, JobCancelledError, RunnerError } from "../d
 import type { DeviceFault } from "../store/health-table.ts";
 
 export interface Policy {
-  /** What becomes of the job: run again, ends the trial, or ends the sweep. */
+  /** The consequence for the job: it runs again, ends the trial as failed, or makes the layout infeasible. */
   readonly job: "retry" | "failed" | "infeasible";
-  /** `failed` and `infeasible` are believed when they came this often in one trial; until then the job runs again. */
+  /**
+   * How often `failed` or `infeasible` must occur in one trial to be believed. Until then the job runs again.
+   */
   readonly believedAfter: number;
-  /** What becomes of the device. `fault` counts towards its quarantine, `quarantine` needs a person. */
+  /** The consequence for the device. `fault` counts towards its quarantine; `quarantine` needs a person. */
   readonly device: "innocent" | "fault" | "cool" | "quarantine";
-  /** Pauses before the device is tried again, one a failure in a row; the last one repeats. */
+  /** Pauses before the device is tried again, one for each consecutive failure. The last one repeats. */
   readonly pausesMs: readonly number[];
 }
 
@@ -22,22 +25,28 @@ const innocent = { device: "innocent", pausesMs: [0] } as const;
 const backoff = [1, 2, 4, 8, 15, 30, 60].map((s) => s * SECOND);
 
 export const policies = {
-  /** Reset, silence, no route: the link's fault. */
+  /** Reset, silence, no route: the link is to blame. */
   transport: { job: "retry", believedAfter: 1, device: "fault", pausesMs: backoff },
-  /** The device broke the protocol, its disk, its agent or its own promises. */
+  /** The protocol, the disk or the agent of the device failed, or its answers contradict each other. */
   device: { job: "retry", believedAfter: 1, device: "fault", pausesMs: backoff },
-  /** The agent went away under a living connection: the device's fault, until one candidate did it again and again. */
+  /**
+   * The agent died under a living connection. The device is to blame, until one candidate causes it
+   * repeatedly.
+   */
   "agent-died": { job: "retry", believedAfter: 3, device: "fault", pausesMs: backoff },
-  /** Two tries, then not before 30 s: servers lock out who insists. */
+  /** Two tries, then a pause of at least 30 s: servers lock out clients that insist. */
   authentication: {
     job: "retry",
     believedAfter: 1,
     device: "fault",
     pausesMs: [1, 30, 60, 300].map((s) => s * SECOND),
   },
-  /** Somebody else may be answering: never tried again by itself. */
+  /** Another server may be answering, so the connection is never retried automatically. */
   "host-key": { job: "retry", believedAfter: 1, device: "quarantine", pausesMs: [0] },
-  /** Voided by heat or by a move to small cores: cool down; deferred after the third. */
+  /**
+   * The measurement was voided by heat or by a move to small cores. The device cools down; the trial is
+   * deferred after the third time.
+   */
   throttled: {
     job: "retry",
     believedAfter: 3,
@@ -45,9 +54,9 @@ export const policies = {
     pausesMs: [30, 60, 120].map((s) => s * SECOND),
   },
   "out-of-memory": { job: "infeasible", believedAfter: 1, ...innocent },
-  /** A refusal of the layout: deterministic, believed at once. */
+  /** The layout is refused. This is deterministic, so it is believed at once. */
   candidate: { job: "failed", believedAfter: 1, ...innocent },
-  /** A signal in the job's own process: reproduced once. */
+  /** The job's own process died from a signal. The crash must occur twice. */
   crash: { job: "failed", believedAfter: 2, ...innocent },
   "wrong-output": { job: "failed", believedAfter: 2, ...innocent },
   timeout: { job: "failed", believedAfter: 2, ...innocent },
@@ -56,7 +65,10 @@ export const policies = {
 } as const satisfies Record<string, Policy>;
 export type Cause = keyof typeof policies;
 
-/** Every error code that a job or a connection can end with. What is not here stops the sweep (a bug, Ctrl-C, a missing compiler). */
+/**
+ * Every error code that a job or a connection can end with. Any other code stops the sweep (a bug, Ctrl-C, a
+ * missing compiler).
+ */
 const causes: Readonly<Record<string, Cause>> = {
   "transport-lost": "transport",
   unreachable: "transport",
@@ -87,25 +99,33 @@ export interface Fault extends DeviceFault {
   readonly route: Cause;
 }
 
-/** A measurement that came back but cannot be right. */
+/** Thrown when a measurement has impossible values. */
 export class InvalidMeasurementError extends RunnerError {
   readonly code = "invalid-measurement";
   readonly blame = "candidate";
 }
 
-/** What the device says cannot be right whatever layout it runs: its probes are wrong, or it tells too little. */
+/**
+ * Thrown when the device's statements are impossible for any layout: its probes are wrong, or it reports too
+ * little.
+ */
 export class DeviceContradictionError extends RunnerError {
   readonly code = "contradiction";
   readonly blame = "device";
 }
 
-/** The device changed: it is hot, slower than before, or short of memory. It cools down, and the job runs again later. */
+/**
+ * Thrown when the device changed: it is hot, slower than before, or short of memory. It cools down, and the
+ * job runs again later.
+ */
 export class ThrottledError extends RunnerError {
   readonly code = "throttled";
   readonly blame = "device";
 }
 
-/** The error for a quarantined device. `then`: the command after repairing and restoring the device. */
+/**
+ * Returns the error for a quarantined device. `then`: the command after repairing and restoring the device.
+ */
 export const quarantineError = (name: string, reason: string | null, then: string): RunError =>
   new RunError(
     "device-quarantined",
@@ -114,7 +134,10 @@ export const quarantineError = (name: string, reason: string | null, then: strin
 
 const MAX_REASON = 500;
 
-/** Routes an error of a job on `device`. Null: not the job's affair; the sweep stops with it. */
+/**
+ * Returns the fault behind an error of a job on `device`; null when the error is no fault of a job and stops
+ * the sweep.
+ */
 export function routeFault(error: unknown, device: string): Fault | null {
   if (!(error instanceof RunnerError) || error instanceof JobCancelledError) return null;
   const route = error instanceof AgentDiedError ? "agent-died" : causes[error.code];

@@ -1,5 +1,6 @@
-// The devices of a sweep and their state: which worker runs a job meant for a device, when a failing one is tried again, when it is
-// quarantined and comes back, and which equal one takes its jobs meanwhile. Leaves a job's own fate to evaluate.ts.
+// The devices of a sweep and their state: which worker runs a job, when a failing device is tried again, when
+// it is quarantined and returns, and which equal device takes its jobs meanwhile. The fate of a job is left
+// to runner/sweep/trial-jobs.ts.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { RunError } from "../base/run-errors.ts";
@@ -12,24 +13,24 @@ import { requireSentinel } from "./measurement/sentinel.ts";
 import { Worker, type WorkerContext } from "./worker.ts";
 
 export interface FleetTiming {
-  /** All pauses times this; tests inject faults faster than life. */
+  /** Factor on all pauses; tests shorten them. */
   readonly pauseScale: number;
   /** How long a job waits for its device, or an equal one, before the sweep ends. */
   readonly patienceMs: number;
 }
 
-/** Pauses before a quarantined device is asked for its sentinel. */
+/** Pauses before a quarantined device is checked for readmission. */
 const READMISSION_MS = [30_000, 60_000, 120_000, 300_000, 900_000];
-/** A device that only a person can bring back is looked at this often. */
+/** Interval at which a device that only a person can restore is checked. */
 const RESTORE_POLL_MS = 2000;
 
 const SHOW_MS = 1000;
-/** More devices than this are not watched one by one. */
+/** The largest number of devices whose health is reported. */
 const SHOW_AT_MOST = 16;
 
 interface Post {
   readonly worker: Worker;
-  /** In a row, without a success between. */
+  /** Consecutive failures, without a success between. */
   failures: number;
   /** When it stopped working, on the monotonic clock; null while it works. */
   downSince: number | null;
@@ -37,7 +38,7 @@ interface Post {
   recovering: Promise<void> | null;
 }
 
-/** Devices of one class stand in for each other. */
+/** Returns a key that equal devices share. Devices of one class stand in for each other. */
 export function deviceClass(device: DeviceRecord, probe: ProbeResult): string {
   const { arch, cpuModel, cores, isa, emulated } = probe;
   const profile = "profile" in device ? device.profile : null;
@@ -49,7 +50,7 @@ const nth = (pauses: readonly number[], n: number): number => pauses[Math.min(n,
 export class Fleet {
   private readonly posts = new Map<string, Post>();
   private readonly byWorker = new Map<Worker, Post>();
-  /** One broken session fails every job that waits for it; it counts once. */
+  /** Errors that were counted: one broken session fails every job that waits for it, but counts once. */
   private readonly counted = new WeakSet<object>();
   private readonly watching: NodeJS.Timeout;
 
@@ -62,7 +63,7 @@ export class Fleet {
     this.watching = setInterval(() => this.show(), SHOW_MS).unref();
   }
 
-  /** How the devices are, for whoever watches. */
+  /** Reports the health of the devices to the listener. */
   private show(): void {
     const { store, listen } = this.context;
     const names = [...new Set([...this.posts.keys()].map((key) => this.deviceOf(key)))].slice(
@@ -84,7 +85,7 @@ export class Fleet {
     return post;
   }
 
-  /** A place for training that no device of the sweep offers; the name it is asked for by. */
+  /** Adds a training lane that no device of the sweep offers. Returns the key under which it is requested. */
   enlistTrainer(record: DeviceRecord, program?: () => Promise<AgentBinary>): string {
     const key = `${record.name} (training)`;
     this.enlist(record, key, program);
@@ -95,12 +96,12 @@ export class Fleet {
     return this.posts.get(key)!.worker.device.name;
   }
 
-  /** The worker of a device, or of a place for training. */
+  /** Returns the worker of a device, or of a training lane. */
   workerOf(key: string): Worker {
     return this.posts.get(key)!.worker;
   }
 
-  /** Opens every device once. Rejects with what is wrong with the first that cannot be used. */
+  /** Opens every device once. Rejects with the error of the first device that cannot be used. */
   async open(): Promise<void> {
     const admitted = [...this.posts.values()].map((post) =>
       this.admit(post).catch((error: unknown) => {
@@ -119,7 +120,10 @@ export class Fleet {
     await Promise.allSettled([...this.posts.values()].map(({ worker }) => worker.close()));
   }
 
-  /** A worker that may run a job meant for `key`: its own, or while that is lost one of the same class. */
+  /**
+   * Returns a worker for a job planned for `key`: its own, or one of the same class while that device is
+   * lost.
+   */
   async workerFor(key: string, ids: EventIds, movable: boolean): Promise<Worker> {
     const { signal, store } = this.context;
     const post = this.posts.get(key)!;
@@ -156,7 +160,10 @@ export class Fleet {
     return this.context.store.health.state(worker.device.name).state === "ready";
   }
 
-  /** One try: waits for its turn to be tried again, connects, and asks for the sentinel where one is due. */
+  /**
+   * Makes one attempt: waits until the device may be tried again, connects, and verifies it where that is
+   * due.
+   */
   private async recover(post: Post, ids: EventIds): Promise<void> {
     const { signal, store } = this.context;
     const { name } = post.worker.device;
@@ -176,7 +183,7 @@ export class Fleet {
     }
   }
 
-  /** Connects; after a quarantine or a restart the sentinel has to pass too. */
+  /** Connects. After a quarantine or a restart the device must also pass its verification. */
   private async admit(post: Post): Promise<void> {
     const { store, listen } = this.context;
     const { worker } = post;
@@ -184,7 +191,7 @@ export class Fleet {
     const { state, readmission, reason } = store.health.state(name);
     if (readmission === "restore") throw quarantineError(name, reason, "--resume what was stopped");
     await worker.open();
-    // A trainer that is no agent of ours has no sentinel to run: that it answers is all that can be asked of it.
+    // A trainer that is not our agent cannot be verified: only its answer shows that it works.
     if (!worker.onlyTrains && (state === "quarantined" || worker.restarted)) await requireSentinel(worker);
     worker.restarted = false;
     if (state === "quarantined") store.health.restore(name, "sentinel-passed");
@@ -194,7 +201,7 @@ export class Fleet {
     post.downSince = null;
   }
 
-  /** An equal device that works, or could: enlisted when it is first needed. */
+  /** Returns an equal device that works, or null. It is enlisted when first needed. */
   private async substitute(lost: Post, ids: EventIds): Promise<Worker | null> {
     const { store, listen } = this.context;
     const { device } = lost.worker;
@@ -232,7 +239,10 @@ export class Fleet {
     return null;
   }
 
-  /** Does what the policy of a fault asks for its device. False: the job was only in the queue of a session that broke. */
+  /**
+   * Applies the policy of a fault to its device. Returns false when the job was only in the queue of a
+   * session that broke.
+   */
   failed(worker: Worker, error: unknown, fault: Fault, ids: EventIds): boolean {
     const fresh = !this.counted.has(error as object);
     this.counted.add(error as object);
@@ -258,7 +268,7 @@ export class Fleet {
     return true;
   }
 
-  /** A job came out well. */
+  /** Records that a job succeeded on the device. */
   succeeded(worker: Worker): void {
     const post = this.byWorker.get(worker)!;
     post.failures = 0;

@@ -1,9 +1,10 @@
-// A host is never measured while it trains or compiles. Work on a host takes turns: in this process first come, first served; between
-// processes by machine-lock.ts. A turn that only waits (for the device to come to rest) lets other processes in meanwhile.
+// Exclusive use of a host, which must not be measured while it trains or compiles. Within this process, work
+// takes turns in order of arrival; machine-lock.ts orders processes. A turn that waits for the device to come
+// to rest lets other processes in meanwhile.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Holder, lockMachine, type Release } from "./machine-lock.ts";
 
-/** First come, first served, one holder a key. */
+/** First come, first served, with one holder for each key. */
 class Turnstile {
   private readonly tails = new Map<string, Promise<void>>();
 
@@ -26,20 +27,29 @@ class Turnstile {
 
 /** Exclusive use of a host. */
 export interface HostUse {
-  /** Lets other processes use the host for this long, then waits for it again. Others of this process go on waiting. */
+  /**
+   * Lets other processes use the host for this long, then waits for it again. Other work of this process
+   * continues to wait.
+   */
   pause(ms: number): Promise<void>;
   release(): void;
 }
 
-/** Says the same thing again only after so long. */
+/** Interval before the same message is repeated. */
 export const SAY_EVERY_MS = 5 * 60_000;
 
-/** Exclusive use of hosts. `local` stands for this machine and is locked against other edgefront processes too. */
+/**
+ * Grants exclusive use of hosts. `local` is this machine, which is also locked against other edgefront
+ * processes.
+ */
 export class HostLock {
   private readonly turnstile = new Turnstile();
   private toldAt = Number.NEGATIVE_INFINITY;
 
-  /** `onWait` is called when another process has this machine, but not over and over. Rejects when the signal aborts. */
+  /**
+   * Waits for a host. `onWait` is called when another process uses this machine, at most once in a while.
+   * Rejects when the signal aborts.
+   */
   async acquire(
     host: string,
     signal: AbortSignal,

@@ -1,13 +1,17 @@
-// Finds the documentation that the bundled configurations train on, wherever edgefront is installed: beside it in a clone, in the folder
-// above it where it is a dependency of another project. A pattern of another kind is the user's and passes unchanged.
+// Finds the documentation that the bundled configurations train on, wherever edgefront is installed. In a
+// clone it lies beside edgefront; for a dependency of another project, in a folder above. Other patterns are
+// the user's and pass unchanged.
 import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { PACKAGE_ROOT } from "../base/version.ts";
 
-/** A dependency that is always installed: the node_modules folder that holds it holds the others too. */
+/** A dependency that is always installed: its node_modules folder also holds the others. */
 const ALWAYS = "better-sqlite3";
 
-/** The folder above `start` whose node_modules has edgefront's dependencies, as Node looks for them; null where none has. */
+/**
+ * The first folder above `start` whose node_modules holds edgefront's dependencies, by Node's search order;
+ * null when none does.
+ */
 function modulesAbove(start: string): string | null {
   for (let folder = start; ; folder = dirname(folder)) {
     const modules = join(folder, "node_modules");
@@ -16,7 +20,10 @@ function modulesAbove(start: string): string | null {
   }
 }
 
-/** Patterns with a leading `node_modules/` (or `../node_modules/`) that has no such dependencies led to the folder that has. */
+/**
+ * Redirects patterns with a leading `node_modules/` (or `../node_modules/`) that lacks these dependencies to
+ * the folder that has them.
+ */
 export function withInstalledModules(
   patterns: readonly string[],
   base: string,

@@ -1,5 +1,5 @@
-// What a job is made of: the request for a layout, sent to a worker, its answer checked. The stored form of a request leaves
-// out the plan (the layout and the seed determine it) and paths of this machine.
+// Builds the request for a layout, sends it to a worker and checks the answer. The stored form of a request
+// leaves out the plan (the layout and the seed determine it) and paths of this machine.
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Layout } from "../../candidates/layout.ts";
@@ -19,27 +19,28 @@ export type MeasureConfig = SweepConfig["measure"];
 type MeasureOptions = Omit<MeasureRequest, "model"> &
   Required<Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">>;
 
-/** What `edgefront measure` may ask for beyond what a sweep does. */
+/** Options of `edgefront measure` that sweeps do not have. */
 export interface MeasureExtras {
   readonly profile?: boolean;
 }
 
-/** Threads and cores that a measurement asks for: the configuration's, else the device's own. */
+/** Returns the threads and cores of a measurement: the configuration's, else the device's own. */
 export const placementFor = (
   worker: Pick<Worker, "device">,
   { threads }: Pick<MeasureConfig, "threads">,
 ): ReturnType<typeof placementOf> => (threads === 0 ? placementOf(worker.device) : { threads });
 
 /**
- * The kernels a measurement asks for: the configuration's, else those that the device's own probe found the fastest.
- * @throws InvalidInputError (`isa-missing`) where the device does not have them.
+ * Returns the instruction set whose kernels a measurement uses: the configuration's, else the one that the
+ * device's probe found fastest.
+ * @throws InvalidInputError (`isa-missing`) when the device lacks it.
  */
 export function isaFor(
   { isa, isas }: Pick<ProbeResult, "isa" | "isas">,
   config: Pick<MeasureConfig, "isa">,
 ): string {
   if (config.isa === "auto") return isa;
-  // Nothing of what is asked could be measured there, whatever the layout.
+  // Without these kernels no layout could be measured on the device.
   if (!isas.includes(config.isa))
     throw new InvalidInputError(
       "isa-missing",
@@ -78,7 +79,10 @@ const run = (
 ): Promise<MeasureResult> =>
   session.request("measure", { ...options, model }, { timeoutMs: config.timeoutSeconds * 1000, signal });
 
-/** Bytes that measuring a layout takes at least: its weights, and what it remembers of each sequence at its longest. */
+/**
+ * Returns the least bytes that measuring a layout takes: its weights, and the state of each sequence at its
+ * longest.
+ */
 export function predictedBytes(layout: Layout, config: MeasureConfig): number {
   const { quantization, contexts, decodeTokens, batch = 1, kv } = config;
   const context = Math.max(...contexts) + decodeTokens;
@@ -87,13 +91,13 @@ export function predictedBytes(layout: Layout, config: MeasureConfig): number {
   return weightBytes + batch * (residentBytes - weightBytes);
 }
 
-/** Probes that a device is given to show a bandwidth that explains what it measured. */
+/** The most extra probes that may show a bandwidth that explains a measurement. */
 const PROBES_AGAIN = 3;
 
 /**
- * Holds a measurement against the best of all probes of its device. One that is faster than memory allows means that the device was probed
- * while something else used its memory: it is probed again, now that nothing of ours runs there.
- * @throws DeviceContradictionError where that does not explain it: the layout is not to blame.
+ * Compares a measurement with the best of all probes of its device. A speed above the memory bandwidth means
+ * that the device was busy while it was probed. It is then probed again, now that no job of ours runs there.
+ * @throws DeviceContradictionError when new probes do not explain it: the layout is not to blame.
  */
 async function requireConsistency(
   worker: Worker,
@@ -118,7 +122,8 @@ async function requireConsistency(
 
 /**
  * Measures a layout within a turn on its device.
- * @throws InvalidMeasurementError where the gates reject the answer, NotExpressibleError where the runtime cannot run the layout.
+ * @throws InvalidMeasurementError when the gates reject the answer, NotExpressibleError when the runtime
+ * cannot run the layout.
  */
 export async function measureIn(
   worker: Worker,
@@ -140,7 +145,7 @@ export async function measureIn(
     result,
     parameters: parameterCount(runs),
     weightBytes,
-    // A step reads the weights once, and the cache of each sequence.
+    // A decode step reads the weights once, and the cache of each sequence.
     decodeBytes: (context) => weightBytes + options.batch * (cost(context).decodeBytes - weightBytes),
     readBandwidthGBs: worker.readBandwidthGBs,
   };
@@ -165,7 +170,10 @@ export async function measureOn(
   });
 }
 
-/** Measures a GGUF file, uploaded by its hash first. Its own header says what it is; only counts are checked here. */
+/**
+ * Measures a GGUF file, which is first uploaded under its hash. Its own header describes the model. Gates are
+ * not applied.
+ */
 export async function measureFile(
   worker: Worker,
   path: string,

@@ -1,4 +1,5 @@
-// Devices by name: the registered ones, and `local`, which needs no registration. Also tells which of them are one machine.
+// Looks up devices by name: the registered ones, and `local`, which needs no registration. Also finds out
+// which of them are one machine.
 import type { ProbeResult } from "../../profilers/probe-result.ts";
 import { type DeviceRecord, hostOf, localDevice } from "../devices/device-record.ts";
 import { withIdentity } from "../devices/identities.ts";
@@ -6,11 +7,15 @@ import type { Store } from "../store/store.ts";
 
 export const LOCAL_DEVICE = "local";
 
+/** Returns the names of all devices; `local` comes first. */
 export function deviceNames(store: Store): readonly string[] {
   return [...new Set([LOCAL_DEVICE, ...store.devices.all().map((device) => device.name)])];
 }
 
-/** Throws InvalidInputError (`unknown-device`) with the nearest name. */
+/**
+ * Returns a device by name.
+ * @throws InvalidInputError (`unknown-device`) that suggests the nearest name.
+ */
 export function deviceNamed(store: Store, name: string): DeviceRecord {
   const registered = store.devices.find(name);
   if (registered !== null) return withIdentity(registered);
@@ -18,9 +23,10 @@ export function deviceNamed(store: Store, name: string): DeviceRecord {
 }
 
 /**
- * The host of a machine that is being registered; null where no registered device is the same machine. The kernel's boot id tells, in
- * containers and over other addresses too. A machine that was restarted since it was last probed is known by its server: the same
- * address, port and host key. A host key alone would not do: boards made from one image share it.
+ * Returns the host of a machine that is being registered; null when no registered device is the same machine.
+ * The kernel's boot id identifies it, also in containers and over other addresses. A machine that restarted
+ * since its last probe is recognised by its server: the same address, port and host key. A host key alone is
+ * not enough, because boards made from one image share it.
  */
 export function registeredHost(
   store: Store,

@@ -1,6 +1,7 @@
-// One edgefront process at a time on this machine, whoever runs it. The lock is a socket name without a file: all users and caches of a
-// machine share it, it needs no permissions, and the kernel frees it with its holder. Containers have names of their own, so those that
-// share a cache folder meet at a file there as well, named by the boot of the machine: nodes that share a home do not wait for each other.
+// Lets one edgefront process at a time use this machine, whoever runs it. The lock is an abstract socket
+// name: all users and caches share it, it needs no permissions, and the kernel frees it with its holder.
+// Containers have separate names, so those that share a cache folder also lock a file there. The file is
+// named by the boot id, so that nodes that share a home do not wait for each other.
 import { createHash } from "node:crypto";
 import { readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -14,29 +15,29 @@ import { RunError } from "../base/run-errors.ts";
 import { bootId } from "../store/owner.ts";
 
 export type Release = () => void;
-/** Who has the machine, in words; as it says itself. */
+/** Describes the process that holds the machine, in its own words. */
 export type Holder = string;
 
 const POLL_MS = 100;
-/** How long whoever waits is left to take what was just released. */
+/** How long waiting processes get to take a lock that was just released. */
 const YIELD_MS = 50;
 const MAX_WAITING = 64;
 const KEPT_DAYS = 30;
 
-/** Another name: for machines that measure nothing real, and for parts of one that share nothing. */
+/** The name of the lock. Another name separates tests, and parts of a machine that share nothing. */
 const lockName = (): string => process.env.EDGEFRONT_HOST_LOCK || "edgefront-host-lock";
 
-/** Part of a file's name; the lock's own name may be a path. */
+/** Part of the file's name; hashed, because the lock's own name may be a path. */
 function scope(): string {
   const name = process.env.EDGEFRONT_HOST_LOCK;
   return name ? `-${createHash("sha256").update(name).digest("hex").slice(0, 12)}` : "";
 }
 
-/** No paths and no names: other users of the machine read it. */
+/** Holds no paths and no names, because other users of the machine read it. */
 const introduction = (): Holder =>
   `process ${process.pid}: edgefront ${/^[a-z]+$/.exec(process.argv[2] ?? "")?.[0] ?? ""}`.trim();
 
-/** When this process may try again: others that waited come first. */
+/** Earliest time of this process's next try: waiting processes come first. */
 let yieldUntil = 0;
 
 interface Held {
@@ -51,7 +52,7 @@ function listen(): Promise<Held | "busy" | "impossible"> {
       waiting.add(socket);
       socket.on("error", () => {}).on("close", () => waiting.delete(socket));
       socket.unref();
-      // Left open: its end tells whoever waits that the machine is free.
+      // Kept open: its end tells waiting processes that the machine is free.
       socket.write(`${introduction()}\n`);
     });
     server.maxConnections = MAX_WAITING;
@@ -63,7 +64,7 @@ function listen(): Promise<Held | "busy" | "impossible"> {
   });
 }
 
-/** Stands in line: resolves once the holder lets go, or some time later. Says who it is. */
+/** Waits in line: resolves once the holder releases the lock, or some time later. Reports the holder. */
 function standInLine(signal: AbortSignal, onHolder: (holder: Holder) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path: `\0${lockName()}` });
@@ -84,7 +85,7 @@ function standInLine(signal: AbortSignal, onHolder: (holder: Holder) => void): P
   });
 }
 
-/** Null where this system has no such names, or this process may not use them. */
+/** Returns null where the system has no abstract sockets, or this process may not use them. */
 async function lockSocket(signal: AbortSignal, tell: (holder: Holder) => void): Promise<Release | null> {
   for (;;) {
     const held = await listen();
@@ -97,19 +98,19 @@ async function lockSocket(signal: AbortSignal, tell: (holder: Holder) => void): 
       };
     }
     const since = performance.now();
-    // A holder that is stopped says nothing.
+    // A stopped holder does not answer.
     const silent = setTimeout(tell, 2 * POLL_MS, "a process that does not answer");
     try {
       await standInLine(signal, tell);
     } finally {
       clearTimeout(silent);
     }
-    // Whoever was not let into the line would come back at once.
+    // A process that was not let into the line would retry at once.
     if (performance.now() - since < POLL_MS) await sleep(POLL_MS / 5, undefined, { signal });
   }
 }
 
-/** Files of earlier boots and of nodes that are gone. */
+/** Deletes lock files of earlier boots and of nodes that are gone. */
 function forgetOld(folder: string): void {
   const oldest = Date.now() - KEPT_DAYS * 24 * 3600 * 1000;
   for (const name of readdirSync(folder).filter((file) => /^host-lock-[\w-]+\.db$/.test(file))) {
@@ -118,7 +119,7 @@ function forgetOld(folder: string): void {
   }
 }
 
-/** Null where no lock can be kept in the cache folder. */
+/** Returns null when no lock file can be kept in the cache folder. */
 function openLockFile(): Database.Database | null {
   try {
     const folder = cacheFolder();
@@ -155,7 +156,10 @@ async function lockFile(signal: AbortSignal, tell: (holder: Holder) => void): Pr
   }
 }
 
-/** Waits for the machine. `onWait` is called once where another process has it. Rejects when the signal aborts. */
+/**
+ * Waits for the machine. `onWait` is called once when another process holds it. Rejects when the signal
+ * aborts.
+ */
 export async function lockMachine(signal: AbortSignal, onWait: (holder: Holder) => void): Promise<Release> {
   const others = yieldUntil - performance.now();
   if (others > 0) await sleep(others, undefined, { signal });

@@ -1,5 +1,6 @@
-// What the numbers of a sweep rest on, by content: gathered from its tasks and devices, compared with what it was begun with and with what
-// imported trials bring, kept with the sweep and with each result. A mix is refused unless it was asked for; then it is recorded.
+// The identity of a sweep's values: digests of all content they rest on, gathered from tasks and devices. It
+// is compared with the content at the sweep's start and that of imported trials, and stored with the sweep
+// and each result. A mix of contents is refused unless requested, and then recorded.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { counted } from "../../candidates/words.ts";
 import {
@@ -26,12 +27,13 @@ import type { Worker } from "./worker.ts";
 type Seen = Pick<Worker, "device" | "probe" | "emulated" | "agentSha256">;
 type Asked = Pick<MeasureConfig, "threads">;
 
-/** Memory in whole GiB, upwards: what a kernel keeps for itself differs from boot to boot. */
+/** Memory in whole GiB, rounded up: the part that a kernel reserves differs from boot to boot. */
 const gibibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 30);
 
 /**
- * The machine as its probe saw it: what stays from one session to the next. Left out is what a session alone decides (speeds, load, the
- * fastest kernels, CPUs allowed, which placement has) and what an update of the system changes (kernel, features).
+ * The machine as its probe saw it, limited to facts that stay the same between sessions. Facts of one session
+ * are left out: speeds, load, the fastest kernels, and the allowed CPUs (a part of the placement). Facts that
+ * a system update changes are left out too: kernel and features.
  */
 function probePart(of: string, probe: ProbeResult, emulated: boolean): Part {
   const { arch, cpuModel, cores, isas, memoryBytes, pageBytes } = probe;
@@ -43,7 +45,7 @@ function probePart(of: string, probe: ProbeResult, emulated: boolean): Part {
 const agentPart = (of: string, { agentSha256, probe }: Seen): Part =>
   partFrom("agent", of, { digest: agentSha256, shown: `compiled by ${probe.compiler}` });
 
-/** Where on the machine a measurement runs, as it was asked for or as the device lets it. */
+/** The threads and CPUs of a measurement, as requested or as the device allows. */
 function placementPart(of: string, seen: Seen, config: Asked): Part {
   const { threads, cpus } = placementFor(seen, config);
   const asked = threadsOn(seen.probe, threads);
@@ -52,7 +54,7 @@ function placementPart(of: string, seen: Seen, config: Asked): Part {
   return partFrom("placement", of, { digest: digestOf([asked, cpus ?? null]), shown });
 }
 
-/** What a device's measurements rest on. */
+/** Returns the content that a device's measurements rest on. */
 export function measuredWith(seen: Seen, config: Asked): readonly Part[] {
   const { device, probe, emulated } = seen;
   const { name: of } = device;
@@ -65,8 +67,9 @@ export function measuredWith(seen: Seen, config: Asked): readonly Part[] {
 }
 
 /**
- * What a sentinel's baseline rests on: a device that was enrolled again under its name is another one. A new host key is enough to time it
- * again; a sweep goes on with it, as a person confirmed the key of a machine that is the same in all else.
+ * Returns the digest of the content behind a calibration baseline. It includes the host key: a device
+ * enrolled again under its name is timed again. A sweep tolerates a new host key, because a person confirmed
+ * that the machine is otherwise the same.
  */
 export function baselineContent(seen: Seen, config: Asked, isa: string): string {
   const parts = measuredWith(seen, config).filter(({ what }) => what !== "profile");
@@ -74,35 +77,35 @@ export function baselineContent(seen: Seen, config: Asked, isa: string): string 
   return digestOf([parts.map(({ what, digest }) => [what, digest]), host, isa]);
 }
 
-/** What training rests on beside the task. */
+/** Returns the content that training rests on, beside the task. */
 export const trainedWith = (seen: Seen): readonly Part[] => [
   agentPart("training", seen),
   probePart("training", seen.probe, seen.emulated),
 ];
 
-/** What imported trials bring: null where it was never written down. */
+/** The content that imported trials rest on. */
 export interface Brought {
   readonly from: string;
   readonly parts: readonly Part[];
-  /** Some of it was never written down. */
+  /** True when some of it was never recorded. */
   readonly incomplete: boolean;
 }
 
 interface Question {
   readonly name: string;
-  /** The sweep that is resumed; null for a new one. */
+  /** The resumed sweep; null for a new one. */
   readonly sweep: Pick<Sweep, "identity" | "trials"> | null;
   readonly brought: Brought | null;
   readonly allowMixed: boolean;
-  /** What was typed; null where a mix cannot be asked for. */
+  /** The typed command line; null when a mix cannot be requested. */
   readonly command: string | null;
 }
 
-/** The command that was typed, with flags that it lacks. */
+/** The command line with the flags that it lacks. */
 const commandWith = (command: string, ...flags: readonly string[]): string =>
   [command, ...flags.filter((flag) => !command.split(" ").includes(flag))].join(" ");
 
-/** More of them say no more. */
+/** The most differences that a message names. */
 const NAMED = 4;
 
 function inWords(found: readonly Difference[]): string {
@@ -111,8 +114,8 @@ function inWords(found: readonly Difference[]): string {
 }
 
 /**
- * The identity a sweep runs under from now on.
- * @throws InvalidInputError (`mixed-identity`) where two contents would stand in one front and nobody asked for it.
+ * Returns the identity under which the sweep continues.
+ * @throws InvalidInputError (`mixed-identity`) when two contents would mix in one front without `allowMixed`.
  */
 export function settleIdentity(
   { name, sweep, brought, allowMixed, command }: Question,
@@ -147,7 +150,7 @@ export function settleIdentity(
   };
 }
 
-/** The identity of a running sweep: every result is held against it before it is stored. */
+/** The identity of a running sweep: every result is compared with it before being stored. */
 export class RunningIdentity {
   constructor(
     private readonly store: Store,
@@ -156,7 +159,10 @@ export class RunningIdentity {
     private readonly asked: { readonly allowMixed: boolean; readonly command: string },
   ) {}
 
-  /** What a result on these parts rests on. @throws RunError (`mixed-identity`) where one of them changed since the sweep began. */
+  /**
+   * Returns the identity of a result that rests on these parts.
+   * @throws RunError (`mixed-identity`) when one of them changed since the sweep began.
+   */
   admit(parts: readonly Part[]): ResultIdentity {
     const found = differences(this.identity.parts, parts);
     const { allowMixed, command } = this.asked;

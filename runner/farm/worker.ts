@@ -1,5 +1,5 @@
-// A worker: an agent on one device, one job at a time. The session is opened when first needed and again after it was lost. All work on a
-// device takes its turn on the device's host, which other records may share.
+// An agent on one device that runs one job at a time. The session is opened when first needed, and again
+// after a loss. All work on a device takes turns on the device's host, which other records may share.
 
 import { readFileSync } from "node:fs";
 import { counted } from "../../candidates/words.ts";
@@ -20,7 +20,7 @@ import type { Listener } from "./events.ts";
 import { type HostLock, SAY_EVERY_MS } from "./host-lock.ts";
 
 export interface WorkerContext {
-  /** True: another process that uses the device is an error, not waited for. Absent where that cannot be chosen. */
+  /** True: fail instead of waiting when another process uses the device. Absent where that is no choice. */
   readonly noWait?: boolean;
   readonly lock: HostLock;
   readonly leases: DeviceLeases;
@@ -28,24 +28,24 @@ export interface WorkerContext {
   readonly signal: AbortSignal;
   readonly listen: Listener;
   readonly session?: SessionOptions;
-  /** Another agent than the runtime's own. */
+  /** Replaces the runtime's own agent. */
   readonly agentFor?: (device: DeviceRecord) => Promise<AgentBinary>;
 }
 
-/** One job's use of the device and its host. */
+/** The use of the device and its host by one job. */
 export interface Turn {
-  /** What its result must show to be stored; another one after a pause. */
+  /** The proof that its result needs to be stored; it changes after a pause. */
   readonly lease: LeaseProof;
-  /** Aborts when the sweep stops, or the device was granted to another coordinator. */
+  /** Aborts when the sweep stops, or when the device was granted to another coordinator. */
   readonly signal: AbortSignal;
-  /** Lets other processes use the device for this long, and waits for it again. */
+  /** Lets other processes use the device for this long, then waits for it again. */
   pause(ms: number): Promise<void>;
 }
 
 export interface Opened {
   readonly session: AgentSession;
   readonly probe: ProbeResult;
-  /** SHA-256 of all that computes there; results rest on it. See Runtime.engine. */
+  /** SHA-256 of everything that computes there; results rest on it. See Runtime.engine. */
   readonly agentSha256: string;
   /** SHA-256 of the program that was started. */
   readonly programSha256: string;
@@ -62,26 +62,29 @@ function localBootId(): string | null {
 export class Worker {
   private opening: Promise<Opened> | null = null;
   private opened: Opened | null = null;
-  /** The newest session, also after it broke: results of it are still being written. */
+  /** The newest session, also after it broke, because its results may still be written. */
   private last: Opened | null = null;
   private storedProbe: number | null = null;
   private busyToldAt = Number.NEGATIVE_INFINITY;
-  /** Broken sessions on their way out. */
+  /** Broken sessions that are still closing. */
   private readonly leaving = new Set<Promise<void>>();
-  /** The device was restarted since it was last seen, and nobody looked at it yet. */
+  /** True when the device restarted since it was last seen, until it is verified. */
   restarted = false;
   readonly runtime: Runtime;
 
   constructor(
     readonly device: DeviceRecord,
     private readonly context: WorkerContext,
-    /** Another program to run there than its runtime's agent. It speaks the same protocol. */
+    /** A program to run instead of the runtime's agent. It speaks the same protocol. */
     private readonly program?: () => Promise<AgentBinary>,
   ) {
     this.runtime = runtimeOf(device);
   }
 
-  /** It runs another program than its runtime's agent: a trainer, which measures and verifies nothing. */
+  /**
+   * True when it runs another program than its runtime's agent: a trainer, which measures and verifies
+   * nothing.
+   */
   get onlyTrains(): boolean {
     return this.program !== undefined;
   }
@@ -94,52 +97,59 @@ export class Worker {
   get agentSha256(): string {
     return this.last!.agentSha256;
   }
-  /** Of the newest session. */
+  /** Probe of the newest session. */
   get probe(): ProbeResult {
     return this.last!.probe;
   }
-  /** The stored probe of this session; written when a first result refers to it. */
+  /** Id of this session's stored probe, which is written when first used. */
   get probeId(): number {
     const { probe, agentSha256 } = this.last!;
     this.storedProbe ??= this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
     return this.storedProbe;
   }
-  /** The highest read bandwidth that was ever probed there with this agent, this session's probe included. */
+  /**
+   * The highest read bandwidth that any probe found there with this agent, including this session's probe.
+   */
   get readBandwidthGBs(): number {
     const { probe, agentSha256 } = this.last!;
     const stored = this.context.store.devices.bestReadBandwidth(this.device.name, agentSha256);
     return Math.max(probe.readBandwidthGBs, stored ?? 0);
   }
 
-  /** Probes the device once more, within a turn on it, and keeps what it said beside its other probes. */
+  /** Probes the device again within a turn, and stores the result beside its other probes. */
   async probeAgain({ session, agentSha256 }: Opened, { signal }: Turn): Promise<ProbeResult> {
     const probe = await session.request("probe", {}, { signal });
     this.context.store.devices.putProbe(this.device.name, agentSha256, probe);
     return probe;
   }
 
-  /** True where an emulator runs the agent: its times say nothing about hardware. */
+  /** True when an emulator runs the agent: its times say nothing about hardware. */
   get emulated(): boolean {
     return this.device.emulator !== undefined || this.last!.probe.emulated;
   }
 
-  /** Whose turn is waited for in this process. This machine is one host, whichever way it is reached. */
+  /**
+   * The key under which work in this process takes turns. This machine is one host, however it is reached.
+   */
   private get turnstile(): string {
     const here = this.device.transport === "local" || this.last?.probe.bootId === localBootId();
     return here ? "local" : hostOf(this.device);
   }
 
-  /** The device for people, with its host where it shares one. */
+  /** The device in words, with its host when it shares one. */
   private get shownDevice(): string {
     const { name } = this.device;
     const host = hostOf(this.device);
     return host === name ? `device ${name}` : `device ${name} (on the host of ${host})`;
   }
 
-  /** The open session. Builds and uploads the agent where needed, and probes the device once a session. */
+  /**
+   * Returns the open session. Builds and uploads the agent where needed, and probes the device once a
+   * session.
+   */
   async open(): Promise<Opened> {
     if (this.opened?.session.failure) {
-      // Its connection may live on without its agent.
+      // The connection may outlive its agent, so it is closed.
       const leaving = this.opened.session.close().catch(() => {});
       this.leaving.add(leaving);
       void leaving.then(() => this.leaving.delete(leaving));
@@ -162,7 +172,10 @@ export class Worker {
     return made.finally(() => use.release());
   }
 
-  /** Says that a job waits for another process; throws RunError (`device-busy`) where it shall not. */
+  /**
+   * Reports that a job waits for another process; throws RunError (`device-busy`) when waiting is not
+   * allowed.
+   */
   private wait(what: string, holder: string): void {
     const { noWait, listen } = this.context;
     if (noWait === true)
@@ -178,7 +191,7 @@ export class Worker {
     });
   }
 
-  /** Another coordinator's agent has the device; said again only after a while. */
+  /** Reports that another coordinator's agent holds the device, at most once in a while. */
   private deviceBusy(): void {
     const now = performance.now();
     if (now - this.busyToldAt < SAY_EVERY_MS) return;
@@ -201,7 +214,7 @@ export class Worker {
     const agentSha256 = engine?.sha256 ?? programSha256;
     this.opened = this.last = { session, probe, agentSha256, programSha256 };
     this.storedProbe = null;
-    // What a trainer says of itself is not what the agent on the same device says.
+    // A trainer's answers must not overwrite those of the agent on the same device.
     if (!this.onlyTrains) {
       this.restarted = store.health.sawBoot(name, probe.bootId);
       if (probe.temperatureC !== null) store.health.sawTemperature(name, probe.temperatureC);
@@ -224,8 +237,9 @@ export class Worker {
   }
 
   /**
-   * Runs `work` while nothing else runs on the device's host, and no other coordinator may use the host.
-   * @throws LeaseLostError when it was granted to another one meanwhile, whatever `work` says.
+   * Runs `work` while nothing else runs on the device's host and no other coordinator may use it.
+   * @throws LeaseLostError when the host was granted to another coordinator meanwhile, whatever the result of
+   * `work`.
    */
   async exclusively<T>(work: (turn: Turn) => Promise<T>): Promise<T> {
     const { lock, leases, signal } = this.context;

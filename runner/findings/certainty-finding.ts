@@ -12,6 +12,7 @@ import { chancesOf, estimatesOf, pointsOf } from "../sweep/estimates.ts";
 /** Largest number of layouts in the table. */
 const SHOWN = 40;
 
+/** Returns the finding; null with fewer than two complete layouts. */
 export function certaintyFinding(context: FindingsContext): ReportFinding | null {
   const { objectives, points, hypervolumes, repetitions, history } = context;
   if (points.length < 2) return null;
@@ -63,7 +64,7 @@ export function certaintyFinding(context: FindingsContext): ReportFinding | null
   };
 }
 
-/** Returns `0.211 ms [0.196, 0.228] ~`: value, interval, and the mark of an unstable value. */
+/** Formats a value with its interval and the mark of an unstable value: `0.211 ms [0.196, 0.228] ~`. */
 function valueText(point: Point, name: string, unit: string, { low, high }: Estimate): string {
   const value = formatValue(point.metrics[name]!, unit);
   const mark = point.raw[name]!.stable ? "" : " ~";

@@ -8,12 +8,12 @@ import type { ReportFinding } from "../../reports/model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { FindingsContext, Point } from "../reading/findings-context.ts";
 
-/** Fewer common layouts show no order. */
+/** The fewest common layouts: fewer show no order. */
 const MIN_LAYOUTS = 4;
 /** Below this tau, the order on one device says little about the other. */
 const ALIKE = 0.8;
 
-/** Loading reads a file: it says little about a layout. */
+/** Loading is left out: it reads a file and says little about a layout. */
 function isCompared(name: string): boolean {
   const kind = kindOf(name);
   return kind?.from === "measured" && kind.phase !== "load";
@@ -26,11 +26,11 @@ const pairsOf = (points: readonly Point[], left: string, right: string): [number
     return a?.stable && b?.stable ? [[a.value, b.value] as [number, number]] : [];
   });
 
-/** Returns null for a sweep with one device, or before enough layouts are measured. */
+/** Returns the finding; null for a sweep with one device, or before enough layouts are measured. */
 export function devicesFinding({ config, measured, objectives }: FindingsContext): ReportFinding | null {
   const { devices } = config.measure;
   if (devices.length < 2) return null;
-  // Aggregates have no device: what they are made of is compared.
+  // Aggregates have no device; their parts are compared instead.
   const names = [...new Set(measured.flatMap(({ metrics }) => Object.keys(metrics)))].filter(isCompared);
   const bases = [
     ...new Set(

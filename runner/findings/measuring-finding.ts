@@ -17,7 +17,7 @@ import { createRng } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { FindingsContext, Point } from "../reading/findings-context.ts";
 
-/** Measured rates of a device: its probe's. */
+/** Rates of a device, measured by its probe. */
 interface Rates {
   readonly readBandwidthGBs: number;
   readonly int8Gops: number;
@@ -99,7 +99,10 @@ interface Row {
   readonly tests: readonly { readonly metric: string; readonly found: PartialCorrelation }[];
 }
 
-/** Returns null if the sweep has no objective of a probed device, or fewer than three complete trials. */
+/**
+ * Returns the finding; null if the sweep has no objective of a probed device, or fewer than three complete
+ * trials.
+ */
 export function measuringFinding(context: FindingsContext): ReportFinding | null {
   const { objectives, points } = context;
   const devices = [...new Set(objectives.flatMap(({ name }) => parseMetricName(name).device ?? []))].filter(

@@ -48,6 +48,7 @@ export function fitMetrics(context: FindingsContext, space: Space): readonly Fit
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
+/** Returns the finding; null when no metric has enough layouts for a fit. */
 export function predictorFinding(context: FindingsContext, space: Space): ReportFinding | null {
   const fitted = fitMetrics(context, space);
   if (fitted.length === 0) return null;

@@ -6,7 +6,7 @@ import type { FindingsContext } from "../reading/findings-context.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 
-/** Returns null if no trial was checked. */
+/** Returns the finding; null if no trial was checked. */
 export function rungsFinding({ config, rungs }: FindingsContext): ReportFinding | null {
   if (rungs.length === 0) return null;
   const shares = config.score?.rungs?.at ?? [];

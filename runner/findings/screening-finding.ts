@@ -8,7 +8,7 @@ import type { FindingsContext } from "../reading/findings-context.ts";
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 const layouts = (n: number): string => (n === 1 ? "1 layout" : `${n} layouts`);
 
-/** Returns null if nothing was predicted. */
+/** Returns the finding; null if nothing was predicted. */
 export function screeningFinding({ foreseen, measured, budgets }: FindingsContext): ReportFinding | null {
   const notes = foreseen.flatMap(({ proposals }) => proposals);
   if (notes.length === 0) return null;

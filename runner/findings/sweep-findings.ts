@@ -28,7 +28,7 @@ const MOST = 400;
 function contextOf(store: Store, sweep: Sweep, data: ReportData): FindingsContext {
   const complete = data.trials.filter(({ state }) => state === "complete").map(pointOf);
   const latest = new Set(complete.slice(-MOST).map(({ number }) => number));
-  // A trial that was stopped in training has been measured.
+  // A trial that was stopped in training was measured before.
   const measured = data.trials.filter(({ state }) => ["complete", "infeasible", "stopped"].includes(state));
   return {
     config: sweep.config,
@@ -59,6 +59,7 @@ function repetitionsOf(store: Store, sweepId: number): FindingsContext["repetiti
   return all.map(({ trialId, kind, state }) => ({ kind, state, number: numbers.get(trialId)! }));
 }
 
+/** Returns all findings of a sweep, from its report data. */
 export function findingsOf(store: Store, sweep: Sweep, data: ReportData): readonly ReportFinding[] {
   const context = contextOf(store, sweep, data);
   const space = new Space(sweep.config.space);

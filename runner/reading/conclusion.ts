@@ -1,5 +1,5 @@
-// The conclusions of a sweep in five lines: layouts that are certainly on the front, pairs of layouts that
-// differ, how much sessions and seeds vary, the reach of the scores, and the next command.
+// The conclusions of a sweep in five lines: certain layouts of the front, pairs of layouts that differ,
+// variation of sessions and seeds, the reach of the scores, and the next command.
 
 import { formatNumber } from "../../reports/format.ts";
 import { frontPoints, reachText } from "../../reports/front.ts";
@@ -12,6 +12,7 @@ import { inWords } from "./report-trials.ts";
 /** A layout with a higher chance counts as certainly on the front. */
 const SURE = 0.9;
 
+/** Returns the lines; `data` must hold estimates. */
 export function conclusionLines(data: FrontData, history: History): readonly string[] {
   const front = frontPoints(data);
   if (front.length === 0)

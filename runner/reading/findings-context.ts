@@ -1,4 +1,5 @@
-// What findings are made from: complete trials with their values and samples, and what was probed of each device.
+// The data that findings are computed from: complete trials with their values and samples, and the probe of
+// each device.
 import type { Layout } from "../../candidates/layout.ts";
 import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
@@ -30,25 +31,26 @@ export interface FindingsContext {
   readonly objectives: readonly Objective[];
   readonly budgets: readonly Budget[];
   readonly points: readonly Point[];
-  /** Every trial with measurements, also those over budget. */
+  /** Every measured trial, including those over budget. */
   readonly measured: readonly Point[];
-  /** What was foreseen of proposals before they were measured. */
+  /** Predictions of proposals, recorded before they were measured. */
   readonly foreseen: readonly ScreeningEvent[];
-  /** Every repetition that was chosen. */
+  /** Every planned repetition. */
   readonly repetitions: readonly Repeated[];
-  /** Every verdict on a training at a rung. */
+  /** Every verdict at a rung. */
   readonly rungs: readonly RungRecord[];
-  /** What earlier sweeps of the same devices varied by between sessions. */
+  /** Spread between sessions in earlier sweeps of the same devices. */
   readonly history: History;
   /** Hypervolume after each finished trial. */
   readonly hypervolumes: readonly number[];
-  /** What a published experiment did beyond the sweep; absent where the sweep is none. */
+  /** The work of a study beyond its sweep; absent when the sweep belongs to no study. */
   readonly study?: StudyRecord | undefined;
   unitOf(metric: string): string;
   /** Rates of a device's last probe; null where it was never probed. */
   rates(device: string): { readonly readBandwidthGBs: number; readonly int8Gops: number } | null;
 }
 
+/** Returns a reported trial in the form that findings use. */
 export const pointOf = ({ number, id, layout, metrics, onFront }: ReportTrial): Point => ({
   number,
   id,

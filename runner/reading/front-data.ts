@@ -1,4 +1,4 @@
-// The front of a sweep as it is shown, without its other trials: for sweeps too large to be read whole each time.
+// Reads the front of a sweep without its other trials, for sweeps too large to be read whole each time.
 import { countStates } from "../../reports/front.ts";
 import type { FrontData } from "../../reports/model.ts";
 import type { Store } from "../store/store.ts";
@@ -12,8 +12,7 @@ import { PAGE_TRIALS } from "./shown-trials.ts";
 import { reportData } from "./sweep-reader.ts";
 
 /**
- * What the front of a sweep is shown from, without its other trials: the front as the store keeps it, and what was published or
- * declared. For sweeps too large to be read whole each time.
+ * Returns the front as the store keeps it, with published and declared layouts, but without the other trials.
  */
 export function frontData(store: Store, sweep: Sweep): FrontData {
   const { config, id } = sweep;
@@ -37,10 +36,13 @@ export function frontData(store: Store, sweep: Sweep): FrontData {
   };
 }
 
-/** Complete trials beside the front that chances are worked out against, of a sweep too large to be read whole. */
+/**
+ * In a sweep too large to be read whole, chances are computed against the front and this many of the latest
+ * complete trials.
+ */
 const LATEST_BESIDE = 200;
 
-/** What the front of a sweep is shown from, with how well its values are known, however large the sweep is. */
+/** Returns the front with estimates of its values, however large the sweep is. */
 export function frontOf(store: Store, sweep: Sweep): FrontData {
   const { id, config } = sweep;
   const history = historyOf(store, id);

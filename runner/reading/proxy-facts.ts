@@ -1,10 +1,12 @@
-// What a report says of a sweep's proxies: how well they were found to order layouts, their width, and notices on their use.
+// The facts of a report about a sweep's proxies: how well they order layouts, their width, and notices on
+// their use.
 import type { ReportData } from "../../reports/model.ts";
 import { proxyNotices } from "../config/proxy-notices.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import { auditsOf } from "../sweep/proxy-audit.ts";
 
+/** Returns these facts; empty for a sweep without training. */
 export function proxyFacts(
   store: Store,
   { id, config }: Pick<Sweep, "id" | "config">,

@@ -1,4 +1,4 @@
-// The devices of a sweep as a report shows them: as they were while it measured, and, where asked for, as they are now.
+// The devices of a sweep for its report: their state while it measured and, on request, their present state.
 import { partsEver } from "../../profilers/identity.ts";
 import { threadsOn } from "../../profilers/probe-result.ts";
 import type { ReportDevice, ReportHealth } from "../../reports/model.ts";
@@ -7,9 +7,9 @@ import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 
 export interface DeviceOptions {
-  /** With the state of the devices now. */
+  /** Include the present state of the devices. */
   readonly health?: boolean;
-  /** With what the devices measured under. */
+  /** Include the conditions of the measurements. */
   readonly conditions?: boolean;
 }
 
@@ -19,12 +19,13 @@ function healthOf(store: Store, device: string): ReportHealth {
   return { state, reason, queued, recentFaults, lastFault: last, temperatureC };
 }
 
+/** Returns the devices of a sweep; devices that were never probed are left out. */
 export function reportDevices(
   store: Store,
   { id: sweepId, config, identity }: Pick<Sweep, "id" | "config" | "identity">,
   { health = false, conditions = false }: DeviceOptions,
 ): readonly ReportDevice[] {
-  // Imported trials have no measurements here; what they brought says whether an emulator took them.
+  // Imported trials have no measurements here; their identity says whether an emulator was used.
   const parts = identity === null ? [] : partsEver(identity);
   const emulated = new Set([
     ...store.history.emulatedDevices(sweepId, config.measure.devices),
@@ -32,7 +33,7 @@ export function reportDevices(
   ]);
   const measuredUnder = conditions ? store.history.conditions(sweepId) : undefined;
   return config.measure.devices.flatMap((name): ReportDevice[] => {
-    // As it was measured with here; a device that was enrolled again since has another probe.
+    // The last probe of this sweep. A device that was enrolled again since has another one.
     const measured = store.history.probes(sweepId, name).at(-1);
     const probe = measured ?? store.devices.lastProbe(name);
     if (probe === null) return [];
@@ -57,7 +58,7 @@ export function reportDevices(
   });
 }
 
-/** What built each device's agent, as the agent itself says. */
+/** Returns the compiler of each device's agent, as stated by the agent. */
 export function compilersOf(store: Store, { id, config }: Sweep): Readonly<Record<string, string>> {
   const probed = config.measure.devices.map((name) => {
     const probe = store.history.probes(id, name).at(-1) ?? store.devices.lastProbe(name);

@@ -1,4 +1,4 @@
-// The history of a sweep as its report shows it: a timeline of devices and trainers, and what each metric rests on.
+// The history of a sweep for its report: a timeline of devices and trainers, and the evidence of each metric.
 import { counted } from "../../candidates/words.ts";
 import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
 import type { ReportSpan } from "../../reports/model.ts";
@@ -13,7 +13,7 @@ interface Joined {
   readonly jobs: number;
 }
 
-/** Jobs of one kind on one lane joined where the gap between them is too short to see. */
+/** Jobs of one kind on one lane, joined where the gap between them is too short to see. */
 class JoinedSpans {
   private spans: Joined[] = [];
   private readonly newest = new Map<string, number>();
@@ -54,19 +54,22 @@ class JoinedSpans {
   }
 }
 
-/** Jobs drawn one by one; of more, neighbours are joined. */
+/** The most jobs that are drawn one by one. Beyond it, neighbours are joined. */
 const TIMELINE_SPANS = 4000;
 
-/** Who worked when, kept up to date: one span a job, in milliseconds since the sweep began; what still runs ends now. */
+/**
+ * An updatable timeline: one span for each job, in milliseconds since the sweep began. A running job ends at
+ * the latest known time.
+ */
 export class Timeline {
-  /** By job id; of more than can be drawn, those that have not ended. */
+  /** Jobs by id; once spans are joined, only those that have not ended. */
   private readonly jobs = new Map<number, JobSpan>();
   private joined: JoinedSpans | null = null;
   private last: number;
 
   constructor(
     private readonly start: number,
-    /** False keeps every job apart, however many. */
+    /** False keeps every job apart, however many there are. */
     private readonly joining: boolean,
     private readonly numberOf: (trialId: number) => number | null,
   ) {
@@ -86,14 +89,17 @@ export class Timeline {
     for (const known of this.inOrder()) if (known.finishedAt !== null) this.put(known);
   }
 
-  /** Trials with a job that runs now. */
+  /** Returns the trials with a running job. */
   running(): ReadonlySet<number> {
     return new Set(
       [...this.jobs.values()].flatMap(({ state, trialId }) => (state === "running" ? [trialId] : [])),
     );
   }
 
-  /** `alive`: somebody runs the sweep. A job left running by a process that is gone has no end to show. */
+  /**
+   * Returns the spans. `alive`: a process runs the sweep. Otherwise jobs without an end are left out, because
+   * their process is gone.
+   */
   read(alive: boolean): readonly ReportSpan[] {
     const own = this.inOrder().flatMap((job) =>
       job.finishedAt === null && !alive
@@ -130,7 +136,7 @@ function detailOf(job: JobSpan): string {
   return `${device === null || device === source ? source : `for ${source}`}${nth === 1 ? "" : `, measurement ${nth}`}`;
 }
 
-/** By trial id, then by the metric's source (a device's name, or a task's): what its values rest on. */
+/** The evidence of values, by trial id and source (a device's or a task's name). */
 export class Evidence {
   /** Digests by trial id, then by key. */
   private readonly contents = new Map<number, Readonly<Record<string, string>>>();
@@ -141,7 +147,7 @@ export class Evidence {
       if (state !== "done" || !counts) continue;
       if (identity !== null)
         this.contents.set(trialId, { ...this.contents.get(trialId), ...identity.digests });
-      // No value rests on training that was paused: the whole run has a result of its own.
+      // No value rests on a paused training: the whole run has its own result.
       if (rungPercent !== null) continue;
       const key = `${trialId} ${kind} ${source}`;
       const before = this.bySource.get(key);
@@ -150,7 +156,7 @@ export class Evidence {
         this.bySource.set(key, { ...before, ...evidence, ...several });
         continue;
       }
-      // Several seeds share everything but the weights they end with.
+      // Several seeds share everything except their final weights.
       const { weights, ...shared } = evidence;
       const own = before === undefined && weights !== undefined ? { weights } : {};
       const seeds = [...(before?.seeds === undefined ? [] : [before.seeds]), nth].join(", ");
@@ -158,12 +164,12 @@ export class Evidence {
     }
   }
 
-  /** Digests of all that a trial's results rest on, by key; undefined where none were kept. */
+  /** Returns the digests of a trial's results by key; undefined when none were recorded. */
   contentOf(trialId: number): Readonly<Record<string, string>> | undefined {
     return this.contents.get(trialId);
   }
 
-  /** Undefined for values that were counted, not measured. */
+  /** Returns the evidence of a metric; undefined for counted values. */
   of(trialId: number, metric: string): Readonly<Record<string, string>> | undefined {
     const { device } = parseMetricName(metric);
     if (device !== null) return this.bySource.get(`${trialId} measure ${device}`);

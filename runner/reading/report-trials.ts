@@ -1,4 +1,4 @@
-// One trial as a report shows it: its layout, whether it was published, where it came from, what was measured and on what evidence.
+// One trial for a report: its layout, its published name, its origin, its measurements and their evidence.
 
 import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { namedLayouts, publishedNames } from "../../candidates/named.ts";
@@ -12,7 +12,7 @@ import type { Trial } from "../store/trial-row.ts";
 import { Evidence } from "./report-history.ts";
 
 export const publishedIds = new Map(publishedNames.map((name) => [layoutId(namedLayouts[name]!), name]));
-/** Orders of mixers that were published with both kinds of mixer, longest first. */
+/** Published orders of mixers that mix full attention with another kind, longest first. */
 const publishedPatterns = [
   ...new Set(
     publishedNames
@@ -22,14 +22,17 @@ const publishedPatterns = [
   ),
 ].sort((a, b) => b.length - a.length);
 
-/** Fewer layers than this begin like too many layouts. */
+/** With fewer layers, too many layouts begin alike. */
 const MIN_PREFIX_LAYERS = 6;
 
 function kindsOf(layout: Layout): string {
   return layout.layers.map(({ mixer }) => formatKind(mixer)).join(" ");
 }
 
-/** The published layout that this one is, or whose order of mixers it has or begins with at another size; null otherwise. */
+/**
+ * The name of the published layout that this one equals, or whose order of mixers it has or begins with at
+ * another size; null otherwise.
+ */
 function publishedName(id: string, layout: Layout): string | null {
   const exact = publishedIds.get(id);
   if (exact !== undefined) return exact;
@@ -41,7 +44,9 @@ function publishedName(id: string, layout: Layout): string | null {
   return pattern === kinds ? "LFM2 pattern" : `LFM2 pattern, first ${counted(depth, "layer")}`;
 }
 
-/** Ids of the layouts that the configuration itself proposes; a file that is gone since says nothing. */
+/**
+ * Returns the ids of the layouts that the configuration declares. Entries whose file is gone are left out.
+ */
 export function declaredIds(config: SweepConfig): ReadonlySet<string> {
   return new Set(
     (config.space.include ?? []).flatMap((text) => {
@@ -54,7 +59,7 @@ export function declaredIds(config: SweepConfig): ReadonlySet<string> {
   );
 }
 
-/** How the origin of a layout reads. */
+/** The origins of layouts in words. */
 export const inWords = {
   declared: "declared in the space",
   random: "drawn at random",
@@ -64,7 +69,7 @@ export const inWords = {
   imported: "imported",
 } as const;
 
-/** Parents, operator, and a line for people. Databases older than origins know of neither. */
+/** The origin in words, with parents and operator. Databases older than origins hold neither. */
 function lineageOf(
   trial: Trial,
   declared: ReadonlySet<string>,
@@ -83,8 +88,8 @@ function lineageOf(
 }
 
 /**
- * These trials, by id. Whether they are on the front or running is for the reader of the whole sweep to say. Without `evidence` it is
- * left out what values rest on, which takes as long to read as all the rest.
+ * Returns these trials by id. The reader of the whole sweep adds whether they are on the front or running.
+ * Without `evidence` it is left out; reading it takes as long as everything else.
  */
 export function reportTrials(
   store: Store,

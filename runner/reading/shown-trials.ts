@@ -1,16 +1,17 @@
-// Which trials a page shows of a sweep that has too many: those that say most, and an even share of the others.
+// Selects the trials that a page shows of a sweep with too many: the most informative ones, and an even share
+// of the others.
 import type { TrialStanding } from "../store/trial-table.ts";
 import { publishedIds } from "./report-trials.ts";
 
-/** Trials that a page shows of a sweep that has more: what it draws stays quick, and the file below 8 MB. */
+/** The most trials on a page: it draws quickly, and the file stays below 8 MB. */
 export const PAGE_TRIALS = 5000;
-/** The first ones, which hold what the configuration declares, are always among them, */
+/** Number of first trials that are always shown; they include the declared ones. */
 const ALWAYS_FIRST = 100;
-/** and this share of them is the newest; up to twice as many, so that not every new trial pushes out another. */
+/** Share of the newest trials. Up to twice as many are shown, so that not every new trial removes another. */
 const NEWEST_SHARE = 0.1;
-/** Of all the others, evenly spread, this share. */
+/** Share of evenly spread other trials. */
 const SPREAD_SHARE = 0.7;
-/** Layouts that were on the front, the latest. */
+/** Number of the latest trials that left the front. */
 const ALWAYS_LEFT = 300;
 
 export interface Wanted {
@@ -18,12 +19,15 @@ export interface Wanted {
   /** Numbers of the trials on the front, and of those that were on it, earliest first. */
   readonly front: ReadonlySet<number>;
   readonly wasOnFront: readonly number[];
-  /** Ids of trials, and of layouts, that are shown whatever else is. */
+  /** Ids of trials, and of layouts, that are always shown. */
   readonly always: ReadonlySet<number>;
   readonly declared: ReadonlySet<string>;
 }
 
-/** The front, the published, the first and the newest trials, and as many others as fit, evenly spread. */
+/**
+ * Returns the front, published layouts, the first and the newest trials, and as many evenly spread others as
+ * fit.
+ */
 export function shownTrials(
   all: readonly TrialStanding[],
   { atMost, front, wasOnFront, always, declared }: Wanted,

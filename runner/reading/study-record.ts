@@ -1,5 +1,5 @@
-// What a study did beyond its sweep, as the database keeps it: its plan with the power stated before it ran, every training run by seed, and the
-// interleaved pairs.
+// The stored work of a study beyond its sweep: its plan with the power stated before it ran, every training
+// run by seed, and the interleaved pairs.
 import { z } from "zod";
 import type { ComparedPair } from "../../profilers/compare.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
@@ -17,16 +17,16 @@ const powerSchema = z.object({
   power: z.array(z.object({ question: z.string(), true: chance, false: chance })),
   noise: z.string(),
 });
-/** How likely each question is to be decided, with which noise. */
+/** The chance that each question is decided, and the assumed noise. */
 export type StatedPower = z.infer<typeof powerSchema>;
 
 const statedSchema = powerSchema.extend({
   minutes: z.number().nullable(),
   spending: z.array(z.object({ what: z.string(), minutes: z.number() })),
-  /** Of the tasks on text, so that scores of single runs are known as the sweep's are. */
+  /** Bytes per token of text tasks, so that scores of single runs are computed like the sweep's. */
   bytesPerToken: z.record(z.string(), z.number()),
 });
-/** What was said before a study ran. */
+/** The plan and the power that were stated before a study ran. */
 export type Stated = z.infer<typeof statedSchema>;
 
 const values = z.record(z.string(), z.number().positive());
@@ -44,22 +44,22 @@ export type StudyPair = z.infer<typeof pairSchema>;
 export interface SeedRun {
   readonly seed: number;
   readonly steps: number;
-  /** It ended because it reached the accuracy at which training stops. */
+  /** The run ended because it reached the accuracy at which training stops. */
   readonly solved: boolean;
-  /** By the name of the score. */
+  /** Scores by name. */
   readonly scores: Readonly<Record<string, number>>;
 }
 
 export interface StudyRecord {
-  /** What was said before it ran; null where no study ran after the sweep. */
+  /** The statement before the study; null when no study ran after the sweep. */
   readonly stated: Stated | null;
-  /** The power by the noise that was found; null while the study is not done. */
+  /** The power with the noise that was found; null until the study is done. */
   readonly found: StatedPower | null;
   /** Runs by trial number and task. */
   readonly runs: ReadonlyMap<number, ReadonlyMap<string, readonly SeedRun[]>>;
-  /** By label of the comparison, in the order of their places. */
+  /** Pairs by label of the comparison, in planned order. */
   readonly pairs: ReadonlyMap<string, readonly ComparedPair[]>;
-  /** Minutes that jobs took: seeds beyond those of the sweep, pairs, and all the rest. */
+  /** Minutes of jobs: further seeds, pairs, and everything else. */
   readonly minutes: { readonly sweep: number; readonly seeds: number; readonly pairs: number };
 }
 
@@ -71,6 +71,7 @@ export const emptyRecord: StudyRecord = {
   minutes: { sweep: 0, seeds: 0, pairs: 0 },
 };
 
+/** Returns the stored pairs of a study, in the order in which they were timed. */
 export function pairsOf(store: Store, sweepId: number): readonly StudyPair[] {
   return store.events(sweepId, STUDY_PAIR).flatMap(({ data }) => {
     const { success, data: pair } = pairSchema.safeParse(data);
@@ -78,6 +79,7 @@ export function pairsOf(store: Store, sweepId: number): readonly StudyPair[] {
   });
 }
 
+/** Returns the minutes that a study's jobs took so far. */
 export function minutesOf(store: Store, { id, config }: Sweep): StudyRecord["minutes"] {
   const own = new Set(config.score?.seeds ?? []);
   const tasks = new Set(Object.keys(config.score?.tasks ?? {}));
@@ -90,16 +92,17 @@ export function minutesOf(store: Store, { id, config }: Sweep): StudyRecord["min
   return minutes;
 }
 
-/** Null where there is none that can be read. */
+/** Returns null for data that does not fit the schema. */
 function parsedOf<T>(schema: z.ZodType<T>, data: unknown): T | null {
   const parsed = schema.safeParse(data);
   return parsed.success ? parsed.data : null;
 }
 
-/** What was said first: a run that is continued says it again. */
+/** Returns the first statement of a sweep; a continued study repeats it. */
 export const statedOf = (store: Store, sweepId: number): Stated | null =>
   parsedOf(statedSchema, store.events(sweepId, STUDY_PLAN)[0]?.data);
 
+/** Returns the stored work of a study; parts without data are null or empty. */
 export function studyRecordOf(store: Store, sweep: Sweep): StudyRecord {
   const stated = statedOf(store, sweep.id);
   const tasks = Object.entries(sweep.config.score?.tasks ?? {});

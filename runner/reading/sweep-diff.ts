@@ -1,4 +1,4 @@
-// Two sweeps compared by the statistics of profilers/: what changed beyond noise. Of very large ones as many layouts are read as tell it.
+// Compares two sweeps by the statistics of profilers/: changes beyond noise. Very large sweeps are sampled.
 import { apart, judgeReruns, rerunDefaults } from "../../profilers/rerun.ts";
 import { diffSweeps, type SweepDiff } from "../../reports/diff.ts";
 import { frontPoints } from "../../reports/front.ts";
@@ -8,13 +8,13 @@ import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import { SweepReader } from "./sweep-reader.ts";
 
-/** Layouts complete in both sweeps that are compared, about; of more, evenly spread ones. */
+/** About the most layouts, complete in both sweeps, that are compared; beyond it they are evenly spread. */
 const MOST_SHARED = 4000;
 
-/** Trials read beside those, about: front and configuration need no more. */
+/** About the most other trials to read: front and configuration need no more. */
 const FEW = 200;
 
-/** The same for the same sweeps: resampling is seeded. */
+/** Compares two sweeps. Resampling is seeded, so equal sweeps give equal results. */
 export function sweepDiff(before: ReportData, after: ReportData, sharedInAll?: number): SweepDiff {
   const rng = createRng(1);
   const statistics = {
@@ -30,6 +30,7 @@ interface Stored {
   readonly sweep: Sweep;
 }
 
+/** Compares two stored sweeps, which may be in different databases. */
 export function compareSweeps(before: Stored, after: Stored): SweepDiff {
   const [a, b] = [sideOf(before), sideOf(after)];
   const shared = [...a.complete.keys()].filter((id) => b.complete.has(id));
@@ -37,7 +38,7 @@ export function compareSweeps(before: Stored, after: Stored): SweepDiff {
   const compared = shared.filter((_, n) => n % every === 0);
   const read = ({ store, sweep, reader, complete }: Side, other: Side): ReportData => {
     reader.include(compared.map((id) => complete.get(id)!));
-    // Why a layout is not on this front, whatever became of it.
+    // Shows why a layout of the other front is not on this one.
     reader.include(store.trials.idsOfCandidates(sweep.id, other.front));
     return reader.read(sweep);
   };

@@ -1,5 +1,5 @@
-// Reads a sweep from the store into the plain data that reports/ renders: all of it at once, or kept up to date while it runs,
-// reading only what changed. Of a very large sweep a page gets a selection, with the counts and the front of all of it.
+// Reads a sweep from the store into the plain data that reports/ renders: all at once, or incrementally while
+// it runs. A page of a very large sweep gets a selection of trials, with the counts and the front of all.
 
 import { countStates, ReasonCount } from "../../reports/front.ts";
 import { partFacts } from "../../reports/identity-text.ts";
@@ -26,19 +26,19 @@ import { declaredIds, reportTrials } from "./report-trials.ts";
 import { shownTrials, type Wanted } from "./shown-trials.ts";
 
 export interface ReaderOptions extends DeviceOptions {
-  /** Trials handed out at most. */
+  /** The most trials to return. */
   readonly atMost?: number;
-  /** Of a sweep larger than `atMost`, the first reading leaves out who worked when, half of its work; the next one has it. */
+  /** Leave the timeline of a sweep larger than `atMost` to the second reading: it is half of the work. */
   readonly jobsLater?: boolean;
-  /** False leaves out who worked when. */
+  /** False leaves out the timeline. */
   readonly jobs?: boolean;
-  /** False leaves out what values rest on. */
+  /** False leaves out the evidence of values. */
   readonly evidence?: boolean;
-  /** Ids of trials that are handed out whatever else is. */
+  /** Ids of trials that are always returned. */
   readonly always?: readonly number[];
 }
 
-/** Trials read at once where all are gone through. */
+/** Number of trials read at once while iterating over all. */
 const ROWS_AT_ONCE = 500;
 
 export class SweepReader {
@@ -47,22 +47,22 @@ export class SweepReader {
   private readonly declared: ReadonlySet<string>;
   private readonly atMost: number;
   private readonly front: FrontHistory;
-  /** By trial id. */
+  /** Standings by trial id. */
   private readonly standings = new Map<number, TrialStanding>();
   private readonly pending = new Set<number>();
-  /** Repetitions that have ended, by id. */
+  /** Ids of repetitions that have ended. */
   private readonly repetitions = new Set<number>();
   private readonly timeline: Timeline;
   private readonly reasons = new ReasonCount();
-  /** Trials that have ended, read before. */
+  /** Ended trials that were read before. */
   private readonly known = new Map<number, ReportTrial>();
   private lastTrial = 0;
   private lastJob = 0;
   private jobsLeft = false;
-  /** Ids of trials that are handed out whatever else is. */
+  /** Ids of trials that are always returned. */
   private always: ReadonlySet<number>;
 
-  /** Throws InvalidInputError where the configuration names what this version does not know. */
+  /** @throws InvalidInputError when the configuration names something that this version does not know. */
   constructor(
     private readonly store: Store,
     { id, createdAt, config }: Sweep,
@@ -79,7 +79,7 @@ export class SweepReader {
     this.timeline = new Timeline(Date.parse(createdAt), atMost !== Number.POSITIVE_INFINITY, numberOf);
   }
 
-  /** The sweep as it is now. */
+  /** Returns the present state of the sweep. */
   read(sweep: Sweep): ReportData {
     return this.store.snapshot(() => {
       this.update();
@@ -87,7 +87,10 @@ export class SweepReader {
     });
   }
 
-  /** The sweep as it is now, its trials to be read as they are gone through: what has ended stays as it is. */
+  /**
+   * Returns the present state of the sweep with an iterable of trials. They are read during iteration,
+   * because ended trials hardly change.
+   */
   rows(sweep: Sweep): ReportRows {
     return this.store.snapshot(() => {
       this.update();
@@ -108,12 +111,12 @@ export class SweepReader {
     });
   }
 
-  /** From now on these trials are handed out too. */
+  /** Returns these trials too from now on. */
   include(ids: readonly number[]): void {
     this.always = new Set([...this.always, ...ids]);
   }
 
-  /** Something was left for the next reading. */
+  /** True when something was left for the next reading. */
   get behind(): boolean {
     return this.jobsLeft;
   }
@@ -142,7 +145,7 @@ export class SweepReader {
     }
     const late = this.jobsLeft;
     this.jobsLeft = first && this.options.jobsLater === true && this.standings.size > this.atMost;
-    // Where nobody asks who worked when: only the jobs of what still runs.
+    // Without a timeline, only the jobs of unfinished trials are read.
     if (this.options.jobs === false)
       for (const span of store.history.spans(sweepId, Number.MAX_SAFE_INTEGER, [...this.pending]))
         this.timeline.put(span);
@@ -157,7 +160,7 @@ export class SweepReader {
     );
   }
 
-  /** Trials whose repetitions ended since the last reading: their values may be others. */
+  /** Trials whose repetitions ended since the last reading, so their values may have changed. */
   private repeatedSince(): readonly number[] {
     return this.store.repetitions.all(this.sweepId).flatMap(({ id, trialId, state }) => {
       if (state === "planned" || this.repetitions.has(id)) return [];
@@ -166,7 +169,7 @@ export class SweepReader {
     });
   }
 
-  /** What is said of the sweep as a whole. */
+  /** The facts about the sweep as a whole. */
   private facts(sweep: Sweep): Omit<ReportData, "trials" | "totals"> {
     const { config } = sweep;
     const { front, objectives, store } = this;
@@ -201,7 +204,7 @@ export class SweepReader {
     return isRunning ? this.timeline.running() : new Set();
   }
 
-  /** Says of a trial as it was read how it stands in the sweep. */
+  /** Returns a function that adds a trial's present state and its place on the front. */
   private finisher(sweep: Sweep): (trial: ReportTrial, standing: TrialStanding) => ReportTrial {
     const [running, front] = [this.runningIn(sweep), this.front.front];
     return (trial, standing) => ({
@@ -212,7 +215,7 @@ export class SweepReader {
   }
 
   private data(sweep: Sweep): ReportData {
-    // A sweep numbers its trials in the order it writes them.
+    // A sweep numbers its trials in the order in which they are written.
     const all = [...this.standings.values()];
     const shown = all.length > this.atMost ? shownTrials(all, this.wanted) : all;
     const [running, finish] = [this.runningIn(sweep), this.finisher(sweep)];
@@ -248,7 +251,7 @@ export class SweepReader {
     return reportTrials(this.store, config, this.declared, ids, this.options);
   }
 
-  /** Reads what is not known yet; only what has ended is kept. */
+  /** Reads trials that are not cached. Only ended trials are cached. */
   private trialsOf(shown: readonly TrialStanding[], config: SweepConfig): readonly ReportTrial[] {
     const missing = shown.filter(({ id }) => !this.known.has(id)).map(({ id }) => id);
     const fresh = this.fresh(config, missing);
@@ -260,10 +263,13 @@ export class SweepReader {
   }
 }
 
-/** Everything a report shows of one sweep, read once. */
+/** Returns everything that a report shows of one sweep. */
 export const reportData = (store: Store, sweep: Sweep, options: ReaderOptions = {}): ReportData =>
   new SweepReader(store, sweep, options).read(sweep);
 
-/** A sweep for formats that hold every trial: what has to be kept of it is small, the trials are read as they are gone through. */
+/**
+ * Returns a sweep for formats that hold every trial. Little is kept in memory: trials are read during
+ * iteration.
+ */
 export const reportRows = (store: Store, sweep: Sweep, options: ReaderOptions = {}): ReportRows =>
   new SweepReader(store, sweep, options).rows(sweep);

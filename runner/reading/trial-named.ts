@@ -1,4 +1,4 @@
-// A trial of a sweep by what a reader of its report would call it.
+// Finds a trial of a sweep by a name that a reader of its report would use.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { frontPoints } from "../../reports/front.ts";
@@ -10,7 +10,7 @@ import type { Sweep } from "../store/sweep-table.ts";
 import { PAGE_TRIALS } from "./shown-trials.ts";
 import { reportData } from "./sweep-reader.ts";
 
-/** Shortest part of an id that may stand for it. */
+/** Shortest beginning of an id that names a trial. */
 const MIN_ID = 4;
 
 const numberIn = (text: string): number | null => {
@@ -18,10 +18,10 @@ const numberIn = (text: string): number | null => {
   return digits === undefined ? null : Number(digits);
 };
 
-/** `F3` and the beginnings of ids are no layouts. */
+/** Whether the text may be a layout; `F3`, `#12` and beginnings of ids are not. */
 const isLayout = (text: string): boolean => numberIn(text) === null && !/^(F\d+$|l\d+-)/i.test(text);
 
-/** Trials that a name may mean, points of the front apart. */
+/** Ids of trials that a name may mean, except points of the front. */
 function meant(store: Store, sweepId: number, text: string): readonly number[] {
   const number = numberIn(text);
   if (number !== null) return [store.trials.idOf(sweepId, number)].filter((id) => id !== null);
@@ -30,8 +30,9 @@ function meant(store: Store, sweepId: number, text: string): readonly number[] {
 }
 
 /**
- * A trial by its name on the front (F3), its number (#12), its id or the beginning of it, or as a layout; and its sweep, of a very
- * large one a selection. Throws InvalidInputError (`unknown-point`, `ambiguous-point`).
+ * Returns a trial by its name on the front (F3), its number (#12), its id or the beginning of it, or its
+ * layout. Also returns the data of its sweep; a selection when it is very large.
+ * @throws InvalidInputError (`unknown-point`, `ambiguous-point`).
  */
 export function trialNamed(
   store: Store,

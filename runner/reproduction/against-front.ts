@@ -17,6 +17,7 @@ import { endpointText, marginText } from "./study-figures.ts";
 
 const list = (labels: readonly string[]): string => (labels.length === 0 ? "none" : labels.join(", "));
 
+/** Returns the answer about the published layout and its rivals. */
 export function publishedAnswer(study: Study): ReportFinding {
   const { context, pattern, input, endpoints, decisions } = study;
   const { objectives, points } = context;
@@ -64,6 +65,7 @@ function picksText({ picks }: RuleDecision, study: Study): string {
     .join("; ");
 }
 
+/** Returns the answer about the choice of the rule by one quality objective. */
 export function ruleAnswer(study: Study, quality: Objective): ReportFinding {
   const { ttft, p95, memory } = study.names;
   const at = study.input.rules.findIndex((rule) => rule.quality.name === quality.name);

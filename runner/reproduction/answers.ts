@@ -11,6 +11,7 @@ import { localAnswer } from "./local-operators.ts";
 import { placementAnswer } from "./placement-answer.ts";
 import { type Measured, namesOf, Study } from "./study.ts";
 
+/** Returns the answers; none if the published layout or the study's metrics were not measured. */
 export function minimalHybridAnswers(
   context: FindingsContext,
   design: readonly Designed[],

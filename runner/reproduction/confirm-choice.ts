@@ -14,11 +14,13 @@ import { SCORE_MARGIN } from "./decide/margins.ts";
 import { ROOM } from "./decide/rule.ts";
 import { costsOf } from "./study.ts";
 
-/** Returns the sessions and seeds of each stage for a study of so many minutes; null: no limit. */
+/** Returns the sessions and seeds of each stage for a study of this many minutes; null: no limit. */
 const sessionsIn = (minutes: number | null): number =>
   minutes === null || minutes >= 300 ? DEFAULT_SESSIONS : 2;
 
-/** Returns null if the published layout has no result that sets the budgets. */
+/**
+ * Confirms the choice of a study. Returns null if the published layout has no result that sets the budgets.
+ */
 export async function confirmStudyChoice(
   store: Store,
   sweep: Sweep,

@@ -13,6 +13,7 @@ function kvBytes({ context: { config } }: Study, { layout }: Measured): number {
   return staticCost(layout, { context: Math.max(...contexts), quantization }).kvBytes;
 }
 
+/** Returns the answer; null if the all-attention layout has no result. */
 export function countedAnswer(study: Study): ReportFinding | null {
   const rows = study.measured.filter(({ group }) => group === "count");
   const all = rows.find(({ layout }) => attentionCount(layout) === layout.layers.length);

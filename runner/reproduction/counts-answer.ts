@@ -29,6 +29,7 @@ function partText(part: CountPart): string {
   return `${layers(count)}: ${lossText(endpoint, difference)} (${words[kind][verdictOf(countEvidence(part))]})`;
 }
 
+/** Returns the answer; null if the layout with the published number has no result. */
 export function countsAnswer(study: Study): ReportFinding | null {
   const rows = study.measured.filter(({ group }) => group === "count");
   if (!rows.some(({ label }) => label === SIX)) return null;

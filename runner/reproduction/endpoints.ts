@@ -31,6 +31,7 @@ function alignedRuns(
   return new Map(kept.map(([label, runs]) => [label, runs.filter(({ seed }) => common.has(seed))]));
 }
 
+/** Returns one endpoint for each quality objective whose task is trained. */
 export function endpointsOf(
   trained: readonly Trained[],
   qualities: readonly Objective[],

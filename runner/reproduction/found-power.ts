@@ -12,6 +12,7 @@ import type { StudyWork } from "./work.ts";
 
 const least = (counts: readonly number[]): number => (counts.length === 0 ? 0 : Math.min(...counts));
 
+/** Computes the power, stores it as an event, and returns it. */
 export function stateFoundPower({ store, sweep, plan, design }: StudyWork): StatedPower {
   const record = studyRecordOf(store, sweep);
   const numbers = new Map(store.trials.all(sweep.id).map(({ candidateId, number }) => [candidateId, number]));

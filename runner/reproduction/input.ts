@@ -4,6 +4,7 @@ import { inputFrom } from "./observed.ts";
 import type { Measured, Study } from "./study.ts";
 import { coreOf, isWindowForConv } from "./study-plan.ts";
 
+/** Returns the input of a study's decisions. */
 export function inputOf(
   study: Pick<Study, "context" | "measured" | "names" | "endpoints" | "record" | "samples">,
 ): StudyInput {

@@ -15,6 +15,7 @@ const TIMES = [
   { metric: P95, name: "p95 time per token" },
 ];
 
+/** Returns the answer; null if the layout with the window has no result. */
 export function localAnswer(study: Study): ReportFinding | null {
   const { measured, pattern, input, endpoints, decisions } = study;
   const rows = measured.filter(({ group }) => group === "local");

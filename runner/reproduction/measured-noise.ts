@@ -1,4 +1,5 @@
-// The noise that a study found, between seeds and within pairs, for stating its power again.
+// Computes the noise that a study found, between seeds and within pairs, so that its power can be stated
+// again.
 import type { ComparedPair } from "../../profilers/compare.ts";
 import { pooledSpread } from "../../profilers/statistics/pooled.ts";
 import { summarise } from "../../profilers/statistics/summary.ts";
@@ -6,7 +7,10 @@ import { TTFT } from "./decide/decide-study.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
 import type { SupposedNoise } from "./supposed.ts";
 
-/** Returns the median over comparisons, because a burst of other work disturbs some of them. */
+/**
+ * Returns the median of the pairs' standard deviations over comparisons, because a burst of other work
+ * disturbs some of them.
+ */
 function pairSd(pairs: readonly (readonly ComparedPair[])[]): number | null {
   const sds = pairs.flatMap((own) => {
     const spread = pooledSpread([own.map(({ a, b }) => Math.log(b[TTFT]! / a[TTFT]!))]);
@@ -15,7 +19,10 @@ function pairSd(pairs: readonly (readonly ComparedPair[])[]): number | null {
   return sds.length === 0 ? null : summarise(sds).median;
 }
 
-/** Returns the spread between seeds of layouts whose every run solved the task; a failed run is no spread. */
+/**
+ * Returns the spread between seeds of layouts that solved the task in every run; failed runs would inflate
+ * it.
+ */
 function seedSd({ losses, worst }: Endpoint): number | null {
   const whole = [...losses.values()].filter((own) => worst === null || own.every((loss) => loss < worst));
   return pooledSpread(whole)?.sd ?? null;

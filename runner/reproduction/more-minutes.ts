@@ -7,7 +7,7 @@ import { quickCosts } from "./study-plan.ts";
 /** The kind of samples that a question rests on. */
 export type Samples = "seeds" | "pairs" | "both";
 
-/** With fewer seeds, a failure rate of one in four cannot be excluded. */
+/** The number of seeds to reach first: with fewer, a failure rate of one in four cannot be excluded. */
 const USUAL_SEEDS = 10;
 
 interface Spent {
@@ -37,7 +37,10 @@ function pairsOf({ record }: Study): Spent {
   return { now, least: LEAST_PAIRS, minutesEach };
 }
 
-/** Returns null if more of the same samples would not decide the question. */
+/**
+ * Returns the additional minutes for a decision; null if more of the same samples would not decide the
+ * question.
+ */
 export function missingMinutes(decision: Decision, samples: Samples, study: Study): number | null {
   const parts = [
     ...(samples === "pairs" ? [] : [seedsOf(study)]),

@@ -1,4 +1,4 @@
-// From samples to the input of the decisions: values with errors, differences to the published layout,
+// Turns samples into the input of the decisions: values with errors, differences to the published layout,
 // choices of the rule. The same code serves real and simulated studies.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
@@ -16,7 +16,7 @@ interface ObservedMetric {
   readonly name: string;
   readonly scale: Scale;
   readonly samples: readonly Sampled[];
-  /** Squares between the sessions of earlier sweeps. */
+  /** Sums of squares between the sessions of earlier sweeps. */
   readonly history?: Squares | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface Observed extends Pick<StudyInput, "endpoints" | "placements" | 
   readonly qualities: readonly Objective[];
   /** Times and sizes in which rivals are compared. */
   readonly objectives: readonly string[];
-  /** Times and sizes that the published layout sets the rule's budgets of. */
+  /** Times and sizes for which the published layout sets the rule's budgets. */
   readonly budgets: readonly string[];
 }
 
@@ -43,7 +43,7 @@ const operators = ({ layers }: Layout): string =>
 
 const isRelative = (scale: Scale): boolean => scale === "ratio";
 
-/** Returns null if the error is unknown. */
+/** Returns a value with its error; null if the error is unknown. */
 const knownOf = ({ value, standardError, degrees }: Estimate, scale: Scale): Known | null =>
   standardError === null ? null : { value, relative: isRelative(scale), standardError, degrees };
 
@@ -56,6 +56,7 @@ function costOf(own: Estimate, other: Estimate): Difference | null {
   };
 }
 
+/** Returns the input. Layouts with an unknown error are no choices of the rule. */
 export function inputFrom(observed: Observed): StudyInput {
   const { layouts, metrics, qualities, objectives, budgets } = observed;
   const known = new Map(

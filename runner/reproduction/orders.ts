@@ -5,6 +5,7 @@ import type { Rng } from "../../candidates/space.ts";
 
 export type First = "a" | "b";
 
+/** Returns the first side of each pair. */
 export function balancedOrders(pairs: number, rng: Rng): readonly First[] {
   const extra = rng.below(2);
   const orders = Array.from({ length: pairs }, (_, n): First => ((n + extra) % 2 === 0 ? "a" : "b"));

@@ -30,7 +30,7 @@ export interface PairWork {
 }
 
 /**
- * Runs in a process, of which the faster counts: a burst of other work then costs one run and not the pair.
+ * Runs in a process, of which the fastest counts: a burst of other work then spoils one run, not the pair.
  */
 const RUNS = 2;
 /** Number of discarded pairs in a row after which timing stops. */
@@ -51,9 +51,10 @@ function valuesOf(result: MeasureResult): ComparedPair["a"] {
 }
 
 /**
- * Checks the agent's arithmetic and returns a function that waits for an idle device. It never waits for this
- * machine, which others may use: pairs are interleaved, and waiting would use up the time budget. Throws if
- * the device computes wrong results.
+ * Checks the agent's arithmetic and returns a function that waits for an idle device. The function never
+ * waits for this machine, which others may use: pairs are interleaved, and waiting would use up the time
+ * budget.
+ * @throws WrongOutputError if the device computes wrong results.
  */
 async function restOf(worker: Worker, config: MeasureConfig, { store, listen }: PairWork) {
   const rules = windowRules(worker.device, config.protocol);
@@ -65,10 +66,7 @@ async function restOf(worker: Worker, config: MeasureConfig, { store, listen }: 
   return async () => (await worker.exclusively((turn) => rest.await(checked, opened, turn, 0))).ready;
 }
 
-/**
- * Times the pairs. `fits`: whether a pair of so many minutes may still begin. Times nothing under an
- * emulator.
- */
+/** Times the pairs, except under an emulator. `fits`: whether a pair of this many minutes may still begin. */
 export async function timePairs(
   worker: Worker,
   work: PairWork,

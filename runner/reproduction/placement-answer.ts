@@ -10,6 +10,7 @@ import type { Study } from "./study.ts";
 import { timesText } from "./study-figures.ts";
 import { coreOf } from "./study-plan.ts";
 
+/** Returns the answer; null if no placement was timed or measured. */
 export function placementAnswer(study: Study): ReportFinding | null {
   const { placements } = study.input;
   const { decisions, measured, names } = study;

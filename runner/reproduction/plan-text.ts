@@ -5,11 +5,14 @@ import type { StudyPlan } from "./study-plan.ts";
 
 const percent = (share: number): string => `${Math.round(100 * share)}%`;
 
+/** Returns the chances of the right verdict in words. */
 export const chancesText = ({ true: yes, false: no }: Omit<PowerRow, "question">): string =>
   `"agrees" in ${percent(yes.chance)} if ${yes.supposed}; "contradicts" in ${percent(no.chance)} if ${no.supposed}`;
 
+/** Returns a question with these chances. */
 export const powerLine = (row: PowerRow): string => `${row.question}: ${chancesText(row)}`;
 
+/** Returns the plan as lines. `noise`: the assumed noise in words. */
 export function planText(
   { minutes, spending, blocked }: StudyPlan,
   power: readonly PowerRow[],

@@ -20,9 +20,10 @@ export interface PowerRow {
   readonly false: Chance;
 }
 
-/** Pairs have only 6%, because both runs of a pair share slow changes of the machine. */
+/** Noise of a pair is only 6%, because both runs of a pair share slow changes of the machine. */
 export const assumedNoise: SupposedNoise = { steps: 0.2, score: 0.05, pair: 0.06, session: 0.1 };
 
+/** Returns the noise in words. */
 export const noiseText = ({ steps, score, pair, session }: SupposedNoise): string =>
   `standard deviation between seeds: ${steps.toFixed(2)} of the logarithm of the steps, ${score.toFixed(3)} of a score; ` +
   `of a pair: ${(100 * pair).toFixed(1)}%; of a session: ${(100 * session).toFixed(0)}%`;
@@ -105,6 +106,7 @@ function chanceOf(
   return { supposed, chance: hits.filter((found) => found === wanted).length / RUNS };
 }
 
+/** Returns the power of each question. `rng` draws the simulated studies. */
 export function powerOf(
   plan: StudyPlan,
   design: readonly Designed[],

@@ -24,7 +24,7 @@ export interface SeedBlocks {
 }
 
 /**
- * Trains the blocks. `fits`: whether a block of so many minutes may still begin. Returns the number of
+ * Trains the blocks. `fits`: whether a block of this many minutes may still begin. Returns the number of
  * complete blocks.
  */
 export async function trainBlocks(

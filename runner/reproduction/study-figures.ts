@@ -18,6 +18,7 @@ export function lossText({ kind }: Endpoint, difference: Difference | null): str
   return `${times}x [${from}, ${to}]`;
 }
 
+/** Returns the margin of an endpoint in words. */
 export function marginText(endpoint: Endpoint): string {
   const margin = marginOf(endpoint);
   return endpoint.kind === "steps"
@@ -25,9 +26,11 @@ export function marginText(endpoint: Endpoint): string {
     : `${formatNumber(margin)} of the score`;
 }
 
+/** Returns the name of an endpoint in words. */
 export const endpointText = ({ kind, task }: Endpoint): string =>
   kind === "steps" ? `steps to solve ${task}` : `score of ${task}`;
 
+/** Returns a relative change as a factor with its interval, such as `1.10x [1.05, 1.15]`. */
 export const timesText = ({
   change,
   low,

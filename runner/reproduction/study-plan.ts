@@ -16,7 +16,7 @@ export interface UnitCosts {
   readonly confirm: number;
 }
 
-/** At the quick size on 2 cores of an EPYC with AVX2 (runner/reproduction/README.md). */
+/** Unit costs at the quick size on 2 cores of an EPYC with AVX2 (runner/reproduction/README.md). */
 export const quickCosts: UnitCosts = { measure: 10, seed: 8, pair: 6, confirm: 90 };
 
 /** Two layouts that are timed in pairs: a is the base. */
@@ -33,7 +33,7 @@ export interface Spending {
 export interface StudyPlan {
   /** Null: no limit. */
   readonly minutes: number | null;
-  /** Designed layouts that become trials, the first of the design, and trials in all. */
+  /** Number of designed layouts that become trials (the first ones of the design), and of all trials. */
   readonly designed: number;
   readonly trials: number;
   /** Labels of the layouts that every seed trains. */
@@ -55,13 +55,14 @@ export const SEED_SHARE = 0.6;
 const START_SECONDS = 30;
 const MOST_SEEDS = 60;
 const MOST_PAIRS = 150;
-/** Used without a time budget. */
+/** Numbers of seeds and pairs without a time budget. */
 const UNLIMITED = { seeds: 12, pairs: 30 };
 
 /** Layouts that a small budget trains and times: the minimum for the questions. */
 const FEW_PLACEMENTS = new Set(["2 early", "6 early, dense", "6 late, dense"]);
 const FEW_BLOCKED = new Set([PUBLISHED_LABEL, ...[...TOO_FEW, PUBLISHED_COUNT, ...MORE].map(countLabel)]);
 
+/** Returns whether a label names the published layout with a window instead of the convolution. */
 export const isWindowForConv = (label: string): boolean => /^pattern with s\d+ for c\d+$/.test(label);
 
 function comparisonsOf(design: readonly Designed[], whole: boolean): readonly Comparison[] {
@@ -83,6 +84,7 @@ function comparisonsOf(design: readonly Designed[], whole: boolean): readonly Co
 export const coreOf = (design: readonly Designed[]): readonly Designed[] =>
   design.filter(({ group, label }) => group === "published" || group === "count" || isWindowForConv(label));
 
+/** Returns the plan for a time budget in minutes; null: no limit. `costs`: seconds of each unit of work. */
 export function planStudy(
   minutes: number | null,
   design: readonly Designed[],

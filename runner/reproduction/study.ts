@@ -1,5 +1,5 @@
-// What the minimal-hybrid study knows: its designed layouts with their trials, the metrics it speaks of, its decisions, and how figures with their
-// errors are written. What is concluded from them is in the files of the answers.
+// The data of the minimal-hybrid study: its designed layouts with their trials, the names of its metrics, its
+// decisions, and figures with their errors as text. Conclusions are left to the files of the answers.
 import { metricName, originOf, scoreOf, taskOfScore } from "../../profilers/metrics/name.ts";
 import {
   type Estimate,
@@ -23,6 +23,7 @@ import { inputOf } from "./input.ts";
 import { missingMinutes, type Samples } from "./more-minutes.ts";
 import { chancesText } from "./plan-text.ts";
 
+/** Returns `1 attention layer`, `2 attention layers`, ... */
 export const layers = (count: number): string => `${count} attention layer${count === 1 ? "" : "s"}`;
 
 export interface Measured extends Designed {
@@ -41,14 +42,14 @@ export interface Names {
 export const qualitiesOf = (objectives: readonly Objective[]): readonly Objective[] =>
   objectives.filter(({ name }) => originOf(name) === "trained");
 
-/** Metrics by which the study judges what a layout costs on a device. */
+/** Returns the metrics by which the study judges the cost of a layout on a device. */
 export const costsOf = (context: number, device: string): Pick<Names, "ttft" | "p95" | "memory"> => ({
   ttft: metricName({ base: TTFT, context, device }),
   p95: metricName({ base: P95, context, device }),
   memory: metricName({ base: "peakBytes", device }),
 });
 
-/** Returns null if the sweep does not measure the study's metrics. */
+/** Returns the names of the study's metrics; null if the sweep does not measure them. */
 export function namesOf({ config, objectives, points }: FindingsContext): Names | null {
   const context = Math.max(...config.measure.contexts);
   const device = config.measure.devices[0]!;

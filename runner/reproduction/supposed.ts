@@ -14,18 +14,18 @@ import { inputFrom, type Observed } from "./observed.ts";
 import { balancedOrders } from "./orders.ts";
 import { coreOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./study-plan.ts";
 
-/** True values of a layout with so many attention layers. */
+/** True values of a layout with this many attention layers. */
 export interface SupposedWorld {
-  /** Steps to solve the recall task; infinite where it never does. */
+  /** Steps to solve the recall task; infinite if it is never solved. */
   steps(attention: number, label: string): number;
   /** Bits/byte of the text task. */
   text(attention: number, label: string): number;
-  /** Time to first token and per token, over those of the published layout. */
+  /** Time to first token and per token, divided by that of the published layout. */
   time(attention: number, label: string): number;
   /** Time of a comparison's layout divided by its base's. */
   ratio(label: string): number;
   memory(attention: number, label: string): number;
-  /** Share of training runs that never solve the recall task. Default: only the too slow ones. */
+  /** Share of training runs that never solve the recall task. Default: only runs that are too slow. */
   failures?(attention: number): number;
 }
 
@@ -40,7 +40,7 @@ export interface SupposedNoise {
   readonly session: number;
 }
 
-/** Steps of the recall task's training, between looks, and right answers by chance. */
+/** Training steps of the recall task, steps between evaluations, and the share of right answers by chance. */
 const LIMIT = 400;
 const EVERY = 25;
 const CHANCE = 0.125;
@@ -53,7 +53,7 @@ export const supposedQualities: readonly Objective[] = [
   { name: "text.bitsPerByte", direction: "min", unit: "bits/byte" },
 ];
 
-/** Layers of full attention: windows are none. */
+/** Number of layers with full attention; windows do not count. */
 const fullAttention = ({ layers }: Layout): number => layers.filter(isGlobalAttention).length;
 
 interface Runs {

@@ -31,7 +31,10 @@ export interface StudyWork {
   readonly say: (text: string) => void;
 }
 
-/** Runs the work. Throws InvalidInputError (`sweep-running`) if another process runs the sweep. */
+/**
+ * Runs the work of a study for a sweep that this process may take over.
+ * @throws InvalidInputError (`sweep-running`) if another process takes the sweep at the same moment.
+ */
 export async function runStudyWork(work: StudyWork): Promise<void> {
   const { store, sweep, stated } = work;
   store.sweeps.claim(sweep);

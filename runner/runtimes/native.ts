@@ -9,7 +9,10 @@ import { type Runtime, type VerifyContext, WrongOutputError } from "./runtime.ts
 const TIMEOUT_MS = 120_000;
 const TOKENS = Array.from({ length: 48 }, (_, i) => (i * 37) % SENTINEL.vocab);
 
-/** Fast kernels against the scalar reference, chunked against whole prefill, decode against prefill, on the sentinel's layout. */
+/**
+ * Compares fast kernels with the scalar reference, chunked with whole prefill, and decode with prefill, on
+ * the layout of the calibration run.
+ */
 async function verify({ session, placement, isa, signal }: VerifyContext): Promise<void> {
   const model = native.lower(SENTINEL, { quantization: "q4_0", seed: 1 });
   const request = {

@@ -1,4 +1,4 @@
-// Every runtime by its id: a new one is one file and one line here.
+// Every runtime by its id. A new one is one file and one line here.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { suggestion } from "../config/config-errors.ts";
 import { type DeviceRecord, runtimeIdOf } from "../devices/device-record.ts";
@@ -10,7 +10,10 @@ export const runtimes = { native } as const satisfies Record<string, Runtime>;
 export type RuntimeId = keyof typeof runtimes;
 export const runtimeIds = Object.keys(runtimes) as readonly RuntimeId[];
 
-/** The runtime of a device. @throws InvalidInputError (`unknown-runtime`) where a newer version registered the device. */
+/**
+ * Returns the runtime of a device.
+ * @throws InvalidInputError (`unknown-runtime`) when a newer version registered the device.
+ */
 export function runtimeOf(device: Pick<DeviceRecord, "name" | "runtime">): Runtime {
   const runtime = runtimeIdOf(device);
   if (Object.hasOwn(runtimes, runtime)) return runtimes[runtime as RuntimeId];

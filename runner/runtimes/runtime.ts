@@ -1,5 +1,6 @@
-// What a runtime is: an engine that times layouts on a device. One file each implements it, listed in runtime-registry.ts. How a machine is
-// reached is runner/devices/, turns and repetitions are runner/farm/.
+// The interface of runtimes: a runtime is an engine that times layouts on a device. Each implementation is
+// one file, listed in runtime-registry.ts. Reaching a machine is left to runner/devices/, turns and
+// repetitions to runner/farm/.
 import type { Layout } from "../../candidates/layout.ts";
 import type { Quantization } from "../../candidates/quantization.ts";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
@@ -11,39 +12,45 @@ import { RunnerError } from "../devices/device-errors.ts";
 import type { DeviceRecord } from "../devices/device-record.ts";
 import type { AgentBinary } from "../devices/transport.ts";
 
-/** The device computes something else than its reference: nothing that it measures counts. */
+/** Thrown when the device computes something else than its reference: then none of its measurements count. */
 export class WrongOutputError extends RunnerError {
   readonly code = "wrong-output";
   readonly blame = "device";
 }
 
-/** The runtime cannot run a layout, not even a padded one. */
+/** Thrown when the runtime cannot run a layout, not even a padded one. */
 class NotExpressibleError extends RunnerError {
   readonly code = "unsupported";
   readonly blame = "candidate";
 }
 
-/** Whether a runtime can run a layout; known before anything is measured. */
+/** Whether a runtime can run a layout; known before measuring. */
 export type Expressibility =
   | { readonly kind: "exact" }
-  /** It runs the layout `as` instead, which computes the same at a higher cost: costs and gates are those of `as`. */
+  /**
+   * The runtime runs the layout `as` instead, which computes the same at a higher cost. Costs and gates are
+   * those of `as`.
+   */
   | { readonly kind: "padded"; readonly as: Layout; readonly why: string }
   | { readonly kind: "none"; readonly why: string };
 
-/** The layout that is run for `layout`: itself, or a padded one. @throws NotExpressibleError (`unsupported`). */
+/**
+ * Returns the layout that is run for `layout`: itself, or a padded one.
+ * @throws NotExpressibleError (`unsupported`).
+ */
 export function runnableAs(runtime: Pick<Runtime, "express">, layout: Layout): Layout {
   const expression = runtime.express(layout);
   if (expression.kind === "none") throw new NotExpressibleError(expression.why);
   return expression.kind === "padded" ? expression.as : layout;
 }
 
-/** What an agent is started with on one device, and told while it is made. */
+/** Options for making an agent. */
 export interface AgentOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BuildProgress) => void;
 }
 
-/** A session as it began. */
+/** The facts of a session after its greeting. */
 interface Greeted {
   readonly hello: Hello;
   readonly probe: ProbeResult;
@@ -54,13 +61,13 @@ interface Greeted {
 /** The engine that answers in a session. */
 export interface Engine {
   readonly version: string;
-  /** SHA-256 of all that computes: results of two hashes are never mixed without a word. */
+  /** SHA-256 of everything that computes. Results of two hashes are never mixed silently. */
   readonly sha256: string;
-  /** The part of it that computes, for people: cpu, cuda. */
+  /** Its computing part in words: cpu, cuda. */
   readonly backend: string;
 }
 
-/** How a correctness check runs: like the measurements that it admits. */
+/** Conditions of a correctness check: the same as for the measurements that follow it. */
 export interface VerifyContext {
   readonly session: AgentSession;
   readonly placement: { readonly threads: number; readonly cpus?: readonly number[] };
@@ -69,17 +76,22 @@ export interface VerifyContext {
 }
 
 export interface Runtime {
-  /** The jobs of the protocol that its agent does. One that trains is shared by measurements and the native trainer. */
+  /**
+   * The protocol's jobs that its agent supports. An agent that trains is shared by measurements and the
+   * native trainer.
+   */
   readonly jobs: ReadonlySet<JobType>;
-  /** The kinds of metric that a measurement gives, as named in profilers/. */
+  /** The kinds of metric that a measurement returns, by their names in profilers/. */
   readonly metrics: readonly string[];
   /** Finds or builds the program that speaks the protocol on a device. @throws CompilerMissingError, CompileError. */
   agent(device: DeviceRecord, options?: AgentOptions): Promise<AgentBinary>;
-  /** Says which engine answers in a session. */
+  /** Returns the engine that answers in a session. */
   engine(greeted: Greeted): Engine;
-  /** Says whether it can run a layout exactly, padded, or not at all. */
+  /** Returns whether it can run a layout exactly, padded, or not at all. */
   express(layout: Layout): Expressibility;
-  /** Lowers a layout, which must be exactly expressible, to a model that its agent takes; weights come from the seed. */
+  /**
+   * Lowers a layout, which must be exactly expressible, to a model for its agent; weights come from the seed.
+   */
   lower(layout: Layout, how: { readonly quantization: Quantization; readonly seed: number }): ModelRef;
   /** Checks its arithmetic before any speed counts. @throws WrongOutputError; errors of the session pass through. */
   verify(context: VerifyContext): Promise<void>;

@@ -1,24 +1,25 @@
-// Confirmations: a choice and its runner-up measured and trained anew. One that was stopped is continued by asking the same again: its jobs
-// name it (job-target.ts). Nothing of it joins the metrics of a trial.
+// Confirmations: a choice and its runner-up, measured and trained again. Repeating the request continues one
+// that was stopped, because its jobs name it (job-target.ts). None of its results joins the metrics of a
+// trial.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { anyJson, now, rowReader } from "./database-row.ts";
 
 export interface StoredConfirmation {
   readonly id: number;
-  /** What was asked, as JSON. */
+  /** The request as JSON. */
   readonly request: unknown;
-  /** The first of its seeds; no layout was trained with one of them before. */
+  /** The first of its seeds, all of which were unused before. */
   readonly firstSeed: number;
   /** Null until it has ended. */
   readonly result: unknown;
   readonly finishedAt: string | null;
 }
 
-/** Seeds of confirmations begin here, beyond those of sweeps and repetitions. */
+/** Seeds of confirmations begin here, above those of sweeps and repetitions. */
 const FIRST_SEED = 1_000_000;
 
-/** Seeds that a confirmation may use. */
+/** The number of seeds reserved for a confirmation. */
 export const MOST_SEEDS = 1000;
 
 const confirmationOf = rowReader(
@@ -43,7 +44,7 @@ const confirmationOf = rowReader(
 export class ConfirmationTable {
   constructor(private readonly db: Database.Database) {}
 
-  /** The confirmation of this request, begun now where there is none. */
+  /** Returns the confirmation of this request, which begins now when there is none. */
   begin(sweepId: number, request: unknown): StoredConfirmation {
     return this.db
       .transaction(() => {
@@ -64,7 +65,7 @@ export class ConfirmationTable {
       .immediate();
   }
 
-  /** What came of a request; null where it was never asked. */
+  /** Returns the confirmation of a request; null when there is none. */
   find(sweepId: number, request: unknown): StoredConfirmation | null {
     const row = this.db
       .prepare("SELECT * FROM confirmations WHERE sweep_id = ? AND request = ?")
@@ -72,7 +73,7 @@ export class ConfirmationTable {
     return row === undefined ? null : confirmationOf(row);
   }
 
-  /** The latest of a sweep that has ended; null where none has. */
+  /** Returns the latest confirmation of a sweep that has ended; null when there is none. */
   latest(sweepId: number): StoredConfirmation | null {
     const row = this.db
       .prepare(
@@ -82,7 +83,7 @@ export class ConfirmationTable {
     return row === undefined ? null : confirmationOf(row);
   }
 
-  /** Writes what came of it. */
+  /** Stores the result of a confirmation. */
   end(id: number, result: unknown): void {
     this.db
       .prepare("UPDATE confirmations SET result = ?, finished_at = ? WHERE id = ?")

@@ -1,4 +1,4 @@
-// Registered devices and what probing them showed. Records hold no keys and no paths of a user.
+// Registered devices and the results of their probes. Records hold no keys and no paths of a user.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -51,7 +51,10 @@ export class DeviceTable {
     return row === undefined ? null : deviceOf(row).record;
   }
 
-  /** Throws InvalidInputError (`unknown-device`) with the nearest name. */
+  /**
+   * Returns a registered device.
+   * @throws InvalidInputError (`unknown-device`) that suggests the nearest name.
+   */
   require(name: string, known: readonly string[]): DeviceRecord {
     const device = this.find(name);
     if (device !== null) return device;
@@ -62,7 +65,10 @@ export class DeviceTable {
     );
   }
 
-  /** Throws InvalidInputError (`device-exists`) when the name is taken. */
+  /**
+   * Registers a device.
+   * @throws InvalidInputError (`device-exists`) when the name is taken.
+   */
   add(record: DeviceRecord): void {
     const { changes } = this.db
       .prepare("INSERT INTO devices (name, record, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
@@ -75,7 +81,7 @@ export class DeviceTable {
     }
   }
 
-  /** Replaces what is known of a registered device; another name or login is another device. */
+  /** Replaces the record of a registered device with the same name. */
   update(record: DeviceRecord): void {
     this.db.prepare("UPDATE devices SET record = ? WHERE name = ?").run(JSON.stringify(record), record.name);
   }
@@ -101,7 +107,10 @@ export class DeviceTable {
     return row === undefined ? null : probeOf(row);
   }
 
-  /** The highest read bandwidth that any probe of a device measured with this agent; null where it was never probed. */
+  /**
+   * Returns the highest read bandwidth of all probes of a device with this agent, in GB/s; null when it was
+   * never probed.
+   */
   bestReadBandwidth(device: string, agentSha256: string): number | null {
     return this.db
       .prepare(
@@ -111,7 +120,10 @@ export class DeviceTable {
       .get(device, agentSha256) as number | null;
   }
 
-  /** The first run of the sentinel that was kept of a device, as long as nothing it rests on changed: agent, machine, placement. */
+  /**
+   * Returns the first stored calibration run of a device with this content (agent, machine, placement); null
+   * when there is none.
+   */
   sentinelBaseline(device: string, content: string): SentinelRun | null {
     const row = this.db
       .prepare(

@@ -1,20 +1,23 @@
-// Is a file on a network file system? There SQLite's locks and shared memory do not hold between machines, and two of them can damage
-// a database.
+// Detects network file systems. SQLite's locks and shared memory do not work between machines there, so two
+// of them could damage a database.
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
-/** Types of /proc/self/mountinfo that several machines can write at once. */
+/** Types in /proc/self/mountinfo that several machines can write at once. */
 const NETWORK =
   /^(nfs4?|cifs|smb3|smbfs|afs|ncpfs|coda|ceph|lustre|gpfs|beegfs|pvfs2|ocfs2|gfs2?|glusterfs|fuse\.(sshfs|glusterfs|s3fs|rclone|cephfs|ceph|nfs|smbnetfs|davfs2?|gcsfuse|blobfuse2?|juicefs|seaweedfs|moosefs|lizardfs|orangefs|beegfs|curlftpfs))$/;
 
-/** Mount points hold their blanks as octal numbers. */
+/** Decodes a mount point: blanks in it are written as octal numbers. */
 const unescaped = (text: string): string =>
   text.replace(/\\(\d{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
 const contains = (folder: string, path: string): boolean =>
   folder === "/" || path === folder || path.startsWith(`${folder}/`);
 
-/** The type of the network file system that holds `path`; null where it is local or unknown. Of two mounts on one place the later counts. */
+/**
+ * Returns the type of the network file system that holds `path`; null when it is local or unknown. Of two
+ * mounts on one folder the later one counts.
+ */
 export function networkIn(mountinfo: string, path: string): string | null {
   let [best, type] = ["", ""];
   for (const line of mountinfo.split("\n")) {
@@ -26,7 +29,7 @@ export function networkIn(mountinfo: string, path: string): string | null {
   return NETWORK.test(type) ? type : null;
 }
 
-/** The real place of a file that need not exist. */
+/** The resolved path of a file that need not exist. */
 function realPlace(path: string): string {
   try {
     return realpathSync(path);
@@ -36,6 +39,7 @@ function realPlace(path: string): string {
   }
 }
 
+/** Returns the type of the network file system that holds `path`; null when it is local or unknown. */
 export function networkFileSystem(path: string): string | null {
   try {
     return networkIn(readFileSync("/proc/self/mountinfo", "utf8"), realPlace(path));

@@ -1,5 +1,6 @@
-// The front of a sweep, kept: of a million trials only those that ended or changed since the last answer are looked at. The answer is
-// that of the whole computation; where what was kept cannot give it, the whole is computed again.
+// The stored front of a sweep. Only trials that ended or changed since the last answer are compared, even
+// among a million trials. The answer equals that of a full computation, which runs when the stored front does
+// not suffice.
 import type Database from "better-sqlite3";
 import { orientValues, ParetoArchive } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
@@ -7,7 +8,10 @@ import type { Objective } from "../../search/strategy.ts";
 export class FrontTable {
   constructor(private readonly db: Database.Database) {}
 
-  /** Ids of the trials on the front, in order. Throws RangeError where a complete trial lacks an objective. */
+  /**
+   * Returns the ids of the trials on the front, in ascending order.
+   * @throws RangeError when a complete trial lacks an objective.
+   */
   of(sweepId: number, objectives: readonly Objective[]): readonly number[] {
     const key = JSON.stringify(objectives.map(({ name, direction }) => [name, direction]));
     return (
@@ -26,7 +30,7 @@ export class FrontTable {
     return this.db.prepare("SELECT objectives FROM fronts WHERE sweep_id = ?").pluck().get(sweepId) === key;
   }
 
-  /** Null where something changed since. */
+  /** Null when a trial changed since. */
   private kept(sweepId: number, key: string): readonly number[] | null {
     const changed = this.db.prepare("SELECT 1 FROM front_changes WHERE sweep_id = ? LIMIT 1").get(sweepId);
     return changed === undefined && this.isOf(sweepId, key) ? this.ids("front_members", sweepId) : null;
@@ -38,7 +42,7 @@ export class FrontTable {
       .transaction(() => {
         const changes = this.ids("front_changes", sweepId);
         const members = new Set(this.ids("front_members", sweepId));
-        // A member that got worse may free trials that it dominated.
+        // A member that became worse may free trials that it dominated.
         const enough = this.isOf(sweepId, key) && !changes.some((id) => members.has(id));
         const front = this.frontAmong(sweepId, objectives, enough ? [...members, ...changes] : null);
         run("DELETE FROM front_changes WHERE sweep_id = ?", sweepId);
@@ -50,7 +54,7 @@ export class FrontTable {
       .immediate();
   }
 
-  /** The non-dominated of these trials, or of all, by id. */
+  /** The non-dominated of these trials, or of all, sorted by id. */
   private frontAmong(
     sweepId: number,
     objectives: readonly Objective[],
@@ -59,7 +63,7 @@ export class FrontTable {
     const values = objectives.map(
       (_, m) => `, (SELECT value FROM metrics WHERE trial_id = t.id AND name = @name${m})`,
     );
-    // "+": by id, not by the index over sweeps, which holds every trial of the sweep.
+    // "+" makes SQLite search by id, not by the index over sweeps, which holds every trial of the sweep.
     const where =
       among === null
         ? "t.sweep_id = @sweepId AND t.state = 'complete'"

@@ -1,5 +1,6 @@
-// Reading a database that this user may not, or should not, write: another user's, one on a read-only or a network file system. SQLite
-// would leave files beside it that belong to the reader, and its owner could not write any more. So a private copy is read.
+// Reads a database that this user must not write: another user's, or one on a read-only or network file
+// system. SQLite would leave files beside it that belong to the reader, and then its owner could not write
+// any more. Therefore a private copy is read.
 import {
   accessSync,
   chmodSync,
@@ -21,7 +22,7 @@ import { networkFileSystem } from "./file-system.ts";
 
 const TRIES = 20;
 
-/** True where opening it as its owner would could get in the owner's way, or cannot be done. */
+/** Returns whether opening the database like its owner could hinder the owner, or would fail. */
 export function isGuest(path: string): boolean {
   try {
     const real = realpathSync(path);
@@ -34,12 +35,12 @@ export function isGuest(path: string): boolean {
   }
 }
 
-/** Its owner is connected: all that a reader needs is there already. */
+/** Returns whether the owner is connected: then SQLite's files that a reader needs already exist. */
 export const isLive = (path: string): boolean =>
   networkFileSystem(path) === null &&
   ["-wal", "-shm"].every((suffix) => existsSync(realpathSync(path) + suffix));
 
-/** What changes where the file is written, or its log starts over. */
+/** A state that changes when the file is written, or its log starts over. */
 function stateOf(path: string): string {
   const { ino, size, mtimeNs } = statSync(path, { bigint: true });
   const head = Buffer.alloc(32);
@@ -57,7 +58,10 @@ export interface PrivateCopy {
   remove(): void;
 }
 
-/** A copy of one state of the database, in a folder that only this user can read. Throws InvalidInputError (`unreadable-database`). */
+/**
+ * Copies one consistent state of the database into a folder that only this user can read.
+ * @throws InvalidInputError (`unreadable-database`).
+ */
 export function copyForReading(path: string): PrivateCopy {
   let folder: string | null = null;
   try {

@@ -1,12 +1,13 @@
-// How every device is: ready, busy, cooling, lost or quarantined, with the reason; its faults, its queue, its temperature. Every
-// change is also an event with its cause. When to change what is runner/sweep/'s business, and the user's.
+// The state of every device (ready, busy, cooling, lost or quarantined) with its reason, faults, queue and
+// temperature. Every change is also an event with its cause. When a state changes is decided by runner/farm/
+// and by the user.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { jsonText, now, type Row, rowReader } from "./database-row.ts";
 import { isRunning } from "./sweep-table.ts";
 
 export type DeviceState = "ready" | "busy" | "cooling" | "lost" | "quarantined";
-/** What ends a quarantine: the sentinel measured as it should be, or only a person. */
+/** The way out of a quarantine: a passed verification, or only a person. */
 export type Readmission = "sentinel" | "restore";
 
 export interface DeviceFault {
@@ -19,12 +20,12 @@ export interface DeviceFault {
 export interface DeviceHealth {
   readonly device: string;
   readonly state: DeviceState;
-  /** Why it is cooling, lost or quarantined. */
+  /** Why the device is cooling, lost or quarantined. */
   readonly reason: string | null;
   readonly readmission: Readmission | null;
-  /** Jobs that wait for it, over all sweeps that run now. */
+  /** Jobs that wait for it, over all running sweeps. */
   readonly queued: number;
-  /** Infrastructure faults of the last 24 h that were not forgiven by a sentinel or a person. */
+  /** Infrastructure faults of the last 24 h since the device was last restored. */
   readonly recentFaults: number;
   readonly lastFault: (DeviceFault & { readonly at: string }) | null;
   readonly temperatureC: number | null;
@@ -40,7 +41,7 @@ export interface EventIds {
   readonly cause?: string;
 }
 
-/** Infrastructure faults within the window that put a device into quarantine. */
+/** Number of infrastructure faults within the window that quarantine a device. */
 export const QUARANTINE_FAULTS = 3;
 const WINDOW_MS = 24 * 3600 * 1000;
 
@@ -77,7 +78,7 @@ const faultOf = rowReader(
     .transform(({ cause, data: { reason }, created_at: at }) => ({ cause, reason, at })),
 );
 
-/** A device that no job has been sent to. */
+/** The health of a device to which no job was sent. */
 const UNKNOWN: ReturnType<typeof healthOf> = {
   state: "ready",
   reason: null,
@@ -119,7 +120,7 @@ export class HealthTable {
     };
   }
 
-  /** The stored state alone: cheap enough to ask before each job. */
+  /** Returns the stored state alone, which is cheap enough to read before each job. */
   state(device: string): Pick<DeviceHealth, "reason" | "readmission"> & {
     readonly state: Exclude<DeviceState, "busy">;
     readonly cause: string | null;
@@ -132,7 +133,7 @@ export class HealthTable {
       : stateOf(row);
   }
 
-  /** Jobs begun and not ended, of sweeps whose coordinator lives. */
+  /** Jobs that began and have not ended, of sweeps whose coordinator lives. */
   private runningJobs(device: string): number {
     const rows = this.db
       .prepare(
@@ -168,7 +169,10 @@ export class HealthTable {
       .run(device, state, fault.cause ?? null, fault.reason ?? null, readmission, now());
   }
 
-  /** Writes one infrastructure fault down. The third within 24 h quarantines the device; true then. */
+  /**
+   * Records an infrastructure fault. The third within 24 h quarantines the device. Returns whether the device
+   * is now quarantined.
+   */
   recordDeviceFault(device: string, fault: DeviceFault, ids: EventIds = {}): boolean {
     return this.db
       .transaction(() => {
@@ -191,7 +195,7 @@ export class HealthTable {
       .immediate();
   }
 
-  /** Takes a device out of use. By default only `restore` brings it back. */
+  /** Quarantines a device. By default only `restore` brings it back. */
   quarantine(
     device: string,
     reason: string,
@@ -207,7 +211,7 @@ export class HealthTable {
       .immediate();
   }
 
-  /** Back into use, its faults forgiven. */
+  /** Returns a device to use and forgives its faults. */
   restore(device: string, how: "sentinel-passed" | "by-hand" = "by-hand"): void {
     this.db
       .transaction(() => {
@@ -222,7 +226,7 @@ export class HealthTable {
       .immediate();
   }
 
-  /** Too hot or throttled to be measured; not a fault. */
+  /** Marks a device as too hot or throttled to be measured, which is not a fault. */
   cool(device: string, reason: string, ids: EventIds = {}): void {
     this.db
       .transaction(() => {
@@ -232,13 +236,16 @@ export class HealthTable {
       .immediate();
   }
 
-  /** It answers again. A quarantine stays. */
+  /** Records that a device answers again. A quarantine stays. */
   ready(device: string): void {
     const { state } = this.state(device);
     if (state === "lost" || state === "cooling") this.put(device, "ready");
   }
 
-  /** Remembers which boot answered. True: not the one that answered last, so the device was restarted since. */
+  /**
+   * Stores the boot id that answered. Returns true when it differs from the last one, so the device was
+   * restarted.
+   */
   sawBoot(device: string, bootId: string, ids: EventIds = {}): boolean {
     return this.db
       .transaction(() => {

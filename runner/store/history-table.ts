@@ -1,4 +1,5 @@
-// What happened in a sweep, job by job: who worked when, and what each result rests on. Read only.
+// The history of a sweep, job by job: which device worked when, and the content that each result rests on.
+// Read only.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { parseResultIdentity, type ResultIdentity } from "../../profilers/identity.ts";
@@ -11,7 +12,7 @@ import { evidenceColumns, evidenceOf } from "./result-evidence.ts";
 export interface JobSpan extends JobTarget {
   readonly id: number;
   readonly trialId: number;
-  /** What it ran on: an equal device where its own was lost. Null in databases older than farms. */
+  /** The device it ran on: an equal one when its own was lost. Null in databases older than device farms. */
   readonly device: string | null;
   readonly state: "running" | "done" | "failed" | "lost";
   readonly startedAt: string;
@@ -20,41 +21,44 @@ export interface JobSpan extends JobTarget {
 }
 
 export interface JobHistory extends JobSpan {
-  /** False for the results of a repetition that came to nothing: the trial's metrics are made without them. */
+  /**
+   * False for results that do not enter the trial's metrics: those of a repetition that did not join, and
+   * those of confirmations.
+   */
   readonly counts: boolean;
-  /** What the result rests on by content; null where it was not kept. */
+  /** The content that the result rests on; null when it was not recorded. */
   readonly identity: ResultIdentity | null;
-  /** What the result rests on, name and value as text; empty while there is none. */
+  /** The evidence of the result, by name as text; empty while there is no result. */
   readonly evidence: Readonly<Record<string, string>>;
 }
 
 export interface JobDuration extends Omit<JobTarget, "confirmation"> {
   readonly trialId: number;
-  /** It has a result. */
+  /** The job has a result. */
   readonly done: boolean;
   readonly minutes: number;
 }
 
-/** How a device was while a sweep measured on it. */
+/** The state of a device while a sweep measured on it. */
 export interface MeasuredProbe {
   readonly agentSha256: string;
   readonly result: ProbeResult;
   readonly emulated: boolean;
-  /** Of its first measurement. */
+  /** Threads of its first measurement. */
   readonly threads: number | null;
 }
 
 interface Conditions {
   /** Hashes of the agents that measured. */
   readonly agents: readonly string[];
-  /** What decoding the sentinel took before each measurement's window, in milliseconds. */
+  /** Decode time of the calibration run before each measurement's window, in milliseconds. */
   readonly sentinelMs: readonly number[];
 }
 
 export class HistoryTable {
   constructor(private readonly db: Database.Database) {}
 
-  /** Jobs of these trials with what they rest on, in the order they were started. */
+  /** Returns the jobs of these trials with their evidence, in the order of their start. */
   ofTrials(trialIds: readonly number[]): readonly JobHistory[] {
     const rows = this.db
       .prepare(
@@ -78,10 +82,13 @@ export class HistoryTable {
     });
   }
 
-  /** Who worked when: jobs of a sweep after `after` (an id), and those of the trials named, in the order of their ids. */
+  /**
+   * Yields which device worked when: jobs of a sweep after `after` (an id), and those of the named trials,
+   * ordered by id.
+   */
   *spans(sweepId: number, after: number, trialIds: readonly number[]): Generator<JobSpan> {
     const select = `SELECT j.id, j.trial_id, j.kind, j.source, j.nth, j.rung_percent, j.confirmation, j.device, j.state, j.started_at, j.finished_at, j.error_message FROM jobs j`;
-    // Rows as arrays: a large sweep has hundreds of thousands of jobs.
+    // Rows are read as arrays, because a large sweep has hundreds of thousands of jobs.
     const rows = this.db
       .prepare(
         `${select} JOIN trials t ON t.id = j.trial_id WHERE j.id > @after AND +t.sweep_id = @sweepId
@@ -96,7 +103,10 @@ export class HistoryTable {
     }
   }
 
-  /** What each ended job of a sweep, confirmations apart, took of its device or trainer, in the order of their ids. */
+  /**
+   * Yields the minutes that each ended job of a sweep took of its device or trainer, ordered by id.
+   * Confirmations are left out.
+   */
   *durations(sweepId: number): Generator<JobDuration> {
     const conduct = (path: string) => `json_extract(m.request, '$.conduct.${path}')`;
     const rows = this.db
@@ -110,18 +120,20 @@ export class HistoryTable {
       .iterate(sweepId) as IterableIterator<DurationRow>;
     for (const [trialId, kind, source, nth, rungPercent, state, start, end, ...conducted] of rows) {
       const [rounds, contenders, place, busyMs] = conducted;
-      // A window's candidates begin one after the other and end together: each has its part of the time from its own beginning on.
+      // The candidates of a window begin one after the other and end together. Each gets its share of the
+      // time from its own beginning.
       const turns = (rounds ?? 1) * (contenders ?? 1) - (place ?? 0);
       const minutes = (((Date.parse(end) - Date.parse(start)) / 60_000) * (rounds ?? 1)) / turns;
-      // Results from before it was recorded come of one window each.
+      // Older results lack the device time; each took one window.
       const own = busyMs === null ? minutes : busyMs / 60_000;
       yield { trialId, kind, source, nth, rungPercent, done: state === "done", minutes: own };
     }
   }
 
   /**
-   * The probes that a sweep measured a device with, in the order they were taken: not those of the device as it was enrolled since. A probe
-   * is of one session and so of one sweep, which its first measurement tells.
+   * Returns the probes that a sweep measured a device with, in the order they were taken. Probes taken when
+   * the device was enrolled again are left out. A probe belongs to one session and so to one sweep, which its
+   * first measurement tells.
    */
   probes(sweepId: number, device: string): readonly MeasuredProbe[] {
     return this.db
@@ -135,7 +147,7 @@ export class HistoryTable {
       .map(probeOf);
   }
 
-  /** Those of these devices of which an emulator took a number of the sweep. */
+  /** Returns those of these devices for which an emulator took at least one measurement of the sweep. */
   emulatedDevices(sweepId: number, devices: readonly string[]): readonly string[] {
     const some = this.db
       .prepare(
@@ -146,7 +158,7 @@ export class HistoryTable {
     return devices.filter((device) => some.get(sweepId, device) !== undefined);
   }
 
-  /** Under what each device measured. */
+  /** Returns the conditions under which each device measured. */
   conditions(sweepId: number): ReadonlyMap<string, Conditions> {
     const rows = this.db
       .prepare(
@@ -165,7 +177,7 @@ export class HistoryTable {
     return found;
   }
 
-  /** Changes with every commit of any other connection: cheap to ask often. */
+  /** Returns a number that changes with every commit of another connection; cheap to read often. */
   revision(): number {
     return this.db.pragma("data_version", { simple: true }) as number;
   }

@@ -1,5 +1,6 @@
-// Jobs: one measurement on one device, or one training run of one task and seed. A job's result, its metrics and its end are
-// one transaction, guarded by a fence: a result of a job that was started again since is refused, so nothing is doubled.
+// Jobs: one measurement on one device, or one training run of one task and seed. A job's result, its metrics
+// and its end are one transaction. A fence guards it: the result of a job that was started again since is
+// refused, so nothing is stored twice.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import type { Metric } from "../../profilers/device-metrics.ts";
@@ -10,13 +11,13 @@ import { type JobPart, type JobTarget, keyOf } from "./job-target.ts";
 import type { LeaseProof } from "./lease-table.ts";
 import { insertMetrics } from "./metric-table.ts";
 
-/** A started job; `fence` is what its result must show. */
+/** A started job. Its result must carry the current `fence`. */
 export interface Job {
   readonly id: number;
   readonly trialId: number;
   readonly fence: number;
   readonly attempts: number;
-  /** When its device was its own; what came before was waiting. */
+  /** When the job got its device; the time before was waiting. */
   begunAt: string | null;
 }
 
@@ -44,7 +45,8 @@ const orNull = (identity: ResultIdentity | undefined): string | null =>
   identity === undefined ? null : JSON.stringify(identity);
 
 const startedOf = rowReader("jobs", z.object({ id: z.number(), fence: z.number(), attempts: z.number() }));
-// Results passed the schema of their protocol when they came; those of older agents need not pass today's.
+// Results passed the protocol's schema when they arrived. Results of older agents may not pass today's
+// schema.
 const measuredOf = rowReader("measurements", z.object({ request: anyJson, result: jsonOf<MeasureResult>() }));
 const scoredOf = rowReader("scores", z.object({ request: anyJson, result: jsonOf<TrainResult>() }));
 const seededOf = rowReader("scores", z.object({ seed: z.number(), result: jsonOf<TrainResult>() }));
@@ -55,7 +57,7 @@ export class JobTable {
     private readonly quick: Database.Database,
   ) {}
 
-  /** Starts a job, or starts it again with a new fence. Attempts count infrastructure failures only. */
+  /** Starts a job, or starts it again with a new fence. */
   start(trialId: number, target: JobTarget, device: string): Job {
     const { kind, source, nth, rungPercent, confirmation } = target;
     const row = this.quick
@@ -73,12 +75,18 @@ export class JobTable {
     return { trialId, ...startedOf(row), begunAt: null };
   }
 
-  /** The job's own time starts now. Written with its end: a device does not wait for the disk. */
+  /**
+   * Records that the job's own time starts now. The time is stored with the job's end, so that the device
+   * does not wait for the disk.
+   */
   begin(job: Job): void {
     job.begunAt = now();
   }
 
-  /** Marks the job done if its fence still holds and its device was not granted anew, and runs `write` in the same transaction. */
+  /**
+   * Marks the job done and runs `write` in the same transaction, if its fence still holds and its device was
+   * not granted to another coordinator. Returns whether it did.
+   */
   private finish(job: Job, lease: LeaseProof, write: () => void): boolean {
     return this.db
       .transaction(() => {
@@ -94,7 +102,7 @@ export class JobTable {
       .immediate();
   }
 
-  /** Stores a measurement with the metrics made from it. False: a stale result, not stored. */
+  /** Stores a measurement with its metrics. Returns false for a stale result, which is not stored. */
   finishMeasurement(
     job: Job,
     lease: LeaseProof,
@@ -147,7 +155,10 @@ export class JobTable {
     });
   }
 
-  /** Ends a job without a result. `lost` (the device's fault) counts as an attempt; `failed` is the candidate's. */
+  /**
+   * Ends a job without a result and counts an attempt. `lost`: the device is to blame; `failed`: the
+   * candidate.
+   */
   fail(job: Job, state: "failed" | "lost", code: string, message: string): void {
     this.db
       .prepare(
@@ -164,7 +175,7 @@ export class JobTable {
     return row !== undefined;
   }
 
-  /** What one training run of a trial was asked for and gave; null where it has no result. */
+  /** Returns the request and the result of one training run of a trial; null when it has no result. */
   score(trialId: number, target: JobTarget): Pick<ScoreRecord, "request" | "result"> | null {
     const row = this.db
       .prepare(
@@ -174,7 +185,7 @@ export class JobTable {
     return row === undefined ? null : scoredOf(row);
   }
 
-  /** What was measured for one target of a trial, and how; null where nothing was. */
+  /** Returns the request and the result of one measurement of a trial; null when it has no result. */
   measured(trialId: number, target: JobTarget): Pick<MeasurementRecord, "request" | "result"> | null {
     const row = this.db
       .prepare(
@@ -184,7 +195,7 @@ export class JobTable {
     return row === undefined ? null : measuredOf(row);
   }
 
-  /** Training results of a trial by seed, of one task, in the order of their seeds. */
+  /** Returns the training results of one task of a trial with their seeds, ordered by seed. */
   scoresBySeed(
     trialId: number,
     task: string,
@@ -199,7 +210,7 @@ export class JobTable {
       .map(seededOf);
   }
 
-  /** Training results of one task of a trial, in the order of their seeds. */
+  /** Returns the training results of one task of a trial, ordered by seed. */
   scores(trialId: number, task: string, part: JobPart = {}): readonly TrainResult[] {
     return this.scoresBySeed(trialId, task, part).map(({ result }) => result);
   }

@@ -1,11 +1,12 @@
-// Leases on hosts: one holder at a time among all coordinators of one database, each grant with a token that only grows. No clock is
-// stored: a holder proves that it lives by its beats, and whoever waits judges their silence by its own clock. `device`, here and in the
-// table, names the host: its first device record. Records that share a host share its lease.
+// Leases on hosts: one holder at a time among all coordinators of a database. Each grant has a token that
+// only grows. No clock is stored: the holder increases a counter while it lives, and others judge its silence
+// by their own clock. `device`, here and in the table, names the host by its first device record; records
+// that share a host share its lease.
 import type Database from "better-sqlite3";
 import type { Row } from "./database-row.ts";
 import { isSameProcess, lifeOf, makeOwner } from "./owner.ts";
 
-/** What a result must show: that nobody was granted the host since. */
+/** The proof a result needs: the host was not granted to another coordinator since. */
 export interface LeaseProof {
   readonly device: string;
   readonly token: number;
@@ -14,15 +15,15 @@ export interface LeaseProof {
 export interface Lease extends LeaseProof {
   readonly beats: number;
   readonly holder: string | null;
-  /** Who asked for the device next. */
+  /** The coordinator that requested the device next. */
   readonly wanted: string | null;
 }
 
 export class LeaseTable {
-  /** This coordinator. */
+  /** The owner text of this coordinator. */
   readonly self = makeOwner();
 
-  /** `db` need not be durable: with the machine's power its coordinators are gone too. */
+  /** `db` need not be durable: a power cut also ends the coordinators of the machine. */
   constructor(private readonly db: Database.Database) {}
 
   find(device: string): Lease | null {
@@ -31,13 +32,13 @@ export class LeaseTable {
     );
   }
 
-  /** Who holds it now and lives; null where it is free. */
+  /** Returns the current holder, unless it is known to be dead; null when the device is free. */
   holder(device: string): string | null {
     const holder = this.find(device)?.holder ?? null;
     return holder === null || lifeOf(holder) === "dead" ? null : holder;
   }
 
-  /** Takes a free device that nobody else asked for first. Returns the new token, or null. */
+  /** Takes a free device that no other coordinator requested first. Returns the new token, or null. */
   take(device: string): number | null {
     const row = this.db
       .prepare(
@@ -49,7 +50,10 @@ export class LeaseTable {
     return (row?.token as number | undefined) ?? null;
   }
 
-  /** Takes a device from a holder (or a next in line) that is dead or silent, if nothing moved since it was `seen`. */
+  /**
+   * Takes a device from a dead or silent holder (or next in line), if nothing changed since `seen`. Returns
+   * the new token, or null.
+   */
   seize(seen: Lease): number | null {
     const row = this.db
       .prepare(
@@ -60,7 +64,7 @@ export class LeaseTable {
     return (row?.token as number | undefined) ?? null;
   }
 
-  /** Asks the holder to hand the device on after its job. */
+  /** Requests the device from its holder for after the current job. */
   want(device: string): void {
     this.db
       .prepare("UPDATE leases SET wanted = ? WHERE device = ? AND wanted IS NULL")
@@ -72,7 +76,7 @@ export class LeaseTable {
     this.db.prepare("UPDATE leases SET wanted = NULL WHERE device = ? AND wanted = ?").run(device, this.self);
   }
 
-  /** One beat for every lease of this coordinator; those that it still holds. */
+  /** Increases the counter of every lease of this coordinator. Returns the leases it still holds. */
   renew(): readonly LeaseProof[] {
     return this.db
       .prepare("UPDATE leases SET beats = beats + 1 WHERE holder = ? RETURNING device, token")
@@ -85,13 +89,13 @@ export class LeaseTable {
       .run(device, token, this.self);
   }
 
-  /** Its holder is known to be dead: no need to wait for its silence. */
+  /** Returns whether the holder is known to be dead, so that its silence need not be awaited. */
   static abandoned(lease: Lease): boolean {
     const owner = lease.holder ?? lease.wanted;
     return owner !== null && lifeOf(owner) === "dead";
   }
 
-  /** Frees what a process held that was found silent: nobody has to watch it a second time. */
+  /** Frees the leases of a process that was found silent, so that nobody has to watch it a second time. */
   freeOf(process: string): void {
     const held = this.db
       .prepare("SELECT device, token, holder FROM leases WHERE holder IS NOT NULL")

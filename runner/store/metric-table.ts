@@ -1,4 +1,5 @@
-// Metrics of trials: a value with its samples, and which of them were taken in one session. Written with the results that they are made from.
+// Metrics of trials: a value with its samples, and the sessions in which they were taken. They are written
+// with the results they are computed from.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import type { Metric } from "../../profilers/device-metrics.ts";
@@ -39,7 +40,10 @@ const ownedMetricOf = rowReader(
 );
 
 export class MetricTable {
-  /** Metrics follow from results that are stored: they are written by `quick`, which does not wait for the disk. */
+  /**
+   * Metrics can be computed again from stored results, so they are written by `quick`, which does not wait
+   * for the disk.
+   */
   constructor(
     private readonly db: Database.Database,
     private readonly quick: Database.Database,
@@ -56,7 +60,7 @@ export class MetricTable {
       .map(metricOf);
   }
 
-  /** By trial id. */
+  /** Returns the metrics of these trials, by trial id. */
   ofTrials(ids: readonly number[]): ReadonlyMap<number, readonly Metric[]> {
     const rows = this.db
       .prepare(
@@ -72,7 +76,7 @@ export class MetricTable {
     return byTrial;
   }
 
-  /** Names of the metrics that any trial of a sweep has. */
+  /** Returns the names of all metrics in a sweep. */
   names(sweepId: number): readonly string[] {
     return this.db
       .prepare(
@@ -82,7 +86,7 @@ export class MetricTable {
       .all(sweepId) as string[];
   }
 
-  /** Names of the metrics of a device that some layout was measured for in several sessions. */
+  /** Returns the names of a device's metrics that were measured in several sessions for some layout. */
   repeatedNames(device: string): readonly string[] {
     return this.db
       .prepare(
@@ -92,7 +96,10 @@ export class MetricTable {
       .all(`:${device}`, `:${device}`) as string[];
   }
 
-  /** Samples of a metric by session in other sweeps than this one, where there were several; the newest, at most `most` layouts. */
+  /**
+   * Returns a metric's samples by session from other sweeps, where there were several sessions: the newest,
+   * at most `most` layouts.
+   */
   repeatedElsewhere(sweepId: number, name: string, most: number): readonly Metric[] {
     return this.db
       .prepare(
@@ -103,7 +110,7 @@ export class MetricTable {
       .map(metricOf);
   }
 
-  /** Values of some metrics of these trials, without their samples, by trial id. */
+  /** Returns values of some metrics of these trials, without samples, by trial id. */
   valuesOf(
     ids: readonly number[],
     names: readonly string[],

@@ -1,5 +1,5 @@
-// Brings a database to the current schema: after a look for a living owner that knows only the older one, and with a copy kept of what
-// was there. Refuses what is newer or not ours.
+// Migrates a database to the current schema. It first checks that no process that knows only the older schema
+// runs a sweep, and keeps a copy of the old file. A newer or foreign database is refused.
 import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -21,7 +21,10 @@ import { lifeOf } from "./owner.ts";
 /** Marks the file as edgefront's (`PRAGMA application_id`): "EDGF". */
 const APPLICATION_ID = 0x45444746;
 
-/** Applied in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
+/**
+ * Applied in order; a database's `user_version` is the number that were applied. Never edit a released
+ * migration.
+ */
 const migrations: readonly (string | ((db: Database.Database) => void))[] = [
   initial,
   origins,
@@ -39,21 +42,24 @@ const migrations: readonly (string | ((db: Database.Database) => void))[] = [
 
 export const SCHEMA_VERSION = migrations.length;
 
-/** Owners write a beat every 5 s, of their leases where not of their sweep. */
+/** Watching time: an owner writes every 5 s, for its leases if not for its sweep. */
 const WATCH_MS = 12_000;
 const WATCH_POLL_MS = 250;
 
 export interface MigrateOptions {
-  /** False for a private copy of a database, which needs none. */
+  /** False for a private copy of a database, which needs no backup. */
   readonly backup?: boolean;
-  /** Lines for people. */
+  /** Receives lines for people. */
   readonly onNote?: (text: string) => void;
   readonly watchMs?: number;
 }
 
 const pragma = (db: Database.Database, name: string): number => db.pragma(name, { simple: true }) as number;
 
-/** Throws InvalidInputError (`foreign-database`, `newer-database`) where this program must not write to it. Changes nothing. */
+/**
+ * Checks that this program may write to the database. Changes nothing.
+ * @throws InvalidInputError (`foreign-database`, `newer-database`) when it may not.
+ */
 export function requireOurs(db: Database.Database, path: string): void {
   const version = pragma(db, "user_version");
   const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
@@ -71,7 +77,10 @@ export function requireOurs(db: Database.Database, path: string): void {
   }
 }
 
-/** An owner of the older schema would go on writing what the newer one does not expect. */
+/**
+ * Refuses while a process that knows only the older schema owns a sweep: its writes would not fit the newer
+ * one.
+ */
 function requireNoOwner(
   db: Database.Database,
   path: string,
@@ -101,7 +110,7 @@ function requireNoOwner(
   }
 }
 
-/** Keeps what was there as `PATH.schema-N.bak`. */
+/** Keeps the old database as `PATH.schema-N.bak`. */
 function keepBackup(db: Database.Database, path: string, version: number, { onNote }: MigrateOptions): void {
   const kept = `${path}.schema-${version}.bak`;
   const part = `${kept}.${process.pid}.part`;
@@ -112,7 +121,7 @@ function keepBackup(db: Database.Database, path: string, version: number, { onNo
     const copy = new Database(part, { readonly: true });
     const copied = pragma(copy, "user_version");
     copy.close();
-    // Another process was faster: its copy holds what was there.
+    // If another process migrated first, its copy holds the old database.
     if (copied === version) renameSync(part, kept);
   } catch (cause) {
     throw new RunError(
@@ -126,6 +135,10 @@ function keepBackup(db: Database.Database, path: string, version: number, { onNo
   onNote?.(`${path} is brought from schema ${version} to ${SCHEMA_VERSION}; what it was is kept as ${kept}`);
 }
 
+/**
+ * Migrates an open database to the current schema, in one transaction.
+ * @throws InvalidInputError (`older-owner`), RunError (`no-backup`); the database is unchanged then.
+ */
 export function migrate(db: Database.Database, path: string, options: MigrateOptions = {}): void {
   const version = pragma(db, "user_version");
   if (version === SCHEMA_VERSION) return;

@@ -1,4 +1,4 @@
-// Opens the database: SQLite in WAL mode on a local disk, brought to the current schema by migrate.ts.
+// Opens the database: SQLite in WAL mode on a local disk, migrated to the current schema by migrate.ts.
 import { rmSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -6,16 +6,16 @@ import { DatabaseBusyError, RunError } from "../base/run-errors.ts";
 import { networkFileSystem } from "./file-system.ts";
 import { type MigrateOptions, migrate, requireOurs, SCHEMA_VERSION } from "./migrate.ts";
 
-/** More different statements than the tables have; beyond, the oldest is forgotten. */
+/** More than the tables' different statements. Beyond this number, the oldest is dropped. */
 const KEPT_STATEMENTS = 256;
 
-/** Each statement is compiled once a connection: a sweep says the same few thousands of times. */
+/** Compiles each statement once for a connection, because a sweep runs the same few thousands of times. */
 function keepStatements(db: Database.Database): void {
   const prepare = db.prepare.bind(db);
   const kept = new Map<string, Database.Statement>();
   db.prepare = ((sql: string) => {
     const known = kept.get(sql);
-    // One that is still being read from cannot be started again.
+    // A statement that is still being read cannot be started again.
     if (known !== undefined) {
       if (known.busy) return prepare(sql);
       return known.reader ? known.raw(false).pluck(false) : known;
@@ -31,20 +31,22 @@ function keepStatements(db: Database.Database): void {
 export { SCHEMA_VERSION };
 
 export interface OpenOptions extends MigrateOptions {
-  /** Fail rather than make a new file. */
+  /** Fail instead of creating a new file. */
   readonly mustExist?: boolean;
-  /** Reads only, and never makes a running sweep wait. */
+  /** Only read, and never make a running sweep wait. */
   readonly readOnly?: boolean;
-  /** False: what is written survives a killed process, but maybe not a power cut. */
+  /** False: writes survive a killed process, but maybe not a power cut. */
   readonly durable?: boolean;
-  /** How long a write waits for another process that holds the database. */
+  /** How long a write waits for another process that holds the database, in milliseconds. */
   readonly busyMs?: number;
 }
 
-/** Writes take milliseconds: who holds the database for so long is stopped (Ctrl-Z), or hangs. */
+/** Writes take milliseconds. A process that holds the database this long is stopped (Ctrl-Z) or hangs. */
 const BUSY_MS = 30_000;
 
-/** Another process kept the database locked for all the time that a write may wait. */
+/**
+ * Returns whether an error means that another process kept the database locked for the whole waiting time.
+ */
 export const isBusy = (error: unknown): boolean =>
   /^SQLITE_(BUSY|LOCKED)/.test((error as { code?: string } | null)?.code ?? "");
 
@@ -84,7 +86,11 @@ function prepare(db: Database.Database, path: string, options: OpenOptions): voi
   keepStatements(db);
 }
 
-/** Opens or creates the database at `path`. Throws InvalidInputError with one line when it cannot be used. */
+/**
+ * Opens or creates the database at `path`.
+ * @throws InvalidInputError with one line when it cannot be used, DatabaseBusyError when another process
+ * keeps it locked.
+ */
 export function openDatabase(path: string, options: OpenOptions = {}): Database.Database {
   if (path === "") throw new InvalidInputError("usage", "--db is empty; name a file");
   const { mustExist = false, readOnly = false, busyMs = BUSY_MS } = options;
@@ -96,7 +102,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database.
       db = new Database(path, { fileMustExist: mustExist, readonly: readOnly, timeout: busyMs });
       prepare(db, path, options);
       const after = inodeOf(path);
-      // Whoever made it may have removed it again before this connection was counted as its user.
+      // The process that created the file may have removed it before this connection counted as a user.
       if (after !== null && (before === null || before === after)) return db;
       db.close();
     }
@@ -125,8 +131,8 @@ function explained(cause: unknown, path: string, { mustExist }: OpenOptions): un
 }
 
 /**
- * Removes an empty database that this process made, given its only connection left, and closes it. Where another process has opened the
- * file since, it stays: SQLite leaves write-ahead logging only for the last connection.
+ * Removes an empty database that this process made, through its only remaining connection, and closes it. The
+ * file stays when another process has opened it since: SQLite leaves WAL mode only for the last connection.
  */
 export function discardDatabase(db: Database.Database, path: string, made: bigint): void {
   try {

@@ -1,5 +1,5 @@
-// Which process owns something in the database, and what can be told of its life from here: beyond the reuse of its pid, across pid
-// namespaces (containers) and machines.
+// Identifies the process that owns something in the database, and judges from here whether it lives. This
+// works across reused pids, pid namespaces (containers) and machines.
 import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 
@@ -7,16 +7,19 @@ interface Owner {
   readonly pid: number;
   readonly started: string;
   readonly boot: string;
-  /** Pid namespace: elsewhere the pid says nothing. */
+  /** Pid namespace: in another namespace the pid means nothing. */
   readonly space?: string;
-  /** Tells two owners in one process apart. */
+  /** Distinguishes two owners in one process. */
   readonly nonce?: string;
 }
 
-/** `unknown`: another machine, another container, or this machine before it was restarted. Only beats tell then. */
+/**
+ * `unknown`: on another machine, in another container, or before a restart of this machine. Then only its
+ * counter can tell.
+ */
 export type Life = "alive" | "dead" | "unknown";
 
-/** When a process began, in the kernel's own unit; `ended` for one that was not reaped, null where it cannot be read. */
+/** Start time of a process in the kernel's unit; `ended` for a zombie, null when it cannot be read. */
 function processStart(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -27,7 +30,7 @@ function processStart(pid: number): string | null {
   }
 }
 
-/** Null where a process of another user is hidden from this one. */
+/** Null when a process of another user is hidden from this one. */
 function exists(pid: number): boolean | null {
   try {
     process.kill(pid, 0);
@@ -44,10 +47,11 @@ const orUnknown = (read: () => string): string => {
     return "unknown";
   }
 };
+/** Returns the kernel's boot id; `unknown` where it cannot be read. */
 export const bootId = (): string => orUnknown(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"));
 const pidSpace = (): string => orUnknown(() => readlinkSync("/proc/self/ns/pid"));
 
-/** This process, as text for the database. Each call makes another owner. */
+/** Returns an owner text of this process for the database. Each call makes another owner. */
 export function makeOwner(): string {
   const owner: Owner = {
     pid: process.pid,
@@ -61,10 +65,11 @@ export function makeOwner(): string {
 
 const parse = (owner: string): Owner => JSON.parse(owner) as Owner;
 
-/** Whether its pid means the same here as there. */
+/** Whether the owner's pid has the same meaning here. */
 const inSight = ({ boot, space }: Owner): boolean =>
   boot === bootId() && boot !== "unknown" && space === pidSpace() && space !== "unknown";
 
+/** Returns whether the process of an owner lives, as far as this process can tell. */
 export function lifeOf(text: string): Life {
   const owner = parse(text);
   if (!inSight(owner)) return "unknown";
@@ -73,14 +78,14 @@ export function lifeOf(text: string): Life {
   return exists(owner.pid) === false ? "dead" : "unknown";
 }
 
-/** Two owners of one process. */
+/** Returns whether two owners belong to one process. */
 export function isSameProcess(a: string, b: string): boolean {
   const identity = ({ pid, started, boot, space }: Owner): string =>
     JSON.stringify([pid, started, boot, space]);
   return identity(parse(a)) === identity(parse(b));
 }
 
-/** For messages: where an owner is. */
+/** Returns the owner's location in words, for messages. */
 export function describeOwner(text: string): string {
   const owner = parse(text);
   return inSight(owner) ? `process ${owner.pid}` : "a process in another container or on another machine";

@@ -1,5 +1,6 @@
-// Repetitions: a complete trial measured or trained once more. Chosen with a batch of proposals and written in its transaction; each ends
-// once, joined (the trial's metrics are those of all its samples from then on, in the same transaction) or failed (the trial stays as it was).
+// Repetitions: a complete trial measured or trained again. A repetition is planned with a batch, in the
+// transaction of its proposals, and ends once. Joined: the trial's metrics include its samples from then on,
+// in the same transaction. Failed: the trial stays unchanged.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import type { Metric } from "../../profilers/device-metrics.ts";
@@ -8,21 +9,21 @@ import type { JobKind } from "./job-target.ts";
 import { insertMetrics } from "./metric-table.ts";
 import { END_COLUMNS, endValues, type TrialEnd } from "./trial-row.ts";
 
-/** Why it was chosen: hypervolume it is expected to put right, and the minutes that takes. */
+/** Why it was planned: the hypervolume it is expected to correct, and the minutes it takes. */
 export interface RepetitionWorth {
   readonly gain: number;
   readonly minutes: number;
 }
 
-/** One to be done. */
+/** A repetition to do. */
 export interface PlannedRepetition {
   readonly trialId: number;
   readonly kind: JobKind;
   /** Its devices, or its tasks. */
   readonly sources: readonly string[];
-  /** Which measurement of the trial on each of them, or which seed of each. */
+  /** The number of the measurement on each device, or the seed of each task. */
   readonly nth: number;
-  /** How many proposals of its batch come before it. */
+  /** The number of its batch's proposals that come before it. */
   readonly place: number;
   readonly worth: RepetitionWorth;
 }
@@ -35,7 +36,7 @@ export interface Repetition extends PlannedRepetition {
   readonly reason: string | null;
 }
 
-/** Why a repetition came to nothing: a stable word, and one line for people. */
+/** Why a repetition failed: a stable word, and one line for people. */
 export interface RepetitionFault {
   readonly cause: string;
   readonly reason: string;
@@ -70,7 +71,7 @@ export class RepetitionTable {
       .map(repetitionOf);
   }
 
-  /** Writes what was chosen with a batch, in the transaction of its proposals. */
+  /** Writes the repetitions of a batch, in the transaction of its proposals. */
   plan(sweepId: number, batch: number, planned: readonly PlannedRepetition[]): void {
     const insert = this.db.prepare(
       "INSERT INTO repetitions (sweep_id, trial_id, batch, place, kind, sources, nth, worth) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -81,7 +82,7 @@ export class RepetitionTable {
     }
   }
 
-  /** Every repetition of a sweep, in the order they were chosen. */
+  /** Returns every repetition of a sweep, in planned order. */
   all(sweepId: number): readonly Repetition[] {
     return this.list("sweep_id = ?", sweepId);
   }
@@ -94,7 +95,10 @@ export class RepetitionTable {
     return this.list("trial_id = ?", trialId);
   }
 
-  /** Joins its results: the trial's metrics are these from now on, and its end is `end` where it turned out over budget. False: it has ended already. */
+  /**
+   * Joins its results: the trial gets these metrics, and the end `end` if it is now over budget. Returns
+   * false when the repetition has already ended.
+   */
   join({ id, trialId }: Repetition, metrics: readonly Metric[], end: TrialEnd | null): boolean {
     return this.db
       .transaction(() => {

@@ -1,9 +1,9 @@
-// What a result rests on, name and value as text: agent, instruction set, placement, weights, contents by digest, and how it was conducted. The
-// JSON stays in SQLite: results are large, these facts are not.
+// The evidence of a result, by name as text: agent, instruction set, placement, weights, digests of contents,
+// and how it was measured. SQLite extracts these few facts, because the JSON of results is large.
 import type { ResultIdentity } from "../../profilers/identity.ts";
 import type { Row } from "./database-row.ts";
 
-/** Facts of a result, by the name they are shown under. */
+/** Facts of a result, by their displayed name. */
 const facts = {
   measure: {
     isa: "isa",
@@ -16,7 +16,7 @@ const facts = {
 } as const;
 const readings = { MHz: "frequencyMhz", "°C": "temperatureC" } as const;
 
-/** Contents that a score is shown with; those of a measurement are its agent and its probe. */
+/** The contents shown with a score. A measurement shows its agent and its probe. */
 const TRAINED_ON: readonly string[] = ["corpus", "tokenizer", "data", "teacher"];
 
 const HASH = /^[0-9a-f]{16,}$/;
@@ -32,9 +32,10 @@ const columns = (table: string, fields: Readonly<Record<string, string>>): strin
     .map(([name, path]) => `json_extract(${table}.result, '$.${path}') AS "${table}.${name}"`)
     .join(", ");
 
-/** Of measurements as `m` and scores as `s`. */
+/** Columns for measurements as `m` and scores as `s`. */
 export const evidenceColumns = `${columns("m", { ...facts.measure, ...readings })}, ${columns("s", facts.train)}`;
 
+/** Returns the evidence from a row with `evidenceColumns`; empty for a job without a result. */
 export function evidenceOf(row: Row, identity: ResultIdentity | null): Readonly<Record<string, string>> {
   const agent = (row.measured_by ?? row.trained_by) as string | null;
   if (agent === null) return {};

@@ -1,4 +1,4 @@
-// The database as the rest of the runner sees it: one object with a table each, and the log of events.
+// The database for the rest of the runner: one object with a member for each table, and the log of events.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { dropAtExit } from "../base/ends.ts";
@@ -51,7 +51,10 @@ export class Store {
   readonly health: HealthTable;
   readonly leases: LeaseTable;
 
-  /** `quick` need not wait for the disk, as results must: a lease or a begun job means nothing after a power cut. */
+  /**
+   * `quick` does not wait for the disk, unlike results: a lease or a begun job means nothing after a power
+   * cut.
+   */
   private constructor(
     private readonly db: Database.Database,
     private readonly quick: Database.Database,
@@ -76,14 +79,15 @@ export class Store {
     return new Store(db, Store.second(db, path, options), path);
   }
 
-  /** A database in memory is its connection's own. */
+  /** A database in memory belongs to its connection, so there is only one. */
   private static second(db: Database.Database, path: string, options: OpenOptions): Database.Database {
     return path === ":memory:" ? db : openDatabase(path, { ...options, durable: false });
   }
 
   /**
-   * Opens a database to be read. What is written to it may be lost: a guest reads a private copy, so that nothing is left beside the file
-   * that its owner could stumble over. Throws InvalidInputError where there is none.
+   * Opens a database for reading; writes to it may be lost. A guest reads a private copy, so that no file is
+   * left beside the database that its owner could trip over.
+   * @throws InvalidInputError when there is no database.
    */
   static read(path: string, options: Pick<OpenOptions, "onNote"> = {}): Store {
     if (!isGuest(path)) return Store.open(path, { ...options, mustExist: true });
@@ -99,18 +103,21 @@ export class Store {
     }
   }
 
-  /** As it changes, and never written to. `null`: it is a guest's, and its owner is not connected, so that only a copy can be read. */
+  /**
+   * Opens a database to follow its changes, without ever writing to it. Returns null for a guest while the
+   * owner is not connected: then only a copy can be read.
+   */
   static follow(path: string): Store | null {
     if (isGuest(path) && !isLive(path)) return null;
     return Store.open(path, { mustExist: true, readOnly: true });
   }
 
-  /** Several writes as one. */
+  /** Runs several writes as one. */
   transaction<T>(write: () => T): T {
     return this.db.transaction(write).immediate();
   }
 
-  /** Several reads of one state of the database. */
+  /** Runs several reads on one state of the database. */
   snapshot<T>(read: () => T): T {
     return this.db.transaction(read).deferred();
   }
@@ -124,7 +131,7 @@ export class Store {
       .run(sweepId, trialId, kind, JSON.stringify(data), device, cause, now());
   }
 
-  /** Events of a sweep as they came, or those of one kind. */
+  /** Returns the events of a sweep in order, or those of one kind. */
   events(sweepId: number, kind?: string): readonly StoredEvent[] {
     return this.db
       .prepare(
@@ -135,12 +142,12 @@ export class Store {
       .map(eventOf);
   }
 
-  /** No sweeps and no devices: nothing would be lost with the file. */
+  /** Returns whether there are no sweeps and no devices, so that nothing would be lost with the file. */
   isEmpty(): boolean {
     return this.sweeps.all().length === 0 && this.devices.all().length === 0;
   }
 
-  /** From now on nothing is waited for that another process keeps locked: for the last words of a run that waited in vain. */
+  /** Stops waiting for locks: the last writes of a run that already waited in vain must not wait again. */
   hurry(): void {
     for (const db of [this.db, this.quick]) db.pragma("busy_timeout = 0");
   }
@@ -151,7 +158,10 @@ export class Store {
     this.copy?.remove();
   }
 
-  /** Closes it, and removes the file that this process made (its inode) if nobody wrote to it nor has it open. */
+  /**
+   * Closes the database. Removes the file that this process made (by its inode) if it is empty and no other
+   * process has it open.
+   */
   discard(made: bigint): void {
     const empty = this.isEmpty();
     this.quick.close();

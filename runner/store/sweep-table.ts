@@ -1,5 +1,5 @@
-// Sweeps in the database, and who is running them. A sweep has at most one owner, which shows that it lives by its beats; the place of a
-// silent one may be taken. Watching for silence is left to runner/sweep/sweep-ownership.ts.
+// Sweeps in the database, and their owners. A sweep has at most one owner, which increases a counter while it
+// lives. A silent owner may be replaced. Watching for silence is left to runner/sweep/sweep-ownership.ts.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -15,16 +15,16 @@ export interface Sweep {
   readonly state: "running" | "complete";
   readonly config: SweepConfig;
   readonly environment: Readonly<Record<string, string>>;
-  /** What its numbers rest on, by content; null where it is older than that. */
+  /** The content that its values rest on; null for a sweep older than this record. */
   readonly identity: Identity | null;
   readonly createdAt: string;
   readonly finishedAt: string | null;
   readonly trials: number;
-  /** A process runs it now, as far as can be told from here. */
+  /** Whether a process runs it now, as far as this process can tell. */
   readonly isRunning: boolean;
 }
 
-/** Who owns a sweep, and its latest sign of life. */
+/** The owner of a sweep, and its latest sign of life. */
 export interface Ownership {
   readonly owner: string | null;
   readonly token: number;
@@ -34,10 +34,13 @@ export interface Ownership {
 /** Owners beat every few seconds. */
 const RECENT_MS = 30_000;
 
-/** For lists and for refusals only: nothing is taken over by a clock. */
+/** Used for lists and refusals only: no clock decides about taking over. */
 const isRecent = (beatAt: string | null, recentMs = RECENT_MS): boolean =>
   beatAt !== null && Math.abs(Date.now() - Date.parse(beatAt)) < recentMs;
 
+/**
+ * Returns whether an owner runs its sweep. `beatAt`: its last beat, which counts if the owner cannot be seen.
+ */
 export function isRunning(owner: string | null, beatAt: string | null): boolean {
   if (owner === null) return false;
   const life = lifeOf(owner);
@@ -51,7 +54,8 @@ const sweepOf = rowReader(
       id: z.number(),
       name: z.string(),
       state: z.enum(["running", "complete"]),
-      // A configuration of an earlier version may say less than today's schema asks; whoever resumes it checks.
+      // A configuration of an earlier version may lack required keys of today's schema; it is checked when
+      // resumed.
       config: jsonOf<SweepConfig>(),
       environment: jsonText(z.record(z.string(), z.string())),
       identity: z.string().nullable().transform(parseIdentity),
@@ -89,7 +93,7 @@ const ownerOf = rowReader(
 );
 
 export class SweepTable {
-  /** This coordinator. */
+  /** The owner text of this coordinator. */
   readonly self = makeOwner();
 
   /** `quick` need not be durable: beats mean nothing after a power cut. */
@@ -98,7 +102,8 @@ export class SweepTable {
     private readonly quick: Database.Database,
   ) {}
 
-  // Trials are numbered from 0 without gaps and never removed: the largest number is found at once, a count reads all of a million.
+  // Trials are numbered from 0 without gaps and never removed. The largest number is found at once; a count
+  // would read up to a million rows.
   private readonly select =
     "SELECT s.*, (SELECT coalesce(max(number) + 1, 0) FROM trials t WHERE t.sweep_id = s.id) AS trials FROM sweeps s";
 
@@ -106,7 +111,7 @@ export class SweepTable {
     return this.db.prepare(`${this.select} ORDER BY s.id`).all().map(sweepOf);
   }
 
-  /** Who runs what, as one text to compare with a later one: cheap to ask often. */
+  /** Returns all owners as one text, to compare with a later one; cheap to read often. */
   owners(): string {
     return this.db
       .prepare("SELECT name, state, owner, owner_token, owner_beat_at FROM sweeps ORDER BY id")
@@ -123,7 +128,10 @@ export class SweepTable {
     return row === undefined ? null : sweepOf(row);
   }
 
-  /** Throws InvalidInputError (`unknown-sweep`) with the nearest name. */
+  /**
+   * Returns a sweep by name.
+   * @throws InvalidInputError (`unknown-sweep`) that suggests the nearest name.
+   */
   get(name: string): Sweep {
     const sweep = this.find(name);
     if (sweep !== null) return sweep;
@@ -132,7 +140,10 @@ export class SweepTable {
     throw new InvalidInputError("unknown-sweep", `there is no sweep "${name}"${known}`);
   }
 
-  /** Makes a sweep owned by this process. Throws InvalidInputError (`sweep-exists`) when the name is taken. */
+  /**
+   * Creates a sweep that this process owns.
+   * @throws InvalidInputError (`sweep-exists`) when the name is taken.
+   */
   create(
     name: string,
     config: SweepConfig,
@@ -161,7 +172,10 @@ export class SweepTable {
     return this.get(name);
   }
 
-  /** Throws InvalidInputError (`sweep-exists`) when the name is taken. */
+  /**
+   * Checks that a name is free.
+   * @throws InvalidInputError (`sweep-exists`) when the name is taken.
+   */
   requireFree(name: string): void {
     if (this.find(name) === null) return;
     throw new InvalidInputError(
@@ -177,8 +191,9 @@ export class SweepTable {
   }
 
   /**
-   * Whether a sweep may be taken over: `free`, where nobody has it, or only this or a dead process; `watch`, where only its beats can tell.
-   * Throws InvalidInputError (`sweep-running`) while another process is seen to run it.
+   * Returns whether a sweep may be taken over. `free`: it has no owner, or the owner is this process or a
+   * dead one. `watch`: only its counter can tell.
+   * @throws InvalidInputError (`sweep-running`) while another process visibly runs it.
    */
   standing(sweep: Sweep, recentMs = RECENT_MS): "free" | "watch" {
     const { owner, beatAt } = this.db
@@ -187,7 +202,7 @@ export class SweepTable {
     if (owner === null || isSameProcess(owner, this.self)) return "free";
     const life = lifeOf(owner);
     if (life === "dead") return "free";
-    // A process that lives and does not beat is stopped, or hangs.
+    // A process that lives without beating is stopped or hangs.
     if (life === "alive" && isRecent(beatAt, recentMs)) throw this.runningError(sweep);
     return "watch";
   }
@@ -200,7 +215,10 @@ export class SweepTable {
     );
   }
 
-  /** Takes a sweep over for this process, if nothing moved since its owner was `seen`. Throws InvalidInputError (`sweep-running`). */
+  /**
+   * Takes a sweep over for this process, if nothing changed since `seen`.
+   * @throws InvalidInputError (`sweep-running`).
+   */
   claim(sweep: Sweep, seen: Ownership = this.ownership(sweep.id)): void {
     const { changes } = this.db
       .prepare(
@@ -215,7 +233,7 @@ export class SweepTable {
     this.db.prepare("UPDATE sweeps SET identity = ? WHERE id = ?").run(JSON.stringify(identity), id);
   }
 
-  /** A sign of life. False: the sweep is not this coordinator's any more. */
+  /** Records a sign of life. Returns false when this coordinator no longer owns the sweep. */
   beat(id: number): boolean {
     const { changes } = this.quick
       .prepare(
@@ -225,12 +243,12 @@ export class SweepTable {
     return changes > 0;
   }
 
-  /** True while this coordinator owns it; within a transaction that writes, it stays so. */
+  /** Returns whether this coordinator owns the sweep. Inside a write transaction the answer cannot change. */
   isOwn(id: number): boolean {
     return this.ownership(id).owner === this.self;
   }
 
-  /** Gives up what is this coordinator's own; another's ownership stays. */
+  /** Gives up the sweep if this coordinator owns it. */
   release(id: number): void {
     this.db.prepare("UPDATE sweeps SET owner = NULL WHERE id = ? AND owner = ?").run(id, this.self);
   }

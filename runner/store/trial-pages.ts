@@ -1,4 +1,4 @@
-// Trials of a sweep a page at a time, in any order: what a reader of a very large sweep looks through. Read only.
+// Pages of a sweep's trials in any order, for readers of very large sweeps. Read only.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { rowReader } from "./database-row.ts";
@@ -8,7 +8,7 @@ export interface TrialQuery {
   readonly offset: number;
   readonly limit: number;
   readonly state: TrialState | null;
-  /** A metric's name; null: by number. Trials without it are left out. */
+  /** Name of the metric to sort by, which leaves out trials without it; null sorts by number. */
   readonly sort: string | null;
   readonly descending: boolean;
   /** Part of an id or of a notation; empty: any. */
@@ -43,6 +43,7 @@ const trialRowOf = rowReader(
     .transform(({ candidate_id: candidateId, ...row }): TrialRow => ({ ...row, candidateId })),
 );
 
+/** Returns one page, and the number of all trials that match. */
 export function trialPage(db: Database.Database, sweepId: number, query: TrialQuery): TrialPage {
   const { sort, state, find, descending } = query;
   const values: Record<string, string | number> = {

@@ -1,4 +1,4 @@
-// A trial as it is kept: what was proposed, and how it ended.
+// The stored form of a trial: its proposal and its end.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { type Layout, parseLayout } from "../../candidates/layout.ts";
@@ -6,7 +6,10 @@ import type { Metric } from "../../profilers/device-metrics.ts";
 import type { Origin } from "../../search/strategy.ts";
 import { jsonText, now, rowReader } from "./database-row.ts";
 
-/** `screened`: not measured, predicted to be certainly over budget; `stopped`: its training was ended at a rung. */
+/**
+ * `screened`: not measured, because it was predicted to be over a budget; `stopped`: its training was ended
+ * at a rung.
+ */
 export const trialStates = [
   "proposed",
   "complete",
@@ -29,10 +32,10 @@ const overBudgetSchema = z.object({
       }),
     )
     .readonly(),
-  /** Found out when it was measured, or trained, once more; null: when it was tried first. */
+  /** The repetition that found it over budget; null: it was over budget at first. */
   again: z.enum(["measured", "trained"]).nullable(),
 });
-/** Which budgets a trial breaks. */
+/** The budgets that a trial exceeds. */
 export type OverBudget = z.infer<typeof overBudgetSchema>;
 
 const originSchema: z.ZodType<Origin> = z.object({
@@ -53,14 +56,17 @@ export interface Trial {
   readonly cause: string | null;
   readonly reason: string | null;
   readonly violation: number | null;
-  /** Null where it is not over budget, or where only the sentence is known. */
+  /** Null when it is not over budget, or when only the sentence is known. */
   readonly overBudget: OverBudget | null;
   readonly finishedAt: string | null;
   /** Null for trials of databases older than origins. */
   readonly origin: Origin | null;
 }
 
-/** How a trial ended. `cause` is a stable word, `reason` one line for people; `overBudget` says in data what the line says. */
+/**
+ * How a trial ended. `cause` is a stable word, `reason` one line for people; `overBudget` holds the same
+ * facts as data.
+ */
 export interface TrialEnd {
   readonly state: Exclude<TrialState, "proposed">;
   readonly cause?: string;
@@ -76,7 +82,7 @@ export interface ImportedTrial {
   readonly end: TrialEnd;
 }
 
-/** Batch of imported trials: before the first that is proposed. */
+/** Batch number of imported trials: before the first proposed batch. */
 export const IMPORTED_BATCH = -1;
 
 const overBudgetColumn = jsonText(overBudgetSchema).nullable();
@@ -114,6 +120,7 @@ export const trialOf = rowReader(
 /** Columns of an end, in the order of `endValues`. */
 export const END_COLUMNS = "state = ?, cause = ?, reason = ?, violation = ?, over_budget = ?";
 
+/** Returns the values of an end for `END_COLUMNS`. */
 export const endValues = ({ state, cause, reason, violation, overBudget }: TrialEnd) => [
   state,
   cause ?? null,

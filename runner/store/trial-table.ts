@@ -1,5 +1,5 @@
-// Trials: what was proposed, in which order, and how each ended. A batch of proposals and the strategy's state after making it are written in
-// one transaction, so that a killed run resumes to the same proposals.
+// Trials: the proposals, their order, and the end of each. A batch of proposals and the strategy's state
+// after it are written in one transaction, so a killed run resumes with the same proposals.
 import type Database from "better-sqlite3";
 import { z } from "zod";
 import { parameterCount } from "../../candidates/cost.ts";
@@ -20,10 +20,10 @@ import {
   trialOf,
 } from "./trial-row.ts";
 
-/** What a trial came to, without its layout and metrics. */
+/** The state of a trial, without its layout and samples. */
 export interface TrialStanding
   extends Pick<Trial, "id" | "number" | "candidateId" | "state" | "reason" | "overBudget"> {
-  /** Of the metrics asked for; null where not measured. */
+  /** Values of the requested metrics; null where not measured. */
   readonly values: readonly (number | null)[];
 }
 
@@ -42,7 +42,7 @@ const askOf = rowReader(
 );
 
 export class TrialTable {
-  /** What a trial came to follows from its jobs: it is written by `quick`, which does not wait for the disk, as its jobs' results did. */
+  /** A trial's end follows from its jobs, so it is written by `quick`, which does not wait for the disk. */
   constructor(
     private readonly db: Database.Database,
     private readonly quick: Database.Database,
@@ -52,7 +52,7 @@ export class TrialTable {
     return this.db.prepare(`${SELECT} WHERE t.sweep_id = ? ORDER BY t.number`).all(sweepId).map(trialOf);
   }
 
-  /** Also the number of the next trial: numbers have no gaps. */
+  /** Returns the number of trials, which is also the number of the next one: numbers have no gaps. */
   count(sweepId: number): number {
     return this.db
       .prepare("SELECT coalesce(max(number) + 1, 0) FROM trials WHERE sweep_id = ?")
@@ -67,7 +67,7 @@ export class TrialTable {
       .map(trialOf);
   }
 
-  /** The newest batch and the strategy's state after it was proposed; null before the first. */
+  /** Returns the newest batch and the strategy's state after it was proposed; null before the first. */
   lastAsk(sweepId: number): { readonly batch: number; readonly strategyState: unknown } | null {
     const row = this.db
       .prepare("SELECT data FROM events WHERE sweep_id = ? AND kind = 'ask' ORDER BY id DESC LIMIT 1")
@@ -76,8 +76,8 @@ export class TrialTable {
   }
 
   /**
-   * Writes a batch of proposals together with the strategy's state (its random generator's included), those that end before they begin, and
-   * what was noted of them.
+   * Writes a batch of proposals together with the strategy's state, including its random generator. Also
+   * writes the ends of proposals that never begin, and the notes on the batch.
    */
   propose(
     sweepId: number,
@@ -108,7 +108,7 @@ export class TrialTable {
       .immediate();
   }
 
-  /** Writes trials that were run elsewhere, once: a sweep that has any already is left as it is. */
+  /** Writes trials that were run elsewhere. A sweep that already has trials is left unchanged. */
   import(sweepId: number, trials: readonly ImportedTrial[], source: string): void {
     const origin: Origin = { kind: "imported", parents: [], operator: null };
     this.db
@@ -130,8 +130,8 @@ export class TrialTable {
   }
 
   /**
-   * Writes a layout and its trial within a transaction. Returns the trial's id. Where the sweep has a trial of this layout already, `refuse`
-   * throws SqliteError and `skip` returns null.
+   * Writes a layout and its trial within a transaction. Returns the trial's id. When the sweep already has a
+   * trial of this layout, `refuse` throws SqliteError and `skip` returns null.
    */
   private insert(place: Place, layout: Layout, origin: Origin, known: "refuse" | "skip"): number | null {
     const { sweepId, number, batch } = place;
@@ -154,7 +154,7 @@ export class TrialTable {
     endTrial(this.quick, trialId, end);
   }
 
-  /** These trials, in the order of their numbers. */
+  /** Returns these trials, ordered by number. */
   some(ids: readonly number[]): readonly Trial[] {
     return this.db
       .prepare(`${SELECT} WHERE t.id IN (SELECT value FROM json_each(?)) ORDER BY t.number`)
@@ -162,7 +162,7 @@ export class TrialTable {
       .map(trialOf);
   }
 
-  /** Ids of the newest complete trials, newest first. */
+  /** Returns the ids of the newest complete trials, newest first. */
   latestComplete(sweepId: number, most: number): readonly number[] {
     const rows = this.db
       .prepare("SELECT id FROM trials WHERE sweep_id = ? AND state = 'complete' ORDER BY id DESC LIMIT ?")
@@ -170,7 +170,10 @@ export class TrialTable {
     return rows.map((row) => row.id as number);
   }
 
-  /** Where trials stand: those after `after` (an id) and those named, in the order of their ids; with `names`, values of metrics. */
+  /**
+   * Returns the states of trials, ordered by id: those after `after` (an id) and those with these ids. With
+   * `names`, also their values of these metrics.
+   */
   standing(
     sweepId: number,
     after: number,
@@ -182,7 +185,7 @@ export class TrialTable {
     );
     const select = `SELECT t.id, t.number, t.candidate_id, t.state, t.reason, t.over_budget ${columns.join("")} FROM trials t`;
     const rows = this.db
-      // "+": by id, not by the index over sweeps, which holds every trial of the sweep.
+      // "+" makes SQLite search by id, not by the index over sweeps, which holds every trial of the sweep.
       .prepare(
         `${select} WHERE +t.sweep_id = @sweepId AND t.id > @after
          UNION ALL ${select} WHERE t.id <= @after AND t.id IN (SELECT value FROM json_each(@ids)) ORDER BY 1`,
@@ -205,12 +208,12 @@ export class TrialTable {
     }));
   }
 
-  /** One page of the trials of a sweep. */
+  /** Returns one page of the trials of a sweep. */
   page(sweepId: number, query: TrialQuery): TrialPage {
     return trialPage(this.db, sweepId, query);
   }
 
-  /** The id of a trial of a sweep; null where there is no such number. */
+  /** Returns the id of a trial of a sweep; null when there is no such number. */
   idOf(sweepId: number, number: number): number | null {
     const row = this.db
       .prepare("SELECT id FROM trials WHERE sweep_id = ? AND number = ?")
@@ -218,7 +221,7 @@ export class TrialTable {
     return row === undefined ? null : (row.id as number);
   }
 
-  /** How many trials are in each state; states without any are left out. */
+  /** Returns the number of trials in each state; empty states are left out. */
   counts(sweepId: number): Readonly<Partial<Record<TrialState, number>>> {
     const rows = this.db
       .prepare("SELECT state, count(*) FROM trials WHERE sweep_id = ? GROUP BY state")
@@ -227,7 +230,7 @@ export class TrialTable {
     return Object.fromEntries(rows);
   }
 
-  /** Ids of the trials of these candidates. */
+  /** Returns the ids of the trials of these candidates. */
   idsOfCandidates(sweepId: number, candidateIds: readonly string[]): readonly number[] {
     return this.db
       .prepare(
@@ -237,7 +240,7 @@ export class TrialTable {
       .all(sweepId, JSON.stringify(candidateIds)) as number[];
   }
 
-  /** Ids of the trials of candidates whose id begins so. */
+  /** Returns the ids of the trials whose candidate id begins with this text. */
   idsBeginning(sweepId: number, text: string): readonly number[] {
     return this.db
       .prepare(
@@ -247,7 +250,7 @@ export class TrialTable {
       .all(sweepId, text, text) as number[];
   }
 
-  /** Ids of the complete trials, by candidate. */
+  /** Returns the ids of the complete trials, by candidate. */
   complete(sweepId: number): ReadonlyMap<string, number> {
     const rows = this.db
       .prepare(
@@ -258,7 +261,7 @@ export class TrialTable {
     return new Map(rows);
   }
 
-  /** Trials that have ended, whatever became of them. */
+  /** Returns the number of trials that have ended in any way. */
   finished(sweepId: number): number {
     const row = this.db
       .prepare("SELECT count(*) AS n FROM trials WHERE sweep_id = ? AND state <> 'proposed'")

@@ -1,5 +1,6 @@
-// Cheap before dear in a running sweep: each batch of proposals is looked at with what the sweep has measured so far, before any of it is
-// measured. Verdicts are written in the transaction of the proposals, so that a resumed sweep finds them instead of drawing them again.
+// Screens each batch of proposals with a predictor fitted to this sweep's measurements, before any is
+// measured. Verdicts are written in the transaction of the proposals, so a resumed sweep finds them instead
+// of drawing them again.
 
 import type { Layout } from "../../candidates/layout.ts";
 import { kindOf, metricName, parseMetricName } from "../../profilers/metrics/name.ts";
@@ -14,17 +15,20 @@ import type { Trial, TrialEnd } from "../store/trial-row.ts";
 import { outcomeOf } from "./outcomes.ts";
 import type { SweepFacts } from "./sweep-context.ts";
 
-/** Times and memory, to which the costs of the layers add up. Rates and scores are not predicted. */
+/**
+ * Returns whether a metric is predicted: times and memory are, because the costs of the layers add up. Rates
+ * and scores are not.
+ */
 export function isPredicted(metric: string): boolean {
   const kind = kindOf(metric);
   return kind?.from === "measured" && kind.isPredicted;
 }
-/** Of a long sweep the latest are looked at: fitting grows with the cube. */
+/** Only the latest trials of a long sweep are used: the time to fit grows with the cube of their number. */
 const LOOKED_AT = 300;
-/** Proposals at a time where the configuration says nothing: a batch is screened, or planned, by those before it. */
+/** Default size of a batch. Small batches let earlier results screen, or plan, the later proposals. */
 export const SCREENED_BATCH = 8;
 
-/** What was foreseen of one proposal, and what followed from it. */
+/** The prediction for one proposal, and the verdict that followed. */
 export interface ScreeningNote {
   readonly id: string;
   readonly verdict: "passed" | "screened" | "audited";
@@ -33,7 +37,7 @@ export interface ScreeningNote {
   readonly gain: number | null;
 }
 
-/** One event of kind `screening`, a batch. */
+/** An event of kind `screening`: one for each batch. */
 export interface ScreeningEvent {
   readonly batch: number;
   readonly coverage: number;
@@ -51,13 +55,16 @@ function triedOf({ store, config }: SweepFacts, trials: readonly Trial[]): reado
   return trials.flatMap((trial) => {
     const { layout, state } = trial;
     const { metrics, ranOut = false } = outcomeOf(store, trial);
-    // Over a budget that needs no device it was never tried there.
+    // A trial over a budget on a counted metric never ran on a device.
     const tried = config.measure.devices.some((device) => metricName({ base: "loadMs", device }) in metrics);
     return ranOut || (tried && measuredStates.includes(state)) ? [{ layout, metrics, ranOut }] : [];
   });
 }
 
-/** Judges a batch and orders it: what is most likely to add to the front is measured first. Returns it untouched without `search.screening`. */
+/**
+ * Judges a batch and orders it: the proposals that are expected to add most to the front come first. Returns
+ * the batch unchanged without `search.screening`.
+ */
 export function screenBatch(
   asked: readonly Proposal[],
   domain: Domain<Layout>,
@@ -106,7 +113,10 @@ export function screenBatch(
 const latestEnded = (trials: readonly Trial[]): readonly Trial[] =>
   trials.filter(({ state }) => state !== "proposed" && state !== "screened").slice(-LOOKED_AT);
 
-/** Hypervolume that a layout is expected to add, by these trials of the sweep; null before enough is complete. */
+/**
+ * Returns a function that estimates the hypervolume a layout would add, fitted to these trials; null until
+ * enough are complete.
+ */
 export const fitGains = (
   trials: readonly Trial[],
   domain: Domain<Layout>,
@@ -118,21 +128,26 @@ export const fitGains = (
     objectives,
   );
 
-/** Counted metrics say so already, exactly: such a trial ends as over budget, at no cost. */
+/**
+ * Such a layout needs no prediction: counted metrics are exact, so its trial ends as over budget at no cost.
+ */
 function isKnownOver(layout: Layout, { measure }: SweepConfig, budgets: SweepFacts["budgets"]): boolean {
   const known = budgets.flatMap(({ metric }) => staticMetric(metric, layout, measure.quantization) ?? []);
   const values = Object.fromEntries(known.map(({ name, value }) => [name, value]));
   return judge(budgets, values).state === "infeasible";
 }
 
-/** Everything that was foreseen in a sweep, in the order of its batches. */
+/** Returns all screening notes of a sweep, in the order of its batches. */
 export const notesOf = ({
   store,
   sweepId,
 }: Pick<SweepFacts, "store" | "sweepId">): readonly ScreeningNote[] =>
   store.events(sweepId, "screening").flatMap(({ data }) => (data as ScreeningEvent).proposals);
 
-/** How many more to ask for: those screened out do not count as trials, but looking for others ends somewhere. */
+/**
+ * Returns how many proposals to ask for next. Screened trials do not count as trials, but
+ * `screening.candidates` limits how many more are proposed.
+ */
 export function leftToAsk({ store, sweepId, config }: SweepFacts, imported: number): number {
   const { trials, batch, screening, repeat } = config.search;
   const counts = store.trials.counts(sweepId);

@@ -1,6 +1,7 @@
-// A choice measured and trained anew (`select --confirm`, and by default in `reproduce`): new sessions on the sweep's devices and new seeds of
-// its tasks, for the choice and its runner-up alone. Their values never join those of the trials. What survives is decided in
-// search/selection/confirm.ts; a confirmation that was stopped is continued by asking the same again.
+// Measures and trains a choice and its runner-up again (`select --confirm`; `reproduce` does so by default),
+// in new sessions and with new seeds. The new values never join those of the trials.
+// search/selection/confirm.ts decides which layout survives. Repeating the request continues a confirmation
+// that was stopped.
 import { isDeepStrictEqual } from "node:util";
 import type { ReportConfirmation, ReportData } from "../../reports/model.ts";
 import type { Budget } from "../../search/budgets.ts";
@@ -15,7 +16,7 @@ import { type Asked, type Selected, selectionOf } from "./selection.ts";
 import { type WorkplaceOptions, withWorkplace } from "./workplace.ts";
 
 export interface ConfirmAsked extends Asked {
-  /** New sessions on each device, and new seeds of each task, of each of the two stages. */
+  /** New sessions on each device, and new seeds of each task, in each of the two stages. */
   readonly sessions: number;
   /** How many times a choice that does not survive may be replaced. */
   readonly replacements: number;
@@ -26,13 +27,16 @@ export interface ConfirmWork extends WorkplaceOptions {
   readonly data: ReportData;
 }
 
-/** What identifies a confirmation: the same question continues it. */
+/** The identity of a confirmation: an equal request continues it. */
 const requestOf = ({ quality, ...asked }: ConfirmAsked, qualityName: string) => ({
   ...asked,
   quality: qualityName,
 });
 
-/** What came of the same question before; null where it was not asked, did not end, or was of another order: the sweep went on since. */
+/**
+ * Returns the result of an earlier equal request. Returns null when there is none, when it did not end, or
+ * when the sweep has continued since and its order of choices differs.
+ */
 export function confirmationOf(
   store: Store,
   sweep: Sweep,
@@ -46,14 +50,15 @@ export function confirmationOf(
 
 const orderOf = ({ order }: Selection): readonly string[] => order.map(({ id }) => id);
 
-/** Budgets of the sweep, where none that was asked for is of the same metric, and those. */
+/** The requested budgets, and the sweep's own budgets on other metrics. */
 function keptBudgets(asked: readonly Budget[], own: readonly Budget[]): readonly Budget[] {
   return [...asked, ...own.filter(({ metric }) => !asked.some((budget) => budget.metric === metric))];
 }
 
 /**
- * Confirms what the rule chooses in a sweep, finished or stopped, and stores what came of it.
- * @throws InvalidInputError (`sweep-running`, `unknown-metric`), RunError, InterruptedError when the signal aborts.
+ * Confirms the choice of the rule in a sweep, finished or stopped, and stores the result.
+ * @throws InvalidInputError (`sweep-running`, `unknown-metric`), RunError, InterruptedError when the signal
+ * aborts.
  */
 export async function confirm(
   store: Store,

@@ -1,4 +1,5 @@
-// The configuration of a sweep that is in the database, with what the database does not hold: the paths of the files that its tasks read.
+// Finds the configuration of a stored sweep, together with the paths of the files that its tasks read. The
+// database does not hold these paths.
 import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -15,20 +16,20 @@ export interface ConfigOfSweep {
   readonly folder: string;
 }
 
-/** Where a path was left out (`.../name`), or one is relative to the file. */
+/** Whether the sweep needs its file: a path was left out (`.../name`), or a task reads files. */
 const readsFiles = (config: SweepConfig): boolean =>
   JSON.stringify(config).includes('".../') ||
   Object.values(config.score?.tasks ?? {}).some(
     ({ task, training }) => "corpus" in taskOf(task as TaskName) || training.distill !== undefined,
   );
 
-/** What the configuration learned to say since the sweep began has its default. */
+/** Options that were added to the configuration since the sweep began get their defaults. */
 function storedConfig(sweep: Sweep): SweepConfig {
   const { success, data } = sweepSchema.safeParse(sweep.config);
   return success ? data : sweep.config;
 }
 
-/** A file of that name may be anything. */
+/** A file of that name may hold anything: null where it is no configuration. */
 function readable(path: string): SweepConfig | null {
   try {
     return readSweepConfig(path);
@@ -38,7 +39,7 @@ function readable(path: string): SweepConfig | null {
   }
 }
 
-/** What the name of a sweep and its seeds are follows from how it was started, not from its file. */
+/** Name, seeds and devices may have been set when the sweep was started, so the file may differ in them. */
 const comparable = (config: SweepConfig, { name, seed, measure, score }: SweepConfig): SweepConfig =>
   withoutPaths({
     ...config,
@@ -50,7 +51,7 @@ const comparable = (config: SweepConfig, { name, seed, measure, score }: SweepCo
       : { score: { ...config.score, seeds: score.seeds } }),
   });
 
-/** The file's configuration as the sweep ran it; null where it is another one. */
+/** The file's configuration with the values that the sweep ran with; null when the file differs otherwise. */
 function asRun(stored: SweepConfig, read: SweepConfig): SweepConfig | null {
   if (!isDeepStrictEqual(comparable(read, stored), withoutPaths(stored))) return null;
   const { name, seed, measure } = stored;
@@ -63,8 +64,9 @@ function asRun(stored: SweepConfig, read: SweepConfig): SweepConfig | null {
 }
 
 /**
- * The configuration of a sweep: from the file that is named, else as it is stored where its tasks read no files, else from a file of its
- * name in this folder or among those that come with edgefront.
+ * Returns the configuration of a sweep: from the named file, else as stored when its tasks read no files.
+ * Otherwise it looks for a file with the sweep's name in this folder, in configs/ and among those that come
+ * with edgefront.
  * @throws InvalidInputError (`config-changed`, `needs-config`)
  */
 export function configOf(sweep: Sweep, path: string | undefined): ConfigOfSweep {

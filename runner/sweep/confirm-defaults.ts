@@ -1,8 +1,9 @@
-// How much a confirmation measures and trains unless told otherwise. Found by simulation: npm run bench:conclusions -- --only confirm.
+// Defaults for how much a confirmation measures and trains. They were found by simulation: npm run
+// bench:conclusions -- --only confirm.
 
-/** New sessions on each device, and new seeds of each task, of each of the two stages. */
+/** New sessions on each device, and new seeds of each task, in each of the two stages. */
 export const DEFAULT_SESSIONS = 3;
-/** Of a stage: a confirmation has so many seeds to itself. */
+/** The most sessions of a stage: each confirmation reserves a fixed range of seeds. */
 export const MOST_SESSIONS = 50;
 /** How many times a choice that does not survive is replaced. */
 export const DEFAULT_REPLACEMENTS = 3;

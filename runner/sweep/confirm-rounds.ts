@@ -1,5 +1,5 @@
-// Trials of a sweep measured in new sessions and trained with new seeds, for a confirmation: which jobs that takes, and the metrics of their
-// results alone. A job that is done is not done again.
+// Measures trials in new sessions and trains them with new seeds for a confirmation. States the jobs of a
+// round and the metrics of their results alone. A finished job is not repeated.
 import { joinedMetrics, type Metric, type TrustedResult } from "../../profilers/device-metrics.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
@@ -11,19 +11,21 @@ import { aggregatesOf, compositesOf } from "./derived-metrics.ts";
 import type { SweepContext } from "./sweep-context.ts";
 import { measure, TrialDeferred, TrialFault, trainSeed, trustOf } from "./trial-jobs.ts";
 
-/** One of the new sessions, from 1, and the seed that goes with it. */
+/** One of the new sessions, counted from 1, with its seed. */
 export interface Round {
   readonly confirmation: number;
   readonly session: number;
   readonly seed: number;
 }
 
-/** Why a layout has no new values: its own fault, in one line; null where something else went wrong. */
+/**
+ * Returns why a layout has no new values, in one line, when the layout is to blame; null for any other error.
+ */
 export function faultOf(error: unknown): string | null {
   return error instanceof TrialFault ? error.fault.reason : null;
 }
 
-/** A device that does not come to rest is measured as it is, and the result is marked. */
+/** A device that does not come to rest is measured anyway, and the result is marked. */
 async function measureFresh(trial: Trial, target: JobTarget, context: SweepContext): Promise<void> {
   try {
     await measure(trial, target, context, false);
@@ -40,8 +42,8 @@ const seedOf = (task: string, { confirmation, seed }: Round): JobTarget =>
   trainingOf(task, seed, { confirmation });
 
 /**
- * One session of every trial on every device, the trials side by side in one window, then one seed of each task. Returns the trials that are
- * to blame for having no result, with the reason.
+ * Measures one session of every trial on every device, side by side in one window, then trains one seed of
+ * each task. Returns the trials (ids) that are to blame for a missing result, with the reason.
  */
 export async function takeRound(
   trials: readonly Trial[],
@@ -71,12 +73,12 @@ export async function takeRound(
   return faults;
 }
 
-/** Every job of it is done already. */
+/** Returns whether every job of the round is done. */
 export const isTaken = (trial: Trial, round: Round, { sweep: { store }, place }: SweepContext): boolean =>
   place.devices.every((device) => store.jobs.isDone(trial.id, sessionOn(device, round))) &&
   place.tasks.every(({ name }) => store.jobs.isDone(trial.id, seedOf(name, round)));
 
-/** The results of one device in these rounds; a string where they are of no use. */
+/** The results of one device in these rounds; a string says why they are unusable. */
 function onDevice(
   trial: Trial,
   device: string,
@@ -93,7 +95,10 @@ function onDevice(
     : `${device} generated other tokens than at the first measurement`;
 }
 
-/** Metrics of the results of these rounds alone, and counted ones that are asked for; a string where results are of no use. */
+/**
+ * Returns metrics from the results of these rounds alone, with the requested counted ones. Returns a string
+ * that says why when the results are unusable.
+ */
 export function freshMetrics(
   trial: Trial,
   rounds: readonly Round[],

@@ -1,4 +1,5 @@
-// The new samples of one confirmation: which of them decide and which are reported, and what is known of each layout from its own.
+// The new samples of one confirmation: which of them decide, which are reported, and what each layout's own
+// samples show.
 import { formatPattern } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { emulatedDevices, isEmulated } from "../../reports/metrics.ts";
@@ -12,10 +13,10 @@ import { freshMetrics, isTaken, type Round, takeRound } from "./confirm-rounds.t
 import { estimatesOf, historyOf, scaleOf } from "./estimates.ts";
 import type { SweepContext } from "./sweep-context.ts";
 
-/** New samples of the layouts of one confirmation, and what is known from them. */
+/** Takes new samples of the layouts of one confirmation, and estimates from them. */
 export class ConfirmSamples {
   private readonly trials: ReadonlyMap<number, Trial>;
-  /** Trials (ids) that are to blame for having no values, and why. */
+  /** Trials (ids) that are to blame for missing values, with the reason. */
   private readonly faults = new Map<number, string>();
   /** Trials whose rounds of a stage are taken. */
   private readonly taken: Readonly<Record<"check" | "report", Set<Trial>>> = {
@@ -51,7 +52,10 @@ export class ConfirmSamples {
     return this.context.place.tasks.length === 0 ? [] : this.rounds(stage).map(({ seed }) => seed);
   }
 
-  /** Has what is missing measured and trained; what is known of each layout of the pair from the samples of the stage. */
+  /**
+   * Measures and trains the missing rounds of a stage. Returns an estimate for each layout of the pair, from
+   * the samples of that stage.
+   */
   async take(pair: readonly Choice[], stage: Stage): Promise<ReadonlyMap<string, Fresh>> {
     const trials = pair.map(({ trial }) => this.trials.get(trial)!);
     if (stage !== "both") {
@@ -71,7 +75,7 @@ export class ConfirmSamples {
     return new Map(pair.map(({ id }, n) => [id, known.get(trials[n]!)!]));
   }
 
-  /** Of all layouts that have samples of the stage: their spreads are pooled with those of the sweep. */
+  /** Covers all layouts with samples of the stage: their spreads are pooled with those of the sweep. */
   private known(stage: Stage): ReadonlyMap<Trial, Fresh> {
     const { store, sweepId } = this.context.sweep;
     const counted = [
@@ -108,7 +112,7 @@ export class ConfirmSamples {
     );
   }
 
-  /** As it is stored and shown. */
+  /** Returns a confirmed layout in the form that is stored and shown. */
   reported({ choice, fresh, budgets }: Confirmed): ReportConfirmedLayout {
     const trial = this.trials.get(choice.trial)!;
     const sampled = this.faults.has(trial.id)

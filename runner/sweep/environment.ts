@@ -1,7 +1,9 @@
-// Where a sweep was coordinated: recorded with it, printed in its report. No host name, user name or path.
+// Describes the coordinator's machine. The description is stored with the sweep and printed in its report, so
+// it holds no host name, user name or path.
 import { cpus, release, totalmem, type } from "node:os";
 import { gitCommit, VERSION } from "../base/version.ts";
 
+/** Returns the description, by name as text. */
 export function environment(): Readonly<Record<string, string>> {
   const commit = gitCommit();
   return {

@@ -1,5 +1,5 @@
-// How well the values of a sweep are known: intervals of every metric, and each layout's chance to be on the front. Worked out over all of its
-// layouts at once when somebody asks, from samples; nothing of it is stored.
+// Estimates how certain a sweep's values are: intervals of every metric, and each layout's chance to be on
+// the front. Computed from samples over all layouts at once, on request; nothing is stored.
 import { originOf } from "../../profilers/metrics/name.ts";
 import { unitOf } from "../../profilers/metrics/units.ts";
 import { emulatedDevices, isEmulated } from "../../reports/metrics.ts";
@@ -25,16 +25,21 @@ import { createRng } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { Store } from "../store/store.ts";
 
-/** How the noise of a metric goes: times and sizes vary in proportion, scores do not, counted metrics not at all. */
+/**
+ * How noise scales with a value: times and sizes vary in proportion, scores by differences, counted metrics
+ * not at all.
+ */
 const SCALES = { measured: "ratio", trained: "difference", counted: "exact" } as const;
+/** Returns the noise scale of a metric. */
 export const scaleOf = (name: string): Scale => SCALES[originOf(name)];
 
-/** Squares between the sessions of a metric in earlier sweeps. */
+/** Sums of squares between the sessions of a metric in earlier sweeps. */
 export type History = (metric: string) => Squares;
 
-/** Layouts of earlier sweeps that are looked at. */
+/** The most layouts of earlier sweeps that are used. */
 const MOST_EARLIER = 200;
 
+/** Returns a function that reads a metric's history from the sweeps other than this one. */
 export const historyOf =
   (store: Store, sweepId: number): History =>
   (metric) =>
@@ -42,13 +47,13 @@ export const historyOf =
 
 type Sampling = { readonly metrics: Readonly<Record<string, ReportMetric>> };
 
-/** An interval within what the metric can be: a share of right answers lies between 0 and 1. */
+/** Clips an interval to possible values: a share of right answers lies between 0 and 1. */
 const possible = (known: Estimate, unit: string): Estimate =>
   !unitOf(unit).isShare || known.low === null || known.high === null
     ? known
     : { ...known, low: Math.max(0, known.low), high: Math.min(1, known.high) };
 
-/** Estimates of one metric over the layouts that have it, by their place. */
+/** Returns estimates of one metric for the layouts that have it, keyed by their index. */
 export function estimatesOf(
   layouts: readonly Sampling[],
   metric: string,
@@ -64,28 +69,31 @@ export function estimatesOf(
   return new Map(places.map((n, i) => [n, possible(found[i]!, layouts[n]!.metrics[metric]!.unit)]));
 }
 
-/** How much one session, or seed, of a layout varies from another; null while nothing tells. */
+/** Returns how much sessions, or seeds, of a layout vary; null when there are no repeated samples. */
 export function spreadOf(layouts: readonly Sampling[], metric: string, history: History): Spread | null {
   const own = layouts.flatMap(({ metrics }) => (metric in metrics ? [metrics[metric]!] : []));
   return commonSpread(own, scaleOf(metric), history(metric));
 }
 
-/** What is known of a device's noise in one metric. */
+/** The noise of a device in one metric. */
 export interface DeviceNoise {
   readonly metric: string;
   /** Layouts that were measured in several sessions, over all sweeps (the newest 200). */
   readonly layouts: number;
-  /** Relative standard deviations: of another session, and of a repetition within one (null: there was one each). */
+  /**
+   * Relative standard deviation between sessions, and between repetitions within one (null: each had one
+   * repetition).
+   */
   readonly session: number;
   readonly repetition: number | null;
-  /** Sessions of three repetitions after which a value is known to 5% (95% interval). */
+  /** Sessions of three repetitions that bring the 95% interval of a value to 5%. */
   readonly sessionsFor5Percent: number;
 }
 
-/** Half of a 95% interval of 5%, in standard errors. */
+/** The standard error of a value whose 95% interval is 5% to each side. */
 const FIVE_PERCENT = 0.05 / 1.96;
 
-/** The noise of a device as all sweeps of the database saw it, by metric. */
+/** Returns the noise of a device by metric, over all sweeps of the database. */
 export function deviceNoise(store: Store, device: string): readonly DeviceNoise[] {
   return store.metrics.repeatedNames(device).flatMap((metric) => {
     const layouts = store.metrics.repeatedElsewhere(-1, metric, MOST_EARLIER);
@@ -103,7 +111,7 @@ export function deviceNoise(store: Store, device: string): readonly DeviceNoise[
   });
 }
 
-/** Sessions, or seeds, behind a value. */
+/** Returns the number of sessions, or seeds, behind a value. */
 export const unitsOf = (metric: ReportMetric, name: string): number =>
   metric.sessions?.length ??
   (scaleOf(name) === "ratio" ? Math.min(1, metric.samples.length) : metric.samples.length);
@@ -122,28 +130,34 @@ const objectivesOf = (
   });
 const idsOf = (layouts: readonly Identified[]): readonly string[] => layouts.map(({ id }) => id);
 
-/** Layouts that have every objective, as points whose front is in doubt. */
+/**
+ * Returns the layouts as points with errors, from which chances are computed. Every layout must have every
+ * objective.
+ */
 export const pointsOf = (
   layouts: readonly Identified[],
   objectives: readonly Directed[],
   history: History,
 ): readonly NoisyPoint[] => noisyPoints(idsOf(layouts), objectivesOf(layouts, objectives, history));
 
-/** The same in the objectives' own units, as hypervolume wants them. */
+/** Returns the same points in the objectives' own units, which hypervolume needs. */
 export const linearPointsOf = (
   layouts: readonly Identified[],
   objectives: readonly Directed[],
   history: History,
 ): readonly NoisyPoint[] => linearPoints(idsOf(layouts), objectivesOf(layouts, objectives, history));
 
-/** Chance of each point to be on the front. Same points, same answer. */
+/**
+ * Returns each point's chance to be on the front. Equal points give equal chances: the generator's seed is
+ * fixed.
+ */
 export const chancesOf = (points: readonly NoisyPoint[]): readonly number[] =>
   frontChances(points, createRng(1));
 
-/** Layouts that chances are worked out over: the front and the latest of a long sweep. */
+/** Chances of a long sweep are computed over the front and this many of the latest layouts. */
 const MOST = 400;
 
-/** `~`, as tables mark what is not to be relied on. */
+/** Reasons why tables mark a value with `~`: it should not be relied on. */
 const marksOf = (
   name: string,
   metric: ReportMetric,
@@ -168,15 +182,20 @@ const shown = (
 });
 
 export interface EstimateOptions {
-  /** Trials that are estimated with, and not handed out. */
+  /** Trials that take part in the estimation but are not returned. */
   readonly beside?: readonly ReportTrial[];
-  /** False leaves out the chances, which take longer than all the rest. */
+  /** False leaves out the chances, which take longer than everything else. */
   readonly chances?: boolean;
-  /** Only trials on the front get theirs: those that can be chosen. The others stay the same objects. */
+  /**
+   * Estimates only trials on the front, the only ones that can be chosen. The other trials stay the same
+   * objects.
+   */
   readonly frontOnly?: boolean;
 }
 
-/** The same trials with an estimate for each of their metrics, and a chance for each complete one that was looked at. */
+/**
+ * Returns the trials with an estimate for each metric, and a chance for each complete trial that was used.
+ */
 export function withEstimates<T extends FrontData>(
   data: T,
   history: History,

@@ -1,4 +1,4 @@
-// Evaluates what is open of a batch, several trials at a time, in the order in which it was planned.
+// Evaluates the unfinished work of a batch, several trials at a time, in the planned order.
 import type { Repetition } from "../store/repetition-table.ts";
 import type { Trial } from "../store/trial-row.ts";
 import { evaluate } from "./evaluate.ts";
@@ -7,10 +7,14 @@ import { repeat } from "./repeat.ts";
 import type { SweepContext } from "./sweep-context.ts";
 import type { SweepProgress } from "./sweep-progress.ts";
 
-/** Trials in flight: enough to keep every device and the trainer busy, few enough to keep results in order. */
+/**
+ * Trials in flight: enough to keep every device and the trainer busy, few enough to keep results in order.
+ */
 const inFlight = (devices: number): number => Math.min(2 * devices + 2, 12);
 
-/** Runs `work` on every item, `limit` at a time, in order; the first rejection stops the rest through `stop`. */
+/**
+ * Runs `work` on every item in order, `limit` at a time. The first rejection stops the others through `stop`.
+ */
 async function inOrder<T>(
   items: readonly T[],
   limit: number,
@@ -28,14 +32,17 @@ async function inOrder<T>(
     }),
   );
   const failed = (await Promise.allSettled(lanes)).filter((lane) => lane.status === "rejected");
-  // The lane that failed first aborted the others: an error that is not the abort itself says why.
+  // The first lane that failed aborted the others, so an error other than the abort is the cause.
   const cause = failed.find(({ reason }) => (reason as Error).name !== "AbortError") ?? failed[0];
   if (cause !== undefined) throw cause.reason;
 }
 
 const isRepetition = (work: Trial | Repetition): work is Repetition => "sources" in work;
 
-/** Rejects only when the sweep itself must stop; `stop` then ends what is under way. */
+/**
+ * Evaluates the trials and repetitions of a batch. Rejects only when the sweep itself must stop; `stop` then
+ * ends the running work.
+ */
 export async function evaluateBatch(
   batch: number,
   context: SweepContext,
@@ -44,7 +51,8 @@ export async function evaluateBatch(
 ): Promise<void> {
   const { store, sweepId } = context.sweep;
   let open = workOf(store, sweepId, batch);
-  // A trial whose device did not calm down is measured again after the others, and then whatever the device's condition is.
+  // A trial whose device stayed throttled is measured again after the others, and then in any condition of
+  // the device.
   for (let asItIs = false; open.length > 0; asItIs = true) {
     const deferred: Trial[] = [];
     await inOrder(open, inFlight(context.place.devices.length), stop, async (work) => {

@@ -1,5 +1,6 @@
-// One trial from proposal to its end: static budgets, measurements on every device, budgets again, proxy training, budgets
-// last. A trial is complete only when every job has a result; whatever else happens is recorded with its cause.
+// One trial from proposal to end: static budgets, measurements on every device, budgets again, proxy
+// training, budgets last. A trial is complete only when every job has a result. Any other end is recorded
+// with its cause.
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
@@ -14,7 +15,10 @@ import type { SweepContext, SweepFacts } from "./sweep-context.ts";
 import { climbRungs, dropCheckpoints, partOf, rungOf } from "./training-rungs.ts";
 import { measure, TrialDeferred, TrialFault, trainSeed } from "./trial-jobs.ts";
 
-/** Writes what is known of a layout without a device: its size, and whatever else a budget or an objective counts. */
+/**
+ * Stores the metrics that need no device: the layout's size, and any counted metric of a budget or an
+ * objective.
+ */
 function countStatics(trial: Trial, { store, config, budgets, objectives }: SweepFacts): void {
   const wanted = new Set([
     "parameters",
@@ -27,7 +31,10 @@ function countStatics(trial: Trial, { store, config, budgets, objectives }: Swee
   store.metrics.put(trial.id, statics);
 }
 
-/** Measures a trial once on every device. A cause that ends the trial or the sweep goes before one that only delays it. */
+/**
+ * Measures a trial once on every device. A cause that ends the trial or the sweep is thrown before one that
+ * only delays it.
+ */
 async function measureEverywhere(trial: Trial, context: SweepContext, asItIs: boolean): Promise<void> {
   const { store, config } = context.sweep;
   const measured = await Promise.allSettled(
@@ -39,7 +46,7 @@ async function measureEverywhere(trial: Trial, context: SweepContext, asItIs: bo
   store.metrics.put(trial.id, aggregatesOf(config, store.metrics.ofTrial(trial.id)));
 }
 
-/** Trains a trial on a task with every seed: to the end, or to the rung at this share of its steps. */
+/** Trains a trial on a task with every seed: fully, or to the rung at this share of its steps. */
 async function train(trial: Trial, task: PreparedTask, context: SweepContext, share = 1): Promise<void> {
   const { store, config } = context.sweep;
   const score = config.score!;
@@ -54,10 +61,10 @@ async function train(trial: Trial, task: PreparedTask, context: SweepContext, sh
   store.metrics.put(trial.id, taskMetrics(task.name, scores, results, task.bytesPerToken));
 }
 
-/** From static metrics to the last budget: how the trial ends. Rejects with what its jobs reject with. */
+/** Takes a trial through all stages and returns its end. Rejects with the error of the job that failed. */
 async function endOf(trial: Trial, context: SweepContext, asItIs: boolean): Promise<TrialEnd> {
   const { store, budgets, config } = context.sweep;
-  /** The end of a trial over budget, as far as its metrics are known; null while it may go on. */
+  /** The end of a trial whose known metrics exceed a budget; null while it may continue. */
   const overBudget = (): TrialEnd | null => budgetEnd(budgets, store.metrics.ofTrial(trial.id));
   const early = overBudget();
   if (early !== null) return early;
@@ -72,8 +79,9 @@ async function endOf(trial: Trial, context: SweepContext, asItIs: boolean): Prom
 }
 
 /**
- * Measures and scores a proposed trial, and records its end; null: it has to be tried later, when devices are taken `asItIs`. Rejects only
- * when the sweep itself must stop.
+ * Measures and scores a proposed trial and records its end. Returns null when the trial has to be tried
+ * later, with `asItIs`: then devices are measured in any condition. Rejects only when the sweep itself must
+ * stop.
  */
 export async function evaluate(
   trial: Trial,

@@ -1,6 +1,7 @@
-// The Pareto front of a sweep as its trials came in, and hypervolume after each under one reference point: the nadir of the front as it is now
-// and a tenth of its range beyond. A front that moves it has the whole history worked out anew, so that volumes stay comparable. Extremes of
-// all trials were rejected as the reference: one disturbed measurement then decides what every volume is a share of.
+// The Pareto front of a sweep over time, and the hypervolume after each trial under one reference point. That
+// point is the nadir of the current front plus a tenth of its range. When it moves, the whole history is
+// computed again, so volumes stay comparable. The extremes of all trials were rejected as reference: one
+// disturbed measurement would then scale every volume.
 import type { ReportFrontSpan } from "../../reports/model.ts";
 import { hypervolumeImprovement, referencePoint } from "../../search/hypervolume.ts";
 import { ParetoArchive, type Vector } from "../../search/pareto.ts";
@@ -14,20 +15,20 @@ export class FrontHistory {
   private points: Point[] = [];
   private readonly numbers = new Set<number>();
   private archive = new ParetoArchive<number>();
-  /** The front of all that was added, whatever the reference. */
+  /** The front of all added trials, independent of the reference point. */
   private whole = new ParetoArchive<number>();
   private bounds: Vector | null = null;
   private steps: { trial: number; value: number }[] = [];
   private spanList: { trial: number; from: number; until: number | null }[] = [];
   private readonly open = new Map<number, { trial: number; from: number; until: number | null }>();
-  /** Trials that finished out of order are put in order by replaying, where that is cheap. */
+  /** Trials that finished out of order are sorted and replayed while there are at most this many. */
   private readonly orderedUpTo: number;
 
   constructor(orderedUpTo = Number.POSITIVE_INFINITY) {
     this.orderedUpTo = orderedUpTo;
   }
 
-  /** Complete trials, by number. A number that is known gets its new values. */
+  /** Adds complete trials. A trial that was added before gets its new values. */
   add(added: readonly Point[]): void {
     if (added.length === 0) return;
     const values = new Map(added.map((point) => [point.number, point]));
@@ -53,7 +54,7 @@ export class FrontHistory {
     } else for (const point of fresh) this.take(point, reference);
   }
 
-  /** A trial that is no longer complete: as if it had never been. */
+  /** Removes a trial that is no longer complete, as if it had never been added. */
   drop(number: number): void {
     const rest = this.points.filter((point) => point.number !== number);
     if (rest.length === this.points.length) return;
@@ -91,11 +92,11 @@ export class FrontHistory {
     this.steps.push({ trial: Math.max(last.trial, number), value });
   }
 
-  /** Trial numbers on the front. */
+  /** Numbers of the trials on the front. */
   get front(): ReadonlySet<number> {
     return new Set(this.archive.entries.map(({ item }) => item));
   }
-  /** Null while nothing is complete. Oriented: smaller is better. */
+  /** Null while no trial is complete. Oriented: smaller is better. */
   get referencePoint(): Vector | null {
     return this.bounds;
   }

@@ -1,5 +1,5 @@
-// Which metrics a configuration makes, and what its objectives and budgets mean: full names, units, directions.
-// `ttftMs@1024` is short for `ttftMs@1024:phone` where the sweep has one device.
+// Names the metrics that a configuration produces, and resolves its objectives and budgets to full names,
+// units and directions. `ttftMs@1024` is short for `ttftMs@1024:phone` where the sweep has one device.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Aggregate } from "../../profilers/device-aggregate.ts";
 import { type Kind, type MetricKind, metricKinds } from "../../profilers/metrics/kinds.ts";
@@ -18,7 +18,7 @@ import type { Objective } from "../../search/strategy.ts";
 import { parseBound, type SweepConfig } from "../config/config.ts";
 import { suggestion } from "../config/config-errors.ts";
 
-/** Every metric a sweep of this configuration can produce, by full name. */
+/** Returns every metric that a sweep of this configuration can produce, by full name. */
 export function metricsOf(config: SweepConfig): ReadonlyMap<string, MetricKind> {
   const metrics = deviceMetricsOf(config);
   for (const { name, direction, unit } of resolveAggregates(config))
@@ -86,7 +86,7 @@ type ObjectiveConfig = SweepConfig["objectives"][number];
 
 const bad = (message: string): InvalidInputError => new InvalidInputError("bad-config", message);
 
-/** The aggregate that an objective asks for; null where it is a plain metric. */
+/** The aggregate that an objective requests; null for a plain metric. */
 function aggregateOf(
   { metric, direction, over, weights = {} }: ObjectiveConfig,
   known: ReadonlyMap<string, MetricKind>,
@@ -117,7 +117,7 @@ function aggregateOf(
   };
 }
 
-/** Metrics over several devices that the objectives ask for. */
+/** Returns the aggregates over devices that the objectives request. */
 export function resolveAggregates(config: SweepConfig): readonly Aggregate[] {
   const known = deviceMetricsOf(config);
   return config.objectives.flatMap(
@@ -125,7 +125,10 @@ export function resolveAggregates(config: SweepConfig): readonly Aggregate[] {
   );
 }
 
-/** Objectives with full names. Throws InvalidInputError (`unknown-metric`, `ambiguous-metric`). */
+/**
+ * Returns the objectives with full names.
+ * @throws InvalidInputError (`unknown-metric`, `ambiguous-metric`, `bad-config`).
+ */
 export function resolveObjectives(config: SweepConfig): readonly Objective[] {
   const known = metricsOf(config);
   const { devices } = config.measure;
@@ -147,7 +150,7 @@ export function resolveObjectives(config: SweepConfig): readonly Objective[] {
   return objectives;
 }
 
-/** Budgets with full names and bounds as numbers. */
+/** Returns the budgets with full names, and bounds as numbers. */
 export function resolveBudgets(config: SweepConfig): readonly Budget[] {
   const known = metricsOf(config);
   return config.budgets.map(({ metric, max, min }) => ({

@@ -1,5 +1,6 @@
-// What evaluating or repeating a layout takes, by the sweep's own finished jobs; nothing is assumed. A layout that was tried takes what it
-// took; a new one what a predictor fitted to those before says, where that foretells them better than their median does, else the median.
+// Estimates the minutes to evaluate or repeat a layout, from the sweep's own finished jobs alone. A tried
+// layout takes as long as before. A new layout takes the prediction of a fitted predictor where that beats
+// the median, else the median.
 import type { Layout } from "../../candidates/layout.ts";
 import { quantile } from "../../profilers/statistics/summary.ts";
 import type { Featurizer } from "../../search/features.ts";
@@ -9,27 +10,30 @@ import type { JobKind } from "../store/job-target.ts";
 import type { Trial } from "../store/trial-row.ts";
 import type { SweepFacts } from "./sweep-context.ts";
 
-/** The latest layouts that a predictor is fitted to, a device or task: fitting grows with the cube. */
+/**
+ * A predictor for a device or task is fitted to this many of the latest layouts: the time to fit grows with
+ * the cube.
+ */
 const LOOKED_AT = 60;
 const COVERAGE = 0.9;
 
 export interface Costs {
-  /** Of a layout that was not tried yet. */
+  /** Minutes of a layout that was not tried yet. */
   evaluation(layout: Layout): Minutes;
-  /** Of a trial's jobs on these devices, or with one seed of these tasks. */
+  /** Minutes of a trial's jobs on these devices, or with one seed of these tasks. */
   repetition(trialId: number, kind: JobKind, sources: readonly string[]): number;
-  /** By all jobs so far, and the part of it that went to repetitions. */
+  /** Minutes of all jobs so far, and the part spent on repetitions. */
   readonly spent: Minutes;
   readonly repeated: Minutes;
 }
 
-/** Minutes of one device or task: of a layout once, by trial. */
+/** Minutes of one device or task for one layout, by trial. */
 interface Source {
   readonly ofTrial: ReadonlyMap<number, number>;
   readonly foretell: (layout: Layout) => number;
 }
 
-/** Null while a device, or a task, has no finished job to go by. */
+/** Returns a cost model; null while a device or a task has no finished job. */
 export function costsOf(
   { store, sweepId, config }: SweepFacts,
   trials: readonly Trial[],
@@ -56,7 +60,7 @@ export function costsOf(
       continue;
     }
     if (!done) continue;
-    // Training may be cut into parts, one a rung; what counts is a whole seed.
+    // Training may be cut into parts, one for each rung. The cost is that of a whole seed.
     const source = `${kind} ${name}`;
     const own = once.get(source) ?? new Map<number, number>();
     own.set(trialId, (own.get(trialId) ?? 0) + minutes / (kind === "train" ? seeds.length : 1));

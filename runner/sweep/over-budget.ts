@@ -1,4 +1,4 @@
-// A trial over its budgets: which it breaks, kept as data, and the sentence that says so.
+// A trial over its budgets: the violated budgets as data, and a sentence that names them.
 import type { Metric } from "../../profilers/device-metrics.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { judge } from "../../search/judge.ts";
@@ -14,7 +14,7 @@ function sentenceOf({ violations, again }: OverBudget): string {
   return again === null ? found : `${found}, when it was ${again} once more`;
 }
 
-/** The end of a trial with these metrics where they break a budget; null where they break none. */
+/** Returns the end of a trial whose metrics exceed a budget; null when they exceed none. */
 export function budgetEnd(
   budgets: readonly Budget[],
   metrics: readonly Metric[],

@@ -1,6 +1,6 @@
-// The next round of a sweep with `search.repeat`: a batch of proposals and repetitions of complete trials whose doubt moves the front, in one
-// order, the most expected gain per minute first. Without it a batch stays as it was proposed and screened, and at the end some layouts are
-// repeated all the same, so that errors are known (replicate.ts).
+// Plans the next round of a sweep with `search.repeat`: proposals, and repetitions of complete trials whose
+// uncertainty may move the front. Actions are ordered by expected gain per minute. Without `search.repeat` a
+// batch keeps its order; some layouts are repeated at the end, so that errors are known (replicate.ts).
 import type { Layout } from "../../candidates/layout.ts";
 import type { Domain } from "../../search/domain.ts";
 import { hypervolume, referencePoint } from "../../search/hypervolume.ts";
@@ -22,18 +22,18 @@ export interface PlannedBatch extends ScreenedBatch {
   readonly repetitions: readonly PlannedRepetition[];
 }
 
-/** What may be done next: a proposal of the batch, or a repetition. */
+/** A possible next action: a proposal of the batch, or a repetition. */
 interface Candidate extends Action {
   readonly proposal?: ScreenedBatch["proposals"][number];
   readonly repetition?: Omit<PlannedRepetition, "place">;
 }
 
-/** Of a long sweep the front and the latest are looked at. */
+/** For a long sweep, the front and this many of the latest trials are considered. */
 const LOOKED_AT = 300;
 
 /**
- * Orders a screened batch and adds the repetitions that are worth their minutes. Nothing changes before gains and minutes are known. `atOnce`:
- * devices measure while the trainer trains.
+ * Orders a screened batch and adds the repetitions that are worth their minutes. Returns the batch unchanged
+ * until gains and minutes are known. `atOnce`: devices measure while the trainer trains.
  */
 export function planBatch(
   screened: ScreenedBatch,
@@ -77,13 +77,16 @@ export function planBatch(
   };
 }
 
-/** Decisions before the end of the sweep lean on errors: they are found out once there are layouts enough to choose from. */
+/**
+ * Decisions before the end of the sweep need errors, so replicates are planned once there are enough layouts
+ * to choose from.
+ */
 function needsErrors({ store, sweepId, config: { search } }: SweepFacts): boolean {
   if (search.repeat === undefined && search.settled === undefined) return false;
   return (store.trials.counts(sweepId).complete ?? 0) >= 2 * search.replicate.layouts;
 }
 
-/** What is left to do of a batch, in the order it was planned in. */
+/** Returns the unfinished work of a batch, in the planned order. */
 export function workOf(store: Store, sweepId: number, batch: number): readonly (Trial | Repetition)[] {
   const all = [
     ...store.repetitions.batch(sweepId, batch).map((work) => ({ work, at: work.place })),
@@ -95,13 +98,13 @@ export function workOf(store: Store, sweepId: number, batch: number): readonly (
     .map(({ work }) => work);
 }
 
-/** Trials whose values were changed by the repetitions of a batch. */
+/** Returns the trials whose values were changed by the repetitions of a batch. */
 export function repeatedIn(store: Store, sweepId: number, batch: number): readonly Trial[] {
   const joined = store.repetitions.batch(sweepId, batch).filter(({ state }) => state === "joined");
   return store.trials.some([...new Set(joined.map(({ trialId }) => trialId))]);
 }
 
-/** Expected gains of proposals: those that they were screened by, or worked out here; null while too little is known. */
+/** Expected gains of proposals: from the screening, or computed here; null while too little is known. */
 function gainsOf(
   proposals: ScreenedBatch["proposals"],
   { event }: ScreenedBatch,
@@ -116,7 +119,9 @@ function gainsOf(
   return gainOf && proposals.map(({ candidate }) => gainOf(candidate));
 }
 
-/** Every repetition that may be done, with its gain and minutes, and the hypervolume it is a share of. */
+/**
+ * All possible repetitions with their gains and minutes, and the hypervolume of which each gain is a share.
+ */
 function repetitionsOf(
   trials: readonly Trial[],
   costs: Costs,
@@ -140,7 +145,7 @@ function repetitionsOf(
     (["measure", "train"] as const).flatMap((kind) => {
       const names = [...new Set(sources.flatMap((source) => source[kind]))];
       const own = chosen.filter((one) => one.trialId === trial.id && one.kind === kind);
-      // What was imported has no first measurement here to join.
+      // An imported trial has no first measurement here that a repetition could join.
       if (names.length === 0 || own.length >= limit || trial.batch === IMPORTED_BATCH) return [];
       const asked: Repeatable = {
         point,

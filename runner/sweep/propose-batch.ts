@@ -1,4 +1,5 @@
-// Asks the strategy for a batch, screens and plans it, and writes it down with the strategy's state before any of it runs.
+// Asks the strategy for a batch, screens and plans it, and stores it with the strategy's state before any of
+// it runs.
 import { leftToAsk, screenBatch } from "./batch-screening.ts";
 import { planBatch } from "./planning.ts";
 import { requireOwn } from "./sweep-ownership.ts";
@@ -6,8 +7,8 @@ import type { SweepProgress } from "./sweep-progress.ts";
 import type { RunningSweep } from "./sweep-setup.ts";
 
 /**
- * Proposes batch `batch`; no new layouts where the sweep has `enough`, and `imported` trials are no part of its budget. False: there is nothing
- * left to do.
+ * Proposes batch `batch`. With `enough` no new layouts are proposed; `imported` trials do not count against
+ * the sweep's trials. Returns false when nothing is left to do.
  */
 export function proposeBatch(
   batch: number,

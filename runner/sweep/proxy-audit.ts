@@ -1,5 +1,6 @@
-// The audit of a sweep's proxies: a stratified sample of its layouts is trained longer, and Kendall's tau says whether the scores of the sweep
-// order them alike. What was found is kept with the sweep, and shown wherever its front is.
+// Audits a sweep's proxies: a stratified sample of its layouts is trained longer, and Kendall's tau says
+// whether the sweep's scores order them alike. The findings are stored with the sweep and shown wherever its
+// front is.
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { attentionCount } from "../../candidates/space.ts";
@@ -22,11 +23,11 @@ import { trainOn } from "../training/train.ts";
 import { prepareTask } from "../training/training-data.ts";
 
 export interface AuditOptions {
-  /** How many layouts, spread evenly over their numbers of attention layers. */
+  /** Size of the sample, spread evenly over the numbers of attention layers. */
   readonly layouts: number;
-  /** How many times the sweep's steps. */
+  /** Factor on the sweep's training steps. */
   readonly longer: number;
-  /** Only these tasks; all without. */
+  /** Audit only these tasks; all tasks when absent. */
   readonly tasks?: readonly string[] | undefined;
   /** The folder that corpus patterns are relative to. */
   readonly folder: string;
@@ -54,7 +55,10 @@ const findingSchema = z.object({
     .optional(),
 });
 
-/** The task as it is trained for the audit: longer, its warm-up in proportion, the tries of learning rates as long as they were. */
+/**
+ * The task as the audit trains it: more steps, warm-up in proportion, and learning-rate trials as long as in
+ * the sweep.
+ */
 function longerTask(task: TaskConfig, longer: number): TaskConfig {
   const { training } = task;
   const steps = Math.round(training.steps * longer);
@@ -64,16 +68,25 @@ function longerTask(task: TaskConfig, longer: number): TaskConfig {
   return { ...task, training: { ...rest, steps, warmupSteps, learningRateTrial } };
 }
 
-/** Beyond every seed that a sweep or its repetitions use: a seed that both trainings share would agree by its own luck. */
+/**
+ * An offset beyond every seed that a sweep or its repetitions use. With a shared seed both trainings would
+ * agree by chance.
+ */
 const FRESH = 1000;
 
-/** @throws InvalidInputError (`no-score`) where nothing is trained. */
+/**
+ * Returns the score configuration to audit.
+ * @throws InvalidInputError (`no-score`) when the sweep trains nothing.
+ */
 export function auditedScore({ score }: SweepConfig): ScoreConfig {
   if (score !== undefined) return score;
   throw new InvalidInputError("no-score", "this sweep trains no proxies to audit; measure it instead");
 }
 
-/** Trains the sample longer, with fresh seeds, and records one finding for each score of each task. @throws InvalidInputError where there is nothing to audit. */
+/**
+ * Trains the sample longer with fresh seeds, and records one finding for each score of each task.
+ * @throws InvalidInputError when there is nothing to audit.
+ */
 export async function auditSweep(
   store: Store,
   sweep: Sweep,
@@ -123,7 +136,7 @@ interface Training {
   readonly options: AuditOptions;
 }
 
-/** Metrics of each layout of the sample after the longer training of one task. */
+/** Metrics of each layout of the sample after the longer training on one task. */
 async function trainLonger(
   name: string,
   task: TaskConfig,
@@ -131,7 +144,7 @@ async function trainLonger(
   { sweep, config, score, worker, options }: Training,
 ): Promise<readonly (readonly Metric[])[]> {
   const prepared = await prepareTask(name, longerTask(task, options.longer), config.seed, options.folder);
-  // Scores on another corpus would be compared with those of the sweep.
+  // A different corpus is refused: its scores could not be compared with those of the sweep.
   const question = { name: sweep.name, sweep, brought: null, allowMixed: false, command: null };
   settleIdentity(question, prepared.parts);
   const { scores } = taskOf(task.task as TaskName);
@@ -151,7 +164,10 @@ async function trainLonger(
   return metrics;
 }
 
-/** The best accuracy of each layout over the audited tasks, after the longer training; null where none is scored by accuracy. */
+/**
+ * The best accuracy of each layout over the audited tasks, after the longer training; null when no task is
+ * scored by accuracy.
+ */
 function accuraciesOf(long: ReadonlyMap<string, readonly (readonly Metric[])[]>): readonly number[] | null {
   const tables = [...long.values()];
   const best = tables[0]?.map((_, n) =>
@@ -203,7 +219,7 @@ function findingOf(
   };
 }
 
-/** What the last audits of a sweep found, the newest of each metric. */
+/** Returns the newest audit finding of each metric of a sweep. */
 export function auditsOf(store: Store, sweepId: number): readonly ReportProxy[] {
   const newest = new Map<string, ReportProxy>();
   for (const { data } of store.events(sweepId, "audit")) {

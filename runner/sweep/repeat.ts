@@ -1,5 +1,6 @@
-// One repetition of a complete trial: the same jobs as a first measurement or training, through the same windows, gates and leases. Its
-// samples join the trial's, whose values are then estimated from all of them. What fails or is void is noted with its cause and changes nothing.
+// Repeats the jobs of a complete trial, with the same windows, gates and leases as the first time. The new
+// samples join the trial's, and its values are estimated from all of them. A failed or discarded repetition
+// is stored with its cause and changes nothing.
 import { joinedMetrics, type Metric, type TrustedResult } from "../../profilers/device-metrics.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
@@ -15,21 +16,23 @@ import { budgetEnd } from "./over-budget.ts";
 import type { SweepContext } from "./sweep-context.ts";
 import { isVoid, measure, TrialDeferred, TrialFault, trainSeed, trustOf } from "./trial-jobs.ts";
 
-/** What came of a repetition, the trial as it is then, and one line for people. */
+/** The result of a repetition: the trial as it is now, and one line for people. */
 export interface Repeated {
   readonly trial: Trial;
   readonly joined: boolean;
   readonly text: string;
 }
 
-/** Carries out of a repetition why it came to nothing. */
+/** Signals from within a repetition why it failed. */
 class RepetitionVoid extends Error {
   constructor(readonly fault: RepetitionFault) {
     super(fault.reason);
   }
 }
 
-/** Does a repetition, or what is left of it, and records its end. Rejects only when the sweep itself must stop. */
+/**
+ * Does the remaining jobs of a repetition and records its end. Rejects only when the sweep itself must stop.
+ */
 export async function repeat(repetition: Repetition, context: SweepContext): Promise<Repeated> {
   const { store, budgets, objectives } = context.sweep;
   const trialNow = (): Trial => store.trials.some([repetition.trialId])[0]!;
@@ -62,7 +65,7 @@ export async function repeat(repetition: Repetition, context: SweepContext): Pro
   }
 }
 
-/** Why it came to nothing; null: the sweep has to stop. */
+/** Why the repetition failed; null when the sweep has to stop. */
 function faultOf(error: unknown): RepetitionFault | null {
   if (error instanceof TrialFault || error instanceof RepetitionVoid) {
     const { cause, reason } = error.fault;
@@ -80,7 +83,7 @@ async function measureAgain(
     sources.map((device) => measure(trial, measurementOn(device, nth), context, false)),
   );
   const broken = outcomes.filter((outcome) => outcome.status === "rejected");
-  // A cause that stops the sweep goes before one that ends the repetition.
+  // A cause that stops the sweep is thrown before one that ends the repetition.
   const cause = broken.find(({ reason }) => faultOf(reason) === null) ?? broken[0];
   if (cause !== undefined) throw cause.reason;
 }
@@ -95,7 +98,7 @@ async function trainAgain(trial: Trial, { sources, nth }: Repetition, context: S
 const taskNamed = (name: string, { place }: SweepContext): PreparedTask =>
   place.tasks.find((task) => task.name === name)!;
 
-/** The metrics that change, made from all results of the trial that count and those of this repetition. */
+/** The metrics that change, from all counting results of the trial and those of this repetition. */
 function joined(trial: Trial, repetition: Repetition, context: SweepContext): readonly Metric[] {
   const { store, config } = context.sweep;
   const { kind, sources, nth } = repetition;
@@ -111,7 +114,7 @@ function joined(trial: Trial, repetition: Repetition, context: SweepContext): re
   return [...own, ...aggregates, ...compositesOf(config, [...known.values()])];
 }
 
-/** Earlier repetitions of the same device or task that count: which measurement, or which seed. */
+/** The measurement numbers, or seeds, of earlier repetitions of the same device or task that count. */
 function countedBefore(trial: Trial, source: string, { sweep }: SweepContext): readonly number[] {
   return sweep.store.repetitions
     .ofTrial(trial.id)
@@ -119,7 +122,10 @@ function countedBefore(trial: Trial, source: string, { sweep }: SweepContext): r
     .map(({ nth }) => nth);
 }
 
-/** @throws RepetitionVoid where the device was not itself, or computed something else than before. */
+/**
+ * @throws RepetitionVoid where the measurement has a flag that voids it, or the device generated other tokens
+ * than before.
+ */
 function measuredMetrics(
   trial: Trial,
   device: string,

@@ -1,15 +1,19 @@
-// Which jobs a repetition is made of: the devices and tasks that a metric comes from, and the next measurement or seed of each.
+// Names the jobs of a repetition: the devices and tasks that a metric comes from, and the next measurement
+// number or seed of each.
 import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
 import { compositeName } from "../../profilers/tasks/composite.ts";
 import type { SweepConfig } from "../config/config.ts";
 import type { JobKind } from "../store/job-target.ts";
 import { resolveAggregates } from "./metric-names.ts";
 
-/** What a trial's nth repetition is: its next measurement on each device, or the next seed, never used before, of each task. */
+/**
+ * Returns the number of a trial's nth repetition: its next measurement on each device, or the next unused
+ * seed of each task.
+ */
 export const nthOf = (kind: JobKind, repetition: number, { score }: SweepConfig): number =>
   kind === "measure" ? repetition + 1 : Math.max(...score!.seeds) + repetition;
 
-/** Devices and tasks that a metric is made from, by the kind of job that gives it. */
+/** Returns the devices and tasks that a metric is computed from, by kind of job. */
 export function sourcesOf(metric: string, config: SweepConfig): Readonly<Record<JobKind, readonly string[]>> {
   const { measure, score } = config;
   const aggregate = resolveAggregates(config).find(({ name }) => name === metric);

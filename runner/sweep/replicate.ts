@@ -1,6 +1,7 @@
-// What every sweep repeats so that its errors are known: some layouts are measured in a second session and trained with a second seed, the same
-// seed for all of them. Without that a single value says nothing of how far it is off. Chosen once nothing is left to propose; the layouts
-// most likely on the front come first, for their values are those that are concluded from.
+// Plans the repetitions that every sweep needs to know its errors: a second session and a second seed for
+// some layouts, the same seed for all. A single value does not show its error. They are chosen once nothing
+// is left to propose. The layouts most likely on the front come first, because conclusions rest on their
+// values.
 import type { JobKind } from "../store/job-target.ts";
 import type { PlannedRepetition } from "../store/repetition-table.ts";
 import { IMPORTED_BATCH } from "../store/trial-row.ts";
@@ -9,10 +10,13 @@ import { nthOf, sourcesOf } from "./repetition-targets.ts";
 import type { SweepFacts } from "./sweep-context.ts";
 import { sampledPoint } from "./sweep-settled.ts";
 
-/** Of a long sweep the front and the latest are looked at. */
+/** For a long sweep, the front and this many of the latest trials are considered. */
 const LOOKED_AT = 300;
 
-/** Repetitions that are missing until enough layouts were measured and trained twice; none once all were chosen, whatever came of them. */
+/**
+ * Returns the repetitions that are missing until enough layouts were measured and trained twice. A repetition
+ * that was planned before counts, whatever its result.
+ */
 export function replicatesOf(sweep: SweepFacts): readonly PlannedRepetition[] {
   const { store, sweepId, config, objectives } = sweep;
   const { layouts: wanted } = config.search.replicate;

@@ -1,5 +1,6 @@
-// The closed loop: propose a batch, evaluate every trial of it, tell the strategy, propose again, until there is nothing left or the front has
-// settled. Everything that happened is in the database before the next step, so that a run killed at any moment continues with --resume.
+// The closed loop: propose a batch, evaluate its trials, tell the strategy, and propose again until nothing
+// is left or the front has settled. Every result is in the database before the next step, so a run killed at
+// any moment continues with --resume.
 import { basename } from "node:path";
 import { DatabaseBusyError, InterruptedError } from "../base/run-errors.ts";
 import { isBusy } from "../store/open.ts";
@@ -15,23 +16,23 @@ import { SweepProgress } from "./sweep-progress.ts";
 import { sweepSettled } from "./sweep-settled.ts";
 import { type RunningSweep, type RunOptions, setUpSweep } from "./sweep-setup.ts";
 
-/** A last word that may fail where the disk is full: the error that stopped the sweep is the one to show. */
+/** A last write may fail when the disk is full. The error that stopped the sweep is the one to show. */
 function tryTo(write: () => void): void {
   try {
     write();
   } catch {
-    // A dead owner's sweep can be resumed without it.
+    // The sweep of a dead owner can be resumed without this write.
   }
 }
 
-/** Tells the strategy what became of a batch, and of trials that were repeated with it. */
+/** Tells the strategy the outcomes of a batch, and of trials that were repeated with it. */
 function tellBatch(batch: number, { strategy, context }: RunningSweep): void {
   const { store, sweepId } = context.sweep;
   const changed = [...store.trials.batch(sweepId, batch), ...repeatedIn(store, sweepId, batch)];
   strategy.tell(changed.map((trial) => outcomeOf(store, trial)));
 }
 
-/** Whether the front has settled, where the sweep may stop then. */
+/** Whether the configuration lets the sweep stop and the front has settled. */
 function isSettled({ context }: RunningSweep, progress: SweepProgress, before: boolean): boolean {
   const { store, sweepId, config, objectives } = context.sweep;
   const { settled: rule } = config.search;
@@ -64,7 +65,7 @@ async function loop(running: RunningSweep, progress: SweepProgress): Promise<voi
   });
 }
 
-/** Notes why a sweep stopped before its end. Returns the error to show. */
+/** Records why a sweep stopped before its end. Returns the error to show. */
 function stopped({ sweep, context }: RunningSweep, error: unknown, signal: AbortSignal): unknown {
   const { store, sweepId } = context.sweep;
   if (isBusy(error)) store.hurry();
@@ -76,8 +77,9 @@ function stopped({ sweep, context }: RunningSweep, error: unknown, signal: Abort
 }
 
 /**
- * Starts or resumes a sweep and runs it to its end. Throws InvalidInputError on input that cannot be run (nothing is written
- * then), RunError when a device or the machine stops it, InterruptedError when the signal aborts.
+ * Starts or resumes a sweep and runs it to its end.
+ * @throws InvalidInputError for input that cannot be run (nothing is written then), RunError when a device or
+ * the machine stops the sweep, InterruptedError when the signal aborts.
  */
 export async function runSweep(store: Store, options: RunOptions): Promise<Sweep> {
   const running = await setUpSweep(store, options);

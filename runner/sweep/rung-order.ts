@@ -1,9 +1,13 @@
-// The order in which trials are judged at a rung: that of their proposal, whatever becomes ready first. A verdict then depends on the trials
-// before it and on nothing else, neither on how fast a device was nor on a kill. Whoever is first never waits, so nobody waits for ever.
+// Makes trials be judged at a rung in the order of their proposal, whichever is ready first. A verdict then
+// depends only on earlier trials, not on the speed of devices or on a kill. The first trial never waits, so
+// there is no deadlock.
 import { EventEmitter, once } from "node:events";
 
 export class RungOrder {
-  /** Trials on their way, by number: the share of its training at which each was judged last; 0 before the first. */
+  /**
+   * Running trials by number, with the share of training at which each was last judged; 0 before the first
+   * rung.
+   */
   readonly #judgedAt = new Map<number, number>();
   readonly #moves = new EventEmitter().setMaxListeners(0);
 
@@ -11,19 +15,19 @@ export class RungOrder {
     this.#judgedAt.set(trial, 0);
   }
 
-  /** It was judged at this share. */
+  /** Records that a trial was judged at this share. */
   pass(trial: number, share: number): void {
     this.#judgedAt.set(trial, share);
     this.#moves.emit("move");
   }
 
-  /** It ended, or comes again later. */
+  /** Removes a trial that ended or is deferred. */
   leave(trial: number): void {
     this.#judgedAt.delete(trial);
     this.#moves.emit("move");
   }
 
-  /** Resolves when every trial on its way before this one was judged at this share, or left. */
+  /** Resolves when every earlier running trial was judged at this share, or left. */
   async turn(trial: number, share: number, signal: AbortSignal): Promise<void> {
     const ahead = ([other, judgedAt]: [number, number]): boolean => other < trial && judgedAt < share;
     while ([...this.#judgedAt].some(ahead)) await once(this.#moves, "move", { signal });

@@ -1,4 +1,4 @@
-// What `edgefront select` chooses in a sweep: the layouts of its report under the one rule (search/selection/).
+// The choice of `edgefront select`: applies the rule of search/selection/ to the layouts of a sweep's report.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { choicesOf } from "../../reports/choices.ts";
@@ -11,23 +11,23 @@ import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";
 import { suggestion } from "../config/config-errors.ts";
 
-/** What a user asks for. */
+/** A user's request for a choice. */
 export interface Asked {
   readonly rule: RuleName;
   readonly budgets: readonly Budget[];
-  /** An objective; the first score without. */
+  /** Name of an objective; the first score when absent. */
   readonly quality?: string | undefined;
   readonly tolerance: number;
 }
 
-/** Quality given up freely, in its unit, where nobody says otherwise. */
+/** Default loss of quality, in its unit, that the choice may accept. */
 export const DEFAULT_TOLERANCE = 0.01;
 
 export interface Selected {
   readonly options: SelectionOptions;
   readonly choices: readonly Choice[];
   readonly selection: Selection;
-  /** The trial of a choice, with everything that it was judged by. */
+  /** Returns the trial of a choice, with every metric that it was judged by. */
   trialOf(choice: Pick<Choice, "trial">): ReportTrial;
 }
 
@@ -43,7 +43,7 @@ function qualityNamed(objectives: readonly Objective[], asked: string | undefine
   );
 }
 
-/** Counted metrics that the sweep had no use for are counted now. */
+/** Adds counted metrics that the sweep itself did not need. */
 function withCounted(trial: ReportTrial, names: readonly string[], config: SweepConfig): ReportTrial {
   const counted = names.flatMap((name) =>
     name in trial.metrics ? [] : (staticMetric(name, trial.layout, config.measure.quantization) ?? []),
@@ -52,7 +52,10 @@ function withCounted(trial: ReportTrial, names: readonly string[], config: Sweep
   return { ...trial, metrics: { ...trial.metrics, ...metrics } };
 }
 
-/** Chooses among the front of a sweep, whose data hold estimates. @throws InvalidInputError (`unknown-metric`). */
+/**
+ * Chooses from the front of a sweep. `data` must hold estimates.
+ * @throws InvalidInputError (`unknown-metric`).
+ */
 export function selectionOf(
   data: Pick<ReportData, "objectives" | "trials">,
   config: SweepConfig,

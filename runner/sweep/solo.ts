@@ -1,4 +1,4 @@
-// A worker outside a sweep, for the commands that run one job: same agent, same host lock, plain progress.
+// A worker outside a sweep, for commands that run one job: same agent, same host lock, plain progress.
 import { counted } from "../../candidates/words.ts";
 import type { DeviceRecord } from "../devices/device-record.ts";
 import type { AgentBinary } from "../devices/transport.ts";
@@ -10,7 +10,7 @@ import { Worker } from "../farm/worker.ts";
 import type { Store } from "../store/store.ts";
 import { plainListener } from "../view/plain.ts";
 
-/** Lines on stderr; who sits at a terminal also hears that a build has begun, which may take a minute. */
+/** Writes progress to stderr. On a terminal it also announces that a build began, which may take a minute. */
 function progress(): Listener {
   const plain = plainListener(process.stderr);
   let told = false;
@@ -24,21 +24,27 @@ function progress(): Listener {
 }
 
 export interface SoloOptions {
-  /** What to run there instead of the agent built for its target. */
+  /** The program to run instead of the agent built for the device's target. */
   readonly program?: (() => Promise<AgentBinary>) | undefined;
-  /** Fail where another process uses the device. */
+  /** Fail when another process uses the device. */
   readonly noWait?: boolean;
-  /** Also on a device that is out of use: to see whether it was mended. */
+  /** Also use a quarantined device, to see whether it was mended. */
   readonly evenQuarantined?: boolean;
 }
 
-/** Throws RunError (`device-quarantined`) where no job may go to the device. */
+/**
+ * Checks that jobs may run on a device.
+ * @throws RunError (`device-quarantined`) when the device is quarantined.
+ */
 export function requireInUse(store: Store, name: string): void {
   const { state, reason } = store.health.state(name);
   if (state === "quarantined") throw quarantineError(name, reason, "run this again");
 }
 
-/** Opens an agent on `device`, runs `work`, and closes it whatever happens. Throws RunError (`device-quarantined`). */
+/**
+ * Opens an agent on `device`, runs `work`, and always closes the agent.
+ * @throws RunError (`device-quarantined`).
+ */
 export async function withWorker<T>(
   store: Store,
   device: DeviceRecord,

@@ -1,5 +1,5 @@
-// What a sweep works with: its devices, its trainer, its prepared tasks, and the signal that stops all of them. The loop and whatever works
-// outside it (a confirmation) are staffed alike; taking the sweep over, and what is done, is theirs.
+// The resources of a sweep: devices, trainer, prepared tasks, and the signal that stops all of them. The loop
+// and a confirmation share this set-up. Owning the sweep and choosing the work are left to them.
 import { setMaxListeners } from "node:events";
 import type { Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config/config.ts";
@@ -36,14 +36,14 @@ export class Staff {
     readonly records: readonly DeviceRecord[],
     readonly tasks: readonly PreparedTask[],
     readonly fleet: Fleet,
-    /** Name of the device that trains; empty where nothing is trained. */
+    /** Name of the device that trains; empty when nothing is trained. */
     readonly trainer: string,
     readonly signal: AbortSignal,
     private readonly abort: AbortController,
     private readonly leases: DeviceLeases,
   ) {}
 
-  /** Prepares data and knows the devices; none is asked before `open`. */
+  /** Prepares data and looks up the devices; contacts no device before `open`. */
   static async gather(store: Store, config: SweepConfig, options: StaffOptions): Promise<Staff> {
     const { folder, listen, farm = {} } = options;
     const records = config.measure.devices.map((name) => deviceNamed(store, name));
@@ -54,7 +54,7 @@ export class Staff {
     );
     const abort = new AbortController();
     const signal = AbortSignal.any([options.signal, abort.signal]);
-    // Every device and every wait listens to it.
+    // Every device and every wait adds a listener to it.
     setMaxListeners(0, signal);
     const leases = new DeviceLeases(store.leases, farm.leases);
     const { session, agentFor } = farm;
@@ -71,12 +71,12 @@ export class Staff {
     return new Staff(config, records, tasks, fleet, trainer, signal, abort, leases);
   }
 
-  /** What the data rest on, known before any device is asked. */
+  /** The identities of the tasks' data, known before any device is contacted. */
   get taskParts(): readonly Part[] {
     return this.tasks.flatMap(({ parts }) => parts);
   }
 
-  /** Opens every device. Returns all that results will rest on. */
+  /** Opens every device. Returns the identities of everything that results will rest on. */
   async open(): Promise<readonly Part[]> {
     const { fleet, records, config, trainer } = this;
     await fleet.open();
@@ -87,7 +87,7 @@ export class Staff {
     ];
   }
 
-  /** Stops whatever is under way. */
+  /** Stops all running work. */
   stop(): void {
     this.abort.abort();
   }
@@ -98,7 +98,10 @@ export class Staff {
   }
 }
 
-/** Returns the name by which the fleet knows the lane: a device that measures here also trains where its agent can. */
+/**
+ * Returns the name of the training lane in the fleet. A local device that measures also trains when its
+ * runtime can.
+ */
 function trainerOf(store: Store, score: ScoreConfig, records: readonly DeviceRecord[], fleet: Fleet): string {
   const lane = laneOf(score.trainer);
   const shares = (record: DeviceRecord): boolean =>

@@ -1,5 +1,5 @@
-// What the parts of a sweep's loop share, by what they need of it: the plain facts of the sweep, the place its jobs run at, and the run that goes
-// on now. What is decided between measurements takes the facts alone.
+// The shared state of a sweep's loop, split by use: the facts of the sweep, the place where its jobs run, and
+// the current run. Decisions between measurements take the facts alone.
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";
@@ -13,7 +13,7 @@ import { resolveBudgets, resolveObjectives } from "./metric-names.ts";
 import { RungOrder } from "./rung-order.ts";
 import type { Staff } from "./staff.ts";
 
-/** A sweep in the database, and what it asks for. */
+/** A sweep in the database, with its configuration, objectives and budgets. */
 export interface SweepFacts {
   readonly store: Store;
   readonly sweepId: number;
@@ -22,19 +22,19 @@ export interface SweepFacts {
   readonly budgets: readonly Budget[];
 }
 
-/** Where the jobs of a sweep run, and what their results rest on. */
+/** The place where a sweep's jobs run, and the identity of everything that results rest on. */
 export interface JobPlace {
   readonly fleet: Fleet;
-  /** The devices that every trial is measured on, by name. */
+  /** Names of the devices that every trial is measured on. */
   readonly devices: readonly string[];
   readonly windows: SweepWindows;
-  /** Name of the device that trains; empty where nothing is trained. */
+  /** Name of the device that trains; empty when nothing is trained. */
   readonly trainer: string;
   readonly tasks: readonly PreparedTask[];
   readonly identity: RunningIdentity;
 }
 
-/** The run that goes on now: what stops it, who hears of it, and the order in which it judges at rungs. */
+/** The current run: its stop signal, its listener, and the order of its verdicts at rungs. */
 export interface SweepRun {
   readonly signal: AbortSignal;
   readonly listen: Listener;
@@ -47,6 +47,10 @@ export interface SweepContext {
   readonly run: SweepRun;
 }
 
+/**
+ * Returns the facts of a stored sweep.
+ * @throws InvalidInputError when an objective or a budget cannot be resolved.
+ */
 export const sweepFacts = (store: Store, sweepId: number, config: SweepConfig): SweepFacts => ({
   store,
   sweepId,
@@ -55,7 +59,7 @@ export const sweepFacts = (store: Store, sweepId: number, config: SweepConfig): 
   budgets: resolveBudgets(config),
 });
 
-/** The context of a staffed sweep. */
+/** Returns the context of a sweep whose staff is ready. */
 export function contextOf(
   sweep: SweepFacts,
   { fleet, records, trainer, tasks, signal }: Staff,

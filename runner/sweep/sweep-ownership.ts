@@ -1,5 +1,6 @@
-// Who runs a sweep: one coordinator at a time, over processes, containers and machines. It shows that it lives by beats; whoever wants
-// the sweep watches them by its own monotonic clock where the owner cannot be seen, as leases on devices do.
+// Ownership of a sweep: one coordinator at a time, over processes, containers and machines. The owner shows
+// that it lives by increasing a counter. Another process that cannot see the owner watches this counter on
+// its own monotonic clock, like device leases.
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunError } from "../base/run-errors.ts";
 import { LEASE_TIMING, type LeaseTiming } from "../farm/device-lease.ts";
@@ -8,7 +9,10 @@ import { isBusy } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import type { Ownership, Sweep } from "../store/sweep-table.ts";
 
-/** Another coordinator took the sweep over while this one stood still: nothing more may be written to it. */
+/**
+ * Thrown when another coordinator took the sweep over while this one stood still. This process must write
+ * nothing more to the sweep.
+ */
 export class SweepTakenError extends RunError {
   constructor(name: string) {
     super(
@@ -22,8 +26,9 @@ const sameOwnership = (a: Ownership, b: Ownership): boolean =>
   a.owner === b.owner && a.token === b.token && a.beats === b.beats;
 
 /**
- * Waits until nobody can be running the sweep: at most as long as a living owner may be silent. Returns what was seen, for the claim.
- * Throws InvalidInputError (`sweep-running`) once another process shows that it runs it.
+ * Waits until no process can be running the sweep, at most as long as a living owner may be silent. Returns
+ * the observed ownership, which the claim needs.
+ * @throws InvalidInputError (`sweep-running`) once another process shows that it runs the sweep.
  */
 export async function awaitIdle(
   store: Store,
@@ -51,7 +56,10 @@ export async function awaitIdle(
   return seen;
 }
 
-/** Beats for a sweep of this coordinator until the returned function is called; `onTaken` when it is no longer its own. */
+/**
+ * Increases this coordinator's counter for a sweep until the returned function is called. Calls `onTaken`
+ * when the sweep was taken over.
+ */
 export function keepOwning(
   store: Store,
   sweep: Sweep,
@@ -65,14 +73,18 @@ export function keepOwning(
       clearInterval(timer);
       onTaken(new SweepTakenError(sweep.name));
     } catch (error) {
-      // Where another process keeps the database, one beat is left out: who watches is patient for several.
+      // A beat is skipped while another process keeps the database busy: observers wait for several beats.
       if (!isBusy(error)) throw error;
     }
   }, renewMs).unref();
   return () => clearInterval(timer);
 }
 
-/** Throws SweepTakenError where it is no longer this coordinator's. Within a transaction that writes, it then stays so. */
+/**
+ * Checks that this coordinator still owns the sweep. Inside a write transaction the ownership then cannot
+ * change.
+ * @throws SweepTakenError when the sweep was taken over.
+ */
 export function requireOwn(store: Store, sweep: Sweep): void {
   if (!store.sweeps.isOwn(sweep.id)) throw new SweepTakenError(sweep.name);
 }

@@ -1,4 +1,5 @@
-// Tells whoever listens how a sweep goes on, and keeps its front: in memory for the hypervolume after each trial, in the store for others.
+// Reports a sweep's progress to the listener, and keeps its front: in memory for the hypervolume after each
+// trial, in the store for other readers.
 import { formatValue } from "../../reports/format.ts";
 import { orient } from "../../search/pareto.ts";
 import { proxyNotices } from "../config/proxy-notices.ts";
@@ -8,7 +9,10 @@ import { outcomeOf } from "./outcomes.ts";
 import type { Repeated } from "./repeat.ts";
 import type { SweepContext } from "./sweep-context.ts";
 
-/** Trials up to which the live hypervolume puts those that ended late in their order; beyond, the order they ended in will do. */
+/**
+ * The live hypervolume puts late trials in order up to this many trials. Beyond it, they keep the order in
+ * which they ended.
+ */
 const FRONT_REPLAYS = 500;
 
 export class SweepProgress {
@@ -16,12 +20,12 @@ export class SweepProgress {
 
   constructor(private readonly context: SweepContext) {}
 
-  /** After each trial so far. */
+  /** The hypervolume after each trial so far. */
   get hypervolumes(): readonly number[] {
     return this.front.hypervolumes.map(({ value }) => value);
   }
 
-  /** Says what the sweep begins with: nothing, or what an earlier run of it finished. */
+  /** Reports the state at the start: nothing, or the results of an earlier run. */
   started(name: string): void {
     const { store, sweepId, config } = this.context.sweep;
     const { listen } = this.context.run;
@@ -38,7 +42,7 @@ export class SweepProgress {
     const { metrics } = outcomeOf(store, trial);
     if (trial.state === "complete") {
       this.front.add([this.pointOf(trial)]);
-      // Kept up to date as it goes, so that asking for it of a large sweep costs nothing.
+      // Updates the stored front now, so that later queries of a large sweep are cheap.
       store.fronts.of(sweepId, objectives);
     }
     const onFront = this.front.front.has(trial.number);
@@ -49,13 +53,13 @@ export class SweepProgress {
     if (onFront) this.tellFront();
   }
 
-  /** As `finished`, of a trial as it was proposed and the end it came to. */
+  /** Does the same as `finished`, for a trial as proposed and its end. */
   ended(trial: Trial, { cause, reason, violation, overBudget, state }: TrialEnd): void {
     const end = { cause: cause ?? null, reason: reason ?? null, violation: violation ?? null };
     this.finished({ ...trial, state, ...end, overBudget: overBudget ?? null });
   }
 
-  /** A trial that was measured or trained once more has other values then, and may be over budget. */
+  /** Reports a repetition. The trial has new values then, and may be over budget. */
   repeated({ trial, joined, text }: Repeated): void {
     const { store, sweepId, objectives } = this.context.sweep;
     if (joined) {

@@ -1,4 +1,5 @@
-// Whether a sweep may stop before its last trial: no more hypervolume for a while, and no point in doubt under its samples' spread.
+// Whether a sweep may stop before its last trial: the hypervolume has not grown for a while, and no point is
+// in doubt given the spread of its samples.
 import type { ReportMetric } from "../../reports/model.ts";
 import type { Settled, SettledOptions } from "../../search/noise/settled.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
@@ -7,10 +8,10 @@ import type { Store } from "../store/store.ts";
 import type { Trial } from "../store/trial-row.ts";
 import { chancesOf, historyOf, pointsOf } from "./estimates.ts";
 
-/** The latest of a long sweep: each look compares all pairs. */
+/** Only this many of the latest trials are compared: each check compares all pairs. */
 const LOOKED_AT = 300;
 
-/** A complete trial as its noise is looked at. */
+/** Returns a complete trial with its metrics and samples, for estimates of its noise. */
 export function sampledPoint(
   store: Store,
   trial: Trial,
@@ -22,6 +23,7 @@ export function sampledPoint(
   };
 }
 
+/** Returns whether the front has settled, with the reason. `hypervolumes`: after each finished trial. */
 export function sweepSettled(
   store: Store,
   sweepId: number,

@@ -1,5 +1,5 @@
-// Sets a sweep up: checks that it may be started or resumed as asked, makes its strategy, opens every device, and only then takes it over. What
-// cannot be run leaves nothing behind.
+// Sets a sweep up: checks that it may be started or resumed, makes its strategy, opens every device, and only
+// then takes ownership. A sweep that cannot be run leaves nothing behind.
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Layout } from "../../candidates/layout.ts";
@@ -28,24 +28,27 @@ import { importedTrials } from "./warm-start.ts";
 export interface RunOptions {
   readonly name: string;
   readonly config: SweepConfig;
-  /** Folder that relative paths of the configuration start from. */
+  /** The folder that relative paths of the configuration start from. */
   readonly folder: string;
   readonly resume: boolean;
-  /** An earlier sweep, or a jsonl export, whose trials this one starts with. Only for a new sweep. */
+  /** An earlier sweep, or a jsonl export, whose trials a new sweep starts with. */
   readonly warmStart?: string;
-  /** Numbers on different contents (corpus, agent, device, ...) may stand in one front; recorded and shown. Default: refused. */
+  /**
+   * Allow values that rest on different contents (corpus, agent, device, ...) in one front; recorded and
+   * shown. Default: refused.
+   */
   readonly allowMixed?: boolean;
-  /** The command line that started it, for messages that say how to continue. */
+  /** The command line that started the sweep, for messages that say how to continue. */
   readonly command?: string;
-  /** Devices that are not at rest are measured all the same, and their results marked. */
+  /** Measure devices that are not at rest without waiting, and mark their results. */
   readonly noWait?: boolean;
   readonly signal: AbortSignal;
   readonly listen: Listener;
-  /** How devices are driven, where it is not as usual: faster pauses, another agent. */
+  /** Replaces parts of how devices are driven, such as shorter pauses or another agent. */
   readonly farm?: FarmOptions;
 }
 
-/** A sweep that may run: this process owns it, and its devices are open. */
+/** A sweep that is ready to run: this process owns it, and its devices are open. */
 export interface RunningSweep {
   readonly sweep: Sweep;
   readonly staff: Staff;
@@ -62,16 +65,16 @@ interface Resumed {
 }
 
 /**
- * The sweep to continue, and who owned it; null for one to start. Throws InvalidInputError when the sweep may not be started or resumed as
- * asked; writes nothing.
+ * Returns the sweep to resume and its observed owner; null for a new sweep. Writes nothing.
+ * @throws InvalidInputError when the sweep may not be started or resumed as requested.
  */
 async function checkSweep(store: Store, options: RunOptions): Promise<Resumed | null> {
   const { name, config, resume, signal, listen, farm } = options;
   if (!resume) store.sweeps.requireFree(name);
   const sweep = store.sweeps.find(name);
-  // Batch systems repeat one command line that starts a sweep or continues it.
+  // Batch systems repeat one command line, which starts a sweep or continues it.
   if (sweep === null) return null;
-  // Options that the configuration learned since then have their defaults.
+  // Options that were added to the configuration since then get their defaults.
   const before = sweepSchema.safeParse(sweep.config);
   const stored = withoutPaths(before.success ? before.data : sweep.config);
   if (!isDeepStrictEqual(stored, withoutPaths(config)))
@@ -94,21 +97,30 @@ function openSweep(
   return resumed.sweep;
 }
 
-/** Devices that are not at rest are not waited for. Only for this run: the sweep's own configuration stays what it is. */
+/**
+ * Does not wait for devices to come to rest. This affects only the current run; the stored configuration
+ * stays unchanged.
+ */
 function withoutWaiting(config: SweepConfig): SweepConfig {
   const { protocol } = config.measure;
   const readiness = { ...protocol.readiness, deadlineSeconds: 0 };
   return { ...config, measure: { ...config.measure, protocol: { ...protocol, readiness } } };
 }
 
-/** Layouts that are proposed before any other: those of a study, then those that the configuration declares. */
+/**
+ * Layouts that are proposed before all others: those of a study, then those that the configuration declares.
+ */
 function declaredLayouts(config: SweepConfig, space: Space): readonly Layout[] {
   const designed =
     config.study === undefined ? [] : designs[config.study](space).slice(0, config.studyLayouts);
   return [...designed.map(({ layout }) => layout), ...(config.space.include ?? []).map(layoutFrom)];
 }
 
-/** Throws InvalidInputError on input that cannot be run, and RunError where a device does not answer: nothing is written then. */
+/**
+ * Prepares a sweep that is then ready to run.
+ * @throws InvalidInputError for input that cannot be run, RunError when a device does not answer; nothing is
+ * written then.
+ */
 export async function setUpSweep(store: Store, options: RunOptions): Promise<RunningSweep> {
   const { warmStart, listen, allowMixed = false } = options;
   const config = options.noWait === true ? withoutWaiting(options.config) : options.config;
@@ -129,9 +141,10 @@ export async function setUpSweep(store: Store, options: RunOptions): Promise<Run
   const { name, command = `edgefront sweep <config> --name ${name}` } = options;
   const settled = (parts: readonly Part[]): Identity =>
     settleIdentity({ name, sweep: resumed?.sweep ?? null, brought, allowMixed, command }, parts);
-  // Every device must answer before the sweep exists: a wrong key or a missing compiler leaves nothing behind.
+  // Every device must answer before the sweep exists: a wrong key or a missing compiler leaves nothing
+  // behind.
   try {
-    // Another corpus is refused before any device is asked.
+    // A different corpus is refused before any device is contacted.
     settled(staff.taskParts);
     const identity = settled(await staff.open());
     const sweep = openSweep(store, options, resumed, identity);

@@ -1,6 +1,7 @@
-// Training in stages (`score.rungs`): every trial is trained to a rung, judged there, and goes on or is stopped. A rung's training results
-// are jobs of their own, and each verdict is an event that is written before it is acted on: a sweep that is killed and
-// resumed reads it back, or comes to the same one, as each is judged against the trials before it. The rule is search/early-stopping.ts.
+// Training in stages (`score.rungs`): every trial is trained to a rung, judged there, and continues or is
+// stopped. The training results of a rung are jobs of their own. Each verdict is stored as an event before it
+// takes effect, so a resumed sweep reads it back or reaches the same one. The rule is
+// search/early-stopping.ts.
 import { rm } from "node:fs/promises";
 import { z } from "zod";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
@@ -20,13 +21,13 @@ import { compositesOf } from "./derived-metrics.ts";
 import { metricsOf } from "./metric-names.ts";
 import type { SweepContext, SweepFacts } from "./sweep-context.ts";
 
-/** As many of the latest are compared with. */
+/** A trial is compared with at most this many of the latest trials. */
 const LOOKED_AT = 1000;
 
-/** What sets the jobs that train to this share of the steps apart; nothing where it is all of them. */
+/** Returns the part of a job's target that names its rung; null for the whole training. */
 export const rungOf = (share: number): JobPart => ({ rungPercent: share < 1 ? percentOf(share) : null });
 
-/** The next part of a training run: where to pause, and what it came to at the rung before. */
+/** Returns the next part of a training run: where to pause, and the result at the previous rung. */
 export function partOf(
   store: Store,
   trial: Trial,
@@ -46,7 +47,10 @@ export function partOf(
   };
 }
 
-/** Objectives, and budgets on what training decides: a trial that others beat on the way may still be the one that keeps them. */
+/**
+ * Objectives, and budgets on trained metrics: a trial that others beat so far may still be the only one
+ * within such a budget.
+ */
 function axesOf({ objectives, budgets, config }: SweepFacts): readonly Objective[] {
   const known = metricsOf(config);
   const bounded = budgets
@@ -64,7 +68,7 @@ function axesOf({ objectives, budgets, config }: SweepFacts): readonly Objective
 
 type Values = Readonly<Record<string, number>>;
 
-/** A trial's metrics with what its training has come to at a rung. */
+/** A trial's metrics together with its scores at a rung. */
 function valuesAt(trial: Trial, share: number, { sweep, place }: SweepContext): Values {
   const { store, config } = sweep;
   const reached = place.tasks.flatMap((task) => {
@@ -82,15 +86,15 @@ const recordSchema = z.object({
   /** Number of the trial. */
   trial: z.number(),
   share: z.number(),
-  /** Of every axis. */
+  /** Value of every axis. */
   values: z.record(z.string(), z.number()),
   goesOn: z.boolean(),
-  /** In words, where it is stopped. */
+  /** Explains in words why the trial is stopped; null when it continues. */
   reason: z.string().nullable(),
 });
 export type RungRecord = z.infer<typeof recordSchema>;
 
-/** Every verdict of a sweep, as they came. */
+/** Returns every verdict of a sweep, in the order in which they were made. */
 export const verdictsOf = (store: Store, sweepId: number): readonly RungRecord[] =>
   store.events(sweepId, "rung").map(({ data }) => recordSchema.parse(data));
 
@@ -110,7 +114,7 @@ function reasonOf(
   );
 }
 
-/** The verdict on a trial at a rung: the one that was written, or a new one, written before it is returned. */
+/** The verdict on a trial at a rung: the stored one, or a new one that is stored before it is returned. */
 function verdictAt(trial: Trial, share: number, context: SweepContext): RungRecord {
   const { store, sweepId, config } = context.sweep;
   const score = config.score!;
@@ -128,7 +132,7 @@ function verdictAt(trial: Trial, share: number, context: SweepContext): RungReco
     axes.map(({ name }) => isTrained(name, score)),
     score.rungs!,
   );
-  // Whoever declared a layout, or published it, wants to see what it comes to.
+  // A declared layout always continues: its author wants its final scores.
   const goesOn = verdict.goesOn || trial.origin?.kind === "declared";
   const against = others.find((record) => record.trial === verdict.against);
   const reason = goesOn ? null : reasonOf(verdict, share, values, against!.values, axes);
@@ -139,7 +143,7 @@ function verdictAt(trial: Trial, share: number, context: SweepContext): RungReco
 
 const pausedSchema = z.object({ checkpoint: z.string().regex(/^[0-9a-f]+\.checkpoint$/) });
 
-/** Removes what the training of a trial would go on from: it is over. */
+/** Removes the checkpoints of a trial whose training is over. */
 export async function dropCheckpoints(trial: Trial, { sweep, place }: SweepContext): Promise<void> {
   const { rungs, seeds = [] } = sweep.config.score ?? {};
   for (const share of rungs?.at ?? []) {
@@ -151,7 +155,10 @@ export async function dropCheckpoints(trial: Trial, { sweep, place }: SweepConte
   }
 }
 
-/** Trains a trial from rung to rung; its end where it is stopped at one, null where its training goes on to the end. */
+/**
+ * Trains a trial from rung to rung. Returns its end when it is stopped at a rung, null when its training
+ * continues to the end.
+ */
 export async function climbRungs(
   trial: Trial,
   context: SweepContext,

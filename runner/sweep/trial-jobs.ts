@@ -1,5 +1,6 @@
-// The jobs of a trial: one measurement on one device, or one training run with one seed. Each runs until it has a result, its device is given
-// up, or the candidate is to blame. Which jobs a trial needs, and how it ends, is evaluate.ts's, repeat.ts's and confirm-rounds.ts's.
+// The jobs of a trial: one measurement on one device, or one training run with one seed. Each job is tried
+// until it has a result, its device is given up, or the candidate is to blame. Which jobs a trial needs, and
+// how it ends, is decided by evaluate.ts, repeat.ts and confirm-rounds.ts.
 import { setImmediate } from "node:timers/promises";
 import { deviceMetrics, type Trust } from "../../profilers/device-metrics.ts";
 import type { Part } from "../../profilers/identity.ts";
@@ -18,26 +19,32 @@ import { type TrainPart, type TrainProgress, trainOn } from "../training/train.t
 import type { PreparedTask } from "../training/training-data.ts";
 import type { SweepContext } from "./sweep-context.ts";
 
-/** Carries a fault that ends the trial out of its jobs. */
+/** Signals that a fault of a job ends the trial. */
 export class TrialFault extends Error {
   constructor(readonly fault: Fault) {
     super(fault.reason);
   }
 }
 
-/** Carries out of its jobs that a trial has to wait: its device is too hot now. */
+/** Signals that a trial has to wait because its device is too hot now. */
 export class TrialDeferred extends Error {}
 
-/** How far to rely on what was measured so. */
+/** Returns how far a measurement can be trusted, from its rules and flags. */
 export const trustOf = ({ rules, flags }: Pick<Conduct, "rules" | "flags">): Trust => ({
   cvLimit: rules.cvLimit,
   conditions: !flags.some(isVoid),
 });
 
-/** Samples that vary are results all the same; a device that was not itself gave none. */
+/**
+ * Returns whether a flag voids a measurement. Samples that vary are still results; a disturbed device gave
+ * none.
+ */
 export const isVoid = (flag: Flag): boolean => flag !== "unstable" && VOIDING.has(flag);
 
-/** Does what a fault asks for. Throws where it ends the trial, or delays it; returns where the job is tried again. */
+/**
+ * Applies the policy for a fault. Throws when the fault ends or delays the trial; returns when the job is to
+ * be tried again.
+ */
 function answerFault(
   fault: Fault,
   { trial, job, target, worker }: { trial: Trial; job: Job; target: JobTarget; worker: Worker },
@@ -54,7 +61,8 @@ function answerFault(
     const fact = { job: target.kind, target: keyOf(target), route, reason };
     store.log("fault", fact, { ...ids, device: worker.device.name, cause });
   });
-  // Waiting in the queue of a session that broke says nothing about this job; a throttled device was its own affair too.
+  // Waiting in the queue of a broken session says nothing about this job. A throttled device, in contrast,
+  // always counts.
   if (!place.fleet.failed(worker, error, fault, ids) && route !== "throttled") return;
   const times = (seen.get(route) ?? 0) + 1;
   seen.set(route, times);
@@ -64,7 +72,7 @@ function answerFault(
   run.listen({ kind: "retry", trial, text: policy.job === "retry" ? reason : `${reason}; trying once more` });
 }
 
-/** Runs one job on `device`, or on what stands in for it, as often as its faults allow. */
+/** Runs one job on `device` or its stand-in, as often as its faults allow. */
 async function runJob(
   trial: Trial,
   target: JobTarget,
@@ -75,12 +83,12 @@ async function runJob(
   const { store, sweepId } = context.sweep;
   const { fleet } = context.place;
   const { signal } = context.run;
-  /** How often each cause came in this trial. */
+  /** How often each cause occurred in this trial. */
   const seen = new Map<Cause, number>();
   for (;;) {
     signal.throwIfAborted();
     let job = store.jobs.start(trial.id, target, fleet.deviceOf(device));
-    // The data of a training run lie on one machine.
+    // The data of a training run exist on one machine only, so the run cannot move.
     const worker = await fleet.workerFor(device, { sweepId, trialId: trial.id }, target.kind === "measure");
     const { name } = worker.device;
     if (name !== fleet.deviceOf(device)) job = store.jobs.start(trial.id, target, name);
@@ -98,8 +106,8 @@ async function runJob(
 }
 
 /**
- * Measures a trial on the device that `target` names. Metrics are written with the sweep's first result; what later ones make of them is for
- * repeat.ts. `asItIs`: also on a device that does not come to rest.
+ * Measures a trial on the device that `target` names. Stores metrics only with the first result; repeat.ts
+ * joins later ones. With `asItIs` it measures even a device that does not come to rest.
  */
 export async function measure(
   trial: Trial,
@@ -121,7 +129,8 @@ export async function measure(
     };
     const windows = context.place.windows.of(worker);
     const { request, result, lease, conduct } = await windows.measure(trial.layout, onStart, asItIs);
-    // The next job is sent before this one's result is written: the device does not wait for the disk.
+    // Yields so that the next job is sent before this result is written: the device does not wait for the
+    // disk.
     await setImmediate();
     const identity = context.place.identity.admit(measuredWith(worker, config.measure));
     const { agentSha256, emulated, probeId } = worker;
@@ -135,14 +144,17 @@ export async function measure(
       identity,
     };
     const metrics = isFirst ? deviceMetrics(result, device, trustOf(conduct)) : [];
-    // Named after the device it was meant for; the record says which equal one did it.
+    // Metrics are named after the planned device. The record names the device that took the measurement.
     if (!store.jobs.finishMeasurement(job, lease, record, metrics))
       throw new LeaseLostError(`a stale measurement of ${name} was refused`);
     listen({ kind: "job", trial, lane: null, text: `measured${again} on ${name}, waiting` });
   });
 }
 
-/** One training run of a trial on the task that `target` names; `words` say what it is for. A run that has its result is not asked for again. */
+/**
+ * Trains a trial once on the task that `target` names; `words` describe the run in progress lines. A finished
+ * run is not repeated.
+ */
 export async function trainSeed(
   trial: Trial,
   task: PreparedTask,

@@ -1,5 +1,6 @@
-// Trials of an earlier sweep (by name) or of an export (report --format jsonl) taken into a new sweep: kept with their metrics as
-// imported trials, told to the strategy before its first proposal, judged by the new sweep's own budgets.
+// Imports trials of an earlier sweep (by name) or of an export (report --format jsonl) into a new sweep. They
+// keep their metrics, are told to the strategy before its first proposal, and are judged by the new sweep's
+// budgets.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -24,7 +25,10 @@ interface Sources {
 }
 interface Source {
   readonly layout: Layout;
-  /** Ended for nothing but its values: they may be judged anew. One that ran out of memory may have all that is counted, and is no good. */
+  /**
+   * Whether the trial's end depended on its values alone, so that it can be judged again. A trial that ran
+   * out of memory may have every counted metric and still be unusable.
+   */
   readonly byItsValues: boolean;
   readonly metrics: readonly Metric[];
 }
@@ -42,14 +46,17 @@ const line = z.object({
       provenance: z.object({ emulated: z.string() }).partial().optional(),
     }),
   ),
-  /** Absent in exports older than digests, and of imported trials. */
+  /** Absent in exports older than digests, and for imported trials. */
   identity: z.record(z.string(), z.string()).optional(),
 });
 
-/** What must be equal for values of one sweep to stand in another: how they were measured, not what was searched. */
+/**
+ * The parts that two configurations must share for comparable values: how layouts were measured and scored,
+ * not which were searched.
+ */
 const conditions = ({ measure, score }: SweepConfig) => ({ measure, score });
 
-/** An emulator that is known of by its mark alone. */
+/** The identity of an emulator that is known only by a mark on its values. */
 const emulatedPart = (device: string): Part =>
   partFrom("probe", device, {
     digest: digestOf("emulated"),
@@ -118,13 +125,15 @@ function fromFile(path: string): Sources {
     const list = Object.entries(metrics).map(([name, { provenance: _, ...metric }]) => ({ name, ...metric }));
     incomplete ||= identity === undefined;
     for (const one of partsOfLine(parsed.data)) parts.set(JSON.stringify(one), one);
-    // An export does not say for what a layout was infeasible.
+    // An export does not say why a layout was infeasible.
     return [{ layout: parseLayout(layout), byItsValues: state === "complete", metrics: list }];
   });
   return { trials, brought: { from: basename(path), parts: [...parts.values()], incomplete } };
 }
 
-/** What one exported trial rests on. Its digests know nothing of emulators; its values do. */
+/**
+ * The identity behind one exported trial. Only the values say whether a device was emulated, not the digests.
+ */
 function partsOfLine({ identity = {}, metrics }: z.infer<typeof line>): readonly Part[] {
   const emulated = Object.entries(metrics).flatMap(([name, { provenance }]) =>
     provenance?.emulated === "yes" ? [parseMetricName(name).device ?? ""] : [],
@@ -140,8 +149,9 @@ function partsOfLine({ identity = {}, metrics }: z.infer<typeof line>): readonly
 }
 
 /**
- * Trials of `source`, judged again. Those that lack an objective here are left out (they were over budget before it was measured,
- * or measured elsewhere). Throws InvalidInputError when nothing is left, or when the conditions of a sweep differ.
+ * Returns the trials of `source`, judged by the new budgets. Trials without every objective are left out:
+ * they were over budget before it was measured, or were measured elsewhere.
+ * @throws InvalidInputError when no trial is left, or when the conditions of the sweeps differ.
  */
 export function importedTrials(
   store: Store,

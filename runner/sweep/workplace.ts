@@ -1,5 +1,6 @@
-// The devices, windows, trainer and data of a sweep for work outside its loop: its trials measured and trained once more, through the same
-// gates and leases, by whoever holds the sweep meanwhile.
+// The devices, windows, trainer and data of a sweep for work outside its loop, such as a confirmation. Trials
+// are measured and trained again through the same gates and leases, by the process that owns the sweep
+// meanwhile.
 import type { Identity, Part } from "../../profilers/identity.ts";
 import type { SweepConfig } from "../config/config.ts";
 import type { Listener } from "../farm/events.ts";
@@ -18,14 +19,14 @@ export interface WorkplaceOptions {
   readonly signal: AbortSignal;
   readonly listen: Listener;
   readonly farm?: FarmOptions | undefined;
-  /** What was typed: how to go on after a stop. */
+  /** The command line that was typed, for messages that say how to continue. */
   readonly command: string;
 }
 
 /**
- * Opens every device of a sweep, takes the sweep over, runs `work`, and leaves all of it whatever happens.
- * @throws InvalidInputError (`sweep-running`) while another process runs the sweep, (`mixed-identity`) where its corpus, agent, device or
- * another content is not what the sweep began with.
+ * Opens every device of a sweep, takes ownership of the sweep, runs `work`, and always releases everything.
+ * @throws InvalidInputError (`sweep-running`) while another process runs the sweep, (`mixed-identity`) when
+ * its corpus, agent, device or other content differs from the start of the sweep.
  */
 export async function withWorkplace<T>(
   store: Store,
@@ -38,7 +39,7 @@ export async function withWorkplace<T>(
     settleIdentity({ name: sweep.name, sweep, brought: null, allowMixed: false, command: null }, parts);
   const staff = await Staff.gather(store, config, { folder, signal, listen, farm });
   try {
-    // Another corpus is told before any device is asked.
+    // A different corpus is refused before any device is contacted.
     settled(staff.taskParts);
     const identity = settled(await staff.open());
     store.sweeps.claim(sweep, seen);

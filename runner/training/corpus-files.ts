@@ -1,5 +1,6 @@
-// Which files a corpus names: glob patterns from the configuration's folder, whatever that folder is called. A part of a pattern that names
-// something as it stands, such as a folder with brackets, is taken as it stands. Reading and encoding the files is corpus.ts's.
+// Finds the files of a corpus: glob patterns relative to the configuration's folder. A segment of a pattern
+// that names an existing file or folder literally, such as a folder with brackets, is not a pattern. Reading
+// and encoding are left to corpus.ts.
 import { existsSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { isAbsolute, join, parse, resolve } from "node:path";
@@ -9,10 +10,11 @@ import type { Corpus } from "../../profilers/tasks/task.ts";
 
 export interface SourceFile {
   readonly path: string;
-  /** To be read, from its start. */
+  /** Bytes to read from its start. */
   readonly bytes: number;
 }
 
+/** Returns the error for a corpus file that cannot be read. */
 export const unreadable = (path: string, cause: unknown): InvalidInputError => {
   const { code } = cause as NodeJS.ErrnoException;
   const why = code === "EACCES" || code === "EPERM" ? "not permitted" : (code ?? "unreadable");
@@ -23,13 +25,16 @@ export const unreadable = (path: string, cause: unknown): InvalidInputError => {
   );
 };
 
-/** A pattern as the folder or file that its first segments name literally, and what of it is left to match below. */
+/**
+ * Splits a pattern into the folder or file that its first segments name literally, and the segments to match
+ * below.
+ */
 function rooted(pattern: string, base: string): { readonly root: string; readonly rest: readonly string[] } {
   let root = isAbsolute(pattern) ? parse(pattern).root : resolve(base);
   const segments = pattern.split("/").filter((segment) => segment !== "" && segment !== ".");
   while (segments.length > 0) {
     const [first] = segments as [string];
-    // A star is meant as one, whatever lies there; "\[" is a bracket.
+    // A star is always a wildcard, even when a file of that name exists; "\[" is a literal bracket.
     const plain = first.replace(/\\(.)/g, "$1");
     const next = [first, plain].map((name) => join(root, name)).find((path) => existsSync(path));
     if (/^[^\\]*[*?]/.test(first) || next === undefined) break;
@@ -41,7 +46,7 @@ function rooted(pattern: string, base: string): { readonly root: string; readonl
 
 async function matches(pattern: string, base: string): Promise<readonly string[]> {
   const { root, rest } = rooted(pattern, base);
-  // tinyglobby takes every backslash of a folder for a separator, as on Windows.
+  // tinyglobby takes every backslash in a folder's name for a separator, as on Windows.
   if (root.includes("\\") && (rest.length > 0 || statSync(root).isDirectory()))
     throw new InvalidInputError(
       "backslash-folder",
@@ -51,13 +56,16 @@ async function matches(pattern: string, base: string): Promise<readonly string[]
     if (!statSync(root).isDirectory()) return [root];
     return glob("**", { cwd: root, absolute: true, dot: false });
   }
-  // A leading "!" would exclude.
+  // A leading "!" would mean exclusion.
   const below = rest.join("/").replace(/^!/, "\\!");
   if (!statSync(root).isDirectory()) return [];
   return glob(below, { cwd: root, absolute: true, dot: false });
 }
 
-/** The files that a corpus names, up to its limit, in the order of their paths. @throws InvalidInputError where there is no text. */
+/**
+ * Returns the files of a corpus up to its byte limit, sorted by path.
+ * @throws InvalidInputError when there is no text.
+ */
 export async function sourceFiles(corpus: Corpus, base: string): Promise<readonly SourceFile[]> {
   const named = await Promise.all(corpus.patterns.map((pattern) => matches(pattern, base)));
   const paths = [...new Set(named.flat())].sort();

@@ -1,6 +1,6 @@
-// Turns the user's files into training data: streamed in pieces, so that memory stays the same whatever their size, and written as two
-// EFD1 streams in the cache. What was encoded before is found by the content of the files, of the tokenizer and by the split, never by
-// names, sizes or times: a corpus that changed is another one.
+// Turns the user's files into training data: two EFD1 streams in the cache. Files are streamed in pieces, so
+// memory does not grow with their size. Encoded data is found again by the content of files and tokenizer and
+// by the split, never by names, sizes or times.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
@@ -19,21 +19,21 @@ export interface EncodedCorpus {
   readonly vocab: number;
   readonly trainPath: string;
   readonly validationPath: string;
-  /** Of the validation text. */
+  /** Bytes of validation text for each token. */
   readonly bytesPerToken: number;
 }
 
-/** What a corpus was encoded from. */
+/** The input that a corpus was encoded from. */
 export interface CorpusSource {
   readonly files: number;
   readonly bytes: number;
-  /** Of the bytes of all files, in order. */
+  /** SHA-256 of the sizes and bytes of all files, in order. */
   readonly sha256: string;
-  /** Digest of the tokenizer; null where none is used. */
+  /** Digest of the tokenizer; null when none is used. */
   readonly tokenizer: string | null;
 }
 
-/** The longest piece of a file read at once. */
+/** The longest piece of a file that is read at once. */
 const PIECE_BYTES = 1 << 18;
 
 async function* pieces(file: SourceFile): AsyncGenerator<Buffer> {
@@ -45,7 +45,7 @@ async function* pieces(file: SourceFile): AsyncGenerator<Buffer> {
   }
 }
 
-/** The digest of files one after another, in which each one's end is told from the beginning of the next. */
+/** The digest of several files. Each file's size comes first, so that the borders between files count. */
 class FilesHash {
   private readonly hash = createHash("sha256");
   begin({ bytes }: SourceFile): void {
@@ -73,7 +73,10 @@ interface Writers {
   readonly validation: StreamWriter;
 }
 
-/** Sends the files through the encoder. @returns the digest of what was read. */
+/**
+ * Encodes the files into the two streams.
+ * @returns the digest of the bytes read.
+ */
 async function stream(
   files: readonly SourceFile[],
   encoder: Encoder,
@@ -84,10 +87,11 @@ async function stream(
   let at = 0;
   for (const file of files) {
     hash.begin(file);
-    // An encoder may hold back the end of a piece (half a word, half a character); a file's end flushes it.
+    // An encoder may hold back the end of a piece (half a word, half a character); the end of the file
+    // flushes it.
     for await (const piece of pieces(file)) {
       hash.add(piece);
-      // A piece across the border is cut there, where the encoder can take a cut.
+      // A piece across the border is split there, at a place where the encoder allows it.
       const cut = encoder.cut(splitAt - at);
       const parts = cut > 0 && cut < piece.length ? [piece.subarray(0, cut), piece.subarray(cut)] : [piece];
       for (const part of parts) {
@@ -147,7 +151,10 @@ const rememberedSchema = z.object({
   bytesPerToken: z.number().positive(),
 });
 
-/** Encodes a corpus, or finds it encoded before. Throws InvalidInputError where files are missing, empty, binary or unreadable. */
+/**
+ * Encodes a corpus, or finds it in the cache.
+ * @throws InvalidInputError when files are missing, empty, binary or unreadable.
+ */
 export async function encodeCorpus(
   corpus: Corpus,
   base: string,
@@ -168,7 +175,10 @@ export async function encodeCorpus(
   return { ...encoded, source: { files: files.length, bytes, sha256, tokenizer: encoder.tokenizer } };
 }
 
-/** A note of what was encoded: its digest, then the note itself. Undefined where note or data are missing or damaged: encode again. */
+/**
+ * Reads the note of an encoded corpus: its digest, then the note. Returns undefined when note or data are
+ * missing or damaged; the corpus is then encoded again.
+ */
 async function recall(path: string): Promise<EncodedCorpus | undefined> {
   try {
     const [sha256, note] = (await readFile(path, "utf8")).split("\n");

@@ -1,5 +1,6 @@
-// Training data in the user's cache: EFD1 files under the digest of their content, which is verified whenever one is used. A damaged file
-// is made again by its owner (corpus.ts, training-data.ts). The format is profilers/dataset.ts's.
+// Training data in the user's cache: EFD1 files named by the digest of their content, which is verified at
+// each use. Their owners (corpus.ts, training-data.ts) make a damaged file again. profilers/dataset.ts
+// defines the format.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
@@ -12,7 +13,10 @@ import { RunError } from "../base/run-errors.ts";
 const HEADER_BYTES = 24;
 const NAME = /^([0-9a-f]{32})\.efd$/;
 
-/** A stream is hashed while it is written; its header, which counts the tokens, comes last. */
+/**
+ * The digest covers the header last: a stream is hashed while it is written, and its header counts the
+ * tokens.
+ */
 const pathOf = (digest: string): string => cachePath("data", `${digest.slice(0, 32)}.efd`);
 
 async function contentOf(path: string): Promise<string> {
@@ -29,13 +33,16 @@ async function contentOf(path: string): Promise<string> {
 
 const digestOf = remembered(contentOf);
 
-/** True where a cached file is there and still is what its name says. */
+/** Returns whether a cached file exists and its content matches its name. */
 export async function isIntact(path: string): Promise<boolean> {
   const named = NAME.exec(basename(path))?.[1];
   return (await digestOf(path).catch(() => "")).slice(0, 32) === named;
 }
 
-/** @throws RunError (`damaged-cache`) where training would read something else than what was prepared. */
+/**
+ * Checks that the files still hold the prepared data.
+ * @throws RunError (`damaged-cache`) when a file changed.
+ */
 export async function requireIntact(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     if (await isIntact(path)) continue;
@@ -46,7 +53,10 @@ export async function requireIntact(paths: readonly string[]): Promise<void> {
   }
 }
 
-/** Keeps the data of a task that makes them. @returns the path. */
+/**
+ * Stores a generated data set.
+ * @returns the path.
+ */
 export async function keepDataset(dataset: Dataset): Promise<string> {
   const bytes = encodeDataset(dataset);
   const [header, rows] = [bytes.subarray(0, HEADER_BYTES), bytes.subarray(HEADER_BYTES)];
@@ -55,7 +65,7 @@ export async function keepDataset(dataset: Dataset): Promise<string> {
   return path;
 }
 
-/** One EFD1 stream being written under a temporary name. */
+/** One EFD1 stream that is being written under a temporary name. */
 export class StreamWriter {
   count = 0;
   bytesOfText = 0;
@@ -82,7 +92,7 @@ export class StreamWriter {
     this.bytesOfText += bytesOfText;
   }
 
-  /** @returns the path under which it is kept. */
+  /** @returns the path of the finished stream. */
   async finish(): Promise<string> {
     const header = datasetHeader("stream", this.vocab, 0, this.count);
     await this.file.write(header, 0, header.length, 0);

@@ -1,5 +1,5 @@
-// How the bytes of a corpus file become token ids, piece by piece: bytes as they are, text through a tokenizer.json, or ids written in
-// shards. Files, splitting and caching are corpus.ts's.
+// Encodes the bytes of a corpus file into token ids, piece by piece: plain bytes, text through a
+// tokenizer.json, or shards of ids. Files, splitting and caching are left to corpus.ts.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
@@ -8,36 +8,46 @@ import type { Corpus } from "../../profilers/tasks/task.ts";
 import { sha256Of } from "../base/durable-files.ts";
 
 export interface Encoded {
-  /** u16, little endian. */
+  /** Ids as u16, little endian. */
   readonly ids: Buffer;
-  /** Bytes of text they stand for. */
+  /** Bytes of text that the ids stand for. */
   readonly bytes: number;
 }
 
 export interface Encoder {
   readonly vocab: number;
-  /** Differs wherever the ids would. */
+  /** Differs whenever the ids would differ. */
   readonly identity: unknown;
-  /** Digest of the tokenizer's file; null where none is used. */
+  /** Digest of the tokenizer's file; null when none is used. */
   readonly tokenizer: string | null;
-  /** The offset at or before `at` where a file may be cut. */
+  /** Returns the largest offset up to `at` where a file may be cut. */
   cut(at: number): number;
-  /** The ids of the next piece of a file, but for an end that is held back. @throws InvalidInputError */
+  /**
+   * Returns the ids of the next piece of a file, without an end that is held back.
+   * @throws InvalidInputError when the piece is not what the encoder expects.
+   */
   feed(piece: Buffer, path: string): Encoded;
-  /** As much of what is held back as a cut of the text at this place leaves whole. */
+  /** Returns the held ids up to a place where cutting the text splits no word. */
   settle(): Encoded;
-  /** The ids held back, at the end of a file. */
+  /** Returns the held ids at the end of a file. */
   end(path: string): Encoded;
 }
 
-/** Ids end here: 0xFFFF is "not scored" in training data. */
+/** The largest vocabulary: 0xFFFF means "not scored" in training data. */
 const MAX_VOCAB = 65_534;
-/** Characters that a tokenizer is given at once. On a hundred thousand tokens without a blank some exceed the stack. */
+/**
+ * Characters passed to a tokenizer at once. On 100,000 tokens without a blank some tokenizers overflow the
+ * stack.
+ */
 const AT_ONCE = 1 << 14;
-/** So far back from where text has to be cut, a line end or a blank is looked for. */
+/** How far before a forced cut a line end or a blank is searched. */
 const LOOK_BACK = 1 << 12;
 const NOTHING: Encoded = { ids: Buffer.alloc(0), bytes: 0 };
 
+/**
+ * Returns the encoder of a corpus. `base`: the folder that a tokenizer's path is relative to.
+ * @throws InvalidInputError (`bad-tokenizer`, `vocabulary-too-large`).
+ */
 export async function encoderOf(encoding: Corpus["encoding"], base: string): Promise<Encoder> {
   if (encoding.kind === "bytes") return byteEncoder(encoding.binary);
   if (encoding.kind === "shards") return shardEncoder(encoding.word, encoding.vocab);
@@ -57,7 +67,7 @@ function byteEncoder(takeBinary: boolean): Encoder {
     tokenizer: null,
     cut: (at) => at,
     feed: (piece, path) => {
-      // No text encoding but UTF-16 holds a zero byte, and that would be a waste at byte level.
+      // Among text encodings only UTF-16 holds zero bytes, and it would waste half of the bytes.
       if (!takeBinary && piece.includes(0)) throw binary(path, "it holds zero bytes");
       const ids = Buffer.alloc(2 * piece.length);
       for (let i = 0; i < piece.length; i++) ids[2 * i] = piece[i]!;
@@ -106,8 +116,9 @@ function shardEncoder(word: "u16" | "u32", vocab: number): Encoder {
 }
 
 /**
- * Where text of which at most `most` characters are taken is best cut: after a line end, else before a blank, which belongs to the next
- * word, else where it has to be, between two characters. It depends on the text alone, never on how a file was read.
+ * Returns the best place to cut a text within its first `most` characters: after a line end, else before a
+ * blank (which belongs to the next word), else at the limit between two characters. The place depends on the
+ * text alone, not on how a file was read.
  */
 function cutOf(text: string, most: number): number {
   const last = Math.min(text.length, most);
@@ -120,7 +131,10 @@ function cutOf(text: string, most: number): number {
   return pair ? last - 1 : last;
 }
 
-/** The tokenizer of a file, and the file's digest. @throws InvalidInputError */
+/**
+ * Reads a tokenizer, and the digest of its file.
+ * @throws InvalidInputError
+ */
 async function readTokenizer(file: string) {
   const source = await readFile(file).catch((cause: unknown) => {
     throw new InvalidInputError("bad-tokenizer", `cannot read the tokenizer ${file}; name a tokenizer.json`, {
@@ -129,7 +143,7 @@ async function readTokenizer(file: string) {
   });
   const { Tokenizer } = await import("@huggingface/tokenizers");
   try {
-    // Some editors put a byte-order mark before the text.
+    // Some editors write a byte-order mark before the text.
     const text = source.toString("utf8").replace(/^\ufeff/, "");
     return { tokenizer: new Tokenizer(JSON.parse(text) as object, {}), sha256: sha256Of(source) };
   } catch (cause) {
@@ -139,7 +153,7 @@ async function readTokenizer(file: string) {
   }
 }
 
-/** UTF-16 is the one other encoding that says what it is. */
+/** Names UTF-16, the only other encoding that marks itself. */
 const notUtf8 = (start: Buffer | undefined): string =>
   start !== undefined && /^(fffe|feff)/.test(start.toString("hex", 0, 2))
     ? "it is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`"
@@ -164,7 +178,7 @@ async function tokenizerEncoder(file: string): Promise<Encoder> {
     for (const [i, id] of ids.entries()) words.writeUInt16LE(id, 2 * i);
     return words;
   };
-  /** Encodes held text from its start, until no more than `keep` characters are left. */
+  /** Encodes held text from its start until at most `keep` characters are left. */
   const take = (keep: number): Encoded => {
     const parts: Buffer[] = [];
     let bytes = 0;

@@ -1,4 +1,4 @@
-// The learning rate of a candidate: the configured one, or the best of short runs.
+// Chooses the learning rate of a candidate: the configured one, or the best of short runs.
 import { z } from "zod";
 import type { TrainResult } from "../../profilers/protocol.ts";
 import type { TaskConfig } from "../config/config-score.ts";
@@ -6,7 +6,7 @@ import { AgentError } from "../devices/device-errors.ts";
 
 export interface Rate {
   readonly rate: number;
-  /** Learning rates that were tried, each with its loss; null where it diverged. */
+  /** The tried learning rates with their losses; null where a run diverged. */
   readonly tries: readonly (readonly [number, number | null])[];
 }
 
@@ -15,7 +15,7 @@ const ratedSchema = z.object({
   learningRateTries: z.array(z.tuple([z.number(), z.number().nullable()])).default([]),
 });
 
-/** Reads, from a stored request, the learning rate that an earlier part of a run was trained with, and how it was found. */
+/** Returns the learning rate of an earlier part of a run, and how it was found, from the stored request. */
 export function rateOf(request: unknown): Rate {
   const { optimizer, learningRateTries } = ratedSchema.parse(request);
   return { rate: optimizer.learningRate, tries: learningRateTries };
@@ -24,7 +24,7 @@ export function rateOf(request: unknown): Rate {
 /** Trains for `steps` steps at a rate. */
 type ShortRun = (steps: number, rate: number) => Promise<Pick<TrainResult, "validation">>;
 
-/** Tries the configured rates in short runs where there are several. A try that diverges is left out. */
+/** Tries the configured rates in short runs when there are several. Diverged tries do not count. */
 export async function chooseRate(
   { learningRate, learningRateTrial, steps }: TaskConfig["training"],
   run: ShortRun,
@@ -42,7 +42,7 @@ export async function chooseRate(
     }
   }
   const finite = tries.filter((pair): pair is [number, number] => pair[1] !== null);
-  // Where every try diverges the smallest rate is taken: its full run says so as a recorded outcome.
+  // When every try diverges, the smallest rate is used: its full run then records the divergence as outcome.
   const best = finite.reduce<[number, number] | null>((a, b) => (a === null || b[1] < a[1] ? b : a), null);
   return { rate: best?.[0] ?? Math.min(...learningRate), tries };
 }

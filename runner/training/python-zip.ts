@@ -1,12 +1,16 @@
-// A Python program of many modules as one file that starts itself: a first line that names the interpreter, then a zip archive without
-// compression, which Python runs by its __main__.py (PEP 441). The same modules give the same bytes: times are constant, names sorted.
+// Packs a Python program of many modules into one executable file: a first line that names the interpreter,
+// then an uncompressed zip archive. Python runs its __main__.py (PEP 441). Equal modules give equal bytes:
+// times are constant and names are sorted.
 import { crc32 } from "node:zlib";
 
 const UTF8_NAMES = 0x0800;
 const VERSION = 20;
-const FIRST_DAY = 0x21; // 1980-01-01, the earliest that a zip can hold
+const FIRST_DAY = 0x21; // 1980-01-01, the earliest date of a zip
 
-/** @param modules sources by their path in the archive, `__main__.py` among them. */
+/**
+ * Returns the program's bytes.
+ * @param modules sources by their path in the archive, `__main__.py` among them.
+ */
 export function pythonZip(interpreter: string, modules: ReadonlyMap<string, string>): Buffer {
   const first = Buffer.from(`#!${interpreter}\n`);
   const files: Buffer[] = [];

@@ -1,4 +1,4 @@
-// The teacher of a distilling run: a file, or a layout that is trained once and kept in the cache.
+// Provides the teacher of a distillation: a file, or a layout that is trained once and kept in the cache.
 import { basename, resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Layout } from "../../candidates/layout.ts";
@@ -12,7 +12,7 @@ import { isGguf } from "../config/model-files.ts";
 import { type Asked, type Body, bodyOf, hashOf, storedForm } from "./train-request.ts";
 import { isTeacherFile, type PreparedTask, teacherDigest, teacherPart } from "./training-data.ts";
 
-/** The part of a request that makes it distil, and the digest of the teacher. */
+/** The part of a request that requests distillation, and the digest of the teacher. */
 export interface Teaching {
   readonly body: Partial<Pick<Body, "objective" | "teacher">>;
   readonly sha256?: string;
@@ -22,13 +22,16 @@ interface Lesson {
   readonly task: PreparedTask;
   readonly seed: number;
   readonly config: ScoreConfig;
-  /** Trains a teacher's layout, which writes its weights. */
+  /** Trains a teacher's layout and writes its weights. */
   readonly train: (layout: Layout, asked: Asked) => Promise<unknown>;
   /** Called with the teacher's content before anything learns from it; may throw to refuse it. */
   readonly onTeacher: (teacher: Part) => void;
 }
 
-/** Returns what makes a run distil; nothing where it does not. @throws InvalidInputError (`no-teacher`). */
+/**
+ * Returns the distillation part of a run's request; an empty one without distillation.
+ * @throws InvalidInputError (`no-teacher`).
+ */
 export async function teachingOf({ task, seed, config, train, onTeacher }: Lesson): Promise<Teaching> {
   const { training } = task.config;
   if (training.distill === undefined) return { body: {} };

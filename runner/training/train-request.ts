@@ -1,25 +1,27 @@
-// The request of a training run: made from a task's configuration, and in the form that is stored and that names its checkpoint. The stored
-// form leaves out the plan (the layout and the seed determine it) and paths of this machine.
+// Builds the request of a training run from a task's configuration, and its stored form, which also names the
+// checkpoint. The stored form leaves out the plan (the layout and the seed determine it) and paths of this
+// machine.
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { TrainRequest } from "../../profilers/requests.ts";
 import type { ScoreConfig } from "../config/config-score.ts";
 import type { PreparedTask } from "./training-data.ts";
 
-/** A request but for its model. */
+/** A request without its model. */
 export type Body = Omit<TrainRequest, "model">;
 
-/** A training run to be asked for. */
+/** A training run to request. */
 export interface Asked {
   readonly body: Body;
-  /** Digest of the teacher: its name in the body says nothing of its content. */
+  /** Digest of the teacher: its file name in the body does not identify its content. */
   readonly teacherSha256?: string;
 }
 
+/** Returns 32 hex digits of the SHA-256 of a value's JSON. */
 export const hashOf = (value: unknown): string =>
   createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
 
-/** A request without the paths of this machine. */
+/** Returns the request without paths of this machine. */
 export function storedForm({ body, teacherSha256 }: Asked): Record<string, unknown> {
   const { data, checkpoint: _checkpoint, out: _out, teacher, ...rest } = body;
   const files = { ...data, train: basename(data.train), validation: basename(data.validation) };
@@ -28,7 +30,7 @@ export function storedForm({ body, teacherSha256 }: Asked): Record<string, unkno
   return { ...rest, data: files, teacher: name, teacherSha256 };
 }
 
-/** The request of a task's run of `steps` steps at a learning rate, without a teacher. */
+/** Returns the request of a task's run of `steps` steps at a learning rate, without a teacher. */
 export function bodyOf(
   task: PreparedTask,
   seed: number,

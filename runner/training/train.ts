@@ -1,5 +1,5 @@
-// Proxy training as a job: the run of a layout on a task with a seed, after its teacher and its learning rate are known, or the part of that
-// run that is asked for. How a run is trained is trainers/'s business.
+// Trains a proxy as a job: one layout, one task and one seed, with its teacher and learning rate; the whole
+// run or a part of it. The training itself is left to trainers/.
 import type { Layout } from "../../candidates/layout.ts";
 import type { Part } from "../../profilers/identity.ts";
 import type { TrainResult } from "../../profilers/protocol.ts";
@@ -22,9 +22,9 @@ export interface Trained {
 }
 /** Options for training only a part of a run, or for continuing one. */
 export interface TrainPart {
-  /** Where the trained weights go, as a GGUF. */
+  /** Path for the trained weights, as a GGUF. */
   readonly out?: string;
-  /** Pause after so many steps; the checkpoint stays. */
+  /** Pause after this many steps; the checkpoint stays. */
   readonly pauseAt?: number;
   /** The result of the same run at an earlier pause, whose learning rate is kept; a finished run is not continued. */
   readonly before?: Pick<Trained, "request" | "result">;
@@ -34,13 +34,16 @@ export interface TrainPart {
 export interface TrainProgress {
   readonly step: number;
   readonly steps: number;
-  /** Since the last report; null before the first. */
+  /** Loss since the last report; null before the first. */
   readonly loss: number | null;
-  /** What is trained: the candidate itself, its teacher, or a try of a learning rate. */
+  /** The trained model: the candidate's proxy, its teacher, or a try of a learning rate. */
   readonly what: string;
 }
 
-/** Refuses what the trainer cannot do before anything is trained. @throws AgentError (`unsupported`). */
+/**
+ * Refuses a run that the trainer does not support, before anything is trained.
+ * @throws AgentError (`unsupported`).
+ */
 function requireAble({ backend }: TrainerConfig, { config }: PreparedTask, pauseAt: number): void {
   const { can } = trainers[backend];
   const { distill, precision = "float32" } = config.training;
@@ -54,7 +57,10 @@ function requireAble({ backend }: TrainerConfig, { config }: PreparedTask, pause
   if (!can.precisions.some((one) => one === precision)) throw refuse(`does not train in ${precision}`);
 }
 
-/** Trains a layout's proxy on one task with one seed, or the part of it that is asked for. */
+/**
+ * Trains a layout's proxy on one task with one seed, or the requested part of that run. Returns the request,
+ * the result and the lease under which it ran.
+ */
 export async function trainOn(
   worker: Worker,
   layout: Layout,
@@ -111,7 +117,11 @@ export async function trainOn(
   return { request, result, lease };
 }
 
-/** A trainer that knows no such thing would leave it out, and its score would pass for another. @throws AgentError (`unsupported`). */
+/**
+ * Checks the precision that was used. A trainer that ignores the option would return scores of another
+ * precision.
+ * @throws AgentError (`unsupported`).
+ */
 function requirePrecision({ precision = "float32" }: Body, result: TrainResult): void {
   if (result.precision !== precision)
     throw new AgentError("unsupported", `the trainer answered in ${result.precision}, not in ${precision}`);

@@ -1,4 +1,5 @@
-// Makes a task's data once for a sweep, and says what they rest on by content. Keeping them is data-files.ts's.
+// Makes a task's data once for a sweep, and identifies the content it rests on. Storing the data is left to
+// data-files.ts.
 import { basename, join, resolve } from "node:path";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { counted } from "../../candidates/words.ts";
@@ -14,7 +15,7 @@ import { withInstalledModules } from "../farm/installed-text.ts";
 import { type CorpusSource, encodeCorpus } from "./corpus.ts";
 import { keepDataset } from "./data-files.ts";
 
-/** A task's data on this machine, and what a proxy must look like to train on it. */
+/** A task's data on this machine, and the constraints on a proxy that trains on it. */
 export interface PreparedTask {
   readonly name: string;
   readonly config: TaskConfig;
@@ -24,23 +25,30 @@ export interface PreparedTask {
   readonly head: "tokens" | "pooled";
   readonly trainPath: string;
   readonly validationPath: string;
-  /** Of validation text; 1 where there is no text. */
+  /** Bytes of validation text for each token; 1 when there is no text. */
   readonly bytesPerToken: number;
-  /** What its scores rest on, by content: corpus, tokenizer, data, and a teacher that is a file. */
+  /** The content that its scores rest on: corpus, tokenizer, data, and a teacher that is a file. */
   readonly parts: readonly Part[];
 }
 
-/** The teacher of a task where it is a file; it is not relative to the configuration: it may come from the command line. */
+/**
+ * The content of a task's teacher, when it is a file. Its path is not relative to the configuration, because
+ * it may come from the command line.
+ */
 async function teacherParts(name: string, { training: { distill } }: TaskConfig): Promise<readonly Part[]> {
   if (distill === undefined || !isTeacherFile(distill.teacher)) return [];
   return [teacherPart(name, await teacherDigest(distill.teacher), basename(distill.teacher))];
 }
 
+/** Returns whether a teacher is a file (logits or weights), not a layout. */
 export const isTeacherFile = (teacher: string): boolean => /\.efl$/i.test(teacher) || isGguf(teacher);
 
 const digestOfTeacher = remembered(sha256OfFile);
 
-/** @throws InvalidInputError (`no-teacher`) */
+/**
+ * Returns the digest of a teacher's file.
+ * @throws InvalidInputError (`no-teacher`)
+ */
 export function teacherDigest(teacher: string): Promise<string> {
   return digestOfTeacher(resolve(teacher)).catch((cause: unknown) => {
     const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
@@ -52,10 +60,11 @@ export function teacherDigest(teacher: string): Promise<string> {
   });
 }
 
+/** Returns the identity of a teacher. */
 export const teacherPart = (of: string, digest: string, shown: string): Part =>
   partFrom("teacher", of, { digest, shown });
 
-/** What the data of a task were made from, and the data themselves. */
+/** The identities of a task's data and of their source. */
 function dataParts(name: string, paths: readonly string[], source?: CorpusSource): readonly Part[] {
   const data = partFrom("data", name, {
     digest: digestOf(paths.map((path) => basename(path))),
@@ -73,7 +82,7 @@ function dataParts(name: string, paths: readonly string[], source?: CorpusSource
   ];
 }
 
-/** Prepares the data of one configured task; `base` is the folder that corpus patterns are relative to. */
+/** Prepares the data of one configured task. `base` is the folder that corpus patterns are relative to. */
 export async function prepareTask(
   name: string,
   config: TaskConfig,
@@ -106,5 +115,5 @@ export async function prepareTask(
   };
 }
 
-/** The folder that relative patterns of a configuration file start from. */
+/** Returns the folder that relative patterns of a configuration file start from. */
 export const configFolder = (configPath: string): string => join(resolve(configPath), "..");

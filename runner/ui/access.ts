@@ -1,12 +1,15 @@
-// Access to the pages: on loopback every user of this machine that used its name; elsewhere a holder of the
-// token. Each start makes a new token, which comes once in the address and then in a cookie.
+// Access to the pages. On loopback every user of this machine has access, under a loopback name only.
+// Elsewhere a token is needed. Each start makes a new token, which comes once in the address and then in a
+// cookie.
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 const COOKIE = "edgefront";
 const LOOPBACK: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
 
+/** Returns whether a host name means this machine only. */
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host);
+/** Returns a new random token. */
 export const makeToken = (): string => randomBytes(24).toString("base64url");
 
 function same(given: string | null | undefined, token: string): boolean {
@@ -24,16 +27,16 @@ function refuse(response: ServerResponse, status: number, text: string): false {
   return false;
 }
 
-/** Addresses that a link of another site may open: pages. Only our own pages fetch the others. */
+/** Whether a link of another site may open the address: only pages. Our own pages fetch everything else. */
 const isPage = (path: string): boolean => path === "/" || /^\/sweeps\/[^/]+$/.test(path);
 
 const hostOf = (address: string | undefined): string | null =>
   address === undefined || !URL.canParse(address) ? null : new URL(address).host;
 
 /**
- * True for a request that a page of another site, or of another port of this machine, makes in its reader's
- * name: it could not read the answer, but have it worked out again and again. Following a link to a page is
- * the reader's own doing.
+ * Returns whether a page of another site, or of another port of this machine, makes the request in its
+ * reader's name. Such a page could not read the answer, but could request it again and again. A followed link
+ * to a page is the reader's own action.
  */
 export function isForeign(request: IncomingMessage, path: string): boolean {
   const { headers } = request;
@@ -43,7 +46,7 @@ export function isForeign(request: IncomingMessage, path: string): boolean {
     const followed = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
     return !(followed && isPage(path));
   }
-  // Over plain http to another machine, browsers send no more than this.
+  // Over plain http to another machine, browsers send only these headers.
   const own = headers.host ?? "";
   if (headers.origin !== undefined) return hostOf(headers.origin) !== own;
   const from = hostOf(headers.referer);
@@ -64,7 +67,7 @@ export function admit(
       "refused: the request comes from a page of another site; open the address that edgefront ui printed",
     );
   if (token === null) {
-    // A page of another site whose name was pointed at this machine (DNS rebinding) shows its own name here.
+    // With DNS rebinding, a page of another site shows its own host name here.
     const host = (request.headers.host ?? "").replace(/:\d+$/, "");
     return (
       isLoopback(host) ||

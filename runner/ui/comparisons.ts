@@ -5,7 +5,7 @@ import { performance } from "node:perf_hooks";
 /** Number of cached comparisons. */
 const KEPT = 16;
 /**
- * A comparison of changing sweeps is made again after this multiple of its cost at the earliest: at most a
+ * A comparison of changing sweeps is reused for this multiple of its cost, so that it takes at most a
  * twentieth of one core.
  */
 const PAUSE_FACTOR = 19;
@@ -20,7 +20,7 @@ export class Comparisons {
   private readonly made = new Map<string, Made>();
 
   constructor(
-    /** Changes with the database. */
+    /** Returns a number that changes with the database. */
     private readonly revision: () => number,
     private readonly now: () => number = () => performance.now(),
   ) {}

@@ -1,5 +1,5 @@
-// One sweep as its readers see it, updated once for all of them: a change is computed and serialised a single
-// time, and every reader gets the same bytes. A reader that missed a change fetches the whole state.
+// One sweep for all its live readers: each change is computed and serialised once, and every reader gets the
+// same bytes. A reader that missed a change fetches the whole state.
 import { counted } from "../../candidates/words.ts";
 import { countStates } from "../../reports/front.ts";
 import type { LiveChange, LiveState } from "../../reports/live-messages.ts";
@@ -16,8 +16,8 @@ import type { Watch } from "./watch.ts";
 /** Largest number of trials on a live page; a report file may hold more. */
 const LIVE_TRIALS = 2000;
 /**
- * Updates closer than the first are sent as one. Updates of a very large sweep are no further apart than the
- * second, however expensive.
+ * Updates within the first interval are sent as one. The pause between updates never exceeds the second,
+ * however expensive they are.
  */
 const PUSH_EVERY_MS = 300;
 const PUSH_AT_LEAST_MS = 600;

@@ -17,6 +17,7 @@ import type { Watch } from "./watch.ts";
 
 const compress = promisify(gzip);
 
+/** Returns the path of a sweep's page, followed by `rest`. */
 export const addressOf = (sweep: Sweep, rest = ""): string =>
   `/sweeps/${encodeURIComponent(sweep.name)}${rest}`;
 

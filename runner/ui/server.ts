@@ -158,7 +158,10 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-/** Serves until closed. Throws InvalidInputError (`unknown-sweep`, `unusable-address`). */
+/**
+ * Serves the report until closed.
+ * @throws InvalidInputError (`unknown-sweep`, `unusable-address`).
+ */
 export async function startUi({ store, sweep, host, port }: UiOptions): Promise<Ui> {
   if (sweep !== undefined) store.sweeps.get(sweep);
   const token = isLoopback(host) ? null : makeToken();

@@ -3,7 +3,7 @@
 import type { Store } from "../store/store.ts";
 
 const POLL_MS = 150;
-/** Largest delay until a dead owner is noticed. */
+/** The owners are read at every tenth poll, so a dead owner is noticed with this delay. */
 const STATUS_EVERY = 10;
 
 export class Watch {
@@ -33,7 +33,7 @@ export class Watch {
     };
   }
 
-  /** Looks now, so that a page about to be made has the newest revision. */
+  /** Checks for changes now, so that a page about to be made has the newest revision. */
   poll(): void {
     const version = this.store.history.revision();
     const owners = this.polls++ % STATUS_EVERY === 0 ? this.store.sweeps.owners() : this.owners;
@@ -42,7 +42,7 @@ export class Watch {
     this.touch();
   }
 
-  /** Counts as a change although the database is unchanged. */
+  /** Reports a change although the database is unchanged. */
   touch(): void {
     this.current = Math.max(this.current + 1, Date.now());
     for (const changed of this.listeners) changed(this.current);

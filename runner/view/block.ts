@@ -12,6 +12,7 @@ const MAX_NAME = 20;
 /** Number of latest trials from which the remaining time is estimated. */
 const RECENT = 12;
 
+/** Returns a duration in words, such as `3 min 20 s`. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
@@ -43,7 +44,7 @@ function healthText({ state, reason, queued, temperatureC, lastFault }: DeviceHe
 }
 
 export class Block {
-  /** The work of each device and of "training"; null while idle. */
+  /** The current work of each device and of "training"; null while idle. */
   private readonly lanes = new Map<string, string | null>();
   /** For each device: its state unless ready or busy, its queue, temperature and last fault. */
   private readonly health = new Map<string, string>();
@@ -55,7 +56,7 @@ export class Block {
   private front = 0;
   private hypervolume: number | null = null;
 
-  /** `atMs`: since the view began. */
+  /** Updates the block by an event; `atMs` is the time since the view began. */
   take(event: SweepEvent, atMs: number): void {
     switch (event.kind) {
       case "started":

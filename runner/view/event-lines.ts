@@ -1,4 +1,4 @@
-// Turns each event of a sweep into a line of text.
+// Turns events of a sweep into lines of text.
 
 import { formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";

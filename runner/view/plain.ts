@@ -5,6 +5,7 @@ import { lineOf } from "./event-lines.ts";
 
 const MAX_UNREAD = 1 << 20;
 
+/** Returns a listener that writes each event's line to the stream. */
 export function plainListener(stream: Writable): Listener {
   return (event) => {
     const line = lineOf(event);

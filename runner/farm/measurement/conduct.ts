@@ -1,16 +1,19 @@
-// How a result came about, stored with it: the rules, what every window showed of the device, and the evidence of each process. Pure: the
-// windows themselves are sweep-windows.ts.
+// Records how a result was measured, stored beside it: the rules, the state of the device in every window,
+// and the evidence of each process. Pure functions; sweep-windows.ts runs the windows.
 import type { MeasureResult } from "../../../profilers/protocol.ts";
 import { type Flag, validityFlags } from "../../../profilers/validity.ts";
 import { mergeRounds, type SentinelRun, type WindowRules } from "../../../profilers/window.ts";
 import type { LeaseProof } from "../../store/lease-table.ts";
 import type { Readiness } from "./sentinel.ts";
 
-/** A process in which a candidate was measured. */
+/** One process that measured a candidate. */
 export interface Round {
   readonly request: unknown;
   readonly result: MeasureResult;
-  /** What a merged result would hide: where this process ran, whether it swapped, what others took of the processor. */
+  /**
+   * Flags that a merged result would hide: the process moved to other cores, swapped, or lost processor time
+   * to others.
+   */
   readonly flags: readonly Flag[];
 }
 
@@ -18,13 +21,13 @@ export interface Round {
 export interface Taken {
   readonly rounds: readonly Round[];
   readonly flags: readonly Flag[];
-  /** When the window began, on the monotonic clock; only differences mean anything. */
+  /** Start of the window on the monotonic clock; only differences have a meaning. */
   readonly startMs: number;
-  /** Of the window's company, and where in its drawn order this candidate stood. */
+  /** Number of candidates in the window, and this candidate's place in its random order. */
   readonly contenders: number;
   readonly place: number;
   readonly orderSeed: number;
-  /** Time of its own processes, and its share of what the window took beside. */
+  /** Time of its own processes, plus its share of the window's other time. */
   readonly busyMs: number;
   readonly readiness: Readiness | null;
   readonly sentinel: WindowSentinel | null;
@@ -40,16 +43,19 @@ interface WindowSentinel {
 export interface Conduct {
   readonly flags: readonly Flag[];
   readonly rules: WindowRules;
-  /** Windows it took in all, also those that were void. */
+  /** All windows of this candidate, including discarded ones. */
   readonly windows: number;
-  /** Time of the device that it took, in all windows. */
+  /** Device time over all windows. */
   readonly busyMs: number;
-  /** Of the last window: its company, and where in it this candidate stood. */
+  /** For the last window: its number of candidates, and this candidate's place. */
   readonly contenders: number;
   readonly place: number;
   readonly readiness: Omit<Readiness, "run"> | null;
   readonly sentinel: WindowSentinel | null;
-  /** Of each window that is kept: when it began (ms after the first), who took part, the seed of the order, what it showed. */
+  /**
+   * For each kept window: its start (ms after the first), number of candidates, order, calibration drift and
+   * flags.
+   */
   readonly kept: readonly {
     readonly afterMs: number;
     readonly contenders: number;
@@ -72,11 +78,15 @@ export interface Measured {
   readonly conduct: Conduct;
 }
 
-/** Throws RangeError where the processes generated different tokens: then at least one of them computed something else. */
+/**
+ * Merges the results of all processes.
+ * @throws RangeError when the processes generated different tokens: then at least one of them computed
+ * something else.
+ */
 export const mergeTaken = (kept: readonly Taken[]): MeasureResult =>
   mergeRounds(kept.flatMap(({ rounds }) => rounds.map(({ result }) => result)));
 
-/** What was wrong with the windows, and with all their samples together. */
+/** Returns the flags of the windows, and of all their samples together. */
 export function flagsOf(
   kept: readonly Taken[],
   merged: Omit<Parameters<typeof validityFlags>[0], "disturbanceLimit">,
@@ -84,6 +94,9 @@ export function flagsOf(
   return [...new Set([...kept.flatMap(({ flags }) => flags), ...validityFlags(merged)])];
 }
 
+/**
+ * Returns the record of a measurement from its kept windows. `taken`: all windows, and the device time in ms.
+ */
 export function conductOf(
   kept: readonly Taken[],
   flags: readonly Flag[],

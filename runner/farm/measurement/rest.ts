@@ -1,5 +1,6 @@
-// A device before something is timed on it: its agent's arithmetic checked and its sentinel's baseline known, once a session, and a wait
-// until it is at rest. Windows and comparisons share it; what becomes of who cannot be timed is theirs.
+// Prepares a device for timing: verifies the agent's arithmetic and gets the calibration baseline once a
+// session, then waits until the device is at rest. Windows and comparisons share it, and decide about
+// candidates that cannot be timed.
 import type { StatusResult } from "../../../profilers/probe-result.ts";
 import type { SentinelRun, WindowRules } from "../../../profilers/window.ts";
 import type { Store } from "../../store/store.ts";
@@ -17,15 +18,15 @@ export interface RestContext {
   readonly listen: Listener;
 }
 
-/** A device whose agent was checked. */
+/** A device whose agent was verified. */
 interface Checked {
   readonly sentinel: SentinelContext;
-  /** Null where nothing is guarded. */
+  /** Null when the rules do not guard measurements. */
   readonly baseline: SentinelRun | null;
 }
 
 export class DeviceRest {
-  /** Of the session in use. */
+  /** State of the current session. */
   private known: { readonly session: unknown; readonly baseline: SentinelRun | null } | null = null;
 
   constructor(
@@ -35,7 +36,10 @@ export class DeviceRest {
     private readonly context: RestContext,
   ) {}
 
-  /** @throws WrongOutputError where the device computes something else than its own reference. */
+  /**
+   * Verifies the agent once a session.
+   * @throws WrongOutputError when the device computes something else than its reference.
+   */
   async check({ session, probe }: Opened, { signal }: Turn): Promise<Checked> {
     const { worker, config } = this;
     const placement = placementFor(worker, config);
@@ -48,7 +52,10 @@ export class DeviceRest {
     return { sentinel, baseline: this.known.baseline };
   }
 
-  /** Waits until it is at rest and has `bytes` of memory and a margin free, at most as long as the rules say. */
+  /**
+   * Waits until the device is at rest and has `bytes` of memory plus a margin free, at most as long as the
+   * rules say.
+   */
   async await(
     { sentinel, baseline }: Checked,
     { probe }: Opened,
@@ -57,7 +64,7 @@ export class DeviceRest {
   ): Promise<Readiness> {
     const { store, listen } = this.context;
     const { name } = this.worker.device;
-    // A model that the device can never hold is tried: its being out of memory is a result.
+    // A model that never fits into the device's memory is tried at once: running out of memory is a result.
     const needs = { cores: probe.allowedCpus.length, bytes: bytes > probe.memoryBytes ? 0 : bytes };
     const { readiness } = this.rules;
     let told = false;
@@ -79,13 +86,16 @@ export class DeviceRest {
     return awaitReadiness(sentinel, baseline, needs, this.rules, onLook, (ms) => turn.pause(ms));
   }
 
-  /** What this device's sentinel takes at rest, as first seen with this content; measured now where it was never seen. */
+  /**
+   * The time of this device's calibration run at rest, as first seen with this content; measured now if never
+   * seen.
+   */
   private async baseline(sentinel: SentinelContext): Promise<SentinelRun> {
     const { store } = this.context;
     const { device } = this.worker;
     const content = baselineContent(this.worker, this.config, sentinel.isa);
     const stored = store.devices.sentinelBaseline(device.name, content);
-    // This machine's speed depends on what else runs on it today: its baseline is of this session.
+    // The speed of this machine depends on today's other work, so its baseline is taken anew in each session.
     if (stored !== null && device.transport !== "local") return stored;
     const run = await runSentinel(sentinel);
     store.devices.putSentinelBaseline(device.name, content, run);

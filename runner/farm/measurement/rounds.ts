@@ -1,4 +1,5 @@
-// The runs inside one window: every candidate in turn, each in a fresh process, for as many rounds as the rules say.
+// The runs within one window: every candidate in turn, each in a fresh process, for as many rounds as the
+// rules say.
 import type { Layout } from "../../../candidates/layout.ts";
 import { validityFlags } from "../../../profilers/validity.ts";
 import { roundOrder, type WindowRules } from "../../../profilers/window.ts";
@@ -13,10 +14,10 @@ export interface Waiting {
   readonly onStart: () => void;
   readonly resolve: (measured: Measured) => void;
   readonly reject: (error: unknown) => void;
-  /** The device may be as it is: measured in any case, and marked. */
+  /** Measure it in any condition of the device, and mark the result. */
   readonly asItIs: boolean;
   started: boolean;
-  /** Windows so far, those that were taken again, and the device's time in them. */
+  /** Windows so far, how many were repetitions, and the device time in all of them. */
   windows: number;
   retries: number;
   busyMs: number;
@@ -33,14 +34,14 @@ interface Run {
   readonly worker: Worker;
   readonly opened: Opened;
   readonly turn: Turn;
-  /** What each process is asked for. */
+  /** The configuration of each process. */
   readonly share: MeasureConfig;
   readonly rules: WindowRules;
 }
 
 /**
- * Every candidate once a round, in the order drawn. One that fails by itself is rejected and left out; the others go on. Rejects with what
- * ends the session or the turn.
+ * Runs every candidate once a round, in the given order. A candidate that fails by its own fault is rejected
+ * and left out; the others continue. Rejects with errors that end the session or the turn.
  */
 export async function runRounds(
   items: readonly Waiting[],

@@ -1,5 +1,5 @@
-// Everything that the sentinel is asked for: the check of a device before it comes back from quarantine, the sentinel's run, and waiting
-// until the device is at rest.
+// The uses of the sentinel, the fixed small layout of calibration runs: a calibration run, and the wait until
+// a device is at rest. Also verifies a device before it returns from quarantine.
 import type { StatusResult } from "../../../profilers/probe-result.ts";
 import {
   type Look,
@@ -19,11 +19,12 @@ import type { Worker } from "../worker.ts";
 
 const TIMEOUT_MS = 120_000;
 
-/** What one sentinel run needs: the agent, the placement that candidates get too, and when to stop. */
+/** Inputs of a calibration run: the agent, the placement that candidates also get, and the stop signal. */
 export interface SentinelContext extends VerifyContext {
   readonly runtime: Runtime;
 }
 
+/** Runs the calibration layout once and returns its times. Errors of the session pass through. */
 export async function runSentinel({
   runtime,
   session,
@@ -37,8 +38,9 @@ export async function runSentinel({
 }
 
 /**
- * What a device must show before it is used again after a quarantine or a restart. Whether it is as fast as it was is left to the
- * readiness of its next window. @throws WrongOutputError; errors of the session pass through.
+ * Verifies a device's arithmetic before it is used again after a quarantine or a restart. Its speed is
+ * checked by the readiness of its next window.
+ * @throws WrongOutputError; errors of the session pass through.
  */
 export async function requireSentinel(worker: Worker): Promise<void> {
   const { session, probe } = await worker.open();
@@ -49,26 +51,26 @@ export async function requireSentinel(worker: Worker): Promise<void> {
 
 export interface Readiness {
   readonly ready: boolean;
-  /** Why it was not at rest at the last look; null when it was. */
+  /** Why the device was not at rest at the last look; null when it was. */
   readonly objection: string | null;
   readonly looks: readonly Look[];
   readonly waitedMs: number;
   /** Free memory at the last look. */
   readonly availableBytes: number;
-  /** The sentinel as it ran at the last look; null where the sensors said no. */
+  /** The calibration run of the last look; null when the sensors already objected. */
   readonly run: SentinelRun | null;
 }
 
-/** What the device must have free for what comes next, beside being at rest. */
+/** Requirements of the next measurement, beside a device at rest. */
 interface Needs {
   readonly cores: number;
-  /** Bytes of memory; more than the device has at all is nothing to wait for. */
+  /** Bytes of memory. The caller passes 0 when the device could never have enough. */
   readonly bytes: number;
 }
 
 /**
- * Looks at the device until it is at rest or the deadline has passed. Without a baseline the sensors alone are asked. `pause` passes the
- * time between two looks, in which others may use the device.
+ * Looks at the device until it is at rest or the deadline passes. Without a baseline only the sensors decide.
+ * `pause` passes the time between two looks, in which others may use the device.
  */
 export async function awaitReadiness(
   context: SentinelContext,

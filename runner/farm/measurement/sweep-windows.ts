@@ -1,7 +1,7 @@
-// Measures what waits for a device in windows: the device at rest, the sentinel, the candidates in drawn order, the sentinel again. A
-// candidate takes part in as many windows as its device's rules say, others and their training in between. Where the device changed its
-// part is void and taken again; a device that does not calm down is handed back as throttled, or its numbers are kept with their flags
-// where that was asked for. Whose fault a failed run is and when it is tried again is runner/sweep/'s business.
+// Measures waiting candidates in windows: device at rest, calibration run, candidates in random order, calibration run. A
+// candidate takes part in as many windows as the rules of its device say, with other work in between. Its part of a window in
+// which the device changed is discarded and repeated. If the device stays unstable, candidates are rejected as throttled, or
+// with `asItIs` kept and flagged. Faults and later tries are left to runner/sweep/.
 import { randomInt } from "node:crypto";
 import type { Layout } from "../../../candidates/layout.ts";
 import { type Flag, VOIDING, validityFlags } from "../../../profilers/validity.ts";
@@ -26,7 +26,7 @@ import { type OwnRounds, runRounds, type Waiting } from "./rounds.ts";
 import { runSentinel } from "./sentinel.ts";
 import { changed, windowRules } from "./window-rules.ts";
 
-/** What a window was for all who took part. */
+/** Facts of a window that all its candidates share. */
 type Company = Pick<Taken, "startMs" | "contenders" | "orderSeed" | "readiness" | "sentinel"> & {
   readonly flags: readonly Flag[];
   readonly overheadMs: number;
@@ -36,7 +36,7 @@ export interface WindowContext {
   readonly store: Store;
   readonly sweepId: number;
   readonly listen: Listener;
-  /** Seeds of the orders in which candidates run, one a window. Default: any. */
+  /** Returns the seed of the order of candidates, once for each window. Default: random. */
   readonly orderSeed?: () => number;
 }
 
@@ -44,10 +44,10 @@ export interface WindowContext {
 class MeasurementWindows {
   private readonly queue: Waiting[] = [];
   private readonly rules: WindowRules;
-  /** What a process is asked for in one window. */
+  /** The request of a process in one window: its share of the repetitions. */
   private readonly share: MeasureConfig;
   private running = false;
-  /** Whose run is under way. */
+  /** The candidate that runs now. */
   private current: Waiting | null = null;
   private readonly rest: DeviceRest;
 
@@ -59,7 +59,7 @@ class MeasurementWindows {
     const profile = profileOf(worker.device);
     const { repetitions = profile.repetitions } = config;
     const rules = windowRules(worker.device, config.protocol);
-    // Who asks for few repetitions gets no more of them than that.
+    // A request for few repetitions gets no more windows than repetitions.
     this.rules = { ...rules, windows: Math.min(rules.windows, repetitions) };
     const warmup = changed(profile.warmup, config.warmup ?? {});
     this.share = { ...config, ...shareOf({ repetitions, warmup }, this.rules.windows) };
@@ -67,8 +67,8 @@ class MeasurementWindows {
   }
 
   /**
-   * Measures a layout in the next windows. `onStart` is called when its first run begins. Rejects with ThrottledError where the
-   * device does not calm down, unless it may be measured `asItIs`.
+   * Measures a layout in the next windows. Calls `onStart` when its first run begins. Rejects with
+   * ThrottledError when the device stays unstable, unless `asItIs` is true.
    */
   measure(layout: Layout, onStart: () => void, asItIs = false): Promise<Measured> {
     const measured = new Promise<Measured>((resolve, reject) => {
@@ -85,14 +85,15 @@ class MeasurementWindows {
       let items: Waiting[] = [];
       try {
         const opened = await this.worker.open();
-        // Whoever needs another window stands behind those that came meanwhile.
+        // A candidate that needs another window queues behind newer arrivals.
         const again = await this.worker.exclusively((turn) => {
           items = this.queue.splice(0, this.size);
           return this.window(items, opened, turn);
         });
         this.queue.push(...again);
       } catch (error) {
-        // Nobody can be measured where the turn did not begin. Whom it happened to hears of it first; those with a result do not.
+        // When the turn did not begin, all waiting candidates are rejected. The candidate that was running is
+        // rejected first; candidates with a result ignore the rejection.
         const told = items.length === 0 ? this.queue.splice(0) : items;
         this.current?.reject(error);
         for (const { reject } of told) reject(error);
@@ -102,15 +103,15 @@ class MeasurementWindows {
     this.running = false;
   }
 
-  /** Candidates in a window: with nothing to share between them, one. */
+  /** Candidates in a window; one when there is nothing to share between them. */
   private get size(): number {
     const { guarded, rounds, windows, sentinel } = this.rules;
     return guarded || rounds > 1 || windows > 1 ? sentinel.everyBlocks : 1;
   }
 
   /**
-   * Runs `items` once; each then has a result, an error of its own, or is returned to take part in another window. Rejects with what ends
-   * the session or the turn.
+   * Runs `items` once. Each then has a result or an error, or is returned because it needs another window.
+   * Rejects with errors that end the session or the turn.
    */
   private async window(items: readonly Waiting[], opened: Opened, turn: Turn): Promise<readonly Waiting[]> {
     const { rules, config } = this;
@@ -159,7 +160,7 @@ class MeasurementWindows {
     return again;
   }
 
-  /** What becomes of a candidate after a window. */
+  /** Decides what follows for a candidate after a window. */
   private settle(
     item: Waiting,
     own: OwnRounds & { readonly place: number },
@@ -175,7 +176,8 @@ class MeasurementWindows {
     item.busyMs += own.busyMs + company.overheadMs;
     const { overheadMs: _overhead, ...common } = company;
     try {
-      // Bursts within a window are what several windows are for: there all samples are judged together.
+      // Several windows are meant to average bursts within one window, so the variation is judged over all
+      // samples together.
       const cvLimit = rules.windows > 1 ? Number.POSITIVE_INFINITY : rules.cvLimit;
       const together = validityFlags({
         ...judge,
@@ -192,7 +194,7 @@ class MeasurementWindows {
       if (item.kept.length < rules.windows) return "again";
       const result = mergeTaken(item.kept);
       const all = flagsOf(item.kept, { ...judge, result, cvLimit: rules.cvLimit });
-      // One more window adds to the samples: leaving out the widest would make the spread look smaller than it is.
+      // One more window adds samples. Dropping the widest samples would understate the spread.
       if (rules.windows > 1 && all.includes("unstable") && this.mayRetry(item)) return this.retry(item);
       const { windows, busyMs, kept } = item;
       const conduct = conductOf(kept, all, rules, { windows, busyMs });
@@ -203,7 +205,7 @@ class MeasurementWindows {
     return "done";
   }
 
-  /** An emulator's times are not relied on in any case. */
+  /** Times of an emulator are never relied on, so its windows are not repeated. */
   private mayRetry({ retries }: Waiting): boolean {
     return !this.worker.emulated && retries < this.rules.retries;
   }
@@ -213,18 +215,24 @@ class MeasurementWindows {
     return "again";
   }
 
-  /** Conditions that another window does not change. */
+  /** Whether the flag stands for a condition that another window would not change. */
   private lasts(flag: Flag, probe: Opened["probe"]): boolean {
     const withheld = withheldCpus(placementFor(this.worker, this.config), probe).length > 0;
     return flag === "quota" || (flag === "moved" && withheld);
   }
 
-  /** Devices that are waited for are handed back when they do not calm down; others are measured as they are, and marked. */
+  /**
+   * Candidates on a device that is waited for are handed back when it stays unstable. On other devices they
+   * are measured anyway and marked.
+   */
   private get waits(): boolean {
     return this.rules.guarded && this.rules.readiness.deadlineSeconds > 0 && !this.worker.emulated;
   }
 
-  /** Rejects those who may wait for a calmer device; returns the others. One error for all: the device had one fault. */
+  /**
+   * Rejects candidates that may wait for a calmer device, and returns the others. All get the same error
+   * object, because the device had one fault.
+   */
   private handBack(items: readonly Waiting[], objection: string): readonly Waiting[] {
     if (!this.waits) return items;
     const error = new ThrottledError(objection);
@@ -245,7 +253,7 @@ class MeasurementWindows {
 const driftObjection = (drift: number, limit: number): string =>
   `calibration run changed by ${(100 * drift).toFixed(1)}% (limit ${Number((100 * limit).toFixed(1))}%)`;
 
-/** The windows of every device of a sweep, also of those that stand in for another. */
+/** The windows of every device of a sweep, including devices that stand in for another. */
 export class SweepWindows {
   private readonly byWorker = new WeakMap<Worker, MeasurementWindows>();
 

@@ -1,7 +1,6 @@
-// "A few attention layers are needed, and enough." Needed: 0 and 1 layers learn recall worse than the
-// published six, by more than the margin. Enough: 8 or all layers are better than six in no task, by more
-// than the margin. The claim holds if every part is shown, and is contradicted if any part is shown to be
-// false.
+// The claim "a few attention layers are needed, and enough". Needed: 0 and 1 layers learn recall worse than
+// the published six, by more than the margin. Enough: 8 or all layers are better than six in no task, by more
+// than the margin. It holds if every part is shown, and is contradicted if any part is shown to be false.
 import { all, type Evidence, not } from "../../../profilers/statistics/evidence.ts";
 import { type Look, now } from "../../../profilers/statistics/margin.ts";
 import { countLabel } from "../../../search/designs/minimal-hybrid.ts";
@@ -19,6 +18,7 @@ export interface CountPart {
   readonly kind: "enough" | "needed";
 }
 
+/** Returns the comparisons of the claim. */
 export function countParts(endpoints: readonly Endpoint[]): readonly CountPart[] {
   const recall = endpoints.find(({ recalls }) => recalls);
   return [
@@ -29,6 +29,7 @@ export function countParts(endpoints: readonly Endpoint[]): readonly CountPart[]
   ];
 }
 
+/** Returns the evidence for one comparison. */
 export const countEvidence = ({ endpoint, count, kind }: CountPart, look: Look = now): Evidence =>
   kind === "enough"
     ? notWorse(endpoint, SIX, countLabel(count), look)

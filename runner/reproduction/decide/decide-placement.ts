@@ -1,6 +1,6 @@
-// "An early or dense placement of attention spikes the time to first token": at least one such placement
-// takes longer than the spread one of as many layers, by more than MATTERS. Contradicted if every placement
-// is shown not to.
+// The claim "an early or dense placement of attention spikes the time to first token". At least one such
+// placement takes longer than the spread one of as many layers, by more than MATTERS. The claim is
+// contradicted if every placement is shown not to.
 import type { ComparedPair } from "../../../profilers/compare.ts";
 import { any } from "../../../profilers/statistics/evidence.ts";
 import { holm } from "../../../profilers/statistics/holm.ts";
@@ -18,6 +18,7 @@ export interface PlacementDecision extends Decision {
   readonly spikes: readonly string[];
 }
 
+/** Returns the decision on one time metric. */
 export function decidePlacement(placements: readonly PlacementPairs[], metric: string): PlacementDecision {
   const adjusted = holm(placements.map(({ pairs }) => slower(pairs, metric).pTrue));
   return {

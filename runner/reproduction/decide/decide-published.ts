@@ -1,8 +1,7 @@
 // The published layout against its rivals. A rival beats it if it is nowhere worse and somewhere better, each
-// by more than the margin of the objective (epsilon-dominance). The claim is that no rival does.
-//
-// Rejected: "better everywhere by more than epsilon". Recall ends at one score for all layouts that solve the
-// task, so no rival could be better in it, and the claim could not fail.
+// by more than the margin of the objective (epsilon-dominance). The claim is that no rival does. Rejected:
+// "better everywhere by more than epsilon". Recall ends at one score for all layouts that solve the task, so
+// no rival could be better in it, and the claim could not fail.
 import { all, any, type Evidence, not } from "../../../profilers/statistics/evidence.ts";
 import { below, type Difference, type Look, now } from "../../../profilers/statistics/margin.ts";
 import { better, type Endpoint, isLearnt, notWorse } from "./endpoint.ts";
@@ -20,6 +19,7 @@ export interface PublishedDecision extends Decision {
   readonly beaten: readonly string[];
 }
 
+/** Returns evidence that the rival beats the published layout. */
 export function beats(
   rival: Rival,
   published: string,
@@ -38,6 +38,7 @@ export function beats(
   ]);
 }
 
+/** Returns the decision; undecidable without rivals, or if no proxy learnt one of the tasks. */
 export function decidePublished(
   rivals: readonly Rival[],
   published: string,

@@ -32,13 +32,14 @@ export interface StudyInput {
 
 export interface StudyDecisions {
   readonly published: PublishedDecision;
-  /** In the order of `rules`. */
+  /** Decisions in the order of `rules`. */
   readonly rules: readonly RuleDecision[];
   readonly counts: Decision;
   readonly placement: PlacementDecision;
   readonly local: Decision;
 }
 
+/** Returns all decisions; `rng` draws the values for the rule. */
 export function decideStudy(input: StudyInput, rng: Rng): StudyDecisions {
   const { endpoints, placements, window, rivals, choices, rules } = input;
   return {

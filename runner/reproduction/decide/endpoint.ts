@@ -17,21 +17,22 @@ export interface Endpoint {
   /** The task's name. */
   readonly task: string;
   /**
-   * `steps`: logarithm of the steps to solve it, the training's end where it was not solved; `score`: as a
-   * loss, smaller is better.
+   * `steps`: logarithm of the steps to solve the task, or of all training steps if it was not solved.
+   * `score`: as a loss, smaller is better.
    */
   readonly kind: "steps" | "score";
-  /** Scored by right answers, so attention may be needed for it. */
+  /** True for tasks scored by right answers, which may need attention. */
   readonly recalls: boolean;
-  /** By label of the layout. */
+  /** Losses by label of the layout. */
   readonly losses: ReadonlyMap<string, readonly number[]>;
   /** The loss of a run that learns nothing, where it is known. */
   readonly worst: number | null;
 }
 
+/** Returns the margin of an endpoint, in the unit of its losses. */
 export const marginOf = ({ kind }: Endpoint): number => (kind === "steps" ? STEPS_MARGIN : SCORE_MARGIN);
 
-/** Whether some layout learns the task in enough of its runs; orders of layouts are orders of luck otherwise. */
+/** Returns whether some layout learns the task in enough of its runs; otherwise their order is luck. */
 export function isLearnt({ kind, recalls, losses, worst }: Endpoint): boolean {
   if (!recalls) return true;
   return [...losses.values()].some((own) =>

@@ -7,7 +7,10 @@ export const MATTERS = 0.02;
 export const STEPS_MARGIN = Math.log(1.25);
 /** Margin of a score, in its unit: accuracy as a fraction, or bits/byte. */
 export const SCORE_MARGIN = 0.05;
-/** With fewer seeds, a layout that fails with one seed in three would pass too often. */
+/**
+ * The fewest seeds of a comparison: with fewer, a layout that fails with one seed in three would pass too
+ * often.
+ */
 export const MIN_SEEDS = 5;
 /** The published layout has 6 attention layers of 16: "a few". */
 export const PUBLISHED_COUNT = 6;

@@ -6,7 +6,7 @@ import { type Evidence, none } from "../../../profilers/statistics/evidence.ts";
 import { below, differenceOf, type Look, now } from "../../../profilers/statistics/margin.ts";
 import { MATTERS } from "./margins.ts";
 
-/** Fewer pairs show nothing if several comparisons are judged together. */
+/** The fewest pairs of a comparison: fewer show nothing if several comparisons are judged together. */
 export const LEAST_PAIRS = 10;
 
 const DIRECTION = "min" as const;

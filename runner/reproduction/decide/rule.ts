@@ -21,7 +21,10 @@ const DRAWS = 200;
 /** Multiples of the samples for which the needed minutes are estimated. */
 const MORE_SAMPLES = [2, 4, 8, 16, 32];
 
-/** A value and its error: of the logarithm for times and sizes, else in the metric's unit. */
+/**
+ * A value and its standard error. The error is of the logarithm for times and sizes, else in the metric's
+ * unit.
+ */
 export interface Known {
   readonly value: number;
   readonly relative: boolean;
@@ -49,8 +52,8 @@ export interface RuleDecision extends Decision {
 }
 
 /**
- * Whether a layout has a few attention layers (more than one, fewer than half) among convolutions, as
- * published.
+ * Returns whether a layout has a few attention layers (more than one, fewer than half) among convolutions,
+ * like the published one.
  */
 export function isMinimalHybrid(layout: Layout): boolean {
   const count = attentionCount(layout);
@@ -130,6 +133,7 @@ function picksOf(
   return counts;
 }
 
+/** Returns the decision: whether the rule picks a minimal hybrid, and its picks. */
 export function decideRule(choices: readonly RuleChoice[], question: RuleQuestion, rng: Rng): RuleDecision {
   const layouts = new Map(choices.map(({ id, layout }) => [id, layout]));
   const verdictAt = (more: number): { verdict: Decision["verdict"]; picks: RuleDecision["picks"] } => {

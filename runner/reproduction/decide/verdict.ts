@@ -1,5 +1,5 @@
-// From evidence to a verdict: agrees, contradicts, or undecidable; for the last also the multiple of samples
-// that would decide it.
+// Turns evidence into a verdict: agrees, contradicts or undecidable. For the last it also finds the multiple
+// of samples that would decide it.
 import type { Evidence } from "../../../profilers/statistics/evidence.ts";
 import { type Look, now } from "../../../profilers/statistics/margin.ts";
 
@@ -18,6 +18,7 @@ export const LEVEL = 0.05;
 export const POWER_80 = 0.8416;
 const MOST_MORE = 60;
 
+/** Returns the verdict at the error rate LEVEL. */
 export function verdictOf({ pTrue, pFalse }: Evidence): Decision["verdict"] {
   if (pTrue <= LEVEL && pFalse > LEVEL) return "agrees";
   return pFalse <= LEVEL && pTrue > LEVEL ? "contradicts" : "undecidable";
@@ -33,5 +34,7 @@ export const decide = (evidence: (look: Look) => Evidence): Decision => ({
   },
 });
 
-/** For a question that no number of samples decides: nothing was learnt, or nothing was measured. */
+/**
+ * The decision on a question that no number of samples decides: nothing was learnt, or nothing was measured.
+ */
 export const undecidable: Decision = { verdict: "undecidable", more: () => null };

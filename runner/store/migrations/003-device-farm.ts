@@ -1,4 +1,5 @@
-// Schema version 3: who may use a device now (leases), how a device is (health), and events that name a device and a cause.
+// Schema version 3: the current user of a device (leases), the state of a device (health), and events that
+// name a device and a cause.
 export const deviceFarm = `
 ALTER TABLE events ADD COLUMN device TEXT;
 ALTER TABLE events ADD COLUMN cause TEXT;

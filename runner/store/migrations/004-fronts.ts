@@ -1,5 +1,6 @@
-// Schema version 4: the front of each sweep as it was last worked out, and the trials that came or changed since. Triggers write the
-// latter in the transaction of the change itself, so that no crash and no other writer can part a front from its trials.
+// Schema version 4: the front of each sweep when last computed, and the trials that were added or changed
+// since. Triggers record these in the transaction of the change, so neither a crash nor another writer can
+// separate a front from its trials.
 export const fronts = `
 CREATE TABLE fronts (
   sweep_id INTEGER PRIMARY KEY REFERENCES sweeps(id) ON DELETE CASCADE,

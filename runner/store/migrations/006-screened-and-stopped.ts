@@ -1,5 +1,6 @@
-// Schema version 6: two more ends of a trial. `screened`: not measured, because it was predicted to be certainly over budget; `stopped`: its
-// training was ended at a rung. Only the CHECK changes, which SQLite lets be edited in place: a table of a million trials is not copied.
+// Schema version 6: two more end states of a trial. `screened`: not measured, because it was predicted to be
+// over a budget; `stopped`: its training was ended at a rung. Only the CHECK changes, and SQLite allows
+// editing it in place, so a table of a million trials is not copied.
 export const screenedAndStopped = `
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, '''failed'', ''lost'')', '''failed'', ''lost'', ''screened'', ''stopped'')')

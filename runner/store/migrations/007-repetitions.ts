@@ -1,5 +1,5 @@
-// Schema version 7: repetitions of complete trials. One row each, written with the batch it was chosen in; its jobs are those of the trial
-// with these targets, and their results count in the trial's metrics once it is joined.
+// Schema version 7: repetitions of complete trials. Each is a row that is written with its batch. Its jobs
+// are jobs of the trial with these targets; their results enter the trial's metrics once it is joined.
 export const repetitions = `
 CREATE TABLE repetitions (
   id INTEGER PRIMARY KEY,

@@ -1,5 +1,6 @@
-// Schema version 9: what numbers rest on, by content (profilers/identity.ts), of a sweep and of each result. Null: written before it was kept.
-// The indexes find the probes that a sweep measured with, and what an emulator took, without reading every result.
+// Schema version 9: the content that a sweep and each result rest on (profilers/identity.ts); null: written
+// before it was recorded. The indexes find the probes of a sweep, and emulated measurements, without reading
+// every result.
 export const identity = `
 ALTER TABLE sweeps ADD COLUMN identity TEXT;
 ALTER TABLE measurements ADD COLUMN identity TEXT;

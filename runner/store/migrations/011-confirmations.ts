@@ -1,5 +1,6 @@
-// Schema version 11: confirmations of a choice. What was asked (rule, budgets, sessions, seeds) and what came of it, as JSON; the jobs are those
-// of the trials, with targets that name the confirmation (`local#confirm1.2`, `text#confirm1:1000002`).
+// Schema version 11: confirmations of a choice. The request (rule, budgets, sessions, seeds) and the result
+// are JSON. The jobs are those of the trials, with targets that name the confirmation (`local#confirm1.2`,
+// `text#confirm1:1000002`).
 export const confirmations = `
 CREATE TABLE confirmations (
   id INTEGER PRIMARY KEY,

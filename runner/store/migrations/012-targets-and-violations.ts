@@ -1,8 +1,12 @@
-// Schema version 12: what a job is for stands in columns (job-target.ts), no longer only in the text of its target; a repetition names its
-// sources and which measurement or seed it is; and a trial over budget has its violations as JSON beside the sentence.
+// Schema version 12: the target of a job is stored in columns (job-target.ts), not only in its text. A
+// repetition names its sources and its measurement or seed. A trial over budget has its violations as JSON
+// beside the sentence.
 import type Database from "better-sqlite3";
 
-/** Digits at the end of a training job's target are its seed; what stands before the colon is its task, `@25%` its rung. */
+/**
+ * The digits at the end of a training job's target are its seed. The text before the colon is its task, with
+ * a rung as `@25%`.
+ */
 const columns = `
 ALTER TABLE jobs ADD COLUMN source TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN nth INTEGER NOT NULL DEFAULT 1;
@@ -42,7 +46,9 @@ ALTER TABLE trials ADD COLUMN over_budget TEXT;
 const SENTENCE = /(\S+) is (\S+), budget (max|min) ([^\s;,]+)/g;
 const AGAIN = /, when it was (measured|trained) once more$/;
 
-/** The one place that reads the sentence: databases of earlier versions have nothing else. Its figures have four digits. */
+/**
+ * The only code that parses the sentence: older databases hold nothing else. Its figures have four digits.
+ */
 function overBudgetOf(reason: string): string | null {
   const violations = [...reason.matchAll(SENTENCE)].map(([, metric, value, limit, bound]) => ({
     metric,
@@ -55,6 +61,7 @@ function overBudgetOf(reason: string): string | null {
   return JSON.stringify({ violations, again: AGAIN.exec(reason)?.[1] ?? null });
 }
 
+/** Adds the columns and fills them from the texts of earlier versions. */
 export function targetsAndViolations(db: Database.Database): void {
   db.exec(columns);
   const over = db

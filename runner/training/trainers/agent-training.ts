@@ -1,5 +1,5 @@
-// Training by a program that speaks the agent protocol: sends the data where they are not yet, asks for the run, and continues it from its
-// checkpoint.
+// Trains with a program that speaks the agent protocol: sends missing data, requests the run, and continues
+// it from its checkpoint.
 import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { lower } from "../../../candidates/gguf/lower.ts";
@@ -13,7 +13,7 @@ import { requireIntact } from "../data-files.ts";
 import { type Body, hashOf, storedForm } from "../train-request.ts";
 import type { OnStep, TrainingEnd, TrainingRun } from "./trainer.ts";
 
-/** The data of a run as its lane can open them: sent by their hash where the lane is another machine. */
+/** Returns the paths of the data on the lane. On another machine the data is uploaded under its hash. */
 async function placed(
   { data }: Body,
   { device }: Worker,
@@ -28,7 +28,7 @@ async function placed(
   return { ...data, train: await put(data.train), validation: await put(data.validation) };
 }
 
-/** Runs it in a turn on the lane's host. */
+/** Runs the training in a turn on the lane's host. */
 export async function trainByAgent(
   run: TrainingRun,
   signal: AbortSignal,
@@ -39,7 +39,7 @@ export async function trainByAgent(
   const plan = lower(proxy, { quantization: "f32", seed: body.seed }).plan.toString("base64");
   cacheFolder("runs");
   const opened = await worker.open();
-  // Another agent may round otherwise: it starts over.
+  // Another agent may round differently, so its runs start over.
   const name = `${hashOf([storedForm(asked), plan, opened.agentSha256])}.checkpoint`;
   const pause = pauseAt > 0 ? { pauseAt } : {};
   const checkpoint = { path: cachePath("runs", name), every: checkpointEvery, ...pause };
@@ -58,7 +58,8 @@ export async function trainByAgent(
       const code = error instanceof AgentError ? error.code : null;
       if (code === "diverged" || code === "bad-checkpoint") await rm(checkpoint.path, { force: true });
       if (code !== "bad-checkpoint") throw error;
-      // It was damaged, or of another processor: without it the run starts over, to the same result.
+      // The checkpoint was damaged or from another processor. Without it the run starts over, to the same
+      // result.
       return train();
     });
     return { result, lease: turn.lease, checkpoint: name };

@@ -1,4 +1,4 @@
-// The trainer of this package: the agent itself, on this machine.
+// The trainer of this package: the native agent, on this machine.
 import { TRAINERS } from "../../config/config-score.ts";
 import { LOCAL_DEVICE } from "../../farm/known.ts";
 import { trainByAgent } from "./agent-training.ts";

@@ -1,5 +1,5 @@
-// The PyTorch trainer: its Python modules in one file that speaks the agent protocol, started by its first line, so that every transport runs
-// it like the agent. Its digest covers every module.
+// The PyTorch trainer: its Python modules packed in one executable file that speaks the agent protocol, so
+// every transport runs it like the agent. Its digest covers every module.
 import { readdir, readFile } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { sha256Of, sha256OfFile, writeDurably } from "../../base/durable-files.ts";
@@ -13,7 +13,7 @@ import type { Trainer } from "./trainer.ts";
 
 const MODULES = join(PACKAGE_ROOT, "profilers", "pytorch");
 
-/** Packs the trainer for `python`, a program or a path that has torch and numpy. */
+/** Packs the trainer for `python`, a program or path of an interpreter with torch and numpy. */
 export async function pytorchProgram(python: string): Promise<AgentBinary> {
   const program = pythonZip(python.startsWith("/") ? python : `/usr/bin/env ${python}`, await readModules());
   const sha256 = sha256Of(program);

@@ -1,4 +1,4 @@
-// Every trainer by its id: a new one is one file, one line here, and one in runner/config/config-score.ts.
+// Every trainer by its id. A new one is one file, one line here, and one in runner/config/config-score.ts.
 import type { TrainerConfig, TrainerId } from "../../config/config-score.ts";
 import type { DeviceRecord } from "../../devices/device-record.ts";
 import { deviceNamed } from "../../farm/known.ts";
@@ -9,10 +9,13 @@ import type { Lane, Trainer } from "./trainer.ts";
 
 export const trainers = { native, pytorch } as const satisfies Record<TrainerId, Trainer>;
 
-/** Where a configuration trains. */
+/** Returns the lane in which a configuration trains. */
 export const laneOf = (config: TrainerConfig): Lane => trainers[config.backend].lanes(config)[0];
 
-/** The device of a lane, whichever runtime times layouts there. @throws InvalidInputError (`unknown-device`). */
+/**
+ * Returns the device of a lane, without the runtime that times layouts there.
+ * @throws InvalidInputError (`unknown-device`).
+ */
 export const laneDevice = (store: Store, { device }: Lane): DeviceRecord => ({
   ...deviceNamed(store, device),
   runtime: undefined,

@@ -1,5 +1,6 @@
-// What a trainer is: it trains one proxy at a time in each of its lanes. One file each implements it, listed in trainer-registry.ts; what a
-// configuration may ask of it stands in runner/config/config-score.ts. Tasks, teachers and learning rates are runner/training/'s business.
+// The interface of trainers: a trainer trains one proxy at a time in each of its lanes. Each implementation
+// is one file, listed in trainer-registry.ts; runner/config/config-score.ts states its options. Tasks,
+// teachers and learning rates are left to runner/training/.
 import type { Layout } from "../../../candidates/layout.ts";
 import type { TrainResult } from "../../../profilers/protocol.ts";
 import type { TrainerAbilities, TrainerConfig } from "../../config/config-score.ts";
@@ -10,40 +11,46 @@ import type { Asked } from "../train-request.ts";
 
 /** A place that trains one run at a time. */
 export interface Lane {
-  /** The device, by name. */
+  /** Name of the device. */
   readonly device: string;
-  /** Makes the program that is started there; undefined: the native agent, which may share a session with measurements. */
+  /**
+   * Makes the program that is started there. Undefined: the native agent, which may share a session with
+   * measurements.
+   */
   readonly program: (() => Promise<AgentBinary>) | undefined;
 }
 
 /** One run of one proxy. */
 export interface TrainingRun {
-  /** The lane, opened. */
+  /** The opened lane. */
   readonly worker: Worker;
   readonly proxy: Layout;
-  /** The request but for its model; paths in it are of this machine. */
+  /** The request without its model; its paths are those of this machine. */
   readonly asked: Asked;
   /** Steps between checkpoints. */
   readonly checkpointEvery: number;
-  /** Pause after so many steps; 0: train to the end. */
+  /** Pause after this many steps; 0 trains to the end. */
   readonly pauseAt: number;
   readonly timeoutMs: number;
 }
 
-/** `loss`: since the last report; null before the first. */
+/** Reports progress. `loss`: since the last report; null before the first. */
 export type OnStep = (step: number, loss: number | null) => void;
 
 export interface TrainingEnd {
   readonly result: TrainResult;
   readonly lease: LeaseProof;
-  /** File name, in the cache's folder of runs, that a paused run continues from. */
+  /** Name of the checkpoint from which a paused run continues, in the cache's folder of runs. */
   readonly checkpoint: string;
 }
 
 export interface Trainer {
   readonly can: TrainerAbilities;
-  /** Where it trains: one lane at least. */
+  /** Returns the lanes where it trains, at least one. */
   lanes(config: TrainerConfig): readonly [Lane, ...Lane[]];
-  /** Trains from the run's checkpoint where one was left, and brings the data to the lane. @throws AgentError and errors of the session. */
+  /**
+   * Trains, from the run's checkpoint where there is one, and brings the data to the lane.
+   * @throws AgentError and errors of the session.
+   */
   train(run: TrainingRun, signal: AbortSignal, onStep: OnStep): Promise<TrainingEnd>;
 }
