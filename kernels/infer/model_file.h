@@ -1,4 +1,4 @@
-// A model file opened for reading: its header in memory, its data left on disk.
+// A model file opened for reading. The header is in memory; the data stays on disk.
 #ifndef EDGEFRONT_INFER_MODEL_FILE_H_
 #define EDGEFRONT_INFER_MODEL_FILE_H_
 
@@ -16,7 +16,7 @@ class ModelFile {
   ModelFile& operator=(ModelFile&&) = delete;
   ~ModelFile();
 
-  const GgufFile& gguf() const { return gguf_; }  // views into header(), which moves with this object
+  const GgufFile& gguf() const { return gguf_; }  // views into header_, which moves with this object
   int fd() const { return fd_; }
 
  private:

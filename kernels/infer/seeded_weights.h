@@ -1,6 +1,6 @@
-// Weights made from a seed: element i of a tensor is a pure function of (seed, tensor name, i), so any part of any
-// tensor can be made anywhere, in any order. splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom
-// number generators" (OOPSLA 2014). The formula is part of the contract in kernels/README.md.
+// Weights generated from a seed. Element i of a tensor is a pure function of (seed, tensor name, i), so any
+// part can be generated anywhere, in any order. The formula is part of the contract in kernels/README.md.
+// splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014).
 #ifndef EDGEFRONT_INFER_SEEDED_WEIGHTS_H_
 #define EDGEFRONT_INFER_SEEDED_WEIGHTS_H_
 
@@ -30,7 +30,7 @@ struct SeededTensor {
   uint64_t base;
   float offset, scale;
 
-  // fan_in: ne0 for a matrix, k for conv taps (also their ne0); unused for norms.
+  // `fan_in` is ne0 for a matrix and k for conv taps (also their ne0). Norms do not use it.
   SeededTensor(uint64_t seed, std::string_view name, WeightKind kind, uint64_t fan_in)
       : base(SplitMix64(seed) ^ Fnv1a64(name)),
         offset(kind == WeightKind::kNorm ? 1.0f : 0.0f),
@@ -40,13 +40,13 @@ struct SeededTensor {
     const float u = static_cast<float>(static_cast<int32_t>(SplitMix64(base + i) >> 40)) * 0x1p-23f - 1.0f;
     return offset + scale * u;
   }
-  // out[j] = element first + j, for j < n.
+  // Writes elements first .. first + n - 1 to out [n].
   void Fill(float* out, uint64_t first, size_t n) const {
     for (size_t j = 0; j < n; ++j) out[j] = At(first + j);
   }
 };
 
-// The fixed token ids of a measurement: id(i) = splitmix64(i) mod vocab.
+// Returns token i of the fixed prompt of measurements: splitmix64(i) mod vocab.
 inline uint32_t FixedToken(uint64_t i, uint32_t vocab) { return static_cast<uint32_t>(SplitMix64(i) % vocab); }
 
 }  // namespace edgefront

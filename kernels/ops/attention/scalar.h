@@ -42,7 +42,7 @@ void ScalarAttendWeights(const AttendArgs& g) {
     const uint32_t stored = (g.end - g.begin + kAttendBlock - 1) / kAttendBlock * kAttendBlock;
     for (uint32_t p = g.begin; p < g.begin + stored; ++p) WeightAt(g, r, p) = 0;
     float largest = -3.0e38f;
-    for (uint32_t p = from; p < to; ++p) {  // scores twice: a float would not hold them
+    for (uint32_t p = from; p < to; ++p) {  // scores are computed twice: floats would lose precision
       const float s = static_cast<float>(KeyScore(g, r, p));
       largest = s > largest ? s : largest;
     }
