@@ -1,5 +1,6 @@
-// Learning from a teacher's largest K probabilities: the losses, and where those come from (another network of the trainer, or a file
-// of dumped ones). The student's logits are the network's business; this turns a chunk of them into its gradient.
+// Distillation from a teacher's K largest probabilities: the losses and the selection of the K. The
+// probabilities come from another network of the trainer, or from a file of dumped ones. The network computes
+// the student's logits; this file turns a chunk of them into their gradient.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace edgefront::train {
 
-// mix * distillation + (1 - mix) * cross-entropy with the hard target.
+// The loss: mix * distillation + (1 - mix) * cross-entropy with the hard target.
 struct Objective {
   enum Kind { kCrossEntropy, kTopK, kDecoupledTopK };
   Kind kind = kCrossEntropy;
