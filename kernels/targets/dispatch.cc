@@ -1,4 +1,4 @@
-// Run-time choice of a kernel table: what is compiled in, what this CPU and its OS can run.
+// Chooses a kernel table at run time, from those compiled in and those that this CPU and its OS can run.
 #include "targets/kernels.h"
 
 #if defined(__aarch64__)
@@ -16,8 +16,8 @@ constexpr Named kNames[] = {{Isa::kAuto, "auto"},     {Isa::kScalar, "scalar"}, 
                             {Isa::kAvx512, "avx512"}, {Isa::kNeon, "neon"},     {Isa::kDotprod, "dotprod"}, {Isa::kI8mm, "i8mm"}};
 
 #if defined(__x86_64__)
-// Asked of the CPU itself: compilers differ in the names __builtin_cpu_supports knows. A feature counts only if the OS saves
-// its registers (XCR0).
+// Reads CPUID directly, because compilers differ in the names that __builtin_cpu_supports knows. A feature
+// counts only if the OS saves its registers (XCR0).
 struct Cpu {
   bool avx2 = false, avxvnni = false, avx512 = false;
 

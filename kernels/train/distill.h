@@ -28,15 +28,19 @@ struct SoftTargets {
   const float* log_probs;
 };
 
-// Logits [rows, vocab padded] become the gradient of scale * loss, as Math::cross_entropy's do; `targets` are the hard ones. The loss that
-// is returned is the mixed one; `right` counts as there. `scratch` [vocab padded].
-//   kTopK, truncate then temper:  tau^2 KL(P_T^tau(.|T) || P_S^tau), which is not 0 where the two agree: it also pulls the mass outside T in.
+// Turns logits [rows, vocab padded] into the gradient of scale * loss, like Math::cross_entropy. `targets`
+// [rows] are the hard targets. Returns the mixed loss; `right` counts as in cross_entropy. scratch: [vocab
+// padded].
+//   kTopK (truncate, then temper): tau^2 KL(P_T^tau(.|T) || P_S^tau). This is not 0 where the two agree on T:
+//   it also
+//     pulls the mass outside T in.
 //   kDecoupledTopK (LFM2 Technical Report, arXiv 2511.23404, 3.3):
 //     KL(Bern(P_T(T)) || Bern(P_S(T))) + P_T(T) tau^2 KL(P_T^tau(.|T) || P_S^tau(.|T)).
 CrossEntropyResult DistillLoss(const Math& math, const Objective& objective, int rows, int vocab, float* logits, ptrdiff_t ld,
                                const uint16_t* targets, const SoftTargets& soft, float scale, float* scratch);
 
-// The k largest of a row of logits, largest first (ties by id), and their log-probabilities. `order` is scratch [vocab].
+// Selects the k largest of logits [vocab], largest first (ties by id), into ids [k] and log_probs [k].
+// `order` is scratch [vocab].
 void SelectTopK(int vocab, const float* logits, int k, uint16_t* ids, float* log_probs, std::vector<uint32_t>* order);
 
 }  // namespace edgefront::train

@@ -1,9 +1,9 @@
-// The kinds of mixers that can be trained.
+// The list of the kinds of mixers for training.
 #include "train/layer_mixer.h"
 
 namespace edgefront::train {
 
-// One a kind, in train/mixers/<op>.cc.
+// One function for each kind, in train/mixers/<op>.cc.
 std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
 
