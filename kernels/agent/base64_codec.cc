@@ -1,3 +1,4 @@
+// Strict base64 by RFC 4648: the decoder accepts exactly one text for each value.
 #include "agent/base64_codec.h"
 
 namespace edgefront {

@@ -1,3 +1,4 @@
+// Takes the lock as an abstract socket name or, where the system refuses one, as a locked file.
 #include "agent/device_lock.h"
 
 #include <errno.h>

@@ -43,7 +43,7 @@ class JobProcess {
 
   // Ends the child early. `code` ("cancelled" | "timeout" | "internal") becomes the code of its failure.
   void Kill(std::string code, std::string message);
-  // Returns true once the child has ended and its pipes are drained. Answer() is valid from then on.
+  // Returns true once the child has ended and its stdout is drained. Answer() is valid from then on.
   bool Reap();
   // Returns the final answer line: the child's own result or error, or the reason why there is none.
   std::string Answer() const;

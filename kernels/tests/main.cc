@@ -44,7 +44,8 @@ std::vector<Isa> TestedIsas() {
   return isas;
 }
 
-// Which instruction sets the kernel tests went through, and which of this architecture's they could not.
+// Prints the instruction sets that the kernel tests used, and those of this architecture that the machine
+// lacks.
 void PrintIsas() {
 #if defined(__aarch64__)
   constexpr Isa kCompiled[] = {Isa::kScalar, Isa::kNeon, Isa::kDotprod, Isa::kI8mm};

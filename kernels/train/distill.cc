@@ -1,3 +1,4 @@
+// The losses of distillation and their gradients, one row of logits at a time, in double.
 #include "train/distill.h"
 
 #include <algorithm>

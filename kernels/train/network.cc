@@ -1,3 +1,5 @@
+// Plans a worker's arena, and runs embedding, layers and residuals forward and backward. head.cc does the
+// output head.
 #include "train/network.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Judges early stopping, and writes and reads checkpoints, which end with a checksum.
 #include "train/run_state.h"
 
 #include <sys/stat.h>

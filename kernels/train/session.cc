@@ -1,3 +1,5 @@
+// Sets up a training run's memory, and runs its steps: lanes, reduction in lane order, clipping, AdamW,
+// packing.
 #include "train/session.h"
 
 #include <algorithm>

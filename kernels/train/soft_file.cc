@@ -1,3 +1,4 @@
+// Opens EFL1 files and reads positions by pread, so a file cut off while in use is an error.
 #include "train/soft_file.h"
 
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// Runs a training request: checks, schedule, early stopping, checkpoints, reports. session.cc does the steps,
+// feed.cc reads the data.
 #include "train/trainer.h"
 
 #include <algorithm>
