@@ -18,6 +18,7 @@ struct ProcessorTimes {
   std::optional<double> waited;     // threads of this process were ready to run and did not
   std::optional<double> throttled;  // a control group had used up its quota
 };
+// Returns the present sums.
 ProcessorTimes ReadProcessorTimes();
 
 // Sums the disturbance between Start and Stop, over any number of such intervals.

@@ -18,6 +18,7 @@ struct JobFailure {
   std::string signal;  // "SIGSEGV", or empty
 };
 
+// A job's child process and its three pipes. The destructor kills the child.
 class JobProcess {
  public:
   static constexpr size_t kMaxLineBytes = size_t{16} << 20;

@@ -22,13 +22,16 @@ class Fields {
  public:
   // A null `object` reads as an empty one. Any other value that is not an object is an error.
   explicit Fields(const Json* object);
+  // Each returns the value of `key`, or `fallback` if the field is absent or wrong. Bounds are inclusive.
   int64_t Integer(std::string_view key, int64_t fallback, int64_t min, int64_t max);
   double Real(std::string_view key, double fallback, double min, double max);
   bool Boolean(std::string_view key, bool fallback);
   std::string Text(std::string_view key, std::string_view fallback);
   // Returns an array of integers, or `fallback` if the field is absent.
   std::vector<int64_t> Integers(std::string_view key, std::vector<int64_t> fallback, int64_t min, int64_t max, size_t max_size);
+  // Returns the member, or nullptr if it is absent.
   const Json* Member(std::string_view key) const;
+  // Records kBadRequest with `message`, unless there is an error already.
   void Fail(std::string message);
   const Status& status() const { return status_; }
 
@@ -57,9 +60,12 @@ struct ModelSource {
   std::string path;  // empty for a plan in the request
   uint64_t file_bytes = 0;
 
+  // Reads the source from a request. Errors: kBadRequest, kIo.
   static Result<ModelSource> From(const Json& request);
   Result<GgufFile> Header() const;  // keeps views into `bytes`
+  // Loads the weights. `threads` as in infer/session.h.
   Result<std::shared_ptr<const Model>> Load(int threads) const;
+  // Returns the SHA-256 of the plan or of the whole file, in hex.
   Result<std::string> Sha256() const;
 };
 
@@ -69,6 +75,7 @@ Result<SessionOptions> ReadSessionOptions(const Json& request);
 // Refuses a model that cannot fit, before it makes the device swap or starts the out-of-memory killer.
 Status CheckFits(const MemoryPlan& plan);
 
+// The jobs, in the protocol's terms (kernels/README.md). Each reports its result, or returns its error.
 Status RunProbe(const Json& request, Reporter* reporter);
 Status RunStatus(const Json& request, Reporter* reporter);
 Status RunMeasure(const Json& request, Reporter* reporter);

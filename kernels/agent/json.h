@@ -58,6 +58,7 @@ class JsonWriter {
   JsonWriter& EndObject() { return Close('}'); }
   JsonWriter& BeginArray() { return Open('['); }
   JsonWriter& EndArray() { return Close(']'); }
+  // Writes a member's key; its value must follow.
   JsonWriter& Key(std::string_view key);
   // Replaces bytes that are not UTF-8 by U+FFFD.
   JsonWriter& String(std::string_view value);
@@ -71,6 +72,7 @@ class JsonWriter {
   JsonWriter& Raw(std::string_view json);
 
   const std::string& text() const { return text_; }
+  // Returns the text and leaves the writer empty.
   std::string Take() { return std::move(text_); }
 
  private:

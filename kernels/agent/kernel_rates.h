@@ -10,6 +10,7 @@
 
 namespace edgefront {
 
+// The measured rates of one kernel path.
 struct KernelRate {
   Isa isa;
   double prefill_gops, decode_gops;  // 10^9 operations a second of all threads; a multiply-add is two

@@ -43,6 +43,7 @@ struct CpuInfo {
 // Returns every CPU this process may use, the fastest first.
 std::vector<CpuInfo> DescribeCpus();
 
+// The first two return "unknown", the third 0, if the system reports nothing.
 std::string CpuModel();
 std::string BootId();
 double LoadAverage();

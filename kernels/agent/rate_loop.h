@@ -14,6 +14,7 @@ namespace edgefront {
 
 inline constexpr int kRuns = 5;
 
+// Returns the upper median of `values`, which must not be empty.
 inline double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];

@@ -39,6 +39,8 @@ extern const RateKernels kRatesI8mm;
 // Returns the relevant instruction-set extensions of this CPU, by their usual names.
 std::vector<std::string> CpuFeatures();
 
+// Rates of the whole machine: 10^9 bytes, int8 operations and fp32 operations a second. A multiply-add is
+// two.
 struct Rates {
   double read_bandwidth_gbs = 0;
   double int8_gops = 0;

@@ -10,6 +10,7 @@
 
 namespace edgefront {
 
+// An incremental hash: any number of Update calls, then Finish.
 class Sha256 {
  public:
   void Update(const void* bytes, size_t size);

@@ -30,6 +30,8 @@ inline size_t Utf8Length(const unsigned char* p, size_t left) {
   return 0;
 }
 
+// Appends the UTF-8 form of the code point `code` (1 to 4 bytes) to `out`. Does not check that `code` is
+// valid.
 inline void AppendUtf8(uint32_t code, std::string* out) {
   if (code < 0x80) {
     out->push_back(static_cast<char>(code));

@@ -30,6 +30,7 @@ class Carver {
   size_t size_ = 0;
 };
 
+// A movable owner of one mapping, which the destructor unmaps.
 class Arena {
  public:
   Arena() = default;

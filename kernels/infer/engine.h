@@ -30,8 +30,10 @@ struct PlannedStage {
 struct Part {
   uint64_t begin, end;
 };
+// Returns the even share of worker `worker` out of `workers`.
 inline Part PartOf(uint64_t jobs, int worker, int workers) { return {jobs * worker / workers, jobs * (worker + 1) / workers}; }
 
+// A session's plan, memory and current step. All pointers outlive the engine.
 struct Engine {
   const ModelSpec* spec = nullptr;
   const Weights* weights = nullptr;
@@ -56,6 +58,7 @@ struct Engine {
   uint32_t first_logit = 0, logit_rows = 0;
 
   // step.cc
+  // PlanStages lists the stages of all layers. Step runs them once on all workers; Work is one worker's part.
   void PlanStages();
   void Step();
   void Work(int worker, int workers);
@@ -66,6 +69,7 @@ struct Engine {
   void FinishMixer(size_t layer, int worker, int workers);
   // Writes row `row` of an int8 view from `from`: k floats, `share` of which have one scale.
   void Quantise(const QuantBuffer& b, uint32_t row, const float* from, size_t k, size_t share) const;
+  // Returns the cost of a product with `rows` rows of activations.
   OpCost ProductCost(const Matrix& matrix, uint32_t rows) const;
 
   float* Buffer(size_t offset) const { return activations.At<float>(offset); }
@@ -78,6 +82,7 @@ struct Engine {
   uint8_t* State(const LayerPlan& plan, uint32_t sequence) const { return cache.base() + plan.state + sequence * plan.seq_bytes; }
   uint8_t* Scratch(int worker) const { return activations.base() + program.worker + size_t(worker) * program.worker_bytes; }
 
+  // Returns the int8 view at `b`, rows of k values; empty if there is none.
   Activations View(const QuantBuffer& b, size_t k) const {
     Activations a;
     if (b.k == 0 || k == 0) return a;
@@ -87,6 +92,7 @@ struct Engine {
     a.sum16 = activations.At<int16_t>(b.sum16);
     return a;
   }
+  // Returns the normalised input: its int8 view and, if a float matrix reads it, floats [rows][d].
   Activations Normed() const {
     Activations in = View(program.in, spec->dim);
     if (program.norm_f32) in.f32 = Buffer(program.norm), in.stride = spec->dim;

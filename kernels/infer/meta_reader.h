@@ -12,6 +12,7 @@
 
 namespace edgefront {
 
+// A reader of the keys "ARCH.KEY" of one file. Errors name the key.
 class MetaReader {
  public:
   MetaReader(const GgufFile& gguf, std::string arch) : gguf_(gguf), arch_(std::move(arch)) {}

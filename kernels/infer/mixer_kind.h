@@ -27,6 +27,7 @@ struct ListedWork {
   double flops;  // of one sequence
 };
 
+// One kind of mixer, as the engine, the memory plan and the listing use it.
 struct MixerKind {
   Mixer id;
   std::span<const std::string_view> names;  // values of edgefront.layer.mixer
@@ -42,11 +43,13 @@ struct MixerKind {
   void (*tensors)(const ModelSpec& m, const LayerSpec& l, LayerTensors* out);
   // Sets the sizes in `plan`, and asks `program` for shared resources: rotation tables, buffers, scratch.
   void (*plan)(const ModelSpec& m, const LayerSpec& l, const SessionOptions& o, Program* program, LayerPlan* plan);
+  // Returns the mixer's line of the listing.
   ListedWork (*listed)(const LayerSpec& l, const LayerPlan& plan, const ModelSpec& m, const SessionOptions& o);
   // The stages between the layer's norm and the output's product.
   std::span<const Stage> stages;
 };
 
+// Returns the kind of a mixer.
 const MixerKind& KindOf(Mixer mixer);
 const MixerKind* FindMixer(std::string_view name);  // null if no kind has this name
 std::string MixerNames();                           // of all kinds, "conv, gqa, ..."

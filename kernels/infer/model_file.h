@@ -9,8 +9,10 @@
 
 namespace edgefront {
 
+// An open file and its parsed header.
 class ModelFile {
  public:
+  // Opens a file and parses its header. Errors: kIo, and those of GgufFile::Parse.
   static Result<ModelFile> Open(const std::string& path);
   ModelFile(ModelFile&& other) noexcept;
   ModelFile& operator=(ModelFile&&) = delete;

@@ -51,6 +51,7 @@ struct LayerSpec {
   uint32_t ffn = 0;
 };
 
+// A validated layout.
 struct ModelSpec {
   std::string architecture;  // lfm2 | qwen3 | llama | edgefront
   std::string name, layout;  // informative
@@ -71,9 +72,11 @@ struct ModelSpec {
   std::string final_norm_name() const {
     return !final_norm.empty() ? final_norm : architecture == "lfm2" ? "token_embd_norm.weight" : "output_norm.weight";
   }
+  // Returns the number of parameters; a tied matrix counts once.
   uint64_t Parameters() const;
 };
 
+// The use of a tensor in the layout.
 enum class Role {
   // clang-format off
   kEmbedding, kOutput, kFinalNorm, kMixerNorm,
@@ -83,6 +86,7 @@ enum class Role {
   // clang-format on
 };
 
+// A tensor that the layout must have.
 struct TensorSpec {
   std::string name;
   Role role;

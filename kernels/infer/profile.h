@@ -20,6 +20,7 @@ struct OpCost {
   OpCost operator+(const OpCost& o) const { return {bytes + o.bytes, flops + o.flops}; }
 };
 
+// The sums of one stage over all steps.
 struct OpProfile {
   const char* op;  // the stage's name
   uint64_t calls = 0;
@@ -29,9 +30,11 @@ struct OpProfile {
 // One line for each name, in the order of stages of a layout with every mixer.
 using Profile = std::vector<OpProfile>;
 
+// Returns a profile with every line at zero.
 Profile EmptyProfile();
 int ProfileLine(const Profile& profile, std::string_view op);  // returns the index of `op`
 
+// Times the stages of a step. A null profile makes it do nothing.
 class Stopwatch {
  public:
   explicit Stopwatch(Profile* profile) : profile_(profile) {

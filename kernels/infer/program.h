@@ -44,6 +44,7 @@ struct LayerPlan {
   AttentionPlan attention;
 };
 
+// A table of cosines and sines for one base and head size.
 struct RopeTable {
   float base;
   uint32_t head_dim;
@@ -57,6 +58,7 @@ struct SharedBuffer {
   size_t bytes, offset;
 };
 
+// All sizes and offsets of a session. Offsets are in bytes.
 struct Program {
   uint32_t rows = 0;  // tokens in one step: max(chunk, batch), at most max_context
   int threads = 1;
@@ -90,7 +92,10 @@ struct Program {
 // the VmHWM of the static agent after a probe. It is a constant because it does not depend on the model.
 inline constexpr uint64_t kProcessOverheadBytes = 5u << 20;
 
+// Returns the program of a layout. `types` are those of ExpectedTensors(spec). Error: kBadRequest for options
+// out of bounds.
 Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& types, const SessionOptions& options);
+// Returns the memory plan of a program, in bytes.
 MemoryPlan PlanOf(const ModelSpec& spec, const std::vector<DType>& types, const Program& program);
 
 }  // namespace edgefront

@@ -15,6 +15,7 @@ struct Reading {
   bool f32 = false, half = false, q8 = false;
   size_t share = 256;  // values of the int8 view that share one scale
 
+  // Adds the format that a matrix of this type requires.
   void Add(DType matrix) {
     if (IsQuantised(matrix)) {
       q8 = true;

@@ -11,6 +11,7 @@
 
 namespace edgefront {
 
+// Returns the splitmix64 finaliser of z + 0x9E3779B97F4A7C15.
 inline uint64_t SplitMix64(uint64_t z) {
   z += 0x9E3779B97F4A7C15ull;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
@@ -18,6 +19,7 @@ inline uint64_t SplitMix64(uint64_t z) {
   return z ^ (z >> 31);
 }
 
+// Returns the 64-bit FNV-1a hash of `s`.
 inline uint64_t Fnv1a64(std::string_view s) {
   uint64_t h = 0xCBF29CE484222325ull;
   for (unsigned char c : s) h = (h ^ c) * 0x100000001B3ull;
@@ -26,6 +28,7 @@ inline uint64_t Fnv1a64(std::string_view s) {
 
 enum class WeightKind { kNorm, kConv, kMatrix };
 
+// The generator of one tensor's elements.
 struct SeededTensor {
   uint64_t base;
   float offset, scale;
@@ -36,6 +39,7 @@ struct SeededTensor {
         offset(kind == WeightKind::kNorm ? 1.0f : 0.0f),
         scale(kind == WeightKind::kNorm ? 0.1f : static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in)))) {}
 
+  // Returns element i before rounding to the tensor's type.
   float At(uint64_t i) const {
     const float u = static_cast<float>(static_cast<int32_t>(SplitMix64(base + i) >> 40)) * 0x1p-23f - 1.0f;
     return offset + scale * u;

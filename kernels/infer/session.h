@@ -20,6 +20,7 @@ namespace edgefront {
 
 enum class KvType { kF16, kQ8_0, kF32 };  // kF32 is for checking everything else exactly
 
+// Options of a session, checked by Create.
 struct SessionOptions {
   uint32_t max_context = 4096;  // tokens a sequence may hold; the cache is sized for it
   uint32_t chunk = 512;         // tokens that one prefill step processes
@@ -30,6 +31,7 @@ struct SessionOptions {
   uint32_t batch = 1;  // sequences decoded together
 };
 
+// The memory of a model and a session, in bytes.
 struct MemoryPlan {
   uint64_t weight_bytes = 0, cache_bytes = 0, activation_bytes = 0;
   uint64_t overhead_bytes = 0;        // code, libc and stacks of the process; kProcessOverheadBytes
@@ -42,6 +44,7 @@ Result<MemoryPlan> PlanMemory(const GgufFile& gguf, const SessionOptions& option
 // `options.max_context`, then the memory plan.
 Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& options);
 
+// Immutable weights, which several sessions may share.
 class Model {
  public:
   // Generates the weights of a plan from its seed, or reads those of a file. Both are packed in parallel
@@ -53,6 +56,7 @@ class Model {
   const ModelSpec& spec() const;
   bool seeded() const;            // true: weights from the seed; false: from the file
   uint64_t weight_bytes() const;  // as packed
+  // Returns the memory plan with these options. Error: kBadRequest.
   Result<MemoryPlan> Plan(const SessionOptions& options) const;
 
  private:
@@ -62,8 +66,11 @@ class Model {
   std::unique_ptr<Impl> impl_;
 };
 
+// One cache and one set of workers. Not thread-safe.
 class Session {
  public:
+  // Allocates everything that a session needs. Errors: kBadRequest (options), kUnavailable (isa),
+  // kOutOfMemory.
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<const Model> model, const SessionOptions& options);
   ~Session();
 
@@ -89,6 +96,7 @@ class Session {
   // Starts adding up the time of each stage, in prefill and in decode. Costs some hundred clock reads in each
   // step.
   void StartProfile();
+  // Returns the profile of decode or of prefill since StartProfile.
   const Profile& profile(bool decode) const;
 
  private:

@@ -20,6 +20,7 @@ struct StageRun {
   std::atomic<uint32_t>* tickets;  // the stage's own counters, all 0 when it begins
 };
 
+// A stage: its function and its cost.
 struct Stage {
   const char* name;
   int tickets;  // number of counters that hand out its work

@@ -14,6 +14,7 @@
 
 namespace edgefront {
 
+// A packed matrix: panels of 16 rows with k columns each (quant/panel.h).
 struct Matrix {
   DType type = DType::kF32;
   size_t k = 0, rows = 0;
@@ -26,6 +27,7 @@ struct Matrix {
 
 inline constexpr size_t kMixerSlots = 8;  // most tensors of a mixer, without its output matrix
 
+// The weights of one layer.
 struct LayerWeights {
   const float *mixer_norm = nullptr, *ffn_norm = nullptr;
   // The mixer's own tensors, indexed by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d]).
@@ -34,6 +36,7 @@ struct LayerWeights {
   Matrix mixer_out, gate, up, down;
 };
 
+// All weights of a model. Pointers lead into `arena`.
 struct Weights {
   Matrix embedding, output;  // equal if tied
   const float* final_norm = nullptr;
@@ -43,6 +46,7 @@ struct Weights {
 
 // Returns the types of ExpectedTensors(spec), in that order. Refuses types that a tensor cannot have.
 Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gguf);
+// Returns the bytes of all packed weights.
 uint64_t WeightBytes(const ModelSpec& spec, const std::vector<DType>& types);
 
 // The source of a file's data: memory, or a descriptor for pread.
@@ -57,6 +61,7 @@ struct DataSource {
 Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first, uint64_t n,
                 uint8_t* rows, float* floats);
 
+// Loads and packs all weights on the pool's workers. Errors: kBadModel, kIo, kOutOfMemory.
 Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, ThreadPool& pool);
 
 }  // namespace edgefront

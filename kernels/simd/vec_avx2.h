@@ -13,7 +13,8 @@ struct Simd {
   using I = __m256i;  // 8 int32
   using B = __m256i;  // 8 groups of 4 bytes
   static constexpr int kLanes = 8;
-  static constexpr int kTokens = 4;      // columns of an int8 tile: 8 weight vectors + 4 accumulators + temporaries = 16 registers
+  // Columns of an int8 tile: 8 weight vectors, 4 accumulators and temporaries fill 16 registers.
+  static constexpr int kTokens = 4;
   static constexpr bool kPairs = false;  // no product takes two tokens at once
   static constexpr int kAccumulators = 8;
 

@@ -28,7 +28,8 @@ struct Cpu {
     unsigned low, high;
     asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     const Registers seven = Leaf(7, 0);
-    avx2 = (low & 6) == 6 && Bit(one.c, 12) && Bit(one.c, 28) && Bit(one.c, 29) && Bit(seven.b, 5);  // FMA, AVX, F16C, AVX2
+    // FMA, AVX, F16C, AVX2.
+    avx2 = (low & 6) == 6 && Bit(one.c, 12) && Bit(one.c, 28) && Bit(one.c, 29) && Bit(seven.b, 5);
     avxvnni = avx2 && seven.a >= 1 && Bit(Leaf(7, 1).a, 4);
     avx512 = avx2 && (low & 0xE6) == 0xE6 && Bit(seven.b, 16) && Bit(seven.b, 17) && Bit(seven.b, 30) && Bit(seven.b, 31) &&
              Bit(seven.c, 11);  // F, DQ, BW, VL, VNNI

@@ -17,7 +17,8 @@ TEST(QuantiseAgrees) {
     for (size_t share : {32, 256}) {
       for (size_t k : {size_t{0}, share, 2 * share, 3 * share, size_t{1024}, size_t{1} << 20}) {
         std::vector<float> x = Uniform(k + 1, 3);
-        if (k >= 2 * share) std::fill(x.begin() + 1, x.begin() + 1 + static_cast<ptrdiff_t>(share), 0.0f);  // zeros only
+        // A block of zeros only.
+        if (k >= 2 * share) std::fill(x.begin() + 1, x.begin() + 1 + static_cast<ptrdiff_t>(share), 0.0f);
         QuantStore a, b;
         Quantise(ScalarKernels(), x, 1, 1, k, a, share);
         Quantise(*table, x, 1, 1, k, b, share);

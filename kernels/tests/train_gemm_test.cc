@@ -24,7 +24,8 @@ TEST(TrainGemmMatchesNaive) {
         for (const bool transposed : {false, true}) {
           if (n == 144 && !transposed) continue;  // wide and transposed uses GemmCopied
           Padded a(transposed ? depth : m, transposed ? m : depth, 1), b(depth, n, 2);
-          std::vector<double> product(static_cast<size_t>(m) * n), size(product.size());  // once for all instruction sets
+          // Computed once for all instruction sets.
+          std::vector<double> product(static_cast<size_t>(m) * n), size(product.size());
           for (int i = 0; i < m; ++i) {
             double* sum = product.data() + static_cast<size_t>(i) * n;
             double* magnitude = size.data() + static_cast<size_t>(i) * n;
@@ -56,7 +57,8 @@ TEST(TrainGemmMatchesNaive) {
                 for (int j = 0; j < n; ++j) {
                   const size_t element = static_cast<size_t>(i) * n + j;
                   const double added = addend ? before.data[i * before.ld + j] : 0.0;
-                  // Higham, Accuracy and Stability of Numerical Algorithms, 3.1: gamma_n times the sum of magnitudes.
+                  // gamma_n times the sum of magnitudes (Higham, Accuracy and Stability of Numerical
+                  // Algorithms, 3.1).
                   const double bound = 0x1p-24 * (depth + 2) * (size[element] + std::fabs(added)) + 1e-30;
                   const double ratio = std::fabs(product[element] + added - c.at(i, j)) / bound;
                   if (!(ratio <= worst[at])) worst[at] = ratio == ratio ? ratio : INFINITY;

@@ -24,7 +24,8 @@ struct GoldenCase {
   uint64_t seed;
   double rate, min_rate, decay, clip;
   std::vector<LayerSpec> layers;
-  std::map<std::string, std::pair<double, double>> gradients;  // tensor -> (norm, dot with the seeded direction)
+  // Tensor -> (norm, dot product with the seeded direction).
+  std::map<std::string, std::pair<double, double>> gradients;
   std::vector<double> losses;
 };
 

@@ -78,7 +78,8 @@ void RunAttention(const Attention& a) {
   }
 }
 
-// P = softmax(scale Q K^T), dP = dO V^T, dS = P (dP - rowsum(dO O)) scale; dQ = dS K, dK = dS^T Q, dV = P^T dO.
+// P = softmax(scale Q K^T), dP = dO V^T, dS = P (dP - rowsum(dO O)) scale.
+//   dQ = dS K, dK = dS^T Q, dV = P^T dO.
 void RunAttentionGrad(const Attention& a, const AttentionGrad& g) {
   const int group = a.heads / a.kv_heads;
   const ptrdiff_t packed = static_cast<ptrdiff_t>(PadUp(a.length)) * a.hd;

@@ -51,7 +51,8 @@ double Decoupled(const Objective& o, int vocab, const SoftTargets& t, const doub
   Softmax(t.k, student, o.temperature, inside_s);
   const double tau = o.temperature;
   const double loss = a * std::log(a / q) + (1 - a) * std::log((1 - a) / rest) + a * tau * tau * Divergence(t.k, inside_t, inside_s);
-  // d/dz of the first term: P_S(i) (q - a) / q inside T, -P_S(i) (q - a) / (1 - q) outside; of the second: a tau (inside_s - inside_t).
+  // d/dz of the first term: P_S(i) (q - a) / q inside T, -P_S(i) (q - a) / (1 - q) outside.
+  //   d/dz of the second term: a tau (inside_s - inside_t).
   const double difference = (1 - a) - rest;  // q - a
   const float hard = static_cast<float>(1 - o.mix);
   const float outer = hard - static_cast<float>(o.mix * difference / rest);

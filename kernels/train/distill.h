@@ -21,7 +21,8 @@ struct Objective {
   double mix = 0.5;
 };
 
-// The teacher's K most probable tokens of each row and their log-probabilities at temperature 1; rows * k of both.
+// The teacher's k most probable tokens of each row, and their log-probabilities at temperature 1. ids and
+// log_probs: [rows][k].
 struct SoftTargets {
   int k;
   const uint16_t* ids;

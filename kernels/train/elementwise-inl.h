@@ -98,7 +98,8 @@ void RunSwiGluGrad(int rows, int width, float* gate, float* up, ptrdiff_t ld, co
   }
 }
 
-// Rotates the pairs of one head: direction +1 forward, -1 for the gradient (the rotation's transpose). y may be x.
+// Rotates the pairs of one head. `direction` is +1 forward and -1 for the gradient (the rotation's
+// transpose). y may be x.
 inline void Rotate(int half, const float* x, float* y, const float* cosines, const float* sines, float direction, bool interleaved) {
   if (interleaved) {
     for (int i = 0; i < half; ++i) {

@@ -56,6 +56,7 @@ struct MixerGradients {
   bool fresh;
 };
 
+// A mixer planned for one layer. Its constructor reserves its part of the arena.
 class LayerMixer {
  public:
   virtual ~LayerMixer() = default;
@@ -75,6 +76,7 @@ class LayerMixer {
   int mixed_ld_ = 0;
 };
 
+// Returns the mixer of the context's layer.
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context);
 
 }  // namespace edgefront::train

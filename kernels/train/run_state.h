@@ -31,15 +31,18 @@ inline const char* StoppedName(Stopped s) {
   return kNames[static_cast<int>(s)];
 }
 
+// A point of the training curve.
 struct Report {
   int64_t step;
   double loss, gradient_norm;  // means since the previous report
 };
+// One validation check during a run.
 struct Look {
   int64_t step;
   double loss, accuracy;
 };
 
+// The counters and curves of a run, and its checkpoint.
 struct RunState {
   int64_t step = 0;  // steps done
   double window = 0, norms = 0;
@@ -54,6 +57,8 @@ struct RunState {
   // Records a check. Returns true, with `stopped` set, if the run should end.
   bool Judge(const StopRule& rule, const Look& look);
 
+  // Writes a checkpoint atomically. `floats` is the length of each array in `weights`. `fingerprint`
+  // identifies the run. Error: kIo.
   Status Save(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats) const;
   // Reads a checkpoint. A missing file, or one from beyond step `last`, changes nothing: the run starts from
   // the beginning. Error: kBadCheckpoint for a file of another run or a damaged one.

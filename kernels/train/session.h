@@ -39,6 +39,8 @@ struct SessionOptions {
 
 class Session {
  public:
+  // Allocates a run for batches of `batch` sequences of `length` tokens. `isa` is a name or "auto". Errors:
+  // kUnavailable (isa), kOutOfMemory, kBadRequest (threads, teacher).
   static Result<std::unique_ptr<Session>> Create(const ModelSpec& spec, uint64_t seed, int length, int batch, int threads,
                                                  const std::string& isa, const SessionOptions& options = {});
 

@@ -38,6 +38,7 @@ struct TeacherSource {
   std::string logits;  // an EFL1 file
 };
 
+// A training request with its defaults; Train checks the bounds.
 struct TrainRequest {
   ModelSpec model;
   uint64_t seed = 1;
@@ -92,8 +93,9 @@ struct TrainResult {
 
 using ProgressFn = std::function<void(const TrainProgress&)>;
 
-// Trains the requested model. Errors: kDiverged (non-finite loss), kBadRequest or kIo (the data or a
-// setting), kUnsupported (the ISA), kOutOfMemory.
+// Trains the requested model. `progress` and `cancel` may be null. Errors: kDiverged (non-finite loss),
+// kBadRequest or kIo (a setting or the data), kUnavailable (the ISA), kUnsupported (the vocabulary),
+// kBadCheckpoint, kOutOfMemory.
 Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progress, const std::atomic<bool>* cancel);
 
 }  // namespace edgefront::train

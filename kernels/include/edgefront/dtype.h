@@ -15,6 +15,7 @@ struct BlockShape {
   uint32_t bytes;
 };
 
+// Returns whether `id`, a type number of GGUF, is a DType.
 inline constexpr bool IsKnownDType(uint32_t id) { return id == 0 || id == 1 || id == 2 || id == 8 || id == 14 || id == 30; }
 
 // Returns the block of a type: 1 element for floats, 32 or 256 for quantised types.
@@ -30,6 +31,7 @@ inline constexpr BlockShape BlockOf(DType type) {
   return {1, 4};
 }
 
+// Returns the name of a type as in ggml: "F32", "Q4_0", ...
 inline constexpr const char* DTypeName(DType type) {
   switch (type) {
     case DType::kF32: return "F32";

@@ -15,6 +15,7 @@
 
 namespace edgefront {
 
+// Types of metadata values, numbered as in GGUF.
 enum class GgufType : uint32_t {
   // clang-format off
   kU8 = 0, kI8 = 1, kU16 = 2, kI16 = 3, kU32 = 4, kI32 = 5, kF32 = 6, kBool = 7,
@@ -38,6 +39,7 @@ struct GgufValue {
   std::optional<std::vector<std::string_view>> Strings(uint64_t max_count) const;
 };
 
+// One entry of the tensor table.
 struct GgufTensor {
   std::string_view name;
   uint32_t n_dims;
@@ -50,6 +52,7 @@ struct GgufTensor {
   uint64_t rows() const { return dims[1] * dims[2] * dims[3]; }
 };
 
+// A parsed header. Look-ups are binary searches.
 class GgufFile {
  public:
   // Parses a whole file, or only its header (a plan). With `file_bytes`, `bytes` may also be the beginning of
@@ -98,6 +101,7 @@ class GgufWriter {
   void AddBoolArray(std::string_view key, const std::vector<bool>& values);
   void AddStringArray(std::string_view key, const std::vector<std::string>& values);
   void AddTensor(std::string_view name, const std::vector<uint64_t>& dims, DType type);
+  // Returns the bytes of the plan.
   std::vector<uint8_t> Finish() const;
 
  private:

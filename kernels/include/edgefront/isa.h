@@ -12,6 +12,7 @@ namespace edgefront {
 enum class Isa { kAuto, kScalar, kAvx2, kAvxVnni, kAvx512, kNeon, kDotprod, kI8mm };
 
 const char* IsaName(Isa isa);  // "auto", "scalar", "avx2", "avxvnni", "avx512", "neon", ...
+// Returns the instruction set of a name that IsaName returns, or nothing.
 std::optional<Isa> ParseIsa(std::string_view name);
 
 // Returns the paths that are compiled in and that this CPU and OS can run, slowest first. The first is always

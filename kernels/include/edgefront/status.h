@@ -28,6 +28,7 @@ inline const char* CodeName(Code code) {
   return "internal";
 }
 
+// Success, or an error code with a one-line message.
 class [[nodiscard]] Status {
  public:
   Status() = default;

@@ -12,6 +12,7 @@
 
 namespace edgefront {
 
+// A pool of `size()` workers. Only one thread at a time may call Run.
 class ThreadPool {
  public:
   // Starts `threads` - 1 threads; 0 means DefaultThreads(). With `pin`, worker i is bound to CPU i of

@@ -69,6 +69,7 @@ inline T Fold64(const T* x, Op op) {  // a tree, for short chains of dependent o
   return op(op(lanes[0], lanes[2]), op(lanes[1], lanes[3]));
 }
 
+// The two functions of the kernel table; targets/kernels.h has the contract of AttendArgs.
 inline void AttendWeights(const AttendArgs& g) {
   const size_t rows = g.rows;
   for (size_t r = 0; r < rows; ++r) g.max[r] = kMasked, g.sum[r] = 0;

@@ -35,6 +35,7 @@ float& WeightAt(const AttendArgs& g, int r, uint32_t position) {
   return g.weights[(i / kAttendBlock * g.rows + r) * kAttendBlock + i % kAttendBlock];
 }
 
+// The two functions of the kernel table; targets/kernels.h has the contract of AttendArgs.
 void ScalarAttendWeights(const AttendArgs& g) {
   for (int r = 0; r < g.rows; ++r) {
     const uint32_t from = g.first[r] > g.begin ? g.first[r] : g.begin;

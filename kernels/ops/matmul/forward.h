@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kSubs = 16 / Simd::kLanes;  // vectors that hold the 16 rows of a panel
 
+// The stored types of a float operand, and their conversion while loading.
 struct AsF32 {
   using T = float;
   static Simd::F Load(const float* p) { return Simd::Load(p); }
