@@ -85,7 +85,8 @@ Result<std::vector<Check>> RunChecks(std::shared_ptr<const Model> model, const S
                                      const Logits& logits) {
   const size_t vocab = model->spec().vocab, n = verify.tokens.size();
   std::vector<Check> checks;
-  // Chunks of 1, 2 or 3 tokens end at every kind of position, also in a short prompt.
+  // A short prompt gets chunks of 3 tokens, a long one three chunks. Both must differ from the request's
+  // chunk size.
   SessionOptions chunked = options;
   chunked.chunk = static_cast<uint32_t>(n <= 64 ? 3 : n / 3 + 1);
   if (chunked.chunk == options.chunk) ++chunked.chunk;

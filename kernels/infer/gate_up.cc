@@ -1,6 +1,6 @@
-// The gate and up products of a step, with SwiGLU and int8 rounding for a quantised ffn_down in one stage, so
-// the FFN's middle is never written as floats. It is computed 32 values at a time, which share a scale, also
-// for Q6_K.
+// The gate and up products of a step, SwiGLU, and int8 rounding for a quantised ffn_down. All are one stage,
+// so the FFN's middle is never written as floats. It is computed 32 values at a time, which share a scale,
+// also for Q6_K.
 #include "infer/engine.h"
 #include "quant/half.h"
 

@@ -1,8 +1,5 @@
 // The time of a session by stage (infer/stage.h): wall time up to the stage's barrier, minimal bytes and
-// operations. Worker 0 keeps the profile, and only on request. Names:
-//   embed; norm (RMS norm and int8 rounding, before each group of products and the logits); conv-in,
-//   conv (gated convolution, int8 rounding), conv-out; qkv, store-keys (QK-norm, RoPE, write to the cache),
-//   attend (with int8 rounding), attn-out; gate-up (both products, SwiGLU, int8 rounding), down; logits.
+// operations. Worker 0 keeps the profile, and only on request.
 #ifndef EDGEFRONT_INFER_PROFILE_H_
 #define EDGEFRONT_INFER_PROFILE_H_
 
@@ -28,6 +25,11 @@ struct OpProfile {
   OpCost cost = {};
 };
 // One line for each name, in the order of stages of a layout with every mixer.
+// The stages:
+//   embed; norm (RMS norm and int8 rounding, before each group of products and the logits);
+//   conv-in, conv (gated convolution, int8 rounding), conv-out;
+//   qkv, store-keys (QK-norm, RoPE, write to the cache), attend (with int8 rounding), attn-out;
+//   gate-up (both products, SwiGLU, int8 rounding), down; logits.
 using Profile = std::vector<OpProfile>;
 
 // Returns a profile with every line at zero.

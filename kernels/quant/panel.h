@@ -1,21 +1,5 @@
 // Panels: the layout of weights in memory. 16 rows are interleaved, so one lane of a vector is one row. No
 // product needs a horizontal sum, and every instruction set reads the same bytes.
-//
-// With R = 16 rows, K columns, and "group v" = columns 4v .. 4v+3 of a block of 32:
-//   F32, F16, BF16   [K][R]
-//   Q4_0   pairs of blocks, 576 bytes: f16 scale [2][R], then 4 vectors of 64 bytes for each block. Byte 4r+c
-//          of vector j has row r, column c: group j in the low nibble, group j+4 in the high one.
-//   Q8_0   pairs of blocks, 1088 bytes: f16 scale [2][R], then 8 vectors for each block. Byte 4r+c of vector
-//   v
-//          has row r, group v, column c.
-//   Q6_K   superblocks, 3392 bytes: f16 d [R], 32 unused bytes, int8 scale [8][R][2] (32-block, row, half).
-//          Then 6 vectors for each 32-block, 3 for each half. Vector j of half h has group 4h+j in its low
-//          six
-//          bits, and bits 2j, 2j+1 of group 4h+3 in its high two. Three groups need one mask each, the fourth
-//          three shifts.
-// Scales lie beside their quants, so that a panel and a whole matrix are one sequential stream of 64-byte
-// lines. An odd last block leaves half a pair unused. Panels start on 64 bytes. Rows beyond the matrix and
-// unused bytes are zero.
 #ifndef EDGEFRONT_QUANT_PANEL_H_
 #define EDGEFRONT_QUANT_PANEL_H_
 
@@ -26,6 +10,19 @@
 
 namespace edgefront {
 
+// A panel has R = 16 rows and K columns. "Group v" is columns 4v .. 4v+3 of a block of 32.
+//   F32, F16, BF16: [K][R].
+//   Q4_0: pairs of blocks, 576 bytes: f16 scale [2][R], then 4 vectors of 64 bytes for each block.
+//     Byte 4r+c of vector j has row r, column c: group j in the low nibble, group j+4 in the high one.
+//   Q8_0: pairs of blocks, 1088 bytes: f16 scale [2][R], then 8 vectors for each block.
+//     Byte 4r+c of vector v has row r, group v, column c.
+//   Q6_K: superblocks, 3392 bytes: f16 d [R], 32 unused bytes, int8 scale [8][R][2] (32-block, row, half).
+//     Then 6 vectors for each 32-block, 3 for each half. Vector j of half h has group 4h+j in its low six
+//     bits, and bits 2j, 2j+1 of group 4h+3 in its high two. Three groups need one mask each, the fourth
+//     three shifts.
+// Scales lie beside their quants, so that a panel and a whole matrix are one sequential stream of 64-byte
+// lines. An odd last block leaves half a pair unused. Panels start on 64 bytes. Rows beyond the matrix and
+// unused bytes are zero.
 inline constexpr size_t kPanelRows = 16;
 
 inline constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }

@@ -20,7 +20,7 @@ struct StopRule {
   int patience = 0;
   // A loss is better if it is lower by this share.
   double improvement = 0.001;
-  // From the first check at or after this step ...
+  // hopeless: from the first check at or after this step (0: off) ...
   int hopeless_step = 0;
   double hopeless_loss = std::numeric_limits<double>::infinity();  // ... a loss above this is hopeless
 };

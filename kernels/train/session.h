@@ -97,7 +97,8 @@ class Session {
   void RunLanes(const uint16_t* tokens, const uint16_t* targets, const SoftTargets* soft, int sequences, bool with_gradient, float scale,
                 int worker);
   void Restart();
-  size_t RoundingSize() const { return precision() == Precision::kBfloat16 ? kProductScratch : 0; }  // floats a worker
+  // Floats for each worker.
+  size_t RoundingSize() const { return precision() == Precision::kBfloat16 ? kProductScratch : 0; }
   void PackPart(const Pack& p);
 
   ModelSpec spec_;

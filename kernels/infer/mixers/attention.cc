@@ -80,7 +80,7 @@ void Plan(const ModelSpec&, const LayerSpec& l, const SessionOptions& o, Program
   if (a.segments == 1) return;
   const size_t parts = size_t{o.batch} * s.heads * a.segments;  // parts of decoded tokens' attention
   a.partial = program->Share("attention partial sums", 4 * parts * (2 + a.hd));
-  // In tiles of the heads of one KV head.
+  // The weights lie in tiles of the heads of one KV head.
   a.weights = program->Share("attention weights", 4 * parts * kAttendSegment);
 }
 

@@ -8,7 +8,7 @@
 namespace edgefront::attention {
 
 // Attention is summed over segments of positions in a fixed order. Workers can therefore share the keys of
-// one token if a model has few KV heads, and results do not depend on the number of workers.
+// one token, which helps if a model has few KV heads. Results do not depend on the number of workers.
 inline constexpr uint32_t kAttendSegment = 512;
 
 // Query rows that share a KV head: heads [first_head, first_head + heads) of each of `rows` rows.

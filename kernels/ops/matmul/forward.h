@@ -1,5 +1,5 @@
 // Products of a weight panel (quant/panel.h) with activations, written once over the vector interface `Simd`.
-// One lane is one row. The order of additions along k does not depend on the number of tokens, so a token has
+// One lane is one row. Additions along k have the same order for any number of tokens. A token therefore has
 // the same result in prefill and in decode.
 #ifndef EDGEFRONT_OPS_MATMUL_FORWARD_H_
 #define EDGEFRONT_OPS_MATMUL_FORWARD_H_

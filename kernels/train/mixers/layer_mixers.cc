@@ -8,7 +8,7 @@ std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
-  // In the order of Mixer.
+  // The order is that of Mixer.
   constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer};
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
 }
