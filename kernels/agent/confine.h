@@ -14,7 +14,7 @@ namespace edgefront {
 // Confines this process and its children, through an environment variable. A client can set the variable but
 // not clear it.
 void Confine();
-// Returns whether this process, or an ancestor, called Confine().
+// Returns whether the environment confines this process.
 bool IsConfined();
 
 // Returns true for "models/..." and "files/...": at most 8 parts of [a-z0-9._-], each starting with a letter

@@ -22,7 +22,8 @@ class Fields {
  public:
   // A null `object` reads as an empty one. Any other value that is not an object is an error.
   explicit Fields(const Json* object);
-  // Each returns the value of `key`, or `fallback` if the field is absent or wrong. Bounds are inclusive.
+  // Each returns the value of `key`, or `fallback` if the field is absent. A wrong field sets
+  // status(). Bounds are inclusive.
   int64_t Integer(std::string_view key, int64_t fallback, int64_t min, int64_t max);
   double Real(std::string_view key, double fallback, double min, double max);
   bool Boolean(std::string_view key, bool fallback);
@@ -70,7 +71,7 @@ struct ModelSource {
 };
 
 // The options common to jobs that run a model: threads, isa, chunk, kv, batch.
-// Refuses other values with kBadRequest.
+// Errors: kBadRequest, and kUnavailable for an ISA that this machine lacks.
 Result<SessionOptions> ReadSessionOptions(const Json& request);
 // Refuses a model that cannot fit, before it makes the device swap or starts the out-of-memory killer.
 Status CheckFits(const MemoryPlan& plan);

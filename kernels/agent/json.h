@@ -72,7 +72,7 @@ class JsonWriter {
   JsonWriter& Raw(std::string_view json);
 
   const std::string& text() const { return text_; }
-  // Returns the text and leaves the writer empty.
+  // Moves the text out of the writer.
   std::string Take() { return std::move(text_); }
 
  private:

@@ -18,7 +18,7 @@ struct PlanOptions {
   uint64_t seed = 7;
   // Type of each matrix; replaces the two types above.
   std::function<DType(const TensorSpec&)> type_of = nullptr;
-  std::function<void(GgufWriter&)> more = nullptr;            // further metadata and tensors
+  std::function<void(GgufWriter&)> more = nullptr;  // further metadata and tensors
   // Name of the final norm; replaces the architecture's usual one.
   std::string final_norm = {};
   bool taps_3d = false;  // convolution taps as [k, 1, d]

@@ -32,9 +32,8 @@ struct SoftTargets {
 // Turns logits [rows, vocab padded] into the gradient of scale * loss, like Math::cross_entropy. `targets`
 // [rows] are the hard targets. Returns the mixed loss; `right` counts as in cross_entropy. scratch: [vocab
 // padded].
-//   kTopK (truncate, then temper): tau^2 KL(P_T^tau(.|T) || P_S^tau). This is not 0 where the two agree on T:
-//   it also
-//     pulls the mass outside T in.
+//   kTopK (truncate, then temper): tau^2 KL(P_T^tau(.|T) || P_S^tau). This is not 0 where the two agree
+//     on T: it also pulls the mass outside T in.
 //   kDecoupledTopK (LFM2 Technical Report, arXiv 2511.23404, 3.3):
 //     KL(Bern(P_T(T)) || Bern(P_S(T))) + P_T(T) tau^2 KL(P_T^tau(.|T) || P_S^tau(.|T)).
 CrossEntropyResult DistillLoss(const Math& math, const Objective& objective, int rows, int vocab, float* logits, ptrdiff_t ld,

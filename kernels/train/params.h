@@ -1,7 +1,6 @@
 // The trainer's parameters: one flat, zero-padded fp32 array for all tensors, their places in it, and the
 // packed copies that GEMMs read. Blocks that belong together, such as the rows of a head, start on a multiple
 // of 16. Every slice is therefore aligned and padded.
-// each start on a multiple of 16, so every slice is aligned and padded.
 #pragma once
 
 #include <cstddef>

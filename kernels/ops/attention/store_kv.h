@@ -11,8 +11,8 @@
 namespace edgefront {
 namespace {
 
-// Rounds up to 32 values at x to int8 and writes them `stride` apart; missing values count as 0. Returns the
-// scale.
+// Quantises x [n], n <= 32, to 32 int8 values that lie `stride` apart in q. Values from n on count as 0.
+// Returns the scale.
 inline float StoreBlock(const float* x, size_t n, int8_t* q, size_t stride) {
   float largest = 0;
   for (size_t i = 0; i < n; ++i) {

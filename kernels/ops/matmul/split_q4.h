@@ -13,7 +13,7 @@ namespace {
 
 template <class V>
 struct SplitQ4 {
-  static constexpr size_t kSpan = 16;                  // blocks: 9 KB, a third of an L1 cache
+  static constexpr size_t kSpan = 16;  // blocks: 9 KB, a third of an L1 cache
   // F32 scale [16]; then byte 64v + 4r + c is row r, group v, column c.
   static constexpr size_t kBlockBytes = 64 + 16 * 32;
   static constexpr int kTokens = 4;
