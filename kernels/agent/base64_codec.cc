@@ -1,3 +1,4 @@
+// Strict base64 by RFC 4648: the decoder accepts exactly one text for each value.
 #include "agent/base64_codec.h"
 
 namespace edgefront {
@@ -27,7 +28,7 @@ bool DecodeBase64(std::string_view text, std::vector<uint8_t>* out) {
       if (digit < 0) return false;
       bits = bits << 6 | static_cast<uint32_t>(digit);
     }
-    // The bits under the padding must be zero: one text for one value.
+    // The bits under the padding must be zero, so that each value has one text.
     if (padding == 2 && (bits & 0xFFFF) != 0) return false;
     if (padding == 1 && (bits & 0xFF) != 0) return false;
     out->push_back(static_cast<uint8_t>(bits >> 16));

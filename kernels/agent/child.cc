@@ -1,5 +1,5 @@
-// A job's process: reads the request, runs the job, writes its answer. Every way out is an answer line if there is memory left to
-// write one; the parent explains the others.
+// The process of one job: reads the request, runs the job, writes its answer. Every exit writes an answer
+// line if there is memory left for it. The parent (job_process.cc) explains the other exits.
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -88,7 +88,7 @@ void Reporter::Line(const char* type, const std::string& body) {
   std::string line = "{\"v\":1,\"id\":\"" + id_ + "\",\"type\":\"" + type + "\",\"" + type + "\":" + body + "}\n";
   for (size_t at = 0; at < line.size();) {
     const ssize_t n = write(1, line.data() + at, line.size() - at);
-    if (n <= 0) return;  // nobody reads: the parent is about to end us
+    if (n <= 0) return;  // nobody reads: the parent is about to end this process
     at += static_cast<size_t>(n);
   }
 }
@@ -125,7 +125,7 @@ Result<ModelSource> ModelSource::From(const Json& request) {
     return IoError(source.path + " is not a regular file");
   }
   source.file_bytes = static_cast<uint64_t>(info.st_size);
-  // A vocabulary of 128,000 words takes some 4 MiB of header.
+  // A vocabulary of 128,000 words needs some 4 MiB of header.
   constexpr uint64_t kHead = uint64_t{32} << 20;
   source.bytes.resize(static_cast<size_t>(source.file_bytes < kHead ? source.file_bytes : kHead));
   const size_t n = fread(source.bytes.data(), 1, source.bytes.size(), file);
@@ -175,15 +175,15 @@ Result<SessionOptions> ReadSessionOptions(const Json& request) {
     if (!available) return Unavailable("this processor or this build has no " + isa_name);
   }
   if (!fields.status().ok()) return fields.status();
-  // Of the CPUs that were asked for some may be withheld: threads that share one spin against each other.
+  // The system may withhold some of the requested CPUs. Two threads on one CPU would spin against each other.
   if (request.Find("cpus")) options.threads = std::min(options.threads, static_cast<int>(AllowedCpus().size()));
   return options;
 }
 
 Status CheckFits(const MemoryPlan& plan) {
   const Memory memory = ReadMemory();
-  // Where going beyond the limit ends every process of the group, this agent and whoever started it among them, an estimate is not
-  // taken to its last byte.
+  // Exceeding the limit may end every process of the group, including this agent and the process that started
+  // it. In such a group the estimate therefore gets a margin.
   const auto limit = ReadMemoryLimit();
   const uint64_t margin = limit && limit->kills_group ? plan.predicted_peak_bytes / 8 : 0;
   if (memory.available_bytes == 0 || plan.predicted_peak_bytes + margin <= memory.available_bytes) return Status::Ok();
@@ -193,8 +193,9 @@ Status CheckFits(const MemoryPlan& plan) {
 
 namespace {
 
-// `cpus` of any request: the CPUs its threads may use. Which of them the system grants is not the job's affair (a control group, Slurm, a
-// phone's background set): it runs on those, or on what there is, and the answer's affinity says so.
+// Restricts this process to the `cpus` of a request. The system may grant only some of them (a control group,
+// Slurm, a phone's background set). The job then runs on those, or else on the CPUs it has, and the answer's
+// affinity reports it.
 Status RestrictCpus(const Json& request) {
   if (!request.Find("cpus")) return Status::Ok();
   Fields fields(&request);
@@ -215,7 +216,7 @@ Status RunJob(const std::string& type, const Json& request, Reporter* reporter) 
   if (type == "verify") return RunVerify(request, reporter);
   if (type == "explain") return RunExplain(request, reporter);
   if (type == "put") return RunPut(request, reporter);
-  // These write where the request says.
+  // These jobs write to a path that the request names.
   if (IsConfined() && (type == "materialize" || type == "train")) return Unsupported("a confined agent does not " + type);
   if (type == "materialize") return RunMaterialize(request, reporter);
   if (type == "train") return RunTrain(request, reporter);
@@ -241,7 +242,7 @@ int RunChild() {
     const Status status = RunJob(type, request, &reporter);
     if (!status.ok()) reporter.Error(status);
   } catch (const std::bad_alloc&) {
-    // Our own code throws nothing; the standard containers throw this.
+    // The code of this project throws nothing, but standard containers throw this.
     reporter.Error(OutOfMemory("the job ran out of memory"));
   }
   return 0;

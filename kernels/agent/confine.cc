@@ -1,4 +1,4 @@
-// Names are checked against a grammar without "..", so that no path has to be resolved to know where it leads.
+// Checks names against a grammar without "..", so that no path must be resolved to know where it leads.
 #include "agent/confine.h"
 
 #include <stdlib.h>

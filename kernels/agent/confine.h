@@ -1,5 +1,6 @@
-// `serve --confined`: what a key under a forced command may reach. The holder of such a key may probe, measure, verify and explain, and put
-// data files into ~/.edgefront/{models,files}; no other path is read or written, and no agent is replaced.
+// `serve --confined`: limits an SSH key with a forced command. Such a key may probe, measure, verify,
+// explain, and put data files into ~/.edgefront/models and ~/.edgefront/files. No other path is read or
+// written, and the agent is never replaced.
 #ifndef EDGEFRONT_AGENT_CONFINE_H_
 #define EDGEFRONT_AGENT_CONFINE_H_
 
@@ -10,13 +11,16 @@
 
 namespace edgefront {
 
-// Said by the environment, so that it holds for child processes too; a client can set it, never clear it.
+// Confines this process and its children, through an environment variable. A client can set the variable but
+// not clear it.
 void Confine();
+// Returns whether the environment confines this process.
 bool IsConfined();
 
-// True for "models/..." and "files/...": up to 8 parts of [a-z0-9._-], each starting with a letter or digit.
+// Returns true for "models/..." and "files/...": at most 8 parts of [a-z0-9._-], each starting with a letter
+// or digit.
 bool IsDataName(std::string_view name);
-// Refuses, where this process is confined, any path that is not ".edgefront/" and a data name.
+// Refuses (kBadRequest), in a confined process, every path except ".edgefront/" followed by a data name.
 Status CheckPath(const std::string& path);
 
 }  // namespace edgefront

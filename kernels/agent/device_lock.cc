@@ -1,3 +1,4 @@
+// Takes the lock as an abstract socket name or, where the system refuses one, as a locked file.
 #include "agent/device_lock.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ namespace edgefront {
 namespace {
 
 constexpr int kBusy = -1;
-// Stands for a lock that the system cannot give: nothing is held, and nothing to close.
+// A lock that the system cannot give: nothing is held, and there is nothing to close.
 constexpr int kNoLock = -2;
 
 int LockFile(const std::string& name) {
@@ -32,7 +33,7 @@ int LockFile(const std::string& name) {
 int Lock(const std::string& name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  // sun_path[0] stays 0: an abstract name.
+  // sun_path[0] stays 0, which makes the name abstract.
   const size_t size = std::min(name.size(), sizeof(address.sun_path) - 1);
   memcpy(address.sun_path + 1, name.data(), size);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -49,11 +50,12 @@ void Unlock(int* fd) {
   *fd = kBusy;
 }
 
-// For machines that measure nothing real, and for parts of one that share nothing. Its value may be a path, and is never part of a file's name.
+// Returns a suffix for the lock's name from $EDGEFRONT_HOST_LOCK. It separates tests, and parts of a machine
+// that share nothing. The value may be a path, so its hash is used.
 std::string Scope() {
   const char* scope = getenv("EDGEFRONT_HOST_LOCK");
   if (!scope || !*scope) return "";
-  // FNV-1a: agents of different compilers must meet, which std::hash does not promise.
+  // FNV-1a, because agents from different compilers need the same hash. std::hash does not guarantee one.
   uint64_t hash = 0xcbf29ce484222325;
   for (const char* c = scope; *c; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 0x100000001b3;
   return "-" + std::to_string(hash);

@@ -1,4 +1,5 @@
-// One job at a time on this device, whoever asked for it: agents of other coordinators, other logins and other databases meet here.
+// Lets only one job run on this device at a time. The lock is shared by agents of other coordinators, logins
+// and databases.
 #ifndef EDGEFRONT_AGENT_DEVICE_LOCK_H_
 #define EDGEFRONT_AGENT_DEVICE_LOCK_H_
 
@@ -6,11 +7,13 @@
 
 namespace edgefront {
 
-// A lock of the whole device with a place in line. The kernel frees it with its process, also after SIGKILL.
+// A lock of the whole device, with one place in the queue. The kernel frees the lock when its process ends,
+// also after SIGKILL.
 //
-// The lock is a socket name without a file (Linux): it needs no permission and is shared by all logins of the device. Containers have names
-// of their own, so agents in two containers of one host do not meet. Where the system refuses such names, agents of one login meet at a
-// file in ~/.edgefront; where that cannot be written either, the device is not locked.
+// The lock is a Linux socket name without a file: it needs no permission and all logins of the device share
+// it. Each container has its own names, so agents in two containers of one host do not exclude each other. If
+// the system refuses such names, a file in ~/.edgefront is locked instead, which serves one login. If that
+// file cannot be written either, the device is not locked.
 class DeviceLock {
  public:
   DeviceLock();
@@ -18,9 +21,10 @@ class DeviceLock {
   DeviceLock(const DeviceLock&) = delete;
   DeviceLock& operator=(const DeviceLock&) = delete;
 
-  // Takes the device, or a place in line for it; call again after kRetryMs where it returns false. Never blocks.
+  // Takes the device, or the place in the queue. Returns true once the device is held; if false, call again
+  // after kRetryMs. Never blocks.
   bool TryTake();
-  // Gives up the device, and the place in line.
+  // Gives up the device and the place in the queue.
   void Release();
 
   static constexpr double kRetryMs = 20;
@@ -28,7 +32,8 @@ class DeviceLock {
  private:
   std::string name_;
   int held_ = -1;
-  // The next in line holds a second name: whoever just released the device has to stand in line behind it.
+  // A process that waits holds a second name. A process that just released the device must take that name
+  // first, so it cannot overtake the waiting process.
   int next_ = -1;
 };
 

@@ -15,7 +15,8 @@
 namespace edgefront {
 namespace {
 
-// The CPUs that /proc/stat is summed over; a thread that is bound to one of them would see that one alone.
+// The CPUs over which /proc/stat is summed. They are read once, because a thread bound to one CPU would see
+// only that one.
 const std::vector<int>& CountedCpus() {
   static const std::vector<int> cpus = AllowedCpus();
   return cpus;
@@ -28,7 +29,7 @@ double OwnMs() {
   return ms(usage.ru_utime) + ms(usage.ru_stime);
 }
 
-// "cpu3 user nice system idle iowait irq softirq steal ...", in ticks.
+// Reads lines such as "cpu3 user nice system idle iowait irq softirq steal ...", in ticks.
 void AddStat(ProcessorTimes* times) {
   const std::string text = ReadSystemFile("/proc/stat", 1 << 18);
   const double tick_ms = 1e3 / static_cast<double>(std::max(1L, sysconf(_SC_CLK_TCK)));
@@ -52,7 +53,7 @@ void AddStat(ProcessorTimes* times) {
   times->foreign = busy * tick_ms - OwnMs();
 }
 
-// "some avg10=0.00 avg60=0.00 avg300=0.00 total=123" in microseconds.
+// Reads "some avg10=0.00 avg60=0.00 avg300=0.00 total=123", in microseconds.
 std::optional<double> Stalled() {
   const std::string text = ReadSystemFile("/proc/pressure/cpu");
   const size_t at = text.find("total=");
@@ -61,7 +62,7 @@ std::optional<double> Stalled() {
   return total ? std::optional<double>(static_cast<double>(*total) * 1e-3) : std::nullopt;
 }
 
-// "running waiting slices" of each thread, in nanoseconds.
+// Reads "running waiting slices" of each thread, in nanoseconds.
 std::optional<double> Waited() {
   std::optional<double> sum;
   for (const std::string& thread : ListSystemFolder("/proc/self/task")) {
@@ -112,9 +113,9 @@ void DisturbanceMeter::Stop() {
   wall_ms_ += NowMs() - started_ms_;
   const ProcessorTimes after = ReadProcessorTimes();
   for (const auto time : kTimes) {
-    // Ticks are coarse, and own time is counted finer: a difference may come out below zero.
+    // Ticks are coarse and this process's own time is finer, so a difference may be below zero.
     const bool known = before_.*time && after.*time && (first || sum_.*time);
-    // A value that one interval lacks is unknown for all of them together.
+    // If one interval lacks a value, the sum is unknown.
     sum_.*time = known ? std::optional<double>((sum_.*time).value_or(0) + std::max(0.0, *(after.*time) - *(before_.*time))) : std::nullopt;
   }
 }

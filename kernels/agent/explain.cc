@@ -1,4 +1,5 @@
-// The explain job: the program that the kernels would run for a model, as text, and its memory plan. Loads no weights.
+// The explain job: returns, as text, the program that the kernels would run for a model, and its memory plan.
+// Loads no weights.
 #include "agent/jobs.h"
 
 namespace edgefront {

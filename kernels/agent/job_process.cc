@@ -1,5 +1,6 @@
-// Forking, feeding and reaping a job's child process. The child is killed by the kernel when this process dies (PDEATHSIG), and by
-// us on cancel, timeout or output beyond the caps. A SIGKILL nobody here sent is an out-of-memory kill if there is evidence for it.
+// Forks, feeds and reaps a job's child process. The kernel kills the child when this process dies
+// (PDEATHSIG); this file kills it on cancel, timeout or too much output. A SIGKILL from elsewhere counts as
+// an out-of-memory kill if there is evidence for it.
 #include "agent/job_process.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ void CloseFd(int* fd) {
   *fd = -1;
 }
 
-// The name of a signal, async-signal-safe tables not needed: called in the parent only.
+// Returns the name of a signal. Called in the parent only, so it need not be async-signal-safe.
 std::string SignalName(int number) {
   switch (number) {
     case SIGHUP: return "SIGHUP";
@@ -96,7 +97,8 @@ bool JobProcess::Start() {
     errno = saved;
     return false;
   }
-  // Under a user-mode emulator the kernel cannot execute this file; the launcher names the emulator, from a fixed list.
+  // The kernel cannot execute this file under a user-mode emulator, so the launcher names the emulator, from
+  // a fixed list.
   char self[4096] = "/proc/self/exe";
   const char* emulator = Emulator();
   if (emulator != nullptr) {
@@ -175,7 +177,7 @@ void JobProcess::OnStdoutReadable(std::vector<std::string>* lines) {
 }
 
 void JobProcess::TakeLine(std::string line, std::vector<std::string>* lines) {
-  // The child is our own code, but it may be a crashing one: only whole lines of this job pass.
+  // The child runs our own code but may be crashing, so only whole lines of this job pass.
   const std::string prefix = "{\"v\":1,\"id\":\"" + id_ + "\",\"type\":\"";
   if (line.size() > kMaxLineBytes || line.compare(0, prefix.size(), prefix) != 0 || line.back() != '}') return;
   if (line.compare(prefix.size(), 9, "progress\"") == 0) {
@@ -207,7 +209,7 @@ void JobProcess::Kill(std::string code, std::string message) {
 bool JobProcess::Reap() {
   if (!reaped_ && waitpid(pid_, &status_, WNOHANG) == pid_) reaped_ = true;
   if (!reaped_) return false;
-  // What the dead child had written is still in the pipes.
+  // Output of the dead child may still be in the pipe.
   return stdout_fd_ < 0;
 }
 
@@ -238,7 +240,7 @@ JobFailure JobProcess::Explain() const {
 }
 
 std::string JobProcess::Answer() const {
-  // A job that was killed while it wrote its answer counts as killed: the coordinator asked for that.
+  // A job killed while it wrote its answer counts as killed, because the coordinator asked for that.
   if (!answer_.empty() && killed_code_.empty()) return answer_;
   return ErrorLine(id_, Explain());
 }

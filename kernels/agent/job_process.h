@@ -1,5 +1,5 @@
-// One job's child process: started, fed its request, read line by line under caps, and explained when it is gone.
-// The serve loop owns the poll; this class owns the descriptors and the reasons.
+// The child process of one job: starts it, writes its request, reads its lines under size limits, and
+// explains its end. The serve loop owns the poll; this class owns the descriptors.
 #ifndef EDGEFRONT_AGENT_JOB_PROCESS_H_
 #define EDGEFRONT_AGENT_JOB_PROCESS_H_
 
@@ -11,13 +11,14 @@
 
 namespace edgefront {
 
-// Why a job ended, as the protocol says it.
+// Why a job failed, in the terms of the protocol.
 struct JobFailure {
   std::string code;
   std::string message;
   std::string signal;  // "SIGSEGV", or empty
 };
 
+// A job's child process and its three pipes. The destructor kills the child.
 class JobProcess {
  public:
   static constexpr size_t kMaxLineBytes = size_t{16} << 20;
@@ -28,27 +29,27 @@ class JobProcess {
   JobProcess(const JobProcess&) = delete;
   JobProcess& operator=(const JobProcess&) = delete;
 
-  // Forks and executes this binary again. False, with errno kept, if the machine refuses.
+  // Forks and executes this binary again. Returns false, with errno set, if the system refuses.
   bool Start();
 
   const std::string& id() const { return id_; }
   int stdin_fd() const { return stdin_fd_; }    // -1 once the request is written
-  int stdout_fd() const { return stdout_fd_; }  // -1 once it ended
+  int stdout_fd() const { return stdout_fd_; }  // -1 once the output ended
   int stderr_fd() const { return stderr_fd_; }
 
-  // Called when poll says so. OnReadable appends complete progress lines to `lines`.
+  // Called after poll reports the descriptor. OnStdoutReadable appends complete progress lines to `lines`.
   void OnStdinWritable();
   void OnStdoutReadable(std::vector<std::string>* lines);
   void OnStderrReadable();
 
-  // Ends the child early; `code` ("cancelled" | "timeout" | "internal") becomes its failure.
+  // Ends the child early. `code` ("cancelled" | "timeout" | "internal") becomes the code of its failure.
   void Kill(std::string code, std::string message);
-  // True once the child is gone and both pipes are drained; then Answer() is its last line or failure.
+  // Returns true once the child has ended and its stdout is drained. Answer() is valid from then on.
   bool Reap();
-  // The final answer line: the child's own result or error, or the reason it is missing.
+  // Returns the final answer line: the child's own result or error, or the reason why there is none.
   std::string Answer() const;
 
-  // Looks at free memory, so that a later SIGKILL can be told from an out-of-memory kill.
+  // Samples free memory. The samples show later whether a SIGKILL was an out-of-memory kill.
   void SampleMemory();
 
  private:
@@ -69,7 +70,7 @@ class JobProcess {
   double lowest_available_ = 1.0;  // fraction of memory
 };
 
-// One answer line of type error.
+// Returns one answer line of type error.
 std::string ErrorLine(const std::string& id, const JobFailure& failure);
 
 }  // namespace edgefront

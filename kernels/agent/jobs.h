@@ -1,5 +1,6 @@
-// The jobs an agent can run, each in its own child process. A job reads its request, reports progress and one result; an error is
-// its Status. What jobs share is here: reading request fields with bounds, finding the model, writing lines.
+// The jobs of the agent; each runs in its own child process. A job reads its request, reports progress and
+// one result, and returns errors as a Status. This file also has what jobs share: request fields with bounds,
+// the model, answer lines.
 #ifndef EDGEFRONT_AGENT_JOBS_H_
 #define EDGEFRONT_AGENT_JOBS_H_
 
@@ -16,18 +17,22 @@
 
 namespace edgefront {
 
-// Reads the fields of a JSON object, each with a default and bounds; the first wrong one stays in status().
+// Reads the fields of a JSON object, each with a default and bounds. status() keeps the first error.
 class Fields {
  public:
-  // A null `object` reads as an empty one; anything but an object is an error.
+  // A null `object` reads as an empty one. Any other value that is not an object is an error.
   explicit Fields(const Json* object);
+  // Each returns the value of `key`, or `fallback` if the field is absent. A wrong field sets
+  // status(). Bounds are inclusive.
   int64_t Integer(std::string_view key, int64_t fallback, int64_t min, int64_t max);
   double Real(std::string_view key, double fallback, double min, double max);
   bool Boolean(std::string_view key, bool fallback);
   std::string Text(std::string_view key, std::string_view fallback);
-  // An array of integers; `fallback` where it is absent.
+  // Returns an array of integers, or `fallback` if the field is absent.
   std::vector<int64_t> Integers(std::string_view key, std::vector<int64_t> fallback, int64_t min, int64_t max, size_t max_size);
+  // Returns the member, or nullptr if it is absent.
   const Json* Member(std::string_view key) const;
+  // Records kBadRequest with `message`, unless there is an error already.
   void Fail(std::string message);
   const Status& status() const { return status_; }
 
@@ -49,23 +54,29 @@ class Reporter {
   std::string id_;
 };
 
-// `model` of a request: the plan's bytes, or a path. For a path `bytes` holds the head of the file, enough for its header.
+// The `model` of a request: the bytes of a plan, or a path. For a path, `bytes` holds the beginning of the
+// file, which contains its header.
 struct ModelSource {
   std::vector<uint8_t> bytes;
   std::string path;  // empty for a plan in the request
   uint64_t file_bytes = 0;
 
+  // Reads the source from a request. Errors: kBadRequest, kIo.
   static Result<ModelSource> From(const Json& request);
   Result<GgufFile> Header() const;  // keeps views into `bytes`
+  // Loads the weights. `threads` as in infer/session.h.
   Result<std::shared_ptr<const Model>> Load(int threads) const;
+  // Returns the SHA-256 of the plan or of the whole file, in hex.
   Result<std::string> Sha256() const;
 };
 
 // The options common to jobs that run a model: threads, isa, chunk, kv, batch.
+// Errors: kBadRequest, and kUnavailable for an ISA that this machine lacks.
 Result<SessionOptions> ReadSessionOptions(const Json& request);
-// Refuses a model that cannot fit, before it drives the device into swap or its killer.
+// Refuses a model that cannot fit, before it makes the device swap or starts the out-of-memory killer.
 Status CheckFits(const MemoryPlan& plan);
 
+// The jobs, in the protocol's terms (kernels/README.md). Each reports its result, or returns its error.
 Status RunProbe(const Json& request, Reporter* reporter);
 Status RunStatus(const Json& request, Reporter* reporter);
 Status RunMeasure(const Json& request, Reporter* reporter);

@@ -1,5 +1,6 @@
-// A small strict JSON reader and writer for the agent protocol. Reads RFC 8259 and nothing more: valid UTF-8, no duplicate keys'
-// magic (the last one wins), depth and node counts capped so that hostile input costs little. Writes one line, never NaN.
+// A small strict JSON reader and writer for the agent protocol. The reader accepts RFC 8259 only, in valid
+// UTF-8; the last of duplicate keys wins. Depth and node counts are limited, so hostile input is cheap to
+// refuse. The writer writes one line and never NaN.
 #ifndef EDGEFRONT_AGENT_JSON_H_
 #define EDGEFRONT_AGENT_JSON_H_
 
@@ -12,7 +13,7 @@
 
 namespace edgefront {
 
-// A parsed value. Objects keep their order; look-ups are linear, requests are small.
+// A parsed value. Objects keep the order of their members. Look-ups are linear because requests are small.
 class Json {
  public:
   enum class Type : uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
@@ -20,7 +21,7 @@ class Json {
   static constexpr int kMaxDepth = 32;
   static constexpr size_t kMaxNodes = size_t{1} << 22;
 
-  // Parses a whole text. On failure returns false and says why, with the byte offset, in `error`.
+  // Parses a whole text. On failure returns false and puts the reason and the byte offset into `error`.
   static bool Parse(std::string_view text, Json* out, std::string* error);
 
   Type type() const { return type_; }
@@ -35,9 +36,9 @@ class Json {
   double number() const { return number_; }
   const std::string& string() const { return string_; }
   const std::vector<Json>& items() const { return items_; }
-  // Keys of an object, in step with items().
+  // The keys of an object: keys()[i] belongs to items()[i].
   const std::vector<std::string>& keys() const { return keys_; }
-  // The member of an object, or nullptr.
+  // Returns the member of an object, or nullptr.
   const Json* Find(std::string_view key) const;
 
  private:
@@ -50,26 +51,28 @@ class Json {
   std::vector<std::string> keys_;
 };
 
-// Writes JSON text. Commas are put in by themselves; the caller keeps Begin and End balanced.
+// Writes JSON text. Commas are inserted automatically; the caller keeps Begin and End balanced.
 class JsonWriter {
  public:
   JsonWriter& BeginObject() { return Open('{'); }
   JsonWriter& EndObject() { return Close('}'); }
   JsonWriter& BeginArray() { return Open('['); }
   JsonWriter& EndArray() { return Close(']'); }
+  // Writes a member's key; its value must follow.
   JsonWriter& Key(std::string_view key);
-  // Bytes that are not UTF-8 become U+FFFD.
+  // Replaces bytes that are not UTF-8 by U+FFFD.
   JsonWriter& String(std::string_view value);
-  // The shortest digits that read back as the same double; NaN and infinities become null.
+  // Writes the shortest digits that read back as the same double. NaN and infinities become null.
   JsonWriter& Number(double value);
   JsonWriter& Integer(int64_t value);
   JsonWriter& Unsigned(uint64_t value);
   JsonWriter& Bool(bool value);
   JsonWriter& Null();
-  // Text that is JSON already.
+  // Appends text that is already JSON.
   JsonWriter& Raw(std::string_view json);
 
   const std::string& text() const { return text_; }
+  // Moves the text out of the writer.
   std::string Take() { return std::move(text_); }
 
  private:

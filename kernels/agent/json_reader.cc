@@ -1,5 +1,5 @@
-// JSON reader. It descends by recursion, bounded by Json::kMaxDepth. A number is checked against the grammar first and converted by strtod
-// after, which then cannot meet hexadecimal, "inf" or a locale's comma.
+// The JSON reader. It is recursive, with depth limited by Json::kMaxDepth. A number is checked against the
+// grammar before strtod converts it, so strtod never sees hexadecimal, "inf" or a locale's comma.
 #include <cmath>
 #include <cstdlib>
 
@@ -140,7 +140,7 @@ class JsonParser {
   bool ParseString(std::string* out) {
     ++at_;
     while (at_ < text_.size()) {
-      // Plain ASCII runs are copied whole: a plan in base64 is one of them.
+      // Runs of plain ASCII are copied whole. A plan in base64 is such a run.
       const size_t start = at_;
       while (at_ < text_.size()) {
         const unsigned char c = static_cast<unsigned char>(text_[at_]);

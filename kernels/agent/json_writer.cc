@@ -1,4 +1,4 @@
-// JSON writer.
+// The JSON writer. Escapes strings and prints numbers; the caller keeps Begin and End balanced.
 #include <charconv>
 #include <cmath>
 

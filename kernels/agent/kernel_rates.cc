@@ -1,6 +1,6 @@
-// Times the kernel tables themselves, on the product that decides: Q4_0 panels that stay in the cache, with a prefill's tile of tokens
-// and with one token. What an instruction set promises and what it gives differ by processor: i8mm has been seen both slower and twice
-// as fast as dotprod.
+// Times the kernel tables on the decisive product: Q4_0 panels that stay in the cache, with a prefill's tile
+// of tokens and with one token. The speed of an instruction set differs by processor: i8mm has been seen both
+// slower than dotprod and twice as fast.
 #include "agent/kernel_rates.h"
 
 #include <cmath>
@@ -17,13 +17,13 @@ namespace edgefront {
 namespace {
 
 constexpr size_t kDepth = 1024, kPanels = 8, kTokens = 32;
-// A path that is later in AvailableIsas() is kept unless another is faster by more than this, so that noise does not change the path from
-// one session to the next.
+// The last path of AvailableIsas() is kept unless another is faster by more than this factor. Noise then does
+// not change the path between sessions.
 constexpr double kClearlyFaster = 1.05;
 
 struct Product {
   std::vector<uint8_t> storage;
-  const uint8_t* panels = nullptr;  // on 64 bytes
+  const uint8_t* panels = nullptr;  // aligned to 64 bytes
   std::vector<int8_t> q;
   std::vector<float> scale;
   std::vector<int32_t> sum8;
@@ -74,7 +74,8 @@ Result<std::vector<KernelRate>> MeasureKernels(int threads) {
   std::vector<float> out(static_cast<size_t>(pool->size()) * kTokens * kPanelRows);
   std::vector<KernelRate> rates;
   for (Isa isa : AvailableIsas()) {
-    if (isa != Isa::kScalar) rates.push_back({isa, 0, 0});  // the reference is slower than any by an order of magnitude
+    // The reference is ten times slower than any other.
+    if (isa != Isa::kScalar) rates.push_back({isa, 0, 0});
   }
   for (const size_t tokens : {kTokens, size_t{1}}) {
     const auto run = [&](const Kernels& kernels, int64_t rounds, int worker) {
@@ -82,7 +83,8 @@ Result<std::vector<KernelRate>> MeasureKernels(int threads) {
     };
     std::vector<int64_t> rounds;
     for (const KernelRate& r : rates) rounds.push_back(Calibrate([&](int64_t n) { run(*GetKernels(r.isa), n, 0); }, 1));
-    // Paths in turn, and the best run of each: what else runs on the machine only ever makes one slower.
+    // Paths take turns and the best run of each counts, because other work on the machine only makes runs
+    // slower.
     for (int repetition = 0; repetition < kRuns; ++repetition) {
       for (size_t i = 0; i < rates.size(); ++i) {
         const Kernels& kernels = *GetKernels(rates[i].isa);

@@ -1,4 +1,5 @@
-// Reads /proc and /sys. Small files only, each capped; a missing file is an unknown value, never an error.
+// Reads /proc and /sys: small files, with a size limit. A missing file gives an unknown value, never an
+// error.
 #include "agent/machine.h"
 
 #include <stdlib.h>
@@ -34,9 +35,9 @@ std::string Trim(std::string text) {
   return text;
 }
 
-// Reads a sensor in degrees Celsius, where it belongs to the processor and its value can be a temperature.
+// Returns degrees Celsius if the sensor belongs to the processor and its value can be a temperature.
 std::optional<double> ProcessorDegrees(const std::string& name, const std::string& text) {
-  // Qualcomm's charge of the battery in percent, and what is missing of it.
+  // Qualcomm's battery charge in percent, and the percentage that is missing.
   if (name == "soc" || name == "socd" || text.empty()) return std::nullopt;
   const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
   double value = strtod(text.c_str(), nullptr);
@@ -44,13 +45,14 @@ std::optional<double> ProcessorDegrees(const std::string& name, const std::strin
   if (milli) value /= 1000;
   bool known = false;
   for (const char* word : {"cpu", "x86_pkg", "k10temp", "coretemp", "zenpower", "tsens", "acpitz"}) known = known || has(word);
-  // "soc" may mean either: a charge never exceeds 100, a temperature of the chip is in millidegrees.
+  // "soc" may mean state of charge or system on chip. A charge never exceeds 100; a temperature of the chip
+  // is in millidegrees.
   if (!known) known = has("soc") && (milli || has("therm"));
   if (!known || has("battery") || value <= 0 || value >= 130) return std::nullopt;
   return value;
 }
 
-// The resident pages that statm counts; 0 where there is none of it either.
+// Returns the resident bytes according to statm, or 0 if that file is missing too.
 uint64_t ResidentBytes() {
   const std::string text = ReadSystemFile("/proc/self/statm");
   const size_t space = text.find(' ');
@@ -77,7 +79,8 @@ ProcessMemory ReadProcessMemory() {
   memory.anon_bytes = KilobyteField(text, "RssAnon:");
   memory.file_bytes = KilobyteField(text, "RssFile:") + KilobyteField(text, "RssShmem:");
   memory.swap_bytes = KilobyteField(text, "VmSwap:");
-  // Some sandboxes keep no high-water mark: what is resident now, with the weights and caches in it, comes closest.
+  // Some sandboxes keep no high-water mark. The present resident size, which includes weights and caches, is
+  // the closest value.
   memory.peak_bytes = std::max({memory.peak_bytes, KilobyteField(text, "VmRSS:"), memory.anon_bytes + memory.file_bytes});
   if (memory.peak_bytes == 0) memory.peak_bytes = ResidentBytes();
   return memory;
@@ -161,7 +164,7 @@ std::optional<double> FrequencyMhz(std::string* source) {
     if (source) *source = "cpufreq";
     return sum / n;
   }
-  // Virtual machines have no cpufreq; x86 says something in cpuinfo.
+  // Virtual machines have no cpufreq, but on x86 cpuinfo has a frequency.
   const std::string mhz = LineAfter(ReadSystemFile("/proc/cpuinfo", 1 << 18), "cpu MHz");
   if (mhz.empty()) return std::nullopt;
   if (source) *source = "cpuinfo";
@@ -180,7 +183,7 @@ const char* Emulator() {
 bool IsEmulated() {
   if (Emulator() != nullptr) return true;
 #if defined(__aarch64__)
-  // The kernel of an x86 host shows through in cpuinfo: no ARM processor has a vendor_id line.
+  // cpuinfo shows the kernel of an x86 host: no Arm processor has a vendor_id line.
   return ReadSystemFile("/proc/cpuinfo", 1 << 14).find("vendor_id") != std::string::npos;
 #else
   return ReadSystemFile("/proc/cpuinfo", 1 << 14).find("CPU implementer") != std::string::npos;

@@ -1,4 +1,5 @@
-// edgefront-agent: `serve` answers requests, `child` (started by serve) runs one job. `serve --confined` is for forced commands.
+// edgefront-agent. `serve` answers requests; `child`, started by serve, runs one job. `serve --confined` is
+// for forced commands.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@ int main(int argc, char** argv) {
     return edgefront::Serve();
   }
   if (strcmp(verb, "serve") == 0) return edgefront::Serve();
-  // No destructors: the memory of a job goes back with the process.
+  // Skips destructors, because the memory of a job is freed with the process.
   if (strcmp(verb, "child") == 0) _exit(edgefront::RunChild());
   if (strcmp(verb, "--version") == 0) return printf("edgefront-agent %s %s\n", edgefront::kAgentVersion, edgefront::kArchitecture) < 0;
   fprintf(stderr, "usage: edgefront-agent serve [--confined]\n");

@@ -1,4 +1,4 @@
-// The materialize job: a plan becomes a whole GGUF on the device, so that other runtimes can load it.
+// The materialize job: turns a plan into a whole GGUF on the device, so that other runtimes can load it.
 #include "agent/jobs.h"
 #include "agent/sha256.h"
 

@@ -1,6 +1,7 @@
-// The measure job: load, warm up until two repetitions in a row agree, then time prefill and every decoded token. All raw samples are
-// reported; medians and intervals are the coordinator's business. A batch of B sequences is prefilled one after the other and decoded
-// together: one time a step, which makes a token of each.
+// The measure job: loads the model, warms up until two repetitions in a row agree, then times prefill and
+// every decoded token. All raw samples are reported; the coordinator computes medians and intervals. A batch
+// of B sequences is prefilled one after the other and decoded together, so one decode time covers a token of
+// each sequence.
 #include <cmath>
 #include <optional>
 
@@ -23,7 +24,7 @@ struct MeasureOptions {
 struct Repetition {
   double ttft_ms = 0, prefill_ms = 0;
   std::vector<double> decode_ms;              // of each step after the first token
-  std::vector<std::vector<uint32_t>> tokens;  // greedy, of each sequence
+  std::vector<std::vector<uint32_t>> tokens;  // greedy tokens of each sequence
 
   double decode_total() const {
     double sum = 0;
@@ -37,7 +38,7 @@ struct ContextSamples {
   int warmups = 0;
   bool stable = false;
   std::vector<Repetition> repetitions;
-  std::vector<Profile> profile;  // of prefill and decode, where asked for
+  std::vector<Profile> profile;  // of prefill and decode; empty if not requested
 };
 
 Result<MeasureOptions> ReadMeasureOptions(const Json& request) {
@@ -55,7 +56,7 @@ Result<MeasureOptions> ReadMeasureOptions(const Json& request) {
   return options;
 }
 
-// One repetition: empty cache, prefill, first token of every sequence (TTFT), then step after step.
+// Runs one repetition: empty cache, prefill, first token of every sequence (TTFT), then decode steps.
 Result<Repetition> RunRepetition(Session* session, const std::vector<std::vector<uint32_t>>& prompts, int64_t decode_tokens) {
   Repetition repetition;
   repetition.decode_ms.reserve(static_cast<size_t>(decode_tokens));
@@ -187,13 +188,14 @@ Status RunMeasure(const Json& request, Reporter* reporter) {
   Result<MemoryPlan> plan = PlanMemory(*header, *options);
   if (!plan.ok()) return plan.status();
   EDGEFRONT_RETURN_IF_ERROR(CheckFits(*plan));
-  // The head of a file was read for its header; it is no part of what running the model costs.
+  // The beginning of the file was read for its header. It is freed because it is not part of the memory that
+  // running the model needs.
   if (!source->path.empty()) {
     *header = GgufFile();
     source->bytes = std::vector<uint8_t>();
   }
 
-  DisturbanceMeter meter;  // before threads are bound
+  DisturbanceMeter meter;  // created before threads are bound
   ReportProgress(reporter, "load", 0, 0);
   const double load_start = NowMs();
   Result<std::shared_ptr<const Model>> model = source->Load(options->threads);

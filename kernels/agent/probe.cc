@@ -1,4 +1,4 @@
-// The probe job: what the device is, and its measured ceilings.
+// The probe job: describes the device and measures its ceilings.
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -63,7 +63,7 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   Fields fields(&request);
   const int threads = static_cast<int>(fields.Integer("threads", 0, 0, 1024));
   if (!fields.status().ok()) return fields.status();
-  const double load = LoadAverage();  // before our own work raises it
+  const double load = LoadAverage();  // read before our own work raises it
   const Memory memory = ReadMemory();
   Result<Rates> rates = MeasureRates(threads);
   if (!rates.ok()) return rates.status();

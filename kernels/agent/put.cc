@@ -1,5 +1,6 @@
-// The put job: a data file arrives in pieces through the serve channel, for devices whose key may run the agent and nothing else. Pieces
-// are appended to NAME.HASH.part, so that an interrupted transfer goes on; the file gets its name when its hash is right.
+// The put job: a data file arrives in pieces through the serve channel, for devices whose SSH key may only
+// run the agent. Pieces are appended to NAME.HASH.part, so an interrupted transfer can continue. The file
+// gets its name when its hash is right.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -39,7 +40,8 @@ class Descriptor {
   int fd_;
 };
 
-// Opens the folder of `name` below ~/.edgefront (the working directory of a login is its home), making what is missing; follows no links.
+// Opens the folder of `name` below ~/.edgefront and creates missing folders. Follows no links. The working
+// directory of a login is its home.
 Status OpenFolder(const std::string& name, Descriptor* folder) {
   folder->Reset(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::string path = std::string(kFolder) + "/" + name;
@@ -53,7 +55,7 @@ Status OpenFolder(const std::string& name, Descriptor* folder) {
   return Status::Ok();
 }
 
-// SHA-256 of an open file from its start.
+// Returns the SHA-256 of an open file, from its start.
 Result<std::string> HashOf(int fd) {
   Sha256 hash;
   std::vector<uint8_t> buffer(1 << 18);
@@ -66,7 +68,7 @@ Result<std::string> HashOf(int fd) {
   }
 }
 
-// Size of a regular file, or -1.
+// Returns the size of a regular file, or -1.
 int64_t SizeOf(int fd) {
   struct stat info;
   return fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? static_cast<int64_t>(info.st_size) : -1;
@@ -115,7 +117,7 @@ Status RunPut(const Json& request, Reporter* reporter) {
   const Descriptor out(openat(folder.get(), part.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   const int64_t have = SizeOf(out.get());
   if (have < 0) return IoError(Reason("cannot open the file"));
-  // A piece from another place than the end is not taken: the answer says where to go on.
+  // A piece that does not start at the end of the file is not written. The answer says where to continue.
   if (data.empty() ? bytes > 0 : offset != have) return answer(have, false);
   if (const Status status = Append(out.get(), offset, data); !status.ok()) {
     unlinkat(folder.get(), part.c_str(), 0);

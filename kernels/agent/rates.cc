@@ -1,5 +1,5 @@
-// Runs the rate loops on all threads and takes medians. Every instruction set this CPU has is tried and the best kept: i8mm is not
-// always faster than dotprod, nor AVX-512 than AVX2.
+// Runs the rate loops on all threads and returns medians. Every instruction set of this CPU is tried and the
+// best rate kept: i8mm is not always faster than dotprod, nor AVX-512 than AVX2.
 #include "agent/rates.h"
 
 #include <string.h>
@@ -70,7 +70,7 @@ std::vector<const RateKernels*> UsableKernels() {
   if (has("asimddp")) usable.push_back(&kRatesDotprod);
   if (has("i8mm")) usable.push_back(&kRatesI8mm);
 #endif
-  // What the compiler makes of plain loops is never the fastest where there is anything else.
+  // Plain loops are used only if there is nothing else, because they are never the fastest.
   if (usable.empty()) usable.push_back(&kRatesGeneric);
   return usable;
 }

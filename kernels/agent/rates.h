@@ -1,5 +1,5 @@
-// What this machine can do at best: read bandwidth, fp32 FMA and int8 multiply-add rates with all threads. These are the ceilings
-// a measurement is held against, so each comes from a loop with nothing else in it.
+// The ceilings of this machine with all threads: read bandwidth, fp32 FMA rate and int8 multiply-add rate.
+// Measurements are compared with these ceilings, so each loop does nothing else.
 #ifndef EDGEFRONT_AGENT_RATES_H_
 #define EDGEFRONT_AGENT_RATES_H_
 
@@ -12,18 +12,19 @@
 
 namespace edgefront {
 
-// The inner loops of one instruction set. Each returns a value that depends on all its work, so that none of it is dropped.
+// The inner loops of one instruction set. Each returns a value that depends on all its work, so that the
+// compiler removes none of it.
 struct RateKernels {
-  // Reads `bytes` (a multiple of 1024) from a 64-byte aligned address.
+  // Reads `bytes` bytes (a multiple of 1024) from `data`, which is aligned to 64 bytes.
   uint64_t (*read)(const uint8_t* data, size_t bytes);
-  // `rounds` times fp32_ops_per_round operations (a fused multiply-add is two).
+  // Runs `rounds` times fp32_ops_per_round operations; a fused multiply-add is two.
   float (*fp32)(int64_t rounds);
   int64_t fp32_ops_per_round;
   int32_t (*int8)(int64_t rounds);
   int64_t int8_ops_per_round;
 };
 
-// nullptr where the instruction set is not compiled in; calling one on a CPU without it is SIGILL.
+// One table for each instruction set. Calling a kernel on a CPU without that instruction set raises SIGILL.
 extern const RateKernels kRatesGeneric;
 #if defined(__x86_64__)
 extern const RateKernels kRatesAvx2;
@@ -35,15 +36,17 @@ extern const RateKernels kRatesDotprod;
 extern const RateKernels kRatesI8mm;
 #endif
 
-// Instruction-set extensions of this CPU that matter here, by their usual names.
+// Returns the relevant instruction-set extensions of this CPU, by their usual names.
 std::vector<std::string> CpuFeatures();
 
+// Rates of the whole machine: 10^9 bytes, int8 operations and fp32 operations a second. A multiply-add is
+// two.
 struct Rates {
   double read_bandwidth_gbs = 0;
   double int8_gops = 0;
   double fp32_gflops = 0;
 };
-// Median of several runs on `threads` pinned workers (0 = one per allowed CPU); takes about a second.
+// Returns the median of several runs on `threads` pinned workers (0: DefaultThreads()). Takes about a second.
 Result<Rates> MeasureRates(int threads);
 
 }  // namespace edgefront

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kChains = 12;
 
-// Keeps a register's value opaque, so that the compiler neither folds nor drops the work on it.
+// Hides a register's value from the compiler, so that it neither folds nor removes the work on it.
 #define EDGEFRONT_OPAQUE(x) __asm__ volatile("" : "+x"(x))
 
 uint64_t Read(const uint8_t* data, size_t bytes) {
@@ -26,7 +26,7 @@ float Fp32(int64_t rounds) {
   __m256 acc[kChains], m = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
   for (auto& a : acc) a = _mm256_set1_ps(1.0f);
   for (int64_t i = 0; i < rounds; ++i) {
-    EDGEFRONT_OPAQUE(m);  // 1 * 0.999 + 0.001 is 1 again: a compiler that sees it drops the loop
+    EDGEFRONT_OPAQUE(m);  // 1 * 0.999 + 0.001 is 1 again: a compiler that sees this removes the loop
     for (auto& a : acc) a = _mm256_fmadd_ps(a, m, b);
   }
   __m256 sum = acc[0];

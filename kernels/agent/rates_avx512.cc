@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kChains = 12;
 
-// Not a reduce or extract intrinsic: those of GCC 12 warn about their own uninitialised operands.
+// Returns the first word of x. Reduce and extract intrinsics were rejected, because those of GCC 12 warn
+// about their own uninitialised operands.
 template <class T>
 T FirstWord(__m512i x) {
   alignas(64) T words[64 / sizeof(T)];
@@ -32,7 +33,7 @@ float Fp32(int64_t rounds) {
   __m512 acc[kChains], m = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f);
   for (auto& a : acc) a = _mm512_set1_ps(1.0f);
   for (int64_t i = 0; i < rounds; ++i) {
-    EDGEFRONT_OPAQUE(m);  // 1 * 0.999 + 0.001 is 1 again: a compiler that sees it drops the loop
+    EDGEFRONT_OPAQUE(m);  // 1 * 0.999 + 0.001 is 1 again: a compiler that sees this removes the loop
     for (auto& a : acc) a = _mm512_fmadd_ps(a, m, b);
   }
   __m512 sum = acc[0];

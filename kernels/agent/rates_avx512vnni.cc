@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kChains = 12;
 
-// Not a reduce or extract intrinsic: those of GCC 12 warn about their own uninitialised operands.
+// Returns the first word of x. Reduce and extract intrinsics were rejected, because those of GCC 12 warn
+// about their own uninitialised operands.
 template <class T>
 T FirstWord(__m512i x) {
   alignas(64) T words[64 / sizeof(T)];

@@ -21,7 +21,8 @@ float Fp32(int64_t rounds) {
   float32x4_t acc[kChains], m = vdupq_n_f32(0.999f), b = vdupq_n_f32(0.001f);
   for (auto& a : acc) a = vdupq_n_f32(1.0f);
   for (int64_t i = 0; i < rounds; ++i) {
-    __asm__ volatile("" : "+w"(m));  // 1 * 0.999 + 0.001 is 1 again: a compiler that sees it drops the loop
+    // 1 * 0.999 + 0.001 is 1 again: a compiler that sees this removes the loop.
+    __asm__ volatile("" : "+w"(m));
     for (auto& a : acc) a = vfmaq_f32(a, m, b);
   }
   float32x4_t sum = acc[0];

@@ -1,5 +1,5 @@
-// The serve loop: one poll over stdin, stdout and the child's three pipes. It never blocks on a slow reader and never trusts a line:
-// too long, not JSON, or not a request each get an error answer and cost no more than their bytes.
+// The serve loop: one poll over stdin, stdout and the child's three pipes. It never blocks on a slow reader
+// and never trusts a line. A line that is too long, is not JSON or is not a request gets an error answer.
 #include "agent/serve.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ class Server {
  public:
   int Run() {
     signal(SIGPIPE, SIG_IGN);
-    // Never on a terminal: the shell that started us shares that description.
+    // A terminal stays blocking, because the shell that started this process shares its description.
     if (!isatty(1)) fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
     if (!isatty(0)) fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_NONBLOCK);
     start_ms_ = NowMs();
@@ -62,9 +62,9 @@ class Server {
       return n++;
     };
     const bool room = output_.size() < kMaxPendingOutput;
-    // While nobody reads our answers no requests are read either, but the end of the input is still seen.
+    // While nobody reads the answers, no requests are read either. The end of the input is still detected.
     const int in = watch(0, room ? POLLIN : 0);
-    // With nothing to write, 1 is still watched: a reader that went away shows as POLLERR.
+    // stdout is watched even with nothing to write, because POLLERR shows that the reader is gone.
     const int out = watch(1, output_.empty() ? 0 : POLLOUT);
     const int job_in = job_ ? watch(job_->stdin_fd(), POLLOUT) : -1;
     const int job_out = job_ && room ? watch(job_->stdout_fd(), POLLIN) : -1;
@@ -124,7 +124,7 @@ class Server {
       json.Null();
     }
     if (waiting_) json.Key("waiting").Bool(true);
-    // A reader that is behind gets no more of them than fit.
+    // A slow reader gets no heartbeat while the pending output is full.
     if (output_.size() < kMaxPendingOutput) Say(json.EndObject().text());
     next_heartbeat_ = now + kHeartbeatMs;
   }
@@ -134,7 +134,7 @@ class Server {
     json.BeginObject().Key("v").Integer(1).Key("type").String("hello").Key("agent").String("edgefront-agent");
     json.Key("version").String(kAgentVersion).Key("arch").String(kArchitecture).Key("pid").Integer(getpid());
     if (IsConfined()) {
-      // Nobody else can tell which build a forced command starts.
+      // The client cannot tell otherwise which build a forced command starts.
       const Result<std::string> hash = Sha256OfFile("/proc/self/exe");
       json.Key("confined").Bool(true).Key("sha256").String(hash.ok() ? *hash : "");
     }
@@ -183,7 +183,7 @@ class Server {
     const Json* type_field = request.Find("type");
     const std::string type = type_field && type_field->is_string() ? type_field->string() : "";
     if (type == "cancel") {
-      // It names the job to end; one that has just ended already has its answer.
+      // Cancels the job with this id. If that job has just ended, its answer has already been sent.
       if (job_ && job_->id() == id) job_->Kill("cancelled", "cancelled");
       if (waiting_ && waiting_->id() == id) {
         waiting_.reset();
@@ -207,7 +207,7 @@ class Server {
     line.push_back('\n');
     timeout_ms_ = timeout_ms;
     auto job = std::make_unique<JobProcess>(id, std::move(line));
-    // What leaves the processor alone need not wait for it.
+    // Jobs that hardly use the processor do not wait for the device.
     const bool computes = type != "status" && type != "put" && type != "explain";
     if (!computes || device_.TryTake()) return Start(std::move(job));
     waiting_ = std::move(job);
@@ -246,7 +246,7 @@ class Server {
         output_broken_ = true;
       }
     }
-    // Moving the rest forward only when half is gone keeps the cost of a slow reader linear.
+    // The rest moves forward only when half has been written, which keeps the cost of a slow reader linear.
     if (2 * written_ >= output_.size()) {
       output_.erase(0, written_);
       written_ = 0;
@@ -254,12 +254,12 @@ class Server {
   }
 
   std::unique_ptr<JobProcess> job_;
-  // Not started: an agent of somebody else has the device.
+  // A job that has not started because another agent holds the device.
   std::unique_ptr<JobProcess> waiting_;
   DeviceLock device_;
   double timeout_ms_ = 0;
   std::string input_, output_;
-  size_t written_ = 0;  // bytes of output_ that are gone
+  size_t written_ = 0;  // bytes of output_ that are already written
   bool discarding_ = false, input_ended_ = false, output_broken_ = false;
   double start_ms_ = 0, next_heartbeat_ = 0, next_memory_sample_ = 0, deadline_ms_ = 0;
 };

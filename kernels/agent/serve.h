@@ -1,4 +1,5 @@
-// The serve loop: requests on stdin, answers on stdout, one job at a time in a child process. What jobs do is in child.cc.
+// The serve loop: requests on stdin, answers on stdout, one job at a time in a child process. The jobs are
+// run by child.cc.
 #ifndef EDGEFRONT_AGENT_SERVE_H_
 #define EDGEFRONT_AGENT_SERVE_H_
 
@@ -13,7 +14,7 @@ inline constexpr char kArchitecture[] = "aarch64";
 #error "edgefront-agent is written for x86_64 and aarch64"
 #endif
 
-// Runs until stdin ends (returns 0) or stdout breaks (returns 1); takes the running child with it.
+// Serves until stdin ends (returns 0) or stdout breaks (returns 1). A running child is ended too.
 int Serve();
 
 // Runs one job: the request on stdin, answer lines on stdout. Returns the exit status.

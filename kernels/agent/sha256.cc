@@ -1,4 +1,4 @@
-// SHA-256 as in FIPS 180-4, section 6.2.
+// SHA-256 by FIPS 180-4, section 6.2.
 #include "agent/sha256.h"
 
 #include <errno.h>

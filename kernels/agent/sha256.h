@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4), for naming models and files. Plain C++: about 300 MB/s is enough here.
+// SHA-256 (FIPS 180-4) for naming models and files. Plain C++ suffices: it reaches about 300 MB/s.
 #ifndef EDGEFRONT_AGENT_SHA256_H_
 #define EDGEFRONT_AGENT_SHA256_H_
 
@@ -10,10 +10,11 @@
 
 namespace edgefront {
 
+// An incremental hash: any number of Update calls, then Finish.
 class Sha256 {
  public:
   void Update(const void* bytes, size_t size);
-  // Lower-case hex; the object is spent afterwards.
+  // Returns the hash in lower-case hex. The object must not be used afterwards.
   std::string Finish();
 
  private:
@@ -24,6 +25,7 @@ class Sha256 {
   uint64_t total_ = 0;
 };
 
+// Returns the hash of a file in lower-case hex, or kIo.
 Result<std::string> Sha256OfFile(const std::string& path);
 
 }  // namespace edgefront

@@ -1,4 +1,5 @@
-// The status job: how the device is right now, from what the system tells without work. Cheap enough to ask before every block.
+// The status job: the present state of the device, from values that the system reports without work. It is
+// cheap enough to run before every block of measurements.
 #include <optional>
 
 #include "agent/jobs.h"

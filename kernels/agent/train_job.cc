@@ -1,4 +1,4 @@
-// The train job: a request's fields into train/trainer.h, its progress and result back.
+// The train job: passes a request's fields to train/trainer.h, and returns its progress and result.
 #include "agent/jobs.h"
 #include "agent/json.h"
 #include "agent/machine.h"
@@ -122,7 +122,7 @@ Status RunTrain(const Json& request, Reporter* reporter) {
   train.plan.assign(source->bytes.begin(), source->bytes.end());
   train.memory_limit = ReadMemory().available_bytes;
 
-  // Cancelling is the parent's business: it ends this process.
+  // The parent cancels a job by ending this process, so there is no cancel flag.
   Result<train::TrainResult> result = train::Train(
       train,
       [&](const train::TrainProgress& progress) {

@@ -1,4 +1,4 @@
-// UTF-8 sequences, as JSON may hold them.
+// Checks and appends UTF-8 sequences for the JSON reader and writer.
 #ifndef EDGEFRONT_AGENT_UTF8_H_
 #define EDGEFRONT_AGENT_UTF8_H_
 
@@ -8,7 +8,8 @@
 
 namespace edgefront {
 
-// Length of the valid UTF-8 sequence at p (1..4), or 0: overlong forms, surrogates and values above U+10FFFF are refused.
+// Returns the length (1 to 4) of the valid UTF-8 sequence at `p`, of which `left` bytes may be read. Returns
+// 0 for overlong forms, surrogates and values above U+10FFFF.
 inline size_t Utf8Length(const unsigned char* p, size_t left) {
   const unsigned c = p[0];
   if (c < 0x80) return 1;
@@ -29,6 +30,8 @@ inline size_t Utf8Length(const unsigned char* p, size_t left) {
   return 0;
 }
 
+// Appends the UTF-8 form of the code point `code` (1 to 4 bytes) to `out`. Does not check that `code` is
+// valid.
 inline void AppendUtf8(uint32_t code, std::string* out) {
   if (code < 0x80) {
     out->push_back(static_cast<char>(code));

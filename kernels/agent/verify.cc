@@ -1,5 +1,6 @@
-// The verify job: logits for given tokens, and three checks of the engine against itself. A result of measure means nothing unless
-// these pass: chunk size must not matter, prefill and decode must agree, and the fast path must agree with the scalar one.
+// The verify job: logits for given tokens, and three checks of the engine against itself. Measurements mean
+// nothing unless these pass: chunk size must not matter, prefill and decode must agree, and the fast path
+// must agree with the scalar one.
 #include <algorithm>
 #include <cmath>
 
@@ -9,12 +10,13 @@
 namespace edgefront {
 namespace {
 
-constexpr size_t kMaxLogitBytes = size_t{11} << 20;  // in base64 still under the longest answer line
+constexpr size_t kMaxLogitBytes = size_t{11} << 20;  // in base64 still below the longest answer line
 constexpr size_t kMaxCheckBytes = size_t{1} << 30;
 
-// How far two paths may be apart, as max |a-b| / max |b| over the logits of one position. Products are summed in another order
-// (n * 2^-24 at worst, far less on average), and a key or value on the edge between two F16 numbers may be stored as the other one,
-// 2^-11 of itself away. Where activations are rounded to int8, a sum on the edge moves one product by 1/127 of its block's largest.
+// The allowed distance of two paths, as max |a-b| / max |b| over the logits of one position. Products are
+// summed in another order (n * 2^-24 at worst, far less on average). A key or value between two F16 numbers
+// may round to either, a difference of 2^-11 of itself. If activations are int8, such a value moves one
+// product by 1/127 of its block's largest.
 constexpr double kToleranceFloat = 1e-3;
 constexpr double kToleranceQuantised = 2e-2;
 
@@ -42,7 +44,7 @@ Result<Logits> RunTokens(const std::shared_ptr<const Model>& model, const Sessio
   return logits;
 }
 
-// The worst position's max |a-b| / max |b|; infinite if anything is not finite.
+// Returns max |a-b| / max |b| of the worst position, or infinity if anything is not finite.
 double RelativeError(const Logits& a, const Logits& b, size_t vocab) {
   double worst = 0;
   for (size_t row = 0; row < b.size(); row += vocab) {
@@ -83,7 +85,8 @@ Result<std::vector<Check>> RunChecks(const std::shared_ptr<const Model>& model, 
                                      const Logits& logits) {
   const size_t vocab = model->spec().vocab, n = verify.tokens.size();
   std::vector<Check> checks;
-  // Chunks of 1, 2 or 3 tokens end everywhere, in a short prompt as well.
+  // A short prompt gets chunks of 3 tokens, a long one three chunks. Both must differ from the request's
+  // chunk size.
   SessionOptions chunked = options;
   chunked.chunk = static_cast<uint32_t>(n <= 64 ? 3 : n / 3 + 1);
   if (chunked.chunk == options.chunk) ++chunked.chunk;

@@ -1,4 +1,4 @@
-// Fuzzes base64 as plans and pieces of files come in it: what is taken must be the one way to write its bytes.
+// Fuzzes the base64 of plans and pieces of files. Accepted text must be the only way to write its bytes.
 #include <cstddef>
 #include <cstdint>
 #include <string>

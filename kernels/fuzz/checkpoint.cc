@@ -1,5 +1,6 @@
-// Fuzzes checkpoints of training runs. Half the inputs are files; the other half change a whole checkpoint in places, cut it or lengthen it,
-// since its checksum lets nothing else through. What is refused must leave the run as it was.
+// Fuzzes checkpoints of training runs. Half of the inputs are files. The other half change a valid checkpoint
+// in places, cut it or lengthen it, because its checksum rejects almost everything else. A refused file must
+// leave the run unchanged.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

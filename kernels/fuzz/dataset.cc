@@ -1,4 +1,4 @@
-// Fuzzes EFD1 data files. The first bytes of an input are what the request asks for; the rest is the file.
+// Fuzzes EFD1 data files. The first bytes of an input are the request's parameters; the rest is the file.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   read(0);
   read(set->choices() - 1);
   for (const uint64_t index : set->Spread(8)) read(index);
-  // Shuffling takes memory for each row of an examples file, which is at least as large.
+  // Shuffling needs memory for each row of an examples file, but the file itself is at least as large.
   train::Order order(7, *set, examples);
   for (uint64_t n = 0; n < 8; ++n) {
     const uint64_t index = order.At(n);

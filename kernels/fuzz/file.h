@@ -1,4 +1,4 @@
-// A file in memory for readers that take a path: the same one for every input, written anew.
+// An in-memory file for readers that take a path. One file is reused for every input.
 #pragma once
 
 #include <sys/mman.h>

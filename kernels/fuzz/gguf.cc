@@ -1,5 +1,6 @@
-// libFuzzer's entry over the loader: header, spec, memory plan, listing and, where the model is small, the packed weights and one token.
-// The latter for one input in 8: it costs a hundred times the header. test/fuzz/fuzz.ts builds and runs it.
+// Fuzzes the loader: header, spec, memory plan, listing and, for small models, the packed weights and one
+// token. Only one input in 8 runs the last two, which cost a hundred times as much as the header.
+// test/fuzz/fuzz.ts builds and runs this.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// Fuzzes the agent's JSON reader. What it takes and writes again must read back as the same text.
+// Fuzzes the agent's JSON reader. Text that it accepts and writes again must read back as the same text.
 #include "agent/json.h"
 
 #include <cstddef>

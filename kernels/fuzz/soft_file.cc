@@ -1,4 +1,5 @@
-// Fuzzes EFL1 files of a teacher's log-probabilities. The first bytes of an input are what the training data has; the rest is the file.
+// Fuzzes EFL1 files of a teacher's log-probabilities. The first bytes of an input describe the training data;
+// the rest is the file.
 #include <cstddef>
 #include <cstdint>
 #include <vector>

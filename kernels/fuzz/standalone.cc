@@ -1,5 +1,5 @@
-// Runs a fuzz target without libFuzzer, where the compiler is g++: every seed, then seeds that were changed at random from a fixed start. It
-// sees no coverage, so that it finds less in the same time; the same options and the same last line as libFuzzer's.
+// Runs a fuzz target without libFuzzer, for g++: every seed, then random changes of seeds from a fixed start.
+// It sees no coverage, so it finds less in the same time. Options and last line are those of libFuzzer.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -21,7 +21,7 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 using Random = std::mt19937_64;
 
-// The input that is being tried, and the file that keeps it if it ends the process.
+// The current input, and the file that stores it if it ends the process.
 const Bytes* current = nullptr;
 std::string finding;
 

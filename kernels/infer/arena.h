@@ -1,4 +1,5 @@
-// One block of anonymous memory, zeroed by the kernel, that weights or buffers are carved from; nothing is freed singly.
+// One block of anonymous zeroed memory, from which weights or buffers are carved. Parts are never freed
+// singly.
 #ifndef EDGEFRONT_INFER_ARENA_H_
 #define EDGEFRONT_INFER_ARENA_H_
 
@@ -14,10 +15,10 @@
 
 namespace edgefront {
 
-// Offsets first, memory later: the same carving code plans (no memory) and allocates.
+// Assigns offsets before memory exists, so that the same code computes the memory plan and the real layout.
 class Carver {
  public:
-  // Offset of `bytes` bytes on a 64-byte boundary.
+  // Returns the offset of the next `bytes` bytes, on a 64-byte boundary.
   size_t Take(size_t bytes) {
     const size_t at = size_;
     size_ += RoundUp(bytes, 64);
@@ -29,6 +30,7 @@ class Carver {
   size_t size_ = 0;
 };
 
+// A movable owner of one mapping, which the destructor unmaps.
 class Arena {
  public:
   Arena() = default;
@@ -43,7 +45,8 @@ class Arena {
     if (base_ != nullptr) munmap(base_, size_);
   }
 
-  // huge: ask for 2 MiB pages, which weights streamed once a token need to keep the TLB out of the way.
+  // Maps `bytes` zeroed bytes, or returns kOutOfMemory. `huge` asks for 2 MiB pages: each token streams all
+  // weights, and small pages would cause TLB misses.
   Status Allocate(size_t bytes, bool huge) {
     size_ = RoundUp(bytes > 0 ? bytes : 1, 4096);
     void* p = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -53,7 +56,7 @@ class Arena {
     }
     base_ = static_cast<uint8_t*>(p);
 #if defined(MADV_HUGEPAGE)
-    if (huge) madvise(base_, size_, MADV_HUGEPAGE);  // a hint: refusal costs speed only
+    if (huge) madvise(base_, size_, MADV_HUGEPAGE);  // a hint: a refusal only costs speed
 #endif
     return Status::Ok();
   }

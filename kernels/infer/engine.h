@@ -1,5 +1,5 @@
-// What a session holds while it runs, shared by the files that run it: step.cc goes through the stages, layer_stages.cc and mixers/ have them,
-// session.cc is the public face. Nobody else includes this.
+// The state of a running session, private to the engine. step.cc runs the stages, layer_stages.cc and mixers/
+// define them, and session.cc is the public interface.
 #ifndef EDGEFRONT_INFER_ENGINE_H_
 #define EDGEFRONT_INFER_ENGINE_H_
 
@@ -18,7 +18,7 @@ namespace edgefront {
 
 struct MixerKind;
 
-// A stage in its place: its layer, its tickets, and its line in the profile.
+// A stage at its place in the step: its layer, its first ticket, and its line in the profile.
 struct PlannedStage {
   Stage stage;
   size_t layer;
@@ -26,12 +26,14 @@ struct PlannedStage {
   int profiled;
 };
 
-// [begin, end) of `jobs` equal pieces of work that this worker takes.
+// The pieces of work [begin, end) that one worker takes out of `jobs` equal ones.
 struct Part {
   uint64_t begin, end;
 };
+// Returns the even share of worker `worker` out of `workers`.
 inline Part PartOf(uint64_t jobs, int worker, int workers) { return {jobs * worker / workers, jobs * (worker + 1) / workers}; }
 
+// A session's plan, memory and current step. All pointers outlive the engine.
 struct Engine {
   const ModelSpec* spec = nullptr;
   const Weights* weights = nullptr;
@@ -39,14 +41,14 @@ struct Engine {
   SessionOptions options;
   Program program;
   std::vector<PlannedStage> stages;
-  size_t logit_stages = 0;  // the last of them, which are left out where no logits are wanted
+  size_t logit_stages = 0;  // how many stages at the end are skipped when no logits are wanted
   std::unique_ptr<ThreadPool> pool;
   Arena cache, activations;
-  std::vector<uint32_t> positions;  // of each sequence
+  std::vector<uint32_t> positions;  // tokens in the cache, for each sequence
   std::unique_ptr<std::atomic<uint32_t>[]> tickets;
   size_t n_tickets = 0;
 
-  // The step under way: `n` rows; row i is token tokens[i] of sequence seq + (decode ? i : 0).
+  // The current step has `n` rows. Row i is tokens[i], of sequence seq + (decode ? i : 0).
   const uint32_t* tokens = nullptr;
   uint32_t n = 0, seq = 0;
   bool decode = false;
@@ -56,27 +58,31 @@ struct Engine {
   uint32_t first_logit = 0, logit_rows = 0;
 
   // step.cc
+  // PlanStages lists the stages of all layers. Step runs them once on all workers; Work is one worker's part.
   void PlanStages();
   void Step();
   void Work(int worker, int workers);
-  // Rows [first, first + rows) of x, normalised by `weight` [d], become rows 0.. of Normed().
+  // Normalises rows [first, first + rows) of x by `weight` [d] into rows 0.. of Normed().
   void NormRows(const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers);
-  // Ends a mixer: what it left becomes what the product of the layer's output reads. Every worker calls it, after its own work.
+  // Ends a mixer: rounds its output to the formats of `LayerPlan::mixer_out`. Every worker calls it after its
+  // own work.
   void FinishMixer(size_t layer, int worker, int workers);
-  // Makes row `row` of an int8 view from the k floats at `from`.
+  // Writes row `row` of an int8 view from `from`: k floats, `share` of which have one scale.
   void Quantise(const QuantBuffer& b, uint32_t row, const float* from, size_t k, size_t share) const;
+  // Returns the cost of a product with `rows` rows of activations.
   OpCost ProductCost(const Matrix& matrix, uint32_t rows) const;
 
   float* Buffer(size_t offset) const { return activations.At<float>(offset); }
   float* Shared(int buffer) const { return Buffer(program.shared[buffer].offset); }
   uint32_t SequenceOf(uint32_t row) const { return decode ? row : seq; }
   uint32_t PositionOf(uint32_t row) const { return decode ? positions[row] : positions[seq] + row; }
-  // Row `row` of what the layer's mixer works on: LayerPlan::width floats.
+  // Returns row `row` of the mixer's working buffer: LayerPlan::width floats.
   float* ProjRow(const LayerPlan& plan, uint32_t row) const { return Buffer(program.proj) + row * plan.width; }
-  // The layer's state of a sequence: LayerPlan::seq_bytes.
+  // Returns the layer's state of one sequence: LayerPlan::seq_bytes bytes.
   uint8_t* State(const LayerPlan& plan, uint32_t sequence) const { return cache.base() + plan.state + sequence * plan.seq_bytes; }
   uint8_t* Scratch(int worker) const { return activations.base() + program.worker + size_t(worker) * program.worker_bytes; }
 
+  // Returns the int8 view at `b`, rows of k values; empty if there is none.
   Activations View(const QuantBuffer& b, size_t k) const {
     Activations a;
     if (b.k == 0 || k == 0) return a;
@@ -86,13 +92,15 @@ struct Engine {
     a.sum16 = activations.At<int16_t>(b.sum16);
     return a;
   }
+  // Returns the normalised input: its int8 view and, if a float matrix reads it, floats [rows][d].
   Activations Normed() const {
     Activations in = View(program.in, spec->dim);
     if (program.norm_f32) in.f32 = Buffer(program.norm), in.stride = spec->dim;
     return in;
   }
 
-  // Every worker takes panels of w until none is left; `put(token, row, values, count)` gets 16 (fewer at the edge) products.
+  // Multiplies `rows` rows of `a` with w. Workers draw panels from `ticket` until none is left. put(token,
+  // row, values, count) receives the products of `count` rows from `row`: 16, or fewer at the edge.
   template <class Put>
   void MatMul(const Matrix& w, const Activations& a, uint32_t rows, int worker, std::atomic<uint32_t>& ticket, Put put) const {
     float* tile = reinterpret_cast<float*>(Scratch(worker) + program.tile_at);
@@ -109,7 +117,7 @@ struct Engine {
       }
     }
   }
-  // Products of the layer's normed input, from column `column` of the rows of `proj` on.
+  // Writes the products of the layer's normalised input into the rows of `proj`, from column `column`.
   void ProjectNormed(const Matrix& w, const LayerPlan& plan, size_t column, int worker, std::atomic<uint32_t>& ticket) const {
     float* to = Buffer(program.proj) + column;
     const size_t width = plan.width;
@@ -118,9 +126,9 @@ struct Engine {
   }
 };
 
-// Stages that all layouts have, around those of the mixers (layer_stages.cc).
+// Stages that all layouts have, around those of the mixers. They are defined in layer_stages.cc.
 extern const Stage kEmbedStage, kMixerNormStage, kFfnNormStage, kGateUpStage, kDownStage, kFinalNormStage, kLogitsStage;
-Stage MixerOutStage(const MixerKind& kind);  // the product of a mixer's output, added to the residual stream
+Stage MixerOutStage(const MixerKind& kind);  // product of a mixer's output, added to the residual stream
 void GateUp(const StageRun& r);              // gate_up.cc
 
 }  // namespace edgefront

@@ -1,4 +1,5 @@
-// Tables of names; ids and block sizes as in ggml.h and docs/gguf.md of ggml.
+// Tables of names and the refusals that use them. Ids and block sizes are those of ggml.h and docs/gguf.md in
+// ggml.
 #include "infer/foreign_file.h"
 
 #include <cstdio>
@@ -23,7 +24,7 @@ constexpr GgmlType kTypes[] = {
 
 constexpr const char* kArchitectures[] = {"lfm2", "qwen3", "llama", "edgefront"};
 
-// First bytes of files that people hand over in place of a GGUF.
+// First bytes of files that users pass instead of a GGUF.
 struct Start {
   std::string_view bytes;
   const char* what;
@@ -55,7 +56,7 @@ Status NoGguf(std::span<const uint8_t> bytes) {
   for (const Start& s : kStarts) {
     if (StartsWith(bytes, s.bytes)) return BadModel(std::string("not a GGUF file: it is ") + s.what);
   }
-  // A length, then JSON.
+  // A safetensors file is a length followed by JSON.
   if (bytes.size() > 9 && bytes[8] == '{' && bytes[7] == 0 && bytes[6] == 0) {
     return BadModel("not a GGUF file: it is a safetensors file; convert the model with convert_hf_to_gguf.py of llama.cpp");
   }
@@ -112,7 +113,7 @@ Status CheckGgufStart(std::span<const uint8_t> bytes) {
   uint32_t version;
   if (bytes.size() < 8) return BadModel("GGUF: truncated or malformed header");
   std::memcpy(&version, bytes.data() + 4, sizeof(version));
-  // The magic is the same in both orders; versions are small, so that only a swapped one has empty low bytes.
+  // The magic is the same in both byte orders. Versions are small, so empty low bytes mean a swapped number.
   if (version != 0 && (version & 0xFFFF) == 0) return BigEndian();
   const std::string is = "GGUF: the file is of version " + std::to_string(version) + ", edgefront reads version 3 only; ";
   if (version == 2) return Unsupported(is + "rewrite it with llama.cpp: llama-quantize FILE OUT.gguf COPY");
@@ -153,7 +154,7 @@ Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
   for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"}) {
     if (gguf.FindTensor(name) != nullptr) return refuse(std::string("the file scales RoPE by tensor '") + name + "'");
   }
-  for (size_t i = 0; i < 1024; ++i) {  // llama.cpp reads one such tensor a layer too
+  for (size_t i = 0; i < 1024; ++i) {  // llama.cpp also reads one such tensor in each layer
     const std::string layer = "blk." + std::to_string(i);
     if (gguf.FindTensor(layer + ".attn_norm.weight") == nullptr) break;
     if (gguf.FindTensor(layer + ".rope_freqs.weight") != nullptr)
@@ -163,7 +164,8 @@ Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
   const auto type = Text(gguf, type_key);
   if (type && *type == "none") return Status::Ok();
   if (!type && gguf.Find(type_key) != nullptr) return BadModel(type_key + " is not a string");
-  // A factor without a type means linear; one of 1 (or 0, as some converters write) changes nothing under it.
+  // A factor without a type means linear. A linear factor of 1 (or 0, which some converters write) changes
+  // nothing.
   for (const char* key : {"scaling.factor", "scale_linear", "scaling.attn_factor"}) {
     if (gguf.Find(prefix + key) == nullptr) continue;
     const auto factor = Number(gguf, prefix + key);

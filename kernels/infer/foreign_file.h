@@ -1,5 +1,6 @@
-// Names what a file is that this engine cannot run, and says what to do about it: other formats by their first bytes, every
-// tensor type of ggml, parts of a split model, adapters and unknown architectures. The reader (gguf.cc) decides what is valid.
+// Names files that this engine cannot run and tells the user what to do. Covers other formats, ggml tensor
+// types, parts of a split model, adapters and unknown architectures. The reader (gguf.cc) decides what is
+// valid.
 #ifndef EDGEFRONT_INFER_FOREIGN_FILE_H_
 #define EDGEFRONT_INFER_FOREIGN_FILE_H_
 
@@ -13,28 +14,32 @@
 
 namespace edgefront {
 
-// A tensor type of ggml. `bytes` is 0 where the size of a block is not known here.
+// A tensor type of ggml: `elements` values in `bytes` bytes. `bytes` is 0 if the block size is not known
+// here.
 struct GgmlType {
   const char* name;
   uint32_t elements, bytes;
 };
 
-// The type with this number, or null for one that ggml had not defined when this was written.
+// Returns the type with this number, or null for types that ggml defined after this was written.
 const GgmlType* FindGgmlType(uint32_t id);
 
-// "is Q4_K, which edgefront does not read (...)": the end of a sentence about a tensor whose type is not a DType.
+// Returns "is Q4_K, which edgefront does not read (...)": the end of a sentence about a tensor whose type is
+// not a DType.
 std::string UnreadType(uint32_t id);
 
-// Names from a file may hold anything: at most 64 characters, those outside printable ASCII as '?'.
+// Returns at most 64 characters of a name from a file, with '?' for those outside printable ASCII.
 std::string Printable(std::string_view s);
 
-// Refuses bytes that do not begin a little-endian GGUF of version 3. Needs at least the first 8 bytes for the version.
+// Refuses bytes that are not the beginning of a little-endian GGUF of version 3. The version check needs at
+// least 8 bytes.
 Status CheckGgufStart(std::span<const uint8_t> bytes);
 
-// Refuses a part of a split model, an adapter, and an architecture that is none of those run here.
+// Refuses a part of a split model, an adapter, and an unknown architecture.
 Status CheckModelKind(const GgufFile& gguf);
 
-// Refuses RoPE scaling: angles would silently differ from those the model was trained with. `arch`: prefix of the keys.
+// Refuses RoPE scaling, because angles would silently differ from those in training. `arch` is the prefix of
+// the keys.
 Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch);
 
 }  // namespace edgefront

@@ -1,5 +1,6 @@
-// A step's gate and up products with what follows at once: SwiGLU, and the middle as int8 for a quantised ffn_down, so that it is
-// never written out in float. It is made 32 values at a time, so these share a scale in it, for Q6_K too.
+// The gate and up products of a step, SwiGLU, and int8 rounding for a quantised ffn_down. All are one stage,
+// so the FFN's middle is never written as floats. It is computed 32 values at a time, which share a scale,
+// also for Q6_K.
 #include "infer/engine.h"
 #include "quant/half.h"
 
@@ -10,7 +11,8 @@ void PutHidden(const float* h, size_t count, bool half, float* to) {
   for (size_t i = 0; i < count; ++i) to[i] = half ? NearestF16(h[i]) : h[i];
 }
 
-// `count` values of the middle, from value `at` of row `row` on: as int8 or as floats, whichever ffn_down reads.
+// Writes `count` values of the FFN's middle, from value `at` of row `row`, as int8 or as floats, depending on
+// ffn_down.
 void PutMiddle(const Engine& e, const Reading& reading, size_t ffn, size_t row, size_t at, const float* h, size_t count) {
   const QuantBuffer& b = e.program.mid;
   if (!reading.q8) return PutHidden(h, count, reading.half, e.Buffer(e.program.hidden) + row * ffn + at);
@@ -19,7 +21,8 @@ void PutMiddle(const Engine& e, const Reading& reading, size_t ffn, size_t row, 
                       e.activations.At<int32_t>(b.sum8) + block, e.activations.At<int16_t>(b.sum16) + 2 * block);
 }
 
-// One token: all gate panels of units [begin, end), then all of up, so that each matrix is read as one long stream.
+// One token: all gate panels of units [begin, end), then all of up, so that each matrix is read as one long
+// stream.
 void GateUpToken(const Engine& e, size_t layer, uint32_t begin, uint32_t end, const Activations& in, float* tile) {
   const LayerWeights& w = e.weights->layers[layer];
   const size_t ffn = w.gate.rows, first = 2 * size_t{begin}, last = std::min(w.gate.panels(), 2 * size_t{end});
@@ -34,7 +37,7 @@ void GateUpToken(const Engine& e, size_t layer, uint32_t begin, uint32_t end, co
 
 }  // namespace
 
-// Two panels of gate and of up make 32 values of the middle: gated and, for a quantised ffn_down, turned into int8 at once.
+// Two panels of gate and two of up make 32 values of the middle, which are gated and rounded at once.
 void GateUp(const StageRun& r) {
   const Engine& e = r.engine;
   const LayerWeights& w = e.weights->layers[r.layer];
@@ -44,7 +47,7 @@ void GateUp(const StageRun& r) {
   constexpr size_t kTile = kTileTokens * kPanelRows;
   const Activations in = e.Normed();
   const Reading& reading = e.program.layers[r.layer].hidden;
-  // For one token the tile has room for 32 panels of gate, as many of up, and their result.
+  // For one token, the tile has room for 32 panels of gate, as many of up, and their result.
   const uint32_t share = units / (4 * static_cast<uint32_t>(e.pool->size()));
   const uint32_t grab = std::max<uint32_t>(1, n > 1 ? 1 : std::min<uint32_t>(share, kTileTokens / 2));
   for (uint32_t u; (u = r.tickets[0].fetch_add(grab, std::memory_order_relaxed)) < units;) {

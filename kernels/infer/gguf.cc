@@ -1,4 +1,4 @@
-// Parses GGUF v3 with every length checked against what is left, before anything is allocated from it.
+// Parses GGUF v3. Every length is checked against the remaining bytes before anything is allocated from it.
 #include "include/edgefront/gguf.h"
 
 #include <algorithm>
@@ -14,12 +14,12 @@ static_assert(std::endian::native == std::endian::little, "GGUF is read in place
 
 constexpr uint64_t kMaxEntries = 65536;
 constexpr uint64_t kMaxTensors = 65536;
-constexpr uint64_t kMaxKey = 65535;  // as the format allows
+constexpr uint64_t kMaxKey = 65535;  // the format's limit
 constexpr uint64_t kMaxTensorName = 256;
 constexpr uint64_t kMaxString = 64u << 20;  // a whole tokenizer.json fits (tokenizer.huggingface.json)
 constexpr uint64_t kMaxTensorBytes = 1ull << 40;
 
-// Size of a fixed-size element; 0 for strings, arrays and unknown types.
+// Returns the size of a fixed-size element, or 0 for strings, arrays and unknown types.
 uint64_t ElementBytes(uint32_t type) {
   switch (static_cast<GgufType>(type)) {
     case GgufType::kU8:
@@ -101,7 +101,8 @@ Status ReadValue(Cursor& in, std::string_view key, GgufValue* value) {
   return Status::Ok();
 }
 
-// A type that is none of ours is noted in `unread` where its size is known, so that what else is wrong with the file can be told first.
+// Reads one tensor info. A type that is not a DType is noted in `unread` if its size is known, so that other
+// errors of the file are reported first.
 Status ReadTensor(Cursor& in, uint64_t alignment, GgufTensor* t, std::string* unread) {
   uint32_t type;
   if (!in.String(kMaxTensorName, &t->name) || !in.Read(&t->n_dims)) return Truncated("tensor table");
@@ -189,7 +190,7 @@ Result<GgufFile> GgufFile::Parse(std::span<const uint8_t> bytes, std::optional<u
   uint64_t start, n_tensors, n_kv;  // magic and version, checked above
   if (!in.Read(&start)) return Truncated("header");
   if (!in.Read(&n_tensors) || !in.Read(&n_kv)) return Truncated("header");
-  // An entry takes at least 13 bytes and a tensor 32, so counts are bounded by what is there.
+  // An entry has at least 13 bytes and a tensor 32, so the remaining bytes limit both counts.
   if (n_kv > kMaxEntries || n_kv > in.left() / 13) return Truncated("header: too many metadata entries");
   if (n_tensors > kMaxTensors || n_tensors > in.left() / 32) return Truncated("header: too many tensors");
 

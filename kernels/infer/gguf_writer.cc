@@ -1,4 +1,4 @@
-// Writes GGUF v3 headers (plans), for tests and tools; data is appended by infer/materialize.
+// Writes GGUF v3 headers (plans) for tests and tools. infer/materialize.cc appends the data.
 #include <cstring>
 
 #include "include/edgefront/gguf.h"

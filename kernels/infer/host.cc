@@ -1,4 +1,5 @@
-// Reads affinity, topology and control groups. Version 2 has one hierarchy ("0::/path"), version 1 one a controller ("4:memory:/path").
+// Reads affinity, topology and control groups. Version 2 has one hierarchy ("0::/path"); version 1 has one
+// for each controller ("4:memory:/path").
 #include "include/edgefront/host.h"
 
 #include <dirent.h>
@@ -19,7 +20,8 @@ std::string& Root() {
 
 bool Exists(const std::string& path) { return access((Root() + path).c_str(), F_OK) == 0; }
 
-// Of a line "number:controllers:path" the path where it is about `controller`; version 2 has no controllers in it.
+// Returns the path in a line "number:controllers:path" if the line is about `controller`. Version 2 names no
+// controllers.
 std::optional<std::string> GroupPath(std::string_view line, std::string_view controller) {
   const size_t first = line.find(':');
   const size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
@@ -29,7 +31,7 @@ std::optional<std::string> GroupPath(std::string_view line, std::string_view con
   return std::string(line.substr(second + 1));
 }
 
-// `path` below `mount` and every folder around it that exists there, the innermost first.
+// Adds `path` below `mount` and all its ancestors that exist there, the innermost first.
 void AddFolders(const std::string& mount, std::string path, std::vector<std::string>* folders) {
   if (path.find("..") != std::string::npos) path.clear();
   while (!path.empty() && path.back() == '/') path.pop_back();
@@ -46,7 +48,8 @@ std::optional<int64_t> WholeNumber(const std::string& text) {
   return stop == text.c_str() ? std::nullopt : std::optional<int64_t>(value);
 }
 
-// Version 2: "50000 100000" or "max 100000"; version 1: two files, -1 for none.
+// Returns a group's CPU quota in CPUs. Version 2 has "50000 100000" or "max 100000"; version 1 has two files,
+// with -1 for none.
 std::optional<double> QuotaOf(const std::string& group) {
   const std::string both = ReadSystemFile(group + "/cpu.max");
   std::optional<int64_t> quota, period;
@@ -189,7 +192,7 @@ std::optional<MemoryLimit> ReadMemoryLimit() {
     const auto limit = WholeNumber(ReadSystemFile(group + (second ? "/memory.max" : "/memory.limit_in_bytes")));
     if (!limit || *limit <= 0 || *limit >= kNone) continue;
     const auto used = WholeNumber(ReadSystemFile(group + (second ? "/memory.current" : "/memory.usage_in_bytes"))).value_or(0);
-    // Pages of files are given back before anything is killed.
+    // The kernel gives back file pages before it kills anything, so they count as free.
     const std::string stat = ReadSystemFile(group + "/memory.stat");
     int64_t files = 0;
     for (const char* key : {"inactive_file ", "active_file "}) {

@@ -1,5 +1,5 @@
-// Stages that all layouts have, around those of the mixers: embedding, norms, the product of a mixer's output, the FFN, logits. Options of
-// layers belong here.
+// Stages that all layouts have, around those of the mixers: embedding, norms, the product of a mixer's
+// output, the FFN, logits. Options of layers belong here.
 #include <cmath>
 #include <string_view>
 
@@ -20,7 +20,8 @@ void Embed(const StageRun& r) {
     const uint32_t position = e.PositionOf(i);
     for (const RopeTable& t : e.program.ropes) {
       float* cs = e.Buffer(t.offset) + size_t{i} * t.head_dim;
-      // With a cache of F16 the angles are ggml's too, to their last bits: floats, each the one before times a constant.
+      // With an F16 cache the angles equal ggml's to the last bit: floats, each the previous one times a
+      // constant.
       float theta = static_cast<float>(position);
       const float step = std::pow(t.base, -2.0f / static_cast<float>(t.head_dim));
       for (uint32_t j = 0; j < t.head_dim / 2; ++j, theta *= step) {
@@ -37,7 +38,7 @@ void Embed(const StageRun& r) {
   }
 }
 
-// Adds products to rows of the residual stream.
+// Returns a function that adds products to rows of the residual stream.
 auto AddToX(const Engine& e) {
   float* x = e.Buffer(e.program.x);
   const size_t d = e.spec->dim;

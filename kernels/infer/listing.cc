@@ -1,4 +1,5 @@
-// The program as text, in 80 columns: one line a fused op, with what one decoding step of the whole batch costs there at the longest context.
+// The program as text, in 80 columns: one line for each operation, with its cost in one decode step of the
+// whole batch at the longest context.
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -19,7 +20,7 @@ class Listing {
     Line("layer", "op", "shape", "type", "bytes", "FLOP");
   }
 
-  // `bytes` a step, `flops` a sequence.
+  // `bytes` are of the step, `flops` of one sequence.
   void Add(int layer, const char* op, uint64_t ne0, uint64_t ne1, DType type, double bytes, double flops) {
     flops *= batch_;
     bytes_ += bytes;

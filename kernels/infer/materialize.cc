@@ -1,5 +1,5 @@
-// Writes a plan out as a whole GGUF: same header, then every tensor at its offset, made from the seed by all cores in
-// pieces of a few MiB and written in order.
+// Writes a plan as a whole GGUF: the same header, then every tensor at its offset. All cores generate the
+// data from the seed in pieces of a few MiB, which are written in order.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kPieceBytes = 8u << 20;
 
-// Owns the half-written file: removed unless committed.
+// The half-written file. The destructor removes it unless Commit succeeded.
 class PartFile {
  public:
   explicit PartFile(std::string path) : path_(std::move(path)) {
@@ -95,7 +95,7 @@ Result<MaterializeResult> Materialize(std::span<const uint8_t> bytes, const std:
       const size_t n = std::min<size_t>(rows_a_piece, t.ne1 - first);
       piece.resize(n * row_bytes);
       (*pool)->ParallelFor(static_cast<int64_t>(n), [&](int64_t begin, int64_t end, int worker) {
-        // From memory or a seed, ReadRows cannot fail.
+        // ReadRows cannot fail here, because the data comes from memory or a seed.
         (void)ReadRows(*spec, *gguf, t, source, first + begin, end - begin, piece.data() + begin * row_bytes, floats[worker].data());
       });
       EDGEFRONT_RETURN_IF_ERROR(file.Write(piece.data(), piece.size()));

@@ -1,4 +1,5 @@
-// Reads a layout's numbers from GGUF metadata and checks their bounds. Every quantity may be a scalar or an array with one value a layer.
+// Reads a layout's numbers from GGUF metadata and checks their bounds. Every quantity may be a scalar, or an
+// array with one value for each layer.
 #ifndef EDGEFRONT_INFER_META_READER_H_
 #define EDGEFRONT_INFER_META_READER_H_
 
@@ -11,11 +12,13 @@
 
 namespace edgefront {
 
+// A reader of the keys "ARCH.KEY" of one file. Errors name the key.
 class MetaReader {
  public:
   MetaReader(const GgufFile& gguf, std::string arch) : gguf_(gguf), arch_(std::move(arch)) {}
 
-  // Layer `i`'s value of arch.key, or `fallback` where the key is absent (no fallback: an error).
+  // Reads layer `i`'s value of arch.key into `out`, or `fallback` if the key is absent. An absent key without
+  // a fallback is kBadModel.
   Status Int(const char* key, uint64_t i, int64_t lo, int64_t hi, std::optional<int64_t> fallback, uint32_t* out) const {
     const GgufValue* v = gguf_.Find(arch_ + "." + key);
     std::optional<int64_t> x = v ? v->Int(v->is_array ? i : 0) : fallback;
@@ -27,6 +30,7 @@ class MetaReader {
     return Status::Ok();
   }
 
+  // Reads layer `i`'s value of arch.key into `out`. An absent key is kBadModel.
   Status Float(const char* key, uint64_t i, double lo, double hi, float* out) const {
     const GgufValue* v = gguf_.Find(arch_ + "." + key);
     const std::optional<double> x = v ? v->Float(v->is_array ? i : 0) : std::nullopt;
@@ -36,7 +40,7 @@ class MetaReader {
     return Status::Ok();
   }
 
-  // Layer `i`'s value of arch.key, or nothing where there is none.
+  // Returns layer `i`'s value of arch.key, or nothing if it is absent.
   std::optional<bool> Bool(const char* key, uint64_t i) const {
     const GgufValue* v = gguf_.Find(arch_ + "." + key);
     const std::optional<int64_t> x = v ? v->Int(v->is_array ? i : 0) : std::nullopt;

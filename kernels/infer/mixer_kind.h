@@ -1,5 +1,6 @@
-// What the engine asks of a kind of mixer: one table of functions a kind, defined in infer/mixers/<op>.cc and listed in
-// infer/mixers/mixer_table.cc. The norm before a mixer, its output's product and the residual belong to the layer (layer_stages.cc).
+// The interface of a kind of mixer: one table of functions, defined in infer/mixers/<op>.cc and listed in
+// infer/mixers/mixer_table.cc. The layer itself (layer_stages.cc) does the norm before a mixer, the product
+// of its output, and the residual.
 #ifndef EDGEFRONT_INFER_MIXER_KIND_H_
 #define EDGEFRONT_INFER_MIXER_KIND_H_
 
@@ -17,7 +18,7 @@ struct LayerPlan;
 struct Program;
 struct SessionOptions;
 
-// A line of the listing: the work of a mixer between its products, in one decoding step of the whole batch.
+// A line of the listing: the work of a mixer between its products, in one decode step of the whole batch.
 struct ListedWork {
   const char* op;
   uint64_t ne0, ne1;
@@ -26,27 +27,31 @@ struct ListedWork {
   double flops;  // of one sequence
 };
 
+// One kind of mixer, as the engine, the memory plan and the listing use it.
 struct MixerKind {
   Mixer id;
-  std::span<const std::string_view> names;  // in edgefront.layer.mixer
-  const char* out_stage;                    // names the product of the layer's output in profiles
-  const char* out_op;                       // the same in the listing
-  // State must be zero where a sequence begins. Otherwise nothing beyond a sequence's position is ever read.
+  std::span<const std::string_view> names;  // values of edgefront.layer.mixer
+  const char* out_stage;                    // profile name of the output's product
+  const char* out_op;                       // listing name of the output's product
+  // True if a new sequence needs zeroed state. Otherwise state beyond a sequence's position is never read.
   bool starts_from_zero;
 
-  // Reads and checks the metadata of layer `i`, which the file gives `name` (empty in upstream architectures).
+  // Reads and checks the metadata of layer `i`. `name` is its mixer name in the file, empty in upstream
+  // architectures.
   Status (*read)(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_view name, LayerSpec* l);
-  // Adds the tensors of the layer, the output's product (Role::kMixerOut) last.
+  // Adds the tensors of the layer. The output's matrix (Role::kMixerOut) comes last.
   void (*tensors)(const ModelSpec& m, const LayerSpec& l, LayerTensors* out);
-  // Sets the sizes in `plan`, and asks `program` for what layers share: rotation tables, buffers, scratch.
+  // Sets the sizes in `plan`, and asks `program` for shared resources: rotation tables, buffers, scratch.
   void (*plan)(const ModelSpec& m, const LayerSpec& l, const SessionOptions& o, Program* program, LayerPlan* plan);
+  // Returns the mixer's line of the listing.
   ListedWork (*listed)(const LayerSpec& l, const LayerPlan& plan, const ModelSpec& m, const SessionOptions& o);
-  // What is run between the layer's norm and its output's product.
+  // The stages between the layer's norm and the output's product.
   std::span<const Stage> stages;
 };
 
+// Returns the kind of a mixer.
 const MixerKind& KindOf(Mixer mixer);
-const MixerKind* FindMixer(std::string_view name);  // null where no kind has it
+const MixerKind* FindMixer(std::string_view name);  // null if no kind has this name
 std::string MixerNames();                           // of all kinds, "conv, gqa, ..."
 std::span<const MixerKind* const> MixerKinds();     // indexed by Mixer
 

@@ -1,4 +1,4 @@
-// Model: header -> spec -> packed weights.
+// Loads a Model: header, then spec, then packed weights.
 #include "infer/model_file.h"
 #include "infer/model_impl.h"
 #include "infer/program.h"

@@ -1,5 +1,6 @@
-// Reads growing prefixes of a file until its header parses. Not mapped: a file truncated behind our back must be an
-// error, not a SIGBUS, and mapped pages would count in the peak beside the packed copy.
+// Reads growing prefixes of a file until its header parses. A mapping was rejected: a file truncated while in
+// use would raise SIGBUS instead of an error, and mapped pages would count in the peak beside the packed
+// copy.
 #include "infer/model_file.h"
 
 #include <fcntl.h>

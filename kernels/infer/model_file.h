@@ -1,4 +1,4 @@
-// A model file opened for reading: its header in memory, its data left on disk.
+// A model file opened for reading. The header is in memory; the data stays on disk.
 #ifndef EDGEFRONT_INFER_MODEL_FILE_H_
 #define EDGEFRONT_INFER_MODEL_FILE_H_
 
@@ -9,14 +9,16 @@
 
 namespace edgefront {
 
+// An open file and its parsed header.
 class ModelFile {
  public:
+  // Opens a file and parses its header. Errors: kIo, and those of GgufFile::Parse.
   static Result<ModelFile> Open(const std::string& path);
   ModelFile(ModelFile&& other) noexcept;
   ModelFile& operator=(ModelFile&&) = delete;
   ~ModelFile();
 
-  const GgufFile& gguf() const { return gguf_; }  // views into header(), which moves with this object
+  const GgufFile& gguf() const { return gguf_; }  // views into header_, which moves with this object
   int fd() const { return fd_; }
 
  private:

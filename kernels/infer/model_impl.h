@@ -1,4 +1,4 @@
-// What a Model holds; shared by model.cc and session.cc only.
+// The private members of Model, for model.cc and session.cc only.
 #ifndef EDGEFRONT_INFER_MODEL_IMPL_H_
 #define EDGEFRONT_INFER_MODEL_IMPL_H_
 

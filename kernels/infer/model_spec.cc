@@ -1,4 +1,4 @@
-// Metadata -> ModelSpec: what all layouts have; each layer's mixer reads its own part.
+// Reads a ModelSpec from metadata: the parts that all layouts have. Each layer's mixer reads its own part.
 #include "infer/model_spec.h"
 
 #include "infer/foreign_file.h"
@@ -15,8 +15,8 @@ std::string ReadString(const GgufFile& gguf, const char* key) {
   return s ? std::string((*s)[0].substr(0, 65536)) : "";
 }
 
-// Which mixer layer `i` has, and the name the file gives it: `edgefront` lists names, `lfm2` marks a convolution by no KV heads, the other
-// architectures have attention only.
+// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names, `lfm2` marks a
+// convolution by zero KV heads, and the other architectures have attention only.
 Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names, uint64_t i,
                                  std::string_view* name) {
   if (m.own_architecture()) {
@@ -54,7 +54,8 @@ Status CheckTensors(const GgufFile& gguf, const ModelSpec& spec) {
   for (const TensorSpec& want : expected) {
     const GgufTensor* got = gguf.FindTensor(want.name);
     if (got == nullptr) return BadModel("tensor '" + want.name + "' is missing");
-    // Dimensions of 1 mean nothing: some converters keep the middle one of a depthwise convolution, [k, 1, d].
+    // Dimensions of 1 are ignored, because some converters keep the middle one of a depthwise convolution,
+    // [k, 1, d].
     const bool rows_in_one = got->dims[1] == want.ne1 || got->dims[2] == want.ne1 || got->dims[3] == want.ne1;
     if (got->dims[0] != want.ne0 || !rows_in_one || got->rows() != want.ne1) {
       return BadModel("tensor '" + want.name + "' is " + std::to_string(got->dims[0]) + " x " + std::to_string(got->rows()) +
@@ -76,7 +77,7 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
   if (!gguf.unread().empty()) return Unsupported(gguf.unread());
   m.architecture = ReadString(gguf, "general.architecture");
   EDGEFRONT_RETURN_IF_ERROR(CheckRopeScaling(gguf, m.architecture));
-  // Ollama's converter names the final norm of lfm2 as the other architectures do.
+  // Ollama's converter gives lfm2's final norm the name that other architectures use.
   if (gguf.FindTensor(m.final_norm_name()) == nullptr && gguf.FindTensor("output_norm.weight") != nullptr)
     m.final_norm = "output_norm.weight";
   m.name = ReadString(gguf, "general.name");

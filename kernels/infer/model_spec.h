@@ -1,5 +1,6 @@
-// What a model is: its layout as read and validated from GGUF metadata, and the tensors that layout must have.
-// Sizes are bounded here so that later arithmetic on them cannot overflow 64 bits. What a kind of mixer reads and needs is in infer/mixers/.
+// The layout of a model, read and validated from GGUF metadata, and the tensors that it must have. Sizes are
+// bounded here, so later arithmetic cannot overflow 64 bits. The metadata and tensors of each mixer are in
+// infer/mixers/.
 #ifndef EDGEFRONT_INFER_MODEL_SPEC_H_
 #define EDGEFRONT_INFER_MODEL_SPEC_H_
 
@@ -20,7 +21,7 @@ inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24
 // Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
 enum class Mixer { kConv, kAttention };
 
-// What a kind of mixer reads from the metadata, and the slots of its tensors in LayerWeights and Params.
+// Each mixer has a struct with its metadata. Slot numbers its tensors in LayerWeights and Params.
 
 // Gated short convolution.
 struct ConvSpec {
@@ -40,25 +41,27 @@ struct AttentionSpec {
   uint64_t kv_width() const { return uint64_t{kv_heads} * head_dim; }
 };
 
-// Options that any mixer may have (norms around it, an output gate, weights or KV of another layer) are members here, beside `ffn`: the
-// layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, and no mixer knows of them.
+// Options for any mixer (norms around it, an output gate, weights or KV of another layer) belong here, beside
+// `ffn`. The layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know
+// of them.
 struct LayerSpec {
   Mixer mixer = Mixer::kConv;
-  ConvSpec conv;  // only that of `mixer` is set
+  ConvSpec conv;  // only the spec of `mixer` is set
   AttentionSpec attention;
   uint32_t ffn = 0;
 };
 
+// A validated layout.
 struct ModelSpec {
   std::string architecture;  // lfm2 | qwen3 | llama | edgefront
   std::string name, layout;  // informative
-  std::string final_norm;    // name of the final norm's tensor where it is not the architecture's own
+  std::string final_norm;    // name of the final norm's tensor if it is not the architecture's usual one
   uint32_t dim = 0;          // d
   uint32_t vocab = 0;        // V
   uint32_t context_length = 0;
   float eps = 0;
   bool rope_interleaved = false;  // llama: pairs (2i, 2i+1); else (i, i+hd/2)
-  bool tied = true;               // the output matrix is the embedding
+  bool tied = true;               // the output matrix is the embedding matrix
   std::optional<uint64_t> seed;   // edgefront.weights.seed
   std::vector<LayerSpec> layers;
 
@@ -69,18 +72,21 @@ struct ModelSpec {
   std::string final_norm_name() const {
     return !final_norm.empty() ? final_norm : architecture == "lfm2" ? "token_embd_norm.weight" : "output_norm.weight";
   }
+  // Returns the number of parameters; a tied matrix counts once.
   uint64_t Parameters() const;
 };
 
+// The use of a tensor in the layout.
 enum class Role {
   // clang-format off
   kEmbedding, kOutput, kFinalNorm, kMixerNorm,
-  kMixer,     // a mixer's own: matrices read the layer's normed input; `slot` says which it is
-  kMixerOut,  // reads what the mixer left, writes into the residual stream
+  kMixer,     // a mixer's own tensor, numbered by `slot`; its matrices read the layer's normalised input
+  kMixerOut,  // reads the mixer's output, writes into the residual stream
   kFfnNorm, kGate, kUp, kDown,
   // clang-format on
 };
 
+// A tensor that the layout must have.
 struct TensorSpec {
   std::string name;
   Role role;
@@ -89,14 +95,15 @@ struct TensorSpec {
   uint64_t ne1;  // rows; 1 for vectors
   WeightKind kind = WeightKind::kMatrix;
   int slot = 0;
-  const char* op = "";  // what the listing calls its product
-  // Rows (inputs) that belong together, as those of a head: each such block is padded by itself in training. 0: all of them.
+  const char* op = "";  // name of its product in the listing
+  // Sizes of blocks of inputs (rows) and outputs (columns) that belong together, such as those of a head.
+  // Training pads each block separately. 0: one block.
   uint64_t row_block = 0, col_block = 0;
 
   bool writes_residual() const { return role == Role::kMixerOut || role == Role::kDown; }
 };
 
-// The tensors of one layer, in the order they are used. Names: blk.N.SUFFIX.weight.
+// Collects the tensors of one layer, in order of use. A tensor's name is blk.N.SUFFIX.weight.
 class LayerTensors {
  public:
   LayerTensors(int layer, std::vector<TensorSpec>* out) : layer_(layer), out_(out) {}
@@ -122,7 +129,7 @@ class LayerTensors {
   std::vector<TensorSpec>* out_;
 };
 
-// Every tensor of the layout, embedding first, then layer by layer in the order they are used, final norm last.
+// Returns every tensor of the layout: embedding, then layer by layer in order of use, then the final norm.
 std::vector<TensorSpec> ExpectedTensors(const ModelSpec& spec);
 
 }  // namespace edgefront

@@ -1,4 +1,4 @@
-// The lines of a profile.
+// The names and order of the lines of a profile.
 #include "infer/profile.h"
 
 #include "infer/engine.h"

@@ -1,8 +1,5 @@
-// Where a session's time goes: wall time of each stage (infer/stage.h) up to the barrier that ends it, with the bytes it had to touch and the
-// operations it had to do. Kept by worker 0; off unless asked for. Names:
-//   embed; norm (RMS norm and its int8 view, before each group of products and the logits); conv-in, conv (the gated convolution, and its
-//   output to int8), conv-out; qkv, store-keys (QK-norm, RoPE and the cache's write), attend (and its output to int8), attn-out; gate-up (both
-//   products, SwiGLU, and the middle to int8), down; logits.
+// The time of a session by stage (infer/stage.h): wall time up to the stage's barrier, minimal bytes and
+// operations. Worker 0 keeps the profile, and only on request.
 #ifndef EDGEFRONT_INFER_PROFILE_H_
 #define EDGEFRONT_INFER_PROFILE_H_
 
@@ -13,30 +10,40 @@
 
 namespace edgefront {
 
-// What one operation costs at least: each weight and cached key once a step (a prefill chunk reads them again from the CPU's caches),
-// a multiplication and an addition counted as two.
+// The least cost of one operation. Each weight and each cached key counts once a step; a prefill chunk reads
+// them again from the CPU's caches. A multiply-add counts as two operations.
 struct OpCost {
   double bytes = 0, flops = 0;
   OpCost operator+(const OpCost& o) const { return {bytes + o.bytes, flops + o.flops}; }
 };
 
+// The sums of one stage over all steps.
 struct OpProfile {
   const char* op;  // the stage's name
   uint64_t calls = 0;
   double ms = 0;
   OpCost cost = {};
 };
-using Profile = std::vector<OpProfile>;  // a line a name, in the order of the stages of a layout with every mixer
+// One line for each name, in the order of stages of a layout with every mixer.
+// The stages:
+//   embed; norm (RMS norm and int8 rounding, before each group of products and the logits);
+//   conv-in, conv (gated convolution, int8 rounding), conv-out;
+//   qkv, store-keys (QK-norm, RoPE, write to the cache), attend (with int8 rounding), attn-out;
+//   gate-up (both products, SwiGLU, int8 rounding), down; logits.
+using Profile = std::vector<OpProfile>;
 
+// Returns a profile with every line at zero.
 Profile EmptyProfile();
-int ProfileLine(const Profile& profile, std::string_view op);  // its index
+int ProfileLine(const Profile& profile, std::string_view op);  // returns the index of `op`
 
+// Times the stages of a step. A null profile makes it do nothing.
 class Stopwatch {
  public:
   explicit Stopwatch(Profile* profile) : profile_(profile) {
     if (profile_ != nullptr) last_ = Clock::now();
   }
-  // The stage that ended at the barrier just passed. `cost` is called only where a profile is kept.
+  // Adds the time since the last call to line `line`. Called after a barrier. `cost` is called only if there
+  // is a profile.
   template <class Cost>
   void Lap(int line, Cost&& cost) {
     if (profile_ == nullptr) return;

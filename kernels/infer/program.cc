@@ -1,4 +1,4 @@
-// Sizes and offsets of everything a session touches.
+// Computes sizes and offsets of all buffers of a session.
 #include "infer/program.h"
 
 #include <algorithm>
@@ -33,7 +33,8 @@ QuantBuffer PlanQuant(Carver& carver, size_t rows, size_t k) {
   return b;
 }
 
-// The sizes that the types of the matrices decide: which activations exist as floats, which as int8, and how long their rows are.
+// Sizes that depend on the types of the matrices: which activations exist as floats or int8, and how long
+// their rows are.
 struct ReaderSizes {
   size_t in_k = 0, mid_k = 0, ffn_f32 = 0;
 };
@@ -117,7 +118,7 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   p.row_at = scratch.Take(4 * size_t{spec.dim});
   p.tile_at = scratch.Take(4 * 4 * kTileTokens * kPanelRows);
   p.mixer_at = scratch.Take(p.mixer_bytes);
-  p.worker_bytes = scratch.size() + 128;  // workers do not share a line
+  p.worker_bytes = scratch.size() + 128;  // keeps workers' scratch on separate cache lines
   p.worker = carver.Take(p.worker_bytes * p.threads);
   p.activation_bytes = carver.size();
   return p;

@@ -1,6 +1,6 @@
-// Weights made from a seed: element i of a tensor is a pure function of (seed, tensor name, i), so any part of any
-// tensor can be made anywhere, in any order. splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom
-// number generators" (OOPSLA 2014). The formula is part of the contract in kernels/README.md.
+// Weights generated from a seed. Element i of a tensor is a pure function of (seed, tensor name, i), so any
+// part can be generated anywhere, in any order. The formula is part of the contract in kernels/README.md.
+// splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014).
 #ifndef EDGEFRONT_INFER_SEEDED_WEIGHTS_H_
 #define EDGEFRONT_INFER_SEEDED_WEIGHTS_H_
 
@@ -11,6 +11,7 @@
 
 namespace edgefront {
 
+// Returns the splitmix64 finaliser of z + 0x9E3779B97F4A7C15.
 inline uint64_t SplitMix64(uint64_t z) {
   z += 0x9E3779B97F4A7C15ull;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
@@ -18,6 +19,7 @@ inline uint64_t SplitMix64(uint64_t z) {
   return z ^ (z >> 31);
 }
 
+// Returns the 64-bit FNV-1a hash of `s`.
 inline uint64_t Fnv1a64(std::string_view s) {
   uint64_t h = 0xCBF29CE484222325ull;
   for (unsigned char c : s) h = (h ^ c) * 0x100000001B3ull;
@@ -26,27 +28,29 @@ inline uint64_t Fnv1a64(std::string_view s) {
 
 enum class WeightKind { kNorm, kConv, kMatrix };
 
+// The generator of one tensor's elements.
 struct SeededTensor {
   uint64_t base;
   float offset, scale;
 
-  // fan_in: ne0 for a matrix, k for conv taps (also their ne0); unused for norms.
+  // `fan_in` is ne0 for a matrix and k for conv taps (also their ne0). Norms do not use it.
   SeededTensor(uint64_t seed, std::string_view name, WeightKind kind, uint64_t fan_in)
       : base(SplitMix64(seed) ^ Fnv1a64(name)),
         offset(kind == WeightKind::kNorm ? 1.0f : 0.0f),
         scale(kind == WeightKind::kNorm ? 0.1f : static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in)))) {}
 
+  // Returns element i before rounding to the tensor's type.
   float At(uint64_t i) const {
     const float u = static_cast<float>(static_cast<int32_t>(SplitMix64(base + i) >> 40)) * 0x1p-23f - 1.0f;
     return offset + scale * u;
   }
-  // out[j] = element first + j, for j < n.
+  // Writes elements first .. first + n - 1 to out [n].
   void Fill(float* out, uint64_t first, size_t n) const {
     for (size_t j = 0; j < n; ++j) out[j] = At(first + j);
   }
 };
 
-// The fixed token ids of a measurement: id(i) = splitmix64(i) mod vocab.
+// Returns token i of the fixed prompt of measurements: splitmix64(i) mod vocab.
 inline uint32_t FixedToken(uint64_t i, uint32_t vocab) { return static_cast<uint32_t>(SplitMix64(i) % vocab); }
 
 }  // namespace edgefront

@@ -1,4 +1,5 @@
-// The public face of a session: what it allocates, once, and the checks in front of each step. The steps themselves are in step.cc.
+// The public interface of a session: its single allocation, and the checks before each step. step.cc has the
+// steps.
 #include <algorithm>
 #include <cstring>
 

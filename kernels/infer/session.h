@@ -1,5 +1,6 @@
-// The engine's public face: a Model (weights in memory, packed), a Session on it (cache, buffers, threads) that runs
-// prefill and decode, and the memory plan of both, which needs neither. Sampling beyond arg-max is the caller's business.
+// The public interface of the engine: a Model (packed weights in memory), a Session on it (cache, buffers,
+// threads) for prefill and decode, and their memory plan, which needs neither. Sampling other than arg-max is
+// left to the caller.
 #ifndef EDGEFRONT_INFER_SESSION_H_
 #define EDGEFRONT_INFER_SESSION_H_
 
@@ -17,40 +18,45 @@
 
 namespace edgefront {
 
-enum class KvType { kF16, kQ8_0, kF32 };  // F32 is for checking the rest exactly
+enum class KvType { kF16, kQ8_0, kF32 };  // kF32 is for checking everything else exactly
 
+// Options of a session, checked by Create.
 struct SessionOptions {
   uint32_t max_context = 4096;  // tokens a sequence may hold; the cache is sized for it
-  uint32_t chunk = 512;         // prefill runs this many tokens at a time
-  int threads = 0;              // 0 = one per allowed CPU
+  uint32_t chunk = 512;         // tokens that one prefill step processes
+  int threads = 0;              // 0 = DefaultThreads()
   bool pin = true;
   Isa isa = Isa::kAuto;
   KvType kv = KvType::kF16;
   uint32_t batch = 1;  // sequences decoded together
 };
 
+// The memory of a model and a session, in bytes.
 struct MemoryPlan {
   uint64_t weight_bytes = 0, cache_bytes = 0, activation_bytes = 0;
-  uint64_t overhead_bytes = 0;        // the process itself: code, libc, stacks; a stated constant
-  uint64_t predicted_peak_bytes = 0;  // the sum: what VmHWM of a fresh process should read
+  uint64_t overhead_bytes = 0;        // code, libc and stacks of the process; kProcessOverheadBytes
+  uint64_t predicted_peak_bytes = 0;  // the sum: the expected VmHWM of a fresh process
 };
 
-// From the header alone: allocates nothing of the model.
+// Returns the memory plan from the header alone, without allocating anything of the model.
 Result<MemoryPlan> PlanMemory(const GgufFile& gguf, const SessionOptions& options);
-// One line a fused op: shapes, types, bytes and FLOPs of a decoding step at `options.max_context`; then the plan.
+// Returns a listing: one line for each operation with shapes, types, bytes and FLOPs of a decode step at
+// `options.max_context`, then the memory plan.
 Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& options);
 
+// Immutable weights, which several sessions may share.
 class Model {
  public:
-  // A plan's weights are made from its seed; a file's are read. Both are packed on the way in, in parallel, without a
-  // second copy. `threads` as in SessionOptions.
+  // Generates the weights of a plan from its seed, or reads those of a file. Both are packed in parallel
+  // while loading, so no second copy exists. `threads` as in SessionOptions.
   static Result<std::shared_ptr<const Model>> FromBytes(std::span<const uint8_t> gguf, int threads = 0);
   static Result<std::shared_ptr<const Model>> FromFile(const std::string& path, int threads = 0);
   ~Model();
 
   const ModelSpec& spec() const;
-  bool seeded() const;            // weightsFrom: seed, else file
+  bool seeded() const;            // true: weights from the seed; false: from the file
   uint64_t weight_bytes() const;  // as packed
+  // Returns the memory plan with these options. Error: kBadRequest.
   Result<MemoryPlan> Plan(const SessionOptions& options) const;
 
  private:
@@ -60,22 +66,26 @@ class Model {
   std::unique_ptr<Impl> impl_;
 };
 
+// One cache and one set of workers. Not thread-safe.
 class Session {
  public:
+  // Allocates everything that a session needs. Errors: kBadRequest (options), kUnavailable (isa),
+  // kOutOfMemory.
   static Result<std::unique_ptr<Session>> Create(std::shared_ptr<const Model> model, const SessionOptions& options);
   ~Session();
 
   void Reset();  // empties every sequence's cache
 
-  // Appends tokens to sequence `seq` and leaves the last one's logits in Logits(seq). With `all_logits` (room for
-  // tokens.size() * vocab floats) also writes every position's. Errors: token outside the vocabulary, cache full.
+  // Appends tokens to sequence `seq`; Logits(seq) then has the logits of the last one. `all_logits`, if not
+  // null, receives the logits of every position: [tokens.size()][vocab] floats. Errors: token outside the
+  // vocabulary, cache full.
   Status Prefill(std::span<const uint32_t> tokens, uint32_t seq = 0, float* all_logits = nullptr);
-  // One token for every sequence (tokens.size() == batch).
+  // Decodes one token of every sequence: tokens.size() == batch. Errors as for Prefill.
   Status DecodeBatch(std::span<const uint32_t> tokens);
   Status Decode(uint32_t token) { return DecodeBatch({&token, 1}); }
 
   std::span<const float> Logits(uint32_t seq = 0) const;  // [V]
-  uint32_t ArgMax(uint32_t seq = 0) const;                // lowest id among equals
+  uint32_t ArgMax(uint32_t seq = 0) const;                // the lowest id among equals
   uint32_t Position(uint32_t seq = 0) const;              // tokens in the cache
 
   Isa isa() const;
@@ -83,8 +93,10 @@ class Session {
   std::vector<int> Affinity() const;  // CPU of each worker, read back
   const MemoryPlan& plan() const;
 
-  // From now on the time of each operation is added up, in prefill and in decode; some hundred clock reads a step.
+  // Starts adding up the time of each stage, in prefill and in decode. Costs some hundred clock reads in each
+  // step.
   void StartProfile();
+  // Returns the profile of decode or of prefill since StartProfile.
   const Profile& profile(bool decode) const;
 
  private:
@@ -96,8 +108,8 @@ class Session {
 struct MaterializeResult {
   uint64_t bytes;
 };
-// Writes the plan's header unchanged, then data made from its seed (or copied, where `gguf` has data), to `out` + ".part",
-// flushed, then renamed to `out`.
+// Writes the header of `gguf` unchanged, then its data: copied, or generated from the seed if `gguf` has
+// none. The file is written to `out` + ".part", flushed, and renamed to `out`.
 Result<MaterializeResult> Materialize(std::span<const uint8_t> gguf, const std::string& out);
 
 }  // namespace edgefront

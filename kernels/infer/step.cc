@@ -1,5 +1,6 @@
-// Runs the program: one parallel region a step, in which all workers go through the stages together. Matrix tiles and attention
-// tiles are handed out by tickets, so that a slow core takes fewer; barriers separate producers from consumers.
+// Runs the program: one parallel region for each step, in which all workers run the stages together. Tickets
+// hand out matrix tiles and attention tiles, so a slow core takes fewer. Barriers separate producers from
+// consumers.
 #include "infer/engine.h"
 #include "infer/mixer_kind.h"
 #include "quant/half.h"
@@ -71,7 +72,7 @@ void Engine::NormRows(const float* weight, uint32_t first, uint32_t rows, const 
   }
 }
 
-// F16 in place, int8 beside.
+// F16 rounding is in place; the int8 view is a separate buffer.
 void Engine::FinishMixer(size_t layer, int worker, int workers) {
   const LayerPlan& plan = program.layers[layer];
   const Reading& reading = plan.mixer_out;

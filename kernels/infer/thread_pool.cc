@@ -1,4 +1,5 @@
-// Workers on pthreads; waiting spins for some tens of microseconds, then sleeps on a futex (std::atomic::wait).
+// Workers on pthreads. A waiting worker spins for some tens of microseconds, then sleeps on a futex
+// (std::atomic::wait).
 #include "include/edgefront/thread_pool.h"
 
 #include <pthread.h>
@@ -23,7 +24,7 @@ inline void Pause() {
 #if defined(__x86_64__)
   _mm_pause();
 #elif defined(__aarch64__)
-  asm volatile("isb");  // `yield` is a no-op on most cores; isb waits some ten cycles
+  asm volatile("isb");  // `yield` is a no-op on most cores; isb waits for some ten cycles
 #endif
 }
 
@@ -31,7 +32,7 @@ void PinSelf(const std::vector<int>& cpus) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (int c : cpus) CPU_SET(c, &set);
-  sched_setaffinity(0, sizeof(set), &set);  // best effort: Affinity() reports what holds
+  sched_setaffinity(0, sizeof(set), &set);  // best effort: Affinity() reports the CPUs in effect
 }
 
 int PinnedCpu() {
@@ -72,7 +73,8 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads, bool pin) {
       continue;
     }
     if (const int error = pthread_create(&w.thread, nullptr, &ThreadPool::Main, &w); error != 0) {
-      return OutOfMemory(std::string("cannot start a worker thread: ") + std::strerror(error));  // ~ThreadPool joins n_ so far
+      // ~ThreadPool joins the n_ workers so far.
+      return OutOfMemory(std::string("cannot start a worker thread: ") + std::strerror(error));
     }
     pool->n_ = i + 1;
   }
@@ -126,8 +128,8 @@ void ThreadPool::Barrier() {
   }
 }
 
-// The pair below is sequentially consistent so that a waiter which has counted itself either sees the new
-// value or is seen by the announcer.
+// Announcing and waiting are sequentially consistent. A waiter that has counted itself therefore either sees
+// the new value or is seen by the announcer.
 void ThreadPool::Announce(std::atomic<uint32_t>& word) {
   word.fetch_add(1, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) != 0) word.notify_all();

@@ -1,4 +1,4 @@
-// Loading: carve the arena, then let all workers fetch, quantise and pack panels.
+// Loads weights: carves the arena, then all workers read, quantise and pack panels.
 #include "infer/weights.h"
 
 #include <unistd.h>
@@ -15,7 +15,8 @@
 namespace edgefront {
 namespace {
 
-constexpr size_t kReadBytes = 256u << 10;  // of the file at a time: few calls, and what is read stays in a core's cache
+// Bytes read at a time: few calls, and the bytes stay in a core's cache.
+constexpr size_t kReadBytes = 256u << 10;
 
 bool IsVector(const TensorSpec& t) { return t.kind != WeightKind::kMatrix; }
 

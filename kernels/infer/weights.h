@@ -1,5 +1,5 @@
-// Weights in memory: every matrix packed in panels (quant/panel.h), every vector as F32, in one arena. Made from a seed
-// or read from a file, a few panels at a time, so that only one copy ever exists.
+// Weights in memory: every matrix packed in panels (quant/panel.h), every vector as F32, in one arena. They
+// are generated or read a few panels at a time, so that only one copy exists.
 #ifndef EDGEFRONT_INFER_WEIGHTS_H_
 #define EDGEFRONT_INFER_WEIGHTS_H_
 
@@ -14,6 +14,7 @@
 
 namespace edgefront {
 
+// A packed matrix: panels of 16 rows with k columns each (quant/panel.h).
 struct Matrix {
   DType type = DType::kF32;
   size_t k = 0, rows = 0;
@@ -24,39 +25,43 @@ struct Matrix {
   const uint8_t* panel(size_t i) const { return data + i * panel_bytes(); }
 };
 
-inline constexpr size_t kMixerSlots = 8;  // tensors that a mixer may have beside its output's matrix
+inline constexpr size_t kMixerSlots = 8;  // most tensors of a mixer, without its output matrix
 
+// The weights of one layer.
 struct LayerWeights {
   const float *mixer_norm = nullptr, *ffn_norm = nullptr;
-  // The mixer's own, by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d]).
+  // The mixer's own tensors, indexed by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d]).
   std::array<Matrix, kMixerSlots> matrices;
   std::array<const float*, kMixerSlots> vectors = {};
   Matrix mixer_out, gate, up, down;
 };
 
+// All weights of a model. Pointers lead into `arena`.
 struct Weights {
-  Matrix embedding, output;  // the same where tied
+  Matrix embedding, output;  // equal if tied
   const float* final_norm = nullptr;
   std::vector<LayerWeights> layers;
   Arena arena;
 };
 
-// Types of ExpectedTensors(spec), in that order; refuses types a tensor cannot have.
+// Returns the types of ExpectedTensors(spec), in that order. Refuses types that a tensor cannot have.
 Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gguf);
+// Returns the bytes of all packed weights.
 uint64_t WeightBytes(const ModelSpec& spec, const std::vector<DType>& types);
 
-// Where the data of a file comes from: memory, or a descriptor to pread from.
+// The source of a file's data: memory, or a descriptor for pread.
 struct DataSource {
   const uint8_t* bytes = nullptr;  // start of the data section
   int fd = -1;
-  uint64_t fd_offset = 0;  // of the data section
+  uint64_t fd_offset = 0;  // offset of the data section
 };
 
-// Reads `n` rows of the tensor, from row `first`, in GGUF layout: from the source, or made from the seed where gguf has no
-// data. `floats` is scratch for one row.
+// Reads `n` rows of the tensor, from row `first`, into `rows` in GGUF layout. Rows are generated from the
+// seed if gguf has no data. `floats` is scratch for one row: [ne0].
 Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& tensor, const DataSource& source, uint64_t first, uint64_t n,
                 uint8_t* rows, float* floats);
 
+// Loads and packs all weights on the pool's workers. Errors: kBadModel, kIo, kOutOfMemory.
 Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, ThreadPool& pool);
 
 }  // namespace edgefront

@@ -1,5 +1,6 @@
-// Block formats of GGML: Q4_0 and Q8_0 as defined there; Q6_K in its layout, with scales chosen by the largest value
-// of each sub-block (no search for the least squared error: seeded weights are uniform, it would buy nothing).
+// Block formats of ggml: Q4_0 and Q8_0 as defined there; Q6_K in its layout, with scales from the largest
+// value of each sub-block. A search for the least squared error was rejected, because it gains nothing for
+// uniform (seeded) weights.
 #include "quant/blocks.h"
 
 #include <cmath>
@@ -21,7 +22,7 @@ float GetF16(const uint8_t* p) {
   return F16ToF32(h);
 }
 
-// The value of largest magnitude, with its sign.
+// Returns the value of largest magnitude, with its sign.
 float SignedMax(const float* x, size_t n) {
   float lo = 0, hi = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -33,7 +34,8 @@ float SignedMax(const float* x, size_t n) {
 
 int Clamp(int x, int lo, int hi) { return x < lo ? lo : x > hi ? hi : x; }
 
-// 18 bytes: f16 d, 16 bytes of nibbles; low nibbles are elements 0..15, high ones 16..31; value d * (q - 8).
+// Writes 18 bytes: f16 d, then 16 bytes of nibbles. Low nibbles are elements 0..15, high ones 16..31; value d
+// * (q - 8).
 void QuantiseQ4(const float* x, uint8_t* b) {
   const float d = SignedMax(x, 32) / -8.0f;
   const float inverse = d != 0 ? 1.0f / d : 0.0f;
@@ -44,7 +46,7 @@ void QuantiseQ4(const float* x, uint8_t* b) {
   }
 }
 
-// 34 bytes: f16 d, 32 int8; value d * q.
+// Writes 34 bytes: f16 d, then 32 int8; value d * q.
 void QuantiseQ8(const float* x, uint8_t* b) {
   const float d = std::fabs(SignedMax(x, 32)) / 127.0f;
   const float inverse = d != 0 ? 1.0f / d : 0.0f;
@@ -52,7 +54,8 @@ void QuantiseQ8(const float* x, uint8_t* b) {
   for (int j = 0; j < 32; ++j) b[2 + j] = static_cast<uint8_t>(static_cast<int8_t>(std::lrintf(x[j] * inverse)));
 }
 
-// 210 bytes: 128 ql (low 4 bits), 64 qh (high 2 bits), 16 int8 scales, f16 d; value d * scale[i / 16] * (q - 32).
+// Writes 210 bytes: 128 ql (low 4 bits), 64 qh (high 2 bits), 16 int8 scales, f16 d; value d * scale[i / 16]
+// * (q - 32).
 // Each half of 128 elements is four runs of 32: ql[l] low, ql[l + 32] low, ql[l] high, ql[l + 32] high.
 void QuantiseQ6(const float* x, uint8_t* b) {
   float scale[16], largest = 0;
@@ -81,7 +84,7 @@ void QuantiseQ6(const float* x, uint8_t* b) {
 void QuantiseRow(DType type, const float* x, size_t n, uint8_t* row) {
   switch (type) {
     case DType::kF32:
-      if (n > 0) std::memcpy(row, x, 4 * n);  // of no values, either may be null
+      if (n > 0) std::memcpy(row, x, 4 * n);  // if n is 0, either pointer may be null
       return;
     case DType::kF16:
       for (size_t i = 0; i < n; ++i) PutF16(row + 2 * i, x[i]);

@@ -1,5 +1,5 @@
-// Rows of each tensor type as GGUF stores them: quantise and dequantise, the plain definitions. Fast code works on
-// panels instead (quant/panel.h).
+// Rows of each tensor type in GGUF layout: the plain definitions of quantising and dequantising. Fast code
+// uses panels instead (quant/panel.h).
 #ifndef EDGEFRONT_QUANT_BLOCKS_H_
 #define EDGEFRONT_QUANT_BLOCKS_H_
 
@@ -10,9 +10,9 @@
 
 namespace edgefront {
 
-// x [n] -> RowBytes(type, n) bytes at `row`; n is a multiple of the block.
+// Quantises x [n] into RowBytes(type, n) bytes at `row`. n is a multiple of the block.
 void QuantiseRow(DType type, const float* x, size_t n, uint8_t* row);
-// The inverse, up to rounding.
+// Computes x [n] from a row in GGUF layout: the inverse of QuantiseRow, up to rounding.
 void DequantiseRow(DType type, const uint8_t* row, size_t n, float* x);
 
 }  // namespace edgefront

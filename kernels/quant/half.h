@@ -1,4 +1,5 @@
-// F16 and BF16 <-> F32, one value at a time, in integer arithmetic: round to nearest even, as the hardware does.
+// Conversions between F32 and F16 or BF16, one value at a time, in integer arithmetic. They round to nearest
+// even, like the hardware.
 #ifndef EDGEFRONT_QUANT_HALF_H_
 #define EDGEFRONT_QUANT_HALF_H_
 
@@ -42,23 +43,23 @@ static inline uint16_t F32ToF16(float f) {
   return sign | static_cast<uint16_t>(rounded >> 13);
 }
 
-// Beyond the largest F16 to it: what is stored stays finite.
+// Converts to F16, clamped to the largest finite number, so that stored values stay finite.
 static inline uint16_t FiniteF16(float x) { return F32ToF16(x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x); }
 
-// To the 11 significant bits of F16, with the exponent range of F32.
+// Rounds to the 11 significant bits of F16, with the exponent range of F32.
 static inline float RoundTo11Bits(float f) {
   const uint32_t bits = FloatToBits(f);
   return BitsToFloat((bits + 0xFFF + (bits >> 13 & 1)) & ~0x1FFFu);
 }
 
-// To the nearest F16, for 0 <= f <= 65504, in a form that compilers vectorise. Below 2^-14 F16 has steps of 2^-24, as floats
-// from 0.5 to 1 have.
+// Rounds to the nearest F16, for 0 <= f <= 65504, in a form that compilers vectorise. Below 2^-14, F16 has
+// steps of 2^-24, like floats from 0.5 to 1.
 static inline float RoundToF16(float f) {
   const float subnormal = (f + 0.5f) - 0.5f, normal = RoundTo11Bits(f);
   return f < 0x1p-14f ? subnormal : normal;
 }
 
-// To the nearest F16, beyond the largest to it, in a form that compilers vectorise.
+// Rounds to the nearest finite F16, in a form that compilers vectorise.
 static inline float NearestF16(float f) {
   const uint32_t sign = FloatToBits(f) & 0x80000000u;
   const float size = BitsToFloat(FloatToBits(f) & 0x7FFFFFFFu);

@@ -1,5 +1,6 @@
-// Packing GGUF rows into panels at load. Interleaving 16 rows is transposing blocks of four words, done on 16-byte vectors that
-// every 64-bit x86 and Arm has, so that loading runs at the speed of memory without a version for each instruction set.
+// Packs GGUF rows into panels while loading. Interleaving 16 rows means transposing blocks of four words. It
+// uses 16-byte vectors, which every 64-bit x86 and Arm has, so loading runs at memory speed without a version
+// for each instruction set.
 #include <cstring>
 
 #include "quant/panel.h"
@@ -34,7 +35,7 @@ Halves LowHalves(Halves a, Halves b) { return EDGEFRONT_SHUFFLE(Halves, a, b, 0,
 Halves HighHalves(Halves a, Halves b) { return EDGEFRONT_SHUFFLE(Halves, a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 #undef EDGEFRONT_SHUFFLE
 
-// m[i] word j <-> m[j] word i.
+// Swaps word j of m[i] with word i of m[j].
 void Transpose(Words m[4]) {
   const Words a = LowWords(m[0], m[2]), b = HighWords(m[0], m[2]), c = LowWords(m[1], m[3]), d = HighWords(m[1], m[3]);
   m[0] = LowWords(a, c);
@@ -43,7 +44,7 @@ void Transpose(Words m[4]) {
   m[3] = HighWords(b, d);
 }
 
-// Word j of the 16 bytes at `from` in four rows becomes m[j].
+// Loads the 16 bytes at `from` of four rows. Word j of each row goes to m[j].
 void LoadTransposed(const uint8_t* from, size_t row_bytes, Words m[4]) {
   for (size_t r = 0; r < 4; ++r) m[r] = Load<Words>(from + r * row_bytes);
   Transpose(m);
@@ -87,7 +88,8 @@ void PackF16(size_t k, const uint8_t* rows, size_t row_bytes, uint8_t* panel) {
   std::memset(panel + used, 0, RoundUp(used, 64) - used);
 }
 
-// Q4_0 and Q8_0: a block is an f16 scale and 16 * parts bytes, whose every word goes to its row's place in a vector.
+// Packs Q4_0 or Q8_0. A block is an f16 scale and 16 * parts bytes; each word goes to its row's place in a
+// vector.
 template <size_t parts, size_t pair_bytes>
 void PackPairs(size_t k, const uint8_t* rows, size_t row_bytes, uint8_t* panel) {
   const size_t blocks = k / 32;
@@ -108,10 +110,11 @@ void PackPairs(size_t k, const uint8_t* rows, size_t row_bytes, uint8_t* panel) 
   }
 }
 
-// Half a Q6_K block of four rows: 128 values in four runs of 32. Run u takes its low nibbles from words 8 (u % 2) .. of ql,
-// shifted by 4 (u / 2), and its high pairs from qh, shifted by 2 u; each run is a 32-block of the panel, at 384 u.
+// Packs half a Q6_K block of four rows: 128 values in four runs of 32. Run u takes its low nibbles from words
+// 8 (u % 2) .. of ql, shifted by 4 (u / 2), and its high pairs from qh, shifted by 2 u. Each run is a
+// 32-block of the panel, at 384 u.
 void PackQ6Half(const uint8_t* ql, const uint8_t* qh, size_t row_bytes, uint8_t* out) {
-  Words low[16], high[8];  // of each word: the four rows
+  Words low[16], high[8];  // each word has a lane for each of the four rows
   for (size_t i = 0; i < 4; ++i) LoadTransposed(ql + 16 * i, row_bytes, low + 4 * i);
   for (size_t i = 0; i < 2; ++i) LoadTransposed(qh + 16 * i, row_bytes, high + 4 * i);
   for (int u = 0; u < 4; ++u) {

@@ -1,4 +1,4 @@
-// Reading values back from a panel (embedding lookup, the scalar reference); pack.cc writes them.
+// Reads values back from a panel, for embedding look-up and the scalar reference. pack.cc writes panels.
 #include "quant/panel.h"
 
 #include <cstring>

@@ -1,18 +1,5 @@
-// Panels: how weights lie in memory. 16 rows are interleaved so that a vector holds the same columns of successive
-// rows: one lane is one row, no product needs a horizontal sum, and every instruction set reads the same bytes.
-//
-// With R = 16 rows, K columns, and "group v" = columns 4v .. 4v+3 of a block of 32:
-//   F32, F16, BF16   [K][R]
-//   Q4_0             by pairs of blocks, 576 bytes: f16 scale [2][R], then for each block 4 vectors of 64 bytes: byte 4r+c of
-//                    vector j = row r, group j, column c in the low nibble, group j+4 in the high one
-//   Q8_0             by pairs of blocks, 1088 bytes: f16 scale [2][R], then for each block 8 vectors: byte 4r+c of vector v =
-//                    row r, group v, column c
-//   Q6_K             by superblocks, 3392 bytes: f16 d [R], 32 unused bytes; int8 scale [8][R][2] (32-block, row, its halves);
-//                    then per 32-block 6 vectors, 3 for each half: vector j of half h = group 4h+j in the low six bits and
-//                    bits 2j, 2j+1 of group 4h+3 in the high two: three groups need one mask each, the fourth three shifts
-// Scales lie beside their quants so that a panel, and a whole matrix, is one sequential stream on 64-byte lines. An odd last
-// block leaves half a pair unused.
-// Panels start on 64 bytes. Rows beyond the matrix are zero, and so is what nothing uses.
+// Panels: the layout of weights in memory. 16 rows are interleaved, so one lane of a vector is one row. No
+// product needs a horizontal sum, and every instruction set reads the same bytes.
 #ifndef EDGEFRONT_QUANT_PANEL_H_
 #define EDGEFRONT_QUANT_PANEL_H_
 
@@ -23,6 +10,19 @@
 
 namespace edgefront {
 
+// A panel has R = 16 rows and K columns. "Group v" is columns 4v .. 4v+3 of a block of 32.
+//   F32, F16, BF16: [K][R].
+//   Q4_0: pairs of blocks, 576 bytes: f16 scale [2][R], then 4 vectors of 64 bytes for each block.
+//     Byte 4r+c of vector j has row r, column c: group j in the low nibble, group j+4 in the high one.
+//   Q8_0: pairs of blocks, 1088 bytes: f16 scale [2][R], then 8 vectors for each block.
+//     Byte 4r+c of vector v has row r, group v, column c.
+//   Q6_K: superblocks, 3392 bytes: f16 d [R], 32 unused bytes, int8 scale [8][R][2] (32-block, row, half).
+//     Then 6 vectors for each 32-block, 3 for each half. Vector j of half h has group 4h+j in its low six
+//     bits, and bits 2j, 2j+1 of group 4h+3 in its high two. Three groups need one mask each, the fourth
+//     three shifts.
+// Scales lie beside their quants, so that a panel and a whole matrix are one sequential stream of 64-byte
+// lines. An odd last block leaves half a pair unused. Panels start on 64 bytes. Rows beyond the matrix and
+// unused bytes are zero.
 inline constexpr size_t kPanelRows = 16;
 
 inline constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -30,10 +30,11 @@ inline constexpr size_t PanelCount(size_t rows) { return (rows + kPanelRows - 1)
 
 inline constexpr size_t kQ4PairBytes = 64 + 2 * 256, kQ8PairBytes = 64 + 2 * 512, kQ6SuperBytes = 64 + 3328;
 
-// Where block b's scales (f16 [R]) and quants are in a Q4_0 or Q8_0 panel.
+// Offsets of the scales (f16 [R]) and quants of block b in a Q4_0 or Q8_0 panel.
 inline constexpr size_t PairScaleAt(size_t pair_bytes, size_t b) { return b / 2 * pair_bytes + b % 2 * 32; }
 inline constexpr size_t PairQuantsAt(size_t pair_bytes, size_t b) { return b / 2 * pair_bytes + 64 + b % 2 * ((pair_bytes - 64) / 2); }
 
+// Returns the bytes of a panel of 16 rows with k columns.
 inline constexpr size_t PanelBytes(DType type, size_t k) {
   switch (type) {
     case DType::kF32: return RoundUp(4 * kPanelRows * k, 64);
@@ -46,9 +47,10 @@ inline constexpr size_t PanelBytes(DType type, size_t k) {
   return 0;
 }
 
-// rows: 16 rows in GGUF layout, `row_bytes` apart; those a matrix does not have are all zero bytes. Writes PanelBytes(type, k).
+// Packs 16 rows in GGUF layout, `row_bytes` apart, into PanelBytes(type, k) bytes. The caller fills rows
+// beyond the matrix with zero bytes.
 void PackPanel(DType type, size_t k, const uint8_t* rows, size_t row_bytes, uint8_t* panel);
-// Columns [c, c + n) of row r as floats.
+// Writes columns [c, c + n) of row r as floats to out [n].
 void UnpackColumns(DType type, const uint8_t* panel, size_t r, size_t c, size_t n, float* out);
 
 }  // namespace edgefront

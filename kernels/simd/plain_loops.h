@@ -1,6 +1,6 @@
-// Small loops in plain C++ that compilers vectorise for whatever target includes them: exp, sums, int8 activations. GCC needs
-// -fno-trapping-math for it, or it keeps a branch for every comparison of floats.
-// Like the vector interface, included once per file in targets/, in an anonymous namespace.
+// Small loops in plain C++ that compilers vectorise for the target that includes them: exp, sums, int8
+// activations. GCC needs -fno-trapping-math, or it keeps a branch for every comparison of floats. Each file
+// in targets/ includes this once, in an anonymous namespace, like the vector interface.
 #ifndef EDGEFRONT_SIMD_PLAIN_LOOPS_H_
 #define EDGEFRONT_SIMD_PLAIN_LOOPS_H_
 
@@ -13,17 +13,19 @@
 namespace edgefront {
 namespace {
 
-// Round to the nearest integer, ties to even. Not by adding and subtracting 1.5 * 2^23: with FMA compilers join that addition to the
-// product before it, which then is not rounded to a float, and some 1 in 100,000 int8 codes differ from those of engines that round it.
+// Rounds to the nearest integer, ties to even. Adding and subtracting 1.5 * 2^23 was rejected: with FMA,
+// compilers fuse that addition with the product before it, which then is not rounded to a float. About 1 in
+// 100,000 int8 codes would differ from those of engines that round the product.
 inline float RoundNearest(float x) { return __builtin_rintf(x); }
 
-// exp(x) to about 2 ulp: 2^n (1 + p(r)), |r| <= ln2/2; exactly 0 below -87.7, clamped above 88. The reduction and the polynomial are those
-// of Arm's optimized routines (v_expf), as in ggml: to the last bit its results where both are normal numbers. Without a branch: at the
+// Computes exp(x) to about 2 ulp: 2^n (1 + p(r)), |r| <= ln2/2. The result is exactly 0 below -87.7; x is
+// clamped above 88. The reduction and the polynomial are those of Arm's optimized routines (v_expf), as in
+// ggml. Where both results are normal numbers, they are equal to the last bit. There is no branch: at the
 // lower bound n is -127, whose exponent bits are those of zero.
 inline float FastExp(float x) {
   const float above = x > -88.0f ? x : -88.0f;
   const float c = above < 88.0f ? above : 88.0f;
-  const float shift = 0x1.8p23f;  // the sum with it has no fraction bits left
+  const float shift = 0x1.8p23f;  // after adding it, a sum has no fraction bits left
   const float n = __builtin_fmaf(c, 0x1.715476p+0f, shift) - shift;
   const float r = __builtin_fmaf(-n, 0x1.7f7d1cp-20f, __builtin_fmaf(-n, 0x1.62e4p-1f, c));
   const float r2 = r * r;
@@ -35,12 +37,14 @@ inline float FastExp(float x) {
   return __builtin_fmaf(p, power, power);
 }
 
-// 32 values times `inverse`, rounded to int8, and their sums.
+// Multiplies v [32] by `inverse` and rounds to q [32]. Also computes sum8 [1] and sum16 [2] (see
+// Activations).
 inline void QuantiseBlock(const float* v, float inverse, int8_t* q, int32_t* sum8, int16_t* sum16) {
   int32_t rounded[32];
   for (int i = 0; i < 32; ++i) {
     const float r = RoundNearest(v[i] * inverse);
-    const float low = r < 127.0f ? r : 127.0f;  // this way round NaN becomes 127 too, before it meets an integer
+    // The operands' order turns NaN into 127, before its conversion to an integer.
+    const float low = r < 127.0f ? r : 127.0f;
     rounded[i] = static_cast<int32_t>(low > -127.0f ? low : -127.0f);
   }
   int32_t first = 0, second = 0;
@@ -54,9 +58,9 @@ inline void QuantiseBlock(const float* v, float inverse, int8_t* q, int32_t* sum
   *sum8 = -8 * (first + second);
 }
 
-// x [k] -> int8, `share` values (32 or 256) having one scale: max|x| / 127. Also -8 * sum of each 32 and the sum of each 16 (see
-// Activations). Where 32 share it, the scale has the precision of ggml's Q8_0 blocks, where 256 do, that of its Q8_K blocks: whoever
-// rounds alike has the same int8 codes.
+// Rounds x [k] to int8; `share` values (32 or 256) have one scale, max|x| / 127. Also computes -8 * sum of
+// each 32 values and the sum of each 16 (see Activations). The scale has the precision of ggml's Q8_0 blocks
+// (share 32) or Q8_K blocks (share 256), so that both engines have the same int8 codes.
 inline void QuantiseActivations(const float* x, size_t k, size_t share, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16) {
   for (size_t from = 0; from < k; from += share) {
     float lanes[16] = {};

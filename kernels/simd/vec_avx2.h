@@ -1,5 +1,5 @@
-// The vector interface on AVX2 + FMA + F16C (and, with AVX-VNNI, its dot product): 8 lanes.
-// Included by one file in targets/ only; everything is in an anonymous namespace so that no two instruction sets mix.
+// The vector interface on AVX2 + FMA + F16C, with 8 lanes; with AVX-VNNI also its dot product. Only one file
+// in targets/ includes this. Everything is in an anonymous namespace, so that no two instruction sets mix.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -13,7 +13,8 @@ struct Simd {
   using I = __m256i;  // 8 int32
   using B = __m256i;  // 8 groups of 4 bytes
   static constexpr int kLanes = 8;
-  static constexpr int kTokens = 4;      // columns of an int8 tile: 8 weight vectors + 4 accumulators + temporaries = 16 registers
+  // Columns of an int8 tile: 8 weight vectors, 4 accumulators and temporaries fill 16 registers.
+  static constexpr int kTokens = 4;
   static constexpr bool kPairs = false;  // no product takes two tokens at once
   static constexpr int kAccumulators = 8;
 
@@ -37,7 +38,8 @@ struct Simd {
   static B LoadBytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static B Low4(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(15)); }
   static B High4(B x) { return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15)); }
-  // Q6_K's bytes (quant/panel.h): six bits of one group in each, the fourth group in the high pairs of three.
+  // Unpacks the bytes of Q6_K (quant/panel.h): each has six bits of one group. The high pairs of bits of
+  // three bytes form the fourth group.
   static B Low6(B x) { return _mm256_and_si256(x, _mm256_set1_epi8(63)); }
   static B High2(B x, B y, B z) {
     const __m256i a = _mm256_and_si256(_mm256_srli_epi16(x, 6), _mm256_set1_epi8(0x03));
@@ -45,7 +47,8 @@ struct Simd {
     const __m256i c = _mm256_and_si256(_mm256_srli_epi16(z, 2), _mm256_set1_epi8(0x30));
     return _mm256_or_si256(_mm256_or_si256(a, b), c);
   }
-  // -32 (first scale * sums[0] + second scale * sums[1]) in each row: Q6_K's values are q - 32.
+  // Computes 32 * (first scale * sums[0] + second scale * sums[1]) in each row. The caller subtracts it,
+  // because Q6_K's values are q - 32.
   static I Offset6(I pairs, const int16_t* sums) {
     int32_t x;
     std::memcpy(&x, sums, 4);
@@ -59,14 +62,14 @@ struct Simd {
   }
 
 #if defined(EDGEFRONT_AVXVNNI)
-  static constexpr bool kSplits = false;  // no such processor was there to measure it on
+  static constexpr bool kSplits = false;  // not used: no such processor was available to measure its effect
   static I Dot4(I acc, B u, B s) { return _mm256_dpbusd_avx_epi32(acc, u, s); }
   static I DotU4(const B w[8], const int8_t* a, I init) {
     I x = init;
     for (int v = 0; v < 8; ++v) x = Dot4(x, w[v], Group(a + 4 * v));
     return x;
   }
-  struct Scales6 {  // of 8 rows: the two in 16 bits each, the first, the second
+  struct Scales6 {  // scales of 8 rows: both in 16 bits each; the first; the second
     I pairs, first, second;
   };
   static Scales6 LoadScales6(const int8_t* p) {
@@ -80,21 +83,22 @@ struct Simd {
     const __m256i sum = _mm256_add_epi32(_mm256_mullo_epi32(x, s.first), _mm256_mullo_epi32(y, s.second));
     return _mm256_sub_epi32(sum, Offset6(s.pairs, sums));
   }
-  // Signed weights: w + 128 is unsigned, and 128 * sum(a) is subtracted; sum8 = -8 * sum(a).
+  // Makes weights unsigned by adding 128; DotS8 subtracts 128 * sum(a). sum8 = -8 * sum(a).
   static B PrepareS8(B w) { return _mm256_xor_si256(w, _mm256_set1_epi8(-128)); }
   static I DotS8(const B w[8], const int8_t* a, int32_t sum8) { return DotU4(w, a, SetI(16 * sum8)); }
 #else
-  // Products of bytes w < 16 with a, pairs added: eight of them fit an int16 (below).
+  // Products of bytes w < 16 with a, pairs added. Eight of these sums fit an int16 (see DotU4).
   static constexpr bool kSplits = true;
   using Pairs = __m256i;
   static Pairs MulPairs(B w, B a) { return _mm256_maddubs_epi16(w, a); }
   static Pairs AddPairs(Pairs a, Pairs b) { return _mm256_add_epi16(a, b); }
   static I SumPairs(Pairs p) { return _mm256_madd_epi16(p, _mm256_set1_epi16(1)); }
   static void StoreBytes(uint8_t* p, B x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
-  // Holds a value in a register at this point: left alone, GCC forms a block's products ahead of their sums and spills them.
+  // Keeps a value in a register at this point. Without it, GCC computes a block's products before their sums
+  // and spills them.
   static void Keep(__m256i& x) { asm("" : "+x"(x)); }
-  // Weights below 16 times |a| <= 127, in pairs: 3810 at most, so eight of them fit an int16 (30480) and one widening
-  // multiply-add serves 32 products a lane.
+  // Weights are below 16 and |a| <= 127, so a pair's sum is at most 3810. Eight of these fit an int16
+  // (30480), so one widening multiply-add serves 32 products in each lane.
   static I DotU4(const B w[8], const int8_t* a, I init) {
     __m256i x = _mm256_maddubs_epi16(w[0], Group(a));
     __m256i y = _mm256_maddubs_epi16(w[1], Group(a + 4));
@@ -104,7 +108,7 @@ struct Simd {
     }
     return _mm256_add_epi32(_mm256_madd_epi16(_mm256_add_epi16(x, y), _mm256_set1_epi16(1)), init);
   }
-  struct Scales6 {  // of 8 rows, in 16 bits: the two, the first twice, the second twice
+  struct Scales6 {  // scales of 8 rows in 16 bits: both; the first twice; the second twice
     I pairs, first, second;
   };
   static Scales6 LoadScales6(const int8_t* p) {
@@ -113,7 +117,8 @@ struct Simd {
     const __m256i high = _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0);
     return {pairs, _mm256_shuffle_epi8(pairs, _mm256_or_si256(even, high)), _mm256_shuffle_epi8(pairs, _mm256_or_si256(odd, high))};
   }
-  // Weights below 64: pairs reach 16002, two fit an int16, and the widening multiply-add takes the scale.
+  // Weights are below 64, so a pair's sum is at most 16002 and two of them fit an int16. The widening
+  // multiply-add applies the scale.
   static I DotQ6(const B w[8], const int8_t* a, const int16_t* sums, const Scales6& s) {
     __m256i p[4];
     for (int v = 0; v < 8; v += 2)
@@ -122,7 +127,7 @@ struct Simd {
     const __m256i y = _mm256_add_epi32(_mm256_madd_epi16(p[2], s.second), _mm256_madd_epi16(p[3], s.second));
     return _mm256_sub_epi32(_mm256_add_epi32(x, y), Offset6(s.pairs, sums));
   }
-  // |w| unsigned times a with w's sign: pairs reach 128 * 127 * 2 = 32512.
+  // Multiplies |w|, unsigned, with a that has the sign of w. A pair's sum is at most 128 * 127 * 2 = 32512.
   static B PrepareS8(B w) { return w; }
   static I DotS8(const B w[8], const int8_t* a, int32_t) {
     const __m256i one = _mm256_set1_epi16(1);

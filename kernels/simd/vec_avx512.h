@@ -1,6 +1,6 @@
-// The vector interface on AVX-512 (F, BW, DQ, VL) with VNNI: 16 lanes, one panel a vector.
-// Included by one file in targets/ only; see vec_avx2.h.
-// GCC 12 warns about its own _mm512_undefined_* wherever they are inlined (GCC bug 105593).
+// The vector interface on AVX-512 (F, BW, DQ, VL) with VNNI: 16 lanes, so a vector holds all rows of a panel.
+// Only one file in targets/ includes this; see vec_avx2.h. GCC 12 warns about its own _mm512_undefined_*
+// wherever they are inlined (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -50,7 +50,7 @@ struct Simd {
     const __m512i b = _mm512_ternarylogic_epi32(a, _mm512_srli_epi16(y, 4), _mm512_set1_epi8(0x0C), kOrAnd);
     return _mm512_ternarylogic_epi32(b, _mm512_srli_epi16(z, 2), _mm512_set1_epi8(0x30), kOrAnd);
   }
-  struct Scales6 {  // of 16 rows: the two in 16 bits each, the first, the second
+  struct Scales6 {  // scales of 16 rows: both in 16 bits each; the first; the second
     I pairs, first, second;
   };
   static Scales6 LoadScales6(const int8_t* p) {
@@ -77,7 +77,7 @@ struct Simd {
     for (int v = 0; v < 8; ++v) x = _mm512_dpbusd_epi32(x, w[v], Group(a + 4 * v));
     return x;
   }
-  // Signed weights: w + 128 is unsigned, and 128 * sum(a) is subtracted; sum8 = -8 * sum(a).
+  // Makes weights unsigned by adding 128; DotS8 subtracts 128 * sum(a). sum8 = -8 * sum(a).
   static B PrepareS8(B w) { return _mm512_xor_si512(w, _mm512_set1_epi8(-128)); }
   static I DotS8(const B w[8], const int8_t* a, int32_t sum8) { return DotU4(w, a, SetI(16 * sum8)); }
 };

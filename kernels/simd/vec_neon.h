@@ -1,5 +1,6 @@
-// The vector interface on NEON: 4 lanes. With EDGEFRONT_DOTPROD the four-way dot product, with EDGEFRONT_I8MM also the
-// 2x8 by 8x2 matrix product, which takes tokens in pairs. Included by one file in targets/ only; see vec_avx2.h.
+// The vector interface on NEON: 4 lanes. EDGEFRONT_DOTPROD adds the four-way dot product. EDGEFRONT_I8MM adds
+// the 2x8 by 8x2 matrix product, which takes tokens in pairs. Only one file in targets/ includes this; see
+// vec_avx2.h.
 #include <arm_neon.h>
 
 #include <cstdint>
@@ -40,7 +41,7 @@ struct Simd {
     const auto top = [](B b) { return vshrq_n_u8(vreinterpretq_u8_s8(b), 6); };
     return vreinterpretq_s8_u8(vsliq_n_u8(vsliq_n_u8(top(x), top(y), 2), top(z), 4));
   }
-  struct Scales6 {  // of 4 rows
+  struct Scales6 {  // scales of 4 rows
     I first, second;
   };
   static Scales6 LoadScales6(const int8_t* p) {
@@ -54,7 +55,7 @@ struct Simd {
   static B PrepareS8(B w) { return w; }
 
 #if defined(EDGEFRONT_DOTPROD)
-  // 16 products a lane: four groups of weights with the 16 activations at a.
+  // Adds 16 products in each lane: four groups of weights with the 16 activations at a.
   static I Dot16(const B* w, const int8_t* a, I x) {
     const int8x16_t v = vld1q_s8(a);
     x = vdotq_laneq_s32(x, w[0], v, 0);
@@ -72,7 +73,8 @@ struct Simd {
     return vreinterpretq_s8_s32(vdupq_n_s32(x));
   }
   static I Fold(int16x8_t low, int16x8_t high) { return vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)); }
-  // n groups whose products fit an int16 in sum: 8 x 15 x 127 = 15240, 4 x 63 x 127 = 32004, 2 x 128 x 127 = 32512.
+  // Multiplies n groups. Their sums fit an int16: 8 x 15 x 127 = 15240, 4 x 63 x 127 = 32004, 2 x 128 x 127 =
+  // 32512.
   template <int n>
   static I DotNarrow(const B* w, const int8_t* a) {
     int16x8_t low = vdupq_n_s16(0), high = low;
@@ -95,7 +97,7 @@ struct Simd {
 #if defined(EDGEFRONT_I8MM)
   static constexpr bool kPairs = true;
   static constexpr bool kSplits = false;
-  // Groups 2j and 2j+1 of four rows become rows 0, 1 by 8 columns and rows 2, 3 by 8 columns.
+  // Rearranges groups 2j and 2j+1 of four rows into rows 0, 1 by 8 columns and rows 2, 3 by 8 columns.
   static void ArrangePairs(B w[8]) {
     for (int j = 0; j < 8; j += 2) {
       const int32x4_t x = vreinterpretq_s32_s8(w[j]), y = vreinterpretq_s32_s8(w[j + 1]);
@@ -103,7 +105,7 @@ struct Simd {
       w[j + 1] = vreinterpretq_s8_s32(vzip2q_s32(x, y));
     }
   }
-  // 32 products of four rows with two tokens at once.
+  // Computes 32 products of four rows with each of two tokens.
   static void PairDot(const B w[8], const int8_t* a0, const int8_t* a1, I* d0, I* d1) {
     int32x4_t top = vdupq_n_s32(0), bottom = top;  // [row][token] of rows 0, 1 and 2, 3
     for (int j = 0; j < 4; ++j) {

@@ -1,4 +1,4 @@
-// Run-time choice of a kernel table: what is compiled in, what this CPU and its OS can run.
+// Chooses a kernel table at run time, from those compiled in and those that this CPU and its OS can run.
 #include "targets/kernels.h"
 
 #if defined(__aarch64__)
@@ -16,8 +16,8 @@ constexpr Named kNames[] = {{Isa::kAuto, "auto"},     {Isa::kScalar, "scalar"}, 
                             {Isa::kAvx512, "avx512"}, {Isa::kNeon, "neon"},     {Isa::kDotprod, "dotprod"}, {Isa::kI8mm, "i8mm"}};
 
 #if defined(__x86_64__)
-// Asked of the CPU itself: compilers differ in the names __builtin_cpu_supports knows. A feature counts only if the OS saves
-// its registers (XCR0).
+// Reads CPUID directly, because compilers differ in the names that __builtin_cpu_supports knows. A feature
+// counts only if the OS saves its registers (XCR0).
 struct Cpu {
   bool avx2 = false, avxvnni = false, avx512 = false;
 
@@ -28,7 +28,8 @@ struct Cpu {
     unsigned low, high;
     asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     const Registers seven = Leaf(7, 0);
-    avx2 = (low & 6) == 6 && Bit(one.c, 12) && Bit(one.c, 28) && Bit(one.c, 29) && Bit(seven.b, 5);  // FMA, AVX, F16C, AVX2
+    // FMA, AVX, F16C, AVX2.
+    avx2 = (low & 6) == 6 && Bit(one.c, 12) && Bit(one.c, 28) && Bit(one.c, 29) && Bit(seven.b, 5);
     avxvnni = avx2 && seven.a >= 1 && Bit(Leaf(7, 1).a, 4);
     avx512 = avx2 && (low & 0xE6) == 0xE6 && Bit(seven.b, 16) && Bit(seven.b, 17) && Bit(seven.b, 30) && Bit(seven.b, 31) &&
              Bit(seven.c, 11);  // F, DQ, BW, VL, VNNI

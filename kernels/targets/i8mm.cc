@@ -1,5 +1,5 @@
 // build: aarch64: -march=armv8.2-a+dotprod+i8mm -fno-trapping-math
-// NEON with the int8 matrix product (smmla) for tokens in pairs, sdot for a single one.
+// NEON with the int8 matrix product (smmla) for pairs of tokens, and sdot for a single token.
 #define EDGEFRONT_DOTPROD 1
 #define EDGEFRONT_I8MM 1
 #include "simd/vec_neon.h"

@@ -1,5 +1,5 @@
-// The table of hot loops that one instruction set provides, and how to get it. The engine calls only through this
-// table; what is behind it is instantiated once per file in targets/ from the templates in ops/ and simd/.
+// The table of hot loops of one instruction set, and how to get it. The engine calls only through this table.
+// Each file in targets/ instantiates the loops from the templates in ops/ and simd/.
 #ifndef EDGEFRONT_TARGETS_KERNELS_H_
 #define EDGEFRONT_TARGETS_KERNELS_H_
 
@@ -11,8 +11,8 @@
 
 namespace edgefront {
 
-// Inputs of a product, n tokens of k values. Float weights read `f32`; quantised ones read the int8 view, in blocks of 32:
-// value = scale * q, |q| <= 127.
+// Inputs of a product: n tokens of k values. Float weights read `f32`. Quantised weights read the int8 view,
+// in blocks of 32: value = scale * q, |q| <= 127.
 struct Activations {
   const float* f32 = nullptr;  // token t at f32 + t * stride
   size_t stride = 0;
@@ -25,7 +25,8 @@ struct Activations {
 enum class KvFormat { kF16, kQ8, kF32 };
 
 // One KV head of one layer's cache: a ring of `ring` slots (multiple of 64), position p in slot p % ring.
-// hd is the padded head size (multiple of 16; of 32 for Q8). Keys lie in panels of 16 slots, so that one lane is one key.
+// `hd` is the padded head size (multiple of 16; of 32 for Q8). Keys lie in panels of 16 slots, so that one
+// lane is one key.
 struct KvHead {
   KvFormat format;
   size_t ring, hd;
@@ -35,18 +36,19 @@ struct KvHead {
   uint16_t* v_scale;  // Q8: f16 [ring][hd/32]
 };
 
-inline constexpr int kAttendRows = 8;    // query rows a call may bring
-inline constexpr int kAttendBlock = 64;  // keys looked at together
+inline constexpr int kAttendRows = 8;    // most query rows of a call
+inline constexpr int kAttendBlock = 64;  // keys processed together
 
-// Attention of up to 8 query rows over the keys first[r] .. last[r] that lie in [begin, end), in blocks of 64 positions (begin a
-// multiple of 64). In two calls, since weights are rounded as their sum over all keys leaves them: `attend_weights` gives
-// exp(s - max) of these keys (0 where a row does not see one) with `max` and `sum` a row; `attend_values` multiplies them with
-// the caller's `factor` and adds up the values. A cache of F16 is multiplied with what is F16 itself: weights are rounded
-// to it, as ggml does, and the caller rounds q.
+// Attention of up to 8 query rows over the keys first[r] .. last[r] in [begin, end), in blocks of 64
+// positions; `begin` is a multiple of 64. There are two calls, because weights are rounded after division by
+// their sum over all keys. `attend_weights` computes exp(s - max) for these keys (0 for keys that a row does
+// not see), and `max` and `sum` of each row. `attend_values` multiplies these weights by the caller's
+// `factor` and sums the values. With an F16 cache both operands are F16: weights are rounded to F16, as in
+// ggml, and the caller rounds q.
 struct AttendArgs {
   KvHead kv;
   int rows;
-  float scale;            // of scores: 1/sqrt(head size)
+  float scale;            // factor of scores: 1/sqrt(head size)
   const float* q;         // [rows][hd], zero padded
   const uint32_t* first;  // [rows]
   const uint32_t* last;   // [rows], inclusive
@@ -59,8 +61,9 @@ struct AttendArgs {
   float* scratch;       // [8][64]
 };
 
-// Gated short convolution over channels [c0, c1) of n consecutive tokens. proj rows hold B, C, h, each [d]; y = B * h;
-// z_t = sum_j taps[j] y_{t-k+1+j}; C * z replaces C. state [k-1][d] holds the previous y, oldest first, and is updated.
+// Gated short convolution over channels [c0, c1) of n consecutive tokens. Rows of proj hold B, C, h, each
+// [d]. y = B * h; z_t = sum_j taps[j] y_{t-k+1+j}; C * z replaces C. `state` holds the previous values of y,
+// oldest first, and is updated.
 struct ConvArgs {
   float* proj;        // [n][3d]
   const float* taps;  // [k][d]
@@ -70,20 +73,23 @@ struct ConvArgs {
 
 struct Kernels {
   Isa isa;
-  // out[i][r] = sum_j panel[r][j] * a[t0+i][j], i < n, r < 16.
+  // Computes out [n][16]: out[i][r] = sum_j panel[r][j] * a[t0+i][j]. a: k values a token.
   void (*panel_mul)(DType type, size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out);
-  // x [k] -> its int8 view, `share` values (32 or 256) having one scale; k a multiple of it.
+  // Rounds x [k] to its int8 view (see Activations). `share` values (32 or 256) have one scale; k is a
+  // multiple of `share`.
   void (*quantise)(const float* x, size_t k, size_t share, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16);
   void (*rmsnorm)(const float* x, const float* weight, size_t n, float eps, float* out);  // out may be x
   void (*swiglu)(const float* gate, const float* up, size_t n, float* out);               // out = silu(gate) * up
   void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]
   void (*conv)(const ConvArgs& args);
+  // Writes k [head_dim] and v [head_dim] into slot `slot` of the cache.
   void (*store_kv)(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim);
   void (*attend_weights)(const AttendArgs& args);
   void (*attend_values)(const AttendArgs& args);
 };
 
-// The table of `isa`, or null where it is not compiled in or this CPU cannot run it. kAuto gives the best.
+// Returns the table of `isa`, or null if it is not compiled in or this CPU cannot run it. kAuto: the table of
+// BestIsa().
 const Kernels* GetKernels(Isa isa);
 
 const Kernels& ScalarKernels();

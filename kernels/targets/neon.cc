@@ -1,5 +1,5 @@
 // build: aarch64: -march=armv8-a -fno-trapping-math
-// NEON as every 64-bit Arm has it.
+// NEON of every 64-bit Arm.
 #include "simd/vec_neon.h"
 //
 #include "targets/table.h"

@@ -1,5 +1,6 @@
-// The reference table: the plainest correct version of every loop, in double where it sums. It runs anywhere, and is what
-// the other tables are tested against. RoPE and cache stores are exact element-wise code, shared with them.
+// The reference table: the plainest correct version of every loop, with sums in double. It runs anywhere, and
+// the other tables are tested against it. RoPE and cache stores are exact element-wise code, shared with the
+// others.
 #include <cmath>
 
 #include "ops/attention/scalar.h"

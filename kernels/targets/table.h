@@ -1,5 +1,6 @@
-// Builds the kernel table of one instruction set: include it after a simd/vec_*.h, then call EDGEFRONT_KERNEL_TABLE.
-// The scalar table is not made this way: it is the independent reference (targets/scalar.cc).
+// Builds the kernel table of one instruction set. Include this after a simd/vec_*.h, then call
+// EDGEFRONT_KERNEL_TABLE. The scalar table does not use it, because it is the independent reference
+// (targets/scalar.cc).
 #include "ops/attention/forward.h"
 #include "ops/attention/store_kv.h"
 #include "ops/conv/forward.h"

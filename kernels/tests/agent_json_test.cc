@@ -1,4 +1,4 @@
-// The agent's JSON reader and writer and its base64, on what is right, what is nearly right and what is meant to hurt.
+// The agent's JSON reader and writer and its base64, on correct, almost correct and hostile input.
 #include <cmath>
 #include <random>
 #include <string>
@@ -49,7 +49,7 @@ TEST(agent_json_depth_is_capped) {
   auto nested = [](int n) { return std::string(static_cast<size_t>(n), '[') + std::string(static_cast<size_t>(n), ']'); };
   CHECK(Accepts(nested(Json::kMaxDepth)));
   CHECK(!Accepts(nested(Json::kMaxDepth + 2)));
-  // Would overflow the stack without the cap.
+  // The stack would overflow without the limit on depth.
   CHECK(!Accepts(std::string(20'000'000, '[')));
   std::string objects;
   for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
@@ -138,7 +138,7 @@ TEST(agent_sha256_of_the_standard_vectors) {
   CHECK(hash("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   CHECK(hash("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(hash(std::string(1'000'000, 'a')) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-  // In pieces of every size, across block borders.
+  // Updates in pieces of every size, across block borders.
   const std::string text(1000, 'x');
   for (size_t piece = 1; piece < 130; ++piece) {
     Sha256 sha;

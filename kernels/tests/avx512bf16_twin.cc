@@ -1,6 +1,6 @@
 // build: x86_64: -mavx2 -mfma -mprefer-vector-width=256 -fno-math-errno -ffp-contract=fast
-// The AVX512-BF16 products with their one instruction made of AVX2's: the compiler halves the 512-bit vectors. What is tested is the algorithm,
-// on processors that have neither.
+// The AVX512-BF16 products, with their one special instruction emulated in AVX2; the compiler halves the
+// 512-bit vectors. This tests the algorithm on processors that have neither AVX-512 nor AVX512-BF16.
 #pragma GCC diagnostic ignored "-Wpsabi"
 #define EDGEFRONT_ISA_NAME "avx512bf16-twin"
 #define EDGEFRONT_ISA_NAMESPACE avx512bf16_twin

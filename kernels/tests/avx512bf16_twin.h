@@ -1,4 +1,4 @@
-// The AVX512-BF16 products for processors with AVX2 instead; x86-64 only.
+// The AVX512-BF16 products, compiled for processors that have AVX2 only. x86-64 only.
 #pragma once
 
 #include "train/math.h"

@@ -1,6 +1,6 @@
 // build: x86_64: -mavx2 -mfma -mf16c -mavx512f -mavx512vl -mavx512vnni
-// The AVX-VNNI table with its one instruction in the other encoding (EVEX, of AVX-512 VNNI with VL; the same operation on the same
-// registers), so that its algorithm is tested on processors that have only that one.
+// The AVX-VNNI table with its one special instruction in the EVEX encoding of AVX-512 VNNI (VL), the same
+// operation on the same registers. This tests the algorithm on processors that have only that encoding.
 #define EDGEFRONT_AVXVNNI 1
 #include <immintrin.h>
 #define _mm256_dpbusd_avx_epi32 _mm256_dpbusd_epi32

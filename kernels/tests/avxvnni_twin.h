@@ -1,4 +1,4 @@
-// The AVX-VNNI kernels for processors with AVX-512 VNNI instead; x86-64 only.
+// The AVX-VNNI kernels, compiled for processors that have AVX-512 VNNI instead. x86-64 only.
 #pragma once
 
 #include "targets/kernels.h"

@@ -1,4 +1,4 @@
-// Which names a confined agent takes for data.
+// Tests which names a confined agent accepts as data files.
 #include <string>
 
 #include "agent/confine.h"
@@ -14,7 +14,7 @@ TEST(confined_agent_takes_data_names_only) {
         std::string("models/a\0b", 10), std::string("models/1/2/3/4/5/6/7/8"), std::string(), "models/" + std::string(129, 'a')}) {
     CHECK_MSG(!IsDataName(name), name.c_str());
   }
-  CHECK(CheckPath("/etc/passwd").ok());  // not confined here
+  CHECK(CheckPath("/etc/passwd").ok());  // this process is not confined
 }
 
 }  // namespace edgefront

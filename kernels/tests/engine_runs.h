@@ -1,4 +1,4 @@
-// Layouts and runs of the whole engine that its tests share.
+// Layouts and runs of the whole engine, shared by its tests.
 #ifndef EDGEFRONT_TESTS_ENGINE_RUNS_H_
 #define EDGEFRONT_TESTS_ENGINE_RUNS_H_
 
@@ -19,7 +19,8 @@ inline std::vector<uint32_t> Tokens(size_t n, uint32_t vocab) {
   return t;
 }
 
-// Logits of every position: the first `prefill` tokens in chunks, the rest decoded. Empty on failure.
+// Returns the logits of every position: the first `prefill` tokens in chunks, the rest decoded. Empty on
+// failure.
 inline std::vector<float> AllLogits(const std::shared_ptr<const Model>& model, const SessionOptions& o, const std::vector<uint32_t>& tokens,
                                     size_t prefill) {
   auto session = Session::Create(model, o);
@@ -34,7 +35,7 @@ inline std::vector<float> AllLogits(const std::shared_ptr<const Model>& model, c
   return out;
 }
 
-// max |a - b| / max |b|
+// Returns max |a - b| / max |b|.
 inline double RelativeError(const std::vector<float>& a, const std::vector<float>& b) {
   double worst = 0, largest = 0;
   for (size_t i = 0; i < b.size(); ++i) {
@@ -62,7 +63,7 @@ struct Layout {
   std::vector<LayerSpec> layers;
 };
 
-// Each operator alone and at its extremes, then all of them; dim 64 unless said.
+// Returns layouts with each operator alone and at its extremes, then with all of them.
 inline std::vector<Layout> Layouts(uint32_t ffn) {
   return {
       {"conv k=1", {ConvLayer(1, ffn)}},

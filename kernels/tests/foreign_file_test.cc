@@ -1,4 +1,5 @@
-// Files that other programs write: those that run, in every spelling, and those that are refused by the name of what they are.
+// Files that other programs write. Those that can run do so in every spelling; the others are refused with a
+// message that names their format.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -23,7 +24,7 @@ std::vector<uint8_t> With(std::function<void(GgufWriter&)> more, const std::stri
   return arch == "lfm2" ? Lfm2(o) : MakePlan(arch, 32, 40, {AttentionLayer(2, 1, 16, 48, 0, arch != "llama")}, o);
 }
 
-// Why the bytes do not describe a model that runs; empty where they do.
+// Returns the reason why the bytes do not describe a model that runs, or an empty string.
 std::string Refusal(std::span<const uint8_t> bytes) {
   auto gguf = GgufFile::Parse(bytes);
   if (!gguf.ok()) return gguf.status().message();
@@ -41,7 +42,7 @@ bool Says(const std::string& message, std::initializer_list<const char*> parts) 
     CHECK_MSG(Says(said_, {__VA_ARGS__}), "said: " << said_); \
   } while (0)
 
-// Of the last of a few tokens; empty where the model does not run.
+// Returns the logits of the last of a few tokens, or nothing if the model does not run.
 std::vector<float> LogitsOf(const std::vector<uint8_t>& plan) {
   auto model = Model::FromBytes(plan, 1);
   if (!model.ok()) return {};
@@ -59,7 +60,8 @@ std::vector<uint8_t> Bytes(std::string_view text) { return {text.begin(), text.e
 
 void PokeU32(std::vector<uint8_t>& bytes, size_t at, uint32_t value) { std::memcpy(bytes.data() + at, &value, sizeof(value)); }
 
-// The tensor's type, which follows its name, the number of dimensions, two dimensions.
+// Returns the offset of the type of a matrix. The type follows the name, the number of dimensions and two
+// dimensions.
 size_t TypeOfMatrix(const std::vector<uint8_t>& bytes, const std::string& name) {
   const auto at = std::search(bytes.begin(), bytes.end(), name.begin(), name.end());
   return static_cast<size_t>(at - bytes.begin()) + name.size() + 4 + 16;
@@ -72,7 +74,7 @@ TEST(ForeignFinalNormOfOllama) {
   o.final_norm = "output_norm.weight";
   CHECK(Refusal(Lfm2(o)).empty());
   CHECK(LogitsOf(Lfm2(o)).size() == 40);
-  // Both names at once is one tensor too many.
+  // A file with both names has one tensor too many.
   o.final_norm = "";
   o.more = [](GgufWriter& w) { w.AddTensor("output_norm.weight", {32}, DType::kF32); };
   CHECK_SAYS(Lfm2(o), "describes more than this engine runs");
@@ -83,7 +85,7 @@ TEST(ForeignTapsOfThreeDimensionsAreTheSameTaps) {
   o.taps_3d = true;
   const std::vector<float> flat = LogitsOf(Lfm2());
   CHECK(flat.size() == 40 && flat == LogitsOf(Lfm2(o)));
-  // The same number of elements in another order is another tensor.
+  // A tensor with the same number of elements in another order of dimensions is refused.
   auto turned = Lfm2(o);
   const std::string name = "shortconv.conv.weight";
   const auto at = std::search(turned.begin(), turned.end(), name.begin(), name.end()) - turned.begin() + name.size() + 4;
@@ -145,7 +147,7 @@ TEST(ForeignTypesAreNamed) {
                          "IQ3_XXS",    "IQ1_S",      "IQ4_NL",     "IQ3_S", "IQ2_S",    "IQ4_XS",   "I8",       "I16",     "I32",
                          "I64",        "F64",        "IQ1_M",      "BF16",  "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0",   "TQ2_0",
                          "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4", "NVFP4",    "Q1_0",     "Q2_0"};
-  // Rows of 256 divide into the blocks of every type; those of 32 do not.
+  // Rows of 256 are divisible by the blocks of every type; rows of 32 are not.
   for (const uint32_t width : {256u, 32u}) {
     auto file = MakePlan("lfm2", width, 40, {ConvLayer(3, 256), AttentionLayer(width / 16, 1, 16, 256)}, {});
     const size_t at = TypeOfMatrix(file, "blk.0.ffn_gate.weight");
@@ -153,14 +155,14 @@ TEST(ForeignTypesAreNamed) {
       if (IsKnownDType(id)) continue;
       PokeU32(file, at, id);
       const std::string is = std::string("'blk.0.ffn_gate.weight' is ") + names[id] + ",";
-      // A larger type makes the tensor reach into the next one, which is noticed first.
+      // A larger type makes the tensor overlap the next one, which is reported first.
       const std::string said = Refusal(file);
       CHECK_MSG(Says(said, {is.c_str(), "llama-quantize"}) || Says(said, {"overlaps"}), "type " << id << " of " << width << ": " << said);
     }
     PokeU32(file, at, 999);
     CHECK_SAYS(file, "type 999", "newer");
   }
-  // Another format is named before an unread tensor type: changing the type would not help.
+  // Another format is reported before an unread tensor type, because changing the type would not help.
   auto file = With([](GgufWriter& w) { w.AddU32("split.count", 3); });
   PokeU32(file, TypeOfMatrix(file, "blk.0.ffn_gate.weight"), 20);
   CHECK_SAYS(file, "split model");
@@ -184,7 +186,7 @@ TEST(ForeignPartsOfAModelAreNamed) {
         })).empty());
   CHECK(Refusal(With([](GgufWriter& w) { w.AddString("general.type", "model"); })).empty());
   CHECK_SAYS(With([](GgufWriter& w) { w.AddString("general.type", "adapter"); }), "adapter", "not a model");
-  GgufWriter later;  // a later part has no architecture
+  GgufWriter later;  // later parts have no architecture
   later.AddU32("split.no", 1);
   later.AddU32("split.count", 2);
   later.AddTensor("blk.1.ffn_norm.weight", {32}, DType::kF32);

@@ -1,5 +1,5 @@
-// The reader against files it must take and files it must refuse: every truncation, named hostilities, and a deterministic
-// storm of mutations. A crash, or undefined behaviour under a sanitizer, is the failure.
+// The reader on files that it must accept and files that it must refuse: every truncation, named attacks, and
+// deterministic random mutations. The test fails by a crash, or by undefined behaviour under a sanitizer.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -15,7 +15,7 @@ namespace {
 
 std::vector<uint8_t> SmallPlan() { return MakePlan("edgefront", 32, 40, {ConvLayer(3, 48), AttentionLayer(2, 1, 16, 48, 8)}, {}); }
 
-// What a hostile file meets: the parser, the layout's validation, and the planner.
+// Runs the parser, the layout's validation and the planner, all of which see hostile files.
 bool Accepts(std::span<const uint8_t> bytes) {
   auto gguf = GgufFile::Parse(bytes);
   if (!gguf.ok()) return false;
@@ -48,7 +48,7 @@ TEST(GgufReadsWhatWasWritten) {
   CHECK(spec->layers[0].mixer == Mixer::kConv && spec->layers[0].conv.taps == 3 && spec->layers[0].ffn == 48);
   CHECK(spec->layers[1].mixer == Mixer::kAttention && spec->layers[1].attention.window == 8 && spec->layers[1].attention.kv_heads == 1 &&
         spec->layers[1].attention.qk_norm);
-  // V d + d + per layer 3 d F + 2 d; conv 4 d^2 + k d; attention 2 d H hd + 2 d KV hd + 2 hd.
+  // V d + d + for each layer 3 d F + 2 d; conv 4 d^2 + k d; attention 2 d H hd + 2 d KV hd + 2 hd.
   CHECK(spec->Parameters() == 40 * 32 + 32 + 2 * (3 * 32 * 48 + 2 * 32) + (4 * 32 * 32 + 3 * 32) + (2 * 32 * 32 + 2 * 32 * 16 + 2 * 16));
 }
 
@@ -70,7 +70,7 @@ TEST(PublishedParameterCounts) {
 TEST(GgufEveryTruncationIsRefused) {
   const std::vector<uint8_t> plan = SmallPlan();
   for (size_t n = 0; n < plan.size(); ++n) {
-    // A copy of exactly n bytes: reading one too many is caught by address sanitizers.
+    // Address sanitizers detect a read beyond this copy of exactly n bytes.
     const std::vector<uint8_t> cut(plan.begin(), plan.begin() + n);
     CHECK_MSG(!Accepts(cut), "cut at " << n);
   }
@@ -132,7 +132,7 @@ TEST(GgufHostileHeaders) {
   bad = good;
   Poke<uint64_t>(bad, tensor + 24, ~uint64_t{31});
   CHECK(!Accepts(bad));
-  // Sizes that would overflow if believed.
+  // Trusting these sizes would overflow.
   for (const char* key : {"edgefront.block_count", "edgefront.embedding_length", "edgefront.vocab_size"}) {
     bad = good;
     Poke<uint32_t>(bad, Find(bad, key) + std::strlen(key) + 4, ~0u);
@@ -168,7 +168,7 @@ TEST(GgufMutationStorm) {
           if (at + 4 <= m.size()) Poke<uint32_t>(m, at, static_cast<uint32_t>(next() % 3 ? ~0u : 0x7FFFFFFFu));
           break;
         case 4: m.resize(at + 1); break;
-        case 5: {  // a run of bytes again, elsewhere
+        case 5: {  // a copy of a run of bytes in another place
           const size_t from = next() % m.size(), n = std::min<size_t>(next() % 64, m.size() - from);
           const std::vector<uint8_t> run_of(m.begin() + from, m.begin() + from + n);
           m.insert(m.begin() + at, run_of.begin(), run_of.end());
@@ -178,7 +178,7 @@ TEST(GgufMutationStorm) {
     }
     accepted += Accepts(m);
   }
-  CHECK(accepted > 0 && accepted < 100000);  // the storm reaches past the first checks, and is not ignored
+  CHECK(accepted > 0 && accepted < 100000);  // some mutations pass the first checks, and some are refused
 }
 
 }  // namespace edgefront::testing

@@ -1,4 +1,4 @@
-// Conversions between floats and their halves (quant/half.h), one value at a time.
+// Conversions between floats and 16-bit floats (quant/half.h), one value at a time.
 #include <cmath>
 #include <cstdint>
 

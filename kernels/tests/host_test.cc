@@ -1,4 +1,5 @@
-// Tests of what a system grants, on made-up systems: control groups of both versions, hyperthreads, sensors, processors shared with others.
+// Tests of the resources that a system grants, on simulated systems: control groups of both versions,
+// hyperthreads, sensors, processors shared with others.
 #include <sched.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 namespace edgefront::testing {
 namespace {
 
-// Stands for "/" until it is destroyed.
+// Replaces "/" until it is destroyed.
 class MadeUpSystem {
  public:
   MadeUpSystem() : root_(TemporaryPath()) {
@@ -61,13 +62,14 @@ TEST(HostReadsTheQuotaOfEitherVersion) {
     two.Put("/sys/fs/cgroup/cgroup.procs", "");
     two.Put("/sys/fs/cgroup/pod/cpu.max", "150000 100000\n");
     two.Put("/sys/fs/cgroup/pod/job/cpu.max", "max 100000\n");
-    CHECK_NEAR(CpuQuota().value_or(0), 1.5, 1e-12);  // that of a group around it
+    CHECK_NEAR(CpuQuota().value_or(0), 1.5, 1e-12);  // the quota of an ancestor
     two.Put("/sys/fs/cgroup/pod/job/cpu.max", "50000 100000\n");
     CHECK_NEAR(CpuQuota().value_or(0), 0.5, 1e-12);
     CHECK(DefaultThreads() == 1);
   }
   {
-    // A container of version 1 without a namespace: the path that it is told does not exist, its group is the mount.
+    // A container of version 1 without a namespace: the path in /proc does not exist, and the group is the
+    // mount itself.
     const MadeUpSystem one;
     one.Put("/proc/self/cgroup", "7:cpu,cpuacct:/docker/abc\n3:cpuset:/\n1:name=systemd:/\n");
     one.Put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "200000\n");
@@ -77,7 +79,7 @@ TEST(HostReadsTheQuotaOfEitherVersion) {
     CHECK(!CpuQuota());
   }
   {
-    // Both hierarchies are mounted, the controller is in the first.
+    // Both hierarchies are mounted. The controller is in version 1.
     const MadeUpSystem hybrid;
     hybrid.Put("/proc/self/cgroup", "1:cpu:/a\n0::/\n");
     hybrid.Put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "50000\n");
@@ -130,7 +132,7 @@ TEST(HostCountsCoresNotHyperthreads) {
     REQUIRE(pool.ok());
     for (int cpu : (*pool)->Affinity()) CHECK(cpu != cpus[1]);
   }
-  // Who asks for all of them gets all of them.
+  // A request for all CPUs gets all of them.
   auto all = ThreadPool::Create(static_cast<int>(cpus.size()), true);
   REQUIRE(all.ok());
   CHECK((*all)->Affinity() == order);
@@ -138,7 +140,7 @@ TEST(HostCountsCoresNotHyperthreads) {
 
 TEST(HostCountsACoreWhoseFirstThreadIsWithheld) {
   const MadeUpSystem system;
-  // Its sibling is a CPU that this process may not use.
+  // The sibling is a CPU that this process may not use.
   for (int cpu : AllowedCpus()) system.Put(Siblings(cpu), "900," + std::to_string(cpu) + "\n");
   CHECK(DefaultThreads() == 1);
   CHECK(DescribeCpus().front().core == 900);
@@ -214,10 +216,10 @@ TEST(HostTellsWhatOthersTook) {
   std::string error;
   REQUIRE(Json::Parse(json.text(), &read, &error));
   CHECK_NEAR(read.Find("stealMs")->number(), 2 * cpus * 5 * tick, 1e-6);
-  // Less what this process itself has used meanwhile.
+  // The time used by this process itself meanwhile is subtracted.
   CHECK_NEAR(read.Find("foreignMs")->number(), 2 * cpus * 300 * tick, 200);
   CHECK(read.Find("stalledMs")->number() == 0 && read.Find("throttledMs")->number() == 0);
-  // What the system stops telling is unknown, not zero.
+  // A value that the system stops reporting is unknown, not zero.
   meter.Start();
   system.Put("/proc/pressure/cpu", "");
   meter.Stop();

@@ -1,4 +1,4 @@
-// Sessions: windows and rings that wrap, batches, reset, options out of bounds, and a materialised file.
+// Sessions: windows, rings that wrap, batches, reset, options out of bounds, and a materialised file.
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
@@ -11,7 +11,7 @@
 
 namespace edgefront::testing {
 
-// A window of w forgets exactly the token w positions back.
+// A window of w drops exactly the token w positions back.
 TEST(WindowEdge) {
   const uint32_t vocab = 64, w = 10;
   const auto plan = MakePlan("edgefront", 64, vocab, {AttentionLayer(2, 1, 32, 64, w)}, {});
@@ -23,14 +23,14 @@ TEST(WindowEdge) {
     const std::vector<float> all = AllLogits(*model, Options(40, 8), t, 25);
     return std::vector<float>(all.end() - vocab, all.end());
   };
-  b[last - w] = (b[last - w] + 1) % vocab;  // just outside
+  b[last - w] = (b[last - w] + 1) % vocab;  // just outside the window
   CHECK(last_logits(a) == last_logits(b));
   b = a;
-  b[last - w + 1] = (b[last - w + 1] + 1) % vocab;  // the oldest inside
+  b[last - w + 1] = (b[last - w + 1] + 1) % vocab;  // the oldest token inside
   CHECK(last_logits(a) != last_logits(b));
 }
 
-// A ring far smaller than the context gives the same answers as one that never wraps.
+// A ring far smaller than the context gives the same results as one that never wraps.
 TEST(WindowCacheWraps) {
   const uint32_t vocab = 64, count = 700;
   const auto plan =
@@ -44,8 +44,8 @@ TEST(WindowCacheWraps) {
   CHECK(AllLogits(*model, Options(count, 5), tokens, 650) == AllLogits(*model, Options(count, count), tokens, count));
 }
 
-// What a batch says of each sequence is, bit for bit, what that sequence alone would hear; whichever slot it has, and whatever the
-// others' lengths. Sequences are prefilled in another order than they lie in.
+// Each sequence of a batch has exactly the logits that it has alone, for every slot and all lengths of the
+// others. Sequences are prefilled in another order than their slots.
 static void BatchEqualsEachAlone(DType matrices, DType embedding, KvType kv, Isa isa, uint32_t batch) {
   const uint32_t vocab = 80, dim = 256, steps = 2;
   const auto plan = MakePlan("edgefront", dim, vocab, Layouts(96).back().layers, {matrices, embedding, 2});
@@ -92,7 +92,8 @@ TEST(BatchedSequencesAreIndependent) {
   for (uint32_t batch : {2u, 35u}) BatchEqualsEachAlone(DType::kQ4_0, DType::kQ6_K, KvType::kF16, Isa::kAuto, batch);
 }
 
-// A batch's caches are planned for all its sequences; a token missing is refused, and nothing moves.
+// The caches of a batch are planned for all its sequences. A step with a missing token is refused and changes
+// nothing.
 TEST(BatchIsPlannedAndChecked) {
   const auto plan = MakePlan("edgefront", 64, 80, Layouts(64).back().layers, {});
   auto model = Model::FromBytes(plan, 1);

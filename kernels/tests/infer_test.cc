@@ -1,5 +1,5 @@
-// The whole engine: golden logits computed elsewhere, and invariants that hold whatever the weights: chunk size, prefill or
-// decode, threads and instruction set must not change what a model says. Sessions: infer_session_test.cc.
+// The whole engine: golden logits computed elsewhere, and invariants for any weights. Chunk size, prefill or
+// decode, threads and instruction set must not change the logits. Sessions: infer_session_test.cc.
 #include <algorithm>
 #include <cstring>
 #include <fstream>
@@ -79,13 +79,14 @@ TEST(GoldenLogits) {
   }
 }
 
-// On one instruction set a token's arithmetic does not depend on its company, so these hold exactly.
+// On one instruction set a token's arithmetic does not depend on other tokens, so equality is exact.
 TEST(ChunkAndDecodeInvariantF32) { ChunksAndDecodeAgree(DType::kF32, DType::kF32, 60, 52, KvType::kF32, 0); }
 TEST(ChunkAndDecodeInvariantF16) { ChunksAndDecodeAgree(DType::kF16, DType::kF16, 64, 96, KvType::kF16, 0); }
 TEST(ChunkAndDecodeInvariantQ4) { ChunksAndDecodeAgree(DType::kQ4_0, DType::kQ8_0, 64, 96, KvType::kF16, 0); }
 TEST(ChunkAndDecodeInvariantQ8Cache) { ChunksAndDecodeAgree(DType::kQ8_0, DType::kF16, 64, 96, KvType::kQ8_0, 0); }
 
-// Contexts of several segments of keys (kAttendSegment): shared among workers in decode, summed in turn in prefill.
+// Contexts with several segments of keys (kAttendSegment): workers share them in decode; prefill sums them in
+// turn.
 TEST(SegmentsOfKeysAgree) {
   const uint32_t vocab = 96, count = 1100, prefills[] = {count, 515, 1090}, chunks[] = {256, 100, 512};
   const std::vector<uint32_t> tokens = Tokens(count, vocab);
@@ -97,7 +98,7 @@ TEST(SegmentsOfKeysAgree) {
     REQUIRE(model.ok());
     const std::vector<float> want = AllLogits(*model, Options(count, count, Isa::kAuto, KvType::kF16, 1), tokens, count);
     REQUIRE(!want.empty());
-    if (layout.layers.size() == 1) {  // in F32: rounding to half makes last bits larger ones
+    if (layout.layers.size() == 1) {  // in F32, because rounding to F16 enlarges differences in the last bits
       const std::vector<float> fast = AllLogits(*model, Options(count, count, Isa::kAuto, KvType::kF32, 1), tokens, count);
       const std::vector<float> scalar = AllLogits(*model, Options(count, count, Isa::kScalar, KvType::kF32, 2), tokens, count);
       CHECK_MSG(RelativeError(fast, scalar) <= 1e-4, layout.name << " against scalar: " << RelativeError(fast, scalar));
@@ -110,7 +111,8 @@ TEST(SegmentsOfKeysAgree) {
   }
 }
 
-// Quantised activations turn rounding differences into steps of 1/127 of a block's largest value, hence the tolerance.
+// Quantised activations turn rounding differences into steps of 1/127 of a block's largest value, so a
+// tolerance is needed.
 TEST(IsasAgreeOnMixedFile) {
   const auto plan = MakePlan("edgefront", 256, 300, Layouts(512).back().layers, {DType::kQ4_0, DType::kQ6_K, 5});
   auto model = Model::FromBytes(plan, 2);
@@ -124,7 +126,8 @@ TEST(IsasAgreeOnMixedFile) {
   }
 }
 
-// Files as llama-quantize writes them: Q6_K with Q8_0 where rows are no multiple of 256; Q4_0 under a Q6_K table; and any mixture of types.
+// Files as llama-quantize writes them (Q6_K, with Q8_0 for rows that are not a multiple of 256; Q4_0 with a
+// Q6_K table), and mixtures of all types.
 TEST(MixedFiles) {
   using Choice = std::function<DType(const TensorSpec&)>;
   const DType all[] = {DType::kQ4_0, DType::kQ6_K, DType::kF16, DType::kQ8_0, DType::kBF16, DType::kF32};

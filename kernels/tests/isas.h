@@ -1,4 +1,5 @@
-// The instruction sets that the tests go through: all that this machine has, or those among them named by --isa (tests/main.cc).
+// The instruction sets that the tests use: all that this machine has, or those that --isa names
+// (tests/main.cc).
 #pragma once
 
 #include <string_view>

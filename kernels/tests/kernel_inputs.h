@@ -1,4 +1,4 @@
-// Inputs, tables and comparisons that the tests of the kernels share.
+// Inputs, tables and comparisons shared by the tests of the kernels.
 #ifndef EDGEFRONT_TESTS_KERNEL_INPUTS_H_
 #define EDGEFRONT_TESTS_KERNEL_INPUTS_H_
 
@@ -33,7 +33,7 @@ inline std::vector<const Kernels*> FastTables() {
   return tables;
 }
 
-// |got - want| <= tolerance[i]; reports the element that misses it by most.
+// Checks |got - want| <= tolerance[i]. Reports the element with the largest ratio to its tolerance.
 inline void ExpectClose(const char* what, Isa isa, const std::vector<float>& got, const std::vector<float>& want,
                         const std::vector<float>& tolerance) {
   size_t worst = 0;
@@ -53,7 +53,8 @@ struct QuantStore {
   std::vector<int16_t> sum16;
 };
 
-// Of no values where k is no multiple of a block: a float product looks at none.
+// Quantises n rows of k values of x from `offset`. Returns an empty view if k is not a multiple of a block,
+// because float products do not read it.
 inline Activations Quantise(const Kernels& table, const std::vector<float>& x, size_t offset, size_t n, size_t k, QuantStore& s,
                             size_t share = 32) {
   if (k % 32 != 0) return {};

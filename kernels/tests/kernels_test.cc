@@ -1,5 +1,5 @@
-// Every kernel table this machine can run, beside its products (panel_mul_test.cc), against the scalar one: misaligned inputs, tolerances
-// derived from the arithmetic, and the worst element named on failure.
+// Every kernel table of this machine against the scalar one, except products (panel_mul_test.cc). Inputs are
+// misaligned, tolerances derive from the arithmetic, and failures name the worst element.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,13 +10,15 @@
 
 namespace edgefront::testing {
 
-// Every code: a product that is not rounded to a float before it becomes one differs once in 100,000, so there are a million.
+// Compares all int8 codes. An input that is not rounded to a float first changes one code in 100,000, so a
+// million are compared.
 TEST(QuantiseAgrees) {
   for (const Kernels* table : FastTables()) {
     for (size_t share : {32, 256}) {
       for (size_t k : {size_t{0}, share, 2 * share, 3 * share, size_t{1024}, size_t{1} << 20}) {
         std::vector<float> x = Uniform(k + 1, 3);
-        if (k >= 2 * share) std::fill(x.begin() + 1, x.begin() + 1 + static_cast<ptrdiff_t>(share), 0.0f);  // zeros only
+        // A block of zeros only.
+        if (k >= 2 * share) std::fill(x.begin() + 1, x.begin() + 1 + static_cast<ptrdiff_t>(share), 0.0f);
         QuantStore a, b;
         Quantise(ScalarKernels(), x, 1, 1, k, a, share);
         Quantise(*table, x, 1, 1, k, b, share);
@@ -26,7 +28,8 @@ TEST(QuantiseAgrees) {
   }
 }
 
-// A file may hold weights that make NaN and infinities: they are clamped like any number too large, never turned into an integer as they are.
+// Weights in a file may produce NaN and infinities. These are clamped like large numbers, never converted to
+// integers directly.
 TEST(QuantiseOfWhatIsNoNumber) {
   const float bad[] = {std::nanf(""), -std::nanf(""), INFINITY, -INFINITY, 3e38f, -3e38f};
   for (Isa isa : TestedIsas()) {
@@ -97,7 +100,7 @@ TEST(AttendAgrees) {
   for (const Kernels* table : FastTables()) {
     for (KvFormat format : {KvFormat::kF16, KvFormat::kQ8, KvFormat::kF32}) {
       for (size_t hd : {32, 64, 96, 128, 256}) {
-        const size_t ring = 192, head_dim = hd - (hd == 96 ? 14 : 0), count = 300;  // wraps
+        const size_t ring = 192, head_dim = hd - (hd == 96 ? 14 : 0), count = 300;  // the ring wraps
         std::vector<uint8_t> k(ring * hd * 4 + 64), v(ring * hd * 4 + 64);
         std::vector<uint16_t> ks(ring * hd / 32), vs(ring * hd / 32);
         const KvHead kv{format, ring, hd, k.data() + 4, v.data() + 4, ks.data(), vs.data()};
@@ -134,12 +137,12 @@ TEST(AttendAgrees) {
           ScalarKernels().attend_weights(g);
           g.weights = got.data(), g.max = max.data(), g.sum = sum.data();
           table->attend_weights(g);
-          // Scores err by hd eps |q||k|, and so do the weights relatively, which are at most 1.
+          // Scores have an error of hd eps |q||k|. Weights, at most 1, have the same relative error.
           const float bound = static_cast<float>(4 * hd + 100) * kEps;
           ExpectClose("attend max", table->isa, max, want_max, std::vector<float>(rows, bound));
           ExpectClose("attend weights", table->isa, got, want, std::vector<float>(stored, 2 * bound));
           for (int r = 0; r < rows; ++r) CHECK(std::fabs(sum[r] - want_sum[r]) <= 2 * bound * want_sum[r]);
-          // The same weights into both, as they may be rounded to half.
+          // Both paths get the same weights, because these may be rounded to F16.
           for (int r = 0; r < rows; ++r) factor[r] = 1 / want_sum[r];
           got = want;
           g.weights = want.data();

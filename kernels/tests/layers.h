@@ -1,4 +1,4 @@
-// Layers that the tests of inference and of training build their models from, one function a kind of mixer.
+// Layers for the models in tests of inference and training: one function for each kind of mixer.
 #ifndef EDGEFRONT_TESTS_LAYERS_H_
 #define EDGEFRONT_TESTS_LAYERS_H_
 
@@ -16,7 +16,7 @@ inline LayerSpec ConvLayer(uint32_t taps, uint32_t ffn) {
   return l;
 }
 
-// `window`: positions that a query sees; 0: all before it.
+// `window` is the number of positions that a query sees; 0: all.
 inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t ffn, uint32_t window = 0,
                                 bool qk_norm = true, float rope_base = 1e4f) {
   LayerSpec l;

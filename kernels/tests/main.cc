@@ -1,5 +1,6 @@
-// Runs the registered tests, or those whose name contains an argument, and prints `N passed, N failed`; the exit status is 1 if any failed.
-// `--isa NAME`, any number of times: tests that go through instruction sets go through these only (an emulated processor is slow).
+// Runs the registered tests, or those whose name contains an argument, and prints `N passed, N failed`. The
+// exit status is 1 if any failed. `--isa NAME`, which may be repeated, limits tests to these instruction
+// sets, because emulated processors are slow.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -44,7 +45,8 @@ std::vector<Isa> TestedIsas() {
   return isas;
 }
 
-// Which instruction sets the kernel tests went through, and which of this architecture's they could not.
+// Prints the instruction sets that the kernel tests used, and those of this architecture that the machine
+// lacks.
 void PrintIsas() {
 #if defined(__aarch64__)
   constexpr Isa kCompiled[] = {Isa::kScalar, Isa::kNeon, Isa::kDotprod, Isa::kI8mm};

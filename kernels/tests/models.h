@@ -1,4 +1,4 @@
-// Plans of small (and named) models for tests and benchmarks, built with the writer.
+// Plans of small (and named) models for tests and benchmarks, built with GgufWriter.
 #ifndef EDGEFRONT_TESTS_MODELS_H_
 #define EDGEFRONT_TESTS_MODELS_H_
 
@@ -16,13 +16,16 @@ struct PlanOptions {
   DType matrices = DType::kF32;
   DType embedding = DType::kF32;
   uint64_t seed = 7;
-  std::function<DType(const TensorSpec&)> type_of = nullptr;  // of each matrix, in place of the two above
-  std::function<void(GgufWriter&)> more = nullptr;            // further metadata and tensors
-  std::string final_norm = {};                                // its name, in place of the architecture's own
-  bool taps_3d = false;                                       // convolutions as [k, 1, d]
+  // Type of each matrix; replaces the two types above.
+  std::function<DType(const TensorSpec&)> type_of = nullptr;
+  std::function<void(GgufWriter&)> more = nullptr;  // further metadata and tensors
+  // Name of the final norm; replaces the architecture's usual one.
+  std::string final_norm = {};
+  bool taps_3d = false;  // convolution taps as [k, 1, d]
 };
 
-// Any layout, in the `edgefront` architecture, or in an upstream one where the caller knows that it fits.
+// Returns a plan of any layout in the `edgefront` architecture. For an upstream architecture the caller
+// ensures that the layout fits.
 inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint32_t vocab, const std::vector<LayerSpec>& layers,
                                      const PlanOptions& o = {}) {
   ModelSpec m;
@@ -98,7 +101,7 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   return w.Finish();
 }
 
-// The published LFM2 layouts: attention at 2, 5, 8, 10, 12, 14 of 16 layers.
+// Returns a plan of a published LFM2 layout: 16 layers, with attention at 2, 5, 8, 10, 12, 14.
 inline std::vector<uint8_t> Lfm2Plan(uint32_t dim, uint32_t ffn, uint32_t heads, DType matrices, DType embedding) {
   std::vector<LayerSpec> layers(16, ConvLayer(3, ffn));
   for (int i : {2, 5, 8, 10, 12, 14}) layers[i] = AttentionLayer(heads, 8, 64, ffn, 0, true, 1e6f);

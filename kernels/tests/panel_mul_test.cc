@@ -1,5 +1,5 @@
-// Products of panels on every kernel table this machine can run, against the scalar one: all sizes from 0 past two tiles, misaligned inputs,
-// tolerances derived from the arithmetic; and panels that unpack to the rows they were packed from.
+// Products of panels on every kernel table of this machine, against the scalar one, and the round trip of
+// packing. Sizes run from 0 past two tiles, inputs are misaligned, and tolerances derive from the arithmetic.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -12,7 +12,7 @@
 namespace edgefront::testing {
 namespace {
 
-// A panel of 16 rows of quantised uniform weights, 64-byte aligned inside `store`.
+// Returns a panel of 16 rows of quantised uniform weights, 64-byte aligned inside `store`.
 const uint8_t* MakePanel(DType type, size_t k, size_t rows, std::vector<uint8_t>& store) {
   const std::vector<float> w = Uniform(rows * k, 11 + k);
   std::vector<uint8_t> packed(16 * RowBytes(type, k));  // rows beyond are zero
@@ -23,7 +23,7 @@ const uint8_t* MakePanel(DType type, size_t k, size_t rows, std::vector<uint8_t>
   return panel;
 }
 
-// 0 .. past two vectors of the widest instruction set, and some longer ones.
+// Returns all depths from 0 past two vectors of the widest instruction set, and some longer ones.
 std::vector<size_t> FloatDepths() {
   std::vector<size_t> ks(34);
   for (size_t k = 0; k < ks.size(); ++k) ks[k] = k;
@@ -32,7 +32,7 @@ std::vector<size_t> FloatDepths() {
 }
 
 void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
-  constexpr size_t kTokens = 19;  // past twice the widest tile
+  constexpr size_t kTokens = 19;  // more than twice the widest tile
   for (size_t k : ks) {
     std::vector<uint8_t> store;
     const uint8_t* panel = MakePanel(type, k, k % 3 == 0 ? 13 : 16, store);
@@ -43,7 +43,8 @@ void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
     a.stride = k;
     std::vector<float> want(16 * kTokens), row(k), tolerance(16 * kTokens);
     ScalarKernels().panel_mul(type, k, panel, a, 0, kTokens, want.data());
-    // Summing k products in F32 errs by at most about k eps sum|w a|; two products of scales add a few eps.
+    // Summing k products in F32 has an error of at most about k eps sum|w a|. Two products of scales add a
+    // few eps.
     for (size_t r = 0; r < 16; ++r) {
       UnpackColumns(type, panel, r, 0, k, row.data());
       double magnitude = 0;
@@ -66,7 +67,7 @@ void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
   }
 }
 
-// The same columns whatever the number of tokens together: prefill and decode agree to the last bit.
+// A column is the same for any number of tokens, so prefill and decode agree to the last bit.
 void TilesAgreeExactly(DType type, size_t k) {
   std::vector<uint8_t> store;
   const uint8_t* panel = MakePanel(type, k, 16, store);
@@ -95,7 +96,8 @@ TEST(PanelMulQ4) { PanelMulAgrees(DType::kQ4_0, {0, 32, 64, 96, 128, 160, 1024})
 TEST(PanelMulQ8) { PanelMulAgrees(DType::kQ8_0, {0, 32, 64, 96, 128, 160, 1024}); }
 TEST(PanelMulQ6) { PanelMulAgrees(DType::kQ6_K, {0, 256, 512, 768, 2048}); }
 
-// Where activations lie and where the product goes must not matter to a bit: every offset of a value up to two cache lines.
+// The places of activations and of the product must not change any bit, at every offset up to two cache
+// lines.
 TEST(PanelMulAnywhere) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
     const size_t k = IsQuantised(type) ? 256 : 37, n = 5;
@@ -134,7 +136,8 @@ TEST(TokensTogetherOrAloneAreBitEqual) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) TilesAgreeExactly(type, 77);
   for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) TilesAgreeExactly(type, 512);
   for (size_t k : {32, 544, 1056})
-    TilesAgreeExactly(DType::kQ4_0, k);  // part of a span that is split at once, and a block past one and two
+    // Part of a span that is split at once, and one block more than one span and than two.
+    TilesAgreeExactly(DType::kQ4_0, k);
 }
 
 // Extreme weights and activations: the int16 sums of the AVX2 path must not saturate.
@@ -172,7 +175,8 @@ TEST(PanelMulExtremes) {
 
 TEST(PanelsUnpackToTheirRows) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
-    const size_t block = BlockOf(type).elements, odd = block == 1 ? 77 : 3 * block;  // past the vectors, or half a pair left over
+    // More than whole vectors, or an odd number of blocks.
+    const size_t block = BlockOf(type).elements, odd = block == 1 ? 77 : 3 * block;
     for (size_t k : {size_t{512}, block, odd}) {
       std::vector<uint8_t> store;
       const size_t rows = k == 512 ? 16 : 13;
@@ -185,7 +189,8 @@ TEST(PanelsUnpackToTheirRows) {
         DequantiseRow(type, row.data(), k, want.data());
         UnpackColumns(type, panel, r, 0, k, got.data());
         CHECK_MSG(got == want, DTypeName(type) << " row " << r << " of " << k);
-        // A quantised value is off by at most half a step (Q6_K: and its coarse scales; Q4_0: its clipped end).
+        // A quantised value has an error of at most half a step, plus that of Q6_K's coarse scales or Q4_0's
+        // clipped end.
         const float step = type == DType::kF32    ? 0
                            : type == DType::kF16  ? 0x1p-11f
                            : type == DType::kBF16 ? 0x1p-8f

@@ -1,5 +1,6 @@
 // build: x86_64:
-// The loops the probe times: what they compute is known, so that a loop which does other work than it says is seen.
+// The results of the probe's timed loops are known, so a loop that does other work than it claims fails this
+// test.
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -14,7 +15,7 @@ namespace {
 struct Loops {
   Isa isa;
   const RateKernels* kernels;
-  std::vector<size_t> words;  // of each line that `read` looks at, those that its value is the exclusive or of
+  std::vector<size_t> words;  // indices of the words in each line whose exclusive or is the result of `read`
   size_t line;
 };
 

@@ -1,4 +1,4 @@
-// Data files for the trainer's tests, removed with the object.
+// Data files for the trainer's tests. The destructor removes the file.
 #pragma once
 
 #include <unistd.h>
@@ -17,7 +17,7 @@ inline std::string TemporaryPath() {
   return (std::filesystem::temp_directory_path() / ("edgefront-" + std::to_string(getpid()) + "-" + std::to_string(made++))).string();
 }
 
-// An EFD1 file with the header as given and any tokens after it.
+// An EFD1 file with the given header, followed by any tokens.
 class TemporaryFile {
  public:
   TemporaryFile(uint32_t kind, uint32_t vocab, uint32_t length, uint64_t count, const std::vector<uint16_t>& tokens)

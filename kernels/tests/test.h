@@ -1,5 +1,6 @@
-// The C++ tests' whole harness: TEST(Name) { CHECK(...); } in any tests/*_test.cc registers itself; tests/main.cc runs them all, or those
-// whose name contains one of its arguments. A failed check is reported and the test goes on.
+// The harness of the C++ tests. TEST(Name) { CHECK(...); } in any tests/*_test.cc registers itself.
+// tests/main.cc runs all tests, or those whose name contains one of its arguments. A failed check is reported
+// and the test continues.
 #pragma once
 
 #include <cmath>
@@ -26,7 +27,7 @@ void Fail(const char* file, int line, const std::string& what);
     if (!(condition)) ::edgefront::testing::Fail(__FILE__, __LINE__, #condition); \
   } while (0)
 
-// `detail`: streamed, e.g. CHECK_MSG(x < y, "m=" << m << " worst " << worst)
+// `detail` is streamed, for example CHECK_MSG(x < y, "m=" << m << " worst " << worst).
 #define CHECK_MSG(condition, detail)                              \
   do {                                                            \
     if (!(condition)) {                                           \
@@ -42,7 +43,7 @@ void Fail(const char* file, int line, const std::string& what);
     CHECK_MSG(std::fabs(a_ - b_) <= t_, #a " = " << a_ << ", " #b " = " << b_ << ", tolerance " << t_); \
   } while (0)
 
-// Ends the test where going on makes no sense.
+// Ends the test if the condition is false, because later checks would make no sense.
 #define REQUIRE(condition)                                        \
   do {                                                            \
     if (!(condition)) {                                           \

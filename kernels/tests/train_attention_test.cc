@@ -1,8 +1,8 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
 // (GCC 12's vectoriser crashes on this file for aarch64: internal error in vect_transform_reduction.)
-// The trainer's attention on every instruction set this machine has: against the plain build, and its gradients against central differences of
-// attention written naively in double.
+// The trainer's attention on every instruction set of this machine: compared with the plain build, and its
+// gradients with central differences of attention written naively in double.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -22,7 +22,8 @@ struct AttentionCase {
 const AttentionCase kAttentionCases[] = {{1, 1, 1, 16, 0},  {5, 2, 1, 16, 0},  {17, 4, 2, 16, 3},
                                          {33, 1, 1, 32, 0}, {40, 2, 2, 16, 1}, {49, 1, 1, 16, 20}};
 
-// Against the plain build, which the next test holds against differences: that one is too long for an emulated processor.
+// Compares with the plain build, which the next test compares with differences. That test takes too long on
+// an emulated processor.
 TEST(TrainAttentionAgrees) {
   struct Values {
     Padded o, dq, dk, dv;

@@ -1,7 +1,7 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
-// Training with bfloat16 products: rounding, packing and GEMM of every table against naive ones, whole runs against PyTorch's, and a run's
-// independence of threads and of being killed. (Flags: see train_math_test.cc.)
+// Training with bfloat16 products: rounding, packing and GEMM of every table against naive ones, whole runs
+// against PyTorch's, and independence of threads and interruptions. (Flags: see train_math_test.cc.)
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -35,7 +35,7 @@ constexpr Precision kBf16 = Precision::kBfloat16;
 
 float Round(float x) { return BF16ToF32(F32ToBF16(x)); }
 
-// Every way to multiply in bfloat16 here, and the twin of the one that this machine may not have.
+// Returns every bfloat16 table of this machine, and the twin of the one that it may lack.
 std::vector<Math> AllRounded() {
   std::vector<Math> out;
   for (const char* isa : {"scalar", "neon", "neonbf16", "avx2", "avx512", "avx512bf16"}) {
@@ -56,7 +56,7 @@ float* Scratch() {
 }
 
 TEST(TrainBf16RoundsToNearestEven) {
-  // All upper halves, with the lower ones where rounding turns.
+  // Tests all upper halves, with the lower halves at which rounding changes.
   int wrong = 0;
   for (uint32_t upper = 0; upper < 0x10000; ++upper) {
     for (const uint32_t lower : {0u, 1u, 0x7FFFu, 0x8000u, 0x8001u, 0xFFFFu}) {
@@ -68,8 +68,8 @@ TEST(TrainBf16RoundsToNearestEven) {
   CHECK_MSG(wrong == 0, wrong << " values");
 }
 
-// Products of depth 1 are exact in float32, so that each element shows how its two operands were rounded; here by the vector code, at all
-// widths of its tails.
+// Products of depth 1 are exact in float32, so each element shows the rounding of its two operands. The
+// vector code is tested at all widths of its tails.
 TEST(TrainBf16ProductsOfDepth1AreExact) {
   const float hard[] = {
       1.0f + 0x1p-8f, 1.0f + 3 * 0x1p-8f, 1.0f + 0x1p-8f + 0x1p-20f, -1.0f - 0x1p-8f, 0x1.fffffep5f, 0.0f, -0.0f, 0x1.01p-60f, 3.3e38f,
@@ -89,7 +89,7 @@ TEST(TrainBf16ProductsOfDepth1AreExact) {
         CHECK_MSG(wrong == 0, math.isa << " m " << m << " transposed " << transposed << ": " << wrong << " elements");
       }
     }
-    // A NaN or an infinity must reach the loss: there the run ends as diverged.
+    // A NaN or an infinity must reach the loss, which then ends the run as diverged.
     for (const float bad : {std::nanf(""), BitsToFloat(0x7FFFFFFF), BitsToFloat(0xFFFF8000), BitsToFloat(0x7F800001), INFINITY}) {
       for (const bool transposed : {false, true}) {
         Padded a(16, 16, 1), b(16, 16, 2), c(16, 16, 3);
@@ -104,8 +104,8 @@ TEST(TrainBf16ProductsOfDepth1AreExact) {
 
 TEST(TrainBf16GemmMatchesNaive) {
   for (const Math& math : AllRounded()) {
-    // The operands are rounded without error here and products of two bfloat16 are exact, so what is left are float32 sums: gamma_n times the
-    // sum of magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). BFDOT rounds to odd, which is off by up to twice as much.
+    // Operands are rounded exactly and products are exact; float32 sums are left: gamma_n times the sum of
+    // magnitudes (Higham, Accuracy and Stability, 3.1). BFDOT rounds to odd: up to twice as much.
     const double unit = std::strcmp(math.isa, "neonbf16") == 0 ? 0x1p-23 : 0x1p-24;
     double worst = 0;
     for (const int m : {0, 1, 7, 16, 146}) {
@@ -161,7 +161,7 @@ train::SessionOptions In(const Math& math) {
   return options;
 }
 
-// How far the golden gradients of two precisions are from each other, as CompareGradients' rms.
+// Returns the distance between the golden gradients of two precisions, as CompareGradients' rms.
 double Apart(const GoldenCase& a, const GoldenCase& b) {
   double squares = 0;
   for (const auto& [name, golden] : a.gradients) {
@@ -172,11 +172,11 @@ double Apart(const GoldenCase& a, const GoldenCase& b) {
   return std::sqrt(squares / static_cast<double>(a.gradients.size()));
 }
 
-// A value that lies next to the middle between two bfloat16 is rounded one way or the other by the last bit of the sum it came from, and then is
-// 2^-8 of itself off. So two orders of summation train apart: on these cases our own tables differ from each other, and from PyTorch in float64,
-// by up to 2.5e-4 in the first loss and 1.8e-2 within 20 steps (the deepest layout; 7e-3 on the others). The bounds are about twice that. What
-// tells bfloat16 from float32 are the first gradients: ours are off PyTorch's by 0.2% of a tensor's norm in the mean and 0.8% at worst, float32's
-// by 1% and 7%.
+// The last bit of a sum can decide to which bfloat16 a value rounds, a change of 2^-8, so orders of summation
+// diverge. On these cases our tables differ from each other and from PyTorch (float64) by up to 2.5e-4 in the
+// first loss and 1.8e-2 within 20 steps (deepest layout; 7e-3 on others). Bounds are about twice that. First
+// gradients tell bfloat16 from float32: the mean and worst distances to PyTorch are 0.2% and 0.8% of a norm
+// for bfloat16, 1% and 7% for float32.
 void TrainsAsPyTorch(const Math& math, const GoldenCase& c, const GoldenCase& exact) {
   auto session = Session::Create(ProxySpec(c.d, c.vocab, c.layers), c.seed, c.length, c.batch, 1, math.isa, In(math));
   REQUIRE(session.ok());
@@ -197,7 +197,7 @@ TEST(TrainBf16MatchesPyTorch) {
   }
 }
 
-// The first step of every second one of these, which is what an emulator has the time for.
+// Runs the first step of every second case, because an emulator is slow.
 TEST(TrainBf16PairsStartAsPyTorch) {
   std::vector<GoldenCase> cases = ReadGolden("train_golden_bf16.txt"), exact = ReadGolden("train_golden.txt");
   for (const Math& math : AllRounded()) {
@@ -230,7 +230,7 @@ TEST(TrainBf16IsIndependentOfThreads) {
   }
 }
 
-// The pooled head's decoder and a teacher are linear layers too.
+// The pooled head's decoder and a teacher also consist of linear layers.
 TEST(TrainBf16PooledHeadFollowsFloat32) {
   for (const Math& math : AllRounded()) {
     train::SessionOptions options = In(math), exact;
@@ -284,7 +284,7 @@ TEST(TrainBf16LearnsWhatFloat32Learns) {
 
 TEST(TrainBf16SaysWhichIsaHasIt) {
   const auto isa = [](const char* name, Precision precision) { return train::SelectMath(name, precision); };
-  for (const char* name : {"avx512bf16", "neonbf16"}) CHECK(isa(name, Precision::kFloat32) == nullptr);  // they round: never silently
+  for (const char* name : {"avx512bf16", "neonbf16"}) CHECK(isa(name, Precision::kFloat32) == nullptr);
   for (const char* name : {"scalar", "neon", "avx2", "avx512"}) {
     CHECK((isa(name, kBf16) == nullptr) == (isa(name, Precision::kFloat32) == nullptr));
     if (const Math* m = isa(name, kBf16)) CHECK(std::string(m->isa) == name && m->precision == kBf16 && m->packing->depth_per_word == 1);

@@ -1,6 +1,7 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
-// Going on from a checkpoint to the same last bit, pausing, and refusing checkpoints that are damaged or of another run.
+// Resuming from a checkpoint to the same last bit, pausing, and refusing checkpoints that are damaged or of
+// another run.
 #include <unistd.h>
 
 #include <cmath>
@@ -54,7 +55,7 @@ TEST(TrainPausesAndGoesOnAsIfItHadNot) {
   const TemporaryFile file(1, 13, 0, 400, Periodic(400, 13));
   train::TrainRequest r = StreamRequest(file.path());
   r.stop.every = 15;
-  r.report_every = 7;  // a window of reports is open at each pause
+  r.report_every = 7;  // a report is incomplete at each pause
   const auto whole = Train(r, nullptr, nullptr);
   CHECK(whole.ok() && whole->steps == 60);
   if (!whole.ok()) return;
@@ -71,14 +72,15 @@ TEST(TrainPausesAndGoesOnAsIfItHadNot) {
   const auto first = until(15), second = until(33), again = until(33);
   CHECK(first.ok() && first->stopped == train::Stopped::kPaused && first->steps == 15 && first->validation.loss > whole->validation.loss);
   CHECK(second.ok() && second->resumed_from == 15 && second->steps == 33);
-  CHECK(again.ok() && again->resumed_from == 33 && same(*again, *second));  // asked again: the same answer, without a step
-  // From a checkpoint beyond it a pause starts anew, and sees what it saw at first.
+  // The same request again: the same answer, without a step.
+  CHECK(again.ok() && again->resumed_from == 33 && same(*again, *second));
+  // With a checkpoint beyond its pause, a run starts from the beginning and repeats its first result.
   const auto before = until(15);
   CHECK(before.ok() && before->resumed_from == 0 && same(*before, *first));
   const auto rest = until(0);
   CHECK(rest.ok() && rest->resumed_from == 15 && same(*rest, *whole) && rest->stopped == train::Stopped::kSteps);
   CHECK(access(r.checkpoint.c_str(), F_OK) != 0);
-  // At its last step, or where the stop rule was quicker, a run has ended.
+  // A run ends if the pause is its last step, or if the stop rule ended it earlier.
   const auto end = until(60);
   CHECK(end.ok() && same(*end, *whole) && access(r.checkpoint.c_str(), F_OK) != 0);
   r.stop.hopeless_step = 15;

@@ -1,4 +1,4 @@
-// EFD1 files, the order of batches, and Train() end to end: what it learns, repeats and refuses.
+// EFD1 files, the order of batches, and Train() as a whole: learning, repeatability and refusals.
 #include <atomic>
 #include <cstring>
 #include <set>
@@ -27,7 +27,7 @@ TEST(TrainLearnsAndRepeats) {
   CHECK(reported == std::vector<int>({20, 40, 60}) && first->steps == 60 && first->reports.size() == 3 &&
         first->stopped == train::Stopped::kSteps);
   CHECK_MSG(first->validation.loss < 0.1 && first->validation.accuracy > 0.95, "validation loss " << first->validation.loss);
-  CHECK(first->validation.tokens == 24 * 16);  // 16 whole windows in 400 tokens, fewer than the 32 asked for
+  CHECK(first->validation.tokens == 24 * 16);  // 16 whole windows in 400 tokens, fewer than the requested 32
   r.threads = 3;
   const auto again = Train(r, nullptr, nullptr);
   CHECK(again.ok() && again->weights_hash == first->weights_hash && again->validation.loss == first->validation.loss);

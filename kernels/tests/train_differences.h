@@ -1,4 +1,4 @@
-// Gradients against central differences.
+// Compares gradients with central differences.
 #pragma once
 
 #include <cmath>
@@ -9,11 +9,12 @@
 
 namespace edgefront::testing {
 
-// Checks `analytic` (d loss / d x at the elements x walks over) against central differences of `loss`, which is evaluated in double from
-// float inputs. Error of the difference: O(h^2 f''') + rounding of x + h (exactly representable steps remove that); h = 2^-10.
+// Checks `analytic` (d loss / d x, for all elements of x) against central differences of `loss`, which is
+// computed in double from float inputs. The error of a difference is O(h^2 f''') plus the rounding of x + h,
+// which the exact step removes. h = 2^-10.
 inline void CompareWithDifferences(const char* isa, const char* what, Padded& x, Padded& analytic, const std::function<double()>& loss) {
   const float h = 0x1p-10f;
-  double scale = 0.05;  // inputs are of size 1, so gradients that cancel to less are rounding
+  double scale = 0.05;  // inputs have size 1, so smaller gradients are mostly rounding
   for (int i = 0; i < x.rows; ++i) {
     for (int j = 0; j < x.cols; ++j) scale = std::fmax(scale, std::fabs(static_cast<double>(analytic.at(i, j))));
   }
@@ -37,7 +38,8 @@ inline void CompareWithDifferences(const char* isa, const char* what, Padded& x,
       }
     }
   }
-  // Curvature of these functions is of the size of their gradients: h^2 = 1e-6, times a margin of 20; fp32 rounding is below that.
+  // The third derivatives of these functions are as large as their gradients: h^2 = 1e-6, times a margin of
+  // 20. Float32 rounding is smaller.
   CHECK_MSG(worst <= 2e-5 * scale,
             isa << " " << what << ": error " << worst << " at (" << at_i << ", " << at_j << "), gradients up to " << scale);
 }

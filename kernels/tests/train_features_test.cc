@@ -1,7 +1,7 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
-// What a training run can do beyond plain steps: distilling losses and the pooled head against differences, stopping early, and
-// refusing files that are cut. Checkpoints: train_checkpoint_test.cc.
+// Features of training beyond plain steps: distilling losses and the pooled head against differences, early
+// stopping, and refusal of truncated files. Checkpoints: train_checkpoint_test.cc.
 #include <unistd.h>
 
 #include <cmath>
@@ -29,7 +29,7 @@ using train::Train;
 
 double Uniform(uint64_t i) { return static_cast<double>(SplitMix64(i) >> 40) * 0x1p-23 - 1.0; }
 
-// The losses by their formulas, in double, over one row of logits.
+// Returns the losses by their formulas, in double, for one row of logits.
 double NaiveLoss(const Objective& o, const std::vector<double>& z, int target, const std::vector<int>& ids,
                  const std::vector<double>& log_probs) {
   const auto softmax = [](const std::vector<double>& x, double tau) {
@@ -64,7 +64,7 @@ TEST(TrainDistillLossMatchesDifferences) {
     for (const auto kind : {Objective::kTopK, Objective::kDecoupledTopK}) {
       for (const double tau : {0.7, 1.0, 2.0, 4.0}) {
         for (const double mix : {0.0, 0.5, 1.0}) {
-          for (const uint16_t target : {uint16_t{2}, uint16_t{30}}) {  // inside the teacher's set, outside
+          for (const uint16_t target : {uint16_t{2}, uint16_t{30}}) {  // inside the teacher's set; outside
             const Objective o{kind, k, tau, mix};
             std::vector<double> z(vocab), teacher(vocab);
             std::vector<float> logits(48, 0.0f), scratch(48), teacher_logits(vocab);
@@ -106,7 +106,8 @@ TEST(TrainDistillLossMatchesDifferences) {
 }
 
 TEST(TrainDecoupledLossAgreesAtTheTeacher) {
-  // A student that equals its teacher has nothing to learn under the decoupled loss; under truncate-then-temper it still has.
+  // A student equal to its teacher has a zero gradient under the decoupled loss, but not under
+  // truncate-then-temper.
   const int vocab = 64, k = 8;
   const train::Math* math = train::SelectMath("auto");
   std::vector<float> z(vocab), scratch(vocab), decoupled, truncated;
@@ -147,7 +148,7 @@ TEST(TrainPooledHeadMatchesDifferences) {
     float* w = (*session)->weights();
     const auto loss = [&] { return (*session)->Evaluate(tokens.data(), targets.data(), batch).loss / static_cast<double>(scored); };
     for (const Param& p : (*session)->params().all()) {
-      // Along its own gradient, the loss must change by the gradient's norm.
+      // A step along its own gradient must change the loss by the gradient's norm.
       std::vector<float> saved(w + p.offset, w + p.offset + p.size()),
           g((*session)->gradient() + p.offset, (*session)->gradient() + p.offset + p.size());
       double norm = 0;
@@ -185,7 +186,7 @@ TEST(TrainStopsEarlyAndSaysWhy) {
   r.stop = {};
   r.stop.every = 5;
   r.stop.patience = 2;
-  r.stop.improvement = 0.9;  // nothing is that much better
+  r.stop.improvement = 0.9;  // no loss is better by so much
   const auto plateau = Train(r, nullptr, nullptr);
   CHECK(plateau.ok() && plateau->stopped == train::Stopped::kPlateau && plateau->steps < 60);
 }

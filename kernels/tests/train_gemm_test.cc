@@ -1,7 +1,8 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
 // (GCC 12's vectoriser crashes on this file for aarch64: internal error in vect_transform_reduction.)
-// The trainer's float32 GEMM against a naive double loop, and the packing of weights, on every instruction set this machine has.
+// The trainer's float32 GEMM against a naive double loop, and the packing of weights, on every instruction
+// set of this machine.
 #include <cmath>
 #include <vector>
 
@@ -21,9 +22,10 @@ TEST(TrainGemmMatchesNaive) {
     for (const int n : {16, 32, 48, 80, 144}) {
       for (const int depth : {0, 1, 2, 7, 16, 33, 255, 256, 257, 513}) {
         for (const bool transposed : {false, true}) {
-          if (n == 144 && !transposed) continue;  // wide and transposed goes a way of its own
+          if (n == 144 && !transposed) continue;  // wide and transposed uses GemmCopied
           Padded a(transposed ? depth : m, transposed ? m : depth, 1), b(depth, n, 2);
-          std::vector<double> product(static_cast<size_t>(m) * n), size(product.size());  // once for all instruction sets
+          // Computed once for all instruction sets.
+          std::vector<double> product(static_cast<size_t>(m) * n), size(product.size());
           for (int i = 0; i < m; ++i) {
             double* sum = product.data() + static_cast<size_t>(i) * n;
             double* magnitude = size.data() + static_cast<size_t>(i) * n;
@@ -55,7 +57,8 @@ TEST(TrainGemmMatchesNaive) {
                 for (int j = 0; j < n; ++j) {
                   const size_t element = static_cast<size_t>(i) * n + j;
                   const double added = addend ? before.data[i * before.ld + j] : 0.0;
-                  // Higham, Accuracy and Stability of Numerical Algorithms, 3.1: gamma_n times the sum of magnitudes.
+                  // gamma_n times the sum of magnitudes (Higham, Accuracy and Stability of Numerical
+                  // Algorithms, 3.1).
                   const double bound = 0x1p-24 * (depth + 2) * (size[element] + std::fabs(added)) + 1e-30;
                   const double ratio = std::fabs(product[element] + added - c.at(i, j)) / bound;
                   if (!(ratio <= worst[at])) worst[at] = ratio == ratio ? ratio : INFINITY;

@@ -1,4 +1,5 @@
-// The loss curves and first gradients that test/golden/make_train_golden.py made with PyTorch, and a run of the trainer beside them.
+// Compares a run of the trainer with golden loss curves and first gradients from PyTorch
+// (test/golden/make_train_golden.py).
 #pragma once
 
 #include <cmath>
@@ -23,7 +24,8 @@ struct GoldenCase {
   uint64_t seed;
   double rate, min_rate, decay, clip;
   std::vector<LayerSpec> layers;
-  std::map<std::string, std::pair<double, double>> gradients;  // tensor -> (norm, dot with the seeded direction)
+  // Tensor -> (norm, dot product with the seeded direction).
+  std::map<std::string, std::pair<double, double>> gradients;
   std::vector<double> losses;
 };
 
@@ -67,8 +69,9 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
   return cases;
 }
 
-// How far every tensor's gradient of the last step is from the golden one, by its norm and by its product with the seeded direction, relative to
-// that norm: the worst of all tensors, and their root mean square.
+// The distance of each tensor's gradient in the last step from the golden one, relative to the golden norm.
+// Norms and products with the seeded direction are compared. `worst` is over all tensors, `rms` their root
+// mean square.
 struct GradientsOff {
   double worst = 0, rms = 0;
   std::string where;
@@ -90,8 +93,9 @@ inline GradientsOff CompareGradients(const GoldenCase& c, const train::Session& 
       }
     }
     const auto [norm, direction] = golden->second;
-    // The dot product of a gradient of norm n with a uniform direction is of the size n / sqrt(3): relative to that, not to itself. A window of
-    // one key has no gradient for its scores: there the comparison is to float32 rounding.
+    // The dot product of a gradient of norm n with a uniform direction is about n / sqrt(3). The error is
+    // relative to n, because the dot product itself may be near 0. A window of one key has no gradient for
+    // its scores: there the comparison is to float32 rounding.
     const double error = std::fmax(std::fabs(std::sqrt(squares) - norm), std::fabs(dot - direction)) / (norm + 1e-2);
     off.rms += error * error;
     if (error > off.worst) off = {error, off.rms, p.name};
@@ -100,7 +104,8 @@ inline GradientsOff CompareGradients(const GoldenCase& c, const train::Session& 
   return off;
 }
 
-// Runs the case: per step how far the loss is from PyTorch's; `gradients` of the first.
+// Runs the case. Returns, for each step, the distance of the loss from PyTorch's. `gradients` receives the
+// comparison of the first step.
 inline std::vector<double> CompareWithGolden(const GoldenCase& c, train::Session* session, GradientsOff* gradients) {
   std::vector<double> off;
   for (int step = 1; step <= c.steps; ++step) {

@@ -1,4 +1,4 @@
-// Model specs and token batches the trainer's tests share.
+// Model specs and token batches, shared by the trainer's tests.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct TokenBatch {
   uint64_t scored = 0;
 };
 
-// The batches of test/golden/make_train_golden.py: the target is a function of this token and the one two back, every fifth
-// position unscored.
+// Returns a batch as in test/golden/make_train_golden.py. The target is a function of this token and the
+// token two before. Every fifth position is not scored.
 inline TokenBatch CountedBatch(int step, int batch, int length, int vocab) {
   TokenBatch b;
   b.tokens.resize(static_cast<size_t>(batch) * length);
@@ -48,14 +48,14 @@ inline TokenBatch CountedBatch(int step, int batch, int length, int vocab) {
   return b;
 }
 
-// A periodic stream: the next token follows from the last one.
+// Returns a periodic stream, in which each token determines the next one.
 inline std::vector<uint16_t> Periodic(int count, int period) {
   std::vector<uint16_t> t(count);
   for (int i = 0; i < count; ++i) t[i] = static_cast<uint16_t>(i * 7 % period);
   return t;
 }
 
-// Sixty short steps of a small hybrid on the stream in the file.
+// Returns a request for sixty short steps of a small hybrid on the stream in the file.
 inline train::TrainRequest StreamRequest(const std::string& path) {
   train::TrainRequest r;
   r.model = ProxySpec(32, 16, {ConvLayer(3, 32), AttentionLayer(2, 1, 16, 32, 0, true)});

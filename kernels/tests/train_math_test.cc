@@ -1,8 +1,9 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
 // (GCC 12's vectoriser crashes on this file for aarch64: internal error in vect_transform_reduction.)
-// The trainer's operators on every instruction set this machine has (GEMM: train_gemm_test.cc, attention: train_attention_test.cc): each
-// backward pass against central differences of its own forward pass written naively in double.
+// The trainer's operators on every instruction set of this machine. Each backward pass is compared with
+// central differences of its forward pass, written naively in double. GEMM: train_gemm_test.cc; attention:
+// train_attention_test.cc.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -54,7 +55,7 @@ TEST(TrainConvGradient) {
     for (const int k : {2, 3, 5, 8}) {
       for (const int length : {1, 4, 13}) {
         const int d = 19, width = PadUp(d);
-        // B, C and h as three padded blocks side by side.
+        // B, C and h are three padded blocks side by side.
         Padded parts(3 * length, d, 1), taps(k, d, 2), du(length, d, 3), y(length, d, 4, 0), u(length, d, 5, 0), dtaps(k, d, 6, 0);
         Padded dparts(3 * length, d, 7, 0), dz(length, d, 8, 0);
         const ptrdiff_t ldb = Stride(3 * width);
@@ -128,7 +129,7 @@ TEST(TrainHeadRopeGradient) {
       for (const bool norm : {false, true}) {
         for (const int hd : {2, 8, 16, 20}) {
           const int length = 3, heads = 2, wide = PadUp(hd), half = hd / 2;
-          // One padded row a head.
+          // Each head has one padded row.
           Padded x(length * heads, hd, 1), dy(length * heads, hd, 2), w(1, hd, 3), dw(1, hd, 4, 0);
           const ptrdiff_t ld = heads * wide;
           std::vector<float> cosines(length * half), sines(length * half), rstd(length * heads), xs(length * ld), ys(length * ld),
@@ -182,7 +183,7 @@ TEST(TrainCrossEntropyGradient) {
       const int rows = 3;
       Padded logits(rows, vocab, 1, 8.0f);
       const uint16_t targets[rows] = {0, static_cast<uint16_t>(vocab - 1), static_cast<uint16_t>(vocab / 2)};
-      logits.at(1, vocab - 1) = 9.0f;  // the only row that is right for sure
+      logits.at(1, vocab - 1) = 9.0f;  // the only row that is certainly right
       Padded gradient = logits;
       const train::CrossEntropyResult r = math->cross_entropy(rows, vocab, gradient.p(), gradient.ld, targets, 0.5f);
       int right = 0;
@@ -206,7 +207,7 @@ TEST(TrainCrossEntropyGradient) {
       CompareWithDifferences(math->isa, "cross_entropy", logits, gradient, loss);
     }
   }
-  // All-equal logits answer nothing.
+  // A row of equal logits is not counted as right.
   Padded flat(1, 8, 1, 0.0f);
   const uint16_t target = 3;
   CHECK(train::SelectMath("auto")->cross_entropy(1, 8, flat.p(), flat.ld, &target, 1.0f).right == 0);

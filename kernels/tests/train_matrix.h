@@ -1,4 +1,4 @@
-// What the tests of the trainer's operators share: a matrix as the trainer stores it, and the tables to go through.
+// Shared by the tests of the trainer's operators: a matrix in the trainer's storage, and the tables to test.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace edgefront::testing {
 
-// A [rows, cols] matrix in padded storage, zeros in the padding. Reads and writes by logical position.
+// A [rows, cols] matrix in padded storage, with zeros in the padding. at() takes logical positions.
 struct Padded {
   int rows, cols;
   ptrdiff_t ld;
@@ -25,7 +25,7 @@ struct Padded {
   float* p() { return data.data(); }
 };
 
-// float32's tables of this machine, those of --isa where it is given.
+// Returns the float32 tables of this machine, or those of them that --isa names.
 inline std::vector<const train::Math*> AllMath() {
   std::vector<const train::Math*> out;
   for (const char* isa : {"scalar", "neon", "avx2", "avx512"}) {

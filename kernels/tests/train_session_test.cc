@@ -1,4 +1,5 @@
-// Whole training steps: against PyTorch's loss curves and gradients, across thread counts and instruction sets, and overfitting.
+// Whole training steps: against PyTorch's loss curves and gradients, across thread counts and instruction
+// sets, and overfitting.
 #include <algorithm>
 #include <cmath>
 #include <sstream>
@@ -64,7 +65,8 @@ TEST(TrainOverfitsOneBatch) {
   CHECK(session.ok());
   TokenBatch b = CountedBatch(0, 4, 32, 50);
   for (size_t i = 0; i < b.targets.size(); ++i) {
-    if (b.targets[i] != train::kNotScored) b.targets[i] = static_cast<uint16_t>(SplitMix64(i * 7919) % 50);  // noise: only memory helps
+    // Noise, which can only be memorised.
+    if (b.targets[i] != train::kNotScored) b.targets[i] = static_cast<uint16_t>(SplitMix64(i * 7919) % 50);
   }
   double first = 0, last = 0;
   for (int step = 0; step < 150; ++step) {

@@ -1,4 +1,4 @@
-// Uniform numbers in [-1, 1) for tests, each from its index.
+// Uniform numbers in [-1, 1) for tests. Each is a function of its index.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// Writes to PATH.part, flushes it, and renames it to PATH.
 #include "train/atomic_file.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-// Files that are either the old one or the new one, whenever the process dies: written beside, flushed, renamed.
+// Replaces files atomically: written beside, flushed, renamed. A crash at any time leaves the old file or the
+// new one.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 
 namespace edgefront::train {
 
-// The parts, one after another, become the file `path`. Leaves nothing behind on failure.
+// Writes the concatenation of `parts` to the file `path`. Leaves nothing behind on failure (kIo).
 Status WriteAtomically(const std::string& path, const std::vector<std::span<const uint8_t>>& parts);
 
 }  // namespace edgefront::train

@@ -1,8 +1,9 @@
-// Causal (optionally windowed) grouped-query attention of one sequence, in tiles of kQueryTile queries: scores exist for one tile at a
-// time, never T x T, and the backward pass recomputes them from the saved log-sum-exp (FlashAttention, Dao et al. 2022).
-// Included only inside an ISA namespace, after gemm-inl.h.
+// Causal (optionally windowed) grouped-query attention of one sequence, in tiles of kQueryTile queries.
+// Scores exist for one tile at a time, never T x T. The backward pass recomputes them from the saved
+// log-sum-exp (FlashAttention, Dao et al. 2022). Included only inside an ISA namespace, after gemm-inl.h.
 
-// x [length, hd] -> panels of 16 positions, zero past the end: out[(t / 16) * 16 * hd + i * 16 + t % 16] = x[t][i].
+// Packs x [length, hd] into panels of 16 positions, with zeros past the end:
+//   out[(t / 16) * 16 * hd + i * 16 + t % 16] = x[t][i]
 inline void PackPositions(int length, int hd, const float* x, ptrdiff_t ld, float* out) {
   for (int t0 = 0; t0 < length; t0 += kPad, out += kPad * hd) {
     for (int j = 0; j < kPad; ++j) {
@@ -12,9 +13,9 @@ inline void PackPositions(int length, int hd, const float* x, ptrdiff_t ld, floa
   }
 }
 
-// The keys a tile of queries [q0, q1) may see, widened to whole panels.
+// The keys that a tile of queries [q0, q1) may see, widened to whole panels.
 struct KeyRange {
-  int first, last;  // last is padded; `depth` is not
+  int first, last;  // `last` is padded to a panel; `depth` is not
   int depth;
 };
 inline KeyRange KeysOf(const Attention& a, int q0, int q1) {
@@ -26,7 +27,8 @@ inline KeyRange KeysOf(const Attention& a, int q0, int q1) {
   return r;
 }
 
-// s = exp(s * scale - offset) on the keys row `query` may see, 0 on the others; s covers keys [first, first + width).
+// Turns the scores s of row `query` over keys [first, last) into exp(s * scale - lse), and 0 for keys that
+// the row may not see. With row_max, ignores `lse`, divides by the sum, and returns the log-sum-exp.
 inline float MaskedExp(const Attention& a, int query, const KeyRange& keys, float* s, bool row_max, float lse) {
   const int width = keys.last - keys.first;
   const int end = query + 1 - keys.first;
@@ -76,7 +78,8 @@ void RunAttention(const Attention& a) {
   }
 }
 
-// P = softmax(scale Q K^T), dP = dO V^T, dS = P (dP - rowsum(dO O)) scale; dQ = dS K, dK = dS^T Q, dV = P^T dO.
+// P = softmax(scale Q K^T), dP = dO V^T, dS = P (dP - rowsum(dO O)) scale.
+//   dQ = dS K, dK = dS^T Q, dV = P^T dO.
 void RunAttentionGrad(const Attention& a, const AttentionGrad& g) {
   const int group = a.heads / a.kv_heads;
   const ptrdiff_t packed = static_cast<ptrdiff_t>(PadUp(a.length)) * a.hd;

@@ -1,16 +1,17 @@
-// Products of operands rounded to bfloat16, summed in float32 (Kalamkar et al., arXiv 1905.12322). What the tiles read of A, and of a B that
-// is not packed, is rounded into scratch on the way; packed weights were rounded when they were packed. Two forms of an element, one
-// algorithm: a float that holds a bfloat16, for any instruction set; a pair along the depth in a word, where there is an instruction for
-// those. Included only inside an ISA namespace, after tile-inl.h.
+// Products of operands rounded to bfloat16, summed in float32 (Kalamkar et al., arXiv 1905.12322). Operands
+// are rounded into scratch block by block; packed weights were rounded when they were packed. An element is a
+// float that holds a bfloat16 (any instruction set), or a word with a pair along the depth (for instructions
+// that multiply pairs). Included only inside an ISA namespace, after tile-inl.h.
 
 template <typename Element>
-inline constexpr int kDepthOf = 1;  // how much of the depth an element holds
+inline constexpr int kDepthOf = 1;  // how many values along the depth an element holds
 template <>
 inline constexpr int kDepthOf<uint32_t> = 2;
 
 typedef uint32_t Vu __attribute__((vector_size(4 * EDGEFRONT_VEC_FLOATS)));
 
-// To nearest, ties to even, in place in the upper half of each lane; a NaN stays one. As RoundToBfloat16 of train/math.h.
+// Rounds to nearest, ties to even. The result is in the upper half of each lane; a NaN stays a NaN. Equal to
+// RoundToBfloat16 in train/math.h.
 inline Vu RoundBits(Vf x) {
   Vu bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
@@ -18,7 +19,7 @@ inline Vu RoundBits(Vf x) {
   return (x == x ? up : quiet) & 0xFFFF0000u;
 }
 
-// [rows, width] of floats, rounded.
+// Copies [rows, width] floats, rounded to bfloat16.
 inline void CopyRounded(int rows, int width, const float* from, ptrdiff_t ld, float* to, ptrdiff_t ldto) {
   for (int r = 0; r < rows; ++r, from += ld, to += ldto) {
     int i = 0;
@@ -29,7 +30,8 @@ inline void CopyRounded(int rows, int width, const float* from, ptrdiff_t ld, fl
     for (; i < width; ++i) to[i] = RoundToBfloat16(from[i]);
   }
 }
-// The same for both directions of the depth: down the rows and along them.
+// CopyDown copies with the depth down the rows, CopyAlong with the depth along the rows. They differ for
+// pairs only.
 inline void CopyDown(int depth, int width, const float* from, ptrdiff_t ld, float* to, ptrdiff_t ldto) {
   CopyRounded(depth, width, from, ld, to, ldto);
 }
@@ -38,7 +40,7 @@ inline void CopyAlong(int rows, int depth, const float* from, ptrdiff_t ld, floa
 }
 
 #ifdef EDGEFRONT_DOT_PAIRS
-// Rows 2 p and 2 p + 1 of [depth, width] become row p of words; a missing last row is zeros.
+// Packs rows 2p and 2p + 1 of [depth, width] into row p of words. A missing last row counts as zeros.
 inline void CopyDown(int depth, int width, const float* from, ptrdiff_t ld, uint32_t* to, ptrdiff_t ldto) {
   for (int p = 0; p < depth; p += 2, from += 2 * ld, to += ldto) {
     const bool whole = p + 1 < depth;
@@ -50,7 +52,7 @@ inline void CopyDown(int depth, int width, const float* from, ptrdiff_t ld, uint
     for (; i < width; ++i) to[i] = PairOfBfloat16(from[i], whole ? from[ld + i] : 0.0f);
   }
 }
-// Columns 2 p and 2 p + 1 of [rows, depth] become column p.
+// Packs columns 2p and 2p + 1 of [rows, depth] into column p of words.
 inline void CopyAlong(int rows, int depth, const float* from, ptrdiff_t ld, uint32_t* to, ptrdiff_t ldto) {
   typedef uint64_t Wide __attribute__((vector_size(4 * EDGEFRONT_VEC_FLOATS)));
   typedef uint32_t Half __attribute__((vector_size(2 * EDGEFRONT_VEC_FLOATS)));

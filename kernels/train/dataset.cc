@@ -1,3 +1,4 @@
+// Opens and reads EFD1 files, and computes the order of batches from the seed.
 #include "train/dataset.h"
 
 #include <fcntl.h>

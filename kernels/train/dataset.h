@@ -1,5 +1,6 @@
-// EFD1 data files (kernels/README.md), and the rule by which a seed picks the rows of each batch. Rows are read as they are needed, by
-// pread: a file of any size costs no memory, and one that is cut off while in use is an error, where a mapping would be a SIGBUS.
+// EFD1 data files (kernels/README.md), and the rule by which a seed picks the rows of each batch. Rows are
+// read when needed, by pread, so a file of any size costs no memory. A mapping was rejected: a file that is
+// cut off while in use would raise SIGBUS instead of returning an error.
 #pragma once
 
 #include <cstdint>
@@ -12,20 +13,21 @@ namespace edgefront::train {
 
 class Dataset {
  public:
-  // `examples`: kind the request asked for; `length`: tokens in a row, which an examples file must agree with; `vocab`: the model's.
+  // Opens a file. `examples`: the kind that the request asks for; `length`: tokens in a row, which must equal
+  // that of an examples file; `vocab`: the model's. Errors: kBadRequest or kIo.
   static Result<Dataset> Open(const std::string& path, bool examples, int length, uint32_t vocab);
   Dataset(Dataset&& other) noexcept;
   Dataset& operator=(Dataset&&) = delete;
   ~Dataset();
 
-  // Distinct rows (or window positions) a batch can be drawn from.
+  // Returns the number of distinct rows (or window positions) for batches.
   uint64_t choices() const { return examples_ ? count_ : count_ - length_; }
-  // Copies row (or the window starting at) `index` to `tokens` and `targets`, `length` each. Returns how many positions are scored, or
-  // one of the two below.
-  static constexpr int kForeignToken = -1;  // a token is not in the model's vocabulary
-  static constexpr int kUnreadable = -2;    // the file ended, or failed
+  // Copies row `index` (or the window that starts there) to `tokens` [length] and `targets` [length]. Returns
+  // the number of scored positions, or one of these two errors.
+  static constexpr int kForeignToken = -1;  // a token is outside the model's vocabulary
+  static constexpr int kUnreadable = -2;    // the file ended, or reading failed
   int Read(uint64_t index, uint16_t* tokens, uint16_t* targets) const;
-  // Validation rows: `wanted` of them (or as many as there are), in order, evenly spread.
+  // Returns `wanted` validation rows (or all, if there are fewer), in order and evenly spread.
   std::vector<uint64_t> Spread(uint64_t wanted) const;
 
  private:
@@ -37,8 +39,8 @@ class Dataset {
   bool examples_ = false;
 };
 
-// The n-th row ever drawn, a pure function of the seed and n (so a resumed run draws the same). Windows of a stream are drawn
-// independently; rows are shuffled anew each epoch.
+// Returns the n-th row of the whole run, as a pure function of the seed and n, so a resumed run draws the
+// same rows. Windows of a stream are drawn independently; rows are shuffled anew in each epoch.
 class Order {
  public:
   Order(uint64_t seed, const Dataset& data, bool examples);

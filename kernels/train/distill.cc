@@ -1,3 +1,4 @@
+// The losses of distillation and their gradients, one row of logits at a time, in double.
 #include "train/distill.h"
 
 #include <algorithm>
@@ -8,11 +9,11 @@
 namespace edgefront::train {
 namespace {
 
-constexpr double kLeast = 1e-12;  // probabilities of events are kept this far from 0 and 1
+constexpr double kLeast = 1e-12;  // probabilities of events stay this far from 0 and 1
 constexpr int kMostK = 256;
 const uint16_t kFirst = 0;
 
-// q_i of softmax(x_i / tau) over n values, in double; returns log of the sum of exponentials.
+// Computes q = softmax(x / tau) over n values, in double. Returns the log of the sum of exponentials.
 double Softmax(int n, const double* x, double tau, double* q) {
   double top = x[0];
   for (int i = 1; i < n; ++i) top = std::max(top, x[i]);
@@ -30,25 +31,28 @@ double Divergence(int n, const double* p, const double* q) {
   return kl;
 }
 
-// One row. `student` are its logits in T; `gradient` holds softmax(logits) - onehot(target) and becomes that of the mixed loss.
+// Computes one row. `student` holds its logits in T. `gradient` holds softmax(logits) - onehot(target) and
+// becomes the gradient of the mixed loss.
 double Decoupled(const Objective& o, int vocab, const SoftTargets& t, const double* student, uint16_t target, float* gradient) {
   double teacher[kMostK], inside_t[kMostK], inside_s[kMostK], at[kMostK];
   double mass_t = 0, inside = 0, outside = 0;
-  gradient[target] += 1.0f;  // now P_S
+  gradient[target] += 1.0f;  // makes it P_S
   for (int i = 0; i < t.k; ++i) {
     teacher[i] = t.log_probs[i];
     mass_t += std::exp(teacher[i]);
     inside += at[i] = gradient[t.ids[i]];
     gradient[t.ids[i]] = 0;
   }
-  // Summed, not subtracted from 1: a student that is sure leaves less there than a float's rounding of 1.
+  // Summed, because 1 - inside loses precision: a confident student leaves less outside than a float's
+  // rounding of 1.
   for (int i = 0; i < vocab; ++i) outside += gradient[i];
   const double a = std::clamp(mass_t, kLeast, 1 - kLeast), rest = std::clamp(outside, kLeast, 1 - kLeast), q = std::max(inside, kLeast);
   Softmax(t.k, teacher, o.temperature, inside_t);
   Softmax(t.k, student, o.temperature, inside_s);
   const double tau = o.temperature;
   const double loss = a * std::log(a / q) + (1 - a) * std::log((1 - a) / rest) + a * tau * tau * Divergence(t.k, inside_t, inside_s);
-  // d/dz of the first term: P_S(i) (q - a) / q inside T, -P_S(i) (q - a) / (1 - q) outside; of the second: a tau (inside_s - inside_t).
+  // d/dz of the first term: P_S(i) (q - a) / q inside T, -P_S(i) (q - a) / (1 - q) outside.
+  //   d/dz of the second term: a tau (inside_s - inside_t).
   const double difference = (1 - a) - rest;  // q - a
   const float hard = static_cast<float>(1 - o.mix);
   const float outer = hard - static_cast<float>(o.mix * difference / rest);
@@ -61,7 +65,8 @@ double Decoupled(const Objective& o, int vocab, const SoftTargets& t, const doub
   return loss;
 }
 
-// As above; `tempered` holds softmax(logits / tau) over the whole vocabulary, `log_sum` its log of the sum of exponentials.
+// Like Decoupled. `tempered` holds softmax(logits / tau) over the whole vocabulary, `log_sum` the log of its
+// sum of exponentials.
 double Truncated(const Objective& o, int vocab, const SoftTargets& t, const double* student, double log_sum, const float* tempered,
                  float* gradient) {
   double teacher[kMostK], inside[kMostK];

@@ -1,5 +1,6 @@
-// The trainer's row-wise operators: RMSNorm, gated short convolution, SwiGLU, head norm + RoPE, cross-entropy, AdamW, lane reduction.
-// Shapes and meanings are in math.h. Included only inside an ISA namespace, after vec-inl.h.
+// The trainer's row-wise operators: RMSNorm, gated short convolution, SwiGLU, head norm + RoPE,
+// cross-entropy, AdamW, lane reduction. math.h describes shapes and meanings. Included only inside an ISA
+// namespace, after vec-inl.h.
 
 void RunRmsNorm(int rows, int d, int width, const float* x, ptrdiff_t ldx, const float* weight, float epsilon, float* y, ptrdiff_t ldy,
                 float* rstd) {
@@ -37,7 +38,7 @@ void RunConv(int length, int width, int k, const float* taps, const float* bch, 
   for (int t = 0; t < length; ++t) {
     const float* row = bch + t * ldb;
     float* yt = y + t * ldu;
-    const int first = t < k - 1 ? k - 1 - t : 0;  // taps before the sequence starts see zeros
+    const int first = t < k - 1 ? k - 1 - t : 0;  // taps before the start of the sequence see zeros
     for (int i = 0; i < width; i += kLanes) {
       Store(yt + i, Load(row + i) * Load(row + 2 * width + i));
       Vf z = Vf{};
@@ -97,7 +98,8 @@ void RunSwiGluGrad(int rows, int width, float* gate, float* up, ptrdiff_t ld, co
   }
 }
 
-// Rotates the pairs of one head: direction +1 forward, -1 for the gradient (the rotation's transpose). y may be x.
+// Rotates the pairs of one head. `direction` is +1 forward and -1 for the gradient (the rotation's
+// transpose). y may be x.
 inline void Rotate(int half, const float* x, float* y, const float* cosines, const float* sines, float direction, bool interleaved) {
   if (interleaved) {
     for (int i = 0; i < half; ++i) {
@@ -162,7 +164,8 @@ CrossEntropyResult RunCrossEntropy(int rows, int vocab, float* logits, ptrdiff_t
     Vf top = Load(logits);
     for (int i = kLanes; i < width; i += kLanes) top = Maximum(top, Load(logits + i));
     const float max = Max(top), at_target = logits[targets[r]];
-    // The target must beat every other logit: a tie (say, of all-equal logits) is not an answer.
+    // The target must exceed every other logit. A tie, for example of all-equal logits, is not counted as
+    // right.
     int ties = 0;
     Vf total = Vf{};
     for (int i = 0; i < width; i += kLanes) {

@@ -1,3 +1,4 @@
+// Opens the files of a request, reads the batch of each step, and evaluates the validation rows.
 #include "train/feed.h"
 
 #include <algorithm>

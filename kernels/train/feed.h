@@ -1,4 +1,5 @@
-// The rows that a run reads: its files, opened and checked; the batch of each step; and the validation rows, evaluated.
+// The rows that a run reads: opens and checks its files, reads the batch of each step, evaluates the
+// validation rows.
 #pragma once
 
 #include <memory>
@@ -12,7 +13,7 @@
 
 namespace edgefront::train {
 
-// Everything that a request names.
+// All files that a request names.
 struct TrainFiles {
   Dataset train;
   std::unique_ptr<Dataset> validation;  // null: none
@@ -27,7 +28,7 @@ struct Rows {
   uint64_t scored = 0;
 };
 
-// Rows of a batch and, where a file has them, the teacher's probabilities of their positions.
+// The rows of a batch and, for a file with a teacher's probabilities, those of the batch's positions.
 struct Feed {
   const TrainRequest& request;
   const TrainFiles& files;
@@ -38,11 +39,11 @@ struct Feed {
   SoftTargets soft{};
 
   Feed(const TrainRequest& r, const TrainFiles& f);
-  // Reads the batch of step 1, 2, ...
+  // Reads the batch of step 1, 2, ... Errors: kBadRequest or kIo.
   Status Next(int64_t step);
 };
 
-// Loss, accuracy and the number of tokens, over the validation rows. `rows` has room for a batch.
+// Returns loss, accuracy and the number of tokens over the validation rows. `rows` has room for a batch.
 Result<Validation> Validate(const TrainRequest& request, const Dataset& data, Session& session, Rows* rows);
 
 }  // namespace edgefront::train

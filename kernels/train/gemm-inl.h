@@ -1,7 +1,8 @@
-// Products of float32 operands. A is read by broadcast where it lies, row-major or transposed, so it is never packed: at proxy widths
-// (32..256) packing A costs more than it saves. Included only inside an ISA namespace, after tile-inl.h.
+// Products of float32 operands. A is broadcast from its place, row-major or transposed, and never packed: at
+// proxy widths (32..256) packing costs more than it saves. Included only inside an ISA namespace, after
+// tile-inl.h.
 
-inline constexpr int kCopyFrom = 128;  // columns from which a transposed A is worth copying
+inline constexpr int kCopyFrom = 128;  // fewest columns for which copying a transposed A is faster
 
 template <bool kTransposed>
 void GemmBlocks(const Gemm& g) {
@@ -25,8 +26,9 @@ void GemmBlocks(const Gemm& g) {
   } while (p0 < g.depth);
 }
 
-// For a transposed A and many columns, which is how the weights of wide layers get their gradients. A's depth goes down its pages there, a few
-// floats of each, so every pass over it misses the TLB: two tiles' rows of it are copied together, and meet all of B before the next ones are.
+// For a transposed A and many columns, as in weight gradients of wide layers. There A's depth strides across
+// pages, with a few floats of each, so every pass over A misses the TLB. Two tiles' rows of A are therefore
+// copied together and multiplied with all of B before the next ones.
 void GemmCopied(const Gemm& g) {
   constexpr int kCopied = 2 * kRows;
   alignas(64) float copy[kDepthBlock * kCopied];

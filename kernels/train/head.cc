@@ -1,6 +1,7 @@
-// The end of the network: final norm, logits of the scored rows a chunk at a time, the loss, and back to the gradient of the last layer's
-// output. With the pooled head (MAD's auto-encoder, arXiv 2403.17844), each position is read out of the state at the last one: that state
-// plus a sinusoidal code of the position, through one SwiGLU block of the trainer's own (MAD has two GELU layers there).
+// The end of the network: final norm, logits of the scored rows in chunks, the loss, and the gradient of the
+// last layer's output. The pooled head (MAD's auto-encoder, arXiv 2403.17844) reads each position out of the
+// state at the last one: that state plus a sinusoidal code of the position, through one SwiGLU block of the
+// trainer's own. MAD has two GELU layers there.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,7 +11,7 @@
 namespace edgefront::train {
 namespace {
 
-constexpr int kLogitBudget = 1 << 16;  // floats of logits held at a time: 256 KiB stays in a core's L2
+constexpr int kLogitBudget = 1 << 16;  // floats of logits held at a time: 256 KiB stay in a core's L2
 
 }  // namespace
 
@@ -47,7 +48,7 @@ void Network::PlanHead() {
   }
 }
 
-// Copies what the head reads of each scored row together; returns how many there are.
+// Copies the head's inputs of all scored rows together. Returns the number of scored rows.
 int Network::Gather(const Microbatch& batch, float* arena) const {
   const int rows = batch.sequences * length_;
   int32_t* index = reinterpret_cast<int32_t*>(arena + head_.index);
@@ -69,7 +70,7 @@ int Network::Gather(const Microbatch& batch, float* arena) const {
   return scored;
 }
 
-// Loss of the scored rows. With `gradient`, leaves dx of all rows in dx_.
+// Returns the loss of the scored rows. If `gradient` is not null, writes dx of all rows to dx_.
 CrossEntropyResult Network::Head(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient,
                                  float scale) const {
   const int rows = batch.sequences * length_, scored = Gather(batch, arena);

@@ -1,6 +1,7 @@
-// What the network asks of a layer's mixer in training: one class a kind in train/mixers/<op>.cc, one line each in
-// train/mixers/layer_mixers.cc. The norm before it, its output's product and the residual belong to the layer (train/network.cc).
-// Shapes: rows = sequences * length, sequence by sequence; a row of width w has the stride Stride(w).
+// The interface of a layer's mixer in training: one class for each kind in train/mixers/<op>.cc, listed in
+// train/mixers/layer_mixers.cc. The layer itself (train/network.cc) does the norm before a mixer, the product
+// of its output, and the residual. Shapes: rows = sequences * length, sequence by sequence; a row of width w
+// has the stride Stride(w).
 #pragma once
 
 #include <memory>
@@ -10,7 +11,7 @@
 
 namespace edgefront::train {
 
-// Hands out parts of a worker's arena: offsets first, memory later.
+// Assigns parts of a worker's arena: offsets first, memory later. Units are floats.
 class ArenaPlan {
  public:
   size_t Take(size_t floats) {
@@ -24,47 +25,49 @@ class ArenaPlan {
   size_t size_ = 0;
 };
 
-// What a mixer is planned from.
+// The inputs of a mixer's plan.
 struct MixerContext {
   const ModelSpec& spec;
   const Params& params;
   int layer;
-  int length, rows;  // of a sequence; of a whole microbatch
-  int width;         // d, padded; the normed input is [rows, width]
+  int length, rows;  // of one sequence; of a whole microbatch
+  int width;         // d, padded; the normalised input is [rows, width]
   ArenaPlan& arena;
 
   const LayerSpec& layer_spec() const { return spec.layers[layer]; }
   const Param& Tensor(int slot) const { return params.Get(Role::kMixer, layer, slot); }
 };
 
-// One microbatch's pass through a mixer.
+// The pass of one microbatch through a mixer.
 struct MixerPass {
   const Math& math;
   const Weights& weights;
   int sequences;
   float* arena;
-  const float* in;  // the layer's normed input
-  float* work;      // work_floats(), which the layers use in turn: nothing of it outlives the call
+  const float* in;  // the layer's normalised input
+  float* work;      // work_floats() floats, shared by the layers; no content outlives the call
 };
 
-// Where a backward pass writes.
+// The outputs of a backward pass.
 struct MixerGradients {
-  float* mixed;   // of mixed(), and of its shape; may be overwritten
-  float* in;      // of the normed input, overwritten
-  float* params;  // a lane of Params::size(): matrices are overwritten where `fresh`, the rest is added to
+  float* mixed;   // gradient of mixed(), in its shape; may be overwritten
+  float* in;      // gradient of the normalised input, overwritten
+  float* params;  // Params::size() floats: matrices are overwritten if `fresh`, the rest is added to
   bool fresh;
 };
 
+// A mixer planned for one layer. Its constructor reserves its part of the arena.
 class LayerMixer {
  public:
   virtual ~LayerMixer() = default;
 
-  // Leaves the mixer's output, before the output's product, at mixed() in the arena, with what Backward needs.
+  // Writes the mixer's output, before the output's product, to mixed() in the arena, and keeps what Backward
+  // needs.
   virtual void Forward(const MixerPass& pass) const = 0;
-  // From gradients.mixed to gradients.in, and to those of the mixer's own parameters.
+  // Computes gradients.in and the gradients of the mixer's own parameters from gradients.mixed.
   virtual void Backward(const MixerPass& pass, const MixerGradients& gradients) const = 0;
 
-  size_t mixed() const { return mixed_; }  // offset in the arena: [rows, mixed_ld]
+  size_t mixed() const { return mixed_; }  // offset in the arena of [rows, mixed_ld]
   int mixed_ld() const { return mixed_ld_; }
   size_t work_floats() const { return work_floats_; }
 
@@ -73,6 +76,7 @@ class LayerMixer {
   int mixed_ld_ = 0;
 };
 
+// Returns the mixer of the context's layer.
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context);
 
 }  // namespace edgefront::train

@@ -1,6 +1,7 @@
-// Assembles the tables of train/math.h for the instruction set of the including file, which defines EDGEFRONT_ISA_* and the GEMM tile.
-// Everything lives in a namespace of its own and uses no inline function of the standard library: code compiled for a wide ISA must
-// never be merged by the linker into one a smaller machine runs.
+// Builds the tables of train/math.h for the instruction set of the including file, which defines
+// EDGEFRONT_ISA_* and the GEMM tile. Everything is in a namespace of its own and uses no inline function of
+// the standard library. Otherwise the linker could merge code for a wide ISA into functions that a smaller
+// machine runs.
 #include <cstddef>
 #include <cstdint>
 
@@ -22,7 +23,7 @@ namespace {
 }  // namespace
 
 #ifdef EDGEFRONT_DOT_PAIRS
-// An instruction set that only adds products to another one's table.
+// An instruction set that only adds products to the table of another one.
 extern const Products kPairs;
 const Products kPairs = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kPairPacking, RunGemmRounded<uint32_t>};
 #else

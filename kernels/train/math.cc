@@ -1,4 +1,5 @@
-// Run-time choice of the trainer's instruction set and precision, and the packing of weights, which is the same on all of them.
+// Chooses the trainer's instruction set and precision at run time, and packs weights, which is the same for
+// all of them.
 #include "train/math.h"
 
 #include <cstring>
@@ -39,7 +40,7 @@ Math With(const Math& math, const Products& products) {
   return out;
 }
 
-// The table of an instruction set in either precision.
+// Returns the table of an instruction set in the given precision.
 const Math* InFloat32Or(const Math& exact, const Math& rounded, Precision precision) {
   return precision == Precision::kBfloat16 ? &rounded : &exact;
 }
@@ -80,7 +81,7 @@ const Math* SelectMath(const char* isa, Precision precision) {
 
 namespace {
 
-// The words of a packed operand.
+// The words of a packed operand, as a policy of the packing functions.
 struct Exact {
   using Word = float;
   static constexpr int kDepth = 1;

@@ -1,5 +1,6 @@
 // build: x86_64: -mavx2 -mfma -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx512bf16 -mprefer-vector-width=512 -fno-math-errno -ffp-contract=fast
-// The trainer's bfloat16 products for AVX512-BF16. VDPBF16PS adds both products of a pair to a float32, with subnormal numbers as zeros.
+// The trainer's bfloat16 products for AVX512-BF16. VDPBF16PS adds both products of a pair to a float32 and
+// treats subnormal numbers as zeros.
 #include <immintrin.h>
 
 #define EDGEFRONT_ISA_NAME "avx512bf16"

@@ -1,6 +1,7 @@
 // build: x86_64: -fno-math-errno -ffp-contract=fast
 // build: aarch64: -fno-math-errno -ffp-contract=fast
-// The trainer's operators for the 128-bit vectors every target of the project has: SSE2 on x86-64, NEON on aarch64.
+// The trainer's operators for 128-bit vectors, which every target of the project has: SSE2 on x86-64, NEON on
+// aarch64.
 #if defined(__aarch64__)
 #define EDGEFRONT_ISA_NAME "neon"
 #define EDGEFRONT_GEMM_ROWS 6  // 24 of 32 registers hold C

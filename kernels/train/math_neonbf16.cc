@@ -1,6 +1,6 @@
 // build: aarch64: -march=armv8.2-a+bf16 -fno-math-errno -ffp-contract=fast
-// The trainer's bfloat16 products for Arm's BFDOT, which adds the sum of a pair's products to a float32, rounds to odd, and takes subnormal
-// numbers as zeros.
+// The trainer's bfloat16 products for Arm's BFDOT. It adds the sum of a pair's products to a float32, rounds
+// to odd, and treats subnormal numbers as zeros.
 #include <arm_neon.h>
 
 #define EDGEFRONT_ISA_NAME "neonbf16"

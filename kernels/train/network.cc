@@ -1,3 +1,5 @@
+// Plans a worker's arena, and runs embedding, layers and residuals forward and backward. head.cc does the
+// output head.
 #include "train/network.h"
 
 #include <algorithm>
@@ -87,7 +89,8 @@ void Network::Backward(const Math& math, const Weights& w, const Microbatch& bat
 CrossEntropyResult Network::Run(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, bool fresh,
                                 float loss_scale) const {
   if (gradient && fresh) {
-    // The layers' matrices are overwritten by their first product; everything else (the head's too) is added to.
+    // The first product overwrites the layers' matrices. Everything else, also in the head, is added to, so
+    // it is zeroed here.
     for (const Param& p : params_.all()) {
       if (!p.matrix() || p.layer < 0) {
         std::memset(gradient + p.offset, 0, p.size() * sizeof(float));

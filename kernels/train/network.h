@@ -1,6 +1,7 @@
-// One worker's forward and backward pass over a microbatch of sequences. All buffers of a worker come from one arena whose plan is made
-// once from the layout, so a step allocates nothing. Workers share the weights (read only) and write gradients to a lane each is given:
-// who runs a lane never changes what is in it, which makes training independent of the number of threads.
+// One worker's forward and backward pass over a microbatch of sequences. All buffers of a worker come from
+// one arena, planned once from the layout, so a step allocates nothing. Workers share the weights (read only)
+// and write gradients to lanes. The content of a lane does not depend on the worker, so training does not
+// depend on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -21,32 +22,36 @@ struct Microbatch {
   int sequences;
   const uint16_t* tokens;
   const uint16_t* targets;
-  const SoftTargets* soft = nullptr;  // of every row, where the objective has a teacher
+  const SoftTargets* soft = nullptr;  // for every row, if the objective has a teacher
 };
 
 class Network {
  public:
-  // The plan for sequences of `length` tokens, at most `sequences` of them in one microbatch. `params` and `spec` must outlive it.
+  // Plans for sequences of `length` tokens, at most `sequences` of them in one microbatch. `params` and
+  // `spec` must outlive the object.
   Network(const ModelSpec& spec, const Params& params, int length, int sequences, const Objective& objective = {});
 
-  size_t arena_size() const { return arena_.size(); }  // floats, one arena per worker
+  size_t arena_size() const { return arena_.size(); }  // floats; each worker has one arena
 
-  // Loss summed over the scored positions and the number answered right. With `gradient` (a lane, Params::size() floats) also adds
-  // d(loss * loss_scale) to it; the first microbatch of a lane (`fresh`) overwrites what was there.
+  // Returns the loss summed over the scored positions, and the number of right answers. If `gradient` (a
+  // lane, Params::size() floats) is not null, also adds d(loss * loss_scale) to it. The first microbatch of a
+  // lane (`fresh`) overwrites its old content.
   CrossEntropyResult Run(const Math& math, const Weights& weights, const Microbatch& batch, float* arena, float* gradient, bool fresh,
                          float loss_scale) const;
 
-  // A teacher's side: the k largest log-probabilities of every scored row, at that row's place. k is at most the vocabulary.
+  // Writes a teacher's k largest log-probabilities of every scored row to that row of ids and log_probs
+  // [rows, k]. k is at most the vocabulary.
   void Teach(const Math& math, const Weights& weights, const Microbatch& batch, int k, float* arena, uint16_t* ids, float* log_probs,
              std::vector<uint32_t>* order) const;
 
  private:
-  // Options that any mixer may have are applied here, between the mixer and the residual.
+  // Options for any mixer are applied here, between the mixer and the residual.
   struct Layer {
     const Param *mixer_norm, *mixer_out;
     std::unique_ptr<LayerMixer> mixer;
     SwigluBlock ffn;
-    // Arena offsets of what the backward pass needs: input, normed input, 1 / rms of its rows, the stream after the mixer.
+    // Arena offsets for the backward pass: input, normalised input, 1 / rms of its rows, the stream after the
+    // mixer.
     size_t x, n, rstd, mid;
   };
 
@@ -65,7 +70,8 @@ class Network {
   std::vector<Layer> layers_;
   const Param *embedding_, *output_, *final_norm_;
   size_t x_last_, dx_, dn_, dact_, dmixed_, work_;  // arena offsets
-  // Arena offsets of the head: everything of the scored rows, packed together; the pooled head's decoder before it.
+  // Arena offsets of the head. All are of the scored rows, packed together. The pooled head's decoder comes
+  // before.
   struct {
     size_t x, n, dn, dx, rstd, index, targets, logits, soft_ids, soft_log_probs, scratch;
   } head_{};

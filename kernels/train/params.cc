@@ -1,3 +1,5 @@
+// Lays out the parameters in the flat and packed arrays, initialises them and hashes them. weights_file.cc
+// loads and exports them.
 #include "train/params.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Judges early stopping, and writes and reads checkpoints, which end with a checksum.
 #include "train/run_state.h"
 
 #include <sys/stat.h>
@@ -12,7 +13,8 @@
 namespace edgefront::train {
 namespace {
 
-// The head of a checkpoint, in this machine's byte order: it is read back where it was written.
+// The head of a checkpoint, in this machine's byte order, because a checkpoint is only read on the machine
+// that wrote it.
 struct Head {
   char magic[8];
   uint64_t fingerprint, floats, reports, looks;
@@ -102,9 +104,9 @@ Status RunState::Restore(const std::string& path, uint64_t fingerprint, const Se
     return BadCheckpoint("checkpoint " + path + " is of another run; name another file, or remove it");
   }
   if (head.step > last) return Status::Ok();
-  // Read beside what there is: a damaged file must not leave a mixture.
+  // Values are read into separate memory, so a damaged file cannot leave a mixture.
   if (head.reports > 10'000'000 || head.looks > 10'000'000) return damaged;
-  // No memory is taken for what a damaged head promises.
+  // The file's size is checked before any memory is allocated for the counts in its head.
   struct stat st;
   const uint64_t bytes =
       sizeof head + head.reports * sizeof(Report) + head.looks * sizeof(Look) + 3 * floats * sizeof(float) + sizeof(uint64_t);

@@ -1,5 +1,5 @@
-// What a training run has come to: its counters, curves and the verdict of its stop rule; and the checkpoint file that keeps them together
-// with the weights and moments, so that a run killed at any step goes on to the same last bit.
+// The progress of a training run: its counters, curves and the verdict of its stop rule. A checkpoint file
+// keeps these with the weights and moments, so that a killed run continues to the same last bit.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,16 @@
 
 namespace edgefront::train {
 
-// Looks at the validation loss during a run, and when that is enough. All parts are off by default.
+// Early stopping by checks of the validation loss during a run. All parts are off by default.
 struct StopRule {
-  int every = 0;                                                   // steps between looks; 0: no looks
-  double accuracy = 2;                                             // converged at this validation accuracy
-  int patience = 0;                                                // plateau: looks in a row without a better loss; 0: off
-  double improvement = 0.001;                                      // better means by this share
-  int hopeless_step = 0;                                           // from the first look at or after this step ...
+  int every = 0;        // steps between checks; 0: no checks
+  double accuracy = 2;  // converged at this validation accuracy
+  // Plateau: checks in a row without a better loss; 0: off.
+  int patience = 0;
+  // A loss is better if it is lower by this share.
+  double improvement = 0.001;
+  // hopeless: from the first check at or after this step (0: off) ...
+  int hopeless_step = 0;
   double hopeless_loss = std::numeric_limits<double>::infinity();  // ... a loss above this is hopeless
 };
 
@@ -28,32 +31,37 @@ inline const char* StoppedName(Stopped s) {
   return kNames[static_cast<int>(s)];
 }
 
+// A point of the training curve.
 struct Report {
   int64_t step;
   double loss, gradient_norm;  // means since the previous report
 };
+// One validation check during a run.
 struct Look {
   int64_t step;
   double loss, accuracy;
 };
 
+// The counters and curves of a run, and its checkpoint.
 struct RunState {
-  int64_t step = 0;  // done
+  int64_t step = 0;  // steps done
   double window = 0, norms = 0;
   int64_t in_window = 0;
   double seconds = 0;
   double best = std::numeric_limits<double>::infinity();
-  int64_t stale = 0;  // looks since it was better
+  int64_t stale = 0;  // checks since the best loss
   Stopped stopped = Stopped::kSteps;
   std::vector<Report> reports;
   std::vector<Look> looks;
 
-  // Takes a look's result; true when the run should end, with `stopped` set.
+  // Records a check. Returns true, with `stopped` set, if the run should end.
   bool Judge(const StopRule& rule, const Look& look);
 
+  // Writes a checkpoint atomically. `floats` is the length of each array in `weights`. `fingerprint`
+  // identifies the run. Error: kIo.
   Status Save(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats) const;
-  // A missing file, or one from beyond `last`, leaves everything as it was: the run starts. kBadRequest: a file of another run; kIo: a
-  // damaged one.
+  // Reads a checkpoint. A missing file, or one from beyond step `last`, changes nothing: the run starts from
+  // the beginning. Error: kBadCheckpoint for a file of another run or a damaged one.
   Status Restore(const std::string& path, uint64_t fingerprint, const Session::State& weights, size_t floats, int64_t last);
 };
 

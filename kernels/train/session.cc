@@ -1,3 +1,5 @@
+// Sets up a training run's memory, and runs its steps: lanes, reduction in lane order, clipping, AdamW,
+// packing.
 #include "train/session.h"
 
 #include <algorithm>
@@ -8,8 +10,9 @@
 namespace edgefront::train {
 namespace {
 
-constexpr int kSpan = 4096;           // floats a worker reduces or updates at a time
-constexpr int kMicrobatchRows = 128;  // tokens a worker carries through the layers at once: its activations stay near the core
+constexpr int kSpan = 4096;  // floats that a worker reduces or updates at a time
+// Tokens of a microbatch: few enough for the activations to stay in a core's caches.
+constexpr int kMicrobatchRows = 128;
 
 int LanesFor(int batch) { return std::clamp(batch / 4, std::min(batch, 8), 16); }
 
@@ -46,7 +49,8 @@ Session::Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<T
       objective_(options.objective),
       network_(spec_, params_, length, per_microbatch_, options.objective) {
   for (const Param& p : params_.all()) {
-    // muP for Adam (Yang et al., arXiv 2203.03466): rates of hidden matrices go with 1 / inputs; embeddings and vectors keep theirs.
+    // muP for Adam (Yang et al., arXiv 2203.03466): rates of hidden matrices scale with 1 / inputs;
+    // embeddings and vectors keep theirs.
     const bool hidden = p.matrix() && p.layer >= 0 && options.base_width > 0;
     const float rate = hidden ? static_cast<float>(options.base_width / static_cast<double>(spec_.dim)) : 1.0f;
     for (size_t at = 0; at < p.size(); at += kSpan) {
@@ -161,7 +165,7 @@ StepResult Session::Step(const uint16_t* tokens, const uint16_t* targets, uint64
       squares_[i] = math_->reduce(spans_[i].size, lanes_, lane_gradients_.data(), spans_[i].offset, gradient_.get() + spans_[i].offset);
     }
     pool_->Barrier();
-    // Every worker adds the same numbers in the same order, which is cheaper than another barrier.
+    // Every worker sums the same numbers in the same order, which is cheaper than another barrier.
     double loss = 0, squares = 0;
     for (const CrossEntropyResult& r : lane_results_) loss += r.loss;
     for (const double q : squares_) squares += q;

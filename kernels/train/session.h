@@ -1,6 +1,7 @@
-// The state of one training run (weights, moments, gradient lanes, arenas) and its step. A batch is cut into a number of lanes that
-// depends on the batch only; workers take lanes, each lane sums its own gradient, and the lanes are added in order: so the result
-// does not depend on the number of threads. Nothing allocates after Create. Data, schedule and reporting are trainer.cc's.
+// The state of one training run (weights, moments, gradient lanes, arenas) and its step. A batch is cut into
+// lanes, whose number depends on the batch only. Each lane sums its own gradient and lanes are added in
+// order, so results do not depend on the number of threads. Nothing allocates after Create. trainer.cc does
+// data, schedule and reporting.
 #pragma once
 
 #include <atomic>
@@ -23,33 +24,40 @@ struct StepResult {
   double gradient_norm = 0;  // before clipping
 };
 
-// What a run may have beyond the plain case.
+// Options beyond the plain case.
 struct SessionOptions {
-  bool pooled = false;                        // the pooled head, of train/head.cc
-  Objective objective;                        // anything but cross-entropy needs a teacher, or soft targets with each step
-  const ModelFile* teacher = nullptr;         // its weights are copied
-  double base_width = 0;                      // learning rates of matrices shrink with their inputs beyond this width (muP); 0: do not
+  bool pooled = false;  // the pooled head (train/head.cc)
+  // Other than cross-entropy: needs a teacher, or soft targets in each step.
+  Objective objective;
+  const ModelFile* teacher = nullptr;  // its weights are copied; null: none
+  // MuP: learning rates of matrices shrink with inputs beyond this width; 0: off.
+  double base_width = 0;
   uint64_t memory_limit = 0;                  // bytes; 0: none
-  Precision precision = Precision::kFloat32;  // of the operands of linear layers, the teacher's too
-  const Math* math = nullptr;                 // a table to use instead of the one that isa and precision select
+  Precision precision = Precision::kFloat32;  // of the operands of linear layers, also the teacher's
+  const Math* math = nullptr;                 // replaces the table that isa and precision select
 };
 
 class Session {
  public:
+  // Allocates a run for batches of `batch` sequences of `length` tokens. `isa` is a name or "auto". Errors:
+  // kUnavailable (isa), kOutOfMemory, kBadRequest (threads, teacher).
   static Result<std::unique_ptr<Session>> Create(const ModelSpec& spec, uint64_t seed, int length, int batch, int threads,
                                                  const std::string& isa, const SessionOptions& options = {});
 
-  // One optimisation step on `batch` sequences, `scored` of whose positions count. A non-finite loss leaves the weights as they were.
-  // `soft`, of all rows of the batch, where the objective has no teacher in the session.
+  // Does one optimisation step on `batch` sequences, of which `scored` positions count. A non-finite loss
+  // leaves the weights unchanged. `soft` covers all rows of the batch; it is needed if the objective has no
+  // teacher in the session.
   StepResult Step(const uint16_t* tokens, const uint16_t* targets, uint64_t scored, const StepSettings& settings,
                   const SoftTargets* soft = nullptr);
-  // Loss and right answers summed over the scored positions of `sequences` (at most `batch`).
+  // Returns loss and right answers, summed over the scored positions of `sequences` sequences (at most
+  // `batch`).
   CrossEntropyResult Evaluate(const uint16_t* tokens, const uint16_t* targets, int sequences);
 
   const Params& params() const { return params_; }
   float* weights() { return weights_.get(); }
-  const float* gradient() const { return gradient_.get(); }  // of the last step, unclipped
-  // The whole state that a later step depends on, to save and restore; Repack() after it was changed from outside.
+  const float* gradient() const { return gradient_.get(); }  // of the last step, before clipping
+  // The whole state that later steps depend on, for saving and restoring. Call Repack() after changing it
+  // from outside.
   struct State {
     float *weights, *moment1, *moment2;  // params().size() each
     int64_t* steps;
@@ -62,24 +70,24 @@ class Session {
   uint64_t bytes() const { return bytes_; }
 
  private:
-  struct Span {  // of one tensor: the unit of reduction and update
+  struct Span {  // a part of one tensor: the unit of reduction and update
     size_t offset, size;
     bool decay;
-    float rate;  // multiplies the step's
+    float rate;  // factor of the step's rate
   };
   struct Pack {
     const Param* param;
     int first, last;
     bool transposed;
   };
-  // A network that is only read: what the student learns from.
+  // A read-only network, whose outputs are the student's targets.
   struct Teacher {
     ModelSpec spec;
     Params params;
     Floats weights, packed;
     std::unique_ptr<Network> network;
     Floats arenas;
-    std::vector<std::vector<uint16_t>> ids;  // per worker: of a microbatch
+    std::vector<std::vector<uint16_t>> ids;  // one per worker, for a microbatch
     std::vector<std::vector<float>> log_probs;
     std::vector<std::vector<uint32_t>> order;
   };
@@ -89,7 +97,8 @@ class Session {
   void RunLanes(const uint16_t* tokens, const uint16_t* targets, const SoftTargets* soft, int sequences, bool with_gradient, float scale,
                 int worker);
   void Restart();
-  size_t RoundingSize() const { return precision() == Precision::kBfloat16 ? kProductScratch : 0; }  // floats a worker
+  // Floats for each worker.
+  size_t RoundingSize() const { return precision() == Precision::kBfloat16 ? kProductScratch : 0; }
   void PackPart(const Pack& p);
 
   ModelSpec spec_;

@@ -1,3 +1,4 @@
+// Opens EFL1 files and reads positions by pread, so a file cut off while in use is an error.
 #include "train/soft_file.h"
 
 #include <fcntl.h>
@@ -60,7 +61,7 @@ SoftFile::~SoftFile() {
 }
 
 bool SoftFile::Read(uint64_t first, int n, uint16_t* ids, float* log_probs) const {
-  // A position: in_file ids, then in_file log-probabilities, largest first.
+  // A position has in_file_ ids, then in_file_ log-probabilities, largest first.
   const uint64_t stride = kEntryBytes * static_cast<uint64_t>(in_file_);
   for (int i = 0; i < n; ++i) {
     const uint64_t at = kHeaderBytes + (first + i) * stride;

@@ -1,3 +1,4 @@
+// Plans, runs and differentiates the SwiGLU block of the FFN and of the pooled head.
 #include "train/swiglu_block.h"
 
 namespace edgefront::train {

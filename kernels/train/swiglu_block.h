@@ -1,4 +1,5 @@
-// x + down(silu(gate(n)) * up(n)) with n = rms_norm(x): the FFN of every layer, and the decoder of the pooled head.
+// x + down(silu(gate(n)) * up(n)) with n = rms_norm(x): the FFN of every layer, and the decoder of the pooled
+// head.
 #pragma once
 
 #include "train/layer_mixer.h"
@@ -8,13 +9,13 @@ namespace edgefront::train {
 class SwigluBlock {
  public:
   SwigluBlock() = default;
-  // `layer` is that of its parameters; `width`: of x, padded.
+  // `layer` is the layer of its parameters. `width` is the padded width of x.
   SwigluBlock(const ModelSpec& spec, const Params& params, int layer, int rows, int width, ArenaPlan* arena);
 
-  // x -> out, both [rows, Stride(width)].
+  // Computes `out` from x, both [rows, Stride(width)].
   void Forward(const Math& math, const Weights& w, int rows, const float* x, float* out, float* arena) const;
-  // dx holds the gradient of `out` and is given that of x. Work: dn of the shape of x, dact [rows, hidden_ld()]. Matrices' gradients are
-  // overwritten where `fresh`. Destroys what Forward left.
+  // Turns dx from the gradient of `out` into that of x. Work buffers: dn in the shape of x, dact [rows,
+  // hidden_ld()]. Gradients of matrices are overwritten if `fresh`. Destroys the results of Forward.
   void Backward(const Math& math, const Weights& w, int rows, const float* x, float* dx, float* dn, float* dact, float* arena,
                 float* gradient, bool fresh) const;
 
@@ -25,7 +26,7 @@ class SwigluBlock {
   int d_ = 0, width_ = 0;
   ptrdiff_t ld_ = 0;
   float eps_ = 0;
-  size_t n_ = 0, rstd_ = 0, gate_out_ = 0, up_out_ = 0, act_ = 0;  // arena
+  size_t n_ = 0, rstd_ = 0, gate_out_ = 0, up_out_ = 0, act_ = 0;  // arena offsets
 };
 
 }  // namespace edgefront::train

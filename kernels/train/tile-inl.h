@@ -1,6 +1,7 @@
-// The register tile of every product: kRows x kVecs vectors of C stay in registers over a block of the depth (Goto and van de Geijn, 2008).
-// What it reads is an element of the depth: a float, or a pair of bfloat16 in a word where the instruction set multiplies those.
-// Included only inside an ISA namespace, after vec-inl.h. EDGEFRONT_DOT_PAIRS(acc, a, b): lane by lane, acc + both products of two pairs.
+// The register tile of every product: kRows x kVecs vectors of C stay in registers over a block of the depth
+// (Goto and van de Geijn, 2008). An element of the depth is a float, or a word with a pair of bfloat16 if the
+// instruction set multiplies pairs. EDGEFRONT_DOT_PAIRS(acc, a, b) returns, in each lane, acc + both products
+// of two pairs. Included only inside an ISA namespace, after vec-inl.h.
 
 inline constexpr int kRows = EDGEFRONT_GEMM_ROWS;
 inline constexpr int kPanelVecs = kPad / kLanes;           // vectors in a packed panel
@@ -16,7 +17,8 @@ inline Vi Fill(uint32_t x) { return static_cast<int32_t>(x) - Vi{}; }
 inline Vf Dot(Vf acc, Vi a, Vi b) { return EDGEFRONT_DOT_PAIRS(acc, a, b); }
 #endif
 
-// One tile: kM rows, kP panels. kTransposed: consecutive rows of A are adjacent in memory (a_row == 1).
+// Computes one tile: kM rows, kP panels. kTransposed: consecutive rows of A are adjacent in memory (a_row ==
+// 1).
 template <int kM, int kP, bool kTransposed, typename Element>
 __attribute__((always_inline)) inline void Tile(int depth, const Element* a, ptrdiff_t lda, const Element* b, ptrdiff_t b_depth,
                                                 ptrdiff_t b_panel, const float* addend, float* c, ptrdiff_t ldc) {
@@ -28,7 +30,7 @@ __attribute__((always_inline)) inline void Tile(int depth, const Element* a, ptr
 #pragma GCC unroll 16
     for (int j = 0; j < kV; ++j) acc[i][j] = Vf{};
   }
-  // C lies further away than A and B: it is asked for while the products are made.
+  // C is further away than A and B, so it is prefetched during the products.
 #pragma GCC unroll 16
   for (int i = 0; i < kM; ++i) {
 #pragma GCC unroll 16

@@ -1,3 +1,5 @@
+// Runs a training request: checks, schedule, early stopping, checkpoints, reports. session.cc does the steps,
+// feed.cc reads the data.
 #include "train/trainer.h"
 
 #include <algorithm>
@@ -17,7 +19,8 @@ constexpr double kPi = 3.14159265358979323846;
 
 double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-// Learning rate of step 1..steps: linear to the peak at step `warmup`, then half a cosine that ends at the last step.
+// Returns the learning rate of step 1..steps: linear to the peak at step `warmup`, then half a cosine that
+// ends at the last step.
 double RateAt(const Optimizer& o, int step, int steps) {
   if (step <= o.warmup_steps) return o.learning_rate * step / o.warmup_steps;
   const double done = static_cast<double>(step - o.warmup_steps) / std::max(1, steps - o.warmup_steps);
@@ -61,7 +64,8 @@ Status Check(const TrainRequest& r) {
   return Status::Ok();
 }
 
-// Everything that a step's result depends on: a checkpoint of one request must not be taken up by another.
+// Hashes everything that a step's result depends on, so that a run never resumes from the checkpoint of
+// another request.
 uint64_t Fingerprint(const TrainRequest& r, const Params& params, const Dataset& train, const char* isa) {
   std::ostringstream text;
   const auto base = [](const std::string& path) { return path.substr(path.find_last_of('/') + 1); };
@@ -73,13 +77,14 @@ uint64_t Fingerprint(const TrainRequest& r, const Params& params, const Dataset&
        << base(r.teacher.model) << ' ' << base(r.teacher.logits) << ' ' << r.report_every << ' ' << r.stop.every << ' ' << r.stop.accuracy
        << ' ' << r.stop.patience << ' ' << r.stop.improvement << ' ' << r.stop.hopeless_step << ' ' << r.stop.hopeless_loss;
   if (r.precision != Precision::kFloat32)
-    text << ' ' << PrecisionName(r.precision);  // checkpoints from before there was another stay valid
+    // Omitted for float32: checkpoints written before bfloat16 existed stay valid.
+    text << ' ' << PrecisionName(r.precision);
   for (const Param& p : params.all()) text << ' ' << p.name << ' ' << p.rows << ' ' << p.cols;
   for (const LayerSpec& l : r.model.layers) text << ' ' << l.attention.window << ' ' << l.attention.rope_base << ' ' << l.attention.heads;
   return Fnv1a64(text.str());
 }
 
-// A run under way: steps, reports, looks and checkpoints.
+// A run in progress: steps, reports, early-stopping checks and checkpoints.
 class Run {
  public:
   Run(const TrainRequest& request, const ProgressFn& progress, const TrainFiles& files, Session& session)
@@ -91,7 +96,7 @@ class Run {
         fingerprint_(Fingerprint(request, session.params(), files.train, session.isa())),
         last_(request.pause_at > 0 ? std::min(request.pause_at, request.steps) : request.steps) {}
 
-  // Takes up the checkpoint, where there is one.
+  // Continues from the checkpoint, if there is one.
   Status Resume() {
     if (request_.checkpoint.empty()) return Status::Ok();
     EDGEFRONT_RETURN_IF_ERROR(run_.Restore(request_.checkpoint, fingerprint_, session_.state(), session_.params().size(), last_));
@@ -109,7 +114,7 @@ class Run {
         break;
       }
       EDGEFRONT_RETURN_IF_ERROR(Step(&clock));
-      // Looks and checkpoints are no training time.
+      // Checks and checkpoints do not count as training time.
       EDGEFRONT_RETURN_IF_ERROR(Look());
       if (run_.stopped != Stopped::kSteps) break;
       EDGEFRONT_RETURN_IF_ERROR(Save());
@@ -171,7 +176,7 @@ class Run {
     return Status::Ok();
   }
 
-  // Validates where the stop rule asks for it; sets `stopped` where that ends the run.
+  // Validates at the steps of the stop rule. Sets `stopped` if the rule ends the run.
   Status Look() {
     const int step = static_cast<int>(run_.step), every = request_.stop.every;
     if (!files_.validation || every <= 0 || step % every != 0 || step >= request_.steps) return Status::Ok();

@@ -1,5 +1,6 @@
-// Proxy training of any layout in float32 or with bfloat16 products: the native side of a `train` request (kernels/README.md). Results depend on the request only,
-// not on the number of threads or on being killed and resumed; they may differ in the last bits between instruction sets.
+// Proxy training of any layout, in float32 or with bfloat16 products: the native side of a `train` request
+// (kernels/README.md). Results do not depend on the number of threads, nor on interruptions with a later
+// resume. They may differ in the last bits between instruction sets.
 #pragma once
 
 #include <atomic>
@@ -18,11 +19,12 @@ enum class DataKind { kExamples, kStream };
 
 struct TrainData {
   DataKind kind = DataKind::kExamples;
-  std::string train, validation;  // EFD1 files; an empty validation path means no validation
+  std::string train, validation;  // EFD1 files; an empty validation path: no validation
   int length = 0;                 // T
 };
 
-// AdamW; linear warm-up to learning_rate, then a cosine to min_learning_rate. Weight decay on matrices only.
+// AdamW with linear warm-up to learning_rate, then a cosine to min_learning_rate. Weight decay applies to
+// matrices only.
 struct Optimizer {
   double learning_rate = 3e-3, min_learning_rate = 3e-4;
   int warmup_steps = 20;
@@ -30,12 +32,13 @@ struct Optimizer {
   double clip = 1.0;  // of the global gradient norm; 0 = none
 };
 
-// Where the soft targets of a distilling objective come from: one of the two.
+// The source of the soft targets of a distilling objective: one of the two.
 struct TeacherSource {
   std::string model;   // a GGUF with the student's vocabulary
   std::string logits;  // an EFL1 file
 };
 
+// A training request with its defaults; Train checks the bounds.
 struct TrainRequest {
   ModelSpec model;
   uint64_t seed = 1;
@@ -44,20 +47,21 @@ struct TrainRequest {
   Optimizer optimizer;
   int eval_batches = 8;
   int report_every = 20;
-  int threads = 0;           // 0 = one per allowed CPU
+  int threads = 0;           // 0 = DefaultThreads()
   std::string isa = "auto";  // auto | scalar | avx2 | avx512 | avx512bf16 | neon | neonbf16
   Precision precision = Precision::kFloat32;
-  bool pooled = false;    // the pooled head of train/head.cc
+  bool pooled = false;    // the pooled head (train/head.cc)
   double base_width = 0;  // muP; 0: off
   Objective objective;
   TeacherSource teacher;
   StopRule stop;
-  std::string checkpoint;      // empty: none. Removed when the run ends.
+  std::string checkpoint;      // path; empty: none. The file is removed when the run ends.
   int checkpoint_every = 200;  // steps
-  int pause_at = 0;            // steps; the run ends there and its checkpoint stays, to go on from; 0, or not below steps: no pause
-  std::string out;             // the trained weights as a GGUF; empty: not kept
-  std::vector<uint8_t> plan;   // the header of that file
-  uint64_t memory_limit = 0;   // bytes; 0: none
+  // Steps after which the run pauses and keeps its checkpoint; 0, or not below steps: no pause.
+  int pause_at = 0;
+  std::string out;            // path of the trained weights as a GGUF; empty: not kept
+  std::vector<uint8_t> plan;  // the header of that file
+  uint64_t memory_limit = 0;  // bytes; 0: none
 };
 
 struct TrainProgress {
@@ -73,7 +77,7 @@ struct Validation {
 
 struct TrainResult {
   int steps = 0;
-  int resumed_from = 0;  // the step of the checkpoint this run went on from
+  int resumed_from = 0;  // the step of the checkpoint from which this run resumed
   Stopped stopped = Stopped::kSteps;
   std::vector<Report> reports;
   std::vector<Look> looks;
@@ -84,12 +88,14 @@ struct TrainResult {
   Precision precision = Precision::kFloat32;
   int threads = 0;
   std::string weights_hash;
-  bool cancelled = false;  // `cancel` was set: the figures cover the steps done
+  bool cancelled = false;  // `cancel` was set: the numbers cover the steps done so far
 };
 
 using ProgressFn = std::function<void(const TrainProgress&)>;
 
-// kDiverged: non-finite loss. kBadRequest or kIo: the data or a setting. kUnsupported: the ISA. kOutOfMemory.
+// Trains the requested model. `progress` and `cancel` may be null. Errors: kDiverged (non-finite loss),
+// kBadRequest or kIo (a setting or the data), kUnavailable (the ISA), kUnsupported (the vocabulary),
+// kBadCheckpoint, kOutOfMemory.
 Result<TrainResult> Train(const TrainRequest& request, const ProgressFn& progress, const std::atomic<bool>* cancel);
 
 }  // namespace edgefront::train

@@ -1,6 +1,6 @@
-// The vector type of the trainer's hot loops, for the instruction set the including file is compiled for: GCC/Clang vector
-// extensions, so that one source serves SSE2, AVX2, AVX-512 and NEON. Included only inside an ISA namespace (math_<isa>.cc).
-// EDGEFRONT_VEC_FLOATS is the width; every row handed to these loops is padded to a multiple of 16 floats.
+// The vector type of the trainer's hot loops, for the instruction set of the including file. GCC/Clang vector
+// extensions let one source serve SSE2, AVX2, AVX-512 and NEON. EDGEFRONT_VEC_FLOATS is the width; rows are
+// padded to a multiple of 16 floats. Included only inside an ISA namespace (math_<isa>.cc).
 
 inline constexpr int kLanes = EDGEFRONT_VEC_FLOATS;
 typedef float Vf __attribute__((vector_size(4 * EDGEFRONT_VEC_FLOATS)));
@@ -31,13 +31,13 @@ inline float Max(Vf v) {
 
 inline Vf Maximum(Vf a, Vf b) { return a > b ? a : b; }
 
-// e^x to about 1 ulp: x = n ln2 + r with |r| <= ln2/2, and the degree-6 minimax polynomial of Cephes for e^r.
-// Clamped to the normal range, so that the result is never 0 or infinite.
+// Computes e^x to about 1 ulp: x = n ln2 + r with |r| <= ln2/2, and the degree-6 minimax polynomial of Cephes
+// for e^r. x is clamped to the normal range, so the result is never 0 or infinite.
 inline Vf Exp(Vf x) {
   const Vf hi = Set(88.0f), lo = Set(-87.0f);
   x = x > hi ? hi : x;
   x = x < lo ? lo : x;
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer, held in the low bits
+  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer, in the low bits
   Vf t = x * 1.44269504088896341f + magic;
   Vf n = t - magic;
   Vf r = x - n * 0.693359375f;

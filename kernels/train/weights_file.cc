@@ -1,4 +1,5 @@
-// Weights between the trainer's padded array and GGUF files: a teacher's read in, trained ones written out for the inference kernels.
+// Moves weights between the trainer's padded array and GGUF files: reads a teacher's, and writes trained ones
+// for the inference kernels.
 #include <cstdio>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// GGUF v3: a reader over bytes that trusts nothing, and a writer for headers. The reader keeps views into the
-// bytes it was given, which must outlive it; what the metadata means is infer/model_spec's business.
+// GGUF v3: a reader that trusts nothing in its input, and a writer for headers. The reader keeps views into
+// its input bytes, so those must outlive the reader. The meaning of the metadata is left to infer/model_spec.
 #ifndef EDGEFRONT_GGUF_H_
 #define EDGEFRONT_GGUF_H_
 
@@ -15,6 +15,7 @@
 
 namespace edgefront {
 
+// Types of metadata values, numbered as in GGUF.
 enum class GgufType : uint32_t {
   // clang-format off
   kU8 = 0, kI8 = 1, kU16 = 2, kI16 = 3, kU32 = 4, kI32 = 5, kF32 = 6, kBool = 7,
@@ -22,24 +23,27 @@ enum class GgufType : uint32_t {
   // clang-format on
 };
 
-// One metadata value. Scalars are arrays of one; `data` starts at the first element, already bounds-checked.
+// One metadata value. A scalar is an array of one element. `data` starts at the first element and is already
+// bounds-checked.
 struct GgufValue {
   GgufType type;  // element type; never kArray
   bool is_array;
   uint64_t count;
   std::span<const uint8_t> data;
 
-  // The i-th element as an integer (bools as 0/1); nothing if it is not one or does not fit an int64.
+  // Returns the i-th element as an integer (bools as 0 or 1). Returns nothing for other types and for values
+  // outside int64.
   std::optional<int64_t> Int(uint64_t i) const;
-  std::optional<double> Float(uint64_t i) const;  // F32 or F64 only
-  // Linear in i for strings: walk them with Strings() instead where all are needed.
+  std::optional<double> Float(uint64_t i) const;  // the i-th element; F32 or F64 only
+  // Returns all strings of the array, at most `max_count`.
   std::optional<std::vector<std::string_view>> Strings(uint64_t max_count) const;
 };
 
+// One entry of the tensor table.
 struct GgufTensor {
   std::string_view name;
   uint32_t n_dims;
-  uint64_t dims[4];  // ne[0] is contiguous; unused dims are 1
+  uint64_t dims[4];  // dims[0] (ne[0] in ggml) is contiguous; unused dims are 1
   DType type = DType::kF32;
   uint64_t offset;  // from the start of the data section
   uint64_t bytes;
@@ -48,23 +52,26 @@ struct GgufTensor {
   uint64_t rows() const { return dims[1] * dims[2] * dims[3]; }
 };
 
+// A parsed header. Look-ups are binary searches.
 class GgufFile {
  public:
-  // `bytes` may be the whole file, or only its header (a plan). With `file_bytes`, `bytes` may also be a prefix that
-  // holds the header of a file of that size, so that the data need not be in memory.
+  // Parses a whole file, or only its header (a plan). With `file_bytes`, `bytes` may also be the beginning of
+  // a file of that size if it contains the header. The data then need not be in memory. Errors: kBadModel or
+  // kUnsupported.
   static Result<GgufFile> Parse(std::span<const uint8_t> bytes, std::optional<uint64_t> file_bytes = {});
 
+  // Both return nullptr if the name is absent.
   const GgufValue* Find(std::string_view key) const;
   const GgufTensor* FindTensor(std::string_view name) const;
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
-  // Names the first tensor whose type is none of DType, as a message; empty where all are. Such a tensor's `type` means nothing, so
-  // ModelSpec::FromGguf refuses the file.
+  // Returns a message about the first tensor whose type is not a DType, or an empty string. The `type` of
+  // such a tensor is meaningless, so ModelSpec::FromGguf refuses the file.
   const std::string& unread() const { return unread_; }
 
   bool has_data() const { return has_data_; }
   uint64_t header_bytes() const { return header_bytes_; }  // end of the tensor table
-  uint64_t data_offset() const { return data_offset_; }    // where the data section starts
-  uint64_t data_bytes() const { return data_bytes_; }      // what the tensors need, up to the last one's end
+  uint64_t data_offset() const { return data_offset_; }    // start of the data section
+  uint64_t data_bytes() const { return data_bytes_; }      // from data_offset() to the end of the last tensor
   std::span<const uint8_t> bytes() const { return bytes_; }
 
  private:
@@ -81,7 +88,8 @@ class GgufFile {
   bool has_data_ = false;
 };
 
-// Builds a plan: header, metadata and tensor table, offsets assigned in order at `general.alignment` 32.
+// Builds a plan: header, metadata and tensor table. Offsets are assigned in order of AddTensor, at
+// `general.alignment` 32.
 class GgufWriter {
  public:
   void AddString(std::string_view key, std::string_view value);
@@ -93,6 +101,7 @@ class GgufWriter {
   void AddBoolArray(std::string_view key, const std::vector<bool>& values);
   void AddStringArray(std::string_view key, const std::vector<std::string>& values);
   void AddTensor(std::string_view name, const std::vector<uint64_t>& dims, DType type);
+  // Returns the bytes of the plan.
   std::vector<uint8_t> Finish() const;
 
  private:

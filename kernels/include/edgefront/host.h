@@ -1,5 +1,6 @@
-// Resources that the system lets this process use: which CPUs, how they share cores, how much of their time and of the memory. Read from /proc and
-// /sys; a file that is missing or unreadable limits nothing. Sensors and the description of the machine are agent/machine.h.
+// Resources that the system lets this process use: CPUs, their cores, a quota of CPU time, and memory. The
+// source is /proc and /sys; a missing or unreadable file means no limit. Sensors and the description of the
+// machine are in agent/machine.h.
 #ifndef EDGEFRONT_HOST_H_
 #define EDGEFRONT_HOST_H_
 
@@ -12,37 +13,42 @@
 
 namespace edgefront {
 
-// A small file of the system, at most `cap` bytes of it; empty where it cannot be read.
+// Returns at most `cap` bytes of a system file, or an empty string if the file cannot be read.
 std::string ReadSystemFile(const std::string& path, size_t cap = 1 << 16);
-// The names in a folder of the system, without those that begin with a dot.
+// Returns the names in a system folder, without those that begin with a dot.
 std::vector<std::string> ListSystemFolder(const std::string& path);
-// Reads everything below this folder instead of below "/": tests make systems up.
+// Replaces "/" by `folder` in all reads of this file, so that tests can simulate other systems.
 void SetSystemRoot(std::string folder);
 
-// The integer after `key` at the start of a line, or nothing.
+// Returns the integer after `key` at the start of a line, or nothing.
 std::optional<int64_t> SystemField(std::string_view text, std::string_view key);
 
-// Folders of the control groups that this process is in, its own first and then those around it, for `controller` ("cpu", "memory"), of
-// either version. A container sees its own group as the root.
+// Returns the folders of the control groups of this process for `controller` ("cpu" or "memory"), of version
+// 1 or 2. The process's own group comes first, then its ancestors. A container sees its own group as the
+// root.
 std::vector<std::string> ControlGroups(const char* controller);
 
-// CPUs this process may run on, the fastest first where the kernel tells (cpu_capacity), else by number.
+// Returns the CPUs this process may run on: the fastest first if the kernel reports cpu_capacity, else by
+// number.
 std::vector<int> AllowedCpus();
-// The lowest CPU that shares a physical core with `cpu`; itself where the kernel does not say.
+// Returns the lowest CPU that shares a physical core with `cpu`, or `cpu` if the kernel does not report it.
 int CoreOf(int cpu);
-// Allowed CPUs in the order in which threads are bound to them: one of every core first, then their hyperthreads.
+// Returns the allowed CPUs in the order in which threads are bound to them: one CPU of every core, then the
+// other hyperthreads.
 std::vector<int> BindingOrder();
-// CPUs' worth of time that a control group's quota grants, e.g. 0.5; nothing where none does.
+// Returns the CPU time that a control group's quota grants, in CPUs (for example 0.5). Returns nothing if
+// there is no quota.
 std::optional<double> CpuQuota();
-// Threads where nobody asks for a number: one a physical core, and no more than the quota keeps busy.
+// Returns the number of threads when no option sets it: one for each physical core, limited by the CPU quota.
 int DefaultThreads();
 
-// Bytes that control groups limit this process to, and how much of them is still free; nothing where none does.
+// The memory limit of the control groups of this process, and the part of it that is free.
 struct MemoryLimit {
   uint64_t limit_bytes = 0;
   uint64_t free_bytes = 0;
-  bool kills_group = false;  // memory.oom.group: a process beyond the limit takes the whole group along
+  bool kills_group = false;  // memory.oom.group: exceeding the limit kills every process of the group
 };
+// Returns the tightest limit, or nothing if no control group sets one.
 std::optional<MemoryLimit> ReadMemoryLimit();
 
 }  // namespace edgefront

@@ -1,5 +1,5 @@
-// Which instruction sets a kernel path exists for, which of them this CPU has, and their names.
-// The kernels themselves are in targets/.
+// Instruction sets: those that have a kernel path, those that this CPU has, and their names. The kernels are
+// in targets/.
 #ifndef EDGEFRONT_ISA_H_
 #define EDGEFRONT_ISA_H_
 
@@ -12,11 +12,13 @@ namespace edgefront {
 enum class Isa { kAuto, kScalar, kAvx2, kAvxVnni, kAvx512, kNeon, kDotprod, kI8mm };
 
 const char* IsaName(Isa isa);  // "auto", "scalar", "avx2", "avxvnni", "avx512", "neon", ...
+// Returns the instruction set of a name that IsaName returns, or nothing.
 std::optional<Isa> ParseIsa(std::string_view name);
 
-// The paths that are compiled in and that this CPU and OS can run, slowest first; always starts with kScalar.
+// Returns the paths that are compiled in and that this CPU and OS can run, slowest first. The first is always
+// kScalar.
 std::vector<Isa> AvailableIsas();
-// The last of AvailableIsas(): the one kAuto stands for.
+// Returns the last of AvailableIsas(), which is the meaning of kAuto.
 Isa BestIsa();
 
 }  // namespace edgefront

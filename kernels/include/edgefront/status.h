@@ -1,5 +1,5 @@
-// Status and Result<T>: how loaders and planners say what went wrong, in one line. Nothing here throws;
-// the hot paths return no status at all, because everything that can fail is checked before they run.
+// Status and Result<T>: errors of loaders and planners, with a one-line message. Nothing here throws. The hot
+// paths return no status, because everything that can fail is checked before they run.
 #ifndef EDGEFRONT_STATUS_H_
 #define EDGEFRONT_STATUS_H_
 
@@ -11,7 +11,7 @@ namespace edgefront {
 
 enum class Code { kOk, kBadModel, kUnsupported, kUnavailable, kOutOfMemory, kBadRequest, kBadCheckpoint, kIo, kDiverged, kInternal };
 
-// The name the agent protocol uses: "bad-model", "out-of-memory", ...
+// Returns the name in the agent protocol: "bad-model", "out-of-memory", ...
 inline const char* CodeName(Code code) {
   switch (code) {
     case Code::kOk: return "ok";
@@ -28,6 +28,7 @@ inline const char* CodeName(Code code) {
   return "internal";
 }
 
+// Success, or an error code with a one-line message.
 class [[nodiscard]] Status {
  public:
   Status() = default;
@@ -45,7 +46,7 @@ class [[nodiscard]] Status {
 
 inline Status BadModel(std::string message) { return Status(Code::kBadModel, std::move(message)); }
 inline Status Unsupported(std::string message) { return Status(Code::kUnsupported, std::move(message)); }
-// The machine lacks or withholds what the request names; the model is not to blame.
+// The machine lacks or withholds something that the request names; the model is not at fault.
 inline Status Unavailable(std::string message) { return Status(Code::kUnavailable, std::move(message)); }
 inline Status OutOfMemory(std::string message) { return Status(Code::kOutOfMemory, std::move(message)); }
 inline Status BadRequest(std::string message) { return Status(Code::kBadRequest, std::move(message)); }

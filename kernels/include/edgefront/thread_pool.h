@@ -1,5 +1,5 @@
-// A fixed set of workers for short parallel regions: the caller is worker 0, the others spin briefly between regions
-// and then sleep. Inside a region, Barrier() joins all workers and Ticket hands out work. Nothing allocates after Create.
+// A fixed set of workers for short parallel regions. The caller is worker 0; the others spin briefly between
+// regions and then sleep. Inside a region, Barrier() joins all workers. Nothing allocates after Create.
 #ifndef EDGEFRONT_THREAD_POOL_H_
 #define EDGEFRONT_THREAD_POOL_H_
 
@@ -12,16 +12,19 @@
 
 namespace edgefront {
 
+// A pool of `size()` workers. Only one thread at a time may call Run.
 class ThreadPool {
  public:
-  // threads 0 = DefaultThreads(). With `pin`, worker i is bound to the i-th of BindingOrder() (modulo their number).
+  // Starts `threads` - 1 threads; 0 means DefaultThreads(). With `pin`, worker i is bound to CPU i of
+  // BindingOrder(), modulo its length.
   static Result<std::unique_ptr<ThreadPool>> Create(int threads, bool pin);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return n_; }
-  std::vector<int> Affinity() const;  // CPU of each worker, read back from the kernel; -1 where it may use several
+  // Returns the CPU of each worker, read back from the kernel; -1 if the worker may use several.
+  std::vector<int> Affinity() const;
 
   // Calls f(worker, n_workers) once on every worker and returns when all are done.
   template <class F>
@@ -29,10 +32,10 @@ class ThreadPool {
     RunErased([](void* ctx, int worker, int n) { (*static_cast<std::remove_reference_t<F>*>(ctx))(worker, n); }, &f);
   }
 
-  // Called by every worker inside a region: nobody passes before all have arrived.
+  // Waits until every worker has called Barrier(). Each worker must call it inside a region.
   void Barrier();
 
-  // Splits [0, count) evenly and calls f(begin, end, worker); a convenience on top of Run.
+  // Splits [0, count) evenly and calls f(begin, end, worker) for each non-empty part.
   template <class F>
   void ParallelFor(int64_t count, F&& f) {
     Run([&](int worker, int n) {
@@ -52,7 +55,7 @@ class ThreadPool {
 
   int n_ = 1;
   std::vector<Worker> workers_;
-  std::vector<int> saved_affinity_;  // of the caller, restored at the end
+  std::vector<int> saved_affinity_;  // the caller's, restored by the destructor
   Fn fn_ = nullptr;
   void* ctx_ = nullptr;
   bool stop_ = false;

@@ -1,5 +1,5 @@
-// A step's attention: which query rows, heads and keys a worker takes, and how segments of keys become one softmax. The
-// arithmetic over a segment is the kernel table's.
+// Attention in a step: chooses query rows, heads and keys for each worker, and joins segments of keys into
+// one softmax. The kernel table does the arithmetic within a segment.
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -10,9 +10,10 @@
 namespace edgefront::attention {
 namespace {
 
-// Factors that turn the weights of each segment, exp(s - max) with its own max, into those of one softmax over all segments. One
-// function, never inlined: compilers may contract its products differently from place to place, and prefill and decode must agree
-// to the last bit. Segments lie `stride` floats apart.
+// Computes the factors that turn the weights of each segment, exp(s - max) with the segment's max, into those
+// of one softmax over all segments. Segments lie `stride` floats apart. The function is never inlined:
+// compilers may contract its products differently in each place, but prefill and decode must agree to the
+// last bit.
 __attribute__((noinline)) void FactorsOf(const float* max, const float* sum, size_t stride, uint32_t segments, float* factor,
                                          size_t factor_stride) {
   float top = -HUGE_VALF, total = 0;
@@ -20,7 +21,7 @@ __attribute__((noinline)) void FactorsOf(const float* max, const float* sum, siz
     if (sum[i * stride] > 0) top = std::max(top, max[i * stride]);
   for (uint32_t i = 0; i < segments; ++i) {
     float& f = factor[i * factor_stride];
-    f = sum[i * stride] > 0 ? std::exp(max[i * stride] - top) : 0.0f;  // 0: no key was visible there
+    f = sum[i * stride] > 0 ? std::exp(max[i * stride] - top) : 0.0f;  // 0: no key is visible in the segment
     total += sum[i * stride] * f;
   }
   for (uint32_t i = 0; i < segments; ++i) factor[i * factor_stride] /= total;
@@ -28,7 +29,7 @@ __attribute__((noinline)) void FactorsOf(const float* max, const float* sum, siz
 
 }  // namespace
 
-// A worker's scratch while it attends: room for a tile of kAttendRows rows.
+// A worker's scratch for attention: room for a tile of kAttendRows rows.
 struct Room {
   float *q, *out, *part;      // [rows][hd]
   float *max, *sum, *factor;  // [segments][kAttendRows]
@@ -45,15 +46,16 @@ struct Room {
   }
 };
 
-// The weights of all keys that a tile's rows see. These rows may be of kAttendRows tokens, one behind the other, and their keys begin and end
-// inside blocks and segments.
+// Includes the weights of all keys that a tile's rows see. The rows may belong to kAttendRows successive
+// tokens, whose keys begin and end inside blocks and segments.
 size_t RoomFloats(const AttentionSpec& s, const AttentionPlan& plan, size_t max_context) {
   const size_t keys = s.window > 0 ? std::min<size_t>(max_context, size_t{s.window} + kAttendRows - 1) : max_context;
   return kAttendRows * (3 * plan.hd + 3 * (size_t{plan.segments} + 1) + 2 + kAttendBlock + RoundUp(keys, kAttendBlock) + kAttendBlock);
 }
 
-// Tiles of up to 8 query rows that share a KV head: several tokens of a group of heads, or 8 heads of one token. In decode also one
-// of the segments its keys lie in: all weights first, then, as these need the sums of all segments, the values.
+// Tiles have up to 8 query rows that share a KV head: several tokens of a group of heads, or 8 heads of one
+// token. In decode a tile also has one segment of keys. All weights come first, then the values, because
+// these need the sums of all segments.
 void LayerAttention::Run(std::atomic<uint32_t>* tickets) const {
   const uint32_t n = e_.n, group = spec_.heads / spec_.kv_heads;
   const uint32_t heads = std::min<uint32_t>(group, kAttendRows), parts = (group + heads - 1) / heads;
@@ -63,7 +65,8 @@ void LayerAttention::Run(std::atomic<uint32_t>* tickets) const {
   const uint32_t tiles = (n + tokens_a_tile - 1) / tokens_a_tile, total = tiles * spec_.kv_heads * parts * segments;
   const auto each = [&](std::atomic<uint32_t>& ticket, auto work) {
     for (uint32_t taken; (taken = ticket.fetch_add(1, std::memory_order_relaxed)) < total;) {
-      // The last tokens see the most keys: they go first, so that no worker is left alone with one at the end.
+      // The last tokens see the most keys, so they go first. No worker then computes a long tile alone at the
+      // end.
       const uint32_t segment = taken % segments, j = taken / segments;
       const uint32_t kv_head = j / tiles / parts, part = j / tiles % parts;
       Tile t;
@@ -78,7 +81,7 @@ void LayerAttention::Run(std::atomic<uint32_t>* tickets) const {
   if (segments == 1) return each(tickets[0], [&](const Tile& t, uint32_t) { Attend(t); });
   each(tickets[0], [&](const Tile& t, uint32_t segment) { SegmentWeights(t, segment); });
   e_.pool->Barrier();
-  // Segments of a tile come one after the other: a worker works out its factors once.
+  // Segments of a tile follow each other, so a worker computes its factors once.
   Tile known = {};
   each(tickets[1], [&](const Tile& t, uint32_t segment) {
     const bool same = known.heads > 0 && known.first_row == t.first_row && known.first_head == t.first_head;
@@ -94,7 +97,7 @@ Room LayerAttention::RoomOf() const {
   return Room(reinterpret_cast<float*>(e_.Scratch(worker_) + e_.program.mixer_at), plan_.hd, plan_.segments + 1);
 }
 
-// The arguments of a tile's kernels: which keys its rows see, from the first to the last of them all.
+// Returns the arguments of a tile's kernels, for all keys that any of its rows sees.
 AttendArgs LayerAttention::ArgsOf(const Tile& t, const Room& room) const {
   AttendArgs g;
   g.kv = Head(e_.SequenceOf(t.first_row), t.kv_head);
@@ -134,7 +137,7 @@ void LayerAttention::Queries(const Tile& t, size_t hd, float* q) const {
   }
 }
 
-// A whole tile: its output replaces the queries.
+// Computes a whole tile. Its output replaces the queries.
 void LayerAttention::Attend(const Tile& t) const {
   const Room room = RoomOf();
   AttendArgs g = ArgsOf(t, room);
@@ -161,7 +164,7 @@ void LayerAttention::Attend(const Tile& t) const {
     std::memcpy(QueryOf(t.first_row + r / t.heads, t.first_head + r % t.heads), room.out + r * hd, 4 * size_t{spec_.head_dim});
 }
 
-// `segment`: counted from that of the first visible key.
+// `segment` counts from the segment of the first visible key.
 AttendArgs LayerAttention::SegmentOf(const Tile& t, uint32_t segment, const Room& room) const {
   AttendArgs g = ArgsOf(t, room);
   const uint32_t from = (g.begin / kAttendSegment + segment) * kAttendSegment;

@@ -1,5 +1,6 @@
-// Grouped-query attention, full or over a window, with RoPE and optional QK-norm. A row of `proj` holds q [H*hd], k and v [KV*hd]; outputs
-// replace q. State: keys and values of each KV head in a ring of positions (targets/kernels.h: KvHead).
+// Grouped-query attention, full or over a window, with RoPE and optional QK-norm. A row of `proj` holds q
+// [H*hd], k and v [KV*hd]; outputs replace q. The state holds keys and values of each KV head in a ring of
+// positions (targets/kernels.h: KvHead).
 #include "infer/mixers/attention.h"
 
 #include "infer/mixer_kind.h"
@@ -57,7 +58,7 @@ void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
 void Plan(const ModelSpec&, const LayerSpec& l, const SessionOptions& o, Program* program, LayerPlan* plan) {
   const AttentionSpec& s = l.attention;
   AttentionPlan& a = plan->attention;
-  // A chunk is stored before it is attended to, so a window needs window + rows - 1 live slots.
+  // A chunk is stored before its attention, so a window needs window + rows - 1 live slots.
   const size_t live = s.window > 0 ? std::min<size_t>(o.max_context, size_t{s.window} + program->rows - 1) : o.max_context;
   const bool q8 = o.kv == KvType::kQ8_0;
   a.ring = RoundUp(live, kAttendBlock);
@@ -77,9 +78,10 @@ void Plan(const ModelSpec&, const LayerSpec& l, const SessionOptions& o, Program
   a.segments = s.window > 0 ? std::min(all, (s.window - 1 + kAttendSegment - 1) / kAttendSegment + 1) : all;
   program->Scratch(4 * attention::RoomFloats(s, a, o.max_context));
   if (a.segments == 1) return;
-  const size_t parts = size_t{o.batch} * s.heads * a.segments;  // of a decoded token's attention
+  const size_t parts = size_t{o.batch} * s.heads * a.segments;  // parts of decoded tokens' attention
   a.partial = program->Share("attention partial sums", 4 * parts * (2 + a.hd));
-  a.weights = program->Share("attention weights", 4 * parts * kAttendSegment);  // in tiles of the heads of one KV head
+  // The weights lie in tiles of the heads of one KV head.
+  a.weights = program->Share("attention weights", 4 * parts * kAttendSegment);
 }
 
 ListedWork Listed(const LayerSpec& l, const LayerPlan& plan, const ModelSpec&, const SessionOptions& o) {
@@ -118,7 +120,7 @@ void Attend(const StageRun& r) {
   r.engine.FinishMixer(r.layer, r.worker, r.workers);
 }
 
-// The cached keys and values of a sequence are counted once a step.
+// The cached keys and values of a sequence count once in each step.
 OpCost AttendCost(const Engine& e, size_t layer) {
   const AttentionSpec& s = e.spec->layers[layer].attention;
   const AttentionPlan& a = e.program.layers[layer].attention;

@@ -1,5 +1,5 @@
-// Grouped-query attention: one layer of it in a step. attention.cc has what the engine asks; attend.cc has the
-// tiles of query rows that workers take.
+// Grouped-query attention of one layer in a step. attention.cc implements the mixer's interface; attend.cc
+// computes the tiles of query rows that workers draw.
 #ifndef EDGEFRONT_INFER_MIXERS_ATTENTION_H_
 #define EDGEFRONT_INFER_MIXERS_ATTENTION_H_
 
@@ -7,17 +7,17 @@
 
 namespace edgefront::attention {
 
-// Attention is summed over segments of positions, in their order, whoever computed them: so the keys of one token can be
-// shared among workers, where a model has few KV heads, and no result depends on how many there are.
+// Attention is summed over segments of positions in a fixed order. Workers can therefore share the keys of
+// one token, which helps if a model has few KV heads. Results do not depend on the number of workers.
 inline constexpr uint32_t kAttendSegment = 512;
 
-// Query rows that share a KV head: `heads` heads from `first_head` of each of `rows` rows.
+// Query rows that share a KV head: heads [first_head, first_head + heads) of each of `rows` rows.
 struct Tile {
   uint32_t first_row, rows, kv_head, first_head, heads;
 };
 struct Room;
 
-// A layer's attention as one worker runs it.
+// The attention of one layer, as one worker runs it.
 class LayerAttention {
  public:
   LayerAttention(const Engine& engine, size_t layer, int worker, int workers)
@@ -29,9 +29,9 @@ class LayerAttention {
         worker_(worker),
         workers_(workers) {}
 
-  // Keys are normalised and rotated in place in proj, then stored with their values.
+  // Normalises and rotates keys in place in proj, then stores them with their values.
   void StoreKeys() const;
-  // Attends: outputs replace the queries in proj. Draws tiles from the two tickets.
+  // Replaces the queries in proj by the attention outputs. Draws tiles from two tickets.
   void Run(std::atomic<uint32_t>* tickets) const;
 
  private:
@@ -54,9 +54,10 @@ class LayerAttention {
     const uint32_t seen = e_.PositionOf(row) + 1;
     return spec_.window > 0 && seen > spec_.window ? seen - spec_.window : 0;
   }
-  // How many segments the row's keys lie in.
+  // Returns the number of segments that the row's keys lie in.
   uint32_t SegmentsOf(uint32_t row) const { return e_.PositionOf(row) / kAttendSegment - FirstKey(row) / kAttendSegment + 1; }
-  // [max, sum, hd values] of a decoded token's attention over one segment, in [batch][heads][segments] of them.
+  // Returns the attention of a decoded token over one segment, [max, sum, hd values], in
+  // [batch][heads][segments][2 + hd] floats.
   float* Partial(uint32_t row, uint32_t head, uint32_t segment) const {
     return e_.Shared(plan_.partial) + ((size_t{row} * spec_.heads + head) * plan_.segments + segment) * (2 + plan_.hd);
   }
@@ -70,7 +71,7 @@ class LayerAttention {
   int worker_, workers_;
 };
 
-// Floats of a worker's scratch while it attends.
+// Returns the floats of scratch that a worker needs for attention.
 size_t RoomFloats(const AttentionSpec& s, const AttentionPlan& plan, size_t max_context);
 
 }  // namespace edgefront::attention

@@ -1,5 +1,6 @@
-// The gated short convolution of LFM2: (B, C, h) = in(x); y = B * h; z = causal depthwise convolution of y over k tokens; out(C * z).
-// A row of `proj` holds B, C, h, each [d]; C * z replaces C. State: the k - 1 last y of each sequence, [k-1][d], oldest first.
+// The gated short convolution of LFM2: (B, C, h) = in(x); y = B * h; z = causal depthwise convolution of y
+// over k tokens; out(C * z). A row of `proj` holds B, C, h, each [d]; C * z replaces C. State: the last k - 1
+// values of y of each sequence, [k-1][d], oldest first.
 #include "infer/engine.h"
 #include "infer/mixer_kind.h"
 
@@ -28,7 +29,7 @@ void Plan(const ModelSpec& m, const LayerSpec& l, const SessionOptions&, Program
   plan->seq_bytes = RoundUp(4 * size_t{l.conv.taps - 1} * m.dim, 64);
 }
 
-// The taps once, and the state of each sequence.
+// Counts the taps once, and the state of each sequence.
 ListedWork Listed(const LayerSpec& l, const LayerPlan&, const ModelSpec& m, const SessionOptions& o) {
   const uint64_t taps = l.conv.taps, d = m.dim;
   const double floats = static_cast<double>(taps * d) + static_cast<double>(o.batch) * static_cast<double>((taps - 1) * d);
@@ -43,7 +44,7 @@ void In(const StageRun& r) {
 
 OpCost InCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].matrices[ConvSpec::kIn], e.n); }
 
-// A worker takes strips of 16 channels.
+// Each worker takes strips of 16 channels.
 void Conv(const StageRun& r) {
   Engine& e = r.engine;
   const LayerPlan& plan = e.program.layers[r.layer];

@@ -1,4 +1,4 @@
-// The kinds of mixers there are.
+// The list of the kinds of mixers for inference.
 #include "infer/mixer_kind.h"
 
 namespace edgefront {

@@ -1,5 +1,5 @@
-// Attention over the cache in blocks of 64 keys: keys and values are read once for all query rows of a call. Written over the
-// vector interface and the float tile.
+// Attention over the cache in blocks of 64 keys. Keys and values are read once for all query rows of a call.
+// Uses the vector interface and the float tile.
 #ifndef EDGEFRONT_OPS_ATTENTION_FORWARD_H_
 #define EDGEFRONT_OPS_ATTENTION_FORWARD_H_
 
@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kBlock = kAttendBlock;
 constexpr float kMasked = -3.0e38f;
 
-// scores [rows][64] = q . k for the 64 slots from `slot`.
+// Computes scores [rows][64] = q . k for 64 slots from `slot`. scratch: [rows][64].
 inline void Scores(const AttendArgs& g, size_t slot, float* scores, float* scratch) {
   const size_t hd = g.kv.hd, rows = g.rows;
   if (g.kv.format == KvFormat::kF16) {
@@ -38,7 +38,7 @@ inline void Scores(const AttendArgs& g, size_t slot, float* scores, float* scrat
   }
 }
 
-// out [rows][hd] += p . v over the first n slots from `slot`.
+// Adds p . v over n slots from `slot` to g.out [rows][hd]. p: [rows][64]; scratch: [rows][64].
 inline void AddValues(const AttendArgs& g, size_t slot, size_t n, const float* p, float* scratch) {
   const size_t hd = g.kv.hd, rows = g.rows;
   if (g.kv.format == KvFormat::kF16) {
@@ -61,7 +61,7 @@ inline void AddValues(const AttendArgs& g, size_t slot, size_t n, const float* p
 }
 
 template <class T, class Op>
-inline T Fold64(const T* x, Op op) {  // a tree, so that additions wait for few others
+inline T Fold64(const T* x, Op op) {  // a tree, for short chains of dependent operations
   T lanes[16];
   for (int j = 0; j < 16; ++j) lanes[j] = op(op(x[j], x[j + 16]), op(x[j + 32], x[j + 48]));
   for (int j = 0; j < 8; ++j) lanes[j] = op(lanes[j], lanes[j + 8]);
@@ -69,6 +69,7 @@ inline T Fold64(const T* x, Op op) {  // a tree, so that additions wait for few 
   return op(op(lanes[0], lanes[2]), op(lanes[1], lanes[3]));
 }
 
+// The two functions of the kernel table; targets/kernels.h has the contract of AttendArgs.
 inline void AttendWeights(const AttendArgs& g) {
   const size_t rows = g.rows;
   for (size_t r = 0; r < rows; ++r) g.max[r] = kMasked, g.sum[r] = 0;
@@ -88,7 +89,7 @@ inline void AttendWeights(const AttendArgs& g) {
   s = g.weights;
   for (uint32_t at = g.begin; at < g.end; at += kBlock)
     for (size_t r = 0; r < rows; ++r, s += kBlock) {
-      const float largest = g.max[r] > kMasked ? g.max[r] : 0;  // where nothing is visible: all become 0
+      const float largest = g.max[r] > kMasked ? g.max[r] : 0;  // if no key is visible, all weights become 0
       for (size_t j = 0; j < kBlock; ++j) s[j] = FastExp(s[j] - largest);
       g.sum[r] += Fold64(s, [](float a, float b) { return a + b; });
     }

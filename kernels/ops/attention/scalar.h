@@ -35,6 +35,7 @@ float& WeightAt(const AttendArgs& g, int r, uint32_t position) {
   return g.weights[(i / kAttendBlock * g.rows + r) * kAttendBlock + i % kAttendBlock];
 }
 
+// The two functions of the kernel table; targets/kernels.h has the contract of AttendArgs.
 void ScalarAttendWeights(const AttendArgs& g) {
   for (int r = 0; r < g.rows; ++r) {
     const uint32_t from = g.first[r] > g.begin ? g.first[r] : g.begin;
@@ -42,7 +43,7 @@ void ScalarAttendWeights(const AttendArgs& g) {
     const uint32_t stored = (g.end - g.begin + kAttendBlock - 1) / kAttendBlock * kAttendBlock;
     for (uint32_t p = g.begin; p < g.begin + stored; ++p) WeightAt(g, r, p) = 0;
     float largest = -3.0e38f;
-    for (uint32_t p = from; p < to; ++p) {  // scores twice: a float would not hold them
+    for (uint32_t p = from; p < to; ++p) {  // scores are computed twice: floats would lose precision
       const float s = static_cast<float>(KeyScore(g, r, p));
       largest = s > largest ? s : largest;
     }

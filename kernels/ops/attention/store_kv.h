@@ -1,5 +1,5 @@
-// Writing one position of one KV head into the cache, in its layout and precision. Values are clamped to the largest
-// F16, so that whatever a masked slot holds is finite.
+// Writes one position of one KV head into the cache, in its layout and precision. Values for F16 are clamped
+// to the largest finite number, so that masked slots never hold infinities.
 #ifndef EDGEFRONT_OPS_ATTENTION_STORE_KV_H_
 #define EDGEFRONT_OPS_ATTENTION_STORE_KV_H_
 
@@ -11,7 +11,8 @@
 namespace edgefront {
 namespace {
 
-// 32 values at x (fewer at a head's end: the rest count as 0) -> int8 with `stride`, returns the scale.
+// Quantises x [n], n <= 32, to 32 int8 values that lie `stride` apart in q. Values from n on count as 0.
+// Returns the scale.
 inline float StoreBlock(const float* x, size_t n, int8_t* q, size_t stride) {
   float largest = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -29,6 +30,7 @@ inline float StoreBlock(const float* x, size_t n, int8_t* q, size_t stride) {
   return scale;
 }
 
+// Writes k [head_dim] and v [head_dim] into slot `slot`.
 inline void StoreKv(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim) {
   const size_t panel = slot / 16, lane = slot % 16;
   if (kv.format == KvFormat::kF16) {

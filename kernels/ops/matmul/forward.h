@@ -1,6 +1,6 @@
 // Products of a weight panel (quant/panel.h) with activations, written once over the vector interface `Simd`.
-// One lane is one row; the order of additions along k does not depend on how many tokens come together, so a token's
-// result is the same in prefill and in decode.
+// One lane is one row. Additions along k have the same order for any number of tokens. A token therefore has
+// the same result in prefill and in decode.
 #ifndef EDGEFRONT_OPS_MATMUL_FORWARD_H_
 #define EDGEFRONT_OPS_MATMUL_FORWARD_H_
 
@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kSubs = 16 / Simd::kLanes;  // vectors that hold the 16 rows of a panel
 
+// The stored types of a float operand, and their conversion while loading.
 struct AsF32 {
   using T = float;
   static Simd::F Load(const float* p) { return Simd::Load(p); }
@@ -32,7 +33,8 @@ struct AsI8 {
   static Simd::F Load(const int8_t* p) { return Simd::LoadI8(p); }
 };
 
-// The float tile: out[r * os + g * og + lane] (+)= sum_i a[r * as + i] * b[g * bg + i * bs + lane] for R rows, G groups of 16.
+// The float tile, for R rows and G groups of 16:
+//   out[r * os + g * og + lane] (+)= sum_i a[r * as + i] * b[g * bg + i * bs + lane]
 template <class As, int R, int G>
 inline void FloatTile(const float* a, size_t as, const typename As::T* b, size_t bs, size_t bg, size_t n, float* out, size_t os, size_t og,
                       bool accumulate) {
@@ -63,7 +65,7 @@ inline void FloatRows(const float* a, size_t as, const typename As::T* b, size_t
   for (; g < groups; ++g) FloatTile<As, R, 1>(a, as, b + g * bg, bs, bg, n, out + g * og, os, og, accumulate);
 }
 
-// The float tile for any number of rows and groups.
+// Applies the float tile to any number of rows and groups.
 template <class As>
 inline void FloatMul(const float* a, size_t as, size_t rows, const typename As::T* b, size_t bs, size_t groups, size_t bg, size_t n,
                      float* out, size_t os, size_t og, bool accumulate) {
@@ -73,7 +75,8 @@ inline void FloatMul(const float* a, size_t as, size_t rows, const typename As::
   if (rows & 1) FloatRows<As, 1>(a + r * as, as, b, bs, groups, bg, n, out + r * os, os, og, accumulate);
 }
 
-// One block of 32 of N tokens (q: the first one's, k apart) in pairs, where the instruction set multiplies so. Rearranges w.
+// Multiplies one block of 32 with N tokens in pairs, for instruction sets that have such a product. q points
+// to the first token; tokens are k apart. Rearranges w.
 template <class V, int N, class Put>
 inline void PairDots(typename V::B* w, const int8_t* q, size_t k, Put put) {
   V::ArrangePairs(w);
@@ -85,16 +88,16 @@ inline void PairDots(typename V::B* w, const int8_t* q, size_t k, Put put) {
   }
 }
 
-// Decode streams weights from memory: ask for what comes some kilobytes later, also across the panel's end, where the next one
-// starts. (Past the last panel it is a harmless hint.)
+// Decode streams weights from memory, so this prefetches data some kilobytes ahead. The range may cross into
+// the next panel. Past the last panel the prefetch is harmless.
 constexpr size_t kPrefetchAhead = 4096;
 template <size_t bytes>
 inline void Prefetch(const uint8_t* at) {
   for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + kPrefetchAhead + i, 0, 3);
 }
 
-// Tiles of N tokens by S vectors of rows, starting at vector s0. Per block of 32: an exact integer dot product, then
-// acc += float(dot) * (row scale * token scale).
+// Tiles of N tokens by S vectors of rows, starting at vector s0. Each block of 32 has an exact integer dot
+// product, then acc += float(dot) * (row scale * token scale).
 struct Q4 {
   template <int N, int S>
   static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
@@ -204,7 +207,8 @@ struct Q6 {
   }
 };
 
-// Decode reads the panel once, all rows together; with more tokens the tile is one vector of rows by kTokens.
+// Decode reads the panel once with all 16 rows together. With more tokens a tile is one vector of rows by
+// kTokens tokens.
 template <class Format>
 void QuantMul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
   if (n == 1) return Format::template Tile<1, kSubs>(k, panel, a, t0, 0, out);

@@ -1,5 +1,5 @@
-// Reference product: each row of the panel is unpacked to its exact float values and multiplied in double. For quantised
-// weights the activations are those the fast path sees, scale * q.
+// Reference product: each row of the panel is unpacked to its exact float values and multiplied in double.
+// Quantised weights use the same int8 activations, scale * q, as the fast path.
 #ifndef EDGEFRONT_OPS_MATMUL_SCALAR_H_
 #define EDGEFRONT_OPS_MATMUL_SCALAR_H_
 

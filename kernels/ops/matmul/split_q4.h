@@ -1,6 +1,7 @@
-// Q4_0 in prefill, where splitting nibbles costs as much as multiplying them: some blocks of a panel are split once, one byte a weight,
-// and tiles of tokens by all 16 rows read them; each broadcast of four activations serves both vectors of rows. The same sums in the
-// same order as Q4::Tile (forward.h), to the last bit; how much faster is in kernels/BENCHMARKS.md.
+// Q4_0 in prefill, where splitting nibbles costs as much as multiplying them. Some blocks of a panel are
+// split once, to one byte for each weight. Tiles of tokens by all 16 rows read them, so each broadcast of
+// four activations serves both vectors of rows. Sums equal those of Q4::Tile (forward.h) to the last bit;
+// speeds are in kernels/BENCHMARKS.md.
 #ifndef EDGEFRONT_OPS_MATMUL_SPLIT_Q4_H_
 #define EDGEFRONT_OPS_MATMUL_SPLIT_Q4_H_
 
@@ -12,10 +13,11 @@ namespace {
 
 template <class V>
 struct SplitQ4 {
-  static constexpr size_t kSpan = 16;                  // blocks: 9 KB, a third of a first-level cache
-  static constexpr size_t kBlockBytes = 64 + 16 * 32;  // f32 scale [16]; then byte 64v + 4r + c: row r, group v, column c
+  static constexpr size_t kSpan = 16;  // blocks: 9 KB, a third of an L1 cache
+  // F32 scale [16]; then byte 64v + 4r + c is row r, group v, column c.
+  static constexpr size_t kBlockBytes = 64 + 16 * 32;
   static constexpr int kTokens = 4;
-  static constexpr size_t kWorthwhile = 8;  // tokens from which splitting pays
+  static constexpr size_t kWorthwhile = 8;  // fewest tokens for which splitting is faster
 
   static void Split(const uint8_t* panel, size_t first, size_t blocks, uint8_t* out) {
     for (size_t b = first; b < first + blocks; ++b, out += kBlockBytes) {
@@ -32,7 +34,8 @@ struct SplitQ4 {
     }
   }
 
-  // Adds `blocks` blocks, from block `first` on, to out [kTokens][16].
+  // Adds the products of `blocks` blocks, from block `first`, to out [kTokens][16]. The first call (first ==
+  // 0) starts from zero.
   static void Tile(size_t k, const uint8_t* w, const Activations& a, size_t t, size_t first, size_t blocks, float* out) {
     constexpr int N = kTokens, S = 16 / V::kLanes;
     typename V::F acc[N][S];
@@ -71,12 +74,12 @@ struct SplitQ4 {
       for (int s = 0; s < S; ++s) V::Store(out + 16 * i + s * V::kLanes, acc[i][s]);
   }
 
-  // The first tokens of n, in whole tiles; returns how many.
+  // Multiplies the first tokens of n, in whole tiles. Returns their number.
   static size_t Mul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
     alignas(64) uint8_t split[kSpan * kBlockBytes];
     const size_t done = n / kTokens * kTokens;
     size_t first = 0;
-    do {  // also of no columns: the products are zeros then
+    do {  // runs once if there are no columns: the products are then zeros
       const size_t left = k / 32 - first, blocks = left < kSpan ? left : kSpan;
       Split(panel, first, blocks, split);
       for (size_t i = 0; i < done; i += kTokens) Tile(k, split, a, t0 + i, first, blocks, out + 16 * i);

@@ -8,8 +8,8 @@
 namespace edgefront {
 namespace {
 
-// Squares in float, their sum in double, as in ggml: whoever sums them rounds the scale alike. Sixteen partial sums, which compilers
-// vectorise.
+// Computes out [n]. Squares are floats and their sum a double, as in ggml, so that both engines round the
+// scale alike. Compilers vectorise the sixteen partial sums.
 inline void RmsNorm(const float* x, const float* weight, size_t n, float eps, float* out) {
   double part[16] = {};
   size_t i = 0;

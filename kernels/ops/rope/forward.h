@@ -7,7 +7,8 @@
 namespace edgefront {
 namespace {
 
-// cos_sin [hd/2][2]. Pairs are (2i, 2i+1) if interleaved, else (i, i + hd/2).
+// Rotates x [head_dim] in place by cos_sin [hd/2][2]. Pairs are (2i, 2i+1) if interleaved, else (i, i +
+// hd/2).
 inline void Rope(float* x, const float* cos_sin, size_t head_dim, bool interleaved) {
   const size_t half = head_dim / 2, step = interleaved ? 2 : 1, other = interleaved ? 1 : half;
   for (size_t i = 0; i < half; ++i) {

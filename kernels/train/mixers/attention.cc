@@ -1,5 +1,5 @@
-// Grouped-query attention in training: q, k, v by products, heads normed and rotated, then the tiles of train/attention-inl.h. Heads are padded
-// to a multiple of 16 each.
+// Grouped-query attention in training: q, k, v by products, heads normalised and rotated, then the tiles of
+// train/attention-inl.h. Each head is padded to a multiple of 16.
 #include <cmath>
 #include <vector>
 
@@ -92,13 +92,13 @@ class AttentionMixer : public LayerMixer {
   }
 
  private:
-  // A norm's values in a flat array of parameters; null without the norm.
+  // Returns a norm's values in a flat array of parameters, or null if there is no norm.
   template <class Float>
   static Float* Of(const Param* norm, Float* flat) {
     return norm != nullptr ? flat + norm->offset : nullptr;
   }
 
-  // Of the sequence whose first row is `row`.
+  // Returns the arguments for the sequence whose first row is `row`.
   Attention ArgsOf(const MixerPass& p, ptrdiff_t row) const {
     Attention a{};
     a.length = length_;
@@ -126,8 +126,8 @@ class AttentionMixer : public LayerMixer {
   int length_, heads_, kv_heads_, head_dim_, hd_;
   ptrdiff_t ld_, ldq_, ldkv_;
   std::vector<float> cosines_, sines_;                                    // [length, head_dim / 2]
-  size_t q_raw_, q_rot_, k_raw_, k_rot_, v_out_, lse_, q_rstd_, k_rstd_;  // arena
-  size_t dk_at_, dv_at_, scratch_at_;                                     // work; dq comes first
+  size_t q_raw_, q_rot_, k_raw_, k_rot_, v_out_, lse_, q_rstd_, k_rstd_;  // arena offsets
+  size_t dk_at_, dv_at_, scratch_at_;                                     // work offsets; dq comes first
 };
 
 }  // namespace

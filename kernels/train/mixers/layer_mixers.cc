@@ -1,14 +1,15 @@
-// The kinds of mixers that can be trained.
+// The list of the kinds of mixers for training.
 #include "train/layer_mixer.h"
 
 namespace edgefront::train {
 
-// One a kind, in train/mixers/<op>.cc.
+// One function for each kind, in train/mixers/<op>.cc.
 std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
-  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer};  // in the order of Mixer
+  // The order is that of Mixer.
+  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer};
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
 }
 
