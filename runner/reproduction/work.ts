@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import type { Trial } from "../store/trial-row.ts";
 import { withWorker } from "../sweep/solo.ts";
-import { keepOwning } from "../sweep/sweep-ownership.ts";
+import { awaitIdle, keepOwning } from "../sweep/sweep-ownership.ts";
 import { laneDevice, laneOf } from "../training/trainers/trainer-registry.ts";
 import { type PreparedTask, prepareTask } from "../training/training-data.ts";
 import { timePairs } from "./pairs-work.ts";
@@ -32,12 +32,12 @@ export interface StudyWork {
 }
 
 /**
- * Runs the work of a study for a sweep that this process may take over.
- * @throws InvalidInputError (`sweep-running`) if another process takes the sweep at the same moment.
+ * Runs the work of a study, and owns its sweep meanwhile.
+ * @throws InvalidInputError (`sweep-running`) if another process runs the sweep.
  */
 export async function runStudyWork(work: StudyWork): Promise<void> {
   const { store, sweep, stated } = work;
-  store.sweeps.claim(sweep);
+  store.sweeps.claim(sweep, await awaitIdle(store, sweep, work.signal, work.listen));
   const taken = new AbortController();
   const stopOwning = keepOwning(store, sweep, (error) => taken.abort(error));
   const own = { ...work, signal: AbortSignal.any([work.signal, taken.signal]) };

@@ -219,7 +219,7 @@ export class SweepTable {
    * Takes a sweep over for this process, if nothing changed since `seen`.
    * @throws InvalidInputError (`sweep-running`).
    */
-  claim(sweep: Sweep, seen: Ownership = this.ownership(sweep.id)): void {
+  claim(sweep: Sweep, seen: Ownership): void {
     const { changes } = this.db
       .prepare(
         `UPDATE sweeps SET owner = ?, owner_token = owner_token + 1, owner_beats = 0, owner_beat_at = ?

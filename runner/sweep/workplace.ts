@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import { type FarmOptions, Staff } from "./staff.ts";
 import { contextOf, type SweepContext, sweepFacts } from "./sweep-context.ts";
-import { awaitIdle, keepOwning } from "./sweep-ownership.ts";
+import { awaitIdle, keepOwning, type SweepTakenError } from "./sweep-ownership.ts";
 
 export interface WorkplaceOptions {
   /** The configuration of the sweep, with the paths that its tasks read. */
@@ -26,7 +26,8 @@ export interface WorkplaceOptions {
 /**
  * Opens every device of a sweep, takes ownership of the sweep, runs `work`, and always releases everything.
  * @throws InvalidInputError (`sweep-running`) while another process runs the sweep, (`mixed-identity`) when
- * its corpus, agent, device or other content differs from the start of the sweep.
+ * its corpus, agent, device or other content differs from the start of the sweep; SweepTakenError when another
+ * process took the sweep over meanwhile.
  */
 export async function withWorkplace<T>(
   store: Store,
@@ -43,11 +44,18 @@ export async function withWorkplace<T>(
     settled(staff.taskParts);
     const identity = settled(await staff.open());
     store.sweeps.claim(sweep, seen);
-    const stopOwning = keepOwning(store, sweep, () => staff.stop(), farm.leases);
+    let lost: SweepTakenError | null = null;
+    const onTaken = (error: SweepTakenError): void => {
+      lost = error;
+      staff.stop();
+    };
+    const stopOwning = keepOwning(store, sweep, onTaken, farm.leases);
     try {
       store.sweeps.putIdentity(sweep.id, identity);
       const running = new RunningIdentity(store, sweep, identity, { allowMixed: false, command });
       return await work(contextOf(sweepFacts(store, sweep.id, config), staff, running, listen));
+    } catch (error) {
+      throw lost ?? error;
     } finally {
       stopOwning();
       store.sweeps.release(sweep.id);

@@ -1,6 +1,7 @@
 // The minimal-hybrid study: its layouts, its plan, and a run of it on this machine.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { parameterCount } from "../../candidates/cost.ts";
 import { layoutId } from "../../candidates/layout.ts";
@@ -14,6 +15,7 @@ import { runStudyWork } from "../../runner/reproduction/work.ts";
 import { Store } from "../../runner/store/store.ts";
 import { COUNTS, type Designed, minimalHybridDesign } from "../../search/designs/minimal-hybrid.ts";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";
+import { ownerInit } from "../support/other-owner.ts";
 
 const configOf = (mode: string) => readSweepConfig(join(PACKAGE_ROOT, `configs/minimal-hybrid-${mode}.yaml`));
 const quick = configOf("quick");
@@ -66,6 +68,14 @@ async function furtherWork(folder: string): Promise<void> {
       ...{ store, sweep, plan: planned, design: tiny, folder, signal, say, listen: () => {} },
       stated: { minutes: null, spending: [], power: [], noise: "none" },
     });
+  // Another process runs the sweep: init, which lives and beats.
+  const db = new Database(join(folder, "edgefront.db"));
+  const init = ownerInit(store.sweeps.self);
+  db.prepare("UPDATE sweeps SET owner = ?, owner_beat_at = ?").run(init, new Date().toISOString());
+  await expect(workWith(stop.signal, () => {})).rejects.toThrow(/is being run by process 1/);
+  expect(db.prepare("SELECT owner FROM sweeps").get()).toEqual({ owner: init });
+  db.prepare("UPDATE sweeps SET owner = NULL").run();
+  db.close();
   const stopping = workWith(stop.signal, (text) => {
     said.push(text);
     if (text.startsWith("timed pair 3")) stop.abort();

@@ -1,5 +1,5 @@
 // The database file, its sweeps and its proposals.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -7,6 +7,7 @@ import { parseNotation } from "../../candidates/notation.ts";
 import { SCHEMA_VERSION } from "../../runner/store/open.ts";
 import { Store } from "../../runner/store/store.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
+import { startOf } from "../support/other-owner.ts";
 import { drawn, storedConfig, storedLayouts, storeWithSweep } from "../support/small-store.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -16,10 +17,6 @@ beforeEach(() => {
   path = join(folder.path, "t.db");
 });
 afterEach(() => folder.remove());
-
-/** When a process of this machine began, as the kernel counts. */
-const startOf = (pid: number): string =>
-  readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ")[19]!;
 
 const withSweep = () => storeWithSweep(path);
 
