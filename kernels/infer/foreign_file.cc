@@ -35,7 +35,7 @@ constexpr Start kStarts[] = {
     {"tjgg", "a GGJT file, a format before GGUF; convert the model again (convert_hf_to_gguf.py of llama.cpp)"},
     {"algg", "a GGLA adapter (LoRA), not a model; give the file of the model"},
     {"version https://git-lfs", "a Git LFS pointer, not the file itself; fetch it with: git lfs pull"},
-    {"PK\x03\x04", "a zip archive (PyTorch saves models so), not a GGUF; convert it with convert_hf_to_gguf.py of llama.cpp"},
+    {"PK\x03\x04", "a zip archive, as PyTorch saves models, not a GGUF; convert it with convert_hf_to_gguf.py of llama.cpp"},
     {"\x89HDF", "an HDF5 file, not a GGUF; convert the model with convert_hf_to_gguf.py of llama.cpp"},
     {"\x1f\x8b", "compressed with gzip; unpack it first (gunzip)"},
     {"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first (unzstd)"},

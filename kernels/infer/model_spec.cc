@@ -34,7 +34,7 @@ Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
   if (m->own_architecture()) {
     const GgufValue* v = gguf.Find("edgefront.layer.mixer");
     auto found = v ? v->Strings(kMaxLayers) : std::nullopt;
-    if (!found || found->size() != m->layers.size()) return BadModel("edgefront.layer.mixer must be one string a layer");
+    if (!found || found->size() != m->layers.size()) return BadModel("edgefront.layer.mixer must have one string for each layer");
     names = std::move(*found);
   }
   for (uint64_t i = 0; i < m->layers.size(); ++i) {

@@ -78,7 +78,9 @@ Status Session::Prefill(std::span<const uint32_t> tokens, uint32_t seq, float* a
 
 Status Session::DecodeBatch(std::span<const uint32_t> tokens) {
   Impl& s = *impl_;
-  if (tokens.size() != s.options.batch) return BadRequest("one token a sequence, please");
+  if (tokens.size() != s.options.batch)
+    return BadRequest("decoding takes one token for each of the " + std::to_string(s.options.batch) + " sequences, but got " +
+                      std::to_string(tokens.size()));
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (s.positions[i] >= s.options.max_context) return BadRequest("the cache is full");
     if (tokens[i] >= s.spec->vocab) return BadRequest("token " + std::to_string(tokens[i]) + " is outside the vocabulary");

@@ -51,7 +51,7 @@ TEST(TrainGoesOnFromACheckpoint) {
   }
 }
 
-TEST(TrainPausesAndGoesOnAsIfItHadNot) {
+TEST(TrainingContinuesAfterAPauseToTheSameResult) {
   const TemporaryFile file(1, 13, 0, 400, Periodic(400, 13));
   train::TrainRequest r = StreamRequest(file.path());
   r.stop.every = 15;

@@ -42,7 +42,8 @@ Result<SoftFile> SoftFile::Open(const std::string& path, int k, uint64_t positio
   std::memcpy(&in_file, header + 4, sizeof in_file);
   std::memcpy(&count, header + 8, sizeof count);
   if (in_file < static_cast<uint32_t>(k) || in_file > vocab) {
-    return BadRequest("teacher's logits " + path + ": has " + std::to_string(in_file) + " a position, asked for " + std::to_string(k));
+    return BadRequest("teacher's logits " + path + ": has " + std::to_string(in_file) +
+                      " entries for each position, but the request needs " + std::to_string(k) + " to " + std::to_string(vocab));
   }
   if (count != positions) {
     return BadRequest("teacher's logits " + path + ": of " + std::to_string(count) + " positions, the data has " +

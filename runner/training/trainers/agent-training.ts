@@ -24,7 +24,7 @@ async function placed(
   const put = async (path: string): Promise<string> =>
     device.transport === "local"
       ? path
-      : session.upload(path, `data/${basename(path)}`, await sha256OfFile(path), { signal });
+      : session.upload(path, `files/${basename(path)}`, await sha256OfFile(path), { signal });
   return { ...data, train: await put(data.train), validation: await put(data.validation) };
 }
 
