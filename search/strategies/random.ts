@@ -1,4 +1,4 @@
-// Random search: independent draws from the space. The baseline that every other strategy has to beat.
+// Random search: independent draws from the space. The baseline that every other strategy must beat.
 import { z } from "zod";
 import type { Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched } from "./batched.ts";
