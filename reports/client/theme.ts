@@ -1,5 +1,5 @@
-// Colours and type of the plots, read from the page's style so that both change together between light, dark
-// and print.
+// Colours and fonts of the plots, read from the page's style, so that both change together between light,
+// dark and print.
 
 export interface Theme {
   readonly ink: string;
@@ -28,8 +28,8 @@ export function currentTheme(): Theme {
 }
 
 /**
- * Layout that every plot starts from. Its size is the element's now: plotly.js by itself keeps the one it
- * knew.
+ * Returns the layout that every plot starts from. The size is the element's present one, because plotly.js
+ * alone would keep its old size.
  */
 export function baseLayout(
   theme: Theme,

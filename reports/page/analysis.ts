@@ -1,5 +1,5 @@
 // Sections about the meaning of the measurements: importance of traits, agreement of devices, lineage of the
-// front. They are tables, so that they read the same printed and without any script.
+// front. They are tables, so that they are readable in print and without any script.
 import { counted } from "../../candidates/words.ts";
 import { type Agreement, deviceAgreement } from "../agreement.ts";
 import { editText, layerEdits } from "../edits.ts";
@@ -95,7 +95,7 @@ ${neighbours(data)}`,
   );
 }
 
-/** More edits than this are counted instead of listed. */
+/** More edits than this are counted rather than listed. */
 const LISTED = 6;
 
 /**

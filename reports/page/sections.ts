@@ -50,7 +50,7 @@ ${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocal
 </header>`;
 }
 
-/** The script fills this section; without script the tables have the same values. */
+/** Returns the decision section. The script fills it; without script the tables have the same values. */
 export function decisionSection(data: ReportData): Html {
   // Reserves room for the script's content, so that nothing below moves.
   const bounds = new Set([
@@ -72,7 +72,7 @@ export function decisionSection(data: ReportData): Html {
   );
 }
 
-/** The dialog for details of one trial; empty until a click. */
+/** The dialog for details of one trial. It is empty until a click. */
 export const detailsDialog: Html = html`<dialog id="details" aria-labelledby="details-title"></dialog>`;
 
 export function findingsSection(data: ReportData): Html | null {
@@ -82,7 +82,7 @@ export function findingsSection(data: ReportData): Html | null {
     : section("findings", "Findings", "Conclusions of the sweep beyond its front.", body);
 }
 
-/** Filled by the page's script from its server, one page at a time. */
+/** Returns the section of all trials. The page's script fills it from its server, one page at a time. */
 export const trialsSection = (): Html =>
   section(
     "trials",
