@@ -105,7 +105,7 @@ function falselyApart(sweeps: number, seed: number): { readonly times: number; r
 }
 
 /**
- * Allowed distance of one world's limits from those of all worlds together. Layouts that all trade speed for
+ * Limits for a single world, wider than those for all worlds together. Layouts that all trade speed for
  * quality are on the front more often than others.
  */
 const WORLD = { high: 0.8, low: 0.14 };

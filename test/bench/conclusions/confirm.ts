@@ -180,8 +180,8 @@ function meanRow(name: string, values: readonly number[], limit: string): Conclu
 const RULES: readonly RuleName[] = ["minimal-hybrid", "best-quality"];
 
 /**
- * With fewer confirmed choices, a single world is not judged. `WORLD`: allowed distance of one world from all
- * together.
+ * With fewer confirmed choices, a single world is not judged. `WORLD`: largest share truly over budget in a
+ * single world, wider than for all together.
  */
 const ENOUGH = 100;
 const WORLD = 0.08;
