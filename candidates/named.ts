@@ -1,5 +1,6 @@
-// Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released configurations), their
-// all-attention twins at the same parameter count, and two all-attention models often compared with them.
+// Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released
+// configurations), and their all-attention twins at the same parameter count. Two all-attention models often
+// compared with them are included.
 import { parameterCount } from "./cost.ts";
 import { isAttention, type Layout } from "./layout.ts";
 import { parseMixer } from "./notation.ts";

@@ -35,9 +35,7 @@ export const VOIDING: ReadonlySet<Flag> = new Set<Flag>([
 export interface ValidityInput {
   readonly result: MeasureResult;
   readonly probe: Pick<ProbeResult, "allowedCpus" | "defaultThreads">;
-  /**
-   * As requested: number of threads (0: one per core), and their cores (absent: any that the device allows).
-   */
+  /** Requested number of threads (0: one per core), and their cores (absent: any that the device allows). */
   readonly placement: { readonly threads: number; readonly cpus?: readonly number[] };
   readonly emulated: boolean;
   /** Largest coefficient of variation of a stable result. */

@@ -1,6 +1,6 @@
 // Decisions of a measurement window, in which several candidates are measured in turn between two calibration
-// runs: is the device ready, in which order do the candidates run, did the device change meanwhile? All
-// functions are pure; runner/farm/measurement/ runs things.
+// runs. Is the device ready? In which order do the candidates run? Did the device change meanwhile? All
+// functions are pure; runner/farm/measurement/ measures.
 import { parseNotation } from "../candidates/notation.ts";
 import type { Rng } from "../candidates/space.ts";
 import type { MeasurementProfile } from "./device-profile.ts";

@@ -10,7 +10,7 @@ export interface Agreement {
   readonly metric: string;
   readonly label: string;
   readonly devices: readonly [string, string];
-  /** Number of layouts measured on both. */
+  /** Number of layouts compared: those measured on both, thinned evenly above `MAX_LAYOUTS`. */
   readonly n: number;
   /** Kendall's tau-b and its 95% interval; null where the values have no order. */
   readonly tau: { readonly value: number; readonly low: number; readonly high: number } | null;

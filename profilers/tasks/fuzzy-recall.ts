@@ -53,7 +53,7 @@ function rows(options: Options, rng: DataRng, count: number, training: boolean):
       if (known !== undefined) for (let i = 0; i < v.length; i++) answers.add(sequence.length + i);
       sequence.push(...v);
     };
-    // The pair asked for at the end appears somewhere before it.
+    // The queried pair appears somewhere before the query.
     const [askedKey, askedValue] = [key(), value()];
     const asked = askedKey.length + askedValue.length;
     const end = length - asked - keyMotif - valueMotif;

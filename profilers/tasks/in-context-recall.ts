@@ -1,7 +1,6 @@
-// In-context recall of MAD (arXiv 2403.17844). A stream repeats keys of key-value pairs, which are drawn anew
-// for each row. After a repeated key its value must be predicted. Training scores every next token,
-// validation only the recalled values, as published. Noisy recall replaces some pairs by tokens of a noise
-// vocabulary.
+// In-context recall of MAD (arXiv 2403.17844). A stream repeats the keys of key-value pairs; each row has its
+// own pairs. After a repeated key its value must be predicted. Training scores every next token, validation
+// only the recalled values, as published. Noisy recall replaces some pairs by tokens of a noise vocabulary.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
 import {

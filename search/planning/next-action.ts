@@ -68,8 +68,8 @@ const loadOf = (actions: readonly Action[]): Minutes => ({
 /**
  * Returns one round in the order of execution: every evaluation (a strategy waits for all its proposals), and
  * some repetitions within the allowance. A repetition must gain at least as much per minute as the
- * evaluations on average. Without evaluations, the round has only the best repetition of each kind. The doubt
- * is then computed anew.
+ * evaluations on average. Without evaluations, the round has only the best repetition of each kind, because
+ * the doubt must then be computed again.
  */
 export function planRound<T extends Action>(
   evaluations: readonly T[],

@@ -43,9 +43,9 @@ export function lossOf(
 
 /**
  * Returns how far `worse` may be behind `better` by chance: the arms of both 95% intervals that point at each
- * other, in quadrature (Zou and Donner 2008, "Construction of confidence limits about effect measures"). No
- * scale is needed, although the intervals of times are asymmetric. An unknown error has no arm: such values
- * are compared directly, and displays mark them.
+ * other, in quadrature. Source: Zou and Donner 2008, "Construction of confidence limits about effect
+ * measures". No scale is needed, although the intervals of times are asymmetric. An unknown error has no arm:
+ * such values are compared directly, and displays mark them.
  */
 export function marginOf(
   better: Choice,

@@ -1,6 +1,6 @@
-// Changes a GGUF laid out by `lower`, for a comparison: its exact values as F32, which both engines
-// approximate when they round their activations to int8; or some tensors set to zero, which disables their
-// operator. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
+// Changes a GGUF laid out by `lower`, for a comparison. `dequantised` stores its exact values as F32, because
+// both engines approximate them when they round activations to int8. `clearTensors` sets some tensors to
+// zero, which disables their operator. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import type { Quantization } from "../../candidates/quantization.ts";

@@ -1,6 +1,6 @@
-// A choice confirmed on a scripted device whose samples scatter: new sessions and seeds alone, stored apart
-// from the trials' samples, continued after a stop, replaced where it does not hold. Loop, store, windows and
-// every decision are real.
+// A choice confirmed on a scripted device whose samples scatter. Only new sessions and seeds count, stored
+// apart from the trials' samples. A stopped confirmation continues, and a choice that does not hold is
+// replaced. Loop, store, windows and every decision are real.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -24,7 +24,7 @@ it("a line that comes a byte a packet takes the memory of its bytes", () => {
   global.gc?.();
   const before = process.memoryUsage();
   for (let i = 0; i < 3_000_000; i++) {
-    // As ssh2 passes them on: a separate view for each packet.
+    // ssh2 passes them on like this: a separate view for each packet.
     splitter.push(byte.subarray(0));
     tail.push(byte.subarray(0));
   }

@@ -161,7 +161,8 @@ describe.skipIf(sshdProblem() !== null)("two coordinators and one SSH device", {
       const env = {
         XDG_CONFIG_HOME: join(folder.path, "config"),
         SSH_AUTH_SOCK: "",
-        // As if the coordinator ran on another machine: only the device itself can separate the two.
+        // The coordinator pretends to run on another machine, so that only the device itself can separate the
+        // two.
         EDGEFRONT_HOST_LOCK: "device-lock-coordinator",
       };
       const edgefront = (...args: string[]) => runCli(args, folder.path, env);

@@ -54,7 +54,7 @@ describe("device quarantine and restore", { timeout: 60_000 }, () => {
         /^edgefront: device local is quarantined: the fan\S+ died\. When it is repaired: edgefront device restore local, then run this again\n$/,
       );
     }
-    // The probe finds out whether the device was repaired.
+    // A quarantined device may still be probed, to check whether it was repaired.
     expect(await run("device", "probe", "local")).toMatchObject({ code: 0 });
     expect(await health()).toMatchObject({ state: "quarantined" });
 

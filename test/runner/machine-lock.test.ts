@@ -1,5 +1,5 @@
-// One edgefront process at a time on this machine, whoever runs it and wherever its cache is; in turns, and
-// never forever. The lock has its own name here, so that other tests do not wait for these.
+// One edgefront process at a time on this machine, for every user and every cache folder, in turns and never
+// forever. The lock has its own name here, so that other tests do not wait for these.
 import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// A candidate measured in several windows on a scripted device: what counts as a session, which windows are
-// repeated, processor time lost to others, and the blame when a device contradicts itself.
+// A candidate measured in several windows on a scripted device. Tests what counts as a session, which windows
+// are repeated, processor time lost to others, and the blame when a device contradicts itself.
 import { describe, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";

@@ -1,6 +1,6 @@
 // Training in stages with the real trainer and its checkpoints, through the command line. A run that
-// continues ends with the bits of a run that never paused; also after a kill, a damaged checkpoint, a search
-// for the learning rate and with a teacher.
+// continues ends with the bits of a run that never paused. This also holds after a kill, a damaged
+// checkpoint, a search for the learning rate and with a teacher.
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";

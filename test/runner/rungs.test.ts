@@ -1,6 +1,6 @@
 // Training in stages, on a scripted trainer whose loss follows the size of the proxy and its steps. Tests
-// which trials are stopped at a rung, what is kept and reported of them, that no front trial is stopped, and
-// that a kill at any moment changes no verdict. rungs-trained.test.ts has the real trainer.
+// which trials are stopped at a rung, and what is kept and reported of them. No front trial is stopped, and a
+// kill at any moment changes no verdict. rungs-trained.test.ts has the real trainer.
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

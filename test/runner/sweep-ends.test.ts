@@ -1,4 +1,4 @@
-// How a sweep's command ends: the next command can be pasted, failures set the exit code, and windows that
+// The end of a sweep's command: the next command can be pasted, and failures set the exit code. Windows that
 // proxies cannot distinguish are named at the start and in every report.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -169,10 +169,10 @@ describe("two sweeps at once", { timeout: 180_000 }, () => {
       { name: "one", n: 4 },
       { name: "two", n: 4 },
     ]);
-    // No measurement overlaps another measurement or a training: the jobs' own times do not overlap. (Each
-    // job is measured in one window here; between several windows, others have turns.) Jobs of one window are
-    // exempt: they take turns and end together. A job's end is written after its host was handed on, hence
-    // the 150 ms.
+    // The jobs' own times do not overlap: nothing is measured during another measurement or a training. Each
+    // job is measured in one window here; between several windows, other jobs have turns. Jobs of one window
+    // are exempt: they take turns and end together. A job's end is written after its host was handed on,
+    // hence the 150 ms.
     const spans = query<{ start: number; end: number; kind: string; sweep: number }>(
       "edgefront.db",
       `SELECT 86400000 * julianday(j.started_at) AS start, 86400000 * julianday(j.finished_at) AS end, j.kind, t.sweep_id AS sweep

@@ -51,7 +51,7 @@ describe.each(Object.entries<Trainer>(trainers))("trainer %s", (id, trainer) => 
       withWorker(store, laneDevice(store, lane), new AbortController().signal, work, {
         program: lane.program,
       });
-    /** Trains once; also returns earlier training results of the run. */
+    /** Trains once. `steps` names the trainings that the run consisted of. */
     const trained = async (worker: Worker, training: object = {}, part: TrainPart = {}) => {
       const config = configured(training);
       const task = await prepareTask("text", config.tasks.text!, 1, folder.path);

@@ -1,4 +1,4 @@
-// Selection rules on layouts whose answer was worked out manually.
+// Selection rules on layouts whose answer was computed manually.
 import { describe, expect, it } from "vitest";
 import { isAttention } from "../../candidates/layout.ts";
 import { parseMixer } from "../../candidates/notation.ts";

@@ -1,6 +1,6 @@
-// Runs a statically linked x86-64 program on an emulated processor with AVX-512: a Linux kernel of the
-// distribution, an initramfs with the program and guest-init.c, and an ISO image of both, booted by Bochs.
-// The guest's clock counts instructions, so its times are not speeds.
+// Runs a statically linked x86-64 program on an emulated processor with AVX-512. Bochs boots an ISO image of
+// a distribution's Linux kernel and an initramfs with the program and guest-init.c. The guest's clock counts
+// instructions, so its times are not speeds.
 import { execFileSync } from "node:child_process";
 import {
   existsSync,

@@ -1,5 +1,5 @@
-// Reports in a browser for tests: files written for a test file, one Chromium for all its tests, and one
-// shared page of the usual report, because opening one takes seconds. Each test restores the page: bounds
+// Reports in a browser for tests: files written for a test file, and one Chromium for all its tests. They
+// share one page of the usual report, because opening one takes seconds. Each test restores the page: bounds
 // cleared, dialog closed.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 // A real sshd on loopback for tests: its own port, host key, configuration and authorised key, and a login
-// that is not root. As root, it creates a user for the time of the test. Otherwise it logs in as the user who
-// runs the tests.
+// that is not root. Run by root, it creates a user for the time of the test. Otherwise it logs in as the user
+// who runs the tests.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,

@@ -1,6 +1,6 @@
-// Judges from raw visits how well ways to measure a layout on a shared machine reproduce: the relative SD
-// between repeated measurements of one layout, and Kendall's tau between the orders that two disjoint sets of
-// measurements give the layouts.
+// Judges from raw visits how well ways to measure a layout on a shared machine reproduce. Figures: the
+// relative SD between repeated measurements of one layout, and Kendall's tau between the orders from two
+// disjoint sets of measurements.
 import { kendallTau } from "../../../profilers/statistics/kendall.ts";
 import { quantile, summarise } from "../../../profilers/statistics/summary.ts";
 import { createRng, type SeededRng } from "../../../search/rng.ts";

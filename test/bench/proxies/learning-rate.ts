@@ -1,6 +1,8 @@
-// Compares three sources of a candidate's learning rate by their loss above that of the best rate for each
-// layout and width: one rate tuned at the smallest width and used unchanged; the same with muP's scaling
-// (baseWidth); a sweep of short runs for each candidate.
+// Compares three sources of a candidate's learning rate, by their loss above that of the best rate for each
+// layout and width:
+// - one rate tuned at the smallest width and used unchanged;
+// - the same with muP's scaling (baseWidth);
+// - a sweep of short runs for each candidate.
 import type { Planned, RunBook } from "./book.ts";
 import { plan } from "./plan.ts";
 import { textTask } from "./text.ts";

@@ -1,6 +1,6 @@
-// A folder of training runs for a machine without Node or this repository: data, requests, the static agent,
-// the PyTorch trainer and run-plan.py. run-plan.py trains them there and writes the lines that RunBook reads.
-// Several parts may share a folder; a run already in it is not added again.
+// A folder of training runs for a machine without Node or this repository. It holds data, requests, the
+// static agent, the PyTorch trainer and run-plan.py. That script trains the runs there and writes the lines
+// that RunBook reads. Several parts may share a folder; a run already in it is not added again.
 import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { TrainRequest } from "../../../profilers/requests.ts";
