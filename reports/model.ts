@@ -69,16 +69,11 @@ export interface ReportTrial {
   readonly state: TrialState;
   /** Reason why a trial is infeasible or failed; null otherwise. */
   readonly reason: string | null;
-  /**
-   * The part of `reason` about budgets, as data; absent where it does not mention budgets. Exports contain
-   * the sentence.
-   */
+  /** The part of `reason` about budgets, as data; absent where there is none. Exports have the sentence. */
   readonly overBudget?: ReportOverBudget | undefined;
   /** True on the Pareto front of the sweep's objectives. */
   readonly onFront: boolean;
-  /**
-   * Chance that it is truly on the front, given the errors of the values; absent where it was not computed.
-   */
+  /** Chance that it is truly on the front, given the values' errors; absent where it was not computed. */
   readonly chance?: number | undefined;
   /** Name of the published layout that this is, e.g. lfm2-350m. */
   readonly published: string | null;
@@ -104,10 +99,7 @@ export interface ReportDevice {
   /** Run under an emulator. Its times tell nothing about hardware. */
   readonly emulated: boolean;
   readonly agentSha256: string;
-  /**
-   * Hashes of the agents that measured in this sweep, and the time of the calibration run before each window.
-   * Present only where sweeps are compared.
-   */
+  /** Agents (hashes), and the calibration run's time before each window. Only where sweeps are compared. */
   readonly conditions?:
     | { readonly agents: readonly string[]; readonly sentinelMs: readonly number[] }
     | undefined;
@@ -156,8 +148,8 @@ export interface ReportFinding {
   readonly question: string;
   readonly answer: string;
   /**
-   * Verdict against the publication that the study repeats. `undecidable`: tested, neither is shown;
-   * `counted`: follows from the layouts; `open`: from studies without tests.
+   * Verdict against the repeated publication. `undecidable`: tested, neither is shown; `counted`: follows
+   * from the layouts; `open`: from studies without tests.
    */
   readonly verdict?: "agrees" | "contradicts" | "undecidable" | "counted" | "open" | undefined;
   /** For an undecidable finding: estimated additional minutes; absent if more samples would not decide it. */
@@ -193,9 +185,7 @@ export interface ReportStratum {
   readonly high: number | null;
 }
 
-/**
- * One metric of a layout that was measured and trained again. It uses only new samples that decided nothing.
- */
+/** One metric of a layout measured and trained again, from new samples that decided nothing. */
 export interface ReportConfirmedMetric extends Omit<ReportEstimate, "sessions"> {
   readonly value: number;
   readonly unit: string;
@@ -266,10 +256,7 @@ export interface ReportData {
   readonly gitCommit: string | null;
   readonly objectives: readonly ReportObjective[];
   readonly budgets: readonly ReportBudget[];
-  /**
-   * The front's reference point, one value per objective. `hypervolume` is the value after each finished
-   * trial.
-   */
+  /** The front's reference point, one value per objective. `hypervolume`: after each finished trial. */
   readonly referencePoint: readonly number[] | null;
   readonly hypervolume: readonly { readonly trial: number; readonly value: number }[];
   /** Trials (numbers) that were ever on the front, each with the trial that dominated it. */
