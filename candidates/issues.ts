@@ -42,10 +42,7 @@ function typeText(issue: Extract<Issue, { code: "invalid_type" }>): string {
   return `must be ${wanted}, not ${received === "number" && issue.expected === "int" ? "a fraction" : typeName(received)}`;
 }
 
-/**
- * The issue of the union's branch that matched furthest. The union's own issue is used where no branch says
- * more.
- */
+/** The issue of the union's branch that matched furthest; null where no branch tells more than the union. */
 function nearestBranch(issue: Extract<Issue, { code: "invalid_union" }>): Issue | null {
   const [best] = issue.errors
     .map((branch) => branch.toSorted((a, b) => b.path.length - a.path.length)[0])

@@ -29,6 +29,9 @@ export function tensorType(tensor: TensorSpec, quantization: Quantization): Tens
   return wanted.find((type) => fits(tensor, type)) ?? "f16";
 }
 
+/**
+ * Returns the bytes of a tensor of this shape and type. The element count must divide into the type's blocks.
+ */
 export function bytesOf(shape: readonly number[], type: TensorType): number {
   const { block, bytes } = tensorTypes[type];
   return (elements(shape) / block) * bytes;

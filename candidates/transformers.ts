@@ -59,9 +59,7 @@ type Config = z.infer<typeof schema>;
 
 const bad = (message: string): InvalidInputError => new InvalidInputError("bad-config", message);
 
-/**
- * Returns true for JSON that is meant as a transformers configuration. A layout has neither of these keys.
- */
+/** Returns true for JSON that is meant as a transformers configuration. A layout has none of these keys. */
 export const isTransformersConfig = (data: unknown): boolean =>
   typeof data === "object" &&
   data !== null &&

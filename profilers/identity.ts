@@ -64,6 +64,7 @@ const resultSchema = z.object({
 });
 /** The identity of one result: the content of every part that it depends on. */
 export type ResultIdentity = z.infer<typeof resultSchema>;
+/** Returns a stored identity of a result; null where none was stored. */
 export const parseResultIdentity = (json: string | null): ResultIdentity | null =>
   json === null ? null : resultSchema.parse(JSON.parse(json));
 
@@ -80,6 +81,7 @@ export function partOfKey(key: string, digest: string): Part | undefined {
 export const digestOf = (facts: unknown): string =>
   createHash("sha256").update(JSON.stringify(facts)).digest("hex");
 
+/** Returns the part `what` of `of` with this content. Its text is cut to 300 characters. */
 export const partFrom = (
   what: What,
   of: string,

@@ -80,6 +80,7 @@ function moved({ result, probe, placement }: ValidityInput): boolean {
   return asked <= cpus.length && new Set(affinity).size !== asked;
 }
 
+/** Returns the flags of a measurement; empty for one taken under the requested conditions. */
 export function validityFlags(input: ValidityInput): readonly Flag[] {
   const { result, emulated, cvLimit, disturbanceLimit = Number.POSITIVE_INFINITY } = input;
   const flags: Flag[] = [];

@@ -50,6 +50,7 @@ export interface SentinelRun {
   readonly decodeMs: readonly number[];
 }
 
+/** Returns the samples of a calibration run from its measurement, in ms. */
 export function sentinelRun(result: MeasureResult): SentinelRun {
   const { prefillMs, decodeMs } = result.contexts[0]!;
   return { prefillMs, decodeMs: decodeMs.map((tokens) => tokens.reduce((sum, ms) => sum + ms, 0)) };

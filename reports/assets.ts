@@ -11,6 +11,7 @@ export interface ClientBundle {
 
 let cached: ClientBundle | undefined;
 
+/** Returns the page's script and style, from the build or bundled from sources. */
 export function clientBundle(): ClientBundle {
   const [script, style] = [built("client.js", HERE), built("client.css", HERE)];
   cached ??=

@@ -19,6 +19,7 @@ const FIXED = [
 const line = (cells: readonly (string | number | boolean | null)[]): string =>
   `${cells.map(csvCell).join(",")}\r\n`;
 
+/** Yields the CSV line by line, the head first. */
 export function* renderCsv(rows: ReportRows): Generator<string> {
   // Counted metrics with a column of their own (parameters) are not repeated, because a head must name one
   // column.

@@ -10,6 +10,7 @@ export interface LayerEdit {
   readonly to: string | null;
 }
 
+/** Returns the layers of a pattern, as tokens. */
 export const tokensOf = (pattern: string): string[] => pattern.split(" ").filter(Boolean);
 
 /**

@@ -35,6 +35,7 @@ function tableOf({ table, question }: ReportFinding): Html | null {
 <tbody>${table.rows.map((row) => html`<tr>${row.map((cell, n) => (n === 0 ? html`<th scope="row">${cell}</th>` : html`<td class="num">${cell}</td>`))}</tr>`)}</tbody></table></div>`;
 }
 
+/** Returns the findings as lines of Markdown. */
 export function findingsMarkdown(findings: readonly ReportFinding[]): readonly string[] {
   const md = escapeMarkdown;
   const row = (cells: readonly string[]): string => `| ${cells.map(md).join(" | ")} |`;

@@ -40,7 +40,9 @@ export type BinaryRowFormat = keyof typeof binaryRowFormats;
 export type PageFormat = keyof typeof pageFormats;
 export type ReportFormat = PageFormat | TextRowFormat | BinaryRowFormat;
 
+/** Returns true for a format for people. */
 export const isPageFormat = (format: ReportFormat): format is PageFormat => format in pageFormats;
+/** Returns true for a binary format. */
 export const isBinaryFormat = (format: ReportFormat): format is BinaryRowFormat => format in binaryRowFormats;
 
 export const reportFormatNames = [

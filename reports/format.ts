@@ -57,6 +57,7 @@ export function formatRange(low: number, high: number, unit: string): string {
   return withUnit(from === to ? from! : `${from}–${to}`, scale.unit);
 }
 
+/** Returns a parameter count in short form, e.g. `354M`. */
 export const formatParameters = (count: number): string => formatValue(count, "parameters").replace(" ", "");
 
 /** Returns a context length in its usual short form: 512, 1K, 4K, 32K. */

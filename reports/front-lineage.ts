@@ -55,6 +55,7 @@ function recordedParents(trials: readonly ReportTrial[]): ReadonlyMap<number, nu
 /** Cached, because the page's section and the data of its script need the same lineage. */
 const made = new WeakMap<ReportData["trials"], Lineage>();
 
+/** Returns the lineage of the front and of published layouts. */
 export function lineageOf(data: ReportData): Lineage {
   const known = made.get(data.trials) ?? traced(data);
   made.set(data.trials, known);

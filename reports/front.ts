@@ -73,6 +73,7 @@ export function countStates(
   return counts;
 }
 
+/** Returns the number of trials in the whole sweep. */
 export const proposedCount = (data: Pick<ReportData, "trials" | "totals">): number =>
   data.totals?.trials ?? data.trials.length;
 

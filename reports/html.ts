@@ -69,6 +69,7 @@ export interface PageContent {
  */
 const unfilled = html`<p class="notice unfilled" id="unfilled" role="note"><strong>Figures are missing:</strong> they need JavaScript, and the page's script did not run: it is switched off, or the server's content security policy forbids it. Every number is in the tables below. To see the figures, save the page and open the file, or run edgefront ui.</p>`;
 
+/** Renders the report as one HTML file. */
 export const renderHtml = (data: ReportData, options: HtmlOptions): string =>
   renderPage(data, { sections: sectionsOf(data, { live: false }), view: viewOf(data) }, options);
 
@@ -76,6 +77,7 @@ export const renderHtml = (data: ReportData, options: HtmlOptions): string =>
 export const reportOf = ({ sweep, createdAt }: Pick<ReportData, "sweep" | "createdAt">): Html =>
   html`<meta name="edgefront-sweep" content="${sweep} of ${createdAt}">`;
 
+/** Renders a page from its finished contents. */
 export function renderPage(
   data: Pick<ReportData, "sweep" | "createdAt" | "edgefrontVersion">,
   { sections, view }: PageContent,

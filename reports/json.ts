@@ -77,6 +77,7 @@ function mixedIn(identity: FrontData["identity"]): Pick<FrontJson, "mixed"> {
   return mixed.length + unknown.length === 0 ? {} : { mixed: { mixed, unknown } };
 }
 
+/** Returns the front as plain data, as `front --json` prints it. */
 export function frontJson(data: FrontData): FrontJson {
   return {
     sweep: data.sweep,

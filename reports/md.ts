@@ -139,6 +139,7 @@ function devicesSection({ devices }: ReportData): string[] {
   return ["## Devices", "", ...table(heads, rows), ""];
 }
 
+/** Renders the report as Markdown. */
 export function renderMarkdown(data: ReportData): string {
   const emulated = emulatedDevices(data);
   const label = labelsOf(emulated);

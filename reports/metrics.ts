@@ -105,6 +105,7 @@ export function sampleRange(metric: ReportMetric): SampleRange | null {
 export const emulatedDevices = (data: Pick<ReportData, "devices">): ReadonlySet<string> =>
   new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
 
+/** Returns true if a metric comes from an emulated device, or combines devices of which one is emulated. */
 export const isEmulated = (name: string, emulated: ReadonlySet<string>): boolean => {
   const { device } = parseMetricName(name);
   if (device === null) return false;

@@ -60,6 +60,7 @@ function* groups({ sweep, trials }: ReportRows, size: number): Generator<Columns
   if (group[0]!.length > 0) yield group;
 }
 
+/** Yields the Parquet file in pieces. */
 export function* renderParquet(rows: ReportRows, groupSize = GROUP): Generator<Uint8Array> {
   const columnData = COLUMNS.map(([name, type]) => ({ name, type, nullable: true, data: [] }));
   const writer = new ByteWriter();

@@ -30,6 +30,7 @@ export interface Domain<C> extends Featurizer<C> {
   enumerate(): Iterable<C>;
 }
 
+/** Returns the domain of the layouts of a space. */
 export function layoutDomain(space: Space): Domain<Layout> {
   // Cached, because hashing a layout costs more than varying it, and each candidate's id is used several
   // times.

@@ -14,6 +14,7 @@ export interface Featurizer<C> {
 
 const CONTEXT = 4096;
 
+/** Returns the features of layouts over a space. */
 export function layoutFeatures(space: Space): Featurizer<Layout> {
   const tokens = [...new Set(space.palettes.flat().map((mixer) => formatMixer(mixer)))];
   const depth = Math.max(...space.depths);

@@ -48,6 +48,7 @@ export function expressionOf(layout: Layout): Expression {
   return why === null ? { architecture: upstream!.name, why } : { architecture: "edgefront", why };
 }
 
+/** Returns the name of the architecture that expresses a layout. */
 export const architectureOf = (layout: Layout): Architecture => expressionOf(layout).architecture;
 
 /**

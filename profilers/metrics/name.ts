@@ -17,6 +17,7 @@ export interface MetricName {
 
 const PATTERN = /^([^@:]+?)(?:@(\d+)(?:x(\d+))?)?(?::(.+?))?(?:\/([a-z][a-z0-9.-]*))?$/s;
 
+/** Reads a name. A name of unknown form becomes the base as a whole. */
 export function parseMetricName(name: string): MetricName {
   const match = PATTERN.exec(name);
   if (!match) return { base: name, context: null, batch: 1, device: null, runtime: null };

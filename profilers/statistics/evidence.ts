@@ -13,6 +13,7 @@ export interface Evidence {
 /** No evidence either way. */
 export const none: Evidence = { pTrue: 1, pFalse: 1 };
 
+/** Returns the evidence for the opposite claim. */
 export const not = ({ pTrue, pFalse }: Evidence): Evidence => ({ pTrue: pFalse, pFalse: pTrue });
 
 const smallest = (values: readonly number[]): number => Math.min(1, values.length * Math.min(...values));

@@ -25,6 +25,7 @@ export interface Look {
 }
 export const now: Look = { more: 1, handicap: 0 };
 
+/** Returns a difference without error. */
 export const exactly = (estimate: number): Difference => ({
   estimate,
   standardError: 0,

@@ -34,6 +34,7 @@ export function quantile(sorted: readonly number[], q: number): number {
   return low + (high - low) * (position - below);
 }
 
+/** Returns the summary of raw samples, in their unit. Throws RangeError without samples. */
 export function summarise(samples: readonly number[]): Summary {
   const sorted = [...samples].sort((a, b) => a - b);
   const center = mean(sorted);

@@ -22,6 +22,7 @@ export type Composite = z.infer<typeof compositeSchema>;
 
 /** Takes the place of the task in the name of a composite. */
 export const COMPOSITE = "composite";
+/** Returns the metric name of a composite. */
 export const compositeName = (name: string): string => scoreName(COMPOSITE, name);
 
 export const compositeKind = { unit: "score", direction: "max" } as const satisfies Partial<MetricKind>;

@@ -94,6 +94,7 @@ export function withPreset(
   return { ...found, ...options };
 }
 
+/** Returns the unit of a score: its own, else that of the metric table. */
 export const scoreUnit = ({ name, unit }: TaskScore): string => unit ?? metricKinds[name].unit;
 
 /**

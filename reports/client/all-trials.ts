@@ -56,6 +56,7 @@ function onSight(element: HTMLElement, ask: () => void): void {
   observer.observe(element);
 }
 
+/** Sets up the table of all trials. Does nothing on a page without a server. */
 export function setUpAllTrials(store: Store): void {
   const element = document.getElementById("live");
   if (element === null || document.getElementById("every-trial") === null) return;

@@ -8,6 +8,7 @@ import type { View } from "../page/view.ts";
 import { choiceAt, type Decision } from "./decide.ts";
 import { make } from "./dom.ts";
 
+/** Returns the label of a metric, marked where it comes from an emulator. */
 export const place = (view: View, metric: number): string => {
   const { key, emulated } = view.metrics[metric]!;
   return `${metricLabel(key)}${emulated ? " (emulated)" : ""}`;

@@ -10,6 +10,7 @@ export interface AxisChoice {
 
 const axisId = ({ key }: ViewMetric): string => withoutDevice(key);
 
+/** Returns the choices for an axis: each metric once, without its device. */
 export function axisChoices(view: View): readonly AxisChoice[] {
   const seen = new Map<string, AxisChoice>();
   for (const metric of view.metrics) {

@@ -105,6 +105,7 @@ function traceOf(
   };
 }
 
+/** Draws one device's panel of a metric against context length. Returns false without data. */
 export async function drawContexts(
   plotly: Plotly,
   element: HTMLElement,

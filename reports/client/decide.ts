@@ -39,6 +39,7 @@ function choicesIn(view: View): ReadonlyMap<number, Choice> {
   return made;
 }
 
+/** Returns the layout of a trial for the selection rule; undefined where it cannot be chosen. */
 export const choiceAt = (view: View, trial: number): Choice | undefined => choicesIn(view).get(trial);
 
 /**
@@ -50,6 +51,7 @@ export const valueAt = (view: View, trial: number, metric: number): number | nul
   return choiceAt(view, trial)?.metrics[key]?.value ?? value[trial] ?? null;
 };
 
+/** Returns true if a trial keeps to all bounds. A missing value breaks a bound. */
 export function within(view: View, trial: number, bounds: readonly Bound[]): boolean {
   return bounds.every(({ metric, worst }) => {
     const value = valueAt(view, trial, metric);
@@ -69,6 +71,7 @@ const budgetOf = (view: View, { metric, worst }: Bound): SelectionOptions["budge
   return direction === "max" ? { metric: key, min: worst } : { metric: key, max: worst };
 };
 
+/** Returns the decision of a rule under these bounds. */
 export function decide(view: View, bounds: readonly Bound[], { name, quality, tolerance }: Rule): Decision {
   const { order, feasible, relax, reasons } = select(view.choices, {
     rule: name,

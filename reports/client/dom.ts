@@ -4,6 +4,7 @@ export const byId = <T extends HTMLElement>(id: string): T => document.getElemen
 
 type Child = Node | string;
 
+/** Returns an HTML element with attributes and children. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Readonly<Record<string, string>> = {},
@@ -15,6 +16,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** Returns an SVG element with attributes. */
 export function makeSvg(tag: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));

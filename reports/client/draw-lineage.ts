@@ -10,6 +10,7 @@ const LEFT = 16;
 const RIGHT = 150;
 const TOP = 22;
 
+/** Draws the lineage into the element. Returns false without data. */
 export function drawLineage(element: HTMLElement, store: Store): boolean {
   const { view } = store;
   if (view.lineage.length === 0) return false;

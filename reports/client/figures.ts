@@ -18,6 +18,7 @@ interface Figure {
 /** plotly.js reports a drag's selection up to a tenth of a second after the mouse is released. */
 const SELECTED_AFTER_MS = 150;
 
+/** Draws the figures of a page when they are needed. */
 export class Figures {
   private readonly figures = new Map<HTMLElement, Figure>();
   private readonly observer: IntersectionObserver;

@@ -9,6 +9,7 @@ import { axis, baseLayout, type Theme } from "./theme.ts";
 /** With more steps than this, the marks are small. */
 const MANY = 60;
 
+/** Draws the hypervolume into the element. Returns false without data. */
 export async function drawHypervolume(
   plotly: Plotly,
   element: HTMLElement,

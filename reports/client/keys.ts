@@ -84,6 +84,7 @@ function drawingKey(plot: HTMLElement, event: KeyboardEvent): void {
   next.focus();
 }
 
+/** Handles keys in all figures of a page. */
 export class Keys {
   private readonly said = make("p", { class: "said", role: "status" });
 

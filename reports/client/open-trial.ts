@@ -22,6 +22,7 @@ export async function openTrial({ view }: Store, number: number, metric?: string
   return true;
 }
 
+/** Opens the trial that the page's address names, now and whenever the address changes. */
 export function followAddress(store: Store): void {
   const open = (): void => {
     const asked = trialInHash(location.hash);

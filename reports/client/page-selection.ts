@@ -3,6 +3,7 @@
 import type { View } from "../page/view.ts";
 import { type Bound, within } from "./decide.ts";
 
+/** Holds the page's data and selection, and informs the views of changes. */
 export class Store {
   private shown: View;
   private bounds: readonly Bound[] = [];

@@ -64,6 +64,7 @@ function frameOf(element: HTMLElement, store: Store): Frame | null {
   };
 }
 
+/** Draws parallel coordinates into the element. Returns false without data. */
 export function drawParallel(element: HTMLElement, store: Store): boolean {
   const frame = frameOf(element, store);
   if (frame === null) return false;

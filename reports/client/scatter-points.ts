@@ -36,6 +36,7 @@ export interface Group {
   readonly bars?: boolean;
 }
 
+/** Returns the groups of points and their marks. `dense`: smaller marks, and crowds. */
 export function groups(view: View, theme: Theme, dense: boolean): readonly Group[] {
   const of = (test: (index: number) => boolean): number[] =>
     view.trials.flatMap((_, index) => (test(index) ? [index] : []));
@@ -167,6 +168,7 @@ export function namesOf(
   return new Map([...texts].map(([i, text]) => [i, { text, side: side(px(xs[i]!), text, room[0]) }]));
 }
 
+/** Returns a panel's groups as traces of plotly.js. */
 export function tracesOf(
   store: Store,
   panel: Panel,

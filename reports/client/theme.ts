@@ -12,6 +12,7 @@ export interface Theme {
   readonly star: string;
 }
 
+/** Returns the colours and fonts of the page's present style. */
 export function currentTheme(): Theme {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
@@ -55,6 +56,7 @@ export function baseLayout(
   };
 }
 
+/** Returns the settings that every axis starts from. */
 export function axis(theme: Theme, title: string): Record<string, unknown> {
   return {
     title: { text: title, font: { size: 12, color: theme.soft }, standoff: 8 },

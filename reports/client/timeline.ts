@@ -27,6 +27,7 @@ function clock(seconds: number): string {
   return `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} h`;
 }
 
+/** Draws the timeline into the element. Returns false without data. */
 export function drawTimeline(element: HTMLElement, store: Store): boolean {
   const { view } = store;
   const spans = view.timeline;

@@ -20,6 +20,7 @@ const nameOf = (trial: ReportTrial): Html =>
     ? html`<span class="id" title="${trial.id}">${trial.id.slice(0, 11)}</span>`
     : html`<strong title="${trial.id}">★ ${trial.published}</strong>${trial.state === "infeasible" && html` <span class="tag">over budget</span>`}`;
 
+/** Returns the section with the front's layouts as pictures. */
 export function layoutsSection(data: ReportData): Html {
   const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
   const widest = Math.max(

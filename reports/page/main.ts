@@ -39,6 +39,7 @@ function frontOf(data: ReportData): string {
   ].join();
 }
 
+/** Returns the page's sections in reading order. Sections without content are left out. */
 export function sectionsOf(
   data: ReportData,
   { live, kept, exact = true }: SectionOptions,

@@ -8,6 +8,7 @@ import { type Html, html } from "../text.ts";
 import { emulatedTag, section } from "./parts.ts";
 import { CURVES } from "./sizes.ts";
 
+/** Returns the section of the trade-offs. */
 export function scatterSection(data: ReportData): Html {
   const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
   return section(
@@ -63,6 +64,7 @@ export function contextsSection(data: ReportData): Html | null {
   );
 }
 
+/** Returns the section of the timeline; null where none was stored. */
 export function timelineSection(data: ReportData): Html | null {
   const lanes = new Set((data.timeline ?? []).map(({ lane }) => lane)).size;
   if (lanes === 0) return null;
@@ -75,6 +77,7 @@ export function timelineSection(data: ReportData): Html | null {
   );
 }
 
+/** Returns the section of the hypervolume and the front's history. */
 export const hypervolumeSection = (data: ReportData): Html =>
   section(
     "progress",

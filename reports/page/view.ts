@@ -119,6 +119,7 @@ function trimmedOf(metric: ReportMetric): Trimmed {
   return made;
 }
 
+/** Returns the data of the page's script for a report. */
 export function viewOf(data: ReportData): View {
   const labels = new Map(frontPoints(data).map(({ label, trial }) => [trial, label]));
   const names = metricNames(data);

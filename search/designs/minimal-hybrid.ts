@@ -28,6 +28,7 @@ const published = namedLayouts["lfm2-350m"]!.layers.flatMap((layer, place) =>
 );
 
 export const PUBLISHED_LABEL = "LFM2-350M pattern";
+/** Returns the label of a layout by its number of attention layers. */
 export const countLabel = (n: number): string => (n === 1 ? "1 attention layer" : `${n} attention layers`);
 
 /**

@@ -25,6 +25,7 @@ const prior = (groups: number): readonly { readonly mean: number; readonly sd: n
   ...Array.from({ length: groups }, () => ({ mean: -0.5 * Math.log(groups), sd: 1.5 })),
 ];
 
+/** Returns the means of the priors, as a start for `groups` feature groups. */
 export const defaultHyperparameters = (groups: number): Hyperparameters =>
   prior(groups).map(({ mean }) => mean);
 
@@ -74,6 +75,7 @@ export class Inputs {
 
 const ROOT5 = Math.sqrt(5);
 
+/** A Gaussian process conditioned on targets. */
 export class GaussianProcess {
   readonly hyperparameters: Hyperparameters;
   private readonly inputs: Inputs;

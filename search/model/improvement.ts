@@ -11,6 +11,7 @@ export interface Marginal {
   expectedBelow(a: number): number;
 }
 
+/** Returns a Gaussian belief. */
 export function gaussian(mean: number, sd: number): Marginal {
   return {
     median: mean,

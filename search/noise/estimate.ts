@@ -28,8 +28,8 @@ export interface Sampled {
    */
   readonly sessions?: readonly number[] | undefined;
   /**
-   * False where conditions or repetitions were irregular. The error then also includes the spread within
-   * sessions.
+   * False where conditions or repetitions were irregular. The error then also includes the unusual part of
+   * the spread within sessions.
    */
   readonly stable: boolean;
 }

@@ -118,6 +118,7 @@ function matchOf({ spread }: Component, noise: readonly number[], m: number): Ma
   return { precision, logDeterminant, gain, root: factor(left, m) };
 }
 
+/** The sampler over true values and their mixture, in the state of one draw. */
 export class Population {
   private readonly m: number;
   private readonly components: Component[];

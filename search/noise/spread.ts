@@ -12,9 +12,11 @@ export interface Squares {
 
 export const noSquares: Squares = { squares: 0, freedom: 0 };
 
+/** Returns the squares of one group; zero for fewer than two values. */
 export const squaresOf = (values: readonly number[]): Squares =>
   values.length < 2 ? noSquares : { squares: squaredDeviations(values), freedom: values.length - 1 };
 
+/** Returns the sum over groups. */
 export const addSquares = (parts: readonly Squares[]): Squares =>
   parts.reduce(
     (total, { squares, freedom }) => ({

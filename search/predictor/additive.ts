@@ -12,6 +12,7 @@ import { ffnOperatorOf, operatorOf } from "../../candidates/ops/operator-registr
  */
 export type Terms = ReadonlyMap<string, number>;
 
+/** Returns the terms of a layout. `context`: length for the cached elements, in tokens. */
 export function termsOf(layout: Layout, context: number): Terms {
   const terms = new Map<string, number>([["constant", 1]]);
   const add = (name: string, amount: number): void => void terms.set(name, (terms.get(name) ?? 0) + amount);
@@ -31,6 +32,7 @@ export function termsOf(layout: Layout, context: number): Terms {
 /** Coefficient of each term; none is negative. */
 export type Coefficients = ReadonlyMap<string, number>;
 
+/** Returns the cost of these terms, in the unit of the fitted metric. */
 export const additive = (coefficients: Coefficients, terms: Terms): number => {
   let sum = 0;
   for (const [name, amount] of terms) sum += (coefficients.get(name) ?? 0) * amount;

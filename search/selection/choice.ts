@@ -70,6 +70,7 @@ export const verdictOf = ({ metrics }: Choice, budgets: readonly Budget[]): Verd
     ),
   );
 
+/** Returns true if a choice keeps to all budgets. An unmeasured budget counts as broken. */
 export const within = (choice: Choice, budgets: readonly Budget[]): boolean =>
   verdictOf(choice, budgets).state === "feasible";
 

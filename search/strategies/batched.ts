@@ -48,6 +48,7 @@ interface State<C> {
   readonly breeder: unknown;
 }
 
+/** Implements a strategy around a breeder. */
 export class Batched<C> implements Strategy<C> {
   private readonly breeder: Breeder<C>;
   private readonly context: SearchContext<C>;

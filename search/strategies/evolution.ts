@@ -25,6 +25,7 @@ export const evolutionOptions = z.strictObject({
 
 const TRIES = 30;
 
+/** Returns the strategy. Throws a ZodError for options that its schema refuses. */
 export function evolution<C>(context: SearchContext<C>): Strategy<C> {
   const { population: size, tournament, batch } = evolutionOptions.parse(context.options);
   const { domain, objectives } = context;

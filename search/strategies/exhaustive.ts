@@ -5,6 +5,7 @@ import { Batched } from "./batched.ts";
 
 export const exhaustiveOptions = z.strictObject({});
 
+/** Returns the strategy. */
 export function exhaustive<C>(context: SearchContext<C>): Strategy<C> {
   let walk = context.domain.enumerate()[Symbol.iterator]();
   return new Batched(context, {

@@ -31,6 +31,7 @@ interface Scored<C> {
   readonly score: number;
 }
 
+/** Returns the strategy. Throws a ZodError for options that its schema refuses. */
 export function model<C>(context: SearchContext<C>): Strategy<C> {
   const options = modelOptions.parse(context.options);
   const { domain, objectives } = context;

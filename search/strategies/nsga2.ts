@@ -30,6 +30,7 @@ interface Ranked<C> {
   readonly worth: number;
 }
 
+/** Returns the strategy. Throws a ZodError for options that its schema refuses. */
 export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
   const { population: size, crossover } = nsga2Options.parse(context.options);
   // The survivors are ranked again among themselves, so that the saved state (the pool) determines all later

@@ -5,6 +5,7 @@ import { Batched } from "./batched.ts";
 
 export const randomOptions = z.strictObject({});
 
+/** Returns the strategy. */
 export function random<C>(context: SearchContext<C>): Strategy<C> {
   return new Batched(context, {
     batch: Number.POSITIVE_INFINITY,
