@@ -1,10 +1,14 @@
-// Static costs of a layout: exact counts of parameters, FLOPs, bytes. Nothing here is measured; profilers/ measure.
+// Static costs of a layout: exact counts of parameters, FLOPs and bytes. Measurements are the business of
+// profilers/.
 import type { Layout } from "./layout.ts";
 import { countElements, type TensorSpec } from "./ops/operator.ts";
 import { ffnOperatorOf, operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
 
-/** Every tensor of a layout in file order; the token table is also the output matrix (tied). */
+/**
+ * Returns every tensor of a layout in file order. The token table is also the output matrix (tied
+ * embeddings).
+ */
 export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): readonly TensorSpec[] {
   const { width } = layout;
   const tensors: TensorSpec[] = [
@@ -21,23 +25,26 @@ export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): rea
   return tensors;
 }
 
-/** Parameter count: V*d + d + per layer norms, mixer and FFN (arXiv 2511.23404; exact on its dense releases). */
+/**
+ * Returns the parameter count: V*d + d, plus norms, mixer and FFN of each layer. The formula reproduces the
+ * counts of the dense LFM2 releases (arXiv 2511.23404) exactly.
+ */
 export const parameterCount = (layout: Layout): number => countElements(tensorsOf(layout));
 
 export interface StaticCost {
   readonly parameters: number;
-  /** FLOPs of one decoded token after `context` tokens (a multiply-add counts two). */
+  /** FLOPs of one decoded token after `context` tokens. A multiply-add counts as two. */
   readonly decodeFlops: number;
-  /** FLOPs of a prefill of `context` tokens, the output matrix once. */
+  /** FLOPs of a prefill of `context` tokens. The output matrix counts once, for the last token. */
   readonly prefillFlops: number;
   /** Bytes read for one decoded token after `context` tokens: all weights, the KV cache, recurrent state. */
   readonly decodeBytes: number;
-  /** KV cache and recurrent state of one sequence of `context` tokens. */
+  /** Bytes of the KV cache of one sequence of `context` tokens. `stateBytes` adds its recurrent state. */
   readonly kvBytes: number;
   readonly stateBytes: number;
   /** Bytes of all weights in their quantised types. */
   readonly weightBytes: number;
-  /** Weights and state together: what must stay resident. */
+  /** Bytes that must stay resident: weights and state together. */
   readonly residentBytes: number;
 }
 
@@ -51,7 +58,7 @@ export interface CostOptions {
 /** Bytes of one element of recurrent state (kept in f32). */
 const RECURRENT_BYTES = 4;
 
-/** Static cost of one sequence at batch 1. Bytes and FLOPs, no units hidden. */
+/** Returns the static cost of one sequence (batch 1), in bytes and FLOPs. */
 export function staticCost(layout: Layout, options: CostOptions): StaticCost {
   const { context, quantization, kvElementBytes = 2 } = options;
   const tensors = tensorsOf(layout);

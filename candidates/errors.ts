@@ -1,6 +1,9 @@
-// Errors a person can act on: a stable code, one line that ends with the next step.
+// Errors that a user can act on: a stable code, and one line that ends with the next step.
 
-/** A layout, notation, space or configuration that cannot be. The command line ends with exit code 2 on it. */
+/**
+ * Reports a layout, notation, space or configuration that is impossible. The command line then ends with exit
+ * code 2.
+ */
 export class InvalidInputError extends Error {
   override readonly name = "InvalidInputError";
   readonly code: string;

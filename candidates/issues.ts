@@ -1,4 +1,5 @@
-// Says zod's issues in a person's words: "must be at least 1" rather than "Too small: expected number to be >=1".
+// Rephrases zod's issues in plain words: "must be at least 1" rather than "Too small: expected number to be
+// >=1".
 import type { z } from "zod";
 
 type Issue = z.core.$ZodIssue;
@@ -20,7 +21,7 @@ const typeName = (type: string): string => TYPES[type] ?? type;
 const shown = (value: unknown): string => (typeof value === "string" ? `"${value}"` : String(value));
 const items = (n: number | bigint, one: string): string => `${n} ${one}${Number(n) === 1 ? "" : "s"}`;
 
-/** `at least 3`, `more than 0`, `at most 5 characters`, ... */
+/** Limits in words: `at least 3`, `more than 0`, `at most 5 characters`, ... */
 function bound(issue: Extract<Issue, { code: "too_small" | "too_big" }>): string {
   const small = issue.code === "too_small";
   const limit = small ? issue.minimum : issue.maximum;
@@ -41,7 +42,7 @@ function typeText(issue: Extract<Issue, { code: "invalid_type" }>): string {
   return `must be ${wanted}, not ${received === "number" && issue.expected === "int" ? "a fraction" : typeName(received)}`;
 }
 
-/** The issue of a union's branch that got furthest; its own where no branch says more. */
+/** The issue of the union's branch that matched furthest; null where no branch tells more than the union. */
 function nearestBranch(issue: Extract<Issue, { code: "invalid_union" }>): Issue | null {
   const [best] = issue.errors
     .map((branch) => branch.toSorted((a, b) => b.path.length - a.path.length)[0])
@@ -50,7 +51,7 @@ function nearestBranch(issue: Extract<Issue, { code: "invalid_union" }>): Issue 
   return best ?? null;
 }
 
-/** One issue without its path. Messages that a schema gives itself pass unchanged. */
+/** Returns one issue as text, without its path. Messages that a schema states itself pass unchanged. */
 export function plainIssue(issue: Issue): string {
   switch (issue.code) {
     case "invalid_type":
@@ -88,12 +89,12 @@ export function plainIssue(issue: Issue): string {
   }
 }
 
-/** The issue of a failed parse that tells most, and where it is. */
+/** Returns the most informative issue of a failed parse, and its path. */
 export function tellingIssue(error: { readonly issues: readonly Issue[] }): {
   readonly issue: Issue;
   readonly path: readonly PropertyKey[];
 } {
-  // A key that is misspelt also goes missing; the slip is the better news.
+  // A misspelt key is also reported as a missing one. The misspelling is the more helpful message.
   let issue = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0]!;
   let path = issue.path;
   while (issue.code === "invalid_union") {
@@ -104,7 +105,7 @@ export function tellingIssue(error: { readonly issues: readonly Issue[] }): {
   return { issue, path };
 }
 
-/** That issue as one line: `path: text`. */
+/** Returns the most informative issue as one line: `path: text`. */
 export function issueText(error: { readonly issues: readonly Issue[] }): string {
   const { issue, path } = tellingIssue(error);
   return path.length === 0 ? plainIssue(issue) : `${path.join(".")}: ${plainIssue(issue)}`;

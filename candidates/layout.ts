@@ -1,5 +1,5 @@
-// What a candidate is: width, vocabulary and a list of layers, each a mixer and an FFN. Checked here, identified here.
-// Notation is in notation.ts, costs in cost.ts, lowering to GGUF in gguf/.
+// Layouts: width, vocabulary and a list of layers, each with a mixer and an FFN. This file checks and
+// identifies them. Notation is in notation.ts, costs in cost.ts, lowering to GGUF in gguf/.
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
@@ -24,7 +24,7 @@ export interface Layout {
   readonly layers: readonly Layer[];
 }
 
-/** A reason why no engine could build this layout, or null. */
+/** Returns a reason why no engine could build this layout, or null. */
 export function layoutProblem(layout: Layout): string | null {
   for (const [index, layer] of layout.layers.entries()) {
     const problem =
@@ -35,7 +35,10 @@ export function layoutProblem(layout: Layout): string | null {
   return null;
 }
 
-/** Checks data of unknown origin. Throws InvalidInputError (`bad-layout`) with the path of the first fault. */
+/**
+ * Checks data of unknown origin and returns it as a layout. Throws InvalidInputError (`bad-layout`) with the
+ * path of the first fault.
+ */
 export function parseLayout(data: unknown): Layout {
   const parsed = layoutSchema.safeParse(data);
   if (!parsed.success) {
@@ -46,7 +49,7 @@ export function parseLayout(data: unknown): Layout {
   return parsed.data;
 }
 
-/** Keys sorted at every depth, so that equal layouts give equal text. */
+/** JSON with keys sorted at every depth, so that equal layouts give equal text. */
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value === "object" && value !== null) {
@@ -58,23 +61,26 @@ function canonicalJson(value: unknown): string {
 
 const HASH_VERSION = "l1";
 
-/** Canonical id: same layout, same id, on every machine. The prefix names the version of the hash. */
+/**
+ * Returns the canonical id: equal layouts have equal ids on every machine. The prefix names the version of
+ * the hash.
+ */
 export function layoutId(layout: Layout): string {
   const { vocab, width, layers } = layout;
   const hash = createHash("sha256").update(`${HASH_VERSION}:${canonicalJson({ vocab, width, layers })}`);
   return `${HASH_VERSION}-${hash.digest("hex").slice(0, 16)}`;
 }
 
-/** True for attention of any kind: its mixer can recall any one token within its reach. */
+/** Returns true for attention of any kind: its mixer can recall any single token within its reach. */
 export const isAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => traitsOf(mixer).lookup;
 
-/** True for attention over all earlier tokens. */
+/** Returns true for attention over all earlier tokens. */
 export const isGlobalAttention = (layer: Pick<Layer, "mixer">): boolean =>
   isAttention(layer) && !isBounded(layer);
 
-/** True for attention over a window. */
+/** Returns true for attention over a window. */
 export const isWindowAttention = (layer: Pick<Layer, "mixer">): boolean =>
   isAttention(layer) && isBounded(layer);
 
-/** True if the mixer draws on a fixed number of the last tokens. */
+/** True if the mixer reads a fixed number of the last tokens. */
 const isBounded = ({ mixer }: Pick<Layer, "mixer">): boolean => Number.isFinite(traitsOf(mixer).reach);

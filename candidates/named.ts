@@ -1,5 +1,6 @@
-// Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released configurations), their
-// all-attention twins at the same parameter count, and two all-attention models often compared with them.
+// Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released
+// configurations), and their all-attention twins at the same parameter count. Two all-attention models often
+// compared with them are included.
 import { parameterCount } from "./cost.ts";
 import { isAttention, type Layout } from "./layout.ts";
 import { parseMixer } from "./notation.ts";
@@ -11,7 +12,7 @@ interface Shape {
   readonly width: number;
   readonly ffn: number;
   readonly depth: number;
-  /** Of the attention layers, as the notation writes it. */
+  /** Geometry of the attention layers, in the notation's spelling. */
   readonly geometry: string;
   /** 0-based layers with attention; the others are convolutions of 3 taps. */
   readonly attention: readonly number[] | "all";
@@ -29,7 +30,10 @@ function build(shape: Shape): Layout {
   };
 }
 
-/** The same model with attention in every layer, FFN width solved to the same parameter count (within 1%). */
+/**
+ * The same model with attention in every layer. Its FFN width is solved to the same parameter count (within
+ * 1%).
+ */
 function allAttentionTwin(layout: Layout): Layout {
   const attention = layout.layers.find(isAttention)!.mixer;
   const mixers: Mixer[] = layout.layers.map(() => attention);
@@ -79,8 +83,8 @@ const others = {
   }),
 } as const;
 
-/** Every named layout. Names of published models carry their published shapes and exact parameter counts. */
+/** Every named layout. Layouts of published models have the published shapes and exact parameter counts. */
 export const namedLayouts: Readonly<Record<string, Layout>> = { ...lfm2, ...twins, ...others };
 
-/** Names whose layouts were published as such (twins were not). */
+/** Names of published layouts. Twins are our own and were not published. */
 export const publishedNames: readonly string[] = [...Object.keys(lfm2), ...Object.keys(others)];

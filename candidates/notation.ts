@@ -1,7 +1,8 @@
-// The readable form of a layout, and back: `v65536 d1024 f4608 h16/8x64 : c3 c3 g c3 c3 g~2048 s256(8/2x64)`.
-// Header: vocabulary v, width d, the default FFN f, and the fields that operators declare (h: the default attention geometry).
-// Layers: a mixer's token, its argument in parentheses and its FFN after ~ where they depart from the header; `2[c3 c3 g]` repeats.
-// The tokens themselves are in ops/: each operator reads and writes its own.
+// Reads and writes the notation of a layout: `v65536 d1024 f4608 h16/8x64 : c3 c3 g c3 c3 g~2048
+// s256(8/2x64)`. The header holds vocabulary v, width d, default FFN f and the fields that operators declare
+// (h: default attention geometry). A layer is a mixer's token. Parentheses hold its argument and ~ its FFN,
+// where they differ from the header; `2[c3 c3 g]` repeats. Each operator in ops/ reads and writes its own
+// token.
 import { InvalidInputError } from "./errors.ts";
 import { type Layer, type Layout, parseLayout } from "./layout.ts";
 import {
@@ -17,19 +18,19 @@ import {
 const DEFAULT_VOCAB = 65_536;
 const MAX_LAYERS = 512;
 
-/** The text of header fields by their letter: what bare tokens mean. */
+/** Text of each header field by its letter. Bare tokens take their argument from it. */
 export type Defaults = Readonly<Record<string, string>>;
 
 const NO_DEFAULTS: Defaults = {};
 
-/** Head, argument in parentheses, FFN after ~. */
+/** Groups: head, argument in parentheses, FFN after ~. */
 const LAYER = /^([^()~]+)(?:\(([^()]*)\))?(?:~(.+))?$/;
 
 const bad = (message: string): InvalidInputError => new InvalidInputError("bad-notation", message);
 
 const listed = (items: readonly string[]): string => `${items.slice(0, -1).join(", ")} or ${items.at(-1)}`;
 
-/** The tokens of every mixer for help texts: `c<k> convolution, g attention, ...`. */
+/** Tokens of every mixer, for help texts: `c<k> convolution, g attention, ...`. */
 export const mixerForms: string = mixers.map(({ notation, title }) => `${notation.form} ${title}`).join(", ");
 
 function notALayer(text: string): InvalidInputError {
@@ -38,14 +39,17 @@ function notALayer(text: string): InvalidInputError {
   return bad(`"${text}" is not a layer; write ${forms}, e.g. ${examples}~${ffns[0]!.notation.example}`);
 }
 
-/** One mixer from its token, e.g. `c3`, `g`, `s256`, `g(8/2x64)`; `defaults` say what a bare token means. */
+/**
+ * Reads one mixer from its token, e.g. `c3`, `g`, `s256`, `g(8/2x64)`. `defaults` supply the argument of a
+ * bare token. Throws InvalidInputError (`bad-notation`).
+ */
 export function parseMixer(text: string, defaults = NO_DEFAULTS): Mixer {
   const { mixer, ffn } = parseLayer(text, defaults);
   if (ffn !== undefined) throw bad(`"${text}": a mixer has no FFN width`);
   return mixer;
 }
 
-/** The FFN that a text stands for; null where no operator knows it. */
+/** The FFN that a text stands for; null where no operator accepts it. */
 function parseFfn(text: string): Ffn | null {
   for (const { notation } of ffns) {
     const head = notation.head.exec(text);
@@ -68,7 +72,7 @@ function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn
   throw notALayer(text);
 }
 
-/** Spells out `2[c3 c3 g]` groups. Tokens are separated by white space; groups nest. */
+/** Expands `2[c3 c3 g]` groups. White space separates tokens; groups nest. */
 function expandGroups(text: string): string[] {
   const tokens = text.match(/\d+\[|\]|[^\s[\]]+(?=\s|\]|$)/g) ?? [];
   if (tokens.join("") !== text.replace(/\s+/g, "")) throw bad(`"${text.trim()}" has a misplaced bracket`);
@@ -132,7 +136,7 @@ function headerOf(header: string): ReadonlyMap<string, string> {
   return fields;
 }
 
-/** The most frequent value; the first seen wins a tie. */
+/** The most frequent value. The first seen wins a tie. */
 function mode<T>(values: readonly T[]): T | undefined {
   const counts = new Map<T, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
@@ -141,7 +145,7 @@ function mode<T>(values: readonly T[]): T | undefined {
   return best;
 }
 
-/** A mixer's token, and the letter of the header field that can hold its argument. */
+/** Token of a mixer, and the letter of the header field that can hold its argument. */
 interface Written {
   readonly head: string;
   readonly argument: string | undefined;
@@ -154,21 +158,21 @@ function written(mixer: Mixer): Written {
   return { head, argument, letter: notation.header?.letter };
 }
 
-/** The text of a token; its argument is written out only where it differs from the header's. */
+/** Text of a token. The argument is written only where it differs from the header's. */
 function tokenText({ head, argument, letter }: Written, defaults: Defaults): string {
   if (argument === undefined || (letter !== undefined && defaults[letter] === argument)) return head;
   return `${head}(${argument})`;
 }
 
-/** One mixer's token in full, e.g. `g(16/8x64)`. */
+/** Returns one mixer's token in full, e.g. `g(16/8x64)`. */
 export const formatMixer = (mixer: Mixer): string => tokenText(written(mixer), NO_DEFAULTS);
 
-/** One mixer's token without its argument, e.g. `g`, `c3`, `s256`: the name of its kind. */
+/** Returns one mixer's token without its argument, e.g. `g`, `c3`, `s256`: the name of its kind. */
 export const formatKind = (mixer: Mixer): string => written(mixer).head;
 
 const formatFfn = (ffn: Ffn): string => ffnOperatorOf(ffn).notation.format(ffn).head;
 
-/** The most frequent argument for each header field. */
+/** The most frequent argument of each header field. */
 function defaultsOf(tokens: readonly Written[]): Defaults {
   const defaults: Record<string, string> = {};
   for (const { letter } of headerFields) {
@@ -178,7 +182,7 @@ function defaultsOf(tokens: readonly Written[]): Defaults {
   return defaults;
 }
 
-/** Writes a layout; `parseNotation(formatNotation(x))` equals x. */
+/** Writes a layout. `parseNotation(formatNotation(x))` equals x. */
 export function formatNotation(layout: Layout): string {
   const ffns = layout.layers.map((layer) => formatFfn(layer.ffn));
   const ffn = mode(ffns)!;
@@ -192,7 +196,7 @@ export function formatNotation(layout: Layout): string {
   return `${header.join(" ")} : ${layers.join(" ")}`;
 }
 
-/** The layers alone, e.g. `c3 c3 g c3`: what tables show. */
+/** Returns the layers alone, e.g. `c3 c3 g c3`, as tables show them. */
 export function formatPattern(layout: Layout): string {
   const tokens = layout.layers.map(({ mixer }) => written(mixer));
   const defaults = defaultsOf(tokens);

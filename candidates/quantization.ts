@@ -1,4 +1,4 @@
-// Number formats of GGUF tensors: block sizes, bytes, and which tensor gets which type under a quantization.
+// Number formats of GGUF tensors: block sizes, bytes, and the type of each tensor under a quantization.
 // Source: the GGUF specification (ggml docs/gguf.md) and the mix that llama-quantize writes for Q4_0.
 import { elements, type TensorSpec } from "./ops/operator.ts";
 
@@ -19,8 +19,8 @@ const fits = (tensor: TensorSpec, type: TensorType): boolean =>
   tensor.shape[0]! % tensorTypes[type].block === 0;
 
 /**
- * The type a tensor is stored in. Norms and taps stay F32. Under q4_0 the token table is Q6_K (Q8_0 where the width is no
- * multiple of 256). A matrix whose rows do not divide into blocks stays F16.
+ * Returns the type that a tensor is stored in. Norms and taps stay F32. Under q4_0 the token table is Q6_K
+ * (Q8_0 where the width is no multiple of 256). A matrix whose rows do not divide into blocks stays F16.
  */
 export function tensorType(tensor: TensorSpec, quantization: Quantization): TensorType {
   if (tensor.role === "vector" || quantization === "f32") return "f32";
@@ -29,6 +29,9 @@ export function tensorType(tensor: TensorSpec, quantization: Quantization): Tens
   return wanted.find((type) => fits(tensor, type)) ?? "f16";
 }
 
+/**
+ * Returns the bytes of a tensor of this shape and type. The element count must divide into the type's blocks.
+ */
 export function bytesOf(shape: readonly number[], type: TensorType): number {
   const { block, bytes } = tensorTypes[type];
   return (elements(shape) / block) * bytes;

@@ -1,5 +1,6 @@
-// Parameter matching: choose FFN widths so that a pattern of mixers meets a parameter budget. A convolution holds about
-// 1.6x the parameters of a GQA mixer at d=2048, so a fair comparison must let the FFN absorb the difference.
+// Parameter matching: chooses FFN widths so that a pattern of mixers meets a parameter budget. At d=2048 a
+// convolution has about 1.6 times the parameters of a GQA mixer. A fair comparison lets the FFN absorb the
+// difference.
 
 import { parameterCount } from "./cost.ts";
 import { InvalidInputError } from "./errors.ts";
@@ -12,11 +13,11 @@ export interface SolveOptions {
   readonly vocab: number;
   readonly width: number;
   readonly mixers: readonly Mixer[];
-  /** Wanted parameter count of the whole model. */
+  /** Target parameter count of the whole model. */
   readonly parameters: number;
-  /** FFN widths are multiples of this (32 keeps every matrix quantisable). */
+  /** FFN widths are multiples of this number. With 32 every matrix can be quantised. */
   readonly multiple?: number;
-  /** Largest relative error allowed. */
+  /** Largest relative error that is allowed. */
   readonly tolerance?: number;
 }
 
@@ -34,15 +35,16 @@ function ffnElements(width: number, modelWidth: number): number {
 }
 
 /**
- * The layout nearest to the budget. One width for all layers where that is within the tolerance; otherwise the first layers
- * get one step more. Throws InvalidInputError (`no-parameter-match`) when the budget cannot be met.
+ * Returns the layout nearest to the budget. All layers share one width where that is within the tolerance;
+ * otherwise the first layers get one step more. Throws InvalidInputError (`no-parameter-match`) when the
+ * budget cannot be met.
  */
 export function solveFfnWidth(options: SolveOptions): Layout {
   const { parameters, multiple = 32, tolerance = 0.01 } = options;
   const depth = options.mixers.length;
   const error = (layout: Layout): number => Math.abs(parameterCount(layout) - parameters) / parameters;
   const smallest = parameterCount(withFfn(options, () => multiple));
-  // Parameters of one step of one layer: linear in the FFN width.
+  // Parameters of one step in one layer. The count is linear in the FFN width.
   const step = ffnElements(2 * multiple, options.width) - ffnElements(multiple, options.width);
   const steps = Math.round((parameters - smallest) / step);
   if (steps >= 0) {

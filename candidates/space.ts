@@ -1,5 +1,6 @@
-// What a sweep may propose: a declared set of layouts (from YAML), how to draw from it, count it, and walk it.
-// A genome is the part of a layout that a strategy varies; `realize` turns it into a layout of the space or says why not.
+// The space of a sweep: a declared set of layouts (from YAML), which can be sampled, counted and enumerated.
+// A genome is the part of a layout that a strategy varies. `realize` turns a genome into a layout of the
+// space, or returns the reason against it.
 
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
@@ -10,7 +11,7 @@ import { ffnOfWidth, type Mixer, operatorOf, traitsOf } from "./ops/operator-reg
 import { solveFfnWidth } from "./solver.ts";
 import { counted } from "./words.ts";
 
-/** The random source every draw comes from; search/rng.ts implements it. */
+/** The random source of every draw. search/rng.ts implements it. */
 export interface Rng {
   /** Uniform in [0, 1). */
   next(): number;
@@ -49,7 +50,7 @@ export type SpaceConfig = z.infer<typeof spaceSchema>;
 export interface Genome {
   readonly width: number;
   readonly mixers: readonly Mixer[];
-  /** FFN width of all layers; absent where the space solves it from a parameter budget. */
+  /** FFN width of all layers. Absent where the space solves the width from a parameter budget. */
   readonly ffn?: number;
 }
 
@@ -66,13 +67,15 @@ export function parseCount(text: string | number): number {
   return Number(text.slice(0, -1)) * unit;
 }
 
-/** The meaning of bare attention tokens under one entry of `heads`. Throws InvalidInputError (`bad-notation`). */
+/**
+ * Geometry of bare attention tokens under one entry of `heads`. Throws InvalidInputError (`bad-notation`).
+ */
 function geometryDefaults(text: string): Defaults {
   geometryHeader.check(text);
   return { [geometryHeader.letter]: text };
 }
 
-/** Mixers that attend, and all others, each in the order given. */
+/** Separates attention from other mixers. Both lists keep the given order. */
 function split(mixers: readonly Mixer[]): {
   readonly attends: readonly Mixer[];
   readonly others: readonly Mixer[];
@@ -88,7 +91,7 @@ export class Space {
   readonly widths: readonly number[];
   readonly depths: readonly number[];
   readonly ffns: readonly number[] | null;
-  /** The mixers a layer may have, once per attention geometry. */
+  /** The mixers that a layer may have, one list per attention geometry. */
   readonly palettes: readonly (readonly Mixer[])[];
   private readonly config: SpaceConfig;
   private readonly budget: number | null;
@@ -130,7 +133,10 @@ export class Space {
     }
   }
 
-  /** Throws InvalidInputError (`empty-space`) with the reason of the last layout tried when not one can be built. */
+  /**
+   * Checks that the space is not empty. Throws InvalidInputError (`empty-space`) with the reason against the
+   * last layout tried.
+   */
   requireLayouts(): void {
     let reason = "no depth meets its attention bounds";
     for (const width of this.widths)
@@ -149,7 +155,7 @@ export class Space {
     throw new InvalidInputError("empty-space", `the space holds no layout: ${reason}`);
   }
 
-  /** A layout of the space from a genome, or the reason why it is not one. */
+  /** Returns the layout of the space that a genome stands for, or the reason against it. */
   realize(genome: Genome): Realized {
     const refuse = (reason: string): Realized => ({ ok: false, reason });
     if (!this.widths.includes(genome.width)) return refuse(`width ${genome.width} is not in the space`);
@@ -187,7 +193,7 @@ export class Space {
     return problem === null ? { ok: true, layout } : refuse(problem);
   }
 
-  /** What a strategy varies in a layout of this space. */
+  /** Returns the genome of a layout: the part that strategies vary. */
   genomeOf(layout: Layout): Genome {
     const mixers = layout.layers.map((layer) => layer.mixer);
     return this.ffns === null
@@ -196,8 +202,9 @@ export class Space {
   }
 
   /**
-   * A draw: width, depth, palette and FFN width uniformly; then the number of attention layers uniformly within the bounds
-   * (drawing each layer alone would hardly ever try the extremes), their places and every mixer uniformly.
+   * Draws a genome. Width, depth, palette and FFN width are uniform. Then the number of attention layers is
+   * uniform within the bounds, as are their places and every mixer. Drawing each layer alone was rejected: it
+   * would hardly ever try the extremes.
    */
   sampleGenome(rng: Rng): Genome {
     const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
@@ -217,7 +224,7 @@ export class Space {
     return this.ffns === null ? { width, mixers } : { width, mixers, ffn: pick(this.ffns) };
   }
 
-  /** An upper bound of the number of genomes (constraints may exclude some). */
+  /** Returns an upper bound of the number of genomes. Constraints may exclude some. */
   size(): number {
     const perPalette = this.palettes.map((palette) =>
       this.depths.reduce((sum, depth) => sum + palette.length ** depth, 0),
@@ -225,7 +232,10 @@ export class Space {
     return this.widths.length * (this.ffns?.length ?? 1) * perPalette.reduce((sum, n) => sum + n, 0);
   }
 
-  /** Every layout of the space, in a fixed order; duplicates (all-conv under two geometries) come once per palette. */
+  /**
+   * Yields every layout of the space, in a fixed order. Duplicates (all-conv under two geometries) appear
+   * once per palette.
+   */
   *enumerate(): Generator<Layout> {
     for (const width of this.widths)
       for (const palette of this.palettes)
@@ -243,5 +253,5 @@ export class Space {
   }
 }
 
-/** Attention layers of any kind: what the minimal-hybrid question counts. */
+/** Returns the number of attention layers of any kind: the quantity of the minimal-hybrid question. */
 export const attentionCount = (layout: Layout): number => layout.layers.filter(isAttention).length;

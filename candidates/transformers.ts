@@ -1,6 +1,7 @@
-// Reads a config.json of HuggingFace transformers as a layout: lfm2 in either spelling of its keys (hidden_size or block_dim, layer_types
-// or full_attn_idxs, ...), qwen3 and llama. Refuses what a layout cannot say, so that no difference goes unnoticed. Writing one is
-// candidates/ops/upstream/. Sources: configuration_lfm2.py, configuration_qwen3.py and configuration_llama.py of transformers.
+// Reads a config.json of HuggingFace transformers: lfm2 in either spelling of its keys (hidden_size or
+// block_dim, layer_types or full_attn_idxs, ...), qwen3 and llama. It refuses whatever a layout cannot
+// express, so that no difference goes unnoticed. candidates/ops/upstream/ writes configs. Sources:
+// configuration_lfm2.py, configuration_qwen3.py and configuration_llama.py of transformers.
 
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
@@ -58,7 +59,7 @@ type Config = z.infer<typeof schema>;
 
 const bad = (message: string): InvalidInputError => new InvalidInputError("bad-config", message);
 
-/** True for JSON that is meant as a transformers configuration: a layout has neither of these keys. */
+/** Returns true for JSON that is meant as a transformers configuration. A layout has none of these keys. */
 export const isTransformersConfig = (data: unknown): boolean =>
   typeof data === "object" &&
   data !== null &&
@@ -85,7 +86,7 @@ function familyOf({ model_type, architectures }: Config): Family {
   );
 }
 
-/** The value of keys that mean the same; throws where they contradict each other or none is there. */
+/** The value of several keys with one meaning. Throws where they contradict each other or none is present. */
 function either<T extends string | number | boolean>(
   config: Config,
   keys: readonly (keyof Config)[],
@@ -102,9 +103,9 @@ function either<T extends string | number | boolean>(
   return value;
 }
 
-/** FFN width as transformers' Lfm2MLP makes it of block_ff_dim. */
+/** FFN width that transformers' Lfm2MLP derives from block_ff_dim. */
 function lfm2Ffn(config: Config): number {
-  // transformers takes block_ff_dim where both are there.
+  // transformers uses block_ff_dim where both keys are present.
   const stated = config.block_ff_dim ?? either<number>(config, ["intermediate_size"]);
   if (!(config.block_auto_adjust_ff_dim ?? true)) return stated;
   const multiple = config.block_multiple_of ?? 256;
@@ -119,7 +120,7 @@ const TYPES: Readonly<Record<Family, readonly LayerTypeName[]>> = {
   llama: ["full_attention"],
 };
 const THETA = { lfm2: 1_000_000, qwen3: 10_000, llama: 10_000 } as const;
-/** Where the configuration does not say: the default of each class. */
+/** Default of each class where the configuration does not state the value. */
 const TIED = { lfm2: true, qwen3: false, llama: false } as const;
 
 function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
@@ -145,7 +146,7 @@ function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
     );
 }
 
-/** The entries of `layer_types`; undefined where the configuration has none. */
+/** Entries of `layer_types`; undefined where the configuration has none. */
 function statedTypes(config: Config, family: Family, depth: number): readonly LayerTypeName[] | undefined {
   const types = config.layer_types;
   if (types === undefined) return undefined;
@@ -199,7 +200,10 @@ function geometryOf(config: Config, family: Family, width: number): Geometry {
   };
 }
 
-/** Throws InvalidInputError (`bad-config`, `bad-layout`, `impossible-layout`). */
+/**
+ * Reads a configuration as a layout. Throws InvalidInputError (`bad-config`, `bad-layout`,
+ * `impossible-layout`).
+ */
 export function layoutOfTransformersConfig(data: unknown): Layout {
   const parsed = schema.safeParse(data);
   if (!parsed.success) throw bad(`not a transformers configuration: ${issueText(parsed.error)}`);

@@ -1,5 +1,5 @@
-// Counted things in prose: "1 thread", "2 threads".
+// Numbers with their nouns in prose: "1 thread", "2 threads".
 
-/** `one` with its number, in the plural (its own, where adding an s does not make it) unless there is exactly one. */
+/** Returns a number with its noun, e.g. "2 threads". `many` is the plural where adding an s is wrong. */
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`;

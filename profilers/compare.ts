@@ -1,9 +1,9 @@
-// Do two layouts differ on a device? Interleaved pairs of fresh runs, the order within each pair drawn, judged at planned looks by an
-// exact test, its interval and a least effect; ends early once every metric is decided. Where a run happens, and what voids it, is its
-// source's affair.
+// Compares two layouts on a device by interleaved pairs of fresh runs, with a random order within each pair.
+// Planned looks judge them by an exact test, its interval and a least effect. The comparison ends early once
+// every metric is decided. The source of runs decides where they happen and what makes them void.
 //
-// Blocked measurements (A..A, then B..B) were rejected: under a throttling curve nearly every comparison of a layout with itself then
-// "differs" (npm run bench:compare shows it).
+// Blocked measurements (A..A, then B..B) were rejected: under a throttling curve nearly every comparison of a
+// layout with itself then "differs" (npm run bench:compare shows it).
 import type { Rng } from "../candidates/space.ts";
 import type { Direction } from "./metrics/kinds.ts";
 import type { Interval } from "./statistics/bootstrap.ts";
@@ -14,83 +14,103 @@ import { drawOrders, type PairedDifference, pairedShift } from "./statistics/pai
 export type Side = "a" | "b";
 type Values = Readonly<Record<string, number>>;
 
-/** Metrics of one run of one side, in a fresh process; null: the run is void (moved, swapped ...) and its pair with it. */
+/**
+ * Measures one run of one side in a fresh process. Null: the run is void (moved, swapped ...), and so is its
+ * pair.
+ */
 export type RunSide = (side: Side, pair: number) => Promise<Values | null>;
 
-/** Waits until the device is at rest, as it was before the other pairs; false: it does not come to rest. */
+/** Waits until the device is at rest, as before the other pairs. False: the device does not come to rest. */
 export type AwaitRest = () => Promise<boolean>;
 
 export interface CompareRules {
-  /** Most valid pairs to judge by. */
+  /** Largest number of valid pairs. */
   readonly pairs: number;
-  /** Largest chance that a comparison of identical layouts finds any difference, over all its metrics and looks together. */
+  /**
+   * Largest chance that a comparison of identical layouts finds any difference, over all metrics and looks
+   * together.
+   */
   readonly errorRate: number;
-  /** Relative difference within which two layouts are the same. */
+  /** Relative difference below which two layouts count as the same. */
   readonly effect: number;
-  /** Void pairs that are run again; more end the comparison. */
+  /** Number of void pairs that are run again. One more ends the comparison. */
   readonly maxRepeats: number;
 }
 export const compareDefaults: CompareRules = { pairs: 20, errorRate: 0.05, effect: 0.02, maxRepeats: 10 };
 
 export interface ComparedPair {
   readonly first: Side;
-  /** Pairs whose orders were shuffled together; absent: all. */
+  /** Block of pairs whose orders were shuffled together. Absent: all pairs are one block. */
   readonly block?: number;
   readonly a: Values;
   readonly b: Values;
 }
 
-/** `same`: the interval lies within the effect that counts; `undecided`: more pairs may tell. */
+/** `same`: the interval lies within the effect; `undecided`: more pairs may decide. */
 export type Verdict = "a-better" | "b-better" | "same" | "undecided";
 
 export interface MetricComparison {
   readonly metric: string;
   readonly verdict: Verdict;
-  /** Geometric means over the pairs. */
+  /** Geometric mean over the pairs; `b` likewise. */
   readonly a: number;
   readonly b: number;
-  /** b / a - 1 by the median of paired log-ratios. */
+  /** b / a - 1, by the median of paired log-ratios. */
   readonly change: number;
-  /** Its 95% interval, which holds whenever the comparison ends. Ends are infinite while there are too few pairs. */
+  /**
+   * The 95% interval of `change`, valid whenever the comparison ends. Ends are infinite while there are too
+   * few pairs.
+   */
   readonly interval: Interval;
-  /** Of the exact test, and adjusted for the other looks and for the other metrics judged with it (Holm). */
+  /**
+   * p-value of the exact test. `adjustedP` adjusts it for the other looks and for the other metrics (Holm).
+   */
   readonly p: number;
   readonly adjustedP: number;
-  /** How much two runs of one layout differ within a pair: the standard deviation of the log-ratio, by ranks. Null for too few pairs. */
+  /**
+   * Standard deviation of the log-ratio between two runs of one layout within a pair, estimated by ranks.
+   * Null for too few pairs.
+   */
   readonly pairSd: number | null;
-  /** Pairs with which differences of so much are found in 80% of comparisons; null where the spread is not known. */
+  /**
+   * Number of pairs that find a difference of this size in 80% of comparisons; null where the spread is
+   * unknown.
+   */
   readonly pairsNeeded: readonly { readonly difference: number; readonly pairs: number | null }[];
 }
 
-/** With fewer pairs not even the most extreme of all patterns is rare enough, once adjusted for a handful of metrics. */
+/**
+ * With fewer pairs even the most extreme pattern is not rare enough, after adjusting for a handful of
+ * metrics.
+ */
 export const MIN_PAIRS = 10;
 
-/** Relative differences whose pairs are told. */
+/** Relative differences for which the result states the number of pairs needed. */
 const TOLD_DIFFERENCES = [0.02, 0.05] as const;
 
 export interface ComparedRun {
   readonly pairs: readonly ComparedPair[];
-  /** The most pairs of the comparison, then the pairs that each extension added. */
+  /** Largest number of pairs of the comparison, then the pairs that each extension added. */
   readonly stages: readonly number[];
   readonly voided: number;
-  /** `decided`: every metric had its verdict at a look; `pairs`: all pairs were run. */
+  /** `decided`: a look gave every metric a verdict; `pairs`: all pairs were run. */
   readonly ended: "decided" | "pairs";
   readonly looks: readonly Look[];
   readonly metrics: readonly MetricComparison[];
 }
 
-/** What a comparison needs beside its runs. */
+/** Inputs of a comparison beside its runs. */
 export interface CompareContext {
   readonly rules: CompareRules;
   readonly rng: Rng;
   readonly directionOf: (metric: string) => Direction;
   readonly onPair?: (done: number, voided: number) => void;
   readonly atRest?: AwaitRest;
-  /** A comparison that ran all its pairs, to which `rules.pairs` are added. */
+  /** An earlier comparison that ran all its pairs. `rules.pairs` are added to it. */
   readonly earlier?: Pick<ComparedRun, "pairs" | "stages">;
 }
 
-/** Runs one pair, and again while it is void. Null where `mayRepeat` says no. */
+/** Runs one pair, and repeats it while it is void. Null where `mayRepeat` returns false. */
 async function runPair(
   run: RunSide,
   first: Side,
@@ -106,7 +126,10 @@ async function runPair(
   return null;
 }
 
-/** Runs pairs until a look decides every metric or all pairs were run. Null when more than `maxRepeats` were void. */
+/**
+ * Runs pairs until a look decides every metric or all pairs were run. Returns null when more than
+ * `maxRepeats` were void.
+ */
 export async function comparePairs(run: RunSide, context: CompareContext): Promise<ComparedRun | null> {
   const { rules, rng, directionOf, earlier, onPair = () => {}, atRest = async () => true } = context;
   const pairs = [...(earlier?.pairs ?? [])];
@@ -156,8 +179,9 @@ const inLogs = ({ first, block, a, b }: ComparedPair, metric: string): PairedDif
 };
 
 /**
- * Judges every metric of `directions` (which way is better) at a look that may use `lookRate` of the error rate; values must be positive.
- * A difference counts by the test, over all metrics and looks, unless the whole interval lies within the effect.
+ * Judges every metric of `directions` (the better direction of each) at a look that may use `lookRate` of the
+ * error rate. Values must be positive. The test, adjusted for all metrics and looks, decides whether a
+ * difference counts, unless the whole interval lies within the effect.
  */
 export function judgePairs(
   pairs: readonly ComparedPair[],

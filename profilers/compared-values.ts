@@ -1,14 +1,17 @@
-// What a comparison reads from one run: time to the first token, speed after it, and memory, by estimators that other work on the
-// device disturbs little. A report's metrics are medians of whole repetitions (device-metrics.ts): where something else takes a core
-// every few tokens, hardly a repetition is undisturbed, but most tokens are. Rejected, by npm run bench:compare -- --estimators 20:
-// - the fastest repetition: best for short prefills, worst for long ones on a busy device, where undisturbed ones are luck;
-// - the ratio to a reference layout timed beside each side: more spread in nearly every case, as disturbances are shorter than a run.
+// Reads the compared values of one run: time to first token, speed after it, and memory. The estimators
+// resist disturbance by other work on the device. A report's metrics are medians of whole repetitions
+// (device-metrics.ts). Where another program takes a core every few tokens, hardly any repetition is
+// undisturbed, but most tokens are. Rejected, by npm run bench:compare -- --estimators 20:
+// - the fastest repetition: best for short prefills, worst for long ones on a busy device, where undisturbed
+// ones are luck;
+// - the ratio to a reference layout timed beside each side: more spread in nearly every case, because
+// disturbances are shorter than a run.
 import type { ContextMetric, Direction } from "./metrics/kinds.ts";
 import { kindOf, metricName } from "./metrics/name.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { quantile } from "./statistics/summary.ts";
 
-/** Which of the sorted times stands for a run: a tenth of them undisturbed is enough. */
+/** Quantile of the sorted times that represents a run. It needs only a tenth of them undisturbed. */
 export const LOW_QUANTILE = 0.1;
 
 const low = (times: readonly number[]): number =>
@@ -17,7 +20,10 @@ const low = (times: readonly number[]): number =>
     LOW_QUANTILE,
   );
 
-/** The compared metrics of one run, without the device's name: `ttftMs@1024`, `decodeTokensPerSecond@1024`, ..., `peakBytes`. */
+/**
+ * Returns the compared metrics of one run, without the device's name: `ttftMs@1024`,
+ * `decodeTokensPerSecond@1024`, ..., `peakBytes`.
+ */
 export function comparedValues({ contexts, batch, memory }: MeasureResult): Record<string, number> {
   const perContext = contexts.flatMap(({ context, ttftMs, decodeMs }): [string, number][] => {
     const name = (base: ContextMetric): string => metricName({ base, context, batch });
@@ -29,11 +35,17 @@ export function comparedValues({ contexts, batch, memory }: MeasureResult): Reco
   return Object.fromEntries([...perContext, ["peakBytes", memory.peakBytes]]);
 }
 
-/** What the repetitions of a run take at least, in which more of them cost little beside starting a process. */
+/**
+ * Least total time of a run's repetitions, in ms. Up to this time, more repetitions cost little beside
+ * starting a process.
+ */
 const ENOUGH_MS = 500;
 const [FEWEST, MOST] = [4, 30];
 
-/** Repetitions of each run in a comparison of layouts that were run once: a low quantile of short prefills needs many. */
+/**
+ * Returns the number of repetitions per run, from one pilot run of each layout. A low quantile of short
+ * prefills needs many.
+ */
 export function repetitionsFor(pilots: readonly MeasureResult[]): number {
   const repetitionMs = ({ contexts }: MeasureResult): number =>
     contexts.reduce((sum, { ttftMs, decodeMs }) => {
@@ -44,5 +56,5 @@ export function repetitionsFor(pilots: readonly MeasureResult[]): number {
   return Math.min(MOST, Math.max(FEWEST, repetitions));
 }
 
-/** Which way a compared metric is better. */
+/** Returns the better direction of a compared metric. */
 export const directionOf = (metric: string): Direction => kindOf(metric)!.direction;

@@ -1,5 +1,5 @@
-// Data for proxy training: token rows with targets, or one run of tokens; and the EFD1 file the trainer reads
-// (described in kernels/README.md). Tasks make data sets; runner/ writes them to disk.
+// Data for proxy training: token rows with targets, or one stream of tokens. Encodes the EFD1 file that the
+// trainer reads (described in kernels/README.md). Tasks make data sets; runner/ writes them to disk.
 
 /** A target that is not scored. */
 export const UNSCORED = 0xffff;
@@ -13,7 +13,7 @@ export interface Examples {
   readonly targets: Uint16Array;
 }
 
-/** One run of tokens, from which the trainer cuts windows. */
+/** One stream of tokens. The trainer cuts windows from it. */
 export interface Stream {
   readonly kind: "stream";
   readonly vocab: number;
@@ -22,7 +22,7 @@ export interface Stream {
 
 export type Dataset = Examples | Stream;
 
-/** The first bytes of an EFD1 file of `count` rows or tokens. */
+/** Returns the header of an EFD1 file with `count` rows or tokens (24 bytes). */
 export function datasetHeader(kind: Dataset["kind"], vocab: number, length: number, count: number): Buffer {
   const header = Buffer.alloc(24);
   header.write("EFD1", 0, "latin1");
@@ -33,14 +33,14 @@ export function datasetHeader(kind: Dataset["kind"], vocab: number, length: numb
   return header;
 }
 
-/** Token ids as the files hold them. */
+/** Returns token ids in the encoding of the files: 2 bytes each, little endian. */
 export function encodeTokens(words: Uint16Array): Buffer {
   const out = Buffer.alloc(words.length * 2);
   for (const [index, word] of words.entries()) out.writeUInt16LE(word, index * 2);
   return out;
 }
 
-/** The EFD1 bytes of a data set, little endian. */
+/** Returns the EFD1 bytes of a data set, little endian. */
 export function encodeDataset(data: Dataset): Buffer {
   if (data.kind === "stream") {
     const { vocab, tokens } = data;

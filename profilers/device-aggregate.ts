@@ -1,4 +1,5 @@
-// One number over several devices: the worst of them, or a weighted mean. Made from the devices' own metrics once all are known.
+// Combines several devices into one number: the worst device, or a weighted mean. Computed from the devices'
+// own metrics once all are known.
 import type { Metric } from "./device-metrics.ts";
 
 export const AGGREGATES = ["worst", "weighted"] as const;
@@ -9,13 +10,14 @@ export interface Aggregate {
   readonly kind: AggregateKind;
   readonly direction: "min" | "max";
   readonly unit: string;
-  /** A device's metric and how much it counts. */
+  /** Metric of each device, with its weight. */
   readonly parts: readonly { readonly metric: string; readonly weight: number }[];
 }
 
 /**
- * `worst`: the largest of weight x value where less is better, the smallest of value / weight where more is. `weighted`: the weighted
- * geometric mean, which ranks alike whatever unit or speed class each device has; an arithmetic one would follow the slowest alone.
+ * `worst`: the largest weight x value where less is better, the smallest value / weight where more is.
+ * `weighted`: the weighted geometric mean, which gives the same order whatever the unit or speed of each
+ * device. An arithmetic mean was rejected: it would follow the slowest device alone.
  */
 function combine(
   { kind, direction }: Aggregate,
@@ -30,7 +32,10 @@ function combine(
   return Math.exp(parts.reduce((sum, { value, weight }) => sum + weight * Math.log(value), 0) / total);
 }
 
-/** Null while a device's metric is missing. Samples are combined one by one where every device has as many. */
+/**
+ * Returns the combined metric; null while a device's metric is missing. Samples are combined one by one where
+ * every device has equally many.
+ */
 export function aggregateMetric(aggregate: Aggregate, metrics: readonly Metric[]): Metric | null {
   const parts = aggregate.parts.flatMap(({ metric: name, weight }) => {
     const metric = metrics.find((other) => other.name === name);
@@ -52,7 +57,7 @@ export function aggregateMetric(aggregate: Aggregate, metrics: readonly Metric[]
         parts.map(({ metric, weight }) => ({ value: metric.samples[i]!, weight })),
       ),
     ),
-    // Devices are repeated together, so that their sessions are of one length.
+    // Devices are repeated together, so their sessions have equal lengths.
     ...(samples.length > 0 &&
       parts[0]!.metric.sessions !== undefined && { sessions: parts[0]!.metric.sessions }),
     stable: parts.every(({ metric }) => metric.stable),

@@ -1,4 +1,4 @@
-// From what an agent measured to named metrics. Every metric keeps the samples it was made from.
+// Turns an agent's measurements into named metrics. Every metric keeps its samples.
 import type { Rng } from "../candidates/space.ts";
 import { contextMetrics, metricKinds, runMetrics } from "./metrics/kinds.ts";
 import { kindOf, metricName } from "./metrics/name.ts";
@@ -6,33 +6,36 @@ import type { MeasureResult } from "./protocol.ts";
 import { bcaInterval, type Interval } from "./statistics/bootstrap.ts";
 import { type Summary, summarise } from "./statistics/summary.ts";
 
-/** A metric of a trial, as it is stored and reported. */
+/** A metric of a trial, in the form that is stored and reported. */
 export interface Metric {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** One per repetition (per seed for scores). */
+  /** One per repetition; for scores, one per seed. */
   readonly samples: readonly number[];
   /**
-   * Samples of each session, in the order of `samples`; absent: all of one session (scores: one seed each). A
-   * session is one measurement, however many windows it was spread over: windows seconds apart differ by less
-   * than measurements do (profilers/BENCHMARKS.md).
+   * Number of samples per session, in the order of `samples`. Absent: all samples are of one session (scores:
+   * one seed each). A session is one measurement, even if it was spread over several windows. Windows seconds
+   * apart differ by less than measurements do (profilers/BENCHMARKS.md).
    */
   readonly sessions?: readonly number[];
-  /** False where the spread across repetitions is above the limit: kept and shown, marked as unstable. */
+  /**
+   * False where the spread across repetitions exceeds the limit. The metric is kept and shown, marked as
+   * unstable.
+   */
   readonly stable: boolean;
 }
 
 /** Largest coefficient of variation across repetitions that still counts as a stable result. */
 export const STABLE_CV = 0.05;
 
-/** How far to rely on a measurement. */
+/** Conditions for relying on a measurement. */
 export interface Trust {
   /** Largest coefficient of variation of a stable metric. */
   readonly cvLimit: number;
   /**
-   * False where the conditions of the whole measurement were not those asked for: none of its times is stable
-   * then.
+   * False where the conditions of the whole measurement were not as requested. None of its times is then
+   * stable.
    */
   readonly conditions: boolean;
 }
@@ -41,8 +44,8 @@ const fullTrust: Trust = { cvLimit: STABLE_CV, conditions: true };
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /**
- * Metrics of one measurement on the device named `device`: the median over repetitions of each metric that
- * the device reports. Call after the gates: counts and signs are taken as right here.
+ * Returns the metrics of one measurement on `device`: for each metric that the device reports, the median
+ * over repetitions. Call it after the gates, because counts and signs are assumed correct here.
  */
 export function deviceMetrics(
   result: MeasureResult,
@@ -79,8 +82,8 @@ export interface TrustedResult {
 }
 
 /**
- * The geometric mean: of times and of rates alike, so that a rate stays one over its time. Values of 0 leave
- * the arithmetic one.
+ * The geometric mean, for times and rates alike, so that a rate stays the inverse of its time. Values of 0
+ * require the arithmetic mean.
  */
 const centre = (values: readonly number[]): number =>
   values.every((value) => value > 0)
@@ -88,10 +91,10 @@ const centre = (values: readonly number[]): number =>
     : sum(values) / values.length;
 
 /**
- * Metrics of a layout that was measured several times: every sample of each, and the mean of the
- * measurements' values, for samples of one session say the same thing again. Memory is that of the largest
- * process. Stable where no measurement's conditions were off and all samples together vary by no more than
- * the last one's limit.
+ * Returns the metrics of a layout that was measured several times: all samples of each, and the mean of the
+ * measurements' values, because samples of one session are not independent. Memory is that of the largest
+ * process. A metric is stable if all measurements had good conditions and all samples together vary by no
+ * more than the last measurement's limit.
  */
 export function joinedMetrics(parts: readonly TrustedResult[], device: string): readonly Metric[] {
   const { cvLimit } = parts.at(-1)!.trust;
@@ -100,7 +103,7 @@ export function joinedMetrics(parts: readonly TrustedResult[], device: string): 
   );
   return each[0]!.flatMap((first): Metric[] => {
     const own = each.flatMap((metrics) => metrics.find(({ name }) => name === first.name) ?? []);
-    // What one of the devices that stood in for another does not report says nothing of the layout there.
+    // A substitute device may not report a metric. The other devices' values alone would not be comparable.
     if (own.length < each.length) return [];
     const samples = own.flatMap((metric) => metric.samples);
     const { cv, max } = summarise(samples);
@@ -118,12 +121,12 @@ export function joinedMetrics(parts: readonly TrustedResult[], device: string): 
   });
 }
 
-/** Samples for an interval of the median: with fewer it would be their range under another name. */
+/** An interval of the median needs this many samples. With fewer it would equal their range. */
 const MIN_SAMPLES = 5;
 
 /**
- * What a metric's samples say beyond its value: spread, and a 95% BCa interval of the median (null for few
- * samples).
+ * Returns the spread of a metric's samples and a 95% BCa interval of the median (null for few samples). Null
+ * without samples.
  */
 export function describeSamples(
   { samples }: Metric,

@@ -1,5 +1,6 @@
 // The profile of a kind of device: the conditions of a valid measurement, and the number of repetitions. The
-// defaults are files in configs/devices/; a registered device keeps its own copy. runner/devices connects.
+// defaults are files in configs/devices/. A registered device keeps its own copy. runner/devices connects to
+// it.
 import { z } from "zod";
 
 const seconds = z.number().positive().max(86_400);

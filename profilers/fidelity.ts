@@ -1,25 +1,31 @@
-// How far a cheap score can be leant on: which layouts are trained longer to find out, and what agreement counts as too weak. The agreement
-// itself is Kendall's tau of statistics/kendall.ts.
+// Tells how far a cheap score can be trusted: which layouts are trained longer to check, and which agreement
+// counts as too weak. The agreement itself is Kendall's tau of statistics/kendall.ts.
 import type { Rng } from "../candidates/space.ts";
 import { type Agreement, agreement } from "./statistics/kendall.ts";
 
-/** A proxy whose interval reaches below this is weak: a quarter of its pairs and more may be in the wrong order. */
+/**
+ * A proxy is weak if its interval reaches below this tau: a quarter or more of its pairs may then be in the
+ * wrong order.
+ */
 export const WEAK_TAU = 0.5;
 
-/** True also where one side does not tell the layouts apart, or too few were trained longer to say. */
+/**
+ * Returns true for a weak agreement. Also true where one side does not order the layouts, or too few were
+ * trained longer.
+ */
 export const isWeak = (agreement: Agreement | null): boolean =>
   agreement === null || agreement.interval === null || agreement.interval.low < WEAK_TAU;
 
-/** Fewer layouts than this say nothing of how a proxy orders them: no verdict is given. */
+/** With fewer layouts, no verdict is given on how a proxy orders them. */
 export const MIN_AUDITED = 10;
-/** From this share of right answers on a layout can recall. */
+/** Accuracy from which a layout counts as able to recall. */
 export const CAN_RECALL = 0.5;
 
-/** Layouts by whether they can recall. */
+/** Groups of layouts: those that can recall and those that cannot. */
 export const strataNames = ["can recall", "cannot recall"] as const;
 export type Stratum = (typeof strataNames)[number];
 
-/** Agreement within one stratum; null where it has no order, or too few layouts for an interval. */
+/** Agreement within one stratum; null where the stratum has no order, or too few layouts for an interval. */
 export interface StratumAgreement {
   readonly stratum: Stratum;
   readonly layouts: number;
@@ -27,8 +33,9 @@ export interface StratumAgreement {
 }
 
 /**
- * Agreement within the layouts that can recall and within those that cannot: over both together, a proxy that tells only the two apart
- * looks as if it ranked. `accuracies`: of the longer training, one a pair; null where no task of the audit is scored by accuracy.
+ * Returns the agreement within the layouts that can recall and within those that cannot. Over both together,
+ * a proxy that only separates the two groups would seem to rank. `accuracies`: of the longer training, one
+ * per pair; null where no task of the audit is scored by accuracy.
  */
 export function withinStrata(
   pairs: readonly (readonly [number, number])[],
@@ -42,7 +49,10 @@ export function withinStrata(
   });
 }
 
-/** `count` of the items, as evenly over the strata as they allow, and within each evenly over its order. */
+/**
+ * Returns `count` of the items, spread over the strata as evenly as possible, and within each stratum evenly
+ * over its order.
+ */
 export function stratified<T>(items: readonly T[], stratumOf: (item: T) => number, count: number): T[] {
   const strata = new Map<number, T[]>();
   for (const item of items) strata.set(stratumOf(item), [...(strata.get(stratumOf(item)) ?? []), item]);

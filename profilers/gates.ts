@@ -1,5 +1,5 @@
-// Is a measurement believable? Counts as asked, physics respected. A result that fails is never scored. What speaks against the layout is
-// told apart from what speaks against the device.
+// Checks whether a measurement is believable: counts as requested, physical limits respected. A result that
+// fails is never scored. Evidence against the layout is kept apart from evidence against the device.
 import type { MeasureResult } from "./protocol.ts";
 import type { MeasureRequest } from "./requests.ts";
 import { summarise } from "./statistics/summary.ts";
@@ -8,26 +8,26 @@ export interface GateInput {
   readonly request: Pick<MeasureRequest, "contexts" | "decodeTokens" | "repetitions" | "batch">;
   readonly result: MeasureResult;
   readonly parameters: number;
-  /** Weight bytes the static model expects. */
+  /** Weight bytes by the static model. */
   readonly weightBytes: number;
-  /** Bytes touched in one decoding step of the batch, by context. */
+  /** Bytes touched by one decode step of the batch, by context. */
   readonly decodeBytes: (context: number) => number;
-  /** The best that any probe of the device measured; null while unknown. */
+  /** The best value of any probe of the device, in GB/s; null while unknown. */
   readonly readBandwidthGBs: number | null;
 }
 
-/** Caches hold smaller working sets, so that the bandwidth of main memory bounds only models well above them. */
+/** Caches hold smaller working sets. The bandwidth of main memory limits only models well above them. */
 const BANDWIDTH_GATE_MIN_BYTES = 128 * 2 ** 20;
-/** Head-room for the error of the bandwidth measurement itself. */
+/** Tolerance for the error of the bandwidth measurement itself. */
 const BANDWIDTH_SLACK = 1.25;
 
 export interface DeviceContradiction {
-  /** `bandwidth` may be mended by a probe at rest. */
+  /** A new probe at rest may resolve `bandwidth`. */
   readonly kind: "bandwidth" | "memory";
   readonly reason: string;
 }
 
-/** Reasons to reject a measurement; empty when it may be used. */
+/** Returns reasons to reject a measurement; empty when the measurement may be used. */
 export function gateViolations(input: GateInput): readonly string[] {
   const { request, result } = input;
   const violations: string[] = [];
@@ -64,8 +64,9 @@ export function gateViolations(input: GateInput): readonly string[] {
 }
 
 /**
- * What a device says that contradicts its own measurements or says nothing where it must: null where nothing does. It speaks against the
- * device, never against the layout: a bandwidth that was probed under load is too low for every layout alike.
+ * Returns a contradiction between a device's statements and its measurements, or a required statement that is
+ * missing; else null. This is evidence against the device, never against the layout: a bandwidth probed under
+ * load is too low for all layouts alike.
  */
 export function deviceContradiction(input: GateInput): DeviceContradiction | null {
   const { result } = input;

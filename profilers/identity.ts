@@ -1,6 +1,7 @@
-// What numbers rest on, by content: digests of corpus, tokenizer, data, teacher, agent, placement, profile and probe. Names and
-// times are no identity. Here: the stored form and its comparison. Gathering the parts of a sweep is runner/farm/sweep-identity.ts's, words for
-// people are reports/identity-text.ts's.
+// Identifies by content what numbers depend on: digests of corpus, tokenizer, data, teacher, agent,
+// placement, profile and probe. Names and times are not part of the identity. This file has the stored form
+// and its comparison. runner/farm/sweep-identity.ts gathers the parts of a sweep; reports/identity-text.ts
+// has the texts.
 import { createHash } from "node:crypto";
 import { z } from "zod";
 
@@ -10,9 +11,9 @@ type What = (typeof WHATS)[number];
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const part = {
   digest,
-  /** A few words for people: sizes, a processor, a compiler. No paths. */
+  /** A short text for people: sizes, a processor, a compiler. No paths. */
   shown: z.string().max(300),
-  /** Set where an emulator stands behind it. */
+  /** Set where the device is an emulator. */
   emulated: z.literal(true).optional(),
 };
 const contentSchema = z.object(part);
@@ -31,51 +32,56 @@ const differenceSchema = z.object({
   before: contentSchema,
   now: contentSchema,
 });
-/** The same part with two contents. */
+/** One part with two different contents. */
 export type Difference = z.infer<typeof differenceSchema>;
 
 const howSchema = z.enum(["resumed", "imported", "running"]);
-/** When two contents met: a sweep was resumed, began with imported trials, or its device came back as another. */
+/**
+ * The event at which two contents met: a sweep was resumed, it began with imported trials, or its device
+ * changed.
+ */
 export type How = z.infer<typeof howSchema>;
 
 const identitySchema = z.object({
-  /** As accepted last. */
+  /** Parts as last accepted. */
   parts: z.array(partSchema),
-  /** Differences that were asked for, in the order they came. */
+  /** Differences that the user accepted, in order of time. */
   mixed: z.array(differenceSchema.extend({ how: howSchema })),
-  /** Where trials came in whose content nobody wrote down. */
+  /** Events at which trials of unrecorded content were added. */
   unknown: z.array(howSchema),
 });
 export type Identity = z.infer<typeof identitySchema>;
 
-/** Null where the database is older than digests. */
+/** Returns a stored identity; null where the database is older than digests. */
 export const parseIdentity = (json: string | null): Identity | null =>
   json === null ? null : identitySchema.parse(JSON.parse(json));
 
 const resultSchema = z.object({
-  /** By key, as `corpus:text`. */
+  /** Digest of each part by its key, e.g. `corpus:text`. */
   digests: z.record(z.string(), digest),
-  /** Keys of what is not as it was when the sweep began. */
+  /** Keys of parts that differ from those at the start of the sweep. */
   differs: z.array(z.string()),
 });
-/** What one result rests on. */
+/** The identity of one result: the content of every part that it depends on. */
 export type ResultIdentity = z.infer<typeof resultSchema>;
+/** Returns a stored identity of a result; null where none was stored. */
 export const parseResultIdentity = (json: string | null): ResultIdentity | null =>
   json === null ? null : resultSchema.parse(JSON.parse(json));
 
 const keyOf = ({ what, of }: Pick<Part, "what" | "of">): string => `${what}:${of}`;
 
-/** The parts of a key and its digest, as an export has them; undefined for what is no key. */
+/** Returns the part for a key and its digest, as an export has them; undefined for text that is no key. */
 export function partOfKey(key: string, digest: string): Part | undefined {
   const [what, ...of] = key.split(":");
   const { success, data } = partSchema.safeParse({ what, of: of.join(":"), digest, shown: "" });
   return success ? data : undefined;
 }
 
-/** The digest of facts that are not a file. */
+/** Returns the digest of facts that are not a file. */
 export const digestOf = (facts: unknown): string =>
   createHash("sha256").update(JSON.stringify(facts)).digest("hex");
 
+/** Returns the part `what` of `of` with this content. Its text is cut to 300 characters. */
 export const partFrom = (
   what: What,
   of: string,
@@ -92,7 +98,10 @@ const contentOf = ({ digest, shown, emulated }: Part): Content => ({
   ...(emulated === undefined ? {} : { emulated }),
 });
 
-/** Parts that both know and whose contents differ. Several contents of one part may be known from before. */
+/**
+ * Returns the parts that are in both lists with different contents. `before` may list several contents of one
+ * part.
+ */
 export function differences(before: readonly Part[], now: readonly Part[]): readonly Difference[] {
   const found = new Map<string, Difference>();
   const current = new Map(now.map((one) => [keyOf(one), one]));
@@ -109,7 +118,7 @@ export function differences(before: readonly Part[], now: readonly Part[]): read
   return [...found.values()];
 }
 
-/** Every part that a sweep was ever run with, those it took over from imports included. */
+/** Returns every part that a sweep ever ran with, including those from imports. */
 export const partsEver = ({ parts, mixed }: Identity): readonly Part[] => [
   ...parts,
   ...mixed.flatMap(({ what, of, before, now }) => [
@@ -118,7 +127,7 @@ export const partsEver = ({ parts, mixed }: Identity): readonly Part[] => [
   ]),
 ];
 
-/** An identity after `parts` were taken in addition, differences and all. */
+/** Returns the identity with `parts` added. Differences are recorded with `how`. */
 export function extended(identity: Identity, parts: readonly Part[], how: How): Identity {
   const kept = new Map(identity.parts.map((one) => [keyOf(one), one]));
   for (const one of parts) kept.set(keyOf(one), one);
@@ -126,7 +135,7 @@ export function extended(identity: Identity, parts: readonly Part[], how: How): 
   return { ...identity, parts: [...kept.values()], mixed: [...identity.mixed, ...more] };
 }
 
-/** What a result rests on, and where that departs from how the sweep began. */
+/** Returns the identity of a result, with the parts that differ from the start of the sweep. */
 export function resultIdentity(identity: Identity, parts: readonly Part[]): ResultIdentity {
   const first = new Map(identity.parts.map((one) => [keyOf(one), one.digest]));
   for (const { what, of, before, how } of identity.mixed.toReversed())

@@ -1,10 +1,11 @@
-// On how many cores, and on which, a device runs fastest: what to try, and which to keep. Trying is runner/agent/tune.ts's business.
-// Decode speed decides, as most of a conversation is decode: it often peaks below all cores, and small cores can slow the big ones down.
+// Chooses the number of cores, and the cores, on which a device runs fastest: the placements to try, and the
+// one to keep. runner/agent/tune.ts tries them. Decode speed decides, because most of a conversation is
+// decode. It often peaks below all cores, and small cores can slow down the big ones.
 import type { CpuDescription } from "./probe-result.ts";
 import type { MeasureResult } from "./protocol.ts";
 
 export interface Placement {
-  /** The CPUs, one thread each. */
+  /** CPUs, one thread each. */
   readonly cpus: readonly number[];
 }
 export interface TriedPlacement extends Placement {
@@ -12,7 +13,10 @@ export interface TriedPlacement extends Placement {
   readonly prefillTokensPerSecond: number;
 }
 
-/** The layout that placements are compared on: about 130 M parameters, more than the caches of a phone or a laptop hold. */
+/**
+ * The layout on which placements are compared. It has about 130 M parameters, more than the caches of a phone
+ * or a laptop hold.
+ */
 export const PLACEMENT_LAYOUT = "v8192 d1024 f4096 h16/8x64 : c3 c3 g c3 c3 g c3 g";
 export const PLACEMENT_REQUEST = {
   contexts: [64],
@@ -23,15 +27,16 @@ export const PLACEMENT_REQUEST = {
 
 const MOST = 16;
 
-/** Thread counts worth trying in a cluster of n cores: powers of two, and all. */
+/** Thread counts to try in a cluster of n cores: powers of two, and n. */
 function counts(n: number): number[] {
   const powers = Array.from({ length: 8 }, (_, i) => 2 ** i).filter((count) => count < n);
   return [...powers, n];
 }
 
 /**
- * Placements to try, from few cores to all: one thread per physical core, the fastest cluster first, then with each slower cluster added;
- * at last, where cores run two threads, one thread per logical CPU.
+ * Returns placements to try, from few cores to all. One thread runs per physical core, first on the fastest
+ * cluster, then with each slower cluster added. Last comes one thread per logical CPU, where cores run two
+ * threads.
  */
 export function candidatePlacements(cpus: readonly CpuDescription[]): readonly Placement[] {
   const cores = cpus
@@ -47,17 +52,20 @@ export function candidatePlacements(cpus: readonly CpuDescription[]): readonly P
   }
   if (cpus.length > cores.length)
     placements.push([...before, ...cpus.map(({ cpu }) => cpu).filter((cpu) => !before.includes(cpu))]);
-  // Of very many, the ends of the list matter least in the middle: keep them evenly spread, the last always.
+  // A long list is thinned evenly. The last placement is always kept.
   const step = Math.max(1, placements.length / MOST);
   const kept = placements.filter((_, i) => Math.floor((i + 1) / step) > Math.floor(i / step));
   return kept.map((chosen) => ({ cpus: chosen }));
 }
 
-/** Capacity where the kernel tells it (big.LITTLE), else the highest clock, within which cores of one kind differ by a few percent. */
+/**
+ * Capacity where the kernel reports it (big.LITTLE), else the highest clock. The clock is rounded, because
+ * cores of one kind differ by a few percent.
+ */
 const speed = ({ capacity, maxMhz }: CpuDescription): number =>
   capacity ?? Math.round((maxMhz ?? 0) / 200) * 200;
 
-/** The rates of a placement; null where the system put the threads elsewhere than asked. */
+/** Returns the rates of a placement; null where the system put the threads on other cores than requested. */
 export function readPlacement({ cpus }: Placement, result: MeasureResult): TriedPlacement | null {
   const asked = cpus.toSorted((a, b) => a - b).join();
   const got = result.affinity.toSorted((a, b) => a - b).join();
@@ -72,7 +80,10 @@ export function readPlacement({ cpus }: Placement, result: MeasureResult): Tried
   };
 }
 
-/** The one to keep: the fastest decode; of those within `tolerance` of it the fastest prefill; of those the fewest threads. */
+/**
+ * Returns the placement to keep: the fastest decode; of those within `tolerance`, the fastest prefill; of
+ * those, the fewest threads.
+ */
 export function bestPlacement(tried: readonly TriedPlacement[], tolerance: number): TriedPlacement | null {
   const near = (
     list: readonly TriedPlacement[],

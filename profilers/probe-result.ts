@@ -1,8 +1,9 @@
-// What a device says of itself: its processor, memory and speed when it is probed, and its state right now.
+// Schemas of a device's description of itself: its processor, memory and speed from a probe, and its present
+// state.
 import { z } from "zod";
 import { count, rate, text } from "./protocol-fields.ts";
 
-/** One logical CPU the agent may use. `core`: the lowest CPU that shares its physical core. */
+/** One logical CPU that the agent may use. `core`: the lowest CPU on the same physical core. */
 const cpuSchema = z.object({ cpu: count, core: count, capacity: rate.nullable(), maxMhz: rate.nullable() });
 export type CpuDescription = z.infer<typeof cpuSchema>;
 
@@ -16,12 +17,15 @@ export const probeResultSchema = z.object({
   cpuModel: text,
   cores: count,
   allowedCpus: z.array(count).max(4096),
-  /** What `threads: 0` means there: one a physical core, within the quota. Absent in probes from before it was told. */
+  /**
+   * Number of threads that `threads: 0` means there: one per physical core, within the quota. Absent in older
+   * probes.
+   */
   defaultThreads: count.optional(),
-  /** CPUs' worth of time that a control group grants; null: no quota. */
+  /** CPU time that a control group grants, in CPUs; null: no quota. */
   cpuQuota: rate.nullable().optional(),
   isas: z.array(text).max(64),
-  /** The fastest of them on this device, by what its kernels were timed at; what `auto` is resolved to. */
+  /** The fastest instruction set on this device, by the timing of its kernels. `auto` resolves to it. */
   isa: text,
   kernelRates: z
     .array(z.object({ isa: text, prefillGops: rate, decodeGops: rate }))
@@ -31,13 +35,13 @@ export const probeResultSchema = z.object({
   memoryBytes: count,
   availableBytes: count,
   swapBytes: count,
-  /** Going beyond the memory limit ends every process of the control group, the agent among them. */
+  /** Exceeding the memory limit ends every process of the control group, including the agent. */
   oomKillsGroup: z.boolean().optional(),
   loadAverage: rate,
   emulated: z.boolean(),
   temperatureC: z.number().nullable(),
   frequencyMhz: rate.nullable(),
-  /** Which sensor and which file these two were read from; absent in probes from before they were told. */
+  /** Sources of temperature and frequency: a sensor and a file. Absent in older probes. */
   temperatureSource: text.nullable().optional(),
   frequencySource: text.nullable().optional(),
   cpus: z.array(cpuSchema).max(4096).optional(),
@@ -55,7 +59,7 @@ export const threadsOn = (
   threads: number,
 ): number => (threads === 0 ? (defaultThreads ?? allowedCpus.length) : threads);
 
-/** How a device is right now. */
+/** Present state of a device. */
 export const statusResultSchema = z.object({
   temperatureC: z.number().nullable(),
   frequencyMhz: rate.nullable(),

@@ -1,4 +1,4 @@
-// The kinds of value that the lines of an agent are made of, each with its bounds.
+// Kinds of values in an agent's lines, each with its bounds.
 import { z } from "zod";
 
 /** Longest answer line accepted from an agent, in bytes. */
@@ -7,7 +7,7 @@ export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 export const count = z.number().int().nonnegative();
 export const rate = z.number().nonnegative();
 export const milliseconds = z.number().nonnegative();
-/** Text from a device: bounded, and without control characters, so that it can be shown on a terminal. */
+/** Text from a device: bounded, without control characters, so that a terminal can show it safely. */
 export const text = z
   .string()
   .max(4096)
@@ -17,7 +17,10 @@ export const hex = z
   .max(128)
   .regex(/^[0-9a-f]+$/);
 
-/** Control characters (C0, DEL, C1), bidirectional overrides and line separators become `?`. */
+/**
+ * Returns text with control characters (C0, DEL, C1), bidirectional overrides and line separators replaced by
+ * `?`.
+ */
 export function sanitise(s: string): string {
   return s.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }

@@ -1,13 +1,13 @@
-// The answers of the agent protocol, version 1: one zod schema for every line an agent may say (requests.ts holds the requests). A device is not
-// trusted: nothing that it says is used before it has passed through here. The contract is kernels/README.md.
-// Framing, ids in flight and timeouts are left to runner/agent/session.ts.
+// Answers of the agent protocol, version 1: one zod schema for every line that an agent may send (requests.ts
+// has the requests). Devices are not trusted: every answer passes these schemas before use. The contract is
+// kernels/README.md. runner/agent/session.ts handles framing, ids in flight and timeouts.
 import { z } from "zod";
 import { probeResultSchema, statusResultSchema } from "./probe-result.ts";
 import { count, hex, MAX_ANSWER_BYTES, milliseconds, rate, sanitise, text } from "./protocol-fields.ts";
 import { PRECISIONS } from "./requests.ts";
 
 export const PROTOCOL_VERSION = 1;
-/** Longest request line an agent accepts, in bytes. */
+/** Longest request line that an agent accepts, in bytes. */
 export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 export const JOB_ID = /^[a-z0-9-]{1,32}$/;
 const jobId = z.string().regex(JOB_ID);
@@ -35,7 +35,7 @@ export const helloSchema = z.object({
   version: text,
   arch: z.enum(["x86_64", "aarch64"]),
   pid: count,
-  /** Set by an agent under a forced command: it takes files through `put` only, and says which build it is. */
+  /** Set by an agent under a forced command: it takes files through `put` only, and names its build. */
   confined: z.boolean().optional(),
   sha256: hex.optional(),
 });
@@ -44,11 +44,13 @@ export const heartbeatSchema = z.object({
   type: z.literal("heartbeat"),
   uptimeMs: milliseconds,
   job: jobId.nullable(),
-  /** The job has not begun: the agent of another coordinator uses the device. */
+  /** The job has not started, because another coordinator's agent uses the device. */
   waiting: z.boolean().optional(),
 });
 const answer = { v: z.literal(PROTOCOL_VERSION), id: jobId };
-/** Everything an agent may say; `result` and `progress` are narrowed by the request they answer. */
+/**
+ * Every line that an agent may send. `result` and `progress` are narrowed by the request that they answer.
+ */
 export const agentLineSchema = z.discriminatedUnion("type", [
   helloSchema,
   heartbeatSchema,
@@ -56,7 +58,7 @@ export const agentLineSchema = z.discriminatedUnion("type", [
   z.object({ ...answer, type: z.literal("result"), result: z.record(z.string(), z.unknown()) }),
   z.object({
     v: z.literal(PROTOCOL_VERSION),
-    /** null where the request was too broken to carry an id. */
+    /** Null where the request was too malformed to have an id. */
     id: jobId.nullable(),
     type: z.literal("error"),
     error: z.object({
@@ -81,29 +83,32 @@ const planSchema = z.object({
   overheadBytes: count,
   predictedPeakBytes: count,
 });
-/** How much of the processor others took during the measured repetitions, in ms; null: the system does not tell. */
+/**
+ * Processor time lost to other work during the measured repetitions, in ms. Null: the system does not report
+ * it.
+ */
 const disturbanceSchema = z.object({
   wallMs: milliseconds,
-  /** CPUs that the job may use, over which `stealMs` and `foreignMs` are sums. */
+  /** Number of CPUs that the job may use. `stealMs` and `foreignMs` are sums over these. */
   cpus: count,
-  /** By a hypervisor. */
+  /** Time taken by a hypervisor. */
   stealMs: milliseconds.nullable(),
-  /** By other processes. */
+  /** Time taken by other processes. */
   foreignMs: milliseconds.nullable(),
-  /** Some task of the system waited for a CPU. */
+  /** Time in which some task of the system waited for a CPU. */
   stalledMs: milliseconds.nullable(),
-  /** Threads of the job were ready and did not run: a sum over threads. */
+  /** Time in which threads of the job were ready but did not run; a sum over threads. */
   waitedMs: milliseconds.nullable(),
-  /** A control group's quota was used up. */
+  /** Time in which the quota of a control group was used up. */
   throttledMs: milliseconds.nullable(),
 });
 
-/** What an agent measures at a context, one value per repetition. */
+/** Measurements of an agent at one context, one value per repetition. */
 const sampleFields = {
-  /** Until every sequence of the batch has its first token. */
+  /** Time until every sequence of the batch has its first token. */
   ttftMs: z.array(milliseconds),
   prefillMs: z.array(milliseconds),
-  /** The time of each step after the first token; a step decodes one token of every sequence. */
+  /** Time of each step after the first token. A step decodes one token of every sequence. */
   decodeMs: z.array(z.array(milliseconds)),
 };
 export type SampleField = keyof typeof sampleFields;
@@ -112,7 +117,7 @@ export const SAMPLE_FIELDS = Object.keys(sampleFields) as readonly SampleField[]
 export const measureResultSchema = z.object({
   isa: text,
   threads: count,
-  /** Sequences prefilled one after the other and decoded together. */
+  /** Number of sequences, prefilled one after the other and decoded together. */
   batch: count.default(1),
   affinity: z.array(z.number().int().min(-1)).max(4096),
   architecture: text,
@@ -129,7 +134,10 @@ export const measureResultSchema = z.object({
         warmups: count,
         stable: z.boolean(),
         ...sampleFields,
-        /** Time, least bytes touched and operations done, by kind of operator, summed over the repetitions; where it was asked for. */
+        /**
+         * Time, least bytes touched and operations by kind of operator, summed over the repetitions. Present
+         * on request.
+         */
         profile: z
           .array(
             z.object({
@@ -148,7 +156,7 @@ export const measureResultSchema = z.object({
     .max(256),
   memory: z.object({ peakBytes: count, anonBytes: count, fileBytes: count, swapBytes: count }),
   outputHash: hex,
-  /** Absent in results from before it was told. */
+  /** Absent in older results. */
   disturbance: disturbanceSchema.optional(),
   frequencyMhz: rate.nullable(),
   temperatureC: z.number().nullable(),
@@ -160,7 +168,7 @@ export const verifyResultSchema = z.object({
   isa: text,
   vocab: count,
   positions: z.array(count),
-  /** Base64 of little-endian float32, positions x vocab; empty when no logits were asked for. */
+  /** Base64 of little-endian float32 [positions x vocab]; empty when no logits were requested. */
   logits: z.string().max(MAX_ANSWER_BYTES),
   checks: z
     .array(
@@ -174,12 +182,12 @@ export const verifyResultSchema = z.object({
     .max(16),
 });
 
-/** `bytes`: how much of the file has arrived, which is where the next piece starts. */
+/** `bytes`: received length of the file. The next piece starts there. */
 export const putResultSchema = z.object({ bytes: count, complete: z.boolean() });
 
 export const materializeResultSchema = z.object({ bytes: count, sha256: hex });
 
-/** The program a device would run, one line a fused op; may span lines. */
+/** The program that a device would run, with one line of the listing per fused operation. */
 export const explainResultSchema = z.object({
   listing: z
     .string()
@@ -187,13 +195,13 @@ export const explainResultSchema = z.object({
     .transform((s) => s.split("\n").map(sanitise).join("\n")),
 });
 
-/** (step, mean since the entry before). */
+/** Entries (step, mean since the previous entry). */
 const curve = z.array(z.tuple([count, z.number()])).max(1_000_000);
 export const trainResultSchema = z.object({
   steps: count,
-  /** The step of the checkpoint it went on from; 0: none. */
+  /** Step of the checkpoint that the run continued from; 0: none. */
   resumedFrom: count.default(0),
-  /** Why it ended: all its steps, or what its stop rule saw. */
+  /** Reason for the end: all its steps, or the stop rule's finding. */
   stopped: z.enum(["steps", "converged", "plateau", "hopeless", "paused"]).default("steps"),
   gradientNorm: curve.default([]),
   /** Validation during the run: step, loss, accuracy. */
@@ -209,7 +217,9 @@ export const trainResultSchema = z.object({
   isa: text,
   threads: count,
   weightsHash: hex,
-  /** What the operands of linear layers were rounded to; agents and results from before there was a choice do not say. */
+  /**
+   * Rounding of the operands of linear layers. Agents and results from before this choice do not state it.
+   */
   precision: z.enum(PRECISIONS).default("float32"),
 });
 export type TrainResult = z.infer<typeof trainResultSchema>;
@@ -229,7 +239,7 @@ export const trainProgressSchema = z.object({
 });
 const anyProgress = z.record(z.string(), z.unknown());
 
-/** The jobs of an agent, each with the schema of its result and of its progress. */
+/** Jobs of an agent, each with the schemas of its result and its progress. */
 export const JOBS = {
   probe: { result: probeResultSchema, progress: anyProgress },
   status: { result: statusResultSchema, progress: anyProgress },

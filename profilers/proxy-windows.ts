@@ -1,5 +1,6 @@
-// Attention windows that a proxy cannot tell from one another, because its sequences are short: what trains the same scores the same, and
-// a front that seems to say that a window costs no quality says nothing.
+// Finds attention windows that a proxy cannot distinguish because its sequences are short. Such windows train
+// alike and score alike. A front may then seem to show that a window costs no quality, although it was never
+// tested.
 import { isGlobalAttention } from "../candidates/layout.ts";
 import { formatKind } from "../candidates/notation.ts";
 import { type Mixer, operatorOf, traitsOf } from "../candidates/ops/operator-registry.ts";
@@ -13,7 +14,7 @@ export interface WindowedTask {
   readonly proxy: ProxyConfig;
 }
 
-/** One attention mixer of each kind, by its reach. */
+/** One attention mixer of each kind, ordered by its reach. */
 function kindsOf(mixers: readonly Mixer[]): readonly Mixer[] {
   const kinds = new Map(
     mixers.filter((mixer) => traitsOf(mixer).lookup).map((mixer) => [formatKind(mixer), mixer]),
@@ -21,7 +22,7 @@ function kindsOf(mixers: readonly Mixer[]): readonly Mixer[] {
   return [...kinds.values()].sort((a, b) => traitsOf(a).reach - traitsOf(b).reach);
 }
 
-/** The mixers by the tokens that each sees in a sequence of the proxy. */
+/** The mixers, grouped by the number of tokens that each sees in a sequence of the proxy. */
 function byProxyReach(
   mixers: readonly Mixer[],
   { length, proxy }: WindowedTask,
@@ -55,7 +56,9 @@ function noticesOf(mixers: readonly Mixer[], task: WindowedTask): string[] {
   });
 }
 
-/** One sentence for each task and set of mixers that its proxies train as the same; none where all differ. */
+/**
+ * Returns one sentence for each task and set of mixers that its proxies train alike; empty where all differ.
+ */
 export function windowNotices(mixers: readonly Mixer[], tasks: readonly WindowedTask[]): readonly string[] {
   const kinds = kindsOf(mixers);
   return tasks.flatMap((task) => noticesOf(kinds, task));

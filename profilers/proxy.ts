@@ -1,5 +1,5 @@
-// The proxy of a candidate: the same pattern of mixers at a width that trains in seconds. What it cannot show (absolute
-// quality, knowledge, long documents) is said in README.md.
+// The proxy of a candidate: the same pattern of mixers at a width that trains in seconds. README.md lists
+// what a proxy cannot show: absolute quality, knowledge, long documents.
 import { z } from "zod";
 import { InvalidInputError } from "../candidates/errors.ts";
 import { type Layout, layoutProblem } from "../candidates/layout.ts";
@@ -17,14 +17,15 @@ export const proxySchema = z.strictObject({
 });
 export type ProxyConfig = z.infer<typeof proxySchema>;
 
-/** The size of proxies whose sequences have `length` tokens. */
+/** Returns the size of proxies whose sequences have `length` tokens. */
 export function proxySize({ width, headDim, context }: ProxyConfig, length: number): ProxySize {
   return { width, headDim, share: context === undefined ? 1 : Math.min(1, length / context) };
 }
 
 /**
- * The proxy layout: the order of mixers is the candidate's. Each operator scales itself: FFN widths keep their ratio to the model width (so
- * that candidates matched in parameters stay about matched), windows their share of the context; taps, QK-norm and RoPE are unchanged.
+ * Returns the proxy layout, with the candidate's order of mixers. Each operator scales itself. FFN widths
+ * keep their ratio to the model width, so that candidates of equal parameters stay about equal. Windows keep
+ * their share of the context. Taps, QK-norm and RoPE are unchanged.
  */
 export function proxyLayout(
   layout: Layout,

@@ -1,18 +1,21 @@
-// The requests of the agent protocol, version 1: what the coordinator asks of an agent. It is our own word, so that shapes are enough; answers
-// are checked (protocol.ts). Contract: kernels/README.md.
+// Requests of the agent protocol, version 1, from the coordinator to an agent. The coordinator writes them
+// itself, so types are enough; answers are checked (protocol.ts). Contract: kernels/README.md.
 
-/** Of the operands of linear layers in training; everything else is float32 in both. */
+/** Precision of the operands of linear layers in training. Everything else is float32 in both. */
 export const PRECISIONS = ["float32", "bfloat16"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** A model in a request: the plan itself (base64 GGUF, weights from its seed) or a file on the device. */
+/** The model of a request: the plan itself (base64 GGUF, weights from its seed) or a file on the device. */
 export type ModelRef = { readonly plan: string } | { readonly path: string };
 
 interface CommonOptions {
-  /** 0 = one per core the process may use. */
+  /** 0: one per core that the process may use. */
   readonly threads?: number;
   readonly isa?: string;
-  /** CPUs the job may use. Where the system withholds some it runs on the others, and the affinity of its answer says so. */
+  /**
+   * CPUs that the job may use. If the system withholds some, the job runs on the others, and the affinity in
+   * its answer shows this.
+   */
   readonly cpus?: readonly number[];
 }
 export interface MeasureRequest extends CommonOptions {
@@ -23,19 +26,19 @@ export interface MeasureRequest extends CommonOptions {
   readonly warmup?: { readonly max: number; readonly tolerance: number };
   readonly chunk?: number;
   readonly kv?: "f16" | "q8_0";
-  /** Sequences decoded together. */
+  /** Number of sequences decoded together. */
   readonly batch?: number;
-  /** Also time each kind of operator; costs a little speed. */
+  /** Also times each kind of operator, at a small cost in speed. */
   readonly profile?: boolean;
 }
 export interface VerifyRequest extends CommonOptions {
   readonly model: ModelRef;
   readonly tokens: readonly number[];
   readonly chunk?: number;
-  /** How many of the tokens are prefilled; the rest are decoded one by one. Default: all. */
+  /** Number of tokens that are prefilled; the others are decoded one by one. Default: all. */
   readonly prefill?: number;
   readonly logits?: "all" | "last" | "none";
-  /** First position whose logits `all` answers with. */
+  /** First position for which `all` returns logits. */
   readonly from?: number;
   readonly checks?: boolean;
   readonly kv?: "f16" | "q8_0" | "f32";
@@ -46,7 +49,7 @@ export interface MaterializeRequest extends CommonOptions {
 }
 export interface ExplainRequest extends CommonOptions {
   readonly model: ModelRef;
-  /** Length of the sequence the plan must hold. */
+  /** Length of the sequence that the plan must hold. */
   readonly context?: number;
 }
 export interface TrainRequest extends CommonOptions {
@@ -60,7 +63,10 @@ export interface TrainRequest extends CommonOptions {
   };
   readonly steps: number;
   readonly batch: number;
-  /** Default: float32, which requests leave out, so that what was stored of them before there was a choice stays what it was. */
+  /**
+   * Default: float32. Requests omit the default, so that stored requests from before this choice stay
+   * identical.
+   */
   readonly precision?: Precision;
   readonly optimizer?: {
     readonly learningRate?: number;
@@ -74,15 +80,15 @@ export interface TrainRequest extends CommonOptions {
   };
   readonly evalBatches?: number;
   readonly reportEvery?: number;
-  /** `pooled`: every position is read out of the last one's state. */
+  /** `pooled`: every position is predicted from the state at the last one. */
   readonly head?: "tokens" | "pooled";
-  /** Widths beyond this shrink the learning rates of matrices (muP). */
+  /** Beyond this width, learning rates of matrices shrink (muP). */
   readonly baseWidth?: number;
   readonly objective?: {
     readonly kind: "cross-entropy" | "top-k" | "decoupled-top-k";
     readonly k?: number;
     readonly temperature?: number;
-    /** Share of the distilling part; the rest is cross-entropy. */
+    /** Share of the distillation loss; the other part is cross-entropy. */
     readonly mix?: number;
   };
   /** A GGUF with the student's vocabulary, or an EFL1 file of dumped log-probabilities. */
@@ -98,25 +104,25 @@ export interface TrainRequest extends CommonOptions {
   readonly checkpoint?: {
     readonly path: string;
     readonly every?: number;
-    /** The run ends `paused` after so many of its steps, and goes on from there when asked again. */
+    /** The run ends as `paused` after this many steps. A repeated request continues it there. */
     readonly pauseAt?: number;
   };
-  /** Where to write the trained weights, as a GGUF. */
+  /** File for the trained weights, as a GGUF. */
   readonly out?: string;
 }
 
-/** One piece of a data file, for an agent that can be given files in no other way. */
+/** One piece of a data file, for an agent that can receive files in no other way. */
 export interface PutRequest {
   readonly name: string;
   readonly sha256: string;
-  /** Of the whole file. */
+  /** Size of the whole file. */
   readonly bytes: number;
   readonly offset: number;
-  /** Base64. Empty: only says what is there. */
+  /** Base64. Empty: only asks how much of the file is present. */
   readonly data: string;
 }
 
-/** What each job takes. */
+/** The request of each job. */
 export interface JobRequests {
   readonly probe: CommonOptions;
   readonly status: Record<string, never>;

@@ -1,6 +1,6 @@
-// The same layouts measured at two times: which metric moved over all of them, and which layouts moved by themselves. Runs of one time
-// share what their time had (heat, other load, the agent's build); that shows as a shift of the whole metric and is never taken for a
-// change of one layout. Two layouts at one time: compare.ts.
+// Compares layouts measured at two times: which metrics shifted over all layouts, and which layouts changed
+// alone. Runs of one time share its conditions (heat, other load, the agent's build). These appear as a shift
+// of the whole metric, never as a change of one layout. compare.ts compares two layouts at one time.
 import type { Rng } from "../candidates/space.ts";
 import { bcaInterval, type Interval } from "./statistics/bootstrap.ts";
 import { holm } from "./statistics/holm.ts";
@@ -8,14 +8,14 @@ import { medianShift } from "./statistics/sign.ts";
 import { MAD_TO_SD } from "./statistics/stray.ts";
 import { summarise } from "./statistics/summary.ts";
 
-/** A metric of one layout at one time. */
+/** One metric of one layout at one time. */
 export interface Measured {
   readonly value: number;
   readonly samples: readonly number[];
   readonly stable: boolean;
 }
 
-/** One layout, twice. */
+/** One layout, measured twice. */
 export interface Rerun {
   readonly before: Measured;
   readonly after: Measured;
@@ -26,22 +26,25 @@ export const rerunDefaults = {
   errorRate: 0.05,
   /** Smallest relative change that counts. */
   effect: 0.02,
-  /** Fewer layouts than this do not show how much a rerun differs by itself. */
+  /** With fewer layouts, the usual difference between reruns is unknown. */
   minLayouts: 8,
-  /** Robust standard deviations off the other layouts at which one moved by itself. Reruns have heavy tails: at 3.5, 2% of unchanged
-   * values of test/profilers/rerun.test.ts stood out. */
+  /**
+   * Distance from the other layouts, in robust standard deviations, at which a layout counts as changed
+   * alone. Reruns have heavy tails: at 3.5, 2% of unchanged values of test/profilers/rerun.test.ts were
+   * flagged.
+   */
   standsOut: 5,
 } as const;
 export type RerunRules = typeof rerunDefaults;
 
-/** What became of one metric over all its layouts. */
+/** Result of one metric over all its layouts. */
 interface Shift {
-  /** Layouts compared: stable both times, measured, and positive. */
+  /** Number of layouts compared: stable both times, measured, and positive. */
   readonly layouts: number;
   /** after / before - 1, the median over the layouts, and its 95% interval (ends may be infinite). */
   readonly change: number;
   readonly interval: Interval;
-  /** Of the sign test, adjusted for the metrics judged with it (Holm). */
+  /** p-value of the sign test, adjusted for the other metrics (Holm). */
   readonly adjustedP: number;
   readonly beyondNoise: boolean;
 }
@@ -49,13 +52,13 @@ interface Shift {
 interface MetricRerun {
   /** Null where no layout was stable both times. */
   readonly shift: Shift | null;
-  /** Places (in what was given) of layouts that moved by themselves. */
+  /** Indices, in the input, of layouts that changed alone. */
   readonly own: readonly number[];
 }
 
 const MIN_SAMPLES = 5;
 
-/** 95% BCa interval of the median; the range of what are too few samples for one. */
+/** 95% BCa interval of the median. With too few samples for it, the range of the samples. */
 function spread({ value, samples }: Measured, rng: Rng): Interval {
   if (samples.length === 0) return { low: value, high: value };
   const { min, max } = summarise(samples);
@@ -64,14 +67,20 @@ function spread({ value, samples }: Measured, rng: Rng): Interval {
   return interval ?? { low: min, high: max };
 }
 
-/** Whether two measurements differ by more than their own repetitions do: stable both, and their intervals apart. */
+/**
+ * Returns true if two measurements differ by more than their own repetitions: both are stable, and their
+ * intervals are disjoint.
+ */
 export function apart(a: Measured, b: Measured, rng: Rng): boolean {
   if (!a.stable || !b.stable) return false;
   const [x, y] = [spread(a, rng), spread(b, rng)];
   return x.low > y.high || y.low > x.high;
 }
 
-/** Values with samples can be judged by their ratio; computed ones, and a score of 0, only as equal or not. */
+/**
+ * Values with samples can be judged by their ratio. Computed values, and a score of 0, can only be equal or
+ * not.
+ */
 const byRatio = ({ before, after }: Rerun): boolean =>
   before.value > 0 && after.value > 0 && before.samples.length > 0 && after.samples.length > 0;
 
@@ -82,8 +91,9 @@ const scaled = ({ value, samples, stable }: Measured, factor: number): Measured 
 });
 
 /**
- * Places off the shift of all by the effect that counts, by more than reruns of the others are, and by more than their own repetitions
- * vary. Of few layouts it is not known how much reruns differ: the effect and the repetitions say it alone.
+ * Indices of layouts that differ from the common shift by more than the effect, by more than the reruns of
+ * the others, and by more than their own repetitions vary. With few layouts the spread of reruns is unknown;
+ * then only the effect and the repetitions decide.
  */
 function movedAlone(
   reruns: readonly Rerun[],
@@ -104,7 +114,7 @@ function movedAlone(
   });
 }
 
-/** Judges every metric given, in the order given. */
+/** Judges every metric, in the given order. */
 export function judgeReruns(
   metrics: readonly (readonly Rerun[])[],
   rng: Rng,

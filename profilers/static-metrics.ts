@@ -1,4 +1,5 @@
-// Metrics that need no device: exact counts of the static cost model, by the names objectives and budgets use.
+// Metrics that need no device: exact counts of the static cost model, by the names that objectives and
+// budgets use.
 import { staticCost } from "../candidates/cost.ts";
 import type { Layout } from "../candidates/layout.ts";
 import type { Quantization } from "../candidates/quantization.ts";
@@ -10,10 +11,13 @@ import { metricName, parseMetricName } from "./metrics/name.ts";
 const isCounted = (base: string): base is CountedMetric =>
   (countedMetrics as readonly string[]).includes(base);
 
-/** Longest context that is counted at. */
+/** Longest context for which costs are counted. */
 const MAX_CONTEXT = 9_999_999;
 
-/** The value of `parameters`, `kvBytes@1024`, ...; null when `name` is no static metric. Contexts must stand where needed. */
+/**
+ * Returns the value of `parameters`, `kvBytes@1024`, ...; null when `name` is no static metric. A metric that
+ * depends on the context needs one in its name.
+ */
 export function staticMetric(name: string, layout: Layout, quantization: Quantization): Metric | null {
   const { base, context } = parseMetricName(name);
   if (!isCounted(base) || name !== metricName({ base, context })) return null;

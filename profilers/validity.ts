@@ -1,5 +1,5 @@
-// Flags of a measurement that passed the gates: plausible numbers, taken under other conditions than requested.
-// A flag never changes a number; it is stored and shown beside it, and decides how the number is used.
+// Flags of a measurement that passed the gates: plausible numbers, taken under other conditions than
+// requested. A flag never changes a number. It is stored and shown beside the number, and decides its use.
 import { type ProbeResult, threadsOn } from "./probe-result.ts";
 import type { MeasureResult } from "./protocol.ts";
 import { summarise } from "./statistics/summary.ts";
@@ -18,7 +18,10 @@ export const FLAGS = {
 } as const satisfies Record<string, string>;
 export type Flag = keyof typeof FLAGS;
 
-/** Conditions under which a number is no result of the candidate: it is measured again, and not relied on if that does not help. */
+/**
+ * Flags under which a number does not count as a result of the candidate. It is measured again, and marked
+ * unreliable if that does not help.
+ */
 export const VOIDING: ReadonlySet<Flag> = new Set<Flag>([
   "unstable",
   "moved",
@@ -32,21 +35,22 @@ export const VOIDING: ReadonlySet<Flag> = new Set<Flag>([
 export interface ValidityInput {
   readonly result: MeasureResult;
   readonly probe: Pick<ProbeResult, "allowedCpus" | "defaultThreads">;
-  /** As asked: how many threads (0: the device's default), and on which cores (absent: any the device lets us use). */
+  /** Requested number of threads (0: the device's default), and their cores (absent: any that the device allows). */
   readonly placement: { readonly threads: number; readonly cpus?: readonly number[] };
   readonly emulated: boolean;
   /** Largest coefficient of variation of a stable result. */
   readonly cvLimit: number;
-  /** Largest share of the processor that others may take while it is timed. Default: nothing is too much. */
+  /** Largest share of the processor that other work may take during the timing. Default: no limit. */
   readonly disturbanceLimit?: number;
 }
 
-/** Share of its time above which a quota is no chance event of the scheduler. */
+/** A quota that takes a larger share of the time is not a chance event of the scheduler. */
 const QUOTA_SHARE = 0.02;
 
 /**
- * The largest share of the processor time it could have had that was taken from a measurement: stolen by a hypervisor, or spent by its ready
- * threads waiting for others. 0 where the system tells neither. Work of others on CPUs that it did not need disturbs nothing by itself.
+ * Returns the largest share of its possible processor time that a measurement lost: stolen by a hypervisor,
+ * or spent by its ready threads waiting for others. 0 where the system reports neither. Work of others on
+ * CPUs that it did not need is no disturbance.
  */
 export function disturbedShare({
   disturbance,
@@ -65,17 +69,18 @@ const quotaShare = ({ disturbance }: Pick<MeasureResult, "disturbance">): number
     ? 0
     : (disturbance.throttledMs ?? 0) / disturbance.wallMs;
 
-/** Threads that the device did not keep where they belong: on a core each, of those asked for. */
+/** True if the device did not keep the threads in place: the requested number, one per allowed core. */
 function moved({ result, probe, placement }: ValidityInput): boolean {
   const cpus = placement.cpus ?? probe.allowedCpus;
   const asked = threadsOn(probe, placement.threads);
   const { affinity } = result;
   if (result.threads !== asked || affinity.length !== asked) return true;
   if (affinity.some((cpu) => !cpus.includes(cpu))) return true;
-  // More threads than cores have to share them.
+  // More threads than cores must share cores.
   return asked <= cpus.length && new Set(affinity).size !== asked;
 }
 
+/** Returns the flags of a measurement; empty for one taken under the requested conditions. */
 export function validityFlags(input: ValidityInput): readonly Flag[] {
   const { result, emulated, cvLimit, disturbanceLimit = Number.POSITIVE_INFINITY } = input;
   const flags: Flag[] = [];
@@ -85,7 +90,7 @@ export function validityFlags(input: ValidityInput): readonly Flag[] {
   if (result.contexts.some(({ ttftMs, decodeMs }) => varies(ttftMs) || varies(decodeMs.map(sum))))
     flags.push("unstable");
   if (result.contexts.some(({ stable, warmups }) => !stable && warmups > 1)) flags.push("not-warm");
-  // Under an emulator the guest's idea of its cores is the emulator's.
+  // Under an emulator, the cores that the guest sees are made up.
   if (!emulated && moved(input)) flags.push("moved");
   if (result.memory.swapBytes > 0) flags.push("swapped");
   if (disturbedShare(result) > disturbanceLimit) flags.push("disturbed");

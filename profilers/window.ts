@@ -1,5 +1,6 @@
-// Decisions of a measurement window, in which several candidates are measured in turn between two runs of a sentinel: is the device
-// ready, in which order do the candidates run, did the device change meanwhile. Pure; what is run where is runner/measurement/.
+// Decisions of a measurement window, in which several candidates are measured in turn between two calibration
+// runs. Is the device ready? In which order do the candidates run? Did the device change meanwhile? All
+// functions are pure; runner/farm/measurement/ measures.
 import { parseNotation } from "../candidates/notation.ts";
 import type { Rng } from "../candidates/space.ts";
 import type { MeasurementProfile } from "./device-profile.ts";
@@ -8,10 +9,13 @@ import { type MeasuredContext, type MeasureResult, SAMPLE_FIELDS, type SampleFie
 import type { MeasureRequest } from "./requests.ts";
 import { summarise } from "./statistics/summary.ts";
 
-/** A small fixed layout with every kind of mixer, whose speed stands for the device's own. Never change it: baselines are of it. */
+/**
+ * A small fixed layout with every kind of mixer, for calibration runs: its speed represents the device's.
+ * Never change it, because stored baselines are of it.
+ */
 export const SENTINEL_NOTATION = "v2048 d256 f768 h4/2x64 : c3 s32 g c3";
 export const SENTINEL = parseNotation(SENTINEL_NOTATION);
-/** Tenths of a second on a slow core. */
+/** Takes tenths of a second on a slow core. */
 export const SENTINEL_REQUEST = {
   contexts: [64],
   decodeTokens: 24,
@@ -19,67 +23,85 @@ export const SENTINEL_REQUEST = {
   warmup: { max: 3, tolerance: 0.05 },
 } as const satisfies Omit<MeasureRequest, "model">;
 
-/** How a window is conducted; recorded with every result. */
+/** Rules for the course of a window. They are recorded with every result. */
 export interface WindowRules {
   readonly readiness: MeasurementProfile["readiness"];
   readonly sentinel: MeasurementProfile["sentinel"];
   readonly cvLimit: number;
-  /** Largest share of the processor that others may take from a measurement. */
+  /** Largest share of the processor that other work may take during a measurement. */
   readonly disturbanceLimit: number;
-  /** Fresh processes a candidate is measured in within a window, taking turns with the other candidates. */
+  /**
+   * Number of fresh processes that measure a candidate within a window, in turn with the other candidates.
+   */
   readonly rounds: number;
-  /** Windows at different times over which its repetitions are shared out. */
+  /** Number of windows at different times over which a candidate's repetitions are spread. */
   readonly windows: number;
-  /** How often a void or unstable measurement is taken again before it is kept as one not to rely on. */
+  /** How often a void or unstable measurement is repeated before it is kept as unreliable. */
   readonly retries: number;
-  /** False: no readiness gate and no sentinel; flags are still set. */
+  /** False: no readiness check and no calibration runs. Flags are still set. */
   readonly guarded: boolean;
 }
 
-/** Samples of one run of the sentinel: milliseconds of its prefill, and of all its decoded tokens, by repetition. */
+/**
+ * Samples of one calibration run: milliseconds of its prefill, and of all its decoded tokens, per repetition.
+ */
 export interface SentinelRun {
   readonly prefillMs: readonly number[];
   readonly decodeMs: readonly number[];
 }
 
+/** Returns the samples of a calibration run from its measurement, in ms. */
 export function sentinelRun(result: MeasureResult): SentinelRun {
   const { prefillMs, decodeMs } = result.contexts[0]!;
   return { prefillMs, decodeMs: decodeMs.map((tokens) => tokens.reduce((sum, ms) => sum + ms, 0)) };
 }
 
 /**
- * By what a run of the sentinel is judged: where others use the machine too, by the least disturbed repetition of its decode alone. Its prefill
- * is some milliseconds of all threads together, of which one that has to wait makes tens.
+ * Statistic that judges a calibration run. Where others use the machine too, it is the least disturbed
+ * repetition. Then decode alone counts: prefill takes a few milliseconds of all threads together, which one
+ * waiting thread turns into tens.
  */
 export type SentinelStatistic = "median" | "min";
 
-/** Time of `now` over that of `before`, where both are judged the slower of prefill and decode; above 1: the device became slower. */
+/**
+ * Returns the time of `now` divided by that of `before`; above 1, the device became slower. By the median,
+ * the slower of prefill and decode counts.
+ */
 export function slowdown(before: SentinelRun, now: SentinelRun, by: SentinelStatistic = "median"): number {
   const ratio = (key: keyof SentinelRun): number => summarise(now[key])[by] / summarise(before[key])[by];
   return by === "min" ? ratio("decodeMs") : Math.max(ratio("prefillMs"), ratio("decodeMs"));
 }
 
-/** Largest relative change of the sentinel between two runs, either way. */
+/** Returns the largest relative change between two calibration runs, in either direction. */
 export function driftOf(before: SentinelRun, after: SentinelRun, by: SentinelStatistic = "median"): number {
   return Math.max(slowdown(before, after, by), slowdown(after, before, by)) - 1;
 }
 
-/** Several windows are for machines that others use too: a burst in one of two runs must not look like a device that changed. */
+/**
+ * Returns the statistic for a window plan. Several windows are for machines that others use too: a burst in
+ * one of two runs must not look like a changed device.
+ */
 export const sentinelStatistic = ({ windows }: Pick<WindowRules, "windows">): SentinelStatistic =>
   windows > 1 ? "min" : "median";
 
-/** One look at a device that may or may not be at rest. */
+/** One check of a device that may or may not be at rest. */
 export interface Look {
   readonly temperatureC: number | null;
   readonly loadAverage: number;
-  /** The sentinel against its baseline; null where the sensors alone said no. */
+  /** The calibration run against its baseline; null where the sensors alone objected. */
   readonly slowdown: number | null;
 }
 
-/** Free memory over what a model is predicted to take, below which it would be swapped, or killed for what others do. */
+/**
+ * Required free memory, as a multiple of a model's predicted memory. With less it might be swapped, or killed
+ * because of other programs.
+ */
 const MEMORY_MARGIN = 1.3;
 
-/** Why a block may not start now; null where it may. What cannot be read forbids nothing. `bytes`: what it is predicted to take. */
+/**
+ * Returns a reason why a block may not start now, or null. Unreadable sensors forbid nothing. `bytes`:
+ * predicted memory of the block.
+ */
 export function sensorObjection(
   status: Pick<StatusResult, "temperatureC" | "loadAverage" | "availableBytes">,
   { cores, bytes }: { readonly cores: number; readonly bytes: number },
@@ -97,7 +119,10 @@ export function sensorObjection(
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
-/** Why the micro-probe (the sentinel against its baseline) forbids it. */
+/**
+ * Returns a reason against starting because of the micro-probe (a calibration run against its baseline), or
+ * null.
+ */
 export function probeObjection(
   ratio: number,
   { microProbeTolerance }: WindowRules["readiness"],
@@ -107,7 +132,7 @@ export function probeObjection(
     : `the calibration run takes ${((ratio - 1) * 100).toFixed(1)}% longer than its baseline, limit ${microProbeTolerance * 100}%`;
 }
 
-/** An order of `contenders` that nothing about them decides. */
+/** Returns a random order of `contenders`, independent of their properties. */
 export function drawOrder(contenders: number, rng: Rng): readonly number[] {
   const order = Array.from({ length: contenders }, (_, index) => index);
   for (let last = contenders - 1; last > 0; last--) {
@@ -117,11 +142,17 @@ export function drawOrder(contenders: number, rng: Rng): readonly number[] {
   return order;
 }
 
-/** The order in which `contenders` run in a round: as drawn and backwards in turn, so that a steady drift hits all alike. */
+/**
+ * Returns the order in which `contenders` run in a round: alternately as drawn and reversed, so that a steady
+ * drift affects all equally.
+ */
 export const roundOrder = (drawn: readonly number[], round: number): readonly number[] =>
   round % 2 === 0 ? drawn : [...drawn].reverse();
 
-/** What a window asks of each process where a candidate's repetitions and warm-ups are shared out over `windows` of them. */
+/**
+ * Returns what a window requests of each process when a candidate's repetitions and warm-ups are spread over
+ * `windows` windows.
+ */
 export const shareOf = (
   { repetitions, warmup }: Required<Pick<MeasureRequest, "repetitions" | "warmup">>,
   windows: number,
@@ -131,8 +162,9 @@ export const shareOf = (
 });
 
 /**
- * The rounds of one candidate as one result: samples one after another, memory of the largest process, the median load time.
- * Throws RangeError where the rounds generated different tokens: then at least one of them computed something else.
+ * Returns the rounds of one candidate as one result: all samples in order, memory of the largest process, the
+ * median load time. Throws RangeError where the rounds generated different tokens: then at least one of them
+ * computed something else.
  */
 export function mergeRounds(rounds: readonly MeasureResult[]): MeasureResult {
   const [first] = rounds;
@@ -158,7 +190,7 @@ export function mergeRounds(rounds: readonly MeasureResult[]): MeasureResult {
   };
 }
 
-/** Samples of all rounds, one after another; what an agent does not report stays out. */
+/** Samples of all rounds, in order. Fields that the agent does not report stay absent. */
 function samplesOf(rounds: readonly MeasuredContext[]): Pick<MeasuredContext, SampleField> {
   const reported = SAMPLE_FIELDS.filter((field) => rounds.some((round) => round[field] !== undefined));
   const joined = reported.map((field) => [field, rounds.flatMap<unknown>((round) => round[field] ?? [])]);

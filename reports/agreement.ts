@@ -1,5 +1,5 @@
-// Whether devices agree on which layouts are good: rank correlation of one metric between two devices, and
-// what choosing by the one would cost on the other. Says nothing about how fast either is.
+// Tells whether devices agree on which layouts are good: the rank correlation of one metric between two
+// devices, and the loss on one device from choosing by the other. Speeds of the devices are not compared.
 import { onDevice, parseMetricName, withoutDevice } from "../profilers/metrics/name.ts";
 import { kendallTau, tauInterval } from "../profilers/statistics/kendall.ts";
 import { directionOf, metricLabel, metricNames } from "./metrics.ts";
@@ -10,26 +10,29 @@ export interface Agreement {
   readonly metric: string;
   readonly label: string;
   readonly devices: readonly [string, string];
-  /** Layouts measured on both. */
+  /** Number of layouts compared: those measured on both, thinned evenly above `MAX_LAYOUTS`. */
   readonly n: number;
-  /** Kendall's tau-b, and its 95% interval; null where the ranks say nothing. */
+  /** Kendall's tau-b and its 95% interval; null where the values have no order. */
   readonly tau: { readonly value: number; readonly low: number; readonly high: number } | null;
   /**
-   * How much worse than that device's own best the other's best is: [on the first, chosen by the second; and
-   * the reverse].
+   * Relative loss against a device's own best layout: [on the first device, chosen by the second; and the
+   * reverse].
    */
   readonly regret: readonly [number, number];
 }
 
-/** Fewer layouts than this rank nothing. */
+/** With fewer layouts, ranks are not informative. */
 const MIN_LAYOUTS = 8;
-/** Pairs grow with the square; beyond this, evenly spread layouts stand for all. */
+/** The number of pairs grows with the square. Above this, evenly spread layouts represent all. */
 const MAX_LAYOUTS = 800;
 
-/** Every metric that two devices or more measured on enough layouts, for each pair of devices. */
+/**
+ * Returns the agreement in every metric that at least two devices measured on enough layouts, for each pair
+ * of devices.
+ */
 export function deviceAgreement(data: ReportData): readonly Agreement[] {
   const byMetric = new Map<string, string[]>();
-  // What is taken over several devices (their worst) is no device of its own.
+  // A metric over several devices (their worst) is not a device of its own.
   const known = new Set(data.devices.map(({ name }) => name));
   for (const name of metricNames(data)) {
     const { device } = parseMetricName(name);

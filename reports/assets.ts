@@ -1,4 +1,4 @@
-// The page's script and style (reports/client/), bundled: read from the build, or bundled on the spot when
+// The page's script and style (reports/client/) as a bundle: read from the build, or bundled on demand when
 // run from sources. Everything else in reports/ is a pure function of its arguments.
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,6 +11,7 @@ export interface ClientBundle {
 
 let cached: ClientBundle | undefined;
 
+/** Returns the page's script and style, from the build or bundled from sources. */
 export function clientBundle(): ClientBundle {
   const [script, style] = [built("client.js", HERE), built("client.css", HERE)];
   cached ??=
@@ -20,7 +21,7 @@ export function clientBundle(): ClientBundle {
   return cached;
 }
 
-/** Beside a bundle of this module, or beside the command line's folder. */
+/** Folders of the build: beside a bundle of this module, or beside the command line's folder. */
 const HERE = ["./", "../reports/"];
 
 /** A file of the build, in the first of these folders that has it. */
@@ -46,15 +47,15 @@ function bundleSources(): ClientBundle {
 
 export interface Plotly {
   readonly source: string;
-  /** The source compressed, in base64; undefined where the build did not make it. */
+  /** The source, compressed, in base64; undefined where the build did not make it. */
   readonly packed: string | undefined;
 }
 
 let library: Plotly | undefined;
 
 /**
- * plotly.js-dist as the build minified it (4.8 MB of text, 2 MB in the page); from sources that were never
- * built, as installed (10 MB, 2.6 MB in the page).
+ * Returns plotly.js-dist as minified by the build (4.8 MB of text, 2 MB in the page). From sources that were
+ * never built, it is the installed file (10 MB, 2.6 MB in the page).
  */
 export function plotly(): Plotly {
   const minified = built("plotly.js", [...HERE, "../dist/reports/"]);

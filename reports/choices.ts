@@ -12,6 +12,7 @@ function knownOf({ value, samples, stable, estimate }: ReportMetric): Known {
   return { value, low: null, high: null, marks: [...(stable ? [] : ["unstable"]), "unknown error"] };
 }
 
+/** Converts a trial to a layout for the selection rule. */
 export const choiceOf = (trial: ReportTrial): Choice => ({
   id: trial.id,
   trial: trial.number,

@@ -1,4 +1,4 @@
-// A confirmed choice in words and figures, for text, Markdown and the page: the new values only, and the
+// A confirmed choice in words and figures, for text, Markdown and the page: only the new values, and the
 // replaced choices.
 import { shownChance } from "../search/selection/confirm.ts";
 import { formatRange, formatValue } from "./format.ts";

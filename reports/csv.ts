@@ -1,4 +1,4 @@
-// One row a trial, every trial, whatever became of it. A metric fills five columns: value, and min, max, n,
+// CSV with one row for every trial, whatever its state. A metric fills five columns: value, and min, max, n,
 // stable of its raw samples. Empty cells mean not measured; nothing is filled in.
 import { inOrder, sampleRange } from "./metrics.ts";
 import type { ReportRows } from "./model.ts";
@@ -19,8 +19,9 @@ const FIXED = [
 const line = (cells: readonly (string | number | boolean | null)[]): string =>
   `${cells.map(csvCell).join(",")}\r\n`;
 
+/** Yields the CSV line by line, the head first. */
 export function* renderCsv(rows: ReportRows): Generator<string> {
-  // Counted metrics that have a column of their own already (parameters) are not repeated: a head names one
+  // Counted metrics with a column of their own (parameters) are not repeated, because a head must name one
   // column.
   const fixed: ReadonlySet<string> = new Set(FIXED);
   const metrics = inOrder(rows.metrics, rows).filter((name) => !fixed.has(name));

@@ -13,6 +13,7 @@ export function formatChange(change: number | null): string {
   return `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)}%`;
 }
 
+/** Returns an interval of relative change as text. */
 export const intervalText = ({ low, high }: MetricShift["interval"]): string =>
   Number.isFinite(high) ? `${formatChange(low)} to ${formatChange(high)}` : "too few layouts for an interval";
 
@@ -23,6 +24,7 @@ export function rulesText({ effect, errorRate, minLayouts }: SweepDiff["rules"])
   return `Each layout is compared with itself. A metric shifted if the sign test over its layouts, adjusted for all metrics (Holm), rejects at ${percent(errorRate)} and the median change is at least ${percent(effect)}. Two sweeps without any change show such a shift at most ${percent(errorRate)} of the time, if the device is unchanged. A layout changed individually if it differs from that shift by ${percent(effect)} and by 5 robust standard deviations, and the 95% intervals (BCa) of both medians do not overlap. With fewer than ${counted(minLayouts, "layout")} only the intervals decide, and they do not include the noise between runs.`;
 }
 
+/** Returns a sentence about the changes of a device. */
 export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
   const parts = [
     rebuilt ? "another build of the agent" : "the same agent",
@@ -33,6 +35,7 @@ export function deviceText({ name, rebuilt, sentinel }: DeviceChange): string {
   return `${name}: ${parts.join(", ")}`;
 }
 
+/** Returns a summary of the compared metrics. */
 export function metricsText(diff: SweepDiff): string {
   const { shared, sharedInAll, compared, unstable, changes } = diff;
   if (sharedInAll === 0) return "No layout is complete in both sweeps, so no metric can be compared.";

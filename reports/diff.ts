@@ -6,7 +6,7 @@ import { metricLabel } from "./metrics.ts";
 import type { ReportData, ReportMetric, ReportObjective, ReportTrial } from "./model.ts";
 
 interface ConfigurationChange {
-  /** Dotted path; `null` stands for absent on that side. */
+  /** Dotted path. `null` in `before` or `after` means absent on that side. */
   readonly path: string;
   readonly before: string | null;
   readonly after: string | null;
@@ -54,7 +54,7 @@ interface OwnChange {
 
 export interface DeviceChange {
   readonly name: string;
-  /** Whether another build of the agent measured. */
+  /** True if another build of the agent measured. */
   readonly rebuilt: boolean;
   /** after / before - 1 of the calibration run's time; null if it did not run in both sweeps. */
   readonly sentinel: number | null;
@@ -76,7 +76,7 @@ export interface DiffStatistics {
   judge(
     metrics: readonly (readonly Rerun[])[],
   ): readonly { readonly shift: MetricShift | null; readonly own: readonly number[] }[];
-  /** Whether two measurements differ by more than their repetitions. */
+  /** Returns true if two measurements differ by more than their repetitions. */
   apart(a: ReportMetric, b: ReportMetric): boolean;
 }
 

@@ -1,26 +1,27 @@
 // Single edits of layers between two layouts, and the path of single edits that passes through the most
 // measured layouts. Works on patterns (`c3 c3 g`), so that the page can use it too.
 
-/** One layer changed, added or taken away. `layer` counts in the layout that the edits start from. */
+/** One layer changed, added or removed. `layer` counts in the layout from which the edits start. */
 export interface LayerEdit {
   readonly layer: number;
-  /** Null where a layer is added before `layer`. */
+  /** Null if a layer is added before `layer`. */
   readonly from: string | null;
-  /** Null where it is taken away. */
+  /** Null if the layer is removed. */
   readonly to: string | null;
 }
 
+/** Returns the layers of a pattern, as tokens. */
 export const tokensOf = (pattern: string): string[] => pattern.split(" ").filter(Boolean);
 
 /**
- * The edits that turn one layout into another: layer by layer at one depth, else the fewest (Wagner and
- * Fischer, 1974).
+ * Returns the edits that turn one layout into another: layer by layer at equal depth, else the fewest edits
+ * (Wagner and Fischer, 1974).
  */
 export function layerEdits(from: string, to: string): readonly LayerEdit[] {
   const [a, b] = [tokensOf(from), tokensOf(to)];
   if (a.length === b.length)
     return a.flatMap((token, layer) => (token === b[layer] ? [] : [{ layer, from: token, to: b[layer]! }]));
-  // cost[i][j]: edits between the first i layers of a and the first j of b.
+  // cost[i][j]: number of edits between the first i layers of a and the first j of b.
   const cost = Array.from({ length: a.length + 1 }, (_, i) =>
     Array.from({ length: b.length + 1 }, (_, j) => (i === 0 ? j : j === 0 ? i : 0)),
   );
@@ -50,7 +51,7 @@ export function layerEdits(from: string, to: string): readonly LayerEdit[] {
   return edits.reverse();
 }
 
-/** `layer 4 g → c3`. */
+/** Returns e.g. `layer 4 g → c3`. */
 export function editText({ layer, from, to }: LayerEdit): string {
   if (from === null) return `${to} added before layer ${layer}`;
   return to === null ? `layer ${layer} ${from} taken away` : `layer ${layer} ${from} → ${to}`;
@@ -75,14 +76,12 @@ export interface EditStep {
   readonly pattern: string;
 }
 
-/**
- * More edits than this are taken in the order of the layers: all orders of k edits pass through 2^k layouts.
- */
+/** A longer list of edits keeps the order of the layers: the orders of k edits pass through 2^k layouts. */
 const MAX_ORDERED = 10;
 
 /**
- * Single edits from one layout to the other, in the order that passes through the most layouts that are
- * `known`.
+ * Returns single edits from one layout to the other, in the order that passes through the most `known`
+ * layouts.
  */
 export function editPath(from: string, to: string, known: (pattern: string) => boolean): readonly EditStep[] {
   const edits = layerEdits(from, to);
@@ -96,7 +95,8 @@ export function editPath(from: string, to: string, known: (pattern: string) => b
       edits.filter((_, n) => set & (1 << n)),
     ),
   );
-  // Sets of edits made so far, smaller numbers first: every set comes after those it can be reached from.
+  // Sets of edits made so far, as bit masks in ascending order. Every set comes after the sets that lead to
+  // it.
   const reach = new Array<number>(all).fill(-1);
   const last = new Array<number>(all).fill(-1);
   reach[0] = 0;

@@ -19,7 +19,7 @@ function words({ verdict, moreMinutes }: ReportFinding): string | null {
   return `${verdicts[verdict]}: needs about ${minutes.toLocaleString("en")} more minute${minutes === 1 ? "" : "s"}`;
 }
 
-/** Returns null if there are no findings. */
+/** Returns the findings as HTML; null if there are none. */
 export function findingsBody(findings: readonly ReportFinding[]): Html | null {
   if (findings.length === 0) return null;
   return html`${findings.map(
@@ -35,6 +35,7 @@ function tableOf({ table, question }: ReportFinding): Html | null {
 <tbody>${table.rows.map((row) => html`<tr>${row.map((cell, n) => (n === 0 ? html`<th scope="row">${cell}</th>` : html`<td class="num">${cell}</td>`))}</tr>`)}</tbody></table></div>`;
 }
 
+/** Returns the findings as lines of Markdown. */
 export function findingsMarkdown(findings: readonly ReportFinding[]): readonly string[] {
   const md = escapeMarkdown;
   const row = (cells: readonly string[]): string => `| ${cells.map(md).join(" | ")} |`;
@@ -55,7 +56,7 @@ export function findingsMarkdown(findings: readonly ReportFinding[]): readonly s
   ]);
 }
 
-/** Returns text for a terminal; an infinite width gives whole sentences, for a pipe. */
+/** Returns text for a terminal. An infinite width gives whole sentences, for a pipe. */
 export function findingsText(findings: readonly ReportFinding[], width = Number.POSITIVE_INFINITY): string {
   return findings
     .map((finding) =>

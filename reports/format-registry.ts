@@ -1,4 +1,4 @@
-// The formats a report comes in. A new format is a file beside this one and a line here; the command line
+// Lists the formats of a report. A new format needs a file beside this one and a line here; the command line
 // follows from it.
 import { plotly } from "./assets.ts";
 import { renderCsv } from "./csv.ts";
@@ -8,7 +8,7 @@ import { renderMarkdown } from "./md.ts";
 import type { ReportData, ReportRows } from "./model.ts";
 import { renderParquet } from "./parquet.ts";
 
-/** Formats for people; a very large sweep is shown as a selection. */
+/** Formats for people. A very large sweep is shown as a selection. */
 export const pageFormats = {
   html: (data) => renderHtml(data, { plotly: plotly() }),
   md: renderMarkdown,
@@ -17,9 +17,9 @@ export const pageFormats = {
 interface RowFormat<T extends string | Uint8Array> {
   /** Renders in pieces, while trials are read. */
   readonly render: (rows: ReportRows) => Iterable<T>;
-  /** Whether the format includes the provenance of each value. */
+  /** True if the format includes the provenance of each value. */
   readonly evidence: boolean;
-  /** Whether the format includes timeline and findings. */
+  /** True if the format includes timeline and findings. */
   readonly history: boolean;
 }
 
@@ -40,7 +40,9 @@ export type BinaryRowFormat = keyof typeof binaryRowFormats;
 export type PageFormat = keyof typeof pageFormats;
 export type ReportFormat = PageFormat | TextRowFormat | BinaryRowFormat;
 
+/** Returns true for a format for people. */
 export const isPageFormat = (format: ReportFormat): format is PageFormat => format in pageFormats;
+/** Returns true for a binary format. */
 export const isBinaryFormat = (format: ReportFormat): format is BinaryRowFormat => format in binaryRowFormats;
 
 export const reportFormatNames = [

@@ -6,28 +6,28 @@ import { frontPoints, publishedOffFront } from "./front.ts";
 import type { ReportData, ReportTrial } from "./model.ts";
 
 export interface LineageNode {
-  /** Trial number. */
+  /** Number of the trial. */
   readonly trial: number;
-  /** Number of the trial it descends from; null at the beginning of a line. */
+  /** Number of its parent trial; null at the beginning of a line. */
   readonly parent: number | null;
-  /** Line of the drawing: a first child continues its parent's. */
+  /** Line of the drawing. A first child continues its parent's line. */
   readonly row: number;
 }
 export interface Lineage {
   readonly nodes: readonly LineageNode[];
   readonly rows: number;
-  /** False where parents were not recorded and links say only that one edit lies between. */
+  /** False where parents were not recorded. Links then only mean that one edit lies between two layouts. */
   readonly recorded: boolean;
   /** Layouts of the front left out because there are too many lines. */
   readonly omitted: number;
 }
 
-/** Lines of descent that are drawn. */
+/** Number of lines of descent that are drawn. */
 const MAX_ROWS = 60;
 
 const finished = ({ state }: ReportTrial): boolean => state === "complete" || state === "infeasible";
 
-/** For each finished trial the earliest one before it that differs in one layer. */
+/** For each finished trial, the earliest one before it that differs in one layer. */
 function oneEditApart(trials: readonly ReportTrial[]): ReadonlyMap<number, number> {
   const first = new Map<string, number>();
   const parents = new Map<number, number>();
@@ -52,9 +52,10 @@ function recordedParents(trials: readonly ReportTrial[]): ReadonlyMap<number, nu
   );
 }
 
-/** The page's section and its script's data ask for the same. */
+/** Cached, because the page's section and the data of its script need the same lineage. */
 const made = new WeakMap<ReportData["trials"], Lineage>();
 
+/** Returns the lineage of the front and of published layouts. */
 export function lineageOf(data: ReportData): Lineage {
   const known = made.get(data.trials) ?? traced(data);
   made.set(data.trials, known);
@@ -76,7 +77,7 @@ function traced(data: ReportData): Lineage {
       at = parent;
     }
   }
-  // Children come after their parents, so sizes add up from the newest back.
+  // Children come after their parents, so sizes are summed from the newest backwards.
   const newestFirst = [...members.keys()].sort((a, b) => b - a);
   const size = new Map<number, number>();
   for (const at of newestFirst)

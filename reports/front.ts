@@ -12,7 +12,7 @@ import type {
 } from "./model.ts";
 
 export interface FrontPoint {
-  /** `F1`, `F2`, ...: the name of the point in every table and plot of one report. */
+  /** `F1`, `F2`, ...: the name of the point in every table and plot of a report. */
   readonly label: string;
   readonly trial: ReportTrial;
 }
@@ -73,6 +73,7 @@ export function countStates(
   return counts;
 }
 
+/** Returns the number of trials in the whole sweep. */
 export const proposedCount = (data: Pick<ReportData, "trials" | "totals">): number =>
   data.totals?.trials ?? data.trials.length;
 
@@ -126,7 +127,10 @@ export function groupByReason(data: ReportData): readonly ReasonGroup[] {
   return reasons.map((reason) => ({ ...reason, trials: trials.get(causeOf(reason)) ?? [] }));
 }
 
-/** Why a trial ended, with names and units as people read them: `KV cache (computed) at 1K is 2.10 MB, budget at most 1.20 MB`. */
+/**
+ * Returns the reason for a trial's end, with names and units for readers: `KV cache (computed) at 1K is 2.10
+ * MB, budget at most 1.20 MB`.
+ */
 export function readableReason(
   { reason, overBudget }: Pick<ReportTrial, "reason" | "overBudget">,
   data: ReportData,
@@ -143,7 +147,10 @@ export function readableReason(
   return `${texts.join("; ")}${again === null ? "" : `, when it was ${again} once more`}`;
 }
 
-/** Shortens runs of equal layers: `c3 c3 g c3` becomes `2[c3] g c3`, which the notation parser reads. */
+/**
+ * Returns a pattern with shortened runs of equal layers: `c3 c3 g c3` becomes `2[c3] g c3`, which the
+ * notation parser reads.
+ */
 export function compressPattern(pattern: string): string {
   const runs: { token: string; count: number }[] = [];
   for (const token of pattern.split(/\s+/).filter(Boolean)) {

@@ -1,4 +1,4 @@
-// The contents that numbers rest on, in words; profilers/identity.ts has the structured form.
+// Texts about the inputs that numbers depend on. profilers/identity.ts has the structured form.
 import type { Difference, How, Identity, Part } from "../profilers/identity.ts";
 
 const names: Readonly<Record<Part["what"], string>> = {
@@ -14,10 +14,10 @@ const names: Readonly<Record<Part["what"], string>> = {
 
 const short = (digest: string): string => digest.slice(0, 12);
 
-/** Returns `corpus of text`. */
+/** Returns e.g. `corpus of text`. */
 export const partName = ({ what, of }: Pick<Part, "what" | "of">): string => `${names[what]} of ${of}`;
 
-/** Returns `the corpus of text was 1 file, 9,000 bytes (1a2b...), now 1 file, 9,001 bytes (3c4d...)`. */
+/** Returns e.g. `the corpus of text was 1 file, 9,000 bytes (1a2b...), now 1 file, 9,001 bytes (3c4d...)`. */
 export const differenceText = ({ what, of, before, now }: Difference): string => {
   const [then, current] = [before, now].map(({ shown, digest }) =>
     shown === "" ? short(digest) : `${shown} (${short(digest)})`,
@@ -43,7 +43,10 @@ export function mixLines(identity: Identity | null | undefined): readonly string
   ];
 }
 
-/** Returns name and value of each part, as facts of a report; a sweep from before digests says so. */
+/**
+ * Returns name and value of each part, as facts of a report. A sweep from before digests has one fact that
+ * says so.
+ */
 export function partFacts(identity: Identity | null): Readonly<Record<string, string>> {
   if (identity === null) return { "content digests": "unknown: the sweep is older than digests" };
   return Object.fromEntries(

@@ -1,6 +1,7 @@
-// What about a layout moves a metric: the share of the metric's variance over the measured layouts that one trait alone explains
-// (the main effect of a functional ANOVA), counted leave-one-out so that a trait that says nothing scores about zero.
-// Traits that go together share the same variance: shares do not add up to one.
+// Importance of traits of a layout for a metric: the share of the metric's variance over the measured layouts
+// that one trait alone explains (the main effect of a functional ANOVA). Shares are leave-one-out, so that a
+// trait without effect scores about zero. Traits that occur together share the same variance, so shares do
+// not sum to one.
 import {
   isAttention,
   isGlobalAttention,
@@ -18,26 +19,26 @@ import type { ReportData } from "./model.ts";
 export interface Trait {
   readonly name: string;
   /**
-   * By metric, in the order asked for: share of variance explained, 0 to 1; null where too little was
+   * By metric, in the requested order: share of variance explained, 0 to 1; null where too little was
    * measured.
    */
   readonly shares: readonly (number | null)[];
 }
 export interface Importance {
-  /** The most telling first, each above the noise in one metric at least. */
+  /** The most important first. Each exceeds the noise in at least one metric. */
   readonly traits: readonly Trait[];
-  /** By metric: layouts that it was measured on. */
+  /** By metric: number of layouts with a measured value. */
   readonly measured: readonly number[];
 }
 
-/** Fewer layouts than this say nothing about traits. */
+/** With fewer layouts, traits cannot be judged. */
 const MIN_LAYOUTS = 12;
-/** A numeric trait with more values than this is cut into as many groups of equal size. */
+/** A numeric trait with more values than this is cut into this many groups of equal size. */
 const GROUPS = 6;
 const MAX_TRAITS = 16;
-/** Within this of each other, parameter counts were solved for: then FFN widths follow from the mixers. */
+/** Parameter counts this close to each other were solved for. FFN widths then follow from the mixers. */
 const SOLVED = 0.02;
-/** Shares below this are noise even leave-one-out. */
+/** Smaller shares are noise even leave-one-out. */
 const SHOWN = 0.02;
 
 type Value = string | number;
@@ -47,12 +48,12 @@ const depthsOf = (layout: Layout, test: (layer: Layer) => boolean): number[] =>
     test(layer) ? [index / Math.max(1, layout.layers.length - 1)] : [],
   );
 
-/** The numbers that operators state of themselves, each once. */
+/** The quantities that operators declare, each once. */
 const quantities = mixers
   .flatMap((operator) => operator.quantities)
   .filter(({ name }, index, all) => all.findIndex((other) => other.name === name) === index);
 
-/** A layout's value of a quantity, over the layers whose operator states it. */
+/** A layout's value of a quantity, over the layers whose operator declares it. */
 const quantityIn =
   ({ name, over }: Quantity<Mixer>) =>
   ({ layers }: Layout): Value => {
@@ -64,7 +65,7 @@ const quantityIn =
     return values.length === 0 ? "none" : mean(values);
   };
 
-/** What a layout is described by; a trait that is the same everywhere drops out by itself. */
+/** The traits of a layout. A trait that is equal in all layouts is dropped automatically. */
 const TRAITS: Readonly<Record<string, (layout: Layout) => Value>> = {
   "attention layers": ({ layers }) => layers.filter(isAttention).length,
   "global attention layers": ({ layers }) => layers.filter(isGlobalAttention).length,
@@ -90,7 +91,7 @@ const TRAITS: Readonly<Record<string, (layout: Layout) => Value>> = {
   width: ({ width }) => width,
 };
 
-/** Values as the number of their group: categories as they are, many numbers by rank. */
+/** Each value as the name of its group: categories unchanged, many numbers by rank. */
 function grouped(values: readonly Value[]): string[] {
   const numbers = [...new Set(values.filter((value) => typeof value === "number"))].sort((a, b) => a - b);
   if (numbers.length <= GROUPS) return values.map(String);
@@ -104,7 +105,10 @@ function grouped(values: readonly Value[]): string[] {
   );
 }
 
-/** 1 - PRESS / total: how much better the others of its group predict a value than all others do. */
+/**
+ * Returns 1 - PRESS / total: the improvement when a value is predicted from the others of its group rather
+ * than from all others.
+ */
 export function shareExplained(groups: readonly string[], values: readonly number[]): number {
   const all = values.reduce((a, b) => a + b, 0);
   const n = values.length;
@@ -125,7 +129,7 @@ export function shareExplained(groups: readonly string[], values: readonly numbe
   return total > 0 ? Math.max(0, 1 - left / total) : 0;
 }
 
-/** Importance of traits for each of these metrics, over every layout they were measured on. */
+/** Returns the importance of traits for each of these metrics, over every layout with a measured value. */
 export function importanceOf(data: ReportData, metrics: readonly string[]): Importance {
   const depths = new Set(data.trials.map(({ layout }) => layout.layers.length));
   const depth = depths.size === 1 ? [...depths][0]! : 0;

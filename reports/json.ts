@@ -1,5 +1,5 @@
-// Machine-readable forms: the front as `front --json` prints it, and the whole report. Numbers are plain,
-// units stand beside.
+// Machine-readable forms: the front as printed by `front --json`, and the whole report. Numbers are plain,
+// with their units beside them.
 import type { Identity } from "../profilers/identity.ts";
 import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
@@ -17,7 +17,7 @@ interface MetricJson {
   readonly low: number | null;
   readonly high: number | null;
   readonly samples: number;
-  /** Measurement sessions, or seeds; 0 where the value is counted. */
+  /** Number of measurement sessions, or of seeds; 0 where the value is counted. */
   readonly sessions: number;
   readonly marks: readonly string[];
 }
@@ -32,13 +32,13 @@ interface FrontPointJson {
   readonly published: string | null;
   readonly parameters: number;
   /**
-   * Each value with its 95% interval (null: the error is unknown), what is behind it, and why it may not be
-   * relied on.
+   * Each value with its 95% interval (null: the error is unknown), the number of sessions, and reasons not to
+   * rely on it.
    */
   readonly metrics: Readonly<Record<string, MetricJson>>;
   /** Chance that the layout truly is on the front; null if not computed. */
   readonly chance: number | null;
-  /** Behind each metric that has raw samples: their number, extremes, and whether they were steady. */
+  /** For each metric with raw samples: their number, extremes, and whether they were stable. */
   readonly samples: Readonly<Record<string, { n: number; min: number; max: number; stable: boolean }>>;
 }
 export interface FrontJson {
@@ -46,10 +46,7 @@ export interface FrontJson {
   readonly objectives: readonly ReportObjective[];
   /** Results of audits; a point depends on each weak score among its objectives. */
   readonly proxies: readonly ReportProxy[];
-  /**
-   * Contents that stand in one front though they differ, and where contents are unknown; absent where neither
-   * is.
-   */
+  /** Different contents within one front, and places of unknown contents. Absent where there are neither. */
   readonly mixed?: Pick<Identity, "mixed" | "unknown">;
   readonly points: readonly FrontPointJson[];
 }
@@ -80,6 +77,7 @@ function mixedIn(identity: FrontData["identity"]): Pick<FrontJson, "mixed"> {
   return mixed.length + unknown.length === 0 ? {} : { mixed: { mixed, unknown } };
 }
 
+/** Returns the front as plain data, as `front --json` prints it. */
 export function frontJson(data: FrontData): FrontJson {
   return {
     sweep: data.sweep,
@@ -109,11 +107,11 @@ const REPORT_JSON_VERSION = 1;
 /** A trial in version 1 of the format. */
 const exported = ({ overBudget: _, ...trial }: ReportTrial): ReportTrial => trial;
 
-/** As `JSON.stringify` writes it inside an object. */
+/** Text as `JSON.stringify` writes it inside an object. */
 const indented = (value: unknown, by: string): string =>
   JSON.stringify(value, null, 2).replaceAll("\n", `\n${by}`);
 
-/** The whole report: everything it was made from, and the front spelled out. */
+/** Yields the whole report: all its data, and the front in full. */
 export function* renderJson({ trials, metrics: _, ...rows }: ReportRows): Generator<string> {
   yield "{\n";
   const head = { format: "edgefront-report", version: REPORT_JSON_VERSION, ...rows };
@@ -131,7 +129,7 @@ export function* renderJson({ trials, metrics: _, ...rows }: ReportRows): Genera
   yield `,\n  "front": ${indented(frontJson({ ...rows, trials: front }).points, "  ")}\n}\n`;
 }
 
-/** One trial a line, raw samples included: for tools that stream. */
+/** Yields one trial per line, with raw samples, for tools that stream. */
 export function* renderJsonl({ sweep, trials }: ReportRows): Generator<string> {
   for (const trial of trials) yield `${JSON.stringify({ sweep, ...exported(trial) })}\n`;
 }

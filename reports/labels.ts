@@ -1,5 +1,4 @@
-// Which points of a plot get their name written beside them: greedily, in order of importance, none over
-// another.
+// Decides which points of a plot get a name beside them: greedily, in order of importance, without overlaps.
 
 export interface LabelPoint {
   /** Position as a fraction of the plot's width and height. */
@@ -13,7 +12,9 @@ const LINE = 14;
 /** Room between the outermost points and the plot's edges, as a share of its width. */
 const MARGIN = 0.06;
 
-/** The texts, with those that would overlap an earlier one left empty. `width` and `height` in pixels. */
+/**
+ * Returns the texts; those that would overlap an earlier one are empty. `width` and `height` are in pixels.
+ */
 export function declutter(points: readonly LabelPoint[], width: number, height: number): string[] {
   const placed: { x: number; y: number; half: number }[] = [];
   return points.map(({ x, y, text }) => {
@@ -34,7 +35,9 @@ export function side(x: number, text: string, width: number): "left" | "center" 
   return (1 - x) * width < needed ? "left" : "center";
 }
 
-/** Breaks a title between words into lines of at most `length` characters where the words allow it. */
+/**
+ * Returns a title broken between words into lines of at most `length` characters, where the words allow it.
+ */
 export function titleLines(text: string, length: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
@@ -48,7 +51,7 @@ export function titleLines(text: string, length: number): string[] {
 
 const LABEL_GAP = 13;
 
-/** Texts at the right end of lines, those too near an earlier one left out. `y` in pixels. */
+/** Returns the texts at the right end of lines; those too near an earlier one are empty. `y` is in pixels. */
 export function endLabels(ends: readonly { readonly y: number; readonly text: string }[]): string[] {
   const placed: number[] = [];
   return ends.map(({ y, text }) => {
@@ -58,7 +61,7 @@ export function endLabels(ends: readonly { readonly y: number; readonly text: st
   });
 }
 
-/** Round numbers from 0 to `end`, about `count` of them. */
+/** Returns about `count` round numbers from 0 to `end`. */
 export function ticks(end: number, count: number): number[] {
   const wanted = end / Math.max(2, count);
   const size = 10 ** Math.floor(Math.log10(Math.max(1, wanted)));

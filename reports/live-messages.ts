@@ -5,14 +5,15 @@ import type { View } from "./page/view.ts";
 
 export interface LiveAddresses {
   /**
-   * Server-sent events: `changed` carries a `LiveChange`; `behind` says that the whole state must be fetched.
+   * Address of server-sent events. `changed` carries a `LiveChange`; `behind` means that the whole state must
+   * be fetched.
    */
   readonly events: string;
-  /** `LiveState` as JSON. */
+  /** Address of a `LiveState` as JSON. */
   readonly state: string;
-  /** `TrialsPage` as JSON by the query of `TrialsPage`; `/<number>` the `View` of one trial. */
+  /** Address of a `TrialsPage` as JSON, by its query; with `/<number>`, of the `View` of one trial. */
   readonly trials: string;
-  /** Grows with every change. */
+  /** Increases with every change. */
   readonly revision: number;
 }
 
@@ -21,7 +22,7 @@ export interface LivePage extends LiveAddresses {
   readonly sweeps: readonly {
     readonly name: string;
     readonly href: string;
-    /** The change from that revision to this one. */
+    /** Address of the comparison between that sweep and this one. */
     readonly compare: string;
     readonly current: boolean;
   }[];

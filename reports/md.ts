@@ -25,7 +25,7 @@ function cell(metric: ReportMetric | undefined): string {
   return md(formatValue(metric.value, metric.unit) + spread) + (metric.stable ? "" : " **unstable**");
 }
 
-/** `at most 800 ms` / `at least 20 tok/s`, with the unit that the metric was measured in. */
+/** Returns `at most 800 ms` or `at least 20 tok/s`, in the unit in which the metric was measured. */
 export function budgetText(budget: ReportBudget, data: ReportData): string {
   const unit = data.trials.find((trial) => trial.metrics[budget.metric])?.metrics[budget.metric]?.unit ?? "";
   const bounds = [
@@ -37,7 +37,7 @@ export function budgetText(budget: ReportBudget, data: ReportData): string {
 
 type Label = (name: string) => string;
 
-/** Metrics as a reader knows them, those of an emulator marked. */
+/** Names of metrics for readers. Metrics of an emulator are marked. */
 function labelsOf(emulated: ReadonlySet<string>): Label {
   return (name) => md(metricLabel(name)) + (isEmulated(name, emulated) ? " *(emulated)*" : "");
 }
@@ -139,6 +139,7 @@ function devicesSection({ devices }: ReportData): string[] {
   return ["## Devices", "", ...table(heads, rows), ""];
 }
 
+/** Renders the report as Markdown. */
 export function renderMarkdown(data: ReportData): string {
   const emulated = emulatedDevices(data);
   const label = labelsOf(emulated);

@@ -1,12 +1,12 @@
-// What the metric table says (profilers/metrics/), as readers see it: labels, column heads, the order of
-// metrics, and which of them come from an emulator. Names that the table does not know are shown as words.
+// The metric table (profilers/metrics/) for readers: labels, column heads, the order of metrics, and which of
+// them come from an emulator. Names missing from the table are shown as words.
 import type { AggregateKind } from "../profilers/device-aggregate.ts";
 import type { Direction } from "../profilers/metrics/kinds.ts";
 import { kindOf, type MetricName, parseMetricName, taskOfScore } from "../profilers/metrics/name.ts";
 import { formatContext } from "./format.ts";
 import type { ReportData, ReportMetric } from "./model.ts";
 
-/** `recall.accuracy` -> `Recall accuracy`, `someNewMs` -> `Some new ms`. */
+/** Name as words: `recall.accuracy` -> `Recall accuracy`, `someNewMs` -> `Some new ms`. */
 const humanise = (base: string): string => {
   const words = base
     .replace(/[._]+/g, " ")
@@ -14,13 +14,13 @@ const humanise = (base: string): string => {
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 
-/** The better direction, where the sweep or the metric's nature says it. */
+/** Returns the better direction by the sweep's objectives or the metric table; null if unknown. */
 export function directionOf(name: string, data: Pick<ReportData, "objectives">): Direction | null {
   const objective = data.objectives.find((candidate) => candidate.name === name);
   return objective?.direction ?? kindOf(name)?.direction ?? null;
 }
 
-/** Without context and device: `Decode speed`, `Recall accuracy`. */
+/** Label without context and device: `Decode speed`, `Recall accuracy`. */
 function labelOf(name: string): string {
   const kind = kindOf(name);
   if (kind === undefined) return humanise(parseMetricName(name).base);
@@ -33,13 +33,16 @@ function shortOf(name: string): string {
   return kind.from === "trained" ? `${humanise(taskOfScore(name)!).toLowerCase()} ${kind.short}` : kind.short;
 }
 
-/** What stands in a device's place for a metric over several of them. */
+/** Texts that replace a device for metrics over several devices. */
 const OVER_DEVICES: Readonly<Record<string, string>> & Readonly<Record<AggregateKind, string>> = {
   worst: "on the worst device",
   weighted: "weighted over the devices",
 };
 
-/** `Decode speed after 1K tokens on phone`; without the device where the place already names it. */
+/**
+ * Returns e.g. `Decode speed at 1K on phone`. `device: false` omits the device, where its place on the page
+ * names it.
+ */
 export function metricLabel(name: string, options: { readonly device?: boolean } = {}): string {
   const { context, batch, device, runtime } = parseMetricName(name);
   const parts = [labelOf(name)];
@@ -53,7 +56,7 @@ export function metricLabel(name: string, options: { readonly device?: boolean }
 const placeOf = ({ device, runtime }: MetricName): string =>
   (device ?? "") + (runtime === null ? "" : `/${runtime}`);
 
-/** A column head of two lines: `decode`, `1K phone`. */
+/** Returns a column head of two lines: `decode`, `1K phone`. */
 export function shortLabel(name: string): readonly [string, string] {
   const parsed = parseMetricName(name);
   const { context, batch } = parsed;
@@ -61,7 +64,7 @@ export function shortLabel(name: string): readonly [string, string] {
   return [shortOf(name), [length, placeOf(parsed)].filter(Boolean).join(" ")];
 }
 
-/** Objectives first, then by name. */
+/** Returns names in order: objectives first, then by name. */
 export function inOrder(
   names: Iterable<string>,
   { objectives }: Pick<ReportData, "objectives">,
@@ -73,7 +76,7 @@ export function inOrder(
   });
 }
 
-/** Every metric any trial has, objectives first, then by name. */
+/** Returns every metric of any trial: objectives first, then by name. */
 export function metricNames(data: ReportData): readonly string[] {
   const seen = new Set<string>();
   for (const trial of data.trials) for (const name of Object.keys(trial.metrics)) seen.add(name);
@@ -86,7 +89,7 @@ export interface SampleRange {
   readonly n: number;
 }
 
-/** Smallest and largest raw sample, or null for a value without samples. */
+/** Returns the smallest and largest raw sample, or null for a value without samples. */
 export function sampleRange(metric: ReportMetric): SampleRange | null {
   if (metric.samples.length === 0) return null;
   let low = Number.POSITIVE_INFINITY;
@@ -98,10 +101,11 @@ export function sampleRange(metric: ReportMetric): SampleRange | null {
   return { low, high, n: metric.samples.length };
 }
 
-/** Devices whose numbers come from an emulator, by name. */
+/** Returns the names of devices whose numbers come from an emulator. */
 export const emulatedDevices = (data: Pick<ReportData, "devices">): ReadonlySet<string> =>
   new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
 
+/** Returns true if a metric comes from an emulated device, or combines devices of which one is emulated. */
 export const isEmulated = (name: string, emulated: ReadonlySet<string>): boolean => {
   const { device } = parseMetricName(name);
   if (device === null) return false;

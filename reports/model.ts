@@ -1,5 +1,5 @@
-// The data of a report: plain data, read from the store by runner/, rendered by the pure functions beside
-// this file. It carries no keys, no host names and no file paths of a user.
+// The data of a report: plain data, which runner/ reads from the store and the pure functions beside this
+// file render. It contains no keys, host names or file paths of a user.
 import type { Layout } from "../candidates/layout.ts";
 import type { Identity } from "../profilers/identity.ts";
 
@@ -11,16 +11,16 @@ export interface ReportObjective {
 
 /** The error of a value. */
 export interface ReportEstimate {
-  /** Ends of the 95% interval; null where the error is unknown. */
+  /** Lower end of the 95% interval; null where the error is unknown. */
   readonly low: number | null;
   readonly high: number | null;
-  /** Measurement sessions, or seeds, behind it; 0 where it is counted. */
+  /** Number of measurement sessions, or of seeds; 0 where the value is counted. */
   readonly sessions: number;
-  /** `unstable`, `unknown error`, `emulated`: why it may not be relied on. */
+  /** `unstable`, `unknown error`, `emulated`: reasons not to rely on the value. */
   readonly marks: readonly string[];
 }
 
-/** One metric of one trial, with the raw samples behind it (empty where the value is static). */
+/** One metric of one trial, with its raw samples (empty where the value is static). */
 export interface ReportMetric {
   readonly value: number;
   readonly unit: string;
@@ -46,7 +46,7 @@ export type TrialState =
   | "proposed"
   | "running";
 
-/** Budgets that a trial breaks, and whether that was found out when it was measured or trained once more. */
+/** Budgets that a trial violates, and whether a repeated measurement or training showed this. */
 export interface ReportOverBudget {
   readonly violations: readonly {
     readonly metric: string;
@@ -67,22 +67,22 @@ export interface ReportTrial {
   readonly layout: Layout;
   readonly parameters: number;
   readonly state: TrialState;
-  /** Why a trial is infeasible or failed; null otherwise. */
+  /** Reason why a trial is infeasible or failed; null otherwise. */
   readonly reason: string | null;
-  /** What `reason` says of budgets, as data; absent where it says nothing of them. Exports carry the sentence. */
+  /** The part of `reason` about budgets, as data; absent where there is none. Exports have the sentence. */
   readonly overBudget?: ReportOverBudget | undefined;
-  /** On the Pareto front of the sweep's objectives. */
+  /** True on the Pareto front of the sweep's objectives. */
   readonly onFront: boolean;
-  /** Chance that it truly is, given how well the values are known; absent where it was not worked out. */
+  /** Chance that it is truly on the front, given the values' errors; absent where it was not computed. */
   readonly chance?: number | undefined;
-  /** Name of a published layout that this is, e.g. lfm2-350m. */
+  /** Name of the published layout that this is, e.g. lfm2-350m. */
   readonly published: string | null;
-  /** Ids of the layouts it was varied from, and how; absent where it was drawn at random or declared. */
+  /** Ids of the layouts it was varied from; absent where it was drawn at random or declared. */
   readonly parents?: readonly string[] | undefined;
   readonly origin?: string | undefined;
   /** The change of the parents, e.g. `swap`; absent without parents. */
   readonly operator?: string | undefined;
-  /** Digests of what its numbers rest on, as `corpus:text`; absent where none were kept. */
+  /** Digests of the inputs that its numbers depend on, as `corpus:text`; absent where none were stored. */
   readonly identity?: Readonly<Record<string, string>> | undefined;
   /** Metrics by name, e.g. `decodeTokensPerSecond@1024:phone`, `recall.accuracy`. */
   readonly metrics: Readonly<Record<string, ReportMetric>>;
@@ -96,11 +96,10 @@ export interface ReportDevice {
   readonly isa: string;
   readonly threads: number;
   readonly memoryBytes: number;
-  /** Run under an emulator: its times say nothing about hardware. */
+  /** Run under an emulator. Its times tell nothing about hardware. */
   readonly emulated: boolean;
   readonly agentSha256: string;
-  /** Hashes of the agents that measured in this sweep, and what the sentinel, a fixed layout, took before each window; only where
-   * sweeps are compared. */
+  /** Agents (hashes), and the calibration run's time before each window. Only where sweeps are compared. */
   readonly conditions?:
     | { readonly agents: readonly string[]; readonly sentinelMs: readonly number[] }
     | undefined;
@@ -112,7 +111,7 @@ export interface ReportHealth {
   /** ready, busy, cooling, lost, quarantined. */
   readonly state: string;
   readonly reason: string | null;
-  /** Jobs that wait for it. */
+  /** Number of jobs that wait for it. */
   readonly queued: number;
   /** Infrastructure faults of the last 24 hours. */
   readonly recentFaults: number;
@@ -130,27 +129,27 @@ export interface ReportSpan {
   readonly startMs: number;
   readonly endMs: number;
   readonly ok: boolean;
-  /** Task and seed, device, or what went wrong. */
+  /** Task and seed, device, or the fault. */
   readonly detail?: string | undefined;
 }
 
 export interface ReportFrontSpan {
   readonly trial: number;
-  /** Number of the trial whose end put it there: its own. */
+  /** Number of the trial that brought it onto the front: its own. */
   readonly from: number;
   /** Number of the trial that dominated it; null while it is on the front. */
   readonly until: number | null;
 }
 
-/** Something a sweep says beyond its front; figures are cells of text with their units. */
+/** A statement of a sweep beyond its front. Figures are cells of text with their units. */
 export interface ReportFinding {
   /** Stable word, e.g. `measuring`. */
   readonly id: string;
   readonly question: string;
   readonly answer: string;
   /**
-   * Compared with the publication that the study repeats. `undecidable`: tested, neither shown; `counted`:
-   * follows from the layouts; `open`: from studies without tests.
+   * Verdict against the repeated publication. `undecidable`: tested, neither is shown; `counted`: follows
+   * from the layouts; `open`: from studies without tests.
    */
   readonly verdict?: "agrees" | "contradicts" | "undecidable" | "counted" | "open" | undefined;
   /** For an undecidable finding: estimated additional minutes; absent if more samples would not decide it. */
@@ -164,16 +163,16 @@ export interface ReportFinding {
 /** Agreement of a proxy's order with longer training (edgefront audit). */
 export interface ReportProxy {
   readonly metric: string;
-  /** Kendall's tau and its 95% interval; null where there is no order to compare. */
+  /** Kendall's tau; null where there is no order to compare. `low` and `high`: its 95% interval. */
   readonly tau: number | null;
   readonly low: number | null;
   readonly high: number | null;
   readonly layouts: number;
   /** Steps of the longer training, as a multiple of the sweep's. */
   readonly longer: number;
-  /** Too little agreement to lean on. */
+  /** True if the agreement is too weak to rely on the proxy. */
   readonly weak: boolean;
-  /** The same within layouts that can recall and within those that cannot; absent in older audits. */
+  /** Agreement within layouts that can recall and within those that cannot; absent in older audits. */
   readonly strata?: readonly ReportStratum[] | undefined;
 }
 
@@ -186,7 +185,7 @@ export interface ReportStratum {
   readonly high: number | null;
 }
 
-/** One metric of a layout that was measured and trained anew: of the new samples that decided nothing. */
+/** One metric of a layout measured and trained again, from new samples that decided nothing. */
 export interface ReportConfirmedMetric extends Omit<ReportEstimate, "sessions"> {
   readonly value: number;
   readonly unit: string;
@@ -200,13 +199,13 @@ export interface ReportConfirmedLayout {
   readonly notation: string;
   readonly pattern: string;
   readonly metrics: Readonly<Record<string, ReportConfirmedMetric>>;
-  /** Each budget, with the chance that the true value keeps to it; null where that is unknown. */
+  /** Each budget, with the chance that the true value keeps to it; null where the chance is unknown. */
   readonly budgets: readonly (ReportBudget & { readonly chance: number | null })[];
-  /** Why there are no new values. */
+  /** Reason why there are no new values. */
   readonly fault: string | null;
 }
 
-/** A choice that was measured and trained anew (edgefront select --confirm). */
+/** A choice that was measured and trained again (edgefront select --confirm). */
 export interface ReportConfirmation {
   readonly rule: string;
   readonly quality: string;
@@ -216,14 +215,14 @@ export interface ReportConfirmation {
   /** New sessions of each device and new seeds of each task, for each of the two stages. */
   readonly sessions: number;
   readonly seeds: { readonly check: readonly number[]; readonly report: readonly number[] };
-  /** Ids in the order of the rule at that time; another order now means an earlier state of the sweep. */
+  /** Ids in the order of the rule at that time. A different order now means that the sweep has changed. */
   readonly order: readonly string[];
   /** Null where no choice survived. */
   readonly chosen: ReportConfirmedLayout | null;
   readonly runnerUp: ReportConfirmedLayout | null;
-  /** Choices that did not survive, in the rule's order, and why. */
+  /** Choices that did not survive, in the rule's order, with reasons. */
   readonly rejected: readonly { readonly id: string; readonly trial: number; readonly reason: string }[];
-  /** Without a confirmed choice: whether the rule has more layouts to try. */
+  /** True if no choice is confirmed and the rule has more layouts to try. */
   readonly left: boolean;
   readonly finishedAt: string;
 }
@@ -243,7 +242,7 @@ export interface ReportReason {
   readonly count: number;
 }
 
-/** The whole of a sweep, where `trials` holds a selection. */
+/** Totals of a whole sweep, where `trials` is a selection. */
 export interface ReportTotals {
   readonly trials: number;
   readonly counts: Readonly<Record<TrialState, number>>;
@@ -257,23 +256,23 @@ export interface ReportData {
   readonly gitCommit: string | null;
   readonly objectives: readonly ReportObjective[];
   readonly budgets: readonly ReportBudget[];
-  /** The front's reference point, one value an objective, and hypervolume after each finished trial. */
+  /** The front's reference point, one value per objective. `hypervolume`: after each finished trial. */
   readonly referencePoint: readonly number[] | null;
   readonly hypervolume: readonly { readonly trial: number; readonly value: number }[];
-  /** Trials (numbers) that were ever on the front, from one trial to the one that dominated them. */
+  /** Trials (numbers) that were ever on the front, each with the trial that dominated it. */
   readonly frontSpans?: readonly ReportFrontSpan[] | undefined;
   readonly trials: readonly ReportTrial[];
   /** Findings beyond the front; absent in data older than findings. */
   readonly findings?: readonly ReportFinding[] | undefined;
-  /** Found by audits of this sweep; absent where there was none. */
+  /** Results of audits of this sweep; absent where there was none. */
   readonly proxies?: readonly ReportProxy[] | undefined;
-  /** Width of the proxies that scores are of; absent where nothing is trained. */
+  /** Width of the proxies behind the scores; absent where nothing is trained. */
   readonly proxyWidth?: number | undefined;
   /** Notices to read before comparing values; absent if there are none. */
   readonly notices?: readonly string[] | undefined;
-  /** The latest choice that was confirmed; absent where there is none. */
+  /** The latest confirmed choice; absent where there is none. */
   readonly confirmation?: ReportConfirmation | undefined;
-  /** Absent where `trials` is all there is. */
+  /** Absent where `trials` is the whole sweep. */
   readonly totals?: ReportTotals | undefined;
   readonly devices: readonly ReportDevice[];
   /** Digests of the numbers' inputs, and mixes of them; null for sweeps older than digests. */
@@ -286,10 +285,10 @@ export interface ReportData {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A sweep with trials that are read one after the other, for formats that hold every trial. */
+/** A sweep whose trials are read one after the other, for formats with every trial. */
 export interface ReportRows extends Omit<ReportData, "trials" | "totals"> {
   readonly trials: Iterable<ReportTrial>;
-  /** Every metric that any trial has. */
+  /** Every metric of any trial. */
   readonly metrics: readonly string[];
 }
 

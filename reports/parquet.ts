@@ -1,11 +1,11 @@
-// The measurements as Parquet, one row a metric of a trial, for pandas, DuckDB and the like. A trial without
-// any metric keeps one row with none, so that nothing that was tried is missing. Written a row group at a
-// time.
+// The measurements as Parquet, one row per metric of a trial, for pandas, DuckDB and similar tools. A trial
+// without metrics keeps one row, so that every tried layout is present. The file is written one row group at
+// a time.
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { sampleRange } from "./metrics.ts";
 import type { ReportMetric, ReportRows, ReportTrial } from "./model.ts";
 
-/** Rows held at once, about. */
+/** Approximate number of rows held in memory at once. */
 const GROUP = 50_000;
 
 interface Row {
@@ -42,7 +42,7 @@ const COLUMNS: readonly Column[] = [
 
 type Columns = readonly unknown[][];
 
-/** Column by column: a trial itself is let go as soon as its values are taken. */
+/** Columns are filled at once, so that a trial can be freed as soon as its values are read. */
 function* groups({ sweep, trials }: ReportRows, size: number): Generator<Columns> {
   const empty = (): Columns => COLUMNS.map(() => []);
   let group = empty();
@@ -60,13 +60,14 @@ function* groups({ sweep, trials }: ReportRows, size: number): Generator<Columns
   if (group[0]!.length > 0) yield group;
 }
 
+/** Yields the Parquet file in pieces. */
 export function* renderParquet(rows: ReportRows, groupSize = GROUP): Generator<Uint8Array> {
   const columnData = COLUMNS.map(([name, type]) => ({ name, type, nullable: true, data: [] }));
   const writer = new ByteWriter();
   const file = new ParquetWriter({ writer, schema: schemaFromColumnData({ columnData }) });
   const written = (): Uint8Array => {
     const bytes = writer.getBytes().slice();
-    // Places in the file are counted by `offset`, which goes on.
+    // Places in the file are counted by `offset`, which keeps increasing.
     writer.index = 0;
     return bytes;
   };

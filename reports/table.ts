@@ -1,5 +1,5 @@
-// The front as plain text: columns if they fit the width, else one block for each layout. No colours and no
-// control characters, because pipes and logs get the same text.
+// The front as plain text: columns if they fit the width, else one block per layout. No colours or control
+// characters, because pipes and logs get the same text.
 
 import { counted } from "../candidates/words.ts";
 import { parseMetricName } from "../profilers/metrics/name.ts";

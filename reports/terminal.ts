@@ -1,7 +1,7 @@
-// Plain text in a window of some width: prose wrapped at words, tables as columns while they fit and as one
-// block a row where they do not. An infinite width (a pipe, a log) leaves lines whole.
+// Plain text for a window of a given width: prose wrapped at words, tables as columns if they fit, else as
+// one block per row. An infinite width (a pipe, a log) keeps lines whole.
 
-/** Breaks words into lines of at most `width` characters after the indent; a longer word is cut. */
+/** Returns words in lines of at most `width` characters including the indent. A longer word is cut. */
 export function wrapWords(text: string, width: number, indent: string): string[] {
   const lines: string[] = [];
   let line = "";
@@ -20,8 +20,8 @@ export function wrapWords(text: string, width: number, indent: string): string[]
 }
 
 /**
- * Lines that fit stay as they are; longer ones go on below their own indentation, or below what follows a
- * short label.
+ * Returns wrapped text. Lines that fit stay unchanged. Longer ones continue at their own indentation, or
+ * below the text after a short label.
  */
 export function wrapText(text: string, width: number): string {
   return text
@@ -39,8 +39,8 @@ export function wrapText(text: string, width: number): string {
 const widest = (cells: readonly string[]): number => Math.max(0, ...cells.map(({ length }) => length));
 
 /**
- * A table whose first row is its head; the columns named by `right` to the right. Where it is too wide the
- * heads go over several lines, and where that is not enough every row becomes a block.
+ * Returns a table whose first row is its head. Columns named by `right` are aligned right. If the table is
+ * too wide, the heads take several lines; if that is not enough, every row becomes a block.
  */
 export function columns(
   rows: readonly (readonly string[])[],
@@ -64,7 +64,7 @@ export function columns(
   const heads = head.map((name, column) => wrapWords(name, narrow[column]!, ""));
   const height = Math.max(...heads.map(({ length }) => length));
   const stacked = Array.from({ length: height }, (_, n) =>
-    // Short heads stand on the first row of values.
+    // Short heads are aligned to the bottom, directly above the values.
     heads.map((parts) => parts[n - height + parts.length] ?? ""),
   );
   const tighter = [...stacked, ...body].map((row) => line(row, narrow));
@@ -72,12 +72,12 @@ export function columns(
 }
 
 /**
- * Names and their values, one a line: the values in a column of their own, and wrapped within it where the
+ * Returns names and their values, one per line. Values have their own column, and wrap within it where the
  * window is too narrow.
  */
 export function facts(rows: readonly (readonly [name: string, value: string])[], width: number): string {
   const names = widest(rows.map(([name]) => name));
-  // Beside names of more than half the window nothing would fit.
+  // If names took more than half the window, values would have no room beside them.
   const indent = Math.min(names + 2, Math.floor(width / 2));
   return rows
     .map(([name, value]) => {
@@ -90,8 +90,8 @@ export function facts(rows: readonly (readonly [name: string, value: string])[],
 }
 
 /**
- * A table of one line a row as long as that can be had by leaving out columns, those named first in
- * `dispensable` first.
+ * Returns a table with one line per row if omitting columns makes this possible. Columns are omitted in the
+ * order of `dispensable`.
  */
 export function fewerColumns(
   rows: readonly (readonly string[])[],
@@ -106,7 +106,7 @@ export function fewerColumns(
   return fewerColumns(left, dispensable, width);
 }
 
-/** One block a row: its first cell, then each other cell beside its head. */
+/** One block per row: its first cell, then each other cell beside its head. */
 function blocks(head: readonly string[], rows: readonly (readonly string[])[], width: number): string {
   const names = head.slice(1);
   const pad = widest(names) <= width / 2 ? widest(names) : 0;

@@ -1,9 +1,9 @@
-// Text that came from elsewhere, made safe for each place it is shown in: HTML, JSON inside HTML, Markdown,
-// CSV, a terminal. The renderers decide what to show.
+// Makes text from elsewhere safe for each place that shows it: HTML, JSON inside HTML, Markdown, CSV, a
+// terminal. The renderers decide what to show.
 
 /**
- * Control and format characters (terminal escapes, bidirectional overrides) become U+FFFD; tabs and newlines
- * a space.
+ * Returns text in which control and format characters (terminal escapes, bidirectional overrides) are U+FFFD,
+ * and tabs and newlines a space.
  */
 export function plain(text: string): string {
   return text.replace(/[\t\r\n]+/g, " ").replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\uFFFD");
@@ -19,7 +19,7 @@ const HTML_ENTITIES: Readonly<Record<string, string>> = {
 const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character]!);
 
-/** A piece of HTML that is already safe. Only `html` and `trusted` make one. */
+/** A piece of HTML that is already safe. Only `html`, `trusted` and `preformatted` create one. */
 export class Html {
   readonly text: string;
   constructor(text: string) {
@@ -39,8 +39,8 @@ function render(value: HtmlValue): string {
 }
 
 /**
- * Template tag: every interpolated string is escaped, pieces of Html pass as they are; null, undefined, false
- * vanish.
+ * Template tag. Every interpolated string is escaped; pieces of Html pass unchanged; null, undefined and
+ * false are omitted.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   let out = strings[0]!;
@@ -48,14 +48,16 @@ export function html(strings: TemplateStringsArray, ...values: readonly HtmlValu
   return new Html(out);
 }
 
-/** Marks text as HTML without escaping it: for our own constants only. */
+/** Marks text as HTML without escaping. Use it for our own constants only. */
 export const trusted = (text: string): Html => new Html(text);
 
-/** Many lines kept as they are (configuration, for <pre>): escaped, but with its line breaks. */
+/** Returns many lines (configuration, for <pre>): escaped, with their line breaks. */
 export const preformatted = (text: string): Html =>
   new Html(escapeHtml(text.split("\n").map(plain).join("\n")));
 
-/** JSON that can stand inside a <script type="application/json">: no `<`, `>`, `&`, no line separators. */
+/**
+ * Returns JSON that is safe inside a <script type="application/json">: no `<`, `>`, `&`, no line separators.
+ */
 export function inertJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,
@@ -63,7 +65,7 @@ export function inertJson(value: unknown): string {
   );
 }
 
-/** Text in a Markdown table or paragraph: no markup, no cell separator, no HTML. */
+/** Returns text for a Markdown table or paragraph: no markup, no cell separator, no HTML. */
 export function escapeMarkdown(text: string): string {
   return plain(text)
     .replace(/[\\`*_{}[\]|~]/g, "\\$&")
@@ -72,7 +74,7 @@ export function escapeMarkdown(text: string): string {
     .replace(/>/g, "&gt;");
 }
 
-/** A fenced block whose fence is longer than any run of backticks inside. */
+/** Returns a fenced block whose fence is longer than any run of backticks inside. */
 export function markdownFence(text: string, language: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((run) => run[0].length));
   const fence = "`".repeat(longest + 1);
@@ -80,8 +82,8 @@ export function markdownFence(text: string, language: string): string {
 }
 
 /**
- * One CSV cell (RFC 4180). Text that a spreadsheet would read as a formula gets a leading apostrophe; numbers
- * pass.
+ * Returns one CSV cell (RFC 4180). Text that a spreadsheet would read as a formula gets a leading apostrophe;
+ * numbers do not.
  */
 export function csvCell(value: string | number | boolean | null): string {
   if (value === null) return "";

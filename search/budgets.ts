@@ -1,4 +1,5 @@
-// Budgets on measured metrics: a trial over budget is infeasible; it is kept and shown, and never on the front.
+// Budgets on metrics. A trial measured over a budget is infeasible: it is kept and shown, but never on the
+// front.
 import { z } from "zod";
 
 export const budgetSchema = z

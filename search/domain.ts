@@ -1,33 +1,39 @@
-// What strategies draw from and vary, whatever a candidate is. `layoutDomain` is the product's; benchmarks bring test problems.
+// The interface between strategies and candidates of any type. `layoutDomain` implements it for layouts;
+// benchmarks implement it for test problems.
 import { type Layout, layoutId } from "../candidates/layout.ts";
 import type { Rng, Space } from "../candidates/space.ts";
 import { type Featurizer, layoutFeatures } from "./features.ts";
 import { crossover } from "./operators/crossover.ts";
 import { mutate } from "./operators/mutate.ts";
 
-/** A candidate made from others, and by what. */
+/** A candidate made from others, and the operator that made it. */
 export interface Varied<C> {
   readonly candidate: C;
   readonly operator: string;
 }
 
-/** What strategies need to know of candidates. Draws may fail (null): a constraint refused them, and the caller draws again. Candidates are JSON-serialisable. */
+/**
+ * The knowledge that strategies need about candidates. Draws may return null: a constraint refused the draw,
+ * and the caller draws again. Candidates are JSON-serialisable.
+ */
 export interface Domain<C> extends Featurizer<C> {
-  /** Canonical: equal candidates, equal ids. */
+  /** Returns the canonical id: equal candidates have equal ids. */
   id(candidate: C): string;
   sample(rng: Rng): C | null;
-  /** A neighbour of a candidate, different from it. */
+  /** Returns a neighbour of a candidate, different from the candidate itself. */
   mutate(candidate: C, rng: Rng): Varied<C> | null;
-  /** A child with parts of both parents. */
+  /** Returns a child with parts of both parents. */
   crossover(a: C, b: C, rng: Rng): Varied<C> | null;
-  /** An upper bound of the number of candidates. */
+  /** Returns an upper bound of the number of candidates. */
   size(): number;
-  /** Every candidate in a fixed order; may repeat some. */
+  /** Yields every candidate in a fixed order. Some may repeat. */
   enumerate(): Iterable<C>;
 }
 
+/** Returns the domain of the layouts of a space. */
 export function layoutDomain(space: Space): Domain<Layout> {
-  // Hashing a layout costs more than varying it, and every candidate is asked for its id several times.
+  // Cached, because hashing a layout costs more than varying it, and each candidate's id is used several
+  // times.
   const ids = new WeakMap<Layout, string>();
   const id = (layout: Layout): string => {
     const known = ids.get(layout) ?? layoutId(layout);

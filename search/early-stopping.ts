@@ -1,10 +1,11 @@
-// Whether a trial's training goes on past a rung: asynchronous successive halving (ASHA, Li et al. 2018, arXiv 1810.05934) over several
-// objectives (Schmucker et al. 2021, arXiv 2106.12639). Each trial is judged once, against those proposed before it that got there too;
-// what training has not settled yet is compared with a margin, what was measured as it is. Pure: the runner trains and records.
+// Decides whether a trial's training continues past a rung: asynchronous successive halving (ASHA, Li et al.
+// 2018, arXiv 1810.05934) over several objectives (Schmucker et al. 2021, arXiv 2106.12639). Each trial is
+// judged once, against earlier trials that reached the same rung. Unfinished training is compared with a
+// margin, measurements without one. Everything here is pure: the runner trains and records.
 import { contributions, referencePoint } from "./hypervolume.ts";
 import { nonDominatedSort, type Vector } from "./pareto.ts";
 
-/** A trial at a rung. Oriented: smaller is better. */
+/** A trial at a rung. Values are oriented: smaller is better. */
 export interface RungEntry {
   /** Number of the trial. */
   readonly trial: number;
@@ -12,32 +13,39 @@ export interface RungEntry {
 }
 
 interface RungRule {
-  /** The best 1/eta, by rank and then by hypervolume contribution, go on whatever dominates them. */
+  /**
+   * The best 1/eta continue, even if another trial dominates them. They are ordered by rank, then by
+   * hypervolume contribution.
+   */
   readonly eta: number;
-  /** What another must be better by in training, as a share of the range of values at the rung. */
+  /** Lead in training that another trial needs, as a share of the range of values at the rung. */
   readonly margin: number;
-  /** Nobody is stopped before so many have reached the rung, the judged one included. */
+  /** No trial is stopped before this many have reached the rung, the judged one included. */
   readonly minimum: number;
 }
 
 export interface RungVerdict {
   readonly goesOn: boolean;
-  /** `few`: too few to compare with; `close`: none is better by more than the margin; `best`: among the best 1/eta. */
+  /**
+   * `few`: too few trials to compare; `close`: no trial is better by more than the margin; `best`: among the
+   * best 1/eta.
+   */
   readonly why: "few" | "close" | "best" | "dominated";
-  /** Trials at the rung, with this one. */
+  /** Number of trials at the rung, this one included. */
   readonly reached: number;
-  /** How many of them go on in any case. */
+  /** Number of those trials that continue in any case. */
   readonly kept: number;
-  /** From 1; null where the place did not matter. */
+  /** Place of the trial, from 1; null where the place was not needed. */
   readonly place: number | null;
-  /** The trial that dominates it by most; null where none does by more than the margin. */
+  /** The trial that dominates this one by most; null where none does by more than the margin. */
   readonly against: number | null;
 }
 
 /**
- * Judges `own` among `others` at the same rung. `training[m]`: axis m is what training has reached so far; the others are measured.
- * Beaten by more than the margin: no better on any measured axis, and worse on every axis of training by more than the margin. Where no
- * axis tells trials apart yet (a task that nobody has begun to learn), nobody is stopped.
+ * Judges `own` among `others` at the same rung. `training[m]` marks axes of unfinished training; the other
+ * axes are measured. A trial is dominated if another is no worse on any measured axis and better on every
+ * training axis by more than the margin. While an axis tells no trials apart (a task that no trial has begun
+ * to learn), no trial is stopped.
  */
 export function judgeRung(
   own: RungEntry,
@@ -55,7 +63,10 @@ export function judgeRung(
     const values = all.map(({ vector }) => vector[m]!);
     return Math.max(...values) - Math.min(...values);
   });
-  /** By how many ranges another is better in training; null where it does not dominate by more than the margin. */
+  /**
+   * Sum, in ranges, of another trial's lead in training; null where it does not dominate by more than the
+   * margin.
+   */
   const lead = ({ vector }: RungEntry): number | null => {
     let sum = 0;
     for (const [m, value] of own.vector.entries()) {
@@ -76,7 +87,10 @@ export function judgeRung(
   return { goesOn, why: goesOn ? "best" : "dominated", reached, kept, place, against: against.trial };
 }
 
-/** Place of the first entry, from 1: fronts in order, within its front the larger hypervolume contribution first, then the older trial. */
+/**
+ * Place of the first entry, from 1. Fronts come in order. Within a front the larger hypervolume contribution
+ * is first, then the older trial.
+ */
 function placeOf(all: readonly RungEntry[], range: readonly number[]): number {
   let before = 0;
   for (const front of nonDominatedSort(all.map(({ vector }) => vector))) {

@@ -1,18 +1,20 @@
-// What a model sees of a layout: numbers of fixed length over a space, in groups that share a relevance. Static costs are
-// among them, since times and memory follow them closely; what they do not say is left to the measurements.
+// Features of a layout for models: numbers of fixed length over a space, in groups that share a relevance.
+// They include static costs, because times and memory follow them closely. The models learn the remainder
+// from measurements.
 import { staticCost } from "../candidates/cost.ts";
 import { isAttention, type Layout } from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
 import type { Space } from "../candidates/space.ts";
 
 export interface Featurizer<C> {
-  /** Group of every feature, from 0. */
+  /** Group of each feature, numbered from 0. */
   readonly groups: readonly number[];
   features(candidate: C): readonly number[];
 }
 
 const CONTEXT = 4096;
 
+/** Returns the features of layouts over a space. */
 export function layoutFeatures(space: Space): Featurizer<Layout> {
   const tokens = [...new Set(space.palettes.flat().map((mixer) => formatMixer(mixer)))];
   const depth = Math.max(...space.depths);
@@ -47,7 +49,7 @@ export function layoutFeatures(space: Space): Featurizer<Layout> {
     }
     return count;
   };
-  /** One of `tokens` at each place; layouts of other depths are stretched over the deepest. */
+  /** One of `tokens` at each place. Shallower layouts are stretched over the deepest. */
   const placement = (layout: Layout): number[] => {
     const cells = new Array<number>(depth * tokens.length).fill(0);
     for (let place = 0; place < depth; place++) {

@@ -1,27 +1,35 @@
-// Exact hypervolume: the volume that a set of oriented vectors (smaller is better) dominates up to a reference point.
-// WFG algorithm (While, Bradstreet, Barone 2012) over a plane sweep in two dimensions; for any number of objectives.
+// Exact hypervolume: the volume that a set of oriented vectors (smaller is better) dominates up to a
+// reference point. Uses the WFG algorithm (While, Bradstreet, Barone 2012), with a plane sweep in two
+// dimensions, for any number of objectives.
 import { nonDominated, type Vector } from "./pareto.ts";
 
-/** Volume dominated by `points` and bounded by `reference`. Points not better than the reference everywhere add nothing. */
+/**
+ * Returns the volume dominated by `points` and bounded by `reference`. Only points better than the reference
+ * in every objective add volume.
+ */
 export function hypervolume(points: readonly Vector[], reference: Vector): number {
   return volume(relevant(points, reference), reference);
 }
 
-/** What `point` would add to the hypervolume of `points`; 0 where it is dominated. */
+/** Returns the hypervolume that `point` would add to `points`; 0 where it is dominated. */
 export function hypervolumeImprovement(point: Vector, points: readonly Vector[], reference: Vector): number {
   if (!inside(point, reference)) return 0;
   return exclusive(point, relevant(points, reference), reference);
 }
 
-/** What each point alone contributes: the volume lost without it. Duplicates contribute nothing. */
+/**
+ * Returns the volume that each point alone contributes: the loss if it were removed. Duplicates contribute
+ * nothing.
+ */
 export function contributions(points: readonly Vector[], reference: Vector): number[] {
   return points.map((point, index) => hypervolumeImprovement(point, points.toSpliced(index, 1), reference));
 }
 
 /**
- * A reference point: the worst value of each objective and a tenth of the range beyond it. Give it non-dominated points: a dominated one, such as
- * a disturbed measurement, would decide what every volume is a share of. Volumes are comparable under one reference only. An objective
- * without any range is given a tenth of its size, or 1 at zero.
+ * Returns a reference point: the worst value of each objective, plus a tenth of the objective's range. Pass
+ * non-dominated points: a dominated one, such as a disturbed measurement, would set the scale of every
+ * volume. Volumes are comparable under one reference only. An objective without a range is extended by a
+ * tenth of its size, or by 1 at zero.
  */
 export function referencePoint(points: readonly Vector[], margin = 0.1): Vector {
   const first = points[0];
@@ -34,7 +42,7 @@ export function referencePoint(points: readonly Vector[], margin = 0.1): Vector 
   });
 }
 
-/** The reference point of the non-dominated ones of `points`. */
+/** Returns the reference point of the non-dominated ones among `points`. */
 export const frontReference = (points: readonly Vector[], margin = 0.1): Vector =>
   referencePoint(
     nonDominated(points).map((index) => points[index]!),
@@ -57,7 +65,9 @@ function relevant(points: readonly Vector[], reference: Vector): readonly Vector
   return nonDominated(within).map((index) => within[index]!);
 }
 
-/** `front` holds no dominated point and lies inside the reference; equal points are allowed. */
+/**
+ * Volume of a front. `front` has no dominated point and lies inside the reference. Equal points are allowed.
+ */
 function volume(front: readonly Vector[], reference: Vector): number {
   if (front.length === 0) return 0;
   const dimensions = reference.length;
@@ -65,8 +75,9 @@ function volume(front: readonly Vector[], reference: Vector): number {
   if (dimensions === 2) return area(front, reference);
   if (front.length === 1)
     return front[0]!.reduce((product, value, m) => product * (reference[m]! - value), 1);
-  // From the worst of the last objective to the best: limited by the points before it, a point shares the last coordinate
-  // with all of them, so that the exclusive part is flat in it and one dimension falls away.
+  // Points go from the best of the last objective to the worst. A point, limited by those before it, then
+  // shares the last coordinate with all of them. The exclusive part is flat in that objective, so one
+  // dimension can be dropped.
   const last = dimensions - 1;
   const sorted = front.toSorted((a, b) => a[last]! - b[last]!);
   const flatReference = reference.slice(0, last);
@@ -79,7 +90,7 @@ function volume(front: readonly Vector[], reference: Vector): number {
   return total;
 }
 
-/** Volume of `point` alone less what `others` dominate of it. */
+/** Volume of `point` alone, minus the part that `others` dominate. */
 function exclusive(point: Vector, others: readonly Vector[], reference: Vector): number {
   const box = point.reduce((product, value, m) => product * (reference[m]! - value), 1);
   const limited = others.map((other) => other.map((value, m) => Math.max(value, point[m]!)));

@@ -1,4 +1,5 @@
-// Whether values keep to budgets. Apart from budgets.ts so that the page's script can judge too, without the schema of a budget.
+// Judges whether values keep to budgets. Separate from budgets.ts, so that the page's script can judge
+// without the schema of a budget.
 import type { Budget } from "./budgets.ts";
 
 interface Violation {
@@ -6,17 +7,17 @@ interface Violation {
   readonly limit: "max" | "min";
   readonly bound: number;
   readonly value: number;
-  /** Distance beyond the bound over the bound's size (over 1 where the bound is 0). */
+  /** Distance beyond the bound, divided by the size of the bound (by 1 where the bound is 0). */
   readonly relative: number;
 }
 
 export type Verdict =
   | { readonly state: "feasible" }
   | { readonly state: "infeasible"; readonly violations: readonly Violation[]; readonly total: number }
-  /** Nothing violated, but these budgeted metrics were not measured: no verdict is guessed. */
+  /** No violation, but these budgeted metrics were not measured. A verdict is never guessed. */
   | { readonly state: "unmeasured"; readonly missing: readonly string[] };
 
-/** Judges measured metrics. One violation decides, whatever else is missing. */
+/** Judges measured metrics. One violation decides, even if other metrics are missing. */
 export function judge(budgets: readonly Budget[], metrics: Readonly<Record<string, number>>): Verdict {
   const violations: Violation[] = [];
   const missing: string[] = [];

@@ -1,17 +1,24 @@
-// Pareto dominance over oriented vectors: every objective turned so that smaller is better. Hypervolume is in hypervolume.ts.
+// Pareto dominance over oriented vectors: every objective is turned so that smaller is better. hypervolume.ts
+// has the volumes.
 import type { Objective } from "./strategy.ts";
 
-/** One value an objective, smaller is better. */
+/** One value per objective; smaller is better. */
 export type Vector = readonly number[];
 
-/** Metrics as an oriented vector. Throws where an objective is missing or not finite: such trials have no place on a front. */
+/**
+ * Returns metrics as an oriented vector. Throws where an objective is missing or not finite: such trials have
+ * no place on a front.
+ */
 export const orient = (metrics: Readonly<Record<string, number>>, objectives: readonly Objective[]): Vector =>
   orientValues(
     objectives.map(({ name }) => metrics[name] ?? null),
     objectives,
   );
 
-/** The same of one value an objective, in their order; null where it is missing. */
+/**
+ * Orients one value per objective, in their order. A null value is missing. Throws where one is missing or
+ * not finite.
+ */
 export function orientValues(values: readonly (number | null)[], objectives: readonly Objective[]): Vector {
   return objectives.map(({ name, direction }, m) => {
     const value = values[m] ?? null;
@@ -22,7 +29,7 @@ export function orientValues(values: readonly (number | null)[], objectives: rea
   });
 }
 
-/** Not worse anywhere, better somewhere. */
+/** Returns true if `a` is not worse than `b` in any objective and better in at least one. */
 export function dominates(a: Vector, b: Vector): boolean {
   let better = false;
   for (let m = 0; m < a.length; m++) {
@@ -37,14 +44,20 @@ function requireFinite(vector: Vector): void {
     throw new RangeError(`[${vector.join(", ")}] has a value that is not finite`);
 }
 
-/** Positions of the non-dominated vectors, in order. Equal vectors do not dominate one another: all are kept. */
+/**
+ * Returns the indices of the non-dominated vectors, in order. Equal vectors do not dominate one another, so
+ * all are kept.
+ */
 export function nonDominated(vectors: readonly Vector[]): number[] {
   const archive = new ParetoArchive<number>();
   for (const [index, vector] of vectors.entries()) archive.insert(vector, index);
   return archive.entries.map(({ item }) => item).sort((a, b) => a - b);
 }
 
-/** Fronts in order: the non-dominated positions, then those non-dominated without them, and so on (Deb et al. 2002). */
+/**
+ * Returns the fronts in order: the non-dominated indices, then those non-dominated without the first front,
+ * and so on (Deb et al. 2002).
+ */
 export function nonDominatedSort(vectors: readonly Vector[]): number[][] {
   const fronts: number[][] = [];
   let rest = vectors.map((_, index) => index);
@@ -57,7 +70,10 @@ export function nonDominatedSort(vectors: readonly Vector[]): number[][] {
   return fronts;
 }
 
-/** Distance to the neighbours within one front, each objective scaled to its range; infinite at the ends (Deb et al. 2002). */
+/**
+ * Returns each vector's distance to its neighbours within one front, every objective scaled to its range.
+ * Infinite at the ends (Deb et al. 2002).
+ */
 export function crowdingDistance(front: readonly Vector[]): number[] {
   const distance = front.map(() => 0);
   for (let m = 0; m < (front[0]?.length ?? 0); m++) {
@@ -73,7 +89,7 @@ export function crowdingDistance(front: readonly Vector[]): number[] {
   return distance;
 }
 
-/** The non-dominated entries of all that was inserted. Each insert costs one comparison an entry. */
+/** The non-dominated entries of everything inserted. Each insert costs one comparison per entry. */
 export class ParetoArchive<T> {
   private kept: { readonly vector: Vector; readonly item: T }[] = [];
 
@@ -81,7 +97,10 @@ export class ParetoArchive<T> {
     return this.kept;
   }
 
-  /** True when the entry is on the front now; entries that it dominates leave. Throws on values that are not finite. */
+  /**
+   * Inserts an entry and removes those that it dominates. Returns true if the entry is on the front now.
+   * Throws on values that are not finite.
+   */
   insert(vector: Vector, item: T): boolean {
     requireFinite(vector);
     if (this.kept.some((entry) => dominates(entry.vector, vector))) return false;

@@ -1,23 +1,23 @@
-// What measuring bought: layouts that measuring would have chosen against those that a proxy (parameters,
-// FLOPs, a roofline) would have, as many of either, judged by other measurements of the same layouts than
-// those that chose. A proxy that says nothing scores exactly 0, choosing by measurement 1. Whether the
-// difference is more than luck is a test of its own: do two sessions agree on what the proxy does not
-// explain?
+// Tests the value of measuring: layouts chosen by measurements against equally many chosen by a proxy
+// (parameters, FLOPs, a roofline). Other measurements of the same layouts judge both. A proxy without
+// information scores exactly 0, choosing by measurement 1. A separate test tells whether the difference is
+// luck: do two sessions agree on the part that the proxy does not explain?
 import type { Rng } from "../candidates/space.ts";
 import { type PartialCorrelation, partialCorrelation } from "../profilers/statistics/correlation.ts";
 import { frontReference, hypervolume, hypervolumeImprovement } from "./hypervolume.ts";
 import { nonDominated, nonDominatedSort, type Vector } from "./pareto.ts";
 
-/** One layout, by oriented objectives (smaller is better). */
+/** One layout, as oriented objectives (smaller is better). */
 export interface JudgedPoint {
-  /** As the sessions that choose measured it. */
+  /** Values from the sessions that choose. */
   readonly chooser: Vector;
-  /** As other sessions did. */
+  /** Values from the other sessions, which judge. */
   readonly judge: Vector;
 }
 
 /**
- * As many points as asked for: whole fronts, the last one by what each adds to the volume of those before it.
+ * Returns the indices of `count` points: whole fronts first. From the last front, points are taken by the
+ * volume that each adds.
  */
 export function chosenBy(vectors: readonly Vector[], count: number): readonly number[] {
   const chosen: number[] = [];
@@ -45,28 +45,26 @@ export function chosenBy(vectors: readonly Vector[], count: number): readonly nu
 export interface ProxyScore {
   readonly chosen: readonly number[];
   /**
-   * 0: as a proxy that says nothing; 1: as measuring. Null where measuring itself is not better than saying
-   * nothing.
+   * 0: equal to a proxy without information; 1: equal to measuring. Null where measuring is not better than
+   * no information.
    */
   readonly score: number | null;
 }
 
 export interface ProxyScores {
-  /** Layouts that each chooses: as many as the measured front has. */
+  /** Number of layouts that each method chooses: the size of the measured front. */
   readonly count: number;
   readonly measured: readonly number[];
   readonly proxies: readonly ProxyScore[];
-  /**
-   * The same for the proxy with its values dealt out at random: mean and 95% quantile over `PERMUTATIONS`.
-   */
+  /** Score of the proxy with its values permuted: mean and 95% quantile over `PERMUTATIONS`. */
   readonly permuted: { readonly mean: number; readonly high: number } | null;
 }
 
 const PERMUTATIONS = 200;
 
 /**
- * `constant`: the points as a proxy that says nothing sees them; `proxied`: as each proxy does. The reference
- * of all volumes is that of the judged front.
+ * Scores proxies. `constant`: the points as a proxy without information sees them; `proxied`: as each proxy
+ * sees them. The judged front gives the reference of all volumes.
  */
 export function proxyScores(
   points: readonly JudgedPoint[],
@@ -108,7 +106,7 @@ export function proxyScores(
   };
 }
 
-/** Objectives in which `constant` is flat are dealt out anew among the layouts, together. */
+/** Permutes among the layouts, together, the objectives in which `constant` is flat. */
 function dealtOut(choosers: readonly Vector[], constant: readonly Vector[], rng: Rng): readonly Vector[] {
   const order = shuffled(choosers.length, rng);
   const flat = constant[0]!.map((_, m) => constant.every((vector) => vector[m] === constant[0]![m]));
@@ -124,14 +122,14 @@ function shuffled(count: number, rng: Rng): number[] {
   return order;
 }
 
-/** Fewer layouts leave too few degrees of freedom for a verdict. */
+/** With fewer layouts, too few degrees of freedom remain for a verdict. */
 export const MIN_JUDGED = 6;
 
 /**
- * Whether two sessions agree beyond a proxy: the correlation of what the proxy leaves unexplained in each.
- * Where the proxy explains all that is real, what is left is noise of either session, and does not agree.
- * Permutations of the residuals were rejected: they found an agreement in 6 to 7% of such devices instead of
- * 5%. Null: too few layouts.
+ * Tests whether two sessions agree beyond a proxy: the correlation of the residuals that the proxy leaves in
+ * each. If the proxy explains everything real, the residuals are noise of the two sessions and do not
+ * correlate. Permutations of the residuals were rejected: in simulated devices without such an effect they
+ * found agreement in 6 to 7% of cases instead of 5%. Null: too few layouts.
  */
 export const unexplained = (
   first: readonly number[],

@@ -1,12 +1,15 @@
-// Replays recorded results to another strategy: it searches among the candidates that were recorded, at no cost. Variation works
-// in the whole space and is brought back to the nearest record, so that neighbours stay neighbours.
+// Replays recorded results to another strategy, which searches among the recorded candidates at no cost.
+// Variation works in the whole space, then moves to the nearest record, so that neighbours stay neighbours.
 import type { Rng } from "../candidates/space.ts";
 import type { Domain, Varied } from "./domain.ts";
 import { hypervolume } from "./hypervolume.ts";
 import { orient, ParetoArchive, type Vector } from "./pareto.ts";
 import type { Objective, Outcome, Strategy } from "./strategy.ts";
 
-/** The recorded candidates as a domain of their own. Distance is of features, each scaled to its range over the records. */
+/**
+ * Returns the recorded candidates as a domain. Distance is between features, each scaled to its range over
+ * the records.
+ */
 export function recordedDomain<C>(space: Domain<C>, records: readonly Outcome<C>[]): Domain<C> {
   const rows = records.map(({ layout }) => space.features(layout));
   const width = space.groups.length;
@@ -45,7 +48,10 @@ export function recordedDomain<C>(space: Domain<C>, records: readonly Outcome<C>
   };
 }
 
-/** Hypervolume after each told outcome over that of all records. Ends when `count` were told or the strategy has no more. */
+/**
+ * Returns, after each told outcome, the hypervolume divided by that of all records. Ends after `count`
+ * outcomes, or when the strategy has no more proposals.
+ */
 export function replay<C>(
   strategy: Strategy<C>,
   records: readonly Outcome<C>[],

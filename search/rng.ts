@@ -1,8 +1,8 @@
-// The seeded random source of a search: sfc32 (C. Doty-Humphrey, PractRand), seeded through splitmix32, with its whole state
-// open to save and restore. Math.random and clocks stay out of search/ and candidates/.
+// The seeded random source of a search: sfc32 (C. Doty-Humphrey, PractRand), seeded through splitmix32. Its
+// whole state can be saved and restored. Math.random and clocks stay out of search/ and candidates/.
 import type { Rng } from "../candidates/space.ts";
 
-/** Four 32-bit words: everything that decides what comes next. JSON-serialisable. */
+/** Four 32-bit words: the complete state. JSON-serialisable. */
 export type RngState = readonly [number, number, number, number];
 
 export interface SeededRng extends Rng {
@@ -10,7 +10,10 @@ export interface SeededRng extends Rng {
   restore(state: RngState): void;
 }
 
-/** Equal seeds (any finite numbers) give equal sequences on every machine: only 32-bit integer arithmetic is used. */
+/**
+ * Returns a generator. Equal seeds (any finite numbers) give equal sequences on every machine, because only
+ * 32-bit integer arithmetic is used.
+ */
 export function createRng(seed: number): SeededRng {
   let [a, b, c, counter] = seedWords(seed);
 
@@ -38,13 +41,19 @@ export function createRng(seed: number): SeededRng {
   };
 }
 
-/** Standard normal by Box and Muller; the second value is thrown away so that the generator's state is the whole state. */
+/**
+ * Returns a standard normal number (Box and Muller). The method's second value is discarded, so that the
+ * generator's state stays complete.
+ */
 export function normal(rng: Rng): number {
   const radius = Math.sqrt(-2 * Math.log(1 - rng.next()));
   return radius * Math.cos(2 * Math.PI * rng.next());
 }
 
-/** Chi-square with any number of degrees above 0 (Marsaglia and Tsang 2000, "A simple method for generating gamma variables"). */
+/**
+ * Returns a chi-square number with any degrees above 0 (Marsaglia and Tsang 2000, "A simple method for
+ * generating gamma variables").
+ */
 export function chiSquare(degrees: number, rng: Rng): number {
   const shape = degrees / 2;
   if (shape < 1) return chiSquare(degrees + 2, rng) * (1 - rng.next()) ** (1 / shape);

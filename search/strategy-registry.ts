@@ -1,5 +1,5 @@
-// Every strategy there is. A new one is a file in strategies/ and a line here; configuration, command line and the contract
-// tests follow from it.
+// Lists every strategy. A new one needs a file in strategies/ and a line here. Configuration, command line
+// and contract tests follow from this list.
 import type { z } from "zod";
 import type { Layout } from "../candidates/layout.ts";
 import { layoutDomain } from "./domain.ts";
@@ -47,7 +47,10 @@ export const strategies = {
 export type StrategyName = keyof typeof strategies;
 export const strategyNames = Object.keys(strategies) as readonly StrategyName[];
 
-/** A strategy over a declared space of layouts. Throws a ZodError when the options do not fit its schema. */
+/**
+ * Returns a strategy over a declared space of layouts. Throws a ZodError when the options do not match its
+ * schema.
+ */
 export function createStrategy(name: StrategyName, context: StrategyContext): Strategy<Layout> {
   const entry: StrategyEntry = strategies[name];
   const { space, ...rest } = context;

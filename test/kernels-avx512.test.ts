@@ -1,11 +1,12 @@
-// The AVX-512 kernels on processors that have none: the tests of kernels/ under Bochs, which emulates one. What comes out is emulated:
-// whether values are right, never how fast they come.
+// The AVX-512 kernels on processors without AVX-512: the tests of kernels/ under Bochs, an emulator that has
+// it. Only the correctness of values is tested; times are meaningless.
 import { describe, expect, it } from "vitest";
 import { buildAgent } from "../runner/agent/build.ts";
 import { runUnderBochs } from "./support/bochs.ts";
 import { avx512Problem } from "./support/needs.ts";
 
-// What goes through every kernel in few instructions: the emulated processor runs some thirty million a second.
+// Tests that use every kernel with few instructions. The emulated processor runs about thirty million per
+// second.
 const INFERENCE = [
   "PanelMul",
   "Together",

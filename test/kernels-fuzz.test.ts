@@ -1,4 +1,5 @@
-// The fuzz targets, briefly: each is built with the sanitizers and bears thousands of damaged inputs. `npm run fuzz` looks for longer.
+// A short run of the fuzz targets: each is built with the sanitizers and survives thousands of damaged
+// inputs. `npm run fuzz` runs longer.
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,11 +1,15 @@
-// Builds the C++ tests of kernels/ and runs them, also for aarch64 under an emulator: what they check is in kernels/tests/.
+// Builds the C++ tests of kernels/ and runs them, also for aarch64 under an emulator. kernels/tests/ has the
+// checks.
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { buildAgent } from "../runner/agent/build.ts";
 import { hostTarget, type Target } from "../runner/devices/toolchain.ts";
 import { emulationProblem } from "./support/needs.ts";
 
-/** Runs the tests whose name contains one of `only` (all without), and returns the instruction sets they went through. */
+/**
+ * Runs the tests whose name contains one of `only` (all if empty). Returns the instruction sets that they
+ * used.
+ */
 async function runTests(target: Target, launcher: readonly string[], only: readonly string[]) {
   const { path } = await buildAgent({ target, kind: "tests" });
   const [program, ...args] = [...launcher, path, ...only];
@@ -26,8 +30,8 @@ describe("kernels", () => {
     expect((await runTests(hostTarget()!, [], [])).isas).toContain("scalar");
   }, 900_000);
 
-  // The kernels themselves on every instruction set, the golden logits, and one invariant of each kind: about a minute. QEMU's
-  // default processor has them all.
+  // The kernels on every instruction set, the golden logits, and one invariant of each kind: about a minute.
+  // QEMU's default processor has all instruction sets.
   it.skipIf(emulationProblem() !== null)(
     "pass on aarch64 under QEMU: NEON, dotprod, i8mm and bf16",
     async () => {

@@ -1,5 +1,5 @@
-// GGUF version 3, the byte level: metadata and tensor table of a little-endian file. Source: ggml docs/gguf.md.
-// What goes into a file is decided in lower.ts; tensor data is written by the kernels, never here.
+// Writes GGUF version 3 at the byte level: metadata and tensor table of a little-endian file. Source: ggml
+// docs/gguf.md. lower.ts decides the content of a file. The kernels write the tensor data.
 
 export type MetadataValue =
   | { readonly type: "u32" | "u64" | "f32"; readonly value: number }
@@ -97,7 +97,10 @@ function writeValue(out: ByteWriter, { type, value }: MetadataValue): void {
   }
 }
 
-/** Header, metadata and tensor table: a file without its data, padded to where the data would begin. */
+/**
+ * Returns header, metadata and tensor table: a file without its data, padded to the offset where the data
+ * begins. Sizes are in bytes.
+ */
 export function encodeGguf(
   metadata: ReadonlyMap<string, MetadataValue>,
   tensors: readonly TensorInfo[],

@@ -1,6 +1,6 @@
-// "Compiling" a layout: which GGUF architecture expresses it, its hyper-parameters and its tensor table.
-// Upstream architecture and tensor names wherever they can express the layout, so that llama.cpp loads the file;
-// `edgefront` where they cannot. The contract with the kernels is written in kernels/README.md.
+// "Compiles" a layout: chooses the GGUF architecture that expresses it, its hyper-parameters and its tensor
+// table. Upstream names are used wherever they express the layout, so that llama.cpp loads the file. Other
+// layouts use `edgefront`. kernels/README.md states the contract with the kernels.
 import { staticCost, tensorsOf } from "../cost.ts";
 import { type Layout, layoutId, NORM_EPSILON } from "../layout.ts";
 import { formatNotation } from "../notation.ts";
@@ -10,16 +10,18 @@ import { bytesOf, type Quantization, tensorType, tensorTypes } from "../quantiza
 import { ALIGNMENT, encodeGguf, type MetadataValue, type TensorInfo } from "./encode.ts";
 import { type Entries, f32, i32s, text, u32 } from "./metadata.ts";
 
-/** Values of `general.architecture`: one that llama.cpp knows, or our own for all other layouts. */
+/**
+ * Values of `general.architecture`: an architecture that llama.cpp knows, or our own for all other layouts.
+ */
 export type Architecture = UpstreamName | "edgefront";
 
 export interface LowerOptions {
   readonly quantization: Quantization;
-  /** Seed of the weights that a device makes for itself. */
+  /** Seed from which a device generates the weights. */
   readonly seed?: number;
   /** Trained context length written into the file. */
   readonly contextLength?: number;
-  /** A made-up vocabulary (one token per id), which other runtimes insist on; plans for devices go without. */
+  /** Adds a made-up vocabulary, one token per id, which other runtimes require. Plans for devices omit it. */
   readonly vocabulary?: boolean;
   readonly name?: string;
 }
@@ -29,7 +31,10 @@ const DEFAULT_CONTEXT_LENGTH = 32_768;
 /** ggml file types (llama.cpp `general.file_type`). */
 const fileTypes: Record<Quantization, number> = { f32: 0, f16: 1, q4_0: 2, q8_0: 7 };
 
-/** Which architecture expresses a layout. `why` says what upstream ones cannot: null where one of them does. */
+/**
+ * The architecture that expresses a layout. `why` is the reason against upstream architectures; null where
+ * one is used.
+ */
 export interface Expression {
   readonly architecture: Architecture;
   readonly why: string | null;
@@ -43,9 +48,13 @@ export function expressionOf(layout: Layout): Expression {
   return why === null ? { architecture: upstream!.name, why } : { architecture: "edgefront", why };
 }
 
+/** Returns the name of the architecture that expresses a layout. */
 export const architectureOf = (layout: Layout): Architecture => expressionOf(layout).architecture;
 
-/** Hyper-parameters of the edgefront architecture: every quantity per layer, its `otherwise` where it does not apply. */
+/**
+ * Hyper-parameters of the `edgefront` architecture, each per layer. Layers to which one does not apply hold
+ * its `otherwise`.
+ */
 function ownMetadata(layout: Layout): Entries {
   const perLayer = layout.layers.map(({ mixer, ffn }) => ({
     ...Object.fromEntries(operatorOf(mixer).keys.map(({ key, of }) => [key, of(mixer)] as const)),
@@ -61,7 +70,7 @@ function ownMetadata(layout: Layout): Entries {
   ];
 }
 
-/** A byte-pair vocabulary of V distinct tokens and one merge: enough for loaders, meaningless as text. */
+/** A byte-pair vocabulary of V distinct tokens and one merge. Loaders accept it; its text has no meaning. */
 function madeUpVocabulary(vocab: number): Entries {
   const tokens = Array.from({ length: vocab }, (_, id) => (id === 0 ? "a" : id === 1 ? "b" : `<t${id}>`));
   const NORMAL_TOKEN = 1;
@@ -80,12 +89,12 @@ function madeUpVocabulary(vocab: number): Entries {
 export interface Lowered {
   readonly architecture: Architecture;
   readonly tensors: readonly TensorInfo[];
-  /** The file up to its tensor data: the plan that travels to a device. */
+  /** The file up to its tensor data. Only this plan is uploaded to a device. */
   readonly plan: Buffer;
   readonly weightBytes: number;
 }
 
-/** Lowers a layout to a GGUF v3 plan. The same layout and options give the same bytes on every machine. */
+/** Lowers a layout to a GGUF v3 plan. Equal layouts and options give equal bytes on every machine. */
 export function lower(layout: Layout, options: LowerOptions): Lowered {
   const architecture = architectureOf(layout);
   const upstream = architecture === "edgefront" ? null : upstreamOf(layout);

@@ -1,14 +1,14 @@
-// Typed values of GGUF metadata, and lists of them in file order.
+// Typed values of GGUF metadata, and lists of such values in file order.
 import type { MetadataValue } from "./encode.ts";
 
 /** Keys with their values, in file order. */
 export type Entries = readonly (readonly [string, MetadataValue])[];
 
-/** An unsigned 32-bit integer. */
+/** Returns an unsigned 32-bit integer. */
 export const u32 = (value: number): MetadataValue => ({ type: "u32", value });
-/** A 32-bit float. */
+/** Returns a 32-bit float. */
 export const f32 = (value: number): MetadataValue => ({ type: "f32", value });
-/** A UTF-8 string. */
+/** Returns a UTF-8 string. */
 export const text = (value: string): MetadataValue => ({ type: "string", value });
-/** An array of signed 32-bit integers. */
+/** Returns an array of signed 32-bit integers. */
 export const i32s = (value: readonly number[]): MetadataValue => ({ type: "i32[]", value });

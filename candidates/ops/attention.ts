@@ -23,20 +23,20 @@ const swaSchema = z.strictObject({
 export type Gqa = Readonly<z.infer<typeof gqaSchema>>;
 /** The spec of sliding-window attention. */
 export type Swa = Readonly<z.infer<typeof swaSchema>>;
-/** The spec of either. */
+/** The spec of global or sliding-window attention. */
 export type Attention = Gqa | Swa;
 
-/** Tokens that a query sees; Infinity for global attention. */
+/** Returns the number of tokens that a query sees; Infinity for global attention. */
 export const reachOf = (spec: Attention): number =>
   spec.op === "swa" ? spec.window : Number.POSITIVE_INFINITY;
 
-/** Elements of the keys and values of one token. */
+/** Elements of keys and values per token. */
 const tokenElements = (spec: Attention): number => 2 * spec.kvHeads * spec.headDim;
 
-/** FLOPs of the score and the weighted value of one (query, key) pair, over all heads. */
+/** FLOPs of the score and the weighted value of one (query, key) pair, summed over all heads. */
 const pairFlops = (spec: Attention): number => 4 * spec.heads * spec.headDim;
 
-/** Pairs (query, visible key) in a causal prefill of `length` tokens. */
+/** Number of (query, visible key) pairs in a causal prefill of `length` tokens. */
 function causalPairs(spec: Attention, length: number): number {
   const window = Math.min(reachOf(spec), length);
   return (window * (window + 1)) / 2 + (length - window) * window;
@@ -94,7 +94,10 @@ const largestDivisorUpTo = (n: number, limit: number): number => {
   return 1;
 };
 
-/** Query heads that fill the proxy's width, grouped over kv heads as far as the fewer heads allow. */
+/**
+ * Query heads that fill the proxy's width. They share kv heads in the original ratio as far as their number
+ * allows.
+ */
 function scaledHeads(spec: Attention, to: ProxySize): Pick<Attention, "heads" | "kvHeads" | "headDim"> {
   const heads = Math.max(1, Math.floor(to.width / to.headDim));
   const group = largestDivisorUpTo(heads, spec.heads / spec.kvHeads);
@@ -103,7 +106,7 @@ function scaledHeads(spec: Attention, to: ProxySize): Pick<Attention, "heads" | 
 
 const headsText = (spec: Attention): string => `${spec.heads}/${spec.kvHeads} heads of ${spec.headDim}`;
 
-/** A count in one column of the picture: 64, 1K, 4K. */
+/** A short count for the picture's narrow columns: 64, 1K, 4K. */
 const short = (tokens: number): string =>
   tokens >= 1024 && tokens % 1024 === 0 ? `${tokens / 1024}K` : String(tokens);
 
@@ -127,7 +130,10 @@ const shared = {
   floatStages: ["attend"],
 } as const;
 
-/** Global attention: tensors attn_q [d, H*hd], attn_k and attn_v [d, KV*hd], attn_output [H*hd, d], norms [hd]. */
+/**
+ * Global attention. Tensors: attn_q [d, H*hd], attn_k and attn_v [d, KV*hd], attn_output [H*hd, d], norms
+ * [hd].
+ */
 export const gqa = {
   ...shared,
   name: "gqa",
@@ -151,7 +157,9 @@ export const gqa = {
   },
 } as const satisfies MixerOperator<Gqa>;
 
-/** Sliding-window attention: the tensors of global attention, and a cache of `window` tokens at most. */
+/**
+ * Sliding-window attention. Tensors are those of global attention; the cache holds at most `window` tokens.
+ */
 export const swa = {
   ...shared,
   name: "swa",
@@ -170,7 +178,8 @@ export const swa = {
     }),
     format: (spec) => ({ head: `s${spec.window}`, argument: formatGeometry(spec) }),
   },
-  // A window covers the same share of a proxy sequence as of the context; below 2 it would not mix tokens.
+  // The window covers the same share of a proxy sequence as of the context. A window below 2 would not mix
+  // tokens.
   scale: (spec, to) => ({
     ...spec,
     ...scaledHeads(spec, to),
@@ -187,6 +196,8 @@ export const swa = {
   },
 } as const satisfies MixerOperator<Swa>;
 
-/** Returns the spec as attention's, or null: for formats that store attention in a way of their own. */
+/**
+ * Returns the spec if it is attention's, else null. Formats that store attention in their own way need this.
+ */
 export const attentionOf = (spec: { readonly op: string }): Attention | null =>
   spec.op === gqa.name || spec.op === swa.name ? (spec as Attention) : null;

@@ -13,13 +13,16 @@ const schema = z.strictObject({
 /** The spec of a short convolution: `{ op: "conv", kernel }`. */
 export type Conv = Readonly<z.infer<typeof schema>>;
 
-/** Elements of the last k-1 inputs, of `width` channels each. */
+/** Elements of the last k-1 inputs, each of `width` channels. */
 const pastInputs = (spec: Conv, width: number): number => (spec.kernel - 1) * width;
 
-/** FLOPs of one token: k taps and both gates, per channel. */
+/** FLOPs per token: k taps and both gates, for each channel. */
 const tokenFlops = (spec: Conv, width: number): number => 2 * spec.kernel * width + 2 * width;
 
-/** The gated short convolution of LFM2 (arXiv 2511.23404): tensors in_proj [d, 3d], conv [k, d], out_proj [d, d]. */
+/**
+ * The gated short convolution of LFM2 (arXiv 2511.23404). Tensors: in_proj [d, 3d], conv [k, d], out_proj [d,
+ * d].
+ */
 export const conv = {
   name: "conv",
   schema,
@@ -46,12 +49,12 @@ export const conv = {
   traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
   state: (spec, width) => ({ kv: 0, recurrent: pastInputs(spec, width) }),
   decode: (spec, width) => {
-    // The kernel moves all k-1 inputs by one, so a token writes as much as it reads.
+    // The kernel shifts all k-1 inputs by one, so a token writes as much as it reads.
     const moved = { kv: 0, recurrent: pastInputs(spec, width) };
     return { flops: tokenFlops(spec, width), reads: moved, writes: moved };
   },
   prefillFlops: (spec, width, length) => length * tokenFlops(spec, width),
-  // Taps are a share of the work: time per weight element differs between kernel sizes.
+  // Taps take a share of the time, so the time per weight element differs between kernel sizes.
   costKind: (spec) => `c${spec.kernel}`,
   scale: (spec) => spec,
   picture: {
@@ -64,6 +67,9 @@ export const conv = {
   floatStages: ["conv"],
 } as const satisfies MixerOperator<Conv>;
 
-/** Returns the spec as a convolution's, or null: for formats that store convolutions in a way of their own. */
+/**
+ * Returns the spec if it is a convolution's, else null. Formats that store convolutions in their own way need
+ * this.
+ */
 export const convOf = (spec: { readonly op: string }): Conv | null =>
   spec.op === conv.name ? (spec as Conv) : null;

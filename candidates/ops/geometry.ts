@@ -1,4 +1,4 @@
-// The geometry of attention: heads, kv heads, head dimension, QK-norm and RoPE base, and how the notation writes it.
+// The geometry of attention and its notation: heads, kv heads, head dimension, QK-norm and RoPE base.
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
 import type { HeaderField } from "./operator.ts";
@@ -25,7 +25,7 @@ export interface Geometry {
   readonly ropeTheta: number;
 }
 
-/** RoPE base where a layer has none: what its entry in the metadata holds. */
+/** RoPE base that the metadata holds for layers without RoPE. */
 export const NO_ROPE_THETA = DEFAULT_ROPE_THETA;
 
 const GEOMETRY = /^(\d+)\/(\d+)x(\d+)(n)?(?:t(\d+(?:\.\d+)?))?$/;
@@ -56,7 +56,10 @@ export function formatGeometry(geometry: Geometry): string {
 /** The header field `h16/8x64`: the geometry of attention tokens without their own. */
 export const geometryHeader: HeaderField = { letter: "h", check: (text) => void parseGeometry(text) };
 
-/** Reads the geometry of a token; undefined means that neither the token nor the header states one. */
+/**
+ * Returns the geometry of a token, from its argument or from the header. Throws InvalidInputError
+ * (`bad-notation`) if neither states one.
+ */
 export function geometryOfToken(argument: string | undefined, text: string): Geometry {
   if (argument !== undefined) return parseGeometry(argument);
   throw new InvalidInputError(

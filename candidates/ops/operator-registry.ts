@@ -1,4 +1,5 @@
-// Every operator that a layer can be made of. A new operator is a file beside this one and an entry in one list here.
+// Lists every operator that a layer can contain. A new operator needs a file beside this one and an entry in
+// one list here.
 import { z } from "zod";
 import { gqa, swa } from "./attention.ts";
 import { conv } from "./conv.ts";
@@ -9,8 +10,8 @@ const mixerList = [conv, gqa, swa] as const;
 const ffnList = [swiglu] as const;
 
 /**
- * Operators whose keys stand in every `edgefront` file, in this order, so that plans keep their bytes. Keys of other operators follow, and
- * only in files that have such layers.
+ * Operators whose keys are in every `edgefront` file, in this order, so that existing plans keep their bytes.
+ * Keys of other operators follow, only in files that have such layers.
  */
 const alwaysKeyed: readonly { readonly keys: readonly LayerKey<never>[] }[] = [swiglu, gqa, conv];
 
@@ -30,7 +31,7 @@ export type Mixer = Readonly<z.infer<typeof mixerSchema>>;
 /** The spec of an FFN: `op` and its parameters, among them `width`. */
 export type Ffn = Readonly<z.infer<typeof ffnSchema>>;
 
-/** Every mixer, in the order of help texts. */
+/** Every mixer, in the order in which help texts list them. */
 export const mixers = mixerList as unknown as readonly MixerOperator<Mixer>[];
 /** Every FFN. */
 export const ffns = ffnList as unknown as readonly FfnOperator<Ffn>[];
@@ -44,7 +45,7 @@ export const operatorOf = (spec: Mixer): MixerOperator<Mixer> => mixerByName.get
 /** Returns the operator of an FFN spec. */
 export const ffnOperatorOf = (spec: Ffn): FfnOperator<Ffn> => ffnByName.get(spec.op)!;
 
-/** Returns what a mixer can do. */
+/** Returns the traits of a mixer. */
 export const traitsOf = (spec: Mixer): Traits => operatorOf(spec).traits(spec);
 
 /** The header fields of the notation that mixers declare, each once. */
@@ -55,11 +56,14 @@ export const headerFields: readonly HeaderField[] = [
 const keysOf = (operators: readonly { readonly keys: readonly LayerKey<never>[] }[], always: boolean) =>
   operators.flatMap(({ keys }) => keys.map((key) => ({ key, always })));
 
-/** Every key of the metadata of `edgefront`, each once, in file order. `always`: the key stands in every file. */
+/**
+ * Every metadata key of the `edgefront` architecture, each once, in file order. `always`: the key is in every
+ * file.
+ */
 export const layerKeys: readonly { readonly key: LayerKey<never>; readonly always: boolean }[] = [
   ...keysOf(alwaysKeyed, true),
   ...keysOf([...mixers, ...ffns], false),
 ].filter(({ key }, index, all) => all.findIndex((other) => other.key.key === key.key) === index);
 
-/** The FFN that a width alone stands for. */
+/** Returns the FFN that a width alone stands for. */
 export const ffnOfWidth = (width: number): Ffn => ({ op: "swiglu", width });

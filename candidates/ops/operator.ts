@@ -1,6 +1,6 @@
-// What an operator states about itself. A file in this folder implements `MixerOperator` or `FfnOperator`, and operator-registry.ts lists it.
-// Nothing outside this folder compares an operator's name: other code asks these members.
-// Counts are exact for the listed tensors. FLOPs count a multiply-add as two.
+// The properties that an operator states about itself. A file in this folder implements `MixerOperator` or
+// `FfnOperator`, and operator-registry.ts lists it. Code outside this folder never compares an operator's
+// name: it asks these members. Counts are exact for the listed tensors. FLOPs count a multiply-add as two.
 import type { z } from "zod";
 
 /** A tensor of the lowered model. */
@@ -8,7 +8,10 @@ export interface TensorSpec {
   readonly name: string;
   /** Dimensions as in GGUF: `shape[0]` is the contiguous (input) dimension. */
   readonly shape: readonly number[];
-  /** matrix: quantised as requested. vector: norms and convolution taps, kept in F32. embedding: the token table. */
+  /**
+   * matrix: quantised to the requested type. vector: norms and convolution taps, kept in F32. embedding: the
+   * token table.
+   */
   readonly role: "matrix" | "vector" | "embedding";
 }
 
@@ -21,9 +24,9 @@ export const countElements = (tensors: readonly TensorSpec[]): number =>
 
 /** Cached state of one sequence in one layer, in elements. The two parts are stored in different types. */
 export interface StateElements {
-  /** Keys and values: F16 or Q8_0 by the runtime's choice. */
+  /** Keys and values. The runtime chooses F16 or Q8_0. */
   readonly kv: number;
-  /** State of fixed size: F32. */
+  /** State of fixed size, in F32. */
   readonly recurrent: number;
 }
 
@@ -37,17 +40,20 @@ export interface DecodeCost {
   readonly writes: StateElements;
 }
 
-/** What a mixer can do, as far as a search or a report asks. */
+/** Abilities of a mixer that a search or a report asks for. */
 export interface Traits {
-  /** Tokens that a position draws on, its own included: 1 for no mixing, k for a fixed window, Infinity without a bound. */
+  /**
+   * Tokens that a position reads, its own included: 1 for no mixing, k for a fixed window, Infinity without a
+   * bound.
+   */
   readonly reach: number;
-  /** True for attention: the mixer can recall any one token within its reach by content. */
+  /** True for attention: the mixer can recall any single token within its reach by content. */
   readonly lookup: boolean;
   /** True if the state has a fixed size per sequence, rather than an entry per token. */
   readonly stateful: boolean;
 }
 
-/** A header field of the notation that holds what a bare token leaves out, e.g. `h16/8x64`. */
+/** A header field of the notation that supplies the argument of bare tokens, e.g. `h16/8x64`. */
 export interface HeaderField {
   readonly letter: string;
   /** Throws InvalidInputError (`bad-notation`) if the field's text is malformed. */
@@ -60,24 +66,24 @@ export interface Token {
   readonly argument?: string;
 }
 
-/** How an operator is written in a layout's notation. */
+/** The spelling of an operator in a layout's notation. */
 export interface Notation<Spec> {
-  /** The token as help and messages show it, e.g. `c<k>`. */
+  /** The token in help and messages, e.g. `c<k>`. */
   readonly form: string;
   /** A valid token, for messages. */
   readonly example: string;
-  /** Valid tokens that differ in every parameter; the contract tests run them through the kernels. */
+  /** Valid tokens that differ in every parameter. The contract tests run them through the kernels. */
   readonly examples: readonly string[];
-  /** Matches the head. No two operators match the same head. */
+  /** Pattern of the head. No two operators match the same head. */
   readonly head: RegExp;
   /** The header field that supplies the argument of a bare token. */
   readonly header?: HeaderField;
   /**
-   * Reads a token. `argument` comes from its parentheses, else from the header field; `text` is the token as written, for messages.
-   * Throws InvalidInputError (`bad-notation`).
+   * Reads a token. `argument` comes from its parentheses, else from the header field. `text` is the written
+   * token, for messages. Throws InvalidInputError (`bad-notation`).
    */
   parse(head: RegExpExecArray, argument: string | undefined, text: string): Spec;
-  /** Writes a token. `parse` of it equals `spec`. */
+  /** Writes a token. Parsing the token gives `spec` again. */
   format(spec: Spec): Token;
 }
 
@@ -91,16 +97,16 @@ export interface LayerKey<Spec> {
   of(spec: Spec): number | boolean;
 }
 
-/** The size of a proxy model, and what its sequences stand for. */
+/** The size of a proxy model, and the context that its sequences stand for. */
 export interface ProxySize {
   /** Model width d of the proxy. */
   readonly width: number;
   readonly headDim: number;
-  /** Length of a proxy sequence over the length of the context that it stands for, at most 1. */
+  /** Length of a proxy sequence divided by the length of the context that it stands for; at most 1. */
   readonly share: number;
 }
 
-/** What every operator states, mixer or FFN. */
+/** Members common to mixers and FFNs. */
 interface Operator<Spec> {
   /** The value of `op` in a spec. */
   readonly name: string;
@@ -112,22 +118,22 @@ interface Operator<Spec> {
   readonly keys: readonly LayerKey<Spec>[];
   /** Tensors in layer `prefix` (for example `blk.3`) of a model of width `width`, in file order. */
   tensors(spec: Spec, width: number, prefix: string): readonly TensorSpec[];
-  /** A reason why the operator cannot stand in a model of this width, or null. */
+  /** Returns a reason why the operator is impossible in a model of this width, or null. */
   problem(spec: Spec, width: number): string | null;
 }
 
-/** A mark in the picture of a layout: one column a layer. */
+/** A mark in the picture of a layout, which has one column per layer. */
 export interface Mark {
-  /** At most three characters tell the mark apart without its colour. */
+  /** At most three characters, which identify the mark without its colour. */
   readonly text: string;
   readonly title: string;
 }
 
-/** A number that reports compare layouts by. It is taken over all layers that have it. */
+/** A number by which reports compare layouts, combined over all layers that have it. */
 export interface Quantity<Spec> {
-  /** Name in the report; operators that share a name share the number. */
+  /** Name in the report. Operators that share a name share the number. */
   readonly name: string;
-  /** sum: 0 without such layers. mean: absent without such layers. */
+  /** sum: 0 if no layer has it. mean: absent if no layer has it. */
   readonly over: "sum" | "mean";
   of(spec: Spec): number;
 }
@@ -139,28 +145,37 @@ export interface MixerOperator<Spec> extends Operator<Spec> {
   state(spec: Spec, width: number, context: number): StateElements;
   /** Cost of one token after `context` tokens. */
   decode(spec: Spec, width: number, context: number): DecodeCost;
-  /** FLOPs beyond the weight matrices for a prefill of `length` tokens. */
+  /** FLOPs of a prefill of `length` tokens, without the weight matrices. */
   prefillFlops(spec: Spec, width: number, length: number): number;
-  /** Mixers of one kind cost the same per weight element: the predictor fits one coefficient a kind. */
+  /**
+   * Kind for the predictor, which fits one coefficient per kind. Mixers of one kind cost the same per weight
+   * element.
+   */
   costKind(spec: Spec): string;
   /** The same mixer in a proxy model. */
   scale(spec: Spec, to: ProxySize): Spec;
   readonly picture: {
-    /** Style class of the mark. Operators of similar traits share one, since few colours are told apart by all eyes. */
+    /**
+     * Style class of the mark. Operators of similar traits share one, because few colours are distinct for
+     * all eyes.
+     */
     readonly tone: "conv" | "swa" | "gqa";
     /** Height of the mark in px, at most 26. */
     readonly height: number;
-    /** What the mark means, for the legend. */
+    /** Meaning of the mark, for the legend. */
     readonly legend: string;
     mark(spec: Spec): Mark;
   };
   readonly quantities: readonly Quantity<Spec>[];
-  /** Stages of the kernels' profile that mix tokens. They compute in F32, unlike the products of quantised matrices. */
+  /**
+   * Stages of the kernels' profile that mix tokens. They compute in F32; products of quantised matrices do
+   * not.
+   */
   readonly floatStages: readonly string[];
 }
 
-/** A feed-forward network. Its spec has `width`: the channels between its matrices. */
+/** A feed-forward network. Its spec has `width`: the number of channels between its matrices. */
 export interface FfnOperator<Spec extends { readonly width: number }> extends Operator<Spec> {
-  /** The same FFN in a proxy model; `from` is the width of the model that `spec` stands in. */
+  /** The same FFN in a proxy model. `from` is the width of the original model. */
   scale(spec: Spec, from: number, to: ProxySize): Spec;
 }

@@ -8,10 +8,13 @@ const schema = z.strictObject({
   width: z.int().min(1).max(1_048_576),
 });
 
-/** The spec of a SwiGLU FFN: `{ op: "swiglu", width }`, width = channels between its matrices. */
+/**
+ * The spec of a SwiGLU FFN: `{ op: "swiglu", width }`, where width is the number of channels between its
+ * matrices.
+ */
 export type Swiglu = Readonly<z.infer<typeof schema>>;
 
-/** Proxy widths are multiples of this, the vector width of the trainer's kernels. */
+/** Proxy widths are multiples of this number, the vector width of the trainer's kernels. */
 const PROXY_MULTIPLE = 8;
 
 /** The SwiGLU FFN (arXiv 2002.05202): tensors gate [d, F], up [d, F], down [F, d]. */

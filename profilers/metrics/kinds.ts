@@ -1,13 +1,13 @@
-// The metric table: every metric that a trial can have, and all that the program knows of it. A new metric is
-// a row here; objectives, budgets, screening, findings, reports and the page follow from it. How a metric's
-// name is written stands in name.ts.
+// The metric table: every metric that a trial can have, with all its properties. A new metric is a row here.
+// Objectives, budgets, screening, findings, reports and the page follow from it. name.ts writes and reads
+// metric names.
 import type { MeasuredContext, MeasureResult } from "../protocol.ts";
 import { quantile } from "../statistics/summary.ts";
 
-/** Which way a metric is better. */
+/** The better direction of a metric. */
 export type Direction = "min" | "max";
 
-/** What objectives and budgets ask of a metric. */
+/** Properties of a metric that objectives and budgets need. */
 export interface MetricKind {
   readonly unit: string;
   readonly direction: Direction;
@@ -15,28 +15,28 @@ export interface MetricKind {
 }
 
 interface Row extends MetricKind {
-  /** What readers call it. A score's stands behind the name of its task. */
+  /** Name for readers. A score's label follows the name of its task. */
   readonly label: string;
-  /** The same in narrow tables. */
+  /** Label for narrow tables. */
   readonly short: string;
-  /** What a budget on the command line may call it: `ttft=300ms`. */
+  /** Short name for budgets on the command line: `ttft=300ms`. */
   readonly alias?: string;
 }
 
-/** What bounds a metric on a device: its prompt, its tokens one after another, its memory, or loading. */
+/** The limiting phase of a metric on a device: prompt, successive tokens, memory, or loading. */
 export type Phase = "prefill" | "decode" | "memory" | "load";
 
 interface Measured extends Row {
   readonly from: "measured";
   readonly phase: Phase;
   /**
-   * Whether the costs of a layout's layers add up to it, so that it can be predicted. Rates and load times do
-   * not.
+   * True if the metric is a sum over the costs of a layout's layers, so that it can be predicted. Rates and
+   * load times are not.
    */
   readonly isPredicted: boolean;
 }
 
-/** Measured on a device, once per asked context. */
+/** Measured on a device, once per requested context. */
 interface ContextKind extends Measured {
   readonly per: "context";
   /**
@@ -51,14 +51,14 @@ interface RunKind extends Measured {
   readonly per: "run";
   readonly samples: (result: MeasureResult) => readonly number[] | undefined;
   /**
-   * Only where the conditions of the measurement do not matter: whether the value is to be relied on. A
-   * throttled device is slower, but needs as much memory as ever. Of several measurements the largest value
+   * Present only where the conditions of the measurement do not matter. Tells whether the value is reliable:
+   * a throttled device is slower, but needs the same memory. Of several measurements the largest value
    * counts.
    */
   readonly isReliable?: (result: MeasureResult) => boolean;
 }
 
-/** Known without measuring. Budgets on these are checked before any measurement. */
+/** Computed without measuring. Budgets on these metrics are checked before any measurement. */
 interface CountedKind extends Row {
   readonly from: "counted";
   readonly per: "context" | "layout";
@@ -88,7 +88,7 @@ const perRun = (row: Omit<RunKind, "from" | "per">): RunKind => ({ from: "measur
 const counted = (per: CountedKind["per"], row: Row): CountedKind => ({ from: "counted", per, ...row });
 const score = (row: Row): TrainedKind => ({ from: "trained", per: "task", ...row });
 
-/** A quantile of the time between the tokens of a sequence. */
+/** Returns a quantile of the time between the tokens of a sequence, as a metric. */
 const timePerToken = (q: number, words: Omit<Row, "unit" | "direction">): ContextKind =>
   atContext({
     ...words,
@@ -99,7 +99,7 @@ const timePerToken = (q: number, words: Omit<Row, "unit" | "direction">): Contex
     samples: ({ decodeMs }) => decodeMs.map((tokens) => quantileOf(tokens, q)),
   });
 
-/** In the order in which a sweep lists its metrics. */
+/** Every metric, in the order in which a sweep lists its metrics. */
 export const metricKinds = {
   ttftMs: atContext({
     unit: "ms",
@@ -270,7 +270,7 @@ export const contextMetrics = basesOf<ContextMetric>("measured", "context");
 export const runMetrics = basesOf<RunMetric>("measured", "run");
 export const countedMetrics = basesOf<CountedMetric>("counted");
 
-/** Short names that budgets may use, with what they stand for. */
+/** Short names that budgets may use, with their metrics. */
 export const metricAliases: Readonly<Record<string, MetricBase>> = Object.fromEntries(
   Object.entries(metricKinds as Record<MetricBase, Kind>).flatMap(([base, { alias }]) =>
     alias === undefined ? [] : [[alias, base as MetricBase]],

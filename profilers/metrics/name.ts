@@ -1,22 +1,23 @@
-// How the name of a metric is written and read: `decodeP50Ms@1024x4:phone/llama.cpp` is a metric of the table
-// at a context of 1024 tokens, of 4 sequences decoded together, on a device, run by an engine.
-// `recall.accuracy` is a score of a task. Parts that do not apply are absent. Names of no known form are kept
-// whole as their base, so that any stored name can be shown.
+// Writes and reads metric names. `decodeP50Ms@1024x4:phone/llama.cpp` is a metric of the table at a context
+// of 1024 tokens, with 4 sequences decoded together, on a device, run by an engine. `recall.accuracy` is a
+// score of a task. Parts that do not apply are absent. A name of unknown form becomes a base as a whole, so
+// that any stored name can be shown.
 import { type Kind, metricKinds } from "./kinds.ts";
 
 export interface MetricName {
   /** A metric of the table, or `<task>.<score>`. */
   readonly base: string;
   readonly context: number | null;
-  /** Sequences decoded together. */
+  /** Number of sequences decoded together. */
   readonly batch: number;
   readonly device: string | null;
-  /** Engine that ran the layout; null: the native one. */
+  /** Engine that ran the layout; null for the native engine. */
   readonly runtime: string | null;
 }
 
 const PATTERN = /^([^@:]+?)(?:@(\d+)(?:x(\d+))?)?(?::(.+?))?(?:\/([a-z][a-z0-9.-]*))?$/s;
 
+/** Reads a name. A name of unknown form becomes the base as a whole. */
 export function parseMetricName(name: string): MetricName {
   const match = PATTERN.exec(name);
   if (!match) return { base: name, context: null, batch: 1, device: null, runtime: null };
@@ -29,7 +30,7 @@ export function parseMetricName(name: string): MetricName {
   };
 }
 
-/** Writes a name; the reverse of `parseMetricName`. */
+/** Writes a name. The inverse of `parseMetricName`. */
 export function metricName({
   base,
   context = null,
@@ -41,11 +42,12 @@ export function metricName({
   return `${base}${at}${device === null ? "" : `:${device}`}${runtime === null ? "" : `/${runtime}`}`;
 }
 
-/** The same metric on any device: `ttftMs@1024:phone` becomes `ttftMs@1024`. */
+/** Returns the same metric without its device: `ttftMs@1024:phone` becomes `ttftMs@1024`. */
 export const withoutDevice = (name: string): string => metricName({ ...parseMetricName(name), device: null });
 
 /**
- * A metric that names no device, on this one. A name that has one already becomes one that no sweep measures.
+ * Returns the name of a metric on this device. A name that already has a device becomes one that no sweep
+ * measures.
  */
 export function onDevice(name: string, device: string): string {
   const { runtime } = parseMetricName(name);
@@ -54,32 +56,32 @@ export function onDevice(name: string, device: string): string {
     : `${name.slice(0, -runtime.length - 1)}:${device}/${runtime}`;
 }
 
-/** The name of a task's score, or of a composite of scores. */
+/** Returns the name of a task's score, or of a composite of scores. */
 export const scoreName = (task: string, score: string): string => `${task}.${score}`;
 
-/** The task whose score it is; null where it is no score. */
+/** Returns the task of a score; null for other metrics. */
 export function taskOfScore(name: string): string | null {
   const { base, device } = parseMetricName(name);
   const end = base.lastIndexOf(".");
   return device !== null || end < 0 ? null : base.slice(0, end);
 }
 
-/** `accuracy` of `recall.accuracy`; null where it is no score. */
+/** Returns `accuracy` for `recall.accuracy`; null for metrics that are no score. */
 export const scoreOf = (name: string): string | null => {
   const task = taskOfScore(name);
   return task === null ? null : parseMetricName(name).base.slice(task.length + 1);
 };
 
 /**
- * Whether a metric is measured on devices, trained, or counted without either. Holds for names that the table
- * does not know, too.
+ * Returns whether a metric is measured on devices, trained, or counted without either. Also works for names
+ * missing from the table.
  */
 export function originOf(name: string): Kind["from"] {
   if (parseMetricName(name).device !== null) return "measured";
   return taskOfScore(name) === null ? "counted" : "trained";
 }
 
-/** What the table says of a metric; undefined where it does not know it. */
+/** Returns the table's row for a metric; undefined where there is none. */
 export function kindOf(name: string): Kind | undefined {
   const { base } = parseMetricName(name);
   const key = base.slice(base.lastIndexOf(".") + 1);

@@ -1,9 +1,9 @@
-// The units of metrics: on which scales people read them, and how they write a bound in them. A unit that is
-// not here is shown as it is named and takes plain numbers.
+// Units of metrics: the scales on which they are shown, and the suffixes in which bounds are written. A unit
+// missing here is shown by its name and takes plain numbers.
 
-/** A scale a unit can be shown on. */
+/** A scale on which a unit can be shown. */
 export interface Scale {
-  /** The smallest value that is shown on it. */
+  /** Smallest value shown on this scale. */
   readonly from: number;
   readonly divisor: number;
   readonly unit: string;
@@ -12,11 +12,11 @@ export interface Scale {
 interface Unit {
   /** Largest first. */
   readonly scales?: readonly Scale[];
-  /** What one of a suffix is in the unit: `300MB` is 300 * 1e6 bytes. */
+  /** Value of each suffix in the unit: `300MB` is 300 * 1e6 bytes. */
   readonly suffixes?: Readonly<Record<string, number>>;
-  /** Adds nothing to the name of what is shown. */
+  /** The unit's name is not appended to shown values. */
   readonly isSilent?: true;
-  /** Whole numbers. */
+  /** Values are whole numbers. */
   readonly isCount?: true;
   /** Values lie between 0 and 1. */
   readonly isShare?: true;
@@ -74,5 +74,5 @@ const units: Readonly<Record<string, Unit>> = {
   accuracy: { isSilent: true },
 };
 
-/** What is known of a unit; nothing for one that is not here. */
+/** Returns the properties of a unit; empty for a unit missing here. */
 export const unitOf = (unit: string): Unit => (Object.hasOwn(units, unit) ? units[unit]! : {});

@@ -1,6 +1,6 @@
 // The binomial distribution, exact.
 
-/** P(X <= k) of X, the number of successes in n independent tries of probability p. */
+/** Returns P(X <= k), where X is the number of successes in n independent trials of probability p. */
 export function binomialCdf(k: number, n: number, p: number): number {
   if (k >= n || p <= 0) return 1;
   if (k < 0 || p >= 1) return 0;

@@ -1,5 +1,6 @@
-// Intervals by resampling: bias-corrected and accelerated (BCa; Efron 1987, "Better Bootstrap Confidence Intervals"). The percentile
-// bootstrap was rejected: on the few and skewed samples of a timing it covers less than it says.
+// Intervals by resampling: bias-corrected and accelerated (BCa; Efron 1987, "Better Bootstrap Confidence
+// Intervals"). The percentile bootstrap was rejected: on few and skewed timings its coverage is lower than
+// stated.
 import type { Rng } from "../../candidates/space.ts";
 import { normalCdf7, normalQuantile } from "./normal.ts";
 import { mean, quantile, squaredDeviations } from "./summary.ts";
@@ -10,7 +11,7 @@ export interface Interval {
 }
 
 export interface BootstrapOptions {
-  /** Probability of holding the true value. Default 0.95. */
+  /** Probability that the interval contains the true value. Default 0.95. */
   readonly level?: number;
   readonly resamples?: number;
 }
@@ -20,8 +21,9 @@ const jackknife = <T>(items: readonly T[], statistic: (items: readonly T[]) => n
   items.map((_, left) => statistic(items.filter((_item, index) => index !== left)));
 
 /**
- * BCa interval of `statistic` over `items` (independent draws of one population; pairs are one item). Null below two items: there
- * is nothing to resample. Where every resample gives the same value, the interval is that value.
+ * Returns the BCa interval of `statistic` over `items` (independent draws of one population; a pair is one
+ * item). Null for fewer than two items: there is nothing to resample. Where every resample gives the same
+ * value, the interval is that value.
  */
 export function bcaInterval<T>(
   items: readonly T[],
@@ -41,7 +43,7 @@ export function bcaInterval<T>(
   values.sort((a, b) => a - b);
   if (values[0] === values.at(-1)) return { low: values[0]!, high: values[0]! };
 
-  // Bias: where the observed value stands among the resampled ones, ties counted half.
+  // Bias: rank of the observed value among the resampled ones. Ties count half.
   const below = values.filter((value) => value < observed).length;
   const ties = values.filter((value) => value === observed).length;
   const rank = (below + ties / 2) / resamples;

@@ -1,15 +1,18 @@
-// Pearson's correlation of what a third quantity leaves unexplained, and its test (Fisher's test of a partial
-// correlation).
+// Pearson's correlation of the parts that a third quantity leaves unexplained, and its test (Fisher's test of
+// a partial correlation).
 import { tCdf } from "./student.ts";
 import { mean } from "./summary.ts";
 
 export interface PartialCorrelation {
   readonly correlation: number;
-  /** One-sided, of no correlation. */
+  /** One-sided p-value of the hypothesis of no correlation. */
   readonly p: number;
 }
 
-/** Correlation of `a` and `b` beyond what both owe to `x`. Needs four values at least. */
+/**
+ * Returns the correlation of `a` and `b` after removing the influence of `x` on both. Needs at least four
+ * values.
+ */
 export function partialCorrelation(
   a: readonly number[],
   b: readonly number[],
@@ -21,7 +24,7 @@ export function partialCorrelation(
   return { correlation: observed, p: tCdf(-t, degrees) };
 }
 
-/** Of the least-squares line over `x`; a constant x explains nothing. */
+/** Residuals of the least-squares line over `x`. A constant x explains nothing. */
 function residuals(y: readonly number[], x: readonly number[]): readonly number[] {
   const [meanX, meanY] = [mean(x), mean(y)];
   const square = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);

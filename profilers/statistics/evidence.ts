@@ -1,6 +1,7 @@
-// Evidence for and against a claim as two p-values, and how claims are put together from parts. A claim that needs all of its parts is shown when
-// each is (intersection-union: no correction), refuted when one is refuted (Bonferroni); a claim that needs any is the reverse. p-values
-// stay valid however parts are nested, so that a verdict made from many tests errs no more often than one.
+// Evidence for and against a claim as two p-values, and rules to combine claims. A claim that needs all its
+// parts is shown when each part is shown (intersection-union: no correction), and refuted when one part is
+// refuted (Bonferroni). A claim that needs any part is the reverse. p-values stay valid under any nesting, so
+// a verdict from many tests errs no more often than a single test.
 
 export interface Evidence {
   /** P-value of "the claim is false": small means that the claim is shown. */
@@ -12,11 +13,12 @@ export interface Evidence {
 /** No evidence either way. */
 export const none: Evidence = { pTrue: 1, pFalse: 1 };
 
+/** Returns the evidence for the opposite claim. */
 export const not = ({ pTrue, pFalse }: Evidence): Evidence => ({ pTrue: pFalse, pFalse: pTrue });
 
 const smallest = (values: readonly number[]): number => Math.min(1, values.length * Math.min(...values));
 
-/** Every part holds. Of no parts: no evidence. */
+/** Returns the evidence that every part holds. Without parts: no evidence. */
 export const all = (parts: readonly Evidence[]): Evidence =>
   parts.length === 0
     ? none
@@ -25,5 +27,5 @@ export const all = (parts: readonly Evidence[]): Evidence =>
         pFalse: smallest(parts.map(({ pFalse }) => pFalse)),
       };
 
-/** At least one part holds. Of no parts: no evidence. */
+/** Returns the evidence that at least one part holds. Without parts: no evidence. */
 export const any = (parts: readonly Evidence[]): Evidence => not(all(parts.map(not)));

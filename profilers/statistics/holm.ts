@@ -1,8 +1,8 @@
 // Several tests judged together (Holm 1979, "A simple sequentially rejective multiple test procedure").
 
 /**
- * Holm's step-down adjustment: reject where the adjusted p is at most alpha, and at most alpha of all
- * families hold a false rejection.
+ * Returns Holm's step-down adjustment. If a test is rejected where its adjusted p is at most alpha, then at
+ * most alpha of all families contain a false rejection.
  */
 export function holm(pValues: readonly number[]): readonly number[] {
   const order = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);

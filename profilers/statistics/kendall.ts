@@ -1,21 +1,24 @@
-// Kendall's rank correlation (tau-b, ties accounted for): do two devices order the same layouts the same way?
+// Kendall's rank correlation (tau-b, which accounts for ties): do two devices put the same layouts in the
+// same order?
 import type { Rng } from "../../candidates/space.ts";
 import { bcaInterval, type Interval } from "./bootstrap.ts";
 
 export interface Agreement {
-  /** 1: the same order; 0: none of it shared; -1: reversed. */
+  /** 1: the same order; 0: no association; -1: the reversed order. */
   readonly tau: number;
-  /** 95% interval over which items happened to be ranked; null below `MIN_ITEMS`. */
+  /** 95% interval, with the ranked items as a sample; null below `MIN_ITEMS`. */
   readonly interval: Interval | null;
   readonly n: number;
 }
 
-/** Fewer ranked items than this say nothing about an interval. */
+/** With fewer ranked items an interval is not informative. */
 const MIN_ITEMS = 5;
 
 type Pair = readonly [number, number];
 
-/** Tau-b of value pairs; null where either side is constant (no order to agree with). */
+/**
+ * Returns tau-b of value pairs; null where either side is constant, because there is no order to agree with.
+ */
 export function kendallTau(pairs: readonly Pair[]): number | null {
   let [concordant, tiedLeft, tiedRight, total] = [0, 0, 0, 0];
   for (let i = 0; i < pairs.length; i++) {
@@ -33,21 +36,22 @@ export function kendallTau(pairs: readonly Pair[]): number | null {
 }
 
 /**
- * Agreement of two rankings of the same items with its interval; null where there is no order on one side.
+ * Returns the agreement of two rankings of the same items, with its interval; null where one side has no
+ * order.
  */
 export function agreement(pairs: readonly Pair[], rng: Rng): Agreement | null {
   const tau = kendallTau(pairs);
   if (tau === null) return null;
-  // A resample that drew one item only has no order: it says as little as the observed value does.
+  // A resample of one repeated item has no order. It counts with the observed value.
   const statistic = (items: readonly Pair[]): number => kendallTau(items) ?? tau;
   const interval = pairs.length < MIN_ITEMS ? null : bcaInterval(pairs, statistic, rng);
   return { tau, interval, n: pairs.length };
 }
 
 /**
- * 95% interval of a tau of `n` items by Fisher's transformation (standard error of Fieller, Hartley and
- * Pearson 1957): at once, where a bootstrap over many pairs of many devices takes seconds. Needs more than
- * four items.
+ * Returns the 95% interval of a tau of `n` items by Fisher's transformation (standard error of Fieller,
+ * Hartley and Pearson 1957). Immediate, where a bootstrap over many pairs of many devices takes seconds.
+ * Needs more than four items.
  */
 export function tauInterval(tau: number, n: number): Interval {
   const z = Math.atanh(Math.max(-0.9999, Math.min(0.9999, tau)));

@@ -1,8 +1,8 @@
 // The standard normal distribution.
 
 /**
- * Standard normal distribution function; Hart's rational approximation as given by West (2005), to double
- * precision.
+ * Returns the standard normal distribution function, to double precision: Hart's rational approximation as
+ * given by West (2005).
  */
 export function normalCdf(z: number): number {
   const x = Math.abs(z);
@@ -28,9 +28,9 @@ export function normalCdf(z: number): number {
 }
 
 /**
- * P(Z <= x) to about seven digits: enough for the corrections of a bootstrap interval, whose stored ends were
- * made with it. Rational Chebyshev fit of erfc, W. H. Press et al., Numerical Recipes, section 6.2.2;
- * relative error below 1.2e-7.
+ * Returns P(Z <= x) to about seven digits, which is enough for the corrections of a bootstrap interval.
+ * Stored interval ends were computed with it. Rational Chebyshev fit of erfc, W. H. Press et al., Numerical
+ * Recipes, section 6.2.2; relative error below 1.2e-7.
  */
 export function normalCdf7(x: number): number {
   const z = Math.abs(x) / Math.SQRT2;
@@ -45,8 +45,8 @@ export function normalCdf7(x: number): number {
 }
 
 /**
- * The x with P(Z <= x) = p. Bisection on the distribution to seven digits: one definition, no second set of
- * coefficients.
+ * Returns the x with P(Z <= x) = p, to seven digits by bisection on the distribution. A rational
+ * approximation was rejected: it would be a second set of coefficients.
  */
 export function normalQuantile(p: number): number {
   if (!(p >= 0 && p <= 1)) throw new RangeError(`normalQuantile(${p}): need a probability`);

@@ -1,5 +1,5 @@
-// Intervals of means by a standard deviation that several groups of samples share: a few seeds of each layout
-// say together how much a seed matters.
+// Intervals of means by a standard deviation that several groups of samples share. A few seeds of each layout
+// together show how much a seed matters.
 import { tQuantile } from "./student.ts";
 import { mean, squaredDeviations } from "./summary.ts";
 
@@ -9,8 +9,8 @@ export interface PooledSpread {
 }
 
 /**
- * One standard deviation for several groups of samples that are taken to vary alike; null where no group has
- * two.
+ * Returns one standard deviation for several groups of samples that are assumed to vary alike; null where no
+ * group has two samples.
  */
 export function pooledSpread(groups: readonly (readonly number[])[]): PooledSpread | null {
   const several = groups.filter((group) => group.length > 1);
@@ -29,8 +29,8 @@ export interface Estimate {
 }
 
 /**
- * Mean of n samples with its 95% interval under a pooled spread; without one the interval is unknown:
- * infinite.
+ * Returns the mean of n samples with its 95% interval under a pooled spread. Without a spread the interval is
+ * unknown: infinite.
  */
 export function estimate(samples: readonly number[], spread: PooledSpread | null): Estimate {
   const value = mean(samples);

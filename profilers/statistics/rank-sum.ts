@@ -1,8 +1,9 @@
-// The exact distribution of the rank-sum statistic U (Mann and Whitney 1947), of one block of pairs or of several together.
+// The exact distribution of the rank-sum statistic U (Mann and Whitney 1947), for one block of pairs or
+// several together.
 
 /**
- * `counts[u]`: in how many of the C(n + m, n) label patterns the rank-sum statistic U is u. The largest of n + m values is of the first
- * kind (it beats all m) or of the second.
+ * `counts[u]`: the number of the C(n + m, n) label patterns whose rank-sum statistic is u. Recursion: the
+ * largest of n + m values is either of the first kind (it exceeds all m) or of the second.
  */
 function rankSumCounts(n: number, m: number): readonly number[] {
   let rows = Array.from({ length: m + 1 }, () => [1]);
@@ -19,7 +20,7 @@ function rankSumCounts(n: number, m: number): readonly number[] {
   return rows[m]!;
 }
 
-/** P(U = u) of one block. */
+/** P(U = u) for one block. */
 function chances(n: number, m: number): readonly number[] {
   const counts = rankSumCounts(n, m);
   const patterns = counts.reduce((sum, count) => sum + count, 0);
@@ -32,10 +33,10 @@ function convolved(a: readonly number[], b: readonly number[]): readonly number[
   return sums;
 }
 
-/** How many values of either kind a block has. */
+/** Number of values of either kind in a block. */
 export type BlockSize = readonly [number, number];
 
-/** Comparisons ask for the same few again and again. */
+/** Cached, because comparisons need the same few distributions repeatedly. */
 const known = new Map<string, readonly number[]>();
 const MOST_KNOWN = 2000;
 
@@ -49,7 +50,10 @@ function remembered(key: string, make: () => readonly number[]): readonly number
   return found;
 }
 
-/** `cumulative[u]`: the chance that U, added up over independent blocks, is at most u. */
+/**
+ * Returns cumulative chances: `cumulative[u]` is the chance that U, summed over independent blocks, is at
+ * most u.
+ */
 export function rankSumCumulative(blocks: readonly BlockSize[]): readonly number[] {
   return remembered(`all ${blocks.join(";")}`, () => {
     const all = blocks.map(([n, m]) => remembered(`${n},${m}`, () => chances(n, m))).reduce(convolved);
@@ -61,6 +65,6 @@ export function rankSumCumulative(blocks: readonly BlockSize[]): readonly number
   });
 }
 
-/** Standard deviation of U, added up over independent blocks. */
+/** Returns the standard deviation of U, summed over independent blocks. */
 export const rankSumSd = (blocks: readonly BlockSize[]): number =>
   Math.sqrt(blocks.reduce((sum, [n, m]) => sum + (n * m * (n + m + 1)) / 12, 0));

@@ -1,19 +1,20 @@
-// Paired values without an order to draw: the sign test, and the interval of the median that it does not reject. Exact for any
-// continuous distribution (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, sections 3.4 to 3.6). A BCa interval of the
-// median was rejected: of few values with heavy tails it leaves the true one out several times as often as asked.
+// Paired values without a random order: the sign test, and the interval of the median that it does not
+// reject. Exact for any continuous distribution (Hollander, Wolfe and Chicken, Nonparametric Statistical
+// Methods, sections 3.4 to 3.6). A BCa interval of the median was rejected: for few values with heavy tails
+// it misses the true median several times as often as stated.
 import { binomialCdf } from "./binomial.ts";
 import type { Interval } from "./bootstrap.ts";
 import { quantile } from "./summary.ts";
 
 export interface MedianShift {
   readonly median: number;
-  /** Of the median; infinite where there are too few values for the level. */
+  /** Interval of the median; infinite where there are too few values for the level. */
   readonly interval: Interval;
-  /** Two-sided, of a median of 0. Values of exactly 0 are left out of it. */
+  /** Two-sided p-value of a median of 0. Values of exactly 0 are excluded. */
   readonly p: number;
 }
 
-/** Throws RangeError without values. */
+/** Returns the median's shift from 0. Throws RangeError without values. */
 export function medianShift(values: readonly number[], level = 0.95): MedianShift {
   const sorted = [...values].sort((a, b) => a - b);
   const n = sorted.length;

@@ -1,12 +1,13 @@
-// Pairs with something in one of their two runs that the runs before and after them do not have: a governor step, another process.
+// Finds stray pairs: a disturbance affected one of their two runs, but not the runs before and after.
+// Examples: a governor step, another process.
 
-/** Of a normal distribution: standard deviation over median absolute deviation. */
+/** Ratio of the standard deviation to the median absolute deviation of a normal distribution. */
 export const MAD_TO_SD = 1.4826;
 
-/** Robust standard deviations off the others at which a step counts as one. */
+/** Distance from the other steps, in robust standard deviations, at which a step counts as a disturbance. */
 const STEP_SDS = 2;
 
-/** The shortest interval that holds more than half of the values: neither end is moved by a few that lie elsewhere. */
+/** The shortest interval that holds more than half of the values. A few distant values move neither end. */
 function shortestHalf(values: readonly number[]): { readonly centre: number; readonly length: number } {
   const sorted = [...values].sort((x, y) => x - y);
   const held = Math.floor(sorted.length / 2) + 1;
@@ -19,12 +20,14 @@ function shortestHalf(values: readonly number[]): { readonly centre: number; rea
 }
 
 /**
- * Places of stray pairs. `levels`: the mean of the logarithms of both runs, in the order of time. A step between two pairs shows once, a
- * step or a burst inside a pair shows on both of its sides: the level changes to it and from it. The level is the same whichever side
- * ran first, and a difference between the sides is in all of them: what is left out depends on neither, so that the test stays exact.
- * The differences of the pairs say more about strays and were rejected for that: with an odd number of pairs, a clear difference makes
- * all pairs of one order look stray. Centre and spread are those of the shortest half (Rousseeuw and Leroy 1987, with their correction
- * for few values).
+ * Returns the indices of stray pairs. `levels`: the mean of the logarithms of both runs, in order of time. A
+ * step between two pairs shows once. A step or a burst inside a pair shows on both sides: the level changes
+ * towards the pair and away from it.
+ * The level does not depend on which side ran first, and a difference between the sides is in all levels. So
+ * the exclusion depends on neither, and the test stays exact.
+ * The differences of the pairs tell more about strays, but were rejected: with an odd number of pairs, a
+ * clear difference makes all pairs of one order look stray. Centre and spread are those of the shortest half
+ * (Rousseeuw and Leroy 1987, with their correction for few values).
  */
 export function strayPairs(levels: readonly number[]): ReadonlySet<number> {
   const steps = levels.slice(1).map((level, i) => level - levels[i]!);

@@ -1,9 +1,9 @@
-// Student's t: what an interval has to widen by because its spread was estimated from few values.
+// Student's t: widens an interval whose spread was estimated from few values.
 import { mean, squaredDeviations } from "./summary.ts";
 
 /**
- * Lanczos approximation of log(gamma(x)), x > 0 (W. H. Press et al., Numerical Recipes, section 6.1);
- * relative error below 2e-10.
+ * Lanczos approximation of log(gamma(x)), x > 0 (W. H. Press et al., Numerical Recipes, section 6.1).
+ * Relative error below 2e-10.
  */
 function logGamma(x: number): number {
   const coefficients = [
@@ -16,8 +16,8 @@ function logGamma(x: number): number {
 }
 
 /**
- * Continued fraction of the regularised incomplete beta function I_x(a, b) by Lentz's method; converges for x
- * < (a + 1) / (a + b + 2).
+ * Continued fraction of the regularised incomplete beta function I_x(a, b), by Lentz's method. Converges for
+ * x < (a + 1) / (a + b + 2).
  */
 function betaFraction(x: number, a: number, b: number): number {
   const tiny = 1e-300;
@@ -49,13 +49,13 @@ function incompleteBeta(x: number, a: number, b: number): number {
     : 1 - (front * betaFraction(1 - x, b, a)) / b;
 }
 
-/** P(T <= t) with `degrees` degrees of freedom, any number above 0. */
+/** Returns P(T <= t) with `degrees` degrees of freedom (any number above 0). */
 export function tCdf(t: number, degrees: number): number {
   const tail = incompleteBeta(degrees / (degrees + t * t), degrees / 2, 0.5) / 2;
   return t > 0 ? 1 - tail : tail;
 }
 
-/** The t with P(T <= t) = p, by bisection on the distribution above. */
+/** Returns the t with P(T <= t) = p, by bisection on tCdf. */
 export function tQuantile(p: number, degrees: number): number {
   if (!(p > 0 && p < 1 && degrees > 0))
     throw new RangeError(`tQuantile(${p}, ${degrees}): need a probability inside (0, 1) and degrees above 0`);
@@ -70,12 +70,13 @@ export function tQuantile(p: number, degrees: number): number {
   return (low + high) / 2;
 }
 
-/** 95% interval of the mean of independent samples (seeds); null for fewer than two. */
+/** Returns the 95% interval of the mean of independent samples (seeds); null for fewer than two. */
 export function meanInterval(samples: readonly number[]): readonly [number, number] | null {
   const n = samples.length;
   if (n < 2) return null;
   const center = mean(samples);
-  // Three decimals, as tables print it: intervals of earlier results stay the same to the last digit.
+  // Three decimals, as printed tables have them, so that intervals of earlier results stay equal to the last
+  // digit.
   const t = Number(tQuantile(0.975, n - 1).toFixed(3));
   const half = t * Math.sqrt(squaredDeviations(samples) / (n - 1) / n);
   return [center - half, center + half];

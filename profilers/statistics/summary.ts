@@ -1,5 +1,4 @@
-// Summaries of raw samples. Medians and quantiles, never means of skewed timings; the samples themselves are
-// kept elsewhere.
+// Summaries of raw samples: medians and quantiles, never means of skewed timings. Callers keep the samples.
 
 export interface Summary {
   readonly n: number;
@@ -12,17 +11,20 @@ export interface Summary {
   readonly cv: number;
 }
 
-/** NaN of no values. */
+/** Returns the mean; NaN without values. */
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Sum of squared deviations from the mean. */
+/** Returns the sum of squared deviations from the mean. */
 export function squaredDeviations(values: readonly number[]): number {
   const center = mean(values);
   return values.reduce((sum, value) => sum + (value - center) ** 2, 0);
 }
 
-/** Quantile q in [0, 1] by linear interpolation between order statistics (Hyndman and Fan type 7). */
+/**
+ * Returns the quantile q in [0, 1] by linear interpolation between order statistics (Hyndman and Fan type 7).
+ * Throws RangeError without samples.
+ */
 export function quantile(sorted: readonly number[], q: number): number {
   if (sorted.length === 0) throw new RangeError("quantile of no samples");
   const position = (sorted.length - 1) * q;
@@ -32,6 +34,7 @@ export function quantile(sorted: readonly number[], q: number): number {
   return low + (high - low) * (position - below);
 }
 
+/** Returns the summary of raw samples, in their unit. Throws RangeError without samples. */
 export function summarise(samples: readonly number[]): Summary {
   const sorted = [...samples].sort((a, b) => a - b);
   const center = mean(sorted);

@@ -1,7 +1,7 @@
 // The interval of a share of cases (Wilson 1927, "Probable inference, the law of succession, and statistical inference").
 import type { Interval } from "./bootstrap.ts";
 
-/** 95% interval of the probability behind `hits` of `of` cases; 0 to 1 where there were none. */
+/** Returns the 95% interval of the probability behind `hits` of `of` cases; 0 to 1 without cases. */
 export function wilson(hits: number, of: number): Interval {
   if (of === 0) return { low: 0, high: 1 };
   const z = 1.959964;

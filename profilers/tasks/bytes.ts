@@ -1,4 +1,5 @@
-// Byte-level language modelling on the user's own text files: every byte is a token, the score is bits per byte.
+// Byte-level language modelling on the user's own text files. Every byte is a token; the score is bits per
+// byte.
 import { z } from "zod";
 import { bitsPerByte, corpusFields, lengthPresets } from "./corpus-options.ts";
 import type { CorpusTask } from "./task.ts";

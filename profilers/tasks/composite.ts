@@ -1,5 +1,6 @@
-// A score made of several, as a configuration declares it: each component scaled so that `from` is 0 and `to` is 1, then the weighted mean.
-// The components stay metrics of their own; nothing is hidden in the sum.
+// Combines several scores into one, as a configuration declares it. Each component is scaled so that `from`
+// is 0 and `to` is 1; then the weighted mean is taken. The components stay metrics of their own, so that
+// nothing is hidden in the sum.
 import { z } from "zod";
 import type { Metric } from "../device-metrics.ts";
 import type { MetricKind } from "../metrics/kinds.ts";
@@ -19,13 +20,17 @@ export const compositeSchema = z
   .min(1);
 export type Composite = z.infer<typeof compositeSchema>;
 
-/** Stands where the name of a score has its task. */
+/** Takes the place of the task in the name of a composite. */
 export const COMPOSITE = "composite";
+/** Returns the metric name of a composite. */
 export const compositeName = (name: string): string => scoreName(COMPOSITE, name);
 
 export const compositeKind = { unit: "score", direction: "max" } as const satisfies Partial<MetricKind>;
 
-/** The composite of metrics that are all there, seed by seed where they have equally many samples; null where one is missing. */
+/**
+ * Returns the composite, seed by seed where all components have equally many samples; null where a component
+ * is missing.
+ */
 export function compositeMetric(
   name: string,
   components: Composite,

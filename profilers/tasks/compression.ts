@@ -1,5 +1,6 @@
-// Compression of MAD (arXiv 2403.17844): a row of random tokens ends in a compression token; from the state at that one position every
-// token of the row must be named. The trainer's pooled head does the reading-out (kernels/README.md).
+// Compression of MAD (arXiv 2403.17844): a row of random tokens ends in a compression token. Every token of
+// the row must be predicted from the state at that one position, which the trainer's pooled head reads
+// (kernels/README.md).
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
 import { answerTask, exampleRows, madExamples, madVocabularies } from "./rows.ts";

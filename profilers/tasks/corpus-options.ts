@@ -1,4 +1,4 @@
-// The options that every task on the user's files has, and its score in bits per byte of text.
+// Options common to tasks on the user's files, and their score in bits per byte of text.
 import { z } from "zod";
 import type { TaskScore } from "./task.ts";
 

@@ -53,7 +53,7 @@ function rows(options: Options, rng: DataRng, count: number, training: boolean):
       if (known !== undefined) for (let i = 0; i < v.length; i++) answers.add(sequence.length + i);
       sequence.push(...v);
     };
-    // The pair asked at the end is shown somewhere before it.
+    // The queried pair appears somewhere before the query.
     const [askedKey, askedValue] = [key(), value()];
     const asked = askedKey.length + askedValue.length;
     const end = length - asked - keyMotif - valueMotif;
@@ -63,7 +63,7 @@ function rows(options: Options, rng: DataRng, count: number, training: boolean):
       add(due ? askedKey : key(), due ? () => askedValue : value);
     }
     add(askedKey, () => askedValue);
-    // Padded in front, by one more than the row: the last token is an answer, not an input.
+    // Padding in front, to one more than the row, because the last token is an answer and not an input.
     const padding = Math.max(0, length + 1 - sequence.length);
     const padded = [...new Array<number>(padding).fill(pad), ...sequence].slice(0, length + 1);
     nextTokenTargets(padded, inputs, targets, (at) =>

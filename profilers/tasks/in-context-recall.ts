@@ -1,6 +1,6 @@
-// In-context recall of MAD (arXiv 2403.17844): key-value pairs, drawn anew for each row, in a stream in which keys come back; the
-// value after a key seen before must be named. Training scores every next token, validation the recalled values only, as published.
-// Noisy recall is the same task with some pairs replaced by tokens of a noise vocabulary.
+// In-context recall of MAD (arXiv 2403.17844). A stream repeats the keys of key-value pairs; each row has its
+// own pairs. After a repeated key its value must be predicted. Training scores every next token, validation
+// only the recalled values, as published. Noisy recall replaces some pairs by tokens of a noise vocabulary.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
 import {

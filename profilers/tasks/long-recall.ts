@@ -1,5 +1,6 @@
-// Recall over a distance: a few key-value pairs, then noise, then every key once more, each `distance` tokens after its pair. Sweeping the
-// distance shows how far back a layout can look (windows, kernels, decaying states) apart from how much it can hold.
+// Recall over a distance: a few key-value pairs, then noise, then every key again, each `distance` tokens
+// after its pair. Varying the distance shows how far back a layout can look (windows, kernels, decaying
+// states), separately from how much it can hold.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
 import { answerTask, distinct, exampleRows, shuffle } from "./rows.ts";

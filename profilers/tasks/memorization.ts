@@ -1,5 +1,6 @@
-// Memorisation of MAD (arXiv 2403.17844): one fixed map from keys to values for all rows, training and validation alike, that can only be
-// held in the weights. A key is followed by an insert token, at which its value must be named.
+// Memorisation of MAD (arXiv 2403.17844): one fixed map from keys to values for all rows, in training and
+// validation. Only the weights can hold it. An insert token follows a key, and the key's value must be
+// predicted there.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
 import { answerScores, exampleRows, shuffle } from "./rows.ts";

@@ -1,5 +1,6 @@
-// Multi-query associative recall: D key-value pairs, then every key is asked again once and its value must follow.
-// Source: Zoology, arXiv 2312.04927 (keys in [1, V/2), values in [V/2, V), gaps drawn from a power law with a = 0.01).
+// Multi-query associative recall: D key-value pairs, then every key once more, after which its value must be
+// predicted. Source: Zoology, arXiv 2312.04927 (keys in [1, V/2), values in [V/2, V), gaps drawn from a power
+// law with a = 0.01).
 import { z } from "zod";
 import { type Examples, UNSCORED } from "../dataset.ts";
 import { answerTask, distinct } from "./rows.ts";
@@ -15,7 +16,10 @@ const optionsSchema = z.strictObject({
 });
 type Options = z.infer<typeof optionsSchema>;
 
-/** `count` different slots of `slots`, slot g with weight (g+1)^(a-1): near gaps are likelier than far ones. */
+/**
+ * `count` different slots out of `slots`. Slot g has weight (g+1)^(a-1), so near gaps are likelier than far
+ * ones.
+ */
 function powerLawSlots(rng: DataRng, slots: number, count: number, a: number): number[] {
   // Exponential keys (Efraimidis and Spirakis): the largest log(u)/w are a weighted draw without replacement.
   const keys = Array.from({ length: slots }, (_, gap) => ({
@@ -41,7 +45,7 @@ function rows(options: Options, rng: DataRng, count: number): Examples {
       sequence[2 * pair] = keys[pair]!;
       sequence[2 * pair + 1] = values[pair]!;
     }
-    // Queries take two places each (key, value) in the rest of the row.
+    // A query takes two places (key, value) in the remainder of the row.
     const slots = Math.floor((length - 2 * pairs) / 2);
     for (const [pair, slot] of powerLawSlots(rng, slots, pairs, powerA).entries()) {
       const at = 2 * pairs + 2 * slot;

@@ -1,9 +1,11 @@
-// What the synthetic tasks share: filling rows, drawing tokens, the presets of MAD, and the two scores of a task whose answers are single
-// tokens.
+// Shared parts of the synthetic tasks: filling rows, drawing tokens, the presets of MAD, and the two scores
+// of a task whose answers are single tokens.
 import { type Examples, UNSCORED } from "../dataset.ts";
 import type { DataRng, TaskScore } from "./task.ts";
 
-/** Fills `count` rows; `fill` gets each row's inputs (zeros) and targets (unscored). */
+/**
+ * Returns `count` rows. `fill` writes each row's inputs (initially zeros) and targets (initially unscored).
+ */
 export function exampleRows(
   shape: { readonly vocab: number; readonly length: number },
   count: number,
@@ -18,7 +20,7 @@ export function exampleRows(
   return { kind: "examples", vocab, length, inputs, targets };
 }
 
-/** Writes a sequence as inputs, and each next token as a target where `scored` says so. */
+/** Writes a sequence as inputs, and each next token as a target where `scored` returns true. */
 export function nextTokenTargets(
   sequence: readonly number[],
   inputs: Uint16Array,
@@ -31,7 +33,7 @@ export function nextTokenTargets(
   }
 }
 
-/** `count` distinct whole numbers of [low, high), in random order (Floyd's sampling). */
+/** Returns `count` distinct whole numbers of [low, high), in random order (Floyd's sampling). */
 export function distinct(rng: DataRng, low: number, high: number, count: number): number[] {
   const chosen = new Set<number>();
   for (let top = high - low - count; top < high - low; top++) {
@@ -66,7 +68,7 @@ interface AnswerOptions {
   readonly validationExamples: number;
 }
 
-/** Completes a task from the function that makes its rows; `training` tells training rows from validation rows. */
+/** Returns a task made from the function that makes its rows. `training` is false for validation rows. */
 export const answerTask = <Options extends AnswerOptions>(
   rows: (options: Options, rng: DataRng, count: number, training: boolean) => Examples,
 ) => ({

@@ -1,5 +1,5 @@
-// Selective copying of MAD (arXiv 2403.17844): tokens strewn among blanks must be repeated, in order and without the blanks, after a
-// copy token.
+// Selective copying of MAD (arXiv 2403.17844): tokens are scattered among blanks. After a copy token they
+// must be repeated in order, without the blanks.
 import { z } from "zod";
 import type { Examples } from "../dataset.ts";
 import { answerTask, exampleRows, madExamples, madVocabularies } from "./rows.ts";
@@ -22,7 +22,7 @@ function rows(options: Options, rng: DataRng, count: number): Examples {
   const blanks = length - 2 * copied - 1;
   return exampleRows(options, count, (inputs, targets) => {
     const tokens = Array.from({ length: copied }, () => rng.below(vocab - 2));
-    // Each blank goes before one of the tokens, so the last one is the copy token's neighbour.
+    // Each blank goes before one of the tokens, so that the last token is next to the copy token.
     const before = new Array<number>(copied).fill(0);
     for (let i = 0; i < blanks; i++) before[rng.below(copied)]!++;
     inputs.fill(blank);

@@ -1,4 +1,4 @@
-// The quality tasks a sweep may train. A new task is a file beside this one and a line here.
+// Lists the quality tasks that a sweep may train. A new task needs a file beside this one and a line here.
 import { bytes } from "./bytes.ts";
 import { compression } from "./compression.ts";
 import { fuzzyRecall } from "./fuzzy-recall.ts";
@@ -26,6 +26,6 @@ export const tasks = {
 export type TaskName = keyof typeof tasks;
 export const taskNames = Object.keys(tasks) as [TaskName, ...TaskName[]];
 
-/** A task with options of unknown shape: check them with its own `optionsSchema` before use. */
+/** Returns a task with options of unknown shape. Check them with its own `optionsSchema` before use. */
 export const taskOf = (name: TaskName): Task<{ length: number }> =>
   tasks[name] as unknown as Task<{ length: number }>;

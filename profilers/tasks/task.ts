@@ -1,4 +1,5 @@
-// What a quality task is: it names or makes the data of a proxy, and turns what training reached into named metrics.
+// The interface of quality tasks: a task names or makes the data of a proxy, and turns training results into
+// named metrics.
 import type { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Dataset } from "../dataset.ts";
@@ -8,7 +9,7 @@ import { scoreName } from "../metrics/name.ts";
 import type { TrainResult } from "../protocol.ts";
 import { mean } from "../statistics/summary.ts";
 
-/** Uniform draws for data generation; the same seed gives the same data on every machine. */
+/** Uniform draws for data generation. The same seed gives the same data on every machine. */
 export interface DataRng {
   next(): number;
   below(n: number): number;
@@ -19,13 +20,13 @@ export interface TaskData {
   readonly validation: Dataset;
 }
 
-/** Text or tokens of the user's. Reading and encoding them is runner/'s. */
+/** Text or tokens of the user. runner/ reads and encodes them. */
 export interface Corpus {
   /** Glob patterns, relative to the configuration. */
   readonly patterns: readonly string[];
-  /** Share of the text, from its end, that is kept for validation. */
+  /** Share of the text, from its end, that is reserved for validation. */
   readonly validationFraction: number;
-  /** What is beyond is left out. */
+  /** Text beyond this size is not used. */
   readonly limitBytes: number;
   readonly encoding:
     | { readonly kind: "bytes"; readonly binary: boolean }
@@ -35,23 +36,29 @@ export interface Corpus {
 
 export interface TaskScore {
   readonly name: ScoreMetric;
-  /** Where it is not that of the metric table. */
+  /** Present where the unit differs from that of the metric table. */
   readonly unit?: string;
-  /** One value from one training run on data of so many bytes of text a token (1 where there is no text). */
+  /**
+   * Returns the score of one training run. `bytesPerToken`: mean bytes of text per token of its data (1
+   * without text).
+   */
   readonly from: (result: Pick<TrainResult, "validation">, bytesPerToken: number) => number;
 }
 
 interface CommonTask<Options extends { length: number }> {
   readonly description: string;
   readonly optionsSchema: z.ZodType<Options>;
-  /** Named settings, published ones where there are some; options given beside a preset win over it. */
+  /** Named settings, published ones where they exist. Options given beside a preset take precedence. */
   readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly scores: readonly TaskScore[];
 }
 
 /** A task that makes its data. */
 export interface SyntheticTask<Options extends { length: number }> extends CommonTask<Options> {
-  /** `pooled`: every position is read out of the last one's state (kernels/README.md). Default: next tokens. */
+  /**
+   * `pooled`: every position is predicted from the state at the last one (kernels/README.md). Default: next
+   * tokens.
+   */
   readonly head?: "pooled";
   /** Vocabulary of the proxy under these options. */
   vocab(options: Options): number;
@@ -65,7 +72,10 @@ export interface CorpusTask<Options extends { length: number }> extends CommonTa
 
 export type Task<Options extends { length: number }> = SyntheticTask<Options> | CorpusTask<Options>;
 
-/** Options as configured, over those of the preset, unchecked. Throws InvalidInputError (`unknown-preset`). */
+/**
+ * Returns the configured options over those of the preset, unchecked. Throws InvalidInputError
+ * (`unknown-preset`).
+ */
 export function withPreset(
   task: { readonly presets: Task<{ length: number }>["presets"] },
   preset: string | undefined,
@@ -84,9 +94,13 @@ export function withPreset(
   return { ...found, ...options };
 }
 
+/** Returns the unit of a score: its own, else that of the metric table. */
 export const scoreUnit = ({ name, unit }: TaskScore): string => unit ?? metricKinds[name].unit;
 
-/** Folds the runs of several seeds into metrics named `<task>.<score>`: the mean, with each seed's value as a sample. */
+/**
+ * Returns metrics named `<task>.<score>` from the runs of several seeds: the mean, with each seed's value as
+ * a sample.
+ */
 export function taskMetrics(
   taskName: string,
   scores: readonly TaskScore[],

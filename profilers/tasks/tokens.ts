@@ -1,5 +1,6 @@
-// Language modelling on tokens: text files through a HuggingFace tokenizer.json, or shards of token ids (.bin, little endian, no header).
-// Loss is per token; bits per byte compares across tokenizers, and needs the text.
+// Language modelling on tokens: text files through a HuggingFace tokenizer.json, or shards of token ids
+// (.bin, little endian, no header). The loss is per token. Bits per byte is comparable between tokenizers,
+// but needs the text.
 import { z } from "zod";
 import { bitsPerByte, corpusFields, lengthPresets } from "./corpus-options.ts";
 import type { CorpusTask } from "./task.ts";

@@ -1,17 +1,17 @@
-// Every trial of a sweep, however many: a table that asks the server for one page at a time. On pages with a
-// server only.
+// The table of every trial of a sweep. It requests one page at a time from the server, so it exists only on
+// pages with a server.
 import type { LiveAddresses, TrialsPage } from "../live-messages.ts";
 import { metricLabel } from "../metrics.ts";
 import { byId, make } from "./dom.ts";
 import { openTrial } from "./open-trial.ts";
 import type { Store } from "./page-selection.ts";
 
-/** Typing asks once it pauses. */
+/** A request is sent when typing pauses for this long. */
 const PAUSE_MS = 250;
 
 type Show = (trial: number, metric?: string) => Promise<void>;
 
-/** A page of trials; numbers and values open details. */
+/** A page of trials. Numbers and values open details. */
 function tableOf(
   { rows }: TrialsPage,
   objectives: Store["view"]["objectives"],
@@ -46,7 +46,7 @@ const spanText = ({ offset, rows, total }: TrialsPage): string =>
     ? "No such trial."
     : `${(offset + 1).toLocaleString("en-US")}–${Math.min(total, offset + rows.length).toLocaleString("en-US")} of ${total.toLocaleString("en-US")}`;
 
-/** Asks once the table comes into sight: opening a page asks nothing. */
+/** Requests data once the table comes into sight, so that opening a page requests nothing. */
 function onSight(element: HTMLElement, ask: () => void): void {
   const observer = new IntersectionObserver((entries) => {
     if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
@@ -56,6 +56,7 @@ function onSight(element: HTMLElement, ask: () => void): void {
   observer.observe(element);
 }
 
+/** Sets up the table of all trials. Does nothing on a page without a server. */
 export function setUpAllTrials(store: Store): void {
   const element = document.getElementById("live");
   if (element === null || document.getElementById("every-trial") === null) return;
@@ -97,7 +98,7 @@ export function setUpAllTrials(store: Store): void {
       find: find.value.trim(),
     });
     const response = await fetch(`${address}?${query}`).catch(() => null);
-    // An answer that was overtaken by a later question is dropped.
+    // An answer is dropped if a later question was sent meanwhile.
     if (mine !== asked) return;
     if (response?.ok) fill((await response.json()) as TrialsPage);
     else fail();

@@ -8,6 +8,7 @@ import type { View } from "../page/view.ts";
 import { choiceAt, type Decision } from "./decide.ts";
 import { make } from "./dom.ts";
 
+/** Returns the label of a metric, marked where it comes from an emulator. */
 export const place = (view: View, metric: number): string => {
   const { key, emulated } = view.metrics[metric]!;
   return `${metricLabel(key)}${emulated ? " (emulated)" : ""}`;
@@ -30,7 +31,7 @@ export const nothing = (view: View, { relax }: Decision): Node[] => [
   ),
 ];
 
-/** Whether the difference between two layouts is within its error, or their errors are unknown. */
+/** True if the difference between two layouts is within its error, or their errors are unknown. */
 function alike(view: View, a: number, b: number, m: number): boolean {
   const [first, second] = [choiceAt(view, a), choiceAt(view, b)];
   const { key: name, direction } = view.metrics[m]!;
@@ -139,10 +140,7 @@ export function describe(
   ];
 }
 
-/**
- * The layout as the page's list draws it; layers that differ from another layout of the same depth are
- * marked.
- */
+/** The layout as in the page's list. Layers that differ from another layout of the same depth are marked. */
 function picture(view: View, trial: number, other: string | null): Node[] {
   const { number, pattern } = view.trials[trial]!;
   const strip = document.querySelector(`.layouts li[data-trial="${number}"] svg.strip`)?.cloneNode(true);
@@ -154,7 +152,7 @@ function picture(view: View, trial: number, other: string | null): Node[] {
   return [make("div", { class: "strip-box" }, strip)];
 }
 
-/** More edits than this are counted instead of listed. */
+/** More edits than this are counted rather than listed. */
 const MAX_STEPS = 12;
 
 /** Returns the runner-up and the single edits that lead to it, with the measured layouts on the way. */

@@ -1,8 +1,8 @@
-// What the two axes of the trade-offs can be, and which metric stands behind an axis on a device.
+// The choices for the two axes of the trade-offs, and the metric of an axis on each device.
 import { withoutDevice } from "../../profilers/metrics/name.ts";
 import type { View, ViewMetric } from "../page/view.ts";
 
-/** A metric wherever it was measured: `decodeTokensPerSecond@1024`, without the device. */
+/** A metric on any device: `decodeTokensPerSecond@1024`, without the device. */
 export interface AxisChoice {
   readonly id: string;
   readonly label: string;
@@ -10,6 +10,7 @@ export interface AxisChoice {
 
 const axisId = ({ key }: ViewMetric): string => withoutDevice(key);
 
+/** Returns the choices for an axis: each metric once, without its device. */
 export function axisChoices(view: View): readonly AxisChoice[] {
   const seen = new Map<string, AxisChoice>();
   for (const metric of view.metrics) {
@@ -20,8 +21,8 @@ export function axisChoices(view: View): readonly AxisChoice[] {
 }
 
 /**
- * Speed against quality: the first objective of a device across, the first of no device up; else the first
- * two.
+ * Returns speed (across) and quality (up): the first objective of a device and the first of no device; else
+ * the first two.
  */
 export function defaultAxes(view: View): readonly [string, string] {
   const objectives = view.objectives
@@ -35,7 +36,8 @@ export function defaultAxes(view: View): readonly [string, string] {
 }
 
 /**
- * The metric behind an axis on one device; metrics of no device (recall, parameters) are the same everywhere.
+ * Returns the metric of an axis on one device. Metrics of no device (recall, parameters) are the same
+ * everywhere.
  */
 export function metricOn(view: View, id: string, device: string): number {
   const on = view.metrics.findIndex((metric) => metric.device === device && axisId(metric) === id);

@@ -1,5 +1,5 @@
-// A metric against context length: one panel a device, one line a layout of the front or published. Attention
-// shows here.
+// Draws a metric against context length: one panel per device, one line per layout that is on the front or
+// published. The effect of attention shows here.
 import type { Scale } from "../../profilers/metrics/units.ts";
 import { formatContext, formatValue, scaleFor } from "../format.ts";
 import { endLabels } from "../labels.ts";
@@ -11,7 +11,7 @@ import type { Store } from "./page-selection.ts";
 import { configuration, onPoint, type Plotly, plotText, type Trace } from "./plotly.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
-/** Metrics known at more than one context, as `base` and a label; objectives first. */
+/** Returns metrics known at more than one context, as `base` and a label; objectives first. */
 export function contextChoices(view: View): readonly { readonly id: string; readonly label: string }[] {
   const contexts = new Map<string, Set<number>>();
   for (const { base, context, batch } of view.metrics)
@@ -21,17 +21,19 @@ export function contextChoices(view: View): readonly { readonly id: string; read
     .map(([base]) => ({ id: base, label: metricLabel(base) }));
 }
 
-/** What a panel shows: one metric of one device at every context, and the layouts that have it at several. */
+/**
+ * Contents of a panel: one metric of one device at every context, and the layouts that have it at several.
+ */
 interface Curves {
-  /** By context. */
+  /** One column per context. */
   readonly columns: readonly ViewMetric[];
   readonly last: ViewMetric;
-  /** Places in view.trials. */
+  /** Indices into view.trials. */
   readonly trials: readonly number[];
-  /** Names at the right ends, empty where there is no room. */
+  /** Names at the right ends; empty where there is no room. */
   readonly ends: readonly string[];
   readonly scale: Scale;
-  /** Where the axis begins. */
+  /** Value at which the axis begins. */
   readonly floor: number;
 }
 
@@ -54,7 +56,7 @@ function curvesOf(element: HTMLElement, device: string, base: string, store: Sto
   const all = trials.flatMap((trial) => columns.flatMap((m) => m.value[trial] ?? []));
   const high = Math.max(...all) || 1;
   const low = Math.min(...all);
-  // The axis starts at zero only if the lines stay apart.
+  // The axis starts at zero only if the lines then remain distinct.
   const floor = low < high / 2 ? 0 : low;
   const last = columns.at(-1)!;
   const ends = endLabels(
@@ -103,6 +105,7 @@ function traceOf(
   };
 }
 
+/** Draws one device's panel of a metric against context length. Returns false without data. */
 export async function drawContexts(
   plotly: Plotly,
   element: HTMLElement,

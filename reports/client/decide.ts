@@ -15,19 +15,19 @@ export interface Bound {
 /** The rule that chooses among the layouts within all bounds. */
 export interface Rule {
   readonly name: RuleName;
-  /** The objective that is the quality, an index into view.objectives. */
+  /** Index into view.objectives of the objective that stands for quality. */
   readonly quality: number;
   readonly tolerance: number;
 }
 
 export interface Decision extends Pick<Selection, "feasible" | "reasons"> {
-  /** Trials (indices) within all bounds, best first by the rule; those of the front, the first of them. */
+  /** Trials (indices) within all bounds, best first by the rule; only the first of those on the front. */
   readonly order: readonly number[];
   /** Without any layout: the bound that alone excludes the most layouts, and their number. */
   readonly relax: { readonly metric: number; readonly admits: number } | null;
 }
 
-/** The layouts to choose from, by index into view.trials. */
+/** The layouts to choose from, by index into view.trials. Cached per view. */
 const choices = new WeakMap<View, ReadonlyMap<number, Choice>>();
 
 function choicesIn(view: View): ReadonlyMap<number, Choice> {
@@ -39,14 +39,19 @@ function choicesIn(view: View): ReadonlyMap<number, Choice> {
   return made;
 }
 
+/** Returns the layout of a trial for the selection rule; undefined where it cannot be chosen. */
 export const choiceAt = (view: View, trial: number): Choice | undefined => choicesIn(view).get(trial);
 
-/** The value as the rule has it; of a layout that cannot be chosen as the page draws it, in five digits. */
+/**
+ * Returns the value that the rule uses. For a layout that cannot be chosen, it is the drawn value, with five
+ * digits.
+ */
 export const valueAt = (view: View, trial: number, metric: number): number | null => {
   const { key, value } = view.metrics[metric]!;
   return choiceAt(view, trial)?.metrics[key]?.value ?? value[trial] ?? null;
 };
 
+/** Returns true if a trial keeps to all bounds. A missing value breaks a bound. */
 export function within(view: View, trial: number, bounds: readonly Bound[]): boolean {
   return bounds.every(({ metric, worst }) => {
     const value = valueAt(view, trial, metric);
@@ -55,7 +60,10 @@ export function within(view: View, trial: number, bounds: readonly Bound[]): boo
   });
 }
 
-/** The layouts to choose from: the front. A published layout off the front is for comparison only. */
+/**
+ * Returns the layouts to choose from: the front. A published layout off the front is shown for comparison
+ * only.
+ */
 export const eligible = (view: View): number[] => [...choicesIn(view).keys()].sort((a, b) => a - b);
 
 const budgetOf = (view: View, { metric, worst }: Bound): SelectionOptions["budgets"][number] => {
@@ -63,6 +71,7 @@ const budgetOf = (view: View, { metric, worst }: Bound): SelectionOptions["budge
   return direction === "max" ? { metric: key, min: worst } : { metric: key, max: worst };
 };
 
+/** Returns the decision of a rule under these bounds. */
 export function decide(view: View, bounds: readonly Bound[], { name, quality, tolerance }: Rule): Decision {
   const { order, feasible, relax, reasons } = select(view.choices, {
     rule: name,

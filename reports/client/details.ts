@@ -1,5 +1,5 @@
-// One trial in a dialog: every metric with its raw samples drawn and listed, and what the measurement rests
-// on.
+// Shows one trial in a dialog: every metric with its raw samples drawn and listed, and the provenance of its
+// measurement.
 import { formatRange, formatValue, scaleFor, shownUnit } from "../format.ts";
 import type { View } from "../page/view.ts";
 import { byId, make, makeSvg } from "./dom.ts";
@@ -7,7 +7,7 @@ import type { Store } from "./page-selection.ts";
 
 const WIDTH = 220;
 
-/** Raw samples as dots on a line from the smallest to the largest, the value as a tick. */
+/** Raw samples as dots on a line from the smallest to the largest; the value is a tick. */
 function dots(samples: readonly number[], value: number): SVGElement {
   const [low, high] = [Math.min(...samples), Math.max(...samples)];
   const x = (sample: number): number =>
@@ -67,10 +67,7 @@ function row(view: View, trial: number, m: number): HTMLElement | null {
   return item;
 }
 
-/**
- * Opens the dialog on a trial, at a metric where one is named. Escape closes it; focus returns to where it
- * was.
- */
+/** Opens the dialog on a trial, at a metric if one is named. Escape closes it and focus returns. */
 export function showDetails(view: View, trial: number, metric?: string): void {
   const dialog = byId<HTMLDialogElement>("details");
   const data = view.trials[trial]!;
@@ -100,7 +97,7 @@ export function showDetails(view: View, trial: number, metric?: string): void {
 }
 
 /**
- * Anything with data-open opens that trial (by index); table cells open the trial of their row at their
+ * Makes anything with data-open open that trial (by index). Table cells open the trial of their row at their
  * metric.
  */
 export function setUpDetails(store: Store): void {
@@ -114,7 +111,7 @@ export function setUpDetails(store: Store): void {
     const trial = view.trials.findIndex((candidate) => String(candidate.number) === number);
     if (trial >= 0) showDetails(view, trial, cell!.dataset.metric);
   });
-  // Points of drawings that are buttons answer to the keyboard as buttons do.
+  // Points in drawings that are buttons react to the keyboard like buttons.
   document.addEventListener("keydown", (event) => {
     const point = (event.target as Element).closest<SVGElement>("svg [data-open]");
     if (point === null || (event.key !== "Enter" && event.key !== " ")) return;

@@ -1,9 +1,10 @@
-// Small DOM constructors. Text goes in as text, never as markup.
+// Small DOM constructors. Text is inserted as text, never as markup.
 
 export const byId = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 
 type Child = Node | string;
 
+/** Returns an HTML element with attributes and children. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Readonly<Record<string, string>> = {},
@@ -15,6 +16,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** Returns an SVG element with attributes. */
 export function makeSvg(tag: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
@@ -22,8 +24,8 @@ export function makeSvg(tag: string, attributes: Readonly<Record<string, string 
 }
 
 /**
- * A part of a drawing that shows its text when pointed at and opens a trial: a button, reached by the arrow
- * keys (keys.ts).
+ * Makes a part of a drawing a button: it shows its text when pointed at and opens a trial. Arrow keys reach
+ * it (keys.ts).
  */
 export function opening<T extends SVGElement>(part: T, trial: number | undefined, text: string): T {
   const title = makeSvg("title", {});
@@ -35,5 +37,5 @@ export function opening<T extends SVGElement>(part: T, trial: number | undefined
   return part;
 }
 
-/** A star of five points around the origin, as published layouts are marked. */
+/** A five-pointed star around the origin, the mark of published layouts. */
 export const STAR = "M0-8 2-2.6 7.6-2.5 3.1 1 4.7 6.5 0 3.3-4.7 6.5-3.1 1-7.6-2.5-2-2.6Z";

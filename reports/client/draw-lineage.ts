@@ -1,5 +1,4 @@
-// The lineage of the front over trials: a point a layout, a line to what it was varied from. Points are
-// buttons.
+// Draws the lineage of the front over trials: a point per layout, a line to its parent. Points are buttons.
 import { editText, layerEdits } from "../edits.ts";
 import { ticks } from "../labels.ts";
 import { LINEAGE_FOOT, LINEAGE_ROW } from "../page/sizes.ts";
@@ -7,10 +6,11 @@ import { makeSvg, opening, STAR } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 
 const LEFT = 16;
-/** Room for the names at the right end of the lines. */
+/** Width for the names at the right end of the lines. */
 const RIGHT = 150;
 const TOP = 22;
 
+/** Draws the lineage into the element. Returns false without data. */
 export function drawLineage(element: HTMLElement, store: Store): boolean {
   const { view } = store;
   if (view.lineage.length === 0) return false;
@@ -60,7 +60,7 @@ export function drawLineage(element: HTMLElement, store: Store): boolean {
     opening(point, trial, how);
     const ends = last.get(row) === x(trial);
     if (kind !== "ancestor" || ends) {
-      // Along a line there is room above it only.
+      // On a line, only the space above it is free.
       const text = makeSvg(
         "text",
         ends ? { x: x(trial) + 11, y: y(row) + 4 } : { x: x(trial) + 4, y: y(row) - 7 },

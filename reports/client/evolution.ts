@@ -11,6 +11,7 @@ const ROW = 17;
 const BAR = 9;
 const TOP = 4;
 
+/** Draws at most `limit` rows of the front's history. Returns false without data. */
 export function drawEvolution(element: HTMLElement, store: Store, limit: number): boolean {
   const { view } = store;
   const spans = view.frontSpans;

@@ -1,10 +1,11 @@
-// Draws each figure when it comes near the window, and again when its data or the colour scheme changed: a
-// page of 5,000 trials opens by drawing what is seen. Printing draws everything, for paper.
+// Draws each figure when it comes near the window, and again when its data or the colour scheme changed. A
+// page of 5,000 trials then opens quickly, because only visible figures are drawn. Printing draws everything,
+// for paper.
 import { type Keys, keepingFocus } from "./keys.ts";
 import type { Plotly } from "./plotly.ts";
 import { currentTheme, type Theme } from "./theme.ts";
 
-/** Draws into the element; false when there is nothing to draw. */
+/** Draws into the element. Returns false when there is nothing to draw. */
 export type Draw = (plotly: Plotly, element: HTMLElement, theme: Theme) => Promise<boolean>;
 
 interface Figure {
@@ -14,17 +15,15 @@ interface Figure {
   near: boolean;
 }
 
-/** plotly.js says what a drag selected up to a tenth of a second after the mouse let go. */
+/** plotly.js reports a drag's selection up to a tenth of a second after the mouse is released. */
 const SELECTED_AFTER_MS = 150;
 
+/** Draws the figures of a page when they are needed. */
 export class Figures {
   private readonly figures = new Map<HTMLElement, Figure>();
   private readonly observer: IntersectionObserver;
 
-  /**
-   * Until the mouse lets go of a figure: what is dragged over must not be drawn anew meanwhile, the drag
-   * would be lost.
-   */
+  /** Resolves when the mouse is released from a figure. A redraw during a drag would lose the drag. */
   private held: Promise<void> = Promise.resolve();
 
   constructor(
@@ -57,18 +56,18 @@ export class Figures {
     });
   }
 
-  /** An element that is known already keeps its figure. */
+  /** Adds a figure. An element that is already known keeps its figure. */
   add(element: HTMLElement, draw: Draw, empty: string): void {
     if (this.figures.has(element)) return;
     this.figures.set(element, { draw, empty, stale: true, near: false });
     this.observer.observe(element);
   }
 
-  /** Everything is out of date, or only these elements. */
+  /** Marks everything as out of date, or only these elements. */
   invalidate(elements?: readonly HTMLElement[]): void {
     for (const [element, figure] of this.figures)
       if (elements === undefined || elements.includes(element)) figure.stale = true;
-    // Elements that left the page take their figures with them.
+    // Figures of elements that left the page are removed.
     for (const element of this.figures.keys()) {
       if (element.isConnected) continue;
       this.observer.unobserve(element);
@@ -93,7 +92,7 @@ export class Figures {
       if (!figure.stale || !wanted(figure)) continue;
       await this.held;
       await this.drawOne(element, figure, theme);
-      // Let the browser show this one before the next is drawn.
+      // Lets the browser show this figure before the next is drawn.
       await new Promise((resolve) => setTimeout(resolve));
     }
   }
@@ -108,7 +107,7 @@ export class Figures {
   }
 }
 
-/** A figure without anything to show says so instead of staying blank. */
+/** Shows a text in a figure without data, instead of a blank area. */
 export function sayInstead(element: HTMLElement, text: string): void {
   const note = document.createElement("p");
   note.className = "empty";

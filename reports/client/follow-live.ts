@@ -1,13 +1,13 @@
-// Follows a running sweep: the server says what changed, and the page takes that over; where it missed
-// something, it asks for the whole state. Controls and drawn figures stay the elements they are, so that
-// neither focus nor a slider in hand is lost.
+// Follows a running sweep. The server sends changes and the page applies them. If the page missed a change,
+// it requests the whole state. Controls and drawn figures stay the same elements, so that neither focus nor a
+// held slider is lost.
 import type { LiveAddresses, LiveChange, LiveState } from "../live-messages.ts";
 import type { Section } from "../page/main.ts";
 import { patched } from "../page/patch.ts";
 import type { View } from "../page/view.ts";
 import { byId } from "./dom.ts";
 
-/** Sections with controls: kept as they are while they show the same figures. */
+/** Sections with controls. They are kept unchanged while they show the same figures. */
 const INTERACTIVE: ReadonlySet<string> = new Set(["decide", "pareto", "contexts", "trials"]);
 
 const keyOf = (element: Element): string => element.id || element.tagName;
@@ -20,14 +20,14 @@ const plotKey = (plot: Element): string =>
   ].join(" ");
 const plotsOf = (element: Element): Element[] => [...element.querySelectorAll(".plot")];
 
-/** Sections by key as the server wrote them; to be taken before any script changes them. */
+/** Returns the sections by key, as the server wrote them. Call it before any script changes them. */
 export function sectionsNow(): Map<string, string> {
   return new Map(
     [...document.querySelector("main")!.children].map((child) => [keyOf(child), child.outerHTML]),
   );
 }
 
-/** Drawn figures move into the new section in the place of their empty twins. */
+/** Moves drawn figures into the new section, in place of their empty counterparts. */
 function carryPlots(old: Element, fresh: Element): void {
   const drawn = new Map(plotsOf(old).map((plot) => [plotKey(plot), plot as HTMLElement]));
   for (const twin of plotsOf(fresh)) {
@@ -61,7 +61,7 @@ function replaceSection(old: Element, fresh: Element): void {
 const parsed = (markup: string): Element =>
   new DOMParser().parseFromString(markup, "text/html").body.firstElementChild!;
 
-/** Puts sections in the place of their predecessors; `order` names every section of the page. */
+/** Replaces sections. `order` names every section of the page. */
 function putSections(
   sections: readonly Section[],
   order: readonly string[],
@@ -99,12 +99,12 @@ function putSections(
 const samePlots = (one: Element, other: Element): boolean =>
   plotsOf(one).map(plotKey).join() === plotsOf(other).map(plotKey).join();
 
-/** Scrolling goes by whole pixels of the screen; what was rounded away is made good by the next change. */
+/** Scrolling moves by whole screen pixels. The rounded remainder is added to the next change. */
 let rounding = 0;
 
 /**
- * Runs `change` and scrolls so that the figure or section in the middle of the window stays where it was:
- * sections above it grow.
+ * Runs `change`, then scrolls so that the figure or section in the middle of the window keeps its place,
+ * because sections above it may grow.
  */
 function holdingPlace(change: () => void): void {
   const marks = (): [string, Element][] =>
@@ -125,14 +125,16 @@ function holdingPlace(change: () => void): void {
 
 const LOST = "connection lost; trying again";
 
-/** Does nothing on a page that was written to a file. `known` is `sectionsNow()` of the untouched page; `current` is the data as the
- * page has it. */
+/**
+ * Starts to follow the sweep; does nothing on a page written to a file. `known` is `sectionsNow()` of the
+ * untouched page. `current` returns the page's present data.
+ */
 export function follow(known: Map<string, string>, current: () => View, apply: (view: View) => void): void {
   const element = document.getElementById("live");
   if (element === null) return;
   const live = JSON.parse(element.textContent!) as LiveAddresses;
   const status = byId("live-status");
-  // The page keeps its place itself; the browser's own anchors are among what is replaced.
+  // The page keeps its own scroll position, because the browser's anchors may be among the replaced elements.
   document.documentElement.style.setProperty("overflow-anchor", "none");
   let shown = status.textContent;
   let [have, wanted, busy] = [live.revision, live.revision, false];

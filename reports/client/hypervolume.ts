@@ -1,14 +1,15 @@
-// Hypervolume after each finished trial, as steps: it only changes when a trial joins the front. A mark a
-// step, which follows what is selected as every other view does.
+// Draws the hypervolume after each finished trial, as steps: it changes only when a trial joins the front.
+// Each step has a mark, which follows the selection like every other view.
 import { formatNumber } from "../format.ts";
 import { showDetails } from "./details.ts";
 import type { Store } from "./page-selection.ts";
 import { configuration, onPoint, type Plotly } from "./plotly.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
-/** With more steps than this the marks are small. */
+/** With more steps than this, the marks are small. */
 const MANY = 60;
 
+/** Draws the hypervolume into the element. Returns false without data. */
 export async function drawHypervolume(
   plotly: Plotly,
   element: HTMLElement,
@@ -20,7 +21,7 @@ export async function drawHypervolume(
   if (trial.length === 0) return false;
   const place = new Map(view.trials.map(({ number }, index) => [number, index]));
   const trials = trial.map((number) => place.get(number) ?? null);
-  // The curve begins with the first trial and goes on to the latest one; neither need have raised it.
+  // The curve extends from the first trial to the latest, although neither need have raised the volume.
   const joined = (n: number): boolean => value[n] !== (value[n - 1] ?? 0);
   const chosen = (index: number | null): boolean => index !== null && index === store.currentChoice;
   const plot = await plotly.react(

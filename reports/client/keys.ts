@@ -1,6 +1,6 @@
-// Every figure by keyboard: one stop of the Tab key each; arrows go through what it shows, Enter opens one,
-// Space selects one where dragging selects, Escape leaves. Drawings move the focus to what is drawn; in a
-// plot of plotly.js the point shows its text.
+// Keyboard access to every figure. Each is one stop of the Tab key. Arrows move through its contents, Enter
+// opens one, Space selects one where dragging selects, Escape leaves. In drawings the focus moves to the
+// drawn parts; in a plot of plotly.js the point shows its text.
 import { make } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 import { openPoint, type Plotly, type PlotlyElement } from "./plotly.ts";
@@ -18,7 +18,7 @@ const places = new WeakMap<HTMLElement, number>();
 const isPlotly = (plot: HTMLElement): plot is PlotlyElement => plot.classList.contains("js-plotly-plot");
 const itemsOf = (plot: HTMLElement): SVGElement[] => [...plot.querySelectorAll<SVGElement>("[data-open]")];
 
-/** Points of the traces that are meant for it, from left to right where they are no lines. */
+/** Points of the traces marked for the keyboard, from left to right where they are not lines. */
 function pointsOf(plot: PlotlyElement): readonly Point[] {
   const traces = plot.data.flatMap((trace, curve) => (trace.meta === "keys" ? [{ trace, curve }] : []));
   const points = traces.flatMap(({ trace, curve }) =>
@@ -34,7 +34,7 @@ function pointsOf(plot: PlotlyElement): readonly Point[] {
   return lines ? points : points.sort((a, b) => a.x - b.x);
 }
 
-/** The next one up or down: nearest in what is drawn above or below. */
+/** The next item up or down: the nearest one drawn above or below. */
 function across(items: readonly SVGElement[], from: SVGElement, step: 1 | -1): SVGElement | undefined {
   const middle = (item: SVGElement): { x: number; y: number } => {
     const { left, right, top, bottom } = item.getBoundingClientRect();
@@ -84,6 +84,7 @@ function drawingKey(plot: HTMLElement, event: KeyboardEvent): void {
   next.focus();
 }
 
+/** Handles keys in all figures of a page. */
 export class Keys {
   private readonly said = make("p", { class: "said", role: "status" });
 
@@ -127,7 +128,7 @@ export class Keys {
     this.show(plot);
   }
 
-  /** The point where the keyboard is; again after the plot was drawn anew. */
+  /** Shows the keyboard's point, again after a redraw of the plot. */
   show(plot: HTMLElement): void {
     const at = places.get(plot);
     if (at === undefined || !isPlotly(plot) || document.activeElement !== plot) return;

@@ -1,5 +1,5 @@
-// Starts the page: reads the data, unpacks plotly.js, hands each figure to what draws it, and keeps all views
-// in step.
+// Starts the page: reads the data, unpacks plotly.js, assigns each figure to its drawing function, and
+// synchronises all views.
 import "./style.css";
 import type { View } from "../page/view.ts";
 import { setUpAllTrials } from "./all-trials.ts";
@@ -27,7 +27,7 @@ const all = (selector: string): HTMLElement[] => [...document.querySelectorAll<H
 const scatters = (): HTMLElement[] => all(".plot.scatter");
 const contexts = (): HTMLElement[] => all(".plot.contexts");
 
-/** Fills a menu; what was chosen before stays chosen. */
+/** Fills a menu. The earlier choice is kept. */
 function fill(
   select: HTMLSelectElement,
   choices: readonly { readonly id: string; readonly label: string }[],
@@ -50,7 +50,7 @@ function fillMenus(view: View): void {
   byId("context-controls").hidden = false;
 }
 
-/** Hands every figure of the page to what draws it; figures that are known already are left alone. */
+/** Assigns every figure of the page to its drawing function. Known figures stay unchanged. */
 function addFigures(figures: Figures, store: Store): void {
   const device = (figure: HTMLElement): string =>
     store.view.devices[Number(figure.dataset.device)]?.name ?? "";
@@ -136,7 +136,7 @@ async function start(): Promise<void> {
   });
   let scheduled = false;
   store.onChange(() => {
-    // A slider moves many times a frame; one drawing a frame is enough.
+    // A slider moves many times per frame; one drawing per frame is enough.
     if (scheduled) return;
     scheduled = true;
     requestAnimationFrame(() => {

@@ -1,12 +1,12 @@
-// One trial by its number, wherever it is: on the page with its samples, else the server has it. Also as the
-// page's address names one, which is how a comparison of two sweeps leads to what it compared.
+// Opens one trial by its number: from the page, with its samples, or else from the server. The page's address
+// can also name a trial, which lets a comparison of two sweeps link to its trials.
 import type { LiveAddresses } from "../live-messages.ts";
 import { trialInHash } from "../page/trial-hash.ts";
 import type { View } from "../page/view.ts";
 import { showDetails } from "./details.ts";
 import type { Store } from "./page-selection.ts";
 
-/** False where nobody has it. */
+/** Opens a trial. Returns false where neither the page nor the server has it. */
 export async function openTrial({ view }: Store, number: number, metric?: string): Promise<boolean> {
   const known = view.trials.findIndex((trial) => trial.number === number);
   const live = document.getElementById("live");
@@ -22,6 +22,7 @@ export async function openTrial({ view }: Store, number: number, metric?: string
   return true;
 }
 
+/** Opens the trial that the page's address names, now and whenever the address changes. */
 export function followAddress(store: Store): void {
   const open = (): void => {
     const asked = trialInHash(location.hash);

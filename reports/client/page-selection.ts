@@ -3,13 +3,14 @@
 import type { View } from "../page/view.ts";
 import { type Bound, within } from "./decide.ts";
 
+/** Holds the page's data and selection, and informs the views of changes. */
 export class Store {
   private shown: View;
   private bounds: readonly Bound[] = [];
-  /** Trials picked by dragging over a plot; null where nothing was dragged over. */
+  /** Trials selected by dragging over a plot; null without such a selection. */
   private brush: ReadonlySet<number> | null = null;
   private chosen: number | null = null;
-  /** Metrics (keys) that are bounded beside the objectives and budgets. */
+  /** Metrics (keys) with a bound, beside the objectives and budgets. */
   private more: readonly string[] = [];
   private readonly listeners: (() => void)[] = [];
 
@@ -21,8 +22,10 @@ export class Store {
     return this.shown;
   }
 
-  /** Newer data of the same sweep: what is picked stays picked, wherever its trials are now. Listeners hear of it with the next
-   * change. */
+  /**
+   * Takes newer data of the same sweep. The selection is kept, although indices of trials change. Listeners
+   * are called at the next change.
+   */
   replace(view: View): void {
     const place = new Map(view.trials.map(({ number }, index) => [number, index]));
     const now = (trial: number): number | undefined => place.get(this.shown.trials[trial]!.number);
@@ -32,7 +35,7 @@ export class Store {
     this.shown = view;
   }
 
-  /** Called after every change, and not for the initial state. */
+  /** Adds a listener that is called after every change, but not for the initial state. */
   onChange(listener: () => void): void {
     this.listeners.push(listener);
   }
@@ -47,14 +50,14 @@ export class Store {
     this.changed();
   }
 
-  /** Adds a trial to what is picked, or takes it away. */
+  /** Adds a trial to the selection, or removes it. */
   toggle(trial: number): void {
     const picked = new Set(this.brush);
     if (!picked.delete(trial)) picked.add(trial);
     this.setBrush([...picked]);
   }
 
-  /** The layout the rule names; it is marked in every view. */
+  /** Sets the layout that the rule chose. Every view marks it. */
   setChosen(trial: number | null): void {
     if (trial === this.chosen) return;
     this.chosen = trial;
@@ -78,7 +81,7 @@ export class Store {
   get brushed(): boolean {
     return this.brush !== null;
   }
-  /** False while nothing restricts what is shown. */
+  /** False while no trial is excluded from the views. */
   get filtering(): boolean {
     return this.bounds.length > 0 || this.brush !== null;
   }
@@ -87,7 +90,7 @@ export class Store {
     return (this.brush === null || this.brush.has(trial)) && within(this.view, trial, this.bounds);
   }
 
-  /** Shown as outside what is picked. */
+  /** Returns true for trials outside the selection. */
   isGreyedOut(trial: number): boolean {
     return this.filtering && !this.admits(trial);
   }

@@ -1,6 +1,6 @@
-// Parallel coordinates: one axis an objective or budgeted metric, better always up, one line a layout. Drawn
-// as SVG here: plotly.js's own needs a policy that allows compiling code from text. Dragging along an axis
-// brushes.
+// Draws parallel coordinates: one axis per objective or budgeted metric, better always up, one line per
+// layout. SVG is used, because plotly.js's version needs a policy that allows compiling code from text.
+// Dragging along an axis selects.
 import { formatValue } from "../format.ts";
 import { endLabels, titleLines } from "../labels.ts";
 import { makeSvg, opening } from "./dom.ts";
@@ -10,7 +10,7 @@ import { decisionMetrics } from "./sheet.ts";
 const TOP = 58;
 const BOTTOM = 26;
 const LINE = 13;
-/** Half of the widest title line: what the outer axes need beside them. */
+/** Half of the widest title line: the room needed beside the outer axes. */
 const SIDE = 74;
 /** Width for the name of a published layout beside the last axis. */
 const NAMED_SIDE = 118;
@@ -21,18 +21,18 @@ const END = 0.025;
 const shortened = (name: string): string =>
   name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS - 1)}…` : name;
 
-/** What is drawn, and where a value lies. */
+/** Contents of the drawing, and the positions of values. */
 interface Frame {
   readonly store: Store;
   readonly svg: SVGElement;
-  /** Places in view.metrics, an axis each. */
+  /** Indices into view.metrics, one axis each. */
   readonly metrics: readonly number[];
-  /** Places in view.trials. */
+  /** Indices into view.trials. */
   readonly trials: readonly number[];
   readonly height: number;
   readonly ranges: readonly { readonly worst: number; readonly best: number }[];
   x(axis: number): number;
-  /** Of a share of the axis: 0 the worst, 1 the best. */
+  /** Position of a share of the axis: 0 the worst, 1 the best. */
   y(fraction: number): number;
   share(axis: number, trial: number): number;
 }
@@ -64,6 +64,7 @@ function frameOf(element: HTMLElement, store: Store): Frame | null {
   };
 }
 
+/** Draws parallel coordinates into the element. Returns false without data. */
 export function drawParallel(element: HTMLElement, store: Store): boolean {
   const frame = frameOf(element, store);
   if (frame === null) return false;
@@ -84,7 +85,9 @@ export function drawParallel(element: HTMLElement, store: Store): boolean {
 const lineOf = ({ metrics, x, y, share }: Frame, trial: number): string =>
   `M${metrics.map((_, axis) => `${x(axis).toFixed(1)},${y(share(axis, trial)).toFixed(1)}`).join("L")}`;
 
-/** All dominated layouts are one path each for admitted and not: 5,000 elements would be slow to lay out. */
+/**
+ * All dominated layouts are two paths, for admitted and other ones. 5,000 elements would be slow to lay out.
+ */
 const plainPaths = (frame: Frame, trials: readonly number[]): SVGElement[] =>
   [false, true].flatMap((admitted) => {
     const d = trials
@@ -94,7 +97,7 @@ const plainPaths = (frame: Frame, trials: readonly number[]): SVGElement[] =>
     return d === "" ? [] : [makeSvg("path", { d, class: admitted ? "plain" : "plain out" })];
   });
 
-/** A line of its own, which opens the layout's details. */
+/** A separate line, which opens the layout's details. */
 function namedPath(frame: Frame, trial: number): SVGElement {
   const { store, metrics } = frame;
   const { label, published, id } = store.view.trials[trial]!;
@@ -111,14 +114,14 @@ function namedPath(frame: Frame, trial: number): SVGElement {
   return opening(path, trial, [name, ...values].join("\n"));
 }
 
-/** Beside the last axis: the choice, then the published, then what room is left for. */
+/** Names beside the last axis: the choice, then published layouts, then others while there is room. */
 function endNames({ store, metrics, x, y, share }: Frame, named: readonly number[]): SVGElement[] {
   const { view } = store;
   const last = metrics.length - 1;
   const rank = (trial: number): number =>
     trial === store.currentChoice ? 0 : view.trials[trial]!.published !== null ? 1 : 2;
   const shown = named.filter((trial) => store.admits(trial)).sort((a, b) => rank(a) - rank(b));
-  // Below the axis's best value, which stands over its end.
+  // Names stay below the axis's best value, which is written above its end.
   const beside = (trial: number): number => Math.max(y(share(last, trial)), TOP + 6);
   const texts = endLabels(
     shown.map((trial) => {
@@ -156,7 +159,7 @@ function axisMarks(frame: Frame, axis: number, m: number): SVGElement[] {
   brush.addEventListener("pointerdown", (event) => startBrush(frame, event, axis, brush));
   const place = `${device ?? ""}${emulated ? " (emulated)" : ""}`;
   const title = titleLines(label, TITLE_CHARACTERS);
-  // Titles stand on the value below them, whether they take one line or more.
+  // Titles end just above the value below them, whether they have one line or more.
   const lowest = TOP - 4 - LINE;
   const names = title.map((line, n) => {
     const after = title.length - 1 - n + (place === "" ? 0 : 1);
@@ -178,7 +181,7 @@ function startBrush(frame: Frame, down: PointerEvent, axis: number, handle: SVGE
   const box = svg.getBoundingClientRect();
   const at = (event: PointerEvent): number => {
     const along = (height - BOTTOM - (event.clientY - box.top)) / (height - TOP - BOTTOM);
-    // Near an end is the end: the best and the worst should not be missed by a pixel.
+    // A position near an end counts as the end, so that a pixel does not exclude the best or the worst.
     return along > 1 - END ? 1 : along < END ? 0 : along;
   };
   const from = at(down);

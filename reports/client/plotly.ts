@@ -1,4 +1,4 @@
-// The part of plotly.js that the page uses, and how it gets here: unpacked from the page itself, never
+// The part of plotly.js that the page uses, and its loading: it is unpacked from the page itself, never
 // fetched.
 import { unpack } from "./unpack.ts";
 
@@ -6,15 +6,15 @@ export interface Trace {
   readonly [key: string]: unknown;
 }
 interface PlotlyAxis {
-  /** Pixels from the left or the top, of a value. */
+  /** Position of a value, in pixels from the left or the top. */
   l2p(value: number): number;
-  /** Pixels. */
+  /** Length in pixels. */
   readonly _length: number;
 }
 export interface PlotlyElement extends HTMLElement {
   readonly data: readonly Trace[];
   readonly layout: object;
-  /** Not documented, but where plotly.js has its axes: there is no other way to ask for a place in pixels. */
+  /** Undocumented, but plotly.js offers no other way to get a position in pixels. */
   readonly _fullLayout: { readonly xaxis: PlotlyAxis; readonly yaxis: PlotlyAxis };
   on(event: string, listener: (event: PlotEvent | undefined) => void): void;
 }
@@ -28,7 +28,7 @@ export interface Plotly {
     layout: object,
     configuration: object,
   ): Promise<PlotlyElement>;
-  /** A data address. */
+  /** Returns the image as a data address. */
   toImage(
     figure: HTMLElement | { readonly data: readonly Trace[]; readonly layout: object },
     options: {
@@ -49,7 +49,7 @@ declare global {
   }
 }
 
-/** Unpacks and runs plotly.js. The content security policy admits it by the hash of its text. */
+/** Unpacks and runs plotly.js. The content security policy allows the script by the hash of its text. */
 export async function loadPlotly(): Promise<Plotly> {
   const script = document.createElement("script");
   script.textContent = await unpack("plotly");
@@ -63,9 +63,7 @@ const openers = new WeakMap<HTMLElement, (data: unknown) => void>();
 /** Acts like a click on a point with this `customdata`. */
 export const openPoint = (plot: HTMLElement, data: unknown): void => openers.get(plot)?.(data);
 
-/**
- * Calls back with the `customdata` of a point that is clicked; however often the plot is drawn, once a click.
- */
+/** Calls back with the `customdata` of a clicked point: once per click, however often the plot is drawn. */
 export function onPoint(plot: PlotlyElement, open: (data: unknown) => void): void {
   openers.set(plot, open);
   if (plot.dataset.opens !== undefined) return;
@@ -76,7 +74,7 @@ export function onPoint(plot: PlotlyElement, open: (data: unknown) => void): voi
   });
 }
 
-/** plotly.js reads some tags and entities in labels as markup; this makes any text plain. */
+/** Makes any text plain for plotly.js, which reads some tags and entities in labels as markup. */
 export const plotText = (text: string): string =>
   text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 

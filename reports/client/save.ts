@@ -1,5 +1,5 @@
-// Saves a drawn figure as SVG or PNG: plotly.js renders its own, the page's drawings take their computed
-// styles along, so that a file looks as the page does, in its colours of the moment.
+// Saves a drawn figure as SVG or PNG. plotly.js renders its own figures. The page's drawings keep their
+// computed styles, so that a file looks like the page, in its present colours.
 import { make, makeSvg } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 import type { Plotly, PlotlyElement } from "./plotly.ts";
@@ -7,10 +7,10 @@ import { withoutCrowds } from "./scatter-crowd.ts";
 
 type Format = "svg" | "png";
 const FORMATS: readonly Format[] = ["svg", "png"];
-/** Pixels of a PNG for one of the page. */
+/** Pixels of a PNG per pixel of the page. */
 const SCALE = 2;
 
-/** The style sheet's rules for drawings; the rest is in their attributes. */
+/** Style properties that the style sheet sets for drawings. Other styles are in attributes. */
 const STYLES = [
   "fill",
   "fill-opacity",
@@ -62,9 +62,7 @@ async function rasterised(markup: string, width: number, height: number): Promis
   }
 }
 
-/**
- * plotly.js answers with a data address; the policy of the page lets nothing fetch it, so it is read here.
- */
+/** plotly.js returns a data address. The page's policy forbids to fetch it, so it is decoded here. */
 function blobOf(address: string): Blob {
   const [head, body] = [address.slice(5, address.indexOf(",")), address.slice(address.indexOf(",") + 1)];
   if (!head.endsWith(";base64")) return new Blob([decodeURIComponent(body)], { type: head.split(";")[0]! });
@@ -86,7 +84,7 @@ async function figureAs(format: Format, plot: HTMLElement, plotly: Plotly): Prom
   return rasterised(markup, Number(svg.getAttribute("width")), Number(svg.getAttribute("height")));
 }
 
-/** Letters and digits of what the figure shows, for a file's name. */
+/** Letters and digits of the figure's title, for a file name. */
 function nameOf(plot: HTMLElement, sweep: string): string {
   const part =
     plot.id || [...plot.classList].find((name) => name === "scatter" || name === "contexts") || "figure";
@@ -97,7 +95,9 @@ function nameOf(plot: HTMLElement, sweep: string): string {
     .slice(0, 100);
 }
 
-/** Two buttons beside every figure, in reach of the keyboard; figures that have theirs are left alone. */
+/**
+ * Adds two buttons beside every figure, reachable by keyboard. Figures that have buttons are left unchanged.
+ */
 export function addSaveButtons(plotly: Plotly, store: Store): void {
   for (const plot of document.querySelectorAll<HTMLElement>("main .plot")) {
     if (plot.nextElementSibling?.classList.contains("save")) continue;

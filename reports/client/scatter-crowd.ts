@@ -1,5 +1,5 @@
-// The many marks of a dense trade-off as one path for each kind: 5,000 elements would be slow to lay out. plotly.js keeps their points, for
-// hovering, selecting and zooming, and draws none of them.
+// Draws the many marks of a dense trade-off as one path per kind, because 5,000 elements would be slow to lay
+// out. plotly.js keeps their points, for hovering, selecting and zooming, but draws none of them.
 import { makeSvg } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 import type { Plotly, PlotlyElement } from "./plotly.ts";
@@ -8,13 +8,13 @@ import { type Crowd, GREYED_OUT, type Group, type Panel } from "./scatter-points
 /** Half the size of a mark, in pixels. */
 const HALF = 2;
 
-/** A mark around a place, as SVG path data. */
+/** SVG path data of each mark, relative to its place. */
 const SHAPES: Readonly<Record<Crowd["shape"], string>> = {
   circle: `m${-HALF},0a${HALF},${HALF} 0 1,0 ${2 * HALF},0a${HALF},${HALF} 0 1,0 ${-2 * HALF},0`,
   cross: `m${-HALF},${-HALF}l${2 * HALF},${2 * HALF}m0,${-2 * HALF}l${-2 * HALF},${2 * HALF}`,
 };
 
-/** Draws the crowds of a panel below its other marks, where plotly.js has put its axes by now. */
+/** Draws the crowds of a panel below its other marks, on the axes that plotly.js has already placed. */
 export function drawCrowds(plot: PlotlyElement, panel: Panel, all: readonly Group[], store: Store): void {
   const layer = plot.querySelector(".plot .scatterlayer");
   if (layer === null) return;
@@ -41,7 +41,7 @@ export function drawCrowds(plot: PlotlyElement, panel: Panel, all: readonly Grou
   layer.prepend(...paths);
 }
 
-/** The same figure with every mark drawn by plotly.js, for a file of its own. */
+/** Returns the same figure with every mark drawn by plotly.js, for a file of its own. */
 export const withoutCrowds = ({ data, layout }: PlotlyElement): Parameters<Plotly["toImage"]>[0] => ({
   data: data.map((trace) => ({ ...trace, marker: { ...(trace.marker as object), maxdisplayed: 0 } })),
   layout,

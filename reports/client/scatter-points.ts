@@ -1,4 +1,4 @@
-// The points of a trade-off: their groups and marks, names, bars and hover texts, as plotly.js takes them.
+// The points of a trade-off in the form that plotly.js needs: groups, marks, names, bars and hover texts.
 import type { Scale } from "../../profilers/metrics/units.ts";
 import { formatRange, formatValue } from "../format.ts";
 import { declutter, side } from "../labels.ts";
@@ -10,7 +10,7 @@ import type { Theme } from "./theme.ts";
 /** Opacity of a mark that the store does not admit. */
 export const GREYED_OUT = 0.12;
 
-/** What a panel shows, and where. */
+/** Contents of a panel, and their places. */
 export interface Panel {
   readonly across: ViewMetric;
   readonly up: ViewMetric;
@@ -20,7 +20,7 @@ export interface Panel {
   measured(index: number): boolean;
 }
 
-/** Marks of one kind that are drawn as one path (scatter-crowd.ts). */
+/** Marks of one kind, drawn as one path (scatter-crowd.ts). */
 export interface Crowd {
   readonly shape: "circle" | "cross";
   readonly colour: string;
@@ -30,12 +30,13 @@ export interface Group {
   readonly name: string;
   readonly indices: readonly number[];
   readonly marker: object;
-  /** Where its marks are too many to be elements of their own. */
+  /** Present where there are too many marks for separate elements. */
   readonly crowd?: Crowd;
   readonly label?: (index: number) => string;
   readonly bars?: boolean;
 }
 
+/** Returns the groups of points and their marks. `dense`: smaller marks, and crowds. */
 export function groups(view: View, theme: Theme, dense: boolean): readonly Group[] {
   const of = (test: (index: number) => boolean): number[] =>
     view.trials.flatMap((_, index) => (test(index) ? [index] : []));
@@ -113,7 +114,7 @@ function hover(view: View, index: number, metrics: readonly number[]): string {
     .join("<br>");
 }
 
-/** Half lengths of the bars to both extremes, or undefined where nothing was sampled. */
+/** Half lengths of the bars to both extremes; undefined where nothing was sampled. */
 function bars(
   metric: ViewMetric,
   indices: readonly number[],
@@ -132,7 +133,9 @@ function bars(
   };
 }
 
-/** Where the values of measured layouts lie between the smallest and the largest. */
+/**
+ * A function that gives a value's relative place between the smallest and the largest of measured layouts.
+ */
 function placesOf(values: readonly number[], { measured }: Panel): (value: number) => number {
   const seen = values.filter((_, i) => measured(i));
   const low = seen.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
@@ -142,11 +145,13 @@ function placesOf(values: readonly number[], { measured }: Panel): (value: numbe
 
 interface Name {
   readonly text: string;
-  /** On which side of its point. */
+  /** The side of the point on which the name stands. */
   readonly side: ReturnType<typeof side>;
 }
 
-/** Names beside points, by trial; those of the published come first, and those of the front give way. */
+/**
+ * Returns names beside points, by trial. Names of published layouts come first; those of the front give way.
+ */
 export function namesOf(
   element: HTMLElement,
   panel: Panel,
@@ -163,6 +168,7 @@ export function namesOf(
   return new Map([...texts].map(([i, text]) => [i, { text, side: side(px(xs[i]!), text, room[0]) }]));
 }
 
+/** Returns a panel's groups as traces of plotly.js. */
 export function tracesOf(
   store: Store,
   panel: Panel,
@@ -203,7 +209,7 @@ export function tracesOf(
   });
 }
 
-/** A ring around the layout that is chosen. */
+/** Returns a ring around the chosen layout. */
 export const ringOf = ({ xs, ys }: Panel, chosen: number, theme: Theme): Trace => ({
   type: "scatter",
   mode: "markers",

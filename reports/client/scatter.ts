@@ -1,4 +1,4 @@
-// Trade-offs: one scatter for each device, with common axes. Marks differ in shape and colour: filled circle
+// Draws trade-offs: one scatter per device, with common axes. Marks differ in shape and colour: filled circle
 // = front, open circle = dominated, cross = over budget, triangle = failed with values, star = published.
 import type { Scale } from "../../profilers/metrics/units.ts";
 import { scaleFor, shownUnit } from "../format.ts";
@@ -18,13 +18,13 @@ import { drawCrowds } from "./scatter-crowd.ts";
 import { groups, namesOf, type Panel, ringOf, tracesOf } from "./scatter-points.ts";
 import { axis, baseLayout, type Theme } from "./theme.ts";
 
-/** `Text bits per byte` needs no `bits/byte` after it. */
+/** True if a label already contains the unit: `Text bits per byte` needs no `bits/byte` after it. */
 const says = (label: string, unit: string): boolean =>
   shownUnit(unit) === "" || (unit.includes("/") && label.toLowerCase().includes(unit.replace("/", " per ")));
 
 const numbers = (values: readonly (number | null)[]): number[] => values.filter((value) => value !== null);
 
-/** Null where a metric was measured nowhere. */
+/** The panel; null where a metric was measured nowhere. */
 function panelOf({ view }: Store, x: number, y: number): Panel | null {
   const [across, up] = [view.metrics[x], view.metrics[y]];
   if (across === undefined || up === undefined) return null;
@@ -42,14 +42,14 @@ const titleOf = ({ label, emulated, direction }: ViewMetric, unit: string): stri
   plotText(`${label}${says(label, unit) ? "" : `, ${unit}`}${emulated ? " (emulated)" : ""}`) +
   (direction === null ? "" : direction === "min" ? " ↓" : " ↑");
 
-/** Selects in every view what a reader drags over. */
+/** Selects in every view the points that a reader drags over. */
 function listen(plot: PlotlyElement, element: HTMLElement, store: Store): void {
   if (element.dataset.listening !== undefined) return;
   element.dataset.listening = "true";
   const indices = (event: PlotEvent | undefined): number[] =>
     (event?.points ?? []).map((point) => point.customdata).filter((index) => typeof index === "number");
-  // Drawing anew drops the rectangle that was dragged, and plotly.js may tell that as a selection of nothing:
-  // only what follows a drag of the reader's counts.
+  // A redraw drops the dragged rectangle, and plotly.js may report this as an empty selection. So only events
+  // after a reader's own drag count.
   let dragged = false;
   element.addEventListener(
     "pointerdown",
@@ -67,11 +67,16 @@ function listen(plot: PlotlyElement, element: HTMLElement, store: Store): void {
   plot.on("plotly_afterplot", () => onDrawn.get(element)?.());
 }
 
-/** Of each panel, what draws its crowds again when plotly.js has drawn it by itself: after a zoom, or in another width. */
+/**
+ * For each panel, a function that draws its crowds again after plotly.js redrew it by itself: after a zoom,
+ * or at another width.
+ */
 const onDrawn = new WeakMap<HTMLElement, () => void>();
 
-/** Draws one device's panel; says so where nothing was measured on both axes. Trials that the store does not admit are dimmed,
- * the chosen one is ringed. */
+/**
+ * Draws one device's panel. A text appears where nothing was measured on both axes. Trials that the store
+ * does not admit are dimmed, the chosen one is ringed.
+ */
 export async function drawScatter(
   plotly: Plotly,
   element: HTMLElement,

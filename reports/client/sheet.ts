@@ -1,4 +1,4 @@
-// The decision: one slider a bound, and a rule. answer.ts shows the result.
+// The decision sheet: one slider per bound, and a rule. answer.ts shows the result.
 import { qualityOf } from "../../search/selection/choice.ts";
 import { formatValue } from "../format.ts";
 import type { View } from "../page/view.ts";
@@ -9,9 +9,7 @@ import type { Store } from "./page-selection.ts";
 
 const STEPS = 200;
 
-/**
- * Quality given up freely, in its unit; the first is what `edgefront select` gives up unless told otherwise.
- */
+/** Accepted losses of quality, in its unit. The first is the default of `edgefront select`. */
 const TOLERANCES = [0.01, 0.03];
 
 interface Slider {
@@ -22,7 +20,7 @@ interface Slider {
   metric: number;
   /** Loosest and tightest bound: the worst and the best value of any complete layout. */
   range: Range;
-  /** The bound itself: it stays when newer data moves the ends of the slider. Null: any. */
+  /** The bound itself. It stays when newer data moves the ends of the slider. Null: no bound. */
   worst: number | null;
 }
 interface Range {
@@ -30,7 +28,7 @@ interface Range {
   readonly tight: number;
 }
 
-/** Objectives, budgeted metrics and those the reader added, each once. */
+/** Returns the objectives, the budgeted metrics and those that the reader added, each once. */
 export function decisionMetrics({ view, moreMetrics }: Pick<Store, "view" | "moreMetrics">): number[] {
   const keys = [
     ...view.objectives.map(({ key }) => key),
@@ -70,7 +68,7 @@ function makeSlider(view: View, metric: number, range: Range, changed: () => voi
   return slider;
 }
 
-/** Puts the handle where the bound is between the ends that the data has now. */
+/** Moves the handle to the bound, between the present ends of the data. */
 function moveHandle({ input, range: { loose, tight }, worst }: Slider): void {
   const share = worst === null ? 0 : tight === loose ? 1 : (worst - loose) / (tight - loose);
   input.value = String(Math.round(Math.min(1, Math.max(0, share)) * STEPS));
@@ -84,10 +82,7 @@ function say({ metric, input, output, worst }: Slider, view: View): void {
   input.setAttribute("aria-valuetext", text);
 }
 
-/**
- * The rule that `edgefront select` takes unless told otherwise comes first, then the best value of each
- * objective.
- */
+/** The default rule of `edgefront select` comes first, then the best value of each objective. */
 function rulesOf(view: View): { readonly text: string; readonly rule: Rule }[] {
   const objectives = view.objectives.map(({ key }, index) => ({
     name: key,
@@ -114,10 +109,10 @@ function rulesOf(view: View): { readonly text: string; readonly rule: Rule }[] {
   return [...minimal, ...best, weighted];
 }
 
-/** Chips of the front, more are counted. */
+/** Number of front layouts shown as chips; the others are counted. */
 const CHIPS = 60;
 
-/** A button for each layout that can be chosen; those outside the bounds are greyed out, as in every view. */
+/** A button for each layout that can be chosen. Those outside the bounds are greyed out, as in every view. */
 function chips(view: View): HTMLElement[] {
   // F1, F2, ... as in every table.
   const rank = (trial: number): number => Number(view.trials[trial]!.label!.slice(1));
@@ -137,7 +132,7 @@ function chips(view: View): HTMLElement[] {
     : shown;
 }
 
-/** The metrics that are not bounded yet and that the front was measured on. */
+/** Fills the menu with metrics that have no bound yet and that the front was measured on. */
 function fillMore(select: HTMLSelectElement, view: View, known: readonly number[]): void {
   const measured = eligible(view);
   const choices = view.metrics.flatMap((metric, m) =>
@@ -149,7 +144,7 @@ function fillMore(select: HTMLSelectElement, view: View, known: readonly number[
   select.hidden = choices.length === 0;
 }
 
-/** Builds the sheet; what it returns brings it up to date with newer data, keeping bounds and rule. */
+/** Builds the sheet. Returns a function that updates it with newer data and keeps bounds and rule. */
 export function setUpSheet(store: Store): () => void {
   let sliders: readonly Slider[] = [];
   let metrics: readonly number[] = [];

@@ -1,5 +1,5 @@
-// Colours and type of the plots, read from the page's style so that both change together between light, dark
-// and print.
+// Colours and fonts of the plots, read from the page's style, so that both change together between light,
+// dark and print.
 
 export interface Theme {
   readonly ink: string;
@@ -12,6 +12,7 @@ export interface Theme {
   readonly star: string;
 }
 
+/** Returns the colours and fonts of the page's present style. */
 export function currentTheme(): Theme {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
@@ -28,8 +29,8 @@ export function currentTheme(): Theme {
 }
 
 /**
- * Layout that every plot starts from. Its size is the element's now: plotly.js by itself keeps the one it
- * knew.
+ * Returns the layout that every plot starts from. The size is the element's present one, because plotly.js
+ * alone would keep its old size.
  */
 export function baseLayout(
   theme: Theme,
@@ -55,6 +56,7 @@ export function baseLayout(
   };
 }
 
+/** Returns the settings that every axis starts from. */
 export function axis(theme: Theme, title: string): Record<string, unknown> {
   return {
     title: { text: title, font: { size: 12, color: theme.soft }, standoff: 8 },

@@ -4,7 +4,7 @@ import { busyShare } from "./busy.ts";
 import { makeSvg, opening } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 
-/** Room for a lane's name, and the longest that is written whole. */
+/** Width for a lane's name, and its limit, up to which a name is written in full. */
 const LEFT = 96;
 const MAX_LEFT = 170;
 const CHARACTER = 7;
@@ -14,7 +14,9 @@ const TICK = 32;
 const LANE = 30;
 const BAR = 18;
 const TOP = 4;
-/** More bars than this become one path a kind: too many elements to lay out, and too thin to point at. */
+/**
+ * More bars than this become one path per kind: they would be too many elements, and too thin to point at.
+ */
 const MAX_BARS = 1500;
 
 const STEPS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 36_000, 86_400];
@@ -25,6 +27,7 @@ function clock(seconds: number): string {
   return `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} h`;
 }
 
+/** Draws the timeline into the element. Returns false without data. */
 export function drawTimeline(element: HTMLElement, store: Store): boolean {
   const { view } = store;
   const spans = view.timeline;

@@ -1,4 +1,4 @@
-// Reads what the page carries in its inert script elements: plain text, or compressed and base64-coded text.
+// Reads the contents of the page's inert script elements: plain text, or compressed and base64-coded text.
 
 export async function unpack(id: string): Promise<string> {
   const element = document.getElementById(id) as HTMLScriptElement;

@@ -25,6 +25,7 @@ function conditions({ metrics }: ReportTrial, { name, isa, threads, agentSha256 
     .join(", ");
 }
 
+/** Returns the model card of a trial, in Markdown. */
 export function modelCard(data: ReportData, trial: ReportTrial): string {
   const emulated = emulatedDevices(data);
   const attention = attentionCount(trial.layout);

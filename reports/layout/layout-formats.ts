@@ -1,10 +1,10 @@
-// The export formats of a layout. A new format is a file beside this one and a line here.
+// Lists the export formats of a layout. A new format needs a file beside this one and a line here.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { ReportData, ReportTrial } from "../model.ts";
 import { modelCard } from "./card.ts";
 import { huggingFaceConfig } from "./huggingface.ts";
 
-/** All that the forms without evidence need of a trial. */
+/** The fields of a trial that formats without evidence need. */
 export type NamedLayout = Pick<ReportTrial, "id" | "layout">;
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
@@ -18,15 +18,15 @@ function config({ id, layout }: NamedLayout): string {
   );
 }
 
-/** Forms of the layout itself. `config` throws InvalidInputError (`not-expressible`). */
+/** Formats of the layout itself. `config` throws InvalidInputError (`not-expressible`). */
 export const layoutFormats = {
   /** HuggingFace config.json. */
   config,
-  /** Layout JSON, which every edgefront command takes as a layout. */
+  /** Layout JSON, which every edgefront command accepts as a layout. */
   layout: ({ layout }) => json(layout),
 } as const satisfies Record<string, (trial: NamedLayout) => string>;
 
-/** Forms that show what a sweep measured of the layout. */
+/** Formats with a sweep's measurements of the layout. */
 export const evidenceFormats = {
   /** Model card, Markdown. */
   card: modelCard,

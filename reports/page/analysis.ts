@@ -1,5 +1,5 @@
 // Sections about the meaning of the measurements: importance of traits, agreement of devices, lineage of the
-// front. They are tables, so that they read the same printed and without any script.
+// front. They are tables, so that they are readable in print and without any script.
 import { counted } from "../../candidates/words.ts";
 import { type Agreement, deviceAgreement } from "../agreement.ts";
 import { editText, layerEdits } from "../edits.ts";
@@ -25,6 +25,7 @@ const shareCell = (share: number | null): Html =>
     ? html`<td class="num soft">–</td>`
     : html`<td class="num share" style="--share: ${share.toFixed(3)}">${percent(share)}</td>`;
 
+/** Returns the section on the importance of traits; null without results. */
 export function importanceSection(data: ReportData): Html | null {
   const metrics = decisive(data);
   const { traits, measured } = importanceOf(data, metrics);
@@ -50,6 +51,7 @@ function tauPicture({ value, low, high }: NonNullable<Agreement["tau"]>): Html {
   return html`<svg class="tau" viewBox="0 0 ${TAU_WIDTH} 14" width="${TAU_WIDTH}" height="14" aria-hidden="true"><line class="axis" x1="4" x2="${TAU_WIDTH - 4}" y1="7" y2="7"/><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="2" y2="12"/><line class="interval" x1="${x(low)}" x2="${x(high)}" y1="7" y2="7"/><circle cx="${x(value)}" cy="7" r="4"/></svg>`;
 }
 
+/** Returns the section on the agreement of devices; null without results. */
 export function agreementSection(data: ReportData): Html | null {
   const rows = deviceAgreement(data);
   if (rows.length === 0) return null;
@@ -78,6 +80,7 @@ export function agreementSection(data: ReportData): Html | null {
   );
 }
 
+/** Returns the section on the front's lineage; null without a front. */
 export function lineageSection(data: ReportData): Html | null {
   const front = frontPoints(data);
   if (front.length === 0) return null;
@@ -95,7 +98,7 @@ ${neighbours(data)}`,
   );
 }
 
-/** More edits than this are counted instead of listed. */
+/** More edits than this are counted rather than listed. */
 const LISTED = 6;
 
 /**

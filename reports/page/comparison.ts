@@ -100,6 +100,7 @@ function configurationSection({ configuration }: SweepDiff): Html {
   );
 }
 
+/** Renders the comparison of two sweeps as a page. `addresses`: the pages of both sweeps. */
 export function comparisonPage(diff: SweepDiff, addresses: Addresses): string {
   const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
   const link: Link = (side, number, text, metric) =>

@@ -5,6 +5,7 @@ import type { ReportData } from "../model.ts";
 import { type Html, html } from "../text.ts";
 import { scroller, section } from "./parts.ts";
 
+/** Returns the section of the confirmed choice; null where there is none. */
 export function confirmedSection({ confirmation, objectives }: ReportData): Html | null {
   if (confirmation === undefined) return null;
   const table = confirmationTable(confirmation, objectives);

@@ -12,13 +12,15 @@ import { emulatedTag, numberButton, scroller, section } from "./parts.ts";
 import { layerStrip, stripLegend } from "./strip.ts";
 
 /**
- * Eight hexadecimal digits tell a sweep's layouts apart; the whole id is in the title and in every export.
+ * Eight hexadecimal digits identify a layout within a sweep. The whole id is in the title and in every
+ * export.
  */
 const nameOf = (trial: ReportTrial): Html =>
   trial.published === null
     ? html`<span class="id" title="${trial.id}">${trial.id.slice(0, 11)}</span>`
     : html`<strong title="${trial.id}">★ ${trial.published}</strong>${trial.state === "infeasible" && html` <span class="tag">over budget</span>`}`;
 
+/** Returns the section with the front's layouts as pictures. */
 export function layoutsSection(data: ReportData): Html {
   const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
   const widest = Math.max(
@@ -39,7 +41,7 @@ export function layoutsSection(data: ReportData): Html {
   );
 }
 
-/** An objective's value under its short name, beside the picture. */
+/** An objective's value with its short name, beside the picture. */
 function brief(name: string, metric: ReportMetric | undefined): Html {
   const [short, place] = shortLabel(name);
   return html`<span><small>${short} ${place}</small>${metric === undefined ? "–" : numberButton(name, metric)}</span>`;
@@ -51,7 +53,7 @@ function metricCell(metric: ReportMetric | undefined, name: string, type: string
   return html`<td class="num${type}">${numberButton(name, metric)}${!metric.stable && html` <span class="tag warn">unstable</span>`}${range && html`<small>${formatRange(range.low, range.high, metric.unit)} · n ${range.n}</small>`}</td>`;
 }
 
-/** Objectives first, then every other metric that the front's points have. */
+/** Returns the table of the front: objectives first, then every other metric of its points. */
 export function tableSection(data: ReportData): Html {
   const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
   const emulated = emulatedDevices(data);

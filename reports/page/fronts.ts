@@ -11,7 +11,7 @@ import { scroller } from "./parts.ts";
 
 const [WIDTH, HEIGHT] = [720, 380];
 const [LEFT, RIGHT, TOP, BOTTOM] = [76, 28, 18, 50];
-/** Share of the range that stays free at both ends. */
+/** Share of the range that is left free at both ends. */
 const MARGIN = 0.05;
 const TICKS = 5;
 

@@ -12,14 +12,14 @@ import * as sections from "./sections.ts";
 /** A section's key and its markup. */
 export type Section = readonly [key: string, markup: string];
 
-/** Expensive sections as last made, with a key of their inputs. */
+/** Expensive sections from their last rendering, with a key of their inputs. */
 export type Kept = Map<string, { readonly on: string; readonly made: Html | null }>;
 
 export interface SectionOptions {
   /** Includes the sections that need a server. */
   readonly live: boolean;
   readonly kept?: Kept;
-  /** False allows kept statistics to be behind by up to 2% of the trials. */
+  /** False: kept statistics may lag by up to 2% of the trials. */
   readonly exact?: boolean;
 }
 
@@ -39,6 +39,7 @@ function frontOf(data: ReportData): string {
   ].join();
 }
 
+/** Returns the page's sections in reading order. Sections without content are left out. */
 export function sectionsOf(
   data: ReportData,
   { live, kept, exact = true }: SectionOptions,

@@ -12,6 +12,7 @@ export const emulatedTag = html` <span class="tag warn">emulated</span>`;
 export const numberButton = (name: string, { value, unit }: ReportMetric): Html =>
   html`<button type="button" class="number" data-metric="${name}">${formatValue(value, unit)}</button>`;
 
+/** Returns a section with a title, a lead and a body. */
 export const section = (id: string, title: string, lead: Html | string, body: Html): Html =>
   html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${lead === "" ? null : html`<p class="lead">${lead}</p>`}${body}</section>`;
 

@@ -2,13 +2,13 @@
 // little data. Equal parts stay the same object.
 
 export type Patch =
-  /** Is this now. */
+  /** The new value. */
   | { readonly is: unknown }
-  /** An object: what changed in its members, and which are gone. */
+  /** An object: changes of its members, and the names of removed members. */
   | { readonly of: Readonly<Record<string, Patch>>; readonly gone?: readonly string[] }
-  /** An array of the same beginning: what changed in it, by place, and what comes after it. */
+  /** An array with an equal beginning: changes by index, and the items appended. */
   | { readonly at: readonly (readonly [number, Patch])[]; readonly more?: readonly unknown[] }
-  /** An array with other members from a place on: how many are gone there, and what stands there instead. */
+  /** An array with other members from an index on: number of removed items, and the items inserted there. */
   | { readonly from: number; readonly cut: number; readonly put: readonly unknown[] };
 
 /** Up to this number, changed places are listed one by one without looking for a shorter form. */

@@ -1,4 +1,4 @@
-// Sections whose figures the page's script draws: trade-offs, context length, who worked when, progress.
+// Sections whose figures the page's script draws: trade-offs, context length, timeline of work, progress.
 // Plots are empty and of fixed height, so that nothing moves while the page loads.
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatValue } from "../format.ts";
@@ -8,6 +8,7 @@ import { type Html, html } from "../text.ts";
 import { emulatedTag, section } from "./parts.ts";
 import { CURVES } from "./sizes.ts";
 
+/** Returns the section of the trade-offs. */
 export function scatterSection(data: ReportData): Html {
   const devices = data.devices.length > 0 ? data.devices : [{ name: "", emulated: false }];
   return section(
@@ -32,10 +33,10 @@ export function scatterSection(data: ReportData): Html {
   );
 }
 
-/** Rows of the front's history that are drawn. */
+/** Number of rows of the front's history that are drawn. */
 const HISTORY_ROWS = 40;
 
-/** Where metrics were measured at several contexts. */
+/** Returns the section of metrics over contexts; null where no metric was measured at several contexts. */
 export function contextsSection(data: ReportData): Html | null {
   const contexts = new Map<string, Set<number>>();
   for (const name of metricNames(data)) {
@@ -63,6 +64,7 @@ export function contextsSection(data: ReportData): Html | null {
   );
 }
 
+/** Returns the section of the timeline; null where none was stored. */
 export function timelineSection(data: ReportData): Html | null {
   const lanes = new Set((data.timeline ?? []).map(({ lane }) => lane)).size;
   if (lanes === 0) return null;
@@ -75,6 +77,7 @@ export function timelineSection(data: ReportData): Html | null {
   );
 }
 
+/** Returns the section of the hypervolume and the front's history. */
 export const hypervolumeSection = (data: ReportData): Html =>
   section(
     "progress",
@@ -85,7 +88,7 @@ export const hypervolumeSection = (data: ReportData): Html =>
     html`<div class="plot short" id="hypervolume" role="group" aria-label="Line: hypervolume of the front over trials"></div>${historyFigure(data)}`,
   );
 
-/** Filled by the page's script: a bar for every layout that was ever on the front. */
+/** A figure that the page's script fills: a bar for every layout that was ever on the front. */
 function historyFigure(data: ReportData): Html | null {
   const count = data.frontSpans?.length ?? 0;
   if (count === 0) return null;

@@ -23,6 +23,7 @@ import { emulatedTag, scroller, section } from "./parts.ts";
 const weakNotice = ({ metric, tau, low, high, layouts, longer }: ReportProxy): Html =>
   html`<p class="notice" role="note"><strong>Weak proxy:</strong> ${metricLabel(metric)} was compared with ${longer} times longer training of ${counted(layouts, "layout")}: ${tau === null ? "no common order" : `tau ${tau.toFixed(2)} (95% ${low?.toFixed(2) ?? "–"} to ${high?.toFixed(2) ?? "–"})`}. Do not decide by this score alone.</p>`;
 
+/** Returns the head of the page: the sweep and its counts. */
 export function header(data: ReportData): Html {
   const counts = countStates(data);
   const front = frontPoints(data);
@@ -50,7 +51,7 @@ ${data.totals && html`<p class="notice" role="note">${data.totals.trials.toLocal
 </header>`;
 }
 
-/** The script fills this section; without script the tables have the same values. */
+/** Returns the decision section. The script fills it; without script the tables have the same values. */
 export function decisionSection(data: ReportData): Html {
   // Reserves room for the script's content, so that nothing below moves.
   const bounds = new Set([
@@ -72,9 +73,10 @@ export function decisionSection(data: ReportData): Html {
   );
 }
 
-/** The dialog for details of one trial; empty until a click. */
+/** The dialog for details of one trial. It is empty until a click. */
 export const detailsDialog: Html = html`<dialog id="details" aria-labelledby="details-title"></dialog>`;
 
+/** Returns the section of the findings; null without findings. */
 export function findingsSection(data: ReportData): Html | null {
   const body = findingsBody(data.findings ?? []);
   return body === null
@@ -82,7 +84,7 @@ export function findingsSection(data: ReportData): Html | null {
     : section("findings", "Findings", "Conclusions of the sweep beyond its front.", body);
 }
 
-/** Filled by the page's script from its server, one page at a time. */
+/** Returns the section of all trials. The page's script fills it from its server, one page at a time. */
 export const trialsSection = (): Html =>
   section(
     "trials",
@@ -98,6 +100,7 @@ ${scroller("All trials", html`<table id="every-trial"></table>`)}`,
 /** Largest number of listed trials for one reason; exports have all of them. */
 const LISTED = 50;
 
+/** Returns the section of trials without a result; null where there are none. */
 export function outcomesSection(data: ReportData): Html | null {
   const groups = groupByReason(data);
   if (groups.length === 0) return null;
@@ -118,6 +121,7 @@ export function outcomesSection(data: ReportData): Html | null {
   );
 }
 
+/** Returns the section of the budgets; null without budgets. */
 export function budgetsSection(data: ReportData): Html | null {
   if (data.budgets.length === 0) return null;
   const emulated = emulatedDevices(data);
@@ -141,6 +145,7 @@ function healthCell({ state, reason, queued, recentFaults, lastFault, temperatur
   return html`<span class="tag${bad && " failed"}">${state}</span>${reason !== null && html` ${reason}`}${more.length > 0 && html`<span class="soft health">${more.join(", ")}</span>`}`;
 }
 
+/** Returns the section of the devices. */
 export function devicesSection(data: ReportData): Html {
   const health = data.devices.some((device) => device.health !== undefined);
   return section(
@@ -154,6 +159,7 @@ export function devicesSection(data: ReportData): Html {
   );
 }
 
+/** Returns the section on the provenance of the numbers. */
 export const provenanceSection = (data: ReportData): Html =>
   section(
     "provenance",

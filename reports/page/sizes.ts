@@ -4,5 +4,5 @@
 export const LINEAGE_ROW = 24;
 export const LINEAGE_FOOT = 42;
 
-/** Metrics whose curve over context length is always drawn; any other is chosen from a menu. */
+/** Metrics whose curve over context length is always drawn. A menu offers the others. */
 export const CURVES: readonly string[] = ["ttftMs", "decodeTokensPerSecond"];

@@ -1,6 +1,6 @@
-// A layout as a picture: one column for each layer, the mixer above, the FFN's width as a bar below. Colour
-// is never the only mark: a convolution shows its taps, a window its length, global attention a G, and each
-// kind has its own height.
+// A layout as a picture: one column per layer, the mixer above, the FFN's width as a bar below. Colour is
+// never the only mark: a convolution shows its taps, a window its length, global attention a G, and each kind
+// has its own height.
 import type { Layout } from "../../candidates/layout.ts";
 import { mixers, operatorOf } from "../../candidates/ops/operator-registry.ts";
 import { type Html, html } from "../text.ts";
@@ -10,7 +10,9 @@ const GAP = 2;
 const MIXER_HEIGHT = 26;
 const FFN_HEIGHT = 14;
 
-/** `widest` is the FFN width that fills the bar, so that several strips share a scale. */
+/**
+ * Returns the picture. `widest` is the FFN width that fills the bar, so that several strips share a scale.
+ */
 export function layerStrip(layout: Layout, widest: number, label: string): Html {
   const width = layout.layers.length * CELL - GAP;
   const cells = layout.layers.map((layer, index) => {
@@ -28,7 +30,7 @@ const legendEntries = mixers
   .sort((a, b) => a.height - b.height)
   .map(({ tone, legend }) => html`<li><span class="key ${tone}"></span>${legend}</li>\n`);
 
-/** The meaning of a strip's shapes; shown once beside all strips. */
+/** The meaning of a strip's shapes, shown once for all strips. */
 export const stripLegend: Html = html`<ul class="legend">
 ${legendEntries}<li><span class="key ffn"></span>FFN width</li>
 </ul>`;

@@ -1,6 +1,6 @@
-// The data of the page's script: the report reduced to columns (one array a metric, one entry a trial), so
-// that 5,000 trials stay small and open fast. Raw samples are kept for the front and published layouts first,
-// then as far as they fit.
+// The data of the page's script: the report reduced to columns (one array per metric, one entry per trial),
+// so that 5,000 trials stay small and open fast. Raw samples are kept for the front and published layouts
+// first, then for others up to a limit.
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import type { Choice } from "../../search/selection/choice.ts";
 import { choicesOf } from "../choices.ts";
@@ -22,7 +22,7 @@ export interface ViewMetric {
   readonly key: string;
   readonly base: string;
   readonly context: number | null;
-  /** Sequences decoded together. */
+  /** Number of sequences decoded together. */
   readonly batch: number;
   readonly device: string | null;
   readonly label: string;
@@ -66,7 +66,7 @@ export interface View {
   readonly metrics: readonly ViewMetric[];
   readonly trials: readonly ViewTrial[];
   /**
-   * Layouts to choose from, in the order of the trials. Values are not trimmed, so that page and command line
+   * Layouts to choose from, in the order of the trials. Values are not rounded, so that page and command line
    * decide alike.
    */
   readonly choices: readonly Choice[];
@@ -75,9 +75,9 @@ export interface View {
   /** Provenance of a trial's metric; kept for the same trials as samples. */
   readonly provenance: Readonly<Record<number, Readonly<Record<number, Readonly<Record<string, string>>>>>>;
   readonly timeline: readonly ReportSpan[];
-  /** Trials (indices) that were ever on the front; `from` and `until` are trial numbers. */
+  /** Trials (indices) that were ever on the front. `from` and `until` are trial numbers. */
   readonly frontSpans: readonly ReportFrontSpan[];
-  /** Trials (indices) that the front descends from; `row` is a line of the drawing. */
+  /** Trials (indices) that the front descends from. `row` is a line of the drawing. */
   readonly lineage: readonly {
     readonly trial: number;
     readonly parent: number | null;
@@ -90,10 +90,10 @@ export interface View {
 /** Largest number of embedded raw samples over all trials: about 1 MB of the compressed file. */
 const SAMPLE_LIMIT = 200_000;
 
-/** Largest number of layouts that were once on the front; the page draws the latest. */
+/** Largest number of former front layouts that are embedded; the page draws the latest. */
 const SPAN_LIMIT = 300;
 
-/** Five significant digits: below any measurement's noise, and half the size. */
+/** Five significant digits: finer than any measurement's noise, and half the size. */
 const trim = (value: number): number => Number(value.toPrecision(5));
 
 interface Trimmed {
@@ -119,6 +119,7 @@ function trimmedOf(metric: ReportMetric): Trimmed {
   return made;
 }
 
+/** Returns the data of the page's script for a report. */
 export function viewOf(data: ReportData): View {
   const labels = new Map(frontPoints(data).map(({ label, trial }) => [trial, label]));
   const names = metricNames(data);
@@ -126,7 +127,7 @@ export function viewOf(data: ReportData): View {
   const emulated = new Set(data.devices.filter((device) => device.emulated).map((device) => device.name));
   const place = new Map(data.trials.map(({ number }, index) => [number, index]));
   const lineage = lineageOf(data);
-  // Only changes of the front are steps; the points between draw the same line.
+  // Only changes of the front are steps. The points between would draw the same line.
   const steps = data.hypervolume.filter(
     ({ value }, n, all) => value !== all[n - 1]?.value || n === all.length - 1,
   );

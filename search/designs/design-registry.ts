@@ -1,4 +1,5 @@
-// Published experiments as sets of layouts to propose. A new one is a file beside this one and a line here.
+// Lists published experiments as sets of layouts to propose. A new one needs a file beside this one and a
+// line here.
 import type { Layout } from "../../candidates/layout.ts";
 import type { Space } from "../../candidates/space.ts";
 import { minimalHybridDesign } from "./minimal-hybrid.ts";
@@ -8,7 +9,7 @@ interface Design {
   readonly layout: Layout;
 }
 
-/** Layouts of each design, the most telling first. */
+/** Layouts of each design, the most informative first. */
 export const designs = { "minimal-hybrid": minimalHybridDesign } as const satisfies Record<
   string,
   (space: Space) => readonly Design[]

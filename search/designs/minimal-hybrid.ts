@@ -1,6 +1,6 @@
-// The layouts that the minimal-hybrid study (arXiv 2511.23404) is made of, over 16 layers of a declared space: how many attention
-// layers, where they stand, and what stands between them. Every one meets the space's parameter budget. The most telling come first: a small
-// budget trains only those.
+// The layouts of the minimal-hybrid study (arXiv 2511.23404), with 16 layers, from a declared space. They
+// vary the number of attention layers, their places, and the mixers between them. Every layout meets the
+// space's parameter budget. The most informative come first, because a small budget trains only those.
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { isGlobalAttention, isWindowAttention, type Layout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
@@ -17,7 +17,7 @@ export interface Designed {
   readonly layout: Layout;
 }
 
-/** Places of n attention layers spread over the depth. */
+/** Places of n attention layers, spread evenly over the depth. */
 const spread = (n: number): readonly number[] =>
   Array.from({ length: n }, (_, index) => Math.floor(((index + 0.5) * DEPTH) / n));
 const run = (from: number, n: number): readonly number[] =>
@@ -28,9 +28,13 @@ const published = namedLayouts["lfm2-350m"]!.layers.flatMap((layer, place) =>
 );
 
 export const PUBLISHED_LABEL = "LFM2-350M pattern";
+/** Returns the label of a layout by its number of attention layers. */
 export const countLabel = (n: number): string => (n === 1 ? "1 attention layer" : `${n} attention layers`);
 
-/** Throws InvalidInputError (`bad-study`) where the space does not hold what the study compares. */
+/**
+ * Returns the study's layouts. Throws InvalidInputError (`bad-study`) where the space lacks something that
+ * the study compares.
+ */
 export function minimalHybridDesign(space: Space): readonly Designed[] {
   const refuse = (what: string): never => {
     throw new InvalidInputError("bad-study", `the minimal-hybrid study needs ${what} in its space`);

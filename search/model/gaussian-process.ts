@@ -1,8 +1,9 @@
-// Gaussian-process regression (Rasmussen & Williams 2006): Matern 5/2 with one relevance per feature group, plus a linear
-// kernel, plus noise; hyperparameters by maximum a posteriori with analytic gradients. Deterministic: no random restarts.
+// Gaussian-process regression (Rasmussen & Williams 2006). The kernel is Matern 5/2 with one relevance per
+// feature group, plus a linear kernel, plus noise. Hyperparameters are found by maximum a posteriori with
+// analytic gradients. Deterministic: no random restarts.
 import { cholesky, inverse, solveLower, solveUpper } from "./linear-algebra.ts";
 
-/** All in logarithms: signal variance, linear variance, noise variance, then one inverse length a group. */
+/** Logarithms: signal variance, linear variance, noise variance, then one inverse length per group. */
 export type Hyperparameters = readonly number[];
 
 export interface Prediction {
@@ -16,7 +17,7 @@ const NOISE = 2;
 const FIRST_GROUP = 3;
 const MIN_LOG_NOISE = Math.log(1e-6);
 
-/** Gaussian priors on the logarithms; targets are standardised, so that these scales mean something. */
+/** Gaussian priors on the logarithms. Targets are standardised, so these scales apply to every metric. */
 const prior = (groups: number): readonly { readonly mean: number; readonly sd: number }[] => [
   { mean: 0, sd: 1 },
   { mean: Math.log(0.3), sd: 1.5 },
@@ -24,10 +25,14 @@ const prior = (groups: number): readonly { readonly mean: number; readonly sd: n
   ...Array.from({ length: groups }, () => ({ mean: -0.5 * Math.log(groups), sd: 1.5 })),
 ];
 
+/** Returns the means of the priors, as a start for `groups` feature groups. */
 export const defaultHyperparameters = (groups: number): Hyperparameters =>
   prior(groups).map(({ mean }) => mean);
 
-/** Inputs of the training set: scaled features, their group, and the distances between all pairs in each group. */
+/**
+ * Inputs of the training set: scaled features, their groups, and the distances between all pairs in each
+ * group.
+ */
 export class Inputs {
   readonly rows: readonly Float64Array[];
   readonly groups: readonly number[];
@@ -50,7 +55,8 @@ export class Inputs {
       this.center[k] = mean;
       spread[groups[k]!]! += features.reduce((sum, row) => sum + (row[k]! - mean) ** 2, 0) / n;
     }
-    // Each group as a whole gets variance 1/2, so that two random points are at squared distance 1 in it.
+    // Each group in total gets variance 1/2, so that two random points have an expected squared distance of 1
+    // in it.
     for (let k = 0; k < width; k++) this.scale[k] = 1 / Math.sqrt(2 * spread[groups[k]!]! || 1);
     this.rows = features.map((row) => this.transform(row));
     this.distances = Array.from({ length: this.groupCount }, () => new Float64Array(n * n));
@@ -69,6 +75,7 @@ export class Inputs {
 
 const ROOT5 = Math.sqrt(5);
 
+/** A Gaussian process conditioned on targets. */
 export class GaussianProcess {
   readonly hyperparameters: Hyperparameters;
   private readonly inputs: Inputs;
@@ -78,7 +85,10 @@ export class GaussianProcess {
   private readonly mean: number;
   private readonly scale: number;
 
-  /** Conditions on the targets; `steps` of gradient ascent improve the hyperparameters first (0: taken as they are). */
+  /**
+   * Conditions on the targets. First, `steps` of gradient ascent improve the hyperparameters (0: they are
+   * used unchanged).
+   */
   constructor(inputs: Inputs, targets: readonly number[], start: Hyperparameters, steps: number) {
     this.inputs = inputs;
     const n = targets.length;
@@ -93,7 +103,7 @@ export class GaussianProcess {
     this.weights = Float64Array.from(groups, (group) => Math.exp(2 * hyperparameters[FIRST_GROUP + group]!));
   }
 
-  /** Posterior of the noiseless function at a point, in the units of the targets. */
+  /** Returns the posterior of the noiseless function at a point, in the units of the targets. */
   predict(features: readonly number[]): Prediction {
     const x = this.inputs.transform(features);
     const signal = Math.exp(this.hyperparameters[SIGNAL]!);
@@ -125,7 +135,7 @@ const matern = (r: number): number => (1 + ROOT5 * r + (5 / 3) * r * r) * Math.e
 interface Conditioned {
   readonly factor: Float64Array;
   readonly alpha: Float64Array;
-  /** Scaled distances r, Matern part and linear part of the covariance, lower triangle. */
+  /** Scaled distances r, and the Matern and linear parts of the covariance; lower triangle. */
   readonly r: Float64Array;
   readonly smooth: Float64Array;
   readonly dots: Float64Array;
@@ -153,7 +163,8 @@ function condition(inputs: Inputs, y: Float64Array, h: Hyperparameters): Conditi
       dots[p] = linear * dot;
       covariance[p] = smooth[p]! + dots[p]!;
     }
-  // The noise keeps the matrix positive definite; near-duplicates of a noiseless function may need more of it.
+  // The noise keeps the matrix positive definite. Near-duplicates of a noiseless function may need more
+  // noise.
   for (let noise = Math.exp(h[NOISE]!); ; noise *= 10) {
     const regular = Float64Array.from(covariance);
     for (let i = 0; i < n; i++) regular[i * n + i]! += noise;
@@ -162,7 +173,7 @@ function condition(inputs: Inputs, y: Float64Array, h: Hyperparameters): Conditi
   }
 }
 
-/** Log posterior density of the hyperparameters (up to a constant) and its gradient. */
+/** Returns the log posterior density of the hyperparameters (up to a constant) and its gradient. */
 export function logPosterior(
   inputs: Inputs,
   y: Float64Array,
@@ -174,7 +185,7 @@ export function logPosterior(
   const gradient = new Float64Array(h.length);
   let value = 0;
   for (let i = 0; i < n; i++) value -= 0.5 * y[i]! * alpha[i]! + Math.log(factor[i * n + i]!);
-  // d log p / d theta = 1/2 tr((alpha alpha^T - K^-1) dK/dtheta); off-diagonal pairs count twice.
+  // d log p / d theta = 1/2 tr((alpha alpha^T - K^-1) dK/dtheta). Off-diagonal pairs count twice.
   const signal = Math.exp(h[SIGNAL]!);
   const slopes = new Float64Array(n * n);
   for (let i = 0; i < n; i++)
@@ -184,7 +195,8 @@ export function logPosterior(
       gradient[SIGNAL]! += outer * smooth[p]!;
       gradient[LINEAR]! += outer * dots[p]!;
       if (i === j) gradient[NOISE]! += outer * Math.exp(h[NOISE]!);
-      // d matern / d r^2 = -5/6 (1 + sqrt5 r) exp(-sqrt5 r); r^2 is quadratic in the inverse length: a factor 2.
+      // d matern / d r^2 = -5/6 (1 + sqrt5 r) exp(-sqrt5 r). r^2 is quadratic in the inverse length, hence a
+      // factor 2.
       slopes[p] = outer * signal * (-5 / 3) * (1 + ROOT5 * r[p]!) * Math.exp(-ROOT5 * r[p]!);
     }
   for (const [group, distances] of inputs.distances.entries()) {
@@ -199,7 +211,7 @@ export function logPosterior(
   return { value, gradient };
 }
 
-/** Adam (Kingma & Ba 2015) on the logarithms, the best point visited kept. */
+/** Adam (Kingma & Ba 2015) on the logarithms. The best point visited is returned. */
 function ascend(inputs: Inputs, y: Float64Array, start: Hyperparameters, steps: number): Hyperparameters {
   const rate = 0.15;
   let h = [...start];

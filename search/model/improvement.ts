@@ -1,15 +1,17 @@
-// Expected hypervolume improvement, exact for independent Gaussian or log-normal objectives: the region that the front leaves open is cut
-// into boxes, and each box's expected gain is a product of one-dimensional ones (Yang et al. 2019, Daulton et al. 2020).
+// Expected hypervolume improvement, exact for independent Gaussian or log-normal objectives. The region that
+// the front leaves open is cut into boxes. Each box's expected gain is a product of one-dimensional gains
+// (Yang et al. 2019, Daulton et al. 2020).
 import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { nonDominated, type Vector } from "../pareto.ts";
 
-/** What is believed of one objective of a candidate, oriented (smaller is better). */
+/** The belief about one objective of a candidate, oriented (smaller is better). */
 export interface Marginal {
   readonly median: number;
-  /** E[(a - Y)+]: how far below `a` it is expected to fall. */
+  /** E[(a - Y)+]: the expected distance by which the value falls below `a`. */
   expectedBelow(a: number): number;
 }
 
+/** Returns a Gaussian belief. */
 export function gaussian(mean: number, sd: number): Marginal {
   return {
     median: mean,
@@ -20,7 +22,10 @@ export function gaussian(mean: number, sd: number): Marginal {
   };
 }
 
-/** The same belief in a value that cannot lie below `bound` (oriented): what it put below counts as being there. */
+/**
+ * Returns a belief restricted to values of at least `bound` (oriented). Probability below the bound moves
+ * onto the bound.
+ */
 export function boundedBelow(belief: Marginal, bound: number): Marginal {
   const beyond = belief.expectedBelow(bound);
   return {
@@ -29,7 +34,10 @@ export function boundedBelow(belief: Marginal, bound: number): Marginal {
   };
 }
 
-/** A positive metric whose logarithm is Gaussian: itself where smaller is better, else its negative. Black and Scholes 1973. */
+/**
+ * Returns the belief in a positive metric whose logarithm is Gaussian. The oriented value is the metric where
+ * smaller is better, else its negative. The formula is that of Black and Scholes 1973.
+ */
 export function logNormal(mean: number, sd: number, direction: "min" | "max"): Marginal {
   const center = Math.exp(mean);
   const average = Math.exp(mean + 0.5 * sd * sd);
@@ -53,14 +61,20 @@ export function logNormal(mean: number, sd: number, direction: "min" | "max"): M
   };
 }
 
-/** The open region below `reference`, cut at the front's coordinates. Corners are indices into `cuts`, by objective. */
+/**
+ * The open region below `reference`, cut at the front's coordinates. Corners are indices into `cuts`, one per
+ * objective.
+ */
 export interface OpenRegion {
-  /** Ascending; the first is -Infinity, the last the reference. */
+  /** Ascending. The first is -Infinity, the last is the reference. */
   readonly cuts: readonly (readonly number[])[];
   readonly boxes: readonly { readonly low: readonly number[]; readonly high: readonly number[] }[];
 }
 
-/** Boxes of the region not dominated by `front` (smaller is better) and below the reference. n + 1 of them in 2 dimensions. */
+/**
+ * Returns the boxes below the reference that `front` does not dominate (smaller is better). In 2 dimensions
+ * there are n + 1.
+ */
 export function openRegion(front: readonly Vector[], reference: Vector): OpenRegion {
   const within = front.filter((point) => point.every((value, m) => value < reference[m]!));
   const cuts = reference.map((limit, m) => [
@@ -79,7 +93,10 @@ export function openRegion(front: readonly Vector[], reference: Vector): OpenReg
 
 type Box = OpenRegion["boxes"][number];
 
-/** Slabs along the last objective; in each, the points already passed close their part of the other objectives. */
+/**
+ * Cuts slabs along the last objective. In each slab, the points already passed close their part of the other
+ * objectives.
+ */
 function cut(points: readonly (readonly number[])[], ends: readonly number[]): Box[] {
   const last = ends.length - 1;
   if (last < 0) return points.length === 0 ? [{ low: [], high: [] }] : [];
@@ -95,7 +112,7 @@ function cut(points: readonly (readonly number[])[], ends: readonly number[]): B
   });
 }
 
-/** Expected gain in hypervolume of a candidate whose objectives are believed independent. */
+/** Returns the expected gain in hypervolume of a candidate. Its objectives are assumed independent. */
 export function expectedImprovement(region: OpenRegion, beliefs: readonly Marginal[]): number {
   const below = region.cuts.map((values, m) =>
     values.map((value) => (value === Number.NEGATIVE_INFINITY ? 0 : beliefs[m]!.expectedBelow(value))),

@@ -1,6 +1,10 @@
-// The dense linear algebra that a Gaussian process needs, on row-major Float64Arrays: Cholesky, triangular solves, inverse.
+// Dense linear algebra for Gaussian processes, on row-major Float64Arrays: Cholesky, triangular solves,
+// inverse.
 
-/** Lower L with L L^T = A, n x n; the strict upper part of the result is zero. Null when A is not positive definite. */
+/**
+ * Returns the lower factor L with L L^T = A, n x n, whose strict upper part is zero. Null when A is not
+ * positive definite.
+ */
 export function cholesky(a: Float64Array, n: number): Float64Array | null {
   const l = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -15,7 +19,7 @@ export function cholesky(a: Float64Array, n: number): Float64Array | null {
   return l;
 }
 
-/** x with L x = b. */
+/** Solves L x = b and returns x [n]. L is lower triangular, n x n. */
 export function solveLower(l: Float64Array, b: Float64Array): Float64Array {
   const n = b.length;
   const x = new Float64Array(n);
@@ -27,7 +31,7 @@ export function solveLower(l: Float64Array, b: Float64Array): Float64Array {
   return x;
 }
 
-/** x with L^T x = b. */
+/** Solves L^T x = b and returns x [n]. L is lower triangular, n x n. */
 export function solveUpper(l: Float64Array, b: Float64Array): Float64Array {
   const n = b.length;
   const x = Float64Array.from(b);
@@ -39,9 +43,9 @@ export function solveUpper(l: Float64Array, b: Float64Array): Float64Array {
   return x;
 }
 
-/** (L L^T)^-1, symmetric. */
+/** Returns (L L^T)^-1, n x n and symmetric. */
 export function inverse(l: Float64Array, n: number): Float64Array {
-  // Rows of M = L^-1, transposed on the fly: column j of M starts at row j.
+  // Rows of M = L^-1, stored transposed: column j of M starts at row j.
   const columns = new Float64Array(n * n);
   for (let j = 0; j < n; j++) {
     columns[j * n + j] = 1 / l[j * n + j]!;

@@ -1,4 +1,6 @@
-// One Gaussian process an objective (of its logarithm where that is less skewed), and one for the chance that a candidate is feasible. What the acquisition sees; never what the front is made of.
+// One Gaussian process for each objective (or for its logarithm where that is less skewed), and one for the
+// chance that a candidate is feasible. Only the acquisition uses them. The front is made of measurements
+// alone.
 import { unitOf } from "../../profilers/metrics/units.ts";
 import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { orient, type Vector } from "../pareto.ts";
@@ -6,7 +8,10 @@ import type { Objective, Outcome } from "../strategy.ts";
 import { defaultHyperparameters, GaussianProcess, type Hyperparameters, Inputs } from "./gaussian-process.ts";
 import { boundedBelow, gaussian, logNormal, type Marginal } from "./improvement.ts";
 
-/** Hyperparameters by target (`feasible` beside the objectives' names), and for how many trials they were fitted. */
+/**
+ * Hyperparameters by target (`feasible` beside the objectives' names), and the number of trials they were
+ * fitted to.
+ */
 export interface Fitted {
   readonly hyperparameters: Readonly<Record<string, Hyperparameters>>;
   readonly trials: number;
@@ -14,20 +19,20 @@ export interface Fitted {
 
 export interface Surrogate {
   readonly fitted: Fitted;
-  /** Oriented values of complete trials. */
+  /** Oriented values of the complete trials. */
   readonly measured: readonly Vector[];
   predict(features: readonly number[]): readonly Marginal[];
-  /** 1 while nothing was ever infeasible. */
+  /** Chance that a candidate is feasible; 1 while no trial was infeasible. */
   feasibility(features: readonly number[]): number;
 }
 
-/** Hyperparameters are fitted again each time that the trials have grown by this factor. */
+/** Hyperparameters are fitted again each time the number of trials has grown by this factor. */
 const REFIT_GROWTH = 1.1;
 const FIRST_STEPS = 40;
 const LATER_STEPS = 12;
-/** Smallest share of the largest value that a logarithm is taken of. */
+/** A logarithm is used only if the smallest value exceeds this share of the largest. */
 const NEAR_ZERO = 1e-3;
-/** Logarithms must be clearly less skewed to be taken. */
+/** A logarithm is used only if its skewness is below this share of the skewness of the values. */
 const LESS_SKEWED = 0.7;
 const FEASIBLE = "feasible";
 
@@ -36,7 +41,10 @@ export interface Sample<C> {
   readonly features: readonly number[];
 }
 
-/** Learns from complete and infeasible trials, and from those that ran out of memory or time; other failures say nothing about a candidate. Null before two are complete. */
+/**
+ * Fits the surrogate to complete and infeasible trials, and to trials that ran out of memory or time. Other
+ * failures carry no information about a candidate. Null before two trials are complete.
+ */
 export function fitSurrogate<C>(
   samples: readonly Sample<C>[],
   groups: readonly number[],
@@ -69,11 +77,11 @@ export function fitSurrogate<C>(
   const models = objectives.map(({ name, direction, unit }) => {
     const values = complete.map(({ outcome }) => outcome.metrics[name]!);
     const least = Math.min(...values);
-    // Values next to zero have logarithms without end: no scale to learn on.
+    // Logarithms of values next to zero are unbounded, so they cannot be learned.
     const logs = least > NEAR_ZERO * Math.max(...values) ? values.map(Math.log) : values;
     const logarithmic = Math.abs(skewness(logs)) < LESS_SKEWED * Math.abs(skewness(values));
-    // A metric that was never negative is taken for one that cannot be, a fraction cannot pass 1: doubt beyond such a bound
-    // would draw every search to where nothing can be gained.
+    // A metric that was never negative is assumed to have a minimum of 0, and a fraction a maximum of 1.
+    // Uncertainty beyond such a bound would draw every search to places without any possible gain.
     const best = direction === "max" ? (unitOf(unit).isShare ? -1 : null) : least >= 0 ? 0 : null;
     const process = train(name, inputs, logarithmic ? logs : values);
     return (features: readonly number[]): Marginal => {
@@ -100,7 +108,8 @@ export function fitSurrogate<C>(
     predict: (features) => models.map((marginal) => marginal(features)),
     feasibility: (features) => {
       if (gate === null) return 1;
-      // A regression on the labels, its sign's probability: crude beside a classifier, and closed form.
+      // A regression on the labels; feasibility is the probability of its sign. Cruder than a classifier, but
+      // in closed form.
       const { mean, sd } = gate.predict(features);
       return normalCdf(mean / Math.hypot(sd, 0.3));
     },

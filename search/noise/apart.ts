@@ -1,21 +1,22 @@
-// Which layouts differ in a metric by more than their errors: every pair tested, adjusted for how many pairs there are (Holm), so that of
-// layouts that are all alike some pair is told apart in at most 5% of sweeps.
+// Finds the layouts that differ in a metric by more than their errors. Every pair is tested, with Holm's
+// adjustment for the number of pairs. If all layouts are alike, at most 5% of sweeps report any pair as
+// different.
 import { holm } from "../../profilers/statistics/holm.ts";
 import { tCdf } from "../../profilers/statistics/student.ts";
 import type { Estimate, Scale } from "./estimate.ts";
 
 const ERROR_RATE = 0.05;
 
-/** Places of a pair, the smaller value first. */
+/** Indices of a pair, the smaller value first. */
 export type Pair = readonly [number, number];
 
 export interface Apart {
   readonly pairs: number;
-  /** Pairs that are told apart. */
+  /** Pairs that certainly differ. */
   readonly told: readonly Pair[];
 }
 
-/** Pairs with an unknown error are not told apart. */
+/** Returns the pairs that certainly differ. A pair with an unknown error never counts as different. */
 export function pairsApart(estimates: readonly Estimate[], scale: Scale): Apart {
   const at = ({ value }: Estimate): number => (scale === "ratio" ? Math.log(value) : value);
   const pairs: Pair[] = [];
@@ -30,7 +31,7 @@ export function pairsApart(estimates: readonly Estimate[], scale: Scale): Apart 
   return { pairs: pairs.length, told: pairs.filter((_, n) => adjusted[n]! <= ERROR_RATE) };
 }
 
-/** Two-sided, of no difference. */
+/** Two-sided p-value of the hypothesis of no difference. */
 function pOf(difference: number, a: Estimate, b: Estimate): number {
   if (a.standardError === null || b.standardError === null || !Number.isFinite(difference)) return 1;
   const error = Math.hypot(a.standardError, b.standardError);

@@ -1,19 +1,23 @@
-// Where the noise of a metric comes from: between sessions, and within one (variance components; Kalibera and Jones 2013, "Rigorous
-// benchmarking in reasonable time"). Says how samples are best spread: more repetitions do not help against sessions that differ.
+// Sources of a metric's noise: between sessions and within one (variance components; Kalibera and Jones 2013,
+// "Rigorous benchmarking in reasonable time"). They tell how to spread samples: more repetitions do not help
+// when sessions differ.
 import { mean } from "../../profilers/statistics/summary.ts";
 import { type Sampled, type Scale, sampledSessions } from "./estimate.ts";
 import { addSquares, type Spread, squaresOf } from "./spread.ts";
 
 export interface Components {
-  /** Layouts that were sampled in several sessions. */
+  /** Number of layouts that were sampled in several sessions. */
   readonly layouts: number;
-  /** Variance of a session's effect; its degrees of freedom are those of the layouts' sessions. */
+  /** Variance of a session's effect. Its degrees of freedom are those of the layouts' sessions. */
   readonly session: Spread;
   /** Variance of one repetition within a session; null where no session has two. */
   readonly repetition: Spread | null;
 }
 
-/** Null where no layout was sampled in two sessions. Variances are on the metric's scale: of logarithms for `ratio`. */
+/**
+ * Returns the variance components; null where no layout was sampled in two sessions. Variances are on the
+ * metric's scale: of logarithms for `ratio`.
+ */
 export function componentsOf(layouts: readonly Sampled[], scale: Scale): Components | null {
   const sampled = layouts.map((layout) => sampledSessions(layout, scale) ?? []);
   const several = sampled.filter((sessions) => sessions.length > 1);
@@ -22,7 +26,7 @@ export function componentsOf(layouts: readonly Sampled[], scale: Scale): Compone
   const within = addSquares(sampled.flatMap((sessions) => sessions.map(squaresOf)));
   const repetition =
     within.freedom === 0 ? null : { variance: within.squares / within.freedom, degrees: within.freedom };
-  // The mean of a session varies by its effect, and by what its repetitions leave.
+  // The mean of a session varies by the session's effect and by the remaining noise of its repetitions.
   const counts = several.flatMap((sessions) => sessions.map(({ length }) => 1 / length));
   const left = repetition === null ? 0 : repetition.variance * mean(counts);
   return {
@@ -32,7 +36,10 @@ export function componentsOf(layouts: readonly Sampled[], scale: Scale): Compone
   };
 }
 
-/** Sessions of `repetitions` each after which the standard error is at most `target`; at least 1. */
+/**
+ * Returns the number of sessions, each of `repetitions`, after which the standard error is at most `target`;
+ * at least 1.
+ */
 export function sessionsFor(
   target: number,
   { session, repetition }: Components,

@@ -1,6 +1,7 @@
-// What is known of one metric over the layouts of a sweep: each layout's value with its 95% interval. A session (for a score: a seed) is the
-// unit: repetitions within one share what that time had, so that ten of them say nothing about the next session. Where no layout has two
-// units and no earlier sweep of the device had, the error is unknown, which is not the same as none.
+// Estimates one metric over the layouts of a sweep: each layout's value with its 95% interval. The unit is a
+// session (for a score: a seed). Repetitions within a session share its conditions, so ten of them tell
+// nothing about the next session. The error is unknown, not zero, where no layout has two units and the
+// device has no earlier sweep with two.
 import { mean, summarise } from "../../profilers/statistics/summary.ts";
 import {
   addSquares,
@@ -12,46 +13,54 @@ import {
   squaresOf,
 } from "./spread.ts";
 
-/** `exact`: counted; `ratio`: times and sizes, whose noise is in proportion; `difference`: scores. */
+/**
+ * `exact`: counted; `ratio`: times and sizes, whose noise is proportional to the value; `difference`: scores.
+ */
 export type Scale = "exact" | "ratio" | "difference";
 
-/** One metric of one layout, as it was sampled. */
+/** Samples of one metric of one layout. */
 export interface Sampled {
   readonly value: number;
   readonly samples: readonly number[];
-  /** Samples of each session, in the order of `samples`; absent: one session, or, of a score, one seed a sample. */
+  /**
+   * Number of samples per session, in the order of `samples`. Absent: all are one session or, for a score,
+   * one seed each.
+   */
   readonly sessions?: readonly number[] | undefined;
-  /** False where conditions or repetitions were off: the error is widened by the spread within the sessions. */
+  /**
+   * False where conditions or repetitions were irregular. The error then also includes the unusual part of
+   * the spread within sessions.
+   */
   readonly stable: boolean;
 }
 
 export interface Estimate {
   readonly value: number;
-  /** 95% interval; null where the error is unknown. */
+  /** Lower end of the 95% interval; null where the error is unknown. */
   readonly low: number | null;
   readonly high: number | null;
-  /** Of the value on its scale: of its logarithm for `ratio`. Null: unknown; 0: exact. */
+  /** Standard error of the value on its scale: of its logarithm for `ratio`. Null: unknown; 0: exact. */
   readonly standardError: number | null;
   readonly degrees: number;
   readonly samples: number;
-  /** Sessions, or seeds. */
+  /** Number of sessions, or of seeds. */
   readonly sessions: number;
 }
 
-/** Values that are independent of one another: medians of sessions, or seeds; on the metric's scale. */
+/** Independent values on the metric's scale: medians of sessions, or seeds. */
 interface Units {
   readonly values: readonly number[];
-  /** Variance of each unit's value by the spread within it, where that can be told. */
+  /** Variance of each unit's value, computed from the spread within it, where known. */
   readonly within: readonly number[];
 }
 
 const toScale = (value: number, scale: Scale): number => (scale === "ratio" ? Math.log(value) : value);
 const fromScale = (value: number, scale: Scale): number => (scale === "ratio" ? Math.exp(value) : value);
 
-/** Variance of a median over that of a mean, of many normal samples. */
+/** Variance of the median of many normal samples, divided by the variance of their mean. */
 const MEDIAN_COST = Math.PI / 2;
 
-/** Samples by session. */
+/** Samples grouped by session. */
 function sessionsOf({ samples, sessions }: Sampled, scale: Scale): readonly (readonly number[])[] {
   if (samples.length === 0) return [];
   if (sessions === undefined) return scale === "ratio" ? [samples] : samples.map((one) => [one]);
@@ -62,7 +71,10 @@ function sessionsOf({ samples, sessions }: Sampled, scale: Scale): readonly (rea
   });
 }
 
-/** Samples by session on the metric's scale; null where the scale cannot hold a value: a time of 0. */
+/**
+ * Returns samples by session on the metric's scale. Null where the scale cannot represent a value, such as a
+ * time of 0.
+ */
 export function sampledSessions(sampled: Sampled, scale: Scale): readonly (readonly number[])[] | null {
   if (scale === "ratio" && sampled.samples.some((value) => !(value > 0))) return null;
   return sessionsOf(sampled, scale).map((samples) => samples.map((value) => toScale(value, scale)));
@@ -80,26 +92,33 @@ function unitsOf(sampled: Sampled, scale: Scale): Units | null {
   };
 }
 
-/** Squares between the sessions (for a score: seeds) of each layout: what a device's history is made of. */
+/**
+ * Returns the squares between sessions (for a score: seeds) of each layout, summed. A device's history
+ * consists of these.
+ */
 export const squaresBetween = (layouts: readonly Sampled[], scale: Scale): Squares =>
   addSquares(layouts.map((layout) => squaresOf(unitsOf(layout, scale)?.values ?? [])));
 
-/** Variance of one session (for a score: one seed) that is common to all layouts; null while nothing was repeated. */
+/**
+ * Returns the variance of one session (for a score: one seed), common to all layouts. Null while nothing was
+ * repeated.
+ */
 export function commonSpread(layouts: readonly Sampled[], scale: Scale, history?: Squares): Spread | null {
   const own = layouts.map((layout) => squaresOf(unitsOf(layout, scale)?.values ?? []));
   return spreadModel(own, history)?.(noSquares) ?? null;
 }
 
 /**
- * Every layout's value with its interval, in the order given. `history`: squares between sessions of the same device and metric in earlier
- * sweeps. The value is the mean of the units (the geometric mean for `ratio`); of one session it is the session's median.
+ * Returns every layout's value with its interval, in the given order. `history`: squares between sessions of
+ * the same device and metric in earlier sweeps. The value is the mean of the units (the geometric mean for
+ * `ratio`). For a single session it is the session's median.
  */
 export function estimates(layouts: readonly Sampled[], scale: Scale, history?: Squares): readonly Estimate[] {
   if (scale === "exact") return layouts.map(({ value }) => exactly(value));
   const units = layouts.map((layout) => unitsOf(layout, scale));
   const own = units.map((one) => squaresOf(one?.values ?? []));
   const spreadOf = spreadModel(own, history);
-  // What sessions of this sweep usually vary by within themselves is in the spread between them already.
+  // The spread between sessions already includes their usual variation within.
   const usual = mean(units.flatMap((one, n) => (layouts[n]!.stable ? (one?.within ?? []) : [])));
   return layouts.map((layout, n) => {
     const one = units[n];
@@ -129,7 +148,7 @@ function known(
 ): Estimate {
   const n = values.length;
   const extra = stable ? 0 : within.reduce((sum, one) => sum + Math.max(0, one - usual), 0) / n;
-  // Sessions that agree by luck vary by what they vary within all the same.
+  // Sessions that agree by chance still vary by at least their variation within.
   const standardError = Math.sqrt((Math.max(variance, usual) + extra) / n);
   const center = mean(values);
   const half = halfWidth(degrees) * standardError;

@@ -1,5 +1,5 @@
-// How likely each layout is on the front, given what is known of its values and of all layouts' (population.ts). Calibrated in made-up worlds:
-// npm run bench:conclusions -- --only calibration.
+// The chance of each layout to be on the front, from its values and from the population of all layouts
+// (population.ts). Calibrated by simulations: npm run bench:conclusions -- --only calibration.
 import type { Rng } from "../../candidates/space.ts";
 import { mean } from "../../profilers/statistics/summary.ts";
 import { dominates, type Vector } from "../pareto.ts";
@@ -7,26 +7,35 @@ import { chiSquare } from "../rng.ts";
 import { Population } from "./population.ts";
 import { squaresOf } from "./spread.ts";
 
-/** One layout: oriented values (smaller is better) on a scale where their noise is the same everywhere. */
+/** One layout: oriented values (smaller is better) on a scale where their noise is equal everywhere. */
 export interface NoisyPoint {
   readonly id: string;
   readonly mean: Vector;
-  /** Of each value; 0 where it is exact. */
+  /** Standard error of each value; 0 where the value is exact. */
   readonly standardError: Vector;
-  /** Degrees of freedom behind each standard error; infinite where it is known. */
+  /** Degrees of freedom behind each standard error; infinite where the error is known exactly. */
   readonly degrees: Vector;
 }
 
-/** Draws that let the sampler forget where it began, and draws that count. */
+/** Draws that let the sampler forget its start, and draws that count. */
 const WARMUP = 200;
 const DRAWS = 2000;
-/** Draws times layouts at most: a share of 400 draws is known to 2.5%. */
+/**
+ * Limit of draws times layouts, but never fewer than 400 draws. A share of 400 draws has a standard error of
+ * 2.5%.
+ */
 const LAYOUT_DRAWS = 100_000;
 const FEWEST_DRAWS = 400;
-/** Chance that the model of the layouts is wrong altogether: then one layout is as likely on the front as another. */
+/**
+ * Chance that the model of the layouts is wrong altogether. In that case all layouts are equally likely on
+ * the front.
+ */
 const MODEL_DOUBT = 0.07;
 
-/** Share of draws of all layouts' true values in which each layout is non-dominated. Same points and rng state, same answer. */
+/**
+ * Returns, for each layout, the share of draws of all true values in which it is non-dominated. The same
+ * points and rng state give the same answer.
+ */
 export function frontChances(points: readonly NoisyPoint[], rng: Rng): readonly number[] {
   if (points.length === 0) return [];
   const draws = Math.max(FEWEST_DRAWS, Math.min(DRAWS, Math.floor(LAYOUT_DRAWS / points.length)));
@@ -52,7 +61,7 @@ export function frontChances(points: readonly NoisyPoint[], rng: Rng): readonly 
   );
   const degrees = objectives.map((m) => Math.min(...points.map((point) => point.degrees[m]!)));
   for (let n = -WARMUP; n < draws; n++) {
-    // The standard errors of all layouts are wrong together: they come from one spread.
+    // The standard errors of all layouts are wrong together, because they come from one spread.
     const drawn = population.step(degrees.map((d) => (Number.isFinite(d) ? d / chiSquare(d, rng) : 1)));
     if (n < 0) continue;
     for (const index of open) {
@@ -64,7 +73,10 @@ export function frontChances(points: readonly NoisyPoint[], rng: Rng): readonly 
   return counts.map((count) => (1 - MODEL_DOUBT) * (count / draws) + MODEL_DOUBT * share);
 }
 
-/** Places of the layouts that are not dominated by more than 8 standard errors everywhere: few of a long sweep. */
+/**
+ * Indices of the layouts that no other dominates by more than 8 standard errors in every objective. Only a
+ * few layouts of a long sweep remain.
+ */
 function contested(points: readonly NoisyPoint[]): readonly number[] {
   const hopeless = (point: NoisyPoint): boolean =>
     points.some(

@@ -1,10 +1,10 @@
-// Estimates of the objectives of a sweep's layouts as points whose front is in doubt.
+// Turns estimates of a sweep's objectives into noisy points, for questions about the front.
 import { mean } from "../../profilers/statistics/summary.ts";
 import type { Estimate, Scale } from "./estimate.ts";
 import type { NoisyPoint } from "./front-chance.ts";
 import { squaresOf } from "./spread.ts";
 
-/** One objective over all layouts. */
+/** One objective, with its estimates for all layouts. */
 export interface EstimatedObjective {
   readonly direction: "min" | "max";
   readonly scale: Scale;
@@ -12,7 +12,8 @@ export interface EstimatedObjective {
 }
 
 /**
- * Points in the objectives' own units, smaller is better: what a hypervolume is made of. An unknown error is the spread between the layouts.
+ * Returns points in the objectives' own units, smaller is better, as a hypervolume needs them. An unknown
+ * error is replaced by the spread between layouts.
  */
 export function linearPoints(
   ids: readonly string[],
@@ -36,8 +37,8 @@ export function linearPoints(
 }
 
 /**
- * Points on the objectives' scales, smaller is better. An unknown error is taken as the spread between the layouts, which is the most it
- * can be: nothing is concluded from such values.
+ * Returns points on the objectives' scales, smaller is better. An unknown error is replaced by the spread
+ * between layouts, its upper limit. Nothing is concluded from such values.
  */
 export function noisyPoints(
   ids: readonly string[],
@@ -48,7 +49,7 @@ export function noisyPoints(
     const values = estimates.map(({ value }) => (logarithmic ? Math.log(value) : value));
     const { squares, freedom } = squaresOf(values);
     const between = freedom === 0 ? 0 : Math.sqrt(squares / freedom);
-    // A time of 0 has no logarithm: its error is then in proportion to the usual value.
+    // A time of 0 has no logarithm. Its error is then taken in proportion to the mean value.
     const unit = scale === "ratio" && !logarithmic ? Math.abs(mean(values)) : 1;
     return {
       values: values.map((value) => (direction === "min" ? value : -value)),

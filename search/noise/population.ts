@@ -1,38 +1,40 @@
-// True values of layouts given noisy ones: a Gibbs sampler over a mixture of normal distributions that the layouts themselves are taken to
-// come from. Of many noisy values the best was partly lucky; the population says how lucky. A mixture, since layouts that can recall and
-// layouts that cannot are two populations. Spreads have the weakly informative prior of Huang and Wand 2013, "Simple marginally noninformative
-// prior distributions for covariance matrices". A plug-in estimate of one population was rejected: of 20 layouts its covariance may
-// come out flat, and then every layout is on the front for sure.
+// Samples true values of layouts given noisy ones: a Gibbs sampler over a mixture of normal distributions
+// from which the layouts are assumed to come. The best of many noisy values was partly lucky, and the
+// population tells how lucky. A mixture is needed, since layouts that can recall and layouts that cannot are
+// two populations. Spreads have the weakly informative prior of Huang and Wand 2013, "Simple marginally
+// noninformative prior distributions for covariance matrices". A plug-in estimate of one population was
+// rejected: with 20 layouts its covariance may come out flat, and then every layout would certainly be on the
+// front.
 import type { Rng } from "../../candidates/space.ts";
 import { cholesky, inverse } from "../model/linear-algebra.ts";
 import { chiSquare, normal } from "../rng.ts";
 
-/** Noisy values of one layout: on objectives scaled to unit spread, row-major. */
+/** Noisy values of one layout, on objectives scaled to unit spread. */
 export interface NoisyValues {
   readonly mean: readonly number[];
-  /** Variances of the noise; 0 where a value is exact. */
+  /** Variance of each value's noise; 0 where the value is exact. */
   readonly noise: readonly number[];
 }
 
 interface Component {
   center: Float64Array;
-  /** Covariance, m x m. */
+  /** Covariance, m x m, row-major. */
   spread: Float64Array;
-  /** Scale of each objective's spread (Huang and Wand's a). */
+  /** Scale of each objective's spread (a in Huang and Wand). */
   scales: Float64Array;
   weight: number;
 }
 
-/** Populations that are told apart at most. */
+/** Largest number of populations in the mixture. */
 const COMPONENTS = 2;
-/** Degrees of freedom of the half-t prior of each spread: with 2, correlations are uniform. */
+/** Degrees of freedom of the half-t prior of each spread. With 2, correlations are uniform. */
 const NU = 2;
-/** Its scale, where objectives have unit spread. */
+/** Scale of that prior, for objectives of unit spread. */
 const SCALE = 1;
-/** Spread of the components' centres. */
+/** Prior variance of the components' centres. */
 const CENTER_VARIANCE = 4;
 
-/** Lower factor of a covariance in which directions may have no variance: those get none. */
+/** Lower factor of a covariance. Directions without variance get zeros. */
 function factor(a: Float64Array, m: number): Float64Array {
   const l = new Float64Array(m * m);
   for (let i = 0; i < m; i++)
@@ -61,7 +63,7 @@ function drawNormal(center: ArrayLike<number>, l: Float64Array, m: number, rng: 
   return out;
 }
 
-/** A covariance from the inverse Wishart distribution (Bartlett's decomposition). */
+/** Draws a covariance from the inverse Wishart distribution (Bartlett's decomposition). */
 function drawInverseWishart(degrees: number, scale: Float64Array, m: number, rng: Rng): Float64Array {
   const outer = factor(inverted(scale, m), m);
   const a = new Float64Array(m * m);
@@ -89,7 +91,10 @@ function transposed(a: Float64Array, m: number): Float64Array {
   return out;
 }
 
-/** How a component and a layout's noise go together: (spread + noise)^-1, its log determinant, and the posterior's gain and factor. */
+/**
+ * A component combined with a layout's noise: (spread + noise)^-1, its log determinant, and the posterior's
+ * gain and factor.
+ */
 interface Match {
   readonly precision: Float64Array;
   readonly logDeterminant: number;
@@ -105,7 +110,7 @@ function matchOf({ spread }: Component, noise: readonly number[], m: number): Ma
   for (let i = 0; i < m; i++) logDeterminant += 2 * Math.log(l[i * m + i]!);
   const precision = inverse(l, m);
   const gain = multiply(spread, precision, m);
-  // Covariance that is left: gain x noise, symmetric in exact arithmetic.
+  // The remaining covariance: gain x noise, which is symmetric in exact arithmetic.
   const left = new Float64Array(m * m);
   for (let i = 0; i < m; i++)
     for (let j = 0; j < m; j++)
@@ -113,6 +118,7 @@ function matchOf({ spread }: Component, noise: readonly number[], m: number): Ma
   return { precision, logDeterminant, gain, root: factor(left, m) };
 }
 
+/** The sampler over true values and their mixture, in the state of one draw. */
 export class Population {
   private readonly m: number;
   private readonly components: Component[];
@@ -141,7 +147,10 @@ export class Population {
     };
   }
 
-  /** One step; `noiseScale`: how much larger each objective's noise is taken to be than it was estimated. The true values drawn. */
+  /**
+   * Takes one step and returns the drawn true values. `noiseScale`: factor on each objective's estimated
+   * noise.
+   */
   step(noiseScale: readonly number[]): readonly Float64Array[] {
     this.drawMembersAndTruths(noiseScale);
     this.components.forEach((component, k) => {
@@ -220,7 +229,7 @@ export class Population {
   }
 }
 
-/** One of several, by their logarithmic weights. */
+/** Draws an index by its logarithmic weight. */
 function pick(logs: readonly number[], rng: Rng): number {
   const most = Math.max(...logs);
   const weights = logs.map((log) => Math.exp(log - most));

@@ -1,12 +1,13 @@
-// When a front has settled: no more hypervolume for a while, and no point whose place on it is in doubt.
+// Decides when a front has settled: no more hypervolume for a while, and no point whose place on the front is
+// in doubt.
 import { counted } from "../../candidates/words.ts";
 
 export interface SettledOptions {
-  /** Finished trials without a gain before the search may stop. */
+  /** Number of finished trials without a gain before the search may stop. */
   readonly patience: number;
-  /** A gain is a relative growth of the hypervolume above this. */
+  /** A gain is a relative growth of the hypervolume by more than this. */
   readonly minimumGain: number;
-  /** A point is in doubt while its probability of being on the front lies within (doubt, 1 - doubt). */
+  /** A point is in doubt while its chance to be on the front lies within (doubt, 1 - doubt). */
   readonly doubt: number;
 }
 
@@ -17,7 +18,10 @@ export interface Settled {
   readonly reason: string;
 }
 
-/** `hypervolumes`: after every finished trial, under one reference. `probabilities`: of the points now known. */
+/**
+ * Decides whether the front has settled. `hypervolumes`: after every finished trial, under one reference.
+ * `probabilities`: of the points known now.
+ */
 export function frontSettled(
   hypervolumes: readonly number[],
   probabilities: readonly number[],

@@ -1,9 +1,10 @@
-// How much independent values of one thing vary, from a few layouts with a few values each: one spread for all layouts, and each layout's own
-// where layouts differ in it (an empirical Bayes shrinkage, after Smyth 2004, "Linear models and empirical Bayes methods").
+// Estimates the spread of independent values from a few layouts with a few values each. All layouts share one
+// spread; where layouts differ, each also uses its own (empirical Bayes shrinkage, after Smyth 2004, "Linear
+// models and empirical Bayes methods").
 import { tQuantile } from "../../profilers/statistics/student.ts";
 import { mean, squaredDeviations } from "../../profilers/statistics/summary.ts";
 
-/** Sum of squared deviations from group means, and its degrees of freedom. Adds up over groups. */
+/** Sum of squared deviations from group means, and its degrees of freedom. Both can be added over groups. */
 export interface Squares {
   readonly squares: number;
   readonly freedom: number;
@@ -11,9 +12,11 @@ export interface Squares {
 
 export const noSquares: Squares = { squares: 0, freedom: 0 };
 
+/** Returns the squares of one group; zero for fewer than two values. */
 export const squaresOf = (values: readonly number[]): Squares =>
   values.length < 2 ? noSquares : { squares: squaredDeviations(values), freedom: values.length - 1 };
 
+/** Returns the sum over groups. */
 export const addSquares = (parts: readonly Squares[]): Squares =>
   parts.reduce(
     (total, { squares, freedom }) => ({
@@ -29,19 +32,19 @@ export interface Spread {
   readonly degrees: number;
 }
 
-/** Spread of a layout from its own squares. */
+/** Function from a layout's own squares to its spread. */
 export type SpreadOf = (own: Squares) => Spread;
 
-/** Earlier sweeps ran under other conditions: whatever they hold counts as at most this many degrees of freedom. */
+/** Degrees of freedom that earlier sweeps count for at most, because they ran under other conditions. */
 const MOST_HISTORY = 8;
 
 const weigh = ({ squares, freedom }: Squares, most: number): Squares =>
   freedom <= most ? { squares, freedom } : { squares: (squares * most) / freedom, freedom: most };
 
 /**
- * One spread for `groups` that are taken to vary alike, each group's own variance counted by its degrees of freedom against that of all
- * groups, whose weight follows from how much the groups' variances differ. Null where nothing was repeated, here or in `history`: the
- * spread is unknown.
+ * Returns the spread of each of `groups`: its own variance, shrunk towards that of all groups. Degrees of
+ * freedom weigh a group's own variance. The common variance weighs more if the groups' variances differ less.
+ * Null where nothing was repeated, here or in `history`: the spread is unknown.
  */
 export function spreadModel(groups: readonly Squares[], history: Squares = noSquares): SpreadOf | null {
   const repeated = groups.filter(({ freedom }) => freedom > 0);
@@ -50,7 +53,7 @@ export function spreadModel(groups: readonly Squares[], history: Squares = noSqu
   const pooled = total.squares / total.freedom;
   const prior = priorFreedom(repeated);
   if (!Number.isFinite(prior)) return () => ({ variance: pooled, degrees: total.freedom });
-  // Mean of a scaled inverse chi-square is scale * d / (d - 2).
+  // The mean of a scaled inverse chi-square is scale * d / (d - 2).
   const scale = (pooled * (prior - 2)) / prior;
   return ({ squares, freedom }) => ({
     variance: Math.max((prior * scale + squares) / (prior + freedom), Number.MIN_VALUE),
@@ -58,12 +61,13 @@ export function spreadModel(groups: readonly Squares[], history: Squares = noSqu
   });
 }
 
-/** Fewer groups do not show whether their variances differ. */
+/** Fewer groups cannot show whether their variances differ. */
 const MIN_GROUPS = 6;
 
 /**
- * Degrees of freedom of the prior over variances, by the moments of an F distribution; infinite where the groups' variances differ no more
- * than equal ones would. The logarithms that Smyth uses were rejected: two seeds that agree exactly have a variance of 0.
+ * Degrees of freedom of the prior over variances, from the moments of an F distribution. Infinite where the
+ * groups' variances differ no more than equal ones would. Smyth's logarithms were rejected: two seeds that
+ * agree exactly have a variance of 0.
  */
 function priorFreedom(groups: readonly Squares[]): number {
   if (groups.length < MIN_GROUPS) return Number.POSITIVE_INFINITY;
@@ -78,7 +82,7 @@ function priorFreedom(groups: readonly Squares[]): number {
 
 const quantiles = new Map<number, number>();
 
-/** Half-width of a 95% interval in standard errors. */
+/** Returns the half-width of a 95% interval in standard errors. */
 export function halfWidth(degrees: number): number {
   const known = quantiles.get(degrees) ?? tQuantile(0.975, degrees);
   quantiles.set(degrees, known);

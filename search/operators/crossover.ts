@@ -1,11 +1,13 @@
-// Two-point crossover of layouts over their genomes, as in STAR (arXiv 2411.17800), made whole by Space.realize.
+// Two-point crossover of layouts over their genomes, as in STAR (arXiv 2411.17800). Space.realize completes
+// the child.
 import type { Layout } from "../../candidates/layout.ts";
 import type { Genome, Rng, Space } from "../../candidates/space.ts";
 import type { Varied } from "../domain.ts";
 
 /**
- * The first genome with one run of layers from the second. Runs are at the same relative place, so that parents of different
- * depth mix too; the child has the first one's depth. Width and FFN width come from either parent.
+ * The first genome with one run of layers from the second. Runs have the same relative place, so that parents
+ * of different depths mix too. The child has the depth of the first. Width and FFN width come from either
+ * parent.
  */
 function cross(a: Genome, b: Genome, rng: Rng): Genome {
   const depth = a.mixers.length;
@@ -20,7 +22,10 @@ function cross(a: Genome, b: Genome, rng: Rng): Genome {
   return ffn === undefined ? { width, mixers } : { width, mixers, ffn };
 }
 
-/** A child layout of the space; null when none of several draws gave one (parents of different geometries seldom mix). */
+/**
+ * Returns a child layout of the space. Null when several draws gave none: parents of different geometries
+ * seldom mix.
+ */
 export function crossover(space: Space, a: Layout, b: Layout, rng: Rng): Varied<Layout> | null {
   const [first, second] = [space.genomeOf(a), space.genomeOf(b)];
   for (let n = 0; n < 4; n++) {

@@ -1,5 +1,5 @@
-// Small changes of a layout, drawn over its genome and made whole by Space.realize (which solves the FFN width again under a
-// parameter budget and refuses what the space does not hold). Two parents: crossover.ts.
+// Small changes of a layout, drawn over its genome. Space.realize completes them: it solves the FFN width
+// again under a parameter budget, and refuses layouts outside the space. crossover.ts combines two parents.
 import type { Layout } from "../../candidates/layout.ts";
 import { formatMixer } from "../../candidates/notation.ts";
 import type { Mixer } from "../../candidates/ops/operator-registry.ts";
@@ -10,13 +10,16 @@ type Mutation = (genome: Genome, space: Space, rng: Rng) => Genome | null;
 
 const pick = <T>(items: readonly T[], rng: Rng): T => items[rng.below(items.length)]!;
 
-/** One of the values other than `current`; null where there is no other. */
+/** One of the values other than `current`; null where there is none. */
 function pickOther<T>(items: readonly T[], current: T, rng: Rng): T | null {
   const others = items.filter((item) => item !== current);
   return others.length === 0 ? null : pick(others, rng);
 }
 
-/** The palette that holds every mixer of the genome; the first of the space where none does (a layout from outside). */
+/**
+ * The palette that holds every mixer of the genome. For a layout from outside the space: the space's first
+ * palette.
+ */
 function paletteOf(genome: Genome, space: Space): readonly Mixer[] {
   const tokens = genome.mixers.map((mixer) => formatMixer(mixer));
   const holds = (palette: readonly Mixer[]): boolean => {
@@ -28,7 +31,7 @@ function paletteOf(genome: Genome, space: Space): readonly Mixer[] {
 
 const withMixers = (genome: Genome, mixers: readonly Mixer[]): Genome => ({ ...genome, mixers });
 
-/** Another mixer in one layer. */
+/** Puts another mixer into one layer. */
 const replace: Mutation = (genome, space, rng) => {
   const layer = rng.below(genome.mixers.length);
   const old = formatMixer(genome.mixers[layer]!);
@@ -36,7 +39,7 @@ const replace: Mutation = (genome, space, rng) => {
   return others.length === 0 ? null : withMixers(genome, genome.mixers.with(layer, pick(others, rng)));
 };
 
-/** Two layers with different mixers change places. */
+/** Exchanges two layers with different mixers. */
 const swap: Mutation = (genome, _space, rng) => {
   const { mixers } = genome;
   const a = rng.below(mixers.length);
@@ -46,7 +49,7 @@ const swap: Mutation = (genome, _space, rng) => {
   return withMixers(genome, mixers.with(a, mixers[b]!).with(b, mixers[a]!));
 };
 
-/** One layer taken out and put in elsewhere; those between shift by one. */
+/** Takes one layer out and inserts it elsewhere. The layers between shift by one. */
 const move: Mutation = (genome, _space, rng) => {
   const from = rng.below(genome.mixers.length);
   const rest = genome.mixers.toSpliced(from, 1);
@@ -54,7 +57,7 @@ const move: Mutation = (genome, _space, rng) => {
   return withMixers(genome, rest.toSpliced(to, 0, genome.mixers[from]!));
 };
 
-/** A run of 2 to 4 layers written again over another place: how repeating patterns spread. */
+/** Copies a run of 2 to 4 layers over another place. Repeating patterns spread this way. */
 const motif: Mutation = (genome, _space, rng) => {
   const depth = genome.mixers.length;
   if (depth < 4) return null;
@@ -70,7 +73,10 @@ const width: Mutation = (genome, space, rng) => {
   return other === null ? null : { ...genome, width: other };
 };
 
-/** Layers removed at random, or random mixers put in at random places, until another depth of the space is met. */
+/**
+ * Removes random layers, or inserts random mixers at random places, until another depth of the space is
+ * reached.
+ */
 const depth: Mutation = (genome, space, rng) => {
   const wanted = pickOther(space.depths, genome.mixers.length, rng);
   if (wanted === null) return null;
@@ -88,7 +94,9 @@ const ffn: Mutation = (genome, space, rng) => {
   return other === null || other === undefined ? null : { ...genome, ffn: other };
 };
 
-/** The same operators under another attention geometry: palettes list the same mixers in the same order. */
+/**
+ * Changes the attention geometry and keeps the operators: palettes list the same mixers in the same order.
+ */
 const geometry: Mutation = (genome, space, rng) => {
   const current = paletteOf(genome, space);
   const other = pickOther(space.palettes, current, rng);
@@ -98,7 +106,10 @@ const geometry: Mutation = (genome, space, rng) => {
   return withMixers(genome, mixers);
 };
 
-/** Every mutation with its weight. Placement and kind of mixers come first: they are most of any space. */
+/**
+ * Every mutation with its weight. Placement and kind of mixers have the largest weights, because they vary
+ * most in any space.
+ */
 const mutations = {
   replace: { weight: 4, apply: replace },
   swap: { weight: 2, apply: swap },
@@ -110,7 +121,7 @@ const mutations = {
   geometry: { weight: 1, apply: geometry },
 } as const satisfies Record<string, { weight: number; apply: Mutation }>;
 
-/** A move or a motif may give back what was there. Width, FFN width and geometry always change. */
+/** A move or a motif may reproduce the same genome. Width, FFN width and geometry always change. */
 const sameGenome = (a: Genome, b: Genome): boolean =>
   a.width === b.width &&
   a.ffn === b.ffn &&
@@ -122,7 +133,7 @@ const wheel = Object.entries(mutations).flatMap(([name, { weight, apply }]) =>
 );
 const TRIES = 16;
 
-/** A layout of the space one change away; null when none of several draws gave one. */
+/** Returns a layout of the space one change away. Null when several draws gave none. */
 export function mutate(space: Space, layout: Layout, rng: Rng): Varied<Layout> | null {
   const genome = space.genomeOf(layout);
   for (let n = 0; n < TRIES; n++) {

@@ -1,7 +1,8 @@
-// What to do next: new layouts and repetitions of known ones in one order, the most expected gain per minute first. Device time and training
-// time are two resources; a minute of the one that more work waits for costs more. Where gains and minutes come from is others' business.
+// Plans the next round: new layouts and repetitions of known ones in one order, by expected gain per minute.
+// Device time and training time are two resources. Minutes of the resource with more queued work have a
+// higher price. Callers estimate gains and minutes.
 
-/** Time that an action holds each resource for. */
+/** Minutes for which an action occupies each resource. */
 export interface Minutes {
   readonly device: number;
   readonly training: number;
@@ -10,23 +11,27 @@ export interface Minutes {
 export interface Action {
   readonly kind: "evaluate" | "remeasure" | "reseed";
   readonly id: string;
-  /** In hypervolume. */
+  /** Expected gain, in hypervolume. */
   readonly gain: number;
   readonly minutes: Minutes;
 }
 
 export interface PlanOptions {
-  /** Time left to repetitions. */
+  /** Time that remains for repetitions. */
   readonly allowance: Minutes;
-  /** Whether devices and trainer work at the same time; false where training runs on a device that also measures. */
+  /**
+   * True if devices and trainer work at the same time; false where training runs on a device that also
+   * measures.
+   */
   readonly atOnce: boolean;
-  /** A repetition that promises less is never worth its time. */
+  /** A repetition with a smaller expected gain is never run. */
   readonly leastGain: number;
 }
 
 /**
- * The price of a minute of each resource. Where both work at once: its share of all the minutes that are asked for, so that the resource
- * which would be done first is nearly free, and the one everything waits for is dear. Where they take turns, a minute is a minute.
+ * Returns the price of a minute of each resource. Where both work at once, the price is the resource's share
+ * of all planned minutes. The resource that finishes first is then nearly free, and the bottleneck is
+ * expensive. Where they take turns, every minute costs the same.
  */
 export function pricesOf(load: Minutes, atOnce: boolean): Minutes {
   const total = load.device + load.training;
@@ -37,7 +42,7 @@ export function pricesOf(load: Minutes, atOnce: boolean): Minutes {
 const costOf = ({ minutes }: Action, prices: Minutes): number =>
   minutes.device * prices.device + minutes.training * prices.training;
 
-/** Gain per priced minute; what costs nothing and gains something goes before all that costs. */
+/** Gain per priced minute. An action with a gain but no cost goes before all that cost something. */
 function rateOf(action: Action, prices: Minutes): number {
   const cost = costOf(action, prices);
   return cost > 0 ? action.gain / cost : action.gain > 0 ? Number.POSITIVE_INFINITY : 0;
@@ -61,9 +66,10 @@ const loadOf = (actions: readonly Action[]): Minutes => ({
 });
 
 /**
- * One round, in the order in which it is to be done: every evaluation (a strategy waits for all it proposed), and those repetitions that
- * gain at least as much per minute as the evaluations do on the whole, as far as the allowance reaches. With nothing to evaluate, the best
- * repetition of either resource: after it the doubt is looked at anew.
+ * Returns one round in the order of execution: every evaluation (a strategy waits for all its proposals), and
+ * some repetitions within the allowance. A repetition must gain at least as much per minute as the
+ * evaluations on average. Without evaluations, the round has only the best repetition of each kind, because
+ * the doubt must then be computed again.
  */
 export function planRound<T extends Action>(
   evaluations: readonly T[],

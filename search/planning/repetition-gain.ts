@@ -1,5 +1,6 @@
-// What repeating a measurement is worth, in the unit of what evaluating a layout is worth: hypervolume. By how much the front's is expected to
-// be wrong because of one point's error, and the part of that which one more measurement takes away. Errors are Gaussian and independent.
+// Values repeating a measurement in the same unit as evaluating a layout: hypervolume. One point's error
+// makes the front's volume wrong by some expected amount. The gain is the part of that amount that one more
+// measurement removes. Errors are Gaussian and independent.
 import type { Rng } from "../../candidates/space.ts";
 import { hypervolumeImprovement, referencePoint } from "../hypervolume.ts";
 import type { NoisyPoint } from "../noise/front-chance.ts";
@@ -8,22 +9,23 @@ import { normal } from "../rng.ts";
 
 /** One more measurement of some of a point's objectives. */
 export interface Repeatable {
-  /** Its place among the points. */
+  /** Index of the point. */
   readonly point: number;
-  /** Places of the objectives that are measured again. */
+  /** Indices of the objectives that are measured again. */
   readonly objectives: readonly number[];
-  /** Measurements of them so far. */
+  /** Number of measurements of these objectives so far. */
   readonly taken: number;
 }
 
 const DRAWS = 256;
-/** A point that stays behind even when it is this many standard errors better moves no front. */
+/** A point cannot move the front if it stays dominated even when this many standard errors better. */
 const REACH = 4;
 
 /**
- * Expected gain of each: the mean absolute error of the hypervolume under draws of the point, times 1 - sqrt(r / (r + 1)), the share of a
- * standard error that the (r + 1)th measurement takes away. Other points stay at their means. Every point sees the same draws, so that of
- * two that differ in nothing but their error the one in more doubt is worth more. Same rng state, same answer.
+ * Returns the expected gain of each repetition: the mean absolute error of the hypervolume under draws of the
+ * point, times 1 - sqrt(r / (r + 1)). That factor is the share of a standard error that the (r + 1)th
+ * measurement removes. Other points stay at their means. All points see the same draws: of two that differ
+ * only in their error, the more doubtful one gains more. The same rng state gives the same answer.
  */
 export function repetitionGains(
   points: readonly NoisyPoint[],

@@ -1,13 +1,18 @@
-// The additive part of a cost: what each operator costs by its size, fitted by non-negative least squares on relative errors.
-// Coefficients have units of the metric per weight element (or per cached element), so that they can be read and doubted.
+// The additive part of a cost: the cost of each operator by its size, fitted by non-negative least squares on
+// relative errors. Coefficients have units of the metric per weight element (or per cached element), so that
+// a reader can check them.
 
 import type { Layout } from "../../candidates/layout.ts";
 import { countElements } from "../../candidates/ops/operator.ts";
 import { ffnOperatorOf, operatorOf } from "../../candidates/ops/operator-registry.ts";
 
-/** Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; layers; cached elements. */
+/**
+ * Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; number of
+ * layers; cached elements.
+ */
 export type Terms = ReadonlyMap<string, number>;
 
+/** Returns the terms of a layout. `context`: length for the cached elements, in tokens. */
 export function termsOf(layout: Layout, context: number): Terms {
   const terms = new Map<string, number>([["constant", 1]]);
   const add = (name: string, amount: number): void => void terms.set(name, (terms.get(name) ?? 0) + amount);
@@ -24,9 +29,10 @@ export function termsOf(layout: Layout, context: number): Terms {
   return terms;
 }
 
-/** Coefficient of every term, none negative. */
+/** Coefficient of each term; none is negative. */
 export type Coefficients = ReadonlyMap<string, number>;
 
+/** Returns the cost of these terms, in the unit of the fitted metric. */
 export const additive = (coefficients: Coefficients, terms: Terms): number => {
   let sum = 0;
   for (const [name, amount] of terms) sum += (coefficients.get(name) ?? 0) * amount;
@@ -34,13 +40,16 @@ export const additive = (coefficients: Coefficients, terms: Terms): number => {
 };
 
 const SWEEPS = 500;
-/** Keeps terms that always go together (layers and constant at one depth) from being arbitrary. */
+/** Makes the split unique between terms that always occur together (layers and constant at one depth). */
 const RIDGE = 1e-4;
 
-/** Minimises the sum of ((predicted - value) / value)^2 by coordinate descent. Values must be positive. */
+/**
+ * Returns the coefficients that minimise the sum of ((predicted - value) / value)^2, by coordinate descent.
+ * Values must be positive.
+ */
 export function fitAdditive(rows: readonly Terms[], values: readonly number[]): Coefficients {
   const names = [...new Set(rows.flatMap((row) => [...row.keys()]))].sort();
-  // Columns of relative contributions, each scaled to mean square 1.
+  // Columns of relative contributions, each scaled to a mean square of 1.
   const columns = names.map((name) => rows.map((row, n) => (row.get(name) ?? 0) / values[n]!));
   const scales = columns.map(
     (column) => Math.sqrt(column.reduce((sum, x) => sum + x * x, 0) / rows.length) || 1,

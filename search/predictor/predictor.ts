@@ -1,5 +1,6 @@
-// Predicts a positive metric (ms, bytes) of a layout from a sweep's own measurements: an additive cost per operator, times a
-// learned residual, with conformal intervals. It orders what to measure next; a prediction never enters the front.
+// Predicts a positive metric (ms, bytes) of a layout from a sweep's own measurements: an additive cost per
+// operator, times a learned residual, with conformal intervals. Predictions order the next measurements and
+// never enter the front.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import type { Featurizer } from "../features.ts";
 import { defaultHyperparameters, GaussianProcess, Inputs } from "../model/gaussian-process.ts";
@@ -12,9 +13,9 @@ export interface Measured {
 
 export interface PredictorOptions {
   readonly features: Featurizer<Layout>;
-  /** Context length of the metric, for the size of the cache; 0 where it plays no part. */
+  /** Context length of the metric, for the size of the cache; 0 where the cache has no influence. */
   readonly context: number;
-  /** Share of new layouts whose value the interval should hold, e.g. 0.9. */
+  /** Share of new layouts whose value should lie in the interval, e.g. 0.9. */
   readonly coverage: number;
 }
 
@@ -24,7 +25,7 @@ interface Interval {
   readonly high: number;
 }
 
-/** One line of the error chart: a layout predicted by a model that had not seen it. */
+/** One point of the error chart: a layout and its prediction by a model fitted without that layout. */
 interface HeldOut extends Interval {
   readonly id: string;
   readonly measured: number;
@@ -33,19 +34,21 @@ interface HeldOut extends Interval {
 export interface Predictor {
   predict(layout: Layout): Interval;
   readonly coefficients: Coefficients;
-  /** Each with an interval from the errors of the other folds alone, so that how often it holds says something. */
+  /** Each with an interval from the errors of the other folds alone, so that its coverage is a fair test. */
   readonly heldOut: readonly HeldOut[];
   /** Mean and largest relative error of the held-out predictions. */
   readonly meanError: number;
   readonly worstError: number;
 }
 
-/** Below this the quantile of the errors does not exist yet at common coverages, and folds are too thin. */
+/** With fewer layouts, common coverages have no quantile of the errors yet, and folds are too small. */
 export const MIN_MEASURED = 10;
 const FOLDS = 5;
 const FIT_STEPS = 25;
 
-/** Throws RangeError on fewer than MIN_MEASURED layouts, or on values that are not positive. */
+/**
+ * Fits a predictor. Throws RangeError on fewer than MIN_MEASURED layouts, or on values that are not positive.
+ */
 export function fitPredictor(measured: readonly Measured[], options: PredictorOptions): Predictor {
   if (measured.length < MIN_MEASURED) {
     throw new RangeError(`a predictor needs ${MIN_MEASURED} measured layouts; there are ${measured.length}`);
@@ -54,7 +57,8 @@ export function fitPredictor(measured: readonly Measured[], options: PredictorOp
     if (!(value > 0 && Number.isFinite(value)))
       throw new RangeError(`${layoutId(layout)}: ${value} is not a positive value`);
   }
-  // By id, so that the order of the measurements does not matter and neighbours in a search fall into different folds.
+  // Sorted by id, so that the order of measurements has no effect and neighbours in a search fall into
+  // different folds.
   const sorted = measured
     .map(({ layout, value }) => ({ id: layoutId(layout), layout, value }))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -66,7 +70,8 @@ export function fitPredictor(measured: readonly Measured[], options: PredictorOp
     );
     for (const [n, { layout }] of sorted.entries()) if (n % FOLDS === fold) predictions[n] = predict(layout);
   }
-  // Cross-conformal: the quantile of the held-out errors, on the logarithm, with the correction for a finite sample.
+  // Cross-conformal: the quantile of the held-out errors, on the logarithm, with the correction for finite
+  // samples.
   const errors = sorted.map(({ value }, n) => Math.abs(Math.log(value / predictions[n]!)));
   const factorOf = (known: readonly number[]): number => {
     const rank = Math.ceil((known.length + 1) * options.coverage);

@@ -1,22 +1,25 @@
-// The chance that a layout can be measured at all, learnt from what ran out of memory or time beside what did not. Nobody is
-// penalised: a limit that was hit is a label of its own, never a bad value.
+// The chance that a layout can be measured at all, learned from layouts that ran out of memory or time and
+// those that did not. Reaching a limit is a label of its own, never a penalty value.
 
 import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { defaultHyperparameters, GaussianProcess, Inputs } from "../model/gaussian-process.ts";
 
 export interface Labelled {
   readonly features: readonly number[];
-  /** Memory or time. */
+  /** True if memory or time ran out. */
   readonly ranOut: boolean;
 }
 
 const FIT_STEPS = 25;
-/** Labels are not exact beside the border: one more measurement may fit. */
+/** Labels near the border are not exact: a repeated measurement may fit. */
 const LABEL_ERROR = 0.3;
-/** Fewer of either kind say where nothing lies. */
+/** With fewer labels of either kind, the model has no information about the border. */
 const LEAST_OF_EACH = 3;
 
-/** Null before enough of both kinds were seen. A regression on the labels, the chance of its sign: closed form, and the same every time. */
+/**
+ * Returns the chance that a layout fits, or null before enough labels of both kinds exist. A regression on
+ * the labels, then the probability of its sign: closed form and deterministic.
+ */
 export function fitFeasibility(
   seen: readonly Labelled[],
   groups: readonly number[],

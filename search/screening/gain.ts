@@ -1,5 +1,5 @@
-// What a proposal is worth: the hypervolume it is expected to add to the front, times its chance of being feasible. Orders what is measured
-// first; a proposal keeps its place in the strategy's own order where nothing is known yet.
+// The value of a proposal: the hypervolume that it is expected to add to the front, times its chance of being
+// feasible. The value orders measurements. While nothing is known, proposals keep the strategy's order.
 import type { Domain } from "../domain.ts";
 import { referencePoint } from "../hypervolume.ts";
 import { expectedImprovement, openRegion } from "../model/improvement.ts";
@@ -7,10 +7,10 @@ import { fitSurrogate } from "../model/surrogate.ts";
 import { nonDominated } from "../pareto.ts";
 import type { Objective, Outcome } from "../strategy.ts";
 
-/** Fewer complete trials say too little about the rest. */
+/** With fewer complete trials, the model says too little about other layouts. */
 const LEAST_COMPLETE = 6;
 
-/** Expected gain of a candidate; null before enough is complete. */
+/** Returns a function for the expected gain of a candidate; null before enough trials are complete. */
 export function fitGain<C>(
   outcomes: readonly Outcome<C>[],
   domain: Pick<Domain<C>, "features" | "groups">,
@@ -30,7 +30,7 @@ export function fitGain<C>(
   };
 }
 
-/** The most worthy first; equals stay in their order. */
+/** Returns items by descending worth. Equal items keep their order. */
 export const byWorth = <T>(items: readonly T[], worth: (item: T) => number): readonly T[] =>
   items
     .map((item, place) => ({ item, place, value: worth(item) }))

@@ -1,28 +1,29 @@
-// Which proposals need no measurement: those that a predictor fitted to this sweep's own measurements places wholly beyond a budget, with
-// the interval's stated coverage, and those that resemble what ran out of memory or time. A prediction only ever spares a measurement.
+// Decides which proposals need no measurement. The predictor, fitted to this sweep's measurements, is
+// confident (at the stated coverage) that they exceed a budget; or they resemble layouts that ran out of
+// memory or time. A prediction only ever skips a measurement.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import type { Budget } from "../budgets.ts";
 import type { Featurizer } from "../features.ts";
 import { fitPredictor, MIN_MEASURED } from "../predictor/predictor.ts";
 import { fitFeasibility } from "./feasibility.ts";
 
-/** What became of a layout that was tried. */
+/** A layout that was tried, and its result. */
 export interface Tried {
   readonly layout: Layout;
-  /** What was measured of it. */
+  /** Its measured metrics. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** The limit it ran into, where it could not be measured. */
+  /** True if it could not be measured because memory or time ran out. */
   readonly ranOut: boolean;
 }
 
 export interface ScreenContext {
   readonly budgets: readonly Budget[];
   readonly features: Featurizer<Layout>;
-  /** Share of layouts whose value the interval holds. */
+  /** Share of layouts whose value lies in the interval. */
   readonly coverage: number;
-  /** Chance to fit a device's memory and time limit below which a layout is not tried. */
+  /** A layout is not tried if its chance to fit a device's memory and time limits is below this. */
   readonly leastChance: number;
-  /** Context length that a metric was measured at; null for metrics that no predictor is made for. */
+  /** Returns the context length at which a metric was measured; null for metrics without a predictor. */
   contextOf(metric: string): number | null;
 }
 
@@ -35,9 +36,9 @@ export interface Prediction {
 
 export interface Foresight {
   readonly predictions: readonly Prediction[];
-  /** Chance to be measured at all; null while nothing ran out of memory or time. */
+  /** Chance that it can be measured at all; null while too few layouts ran out of memory or time. */
   readonly chance: number | null;
-  /** Why it need not be measured; null where it may be within all budgets. */
+  /** Reason why no measurement is needed; null where the layout may be within all budgets. */
   readonly against: { readonly cause: "over-budget" | "runs-out"; readonly reason: string } | null;
 }
 
@@ -45,7 +46,10 @@ const percent = (share: number): string => `${Math.round(100 * share)}%`;
 const short = (value: number): string =>
   Number.isInteger(value) ? `${value}` : String(Number(value.toPrecision(4)));
 
-/** Null while too little was measured to foretell anything. Same trials, same answer, whatever their order. */
+/**
+ * Returns the predictions for a layout as a function; null while too little was measured. The same trials
+ * give the same answer in any order.
+ */
 export function fitScreen(
   tried: readonly Tried[],
   context: ScreenContext,
@@ -60,7 +64,7 @@ export function fitScreen(
     });
     if (measured.length < MIN_MEASURED) return [];
     const { predict } = fitPredictor(measured, { features, context: at, coverage });
-    // Too few to bound anything at this coverage: nothing is said rather than "between 0 and infinity".
+    // Too few layouts for a bound at this coverage. No statement is better than "between 0 and infinity".
     return Number.isFinite(predict(measured[0]!.layout).high) ? [{ budget, predict }] : [];
   });
   const ordered = [...tried].sort((a, b) => (layoutId(a.layout) < layoutId(b.layout) ? -1 : 1));
@@ -88,6 +92,9 @@ export function fitScreen(
   };
 }
 
-/** Whether the nth (from 0) proposal with a verdict against it is measured all the same: a fixed share, evenly spread, early ones too. */
+/**
+ * Decides whether the nth (from 0) rejected proposal is measured anyway, as an audit: a fixed share, evenly
+ * spread, early ones too.
+ */
 export const isAudit = (n: number, share: number): boolean =>
   Math.floor((n + 1) * share + 0.5) > Math.floor(n * share + 0.5);

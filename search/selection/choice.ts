@@ -1,14 +1,14 @@
-// A layout to choose from, as plain data: counts and values instead of the layout itself, so that the page's script chooses by the same
-// code without the notation, and from the same numbers.
+// A layout to choose from, as plain data: counts and values instead of the layout itself. The page's script
+// then chooses by the same code and numbers, without the notation.
 import { originOf } from "../../profilers/metrics/name.ts";
 import type { Budget } from "../budgets.ts";
 import { judge, type Verdict } from "../judge.ts";
 import type { Objective } from "../strategy.ts";
 
-/** A value and how well it is known. */
+/** A value and its uncertainty. */
 export interface Known {
   readonly value: number;
-  /** Ends of the 95% interval: the value itself where it is counted, null where the error is unknown. */
+  /** Lower end of the 95% interval: the value itself where it is counted, null where the error is unknown. */
   readonly low: number | null;
   readonly high: number | null;
   /** `unstable`, `unknown error`, `emulated`. */
@@ -17,21 +17,21 @@ export interface Known {
 
 export interface Choice {
   readonly id: string;
-  /** The number of its trial. */
+  /** Number of its trial. */
   readonly trial: number;
   readonly pattern: string;
   readonly parameters: number;
   readonly attentionLayers: number;
-  /** Kinds of mixers in use; kernel sizes and windows count as kinds of their own. */
+  /** Number of mixer kinds in use. Kernel sizes and windows count as kinds of their own. */
   readonly mixerKinds: number;
-  /** Layouts off the front are never chosen. */
+  /** True if it is on the front. Other layouts are never chosen. */
   readonly onFront: boolean;
-  /** Chance that it is truly on the front; null where it was not worked out. */
+  /** Chance that it is truly on the front; null where it was not computed. */
   readonly chance: number | null;
   readonly metrics: Readonly<Record<string, Known>>;
 }
 
-/** Oriented value of an objective, smaller is better; infinite where it was not measured. */
+/** Returns the oriented value of an objective (smaller is better); infinite where it was not measured. */
 export function lossOf(
   { metrics }: Choice,
   { name, direction }: Pick<Objective, "name" | "direction">,
@@ -42,9 +42,10 @@ export function lossOf(
 }
 
 /**
- * How far `worse` may be behind `better` by chance: the arms of both 95% intervals that point at one another, in quadrature (Zou and
- * Donner 2008, "Construction of confidence limits about effect measures"). It needs no scale: the intervals of times are lopsided. An
- * unknown error has no arm: such values are compared as they are, and whoever shows them marks them.
+ * Returns how far `worse` may be behind `better` by chance: the arms of both 95% intervals that point at each
+ * other, in quadrature. Source: Zou and Donner 2008, "Construction of confidence limits about effect
+ * measures". No scale is needed, although the intervals of times are asymmetric. An unknown error has no arm:
+ * such values are compared directly, and displays mark them.
  */
 export function marginOf(
   better: Choice,
@@ -57,7 +58,7 @@ export function marginOf(
   return direction === "min" ? Math.hypot(up(a), down(b)) : Math.hypot(down(a), up(b));
 }
 
-/** Whether its values keep to the budgets. */
+/** Judges whether a choice's values keep to the budgets. */
 export const verdictOf = ({ metrics }: Choice, budgets: readonly Budget[]): Verdict =>
   judge(
     budgets,
@@ -69,19 +70,23 @@ export const verdictOf = ({ metrics }: Choice, budgets: readonly Budget[]): Verd
     ),
   );
 
+/** Returns true if a choice keeps to all budgets. An unmeasured budget counts as broken. */
 export const within = (choice: Choice, budgets: readonly Budget[]): boolean =>
   verdictOf(choice, budgets).state === "feasible";
 
-/** The objective that is taken for quality: the first score, else the first that no device measures, else the first. */
+/**
+ * Returns the objective that stands for quality: the first score, else the first that no device measures,
+ * else the first.
+ */
 export const qualityOf = <T extends Pick<Objective, "name">>(objectives: readonly T[]): T | undefined =>
   objectives.find(({ name }) => originOf(name) === "trained") ??
   objectives.find(({ name }) => originOf(name) !== "measured") ??
   objectives[0];
 
-/** As numbers stand in sentences. */
+/** Returns a number as text for sentences, with four significant digits. */
 export const round = (value: number): string => String(Number(value.toPrecision(4)));
 
-/** `0.3 [0.25, 0.36] ~`, as numbers stand in sentences; `~` says that it is not to be relied on. */
+/** Returns `0.3 [0.25, 0.36] ~`, for sentences. `~` marks a value that is not reliable. */
 export function said({ value, low, high, marks }: Known): string {
   const interval = low === null || high === null || low === high ? "" : ` [${round(low)}, ${round(high)}]`;
   return `${round(value)}${interval}${marks.length > 0 ? ` ~ (${marks.join(", ")})` : ""}`;

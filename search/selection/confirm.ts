@@ -1,6 +1,7 @@
-// Whether a choice holds when it is measured and trained anew. The choice was the best of many by noisy values, so its values are too good;
-// new ones are not, as long as nothing was decided by them. So there are two stages: `check` decides, `report` is what is told. Only
-// decisions are here: who measures is the caller's business, and so simulations decide alike.
+// Tests whether a choice holds when it is measured and trained again. The choice was the best of many noisy
+// values, so its values are biased. New values are unbiased if nothing was decided by them. Hence two stages:
+// `check` decides, `report` is reported. Only decisions are here. The caller measures, so that simulations
+// decide by the same code.
 import { tCdf, tQuantile } from "../../profilers/statistics/student.ts";
 import type { Budget } from "../budgets.ts";
 import type { Estimate, Scale } from "../noise/estimate.ts";
@@ -11,29 +12,35 @@ export type FreshEstimate = Estimate & { readonly scale: Scale };
 
 export type FreshMetrics = Readonly<Record<string, FreshEstimate>>;
 
-/** What came of measuring and training a layout anew: values of the new samples alone, or why there are none. */
+/**
+ * Result of measuring and training a layout again: values of the new samples alone, or the reason why there
+ * are none.
+ */
 export type Fresh = { readonly metrics: FreshMetrics } | { readonly fault: string };
 
-/** Samples that decide, samples that are reported, or all of them. */
+/** `check`: samples that decide; `report`: samples that are reported; `both`: all of them. */
 export type Stage = "check" | "report" | "both";
 
 export interface ConfirmOptions extends SelectionOptions {
-  /** Budgets that a choice has to keep, those of the sweep itself included; `budgets` are what the rule chooses under. */
+  /**
+   * Budgets that a choice has to keep, those of the sweep included. `budgets` are those that the rule chooses
+   * under.
+   */
   readonly kept: readonly Budget[];
-  /** How many times a choice that does not survive may be replaced. */
+  /** Limit on how often a rejected choice is replaced. */
   readonly replacements: number;
 }
 
 export interface BudgetChance extends Budget {
-  /** Chance that the true value keeps to it; null where the error is unknown. */
+  /** Chance that the true value keeps to the budget; null where the error is unknown. */
   readonly chance: number | null;
 }
 
 export interface Confirmed {
   readonly choice: Choice;
-  /** Of samples that decided nothing. */
+  /** Values of samples that decided nothing. */
   readonly fresh: Fresh;
-  /** From all new samples. */
+  /** Chances computed from all new samples. */
   readonly budgets: readonly BudgetChance[];
 }
 
@@ -43,29 +50,35 @@ interface Rejected {
 }
 
 export interface Confirmation {
-  /** The first that survived; null where none did. */
+  /** The first choice that survived; null where none did. */
   readonly chosen: Confirmed | null;
   readonly runnerUp: Confirmed | null;
-  /** Those that did not survive, in the rule's order, and why. */
+  /** Choices that did not survive, in the rule's order, with reasons. */
   readonly rejected: readonly Rejected[];
-  /** Where none survived: whether the rule has more to try. */
+  /** True if none survived and the rule has further layouts to try. */
   readonly left: boolean;
 }
 
 interface Objection {
   readonly reason: string;
-  /** The budget that is in doubt, where one is. */
+  /** The budget in doubt, if any. */
   readonly budget?: Budget;
 }
 
-/** A choice is within its budgets with at least this chance, or it is replaced. */
+/** A choice that keeps its budgets with a smaller chance is replaced. */
 export const SURE = 0.95;
-/** How sure it must be that the runner-up is better in quality before it takes the place: a choice that is as good is rarely replaced. */
+/**
+ * Confidence that the runner-up has better quality before it takes the place. High, so that an equally good
+ * choice is rarely replaced.
+ */
 const CLEARLY = 0.995;
-/** Where nothing was estimated the t distribution is the normal one. */
+/** With these degrees of freedom the t distribution is the normal one. Used where nothing was estimated. */
 const MANY_DEGREES = 1e6;
 
-/** Chance that the true value keeps to a budget; null where it was not measured or its error is unknown. */
+/**
+ * Returns the chance that the true value keeps to a budget; null where it was not measured or its error is
+ * unknown.
+ */
 export function chanceWithin(known: FreshEstimate | undefined, { min, max }: Budget): number | null {
   if (known === undefined || known.standardError === null) return null;
   const { value, standardError, degrees, scale } = known;
@@ -80,13 +93,15 @@ export function chanceWithin(known: FreshEstimate | undefined, { min, max }: Bud
   return Math.max(0, (max === undefined ? 1 : below(max)) - (min === undefined ? 0 : below(min)));
 }
 
-/** Chance to keep to all of them, however they hang together (Bonferroni); null where one is unknown. */
+/**
+ * Returns the chance to keep all of them, whatever their dependence (Bonferroni); null where one is unknown.
+ */
 export const chanceOfAll = (budgets: readonly BudgetChance[]): number | null =>
   budgets.some(({ chance }) => chance === null)
     ? null
     : Math.max(0, 1 - budgets.reduce((sum, { chance }) => sum + (1 - chance!), 0));
 
-/** `97%`; never a certainty that is none. */
+/** Returns a chance as text, e.g. `97%`. Rounding never produces 0% or 100%. */
 export const shownChance = (chance: number | null): string => {
   if (chance === null) return "unknown";
   if (chance > 0.995 && chance < 1) return ">99%";
@@ -100,7 +115,7 @@ const chancesOf = (fresh: Fresh, kept: readonly Budget[]): readonly BudgetChance
     chance: "fault" in fresh ? null : chanceWithin(fresh.metrics[budget.metric], budget),
   }));
 
-/** What speaks against a choice by its budgets; null where nothing does. */
+/** The objection to a choice by its budgets; null where there is none. */
 function overBudget(fresh: Fresh, kept: readonly Budget[]): Objection | null {
   if ("fault" in fresh) return { reason: fresh.fault };
   const chances = chancesOf(fresh, kept);
@@ -120,14 +135,17 @@ function overBudget(fresh: Fresh, kept: readonly Budget[]): Objection | null {
   };
 }
 
-/** The quality is what rules decide by once layouts are within the budgets. */
+/**
+ * The objection that the runner-up has clearly better quality. Rules decide by quality once layouts are
+ * within the budgets.
+ */
 function clearlyWorse(
   own: Fresh,
   second: Fresh | undefined,
   secondId: string,
   { quality, tolerance, rule }: ConfirmOptions,
 ): Objection | null {
-  // A rule that weighs quality against budgets gives up quality on purpose.
+  // A rule that weighs quality against budgets gives up quality deliberately.
   if (second === undefined || "fault" in own || "fault" in second || rule === "budget-weighted") return null;
   const [a, b] = [own.metrics[quality.name], second.metrics[quality.name]];
   if (a === undefined || b === undefined || a.standardError === null || b.standardError === null) return null;
@@ -143,7 +161,7 @@ function clearlyWorse(
   };
 }
 
-/** Whether the sweep found `a` further inside a budget than `b`. */
+/** True if the sweep found `a` further inside a budget than `b`. */
 function furtherInside(a: Choice, b: Choice, { metric, max }: Budget): boolean {
   const [own, other] = [a.metrics[metric]?.value, b.metrics[metric]?.value];
   if (own === undefined || other === undefined) return true;
@@ -151,9 +169,10 @@ function furtherInside(a: Choice, b: Choice, { metric, max }: Budget): boolean {
 }
 
 /**
- * Has the rule's choice and its runner-up measured and trained anew, and replaces a choice that does not survive by the next in the rule's
- * order, as often as the options say. Passed over are layouts that the sweep measured no further inside a budget than one that failed it.
- * `measure` is asked for a pair and a stage; what it has of them already it gives again.
+ * Has the rule's choice and its runner-up measured and trained again. A choice that does not survive is
+ * replaced by the next in the rule's order, as often as the options allow. Layouts that the sweep measured no
+ * further inside a budget than a failed one are skipped. `measure` gets a pair and a stage; it must return
+ * the same values again for a pair that it has measured.
  */
 export async function confirmChoice(
   choices: readonly Choice[],

@@ -1,37 +1,40 @@
-// The selection rules: what each decides by, in order. A new rule is a line in the table. How ties are broken is the same for all: by the
-// other objectives beyond their errors, then by size; ids decide nothing.
+// The selection rules: the criteria of each, in order. A new rule is a line in the table. All rules break
+// ties alike: by the other objectives beyond their errors, then by size. Ids decide nothing.
 import type { Budget } from "../budgets.ts";
 import type { Objective } from "../strategy.ts";
 import { type Choice, lossOf, marginOf, round, said } from "./choice.ts";
 
 export interface RuleOptions {
   readonly budgets: readonly Budget[];
-  /** Of the sweep, in its order. */
+  /** Objectives of the sweep, in its order. */
   readonly objectives: readonly Objective[];
-  /** The objective that is the quality, e.g. recall (max) or validation loss (min). */
+  /** The objective that stands for quality, e.g. recall (max) or validation loss (min). */
   readonly quality: Objective;
-  /** Quality given up freely, in its unit and beyond the measured errors. */
+  /** Loss of quality that is accepted, in its unit, beyond the measured errors. */
   readonly tolerance: number;
 }
 
-/** Something that layouts are compared by. */
+/** A criterion by which layouts are compared. */
 export interface Criterion {
   readonly name: string;
-  /** Smaller is better. */
+  /** Value of a choice; smaller is better. */
   readonly value: (choice: Choice) => number;
-  /** How far behind the best is still equal; 0 where absent. */
+  /** Distance behind the best that still counts as equal; 0 where absent. */
   readonly margin?: (best: Choice, other: Choice) => number;
-  /** As it stands in a sentence. */
+  /** The value as text for a sentence. */
   readonly shown: (choice: Choice) => string;
-  /** Where every objective is equal within its error: decides all the same, and is said. */
+  /**
+   * True for a criterion that decides although every objective is equal within its error. The text mentions
+   * it.
+   */
   readonly lastResort?: boolean;
 }
 
 export interface Rule {
   readonly description: string;
-  /** What decides, the first thing first. `all`: every layout within the budgets. */
+  /** Criteria, the first one first. `all`: every layout within the budgets. */
   criteria(all: readonly Choice[], options: RuleOptions): readonly Criterion[];
-  /** Why the chosen one was chosen, in one sentence. */
+  /** Returns the reason for the choice, in one sentence. */
   reason(chosen: Choice, all: readonly Choice[], options: RuleOptions): string;
 }
 
@@ -42,7 +45,7 @@ const shownAs =
     return known === undefined ? "not measured" : said(known);
   };
 
-/** Equal within the error of the difference. */
+/** Values are equal within the error of their difference. */
 const byObjective = (objective: Objective, tolerance = 0): Criterion => ({
   name: objective.name,
   value: (choice) => lossOf(choice, objective),
@@ -61,7 +64,10 @@ const kinds: Criterion = {
   shown: ({ mixerKinds }) => `${mixerKinds}`,
 };
 
-/** Sizes closer than this are those of one size: a solver meets its target only so closely. */
+/**
+ * Sizes closer than this relative difference count as equal, because a solver meets its target only
+ * approximately.
+ */
 const SAME_SIZE = 0.01;
 
 const bySize = (name: string, of: (choice: Choice) => number): Criterion => ({
@@ -75,7 +81,10 @@ const bySize = (name: string, of: (choice: Choice) => number): Criterion => ({
 const others = ({ objectives, quality }: RuleOptions): readonly Criterion[] =>
   objectives.filter(({ name }) => name !== quality.name).map((objective) => byObjective(objective));
 
-/** Where all objectives are equal within their errors: sizes, the better guess, and whoever came first. */
+/**
+ * Criteria where all objectives are equal within their errors: sizes, then the better estimate of quality,
+ * then the earlier trial.
+ */
 const lastResorts = ({ quality }: RuleOptions): readonly Criterion[] => [
   bySize("parameters", ({ parameters }) => parameters),
   bySize("weight bytes", ({ metrics }) => metrics.weightBytes?.value ?? 0),
@@ -130,7 +139,7 @@ const minimalHybrid: Rule = {
   },
 };
 
-/** How much of a budget is used: 1 on the bound; below 1 there is room. */
+/** Used share of a budget: 1 at the bound, less where there is room. */
 function use({ metric, max, min }: Budget, { metrics }: Choice): number {
   const value = metrics[metric]!.value;
   const uses = [
@@ -177,7 +186,8 @@ const budgetWeighted: Rule = {
 const bestQuality: Rule = {
   description:
     "The best value of the quality within the budgets; the same value: the other objectives beyond their errors.",
-  // The best value is the best guess of what is best, so it decides; how many are not told apart from it is said.
+  // The best value is the best estimate, so it decides. The text says how many layouts do not differ from it
+  // with certainty.
   criteria: (_, options) => [
     {
       name: options.quality.name,
@@ -208,7 +218,10 @@ export const rules = {
 export type RuleName = keyof typeof rules;
 export const ruleNames = Object.keys(rules) as readonly RuleName[];
 
-/** What a layout is shown with: both sides say the same of the same pair. */
+/**
+ * Returns true if all objectives are equal within their errors. Used in texts about a pair; the order of the
+ * pair does not matter.
+ */
 export const equalAsMeasured = (a: Choice, b: Choice, objectives: readonly Objective[]): boolean =>
   objectives.every((objective) => {
     const [better, worse] = lossOf(a, objective) <= lossOf(b, objective) ? [a, b] : [b, a];

@@ -1,5 +1,5 @@
-// Which layout to ship, which would be next, and why: one rule for the command, the page and the reproduction of a study. Only layouts on
-// the front are chosen. What the rules are is in rules.ts.
+// Selects the layout to ship and its runner-up, with reasons: one rule for the command, the page and the
+// reproduction of a study. Only layouts on the front are chosen. rules.ts defines the rules.
 import type { Budget } from "../budgets.ts";
 import { type Choice, lossOf, round, said, verdictOf, within } from "./choice.ts";
 import { type Criterion, equalAsMeasured, type RuleName, type RuleOptions, rules } from "./rules.ts";
@@ -9,23 +9,23 @@ export interface SelectionOptions extends RuleOptions {
 }
 
 export interface Selection {
-  /** Null when nothing is feasible: `reasons` says what came nearest. */
+  /** Null when nothing is feasible. `reasons` then names the nearest layout. */
   readonly chosen: Choice | null;
   readonly runnerUp: Choice | null;
-  /** The first of the rule's order, the choice and the runner-up included. */
+  /** The first layouts in the rule's order, the choice and the runner-up included. */
   readonly order: readonly Choice[];
-  /** Layouts on the front that are within the budgets. */
+  /** Number of layouts on the front within the budgets. */
   readonly feasible: number;
-  /** Where nothing is: the budget whose removal alone would admit the most, and how many. */
+  /** Where none is within the budgets: the budget whose removal alone would admit the most, and how many. */
   readonly relax: { readonly metric: string; readonly admits: number } | null;
-  /** One sentence each: what was left out, what decided, by how much the runner-up lost. */
+  /** One sentence each: what was excluded, what decided, by how much the runner-up lost. */
   readonly reasons: readonly string[];
 }
 
-/** As many of the order as anybody asks for: a choice, a runner-up, and those that replace them. */
+/** Length of the order: enough for a choice, a runner-up and their replacements. */
 const LISTED = 8;
 
-/** The best by the criteria in turn, and what each of the others lost on. */
+/** The best by the criteria in turn, and the criterion on which each of the others lost. */
 function pick(
   choices: readonly Choice[],
   criteria: readonly Criterion[],
@@ -43,7 +43,10 @@ function pick(
   return { winner: left[0]!, lost };
 }
 
-/** Chooses among the layouts on the front; the others may be given too. The order of `choices` does not matter. */
+/**
+ * Chooses among the layouts on the front. Other layouts may be passed too. The order of `choices` does not
+ * matter.
+ */
 export function select(choices: readonly Choice[], options: SelectionOptions): Selection {
   const { budgets, quality } = options;
   const rule = rules[options.rule];
@@ -84,7 +87,7 @@ export function select(choices: readonly Choice[], options: SelectionOptions): S
   return { chosen, runnerUp, order, feasible: feasible.length, relax: null, reasons };
 }
 
-/** What told the runner-up from the choice. */
+/** The criterion that separates the runner-up from the choice. */
 function against(
   chosen: Choice,
   runnerUp: Choice | null,
@@ -108,7 +111,7 @@ function against(
   ];
 }
 
-/** The layout that breaks the budgets least, and how. */
+/** The layout that violates the budgets least, and by how much. */
 function nearest(measured: readonly Choice[], budgets: readonly Budget[]): readonly string[] {
   const found = measured
     .flatMap((choice) => {

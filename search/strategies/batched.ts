@@ -1,19 +1,25 @@
-// Ask and tell for every strategy: initial candidates first, batches that wait for their outcomes, no candidate twice, exact
-// save and restore. What a strategy adds is a Breeder: how the next batch follows from what is known.
+// Ask and tell for every strategy: initial candidates first, batches that wait for their outcomes, no
+// candidate twice, exact save and restore. A strategy adds a Breeder, which makes the next batch from known
+// outcomes.
 import type { Rng } from "../../candidates/space.ts";
 import { createRng, type RngState, type SeededRng } from "../rng.ts";
 import type { Origin, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Fresh } from "./fresh.ts";
 
-/** The part of a strategy that is its own. All its state goes through save and restore. */
+/** The part that differs between strategies. Its complete state passes through save and restore. */
 export interface Breeder<C> {
-  /** Candidates in a batch (the first is larger where the initial candidates are more). Infinity: nobody waits. */
+  /**
+   * Candidates in a batch (the first batch is larger if there are more initial candidates). Infinity: a batch
+   * never waits for outcomes.
+   */
   readonly batch: number;
-  /** Up to `count` new candidates, each claimed from `fresh`; fewer only when the space is exhausted. */
+  /**
+   * Returns up to `count` new candidates, each claimed from `fresh`. Fewer only when the space is exhausted.
+   */
   breed(count: number, fresh: Fresh<C>, rng: Rng): Proposal<C>[];
-  /** Outcomes of a whole batch in the order of its proposals. */
+  /** Receives the outcomes of a whole batch, in the order of its proposals. */
   learn(outcomes: readonly Outcome<C>[]): void;
-  /** An outcome that was learnt before, and has other values now. Nothing to do where it is forgotten. */
+  /** Receives new values of a learned outcome. Does nothing if the breeder no longer remembers it. */
   revise(outcome: Outcome<C>): void;
   save(): unknown;
   restore(state: unknown): void;
@@ -31,14 +37,18 @@ interface State<C> {
   readonly seen: readonly string[];
   /** False until the first ask. */
   readonly primed: boolean;
-  /** Bred, not yet asked for. */
+  /** Candidates bred but not yet asked for. */
   readonly queue: readonly Queued<C>[];
-  /** Ids of the current batch in the order of proposal, and those outcomes of it (or from elsewhere) that came in. */
+  /**
+   * Ids of the current batch in the order of proposal. `told` holds the outcomes that arrived, of this batch
+   * or from elsewhere.
+   */
   readonly batch: readonly string[];
   readonly told: readonly Outcome<C>[];
   readonly breeder: unknown;
 }
 
+/** Implements a strategy around a breeder. */
 export class Batched<C> implements Strategy<C> {
   private readonly breeder: Breeder<C>;
   private readonly context: SearchContext<C>;
@@ -82,7 +92,7 @@ export class Batched<C> implements Strategy<C> {
       this.fresh.seen.add(outcome.id);
       this.told.set(outcome.id, outcome);
     }
-    // Proposals told of from elsewhere before they were asked for are known already.
+    // Proposals whose outcomes were told before the ask are known already.
     this.queue = this.queue.filter(({ id }) => !this.told.has(id));
   }
 
@@ -113,7 +123,10 @@ export class Batched<C> implements Strategy<C> {
     this.breeder.restore(state.breeder);
   }
 
-  /** Before the first ask: learns what came from elsewhere, and fills the batch that the initial candidates begin. */
+  /**
+   * Before the first ask: learns outcomes from elsewhere, and fills the batch that the initial candidates
+   * begin.
+   */
   private prime(): void {
     this.primed = true;
     if (!this.waits) return;
@@ -124,7 +137,7 @@ export class Batched<C> implements Strategy<C> {
     this.enqueue(this.breeder.breed(this.breeder.batch - this.batch.length, this.fresh, this.rng));
   }
 
-  /** Breeds the next batch, or says that it cannot: yet (outcomes outstanding) or ever again. */
+  /** Breeds the next batch. Returns false if it cannot: for now (outcomes outstanding) or permanently. */
   private refill(wanted: number): boolean {
     if (this.waits) {
       if (this.batch.some((id) => !this.told.has(id))) return false;
@@ -138,7 +151,7 @@ export class Batched<C> implements Strategy<C> {
     return this.queue.length > 0;
   }
 
-  /** Known, and neither of the current batch nor told since: the breeder has it. */
+  /** True if the breeder has the outcome: it is known, not in the current batch, and not told since. */
   private isLearnt(id: string): boolean {
     return this.waits && this.fresh.seen.has(id) && !this.told.has(id) && !this.batch.includes(id);
   }
@@ -156,11 +169,14 @@ export class Batched<C> implements Strategy<C> {
   }
 }
 
-/** The outcome with this id in its place: what a breeder remembers, revised. */
+/** Returns the known outcomes, with the one of the same id replaced by `outcome`. */
 export const revised = <C>(known: readonly Outcome<C>[], outcome: Outcome<C>): readonly Outcome<C>[] =>
   known.map((one) => (one.id === outcome.id ? outcome : one));
 
-/** Complete means measured: a complete outcome without its objectives is a fault of the caller, not a bad candidate. */
+/**
+ * Complete means measured. A complete outcome without its objectives is the caller's fault, not a bad
+ * candidate.
+ */
 function requireObjectives<C>(outcome: Outcome<C>, context: SearchContext<C>): void {
   if (outcome.state !== "complete") return;
   for (const { name } of context.objectives) {

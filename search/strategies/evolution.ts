@@ -1,5 +1,6 @@
-// Regularised (aging) evolution (Real et al., arXiv 1802.01548) for several objectives: the oldest die, not the worst. A
-// tournament is won by the lowest non-dominated rank, then by the largest crowding distance, among the sampled few.
+// Regularised (aging) evolution (Real et al., arXiv 1802.01548) for several objectives: the oldest are
+// removed, not the worst. Among the sampled few, the lowest non-dominated rank wins a tournament, then the
+// largest crowding distance.
 import { z } from "zod";
 import { crowdingDistance, nonDominatedSort, orient } from "../pareto.ts";
 import type { Objective, Outcome, Proposal, SearchContext, Strategy } from "../strategy.ts";
@@ -24,10 +25,11 @@ export const evolutionOptions = z.strictObject({
 
 const TRIES = 30;
 
+/** Returns the strategy. Throws a ZodError for options that its schema refuses. */
 export function evolution<C>(context: SearchContext<C>): Strategy<C> {
   const { population: size, tournament, batch } = evolutionOptions.parse(context.options);
   const { domain, objectives } = context;
-  /** Complete trials, oldest first. Failed and infeasible ones were never born. */
+  /** Complete trials, oldest first. Failed and infeasible ones never enter. */
   let population: readonly Outcome<C>[] = [];
   const breeder: Breeder<C> = {
     batch,
@@ -35,7 +37,8 @@ export function evolution<C>(context: SearchContext<C>): Strategy<C> {
       const born: Proposal<C>[] = [];
       while (born.length < count) {
         let child: Proposal<C> | null = null;
-        // The first generation is random; so is what comes when all neighbours of the winners are known.
+        // The first generation is random. So are later candidates when all neighbours of the winners are
+        // known.
         for (let n = 0; n < TRIES && child === null && population.length >= size / 2; n++) {
           const entrants = Array.from(
             { length: tournament },

@@ -1,10 +1,11 @@
-// Every candidate of the space in its fixed order: for spaces small enough to know whole.
+// Proposes every candidate of the space in its fixed order. Suits spaces small enough to measure completely.
 import { z } from "zod";
 import type { Proposal, SearchContext, Strategy } from "../strategy.ts";
 import { Batched } from "./batched.ts";
 
 export const exhaustiveOptions = z.strictObject({});
 
+/** Returns the strategy. */
 export function exhaustive<C>(context: SearchContext<C>): Strategy<C> {
   let walk = context.domain.enumerate()[Symbol.iterator]();
   return new Batched(context, {
@@ -25,7 +26,7 @@ export function exhaustive<C>(context: SearchContext<C>): Strategy<C> {
     learn: () => {},
     revise: () => {},
     save: () => null,
-    // From the start: what was proposed is known, and skipped.
+    // The walk starts again from the beginning; known proposals are skipped.
     restore: () => {
       walk = context.domain.enumerate()[Symbol.iterator]();
     },

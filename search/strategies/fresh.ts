@@ -1,16 +1,22 @@
-// Candidates never proposed before: random draws while they succeed, then, in a space small enough to walk, what is left of it.
+// Candidates never proposed before: random draws while they succeed. In a space small enough to enumerate,
+// the remaining candidates follow.
 import type { Rng } from "../../candidates/space.ts";
 import type { Domain } from "../domain.ts";
 import type { Origin, Proposal } from "../strategy.ts";
 
-/** Draws before a space is taken to be nearly exhausted. */
+/** Failed draws after which a space is assumed nearly exhausted. */
 const DRAWS = 200;
 const drawn: Origin = { kind: "random", parents: [], operator: null };
 
-/** Largest space that is walked for its last candidates; of a larger one, the remainder past DRAWS x 50 draws is given up. */
+/**
+ * Largest space that is enumerated for its last candidates. In a larger space, the search gives up after
+ * DRAWS x 50 draws.
+ */
 const WALKABLE = 2_000_000;
 
-/** The set of candidates already proposed (or told of), and the way to new ones. Holds no state beyond that set. */
+/**
+ * The set of candidates already proposed (or told), and the way to new ones. It has no state beyond that set.
+ */
 export class Fresh<C> {
   readonly seen = new Set<string>();
   private readonly domain: Domain<C>;
@@ -22,7 +28,7 @@ export class Fresh<C> {
     this.seed = seed;
   }
 
-  /** Takes a candidate as proposed; false when it was already. */
+  /** Records a candidate as proposed. Returns false if it already was. */
   claim(candidate: C): boolean {
     const id = this.domain.id(candidate);
     if (this.seen.has(id)) return false;
@@ -34,7 +40,7 @@ export class Fresh<C> {
     return this.seen.has(this.domain.id(candidate));
   }
 
-  /** A new random candidate, claimed; null when the space is exhausted. */
+  /** Returns a new random candidate, claimed; null when the space is exhausted. */
   next(rng: Rng): Proposal<C> | null {
     const walkable = this.domain.size() <= WALKABLE;
     if (this.remainder === null) {
@@ -48,7 +54,10 @@ export class Fresh<C> {
     return candidate === null ? null : { candidate, origin: drawn };
   }
 
-  /** In an order that depends on the seed and the candidates alone, so that a restored search walks the same way. */
+  /**
+   * The order depends on the seed and the candidates alone, so that a restored search walks in the same
+   * order.
+   */
   private nextOfRemainder(): C | null {
     if (this.remainder === null) {
       const left = new Map<string, C>();
@@ -67,7 +76,7 @@ export class Fresh<C> {
   }
 }
 
-/** FNV-1a of the text, started from the seed. */
+/** FNV-1a hash of the text, started from the seed. */
 function mix(text: string, seed: number): number {
   let hash = (0x811c9dc5 ^ seed) >>> 0;
   for (let n = 0; n < text.length; n++) hash = Math.imul(hash ^ text.charCodeAt(n), 0x01000193) >>> 0;

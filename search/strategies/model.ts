@@ -1,5 +1,6 @@
-// Model-based search: Gaussian processes over candidate features, and the candidate with the most expected hypervolume
-// improvement (times its chance of being feasible) among variations of the front and random draws.
+// Model-based search: Gaussian processes over candidate features. It proposes the candidate with the largest
+// expected hypervolume improvement (times its chance of being feasible), among variations of the front and
+// random draws.
 import { z } from "zod";
 import type { Rng } from "../../candidates/space.ts";
 import type { Domain } from "../domain.ts";
@@ -30,6 +31,7 @@ interface Scored<C> {
   readonly score: number;
 }
 
+/** Returns the strategy. Throws a ZodError for options that its schema refuses. */
 export function model<C>(context: SearchContext<C>): Strategy<C> {
   const options = modelOptions.parse(context.options);
   const { domain, objectives } = context;
@@ -65,13 +67,14 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
     const proposals: Proposal<C>[] = [];
     const complete = history.filter(({ outcome }) => outcome.state === "complete");
     const parents = nonDominated(surrogate.measured).map((index) => complete[index]!.outcome.layout);
-    // Proposals of this batch count as measured at their predicted medians, so that the next goes elsewhere.
+    // Earlier proposals of this batch count as measured at their predicted medians, so that the next goes
+    // elsewhere.
     const believed: Vector[] = [];
     while (proposals.length < count) {
       const turn = (history.length + proposals.length) % 3;
       const region = regionOf([...surrogate.measured, ...believed], turn !== 0);
-      // Every third proposal takes the medians at their word: expectations keep paying for what may lie beyond an end of the
-      // front, where the model's doubt never ends.
+      // Every third proposal uses the medians as if certain. Expectations keep rewarding regions beyond an
+      // end of the front, where the model's uncertainty never ends.
       const view = turn === 1 ? certain : asBelieved;
       const bred = proposals.map(({ candidate }) => candidate);
       const best = climb(
@@ -96,11 +99,11 @@ export function model<C>(context: SearchContext<C>): Strategy<C> {
 
 const MIN_CLIMBS = 3;
 const CLIMBS = 40;
-/** Growth of the best score that a round of neighbours must bring. */
+/** A round of neighbours must improve the best score by this factor. */
 const WORTHWHILE = 1.02;
 const KEPT = 10;
 
-/** Where a proposal is looked for, and how candidates are judged. */
+/** The region in which a proposal is searched, and the scoring of candidates. */
 interface Climb<C> {
   readonly domain: Domain<C>;
   readonly pool: number;
@@ -110,7 +113,7 @@ interface Climb<C> {
   readonly fresh: Fresh<C>;
 }
 
-/** Candidates of one proposal, each judged once. */
+/** Candidates for one proposal, each scored once. */
 class Pool<C> {
   scored: Scored<C>[] = [];
   private readonly considered = new Set<string>();
@@ -130,7 +133,7 @@ class Pool<C> {
   }
 }
 
-/** The best of a pool, after rounds of looking at the neighbours of the best few. Null when all are known. */
+/** The best of a pool, after rounds that score the neighbours of the best few. Null when all are known. */
 function climb<C>(parents: readonly C[], where: Climb<C>, rng: Rng): Scored<C> | null {
   const { domain } = where;
   const pool = new Pool(where);
@@ -146,7 +149,7 @@ function climb<C>(parents: readonly C[], where: Climb<C>, rng: Rng): Scored<C> |
   let best = 0;
   for (let round = 0; round < CLIMBS; round++) {
     pool.scored = pool.scored.sort((a, b) => b.score - a.score).slice(0, KEPT);
-    // On while it pays: a far optimum of a continuous space takes many steps, a layout few.
+    // Continues while it improves: a far optimum of a continuous space takes many steps, a layout few.
     const top = pool.scored[0]?.score ?? 0;
     if (round >= MIN_CLIMBS && top < best * WORTHWHILE) break;
     best = top;
@@ -183,15 +186,16 @@ const certain = ({ median }: Marginal): Marginal => ({
 });
 
 /**
- * Open region under the front, bounded a tenth of a range beyond the worst: of the front (close: its middle is filled) or of all
- * that was measured (its ends are looked for). Proposals take turns; either bound alone was seen to miss a part of some front.
+ * Open region under the front, bounded a tenth of a range beyond the worst. `close` uses the worst of the
+ * front, which fills its middle; otherwise the worst of all measured, which extends its ends. Proposals
+ * alternate, because either bound alone missed a part of some front.
  */
 function regionOf(vectors: readonly Vector[], close: boolean): OpenRegion {
   const front = nonDominated(vectors).map((index) => vectors[index]!);
   return openRegion(front, referencePoint(close ? front : vectors));
 }
 
-/** All of a short history; of a long one the front and the latest. */
+/** The whole history while it is short; of a long one, the front and the latest. */
 function remember<C>(history: Sample<C>[], limit: number, context: SearchContext<C>): Sample<C>[] {
   if (history.length <= limit) return history;
   const complete = history.filter(({ outcome }) => outcome.state === "complete");

@@ -1,7 +1,7 @@
-// NSGA-II (Deb, Pratap, Agarwal, Meyarivan 2002) with constraint domination: feasible before infeasible, less violation before
-// more. Failed trials take no part: they are neither parents nor penalised. Within a front of three or four objectives the share of the
-// hypervolume decides in place of the crowding distance, which there says little of who is alone (Kukkonen, Deb 2006; Emmerich, Beume,
-// Naujoks 2005).
+// NSGA-II (Deb, Pratap, Agarwal, Meyarivan 2002) with constraint domination: feasible before infeasible, less
+// violation before more. Failed trials do not take part: they are neither parents nor penalised. Within a
+// front of three or four objectives, the hypervolume contribution replaces the crowding distance, which tells
+// little there about isolation (Kukkonen, Deb 2006; Emmerich, Beume, Naujoks 2005).
 import { z } from "zod";
 import type { Rng } from "../../candidates/space.ts";
 import type { Domain } from "../domain.ts";
@@ -22,17 +22,19 @@ export const nsga2Options = z.strictObject({
   crossover: z.number().min(0).max(1).default(0.9).describe("Share of children with two parents."),
 });
 
-/** A survivor with what the tournament compares. */
+/** A survivor with the values that the tournament compares. */
 interface Ranked<C> {
   readonly outcome: Outcome<C>;
   readonly rank: number;
-  /** Within its front: more is better. */
+  /** Worth within its front; more is better. */
   readonly worth: number;
 }
 
+/** Returns the strategy. Throws a ZodError for options that its schema refuses. */
 export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
   const { population: size, crossover } = nsga2Options.parse(context.options);
-  // Ranked again among themselves, so that what is saved (the pool) decides all that follows.
+  // The survivors are ranked again among themselves, so that the saved state (the pool) determines all later
+  // steps.
   let pool: readonly Outcome<C>[] = [];
   let population: readonly Ranked<C>[] = [];
   const breeder: Breeder<C> = {
@@ -66,17 +68,20 @@ export function nsga2<C>(context: SearchContext<C>): Strategy<C> {
   return new Batched(context, breeder);
 }
 
-/** Hypervolumes of more points or objectives cost more than what they tell is worth. */
+/** Beyond these numbers of points or objectives, hypervolumes cost more than their information is worth. */
 const MOST_POINTS = 60;
 const MOST_OBJECTIVES = 4;
 
 interface Member {
-  /** Place in `vectors`. */
+  /** Index in `vectors`. */
   readonly index: number;
   readonly worth: number;
 }
 
-/** Members of a front with what decides between them (more is better), best first; of those beyond `room` the least are gone. */
+/**
+ * Members of a front with their worth (more is better), best first. If more than `room`, the least worthy are
+ * removed.
+ */
 function bestOf(front: readonly number[], vectors: readonly Vector[], room: number): readonly Member[] {
   const objectives = vectors[0]!.length;
   const crowded = objectives < 3 || objectives > MOST_OBJECTIVES || front.length > MOST_POINTS;
@@ -89,13 +94,13 @@ function bestOf(front: readonly number[], vectors: readonly Vector[], room: numb
       .map((index, place) => ({ index, worth: worth[place]! }))
       .sort((a, b) => b.worth - a.worth);
     if (reference === null || left.length <= room) return sorted.slice(0, room);
-    // One at a time: who stood beside it is worth more now.
+    // Removed one at a time, because the neighbours of a removed point gain worth.
     const { index: least } = sorted.at(-1)!;
     left = left.filter((index) => index !== least);
   }
 }
 
-/** The best `size` by rank, then by what they are worth within their front. */
+/** The best `size` by rank, then by worth within their front. */
 function survivors<C>(
   outcomes: readonly Outcome<C>[],
   objectives: readonly Objective[],
@@ -123,7 +128,7 @@ function survivors<C>(
   return ranked;
 }
 
-/** Binary tournament: lower rank, then worth more within the front, then the first drawn. */
+/** Binary tournament: lower rank, then more worth within the front, then the first drawn. */
 function tournament<C>(population: readonly Ranked<C>[], rng: Rng): C {
   const a = population[rng.below(population.length)]!;
   const b = population[rng.below(population.length)]!;
@@ -133,7 +138,10 @@ function tournament<C>(population: readonly Ranked<C>[], rng: Rng): C {
 
 const TRIES = 30;
 
-/** A new child; where variation keeps giving known candidates, a random new one; null when the space is exhausted. */
+/**
+ * A new child. Where variation only gives known candidates, a random new one. Null when the space is
+ * exhausted.
+ */
 function breedOne<C>(
   population: readonly Ranked<C>[],
   crossoverRate: number,
@@ -144,7 +152,7 @@ function breedOne<C>(
   for (let n = 0; n < TRIES; n++) {
     let child = childOf(tournament(population, rng), domain);
     if (rng.next() < crossoverRate) child = crossed(child, tournament(population, rng), domain, rng);
-    // A mutation each, and more after every failed try, to get away from what is known.
+    // One mutation each, and more after every failed try, to leave the region of known candidates.
     do child = mutated(child, domain, rng);
     while (rng.next() < 0.2 + n / TRIES / 2);
     if (fresh.claim(child.candidate)) return child;

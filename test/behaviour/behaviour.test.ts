@@ -1,4 +1,5 @@
-// Commands, proposals and plans give what test/golden/behaviour.json has. Where a difference is meant: npm run golden -- --write.
+// Compares the results of commands, proposals and plans with test/golden/behaviour.json. After an intended
+// change: npm run golden -- --write.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { CLI, temporaryFolder } from "../support/built-cli.ts";
@@ -7,7 +8,7 @@ import { differences, GOLDEN, type Golden, goldenOf } from "./golden-file.ts";
 import { observe } from "./observed.ts";
 
 const stored = JSON.parse(readFileSync(GOLDEN, "utf8")) as Golden;
-/** The stored results of the same names, so that what is not run here is not missing. */
+/** The stored results of the same names, so that results which are not run here do not count as missing. */
 const storedOf = (now: Golden): Golden =>
   Object.fromEntries(Object.entries(stored).filter(([name]) => name in now));
 

@@ -1,5 +1,5 @@
-// The read-only commands whose results are kept in test/golden/behaviour.json, on every database of test/fixtures/.
-// A command that needs a device, or that writes into its database, has tests of its own.
+// The read-only commands whose results are kept in test/golden/behaviour.json, on every database of
+// test/fixtures/. Commands that need a device or write into their database have tests of their own.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -8,14 +8,20 @@ import { FIXTURES } from "../support/fixture-database.ts";
 export interface DatabaseFixture {
   readonly name: string;
   readonly sql: () => string;
-  /** The newest fixtures take every command; of an older schema version only reading it back is checked by `npm test`. */
+  /**
+   * True for the newest fixtures, which take every command. For older schema versions `npm test` only checks
+   * that they can be read.
+   */
   readonly newest: boolean;
   readonly commands: readonly CommandLine[];
 }
 
 export interface CommandLine {
   readonly args: readonly string[];
-  /** Whether `npm test` runs it too: on the newest databases, on those of every schema version, or not, because it is slow. */
+  /**
+   * Databases on which `npm test` runs the command too: the newest, those of every schema version, or none
+   * because it is slow.
+   */
   readonly tested: "newest" | "every" | "no";
 }
 
@@ -24,7 +30,7 @@ const line = (text: string, tested: CommandLine["tested"] = "newest"): CommandLi
   tested,
 });
 
-/** Commands on one sweep. `{db}` is the database file. */
+/** Commands on one sweep. `{db}` stands for the database file. */
 const ofSweep = (sweep: string): readonly CommandLine[] => [
   line(`front ${sweep} --db {db} --json`),
   ...["minimal-hybrid", "budget-weighted", "best-quality"].map((rule) =>
@@ -71,7 +77,8 @@ export const databases: readonly DatabaseFixture[] = [
     commands: [...ofDatabase, ...ofSweep("fixture")],
   })),
   {
-    // Real sweeps with repetitions, rungs, screening, a confirmation and a warm start: test/fixtures/README.md.
+    // Real sweeps with repetitions, rungs, screening, a confirmation and a warm start.
+    // test/fixtures/README.md describes them.
     name: "rich",
     sql: () => gunzipSync(readFileSync(join(FIXTURES, "rich-v11.sql.gz"))).toString(),
     newest: true,

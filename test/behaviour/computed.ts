@@ -1,4 +1,5 @@
-// What is computed without a database or a device: the proposals of every strategy, the plans of layouts, and the data of synthetic tasks.
+// Results that need neither a database nor a device: the proposals of every strategy, the plans of layouts,
+// and the data of synthetic tasks.
 import { lower } from "../../candidates/gguf/lower.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
@@ -13,7 +14,7 @@ import { hash } from "./fingerprint.ts";
 const spaces = { middle: middleSpace, budget: budgetSpace, large: largeSpace };
 
 const BATCH = 6;
-/** The model strategy thinks for a second before a batch of a large space. */
+/** Fewer for the model strategy, which computes for a second before a batch of a large space. */
 const proposalsAsked = (name: string): number => (name === "model" ? 30 : 60);
 const isTooSlow = (name: string, space: string, seed: number): boolean =>
   name === "model" && (space === "large" || seed > 1);
@@ -23,7 +24,10 @@ export interface Computed {
   readonly parts: string;
 }
 
-/** Ids of the first proposals of each strategy, in order, with their origins; some trials fail, some are over budget. */
+/**
+ * Ids of the first proposals of each strategy, in order, with their origins. Some trials fail, some are over
+ * budget.
+ */
 function proposalsOf(
   name: (typeof strategyNames)[number],
   space: keyof typeof spaces,
@@ -58,7 +62,7 @@ const start = (space: keyof typeof spaces, seed: number) => ({
   initial: [],
 });
 
-/** Layouts beside the named ones: each operator and each option of it at least once. */
+/** Layouts beside the named ones: each operator and each of its options at least once. */
 const notations = [
   "v256 d64 f64 : c2 c3 c5",
   "v256 d64 f64 h4/2x16 : g s8 c3 g",
@@ -78,7 +82,7 @@ function dataOf(name: TaskName): Computed | null {
   return { sha256: hash(text), parts: Object.keys(task.presets).join(" ") };
 }
 
-/** Everything that is compared without running a command. */
+/** Returns everything that is compared without running a command. */
 export function computed(): Record<string, Computed> {
   const result: Record<string, Computed> = {};
   for (const name of strategyNames)

@@ -1,11 +1,13 @@
-// What is kept of a result: a hash of the whole, and hashes of its parts, which say where two results differ.
+// Stored form of a result: a hash of the whole, and hashes of its parts, which locate a difference between
+// two results.
 import { createHash } from "node:crypto";
 
-/** Fields that tell of the machine which runs the command, not of what it read. */
+/** Fields about the machine that runs the command, not about its data. */
 const VOLATILE: ReadonlySet<string> = new Set(["target"]);
 
 /**
- * Fields that hold sentences for people. Their words may be improved, their figures must stay: only the figures are compared.
+ * Fields with sentences for people. Their words may be improved but their figures must stay, so only the
+ * figures are compared.
  */
 const PROSE: ReadonlySet<string> = new Set([
   "question",
@@ -23,7 +25,7 @@ const PROSE: ReadonlySet<string> = new Set([
 
 export interface Fingerprint {
   readonly sha256: string;
-  /** Of a JSON document its keys, of a list or text its size, with a short hash of each. */
+  /** Parts with a short hash each: the keys of a JSON document, the size of a list or text. */
   readonly parts: string;
 }
 
@@ -52,7 +54,7 @@ function comparable(value: unknown): unknown {
   );
 }
 
-/** Markdown: the figures of its tables. */
+/** The figures of a Markdown text's tables. */
 const tableFigures = (text: string): string =>
   text
     .split("\n")
@@ -69,7 +71,7 @@ const parsed = (text: string): unknown => {
   }
 };
 
-/** The part of a command's output that must stay equal, as text that can be compared line by line. */
+/** Returns the part of a command's output that must stay equal, as text that can be compared line by line. */
 export function comparableText(output: string): string {
   const json = parsed(output);
   if (json !== undefined) return JSON.stringify(comparable(json), null, 1);

@@ -1,6 +1,8 @@
-// golden: the results of every read-only command on the committed databases, the proposals of every strategy and the plans of layouts,
-// compared with test/golden/behaviour.json. A change of structure leaves them equal; a change of behaviour writes them anew (--write), and
-// its commit says why. `npm test` compares the same, of older schema versions less.
+// golden: compares the results of every read-only command on the committed databases, the proposals of every
+// strategy and the plans of layouts with test/golden/behaviour.json. A change of structure leaves them equal.
+// A change of behaviour writes them again (--write), and its commit gives the reason. `npm test` compares the
+// same, but fewer commands of older schema versions.
+//
 //   npm run golden [-- --write | --beside OTHER-CHECKOUT] [--only TEXT]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,7 +32,7 @@ async function observedIn(root: string): Promise<Observed[]> {
   }
 }
 
-/** The first lines that differ, with what stands there in each. */
+/** The first lines that differ, from each side. */
 function firstDifference(before: string, now: string): string {
   const [was, is] = [before.split("\n"), now.split("\n")];
   const at = is.findIndex((text, line) => text !== was[line]);

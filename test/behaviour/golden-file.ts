@@ -1,4 +1,4 @@
-// The file of stored results: a line for each, short enough to be read in a diff.
+// The file of stored results: one line per result, short enough to read in a diff.
 import { join } from "node:path";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import type { Computed } from "./computed.ts";
@@ -7,7 +7,9 @@ import type { Observed } from "./observed.ts";
 
 export const GOLDEN = join(PACKAGE_ROOT, "test", "golden", "behaviour.json");
 
-/** By the name of a result: its exit code, whether it said anything on stderr, its hash and what its parts are. */
+/**
+ * By the name of a result: its exit code, whether it wrote to stderr, its hash and the hashes of its parts.
+ */
 export type Golden = Readonly<Record<string, string>>;
 
 export function goldenOf(commands: readonly Observed[], more: Readonly<Record<string, Computed>>): Golden {
@@ -22,7 +24,9 @@ export function goldenOf(commands: readonly Observed[], more: Readonly<Record<st
   return Object.fromEntries([...lines, ...computedLines]);
 }
 
-/** A text for each result that is missing or differs; results that `stored` alone has are missing. */
+/**
+ * Returns a text for each result that is missing or differs. Results that only `stored` has count as missing.
+ */
 export function differences(stored: Golden, now: Golden): string[] {
   const names = [...new Set([...Object.keys(stored), ...Object.keys(now)])];
   return names

@@ -1,4 +1,4 @@
-// Every way to start a benchmark or a check that a document or an issue names is there, and leads to a script.
+// Every benchmark or check that a document or an issue names can be started and has a script.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

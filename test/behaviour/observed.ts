@@ -9,7 +9,7 @@ export interface Observed {
   readonly name: string;
   readonly exitCode: number;
   readonly stdout: string;
-  /** Its words may change; whether there are any may not. */
+  /** Text on stderr. Its words may change; its presence may not. */
   readonly stderr: string;
 }
 
@@ -35,14 +35,14 @@ const planned = (prefix: string, db: string, { args }: CommandLine): Planned => 
 export interface ObserveOptions {
   /** `dist/runner/cli.js` of a built checkout. */
   readonly cli: string;
-  /** Where the databases are written, empty at first. */
+  /** Folder for the databases, initially empty. */
   readonly folder: string;
-  /** Runs every command on every schema version instead of a few on the older ones. */
+  /** Runs every command on every schema version, instead of a few on the older ones. */
   readonly everything: boolean;
   readonly only?: string | undefined;
 }
 
-/** Runs the commands and resolves to what each printed, in the order of the lists. */
+/** Runs the commands and resolves to the output of each, in the order of the lists. */
 export async function observe({ cli, folder, everything, only }: ObserveOptions): Promise<Observed[]> {
   mkdirSync(folder, { recursive: true });
   const written: string[] = [];
@@ -72,7 +72,7 @@ export async function observe({ cli, folder, everything, only }: ObserveOptions)
       reject: false,
       stdin: "ignore",
     });
-  // The first command on an older schema brings it up to date and says so.
+  // The first command on an older schema updates the database and prints a message about it.
   for (const path of written) await run(["sweeps", "--db", path]);
   const work = async (): Promise<void> => {
     for (const [place, { name, args }] of next) {

@@ -1,5 +1,6 @@
-// Which estimator of a run's speed varies least within pairs, on this machine as it is: every one on the same samples, alone and divided
-// by a reference layout (the sentinel) timed before and after each side. What a comparison uses is profilers/compared-values.ts.
+// Finds the estimator of a run's speed that varies least within pairs, on this machine under its present
+// load. All estimators use the same samples, alone and divided by a reference layout (the calibration run)
+// timed before and after each side. profilers/compared-values.ts has the estimators of a comparison.
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
@@ -26,7 +27,7 @@ const at = (q: number, values: readonly number[]): number =>
   );
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Milliseconds of a run. */
+/** Time of a run in ms, by each estimator. */
 const ESTIMATORS: Readonly<Record<string, (times: Times) => number>> = {
   "decode, median repetition": ({ decodeMs }) => at(0.5, decodeMs.map(sum)),
   "decode, fastest repetition": ({ decodeMs }) => at(0, decodeMs.map(sum)),
@@ -42,7 +43,7 @@ const ESTIMATORS: Readonly<Record<string, (times: Times) => number>> = {
 
 interface Pair {
   readonly runs: readonly [Times, Times];
-  /** Before the first run, between the two, after the second. */
+  /** Reference times before the first run, between the two, and after the second. */
   readonly references: readonly [Times, Times, Times];
 }
 
@@ -70,7 +71,10 @@ async function pairOf(worker: Worker, notation: string): Promise<Pair> {
   return { runs: [first, second], references: [before, between, await measure(reference, SENTINEL_REQUEST)] };
 }
 
-/** Robust spread of log-ratios within pairs of one layout; the sides are drawn, as there is nothing to tell them apart. */
+/**
+ * Robust spread of log-ratios within pairs of one layout. The sides are drawn at random, because nothing
+ * distinguishes them.
+ */
 function spreadOf(differences: readonly number[]): number {
   const orders = drawOrders(differences.length, createRng(1).below);
   const signed = orders.map((order, i) => ({
@@ -98,7 +102,8 @@ export async function compareEstimators({
       for (const [estimator, of] of Object.entries(ESTIMATORS)) {
         const change = ([a, b]: readonly [Times, Times]): number => Math.log(of(b) / of(a));
         const plain = measured.map(({ runs }) => change(runs));
-        // The device's own change from beside the first run to beside the second: half of that over the three references.
+        // The device's own change from beside the first run to beside the second: half of the change over the
+        // three references.
         const ratio = measured.map(
           ({ references: [before, , after] }, i) => plain[i]! - change([before, after]) / 2,
         );

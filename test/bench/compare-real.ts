@@ -1,5 +1,6 @@
-// Comparisons of a layout with itself on this machine, through the code of `measure --compare`: how many find a difference. Nothing is
-// left out: a comparison that fails ends the bench. Kept a line each, so that a long bench can be ended and gone on with.
+// Compares a layout with itself on this machine, through the code of `measure --compare`, and counts
+// differences found. Nothing is excluded: a comparison that fails ends the bench. Each result is stored as a
+// line, so that a long bench can be stopped and continued.
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseNotation } from "../../candidates/notation.ts";
@@ -10,7 +11,10 @@ import { differs } from "./conclusions/compare.ts";
 import { shareRow } from "./conclusions/row.ts";
 import { withLocalWorker } from "./local-worker.ts";
 
-/** Small enough for ten comparisons in a minute; half of them on more layers, so that not one layout alone is looked at. */
+/**
+ * Small enough for ten comparisons per minute. The second has other mixers and more channels, so that not
+ * only one layout is tested.
+ */
 const LAYOUTS = ["v512 d128 f256 h4/2x32 : c3 g s64 c2", "v2048 d256 f768 h4/2x64 : c3 g c3 s64"] as const;
 
 interface Line {
@@ -19,7 +23,7 @@ interface Line {
   readonly different: boolean;
   readonly ended: string;
   readonly seconds: number;
-  /** By metric: change, and the spread of the pairs. */
+  /** By metric: the change, and the spread of the pairs. */
   readonly metrics: Readonly<Record<string, { readonly change: number; readonly pairSd: number | null }>>;
 }
 

@@ -1,10 +1,13 @@
-// bench:compare: how often `measure --compare` errs. Without --real on scripted devices that throttle: false differences of identical
-// layouts, detection of a difference, and what measuring A..A, then B..B would have given instead. What it states over all pairs and
-// differences is npm run bench:conclusions -- --only compare.
-//   --real 200        comparisons of a tiny layout with itself on this machine: how many differ. With --out they are kept, and a second
-//                     run goes on where the first one ended. 200 take about 20 minutes on a quiet machine.
-//   --estimators 20   pairs of runs of three layouts on this machine, every estimator of a run's speed on the same samples, with and
-//                     without a reference layout timed beside them: the spread within pairs decides which one a comparison uses.
+// bench:compare: counts how often `measure --compare` errs. Without --real it uses scripted devices that
+// throttle: false differences of identical layouts, detection of a difference, and the result of measuring
+// A..A, then B..B instead. For all numbers of pairs and all differences: npm run bench:conclusions -- --only
+// compare.
+//
+//   --real 200        comparisons of a tiny layout with itself on this machine: how many differ. --out keeps them, and
+//                     a second run continues where the first ended. 200 take about 20 minutes on a quiet machine.
+//   --estimators 20   pairs of runs of three layouts on this machine, every estimator of a run's speed on the same
+//                     samples, with and without a reference layout timed beside them. The spread within pairs
+//                     decides which estimator a comparison uses.
 import {
   type ComparedPair,
   type CompareRules,
@@ -36,7 +39,7 @@ bench:compare --estimators 20 [--json]`,
 );
 const pairs = wholeOf("pairs", flags.pairs, 10);
 
-/** All of A, then all of B, paired by their place in the order. */
+/** Measures all of A, then all of B, paired by their place in the order. */
 async function blocked(curve: Curve, ratio: number, noise: number, rng: SeededRng): Promise<boolean> {
   const rules: CompareRules = { ...compareDefaults, pairs };
   const run = throttledSource({ curve, pairs, ratio, noise, rng });

@@ -1,4 +1,5 @@
-// bench:conclusions: every chance, interval and verdict that the program states, in made-up worlds whose truth is known: how often it is wrong.
+// bench:conclusions: counts how often each chance, interval and verdict of the program is wrong, in simulated
+// worlds whose truth is known.
 import { cpus } from "node:os";
 import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { calibrationRows } from "./conclusions/calibration.ts";
@@ -8,7 +9,7 @@ import { measuringRows } from "./conclusions/measuring.ts";
 import { reproduceRows } from "./conclusions/reproduce.ts";
 import type { ConclusionRow } from "./conclusions/row.ts";
 
-/** Simulated sweeps, comparisons or studies a row where --runs does not say. */
+/** Number of simulated sweeps, comparisons or studies per row, unless --runs sets it. */
 const parts: Readonly<
   Record<
     string,

@@ -1,5 +1,7 @@
-// What dispatching costs: a no-op job on a loopback device, the share of time a device measures while jobs are queued, and many devices
-// driven by one coordinator. The agents are scripted: nothing is measured here but the coordinator.
+// Measures the cost of dispatching: a no-op job on a loopback device, the share of time that a device
+// measures while jobs are queued, and many devices driven by one coordinator. The agents are scripted, so
+// that only the coordinator is measured.
+//
 //   npm run bench:dispatch [-- --part noop --part busy --part many --many 300 --job-ms 5000 --json]
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -50,7 +52,7 @@ const agent = await scriptedAgent();
 const program = await coordinatorProgram();
 const device = await startDevice();
 
-/** One coordinator, `many` scripted devices behind one SSH server. */
+/** Runs one coordinator with `many` scripted devices behind one SSH server. */
 async function driveMany(many: number, jobMs: number): Promise<void> {
   const crowd = spawn(
     process.execPath,

@@ -1,5 +1,5 @@
-// How much processor time everybody else on this machine has used: total busy time less that of this process and all it started.
-// A benchmark drops the rounds in which it was not alone.
+// Measures the processor time used by all other programs on this machine: total busy time minus that of this
+// process and all its children. A benchmark drops the rounds in which it was not alone.
 import { readFileSync } from "node:fs";
 
 const TICK_MS = 10; // USER_HZ is 100 on every Linux
@@ -13,11 +13,14 @@ function ticksOfTree(pid: number | string): number {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
     return children.reduce((sum, child) => sum + ticksOfTree(child), own);
   } catch {
-    return 0; // it ended meanwhile, and counts with its parent from now on
+    return 0; // the process ended meanwhile, and its parent's time includes it from now on
   }
 }
 
-/** Milliseconds of processor time used by others since the machine started; only differences mean anything. */
+/**
+ * Returns the milliseconds of processor time that others used since the machine started. Only differences are
+ * meaningful.
+ */
 export function foreignCpuMs(): number {
   const [, user, nice, system] = readFileSync("/proc/stat", "utf8").split("\n", 1)[0]!.trim().split(/\s+/);
   return TICK_MS * (Number(user) + Number(nice) + Number(system) - ticksOfTree(process.pid));

@@ -1,5 +1,6 @@
-// bench:front: the front of a very large sweep as the store keeps it, beside the whole computation over the same trials, and what
-// users call, as processes of their own. Test data (support/large-sweep.ts); the two answers are compared before any time is printed.
+// bench:front: compares the front of a very large sweep, as the store keeps it, with the whole computation
+// over the same trials. Users' commands are timed as separate processes. The sweep is test data
+// (support/large-sweep.ts). The two answers are compared before any time is printed.
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,7 +30,7 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 const rows: BenchRow[] = [];
 const number = (value: number): string => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
-/** A row of the median; with its extremes in what is printed for people. */
+/** Adds a row of the median. The output for people also has the extremes. */
 function note(name: string, unit: string, values: readonly number[], peer: number | null = null): void {
   const sorted = values.toSorted((a, b) => a - b);
   const [low, ours, high] = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!];
@@ -45,7 +46,10 @@ function timed(work: () => unknown): number {
 }
 const times = (work: () => unknown): number[] => Array.from({ length: again }, () => timed(work));
 
-/** A command in a new process: milliseconds, and the most memory it held at once (looked at 50 times a second; Linux only). */
+/**
+ * Runs a command in a new process. Returns milliseconds and its peak memory (sampled 50 times per second;
+ * Linux only).
+ */
 async function command(args: readonly string[]): Promise<{ ms: number; megabytes: number }> {
   const started = performance.now();
   const { child, finished } = startCli(args, folder);
@@ -55,7 +59,7 @@ async function command(args: readonly string[]): Promise<{ ms: number; megabytes
       const [, kilobytes] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
       megabytes = Math.max(megabytes, Number(kilobytes ?? 0) / 1000);
     } catch {
-      // It has ended, or there is no /proc.
+      // The process has ended, or there is no /proc.
     }
   }, 20);
   const { code, stderr } = await finished;
@@ -70,7 +74,7 @@ try {
   const writing = timed(() => large.add(trials, (made) => say(`  ${made}`)));
   say(`written in ${number(writing / 1000)} s, ${number(statSync(large.path).size / 1e6)} MB`);
 
-  // Nothing of the front is kept yet: what the first question after an import waits for.
+  // No part of the front is stored yet. This is the wait of the first question after an import.
   const first = await command(["front", "synthetic", "--json"]);
   note("edgefront front, the first time", "s", [first.ms / 1000]);
   note("edgefront front, the first time: memory", "MB", [first.megabytes]);

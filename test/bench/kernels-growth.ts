@@ -1,5 +1,6 @@
-// How the bundled engine's own cost grows, beside the comparison with a peer: prefill and decode of an all-convolution layout over the
-// length, and prefill from one to two threads. Each row is a rate, and the rate of the same round it is held against.
+// Measures how the cost of the bundled engine grows, beside the comparison with a peer: prefill and decode of
+// an all-convolution layout over the length, and prefill from one to two threads. Each row is a rate and its
+// reference rate of the same round.
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
@@ -10,7 +11,9 @@ interface GrowthOptions {
   readonly layout: Layout;
   readonly isa: string;
   readonly rounds: number;
-  /** Runs it; false where others used the machine meanwhile, and what it measured is not to be kept. */
+  /**
+   * Runs a measurement. Returns false where others used the machine meanwhile, so that its result is dropped.
+   */
   readonly alone: (what: string, run: () => Promise<void>) => Promise<boolean>;
   readonly addPair: (name: string, unit: string, rate: number, against: number) => void;
 }

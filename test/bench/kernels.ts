@@ -1,7 +1,9 @@
-// bench:kernels: prefill, decode, peak memory and load of the bundled engine against llama.cpp (node-llama-cpp) on the same GGUF and
-// threads, interleaved round by round; with --samples F the rounds of several runs add up. Prints a table, or with --json
-// `{machine, rows:[{name, ours, peer, ratio, low, high, unit}]}`: ratio is the geometric mean of the rounds' ratios, above 1 where we
-// are better, low and high its 95% interval (Student's t on their logarithms). The peer: npm install --prefix test/peers --omit=optional
+// bench:kernels: compares prefill, decode, peak memory and load of the bundled engine with llama.cpp
+// (node-llama-cpp) on the same GGUF and threads, interleaved round by round. With --samples F the rounds of
+// several runs are combined. Prints a table, or with --json `{machine, rows:[{name, ours, peer, ratio, low,
+// high, unit}]}`. The ratio is the geometric mean of the rounds' ratios, above 1 where we are better. low and
+// high are its 95% interval (Student's t on the logarithms). The peer: npm install --prefix test/peers
+// --omit=optional
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -110,7 +112,7 @@ function addPair(name: string, unit: string, ours: number, peer: number, lowerIs
   series[name].pairs.push({ ours, peer });
 }
 
-/** After every round: a run may be cut short. */
+/** Called after every round, because a run may be interrupted. */
 function keepSamples(): void {
   if (flags.samples) writeFileSync(flags.samples, JSON.stringify(series));
 }
@@ -136,7 +138,7 @@ function rowOf(name: string, { unit, lowerIsBetter, pairs }: Series) {
   };
 }
 
-/** Runs it, and says whether this process and its children were alone on the machine meanwhile. */
+/** Runs a step. Returns whether this process and its children were alone on the machine meanwhile. */
 async function alone(what: string, run: () => Promise<void>): Promise<boolean> {
   const [foreign, start] = [foreignCpuMs(), performance.now()];
   await run();
@@ -152,7 +154,7 @@ let peerIs = "";
 
 const HELD_MIB = 2048; // more than any engine takes for these models
 
-/** Interleaved pairs of one round; each engine is loaded into memory that the host backs. */
+/** Measures the interleaved pairs of one round. Each engine is loaded into memory that the host backs. */
 async function measureRound(
   session: AgentSession,
   file: string,

@@ -1,4 +1,4 @@
-// The agent of this machine for a bench, as `measure` opens it.
+// Returns the agent of this machine for a bench, opened as `measure` opens it.
 import { deviceNamed, LOCAL_DEVICE } from "../../runner/farm/known.ts";
 import type { Worker } from "../../runner/farm/worker.ts";
 import { Store } from "../../runner/store/store.ts";

@@ -1,5 +1,7 @@
-// bench:local: how a layout's decode time on this machine, which others use too, is measured so that it reproduces. Collects raw token times
-// of layouts of the quickstart for some minutes, then judges estimators, references and ways to spread the repetitions, on the same data.
+// bench:local: finds a reproducible way to measure a layout's decode time on this machine, which others use
+// too. Collects raw token times of layouts of the quickstart for some minutes. Then judges estimators,
+// references and ways to spread the repetitions on the same data.
+//
 //   npm run bench:local [-- --minutes 12 --layouts 12 --out build/bench/local.jsonl --print --json]
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
@@ -19,7 +21,7 @@ const flags = optionsOf(
     seed: { type: "string", default: "1" },
     context: { type: "string", default: "1024" },
     out: { type: "string", default: "build/bench/local.jsonl" },
-    /** Only tables what `out` holds. */
+    /** Only prints tables of the data in `out`. */
     print: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },

@@ -1,5 +1,6 @@
-// bench:page: a sweep of 100,000 trials in a real browser, as a followed page and as a report file. The sweep is SYNTHETIC
-// (test/support/large-sweep.ts): its layouts are real, its measurements made up. One line a figure.
+// bench:page: opens a sweep of 100,000 trials in a real browser, as a live page and as a report file. The
+// sweep is SYNTHETIC (test/support/large-sweep.ts): its layouts are real, its measurements made up. Prints
+// one line per figure.
 import { statSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
@@ -21,7 +22,10 @@ const note = (name: string, value: number, unit: string): void => {
   if (!flags.json) console.log(`${name}: ${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`);
 };
 
-/** Milliseconds from `act` (run in the page) until the page has stopped changing, a third of a second of quiet not counted. */
+/**
+ * Milliseconds from `act` (run in the page) until the page has stopped changing, without the third of a
+ * second of quiet that shows this.
+ */
 const settled = (page: Page, act: string): Promise<number> =>
   page.evaluate<number>(`(async () => {
     const start = performance.now();
@@ -43,7 +47,7 @@ async function heapMegabytes(session: CDPSession): Promise<number> {
   return metrics.find(({ name }) => name === "JSHeapUsedSize")!.value / 1e6;
 }
 
-/** Opens an address and notes what a reader waits for. */
+/** Opens an address and records the waiting times of a reader. */
 async function read(browser: Browser, what: string, url: string): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   const session = await page.context().newCDPSession(page);

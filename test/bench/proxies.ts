@@ -1,5 +1,6 @@
-// bench:proxies: what quality proxies tell and what they cost; the parts are in proxies/, the tables they gave in profilers/BENCHMARKS.md.
-// Every run is appended to --out as a line of JSON, and one that is there already is not run again: a part can be stopped at any time.
+// bench:proxies: tests how well quality proxies predict and what they cost. The parts are in proxies/, their
+// tables in profilers/BENCHMARKS.md. Every run is appended to --out as a line of JSON and is not repeated, so
+// that a part can be stopped at any time.
 import { numbersOf, optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { type Place, RunBook } from "./proxies/book.ts";
 import { distillation } from "./proxies/distillation.ts";
@@ -92,7 +93,7 @@ if (tableOptions.width % tableOptions.headDim !== 0)
 try {
   await part();
 } catch (error) {
-  // A trainer that cannot start, or what it refuses: its message says which.
+  // A trainer cannot start or refuses the request. The error's message tells which.
   if (!(error instanceof Error && "code" in error)) throw error;
   console.error(error.message);
   process.exitCode = 1;

@@ -1,7 +1,8 @@
-"""The trainer's peer: the same layouts and training step in PyTorch on the CPU. One JSON request a line on stdin:
+"""The trainer's peer: the same layouts and training step in PyTorch on the CPU. Each line on stdin is a JSON request:
 {"layers": [["conv", k, f] | ["attention", heads, kv, hd, f]], "width", "vocab", "length", "batch", "threads", "compiled", "stream": EFD1} builds a
-model and warms it up; {"steps": n} trains n steps and answers {"seconds", "loss"}. Written to be fast in PyTorch's own terms: fused AdamW,
-scaled_dot_product_attention, the depthwise convolution as shifted products (conv1d with groups is several times slower on CPUs).
+model and warms it up; {"steps": n} trains n steps and answers {"seconds", "loss"}. It uses PyTorch's fast forms:
+fused AdamW, scaled_dot_product_attention, and the depthwise convolution as shifted products (conv1d with groups is
+several times slower on CPUs).
 """
 import json
 import math

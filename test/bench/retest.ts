@@ -1,5 +1,6 @@
-// bench:retest: the same sweep twice on this machine, with another process that keeps a share of one core busy: do its times come out alike? Either
-// their order reproduces, better than a FLOP count orders it, or a sweep claims no order among layouts that the other one orders otherwise.
+// bench:retest: runs the same sweep twice on this machine, while another process keeps a share of one core
+// busy. Do its times reproduce? Either their order reproduces, better than a FLOP count predicts it, or a
+// sweep claims no order among layouts that the other sweep contradicts.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -32,7 +33,7 @@ const LOOP = `const busy = ${100 * busy}; setInterval(() => { const end = Date.n
 
 interface Session {
   readonly trials: readonly ReportTrial[];
-  /** By layout id: the places of pairs that are told apart, the faster first. */
+  /** Pairs of layout ids that certainly differ, the faster first. */
   readonly told: ReadonlySet<string>;
   readonly times: ReadonlyMap<string, number>;
   readonly seconds: number;
@@ -95,9 +96,9 @@ const time = (of: Session, { id }: ReportTrial): number => of.times.get(id)!;
 const tau = kendallTau(shared.map((trial) => [time(first, trial), time(second, trial)])) ?? 0;
 const tauFlops =
   kendallTau(shared.map((trial) => [flops(trial), Math.sqrt(time(first, trial) * time(second, trial))])) ?? 0;
-/** Pairs that one session tells apart and the other tells apart the other way round. */
+/** Pairs that certainly differ in both sessions, but in opposite directions. */
 const against = [...first.told].filter((pair) => second.told.has(pair.split(" ").reverse().join(" "))).length;
-/** Pairs that one session tells apart although the other orders them otherwise. */
+/** Pairs that certainly differ in one session although the other puts them in the opposite order. */
 const doubtful = [first, second].flatMap((one, n) => {
   const other = n === 0 ? second : first;
   return [...one.told].filter((pair) => {

@@ -1,4 +1,4 @@
-// A row of what benches print with --json. Ratios are ours to the peer's; null where there is none.
+// A row of a bench's --json output. Ratios are ours to the peer's; null without a peer.
 export interface BenchRow {
   readonly name: string;
   readonly ours: number;

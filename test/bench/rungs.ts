@@ -1,6 +1,7 @@
-// bench:rungs: the same sweep with and without `score.rungs`, on this machine's real trainer: what share of the training steps was saved, and
-// whether the front is the same. Objectives besides the score are counted, not timed, so that the two sweeps differ in nothing else. Every
-// step that was trained counts, those of stopped trials and any that were trained twice included.
+// bench:rungs: runs the same sweep with and without `score.rungs`, with this machine's real trainer. Reports
+// the share of training steps saved, and whether the front is the same. Other objectives than the score are
+// counted, not timed, so that the two sweeps differ in nothing else. Every trained step counts, those of
+// stopped trials and repeated ones included.
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";

@@ -1,6 +1,7 @@
-// screenshot: the picture of a decision sheet that README.md shows, from a report file of a real sweep:
+// screenshot: makes README.md's picture of a decision sheet, from a report file of a real sweep:
 //
-//     npx edgefront sweep configs/quickstart.yaml && npm run screenshot -- report-quickstart.html reports/decision-sheet.png
+//     npx edgefront sweep configs/quickstart.yaml &&
+//     npm run screenshot -- report-quickstart.html reports/decision-sheet.png
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { launchBrowser, openReport, watchedPage } from "../support/browser.ts";
@@ -15,12 +16,12 @@ if (!existsSync(report)) {
 const browser = await launchBrowser();
 const { page, complaints } = await watchedPage(browser, { width: 1180, height: 1200 });
 await openReport(page, resolve(report));
-// A bound as a reader would set one: the first objective's, a third of the way.
+// A bound as a reader would set one: on the first objective, a third of the range.
 const slider = page.locator("#bounds input").first();
 for (let press = 0; press < 3; press++) await slider.press("PageUp");
 await slider.blur();
 await page.waitForSelector("#parallel[data-drawn]");
-// What comes after the decision is left out.
+// Everything below the decision sheet is cut off.
 const { y, height } = (await page.locator("#decide").boundingBox())!;
 await page.waitForTimeout(500);
 await page.screenshot({

@@ -1,5 +1,6 @@
-// What bench:search is run on. ZDT and DTLZ stay continuous: strategies work on any domain, and peers see the same variables
-// in [0, 1]. Layout spaces are walked whole, so that their best hypervolume is known; peers see one choice a layer.
+// The problems of bench:search. ZDT and DTLZ stay continuous: strategies work on any domain, and peers get
+// the same variables in [0, 1]. Layout spaces are enumerated completely, so that their best hypervolume is
+// known; peers get one choice per layer.
 import { staticCost } from "../../candidates/cost.ts";
 import { isAttention, isGlobalAttention, type Layout } from "../../candidates/layout.ts";
 import { operatorOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
@@ -17,16 +18,20 @@ export interface Problem<C> {
   readonly reference: readonly number[];
   /** Hypervolume of the true front. */
   readonly best: number;
-  /** Smaller is better. */
+  /** Returns the objectives; smaller is better. */
   evaluate(candidate: C): readonly number[];
-  /** The same problem as peers see it; null where their point is no layout of the space. */
+  /**
+   * The same problem in the form for peers. `decode` returns null where their point is no layout of the
+   * space.
+   */
   readonly variables: readonly Variable[];
   decode(x: readonly number[]): C | null;
 }
 
 /**
- * Distribution index of polynomial mutation: a step of about a seventh of the range. The customary 20 (a twentieth) and simulated
- * binary crossover keep so near to the parents that five generations do not get far; NSGA-II was behind Optuna's with them.
+ * Distribution index of polynomial mutation: a step of about a seventh of the range. The usual 20 (a
+ * twentieth) and simulated binary crossover were rejected: they stay so near to the parents that five
+ * generations do not get far. NSGA-II was then worse than Optuna's.
  */
 const MUTATION_INDEX = 5;
 
@@ -90,7 +95,10 @@ const rest = (x: readonly number[]): number =>
   1 + (9 * x.slice(1).reduce((a, b) => a + b, 0)) / (x.length - 1);
 const zdt3 = (f: number, g: number): number =>
   g * (1 - Math.sqrt(f / g) - (f / g) * Math.sin(10 * Math.PI * f));
-/** Zitzler, Deb, Thiele 2000; Deb, Thiele, Laumanns, Zitzler 2002. Dimensions below the usual 30: budgets here are small. */
+/**
+ * Sources: Zitzler, Deb, Thiele 2000; Deb, Thiele, Laumanns, Zitzler 2002. Fewer dimensions than the usual
+ * 30, because budgets here are small.
+ */
 const analyticProblems = [
   analytic(
     "ZDT1 (10)",
@@ -119,7 +127,7 @@ const analyticProblems = [
     line.map((f) => [f, zdt3(f, 1)]),
     (x) => [x[0]!, zdt3(x[0]!, rest(x))],
   ),
-  // The front is an eighth of the unit sphere: the reference cube less an eighth of the ball.
+  // The front is an eighth of the unit sphere. Its volume is the reference cube minus an eighth of the ball.
   analytic("DTLZ2 (6, 3 objectives)", 6, [1.1, 1.1, 1.1], 1.1 ** 3 - Math.PI / 6, (x) => {
     const g = 1 + x.slice(2).reduce((sum, value) => sum + (value - 0.5) ** 2, 0);
     const [a, b] = [(x[0]! * Math.PI) / 2, (x[1]! * Math.PI) / 2];
@@ -130,8 +138,9 @@ const analyticProblems = [
 const CONTEXT = 4096;
 
 /**
- * Analytic stand-ins for measurements, with the shapes that are known: recall saturates in attention layers and favours late,
- * spread ones; small differences of placement; milliseconds follow bytes and change of operator; TTFT follows FLOPs.
+ * Analytic substitutes for measurements, with known shapes. Recall saturates with attention layers and
+ * favours late, spread ones. Placement makes small differences. Milliseconds follow bytes and changes of
+ * operator; TTFT follows FLOPs.
  */
 function measurements(layout: Layout): { loss: number; decodeMs: number; bytes: number; ttftMs: number } {
   const depth = layout.layers.length;

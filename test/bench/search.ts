@@ -1,5 +1,6 @@
-// bench:search: our strategies against Optuna's and pymoo's on the same problems, sequentially, over several seeds. Prints a
-// table, or rows with --json. Peers run in a Python environment with test/peers/requirements.txt installed.
+// bench:search: compares our strategies with Optuna's and pymoo's on the same problems, sequentially, over
+// several seeds. Prints a table, or rows with --json. Peers run in a Python environment with
+// test/peers/requirements.txt installed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
@@ -28,7 +29,7 @@ const seeds = Array.from({ length: wholeOf("seeds", flags.seeds) }, (_, n) => n 
 const evaluations = wholeOf("evaluations", flags.evaluations);
 const TARGET = 0.95;
 
-/** Outcomes are told one by one, as the peers get theirs; everything else is as it comes. */
+/** Outcomes are told one by one, as the peers get theirs. All other options are defaults. */
 const sequential: Readonly<Record<string, Record<string, unknown>>> = {
   model: { batch: 1 },
   evolution: { batch: 1 },
@@ -37,7 +38,9 @@ const sequential: Readonly<Record<string, Record<string, unknown>>> = {
 /** Share of the best hypervolume after each evaluation. */
 type Curve = readonly number[];
 
-/** The curve while a search runs. A candidate that was evaluated before costs nothing: a user would keep the result. */
+/**
+ * Records the curve of a search. A repeated candidate costs nothing, because a user would keep the result.
+ */
 class Recorder<C> {
   readonly curve: number[] = [];
   private readonly archive = new ParetoArchive<null>();
@@ -91,7 +94,7 @@ function runOurs<C>(name: string, problem: Problem<C>, seed: number): Curve {
   return recorder.curve;
 }
 
-/** One Python process for all runs: importing the peers takes longer than many a run. */
+/** One Python process for all runs, because importing the peers takes longer than many runs. */
 class Peers {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
@@ -105,7 +108,7 @@ class Peers {
     this.child.stdin!.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Twice the evaluations are asked for, so that those spent on duplicates can be given back. */
+  /** Requests twice the evaluations, so that those spent on duplicates can be replaced. */
   async run<C>(peer: string, problem: Problem<C>, seed: number): Promise<Curve> {
     const { variables, objectives } = problem;
     this.send({
@@ -136,7 +139,7 @@ const median = (values: readonly number[]): number => {
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };
-/** Evaluations until the target; one more than were made where it was not met. */
+/** Number of evaluations until the target; one more than the total where it was not reached. */
 const reached = (curve: Curve): number => {
   const index = curve.findIndex((share) => share >= TARGET);
   return index < 0 ? evaluations + 1 : index + 1;

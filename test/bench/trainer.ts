@@ -1,8 +1,9 @@
-// bench:trainer: tokens per second of native proxy training against PyTorch on the same CPU, threads, layouts and data, eager and compiled,
-// interleaved round by round. Prints a table, or with --json `{machine, rows:[{name, ours, peer, ratio, low, high, unit}]}`; the peer is the
-// faster of the two in each round. Each row also says which share of the machine's FMA peak, probed before each layout, the parameters' arithmetic
-// takes. PyTorch comes from a Python environment with test/peers/requirements.txt installed. --precision bfloat16 puts the native trainer's bfloat16
-// beside its own float32 instead.
+// bench:trainer: compares tokens per second of native proxy training with PyTorch on the same CPU, threads,
+// layouts and data, eager and compiled, interleaved round by round. Prints a table, or with --json `{machine,
+// rows:[{name, ours, peer, ratio, low, high, unit}]}`. The peer is the faster of the two in each round. Each
+// row also has the share of the machine's FMA peak, probed before each layout, that the parameters'
+// arithmetic reaches. PyTorch comes from a Python environment with test/peers/requirements.txt installed.
+// --precision bfloat16 compares the native trainer's bfloat16 with its own float32 instead.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -45,7 +46,7 @@ const threads = wholeOf("threads", flags.threads);
 const rounds = wholeOf("rounds", flags.rounds);
 const seconds = numberOf("seconds", flags.seconds);
 
-/** The sizes of the trainer's issue; FFN width about 2.67 d. */
+/** The sizes of the trainer's issue. FFN width is about 2.67 d. */
 const CASES = [
   { name: "d64 L4 T128", notation: "v256 d64 f176 h4/2x16 : 2[c3 g]", length: 128, batch: 32 },
   { name: "d128 L8 T256", notation: "v256 d128 f352 h4/2x32 : 2[c3 c3 g] c3 g", length: 256, batch: 16 },
@@ -179,7 +180,8 @@ try {
       high: Math.max(...ratios),
       unit: "tokens/s",
     };
-    // 6 FLOPs a parameter and token (forward 2, backward 4), the tied embedding as the output matrix it is, attention scores not.
+    // 6 FLOPs per parameter and token (forward 2, backward 4). The tied embedding counts as the output
+    // matrix; attention scores do not count.
     const gflops = (6 * parameters * row.ours) / 1e9;
     const peak = gflops / peakGflops;
     rows.push({ ...row, gflops, peakGflops, peak });

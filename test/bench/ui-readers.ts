@@ -1,10 +1,11 @@
-// The readers of bench:ui, in a process of their own: their processor time is not the server's. Told over IPC when to follow and when
-// to stop. What they receive is looked into once the sweep has ended, so that reading it costs the sweep nothing.
+// The readers of bench:ui, in a separate process, so that their processor time is not the server's. IPC
+// messages start and stop them. Received data is parsed only after the sweep has ended, so that parsing costs
+// the sweep nothing.
 import { request } from "node:http";
 
-/** From the benchmark. */
+/** Message from the benchmark. */
 export type Order = { readonly follow: string; readonly readers: number } | { readonly stop: true };
-/** Back to it. */
+/** Message to the benchmark. */
 export type Report =
   | { readonly following: true }
   | {
@@ -20,7 +21,7 @@ interface Arrived {
   readonly text: Buffer;
 }
 
-/** Follows as a page does: is sent what changed; where it has missed something, fetches the state. */
+/** Follows like a page: receives changes, and fetches the state after a missed one. */
 function follow(base: string, ready: () => void): { readonly arrived: Arrived[]; readonly stop: () => void } {
   const arrived: Arrived[] = [];
   let first = true;
@@ -42,7 +43,7 @@ function follow(base: string, ready: () => void): { readonly arrived: Arrived[];
   return { arrived, stop: () => events.destroy() };
 }
 
-/** `changed` events in what came, with the number of finished trials that each tells of. */
+/** `changed` events in the received data, with the number of finished trials in each. */
 function read(arrived: readonly Arrived[]): { at: number; finished: number }[] {
   let text = "";
   return arrived.flatMap(({ at, text: chunk }) => {

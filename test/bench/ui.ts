@@ -1,7 +1,8 @@
-// bench:ui: what twenty readers of its page cost a running sweep. One real sweep, one server; windows with and without readers
-// alternate in pairs of drawn order, and the pace of the two windows of a pair is compared (profilers/statistics/paired.ts). Windows in
-// which anybody else used the machine are dropped. Beside it: the processor time of server and readers apart, and how late a finished
-// trial reached a reader. With --readers 0 both windows are alike: what the benchmark itself errs by. Very large sweeps: bench:page.
+// bench:ui: measures the cost of twenty readers of its page for a running sweep. One real sweep, one server.
+// Windows with and without readers alternate in pairs of random order, and the pace of a pair's two windows
+// is compared (profilers/statistics/paired.ts). Windows in which others used the machine are dropped. Also
+// reports the processor time of server and readers separately, and the delay of a finished trial. With
+// --readers 0 both windows are alike, which shows the benchmark's own error. Very large sweeps: bench:page.
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
@@ -31,7 +32,7 @@ const flags = optionsOf(
 const CLI = "dist/runner/cli.js";
 const windowMs = numberOf("seconds", flags.seconds) * 1000;
 const readers = wholeOf("readers", flags.readers, 0);
-/** Not counted: meanwhile the kernels are built, and the server's code is compiled. */
+/** Trials that do not count: meanwhile the kernels are built and the server's code is compiled. */
 const BEFORE = 12;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -48,10 +49,10 @@ function cpuMsOf(pid: number): number {
 }
 
 interface Window {
-  /** Trials a second between the first and the last that ended in it. */
+  /** Trials per second between the first and the last that ended in the window. */
   readonly pace: number;
   readonly foreignShare: number;
-  /** Server and readers, share of one core; 0 without readers. */
+  /** Processor time of server and readers, as a share of one core; 0 without readers. */
   readonly serverShare: number;
   readonly readersShare: number;
   readonly updates: number;
@@ -116,7 +117,7 @@ async function measure(): Promise<void> {
       const own = ends.slice(first);
       if (own.length < 3) throw new Error("too few trials in a window; raise --seconds or lower --steps");
       const until = Date.now();
-      // The last trials may still be on their way to the readers.
+      // The last trials may not have reached the readers yet.
       if (count > 0) await pause(1000);
       const report = count > 0 ? await ask({ stop: true }) : null;
       const told = report !== null && "seen" in report ? report : null;
@@ -153,7 +154,10 @@ async function measure(): Promise<void> {
   }
 }
 
-/** For every reader and trial that ended in the window: milliseconds from the trial's end until the reader had it. */
+/**
+ * For every reader and trial that ended in the window: milliseconds from the trial's end until the reader
+ * received it.
+ */
 function delaysOf(
   path: string,
   readers: readonly (readonly { readonly at: number; readonly finished: number }[])[],

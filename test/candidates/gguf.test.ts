@@ -1,4 +1,4 @@
-// The plan is read back by a reader that is not ours (@huggingface/gguf).
+// An independent reader (@huggingface/gguf) reads the plan back.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -79,7 +79,8 @@ describe("plan", () => {
       "edgefront.shortconv.l_cache": [2, 0, 0, 8],
       "tokenizer.ggml.model": "no_vocab",
     });
-    // Rows of 33 elements do not divide into blocks of 32: that matrix stays F16 (type 1); its neighbours are Q4_0 (2).
+    // Rows of 33 elements do not divide into blocks of 32, so that matrix stays F16 (type 1). Its neighbours
+    // are Q4_0 (2).
     expect(tensors.find((t) => t.name === "blk.2.ffn_down.weight")!.type).toBe(1);
     expect(tensors.find((t) => t.name === "blk.2.ffn_up.weight")!.type).toBe(2);
   });

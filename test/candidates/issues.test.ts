@@ -1,4 +1,4 @@
-// What zod finds wrong is told in a person's words, for every kind of issue.
+// Every kind of zod issue is reported in plain words.
 import { expect, it } from "vitest";
 import { z } from "zod";
 import { issueText } from "../../candidates/issues.ts";

@@ -1,5 +1,5 @@
-// No file outside candidates/ops/ decides anything by an operator's name or by a token's first letter: it asks a trait
-// (candidates/layout.ts) or a member of the operator (candidates/ops/operator.ts).
+// No file outside candidates/ops/ decides by an operator's name or by a token's first letter. Other code asks
+// a trait (candidates/layout.ts) or a member of the operator (candidates/ops/operator.ts).
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

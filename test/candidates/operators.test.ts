@@ -1,4 +1,5 @@
-// The contract of every operator in the registry. Operators state examples of their tokens; nothing here names an operator.
+// The contract of every operator in the registry. Operators state examples of their tokens, so that this file
+// names no operator.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tensorsOf } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";

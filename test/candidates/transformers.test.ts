@@ -1,4 +1,5 @@
-// Configurations of transformers as layouts: published ones in both spellings, our own back again, and what a layout cannot say.
+// Configurations of transformers as layouts: published ones in both spellings, our own read back, and
+// refusals of what a layout cannot express.
 import { describe, expect, it } from "vitest";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
@@ -6,7 +7,7 @@ import { formatNotation, parseNotation } from "../../candidates/notation.ts";
 import { layoutOfTransformersConfig } from "../../candidates/transformers.ts";
 import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
 
-// As LiquidAI/LFM2-350M was first published: the width before 2/3 of it are taken, attention by index.
+// LiquidAI/LFM2-350M as first published: the FFN width before the factor 2/3, attention by index.
 const PUBLISHED = {
   architectures: ["Lfm2ForCausalLM"],
   block_auto_adjust_ff_dim: true,
@@ -127,7 +128,8 @@ describe("our own configuration comes back as the same layout", () => {
   });
 });
 
-// vLLM (Lfm2MLP), MLX (ModelArgs without defaults), llama.cpp's converter, SGLang, transformers 4 and 5.
+// Readers of the config: vLLM (Lfm2MLP), MLX (ModelArgs without defaults), llama.cpp's converter, SGLang,
+// transformers 4 and 5.
 it.each([
   [
     "MLX",
@@ -152,7 +154,7 @@ it.each([
     conv_dim: 512,
     block_ff_dim: 1344,
     block_auto_adjust_ff_dim: false,
-    // Readers that round whatever the flag says leave the width alone.
+    // Readers that round despite the flag leave this width unchanged.
     block_multiple_of: 64,
     full_attn_idxs: [2, 5],
     tie_embedding: true,

@@ -1,5 +1,6 @@
-// A coordinator as a process of its own: runs one sweep on devices that are registered already, prints each event as a line, and what
-// the run cost it at the end. Its wall clock can be made to jump. Arguments: the sweep and its options as JSON.
+// A coordinator in a separate process. It runs one sweep on registered devices, prints each event as a line,
+// and at the end the cost of the run. Its wall clock can be made to jump. Arguments: the sweep and its
+// options as JSON.
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FarmOptions } from "../../runner/sweep/staff.ts";
@@ -10,27 +11,27 @@ interface Arguments {
   readonly sweep: FarmSweep;
   readonly agent: { readonly path: string; readonly sha256: string };
   readonly farm?: FarmOptions;
-  /** Every so often the wall clock jumps by the next of these. */
+  /** Jumps of the wall clock, made one after the other at intervals. */
   readonly jumpsMs?: readonly number[];
-  /** Say only what is kept in `Cost`. */
+  /** Prints only the fields of `Cost`. */
   readonly quiet?: boolean;
-  /** Keeps so many bytes a job, to see that the check of its memory notices. */
+  /** Leaks this many bytes per job, to test that the memory check notices. */
   readonly leakBytes?: number;
 }
 
-/** What a run cost its coordinator; the last line it prints. */
+/** Cost of a run for its coordinator; the last printed line. */
 export interface Cost {
   readonly kind: "cost";
-  /** From the first job's begin to the end of the sweep. */
+  /** From the start of the first job to the end of the sweep. */
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly jobs: number;
-  /** Sampled every second; after a collection where this process was started with --expose-gc. */
+  /** Sampled every second; after a garbage collection if this process was started with --expose-gc. */
   readonly memory: readonly MemorySample[];
   /** Open files before and after. */
   readonly files: readonly [number, number];
   readonly children: number;
-  /** What still keeps the process busy, by kind, after everything was closed. */
+  /** Kinds of resources that still keep the process alive after everything was closed. */
   readonly resources: readonly string[];
 }
 
@@ -68,7 +69,7 @@ const sampling = setInterval(() => {
   globalThis.gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();
   memory.push({ jobs, rssBytes: rss, liveBytes: heapUsed + external });
-}, 200).unref(); // a short run on a fast machine has samples enough, too, for the odd one to be outvoted
+}, 200).unref(); // frequent enough that a short run on a fast machine has samples to outvote an outlier
 let start = 0;
 let cpu = process.cpuUsage();
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);

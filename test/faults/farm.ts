@@ -1,5 +1,5 @@
-// Loopback devices for faults and soaks: each a real sshd with a login of its own behind a proxy that can fail, and an agent that is
-// scripted or real. Runs sweeps on them in this process, and reads back what a sweep left.
+// Loopback devices for faults and soaks. Each is a real sshd with its own login behind a proxy that can fail,
+// and an agent that is scripted or real. Runs sweeps on them in this process, and reads back the results.
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -38,32 +38,32 @@ async function bundle(source: string, out: string, external: boolean): Promise<s
   return outfile;
 }
 
-/** The scripted agent as one executable file. */
+/** Returns the scripted agent as one executable file. */
 export async function scriptedAgent(): Promise<AgentBinary> {
   const path = await bundle("test/support/scripted-agent.ts", `scripted-agent-${process.pid}`, false);
   chmodSync(path, 0o755);
   return { path, sha256: createHash("sha256").update(readFileSync(path)).digest("hex") };
 }
 
-/** The coordinator of these devices as a program of its own, to be killed and stopped. */
+/** Returns the coordinator of these devices as a separate program, which tests kill and stop. */
 export const coordinatorProgram = (): Promise<string> =>
   bundle("test/faults/coordinator.ts", `coordinator-${process.pid}.mjs`, true);
 
-/** Hundreds of scripted devices behind one SSH server, as a program. */
+/** Returns a program with hundreds of scripted devices behind one SSH server. */
 export const crowdProgram = (): Promise<string> =>
   bundle("test/support/ssh-crowd.ts", `ssh-crowd-${process.pid}.mjs`, true);
 
 export interface LoopbackDevice {
   readonly sshd: TestSshd;
   readonly proxy: TcpProxy;
-  /** As it is registered; `host` says which machine it pretends to be. */
+  /** The record as it is registered. `host` names the machine that it pretends to be. */
   record(name: string): SshDeviceRecord;
   script(script: AgentScript): void;
-  /** Jobs its agents were asked for so far. */
+  /** Number of jobs that its agents received so far. */
   jobs(): number;
-  /** How its measurements followed each other: `<` where one began, `>` where it ended. */
+  /** Order of its measurements: `<` where one began, `>` where it ended. */
   turns(): string;
-  /** As new: no script, no agent, nobody logged in. */
+  /** Resets the device: no script, no agent, nobody logged in. */
   reset(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -138,11 +138,11 @@ export interface FarmSweep {
   readonly protocol?: string;
   /** --no-wait. */
   readonly noWait?: boolean;
-  /** How long a write waits for another process. */
+  /** How long a write waits for another process, in ms. */
   readonly busyMs?: number;
 }
 
-/** Faults come faster than in life, and so do the tries after them. */
+/** Faults come faster than in reality, and so do retries. */
 export const QUICK: FarmOptions = {
   session: { silenceMs: 3000 },
   timing: { pauseScale: 0.05 },
@@ -205,7 +205,10 @@ export function query<T>(db: string, sql: string, ...values: unknown[]): T[] {
   }
 }
 
-/** What a sweep left, without what may differ between two runs: times, tries, events, and which of equal devices did a job. */
+/**
+ * Returns the results of a sweep, without values that may differ between two runs: times, tries, events, and
+ * which of several equal devices did a job.
+ */
 export function left(db: string, sweep = "faults") {
   const of = "JOIN trials t ON t.id = %.trial_id JOIN sweeps s ON s.id = t.sweep_id AND s.name = ?";
   return {
@@ -221,7 +224,7 @@ export function left(db: string, sweep = "faults") {
     ),
     measurements: query(
       db,
-      // When and in which order it was measured differs from run to run.
+      // Time and order of measurements differ from run to run.
       `SELECT t.number, j.target, json_remove(m.request, '$.conduct.busyMs', '$.conduct.kept') AS request, m.result FROM measurements m JOIN jobs j ON j.id = m.job_id ${of.replace("%", "j")}
        ORDER BY t.number, j.target`,
       sweep,
@@ -235,7 +238,7 @@ export function left(db: string, sweep = "faults") {
   };
 }
 
-/** Causes of the faults written down against a device, in order. */
+/** Returns the causes of faults recorded against a device, in order. */
 export const faultsOf = (db: string, device: string): string[] =>
   query<{ cause: string }>(
     db,
@@ -246,7 +249,7 @@ export const faultsOf = (db: string, device: string): string[] =>
 export const eventsOf = (db: string, kind: string): { device: string | null; cause: string | null }[] =>
   query(db, "SELECT device, cause FROM events WHERE kind = ? ORDER BY id", kind);
 
-/** Agents that run on a device now, by the login that is its own. */
+/** Returns the pids of agents that run on a device now, by its own login. */
 export function agentsOf(device: LoopbackDevice): number[] {
   try {
     const found = execFileSync("pgrep", ["-u", device.sshd.user, "-f", "edgefront-agent serve"], {
@@ -258,7 +261,7 @@ export function agentsOf(device: LoopbackDevice): number[] {
   }
 }
 
-/** Runs the coordinator's program to its end; what the run cost it. */
+/** Runs the coordinator's program to its end and returns the cost of the run. */
 export async function coordinate(
   program: string,
   argument: object,

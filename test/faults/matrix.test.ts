@@ -1,5 +1,6 @@
-// The fault matrix: every way a device, its link, its agent or its coordinator can fail is injected into a sweep over real sshd
-// processes. Each row states what must happen, and that the database then equals that of a run without the fault.
+// The fault matrix: every failure of a device, its link, its agent or its coordinator is injected into a
+// sweep over real sshd processes. Each row states the required outcome. The database must then equal that of
+// a run without the fault.
 import { describe } from "vitest";
 import { sshdProblem } from "../support/needs.ts";
 import { faultMatrix } from "./matrix.ts";
@@ -15,7 +16,7 @@ import { throttledRows } from "./rows/throttled.ts";
 
 describe.skipIf(sshdProblem() !== null)("the fault matrix", () => {
   const matrix = faultMatrix();
-  // The longest first, beside which the others run.
+  // The longest first; the others run beside it.
   const kinds = [
     agentRows,
     linkRows,

@@ -1,5 +1,5 @@
-// What the rows of the fault matrix share: devices and a database for each, a run without faults to compare with, a coordinator to kill,
-// and the table of results. The rows are in rows/, by what fails.
+// Shared parts of the fault matrix: devices and a database for each row, a run without faults for comparison,
+// a coordinator to kill, and the table of results. The rows are in rows/, by the failing part.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -22,10 +22,10 @@ import {
   startDevice,
 } from "./farm.ts";
 
-/** Most of a row is waiting. */
+/** Rows run side by side, because most of their time is waiting. */
 const LANES = 6;
 export const TRIALS = 5;
-/** The real agent's heart beats every 5 s. */
+/** The real agent sends a heartbeat every 5 s. */
 export const REAL: FarmOptions = { session: { silenceMs: 12_000 } };
 
 /** Devices and a database for one row. */
@@ -48,30 +48,33 @@ interface Coordinator {
 }
 
 export interface FaultMatrix {
-  /** A row: injects `fault` on devices of its own, and expects what is `required`. */
+  /** Defines a row: injects `fault` on devices of its own, and expects `required`. */
   row(fault: string, required: string, body: (place: Place) => Promise<void>): void;
-  /** A sweep on device a, in this process. */
+  /** Runs a sweep on device a, in this process. */
   run(place: Place, options?: RunOptions): Promise<void>;
-  /** The same as a process of its own; `through`: a command that starts it. */
+  /** Runs the same in a separate process. `through`: a command that starts it. */
   coordinate(
     place: Place,
     sweep: Partial<FarmSweep>,
     jumpsMs?: readonly number[],
     through?: readonly string[],
   ): Coordinator;
-  /** Calls back once, when the nth job has begun. */
+  /** Returns a listener that calls `act` once, when the nth job has begun. */
   atJob(n: number, act: (store: Store) => void): (event: SweepEvent, store: Store) => void;
-  /** What a run without faults left, on these devices, and the database of the one on a. */
+  /** Returns the results of a run without faults on these devices. */
   calm(devices: "a" | "a,b"): Calm;
   calmPath(): string;
   expectCalm(place: Place, devices?: "a" | "a,b", name?: string): void;
-  /** Both devices are known by a probe, as after `device add`. */
+  /** Probes both devices, as `device add` does. */
   probed(place: Place): Promise<void>;
-  /** The agent built from kernels/. */
+  /** Returns the agent built from kernels/. */
   real(): Promise<AgentBinary>;
 }
 
-/** To be called within a `describe`: prepares before its rows, prints their table after them. */
+/**
+ * Sets up the fault matrix. Call it within a `describe`: it prepares before the rows, and prints their table
+ * after them.
+ */
 export function faultMatrix(): FaultMatrix {
   let folder: ReturnType<typeof temporaryFolder>;
   let agent: AgentBinary;
@@ -116,7 +119,10 @@ export function faultMatrix(): FaultMatrix {
   let opening: Promise<unknown> = Promise.resolve();
   const free: Place[] = [];
   let made = 0;
-  /** A place of its own for a row; up to so many are made, one after another: making logins takes turns. */
+  /**
+   * Takes a place for a row. Up to LANES places are created, one after another, because logins are created in
+   * turn.
+   */
   async function enter(): Promise<Place> {
     const place = free.pop();
     if (place !== undefined) return place;

@@ -1,7 +1,9 @@
-// A soak: six loopback devices behind real sshd processes, faults at random moments from a seed, thousands of jobs. Their agents are
-// scripted; beside them a second coordinator on the same database has the real agent measure on a seventh, under the same faults. At the
-// end every job must have been measured once, as without the faults; nothing may be left running, open or lying about; memory must be flat
-// (flatness.ts has the bounds; --leak 5000 keeps so many bytes a job, and the soak must fail).
+// A soak: six loopback devices behind real sshd processes, faults at random moments from a seed, thousands of
+// jobs. Their agents are scripted. A second coordinator on the same database uses the real agent on a seventh
+// device, under the same faults. At the end every job must have been measured once, as without the faults. No
+// process, open file or stray file may be left. Memory must be flat (flatness.ts has the bounds; with --leak
+// 5000 this many bytes per job are kept, and the soak must fail).
+//
 //   npm run test:soak [-- --jobs 2000 --real 60 --seed 1 --leak 0 --json]
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -59,7 +61,10 @@ const AGENT_FAULTS: readonly Misbehaviour[] = [
   "disk-error",
   "wrong-output",
 ];
-/** Far enough apart that no candidate meets two in a row, which would rightly be held against it. */
+/**
+ * Faults far enough apart that no candidate meets two in a row, which would correctly count against the
+ * candidate.
+ */
 function randomScript(jobs: number): AgentScript {
   const script: Record<number, Misbehaviour> = {};
   for (let at = 5 + below(60); at < jobs; at += 5 + below(90))
@@ -67,7 +72,7 @@ function randomScript(jobs: number): AgentScript {
   return { jobs: script, jobMs: 10 };
 }
 
-/** Cuts, kills or silences one device; silence is lifted after a while. */
+/** Resets, kills or silences one device. Silence ends after a while. */
 const LINK_FAULTS: Readonly<Record<string, (device: LoopbackDevice) => void>> = {
   reset: ({ proxy }) => proxy.reset(),
   "sshd killed": ({ sshd }) => sshd.killSessions(),
@@ -77,7 +82,7 @@ const LINK_FAULTS: Readonly<Record<string, (device: LoopbackDevice) => void>> = 
   },
 };
 
-/** Measurements of a sweep so far. */
+/** Number of measurements of a sweep so far. */
 const measured = (db: string, sweep: string): number =>
   query<{ n: number }>(
     db,
@@ -95,7 +100,7 @@ const program = await coordinatorProgram();
 const devices: LoopbackDevice[] = [];
 for (const _ of names) devices.push(await startDevice());
 const real = await startDevice();
-/** The sweep of the real agent, beside the scripted one. */
+/** Name of the real agent's sweep, which runs beside the scripted one. */
 const REAL = "real";
 const problems: string[] = [];
 const check = (ok: boolean, what: string): void => {
@@ -114,10 +119,10 @@ try {
     timing: { pauseScale: 0.02 },
     leases: { ttlMs: 5000, renewMs: 1000 },
   };
-  /** Both sweeps at once; what each cost its coordinator. */
+  /** Runs both sweeps at once. Returns the cost of each for its coordinator. */
   const both = (sweep: FarmSweep): Promise<Cost[]> =>
     Promise.all([
-      // Compiled code grows with a program's age, which is not a leak: it is kept out of the heap.
+      // Compiled code grows with a program's age without being a leak, so it is kept out of the heap.
       coordinate(program, { sweep, agent, farm, quiet: true, leakBytes: options.leak }, [
         "--expose-gc",
         "--no-opt",
@@ -126,12 +131,13 @@ try {
       coordinate(program, {
         sweep: { ...sweep, name: REAL, devices: [REAL], trials: options.real },
         agent: realAgent,
-        // The real agent's heart beats every 5 s.
+        // The real agent sends a heartbeat every 5 s.
         farm: { ...farm, session: { silenceMs: 12_000 } },
         quiet: true,
       }),
     ]);
-  // A device keeps its class to itself: moved jobs are the fault matrix's business, here each device must come back.
+  // Each device has its own class, so that no job moves: here every device must recover. The fault matrix
+  // tests moved jobs.
   for (const [i, device] of devices.entries()) device.script({ jobMs: 10, cpuModel: `CPU ${i}` });
   const calm = sweepIn("calm.db");
   await both(calm);
@@ -142,18 +148,19 @@ try {
   const rough = sweepIn("rough.db");
   const kinds = Object.keys(LINK_FAULTS);
   let turns = 0;
-  /** Of each device, how many jobs it had done at its last fault. */
+  /** Number of jobs that each device had done at its last fault. */
   const doneAtFault = new Map<LoopbackDevice, number>();
   const injecting = setInterval(() => {
     const realDone = measured(rough.db, REAL);
-    // A sweep begins only when every device answers; what fails before is not its affair.
+    // A sweep begins only when every device answers; earlier failures are not its concern.
     if (devices.some((device) => device.jobs() === 0) || realDone === 0) return;
     const kind = kinds[below(kinds.length)]!;
-    // The real agent's sweep is short: while it lasts every other fault is its device's.
+    // The real agent's sweep is short, so while it lasts every other fault is for its device.
     const ofReal = turns++ % 2 === 0 && realDone < options.real;
     const device = ofReal ? real : devices[below(devices.length)]!;
     const done = ofReal ? realDone : device.jobs();
-    // On a slow machine coming back takes longer than the next turn: a device that is never let back proves nothing.
+    // On a slow machine recovery takes longer than the interval between faults. A device that never recovers
+    // would prove nothing.
     if (doneAtFault.get(device) === done) return;
     doneAtFault.set(device, done);
     faults[kind] = (faults[kind] ?? 0) + 1;
@@ -175,7 +182,7 @@ try {
   );
   check(doubled!.n === 0, `${doubled!.n} jobs are there twice`);
   check(got.measurements.length >= options.jobs, `${got.measurements.length} measurements`);
-  // Times are the machine's; what was computed is the agent's.
+  // Times depend on the machine; computed values depend on the agent.
   const computed = (db: string): unknown[] =>
     left(db, REAL).measurements.map((row) => {
       const { number, result } = row as { number: number; result: string };

@@ -1,4 +1,5 @@
-// The fault matrix: `npm run test:faults`. Rows run side by side, each on devices of its own; most of their time is waiting.
+// The fault matrix: `npm run test:faults`. Rows run side by side, each on its own devices, because most of
+// their time is waiting.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({

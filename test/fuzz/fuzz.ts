@@ -1,5 +1,6 @@
-// fuzz: the readers of files and requests (kernels/fuzz) with the address and undefined-behaviour sanitizers: by libFuzzer with clang++, by
-// fuzz/standalone.cc with g++. A finding leaves its input in build/fuzz and exits 1.
+// fuzz: runs the readers of files and requests (kernels/fuzz) with the address and undefined-behaviour
+// sanitizers: by libFuzzer with clang++, by fuzz/standalone.cc with g++. A finding stores its input in
+// build/fuzz and exits with code 1.
 import { numberOf, optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { fuzz } from "./run.ts";
 import { SEEDS } from "./seeds.ts";

@@ -14,12 +14,12 @@ export interface FuzzOptions {
   /** 0: no limit. */
   readonly seconds: number;
   readonly seed: number;
-  /** Default: clang++ where there is one, else g++. */
+  /** Default: clang++ if present, else g++. */
   readonly compiler?: string;
 }
 export interface FuzzResult {
   readonly executed: number;
-  /** Null without libFuzzer. */
+  /** Number of covered edges; null without libFuzzer. */
   readonly edges: number | null;
   readonly compiler: string;
   /** The sanitizer's report, or null. */
@@ -40,7 +40,7 @@ function build(target: string, compiler: string) {
   });
 }
 
-/** @throws CompilerMissingError, CompileError. */
+/** Builds and runs a target. Throws CompilerMissingError or CompileError. */
 export async function fuzz({ target, runs, seconds, seed, compiler }: FuzzOptions): Promise<FuzzResult> {
   const folder = join(PACKAGE_ROOT, "build", "fuzz");
   const corpus = join(folder, `corpus-${target}-${seed}`);
@@ -58,7 +58,7 @@ export async function fuzz({ target, runs, seconds, seed, compiler }: FuzzOption
       ...(seconds === 0 ? [] : [`-max_total_time=${seconds}`]),
       `-seed=${seed}`,
       "-max_len=8192",
-      "-timeout=1800", // of wall time, also while the process is paused: no input of 8 KB takes seconds unless it hangs
+      "-timeout=1800", // wall time, also while the process is paused; no input of 8 KB takes seconds unless the reader hangs
       "-rss_limit_mb=2048",
       "-print_final_stats=1",
       `-artifact_prefix=${join(folder, `${target}-`)}`,
@@ -67,7 +67,7 @@ export async function fuzz({ target, runs, seconds, seed, compiler }: FuzzOption
       stdio: ["ignore", "inherit", "pipe"],
       encoding: "utf8",
       maxBuffer: 2 ** 28,
-      // What g++'s sanitizer reports ends by SIGABRT, at which the input is kept.
+      // A report of g++'s sanitizer ends with SIGABRT, which stores the input.
       env: { ...process.env, ASAN_OPTIONS: "abort_on_error=1", UBSAN_OPTIONS: "abort_on_error=1" },
     },
   );

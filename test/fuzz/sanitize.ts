@@ -1,5 +1,6 @@
-// test:sanitize: the C++ tests with the address and undefined-behaviour sanitizers, by clang++ or else g++; any finding ends a test run with
-// its report. Arguments are parts of test names, as for the test binary itself.
+// test:sanitize: runs the C++ tests with the address and undefined-behaviour sanitizers, by clang++ or else
+// g++. Any finding ends a test run with its report. Arguments are parts of test names, as for the test binary
+// itself.
 import { spawnSync } from "node:child_process";
 import { buildAgent } from "../../runner/agent/build.ts";
 import { CompilerMissingError } from "../../runner/devices/device-errors.ts";

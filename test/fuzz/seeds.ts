@@ -1,4 +1,4 @@
-// Seeds of the fuzz targets (kernels/fuzz): small inputs that are whole, of every kind that a target reads.
+// Seeds of the fuzz targets (kernels/fuzz): small valid inputs of every kind that a target reads.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lower } from "../../candidates/gguf/lower.ts";
@@ -11,7 +11,7 @@ const LAYOUTS = [
   "v32 d32 f32 h2/1x16 : c2 s4 g c8", // edgefront
   "v32 d32 f32 h2/2x16 : g g", // qwen3
   "v32 d32 f32 h2/2x16n : g g", // llama
-  "v32 d256 f32 h1/1x32 : c3", // rows that Q6_K takes
+  "v32 d256 f32 h1/1x32 : c3", // rows that Q6_K can store
 ];
 
 /** Plans that end after the tensor table, and a file with data. */
@@ -25,7 +25,7 @@ function ggufs(): Buffer[] {
   return [...plans, Buffer.concat([plan, padding, Buffer.alloc(bytes, 0x3a)])];
 }
 
-/** What the target takes before the file: kind, length, vocabulary. */
+/** Input before the file: kind, length, vocabulary. */
 const asked = (kind: number, length: number, vocab: number): Buffer =>
   Buffer.of(kind, length, vocab & 255, vocab >> 8);
 
@@ -68,12 +68,12 @@ const REQUESTS = [
 
 const texts = (...values: readonly string[]): Buffer[] => values.map((value) => Buffer.from(value));
 
-/** By target. */
+/** Seeds by target. */
 export const SEEDS: Readonly<Record<string, () => Buffer[]>> = {
   gguf: ggufs,
   dataset: datasets,
   soft_file: softFiles,
-  // Changes of a whole checkpoint: a kind, a length, then places and bytes.
+  // Changes of a whole checkpoint: a kind, a length, then offsets and bytes.
   checkpoint: () => [
     Buffer.of(0, 0),
     Buffer.of(0, 0, 8, 0, 1),

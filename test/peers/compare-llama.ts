@@ -1,8 +1,8 @@
-// compare:llama: our logits beside llama.cpp's on the same GGUF, Q4_0 and F16: LFM2-350M's shape and random small layouts of the
-// architectures both know. Prints KL divergences of the next-token distribution, and whether greedy continuations agree. For Q4_0 also what
-// else moves it as far: the distance of each engine from exact arithmetic, and llama.cpp's from itself, run token by token or (--control)
-// by another build of it.
-// The peer: npm install --prefix test/peers --omit=optional
+// compare:llama: compares our logits with llama.cpp's on the same GGUF, Q4_0 and F16: LFM2-350M's shape and
+// random small layouts of the architectures that both know. Prints KL divergences of the next-token
+// distribution, and whether greedy continuations agree. For Q4_0 it also prints reference distances: of each
+// engine from exact arithmetic, and of llama.cpp from itself, run token by token or (--control) by another
+// build. The peer: npm install --prefix test/peers --omit=optional
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -78,7 +78,7 @@ class Peer {
 const peer = new Peer(flags.peers);
 const control = flags.control === "" ? null : new Peer(flags.control);
 
-/** Our logits of the positions from `from` on, [positions][V]; asked in pieces that fit an answer. */
+/** Our logits of the positions from `from` on, [positions][V], requested in pieces that fit an answer. */
 async function ourLogits(
   file: string,
   tokens: number[],
@@ -106,7 +106,10 @@ async function ourLogits(
   return out;
 }
 
-/** Of each token of the peer's greedy continuation: how far below our own choice we put it, having decoded all before it ourselves. */
+/**
+ * For each token of the peer's greedy continuation: how far we rank it below our own choice, after decoding
+ * all earlier tokens ourselves.
+ */
 async function greedyMargins(file: string, prompt: number[], continuation: number[], vocab: number) {
   const tokens = [...prompt, ...continuation.slice(0, -1)];
   const logits = await ourLogits(file, tokens, prompt.length - 1, vocab, { prefill: prompt.length });
@@ -120,13 +123,19 @@ interface Row {
   readonly layout: string;
   readonly architecture: Architecture;
   readonly quantization: Quantization;
-  /** KL(llama.cpp || ours), and of each from exact arithmetic on the same weights (Q4_0, and F16 over its limit). */
+  /**
+   * KL(llama.cpp || ours). For Q4_0, and for F16 above its limit, also of each from exact arithmetic on the
+   * same weights.
+   */
   readonly meanKl: number;
   readonly maxKl: number;
   readonly exact: { readonly ours: number; readonly peer: number } | null;
-  /** Mean KL of llama.cpp from itself: token by token, and by the control's build (Q4_0). */
+  /** Mean KL of llama.cpp from itself: run token by token, and by the control's build (Q4_0). */
   readonly itself: { readonly tokenByToken: number; readonly otherBuild: number | null } | null;
-  /** Tokens of the continuation that we choose too; the worst margin of the others, and what counts as a tie. */
+  /**
+   * Number of tokens of the continuation that we choose too, the worst margin of the others, and the limit
+   * for a tie.
+   */
   readonly greedy: {
     readonly same: number;
     readonly of: number;
@@ -134,8 +143,9 @@ interface Row {
     readonly tie: number;
   };
   /**
-   * `rounding`: over the limit, but no further from exact arithmetic than llama.cpp is: what int8 (F16: half) activations cost this layout. `tie`: a
-   * greedy token differs where the two likeliest are nearer than the engines' logits.
+   * `rounding`: over the limit, but no further from exact arithmetic than llama.cpp. The difference is the
+   * cost of int8 (F16: half) activations for this layout. `tie`: a greedy token differs where the two
+   * likeliest are nearer than the engines' logits.
    */
   readonly verdict: "ok" | "tie" | "rounding" | "FAIL";
 }

@@ -1,6 +1,7 @@
-// compare:torch: our logits beside those of transformers' Lfm2ForCausalLM in PyTorch, F32 weights from a seed through our own GGUF
-// writer, F32 cache: LFM2-350M and small hybrids. Fails above a relative error of 1e-4 (max |a-b| / max |b| over all logits).
-// The peer: a virtual environment with test/peers/requirements.txt, named with --python.
+// compare:torch: compares our logits with those of transformers' Lfm2ForCausalLM in PyTorch. Weights are F32
+// from a seed through our own GGUF writer, the cache is F32: LFM2-350M and small hybrids. Fails above a
+// relative error of 1e-4 (max |a-b| / max |b| over all logits). The peer: a virtual environment with
+// test/peers/requirements.txt, named with --python.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -58,7 +59,8 @@ try {
     const bytes = readFileSync(out);
     const { vocab } = layout;
     const want = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    // Half prefilled in small chunks, half decoded; as many of the last positions as one answer holds.
+    // Half is prefilled in small chunks, half decoded. The compared positions are the last ones that fit one
+    // answer.
     const from = Math.max(0, tokens.length - Math.floor((10 * 2 ** 20) / (4 * vocab)));
     for (const isa of vocab > 10_000 ? ["auto"] : flags.isas.split(",")) {
       const result = await session.request("verify", {
@@ -77,7 +79,7 @@ try {
       for (let i = 0; i < answer.length / 4; i++) {
         const b = want[from * vocab + i]!;
         const difference = Math.abs(answer.readFloatLE(4 * i) - b);
-        worst = Math.max(worst, difference); // a NaN stays
+        worst = Math.max(worst, difference); // a NaN is kept
         largest = Math.max(largest, Math.abs(b));
       }
       const relativeError = worst / largest;

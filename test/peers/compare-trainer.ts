@@ -1,6 +1,7 @@
-// compare:trainer: the native trainer against profilers/pytorch/, from the same plans, seeds and data: loss curves over 100 steps, the
-// validation score, and every element of the first step's gradients. PyTorch computes in float64, so that only our rounding counts. Exits 1 where one
-// is further off than 1e-4. With --precision bfloat16 both round the operands of linear layers; see BOUNDS. Needs a Python with torch.
+// compare:trainer: compares the native trainer with profilers/pytorch/, from the same plans, seeds and data:
+// loss curves over 100 steps, the validation score, and every element of the first step's gradients. PyTorch
+// computes in float64, so that only our rounding counts. Exits with 1 where one differs by more than 1e-4.
+// With --precision bfloat16 both round the operands of linear layers; see BOUNDS. Needs a Python with torch.
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -52,8 +53,9 @@ const LAYOUTS = [
   "d64 f200 h2/1x32 : c3 s9 g",
   "d32 f64 h1/1x32 : g(1/1x32n) c3",
 ];
-// In bfloat16 a value next to the middle between two of them is rounded by the last bit of the sum it came from: two orders of summation train
-// apart (kernels/tests/train_bf16_test.cc). 2.7e-2, 4.3e-3 and 3.5e-3 were the worst seen.
+// In bfloat16, the last bit of a sum decides how a value near the middle between two numbers is rounded. So
+// two orders of summation train differently (kernels/tests/train_bf16_test.cc). The worst differences seen
+// were 2.7e-2, 4.3e-3 and 3.5e-3.
 const BOUNDS = {
   float32: { curve: 1e-4, validation: 1e-4, gradient: 1e-4 },
   bfloat16: { curve: 6e-2, validation: 1e-2, gradient: 8e-3 },
@@ -108,7 +110,7 @@ const KINDS: Record<string, Partial<Body>> = {
   pooled: { data: { kind: "examples", ...packed, length: 32 }, head: "pooled" },
 };
 
-/** The tensors of an F32 file, by its plan's table: as many floats from each offset. */
+/** Tensors of an F32 file, by its plan's table: each tensor's floats from its offset. */
 function valuesOf(path: string, plan: Buffer): Float32Array {
   const file = readFileSync(path);
   const start = Math.ceil(plan.length / 32) * 32;
@@ -116,8 +118,8 @@ function valuesOf(path: string, plan: Buffer): Float32Array {
 }
 
 /**
- * One step of Adam without memory and a large epsilon moves a weight by rate * g / (|g| + epsilon), from which g follows. The weights
- * themselves come from a step of no size.
+ * Gradients of the first step. One step of Adam without memory and with a large epsilon moves a weight by
+ * rate * g / (|g| + epsilon), from which g follows. The weights themselves come from a step of size 0.
  */
 async function gradients(
   session: AgentSession,
@@ -174,7 +176,7 @@ try {
       await gradients(native, plan, which, "ours"),
       await gradients(torch, plan, which, "theirs"),
     ];
-    // Relative to the largest element: an element that cancels to nothing is rounding.
+    // Relative to the largest element, because an element that cancels to nothing is only rounding.
     const largest = want.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     const gradient = g.reduce((most, x, i) => Math.max(most, Math.abs(x - want[i]!)), 0) / largest;
     worst = Math.max(worst, curve / BOUNDS.curve, validation / BOUNDS.validation, gradient / BOUNDS.gradient);

@@ -1,5 +1,6 @@
-// A GGUF that `lower` laid out, changed for a comparison: its exact values as F32, which both engines approximate when they round their
-// activations to int8; or some tensors set to zero, which leaves their operator out. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
+// Changes a GGUF laid out by `lower`, for a comparison. `dequantised` stores its exact values as F32, because
+// both engines approximate them when they round activations to int8. `clearTensors` sets some tensors to
+// zero, which disables their operator. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import type { Quantization } from "../../candidates/quantization.ts";
@@ -14,7 +15,7 @@ function half(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** One block at `at`, by ggml type id: elements, bytes, and what it decodes to. */
+/** Decoders of the block at `at`, by ggml type id: elements, bytes, and decoded values. */
 const decoders: Record<
   number,
   { elements: number; bytes: number; decode: (b: Buffer, at: number, out: Float32Array, to: number) => void }
@@ -55,7 +56,10 @@ const decoders: Record<
   },
 };
 
-/** @param file a GGUF with data of this layout in this quantization; tensors whose name contains `part` become zeros in it, which is how many. */
+/**
+ * Sets to zero the tensors whose name contains `part`, and returns their number. `file` is a GGUF with data
+ * of this layout in this quantization.
+ */
 export function clearTensors(file: Buffer, layout: Layout, quantization: Quantization, part: string): number {
   const { tensors } = lower(layout, { quantization });
   let at = file.length - tensors.reduce((sum, tensor) => sum + aligned(tensor.bytes), 0);
@@ -70,7 +74,9 @@ export function clearTensors(file: Buffer, layout: Layout, quantization: Quantiz
   return cleared;
 }
 
-/** @param file a GGUF with data of this layout in this quantization. */
+/**
+ * Returns the file with its values as F32. `file` is a GGUF with data of this layout in this quantization.
+ */
 export function dequantised(file: Buffer, layout: Layout, quantization: Quantization): Buffer {
   const from = lower(layout, { quantization }).tensors;
   const { plan, tensors } = lower(layout, { quantization: "f32" });

@@ -1,6 +1,6 @@
-// How far the logits of two engines are apart. Logits are [positions][V].
+// Distances between the logits of two engines. Logits are [positions][V].
 
-/** The floats in these bytes. */
+/** Returns the floats in these bytes. */
 export const floats = (bytes: Buffer): Float32Array =>
   new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
 
@@ -12,7 +12,7 @@ function logSoftmax(logits: Float32Array): Float64Array {
   return Float64Array.from(logits, (x) => x - largest - Math.log(sum));
 }
 
-/** KL(peer || ours) of each position. */
+/** Returns KL(peer || ours) of each position. */
 export function divergences(peers: Float32Array, ours: Float32Array, vocab: number): number[] {
   return Array.from({ length: peers.length / vocab }, (_, i) => {
     const p = logSoftmax(peers.subarray(i * vocab, (i + 1) * vocab));
@@ -21,7 +21,10 @@ export function divergences(peers: Float32Array, ours: Float32Array, vocab: numb
   });
 }
 
-/** The largest difference of two engines' log-probabilities among the peer's 8 likeliest tokens of each position. */
+/**
+ * Returns the largest difference of two engines' log-probabilities among the peer's 8 likeliest tokens of
+ * each position.
+ */
 export function largestDifference(peers: Float32Array, ours: Float32Array, vocab: number): number {
   let worst = 0;
   for (let at = 0; at < peers.length; at += vocab) {

@@ -1,6 +1,7 @@
-// check:exports: what `edgefront export` and `compile` write, opened by those it is for. transformers instantiates each
-// config.json with our number of parameters; llama.cpp loads each GGUF and continues a text; pyarrow reads a Parquet report.
-// The peers: python -m venv V && V/bin/pip install -r test/peers/requirements.txt; npm install --prefix test/peers --omit=optional
+// check:exports: opens the files of `edgefront export` and `compile` with the programs that they are for.
+// transformers instantiates each config.json with our number of parameters. llama.cpp loads each GGUF and
+// continues a text. pyarrow reads a Parquet report. The peers: python -m venv V && V/bin/pip install -r
+// test/peers/requirements.txt; npm install --prefix test/peers --omit=optional
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +29,9 @@ function report(name: string, ok: boolean, text: string): void {
   console.log(`${ok ? "ok    " : "BROKEN"} ${name}: ${text}`);
 }
 
-/** Published layouts by size alone, small ones of every class that is written also with a step. */
+/**
+ * Published layouts are checked by size alone. Small ones of every class that is written also take a step.
+ */
 const CONFIGS: Readonly<Record<string, string>> = {
   "lfm2-350m": "Lfm2ForCausalLM",
   "lfm2-1.2b": "Lfm2ForCausalLM",
@@ -99,7 +102,7 @@ async function llama(): Promise<void> {
   peer.stdin.end();
 }
 
-/** Rows and a checksum of one column, by a reader that is not ours. */
+/** Checks rows and a checksum of one column, by an independent reader. */
 function tables(): void {
   const data = testReportData();
   writeFileSync(join(folder, "report.parquet"), renderedBytes("parquet", data));
@@ -132,7 +135,7 @@ print(json.dumps([len(table), sum(r["value"] or 0 for r in table), len(rows), su
   report("pyarrow, csv", same, `${found[0]} and ${found[2]} rows, sums agree to 1e-9`);
 }
 
-/** Whether the peer's Python has these modules; where not, what they would have shown is said to be missing. */
+/** Returns whether the peer's Python has these modules. If not, prints which check is skipped. */
 function has(...modules: readonly string[]): boolean {
   const found = spawnSync(flags.python, ["-c", `import ${modules.join(", ")}`]).status === 0;
   if (!found) console.log(`skipped: ${modules.join(" and ")} (not in ${flags.python})`);

@@ -4,7 +4,10 @@ import type { Layout } from "../../candidates/layout.ts";
 import type { Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { SeededRng } from "../../search/rng.ts";
 
-/** A small layout of the wanted architecture, of sizes that llama.cpp takes: rows in blocks of 32, heads that span the width (lfm2). */
+/**
+ * Returns a small layout of the wanted architecture with sizes that llama.cpp accepts: rows in blocks of 32,
+ * heads that span the width (lfm2).
+ */
 export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
   const pick = <T>(values: readonly T[]): T => values[random.below(values.length)]!;
   for (;;) {

@@ -1,9 +1,9 @@
-"""Other people's optimisers behind one protocol, for test/bench/search.ts: JSON lines on stdin and stdout.
+"""Optimisers of other projects behind one protocol, for test/bench/search.ts: JSON lines on stdin and stdout.
 
 in:  {"peer": "optuna-tpe", "seed": 1, "objectives": 2, "evaluations": 100,
       "variables": [{"type": "float"} in [0, 1] | {"type": "choice", "count": 3}]}
 out: {"x": [...]}   in: {"y": [...]} (smaller is better)   ... until {"done": true}.  One run after another.
-Each optimiser runs with its defaults; the population of NSGA-II is 20, as ours, since budgets are small.
+Each optimiser runs with its defaults. NSGA-II has a population of 20, like ours, because budgets are small.
 """
 
 import json

@@ -1,5 +1,8 @@
-"""PyTorch's reference for test/peers/compare-torch.ts: JSON lines {"file": F32 GGUF, "config": Lfm2Config fields, "tokens", "out"} on stdin;
-each model is transformers' Lfm2ForCausalLM with the file's weights, and its logits go to `out` as little-endian float32 [tokens][V].
+"""PyTorch's reference for test/peers/compare-torch.ts.
+
+Reads JSON lines {"file": F32 GGUF, "config": Lfm2Config fields, "tokens", "out"} from stdin. Each model is
+transformers' Lfm2ForCausalLM with the file's weights. Its logits are written to `out` as little-endian float32
+[tokens][V].
 Needs torch, transformers and gguf (requirements.txt).
 """
 import json

@@ -1,5 +1,7 @@
-"""Instantiates transformers models from config.json files (no weights are allocated): a path a line in, a JSON line out with the
-class, the number of parameters (a tied matrix once), and the logits' shape of one step on a small enough model."""
+"""Instantiates transformers models from config.json files (no weights are allocated).
+
+Each line on stdin is a path. Each answer is a JSON line: the class, the number of parameters (a tied matrix counts
+once), and, for a small enough model, the shape of the logits of one step."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-// The comparison's error rates, through the code that decides, on scripted devices; and its rules one by one.
+// The comparison's error rates on scripted devices, through the code that decides; and each of its rules.
 import { describe, expect, it } from "vitest";
 import {
   type CompareContext,
@@ -58,7 +58,7 @@ it.each([10, 11, 12, 13, 19, 23, 40, 41])(
   },
 );
 
-/** Pairs of two metrics around given medians, deterministic. */
+/** Deterministic pairs of two metrics around given medians. */
 function pairsOf(n: number, b: number, noise: number): readonly ComparedPair[] {
   const rng = createRng(9);
   return Array.from({ length: n }, (_, i) => ({

@@ -1,4 +1,5 @@
-// One number over several devices: the worst, or a weighted mean that does not follow the slowest device alone.
+// One number over several devices: the worst, or a weighted mean that does not follow the slowest device
+// alone.
 import { describe, expect, it } from "vitest";
 import { type Aggregate, aggregateMetric } from "../../profilers/device-aggregate.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";

@@ -42,7 +42,7 @@ describe("a proxy is weak", () => {
 
 describe("agreement within strata", () => {
   const rng = createRng(5);
-  // Half can recall; within either half the cheap score is luck.
+  // Half can recall. Within either half the cheap score is random.
   const accuracies = Array.from({ length: 24 }, (_, n) => (n < 12 ? 0.95 : 0.2));
   const pairs = accuracies.map((truth) => [truth + 0.05 * rng.next(), truth + 0.05 * rng.next()] as const);
   it("shows that a proxy which tells only two kinds apart orders neither", () => {

@@ -1,5 +1,4 @@
-// The contract of the metric table: whatever row it has is named, measured or counted, shown, and asked for
-// as a budget.
+// The contract of the metric table: every row is named, measured or counted, shown, and accepted as a budget.
 import { describe, expect, it } from "vitest";
 import { namedLayouts } from "../../candidates/named.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
@@ -31,7 +30,7 @@ import { parseBudgets } from "../../runner/commands/budget-text.ts";
 
 const table = Object.entries(metricKinds) as [MetricBase, Kind][];
 
-/** As a sweep on a phone would name it. */
+/** The name in a sweep on a phone. */
 function nameOf(base: MetricBase, { from, per }: Kind): string {
   if (from === "trained") return scoreName("recall", base);
   const context = per === "context" ? 1024 : null;

@@ -1,4 +1,4 @@
-// What a comparison of pairs is judged by: stray pairs, drawn orders and planned looks.
+// The statistics of pair comparisons: stray pairs, random orders and planned looks.
 import { describe, expect, it } from "vitest";
 import { pairsNeeded, plannedLooks } from "../../profilers/statistics/looks.ts";
 import { drawOrders, type PairedDifference, pairedShift } from "../../profilers/statistics/paired.ts";
@@ -7,8 +7,8 @@ import { createRng, normal } from "../../search/rng.ts";
 
 describe("stray pairs", () => {
   /**
-   * Levels of 20 pairs of 2% noise a run. `steps`: a fall of a fifth inside these pairs, so that half of it
-   * is seen in their level.
+   * Levels of 20 pairs with 2% noise per run. `steps`: a fall of a fifth inside these pairs, of which half
+   * appears in their level.
    */
   const levels = (seed: number, steps: readonly number[], rise = 0): number[] => {
     const rng = createRng(seed);
@@ -59,7 +59,7 @@ describe("stray pairs", () => {
     const rest = pairs.filter((_, i) => !stray.has(i)).map(({ level: _, ...pair }) => pair);
     expect(pairedShift(pairs)).toEqual(pairedShift(rest));
     expect(pairedShift(flipped).estimate).toBeCloseTo(-pairedShift(pairs).estimate, 12);
-    // Of few pairs none can be spared.
+    // With few pairs, none can be excluded.
     const few = pairs.slice(0, 12).map(({ level: _, ...pair }) => pair);
     expect(pairedShift(pairs.slice(0, 12))).toEqual(pairedShift(few));
   });

@@ -1,4 +1,4 @@
-// Which placements of threads are tried on processors of several kinds, and which is kept.
+// Placements of threads that are tried on processors of several kinds, and the one that is kept.
 import { describe, expect, it } from "vitest";
 import { bestPlacement, candidatePlacements, readPlacement } from "../../profilers/placement.ts";
 import type { CpuDescription } from "../../profilers/probe-result.ts";

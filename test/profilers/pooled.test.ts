@@ -1,4 +1,4 @@
-// Intervals against tables and by simulation with known truth.
+// Intervals against tables, and by simulation with known truth.
 import { describe, expect, it } from "vitest";
 import { estimate, pooledSpread } from "../../profilers/statistics/pooled.ts";
 import { createRng, normal } from "../../search/rng.ts";

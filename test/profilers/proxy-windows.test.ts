@@ -1,4 +1,4 @@
-// Windows that the proxies of a task train as the same thing are named; those that differ are not.
+// Windows that the proxies of a task train alike are named; distinct ones are not.
 import { expect, it } from "vitest";
 import { parseMixer } from "../../candidates/notation.ts";
 import { windowNotices } from "../../profilers/proxy-windows.ts";

@@ -1,5 +1,6 @@
-// What the proxy must show to be worth its time: without attention a model cannot recall (arXiv 2312.04927), with one layer of
-// it it can. Same proxy budget, three seeds, the quickstart's own settings, through the command line. Who recalls is stopped there, to be quick.
+// The proxy's basic requirement: without attention a model cannot recall (arXiv 2312.04927), with one layer
+// of attention it can. Same proxy budget, three seeds, the quickstart's own settings, through the command
+// line. A model that recalls is stopped, to save time.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -1,11 +1,12 @@
-// Sweeps of the same layouts at two times: how often nothing is taken for something, and that something is found.
+// Sweeps of the same layouts at two times: how often nothing is mistaken for a change, and that a change is
+// found.
 import { expect, it } from "vitest";
 import { judgeReruns, type Measured, type Rerun } from "../../profilers/rerun.ts";
 import { createRng, normal } from "../../search/rng.ts";
 
 const rng = createRng(11);
 const METRICS = 6;
-/** Between runs 2%, one run in ten much more; within a run 1%. */
+/** Noise between runs is 2%, in one run of ten much more; within a run 1%. */
 const measured = (value: number): Measured => {
   const run = value * Math.exp(0.02 * normal(rng) * (rng.next() < 0.1 ? 3 : 1));
   const samples = Array.from({ length: 5 }, () => run * Math.exp(0.01 * normal(rng)));

@@ -1,4 +1,5 @@
-// Statistics against SciPy (test/golden/make_statistics_golden.py), and what they promise: coverage and error rates.
+// Statistics against SciPy (test/golden/make_statistics_golden.py), and their promises: coverage and error
+// rates.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { bcaInterval } from "../../profilers/statistics/bootstrap.ts";
@@ -43,7 +44,7 @@ describe("against SciPy", () => {
       [0.9, bca90],
     ] as const) {
       const ours = bcaInterval(values, mean, createRng(1), { level, resamples: 40_000 })!;
-      // Both ends are quantiles of resamples: they agree within the error of 40,000 draws.
+      // Both ends are quantiles of resamples, so they agree within the error of 40,000 draws.
       expect(Math.abs(ours.low - ends[0]) / spread).toBeLessThan(0.004);
       expect(Math.abs(ours.high - ends[1]) / spread).toBeLessThan(0.004);
     }
@@ -76,7 +77,8 @@ describe("BCa", () => {
       const { low, high } = bcaInterval(values, mean, rng, { resamples: 500 })!;
       if (low <= truth && truth <= high) held++;
     }
-    // Known to fall a little short of 95% at 20 samples; the percentile interval holds it about 90% of the time.
+    // Known to be a little below 95% at 20 samples; the percentile interval contains the mean about 90% of
+    // the time.
     expect(held / runs).toBeGreaterThan(0.9);
     expect(held / runs).toBeLessThan(0.99);
   });
@@ -101,7 +103,7 @@ describe("the paired shift", () => {
     const runs = 2000;
     for (let run = 0; run < runs; run++) {
       const orders = drawOrders(20, (n) => rng.below(n));
-      // What went second is slower by a drift that grows, with heavy tails.
+      // The second run is slower by a growing drift, with heavy tails.
       const seconds = orders.map((_, i) => 0.01 * i + normal(rng) / (0.1 + Math.abs(normal(rng))));
       const pairs = (shift: number): PairedDifference[] =>
         orders.map(({ first }, i) => ({
@@ -158,7 +160,7 @@ describe("the paired shift", () => {
     const runs = 3000;
     const rejected = { prefix: 0, blocks: 0 };
     for (let run = 0; run < runs; run++) {
-      // Noise that grows by a pair, and jumps from one block to the next.
+      // Noise grows with each pair, and jumps from one block to the next.
       const pairs = drawOrders(57, (n) => rng.below(n)).map(({ first, block }, i): PairedDifference => {
         const later = 5 * block + 0.1 * i * normal(rng);
         return { first, block, difference: first === "a" ? later : -later };
@@ -175,7 +177,7 @@ describe("the paired shift", () => {
   it("adds up blocks: two of them say more than either, and a thousand pairs take no time", () => {
     const block = (of: number) =>
       pairsOf([0.9, 1.1, 1.4], [1, 1.2, 0.8]).map((pair) => ({ ...pair, block: of }));
-    // One pattern of 20 in each block is as extreme, on either side.
+    // One pattern of 20 in each block is equally extreme, on either side.
     expect(pairedShift(block(0)).p).toBeCloseTo(2 / 20, 12);
     expect(pairedShift([...block(0), ...block(1)]).p).toBeCloseTo(2 / 400, 12);
     const rng = createRng(4);

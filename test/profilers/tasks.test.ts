@@ -133,7 +133,7 @@ describe("MAD tasks", () => {
     const { train, validation } = fuzzyRecall.data(options, createRng(3));
     for (const { inputs, targets } of rowsOf(validation)) {
       expect(targets.filter((t) => t !== UNSCORED).length).toBeGreaterThan(0);
-      // Cut into motifs: three key tokens (0..6), then values (7..14) up to the next key.
+      // Splits into motifs: three key tokens (0..6), then values (7..14) up to the next key.
       const full = [...inputs, targets[127]!];
       const value = new Map<string, string>();
       let at = full.findIndex((token) => token !== 15);

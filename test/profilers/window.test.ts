@@ -1,4 +1,5 @@
-// The decisions of a measurement window: is the device at rest, did it change, in which order do candidates run, what becomes of rounds.
+// The decisions of a measurement window: is the device at rest, did it change, in which order do candidates
+// run, how are rounds merged.
 import { describe, expect, it } from "vitest";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
@@ -97,7 +98,7 @@ describe("the windows of a candidate", () => {
     const [calm, burst] = [times(10, 10, 10), times(10, 19, 25)];
     expect(driftOf(calm, burst, sentinelStatistic({ windows: 3 }))).toBeCloseTo(0, 10);
     expect(driftOf(calm, burst, sentinelStatistic({ windows: 1 }))).toBeCloseTo(0.9, 10);
-    // Prefill waits for the slowest of all threads; a device that became slower shows in decode too.
+    // Prefill waits for the slowest thread. A device that became slower is also slower in decode.
     const waited = { ...calm, prefillMs: [200, 200, 200] };
     expect(driftOf(calm, waited, "min")).toBeCloseTo(0, 10);
     expect(driftOf(calm, times(15, 16, 17), "min")).toBeCloseTo(0.5, 10);

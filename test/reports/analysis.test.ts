@@ -1,4 +1,4 @@
-// What the report works out from measurements: edits and paths between layouts, lineage, importance, agreement of devices.
+// The report's derived analyses: edits and paths between layouts, lineage, importance, agreement of devices.
 import { expect, test } from "vitest";
 import { kendallTau } from "../../profilers/statistics/kendall.ts";
 import { deviceAgreement } from "../../reports/agreement.ts";
@@ -88,7 +88,7 @@ test("importance: the trait that makes a metric explains it, noise explains noth
   const metrics = ["recall.accuracy", "peakBytes:laptop"];
   const { traits, measured } = importanceOf(testReportData({ trials: 200 }), metrics);
   expect(measured[0]).toBeGreaterThan(150);
-  // The test data's recall grows with attention layers, global ones most.
+  // The test data's recall grows with attention layers, most with global ones.
   const recall = [...traits].sort((a, b) => b.shares[0]! - a.shares[0]!)[0]!;
   expect(recall.name).toMatch(/attention layers|key-value heads/);
   expect(recall.shares[0]).toBeGreaterThan(0.4);
@@ -102,7 +102,7 @@ test("agreement: tau against pairs counted by hand, and every pair of devices th
   expect(tauOf([1, 2, 3, 4], [4, 3, 2, 1])).toBe(-1);
   // 5 pairs agree, 1 does not: (5 - 1) / 6.
   expect(tauOf([1, 2, 3, 4], [1, 2, 4, 3])).toBeCloseTo(4 / 6);
-  // A tie on one side: 2 of 3 pairs agree; sqrt(3 * 2) below the line.
+  // A tie on one side: 2 of 3 pairs agree; the denominator is sqrt(3 * 2).
   expect(tauOf([1, 2, 3], [1, 2, 2])).toBeCloseTo(2 / Math.sqrt(6));
   expect(tauOf([1, 1], [1, 2])).toBeNull();
   const rows = deviceAgreement(data);

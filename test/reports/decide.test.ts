@@ -62,7 +62,7 @@ test("a published layout off the front is not chosen, and values are compared ex
     trials: data.trials.map((trial) => (trial === published ? { ...trial, published: "lfm2-350m" } : trial)),
   });
   expect(eligible(shown)).toEqual(front);
-  // Five digits are drawn: a bound between the drawn and the true value tells them apart.
+  // Values are drawn with five digits. A bound between the drawn and the true value separates them.
   const trial = front.find((one) => exact(one) !== value(ttft, one))!;
   expect(within(shown, trial, [{ metric: ttft, worst: exact(trial) }])).toBe(true);
   expect(within(shown, trial, [{ metric: ttft, worst: exact(trial) * (1 - 1e-9) }])).toBe(false);

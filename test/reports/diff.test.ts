@@ -1,4 +1,4 @@
-// What changed between two sweeps, in data and in words. The statistics by themselves: test/profilers/rerun.test.ts.
+// Changes between two sweeps, as data and in words. test/profilers/rerun.test.ts tests the statistics.
 import { expect, test } from "vitest";
 import { metricsText, renderDiff } from "../../reports/diff-text.ts";
 import type { ReportData, ReportMetric, ReportTrial } from "../../reports/model.ts";
@@ -16,7 +16,7 @@ const scaled = (metric: ReportMetric, factor: number): ReportMetric => ({
   samples: metric.samples.map((sample) => sample * factor),
 });
 
-/** The sweep again: the metric of every layout by a factor, some trials otherwise. */
+/** The sweep again: the metric of every layout times a factor, some trials with other outcomes. */
 const again = (
   factor: (trial: ReportTrial) => number,
   change: (trial: ReportTrial) => Partial<ReportTrial> = () => ({}),
@@ -57,7 +57,7 @@ test("one layout that changed is named; noise is not", () => {
   expect(diff.changes[0]!.change).toBeCloseTo(0.5);
   expect(diff.shifts.filter(({ beyondNoise }) => beyondNoise)).toEqual([]);
   expect(renderDiff(diff)).toMatch(/^ {2}l1-\S+ Time to first token .*\(\+50\.0%\)$/m);
-  // On the page both values lead to their raw samples.
+  // On the page both values link to their raw samples.
   const page = comparisonPage(diff, { before: "/sweeps/a", after: "/sweeps/b" });
   for (const side of ["a", "b"])
     expect(page).toContain(`href="/sweeps/${side}#trial=${target.number}&amp;metric=ttftMs%401024%3Alaptop"`);
@@ -144,7 +144,7 @@ test("both fronts are drawn, every point once, each leading to its trial", () =>
       front.map(({ number }) => number).sort(),
     );
   }
-  // Every layout was slower: each line of a layout leads to the right.
+  // Every layout was slower, so each layout's line leads to the right.
   const lines = [
     ...page.matchAll(/<line class="moved" x1="([\d.]+)" y1="([\d.]+)" x2="([\d.]+)" y2="([\d.]+)"/g),
   ];
@@ -153,7 +153,7 @@ test("both fronts are drawn, every point once, each leading to its trial", () =>
     expect(Number(x2)).toBeGreaterThan(Number(x1));
     expect(y2).toBe(y1);
   }
-  // One objective in common is no picture.
+  // One common objective is not enough for a picture.
   const alone = { ...later, objectives: later.objectives.slice(0, 1) };
   expect(comparisonPage(sweepDiff(data, alone), { before: "/a", after: "/b" })).not.toContain(
     'class="fronts"',
@@ -183,7 +183,7 @@ test("reports too few layouts as too few, not as no shift", () => {
     /Too few layouts to test whether a metric shifted beyond noise: \d \(at least 6 layouts/,
   );
   expect(text(3)).not.toMatch(/0 of/);
-  // The sign test of as many layouts as are needed can reject, of one fewer it cannot.
+  // With the needed number of layouts the sign test can reject; with one fewer it cannot.
   const { neededLayouts } = sweepDiff(data, data);
   const metrics = new Set(data.trials.flatMap((trial) => Object.keys(trial.metrics))).size;
   expect(2 ** (1 - neededLayouts) * metrics).toBeLessThanOrEqual(0.05);

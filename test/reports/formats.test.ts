@@ -12,7 +12,7 @@ import { rendered, textFormats } from "../support/report-formats.ts";
 const data = testReportData();
 const empty = { ...data, trials: [], hypervolume: [], referencePoint: null };
 
-/** A CSV reader of a few lines (RFC 4180), independent of the writer. */
+/** A short CSV reader (RFC 4180), independent of the writer. */
 function readCsv(text: string): string[][] {
   const unquote = (cell: string): string =>
     cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
@@ -70,7 +70,7 @@ test("json and jsonl read back to the same trials", () => {
       sweep: some.sweep,
       timeline: JSON.parse(JSON.stringify(some.timeline)),
     });
-    // Written in pieces, it is what is written at once.
+    // Text written in pieces equals text written at once.
     expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`);
   }
   const lines = rendered("jsonl", data).trimEnd().split("\n");

@@ -1,4 +1,4 @@
-// Texts on plots and pages: where they go, and how a stored reason reads.
+// Texts on plots and pages: their places, and the wording of a stored reason.
 import { expect, test } from "vitest";
 import { busyShare } from "../../reports/client/busy.ts";
 import { readableReason } from "../../reports/front.ts";

@@ -1,4 +1,5 @@
-// Deciding on the page: bounds, rule, brush and the edits between layouts, by mouse and by keyboard; every view follows.
+// Deciding on the page: bounds, rule, brush and the edits between layouts, by mouse and by keyboard. Every
+// view follows.
 import { describe, expect, test } from "vitest";
 import { frontPoints } from "../../reports/front.ts";
 import { showScatters } from "../support/browser.ts";
@@ -23,7 +24,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
       .toMatch(/^at most \d+ ms$/);
     await expect.poll(() => page.locator(".layouts li.out").count()).toBeGreaterThan(0);
     const within = async () => Number((await verdict.textContent())!.match(/of (\d+)/)![1]);
-    // Views follow a key by a frame each: both have seen the last one when they agree.
+    // Each view follows a key one frame later. When the views agree, both have handled the last key.
     const chipsAgree = async () =>
       (await page.locator("#chips .chip:not(.out)").count()) === (await within());
     await expect.poll(chipsAgree).toBe(true);
@@ -32,7 +33,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
       await page.locator("#parallel path.front.out, #parallel path.published.out").count(),
     ).toBeGreaterThan(0);
     expect(await page.locator(".layouts li.chosen").count()).toBe(1);
-    // A chip for each layout that can be chosen, in the order of the tables; one is the choice.
+    // A chip for each layout that can be chosen, in the order of the tables. One is the choice.
     const chips = await page.locator("#chips .chip").allTextContents();
     expect(chips.map((text) => text.replace("★ ", "")).slice(0, front.length)).toEqual(
       front.map(({ label }) => label),
@@ -65,7 +66,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
     await page.focus("#bound-more");
     await page.selectOption("#bound-more", { label: added });
     await expect.poll(() => sliders.count()).toBe(count + 1);
-    // The keyboard is at the new slider.
+    // The keyboard focus is on the new slider.
     await page.keyboard.press("End");
     await expect
       .poll(() => page.locator("#bounds output").last().textContent())
@@ -91,7 +92,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
     const { page, complaints } = await pages.open({ height: 1800 });
     await showScatters(page);
     await page.locator(".scatter").first().scrollIntoViewIfNeeded();
-    // Everything near is drawn before the mouse goes down.
+    // Everything nearby is drawn before the mouse is pressed.
     await expect.poll(() => page.locator(".scatter[data-drawn]").count()).toBe(3);
     await expect.poll(() => page.locator(".contexts[data-drawn]").count()).toBeGreaterThan(2);
     await page.waitForTimeout(300);
@@ -127,7 +128,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
     await page.mouse.down();
     await page.mouse.move(x, axis.y + axis.height * 0.3, { steps: 4 });
     await page.mouse.up();
-    // The best third of recall: those and no others stay.
+    // Only the best third by recall remains.
     const recall = (trial: (typeof data.trials)[number]): number => trial.metrics["recall.accuracy"]!.value;
     const values = data.trials.filter(({ state }) => state === "complete").map(recall);
     const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -164,7 +165,7 @@ describe.skipIf(browserProblem() !== null)("deciding", () => {
     const trials = [...data.trials.filter((t) => t !== a && t !== b), ...made];
     const { page, complaints } = await pages.open({}, pages.write("path", { ...data, trials }));
     expect(await page.locator("#answer .runner-up").textContent()).toMatch(/l1-clone61 2 single edits away:/);
-    // Both are drawn, and the layers that differ are marked.
+    // Both layouts are drawn, and layers that differ are marked.
     expect(await page.locator("#answer svg.strip").count()).toBe(2);
     expect(await page.locator("#answer svg.strip >> nth=0 >> g.edited").count()).toBe(0);
     expect(await page.locator("#answer svg.strip >> nth=1 >> g.edited").count()).toBe(2);

@@ -1,4 +1,4 @@
-// Every figure of the report: what it draws of the data, and what pointing, the keyboard and saving do with it.
+// Every figure of the report: its drawing of the data, and its reaction to pointing, the keyboard and saving.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { frontPoints, publishedOffFront } from "../../reports/front.ts";
@@ -20,9 +20,9 @@ describe.skipIf(browserProblem() !== null)("figures", () => {
     await page.locator("#hypervolume").scrollIntoViewIfNeeded();
     await page.waitForSelector("#hypervolume[data-drawn] path.js-line");
     const measured = data.trials.filter((trial) => trial.metrics["ttftMs@1024:laptop"]).length;
-    expect(await page.locator(".scatter >> nth=0 >> path.point").count()).toBe(measured + 1); // and the ring around the choice
+    expect(await page.locator(".scatter >> nth=0 >> path.point").count()).toBe(measured + 1); // plus the ring around the choice
     await expect.poll(() => page.locator(".scatter >> nth=0").textContent()).toContain("lfm2-350m");
-    // A whisker across and one up for each layout of the front and published.
+    // A horizontal and a vertical whisker for each layout that is on the front or published.
     expect(await page.locator(".scatter >> nth=0 >> .errorbar").count()).toBe(front.length + off.length);
   });
 
@@ -101,7 +101,7 @@ describe.skipIf(browserProblem() !== null)("figures", () => {
     expect(await page.locator("#lineage-plot .node.front, #lineage-plot .node.published").count()).toBe(
       front.length + off.filter(({ onFront }) => !onFront).length,
     );
-    // Published layouts are stars with their name.
+    // Published layouts are stars with their names.
     expect(await page.locator("#lineage-plot .node.published path").count()).toBe(
       await page.locator("#lineage-plot .node.published").count(),
     );
@@ -115,7 +115,7 @@ describe.skipIf(browserProblem() !== null)("figures", () => {
       return [...cut, ...hit].map(({ t }) => t.textContent);
     })()`);
     expect(bad).toEqual([]);
-    // Neighbours: one row fewer than there are layouts on the front.
+    // Neighbours: one row fewer than layouts on the front.
     expect(await page.locator("#lineage tbody tr").count()).toBe(front.length - 1);
   });
 
@@ -146,7 +146,7 @@ describe.skipIf(browserProblem() !== null)("figures", () => {
       expect(await heading.textContent()).toMatch(opened);
       await page.keyboard.press("Escape");
       await expect.poll(() => heading.count()).toBe(0);
-      // The focus is where it was.
+      // The focus is unchanged.
       expect(await page.evaluate(inside)).toBe(true);
       await page.keyboard.press("End");
       await page.keyboard.press("Enter");
@@ -181,7 +181,7 @@ describe.skipIf(browserProblem() !== null)("figures", () => {
       const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
       expect(width).toBeGreaterThan(600);
       expect(height).toBeGreaterThan(100);
-      // A page with nothing but the SVG draws it at its size.
+      // A page with only the SVG draws it at its size.
       const size = await page.evaluate<number[]>(
         `new Promise((resolve, reject) => { const i = new Image(); i.onload = () => resolve([i.width, i.height]); i.onerror = reject; i.src = "data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}"; })`,
       );

@@ -1,4 +1,5 @@
-// The report opens in a real browser: offline, under its policy, whatever its data says, whole on any screen, and soon.
+// The report opens in a real browser: offline, under its policy, with any data, complete on any screen, and
+// quickly.
 import { readFileSync, statSync } from "node:fs";
 import type { CDPSession } from "playwright-core";
 import { describe, expect, test } from "vitest";
@@ -55,7 +56,7 @@ describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
       await showScatters(page);
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
       expect(await page.evaluate("window.shift")).toBeLessThan(0.01);
-      // Every axis title of the parallel coordinates is whole, and none stands on another.
+      // Every axis title of the parallel coordinates is complete, and none overlaps another.
       await page.locator("#parallel").scrollIntoViewIfNeeded();
       await page.waitForSelector("#parallel[data-drawn]");
       const cut = await page.evaluate(`(() => {
@@ -67,7 +68,7 @@ describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
       return [...outside, ...over].map(({ t }) => t.textContent);
     })()`);
       expect(cut).toEqual([]);
-      // The decision holds what it says without a scroll bar of its own.
+      // The decision sheet shows its content without a scroll bar.
       expect(
         await page.evaluate(
           "(({ scrollHeight, clientHeight }) => scrollHeight - clientHeight)(document.querySelector('#answer'))",
@@ -84,7 +85,7 @@ describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
     const plot = page.locator(".scatter >> nth=0");
     await plot.locator(".crowd").first().waitFor({ state: "attached" });
     expect(await plot.locator("path.point").count()).toBeLessThan(200);
-    /** Marks drawn in paths of crowds, greyed out ones counted for themselves. */
+    /** Number of marks drawn in paths of crowds; greyed out ones are counted separately. */
     const marks = async () => {
       const paths = await plot.locator(".crowd").all();
       const counts = { full: 0, grey: 0 };
@@ -138,7 +139,7 @@ describe.skipIf(browserProblem() !== null)("a report that is opened", () => {
     await page.waitForSelector("#parallel[data-drawn]");
     const wall = performance.now() - start;
     const { metrics } = await session!.send("Performance.getMetrics");
-    // Processor time of the page's thread: the same on a machine that does other things as well.
+    // Processor time of the page's thread, which other work on the machine hardly changes.
     const seconds = metrics.find(({ name }) => name === "ThreadTime")!.value;
     console.log(
       `5,000 trials: ${(statSync(path).size / 1e6).toFixed(1)} MB, opened in ${Math.round(wall)} ms, ${seconds.toFixed(2)} s of processor time`,

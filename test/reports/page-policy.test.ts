@@ -1,5 +1,5 @@
-// A report behind a server that forbids scripts or styles (CI publishers, artifact viewers): it says why figures are missing, and its icons
-// keep their size.
+// A report behind a server that forbids scripts or styles (CI publishers, artifact viewers). It explains why
+// figures are missing, and its icons keep their size.
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";

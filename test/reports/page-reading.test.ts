@@ -1,5 +1,5 @@
-// Reading the report: its lists and tables, the raw samples behind each number, and how it looks in the dark, on paper, and to eyes
-// that tell fewer colours apart.
+// Reading the report: lists and tables, the raw samples behind each number, and its look in dark mode, on
+// paper, and for colour-blind readers.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { frontPoints, publishedOffFront } from "../../reports/front.ts";
@@ -32,7 +32,7 @@ describe.skipIf(browserProblem() !== null)("reading", () => {
       expect(Math.abs(Number.parseInt(text!, 10) / 100 - Number(/[\d.]+/.exec(style!)![0]))).toBeLessThan(
         0.006,
       );
-    // Three pairs of devices for each metric that is decided by; the others on demand.
+    // Three pairs of devices for each objective or budgeted metric; other metrics on demand.
     const drawn = page.locator("#agreement svg.tau");
     expect(await drawn.locator("visible=true").count()).toBe(9);
     await page.locator("#agreement summary").press("Enter");
@@ -55,7 +55,7 @@ describe.skipIf(browserProblem() !== null)("reading", () => {
     await expect.poll(() => metric.locator("circle").count()).toBe(5);
     const first = Number(point.metrics[name]!.samples[0]!.toPrecision(4));
     expect(await metric.locator(".samples").textContent()).toContain(String(first));
-    // Binary, kernel path, device state.
+    // Provenance: binary, kernel path, device state.
     expect(await metric.textContent()).toMatch(/agent 5f5f5f5f.*isa avx2.*threads 4.*°C \d/);
     await page.keyboard.press("Escape");
     expect(await page.locator("dialog[open]").count()).toBe(0);
@@ -87,7 +87,7 @@ describe.skipIf(browserProblem() !== null)("reading", () => {
     "printed from a dark window of %i px: the decision, nothing cut, ink on white",
     async (width) => {
       const { page, complaints } = await pages.open({ width, dark: true });
-      // In a browser's own order: everything is drawn before the rules of print hold.
+      // In the order of a browser: everything is drawn before print styles apply.
       await page.evaluate("dispatchEvent(new Event('beforeprint'))");
       await page.emulateMedia({ media: "print", colorScheme: "dark" });
       await expect.poll(() => page.locator("main .plot:not([data-drawn])").count()).toBe(0);
@@ -146,7 +146,7 @@ test.each(["light", "dark"] as const)(
       ["gqa-ink", "gqa"],
     ] as const)
       expect(contrast(of(ink), of(ground))).toBeGreaterThanOrEqual(4.5);
-    // Marks that mean different things, pair by pair; their shapes differ besides.
+    // Marks with different meanings, pair by pair. Their shapes differ too.
     const marks = ["front", "out", "star", "other"];
     const layers = ["conv", "swa", "gqa"];
     for (const vision of Object.keys(visions) as Vision[])

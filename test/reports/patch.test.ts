@@ -1,4 +1,4 @@
-// Changes between JSON values: applied to the older one they give the newer one, whatever the two are.
+// Changes between JSON values: applied to the older value they give the newer one, for any two values.
 import { expect, test } from "vitest";
 import { difference, type Patch, patched } from "../../reports/page/patch.ts";
 import { viewOf } from "../../reports/page/view.ts";

@@ -1,4 +1,4 @@
-// Text in windows of some width: nothing is longer, nothing is lost.
+// Text in windows of some width: no line is longer, no text is lost.
 import { describe, expect, it, test } from "vitest";
 import { findingsText } from "../../reports/findings-text.ts";
 import { columns, facts, fewerColumns, wrapText } from "../../reports/terminal.ts";

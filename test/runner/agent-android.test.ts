@@ -1,5 +1,6 @@
-// What Android demands of an agent, as far as it can be shown without a phone: the static musl build makes none of the system calls that
-// end an app with SIGSYS. On x86-64 a filter like Android's enforces it; the aarch64 build is traced under its emulator.
+// Android's demands on an agent, tested without a phone: the static musl build makes none of the system calls
+// that end an app with SIGSYS. On x86-64 a filter like Android's enforces this. The aarch64 build is traced
+// under its emulator.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,7 +31,7 @@ describe.skipIf(zigProblem() !== null)("the portable agent on Android's terms", 
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** Every kind of job, each of which starts a child and threads. */
+  /** Runs every kind of job. Each starts a child and threads. */
   const exercise = async (path: string) => {
     const session = await AgentSession.start(new LocalTransport(), { path, sha256: "" });
     const model = { plan: planOf() };
@@ -53,12 +54,13 @@ describe.skipIf(zigProblem() !== null)("the portable agent on Android's terms", 
   it.skipIf(hostProblem() !== null)(
     "runs every job under a filter that kills programs of glibc",
     async () => {
-      // Proof that the filter bites: any program of this system's own C library dies under it before its main.
+      // Proof that the filter works: any program with this system's own C library dies under it before its
+      // main.
       expect(spawnSync(filter, ["/bin/true"]).signal).toBe("SIGSYS");
       const { path } = await buildAgent({ target: hostTarget()!, kind: "agent", portable: true });
       const filtered = join(folder, "filtered-agent");
       writeFileSync(filtered, `#!/bin/sh\nexec '${filter}' '${path}' "$@"\n`, { mode: 0o700 });
-      // The shell is the filter's launcher, not under it.
+      // The shell launches the filter; it does not run under it.
       await exercise(filtered);
     },
   );
@@ -66,7 +68,7 @@ describe.skipIf(zigProblem() !== null)("the portable agent on Android's terms", 
   it.skipIf(emulationProblem() !== null)("makes none of those calls on aarch64, in any process", async () => {
     const { path } = await buildAgent({ target: "aarch64-linux", kind: "agent", portable: true });
     const traced = { QEMU_STRACE: "1", QEMU_LOG_FILENAME: join(folder, "trace.%d") };
-    // A transport passes no environment on.
+    // A transport does not pass on the environment.
     const launcher = join(folder, "traced-agent");
     const variables = Object.entries(traced)
       .map(([name, value]) => `${name}='${value}'`)
@@ -78,7 +80,7 @@ describe.skipIf(zigProblem() !== null)("the portable agent on Android's terms", 
     );
     await exercise(launcher);
     const traces = readdirSync(folder).filter((name) => name.startsWith("trace."));
-    expect(traces.length).toBeGreaterThanOrEqual(5); // the agent, and a child for each job
+    expect(traces.length).toBeGreaterThanOrEqual(5); // the agent, and one child per job
     const calls = new Set(
       traces.flatMap((name) =>
         [...readFileSync(join(folder, name), "utf8").matchAll(/^\d+ ([a-z0-9_]+)\(/gm)].map(

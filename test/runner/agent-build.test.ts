@@ -165,7 +165,7 @@ describe.skipIf(zigProblem() !== null)("a portable build", () => {
   it.each(TARGETS)(
     "for %s is one static musl program, the same bytes wherever the sources lie",
     async (target) => {
-      // zig builds its C libraries, a minute of work, once for all builds of this user.
+      // zig builds its C libraries (a minute of work) once for all builds of this user.
       process.env.ZIG_GLOBAL_CACHE_DIR = zigCache;
       rmSync(join(kernels, "lib", "other.cc"));
       const portable = () => buildAgent({ target, kind: "agent", kernels, portable: true });
@@ -192,7 +192,10 @@ describe.skipIf(zigProblem() !== null)("a portable build", () => {
   );
 });
 
-/** Of a 64-bit little-endian ELF: does it need a loader, and are its segments aligned for pages of 16 KiB. */
+/**
+ * Properties of a 64-bit little-endian ELF: whether it needs a loader, and whether its segments are aligned
+ * for pages of 16 KiB.
+ */
 function programHeaders(elf: Buffer) {
   const [offset, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
   const headers = Array.from({ length: count }, (_, i) => {

@@ -1,5 +1,6 @@
-// Conditions of the machine that are no fault of a model: cores that are withheld, kernels that the processor lacks, a quota. The real agent
-// answers with what it did, or that the device is to blame. Made-up systems for the rest: kernels/tests/host_test.cc.
+// Conditions of the machine that are no fault of a model: withheld cores, kernels that the processor lacks, a
+// quota. The real agent reports what it did, or blames the device. kernels/tests/host_test.cc simulates other
+// systems.
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +19,7 @@ const MEASURE = {
   repetitions: 2,
   warmup: { max: 0, tolerance: 1 },
 };
-/** No machine has it, and the kernel takes it for one that is withheld. */
+/** No machine has this CPU, and the kernel treats it as a withheld one. */
 const NO_SUCH_CPU = 1000;
 
 let path: string;
@@ -35,7 +36,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** An agent after `command`, which may put its own process ($$) elsewhere. */
+/** Starts an agent after `command`, which may move its own process ($$) elsewhere. */
 async function start(command = "true"): Promise<AgentSession> {
   const wrapper = join(folder, "agent");
   writeFileSync(wrapper, `#!/bin/sh\n${command}\nexec ${path} serve\n`, { mode: 0o700 });
@@ -97,7 +98,7 @@ describe("an agent", () => {
   });
 });
 
-/** A new control group with half a CPU, or undefined where that is not ours to make. */
+/** A new control group with half a CPU; undefined where this process may not create one. */
 function makeQuota(): string | undefined {
   const name = `edgefront-quota-${process.pid}`;
   for (const [root, files] of [

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the placeholders belong to the scripts that the agents run
-// A device may be anybody's. Scripted agents that say what no agent should: the session must end with the right error, keep nothing,
-// and cost the coordinator neither its memory nor its terminal.
+// A device may be malicious. Scripted agents send lines that no agent should send. The session must end with
+// the right error and keep nothing. The coordinator's memory and terminal must not suffer.
 import { createHash } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const HELLO = '{"v":1,"type":"hello","agent":"edgefront-agent","version":"0.1.0","arch":"x86_64","pid":1}';
-/** A program with these bytes; run as an agent. */
+/** A program with this content, to run as an agent. */
 function program(text: string | Buffer, mode = 0o700) {
   const sha256 = createHash("sha256").update(text).digest("hex");
   const path = join(folder, sha256);

@@ -1,5 +1,5 @@
-// Out of memory in its three shapes: a model that plainly cannot fit, an allocation that fails, and a child that the system kills.
-// The last needs a control group of our own: root, and a memory controller.
+// Three kinds of memory shortage: a model that clearly cannot fit, an allocation that fails, and a child that
+// the system kills. The last needs its own control group: root, and a memory controller.
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { planOf } from "../support/agents.ts";
 const BIG = "v65536 d1024 f4096 h16/8x64 : c3 c3 g c3";
 const MEASURE = { contexts: [16], decodeTokens: 2, repetitions: 1, warmup: { max: 0, tolerance: 1 } };
 
-/** A new control group limited to so many bytes, or undefined where that is not ours to make. */
+/** A new control group limited to `bytes`; undefined where this process may not create one. */
 function makeGroup(bytes: number): string | undefined {
   for (const [root, limit] of [
     ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"],

@@ -1,5 +1,5 @@
-// The agent's serve loop, spoken to directly with what no coordinator would send. It must answer each with one line, stay alive, and
-// still do its work afterwards.
+// Sends the agent's serve loop lines that no coordinator would send. It must answer each with one line, stay
+// alive, and still work afterwards.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -112,7 +112,7 @@ describe("edgefront-agent serve", () => {
 
   it("survives plans with any byte damaged", async () => {
     const plan = Buffer.from(planOf(), "base64");
-    // A small linear congruential generator: the same damage on every run.
+    // A small linear congruential generator, for the same damage on every run.
     let state = 12345;
     const random = (below: number) => {
       state = (state * 1103515245 + 12345) % 2147483648;
@@ -172,7 +172,7 @@ describe("edgefront-agent serve", () => {
     for (let i = 0; i < count / 2000; i++) say(line);
     await new Promise((resolve) => setTimeout(resolve, 2500));
     const peak = Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${agent.pid}/status`, "utf8"))![1]);
-    expect(peak).toBeGreaterThan(20_000); // it did queue what it may
+    expect(peak).toBeGreaterThan(20_000); // the agent did queue jobs up to its limit
     expect(peak).toBeLessThan(100_000);
     agent.stdout.resume();
     await until("all refusals", () => lines.length >= count && answers().length === count, 60_000);

@@ -1,4 +1,5 @@
-// The audit over a finished sweep, through the command line: what it trains, what it finds, and that the front says so.
+// The audit over a finished sweep, through the command line: its training, its findings, and its effect on
+// the front's texts.
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";

@@ -1,4 +1,5 @@
-// Files of the cache after a power cut or a failing disk: whole or not there, verified whenever they are used, made again when damaged.
+// Files of the cache after a power cut or a failing disk: complete or absent, verified at every use,
+// recreated when damaged.
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -86,7 +87,7 @@ it.each(damages)("the PyTorch trainer is written again where it was %s", async (
 });
 
 describe("a durable file", () => {
-  /** What reaches the disk, in order: paths of what is flushed, and names that appear. */
+  /** Events that reach the disk, in order: paths that are flushed, and names that appear. */
   async function flushes(write: () => Promise<unknown>, path: string): Promise<readonly string[]> {
     const probe = await open(folder.path, "r");
     const prototype = Object.getPrototypeOf(probe) as FileHandle;

@@ -19,7 +19,7 @@ afterEach(() => folder.remove());
 const run = (...args: string[]) => runCli(args, folder.path);
 const TINY = "v256 d64 f64 h4/2x16 : c3 g";
 
-/** One line on stderr (progress aside), no trace, exit code 2. */
+/** Expects one line on stderr (progress aside), no stack trace, exit code 2. */
 function expectRefused(finished: Finished, message: RegExp): void {
   const lines = finished.stderr.split("\n").filter((line) => line.startsWith("edgefront: "));
   expect(lines).toHaveLength(1);

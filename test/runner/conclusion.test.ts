@@ -1,4 +1,5 @@
-// The last lines of a sweep: what it can and cannot conclude, from made-up trials whose truth is known.
+// The last lines of a sweep: conclusions that it can and cannot draw, from simulated trials whose truth is
+// known.
 import { describe, expect, it } from "vitest";
 import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
 import { conclusionLines } from "../../runner/reading/conclusion.ts";
@@ -11,7 +12,10 @@ const objectives = [
   { name: "recall.accuracy", direction: "max", unit: "fraction" },
 ] as const;
 
-/** Twelve layouts whose times differ by `spread` (relative, one standard deviation), eight of them measured and trained twice. */
+/**
+ * Twelve layouts whose times differ by `spread` (relative, one standard deviation). Eight of them are
+ * measured and trained twice.
+ */
 function made(spread: number, repeated: number, declared = false) {
   const rng = createRng(5);
   const [base] = testReportData({ trials: 4 }).trials;

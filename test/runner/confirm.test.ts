@@ -1,5 +1,6 @@
-// A choice confirmed on a scripted device whose samples scatter: new sessions and seeds alone, stored apart from the trials' samples, continued
-// after a stop, replaced where it does not hold. Loop, store, windows and every decision are real.
+// A choice confirmed on a scripted device whose samples scatter. Only new sessions and seeds count, stored
+// apart from the trials' samples. A stopped confirmation continues, and a choice that does not hold is
+// replaced. Loop, store, windows and every decision are real.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -108,7 +109,7 @@ describe("a confirmation", () => {
     const { chosen, runnerUp, rejected, seeds } = await confirmIn("alone.db");
     expect(rejected).toEqual([]);
     expect(metricsIn("alone.db")).toEqual(before);
-    // Two layouts, two stages of two sessions and seeds each.
+    // Two layouts, two stages with two sessions and seeds each.
     const jobs = confirmJobs("alone.db");
     expect(jobs).toHaveLength(16);
     expect(new Set(jobs.map(({ trial }) => trial))).toEqual(new Set([chosen!.trial, runnerUp!.trial]));
@@ -123,7 +124,7 @@ describe("a confirmation", () => {
     );
     expect([...fresh!]).toEqual([...seeds.check, ...seeds.report]);
     expect([...fresh!].some((seed) => old!.has(seed))).toBe(false);
-    // What is told rests on the second stage alone.
+    // The reported values use the second stage alone.
     expect(chosen!.metrics[TIME]).toMatchObject({ samples: 6, sessions: 2 });
     expect(chosen!.metrics["text.bitsPerByte"]).toMatchObject({ samples: 2, sessions: 2 });
     for (const { value, low, high } of [chosen!, runnerUp!].map(({ metrics }) => metrics[TIME]!)) {
@@ -208,7 +209,7 @@ describe("a confirmation", () => {
     const { selection } = selectionOf(data, sweep.config, { ...asked, quality: "text.bitsPerByte" });
     store.close();
     const value = selection.chosen!.metrics[TIME]!.value;
-    // From now on the device is twice as slow: nothing keeps to what the sweep measured of the choice.
+    // From here on the device is twice as slow, so no layout keeps to the sweep's measurements of the choice.
     script({ ...NOISE, slowdowns: drift(2) });
     try {
       const { rejected } = await confirmIn("over.db", {

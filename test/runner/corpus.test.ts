@@ -1,4 +1,5 @@
-// The user's files as training data: what is streamed, split, encoded and refused, by the files that reach the trainer.
+// The user's files as training data, tested by the files that reach the trainer: streaming, splitting,
+// encoding and refusals.
 import { chmodSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { getuid } from "node:process";
@@ -53,7 +54,7 @@ describe("bytes", () => {
     const base = filesOf({ "secret.txt": "x".repeat(400) });
     chmodSync(corpora.path, 0o755);
     chmodSync(`${base}/secret.txt`, 0);
-    // Root may read everything, so it becomes somebody else for a moment.
+    // Root can read everything, so the test switches to another user for a moment.
     const root = getuid?.() === 0;
     const cache = process.env.XDG_CACHE_HOME;
     process.env.XDG_CACHE_HOME = `${base}/cache`;

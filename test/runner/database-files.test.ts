@@ -1,5 +1,5 @@
-// Databases without write-ahead logging or of an older schema, and what a failed command or a missing home leaves behind. Through the real
-// command line.
+// Databases without write-ahead logging or of an older schema, and the remains of a failed command or a
+// missing home. Through the real command line.
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -71,7 +71,7 @@ describe("a database", { timeout: 60_000 }, () => {
       /"fixture".*is being run by an older edgefront; wait for it/,
     );
     expect(lab().filter((name) => name.endsWith(".bak"))).toEqual([]);
-    // One that cannot be seen and writes nothing is gone.
+    // An owner that is invisible and does not write counts as gone.
     setOwner({ space: "pid:[1]" });
     const notes: string[] = [];
     Store.open(db, { mustExist: true, watchMs: 300, onNote: (text) => notes.push(text) }).close();
@@ -132,7 +132,7 @@ describe("a first command that fails", { timeout: 60_000 }, () => {
     "by %s leaves what another process has opened meanwhile",
     async (signal) => {
       const cache = join(folder.path, "cache");
-      // Long enough to be joined: it builds the kernels first.
+      // Long enough to be joined, because it builds the kernels first.
       const config = writeTinySweep(folder.path);
       const { child, finished } = startCli(["sweep", config, "--db", db], folder.path, {
         XDG_CACHE_HOME: cache,
@@ -144,7 +144,7 @@ describe("a first command that fails", { timeout: 60_000 }, () => {
       expect(code).toBe(130);
       expect(stderr).toMatch(/nothing was written/);
       expect(existsSync(db)).toBe(true);
-      // The other one goes on with the file that is there.
+      // The other process continues with the present file.
       other.health.quarantine("local", "still here");
       other.close();
       expect((await runCli(["device", "list", "--db", db], folder.path)).stdout).toContain("still here");

@@ -1,4 +1,4 @@
-// Every wrong step of registering a device ends with its reason and what mends it, against a real sshd.
+// Every mistake in registering a device ends with its reason and remedy, against a real sshd.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
@@ -134,7 +134,7 @@ describe.skipIf(sshdProblem() !== null)("a wrong step of device add", { timeout:
       termux("googleplay.2025.01.18");
       await fails(1, /Termux from the Play Store.*F-Droid or GitHub/, ...login());
       termux("0.118.1");
-      // Whatever is installed here, these come first.
+      // These programs come first in the path, whatever is installed.
       const shims = join(setup.folder, "shims");
       mkdirSync(shims);
       for (const name of ["zig", "python3"])

@@ -1,5 +1,5 @@
-// Registering devices through the command line, against real sshd processes: names of an ssh configuration, jumps, pins, passphrases and forced
-// commands.
+// Registering devices through the command line, against real sshd processes: names of an ssh configuration,
+// jumps, pins, passphrases and forced commands.
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     expect(card).toMatch(/threads +\d+ on cores [\d,]+: decode [\d.]+/);
     expect(card).toMatch(/temperature +(not readable|[\d.]+ C)/);
 
-    // What was found is what a measurement uses.
+    // Measurements use the found placement.
     const layout = "v256 d64 f64 h4/2x16 : c3 g";
     const measured = await run(
       "measure",
@@ -88,7 +88,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     expect((await run("device", "show", "inner")).stdout).toMatch(
       new RegExp(`jump host +${setup.sshd.user}@127.0.0.1:${setup.sshd.port}`),
     );
-    // The stored device still goes that way, with the keys of this user's own configuration.
+    // The stored device still uses this route, with the keys of this user's own configuration.
     expect(await run("device", "probe", "inner")).toMatchObject({ code: 0 });
     await remove("inner");
   });
@@ -96,7 +96,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
   it("binds a key to the agent alone, and works through it", async () => {
     const added = await run("device", "add", "bound", ...login(), ...QUICK, "--print-authorized-key");
     expect(added, added.stderr).toMatchObject({ code: 0 });
-    // What later windows are compared with was timed on the way.
+    // Registration also timed the baseline for later windows.
     const database = new Database(join(setup.folder, "edgefront.db"), { readonly: true });
     const kept = database
       .prepare("SELECT count(*) AS n FROM events WHERE kind = 'sentinel-baseline' AND device = 'bound'")
@@ -111,7 +111,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     setup.sshd.setAuthorizedKeys(line);
     try {
       expect(await run("device", "probe", "bound")).toMatchObject({ code: 0 });
-      // Neither a command nor SFTP gets past it.
+      // Neither a command nor SFTP bypasses the forced command.
       const ssh = [
         "-F",
         "none",
@@ -157,7 +157,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     const hostKey = /shows host key SHA256:[\s\S]*Is this its key\? \(yes\/no\)/;
     const doubted = await atTerminal(args, [[hostKey, "no"]]);
     expect(doubted.code).toBe(2);
-    // The terminal breaks the line.
+    // The terminal may break the line.
     expect(doubted.seen).toMatch(/was not confirmed: nothing was\s+registered/);
     const { code, seen, listings } = await atTerminal(args, [
       [hostKey, "yes"],
@@ -169,7 +169,8 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
     expect(seen).not.toContain(PASSPHRASE);
     for (const listing of listings) expect(listing).not.toContain(PASSPHRASE);
 
-    // Neither the passphrase nor the key nor its path is in the database; nothing of them is in any file but the key itself.
+    // Neither the passphrase nor the key nor its path is in the database. Only the key file itself contains
+    // any of them.
     const database = new Database(join(setup.folder, "edgefront.db"));
     database.pragma("wal_checkpoint(TRUNCATE)");
     database.close();
@@ -205,7 +206,7 @@ describe.skipIf(sshdProblem() !== null)("device add", { timeout: 600_000 }, () =
             new RegExp(`requires a second factor: ${method}.*Run the command at a terminal`),
           ),
         });
-        // Each connection is asked for anew: one for a look at the device, one for its agent.
+        // Each connection asks again: one examines the device, one starts its agent.
         const { code, seen } = await atTerminal(record, [
           [asks, password],
           [new RegExp(`${asks.source}[^]*${asks.source}`), password],

@@ -1,5 +1,5 @@
-// A key bound to the agent by a forced command, against a real sshd: everything goes through the one serve channel, files in pieces, and
-// nothing beyond jobs and data files is to be had.
+// A key bound to the agent by a forced command, against a real sshd. Everything uses the one serve channel,
+// files come in pieces, and only jobs and data files are allowed.
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -45,7 +45,7 @@ describe.skipIf(sshdProblem() !== null)("a key bound to the agent", () => {
       hostKey,
       target: hostTarget()!,
     };
-    // A first, free login brings the agent there; then the line takes the key's freedom.
+    // A first, unrestricted login installs the agent. Then the line restricts the key.
     const free = await openSession(record, { binary });
     expect((await free.hello).confined).toBeUndefined();
     await free.close();
@@ -63,11 +63,11 @@ describe.skipIf(sshdProblem() !== null)("a key bound to the agent", () => {
   });
 
   it("measures, on the cores asked for", async () => {
-    // One that any process here may use.
+    // A CPU that any process here may use.
     const [cpu] = (await session.request("measure", { model, ...SHORT, threads: 1 })).affinity as [number];
     const result = await session.request("measure", { model, ...SHORT, cpus: [cpu] });
     expect(result.affinity).toEqual([cpu]);
-    // Where they are withheld it says on which others it ran.
+    // If CPUs are withheld, the agent reports the ones that it ran on.
     const elsewhere = await session.request("measure", { model, ...SHORT, threads: 1, cpus: [1000] });
     expect(elsewhere.affinity).not.toEqual([1000]);
   });
@@ -84,7 +84,7 @@ describe.skipIf(sshdProblem() !== null)("a key bound to the agent", () => {
     const begun = { name: "models/begun", sha256, bytes: bytes.length, offset: 0 };
     const data = bytes.subarray(0, 5_000_000).toString("base64");
     expect(await session.request("put", { ...begun, data })).toEqual({ bytes: 5_000_000, complete: false });
-    // The same piece again is not appended twice.
+    // A repeated piece is not appended twice.
     expect(await session.request("put", { ...begun, data })).toEqual({ bytes: 5_000_000, complete: false });
     await session.upload(file, begun.name, sha256);
     expect(readFileSync(inHome(begun.name)).equals(bytes)).toBe(true);

@@ -1,5 +1,6 @@
-// One suite for every way to reach an agent: whatever the transport, the instruction set and the C library, a device behaves the same.
-// Agents for devices over SSH are the static musl ones wherever zig is there to build them, and then the suite checks that they are.
+// One suite for every way to reach an agent: a device behaves the same with any transport, instruction set
+// and C library. Agents for devices over SSH are static musl builds wherever zig can build them; then the
+// suite also checks that they are.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// Devices that send, or make us send, without end: every byte is counted, rates are limited, and nothing waits longer than its total deadline.
+// Devices that send, or make us send, without end. Every byte is counted, rates are limited, and no wait
+// exceeds its total deadline.
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,12 +24,12 @@ it("a line that comes a byte a packet takes the memory of its bytes", () => {
   global.gc?.();
   const before = process.memoryUsage();
   for (let i = 0; i < 3_000_000; i++) {
-    // As ssh2 hands them on: a view of its own for each packet.
+    // ssh2 passes them on like this: a separate view for each packet.
     splitter.push(byte.subarray(0));
     tail.push(byte.subarray(0));
   }
   const after = process.memoryUsage();
-  // 145 bytes for each would be 435 MB.
+  // 145 bytes per line would be 435 MB.
   expect(after.rss - before.rss).toBeLessThan(200e6);
   const lines: string[] = [];
   const whole = new LineSplitter((line) => lines.push(line), 10);
@@ -88,7 +89,7 @@ describe("a server that floods", { timeout: 120_000 }, () => {
     server?.close();
   });
 
-  /** Its agent is `serve`; every other question is answered as a shell would. */
+  /** Its agent is `serve`. Other commands get a shell's answers. */
   const transport = async (
     serve: (channel: ServerChannel) => void,
     { sftp, timeouts = {} }: { sftp?: (sftp: SFTPWrapper) => void; timeouts?: SshOptions["timeouts"] } = {},
@@ -124,7 +125,7 @@ describe("a server that floods", { timeout: 120_000 }, () => {
     return opened;
   };
   const binary = { path: "", sha256: "0".repeat(64) };
-  /** Writes as fast as it is read. */
+  /** Writes as fast as the reader reads. */
   const endlessly = (
     stream: { write(data: string): boolean; once(event: "drain", run: () => void): unknown },
     data: string,

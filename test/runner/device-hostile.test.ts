@@ -1,5 +1,6 @@
-// An SSH server that is somebody else's: it floods, stalls, lies and writes escape sequences. Each ends in one clean error, soon, with the
-// coordinator's memory and terminal unharmed. Scripted with ssh2's own server, since no real sshd would do this.
+// A malicious SSH server: it floods, stalls, lies and writes escape sequences. Each case ends soon in one
+// clean error. The coordinator's memory and terminal are unharmed. Scripted with ssh2's own server, because
+// no real sshd behaves like this.
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -145,7 +146,7 @@ describe("a hostile SSH server", () => {
     const error = await openSession(record(port), { binary: { path, sha256 } }).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: "agent-start", message: expect.stringContaining("another build") });
     clean(shown(error));
-    // Whatever it said, nothing but our own two constant commands was ever asked of it.
+    // Whatever the server sent, it received only our own two constant commands.
     expect(new Set(commands)).toEqual(
       new Set([
         'echo edgefront-begins; uname -sm; env | grep "^TERMUX_VERSION="; echo edgefront-ends',

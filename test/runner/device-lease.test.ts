@@ -1,5 +1,5 @@
-// Two coordinators on one database: a device is held by one of them at a time, handed on when asked for, seized from who fell silent,
-// and its first holder learns of it. Waiting is judged by the monotonic clock.
+// Two coordinators on one database: a device is held by one of them at a time, handed over on request, and
+// seized from a silent holder, which notices. The monotonic clock judges waiting.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -63,7 +63,7 @@ describe("leases of two coordinators", () => {
   });
 
   it("pass on when their holder is silent, and the holder's job then does not count", async () => {
-    // A holder that never beats: its process lives, but hangs.
+    // A holder that never renews: its process lives, but hangs.
     const hung = new DeviceLeases(stores[0]!.leases, { ...timing, renewMs: 60_000 });
     const hold = await hung.hold("phone", never);
     const next = new DeviceLeases(stores[1]!.leases, timing);

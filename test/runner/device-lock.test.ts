@@ -1,4 +1,5 @@
-// One job at a time on a device, whoever asks: agents of different coordinators, databases and logins take turns on the device itself.
+// One job at a time on a device: agents of different coordinators, databases and logins take turns on the
+// device itself.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -93,7 +94,8 @@ describe("two agents on one device", () => {
       const before = sent;
       other.say(verify(`o${turn}`));
       await until("its turn", () => sentAt.has(`o${turn}`));
-      // The one that ran when it asked, one that had begun meanwhile, and the one that waits now.
+      // At most three: the one running at the request, one that had begun meanwhile, and the one that waits
+      // now.
       expect(sentAt.get(`o${turn}`)! - before).toBeLessThanOrEqual(3);
     }
   });
@@ -159,7 +161,8 @@ describe.skipIf(sshdProblem() !== null)("two coordinators and one SSH device", {
       const env = {
         XDG_CONFIG_HOME: join(folder.path, "config"),
         SSH_AUTH_SOCK: "",
-        // As on another machine than the device: only the device itself can keep the two apart.
+        // The coordinator pretends to run on another machine, so that only the device itself can separate the
+        // two.
         EDGEFRONT_HOST_LOCK: "device-lock-coordinator",
       };
       const edgefront = (...args: string[]) => runCli(args, folder.path, env);

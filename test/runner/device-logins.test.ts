@@ -1,5 +1,5 @@
-// Logins that OpenSSH's own client manages, with the same configuration, against a real sshd: what is asked of OpenSSH, and what is said when
-// nobody is let in. Which keys are used: ssh-keys.test.ts.
+// Logins managed by OpenSSH's own client with the same configuration, against a real sshd: the questions to
+// OpenSSH, and the messages after a refusal. ssh-keys.test.ts tests the choice of keys.
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -87,7 +87,7 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
       expect(await reason(at("silent.sock"))).toMatch(/ssh-agent did not answer within 5 s/);
       silent.close();
       const socket = agent("careful");
-      // To be confirmed at each use, and there is nobody to ask.
+      // A key to be confirmed at each use, with no user to confirm.
       run("ssh-add", ["-q", "-c", at("good")], { SSH_AUTH_SOCK: socket });
       expect(await reason(socket)).toMatch(/accepts the key, but ssh-agent refused to sign.*ssh-add/);
       const said = (await login(
@@ -106,7 +106,7 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
       expect(await login("lab", configured(key))).toMatchObject({
         message: expect.stringMatching(/no algorithm in common.*"HostKeyAlgorithms \+ssh-rsa"/),
       });
-      // In common now; that it is another key than the pinned one is said afterwards.
+      // Now both sides share an algorithm. The change from the pinned key is reported afterwards.
       expect(await login("lab", configured(key, "HostKeyAlgorithms +ssh-rsa"))).toMatchObject({
         code: "host-key-changed",
       });
@@ -121,7 +121,7 @@ describe.skipIf(sshdProblem() !== null)("logging in as ssh does", { timeout: 120
 
   it("waits for the slow one of several addresses, and says so when none answers", async () => {
     const port = 25_000 + (process.pid % 9000);
-    // The kernel repeats a greeting that a full queue has dropped after a second.
+    // After a second the kernel repeats a greeting that a full queue has dropped.
     const code = `
 import socket, time
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", ${port})); s.listen(0)

@@ -1,5 +1,6 @@
-// Devices whose shells print: whatever start-up files write before, beside and after an agent's answers is passed over. And servers that bear
-// one channel at a time. All against a real sshd, with bash as the login's shell.
+// Devices whose shells print: output of start-up files before, between and after an agent's answers is
+// ignored. Also servers that allow one channel at a time. All against a real sshd, with bash as the login's
+// shell.
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// Device profiles: every file in configs/devices/ parses; a wrong one is one line; devices without one get a default.
+// Device profiles: every file in configs/devices/ parses, an error in one is a single line, and devices
+// without one get a default.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

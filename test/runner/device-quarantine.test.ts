@@ -1,4 +1,5 @@
-// A device taken out of use and back through the command line: what a sweep says to it, what the list shows, what the database keeps.
+// A device taken out of use and back through the command line: the sweep's message, the list, and the
+// database.
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
@@ -53,7 +54,7 @@ describe("device quarantine and restore", { timeout: 60_000 }, () => {
         /^edgefront: device local is quarantined: the fan\S+ died\. When it is repaired: edgefront device restore local, then run this again\n$/,
       );
     }
-    // Whether it was mended is found out there.
+    // A quarantined device may still be probed, to check whether it was repaired.
     expect(await run("device", "probe", "local")).toMatchObject({ code: 0 });
     expect(await health()).toMatchObject({ state: "quarantined" });
 

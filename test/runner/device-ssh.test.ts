@@ -1,4 +1,5 @@
-// The ssh transport against a real sshd: who is let in, what is refused, and every way the connection can die.
+// The ssh transport against a real sshd: accepted logins, refusals, and every way in which the connection can
+// die.
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -84,7 +85,7 @@ describe.skipIf(sshdProblem() !== null)("ssh", () => {
       const text = join(loopback.folder, "text");
       writeFileSync(text, "no key");
       const locked = join(loopback.folder, "locked");
-      // Only a key that the server takes is worth a passphrase.
+      // A passphrase is requested only for a key that the server accepts.
       writeFileSync(locked, readFileSync(loopback.sshd.identityFile), { mode: 0o600 });
       execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "secret", "-f", locked], { stdio: "ignore" });
       for (const identityFile of [
@@ -168,7 +169,7 @@ describe.skipIf(sshdProblem() !== null)("ssh", () => {
       const start = performance.now();
       await expect(result).rejects.toMatchObject({ code: "transport-lost", blame: "device" });
       expect(performance.now() - start).toBeLessThan(5000);
-      // sshd there would notice in its own time; here the proxy's end tells it, and the agent dies by itself.
+      // sshd would notice after some time. Here the proxy's end tells it, and the agent dies by itself.
       await proxy.close();
       await until("the agent is gone", () => !isAlive(pid));
       await session.close();

@@ -1,4 +1,4 @@
-// A signal of two: it aborts with the first, and leaves nothing on either.
+// Combines two signals into one: it aborts with the first, and leaves no listener on either.
 import { getEventListeners } from "node:events";
 import { expect, it } from "vitest";
 import { withEitherSignal } from "../../runner/base/either-signal.ts";

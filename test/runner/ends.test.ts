@@ -1,5 +1,5 @@
-// How a sweep ends, or does not: readers of its output that go away, signals of terminals and batch systems, and what is left for the next
-// command. Each through the real command line.
+// How a sweep ends or continues: readers of its output that go away, signals of terminals and batch systems,
+// and the remains for the next command. Each through the real command line.
 
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-/** Its state, and how many of its trials ended well. */
+/** State of the sweep, and the number of its complete trials. */
 function sweepState(): { state: string; complete: number; owner: string | null } {
   const db = new Database(join(folder.path, "edgefront.db"), { readonly: true });
   try {
@@ -37,7 +37,7 @@ function sweepState(): { state: string; complete: number; owner: string | null }
 /** Long enough to be stopped in the middle. */
 const longSweep = (): string => writeTinySweep(folder.path, { trials: 40, depth: 6, steps: 30 });
 
-/** A sweep that has finished a trial or more. */
+/** Starts a sweep and waits until it has finished at least one trial. */
 async function running(env: Record<string, string> = {}) {
   const sweep = startCli(["sweep", longSweep(), "--resume"], folder.path, env);
   let said = "";

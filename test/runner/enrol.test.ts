@@ -1,4 +1,5 @@
-// What is made of a login's first answer: the target of the device, or why no agent can run there and what mends it.
+// Evaluation of a login's first answer: the target of the device, or the reason why no agent can run there
+// and its remedy.
 import { describe, expect, it } from "vitest";
 import { explainStart, targetOf } from "../../runner/agent/enrol.ts";
 import { AgentStartError } from "../../runner/devices/device-errors.ts";

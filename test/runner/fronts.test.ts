@@ -1,4 +1,5 @@
-// The kept front of a sweep is the front of its trials, whatever happened to them and whoever wrote it down.
+// The stored front of a sweep equals the front of its trials, whatever happened to them and whichever process
+// wrote them.
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type Layout, layoutId } from "../../candidates/layout.ts";
@@ -28,7 +29,10 @@ const layouts = Array.from({ length: 120 }, (_, n): Layout => {
   const taps = Array.from({ length: 8 }, (_, bit) => `c${2 + ((n >> bit) & 1)}`);
   return parseNotation(`v256 d64 f64 : ${taps.join(" ")}`);
 });
-/** Faster costs memory, so that fronts have several members; few values, so that equal trials and ties in one objective come up. */
+/**
+ * Faster layouts need more memory, so that fronts have several members. Few distinct values, so that equal
+ * trials and ties in one objective occur.
+ */
 const values = (rng: { below(n: number): number }): Metric[] => {
   const fast = rng.below(12);
   return objectives.map(({ name, unit }, m) => {
@@ -53,7 +57,8 @@ it("hundreds of changes in any order, by two processes' connections, one of them
   for (let step = 0; step < 600; step++) {
     const writer = rng.below(2) === 0 ? asking : other;
     const { id } = trials[rng.below(trials.length)]!;
-    // Measured, ended, or measured once more after its end: on the front or not, better or worse than before.
+    // Trials are measured, ended, or measured again after their end; on the front or not, better or worse
+    // than before.
     writer.metrics.put(id, values(rng));
     if (rng.below(3) > 0) writer.trials.finish(id, { state: rng.below(4) === 0 ? "infeasible" : "complete" });
     if (rng.below(3) > 0) continue;
@@ -72,7 +77,7 @@ it("hundreds of changes in any order, by two processes' connections, one of them
     const front = asking.fronts.of(sweepId, objectives);
     expect(front).toEqual(nonDominated(vectors).map((index) => complete[index]!.id));
     sizes.add(front.length);
-    // Other objectives have a front of their own, and leave the first as it was.
+    // Other objectives have a separate front, and leave the first unchanged.
     if (step % 10 === 0) {
       const one = asking.fronts.of(sweepId, objectives.slice(0, 1));
       expect(one).toEqual(

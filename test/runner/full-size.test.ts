@@ -1,4 +1,4 @@
-// A published layout at its true size on this machine: what the plan foretells of memory is what the process takes.
+// A published layout at its true size on this machine: the process takes the memory that the plan predicts.
 import { afterAll, describe, expect, it } from "vitest";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";
 

@@ -1,4 +1,5 @@
-// The examples of help: each fits its line, parses, and names only what is there after the README's first command (the sweep quickstart).
+// The examples in help: each fits its line, parses, and names only things that exist after the README's first
+// command (the sweep quickstart).
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -25,7 +26,7 @@ const COMMANDS = [
   ...["compile", "measure", "score", "audit", "device", "doctor"],
 ];
 
-/** Commands as pasted: lines that end with a backslash go on, comments fall away. */
+/** Commands as pasted: lines that end with a backslash continue, comments are removed. */
 async function examplesOf(args: readonly string[]): Promise<string[]> {
   const { stdout, code } = await runCli([...args, "--help"], PACKAGE_ROOT);
   expect(code).toBe(0);
@@ -71,7 +72,7 @@ it.each([...COMMANDS.map((name) => [name]), ...ACTIONS.map((name) => ["device", 
         expect(named[0]).toBe("quickstart");
       if (command === "device" && !ownHardware(example))
         expect(named.slice(1, 2)).toEqual(named.length > 1 ? ["local"] : []);
-      // Every option is one that its command knows: what is wrong after that is the missing sweep of this folder.
+      // The command knows every option. The remaining error is the sweep that this folder lacks.
       const checked = await runCli([command!, ...rest, "--no-such-option"], PACKAGE_ROOT);
       expect(checked.stderr).toContain("there is no option --no-such-option");
     }

@@ -1,4 +1,5 @@
-// Helper programs (zig, python, compilers, ssh, git) take nothing from the folder that a command is run in, nor code from the environment.
+// Helper programs (zig, python, compilers, ssh, git) take nothing from the folder of the command, and no code
+// from the environment.
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -40,7 +41,7 @@ describe("a folder that belongs to somebody else", () => {
       EDGEFRONT_ZIG: "",
       XDG_CONFIG_HOME: join(folder.path, "config"),
     };
-    // A phone wants zig, so that each way to find one is tried.
+    // A phone needs zig, so every way to find zig is tried.
     const args = ["device", "add", "x", "--host", "no-such-host.invalid", "--profile", "snapdragon"];
     await runCli(args, folder.path, env);
     await runCli(["doctor"], folder.path, env);
@@ -51,7 +52,7 @@ describe("a folder that belongs to somebody else", () => {
   it("does not lend its modules to zig's Python package", async () => {
     writeFileSync(join(folder.path, "ziglang.py"), 'print("0.99.0")\n');
     process.chdir(folder.path);
-    // The trap works: this is how it was asked before.
+    // The trap works: this is the earlier, unsafe call.
     expect(spawnSync("python3", ["-m", "ziglang"], { encoding: "utf8" }).stdout).toContain("0.99.0");
     expect((await runHelper("python3", ["-m", "ziglang", "version"])).stdout).not.toContain("0.99.0");
     const { version } = await findToolchain(hostTarget()!, "anywhere");

@@ -1,5 +1,5 @@
-// A hostile device in a whole sweep: whatever it says of itself and of its failures is kept, reported and listed as harmless text, and
-// nothing is written beside the database that was named.
+// A hostile device in a whole sweep: its statements about itself and its failures are stored, reported and
+// listed as harmless text. Nothing is written beside the named database.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,7 +20,7 @@ import { sshdProblem } from "../support/needs.ts";
 import { HOSTILE } from "../support/report-data.ts";
 import { rendered } from "../support/report-formats.ts";
 
-/** What may not be in any text: escapes, controls, overrides of direction. */
+/** Characters that no text may contain: escapes, controls, direction overrides. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
@@ -71,7 +71,8 @@ describe.skipIf(sshdProblem() !== null)("a sweep on a hostile device", () => {
     const data = reportWithFindings(store, store.sweeps.get("faults"));
     store.close();
     const html = rendered("html", data);
-    // The page's own scripts aside; what the device said lies in its data as escaped text (in a browser: test/reports/page-opening.test.ts).
+    // Apart from the page's own scripts, the device's text is in the page's data, escaped (in a browser:
+    // test/reports/page-opening.test.ts).
     expect(html).toContain("window.pwned=1");
     expect(html).not.toMatch(/<script>window\.pwned|<img src=x/);
     expect(rendered("md", data)).not.toMatch(/<script|<img/);

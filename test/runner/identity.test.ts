@@ -1,5 +1,6 @@
-// Numbers on two contents do not meet in one front unknown: a corpus, tokenizer, teacher, agent or device that changed is noticed on resume and on
-// warm start; a mix that is asked for is recorded and shown. Scripted devices; store, loop and files are real.
+// Numbers from two contents never mix unnoticed in one front. A changed corpus, tokenizer, teacher, agent or
+// device is noticed on resume and on warm start. A requested mix is recorded and shown. Devices are scripted;
+// store, loop and files are real.
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { frontJson } from "../../reports/json.ts";
@@ -34,7 +35,7 @@ interface Row {
   readonly name: string;
   readonly config: () => string;
   readonly change: () => void | Promise<void>;
-  /** What is said. */
+  /** Expected message. */
   readonly said: RegExp;
   readonly keys: readonly string[];
 }
@@ -143,7 +144,7 @@ describe.each(rows)("another $name", ({ name, config: text, change, said, keys }
     const differing = results.map(({ identity }) => JSON.parse(identity).differs as string[]);
     expect([...new Set(differing.flat())].sort()).toEqual(keys);
     expect(differing.some((list) => list.length === 0)).toBe(true);
-    // Once said it need not be said again; putting the first back is a change, too.
+    // An accepted change needs no second confirmation. Restoring the first content is a change, too.
     await sweepsNow().run(db, text(), { resume: true });
   });
 });

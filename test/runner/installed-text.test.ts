@@ -1,4 +1,4 @@
-// The bundled configurations find their text however edgefront is installed.
+// The bundled configurations find their text, however edgefront is installed.
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, expect, it } from "vitest";

@@ -1,5 +1,5 @@
-// What is known of the contents that a sweep was made with, later: probes and teachers that were used, files that moved, sweeps from before
-// digests were kept, a device that is swapped while a sweep runs.
+// Later knowledge of a sweep's contents: probes and teachers that were used, files that moved, sweeps from
+// before digests, a device that is replaced during a sweep.
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -131,7 +131,7 @@ describe("a sweep from before digests were kept", () => {
       /unknown whether trials from before the resume used the same content/,
     );
     reset();
-    // From now on it is known.
+    // From here on the content is known.
     await expect(sweepsNow().run("old.db", bytes, { resume: true })).rejects.toMatchObject({
       code: "mixed-identity",
     });
@@ -157,7 +157,7 @@ it("a device that comes back as another while a sweep runs stops it before its n
   let ended = 0;
   const running = sweepsNow().run("while.db", bytes, {
     listen: ({ kind }) => {
-      // The fourth measurement kills its agent: the next session meets another processor.
+      // The fourth measurement kills its agent. The next session meets another processor.
       if (kind === "trial" && ++ended === 2)
         script({ jobs: { [jobsSoFar() + 1]: "kill" }, cpuModel: "Swapped" });
     },

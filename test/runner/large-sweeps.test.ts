@@ -1,4 +1,5 @@
-// A sweep with more trials than a page holds: each can be named, two can be compared, and all are written without being held at once.
+// A sweep with more trials than a page holds: each can be named, two sweeps can be compared, and all trials
+// are written without being in memory at once.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parquetMetadata } from "hyparquet";
@@ -33,7 +34,7 @@ afterAll(() => {
 
 it("any trial is named by number, id and notation, points of the front by their label", () => {
   const sweep = store.sweeps.get("synthetic");
-  // One that a page does not show.
+  // A trial that a page does not show.
   const wanted = whole.trials[4321]!;
   for (const name of ["#4321", wanted.id, wanted.id.slice(0, 12), wanted.notation]) {
     const { data, trial } = trialNamed(store, sweep, name);

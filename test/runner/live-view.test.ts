@@ -1,4 +1,4 @@
-// The live view on a real terminal emulator: what it shows, and that it stays in place when the window narrows and widens.
+// The live view on a real terminal emulator: its content, and its place when the window narrows and widens.
 import { EventEmitter } from "node:events";
 import xterm from "@xterm/headless";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -45,7 +45,7 @@ const beginning: readonly SweepEvent[] = [
   { kind: "front", size: 3, hypervolume: 12.345 },
 ];
 
-/** A terminal as the view's stream: what is written is shown, and a resize is told as a terminal would. */
+/** A terminal as the view's stream: written text is displayed, and a resize is reported as by a terminal. */
 class Screen extends EventEmitter {
   readonly terminal: xterm.Terminal;
   readonly isTTY = true;
@@ -60,7 +60,7 @@ class Screen extends EventEmitter {
     this.terminal.write(text);
     return true;
   }
-  /** Lines on the screen and above it, without the empty ones at the end. */
+  /** Lines on the screen and above it, without empty ones at the end. */
   async text(): Promise<string[]> {
     await new Promise<void>((resolve) => this.terminal.write("", resolve));
     const { active } = this.terminal.buffer;
@@ -113,7 +113,7 @@ it("stays one block, in place, through narrowing to 40 columns and widening agai
     await screen.resize(columns);
     view.show(job(n + 1, "phone", "measuring on phone"));
     const lines = await screen.text();
-    // One block: each of its lines is on the screen once, and finished trials are all above it, each once.
+    // One block: each of its lines is on the screen once. Finished trials are all above it, each once.
     expect(lines.filter((line) => line.startsWith("["))).toHaveLength(1);
     for (const lane of ["phone", "local", "training"])
       expect(lines.filter((line) => line.startsWith(`  ${lane} `))).toHaveLength(1);
@@ -134,11 +134,11 @@ it.each([19, 40, 80, 120])("no line is longer than %i columns", (width) => {
 it("the time left follows the latest pace", () => {
   const block = new Block();
   block.take({ kind: "started", name: "s", trials: 60, finished: 0 }, 0);
-  // Ten slow trials, then twenty of a second each: 30 left at a second each.
+  // Ten slow trials, then twenty of a second each. 30 trials remain, at a second each.
   for (let n = 0; n < 10; n++) block.take(ended(n), 60_000 * (n + 1));
   for (let n = 0; n < 20; n++) block.take(ended(n), 600_000 + 1000 * (n + 1));
   expect(block.lines(120, 620_000).join("\n")).toContain("about 30 s left");
-  // The next one hangs: what is left grows, it does not run out.
+  // The next trial hangs: the remaining time grows and does not reach zero.
   expect(block.lines(120, 620_000 + 600_000).join("\n")).toMatch(/about 2\d min \d+ s left/);
   expect(duration(59_400)).toBe("59 s");
   expect(duration(3_700_000)).toBe("1 h 1 min");

@@ -1,5 +1,5 @@
-// One edgefront process at a time on this machine: whoever runs it and wherever its cache lies; in turns, and never for ever. The lock has
-// a name of its own here, so that tests beside this one are not waited for.
+// One edgefront process at a time on this machine, for every user and every cache folder, in turns and never
+// forever. The lock has its own name here, so that other tests do not wait for these.
 import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { until } from "../support/agents.ts";
 import { runCli, startCli, temporaryFolder } from "../support/built-cli.ts";
 
-/** Holds the machine for a while, again and again; says when. */
+/** Holds the machine for a while, repeatedly, and prints when. */
 const PROGRAM = `
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostLock } from "./runner/farm/host-lock.ts";
@@ -53,9 +53,9 @@ afterEach(() => home.remove());
 interface Given {
   readonly cache?: string;
   readonly uid?: number;
-  /** The name of the lock. */
+  /** Name of the lock. */
   readonly lock?: string;
-  /** A command before it. */
+  /** A command that starts it. */
   readonly through?: readonly string[];
 }
 
@@ -128,7 +128,7 @@ describe("a command", { timeout: 60_000 }, () => {
       );
       holder.child.kill("SIGKILL");
       expect(await waiting.finished).toMatchObject({ code: 0 });
-      // Said once.
+      // The message appears once.
       expect(said.match(/is in use by/g)).toHaveLength(1);
     },
   );
@@ -147,7 +147,7 @@ describe("the machine", { timeout: 60_000 }, () => {
           ] as const,
         ]
       : []),
-    // A container: it has neither this network nor these processes, but it was given the cache folder.
+    // A container: it has neither this network nor these processes, but it shares the cache folder.
     ...(root
       ? [
           [
@@ -174,7 +174,7 @@ describe("the machine", { timeout: 60_000 }, () => {
     const other = start([1, 10, 0], { cache: "other" });
     expect(await other.ended).toBe(0);
     expect(other.said()).toMatch(/^waits for process \d+: edgefront$/m);
-    // Long before the busy one was done.
+    // Long before the busy process was done.
     expect(spansOf(busy.said()).length).toBeLessThan(30);
     busy.child.kill("SIGKILL");
     await busy.ended;

@@ -8,7 +8,8 @@ import { runCli, temporaryFolder } from "../support/built-cli.ts";
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
-// Of sizes at which every cache is a whole number of lines, so that a batch's is exactly that many of one sequence's.
+// Sizes at which every cache is a whole number of lines, so that a batch's cache is an exact multiple of one
+// sequence's.
 const LAYOUT = "v512 d128 f256 h4/2x32 : c3 g s64 c2";
 const QUICK = ["--contexts", "48", "--tokens", "6", "--repetitions", "2", "--warmup", "1"];
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
@@ -62,11 +63,11 @@ describe("measure --profile", () => {
         expect.arrayContaining([...mixers, "gate-up", "down", "logits"]),
       );
     const spent = (phase: string) => sum(ops(phase).map(({ ms }) => ms));
-    // The rest is the start and the end of a step's parallel region, and the choice of the token.
+    // The remainder is the start and the end of a step's parallel region, and the choice of the token.
     expect(spent("prefill")).toBeLessThanOrEqual(sum(prefillMs));
     expect(spent("prefill")).toBeGreaterThan(0.5 * sum(prefillMs));
     expect(spent("decode")).toBeLessThanOrEqual(sum(decodeMs.flat()));
-    // 4 layers, in each repetition one chunk and five steps; 2 FLOPs a weight and token.
+    // 4 layers; in each repetition one chunk and five steps; 2 FLOPs per weight and token.
     const [prefill, decode] = ["prefill", "decode"].map(
       (phase) => ops(phase).find(({ op }) => op === "gate-up")!,
     );
@@ -103,7 +104,7 @@ describe("measure --compare", () => {
     for (const { verdict, p, adjustedP, interval, change } of found.metrics) {
       expect(verdict).toBe("a-better");
       expect(p).toBeLessThanOrEqual(adjustedP);
-      // 10 pairs: no p is below 2 in 252.
+      // 10 pairs: the smallest possible p is 2 in 252.
       expect(p).toBeCloseTo(2 / 252, 10);
       expect(interval.low * interval.high).toBeGreaterThan(0);
       expect(Math.abs(change)).toBeGreaterThan(0.02);

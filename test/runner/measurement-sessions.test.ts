@@ -1,5 +1,5 @@
-// A candidate measured in several windows on a scripted device: what counts as a session, which windows are taken again, what others took of
-// the processor, and whose fault it is when a device contradicts itself.
+// A candidate measured in several windows on a scripted device. Tests what counts as a session, which windows
+// are repeated, processor time lost to others, and the blame when a device contradicts itself.
 import { describe, expect, it } from "vitest";
 import { parseNotation } from "../../candidates/notation.ts";
 import { deviceMetrics } from "../../profilers/device-metrics.ts";
@@ -18,7 +18,7 @@ const fulfilled = <T>(outcome: PromiseSettledResult<T> | undefined): T => {
   return outcome.value;
 };
 
-/** As the agent tells it: of one second on one CPU. */
+/** Disturbance as the agent reports it: one second on one CPU. */
 const taken = (changes: Record<string, number | null>) => ({
   disturbance: {
     wallMs: 1000,
@@ -32,7 +32,8 @@ const taken = (changes: Record<string, number | null>) => ({
   },
 });
 
-// Measurements are numbered from 1: the sentinel's baseline, then for each window the sentinel, its candidates, the sentinel.
+// Measurements are numbered from 1: the baseline, then for each window a calibration run, its candidates, a
+// calibration run.
 describe("several windows", () => {
   it("share out the repetitions, others in between, in orders drawn anew and recorded", async () => {
     let seed = 0;
@@ -53,12 +54,12 @@ describe("several windows", () => {
       const kept = found.map((conduct) => conduct.kept[window]!);
       expect(kept.map(({ orderSeed }) => orderSeed)).toEqual([window, window, window]);
       expect(kept.map(({ contenders }) => contenders)).toEqual([3, 3, 3]);
-      // Those that come again are handed in in the order of the window before.
+      // Repeated candidates are passed in the order of the previous window.
       expect(kept.map(({ place }) => place).toSorted()).toEqual([0, 1, 2]);
     }
     const order = drawOrder(3, createRng(0));
     expect(found.map(({ kept }) => kept[0]!.place)).toEqual([0, 1, 2].map((index) => order.indexOf(index)));
-    // The baseline; three windows of three candidates between two sentinels.
+    // The baseline; three windows of three candidates, each between two calibration runs.
     expect(device.jobs()).toBe(1 + 3 * (2 + 3));
   });
 
@@ -71,7 +72,7 @@ describe("several windows", () => {
   });
 
   it("take a void one again by itself, and keep the others", async () => {
-    // The sentinel after the second window.
+    // Measurement 7 is the calibration run after the second window.
     const device = phone({ slowdowns: { 7: 1.2 } }, { protocol: { windows: 3 }, asked: { repetitions: 3 } });
     const [only] = conducts(await device.measure(1));
     expect(only).toMatchObject({ windows: 4, flags: [], kept: { length: 3 } });
@@ -162,7 +163,7 @@ describe("cores that the system withholds today", () => {
 });
 
 describe("a device that contradicts itself", () => {
-  /** Too large for any cache; the scripted agent reads its 170 MB a token at 0.6 GB/s. */
+  /** Too large for any cache. The scripted agent reads its 170 MB per token at 0.6 GB/s. */
   const layouts = [parseNotation("v65536 d2048 f8192 h32/8x64 : g c3 c3 g")];
   const probes = (...read: number[]) => read.map((readBandwidthGBs) => ({ readBandwidthGBs }));
 

@@ -1,5 +1,5 @@
-// Measurement windows on a scripted device: what throttles, is hot, crashes or breaks off there, and what becomes of the results. The
-// worker, session, store and decisions are real; only the device's numbers are scripted.
+// Measurement windows on a scripted device: throttling, heat, crashes and interruptions, and their effect on
+// the results. Worker, session, store and decisions are real; only the device's numbers are scripted.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -20,7 +20,8 @@ function phone(
   return phones.start(script, { protocol, asked });
 }
 
-// Measurements are numbered from 1: the sentinel's baseline, the sentinel before the window, its candidates, the sentinel after.
+// Measurements are numbered from 1: the baseline, the calibration run before the window, its candidates, the
+// calibration run after.
 describe("a window", () => {
   it("on an idle device measures all waiting layouts between two calibration runs", async () => {
     const device = phone({});
@@ -114,7 +115,7 @@ describe("a window", () => {
     const leases = new DeviceLeases(other.leases, { pollMs: 5, idleMs: 5 });
     const asked = performance.now();
     const hold = await leases.hold("phone", new AbortController().signal);
-    // Not after the whole wait: the device was free meanwhile.
+    // Soon, and not after the whole wait, because the device was free meanwhile.
     expect(performance.now() - asked).toBeLessThan(1000);
     const held = hold.proof.token;
     await sleep(400);
@@ -123,7 +124,7 @@ describe("a window", () => {
     const [only] = await measuring;
     expect(only).toMatchObject({ status: "fulfilled" });
     const { lease } = (only as PromiseFulfilledResult<Measured>).value;
-    // Measured under a grant of its own after the other's, so that its result is kept.
+    // Measured under a lease of its own after the other's, so that its result is kept.
     expect(lease.token).toBeGreaterThan(held);
     expect(device.store.leases.find("phone")!.token).toBe(lease.token);
     other.close();
@@ -194,7 +195,7 @@ describe("a comparison", () => {
     expect(device.said).toEqual([
       "device phone is busy (60 C, limit 45 C): waiting up to 1 s. Change: measure.protocol.readiness, or --no-wait",
     ]);
-    // The baseline, and before each pair the sentinel.
+    // The baseline, and a calibration run before each pair.
     expect(device.jobs()).toBe(1 + 10 * 3);
   });
 

@@ -1,4 +1,4 @@
-// Databases of every schema version that was ever written open with this code, with all they hold.
+// Databases of every schema version ever written open with this code, with all their contents.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";

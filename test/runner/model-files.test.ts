@@ -1,5 +1,5 @@
-// Model files of other programs through the real command line: what runs whatever it is called, and what a refusal says it is. Every
-// spelling inside a file is tried in kernels/tests/foreign_file_test.cc.
+// Model files of other programs through the real command line: files that run under any name, and the
+// identification in a refusal. kernels/tests/foreign_file_test.cc tries every spelling inside a file.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";

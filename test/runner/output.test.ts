@@ -1,5 +1,5 @@
-// Where `--out` may point, through the real command line: files, links, devices, pipes, and what cannot be written. Nothing that stands
-// there is lost, nothing is left beside it, and a wrong name is told before work starts.
+// Targets of `--out`, through the real command line: files, links, devices, pipes, and paths that cannot be
+// written. No existing file is lost, no stray file is left, and a wrong name is reported before work starts.
 import { execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,

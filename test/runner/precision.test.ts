@@ -1,5 +1,5 @@
-// Training in bfloat16, from the configuration and the command line to what is stored of a score; and that float32 stays what it was before there was
-// a choice. The arithmetic itself is tested in kernels/tests/train_bf16_test.cc.
+// Training in bfloat16, from configuration and command line to the stored score; and float32 is unchanged
+// from before this choice. kernels/tests/train_bf16_test.cc tests the arithmetic.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";

@@ -1,5 +1,5 @@
-// Paths of a user stay with the user: what names folders goes in (corpora, tokenizer, teacher, layouts, Python, imports, messages of agents),
-// and neither the database nor any report says where it lies.
+// A user's paths stay private. Inputs name folders (corpora, tokenizer, teacher, layouts, Python, imports,
+// messages of agents). Neither the database nor any report contains them.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";

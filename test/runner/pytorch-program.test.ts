@@ -1,4 +1,5 @@
-// The PyTorch trainer as one file: what Python finds in it. Whether it trains is in pytorch.test.ts, which needs torch.
+// The PyTorch trainer as one file: its contents as Python sees them. pytorch.test.ts, which needs torch,
+// tests training.
 import { spawnSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
-// The PyTorch backend through the command line: the same layout, seed, batches and schedule as the native trainer, here and on a device over
-// SSH (a real sshd on loopback, a login that is not root). Element by element they are compared by `npm run compare:trainer`.
+// The PyTorch backend through the command line: the same layout, seed, batches and schedule as the native
+// trainer, here and on a device over SSH (a real sshd on loopback, a login that is not root). `npm run
+// compare:trainer` compares them element by element.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

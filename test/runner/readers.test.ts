@@ -1,5 +1,5 @@
-// Databases that are read but not, or not easily, written: of another user, or in a read-only folder; and what a reader leaves behind. Through
-// the real command line.
+// Databases that can be read but not (easily) written: of another user, or in a read-only folder; and the
+// remains of a reader. Through the real command line.
 import { spawn } from "node:child_process";
 import {
   chmodSync,
@@ -58,7 +58,7 @@ describe.skipIf(!isRoot)("a database of another user", { timeout: 60_000 }, () =
   });
 
   it("is read consistently while its owner writes it, with the newest data", async () => {
-    // Its newest pages are in the log alone.
+    // The newest pages are in the log alone.
     const live = new Database(db);
     live.pragma("journal_mode = WAL");
     live.exec("UPDATE sweeps SET name = 'renamed'");

@@ -1,5 +1,5 @@
-// A device that is removed and enrolled again under its name, over a real sshd: whether it is the machine it was is told by what it is, so
-// that neither its sentinel's baseline nor a sweep's numbers pass to another machine.
+// A device that is removed and registered again under its name, over a real sshd. Its properties identify the
+// machine, so that neither the baseline nor a sweep's numbers pass to another machine.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Store } from "../../runner/store/store.ts";

@@ -1,4 +1,5 @@
-// Repetitions that fail, that a kill interrupts, or that are trained: every trial is afterwards as it should be.
+// Repetitions that fail, that a kill interrupts, or that are trainings. Afterwards every trial has the right
+// state.
 import { afterAll, describe, expect, it } from "vitest";
 import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
@@ -28,7 +29,8 @@ describe("repetitions", { timeout: 60_000 }, () => {
           if (event.kind !== "proposed" || event.count > 0) return;
           const done = jobsSoFar();
           if (rounds === 0) for (const trial of trialsOf("faults.db")) before.set(trial.number, trial);
-          // Every job of the first rounds crashes; in later ones each run is slower than the one before it, the sentinel's too.
+          // Every job of the first rounds crashes. In later rounds each run is slower than the one before,
+          // calibration runs included.
           const next = Array.from({ length: 200 }, (_, n) => done + n + 1);
           script(
             rounds++ < 2
@@ -48,7 +50,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
     for (const trial of trialsOf("faults.db")) expect(before.get(trial.number)).toEqual(trial);
     const lines = events.flatMap((event) => lineOf(event) ?? []);
     expect(lines.filter((line) => line.includes("repeated: failed ("))).toHaveLength(last.length);
-    // A failed repetition is no evidence of any value.
+    // A failed repetition is no evidence about any value.
     const store = Store.open(`${folder.path}/faults.db`);
     const sweep = store.sweeps.get("scripted");
     const data = reportData(store, sweep);
@@ -92,7 +94,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
       expect(new Set(rows.map(({ trial, sources, nth }) => `${trial} ${sources} ${nth}`)).size).toBe(
         rows.length,
       );
-      // A measurement for the first time and one for each repetition: none is missing, none is there twice.
+      // One first measurement and one per repetition: none is missing, none exists twice.
       const [{ n }] = sweeps.query<{ n: number }>(copy, "SELECT count(*) AS n FROM measurements") as [
         { n: number },
       ];

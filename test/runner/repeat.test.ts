@@ -22,7 +22,7 @@ afterAll(() => folder.remove());
 
 describe("repetitions", { timeout: 60_000 }, () => {
   it("go to layouts whose doubt moves the front, within the share, and join their samples", async () => {
-    // So much that repetitions are worth more than some batches.
+    // So much noise that repetitions are worth more than some batches.
     script({ ...NOISE, noise: 0.1 });
     await sweeps.run("plain.db", config(""));
     expect(repetitionsOf("plain.db")).toEqual([]);
@@ -35,13 +35,14 @@ describe("repetitions", { timeout: 60_000 }, () => {
     );
     expect(rows.length).toBeGreaterThan(3);
     expect(trials.filter(({ state }) => state === "complete")).toHaveLength(24);
-    // The same layouts as ever, whatever was repeated between.
+    // The same layouts as without repetitions.
     const kvs = (db: string) =>
       trialsOf(db)
         .map(({ kv }) => kv)
         .sort();
     expect(kvs("repeat.db")).toEqual(kvs("plain.db"));
-    // At most 0.3 of what was spent before each was chosen, and the four that errors are known from; a few milliseconds are the machine's.
+    // At most 0.3 of the time spent before each choice, beside the four repetitions that estimate errors. A
+    // few milliseconds are the machine's.
     expect(spentOn("repeat.db", "measure").share).toBeLessThan(0.35);
 
     const own = new Map<number, Row[]>();
@@ -52,7 +53,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
       );
       expect(again.length).toBeLessThanOrEqual(2);
       for (const { state, kind } of again) expect([state, kind]).toEqual(["joined", "measure"]);
-      // Nobody that was known then is better by more than the noise can hide: a tenth either way.
+      // No trial known at that time is better by more than the noise can hide: a tenth either way.
       const trial = trials[number]!;
       const [first] = again;
       const hopeless = trials.filter(
@@ -67,7 +68,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
     expect(dominated.length).toBeGreaterThan(0);
     for (const { number } of dominated) expect(own.has(number)).toBe(false);
 
-    // One short line each; repetitions are no trials.
+    // One short line each. Repetitions are not trials.
     const lines = events.flatMap((event) => lineOf(event) ?? []);
     expect(
       lines.filter((line) => /^trial \d+( \(front\))? {2}repeated: Median time per token .* -> /.test(line)),
@@ -96,7 +97,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
   });
 
   it("estimate values from all samples, keep every measurement, and tell readers, the front and budgets", async () => {
-    // From the first round that only repeats on the device is slower: by far after all, so that budgets break.
+    // From the first round with repetitions alone, the device is slower by far, so that budgets are violated.
     const slower = (event: SweepEvent): void => {
       if (event.kind !== "proposed" || event.count > 0) return;
       const done = jobsSoFar();
@@ -163,7 +164,7 @@ describe("repetitions", { timeout: 60_000 }, () => {
       const [first, second] = sessions.map((samples) => summarise(samples).median);
       expect(shown.ms).toBeCloseTo(Math.sqrt(first! * second!), 9);
     }
-    // The front as the store keeps it step by step is that of the values now.
+    // The front that the store updates step by step equals the front of the present values.
     const kept = store.fronts.of(sweep.id, data.objectives);
     const expected = data.trials
       .filter(({ onFront }) => onFront)

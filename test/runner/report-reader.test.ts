@@ -1,4 +1,5 @@
-// A sweep read while it grows is the sweep read at once; of a large one a page gets a selection that says so.
+// A sweep read while it grows equals the sweep read at once. A page of a large sweep gets a selection, and
+// states this.
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { countStates, frontPoints, groupByReason } from "../../reports/front.ts";
 import { renderHtml } from "../../reports/html.ts";
@@ -59,7 +60,7 @@ it("a selection keeps the front, the counts and the causes of the whole", () => 
     const byNumber = new Map(all.trials.map((trial) => [trial.number, trial]));
     for (const trial of some.trials)
       expect(JSON.stringify(trial)).toBe(JSON.stringify(byNumber.get(trial.number)));
-    // The newest are there: they are what a reader waits for.
+    // The newest trials are present, because a reader waits for them.
     expect(some.trials.at(-1)!.number).toBe(all.trials.at(-1)!.number);
   }
   const page = renderHtml(reader.read(now()), { plotly: { source: "", packed: undefined } });
@@ -77,7 +78,7 @@ it("of a large sweep the first reading may leave out who worked when; the next o
   const whole = new SweepReader(store, now(), { atMost: 100 }).read(now());
   expect(second.timeline!.length).toBeGreaterThan(100);
   expect(JSON.stringify(second)).toBe(JSON.stringify(whole));
-  // A small one is read whole at once.
+  // A small sweep is read completely at once.
   const small = new SweepReader(store, now(), { atMost: 5000, jobsLater: true });
   expect(small.read(now()).timeline!.length).toBeGreaterThan(100);
 });
@@ -86,7 +87,7 @@ it("gone through trial by trial it is the sweep read at once, as it was when the
   large.add(900);
   const whole = reportData(store, now());
   const { trials, metrics, ...facts } = reportRows(store, now());
-  // What comes meanwhile is not part of it.
+  // Trials added meanwhile are not part of it.
   large.add(20);
   expect(JSON.stringify([...trials])).toBe(JSON.stringify(whole.trials));
   expect([...metrics].sort()).toEqual(
@@ -94,7 +95,7 @@ it("gone through trial by trial it is the sweep read at once, as it was when the
   );
   const { trials: _, ...wholeFacts } = whole;
   expect(facts).toEqual(wholeFacts);
-  // Who asks for less gets the same values.
+  // A caller that requests fewer fields gets the same values.
   const lean = [...reportRows(store, now(), { jobs: false, evidence: false }).trials].slice(0, 1200);
   const bare = whole.trials.map(({ metrics: own, ...trial }) => ({
     ...trial,

@@ -1,4 +1,4 @@
-// The answers of the minimal-hybrid study follow the trials, whichever way these point: in made-up worlds.
+// The answers of the minimal-hybrid study follow the trials in either direction, in simulated worlds.
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { isGlobalAttention, layoutId } from "../../candidates/layout.ts";
@@ -20,11 +20,11 @@ const configOf = (mode: string) => readSweepConfig(join(PACKAGE_ROOT, `configs/m
 const quick = configOf("quick");
 const design = minimalHybridDesign(new Space(quick.space));
 
-/** Figures of a made-up world: functions of the layout, with so many seeds and pairs. */
+/** Values of a simulated world: functions of the layout, with a number of seeds and pairs. */
 interface World {
-  /** Steps to solve the recall task; infinite where it never does. */
+  /** Steps to solve the recall task; infinite where the layout never solves it. */
   steps(one: Designed): number;
-  /** Time of a placement, or of the window, over that of its base. */
+  /** Time of a placement, or of the window, divided by that of its base. */
   ratio?(label: string): number;
   readonly seeds?: number;
   readonly pairs?: number;
@@ -112,7 +112,7 @@ function answersIn(world: World | null) {
 }
 
 const attention = ({ layout }: Designed): number => attentionCount(layout);
-/** Full attention alone: a window is counted with attention elsewhere. */
+/** Number of global attention layers; windowed attention is counted separately. */
 const full = ({ layout }: Designed): number => layout.layers.filter(isGlobalAttention).length;
 
 describe("its answers", () => {
@@ -136,7 +136,7 @@ describe("its answers", () => {
     expect(answers.get("placement")!.answer).toMatch(/^Yes: 6 early, dense\. .*1\.3/);
     expect(answers.get("local")).toMatchObject({ verdict: "agrees" });
     expect(answers.get("limits")!.answer).toContain("says nothing about knowledge");
-    // Figures that could not have come out otherwise have no verdict of a test, and are not sold as a finding.
+    // Figures that follow from the layouts alone get no test verdict, and are not presented as a finding.
     expect(answers.get("counted")).toMatchObject({ verdict: "counted" });
     expect(answers.get("counts")!.notes.join(" ")).toMatch(/33 tokens before.*see 32 back.*by construction/);
   });
@@ -150,7 +150,8 @@ describe("its answers", () => {
     expect(answers.get("rule-recall.accuracy")).toMatchObject({ verdict: "contradicts" });
     expect(answers.get("published")).toMatchObject({ verdict: "contradicts" });
     expect(answers.get("published")!.answer).toMatch(/shown to beat it: 1 attention layer/);
-    // Equal times are not shown to be slower: no placement spikes, and the window is not shown to cost anything.
+    // Equal times are not shown to be slower: no placement is slow, and the window is not shown to cost
+    // anything.
     expect(answers.get("placement")!.verdict).not.toBe("agrees");
     expect(answers.get("local")!.verdict).not.toBe("agrees");
   });

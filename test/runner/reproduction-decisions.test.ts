@@ -1,4 +1,5 @@
-// The decisions of the minimal-hybrid study: how evidence is put together, tests against margins, and verdicts in made-up worlds.
+// The decisions of the minimal-hybrid study: combination of evidence, tests against margins, and verdicts in
+// simulated worlds.
 import { describe, expect, it } from "vitest";
 import { binomialCdf } from "../../profilers/statistics/binomial.ts";
 import { all, any, none, not } from "../../profilers/statistics/evidence.ts";
@@ -92,7 +93,7 @@ describe("interleaved pairs", () => {
 it("says agrees and contradicts where it should in made-up worlds", { timeout: 300_000 }, async () => {
   for (const { name, value, limit } of await reproduceRows({ runs: 12, seed: 3 })) {
     const atLeast = limit.startsWith(">=");
-    // Of so few runs: bounds of rates that fail once in thousands.
+    // Few runs: the bounds allow a failure once in thousands.
     if (atLeast) expect([name, value >= 0.5]).toEqual([name, true]);
     else expect([name, value <= 0.34]).toEqual([name, true]);
   }

@@ -44,7 +44,7 @@ it("the full study's published layout has the size of LFM2-350M", () => {
   expect(parameterCount(published!.layout)).toBe(354_483_968);
 });
 
-/** Seeds and pairs after a sweep, stopped once on the way and continued: nothing is done twice. */
+/** Seeds and pairs after a sweep, stopped once in between and continued: nothing is done twice. */
 async function furtherWork(folder: string): Promise<void> {
   const store = Store.open(join(folder, "edgefront.db"));
   const sweep = store.sweeps.get("tiny");
@@ -131,7 +131,7 @@ objectives: [{ metric: recall.accuracy }, { metric: decodeP95Ms@64 }, { metric: 
       "counted",
       "limits",
     ]);
-    // Three training steps teach nothing, and the answers say so.
+    // Three training steps teach nothing, and the answers state this.
     const counts = findings.find(({ id }: { id: string }) => id === "counts");
     expect(counts).toMatchObject({ verdict: "undecidable" });
     expect(counts.table.rows).toHaveLength(COUNTS.length + 1);

@@ -1,5 +1,6 @@
-// Training in stages with the real trainer and its checkpoints, through the command line: whoever goes on ends with the bits of a run that
-// never paused, also after a kill, a damaged checkpoint, a search for the learning rate and with a teacher.
+// Training in stages with the real trainer and its checkpoints, through the command line. A run that
+// continues ends with the bits of a run that never paused. This also holds after a kill, a damaged
+// checkpoint, a search for the learning rate and with a teacher.
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -38,7 +39,7 @@ const verdicts = (db: string) =>
     db,
     "SELECT data FROM events WHERE kind = 'rung' ORDER BY json_extract(data, '$.trial'), json_extract(data, '$.share')",
   );
-/** What each whole training run came to: its weights, its loss, and its learning rate. */
+/** Results of each complete training run: its weights, its loss, and its learning rate. */
 const results = (db: string) =>
   query<{ number: number }>(
     db,

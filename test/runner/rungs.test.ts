@@ -1,5 +1,6 @@
-// Training in stages, on a scripted trainer whose loss follows the size of the proxy and its steps: who is stopped at a rung, what is kept of
-// it and told of it, that nobody of the front is, and that a kill at any moment changes no verdict. rungs-trained.test.ts has the real trainer.
+// Training in stages, on a scripted trainer whose loss follows the size of the proxy and its steps. Tests
+// which trials are stopped at a rung, and what is kept and reported of them. No front trial is stopped, and a
+// kill at any moment changes no verdict. rungs-trained.test.ts has the real trainer.
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -59,7 +60,7 @@ interface Verdict {
   readonly share: number;
   readonly goesOn: boolean;
 }
-/** By trial and rung. */
+/** Verdicts by trial and rung. */
 const verdictsOf = (db: string) =>
   sweeps
     .query<{ data: string }>(db, "SELECT data FROM events WHERE kind = 'rung' ORDER BY id")
@@ -71,7 +72,7 @@ const frontOf = (db: string): readonly number[] => {
   store.close();
   return data.trials.filter(({ onFront }) => onFront).map(({ number }) => number);
 };
-/** Checkpoints that lie about. */
+/** Checkpoints left in the cache. */
 const left = (): readonly string[] => (existsSync(cachePath("runs")) ? readdirSync(cachePath("runs")) : []);
 
 describe("rungs", { timeout: 60_000 }, () => {

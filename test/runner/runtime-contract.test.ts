@@ -1,4 +1,5 @@
-// One suite for every runtime: what it says of itself holds on this machine, and what it measures is complete.
+// One suite for every runtime: its claims about itself hold on this machine, and its measurements are
+// complete.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Layout } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
@@ -11,7 +12,7 @@ import type { AgentBinary } from "../../runner/devices/transport.ts";
 import { type Runtime, runnableAs } from "../../runner/runtimes/runtime.ts";
 import { type RuntimeId, runtimeOf, runtimes } from "../../runner/runtimes/runtime-registry.ts";
 
-/** What a runtime needs on this machine: the reason why it cannot run here, or null. */
+/** Needs of a runtime on this machine: the reason why it cannot run here, or null. */
 const NEEDS: Partial<Record<RuntimeId, () => string | null>> = {};
 
 const LAYOUTS = ["c3 g", "c2 c8 s8 g", "g g", "c3 c3"].map((layers) =>

@@ -1,4 +1,4 @@
-// edgefront score: what it trains, says and refuses, through the command line, on proxies of a few steps.
+// edgefront score: training, output and refusals, through the command line, on proxies of a few steps.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { runCli } from "../support/built-cli.ts";
@@ -8,7 +8,7 @@ const { folder, config, score, scored, scoreWith } = tinyScore();
 afterAll(() => folder.remove());
 
 let once: ReturnType<typeof scored> | undefined;
-/** With nothing changed: trained once for all that compare with it. */
+/** The unchanged run, trained once for all comparisons. */
 const plain = () => {
   once ??= scored();
   return once;

@@ -1,5 +1,5 @@
-// Screening in a running sweep, on a scripted device whose memory is four bytes a parameter: what is left out, what is audited, what the
-// report says of it, and that a kill at any moment changes none of it.
+// Screening in a running sweep, on a scripted device with four bytes of memory per parameter. Tests which
+// proposals are skipped and audited, the report's text, and that a kill at any moment changes none of these.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parameterCount } from "../../candidates/cost.ts";
 import { Space } from "../../candidates/space.ts";
@@ -59,7 +59,7 @@ describe("screening", { timeout: 60_000 }, () => {
     const trials = trialsOf("screened.db");
     const screened = trials.filter(({ state }) => state === "screened");
     expect(screened.length).toBeGreaterThan(3);
-    // Those left out are no trials: as many as ever were measured, and the first batches are the same.
+    // Skipped proposals are not trials: equally many are measured, and the first batches are the same.
     expect(trials.length - screened.length).toBe(30);
     const firstIds = (all: typeof trials) =>
       all
@@ -80,7 +80,7 @@ describe("screening", { timeout: 60_000 }, () => {
       ),
     ).toEqual([]);
 
-    // Nothing within budget was left out: on this device memory is known from the layout.
+    // No layout within budget was skipped, because on this device memory follows from the layout.
     const store = Store.open(`${folder.path}/screened.db`);
     const sweep = store.sweeps.get("scripted");
     const bytes = new Map(
@@ -99,7 +99,7 @@ describe("screening", { timeout: 60_000 }, () => {
     const inside = predicted.filter(({ low, high, actual }) => actual >= low && actual <= high).length;
     expect(inside / predicted.length).toBeGreaterThan(0.8);
 
-    // What is most likely to add to the front is measured first.
+    // The proposal with the largest expected gain is measured first.
     for (const { proposals } of eventsOf("screened.db")) {
       const gains = proposals.map(({ gain }) => gain ?? 0);
       expect(gains).toEqual(gains.toSorted((a, b) => b - a));
@@ -129,7 +129,7 @@ describe("screening", { timeout: 60_000 }, () => {
   });
 
   it("learns from what runs out of memory, without calling it a bad value", async () => {
-    // Every layout above this many parameters does not fit the device.
+    // Layouts above this number of parameters do not fit the device.
     const large = 90_000;
     const home = temporaryFolder();
     const sizes = new Space(parseSweepConfig(config(""), "sizes").space);

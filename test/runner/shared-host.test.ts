@@ -1,5 +1,6 @@
-// Several device records of one machine: the machine does one thing at a time, whichever record, sweep or process asks. The agent is
-// scripted and takes no lock of its own, so that only the coordinator keeps the measurements apart.
+// Several device records of one machine: the machine does one thing at a time, whichever record, sweep or
+// process asks. The agent is scripted and takes no lock, so that only the coordinator separates the
+// measurements.
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { SshDeviceRecord } from "../../runner/devices/device-record.ts";
@@ -38,7 +39,7 @@ describe.skipIf(sshdProblem() !== null)("two records of one board", { timeout: 1
   const { XDG_CONFIG_HOME } = process.env;
   beforeEach(async () => {
     folder = temporaryFolder();
-    // Where the key files of devices are remembered.
+    // The folder that stores the key files of devices.
     process.env.XDG_CONFIG_HOME = join(folder.path, "config");
     db = join(folder.path, "farm.db");
     await board.reset();

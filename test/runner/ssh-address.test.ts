@@ -1,4 +1,4 @@
-// The address of a machine as a person writes it.
+// The address of a machine as a user writes it.
 import { describe, expect, it } from "vitest";
 import { parseAddress } from "../../runner/devices/ssh-address.ts";
 

@@ -1,4 +1,5 @@
-// Which keys a login uses, as OpenSSH's own client would with the same configuration, against a real sshd.
+// The keys that a login uses equal those of OpenSSH's own client with the same configuration, against a real
+// sshd.
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,5 @@
-// Uploads through the ssh transport against a real sshd: verified, whole or not at all, and confined to their folder.
+// Uploads through the ssh transport against a real sshd: verified, complete or absent, and confined to their
+// folder.
 import { randomBytes } from "node:crypto";
 import {
   chmodSync,
@@ -74,7 +75,7 @@ describe.skipIf(sshdProblem() !== null)("ssh uploads", () => {
       ["model.gguf", 100],
     ] as const)
       await put(`models/${name}`, age);
-    // All of it of an earlier session: what this one puts there itself is never cleared away.
+    // All files are of an earlier session, because a session never removes its own uploads.
     await opened.close();
     opened = transport();
     await opened.open();

@@ -1,4 +1,5 @@
-// Jobs, leases and the health of devices in the store: who may store a result, who holds a device, when one is taken out of use.
+// Jobs, leases and the health of devices in the store: who may store a result, who holds a device, and when a
+// device is taken out of use.
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -85,7 +86,7 @@ describe("leases", () => {
     expect(a.leases.take("phone")).toBeNull();
     expect(c.leases.take("phone")).toBeNull();
     expect(b.leases.take("phone")).toBe(2);
-    a.leases.release({ device: "phone", token: 1 }); // late: changes nothing
+    a.leases.release({ device: "phone", token: 1 }); // too late, so nothing changes
     expect(a.leases.holder("phone")).toBe(b.leases.self);
     for (const store of [a, b, c]) store.close();
   });
@@ -100,9 +101,9 @@ describe("leases", () => {
     const owner = JSON.parse(seen.holder!) as Record<string, unknown>;
     const holder = (changes: object) => ({ ...seen, holder: JSON.stringify({ ...owner, ...changes }) });
     expect(LeaseTable.abandoned(holder({ pid: 2 ** 22 + 1 }))).toBe(true);
-    // The pid was given to another process since.
+    // The pid now belongs to another process.
     expect(LeaseTable.abandoned(holder({ started: "1" }))).toBe(true);
-    // Another machine, or another container: nothing is known of it.
+    // Another machine or container: its state is unknown.
     expect(LeaseTable.abandoned(holder({ boot: "x", pid: 2 ** 22 + 1 }))).toBe(false);
     expect(LeaseTable.abandoned(holder({ space: "pid:[1]", pid: 2 ** 22 + 1 }))).toBe(false);
     expect(b.leases.seize(b.leases.find("phone")!)).toBe(2);
@@ -154,7 +155,7 @@ describe("the health of devices", () => {
     store.jobs.start(trialId, measurementOn("phone"), "phone");
     store.jobs.start(second, measurementOn("phone"), "phone");
     expect(health.deviceHealth("phone")).toMatchObject({ state: "busy", queued: 1 });
-    store.sweeps.release(sweepId); // nobody runs it now
+    store.sweeps.release(sweepId); // no process runs the sweep now
     expect(health.deviceHealth("phone")).toMatchObject({ state: "ready", queued: 0 });
     expect(health.sawBoot("phone", "a")).toBe(false);
     expect(health.sawBoot("phone", "a")).toBe(false);

@@ -93,10 +93,10 @@ describe("sweeps", () => {
     const [init, long] = [{ pid: 1, started: startOf(1) }, "2020-01-01T00:00:00.000Z"];
     setOwner(init);
     expect(() => other.sweeps.standing(sweep)).toThrow(/is being run by process 1; wait for it/);
-    setOwner(init, long); // it lives and is silent: stopped, or hung
+    setOwner(init, long); // the process lives but is silent: stopped, or hung
     expect(other.sweeps.standing(sweep)).toBe("watch");
     for (const elsewhere of [{ boot: "x" }, { space: "pid:[1]" }, { space: undefined }]) {
-      // A pid of another container may well be this one's.
+      // A pid of another container may equal this one's.
       setOwner(elsewhere);
       expect(other.sweeps.standing(sweep)).toBe("watch");
       expect(other.sweeps.get("s").isRunning).toBe(true);
@@ -108,7 +108,7 @@ describe("sweeps", () => {
     const seen = other.sweeps.ownership(sweepId);
     other.sweeps.claim(sweep, seen);
     expect(other.sweeps.get("s").isRunning).toBe(true);
-    // Seen before another process claimed it: not taken a second time.
+    // Observed before another process claimed it, so it cannot be taken a second time.
     expect(() => store.sweeps.claim(sweep, seen)).toThrow(/is being run by/);
     expect(store.sweeps.beat(sweepId)).toBe(false);
     store.sweeps.release(sweepId);

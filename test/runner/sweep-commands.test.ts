@@ -139,7 +139,7 @@ describe("select", () => {
     expect(quality).toBe("text.bitsPerByte");
     expect(chosen.metrics[quality]).toBeLessThanOrEqual(runnerUp.metrics[quality]);
     expect(reasons.join(" ")).toContain(runnerUp.id);
-    // A budget just below what the choice needs leaves it out.
+    // A budget just below the choice's value excludes the choice.
     const bound = chosen.metrics["decodeP50Ms@32:local"] * 0.999;
     const tight = await json("select", "one", "--rule", "best-quality", "--budget", `token=${bound}ms`);
     expect(tight.budgets).toEqual([{ metric: "decodeP50Ms@32:local", max: bound }]);
@@ -270,7 +270,7 @@ describe("findings", () => {
     expect(swept.stderr.trim().split("\n").at(-1)).toContain("edgefront select twice --confirm");
     const { findings } = await json("findings", "twice");
     expect(findings.map(({ id }: { id: string }) => id).slice(0, 2)).toEqual(["measuring", "certainty"]);
-    // A disturbed machine may void a measurement.
+    // A disturbed machine may make a measurement void.
     expect(findings[1].answer).toMatch(/Repetitions: [1-6] more measurements? and 6 more seeds/);
     expect(findings[0].table.rows.map(([first]: string[]) => first)).toEqual([
       "local, parameter count",

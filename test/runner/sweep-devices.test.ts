@@ -1,5 +1,5 @@
-// One sweep over several devices: this machine, and the same machine through a real sshd. Objectives for each, the worst, a weighted
-// mean; and what the report says of how alike the devices rank.
+// One sweep over several devices: this machine, and the same machine through a real sshd. Objectives on each,
+// the worst, a weighted mean; and the report's statement on how alike the devices rank.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -20,7 +20,7 @@ const withObjectives = (objectives: string, devices: readonly string[] = ["local
     devices,
     trials: 8,
     train: false,
-    // Other work on this machine is none of this test's business: not waited for.
+    // Other work on this machine does not matter here, so the sweep does not wait for it.
     protocol: "{ retries: 1, readiness: { maxLoad: null, deadlineSeconds: 0 } }",
   });
   writeFileSync(path, readFileSync(path, "utf8").replace(/^objectives: .*$/m, `objectives: ${objectives}`));
@@ -65,7 +65,7 @@ describe.skipIf(sshdProblem() !== null)("a sweep over two devices", { timeout: 2
       [
         ...["device", "add", "box", "--host", sshd.host, "--port", String(sshd.port), "--user", sshd.user],
         ...["--fingerprint", sshd.hostKey, "--identity", sshd.identityFile],
-        // One thread: the search for the best placement has a test of its own.
+        // One thread, because the search for the best placement has its own test.
         ...["--target", process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux", "--threads", "1"],
       ],
       folder.path,

@@ -1,5 +1,5 @@
-// How a sweep's command ends: the way on can be pasted, failures are an exit code, and what proxies cannot tell apart is said at its start
-// and in every report.
+// The end of a sweep's command: the next command can be pasted, and failures set the exit code. Windows that
+// proxies cannot distinguish are named at the start and in every report.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -61,7 +61,7 @@ it("prints a command after Ctrl-C that continues when pasted, and ends with 1 if
   );
   db.prepare("UPDATE trials SET state = 'infeasible', cause = 'over-budget'").run();
   db.close();
-  // Over budget is a result.
+  // Over budget counts as a result.
   expect((await again()).code).toBe(0);
 }, 300_000);
 

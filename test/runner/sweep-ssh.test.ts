@@ -1,5 +1,5 @@
-// The closed loop over SSH, through the command line: a real sshd on loopback, a login that is not root, a pinned host key;
-// and the same through an aarch64 build under an emulator, labelled as such.
+// The closed loop over SSH, through the command line: a real sshd on loopback, a login that is not root, a
+// pinned host key. The same through an aarch64 build under an emulator, labelled as emulated.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ describe.skipIf(sshdProblem() !== null)("a sweep over SSH", { timeout: 240_000 }
       ...["device", "add", name, "--host", sshd.host, "--port", String(sshd.port), "--user", sshd.user],
       ...["--fingerprint", sshd.hostKey, ...extra],
     );
-  // One thread: the search for the best placement has a test of its own.
+  // One thread, because the search for the best placement has its own test.
   const native = ["--target", process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux", "--threads", "1"];
 
   beforeAll(async () => {
@@ -84,7 +84,7 @@ describe.skipIf(sshdProblem() !== null)("a sweep over SSH", { timeout: 240_000 }
     expect(rows("edgefront.db", scores)).toEqual(rows("here.db", scores));
     const measured = rows("edgefront.db", "SELECT device, agent_sha256, request, result FROM measurements");
     expect(measured).toHaveLength(6);
-    // What each number has to be read with.
+    // Provenance that a reader of each number needs.
     for (const row of measured as {
       device: string;
       agent_sha256: string;

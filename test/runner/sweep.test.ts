@@ -1,4 +1,4 @@
-// The closed loop with the real agent: what a sweep leaves in the database, and that being killed does not change it.
+// The closed loop with the real agent: its results in the database, which kills do not change.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -64,7 +64,8 @@ describe("a sweep", { timeout: 180_000 }, () => {
       );
     expect(times("a.db")).toHaveLength(6);
     expect(times("a.db")).not.toEqual(times("b.db"));
-    // How each measurement came about is kept with it: the rules, the sentinel around it, every process.
+    // The conduct of each measurement is stored with it: the rules, the calibration runs around it, every
+    // process.
     for (const { request, result } of query<{ request: string; result: string }>(
       "a.db",
       "SELECT request, result FROM measurements",
@@ -78,7 +79,7 @@ describe("a sweep", { timeout: 180_000 }, () => {
       });
       expect(conduct.sentinel.before.prefillMs).toHaveLength(5);
       expect(conduct.place).toBeLessThan(conduct.contenders);
-      // One fresh process a window, and what others took of the processor meanwhile.
+      // One fresh process per window, and the processor time that others took meanwhile.
       expect(conduct.rounds.length).toBeGreaterThanOrEqual(2);
       expect(conduct.kept).toHaveLength(conduct.rounds.length);
       for (const round of conduct.rounds)
@@ -168,8 +169,10 @@ describe("two sweeps at once", { timeout: 180_000 }, () => {
       { name: "one", n: 4 },
       { name: "two", n: 4 },
     ]);
-    // Nothing was measured while something else was measured or trained: the jobs' own times do not overlap (each is measured in one
-    // window here; between several, others have their turn), but for those of one window, which take turns in it and end together. A job's end is written after its host was handed on, hence the 150 ms.
+    // The jobs' own times do not overlap: nothing is measured during another measurement or a training. Each
+    // job is measured in one window here; between several windows, other jobs have turns. Jobs of one window
+    // are exempt: they take turns and end together. A job's end is written after its host was handed on,
+    // hence the 150 ms.
     const spans = query<{ start: number; end: number; kind: string; sweep: number }>(
       "edgefront.db",
       `SELECT 86400000 * julianday(j.started_at) AS start, 86400000 * julianday(j.finished_at) AS end, j.kind, t.sweep_id AS sweep
@@ -187,7 +190,7 @@ describe("two sweeps at once", { timeout: 180_000 }, () => {
 
 describe("kill -9 of the coordinator at 20 random moments", { timeout: 600_000 }, () => {
   it("leaves the proposals, scores and measurements of an uninterrupted run, each once", async () => {
-    // NSGA-II asks again after every generation, so that its state crosses the kills too.
+    // NSGA-II asks again after every generation, so that its state survives the kills too.
     const config = writeTinySweep(folder.path, { strategy: "nsga2", trials: 12, batch: 4, steps: 20 });
     const calm = await runCli(["sweep", config, "--db", "calm.db"], folder.path);
     expect(calm.stderr).toContain("report: ");
@@ -213,7 +216,8 @@ describe("kill -9 of the coordinator at 20 random moments", { timeout: 600_000 }
     };
     expect(counts("calm.db")).toEqual([{ jobs: 24, measurements: 12, scores: 12 }]);
 
-    // A run that ends before it is killed is compared, and the next kills hit a new one. Moments come from a fixed sequence.
+    // A run that ends before its kill is compared, and later kills hit a new run. Moments come from a fixed
+    // sequence.
     let kills = 0;
     for (let round = 0; kills < 20; round++) {
       const db = `rough${round}.db`;

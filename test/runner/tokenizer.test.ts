@@ -1,4 +1,4 @@
-// Corpora that a tokenizer.json encodes: which ids reach the trainer, and which tokenizers and texts are refused.
+// Corpora that a tokenizer.json encodes: the ids that reach the trainer, and refused tokenizers and texts.
 import { afterAll, describe, expect, it } from "vitest";
 import type { Corpus } from "../../profilers/tasks/task.ts";
 import { tokens } from "../../profilers/tasks/tokens.ts";
@@ -9,7 +9,8 @@ import { corpora, filesOf, idsOf } from "../support/temporary-corpora.ts";
 afterAll(() => corpora.remove());
 
 describe("a tokenizer.json", () => {
-  // Bytes as a GPT-2 vocabulary writes them: printable ones as themselves, the blank as Ġ, the line end as Ċ.
+  // Bytes in the spelling of a GPT-2 vocabulary: printable ones as themselves, the blank as Ġ, the line end
+  // as Ċ.
   const words = ["Ġ", "Ċ", ..."abcdefghijklmnopqrstuvwxyz", "th", "the", "Ġthe"];
   const tokenizer = {
     version: "1.0",
@@ -57,7 +58,7 @@ describe("a tokenizer.json", () => {
     await expect(encodeCorpus(corpus(["a.txt"]), filesOf(files), 16)).rejects.toThrow(message);
   });
 
-  /** Single characters, as a Unigram model with a pre-tokenizer that marks blanks, or without one. */
+  /** Single characters, for a Unigram model with or without a pre-tokenizer that marks blanks. */
   const UNIGRAM = "abcdefghijklmnopqrstuvwxyz0123456789,. \u2581\n\r\u4e00\u4e8c\u{1f600}\ufeff";
   const unigram = (preTokenizer: object | null = null): string =>
     JSON.stringify({

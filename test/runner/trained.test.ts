@@ -1,5 +1,6 @@
-// Training through the agent: killed at any moment it goes on to the same last bit; its weights run in the inference kernels with the
-// trainer's own loss; a teacher's file teaches; and what cannot be trained is refused in one line.
+// Training through the agent. Killed at any moment, it continues to the same last bit. Its weights run in the
+// inference kernels with the trainer's own loss. A teacher's file teaches. Impossible training is refused in
+// one line.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { platform } from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,7 +19,7 @@ const folder = temporaryFolder();
 const stream = `${folder.path}/stream.efd`;
 const LENGTH = 48;
 const VOCAB = 64;
-// A walk with a rule and some noise: learnable, not learnt at once.
+// A sequence with a rule and some noise: learnable, but not at once.
 let state = 1;
 const tokens = Uint16Array.from({ length: 6000 }, (_, i) => {
   state = (Math.imul(state, 1103515245) + 12345) >>> 0;
@@ -56,7 +57,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-/** The mean loss of the validation windows the trainer takes, by the inference kernels in float32. */
+/** The mean loss of the trainer's validation windows, by the inference kernels in float32. */
 async function lossByKernels(path: string, windows: number): Promise<number> {
   let total = 0;
   for (let window = 0; window < windows; window++) {
@@ -85,7 +86,7 @@ describe("trained weights", () => {
       const out = `${folder.path}/${name.replace(" ", "-")}.gguf`;
       const trained = await session.request("train", request(notation, { out }));
       expect(trained.validation.tokens).toBe(16 * LENGTH);
-      expect(trained.validation.loss).toBeLessThan(3); // learnt something: chance is ln 64 = 4.16
+      expect(trained.validation.loss).toBeLessThan(3); // better than chance, which is ln 64 = 4.16
       const loss = await lossByKernels(out, 16);
       expect(Math.abs(loss - trained.validation.loss)).toBeLessThan(1e-5);
     },
@@ -183,7 +184,7 @@ describe("the pooled head", () => {
       },
       optimizer: { learningRate: 5e-3, warmupSteps: 30 },
     });
-    // Chance: one of eight tokens is the sure last one, the others are one in seven.
+    // Chance: one of eight tokens is the certain last one, the others are one in seven.
     expect(reached.accuracy).toBeGreaterThan(0.4);
   });
 });

@@ -1,4 +1,5 @@
-// One suite for every trainer: it trains, does what it says it can, and refuses what it cannot before anything is trained.
+// One suite for every trainer: it trains, has the abilities that it claims, and refuses anything else before
+// training.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -15,7 +16,7 @@ import { prepareTask } from "../../runner/training/training-data.ts";
 import { temporaryFolder } from "../support/built-cli.ts";
 import { torchProblem, torchPython } from "../support/needs.ts";
 
-/** What a trainer needs on this machine: the reason why it cannot run here, or null. */
+/** Needs of a trainer on this machine: the reason why it cannot run here, or null. */
 const NEEDS: Partial<Record<TrainerId, () => string | null>> = { pytorch: torchProblem };
 
 const LAYOUT = parseNotation("v256 d64 f128 h4/2x16 : c3 g");
@@ -50,7 +51,7 @@ describe.each(Object.entries<Trainer>(trainers))("trainer %s", (id, trainer) => 
       withWorker(store, laneDevice(store, lane), new AbortController().signal, work, {
         program: lane.program,
       });
-    /** Trains once; also what was trained on the way. */
+    /** Trains once. `steps` names the trainings that the run consisted of. */
     const trained = async (worker: Worker, training: object = {}, part: TrainPart = {}) => {
       const config = configured(training);
       const task = await prepareTask("text", config.tasks.text!, 1, folder.path);

@@ -1,5 +1,6 @@
-// A sweep whose trainer is another program than the agent, as PyTorch is: here and on a device over SSH. The trainer is scripted (it stands
-// where a Python with torch would), since what matters is how it starts beside the agent; with a real one test/runner/pytorch.test.ts does it.
+// A sweep whose trainer is another program than the agent, like PyTorch: here and on a device over SSH. The
+// trainer is scripted (it stands in for a Python with torch), because its start beside the agent is tested.
+// test/runner/pytorch.test.ts does the same with a real one.
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -24,7 +25,7 @@ const query = <T>(sql: string): T[] => {
   }
 };
 
-/** A "python" that ignores the module it is given and speaks the agent protocol as scripted. */
+/** A "python" that ignores the given module and speaks the agent protocol by a script. */
 let built: string;
 function scriptedPython(name: string, script: AgentScript): string {
   const home = join(folder.path, name);
@@ -70,7 +71,7 @@ describe("a sweep with trainer: pytorch", { timeout: 120_000 }, () => {
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/^device local: Scripted CPU, 1 core, scalar, trains$/m);
     expect(ended(name)).toEqual([{ state: "complete", n: TRIALS }]);
-    // Nothing of it counts as a restart or a fault of the device.
+    // None of these events is a restart or a fault of the device.
     expect(
       query("SELECT kind FROM events WHERE kind IN ('rebooted', 'device-fault', 'quarantined', 'fault')"),
     ).toEqual([]);

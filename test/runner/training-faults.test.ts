@@ -1,4 +1,4 @@
-// Training that goes wrong inside a sweep is a recorded outcome of its trial, never a score.
+// Training that fails inside a sweep is a recorded outcome of its trial, never a score.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -9,7 +9,9 @@ import { writeTinySweep } from "../support/tiny-sweep.ts";
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
-/** A tiny sweep of two trials with its configuration changed; its trials' ends and scores. */
+/**
+ * Runs a tiny sweep of two trials with a changed configuration. Returns the ends and scores of its trials.
+ */
 async function swept(name: string, changes: Readonly<Record<string, string>>) {
   const path = writeTinySweep(folder.path, { name, trials: 2 });
   let text = readFileSync(path, "utf8");

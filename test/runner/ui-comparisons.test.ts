@@ -1,4 +1,4 @@
-// A comparison is made once while the database is the same, and not again and again while it changes.
+// A comparison is made once while the database is unchanged, and not repeatedly while it changes.
 import { expect, it } from "vitest";
 import { Comparisons } from "../../runner/ui/comparisons.ts";
 

@@ -29,7 +29,8 @@ describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_
     await page.goto(url, { timeout: 60_000 });
     await page.waitForSelector("html[data-ready]");
     expect(page.url()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/sweeps\/tiny$/);
-    // When each number of complete trials was first on the page, by the same clock as the database's.
+    // Times at which each number of complete trials first appeared on the page, by the same clock as the
+    // database's.
     await page.evaluate(`(() => {
       window.seen = [];
       const note = () => {
@@ -41,7 +42,7 @@ describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_
     })()`);
     const opened = await page.evaluate<number>("window.seen[0].at");
 
-    // A bound set now, and focus on its slider, are still there at the end.
+    // A bound set now, and the focus on its slider, are still present at the end.
     await page.locator("#bounds input >> nth=0").focus();
     for (let press = 0; press < 3; press++) await page.keyboard.press("ArrowRight");
     const bound = await page.locator("#bounds output >> nth=0").textContent();
@@ -58,7 +59,7 @@ describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_
       .toBe("complete: 7 of 7 trials finished");
     expect(await page.locator("#bounds output >> nth=0").textContent()).toBe(bound);
     expect(await page.evaluate("document.activeElement.id")).toBe("bound-decodeP50Ms@32:local");
-    // What is looked at stays where it is, however much grows above it.
+    // The viewed figure keeps its place, however much grows above it.
     expect(Math.abs((await place()) - top)).toBeLessThan(2);
     await page.locator(".scatter").first().scrollIntoViewIfNeeded();
     await expect.poll(() => page.locator(".scatter path.point").count()).toBeGreaterThanOrEqual(7);
@@ -111,7 +112,7 @@ describe.skipIf(browserProblem())("the page of a large sweep", { timeout: 120_00
     await page.locator("#every-trial tbody button >> nth=0").click();
     await expect.poll(() => page.locator("dialog[open] .metric circle").count()).toBeGreaterThan(5);
     await page.keyboard.press("Escape");
-    // A number of a trial that the page does not hold, and the address of one, as comparisons give it.
+    // Opens a number of a trial that the page does not hold, and the address of one, as comparisons link it.
     const focused = () => page.locator("dialog[open] .metric:focus").getAttribute("data-metric");
     await page.locator("#every-trial tbody button.number >> nth=1").click();
     await expect.poll(focused).toBe("text.bitsPerByte");

@@ -1,4 +1,4 @@
-// The server of edgefront ui beside a real sweep: what it answers, and that nobody else gets in.
+// The server of edgefront ui beside a real sweep: its answers, and that nobody else gets in.
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,7 +12,7 @@ import { at, begin, end, folderNow, get, startUi } from "../support/ui-server.ts
 describe("the server", { timeout: 60_000 }, () => {
   let large: LargeSweep;
   let url: string;
-  // A real sweep, and a made-up one beside it; one server for all that only read.
+  // A real sweep and a simulated one beside it. One server for all tests that only read.
   beforeAll(async () => {
     begin();
     const config = writeTinySweep(folderNow(), { trials: 2, train: false });
@@ -137,7 +137,7 @@ describe("the server", { timeout: 60_000 }, () => {
       return sent;
     });
     await expect.poll(() => texts.every((text) => text.startsWith("retry"))).toBe(true);
-    // Who has something older is told so, once.
+    // A reader with an older state is told so, once.
     await expect.poll(() => texts[2]).toContain(`event: behind\ndata: ${before.revision}\n\n`);
     expect(texts[0]).not.toContain("event:");
     large.add(1);
@@ -169,7 +169,7 @@ describe("the server", { timeout: 60_000 }, () => {
       revisions.push((JSON.parse(body) as LiveState).revision);
     }
     const made = new Set(revisions).size;
-    // At most one in 300 ms, and the first.
+    // At most one per 300 ms, plus the first.
     expect(made).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - began) / 300));
     expect(made).toBeLessThan(revisions.length);
     const shown = async () =>

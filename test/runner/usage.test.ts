@@ -1,4 +1,4 @@
-// Wrong command lines, in plain words and with the nearest that is right.
+// Wrong command lines are reported in plain words, with the nearest correct one.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";

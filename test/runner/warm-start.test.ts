@@ -1,5 +1,5 @@
-// A sweep that starts from an earlier one's trials or from an export, and other strategies on recorded results: real command line,
-// real agent.
+// A sweep that starts from an earlier one's trials or from an export, and other strategies on recorded
+// results: real command line, real agent.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -42,7 +42,7 @@ describe("a warm start", { timeout: 120_000 }, () => {
     const own = second.filter(({ kind }) => kind !== "imported");
     expect(own).toHaveLength(8);
     expect(own.filter(({ id }) => first.some((trial) => trial.id === id))).toEqual([]);
-    // Eight complete trials are known at the start: the model is believed from its first proposal on.
+    // Eight complete trials are known at the start, so the model is used from its first proposal on.
     expect(own.some(({ kind }) => kind === "mutation" || kind === "crossover")).toBe(true);
   });
 

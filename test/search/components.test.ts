@@ -4,7 +4,7 @@ import { componentsOf, sessionsFor } from "../../search/noise/components.ts";
 import type { Sampled } from "../../search/noise/estimate.ts";
 import { createRng, normal } from "../../search/rng.ts";
 
-/** Layouts of `sessions` sessions of 3 repetitions. */
+/** Layouts with `sessions` sessions of 3 repetitions each. */
 function layouts(count: number, sessions: number, session: number, repetition: number): readonly Sampled[] {
   const rng = createRng(11);
   return Array.from({ length: count }, (_, n) => {

@@ -1,4 +1,5 @@
-// The fast form of bench:conclusions -- --only confirm: fewer made-up sweeps, limits as wide as so few leave them.
+// The short form of bench:conclusions -- --only confirm: fewer simulated sweeps, with limits as wide as their
+// number requires.
 import { expect, it } from "vitest";
 import { agreementOf } from "../bench/conclusions/agreement.ts";
 import { confirmRows } from "../bench/conclusions/confirm.ts";

@@ -1,4 +1,4 @@
-// Whether a choice holds when it is measured anew: what replaces it, and what is said, on layouts whose new values are known.
+// Confirmation of a choice: its replacement and its texts, on layouts whose new values are known.
 import { describe, expect, it } from "vitest";
 import type { Scale } from "../../search/noise/estimate.ts";
 import type { Choice, Known } from "../../search/selection/choice.ts";
@@ -33,7 +33,7 @@ const estimate = (
   ...{ value, standardError, scale, degrees: 20, low: null, high: null, samples: 9, sessions: 3 },
 });
 
-/** One attention layer more each, faster the later. */
+/** Each has one attention layer more than the one before, and the later ones are faster. */
 const choices = [layout(0, 1, 0.9, 95), layout(1, 2, 0.9, 97), layout(2, 3, 0.9, 80), layout(3, 4, 0.9, 70)];
 const options: ConfirmOptions = {
   rule: "minimal-hybrid",
@@ -48,7 +48,7 @@ const options: ConfirmOptions = {
   replacements: 3,
 };
 
-/** Answers with these new values, and notes what was asked for. */
+/** Returns these new values, and records the requests. */
 function confirmWith(
   fresh: Readonly<Record<number, { ms?: number; recall?: number; fault?: string; reported?: number }>>,
   more: Partial<ConfirmOptions> = {},
@@ -90,7 +90,7 @@ describe("a confirmation", () => {
   });
 
   it("passes over layouts that the sweep measured no further within it, and says how many", async () => {
-    // The runner-up, 1, is measured anew beside the choice; of the others none is slower than 0.
+    // The runner-up, 1, is measured again beside the choice. Of the others, none is slower than 0.
     const slower = [...choices, layout(4, 5, 0.9, 99), layout(5, 6, 0.9, 96)];
     const { found, asked } = (() => {
       const asked: string[] = [];

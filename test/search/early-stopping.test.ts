@@ -1,4 +1,4 @@
-// Rungs: who goes on past one, against hand-made cases and against the definition by brute force.
+// Decisions at rungs, against handmade cases and against the definition by brute force.
 import { describe, expect, it } from "vitest";
 import { judgeRung, type RungEntry } from "../../search/early-stopping.ts";
 import { dominates, nonDominatedSort } from "../../search/pareto.ts";
@@ -6,7 +6,7 @@ import { createRng } from "../../search/rng.ts";
 
 const rule = { eta: 3, margin: 0.1, minimum: 4 };
 const entries = (...vectors: number[][]): RungEntry[] => vectors.map((vector, trial) => ({ trial, vector }));
-/** [latency, loss]: the loss is what training has reached so far. */
+/** [latency, loss]: the loss is of unfinished training. */
 const training = [false, true];
 const judge = (own: number[], others: RungEntry[], options = {}) =>
   judgeRung({ trial: 99, vector: own }, others, training, { ...rule, ...options });
@@ -30,7 +30,7 @@ describe("a rung", () => {
     // Dominated by [3, 2], by less than a tenth of the range of 4.
     expect(judge([3, 2.39], reached)).toMatchObject({ goesOn: true, why: "close" });
     expect(judge([3, 2.39], reached, { margin: 0.05 })).toMatchObject({ goesOn: false, against: 2 });
-    // Equal in latency and no worse in loss is no reason, faster and equally good in loss is none either.
+    // Equal latency and a loss that is no worse do not dominate; nor does lower latency with equal loss.
     expect(judge([4, 1], reached, { margin: 0 })).toMatchObject({ goesOn: true, why: "close" });
     expect(judge([5, 1], reached, { margin: 0 })).toMatchObject({ goesOn: true, why: "close" });
   });
@@ -44,7 +44,7 @@ describe("a rung", () => {
   });
 
   it("keeps the best 1/eta whatever dominates them, by rank, then by hypervolume contribution", () => {
-    // One that beats all, then a second front of three: two places are left of three for it.
+    // One entry beats all, then a second front of three entries competes for two places.
     const others = entries(
       [0, 0],
       [1, 9],
@@ -58,7 +58,7 @@ describe("a rung", () => {
     const middle = judge([4, 4], others);
     expect(middle).toMatchObject({ goesOn: true, why: "best", kept: 3, place: 2, against: 0 });
     expect(judge([4, 4], others, { eta: 9 })).toMatchObject({ goesOn: false, kept: 1, place: 2 });
-    // Next to an end of that front it adds little: both ends and the middle come first.
+    // Near an end of that front it adds little volume: both ends and the middle come first.
     const crowded = [...others, { trial: 50, vector: [4, 4] }];
     expect(judge([1.01, 8.999], crowded)).toMatchObject({
       goesOn: false,

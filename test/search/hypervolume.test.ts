@@ -8,7 +8,9 @@ import {
 } from "../../search/hypervolume.ts";
 import { createRng } from "../../search/rng.ts";
 
-/** Cuts space at every coordinate of every point, and adds the cells whose lower corner some point dominates. */
+/**
+ * Cuts space at every coordinate of every point, and adds the cells whose lower corner some point dominates.
+ */
 function byGrid(points: readonly (readonly number[])[], reference: readonly number[]): number {
   const cuts = reference.map((limit, m) =>
     [...new Set([...points.map((point) => point[m]!).filter((value) => value < limit), limit])].sort(
@@ -31,7 +33,7 @@ function byGrid(points: readonly (readonly number[])[], reference: readonly numb
   return total;
 }
 
-/** Inclusion and exclusion over all subsets: a third way, for few points. */
+/** Inclusion and exclusion over all subsets: a third method, for few points. */
 function byInclusion(points: readonly (readonly number[])[], reference: readonly number[]): number {
   let total = 0;
   for (let subset = 1; subset < 2 ** points.length; subset++) {
@@ -46,7 +48,7 @@ function byInclusion(points: readonly (readonly number[])[], reference: readonly
 const rng = createRng(42);
 const randomPoint = (dimensions: number, levels: number): number[] =>
   Array.from({ length: dimensions }, () => (levels > 0 ? rng.below(levels) / levels : rng.next()));
-/** On the simplex or the sphere: all non-dominated. */
+/** Points on the simplex or the sphere, all non-dominated. */
 const frontPoint = (dimensions: number): number[] => {
   const raw = Array.from({ length: dimensions }, () => -Math.log(1 - rng.next()));
   const sum = raw.reduce((a, b) => a + b, 0);

@@ -1,4 +1,5 @@
-// The model-based strategy's parts against independent computations, and what it is for.
+// Parts of the model-based strategy against independent computations, and its advantage over other
+// strategies.
 import { describe, expect, it } from "vitest";
 import { normalCdf } from "../../profilers/statistics/normal.ts";
 import { hypervolume, hypervolumeImprovement } from "../../search/hypervolume.ts";

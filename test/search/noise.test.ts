@@ -51,7 +51,7 @@ describe("the chance to be on the front", () => {
   });
 
   it("is calibrated, and intervals hold the truth, in made-up worlds", { timeout: 240_000 }, async () => {
-    // The first rows are of all worlds together; few sweeps say little of one world.
+    // The first rows cover all worlds together. Few sweeps tell little about one world.
     for (const { name, value, limit, pass } of (await calibrationRows({ runs: 25, seed: 5 })).slice(0, 4))
       expect(pass, `${name}: ${value}, limit ${limit}`).toBe(true);
   });
@@ -87,7 +87,7 @@ describe("estimates", () => {
     const [known] = estimates(once, "ratio", { squares: 0.04, freedom: 4 });
     expect(known!.standardError).toBeCloseTo(0.1, 9);
     expect(known!.degrees).toBe(4);
-    // Whatever earlier sweeps hold counts as few degrees of freedom: they ran under other conditions.
+    // Earlier sweeps count for few degrees of freedom, because they ran under other conditions.
     expect(estimates(once, "ratio", { squares: 4, freedom: 400 })[0]!.degrees).toBe(8);
   });
 

@@ -1,4 +1,5 @@
-// What NSGA-II is for: better fronts than random search on layouts, infeasible kept apart, and fast bookkeeping.
+// The purpose of NSGA-II: better fronts than random search on layouts, infeasible ones kept apart, and fast
+// bookkeeping.
 import { describe, expect, it } from "vitest";
 import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { hypervolume } from "../../search/hypervolume.ts";
@@ -38,7 +39,7 @@ describe("nsga2", () => {
   });
 
   it("finds its way out of an infeasible region by the violations alone", () => {
-    // Feasible: full attention in at most one layer and 64 wide, about 1 in 6 of random draws.
+    // Feasible: full attention in at most one layer and width 64, about 1 in 6 random draws.
     const judge = (layout: Layout): Outcome => {
       const attention = layout.layers.filter(isGlobalAttention).length;
       const violation = Math.max(0, attention - 1) + Math.max(0, layout.width - 64) / 64;
@@ -90,10 +91,10 @@ describe("nsga2", () => {
       [0, 0.9, 0.9],
       [0.9, 0, 0.9],
       [0.9, 0.9, 0],
-      // In the middle, alone but for each other.
+      // In the middle, close only to each other.
       [0.3, 0.3, 0.3],
       [0.3001, 0.3001, 0.2999],
-      // Beside the second and the third.
+      // Close to the second and the third.
       [0.89, 0.1, 0.85],
       [0.85, 0.89, 0.1],
     ];

@@ -1,4 +1,5 @@
-// What to do next: gains of repetitions against closed forms, and the order of actions by gain per minute of two resources.
+// Planning: gains of repetitions against closed forms, and the order of actions by gain per minute of two
+// resources.
 import { describe, expect, it } from "vitest";
 import type { NoisyPoint } from "../../search/noise/front-chance.ts";
 import { type Action, planRound, pricesOf } from "../../search/planning/next-action.ts";
@@ -20,9 +21,10 @@ const gainsOf = (points: readonly NoisyPoint[], objectives = [0, 1], taken = 1) 
 
 describe("the gain of a repetition", () => {
   it("is the mean error of the hypervolume times what one more measurement takes from it", () => {
-    // Far from its neighbours and the reference each keeps a box of its own: its error moves the volume in proportion.
+    // Far from its neighbours and the reference, each keeps a box of its own. Its error changes the volume in
+    // proportion.
     const points = [point("a", [0, 10], [0.1, 0]), point("b", [5, 5], [0, 0]), point("c", [10, 0], [0, 0])];
-    // Reference 11, 11. a: (5 - x) wide up to b, 11 - 10 = 1 high, and beyond b's left edge nothing.
+    // Reference 11, 11. a: (5 - x) wide up to b, 11 - 10 = 1 high; nothing beyond b's left edge.
     const meanError = 0.1 * Math.sqrt(2 / Math.PI) * 1;
     const [a, b, c] = gainsOf(points);
     expect(a! / (meanError * (1 - Math.SQRT1_2))).toBeCloseTo(1, 0.6);
@@ -119,7 +121,8 @@ describe("the next round", () => {
         ({ gain, minutes }) => gain / (minutes.device * prices.device + minutes.training * prices.training),
       );
       expect(rates).toEqual(rates.toSorted((a, b) => b - a));
-      // Halving a chosen repetition's minutes, or doubling its gain, keeps it and moves it no further back.
+      // Half the minutes, or double the gain, of a chosen repetition keeps it chosen and moves it no further
+      // back.
       const one = repeated[0];
       if (one === undefined || batch.length === 0) continue;
       const better = { ...one, gain: 2 * one.gain };
@@ -134,12 +137,12 @@ describe("the next round", () => {
   });
 
   it("prices a minute by how much work waits for it, where both resources work at once", () => {
-    // Training is what everything waits for: a measurement fits beside it nearly free, a seed does not.
+    // Training is the bottleneck: a measurement fits beside it nearly free, a seed does not.
     const batch = [evaluate("a", 10, 1, 9), evaluate("b", 10, 1, 9)];
     const again = [remeasure("measured", 1.5, 1), reseed("trained", 1.5, 1)];
     expect(pricesOf({ device: 2, training: 18 }, true)).toEqual({ device: 0.1, training: 0.9 });
     expect(ids(planRound(batch, again, { ...plenty, atOnce: true }))).toBe("measured trained a b");
-    // Where they take turns a minute is a minute, and both are above the 1 a minute of the batch.
+    // Where they take turns all minutes cost the same, and both exceed the batch's gain of 1 per minute.
     expect(ids(planRound(batch, again, plenty))).toBe("measured trained a b");
     expect(
       ids(planRound(batch, [remeasure("m", 0.9, 1), reseed("t", 1.05, 1)], { ...plenty, atOnce: true })),

@@ -1,4 +1,5 @@
-// The predictor on a made-up machine whose cost is known: error on layouts not seen, coverage of the intervals, coefficients.
+// The predictor on a simulated machine whose cost is known: error on unseen layouts, coverage of the
+// intervals, coefficients.
 import { describe, expect, it } from "vitest";
 import { staticCost } from "../../candidates/cost.ts";
 import type { Layout } from "../../candidates/layout.ts";
@@ -29,7 +30,10 @@ function draw(count: number, seed: number): Layout[] {
   });
 }
 
-/** Bytes at 20 GB/s, a cost a layer, attention that misses the cache once it is large, a switch cost, and 2% noise. */
+/**
+ * Bytes at 20 GB/s, a cost per layer, attention that misses the cache once it is large, a switch cost, and 2%
+ * noise.
+ */
 function machine(seed: number): (layout: Layout) => number {
   const rng = createRng(seed);
   return (layout) => {

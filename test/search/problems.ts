@@ -25,7 +25,9 @@ export const smallSpace = spaceOf({
   heads: ["4/2x16"],
   ffn: 128,
 });
-/** Two geometries, a parameter budget and bounds on attention: draws fail here, and all-conv comes twice. */
+/**
+ * Two geometries, a parameter budget and bounds on attention: draws can fail here, and all-conv occurs twice.
+ */
 export const budgetSpace = spaceOf({
   vocab: 512,
   width: [64, 96],
@@ -36,7 +38,7 @@ export const budgetSpace = spaceOf({
   attention: { max: 2 },
 });
 
-/** The same kind, small enough to exhaust with any strategy. */
+/** The same kind, small enough for any strategy to exhaust. */
 export const tightSpace = spaceOf({
   vocab: 512,
   width: 64,
@@ -47,7 +49,7 @@ export const tightSpace = spaceOf({
   attention: { max: 2 },
 });
 
-/** The space of a full-size search. */
+/** A space of realistic size. */
 export const largeSpace = spaceOf({
   vocab: 65_536,
   width: 1024,
@@ -62,7 +64,10 @@ export const objectives: readonly Objective[] = [
   { name: "bytes", direction: "min", unit: "B" },
 ];
 
-/** Recall that rewards a few well spread attention layers, late ones most; bytes from the static model. */
+/**
+ * Returns toy metrics: recall rewards a few well spread attention layers, late ones most; bytes come from the
+ * static model.
+ */
 export function toyMetrics(layout: Layout): Record<string, number> {
   const depth = layout.layers.length;
   let recall = Math.log2(layout.width) / 20;
@@ -80,7 +85,7 @@ export function toyMetrics(layout: Layout): Record<string, number> {
   return { recall, bytes: staticCost(layout, { context: 4096, quantization: "q4_0" }).residentBytes };
 }
 
-/** Some fail and some are over budget, as the layout's id decides. */
+/** Returns an outcome. The layout's id decides whether it fails or is over budget. */
 export function toyOutcome(layout: Layout): Outcome {
   const id = layoutId(layout);
   const lot = Number.parseInt(id.slice(-2), 16);
@@ -97,6 +102,6 @@ export const completeOutcome = (layout: Layout): Outcome => ({
   metrics: toyMetrics(layout),
 });
 
-/** The candidates of an ask alone. */
+/** Returns only the candidates of an ask. */
 export const ask = (strategy: Strategy, n: number): Layout[] =>
   strategy.ask(n).map(({ candidate }) => candidate);

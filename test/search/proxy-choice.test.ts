@@ -1,4 +1,5 @@
-// What a proxy's choice is worth, on points small enough to work out, and how often "measuring bought something" is said where it did not.
+// The value of a proxy's choice, on points small enough to compute manually, and the rate of false statements
+// that "measuring bought something".
 import { describe, expect, it } from "vitest";
 import { chosenBy, proxyScores, unexplained } from "../../search/proxy-choice.ts";
 import { createRng } from "../../search/rng.ts";

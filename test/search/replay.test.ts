@@ -1,4 +1,4 @@
-// Strategies on recorded results: only records are proposed, each once, and a record of everything is worth 1.
+// Strategies on recorded results: only records are proposed, each once, and a record of everything scores 1.
 import { describe, expect, it } from "vitest";
 import { layoutDomain } from "../../search/domain.ts";
 import { referencePoint } from "../../search/hypervolume.ts";

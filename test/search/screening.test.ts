@@ -1,4 +1,5 @@
-// What is not measured, and why: the screen, the chance to fit a device, and the order by expected gain, on made-up machines.
+// Skipped measurements and their reasons: the screen, the chance to fit a device, and the order by expected
+// gain, on simulated machines.
 import { describe, expect, it } from "vitest";
 import { staticCost } from "../../candidates/cost.ts";
 import type { Layout } from "../../candidates/layout.ts";
@@ -37,7 +38,7 @@ const bytesOf = (layout: Layout): number =>
   staticCost(layout, { context: 4096, quantization: "q4_0" }).residentBytes;
 const quantileOf = (values: readonly number[], q: number): number =>
   values.toSorted((a, b) => a - b)[Math.floor(q * values.length)]!;
-/** Measured with 1% noise; above the limit it runs out of memory and has no value. */
+/** Measured with 1% noise. Above the limit a layout runs out of memory and has no value. */
 const tryAll = (layouts: readonly Layout[], limit = Number.POSITIVE_INFINITY, seed = 1): Tried[] => {
   const rng = createRng(seed);
   return layouts.map((layout) => {
@@ -73,7 +74,7 @@ describe("screen", () => {
         if (!bad) wrong++;
       }
       expect(spared).toBeGreaterThan(0.6 * over);
-      // The interval misses 10% on both sides together, and only next to the bound does that matter.
+      // The interval misses 10% on both sides together, which matters only next to the bound.
       expect(wrong).toBeLessThanOrEqual(4);
     }
   });
@@ -81,7 +82,7 @@ describe("screen", () => {
   it("says nothing while too little was measured, of metrics it makes no predictor for, and does not depend on the order", () => {
     const budgets = [{ metric: "peakBytes:d", max: 1 }];
     expect(fitScreen(tryAll(draw(9, 1)), { ...common, budgets, coverage: 0.9 })).toBeNull();
-    // 12 layouts bound nothing at 95%.
+    // 12 layouts give no bound at 95%.
     expect(fitScreen(tryAll(draw(12, 1)), { ...common, budgets, coverage: 0.95 })).toBeNull();
     expect(
       fitScreen(tryAll(draw(40, 1)), {
@@ -162,7 +163,7 @@ describe("expected gain", () => {
     const gainOf = fitGain(draw(40, 7).map(outcome), domain, objectives)!;
     const candidates = draw(60, 8);
     const ordered = byWorth(candidates, gainOf);
-    // A made-up use of both: attention a byte, which the front is about here.
+    // A made-up merit from both: attention per millisecond, the trade-off of this front.
     const merit = (layout: Layout) => metricsOf(layout).attention / metricsOf(layout).ms;
     const mean = (some: readonly Layout[]) => some.reduce((sum, one) => sum + merit(one), 0) / some.length;
     expect(mean(ordered.slice(0, 10))).toBeGreaterThan(1.3 * mean(ordered.slice(-30)));

@@ -1,4 +1,4 @@
-// Selection rules on layouts whose answer is known by hand.
+// Selection rules on layouts whose answer was computed manually.
 import { describe, expect, it } from "vitest";
 import { isAttention } from "../../candidates/layout.ts";
 import { parseMixer } from "../../candidates/notation.ts";
@@ -116,7 +116,7 @@ describe("other rules", () => {
   it("budget-weighted trades a little quality for much budget", () => {
     const budgets = [{ metric: "ttft", max: 200 }];
     expect(select(choices, { ...options, rule: "budget-weighted", budgets }).chosen?.id).toBe("one");
-    // Without budgets there is nothing to save: quality alone.
+    // Without budgets nothing can be saved: quality alone decides.
     expect(select(choices, { ...options, rule: "budget-weighted" }).chosen?.id).toBe("allattention");
   });
 });
@@ -176,7 +176,7 @@ describe("what may be chosen", () => {
       { ...choice("slow", "c3 c3 g c3", 0.9, 0), metrics: metrics(104, 130, 162) },
     ];
     const quality = options.objectives[1]!;
-    // Arms of 25 and 26 make 36 in quadrature: 30 more is not beyond it, 40 would be.
+    // Arms of 25 and 26 give 36 in quadrature: a difference of 30 is within it, 40 would not be.
     expect(select(times, { ...options, quality, tolerance: 0 }).reasons.join(" ")).toContain(
       "equal as far as measured",
     );

@@ -1,4 +1,4 @@
-// The contract of every strategy in the registry, over whatever the registry holds.
+// The contract of every strategy in the registry.
 import { describe, expect, it } from "vitest";
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
@@ -22,13 +22,13 @@ import {
   toyOutcome,
 } from "./problems.ts";
 
-/** Smaller work for the same contract. */
+/** Less work for the same contract. */
 const quick: Partial<Record<StrategyName, Record<string, unknown>>> = { model: { pool: 20 } };
 
 const start = (name: StrategyName, space: Space, seed = 1, initial: Layout[] = []): Strategy =>
   createStrategy(name, { space, objectives, seed, options: quick[name] ?? {}, initial });
 
-/** Asks and tells until `count` proposals or the end; how many are asked at once comes from `cuts` in turn. */
+/** Asks and tells until `count` proposals or the end. `cuts` gives, in turn, the number asked at once. */
 function drive(strategy: Strategy, count: number, cuts: readonly number[], told = toyOutcome): string[] {
   const ids: string[] = [];
   let waiting: Layout[] = [];
@@ -93,7 +93,7 @@ describe.each(strategyNames)("%s", (name) => {
       ids.push(...asked.map(layoutId));
       untold.push(...asked.map(toyOutcome));
     }
-    // Half of what is outstanding is told before the save, the other half after the restore.
+    // Half of the outstanding outcomes are told before the save, the other half after the restore.
     before.tell(untold.splice(0, Math.floor(untold.length / 2)));
     const after = start(name, middleSpace, 1);
     after.restore(JSON.parse(JSON.stringify(before.save())));
@@ -172,7 +172,8 @@ describe.each(strategyNames)("%s", (name) => {
     const [corrected, right] = [start(name, middleSpace), start(name, middleSpace)];
     const first = ask(corrected, 60);
     ask(right, 60);
-    // Of the first batch every third was wrong, every seventh is over budget: told at once, or told wrongly and then again.
+    // In the first batch every third outcome was wrong and every seventh is over budget. They are told
+    // correctly at once, or told wrongly and then again.
     const truth = (layout: Layout, n: number): Outcome =>
       n % 7 === 1 ? over(layout) : n % 3 === 0 ? better(layout) : completeOutcome(layout);
     corrected.tell(first.map(completeOutcome));
@@ -180,7 +181,7 @@ describe.each(strategyNames)("%s", (name) => {
     right.tell(first.map(truth));
     const later = ask(corrected, 8);
     expect(ask(right, 8).map(layoutId)).toEqual(later.map(layoutId));
-    // Learnt by now: what is remembered is revised, nothing is remembered twice.
+    // The outcomes are learned by now: memory is revised, and nothing is stored twice.
     const memory = (): unknown => structuredClone((corrected.save() as { breeder: unknown }).breeder);
     const before = memory();
     corrected.tell(first.map(completeOutcome));
@@ -212,7 +213,10 @@ describe.each(strategyNames)("%s", (name) => {
   });
 });
 
-/** The model strategy thinks for seconds before a proposal: it is for measurements that take longer, and claims no such pace. */
+/**
+ * The model strategy computes for seconds before a proposal. It is meant for slower measurements, and claims
+ * no such pace.
+ */
 const quickThinkers = strategyNames.filter((name) => name !== "model");
 
 it.each(quickThinkers)("%s asks and tells 10,000 trials of 16 layers in less than 10 s", (name) => {

@@ -1,9 +1,9 @@
-// What a scripted agent answers: numbers that depend on nothing but the model and the script.
+// Answers of a scripted agent: numbers that depend on the model and the script alone.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AgentScript } from "./agent-script.ts";
 
-/** Reads a little-endian GGUF as far as its tensor table; the number of its parameters. */
+/** Returns the number of parameters of a little-endian GGUF, read up to its tensor table. */
 export function parametersOf(file: Buffer): number {
   let at = 8;
   const u32 = () => {
@@ -57,7 +57,7 @@ export interface Request {
 
 const times = <T>(n: number, make: () => T): T[] => Array.from({ length: n }, make);
 
-/** From -1 to 1; the same for the same text. */
+/** A number from -1 to 1, the same for the same text. */
 const wobble = (text: string): number =>
   createHash("sha256").update(text).digest().readUInt32LE(0) / 2 ** 31 - 1;
 
@@ -104,8 +104,9 @@ export function measurement(
 }
 
 /**
- * A loss that falls with the steps and is lower for larger models. The stop rule and the pauses are the real trainer's; a checkpoint is a
- * file with the number of its step, and the loss of a run is that of its steps whether or not it was found.
+ * Returns a loss that falls with the steps and is lower for larger models. Stop rule and pauses are like the
+ * real trainer's. A checkpoint is a file with the number of its step. A run's loss depends on its steps,
+ * whether or not the checkpoint was found.
  */
 export function training({ model, steps = 1, stop, checkpoint, seed, out }: Request, noise = 0) {
   const plan = Buffer.from(model!.plan, "base64");

@@ -1,6 +1,6 @@
-// What a scripted agent does: the file `script.json` in its home.
+// Behaviour of a scripted agent: the file `script.json` in its home.
 
-/** How a job goes wrong; the rest of the jobs go right. */
+/** Ways in which a job can fail. All other jobs succeed. */
 export const MISBEHAVIOURS = [
   "garbage",
   "truncated",
@@ -21,31 +21,33 @@ export const MISBEHAVIOURS = [
 ] as const;
 export type Misbehaviour = (typeof MISBEHAVIOURS)[number];
 
-/** `script.json` in the agent's home. */
+/** Content of `script.json` in the agent's home. */
 export interface AgentScript {
-  /** By the number of the measurement this device is asked for, from 1, over all its agents. */
+  /** By number of the measurement, counted from 1 over all agents of this device. */
   readonly jobs?: Readonly<Record<number, Misbehaviour>>;
-  /** Every job of a model of so many parameters. */
+  /** Applies to every job of a model with this number of parameters. */
   readonly parameters?: Readonly<Record<number, Misbehaviour>>;
   readonly jobMs?: number;
-  /** How much slower each measurement is, by its number from 1; 1 where none is given. */
+  /** Factor on the time of each measurement, by its number from 1. Default: 1. */
   readonly slowdowns?: Readonly<Record<number, number>>;
-  /** How far samples of a measurement, and losses of different seeds, lie from what the model alone would give; a share of it. */
+  /**
+   * Deviation of a measurement's samples, and of different seeds' losses, from the model's value; relative.
+   */
   readonly noise?: number;
-  /** What the sensor says each time it is asked; the last one from then on. */
+  /** Sensor values, one per request. The last one repeats. */
   readonly temperatures?: readonly number[];
-  /** Free memory each time it is asked; the last one from then on. */
+  /** Free memory, one value per request. The last one repeats. */
   readonly availableBytes?: readonly number[];
   readonly bootId?: string;
   readonly cpuModel?: string;
-  /** Anything else it says of itself when it is probed. */
+  /** Other fields of its answers to a probe. */
   readonly probe?: Readonly<Record<string, unknown>>;
-  /** The same each time it is probed; the last one from then on. */
+  /** The same per probe. The last one repeats. */
   readonly probes?: readonly Readonly<Record<string, unknown>>[];
-  /** Anything else it says of a measurement, by its number from 1. */
+  /** Other fields of a measurement, by its number from 1. */
   readonly results?: Readonly<Record<number, Readonly<Record<string, unknown>>>>;
-  /** What it says when a job goes wrong. */
+  /** Message when a job fails. */
   readonly message?: string;
-  /** The only kinds of job it knows: a trainer knows fewer than an agent. */
+  /** The only kinds of job it knows. A trainer knows fewer than an agent. */
   readonly only?: readonly string[];
 }

@@ -1,4 +1,4 @@
-// What tests of agents share: small plans and data files, and looking at an agent's processes from outside.
+// Shared by tests of agents: small plans and data files, and outside views of an agent's processes.
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lower } from "../../candidates/gguf/lower.ts";
@@ -7,12 +7,14 @@ import type { Quantization } from "../../candidates/quantization.ts";
 
 export const TINY = "v512 d64 f128 h4/2x16 : c3 g c3 s8";
 
-/** A plan of a notation, base64, weights from seed 1. */
+/** Returns a plan of a notation in base64, with weights from seed 1. */
 export function planOf(notation = TINY, quantization: Quantization = "q8_0"): string {
   return lower(parseNotation(notation), { quantization, seed: 1 }).plan.toString("base64");
 }
 
-/** An EFD1 file of examples in which each token is followed by its successor modulo the vocabulary. */
+/**
+ * Returns an EFD1 file of examples in which each token is followed by its successor modulo the vocabulary.
+ */
 export function countingExamples(rows: number, length: number, vocab: number): Buffer {
   const file = Buffer.alloc(24 + rows * length * 4);
   file.write("EFD1");
@@ -37,7 +39,7 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-/** False also for a process that is only waiting to be reaped. */
+/** Returns whether a process is alive. A process that only waits to be reaped is not. */
 export function isAlive(pid: number): boolean {
   try {
     return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -46,7 +48,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** @throws Error when the condition does not come true in time. */
+/** Waits until a condition holds and returns its value. Throws Error when it does not hold in time. */
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false,

@@ -1,5 +1,6 @@
-// Runs a statically linked x86-64 program on an emulated processor with AVX-512: a Linux kernel of the distribution, an initramfs that holds
-// the program and guest-init.c, and an ISO image of both, booted by Bochs. Its clock counts instructions: no time it tells is a speed.
+// Runs a statically linked x86-64 program on an emulated processor with AVX-512. Bochs boots an ISO image of
+// a distribution's Linux kernel and an initramfs with the program and guest-init.c. The guest's clock counts
+// instructions, so its times are not speeds.
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
@@ -21,12 +22,14 @@ const FILES = {
   module: "/usr/lib/syslinux/modules/bios/ldlinux.c32",
 };
 
-// 20 million instructions an emulated second: fewer, and most of them go to the timer; more, and waiting for devices takes longer.
+// 20 million instructions per emulated second. With fewer, most go to the timer; with more, waiting for
+// devices takes longer.
 const INSTRUCTIONS_PER_SECOND = 20_000_000;
 
-// What this Bochs and this kernel disagree on is taken from the kernel, not from the program. Bochs 2.7 says that it saves protection keys but
-// not where, and gives compacted states the size of others. It has fast short moves (fsrm) without fast moves (erms), and Linux 6.1 then moves
-// less than 32 bytes wrongly. The rest is only left out to be quicker: certificates, self-tests of cryptography, devices nobody uses.
+// The kernel's features on which this Bochs and this kernel disagree are disabled; the program is unchanged.
+// Bochs 2.7 reports that it saves protection keys but not where, and gives compacted states a wrong size. It
+// has fast short moves (fsrm) without fast moves (erms), and Linux 6.1 then moves less than 32 bytes wrongly.
+// Other features are disabled only for speed: certificates, self-tests of cryptography, unused devices.
 const KERNEL = [
   ...[
     "console=ttyS0",
@@ -53,14 +56,14 @@ const KERNEL = [
   ].join(",")}`,
 ];
 
-/** A kernel that can be read: the one named, or of /boot. */
+/** A readable kernel: the named one, or one of /boot. */
 function guestKernel(): string | undefined {
   if (process.env.EDGEFRONT_GUEST_KERNEL) return process.env.EDGEFRONT_GUEST_KERNEL;
   const found = existsSync("/boot") ? readdirSync("/boot").filter((name) => name.startsWith("vmlinuz-")) : [];
   return found.map((name) => join("/boot", name)).at(-1);
 }
 
-/** What is missing to emulate AVX-512, and how to get it; null where nothing is. */
+/** Returns what is missing for emulating AVX-512, and how to get it; null where nothing is missing. */
 export function missingForBochs(): string | null {
   const programs = ["bochs", "xorriso", "script", "cc"].filter(
     (program) => !(process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, program))),
@@ -82,7 +85,7 @@ interface GuestFile {
   readonly device?: readonly [number, number];
 }
 
-/** An archive as the kernel unpacks it (cpio, "newc"). */
+/** An archive in the format that the kernel unpacks (cpio, "newc"). */
 function initramfs(files: readonly GuestFile[]): Buffer {
   const padded = (data: Buffer) => Buffer.concat([data, Buffer.alloc((4 - (data.length % 4)) % 4)]);
   const entries = [...files, { path: "TRAILER!!!", mode: 0 }].map((file: GuestFile, i) => {
@@ -101,8 +104,8 @@ export interface GuestRun {
 }
 
 /**
- * Runs the program once for each list of arguments. In the guest's root lies a copy of one folder of this checkout.
- * @throws Error when the machine does not come to its end, with what it printed.
+ * Runs the program once for each list of arguments. The guest's root contains a copy of one folder of this
+ * checkout. Throws Error, with the machine's output, when the machine does not finish.
  */
 export async function runUnderBochs(
   program: string,
@@ -165,7 +168,7 @@ export async function runUnderBochs(
   }
 }
 
-/** Boots an image, and returns what was written to the serial port until the machine ended. */
+/** Boots an image, and returns the output on the serial port until the machine ended. */
 async function boots(work: string, image: string, timeoutMs: number): Promise<string> {
   const serial = join(work, "serial.txt");
   const configuration = [
@@ -175,7 +178,7 @@ async function boots(work: string, image: string, timeoutMs: number): Promise<st
     `romimage: file="${FILES.bios}"`,
     `vgaromimage: file="${FILES.vga}"`,
     "megs: 512",
-    // The first of its models with AVX-512 VNNI.
+    // The first of Bochs's models with AVX-512 VNNI.
     `cpu: model=corei7_icelake_u, count=1, ips=${INSTRUCTIONS_PER_SECOND}, reset_on_triple_fault=0`,
     "clock: sync=none",
     "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
@@ -187,11 +190,11 @@ async function boots(work: string, image: string, timeoutMs: number): Promise<st
     "error: action=ignore",
   ];
   writeFileSync(join(work, "bochsrc"), `${configuration.join("\n")}\n`);
-  // Distributions build Bochs with its debugger, which waits to be told to go on.
+  // Distributions build Bochs with its debugger, which waits for a command to continue.
   writeFileSync(join(work, "go"), "c\n");
   const help = await execa("bochs", ["--help"], { reject: false, timeout: 30_000, all: true });
   const go = help.all?.includes("-rc ") ? ` -rc ${join(work, "go")}` : "";
-  // Its terminal display wants a terminal.
+  // Bochs's terminal display needs a terminal.
   const run = `exec bochs -q -f ${join(work, "bochsrc")}${go}`;
   await execa("script", ["-qec", run, "/dev/null"], {
     reject: false,

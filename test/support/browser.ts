@@ -1,4 +1,4 @@
-// A real Chromium for tests of pages, and a page that records everything it complains about.
+// A real Chromium for tests of pages, and a page that records all its complaints.
 import { type Browser, chromium, type Page } from "playwright-core";
 
 const ARGUMENTS = [
@@ -11,7 +11,7 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-/** Where Chromium is: $CHROMIUM, or the distribution's place. */
+/** Path of Chromium: $CHROMIUM, or the distribution's place. */
 export const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 export const launchBrowser = (): Promise<Browser> =>
@@ -21,7 +21,7 @@ export interface Watched {
   readonly page: Page;
   /** Console errors and warnings, uncaught errors, policy violations. */
   readonly complaints: string[];
-  /** Every address the page asked for. */
+  /** Every address that the page requested. */
   readonly requests: string[];
 }
 
@@ -56,7 +56,7 @@ export async function openReport(page: Page, path: string): Promise<void> {
   await page.waitForSelector("html[data-ready]", { timeout: 30_000 });
 }
 
-/** Figures are drawn when they come near the window. */
+/** Scrolls to the scatters, because figures are drawn when they come near the window. */
 export async function showScatters(page: Page): Promise<void> {
   await page.locator(".scatter").first().scrollIntoViewIfNeeded();
   await page.waitForSelector(".scatter[data-drawn]");

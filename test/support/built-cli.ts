@@ -1,4 +1,4 @@
-// Runs the built command line as a user would, in a folder of its own.
+// Runs the built command line like a user, in a folder of its own.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,7 +43,7 @@ export const runCli = (
   env: Record<string, string> = {},
 ): Promise<Finished> => startCli(args, cwd, env).finished;
 
-/** A temporary folder, removed by the returned function. */
+/** Returns a temporary folder, with a function that removes it. */
 export function temporaryFolder(): { readonly path: string; readonly remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "edgefront-test-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };

@@ -1,4 +1,5 @@
-// Scripted sweeps in one folder whose corpus, tokenizer, teacher, device and agent can be changed between runs.
+// Scripted sweeps in one folder, whose corpus, tokenizer, teacher, device and agent can be changed between
+// runs.
 import { statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -36,11 +37,11 @@ export const characters = (order: string): string =>
     model: { type: "Unigram", unk_id: 0, vocab: [["<unk>", 0], ...[...order].map((c, i) => [c, -1 - i])] },
   });
 
-/** Removed by the test file that uses it. */
+/** The test file that uses it must remove it. */
 export const folder = temporaryFolder();
 export const file = (name: string): string => join(folder.path, name);
 let current: ScriptedSweeps;
-/** The sweeps of the build that is used now. */
+/** Returns the sweeps of the present build. */
 export const sweepsNow = (): ScriptedSweeps => current;
 export async function rebuild(build?: string): Promise<void> {
   current = await scriptedSweeps(folder.path, {}, build);
@@ -48,7 +49,10 @@ export async function rebuild(build?: string): Promise<void> {
 export const script = (text: AgentScript): void => writeFileSync(file("script.json"), JSON.stringify(text));
 const teacher = file("teacher.efl");
 
-/** Writes another content of the same length into a file, and gives it back its times: only the bytes tell. */
+/**
+ * Replaces a file's content by another of the same length and restores its times, so that only the bytes
+ * differ.
+ */
 export function swap(name: string, content: string): void {
   const { atime, mtime, size } = statSync(file(name));
   expect(content).toHaveLength(size);
@@ -59,7 +63,7 @@ export const TEXT = "the quick brown fox jumps over the lazy dog. ";
 const corpus = (text: string): void => writeFileSync(file("corpus.txt"), text.repeat(200));
 export const ALPHABET = "abcdefghijklmnopqrstuvwxyz .";
 
-/** A sweep that was killed after its third trial. */
+/** Makes a sweep that was killed after its third trial. */
 export async function killed(db: string, text: string): Promise<void> {
   let ended = 0;
   await current.run(`whole-${db}`, text, {

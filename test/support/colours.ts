@@ -1,5 +1,5 @@
-// Colours as different eyes see them: contrast by WCAG 2, dichromacy simulated in linear light (Machado, Oliveira and Fernandes, 2009,
-// severity 1), distance as CIE76 in CIELAB.
+// Colours as seen by different eyes: contrast by WCAG 2, dichromacy simulated in linear light (Machado,
+// Oliveira and Fernandes, 2009, severity 1), distance as CIE76 in CIELAB.
 
 type Triple = readonly [number, number, number];
 type Matrix = readonly [Triple, Triple, Triple];
@@ -51,7 +51,7 @@ const TO_XYZ: Matrix = [
 
 const luminance = (hex: string): number => times(TO_XYZ, linear(hex))[1];
 
-/** 1 to 21. */
+/** Returns the contrast ratio, from 1 to 21. */
 export function contrast(one: string, other: string): number {
   const [light, dark] = [luminance(one), luminance(other)].sort((a, b) => b - a) as [number, number];
   return (light + 0.05) / (dark + 0.05);
@@ -65,7 +65,7 @@ function lab(hex: string, vision: Vision): Triple {
   return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)];
 }
 
-/** About 2 is just seen side by side. */
+/** Returns the distance of two colours. About 2 is just visible side by side. */
 export function distance(one: string, other: string, vision: Vision): number {
   const [a, b] = [lab(one, vision), lab(other, vision)];
   return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);

@@ -6,13 +6,15 @@ import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { runCli, temporaryFolder } from "./built-cli.ts";
 import { startSshd, type TestSshd } from "./sshd.ts";
 
-/** Registers the hooks of a group of tests: a server that lets one key in, and a folder with a database of its own. */
+/**
+ * Registers the hooks of a group of tests: a server that accepts one key, and a folder with its own database.
+ */
 export function deviceRegistration() {
   let sshd: TestSshd;
   let folder: ReturnType<typeof temporaryFolder>;
   let env: Record<string, string>;
   const run = (...args: string[]) => runCli(args, folder.path, env);
-  /** One placement is enough where it is not what the test is about. */
+  /** One placement is enough where placements are not tested. */
   const QUICK = ["--threads", "1"];
   const reach = () => ["--host", sshd.host, "--port", String(sshd.port), "--user", sshd.user];
   const login = () => [...reach(), "--identity", sshd.identityFile, "--fingerprint", sshd.hostKey];
@@ -20,7 +22,7 @@ export function deviceRegistration() {
     expect(await run("device", "remove", name)).toMatchObject({ code: 0 });
   };
 
-  /** Runs a command at a terminal and answers each question once, in their order. */
+  /** Runs a command at a terminal and answers each question once, in order. */
   const atTerminal = async (args: readonly string[], answers: readonly (readonly [RegExp, string])[]) => {
     const command = [process.execPath, join(PACKAGE_ROOT, "dist", "runner", "cli.js"), ...args]
       .map((word) => `'${word}'`)
@@ -31,7 +33,7 @@ export function deviceRegistration() {
     });
     let seen = "";
     const left = [...answers];
-    /** What every user of this machine could see meanwhile. */
+    /** Process lists meanwhile, as every user of this machine could see them. */
     const listings: string[] = [];
     terminal.stdout.on("data", (chunk: Buffer) => {
       seen += chunk;

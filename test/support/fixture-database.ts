@@ -1,4 +1,4 @@
-// A finished sweep named `fixture` as a database file, of any schema version that was ever written.
+// A finished sweep named `fixture` as a database file, of any schema version ever written.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";

@@ -1,8 +1,8 @@
-// Small GGUF files with data, and edits of them: what other programs write, made of what ours writes.
+// Small GGUF files with data, and edits of them: files like those of other programs, made from ours.
 import { type LowerOptions, lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 
-/** A whole file: the plan, then data of small finite values. */
+/** Returns a complete file: the plan, then data of small finite values. */
 export function ggufFile(notation: string, options: Partial<LowerOptions> = {}): Buffer {
   const { plan, tensors } = lower(parseNotation(notation), { quantization: "f32", ...options });
   const bytes = tensors.reduce((sum, tensor) => sum + Math.ceil(tensor.bytes / 32) * 32, 0);
@@ -19,13 +19,16 @@ const text = (value: string): Buffer => {
   return Buffer.concat([u32(bytes.length), u32(0), bytes]);
 };
 
-/** The file with one more piece of metadata: of 32 bytes times n, so that the data stays where the header says. */
+/**
+ * Returns the file with one more piece of metadata. Its size is a multiple of 32 bytes, so that the data
+ * stays where the header states.
+ */
 export function withKey(file: Buffer, key: string, value: number | string): Buffer {
   const entry = Buffer.concat([
     text(key),
     ...(typeof value === "number" ? [u32(4), u32(value)] : [u32(8), text(value)]),
   ]);
-  // What is missing to the alignment goes into a second entry, of a string.
+  // A second entry, a string, fills the space up to the alignment.
   const padding = "padding";
   const taken = entry.length + text(padding).length + 4 + 8;
   const filler = Buffer.concat([text(padding), u32(8), text("x".repeat(-taken & 31))]);
@@ -34,7 +37,7 @@ export function withKey(file: Buffer, key: string, value: number | string): Buff
   return Buffer.concat([head, entry, filler, file.subarray(24)]);
 }
 
-/** The file with its version overwritten. */
+/** Returns the file with its version overwritten. */
 export function ofVersion(file: Buffer, version: number, magic = "GGUF"): Buffer {
   const copy = Buffer.from(file);
   copy.write(magic, 0, "latin1");

@@ -1,5 +1,5 @@
-// TEST DATA: a database with as many trials as asked for, through the store's own tables. Layouts and ids are real; the "measured"
-// numbers come from a formula with seeded noise.
+// TEST DATA: a database with a requested number of trials, written through the store's own tables. Layouts
+// and ids are real; the "measured" numbers come from a formula with seeded noise.
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { parameterCount } from "../../candidates/cost.ts";
@@ -26,7 +26,7 @@ function layoutOf(number: number): Layout {
   return { vocab: 256, width: 64, layers };
 }
 
-/** No machine: its name says so wherever the page shows it. */
+/** Not a real machine. Its name states this wherever the page shows it. */
 const PROBE: ProbeResult = {
   arch: "x86_64",
   os: "SYNTHETIC",
@@ -63,7 +63,7 @@ function overBudget(value: number): readonly [string, string, string, string] {
   return ["infeasible", "over-budget", sentence, JSON.stringify({ violations, again: null })];
 }
 
-/** Writes the sweep `synthetic`; more trials can be added to it later, as a running sweep would. */
+/** Writes the sweep `synthetic`. More trials can be added later, as by a running sweep. */
 export class LargeSweep {
   readonly path: string;
   private readonly db: Database.Database;
@@ -88,12 +88,15 @@ export class LargeSweep {
     this.db = new Database(this.path);
     this.db.pragma("journal_mode = WAL");
     this.db.pragma("synchronous = OFF");
-    // A million random ids do not fit SQLite's 2 MB of cache; what is written here refers to what is written here.
+    // A million random ids exceed SQLite's 2 MB of cache. Rows written here refer only to rows written here.
     this.db.pragma("cache_size = -400000");
     this.db.pragma("foreign_keys = OFF");
   }
 
-  /** Adds finished trials, each with a measurement and a training, in one transaction; `progress` hears of every 100,000. */
+  /**
+   * Adds finished trials, each with a measurement and a training, in one transaction. `progress` is called
+   * every 100,000.
+   */
   add(count: number, progress?: (made: number) => void): void {
     const { db, random } = this;
     const sql = (text: string) => db.prepare(text);
@@ -141,7 +144,8 @@ export class LargeSweep {
           sampled("peakBytes:local", 3e6 * speed, "bytes");
           sampled("text.bitsPerByte", 1.5 + Math.exp(-0.5 * global) + 0.05 * random.next(), "bits/byte");
         }
-        // Last, so that the triggers which keep the front look once at a trial and not at each of its metrics.
+        // Written last, so that the triggers for the front examine a trial once and not at each of its
+        // metrics.
         trial.run(
           trialId,
           this.sweepId,
@@ -158,11 +162,14 @@ export class LargeSweep {
         if ((made + 1) % 100_000 === 0) progress?.(made + 1);
       }
     })();
-    // A closed sweep has no log to read through.
+    // A closed sweep has no write-ahead log to read.
     if (count >= 100_000) db.pragma("wal_checkpoint(TRUNCATE)");
   }
 
-  /** In the order of their ids: in any other, a large table is written over and over. Ids by number of trial. */
+  /**
+   * Inserts in the order of ids, because any other order rewrites a large table repeatedly. Returns ids by
+   * number of trial.
+   */
   private addCandidates(count: number): readonly string[] {
     const ids = Array.from({ length: count }, (_, made) => layoutId(layoutOf(this.n + made)));
     const insert = this.db.prepare(

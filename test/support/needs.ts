@@ -1,5 +1,5 @@
-// What a test needs of the machine beyond Node and a compiler. Where it is missing the test is listed as skipped with the reason;
-// in CI, where .ci/run installs everything, a missing need is a failure instead.
+// Needs of a test beyond Node and a compiler. If a need is missing, the test is listed as skipped with the
+// reason. In CI, where .ci/run installs everything, a missing need is a failure.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { findToolchain, hostTarget } from "../../runner/devices/toolchain.ts";
@@ -17,7 +17,7 @@ function missing(reason: string): string {
   return skipped(reason);
 }
 
-/** Null where a real sshd can be started. */
+/** Returns null where a real sshd can be started, else the reason. */
 export function sshdProblem(): string | null {
   return hasSshd ? null : missing("no sshd on this machine; install openssh-server");
 }
@@ -27,12 +27,12 @@ const crossCompiler = await findToolchain("aarch64-linux").then(
   () => false,
 );
 
-/** Null where agents for this machine itself can be built. */
+/** Returns null where agents for this machine itself can be built, else the reason. */
 export function hostProblem(): string | null {
   return hostTarget() === undefined ? skipped("no agents are built for this kind of machine") : null;
 }
 
-/** Null where aarch64 programs can be built and run under an emulator. */
+/** Returns null where aarch64 programs can be built and run under an emulator, else the reason. */
 export function emulationProblem(): string | null {
   if (hostTarget() !== "x86_64-linux") return skipped("emulated aarch64 is tested on x86-64 hosts only");
   if (!crossCompiler) return missing("no aarch64 compiler; install g++-aarch64-linux-gnu, or ziglang");
@@ -40,7 +40,10 @@ export function emulationProblem(): string | null {
   return error === undefined ? null : missing("no qemu-aarch64-static; install qemu-user-static");
 }
 
-/** Null where programs for AVX-512 can be run on an emulated processor, and have to be. */
+/**
+ * Returns null where programs for AVX-512 can be run on an emulated processor, and have to be; else the
+ * reason.
+ */
 export function avx512Problem(): string | null {
   if (hostTarget() !== "x86_64-linux") return skipped("emulated AVX-512 is tested on x86-64 hosts only");
   if (/^flags\s*:.*\bavx512_vnni\b/m.test(readFileSync("/proc/cpuinfo", "utf8")))
@@ -54,14 +57,14 @@ const portable = await findToolchain("aarch64-linux", "anywhere").then(
   () => false,
 );
 
-/** Null where static musl agents can be built. */
+/** Returns null where static musl agents can be built, else the reason. */
 export function zigProblem(): string | null {
   return portable
     ? null
     : missing("no zig; install it, for example with `pip install ziglang`, or name it in $EDGEFRONT_ZIG");
 }
 
-/** Null where pages can be opened in a real browser. */
+/** Returns null where pages can be opened in a real browser, else the reason. */
 export function browserProblem(): string | null {
   return existsSync(chromiumPath) ? null : missing("no Chromium on this machine; install chromium");
 }
@@ -69,7 +72,10 @@ export function browserProblem(): string | null {
 /** A Python with torch and numpy that every login may run. */
 export const torchPython = process.env.EDGEFRONT_TORCH ?? "";
 
-/** Null where the PyTorch backend can be run. Gigabytes, so CI does without. */
+/**
+ * Returns null where the PyTorch backend can be run, else the reason. CI does without, because torch needs
+ * gigabytes.
+ */
 export function torchProblem(): string | null {
   const code = "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('numpy')";
   const found = torchPython !== "" && spawnSync(torchPython, ["-c", code]).status === 0;

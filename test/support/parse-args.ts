@@ -1,4 +1,5 @@
-// The options of benches and checks: a wrong flag or number is one line and exit code 2, not a stack trace; --help prints the usage.
+// Options of benches and checks. A wrong flag or number gives one line and exit code 2, not a stack trace;
+// --help prints the usage.
 import { type ParseArgsConfig, parseArgs as parse } from "node:util";
 
 type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
@@ -13,7 +14,7 @@ export const parseArgs: typeof parse = (config) => {
   }
 };
 
-/** Reads the options of this script; ends it after --help (exit code 0) and where one is unknown (2). */
+/** Reads the options of this script. Ends it after --help (exit code 0) or an unknown option (2). */
 export function optionsOf<const Options extends OptionsConfig>(
   usage: string,
   options: Options,
@@ -31,20 +32,20 @@ export function refuse(line: string): never {
   process.exit(2);
 }
 
-/** The numbers of a comma-separated flag, each at least `least`. */
+/** Returns the numbers of a comma-separated flag, each at least `least`. */
 export function numbersOf(flag: string, text: string, least: number): readonly number[] {
   const numbers = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
   const right = numbers.every((n) => Number.isFinite(n) && n >= least);
   return right ? numbers : refuse(`--${flag} ${text}: numbers of at least ${least}, separated by commas`);
 }
 
-/** A flag that is one number, at least `least`. */
+/** Returns the number of a flag, at least `least`. */
 export function numberOf(flag: string, text: string, least = 0): number {
   const n = text.trim() === "" ? Number.NaN : Number(text);
   return Number.isFinite(n) && n >= least ? n : refuse(`--${flag} ${text}: a number of at least ${least}`);
 }
 
-/** A flag that is one whole number, at least `least`. */
+/** Returns the whole number of a flag, at least `least`. */
 export function wholeOf(flag: string, text: string, least = 1): number {
   const n = text.trim() === "" ? Number.NaN : Number(text);
   return Number.isInteger(n) && n >= least ? n : refuse(`--${flag} ${text}: a whole number from ${least} on`);

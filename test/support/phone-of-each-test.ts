@@ -6,7 +6,7 @@ import type { AgentScript } from "./agent-script.ts";
 import { temporaryFolder } from "./built-cli.ts";
 import { type PhoneOptions, startPhone } from "./phone.ts";
 
-/** Registers the hooks that make the folder, and that close the phone which a test started. */
+/** Registers the hooks that create the folder and close a phone that a test started. */
 export function phoneOfEachTest() {
   let agent: AgentBinary;
   let folder: ReturnType<typeof temporaryFolder>;

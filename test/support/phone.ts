@@ -1,4 +1,5 @@
-// A scripted phone that is measured through windows: the worker, session, store and decisions are real, only its numbers are scripted.
+// A scripted phone measured through windows. Worker, session, store and decisions are real; only its numbers
+// are scripted.
 
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
@@ -22,7 +23,7 @@ import { Store } from "../../runner/store/store.ts";
 import type { AgentScript } from "./agent-script.ts";
 
 const LAYOUTS = ["c2 c2", "c3 g", "g g"].map((layers) => parseNotation(`v256 d64 f128 h4/2x16 : ${layers}`));
-/** Nothing is measured on this machine: its turns need no lock. */
+/** Nothing is really measured on this machine, so its turns need no lock. */
 const noLock = {
   acquire: async () => ({ pause: (ms: number) => sleep(ms), release: () => {} }),
 } as unknown as HostLock;
@@ -33,19 +34,22 @@ const placed = (cpus: readonly number[]) => ({
   prefillTokensPerSecond: 1,
 });
 
-/** Draws the order in which candidates were handed in, of up to three. */
+/** A seed that draws the given order, for up to three candidates. */
 const AS_HANDED_IN = 11;
 
 export interface PhoneOptions {
   readonly protocol?: Readonly<Record<string, unknown>>;
   readonly asked?: Readonly<Record<string, unknown>>;
   readonly layouts?: readonly Layout[];
-  /** The CPUs that were found best when the phone was registered. */
+  /** The CPUs of the best placement at registration. */
   readonly cpus?: readonly number[];
   readonly orderSeed?: () => number;
 }
 
-/** A phone that behaves as scripted, its files in `folder`; measures through windows under a phone's profile. */
+/**
+ * Starts a phone that behaves as scripted, with its files in `folder`. It measures through windows under a
+ * phone's profile.
+ */
 export function startPhone(
   agent: AgentBinary,
   folder: string,
@@ -60,7 +64,7 @@ export function startPhone(
 ) {
   writeFileSync(join(folder, "script.json"), JSON.stringify(script));
   const path = join(folder, "agent");
-  // Out of this package, whose scripts are modules.
+  // Outside this package, whose scripts are modules.
   const program = join(folder, "agent.cjs");
   copyFileSync(agent.path, program);
   writeFileSync(path, `#!/bin/sh\nHOME=${folder} exec ${process.execPath} ${program} "$@"\n`);
@@ -98,7 +102,7 @@ export function startPhone(
     protocol: { readiness: { pollSeconds: 0.02, deadlineSeconds: 0.1 }, ...protocol },
   });
   const sweepId = 1;
-  // The sweep that events refer to.
+  // The sweep to which events refer.
   store.sweeps.create("s", {} as never, {});
   const windows = new SweepWindows(config, { store, sweepId, listen, orderSeed });
   return {
@@ -124,7 +128,7 @@ export function startPhone(
   };
 }
 
-/** What was recorded of measurements that all came out. */
+/** Returns the recorded conduct of measurements. All must have succeeded. */
 export const conducts = (outcomes: PromiseSettledResult<Measured>[]) =>
   outcomes.map((outcome) => {
     if (outcome.status === "rejected") throw outcome.reason;

@@ -6,7 +6,7 @@ import { temporaryFolder } from "./built-cli.ts";
 import { scriptedSweeps } from "./scripted-sweep.ts";
 
 export const NOISE: AgentScript = { noise: 0.04, jobMs: 12 };
-/** Errors are known from a few layouts that every such sweep repeats first. */
+/** Returns a configuration. Errors are estimated from a few layouts that every such sweep repeats first. */
 export const config = (repeat: string, more = "", guarded = false): string => `name: scripted
 space: { vocab: 256, width: [32, 64, 96, 128], depth: [2, 3, 4], mixers: [c2, c3, s8, g], heads: ["4/2x16"], ffnMultiple: 32, ffn: [64, 128] }
 search: { strategy: random, trials: 24, batch: 8, replicate: { layouts: ${repeat === "" ? 0 : 4} }${repeat} }
@@ -15,7 +15,7 @@ objectives: [{ metric: decodeP50Ms@32 }, { metric: "kvBytes@32" }]
 ${more}
 `;
 
-/** Removed by the test file that uses it. */
+/** The test file that uses it must remove it. */
 export const folder = temporaryFolder();
 writeFileSync(join(folder.path, "corpus.txt"), "the quick brown fox jumps over the lazy dog. ".repeat(200));
 export const sweeps = await scriptedSweeps(folder.path, NOISE);

@@ -1,5 +1,6 @@
-// TEST DATA for reports: a sweep as the store would hand it over. Layouts, ids, costs and the front are real (candidates/);
-// the "measured" numbers are made by a formula with seeded noise and were never measured on anything.
+// TEST DATA for reports: a sweep in the form in which the store returns it. Layouts, ids, costs and the front
+// are real (candidates/). The "measured" numbers come from a formula with seeded noise and were never
+// measured.
 import { staticCost } from "../../candidates/cost.ts";
 import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { namedLayouts, publishedNames } from "../../candidates/named.ts";
@@ -7,7 +8,7 @@ import { formatNotation, formatPattern } from "../../candidates/notation.ts";
 import { attentionCount, Space, spaceSchema } from "../../candidates/space.ts";
 import type { ReportData, ReportDevice, ReportMetric, ReportTrial } from "../../reports/model.ts";
 
-/** mulberry32: a small seeded generator, enough for test data. */
+/** Returns mulberry32: a small seeded generator, sufficient for test data. */
 export function testRng(seed: number) {
   let state = seed >>> 0;
   const next = (): number => {
@@ -58,13 +59,13 @@ export interface TestReportOptions {
   readonly seed?: number;
   readonly devices?: number;
   readonly sweep?: string;
-  /** Raw samples of each measured metric. */
+  /** Number of raw samples of each measured metric. */
   readonly samples?: number;
 }
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-/** The default test sweep: 60 trials of a 350M space on a laptop, a phone and an emulated device. */
+/** Returns the default test sweep: 60 trials of a 350M space on a laptop, a phone and an emulated device. */
 export function testReportData(options: TestReportOptions = {}): ReportData {
   const {
     trials: count = 60,
@@ -180,7 +181,7 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
   const dominates = (a: readonly number[], b: readonly number[]): boolean =>
     a.every((value, i) => value <= b[i]!) && a.some((value, i) => value < b[i]!);
   const complete = trials.filter((trial) => trial.state === "complete");
-  // Trials in order: who is not dominated by the front so far joins it, and stays until a later one dominates it.
+  // Trials in order: one that the front does not dominate joins it, and stays until a later one dominates it.
   const spans: { readonly trial: ReportTrial; until: number | null }[] = [];
   let open: typeof spans = [];
   for (const trial of complete) {
@@ -238,7 +239,10 @@ export function testReportData(options: TestReportOptions = {}): ReportData {
 
 export const HOSTILE = `</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1">'"&\u202e\u001b[31m=cmd|'/c'!A1`;
 
-/** The same sweep with markup, escapes and formulas in every string that a user or a device could have chosen. */
+/**
+ * Returns the same sweep with markup, escapes and formulas in every string that a user or a device could have
+ * chosen.
+ */
 export function hostileReportData(): ReportData {
   const data = testReportData({ trials: 24, devices: 2 });
   const evil = `phone${HOSTILE}`;

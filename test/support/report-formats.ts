@@ -1,4 +1,4 @@
-// Reports of data at hand, whole: what a command writes in pieces, joined.
+// Renders reports as one text: the pieces that a command writes, joined.
 
 import {
   binaryRowFormats,

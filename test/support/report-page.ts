@@ -1,5 +1,6 @@
-// Reports in a browser for tests: files written for a test file, one Chromium for all its tests, and one page of the usual report
-// that they share, since opening one takes seconds. A test leaves it as it found it: bounds cleared, dialog closed.
+// Reports in a browser for tests: files written for a test file, and one Chromium for all its tests. They
+// share one page of the usual report, because opening one takes seconds. Each test restores the page: bounds
+// cleared, dialog closed.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,11 +20,11 @@ export interface ReportPages {
   /** The usual report, as a file. */
   readonly file: string;
   write(name: string, data: ReportData): string;
-  /** A page of its own, closed after the test. Complaints are the caller's to look at. */
+  /** Opens a page of its own, closed after the test. The caller checks its complaints. */
   open(options?: WatchOptions, path?: string, prepare?: (page: Page) => Promise<unknown>): Promise<Watched>;
 }
 
-/** Call within a `describe`; what it returns is there once the tests run. */
+/** Registers hooks; call it within a `describe`. The returned values exist once the tests run. */
 export function reportPages(): ReportPages {
   const data = testReportData();
   const folder = mkdtempSync(join(tmpdir(), "edgefront-page-"));
@@ -71,7 +72,7 @@ export function reportPages(): ReportPages {
   };
 }
 
-/** Brings a figure into sight and waits until it is drawn. */
+/** Scrolls to a figure and waits until it is drawn. */
 export async function showFigure(page: Page, selector: string): Promise<void> {
   await page.locator(selector).first().scrollIntoViewIfNeeded();
   await page.locator(`${selector}[data-drawn]`).first().waitFor();

@@ -1,12 +1,12 @@
-// An agent that only pretends to measure, for faults and for load: it answers at once, with numbers that depend on nothing but the model,
-// and misbehaves where its script says. Bundled into one file and started by a real sshd like the real agent; what it says was never
-// measured on anything.
+// An agent that only pretends to measure, for faults and for load. It answers at once, with numbers that
+// depend on the model alone, and misbehaves as its script says. Bundled into one file and started by a real
+// sshd like the real agent. Its answers were never measured.
 import { appendFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { measurement, parametersOf, probe, type Request, training, VERIFIED } from "./agent-answers.ts";
 import type { AgentScript, Misbehaviour } from "./agent-script.ts";
 
-/** Misbehaves towards one job; what it says is written whole, or it dies trying. */
+/** Misbehaves towards one job. Output is written completely, or the process dies trying. */
 function misbehave(
   how: Misbehaviour,
   request: Request,
@@ -38,7 +38,7 @@ function misbehave(
       break;
     }
     case "bytes": {
-      // One line without end, as small a packet at a time as a program can make them.
+      // One line without end, in the smallest packets that a program can produce.
       const more = (): void => {
         if (process.stdout.destroyed) process.exit(0);
         for (let i = 0; i < 1000; i++) process.stdout.write("x");
@@ -58,7 +58,7 @@ function misbehave(
       break;
     }
     case "hang":
-      // Not even a heartbeat any more; only the end of its connection ends it.
+      // Not even a heartbeat any more. Only the end of its connection ends it.
       clearInterval(heart);
       break;
     case "exit":
@@ -95,13 +95,13 @@ let heart: NodeJS.Timeout;
 export interface AgentHome {
   readonly say: (line: string) => void;
   readonly script: () => AgentScript;
-  /** Notes down that a measurement begins; which number it is. */
+  /** Records that a measurement begins. Returns its number. */
   readonly count: () => number;
-  /** Notes down that it has ended. */
+  /** Records that the measurement has ended. */
   readonly end?: () => void;
 }
 
-/** Greets, beats, and returns what answers a request. */
+/** Greets, sends heartbeats, and returns the function that answers requests. */
 export function startAgent({ say, script: readScript, count, end }: AgentHome, beatMs = 1000) {
   const { arch } = probe({});
   say(
@@ -157,7 +157,7 @@ export function startAgent({ say, script: readScript, count, end }: AgentHome, b
   return { answer, stop: () => clearInterval(own) };
 }
 
-/** Calls back for each request of a byte stream. */
+/** Returns a function that takes a byte stream and calls back for each request in it. */
 export function eachRequest(answer: (request: Request) => void): (chunk: Buffer | string) => void {
   let rest = "";
   return (chunk) => {
@@ -167,7 +167,10 @@ export function eachRequest(answer: (request: Request) => void): (chunk: Buffer 
   };
 }
 
-/** Serves on stdin and stdout. `home` holds the script, the log of jobs, one byte each, and when each began (`<`) and ended (`>`). */
+/**
+ * Serves on stdin and stdout. `home` holds the script, the log of jobs (one byte each), and a log of when
+ * each began (`<`) and ended (`>`).
+ */
 function serve(home: string): void {
   const log = join(home, "jobs.log");
   const turns = join(home, "turns.log");

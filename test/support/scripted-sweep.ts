@@ -1,5 +1,6 @@
-// Sweeps in this process on a scripted agent that stands for this machine: the loop, the store and every decision are real, only the
-// device's numbers are scripted. A copy of the database at any event is what a kill -9 at that moment leaves.
+// Sweeps in this process on a scripted agent that stands for this machine. The loop, the store and every
+// decision are real; only the device's numbers are scripted. A copy of the database at any event equals the
+// database after kill -9 at that moment.
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,9 +15,9 @@ import { scriptedAgent } from "../faults/farm.ts";
 import type { AgentScript } from "./agent-script.ts";
 
 export interface ScriptedSweeps {
-  /** How its devices are driven, for other work on them. */
+  /** Options for driving its devices, for other work on them. */
   readonly farm: FarmOptions;
-  /** Runs or resumes the sweep to its end; the events it told. */
+  /** Runs or resumes the sweep to its end. Returns its events. */
   run(
     db: string,
     config: string,
@@ -28,23 +29,23 @@ export interface ScriptedSweeps {
       readonly listen?: (event: SweepEvent) => void;
     },
   ): Promise<readonly SweepEvent[]>;
-  /** The database as it is now, with nobody running its sweep. */
+  /** Copies the present database, as if no process ran its sweep. */
   copy(from: string, to: string): void;
   query<T>(db: string, sql: string): T[];
 }
 
-/** Everything lies in `folder`, locks and caches included. */
+/** Creates the sweeps. All files are in `folder`, locks and caches included. */
 export async function scriptedSweeps(
   folder: string,
   script: AgentScript = {},
-  /** Another build of the agent: other bytes that do the same. */
+  /** Another build of the agent: different bytes with the same behaviour. */
   build = "",
 ): Promise<ScriptedSweeps> {
   process.env.XDG_CACHE_HOME = join(folder, "cache");
-  // Nothing is measured on this machine: no turns with those that do.
+  // Nothing is really measured on this machine, so it takes no turns with real measurements.
   process.env.EDGEFRONT_HOST_LOCK = folder;
   const built = await scriptedAgent();
-  // Out of this package, whose scripts are modules.
+  // Outside this package, whose scripts are modules.
   const program = join(folder, "agent.cjs");
   copyFileSync(built.path, program);
   writeFileSync(join(folder, "script.json"), JSON.stringify(script));

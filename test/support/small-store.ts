@@ -18,7 +18,7 @@ export const drawn = (layout: Layout): Proposal => ({
 });
 export const storedLayouts = ["c3 c3", "c3 c4"].map((layers) => parseNotation(`v256 d64 f64 : ${layers}`));
 
-/** A new database with a sweep of two proposals. */
+/** Returns a new database with a sweep of two proposals. */
 export function storeWithSweep(path: string): { store: Store; sweepId: number; trialId: number } {
   const store = Store.open(path);
   const sweepId = store.sweeps.create("s", storedConfig, {}).id;

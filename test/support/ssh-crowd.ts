@@ -1,5 +1,7 @@
-// Hundreds of devices in one process: an SSH server that every login reaches as a device of its own, with the scripted agent behind each
-// channel. For load only; what a real sshd does is tested against a real one. Prints its port; ends with its stdin.
+// Hundreds of devices in one process: an SSH server where every login is a separate device, with the scripted
+// agent behind each channel. For load only; the behaviour of sshd is tested against a real one. Prints its
+// port and ends with its stdin.
+//
 //   node ssh-crowd.mjs AGENT_FILE AUTHORIZED_PUBLIC_KEY_FILE HOST_KEY_FILE JOB_MS
 import { readFileSync } from "node:fs";
 import ssh2 from "ssh2";
@@ -29,7 +31,7 @@ const server = new ssh2.Server({ hostKeys: [readFileSync(hostKeyFile)] }, (clien
   });
   client.on("session", (acceptSession) => {
     const session = acceptSession();
-    // The agent lies there already: it is read back by its hash, never written.
+    // The agent is already present: it is read back for its hash, never written.
     session.on("sftp", (accept) => {
       const sftp = accept();
       const attributes = { mode: 0o100700, uid: 0, gid: 0, size: agent.length, atime: 0, mtime: 0 };

@@ -1,4 +1,4 @@
-// Logins through the ssh transport with a configuration of OpenSSH's, against a real sshd.
+// Logins through the ssh transport with an OpenSSH configuration, against a real sshd.
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,10 @@ export const run = (program: string, args: string[], env: Record<string, string>
     env: { ...process.env, ...env },
   });
 
-/** Registers the hooks of a group of tests: a server, and for each test a home with keys that are let in (`good`) and not (`other`). */
+/**
+ * Registers the hooks of a group of tests: a server, and for each test a home with accepted keys (`good`) and
+ * other keys (`other`).
+ */
 export function sshLogins() {
   let folder: ReturnType<typeof temporaryFolder>;
   const saved = { ...process.env };
@@ -85,7 +88,7 @@ export function sshLogins() {
     return error;
   };
   const reach = () => ({ port: sshd.port, user: sshd.user, configFile: "none" });
-  /** As a configuration names a variable of the environment. */
+  /** The spelling of an environment variable in a configuration. */
   const variable = (name: string): string => ["$", "{", name, "}"].join("");
   const withServer = async (config: SshdConfig, body: () => Promise<void>): Promise<void> => {
     await sshd.restart({ config });

@@ -1,5 +1,6 @@
-// A real sshd on loopback for tests: its own port, host key, configuration and authorised key, and a login that is not root. Run by
-// root it makes a user for the time of the test; otherwise it logs in as the user who runs the tests.
+// A real sshd on loopback for tests: its own port, host key, configuration and authorised key, and a login
+// that is not root. Run by root, it creates a user for the time of the test. Otherwise it logs in as the user
+// who runs the tests.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
@@ -21,7 +22,7 @@ export const hasSshd = SSHD !== undefined;
 
 export type SshdConfig = Readonly<Record<string, string | number>>;
 
-/** Logins of their own are made by root only; what changes one is skipped elsewhere. */
+/** Only root can create separate logins. Tests that change a login are skipped elsewhere. */
 export const makesLogins = userInfo().uid === 0;
 
 export interface TestSshd {
@@ -29,25 +30,30 @@ export interface TestSshd {
   readonly port: number;
   readonly user: string;
   readonly identityFile: string;
-  /** A key the server does not know. */
+  /** A key that the server does not know. */
   readonly strangerFile: string;
   readonly hostKey: string;
   readonly hostKeyFile: string;
-  /** Where its sessions start. */
+  /** Folder in which its sessions start. */
   readonly home: string;
-  /** A folder that the login and the tests may both write. */
+  /** A folder that both the login and the tests may write. */
   readonly shared: string;
   authorizedKeys(): string;
   setAuthorizedKeys(text: string): void;
-  /** Kills the listening process; sessions live on. */
+  /** Kills the listening process; sessions survive. */
   killListener(): void;
   /** Kills the server's side of every open session. */
   killSessions(): void;
-  /** From the next login on nobody's key is known, or the right one again. */
+  /** From the next login on, no key is accepted, or the right one again. */
   authorize(known: boolean): void;
-  /** Starts the server again on its port, with another host key if asked, and with lines of sshd_config beside its usual ones. */
+  /**
+   * Restarts the server on its port, with another host key on request, and with extra lines of sshd_config.
+   */
   restart(options?: { newHostKey?: boolean; config?: SshdConfig }): Promise<string>;
-  /** Gives the login another shell, and what it runs first: bash reads it under sshd. For a login that was made for the test. */
+  /**
+   * Gives the login bash as its shell, with a start-up file that bash reads under sshd. Only for a login
+   * created for the test.
+   */
   setStartUp(text: string): void;
   stop(): Promise<void>;
 }
@@ -73,7 +79,7 @@ async function waitForPort(port: number): Promise<void> {
   for (let i = 0; i < 100; i++) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1", () => resolve(true));
-      // On a busy machine the time may be over before the answer is looked at.
+      // On a busy machine the time may be over before the answer is read.
       socket.on("error", () => {}).on("close", () => resolve(false));
       setTimeout(() => socket.destroy(), 50);
     });
@@ -113,7 +119,7 @@ export async function startSshd(): Promise<TestSshd> {
   const user = isRoot ? `ef${process.pid}x${++started}` : userInfo().username;
   if (isRoot) {
     mkdirSync("/run/sshd", { recursive: true });
-    // `*`: no password, but not locked, which a server without PAM would refuse.
+    // `*`: no password, but not locked, because a server without PAM refuses locked logins.
     run("useradd", "-m", "-d", join(folder, "home"), "-p", "*", "-s", "/bin/sh", user);
   }
   const shared = join(folder, "shared");
@@ -139,7 +145,7 @@ export async function startSshd(): Promise<TestSshd> {
     PidFile: "none",
     Subsystem: "sftp internal-sftp",
     LogLevel: "ERROR",
-    // Its agents share the device lock of this run, not that of whatever else uses the machine.
+    // Its agents use the device lock of this test run, not that of other programs on the machine.
     ...(process.env.EDGEFRONT_HOST_LOCK && {
       SetEnv: `EDGEFRONT_HOST_LOCK="${process.env.EDGEFRONT_HOST_LOCK}"`,
     }),
@@ -167,7 +173,7 @@ export async function startSshd(): Promise<TestSshd> {
   const killSessions = () => {
     noteSessions();
     for (const pid of sessions) {
-      // The privileged half first, then the half that speaks for the user.
+      // The privileged half first, then the half that serves the user.
       for (const each of [pid, ...childrenOf(pid)]) kill(each);
     }
     sessions.clear();
@@ -212,7 +218,7 @@ export async function startSshd(): Promise<TestSshd> {
       killListener();
       killSessions();
       if (isRoot) {
-        // Whatever the test's own login still runs.
+        // Any process that the test's own login still runs.
         for (const pid of processesOf(user)) kill(pid);
         for (let i = 0; i < 20; i++) {
           try {

@@ -1,17 +1,18 @@
-// A TCP proxy on loopback that can go silent or cut its connections, at once or after so many bytes: the network's faults, made to order.
+// A TCP proxy on loopback that can go silent or cut its connections, at once or after a number of bytes:
+// network faults on demand.
 import { connect, createServer, type Socket } from "node:net";
 
 export interface TcpProxy {
   readonly port: number;
-  /** Bytes passed from the client so far. */
+  /** Number of bytes passed from the client so far. */
   readonly sent: number;
-  /** From here on nothing passes in either direction, and nobody is told: a cable pulled. */
+  /** From here on nothing passes in either direction, and neither side is told, as if a cable were pulled. */
   freeze(): void;
-  /** New connections pass again; the old ones are gone for good. */
+  /** New connections pass again; the old ones stay dead. */
   thaw(): void;
   /** Cuts every connection with a reset. */
   reset(): void;
-  /** Does one of these when the client has sent so many bytes. */
+  /** Freezes or resets after this many bytes from the client. */
   after(bytes: number, what: "freeze" | "reset"): void;
   close(): Promise<void>;
 }

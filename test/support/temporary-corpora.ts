@@ -4,13 +4,13 @@ import { expect } from "vitest";
 import type { Corpus } from "../../profilers/tasks/task.ts";
 import { temporaryFolder } from "./built-cli.ts";
 
-/** Removed by the test file that uses it. */
+/** The test file that uses it must remove it. */
 export const corpora = temporaryFolder();
 
 let made = 0;
-/** The path of a folder that is not there yet. */
+/** Returns the path of a folder that does not exist yet. */
 export const newFolder = (): string => `${corpora.path}/${made++}`;
-/** A new folder of files; patterns in it are relative to it. */
+/** Returns a new folder with these files. Patterns in it are relative to it. */
 export function filesOf(files: Record<string, string | Buffer>): string {
   const path = newFolder();
   mkdirSync(path);
@@ -24,7 +24,7 @@ export const bytesOf = (patterns: string[], more: Partial<Corpus> = {}): Corpus 
   encoding: { kind: "bytes", binary: false },
   ...more,
 });
-/** Reads the token ids of a file that reached the trainer. */
+/** Returns the token ids of a file that reached the trainer. */
 export const idsOf = (path: string): number[] => {
   const file = readFileSync(path);
   const count = Number(file.readBigUInt64LE(16));

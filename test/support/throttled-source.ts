@@ -1,15 +1,16 @@
-// A device that throttles, as a scripted source of runs: its speed follows a curve over the runs, every run carries independent noise.
-// Used to count how often the comparison errs, which no real device could show in reasonable time.
+// A device that throttles, as a scripted source of runs: its speed follows a curve over the runs, and every
+// run has independent noise. It counts how often the comparison errs, which no real device could show in
+// reasonable time.
 
 import type { Rng } from "../../candidates/space.ts";
 import type { RunSide } from "../../profilers/compare.ts";
 import { normal } from "../../search/rng.ts";
 
-/** Slow-down at a run (1 = full speed), drawn anew for each comparison. */
+/** Slow-down at a run (1 = full speed), drawn for each comparison. */
 export type Curve = (rng: Rng, runs: number) => (run: number) => number;
 
 export const curves = {
-  /** A phone heating up: full speed for a while, then an exponential approach to a third slower. */
+  /** A phone that heats up: full speed for a while, then an exponential approach to a third slower. */
   heating: (rng, runs) => {
     const onset = rng.next() * runs * 0.5;
     const depth = 0.2 + 0.2 * rng.next();
@@ -20,7 +21,7 @@ export const curves = {
     const at = rng.next() * runs;
     return (run) => (run < at ? 1 : 1.25);
   },
-  /** Throttle and recover, again and again. */
+  /** Throttles and recovers, repeatedly. */
   sawtooth: (rng) => {
     const period = 6 + rng.below(12);
     const phase = rng.below(period);
@@ -28,10 +29,10 @@ export const curves = {
   },
 } as const satisfies Record<string, Curve>;
 
-/** Other than throttling: nothing at all, what comes from running two at a time, and somebody else's work. */
+/** Curves other than throttling: none, an effect of running two at a time, and other programs' work. */
 export const otherCurves = {
   steady: () => () => 1,
-  /** Rest before each pair: its second run is always the warmer one. */
+  /** Rests before each pair, so that the second run of a pair is always the warmer one. */
   "second slower": () => (run) => (run % 2 === 0 ? 1 : 1.06),
   /** Another process takes a core for a few runs at a time. */
   bursts: (rng) => {
@@ -43,7 +44,7 @@ export const otherCurves = {
   },
 } as const satisfies Record<string, Curve>;
 
-/** Noise of one run, of log-times, before it is scaled. */
+/** Noise of one run's log-time, before scaling. */
 export type Tails = (rng: Rng) => number;
 
 export const tails = {
@@ -53,25 +54,25 @@ export const tails = {
     const square = normal(rng) ** 2 + normal(rng) ** 2 + normal(rng) ** 2;
     return normal(rng) / Math.sqrt(square / 3);
   },
-  /** Never much faster than undisturbed, at times much slower. */
+  /** Never much faster than undisturbed, sometimes much slower. */
   skewed: (rng) => Math.exp(0.8 * normal(rng)),
 } as const satisfies Record<string, Tails>;
 
 interface Source {
   readonly curve: Curve;
-  /** Most pairs, over which the curve stretches. */
+  /** Largest number of pairs, over which the curve stretches. */
   readonly pairs: number;
-  /** B takes that many times as long as A. */
+  /** Time of B divided by that of A. */
   readonly ratio: number;
   /** Scale of the noise of a run. */
   readonly noise: number;
   readonly rng: Rng;
   readonly tails?: Tails;
-  /** Metrics of a run, with the curve in common and noise of their own. Default: `ttftMs` alone. */
+  /** Metrics of a run, with a common curve and independent noise. Default: `ttftMs` alone. */
   readonly metrics?: readonly string[];
 }
 
-/** Every run takes 100 ms times the curve and the noise. */
+/** Returns a source whose runs take 100 ms times the curve and the noise. */
 export function throttledSource(source: Source): RunSide {
   const { curve, pairs, ratio, noise, rng, tails: noiseOf = normal, metrics = ["ttftMs"] } = source;
   const slowdown = curve(rng, 2 * pairs);

@@ -8,7 +8,7 @@ const LAYOUT = "v256 d64 f128 h4/2x16 : c3 g";
 export function tinyScore() {
   const folder = temporaryFolder();
   const config = writeTinySweep(folder.path, { steps: 12 });
-  /** By a configuration of the caller's. */
+  /** Scores by the caller's own configuration. */
   const scoreWith = (path: string, ...more: string[]) =>
     runCli(["score", LAYOUT, "--config", path, ...more], folder.path);
   const scoredWith = async (path: string, ...more: string[]) => {

@@ -1,5 +1,6 @@
-// A real sweep that takes seconds: layouts of a few thousand parameters, proxies of a few steps. Its objectives do not depend on
-// timing (a static count, and a loss that is the same for a seed), so that even NSGA-II proposes the same every time.
+// A real sweep that takes seconds: layouts of a few thousand parameters, proxies of a few steps. Its
+// objectives do not depend on timing (a static count, and a loss that is fixed for a seed), so that even
+// NSGA-II always proposes the same.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -8,7 +9,7 @@ export interface TinyOptions {
   readonly strategy?: string;
   readonly trials?: number;
   readonly batch?: number;
-  /** Layers: 4 of them make 256 layouts, each more four times as many. */
+  /** Number of layers. 4 of them make 256 layouts; each further layer makes four times as many. */
   readonly depth?: number;
   readonly seed?: number;
   /** `search.replicate.layouts`; default 0. */
@@ -24,7 +25,7 @@ export interface TinyOptions {
   readonly protocol?: string;
 }
 
-/** Writes the configuration and its text into `folder`; the path of the configuration. */
+/** Writes the configuration and its text into `folder`. Returns the path of the configuration. */
 export function writeTinySweep(folder: string, options: TinyOptions = {}): string {
   const {
     name = "tiny",

@@ -7,7 +7,7 @@ import { type Running, startCli, temporaryFolder } from "./built-cli.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 export const folderNow = (): string => folder.path;
-/** A file in the folder of this test. */
+/** Returns the path of a file in the folder of this test. */
 export const at = (name: string): string => join(folder.path, name);
 const started: Running[] = [];
 export const begin = (): void => {
@@ -27,7 +27,7 @@ export const start = (...args: string[]): Running => {
   return running;
 };
 
-/** The address that `edgefront ui` prints. */
+/** Starts `edgefront ui` and returns the address that it prints. */
 export async function startUi(...args: string[]): Promise<{ url: string; running: Running }> {
   const running = start("ui", "--port", "0", "--json", ...args);
   const url = await new Promise<string>((resolve, reject) => {

@@ -1,5 +1,6 @@
-// qwen3 and llama: attention in every layer, with QK-norm and without. Their files have scalars for all hyper-parameters.
-// Source: llama.cpp src/models/{qwen3,llama}.cpp, transformers configuration_qwen3.py and configuration_llama.py.
+// The qwen3 and llama architectures: attention in every layer, with QK-norm and without. All hyper-parameters
+// in their files are scalars. Sources: llama.cpp src/models/{qwen3,llama}.cpp, transformers
+// configuration_qwen3.py and configuration_llama.py.
 import { u32 } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
@@ -15,7 +16,10 @@ import {
   windowsIn,
 } from "./upstream.ts";
 
-/** Attention everywhere, the first layer with QK-norm or without; `problem` refuses a mixture. */
+/**
+ * True if all layers are attention and the first has QK-norm as given. `problem` refuses layers that differ
+ * from the first.
+ */
 const holds = ({ layers }: Layout, qkNorm: boolean): boolean =>
   layers.every(({ mixer }) => attentionOf(mixer) !== null) &&
   attentionOf(layers[0]!.mixer)?.qkNorm === qkNorm;
@@ -34,7 +38,7 @@ const shared = {
   transformersNote: () => null,
 } as const;
 
-/** Qwen3: attention with QK-norm. transformers' class has windows too, llama.cpp's has none. */
+/** Qwen3: attention with QK-norm. The class of transformers has windows, that of llama.cpp does not. */
 export const qwen3 = {
   ...shared,
   name: "qwen3",

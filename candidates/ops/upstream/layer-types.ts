@@ -1,8 +1,9 @@
-// The layer types of transformers' config.json, and the mixer that each stands for. candidates/transformers.ts reads the rest.
+// Layer types of transformers' config.json, and the mixer that each stands for. candidates/transformers.ts
+// reads the other keys.
 import type { Geometry } from "../geometry.ts";
 import type { Mixer } from "../operator-registry.ts";
 
-/** The hyper-parameters that mixers take from a config.json, apart from the attention geometry. */
+/** Hyper-parameters that mixers take from a config.json, without the attention geometry. */
 export interface LayerTypeConfig {
   readonly conv_L_cache?: number | undefined;
   readonly sliding_window?: number | undefined;
@@ -12,13 +13,16 @@ interface LayerType {
   readonly attends: boolean;
   /** True if the type needs `sliding_window`. */
   readonly windowed: boolean;
-  /** `geometry` is present wherever a type of the config attends, `sliding_window` where one is windowed. */
+  /**
+   * Returns the mixer. `geometry` is present if any type of the config is attention, `sliding_window` if any
+   * is windowed.
+   */
   mixer(config: LayerTypeConfig, geometry: Geometry | undefined): Mixer;
 }
 
 const DEFAULT_TAPS = 3;
 
-/** Every entry of `layer_types` that a layout can say. */
+/** Every entry of `layer_types` that a layout can express. */
 export const layerTypes = {
   conv: {
     attends: false,

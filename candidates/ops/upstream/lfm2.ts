@@ -1,5 +1,6 @@
-// lfm2: short convolutions and attention with QK-norm. llama.cpp's loader needs both kinds of mixer and aborts on an all-attention layout.
-// Source: llama.cpp src/models/lfm2.cpp, transformers configuration_lfm2.py.
+// The lfm2 architecture: short convolutions and attention with QK-norm. llama.cpp's loader needs both kinds
+// of mixer and aborts on an all-attention layout. Sources: llama.cpp src/models/lfm2.cpp, transformers
+// configuration_lfm2.py.
 import { i32s, u32 } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf, reachOf } from "../attention.ts";
@@ -19,7 +20,7 @@ import {
 const tapsIn = ({ layers }: Layout): readonly number[] =>
   layers.flatMap(({ mixer }) => convOf(mixer)?.kernel ?? []);
 
-/** The largest power of two up to `most` that divides n. */
+/** The largest power of two that divides n, at most `most`. */
 function largestPowerOfTwo(n: number, most: number): number {
   let divisor = most;
   while (n % divisor !== 0) divisor /= 2;
@@ -40,8 +41,9 @@ function problem(layout: Layout): string | null {
 }
 
 /**
- * Writes both spellings of each key: transformers reads hidden_size and layer_types, while MLX, vLLM, SGLang, llama.cpp's converters and
- * older transformers read block_dim, full_attn_idxs and their like, several of them without a default.
+ * Writes both spellings of each key. transformers reads hidden_size and layer_types. MLX, vLLM, SGLang,
+ * llama.cpp's converters and older transformers read block_dim, full_attn_idxs and similar keys, several of
+ * them without a default.
  */
 function transformers(layout: Layout, context: number) {
   const attention = attentionIn(layout);
@@ -67,7 +69,8 @@ function transformers(layout: Layout, context: number) {
     conv_dim_out: layout.width,
     block_dim: layout.width,
     block_ff_dim: ffn,
-    // The width is final: not to be scaled by 2/3. Readers that round it regardless round to what divides it.
+    // The width is final, so readers must not scale it by 2/3. Some readers round it anyway, to a multiple
+    // that divides it.
     block_auto_adjust_ff_dim: false,
     block_multiple_of: largestPowerOfTwo(ffn, 256),
     block_ffn_dim_multiplier: 1,
@@ -90,7 +93,7 @@ function transformersNote(layout: Layout): string | null {
   );
 }
 
-/** Liquid's LFM2. */
+/** LFM2, by Liquid AI. */
 export const lfm2 = {
   name: "lfm2",
   finalNorm: "token_embd_norm.weight",
@@ -100,7 +103,7 @@ export const lfm2 = {
   problem,
   metadata: (layout) => {
     const window = windowsIn(layout)[0];
-    // 0 kv heads mark a convolution.
+    // A layer with 0 kv heads is a convolution.
     const kvHeads = layout.layers.map(({ mixer }) => attentionOf(mixer)?.kvHeads ?? 0);
     return [
       ...attentionMetadata(layout, i32s(kvHeads)),

@@ -1,5 +1,6 @@
-// An architecture that other engines run. A file in this folder implements `Upstream`, and architectures.ts lists it.
-// It says which layouts the architecture expresses: as GGUF for llama.cpp, and as a config.json for transformers.
+// The interface of an architecture that other engines run. A file in this folder implements `Upstream`, and
+// architectures.ts lists it. It tells which layouts the architecture expresses: as GGUF for llama.cpp, and as
+// a config.json for transformers.
 import type { Entries } from "../../gguf/metadata.ts";
 import { f32, u32 } from "../../gguf/metadata.ts";
 import type { Layout } from "../../layout.ts";
@@ -17,19 +18,25 @@ export interface Upstream {
   readonly name: string;
   /** Name of the final norm's tensor. */
   readonly finalNorm: string;
-  /** True if the architecture has these kinds of mixers. At most one architecture holds a layout; `problem` says the rest. */
+  /**
+   * True if the architecture has these kinds of mixers. At most one architecture holds a layout. `problem`
+   * checks the other properties.
+   */
   holds(layout: Layout): boolean;
-  /** A property of the layout that the architecture cannot express, or null. */
+  /** Returns a property of the layout that the architecture cannot express, or null. */
   problem(layout: Layout): string | null;
-  /** Hyper-parameters in file order; keys come without the prefix. */
+  /** Hyper-parameters in file order. Keys have no prefix. */
   metadata(layout: Layout): Entries;
-  /** The layout as transformers reads it; `context` is the longest context that it is meant for. */
+  /** The layout as a config of transformers. `context` is the longest context that the config allows. */
   transformers(layout: Layout, context: number): TransformersConfig;
-  /** A warning for readers of that config, where programs differ about it; null where all make the same model of it. */
+  /**
+   * A warning for users of that config where programs interpret it differently; null where all build the same
+   * model.
+   */
   transformersNote(layout: Layout): string | null;
 }
 
-/** True if no two values differ. */
+/** Returns true if no two values differ. */
 export const same = (values: readonly unknown[]): boolean => new Set(values).size <= 1;
 
 /** Returns each value once, in order of appearance. */
@@ -38,15 +45,18 @@ export const distinct = <T>(values: readonly T[]): readonly T[] => [...new Set(v
 /** Returns a refusal of `transformers`. */
 export const refuse = (reason: string): TransformersConfig => ({ ok: false, reason });
 
-/** The attention specs of a layout, in layer order. */
+/** Returns the attention specs of a layout, in layer order. */
 export const attentionIn = ({ layers }: Layout): readonly Attention[] =>
   layers.flatMap(({ mixer }) => attentionOf(mixer) ?? []);
 
-/** The windows of a layout's attention layers, in layer order; global attention has none. */
+/** Returns the windows of a layout's attention layers, in layer order. Global attention has none. */
 export const windowsIn = (layout: Layout): readonly number[] =>
   attentionIn(layout).flatMap((spec) => (spec.op === "swa" ? [spec.window] : []));
 
-/** Differences between layers that no upstream architecture with scalar hyper-parameters expresses, or null. */
+/**
+ * Returns differences between layers that no upstream architecture with scalar hyper-parameters expresses, or
+ * null.
+ */
 export function unevenness(layout: Layout): string | null {
   const attention = attentionIn(layout);
   if (!same(attention.map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join())))
@@ -54,7 +64,10 @@ export function unevenness(layout: Layout): string | null {
   return same(layout.layers.map((layer) => layer.ffn.width)) ? null : "its layers differ in FFN width";
 }
 
-/** Hyper-parameters that every upstream architecture has, around its kv heads: a scalar, or an array with 0 for other mixers. */
+/**
+ * Returns the hyper-parameters of every upstream architecture. `kvHeads` is a scalar, or an array with 0 for
+ * other mixers.
+ */
 export function attentionMetadata(layout: Layout, kvHeads: Entries[number][1]): Entries {
   const first = attentionIn(layout)[0]!;
   return [
@@ -68,7 +81,10 @@ export function attentionMetadata(layout: Layout, kvHeads: Entries[number][1]): 
   ];
 }
 
-/** Differences between layers that no class of transformers expresses, as a refusal; null where there are none. */
+/**
+ * Returns a refusal that names differences between layers that no class of transformers expresses; null where
+ * there are none.
+ */
 export function unevenConfig(layout: Layout, taps: readonly number[] = []): TransformersConfig | null {
   const widths = distinct(layout.layers.map((layer) => layer.ffn.width));
   const geometries = distinct(attentionIn(layout).map(formatGeometry));
@@ -82,7 +98,7 @@ export function unevenConfig(layout: Layout, taps: readonly number[] = []): Tran
   return null;
 }
 
-/** Keys of config.json that every class has. */
+/** Returns the keys of config.json that every class has. */
 export function commonConfig(layout: Layout, context: number) {
   const first = attentionIn(layout)[0]!;
   return {
@@ -94,7 +110,7 @@ export function commonConfig(layout: Layout, context: number) {
     num_key_value_heads: first.kvHeads,
     head_dim: first.headDim,
     max_position_embeddings: context,
-    // Both spellings: transformers before 5 reads the first, since 5 the second.
+    // Both spellings are needed: transformers before version 5 reads the first, later versions the second.
     rope_theta: first.ropeTheta,
     rope_parameters: { rope_type: "default", rope_theta: first.ropeTheta },
     tie_word_embeddings: true,

@@ -1,4 +1,6 @@
-"""Proxy training by PyTorch, for those who have a GPU: the `train` job of the agent protocol (kernels/README.md) on stdin and stdout, with the
-same layouts, seeds, batches and schedule as the native trainer. Needs torch and numpy, and nothing else of edgefront. It measures nothing;
-it distils from no teacher and keeps no checkpoints: those are refused as unsupported.
+"""Proxy training by PyTorch, for users with a GPU: the `train` job of the agent protocol (kernels/README.md).
+
+Requests come on stdin, answers go to stdout. Layouts, seeds, batches and schedule equal those of the native
+trainer. Needs only torch and numpy. It measures nothing. Distillation from a teacher and checkpoints are
+refused as unsupported.
 """

@@ -1,4 +1,4 @@
-"""The rows of an EFD1 file (kernels/README.md), as batches."""
+"""Batches from the rows of an EFD1 file (kernels/README.md)."""
 import os
 import struct
 
@@ -34,7 +34,7 @@ class Data:
         self.key, self.epoch, self.order = splitmix(seed ^ fnv("order")), None, None
 
     def draw(self, n, count):
-        """The rows that a run draws as its n-th and those after it."""
+        """Returns the rows that a run draws from its n-th on."""
         if self.stream:
             return splitmix_many((self.key + n) & M64, count) % np.uint64(self.choices)
         picks = []
@@ -55,7 +55,10 @@ class Data:
         return np.array(order)
 
     def batch(self, picks):
-        """Rows as the network takes them: tokens, the places that are scored in the flattened batch, and what is right there."""
+        """Returns rows as inputs of the network.
+
+        These are the tokens, the indices of scored places in the flattened batch, and their targets.
+        """
         t, picks = self.length, np.asarray(picks, np.int64)
         if self.stream:
             rows = self.words[picks[:, None] + np.arange(t + 1)].astype(np.int64)

@@ -1,4 +1,4 @@
-"""A plan: the header of a GGUF, and the trained weights written under it."""
+"""Reads a plan (the header of a GGUF) and writes trained weights after it."""
 import os
 import struct
 
@@ -46,7 +46,7 @@ class Plan:
 
 
 def export(plan, weights, path):
-    """Writes tensors, by name, as a GGUF with the plan's header; float32 only."""
+    """Writes tensors, given by name, as a GGUF with the plan's header. Supports float32 only."""
     if any(t[2] != 0 for t in plan.tensors.values()):
         raise Refused("unsupported", "the PyTorch trainer writes F32 plans only")
     part = path + ".part"

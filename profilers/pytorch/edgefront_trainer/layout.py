@@ -1,4 +1,4 @@
-"""A layout, read from a plan's metadata and tensor table."""
+"""Reads a layout from a plan's metadata and tensor table."""
 from .mixers import mixer_of
 
 
@@ -15,10 +15,10 @@ class Layout:
         self.mixers = [mixer_of(self, n) for n in range(self.get("block_count"))]
 
     def get(self, key, default=None):
-        """The architecture's own metadata."""
+        """Returns a metadata value of the architecture."""
         return self.meta.get(f"{self.arch}.{key}", default)
 
     def of_layer(self, key, n, default=None):
-        """A quantity of layer n, which the file gives as a scalar or as an array with one value a layer."""
+        """Returns a quantity of layer n. The file stores a scalar, or an array with one value per layer."""
         value = self.get(key, default)
         return value[n] if isinstance(value, list) else value

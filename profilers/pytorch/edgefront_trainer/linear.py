@@ -4,7 +4,7 @@ import os
 import numpy as np
 import torch
 
-# Double precision is for comparisons: what then differs is the other side's rounding.
+# Double precision is for comparisons. The remaining difference is the other side's rounding.
 FLOAT = np.float64 if os.environ.get("EDGEFRONT_FLOAT64") else np.float32
 
 
@@ -14,11 +14,11 @@ def rms(x, weight, eps):
 
 class Rounded(torch.autograd.Function):
     """
-    F.linear with the operands of its product, and of both products of its gradient, rounded to bfloat16 and summed in float32, as the native
-    trainer's linear layers in that precision.
+    F.linear in bfloat16: rounds the operands of its product, and of both products of its gradient, and sums in
+    float32. The native trainer's linear layers do the same in that precision.
     """
 
-    on_gpu = True  # whether this torch multiplies bfloat16 into float32 on a GPU, until it says that it does not
+    on_gpu = True  # becomes False if this torch cannot multiply bfloat16 into float32 on a GPU
 
     @classmethod
     def product(cls, a, b, kind):
@@ -29,7 +29,7 @@ class Rounded(torch.autograd.Function):
                 raise
             except (TypeError, RuntimeError):
                 cls.on_gpu = False
-        return a.to(kind) @ b.to(kind)  # products of two bfloat16 are exact there
+        return a.to(kind) @ b.to(kind)  # float32 holds products of two bfloat16 exactly
 
     @staticmethod
     def forward(ctx, x, w):

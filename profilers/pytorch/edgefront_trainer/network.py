@@ -1,4 +1,4 @@
-"""The network: embedding, layers with their norms and residuals, FFN, head. What a mixer computes is in mixers/."""
+"""The network: embedding, layers with their norms and residuals, FFN, head. mixers/ has the mixers."""
 import math
 
 import numpy as np
@@ -37,7 +37,7 @@ class Network:
         self.code = torch.tensor(code, device=device)
 
     def matrices(self):
-        """Names of the tensors that take weight decay."""
+        """Returns the names of tensors with weight decay."""
         undecayed = {f"blk.{n}.{name}" for n, mixer in enumerate(self.layout.mixers) for name in mixer.UNDECAYED}
         return [name for name, w in self.w.items() if w.dim() == 2 and name not in undecayed]
 
@@ -47,7 +47,7 @@ class Network:
         return x + self.linear(F.silu(self.linear(h, w[p + "ffn_gate.weight"])) * self.linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
 
     def logits(self, tokens, places):
-        """Of some places of [batch x length] only: [places, vocabulary]."""
+        """Returns logits [places, vocabulary] at the given places of [batch x length]."""
         w = self.w
         x = F.embedding(tokens, w["token_embd.weight"])
         for n, mixer in enumerate(self.layout.mixers):

@@ -1,8 +1,8 @@
-"""How a job ends that cannot be done."""
+"""The error that ends a job which cannot be done."""
 
 
 class Refused(Exception):
-    """A job's end with one of the protocol's codes."""
+    """Ends a job with one of the protocol's codes."""
 
     def __init__(self, code, message):
         super().__init__(message)

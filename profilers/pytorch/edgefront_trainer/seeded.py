@@ -1,4 +1,4 @@
-"""Numbers made from a seed: splitmix64 and FNV-1a, as kernels/README.md has them."""
+"""Numbers generated from a seed: splitmix64 and FNV-1a, as defined in kernels/README.md."""
 import math
 
 import numpy as np
@@ -29,7 +29,7 @@ def fnv(text):
 
 
 def seeded(seed, name, rows, cols, kind):
-    """The starting values of a tensor: [cols] for a norm, else [rows, cols]."""
+    """Returns the initial values of a tensor: [cols] for a norm, else [rows, cols]."""
     u = (splitmix_many(splitmix(seed) ^ fnv(name), rows * cols) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
     if kind == "norm":
         return (np.float32(1) + np.float32(0.1) * u).reshape(cols)

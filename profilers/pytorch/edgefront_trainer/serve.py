@@ -14,7 +14,7 @@ from .train_job import train
 
 
 class Channel:
-    """Requests in, lines out."""
+    """Reads requests and writes answer lines."""
 
     def __init__(self):
         self.lock, self.jobs, self.job, self.cancelled = threading.Lock(), queue.Queue(), None, None
@@ -48,7 +48,7 @@ class Channel:
 
 
 def answer(request, channel):
-    """A job's result."""
+    """Returns a job's result."""
     id = request.get("id")
     if request.get("type") == "probe":
         return probe()
@@ -71,7 +71,7 @@ def main():
             channel.refuse(id, refused.code, str(refused))
         except (torch.OutOfMemoryError, MemoryError) as error:
             channel.refuse(id, "out-of-memory", str(error).split("\n")[0])
-        except Exception as error:  # noqa: BLE001 - whatever else breaks ends this job, not the trainer
+        except Exception as error:  # noqa: BLE001 - any other error ends this job, not the trainer
             message = f"{type(error).__name__}: {error}".split("\n")[0]
             code = "out-of-memory" if "can't allocate memory" in message else "bad-request" if isinstance(error, KeyError) else "internal"
             channel.refuse(id, code, message)

@@ -4,13 +4,14 @@ import sys
 
 import torch
 
-UNCOUNTED = -100  # a target that cross-entropy leaves out
+UNCOUNTED = -100  # a target that cross-entropy ignores
 
 
 class Stepper:
     """
-    Optimiser steps on batches from the host. On a GPU a step is hundreds of kernels that each end before the next is launched: it is captured
-    as a CUDA graph after some steps, and replayed; where that fails, steps are launched as before. EDGEFRONT_CUDA_GRAPHS=0 leaves it out.
+    Takes optimiser steps on batches from the host. On a GPU a step is hundreds of kernels, each of which ends
+    before the next is launched. After some steps, a step is therefore captured as a CUDA graph and replayed.
+    If the capture fails, steps are launched as before. EDGEFRONT_CUDA_GRAPHS=0 disables graphs.
     """
 
     WARM = 3
@@ -20,7 +21,7 @@ class Stepper:
         self.graphs = device.type == "cuda" and os.environ.get("EDGEFRONT_CUDA_GRAPHS") != "0"
 
     def __call__(self, *batch):
-        """(loss, gradient norm) of a step, on the device: nothing waits for it."""
+        """Returns (loss, gradient norm) of a step as tensors on the device, without waiting for them."""
         if self.graphs and self.graph is None and len(self.counts) >= self.WARM:
             self.capture(batch)
         if self.graph is None or len(batch[1]) > len(self.inputs[1]):
@@ -42,7 +43,7 @@ class Stepper:
         batch = [x.to(self.device) for x in batch]
         if not self.graphs:
             return self.step(*batch)
-        side = torch.cuda.Stream()  # what is to be captured must not have run on the default stream
+        side = torch.cuda.Stream()  # a step to be captured must not have run on the default stream
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             output = self.step(*batch)
@@ -51,9 +52,12 @@ class Stepper:
         return output
 
     def capture(self, batch):
-        """Records a step, which runs none of it: weights and moments stay as they were, and gradients are dropped before each step."""
+        """Records a step without running it. Weights and moments do not change.
+
+        Each step drops the gradients before it starts.
+        """
         counts = {*self.counts, len(batch[1])}
-        # Where the number of scored places varies, room for some more than were seen.
+        # If the number of scored places varies, the graph has room for some more than were seen.
         size = max(counts) if len(counts) == 1 else min(batch[0].numel(), max(counts) * 5 // 4 + 16)
         try:
             places = torch.zeros(size, dtype=torch.int64, device=self.device)
@@ -64,6 +68,6 @@ class Stepper:
             with torch.cuda.graph(graph):
                 self.output = self.step(*self.inputs)
             self.graph = graph
-        except Exception as error:  # noqa: BLE001 - a step that cannot be captured still can be launched
+        except Exception as error:  # noqa: BLE001 - a step that cannot be captured can still be launched
             self.graphs = False
             print(f"no CUDA graph, so slower: {str(error).splitlines()[:1]}", file=sys.stderr, flush=True)

@@ -1,9 +1,9 @@
-"""Early stopping."""
+"""Early stopping of a training run."""
 import math
 
 
 class StopRule:
-    """Ends a run by what it reaches on the validation data; as RunState::Judge in kernels/train."""
+    """Ends a run by its results on the validation data, like RunState::Judge in kernels/train."""
 
     def __init__(self, rule):
         self.rule, self.best, self.stale, self.looks = rule or {}, math.inf, 0, []
@@ -12,7 +12,7 @@ class StopRule:
         return self.rule.get("every", 0) > 0 and step % self.rule["every"] == 0
 
     def judge(self, step, loss, accuracy):
-        """Why the run should end, or None."""
+        """Returns the reason why the run should end, or None."""
         rule = self.rule
         self.looks.append([step, loss, accuracy])
         if accuracy >= rule.get("accuracy", 2):

@@ -1,4 +1,4 @@
-"""What this machine is, as the agent's `probe` says it."""
+"""Describes this machine in the form of the agent's `probe`."""
 import os
 import platform
 
@@ -8,7 +8,7 @@ ARCH = "aarch64" if platform.machine().lower() in ("aarch64", "arm64") else "x86
 
 
 def boot_id():
-    """The same as the agent on this machine says: it is one host, whoever answers."""
+    """Returns the same host id as the agent on this machine, because both are one host."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             return file.read().strip()
@@ -17,7 +17,7 @@ def boot_id():
 
 
 def probe():
-    """What the protocol asks for; nothing is measured here, so rates are 0."""
+    """Returns the fields that the protocol requires. Nothing is measured here, so rates are 0."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     page, pages = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))

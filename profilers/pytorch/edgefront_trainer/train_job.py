@@ -1,4 +1,4 @@
-"""One run: set up from a request, its steps, its validation, its result."""
+"""One training run: setup from a request, steps, validation, result."""
 import base64
 import hashlib
 import math
@@ -33,7 +33,7 @@ def check(r):
 
 
 def make_optimizer(network, o, base_width, device):
-    """AdamW. muP (arXiv 2203.03466): the layers' matrices learn at base / d of the rate, and decay as without it."""
+    """Returns AdamW. With muP (arXiv 2203.03466) the layers' matrices learn at base / d of the rate; decay is unchanged."""
     matrices = network.matrices()
     slower = base_width / network.layout.dim if base_width else 1.0
     tensors = lambda which: [w for name, w in network.w.items() if which(name)]
@@ -43,13 +43,13 @@ def make_optimizer(network, o, base_width, device):
         {"params": tensors(lambda k: k not in matrices), "share": 1.0, "weight_decay": 0.0},
     ]
     cuda = device.type == "cuda"
-    for group in groups:  # a captured step reads its rate from the device
+    for group in groups:  # a captured step reads its rate from device memory
         group["lr"] = torch.zeros((), device=device) if cuda else 0.0
     return torch.optim.AdamW(groups, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"], fused=True, capturable=cuda)
 
 
 class Run:
-    """A run under way. `progress` is told of reports; `cancelled()` ends it."""
+    """A run in progress. `progress` receives reports; `cancelled()` ends the run if it returns True."""
 
     def __init__(self, r, progress, cancelled):
         self.r, self.progress, self.cancelled = r, progress, cancelled
@@ -89,7 +89,7 @@ class Run:
 
     @torch.no_grad()
     def validate(self):
-        """(loss, accuracy, scored tokens) over the validation rows."""
+        """Returns (loss, accuracy, scored tokens) over the validation rows."""
         total, right, count, batch = 0.0, 0, 0, self.batch
         picks = self.validation.spread(self.r.get("evalBatches", 8) * batch)
         for i in range(0, len(picks), batch):
@@ -97,7 +97,7 @@ class Run:
             logits = self.network.logits(tokens, places)
             total = total + F.cross_entropy(logits, targets, reduction="sum").double()
             at_target = logits.gather(1, targets[:, None])
-            right = right + ((logits >= at_target).sum(1) == 1).sum()  # a tie is not an answer
+            right = right + ((logits >= at_target).sum(1) == 1).sum()  # a tie counts as wrong
             count += len(targets)
         loss = float(total) / count
         if not math.isfinite(loss):
@@ -118,7 +118,7 @@ class Run:
             group["lr"] = group["lr"].fill_(rate) if self.on_gpu else rate
         self.pending.append(self.stepper(*self.data.batch(self.data.draw((self.step - 1) * self.batch, self.batch))))
         report = self.step % self.every == 0 or self.step == self.steps
-        if report or not self.on_gpu:  # reading a GPU's numbers waits for it
+        if report or not self.on_gpu:  # reading numbers from a GPU waits for the GPU
             self.collect()
         if report:
             self.report()
@@ -140,7 +140,7 @@ class Run:
         self.window = []
 
     def look(self):
-        """Validates where the stop rule asks for it."""
+        """Validates at the steps that the stop rule requests."""
         if not (self.validation and self.rule.due(self.step) and self.step < self.steps):
             return
         before = time.perf_counter()

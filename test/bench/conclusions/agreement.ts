@@ -1,4 +1,5 @@
-// Made-up sweeps through both ways of choosing: as `edgefront select` does it, and as the page does it from the data that travel in a report.
+// Simulated sweeps through both ways of choosing: as `edgefront select` chooses, and as the page chooses from
+// the data in a report.
 import { isDeepStrictEqual } from "node:util";
 import { parameterCount } from "../../../candidates/cost.ts";
 import { type Layout, layoutId } from "../../../candidates/layout.ts";
@@ -30,7 +31,10 @@ function randomLayout(rng: SeededRng): Layout {
   return parseNotation(`v16384 d512 f1024 h8/2x64 : ${tokens.join(" ")}`);
 }
 
-/** Values are coarse in some sweeps, so that layouts tie; some are unstable, and some sweeps repeat nothing. */
+/**
+ * Values are coarse in some sweeps, so that layouts tie. In some they are unstable, and some sweeps repeat
+ * nothing.
+ */
 function randomMetric(
   rng: SeededRng,
   {
@@ -59,7 +63,7 @@ function randomMetric(
 
 const counted = (value: number, unit: string): ReportMetric => ({ value, unit, samples: [], stable: true });
 
-/** A sweep as the store would hand it over. */
+/** A sweep in the form in which the store returns it. */
 function randomSweep(rng: SeededRng): ReportData {
   const size = 1 + below(rng, 30);
   const [coarse, repeats, emulated] = [rng.next() < 0.4, rng.next() < 0.7, rng.next() < 0.1];
@@ -106,7 +110,10 @@ function randomSweep(rng: SeededRng): ReportData {
   };
 }
 
-/** As runner/sweep/estimates.ts has it, but for the chances, whose draws would take longer than all the rest. */
+/**
+ * Adds estimates like runner/sweep/estimates.ts, but no chances, whose draws would take longer than
+ * everything else.
+ */
 function withKnown(data: ReportData, rng: SeededRng): ReportData {
   const names = Object.keys(data.trials[0]!.metrics);
   const known = new Map(names.map((name) => [name, estimatesOf(data.trials, name, () => noSquares)]));
@@ -127,13 +134,15 @@ function withKnown(data: ReportData, rng: SeededRng): ReportData {
   return { ...data, trials };
 }
 
-/** Where both begin: the data with estimates, and what the page gets of them, as text. Some reports have no estimates. */
+/**
+ * Inputs of both ways: the data with estimates, and the page's data, as text. Some reports have no estimates.
+ */
 function bothWays(data: ReportData, rng: SeededRng): { readonly data: ReportData; readonly view: View } {
   const known = rng.next() < 0.9 ? withKnown(data, rng) : data;
   return { data: known, view: JSON.parse(JSON.stringify(viewOf(known))) as View };
 }
 
-/** Random bounds, at, just inside or just outside a layout's value, or anywhere between two. */
+/** Random bounds: at, just inside or just outside a layout's value, or anywhere between two values. */
 function randomBounds(data: ReportData, view: View, rng: SeededRng) {
   return BOUNDED.flatMap((name) => {
     if (rng.next() < 0.6) return [];
@@ -144,7 +153,10 @@ function randomBounds(data: ReportData, view: View, rng: SeededRng) {
   });
 }
 
-/** How often both choose the same layout, runner-up, order, reasons and figures, of how many. */
+/**
+ * Returns how often both choose the same layout, runner-up, order, reasons and figures, and the number of
+ * cases.
+ */
 export function agreementOf({ runs, seed }: { readonly runs: number; readonly seed: number }): {
   readonly same: number;
   readonly of: number;

@@ -1,4 +1,5 @@
-// How often a layout that is told to be on the front is truly there, and how often stated intervals hold the truth.
+// Counts how often a layout with a stated chance is truly on the front, and how often stated intervals
+// contain the truth.
 import { pairsApart } from "../../../search/noise/apart.ts";
 import { type Estimate, estimates, type Scale } from "../../../search/noise/estimate.ts";
 import { frontChances } from "../../../search/noise/front-chance.ts";
@@ -8,7 +9,10 @@ import { createRng } from "../../../search/rng.ts";
 import { type ConclusionRow, type ConclusionRuns, shareRow } from "./row.ts";
 import { auditedNoise, once, type SampledLayout, sample, worlds } from "./worlds.ts";
 
-/** Layouts of a simulated sweep, and those of them that are measured and trained twice, as a sweep does by default. */
+/**
+ * Layouts of a simulated sweep, and the number of those measured and trained twice, as a sweep does by
+ * default.
+ */
 const LAYOUTS = 20;
 const REPEATED = 8;
 
@@ -19,7 +23,10 @@ interface Tally {
 
 const holds = ({ low, high }: Estimate, truth: number): boolean => low! <= truth && truth <= high!;
 
-/** As a sweep repeats: the layouts that look best after one session and seed are sampled twice, the others once. */
+/**
+ * Samples as a sweep repeats: the layouts that look best after one session and seed are sampled twice, the
+ * others once.
+ */
 function repeatedFirst(twice: readonly SampledLayout[]): readonly SampledLayout[] {
   const first = twice.map(once);
   const order = nonDominatedSort(
@@ -76,7 +83,7 @@ function simulate(world: string, sweeps: number, seed: number): Tally {
   return { told, held };
 }
 
-/** Sweeps of layouts that are all alike in which some pair is told apart: times, scores. */
+/** Number of sweeps of identical layouts in which some pair certainly differs: by times, by scores. */
 function falselyApart(sweeps: number, seed: number): { readonly times: number; readonly scores: number } {
   const rng = createRng(seed);
   let [times, scores] = [0, 0];
@@ -97,9 +104,12 @@ function falselyApart(sweeps: number, seed: number): { readonly times: number; r
   return { times, scores };
 }
 
-/** What a world may differ by from all of them together: layouts that all trade speed for quality are on the front more often than others. */
+/**
+ * Limits for a single world, wider than those for all worlds together. Layouts that all trade speed for
+ * quality are on the front more often than others.
+ */
 const WORLD = { high: 0.8, low: 0.14 };
-/** Fewer layouts told so say nothing of one world. */
+/** With fewer such layouts, a single world is not judged. */
 const ENOUGH = 30;
 
 export async function calibrationRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {

@@ -1,5 +1,6 @@
-// What `measure --compare` concludes, counted on scripted devices through the code that decides, early stops included: do its intervals
-// hold, how often does it find what is not there, and does it find what it says it would.
+// Counts conclusions of `measure --compare` on scripted devices through the code that decides, early stops
+// included. Do intervals hold the truth, how often is a difference false, and is a true difference found as
+// often as predicted?
 import {
   type ComparedRun,
   type CompareRules,
@@ -20,7 +21,7 @@ import {
 } from "../../support/throttled-source.ts";
 import { type ConclusionRow, type ConclusionRuns, shareRow } from "./row.ts";
 
-/** A scripted device: a curve, tails of the noise, and its scale. */
+/** A scripted device: a curve, tails of the noise, and the noise's scale. */
 export interface Device {
   readonly name: string;
   readonly curve: Curve;
@@ -43,11 +44,11 @@ interface Compared {
   readonly pairs: number;
   readonly ratio: number;
   readonly metrics?: readonly string[];
-  /** Pairs that an undecided comparison is extended by. */
+  /** Number of pairs by which an undecided comparison is extended. */
   readonly extension?: number;
 }
 
-/** One comparison; null where it crashed. */
+/** Runs one comparison; null where it failed. */
 export async function compareOnce(
   { device, pairs, ratio, metrics, extension }: Compared,
   rng: SeededRng,
@@ -68,7 +69,7 @@ export async function compareOnce(
   try {
     const ran = await comparePairs(run, { ...context, rules });
     if (ran === null || extension === undefined || ran.ended === "decided") return ran;
-    // A difference that is found counts, whatever an extension says afterwards.
+    // A difference that was found counts, whatever an extension finds afterwards.
     if (ratio === 1 && ran.metrics.some(differs)) return ran;
     return await comparePairs(run, { ...context, rules: { ...rules, pairs: extension }, earlier: ran });
   } catch (error) {
@@ -92,7 +93,7 @@ const DIFFERENCES = [
 ] as const;
 const [LEAST, MOST] = [10, 41];
 
-/** Over all numbers of pairs and all devices in turn. */
+/** Rows over all numbers of pairs and all devices in turn. */
 async function coverageRows(runs: number, rng: SeededRng): Promise<readonly ConclusionRow[]> {
   const rows: ConclusionRow[] = [];
   const crashes = { count: 0, of: 0 };
@@ -145,7 +146,7 @@ async function countRow(
   return shareRow(name, count, runs, limit);
 }
 
-/** Pair SD of a device without a curve, as a comparison of very many pairs tells it. */
+/** Pair SD of a device without a curve, from a comparison of very many pairs. */
 function spreadOf(device: Device, rng: SeededRng): number {
   const orders = drawOrders(20_000, (n) => rng.below(n));
   const noise = () => device.noise * (device.tails(rng) - device.tails(rng));
@@ -156,7 +157,7 @@ function spreadOf(device: Device, rng: SeededRng): number {
   return sds.reduce((sum, sd) => sum + sd, 0) / sds.length;
 }
 
-/** A difference is found as often as `pairsNeeded` says, on a device whose pair SD is 5%. */
+/** Checks that a difference is found as often as `pairsNeeded` predicts, on a device whose pair SD is 5%. */
 async function powerRow(
   kind: keyof typeof tails,
   difference: number,
@@ -185,7 +186,7 @@ async function powerRow(
   );
 }
 
-/** `runs`: comparisons a row. */
+/** Returns the rows of this part. `runs`: comparisons per row. */
 export async function compareRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {
   const rng = createRng(seed);
   const anyDiffers = (run: ComparedRun): boolean => run.metrics.some(differs);

@@ -1,5 +1,6 @@
-// How far a confirmed choice is what it says: bias of its reported quality, coverage of its intervals, how often it is over budget in truth; and
-// whether the page chooses what the command line does. Selection and confirmation are the product's; only what is sampled is made up.
+// Tests confirmed choices: bias of the reported quality, coverage of the intervals, how often a choice is
+// truly over budget. Also tests whether the page chooses like the command line. Selection and confirmation
+// are the product's; only samples are simulated.
 
 import { mean, squaredDeviations } from "../../../profilers/statistics/summary.ts";
 import { DEFAULT_REPLACEMENTS, DEFAULT_SESSIONS } from "../../../runner/sweep/confirm-defaults.ts";
@@ -16,7 +17,7 @@ import { agreementOf } from "./agreement.ts";
 import { type ConclusionRow, type ConclusionRuns, meets, shareRow } from "./row.ts";
 import { auditedNoise, type SampledLayout, sample, type TrueLayout, worlds } from "./worlds.ts";
 
-/** Layouts of a simulated sweep, and those of them that it measures and trains twice. */
+/** Layouts of a simulated sweep, and the number of those that it measures and trains twice. */
 const LAYOUTS = 100;
 const REPEATED = 8;
 
@@ -39,7 +40,7 @@ const estimatesOf = (layouts: readonly SampledLayout[]): Readonly<Record<string,
   ),
 });
 
-/** A sweep's layouts as the rule takes them. Slower ones have more attention layers. */
+/** A sweep's layouts as inputs of the rule. Slower layouts have more attention layers. */
 function choicesOf(
   truth: readonly TrueLayout[],
   known: Readonly<Record<string, readonly Estimate[]>>,
@@ -66,7 +67,7 @@ function choicesOf(
   }));
 }
 
-/** Samples of a layout taken for a confirmation: those that decide, then those that are reported. */
+/** Samples of a layout for a confirmation: those that decide, then those that are reported. */
 interface Taken {
   readonly check: SampledLayout;
   readonly report: SampledLayout;
@@ -81,7 +82,7 @@ const joined = ({ check, report }: Taken): SampledLayout => ({
   accuracy: { ...check.accuracy, samples: [...check.accuracy.samples, ...report.accuracy.samples] },
 });
 
-/** What is known of each layout from its samples of a stage, spreads pooled with those of the sweep. */
+/** Estimates of each layout from its samples of a stage, with spreads pooled with those of the sweep. */
 function knownOf(sweep: readonly SampledLayout[], taken: ReadonlyMap<string, Taken>, stage: Stage) {
   const own = [...taken.values()].map((one) => (stage === "both" ? joined(one) : one[stage]));
   const known = estimatesOf([...sweep, ...own]);
@@ -100,7 +101,10 @@ function knownOf(sweep: readonly SampledLayout[], taken: ReadonlyMap<string, Tak
 interface Tally {
   runs: number;
   confirmed: number;
-  /** The first choice, by the sweep's values alone, is over budget in truth. */
+  /**
+   * Number of sweeps whose first choice, by the sweep's values alone, is truly over budget. `over`: the same
+   * for confirmed choices.
+   */
   unconfirmedOver: number;
   over: number;
   readonly bias: number[];
@@ -119,7 +123,7 @@ const holds = ({ low, high }: Estimate, truth: number): boolean => low! <= truth
 async function confirmOnce(world: string, rule: RuleName, tally: Tally, rng: SeededRng): Promise<void> {
   const truth = Array.from({ length: LAYOUTS }, () => worlds[world]!(rng));
   const sweep = truth.map((layout, n) => sample(layout, n < REPEATED ? 2 : 1, auditedNoise, rng));
-  // Half of the layouts are over it.
+  // Half of the layouts are over this budget.
   const max = truth.map(({ tokenMs }) => tokenMs).sort((a, b) => a - b)[LAYOUTS >> 1]!;
   const budgets = [{ metric: TIME, max }];
   const taken = new Map<string, Taken>();
@@ -159,7 +163,7 @@ async function confirmOnce(world: string, rule: RuleName, tally: Tally, rng: See
   if (holds(time!, own.tokenMs)) tally.held.time++;
 }
 
-/** A mean with its 95% interval. `size`: the limit is on its absolute value. */
+/** A mean with its 95% interval. `size`: the limit applies to its absolute value. */
 function meanRow(name: string, values: readonly number[], limit: string): ConclusionRow {
   const center = mean(values);
   const half = 1.96 * Math.sqrt(squaredDeviations(values) / (values.length - 1) / values.length);
@@ -175,7 +179,10 @@ function meanRow(name: string, values: readonly number[], limit: string): Conclu
 
 const RULES: readonly RuleName[] = ["minimal-hybrid", "best-quality"];
 
-/** Fewer confirmed choices say nothing of one world; and what a world may differ by from all of them together. */
+/**
+ * With fewer confirmed choices, a single world is not judged. `WORLD`: largest share truly over budget in a
+ * single world, wider than for all together.
+ */
 const ENOUGH = 100;
 const WORLD = 0.08;
 

@@ -1,4 +1,5 @@
-// How often "measuring bought something" is said of a device whose times are noise, or are what the proxy says already, and how often where it did.
+// Counts how often "measuring bought something" is stated for a device whose times are noise or follow the
+// proxy exactly, and how often where it is true.
 import { proxyScores, unexplained } from "../../../search/proxy-choice.ts";
 import { createRng, normal, type SeededRng } from "../../../search/rng.ts";
 import { type ConclusionRow, type ConclusionRuns, shareRow } from "./row.ts";
@@ -8,7 +9,7 @@ interface MadeLayout {
   readonly truth: number;
 }
 
-/** Spread of true times over layouts, and of one session; relative. */
+/** Relative spread of true times over layouts, and of one session. */
 const SPREAD = 0.2;
 const SESSION = 0.1;
 
@@ -27,9 +28,9 @@ const worlds: Readonly<Record<string, { readonly bought: boolean; make(rng: Seed
   },
 };
 
-/** The test's level is 5%, exactly; a simulation of 1,000 sweeps is off by 0.7%. */
+/** The test's level is exactly 5%. A simulation of 1,000 sweeps has a standard error of 0.7%. */
 const FALSE_LIMIT = "<= 0.065";
-/** Layouts that were measured in two sessions. */
+/** Numbers of layouts that were measured in two sessions. */
 const SIZES = [8, 16, 32];
 
 export async function measuringRows({ runs, seed }: ConclusionRuns): Promise<readonly ConclusionRow[]> {
@@ -44,7 +45,7 @@ export async function measuringRows({ runs, seed }: ConclusionRuns): Promise<rea
         const proxy = layouts.map((layout) => layout.proxy);
         if (unexplained(session(), session(), proxy)!.p <= 0.05) said++;
       }
-      // Few layouts find little: what they must find grows with them.
+      // Few layouts find little, so the required share grows with their number.
       const least = { 8: 0.6, 16: 0.9, 32: 0.95 }[size]!;
       rows.push(
         shareRow(
@@ -59,7 +60,7 @@ export async function measuringRows({ runs, seed }: ConclusionRuns): Promise<rea
   return rows;
 }
 
-/** A proxy that says nothing scores exactly 0 in every sweep. */
+/** A proxy without information must score exactly 0 in every sweep. */
 function constantRow(runs: number, rng: SeededRng): ConclusionRow {
   let [zero, of] = [0, 0];
   for (let n = 0; n < runs; n++) {

@@ -1,5 +1,6 @@
-// How often the minimal-hybrid study says "agrees" where the published claim is false, and where it is true: the real decisions on made-up
-// studies of 20 and 60 minutes. Noise is that of the shared machine the quickstart was audited on: sessions 10%, repetitions 4%.
+// Counts how often the minimal-hybrid study says "agrees" where the published claim is false, and where it is
+// true: the real decisions on simulated studies of 20 and 60 minutes. The noise is that of the shared machine
+// on which the quickstart was audited: sessions 10%, repetitions 4%.
 import { readFileSync } from "node:fs";
 import { Space } from "../../../candidates/space.ts";
 import { parseSweepConfig } from "../../../runner/config/config.ts";
@@ -19,7 +20,10 @@ import { auditedNoise } from "./worlds.ts";
 
 const { within, session } = auditedNoise;
 
-/** `shared`: both sides of a pair have the session's noise; `apart`: each side its own, the worst that interleaving can be. */
+/**
+ * `shared`: both sides of a pair have the session's noise. `apart`: each side has its own, the worst case of
+ * interleaving.
+ */
 const pairNoise = {
   shared: Math.SQRT2 * within,
   apart: Math.SQRT2 * Math.hypot(within, session),
@@ -36,11 +40,14 @@ interface Case {
   readonly name: string;
   readonly world: Partial<SupposedWorld>;
   readonly noise: SupposedNoise;
-  /** Recall by its score instead of by the steps to solve it: training that does not stop at an accuracy. */
+  /**
+   * Judges recall by its score instead of by the steps to solve it, for training that does not stop at an
+   * accuracy.
+   */
   readonly byScore?: boolean;
-  /** Whether the claim of a question is true in this world; questions that it says nothing of are left out. */
+  /** True answer to each question in this world. Questions without a true answer here are absent. */
   readonly truth: Partial<Record<Question, boolean>>;
-  /** False claims that are so far off that 60 minutes must contradict them. */
+  /** Claims so clearly false that 60 minutes must contradict them. */
   readonly clear?: readonly Question[];
 }
 
@@ -50,7 +57,7 @@ const from =
   (attention: number): number =>
     attention >= least ? enough : below;
 
-/** Learnt the sooner the more attention, up to six layers. */
+/** Recall is learned sooner with more attention, up to six layers. */
 const asPublished = (attention: number): number =>
   attention === 0 ? never : attention === 1 ? 700 : attention < 6 ? 440 - 35 * attention : 180;
 const alike = { text: () => 3.6, time: () => 1, memory: () => 1, ratio: () => 1 };
@@ -160,7 +167,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-/** Budgets in minutes; where a claim is true it has to be found within the last. */
+/** Budgets in minutes. A true claim must be found within the last. */
 const BUDGETS = [20, 60];
 
 const verdicts = (decisions: StudyDecisions): Readonly<Record<Question, Decision["verdict"]>> => ({
@@ -181,7 +188,7 @@ function rowsOf(one: Case, plan: StudyPlan, design: readonly Designed[], runs: n
   const found = Array.from({ length: runs }, () => {
     const world = { ...usual, ...one.world } as SupposedWorld;
     const input = supposedInput(world, one.noise, plan, design, rng, one.byScore ? "score" : "steps");
-    // Drawing the rule's choices takes most of the time.
+    // Only one rule is evaluated, because drawing the rules' choices takes most of the time.
     const rules = one.truth["rule-recall"] === undefined ? [] : input.rules.slice(0, 1);
     return verdicts(decideStudy({ ...input, rules }, rng));
   });

@@ -4,28 +4,28 @@ import { wilson } from "../../../profilers/statistics/wilson.ts";
 export interface ConclusionRow {
   readonly name: string;
   readonly value: number;
-  /** 95% interval of the value. */
+  /** Lower end of the value's 95% interval. */
   readonly low: number;
   readonly high: number;
-  /** What the value must meet, e.g. ">= 0.93". */
+  /** Condition on the value, e.g. ">= 0.93". */
   readonly limit: string;
   readonly pass: boolean;
 }
 
-/** What a part of the bench is asked for: so many cases a row, drawn from this seed. */
+/** Size of a part of the bench: the number of cases per row, and the seed that draws them. */
 export interface ConclusionRuns {
   readonly runs: number;
   readonly seed: number;
 }
 
-/** A share of cases against a bound. */
+/** Returns a row for a share of cases against a bound. */
 export function shareRow(name: string, hits: number, of: number, limit: string): ConclusionRow {
   const { low, high } = wilson(hits, of);
   const value = of === 0 ? Number.NaN : hits / of;
   return { name, value, low, high, limit, pass: meets(value, limit) };
 }
 
-/** `>= 0.88`, `<= 0.05`, or `0.93 to 0.97`. */
+/** Returns whether a value meets a limit: `>= 0.88`, `<= 0.05`, or `0.93 to 0.97`. */
 export function meets(value: number, limit: string): boolean {
   const range = /^([\d.]+) to ([\d.]+)$/.exec(limit);
   if (range !== null) return value >= Number(range[1]) && value <= Number(range[2]);

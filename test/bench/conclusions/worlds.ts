@@ -1,4 +1,4 @@
-// Made-up sweeps whose truth is known: true values of layouts, and what a sweep would have sampled of them.
+// Simulated sweeps whose truth is known: true values of layouts, and a sweep's samples of them.
 import type { Sampled } from "../../../search/noise/estimate.ts";
 import { normal, type SeededRng } from "../../../search/rng.ts";
 
@@ -9,18 +9,18 @@ export interface TrueLayout {
 }
 
 export interface Noise {
-  /** Relative, of a repetition within a session. */
+  /** Relative noise of a repetition within a session. */
   readonly within: number;
-  /** Relative, of a session. */
+  /** Relative noise of a session. */
   readonly session: number;
-  /** Of a seed, in the score's unit. */
+  /** Noise of a seed, in the score's unit. */
   readonly seed: number;
 }
 
-/** The noise that was found on the shared machine that the quickstart was audited on. */
+/** The noise of the shared machine on which the quickstart was audited. */
 export const auditedNoise: Noise = { within: 0.04, session: 0.1, seed: 0.02 };
 
-/** How true values are spread over layouts. */
+/** Distributions of true values over layouts. */
 export const worlds: Readonly<Record<string, (rng: SeededRng) => TrueLayout>> = {
   "speed costs quality": (rng) => {
     const z = normal(rng);
@@ -43,7 +43,7 @@ export const worlds: Readonly<Record<string, (rng: SeededRng) => TrueLayout>> = 
   }),
 };
 
-/** Repetitions of a session, which the issue's sweeps and the quickstart's have. */
+/** Repetitions per session, as in the issue's sweeps and the quickstart. */
 const REPETITIONS = 3;
 
 export interface SampledLayout {
@@ -51,7 +51,7 @@ export interface SampledLayout {
   readonly accuracy: Sampled;
 }
 
-/** The first session and seed alone. */
+/** Returns the first session and seed alone. */
 export const once = ({ tokenMs, accuracy }: SampledLayout): SampledLayout => ({
   tokenMs: {
     ...tokenMs,
@@ -64,7 +64,7 @@ export const once = ({ tokenMs, accuracy }: SampledLayout): SampledLayout => ({
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-/** `sessions` measurements, and as many seeds. */
+/** Returns `sessions` measurements, and as many seeds. */
 export function sample(
   { tokenMs, accuracy }: TrueLayout,
   sessions: number,

@@ -1,5 +1,6 @@
-// Raw token times of layouts of the quickstart, in rounds over several minutes: every round measures every layout once, in drawn order, each
-// beside a run of the sentinel and of a reference layout. No lock is taken: other work on the machine is what is studied.
+// Collects raw token times of layouts of the quickstart, in rounds over several minutes. Every round measures
+// every layout once, in random order, each beside a calibration run and a reference layout. No lock is taken,
+// because other work on the machine is the subject.
 import { appendFileSync, readFileSync } from "node:fs";
 import { lower } from "../../../candidates/gguf/lower.ts";
 import type { Layout } from "../../../candidates/layout.ts";
@@ -12,7 +13,7 @@ import { readSweepConfig } from "../../../runner/config/config.ts";
 import { localDevice } from "../../../runner/devices/device-record.ts";
 import { createRng, type SeededRng } from "../../../search/rng.ts";
 
-/** One process: which round it belongs to, when it began, and its times. */
+/** One process: its round, its start, and its times. */
 export interface Visit {
   readonly round: number;
   readonly atSeconds: number;
@@ -20,7 +21,7 @@ export interface Visit {
   readonly contexts: MeasureResult["contexts"];
   readonly threads: number;
   readonly disturbance?: MeasureResult["disturbance"];
-  /** Decode times of the sentinel and of the reference layout, run directly before it. */
+  /** Decode times of the calibration run and of the reference layout, run directly before the layout. */
   readonly sentinelMs: readonly (readonly number[])[];
   readonly referenceMs: readonly (readonly number[])[];
 }
@@ -33,7 +34,9 @@ export interface Collection {
   readonly out: string;
 }
 
-/** The first layout that quickstart.yaml includes: as large as the candidates, measured at one short context. */
+/**
+ * The first layout included in quickstart.yaml: as large as the candidates, measured at one short context.
+ */
 const REFERENCE_REQUEST = { contexts: [256], decodeTokens: 24, repetitions: 1 } as const;
 const WARMUP = { max: 1, tolerance: 0.03 } as const;
 
@@ -56,7 +59,7 @@ function shuffled<T>(items: readonly T[], rng: SeededRng): T[] {
   return order;
 }
 
-/** Measures until the minutes are over, a line of `out` for each visit. */
+/** Measures until the minutes are over, and writes a line to `out` for each visit. */
 export async function collect({ layouts: n, minutes, seed, tokens, out }: Collection): Promise<void> {
   const config = readSweepConfig("configs/quickstart.yaml");
   const include = parseNotation(config.space.include![0]!);

@@ -1,11 +1,15 @@
-// How well ways to measure a layout on a shared machine reproduce, judged from raw visits: the relative SD between repeated measurements of one
-// layout, and Kendall's tau between the orders that two disjoint sets of measurements give the layouts.
+// Judges from raw visits how well ways to measure a layout on a shared machine reproduce. Figures: the
+// relative SD between repeated measurements of one layout, and Kendall's tau between the orders from two
+// disjoint sets of measurements.
 import { kendallTau } from "../../../profilers/statistics/kendall.ts";
 import { quantile, summarise } from "../../../profilers/statistics/summary.ts";
 import { createRng, type SeededRng } from "../../../search/rng.ts";
 import type { Visit } from "./collect.ts";
 
-/** How one measurement is made up of visits: so many of them, neighbours in time or far apart, and the repetitions used of each. */
+/**
+ * Composition of one measurement: number of visits, neighbours in time or far apart, and the number of
+ * repetitions used from each.
+ */
 const SCHEMES = {
   "1 process x 3": { visits: 1, repetitions: 3, spread: false },
   "3 windows x 1, seconds apart": { visits: 3, repetitions: 1, spread: false },
@@ -24,7 +28,7 @@ const at = (values: readonly number[], q: number): number =>
   );
 const median = (values: readonly number[]): number => summarise(values).median;
 
-/** A time per token from the processes of one measurement. */
+/** Estimators of the time per token from the processes of one measurement. */
 const ESTIMATORS: Readonly<Record<string, (processes: readonly Repetitions[]) => number>> = {
   "median over all tokens": (processes) => median(processes.flat(2)),
   "median of repetitions' medians": (processes) => median(processes.flat().map(median)),
@@ -39,7 +43,10 @@ const ESTIMATORS: Readonly<Record<string, (processes: readonly Repetitions[]) =>
 };
 
 type References = (own: readonly Visit[], windows: readonly Visit[]) => readonly Repetitions[];
-/** What a measurement is divided by: decode times of its own visits, or of all that were made in its windows. */
+/**
+ * References by which a measurement is divided: decode times of its own visits, or of all visits in its
+ * windows.
+ */
 const REFERENCES: Readonly<Record<string, References>> = {
   nothing: () => [],
   "the reference beside it": (own) => own.map(({ referenceMs }) => referenceMs),
@@ -59,20 +66,20 @@ const COMBINATIONS: readonly Pick<Row, "phase" | "estimator" | "dividedBy">[] = 
 ];
 
 interface Row {
-  /** Prefill has one time a repetition, and nothing beside it to be divided by. */
+  /** Prefill has one time per repetition, and no time beside it as a divisor. */
   readonly phase: "decode" | "prefill";
   readonly scheme: keyof typeof SCHEMES;
   readonly estimator: string;
   readonly dividedBy: string;
   readonly context: number;
   readonly measurements: number;
-  /** Between measurements of one layout; the median over the layouts. */
+  /** Relative SD between measurements of one layout; the median over the layouts. */
   readonly relativeSd: number;
-  /** Between single measurements, every layout's taken in the same windows. */
+  /** Tau between single measurements, with all layouts measured in the same windows. */
   readonly tau: number;
-  /** The same where each layout's were taken at times of its own, as in different batches of a sweep. */
+  /** The same with each layout measured at times of its own, as in different batches of a sweep. */
   readonly tauApart: number;
-  /** Between the medians of two disjoint halves of the measurements. */
+  /** Tau between the medians of two disjoint halves of the measurements. */
   readonly tauHalves: number;
 }
 
@@ -90,7 +97,7 @@ export function judge(visits: readonly Visit[], context: number): readonly Row[]
   const layouts = [...new Set(visits.map(({ layout }) => layout))];
   const byRound = new Map<number, Visit[]>();
   for (const visit of visits) byRound.set(visit.round, [...(byRound.get(visit.round) ?? []), visit]);
-  // The last round may be cut off.
+  // The last round may be incomplete.
   const rounds = [...byRound].filter(([, all]) => all.length === layouts.length).map(([round]) => round);
   const rows: Row[] = [];
   for (const [scheme, how] of Object.entries(SCHEMES) as [keyof typeof SCHEMES, Scheme][]) {
@@ -123,7 +130,7 @@ export function judge(visits: readonly Visit[], context: number): readonly Row[]
   return rows;
 }
 
-/** `values`: of each layout its measurements. */
+/** `values`: the measurements of each layout. */
 function agreement(
   values: readonly (readonly number[])[],
 ): Pick<Row, "relativeSd" | "tau" | "tauApart" | "tauHalves"> {

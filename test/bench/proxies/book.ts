@@ -1,5 +1,6 @@
-// The training runs of bench:proxies: planned, run by as many agents side by side as asked for (or written down for another machine), and kept as
-// lines of JSON. One that is in the file already is not run again, so that hours of training can be stopped at any time.
+// The training runs of bench:proxies: planned, then run by the requested number of agents side by side (or
+// written for another machine), and stored as lines of JSON. A run in the file is not repeated, so that hours
+// of training can be stopped at any time.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { lower } from "../../../candidates/gguf/lower.ts";
@@ -13,38 +14,46 @@ import { localDevice } from "../../../runner/devices/device-record.ts";
 import { pytorchProgram } from "../../../runner/training/trainers/pytorch-trainer.ts";
 
 export interface Planned {
-  /** What the run is kept under: everything that sets it apart from the others of its file. */
+  /** Key of the run: everything that distinguishes it from the others in its file. */
   readonly key: string;
   readonly notation: string;
   readonly body: Omit<TrainRequest, "model">;
 }
 
-/** What is kept of a run. One that diverged has an infinite loss in memory, `null` in the file. */
+/** Stored form of a run. A run that diverged has an infinite loss in memory, `null` in the file. */
 export interface Run {
   readonly key: string;
-  /** Nats a scored token, of the validation data. */
+  /** Nats per scored token of the validation data. */
   readonly loss: number;
   readonly accuracy: number;
-  /** (step, nats): mean training loss since the entry before. */
+  /** (step, nats): mean training loss since the previous entry. */
   readonly curve: readonly (readonly [number, number])[];
   /** (step, mean gradient norm before clipping). */
   readonly norms: readonly (readonly [number, number])[];
   readonly seconds: number;
-  /** Who computed it: an instruction set, or torch-cpu, torch-cuda. Lines of before 2026-11-26 lack it: avx2. */
+  /**
+   * Processor that computed it: an instruction set, or torch-cpu, torch-cuda. Lines from before 2026-11-26
+   * lack it: avx2.
+   */
   readonly isa?: string;
 }
 
-/** Where runs are trained that are not in the file. */
+/** Place where runs missing from the file are trained. */
 export type Place =
   | { readonly kind: "nowhere" }
   /** A runner elsewhere takes them from a folder. */
   | { readonly kind: "plan"; readonly folder: { add(planned: readonly Planned[]): Promise<void> } }
-  /** Here, `agents` side by side with a thread each; by PyTorch where a Python is named. */
+  /**
+   * On this machine: `agents` side by side with one thread each; by PyTorch where `python` names a Python.
+   */
   | { readonly kind: "here"; readonly agents: number; readonly python?: string };
 
 interface Settings {
   readonly place: Place;
-  /** The instruction set; losses of two machines are the same to the last bit on one of them. Default: each machine's own best. */
+  /**
+   * Instruction set. With the same one, losses on two machines are equal to the last bit. Default: the
+   * machine's fastest.
+   */
   readonly isa?: string;
 }
 
@@ -70,7 +79,7 @@ export class RunBook {
     return this.runs.get(key);
   }
 
-  /** Trains what is not in the file yet, in the order given. */
+  /** Trains runs missing from the file, in the given order. */
   async train(planned: readonly Planned[]): Promise<void> {
     const { place, isa } = this.settings;
     const waiting = planned

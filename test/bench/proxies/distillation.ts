@@ -1,5 +1,5 @@
-// Learning from a teacher: validation loss and gradient norms of plain cross-entropy, of top-K (truncate, then temper) and of the decoupled top-K
-// objective (LFM2 Technical Report, arXiv 2511.23404, 3.3), on real text.
+// Distillation: validation loss and gradient norms of plain cross-entropy, of top-K (truncate, then temper)
+// and of the decoupled top-K objective (LFM2 Technical Report, arXiv 2511.23404, 3.3), on real text.
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Planned, Run, RunBook } from "./book.ts";
@@ -20,7 +20,7 @@ const ROWS: readonly { readonly kind: Kind; readonly temperature: number; readon
 export interface DistillationOptions {
   readonly steps: number;
   readonly seeds: readonly number[];
-  /** The file of the runs; the teacher's weights lie beside it. */
+  /** File of the runs. The teacher's weights are stored beside it. */
   readonly out: string;
 }
 

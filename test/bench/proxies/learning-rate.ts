@@ -1,5 +1,8 @@
-// Where should a candidate's learning rate come from? Three ways, by their loss above that of the best rate found for each layout and width:
-// one rate tuned at the least width and used as it is; the same with muP's scaling (baseWidth); a sweep of short runs for each candidate.
+// Compares three sources of a candidate's learning rate, by their loss above that of the best rate for each
+// layout and width:
+// - one rate tuned at the smallest width and used unchanged;
+// - the same with muP's scaling (baseWidth);
+// - a sweep of short runs for each candidate.
 import type { Planned, RunBook } from "./book.ts";
 import { plan } from "./plan.ts";
 import { textTask } from "./text.ts";
@@ -8,7 +11,7 @@ const BASE_WIDTH = 32;
 const WIDTHS = [BASE_WIDTH, 64];
 const LAYOUTS = ["c3 c3 c3 c3", "c3 g c3 g", "g g g g"];
 const RATES = [1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2, 4.8e-2, 9.6e-2];
-/** Length of the sweep's runs, as a share of the steps; the default of `learningRateTrial`. */
+/** Length of the sweep's runs as a share of the steps; the default of `learningRateTrial`. */
 const TRIAL = 0.125;
 
 const best = (rates: readonly number[], loss: (rate: number) => number): number =>
@@ -31,7 +34,7 @@ export async function learningRate(book: RunBook, { steps, seeds }: LearningRate
   const cells = WIDTHS.flatMap((width) => LAYOUTS.map((layers) => ({ width, layers })));
   const hows = (width: number) =>
     width === BASE_WIDTH ? (["plain", "trial"] as const) : (["plain", "muP", "trial"] as const);
-  // Seed by seed, so that a part that is stopped early has the whole table of fewer seeds.
+  // Seed by seed, so that an interrupted part has the whole table for fewer seeds.
   await book.train(
     seeds.flatMap((seed) =>
       cells.flatMap(({ width, layers }) =>
@@ -50,7 +53,7 @@ export async function learningRate(book: RunBook, { steps, seeds }: LearningRate
   };
   const loss = (width: number, layers: string, rate: number, how: "plain" | "muP"): number =>
     mean(there.map((seed) => lossOf(width, layers, rate, how, seed)));
-  // What is tuned once: the rate with the least mean loss over the layouts, at the least width.
+  // The rate tuned once: the one with the smallest mean loss over the layouts, at the smallest width.
   const tuned = best(RATES, (rate) =>
     LAYOUTS.reduce((sum, layers) => sum + loss(BASE_WIDTH, layers, rate, "plain"), 0),
   );
@@ -65,7 +68,7 @@ export async function learningRate(book: RunBook, { steps, seeds }: LearningRate
     const full = (how: "plain" | "muP") => (rate: number) => loss(width, layers, rate, how);
     const ideal = best(RATES, full("plain"));
     const least = Math.min(full("plain")(ideal), full("muP")(best(RATES, full("muP"))));
-    // Each seed is a candidate of its own: its tries choose its rate.
+    // Each seed is a separate candidate: its own trial runs choose its rate.
     const swept = there.map((seed) => best(RATES, (rate) => lossOf(width, layers, rate, "trial", seed)));
     const reached = {
       plain: full("plain")(tuned),

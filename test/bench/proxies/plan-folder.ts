@@ -1,5 +1,6 @@
-// A folder of training runs for a machine without Node or this repository: data, requests, the static agent, the PyTorch trainer and run-plan.py,
-// which trains them there and writes the lines that RunBook reads. Several parts may go into one folder; a run that is in it is not added again.
+// A folder of training runs for a machine without Node or this repository. It holds data, requests, the
+// static agent, the PyTorch trainer and run-plan.py. That script trains the runs there and writes the lines
+// that RunBook reads. Several parts may share a folder; a run already in it is not added again.
 import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { TrainRequest } from "../../../profilers/requests.ts";
@@ -13,7 +14,7 @@ const RUNS = "plan.jsonl";
 interface Line {
   readonly key: string;
   readonly backend: Backend;
-  /** Its data files lie in the folder. */
+  /** The run's request. Its data files are in the folder. */
   readonly request: TrainRequest;
 }
 
@@ -50,7 +51,7 @@ export class PlanFolder {
     console.error(`${fresh.length} runs added, ${this.known.size} in ${this.path}`);
   }
 
-  /** Copies a data file, which is named by its contents. */
+  /** Copies a data file, whose name is a hash of its contents. */
   private keep(file: string): string {
     const name = basename(file);
     if (!existsSync(join(this.path, name))) copyFileSync(file, join(this.path, name));

@@ -1,4 +1,4 @@
-// A planned run on a prepared task: what every part of bench:proxies asks of the trainer.
+// A planned run on a prepared task: the request of every part of bench:proxies to the trainer.
 import type { PreparedTask } from "../../../runner/training/training-data.ts";
 import type { Planned } from "./book.ts";
 
@@ -12,12 +12,12 @@ export interface Schedule {
   readonly warmupSteps?: number;
 }
 
-/** The reports of a run, at most so many. */
+/** Largest number of reports per run. */
 const REPORTS = 60;
 
 /**
- * `part` and `more` go into the key with everything of the schedule; `more` is what else of the request sets the run apart.
- * Rows validated: 1,280 or so.
+ * Returns a planned run. `part`, `more` and the whole schedule form the key. `more` holds other parts of the
+ * request that distinguish the run. About 1,280 rows are validated.
  */
 export function plan(
   part: string,

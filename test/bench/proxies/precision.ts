@@ -1,6 +1,7 @@
-// What training with bfloat16 products does to scores: layouts of a sweep's space, trained by its own tasks at their own steps in both precisions
-// from the same seeds. Differences of loss and accuracy, Kendall's tau between the two orders, and beside it that of two seeds in float32, which is
-// what nothing but chance changes.
+// Effect of training with bfloat16 products on scores. Layouts of a sweep's space are trained by its own
+// tasks and steps in both precisions from the same seeds. Reports differences of loss and accuracy, and
+// Kendall's tau between the two orders. The tau of two float32 seeds beside it shows the effect of chance
+// alone.
 import { PRECISIONS, type Precision } from "../../../profilers/requests.ts";
 import { agreement } from "../../../profilers/statistics/kendall.ts";
 import { meanInterval } from "../../../profilers/statistics/student.ts";
@@ -11,7 +12,7 @@ import { scheduleOf, shownTau, tasksAndProxies } from "./ranking.ts";
 
 export interface PrecisionOptions {
   readonly config: string;
-  /** Tasks whose name has this in it. */
+  /** Part of the names of the tasks to run. */
   readonly task: string;
   readonly seeds: readonly number[];
   readonly layouts: number;

@@ -1,6 +1,7 @@
-// Does a cheap proxy order layouts as a dear one does? Layouts of a sweep's space, spread evenly over their numbers of attention layers, are trained at
-// several lengths of the sweep's own tasks; Kendall's tau of each score between a length and 8 times it, or a set one, each the mean of its seeds. And
-// what no proxy can beat: how the longer runs of two seeds agree.
+// Does a cheap proxy put layouts in the same order as an expensive one? Layouts of a sweep's space, spread
+// evenly over their numbers of attention layers, are trained at several lengths of the sweep's own tasks.
+// Reports Kendall's tau of each score between a length and 8 times it (or a given one), each the mean of its
+// seeds. The agreement of two seeds of the longer runs is the limit for any proxy.
 import { isGlobalAttention, type Layout } from "../../../candidates/layout.ts";
 import { formatNotation } from "../../../candidates/notation.ts";
 import { attentionCount, Space } from "../../../candidates/space.ts";
@@ -19,13 +20,16 @@ const LAYOUTS = 20;
 const LONGER = 8;
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** A run of the longer kind ends where it answers this share of the validation data right, */
+/** A longer run ends when it answers this share of the validation data correctly, */
 const SOLVED = 0.999;
 /** or after a quarter of its steps without a better loss. */
 const LOOKS = 24;
 const PATIENCE = LOOKS / 4;
 
-/** Mean training loss over the planned steps; a run that ended before them would have gone on as it ended. */
+/**
+ * Mean training loss over the planned steps. A run that ended earlier counts with its last loss for the
+ * remaining steps.
+ */
 function meanLoss({ curve }: Run, steps: number): number {
   let [sum, at] = [0, 0];
   for (const [step, nats] of curve) {
@@ -35,13 +39,16 @@ function meanLoss({ curve }: Run, steps: number): number {
   return (sum + (steps - at) * curve.at(-1)![1]) / steps;
 }
 
-/** Mean training loss over the last quarter of the planned steps: less noisy than the end, less early than the whole. */
+/**
+ * Mean training loss over the last quarter of the planned steps: less noisy than the end, later than the mean
+ * over the whole run.
+ */
 function lateLoss({ curve }: Run, steps: number): number {
   const late = curve.filter(([step]) => step > 0.75 * steps);
   return late.length > 0 ? mean(late.map(([, nats]) => nats)) : curve.at(-1)![1];
 }
 
-/** Larger is better in all of them. */
+/** Scores of a run. Larger is better in all of them. */
 const SCORES: Readonly<Record<string, (run: Run, steps: number) => number>> = {
   "final accuracy": ({ accuracy }) => Math.min(accuracy, SOLVED),
   "final loss": ({ loss }) => -loss,
@@ -51,14 +58,14 @@ const SCORES: Readonly<Record<string, (run: Run, steps: number) => number>> = {
 
 export interface RankingOptions {
   readonly config: string;
-  /** Tasks whose name has this in it. */
+  /** Part of the names of the tasks to run. */
   readonly task: string;
   readonly seeds: readonly number[];
   /** Seeds of the longer runs. */
   readonly dearSeeds: readonly number[];
-  /** Lengths that are ranked, as multiples of the configured steps; */
+  /** Lengths that are compared, as multiples of the configured steps. */
   readonly times: readonly number[];
-  /** against this multiple. Default: against 8 times themselves. */
+  /** Multiple against which they are compared. Default: 8 times each length. */
   readonly against?: number | undefined;
 }
 
@@ -74,7 +81,10 @@ export function scheduleOf({ training }: TaskConfig, times: number): Schedule {
   };
 }
 
-/** Layouts of the space, distinct, spread evenly over their numbers of attention layers; the same every time. */
+/**
+ * Returns distinct layouts of the space, spread evenly over their numbers of attention layers. The result is
+ * always the same.
+ */
 export function layoutsOf(space: Space, count = LAYOUTS): readonly Layout[] {
   const rng = createRng(7);
   const drawn = Array.from({ length: 400 }, () => space.realize(space.sampleGenome(rng)));
@@ -92,7 +102,7 @@ export const shownTau = (found: Agreement | null): string => {
   return `${tau.toFixed(2)}${range}${isWeak(found) ? ", weak" : ""}`;
 };
 
-/** How two seeds of the same runs agree, and what they differ by beside what layouts differ by. */
+/** Prints how two seeds of the same runs agree, and their difference relative to that between layouts. */
 function seedTable(runs: readonly (readonly Run[])[], steps: number): void {
   const both = runs.filter(({ length }) => length > 1);
   if (both.length < 2) return;
@@ -102,7 +112,7 @@ function seedTable(runs: readonly (readonly Run[])[], steps: number): void {
   );
   for (const [name, score] of Object.entries(SCORES)) {
     const pairs = both.map(([a, b]) => [score(a!, steps), score(b!, steps)] as const);
-    // Of a pair's difference and of its mean, both in units of one run.
+    // Variances of a pair's difference and of its mean, both in units of one run.
     const noise = mean(pairs.map(([a, b]) => (a - b) ** 2)) / 2;
     const middles = pairs.map(([a, b]) => (a + b) / 2);
     const spread = middles.reduce((sum, x) => sum + (x - mean(middles)) ** 2, 0) / (middles.length - 1);
@@ -114,8 +124,8 @@ function seedTable(runs: readonly (readonly Run[])[], steps: number): void {
 }
 
 /**
- * The tasks of a sweep's configuration whose name has `task` in it, each with its data and with the proxies of layouts of the sweep's space, as
- * notations.
+ * Returns the tasks of a sweep's configuration whose name contains `task`, each with its data and with the
+ * proxies of layouts of the sweep's space, as notations.
  */
 export async function tasksAndProxies(options: {
   readonly config: string;
@@ -152,7 +162,7 @@ export async function ranking(book: RunBook, options: RankingOptions): Promise<v
         const more = dear ? { stop: { every, accuracy: SOLVED, patience: PATIENCE } } : {};
         return plan("ranking", notations[at]!, prepared, schedule, seed, more);
       });
-    // Not stratum by stratum: one that is stopped early has seen some of each.
+    // The order mixes the strata, so that an interrupted part has some of each.
     const mixed = layouts.map((_, n) => (7 * n) % layouts.length);
     for (const times of options.times) {
       const dearTimes = options.against ?? LONGER * times;
@@ -160,7 +170,7 @@ export async function ranking(book: RunBook, options: RankingOptions): Promise<v
         { times, seeds: options.seeds, dear: false },
         { times: dearTimes, seeds: options.dearSeeds, dear: true },
       ];
-      // The longest first: side by side they end at about the same time.
+      // The longest runs first, so that parallel agents end at about the same time.
       await book.train(
         [...sides]
           .reverse()
@@ -170,7 +180,7 @@ export async function ranking(book: RunBook, options: RankingOptions): Promise<v
         const [cheap, dear] = sides.map((side) =>
           planned(at, side).flatMap(({ key }) => book.get(key) ?? []),
         );
-        // A layout whose later seeds are missing on one side still counts there with those that are there.
+        // A layout without later seeds on one side counts there with its available seeds.
         return cheap!.length > 0 && dear!.length > 0 ? [{ layout, cheap: cheap!, dear: dear! }] : [];
       });
       const steps = sides.map((side) => scheduleOf(task, side.times).steps);

@@ -2,10 +2,11 @@
 
     python3 run-plan.py FOLDER --out runs.jsonl [--native 4] [--pytorch 0] [--seconds 540] [--compare-graphs STEPS]
 
-so many workers of each kind side by side, a thread each; each takes the next run of its kind. Every run that ends is at once a line of --out, as
-bench:proxies keeps it; runs that are there already are left out. One that fails is tried once more by a fresh process, by PyTorch without CUDA
-graphs. After --seconds everything is stopped: what has not ended is lost. --compare-graphs first trains so many steps of a PyTorch run with and
-without CUDA graphs, and leaves graphs out where the losses differ.
+--native and --pytorch are numbers of workers, which run side by side with one thread each. A worker takes the next
+run of its kind. Every finished run is written to --out at once, as a line for bench:proxies. Runs already there are
+skipped. A failed run is repeated once by a fresh process, with PyTorch without CUDA graphs. After --seconds all
+workers are stopped, and unfinished runs are lost. --compare-graphs first trains this many steps of a PyTorch run
+with and without CUDA graphs, and disables graphs where the losses differ.
 """
 import argparse
 import json
@@ -53,7 +54,7 @@ def done():
 
 
 def ask(child, id, request):
-    """A job's last line: its result or its error."""
+    """Returns a job's last line: its result or its error."""
     child.stdin.write(json.dumps({"v": 1, "id": id, "type": "train", **request}) + "\n")
     child.stdin.flush()
     for text in child.stdout:
@@ -64,13 +65,13 @@ def ask(child, id, request):
 
 
 class Trainer:
-    """A process that trains; started anew after one that failed."""
+    """A process that trains. A failed one is replaced by a new one."""
 
     def __init__(self, backend, **environment):
         self.backend, self.environment, self.child, self.id = backend, environment, None, 0
 
     def train(self, request):
-        """A result, or None where the loss diverged."""
+        """Returns a result, or None where the loss diverged."""
         if self.child is None or self.child.poll() is not None:
             environment = {**os.environ, **shared, **self.environment}
             self.child = subprocess.Popen(
@@ -111,7 +112,7 @@ def work(backend, waiting):
             return trainer.end()
         try:
             keep_run(key, trainer.train(request))
-        except Exception as error:  # noqa: BLE001 - a fresh process may do better, or the next run
+        except Exception as error:  # noqa: BLE001 - a fresh process, or the next run, may succeed
             trainer.end()
             say(f"FAILED, tried again: {key}: {type(error).__name__}: {error}")
             again = Trainer(backend, EDGEFRONT_CUDA_GRAPHS="0")
@@ -123,7 +124,7 @@ def work(backend, waiting):
 
 
 def compare_graphs(request):
-    """Replayed steps must learn what launched ones learn."""
+    """Checks that replayed steps learn the same as launched ones."""
     try:
         short = {name: x for name, x in request.items() if name != "stop"}
         short = {**short, "steps": args.compare_graphs, "reportEvery": 1}
@@ -136,7 +137,7 @@ def compare_graphs(request):
         say(f"with and without CUDA graphs: {speeds} (starts included), training losses at most {apart:.2g} apart")
         if not apart < 1e-3:
             raise OSError("too far apart")
-    except Exception as error:  # noqa: BLE001 - without graphs it is only slower
+    except Exception as error:  # noqa: BLE001 - training without graphs is only slower
         say(f"no CUDA graphs: {type(error).__name__}: {error}")
         shared["EDGEFRONT_CUDA_GRAPHS"] = "0"
     ready["pytorch"].set()
@@ -144,7 +145,7 @@ def compare_graphs(request):
 
 def stop():
     say("time is over")
-    with lock:  # no line is cut off
+    with lock:  # keeps lines whole
         for child in children:
             child.kill()
         os._exit(0)

@@ -1,18 +1,18 @@
-// The published synthetic tasks on small layouts: all attention, all convolution, and one layer of each. Printed for
-// profilers/BENCHMARKS.md, which has the published values beside them.
+// The published synthetic tasks on small layouts: all attention, all convolution, and one layer of each.
+// Printed for profilers/BENCHMARKS.md, which has the published values beside them.
 import { sweepSchema } from "../../../runner/config/config.ts";
 import { type PreparedTask, prepareTask } from "../../../runner/training/training-data.ts";
 import type { Planned, RunBook } from "./book.ts";
 import { plan } from "./plan.ts";
 
-/** Two blocks (mixer and SwiGLU each), as MAD's. */
+/** Two blocks (mixer and SwiGLU each), like MAD's. */
 const SHAPES = {
   "g g": "all attention",
   "c3 c3": "all conv",
   "c3 g": "conv, attention",
   "g c3": "attention, conv",
 };
-/** A run ends where it answers this share right, looked at twenty times: what is solved stays solved. */
+/** A run ends at this accuracy, checked twenty times. A solved task stays solved. */
 const SOLVED = 0.999;
 
 interface Column {
@@ -29,7 +29,10 @@ export const MAD: readonly Column[] = [
   { task: "memorization", preset: "baseline", batch: 32 },
   { task: "compression", preset: "baseline", batch: 64 },
 ];
-/** The published lengths and pairs, of a vocabulary that is published as 8,192. Examples of that one are fewer: they hardly compress. */
+/**
+ * Returns the published lengths and numbers of pairs, for a vocabulary (published: 8,192). A large one has
+ * fewer examples, because they hardly compress.
+ */
 export function mqarColumns(vocab: number): readonly Column[] {
   const options = { vocab, examples: vocab > 1024 ? 32_768 : 65_536, validationExamples: 1280 };
   return [
@@ -45,14 +48,17 @@ export interface TableOptions {
   readonly steps: number;
   readonly width: number;
   readonly headDim: number;
-  /** The best of them counts, for each seed. */
+  /** Learning rates. For each seed the best one counts. */
   readonly rates: readonly number[];
-  /** Instead of each column's own. */
+  /** Replaces each column's own batch. */
   readonly batch: number | undefined;
   readonly seeds: readonly number[];
 }
 
-/** Accuracy in percent: the mean over the seeds that are there, and their range; how many of the rates are there, where not all. */
+/**
+ * Prints accuracy in percent: the mean over the available seeds and their range, and the number of available
+ * rates where some are missing.
+ */
 export async function table(
   book: RunBook,
   columns: readonly Column[],
@@ -72,7 +78,7 @@ export async function table(
     return plan("table", notation, tasks[column]!, { steps, batch, rate }, seed, more);
   };
   const shapes = Object.keys(SHAPES);
-  // Seed by seed and rate by rate, so that a part that is stopped early has whole tables of fewer.
+  // Seed by seed and rate by rate, so that an interrupted part has whole tables for fewer of them.
   await book.train(
     seeds.flatMap((seed) =>
       rates.flatMap((rate) =>

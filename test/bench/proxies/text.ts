@@ -1,4 +1,5 @@
-// Real text for the parts that need language modelling: the documentation inside node_modules, byte by byte, as in the quickstart.
+// Real text for the parts that need language modelling: the documentation inside node_modules, byte by byte,
+// as in the quickstart.
 import { sweepSchema } from "../../../runner/config/config.ts";
 import { type PreparedTask, prepareTask } from "../../../runner/training/training-data.ts";
 

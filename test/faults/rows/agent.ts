@@ -6,7 +6,7 @@ import { type FaultMatrix, REAL, TRIALS } from "../matrix.ts";
 
 export function agentRows({ atJob, calm, expectCalm, real, row, run }: FaultMatrix): void {
   row("real agent killed -9, its child too", "job lost, retried; no orphan", async (place) => {
-    // What was asked for; how it was conducted, and on which kernels, is the real agent's own.
+    // The requests only: conduct and kernels differ for the real agent.
     const asked = (rows: readonly unknown[]) =>
       rows.map((row) => {
         const { conduct: _conduct, isa: _isa, ...request } = JSON.parse((row as { request: string }).request);

@@ -1,4 +1,4 @@
-// Rows of the fault matrix: a layout that brings its own job down. The device is innocent.
+// Rows of the fault matrix: a layout that makes its own job fail. The device is not at fault.
 import { expect } from "vitest";
 import { faultsOf, left, query } from "../farm.ts";
 import { type FaultMatrix, TRIALS } from "../matrix.ts";

@@ -1,4 +1,4 @@
-// Rows of the fault matrix: the coordinator itself killed, stopped, robbed of its lease, or not alone.
+// Rows of the fault matrix: the coordinator is killed, stopped, loses its lease, or is not alone.
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
@@ -11,7 +11,7 @@ import { type FaultMatrix, type Place, TRIALS } from "../matrix.ts";
 
 type Ended = ReturnType<FaultMatrix["coordinate"]>["ended"];
 
-/** A process in the middle of a write. */
+/** Starts a process that stays in the middle of a write. */
 async function holdDatabase(path: string): Promise<ChildProcess> {
   const program =
     "const db = new (require('better-sqlite3'))(process.argv[1], { timeout: 10000 });" +
@@ -51,7 +51,7 @@ export function coordinatorRows({ atJob, coordinate, expectCalm, row, run }: Fau
     place.a.script({ jobs: { 2: "late" } });
     let stolen = 0;
     await run(place, {
-      // The holder does not look while the job runs: only the fence can tell.
+      // The holder does not check its lease while the job runs, so only the fencing token reveals the loss.
       farm: { leases: { ...QUICK.leases, renewMs: 60_000 } },
       listen: atJob(2, () => {
         const thief = Store.open(place.db);
@@ -75,7 +75,7 @@ export function coordinatorRows({ atJob, coordinate, expectCalm, row, run }: Fau
       place.a.script({ jobs: { 2: "late" } });
       const { child, ended, said } = coordinate(place, {});
       await until("its second job runs", () => place.a.jobs() === 2 && said().includes("measuring"), 60_000);
-      await sleep(500); // a process stopped while it writes would keep the whole database
+      await sleep(500); // a process stopped during a write would lock the whole database
       child.kill("SIGSTOP");
       const other = Store.open(place.db);
       const seen = other.leases.find("a")!;
@@ -94,7 +94,7 @@ export function coordinatorRows({ atJob, coordinate, expectCalm, row, run }: Fau
     sweep: Partial<FarmSweep>,
     test: (ended: Ended) => Promise<void>,
   ) => {
-    // Long enough that it is not over before the database is held.
+    // Long enough that the sweep is not over before the database is locked.
     place.a.script({ jobMs: 500 });
     const { ended, said } = coordinate(place, sweep);
     await until("it measures", () => said().includes("measuring"), 60_000);
@@ -130,7 +130,7 @@ export function coordinatorRows({ atJob, coordinate, expectCalm, row, run }: Fau
     expectCalm(place);
     expectCalm(place, "a", "second");
     expect(place.a.jobs()).toBe(2 * TRIALS);
-    // One at a time: the jobs' own times do not overlap.
+    // One job at a time: the jobs' own times do not overlap.
     const spans = query<{ started_at: string; finished_at: string }>(
       place.db,
       "SELECT started_at, finished_at FROM jobs ORDER BY started_at",

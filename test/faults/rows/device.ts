@@ -1,4 +1,4 @@
-// Rows of the fault matrix: a device that is full, refused, rebooted, flaky, throttled or somebody else.
+// Rows of the fault matrix: a device that is full, refused, rebooted, flaky, throttled or replaced.
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,4 +1,4 @@
-// Rows of the fault matrix: the network and sshd, reset, silent or gone.
+// Rows of the fault matrix: network and sshd are reset, silent or gone.
 import { expect } from "vitest";
 import { until } from "../../support/agents.ts";
 import { agentsOf, eventsOf, faultsOf } from "../farm.ts";

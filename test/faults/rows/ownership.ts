@@ -1,4 +1,5 @@
-// Rows of the fault matrix: whose sweep it is, and whose turn on a device, when coordinators cannot see each other, stand still, or wait.
+// Rows of the fault matrix: ownership of a sweep and turns on a device, when coordinators cannot see each
+// other, are stopped, or wait.
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
@@ -7,7 +8,7 @@ import { childrenOf, planOf, until } from "../../support/agents.ts";
 import { eventsOf, faultsOf, QUICK, query } from "../farm.ts";
 import { type FaultMatrix, REAL, TRIALS } from "../matrix.ts";
 
-/** Its processes are not to be seen from here, and ours not from there. */
+/** Its processes are invisible from here, and ours from there. */
 const CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
 const LONGER_THAN_SILENCE_MS = 1.5 * QUICK.leases!.ttlMs!;
 
@@ -49,7 +50,7 @@ export function ownershipRows({ coordinate, expectCalm, real, row, run }: FaultM
       place.a.script({ jobs: { 2: "late" } });
       const { child, ended, said } = coordinate(place, {});
       await until("its second job runs", () => place.a.jobs() === 2 && said().includes("measuring"), 60_000);
-      await sleep(500); // a process stopped while it writes would keep the whole database
+      await sleep(500); // a process stopped during a write would lock the whole database
       child.kill("SIGSTOP");
       await sleep(LONGER_THAN_SILENCE_MS);
       await run(place, { resume: true });
@@ -89,7 +90,7 @@ export function ownershipRows({ coordinate, expectCalm, real, row, run }: FaultM
       expect(flags).toEqual(["not-ready"]);
       expect(rules.readiness.deadlineSeconds).toBe(0);
     }
-    // The sweep's own rules stay what they are: it may be resumed without the option.
+    // The sweep's own rules are unchanged: it may be resumed without the option.
     await run(place, {
       resume: true,
       protocol: "{ retries: 0, readiness: { maxTemperatureC: 45, pollSeconds: 60, deadlineSeconds: 3600 } }",
@@ -101,7 +102,7 @@ export function ownershipRows({ coordinate, expectCalm, real, row, run }: FaultM
     const model = { plan: planOf() };
     const endless = { model, contexts: [512], decodeTokens: 400, repetitions: 1000 };
     other.stdin.write(`${JSON.stringify({ v: 1, id: "long", type: "measure", ...endless })}\n`);
-    // Other rows have agents of their own on this machine: their turns come first.
+    // Other rows have agents of their own on this machine, and their turns come first.
     await until("the other's job runs", () => childrenOf(other.pid!)[0], 60_000);
     const waits: string[] = [];
     const running = run(place, {
@@ -120,7 +121,7 @@ export function ownershipRows({ coordinate, expectCalm, real, row, run }: FaultM
     expect(faultsOf(place.db, "a")).toEqual([]);
   });
   row("device waits for rest", "another coordinator measures on it meanwhile", async (place) => {
-    // Hot at its first looks, which only a guarded sweep takes.
+    // Hot at its first status checks, which only a guarded sweep makes.
     place.a.script({ temperatures: [...Array<number>(12).fill(60), 30] });
     const waits: string[] = [];
     const resting = run(place, {

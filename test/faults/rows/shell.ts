@@ -1,11 +1,12 @@
-// Rows of the fault matrix: shells that print what they like, servers that bear one channel, and devices that trickle.
+// Rows of the fault matrix: shells that print text, servers that allow one channel, and devices that send
+// slowly.
 import { expect } from "vitest";
 import { makesLogins } from "../../support/sshd.ts";
 import { agentsOf, faultsOf, left } from "../farm.ts";
 import { type FaultMatrix, REAL, TRIALS } from "../matrix.ts";
 
 export function shellRows({ calm, expectCalm, real, row, run }: FaultMatrix): void {
-  // Only a login that was made for the test may be given other start-up files.
+  // Only a login created for the test may get other start-up files.
   for (const [what, script] of makesLogins
     ? [
         [
@@ -40,7 +41,7 @@ export function shellRows({ calm, expectCalm, real, row, run }: FaultMatrix): vo
         await run(place, {
           binary: await real(),
           farm: REAL,
-          // At once: a real measurement of so small a layout is over in milliseconds.
+          // At once, because a real measurement of such a small layout takes milliseconds.
           listen: (event) => {
             if (event.kind !== "job" || !event.text.startsWith("measuring") || ++begun !== 2) return;
             for (const pid of agentsOf(place.a)) process.kill(pid, "SIGKILL");

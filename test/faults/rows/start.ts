@@ -1,4 +1,5 @@
-// Rows of the fault matrix: an agent that the device cannot start. The sweep does not begin, and the one line says why and what mends it.
+// Rows of the fault matrix: an agent that the device cannot start. The sweep does not begin, and one line
+// gives the reason and the remedy.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
@@ -8,11 +9,11 @@ import type { AgentBinary } from "../../../runner/devices/transport.ts";
 import { query } from "../farm.ts";
 import type { FaultMatrix, Place } from "../matrix.ts";
 
-/** Offset of the machine in an ELF header, and the number of one that none of our hosts is. */
+/** Offset of the machine in an ELF header, and the number of a machine that none of our hosts is. */
 const MACHINE_AT = 18;
 const RISC_V = 0xf3;
 
-/** A program of a system that this device is not. */
+/** A program for another kind of machine. */
 function otherMachines(): Buffer {
   const program = readFileSync("/bin/true");
   program.writeUInt16LE(RISC_V, MACHINE_AT);

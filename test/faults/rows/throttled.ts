@@ -1,12 +1,16 @@
-// Rows of the fault matrix: a device that throttles. What it measured meanwhile is void; it cools down, and its faults are no faults.
+// Rows of the fault matrix: a device that throttles. Its measurements meanwhile are void. It cools down, and
+// its faults do not count as device faults.
 import { expect } from "vitest";
 import { eventsOf, faultsOf, left, query } from "../farm.ts";
 import type { FaultMatrix } from "../matrix.ts";
 
-/** Guarded by readiness and sentinel, looked at faster than in life; a void window is not tried again by itself. */
+/**
+ * Guarded by readiness and calibration runs, checked faster than in reality. A void window is not repeated
+ * automatically.
+ */
 const PROTOCOL = "{ retries: 0, readiness: { pollSeconds: 0.02, deadlineSeconds: 0.1 } }";
 
-/** The measurements of these numbers take a fifth longer. */
+/** The measurements with these numbers take a fifth longer. */
 const slowFrom = (first: number, last: number): Record<number, number> =>
   Object.fromEntries(Array.from({ length: last - first + 1 }, (_, i) => [first + i, 1.2]));
 
@@ -16,7 +20,8 @@ const causes = (db: string, kind: string): (string | null)[] => [
 
 export function throttledRows({ row, run, calm }: FaultMatrix): void {
   row("throttled for a while", "block void, cools down, retried; no fault of the device", async (place) => {
-    // The baseline, the sentinel and up to four candidates come before the sentinel that drifts.
+    // The baseline, the calibration run and up to four candidates come before the calibration run that
+    // drifts.
     place.a.script({ slowdowns: slowFrom(4, 9) });
     await run(place, { protocol: PROTOCOL });
     const { trials, jobs, metrics } = left(place.db);

@@ -1,11 +1,12 @@
-"""The kinds of mixers there are. A kind is a class with
+"""Registry of the kinds of mixers. A kind is a class with
 
-    OUTPUT              the tensor, without the layer's prefix, that writes the mixer's output into the residual stream (the network applies it)
-    UNDECAYED           tensors of two dimensions that are not matrices: they take no weight decay
-    describes(t, p)     whether the tensors t have this kind under the prefix p
+    OUTPUT              the tensor, without the layer's prefix, that maps the mixer's output to the residual
+                        stream (the network applies it)
+    UNDECAYED           tensors of two dimensions that are not matrices and take no weight decay
+    describes(t, p)     True if the tensors t have this kind under the prefix p
     __init__(layout, n) reads layer n
-    prepare(length, device, shared)   makes what depends on the length only; `shared` is a dict for all layers
-    __call__(network, p, h)           [batch, length, d], normed -> what OUTPUT multiplies
+    prepare(length, device, shared)   prepares data that depends on the length only; `shared` is a dict for all layers
+    __call__(network, p, h)           normed input [batch, length, d] -> input of OUTPUT
 """
 from ..refused import Refused
 from .attention import Attention
@@ -15,7 +16,7 @@ MIXERS = (Conv, Attention)
 
 
 def mixer_of(layout, n):
-    """Layer n's mixer."""
+    """Returns the mixer of layer n. Raises Refused for an unknown kind."""
     for kind in MIXERS:
         if kind.describes(layout.tensors, f"blk.{n}."):
             return kind(layout, n)
