@@ -3,7 +3,7 @@
 import { onDevice, parseMetricName, withoutDevice } from "../profilers/metrics/name.ts";
 import { kendallTau, tauInterval } from "../profilers/statistics/kendall.ts";
 import { directionOf, metricLabel, metricNames } from "./metrics.ts";
-import type { ReportData } from "./model.ts";
+import type { ReportData } from "./report-model.ts";
 
 export interface Agreement {
   /** The metric without its device, e.g. `ttftMs@1024`. */

@@ -33,7 +33,7 @@ const built = (name: string, folders: readonly string[]): string | undefined =>
 function bundleSources(): ClientBundle {
   const esbuild = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
   const { outputFiles } = esbuild.buildSync({
-    entryPoints: [fileURLToPath(new URL("./client/main.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL("./client/start-page.ts", import.meta.url))],
     bundle: true,
     minify: true,
     format: "iife",

@@ -3,7 +3,7 @@
 import { formatMixer } from "../candidates/notation.ts";
 import { attentionCount } from "../candidates/space.ts";
 import type { Choice, Known } from "../search/selection/choice.ts";
-import type { ReportMetric, ReportTrial } from "./model.ts";
+import type { ReportMetric, ReportTrial } from "./report-model.ts";
 
 /** Returns a value with its interval; without an estimate, the error of a sampled value is unknown. */
 function knownOf({ value, samples, stable, estimate }: ReportMetric): Known {

@@ -8,7 +8,7 @@ import type {
   ReportConfirmedLayout,
   ReportConfirmedMetric,
   ReportObjective,
-} from "./model.ts";
+} from "./report-model.ts";
 
 export interface ConfirmationTable {
   readonly head: readonly string[];

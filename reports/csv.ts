@@ -1,7 +1,7 @@
 // CSV with one row for every trial, whatever its state. A metric fills five columns: value, and min, max, n,
 // stable of its raw samples. Empty cells mean not measured; nothing is filled in.
 import { inOrder, sampleRange } from "./metrics.ts";
-import type { ReportRows } from "./model.ts";
+import type { ReportRows } from "./report-model.ts";
 import { csvCell } from "./text.ts";
 
 const FIXED = [

@@ -3,7 +3,7 @@
 // diff-text.ts writes it as text.
 import { frontPoints, readableReason } from "./front.ts";
 import { metricLabel } from "./metrics.ts";
-import type { ReportData, ReportMetric, ReportObjective, ReportTrial } from "./model.ts";
+import type { ReportData, ReportMetric, ReportObjective, ReportTrial } from "./report-model.ts";
 
 interface ConfigurationChange {
   /** Dotted path. `null` in `before` or `after` means absent on that side. */

@@ -1,6 +1,6 @@
 // Renders findings: a question, an answer in words, and the figures behind it. runner/findings/ makes them;
 // the page, Markdown and the terminal show them alike.
-import type { ReportFinding } from "./model.ts";
+import type { ReportFinding } from "./report-model.ts";
 import { columns } from "./terminal.ts";
 import { escapeMarkdown, type Html, html, plain } from "./text.ts";
 

@@ -5,8 +5,8 @@ import { renderCsv } from "./csv.ts";
 import { renderHtml } from "./html.ts";
 import { renderJson, renderJsonl } from "./json.ts";
 import { renderMarkdown } from "./md.ts";
-import type { ReportData, ReportRows } from "./model.ts";
 import { renderParquet } from "./parquet.ts";
+import type { ReportData, ReportRows } from "./report-model.ts";
 
 /** Formats for people. A very large sweep is shown as a selection. */
 export const pageFormats = {

@@ -1,7 +1,7 @@
 // Numbers with units for people: ms, MB, tok/s, with a sensible number of significant digits. Machine formats
 // (csv, json) have plain numbers instead.
 import { type Scale, unitOf } from "../profilers/metrics/units.ts";
-import type { ReportMetric } from "./model.ts";
+import type { ReportMetric } from "./report-model.ts";
 
 const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 

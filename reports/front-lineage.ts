@@ -3,7 +3,7 @@
 
 import { tokensOf } from "./edits.ts";
 import { frontPoints, publishedOffFront } from "./front.ts";
-import type { ReportData, ReportTrial } from "./model.ts";
+import type { ReportData, ReportTrial } from "./report-model.ts";
 
 export interface LineageNode {
   /** Number of the trial. */

@@ -9,7 +9,7 @@ import type {
   ReportReason,
   ReportTrial,
   TrialState,
-} from "./model.ts";
+} from "./report-model.ts";
 
 export interface FrontPoint {
   /** `F1`, `F2`, ...: the name of the point in every table and plot of a report. */

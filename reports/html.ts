@@ -5,10 +5,10 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { clientBundle, type Plotly } from "./assets.ts";
 import type { LivePage } from "./live-messages.ts";
-import type { ReportData } from "./model.ts";
-import { type Section, sectionsOf } from "./page/main.ts";
+import { type Section, sectionsOf } from "./page/page-body.ts";
 import { detailsDialog } from "./page/sections.ts";
 import { type View, viewOf } from "./page/view.ts";
+import type { ReportData } from "./report-model.ts";
 import { type Html, html, inertJson, trusted } from "./text.ts";
 
 export interface HtmlOptions {

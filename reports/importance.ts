@@ -14,7 +14,7 @@ import type { Quantity } from "../candidates/ops/operator.ts";
 import { type Mixer, mixers, operatorOf } from "../candidates/ops/operator-registry.ts";
 import { mean } from "../profilers/statistics/summary.ts";
 import { tokensOf } from "./edits.ts";
-import type { ReportData } from "./model.ts";
+import type { ReportData } from "./report-model.ts";
 
 export interface Trait {
   readonly name: string;

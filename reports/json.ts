@@ -10,7 +10,7 @@ import type {
   ReportProxy,
   ReportRows,
   ReportTrial,
-} from "./model.ts";
+} from "./report-model.ts";
 
 interface MetricJson {
   readonly value: number;

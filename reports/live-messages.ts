@@ -1,5 +1,5 @@
 // The messages between a live page and its server.
-import type { Section } from "./page/main.ts";
+import type { Section } from "./page/page-body.ts";
 import type { Patch } from "./page/patch.ts";
 import type { View } from "./page/view.ts";
 

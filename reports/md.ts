@@ -8,7 +8,7 @@ import { formatParameters, formatRange, formatValue } from "./format.ts";
 import { countStates, frontPoints, groupByReason, proposedCount, publishedOffFront } from "./front.ts";
 import { mixLines } from "./identity-text.ts";
 import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "./metrics.ts";
-import type { ReportBudget, ReportData, ReportMetric } from "./model.ts";
+import type { ReportBudget, ReportData, ReportMetric } from "./report-model.ts";
 import { markdownFence, escapeMarkdown as md } from "./text.ts";
 
 const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;

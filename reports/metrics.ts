@@ -4,7 +4,7 @@ import type { AggregateKind } from "../profilers/device-aggregate.ts";
 import type { Direction } from "../profilers/metrics/kinds.ts";
 import { kindOf, type MetricName, parseMetricName, taskOfScore } from "../profilers/metrics/name.ts";
 import { formatContext } from "./format.ts";
-import type { ReportData, ReportMetric } from "./model.ts";
+import type { ReportData, ReportMetric } from "./report-model.ts";
 
 /** Name as words: `recall.accuracy` -> `Recall accuracy`, `someNewMs` -> `Some new ms`. */
 const humanise = (base: string): string => {

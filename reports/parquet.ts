@@ -3,7 +3,7 @@
 // a time.
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { sampleRange } from "./metrics.ts";
-import type { ReportMetric, ReportRows, ReportTrial } from "./model.ts";
+import type { ReportMetric, ReportRows, ReportTrial } from "./report-model.ts";
 
 /** Approximate number of rows held in memory at once. */
 const GROUP = 50_000;

@@ -14,7 +14,7 @@ import {
 } from "./front.ts";
 import { mixLines } from "./identity-text.ts";
 import { emulatedDevices, isEmulated, shortLabel } from "./metrics.ts";
-import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./model.ts";
+import type { FrontData, ReportObjective, ReportProxy, ReportTrial } from "./report-model.ts";
 import { wrapWords } from "./terminal.ts";
 import { plain } from "./text.ts";
 

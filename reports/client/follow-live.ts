@@ -2,7 +2,7 @@
 // it requests the whole state. Controls and drawn figures stay the same elements, so that neither focus nor a
 // held slider is lost.
 import type { LiveAddresses, LiveChange, LiveState } from "../live-messages.ts";
-import type { Section } from "../page/main.ts";
+import type { Section } from "../page/page-body.ts";
 import { patched } from "../page/patch.ts";
 import type { View } from "../page/view.ts";
 import { byId } from "./dom.ts";

@@ -7,7 +7,7 @@ import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatRange, formatValue } from "../format.ts";
 import { proposedCount } from "../front.ts";
 import { emulatedDevices, isEmulated, metricLabel, sampleRange } from "../metrics.ts";
-import type { ReportData, ReportDevice, ReportTrial } from "../model.ts";
+import type { ReportData, ReportDevice, ReportTrial } from "../report-model.ts";
 import { markdownFence, escapeMarkdown as md } from "../text.ts";
 
 /**

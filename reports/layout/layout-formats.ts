@@ -1,6 +1,6 @@
 // Lists the export formats of a layout. A new format needs a file beside this one and a line here.
 import { InvalidInputError } from "../../candidates/errors.ts";
-import type { ReportData, ReportTrial } from "../model.ts";
+import type { ReportData, ReportTrial } from "../report-model.ts";
 import { modelCard } from "./card.ts";
 import { huggingFaceConfig } from "./huggingface.ts";
 

@@ -7,7 +7,7 @@ import { frontPoints } from "../front.ts";
 import { lineageOf } from "../front-lineage.ts";
 import { importanceOf } from "../importance.ts";
 import { emulatedDevices, isEmulated, metricLabel, shortLabel } from "../metrics.ts";
-import type { ReportData } from "../model.ts";
+import type { ReportData } from "../report-model.ts";
 import { type Html, html } from "../text.ts";
 import { emulatedTag, numberButton, scroller, section } from "./parts.ts";
 import { LINEAGE_FOOT, LINEAGE_ROW } from "./sizes.ts";

@@ -1,7 +1,7 @@
 // The section of the confirmed choice: values of the new samples only, the chances of meeting the budgets,
 // and replaced choices.
 import { confirmationLines, confirmationTable } from "../confirmation.ts";
-import type { ReportData } from "../model.ts";
+import type { ReportData } from "../report-model.ts";
 import { type Html, html } from "../text.ts";
 import { scroller, section } from "./parts.ts";
 

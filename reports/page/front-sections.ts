@@ -6,7 +6,7 @@ import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatParameters, formatRange } from "../format.ts";
 import { frontPoints, publishedOffFront } from "../front.ts";
 import { emulatedDevices, isEmulated, metricLabel, sampleRange, shortLabel } from "../metrics.ts";
-import type { ReportData, ReportMetric, ReportTrial } from "../model.ts";
+import type { ReportData, ReportMetric, ReportTrial } from "../report-model.ts";
 import { type Html, html } from "../text.ts";
 import { emulatedTag, numberButton, scroller, section } from "./parts.ts";
 import { layerStrip, stripLegend } from "./strip.ts";

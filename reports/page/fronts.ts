@@ -5,7 +5,7 @@ import type { FrontValues, SweepDiff } from "../diff.ts";
 import { formatValue, scaleFor, shownUnit } from "../format.ts";
 import { declutter } from "../labels.ts";
 import { metricLabel } from "../metrics.ts";
-import type { ReportObjective } from "../model.ts";
+import type { ReportObjective } from "../report-model.ts";
 import { type Html, html } from "../text.ts";
 import { scroller } from "./parts.ts";
 

@@ -1,6 +1,6 @@
 // Building blocks of the page's sections.
 import { formatValue } from "../format.ts";
-import type { ReportMetric } from "../model.ts";
+import type { ReportMetric } from "../report-model.ts";
 import { type Html, html } from "../text.ts";
 
 export const emulatedTag = html` <span class="tag warn">emulated</span>`;

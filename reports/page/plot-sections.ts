@@ -3,7 +3,7 @@
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatValue } from "../format.ts";
 import { metricLabel, metricNames } from "../metrics.ts";
-import type { ReportData } from "../model.ts";
+import type { ReportData } from "../report-model.ts";
 import { type Html, html } from "../text.ts";
 import { emulatedTag, section } from "./parts.ts";
 import { CURVES } from "./sizes.ts";

@@ -15,7 +15,7 @@ import {
 import { mixLines } from "../identity-text.ts";
 import { budgetText } from "../md.ts";
 import { emulatedDevices, isEmulated, metricLabel } from "../metrics.ts";
-import type { ReportData, ReportHealth, ReportProxy } from "../model.ts";
+import type { ReportData, ReportHealth, ReportProxy } from "../report-model.ts";
 import { type Html, html, preformatted } from "../text.ts";
 import { emulatedTag, scroller, section } from "./parts.ts";
 

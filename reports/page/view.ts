@@ -16,7 +16,7 @@ import type {
   ReportSpan,
   ReportTrial,
   TrialState,
-} from "../model.ts";
+} from "../report-model.ts";
 
 export interface ViewMetric {
   readonly key: string;

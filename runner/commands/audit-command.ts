@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { MIN_AUDITED } from "../../profilers/fidelity.ts";
-import type { ReportProxy } from "../../reports/model.ts";
+import type { ReportProxy } from "../../reports/report-model.ts";
 import { readSweepConfig } from "../config/config.ts";
 import { suggestion } from "../config/config-errors.ts";
 import type { Worker } from "../farm/worker.ts";

@@ -11,7 +11,7 @@ import {
   reportFormatNames,
   textRowFormats,
 } from "../../reports/format-registry.ts";
-import type { ReportRows } from "../../reports/model.ts";
+import type { ReportRows } from "../../reports/report-model.ts";
 import { reportWithFindings } from "../findings/sweep-findings.ts";
 import { reportRows } from "../reading/sweep-reader.ts";
 import type { Store } from "../store/store.ts";

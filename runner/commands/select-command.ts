@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { choiceOf } from "../../reports/choices.ts";
-import type { ReportConfirmation, ReportData, ReportTrial } from "../../reports/model.ts";
+import type { ReportConfirmation, ReportData, ReportTrial } from "../../reports/report-model.ts";
 import { type RuleName, ruleNames, rules } from "../../search/selection/rules.ts";
 import { suggestion } from "../config/config-errors.ts";
 import type { SweepEvent } from "../farm/events.ts";

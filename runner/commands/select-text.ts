@@ -4,7 +4,7 @@ import { choiceOf } from "../../reports/choices.ts";
 import { confirmationLines, confirmationTable } from "../../reports/confirmation.ts";
 import { formatParameters, formatRange, formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportConfirmation, ReportObjective, ReportTrial } from "../../reports/model.ts";
+import type { ReportConfirmation, ReportObjective, ReportTrial } from "../../reports/report-model.ts";
 import { shownChance } from "../../search/selection/confirm.ts";
 import { columns } from "./common.ts";
 

@@ -3,7 +3,7 @@
 import { counted } from "../../candidates/words.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import type { Estimate } from "../../search/noise/estimate.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
 import type { FindingsContext, Point, Repeated } from "../reading/findings-context.ts";

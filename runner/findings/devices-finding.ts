@@ -4,7 +4,7 @@
 import { kindOf, onDevice, parseMetricName, withoutDevice } from "../../profilers/metrics/name.ts";
 import { agreement } from "../../profilers/statistics/kendall.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { FindingsContext, Point } from "../reading/findings-context.ts";
 

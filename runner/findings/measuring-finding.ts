@@ -9,7 +9,7 @@ import { holm } from "../../profilers/statistics/holm.ts";
 import { mean } from "../../profilers/statistics/summary.ts";
 import { formatNumber, formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding, ReportMetric } from "../../reports/model.ts";
+import type { ReportFinding, ReportMetric } from "../../reports/report-model.ts";
 import { sampledSessions } from "../../search/noise/estimate.ts";
 import { orient, type Vector } from "../../search/pareto.ts";
 import { MIN_JUDGED, proxyScores, unexplained } from "../../search/proxy-choice.ts";

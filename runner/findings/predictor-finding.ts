@@ -6,7 +6,7 @@ import type { Space } from "../../candidates/space.ts";
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { layoutFeatures } from "../../search/features.ts";
 import { fitPredictor, MIN_MEASURED, type Predictor } from "../../search/predictor/predictor.ts";
 import type { FindingsContext } from "../reading/findings-context.ts";

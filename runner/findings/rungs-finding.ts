@@ -1,7 +1,7 @@
 // The finding "rungs": how many trials each early-stopping check stopped, and the share of training steps
 // that was taken.
 import { counted } from "../../candidates/words.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import type { FindingsContext } from "../reading/findings-context.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;

@@ -1,7 +1,7 @@
 // The finding "screening": predictions recorded before measuring, beside the measurements, and the result of
 // the audited layouts, which were measured although they were predicted to be over budget.
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { judge } from "../../search/judge.ts";
 import type { FindingsContext } from "../reading/findings-context.ts";
 

@@ -1,7 +1,7 @@
 // All findings of a sweep, in the order in which they are read. A new kind of finding is a file beside this
 // one and a line here.
 import { Space } from "../../candidates/space.ts";
-import type { ReportData, ReportFinding } from "../../reports/model.ts";
+import type { ReportData, ReportFinding } from "../../reports/report-model.ts";
 import { designs } from "../../search/designs/design-registry.ts";
 import { type FindingsContext, pointOf } from "../reading/findings-context.ts";
 import { PAGE_TRIALS } from "../reading/shown-trials.ts";

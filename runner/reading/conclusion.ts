@@ -4,7 +4,7 @@
 import { formatNumber } from "../../reports/format.ts";
 import { frontPoints, reachText } from "../../reports/front.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { FrontData, ReportObjective } from "../../reports/model.ts";
+import type { FrontData, ReportObjective } from "../../reports/report-model.ts";
 import { pairsApart } from "../../search/noise/apart.ts";
 import { estimatesOf, type History, scaleOf, spreadOf } from "../sweep/estimates.ts";
 import { inWords } from "./report-trials.ts";

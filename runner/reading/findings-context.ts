@@ -1,7 +1,7 @@
 // The data that findings are computed from: complete trials with their values and samples, and the probe of
 // each device.
 import type { Layout } from "../../candidates/layout.ts";
-import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
+import type { ReportMetric, ReportTrial } from "../../reports/report-model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";

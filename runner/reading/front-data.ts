@@ -1,6 +1,6 @@
 // Reads the front of a sweep without its other trials, for sweeps too large to be read whole each time.
 import { countStates } from "../../reports/front.ts";
-import type { FrontData } from "../../reports/model.ts";
+import type { FrontData } from "../../reports/report-model.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";
 import { historyOf, withEstimates } from "../sweep/estimates.ts";

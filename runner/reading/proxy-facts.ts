@@ -1,6 +1,6 @@
 // The facts of a report about a sweep's proxies: how well they order layouts, their width, and notices on
 // their use.
-import type { ReportData } from "../../reports/model.ts";
+import type { ReportData } from "../../reports/report-model.ts";
 import { proxyNotices } from "../config/proxy-notices.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";

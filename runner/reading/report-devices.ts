@@ -1,7 +1,7 @@
 // The devices of a sweep for its report: their state while it measured and, on request, their present state.
 import { partsEver } from "../../profilers/identity.ts";
 import { threadsOn } from "../../profilers/probe-result.ts";
-import type { ReportDevice, ReportHealth } from "../../reports/model.ts";
+import type { ReportDevice, ReportHealth } from "../../reports/report-model.ts";
 import { deviceNamed } from "../farm/known.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";

@@ -1,7 +1,7 @@
 // The history of a sweep for its report: a timeline of devices and trainers, and the evidence of each metric.
 import { counted } from "../../candidates/words.ts";
 import { parseMetricName, taskOfScore } from "../../profilers/metrics/name.ts";
-import type { ReportSpan } from "../../reports/model.ts";
+import type { ReportSpan } from "../../reports/report-model.ts";
 import { trainingLane } from "../farm/events.ts";
 import type { JobHistory, JobSpan } from "../store/history-table.ts";
 import { trainedTask } from "../store/job-target.ts";

@@ -4,7 +4,7 @@ import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layou
 import { namedLayouts, publishedNames } from "../../candidates/named.ts";
 import { formatKind, formatPattern } from "../../candidates/notation.ts";
 import { counted } from "../../candidates/words.ts";
-import type { ReportTrial } from "../../reports/model.ts";
+import type { ReportTrial } from "../../reports/report-model.ts";
 import type { SweepConfig } from "../config/config.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import type { Store } from "../store/store.ts";

@@ -2,7 +2,7 @@
 import { apart, judgeReruns, rerunDefaults } from "../../profilers/rerun.ts";
 import { diffSweeps, type SweepDiff } from "../../reports/diff.ts";
 import { frontPoints } from "../../reports/front.ts";
-import type { ReportData } from "../../reports/model.ts";
+import type { ReportData } from "../../reports/report-model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";

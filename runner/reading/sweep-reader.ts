@@ -9,7 +9,7 @@ import type {
   ReportRows,
   ReportTrial,
   TrialState,
-} from "../../reports/model.ts";
+} from "../../reports/report-model.ts";
 import { orientValues } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";
 import type { SweepConfig } from "../config/config.ts";

@@ -2,7 +2,7 @@
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { frontPoints } from "../../reports/front.ts";
-import type { ReportData, ReportTrial } from "../../reports/model.ts";
+import type { ReportData, ReportTrial } from "../../reports/report-model.ts";
 import { suggestion } from "../config/config-errors.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import type { Store } from "../store/store.ts";

@@ -4,7 +4,7 @@ import { attentionCount } from "../../candidates/space.ts";
 import { taskOfScore } from "../../profilers/metrics/name.ts";
 import { formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { dominates, orient } from "../../search/pareto.ts";
 import type { Objective } from "../../search/strategy.ts";

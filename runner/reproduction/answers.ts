@@ -1,7 +1,7 @@
 // The answers of the minimal-hybrid study: figures with intervals, a verdict for each claim that has a test,
 // and the limits of a proxy. Pure; nothing is measured here.
 import { layoutId } from "../../candidates/layout.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import type { FindingsContext } from "../reading/findings-context.ts";
 import { publishedAnswer, ruleAnswer } from "./against-front.ts";

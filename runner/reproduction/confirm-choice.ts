@@ -2,7 +2,7 @@
 // measured and trained again, and only the new values are reported. On by default, because the best of many
 // layouts is partly lucky.
 import { layoutId } from "../../candidates/layout.ts";
-import type { ReportConfirmation } from "../../reports/model.ts";
+import type { ReportConfirmation } from "../../reports/report-model.ts";
 import { type Designed, PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { reportData } from "../reading/sweep-reader.ts";
 import type { Store } from "../store/store.ts";

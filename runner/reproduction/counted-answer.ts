@@ -2,7 +2,7 @@
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { attentionCount } from "../../candidates/space.ts";
 import { formatNumber, formatValue } from "../../reports/format.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import type { Measured, Study } from "./study.ts";
 
 const ratio = ({ names, pattern }: Study, { point }: Measured): string =>

@@ -1,5 +1,5 @@
 // The answer about the number of attention layers: are a few needed, and are a few enough?
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { countLabel } from "../../search/designs/minimal-hybrid.ts";
 import { type CountPart, countEvidence, countParts } from "./decide/decide-counts.ts";
 import { blocked } from "./decide/endpoint.ts";

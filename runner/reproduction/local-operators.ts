@@ -1,6 +1,6 @@
 // The answer about the operator between the attention layers: short convolution or sliding window, and the
 // kernel size.
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { PUBLISHED_LABEL } from "../../search/designs/minimal-hybrid.ts";
 import { P95, TTFT } from "./decide/decide-study.ts";
 import { blocked } from "./decide/endpoint.ts";

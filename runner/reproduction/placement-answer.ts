@@ -2,7 +2,7 @@
 // first token?
 
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { TTFT } from "./decide/decide-study.ts";
 import { MATTERS } from "./decide/margins.ts";
 import { changeOf, LEAST_PAIRS } from "./decide/paired-time.ts";

@@ -1,6 +1,6 @@
 // Published experiments that edgefront repeats, with their answers; search/designs/ has their layouts. A new
 // study is a line here.
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import type { StudyName } from "../config/config.ts";
 import type { FindingsContext } from "../reading/findings-context.ts";

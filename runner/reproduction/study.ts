@@ -9,7 +9,7 @@ import {
 } from "../../profilers/statistics/pooled.ts";
 import { formatNumber, formatValue } from "../../reports/format.ts";
 import { metricLabel } from "../../reports/metrics.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
 import { createRng } from "../../search/rng.ts";
 import type { Objective } from "../../search/strategy.ts";

@@ -3,7 +3,7 @@
 // search/selection/confirm.ts decides which layout survives. Repeating the request continues a confirmation
 // that was stopped.
 import { isDeepStrictEqual } from "node:util";
-import type { ReportConfirmation, ReportData } from "../../reports/model.ts";
+import type { ReportConfirmation, ReportData } from "../../reports/report-model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { confirmChoice } from "../../search/selection/confirm.ts";
 import type { Selection } from "../../search/selection/select.ts";

@@ -3,7 +3,7 @@
 import { formatPattern } from "../../candidates/notation.ts";
 import type { Metric } from "../../profilers/device-metrics.ts";
 import { emulatedDevices, isEmulated } from "../../reports/metrics.ts";
-import type { ReportConfirmedLayout, ReportConfirmedMetric, ReportData } from "../../reports/model.ts";
+import type { ReportConfirmedLayout, ReportConfirmedMetric, ReportData } from "../../reports/report-model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import type { Choice } from "../../search/selection/choice.ts";
 import type { Confirmed, Fresh, FreshEstimate, Stage } from "../../search/selection/confirm.ts";

@@ -9,7 +9,7 @@ import type {
   ReportMetric,
   ReportObjective,
   ReportTrial,
-} from "../../reports/model.ts";
+} from "../../reports/report-model.ts";
 import { componentsOf, sessionsFor } from "../../search/noise/components.ts";
 import {
   commonSpread,

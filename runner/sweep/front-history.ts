@@ -2,7 +2,7 @@
 // point is the nadir of the current front plus a tenth of its range. When it moves, the whole history is
 // computed again, so volumes stay comparable. The extremes of all trials were rejected as reference: one
 // disturbed measurement would then scale every volume.
-import type { ReportFrontSpan } from "../../reports/model.ts";
+import type { ReportFrontSpan } from "../../reports/report-model.ts";
 import { hypervolumeImprovement, referencePoint } from "../../search/hypervolume.ts";
 import { ParetoArchive, type Vector } from "../../search/pareto.ts";
 

@@ -10,7 +10,7 @@ import { scoreName } from "../../profilers/metrics/name.ts";
 import { type Agreement, agreement } from "../../profilers/statistics/kendall.ts";
 import { taskMetrics } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";
-import type { ReportProxy } from "../../reports/model.ts";
+import type { ReportProxy } from "../../reports/report-model.ts";
 import { createRng } from "../../search/rng.ts";
 import type { SweepConfig } from "../config/config.ts";
 import type { ScoreConfig, TaskConfig } from "../config/config-score.ts";

@@ -2,7 +2,7 @@
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { staticMetric } from "../../profilers/static-metrics.ts";
 import { choicesOf } from "../../reports/choices.ts";
-import type { ReportData, ReportTrial } from "../../reports/model.ts";
+import type { ReportData, ReportTrial } from "../../reports/report-model.ts";
 import type { Budget } from "../../search/budgets.ts";
 import { type Choice, qualityOf } from "../../search/selection/choice.ts";
 import type { RuleName } from "../../search/selection/rules.ts";

@@ -1,6 +1,6 @@
 // Whether a sweep may stop before its last trial: the hypervolume has not grown for a while, and no point is
 // in doubt given the spread of its samples.
-import type { ReportMetric } from "../../reports/model.ts";
+import type { ReportMetric } from "../../reports/report-model.ts";
 import type { Settled, SettledOptions } from "../../search/noise/settled.ts";
 import { frontSettled } from "../../search/noise/settled.ts";
 import type { Objective } from "../../search/strategy.ts";

@@ -3,10 +3,10 @@
 import { counted } from "../../candidates/words.ts";
 import { countStates } from "../../reports/front.ts";
 import type { LiveChange, LiveState } from "../../reports/live-messages.ts";
-import type { ReportData } from "../../reports/model.ts";
-import { type Kept, type Section, sectionsOf } from "../../reports/page/main.ts";
+import { type Kept, type Section, sectionsOf } from "../../reports/page/page-body.ts";
 import { difference } from "../../reports/page/patch.ts";
 import { viewOf } from "../../reports/page/view.ts";
+import type { ReportData } from "../../reports/report-model.ts";
 import { SweepReader } from "../reading/sweep-reader.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";

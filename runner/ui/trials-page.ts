@@ -2,8 +2,8 @@
 // measurements.
 import { formatValue } from "../../reports/format.ts";
 import type { TrialsPage } from "../../reports/live-messages.ts";
-import type { ReportData } from "../../reports/model.ts";
 import { type View, viewOf } from "../../reports/page/view.ts";
+import type { ReportData } from "../../reports/report-model.ts";
 import { declaredIds, reportTrials } from "../reading/report-trials.ts";
 import type { Store } from "../store/store.ts";
 import type { Sweep } from "../store/sweep-table.ts";

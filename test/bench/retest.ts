@@ -7,7 +7,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { staticCost } from "../../candidates/cost.ts";
 import { kendallTau } from "../../profilers/statistics/kendall.ts";
-import type { ReportTrial } from "../../reports/model.ts";
+import type { ReportTrial } from "../../reports/report-model.ts";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
 import { readSweepConfig } from "../../runner/config/config.ts";
 import { reportData } from "../../runner/reading/sweep-reader.ts";

@@ -1,8 +1,8 @@
 // Changes between two sweeps, as data and in words. test/profilers/rerun.test.ts tests the statistics.
 import { expect, test } from "vitest";
 import { metricsText, renderDiff } from "../../reports/diff-text.ts";
-import type { ReportData, ReportMetric, ReportTrial } from "../../reports/model.ts";
 import { comparisonPage } from "../../reports/page/comparison.ts";
+import type { ReportData, ReportMetric, ReportTrial } from "../../reports/report-model.ts";
 import { sweepDiff } from "../../runner/reading/sweep-diff.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 

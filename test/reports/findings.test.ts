@@ -1,7 +1,7 @@
 // Findings on the page, in Markdown, JSON and a terminal.
 import { describe, expect, it } from "vitest";
 import { findingsText } from "../../reports/findings-text.ts";
-import type { ReportFinding } from "../../reports/model.ts";
+import type { ReportFinding } from "../../reports/report-model.ts";
 import { testReportData } from "../support/report-data.ts";
 import { rendered } from "../support/report-formats.ts";
 

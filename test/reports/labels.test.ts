@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { busyShare } from "../../reports/client/busy.ts";
 import { readableReason } from "../../reports/front.ts";
 import { side, titleLines } from "../../reports/labels.ts";
-import type { ReportOverBudget } from "../../reports/model.ts";
+import type { ReportOverBudget } from "../../reports/report-model.ts";
 import { testReportData } from "../support/report-data.ts";
 
 test("a label leaves the edge it would be cut by, and stays centred elsewhere", () => {

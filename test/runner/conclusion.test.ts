@@ -1,7 +1,7 @@
 // The last lines of a sweep: conclusions that it can and cannot draw, from simulated trials whose truth is
 // known.
 import { describe, expect, it } from "vitest";
-import type { ReportMetric, ReportTrial } from "../../reports/model.ts";
+import type { ReportMetric, ReportTrial } from "../../reports/report-model.ts";
 import { conclusionLines } from "../../runner/reading/conclusion.ts";
 import { withEstimates } from "../../runner/sweep/estimates.ts";
 import { createRng, normal } from "../../search/rng.ts";

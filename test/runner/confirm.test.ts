@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { renderMarkdown } from "../../reports/md.ts";
-import type { ReportConfirmation } from "../../reports/model.ts";
+import type { ReportConfirmation } from "../../reports/report-model.ts";
 import { parseSweepConfig } from "../../runner/config/config.ts";
 import type { SweepEvent } from "../../runner/farm/events.ts";
 import { reportData } from "../../runner/reading/sweep-reader.ts";

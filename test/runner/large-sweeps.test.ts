@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parquetMetadata } from "hyparquet";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { frontPoints } from "../../reports/front.ts";
-import type { ReportData } from "../../reports/model.ts";
+import type { ReportData } from "../../reports/report-model.ts";
 import { compareSweeps, sweepDiff } from "../../runner/reading/sweep-diff.ts";
 import { reportData } from "../../runner/reading/sweep-reader.ts";
 import { trialNamed } from "../../runner/reading/trial-named.ts";

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { countStates, frontPoints, groupByReason } from "../../reports/front.ts";
 import { renderHtml } from "../../reports/html.ts";
-import type { ReportData } from "../../reports/model.ts";
+import type { ReportData } from "../../reports/report-model.ts";
 import { reportData, reportRows, SweepReader } from "../../runner/reading/sweep-reader.ts";
 import { Store } from "../../runner/store/store.ts";
 import { temporaryFolder } from "../support/built-cli.ts";

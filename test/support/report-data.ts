@@ -6,7 +6,7 @@ import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layou
 import { namedLayouts, publishedNames } from "../../candidates/named.ts";
 import { formatNotation, formatPattern } from "../../candidates/notation.ts";
 import { attentionCount, Space, spaceSchema } from "../../candidates/space.ts";
-import type { ReportData, ReportDevice, ReportMetric, ReportTrial } from "../../reports/model.ts";
+import type { ReportData, ReportDevice, ReportMetric, ReportTrial } from "../../reports/report-model.ts";
 
 /** Returns mulberry32: a small seeded generator, sufficient for test data. */
 export function testRng(seed: number) {

@@ -8,7 +8,7 @@ import {
   textRowFormats,
 } from "../../reports/format-registry.ts";
 import { metricNames } from "../../reports/metrics.ts";
-import type { ReportData, ReportRows } from "../../reports/model.ts";
+import type { ReportData, ReportRows } from "../../reports/report-model.ts";
 
 type TextFormat = PageFormat | keyof typeof textRowFormats;
 

@@ -8,7 +8,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { plotly } from "../../reports/assets.ts";
 import { renderHtml } from "../../reports/html.ts";
-import type { ReportData } from "../../reports/model.ts";
+import type { ReportData } from "../../reports/report-model.ts";
 import { launchBrowser, openReport, type Watched, type WatchOptions, watchedPage } from "./browser.ts";
 import { testReportData } from "./report-data.ts";
 

@@ -1,7 +1,7 @@
 // The page's main element: its sections in reading order. A live page keeps expensive sections while their
 // inputs are unchanged.
 import { frontPoints, publishedOffFront } from "../front.ts";
-import type { ReportData } from "../model.ts";
+import type { ReportData } from "../report-model.ts";
 import { type Html, html } from "../text.ts";
 import * as analysis from "./analysis.ts";
 import { confirmedSection } from "./confirmed.ts";
