@@ -81,7 +81,7 @@ export function plainIssue(issue: Issue): string {
       return "is none of the forms that are accepted here";
     }
     case "invalid_key":
-      return `is not a name that may stand here: ${issue.issues.map(plainIssue).join("; ")}`;
+      return `is not an allowed name: ${issue.issues.map(plainIssue).join("; ")}`;
     default:
       return issue.message
         .replace(/^Invalid (input|string): /, "")

@@ -84,7 +84,7 @@ export const hypervolumeSection = (data: ReportData): Html =>
     "Progress of the search",
     data.referencePoint === null
       ? "The volume that the front dominates, after each finished trial."
-      : `The volume that the front dominates, after each finished trial. Its reference is the nadir of the front and a tenth of the range beyond (${data.referencePoint.map((value, index) => formatValue(value, data.objectives[index]?.unit ?? "")).join(", ")}); a front that moves it has the whole line worked out anew.`,
+      : `The volume that the front dominates, after each finished trial. Its reference is the nadir of the front and a tenth of the range beyond (${data.referencePoint.map((value, index) => formatValue(value, data.objectives[index]?.unit ?? "")).join(", ")}). If the front moves this reference, the whole line is computed again.`,
     html`<div class="plot short" id="hypervolume" role="group" aria-label="Line: hypervolume of the front over trials"></div>${historyFigure(data)}`,
   );
 

@@ -109,8 +109,8 @@ function reasonOf(
     ({ name, unit }) => `${name} ${formatValue(own[name]!, unit)} against ${formatValue(other[name]!, unit)}`,
   );
   return (
-    `after ${percentOf(share)}% of its training: trial ${against} was clearly better there and is no worse in what ` +
-    `was measured (${values.join(", ")}); place ${place} of ${reached}, the best ${kept} go on`
+    `after ${percentOf(share)}% of its training: trial ${against} was clearly better at that step and measures no worse ` +
+    `(${values.join(", ")}); place ${place} of ${reached}, the best ${kept} continue`
   );
 }
 

@@ -127,7 +127,7 @@ function overBudget(fresh: Fresh, kept: readonly Budget[]): Objection | null {
     ...(worst.min === undefined ? [] : [`at least ${round(worst.min)}`]),
   ].join(", ");
   const known = fresh.metrics[worst.metric];
-  const value = known === undefined ? "was not measured" : `is ${round(known.value)} anew`;
+  const value = known === undefined ? "was not measured" : `is ${round(known.value)} in new measurements`;
   const { chance: _, ...budget } = worst;
   return {
     reason: `${worst.metric} ${value}, budget ${bounds}: its chance to be within is ${shownChance(worst.chance)}, not ${shownChance(SURE)}`,
@@ -157,7 +157,7 @@ function clearlyWorse(
   const error = tQuantile(CLEARLY, degrees) * Math.hypot(a.standardError, b.standardError);
   if (!(behind - free > error)) return null;
   return {
-    reason: `${quality.name} is ${round(a.value)} anew, clearly worse than the runner-up's (${secondId}: ${round(b.value)})`,
+    reason: `${quality.name} is ${round(a.value)} in new measurements, clearly worse than the runner-up's (${secondId}: ${round(b.value)})`,
   };
 }
 

@@ -204,7 +204,7 @@ const bestQuality: Rule = {
     const alike =
       close === 0
         ? ""
-        : ` ${plural(close, "other layout")} ${close === 1 ? "is" : "are"} not told apart from it within the error.`;
+        : ` ${plural(close, "other layout")} ${close === 1 ? "is" : "are"} not distinguishable from it within the error.`;
     return `${named(chosen)} has the best ${options.quality.name}, ${shownAs(options.quality.name)(chosen)}.${alike}`;
   },
 };

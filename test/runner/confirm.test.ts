@@ -220,7 +220,7 @@ describe("a confirmation", () => {
       expect(rejected[0]).toMatchObject({
         trial: selection.chosen!.trial,
         reason: expect.stringMatching(
-          /^decodeP50Ms@32:local is .* anew, budget at most .*: its chance to be within is <?\d+%/,
+          /^decodeP50Ms@32:local is .* in new measurements, budget at most .*: its chance to be within is <?\d+%/,
         ),
       });
     } finally {

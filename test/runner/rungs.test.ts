@@ -84,7 +84,7 @@ describe("rungs", { timeout: 60_000 }, () => {
     for (const { cause, reason, loss } of stopped) {
       expect({ cause, loss }).toEqual({ cause: "stopped-early", loss: null });
       expect(reason).toMatch(
-        /^after (25|50)% of its training: trial \d+ was clearly better there and is no worse in what was measured \(text\.bitsPerByte \S+.* against .*kvBytes@32 .*more\.bitsPerByte .*\); place \d+ of \d+, the best \d go on$/,
+        /^after (25|50)% of its training: trial \d+ was clearly better at that step and measures no worse \(text\.bitsPerByte \S+.* against .*kvBytes@32 .*more\.bitsPerByte .*\); place \d+ of \d+, the best \d continue$/,
       );
     }
     for (const trial of trials.filter(({ state }) => state === "complete"))

@@ -85,7 +85,7 @@ describe("a confirmation", () => {
     expect(chosen?.choice.trial).toBe(1);
     expect(rejected.map(({ choice }) => choice.trial)).toEqual([0]);
     expect(rejected[0]!.reason).toMatch(
-      /^ms is 98 anew, budget at most 100: its chance to be within is 6\d%, not 95%$/,
+      /^ms is 98 in new measurements, budget at most 100: its chance to be within is 6\d%, not 95%$/,
     );
   });
 
@@ -122,7 +122,9 @@ describe("a confirmation", () => {
     expect((await confirmWith({ 0: { recall: 0.87 } }).found).chosen?.choice.trial).toBe(0);
     const { chosen, rejected } = await confirmWith({ 0: { recall: 0.8 } }).found;
     expect(chosen?.choice.trial).toBe(1);
-    expect(rejected[0]!.reason).toBe("recall is 0.8 anew, clearly worse than the runner-up's (layout1: 0.9)");
+    expect(rejected[0]!.reason).toBe(
+      "recall is 0.8 in new measurements, clearly worse than the runner-up's (layout1: 0.9)",
+    );
   });
 
   it("replaces a layout that could not be measured, with its reason", async () => {
