@@ -1,4 +1,5 @@
 // edgefront measure MODEL: times one layout or file once on a device, and prints the result.
+import { counted } from "../../candidates/words.ts";
 import { describeSamples, deviceMetrics } from "../../profilers/device-metrics.ts";
 import type { ContextMetric } from "../../profilers/metrics/kinds.ts";
 import { metricName } from "../../profilers/metrics/name.ts";
@@ -17,8 +18,6 @@ import { columns, formatBytes, interruptSignal, printEither, say } from "./commo
 import type { MeasureArgs } from "./measure-options.ts";
 import { labelOf, modelOf } from "./measured-model.ts";
 import { peaksOf, profileTable } from "./profile-table.ts";
-
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 const percent = (predicted: number, measured: number): string => {
   const off = (predicted / measured - 1) * 100;
@@ -108,7 +107,7 @@ export async function measureOne(
       printEither(json, data, () =>
         [
           model.name,
-          `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${plural(result.threads, "thread")}${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
+          `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${counted(result.threads, "thread")}${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
           "",
           table(result, name),
           "",

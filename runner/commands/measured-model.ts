@@ -1,11 +1,10 @@
 // A layout or a GGUF file to be measured by a command: its identity, and its measurement on a worker.
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
-import { pipeline } from "node:stream/promises";
+import { existsSync } from "node:fs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import type { MeasureResult } from "../../profilers/protocol.ts";
+import { sha256OfFile } from "../base/durable-files.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { isGguf } from "../config/model-files.ts";
 import { type MeasureConfig, type MeasureExtras, measureFile, measureOn } from "../farm/job-requests.ts";
@@ -46,7 +45,7 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
       "unreadable-model",
       `there is no file ${text}; check the path, or name a layout, e.g. lfm2-350m`,
     );
-  const sha256 = await sha256Of(text);
+  const sha256 = await sha256OfFile(text);
   return {
     name: text,
     identity: `sha256:${sha256}`,
@@ -60,9 +59,3 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
 /** Returns the name of the device for people. */
 export const labelOf = (worker: Worker): string =>
   worker.emulated ? `${worker.device.name} (EMULATED: times say nothing about hardware)` : worker.device.name;
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  return hash.digest("hex");
-}

@@ -251,7 +251,7 @@ async function workAfter(
   const listen = (event: SweepEvent): void => {
     if (event.kind === "waiting") say(event.text);
   };
-  const work = { store, sweep, plan, design, folder, stated, signal, noWait, listen, say };
+  const work = { store, sweep, config, plan, design, folder, stated, signal, noWait, listen, say };
   await runStudyWork(work);
   stateFoundPower(work);
   say("confirming the choice: measuring and training it and its runner-up with new sessions and seeds");

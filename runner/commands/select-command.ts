@@ -20,17 +20,9 @@ import { metricsOf, resolveObjectives } from "../sweep/metric-names.ts";
 import { DEFAULT_TOLERANCE, selectionOf } from "../sweep/selection.ts";
 import { lineOf } from "../view/event-lines.ts";
 import { parseBudgets } from "./budget-text.ts";
-import {
-  DEFAULT_DATABASE,
-  interruptSignal,
-  printEither,
-  readStore,
-  say,
-  withDatabase,
-  withJson,
-  withStore,
-} from "./common.ts";
+import { interruptSignal, printEither, readStore, say, withDatabase, withJson, withStore } from "./common.ts";
 import { example } from "./examples.ts";
+import { databaseOption, pasted } from "./next-step.ts";
 import { selectText } from "./select-text.ts";
 
 interface Args {
@@ -224,26 +216,22 @@ const entry = (trial: ReportTrial) => {
   };
 };
 
-/** Returns the words as a command line, quoted for a shell. */
-const typed = (args: readonly string[]): string =>
-  args.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`)).join(" ");
-
+/** Returns the command that confirms the same choice, without options that have their defaults. */
 function commandOf(args: Args): string {
   const { sweep, budget = [], rule, quality, tolerance, device, config, sessions, replacements, db } = args;
-  const option = (name: string, value: string | number | undefined, usual?: string | number): string[] =>
-    value === undefined || value === usual ? [] : [`--${name}`, `${value}`];
-  return typed([
-    ...["edgefront", "select", sweep, "--confirm"],
-    ...option("budget", budget.length === 0 ? undefined : budget.join(",")),
-    ...option("rule", rule, "minimal-hybrid"),
-    ...option("quality", quality),
-    ...option("tolerance", tolerance, DEFAULT_TOLERANCE),
-    ...option("device", device),
-    ...option("config", config),
-    ...option("sessions", sessions, DEFAULT_SESSIONS),
-    ...option("replacements", replacements, DEFAULT_REPLACEMENTS),
-    ...option("db", db, DEFAULT_DATABASE),
-  ]);
+  const unlessUsual = <T>(value: T, usual: T): T | undefined => (value === usual ? undefined : value);
+  return pasted("select", [sweep], {
+    confirm: true,
+    budget: budget.length === 0 ? undefined : budget.join(","),
+    rule: unlessUsual(rule, "minimal-hybrid"),
+    quality,
+    tolerance: unlessUsual(tolerance, DEFAULT_TOLERANCE),
+    device,
+    config,
+    sessions: unlessUsual(sessions, DEFAULT_SESSIONS),
+    replacements: unlessUsual(replacements, DEFAULT_REPLACEMENTS),
+    ...databaseOption(db),
+  });
 }
 
 /** Prints lines about finished work on stderr; at a terminal also one changing line about current work. */

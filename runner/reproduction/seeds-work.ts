@@ -3,19 +3,19 @@
 // block continues where it stopped.
 
 import { software } from "../base/version.ts";
+import type { ScoreConfig } from "../config/config-score.ts";
 import { AgentError } from "../devices/device-errors.ts";
 import { LeaseLostError } from "../farm/device-lease.ts";
 import type { Worker } from "../farm/worker.ts";
 import { keyOf, trainingOf } from "../store/job-target.ts";
 import type { Store } from "../store/store.ts";
-import type { Sweep } from "../store/sweep-table.ts";
 import type { Trial } from "../store/trial-row.ts";
 import { trainOn } from "../training/train.ts";
 import type { PreparedTask } from "../training/training-data.ts";
 
 export interface SeedBlocks {
   readonly store: Store;
-  readonly sweep: Sweep;
+  readonly score: ScoreConfig;
   readonly trials: readonly Trial[];
   readonly tasks: readonly PreparedTask[];
   /** One block for each seed. */
@@ -29,7 +29,7 @@ export interface SeedBlocks {
  */
 export async function trainBlocks(
   worker: Worker,
-  { store, sweep, trials, tasks, seeds, say }: SeedBlocks,
+  { store, score, trials, tasks, seeds, say }: SeedBlocks,
   fits: (minutes: number) => boolean,
 ): Promise<number> {
   const isDone = (seed: number): boolean =>
@@ -42,7 +42,7 @@ export async function trainBlocks(
       if (!fits(longest)) break;
       const begun = performance.now();
       for (const trial of trials)
-        for (const task of tasks) await trainOnce(worker, { store, sweep }, trial, task, seed);
+        for (const task of tasks) await trainOnce(worker, { store, score }, trial, task, seed);
       const minutes = (performance.now() - begun) / 60_000;
       longest = Math.max(longest, minutes);
       say(`seed ${seed}: trained ${trials.length} layouts in ${(60 * minutes).toFixed(0)} s`);
@@ -54,7 +54,7 @@ export async function trainBlocks(
 
 async function trainOnce(
   worker: Worker,
-  { store, sweep }: Pick<SeedBlocks, "store" | "sweep">,
+  { store, score }: Pick<SeedBlocks, "store" | "score">,
   trial: Trial,
   task: PreparedTask,
   seed: number,
@@ -64,17 +64,10 @@ async function trainOnce(
   const job = store.jobs.start(trial.id, target, worker.device.name);
   let begun = false;
   try {
-    const { request, result, lease } = await trainOn(
-      worker,
-      trial.layout,
-      task,
-      seed,
-      sweep.config.score!,
-      () => {
-        if (!begun) store.jobs.begin(job);
-        begun = true;
-      },
-    );
+    const { request, result, lease } = await trainOn(worker, trial.layout, task, seed, score, () => {
+      if (!begun) store.jobs.begin(job);
+      begun = true;
+    });
     const record = {
       ...{ task: task.name, seed, agentSha256: worker.agentSha256, result },
       request: { ...(request as object), software: software() },

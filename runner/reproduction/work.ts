@@ -2,6 +2,7 @@
 // part of the time budget. After Ctrl-C the same call continues.
 import { type Layout, layoutId } from "../../candidates/layout.ts";
 import type { Designed } from "../../search/designs/minimal-hybrid.ts";
+import type { SweepConfig } from "../config/config.ts";
 import type { Listener } from "../farm/events.ts";
 import { deviceNamed } from "../farm/known.ts";
 import { minutesOf, STUDY_PLAN, type Stated } from "../reading/study-record.ts";
@@ -21,6 +22,8 @@ export interface StudyWork {
   readonly sweep: Sweep;
   readonly plan: StudyPlan;
   readonly design: readonly Designed[];
+  /** The configuration as its file has it: the stored one lacks the paths that tasks read. */
+  readonly config: SweepConfig;
   /** Folder for relative paths of the configuration. */
   readonly folder: string;
   readonly stated: Omit<Stated, "bytesPerToken">;
@@ -36,16 +39,16 @@ export interface StudyWork {
  * @throws InvalidInputError (`sweep-running`) if another process runs the sweep.
  */
 export async function runStudyWork(work: StudyWork): Promise<void> {
-  const { store, sweep, stated } = work;
+  const { store, sweep, config, stated } = work;
   store.sweeps.claim(sweep, await awaitIdle(store, sweep, work.signal, work.listen));
   const taken = new AbortController();
   const stopOwning = keepOwning(store, sweep, (error) => taken.abort(error));
   const own = { ...work, signal: AbortSignal.any([work.signal, taken.signal]) };
   try {
-    const { score } = sweep.config;
+    const { score } = config;
     const tasks = await Promise.all(
       Object.entries(score?.tasks ?? {}).map(([name, task]) =>
-        prepareTask(name, task, sweep.config.seed, work.folder),
+        prepareTask(name, task, config.seed, work.folder),
       ),
     );
     const bytesPerToken = Object.fromEntries(tasks.map((task) => [task.name, task.bytesPerToken]));
@@ -67,8 +70,8 @@ function leftTo(what: "seeds" | "pairs", { store, sweep, plan }: StudyWork): num
 }
 
 async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promise<void> {
-  const { store, sweep, plan, signal, say } = work;
-  const { score } = sweep.config;
+  const { store, plan, signal, say } = work;
+  const { score } = work.config;
   if (score === undefined || tasks.length === 0) return;
   const trials = blockedTrials(work);
   const last = Math.max(...score.seeds);
@@ -81,7 +84,7 @@ async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promi
     laneDevice(store, lane),
     signal,
     async (worker) => {
-      const done = await trainBlocks(worker, { store, sweep, trials, tasks, seeds, say }, fits);
+      const done = await trainBlocks(worker, { store, score, trials, tasks, seeds, say }, fits);
       if (done < seeds.length)
         say(`time budget reached: trained ${done} of ${seeds.length} planned further seeds`);
     },

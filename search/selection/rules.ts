@@ -1,5 +1,6 @@
 // The selection rules: the criteria of each, in order. A new rule is a line in the table. All rules break
 // ties alike: by the other objectives beyond their errors, then by size. Ids decide nothing.
+import { counted } from "../../candidates/words.ts";
 import type { Budget } from "../budgets.ts";
 import type { Objective } from "../strategy.ts";
 import { type Choice, lossOf, marginOf, round, said } from "./choice.ts";
@@ -102,7 +103,6 @@ const lastResorts = ({ quality }: RuleOptions): readonly Criterion[] => [
   },
 ];
 
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const named = ({ id, pattern }: Choice): string => `${id} (${pattern})`;
 
 const bestOf = (all: readonly Choice[], quality: Objective): Choice =>
@@ -132,7 +132,7 @@ const minimalHybrid: Rule = {
     const best = bestOf(all, quality);
     const close = notWorse(all, options).length;
     return (
-      `The best ${quality.name} is ${shownAs(quality.name)(best)} (${best.id}); ${plural(close, "layout")} of ${all.length} ` +
+      `The best ${quality.name} is ${shownAs(quality.name)(best)} (${best.id}); ${counted(close, "layout")} of ${all.length} ` +
       `${close === 1 ? "is" : "are"} not worse within the error and the tolerance of ${round(tolerance)}. Of these, ${named(chosen)} has the fewest attention ` +
       `layers (${chosen.attentionLayers}), then the fewest mixer kinds (${chosen.mixerKinds}), at ${quality.name} ${shownAs(quality.name)(chosen)}.`
     );
@@ -204,7 +204,7 @@ const bestQuality: Rule = {
     const alike =
       close === 0
         ? ""
-        : ` ${plural(close, "other layout")} ${close === 1 ? "is" : "are"} not distinguishable from it within the error.`;
+        : ` ${counted(close, "other layout")} ${close === 1 ? "is" : "are"} not distinguishable from it within the error.`;
     return `${named(chosen)} has the best ${options.quality.name}, ${shownAs(options.quality.name)(chosen)}.${alike}`;
   },
 };

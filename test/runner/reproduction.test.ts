@@ -1,6 +1,6 @@
 // The minimal-hybrid study: its layouts, its plan, and a run of it on this machine.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { parameterCount } from "../../candidates/cost.ts";
@@ -8,7 +8,7 @@ import { layoutId } from "../../candidates/layout.ts";
 import { formatPattern } from "../../candidates/notation.ts";
 import { attentionCount, Space } from "../../candidates/space.ts";
 import { PACKAGE_ROOT } from "../../runner/base/version.ts";
-import { readSweepConfig } from "../../runner/config/config.ts";
+import { readSweepConfig, type SweepConfig } from "../../runner/config/config.ts";
 import { studyRecordOf } from "../../runner/reading/study-record.ts";
 import { planStudy, type StudyPlan } from "../../runner/reproduction/study-plan.ts";
 import { runStudyWork } from "../../runner/reproduction/work.ts";
@@ -45,7 +45,7 @@ it("the full study's published layout has the size of LFM2-350M", () => {
 });
 
 /** Seeds and pairs after a sweep, stopped once in between and continued: nothing is done twice. */
-async function furtherWork(folder: string): Promise<void> {
+async function furtherWork(folder: string, config: SweepConfig): Promise<void> {
   const store = Store.open(join(folder, "edgefront.db"));
   const sweep = store.sweeps.get("tiny");
   const tiny = minimalHybridDesign(new Space(sweep.config.space));
@@ -65,7 +65,7 @@ async function furtherWork(folder: string): Promise<void> {
   const said: string[] = [];
   const workWith = (signal: AbortSignal, say: (text: string) => void) =>
     runStudyWork({
-      ...{ store, sweep, plan: planned, design: tiny, folder, signal, say, listen: () => {} },
+      ...{ store, sweep, config, plan: planned, design: tiny, folder, signal, say, listen: () => {} },
       stated: { minutes: null, spending: [], power: [], noise: "none" },
     });
   // Another process runs the sweep: init, which lives and beats.
@@ -85,7 +85,7 @@ async function furtherWork(folder: string): Promise<void> {
   await workWith(new AbortController().signal, (text) => said.push(text));
   expect(said.filter((text) => text.startsWith("seed"))).toHaveLength(2);
   const { runs, pairs, stated } = studyRecordOf(store, sweep);
-  expect(stated).toMatchObject({ noise: "none", bytesPerToken: { recall: 1 } });
+  expect(stated).toMatchObject({ noise: "none", bytesPerToken: { recall: 1, text: 1 } });
   expect(
     runs
       .get(0)!
@@ -103,6 +103,10 @@ describe("a sweep of the study", { timeout: 600_000 }, () => {
     const folder = temporaryFolder();
     const path = join(folder.path, "tiny.yaml");
     writeFileSync(
+      join(folder.path, "corpus.txt"),
+      "the quick brown fox jumps over the lazy dog. ".repeat(400),
+    );
+    writeFileSync(
       path,
       `name: tiny
 study: minimal-hybrid
@@ -114,12 +118,14 @@ score:
   seeds: [1, 2]
   tasks:
     recall: { task: mqar, options: { vocab: 16, length: 16, pairs: 3, examples: 500 }, training: { steps: 3, batch: 8, evalBatches: 2 } }
+    # The database holds no such path, but further seeds train on the file.
+    text: { task: bytes, options: { corpus: [../${basename(folder.path)}/corpus.txt], length: 32 }, training: { steps: 3, batch: 4, evalBatches: 2 } }
 objectives: [{ metric: recall.accuracy }, { metric: decodeP95Ms@64 }, { metric: peakBytes }]
 `,
     );
     const swept = await runCli(["sweep", path, "--out", "study.html"], folder.path);
     expect(swept).toMatchObject({ code: 0 });
-    await furtherWork(folder.path);
+    await furtherWork(folder.path, readSweepConfig(path));
     const { findings } = JSON.parse((await runCli(["findings", "tiny", "--json"], folder.path)).stdout);
     const ids = findings.map(({ id }: { id: string }) => id);
     expect(ids.slice(0, 7)).toEqual([
