@@ -100,7 +100,7 @@ export async function timePairs(
         break;
       }
     }
-    say(`timed pair ${place + 1} of ${pairs} for each of ${comparisons.length} comparisons`);
+    say(`timed pair ${place + 1} (at most ${pairs}) for each of ${comparisons.length} comparisons`);
   }
 }
 

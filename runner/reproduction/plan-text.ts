@@ -25,6 +25,11 @@ export function planText(
       ? "plan without a time limit (minutes are those of the quick size):"
       : `plan for ${minutes} minutes (estimate: ${total.toFixed(0)} min, from the times of each step on 2 cores of an EPYC):`,
     ...lines,
+    ...(minutes === null
+      ? []
+      : [
+          "  a faster machine uses the minutes left for more seeds and pairs; on a slower one the clock ends them",
+        ]),
     `  trained with every seed: ${blocked.join(", ")}`,
     `statistical power before the run (${noise}):`,
     ...power.map((row) => `  ${powerLine(row)}`),

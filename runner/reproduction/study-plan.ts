@@ -53,8 +53,8 @@ const REMEASURED = 8;
 /** Share of the time after the sweep that seeds get; pairs get the rest. */
 export const SEED_SHARE = 0.6;
 const START_SECONDS = 30;
-const MOST_SEEDS = 60;
-const MOST_PAIRS = 150;
+/** Largest numbers of seeds, and of pairs for each comparison, whatever the time budget. */
+const MOST = { seeds: 60, pairs: 150 };
 /** Numbers of seeds and pairs without a time budget. */
 const UNLIMITED = { seeds: 12, pairs: 30 };
 
@@ -107,10 +107,10 @@ export function planStudy(
   const seeds =
     minutes === null
       ? UNLIMITED.seeds
-      : Math.min(MOST_SEEDS, SWEEP_SEEDS + Math.floor((SEED_SHARE * left) / block));
+      : Math.min(MOST.seeds, SWEEP_SEEDS + Math.floor((SEED_SHARE * left) / block));
   const seedSeconds = (seeds - SWEEP_SEEDS) * block;
   const pairs =
-    minutes === null ? UNLIMITED.pairs : Math.min(MOST_PAIRS, even(Math.floor((left - seedSeconds) / round)));
+    minutes === null ? UNLIMITED.pairs : Math.min(MOST.pairs, even(Math.floor((left - seedSeconds) / round)));
   const spending: readonly (readonly [string, number])[] = [
     [`measure ${trials} layouts (${designed} designed) and train them with ${SWEEP_SEEDS} seeds`, sweep],
     [`train ${blocked.length} layouts with ${seeds - SWEEP_SEEDS} more seeds`, seedSeconds],
@@ -122,6 +122,13 @@ export function planStudy(
     spending: spending.map(([what, seconds]) => ({ what, minutes: seconds / 60 })),
   };
 }
+
+/**
+ * Returns the numbers of seeds and pairs after which a study ends although its clock has time left. The plan
+ * is an estimate: a faster machine uses the minutes that are left for more of both.
+ */
+export const endOf = (plan: StudyPlan): { readonly seeds: number; readonly pairs: number } =>
+  plan.minutes === null ? plan : MOST;
 
 /** Returns an even number, for equally many pairs of each order. */
 const even = (n: number): number => n - (n % 2);

@@ -15,7 +15,7 @@ import { laneDevice, laneOf } from "../training/trainers/trainer-registry.ts";
 import { type PreparedTask, prepareTask } from "../training/training-data.ts";
 import { timePairs } from "./pairs-work.ts";
 import { trainBlocks } from "./seeds-work.ts";
-import { quickCosts, SEED_SHARE, type StudyPlan } from "./study-plan.ts";
+import { endOf, quickCosts, SEED_SHARE, type StudyPlan } from "./study-plan.ts";
 
 export interface StudyWork {
   readonly store: Store;
@@ -61,7 +61,7 @@ export async function runStudyWork(work: StudyWork): Promise<void> {
   }
 }
 
-/** Returns the minutes left for seeds or pairs; a slow machine ends them early. */
+/** Returns the minutes left for seeds or pairs. The clock alone ends them, never their results. */
 function leftTo(what: "seeds" | "pairs", { store, sweep, plan }: StudyWork): number {
   if (plan.minutes === null) return Number.POSITIVE_INFINITY;
   const spent = minutesOf(store, sweep);
@@ -75,8 +75,10 @@ async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promi
   if (score === undefined || tasks.length === 0) return;
   const trials = blockedTrials(work);
   const last = Math.max(...score.seeds);
-  const seeds = Array.from({ length: Math.max(0, plan.seeds - score.seeds.length) }, (_, n) => last + 1 + n);
-  if (trials.length === 0 || seeds.length === 0) return;
+  const further = (seeds: number): number => Math.max(0, seeds - score.seeds.length);
+  const seeds = Array.from({ length: further(endOf(plan).seeds) }, (_, n) => last + 1 + n);
+  const planned = further(plan.seeds);
+  if (trials.length === 0 || planned === 0) return;
   const lane = laneOf(score.trainer);
   const fits = (minutes: number): boolean => minutes <= leftTo("seeds", work) && leftTo("seeds", work) > 0;
   await withWorker(
@@ -85,8 +87,7 @@ async function moreSeeds(work: StudyWork, tasks: readonly PreparedTask[]): Promi
     signal,
     async (worker) => {
       const done = await trainBlocks(worker, { store, score, trials, tasks, seeds, say }, fits);
-      if (done < seeds.length)
-        say(`time budget reached: trained ${done} of ${seeds.length} planned further seeds`);
+      if (done < planned) say(`time budget reached: trained ${done} of ${planned} planned further seeds`);
     },
     { program: lane.program, noWait: work.noWait ?? false },
   );
@@ -116,7 +117,7 @@ async function pairs(work: StudyWork): Promise<void> {
       {
         ...{ store, sweep, listen, say },
         comparisons: plan.comparisons,
-        pairs: plan.pairs,
+        pairs: endOf(plan).pairs,
         layoutOf: (label) => layouts.get(label)!,
       },
       (minutes) => minutes <= leftTo("pairs", work) && leftTo("pairs", work) > 0,

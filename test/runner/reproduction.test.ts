@@ -63,9 +63,9 @@ async function furtherWork(folder: string, config: SweepConfig): Promise<void> {
   };
   const stop = new AbortController();
   const said: string[] = [];
-  const workWith = (signal: AbortSignal, say: (text: string) => void) =>
+  const workWith = (signal: AbortSignal, say: (text: string) => void, plan = planned) =>
     runStudyWork({
-      ...{ store, sweep, config, plan: planned, design: tiny, folder, signal, say, listen: () => {} },
+      ...{ store, sweep, config, plan, design: tiny, folder, signal, say, listen: () => {} },
       stated: { minutes: null, spending: [], power: [], noise: "none" },
     });
   // Another process runs the sweep: init, which lives and beats.
@@ -95,6 +95,19 @@ async function furtherWork(folder: string, config: SweepConfig): Promise<void> {
   const orders = pairs.get("2 early")!.map(({ first }) => first);
   expect(orders).toHaveLength(10);
   expect(orders.filter((first) => first === "a")).toHaveLength(5);
+  // Minutes that are left go into seeds beyond the plan.
+  const more = new AbortController();
+  const beyond: string[] = [];
+  const extended = workWith(
+    more.signal,
+    (text) => {
+      beyond.push(text);
+      if (text.startsWith("seed 6")) more.abort();
+    },
+    { ...planned, minutes: 1000 },
+  );
+  await expect(extended).rejects.toThrow();
+  expect(beyond.map((text) => text.split(":")[0])).toEqual(["seed 5", "seed 6"]);
   store.close();
 }
 
