@@ -46,11 +46,10 @@ export function missingMinutes(decision: Decision, samples: Samples, study: Stud
     ...(samples === "pairs" ? [] : [seedsOf(study)]),
     ...(samples === "seeds" ? [] : [pairsOf(study)]),
   ];
-  const short = parts.filter(({ now, least }) => now < least);
-  if (short.length > 0)
-    return short.reduce((sum, { now, least, minutesEach }) => sum + (least - now) * minutesEach, 0);
   const more = decision.more();
-  return more === null
-    ? null
-    : parts.reduce((sum, { now, minutesEach }) => sum + (more - 1) * now * minutesEach, 0);
+  if (more === null && parts.every(({ now, least }) => now >= least)) return null;
+  return parts.reduce(
+    (sum, { now, least, minutesEach }) => sum + Math.max(least - now, ((more ?? 1) - 1) * now) * minutesEach,
+    0,
+  );
 }
