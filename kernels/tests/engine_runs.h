@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "infer/seeded_weights.h"
@@ -58,33 +59,13 @@ inline SessionOptions Options(uint32_t context, uint32_t chunk, Isa isa = Isa::k
   return o;
 }
 
-struct Layout {
-  const char* name;
-  std::vector<LayerSpec> layers;
-};
-
-// Returns layouts with each operator alone and at its extremes, then with all of them.
+// Returns the layouts of each mixer alone, then the hybrid with all mixers.
 inline std::vector<Layout> Layouts(uint32_t ffn) {
-  return {
-      {"conv k=1", {ConvLayer(1, ffn)}},
-      {"conv k=2", {ConvLayer(2, ffn), ConvLayer(2, ffn)}},
-      {"conv k=3", {ConvLayer(3, ffn)}},
-      {"conv k=4 to 7", {ConvLayer(4, ffn), ConvLayer(5, ffn), ConvLayer(6, ffn), ConvLayer(7, ffn)}},
-      {"conv k=8", {ConvLayer(8, ffn), ConvLayer(8, ffn)}},
-      {"MHA", {AttentionLayer(4, 4, 32, ffn)}},
-      {"GQA", {AttentionLayer(6, 2, 32, ffn)}},
-      {"MQA, 12 heads", {AttentionLayer(12, 1, 32, ffn)}},
-      {"heads of 40, 48, 80, 128, a width each",
-       {AttentionLayer(4, 2, 40, ffn), AttentionLayer(4, 4, 48, 2 * ffn), AttentionLayer(2, 1, 80, ffn),
-        AttentionLayer(1, 1, 128, 3 * ffn)}},
-      {"hd 256", {AttentionLayer(1, 1, 256, ffn)}},
-      {"no QK-norm", {AttentionLayer(4, 2, 32, ffn, 0, false)}},
-      {"window 1", {AttentionLayer(4, 2, 32, ffn, 1)}},
-      {"window 7", {AttentionLayer(4, 2, 32, ffn, 7), AttentionLayer(4, 2, 32, ffn, 7)}},
-      {"window 64", {AttentionLayer(4, 2, 32, ffn, 64)}},
-      {"hybrid",
-       {ConvLayer(3, ffn), AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), ConvLayer(5, 2 * ffn), AttentionLayer(8, 2, 64, ffn, 33)}},
-  };
+  std::vector<Layout> out;
+  for (const TestMixer& m : TestMixers())
+    for (Layout& layout : m.alone(ffn)) out.push_back(std::move(layout));
+  out.push_back({"hybrid", InRounds([ffn](const TestMixer& m) { return m.hybrid(ffn); })});
+  return out;
 }
 
 }  // namespace edgefront::testing

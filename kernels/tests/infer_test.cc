@@ -5,9 +5,12 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "infer/mixer_kind.h"
 #include "tests/engine_runs.h"
 #include "tests/isas.h"
 #include "tests/test.h"
@@ -50,6 +53,23 @@ void ChunksAndDecodeAgree(DType matrices, DType embedding, uint32_t dim, uint32_
 }
 
 }  // namespace
+
+// A mixer without a row in tests/layers.h would be missing in all tests that read the table.
+TEST(EveryMixerIsListed) {
+  for (const MixerKind* kind : MixerKinds()) {
+    const TestMixer* row = FindTestMixer(kind->id);
+    CHECK_MSG(row != nullptr, "kernels/tests/layers.h has no row for the mixer " << kind->names[0]);
+    if (row == nullptr) continue;
+    CHECK_MSG(!row->hybrid(64).empty() && !row->trained.empty(), kind->names[0] << " has no layers in kernels/tests/layers.h");
+    std::set<std::string_view> seen;
+    for (const Layout& layout : row->alone(64)) {
+      auto model = Model::FromBytes(MakePlan("edgefront", 64, 80, layout.layers), 1);
+      CHECK_MSG(model.ok(), layout.name << " of kernels/tests/layers.h: " << model.status().message());
+      for (const LayerSpec& l : layout.layers) seen.insert(row->name(l));
+    }
+    for (const std::string_view name : kind->names) CHECK_MSG(seen.contains(name), "kernels/tests/layers.h has no layout of " << name);
+  }
+}
 
 TEST(GoldenLogits) {
   for (const char* name : {"lfm2", "llama", "qwen3", "edgefront"}) {

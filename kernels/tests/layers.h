@@ -1,8 +1,14 @@
-// Layers for the models in tests of inference and training: one function for each kind of mixer.
+// The table of mixers for tests of inference and training. A new mixer needs a function that returns a layer,
+// and a row in TestMixers(). Tests of plans, the engine, whole training steps and gradients read the table.
+// The test EveryMixerIsListed fails if a mixer has no row.
 #ifndef EDGEFRONT_TESTS_LAYERS_H_
 #define EDGEFRONT_TESTS_LAYERS_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
 
 #include "infer/model_spec.h"
 
@@ -24,6 +30,126 @@ inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head
   l.attention = {heads, kv_heads, head_dim, window, qk_norm, rope_base};
   l.ffn = ffn;
   return l;
+}
+
+struct Layout {
+  const char* name;
+  std::vector<LayerSpec> layers;
+};
+
+// A metadata key with one value for each layer.
+struct LayerKey {
+  enum Type { kInt, kFloat, kBool };
+
+  const char* key;  // without "edgefront."
+  Type type;
+  double otherwise;  // value in layers of other mixers
+  double (*of)(const LayerSpec& layer);
+};
+
+// One kind of mixer, as the tests use it. `ffn` is the width of a layer's FFN.
+struct TestMixer {
+  Mixer mixer;
+  const char* (*name)(const LayerSpec& layer);  // value of edgefront.layer.mixer
+  std::vector<LayerKey> keys;
+  std::vector<Layout> (*alone)(uint32_t ffn);      // layouts without other mixers, with the extremes
+  std::vector<LayerSpec> (*hybrid)(uint32_t ffn);  // layers for the engine's layout with all mixers
+  std::vector<LayerSpec> trained;                  // layers for training, of sizes that need padding
+  LayerSpec (*seeing)(uint32_t n);                 // layer for gradients, in which a token sees n positions
+};
+
+inline TestMixer ConvRow() {
+  return {
+      .mixer = Mixer::kConv,
+      .name = [](const LayerSpec&) { return "conv"; },
+      .keys = {{"shortconv.l_cache", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.conv.taps; }}},
+      .alone = [](uint32_t ffn) -> std::vector<Layout> {
+        return {
+            {"conv k=1", {ConvLayer(1, ffn)}},
+            {"conv k=2", {ConvLayer(2, ffn), ConvLayer(2, ffn)}},
+            {"conv k=3", {ConvLayer(3, ffn)}},
+            {"conv k=4 to 7", {ConvLayer(4, ffn), ConvLayer(5, ffn), ConvLayer(6, ffn), ConvLayer(7, ffn)}},
+            {"conv k=8", {ConvLayer(8, ffn), ConvLayer(8, ffn)}},
+        };
+      },
+      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {ConvLayer(3, ffn), ConvLayer(5, 2 * ffn)}; },
+      .trained = {ConvLayer(3, 40), ConvLayer(8, 33)},
+      .seeing = [](uint32_t n) { return ConvLayer(std::min(n, 8u), 16); },  // RunConvGrad has room for 8 taps
+  };
+}
+
+inline TestMixer AttentionRow() {
+  constexpr auto kHeadDim = [](const LayerSpec& l) -> double { return l.attention.head_dim; };
+  return {
+      .mixer = Mixer::kAttention,
+      .name = [](const LayerSpec& l) { return l.attention.window > 0 ? "swa" : "gqa"; },
+      .keys = {{"attention.head_count", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.attention.heads; }},
+               {"attention.head_count_kv", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.attention.kv_heads; }},
+               {"attention.key_length", LayerKey::kInt, 0, kHeadDim},
+               {"attention.value_length", LayerKey::kInt, 0, kHeadDim},
+               {"rope.dimension_count", LayerKey::kInt, 0, kHeadDim},
+               {"rope.freq_base", LayerKey::kFloat, 1, [](const LayerSpec& l) -> double { return l.attention.rope_base; }},
+               {"attention.sliding_window", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.attention.window; }},
+               {"attention.qk_norm", LayerKey::kBool, 0, [](const LayerSpec& l) -> double { return l.attention.qk_norm; }}},
+      .alone = [](uint32_t ffn) -> std::vector<Layout> {
+        return {
+            {"MHA", {AttentionLayer(4, 4, 32, ffn)}},
+            {"GQA", {AttentionLayer(6, 2, 32, ffn)}},
+            {"MQA, 12 heads", {AttentionLayer(12, 1, 32, ffn)}},
+            {"heads of 40, 48, 80, 128, a width each",
+             {AttentionLayer(4, 2, 40, ffn), AttentionLayer(4, 4, 48, 2 * ffn), AttentionLayer(2, 1, 80, ffn),
+              AttentionLayer(1, 1, 128, 3 * ffn)}},
+            {"hd 256", {AttentionLayer(1, 1, 256, ffn)}},
+            {"no QK-norm", {AttentionLayer(4, 2, 32, ffn, 0, false)}},
+            {"window 1", {AttentionLayer(4, 2, 32, ffn, 1)}},
+            {"window 7", {AttentionLayer(4, 2, 32, ffn, 7), AttentionLayer(4, 2, 32, ffn, 7)}},
+            {"window 64", {AttentionLayer(4, 2, 32, ffn, 64)}},
+        };
+      },
+      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> {
+        return {AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), AttentionLayer(8, 2, 64, ffn, 33)};
+      },
+      .trained = {AttentionLayer(4, 2, 16, 48, 0, true), AttentionLayer(2, 1, 24, 20, 9, false)},
+      .seeing = [](uint32_t n) { return AttentionLayer(2, 1, 10, 16, n, n % 2 == 0); },
+  };
+}
+
+inline const std::vector<TestMixer>& TestMixers() {
+  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow()};
+  return mixers;
+}
+
+// Returns null if the table has no row for `mixer`.
+inline const TestMixer* FindTestMixer(Mixer mixer) {
+  for (const TestMixer& m : TestMixers())
+    if (m.mixer == mixer) return &m;
+  return nullptr;
+}
+
+// Ends the program if the table has no row for `mixer`, because the test would use a layer that nobody meant.
+inline const TestMixer& TestMixerOf(Mixer mixer) {
+  const TestMixer* found = FindTestMixer(mixer);
+  if (found != nullptr) return *found;
+  std::fprintf(stderr, "kernels/tests/layers.h has no row for mixer number %d of enum Mixer\n", static_cast<int>(mixer));
+  std::abort();
+}
+
+// Returns the first layer of each mixer's `layers_of(TestMixer)`, then the second of each, and so on.
+// Attention comes last in each round: it carries state that a reset has left from early tokens to the logits
+// of the last one, where the test of Session::Reset sees it.
+template <class LayersOf>
+std::vector<LayerSpec> InRounds(const LayersOf& layers_of) {
+  std::vector<LayerSpec> out;
+  for (size_t round = 0, before = 1; out.size() != before; ++round) {
+    before = out.size();
+    for (const bool attention : {false, true}) {
+      for (const TestMixer& m : TestMixers()) {
+        const std::vector<LayerSpec> layers = layers_of(m);
+        if ((m.mixer == Mixer::kAttention) == attention && round < layers.size()) out.push_back(layers[round]);
+      }
+    }
+  }
+  return out;
 }
 
 }  // namespace edgefront::testing

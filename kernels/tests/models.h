@@ -24,6 +24,54 @@ struct PlanOptions {
   bool taps_3d = false;  // convolution taps as [k, 1, d]
 };
 
+// Adds the mixers' names and the keys of all mixers in the `edgefront` architecture.
+inline void AddOwnMixers(const std::vector<LayerSpec>& layers, GgufWriter* w) {
+  std::vector<std::string> names;
+  for (const LayerSpec& l : layers) names.emplace_back(TestMixerOf(l.mixer).name(l));
+  w->AddStringArray("edgefront.layer.mixer", names);
+  for (const TestMixer& m : TestMixers()) {
+    for (const LayerKey& key : m.keys) {
+      std::vector<int32_t> ints;
+      std::vector<float> floats;
+      std::vector<bool> bools;
+      for (const LayerSpec& l : layers) {
+        const double value = l.mixer == m.mixer ? key.of(l) : key.otherwise;
+        ints.push_back(static_cast<int32_t>(value));
+        floats.push_back(static_cast<float>(value));
+        bools.push_back(value != 0);
+      }
+      const std::string name = std::string("edgefront.") + key.key;
+      switch (key.type) {
+        case LayerKey::kInt: w->AddI32Array(name, ints); break;
+        case LayerKey::kFloat: w->AddF32Array(name, floats); break;
+        case LayerKey::kBool: w->AddBoolArray(name, bools); break;
+      }
+    }
+  }
+}
+
+// Adds the mixers' keys in an upstream architecture. These have convolution (lfm2 only) and attention, of one
+// geometry.
+inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSpec>& layers, GgufWriter* w) {
+  const AttentionSpec* attention = nullptr;
+  std::vector<int32_t> kv;
+  for (const LayerSpec& l : layers) {
+    if (l.mixer == Mixer::kAttention) attention = &l.attention;
+    kv.push_back(static_cast<int32_t>(l.attention.kv_heads));
+  }
+  w->AddU32(arch + ".attention.head_count", attention->heads);
+  if (arch == "lfm2")
+    w->AddI32Array(arch + ".attention.head_count_kv", kv);
+  else
+    w->AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
+  w->AddU32(arch + ".attention.key_length", attention->head_dim);
+  w->AddU32(arch + ".attention.value_length", attention->head_dim);
+  w->AddU32(arch + ".rope.dimension_count", attention->head_dim);
+  w->AddF32(arch + ".rope.freq_base", attention->rope_base);
+  if (arch == "lfm2") w->AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
+  if (attention->window > 0) w->AddU32(arch + ".attention.sliding_window", attention->window);
+}
+
 // Returns a plan of any layout in the `edgefront` architecture. For an upstream architecture the caller
 // ensures that the layout fits.
 inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint32_t vocab, const std::vector<LayerSpec>& layers,
@@ -34,24 +82,8 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   m.vocab = vocab;
   m.layers = layers;
   m.final_norm = o.final_norm;
-  const bool own = arch == "edgefront";
-  const AttentionSpec* attention = nullptr;
-  std::vector<int32_t> ffn, heads, kv, hd, window, kernel;
-  std::vector<float> base;
-  std::vector<bool> norm;
-  std::vector<std::string> mixer;
-  for (const LayerSpec& l : layers) {
-    if (l.mixer == Mixer::kAttention) attention = &l.attention;
-    ffn.push_back(static_cast<int32_t>(l.ffn));
-    heads.push_back(static_cast<int32_t>(l.attention.heads));
-    kv.push_back(static_cast<int32_t>(l.attention.kv_heads));
-    hd.push_back(static_cast<int32_t>(l.attention.head_dim));
-    window.push_back(static_cast<int32_t>(l.attention.window));
-    kernel.push_back(static_cast<int32_t>(l.conv.taps));
-    base.push_back(l.attention.rope_base > 0 ? l.attention.rope_base : 1.0f);
-    norm.push_back(l.attention.qk_norm);
-    mixer.push_back(l.mixer == Mixer::kConv ? "conv" : l.attention.window > 0 ? "swa" : "gqa");
-  }
+  std::vector<int32_t> ffn;
+  for (const LayerSpec& l : layers) ffn.push_back(static_cast<int32_t>(l.ffn));
   GgufWriter w;
   w.AddString("general.architecture", arch);
   w.AddString("general.name", "test");
@@ -63,30 +95,10 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   w.AddU32(arch + ".vocab_size", vocab);
   w.AddI32Array(arch + ".feed_forward_length", ffn);
   w.AddF32(arch + ".attention.layer_norm_rms_epsilon", 1e-5f);
-  if (own) {
-    w.AddI32Array(arch + ".attention.head_count", heads);
-    w.AddI32Array(arch + ".attention.head_count_kv", kv);
-    w.AddI32Array(arch + ".attention.key_length", hd);
-    w.AddI32Array(arch + ".attention.value_length", hd);
-    w.AddI32Array(arch + ".rope.dimension_count", hd);
-    w.AddF32Array(arch + ".rope.freq_base", base);
-    w.AddI32Array(arch + ".attention.sliding_window", window);
-    w.AddI32Array(arch + ".shortconv.l_cache", kernel);
-    w.AddStringArray("edgefront.layer.mixer", mixer);
-    w.AddBoolArray("edgefront.attention.qk_norm", norm);
-  } else {
-    w.AddU32(arch + ".attention.head_count", attention->heads);
-    if (arch == "lfm2")
-      w.AddI32Array(arch + ".attention.head_count_kv", kv);
-    else
-      w.AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
-    w.AddU32(arch + ".attention.key_length", attention->head_dim);
-    w.AddU32(arch + ".attention.value_length", attention->head_dim);
-    w.AddU32(arch + ".rope.dimension_count", attention->head_dim);
-    w.AddF32(arch + ".rope.freq_base", attention->rope_base);
-    if (arch == "lfm2") w.AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
-    if (attention->window > 0) w.AddU32(arch + ".attention.sliding_window", attention->window);
-  }
+  if (m.own_architecture())
+    AddOwnMixers(layers, &w);
+  else
+    AddUpstreamMixers(arch, layers, &w);
   for (const TensorSpec& t : ExpectedTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
     const DType type = !vector && o.type_of ? o.type_of(t) : vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;

@@ -9,11 +9,23 @@
 
 namespace edgefront::testing {
 
-// Checks `analytic` (d loss / d x, for all elements of x) against central differences of `loss`, which is
-// computed in double from float inputs. The error of a difference is O(h^2 f''') plus the rounding of x + h,
-// which the exact step removes. h = 2^-10.
-inline void CompareWithDifferences(const char* isa, const char* what, Padded& x, Padded& analytic, const std::function<double()>& loss) {
-  const float h = 0x1p-10f;
+// The step h of central differences, and the largest error, relative to the largest gradient. The error of a
+// difference is O(h^2 f''') plus the rounding of the loss divided by h.
+struct DifferenceBounds {
+  float step;
+  double error;
+};
+// For a loss in double. The third derivatives of the tested functions are as large as their gradients: h^2 =
+// 1e-6, times a margin of 20. Float32 rounding of the analytic gradients is smaller.
+inline constexpr DifferenceBounds kDoubleLoss{0x1p-10f, 2e-5};
+// For a loss of float32 values, whose rounding needs a larger step.
+inline constexpr DifferenceBounds kFloatLoss{0x1p-6f, 1e-3};
+
+// Checks `analytic` (d loss / d x, for all elements of x) against central differences of `loss`. The exact
+// step removes the rounding of x + h.
+inline void CompareWithDifferences(const char* isa, const char* what, Padded& x, Padded& analytic, const std::function<double()>& loss,
+                                   const DifferenceBounds& bounds = kDoubleLoss) {
+  const float h = bounds.step;
   double scale = 0.05;  // inputs have size 1, so smaller gradients are mostly rounding
   for (int i = 0; i < x.rows; ++i) {
     for (int j = 0; j < x.cols; ++j) scale = std::fmax(scale, std::fabs(static_cast<double>(analytic.at(i, j))));
@@ -31,16 +43,14 @@ inline void CompareWithDifferences(const char* isa, const char* what, Padded& x,
       x.at(i, j) = saved;
       const double difference = (f1 - f0) / (static_cast<double>(up) - static_cast<double>(down));
       const double error = std::fabs(difference - static_cast<double>(analytic.at(i, j)));
-      if (error > worst) {
-        worst = error;
+      if (!(error <= worst)) {
+        worst = error == error ? error : INFINITY;  // NaN
         at_i = i;
         at_j = j;
       }
     }
   }
-  // The third derivatives of these functions are as large as their gradients: h^2 = 1e-6, times a margin of
-  // 20. Float32 rounding is smaller.
-  CHECK_MSG(worst <= 2e-5 * scale,
+  CHECK_MSG(worst <= bounds.error * scale,
             isa << " " << what << ": error " << worst << " at (" << at_i << ", " << at_j << "), gradients up to " << scale);
 }
 

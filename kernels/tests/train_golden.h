@@ -54,9 +54,11 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
       if (word == "conv") {
         in >> a >> ffn;
         cases.back().layers.push_back(ConvLayer(a, ffn));
-      } else {
+      } else if (word == "attention") {
         in >> a >> b >> hd >> window >> norm >> base >> ffn;
         cases.back().layers.push_back(AttentionLayer(a, b, hd, ffn, window, norm != 0, static_cast<float>(base)));
+      } else {
+        CHECK_MSG(false, name << " has a layer of an unknown kind, " << word);
       }
     } else if (word == "grad") {
       double norm, dot;
