@@ -51,7 +51,8 @@ void RunConv(int length, int width, int k, const float* taps, const float* bch, 
 void RunConvGrad(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, const float* y, const float* du,
                  ptrdiff_t ldu, float* dbch, float* dtaps, float* dz) {
   for (int i = 0; i < width; i += kLanes) {
-    Vf dw[8] = {};
+    Vf dw[kMostTaps];
+    for (int j = 0; j < k; ++j) dw[j] = Vf{};
     for (int t = 0; t < length; ++t) {
       const float* yt = y + t * ldu + i;
       const Vf g = Load(du + t * ldu + i);

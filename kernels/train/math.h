@@ -74,6 +74,7 @@ struct AttentionGrad {
   float *dk, *dv;     // stride ldkv, overwritten
 };
 inline constexpr int kQueryTile = 32;
+inline constexpr int kMostTaps = 64;  // of a convolution: conv_grad keeps a sum for each
 [[gnu::always_inline]] inline constexpr size_t AttentionScratch(int length, int hd) {
   return static_cast<size_t>(PadUp(length)) * (2 * hd + 2 * kQueryTile) + 2 * kQueryTile * static_cast<size_t>(Stride(hd)) + 1024;
 }
@@ -117,7 +118,7 @@ struct Math : Products {
   // Gated short convolution of one sequence: bch [length, 3 * width] (B | C | h), y = B h, z_t = sum_j
   // taps[j] y_{t-(k-1-j)}, u = C z. taps: [k, width].
   void (*conv)(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, float* y, float* u, ptrdiff_t ldu);
-  // Computes dbch (overwritten) from du, and adds to dtaps [k, width]. scratch: [length], stride ldu.
+  // Computes dbch (overwritten) from du, and adds to dtaps [k, width]. scratch: [length], stride ldu. k: at most kMostTaps.
   void (*conv_grad)(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, const float* y, const float* du,
                     ptrdiff_t ldu, float* dbch, float* dtaps, float* scratch);
   // act = silu(gate) * up, all [rows, width].

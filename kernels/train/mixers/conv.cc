@@ -4,6 +4,8 @@
 namespace edgefront::train {
 namespace {
 
+static_assert(kMaxTaps <= kMostTaps, "a model may have more taps than conv_grad has room for");
+
 class ConvMixer : public LayerMixer {
  public:
   explicit ConvMixer(const MixerContext& c)
