@@ -75,12 +75,13 @@ export function layoutId(layout: Layout): string {
 export const isAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => traitsOf(mixer).lookup;
 
 /** Returns true for attention over all earlier tokens. */
-export const isGlobalAttention = (layer: Pick<Layer, "mixer">): boolean =>
-  isAttention(layer) && !isBounded(layer);
+export const isGlobalAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => {
+  const { lookup, reach } = traitsOf(mixer);
+  return lookup && !Number.isFinite(reach);
+};
 
 /** Returns true for attention over a window. */
-export const isWindowAttention = (layer: Pick<Layer, "mixer">): boolean =>
-  isAttention(layer) && isBounded(layer);
-
-/** True if the mixer reads a fixed number of the last tokens. */
-const isBounded = ({ mixer }: Pick<Layer, "mixer">): boolean => Number.isFinite(traitsOf(mixer).reach);
+export const isWindowAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => {
+  const { lookup, reach } = traitsOf(mixer);
+  return lookup && Number.isFinite(reach);
+};

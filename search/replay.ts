@@ -49,7 +49,7 @@ export function recordedDomain<C>(space: Domain<C>, records: readonly Outcome<C>
 }
 
 /**
- * Returns, after each told outcome, the hypervolume divided by that of all records. Ends after `count`
+ * Returns, after each reported outcome, the hypervolume divided by that of all records. Ends after `count`
  * outcomes, or when the strategy has no more proposals.
  */
 export function replay<C>(

@@ -61,13 +61,13 @@ export interface StrategyContext extends Omit<SearchContext<Layout>, "domain"> {
 }
 
 /**
- * Ask and tell. Proposals depend only on the context and on told outcomes, so that a saved state resumes to
+ * Ask and tell. Proposals depend only on the context and on reported outcomes, so that a saved state resumes to
  * the same proposals. The split of asks (one of 4, four of 1) does not matter, nor does the order of tells
  * within a batch. `ask` never proposes a candidate twice. It may return fewer than n. It returns none while
  * it waits for outcomes of its current batch; none with nothing outstanding means that the space is
- * exhausted. Every proposal must be told once, whatever its result. Outcomes that were never asked for (from
- * an earlier sweep) may be told too: the strategy learns from them and does not propose them again. An
- * outcome told again (after another measurement) replaces the earlier one.
+ * exhausted. Every proposal must be reported once, whatever its result. Outcomes that were never asked for (from
+ * an earlier sweep) may be reported too: the strategy learns from them and does not propose them again. An
+ * outcome reported again (after another measurement) replaces the earlier one.
  */
 export interface Strategy<C = Layout> {
   ask(n: number): readonly Proposal<C>[];

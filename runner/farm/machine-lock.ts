@@ -1,4 +1,4 @@
-// Lets one edgefront process at a time use this machine, whoever runs it. The lock is an abstract socket
+// Lets only one edgefront process, of any user, work on this machine at a time. The lock is an abstract socket
 // name: all users and caches share it, it needs no permissions, and the kernel frees it with its holder.
 // Containers have separate names, so those that share a cache folder also lock a file there. The file is
 // named by the boot id, so that nodes that share a home do not wait for each other.

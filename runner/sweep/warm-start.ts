@@ -1,5 +1,5 @@
 // Imports trials of an earlier sweep (by name) or of an export (report --format jsonl) into a new sweep. They
-// keep their metrics, are told to the strategy before its first proposal, and are judged by the new sweep's
+// keep their metrics, are reported to the strategy before its first proposal, and are judged by the new sweep's
 // budgets.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";

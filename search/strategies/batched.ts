@@ -92,7 +92,7 @@ export class Batched<C> implements Strategy<C> {
       this.fresh.seen.add(outcome.id);
       this.told.set(outcome.id, outcome);
     }
-    // Proposals whose outcomes were told before the ask are known already.
+    // Proposals whose outcomes arrived before the ask are known already.
     this.queue = this.queue.filter(({ id }) => !this.told.has(id));
   }
 
@@ -151,7 +151,7 @@ export class Batched<C> implements Strategy<C> {
     return this.queue.length > 0;
   }
 
-  /** True if the breeder has the outcome: it is known, not in the current batch, and not told since. */
+  /** True if the breeder has the outcome: it is known, not in the current batch, and not reported since. */
   private isLearnt(id: string): boolean {
     return this.waits && this.fresh.seen.has(id) && !this.told.has(id) && !this.batch.includes(id);
   }

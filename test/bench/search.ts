@@ -29,7 +29,7 @@ const seeds = Array.from({ length: wholeOf("seeds", flags.seeds) }, (_, n) => n 
 const evaluations = wholeOf("evaluations", flags.evaluations);
 const TARGET = 0.95;
 
-/** Outcomes are told one by one, as the peers get theirs. All other options are defaults. */
+/** Outcomes are reported one by one, as to the peers. All other options are defaults. */
 const sequential: Readonly<Record<string, Record<string, unknown>>> = {
   model: { batch: 1 },
   evolution: { batch: 1 },

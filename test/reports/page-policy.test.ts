@@ -9,7 +9,7 @@ import { launchBrowser } from "../support/browser.ts";
 import { browserProblem } from "../support/needs.ts";
 import { reportPages } from "../support/report-page.ts";
 
-describe.skipIf(browserProblem())("a report under another's policy", { timeout: 60_000 }, () => {
+describe.skipIf(browserProblem() !== null)("a report under another's policy", { timeout: 60_000 }, () => {
   const pages = reportPages();
   let browser: Browser;
   let server: Server;

@@ -7,7 +7,7 @@ import { browserProblem } from "../support/needs.ts";
 import { writeTinySweep } from "../support/tiny-sweep.ts";
 import { begin, end, finishTimes, folderNow, saying, start, startUi } from "../support/ui-server.ts";
 
-describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_000 }, () => {
+describe.skipIf(browserProblem() !== null)("the page of a running sweep", { timeout: 120_000 }, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();
@@ -83,7 +83,7 @@ describe.skipIf(browserProblem())("the page of a running sweep", { timeout: 120_
   });
 });
 
-describe.skipIf(browserProblem())("the page of a large sweep", { timeout: 120_000 }, () => {
+describe.skipIf(browserProblem() !== null)("the page of a large sweep", { timeout: 120_000 }, () => {
   beforeEach(begin);
   afterEach(end);
   it("opens, shows new trials as they come, and any trial on demand", async () => {

@@ -137,7 +137,7 @@ describe("the server", { timeout: 60_000 }, () => {
       return sent;
     });
     await expect.poll(() => texts.every((text) => text.startsWith("retry"))).toBe(true);
-    // A reader with an older state is told so, once.
+    // A reader with an older state gets one message that says so.
     await expect.poll(() => texts[2]).toContain(`event: behind\ndata: ${before.revision}\n\n`);
     expect(texts[0]).not.toContain("event:");
     large.add(1);

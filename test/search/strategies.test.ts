@@ -93,7 +93,7 @@ describe.each(strategyNames)("%s", (name) => {
       ids.push(...asked.map(layoutId));
       untold.push(...asked.map(toyOutcome));
     }
-    // Half of the outstanding outcomes are told before the save, the other half after the restore.
+    // Half of the outstanding outcomes are reported before the save, the other half after the restore.
     before.tell(untold.splice(0, Math.floor(untold.length / 2)));
     const after = start(name, middleSpace, 1);
     after.restore(JSON.parse(JSON.stringify(before.save())));
@@ -172,7 +172,7 @@ describe.each(strategyNames)("%s", (name) => {
     const [corrected, right] = [start(name, middleSpace), start(name, middleSpace)];
     const first = ask(corrected, 60);
     ask(right, 60);
-    // In the first batch every third outcome was wrong and every seventh is over budget. They are told
+    // In the first batch every third outcome was wrong and every seventh is over budget. They are reported
     // correctly at once, or told wrongly and then again.
     const truth = (layout: Layout, n: number): Outcome =>
       n % 7 === 1 ? over(layout) : n % 3 === 0 ? better(layout) : completeOutcome(layout);

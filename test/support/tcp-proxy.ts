@@ -6,7 +6,7 @@ export interface TcpProxy {
   readonly port: number;
   /** Number of bytes passed from the client so far. */
   readonly sent: number;
-  /** From here on nothing passes in either direction, and neither side is told, as if a cable were pulled. */
+  /** Stops all data in both directions without closing a connection, as if a cable were pulled. */
   freeze(): void;
   /** New connections pass again; the old ones stay dead. */
   thaw(): void;
