@@ -23,6 +23,13 @@ export function makeSvg(tag: string, attributes: Readonly<Record<string, string 
   return element;
 }
 
+/** Returns a text of a drawing, at a place in pixels. */
+export function svgText(content: string, x: number, y: number, type: string): SVGElement {
+  const node = makeSvg("text", { x, y, class: type });
+  node.textContent = content;
+  return node;
+}
+
 /**
  * Makes a part of a drawing a button: it shows its text when pointed at and opens a trial. Arrow keys reach
  * it (keys.ts).

@@ -2,7 +2,7 @@
 // that dominated it. Exact for any number of objectives, while a picture of the front shows only two.
 
 import { ticks } from "../labels.ts";
-import { makeSvg, opening } from "./dom.ts";
+import { makeSvg, opening, svgText } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 
 const LEFT = 96;
@@ -26,20 +26,17 @@ export function drawEvolution(element: HTMLElement, store: Store, limit: number)
   const end = Math.max(1, ...view.hypervolume.trial);
   const x = (trial: number): number => LEFT + (trial / end) * (width - LEFT - RIGHT);
   const svg = makeSvg("svg", { width, height, class: "evolution", role: "presentation" });
-  const text = (content: string, at: number, y: number, type: string): SVGElement => {
-    const node = makeSvg("text", { x: at, y, class: type });
-    node.textContent = content;
-    return node;
-  };
   for (const trial of ticks(end, Math.floor((width - LEFT) / 80))) {
     svg.append(makeSvg("line", { x1: x(trial), x2: x(trial), y1: TOP, y2: height - 20 }));
-    svg.append(text(trial === 0 ? "trial 0" : trial.toLocaleString("en-US"), x(trial), height - 5, "tick"));
+    svg.append(
+      svgText(trial === 0 ? "trial 0" : trial.toLocaleString("en-US"), x(trial), height - 5, "tick"),
+    );
   }
   for (const [row, { trial, from, until }] of kept.entries()) {
     const { label, published, id, number } = view.trials[trial]!;
     const y = TOP + row * ROW + ROW / 2;
     const name = `${published === null ? "" : "★ "}${label ?? (published ?? id).slice(0, 11)}`;
-    svg.append(text(name, LEFT - 10, y + 4, label === null ? "name gone" : "name"));
+    svg.append(svgText(name, LEFT - 10, y + 4, label === null ? "name gone" : "name"));
     const bar = makeSvg("rect", {
       x: x(from),
       y: y - BAR / 2,

@@ -2,7 +2,7 @@
 import { editText, layerEdits } from "../edits.ts";
 import { ticks } from "../labels.ts";
 import { LINEAGE_FOOT, LINEAGE_ROW } from "../page/sizes.ts";
-import { makeSvg, opening, STAR } from "./dom.ts";
+import { makeSvg, opening, STAR, svgText } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 
 const LEFT = 16;
@@ -73,9 +73,7 @@ export function drawLineage(element: HTMLElement, store: Store): boolean {
   for (const trial of ticks(end, Math.floor((width - LEFT - RIGHT) / 80))) {
     const at = LEFT + (trial / end) * (width - LEFT - RIGHT);
     svg.prepend(makeSvg("line", { x1: at, x2: at, y1: 0, y2: height - 20 }));
-    const text = makeSvg("text", { x: at, y: height - 5, class: "tick" });
-    text.textContent = trial === 0 ? "trial 0" : trial.toLocaleString("en-US");
-    svg.append(text);
+    svg.append(svgText(trial === 0 ? "trial 0" : trial.toLocaleString("en-US"), at, height - 5, "tick"));
   }
   svg.append(...points);
   element.dataset.lanes = "true";

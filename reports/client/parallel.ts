@@ -3,7 +3,7 @@
 // Dragging along an axis selects.
 import { formatValue } from "../format.ts";
 import { endLabels, titleLines } from "../labels.ts";
-import { makeSvg, opening } from "./dom.ts";
+import { makeSvg, opening, svgText } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 import { decisionMetrics } from "./sheet.ts";
 
@@ -131,24 +131,15 @@ function endNames({ store, metrics, x, y, share }: Frame, named: readonly number
   );
   return shown.flatMap((trial, n) => {
     if (texts[n] === "") return [];
-    const node = makeSvg("text", {
-      x: x(last) + 15,
-      y: beside(trial) + 4,
-      class: trial === store.currentChoice ? "tip chosen" : "tip",
-    });
-    node.textContent = texts[n]!;
-    return [node];
+    const type = trial === store.currentChoice ? "tip chosen" : "tip";
+    return [svgText(texts[n]!, x(last) + 15, beside(trial) + 4, type)];
   });
 }
 
 function axisMarks(frame: Frame, axis: number, m: number): SVGElement[] {
   const { store, ranges, height, x } = frame;
   const { label, device, unit, emulated } = store.view.metrics[m]!;
-  const text = (content: string, at: number, type: string): SVGElement => {
-    const node = makeSvg("text", { x: x(axis), y: at, class: type });
-    node.textContent = content;
-    return node;
-  };
+  const text = (content: string, at: number, type: string): SVGElement => svgText(content, x(axis), at, type);
   const brush = makeSvg("rect", {
     x: x(axis) - 11,
     y: TOP,

@@ -1,7 +1,7 @@
 // The timeline: one lane for each device and trainer, one bar for each job. Gaps are idle time.
 import { formatValue } from "../format.ts";
 import { busyShare } from "./busy.ts";
-import { makeSvg, opening } from "./dom.ts";
+import { makeSvg, opening, svgText } from "./dom.ts";
 import type { Store } from "./page-selection.ts";
 
 /** Width for a lane's name, and its limit, up to which a name is written in full. */
@@ -41,18 +41,13 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
   const fits = Math.floor((left - 6) / CHARACTER);
   const x = (ms: number): number => left + (ms / end) * (width - left - RIGHT);
   const svg = makeSvg("svg", { width, height, class: "timeline", role: "presentation" });
-  const text = (content: string, at: number, y: number, type: string): SVGElement => {
-    const node = makeSvg("text", { x: at, y, class: type });
-    node.textContent = content;
-    return node;
-  };
 
   const wanted = end / 1000 / Math.max(2, Math.floor((width - left) / 90));
   const step = STEPS.find((seconds) => seconds >= wanted) ?? 86_400;
   for (let seconds = 0; seconds * 1000 <= end; seconds += step) {
     const at = x(seconds * 1000);
     svg.append(makeSvg("line", { x1: at, x2: at, y1: TOP, y2: height - 22 }));
-    svg.append(text(clock(seconds), Math.min(at, width - TICK), height - 6, "tick"));
+    svg.append(svgText(clock(seconds), Math.min(at, width - TICK), height - 6, "tick"));
   }
   const place = new Map(view.trials.map(({ number }, index) => [number, index]));
   const paths = new Map<string, string>();
@@ -79,8 +74,8 @@ export function drawTimeline(element: HTMLElement, store: Store): boolean {
       end,
     );
     const y = TOP + index * LANE + LANE / 2;
-    svg.append(text(lane.length > fits ? `${lane.slice(0, fits - 1)}…` : lane, 0, y - 1, "lane"));
-    svg.append(text(`${Math.round(share * 100)}% busy`, 0, y + 11, "share"));
+    svg.append(svgText(lane.length > fits ? `${lane.slice(0, fits - 1)}…` : lane, 0, y - 1, "lane"));
+    svg.append(svgText(`${Math.round(share * 100)}% busy`, 0, y + 11, "share"));
   }
   element.dataset.lanes = "true";
   element.replaceChildren(svg);
