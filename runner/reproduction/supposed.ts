@@ -12,7 +12,7 @@ import { P95, TTFT } from "./decide/decide-study.ts";
 import type { Endpoint } from "./decide/endpoint.ts";
 import { inputFrom, type Observed } from "./observed.ts";
 import { balancedOrders } from "./orders.ts";
-import { coreOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./study-plan.ts";
+import { coreOf, endOf, isWindowForConv, type StudyPlan, SWEEP_SEEDS } from "./study-plan.ts";
 
 /** True values of a layout with this many attention layers. */
 export interface SupposedWorld {
@@ -27,6 +27,11 @@ export interface SupposedWorld {
   memory(attention: number, label: string): number;
   /** Share of training runs that never solve the recall task. Default: only runs that are too slow. */
   failures?(attention: number): number;
+  /**
+   * Training steps of all further blocks, after which the clock ends them. Faster blocks leave time for more,
+   * up to the plan's seeds. Default: all seeds of the plan.
+   */
+  readonly clock?: number;
 }
 
 export interface SupposedNoise {
@@ -72,7 +77,7 @@ function runsOf(
 ): ReadonlyMap<string, Runs> {
   const shared = Array.from({ length: seeds }, () => [normal(rng), normal(rng)] as const);
   const mixed = (common: number): number => Math.sqrt(SHARED) * common + Math.sqrt(1 - SHARED) * normal(rng);
-  return new Map(
+  const all = new Map(
     layouts.map(({ label, layout }) => {
       const count = fullAttention(layout);
       const typical = world.steps(count, label);
@@ -92,10 +97,35 @@ function runsOf(
       return [label, runs];
     }),
   );
+  return world.clock === undefined ? all : untilClock(all, blocked, world.clock);
 }
 
-function pairsOf(ratio: number, pairs: number, sd: number, rng: Rng): readonly ComparedPair[] {
-  return balancedOrders(pairs, rng).map((first) => {
+/** Returns the runs of the seeds whose blocks the clock lets begin: each must fit as the longest one did. */
+function untilClock(
+  all: ReadonlyMap<string, Runs>,
+  blocked: readonly string[],
+  clock: number,
+): ReadonlyMap<string, Runs> {
+  const inBlocks = [...all].flatMap(([label, { steps }]) => (blocked.includes(label) ? [steps] : []));
+  const costs = inBlocks[0]!.map((_, seed) => inBlocks.reduce((sum, steps) => sum + steps[seed]!, 0));
+  let [seeds, left, longest] = [SWEEP_SEEDS, clock, 0];
+  while (seeds < costs.length && left > 0 && longest <= left) {
+    const cost = costs[seeds++]!;
+    longest = Math.max(longest, cost);
+    left -= cost;
+  }
+  const kept = ({ steps, accuracy, text }: Runs): Runs => ({
+    steps: steps.slice(0, seeds),
+    accuracy: accuracy.slice(0, seeds),
+    text: text.slice(0, seeds),
+  });
+  return new Map([...all].map(([label, runs]) => [label, kept(runs)]));
+}
+
+function pairsOf(ratio: number, plan: StudyPlan, sd: number, rng: Rng): readonly ComparedPair[] {
+  // The clock ends a comparison within its sequence of orders.
+  const orders = balancedOrders(endOf(plan).pairs, rng).slice(0, plan.pairs);
+  return orders.map((first) => {
     const [ttft, p95] = [sd * normal(rng), sd * normal(rng)];
     return {
       first,
@@ -154,7 +184,7 @@ export function supposedInput(
   const runs = runsOf(layouts, plan, world, noise, rng);
   const compared = plan.comparisons.map(({ label }) => ({
     label,
-    pairs: pairsOf(world.ratio(label), plan.pairs, noise.pair, rng),
+    pairs: pairsOf(world.ratio(label), plan, noise.pair, rng),
   }));
   const of = ({ label, layout }: Designed, what: "time" | "memory"): number =>
     world[what](fullAttention(layout), label);
