@@ -30,19 +30,34 @@ int LockFile(const std::string& name) {
   return busy ? kBusy : kNoLock;
 }
 
-int Lock(const std::string& name) {
+// Calls bind or connect with an abstract socket name.
+int WithName(int (*call)(int, const sockaddr*, socklen_t), int fd, const std::string& name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   // sun_path[0] stays 0, which makes the name abstract.
   const size_t size = std::min(name.size(), sizeof(address.sun_path) - 1);
   memcpy(address.sun_path + 1, name.data(), size);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return call(fd, reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size));
+}
+
+int NewSocket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+
+int Lock(const std::string& name) {
+  const int fd = NewSocket();
   if (fd < 0) return LockFile(name);
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
+  // Processes that wait connect to the name and see the connection end when it becomes free.
+  if (WithName(bind, fd, name) == 0) return listen(fd, SOMAXCONN), fd;
   const bool busy = errno == EADDRINUSE;
   close(fd);
   return busy ? kBusy : LockFile(name);
+}
+
+// Returns a connection that ends when the holder of a name releases it, or kNoLock if there is none.
+int Watch(const std::string& name) {
+  const int fd = NewSocket();
+  if (fd < 0 || WithName(connect, fd, name) == 0) return fd < 0 ? kNoLock : fd;
+  close(fd);
+  return kNoLock;
 }
 
 void Unlock(int* fd) {
@@ -66,18 +81,25 @@ std::string Scope() {
 DeviceLock::DeviceLock() : name_("edgefront-device" + Scope()) {}
 
 bool DeviceLock::TryTake() {
+  // If the holder releases the name before it can be watched, the name is free: hence the second attempt.
+  return TakeOrWatch() || (watched_ < 0 && TakeOrWatch());
+}
+
+bool DeviceLock::TakeOrWatch() {
   if (held_ != kBusy) return true;
+  Unlock(&watched_);
   if (next_ == kBusy) next_ = Lock(name_ + "-next");
-  if (next_ == kBusy) return false;
-  held_ = Lock(name_);
-  if (held_ == kBusy) return false;
+  if (next_ != kBusy) held_ = Lock(name_);
+  if (held_ == kBusy) {
+    watched_ = Watch(next_ == kBusy ? name_ + "-next" : name_);
+    return false;
+  }
   Unlock(&next_);
   return true;
 }
 
 void DeviceLock::Release() {
-  Unlock(&held_);
-  Unlock(&next_);
+  for (int* fd : {&held_, &next_, &watched_}) Unlock(fd);
 }
 
 }  // namespace edgefront

@@ -21,20 +21,27 @@ class DeviceLock {
   DeviceLock(const DeviceLock&) = delete;
   DeviceLock& operator=(const DeviceLock&) = delete;
 
-  // Takes the device, or the place in the queue. Returns true once the device is held; if false, call again
-  // after kRetryMs. Never blocks.
+  // Takes the device, or the place in the queue. Returns true once the device is held. If false, call again
+  // when released_fd() hangs up, or after retry_ms(). Never blocks.
   bool TryTake();
   // Gives up the device and the place in the queue.
   void Release();
 
-  static constexpr double kRetryMs = 20;
+  // A connection to the process that is waited for, or negative if there is none. It wakes this process at
+  // once: until then a process with many short jobs would run one after the other, and polling would disturb
+  // what is being measured.
+  int released_fd() const { return watched_; }
+  double retry_ms() const { return watched_ >= 0 ? 1000 : 20; }
 
  private:
+  bool TakeOrWatch();
+
   std::string name_;
   int held_ = -1;
   // A process that waits holds a second name. A process that just released the device must take that name
   // first, so it cannot overtake the waiting process.
   int next_ = -1;
+  int watched_ = -1;
 };
 
 }  // namespace edgefront

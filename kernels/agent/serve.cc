@@ -54,7 +54,7 @@ class Server {
 
  private:
   void Step() {
-    pollfd fds[5];
+    pollfd fds[6];
     int n = 0;
     auto watch = [&](int fd, short events) {
       if (fd < 0) return -1;
@@ -69,6 +69,8 @@ class Server {
     const int job_in = job_ ? watch(job_->stdin_fd(), POLLOUT) : -1;
     const int job_out = job_ && room ? watch(job_->stdout_fd(), POLLIN) : -1;
     const int job_err = job_ ? watch(job_->stderr_fd(), POLLIN) : -1;
+    // Its hang-up is reported without being asked for.
+    if (waiting_) watch(device_.released_fd(), 0);
 
     const double now = NowMs();
     double wake = next_heartbeat_;
@@ -76,7 +78,7 @@ class Server {
       wake = std::min({wake, next_memory_sample_, deadline_ms_ > 0 ? deadline_ms_ : wake});
       if (job_->stdout_fd() < 0) wake = std::min(wake, now + kReapPollMs);
     }
-    if (waiting_) wake = std::min(wake, now + DeviceLock::kRetryMs);
+    if (waiting_) wake = std::min(wake, now + device_.retry_ms());
     if (poll(fds, static_cast<nfds_t>(n), std::max(0, static_cast<int>(wake - now + 0.999))) < 0 && errno != EINTR) {
       output_broken_ = true;
       return;
