@@ -126,12 +126,12 @@ function pairsOf(ratio: number, plan: StudyPlan, sd: number, rng: Rng): readonly
   // The clock ends a comparison within its sequence of orders.
   const orders = balancedOrders(endOf(plan).pairs, rng).slice(0, plan.pairs);
   return orders.map((first) => {
-    const [ttft, p95] = [sd * normal(rng), sd * normal(rng)];
-    return {
-      first,
-      a: { [TTFT]: 1, [P95]: 1 },
-      b: { [TTFT]: ratio * Math.exp(ttft), [P95]: ratio * Math.exp(p95) },
+    // Both sides have noise, as on a device: pairs are excluded by their mean, which must not tell the difference.
+    const run = (time: number): ComparedPair["a"] => {
+      const noisy = (): number => time * Math.exp((sd / Math.SQRT2) * normal(rng));
+      return { [TTFT]: noisy(), [P95]: noisy() };
     };
+    return { first, a: run(1), b: run(ratio) };
   });
 }
 

@@ -25,6 +25,15 @@ export function shareRow(name: string, hits: number, of: number, limit: string):
   return { name, value, low, high, limit, pass: meets(value, limit) };
 }
 
+/**
+ * Returns a row for an error rate that is the bound itself if the test is exact, so that half of all correct
+ * tests lie above it: the row fails if the interval does.
+ */
+export const levelRow = (name: string, hits: number, of: number, limit: string): ConclusionRow => {
+  const row = shareRow(name, hits, of, limit);
+  return { ...row, pass: meets(row.low, limit) };
+};
+
 /** Returns whether a value meets a limit: `>= 0.88`, `<= 0.05`, or `0.93 to 0.97`. */
 export function meets(value: number, limit: string): boolean {
   const range = /^([\d.]+) to ([\d.]+)$/.exec(limit);
