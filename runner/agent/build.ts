@@ -2,28 +2,19 @@
 // binaries are cached under the hash of all inputs and sealed by the hash of their bytes, so damaged files are built again. Parallel
 // builds write under names of their own and rename. Finding a compiler is left to toolchain.ts.
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname, join, posix, resolve, sep } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { partOf, publishSealed, unbroken } from "../base/durable-files.ts";
 import { helperEnvironment } from "../base/helper-environment.ts";
 import { runHelper } from "../base/helper-program.ts";
 import { cacheFolder, cachePath } from "../base/paths.ts";
 import { CompileError, CompilerMissingError } from "../devices/device-errors.ts";
-import {
-  type Arch,
-  archOf,
-  findToolchain,
-  type Target,
-  type Toolchain,
-  translateFlags,
-} from "../devices/toolchain.ts";
+import { archOf, findToolchain, type Target, type Toolchain, translateFlags } from "../devices/toolchain.ts";
+import { type BinaryKind, findKernels, planUnits, readInputs, type Unit } from "./kernel-sources.ts";
+import { includeFirst, PRECOMPILED, type Precompiled, precompile } from "./precompile.ts";
 
-/** `fuzz-NAME` builds fuzz/NAME.cc. Its main comes from -fsanitize=fuzzer or fuzz/standalone.cc. */
-export type BinaryKind = "agent" | "tests" | `fuzz-${string}`;
 export interface BuildProgress {
   readonly done: number;
   readonly total: number;
@@ -51,9 +42,9 @@ export interface BuiltBinary {
 }
 
 const INTERRUPT_MS = 50;
-const COMMON_FLAGS = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-pthread"];
-const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
-const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
+/** From this many files to compile on, precompiling their common headers saves time. */
+const MANY = 10;
+const COMMON_FLAGS = ["-std=c++20", "-O3", "-pthread"];
 
 /** Returns the folder of cached objects and binaries. */
 export const cacheDirectory = (): string => cachePath("build");
@@ -70,16 +61,17 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   const cache = cacheDirectory();
   const libFuzzer = request.instrument?.flags.some((flag) => /^-fsanitize=.*\bfuzzer\b/.test(flag)) ?? false;
   const units = await planUnits(kernels, request.kind, archOf(request.target), libFuzzer);
-  const flagsOf = (unit: Unit) => [
-    ...COMMON_FLAGS,
-    ...(request.instrument?.flags ?? []),
-    ...translateFlags(toolchain, unit.flags),
-    `-ffile-prefix-map=${kernels}=kernels`,
-  ];
   const instrumentFlags = request.instrument?.flags ?? [];
+  const sharedFlags = [...COMMON_FLAGS, ...instrumentFlags, `-ffile-prefix-map=${kernels}=kernels`];
+  const headers =
+    toolchain.flavour === "gnu" && !request.instrument ? await readInputs(kernels, PRECOMPILED) : [];
+  const takesHeaders = (unit: Unit): boolean => headers.length > 0 && unit.flags.length === 0;
   const identity = [toolchain.command.join(" "), toolchain.version];
   const keys = units.map((u) =>
-    hash([...identity, ...COMMON_FLAGS, ...u.flags, u.file, ...u.inputs, ...instrumentFlags]),
+    hash([
+      ...[...identity, ...COMMON_FLAGS, ...u.flags, u.file, ...u.inputs, ...instrumentFlags],
+      ...(takesHeaders(u) ? headers : []),
+    ]),
   );
   const binaryKey = hash([...keys, JSON.stringify(toolchain.linkFlags)]);
   const name = `edgefront-${request.kind}`;
@@ -90,13 +82,27 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   cacheFolder("build", "objects");
 
   const objects = keys.map((key) => join(cache, "objects", `${key}.o`));
+  const missing = new Set<Unit>();
+  for (const [i, unit] of units.entries()) if ((await unbroken(objects[i]!)) === null) missing.add(unit);
+  const waiting = units.filter((unit) => missing.has(unit) && takesHeaders(unit));
+  const precompiled =
+    waiting.length >= MANY ? precompileFor(toolchain, kernels, sharedFlags, request.signal) : null;
+  // Files that do not wait for the headers come first.
+  const order = [...units.filter((unit) => !waiting.includes(unit)), ...waiting];
   let done = 0;
-  await inParallel(units, availableParallelism(), async (unit, i) => {
-    if ((await unbroken(objects[i]!)) === null)
-      await compile(toolchain, kernels, unit, flagsOf(unit), objects[i]!, request.signal);
-    done++;
-    request.onProgress?.({ done, total: units.length, file: unit.file });
-  });
+  try {
+    await inParallel(order, availableParallelism(), async (unit) => {
+      if (missing.has(unit)) {
+        const first = takesHeaders(unit) ? ((await precompiled)?.flags ?? includeFirst(kernels)) : [];
+        const flags = [...sharedFlags, ...translateFlags(toolchain, unit.flags), ...first];
+        await compile(toolchain, kernels, unit, flags, objects[units.indexOf(unit)]!, request.signal);
+      }
+      done++;
+      request.onProgress?.({ done, total: units.length, file: unit.file });
+    });
+  } finally {
+    await (await precompiled)?.remove();
+  }
   const sha256 = await link(toolchain, objects, path, request.signal);
   return { ...built, sha256, cached: false };
 }
@@ -112,48 +118,6 @@ async function instrumented(instrument: NonNullable<BuildRequest["instrument"]>)
   return { command: [compiler], version: answer.stdout.split("\n")[0]!, flavour: "gnu", linkFlags: [flags] };
 }
 
-interface Unit {
-  readonly file: string;
-  /** Path and text of the source and of every header it includes, in a fixed order. */
-  readonly inputs: readonly string[];
-  readonly flags: readonly string[];
-}
-
-/** The translation units of a binary on an architecture, in a fixed order. */
-async function planUnits(kernels: string, kind: BinaryKind, arch: Arch, libFuzzer: boolean): Promise<Unit[]> {
-  const units: Unit[] = [];
-  for (const file of (await listFiles(kernels)).filter((f) => f.endsWith(".cc"))) {
-    if (kind !== "agent" && file === "agent/main.cc") continue;
-    if (kind !== "tests" && file.startsWith("tests/")) continue;
-    if (file.startsWith("fuzz/") && !isOfFuzzer(file, kind, libFuzzer)) continue;
-    if (file.startsWith("bench/")) continue;
-    const source = await readFile(join(kernels, file), "utf8");
-    const flags = buildFlags(source, arch, file);
-    if (flags) units.push({ file, inputs: await readInputs(kernels, file), flags });
-  }
-  return units;
-}
-
-const isOfFuzzer = (file: string, kind: BinaryKind, libFuzzer: boolean): boolean =>
-  kind.startsWith("fuzz-") &&
-  (file === `fuzz/${kind.slice("fuzz-".length)}.cc` || (file === "fuzz/standalone.cc" && !libFuzzer));
-
-/** Returns the flags of the `// build:` lines; undefined when the file is for other architectures only. */
-export function buildFlags(source: string, arch: Arch, file: string): string[] | undefined {
-  const found = source
-    .split("\n", 12)
-    .map((line) => BUILD_LINE.exec(line.trim()))
-    .filter((match) => match !== null)
-    .map((match) => ({ arch: match[1]!, flags: match[2]! }));
-  if (found.length === 0) return [];
-  const mine = found.filter((f) => f.arch === arch);
-  if (mine.length === 0) return undefined;
-  const flags = mine.flatMap((f) => f.flags.split(/\s+/).filter(Boolean));
-  const bad = flags.find((f) => !FLAG.test(f));
-  if (bad) throw new CompileError(`${file}: the build line may not pass ${bad} to the compiler`);
-  return flags;
-}
-
 /** The environment of compiler and linker. zig caches the C libraries that it builds, which takes some seconds. */
 function environmentOf(toolchain: Toolchain): Record<string, string> {
   const clean = { ...helperEnvironment(), LC_ALL: "C" };
@@ -162,6 +126,20 @@ function environmentOf(toolchain: Toolchain): Record<string, string> {
     ...clean,
     ZIG_GLOBAL_CACHE_DIR: process.env.ZIG_GLOBAL_CACHE_DIR ?? join(cacheDirectory(), "zig"),
   };
+}
+
+function precompileFor(
+  toolchain: Toolchain,
+  kernels: string,
+  flags: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Precompiled> {
+  const [program, ...first] = toolchain.command;
+  return precompile(kernels, async (header, output) => {
+    const args = [...first, ...flags, "-x", "c++-header", header, "-o", output];
+    const run = await runHelper(program, args, { cancelSignal: signal, env: environmentOf(toolchain) });
+    return run.exitCode === 0;
+  });
 }
 
 async function compile(
@@ -233,39 +211,6 @@ async function link(
   } finally {
     await rm(temporary, { force: true });
   }
-}
-
-/** Finds kernels/ of this file's package, both for the sources and for dist/. */
-function findKernels(): string {
-  for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
-    if (existsSync(join(at, "package.json")) && existsSync(join(at, "kernels"))) return join(at, "kernels");
-  }
-  throw new CompileError("the kernels/ folder of the package is missing", "Install edgefront again");
-}
-
-/** Paths of the files under a folder, with forward slashes, sorted. */
-async function listFiles(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true });
-  const files: string[] = [];
-  for (const entry of entries)
-    if ((await stat(join(root, entry))).isFile()) files.push(entry.split(sep).join("/"));
-  return files.sort();
-}
-
-/** A source and the headers it includes by `#include "..."`, found in kernels/, kernels/include/ or its own folder. */
-async function readInputs(kernels: string, file: string): Promise<string[]> {
-  const found = new Map<string, string>();
-  const visit = async (path: string): Promise<void> => {
-    if (found.has(path) || !existsSync(join(kernels, path))) return;
-    const text = await readFile(join(kernels, path), "utf8");
-    found.set(path, text);
-    for (const [, name] of text.matchAll(/^[ \t]*#[ \t]*include[ \t]+"([^"]+)"/gm)) {
-      for (const folder of ["", "include/", `${dirname(path)}/`])
-        await visit(posix.normalize(folder + name!));
-    }
-  };
-  await visit(file);
-  return [...found].flat();
 }
 
 function hash(parts: readonly string[]): string {

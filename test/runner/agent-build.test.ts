@@ -14,7 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { buildAgent, buildFlags, cacheDirectory } from "../../runner/agent/build.ts";
+import { buildAgent, cacheDirectory } from "../../runner/agent/build.ts";
+import { buildFlags } from "../../runner/agent/kernel-sources.ts";
 import { CompileError, CompilerMissingError } from "../../runner/devices/device-errors.ts";
 import { hostTarget, TARGETS, type Toolchain, translateFlags } from "../../runner/devices/toolchain.ts";
 import { zigProblem } from "../support/needs.ts";
@@ -34,7 +35,7 @@ const run = (path: string) =>
     execFile(path, (error, stdout) => (error && error.code === undefined ? reject(error) : resolve(stdout))),
   );
 const saved = Object.fromEntries(
-  ["XDG_CACHE_HOME", "PATH", "CXX", "EDGEFRONT_ZIG", "ZIG_GLOBAL_CACHE_DIR"].map((name) => [
+  ["XDG_CACHE_HOME", "TMPDIR", "PATH", "CXX", "EDGEFRONT_ZIG", "ZIG_GLOBAL_CACHE_DIR"].map((name) => [
     name,
     process.env[name],
   ]),
@@ -79,6 +80,23 @@ describe("buildAgent", () => {
     const third = await build();
     expect(third.cached).toBe(false);
     expect(await run(third.path)).toMatch(/^52 /);
+  });
+
+  it("reads precompiled.h before each file without own flags, compiled or as text, with the same objects", async () => {
+    write("precompiled.h", "inline int Shared() { return 40; }\n");
+    for (let i = 0; i < 12; i++) write(`many/f${i}.cc`, `int F${i}() { return Shared() + ${i}; }\n`);
+    write("agent/main.cc", '#include <cstdio>\nint F2();\nint main() { std::printf("%d", F2()); }\n');
+    process.env.TMPDIR = folder;
+    const many = await build();
+    expect(await run(many.path)).toBe("42");
+    expect(readdirSync(folder)).not.toContainEqual(expect.stringMatching(/edgefront-headers/));
+    process.env.XDG_CACHE_HOME = join(folder, "other-cache");
+    // In a folder that does not exist nothing can be precompiled: the headers are read as text.
+    process.env.TMPDIR = join(folder, "missing");
+    expect(await build()).toMatchObject({ sha256: many.sha256, cached: false });
+    process.env.TMPDIR = folder;
+    write("precompiled.h", "inline int Shared() { return 50; }\n");
+    expect(await run((await build()).path)).toBe("52");
   });
 
   it("links the tests without the agent's main", async () => {

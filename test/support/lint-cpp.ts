@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { globSync } from "tinyglobby";
-import { buildFlags } from "../../runner/agent/build.ts";
+import { buildFlags } from "../../runner/agent/kernel-sources.ts";
 import { hostTarget } from "../../runner/devices/toolchain.ts";
 import { optionsOf } from "./parse-args.ts";
 
@@ -31,7 +31,7 @@ async function installed(): Promise<boolean> {
 
 /** Returns what clang-tidy found in a source file, empty if nothing. */
 async function tidied(file: string, own: readonly string[]): Promise<string> {
-  const compile = ["--", "-std=c++20", `-I${KERNELS}`, ...own];
+  const compile = ["--", "-std=c++20", "-Wall", "-Wextra", `-I${KERNELS}`, ...own];
   const { failed, stdout, stderr } = await execa(program("clang-tidy"), ["--quiet", file, ...compile], {
     reject: false,
   });
