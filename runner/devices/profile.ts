@@ -63,6 +63,9 @@ export function parseProfile(name: string, text: string, source: string): Device
   return { name, ...parsed.data };
 }
 
+/** Read once: every measurement asks for its profile, and parsing YAML took a sixth of the coordinator's time. */
+const bundled = new Map<string, DeviceProfile>();
+
 /**
  * Returns a profile of this package by name, or of a user's file.
  * @throws InvalidInputError (`unknown-profile`, `bad-profile`).
@@ -76,8 +79,12 @@ export function profileNamed(name: string): DeviceProfile {
       `there is no device profile "${name}"${hint}; give --profile with one of ${profileNames.join(", ")}, or a .yaml file`,
     );
   }
-  const file = join(FOLDER, `${name}.yaml`);
-  return parseProfile(name, readFileSync(file, "utf8"), `configs/devices/${name}.yaml`);
+  const known = bundled.get(name);
+  if (known !== undefined) return known;
+  const text = readFileSync(join(FOLDER, `${name}.yaml`), "utf8");
+  const profile = parseProfile(name, text, `configs/devices/${name}.yaml`);
+  bundled.set(name, profile);
+  return profile;
 }
 
 /** Reads a user's profile, which is named after its file. */

@@ -121,8 +121,10 @@ describe("a sweep", { timeout: 180_000 }, () => {
   it("stopped by Ctrl-C says how to go on, and goes on", async () => {
     const config = writeTinySweep(folder.path, { steps: 400, trials: 4 });
     const { child, finished } = startCli(["sweep", config], folder.path);
+    let interrupted = false;
     child.stderr!.on("data", (text: Buffer) => {
-      if (text.includes("trial 0")) child.kill("SIGINT");
+      // Only once: a second Ctrl-C ends the process at once.
+      if (!interrupted && text.includes("trial 0")) interrupted = child.kill("SIGINT");
     });
     const stopped = await finished;
     expect(stopped.code).toBe(130);
