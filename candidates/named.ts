@@ -1,8 +1,8 @@
 // Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released
-// configurations), and their all-attention twins at the same parameter count. Two all-attention models often
-// compared with them are included.
+// configurations), and their twins: the same parameter count, but another mixer instead of the convolutions.
+// Models that are often compared with them are included.
 import { parameterCount } from "./cost.ts";
-import { isAttention, type Layout } from "./layout.ts";
+import type { Layout } from "./layout.ts";
 import { parseMixer } from "./notation.ts";
 import { ffnOfWidth, type Mixer } from "./ops/operator-registry.ts";
 import { solveFfnWidth } from "./solver.ts";
@@ -14,55 +14,53 @@ interface Shape {
   readonly depth: number;
   /** Geometry of the attention layers, in the notation's spelling. */
   readonly geometry: string;
-  /** 0-based layers with attention; the others are convolutions of 3 taps. */
+  /** 0-based layers with global attention. */
   readonly attention: readonly number[] | "all";
+  /** Mixer of all other layers, in the notation's spelling. */
+  readonly others: string;
+}
+
+function mixersOf({ depth, attention, others, geometry }: Shape): readonly Mixer[] {
+  const attends = (layer: number): boolean => attention === "all" || attention.includes(layer);
+  return Array.from({ length: depth }, (_, layer) =>
+    parseMixer(attends(layer) ? "g" : others, { h: geometry }),
+  );
 }
 
 function build(shape: Shape): Layout {
-  const attends = (layer: number): boolean => shape.attention === "all" || shape.attention.includes(layer);
-  return {
-    vocab: shape.vocab,
-    width: shape.width,
-    layers: Array.from({ length: shape.depth }, (_, layer) => ({
-      mixer: parseMixer(attends(layer) ? "g" : "c3", { h: shape.geometry }),
-      ffn: ffnOfWidth(shape.ffn),
-    })),
-  };
+  const layers = mixersOf(shape).map((mixer) => ({ mixer, ffn: ffnOfWidth(shape.ffn) }));
+  return { vocab: shape.vocab, width: shape.width, layers };
 }
 
-/**
- * The same model with attention in every layer. Its FFN width is solved to the same parameter count (within
- * 1%).
- */
-function allAttentionTwin(layout: Layout): Layout {
-  const attention = layout.layers.find(isAttention)!.mixer;
-  const mixers: Mixer[] = layout.layers.map(() => attention);
-  return solveFfnWidth({
-    vocab: layout.vocab,
-    width: layout.width,
-    mixers,
-    parameters: parameterCount(layout),
-  });
+/** Mixers that replace the convolutions in a twin, by the ending of its name. The window is that of LFM3. */
+const replacements = { gqa: "g", swa: "s256" } as const;
+
+/** Returns the twins of a model by name. Their FFN width is solved to the model's parameter count (within 1%). */
+function twinsOf([name, shape]: readonly [string, Shape]): readonly (readonly [string, Layout])[] {
+  const { vocab, width } = shape;
+  const parameters = parameterCount(build(shape));
+  return Object.entries(replacements).map(([ending, others]) => [
+    `${name}-${ending}`,
+    solveFfnWidth({ vocab, width, mixers: mixersOf({ ...shape, others }), parameters }),
+  ]);
 }
 
-const LFM2 = { vocab: 65_536, depth: 16, attention: [2, 5, 8, 10, 12, 14] };
-const lfm2 = {
-  "lfm2-350m": build({ ...LFM2, width: 1024, ffn: 4608, geometry: "16/8x64" }),
-  "lfm2-700m": build({ ...LFM2, width: 1536, ffn: 6912, geometry: "24/8x64" }),
-  "lfm2-1.2b": build({ ...LFM2, width: 2048, ffn: 8192, geometry: "32/8x64" }),
-  "lfm2-2.6b": build({
+const LFM2 = { vocab: 65_536, depth: 16, attention: [2, 5, 8, 10, 12, 14], others: "c3" };
+const lfm2Shapes: Readonly<Record<string, Shape>> = {
+  "lfm2-350m": { ...LFM2, width: 1024, ffn: 4608, geometry: "16/8x64" },
+  "lfm2-700m": { ...LFM2, width: 1536, ffn: 6912, geometry: "24/8x64" },
+  "lfm2-1.2b": { ...LFM2, width: 2048, ffn: 8192, geometry: "32/8x64" },
+  "lfm2-2.6b": {
     ...LFM2,
     depth: 30,
     attention: [2, 5, 9, 13, 17, 21, 24, 27],
     width: 2048,
     ffn: 10_752,
     geometry: "32/8x64",
-  }),
-} as const;
-
-const twins = Object.fromEntries(
-  Object.entries(lfm2).map(([name, layout]) => [`${name}-gqa`, allAttentionTwin(layout)]),
-);
+  },
+};
+const lfm2 = Object.fromEntries(Object.entries(lfm2Shapes).map(([name, shape]) => [name, build(shape)]));
+const twins = Object.fromEntries(Object.entries(lfm2Shapes).flatMap(twinsOf));
 
 const others = {
   "qwen3-0.6b": build({
@@ -72,6 +70,7 @@ const others = {
     depth: 28,
     geometry: "16/8x128",
     attention: "all",
+    others: "g",
   }),
   "llama-3.2-1b": build({
     vocab: 128_256,
@@ -80,11 +79,33 @@ const others = {
     depth: 16,
     geometry: "32/8x64nt500000",
     attention: "all",
+    others: "g",
+  }),
+} as const;
+
+/**
+ * The shape of Gemma 3 1B (window of 512, every sixth layer global). The model itself also has norms after its
+ * mixers and FFNs, GELU instead of SiLU, and another RoPE base in its windows.
+ */
+const alike = {
+  "gemma-3-1b-like": build({
+    vocab: 262_144,
+    width: 1152,
+    ffn: 6912,
+    depth: 26,
+    geometry: "4/1x256",
+    attention: [5, 11, 17, 23],
+    others: "s512",
   }),
 } as const;
 
 /** Every named layout. Layouts of published models have the published shapes and exact parameter counts. */
-export const namedLayouts: Readonly<Record<string, Layout>> = { ...lfm2, ...twins, ...others };
+export const namedLayouts: Readonly<Record<string, Layout>> = {
+  ...lfm2,
+  ...twins,
+  ...others,
+  ...alike,
+};
 
-/** Names of published layouts. Twins are our own and were not published. */
+/** Names of published layouts. Twins, and layouts that are only alike, were not published. */
 export const publishedNames: readonly string[] = [...Object.keys(lfm2), ...Object.keys(others)];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
-import { isGlobalAttention, layoutId, parseLayout } from "../../candidates/layout.ts";
+import { isGlobalAttention, isWindowAttention, layoutId, parseLayout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation, parseNotation } from "../../candidates/notation.ts";
 import { solveFfnWidth } from "../../candidates/solver.ts";
@@ -22,6 +22,22 @@ describe("named layouts", () => {
     const twin = namedLayouts[`${name}-gqa`]!;
     expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
     expect(twin.layers.every(isGlobalAttention)).toBe(true);
+  });
+
+  it.each(["lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b"])(
+    "%s-swa has windows for convolutions",
+    (name) => {
+      const model = namedLayouts[name]!;
+      const twin = namedLayouts[`${name}-swa`]!;
+      const target = parameterCount(model);
+      expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
+      expect(twin.layers.map(isGlobalAttention)).toEqual(model.layers.map(isGlobalAttention));
+      expect(twin.layers.every((layer) => isGlobalAttention(layer) || isWindowAttention(layer))).toBe(true);
+    },
+  );
+
+  it("gemma-3-1b-like has the published parameters but for its 52 norms after mixers and FFNs", () => {
+    expect(parameterCount(namedLayouts["gemma-3-1b-like"]!)).toBe(999_885_952 - 52 * 1152);
   });
 });
 
