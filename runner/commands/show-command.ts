@@ -8,6 +8,7 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { quantizations } from "../../candidates/quantization.ts";
 import { formatValue } from "../../reports/format.ts";
+import { runsIn, runsInText } from "../../reports/layout/runs-in.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { columns, facts, formatBytes, printEither, withJson } from "./common.ts";
 import { example } from "./examples.ts";
@@ -54,6 +55,7 @@ export const showCommand: CommandModule<object, Args> = {
       notation: formatNotation(layout),
       architecture: architectureOf(layout),
       parameters: q4(0).parameters,
+      runsIn: runsIn(layout),
       layout,
       costs,
     };
@@ -64,7 +66,7 @@ export const showCommand: CommandModule<object, Args> = {
         facts([
           ["id", data.id],
           ["parameters", data.parameters.toLocaleString("en")],
-          ["GGUF architecture", data.architecture],
+          ...data.runsIn.map((row): [string, string] => [`runs in ${row.runtime}`, runsInText(row)]),
           ...quantizations.map((quantization): [string, string] => [
             `weights as ${quantization}`,
             formatBytes(staticCost(layout, { context: 0, quantization }).weightBytes),
