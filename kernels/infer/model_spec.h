@@ -99,19 +99,20 @@ struct TensorSpec {
   // Sizes of blocks of inputs (rows) and outputs (columns) that belong together, such as those of a head.
   // Training pads each block separately. 0: one block.
   uint64_t row_block = 0, col_block = 0;
+  // A vector with one row for each channel or head. It is kept as [ne0][ne1], so that loops run along channels.
+  bool by_channel = false;
 
   bool writes_residual() const { return role == Role::kMixerOut || role == Role::kDown; }
 };
 
-// Collects the tensors of one layer, in order of use. A tensor's name is blk.N.SUFFIX.weight.
+// Collects the tensors of one layer, in order of use. A tensor's name is blk.N.SUFFIX.weight; Vector and
+// PerChannel take the whole name after blk.N.
 class LayerTensors {
  public:
   LayerTensors(int layer, std::vector<TensorSpec>* out) : layer_(layer), out_(out) {}
 
   TensorSpec& Add(Role role, const char* suffix, uint64_t ne0, uint64_t ne1, const char* op) {
-    out_->push_back({"blk." + std::to_string(layer_) + "." + suffix + ".weight", role, layer_, ne0, ne1});
-    out_->back().op = op;
-    return out_->back();
+    return Named(role, std::string(suffix) + ".weight", ne0, ne1, op);
   }
   void Norm(Role role, const char* suffix, uint64_t n, int slot = 0) {
     TensorSpec& t = Add(role, suffix, n, 1, "");
@@ -123,8 +124,25 @@ class LayerTensors {
     t.slot = slot;
     return t;
   }
+  // Adds a vector of a mixer with `ne1` rows of `ne0` values.
+  TensorSpec& Vector(int slot, const char* name, uint64_t ne0, uint64_t ne1, WeightKind kind) {
+    TensorSpec& t = Named(Role::kMixer, name, ne0, ne1, "");
+    t.kind = kind;
+    t.slot = slot;
+    return t;
+  }
+  // Adds `n` values for each of `channels` channels, [n, channels] in the file.
+  void PerChannel(int slot, const char* name, uint64_t n, uint64_t channels, WeightKind kind) {
+    Vector(slot, name, n, channels, kind).by_channel = true;
+  }
 
  private:
+  TensorSpec& Named(Role role, const std::string& name, uint64_t ne0, uint64_t ne1, const char* op) {
+    out_->push_back({"blk." + std::to_string(layer_) + "." + name, role, layer_, ne0, ne1});
+    out_->back().op = op;
+    return out_->back();
+  }
+
   int layer_;
   std::vector<TensorSpec>* out_;
 };

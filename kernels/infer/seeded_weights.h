@@ -26,18 +26,33 @@ inline uint64_t Fnv1a64(std::string_view s) {
   return h;
 }
 
-enum class WeightKind { kNorm, kConv, kMatrix };
+// The use of a tensor, which decides its initial values.
+enum class WeightKind {
+  kNorm,  // also other factors of about 1
+  kConv,  // taps of a depthwise convolution
+  kMatrix,
+  kBias,
+  kDecay,  // decay rates A < 0 of a recurrence. The trainer keeps ln(-A), so that a step cannot change the sign.
+  kStep,   // bias b of a recurrence's step size softplus(. + b); softplus(b) is spread evenly by order of magnitude
+};
 
 // The generator of one tensor's elements.
 struct SeededTensor {
   uint64_t base;
   float offset, scale;
 
-  // `fan_in` is ne0 for a matrix and k for conv taps (also their ne0). Norms do not use it.
+  // `fan_in` is ne0 for a matrix and k for conv taps (also their ne0). Other kinds do not use it.
   SeededTensor(uint64_t seed, std::string_view name, WeightKind kind, uint64_t fan_in)
-      : base(SplitMix64(seed) ^ Fnv1a64(name)),
-        offset(kind == WeightKind::kNorm ? 1.0f : 0.0f),
-        scale(kind == WeightKind::kNorm ? 0.1f : static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in)))) {}
+      : base(SplitMix64(seed) ^ Fnv1a64(name)), offset(0.0f), scale(0.1f) {
+    switch (kind) {
+      case WeightKind::kNorm: offset = 1.0f; break;
+      case WeightKind::kBias: break;
+      case WeightKind::kDecay: offset = -8.5f, scale = 7.5f; break;
+      case WeightKind::kStep: offset = -4.58f, scale = 2.33f; break;
+      case WeightKind::kConv:
+      case WeightKind::kMatrix: scale = static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in))); break;
+    }
+  }
 
   // Returns element i before rounding to the tensor's type.
   float At(uint64_t i) const {

@@ -76,10 +76,10 @@ Status RunJob(const Job& job, const ModelSpec& spec, const GgufFile& gguf, const
     return Status::Ok();
   }
   float* to = reinterpret_cast<float*>(job.to);
-  for (size_t r = 0; r < t.ne1; ++r) {  // [d][k] -> [k][d]; a norm is one row with ne1 = 1
+  for (size_t r = 0; r < t.ne1; ++r) {  // by channel: [d][k] -> [k][d]
     EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, r, 1, rows, floats));
     DequantiseRow(job.type, rows, t.ne0, floats);
-    for (size_t i = 0; i < t.ne0; ++i) to[i * t.ne1 + r] = floats[i];
+    for (size_t i = 0; i < t.ne0; ++i) to[t.by_channel ? i * t.ne1 + r : r * t.ne0 + i] = floats[i];
   }
   return Status::Ok();
 }
@@ -93,7 +93,7 @@ Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gg
     if (found == nullptr) return BadModel("tensor '" + t.name + "' is missing");
     if (IsVector(t) && IsQuantised(found->type)) {
       return Unsupported("tensor '" + t.name + "' is " + DTypeName(found->type) +
-                         ", edgefront reads norms and convolution taps as F32, F16 or BF16; convert the file with llama.cpp: "
+                         ", edgefront reads norms, biases and convolution taps as F32, F16 or BF16; convert the file with llama.cpp: "
                          "llama-quantize --allow-requantize FILE OUT.gguf Q8_0");
     }
     types.push_back(found->type);

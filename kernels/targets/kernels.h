@@ -71,6 +71,20 @@ struct ConvArgs {
   size_t n, d, k, c0, c1;
 };
 
+inline constexpr size_t kMostConvTaps = 64;  // of conv_silu
+
+// Causal depthwise convolution and SiLU over channels [c0, c1) of n consecutive tokens, in place: x_t becomes
+// silu(bias + sum_j taps[j] x_{t-k+1+j}). `state` holds the previous values of x, oldest first, and is
+// updated.
+struct ConvSiluArgs {
+  float* x;           // [d]: token t at x + t * stride
+  size_t stride;
+  const float* taps;  // [k][d]
+  const float* bias;  // [d], or null
+  float* state;       // [k-1][d]
+  size_t n, d, k, c0, c1;
+};
+
 struct Kernels {
   Isa isa;
   // Computes out [n][16]: out[i][r] = sum_j panel[r][j] * a[t0+i][j]. a: k values a token.
@@ -82,6 +96,7 @@ struct Kernels {
   void (*swiglu)(const float* gate, const float* up, size_t n, float* out);               // out = silu(gate) * up
   void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]
   void (*conv)(const ConvArgs& args);
+  void (*conv_silu)(const ConvSiluArgs& args);
   // Writes k [head_dim] and v [head_dim] into slot `slot` of the cache.
   void (*store_kv)(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim);
   void (*attend_weights)(const AttendArgs& args);

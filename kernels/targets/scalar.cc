@@ -56,11 +56,29 @@ void ScalarConv(const ConvArgs& g) {
   }
 }
 
+// Channel by channel: `window` is the state and the inputs in order of time.
+void ScalarConvSilu(const ConvSiluArgs& g) {
+  const size_t past = g.k - 1;
+  for (size_t c = g.c0; c < g.c1; ++c) {
+    float window[kMostConvTaps];
+    for (size_t j = 0; j < past; ++j) window[j] = g.state[j * g.d + c];
+    for (size_t t = 0; t < g.n; ++t) {
+      float* x = g.x + t * g.stride + c;
+      window[past] = *x;
+      double z = g.bias != nullptr ? g.bias[c] : 0.0;
+      for (size_t j = 0; j < g.k; ++j) z += static_cast<double>(g.taps[j * g.d + c]) * window[j];
+      for (size_t j = 0; j < past; ++j) window[j] = window[j + 1];
+      *x = static_cast<float>(z / (1.0 + std::exp(-z)));
+    }
+    for (size_t j = 0; j < past; ++j) g.state[j * g.d + c] = window[j];
+  }
+}
+
 }  // namespace
 
 const Kernels& ScalarKernels() {
-  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm,       ScalarSwiGlu,
-                                     Rope,         ScalarConv,     StoreKv,        ScalarAttendWeights, ScalarAttendValues};
+  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm,       ScalarSwiGlu,      Rope,
+                                     ScalarConv,   ScalarConvSilu, StoreKv,        ScalarAttendWeights, ScalarAttendValues};
   return kTable;
 }
 

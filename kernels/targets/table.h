@@ -4,6 +4,7 @@
 #include "ops/attention/forward.h"
 #include "ops/attention/store_kv.h"
 #include "ops/conv/forward.h"
+#include "ops/conv_silu/forward.h"
 #include "ops/matmul/forward.h"
 #include "ops/rmsnorm/forward.h"
 #include "ops/rope/forward.h"
@@ -12,4 +13,4 @@
 #include "targets/kernels.h"
 
 #define EDGEFRONT_KERNEL_TABLE(isa) \
-  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, StoreKv, AttendWeights, AttendValues}
+  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, ConvSilu, StoreKv, AttendWeights, AttendValues}

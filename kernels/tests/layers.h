@@ -36,7 +36,7 @@ struct Layout {
   std::vector<LayerSpec> layers;
 };
 
-// A metadata key with one value for each layer.
+// A metadata key with one value for each layer. Mixers may share a key.
 struct LayerKey {
   enum Type { kInt, kFloat, kBool };
 

@@ -3,7 +3,9 @@
 #define EDGEFRONT_TESTS_MODELS_H_
 
 #include <functional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "include/edgefront/gguf.h"
@@ -24,18 +26,27 @@ struct PlanOptions {
   bool taps_3d = false;  // convolution taps as [k, 1, d]
 };
 
-// Adds the mixers' names and the keys of all mixers in the `edgefront` architecture.
+// Returns the layer's value of `key`, which several mixers may have.
+inline double KeyOf(const LayerKey& key, const LayerSpec& layer) {
+  for (const LayerKey& own : TestMixerOf(layer.mixer).keys)
+    if (std::string_view(own.key) == key.key) return own.of(layer);
+  return key.otherwise;
+}
+
+// Adds the mixers' names and the keys of all mixers in the `edgefront` architecture, each once.
 inline void AddOwnMixers(const std::vector<LayerSpec>& layers, GgufWriter* w) {
   std::vector<std::string> names;
   for (const LayerSpec& l : layers) names.emplace_back(TestMixerOf(l.mixer).name(l));
   w->AddStringArray("edgefront.layer.mixer", names);
+  std::set<std::string_view> added;
   for (const TestMixer& m : TestMixers()) {
     for (const LayerKey& key : m.keys) {
+      if (!added.insert(key.key).second) continue;
       std::vector<int32_t> ints;
       std::vector<float> floats;
       std::vector<bool> bools;
       for (const LayerSpec& l : layers) {
-        const double value = l.mixer == m.mixer ? key.of(l) : key.otherwise;
+        const double value = KeyOf(key, l);
         ints.push_back(static_cast<int32_t>(value));
         floats.push_back(static_cast<float>(value));
         bools.push_back(value != 0);
@@ -102,7 +113,7 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   for (const TensorSpec& t : ExpectedTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
     const DType type = !vector && o.type_of ? o.type_of(t) : vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
-    if (t.ne1 == 1 && t.kind == WeightKind::kNorm)
+    if (t.ne1 == 1 && vector && !t.by_channel)
       w.AddTensor(t.name, {t.ne0}, type);
     else if (o.taps_3d && t.kind == WeightKind::kConv)
       w.AddTensor(t.name, {t.ne0, 1, t.ne1}, type);

@@ -145,7 +145,7 @@ TEST(TrainMixersMatchTheEngine) {
     for (const Param& p : (*session)->params().all()) {  // the plan's values, which Params::Initialise scales
       const SeededTensor values(plan.seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
       for (int r = 0; r < p.rows; ++r) {
-        for (int c = 0; c < p.cols; ++c) (*session)->weights()[p.At(r, c)] = values.At(static_cast<uint64_t>(r) * p.cols + c);
+        for (int c = 0; c < p.cols; ++c) (*session)->weights()[p.At(r, c)] = p.Trained(values.At(static_cast<uint64_t>(r) * p.cols + c));
       }
     }
     (*session)->Repack();

@@ -17,6 +17,7 @@ namespace {
 #ifndef EDGEFRONT_DOT_PAIRS
 #include "train/gemm-inl.h"
 #include "train/elementwise-inl.h"
+#include "train/short_conv-inl.h"
 #include "train/attention-inl.h"
 #endif
 
@@ -33,7 +34,7 @@ const Products kRounded = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kRoundedPa
 extern const Math kMath;
 // clang-format off
 const Math kMath = {{EDGEFRONT_ISA_NAME, Precision::kFloat32, &kExactPacking, RunGemm}, RunRmsNorm, RunRmsNormGrad, RunConv, RunConvGrad,
-                    RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
+                    RunConvSilu, RunConvSiluGrad, RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
 // clang-format on
 #endif
 

@@ -121,6 +121,12 @@ struct Math : Products {
   // Computes dbch (overwritten) from du, and adds to dtaps [k, width]. scratch: [length], stride ldu. k: at most kMostTaps.
   void (*conv_grad)(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, const float* y, const float* du,
                     ptrdiff_t ldu, float* dbch, float* dtaps, float* scratch);
+  // Short convolution and SiLU of one sequence, with x, z and y [length, width]: z_t = bias + sum_j taps[j]
+  // x_{t-(k-1-j)}, y = silu(z). taps: [k, width]; bias: [width] or null.
+  void (*conv_silu)(int length, int width, int k, const float* taps, const float* bias, const float* x, float* z, float* y, ptrdiff_t ld);
+  // Turns g from the gradient of y into that of x, and adds to dtaps [k, width] and dbias [width] (or null). k: at most kMostTaps.
+  void (*conv_silu_grad)(int length, int width, int k, const float* taps, const float* x, const float* z, float* g, ptrdiff_t ld,
+                         float* dtaps, float* dbias);
   // act = silu(gate) * up, all [rows, width].
   void (*swiglu)(int rows, int width, const float* gate, const float* up, ptrdiff_t ld, float* act);
   // Overwrites gate and up with their gradients.

@@ -22,7 +22,7 @@ Floats AllocateFloats(size_t n) {
 }
 
 size_t Param::At(int row, int col) const {
-  if (kind == WeightKind::kConv) return offset + static_cast<size_t>(col) * ld + row;
+  if (by_channel) return offset + static_cast<size_t>(col) * ld + row;
   const auto padded = [](int i, int block) { return static_cast<size_t>(i / block) * PadUp(block) + i % block; };
   return offset + padded(row, row_block) * ld + padded(col, col_block);
 }
@@ -50,10 +50,11 @@ Params Params::Of(const ModelSpec& spec, bool pooled) {
     p.col_block = t.col_block > 0 ? static_cast<int>(t.col_block) : p.cols;
     p.kind = t.kind;
     p.slot = t.slot;
+    p.by_channel = t.by_channel;
     p.writes_residual = t.writes_residual();
     p.padded_rows = p.matrix() ? p.rows / p.row_block * PadUp(p.row_block) : p.rows;
     p.ld = p.cols / p.col_block * PadUp(p.col_block);
-    if (t.kind == WeightKind::kConv) {
+    if (t.by_channel) {
       p.padded_rows = p.cols;
       p.ld = PadUp(p.rows);
     }
@@ -83,7 +84,7 @@ void Params::Initialise(uint64_t seed, float* flat) const {
     const SeededTensor values(seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
     for (int r = 0; r < p.rows; ++r) {
       for (int c = 0; c < p.cols; ++c) {
-        const float value = values.At(static_cast<uint64_t>(r) * p.cols + c);
+        const float value = p.Trained(values.At(static_cast<uint64_t>(r) * p.cols + c));
         flat[p.At(r, c)] = p.writes_residual ? value * residual : value;
       }
     }

@@ -3,6 +3,7 @@
 // of 16. Every slice is therefore aligned and padded.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -37,14 +38,18 @@ struct Param {
   int row_block, col_block;
   int padded_rows, ld;                 // ld = padded columns
   size_t offset;                       // floats from the start of the flat array
+  bool by_channel;                     // TensorSpec::by_channel
   bool writes_residual;                // its initial values are smaller in deeper layouts
   size_t pack_forward, pack_backward;  // offsets in floats in the packed array; matrices only
 
   bool matrix() const { return kind == WeightKind::kMatrix; }  // matrices have weight decay and packed copies
   size_t size() const { return static_cast<size_t>(padded_rows) * ld; }
   // Returns the flat index of a logical element. Conv taps are [d, k] in the file and [k, d padded] here, so
-  // that loops run along channels.
+  // that loops run along channels. Other vectors by channel are kept likewise.
   size_t At(int row, int col) const;
+  // Convert a value of the file to the value that is trained, and back. They differ for decay rates.
+  float Trained(float stored) const { return kind == WeightKind::kDecay ? std::log(-stored) : stored; }
+  float Stored(float trained) const { return kind == WeightKind::kDecay ? -std::exp(trained) : trained; }
 };
 
 class Params {

@@ -29,7 +29,10 @@ Status Params::Load(const ModelSpec& spec, const ModelFile& file, float* flat) c
     for (int r = 0; r < p.rows; ++r) {
       EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, tensor, source, static_cast<uint64_t>(r), 1, row.data(), scratch.data()));
       DequantiseRow(info->type, row.data(), tensor.ne0, values.data());
-      for (int c = 0; c < p.cols; ++c) flat[p.At(r, c)] = values[c];
+      for (int c = 0; c < p.cols; ++c) {
+        flat[p.At(r, c)] = p.Trained(values[c]);
+        if (flat[p.At(r, c)] != flat[p.At(r, c)]) return BadModel("'" + p.name + "' has a value that cannot be trained");
+      }
     }
   }
   return Status::Ok();
@@ -46,7 +49,7 @@ Status Params::Export(std::span<const uint8_t> plan, const float* flat, const st
     if (!info) return BadModel("the plan has no tensor '" + p.name + "'");
     values.resize(p.cols);
     for (int r = 0; r < p.rows; ++r) {
-      for (int c = 0; c < p.cols; ++c) values[c] = flat[p.At(r, c)];
+      for (int c = 0; c < p.cols; ++c) values[c] = p.Stored(flat[p.At(r, c)]);
       QuantiseRow(info->type, values.data(), values.size(), data.data() + info->offset + RowBytes(info->type, values.size()) * r);
     }
   }

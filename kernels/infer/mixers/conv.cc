@@ -19,7 +19,7 @@ Status Read(const MetaReader& meta, const ModelSpec&, uint64_t i, std::string_vi
 void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
   const uint64_t d = m.dim;
   out->Mixer(ConvSpec::kIn, "shortconv.in_proj", d, 3 * d, "rmsnorm+quantise+conv_in").row_block = d;
-  out->Mixer(ConvSpec::kTaps, "shortconv.conv", l.conv.taps, d, "").kind = WeightKind::kConv;
+  out->PerChannel(ConvSpec::kTaps, "shortconv.conv.weight", l.conv.taps, d, WeightKind::kConv);
   out->Add(Role::kMixerOut, "shortconv.out_proj", d, d, kConvMixer.out_op);
 }
 
