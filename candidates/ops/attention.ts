@@ -89,7 +89,8 @@ const quantities: readonly Quantity<Attention>[] = [
   { name: "key-value heads in all", over: "sum", of: (spec) => spec.kvHeads },
 ];
 
-const largestDivisorUpTo = (n: number, limit: number): number => {
+/** Returns the largest divisor of n that is at most `limit`. */
+export const largestDivisorUpTo = (n: number, limit: number): number => {
   for (let divisor = Math.min(n, limit); divisor > 1; divisor--) if (n % divisor === 0) return divisor;
   return 1;
 };

@@ -94,7 +94,8 @@ export interface LayerKey<Spec> {
   readonly type: "i32" | "f32" | "bool";
   /** Value in layers to which the key does not apply. */
   readonly otherwise: number | boolean;
-  of(spec: Spec): number | boolean;
+  /** Value in a layer of a model of this width. */
+  of(spec: Spec, width: number): number | boolean;
 }
 
 /** The size of a proxy model, and the context that its sequences stand for. */

@@ -2,10 +2,12 @@
 // ggml.
 #include "infer/foreign_file.h"
 
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 namespace edgefront {
 namespace {
@@ -22,7 +24,7 @@ constexpr GgmlType kTypes[] = {
 };
 // clang-format on
 
-constexpr const char* kArchitectures[] = {"lfm2", "qwen3", "llama", "edgefront"};
+constexpr const char* kArchitectures[] = {"lfm2", "qwen3", "llama", "granitehybrid", "edgefront"};
 
 // First bytes of files that users pass instead of a GGUF.
 struct Start {
@@ -141,7 +143,7 @@ Status CheckModelKind(const GgufFile& gguf) {
   }
   return Unsupported(
       "general.architecture is '" + Printable(*arch) +
-      "', which edgefront does not run (it runs lfm2, qwen3, llama, edgefront); run this file with llama.cpp: llama-bench -m FILE");
+      "', which edgefront does not run (it runs lfm2, qwen3, llama, granitehybrid, edgefront); run this file with llama.cpp: llama-bench -m FILE");
 }
 
 Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
@@ -176,6 +178,33 @@ Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
     return refuse(prefix + key + " is " + value + (type ? " (rope.scaling.type '" + Printable(*type) + "')" : ""));
   }
   if (type && *type != "linear") return refuse(type_key + " is '" + Printable(*type) + "'");
+  return Status::Ok();
+}
+
+Status CheckFactors(const GgufFile& gguf, const std::string& arch) {
+  if (arch != "granitehybrid") return Status::Ok();
+  const auto refuse = [](const std::string& what) {
+    return Unsupported(what +
+                       ", which edgefront does not compute. Speed and memory are those of the same layout without it: give the layout in "
+                       "place of the file, or run the file with llama.cpp: llama-bench -m FILE");
+  };
+  const GgufValue* positions = gguf.Find(arch + ".rope.scaling.finetuned");
+  if (positions != nullptr && !positions->is_array && positions->Int(0) == 0) return refuse("the file's attention has no positions (NoPE)");
+  const double heads = Number(gguf, arch + ".attention.head_count").value_or(1);
+  const double head_dim = Number(gguf, arch + ".attention.key_length").value_or(Number(gguf, arch + ".embedding_length").value_or(0) / heads);
+  const std::pair<const char*, double> factors[] = {
+      {"embedding_scale", 1}, {"residual_scale", 1}, {"logit_scale", 1}, {"attention.scale", 1 / std::sqrt(head_dim)}};
+  for (const auto& [key, neutral] : factors) {
+    const std::string name = arch + "." + key;
+    if (gguf.Find(name) == nullptr) continue;
+    const auto factor = Number(gguf, name);
+    if (!factor) return BadModel(name + " is not a number");
+    // Zero means that the factor is not applied.
+    if (*factor == 0 || std::fabs(*factor - neutral) < 1e-6 * neutral) continue;
+    char value[32];
+    std::snprintf(value, sizeof(value), "%g", *factor);
+    return refuse(name + " is " + value);
+  }
   return Status::Ok();
 }
 

@@ -42,6 +42,10 @@ Status CheckModelKind(const GgufFile& gguf);
 // the keys.
 Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch);
 
+// Refuses the factors of Granite models other than 1, and attention without positions: both would change every
+// logit. Other architectures have neither.
+Status CheckFactors(const GgufFile& gguf, const std::string& arch);
+
 }  // namespace edgefront
 
 #endif  // EDGEFRONT_INFER_FOREIGN_FILE_H_

@@ -43,6 +43,12 @@ void GgufWriter::AddU32(std::string_view key, uint32_t value) {
   ++n_kv_;
 }
 
+void GgufWriter::AddBool(std::string_view key, bool value) {
+  PutKey(kv_, key, GgufType::kBool);
+  Put<uint8_t>(kv_, value);
+  ++n_kv_;
+}
+
 void GgufWriter::AddU64(std::string_view key, uint64_t value) {
   PutKey(kv_, key, GgufType::kU64);
   Put(kv_, value);

@@ -15,8 +15,8 @@ std::string ReadString(const GgufFile& gguf, const char* key) {
   return s ? std::string((*s)[0].substr(0, 65536)) : "";
 }
 
-// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names, `lfm2` marks a
-// convolution by zero KV heads, and the other architectures have attention only.
+// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names. `lfm2` marks a
+// convolution by zero KV heads, and `granitehybrid` Mamba-2. The other architectures have attention only.
 Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names, uint64_t i,
                                  std::string_view* name) {
   if (m.own_architecture()) {
@@ -25,8 +25,9 @@ Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, con
     return Unsupported("layer " + std::to_string(i) + " has a mixer that is none of " + MixerNames());
   }
   uint32_t kv_heads = 1;
-  if (m.architecture == "lfm2") EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 0, kMaxHeads, {}, &kv_heads));
-  return &KindOf(kv_heads == 0 ? Mixer::kConv : Mixer::kAttention);
+  const bool conv = m.architecture == "lfm2", mamba2 = m.architecture == "granitehybrid";
+  if (conv || mamba2) EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 0, kMaxHeads, {}, &kv_heads));
+  return &KindOf(kv_heads > 0 ? Mixer::kAttention : conv ? Mixer::kConv : Mixer::kMamba2);
 }
 
 Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
@@ -77,12 +78,13 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
   if (!gguf.unread().empty()) return Unsupported(gguf.unread());
   m.architecture = ReadString(gguf, "general.architecture");
   EDGEFRONT_RETURN_IF_ERROR(CheckRopeScaling(gguf, m.architecture));
+  EDGEFRONT_RETURN_IF_ERROR(CheckFactors(gguf, m.architecture));
   // Ollama's converter gives lfm2's final norm the name that other architectures use.
   if (gguf.FindTensor(m.final_norm_name()) == nullptr && gguf.FindTensor("output_norm.weight") != nullptr)
     m.final_norm = "output_norm.weight";
   m.name = ReadString(gguf, "general.name");
   m.layout = ReadString(gguf, "edgefront.layout");
-  m.rope_interleaved = m.architecture == "llama";
+  m.rope_interleaved = m.architecture == "llama" || m.architecture == "granitehybrid";
   const GgufTensor* embedding = gguf.FindTensor("token_embd.weight");
   if (embedding == nullptr) return BadModel("tensor 'token_embd.weight' is missing");
   m.tied = gguf.FindTensor("output.weight") == nullptr;

@@ -16,10 +16,10 @@
 namespace edgefront {
 
 inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20, kMaxVocab = 1 << 22, kMaxHeads = 1024;
-inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24;
+inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24, kMaxState = 1 << 12;
 
 // Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
-enum class Mixer { kConv, kAttention };
+enum class Mixer { kConv, kAttention, kMamba2 };
 
 // Each mixer has a struct with its metadata. Slot numbers its tensors in LayerWeights and Params.
 
@@ -41,6 +41,19 @@ struct AttentionSpec {
   uint64_t kv_width() const { return uint64_t{kv_heads} * head_dim; }
 };
 
+// Mamba-2, and its short-conv part only, which has no heads and no state.
+struct Mamba2Spec {
+  enum Slot { kIn, kTaps, kTapsBias, kDtBias, kA, kD, kNorm };
+  uint32_t inner = 0;  // channels: heads times the size of a head
+  uint32_t heads = 0;
+  uint32_t state = 0;   // elements for each channel
+  uint32_t groups = 1;  // groups of heads that share B and C, and of channels that are normalised together
+  uint32_t taps = 0;
+
+  uint64_t convolved() const { return inner + 2 * uint64_t{groups} * state; }  // x, B, C
+  uint64_t projected() const { return inner + convolved() + heads; }           // z, x, B, C, dt
+};
+
 // Options for any mixer (norms around it, an output gate, weights or KV of another layer) belong here, beside
 // `ffn`. The layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know
 // of them.
@@ -48,19 +61,20 @@ struct LayerSpec {
   Mixer mixer = Mixer::kConv;
   ConvSpec conv;  // only the spec of `mixer` is set
   AttentionSpec attention;
+  Mamba2Spec mamba2;
   uint32_t ffn = 0;
 };
 
 // A validated layout.
 struct ModelSpec {
-  std::string architecture;  // lfm2 | qwen3 | llama | edgefront
+  std::string architecture;  // lfm2 | qwen3 | llama | granitehybrid | edgefront
   std::string name, layout;  // informative
   std::string final_norm;    // name of the final norm's tensor if it is not the architecture's usual one
   uint32_t dim = 0;          // d
   uint32_t vocab = 0;        // V
   uint32_t context_length = 0;
   float eps = 0;
-  bool rope_interleaved = false;  // llama: pairs (2i, 2i+1); else (i, i+hd/2)
+  bool rope_interleaved = false;  // llama, granitehybrid: pairs (2i, 2i+1); else (i, i+hd/2)
   bool tied = true;               // the output matrix is the embedding matrix
   std::optional<uint64_t> seed;   // edgefront.weights.seed
   std::vector<LayerSpec> layers;

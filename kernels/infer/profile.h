@@ -29,6 +29,7 @@ struct OpProfile {
 //   embed; norm (RMS norm and int8 rounding, before each group of products and the logits);
 //   conv-in, conv (gated convolution, int8 rounding), conv-out;
 //   qkv, store-keys (QK-norm, RoPE, write to the cache), attend (with int8 rounding), attn-out;
+//   m2-in, m2-conv (short convolution), m2-scan (recurrence), m2-norm (gate, norm, int8 rounding), m2-out;
 //   gate-up (both products, SwiGLU, int8 rounding), down; logits.
 using Profile = std::vector<OpProfile>;
 

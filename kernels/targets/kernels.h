@@ -85,6 +85,19 @@ struct ConvSiluArgs {
   size_t n, d, k, c0, c1;
 };
 
+// Mamba-2's recurrence of one head over n consecutive tokens. With dt_t = softplus(dt[t] + dt_bias), the state
+// S becomes e^(a dt_t) S + dt_t x_t B_t^T, and y_t = S C_t + d x_t replaces x_t. Token t's vectors lie at
+// pointer + t * stride.
+struct SsmArgs {
+  float* x;              // [channels]
+  const float *b, *c;    // [states]
+  const float* dt;       // [1]
+  size_t stride;
+  float dt_bias, a, d;   // a: at most 0
+  float* state;          // [channels][states]
+  size_t n, channels, states;
+};
+
 struct Kernels {
   Isa isa;
   // Computes out [n][16]: out[i][r] = sum_j panel[r][j] * a[t0+i][j]. a: k values a token.
@@ -97,6 +110,7 @@ struct Kernels {
   void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]
   void (*conv)(const ConvArgs& args);
   void (*conv_silu)(const ConvSiluArgs& args);
+  void (*ssm)(const SsmArgs& args);
   // Writes k [head_dim] and v [head_dim] into slot `slot` of the cache.
   void (*store_kv)(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim);
   void (*attend_weights)(const AttendArgs& args);

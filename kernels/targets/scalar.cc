@@ -7,6 +7,7 @@
 #include "ops/attention/store_kv.h"
 #include "ops/matmul/scalar.h"
 #include "ops/rope/forward.h"
+#include "ops/ssm/scalar.h"
 #include "targets/kernels.h"
 
 namespace edgefront {
@@ -78,7 +79,7 @@ void ScalarConvSilu(const ConvSiluArgs& g) {
 
 const Kernels& ScalarKernels() {
   static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm,       ScalarSwiGlu,      Rope,
-                                     ScalarConv,   ScalarConvSilu, StoreKv,        ScalarAttendWeights, ScalarAttendValues};
+                                     ScalarConv,   ScalarConvSilu, ScalarSsm,      StoreKv,             ScalarAttendWeights, ScalarAttendValues};
   return kTable;
 }
 

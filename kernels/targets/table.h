@@ -8,9 +8,10 @@
 #include "ops/matmul/forward.h"
 #include "ops/rmsnorm/forward.h"
 #include "ops/rope/forward.h"
+#include "ops/ssm/forward.h"
 #include "ops/swiglu/forward.h"
 #include "simd/plain_loops.h"
 #include "targets/kernels.h"
 
 #define EDGEFRONT_KERNEL_TABLE(isa) \
-  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, ConvSilu, StoreKv, AttendWeights, AttendValues}
+  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, ConvSilu, Ssm, StoreKv, AttendWeights, AttendValues}

@@ -197,17 +197,36 @@ TEST(ForeignPartsOfAModelAreNamed) {
 }
 
 TEST(ForeignArchitecturesAreNamed) {
-  for (const char* name : {"lfm2moe", "lfm3", "qwen2", "mamba", "clip", "LFM2", ""}) {
+  for (const char* name : {"lfm2moe", "lfm3", "qwen2", "mamba", "granite", "clip", "LFM2", ""}) {
     GgufWriter w;
     w.AddString("general.architecture", name);
     w.AddTensor("token_embd.weight", {32, 40}, DType::kF32);
-    CHECK_SAYS(w.Finish(), (std::string("'") + name + "'").c_str(), "it runs lfm2, qwen3, llama, edgefront");
+    CHECK_SAYS(w.Finish(), (std::string("'") + name + "'").c_str(), "it runs lfm2, qwen3, llama, granitehybrid, edgefront");
   }
   GgufWriter hostile;
   hostile.AddString("general.architecture", "a\n\x1b[31m" + std::string(500, 'b'));
   hostile.AddTensor("token_embd.weight", {32, 40}, DType::kF32);
   const std::string said = Refusal(hostile.Finish());
   CHECK(Says(said, {"'a??[31mb"}) && said.size() < 300);
+}
+
+TEST(GraniteFactorsAreNotIgnored) {
+  const auto with = [](const std::function<void(GgufWriter&)>& more) {
+    PlanOptions o;
+    o.more = more;
+    return Refusal(MakePlan("granitehybrid", 64, 40, {Mamba2Layer(4, 32, 8, 1, 4, 32), AttentionLayer(4, 2, 16, 32, 0, false)}, o));
+  };
+  const std::string a = "granitehybrid.";
+  CHECK(with([](GgufWriter&) {}).empty());
+  for (const char* key : {"embedding_scale", "residual_scale", "logit_scale"}) {
+    CHECK(with([&](GgufWriter& w) { w.AddF32(a + key, 1); }).empty() && with([&](GgufWriter& w) { w.AddF32(a + key, 0); }).empty());
+    CHECK(Says(with([&](GgufWriter& w) { w.AddF32(a + key, 12); }), {key, " is 12", "does not compute"}));
+    CHECK(Says(with([&](GgufWriter& w) { w.AddString(a + key, "12"); }), {key, "is not a number"}));
+  }
+  CHECK(with([&](GgufWriter& w) { w.AddF32(a + "attention.scale", 0.25f); }).empty());  // 1 / sqrt(16)
+  CHECK(Says(with([&](GgufWriter& w) { w.AddF32(a + "attention.scale", 0.0625f); }), {"attention.scale is 0.0625"}));
+  CHECK(with([&](GgufWriter& w) { w.AddBool(a + "rope.scaling.finetuned", true); }).empty());
+  CHECK(Says(with([&](GgufWriter& w) { w.AddBool(a + "rope.scaling.finetuned", false); }), {"no positions"}));
 }
 
 TEST(ForeignRopeScalingIsNotIgnored) {

@@ -31,6 +31,23 @@ inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head
   return l;
 }
 
+inline LayerSpec Mamba2Layer(uint32_t heads, uint32_t head_dim, uint32_t state, uint32_t groups, uint32_t taps, uint32_t ffn) {
+  LayerSpec l;
+  l.mixer = Mixer::kMamba2;
+  l.mamba2 = {heads * head_dim, heads, state, groups, taps};
+  l.ffn = ffn;
+  return l;
+}
+
+// Mamba-2's short convolution only.
+inline LayerSpec Mamba2ConvLayer(uint32_t inner, uint32_t taps, uint32_t ffn, uint32_t groups = 1) {
+  LayerSpec l;
+  l.mixer = Mixer::kMamba2;
+  l.mamba2 = {inner, 0, 0, groups, taps};
+  l.ffn = ffn;
+  return l;
+}
+
 struct Layout {
   const char* name;
   std::vector<LayerSpec> layers;
@@ -113,8 +130,31 @@ inline TestMixer AttentionRow() {
   };
 }
 
+inline TestMixer Mamba2Row() {
+  return {
+      .mixer = Mixer::kMamba2,
+      .name = [](const LayerSpec& l) { return l.mamba2.heads > 0 ? "m2" : "m2.conv"; },
+      .keys = {{"ssm.conv_kernel", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.taps; }},
+               {"ssm.inner_size", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.inner; }},
+               {"ssm.state_size", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.state; }},
+               {"ssm.time_step_rank", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.heads; }},
+               {"ssm.group_count", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.groups; }}},
+      .alone = [](uint32_t ffn) -> std::vector<Layout> {
+        return {
+            {"m2", {Mamba2Layer(4, 32, 16, 1, 4, ffn)}},
+            {"m2 of odd sizes, with groups", {Mamba2Layer(6, 16, 33, 2, 3, ffn), Mamba2Layer(32, 5, 7, 4, 2, ffn)}},
+            {"m2 of one head", {Mamba2Layer(1, 64, 128, 1, 1, ffn), Mamba2Layer(64, 1, 1, 1, 8, ffn)}},
+            {"m2.conv", {Mamba2ConvLayer(96, 4, ffn), Mamba2ConvLayer(160, 1, ffn, 5)}},
+        };
+      },
+      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {Mamba2Layer(4, 32, 24, 2, 4, ffn), Mamba2ConvLayer(64, 3, 2 * ffn)}; },
+      .trained = {Mamba2Layer(3, 6, 5, 1, 4, 40), Mamba2Layer(4, 5, 20, 2, 2, 33), Mamba2ConvLayer(22, 3, 24)},
+      .seeing = [](uint32_t n) { return Mamba2ConvLayer(20, n, 16, 2); },
+  };
+}
+
 inline const std::vector<TestMixer>& TestMixers() {
-  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow()};
+  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row()};
   return mixers;
 }
 

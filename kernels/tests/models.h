@@ -61,8 +61,8 @@ inline void AddOwnMixers(const std::vector<LayerSpec>& layers, GgufWriter* w) {
   }
 }
 
-// Adds the mixers' keys in an upstream architecture. These have convolution (lfm2 only) and attention, of one
-// geometry.
+// Adds the mixers' keys in an upstream architecture. These have convolution (lfm2) or Mamba-2 (granitehybrid),
+// of one shape, and attention of one geometry.
 inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSpec>& layers, GgufWriter* w) {
   const AttentionSpec* attention = nullptr;
   std::vector<int32_t> kv;
@@ -71,7 +71,7 @@ inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSp
     kv.push_back(static_cast<int32_t>(l.attention.kv_heads));
   }
   w->AddU32(arch + ".attention.head_count", attention->heads);
-  if (arch == "lfm2")
+  if (arch == "lfm2" || arch == "granitehybrid")
     w->AddI32Array(arch + ".attention.head_count_kv", kv);
   else
     w->AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
@@ -80,6 +80,13 @@ inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSp
   w->AddU32(arch + ".rope.dimension_count", attention->head_dim);
   w->AddF32(arch + ".rope.freq_base", attention->rope_base);
   if (arch == "lfm2") w->AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
+  if (arch == "granitehybrid") {
+    const TestMixer& mamba2 = TestMixerOf(Mixer::kMamba2);
+    const LayerSpec* first = nullptr;
+    for (const LayerSpec& l : layers)
+      if (first == nullptr && l.mixer == Mixer::kMamba2) first = &l;
+    for (const LayerKey& key : mamba2.keys) w->AddU32(arch + "." + key.key, static_cast<uint32_t>(key.of(*first)));
+  }
   if (attention->window > 0) w->AddU32(arch + ".attention.sliding_window", attention->window);
 }
 

@@ -79,6 +79,32 @@ inline constexpr int kMostTaps = 64;  // of a convolution: conv_grad keeps a sum
   return static_cast<size_t>(PadUp(length)) * (2 * hd + 2 * kQueryTile) + 2 * kQueryTile * static_cast<size_t>(Stride(hd)) + 1024;
 }
 
+// Mamba-2's recurrence of one head on one sequence: S_t = decay[t] S_{t-1} + dt[t] x_t B_t^T, y_t = S_t C_t + d
+// x_t, with S [channels, states].
+struct Ssm {
+  int length, channels, states;  // states: padded
+  const float* x;                // [length, channels], stride ldx
+  ptrdiff_t ldx;
+  const float *b, *c;  // [length, states], stride ldb
+  ptrdiff_t ldb;
+  const float *dt, *decay;  // [length]
+  float d;
+  float* kept;     // SsmKept floats: the state before each block of tokens, saved for the backward pass
+  float* scratch;  // SsmScratch floats
+};
+struct SsmGrad {
+  const float* dy;  // [length, channels], stride ldy
+  ptrdiff_t ldy;
+  float* dx;        // stride ldx, overwritten
+  float *db, *dc;   // stride ldb, added to
+  float *ddt, *dlog;  // [length], added to; dlog is the gradient of ln(decay)
+};
+inline constexpr int kSsmBlock = 64;  // tokens whose states the backward pass computes again at a time
+[[gnu::always_inline]] inline constexpr size_t SsmKept(int length, int channels, int states) {
+  return static_cast<size_t>((length + kSsmBlock - 1) / kSsmBlock) * channels * states;
+}
+[[gnu::always_inline]] inline constexpr size_t SsmScratch(int states) { return static_cast<size_t>(kSsmBlock + 2) * states; }
+
 struct CrossEntropyResult {
   double loss = 0;  // summed over rows, nats
   int right = 0;    // rows in which the target's logit exceeds all others
@@ -127,6 +153,10 @@ struct Math : Products {
   // Turns g from the gradient of y into that of x, and adds to dtaps [k, width] and dbias [width] (or null). k: at most kMostTaps.
   void (*conv_silu_grad)(int length, int width, int k, const float* taps, const float* x, const float* z, float* g, ptrdiff_t ld,
                          float* dtaps, float* dbias);
+  // Computes y [length, channels], stride ldy.
+  void (*ssm)(const Ssm& s, float* y, ptrdiff_t ldy);
+  // Returns the gradient of d.
+  float (*ssm_grad)(const Ssm& s, const SsmGrad& g);
   // act = silu(gate) * up, all [rows, width].
   void (*swiglu)(int rows, int width, const float* gate, const float* up, ptrdiff_t ld, float* act);
   // Overwrites gate and up with their gradients.

@@ -31,6 +31,15 @@ describe("architecture", () => {
     ["v512 d64 f128 : c3 c3", "edgefront"],
     ["v512 d64 f128 h4/2x32 : g g", "qwen3"],
     ["v512 d64 f128 h4/2x16n : g g", "llama"],
+    ["v512 d64 f128 h4/2x16n : m2 g m2", "granitehybrid"],
+    ["v512 d64 f128 h4/2x16n : m2(x16n8g2k3) g(4/1x16n) m2(x16n8g2k3) g", "granitehybrid"],
+    ["v512 d64 f128 h4/2x16 : m2 g", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : m2 m2(n64) g", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : m2(e1) g", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : m2 s8", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : m2 g c3", "edgefront"],
+    ["v512 d64 f128 : m2 m2", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : m2.conv g", "edgefront"],
     ["v512 d64 f128 h4/2x16 : g g(4/1x16)", "edgefront"],
     ["v512 d64 f128 h4/2x16 : s32 s32", "edgefront"],
   ])("%s is %s", (notation, architecture) => {
@@ -83,6 +92,36 @@ describe("plan", () => {
     // are Q4_0 (2).
     expect(tensors.find((t) => t.name === "blk.2.ffn_down.weight")!.type).toBe(1);
     expect(tensors.find((t) => t.name === "blk.2.ffn_up.weight")!.type).toBe(2);
+  });
+
+  it("of a Mamba-2 hybrid has the names that llama.cpp reads", async () => {
+    const layout = parseNotation("v300 d64 f96 h4/2x16n : m2(x16n8g2k3) g");
+    const { metadata, tensorInfos } = await readBack(lower(layout, { quantization: "q8_0" }).plan);
+    expect(metadata).toMatchObject({
+      "general.architecture": "granitehybrid",
+      "granitehybrid.attention.head_count": 4,
+      "granitehybrid.attention.head_count_kv": [0, 2],
+      "granitehybrid.ssm.conv_kernel": 3,
+      "granitehybrid.ssm.inner_size": 128,
+      "granitehybrid.ssm.state_size": 8,
+      "granitehybrid.ssm.time_step_rank": 8,
+      "granitehybrid.ssm.group_count": 2,
+    });
+    const shapes = Object.fromEntries(
+      tensorInfos
+        .filter(({ name }) => name.includes("ssm"))
+        .map(({ name, shape }) => [name.replace("blk.0.", ""), shape.map(Number)]),
+    );
+    expect(shapes).toEqual({
+      "ssm_in.weight": [64, 2 * 128 + 2 * 2 * 8 + 8],
+      "ssm_conv1d.weight": [3, 128 + 2 * 2 * 8],
+      "ssm_conv1d.bias": [128 + 2 * 2 * 8],
+      "ssm_dt.bias": [8],
+      ssm_a: [1, 8],
+      ssm_d: [1, 8],
+      "ssm_norm.weight": [64, 2],
+      "ssm_out.weight": [128, 64],
+    });
   });
 
   it("has the same bytes every time, and other bytes for another seed", () => {

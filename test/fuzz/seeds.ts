@@ -11,6 +11,8 @@ const LAYOUTS = [
   "v32 d32 f32 h2/1x16 : c2 s4 g c8", // edgefront
   "v32 d32 f32 h2/2x16 : g g", // qwen3
   "v32 d32 f32 h2/2x16n : g g", // llama
+  "v32 d32 f32 h2/1x16n : m2(x16n8) g", // granitehybrid
+  "v32 d32 f32 : m2(e1x8n5g2k2) m2.conv c2", // edgefront
   "v32 d256 f32 h1/1x32 : c3", // rows that Q6_K can store
 ];
 

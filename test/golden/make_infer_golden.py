@@ -35,8 +35,10 @@ def weight(seed, name, shape, kind):
     base = int(splitmix64(seed)) ^ fnv1a64(name)
     index = np.arange(rows * ne0, dtype=np.uint64) + np.uint64(base)
     u = ((splitmix64(index) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)).astype(np.float32)
-    if kind == "norm":
-        w = np.float32(1) + np.float32(0.1) * u
+    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "step": (-4.58, 2.33)}
+    if kind in offsets:
+        offset, factor = offsets[kind]
+        w = np.float32(offset) + np.float32(factor) * u
     else:
         w = np.float32(np.sqrt(3.0 / ne0)) * u
     return w.astype(np.float32).astype(np.float64).reshape(rows, ne0)
@@ -92,6 +94,36 @@ def rope(x, base, interleaved):
     return out
 
 
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def mamba2(h, l, vector, matrix):
+    """The recurrence of arXiv 2405.21060 as its definition says, one head and one token at a time; without heads only the convolution."""
+    t, inner, heads, states, groups, k = len(h), l["inner"], l["heads"], l["states"], l["groups"], l["k"]
+    convolved = inner + 2 * groups * states
+    projected = h @ matrix("ssm_in", inner + convolved + heads, h.shape[1]).T
+    z, xbc, dt = np.split(projected, [inner, inner + convolved], axis=1)
+    taps = vector("ssm_conv1d.weight", [k, convolved], "taps").reshape(convolved, k)
+    padded = np.vstack([np.zeros((k - 1, convolved)), xbc])
+    xbc = silu(sum(padded[j : j + t] * taps[:, j] for j in range(k)) + vector("ssm_conv1d.bias", [convolved], "bias"))
+    x, b, c = np.split(xbc, [inner, inner + groups * states], axis=1)
+    if heads:
+        dt = np.log1p(np.exp(dt + vector("ssm_dt.bias", [heads], "step")))
+        a, skip = vector("ssm_a", [1, heads], "decay"), vector("ssm_d", [1, heads], "norm")
+        x, b, c = x.reshape(t, heads, -1), b.reshape(t, groups, states), c.reshape(t, groups, states)
+        y = np.zeros_like(x)
+        for head in range(heads):
+            g = head // (heads // groups)
+            s = np.zeros((x.shape[2], states))
+            for i in range(t):
+                s = np.exp(a[head] * dt[i, head]) * s + dt[i, head] * np.outer(x[i, head], b[i, g])
+                y[i, head] = s @ c[i, g] + skip[head] * x[i, head]
+        x = y.reshape(t, inner)
+    x = (x * silu(z)).reshape(t, groups, inner // groups)
+    return rms(x, vector("ssm_norm.weight", [inner // groups, groups], "norm").reshape(groups, -1)).reshape(t, inner)
+
+
 def build(arch, d, vocab, layers, seed, tokens):
     """Returns the plan's bytes and the logits [T, vocab]."""
     tensors, made = [], {}
@@ -102,13 +134,25 @@ def build(arch, d, vocab, layers, seed, tokens):
         made[name] = weight(seed, name, (rows, ne0), kind)
         return made[name][0] if kind == "norm" else made[name]
 
+    def vector(prefix):
+        """Returns a function that makes a vector by its whole name and its dimensions in the file, as one flat array."""
+
+        def make(name, dims, kind):
+            tensors.append((prefix + name, dims))
+            return weight(seed, prefix + name, (int(np.prod(dims[1:])), dims[0]), kind).ravel()
+
+        return make
+
     embedding = w("token_embd", vocab, d)
     x = embedding[tokens]
     t = len(tokens)
     for n, l in enumerate(layers):
         p = f"blk.{n}."
         h = rms(x, w(p + "attn_norm", 1, d, "norm"))
-        if "k" in l:
+        if "inner" in l:
+            mixed = mamba2(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            x = x + mixed @ w(p + "ssm_out", d, l["inner"]).T
+        elif "k" in l:
             k = l["k"]
             gate_b, gate_c, value = np.split(h @ w(p + "shortconv.in_proj", 3 * d, d).T, 3, axis=1)
             taps = w(p + "shortconv.conv", d, k)
@@ -154,9 +198,15 @@ def build(arch, d, vocab, layers, seed, tokens):
             (a + "attention.head_count_kv", I32, per("kv", 0)), (a + "attention.key_length", I32, per("hd", 0)),
             (a + "attention.value_length", I32, per("hd", 0)), (a + "rope.dimension_count", I32, per("hd", 0)),
             (a + "rope.freq_base", F32, per("base", 1.0)), (a + "attention.sliding_window", I32, per("window", 0)),
-            (a + "shortconv.l_cache", I32, per("k", 0)), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
-            (a + "layer.mixer", STR, ["conv" if "k" in l else "swa" if l["window"] else "gqa" for l in layers]),
+            (a + "shortconv.l_cache", I32, [0 if "inner" in l else l.get("k", 0) for l in layers]), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
+            (a + "layer.mixer", STR, [mixer_name(l) for l in layers]),
         ]
+        if any("inner" in l for l in layers):
+            of = lambda key: [l[key] if "inner" in l else 0 for l in layers]
+            kv += [
+                (a + "ssm.conv_kernel", I32, of("k")), (a + "ssm.inner_size", I32, of("inner")), (a + "ssm.state_size", I32, of("states")),
+                (a + "ssm.time_step_rank", I32, of("heads")), (a + "ssm.group_count", I32, of("groups")),
+            ]
     else:
         l = attention[0]
         kv += [
@@ -172,6 +222,16 @@ def build(arch, d, vocab, layers, seed, tokens):
     return gguf(kv, tensors), final @ embedding.T
 
 
+def mixer_name(l):
+    if "inner" in l:
+        return "m2" if l["heads"] else "m2.conv"
+    return "conv" if "k" in l else "swa" if l["window"] else "gqa"
+
+
+def m2(inner, heads, states, groups, k, ffn):
+    return dict(inner=inner, heads=heads, states=states, groups=groups, k=k, ffn=ffn)
+
+
 def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4):
     return dict(heads=heads, kv=kv, hd=hd, ffn=ffn, window=window, norm=norm, base=base)
 
@@ -182,6 +242,8 @@ CASES = {
     "qwen3": ("qwen3", 40, 57, [attn(4, 1, 20, 72, base=1e6), attn(4, 1, 20, 72, base=1e6)]),
     "edgefront": ("edgefront", 36, 53, [dict(k=5, ffn=50), attn(3, 3, 12, 70, window=9), dict(k=2, ffn=33),
                                         attn(8, 2, 10, 64, base=5e5), attn(4, 1, 34, 41, window=64, norm=False), dict(k=8, ffn=97)]),
+    "m2": ("edgefront", 36, 53, [m2(72, 6, 20, 1, 4, 50), m2(40, 8, 9, 4, 2, 33), attn(3, 1, 12, 41), m2(54, 0, 0, 1, 5, 64),
+                                 m2(30, 1, 33, 1, 1, 40), dict(k=3, ffn=48), m2(48, 0, 0, 3, 2, 24)]),
 }
 
 if __name__ == "__main__":

@@ -240,7 +240,7 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
 const folder = mkdtempSync(join(tmpdir(), "edgefront-compare-"));
 const session = await openSession(localDevice());
 try {
-  const wanted: Architecture[] = ["lfm2", "lfm2", "llama", "qwen3"];
+  const wanted: Architecture[] = ["lfm2", "lfm2", "llama", "qwen3", "granitehybrid"];
   const layouts: [string, Layout][] = [
     ...flags.named
       .split(",")

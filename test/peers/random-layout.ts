@@ -18,7 +18,7 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
       heads,
       kvHeads,
       headDim,
-      qkNorm: wanted !== "llama",
+      qkNorm: wanted !== "llama" && wanted !== "granitehybrid",
       ropeTheta: pick([10_000, 1_000_000]),
     };
     const width = heads * headDim;
@@ -26,9 +26,13 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
     const window = random.below(4) === 0 ? pick([16, 64, 100]) : 0;
     const attention: Mixer =
       window > 0 && wanted === "lfm2" ? { op: "swa", ...geometry, window } : { op: "gqa", ...geometry };
+    const recurrent = { state: pick([16, 64, 128]), groups: pick([1, 1, 2]), kernel: pick([2, 3, 4, 5]) };
+    const mamba2: Mixer = { op: "m2", expand: 2, headDim: pick([32, 64]), ...recurrent };
+    const other: Mixer | null =
+      wanted === "lfm2" ? { op: "conv", kernel } : wanted === "granitehybrid" ? mamba2 : null;
     const ffn = { op: "swiglu" as const, width: 32 * (2 + random.below(30)) };
     const layers = Array.from({ length: 2 + random.below(7) }, () => ({
-      mixer: wanted === "lfm2" && random.below(3) > 0 ? ({ op: "conv", kernel } as const) : attention,
+      mixer: other !== null && random.below(3) > 0 ? other : attention,
       ffn,
     }));
     const layout = { vocab: 256 + 8 * random.below(200), width, layers };

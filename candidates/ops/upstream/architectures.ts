@@ -1,10 +1,11 @@
 // Lists every upstream architecture. A new one needs a file beside this one and an entry in the list.
 import type { Layout } from "../../layout.ts";
 import { llama, qwen3 } from "./all-attention.ts";
+import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
 import type { Upstream } from "./upstream.ts";
 
-const list = [lfm2, qwen3, llama] as const satisfies readonly Upstream[];
+const list = [lfm2, qwen3, llama, graniteHybrid] as const satisfies readonly Upstream[];
 
 /** The name of an upstream architecture. */
 export type UpstreamName = (typeof list)[number]["name"];

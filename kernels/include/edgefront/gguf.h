@@ -94,6 +94,7 @@ class GgufWriter {
  public:
   void AddString(std::string_view key, std::string_view value);
   void AddU32(std::string_view key, uint32_t value);
+  void AddBool(std::string_view key, bool value);
   void AddU64(std::string_view key, uint64_t value);
   void AddF32(std::string_view key, float value);
   void AddI32Array(std::string_view key, const std::vector<int32_t>& values);

@@ -34,7 +34,7 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   }
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.sliding_window", i, 0, kMaxContext, 0, &a.window));
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
-  a.qk_norm = m.architecture != "llama";
+  a.qk_norm = !m.rope_interleaved;  // no upstream architecture has both
   if (!m.own_architecture()) return Status::Ok();
   const std::optional<bool> norm = meta.Bool("attention.qk_norm", i);
   if (!norm) return BadModel("edgefront.attention.qk_norm must be one bool a layer");

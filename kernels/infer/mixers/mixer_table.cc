@@ -3,10 +3,10 @@
 
 namespace edgefront {
 
-extern const MixerKind kConvMixer, kAttentionMixer;
+extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer;
 
 std::span<const MixerKind* const> MixerKinds() {
-  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer};  // in the order of Mixer
+  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer, &kMamba2Mixer};  // in the order of Mixer
   return kKinds;
 }
 

@@ -3,6 +3,8 @@
 
 namespace edgefront {
 
+static_assert(kMaxTaps <= kMostConvTaps, "a model may have more taps than conv_silu has room for");
+
 // Each worker takes strips of 16 channels.
 void RunShortConv(const StageRun& r, const ShortConv& conv) {
   const Engine& e = r.engine;

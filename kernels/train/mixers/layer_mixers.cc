@@ -6,10 +6,11 @@ namespace edgefront::train {
 // One function for each kind, in train/mixers/<op>.cc.
 std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeMamba2Mixer(const MixerContext& context);
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
   // The order is that of Mixer.
-  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer};
+  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer, MakeMamba2Mixer};
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
 }
 

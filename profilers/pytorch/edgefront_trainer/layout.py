@@ -9,7 +9,7 @@ class Layout:
         self.meta, self.arch, self.tensors = meta, arch, tensors
         self.dim, self.vocab = tensors["token_embd.weight"][:2]
         self.eps = self.get("attention.layer_norm_rms_epsilon")
-        self.interleaved = arch == "llama"
+        self.interleaved = arch in ("llama", "granitehybrid")
         self.final_norm = "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight"
         self.output = "output.weight" if "output.weight" in tensors else "token_embd.weight"
         self.mixers = [mixer_of(self, n) for n in range(self.get("block_count"))]

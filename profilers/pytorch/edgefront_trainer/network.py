@@ -21,9 +21,13 @@ class Network:
             shapes["decoder.ffn_norm.weight"] = (l.dim, 1)
             shapes.update({f"decoder.ffn_{part}.weight": (l.dim, l.dim) for part in ("gate", "up", "down")})
         self.w = {}
+        kinds = {f"blk.{n}.{name}": kind for n, mixer in enumerate(l.mixers) for name, kind in mixer.VECTORS.items()}
+        self.decays = {name for name, kind in kinds.items() if kind == "decay"}
         outputs = {f"blk.{n}.{mixer.OUTPUT}" for n, mixer in enumerate(l.mixers)}
         for name, (cols, rows) in shapes.items():
-            values = seeded(seed, name, rows, cols, "norm" if "norm" in name else "matrix")
+            values = seeded(seed, name, rows, cols, kinds.get(name, "norm" if "norm" in name else "matrix"))
+            if name in self.decays:  # rates are trained as ln(-rate), so that a step cannot change their sign
+                values = np.log(-values)
             if name in outputs or name.endswith("ffn_down.weight"):
                 values = values * np.float32(residual)
             self.w[name] = torch.tensor(values.astype(FLOAT), device=device, requires_grad=True)
@@ -35,6 +39,10 @@ class Network:
         code = np.zeros((length, l.dim), FLOAT)
         code[:, :half], code[:, half : 2 * half] = np.sin(angle), np.cos(angle)
         self.code = torch.tensor(code, device=device)
+
+    def stored(self):
+        """Returns the tensors as a file holds them, by name."""
+        return {name: -w.exp() if name in self.decays else w for name, w in self.w.items()}
 
     def matrices(self):
         """Returns the names of tensors with weight decay."""

@@ -28,9 +28,14 @@ def fnv(text):
     return h
 
 
+# Offset and factor of u in vectors; "decay" are rates below 0, "step" biases of a step size.
+VECTORS = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "step": (-4.58, 2.33)}
+
+
 def seeded(seed, name, rows, cols, kind):
-    """Returns the initial values of a tensor: [cols] for a norm, else [rows, cols]."""
+    """Returns the initial values of a tensor: [rows x cols] for a vector, [rows, cols] for a matrix."""
     u = (splitmix_many(splitmix(seed) ^ fnv(name), rows * cols) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
-    if kind == "norm":
-        return (np.float32(1) + np.float32(0.1) * u).reshape(cols)
+    if kind in VECTORS:
+        offset, factor = VECTORS[kind]
+        return np.float32(offset) + np.float32(factor) * u
     return (u * np.float32(math.sqrt(3.0 / cols))).reshape(rows, cols)

@@ -163,7 +163,7 @@ class Run:
         r, w = self.r, self.network.w
         loss, accuracy, count = self.validate() if self.validation and r.get("evalBatches", 8) > 0 else (0.0, 0.0, 0)
         if r.get("out"):
-            export(self.plan, w, r["out"])
+            export(self.plan, self.network.stored(), r["out"])
         digest = hashlib.sha256(b"".join(x.detach().cpu().numpy().tobytes() for x in w.values())).hexdigest()
         return {
             "steps": self.step, "resumedFrom": 0, "stopped": self.stopped or "steps", "trainLoss": self.losses, "gradientNorm": self.norms,

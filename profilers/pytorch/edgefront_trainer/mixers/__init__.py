@@ -3,6 +3,7 @@
     OUTPUT              the tensor, without the layer's prefix, that maps the mixer's output to the residual
                         stream (the network applies it)
     UNDECAYED           tensors of two dimensions that are not matrices and take no weight decay
+    VECTORS             kinds of the vectors (seeded.py) whose name does not say norm
     describes(t, p)     True if the tensors t have this kind under the prefix p
     __init__(layout, n) reads layer n
     prepare(length, device, shared)   prepares data that depends on the length only; `shared` is a dict for all layers
@@ -11,8 +12,9 @@
 from ..refused import Refused
 from .attention import Attention
 from .conv import Conv
+from .m2 import Mamba2
 
-MIXERS = (Conv, Attention)
+MIXERS = (Conv, Attention, Mamba2)
 
 
 def mixer_of(layout, n):

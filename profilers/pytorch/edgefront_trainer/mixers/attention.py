@@ -9,6 +9,7 @@ from ..linear import FLOAT, rms
 class Attention:
     OUTPUT = "attn_output.weight"
     UNDECAYED = ()
+    VECTORS = {}
 
     @staticmethod
     def describes(tensors, p):

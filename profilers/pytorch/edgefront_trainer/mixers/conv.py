@@ -5,6 +5,7 @@ import torch.nn.functional as F
 class Conv:
     OUTPUT = "shortconv.out_proj.weight"
     UNDECAYED = ("shortconv.conv.weight",)
+    VECTORS = {}
 
     @staticmethod
     def describes(tensors, p):

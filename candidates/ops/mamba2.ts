@@ -1,0 +1,256 @@
+// Mamba-2 (SSD): a recurrence with one decay per head and token, over a matrix state of head size x state size.
+// Also its short-conv part only: the same layer without the recurrence.
+// Source: Dao and Gu, "Transformers are SSMs", arXiv 2405.21060.
+import { z } from "zod";
+import { InvalidInputError } from "../errors.ts";
+import { counted } from "../words.ts";
+import { largestDivisorUpTo } from "./attention.ts";
+import type { LayerKey, MixerOperator, TensorSpec } from "./operator.ts";
+
+const innerFields = {
+  /** Channels of the mixer (the inner width) divided by the model width. */
+  expand: z.number().min(0.125).max(16).default(2),
+  /** Taps of the depthwise convolution, the newest token included. */
+  kernel: z.int().min(2).max(8).default(4),
+};
+const schema = z.strictObject({
+  op: z.literal("m2"),
+  ...innerFields,
+  /** Channels of a head. The number of heads is expand * width / headDim. */
+  headDim: z.int().min(2).max(1024).default(64),
+  /** State elements of each channel: the size of the vectors B and C. */
+  state: z.int().min(1).max(4096).default(128),
+  /** Groups of heads. The heads of a group share B and C, and are normalised together. */
+  groups: z.int().min(1).max(1024).default(1),
+});
+const convSchema = z.strictObject({ op: z.literal("m2.conv"), ...innerFields });
+
+/** The spec of Mamba-2. */
+export type Mamba2 = Readonly<z.infer<typeof schema>>;
+/** The spec of Mamba-2's short-conv part. */
+export type Mamba2Conv = Readonly<z.infer<typeof convSchema>>;
+
+/** Sizes of a mixer in a model. The short-conv part has no heads and no state. */
+interface Sizes {
+  /** Channels. */
+  readonly inner: number;
+  readonly heads: number;
+  readonly state: number;
+  readonly groups: number;
+  readonly kernel: number;
+  /** Channels of the convolution: x, and B and C of each group. */
+  readonly convolved: number;
+}
+
+function sizesOf(spec: Mamba2 | Mamba2Conv, width: number): Sizes {
+  const inner = Math.round(spec.expand * width);
+  const { kernel } = spec;
+  if (spec.op === "m2.conv") return { inner, heads: 0, state: 0, groups: 1, kernel, convolved: inner };
+  const { state, groups } = spec;
+  const heads = Math.floor(inner / spec.headDim);
+  return { inner, heads, state, groups, kernel, convolved: inner + 2 * groups * state };
+}
+
+/** State elements of one sequence: the recurrence's, and the last inputs of the convolution. */
+const stateElements = ({ inner, state, kernel, convolved }: Sizes): number =>
+  inner * state + (kernel - 1) * convolved;
+
+/** FLOPs per token: decay, update and read of the state, and the taps. */
+const tokenFlops = ({ inner, state, kernel, convolved }: Sizes): number =>
+  5 * inner * state + 2 * kernel * convolved;
+
+function tensors(spec: Mamba2 | Mamba2Conv, width: number, prefix: string): readonly TensorSpec[] {
+  const { inner, heads, state, groups, kernel, convolved } = sizesOf(spec, width);
+  const projected = 2 * inner + 2 * groups * state + heads;
+  const recurrence = [
+    { name: `${prefix}.ssm_dt.bias`, shape: [heads], role: "vector" },
+    { name: `${prefix}.ssm_a`, shape: [1, heads], role: "vector" },
+    { name: `${prefix}.ssm_d`, shape: [1, heads], role: "vector" },
+  ] as const;
+  return [
+    { name: `${prefix}.ssm_in.weight`, shape: [width, projected], role: "matrix" },
+    { name: `${prefix}.ssm_conv1d.weight`, shape: [kernel, convolved], role: "vector" },
+    { name: `${prefix}.ssm_conv1d.bias`, shape: [convolved], role: "vector" },
+    ...(heads > 0 ? recurrence : []),
+    { name: `${prefix}.ssm_norm.weight`, shape: [inner / groups, groups], role: "vector" },
+    { name: `${prefix}.ssm_out.weight`, shape: [inner, width], role: "matrix" },
+  ];
+}
+
+/** A reason why the inner width is impossible, or null. */
+function innerProblem(spec: Mamba2 | Mamba2Conv, width: number): string | null {
+  const inner = spec.expand * width;
+  if (Math.abs(inner - Math.round(inner)) < 1e-6) return null;
+  return `an expansion of ${spec.expand} gives ${inner} channels at width ${width}, not a whole number`;
+}
+
+const key = (name: string, of: (sizes: Sizes) => number) =>
+  ({
+    key: `ssm.${name}`,
+    type: "i32",
+    otherwise: 0,
+    of: (spec, width) => of(sizesOf(spec, width)),
+  }) as const satisfies LayerKey<Mamba2 | Mamba2Conv>;
+
+const shared = {
+  // Keys have the names of llama.cpp's architectures, where `time_step_rank` is the number of heads.
+  keys: [
+    key("conv_kernel", ({ kernel }) => kernel),
+    key("inner_size", ({ inner }) => inner),
+    key("state_size", ({ state }) => state),
+    key("time_step_rank", ({ heads }) => heads),
+    key("group_count", ({ groups }) => groups),
+  ],
+  tensors,
+  state: (spec: Mamba2 | Mamba2Conv, width: number) => ({
+    kv: 0,
+    recurrent: stateElements(sizesOf(spec, width)),
+  }),
+  decode: (spec: Mamba2 | Mamba2Conv, width: number) => {
+    // Every token decays and updates the whole state.
+    const sizes = sizesOf(spec, width);
+    const moved = { kv: 0, recurrent: stateElements(sizes) };
+    return { flops: tokenFlops(sizes), reads: moved, writes: moved };
+  },
+  prefillFlops: (spec: Mamba2 | Mamba2Conv, width: number, length: number) =>
+    length * tokenFlops(sizesOf(spec, width)),
+} as const;
+
+/** One letter of an argument and the field that it sets, in the order of writing. */
+interface Option {
+  readonly letter: string;
+  readonly field: keyof Omit<Mamba2, "op">;
+  readonly default: number;
+}
+const EXPAND: Option = { letter: "e", field: "expand", default: 2 };
+const KERNEL: Option = { letter: "k", field: "kernel", default: 4 };
+const OPTIONS: readonly Option[] = [
+  EXPAND,
+  { letter: "x", field: "headDim", default: 64 },
+  { letter: "n", field: "state", default: 128 },
+  { letter: "g", field: "groups", default: 1 },
+  KERNEL,
+];
+const CONV_OPTIONS: readonly Option[] = [EXPAND, KERNEL];
+
+/** Reads `e2x64n128g1k4`. Every part is optional. Throws InvalidInputError (`bad-notation`). */
+function parseOptions(options: readonly Option[], argument: string | undefined, text: string) {
+  const pattern = options.map(({ letter }) => `(?:${letter}(\\d+(?:\\.\\d+)?))?`).join("");
+  const match = argument === undefined ? [] : new RegExp(`^${pattern}$`).exec(argument);
+  if (match === null || argument === "") {
+    const example = options.map((option) => `${option.letter}${option.default}`).join("");
+    throw new InvalidInputError(
+      "bad-notation",
+      `"${text}": the options in parentheses are ${options.map(({ letter, field }) => `${letter} (${field})`).join(", ")}, in this order, each optional, e.g. ${text.split("(")[0]}(${example})`,
+    );
+  }
+  return Object.fromEntries(
+    options.map((option, index) => [option.field, Number(match[index + 1] ?? option.default)]),
+  ) as Record<Option["field"], number>;
+}
+
+/** Writes the options that differ from their defaults; undefined if none does. */
+function formatOptions(options: readonly Option[], spec: Partial<Mamba2>): string | undefined {
+  const parts = options.filter((option) => spec[option.field] !== option.default);
+  return parts.length === 0
+    ? undefined
+    : parts.map(({ letter, field }) => `${letter}${spec[field]}`).join("");
+}
+
+const token = (head: string, argument: string | undefined) =>
+  argument === undefined ? { head } : { head, argument };
+
+/**
+ * Mamba-2. Tensors: ssm_in [d, 2*inner + 2*groups*state + heads] (rows z, x, B, C, dt), ssm_conv1d [k, inner +
+ * 2*groups*state] with bias, ssm_dt.bias, ssm_a and ssm_d [heads], ssm_norm [inner], ssm_out [inner, d].
+ */
+export const mamba2 = {
+  ...shared,
+  name: "m2",
+  schema,
+  title: "Mamba-2",
+  notation: {
+    form: "m2",
+    example: "m2",
+    examples: ["m2", "m2(e1x16n8)", "m2(x8n33g2k2)", "m2(e1.5x12n16g4k7)"],
+    head: /^m2$/,
+    parse: (_head, argument, text) => ({ op: "m2", ...parseOptions(OPTIONS, argument, text) }),
+    format: (spec) => token("m2", formatOptions(OPTIONS, spec)),
+  },
+  problem: (spec, width) => {
+    const problem = innerProblem(spec, width);
+    if (problem !== null) return problem;
+    const { inner, heads } = sizesOf(spec, width);
+    if (inner % spec.headDim !== 0)
+      return `${counted(inner, "channel")} (${spec.expand} x ${width}) do not divide into heads of ${spec.headDim}`;
+    return heads % spec.groups === 0
+      ? null
+      : `${counted(heads, "head")} do not divide into ${counted(spec.groups, "group")}`;
+  },
+  traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true }),
+  // The state moves with every token, so mixers of different state sizes differ in time per weight element.
+  costKind: (spec) => `m2n${spec.state}`,
+  // B and C shrink with the heads, as the keys of attention do.
+  scale: (spec, to) => {
+    const headDim = to.headDim;
+    const heads = Math.max(1, Math.round((spec.expand * to.width) / headDim));
+    return {
+      ...spec,
+      headDim,
+      expand: (heads * headDim) / to.width,
+      state: Math.max(1, Math.round((spec.state * headDim) / spec.headDim)),
+      groups: largestDivisorUpTo(heads, spec.groups),
+    };
+  },
+  picture: {
+    tone: "swa",
+    height: 21,
+    legend: "M2: Mamba-2",
+    mark: (spec) => ({
+      text: "M2",
+      title: `mamba-2, expansion ${spec.expand}, heads of ${spec.headDim}, state ${spec.state}`,
+    }),
+  },
+  quantities: [{ name: "mean state size of recurrences", over: "mean", of: (spec) => spec.state }],
+  floatStages: ["m2-conv", "m2-scan", "m2-norm"],
+} as const satisfies MixerOperator<Mamba2>;
+
+/** Mamba-2 without its recurrence: out(rmsnorm(silu(conv(x)) * silu(z))). */
+export const mamba2Conv = {
+  ...shared,
+  name: "m2.conv",
+  schema: convSchema,
+  title: "Mamba-2's short convolution only",
+  notation: {
+    form: "m2.conv",
+    example: "m2.conv",
+    examples: ["m2.conv", "m2.conv(e1)", "m2.conv(e1.25k8)"],
+    head: /^m2\.conv$/,
+    parse: (_head, argument, text) => {
+      const { expand, kernel } = parseOptions(CONV_OPTIONS, argument, text);
+      return { op: "m2.conv", expand, kernel };
+    },
+    format: (spec) => token("m2.conv", formatOptions(CONV_OPTIONS, spec)),
+  },
+  problem: innerProblem,
+  traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
+  costKind: (spec) => `m2.conv${spec.kernel}`,
+  scale: (spec, to) => ({ ...spec, expand: Math.max(1, Math.round(spec.expand * to.width)) / to.width }),
+  picture: {
+    tone: "conv",
+    height: 16,
+    legend: "Mc: Mamba-2's short convolution only",
+    mark: (spec) => ({
+      text: "Mc",
+      title: `short convolution of mamba-2, expansion ${spec.expand}, ${spec.kernel} taps`,
+    }),
+  },
+  quantities: [],
+  floatStages: ["m2-conv", "m2-norm"],
+} as const satisfies MixerOperator<Mamba2Conv>;
+
+/**
+ * Returns the spec if it is Mamba-2's, else null. Formats that store Mamba-2 in their own way need this.
+ */
+export const mamba2Of = (spec: { readonly op: string }): Mamba2 | null =>
+  spec.op === mamba2.name ? (spec as Mamba2) : null;
