@@ -28,7 +28,7 @@ const convSchema = z.strictObject({ op: z.literal("m2.conv"), ...innerFields });
 /** The spec of Mamba-2. */
 export type Mamba2 = Readonly<z.infer<typeof schema>>;
 /** The spec of Mamba-2's short-conv part. */
-export type Mamba2Conv = Readonly<z.infer<typeof convSchema>>;
+type Mamba2Conv = Readonly<z.infer<typeof convSchema>>;
 
 /** Sizes of a mixer in a model. The short-conv part has no heads and no state. */
 interface Sizes {
@@ -150,7 +150,7 @@ function parseOptions(options: readonly Option[], argument: string | undefined, 
 }
 
 /** Writes the options that differ from their defaults; undefined if none does. */
-function formatOptions(options: readonly Option[], spec: Partial<Mamba2>): string | undefined {
+function formatOptions(options: readonly Option[], spec: Partial<Omit<Mamba2, "op">>): string | undefined {
   const parts = options.filter((option) => spec[option.field] !== option.default);
   return parts.length === 0
     ? undefined

@@ -141,9 +141,9 @@ Status CheckModelKind(const GgufFile& gguf) {
   for (const char* known : kArchitectures) {
     if (*arch == known) return Status::Ok();
   }
-  return Unsupported(
-      "general.architecture is '" + Printable(*arch) +
-      "', which edgefront does not run (it runs lfm2, qwen3, llama, granitehybrid, edgefront); run this file with llama.cpp: llama-bench -m FILE");
+  return Unsupported("general.architecture is '" + Printable(*arch) +
+                     "', which edgefront does not run (it runs lfm2, qwen3, llama, granitehybrid, edgefront); run this file with "
+                     "llama.cpp: llama-bench -m FILE");
 }
 
 Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
@@ -191,7 +191,8 @@ Status CheckFactors(const GgufFile& gguf, const std::string& arch) {
   const GgufValue* positions = gguf.Find(arch + ".rope.scaling.finetuned");
   if (positions != nullptr && !positions->is_array && positions->Int(0) == 0) return refuse("the file's attention has no positions (NoPE)");
   const double heads = Number(gguf, arch + ".attention.head_count").value_or(1);
-  const double head_dim = Number(gguf, arch + ".attention.key_length").value_or(Number(gguf, arch + ".embedding_length").value_or(0) / heads);
+  const double head_dim =
+      Number(gguf, arch + ".attention.key_length").value_or(Number(gguf, arch + ".embedding_length").value_or(0) / heads);
   const std::pair<const char*, double> factors[] = {
       {"embedding_scale", 1}, {"residual_scale", 1}, {"logit_scale", 1}, {"attention.scale", 1 / std::sqrt(head_dim)}};
   for (const auto& [key, neutral] : factors) {

@@ -77,7 +77,7 @@ inline constexpr size_t kMostConvTaps = 64;  // of conv_silu
 // silu(bias + sum_j taps[j] x_{t-k+1+j}). `state` holds the previous values of x, oldest first, and is
 // updated.
 struct ConvSiluArgs {
-  float* x;           // [d]: token t at x + t * stride
+  float* x;  // [d]: token t at x + t * stride
   size_t stride;
   const float* taps;  // [k][d]
   const float* bias;  // [d], or null
@@ -89,12 +89,12 @@ struct ConvSiluArgs {
 // S becomes e^(a dt_t) S + dt_t x_t B_t^T, and y_t = S C_t + d x_t replaces x_t. Token t's vectors lie at
 // pointer + t * stride.
 struct SsmArgs {
-  float* x;              // [channels]
-  const float *b, *c;    // [states]
-  const float* dt;       // [1]
+  float* x;            // [channels]
+  const float *b, *c;  // [states]
+  const float* dt;     // [1]
   size_t stride;
-  float dt_bias, a, d;   // a: at most 0
-  float* state;          // [channels][states]
+  float dt_bias, a, d;  // a: at most 0
+  float* state;         // [channels][states]
   size_t n, channels, states;
 };
 

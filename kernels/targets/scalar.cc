@@ -78,8 +78,8 @@ void ScalarConvSilu(const ConvSiluArgs& g) {
 }  // namespace
 
 const Kernels& ScalarKernels() {
-  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm,       ScalarSwiGlu,      Rope,
-                                     ScalarConv,   ScalarConvSilu, ScalarSsm,      StoreKv,             ScalarAttendWeights, ScalarAttendValues};
+  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm, ScalarSwiGlu,        Rope,
+                                     ScalarConv,   ScalarConvSilu, ScalarSsm,      StoreKv,       ScalarAttendWeights, ScalarAttendValues};
   return kTable;
 }
 

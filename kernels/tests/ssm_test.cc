@@ -14,8 +14,8 @@ struct SsmInputs {
 
   SsmArgs Args(float a, size_t first, size_t count) {
     float* x = rows.data() + first * stride;
-    return {x,    x + channels, x + channels + states, x + channels + 2 * states, stride, 0.3f, a, 0.7f, state.data(), count, channels,
-            states};
+    return {x,        x + channels, x + channels + states, x + channels + 2 * states, stride, 0.3f, a, 0.7f, state.data(), count,
+            channels, states};
   }
 };
 

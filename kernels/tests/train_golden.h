@@ -57,6 +57,11 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
       } else if (word == "attention") {
         in >> a >> b >> hd >> window >> norm >> base >> ffn;
         cases.back().layers.push_back(AttentionLayer(a, b, hd, ffn, window, norm != 0, static_cast<float>(base)));
+      } else if (word == "m2") {
+        int heads, states, groups, taps;
+        in >> a >> heads >> states >> groups >> taps >> ffn;
+        cases.back().layers.push_back(heads > 0 ? Mamba2Layer(heads, a / heads, states, groups, taps, ffn)
+                                                : Mamba2ConvLayer(a, taps, ffn, groups));
       } else {
         CHECK_MSG(false, name << " has a layer of an unknown kind, " << word);
       }

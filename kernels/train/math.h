@@ -95,8 +95,8 @@ struct Ssm {
 struct SsmGrad {
   const float* dy;  // [length, channels], stride ldy
   ptrdiff_t ldy;
-  float* dx;        // stride ldx, overwritten
-  float *db, *dc;   // stride ldb, added to
+  float* dx;          // stride ldx, overwritten
+  float *db, *dc;     // stride ldb, added to
   float *ddt, *dlog;  // [length], added to; dlog is the gradient of ln(decay)
 };
 inline constexpr int kSsmBlock = 64;  // tokens whose states the backward pass computes again at a time

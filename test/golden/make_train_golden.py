@@ -3,6 +3,7 @@
 Written from kernels/README.md alone (blocks, seeded weights, schedule) as an independent check of kernels/train; autograd supplies every
 gradient and torch.optim.AdamW the update. Needs torch and numpy:  python make_train_golden.py > train_golden.txt
 With --bfloat16 the operands of linear layers are rounded, in fewer steps:  python make_train_golden.py --bfloat16 > train_golden_bf16.txt
+Names of cases restrict the output to these:  python make_train_golden.py m2 >> train_golden.txt
 """
 import math
 import sys
@@ -46,11 +47,13 @@ def uniform(seed, name, n):
 
 def seeded(seed, name, shape, kind, layers):
     u = uniform(seed, name, int(np.prod(shape))).reshape(shape).astype(np.float32)
-    if kind == "norm":
-        w = np.float32(1) + np.float32(0.1) * u
+    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "step": (-4.58, 2.33)}
+    if kind in offsets:
+        w = np.float32(offsets[kind][0]) + np.float32(offsets[kind][1]) * u
+        w = np.log(-w) if kind == "decay" else w  # trained as ln(-rate)
     else:
         w = np.float32(math.sqrt(3.0 / shape[-1])) * u
-    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight")):
+    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight", "ssm_out.weight")):
         w = w * np.float32(1 / math.sqrt(2 * layers))
     return torch.tensor(w.astype(np.float64), requires_grad=True)
 
@@ -70,6 +73,18 @@ def make_weights(case):
             add(p + "shortconv.in_proj.weight", (3 * d, d))
             add(p + "shortconv.conv.weight", (d, mixer[1]), "conv")
             add(p + "shortconv.out_proj.weight", (d, d))
+        elif mixer[0] == "m2":
+            _, inner, heads, states, groups, k = mixer
+            convolved = inner + 2 * groups * states
+            add(p + "ssm_in.weight", (inner + convolved + heads, d))
+            add(p + "ssm_conv1d.weight", (convolved, k), "conv")
+            add(p + "ssm_conv1d.bias", (convolved,), "bias")
+            if heads:
+                add(p + "ssm_dt.bias", (heads,), "step")
+                add(p + "ssm_a", (heads,), "decay")
+                add(p + "ssm_d", (heads,), "norm")
+            add(p + "ssm_norm.weight", (inner,), "norm")
+            add(p + "ssm_out.weight", (d, inner))
         else:
             _, heads, kv, hd, _, qk_norm, _ = mixer
             add(p + "attn_q.weight", (heads * hd, d))
@@ -122,6 +137,29 @@ def rope(x, base):
     return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
 
 
+def mamba2(mixer, w, p, h):
+    """The recurrence as arXiv 2405.21060 defines it, token by token."""
+    _, inner, heads, states, groups, k = mixer
+    batch, length, _ = h.shape
+    convolved = inner + 2 * groups * states
+    z, x, dt = linear(h, w[p + "ssm_in.weight"]).split([inner, convolved, heads], -1)
+    x = F.conv1d(F.pad(x.transpose(1, 2), (k - 1, 0)), w[p + "ssm_conv1d.weight"].unsqueeze(1), w[p + "ssm_conv1d.bias"], groups=convolved)
+    x = F.silu(x.transpose(1, 2))
+    if heads:
+        x, b, c = x.split([inner, groups * states, groups * states], -1)
+        x = x.reshape(batch, length, heads, -1)
+        b, c = (v.reshape(batch, length, groups, states).repeat_interleave(heads // groups, 2) for v in (b, c))
+        dt = F.softplus(dt + w[p + "ssm_dt.bias"])
+        s, y = torch.zeros(batch, heads, x.shape[-1], states, dtype=x.dtype), []
+        for t in range(length):
+            decay = torch.exp(-torch.exp(w[p + "ssm_a"]) * dt[:, t])
+            s = s * decay[..., None, None] + (dt[:, t, :, None] * x[:, t]).unsqueeze(-1) * b[:, t].unsqueeze(-2)
+            y.append((s * c[:, t].unsqueeze(-2)).sum(-1))
+        x = (torch.stack(y, 1) + w[p + "ssm_d"][:, None] * x).flatten(2)
+    u = (x * F.silu(z)).view(batch, length, groups, -1)
+    return rms(u, w[p + "ssm_norm.weight"].view(groups, -1)).flatten(2)
+
+
 def forward(case, w, tokens):
     x = w["token_embd.weight"][tokens]
     batch, length, d = x.shape
@@ -134,6 +172,8 @@ def forward(case, w, tokens):
             y = F.pad((b * v).transpose(1, 2), (k - 1, 0))
             z = F.conv1d(y, w[p + "shortconv.conv.weight"].unsqueeze(1), groups=d).transpose(1, 2)
             x = x + linear(c * z, w[p + "shortconv.out_proj.weight"])
+        elif mixer[0] == "m2":
+            x = x + linear(mamba2(mixer, w, p, h), w[p + "ssm_out.weight"])
         else:
             _, heads, kv, hd, window, qk_norm, base = mixer
             q = linear(h, w[p + "attn_q.weight"]).view(batch, length, heads, hd).transpose(1, 2)
@@ -172,6 +212,10 @@ def gqa(heads, kv, hd, ffn, window=0, qk_norm=True, base=10000.0):
     return (("attention", heads, kv, hd, window, qk_norm, base), ffn)
 
 
+def m2(inner, heads, states, groups, k, ffn):
+    return (("m2", inner, heads, states, groups, k), ffn)
+
+
 CASES = [
     ("all-conv", 32, [conv(2, 48), conv(3, 64), conv(8, 40)]),
     ("all-attention", 32, [gqa(2, 1, 16, 64), gqa(2, 2, 16, 64, qk_norm=False), gqa(4, 1, 8, 80, base=1e6)]),
@@ -185,6 +229,8 @@ CASES = [
     ("window-and-full", 32, [gqa(2, 1, 16, 64, window=4), gqa(2, 1, 16, 64), conv(4, 64), gqa(2, 1, 16, 64, window=12)]),
     ("deep", 16, [conv(3, 32), gqa(1, 1, 16, 32)] * 4),
     ("wide-ffn", 24, [conv(2, 200), gqa(3, 1, 8, 200)]),
+    ("m2", 32, [m2(64, 4, 16, 1, 4, 64), m2(64, 4, 16, 1, 4, 64)]),
+    ("m2-hybrid", 40, [m2(80, 8, 20, 2, 3, 33), gqa(5, 1, 10, 50), m2(54, 0, 0, 1, 5, 40), conv(3, 40), m2(36, 3, 7, 3, 1, 24)]),
 ]
 SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
@@ -192,10 +238,13 @@ SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_
 def main():
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(2)
+    names = [x for x in sys.argv[1:] if not x.startswith("--")]
     for name, d, layers in CASES:
+        if names and name not in names:
+            continue
         case = dict(SETTINGS, d=d, layers=layers, **({"steps": 20} if BFLOAT16 else {}))
         w = make_weights(case)
-        decayed = [v for k, v in w.items() if v.dim() == 2 and "conv.weight" not in k]
+        decayed = [v for k, v in w.items() if v.dim() == 2 and not k.endswith(("conv.weight", "conv1d.weight"))]
         rest = [v for v in w.values() if all(v is not m for m in decayed)]
         optimizer = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": case["decay"]}, {"params": rest, "weight_decay": 0.0}],

@@ -63,8 +63,7 @@ ListedWork Listed(const LayerSpec& l, const LayerPlan&, const ModelSpec&, const 
   const M2& s = l.mamba2;
   const double taps = static_cast<double>(s.taps * s.convolved()), past = static_cast<double>((s.taps - 1) * s.convolved());
   const double bytes = 4 * taps + 8.0 * o.batch * past + StateBytes(s, o.batch);
-  return {s.heads > 0 ? "conv+scan+gate+norm" : "conv+gate+norm", s.state, s.inner, DType::kF32, bytes,
-          2 * taps + 5.0 * s.inner * s.state};
+  return {s.heads > 0 ? "conv+scan+gate+norm" : "conv+gate+norm", s.state, s.inner, DType::kF32, bytes, 2 * taps + 5.0 * s.inner * s.state};
 }
 
 void In(const StageRun& r) {
@@ -135,7 +134,8 @@ void GateNorm(const StageRun& r) {
   e.FinishMixer(r.layer, r.worker, r.workers);
 }
 
-constexpr Stage kStages[] = {{"m2-in", 1, In, InCost}, {"m2-conv", 0, Conv, ConvCost}, {"m2-scan", 1, Scan, ScanCost}, {"m2-norm", 0, GateNorm}};
+constexpr Stage kStages[] = {
+    {"m2-in", 1, In, InCost}, {"m2-conv", 0, Conv, ConvCost}, {"m2-scan", 1, Scan, ScanCost}, {"m2-norm", 0, GateNorm}};
 
 }  // namespace
 

@@ -10,11 +10,11 @@ namespace edgefront {
 
 // The convolution of one layer.
 struct ShortConv {
-  const float* taps;     // [k][channels]
-  const float* bias;     // [channels], or null
-  size_t channels, k;    // k is at most kMostConvTaps
-  size_t column;         // of the first channel in a row of `proj`
-  size_t state_at;       // offset in bytes in a sequence's state; a multiple of 4
+  const float* taps;   // [k][channels]
+  const float* bias;   // [channels], or null
+  size_t channels, k;  // k is at most kMostConvTaps
+  size_t column;       // of the first channel in a row of `proj`
+  size_t state_at;     // offset in bytes in a sequence's state; a multiple of 4
 };
 
 // Returns the bytes of the state of one sequence, a multiple of 64.

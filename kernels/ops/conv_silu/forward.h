@@ -18,9 +18,7 @@ inline void ConvSilu(const ConvSiluArgs& g) {
   for (size_t c0 = g.c0; c0 < g.c1; c0 += kStrip) {
     const size_t m = g.c1 - c0 < kStrip ? g.c1 - c0 : kStrip;
     // The input at time t - past + j lies in these tokens, or in the state, whose row `past` would be time 0.
-    const auto at = [&](size_t t, size_t j) {
-      return t + j >= past ? g.x + (t + j - past) * g.stride + c0 : g.state + (t + j) * g.d + c0;
-    };
+    const auto at = [&](size_t t, size_t j) { return t + j >= past ? g.x + (t + j - past) * g.stride + c0 : g.state + (t + j) * g.d + c0; };
     float next[kMostConvTaps][kStrip];  // the state after these tokens
     for (size_t j = 0; j < past; ++j) std::memcpy(next[j], at(g.n, j), m * sizeof(float));
     for (size_t t = g.n; t-- > 0;) {

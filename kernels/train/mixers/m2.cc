@@ -189,8 +189,8 @@ class Mamba2Mixer : public LayerMixer {
     const ptrdiff_t row = FirstRow(sequence), vectors = row * ldb_ + GroupOf(head) * PadUp(states_);
     float *ddt = p.work + ddt_at_ + StepsAt(sequence, head), *dlog = p.work + dlog_at_ + StepsAt(sequence, head);
     float* dx = p.work + dconv_at_ + row * conv_.ld() + head * s.channels;
-    g.params[d_->offset + head] += p.math.ssm_grad(s, {p.arena + y_ + OutputAt(sequence, head), ldm_, dx, p.work + db_at_ + vectors,
-                                                       p.work + dc_at_ + vectors, ddt, dlog});
+    g.params[d_->offset + head] += p.math.ssm_grad(
+        s, {p.arena + y_ + OutputAt(sequence, head), ldm_, dx, p.work + db_at_ + vectors, p.work + dc_at_ + vectors, ddt, dlog});
     const float *raw = RawSteps(p, sequence, head), bias = p.weights.flat[dt_bias_->offset + head], a = Decay(p, head);
     float *draw = p.work + draw_at_ + row * ldr_ + inner_ + convolved_ + head, dbias = 0, da = 0;
     for (int t = 0; t < length_; ++t) {
@@ -210,7 +210,7 @@ class Mamba2Mixer : public LayerMixer {
   ShortConv conv_;
   Blocks channels_, vectors_;  // of the output; of B and C
   ptrdiff_t ld_, ldr_, ldm_, ldb_;
-  size_t raw_, gate_, y_, gated_, rstd_, b_ = 0, c_ = 0, dt_ = 0, decay_ = 0, kept_ = 0;                  // arena offsets
+  size_t raw_, gate_, y_, gated_, rstd_, b_ = 0, c_ = 0, dt_ = 0, decay_ = 0, kept_ = 0;                       // arena offsets
   size_t draw_at_, dconv_at_, dgated_at_, db_at_ = 0, dc_at_ = 0, ddt_at_ = 0, dlog_at_ = 0, scratch_at_ = 0;  // work offsets
 };
 
