@@ -57,8 +57,12 @@ export const architectureOf = (layout: Layout): Architecture => expressionOf(lay
  */
 function ownMetadata(layout: Layout): Entries {
   const perLayer = layout.layers.map(({ mixer, ffn }) => ({
-    ...Object.fromEntries(operatorOf(mixer).keys.map(({ key, of }) => [key, of(mixer, layout.width)] as const)),
-    ...Object.fromEntries(ffnOperatorOf(ffn).keys.map(({ key, of }) => [key, of(ffn, layout.width)] as const)),
+    ...Object.fromEntries(
+      operatorOf(mixer).keys.map(({ key, of }) => [key, of(mixer, layout.width)] as const),
+    ),
+    ...Object.fromEntries(
+      ffnOperatorOf(ffn).keys.map(({ key, of }) => [key, of(ffn, layout.width)] as const),
+    ),
   }));
   const used = layerKeys.filter(({ key, always }) => always || perLayer.some((layer) => key.key in layer));
   return [

@@ -93,9 +93,9 @@ it("options are axes of a space", () => {
     }),
   );
   expect([...space.enumerate()].length).toBe(16);
-  expect(() => new Space(spaceSchema.parse({ vocab: 64, width: 64, depth: 2, ffn: 32, mixers: ["m2(x48)"] }))).toThrow(
-    /impossible mixer m2\(x48\)/,
-  );
+  expect(
+    () => new Space(spaceSchema.parse({ vocab: 64, width: 64, depth: 2, ffn: 32, mixers: ["m2(x48)"] })),
+  ).toThrow(/impossible mixer m2\(x48\)/);
 });
 
 it.each([
