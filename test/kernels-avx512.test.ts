@@ -13,6 +13,7 @@ const INFERENCE = [
   "Quantise",
   "Elementwise",
   "Conv",
+  "Ssm",
   "Attend",
   "RateLoops",
   "Golden",
