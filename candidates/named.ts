@@ -33,7 +33,7 @@ function build(shape: Shape): Layout {
 }
 
 /** Mixers that replace the convolutions in a twin, by the ending of its name. The window is that of LFM3. */
-const replacements = { gqa: "g", swa: "s256" } as const;
+const replacements = { gqa: "g", swa: "s256", m2: "m2" } as const;
 
 /** Returns the twins of a model by name. Their FFN width is solved to the model's parameter count (within 1%). */
 function twinsOf([name, shape]: readonly [string, Shape]): readonly (readonly [string, Layout])[] {

@@ -68,6 +68,8 @@ const notations = [
   "v256 d64 f64 h4/2x16 : g s8 c3 g",
   "v512 d96 f128 h4/2x16nt500000 : s64 g c4",
   "v65536 d1024 f4608 h16/8x64 : 8[c3 g]",
+  "v512 d64 f96 h4/2x16n : m2(x16n8g2k3) g",
+  "v512 d64 f96 : m2(e1.5x12n33k2) m2.conv(e1k5) c3",
 ];
 
 /** The data that a synthetic task makes under its default options; null for a task on the user's files. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
 import { isGlobalAttention, isWindowAttention, layoutId, parseLayout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
-import { formatNotation, parseNotation } from "../../candidates/notation.ts";
+import { formatNotation, formatPattern, parseNotation } from "../../candidates/notation.ts";
 import { solveFfnWidth } from "../../candidates/solver.ts";
 
 describe("named layouts", () => {
@@ -33,6 +33,18 @@ describe("named layouts", () => {
       expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
       expect(twin.layers.map(isGlobalAttention)).toEqual(model.layers.map(isGlobalAttention));
       expect(twin.layers.every((layer) => isGlobalAttention(layer) || isWindowAttention(layer))).toBe(true);
+    },
+  );
+
+  it.each(["lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b"])(
+    "%s-m2 has Mamba-2 for convolutions",
+    (name) => {
+      const model = namedLayouts[name]!;
+      const twin = namedLayouts[`${name}-m2`]!;
+      const target = parameterCount(model);
+      expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
+      expect(twin.layers.map(isGlobalAttention)).toEqual(model.layers.map(isGlobalAttention));
+      expect(formatPattern(twin)).toBe(formatPattern(model).replaceAll("c3", "m2"));
     },
   );
 

@@ -84,9 +84,19 @@ describe("lfm2", () => {
   });
 });
 
+const names = Object.keys(namedLayouts);
+const withoutClass = names.filter((name) => !huggingFaceConfig(namedLayouts[name]!).ok);
+
+it("every named layout has a configuration, except those with Mamba-2", () => {
+  expect(withoutClass).toEqual(names.filter((name) => name.endsWith("-m2")));
+  expect(huggingFaceConfig(namedLayouts["lfm2-350m-m2"]!)).toMatchObject({
+    reason: expect.stringContaining("Mamba-2"),
+  });
+});
+
 describe("our own configuration comes back as the same layout", () => {
   it.each([
-    ...Object.keys(namedLayouts),
+    ...names.filter((name) => !withoutClass.includes(name)),
     "v4096 d512 f1344 h8/2x64 : c3 c3 g c3 c3 g",
     "v512 d64 f129 h4/2x32 : c5 g g c5",
     "v512 d64 f128 h4/2x16t10000 : c2 g",
