@@ -29,7 +29,7 @@ function byProxyReach(
 ): ReadonlyMap<number, Mixer[]> {
   const groups = new Map<number, Mixer[]>();
   for (const mixer of mixers) {
-    const scaled = operatorOf(mixer).scale(mixer, proxySize(proxy, length));
+    const scaled = operatorOf(mixer).scale(mixer, proxySize(proxy, length), proxy.width);
     const seen = Math.min(length, traitsOf(scaled).reach);
     groups.set(seen, [...(groups.get(seen) ?? []), mixer]);
   }

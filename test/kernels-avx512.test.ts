@@ -14,6 +14,7 @@ const INFERENCE = [
   "Elementwise",
   "Conv",
   "Ssm",
+  "Delta",
   "Attend",
   "RateLoops",
   "Golden",
@@ -24,6 +25,7 @@ const TRAINER = [
   "TrainSwi",
   "TrainHead",
   "TrainAttentionAgrees",
+  "TrainDelta",
   "TrainCross",
   "TrainAdam",
 ];

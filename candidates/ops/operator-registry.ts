@@ -3,11 +3,12 @@
 import { z } from "zod";
 import { gqa, swa } from "./attention.ts";
 import { conv } from "./conv.ts";
+import { gdn, gdnConv } from "./gdn.ts";
 import { mamba2, mamba2Conv } from "./mamba2.ts";
 import type { FfnOperator, HeaderField, LayerKey, MixerOperator, Traits } from "./operator.ts";
 import { swiglu } from "./swiglu.ts";
 
-const mixerList = [conv, gqa, swa, mamba2, mamba2Conv] as const;
+const mixerList = [conv, gqa, swa, mamba2, mamba2Conv, gdn, gdnConv] as const;
 const ffnList = [swiglu] as const;
 
 /**

@@ -153,8 +153,8 @@ export interface MixerOperator<Spec> extends Operator<Spec> {
    * element.
    */
   costKind(spec: Spec): string;
-  /** The same mixer in a proxy model. */
-  scale(spec: Spec, to: ProxySize): Spec;
+  /** The same mixer in a proxy model. `from` is the width of the original model. */
+  scale(spec: Spec, to: ProxySize, from: number): Spec;
   readonly picture: {
     /**
      * Style class of the mark. Operators of similar traits share one, because few colours are distinct for

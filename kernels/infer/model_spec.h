@@ -19,7 +19,7 @@ inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20
 inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24, kMaxState = 1 << 12;
 
 // Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
-enum class Mixer { kConv, kAttention, kMamba2 };
+enum class Mixer { kConv, kAttention, kMamba2, kGdn, kGdnConv };
 
 // Each mixer has a struct with its metadata. Slot numbers its tensors in LayerWeights and Params.
 
@@ -54,6 +54,17 @@ struct Mamba2Spec {
   uint64_t projected() const { return inner + convolved() + heads; }           // z, x, B, C, dt
 };
 
+// Gated DeltaNet, or its short-convolution part, which has no key heads.
+struct GdnSpec {
+  enum Slot { kIn, kGate, kTaps, kBeta, kAlpha, kStep, kDecay, kNorm };
+  uint32_t key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
+  uint32_t taps = 0;  // k
+
+  uint64_t key_width() const { return uint64_t{key_heads} * key_dim; }
+  uint64_t value_width() const { return uint64_t{value_heads} * value_dim; }
+  uint64_t channels() const { return 2 * key_width() + value_width(); }  // of the convolution: q, k, v
+};
+
 // Options for any mixer (norms around it, an output gate, weights or KV of another layer) belong here, beside
 // `ffn`. The layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know
 // of them.
@@ -62,6 +73,7 @@ struct LayerSpec {
   ConvSpec conv;  // only the spec of `mixer` is set
   AttentionSpec attention;
   Mamba2Spec mamba2;
+  GdnSpec gdn;
   uint32_t ffn = 0;
 };
 

@@ -30,6 +30,8 @@ struct OpProfile {
 //   conv-in, conv (gated convolution, int8 rounding), conv-out;
 //   qkv, store-keys (QK-norm, RoPE, write to the cache), attend (with int8 rounding), attn-out;
 //   m2-in, m2-conv (short convolution), m2-scan (recurrence), m2-norm (gate, norm, int8 rounding), m2-out;
+//   gdn-in, gdn-conv (with SiLU), gdn-keys (unit length, rates and decays), gdn-state (the delta rule), gdn-gate (norm, gate,
+//   int8 rounding), gdn-out;
 //   gate-up (both products, SwiGLU, int8 rounding), down; logits.
 using Profile = std::vector<OpProfile>;
 

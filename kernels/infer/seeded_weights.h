@@ -32,8 +32,9 @@ enum class WeightKind {
   kConv,  // taps of a depthwise convolution
   kMatrix,
   kBias,
-  kDecay,  // decay rates A < 0 of a recurrence. The trainer keeps ln(-A), so that a step cannot change the sign.
-  kStep,   // bias b of a recurrence's step size softplus(. + b); softplus(b) is spread evenly by order of magnitude
+  kDecay,      // decay rates A < 0 of a recurrence. The trainer keeps ln(-A), so that a step cannot change the sign.
+  kWideDecay,  // likewise, from almost no decay on
+  kStep,       // bias b of a recurrence's step size softplus(. + b); softplus(b) is spread evenly by order of magnitude
 };
 
 // The generator of one tensor's elements.
@@ -48,6 +49,7 @@ struct SeededTensor {
       case WeightKind::kNorm: offset = 1.0f; break;
       case WeightKind::kBias: break;
       case WeightKind::kDecay: offset = -8.5f, scale = 7.5f; break;
+      case WeightKind::kWideDecay: offset = -8.005f, scale = 7.995f; break;
       case WeightKind::kStep: offset = -4.58f, scale = 2.33f; break;
       case WeightKind::kConv:
       case WeightKind::kMatrix: scale = static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in))); break;

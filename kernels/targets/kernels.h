@@ -98,6 +98,21 @@ struct SsmArgs {
   size_t n, channels, states;
 };
 
+inline constexpr size_t kDeltaStrip = 16;  // value channels of a head whose state lies together
+
+// The gated delta rule of one head over n consecutive tokens, for a strip of its value channels. For each
+// token: state = decay * state; state += k (rate * (v - state^T k))^T; the output state^T q replaces v. Keys
+// and queries are normalised. Element j of token t is at pointer[t * stride + j].
+struct DeltaArgs {
+  float* state;  // [key_dim][16]; columns from `channels` on hold zeros
+  size_t n, key_dim, channels;
+  size_t stride;
+  const float *q, *k;         // [key_dim]
+  const float *decay, *rate;  // [1]
+  const float* key_query;     // [1]  k . q
+  float* v;                   // [channels]
+};
+
 struct Kernels {
   Isa isa;
   // Computes out [n][16]: out[i][r] = sum_j panel[r][j] * a[t0+i][j]. a: k values a token.
@@ -111,6 +126,7 @@ struct Kernels {
   void (*conv)(const ConvArgs& args);
   void (*conv_silu)(const ConvSiluArgs& args);
   void (*ssm)(const SsmArgs& args);
+  void (*delta)(const DeltaArgs& args);
   // Writes k [head_dim] and v [head_dim] into slot `slot` of the cache.
   void (*store_kv)(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim);
   void (*attend_weights)(const AttendArgs& args);

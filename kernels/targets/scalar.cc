@@ -5,6 +5,7 @@
 
 #include "ops/attention/scalar.h"
 #include "ops/attention/store_kv.h"
+#include "ops/delta/scalar.h"
 #include "ops/matmul/scalar.h"
 #include "ops/rope/forward.h"
 #include "ops/ssm/scalar.h"
@@ -78,8 +79,9 @@ void ScalarConvSilu(const ConvSiluArgs& g) {
 }  // namespace
 
 const Kernels& ScalarKernels() {
-  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise, ScalarRmsNorm, ScalarSwiGlu,        Rope,
-                                     ScalarConv,   ScalarConvSilu, ScalarSsm,      StoreKv,       ScalarAttendWeights, ScalarAttendValues};
+  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul,      ScalarQuantise,    ScalarRmsNorm, ScalarSwiGlu,
+                                     Rope,         ScalarConv,          ScalarConvSilu,    ScalarSsm,     ScalarDelta,
+                                     StoreKv,      ScalarAttendWeights, ScalarAttendValues};
   return kTable;
 }
 

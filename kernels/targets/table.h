@@ -5,6 +5,7 @@
 #include "ops/attention/store_kv.h"
 #include "ops/conv/forward.h"
 #include "ops/conv_silu/forward.h"
+#include "ops/delta/forward.h"
 #include "ops/matmul/forward.h"
 #include "ops/rmsnorm/forward.h"
 #include "ops/rope/forward.h"
@@ -14,4 +15,4 @@
 #include "targets/kernels.h"
 
 #define EDGEFRONT_KERNEL_TABLE(isa) \
-  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, ConvSilu, Ssm, StoreKv, AttendWeights, AttendValues}
+  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, ConvSilu, Ssm, Delta, StoreKv, AttendWeights, AttendValues}

@@ -72,7 +72,7 @@ TEST(EveryMixerIsListed) {
 }
 
 TEST(GoldenLogits) {
-  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2"}) {
+  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn"}) {
     const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
     REQUIRE(!plan.empty() && data.size() > 8);
     auto model = Model::FromBytes(plan, 1);

@@ -39,11 +39,27 @@ inline LayerSpec Mamba2Layer(uint32_t heads, uint32_t head_dim, uint32_t state, 
   return l;
 }
 
+inline LayerSpec GdnLayer(uint32_t key_heads, uint32_t value_heads, uint32_t key_dim, uint32_t value_dim, uint32_t taps, uint32_t ffn) {
+  LayerSpec l;
+  l.mixer = Mixer::kGdn;
+  l.gdn = {key_heads, value_heads, key_dim, value_dim, taps};
+  l.ffn = ffn;
+  return l;
+}
+
 // Mamba-2's short convolution only.
 inline LayerSpec Mamba2ConvLayer(uint32_t inner, uint32_t taps, uint32_t ffn, uint32_t groups = 1) {
   LayerSpec l;
   l.mixer = Mixer::kMamba2;
   l.mamba2 = {inner, 0, 0, groups, taps};
+  l.ffn = ffn;
+  return l;
+}
+
+inline LayerSpec GdnConvLayer(uint32_t heads, uint32_t head_dim, uint32_t taps, uint32_t ffn) {
+  LayerSpec l;
+  l.mixer = Mixer::kGdnConv;
+  l.gdn = {0, heads, 0, head_dim, taps};
   l.ffn = ffn;
   return l;
 }
@@ -153,8 +169,55 @@ inline TestMixer Mamba2Row() {
   };
 }
 
+inline LayerKey GdnKey(const char* key, double (*of)(const LayerSpec& layer)) { return {key, LayerKey::kInt, 0, of}; }
+
+// The keys of Gated DeltaNet; the last two are those of its state.
+inline std::vector<LayerKey> GdnKeys() {
+  return {GdnKey("ssm.conv_kernel", [](const LayerSpec& l) -> double { return l.gdn.taps; }),
+          GdnKey("ssm.inner_size", [](const LayerSpec& l) -> double { return static_cast<double>(l.gdn.value_width()); }),
+          GdnKey("ssm.time_step_rank", [](const LayerSpec& l) -> double { return l.gdn.value_heads; }),
+          GdnKey("ssm.group_count", [](const LayerSpec& l) -> double { return l.gdn.key_heads; }),
+          GdnKey("ssm.state_size", [](const LayerSpec& l) -> double { return l.gdn.key_dim; })};
+}
+
+inline TestMixer GdnRow() {
+  return {
+      .mixer = Mixer::kGdn,
+      .name = [](const LayerSpec&) { return "gdn"; },
+      .keys = GdnKeys(),
+      .alone = [](uint32_t ffn) -> std::vector<Layout> {
+        return {
+            {"delta rule, 2 heads of 32", {GdnLayer(2, 2, 32, 32, 4, ffn)}},
+            {"delta rule, shared keys", {GdnLayer(1, 4, 16, 32, 3, ffn), GdnLayer(2, 4, 8, 24, 2, 2 * ffn)}},
+            {"delta rule, one tap, heads of 1 x 32", {GdnLayer(3, 3, 1, 32, 1, ffn)}},
+            {"delta rule, wide heads", {GdnLayer(1, 1, 96, 160, 8, ffn)}},
+        };
+      },
+      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {GdnLayer(2, 4, 32, 64, 4, ffn)}; },
+      .trained = {GdnLayer(2, 4, 16, 8, 4, 40), GdnLayer(1, 3, 10, 20, 3, 24)},
+      // A token sees all tokens, whatever n. Many taps make the first keys short, and their gradients steep.
+      .seeing = [](uint32_t n) { return GdnLayer(1 + n % 2, 2 + n % 2 * 2, 8 + n % 3, 6 + n, 1 + n % 4, 16); },
+  };
+}
+
+inline TestMixer GdnConvRow() {
+  std::vector<LayerKey> keys = GdnKeys();
+  keys.resize(3);
+  return {
+      .mixer = Mixer::kGdnConv,
+      .name = [](const LayerSpec&) { return "gdn.conv"; },
+      .keys = keys,
+      .alone = [](uint32_t ffn) -> std::vector<Layout> {
+        return {{"convolution of the delta rule", {GdnConvLayer(2, 32, 4, ffn), GdnConvLayer(1, 96, 1, ffn)}}};
+      },
+      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {GdnConvLayer(4, 64, 3, ffn)}; },
+      .trained = {GdnConvLayer(2, 16, 4, 40), GdnConvLayer(3, 20, 2, 24)},
+      .seeing = [](uint32_t n) { return GdnConvLayer(2, 6 + n, n, 16); },
+  };
+}
+
 inline const std::vector<TestMixer>& TestMixers() {
-  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row()};
+  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row(), GdnRow(), GdnConvRow()};
   return mixers;
 }
 

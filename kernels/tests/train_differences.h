@@ -21,7 +21,7 @@ struct DifferenceBounds {
 inline constexpr DifferenceBounds kDoubleLoss{0x1p-10f, 2e-5};
 // For a loss of float32 values, whose rounding needs a larger step. A norm of small values has large third
 // derivatives.
-inline constexpr DifferenceBounds kFloatLoss{0x1p-7f, 1e-3, true};
+inline constexpr DifferenceBounds kFloatLoss{0x1p-8f, 1e-3, true};
 
 // Checks `analytic` (d loss / d x, for all elements of x) against central differences of `loss`. The exact
 // step removes the rounding of x + h.

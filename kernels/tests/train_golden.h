@@ -62,6 +62,10 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
         in >> a >> heads >> states >> groups >> taps >> ffn;
         cases.back().layers.push_back(heads > 0 ? Mamba2Layer(heads, a / heads, states, groups, taps, ffn)
                                                 : Mamba2ConvLayer(a, taps, ffn, groups));
+      } else if (word == "gdn") {
+        int key_dim, value_dim, taps;
+        in >> a >> b >> key_dim >> value_dim >> taps >> ffn;
+        cases.back().layers.push_back(a > 0 ? GdnLayer(a, b, key_dim, value_dim, taps, ffn) : GdnConvLayer(b, value_dim, taps, ffn));
       } else {
         CHECK_MSG(false, name << " has a layer of an unknown kind, " << word);
       }

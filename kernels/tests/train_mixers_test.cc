@@ -55,7 +55,7 @@ void CheckMixerGradients(const Math& math, const LayerSpec& layer, const std::st
   std::vector<Tensor> tensors;
   for (const Param& p : params.all()) {
     // Recurrences begin with steps so small that their gradients would be rounding.
-    const bool recurrence = p.kind == WeightKind::kStep || p.kind == WeightKind::kDecay;
+    const bool recurrence = p.kind == WeightKind::kStep || p.decays();
     for (size_t i = 0; recurrence && i < p.size(); ++i) flat[p.offset + i] = UniformAt(9000 + i);
     if (p.role == Role::kMixer) tensors.emplace_back(p, flat.get());
   }

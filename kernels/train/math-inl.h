@@ -19,6 +19,7 @@ namespace {
 #include "train/elementwise-inl.h"
 #include "train/short_conv-inl.h"
 #include "train/ssm-inl.h"
+#include "train/delta-inl.h"
 #include "train/attention-inl.h"
 #endif
 
@@ -35,7 +36,7 @@ const Products kRounded = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kRoundedPa
 extern const Math kMath;
 // clang-format off
 const Math kMath = {{EDGEFRONT_ISA_NAME, Precision::kFloat32, &kExactPacking, RunGemm}, RunRmsNorm, RunRmsNormGrad, RunConv, RunConvGrad,
-                    RunConvSilu, RunConvSiluGrad, RunSsm, RunSsmGrad, RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
+                    RunConvSilu, RunConvSiluGrad, RunSsm, RunSsmGrad, RunDelta, RunDeltaGrad, RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
 // clang-format on
 #endif
 

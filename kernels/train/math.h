@@ -105,6 +105,28 @@ inline constexpr int kSsmBlock = 64;  // tokens whose states the backward pass c
 }
 [[gnu::always_inline]] inline constexpr size_t SsmScratch(int states) { return static_cast<size_t>(kSsmBlock + 2) * states; }
 
+// The gated delta rule of one value head on one sequence. With the state S [key_dim, 16 strips], zero before
+// the first token: S = decay S; S += k u^T with u = rate (v - S^T k); o = S^T q.
+struct Delta {
+  int length, key_dim, strips;  // strips of 16 value channels, padding included
+  const float *q, *k;           // [length, key_dim], stride ldk
+  const float* v;               // [length, 16 strips], stride ldv
+  const float *decay, *rate;    // [length], stride ldh
+  ptrdiff_t ldk, ldv, ldh;
+  float* o;        // [length, 16 strips], stride ldv
+  float* scratch;  // DeltaScratch(length, key_dim) floats
+};
+struct DeltaGrad {
+  const float* dout;      // stride ldv
+  float *dq, *dk;         // stride ldk, added to
+  float* dv;              // stride ldv, overwritten
+  float *ddecay, *drate;  // stride ldh, overwritten
+};
+inline constexpr int kDeltaBlock = 32;  // tokens whose states the backward pass keeps at a time
+[[gnu::always_inline]] inline constexpr size_t DeltaScratch(int length, int key_dim) {
+  return static_cast<size_t>((length + kDeltaBlock - 1) / kDeltaBlock + kDeltaBlock + 1) * key_dim * kPad;
+}
+
 struct CrossEntropyResult {
   double loss = 0;  // summed over rows, nats
   int right = 0;    // rows in which the target's logit exceeds all others
@@ -157,6 +179,8 @@ struct Math : Products {
   void (*ssm)(const Ssm& s, float* y, ptrdiff_t ldy);
   // Returns the gradient of d.
   float (*ssm_grad)(const Ssm& s, const SsmGrad& g);
+  void (*delta)(const Delta& d);
+  void (*delta_grad)(const Delta& d, const DeltaGrad& g);  // reads neither d.o nor its content
   // act = silu(gate) * up, all [rows, width].
   void (*swiglu)(int rows, int width, const float* gate, const float* up, ptrdiff_t ld, float* act);
   // Overwrites gate and up with their gradients.

@@ -48,8 +48,9 @@ struct Param {
   // that loops run along channels. Other vectors by channel are kept likewise.
   size_t At(int row, int col) const;
   // Convert a value of the file to the value that is trained, and back. They differ for decay rates.
-  float Trained(float stored) const { return kind == WeightKind::kDecay ? std::log(-stored) : stored; }
-  float Stored(float trained) const { return kind == WeightKind::kDecay ? -std::exp(trained) : trained; }
+  float Trained(float stored) const { return decays() ? std::log(-stored) : stored; }
+  float Stored(float trained) const { return decays() ? -std::exp(trained) : trained; }
+  bool decays() const { return kind == WeightKind::kDecay || kind == WeightKind::kWideDecay; }
 };
 
 class Params {

@@ -35,7 +35,7 @@ def weight(seed, name, shape, kind):
     base = int(splitmix64(seed)) ^ fnv1a64(name)
     index = np.arange(rows * ne0, dtype=np.uint64) + np.uint64(base)
     u = ((splitmix64(index) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)).astype(np.float32)
-    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "step": (-4.58, 2.33)}
+    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33)}
     if kind in offsets:
         offset, factor = offsets[kind]
         w = np.float32(offset) + np.float32(factor) * u
@@ -124,15 +124,49 @@ def mamba2(h, l, vector, matrix):
     return rms(x, vector("ssm_norm.weight", [inner // groups, groups], "norm").reshape(groups, -1)).reshape(t, inner)
 
 
+def unit(x):
+    return x / np.sqrt((x * x).sum() + 1e-6)
+
+
+def delta_rule(q, k, v, decay, rate):
+    """One head, token by token. q, k [T, dk], v [T, dv], decay and rate [T]."""
+    state, out = np.zeros((k.shape[1], v.shape[1])), np.empty_like(v)
+    for t in range(len(v)):
+        key, query = unit(k[t]), unit(q[t]) / np.sqrt(k.shape[1])
+        state = decay[t] * state
+        state = state + np.outer(key, rate[t] * (v[t] - state.T @ key))
+        out[t] = state.T @ query
+    return out
+
+
+def gated_delta_net(l, p, h, w):
+    """The mixer's output before its projection, [T, heads * dv]. Without key heads: its short-convolution part."""
+    t, d = h.shape
+    hk, hv, dk, dv, taps = l["keys"], l["values"], l["dk"], l["dv"], l["taps"]
+    channels = 2 * hk * dk + hv * dv
+    x = np.vstack([np.zeros((taps - 1, channels)), h @ w(p + ("attn_qkv" if hk else "attn_v"), channels, d).T])
+    z = h @ w(p + "attn_gate", hv * dv, d).T
+    tap = w(p + "ssm_conv1d", channels, taps)
+    x = silu(sum(x[j : j + t] * tap[:, j] for j in range(taps)))
+    v = x[:, 2 * hk * dk :].reshape(t, hv, dv)
+    if hk:
+        rate = 1 / (1 + np.exp(-(h @ w(p + "ssm_beta", hv, d).T)))
+        step = np.log(1 + np.exp(h @ w(p + "ssm_alpha", hv, d).T + w(p + "ssm_dt.bias", 1, hv, "step")))
+        decay = np.exp(step * w(p + "ssm_a", 1, hv, "wide-decay"))
+        q, k = (x[:, i * hk * dk : (i + 1) * hk * dk].reshape(t, hk, dk) for i in (0, 1))
+        v = np.stack([delta_rule(q[:, j // (hv // hk)], k[:, j // (hv // hk)], v[:, j], decay[:, j], rate[:, j]) for j in range(hv)], 1)
+    return rms(v, w(p + "ssm_norm", 1, dv, "norm")).reshape(t, -1) * silu(z)
+
+
 def build(arch, d, vocab, layers, seed, tokens):
     """Returns the plan's bytes and the logits [T, vocab]."""
     tensors, made = [], {}
 
     def w(name, rows, ne0, kind="matrix"):
-        name += ".weight"
-        tensors.append((name, [ne0] if kind == "norm" else [ne0, rows]))
+        name += "" if name.endswith(("ssm_a", ".bias")) else ".weight"
+        tensors.append((name, [ne0, rows] if kind == "matrix" else [ne0]))
         made[name] = weight(seed, name, (rows, ne0), kind)
-        return made[name][0] if kind == "norm" else made[name]
+        return made[name] if kind == "matrix" else made[name][0]
 
     def vector(prefix):
         """Returns a function that makes a vector by its whole name and its dimensions in the file, as one flat array."""
@@ -159,6 +193,8 @@ def build(arch, d, vocab, layers, seed, tokens):
             y = np.vstack([np.zeros((k - 1, d)), gate_b * value])
             z = sum(y[j : j + t] * taps[:, j] for j in range(k))
             x = x + (gate_c * z) @ w(p + "shortconv.out_proj", d, d).T
+        elif "taps" in l:
+            x = x + gated_delta_net(l, p, h, w) @ w(p + "ssm_out", d, l["values"] * l["dv"]).T
         else:
             heads, kv, hd = l["heads"], l["kv"], l["hd"]
             q = (h @ w(p + "attn_q", heads * hd, d).T).reshape(t, heads, hd)
@@ -193,6 +229,12 @@ def build(arch, d, vocab, layers, seed, tokens):
     ]
     if arch == "edgefront":
         per = lambda key, default: [l.get(key, default) for l in layers]
+        if any("taps" in l for l in layers):
+            kv += [
+                (a + "ssm.conv_kernel", I32, per("taps", 0)), (a + "ssm.state_size", I32, per("dk", 0)),
+                (a + "ssm.group_count", I32, per("keys", 0)), (a + "ssm.time_step_rank", I32, per("values", 0)),
+                (a + "ssm.inner_size", I32, [l.get("values", 0) * l.get("dv", 0) for l in layers]),
+            ]
         kv += [
             (a + "feed_forward_length", I32, per("ffn", 0)), (a + "attention.head_count", I32, per("heads", 0)),
             (a + "attention.head_count_kv", I32, per("kv", 0)), (a + "attention.key_length", I32, per("hd", 0)),
@@ -225,11 +267,17 @@ def build(arch, d, vocab, layers, seed, tokens):
 def mixer_name(l):
     if "inner" in l:
         return "m2" if l["heads"] else "m2.conv"
+    if "taps" in l:
+        return "gdn" if l["keys"] else "gdn.conv"
     return "conv" if "k" in l else "swa" if l["window"] else "gqa"
 
 
 def m2(inner, heads, states, groups, k, ffn):
     return dict(inner=inner, heads=heads, states=states, groups=groups, k=k, ffn=ffn)
+
+
+def gdn(keys, values, dk, dv, taps, ffn):
+    return dict(keys=keys, values=values, dk=dk, dv=dv, taps=taps, ffn=ffn)
 
 
 def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4):
@@ -244,6 +292,8 @@ CASES = {
                                         attn(8, 2, 10, 64, base=5e5), attn(4, 1, 34, 41, window=64, norm=False), dict(k=8, ffn=97)]),
     "m2": ("edgefront", 36, 53, [m2(72, 6, 20, 1, 4, 50), m2(40, 8, 9, 4, 2, 33), attn(3, 1, 12, 41), m2(54, 0, 0, 1, 5, 64),
                                  m2(30, 1, 33, 1, 1, 40), dict(k=3, ffn=48), m2(48, 0, 0, 3, 2, 24)]),
+    "gdn": ("edgefront", 36, 53, [gdn(2, 4, 10, 12, 4, 50), gdn(0, 2, 0, 14, 3, 33), gdn(3, 3, 16, 16, 2, 64),
+                                  attn(3, 3, 12, 40, window=9), gdn(1, 2, 24, 40, 4, 41)]),
 }
 
 if __name__ == "__main__":

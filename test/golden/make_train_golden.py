@@ -47,10 +47,10 @@ def uniform(seed, name, n):
 
 def seeded(seed, name, shape, kind, layers):
     u = uniform(seed, name, int(np.prod(shape))).reshape(shape).astype(np.float32)
-    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "step": (-4.58, 2.33)}
+    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33)}
     if kind in offsets:
         w = np.float32(offsets[kind][0]) + np.float32(offsets[kind][1]) * u
-        w = np.log(-w) if kind == "decay" else w  # trained as ln(-rate)
+        w = np.log(-w) if kind.endswith("decay") else w  # trained as ln(-rate)
     else:
         w = np.float32(math.sqrt(3.0 / shape[-1])) * u
     if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight", "ssm_out.weight")):
@@ -85,6 +85,19 @@ def make_weights(case):
                 add(p + "ssm_d", (heads,), "norm")
             add(p + "ssm_norm.weight", (inner,), "norm")
             add(p + "ssm_out.weight", (d, inner))
+        elif mixer[0] == "gdn":
+            _, keys, values, dk, dv, k = mixer
+            channels = 2 * keys * dk + values * dv
+            add(p + ("attn_qkv.weight" if keys else "attn_v.weight"), (channels, d))
+            add(p + "attn_gate.weight", (values * dv, d))
+            add(p + "ssm_conv1d.weight", (channels, k), "conv")
+            if keys:
+                add(p + "ssm_beta.weight", (values, d))
+                add(p + "ssm_alpha.weight", (values, d))
+                add(p + "ssm_dt.bias", (values,), "step")
+                add(p + "ssm_a", (values,), "wide-decay")
+            add(p + "ssm_norm.weight", (dv,), "norm")
+            add(p + "ssm_out.weight", (d, values * dv))
         else:
             _, heads, kv, hd, _, qk_norm, _ = mixer
             add(p + "attn_q.weight", (heads * hd, d))
@@ -160,6 +173,31 @@ def mamba2(mixer, w, p, h):
     return rms(u, w[p + "ssm_norm.weight"].view(groups, -1)).flatten(2)
 
 
+def gated_delta_net(mixer, w, p, h):
+    """The recurrence as arXiv 2412.06464 defines it, token by token."""
+    _, keys, values, dk, dv, k = mixer
+    batch, length, _ = h.shape
+    taps = w[p + "ssm_conv1d.weight"]
+    x = linear(h, w[p + ("attn_qkv.weight" if keys else "attn_v.weight")]).transpose(1, 2)
+    x = F.silu(F.conv1d(F.pad(x, (k - 1, 0)), taps.unsqueeze(1), groups=len(taps)).transpose(1, 2))
+    o = x[..., 2 * keys * dk :].reshape(batch, length, values, dv)
+    if keys:
+        q, key = x[..., : 2 * keys * dk].reshape(batch, length, 2, keys, dk).unbind(2)
+        q, key = (v / (v.pow(2).sum(-1, keepdim=True) + 1e-6).sqrt() for v in (q, key))
+        q, key = (v.repeat_interleave(values // keys, 2) for v in (q / math.sqrt(dk), key))
+        rate = torch.sigmoid(linear(h, w[p + "ssm_beta.weight"]))
+        step = F.softplus(linear(h, w[p + "ssm_alpha.weight"]) + w[p + "ssm_dt.bias"])
+        decay = torch.exp(-torch.exp(w[p + "ssm_a"]) * step)
+        s, outputs = torch.zeros(batch, values, dk, dv, dtype=x.dtype), []
+        for t in range(length):
+            s = s * decay[:, t, :, None, None]
+            u = rate[:, t, :, None] * (o[:, t] - (s * key[:, t].unsqueeze(-1)).sum(-2))
+            s = s + key[:, t].unsqueeze(-1) * u.unsqueeze(-2)
+            outputs.append((s * q[:, t].unsqueeze(-1)).sum(-2))
+        o = torch.stack(outputs, 1)
+    return rms(o, w[p + "ssm_norm.weight"]).flatten(2) * F.silu(linear(h, w[p + "attn_gate.weight"]))
+
+
 def forward(case, w, tokens):
     x = w["token_embd.weight"][tokens]
     batch, length, d = x.shape
@@ -174,6 +212,8 @@ def forward(case, w, tokens):
             x = x + linear(c * z, w[p + "shortconv.out_proj.weight"])
         elif mixer[0] == "m2":
             x = x + linear(mamba2(mixer, w, p, h), w[p + "ssm_out.weight"])
+        elif mixer[0] == "gdn":
+            x = x + linear(gated_delta_net(mixer, w, p, h), w[p + "ssm_out.weight"])
         else:
             _, heads, kv, hd, window, qk_norm, base = mixer
             q = linear(h, w[p + "attn_q.weight"]).view(batch, length, heads, hd).transpose(1, 2)
@@ -216,6 +256,12 @@ def m2(inner, heads, states, groups, k, ffn):
     return (("m2", inner, heads, states, groups, k), ffn)
 
 
+def gdn(keys, values, dk, dv, k, ffn):
+    return (("gdn", keys, values, dk, dv, k), ffn)
+
+
+# Name, width, layers, and the number of steps if it is not that of SETTINGS. Rounding grows fast through the delta rule: after 100 steps
+# PyTorch in float32 is 1e-3 off its own float64.
 CASES = [
     ("all-conv", 32, [conv(2, 48), conv(3, 64), conv(8, 40)]),
     ("all-attention", 32, [gqa(2, 1, 16, 64), gqa(2, 2, 16, 64, qk_norm=False), gqa(4, 1, 8, 80, base=1e6)]),
@@ -231,6 +277,8 @@ CASES = [
     ("wide-ffn", 24, [conv(2, 200), gqa(3, 1, 8, 200)]),
     ("m2", 32, [m2(64, 4, 16, 1, 4, 64), m2(64, 4, 16, 1, 4, 64)]),
     ("m2-hybrid", 40, [m2(80, 8, 20, 2, 3, 33), gqa(5, 1, 10, 50), m2(54, 0, 0, 1, 5, 40), conv(3, 40)]),
+    ("gdn", 32, [gdn(2, 2, 16, 16, 4, 64), gdn(4, 4, 8, 16, 4, 64)], 40),
+    ("gdn-hybrid", 40, [gdn(2, 4, 10, 20, 3, 33), gqa(5, 1, 10, 50), gdn(0, 3, 0, 14, 4, 40), gdn(1, 3, 24, 12, 2, 40)], 40),
 ]
 SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
@@ -239,10 +287,10 @@ def main():
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(2)
     names = [x for x in sys.argv[1:] if not x.startswith("--")]
-    for name, d, layers in CASES:
+    for name, d, layers, *steps in CASES:
         if names and name not in names:
             continue
-        case = dict(SETTINGS, d=d, layers=layers, **({"steps": 20} if BFLOAT16 else {}))
+        case = dict(SETTINGS, d=d, layers=layers, **({"steps": 20} if BFLOAT16 else {"steps": steps[0]} if steps else {}))
         w = make_weights(case)
         decayed = [v for k, v in w.items() if v.dim() == 2 and not k.endswith(("conv.weight", "conv1d.weight"))]
         rest = [v for v in w.values() if all(v is not m for m in decayed)]

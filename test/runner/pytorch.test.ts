@@ -16,12 +16,10 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
   const run = (...args: string[]) => runCli(args, folder.path, env);
   let native: { readonly metrics: readonly { readonly value: number }[] };
 
-  const score = async (trainer: string) => {
+  const score = async (trainer: string, layout = "v256 d64 f128 h4/2x16 : c3 g") => {
     const path = join(folder.path, "torch.yaml");
     writeFileSync(path, readFileSync(config, "utf8").replace("score:\n", `score:\n  trainer: ${trainer}\n`));
-    const { code, stdout, stderr } = await run(
-      ...["score", "v256 d64 f128 h4/2x16 : c3 g", "--config", path, "--json"],
-    );
+    const { code, stdout, stderr } = await run("score", layout, "--config", path, "--json");
     expect(code, stderr).toBe(0);
     return JSON.parse(stdout);
   };
@@ -34,6 +32,17 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
     const { metrics, runs } = await score(`{ backend: pytorch, python: ${torchPython} }`);
     expect(runs[0].result.isa).toMatch(/^torch-/);
     expect(metrics[0].value).toBeCloseTo(native.metrics[0]!.value, 4);
+  });
+
+  it("scores recurrent mixers as the native trainer does", async () => {
+    const layout = "v256 d64 f128 h4/2x16 : gdn(2/4x16/24k3) gdn.conv(2x24) g";
+    const ours = await score("native", layout);
+    const theirs = await score(`{ backend: pytorch, python: ${torchPython} }`, layout);
+    expect(theirs.metrics[0].value).toBeCloseTo(ours.metrics[0].value, 4);
+    for (const [n, [step, loss]] of theirs.runs[0].result.trainLoss.entries()) {
+      expect(step).toBe(ours.runs[0].result.trainLoss[n][0]);
+      expect(loss).toBeCloseTo(ours.runs[0].result.trainLoss[n][1], 4);
+    }
   });
 
   it("ends a run where the native trainer does, by the same looks", async () => {

@@ -3,10 +3,11 @@
 
 namespace edgefront {
 
-extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer;
+extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer, kGdnMixer, kGdnConvMixer;
 
 std::span<const MixerKind* const> MixerKinds() {
-  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer, &kMamba2Mixer};  // in the order of Mixer
+  // In the order of Mixer.
+  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer, &kMamba2Mixer, &kGdnMixer, &kGdnConvMixer};
   return kKinds;
 }
 

@@ -7,10 +7,12 @@ namespace edgefront::train {
 std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeMamba2Mixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeGdnMixer(const MixerContext& context);
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
   // The order is that of Mixer.
-  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer, MakeMamba2Mixer};
+  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer, MakeMamba2Mixer, MakeGdnMixer,
+                                                                           MakeGdnMixer};
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
 }
 

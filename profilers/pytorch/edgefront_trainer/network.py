@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from .layout import Layout
 from .linear import FLOAT, Rounded, rms
-from .seeded import seeded
+from .seeded import DECAYS, seeded
 
 
 class Network:
@@ -22,7 +22,7 @@ class Network:
             shapes.update({f"decoder.ffn_{part}.weight": (l.dim, l.dim) for part in ("gate", "up", "down")})
         self.w = {}
         kinds = {f"blk.{n}.{name}": kind for n, mixer in enumerate(l.mixers) for name, kind in mixer.VECTORS.items()}
-        self.decays = {name for name, kind in kinds.items() if kind == "decay"}
+        self.decays = {name for name, kind in kinds.items() if kind in DECAYS}
         outputs = {f"blk.{n}.{mixer.OUTPUT}" for n, mixer in enumerate(l.mixers)}
         for name, (cols, rows) in shapes.items():
             values = seeded(seed, name, rows, cols, kinds.get(name, "norm" if "norm" in name else "matrix"))

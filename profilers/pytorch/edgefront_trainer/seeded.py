@@ -28,8 +28,9 @@ def fnv(text):
     return h
 
 
-# Offset and factor of u in vectors; "decay" are rates below 0, "step" biases of a step size.
-VECTORS = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "step": (-4.58, 2.33)}
+# Offset and factor of u in vectors; "decay" and "wide-decay" are rates below 0, "step" biases of a step size.
+VECTORS = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33)}
+DECAYS = ("decay", "wide-decay")
 
 
 def seeded(seed, name, rows, cols, kind):

@@ -12,9 +12,10 @@
 from ..refused import Refused
 from .attention import Attention
 from .conv import Conv
+from .gdn import Gdn
 from .m2 import Mamba2
 
-MIXERS = (Conv, Attention, Mamba2)
+MIXERS = (Conv, Attention, Mamba2, Gdn)
 
 
 def mixer_of(layout, n):
