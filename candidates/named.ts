@@ -32,16 +32,24 @@ function build(shape: Shape): Layout {
   return { vocab: shape.vocab, width: shape.width, layers };
 }
 
-/** Mixers that replace the convolutions in a twin, by the ending of its name. The window is that of LFM3. */
-const replacements = { gqa: "g", swa: "s256", m2: "m2" } as const;
+/**
+ * Mixers that replace the convolutions in a twin, by the ending of its name and for a model width. The window
+ * is that of LFM3. The heads of gdn span the width.
+ */
+const replacements: Readonly<Record<string, (width: number) => string>> = {
+  gqa: () => "g",
+  swa: () => "s256",
+  m2: () => "m2",
+  gdn: (width) => `gdn(${width / 128}/${width / 128}x128)`,
+};
 
 /** Returns the twins of a model by name. Their FFN width is solved to the model's parameter count (within 1%). */
 function twinsOf([name, shape]: readonly [string, Shape]): readonly (readonly [string, Layout])[] {
   const { vocab, width } = shape;
   const parameters = parameterCount(build(shape));
-  return Object.entries(replacements).map(([ending, others]) => [
+  return Object.entries(replacements).map(([ending, mixer]) => [
     `${name}-${ending}`,
-    solveFfnWidth({ vocab, width, mixers: mixersOf({ ...shape, others }), parameters }),
+    solveFfnWidth({ vocab, width, mixers: mixersOf({ ...shape, others: mixer(width) }), parameters }),
   ]);
 }
 

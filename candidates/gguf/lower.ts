@@ -44,7 +44,9 @@ export interface Expression {
 export function expressionOf(layout: Layout): Expression {
   const upstream = upstreamOf(layout);
   const why =
-    upstream === null ? "no upstream architecture has this mixture of layers" : upstream.problem(layout);
+    upstream === null
+      ? "edgefront writes no upstream architecture with this mixture of layers"
+      : upstream.problem(layout);
   return why === null ? { architecture: upstream!.name, why } : { architecture: "edgefront", why };
 }
 

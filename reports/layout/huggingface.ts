@@ -12,7 +12,7 @@ import type { TransformersConfig } from "../../candidates/ops/upstream/upstream.
 export const huggingFaceConfig = (layout: Layout, context = 32_768): TransformersConfig =>
   upstreamOf(layout)?.transformers(layout, context) ?? {
     ok: false,
-    reason: "no class of transformers has this mixture of layers",
+    reason: "edgefront writes no config.json of transformers for this mixture of layers",
   };
 
 /** Returns a warning for users of the config; null where every program builds the same model from it. */

@@ -36,17 +36,21 @@ describe("named layouts", () => {
     },
   );
 
-  it.each(["lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b"])(
-    "%s-m2 has Mamba-2 for convolutions",
-    (name) => {
-      const model = namedLayouts[name]!;
-      const twin = namedLayouts[`${name}-m2`]!;
-      const target = parameterCount(model);
-      expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
-      expect(twin.layers.map(isGlobalAttention)).toEqual(model.layers.map(isGlobalAttention));
-      expect(formatPattern(twin)).toBe(formatPattern(model).replaceAll("c3", "m2"));
-    },
-  );
+  it.each([
+    ["lfm2-350m", "m2", "m2"],
+    ["lfm2-2.6b", "m2", "m2"],
+    ["lfm2-350m", "gdn", "gdn(8/8x128)"],
+    ["lfm2-700m", "gdn", "gdn(12/12x128)"],
+    ["lfm2-1.2b", "gdn", "gdn(16/16x128)"],
+    ["lfm2-2.6b", "gdn", "gdn(16/16x128)"],
+  ])("%s-%s has %s for convolutions", (name, ending, mixer) => {
+    const model = namedLayouts[name]!;
+    const twin = namedLayouts[`${name}-${ending}`]!;
+    const target = parameterCount(model);
+    expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
+    expect(twin.layers.map(isGlobalAttention)).toEqual(model.layers.map(isGlobalAttention));
+    expect(formatPattern(twin)).toBe(formatPattern(model).replaceAll("c3", mixer));
+  });
 
   it("gemma-3-1b-like has the published parameters but for its 52 norms after mixers and FFNs", () => {
     expect(parameterCount(namedLayouts["gemma-3-1b-like"]!)).toBe(999_885_952 - 52 * 1152);
