@@ -19,7 +19,8 @@ describe.skipIf(browserProblem() !== null)("the page of a running sweep", { time
   it("shows a finished trial within a second, keeps what the reader does, and complains about nothing", async () => {
     const config = writeTinySweep(folderNow(), {
       trials: 7,
-      steps: 1200,
+      // Long enough that a fast machine still trains when the page has opened.
+      steps: 8000,
       objectives: ["decodeP50Ms@32", "text.bitsPerByte"],
     });
     const sweep = start("sweep", config);
