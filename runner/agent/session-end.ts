@@ -35,7 +35,7 @@ function explainStart(end: Extract<ChannelEnd, { kind: "exited" }>): AgentStartE
   if (misread || /exec format error|cannot execute binary/i.test(end.stderr) || end.code === 126) {
     return new AgentStartError(
       `the device cannot execute the agent${misread ? "" : said}`,
-      "Check the device's target architecture, and that its home is not mounted noexec",
+      "Check the device's target architecture, that its home is not mounted noexec, and that its login may run the Python of a PyTorch trainer",
     );
   }
   if (end.code === 127) {
