@@ -25,19 +25,20 @@ function kindsOf(mixers: readonly Mixer[]): readonly Mixer[] {
 /** The mixers, grouped by the number of tokens that each sees in a sequence of the proxy. */
 function byProxyReach(
   mixers: readonly Mixer[],
+  width: number,
   { length, proxy }: WindowedTask,
 ): ReadonlyMap<number, Mixer[]> {
   const groups = new Map<number, Mixer[]>();
   for (const mixer of mixers) {
-    const scaled = operatorOf(mixer).scale(mixer, proxySize(proxy, length), proxy.width);
+    const scaled = operatorOf(mixer).scale(mixer, width, proxySize(proxy, length));
     const seen = Math.min(length, traitsOf(scaled).reach);
     groups.set(seen, [...(groups.get(seen) ?? []), mixer]);
   }
   return groups;
 }
 
-function noticesOf(mixers: readonly Mixer[], task: WindowedTask): string[] {
-  return [...byProxyReach(mixers, task)].flatMap(([seen, same]) => {
+function noticesOf(mixers: readonly Mixer[], width: number, task: WindowedTask): string[] {
+  return [...byProxyReach(mixers, width, task)].flatMap(([seen, same]) => {
     if (same.length < 2) return [];
     const full = seen === task.length;
     const names = same.map(formatKind);
@@ -58,8 +59,13 @@ function noticesOf(mixers: readonly Mixer[], task: WindowedTask): string[] {
 
 /**
  * Returns one sentence for each task and set of mixers that its proxies train alike; empty where all differ.
+ * `width` is that of the models with these mixers.
  */
-export function windowNotices(mixers: readonly Mixer[], tasks: readonly WindowedTask[]): readonly string[] {
+export function windowNotices(
+  mixers: readonly Mixer[],
+  width: number,
+  tasks: readonly WindowedTask[],
+): readonly string[] {
   const kinds = kindsOf(mixers);
-  return tasks.flatMap((task) => noticesOf(kinds, task));
+  return tasks.flatMap((task) => noticesOf(kinds, width, task));
 }

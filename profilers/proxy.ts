@@ -37,7 +37,7 @@ export function proxyLayout(
     vocab: task.vocab,
     width: config.width,
     layers: layout.layers.map(({ mixer, ffn }) => ({
-      mixer: operatorOf(mixer).scale(mixer, size, layout.width),
+      mixer: operatorOf(mixer).scale(mixer, layout.width, size),
       ffn: ffnOperatorOf(ffn).scale(ffn, layout.width, size),
     })),
   };

@@ -7,6 +7,7 @@ import {
   geometryFields,
   geometryHeader,
   geometryOfToken,
+  largestDivisorUpTo,
   NO_ROPE_THETA,
 } from "./geometry.ts";
 import type { DecodeCost, LayerKey, MixerOperator, ProxySize, Quantity, TensorSpec } from "./operator.ts";
@@ -89,12 +90,6 @@ const quantities: readonly Quantity<Attention>[] = [
   { name: "key-value heads in all", over: "sum", of: (spec) => spec.kvHeads },
 ];
 
-/** Returns the largest divisor of n that is at most `limit`. */
-export const largestDivisorUpTo = (n: number, limit: number): number => {
-  for (let divisor = Math.min(n, limit); divisor > 1; divisor--) if (n % divisor === 0) return divisor;
-  return 1;
-};
-
 /**
  * Query heads that fill the proxy's width. They share kv heads in the original ratio as far as their number
  * allows.
@@ -149,7 +144,7 @@ export const gqa = {
     parse: (_head, argument, text) => ({ op: "gqa", ...geometryOfToken(argument, text) }),
     format: (spec) => ({ head: "g", argument: formatGeometry(spec) }),
   },
-  scale: (spec, to) => ({ ...spec, ...scaledHeads(spec, to) }),
+  scale: (spec, _from, to) => ({ ...spec, ...scaledHeads(spec, to) }),
   picture: {
     tone: "gqa",
     height: 26,
@@ -181,7 +176,7 @@ export const swa = {
   },
   // The window covers the same share of a proxy sequence as of the context. A window below 2 would not mix
   // tokens.
-  scale: (spec, to) => ({
+  scale: (spec, _from, to) => ({
     ...spec,
     ...scaledHeads(spec, to),
     window: Math.max(2, Math.round(spec.window * to.share)),

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
 import { counted } from "../words.ts";
-import { largestDivisorUpTo } from "./attention.ts";
+import { largestDivisorUpTo } from "./geometry.ts";
 import type { LayerKey, MixerOperator, ProxySize, StateElements } from "./operator.ts";
 
 const heads = z.int().min(1).max(256);
@@ -89,12 +89,12 @@ const number = (text: string | undefined, otherwise: number): number =>
 const PROXY_MULTIPLE = 8;
 
 /** A head size in a proxy: the same share of the model width, in whole vectors. */
-const scaledDim = (dim: number, to: ProxySize, from: number): number =>
+const scaledDim = (dim: number, from: number, to: ProxySize): number =>
   Math.max(PROXY_MULTIPLE, Math.round((dim * to.width) / from / PROXY_MULTIPLE) * PROXY_MULTIPLE);
 
 /** Value heads of a proxy: their width keeps its ratio to the model width. */
-function scaledValues(spec: Gdn | GdnConv, to: ProxySize, from: number) {
-  const valueDim = scaledDim(spec.valueDim, to, from);
+function scaledValues(spec: Gdn | GdnConv, from: number, to: ProxySize) {
+  const valueDim = scaledDim(spec.valueDim, from, to);
   const width = (valueWidth(spec) * to.width) / from;
   return { valueDim, valueHeads: Math.max(1, Math.round(width / valueDim)) };
 }
@@ -165,10 +165,10 @@ export const gdn = {
   traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true }),
   // State and weights grow together with the number of heads, not with the size of a head.
   costKind: (spec) => `gdn ${spec.keyDim}x${spec.valueDim}`,
-  scale: (spec, to, from) => {
-    const values = scaledValues(spec, to, from);
+  scale: (spec, from, to) => {
+    const values = scaledValues(spec, from, to);
     const group = largestDivisorUpTo(values.valueHeads, spec.valueHeads / spec.keyHeads);
-    const keyDim = scaledDim(spec.keyDim, to, from);
+    const keyDim = scaledDim(spec.keyDim, from, to);
     return { ...spec, ...values, keyHeads: values.valueHeads / group, keyDim };
   },
   picture: {
@@ -225,7 +225,7 @@ export const gdnConv = {
   problem: () => null,
   traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
   costKind: (spec) => `gdn.conv k${spec.kernel}`,
-  scale: (spec, to, from) => ({ ...spec, ...scaledValues(spec, to, from) }),
+  scale: (spec, from, to) => ({ ...spec, ...scaledValues(spec, from, to) }),
   picture: {
     tone: "conv",
     height: 13,

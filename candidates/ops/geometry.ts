@@ -67,3 +67,9 @@ export function geometryOfToken(argument: string | undefined, text: string): Geo
     `"${text}" needs an attention geometry; add one to the header, e.g. h16/8x64, or write ${text}(16/8x64)`,
   );
 }
+
+/** Returns the largest divisor of n that is at most `limit`. */
+export const largestDivisorUpTo = (n: number, limit: number): number => {
+  for (let divisor = Math.min(n, limit); divisor > 1; divisor--) if (n % divisor === 0) return divisor;
+  return 1;
+};

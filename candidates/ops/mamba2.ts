@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
 import { counted } from "../words.ts";
-import { largestDivisorUpTo } from "./attention.ts";
+import { largestDivisorUpTo } from "./geometry.ts";
 import type { LayerKey, MixerOperator, TensorSpec } from "./operator.ts";
 
 const innerFields = {
@@ -191,7 +191,7 @@ export const mamba2 = {
   // The state moves with every token, so mixers of different state sizes differ in time per weight element.
   costKind: (spec) => `m2n${spec.state}`,
   // B and C shrink with the heads, as the keys of attention do.
-  scale: (spec, to) => {
+  scale: (spec, _from, to) => {
     const headDim = to.headDim;
     const heads = Math.max(1, Math.round((spec.expand * to.width) / headDim));
     return {
@@ -235,7 +235,10 @@ export const mamba2Conv = {
   problem: innerProblem,
   traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
   costKind: (spec) => `m2.conv${spec.kernel}`,
-  scale: (spec, to) => ({ ...spec, expand: Math.max(1, Math.round(spec.expand * to.width)) / to.width }),
+  scale: (spec, _from, to) => ({
+    ...spec,
+    expand: Math.max(1, Math.round(spec.expand * to.width)) / to.width,
+  }),
   picture: {
     tone: "conv",
     height: 16,

@@ -121,6 +121,8 @@ interface Operator<Spec> {
   tensors(spec: Spec, width: number, prefix: string): readonly TensorSpec[];
   /** Returns a reason why the operator is impossible in a model of this width, or null. */
   problem(spec: Spec, width: number): string | null;
+  /** The same operator in a proxy model. `from` is the width of the original model. */
+  scale(spec: Spec, from: number, to: ProxySize): Spec;
 }
 
 /** A mark in the picture of a layout, which has one column per layer. */
@@ -153,8 +155,6 @@ export interface MixerOperator<Spec> extends Operator<Spec> {
    * element.
    */
   costKind(spec: Spec): string;
-  /** The same mixer in a proxy model. `from` is the width of the original model. */
-  scale(spec: Spec, to: ProxySize, from: number): Spec;
   readonly picture: {
     /**
      * Style class of the mark. Operators of similar traits share one, because few colours are distinct for
@@ -176,7 +176,4 @@ export interface MixerOperator<Spec> extends Operator<Spec> {
 }
 
 /** A feed-forward network. Its spec has `width`: the number of channels between its matrices. */
-export interface FfnOperator<Spec extends { readonly width: number }> extends Operator<Spec> {
-  /** The same FFN in a proxy model. `from` is the width of the original model. */
-  scale(spec: Spec, from: number, to: ProxySize): Spec;
-}
+export type FfnOperator<Spec extends { readonly width: number }> = Operator<Spec>;

@@ -240,7 +240,8 @@ export const scoreCommand: CommandModule<object, Args> = {
     const asked = askedOf(args);
     const { score, tasks } = asked;
     const mixers = layout.layers.map(({ mixer }) => mixer);
-    for (const text of windowNotices(mixers, windowedTasks({ ...score, tasks }))) say(`notice: ${text}`);
+    for (const text of windowNotices(mixers, layout.width, windowedTasks({ ...score, tasks })))
+      say(`notice: ${text}`);
     if (args.out !== undefined) await mkdir(args.out, { recursive: true });
     const store = Store.open(":memory:");
     const lane = laneOf(score.trainer);

@@ -19,4 +19,8 @@ export const windowedTasks = (score: ScoreConfig): readonly WindowedTask[] =>
 
 /** Returns notices for all mixers of the space; none for a sweep that trains nothing. */
 export const proxyNotices = ({ space, score }: Pick<SweepConfig, "space" | "score">): readonly string[] =>
-  score === undefined ? [] : windowNotices(new Space(space).palettes.flat(), windowedTasks(score));
+  score === undefined ? [] : noticesOf(new Space(space), score);
+
+// How far attention reaches in a proxy does not depend on the model's width, so any of the space's widths will do.
+const noticesOf = ({ palettes, widths }: Space, score: ScoreConfig): readonly string[] =>
+  windowNotices(palettes.flat(), widths[0]!, windowedTasks(score));

@@ -8,7 +8,7 @@ import { proxyNotices } from "../../runner/config/proxy-notices.ts";
 
 const mixers = (text: string) => text.split(" ").map((token) => parseMixer(token, { h: "4/2x16" }));
 const notices = (text: string, length: number, context?: number) =>
-  windowNotices(mixers(text), [{ name: "t", length, proxy: { width: 32, headDim: 16, context } }]);
+  windowNotices(mixers(text), 64, [{ name: "t", length, proxy: { width: 32, headDim: 16, context } }]);
 
 it.each([
   [
