@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 # Double precision is for comparisons. The remaining difference is the other side's rounding.
 FLOAT = np.float64 if os.environ.get("EDGEFRONT_FLOAT64") else np.float32
@@ -10,6 +11,13 @@ FLOAT = np.float64 if os.environ.get("EDGEFRONT_FLOAT64") else np.float32
 
 def rms(x, weight, eps):
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+
+def short_conv(x, taps):
+    """Returns the causal depthwise convolution of x [batch, length, channels] with taps [channels, k]."""
+    length, k = x.shape[1], taps.shape[1]
+    x = F.pad(x, (0, 0, k - 1, 0))
+    return sum(x[:, j : j + length] * taps[:, j] for j in range(k))
 
 
 class Rounded(torch.autograd.Function):

@@ -4,7 +4,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ..linear import rms
+from ..linear import rms, short_conv
 
 CHUNK = 32
 UNIT_EPSILON = 1e-6
@@ -51,7 +51,6 @@ class Gdn:
     def __init__(self, layout, n):
         p, tensors = f"blk.{n}.", layout.tensors
         self.recurrent = p + "attn_qkv.weight" in tensors
-        self.taps = tensors[p + "ssm_conv1d.weight"][0]
         self.value_dim = tensors[p + "ssm_norm.weight"][0]
         self.value_width = tensors[p + "ssm_out.weight"][0]
         self.value_heads = self.value_width // self.value_dim
@@ -79,11 +78,9 @@ class Gdn:
         return delta_rule(q, k, self.heads(v, self.value_heads), log_decay, rate)
 
     def __call__(self, network, p, h):
-        w, length = network.w, h.shape[1]
+        w = network.w
         x = network.linear(h, w[p + ("attn_qkv.weight" if self.recurrent else "attn_v.weight")])
-        taps = w[p + "ssm_conv1d.weight"]
-        x = F.pad(x, (0, 0, self.taps - 1, 0))
-        mixed = F.silu(sum(x[:, j : j + length] * taps[:, j] for j in range(self.taps)))
+        mixed = F.silu(short_conv(x, w[p + "ssm_conv1d.weight"]))
         o = self.recall(network, p, h, mixed) if self.recurrent else self.heads(mixed, self.value_heads)
         o = rms(o, w[p + "ssm_norm.weight"], self.eps).transpose(1, 2).flatten(-2)
         return o * F.silu(network.linear(h, w[p + "attn_gate.weight"]))

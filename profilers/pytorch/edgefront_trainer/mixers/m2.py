@@ -2,7 +2,7 @@
 import torch
 import torch.nn.functional as F
 
-from ..linear import rms
+from ..linear import rms, short_conv
 
 CHUNK = 64  # tokens of the quadratic form; chunks follow one another through the state
 
@@ -18,7 +18,7 @@ class Mamba2:
 
     def __init__(self, layout, n):
         of = lambda key: layout.of_layer("ssm." + key, n)
-        self.taps, self.inner, self.groups = of("conv_kernel"), of("inner_size"), of("group_count")
+        self.inner, self.groups = of("inner_size"), of("group_count")
         self.heads, self.states, self.eps = of("time_step_rank"), of("state_size"), layout.eps
 
     def prepare(self, length, device, shared):
@@ -30,8 +30,7 @@ class Mamba2:
         w, (batch, length, _) = network.w, h.shape
         convolved = self.inner + 2 * self.groups * self.states
         z, x, dt = network.linear(h, w[p + "ssm_in.weight"]).split([self.inner, convolved, self.heads], -1)
-        taps, x = w[p + "ssm_conv1d.weight"], F.pad(x, (0, 0, self.taps - 1, 0))
-        x = F.silu(sum(x[:, j : j + length] * taps[:, j] for j in range(self.taps)) + w[p + "ssm_conv1d.bias"])
+        x = F.silu(short_conv(x, w[p + "ssm_conv1d.weight"]) + w[p + "ssm_conv1d.bias"])
         if self.heads:
             x = self.recurrence(w, p, x, F.softplus(dt + w[p + "ssm_dt.bias"]))
         groups = (x * F.silu(z)).view(batch, length, self.groups, -1)
