@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { parameterCount, staticCost } from "../../candidates/cost.ts";
-import { isGlobalAttention, isWindowAttention, layoutId, parseLayout } from "../../candidates/layout.ts";
+import {
+  isGlobalAttention,
+  isWindowAttention,
+  type Layout,
+  layoutId,
+  parseLayout,
+} from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation, formatPattern, parseNotation } from "../../candidates/notation.ts";
 import { solveFfnWidth } from "../../candidates/solver.ts";
@@ -17,39 +23,29 @@ describe("named layouts", () => {
     expect(parameterCount(namedLayouts[name]!)).toBe(parameters);
   });
 
-  it.each(["lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b"])("%s-gqa matches it within 1%%", (name) => {
-    const target = parameterCount(namedLayouts[name]!);
-    const twin = namedLayouts[`${name}-gqa`]!;
-    expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
-    expect(twin.layers.every(isGlobalAttention)).toBe(true);
+  const models = ["lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b"];
+  const inPlace = ({ width }: Layout) => ({
+    gqa: "g",
+    swa: "s256",
+    m2: "m2",
+    gdn: `gdn(${width / 128}/${width / 128}x128)`,
+  });
+  it.each(models)("%s has twins of its size, with another mixer for the convolutions", (name) => {
+    const model = namedLayouts[name]!;
+    const target = parameterCount(model);
+    for (const [ending, mixer] of Object.entries(inPlace(model))) {
+      const twin = namedLayouts[`${name}-${ending}`]!;
+      expect(Math.abs(parameterCount(twin) - target) / target, ending).toBeLessThan(0.01);
+      expect(formatPattern(twin), ending).toBe(formatPattern(model).replaceAll("c3", mixer));
+    }
   });
 
-  it.each(["lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b"])(
-    "%s-swa has windows for convolutions",
-    (name) => {
-      const model = namedLayouts[name]!;
-      const twin = namedLayouts[`${name}-swa`]!;
-      const target = parameterCount(model);
-      expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
-      expect(twin.layers.map(isGlobalAttention)).toEqual(model.layers.map(isGlobalAttention));
-      expect(twin.layers.every((layer) => isGlobalAttention(layer) || isWindowAttention(layer))).toBe(true);
-    },
-  );
-
-  it.each([
-    ["lfm2-350m", "m2", "m2"],
-    ["lfm2-2.6b", "m2", "m2"],
-    ["lfm2-350m", "gdn", "gdn(8/8x128)"],
-    ["lfm2-700m", "gdn", "gdn(12/12x128)"],
-    ["lfm2-1.2b", "gdn", "gdn(16/16x128)"],
-    ["lfm2-2.6b", "gdn", "gdn(16/16x128)"],
-  ])("%s-%s has %s for convolutions", (name, ending, mixer) => {
-    const model = namedLayouts[name]!;
-    const twin = namedLayouts[`${name}-${ending}`]!;
-    const target = parameterCount(model);
-    expect(Math.abs(parameterCount(twin) - target) / target).toBeLessThan(0.01);
-    expect(twin.layers.map(isGlobalAttention)).toEqual(model.layers.map(isGlobalAttention));
-    expect(formatPattern(twin)).toBe(formatPattern(model).replaceAll("c3", mixer));
+  it.each(models)("twins of %s keep its global attention, and have no other but windows", (name) => {
+    const global = (ending: string) => namedLayouts[`${name}${ending}`]!.layers.map(isGlobalAttention);
+    for (const ending of ["-swa", "-m2", "-gdn"]) expect(global(ending), ending).toEqual(global(""));
+    expect(global("-gqa").every(Boolean)).toBe(true);
+    const windows = namedLayouts[`${name}-swa`]!.layers;
+    expect(windows.every((layer) => isGlobalAttention(layer) || isWindowAttention(layer))).toBe(true);
   });
 
   it("gemma-3-1b-like has the published parameters but for its 52 norms after mixers and FFNs", () => {
