@@ -46,7 +46,10 @@ int Lock(const std::string& name) {
   const int fd = NewSocket();
   if (fd < 0) return LockFile(name);
   // Processes that wait connect to the name and see the connection end when it becomes free.
-  if (WithName(bind, fd, name) == 0) return listen(fd, SOMAXCONN), fd;
+  if (WithName(bind, fd, name) == 0) {
+    listen(fd, SOMAXCONN);
+    return fd;
+  }
   const bool busy = errno == EADDRINUSE;
   close(fd);
   return busy ? kBusy : LockFile(name);
