@@ -19,7 +19,7 @@ inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20
 inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24, kMaxState = 1 << 12;
 
 // Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
-enum class Mixer { kConv, kAttention, kMamba2, kGdn, kGdnConv };
+enum class Mixer { kConv, kAttention, kMamba2, kMamba2Conv, kGdn, kGdnConv };
 
 // Each mixer has a struct with its metadata. Slot numbers its tensors in LayerWeights and Params.
 

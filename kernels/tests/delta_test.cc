@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "infer/mixers/gated_rates.h"
+#include "ops/delta/rates.h"
 #include "tests/kernel_inputs.h"
 
 namespace edgefront::testing {

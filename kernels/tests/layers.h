@@ -50,7 +50,7 @@ inline LayerSpec GdnLayer(uint32_t key_heads, uint32_t value_heads, uint32_t key
 // Mamba-2's short convolution only.
 inline LayerSpec Mamba2ConvLayer(uint32_t inner, uint32_t taps, uint32_t ffn, uint32_t groups = 1) {
   LayerSpec l;
-  l.mixer = Mixer::kMamba2;
+  l.mixer = Mixer::kMamba2Conv;
   l.mamba2 = {inner, 0, 0, groups, taps};
   l.ffn = ffn;
   return l;
@@ -87,7 +87,9 @@ struct TestMixer {
   std::vector<Layout> (*alone)(uint32_t ffn);      // layouts without other mixers, with the extremes
   std::vector<LayerSpec> (*hybrid)(uint32_t ffn);  // layers for the engine's layout with all mixers
   std::vector<LayerSpec> trained;                  // layers for training, of sizes that need padding
-  LayerSpec (*seeing)(uint32_t n);                 // layer for gradients, in which a token sees n positions
+  // A further layer for gradients, in which a token sees n positions; null if `trained` suffices, because a
+  // token sees all.
+  LayerSpec (*seeing)(uint32_t n);
 };
 
 inline TestMixer ConvRow() {
@@ -146,38 +148,56 @@ inline TestMixer AttentionRow() {
   };
 }
 
+// Returns a key with whole numbers, 0 in layers of other mixers.
+inline LayerKey SsmKey(const char* key, double (*of)(const LayerSpec& layer)) { return {key, LayerKey::kInt, 0, of}; }
+
+inline std::vector<LayerKey> Mamba2Keys() {
+  return {SsmKey("ssm.conv_kernel", [](const LayerSpec& l) -> double { return l.mamba2.taps; }),
+          SsmKey("ssm.inner_size", [](const LayerSpec& l) -> double { return l.mamba2.inner; }),
+          SsmKey("ssm.state_size", [](const LayerSpec& l) -> double { return l.mamba2.state; }),
+          SsmKey("ssm.time_step_rank", [](const LayerSpec& l) -> double { return l.mamba2.heads; }),
+          SsmKey("ssm.group_count", [](const LayerSpec& l) -> double { return l.mamba2.groups; })};
+}
+
 inline TestMixer Mamba2Row() {
   return {
       .mixer = Mixer::kMamba2,
-      .name = [](const LayerSpec& l) { return l.mamba2.heads > 0 ? "m2" : "m2.conv"; },
-      .keys = {{"ssm.conv_kernel", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.taps; }},
-               {"ssm.inner_size", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.inner; }},
-               {"ssm.state_size", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.state; }},
-               {"ssm.time_step_rank", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.heads; }},
-               {"ssm.group_count", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.mamba2.groups; }}},
+      .name = [](const LayerSpec&) { return "m2"; },
+      .keys = Mamba2Keys(),
       .alone = [](uint32_t ffn) -> std::vector<Layout> {
         return {
             {"m2", {Mamba2Layer(4, 32, 16, 1, 4, ffn)}},
             {"m2 of odd sizes, with groups", {Mamba2Layer(6, 16, 33, 2, 3, ffn), Mamba2Layer(32, 5, 7, 4, 2, ffn)}},
             {"m2 of one head", {Mamba2Layer(1, 64, 128, 1, 1, ffn), Mamba2Layer(64, 1, 1, 1, 8, ffn)}},
-            {"m2.conv", {Mamba2ConvLayer(96, 4, ffn), Mamba2ConvLayer(160, 1, ffn, 5)}},
         };
       },
-      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {Mamba2Layer(4, 32, 24, 2, 4, ffn), Mamba2ConvLayer(64, 3, 2 * ffn)}; },
-      .trained = {Mamba2Layer(3, 6, 5, 1, 4, 40), Mamba2Layer(4, 5, 20, 2, 2, 33), Mamba2ConvLayer(22, 3, 24)},
+      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {Mamba2Layer(4, 32, 24, 2, 4, ffn)}; },
+      .trained = {Mamba2Layer(3, 6, 5, 1, 4, 40), Mamba2Layer(4, 5, 20, 2, 2, 33)},
+      .seeing = nullptr,
+  };
+}
+
+inline TestMixer Mamba2ConvRow() {
+  return {
+      .mixer = Mixer::kMamba2Conv,
+      .name = [](const LayerSpec&) { return "m2.conv"; },
+      .keys = Mamba2Keys(),
+      .alone = [](uint32_t ffn) -> std::vector<Layout> {
+        return {{"m2.conv", {Mamba2ConvLayer(96, 4, ffn), Mamba2ConvLayer(160, 1, ffn, 5)}}};
+      },
+      .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {Mamba2ConvLayer(64, 3, 2 * ffn)}; },
+      .trained = {Mamba2ConvLayer(22, 3, 24)},
       .seeing = [](uint32_t n) { return Mamba2ConvLayer(20, n, 16, 2); },
   };
 }
 
-inline LayerKey GdnKey(const char* key, double (*of)(const LayerSpec& layer)) { return {key, LayerKey::kInt, 0, of}; }
-
 // The keys of Gated DeltaNet; the last two are those of its state.
 inline std::vector<LayerKey> GdnKeys() {
-  return {GdnKey("ssm.conv_kernel", [](const LayerSpec& l) -> double { return l.gdn.taps; }),
-          GdnKey("ssm.inner_size", [](const LayerSpec& l) -> double { return static_cast<double>(l.gdn.value_width()); }),
-          GdnKey("ssm.time_step_rank", [](const LayerSpec& l) -> double { return l.gdn.value_heads; }),
-          GdnKey("ssm.group_count", [](const LayerSpec& l) -> double { return l.gdn.key_heads; }),
-          GdnKey("ssm.state_size", [](const LayerSpec& l) -> double { return l.gdn.key_dim; })};
+  return {SsmKey("ssm.conv_kernel", [](const LayerSpec& l) -> double { return l.gdn.taps; }),
+          SsmKey("ssm.inner_size", [](const LayerSpec& l) -> double { return static_cast<double>(l.gdn.value_width()); }),
+          SsmKey("ssm.time_step_rank", [](const LayerSpec& l) -> double { return l.gdn.value_heads; }),
+          SsmKey("ssm.group_count", [](const LayerSpec& l) -> double { return l.gdn.key_heads; }),
+          SsmKey("ssm.state_size", [](const LayerSpec& l) -> double { return l.gdn.key_dim; })};
 }
 
 inline TestMixer GdnRow() {
@@ -217,7 +237,7 @@ inline TestMixer GdnConvRow() {
 }
 
 inline const std::vector<TestMixer>& TestMixers() {
-  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row(), GdnRow(), GdnConvRow()};
+  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row(), Mamba2ConvRow(), GdnRow(), GdnConvRow()};
   return mixers;
 }
 

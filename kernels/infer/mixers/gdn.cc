@@ -7,8 +7,8 @@
 // sequence holds each head in strips of 16 value channels, [heads][strips][key_dim][16], then the inputs of
 // the convolution.
 #include "infer/mixer_kind.h"
-#include "infer/mixers/gated_rates.h"
 #include "infer/mixers/short_conv.h"
+#include "ops/delta/rates.h"
 
 namespace edgefront {
 

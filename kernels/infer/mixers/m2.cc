@@ -7,17 +7,17 @@
 
 namespace edgefront {
 
-extern const MixerKind kMamba2Mixer;
+extern const MixerKind kMamba2Mixer, kMamba2ConvMixer;
 
 namespace {
 
 using M2 = Mamba2Spec;
 
-constexpr std::string_view kNames[] = {"m2", "m2.conv"};
+constexpr std::string_view kNames[] = {"m2"}, kConvNames[] = {"m2.conv"};
 
-Status Read(const MetaReader& meta, const ModelSpec&, uint64_t i, std::string_view name, LayerSpec* l) {
+// Reads and checks the sizes. Without the recurrence, there are no heads and no state.
+Status ReadSizes(const MetaReader& meta, uint64_t i, bool recurrent, LayerSpec* l) {
   M2& s = l->mamba2;
-  const bool recurrent = name != kNames[1];
   const auto bad = [&](const std::string& what) { return BadModel("layer " + std::to_string(i) + ": " + what); };
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("ssm.conv_kernel", i, 1, kMaxTaps, {}, &s.taps));
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("ssm.inner_size", i, 1, kMaxFfn, {}, &s.inner));
@@ -29,6 +29,12 @@ Status Read(const MetaReader& meta, const ModelSpec&, uint64_t i, std::string_vi
   if (s.inner % s.heads != 0) return bad("ssm.inner_size does not divide into its heads (ssm.time_step_rank)");
   if (s.heads % s.groups != 0) return bad("ssm.time_step_rank does not divide into its groups");
   return Status::Ok();
+}
+
+Status Read(const MetaReader& meta, const ModelSpec&, uint64_t i, std::string_view, LayerSpec* l) { return ReadSizes(meta, i, true, l); }
+
+Status ReadConv(const MetaReader& meta, const ModelSpec&, uint64_t i, std::string_view, LayerSpec* l) {
+  return ReadSizes(meta, i, false, l);
 }
 
 void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
@@ -136,6 +142,7 @@ void GateNorm(const StageRun& r) {
 
 constexpr Stage kStages[] = {
     {"m2-in", 1, In, InCost}, {"m2-conv", 0, Conv, ConvCost}, {"m2-scan", 1, Scan, ScanCost}, {"m2-norm", 0, GateNorm}};
+constexpr Stage kConvStages[] = {kStages[0], kStages[1], kStages[3]};
 
 }  // namespace
 
@@ -150,6 +157,19 @@ const MixerKind kMamba2Mixer = {
     .plan = Plan,
     .listed = Listed,
     .stages = kStages,
+};
+
+const MixerKind kMamba2ConvMixer = {
+    .id = Mixer::kMamba2Conv,
+    .names = kConvNames,
+    .out_stage = "m2-out",
+    .out_op = "m2_out+residual",
+    .starts_from_zero = true,
+    .read = ReadConv,
+    .tensors = Tensors,
+    .plan = Plan,
+    .listed = Listed,
+    .stages = kConvStages,
 };
 
 }  // namespace edgefront

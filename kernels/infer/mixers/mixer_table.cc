@@ -3,11 +3,12 @@
 
 namespace edgefront {
 
-extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer, kGdnMixer, kGdnConvMixer;
+extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer, kMamba2ConvMixer, kGdnMixer, kGdnConvMixer;
 
 std::span<const MixerKind* const> MixerKinds() {
   // In the order of Mixer.
-  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer, &kMamba2Mixer, &kGdnMixer, &kGdnConvMixer};
+  static constexpr const MixerKind* kKinds[] = {&kConvMixer,       &kAttentionMixer, &kMamba2Mixer,
+                                                &kMamba2ConvMixer, &kGdnMixer,       &kGdnConvMixer};
   return kKinds;
 }
 

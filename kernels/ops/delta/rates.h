@@ -1,7 +1,7 @@
-// Small functions of delta rules and state spaces: rates, decays, and vectors of unit length. Inference and
-// training share the formulas.
-#ifndef EDGEFRONT_INFER_MIXERS_GATED_RATES_H_
-#define EDGEFRONT_INFER_MIXERS_GATED_RATES_H_
+// Small functions of the delta rule: rates, decays, and vectors of unit length. Inference and training
+// share the formulas. Mamba-2's are in ops/ssm/.
+#ifndef EDGEFRONT_OPS_DELTA_RATES_H_
+#define EDGEFRONT_OPS_DELTA_RATES_H_
 
 #include <cmath>
 #include <cstddef>
@@ -40,4 +40,4 @@ inline float DotProduct(const float* x, const float* y, size_t n) {
 
 }  // namespace edgefront
 
-#endif  // EDGEFRONT_INFER_MIXERS_GATED_RATES_H_
+#endif  // EDGEFRONT_OPS_DELTA_RATES_H_

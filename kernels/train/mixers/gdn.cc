@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "infer/mixers/gated_rates.h"
+#include "ops/delta/rates.h"
 #include "train/layer_mixer.h"
 #include "train/mixers/short_conv.h"
 

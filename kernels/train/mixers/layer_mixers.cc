@@ -11,8 +11,8 @@ std::unique_ptr<LayerMixer> MakeGdnMixer(const MixerContext& context);
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
   // The order is that of Mixer.
-  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer, MakeAttentionMixer, MakeMamba2Mixer, MakeGdnMixer,
-                                                                           MakeGdnMixer};
+  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer,   MakeAttentionMixer, MakeMamba2Mixer,
+                                                                           MakeMamba2Mixer, MakeGdnMixer,       MakeGdnMixer};
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
 }
 
