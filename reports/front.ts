@@ -41,7 +41,7 @@ export function frontPoints(data: Pick<ReportData, "objectives" | "trials">): re
 export const reachText = ({ proxyWidth }: Pick<FrontData, "proxyWidth">): string | null =>
   proxyWidth === undefined
     ? null
-    : `All proxies have width ${proxyWidth}. Whether wider models have the same order of quality was not tested.`;
+    : `All proxies have width ${proxyWidth}, so quality ranks nothing above width ${proxyWidth}: wider models were not tested.`;
 
 /**
  * Returns published layouts that were measured but are not on the front; reports always show them beside it.

@@ -84,7 +84,7 @@ describe("the last lines of a sweep", () => {
     expect(lines[0]).not.toContain("declared");
     expect(lines).toHaveLength(5);
     expect(lines.at(-1)).toContain("edgefront select made-up --confirm");
-    expect(lines[3]).toContain("width 32. Whether wider models have the same order");
+    expect(lines[3]).toContain("ranks nothing above width 32: wider models were not tested");
   });
 
   it("say of a layout that the configuration declared that the search did not find it", () => {
