@@ -1,7 +1,7 @@
 // Static costs of a layout: exact counts of parameters, FLOPs and bytes. Measurements are the business of
 // profilers/.
 import type { Layout } from "./layout.ts";
-import { countElements, type TensorSpec } from "./ops/operator.ts";
+import { countElements, type StateElements, type TensorSpec } from "./ops/operator.ts";
 import { ffnOperatorOf, operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
 
@@ -38,6 +38,8 @@ export interface StaticCost {
   /** FLOPs of a prefill of `context` tokens. The output matrix counts once, for the last token. */
   readonly prefillFlops: number;
   /** Bytes read for one decoded token after `context` tokens: all weights, the KV cache, recurrent state. */
+  readonly decodeReadBytes: number;
+  /** Bytes read and written for that token. It writes its keys and values, and all recurrent state again. */
   readonly decodeBytes: number;
   /** Bytes of the KV cache of one sequence of `context` tokens. `stateBytes` adds its recurrent state. */
   readonly kvBytes: number;
@@ -70,7 +72,9 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
   let decodeFlops = 2 * (matrixElements + outputElements);
   let prefillFlops = 2 * (matrixElements * context + outputElements);
   let [kv, recurrent] = [0, 0];
-  let [kvReads, recurrentReads] = [0, 0];
+  let [stateReads, stateWrites] = [0, 0];
+  const bytesOfState = (state: StateElements): number =>
+    state.kv * kvElementBytes + state.recurrent * RECURRENT_BYTES;
   for (const { mixer } of layout.layers) {
     const operator = operatorOf(mixer);
     const decode = operator.decode(mixer, layout.width, context);
@@ -79,8 +83,8 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
     prefillFlops += operator.prefillFlops(mixer, layout.width, context);
     kv += state.kv;
     recurrent += state.recurrent;
-    kvReads += decode.reads.kv;
-    recurrentReads += decode.reads.recurrent;
+    stateReads += bytesOfState(decode.reads);
+    stateWrites += bytesOfState(decode.writes);
   }
   const kvBytes = kv * kvElementBytes;
   const stateBytes = recurrent * RECURRENT_BYTES;
@@ -88,7 +92,8 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
     parameters,
     decodeFlops,
     prefillFlops,
-    decodeBytes: weightBytes + kvReads * kvElementBytes + recurrentReads * RECURRENT_BYTES,
+    decodeReadBytes: weightBytes + stateReads,
+    decodeBytes: weightBytes + stateReads + stateWrites,
     kvBytes,
     stateBytes,
     weightBytes,

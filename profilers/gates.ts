@@ -10,8 +10,11 @@ export interface GateInput {
   readonly parameters: number;
   /** Weight bytes by the static model. */
   readonly weightBytes: number;
-  /** Bytes touched by one decode step of the batch, by context. */
-  readonly decodeBytes: (context: number) => number;
+  /**
+   * Bytes that one decode step of the batch reads, by context. What it writes does not count: the probe
+   * measures how fast memory is read.
+   */
+  readonly decodeReadBytes: (context: number) => number;
   /** The best value of any probe of the device, in GB/s; null while unknown. */
   readonly readBandwidthGBs: number | null;
 }
@@ -74,7 +77,7 @@ export function deviceContradiction(input: GateInput): DeviceContradiction | nul
     return { kind: "memory", reason: "its system does not tell what a process's memory was (VmHWM, VmRSS)" };
   if (input.readBandwidthGBs === null) return null;
   for (const { context, decodeMs } of result.contexts) {
-    const bytes = input.decodeBytes(context);
+    const bytes = input.decodeReadBytes(context);
     if (bytes <= BANDWIDTH_GATE_MIN_BYTES || decodeMs.flat().length === 0) continue;
     const gigabytesPerSecond = bytes / 1e6 / summarise(decodeMs.flat()).median;
     if (gigabytesPerSecond > input.readBandwidthGBs * BANDWIDTH_SLACK)

@@ -227,7 +227,7 @@ export const metricKinds = {
     direction: "min",
     label: "Bytes per decoded token (computed)",
     short: "B/token",
-    description: "bytes touched for one decoded token at that context",
+    description: "bytes read and written for one decoded token at that context",
   }),
   accuracy: score({
     unit: "fraction",

@@ -75,7 +75,7 @@ export const showCommand: CommandModule<object, Args> = {
         "",
         columns(
           [
-            ["CONTEXT", "PREFILL", "DECODE/TOKEN", "READ/TOKEN", "KV F16", "RESIDENT"],
+            ["CONTEXT", "PREFILL", "DECODE/TOKEN", "BYTES/TOKEN", "KV F16", "RESIDENT"],
             ...context.map((tokens) => {
               const cost = q4(tokens);
               return [

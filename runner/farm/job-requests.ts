@@ -146,7 +146,7 @@ export async function measureIn(
     parameters: parameterCount(runs),
     weightBytes,
     // A decode step reads the weights once, and the cache of each sequence.
-    decodeBytes: (context) => weightBytes + options.batch * (cost(context).decodeBytes - weightBytes),
+    decodeReadBytes: (context) => weightBytes + options.batch * (cost(context).decodeReadBytes - weightBytes),
     readBandwidthGBs: worker.readBandwidthGBs,
   };
   const violations = gateViolations(input);

@@ -169,6 +169,15 @@ describe("static cost of lfm2-350m", () => {
     expect(at(4096).residentBytes).toBe(at(0).weightBytes + at(4096).kvBytes + at(4096).stateBytes);
   });
 
+  it("counts state that a token writes as well as state that it reads", () => {
+    const { decodeReadBytes, decodeBytes } = staticCost(layout, { context: 1024, quantization: "q4_0" });
+    // 6 layers write keys and values of 8 heads of 64 (F16); 10 convolutions move their 2 inputs (F32).
+    expect(decodeBytes - decodeReadBytes).toBe(6 * 2 * 8 * 64 * 2 + 10 * 2 * 1024 * 4);
+    const recurrent = parseNotation("v512 d64 f128 : gdn(2/4x16)");
+    const cost = staticCost(recurrent, { context: 9, quantization: "f32" });
+    expect(cost.decodeBytes - cost.decodeReadBytes).toBe(cost.stateBytes);
+  });
+
   it("windows bound what attention reads", () => {
     const windowed = parseNotation("v512 d64 f128 h4/2x16 : s32 c3");
     const at = (context: number) => staticCost(windowed, { context, quantization: "f16" });

@@ -44,7 +44,7 @@ const gateInput: GateInput = {
   result,
   parameters: 1000,
   weightBytes: 500,
-  decodeBytes: () => 2e8,
+  decodeReadBytes: () => 2e8,
   readBandwidthGBs: 20,
 };
 const gate = (change: Partial<GateInput> = {}, measured: MeasureResult = result) =>
@@ -174,13 +174,13 @@ describe("gates", () => {
   it("see a device that reads faster than it ever did, in models larger than caches; never blame the layout for it", () => {
     const contradiction = (change: Partial<GateInput>, measured = result) =>
       deviceContradiction({ ...gateInput, ...change, result: measured });
-    expect(contradiction({ decodeBytes: () => 3e8 })).toMatchObject({
+    expect(contradiction({ decodeReadBytes: () => 3e8 })).toMatchObject({
       kind: "bandwidth",
       reason: expect.stringMatching(/30\.0 GB\/s, above the 20\.0 GB\/s/),
     });
-    expect(gate({ decodeBytes: () => 3e8 })).toEqual([]);
-    expect(contradiction({ decodeBytes: () => 3e8, readBandwidthGBs: null })).toBeNull();
-    expect(contradiction({ decodeBytes: () => 1e7, readBandwidthGBs: 0.1 })).toBeNull();
+    expect(gate({ decodeReadBytes: () => 3e8 })).toEqual([]);
+    expect(contradiction({ decodeReadBytes: () => 3e8, readBandwidthGBs: null })).toBeNull();
+    expect(contradiction({ decodeReadBytes: () => 1e7, readBandwidthGBs: 0.1 })).toBeNull();
     const silent = broken((r) => {
       r.memory = { peakBytes: 0, anonBytes: 0, fileBytes: 0, swapBytes: 0 };
     });
