@@ -8,6 +8,7 @@ import { isAttention, type Layout, layoutProblem } from "./layout.ts";
 import { type Defaults, formatMixer, mixerForms, parseMixer } from "./notation.ts";
 import { geometryHeader } from "./ops/geometry.ts";
 import { ffnOfWidth, type Mixer, operatorOf, traitsOf } from "./ops/operator-registry.ts";
+import { engineProblem, engines } from "./runs-in.ts";
 import { solveFfnWidth } from "./solver.ts";
 import { counted } from "./words.ts";
 
@@ -43,6 +44,11 @@ export const spaceSchema = z.strictObject({
     .describe("FFN width, or widths to choose from, when not solved."),
   ffnMultiple: z.int().min(1).default(32).describe("Solved FFN widths are multiples of this."),
   attention: range.optional().describe("Smallest and largest number of attention layers, of any kind."),
+  runsIn: z
+    .array(z.enum(engines))
+    .min(1)
+    .optional()
+    .describe("Engines that must run every proposed layout, exactly or padded."),
   include: z.array(z.string()).optional().describe("Layouts proposed first: names or notations."),
 });
 export type SpaceConfig = z.infer<typeof spaceSchema>;
@@ -86,6 +92,13 @@ function split(mixers: readonly Mixer[]): {
   };
 }
 
+/** Every attention mixer with every other mixer; undefined stands for a kind that the palette lacks. */
+function pairsOf(palette: readonly Mixer[]) {
+  const { attends, others } = split(palette);
+  const some = (mixers: readonly Mixer[]) => (mixers.length === 0 ? [undefined] : mixers);
+  return some(attends).flatMap((attends) => some(others).map((other) => ({ attends, other })));
+}
+
 /** A declared space. Throws InvalidInputError (`bad-space`) when its parts contradict one another. */
 export class Space {
   readonly widths: readonly number[];
@@ -93,6 +106,8 @@ export class Space {
   readonly ffns: readonly number[] | null;
   /** The mixers that a layer may have, one list per attention geometry. */
   readonly palettes: readonly (readonly Mixer[])[];
+  /** True if engines other than edgefront's own must run every layout; they want equal layers. */
+  readonly restricted: boolean;
   private readonly config: SpaceConfig;
   private readonly budget: number | null;
   /** The tokens of each palette. */
@@ -100,6 +115,7 @@ export class Space {
 
   constructor(config: SpaceConfig) {
     this.config = config;
+    this.restricted = config.runsIn?.some((engine) => engine !== "edgefront") ?? false;
     this.widths = many(config.width);
     this.depths = many(config.depth);
     if ((config.parameters === undefined) === (config.ffn === undefined)) {
@@ -139,19 +155,20 @@ export class Space {
    */
   requireLayouts(): void {
     let reason = "no depth meets its attention bounds";
+    const { min = 0, max = Number.POSITIVE_INFINITY } = this.config.attention ?? {};
     for (const width of this.widths)
       for (const palette of this.palettes)
         for (const depth of this.depths)
-          for (let attention = 0; attention <= depth; attention++) {
-            const { attends, others } = split(palette);
-            const mixers = Array.from({ length: depth }, (_, layer) =>
-              layer < attention ? attends[0] : others[0],
-            );
-            if (!mixers.every((mixer) => mixer !== undefined)) continue;
-            const realized = this.realize({ width, mixers, ...(this.ffns && { ffn: this.ffns[0]! }) });
-            if (realized.ok) return;
-            reason = realized.reason;
-          }
+          for (const { attends, other } of pairsOf(palette))
+            for (let attention = min; attention <= Math.min(depth, max); attention++) {
+              const mixers = Array.from({ length: depth }, (_, layer) =>
+                layer < attention ? attends : other,
+              );
+              if (!mixers.every((mixer) => mixer !== undefined)) continue;
+              const realized = this.realize({ width, mixers, ...(this.ffns && { ffn: this.ffns[0]! }) });
+              if (realized.ok) return;
+              reason = realized.reason;
+            }
     throw new InvalidInputError("empty-space", `the space holds no layout: ${reason}`);
   }
 
@@ -189,8 +206,17 @@ export class Space {
         layers: mixers.map((mixer) => ({ mixer, ffn: ffnOfWidth(ffn) })),
       };
     }
-    const problem = layoutProblem(layout);
+    const problem = layoutProblem(layout) ?? this.engineProblem(layout);
     return problem === null ? { ok: true, layout } : refuse(problem);
+  }
+
+  /** The reason of the first required engine that does not run the layout, or null. */
+  private engineProblem(layout: Layout): string | null {
+    for (const engine of this.config.runsIn ?? []) {
+      const problem = engineProblem(engine, layout);
+      if (problem !== null) return problem;
+    }
+    return null;
   }
 
   /** Returns the genome of a layout: the part that strategies vary. */
@@ -209,8 +235,7 @@ export class Space {
   sampleGenome(rng: Rng): Genome {
     const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
     const width = pick(this.widths);
-    const palette = pick(this.palettes);
-    const { attends, others } = split(palette);
+    const { attends, others } = this.sampleMixers(pick(this.palettes), rng);
     const { min = 0, max = Number.POSITIVE_INFINITY } = this.config.attention ?? {};
     const most = (depth: number): number => (attends.length === 0 ? 0 : Math.min(depth, max));
     const least = (depth: number): number => (others.length === 0 ? depth : min);
@@ -222,6 +247,18 @@ export class Space {
       pick<Mixer>(places.has(layer) ? attends : others),
     );
     return this.ffns === null ? { width, mixers } : { width, mixers, ffn: pick(this.ffns) };
+  }
+
+  /**
+   * Draws the mixers that a genome may have: all of a palette, or in a restricted space one attention mixer and
+   * one other mixer. Draws of each layer alone would hardly ever give equal layers.
+   */
+  private sampleMixers(palette: readonly Mixer[], rng: Rng): ReturnType<typeof split> {
+    const { attends, others } = split(palette);
+    if (!this.restricted) return { attends, others };
+    const one = (mixers: readonly Mixer[]) =>
+      mixers.length < 2 ? mixers : [mixers[rng.below(mixers.length)]!];
+    return { attends: one(attends), others: one(others) };
   }
 
   /** Returns an upper bound of the number of genomes. Constraints may exclude some. */

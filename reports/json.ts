@@ -1,5 +1,6 @@
 // Machine-readable forms: the front as printed by `front --json`, and the whole report. Numbers are plain,
 // with their units beside them.
+import { type RunsIn, runsIn } from "../candidates/runs-in.ts";
 import type { Identity } from "../profilers/identity.ts";
 import { frontPoints } from "./front.ts";
 import { sampleRange } from "./metrics.ts";
@@ -31,6 +32,8 @@ interface FrontPointJson {
   readonly pattern: string;
   readonly published: string | null;
   readonly parameters: number;
+  /** Engines that run the layout, or not. */
+  readonly runsIn: readonly RunsIn[];
   /**
    * Each value with its 95% interval (null: the error is unknown), the number of sessions, and reasons not to
    * rely on it.
@@ -92,6 +95,7 @@ export function frontJson(data: FrontData): FrontJson {
       pattern: trial.pattern,
       published: trial.published,
       parameters: trial.parameters,
+      runsIn: runsIn(trial.layout),
       chance: trial.chance ?? null,
       metrics: mapMetrics(trial.metrics, metricJson),
       samples: mapMetrics(trial.metrics, (metric) => {

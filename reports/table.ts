@@ -1,6 +1,7 @@
 // The front as plain text: columns if they fit the width, else one block per layout. No colours or control
 // characters, because pipes and logs get the same text.
 
+import { runsIn } from "../candidates/runs-in.ts";
 import { counted } from "../candidates/words.ts";
 import { parseMetricName } from "../profilers/metrics/name.ts";
 import { formatError, formatParameters, formatValue } from "./format.ts";
@@ -30,6 +31,14 @@ function shownValue(trial: ReportTrial, name: string): string {
 /** Returns the chance of being on the front. */
 const chanceOf = ({ chance }: ReportTrial): string =>
   chance === undefined ? "-" : `${Math.round(100 * chance)}%`;
+
+/** Names the engines that run the layout: "runs in edgefront, llama.cpp (padded)". */
+function enginesText({ layout }: ReportTrial): string {
+  const names = runsIn(layout).flatMap(({ runtime, how }) =>
+    how === "no" ? [] : how === "exact" ? [runtime] : [`${runtime} (padded)`],
+  );
+  return `runs in ${names.join(", ")}`;
+}
 
 interface Row {
   readonly label: string;
@@ -132,6 +141,7 @@ export function renderTable(data: FrontData, options: { readonly width?: number 
   for (const [index, { trial }] of rows.entries()) {
     out.push(...(asTable ? [table.lines[index + 2]!] : stacked[index]!));
     out.push(...wrapWords(compressPattern(plain(trial.pattern)), width - 4, "    "));
+    out.push(...wrapWords(enginesText(trial), width - 4, "    "));
   }
   const notes = [
     "^ more is better, v less is better",

@@ -1,8 +1,8 @@
 // Lists the export formats of a layout. A new format needs a file beside this one and a line here.
 import { InvalidInputError } from "../../candidates/errors.ts";
+import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import type { ReportData, ReportTrial } from "../report-model.ts";
 import { modelCard } from "./card.ts";
-import { huggingFaceConfig } from "./huggingface.ts";
 
 /** The fields of a trial that formats without evidence need. */
 export type NamedLayout = Pick<ReportTrial, "id" | "layout">;

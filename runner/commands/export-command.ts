@@ -4,7 +4,7 @@
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { layoutId } from "../../candidates/layout.ts";
-import { headSizeNote } from "../../reports/layout/huggingface.ts";
+import { headSizeNote } from "../../candidates/ops/upstream/architectures.ts";
 import {
   evidenceFormats,
   type LayoutFormat,

@@ -39,6 +39,18 @@ const replace: Mutation = (genome, space, rng) => {
   return others.length === 0 ? null : withMixers(genome, genome.mixers.with(layer, pick(others, rng)));
 };
 
+/** Puts another mixer into every layer that has the same one. */
+const replaceAll: Mutation = (genome, space, rng) => {
+  const old = formatMixer(pick(genome.mixers, rng));
+  const others = paletteOf(genome, space).filter((mixer) => formatMixer(mixer) !== old);
+  if (others.length === 0) return null;
+  const other = pick(others, rng);
+  return withMixers(
+    genome,
+    genome.mixers.map((mixer) => (formatMixer(mixer) === old ? other : mixer)),
+  );
+};
+
 /** Exchanges two layers with different mixers. */
 const swap: Mutation = (genome, _space, rng) => {
   const { mixers } = genome;
@@ -131,13 +143,22 @@ const sameGenome = (a: Genome, b: Genome): boolean =>
 const wheel = Object.entries(mutations).flatMap(([name, { weight, apply }]) =>
   Array<readonly [string, Mutation]>(weight).fill([name, apply]),
 );
+/**
+ * In a space restricted to engines, `replace` mostly gives layouts that no engine runs. Elsewhere `replace all`
+ * is left out: with it, NSGA-II found its way out of an infeasible region more slowly.
+ */
+const restrictedWheel = [
+  ...wheel,
+  ...Array<readonly [string, Mutation]>(4).fill(["replace all", replaceAll]),
+];
 const TRIES = 16;
 
 /** Returns a layout of the space one change away. Null when several draws gave none. */
 export function mutate(space: Space, layout: Layout, rng: Rng): Varied<Layout> | null {
   const genome = space.genomeOf(layout);
+  const draws = space.restricted ? restrictedWheel : wheel;
   for (let n = 0; n < TRIES; n++) {
-    const [operator, apply] = pick(wheel, rng);
+    const [operator, apply] = pick(draws, rng);
     const changed = apply(genome, space, rng);
     if (changed === null || sameGenome(changed, genome)) continue;
     const realized = space.realize(changed);

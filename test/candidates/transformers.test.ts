@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation, parseNotation } from "../../candidates/notation.ts";
+import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import { layoutOfTransformersConfig } from "../../candidates/transformers.ts";
-import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
 
 // LiquidAI/LFM2-350M as first published: the FFN width before the factor 2/3, attention by index.
 const PUBLISHED = {

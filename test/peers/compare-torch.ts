@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { lower } from "../../candidates/gguf/lower.ts";
-import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
+import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";

@@ -90,6 +90,7 @@ test("the table names every point of the front, what is published, and what is e
   for (const { label, trial } of frontPoints(data))
     expect(text).toMatch(new RegExp(`^${label} +(${trial.id}|\\* )`, "m"));
   expect(text).toContain("* lfm2-350m");
+  expect(text).toMatch(/^ +runs in edgefront, llama\.cpp, transformers$/m);
   const emulated = testReportData({ devices: 3 });
   const [objective] = emulated.objectives;
   const renamed = { ...emulated, objectives: [{ ...objective!, name: "ttftMs@1024:qemu-arm" }] };

@@ -3,9 +3,8 @@ import { parameterCount } from "../../candidates/cost.ts";
 import { layoutId, parseLayout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { parseNotation } from "../../candidates/notation.ts";
-import { headSizeNote, huggingFaceConfig } from "../../reports/layout/huggingface.ts";
+import { headSizeNote, huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import { evidenceFormats, layoutFormats } from "../../reports/layout/layout-formats.ts";
-import { runsIn, runsInText } from "../../reports/layout/runs-in.ts";
 import { hostileReportData, testReportData } from "../support/report-data.ts";
 
 const data = testReportData();
@@ -89,21 +88,4 @@ test("the model card states the evidence, its limits, and what was emulated; hos
     .card(hostile, hostile.trials[0]!)
     .replace(/^(`{3,})[a-z]+\n.*?\n\1$/gms, "");
   expect(outside).not.toMatch(/<(script|img)/);
-});
-
-test("a layout says which engines run it, and why others do not", () => {
-  const told = (name: string) =>
-    runsIn(namedLayouts[name]!).map((row) => `${row.runtime}: ${runsInText(row)}`);
-  expect(told("lfm2-350m")).toEqual([
-    "edgefront: exactly (GGUF architecture lfm2)",
-    "llama.cpp: exactly (GGUF architecture lfm2)",
-    "transformers: exactly (model_type lfm2)",
-  ]);
-  expect(told("lfm2-350m-swa")).toEqual([
-    "edgefront: exactly (GGUF architecture edgefront)",
-    "llama.cpp: no: all its layers are attention, some over a window",
-    "transformers: exactly (model_type qwen3)",
-  ]);
-  const mixed = runsIn(parseNotation("v512 d64 f128 h4/2x16 : c3 s8 g c5"));
-  expect(mixed.map(({ how }) => how)).toEqual(["exact", "no", "no"]);
 });

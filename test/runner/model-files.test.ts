@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { layoutId } from "../../candidates/layout.ts";
 import { parseNotation } from "../../candidates/notation.ts";
-import { huggingFaceConfig } from "../../reports/layout/huggingface.ts";
+import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { isGguf } from "../../runner/config/model-files.ts";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";

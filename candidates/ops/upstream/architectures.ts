@@ -3,7 +3,7 @@ import type { Layout } from "../../layout.ts";
 import { llama, qwen3 } from "./all-attention.ts";
 import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
-import type { Upstream } from "./upstream.ts";
+import { refuse, type TransformersConfig, type Upstream } from "./upstream.ts";
 
 const list = [lfm2, qwen3, llama, graniteHybrid] as const satisfies readonly Upstream[];
 
@@ -16,3 +16,15 @@ export type UpstreamName = (typeof list)[number]["name"];
  */
 export const upstreamOf = (layout: Layout): (typeof list)[number] | null =>
   list.find((upstream) => upstream.holds(layout)) ?? null;
+
+/**
+ * Returns the layout as a config.json of transformers, or the reason why no class expresses it. `context` is
+ * the longest context of the model.
+ */
+export const huggingFaceConfig = (layout: Layout, context = 32_768): TransformersConfig =>
+  upstreamOf(layout)?.transformers(layout, context) ??
+  refuse("edgefront writes no config.json of transformers for this mixture of layers");
+
+/** Returns a warning for users of the config; null where every program builds the same model from it. */
+export const headSizeNote = (layout: Layout): string | null =>
+  upstreamOf(layout)?.transformersNote(layout) ?? null;
