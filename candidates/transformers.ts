@@ -1,7 +1,7 @@
 // Reads a config.json of HuggingFace transformers: lfm2 in either spelling of its keys (hidden_size or
-// block_dim, layer_types or full_attn_idxs, ...), qwen3 and llama. It refuses whatever a layout cannot
-// express, so that no difference goes unnoticed. candidates/ops/upstream/ writes configs. Sources:
-// configuration_lfm2.py, configuration_qwen3.py and configuration_llama.py of transformers.
+// block_dim, layer_types or full_attn_idxs, ...), qwen3, llama and granitemoehybrid. It refuses whatever a
+// layout cannot express, so that no difference goes unnoticed. candidates/ops/upstream/ writes configs. Sources:
+// configuration_{lfm2,qwen3,llama,granitemoehybrid}.py of transformers.
 
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
@@ -28,6 +28,7 @@ const schema = z.looseObject({
   hidden_size: optional(count),
   block_dim: optional(count),
   intermediate_size: optional(count),
+  shared_intermediate_size: optional(count),
   block_ff_dim: optional(count),
   block_auto_adjust_ff_dim: optional(z.boolean()),
   block_ffn_dim_multiplier: optional(z.number()),
@@ -54,6 +55,20 @@ const schema = z.looseObject({
   max_window_layers: optional(z.int().min(0)),
   tie_word_embeddings: optional(z.boolean()),
   tie_embedding: optional(z.boolean()),
+  position_embedding_type: optional(z.string()),
+  num_local_experts: optional(z.int().min(0)),
+  attention_multiplier: optional(z.number()),
+  embedding_multiplier: optional(z.number()),
+  residual_multiplier: optional(z.number()),
+  logits_scaling: optional(z.number()),
+  mamba_expand: optional(z.number()),
+  mamba_n_heads: optional(count),
+  mamba_d_head: optional(z.union([count, z.literal("auto")])),
+  mamba_d_state: optional(count),
+  mamba_n_groups: optional(count),
+  mamba_d_conv: optional(count),
+  mamba_conv_bias: optional(z.boolean()),
+  mamba_proj_bias: optional(z.boolean()),
 });
 type Config = z.infer<typeof schema>;
 
@@ -65,7 +80,7 @@ export const isTransformersConfig = (data: unknown): boolean =>
   data !== null &&
   ("model_type" in data || "architectures" in data || "hidden_size" in data);
 
-const FAMILIES = ["lfm2", "qwen3", "llama"] as const;
+const FAMILIES = ["lfm2", "qwen3", "llama", "granitemoehybrid"] as const;
 type Family = (typeof FAMILIES)[number];
 const CLASSES: Readonly<Record<string, Family>> = {
   Lfm2ForCausalLM: "lfm2",
@@ -74,6 +89,8 @@ const CLASSES: Readonly<Record<string, Family>> = {
   Qwen3Model: "qwen3",
   LlamaForCausalLM: "llama",
   LlamaModel: "llama",
+  GraniteMoeHybridForCausalLM: "granitemoehybrid",
+  GraniteMoeHybridModel: "granitemoehybrid",
 };
 
 function familyOf({ model_type, architectures }: Config): Family {
@@ -113,15 +130,27 @@ function lfm2Ffn(config: Config): number {
   return multiple * Math.ceil(adjusted / multiple);
 }
 
+function ffnWidthOf(config: Config, family: Family): number {
+  if (family === "lfm2") return lfm2Ffn(config);
+  const key = family === "granitemoehybrid" ? "shared_intermediate_size" : "intermediate_size";
+  return either<number>(config, [key]);
+}
+
 /** The layer types that each class has. */
 const TYPES: Readonly<Record<Family, readonly LayerTypeName[]>> = {
   lfm2: ["conv", "full_attention"],
   qwen3: ["full_attention", "sliding_attention"],
   llama: ["full_attention"],
+  granitemoehybrid: ["mamba", "attention"],
 };
-const THETA = { lfm2: 1_000_000, qwen3: 10_000, llama: 10_000 } as const;
+/** Later names of layer types, with the names that a class's first version gave them. */
+const RENAMED: Readonly<Partial<Record<Family, Readonly<Record<string, LayerTypeName>>>>> = {
+  granitemoehybrid: { linear_attention: "mamba", full_attention: "attention" },
+};
+const THETA = { lfm2: 1_000_000, qwen3: 10_000, llama: 10_000, granitemoehybrid: 10_000 } as const;
+const QK_NORM = { lfm2: true, qwen3: true, llama: false, granitemoehybrid: false } as const;
 /** Default of each class where the configuration does not state the value. */
-const TIED = { lfm2: true, qwen3: false, llama: false } as const;
+const TIED = { lfm2: true, qwen3: false, llama: false, granitemoehybrid: false } as const;
 
 function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
   const without = (keys: string): string =>
@@ -146,6 +175,30 @@ function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
     );
 }
 
+/** Refuses Granite's options that a layout cannot express. `headDim` is absent without attention layers. */
+function refuseGranite(config: Config, headDim: number | undefined): void {
+  const experts = config.num_local_experts ?? 8;
+  if (experts > 0) throw bad(`it has ${experts} experts (num_local_experts), which edgefront does not read`);
+  if (config.position_embedding_type !== "rope")
+    throw bad("its attention has no positions (position_embedding_type), a layout's uses RoPE");
+  for (const key of ["embedding_multiplier", "residual_multiplier", "logits_scaling"] as const)
+    if ((config[key] ?? 1) !== 1) throw bad(`its ${key} is ${config[key]}, a layout's is 1`);
+  const scale = config.attention_multiplier ?? 1;
+  if (headDim !== undefined && Math.abs(scale * Math.sqrt(headDim) - 1) > 1e-6)
+    throw bad(`its attention_multiplier is ${scale}, a layout's is 1 / sqrt(${headDim})`);
+  if (config.mamba_conv_bias === false) throw bad("its convolutions have no bias, those of Mamba-2 have one");
+  if (config.mamba_proj_bias) throw bad("it has biases (mamba_proj_bias), which a layout cannot say");
+}
+
+/** Size of a Mamba-2 head, stated or derived from their number. */
+function mambaHeadDim(config: Config, width: number): number {
+  if (typeof config.mamba_d_head === "number") return config.mamba_d_head;
+  const heads = config.mamba_n_heads ?? 128;
+  const size = ((config.mamba_expand ?? 2) * width) / heads;
+  if (Number.isInteger(size)) return size;
+  throw bad(`an inner width of ${size * heads} does not divide into ${heads} heads (mamba_n_heads)`);
+}
+
 /** Entries of `layer_types`; undefined where the configuration has none. */
 function statedTypes(config: Config, family: Family, depth: number): readonly LayerTypeName[] | undefined {
   const types = config.layer_types;
@@ -154,7 +207,7 @@ function statedTypes(config: Config, family: Family, depth: number): readonly La
     throw bad(`layer_types names ${counted(types.length, "layer")}, num_hidden_layers says ${depth}`);
   const known = TYPES[family];
   return types.map((type) => {
-    const name = known.find((one) => one === type);
+    const name = RENAMED[family]?.[type] ?? known.find((one) => one === type);
     if (name !== undefined) return name;
     throw bad(`a layer of type "${type}" in layer_types is not one of ${known.join(", ")}`);
   });
@@ -173,6 +226,7 @@ function typesOf(config: Config, family: Family, depth: number): readonly LayerT
   )
     throw bad("layer_types and full_attn_idxs contradict each other; leave one out");
   if (types !== undefined) return types;
+  if (family === "granitemoehybrid") throw bad("the configuration has no layer_types; add it");
   const from = config.use_sliding_window ? (config.max_window_layers ?? 28) : depth;
   return Array.from({ length: depth }, (_, index) => {
     if (indices !== undefined) return indices.includes(index) ? "full_attention" : "conv";
@@ -195,7 +249,7 @@ function geometryOf(config: Config, family: Family, width: number): Geometry {
     heads,
     kvHeads: config.num_key_value_heads ?? heads,
     headDim,
-    qkNorm: family !== "llama",
+    qkNorm: QK_NORM[family],
     ropeTheta: theta,
   };
 }
@@ -211,7 +265,7 @@ export function layoutOfTransformersConfig(data: unknown): Layout {
   const family = familyOf(config);
   refuseWhatLayoutsCannotSay(config, family);
   const width = either<number>(config, family === "lfm2" ? ["hidden_size", "block_dim"] : ["hidden_size"]);
-  const ffn = ffnOfWidth(family === "lfm2" ? lfm2Ffn(config) : either<number>(config, ["intermediate_size"]));
+  const ffn = ffnOfWidth(ffnWidthOf(config, family));
   const depth = config.num_hidden_layers ?? config.layer_types?.length;
   if (depth === undefined) throw bad("the configuration has no num_hidden_layers; add it");
   const types = typesOf(config, family, depth);
@@ -222,6 +276,11 @@ export function layoutOfTransformersConfig(data: unknown): Layout {
     throw bad("it has sliding_attention layers but no sliding_window; add it");
   const attends = types.some((type) => layerTypes[type].attends);
   const geometry = attends ? geometryOf(config, family, width) : undefined;
-  const layers = types.map((type): Layer => ({ mixer: layerTypes[type].mixer(config, geometry), ffn }));
+  if (family === "granitemoehybrid") refuseGranite(config, geometry?.headDim);
+  const options = {
+    ...config,
+    mamba_d_head: types.includes("mamba") ? mambaHeadDim(config, width) : undefined,
+  };
+  const layers = types.map((type): Layer => ({ mixer: layerTypes[type].mixer(options, geometry), ffn }));
   return parseLayout({ vocab: either<number>(config, ["vocab_size"]), width, layers });
 }

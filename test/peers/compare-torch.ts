@@ -1,6 +1,6 @@
-// compare:torch: compares our logits with those of transformers' Lfm2ForCausalLM in PyTorch. Weights are F32
-// from a seed through our own GGUF writer, the cache is F32: LFM2-350M and small hybrids. Fails above a
-// relative error of 1e-4 (max |a-b| / max |b| over all logits). The peer: a virtual environment with
+// compare:torch: compares our logits with those of transformers' classes in PyTorch. Weights are F32 from a
+// seed through our own GGUF writer, the cache is F32: LFM2-350M and small hybrids. Fails above a relative
+// error of 1e-4 (max |a-b| / max |b| over all logits). The peer: a virtual environment with
 // test/peers/requirements.txt, named with --python.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -22,7 +22,7 @@ const flags = optionsOf(
     layouts: {
       type: "string",
       default:
-        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;lfm2-350m",
+        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;v512 d128 f320 h4/2x32n : m2(x32n16) g m2(x32n16);v300 d96 f64 h3/1x32nt10000 : g m2(e3x16n24g2k3) m2(e3x16n24g2k3) g;lfm2-350m",
     },
     tokens: { type: "string", default: "160" },
     isas: { type: "string", default: "scalar,avx2,auto" },

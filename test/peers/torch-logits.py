@@ -1,7 +1,7 @@
 """PyTorch's reference for test/peers/compare-torch.ts.
 
-Reads JSON lines {"file": F32 GGUF, "config": Lfm2Config fields, "tokens", "out"} from stdin. Each model is
-transformers' Lfm2ForCausalLM with the file's weights. Its logits are written to `out` as little-endian float32
+Reads JSON lines {"file": F32 GGUF, "config": config.json, "tokens", "out"} from stdin. Each model is the class of
+transformers that the config names, with the file's weights. Its logits are written to `out` as little-endian float32
 [tokens][V].
 Needs torch, transformers and gguf (requirements.txt).
 """
@@ -10,38 +10,79 @@ import sys
 
 import torch
 from gguf import GGUFReader
-from transformers import Lfm2Config, Lfm2ForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
-# GGUF name inside a layer -> transformers name; gate, up and down are w1, w3 and w2 there.
-LAYER = {
+# GGUF name inside a layer -> transformers name, by model type; gate, up and down are w1, w3 and w2 in Lfm2.
+LFM2 = {
     "attn_norm": "operator_norm", "ffn_norm": "ffn_norm",
     "ffn_gate": "feed_forward.w1", "ffn_up": "feed_forward.w3", "ffn_down": "feed_forward.w2",
     "shortconv.in_proj": "conv.in_proj", "shortconv.conv": "conv.conv", "shortconv.out_proj": "conv.out_proj",
     "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
     "attn_output": "self_attn.out_proj", "attn_q_norm": "self_attn.q_layernorm", "attn_k_norm": "self_attn.k_layernorm",
 }
-OUTER = {"token_embd": "embed_tokens", "token_embd_norm": "embedding_norm"}
+GRANITE = {
+    "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "ffn_down": "shared_mlp.output_linear",
+    "ffn_gate_up": "shared_mlp.input_linear",
+    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+    "ssm_in": "mamba.in_proj", "ssm_conv1d": "mamba.conv1d", "ssm_norm": "mamba.norm", "ssm_out": "mamba.out_proj",
+    "ssm_conv1d.bias": "mamba.conv1d.bias", "ssm_dt.bias": "mamba.dt_bias", "ssm_a": "mamba.A_log", "ssm_d": "mamba.D",
+}
+LAYER = {"lfm2": LFM2, "granitemoehybrid": GRANITE}
+OUTER = {"token_embd": "embed_tokens", "token_embd_norm": "embedding_norm", "output_norm": "norm"}
 
 
-def name_of(gguf_name):
-    stem = gguf_name.removesuffix(".weight")
-    if stem in OUTER:
-        return f"model.{OUTER[stem]}.weight"
-    _, layer, rest = stem.split(".", 2)
-    return f"model.layers.{layer}.{LAYER[rest]}.weight"
+def halves(weight, heads):
+    """Rows of each head in the order of transformers' RoPE, pairs (i, i + hd/2), from pairs (2i, 2i+1)."""
+    pairs = weight.view(heads, -1, 2, weight.shape[1])
+    return pairs.transpose(1, 2).reshape(weight.shape)
+
+
+def granite(layer, config, architecture):
+    """Joins and converts the tensors of one layer, by GGUF name, to the forms that the class keeps."""
+    layer["ffn_gate_up"] = torch.cat([layer.pop("ffn_gate"), layer.pop("ffn_up")])
+    if "ssm_in" in layer:
+        layer["ssm_a"] = (-layer["ssm_a"]).log().flatten()
+        layer["ssm_d"] = layer["ssm_d"].flatten()
+        layer["ssm_norm"] = layer["ssm_norm"].flatten()
+    elif architecture == "granitehybrid":
+        layer["attn_q"] = halves(layer["attn_q"], config.num_attention_heads)
+        layer["attn_k"] = halves(layer["attn_k"], config.num_key_value_heads)
+    return layer
+
+
+CONVERT = {"lfm2": lambda layer, config, architecture: layer, "granitemoehybrid": granite}
+
+
+def weights_of(file, config, known):
+    """The file's tensors by the names of `known`, which are those of the model's state."""
+    layers, weights = {}, {}
+    reader = GGUFReader(file)
+    architecture = reader.fields["general.architecture"].contents()
+    for tensor in reader.tensors:
+        value = torch.from_numpy(tensor.data.copy()).float()
+        name = tensor.name.removesuffix(".weight")
+        if name in OUTER:
+            weights[f"model.{OUTER[name]}.weight"] = value
+        else:
+            _, layer, rest = name.split(".", 2)
+            layers.setdefault(layer, {})[rest] = value
+    for layer, values in layers.items():
+        for name, value in CONVERT[config.model_type](values, config, architecture).items():
+            parameter = f"model.layers.{layer}.{LAYER[config.model_type][name]}"
+            weights[parameter if parameter in known else f"{parameter}.weight"] = value
+    return weights
 
 
 def logits(request):
-    model = Lfm2ForCausalLM(Lfm2Config(**request["config"])).eval()
+    fields = dict(request["config"])
+    config = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    model = AutoModelForCausalLM.from_config(config).eval().float()
     state = model.state_dict()
-    seen = set()
-    for tensor in GGUFReader(request["file"]).tensors:
-        name = name_of(tensor.name)
-        value = torch.from_numpy(tensor.data.copy()).float()
-        state[name].copy_(value.unsqueeze(1) if name.endswith("conv.conv.weight") else value)
-        seen.add(name)
-    missing = set(state) - seen - {"lm_head.weight"}
+    weights = weights_of(request["file"], config, state)
+    missing = set(state) - set(weights) - {"lm_head.weight"}
     assert not missing, f"no tensor for {sorted(missing)}"
+    for name, value in weights.items():
+        state[name].copy_(value.view(state[name].shape))
     assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr(), "the output matrix is not tied"
     with torch.no_grad():
         return model(torch.tensor([request["tokens"]]), use_cache=False).logits[0]

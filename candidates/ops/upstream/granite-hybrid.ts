@@ -1,17 +1,20 @@
 // The granitehybrid architecture: Mamba-2 of one shape, and attention without QK-norm. llama.cpp's loader aborts
 // unless the expansion is 2. Its factors of embedding, residual, attention and logits are left out, which
-// means 1 (of attention: 1 / sqrt(head size)). Source: llama.cpp src/models/granite-hybrid.cpp.
+// means 1 (of attention: 1 / sqrt(head size)). Sources: llama.cpp src/models/granite-hybrid.cpp, transformers
+// configuration_granitemoehybrid.py.
 import { i32s, u32 } from "../../gguf/metadata.ts";
-import type { Layout } from "../../layout.ts";
+import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
 import { type Mamba2, mamba2, mamba2Of } from "../mamba2.ts";
 import {
   attentionIn,
   attentionMetadata,
+  commonConfig,
   distinct,
   refuse,
   same,
   type Upstream,
+  unevenConfig,
   unevenness,
   windowsIn,
 } from "./upstream.ts";
@@ -21,6 +24,10 @@ const EXPANSION = 2;
 const mamba2In = ({ layers }: Layout): readonly Mamba2[] =>
   layers.flatMap(({ mixer }) => mamba2Of(mixer) ?? []);
 
+/** Returns true if all Mamba-2 layers are alike. */
+const alike = (shapes: readonly Mamba2[]): boolean =>
+  same(shapes.map((spec) => JSON.stringify(mamba2.notation.format(spec))));
+
 function problem(layout: Layout): string | null {
   const [first] = attentionIn(layout);
   if (first === undefined) return "it has no attention layer";
@@ -29,12 +36,54 @@ function problem(layout: Layout): string | null {
   if (first.qkNorm) return "it has Mamba-2 and attention with QK-norm";
   if (windowsIn(layout).length > 0) return "some of its attention layers have a window";
   const shapes = mamba2In(layout);
-  if (!same(shapes.map((spec) => JSON.stringify(mamba2.notation.format(spec)))))
-    return "its Mamba-2 layers differ";
+  if (!alike(shapes)) return "its Mamba-2 layers differ";
   const expansions = distinct(shapes.map(({ expand }) => expand)).join();
   return expansions === String(EXPANSION)
     ? null
     : `its Mamba-2 layers have an expansion of ${expansions}, not ${EXPANSION}`;
+}
+
+function transformers(layout: Layout, context: number) {
+  const [first] = attentionIn(layout);
+  const [spec] = mamba2In(layout);
+  if (first === undefined) return refuse("no attention layer beside Mamba-2");
+  const uneven = unevenConfig(layout);
+  if (uneven !== null) return uneven;
+  if (first.qkNorm) return refuse("Mamba-2 beside QK-norm: transformers' GraniteMoeHybrid has no QK-norm");
+  if (windowsIn(layout).length > 0)
+    return refuse("Mamba-2 beside windows: transformers' GraniteMoeHybrid has no windows");
+  if (spec === undefined || !alike(mamba2In(layout))) return refuse("Mamba-2 layers of different shapes");
+  if (!Number.isInteger(spec.expand))
+    return refuse(`an expansion of ${spec.expand}: transformers' GraniteMoeHybrid needs a whole number`);
+  const { intermediate_size, ...common } = commonConfig(layout, context);
+  const config = {
+    architectures: ["GraniteMoeHybridForCausalLM"],
+    model_type: "granitemoehybrid",
+    ...common,
+    rms_norm_eps: NORM_EPSILON,
+    hidden_act: "silu",
+    attention_bias: false,
+    // Factors of Granite's own models. Without experts, the FFN is the one that experts share.
+    attention_multiplier: first.headDim ** -0.5,
+    embedding_multiplier: 1,
+    residual_multiplier: 1,
+    logits_scaling: 1,
+    num_local_experts: 0,
+    num_experts_per_tok: 0,
+    shared_intermediate_size: intermediate_size,
+    position_embedding_type: "rope",
+    // transformers 5 renames these two itself; earlier versions know no others.
+    layer_types: layout.layers.map(({ mixer }) => (mamba2Of(mixer) === null ? "attention" : "mamba")),
+    mamba_expand: spec.expand,
+    mamba_n_heads: (spec.expand * layout.width) / spec.headDim,
+    mamba_d_head: spec.headDim,
+    mamba_d_state: spec.state,
+    mamba_n_groups: spec.groups,
+    mamba_d_conv: spec.kernel,
+    mamba_conv_bias: true,
+    mamba_proj_bias: false,
+  };
+  return { ok: true, config } as const;
 }
 
 /** Granite 4 hybrids, by IBM. */
@@ -54,6 +103,6 @@ export const graniteHybrid = {
       ...mamba2.keys.map(({ key, of }) => [key, u32(of(spec!, layout.width))] as const),
     ];
   },
-  transformers: () => refuse("Mamba-2: edgefront writes no config.json of transformers for it yet"),
+  transformers,
   transformersNote: () => null,
 } as const satisfies Upstream;

@@ -7,6 +7,11 @@ import type { Mixer } from "../operator-registry.ts";
 export interface LayerTypeConfig {
   readonly conv_L_cache?: number | undefined;
   readonly sliding_window?: number | undefined;
+  readonly mamba_expand?: number | undefined;
+  readonly mamba_d_head?: number | undefined;
+  readonly mamba_d_state?: number | undefined;
+  readonly mamba_n_groups?: number | undefined;
+  readonly mamba_d_conv?: number | undefined;
 }
 
 interface LayerType {
@@ -38,6 +43,24 @@ export const layerTypes = {
     attends: true,
     windowed: true,
     mixer: ({ sliding_window }, geometry) => ({ op: "swa", ...geometry!, window: sliding_window! }),
+  },
+  // The names of GraniteMoeHybrid. Defaults are those of its class.
+  mamba: {
+    attends: false,
+    windowed: false,
+    mixer: ({ mamba_expand, mamba_d_head, mamba_d_state, mamba_n_groups, mamba_d_conv }) => ({
+      op: "m2",
+      expand: mamba_expand ?? 2,
+      headDim: mamba_d_head!,
+      state: mamba_d_state ?? 256,
+      groups: mamba_n_groups ?? 1,
+      kernel: mamba_d_conv ?? 4,
+    }),
+  },
+  attention: {
+    attends: true,
+    windowed: false,
+    mixer: (_config, geometry) => ({ op: "gqa", ...geometry! }),
   },
 } as const satisfies Record<string, LayerType>;
 
