@@ -1,10 +1,10 @@
 // Says which engines run a layout, exactly or padded, and why others do not. The architectures are in
 // ops/upstream/.
-import { expressionOf } from "./gguf/lower.ts";
+import { expressionOf, paddingOf } from "./gguf/lower.ts";
 import type { Layout } from "./layout.ts";
 import { formatNotation } from "./notation.ts";
 import { huggingFaceConfig } from "./ops/upstream/architectures.ts";
-import { filledUp } from "./ops/upstream/filled-up.ts";
+import { filledUp } from "./ops/upstream/padding.ts";
 
 /** Engines for which edgefront writes a model file or a configuration, its own first. */
 export const engines = ["edgefront", "llama.cpp", "transformers"] as const;
@@ -15,54 +15,64 @@ export type Engine = (typeof engines)[number];
 export interface RunsIn {
   readonly runtime: Engine;
   /**
-   * exact: as it is. padded: as a larger layout, `as`, that computes the same where the added weights are
-   * zero. no: not at all.
+   * exact: as it is. padded: with weights added that are zero, so that it computes the same at a higher cost.
+   * no: not at all.
    */
   readonly how: "exact" | "padded" | "no";
-  /** The architecture or class that expresses the layout, or the reason against it. */
+  /** The architecture or class that expresses the layout. Unless `how` is "exact": why it does not do so exactly. */
   readonly reason: string;
-  /** Notation of the larger layout. Absent where `how` is not "padded". */
+  /** Notation of the filled-up layout. Present where `how` is "padded" and it differs from the layout. */
   readonly as?: string;
 }
 
-/** What one engine makes of a layout: the name under which it knows it, or the reason against it. */
-type Expressed = { readonly ok: true; readonly name: string } | { readonly ok: false; readonly why: string };
-
-const expressIn: Readonly<Record<Engine, (layout: Layout) => Expressed>> = {
-  edgefront: (layout) => ({ ok: true, name: `GGUF architecture ${expressionOf(layout).architecture}` }),
-  "llama.cpp": (layout) => {
-    const { architecture, why } = expressionOf(layout);
-    return why === null ? { ok: true, name: `GGUF architecture ${architecture}` } : { ok: false, why };
-  },
-  transformers: (layout) => {
-    const made = huggingFaceConfig(layout);
-    return made.ok
-      ? { ok: true, name: `model_type ${made.config.model_type}` }
-      : { ok: false, why: made.reason };
-  },
-};
-
-function rowOf(runtime: Engine, layout: Layout): RunsIn {
-  const exact = expressIn[runtime](layout);
-  if (exact.ok) return { runtime, how: "exact", reason: exact.name };
-  const larger = filledUp(layout);
-  const padded = expressIn[runtime](larger);
-  return padded.ok
-    ? { runtime, how: "padded", reason: `${padded.name}; ${exact.why}`, as: formatNotation(larger) }
-    : { runtime, how: "no", reason: exact.why };
+function filledUpAs(layout: Layout, larger: Layout): Pick<RunsIn, "as"> {
+  const [notation, as] = [formatNotation(layout), formatNotation(larger)];
+  return notation === as ? {} : { as };
 }
 
+/** The answer of llama.cpp's architectures. */
+function inLlamaCpp(layout: Layout): Omit<RunsIn, "runtime"> {
+  const { architecture, why } = expressionOf(layout);
+  if (why === null) return { how: "exact", reason: `GGUF architecture ${architecture}` };
+  const padding = paddingOf(layout);
+  if (padding === null) return { how: "no", reason: why };
+  const reason = `GGUF architecture ${padding.architecture}; ${why}`;
+  return { how: "padded", reason, ...filledUpAs(layout, padding.as) };
+}
+
+/** The answer of transformers' classes. */
+function inTransformers(layout: Layout): Omit<RunsIn, "runtime"> {
+  const exact = huggingFaceConfig(layout);
+  if (exact.ok) return { how: "exact", reason: `model_type ${exact.config.model_type}` };
+  const larger = filledUp(layout);
+  const padded = huggingFaceConfig(larger);
+  if (!padded.ok) return { how: "no", reason: exact.reason };
+  const reason = `model_type ${padded.config.model_type}; ${exact.reason}`;
+  return { how: "padded", reason, ...filledUpAs(layout, larger) };
+}
+
+const answers: Readonly<Record<Engine, (layout: Layout) => Omit<RunsIn, "runtime">>> = {
+  edgefront: (layout) => ({
+    how: "exact",
+    reason: `GGUF architecture ${expressionOf(layout).architecture}`,
+  }),
+  "llama.cpp": inLlamaCpp,
+  transformers: inTransformers,
+};
+
 /** Returns a row for each engine, edgefront's own first. Nothing is measured or opened. */
-export const runsIn = (layout: Layout): readonly RunsIn[] => engines.map((engine) => rowOf(engine, layout));
+export const runsIn = (layout: Layout): readonly RunsIn[] =>
+  engines.map((runtime) => ({ runtime, ...answers[runtime](layout) }));
 
 /** Returns the reason why an engine does not run a layout, not even padded; null where it does. */
 export function engineProblem(engine: Engine, layout: Layout): string | null {
-  const { how, reason } = rowOf(engine, layout);
+  const { how, reason } = answers[engine](layout);
   return how === "no" ? `${engine} does not run it: ${reason}` : null;
 }
 
-/** Returns the row as text: "exactly (GGUF architecture lfm2)", "padded, as ... (...)" or "no: ...". */
+/** Returns the row as text: "exactly (GGUF architecture lfm2)", "padded with zeros, as ... (...)" or "no: ...". */
 export function runsInText({ how, reason, as }: RunsIn): string {
   if (how === "no") return `no: ${reason}`;
-  return how === "exact" ? `exactly (${reason})` : `padded, as ${as} (${reason})`;
+  if (how === "exact") return `exactly (${reason})`;
+  return `padded with zeros${as === undefined ? "" : `, as ${as}`} (${reason})`;
 }

@@ -1,11 +1,13 @@
 // "Compiles" a layout: chooses the GGUF architecture that expresses it, its hyper-parameters and its tensor
 // table. Upstream names are used wherever they express the layout, so that llama.cpp loads the file. Other
 // layouts use `edgefront`. kernels/README.md states the contract with the kernels.
-import { staticCost, tensorsOf } from "../cost.ts";
+import { tensorsOf } from "../cost.ts";
 import { type Layout, layoutId, NORM_EPSILON } from "../layout.ts";
 import { formatNotation } from "../notation.ts";
+import type { TensorSpec } from "../ops/operator.ts";
 import { ffnOperatorOf, layerKeys, operatorOf } from "../ops/operator-registry.ts";
 import { type UpstreamName, upstreamOf } from "../ops/upstream/architectures.ts";
+import { filledUp, type PaddedTensor, paddedTensors } from "../ops/upstream/padding.ts";
 import { bytesOf, type Quantization, tensorType, tensorTypes } from "../quantization.ts";
 import { ALIGNMENT, encodeGguf, type MetadataValue, type TensorInfo } from "./encode.ts";
 import { type Entries, f32, i32s, text, u32 } from "./metadata.ts";
@@ -100,16 +102,22 @@ export interface Lowered {
   readonly weightBytes: number;
 }
 
-/** Lowers a layout to a GGUF v3 plan. Equal layouts and options give equal bytes on every machine. */
-export function lower(layout: Layout, options: LowerOptions): Lowered {
-  const architecture = architectureOf(layout);
-  const upstream = architecture === "edgefront" ? null : upstreamOf(layout);
-  const tensors = tensorsOf(layout, upstream?.finalNorm).map((tensor): TensorInfo => {
+/** Encodes a plan: the layout's common keys, the architecture's own, and its tensors. */
+function encode(
+  layout: Layout,
+  form: {
+    readonly architecture: Architecture;
+    readonly hyper: Entries;
+    readonly tensors: readonly TensorSpec[];
+  },
+  options: LowerOptions,
+): Lowered {
+  const { architecture, hyper } = form;
+  const tensors = form.tensors.map((tensor): TensorInfo => {
     const type = tensorType(tensor, options.quantization);
     const bytes = bytesOf(tensor.shape, type);
     return { name: tensor.name, shape: tensor.shape, type: tensorTypes[type].id, bytes };
   });
-  const hyper = upstream?.metadata(layout) ?? ownMetadata(layout);
   const common: Entries = [
     ["block_count", u32(layout.layers.length)],
     ["context_length", u32(options.contextLength ?? DEFAULT_CONTEXT_LENGTH)],
@@ -132,6 +140,46 @@ export function lower(layout: Layout, options: LowerOptions): Lowered {
       ? madeUpVocabulary(layout.vocab)
       : [["tokenizer.ggml.model", text("no_vocab")] as const]),
   ]);
-  const { weightBytes } = staticCost(layout, { context: 0, quantization: options.quantization });
+  const weightBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
   return { architecture, tensors, plan: encodeGguf(metadata, tensors), weightBytes };
+}
+
+/** The tensors of the file that `lower` plans. */
+function exactTensors(layout: Layout): readonly TensorSpec[] {
+  const upstream = architectureOf(layout) === "edgefront" ? null : upstreamOf(layout);
+  return tensorsOf(layout, upstream?.finalNorm);
+}
+
+/** Lowers a layout to a GGUF v3 plan. Equal layouts and options give equal bytes on every machine. */
+export function lower(layout: Layout, options: LowerOptions): Lowered {
+  const architecture = architectureOf(layout);
+  const hyper = architecture === "edgefront" ? ownMetadata(layout) : upstreamOf(layout)!.metadata(layout);
+  return encode(layout, { architecture, hyper, tensors: exactTensors(layout) }, options);
+}
+
+/** A layout as an upstream architecture expresses it with zeros added. */
+export interface Padding {
+  readonly architecture: UpstreamName;
+  /** The filled-up layout. Its own architecture may need further zeros. */
+  readonly as: Layout;
+  /** Every tensor of the padded file, with its source among those of the exact file. */
+  readonly tensors: readonly PaddedTensor[];
+}
+
+/** Returns how an upstream architecture expresses a layout with zeros added, or null where none does. */
+export function paddingOf(layout: Layout): Padding | null {
+  const as = filledUp(layout);
+  const upstream = upstreamOf(as);
+  if (upstream === null || (upstream.unpaddable ?? upstream.problem)(as) !== null) return null;
+  const tensors = paddedTensors(exactTensors(layout), tensorsOf(as, upstream.finalNorm));
+  const { padded = (_: Layout, tensor: PaddedTensor) => tensor } = upstream;
+  return { architecture: upstream.name, as, tensors: tensors.map((tensor) => padded(as, tensor)) };
+}
+
+/** Lowers a padded layout to a plan of the padded file. The seed is left out: the file holds other weights. */
+export function lowerPadded(
+  { architecture, as, tensors }: Padding,
+  options: Omit<LowerOptions, "seed">,
+): Lowered {
+  return encode(as, { architecture, hyper: upstreamOf(as)!.metadata(as), tensors }, options);
 }

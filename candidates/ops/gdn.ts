@@ -237,3 +237,10 @@ export const gdnConv = {
   },
   floatStages: [],
 } as const satisfies MixerOperator<GdnConv>;
+
+/**
+ * Returns the spec if it is Gated DeltaNet's, else null. Formats that store Gated DeltaNet in their own way need
+ * this.
+ */
+export const gdnOf = (spec: { readonly op: string }): Gdn | null =>
+  spec.op === gdn.name ? (spec as Gdn) : null;

@@ -1,5 +1,4 @@
 // edgefront compile: lowers a layout to a GGUF file, with or without weights made from a seed.
-import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { expressionOf, lower } from "../../candidates/gguf/lower.ts";
@@ -8,10 +7,8 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { counted } from "../../candidates/words.ts";
-import { cacheFolder } from "../base/paths.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { localDevice } from "../devices/device-record.ts";
-import type { Worker } from "../farm/worker.ts";
 import { trialNamed } from "../reading/trial-named.ts";
 import { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
@@ -24,8 +21,9 @@ import {
   withJson,
   withNoWait,
 } from "./common.ts";
+import { enginesOf, type FileEngine, fileEngines, filesFor, materialize } from "./compile-files.ts";
 import { example } from "./examples.ts";
-import { writeBy, writeWhole } from "./output.ts";
+import { writeWhole } from "./output.ts";
 import { outputTarget } from "./output-target.ts";
 
 interface Args {
@@ -35,6 +33,7 @@ interface Args {
   out: string | undefined;
   quant: Quantization;
   weights: string;
+  engine: FileEngine;
   explain: boolean;
   context: number;
   wait: boolean;
@@ -54,24 +53,6 @@ function parseWeights(text: string): number | null {
       `--weights is "${text}", but must be none or seed:N; try --weights seed:1`,
     );
   return Number(seed);
-}
-
-/** Has the kernels generate the weights and write the file. Returns its size in bytes. */
-async function materialize(worker: Worker, plan: Buffer, out: string): Promise<number> {
-  const { session } = await worker.open();
-  const model = { plan: plan.toString("base64") };
-  let size = 0;
-  await writeBy(
-    out,
-    () => cacheFolder("out"),
-    async (part) => {
-      const { bytes } = await worker.exclusively(() =>
-        session.request("materialize", { model, out: resolve(part) }, { signal: worker.signal }),
-      );
-      size = bytes;
-    },
-  );
-  return size;
 }
 
 export const compileCommand: CommandModule<object, Args> = {
@@ -96,6 +77,11 @@ export const compileCommand: CommandModule<object, Args> = {
         default: "none",
         requiresArg: true,
         describe: "none: header only; seed:N: weights generated from seed N",
+      })
+      .option("engine", {
+        choices: fileEngines,
+        default: "edgefront" as FileEngine,
+        describe: "engine that must run the file; for llama.cpp, weights are padded with zeros if needed",
       })
       .option("explain", {
         type: "boolean",
@@ -123,8 +109,14 @@ export const compileCommand: CommandModule<object, Args> = {
           "Write a layout of a front",
         ),
       )
+      .example(
+        example(
+          '$0 compile "v512 d128 f256 h4/2x32 : c3 c5 g" --engine llama.cpp --out c.gguf --weights seed:1',
+          "Fill the shorter convolution up with zeros, as llama.cpp needs it",
+        ),
+      )
       .example(example("$0 compile lfm2-350m --explain", "List what the kernels do for one token")),
-  handler: async ({ layout: text, sweep, db, out, quant, weights, explain, context, wait, json }) => {
+  handler: async ({ layout: text, sweep, db, out, quant, weights, engine, explain, context, wait, json }) => {
     const layout =
       sweep === undefined
         ? layoutFrom(text)
@@ -133,7 +125,8 @@ export const compileCommand: CommandModule<object, Args> = {
     if (out !== undefined) outputTarget(out);
     const name = text in namedLayouts ? text : layoutId(layout);
     const seeded = seed === null ? {} : { seed };
-    const lowered = lower(layout, { quantization: quant, name, vocabulary: true, ...seeded });
+    const files = filesFor(layout, engine, { quantization: quant, name, vocabulary: true, ...seeded });
+    const lowered = files.padded?.plan ?? files.exact;
     let bytes = lowered.plan.length;
     let listing: string | null = null;
     if (out !== undefined && seed === null) await writeWhole(out, lowered.plan);
@@ -145,7 +138,7 @@ export const compileCommand: CommandModule<object, Args> = {
         localDevice(),
         interruptSignal(),
         async (worker) => {
-          if (out !== undefined && seed !== null) bytes = await materialize(worker, lowered.plan, out);
+          if (out !== undefined && seed !== null) bytes = await materialize(worker, files, out);
           if (!explain) return;
           const { session } = await worker.open();
           const plan = lower(layout, { quantization: quant, seed: 0 }).plan.toString("base64");
@@ -154,15 +147,15 @@ export const compileCommand: CommandModule<object, Args> = {
         { noWait: !wait },
       ).finally(() => store.close());
     }
-    const { why } = expressionOf(layout);
+    const why = files.padded === null ? expressionOf(layout).why : null;
     const data = {
       id: layoutId(layout),
       notation: formatNotation(layout),
       architecture: lowered.architecture,
       // The file has edgefront's own architecture if upstream ones cannot express the layout.
-      runsOn:
-        out !== undefined && seed === null ? [] : why === null ? ["edgefront", "llama.cpp"] : ["edgefront"],
+      runsOn: out !== undefined && seed === null ? [] : enginesOf(files),
       ...(why === null ? {} : { onlyEdgefrontBecause: why }),
+      ...(files.padded === null ? {} : { paddedBecause: expressionOf(layout).why }),
       tensors: lowered.tensors.length,
       weightBytes: lowered.weightBytes,
       ...(out === undefined ? {} : { out, bytes, weights: seed === null ? "none" : `seed:${seed}` }),
@@ -178,6 +171,11 @@ export const compileCommand: CommandModule<object, Args> = {
                 (seed === null
                   ? " (header and tensor table only, which no program runs; for weights add --weights seed:1)"
                   : ""),
+              ...(files.padded === null
+                ? []
+                : [
+                    `padded: some weights are zeros, because llama.cpp does not run the layout as it is: ${expressionOf(layout).why}`,
+                  ]),
               ...(why === null
                 ? []
                 : [

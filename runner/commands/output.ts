@@ -111,6 +111,22 @@ async function replaceFile(
   }
 }
 
+/** Has `make` write a temporary file in the folder `scratch()`, which `use` may read. It is removed afterwards. */
+export async function withScratch(
+  scratch: () => string,
+  make: (part: string) => Promise<void>,
+  use: (path: string) => Promise<void>,
+): Promise<void> {
+  const path = `${scratch()}/${randomBytes(8).toString("hex")}`;
+  await replaceFile({ kind: "file", path, before: null }, make);
+  dropAtExit(path);
+  try {
+    await use(path);
+  } finally {
+    drop(path);
+  }
+}
+
 /**
  * Has `make` write a file, and moves or copies it to `out`, which may be a stream. `scratch`: a folder for a
  * temporary file.
@@ -122,14 +138,7 @@ export async function writeBy(
 ): Promise<void> {
   const target = outputTarget(out);
   if (target.kind === "file") return replaceFile(target, make);
-  const path = `${scratch()}/${randomBytes(8).toString("hex")}`;
-  await replaceFile({ kind: "file", path, before: null }, make);
-  dropAtExit(path);
-  try {
-    await writeWhole(out, createReadStream(path));
-  } finally {
-    drop(path);
-  }
+  await withScratch(scratch, make, (path) => writeWhole(out, createReadStream(path)));
 }
 
 async function writeTo(target: OutputTarget, pieces: Pieces): Promise<void> {

@@ -1,5 +1,6 @@
 // compare:llama: compares our logits with llama.cpp's on the same GGUF, Q4_0 and F16: LFM2-350M's shape and
-// random small layouts of the architectures that both know. Prints KL divergences of the next-token
+// random small layouts of the architectures that both know. A layout that llama.cpp runs only padded with zeros
+// is compared so. Prints KL divergences of the next-token
 // distribution, and whether greedy continuations agree. For Q4_0 it also prints reference distances: of each
 // engine from exact arithmetic, and of llama.cpp from itself, run token by token or (--control) by another
 // build. The peer: npm install --prefix test/peers --omit=optional
@@ -9,12 +10,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parameterCount } from "../../candidates/cost.ts";
-import { type Architecture, lower } from "../../candidates/gguf/lower.ts";
+import {
+  type Architecture,
+  type Lowered,
+  lower,
+  lowerPadded,
+  paddingOf,
+} from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
+import { paddedFile } from "../../runner/runtimes/padded-file.ts";
 import { createRng } from "../../search/rng.ts";
 import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { clearTensors, dequantised } from "./dequantise.ts";
@@ -153,14 +161,28 @@ const rows: Row[] = [];
 let isa = "";
 let cpu = "";
 
+/** The file that llama.cpp reads: ours, or the padded one where its architectures do not express the layout. */
+async function fileForPeer(layout: Layout, exact: Lowered, quantization: Quantization, file: string) {
+  const { architecture } = exact;
+  const padding = architecture === "edgefront" ? paddingOf(layout) : null;
+  if (padding === null) return { architecture, file };
+  const padded = lowerPadded(padding, { quantization, vocabulary: true });
+  const path = join(folder, "padded.gguf");
+  const pieces: Uint8Array[] = [];
+  for await (const piece of paddedFile(file, exact, padded, padding.tensors)) pieces.push(piece);
+  writeFileSync(path, Buffer.concat(pieces));
+  return { architecture: padding.architecture, file: path };
+}
+
 async function compare(name: string, layout: Layout, quantization: Quantization): Promise<void> {
   const { vocab } = layout;
   const file = join(folder, "model.gguf");
-  const { plan, architecture } = lower(layout, {
+  const lowered = lower(layout, {
     quantization,
     seed: wholeOf("weights-seed", flags["weights-seed"], 0),
     vocabulary: true,
   });
+  const { plan } = lowered;
   await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
   if (flags.without !== "") {
     const bytes = readFileSync(file);
@@ -168,10 +190,11 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
       refuse(`--without ${flags.without}: no tensor of ${name} has it in its name`);
     writeFileSync(file, bytes);
   }
+  const { architecture, file: peerFile } = await fileForPeer(layout, lowered, quantization, file);
   const tokens = Array.from({ length: wholeOf("positions", flags.positions) }, () => random.below(vocab));
   const out = join(folder, "peer.f32");
   const continuing = quantization === "f16" ? wholeOf("continuation", flags.continuation, 0) : 0;
-  const answer = await peer.ask({ file, tokens, from: 0, vocab, out, continue: continuing });
+  const answer = await peer.ask({ file: peerFile, tokens, from: 0, vocab, out, continue: continuing });
   cpu = answer.cpu;
   const peers = floats(readFileSync(out));
   const ours = await ourLogits(file, tokens, 0, vocab);
@@ -181,7 +204,7 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
   let itself: Row["itself"] = null;
   if (quantization === "q4_0") {
     const again = async (other: Peer, batch: number): Promise<number> => {
-      await other.ask({ file, tokens, from: 0, vocab, out, continue: 0, batch });
+      await other.ask({ file: peerFile, tokens, from: 0, vocab, out, continue: 0, batch });
       return mean(divergences(peers, floats(readFileSync(out)), vocab));
     };
     const otherBuild = control === null ? null : await again(control, 512);
@@ -240,7 +263,7 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
 const folder = mkdtempSync(join(tmpdir(), "edgefront-compare-"));
 const session = await openSession(localDevice());
 try {
-  const wanted: Architecture[] = ["lfm2", "lfm2", "llama", "qwen3", "granitehybrid"];
+  const wanted: Architecture[] = ["lfm2", "lfm2", "llama", "qwen3", "granitehybrid", "qwen35"];
   const layouts: [string, Layout][] = [
     ...flags.named
       .split(",")

@@ -1,5 +1,5 @@
 // Random small layouts of the architectures that llama.cpp and this engine both know.
-import { type Architecture, architectureOf } from "../../candidates/gguf/lower.ts";
+import { type Architecture, architectureOf, paddingOf } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import type { Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { SeededRng } from "../../search/rng.ts";
@@ -28,14 +28,28 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
       window > 0 && wanted === "lfm2" ? { op: "swa", ...geometry, window } : { op: "gqa", ...geometry };
     const recurrent = { state: pick([16, 64, 128]), groups: pick([1, 1, 2]), kernel: pick([2, 3, 4, 5]) };
     const mamba2: Mixer = { op: "m2", expand: 2, headDim: pick([32, 64]), ...recurrent };
-    const other: Mixer | null =
-      wanted === "lfm2" ? { op: "conv", kernel } : wanted === "granitehybrid" ? mamba2 : null;
+    const valueHeads = pick([2, 4, 8]);
+    const gdn: Mixer = {
+      op: "gdn",
+      keyHeads: pick([1, valueHeads]),
+      valueHeads,
+      keyDim: headDim,
+      valueDim: headDim,
+      kernel: recurrent.kernel,
+    };
+    const others: Partial<Record<Architecture, Mixer>> = {
+      lfm2: { op: "conv", kernel },
+      granitehybrid: mamba2,
+      qwen35: gdn,
+    };
+    const other = others[wanted] ?? null;
     const ffn = { op: "swiglu" as const, width: 32 * (2 + random.below(30)) };
     const layers = Array.from({ length: 2 + random.below(7) }, () => ({
       mixer: other !== null && random.below(3) > 0 ? other : attention,
       ffn,
     }));
     const layout = { vocab: 256 + 8 * random.below(200), width, layers };
-    if (width <= 768 && architectureOf(layout) === wanted) return layout;
+    const expressed = paddingOf(layout)?.architecture ?? architectureOf(layout);
+    if (width <= 768 && expressed === wanted) return layout;
   }
 }

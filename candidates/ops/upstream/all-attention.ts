@@ -4,6 +4,7 @@
 import { u32 } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
+import { inPairs } from "./padding.ts";
 import {
   attentionIn,
   attentionMetadata,
@@ -69,6 +70,7 @@ export const llama = {
   ...shared,
   name: "llama",
   holds: (layout) => holds(layout, false),
+  padded: inPairs,
   transformers: (layout, context) => {
     const uneven = unevenConfig(layout);
     if (uneven !== null) return uneven;

@@ -3,9 +3,10 @@ import type { Layout } from "../../layout.ts";
 import { llama, qwen3 } from "./all-attention.ts";
 import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
+import { qwen35 } from "./qwen35.ts";
 import { refuse, type TransformersConfig, type Upstream } from "./upstream.ts";
 
-const list = [lfm2, qwen3, llama, graniteHybrid] as const satisfies readonly Upstream[];
+const list = [lfm2, qwen3, llama, graniteHybrid, qwen35] as const satisfies readonly Upstream[];
 
 /** The name of an upstream architecture. */
 export type UpstreamName = (typeof list)[number]["name"];
@@ -14,7 +15,7 @@ export type UpstreamName = (typeof list)[number]["name"];
  * Returns the architecture that has this layout's kinds of mixers, or null. Its `problem` tells whether it
  * expresses the layout.
  */
-export const upstreamOf = (layout: Layout): (typeof list)[number] | null =>
+export const upstreamOf = (layout: Layout): (Upstream & { readonly name: UpstreamName }) | null =>
   list.find((upstream) => upstream.holds(layout)) ?? null;
 
 /**

@@ -6,6 +6,7 @@ import { i32s, u32 } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
 import { type Mamba2, mamba2, mamba2Of } from "../mamba2.ts";
+import { inPairs } from "./padding.ts";
 import {
   attentionIn,
   attentionMetadata,
@@ -94,6 +95,7 @@ export const graniteHybrid = {
     layers.some(({ mixer }) => mamba2Of(mixer) !== null) &&
     layers.every(({ mixer }) => mamba2Of(mixer) !== null || attentionOf(mixer) !== null),
   problem,
+  padded: inPairs,
   metadata: (layout) => {
     const [spec] = mamba2In(layout);
     // A layer with 0 kv heads is Mamba-2.

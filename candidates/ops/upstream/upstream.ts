@@ -6,6 +6,7 @@ import { f32, u32 } from "../../gguf/metadata.ts";
 import type { Layout } from "../../layout.ts";
 import { type Attention, attentionOf } from "../attention.ts";
 import { formatGeometry } from "../geometry.ts";
+import type { PaddedTensor } from "./padding.ts";
 
 /** A config.json of transformers, or the reason why no class expresses the layout. */
 export type TransformersConfig =
@@ -25,6 +26,13 @@ export interface Upstream {
   holds(layout: Layout): boolean;
   /** Returns a property of the layout that the architecture cannot express, or null. */
   problem(layout: Layout): string | null;
+  /**
+   * Returns a property of a filled-up layout that the architecture cannot express even with zeros added in its
+   * own way (`padded`), or null. Absent where it adds none.
+   */
+  readonly unpaddable?: (layout: Layout) => string | null;
+  /** Returns a tensor of a padded layout as the architecture has it. Absent where it has all as they are. */
+  readonly padded?: (layout: Layout, tensor: PaddedTensor) => PaddedTensor;
   /** Hyper-parameters in file order. Keys have no prefix. */
   metadata(layout: Layout): Entries;
   /** The layout as a config of transformers. `context` is the longest context that the config allows. */

@@ -1,0 +1,60 @@
+// Padding: engines with one size for all layers run a layout of several sizes, if its smaller weights are
+// filled up with zeros. This file says which zeros; runner/runtimes/padded-file.ts writes them.
+import type { Layout } from "../../layout.ts";
+import { attentionOf } from "../attention.ts";
+import type { TensorSpec } from "../operator.ts";
+import type { Mixer } from "../operator-registry.ts";
+
+/** A tensor of a padded file, and how its values follow from a tensor of the exact file. */
+export interface PaddedTensor extends TensorSpec {
+  /** The tensor of the exact file. Its values appear in their order, with zeros between them. */
+  readonly from: TensorSpec;
+  /** Zeros before the values of each row. The rest of the row's zeros come after them. */
+  readonly zerosBefore: number;
+  /** Rows of `from` that stay together. Each group is followed by its share of the added rows, all zero. */
+  readonly group: number;
+  /**
+   * True if the rows of a group, those of one head, change their order: RoPE turns the pairs (2i, 2i+1) in the
+   * padded file, (i, i + hd/2) in the exact one.
+   */
+  readonly inPairs: boolean;
+  /** Factor of all values. */
+  readonly factor: 1 | 2;
+}
+
+/**
+ * Returns the smallest layout with one number of taps for each kind of mixer and one FFN width that computes
+ * the same as `layout` where the added weights are zero: taps before the oldest, and channels between the
+ * matrices of an FFN. Windows and heads stay as they are, because zeros cannot fill them up.
+ */
+export function filledUp(layout: Layout): Layout {
+  const taps = new Map<string, number>();
+  for (const { mixer } of layout.layers)
+    if ("kernel" in mixer) taps.set(mixer.op, Math.max(mixer.kernel, taps.get(mixer.op) ?? 0));
+  const width = Math.max(...layout.layers.map(({ ffn }) => ffn.width));
+  const filled = (mixer: Mixer): Mixer =>
+    "kernel" in mixer ? { ...mixer, kernel: taps.get(mixer.op)! } : mixer;
+  const layers = layout.layers.map(({ mixer, ffn }) => ({ mixer: filled(mixer), ffn: { ...ffn, width } }));
+  return { ...layout, layers };
+}
+
+/** Returns a tensor of a layout with the rows of queries and keys in pairs; other tensors as they are. */
+export function inPairs(layout: Layout, tensor: PaddedTensor): PaddedTensor {
+  const layer = /^blk\.(\d+)\.attn_[qk]\.weight$/.exec(tensor.name)?.[1];
+  const attention = layer === undefined ? null : attentionOf(layout.layers[Number(layer)]!.mixer);
+  return attention === null ? tensor : { ...tensor, group: attention.headDim, inPairs: true };
+}
+
+/** Returns the tensors of a filled-up layout. `exact` and `larger` list the tensors in the same order. */
+export function paddedTensors(
+  exact: readonly TensorSpec[],
+  larger: readonly TensorSpec[],
+): readonly PaddedTensor[] {
+  return larger.map((tensor, index): PaddedTensor => {
+    const from = exact[index]!;
+    const [columns, rows = 1] = from.shape;
+    // Vectors of several columns a row are taps; the last tap multiplies the newest value.
+    const zerosBefore = tensor.role === "vector" && rows > 1 ? tensor.shape[0]! - columns! : 0;
+    return { ...tensor, from, zerosBefore, group: rows, inPairs: false, factor: 1 };
+  });
+}
