@@ -1,7 +1,7 @@
 // Static costs of a layout: exact counts of parameters, FLOPs and bytes. Measurements are the business of
 // profilers/.
 import type { Layout } from "./layout.ts";
-import { countElements, type StateElements, type TensorSpec } from "./ops/operator.ts";
+import { countActive, countElements, type StateElements, type TensorSpec } from "./ops/operator.ts";
 import { ffnOperatorOf, operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
 
@@ -19,17 +19,38 @@ export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): rea
     const prefix = `blk.${index}`;
     tensors.push({ name: `${prefix}.attn_norm.weight`, shape: [width], role: "vector" });
     tensors.push(...operatorOf(layer.mixer).tensors(layer.mixer, width, prefix));
-    tensors.push({ name: `${prefix}.ffn_norm.weight`, shape: [width], role: "vector" });
-    tensors.push(...ffnOperatorOf(layer.ffn).tensors(layer.ffn, width, prefix));
+    const ffn = ffnOperatorOf(layer.ffn).tensors(layer.ffn, width, prefix);
+    if (ffn.length > 0) tensors.push({ name: `${prefix}.ffn_norm.weight`, shape: [width], role: "vector" });
+    tensors.push(...ffn);
   }
   return tensors;
 }
 
 /**
  * Returns the parameter count: V*d + d, plus norms, mixer and FFN of each layer. The formula reproduces the
- * counts of the dense LFM2 releases (arXiv 2511.23404) exactly.
+ * counts of the LFM2 releases (arXiv 2511.23404) exactly.
  */
 export const parameterCount = (layout: Layout): number => countElements(tensorsOf(layout));
+
+/**
+ * Returns the parameters that a layout stores, and those that one token uses. The two differ only for
+ * mixtures of experts.
+ */
+export function parameterCounts(layout: Layout): { readonly stored: number; readonly active: number } {
+  const tensors = tensorsOf(layout);
+  return { stored: countElements(tensors), active: countActive(tensors) };
+}
+
+/**
+ * Returns the expected bytes of weights read in one decode step of `batch` sequences. With uniform routing, a
+ * step uses E (1 - (1 - k/E)^batch) of E experts, of which a token uses k.
+ */
+export const weightBytesRead = (layout: Layout, quantization: Quantization, batch: number): number =>
+  tensorsOf(layout).reduce((sum, tensor) => {
+    const bytes = bytesOf(tensor.shape, tensorType(tensor, quantization));
+    const { stored, used } = tensor.experts ?? { stored: 1, used: 1 };
+    return sum + (batch === 1 ? (bytes / stored) * used : bytes * (1 - (1 - used / stored) ** batch));
+  }, 0);
 
 export interface StaticCost {
   readonly parameters: number;
@@ -37,7 +58,10 @@ export interface StaticCost {
   readonly decodeFlops: number;
   /** FLOPs of a prefill of `context` tokens. The output matrix counts once, for the last token. */
   readonly prefillFlops: number;
-  /** Bytes read for one decoded token after `context` tokens: all weights, the KV cache, recurrent state. */
+  /**
+   * Bytes read for one decoded token after `context` tokens: weights (of experts only the used ones), the KV
+   * cache, recurrent state.
+   */
   readonly decodeReadBytes: number;
   /** Bytes read and written for that token. It writes its keys and values, and all recurrent state again. */
   readonly decodeBytes: number;
@@ -66,7 +90,7 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
   const tensors = tensorsOf(layout);
   const parameters = countElements(tensors);
   const weightBytes = tensors.reduce((sum, t) => sum + bytesOf(t.shape, tensorType(t, quantization)), 0);
-  const matrixElements = countElements(tensors.filter((tensor) => tensor.role === "matrix"));
+  const matrixElements = countActive(tensors.filter(({ role }) => role === "matrix" || role === "float"));
   const outputElements = layout.vocab * layout.width;
 
   let decodeFlops = 2 * (matrixElements + outputElements);
@@ -86,14 +110,15 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
     stateReads += bytesOfState(decode.reads);
     stateWrites += bytesOfState(decode.writes);
   }
+  const decodeReadBytes = weightBytesRead(layout, quantization, 1) + stateReads;
   const kvBytes = kv * kvElementBytes;
   const stateBytes = recurrent * RECURRENT_BYTES;
   return {
     parameters,
     decodeFlops,
     prefillFlops,
-    decodeReadBytes: weightBytes + stateReads,
-    decodeBytes: weightBytes + stateReads + stateWrites,
+    decodeReadBytes,
+    decodeBytes: decodeReadBytes + stateWrites,
     kvBytes,
     stateBytes,
     weightBytes,

@@ -1,9 +1,9 @@
-// Layouts known by name: the published LFM2 dense models (arXiv 2511.23404, table 1 and released
+// Layouts known by name: the published LFM2 models (arXiv 2511.23404, table 1 and released
 // configurations), and their twins: the same parameter count, but another mixer instead of the convolutions.
 // Models that are often compared with them are included.
 import { parameterCount } from "./cost.ts";
 import type { Layout } from "./layout.ts";
-import { parseMixer } from "./notation.ts";
+import { parseMixer, parseNotation } from "./notation.ts";
 import { ffnOfWidth, type Mixer } from "./ops/operator-registry.ts";
 import { solveFfnWidth } from "./solver.ts";
 
@@ -68,6 +68,12 @@ const lfm2Shapes: Readonly<Record<string, Shape>> = {
   },
 };
 const lfm2 = Object.fromEntries(Object.entries(lfm2Shapes).map(([name, shape]) => [name, build(shape)]));
+/** LFM2-8B-A1B: 8.3 billion parameters, of which a token uses 1.6 billion. */
+const lfm2Moe = {
+  "lfm2-8b-a1b": parseNotation(
+    "v65536 d2048 fmoe(32/4x1792) h32/8x64 : c3~7168 c3~7168 4[g c3 c3 c3] 2[g c3 c3]",
+  ),
+} as const;
 const twins = Object.fromEntries(Object.entries(lfm2Shapes).flatMap(twinsOf));
 
 const others = {
@@ -110,10 +116,14 @@ const alike = {
 /** Every named layout. Layouts of published models have the published shapes and exact parameter counts. */
 export const namedLayouts: Readonly<Record<string, Layout>> = {
   ...lfm2,
+  ...lfm2Moe,
   ...twins,
   ...others,
   ...alike,
 };
 
 /** Names of published layouts. Twins, and layouts that are only alike, were not published. */
-export const publishedNames: readonly string[] = [...Object.keys(lfm2), ...Object.keys(others)];
+export const publishedNames: readonly string[] = [
+  ...Object.keys({ ...lfm2, ...lfm2Moe }),
+  ...Object.keys(others),
+];

@@ -1,5 +1,5 @@
 // Reads and writes the notation of a layout: `v65536 d1024 f4608 h16/8x64 : c3 c3 g c3 c3 g~2048
-// s256(8/2x64)`. The header holds vocabulary v, width d, default FFN f and the fields that operators declare
+// s256(8/2x64)~moe(8/2x512)`. The header holds vocabulary v, width d, default FFN f and the fields that operators declare
 // (h: default attention geometry). A layer is a mixer's token. Parentheses hold its argument and ~ its FFN,
 // where they differ from the header; `2[c3 c3 g]` repeats. Each operator in ops/ reads and writes its own
 // token.
@@ -25,13 +25,20 @@ const NO_DEFAULTS: Defaults = {};
 
 /** Groups: head, argument in parentheses, FFN after ~. */
 const LAYER = /^([^()~]+)(?:\(([^()]*)\))?(?:~(.+))?$/;
+/** Groups: head, argument in parentheses. */
+const FFN = /^([^()]+)(?:\(([^()]*)\))?$/;
 
 const bad = (message: string): InvalidInputError => new InvalidInputError("bad-notation", message);
 
 const listed = (items: readonly string[]): string => `${items.slice(0, -1).join(", ")} or ${items.at(-1)}`;
 
+const formsOf = (operators: readonly { readonly notation: { form: string }; readonly title: string }[]) =>
+  operators.map(({ notation, title }) => `${notation.form} ${title}`).join(", ");
+
 /** Tokens of every mixer, for help texts: `c<k> convolution, g attention, ...`. */
-export const mixerForms: string = mixers.map(({ notation, title }) => `${notation.form} ${title}`).join(", ");
+export const mixerForms: string = formsOf(mixers);
+/** Tokens of every FFN, likewise. */
+export const ffnForms: string = formsOf(ffns);
 
 function notALayer(text: string): InvalidInputError {
   const forms = listed(mixers.map(({ notation }) => notation.form));
@@ -49,11 +56,15 @@ export function parseMixer(text: string, defaults = NO_DEFAULTS): Mixer {
   return mixer;
 }
 
-/** The FFN that a text stands for; null where no operator accepts it. */
-function parseFfn(text: string): Ffn | null {
+/**
+ * Returns the FFN that a token stands for, e.g. `2048` or `moe(8/2x256)`; null where no operator accepts it.
+ * Throws InvalidInputError (`bad-notation`).
+ */
+export function parseFfn(text: string): Ffn | null {
+  const [, token = "", argument] = FFN.exec(text) ?? [];
   for (const { notation } of ffns) {
-    const head = notation.head.exec(text);
-    if (head) return notation.parse(head, undefined, text);
+    const head = notation.head.exec(token);
+    if (head) return notation.parse(head, argument, text);
   }
   return null;
 }
@@ -170,7 +181,11 @@ export const formatMixer = (mixer: Mixer): string => tokenText(written(mixer), N
 /** Returns one mixer's token without its argument, e.g. `g`, `c3`, `s256`: the name of its kind. */
 export const formatKind = (mixer: Mixer): string => written(mixer).head;
 
-const formatFfn = (ffn: Ffn): string => ffnOperatorOf(ffn).notation.format(ffn).head;
+/** Returns the token of an FFN, e.g. `2048` or `moe(8/2x256)`. */
+export function formatFfn(ffn: Ffn): string {
+  const { head, argument } = ffnOperatorOf(ffn).notation.format(ffn);
+  return argument === undefined ? head : `${head}(${argument})`;
+}
 
 /** The most frequent argument of each header field. */
 function defaultsOf(tokens: readonly Written[]): Defaults {

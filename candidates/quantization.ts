@@ -19,11 +19,11 @@ const fits = (tensor: TensorSpec, type: TensorType): boolean =>
   tensor.shape[0]! % tensorTypes[type].block === 0;
 
 /**
- * Returns the type that a tensor is stored in. Norms and taps stay F32. Under q4_0 the token table is Q6_K
+ * Returns the type that a tensor is stored in. Norms, taps and routers stay F32. Under q4_0 the token table is Q6_K
  * (Q8_0 where the width is no multiple of 256). A matrix whose rows do not divide into blocks stays F16.
  */
 export function tensorType(tensor: TensorSpec, quantization: Quantization): TensorType {
-  if (tensor.role === "vector" || quantization === "f32") return "f32";
+  if (tensor.role === "vector" || tensor.role === "float" || quantization === "f32") return "f32";
   const wanted: readonly TensorType[] =
     quantization === "q4_0" && tensor.role === "embedding" ? ["q6_k", "q8_0"] : [quantization];
   return wanted.find((type) => fits(tensor, type)) ?? "f16";

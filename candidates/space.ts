@@ -5,9 +5,17 @@
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { isAttention, type Layout, layoutProblem } from "./layout.ts";
-import { type Defaults, formatMixer, mixerForms, parseMixer } from "./notation.ts";
+import {
+  type Defaults,
+  ffnForms,
+  formatFfn,
+  formatMixer,
+  mixerForms,
+  parseFfn,
+  parseMixer,
+} from "./notation.ts";
 import { geometryHeader } from "./ops/geometry.ts";
-import { ffnOfWidth, type Mixer, operatorOf, traitsOf } from "./ops/operator-registry.ts";
+import { type Ffn, ffnOperatorOf, type Mixer, operatorOf, traitsOf } from "./ops/operator-registry.ts";
 import { engineProblem, engines } from "./runs-in.ts";
 import { solveFfnWidth } from "./solver.ts";
 import { counted } from "./words.ts";
@@ -39,9 +47,9 @@ export const spaceSchema = z.strictObject({
   parameters: count
     .optional()
     .describe("Parameter budget (e.g. 350M): FFN widths are solved to meet it within 1%."),
-  ffn: oneOrMore(z.int().positive())
+  ffn: oneOrMore(z.union([z.int().positive(), z.string()]))
     .optional()
-    .describe("FFN width, or widths to choose from, when not solved."),
+    .describe(`FFN of all layers, or FFNs to choose from, when the width is not solved: ${ffnForms}.`),
   ffnMultiple: z.int().min(1).default(32).describe("Solved FFN widths are multiples of this."),
   attention: range.optional().describe("Smallest and largest number of attention layers, of any kind."),
   runsIn: z
@@ -56,8 +64,8 @@ export type SpaceConfig = z.infer<typeof spaceSchema>;
 export interface Genome {
   readonly width: number;
   readonly mixers: readonly Mixer[];
-  /** FFN width of all layers. Absent where the space solves the width from a parameter budget. */
-  readonly ffn?: number;
+  /** FFN of all layers. Absent where the space solves its width from a parameter budget. */
+  readonly ffn?: Ffn;
 }
 
 export type Realized =
@@ -79,6 +87,14 @@ export function parseCount(text: string | number): number {
 function geometryDefaults(text: string): Defaults {
   geometryHeader.check(text);
   return { [geometryHeader.letter]: text };
+}
+
+/** Returns the FFN of one entry of `ffn`. Throws InvalidInputError (`bad-space`, `bad-notation`). */
+function ffnIn(entry: number | string): Ffn {
+  const ffn = parseFfn(String(entry));
+  if (ffn === null)
+    throw new InvalidInputError("bad-space", `"${entry}" is not an FFN; write one of ${ffnForms}`);
+  return ffn;
 }
 
 /** Separates attention from other mixers. Both lists keep the given order. */
@@ -103,7 +119,7 @@ function pairsOf(palette: readonly Mixer[]) {
 export class Space {
   readonly widths: readonly number[];
   readonly depths: readonly number[];
-  readonly ffns: readonly number[] | null;
+  readonly ffns: readonly Ffn[] | null;
   /** The mixers that a layer may have, one list per attention geometry. */
   readonly palettes: readonly (readonly Mixer[])[];
   /** True if engines other than edgefront's own must run every layout; they want equal layers. */
@@ -121,20 +137,26 @@ export class Space {
     if ((config.parameters === undefined) === (config.ffn === undefined)) {
       throw new InvalidInputError(
         "bad-space",
-        "a space needs either `parameters` (a budget) or `ffn` (widths), not both",
+        "a space needs either `parameters` (a budget, which SwiGLU widths meet) or `ffn` (FFNs), not both",
       );
     }
     this.budget = config.parameters === undefined ? null : parseCount(config.parameters);
-    this.ffns = config.ffn === undefined ? null : many(config.ffn);
+    this.ffns = config.ffn === undefined ? null : many(config.ffn).map(ffnIn);
     const defaults = config.heads?.map(geometryDefaults) ?? [{}];
     this.palettes = defaults.map((one) => config.mixers.map((token) => parseMixer(token, one)));
     this.tokens = this.palettes.map((palette) => new Set(palette.map(formatMixer)));
-    for (const width of this.widths)
+    for (const width of this.widths) {
       for (const mixer of this.palettes.flat()) {
         const problem = operatorOf(mixer).problem(mixer, width);
         if (problem !== null)
           throw new InvalidInputError("bad-space", `impossible mixer ${formatMixer(mixer)}: ${problem}`);
       }
+      for (const ffn of this.ffns ?? []) {
+        const problem = ffnOperatorOf(ffn).problem(ffn, width);
+        if (problem !== null)
+          throw new InvalidInputError("bad-space", `impossible FFN ${formatFfn(ffn)}: ${problem}`);
+      }
+    }
     const { min = 0, max = Number.POSITIVE_INFINITY } = config.attention ?? {};
     const { attends, others } = split(this.palettes[0]!);
     if (min > max) throw new InvalidInputError("bad-space", `attention: min ${min} is above max ${max}`);
@@ -197,14 +219,12 @@ export class Space {
         throw error;
       }
     } else {
-      const ffn = genome.ffn;
-      if (ffn === undefined || !this.ffns!.includes(ffn))
-        return refuse(`FFN width ${ffn} is not in the space`);
-      layout = {
-        vocab,
-        width,
-        layers: mixers.map((mixer) => ({ mixer, ffn: ffnOfWidth(ffn) })),
-      };
+      const ffn = this.ffns!.find((one) => genome.ffn && formatFfn(one) === formatFfn(genome.ffn));
+      if (ffn === undefined)
+        return refuse(
+          `FFN ${genome.ffn === undefined ? "(none)" : formatFfn(genome.ffn)} is not in the space`,
+        );
+      layout = { vocab, width, layers: mixers.map((mixer) => ({ mixer, ffn })) };
     }
     const problem = layoutProblem(layout) ?? this.engineProblem(layout);
     return problem === null ? { ok: true, layout } : refuse(problem);
@@ -219,12 +239,12 @@ export class Space {
     return null;
   }
 
-  /** Returns the genome of a layout: the part that strategies vary. */
+  /** Returns the genome of a layout: the part that strategies vary. First layers may differ in their FFN. */
   genomeOf(layout: Layout): Genome {
     const mixers = layout.layers.map((layer) => layer.mixer);
     return this.ffns === null
       ? { width: layout.width, mixers }
-      : { width: layout.width, mixers, ffn: layout.layers[0]!.ffn.width };
+      : { width: layout.width, mixers, ffn: layout.layers.at(-1)!.ffn };
   }
 
   /**

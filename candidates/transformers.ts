@@ -1,14 +1,14 @@
 // Reads a config.json of HuggingFace transformers: lfm2 in either spelling of its keys (hidden_size or
-// block_dim, layer_types or full_attn_idxs, ...), qwen3, llama and granitemoehybrid. It refuses whatever a
-// layout cannot express, so that no difference goes unnoticed. candidates/ops/upstream/ writes configs. Sources:
-// configuration_{lfm2,qwen3,llama,granitemoehybrid}.py of transformers.
+// block_dim, layer_types or full_attn_idxs, ...), lfm2_moe, qwen3, llama and granitemoehybrid. It refuses
+// whatever a layout cannot express, so that no difference goes unnoticed. candidates/ops/upstream/ writes
+// configs. Sources: configuration_{lfm2,lfm2_moe,qwen3,llama,granitemoehybrid}.py of transformers.
 
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
 import { type Layer, type Layout, parseLayout } from "./layout.ts";
 import type { Geometry } from "./ops/geometry.ts";
-import { ffnOfWidth } from "./ops/operator-registry.ts";
+import { type Ffn, ffnOfWidth } from "./ops/operator-registry.ts";
 import { type LayerTypeName, layerTypes } from "./ops/upstream/layer-types.ts";
 import { counted } from "./words.ts";
 
@@ -33,6 +33,13 @@ const schema = z.looseObject({
   block_auto_adjust_ff_dim: optional(z.boolean()),
   block_ffn_dim_multiplier: optional(z.number()),
   block_multiple_of: optional(count),
+  moe_intermediate_size: optional(count),
+  num_dense_layers: optional(z.int().min(0)),
+  num_experts: optional(count),
+  num_experts_per_tok: optional(count),
+  norm_topk_prob: optional(z.boolean()),
+  use_expert_bias: optional(z.boolean()),
+  routed_scaling_factor: optional(z.number()),
   num_hidden_layers: optional(count),
   num_attention_heads: optional(count),
   num_heads: optional(count),
@@ -80,11 +87,13 @@ export const isTransformersConfig = (data: unknown): boolean =>
   data !== null &&
   ("model_type" in data || "architectures" in data || "hidden_size" in data);
 
-const FAMILIES = ["lfm2", "qwen3", "llama", "granitemoehybrid"] as const;
+const FAMILIES = ["lfm2", "lfm2_moe", "qwen3", "llama", "granitemoehybrid"] as const;
 type Family = (typeof FAMILIES)[number];
 const CLASSES: Readonly<Record<string, Family>> = {
   Lfm2ForCausalLM: "lfm2",
   Lfm2Model: "lfm2",
+  Lfm2MoeForCausalLM: "lfm2_moe",
+  Lfm2MoeModel: "lfm2_moe",
   Qwen3ForCausalLM: "qwen3",
   Qwen3Model: "qwen3",
   LlamaForCausalLM: "llama",
@@ -130,15 +139,25 @@ function lfm2Ffn(config: Config): number {
   return multiple * Math.ceil(adjusted / multiple);
 }
 
-function ffnWidthOf(config: Config, family: Family): number {
-  if (family === "lfm2") return lfm2Ffn(config);
+/** The FFN of a layer. Defaults are those of configuration_lfm2_moe.py. */
+function ffnOf(config: Config, family: Family): (layer: number) => Ffn {
   const key = family === "granitemoehybrid" ? "shared_intermediate_size" : "intermediate_size";
-  return either<number>(config, [key]);
+  const dense = ffnOfWidth(family === "lfm2" ? lfm2Ffn(config) : either<number>(config, [key]));
+  if (family !== "lfm2_moe") return () => dense;
+  const { num_dense_layers = 2, num_experts = 32, num_experts_per_tok = 4 } = config;
+  const experts: Ffn = {
+    op: "moe",
+    experts: num_experts,
+    used: num_experts_per_tok,
+    width: either<number>(config, ["moe_intermediate_size"]),
+  };
+  return (layer) => (layer < num_dense_layers ? dense : experts);
 }
 
 /** The layer types that each class has. */
 const TYPES: Readonly<Record<Family, readonly LayerTypeName[]>> = {
   lfm2: ["conv", "full_attention"],
+  lfm2_moe: ["conv", "full_attention"],
   qwen3: ["full_attention", "sliding_attention"],
   llama: ["full_attention"],
   granitemoehybrid: ["mamba", "attention"],
@@ -147,10 +166,16 @@ const TYPES: Readonly<Record<Family, readonly LayerTypeName[]>> = {
 const RENAMED: Readonly<Partial<Record<Family, Readonly<Record<string, LayerTypeName>>>>> = {
   granitemoehybrid: { linear_attention: "mamba", full_attention: "attention" },
 };
-const THETA = { lfm2: 1_000_000, qwen3: 10_000, llama: 10_000, granitemoehybrid: 10_000 } as const;
-const QK_NORM = { lfm2: true, qwen3: true, llama: false, granitemoehybrid: false } as const;
+const THETA = {
+  lfm2: 1_000_000,
+  lfm2_moe: 1_000_000,
+  qwen3: 10_000,
+  llama: 10_000,
+  granitemoehybrid: 10_000,
+} as const;
+const QK_NORM = { lfm2: true, lfm2_moe: true, qwen3: true, llama: false, granitemoehybrid: false } as const;
 /** Default of each class where the configuration does not state the value. */
-const TIED = { lfm2: true, qwen3: false, llama: false, granitemoehybrid: false } as const;
+const TIED = { lfm2: true, lfm2_moe: true, qwen3: false, llama: false, granitemoehybrid: false } as const;
 
 function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
   const without = (keys: string): string =>
@@ -168,6 +193,12 @@ function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
     if (config[key]) throw bad(`it has biases (${key}), which a layout cannot say; ${without(`.${key}`)}`);
   if ((config.hidden_act ?? "silu") !== "silu")
     throw bad(`its FFN uses ${config.hidden_act} (hidden_act), a layout's uses silu`);
+  if (config.norm_topk_prob === false || config.use_expert_bias === false)
+    throw bad("its router lacks normalised weights or biases, which a layout's router has");
+  if ((config.routed_scaling_factor ?? 1) !== 1)
+    throw bad(
+      `it scales its experts (routed_scaling_factor ${config.routed_scaling_factor}), which a layout cannot say`,
+    );
   if (!either<boolean>(config, ["tie_word_embeddings", "tie_embedding"], TIED[family]))
     throw bad(
       "its output matrix is one of its own (tie_word_embeddings is false), a layout's is the token table; " +
@@ -265,7 +296,7 @@ export function layoutOfTransformersConfig(data: unknown): Layout {
   const family = familyOf(config);
   refuseWhatLayoutsCannotSay(config, family);
   const width = either<number>(config, family === "lfm2" ? ["hidden_size", "block_dim"] : ["hidden_size"]);
-  const ffn = ffnOfWidth(ffnWidthOf(config, family));
+  const ffn = ffnOf(config, family);
   const depth = config.num_hidden_layers ?? config.layer_types?.length;
   if (depth === undefined) throw bad("the configuration has no num_hidden_layers; add it");
   const types = typesOf(config, family, depth);
@@ -281,6 +312,8 @@ export function layoutOfTransformersConfig(data: unknown): Layout {
     ...config,
     mamba_d_head: types.includes("mamba") ? mambaHeadDim(config, width) : undefined,
   };
-  const layers = types.map((type): Layer => ({ mixer: layerTypes[type].mixer(options, geometry), ffn }));
+  const layers = types.map(
+    (type, layer): Layer => ({ mixer: layerTypes[type].mixer(options, geometry), ffn: ffn(layer) }),
+  );
   return parseLayout({ vocab: either<number>(config, ["vocab_size"]), width, layers });
 }

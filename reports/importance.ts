@@ -11,7 +11,7 @@ import {
 } from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
 import type { Quantity } from "../candidates/ops/operator.ts";
-import { type Mixer, mixers, operatorOf } from "../candidates/ops/operator-registry.ts";
+import { ffnWidthOf, type Mixer, mixers, operatorOf } from "../candidates/ops/operator-registry.ts";
 import { mean } from "../profilers/statistics/summary.ts";
 import { tokensOf } from "./edits.ts";
 import type { ReportData } from "./report-model.ts";
@@ -86,7 +86,7 @@ const TRAITS: Readonly<Record<string, (layout: Layout) => Value>> = {
     return longest;
   },
   ...Object.fromEntries(quantities.map((quantity) => [quantity.name, quantityIn(quantity)])),
-  "FFN width": ({ layers }) => mean(layers.map(({ ffn }) => ffn.width)),
+  "FFN width": ({ layers }) => mean(layers.map(({ ffn }) => ffnWidthOf(ffn))),
   depth: ({ layers }) => layers.length,
   width: ({ width }) => width,
 };

@@ -4,6 +4,7 @@
 import { staticCost } from "../candidates/cost.ts";
 import { isAttention, type Layout } from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
+import { ffnWidthOf } from "../candidates/ops/operator-registry.ts";
 import type { Space } from "../candidates/space.ts";
 
 export interface Featurizer<C> {
@@ -31,7 +32,7 @@ export function layoutFeatures(space: Space): Featurizer<Layout> {
     return [
       Math.log2(layout.width),
       length,
-      Math.log2(layout.layers.reduce((sum, layer) => sum + layer.ffn.width, 0) / length),
+      Math.log2(Math.max(1, layout.layers.reduce((sum, { ffn }) => sum + ffnWidthOf(ffn), 0) / length)),
       (places[0] ?? length) / length,
       ((places.at(-1) ?? -1) + 1) / length,
       mean,

@@ -1,15 +1,17 @@
 // Lists every operator that a layer can contain. A new operator needs a file beside this one and an entry in
 // one list here.
 import { z } from "zod";
+import { absentFfn } from "./absent-ffn.ts";
 import { gqa, swa } from "./attention.ts";
 import { conv } from "./conv.ts";
 import { gdn, gdnConv } from "./gdn.ts";
 import { mamba2, mamba2Conv } from "./mamba2.ts";
+import { moe } from "./moe.ts";
 import type { FfnOperator, HeaderField, LayerKey, MixerOperator, Traits } from "./operator.ts";
 import { swiglu } from "./swiglu.ts";
 
 const mixerList = [conv, gqa, swa, mamba2, mamba2Conv, gdn, gdnConv] as const;
-const ffnList = [swiglu] as const;
+const ffnList = [swiglu, moe, absentFfn] as const;
 
 /**
  * Operators whose keys are in every `edgefront` file, in this order, so that existing plans keep their bytes.
@@ -30,7 +32,7 @@ export const ffnSchema = z.discriminatedUnion("op", schemasOf(ffnList));
 
 /** The spec of a mixer: `op` and its parameters. */
 export type Mixer = Readonly<z.infer<typeof mixerSchema>>;
-/** The spec of an FFN: `op` and its parameters, among them `width`. */
+/** The spec of an FFN: `op` and its parameters. */
 export type Ffn = Readonly<z.infer<typeof ffnSchema>>;
 
 /** Every mixer, in the order in which help texts list them. */
@@ -46,6 +48,9 @@ export const operatorOf = (spec: Mixer): MixerOperator<Mixer> => mixerByName.get
 
 /** Returns the operator of an FFN spec. */
 export const ffnOperatorOf = (spec: Ffn): FfnOperator<Ffn> => ffnByName.get(spec.op)!;
+
+/** Returns the number of channels between an FFN's matrices that one token uses; 0 without an FFN. */
+export const ffnWidthOf = (spec: Ffn): number => ffnOperatorOf(spec).width(spec);
 
 /** Returns the traits of a mixer. */
 export const traitsOf = (spec: Mixer): Traits => operatorOf(spec).traits(spec);

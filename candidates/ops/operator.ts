@@ -9,10 +9,15 @@ export interface TensorSpec {
   /** Dimensions as in GGUF: `shape[0]` is the contiguous (input) dimension. */
   readonly shape: readonly number[];
   /**
-   * matrix: quantised to the requested type. vector: norms and convolution taps, kept in F32. embedding: the
-   * token table.
+   * matrix: quantised to the requested type. float: a matrix kept in F32. vector: norms and convolution taps,
+   * kept in F32. embedding: the token table.
    */
-  readonly role: "matrix" | "vector" | "embedding";
+  readonly role: "matrix" | "float" | "vector" | "embedding";
+  /**
+   * The tensor holds `stored` experts along its last dimension, and a token uses `used` of them. Absent: a
+   * token uses the whole tensor.
+   */
+  readonly experts?: { readonly stored: number; readonly used: number };
 }
 
 /** Returns the number of elements of a tensor of this shape. */
@@ -21,6 +26,13 @@ export const elements = (shape: readonly number[]): number => shape.reduce((prod
 /** Returns the number of elements of all these tensors together. */
 export const countElements = (tensors: readonly TensorSpec[]): number =>
   tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
+
+/** Returns the number of elements of these tensors that one token uses. */
+export const countActive = (tensors: readonly TensorSpec[]): number =>
+  tensors.reduce((sum, { shape, experts }) => {
+    const all = elements(shape);
+    return sum + (experts === undefined ? all : (all / experts.stored) * experts.used);
+  }, 0);
 
 /** Cached state of one sequence in one layer, in elements. The two parts are stored in different types. */
 export interface StateElements {
@@ -175,5 +187,11 @@ export interface MixerOperator<Spec> extends Operator<Spec> {
   readonly floatStages: readonly string[];
 }
 
-/** A feed-forward network. Its spec has `width`: the number of channels between its matrices. */
-export type FfnOperator<Spec extends { readonly width: number }> = Operator<Spec>;
+/** A feed-forward network: the part of a layer that works on each token alone. */
+export interface FfnOperator<Spec> extends Operator<Spec> {
+  /**
+   * Returns the number of channels between its matrices that one token uses; 0 without an FFN. Reports and
+   * models compare layers by this number.
+   */
+  width(spec: Spec): number;
+}

@@ -1,7 +1,7 @@
 // SwiGLU feed-forward: down(silu(gate(x)) * up(x)). Source: Shazeer 2020, arXiv 2002.05202.
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
-import type { FfnOperator } from "./operator.ts";
+import type { FfnOperator, ProxySize } from "./operator.ts";
 
 const schema = z.strictObject({
   op: z.literal("swiglu"),
@@ -17,6 +17,12 @@ export type Swiglu = Readonly<z.infer<typeof schema>>;
 /** Proxy widths are multiples of this number, the vector width of the trainer's kernels. */
 const PROXY_MULTIPLE = 8;
 
+/** Returns the FFN width of a proxy, which keeps its ratio to the model width. */
+export function proxyWidth(width: number, from: number, to: ProxySize): number {
+  const exact = (width / from) * to.width;
+  return Math.max(PROXY_MULTIPLE, Math.round(exact / PROXY_MULTIPLE) * PROXY_MULTIPLE);
+}
+
 /** The SwiGLU FFN (arXiv 2002.05202): tensors gate [d, F], up [d, F], down [F, d]. */
 export const swiglu = {
   name: "swiglu",
@@ -26,7 +32,7 @@ export const swiglu = {
     form: "<width>",
     example: "2048",
     examples: ["33", "256"],
-    head: /^(\d+)$/,
+    head: /^(?!0+$)(\d+)$/,
     parse: ([, width], argument, text) => {
       if (argument !== undefined)
         throw new InvalidInputError("bad-notation", `"${text}": an FFN width takes no parentheses`);
@@ -41,8 +47,10 @@ export const swiglu = {
     { name: `${prefix}.ffn_down.weight`, shape: [spec.width, width], role: "matrix" },
   ],
   problem: () => null,
-  scale: (spec, from, to) => {
-    const width = (spec.width / from) * to.width;
-    return { ...spec, width: Math.max(PROXY_MULTIPLE, Math.round(width / PROXY_MULTIPLE) * PROXY_MULTIPLE) };
-  },
+  scale: (spec, from, to) => ({ ...spec, width: proxyWidth(spec.width, from, to) }),
+  width: (spec) => spec.width,
 } as const satisfies FfnOperator<Swiglu>;
+
+/** Returns the spec if it is a SwiGLU FFN, or null. */
+export const swigluOf = (ffn: { readonly op: string }): Swiglu | null =>
+  ffn.op === swiglu.name ? (ffn as Swiglu) : null;

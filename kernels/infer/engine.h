@@ -99,13 +99,16 @@ struct Engine {
     return in;
   }
 
+  // Returns how many of `panels` panels a worker takes at a time. One token reads them as a long stream.
+  uint32_t PanelsAtATime(uint32_t rows, uint32_t panels) const {
+    return std::max<uint32_t>(1, rows > 1 ? 1 : panels / (4 * static_cast<uint32_t>(pool->size())));
+  }
   // Multiplies `rows` rows of `a` with w. Workers draw panels from `ticket` until none is left. put(token,
   // row, values, count) receives the products of `count` rows from `row`: 16, or fewer at the edge.
   template <class Put>
   void MatMul(const Matrix& w, const Activations& a, uint32_t rows, int worker, std::atomic<uint32_t>& ticket, Put put) const {
     float* tile = reinterpret_cast<float*>(Scratch(worker) + program.tile_at);
-    const uint32_t panels = static_cast<uint32_t>(w.panels());
-    const uint32_t grab = std::max<uint32_t>(1, rows > 1 ? 1 : panels / (4 * static_cast<uint32_t>(pool->size())));
+    const uint32_t panels = static_cast<uint32_t>(w.panels()), grab = PanelsAtATime(rows, panels);
     for (uint32_t p; (p = ticket.fetch_add(grab, std::memory_order_relaxed)) < panels;) {
       for (const uint32_t end = std::min(panels, p + grab); p < end; ++p) {
         const size_t row = p * kPanelRows, count = std::min(kPanelRows, w.rows - row);
@@ -117,6 +120,21 @@ struct Engine {
       }
     }
   }
+  // Returns a function that adds products to rows of the residual stream.
+  auto AddToX() const {
+    float* x = Buffer(program.x);
+    const size_t d = spec->dim;
+    return [x, d](uint32_t t, size_t row, const float* v, size_t count) {
+      float* to = x + t * d + row;
+      for (size_t i = 0; i < count; ++i) to[i] += v[i];
+    };
+  }
+  // Returns the FFN's middle, rows of k values.
+  Activations Middle(size_t k) const {
+    Activations a = View(program.mid, k);
+    if (program.hidden_f32) a.f32 = Buffer(program.hidden), a.stride = k;
+    return a;
+  }
   // Writes the products of the layer's normalised input into the rows of `proj`, from column `column`.
   void ProjectNormed(const Matrix& w, const LayerPlan& plan, size_t column, int worker, std::atomic<uint32_t>& ticket) const {
     float* to = Buffer(program.proj) + column;
@@ -126,10 +144,24 @@ struct Engine {
   }
 };
 
-// Stages that all layouts have, around those of the mixers. They are defined in layer_stages.cc.
-extern const Stage kEmbedStage, kMixerNormStage, kFfnNormStage, kGateUpStage, kDownStage, kFinalNormStage, kLogitsStage;
+// Stages that all layouts have, around those of the mixers and FFNs. They are defined in layer_stages.cc.
+extern const Stage kEmbedStage, kMixerNormStage, kFfnNormStage, kFinalNormStage, kLogitsStage;
 Stage MixerOutStage(const MixerKind& kind);  // product of a mixer's output, added to the residual stream
-void GateUp(const StageRun& r);              // gate_up.cc
+
+// The first half of a SwiGLU FFN (ffns/swiglu.cc): rows [first, first + rows) of `in` to the same rows of the middle,
+// in units of 32 channels.
+struct GateUpJob {
+  const Matrix &gate, &up;
+  const Activations& in;
+  const Reading& reading;  // of the middle
+  uint32_t first, rows;
+
+  uint32_t units() const { return static_cast<uint32_t>((gate.rows + 31) / 32); }
+};
+// Computes units [begin, end). `tile` is the worker's.
+void GateUpUnits(const Engine& e, const GateUpJob& job, uint32_t begin, uint32_t end, float* tile);
+// Returns how many of `units` units a worker takes at a time. A tile has room for those of one token.
+uint32_t UnitsAtATime(const Engine& e, uint32_t rows, uint32_t units);
 
 }  // namespace edgefront
 

@@ -24,7 +24,7 @@ constexpr GgmlType kTypes[] = {
 };
 // clang-format on
 
-constexpr const char* kArchitectures[] = {"lfm2", "qwen3", "llama", "granitehybrid", "edgefront"};
+constexpr const char* kArchitectures[] = {"lfm2", "lfm2moe", "qwen3", "llama", "granitehybrid", "edgefront"};
 
 // First bytes of files that users pass instead of a GGUF.
 struct Start {
@@ -142,7 +142,7 @@ Status CheckModelKind(const GgufFile& gguf) {
     if (*arch == known) return Status::Ok();
   }
   return Unsupported("general.architecture is '" + Printable(*arch) +
-                     "', which edgefront does not run (it runs lfm2, qwen3, llama, granitehybrid, edgefront); run this file with "
+                     "', which edgefront does not run (it runs lfm2, lfm2moe, qwen3, llama, granitehybrid, edgefront); run this file with "
                      "llama.cpp: llama-bench -m FILE");
 }
 

@@ -1,5 +1,5 @@
-// Stages that all layouts have, around those of the mixers: embedding, norms, the product of a mixer's
-// output, the FFN, logits. Options of layers belong here.
+// Stages that all layouts have, around those of the mixers and FFNs: embedding, norms, the product of a mixer's
+// output, logits. Options of layers belong here.
 #include <cmath>
 #include <string_view>
 
@@ -38,16 +38,6 @@ void Embed(const StageRun& r) {
   }
 }
 
-// Returns a function that adds products to rows of the residual stream.
-auto AddToX(const Engine& e) {
-  float* x = e.Buffer(e.program.x);
-  const size_t d = e.spec->dim;
-  return [x, d](uint32_t t, size_t row, const float* v, size_t count) {
-    float* to = x + t * d + row;
-    for (size_t i = 0; i < count; ++i) to[i] += v[i];
-  };
-}
-
 void MixerNorm(const StageRun& r) {
   Engine& e = r.engine;
   e.NormRows(e.weights->layers[r.layer].mixer_norm, 0, e.n, e.program.layers[r.layer].normed, r.worker, r.workers);
@@ -60,7 +50,7 @@ void MixerOut(const StageRun& r) {
   Activations in = e.View(e.program.mid, w.k);
   in.f32 = e.Buffer(e.program.proj) + plan.mixed;
   in.stride = plan.width;
-  e.MatMul(w, in, e.n, r.worker, r.tickets[0], AddToX(e));
+  e.MatMul(w, in, e.n, r.worker, r.tickets[0], e.AddToX());
 }
 
 OpCost MixerOutCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].mixer_out, e.n); }
@@ -69,21 +59,6 @@ void FfnNorm(const StageRun& r) {
   Engine& e = r.engine;
   e.NormRows(e.weights->layers[r.layer].ffn_norm, 0, e.n, e.program.layers[r.layer].ffn_in, r.worker, r.workers);
 }
-
-OpCost GateUpCost(const Engine& e, size_t layer) {
-  const LayerWeights& w = e.weights->layers[layer];
-  return e.ProductCost(w.gate, e.n) + e.ProductCost(w.up, e.n);
-}
-
-void Down(const StageRun& r) {
-  const Engine& e = r.engine;
-  const size_t ffn = e.spec->layers[r.layer].ffn;
-  Activations hidden = e.View(e.program.mid, ffn);
-  if (e.program.hidden_f32) hidden.f32 = e.Buffer(e.program.hidden), hidden.stride = ffn;
-  e.MatMul(e.weights->layers[r.layer].down, hidden, e.n, r.worker, r.tickets[0], AddToX(e));
-}
-
-OpCost DownCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].down, e.n); }
 
 void FinalNorm(const StageRun& r) {
   Engine& e = r.engine;
@@ -105,8 +80,6 @@ OpCost LogitsCost(const Engine& e, size_t) { return e.ProductCost(e.weights->out
 const Stage kEmbedStage = {"embed", 0, Embed};
 const Stage kMixerNormStage = {"norm", 0, MixerNorm};
 const Stage kFfnNormStage = {"norm", 0, FfnNorm};
-const Stage kGateUpStage = {"gate-up", 1, GateUp, GateUpCost};
-const Stage kDownStage = {"down", 1, Down, DownCost};
 const Stage kFinalNormStage = {"norm", 0, FinalNorm};
 const Stage kLogitsStage = {"logits", 1, Logits, LogitsCost};
 

@@ -1,6 +1,7 @@
 // The program as text, in 80 columns: one line for each operation, with its cost in one decode step of the
 // whole batch at the longest context.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string>
 
@@ -90,7 +91,10 @@ Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& opti
       const ListedWork w = KindOf(l.mixer).listed(l, program->layers[t.layer], *spec, options);
       listing.Add(t.layer, w.op, w.ne0, w.ne1, w.type, w.bytes, w.flops);
     }
-    listing.Add(t.layer, t.op, t.ne0, t.ne1, type, panel_bytes, 2.0 * static_cast<double>(t.ne0) * static_cast<double>(t.ne1));
+    // The experts that the step is expected to use, if the router prefers none.
+    const double idle = 1 - static_cast<double>(t.used) / t.stack, distinct = t.stack * (1 - std::pow(idle, options.batch));
+    listing.Add(t.layer, t.op, t.ne0, t.ne1, type, distinct * panel_bytes,
+                2.0 * t.used * static_cast<double>(t.ne0) * static_cast<double>(t.ne1));
   }
   size_t o = 0;
   while (tensors[o].role != (spec->tied ? Role::kEmbedding : Role::kOutput)) ++o;

@@ -91,8 +91,8 @@ Result<MaterializeResult> Materialize(std::span<const uint8_t> bytes, const std:
     EDGEFRONT_RETURN_IF_ERROR(file.PadTo(gguf->data_offset() + info.offset));
     const size_t row_bytes = RowBytes(info.type, t.ne0), rows_a_piece = std::max<size_t>(1, kPieceBytes / row_bytes);
     for (auto& f : floats) f.resize(t.ne0);
-    for (size_t first = 0; first < t.ne1; first += rows_a_piece) {
-      const size_t n = std::min<size_t>(rows_a_piece, t.ne1 - first);
+    for (size_t first = 0; first < t.rows(); first += rows_a_piece) {
+      const size_t n = std::min<size_t>(rows_a_piece, t.rows() - first);
       piece.resize(n * row_bytes);
       (*pool)->ParallelFor(static_cast<int64_t>(n), [&](int64_t begin, int64_t end, int worker) {
         // ReadRows cannot fail here, because the data comes from memory or a seed.

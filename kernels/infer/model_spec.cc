@@ -1,12 +1,15 @@
 // Reads a ModelSpec from metadata: the parts that all layouts have. Each layer's mixer reads its own part.
 #include "infer/model_spec.h"
 
+#include "infer/ffn_kind.h"
 #include "infer/foreign_file.h"
 #include "infer/meta_reader.h"
 #include "infer/mixer_kind.h"
 
 namespace edgefront {
 namespace {
+
+constexpr int64_t kSigmoidGating = 2;  // LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOID of llama.cpp
 
 std::string ReadString(const GgufFile& gguf, const char* key) {
   const GgufValue* v = gguf.Find(key);
@@ -15,8 +18,8 @@ std::string ReadString(const GgufFile& gguf, const char* key) {
   return s ? std::string((*s)[0].substr(0, 65536)) : "";
 }
 
-// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names. `lfm2` marks a
-// convolution by zero KV heads, and `granitehybrid` Mamba-2. The other architectures have attention only.
+// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names. `lfm2` and `lfm2moe` mark
+// a convolution by zero KV heads, and `granitehybrid` Mamba-2. The other architectures have attention only.
 Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names, uint64_t i,
                                  std::string_view* name) {
   if (m.own_architecture()) {
@@ -25,9 +28,26 @@ Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, con
     return Unsupported("layer " + std::to_string(i) + " has a mixer that is none of " + MixerNames());
   }
   uint32_t kv_heads = 1;
-  const bool conv = m.architecture == "lfm2", mamba2 = m.architecture == "granitehybrid";
+  const bool conv = m.architecture.starts_with("lfm2"), mamba2 = m.architecture == "granitehybrid";
   if (conv || mamba2) EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 0, kMaxHeads, {}, &kv_heads));
   return &KindOf(kv_heads > 0 ? Mixer::kAttention : conv ? Mixer::kConv : Mixer::kMamba2);
+}
+
+// Reads the FFN of layer `i`. In `lfm2moe` all layers but the first ones have experts, and no scores other than
+// sigmoids are known.
+Status ReadFfn(const MetaReader& meta, const ModelSpec& m, uint64_t i, LayerSpec* l) {
+  MoeSpec& moe = l->moe;
+  if (m.own_architecture()) {
+    EDGEFRONT_RETURN_IF_ERROR(meta.Int("expert_count", i, 0, kMaxExperts, 0, &moe.experts));
+  } else if (m.architecture == "lfm2moe") {
+    uint32_t dense, gating;
+    EDGEFRONT_RETURN_IF_ERROR(meta.Int("leading_dense_block_count", i, 0, kMaxLayers, 0, &dense));
+    EDGEFRONT_RETURN_IF_ERROR(meta.Int("expert_gating_func", i, kSigmoidGating, kSigmoidGating, {}, &gating));
+    if (i >= dense) EDGEFRONT_RETURN_IF_ERROR(meta.Int("expert_count", i, 1, kMaxExperts, {}, &moe.experts));
+  }
+  if (moe.experts == 0) return meta.Int("feed_forward_length", i, m.own_architecture() ? 0 : 1, kMaxFfn, {}, &l->ffn);
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("expert_used_count", i, 1, moe.experts, {}, &moe.used));
+  return meta.Int("expert_feed_forward_length", i, 1, kMaxFfn, {}, &moe.width);
 }
 
 Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
@@ -40,7 +60,7 @@ Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
   }
   for (uint64_t i = 0; i < m->layers.size(); ++i) {
     LayerSpec& l = m->layers[i];
-    EDGEFRONT_RETURN_IF_ERROR(meta.Int("feed_forward_length", i, 1, kMaxFfn, {}, &l.ffn));
+    EDGEFRONT_RETURN_IF_ERROR(ReadFfn(meta, *m, i, &l));
     std::string_view name;
     const Result<const MixerKind*> kind = MixerOf(meta, *m, names, i, &name);
     if (!kind.ok()) return kind.status();
@@ -58,9 +78,9 @@ Status CheckTensors(const GgufFile& gguf, const ModelSpec& spec) {
     // Dimensions of 1 are ignored, because some converters keep the middle one of a depthwise convolution,
     // [k, 1, d].
     const bool rows_in_one = got->dims[1] == want.ne1 || got->dims[2] == want.ne1 || got->dims[3] == want.ne1;
-    if (got->dims[0] != want.ne0 || !rows_in_one || got->rows() != want.ne1) {
+    if (got->dims[0] != want.ne0 || !rows_in_one || got->rows() != want.rows()) {
       return BadModel("tensor '" + want.name + "' is " + std::to_string(got->dims[0]) + " x " + std::to_string(got->rows()) +
-                      ", the layout needs " + std::to_string(want.ne0) + " x " + std::to_string(want.ne1));
+                      ", the layout needs " + std::to_string(want.ne0) + " x " + std::to_string(want.rows()));
     }
   }
   if (gguf.tensors().size() != expected.size()) {
@@ -110,7 +130,7 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
 
 uint64_t ModelSpec::Parameters() const {
   uint64_t n = 0;
-  for (const TensorSpec& t : ExpectedTensors(*this)) n += t.ne0 * t.ne1;
+  for (const TensorSpec& t : ExpectedTensors(*this)) n += t.elements();
   return n;
 }
 
@@ -122,10 +142,10 @@ std::vector<TensorSpec> ExpectedTensors(const ModelSpec& m) {
     LayerTensors tensors(static_cast<int>(i), &out);
     tensors.Norm(Role::kMixerNorm, "attn_norm", m.dim);
     KindOf(l.mixer).tensors(m, l, &tensors);
+    const FfnKind& ffn = KindOf(l.ffn_kind());
+    if (ffn.stages.empty()) continue;
     tensors.Norm(Role::kFfnNorm, "ffn_norm", m.dim);
-    tensors.Add(Role::kGate, "ffn_gate", m.dim, l.ffn, "rmsnorm+quantise+gate");
-    tensors.Add(Role::kUp, "ffn_up", m.dim, l.ffn, "up+swiglu+quantise");
-    tensors.Add(Role::kDown, "ffn_down", l.ffn, m.dim, "down+residual");
+    ffn.tensors(m, l, &tensors);
   }
   if (!m.tied) out.push_back({"output.weight", Role::kOutput, -1, m.dim, m.vocab});
   out.push_back({m.final_norm_name(), Role::kFinalNorm, -1, m.dim, 1, WeightKind::kNorm});

@@ -16,7 +16,7 @@
 namespace edgefront {
 
 inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20, kMaxVocab = 1 << 22, kMaxHeads = 1024;
-inline constexpr int64_t kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24, kMaxState = 1 << 12;
+inline constexpr int64_t kMaxExperts = 1024, kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24, kMaxState = 1 << 12;
 
 // Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
 enum class Mixer { kConv, kAttention, kMamba2, kMamba2Conv, kGdn, kGdnConv };
@@ -65,6 +65,14 @@ struct GdnSpec {
   uint64_t channels() const { return 2 * key_width() + value_width(); }  // of the convolution: q, k, v
 };
 
+// Indexes the tables of infer/ffns/ffn_table.cc and train/ffn_block.cc.
+enum class Ffn { kAbsent, kSwiglu, kMoe };
+
+// A mixture of experts: a router chooses `used` of `experts` SwiGLU FFNs of `width` channels for each token.
+struct MoeSpec {
+  uint32_t experts = 0, used = 0, width = 0;
+};
+
 // Options for any mixer (norms around it, an output gate, weights or KV of another layer) belong here, beside
 // `ffn`. The layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know
 // of them.
@@ -74,12 +82,15 @@ struct LayerSpec {
   AttentionSpec attention;
   Mamba2Spec mamba2;
   GdnSpec gdn;
-  uint32_t ffn = 0;
+  uint32_t ffn = 0;  // width of the SwiGLU FFN; 0: none
+  MoeSpec moe;       // instead of that FFN, if it has experts
+
+  Ffn ffn_kind() const { return moe.experts > 0 ? Ffn::kMoe : ffn > 0 ? Ffn::kSwiglu : Ffn::kAbsent; }
 };
 
 // A validated layout.
 struct ModelSpec {
-  std::string architecture;  // lfm2 | qwen3 | llama | granitehybrid | edgefront
+  std::string architecture;  // lfm2 | lfm2moe | qwen3 | llama | granitehybrid | edgefront
   std::string name, layout;  // informative
   std::string final_norm;    // name of the final norm's tensor if it is not the architecture's usual one
   uint32_t dim = 0;          // d
@@ -96,7 +107,7 @@ struct ModelSpec {
 
   bool own_architecture() const { return architecture == "edgefront"; }
   std::string final_norm_name() const {
-    return !final_norm.empty() ? final_norm : architecture == "lfm2" ? "token_embd_norm.weight" : "output_norm.weight";
+    return !final_norm.empty() ? final_norm : architecture.starts_with("lfm2") ? "token_embd_norm.weight" : "output_norm.weight";
   }
   // Returns the number of parameters; a tied matrix counts once.
   uint64_t Parameters() const;
@@ -108,7 +119,7 @@ enum class Role {
   kEmbedding, kOutput, kFinalNorm, kMixerNorm,
   kMixer,     // a mixer's own tensor, numbered by `slot`; its matrices read the layer's normalised input
   kMixerOut,  // reads the mixer's output, writes into the residual stream
-  kFfnNorm, kGate, kUp, kDown,
+  kFfnNorm, kRouter, kRouterBias, kGate, kUp, kDown,
   // clang-format on
 };
 
@@ -127,7 +138,12 @@ struct TensorSpec {
   uint64_t row_block = 0, col_block = 0;
   // A vector with one row for each channel or head. It is kept as [ne0][ne1], so that loops run along channels.
   bool by_channel = false;
+  // Matrices of ne1 rows that the tensor holds one after the other, one for each expert, and how many of them a
+  // token uses.
+  uint32_t stack = 1, used = 1;
 
+  uint64_t rows() const { return stack * ne1; }
+  uint64_t elements() const { return ne0 * rows(); }
   bool writes_residual() const { return role == Role::kMixerOut || role == Role::kDown; }
 };
 
@@ -150,6 +166,13 @@ class LayerTensors {
     t.slot = slot;
     return t;
   }
+  // Adds one matrix for each expert.
+  void Experts(Role role, const char* suffix, uint64_t ne0, uint64_t ne1, const MoeSpec& moe, const char* op) {
+    TensorSpec& t = Add(role, suffix, ne0, ne1, op);
+    t.stack = moe.experts;
+    t.used = moe.used;
+  }
+  void RouterBias(const char* name, uint64_t n) { Named(Role::kRouterBias, name, n, 1, "").kind = WeightKind::kBalance; }
   // Adds a vector of a mixer with `ne1` rows of `ne0` values.
   TensorSpec& Vector(int slot, const char* name, uint64_t ne0, uint64_t ne1, WeightKind kind) {
     TensorSpec& t = Named(Role::kMixer, name, ne0, ne1, "");

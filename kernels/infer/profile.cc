@@ -2,6 +2,7 @@
 #include "infer/profile.h"
 
 #include "infer/engine.h"
+#include "infer/ffn_kind.h"
 #include "infer/mixer_kind.h"
 
 namespace edgefront {
@@ -23,7 +24,9 @@ Profile EmptyProfile() {
     for (const Stage& stage : kind->stages) add(stage.name);
     add(kind->out_stage);
   }
-  for (const Stage* stage : {&kFfnNormStage, &kGateUpStage, &kDownStage, &kFinalNormStage, &kLogitsStage}) add(stage->name);
+  for (const FfnKind* kind : FfnKinds())
+    for (const Stage& stage : kind->stages) add(stage.name);
+  for (const Stage* stage : {&kFinalNormStage, &kLogitsStage}) add(stage->name);
   return profile;
 }
 

@@ -32,6 +32,7 @@ struct OpProfile {
 //   m2-in, m2-conv (short convolution), m2-scan (recurrence), m2-norm (gate, norm, int8 rounding), m2-out;
 //   gdn-in, gdn-conv (with SiLU), gdn-keys (unit length, rates and decays), gdn-state (the delta rule), gdn-gate (norm, gate,
 //   int8 rounding), gdn-out;
+//   route (scores of the experts, choice), gather (rows of the norm, sorted by expert);
 //   gate-up (both products, SwiGLU, int8 rounding), down; logits.
 using Profile = std::vector<OpProfile>;
 

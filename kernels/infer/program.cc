@@ -5,16 +5,18 @@
 #include <string_view>
 
 #include "include/edgefront/host.h"
+#include "infer/ffn_kind.h"
 #include "infer/mixer_kind.h"
 
 namespace edgefront {
 namespace {
 
-void PlanMixers(const ModelSpec& spec, const SessionOptions& o, Program* p) {
+void PlanLayers(const ModelSpec& spec, const SessionOptions& o, Program* p) {
   Carver cache;
   for (const LayerSpec& l : spec.layers) {
     LayerPlan plan;
     KindOf(l.mixer).plan(spec, l, o, p, &plan);
+    KindOf(l.ffn_kind()).plan(spec, l, p, &plan);
     plan.state = cache.Take(plan.seq_bytes * o.batch);
     p->proj_width = std::max(p->proj_width, plan.width);
     p->layers.push_back(plan);
@@ -37,6 +39,7 @@ QuantBuffer PlanQuant(Carver& carver, size_t rows, size_t k) {
 // their rows are.
 struct ReaderSizes {
   size_t in_k = 0, mid_k = 0, ffn_f32 = 0;
+  size_t assignments = 0;  // most experts of a token whose input is int8
 };
 
 ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, Program* p) {
@@ -50,14 +53,23 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
     Reading* from_norm = nullptr;
     switch (t.role) {
       case Role::kMixer: from_norm = &l->normed; break;
+      case Role::kRouter: from_norm = &l->ffn_in; break;
       case Role::kGate:
-      case Role::kUp: from_norm = &l->ffn_in; break;
+      case Role::kUp:
+        from_norm = &l->ffn_in;
+        l->gathered.Add(type);
+        if (l->moe.choice < 0) break;
+        if (quantised)
+          sizes.assignments = std::max<size_t>(sizes.assignments, t.used);
+        else
+          l->moe.floats = p->Share("inputs of experts", 4 * size_t{p->rows} * t.used * t.ne0);
+        break;
       case Role::kOutput: from_norm = &p->logits_in; break;
       case Role::kEmbedding: from_norm = spec.tied ? &p->logits_in : nullptr; break;
       case Role::kMixerOut: l->mixer_out.Add(type); break;
       case Role::kDown:
         l->hidden.Add(type);
-        if (!quantised) sizes.ffn_f32 = std::max<size_t>(sizes.ffn_f32, t.ne0);
+        if (!quantised) sizes.ffn_f32 = std::max<size_t>(sizes.ffn_f32, t.used * t.ne0);
         break;
       default: break;
     }
@@ -65,7 +77,7 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
       from_norm->Add(type);
       quantised ? void(sizes.in_k = t.ne0) : void(p->norm_f32 = true);
     } else if (t.role != Role::kEmbedding && quantised) {
-      sizes.mid_k = std::max<size_t>(sizes.mid_k, t.ne0);
+      sizes.mid_k = std::max<size_t>(sizes.mid_k, t.used * t.ne0);
     }
   }
   return sizes;
@@ -98,8 +110,8 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   Program p;
   p.rows = std::max(std::min(o.chunk, o.max_context), o.batch);
   p.threads = o.threads > 0 ? o.threads : DefaultThreads();
-  PlanMixers(spec, o, &p);
-  const auto [in_k, mid_k, ffn_f32] = PlanReaders(spec, types, &p);
+  PlanLayers(spec, o, &p);
+  const auto [in_k, mid_k, ffn_f32, assignments] = PlanReaders(spec, types, &p);
   p.hidden_f32 = ffn_f32 > 0;
 
   Carver carver;
@@ -107,6 +119,7 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   p.x = carver.Take(4 * rows * spec.dim);
   if (p.norm_f32) p.norm = carver.Take(4 * rows * spec.dim);
   p.in = PlanQuant(carver, rows, in_k);
+  p.gathered = PlanQuant(carver, rows * assignments, assignments > 0 ? spec.dim : 0);
   p.proj = carver.Take(4 * rows * p.proj_width);
   if (p.hidden_f32) p.hidden = carver.Take(4 * rows * ffn_f32);
   p.mid = PlanQuant(carver, rows, mid_k);

@@ -33,6 +33,15 @@ struct AttentionPlan {
   int partial = -1, weights = -1;
 };
 
+// The places of a mixture of experts: shared buffers (Program::Share). An assignment is a token with one of its
+// experts; n tokens have n * used of them.
+struct MoePlan {
+  int choice = -1;  // [n][used] experts and their weights
+  int order = -1;   // [n * used] tokens and their weights, sorted by expert
+  int groups = -1;  // [experts + 2] the experts that some token uses
+  int floats = -1;  // [n * used][d] normalised inputs in that order, if a float matrix reads them
+};
+
 // One layer's part of the plan.
 struct LayerPlan {
   size_t state = 0;      // offset in the cache arena
@@ -41,7 +50,9 @@ struct LayerPlan {
   size_t mixed = 0;      // offset of the mixer's output in that row
   // Formats read from the mixer's input and output, and from the FFN's input and middle.
   Reading normed, mixer_out, ffn_in, hidden;
+  Reading gathered;  // formats that experts read from the FFN's input
   AttentionPlan attention;
+  MoePlan moe;
 };
 
 // A table of cosines and sines for one base and head size.
@@ -78,7 +89,8 @@ struct Program {
   // Offsets inside a worker's scratch.
   size_t row_at = 0, tile_at = 0, mixer_at = 0, mixer_bytes = 0;
   bool norm_f32 = false, hidden_f32 = false;
-  QuantBuffer in, mid;  // int8 inputs of the layers' products; int8 mixer outputs and FFN middles
+  // Int8 inputs of the layers' products; of experts, one row for each assignment; mixer outputs and FFN middles.
+  QuantBuffer in, gathered, mid;
   size_t activation_bytes = 0;
 
   // For the `plan` function of a mixer. Rope and Share return an index into `ropes` and `shared`; Scratch

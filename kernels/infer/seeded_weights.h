@@ -32,6 +32,7 @@ enum class WeightKind {
   kConv,  // taps of a depthwise convolution
   kMatrix,
   kBias,
+  kBalance,    // biases of a router's choice. Training starts them at 0, and moves them by the load.
   kDecay,      // decay rates A < 0 of a recurrence. The trainer keeps ln(-A), so that a step cannot change the sign.
   kWideDecay,  // likewise, from almost no decay on
   kStep,       // bias b of a recurrence's step size softplus(. + b); softplus(b) is spread evenly by order of magnitude
@@ -47,7 +48,8 @@ struct SeededTensor {
       : base(SplitMix64(seed) ^ Fnv1a64(name)), offset(0.0f), scale(0.1f) {
     switch (kind) {
       case WeightKind::kNorm: offset = 1.0f; break;
-      case WeightKind::kBias: break;
+      case WeightKind::kBias:
+      case WeightKind::kBalance: break;
       case WeightKind::kDecay: offset = -8.5f, scale = 7.5f; break;
       case WeightKind::kWideDecay: offset = -8.005f, scale = 7.995f; break;
       case WeightKind::kStep: offset = -4.58f, scale = 2.33f; break;

@@ -2,6 +2,7 @@
 // hand out matrix tiles and attention tiles, so a slow core takes fewer. Barriers separate producers from
 // consumers.
 #include "infer/engine.h"
+#include "infer/ffn_kind.h"
 #include "infer/mixer_kind.h"
 #include "quant/half.h"
 
@@ -19,9 +20,9 @@ void Engine::PlanStages() {
     add(kMixerNormStage, l);
     for (const Stage& stage : kind.stages) add(stage, l);
     add(MixerOutStage(kind), l);
-    add(kFfnNormStage, l);
-    add(kGateUpStage, l);
-    add(kDownStage, l);
+    const FfnKind& ffn = KindOf(spec->layers[l].ffn_kind());
+    if (!ffn.stages.empty()) add(kFfnNormStage, l);
+    for (const Stage& stage : ffn.stages) add(stage, l);
   }
   const size_t before = stages.size();
   add(kFinalNormStage, 0);

@@ -21,7 +21,7 @@ constexpr size_t kReadBytes = 256u << 10;
 bool IsVector(const TensorSpec& t) { return t.kind != WeightKind::kMatrix; }
 
 size_t PackedBytes(const TensorSpec& t, DType type) {
-  return IsVector(t) ? 4 * t.ne0 * t.ne1 : PanelCount(t.ne1) * PanelBytes(type, t.ne0);
+  return IsVector(t) ? 4 * t.ne0 * t.ne1 : t.stack * PanelCount(t.ne1) * PanelBytes(type, t.ne0);
 }
 
 void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
@@ -36,6 +36,8 @@ void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
     case Role::kFfnNorm: l->ffn_norm = v; return;
     case Role::kMixer: IsVector(t) ? void(l->vectors[t.slot] = v) : void(l->matrices[t.slot] = m); return;
     case Role::kMixerOut: l->mixer_out = m; return;
+    case Role::kRouter: l->router = m; return;
+    case Role::kRouterBias: l->router_bias = v; return;
     case Role::kGate: l->gate = m; return;
     case Role::kUp: l->up = m; return;
     case Role::kDown: l->down = m; return;
@@ -54,25 +56,23 @@ Status PreadAll(int fd, uint8_t* out, size_t n, uint64_t offset) {
   return Status::Ok();
 }
 
+// A vector, or `rows` rows of a matrix, from a multiple of 16 on.
 struct Job {
   const TensorSpec* tensor;
   DType type;
   uint8_t* to;
-  size_t first_panel, panels;  // a vector is one job
+  size_t first, rows;
 };
 
 Status RunJob(const Job& job, const ModelSpec& spec, const GgufFile& gguf, const DataSource& source, uint8_t* rows, float* floats) {
   const TensorSpec& t = *job.tensor;
   const size_t row_bytes = RowBytes(job.type, t.ne0);
   if (!IsVector(t)) {
-    const size_t first = job.first_panel * kPanelRows, wanted = job.panels * kPanelRows;
-    const size_t n = t.ne1 - first < wanted ? t.ne1 - first : wanted;
-    EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, first, n, rows, floats));
-    std::memset(rows + n * row_bytes, 0, (wanted - n) * row_bytes);
-    for (size_t p = 0; p < job.panels; ++p) {
-      PackPanel(job.type, t.ne0, rows + p * kPanelRows * row_bytes, row_bytes,
-                job.to + (job.first_panel + p) * PanelBytes(job.type, t.ne0));
-    }
+    const size_t panels = PanelCount(job.rows);
+    EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, t, source, job.first, job.rows, rows, floats));
+    std::memset(rows + job.rows * row_bytes, 0, (panels * kPanelRows - job.rows) * row_bytes);
+    for (size_t p = 0; p < panels; ++p)
+      PackPanel(job.type, t.ne0, rows + p * kPanelRows * row_bytes, row_bytes, job.to + p * PanelBytes(job.type, t.ne0));
     return Status::Ok();
   }
   float* to = reinterpret_cast<float*>(job.to);
@@ -145,10 +145,20 @@ Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const D
     uint8_t* at = w.arena.base() + carver.Take(PackedBytes(t, (*types)[i]));
     Bind(w, t, (*types)[i], at);
     if (t.ne0 > largest_row) largest_row = t.ne0;
-    const size_t panels = IsVector(t) ? 1 : PanelCount(t.ne1);
     const size_t panel_rows_bytes = kPanelRows * RowBytes((*types)[i], t.ne0), grab = std::max<size_t>(1, kReadBytes / panel_rows_bytes);
-    for (size_t p = 0; p < panels; p += grab) jobs.push_back({&t, (*types)[i], at, p, std::min(grab, panels - p)});
-    largest_read = std::max(largest_read, panel_rows_bytes * std::min(grab, panels));
+    largest_read = std::max(largest_read, panel_rows_bytes * std::min(grab, PanelCount(t.ne1)));
+    if (IsVector(t)) {
+      jobs.push_back({&t, (*types)[i], at, 0, t.ne1});
+      continue;
+    }
+    const Matrix m{(*types)[i], t.ne0, t.ne1, at};
+    for (size_t s = 0; s < t.stack; ++s) {
+      for (size_t p = 0; p < m.panels(); p += grab) {
+        const size_t row = p * kPanelRows;
+        uint8_t* to = at + (s * m.panels() + p) * m.panel_bytes();
+        jobs.push_back({&t, m.type, to, s * t.ne1 + row, std::min(grab * kPanelRows, t.ne1 - row)});
+      }
+    }
   }
 
   Status failed;

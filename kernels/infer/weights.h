@@ -23,6 +23,8 @@ struct Matrix {
   size_t panels() const { return PanelCount(rows); }
   size_t panel_bytes() const { return PanelBytes(type, k); }
   const uint8_t* panel(size_t i) const { return data + i * panel_bytes(); }
+  // Returns matrix `i` of a stack whose first is this one.
+  Matrix InStack(size_t i) const { return {type, k, rows, panel(i * panels())}; }
 };
 
 inline constexpr size_t kMixerSlots = 8;  // most tensors of a mixer, without its output matrix
@@ -33,7 +35,9 @@ struct LayerWeights {
   // The mixer's own tensors, indexed by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d]).
   std::array<Matrix, kMixerSlots> matrices;
   std::array<const float*, kMixerSlots> vectors = {};
-  Matrix mixer_out, gate, up, down;
+  Matrix mixer_out, gate, up, down;  // of experts the first, see Matrix::InStack
+  Matrix router;                     // rows: experts
+  const float* router_bias = nullptr;
 };
 
 // All weights of a model. Pointers lead into `arena`.

@@ -59,12 +59,17 @@ inline SessionOptions Options(uint32_t context, uint32_t chunk, Isa isa = Isa::k
   return o;
 }
 
-// Returns the layouts of each mixer alone, then the hybrid with all mixers.
+// Returns the layouts of each mixer and of each FFN alone, then the hybrid with all of them.
 inline std::vector<Layout> Layouts(uint32_t ffn) {
   std::vector<Layout> out;
   for (const TestMixer& m : TestMixers())
     for (Layout& layout : m.alone(ffn)) out.push_back(std::move(layout));
-  out.push_back({"hybrid", InRounds([ffn](const TestMixer& m) { return m.hybrid(ffn); })});
+  for (const TestFfn& f : TestFfns())
+    for (Layout& layout : f.alone(ffn)) out.push_back(std::move(layout));
+  Layout hybrid{"hybrid", InRounds([ffn](const TestMixer& m) { return m.hybrid(ffn); })};
+  auto layer = hybrid.layers.begin();
+  for (const TestFfn& f : TestFfns()) *layer = f.in_hybrid(*layer, ffn), ++layer;
+  out.push_back(std::move(hybrid));
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "infer/ffn_kind.h"
 #include "infer/mixer_kind.h"
 #include "tests/engine_runs.h"
 #include "tests/isas.h"
@@ -68,6 +69,21 @@ TEST(EveryMixerIsListed) {
       for (const LayerSpec& l : layout.layers) seen.insert(row->name(l));
     }
     for (const std::string_view name : kind->names) CHECK_MSG(seen.contains(name), "kernels/tests/layers.h has no layout of " << name);
+  }
+}
+
+TEST(EveryFfnIsListed) {
+  for (const FfnKind* kind : FfnKinds()) {
+    const auto row = std::find_if(TestFfns().begin(), TestFfns().end(), [&](const TestFfn& f) { return f.ffn == kind->id; });
+    CHECK_MSG(row != TestFfns().end(), "kernels/tests/ffns.h has no row for the FFN " << kind->name);
+    if (row == TestFfns().end()) continue;
+    CHECK_MSG(!row->trained.empty(), kind->name << " has no layers for training in kernels/tests/ffns.h");
+    CHECK(row->in_hybrid(ConvLayer(3, 64), 64).ffn_kind() == kind->id);
+    for (const Layout& layout : row->alone(64)) {
+      auto model = Model::FromBytes(MakePlan("edgefront", 64, 80, layout.layers), 1);
+      CHECK_MSG(model.ok(), layout.name << " of kernels/tests/ffns.h: " << model.status().message());
+      for (const LayerSpec& l : layout.layers) CHECK(l.ffn_kind() == kind->id);
+    }
   }
 }
 

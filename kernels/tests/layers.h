@@ -1,6 +1,6 @@
 // The table of mixers for tests of inference and training. A new mixer needs a function that returns a layer,
 // and a row in TestMixers(). Tests of plans, the engine, whole training steps and gradients read the table.
-// The test EveryMixerIsListed fails if a mixer has no row.
+// The test EveryMixerIsListed fails if a mixer has no row. FFNs: ffns.h.
 #ifndef EDGEFRONT_TESTS_LAYERS_H_
 #define EDGEFRONT_TESTS_LAYERS_H_
 

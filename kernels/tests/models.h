@@ -10,6 +10,7 @@
 
 #include "include/edgefront/gguf.h"
 #include "infer/model_spec.h"
+#include "tests/ffns.h"
 #include "tests/layers.h"
 
 namespace edgefront::testing {
@@ -33,32 +34,55 @@ inline double KeyOf(const LayerKey& key, const LayerSpec& layer) {
   return key.otherwise;
 }
 
-// Adds the mixers' names and the keys of all mixers in the `edgefront` architecture, each once.
-inline void AddOwnMixers(const std::vector<LayerSpec>& layers, GgufWriter* w) {
+// Adds the array of one key in the `edgefront` architecture. of(layer) is its value.
+template <class Of>
+void AddLayerKey(const LayerKey& key, const std::vector<LayerSpec>& layers, const Of& of, GgufWriter* w) {
+  std::vector<int32_t> ints;
+  std::vector<float> floats;
+  std::vector<bool> bools;
+  for (const LayerSpec& l : layers) {
+    const double value = of(l);
+    ints.push_back(static_cast<int32_t>(value));
+    floats.push_back(static_cast<float>(value));
+    bools.push_back(value != 0);
+  }
+  const std::string name = std::string("edgefront.") + key.key;
+  switch (key.type) {
+    case LayerKey::kInt: w->AddI32Array(name, ints); break;
+    case LayerKey::kFloat: w->AddF32Array(name, floats); break;
+    case LayerKey::kBool: w->AddBoolArray(name, bools); break;
+  }
+}
+
+// Adds the mixers' names and the keys of all mixers and FFNs in the `edgefront` architecture, each once.
+inline void AddOwnLayers(const std::vector<LayerSpec>& layers, GgufWriter* w) {
   std::vector<std::string> names;
   for (const LayerSpec& l : layers) names.emplace_back(TestMixerOf(l.mixer).name(l));
   w->AddStringArray("edgefront.layer.mixer", names);
   std::set<std::string_view> added;
-  for (const TestMixer& m : TestMixers()) {
-    for (const LayerKey& key : m.keys) {
-      if (!added.insert(key.key).second) continue;
-      std::vector<int32_t> ints;
-      std::vector<float> floats;
-      std::vector<bool> bools;
-      for (const LayerSpec& l : layers) {
-        const double value = KeyOf(key, l);
-        ints.push_back(static_cast<int32_t>(value));
-        floats.push_back(static_cast<float>(value));
-        bools.push_back(value != 0);
-      }
-      const std::string name = std::string("edgefront.") + key.key;
-      switch (key.type) {
-        case LayerKey::kInt: w->AddI32Array(name, ints); break;
-        case LayerKey::kFloat: w->AddF32Array(name, floats); break;
-        case LayerKey::kBool: w->AddBoolArray(name, bools); break;
-      }
-    }
+  for (const TestMixer& m : TestMixers())
+    for (const LayerKey& key : m.keys)
+      if (added.insert(key.key).second) AddLayerKey(key, layers, [&](const LayerSpec& l) { return KeyOf(key, l); }, w);
+  for (const TestFfn& f : TestFfns())
+    for (const LayerKey& key : f.keys) AddLayerKey(key, layers, key.of, w);
+}
+
+// Adds the widths of FFNs in an upstream architecture, and the keys of experts in lfm2moe.
+inline void AddUpstreamFfns(const std::string& arch, const std::vector<LayerSpec>& layers, GgufWriter* w) {
+  std::vector<int32_t> widths;
+  uint32_t dense = 0;
+  for (const LayerSpec& l : layers) {
+    widths.push_back(static_cast<int32_t>(l.ffn));
+    if (l.ffn_kind() == Ffn::kSwiglu) ++dense;
   }
+  w->AddI32Array(arch + ".feed_forward_length", widths);
+  if (arch != "lfm2moe") return;
+  const MoeSpec& moe = layers.back().moe;
+  w->AddU32(arch + ".leading_dense_block_count", dense);
+  w->AddU32(arch + ".expert_gating_func", 2);
+  w->AddU32(arch + ".expert_count", moe.experts);
+  w->AddU32(arch + ".expert_used_count", moe.used);
+  w->AddU32(arch + ".expert_feed_forward_length", moe.width);
 }
 
 // Adds the mixers' keys in an upstream architecture. These have convolution (lfm2) or Mamba-2 (granitehybrid),
@@ -71,7 +95,7 @@ inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSp
     kv.push_back(static_cast<int32_t>(l.attention.kv_heads));
   }
   w->AddU32(arch + ".attention.head_count", attention->heads);
-  if (arch == "lfm2" || arch == "granitehybrid")
+  if (arch.starts_with("lfm2") || arch == "granitehybrid")
     w->AddI32Array(arch + ".attention.head_count_kv", kv);
   else
     w->AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
@@ -79,7 +103,7 @@ inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSp
   w->AddU32(arch + ".attention.value_length", attention->head_dim);
   w->AddU32(arch + ".rope.dimension_count", attention->head_dim);
   w->AddF32(arch + ".rope.freq_base", attention->rope_base);
-  if (arch == "lfm2") w->AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
+  if (arch.starts_with("lfm2")) w->AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
   if (arch == "granitehybrid") {
     const TestMixer& mamba2 = TestMixerOf(Mixer::kMamba2);
     const LayerSpec* first = nullptr;
@@ -100,8 +124,6 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   m.vocab = vocab;
   m.layers = layers;
   m.final_norm = o.final_norm;
-  std::vector<int32_t> ffn;
-  for (const LayerSpec& l : layers) ffn.push_back(static_cast<int32_t>(l.ffn));
   GgufWriter w;
   w.AddString("general.architecture", arch);
   w.AddString("general.name", "test");
@@ -111,19 +133,23 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   w.AddU32(arch + ".embedding_length", dim);
   w.AddU32(arch + ".context_length", 32768);
   w.AddU32(arch + ".vocab_size", vocab);
-  w.AddI32Array(arch + ".feed_forward_length", ffn);
   w.AddF32(arch + ".attention.layer_norm_rms_epsilon", 1e-5f);
-  if (m.own_architecture())
-    AddOwnMixers(layers, &w);
-  else
+  if (m.own_architecture()) {
+    AddOwnLayers(layers, &w);
+  } else {
     AddUpstreamMixers(arch, layers, &w);
+    AddUpstreamFfns(arch, layers, &w);
+  }
   for (const TensorSpec& t : ExpectedTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
-    const DType type = !vector && o.type_of ? o.type_of(t) : vector ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
+    const bool exact = vector || t.role == Role::kRouter;  // F32 in every file
+    const DType type = !exact && o.type_of ? o.type_of(t) : exact ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
     if (t.ne1 == 1 && vector && !t.by_channel)
       w.AddTensor(t.name, {t.ne0}, type);
     else if (o.taps_3d && t.kind == WeightKind::kConv)
       w.AddTensor(t.name, {t.ne0, 1, t.ne1}, type);
+    else if (t.stack > 1)
+      w.AddTensor(t.name, {t.ne0, t.ne1, t.stack}, type);
     else
       w.AddTensor(t.name, {t.ne0, t.ne1}, type);
   }

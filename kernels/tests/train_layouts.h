@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "infer/model_spec.h"
+#include "tests/ffns.h"
 #include "tests/layers.h"
 #include "train/network.h"
 #include "train/trainer.h"

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "infer/ffn_kind.h"
 #include "infer/seeded_weights.h"
 #include "tests/engine_runs.h"
 #include "tests/train_differences.h"
@@ -124,39 +125,44 @@ TEST(TrainMixerGradients) {
 
 // Gradients agree with any output, also with a wrong one, so the output is compared with another
 // implementation: the loss of a model in training with that of its logits in the engine.
-TEST(TrainMixersMatchTheEngine) {
+void CheckLossAgainstEngine(const char* name, const std::vector<LayerSpec>& layers) {
   const int d = 40, vocab = 50, length = 37;
   const std::vector<uint32_t> tokens = Tokens(length, vocab);
   std::vector<uint16_t> inputs(tokens.begin(), tokens.end()), targets(inputs.begin() + 1, inputs.end());
   targets.push_back(train::kNotScored);
-  for (const TestMixer& m : TestMixers()) {
-    const char* name = m.name(m.trained.front());
-    PlanOptions plan;
-    auto model = Model::FromBytes(MakePlan("edgefront", d, vocab, m.trained, plan), 1);
-    CHECK_MSG(model.ok(), name << ": " << model.status().message());
-    if (!model.ok()) continue;
-    const std::vector<float> logits = AllLogits(*model, Options(length, length, Isa::kAuto, KvType::kF32), tokens, length);
-    REQUIRE(!logits.empty());
-    double want = 0;
-    for (int i = 0; i + 1 < length; ++i) {
-      const float* row = logits.data() + static_cast<size_t>(i) * vocab;
-      double sum = 0;
-      for (int v = 0; v < vocab; ++v) sum += std::exp(static_cast<double>(row[v]));
-      want += std::log(sum) - row[targets[i]];
-    }
-
-    auto session = train::Session::Create(ProxySpec(d, vocab, m.trained), 1, length, 1, 1, "auto");
-    REQUIRE(session.ok());
-    for (const Param& p : (*session)->params().all()) {  // the plan's values, which Params::Initialise scales
-      const SeededTensor values(plan.seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
-      for (int r = 0; r < p.rows; ++r) {
-        for (int c = 0; c < p.cols; ++c) (*session)->weights()[p.At(r, c)] = p.Trained(values.At(static_cast<uint64_t>(r) * p.cols + c));
-      }
-    }
-    (*session)->Repack();
-    const double got = (*session)->Evaluate(inputs.data(), targets.data(), 1).loss;
-    CHECK_MSG(std::fabs(got - want) <= 1e-5 * want, name << ": loss " << got << " in training, " << want << " in the engine");
+  PlanOptions plan;
+  auto model = Model::FromBytes(MakePlan("edgefront", d, vocab, layers, plan), 1);
+  CHECK_MSG(model.ok(), name << ": " << model.status().message());
+  if (!model.ok()) return;
+  const std::vector<float> logits = AllLogits(*model, Options(length, length, Isa::kAuto, KvType::kF32), tokens, length);
+  REQUIRE(!logits.empty());
+  double want = 0;
+  for (int i = 0; i + 1 < length; ++i) {
+    const float* row = logits.data() + static_cast<size_t>(i) * vocab;
+    double sum = 0;
+    for (int v = 0; v < vocab; ++v) sum += std::exp(static_cast<double>(row[v]));
+    want += std::log(sum) - row[targets[i]];
   }
+
+  auto session = train::Session::Create(ProxySpec(d, vocab, layers), 1, length, 1, 1, "auto");
+  REQUIRE(session.ok());
+  for (const Param& p : (*session)->params().all()) {  // the plan's values, which Params::Initialise scales
+    const SeededTensor values(plan.seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
+    for (int r = 0; r < p.rows; ++r) {
+      for (int c = 0; c < p.cols; ++c)
+        (*session)->weights()[p.At(r, c)] = p.Trained(values.At(static_cast<uint64_t>(p.first_row + r) * p.cols + c));
+    }
+  }
+  (*session)->Repack();
+  const double got = (*session)->Evaluate(inputs.data(), targets.data(), 1).loss;
+  CHECK_MSG(std::fabs(got - want) <= 1e-5 * want, name << ": loss " << got << " in training, " << want << " in the engine");
+}
+
+TEST(TrainMixersMatchTheEngine) {
+  for (const TestMixer& m : TestMixers()) CheckLossAgainstEngine(m.name(m.trained.front()), m.trained);
+}
+TEST(TrainFfnsMatchTheEngine) {
+  for (const TestFfn& f : TestFfns()) CheckLossAgainstEngine(KindOf(f.ffn).name, f.trained);
 }
 
 }  // namespace

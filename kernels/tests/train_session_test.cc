@@ -23,7 +23,9 @@ const char* const kIsas[] = {"scalar", "avx2", "avx512", "neon"};
 train::StepSettings Constant(double rate) { return {rate, 0.9, 0.95, 1e-8, 0.1, 1.0}; }
 
 std::vector<LayerSpec> EveryOperator() {
-  return InRounds([](const TestMixer& m) { return m.trained; });
+  std::vector<LayerSpec> layers = InRounds([](const TestMixer& m) { return m.trained; });
+  for (const TestFfn& f : TestFfns()) layers.insert(layers.end(), f.trained.begin(), f.trained.end());
+  return layers;
 }
 
 TEST(TrainMatchesPyTorch) {

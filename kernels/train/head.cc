@@ -35,7 +35,7 @@ void Network::PlanHead() {
   decoder_ = SwigluBlock(spec_, params_, kDecoder, rows_, width_, &arena_);
   decoder_at_.in = arena_.Take(rows * ld_);
   decoder_at_.dn = arena_.Take(rows * ld_);
-  decoder_at_.dact = arena_.Take(rows * decoder_.hidden_ld());
+  decoder_at_.dact = arena_.Take(decoder_.work_floats());
   // Sine and cosine of the position at d/2 frequencies from 1 to 1/10000 (Vaswani et al., 2017).
   position_code_.assign(static_cast<size_t>(length_) * ld_, 0.0f);
   const int half = d_ / 2;

@@ -13,11 +13,11 @@ Network::Network(const ModelSpec& spec, const Params& params, int length, int se
   width_ = PadUp(d_);
   ld_ = Stride(width_);
   const size_t rows = static_cast<size_t>(rows_);
-  size_t widest_act = 0, widest_mixed = 0, most_work = 0;
+  size_t widest_mixed = 0, most_work = 0, most_ffn_work = 0;
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     layers_.push_back(MakeLayer(static_cast<int>(i)));
     const Layer& l = layers_.back();
-    widest_act = std::max<size_t>(widest_act, l.ffn.hidden_ld());
+    if (l.ffn) most_ffn_work = std::max(most_ffn_work, l.ffn->work_floats());
     widest_mixed = std::max<size_t>(widest_mixed, l.mixer->mixed_ld());
     most_work = std::max(most_work, l.mixer->work_floats());
   }
@@ -27,7 +27,7 @@ Network::Network(const ModelSpec& spec, const Params& params, int length, int se
   x_last_ = arena_.Take(rows * ld_);
   dx_ = arena_.Take(rows * ld_);
   dn_ = arena_.Take(rows * ld_);
-  dact_ = arena_.Take(rows * widest_act);
+  ffn_work_ = arena_.Take(most_ffn_work);
   dmixed_ = arena_.Take(rows * widest_mixed);
   work_ = arena_.Take(most_work);
   PlanHead();
@@ -43,7 +43,7 @@ Network::Layer Network::MakeLayer(int layer) {
   l.rstd = arena_.Take(rows);
   l.mixer = MakeLayerMixer({spec_, params_, layer, length_, rows_, width_, arena_});
   l.mid = arena_.Take(rows * ld_);
-  l.ffn = SwigluBlock(spec_, params_, layer, rows_, width_, &arena_);
+  l.ffn = MakeFfnBlock(spec_, params_, layer, rows_, width_, &arena_);
   return l;
 }
 
@@ -61,7 +61,11 @@ void Network::Forward(const Math& math, const Weights& w, const Microbatch& batc
     math.rms_norm(rows, d_, width_, arena + l.x, ld_, w.flat + l.mixer_norm->offset, spec_.eps, arena + l.n, ld_, arena + l.rstd);
     mixer.Forward({math, w, batch.sequences, arena, arena + l.n, arena + work_});
     Project(math, w, *l.mixer_out, rows, arena + mixer.mixed(), mixer.mixed_ld(), arena + l.x, arena + l.mid, ld_);
-    l.ffn.Forward(math, w, rows, arena + l.mid, arena + (i + 1 < layers_.size() ? layers_[i + 1].x : x_last_), arena);
+    float* next = arena + (i + 1 < layers_.size() ? layers_[i + 1].x : x_last_);
+    if (l.ffn)
+      l.ffn->Forward(math, w, rows, arena + l.mid, next, arena);
+    else
+      std::memcpy(next, arena + l.mid, sizeof(float) * rows * ld_);
   }
 }
 
@@ -71,7 +75,7 @@ void Network::Backward(const Math& math, const Weights& w, const Microbatch& bat
   for (size_t i = layers_.size(); i-- > 0;) {
     const Layer& l = layers_[i];
     const LayerMixer& mixer = *l.mixer;
-    l.ffn.Backward(math, w, rows, arena + l.mid, dx, dn, arena + dact_, arena, gradient, fresh);
+    if (l.ffn) l.ffn->Backward(math, w, rows, arena + l.mid, dx, dn, arena + ffn_work_, arena, gradient, fresh);
     WeightGrad(math, w, *l.mixer_out, rows, dx, ld_, arena + mixer.mixed(), mixer.mixed_ld(), gradient, fresh);
     ProjectBack(math, w, *l.mixer_out, rows, dx, ld_, nullptr, dmixed, mixer.mixed_ld());
     mixer.Backward({math, w, batch.sequences, arena, arena + l.n, arena + work_}, {dmixed, dn, gradient, fresh});

@@ -49,7 +49,7 @@ class Network {
   struct Layer {
     const Param *mixer_norm, *mixer_out;
     std::unique_ptr<LayerMixer> mixer;
-    SwigluBlock ffn;
+    std::unique_ptr<FfnBlock> ffn;  // null: none
     // Arena offsets for the backward pass: input, normalised input, 1 / rms of its rows, the stream after the
     // mixer.
     size_t x, n, rstd, mid;
@@ -69,7 +69,7 @@ class Network {
   int d_, width_, ld_;  // logical width, padded, row stride of a [rows, d] activation
   std::vector<Layer> layers_;
   const Param *embedding_, *output_, *final_norm_;
-  size_t x_last_, dx_, dn_, dact_, dmixed_, work_;  // arena offsets
+  size_t x_last_, dx_, dn_, ffn_work_, dmixed_, work_;  // arena offsets
   // Arena offsets of the head. All are of the scored rows, packed together. The pooled head's decoder comes
   // before.
   struct {

@@ -40,35 +40,40 @@ Params Params::Of(const ModelSpec& spec, bool pooled) {
     }
   }
   for (const TensorSpec& t : tensors) {
-    Param p{};
-    p.name = t.name;
-    p.role = t.role;
-    p.layer = t.layer;
-    p.rows = static_cast<int>(t.ne1);
-    p.cols = static_cast<int>(t.ne0);
-    p.row_block = t.row_block > 0 ? static_cast<int>(t.row_block) : p.rows;
-    p.col_block = t.col_block > 0 ? static_cast<int>(t.col_block) : p.cols;
-    p.kind = t.kind;
-    p.slot = t.slot;
-    p.by_channel = t.by_channel;
-    p.writes_residual = t.writes_residual();
-    p.padded_rows = p.matrix() ? p.rows / p.row_block * PadUp(p.row_block) : p.rows;
-    p.ld = p.cols / p.col_block * PadUp(p.col_block);
-    if (t.by_channel) {
-      p.padded_rows = p.cols;
-      p.ld = PadUp(p.rows);
-    }
-    p.offset = out.size_;
-    out.size_ += p.size();
-    if (p.matrix()) {
-      p.pack_forward = out.packed_;
-      p.pack_backward = out.packed_ + p.size();
-      out.packed_ += 2 * p.size();
-    }
-    out.count_ += t.ne0 * t.ne1;
-    out.params_.push_back(std::move(p));
+    for (uint32_t i = 0; i < t.stack; ++i) out.Add(t, static_cast<int>(i));
   }
   return out;
+}
+
+void Params::Add(const TensorSpec& t, int matrix) {
+  Param p{};
+  p.name = t.name;
+  p.first_row = matrix * static_cast<int>(t.ne1);
+  p.role = t.role;
+  p.layer = t.layer;
+  p.rows = static_cast<int>(t.ne1);
+  p.cols = static_cast<int>(t.ne0);
+  p.row_block = t.row_block > 0 ? static_cast<int>(t.row_block) : p.rows;
+  p.col_block = t.col_block > 0 ? static_cast<int>(t.col_block) : p.cols;
+  p.kind = t.kind;
+  p.slot = t.stack > 1 ? matrix : t.slot;
+  p.by_channel = t.by_channel;
+  p.writes_residual = t.writes_residual();
+  p.padded_rows = p.matrix() ? p.rows / p.row_block * PadUp(p.row_block) : p.rows;
+  p.ld = p.cols / p.col_block * PadUp(p.col_block);
+  if (t.by_channel) {
+    p.padded_rows = p.cols;
+    p.ld = PadUp(p.rows);
+  }
+  p.offset = size_;
+  size_ += p.size();
+  if (p.matrix()) {
+    p.pack_forward = packed_;
+    p.pack_backward = packed_ + p.size();
+    packed_ += 2 * p.size();
+  }
+  count_ += t.ne0 * t.ne1;
+  params_.push_back(std::move(p));
 }
 
 const Param& Params::Get(Role role, int layer, int slot) const {
@@ -84,8 +89,8 @@ void Params::Initialise(uint64_t seed, float* flat) const {
     const SeededTensor values(seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
     for (int r = 0; r < p.rows; ++r) {
       for (int c = 0; c < p.cols; ++c) {
-        const float value = p.Trained(values.At(static_cast<uint64_t>(r) * p.cols + c));
-        flat[p.At(r, c)] = p.writes_residual ? value * residual : value;
+        const float value = p.Trained(values.At(static_cast<uint64_t>(p.first_row + r) * p.cols + c));
+        flat[p.At(r, c)] = p.kind == WeightKind::kBalance ? 0 : p.writes_residual ? value * residual : value;
       }
     }
   }

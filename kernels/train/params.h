@@ -31,9 +31,10 @@ struct Param {
   Role role;
   WeightKind kind;
   int layer;  // -1 outside the layers
-  int slot;   // number among the mixer's own tensors
+  int slot;   // number among the mixer's own tensors; of an expert's matrix, the expert
   // Logical [rows, cols], cols contiguous in the file; vectors have one row.
   int rows, cols;
+  int first_row;  // in the file's tensor, which holds the matrices of all experts of a layer
   // Logical rows (cols) in a block that starts on a multiple of 16; rows (cols): one block.
   int row_block, col_block;
   int padded_rows, ld;                 // ld = padded columns
@@ -67,7 +68,7 @@ class Params {
   uint64_t count() const { return count_; }  // logical parameters
 
   // Writes seeded values as in kernels/README.md. Matrices that write into the residual stream are divided by
-  // sqrt(2 L).
+  // sqrt(2 L), and a router's biases are 0.
   void Initialise(uint64_t seed, float* flat) const;
   // Reads the values of a model file, of any supported type, into `flat`. `spec` describes both the file and
   // these parameters.
@@ -79,6 +80,9 @@ class Params {
   std::string Hash(const float* flat) const;
 
  private:
+  // Adds matrix `matrix` of a tensor's stack.
+  void Add(const TensorSpec& t, int matrix);
+
   std::vector<Param> params_;
   size_t size_ = 0, packed_ = 0;
   uint64_t count_ = 0;

@@ -14,6 +14,9 @@ constexpr int kSpan = 4096;  // floats that a worker reduces or updates at a tim
 // Tokens of a microbatch: few enough for the activations to stay in a core's caches.
 constexpr int kMicrobatchRows = 128;
 
+// The step of a router's biases (arXiv 2408.15664).
+constexpr float kBalanceRate = 1e-3f;
+
 int LanesFor(int batch) { return std::clamp(batch / 4, std::min(batch, 8), 16); }
 
 }  // namespace
@@ -54,7 +57,8 @@ Session::Session(const ModelSpec& spec, int length, int batch, std::unique_ptr<T
     const bool hidden = p.matrix() && p.layer >= 0 && options.base_width > 0;
     const float rate = hidden ? static_cast<float>(options.base_width / static_cast<double>(spec_.dim)) : 1.0f;
     for (size_t at = 0; at < p.size(); at += kSpan) {
-      spans_.push_back({p.offset + at, std::min<size_t>(kSpan, p.size() - at), p.matrix(), rate});
+      spans_.push_back(
+          {p.offset + at, std::min<size_t>(kSpan, p.size() - at), p.matrix(), rate, p.kind == WeightKind::kBalance ? p.cols : 0});
     }
     if (!p.matrix()) continue;
     const int rows = std::max(1, kSpan / p.ld / kPad), columns = std::max(1, kSpan / p.padded_rows / kPad);
@@ -162,7 +166,9 @@ StepResult Session::Step(const uint16_t* tokens, const uint16_t* targets, uint64
     RunLanes(tokens, targets, soft, batch_, true, scale, worker);
     pool_->Barrier();
     for (int i; (i = next_reduce_.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(spans_.size());) {
-      squares_[i] = math_->reduce(spans_[i].size, lanes_, lane_gradients_.data(), spans_[i].offset, gradient_.get() + spans_[i].offset);
+      const double squares =
+          math_->reduce(spans_[i].size, lanes_, lane_gradients_.data(), spans_[i].offset, gradient_.get() + spans_[i].offset);
+      squares_[i] = spans_[i].balanced > 0 ? 0 : squares;
     }
     pool_->Barrier();
     // Every worker sums the same numbers in the same order, which is cheaper than another barrier.
@@ -178,8 +184,7 @@ StepResult Session::Step(const uint16_t* tokens, const uint16_t* targets, uint64
       const Span& span = spans_[i];
       mine.rate = adam.rate * span.rate;
       mine.decay = span.decay ? static_cast<float>(s.rate * s.weight_decay) : 0.0f;
-      math_->adam(span.size, weights_.get() + span.offset, gradient_.get() + span.offset, moment1_.get() + span.offset,
-                  moment2_.get() + span.offset, mine);
+      Update(span, mine);
     }
     pool_->Barrier();
     for (int i; (i = next_pack_.fetch_add(1, std::memory_order_relaxed)) < static_cast<int>(packs_.size());) {
@@ -192,6 +197,19 @@ StepResult Session::Step(const uint16_t* tokens, const uint16_t* targets, uint64
     result.loss = std::nan("");
   }
   return result;
+}
+
+void Session::Update(const Span& span, const AdamStep& adam) {
+  float *weights = weights_.get() + span.offset, *gradient = gradient_.get() + span.offset;
+  if (span.balanced == 0)
+    return math_->adam(span.size, weights, gradient, moment1_.get() + span.offset, moment2_.get() + span.offset, adam);
+  // Loads are whole numbers, so the comparison with their mean is exact.
+  double total = 0;
+  for (int e = 0; e < span.balanced; ++e) total += gradient[e];
+  for (int e = 0; e < span.balanced; ++e) {
+    const double load = static_cast<double>(gradient[e]) * span.balanced;
+    weights[e] += load < total ? kBalanceRate : load > total ? -kBalanceRate : 0.0f;
+  }
 }
 
 void Session::PackPart(const Pack& p) {

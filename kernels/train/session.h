@@ -73,7 +73,8 @@ class Session {
   struct Span {  // a part of one tensor: the unit of reduction and update
     size_t offset, size;
     bool decay;
-    float rate;  // factor of the step's rate
+    float rate;    // factor of the step's rate
+    int balanced;  // biases of a router's experts, whose gradient is the load; 0: other parameters
   };
   struct Pack {
     const Param* param;
@@ -100,6 +101,7 @@ class Session {
   // Floats for each worker.
   size_t RoundingSize() const { return precision() == Precision::kBfloat16 ? kProductScratch : 0; }
   void PackPart(const Pack& p);
+  void Update(const Span& span, const AdamStep& adam);
 
   ModelSpec spec_;
   Params params_;

@@ -1,4 +1,4 @@
-// Plans, runs and differentiates the SwiGLU block of the FFN and of the pooled head.
+// Plans, runs and differentiates the SwiGLU block of an FFN and of the pooled head.
 #include "train/swiglu_block.h"
 
 namespace edgefront::train {
@@ -16,6 +16,7 @@ SwigluBlock::SwigluBlock(const ModelSpec& spec, const Params& params, int layer,
   n_ = arena->Take(all * ld_);
   rstd_ = arena->Take(all);
   for (size_t* buffer : {&gate_out_, &up_out_, &act_}) *buffer = arena->Take(all * hidden_ld());
+  work_floats_ = all * hidden_ld();
 }
 
 void SwigluBlock::Forward(const Math& math, const Weights& w, int rows, const float* x, float* out, float* arena) const {

@@ -1,27 +1,25 @@
-// x + down(silu(gate(n)) * up(n)) with n = rms_norm(x): the FFN of every layer, and the decoder of the pooled
+// x + down(silu(gate(n)) * up(n)) with n = rms_norm(x): the SwiGLU FFN of a layer, and the decoder of the pooled
 // head.
 #pragma once
 
-#include "train/layer_mixer.h"
+#include "train/ffn_block.h"
 
 namespace edgefront::train {
 
-class SwigluBlock {
+class SwigluBlock : public FfnBlock {
  public:
   SwigluBlock() = default;
   // `layer` is the layer of its parameters. `width` is the padded width of x.
   SwigluBlock(const ModelSpec& spec, const Params& params, int layer, int rows, int width, ArenaPlan* arena);
 
-  // Computes `out` from x, both [rows, Stride(width)].
-  void Forward(const Math& math, const Weights& w, int rows, const float* x, float* out, float* arena) const;
-  // Turns dx from the gradient of `out` into that of x. Work buffers: dn in the shape of x, dact [rows,
-  // hidden_ld()]. Gradients of matrices are overwritten if `fresh`. Destroys the results of Forward.
+  void Forward(const Math& math, const Weights& w, int rows, const float* x, float* out, float* arena) const override;
+  // The work buffer holds the gradient of act.
   void Backward(const Math& math, const Weights& w, int rows, const float* x, float* dx, float* dn, float* dact, float* arena,
-                float* gradient, bool fresh) const;
-
-  int hidden_ld() const { return Stride(gate_->padded_rows); }
+                float* gradient, bool fresh) const override;
 
  private:
+  int hidden_ld() const { return Stride(gate_->padded_rows); }
+
   const Param *norm_ = nullptr, *gate_ = nullptr, *up_ = nullptr, *down_ = nullptr;
   int d_ = 0, width_ = 0;
   ptrdiff_t ld_ = 0;

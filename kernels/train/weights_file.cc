@@ -27,7 +27,8 @@ Status Params::Load(const ModelSpec& spec, const ModelFile& file, float* flat) c
     values.resize(tensor.ne0);
     scratch.resize(tensor.ne0);
     for (int r = 0; r < p.rows; ++r) {
-      EDGEFRONT_RETURN_IF_ERROR(ReadRows(spec, gguf, tensor, source, static_cast<uint64_t>(r), 1, row.data(), scratch.data()));
+      EDGEFRONT_RETURN_IF_ERROR(
+          ReadRows(spec, gguf, tensor, source, static_cast<uint64_t>(p.first_row + r), 1, row.data(), scratch.data()));
       DequantiseRow(info->type, row.data(), tensor.ne0, values.data());
       for (int c = 0; c < p.cols; ++c) {
         flat[p.At(r, c)] = p.Trained(values[c]);
@@ -50,7 +51,8 @@ Status Params::Export(std::span<const uint8_t> plan, const float* flat, const st
     values.resize(p.cols);
     for (int r = 0; r < p.rows; ++r) {
       for (int c = 0; c < p.cols; ++c) values[c] = p.Stored(flat[p.At(r, c)]);
-      QuantiseRow(info->type, values.data(), values.size(), data.data() + info->offset + RowBytes(info->type, values.size()) * r);
+      QuantiseRow(info->type, values.data(), values.size(),
+                  data.data() + info->offset + RowBytes(info->type, values.size()) * (p.first_row + r));
     }
   }
   std::vector<uint8_t> head(plan.begin(), plan.begin() + static_cast<ptrdiff_t>(gguf->header_bytes()));

@@ -1,6 +1,7 @@
 // The layouts of the front: each as a picture with its objectives, and all their values as a table. Readable
 // without any script.
 import { formatPattern } from "../../candidates/notation.ts";
+import { ffnWidthOf } from "../../candidates/ops/operator-registry.ts";
 import { counted } from "../../candidates/words.ts";
 import { parseMetricName } from "../../profilers/metrics/name.ts";
 import { formatParameters, formatRange } from "../format.ts";
@@ -25,7 +26,7 @@ export function layoutsSection(data: ReportData): Html {
   const rows = [...frontPoints(data), ...publishedOffFront(data).map((trial) => ({ label: "–", trial }))];
   const widest = Math.max(
     1,
-    ...rows.flatMap(({ trial }) => trial.layout.layers.map((layer) => layer.ffn.width)),
+    ...rows.flatMap(({ trial }) => trial.layout.layers.map(({ ffn }) => ffnWidthOf(ffn))),
   );
   return section(
     "layouts",

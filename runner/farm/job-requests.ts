@@ -1,6 +1,6 @@
 // Builds the request for a layout, sends it to a worker and checks the answer. The stored form of a request
 // leaves out the plan (the layout and the seed determine it) and paths of this machine.
-import { parameterCount, staticCost } from "../../candidates/cost.ts";
+import { parameterCount, staticCost, weightBytesRead } from "../../candidates/cost.ts";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { deviceContradiction, type GateInput, gateViolations } from "../../profilers/gates.ts";
@@ -140,13 +140,15 @@ export async function measureIn(
   const result = await run(opened, turn, model, options, config);
   const cost = (context: number) => staticCost(runs, { context, quantization });
   const { weightBytes } = cost(0);
+  const read = weightBytesRead(runs, quantization, 1);
   const input: GateInput = {
     request: options,
     result,
     parameters: parameterCount(runs),
     weightBytes,
-    // A decode step reads the weights once, and the cache of each sequence.
-    decodeReadBytes: (context) => weightBytes + options.batch * (cost(context).decodeReadBytes - weightBytes),
+    // A decode step reads the weights once, and the cache of each sequence. All sequences may use the same
+    // experts.
+    decodeReadBytes: (context) => read + options.batch * (cost(context).decodeReadBytes - read),
     readBandwidthGBs: worker.readBandwidthGBs,
   };
   const violations = gateViolations(input);

@@ -6,7 +6,7 @@ import type { Varied } from "../domain.ts";
 
 /**
  * The first genome with one run of layers from the second. Runs have the same relative place, so that parents
- * of different depths mix too. The child has the depth of the first. Width and FFN width come from either
+ * of different depths mix too. The child has the depth of the first. Width and FFN come from either
  * parent.
  */
 function cross(a: Genome, b: Genome, rng: Rng): Genome {

@@ -1,8 +1,8 @@
 // Small changes of a layout, drawn over its genome. Space.realize completes them: it solves the FFN width
 // again under a parameter budget, and refuses layouts outside the space. crossover.ts combines two parents.
 import type { Layout } from "../../candidates/layout.ts";
-import { formatMixer } from "../../candidates/notation.ts";
-import type { Mixer } from "../../candidates/ops/operator-registry.ts";
+import { formatFfn, formatMixer } from "../../candidates/notation.ts";
+import type { Ffn, Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { Genome, Rng, Space } from "../../candidates/space.ts";
 import type { Varied } from "../domain.ts";
 
@@ -28,6 +28,9 @@ function paletteOf(genome: Genome, space: Space): readonly Mixer[] {
   };
   return space.palettes.find(holds) ?? space.palettes[0]!;
 }
+
+const sameFfn = (a: Ffn | undefined, b: Ffn | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && formatFfn(a) === formatFfn(b));
 
 const withMixers = (genome: Genome, mixers: readonly Mixer[]): Genome => ({ ...genome, mixers });
 
@@ -102,8 +105,8 @@ const depth: Mutation = (genome, space, rng) => {
 
 const ffn: Mutation = (genome, space, rng) => {
   if (space.ffns === null) return null;
-  const other = pickOther(space.ffns, genome.ffn, rng);
-  return other === null || other === undefined ? null : { ...genome, ffn: other };
+  const others = space.ffns.filter((one) => !sameFfn(one, genome.ffn));
+  return others.length === 0 ? null : { ...genome, ffn: pick(others, rng) };
 };
 
 /**
@@ -133,10 +136,10 @@ const mutations = {
   geometry: { weight: 1, apply: geometry },
 } as const satisfies Record<string, { weight: number; apply: Mutation }>;
 
-/** A move or a motif may reproduce the same genome. Width, FFN width and geometry always change. */
+/** A move or a motif may reproduce the same genome. Width, FFN and geometry always change. */
 const sameGenome = (a: Genome, b: Genome): boolean =>
   a.width === b.width &&
-  a.ffn === b.ffn &&
+  sameFfn(a.ffn, b.ffn) &&
   a.mixers.length === b.mixers.length &&
   a.mixers.every((mixer, layer) => formatMixer(mixer) === formatMixer(b.mixers[layer]!));
 

@@ -3,12 +3,12 @@
 // a reader can check them.
 
 import type { Layout } from "../../candidates/layout.ts";
-import { countElements } from "../../candidates/ops/operator.ts";
+import { countActive, countElements } from "../../candidates/ops/operator.ts";
 import { ffnOperatorOf, operatorOf } from "../../candidates/ops/operator-registry.ts";
 
 /**
- * Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; number of
- * layers; cached elements.
+ * Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; elements of
+ * experts that a token does not use, which cost memory only; number of layers; cached elements.
  */
 export type Terms = ReadonlyMap<string, number>;
 
@@ -22,7 +22,11 @@ export function termsOf(layout: Layout, context: number): Terms {
     const operator = operatorOf(mixer);
     const kind = operator.costKind(mixer);
     add(`weights of ${kind}`, countElements(operator.tensors(mixer, layout.width, "")));
-    add(`weights of ${ffn.op}`, countElements(ffnOperatorOf(ffn).tensors(ffn, layout.width, "")));
+    const tensors = ffnOperatorOf(ffn).tensors(ffn, layout.width, "");
+    const active = countActive(tensors);
+    const idle = countElements(tensors) - active;
+    add(`weights of ${ffn.op}`, active);
+    if (idle > 0) add(`unused weights of ${ffn.op}`, idle);
     const { kv } = operator.state(mixer, layout.width, context);
     if (kv > 0) add(`cache of ${kind}`, kv);
   }

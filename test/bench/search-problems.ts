@@ -3,7 +3,7 @@
 // known; peers get one choice per layer.
 import { staticCost } from "../../candidates/cost.ts";
 import { isAttention, isGlobalAttention, type Layout } from "../../candidates/layout.ts";
-import { operatorOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
+import { ffnWidthOf, operatorOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
 import { type Rng, Space, spaceSchema } from "../../candidates/space.ts";
 import { type Domain, layoutDomain } from "../../search/domain.ts";
 import { hypervolume } from "../../search/hypervolume.ts";
@@ -158,7 +158,7 @@ function measurements(layout: Layout): { loss: number; decodeMs: number; bytes: 
   const cost = staticCost(layout, { context: CONTEXT, quantization: "q4_0" });
   const ripple = 0.01 * Math.sin(12.9898 * reach + 4.1414 * switches + 7.7 * local);
   const loss =
-    2 + Math.exp(-1.2 * reach) - 0.08 * local - 0.03 * Math.log2(layout.layers[0]!.ffn.width) + ripple;
+    2 + Math.exp(-1.2 * reach) - 0.08 * local - 0.03 * Math.log2(ffnWidthOf(layout.layers[0]!.ffn)) + ripple;
   const decodeMs = cost.decodeBytes / 20e6 + 0.002 * switches + 0.01 * depth;
   return { loss, decodeMs, bytes: cost.residentBytes, ttftMs: cost.prefillFlops / 1e8 };
 }

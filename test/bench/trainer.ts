@@ -14,6 +14,7 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { attentionOf } from "../../candidates/ops/attention.ts";
 import { convOf } from "../../candidates/ops/conv.ts";
+import { ffnWidthOf } from "../../candidates/ops/operator-registry.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
@@ -113,8 +114,8 @@ try {
     const layers = layout.layers.map(({ mixer, ffn }) => {
       const attention = attentionOf(mixer);
       return attention === null
-        ? ["conv", convOf(mixer)!.kernel, ffn.width]
-        : ["attention", attention.heads, attention.kvHeads, attention.headDim, ffn.width];
+        ? ["conv", convOf(mixer)!.kernel, ffnWidthOf(ffn)]
+        : ["attention", attention.heads, attention.kvHeads, attention.headDim, ffnWidthOf(ffn)];
     });
     const perStep = length * batch;
     const native = async (steps: number, exact = !rounded) =>

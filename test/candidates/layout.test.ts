@@ -9,6 +9,7 @@ import {
 } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation, formatPattern, parseNotation } from "../../candidates/notation.ts";
+import { ffnWidthOf } from "../../candidates/ops/operator-registry.ts";
 import { solveFfnWidth } from "../../candidates/solver.ts";
 
 describe("named layouts", () => {
@@ -139,7 +140,7 @@ describe("parameter solver", () => {
       parameters: 900_000,
       tolerance: 0.01,
     });
-    expect(new Set(layout.layers.map((layer) => layer.ffn.width)).size).toBe(2);
+    expect(new Set(layout.layers.map(({ ffn }) => ffnWidthOf(ffn))).size).toBe(2);
     expect(Math.abs(parameterCount(layout) - 900_000) / 900_000).toBeLessThan(0.01);
   });
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation, parseNotation } from "../../candidates/notation.ts";
+import { ffnWidthOf } from "../../candidates/ops/operator-registry.ts";
 import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import { layoutOfTransformersConfig } from "../../candidates/transformers.ts";
 
@@ -80,7 +81,7 @@ describe("lfm2", () => {
     [{ block_ff_dim: 10240 }, 6912],
     [{ block_ff_dim: 12288 }, 8192],
   ])("makes the FFN width of %o as transformers does", (change, width) => {
-    expect(layoutOfTransformersConfig({ ...PUBLISHED, ...change }).layers[0]!.ffn.width).toBe(width);
+    expect(ffnWidthOf(layoutOfTransformersConfig({ ...PUBLISHED, ...change }).layers[0]!.ffn)).toBe(width);
   });
 });
 
@@ -103,6 +104,8 @@ describe("our own configuration comes back as the same layout", () => {
     "v512 d64 f128 h4/2x32 : s64 g s64",
     "v512 d64 f128 h4/1x16nt500000 : g g",
     "v512 d64 f128 h4/1x16nt10000 : m2(e3x16n24g2k3) g m2(e3x16n24g2k3)",
+    "v512 d64 fmoe(4/2x32) h4/2x16 : c3~128 g c3",
+    "v512 d64 fmoe(4/1x32) h4/2x16 : c3 g",
   ])("%s", (text) => {
     const layout = namedLayouts[text] ?? parseNotation(text);
     const made = huggingFaceConfig(layout);
@@ -185,6 +188,14 @@ const QWEN3 = {
   tie_word_embeddings: true,
 };
 const LLAMA = { ...without(QWEN3, "head_dim"), model_type: "llama" };
+const MOE = { ...without(QWEN3, "head_dim"), model_type: "lfm2_moe", moe_intermediate_size: 64 };
+
+it("lfm2_moe is read with dense first layers, and with the defaults of its class", () => {
+  expect(read(MOE)).toBe("v512 d64 f128 h4/2x16 : g g g~moe(32/4x64) g~moe(32/4x64)");
+  expect(read({ ...MOE, num_dense_layers: 0, num_experts: 8, num_experts_per_tok: 1 })).toBe(
+    "v512 d64 fmoe(8/1x64) h4/2x16 : g g g g",
+  );
+});
 
 it("qwen3 and llama are read with their windows and head sizes", () => {
   expect(read(QWEN3)).toBe("v512 d64 f128 h4/2x32 : g g g g");
@@ -238,7 +249,7 @@ it.each([
 });
 
 it.each([
-  [{ ...PUBLISHED, model_type: "lfm2_moe" }, /"lfm2_moe", edgefront reads lfm2, qwen3, llama/],
+  [{ ...PUBLISHED, model_type: "mamba2" }, /"mamba2", edgefront reads lfm2, lfm2_moe, qwen3, llama/],
   [{ ...without(PUBLISHED, "model_type"), architectures: ["MambaForCausalLM"] }, /"MambaForCausalLM"/],
   [{ ...PUBLISHED, block_dim: 512 }, /hidden_size 1024 and block_dim 512 contradict/],
   [{ ...PUBLISHED, layer_types: Array(16).fill("conv") }, /contradict/],
@@ -266,6 +277,8 @@ it.each([
   [without(QWEN3, "vocab_size"), /no vocab_size/],
   [{ ...QWEN3, num_attention_heads: "four" }, /num_attention_heads: must be a number, not text/],
   [{ ...QWEN3, num_key_value_heads: 3 }, /impossible layout/],
+  [{ ...MOE, norm_topk_prob: false }, /normalised weights/],
+  [{ ...MOE, routed_scaling_factor: 2.5 }, /scales its experts/],
 ])("what a layout cannot say, or no layout is, is refused: %#", (config, message) => {
   expect(() => layoutOfTransformersConfig(config)).toThrow(message);
 });

@@ -1,7 +1,7 @@
 // Random small layouts of the architectures that llama.cpp and this engine both know.
 import { type Architecture, architectureOf, paddingOf } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
-import type { Mixer } from "../../candidates/ops/operator-registry.ts";
+import type { Ffn, Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { SeededRng } from "../../search/rng.ts";
 
 /**
@@ -37,16 +37,21 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
       valueDim: headDim,
       kernel: recurrent.kernel,
     };
+    const conv: Mixer = { op: "conv", kernel };
     const others: Partial<Record<Architecture, Mixer>> = {
-      lfm2: { op: "conv", kernel },
+      lfm2: conv,
+      lfm2moe: conv,
       granitehybrid: mamba2,
       qwen35: gdn,
     };
     const other = others[wanted] ?? null;
-    const ffn = { op: "swiglu" as const, width: 32 * (2 + random.below(30)) };
-    const layers = Array.from({ length: 2 + random.below(7) }, () => ({
+    const ffn: Ffn = { op: "swiglu", width: 32 * (2 + random.below(30)) };
+    const dense = wanted === "lfm2moe" ? random.below(3) : Number.POSITIVE_INFINITY;
+    const used = 1 + random.below(4);
+    const moe: Ffn = { op: "moe", experts: used + random.below(12), used, width: 32 * (1 + random.below(8)) };
+    const layers = Array.from({ length: 2 + random.below(7) }, (_, layer) => ({
       mixer: other !== null && random.below(3) > 0 ? other : attention,
-      ffn,
+      ffn: layer < dense ? ffn : moe,
     }));
     const layout = { vocab: 256 + 8 * random.below(200), width, layers };
     const expressed = paddingOf(layout)?.architecture ?? architectureOf(layout);

@@ -1,7 +1,7 @@
 // Shared by the tests of search/: small spaces, and toy measurements that are pure functions of a layout.
 import { staticCost } from "../../candidates/cost.ts";
 import { isAttention, isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
-import { traitsOf } from "../../candidates/ops/operator-registry.ts";
+import { ffnWidthOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
 import { Space, spaceSchema } from "../../candidates/space.ts";
 import type { Objective, Outcome, Strategy } from "../../search/strategy.ts";
 
@@ -81,7 +81,7 @@ export function toyMetrics(layout: Layout): Record<string, number> {
     recall += 0.3 * full * ((place + 1) / depth) * Math.min(1, (place - last) / 3);
     last = place;
   }
-  recall += layout.layers[0]!.ffn.width / 4000;
+  recall += ffnWidthOf(layout.layers[0]!.ffn) / 4000;
   return { recall, bytes: staticCost(layout, { context: 4096, quantization: "q4_0" }).residentBytes };
 }
 

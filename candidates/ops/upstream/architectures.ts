@@ -3,10 +3,11 @@ import type { Layout } from "../../layout.ts";
 import { llama, qwen3 } from "./all-attention.ts";
 import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
+import { lfm2moe } from "./lfm2moe.ts";
 import { qwen35 } from "./qwen35.ts";
 import { refuse, type TransformersConfig, type Upstream } from "./upstream.ts";
 
-const list = [lfm2, qwen3, llama, graniteHybrid, qwen35] as const satisfies readonly Upstream[];
+const list = [lfm2, lfm2moe, qwen3, llama, graniteHybrid, qwen35] as const satisfies readonly Upstream[];
 
 /** The name of an upstream architecture. */
 export type UpstreamName = (typeof list)[number]["name"];

@@ -1,9 +1,10 @@
 // Padding: engines with one size for all layers run a layout of several sizes, if its smaller weights are
 // filled up with zeros. This file says which zeros; runner/runtimes/padded-file.ts writes them.
-import type { Layout } from "../../layout.ts";
+import type { Layer, Layout } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
 import type { TensorSpec } from "../operator.ts";
 import type { Mixer } from "../operator-registry.ts";
+import { swigluOf } from "../swiglu.ts";
 
 /** A tensor of a padded file, and how its values follow from a tensor of the exact file. */
 export interface PaddedTensor extends TensorSpec {
@@ -23,7 +24,7 @@ export interface PaddedTensor extends TensorSpec {
 }
 
 /**
- * Returns the smallest layout with one number of taps for each kind of mixer and one FFN width that computes
+ * Returns the smallest layout with one number of taps for each kind of mixer and one SwiGLU width that computes
  * the same as `layout` where the added weights are zero: taps before the oldest, and channels between the
  * matrices of an FFN. Windows and heads stay as they are, because zeros cannot fill them up.
  */
@@ -31,10 +32,13 @@ export function filledUp(layout: Layout): Layout {
   const taps = new Map<string, number>();
   for (const { mixer } of layout.layers)
     if ("kernel" in mixer) taps.set(mixer.op, Math.max(mixer.kernel, taps.get(mixer.op) ?? 0));
-  const width = Math.max(...layout.layers.map(({ ffn }) => ffn.width));
+  const width = Math.max(...layout.layers.flatMap(({ ffn }) => swigluOf(ffn)?.width ?? []));
   const filled = (mixer: Mixer): Mixer =>
     "kernel" in mixer ? { ...mixer, kernel: taps.get(mixer.op)! } : mixer;
-  const layers = layout.layers.map(({ mixer, ffn }) => ({ mixer: filled(mixer), ffn: { ...ffn, width } }));
+  const layers = layout.layers.map((layer): Layer => {
+    const dense = swigluOf(layer.ffn);
+    return { mixer: filled(layer.mixer), ffn: dense === null ? layer.ffn : { ...dense, width } };
+  });
   return { ...layout, layers };
 }
 

@@ -6,6 +6,8 @@ import { f32, u32 } from "../../gguf/metadata.ts";
 import type { Layout } from "../../layout.ts";
 import { type Attention, attentionOf } from "../attention.ts";
 import { formatGeometry } from "../geometry.ts";
+import { type Moe, moeOf } from "../moe.ts";
+import { swigluOf } from "../swiglu.ts";
 import type { PaddedTensor } from "./padding.ts";
 
 /** A config.json of transformers, or the reason why no class expresses the layout. */
@@ -61,15 +63,35 @@ export const attentionIn = ({ layers }: Layout): readonly Attention[] =>
 export const windowsIn = (layout: Layout): readonly number[] =>
   attentionIn(layout).flatMap((spec) => (spec.op === "swa" ? [spec.window] : []));
 
+/** Returns the widths of a layout's SwiGLU FFNs, in layer order. Other FFNs are left out. */
+export const denseWidthsIn = ({ layers }: Layout): readonly number[] =>
+  layers.flatMap(({ ffn }) => swigluOf(ffn)?.width ?? []);
+
+/** Returns the mixtures of experts of a layout, in layer order. */
+export const moesIn = ({ layers }: Layout): readonly Moe[] => layers.flatMap(({ ffn }) => moeOf(ffn) ?? []);
+
+/** Returns the width of dense FFNs. Readers need one even if every layer has experts. */
+const feedForwardLength = (layout: Layout): number => denseWidthsIn(layout)[0] ?? moesIn(layout)[0]!.width;
+
 /**
- * Returns differences between layers that no upstream architecture with scalar hyper-parameters expresses, or
- * null.
+ * Returns differences between attention layers that no upstream architecture with scalar hyper-parameters
+ * expresses, or null.
+ */
+export const unevenAttention = (layout: Layout): string | null =>
+  same(attentionIn(layout).map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join()))
+    ? null
+    : "its attention layers differ in heads, head size, RoPE base or QK-norm";
+
+/**
+ * Returns differences between layers that no dense upstream architecture with scalar hyper-parameters
+ * expresses, or null.
  */
 export function unevenness(layout: Layout): string | null {
-  const attention = attentionIn(layout);
-  if (!same(attention.map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join())))
-    return "its attention layers differ in heads, head size, RoPE base or QK-norm";
-  return same(layout.layers.map((layer) => layer.ffn.width)) ? null : "its layers differ in FFN width";
+  const widths = denseWidthsIn(layout);
+  const uneven = unevenAttention(layout);
+  if (uneven !== null) return uneven;
+  if (widths.length < layout.layers.length) return "some of its layers have an FFN other than SwiGLU";
+  return same(widths) ? null : "its layers differ in FFN width";
 }
 
 /**
@@ -79,7 +101,7 @@ export function unevenness(layout: Layout): string | null {
 export function attentionMetadata(layout: Layout, kvHeads: Entries[number][1]): Entries {
   const first = attentionIn(layout)[0]!;
   return [
-    ["feed_forward_length", u32(layout.layers[0]!.ffn.width)],
+    ["feed_forward_length", u32(feedForwardLength(layout))],
     ["attention.head_count", u32(first.heads)],
     ["attention.head_count_kv", kvHeads],
     ["attention.key_length", u32(first.headDim)],
@@ -90,20 +112,30 @@ export function attentionMetadata(layout: Layout, kvHeads: Entries[number][1]): 
 }
 
 /**
- * Returns a refusal that names differences between layers that no class of transformers expresses; null where
+ * Returns a refusal that names differences between mixers that no class of transformers expresses; null where
  * there are none.
  */
-export function unevenConfig(layout: Layout, taps: readonly number[] = []): TransformersConfig | null {
-  const widths = distinct(layout.layers.map((layer) => layer.ffn.width));
+export function unevenMixers(layout: Layout, taps: readonly number[] = []): TransformersConfig | null {
   const geometries = distinct(attentionIn(layout).map(formatGeometry));
   const kernels = distinct(taps);
   const windows = distinct(windowsIn(layout));
-  if (widths.length > 1) return refuse(`FFN widths differ between layers (${widths.join(", ")})`);
   if (geometries.length > 1)
     return refuse(`attention geometries differ between layers (${geometries.join(", ")})`);
   if (kernels.length > 1) return refuse(`convolutions of different taps (${kernels.join(", ")})`);
   if (windows.length > 1) return refuse(`windows of different lengths (${windows.join(", ")})`);
   return null;
+}
+
+/**
+ * Returns a refusal that names differences between layers that no dense class of transformers expresses; null
+ * where there are none.
+ */
+export function unevenConfig(layout: Layout, taps: readonly number[] = []): TransformersConfig | null {
+  const all = denseWidthsIn(layout);
+  const widths = distinct(all);
+  if (all.length < layout.layers.length) return refuse("some layers have an FFN other than SwiGLU");
+  if (widths.length > 1) return refuse(`FFN widths differ between layers (${widths.join(", ")})`);
+  return unevenMixers(layout, taps);
 }
 
 /** Returns the keys of config.json that every class has. */
@@ -112,7 +144,7 @@ export function commonConfig(layout: Layout, context: number) {
   return {
     vocab_size: layout.vocab,
     hidden_size: layout.width,
-    intermediate_size: layout.layers[0]!.ffn.width,
+    intermediate_size: feedForwardLength(layout),
     num_hidden_layers: layout.layers.length,
     num_attention_heads: first.heads,
     num_key_value_heads: first.kvHeads,
