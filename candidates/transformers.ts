@@ -36,7 +36,7 @@ const schema = z.looseObject({
   moe_intermediate_size: optional(count),
   num_dense_layers: optional(z.int().min(0)),
   num_experts: optional(count),
-  num_experts_per_tok: optional(count),
+  num_experts_per_tok: optional(z.int().min(0)),
   norm_topk_prob: optional(z.boolean()),
   use_expert_bias: optional(z.boolean()),
   routed_scaling_factor: optional(z.number()),

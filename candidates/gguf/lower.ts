@@ -96,6 +96,8 @@ function madeUpVocabulary(vocab: number): Entries {
 
 export interface Lowered {
   readonly architecture: Architecture;
+  /** In file order. */
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: readonly TensorInfo[];
   /** The file up to its tensor data. Only this plan is uploaded to a device. */
   readonly plan: Buffer;
@@ -141,7 +143,7 @@ function encode(
       : [["tokenizer.ggml.model", text("no_vocab")] as const]),
   ]);
   const weightBytes = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-  return { architecture, tensors, plan: encodeGguf(metadata, tensors), weightBytes };
+  return { architecture, metadata, tensors, plan: encodeGguf(metadata, tensors), weightBytes };
 }
 
 /** The tensors of the file that `lower` plans. */

@@ -3,6 +3,8 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import type { ReportData, ReportTrial } from "../report-model.ts";
 import { modelCard } from "./card.ts";
+import type { PythonSources } from "./python-bundle.ts";
+import { pytorchModule } from "./pytorch-module.ts";
 
 /** The fields of a trial that formats without evidence need. */
 export type NamedLayout = Pick<ReportTrial, "id" | "layout">;
@@ -26,14 +28,24 @@ export const layoutFormats = {
   layout: ({ layout }) => json(layout),
 } as const satisfies Record<string, (trial: NamedLayout) => string>;
 
+/** Formats that contain code, from the Python sources that edgefront is shipped with. */
+export const codeFormats = {
+  /** PyTorch module, one file. */
+  pytorch: pytorchModule,
+} as const satisfies Record<string, (trial: NamedLayout, sources: PythonSources) => string>;
+
 /** Formats with a sweep's measurements of the layout. */
 export const evidenceFormats = {
   /** Model card, Markdown. */
   card: modelCard,
 } as const satisfies Record<string, (data: ReportData, trial: ReportTrial) => string>;
 
-export type LayoutFormat = keyof typeof layoutFormats | keyof typeof evidenceFormats;
+export type LayoutFormat =
+  | keyof typeof layoutFormats
+  | keyof typeof codeFormats
+  | keyof typeof evidenceFormats;
 export const layoutFormatNames = [
   ...Object.keys(layoutFormats),
+  ...Object.keys(codeFormats),
   ...Object.keys(evidenceFormats),
 ] as readonly LayoutFormat[];

@@ -6,14 +6,18 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { headSizeNote } from "../../candidates/ops/upstream/architectures.ts";
 import {
+  codeFormats,
   evidenceFormats,
   type LayoutFormat,
   layoutFormatNames,
   layoutFormats,
+  type NamedLayout,
 } from "../../reports/layout/layout-formats.ts";
+import type { PythonSources } from "../../reports/layout/python-bundle.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { trialNamed } from "../reading/trial-named.ts";
-import { print, printEither, readStore, say, withDatabase, withJson } from "./common.ts";
+import { moduleSources } from "../training/python-sources.ts";
+import { print, printEither, quoted, readStore, say, withDatabase, withJson } from "./common.ts";
 import { example } from "./examples.ts";
 import { writeWhole } from "./output.ts";
 import { outputTarget } from "./output-target.ts";
@@ -29,10 +33,13 @@ interface Args {
 
 type EvidenceFormat = keyof typeof evidenceFormats;
 const needsSweep = (format: LayoutFormat): format is EvidenceFormat => format in evidenceFormats;
+/** A format of the layout alone. */
+type PlainFormat = Exclude<LayoutFormat, EvidenceFormat>;
+const isCode = (format: LayoutFormat): format is keyof typeof codeFormats => format in codeFormats;
 
 export const exportCommand: CommandModule<object, Args> = {
   command: "export <layout>",
-  describe: "Write a layout as a transformers config, layout JSON or model card",
+  describe: "Write a layout as a transformers config, PyTorch module, layout JSON or model card",
   builder: (yargs) =>
     withJson(withDatabase(yargs))
       .positional("layout", {
@@ -44,7 +51,8 @@ export const exportCommand: CommandModule<object, Args> = {
       .option("format", {
         choices: layoutFormatNames,
         default: "config" as LayoutFormat,
-        describe: "config: for transformers; layout: for edgefront; card: a model card with measurements",
+        describe:
+          "config: for transformers; layout: for edgefront; pytorch: a module to train, one file; card: a model card with measurements",
       })
       .option("out", { type: "string", requiresArg: true, describe: "file to write (default: stdout)" })
       .check(({ format, sweep }) => {
@@ -56,6 +64,12 @@ export const exportCommand: CommandModule<object, Args> = {
         return true;
       })
       .example(example("$0 export lfm2-350m --format config", "Print a config.json for transformers"))
+      .example(
+        example(
+          "$0 export lfm2-350m --format pytorch --out model.py",
+          "Write a PyTorch module to train: one file that needs only torch",
+        ),
+      )
       .example(
         example(
           "$0 export F1 --sweep quickstart --format card --out CARD.md",
@@ -70,14 +84,15 @@ export const exportCommand: CommandModule<object, Args> = {
       ),
   handler: async ({ layout: text, sweep, format, out, db, json }) => {
     if (out !== undefined) outputTarget(out);
+    const sources = isCode(format) ? await moduleSources() : new Map<string, string>();
     const made =
       sweep === undefined
-        ? fromLayout(text, format as keyof typeof layoutFormats)
+        ? fromLayout(text, format as PlainFormat, sources)
         : await readStore(db, (store) => {
             const { data, trial } = trialNamed(store, store.sweeps.get(sweep), text);
             const content = needsSweep(format)
               ? evidenceFormats[format](data, trial)
-              : layoutFormats[format](trial);
+              : written(trial, format, sources);
             return { id: trial.id, content, layout: trial.layout };
           });
     if (out !== undefined) await writeWhole(out, made.content);
@@ -86,12 +101,17 @@ export const exportCommand: CommandModule<object, Args> = {
     if (json)
       printEither(true, { id: made.id, format, ...(out ? { out } : { content: made.content }) }, () => "");
     else if (out === undefined) print(made.content);
-    else say(`wrote ${out}`);
+    else
+      say(isCode(format) ? `wrote ${out}; try it: python3 -i ${quoted(out)}, then Model()` : `wrote ${out}`);
   },
 };
 
-function fromLayout(text: string, format: keyof typeof layoutFormats) {
+/** Writes a layout without measurements. Formats that contain code are made from `sources`. */
+const written = (layout: NamedLayout, format: PlainFormat, sources: PythonSources): string =>
+  isCode(format) ? codeFormats[format](layout, sources) : layoutFormats[format](layout);
+
+function fromLayout(text: string, format: PlainFormat, sources: PythonSources) {
   const layout = layoutFrom(text);
   const id = layoutId(layout);
-  return { id, content: layoutFormats[format]({ id, layout }), layout };
+  return { id, content: written({ id, layout }, format, sources), layout };
 }

@@ -39,8 +39,8 @@ describe("counts", () => {
   it("have the bytes of the experts that a decode step is expected to use", () => {
     const layout = parseNotation("v64 d32 fmoe(8/2x32) : c3");
     const expert = 4 * 3 * 32 * 32;
-    const { weightBytes, decodeBytes, stateBytes } = staticCost(layout, { context: 10, quantization: "f32" });
-    expect(decodeBytes).toBe(weightBytes - 6 * expert + stateBytes);
+    const { weightBytes, decodeReadBytes, stateBytes } = staticCost(layout, { context: 10, quantization: "f32" });
+    expect(decodeReadBytes).toBe(weightBytes - 6 * expert + stateBytes);
     for (const [batch, distinct] of [
       [1, 2],
       [2, 3.5],

@@ -100,6 +100,12 @@ describe("export", () => {
     expect(JSON.parse(config.stdout)).toMatchObject({ model_type: "lfm2", hidden_size: 1024 });
   });
 
+  it("writes a PyTorch module, and tells the next step", async () => {
+    const made = await run("export", "F1", "--sweep", "one", "--format", "pytorch", "--out", "m.py");
+    expect(made.stderr).toContain("wrote m.py; try it: python3 -i m.py, then Model()");
+    expect(readFileSync(join(folder.path, "m.py"), "utf8")).toMatch(/^"""v\d+ d\d+ /);
+  });
+
   it.each([
     [["F1", "--format", "card"], /--format card shows measurements of a sweep; name it with --sweep/],
     [["F99", "--sweep", "one"], /sweep "one" has no layout "F99"/],

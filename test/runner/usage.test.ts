@@ -25,7 +25,7 @@ it.each([
   [["show", "a", "b"], '"b" is one argument too many'],
   [
     ["export", "x", "--format", "crad"],
-    'format cannot be "crad"; it is one of "config", "layout", "card"; did you mean "card"?',
+    'format cannot be "crad"; it is one of "config", "layout", "pytorch", "card"; did you mean "card"?',
   ],
   [["reproduce", "minimal-hybird"], 'study cannot be "minimal-hybird"'],
   [["report", "a", "--db"], "--db needs a value"],

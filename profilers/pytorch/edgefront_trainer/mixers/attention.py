@@ -52,7 +52,7 @@ class Attention:
         )
         if self.norm:
             q, k = rms(q, w[p + "attn_q_norm.weight"], self.eps), rms(k, w[p + "attn_k_norm.weight"], self.eps)
-        q, k = self.rope(q), self.rope(k)
+        q, k = self.rope(q).type_as(v), self.rope(k).type_as(v)
         causal = self.mask is None
         o = F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads)
         return o.transpose(1, 2).reshape(batch, length, self.heads * self.head_dim)

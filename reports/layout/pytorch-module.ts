@@ -1,0 +1,152 @@
+// Exports a layout as a PyTorch module: one file that needs only torch. The layout's constants are written here;
+// the code is that of the PyTorch trainer (profilers/pytorch/) with the class in profilers/pytorch-module/.
+import { tensorsOf } from "../../candidates/cost.ts";
+import type { MetadataValue } from "../../candidates/gguf/encode.ts";
+import { lower } from "../../candidates/gguf/lower.ts";
+import type { Layout } from "../../candidates/layout.ts";
+import { formatMixer, formatNotation } from "../../candidates/notation.ts";
+import { ffnOperatorOf } from "../../candidates/ops/operator-registry.ts";
+import type { NamedLayout } from "./layout-formats.ts";
+import { bundlePython, type PythonSources } from "./python-bundle.ts";
+
+/** Widest line of the constants. */
+const COLUMNS = 110;
+
+type Dimensions = Readonly<Record<string, readonly number[]>>;
+
+/** The tensors of each kind of layer, by the kind's name, and each layer's kind. */
+interface Kinds {
+  readonly kinds: ReadonlyMap<string, Dimensions>;
+  readonly layers: readonly string[];
+}
+
+const text = (value: string): string => JSON.stringify(value);
+const real = (value: number): string => (Number.isInteger(value) ? `${value}.0` : `${value}`);
+
+/** Returns a metadata value in Python: an int for u32 and i32, a float for f32. */
+function literal({ type, value }: MetadataValue): readonly string[] | string {
+  const one = (item: number | boolean | string): string => {
+    if (typeof item === "string") return text(item);
+    if (typeof item === "boolean") return item ? "True" : "False";
+    return type.startsWith("f32") ? real(item) : `${item}`;
+  };
+  return typeof value === "object" ? value.map(one) : one(value);
+}
+
+/** Returns a Python list that starts after `head`, on several lines if it is long. */
+function list(head: string, items: readonly string[], indent: string): string {
+  const line = `${indent}${head}[${items.join(", ")}]`;
+  if (line.length < COLUMNS) return line;
+  const lines = [""];
+  for (const item of items) {
+    if (`${indent}    ${lines.at(-1)}${item}, `.length > COLUMNS) lines.push("");
+    lines[lines.length - 1] += `${item}, `;
+  }
+  return [`${indent}${head}[`, ...lines.map((part) => `${indent}    ${part.trimEnd()}`), `${indent}]`].join(
+    "\n",
+  );
+}
+
+/** Groups layers whose tensors are alike. A kind has the name of its mixer in the notation. */
+function kindsOf(layout: Layout): Kinds {
+  const tensors = tensorsOf(layout);
+  const ffns = layout.layers.map(({ ffn }) => ffnOperatorOf(ffn).notation.format(ffn).head);
+  const several = new Set(ffns).size > 1;
+  const kinds = new Map<string, Dimensions>();
+  const layers = layout.layers.map(({ mixer }, n) => {
+    const prefix = `blk.${n}.`;
+    const own = tensors.filter(({ name }) => name.startsWith(prefix));
+    const dimensions = Object.fromEntries(own.map(({ name, shape }) => [name.slice(prefix.length), shape]));
+    let kind = formatMixer(mixer) + (several ? `~${ffns[n]}` : "");
+    while (kinds.has(kind) && JSON.stringify(kinds.get(kind)) !== JSON.stringify(dimensions)) kind += "'";
+    kinds.set(kind, dimensions);
+    return kind;
+  });
+  return { kinds, layers };
+}
+
+const table = (dimensions: Dimensions, indent: string): string[] =>
+  Object.entries(dimensions).map(([name, shape]) => `${indent}${text(name)}: [${shape.join(", ")}],`);
+
+/** Returns the constants as a module of Python. */
+function constants(layout: Layout): string {
+  const { tensors, metadata } = lower(layout, { quantization: "f32" });
+  const { kinds, layers } = kindsOf(layout);
+  const outer = tensors.filter(({ name }) => !name.startsWith("blk."));
+  return [
+    '"""The layout. Dimensions of tensors are written as in a GGUF: inputs first."""',
+    "",
+    `WIDTH = ${layout.width}`,
+    `VOCABULARY = ${layout.vocab}`,
+    "# The kinds of the layers, from the first to the last.",
+    list("LAYERS = ", layers.map(text), ""),
+    "# The tensors of each kind of layer.",
+    "KINDS = {",
+    ...[...kinds].flatMap(([kind, own]) => [`    ${text(kind)}: {`, ...table(own, "        "), "    },"]),
+    "}",
+    "# The tensors outside the layers. The table of tokens is also the output matrix.",
+    "OUTER = {",
+    ...table(Object.fromEntries(outer.map(({ name, shape }) => [name, shape])), "    ").map((line) =>
+      line.replace(/"token_embd.weight": .*,/, '"token_embd.weight": [WIDTH, VOCABULARY],'),
+    ),
+    "}",
+    "# The metadata of a GGUF of this layout: heads, positions and the like. A list has one value per layer.",
+    "METADATA = {",
+    ...[...metadata].map(([key, value]) => {
+      const made = literal(value);
+      return typeof made === "string"
+        ? `    ${text(key)}: ${made},`
+        : `${list(`${text(key)}: `, made, "    ")},`;
+    }),
+    "}",
+    "",
+  ].join("\n");
+}
+
+/**
+ * Returns the sources with registries of operators (by name, one a line) reduced to those of the layout.
+ * @throws Error if a mixer is in no registry.
+ */
+function withOperatorsOf(layout: Layout, sources: PythonSources): Map<string, string> {
+  const used = new Set<string>(layout.layers.flatMap(({ mixer, ffn }) => [mixer.op, ffn.op]));
+  const found = new Set<string>();
+  const keep = (line: string, op: string): string => {
+    if (!used.has(op)) return "";
+    found.add(op);
+    return line;
+  };
+  const reduced = [...sources].map(([path, source]): [string, string] => [
+    path,
+    path.endsWith("__init__.py") ? source.replace(/^ {4}"([\w.]+)": \w+,\n/gm, keep) : source,
+  ]);
+  const missing = layout.layers.find(({ mixer }) => !found.has(mixer.op))?.mixer.op;
+  if (missing !== undefined)
+    throw new Error(
+      `profilers/pytorch has no mixer "${missing}"; add it to edgefront_trainer/mixers/__init__.py`,
+    );
+  return new Map(reduced);
+}
+
+/**
+ * Returns the module's text. `sources` are those of profilers/pytorch and profilers/pytorch-module, by their
+ * paths in these folders.
+ */
+export function pytorchModule({ id, layout }: NamedLayout, sources: PythonSources): string {
+  const reduced = withOperatorsOf(layout, sources).set("constants.py", constants(layout));
+  return `"""${formatNotation(layout)}
+
+The layout ${id} as a PyTorch module, written by edgefront export --format pytorch. It needs only torch.
+
+    model = Model()             # float32, with initial values from seed 1
+    logits = model(tokens)      # int64 [batch, length] -> [batch, length, VOCABULARY]
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    optimizer = torch.optim.AdamW(model.parameter_groups(weight_decay=0.1), lr=1e-3)
+    model.save("model.gguf")    # or .safetensors; model.load reads both
+
+state_dict() and files have the same names of tensors, those of a GGUF: token_embd.weight, blk.0.attn_norm.weight, ...
+Rates below 0 are the exception: a parameter holds ln(-rate), and a file the rate.
+
+To read the code, begin at the end: Model, then Network, then the operators. Reading and writing files is a part of its own.
+"""
+${bundlePython(reduced, "model.py", "Model")}`;
+}
