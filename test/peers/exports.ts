@@ -1,7 +1,8 @@
 // check:exports: opens the files of `edgefront export` and `compile` with the programs that they are for.
 // transformers instantiates each config.json with our number of parameters. llama.cpp loads each GGUF and
-// continues a text. pyarrow reads a Parquet report. The peers: python -m venv V && V/bin/pip install -r
-// test/peers/requirements.txt; npm install --prefix test/peers --omit=optional
+// continues a text. safetensors and gguf read what each PyTorch module writes. pyarrow reads a Parquet report.
+// The peers: python -m venv V && V/bin/pip install -r test/peers/requirements.txt; npm install --prefix
+// test/peers --omit=optional
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -103,6 +104,28 @@ async function llama(): Promise<void> {
   peer.stdin.end();
 }
 
+const MODULES = [...GGUFS, "v512 d64 f160 h4/2x16 : c3 m2(x16n16) s8 gdn(2/2x16)"] as const;
+
+async function modules(): Promise<void> {
+  const peer = spawn(flags.python, ["test/peers/module-files.py"], { stdio: ["pipe", "pipe", "inherit"] });
+  const answers = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
+  for (const [n, text] of MODULES.entries()) {
+    const file = join(folder, `module${n}.py`);
+    await edgefront("export", text, "--format", "pytorch", "--out", file);
+    peer.stdin.write(`${file}\n`);
+    const line = await answers.next();
+    if (line.done) throw new Error("the peer of PyTorch modules ended");
+    const { parameters, difference } = JSON.parse(line.value) as { parameters: number; difference: number };
+    const ours = parameterCount(layoutFrom(text));
+    report(
+      `safetensors and gguf, ${text}`,
+      parameters === ours && difference === 0,
+      `${parameters} parameters, ours ${ours}; files differ by ${difference}`,
+    );
+  }
+  peer.stdin.end();
+}
+
 /** Checks rows and a checksum of one column, by an independent reader. */
 function tables(): void {
   const data = testReportData();
@@ -145,6 +168,7 @@ function has(...modules: readonly string[]): boolean {
 
 try {
   if (has("torch", "transformers")) await transformers();
+  if (has("torch", "safetensors", "gguf")) await modules();
   if (has("pyarrow")) tables();
   if (existsSync(join(flags.peers, "node_modules/node-llama-cpp"))) await llama();
   else console.log("skipped: llama.cpp (npm install --prefix test/peers --omit=optional)");
