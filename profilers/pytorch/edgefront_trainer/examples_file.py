@@ -11,6 +11,11 @@ from .seeded import M64, fnv, splitmix, splitmix_many
 UNSCORED = 0xFFFF
 
 
+def draws(base, n):
+    """Returns splitmix of base, base + 1, ... as uint64 [n]."""
+    return splitmix_many(base, n).numpy().view(np.uint64)
+
+
 class Data:
     """An EFD1 file, and the order in which a seed draws its rows."""
 
@@ -36,7 +41,7 @@ class Data:
     def draw(self, n, count):
         """Returns the rows that a run draws from its n-th on."""
         if self.stream:
-            return splitmix_many((self.key + n) & M64, count) % np.uint64(self.choices)
+            return draws((self.key + n) & M64, count) % np.uint64(self.choices)
         picks = []
         while count > 0:
             epoch, at = divmod(n, self.choices)
@@ -47,10 +52,10 @@ class Data:
         return np.concatenate(picks)
 
     def shuffled(self, base):
-        draws = (splitmix_many(base, self.choices) % np.arange(1, self.choices + 1, dtype=np.uint64)).tolist()
+        picks = (draws(base, self.choices) % np.arange(1, self.choices + 1, dtype=np.uint64)).tolist()
         order = list(range(self.choices))
         for i in range(self.choices - 1, 0, -1):
-            j = draws[i]
+            j = picks[i]
             order[i], order[j] = order[j], order[i]
         return np.array(order)
 

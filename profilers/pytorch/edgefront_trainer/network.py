@@ -1,44 +1,39 @@
-"""The network: embedding, layers with their norms and residuals, FFN, head. mixers/ has the mixers."""
+"""The network: embedding, layers with their norms and residuals, FFN, head. Mixers are classes of their own."""
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .layout import Layout
-from .linear import FLOAT, Rounded, rms
+from .linear import rms
 from .seeded import DECAYS, seeded
 
 
 class Network:
-    def __init__(self, plan, seed, length, pooled, device, rounded):
-        self.layout, self.pooled = Layout(plan), pooled
-        self.linear = Rounded.apply if rounded else F.linear
-        l = self.layout
-        residual = 1 / math.sqrt(2 * len(l.mixers))
-        shapes = {name: t[:2] for name, t in plan.tensors.items()}
-        if pooled:
-            shapes["decoder.ffn_norm.weight"] = (l.dim, 1)
-            shapes.update({f"decoder.ffn_{part}.weight": (l.dim, l.dim) for part in ("gate", "up", "down")})
-        self.w = {}
-        kinds = {f"blk.{n}.{name}": kind for n, mixer in enumerate(l.mixers) for name, kind in mixer.VECTORS.items()}
+    """
+    The function that a layout computes from its tensors. `w` holds them by their names in a GGUF, as they are trained. `scaled`
+    divides the initial values of matrices that write into the residual stream by sqrt(2 L), L layers.
+    """
+
+    def __init__(self, layout, seed, scaled, device):
+        self.layout, self.linear, self.prepared = layout, F.linear, None
+        kinds = {f"blk.{n}.{name}": kind for n, mixer in enumerate(layout.mixers) for name, kind in mixer.VECTORS.items()}
         self.decays = {name for name, kind in kinds.items() if kind in DECAYS}
-        outputs = {f"blk.{n}.{mixer.OUTPUT}" for n, mixer in enumerate(l.mixers)}
-        for name, (cols, rows) in shapes.items():
+        outputs = {f"blk.{n}.{mixer.OUTPUT}" for n, mixer in enumerate(layout.mixers)}
+        residual = 1 / math.sqrt(2 * len(layout.mixers))
+        self.w = {}
+        for name, (cols, rows) in self.shapes().items():
             values = seeded(seed, name, rows, cols, kinds.get(name, "norm" if "norm" in name else "matrix"))
-            if name in self.decays:  # rates are trained as ln(-rate), so that a step cannot change their sign
-                values = np.log(-values)
-            if name in outputs or name.endswith("ffn_down.weight"):
-                values = values * np.float32(residual)
-            self.w[name] = torch.tensor(values.astype(FLOAT), device=device, requires_grad=True)
-        shared = {}
-        for mixer in l.mixers:
-            mixer.prepare(length, device, shared)
-        half = l.dim // 2
-        angle = np.outer(np.arange(length), 1e4 ** (-np.arange(half) / max(1, half - 1)))
-        code = np.zeros((length, l.dim), FLOAT)
-        code[:, :half], code[:, half : 2 * half] = np.sin(angle), np.cos(angle)
-        self.code = torch.tensor(code, device=device)
+            if scaled and (name in outputs or name.endswith("ffn_down.weight")):
+                values = values * residual
+            self.w[name] = self.trained(name, values).to(device, torch.get_default_dtype()).requires_grad_()
+
+    def shapes(self):
+        """Returns the inputs and outputs of each tensor by name."""
+        return {name: t[:2] for name, t in self.layout.tensors.items()}
+
+    def trained(self, name, values):
+        """Returns values of a file as they are trained: rates below 0 as ln(-rate), so that a step cannot change their sign."""
+        return torch.log(-values) if name in self.decays else values
 
     def stored(self):
         """Returns the tensors as a file holds them, by name."""
@@ -49,21 +44,35 @@ class Network:
         undecayed = {f"blk.{n}.{name}" for n, mixer in enumerate(self.layout.mixers) for name in mixer.UNDECAYED}
         return [name for name, w in self.w.items() if w.dim() == 2 and name not in undecayed]
 
+    def prepare(self, length, device):
+        """Prepares the data of mixers that depends on the length only."""
+        if self.prepared == (length, device):
+            return
+        shared = {}
+        for mixer in self.layout.mixers:
+            mixer.prepare(length, device, shared)
+        self.prepared = (length, device)
+
     def ffn(self, p, x):
         w = self.w
         h = rms(x, w[p + "ffn_norm.weight"], self.layout.eps)
         return x + self.linear(F.silu(self.linear(h, w[p + "ffn_gate.weight"])) * self.linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
 
-    def logits(self, tokens, places):
-        """Returns logits [places, vocabulary] at the given places of [batch x length]."""
+    def states(self, tokens):
+        """Returns the residual stream [batch, length, d] after all layers."""
         w = self.w
+        self.prepare(tokens.shape[1], tokens.device)
         x = F.embedding(tokens, w["token_embd.weight"])
         for n, mixer in enumerate(self.layout.mixers):
             p = f"blk.{n}."
             mixed = mixer(self, p, rms(x, w[p + "attn_norm.weight"], self.layout.eps))
             x = x + self.linear(mixed, w[p + mixer.OUTPUT])
             x = self.ffn(p, x)
-        if self.pooled:
-            x = self.ffn("decoder.", x[:, -1:] + self.code)
-        x = x.flatten(0, 1).index_select(0, places)
-        return self.linear(rms(x, w[self.layout.final_norm], self.layout.eps), w[self.layout.output])
+        return x
+
+    def logits(self, tokens, places=None):
+        """Returns logits [batch, length, vocabulary], or [places, vocabulary] at the given places of [batch x length]."""
+        x = self.states(tokens)
+        if places is not None:
+            x = x.flatten(0, 1).index_select(0, places)
+        return self.linear(rms(x, self.w[self.layout.final_norm], self.layout.eps), self.w[self.layout.output])

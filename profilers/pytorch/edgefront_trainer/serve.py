@@ -58,6 +58,8 @@ def answer(request, channel):
 
 
 def main():
+    if os.environ.get("EDGEFRONT_FLOAT64"):  # for comparisons: the remaining difference is the other side's rounding
+        torch.set_default_dtype(torch.float64)
     channel = Channel()
     channel.say({"type": "hello", "agent": "edgefront-agent", "version": "0.1.0", "arch": ARCH, "pid": os.getpid()})
     threading.Thread(target=channel.read, daemon=True).start()

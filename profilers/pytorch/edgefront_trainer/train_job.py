@@ -8,9 +8,12 @@ import torch
 import torch.nn.functional as F
 
 from .examples_file import Data
-from .gguf_plan import Plan, export
+from .gguf_plan import WRITTEN, Plan, export
+from .layout import Layout
 from .network import Network
+from .pooled import PooledNetwork
 from .refused import Refused
+from .rounded import Rounded
 from .stepper import Stepper
 from .stop_rule import StopRule
 
@@ -30,6 +33,17 @@ def check(r):
             raise Refused("unsupported", f"the PyTorch trainer knows no {field}; use the native one")
     if r.get("checkpoint", {}).get("pauseAt"):
         raise Refused("unsupported", "the PyTorch trainer keeps no checkpoint to pause at; use the native one")
+
+
+def read_plan(r):
+    """Returns the request's plan."""
+    try:
+        plan = Plan(base64.b64decode(r["model"]["plan"]))
+    except ValueError as error:
+        raise Refused("bad-model", str(error))
+    if r.get("out") and any(kind not in WRITTEN for _, _, kind, _ in plan.tensors.values()):
+        raise Refused("unsupported", "the PyTorch trainer writes F32 and F16 plans only")
+    return plan
 
 
 def make_optimizer(network, o, base_width, device):
@@ -57,7 +71,7 @@ class Run:
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
         if r.get("threads"):
             torch.set_num_threads(r["threads"])
-        self.plan = Plan(base64.b64decode(r["model"]["plan"]))
+        self.plan = read_plan(r)
         seed, spec = r.get("seed", 1), r["data"]
         self.steps, self.batch, self.length = r.get("steps", 300), r.get("batch", 32), spec["length"]
         self.every, self.o = r.get("reportEvery", 20), {**DEFAULTS, **{name: float(x) for name, x in r.get("optimizer", {}).items()}}
@@ -66,7 +80,10 @@ class Run:
         self.precision = r.get("precision", "float32")
         if self.precision not in ("float32", "bfloat16"):
             raise Refused("bad-request", "precision must be float32 or bfloat16")
-        self.network = Network(self.plan, seed, spec["length"], r.get("head") == "pooled", self.device, self.precision == "bfloat16")
+        kind = PooledNetwork if r.get("head") == "pooled" else Network
+        self.network = kind(Layout(self.plan), seed, scaled=True, device=self.device)
+        if self.precision == "bfloat16":
+            self.network.linear = Rounded.apply
         if max(d.vocab for d in (self.data, self.validation) if d) > self.network.layout.vocab:
             raise Refused("bad-request", "the data's vocabulary exceeds the model's")
         self.optimizer = make_optimizer(self.network, self.o, r.get("baseWidth"), self.device)

@@ -1,9 +1,8 @@
 """Grouped-query attention, full or over a window, with RoPE and optional QK-norm."""
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..linear import FLOAT, rms
+from ..linear import rms
 
 
 class Attention:
@@ -32,8 +31,9 @@ class Attention:
             gap = at[:, None] - at[None, :]
             shared[mask] = (gap >= 0) & (gap < self.window) if self.window else None
         if turns not in shared:
-            angle = np.outer(np.arange(length), float(self.base) ** (-2.0 * np.arange(self.head_dim // 2) / self.head_dim))
-            shared[turns] = tuple(torch.tensor(f(angle).astype(FLOAT), device=device) for f in (np.cos, np.sin))
+            rates = float(self.base) ** (-2 * torch.arange(self.head_dim // 2, dtype=torch.float64) / self.head_dim)
+            angle = torch.outer(torch.arange(length, dtype=torch.float64), rates)
+            shared[turns] = tuple(x.to(device, torch.get_default_dtype()) for x in (angle.cos(), angle.sin()))
         self.mask, self.turns = shared[mask], shared[turns]
 
     def rope(self, x):
