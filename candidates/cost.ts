@@ -32,13 +32,21 @@ export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): rea
  */
 export const parameterCount = (layout: Layout): number => countElements(tensorsOf(layout));
 
-/**
- * Returns the parameters that a layout stores, and those that one token uses. The two differ only for
- * mixtures of experts.
- */
-export function parameterCounts(layout: Layout): { readonly stored: number; readonly active: number } {
+/** Parameters of a layout, counted in three ways. They differ for mixtures of experts and shared weights. */
+export interface ParameterCounts {
+  /** As if every layer had weights of its own. */
+  readonly total: number;
+  /** What a file holds. */
+  readonly stored: number;
+  /** What one token uses. */
+  readonly active: number;
+}
+
+/** Returns the parameter counts of a layout. */
+export function parameterCounts(layout: Layout): ParameterCounts {
   const tensors = tensorsOf(layout);
-  return { stored: countElements(tensors), active: countActive(tensors) };
+  const stored = countElements(tensors);
+  return { total: stored, stored, active: countActive(tensors) };
 }
 
 /**

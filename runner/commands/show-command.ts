@@ -1,7 +1,7 @@
 // edgefront show: a layout's shape and static costs.
 
 import type { CommandModule } from "yargs";
-import { staticCost } from "../../candidates/cost.ts";
+import { type ParameterCounts, parameterCounts, staticCost } from "../../candidates/cost.ts";
 import { architectureOf } from "../../candidates/gguf/lower.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
@@ -17,6 +17,16 @@ interface Args {
   layout: string;
   json: boolean;
   context: number[];
+}
+
+/** The counts as text: one number, and the others where they differ from it. */
+function parametersText({ total, stored, active }: ParameterCounts): string {
+  const number = (count: number): string => count.toLocaleString("en");
+  const others = [
+    ...(active === stored ? [] : [`${number(active)} active for a token`]),
+    ...(total === stored ? [] : [`${number(total)} if no layer shared weights`]),
+  ];
+  return [number(stored), ...others].join("; ");
 }
 
 export const showCommand: CommandModule<object, Args> = {
@@ -54,7 +64,7 @@ export const showCommand: CommandModule<object, Args> = {
       id: layoutId(layout),
       notation: formatNotation(layout),
       architecture: architectureOf(layout),
-      parameters: q4(0).parameters,
+      parameters: parameterCounts(layout),
       runsIn: runsIn(layout),
       layout,
       costs,
@@ -65,7 +75,7 @@ export const showCommand: CommandModule<object, Args> = {
         "",
         facts([
           ["id", data.id],
-          ["parameters", data.parameters.toLocaleString("en")],
+          ["parameters", parametersText(data.parameters)],
           ...data.runsIn.map((row): [string, string] => [`runs in ${row.runtime}`, runsInText(row)]),
           ...quantizations.map((quantization): [string, string] => [
             `weights as ${quantization}`,

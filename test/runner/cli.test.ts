@@ -217,6 +217,9 @@ describe("output", () => {
 
   it("show --json is one document", async () => {
     const { stdout } = await run("show", "lfm2-350m", "--json");
-    expect(JSON.parse(stdout)).toMatchObject({ parameters: 354_483_968, architecture: "lfm2" });
+    expect(JSON.parse(stdout)).toMatchObject({
+      parameters: { total: 354_483_968, stored: 354_483_968, active: 354_483_968 },
+      architecture: "lfm2",
+    });
   });
 });
