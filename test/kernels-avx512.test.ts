@@ -15,6 +15,8 @@ const INFERENCE = [
   "Conv",
   "Ssm",
   "Delta",
+  "Filter",
+  "Mamba",
   "Attend",
   "RateLoops",
   "Golden",

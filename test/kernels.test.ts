@@ -36,7 +36,7 @@ describe("kernels", () => {
     "pass on aarch64 under QEMU: NEON, dotprod, i8mm and bf16",
     async () => {
       const kernels = ["PanelMul", "Together", "Panels", "Half", "Quantise", "Elementwise", "Conv", "Attend"];
-      const recurrences = ["Ssm", "Delta"];
+      const recurrences = ["Ssm", "Delta", "Filter", "MambaAgrees", "MambaExtremes"];
       const engine = ["Golden", "Isas", "Window", "Batched", "InvariantQ4"];
       const training = ["Bf16Rounds", "Bf16Products", "Bf16Gemm", "Bf16Pairs", "Bf16Pooled", "Bf16Says"];
       const only = [...kernels, ...recurrences, ...engine, ...training];

@@ -2,6 +2,7 @@
 // Source: LFM2 technical report, arXiv 2511.23404, section 2.
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
+import { gatedCosts, gatedTensors, perChannel } from "./gated-filter.ts";
 import type { MixerOperator } from "./operator.ts";
 
 const schema = z.strictObject({
@@ -12,12 +13,6 @@ const schema = z.strictObject({
 
 /** The spec of a short convolution: `{ op: "conv", kernel }`. */
 export type Conv = Readonly<z.infer<typeof schema>>;
-
-/** Elements of the last k-1 inputs, each of `width` channels. */
-const pastInputs = (spec: Conv, width: number): number => (spec.kernel - 1) * width;
-
-/** FLOPs per token: k taps and both gates, for each channel. */
-const tokenFlops = (spec: Conv, width: number): number => 2 * spec.kernel * width + 2 * width;
 
 /**
  * The gated short convolution of LFM2 (arXiv 2511.23404). Tensors: in_proj [d, 3d], conv [k, d], out_proj [d,
@@ -40,20 +35,12 @@ export const conv = {
     format: (spec) => ({ head: `c${spec.kernel}` }),
   },
   keys: [{ key: "shortconv.l_cache", type: "i32", otherwise: 0, of: (spec) => spec.kernel }],
-  tensors: (spec, width, prefix) => [
-    { name: `${prefix}.shortconv.in_proj.weight`, shape: [width, 3 * width], role: "matrix" },
-    { name: `${prefix}.shortconv.conv.weight`, shape: [spec.kernel, width], role: "vector" },
-    { name: `${prefix}.shortconv.out_proj.weight`, shape: [width, width], role: "matrix" },
-  ],
+  tensors: (spec, width, prefix) =>
+    gatedTensors(prefix, width, [perChannel(`${prefix}.shortconv.conv.weight`, spec.kernel, width)]),
   problem: () => null,
   traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
-  state: (spec, width) => ({ kv: 0, recurrent: pastInputs(spec, width) }),
-  decode: (spec, width) => {
-    // The kernel shifts all k-1 inputs by one, so a token writes as much as it reads.
-    const moved = { kv: 0, recurrent: pastInputs(spec, width) };
-    return { flops: tokenFlops(spec, width), reads: moved, writes: moved };
-  },
-  prefillFlops: (spec, width, length) => length * tokenFlops(spec, width),
+  // The state is the last k - 1 inputs. The kernel shifts them by one, so a token writes as much as it reads.
+  ...gatedCosts<Conv>({ state: (spec) => spec.kernel - 1, flops: (spec) => 2 * spec.kernel }),
   // Taps take a share of the time, so the time per weight element differs between kernel sizes.
   costKind: (spec) => `c${spec.kernel}`,
   scale: (spec) => spec,

@@ -2,17 +2,21 @@
 // Also its short-conv part only: the same layer without the recurrence.
 // Source: Dao and Gu, "Transformers are SSMs", arXiv 2405.21060.
 import { z } from "zod";
-import { InvalidInputError } from "../errors.ts";
 import { counted } from "../words.ts";
 import { largestDivisorUpTo } from "./geometry.ts";
+import {
+  EXPAND,
+  formatOptions,
+  innerFields,
+  innerProblem,
+  innerWidth,
+  KERNEL,
+  type Option,
+  parseOptions,
+  wholeExpand,
+} from "./mamba.ts";
 import type { LayerKey, MixerOperator, TensorSpec } from "./operator.ts";
 
-const innerFields = {
-  /** Channels of the mixer (the inner width) divided by the model width. */
-  expand: z.number().min(0.125).max(16).default(2),
-  /** Taps of the depthwise convolution, the newest token included. */
-  kernel: z.int().min(2).max(8).default(4),
-};
 const schema = z.strictObject({
   op: z.literal("m2"),
   ...innerFields,
@@ -43,7 +47,7 @@ interface Sizes {
 }
 
 function sizesOf(spec: Mamba2 | Mamba2Conv, width: number): Sizes {
-  const inner = Math.round(spec.expand * width);
+  const inner = innerWidth(spec, width);
   const { kernel } = spec;
   if (spec.op === "m2.conv") return { inner, heads: 0, state: 0, groups: 1, kernel, convolved: inner };
   const { state, groups } = spec;
@@ -75,13 +79,6 @@ function tensors(spec: Mamba2 | Mamba2Conv, width: number, prefix: string): read
     { name: `${prefix}.ssm_norm.weight`, shape: [inner / groups, groups], role: "vector" },
     { name: `${prefix}.ssm_out.weight`, shape: [inner, width], role: "matrix" },
   ];
-}
-
-/** A reason why the inner width is impossible, or null. */
-function innerProblem(spec: Mamba2 | Mamba2Conv, width: number): string | null {
-  const inner = spec.expand * width;
-  if (Math.abs(inner - Math.round(inner)) < 1e-6) return null;
-  return `an expansion of ${spec.expand} gives ${inner} channels at width ${width}, not a whole number`;
 }
 
 const key = (name: string, of: (sizes: Sizes) => number) =>
@@ -116,14 +113,6 @@ const shared = {
     length * tokenFlops(sizesOf(spec, width)),
 } as const;
 
-/** One letter of an argument and the field that it sets, in the order of writing. */
-interface Option {
-  readonly letter: string;
-  readonly field: keyof Omit<Mamba2, "op">;
-  readonly default: number;
-}
-const EXPAND: Option = { letter: "e", field: "expand", default: 2 };
-const KERNEL: Option = { letter: "k", field: "kernel", default: 4 };
 const OPTIONS: readonly Option[] = [
   EXPAND,
   { letter: "x", field: "headDim", default: 64 },
@@ -132,33 +121,6 @@ const OPTIONS: readonly Option[] = [
   KERNEL,
 ];
 const CONV_OPTIONS: readonly Option[] = [EXPAND, KERNEL];
-
-/** Reads `e2x64n128g1k4`. Every part is optional. Throws InvalidInputError (`bad-notation`). */
-function parseOptions(options: readonly Option[], argument: string | undefined, text: string) {
-  const pattern = options.map(({ letter }) => `(?:${letter}(\\d+(?:\\.\\d+)?))?`).join("");
-  const match = argument === undefined ? [] : new RegExp(`^${pattern}$`).exec(argument);
-  if (match === null || argument === "") {
-    const example = options.map((option) => `${option.letter}${option.default}`).join("");
-    throw new InvalidInputError(
-      "bad-notation",
-      `"${text}": the options in parentheses are ${options.map(({ letter, field }) => `${letter} (${field})`).join(", ")}, in this order, each optional, e.g. ${text.split("(")[0]}(${example})`,
-    );
-  }
-  return Object.fromEntries(
-    options.map((option, index) => [option.field, Number(match[index + 1] ?? option.default)]),
-  ) as Record<Option["field"], number>;
-}
-
-/** Writes the options that differ from their defaults; undefined if none does. */
-function formatOptions(options: readonly Option[], spec: Partial<Omit<Mamba2, "op">>): string | undefined {
-  const parts = options.filter((option) => spec[option.field] !== option.default);
-  return parts.length === 0
-    ? undefined
-    : parts.map(({ letter, field }) => `${letter}${spec[field]}`).join("");
-}
-
-const token = (head: string, argument: string | undefined) =>
-  argument === undefined ? { head } : { head, argument };
 
 /**
  * Mamba-2. Tensors: ssm_in [d, 2*inner + 2*groups*state + heads] (rows z, x, B, C, dt), ssm_conv1d [k, inner +
@@ -174,8 +136,8 @@ export const mamba2 = {
     example: "m2",
     examples: ["m2", "m2(e1x16n8)", "m2(x8n33g2k2)", "m2(e1.5x12n16g4k7)"],
     head: /^m2$/,
-    parse: (_head, argument, text) => ({ op: "m2", ...parseOptions(OPTIONS, argument, text) }),
-    format: (spec) => token("m2", formatOptions(OPTIONS, spec)),
+    parse: (_head, argument, text) => ({ op: "m2", ...parseOptions(OPTIONS, argument, text) }) as Mamba2,
+    format: (spec) => formatOptions("m2", OPTIONS, spec),
   },
   problem: (spec, width) => {
     const problem = innerProblem(spec, width);
@@ -226,19 +188,14 @@ export const mamba2Conv = {
     example: "m2.conv",
     examples: ["m2.conv", "m2.conv(e1)", "m2.conv(e1.25k8)"],
     head: /^m2\.conv$/,
-    parse: (_head, argument, text) => {
-      const { expand, kernel } = parseOptions(CONV_OPTIONS, argument, text);
-      return { op: "m2.conv", expand, kernel };
-    },
-    format: (spec) => token("m2.conv", formatOptions(CONV_OPTIONS, spec)),
+    parse: (_head, argument, text) =>
+      ({ op: "m2.conv", ...parseOptions(CONV_OPTIONS, argument, text) }) as Mamba2Conv,
+    format: (spec) => formatOptions("m2.conv", CONV_OPTIONS, spec),
   },
   problem: innerProblem,
   traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
   costKind: (spec) => `m2.conv${spec.kernel}`,
-  scale: (spec, _from, to) => ({
-    ...spec,
-    expand: Math.max(1, Math.round(spec.expand * to.width)) / to.width,
-  }),
+  scale: (spec, _from, to) => ({ ...spec, expand: wholeExpand(spec, to.width) }),
   picture: {
     tone: "conv",
     height: 16,

@@ -3,14 +3,33 @@
 import { z } from "zod";
 import { absentFfn } from "./absent-ffn.ts";
 import { gqa, swa } from "./attention.ts";
+import { cfc } from "./cfc.ts";
 import { conv } from "./conv.ts";
 import { gdn, gdnConv } from "./gdn.ts";
+import { ls4 } from "./ls4.ts";
+import { mamba1, mamba1Conv } from "./mamba1.ts";
 import { mamba2, mamba2Conv } from "./mamba2.ts";
 import { moe } from "./moe.ts";
 import type { FfnOperator, HeaderField, LayerKey, MixerOperator, Traits } from "./operator.ts";
+import { rtf } from "./rtf.ts";
+import { s4d } from "./s4d.ts";
 import { swiglu } from "./swiglu.ts";
 
-const mixerList = [conv, gqa, swa, mamba2, mamba2Conv, gdn, gdnConv] as const;
+const mixerList = [
+  conv,
+  gqa,
+  swa,
+  mamba2,
+  mamba2Conv,
+  gdn,
+  gdnConv,
+  s4d,
+  rtf,
+  ls4,
+  mamba1,
+  mamba1Conv,
+  cfc,
+] as const;
 const ffnList = [swiglu, moe, absentFfn] as const;
 
 /**

@@ -41,6 +41,9 @@ struct MixerKind {
   Status (*read)(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_view name, LayerSpec* l);
   // Adds the tensors of the layer. The output's matrix (Role::kMixerOut) comes last.
   void (*tensors)(const ModelSpec& m, const LayerSpec& l, LayerTensors* out);
+  // Turns the layer's vectors, as loaded, into the values that its stages read; null: they read the loaded ones.
+  // vectors[slot] has the layout of LayerWeights.
+  void (*prepare)(const ModelSpec& m, const LayerSpec& l, float* const* vectors) = nullptr;
   // Sets the sizes in `plan`, and asks `program` for shared resources: rotation tables, buffers, scratch.
   void (*plan)(const ModelSpec& m, const LayerSpec& l, const SessionOptions& o, Program* program, LayerPlan* plan);
   // Returns the mixer's line of the listing.

@@ -19,7 +19,7 @@ inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20
 inline constexpr int64_t kMaxExperts = 1024, kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24, kMaxState = 1 << 12;
 
 // Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
-enum class Mixer { kConv, kAttention, kMamba2, kMamba2Conv, kGdn, kGdnConv };
+enum class Mixer { kConv, kAttention, kMamba2, kMamba2Conv, kGdn, kGdnConv, kS4d, kRtf, kLs4, kMamba, kMambaConv, kCfc };
 
 // Each mixer has a struct with its metadata. Slot numbers its tensors in LayerWeights and Params.
 
@@ -65,6 +65,36 @@ struct GdnSpec {
   uint64_t channels() const { return 2 * key_width() + value_width(); }  // of the convolution: q, k, v
 };
 
+// Mamba, and its short-conv part only, which has no state and no rank.
+struct MambaSpec {
+  enum Slot { kIn, kTaps, kTapsBias, kX, kDt, kDtBias, kA, kD };
+  uint32_t inner = 0;  // channels
+  uint32_t state = 0;  // elements for each channel
+  uint32_t rank = 0;   // numbers from which the steps of all channels are computed
+  uint32_t taps = 0;
+
+  uint64_t rates() const { return rank + 2 * uint64_t{state}; }  // raw steps, B, C
+};
+
+// S4D and Liquid-S4: a bank of complex modes in each channel, between two gates. S4D has no b.
+struct ModalSpec {
+  enum Slot { kIn, kDt, kARe, kAIm, kCRe, kCIm, kD, kBRe, kBIm };
+  uint32_t state = 0;  // real elements of a channel
+
+  uint32_t modes() const { return state / 2; }
+};
+
+// A rational transfer function in each channel, between two gates.
+struct RationalSpec {
+  enum Slot { kIn, kA, kB, kSlack, kH0 };
+  uint32_t order = 0;  // state elements of a channel
+};
+
+// The CfC cell, whose sizes are all the model's width.
+struct CfcSpec {
+  enum Slot { kIn, kInBias, kState, kF1, kF1Bias, kF2, kF2Bias, kTimeA, kTimeABias, kTimeB, kTimeBBias };
+};
+
 // Indexes the tables of infer/ffns/ffn_table.cc and train/ffn_block.cc.
 enum class Ffn { kAbsent, kSwiglu, kMoe };
 
@@ -82,6 +112,9 @@ struct LayerSpec {
   AttentionSpec attention;
   Mamba2Spec mamba2;
   GdnSpec gdn;
+  ModalSpec modal;
+  RationalSpec rational;
+  MambaSpec mamba;
   uint32_t ffn = 0;  // width of the SwiGLU FFN; 0: none
   MoeSpec moe;       // instead of that FFN, if it has experts
 
@@ -141,6 +174,8 @@ struct TensorSpec {
   // Matrices of ne1 rows that the tensor holds one after the other, one for each expert, and how many of them a
   // token uses.
   uint32_t stack = 1, used = 1;
+  // A small matrix that reads the mixer's own values, not the layer's normalised input. It is never quantised.
+  bool inner = false;
 
   uint64_t rows() const { return stack * ne1; }
   uint64_t elements() const { return ne0 * rows(); }

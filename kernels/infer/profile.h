@@ -32,6 +32,9 @@ struct OpProfile {
 //   m2-in, m2-conv (short convolution), m2-scan (recurrence), m2-norm (gate, norm, int8 rounding), m2-out;
 //   gdn-in, gdn-conv (with SiLU), gdn-keys (unit length, rates and decays), gdn-state (the delta rule), gdn-gate (norm, gate,
 //   int8 rounding), gdn-out;
+//   s4d-in, s4d (gated filter, int8 rounding), s4d-out; rtf and ls4 likewise;
+//   m1-in, m1-conv (with SiLU), m1-rates (steps, B and C), m1-scan (recurrence), m1-gate (with int8 rounding), m1-out;
+//   cfc-in, cfc (the cell, token by token), cfc-round (int8 rounding), cfc-out;
 //   route (scores of the experts, choice), gather (rows of the norm, sorted by expert);
 //   gate-up (both products, SwiGLU, int8 rounding), down; logits.
 using Profile = std::vector<OpProfile>;

@@ -47,7 +47,7 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
   size_t i = 0;
   for (const TensorSpec& t : ExpectedTensors(spec)) {
     const DType type = types[i++];
-    if (t.kind != WeightKind::kMatrix) continue;
+    if (t.kind != WeightKind::kMatrix || t.inner) continue;
     const bool quantised = IsQuantised(type);
     LayerPlan* l = t.layer >= 0 ? &p->layers[t.layer] : nullptr;
     Reading* from_norm = nullptr;

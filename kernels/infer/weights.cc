@@ -10,6 +10,7 @@
 #include <mutex>
 #include <new>
 
+#include "infer/mixer_kind.h"
 #include "quant/blocks.h"
 
 namespace edgefront {
@@ -26,7 +27,7 @@ size_t PackedBytes(const TensorSpec& t, DType type) {
 
 void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
   const Matrix m{type, t.ne0, t.ne1, at};
-  const float* v = reinterpret_cast<const float*>(at);
+  float* v = reinterpret_cast<float*>(at);
   LayerWeights* l = t.layer >= 0 ? &w.layers[t.layer] : nullptr;
   switch (t.role) {
     case Role::kEmbedding: w.embedding = w.output = m; return;
@@ -91,9 +92,10 @@ Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gg
   for (const TensorSpec& t : ExpectedTensors(spec)) {
     const GgufTensor* found = gguf.FindTensor(t.name);
     if (found == nullptr) return BadModel("tensor '" + t.name + "' is missing");
-    if (IsVector(t) && IsQuantised(found->type)) {
+    if ((IsVector(t) || t.inner) && IsQuantised(found->type)) {
       return Unsupported("tensor '" + t.name + "' is " + DTypeName(found->type) +
-                         ", edgefront reads norms, biases and convolution taps as F32, F16 or BF16; convert the file with llama.cpp: "
+                         ", edgefront reads norms, biases, convolution taps and small inner matrices as F32, F16 or BF16; convert the file "
+                         "with llama.cpp: "
                          "llama-quantize --allow-requantize FILE OUT.gguf Q8_0");
     }
     types.push_back(found->type);
@@ -178,6 +180,10 @@ Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const D
     }
   });
   if (!failed.ok()) return failed;
+  for (size_t i = 0; i < w.layers.size(); ++i) {
+    const MixerKind& kind = KindOf(spec.layers[i].mixer);
+    if (kind.prepare != nullptr) kind.prepare(spec, spec.layers[i], w.layers[i].vectors.data());
+  }
   return w;
 }
 

@@ -27,14 +27,15 @@ struct Matrix {
   Matrix InStack(size_t i) const { return {type, k, rows, panel(i * panels())}; }
 };
 
-inline constexpr size_t kMixerSlots = 8;  // most tensors of a mixer, without its output matrix
+inline constexpr size_t kMixerSlots = 12;  // most tensors of a mixer, without its output matrix
 
 // The weights of one layer.
 struct LayerWeights {
   const float *mixer_norm = nullptr, *ffn_norm = nullptr;
-  // The mixer's own tensors, indexed by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d]).
+  // The mixer's own tensors, indexed by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d];
+  // some mixers prepare them, MixerKind::prepare).
   std::array<Matrix, kMixerSlots> matrices;
-  std::array<const float*, kMixerSlots> vectors = {};
+  std::array<float*, kMixerSlots> vectors = {};
   Matrix mixer_out, gate, up, down;  // of experts the first, see Matrix::InStack
   Matrix router;                     // rows: experts
   const float* router_bias = nullptr;

@@ -61,14 +61,41 @@ struct AttendArgs {
   float* scratch;       // [8][64]
 };
 
-// Gated short convolution over channels [c0, c1) of n consecutive tokens. Rows of proj hold B, C, h, each
-// [d]. y = B * h; z_t = sum_j taps[j] y_{t-k+1+j}; C * z replaces C. `state` holds the previous values of y,
-// oldest first, and is updated.
-struct ConvArgs {
-  float* proj;        // [n][3d]
+// A filter between two gates, over channels [c0, c1) of n consecutive tokens. Rows of proj hold B, C, h, each
+// [d]. The filter reads u = B * h, and C * y replaces C, where y is its output.
+struct GatedArgs {
+  float* proj;   // [n][3d]
+  float* state;  // of the filter; updated
+  size_t n, d, c0, c1;
+};
+
+// Causal convolution: y_t = sum_j taps[j] u_{t-k+1+j}. `state` [k-1][d] holds the previous values of u,
+// oldest first.
+struct ConvArgs : GatedArgs {
   const float* taps;  // [k][d]
-  float* state;       // [k-1][d]
-  size_t n, d, k, c0, c1;
+  size_t k;
+};
+
+inline constexpr size_t kFilterStrip = 16;  // channels whose state lies together in the filters below; c0 is a multiple
+
+// A bank of complex modes: s_i = a_i s_i + u, y = skip u + Re(sum_i c_i s_i). With b (Liquid-S4), v = tanh(u)
+// takes the place of u, and s_i = (a_i + b_i v) s_i + b_i v. `state` [strips][modes][2][16] holds real and
+// imaginary parts.
+struct ModalArgs : GatedArgs {
+  const float *a_re, *a_im, *c_re, *c_im;  // [modes][d]
+  const float *b_re, *b_im;                // [modes][d], or null
+  const float* skip;                       // [d]
+  size_t modes;
+};
+
+inline constexpr size_t kMostOrder = 256;  // of a rational transfer function
+
+// A rational transfer function: y = h0 u + sum_i b_i x_{t-i}, x_t = u + sum_i minus_a_i x_{t-i}, with i from
+// 1 to `order`. `state` [strips][order][16] holds x, oldest first.
+struct RationalArgs : GatedArgs {
+  const float *minus_a, *b;  // [order][d], i = 1 first
+  const float* h0;           // [d]
+  size_t order;
 };
 
 inline constexpr size_t kMostConvTaps = 64;  // of conv_silu
@@ -85,9 +112,9 @@ struct ConvSiluArgs {
   size_t n, d, k, c0, c1;
 };
 
-// Mamba-2's recurrence of one head over n consecutive tokens. With dt_t = softplus(dt[t] + dt_bias), the state
-// S becomes e^(a dt_t) S + dt_t x_t B_t^T, and y_t = S C_t + d x_t replaces x_t. Token t's vectors lie at
-// pointer + t * stride.
+// Mamba-2's recurrence of one head over n consecutive tokens. With dt_t = softplus(dt[t] + dt_bias), the
+// state S becomes e^(a dt_t) S + dt_t x_t B_t^T, and y_t = S C_t + d x_t replaces x_t. Token t's vectors lie
+// at pointer + t * stride.
 struct SsmArgs {
   float* x;            // [channels]
   const float *b, *c;  // [states]
@@ -96,6 +123,20 @@ struct SsmArgs {
   float dt_bias, a, d;  // a: at most 0
   float* state;         // [channels][states]
   size_t n, channels, states;
+};
+
+// Mamba's recurrence over channels [c0, c1) of n consecutive tokens. With dt = softplus(dt[t] + dt_bias),
+// each state element becomes s_i = e^(a_i dt) s_i + dt x B_i, and y = sum_i C_i s_i + skip x replaces x.
+// Token t's vectors lie at pointer + t * stride.
+struct MambaArgs {
+  float* x;            // [d]
+  const float* dt;     // [d]
+  const float *b, *c;  // [states]
+  size_t stride;
+  const float *dt_bias, *skip;  // [d]
+  const float* a;               // [states][d], at most 0
+  float* state;                 // [strips][states][16]
+  size_t n, d, states, c0, c1;  // c0: a multiple of 16
 };
 
 inline constexpr size_t kDeltaStrip = 16;  // value channels of a head whose state lies together
@@ -124,8 +165,11 @@ struct Kernels {
   void (*swiglu)(const float* gate, const float* up, size_t n, float* out);               // out = silu(gate) * up
   void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]
   void (*conv)(const ConvArgs& args);
+  void (*modal)(const ModalArgs& args);
+  void (*rational)(const RationalArgs& args);
   void (*conv_silu)(const ConvSiluArgs& args);
   void (*ssm)(const SsmArgs& args);
+  void (*mamba)(const MambaArgs& args);
   void (*delta)(const DeltaArgs& args);
   // Writes k [head_dim] and v [head_dim] into slot `slot` of the cache.
   void (*store_kv)(const KvHead& kv, size_t slot, const float* k, const float* v, size_t head_dim);

@@ -6,7 +6,10 @@
 #include "ops/attention/scalar.h"
 #include "ops/attention/store_kv.h"
 #include "ops/delta/scalar.h"
+#include "ops/mamba/scalar.h"
 #include "ops/matmul/scalar.h"
+#include "ops/modal/scalar.h"
+#include "ops/rational/scalar.h"
 #include "ops/rope/forward.h"
 #include "ops/ssm/scalar.h"
 #include "targets/kernels.h"
@@ -79,9 +82,9 @@ void ScalarConvSilu(const ConvSiluArgs& g) {
 }  // namespace
 
 const Kernels& ScalarKernels() {
-  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul,      ScalarQuantise,    ScalarRmsNorm, ScalarSwiGlu,
-                                     Rope,         ScalarConv,          ScalarConvSilu,    ScalarSsm,     ScalarDelta,
-                                     StoreKv,      ScalarAttendWeights, ScalarAttendValues};
+  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise,      ScalarRmsNorm,     ScalarSwiGlu, Rope,
+                                     ScalarConv,   ScalarModal,    ScalarRational,      ScalarConvSilu,    ScalarSsm,    ScalarMamba,
+                                     ScalarDelta,  StoreKv,        ScalarAttendWeights, ScalarAttendValues};
   return kTable;
 }
 

@@ -6,7 +6,10 @@
 #include "ops/conv/forward.h"
 #include "ops/conv_silu/forward.h"
 #include "ops/delta/forward.h"
+#include "ops/mamba/forward.h"
 #include "ops/matmul/forward.h"
+#include "ops/modal/forward.h"
+#include "ops/rational/forward.h"
 #include "ops/rmsnorm/forward.h"
 #include "ops/rope/forward.h"
 #include "ops/ssm/forward.h"
@@ -14,5 +17,6 @@
 #include "simd/plain_loops.h"
 #include "targets/kernels.h"
 
-#define EDGEFRONT_KERNEL_TABLE(isa) \
-  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, Rope, ShortConv, ConvSilu, Ssm, Delta, StoreKv, AttendWeights, AttendValues}
+#define EDGEFRONT_KERNEL_TABLE(isa)                                                                                   \
+  {isa,   PanelMul, QuantiseActivations, RmsNorm,     SwiGlu, Rope, ShortConv, Modal, Rational, ConvSilu, Ssm, Mamba, \
+   Delta, StoreKv,  AttendWeights,       AttendValues}

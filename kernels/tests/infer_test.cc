@@ -88,7 +88,7 @@ TEST(EveryFfnIsListed) {
 }
 
 TEST(GoldenLogits) {
-  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn"}) {
+  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc"}) {
     const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
     REQUIRE(!plan.empty() && data.size() > 8);
     auto model = Model::FromBytes(plan, 1);
@@ -189,7 +189,7 @@ TEST(MixedFiles) {
       REQUIRE(!whole.empty());
       CHECK_MSG(whole == AllLogits(*model, Options(50, 9, isa, KvType::kF16, 3), tokens, 31), name << " on " << IsaName(isa));
       const double error = RelativeError(whole, scalar);
-      CHECK_MSG(error <= 3e-2, name << " on " << IsaName(isa) << ": relative error " << error);
+      CHECK_MSG(error <= 5e-2, name << " on " << IsaName(isa) << ": relative error " << error);
     }
   }
 }

@@ -80,8 +80,8 @@ TEST(ConvAgrees) {
         for (size_t n : {0, 1, 2, 3, 7, 8, 9, 20}) {
           const std::vector<float> proj = Uniform(3 * d * n, k), taps = Uniform(k * d, 2), state = Uniform(k * d, 9);
           std::vector<float> want = proj, got = proj, want_state = state, got_state = state;
-          ScalarKernels().conv({want.data(), taps.data(), want_state.data(), n, d, k, d > 16 ? size_t{16} : 0, d});
-          table->conv({got.data(), taps.data(), got_state.data(), n, d, k, d > 16 ? size_t{16} : 0, d});
+          ScalarKernels().conv({{want.data(), want_state.data(), n, d, d > 16 ? size_t{16} : 0, d}, taps.data(), k});
+          table->conv({{got.data(), got_state.data(), n, d, d > 16 ? size_t{16} : 0, d}, taps.data(), k});
           std::vector<float> want_out, got_out;
           for (size_t t = 0; t < n; ++t) {
             want_out.insert(want_out.end(), want.begin() + (3 * t + 1) * d, want.begin() + (3 * t + 2) * d);

@@ -9,7 +9,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "infer/model_spec.h"
+#include "tests/filter_layers.h"
+#include "tests/test_mixer.h"
 
 namespace edgefront::testing {
 
@@ -63,34 +64,6 @@ inline LayerSpec GdnConvLayer(uint32_t heads, uint32_t head_dim, uint32_t taps, 
   l.ffn = ffn;
   return l;
 }
-
-struct Layout {
-  const char* name;
-  std::vector<LayerSpec> layers;
-};
-
-// A metadata key with one value for each layer. Mixers may share a key.
-struct LayerKey {
-  enum Type { kInt, kFloat, kBool };
-
-  const char* key;  // without "edgefront."
-  Type type;
-  double otherwise;  // value in layers of other mixers
-  double (*of)(const LayerSpec& layer);
-};
-
-// One kind of mixer, as the tests use it. `ffn` is the width of a layer's FFN.
-struct TestMixer {
-  Mixer mixer;
-  const char* (*name)(const LayerSpec& layer);  // value of edgefront.layer.mixer
-  std::vector<LayerKey> keys;
-  std::vector<Layout> (*alone)(uint32_t ffn);      // layouts without other mixers, with the extremes
-  std::vector<LayerSpec> (*hybrid)(uint32_t ffn);  // layers for the engine's layout with all mixers
-  std::vector<LayerSpec> trained;                  // layers for training, of sizes that need padding
-  // A further layer for gradients, in which a token sees n positions; null if `trained` suffices, because a
-  // token sees all.
-  LayerSpec (*seeing)(uint32_t n);
-};
 
 inline TestMixer ConvRow() {
   return {
@@ -147,9 +120,6 @@ inline TestMixer AttentionRow() {
       .seeing = [](uint32_t n) { return AttentionLayer(2, 1, 10, 16, n, n % 2 == 0); },
   };
 }
-
-// Returns a key with whole numbers, 0 in layers of other mixers.
-inline LayerKey SsmKey(const char* key, double (*of)(const LayerSpec& layer)) { return {key, LayerKey::kInt, 0, of}; }
 
 inline std::vector<LayerKey> Mamba2Keys() {
   return {SsmKey("ssm.conv_kernel", [](const LayerSpec& l) -> double { return l.mamba2.taps; }),
@@ -237,7 +207,8 @@ inline TestMixer GdnConvRow() {
 }
 
 inline const std::vector<TestMixer>& TestMixers() {
-  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row(), Mamba2ConvRow(), GdnRow(), GdnConvRow()};
+  static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row(), Mamba2ConvRow(), GdnRow(),       GdnConvRow(),
+                                                S4dRow(),  RtfRow(),       Ls4Row(),    MambaRow(),      MambaConvRow(), CfcRow()};
   return mixers;
 }
 

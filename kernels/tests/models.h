@@ -142,7 +142,7 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   }
   for (const TensorSpec& t : ExpectedTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
-    const bool exact = vector || t.role == Role::kRouter;  // F32 in every file
+    const bool exact = vector || t.inner || t.role == Role::kRouter;  // F32 in every file
     const DType type = !exact && o.type_of ? o.type_of(t) : exact ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
     if (t.ne1 == 1 && vector && !t.by_channel)
       w.AddTensor(t.name, {t.ne0}, type);

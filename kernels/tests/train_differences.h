@@ -15,20 +15,21 @@ struct DifferenceBounds {
   float step;
   double error;
   bool five_points = false;  // also uses the differences at 2h, so that the error is O(h^4 f''''')
+  double least = 0.05;       // inputs have size 1, so gradients below this are mostly rounding
 };
 // For a loss in double. The third derivatives of the tested functions are as large as their gradients: h^2 =
 // 1e-6, times a margin of 20. Float32 rounding of the analytic gradients is smaller.
 inline constexpr DifferenceBounds kDoubleLoss{0x1p-10f, 2e-5};
 // For a loss of float32 values, whose rounding needs a larger step. A norm of small values has large third
 // derivatives.
-inline constexpr DifferenceBounds kFloatLoss{0x1p-8f, 1e-3, true};
+inline constexpr DifferenceBounds kFloatLoss{0x1p-8f, 1e-3, true, 0.15};
 
 // Checks `analytic` (d loss / d x, for all elements of x) against central differences of `loss`. The exact
 // step removes the rounding of x + h.
 inline void CompareWithDifferences(const char* isa, const char* what, Padded& x, Padded& analytic, const std::function<double()>& loss,
                                    const DifferenceBounds& bounds = kDoubleLoss) {
   const float h = bounds.step;
-  double scale = 0.05;  // inputs have size 1, so smaller gradients are mostly rounding
+  double scale = bounds.least;
   for (int i = 0; i < x.rows; ++i) {
     for (int j = 0; j < x.cols; ++j) scale = std::fmax(scale, std::fabs(static_cast<double>(analytic.at(i, j))));
   }

@@ -58,6 +58,12 @@ void CheckMixerGradients(const Math& math, const LayerSpec& layer, const std::st
     // Recurrences begin with steps so small that their gradients would be rounding.
     const bool recurrence = p.kind == WeightKind::kStep || p.decays();
     for (size_t i = 0; recurrence && i < p.size(); ++i) flat[p.offset + i] = UniformAt(9000 + i);
+    // So do biases, among them coefficients of filters. A bound on the sum of their absolute values has no
+    // derivative where one of them is 0.
+    for (size_t i = 0; p.kind == WeightKind::kBias && i < p.size(); ++i) {
+      float& v = flat[p.offset + i];
+      v = v > 0 ? 10 * v + 0.2f : v < 0 ? 10 * v - 0.2f : 0;  // padding stays 0
+    }
     if (p.role == Role::kMixer) tensors.emplace_back(p, flat.get());
   }
   Padded x(rows, d, 2), dx(rows, d, 3);  // dx is overwritten

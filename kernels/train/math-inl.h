@@ -17,6 +17,9 @@ namespace {
 #ifndef EDGEFRONT_DOT_PAIRS
 #include "train/gemm-inl.h"
 #include "train/elementwise-inl.h"
+#include "train/mamba-inl.h"
+#include "train/modal-inl.h"
+#include "train/rational-inl.h"
 #include "train/short_conv-inl.h"
 #include "train/ssm-inl.h"
 #include "train/delta-inl.h"
@@ -36,7 +39,7 @@ const Products kRounded = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kRoundedPa
 extern const Math kMath;
 // clang-format off
 const Math kMath = {{EDGEFRONT_ISA_NAME, Precision::kFloat32, &kExactPacking, RunGemm}, RunRmsNorm, RunRmsNormGrad, RunConv, RunConvGrad,
-                    RunConvSilu, RunConvSiluGrad, RunSsm, RunSsmGrad, RunDelta, RunDeltaGrad, RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
+                    RunModal, RunModalGrad, RunRational, RunRationalGrad, RunConvSilu, RunConvSiluGrad, RunSsm, RunSsmGrad, RunMamba, RunMambaGrad, RunDelta, RunDeltaGrad, RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
 // clang-format on
 #endif
 

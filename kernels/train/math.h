@@ -105,6 +105,31 @@ inline constexpr int kSsmBlock = 64;  // tokens whose states the backward pass c
 }
 [[gnu::always_inline]] inline constexpr size_t SsmScratch(int states) { return static_cast<size_t>(kSsmBlock + 2) * states; }
 
+// Mamba's recurrence on one sequence: dt = softplus(raw + dt_bias), s_t = e^(a dt) s_{t-1} + dt x_t B_t, y_t = sum
+// C_t s_t + skip x_t, for each channel with a state [states].
+struct MambaScan {
+  int length, width, states;  // width: channels
+  const float* x;             // [length, width], stride ldx
+  ptrdiff_t ldx;
+  const float* raw;  // [length, width], stride ld
+  float* dt;         // stride ld: written by the forward pass, read by the backward pass
+  ptrdiff_t ld;
+  const float *b, *c;  // [length, states], stride ldb
+  ptrdiff_t ldb;
+  const float *dt_bias, *skip;  // [width]
+  const float* a;               // [states, width]
+  float* scratch;               // MambaScratch floats, for the backward pass
+};
+struct MambaGrad {
+  const float* dy;        // [length, width], stride ld
+  float* dx;              // stride ldx, overwritten
+  float* draw;            // stride ld, overwritten
+  float *db, *dc;         // stride ldb, added to
+  float *dt_bias, *skip;  // [width], added to
+  float* a;               // [states, width], added to
+};
+[[gnu::always_inline]] inline constexpr size_t MambaScratch(int length) { return (2 * static_cast<size_t>(length) + 1) * kPad; }
+
 // The gated delta rule of one value head on one sequence. With the state S [key_dim, 16 strips], zero before
 // the first token: S = decay S; S += k u^T with u = rate (v - S^T k); o = S^T q.
 struct Delta {
@@ -126,6 +151,43 @@ inline constexpr int kDeltaBlock = 32;  // tokens whose states the backward pass
 [[gnu::always_inline]] inline constexpr size_t DeltaScratch(int length, int key_dim) {
   return static_cast<size_t>((length + kDeltaBlock - 1) / kDeltaBlock + kDeltaBlock + 1) * key_dim * kPad;
 }
+
+// A bank of complex modes in each channel, on one sequence: s_t = a s_{t-1} + u_t, y_t = skip u_t + Re(sum c
+// s_t). With b (Liquid-S4), u_t is first replaced by its tanh, and s_t = (a + b u_t) s_{t-1} + b u_t.
+struct ModalBank {
+  int length, width, modes;
+  const float *a_re, *a_im, *c_re, *c_im, *b_re, *b_im;  // [modes, width]; b is null or both are given
+  const float* skip;                                     // [width]
+  float* u;                                              // [length, width], stride ld
+  ptrdiff_t ld;
+  float* scratch;  // ModalScratch floats, for the backward pass
+
+  bool liquid() const { return b_re != nullptr; }
+};
+struct ModalGrad {
+  float* g;                                        // gradient of y, becomes that of u; stride ld
+  float *a_re, *a_im, *c_re, *c_im, *b_re, *b_im;  // [modes, width], added to
+  float* skip;                                     // [width], added to
+};
+[[gnu::always_inline]] inline constexpr size_t ModalScratch(int length) { return (3 * static_cast<size_t>(length) + 2) * kPad; }
+
+// A rational transfer function in each channel, on one sequence: x_t = u_t + sum_i minus_a_i x_{t-i}, y_t = h0
+// u_t + sum_i b_i x_{t-i}, with i from 1 to `order`.
+struct RationalFilter {
+  int length, width, order;
+  const float *minus_a, *b;  // [order, width], i = 1 first
+  const float* h0;           // [width]
+  const float* u;            // [length, width], stride ld
+  ptrdiff_t ld;
+  float* x;        // stride ld: written by the forward pass, read by the backward pass
+  float* scratch;  // RationalScratch floats, for the backward pass
+};
+struct RationalGrad {
+  float* g;            // gradient of y, becomes that of u; stride ld
+  float *minus_a, *b;  // [order, width], added to
+  float* h0;           // [width], added to
+};
+[[gnu::always_inline]] inline constexpr size_t RationalScratch(int length) { return static_cast<size_t>(length) * kPad; }
 
 struct CrossEntropyResult {
   double loss = 0;  // summed over rows, nats
@@ -169,6 +231,10 @@ struct Math : Products {
   // Computes dbch (overwritten) from du, and adds to dtaps [k, width]. scratch: [length], stride ldu. k: at most kMostTaps.
   void (*conv_grad)(int length, int width, int k, const float* taps, const float* bch, ptrdiff_t ldb, const float* y, const float* du,
                     ptrdiff_t ldu, float* dbch, float* dtaps, float* scratch);
+  void (*modal)(const ModalBank& m, float* y);                 // y: [length, width], stride ld
+  void (*modal_grad)(const ModalBank& m, const ModalGrad& g);  // reads u as the forward pass left it
+  void (*rational)(const RationalFilter& f, float* y);         // y: [length, width], stride ld
+  void (*rational_grad)(const RationalFilter& f, const RationalGrad& g);
   // Short convolution and SiLU of one sequence, with x, z and y [length, width]: z_t = bias + sum_j taps[j]
   // x_{t-(k-1-j)}, y = silu(z). taps: [k, width]; bias: [width] or null.
   void (*conv_silu)(int length, int width, int k, const float* taps, const float* bias, const float* x, float* z, float* y, ptrdiff_t ld);
@@ -179,6 +245,8 @@ struct Math : Products {
   void (*ssm)(const Ssm& s, float* y, ptrdiff_t ldy);
   // Returns the gradient of d.
   float (*ssm_grad)(const Ssm& s, const SsmGrad& g);
+  void (*mamba)(const MambaScan& m, float* y);  // y: [length, width], stride ld
+  void (*mamba_grad)(const MambaScan& m, const MambaGrad& g);
   void (*delta)(const Delta& d);
   void (*delta_grad)(const Delta& d, const DeltaGrad& g);  // reads neither d.o nor its content
   // act = silu(gate) * up, all [rows, width].

@@ -51,7 +51,10 @@ struct Param {
   // Convert a value of the file to the value that is trained, and back. They differ for decay rates.
   float Trained(float stored) const { return decays() ? std::log(-stored) : stored; }
   float Stored(float trained) const { return decays() ? -std::exp(trained) : trained; }
-  bool decays() const { return kind == WeightKind::kDecay || kind == WeightKind::kWideDecay; }
+  bool decays() const {
+    return kind == WeightKind::kDecay || kind == WeightKind::kWideDecay || kind == WeightKind::kCountedRate ||
+           kind == WeightKind::kHalfRate;
+  }
 };
 
 class Params {

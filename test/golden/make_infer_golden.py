@@ -2,14 +2,17 @@
 position, computed here in NumPy float64 from the same seeded weights. Nothing is shared with the C++ code: the GGUF writer,
 the seed formula and the model are written again from kernels/README.md.
 
-    python3 test/golden/make_infer_golden.py        # needs numpy; rewrites test/golden/*.plan and *.logits
+    python3 test/golden/make_infer_golden.py        # needs numpy; rewrites test/golden/*.plan and *.logits, or those of the named cases
 
 NumPy in double precision rather than PyTorch: its errors are far below those of F32, and it installs anywhere.
 """
 import pathlib
 import struct
+import sys
 
 import numpy as np
+
+from infer_mixers import cfc, gated_delta_net, gated_filter, mamba, mamba2, rms
 
 HERE = pathlib.Path(__file__).parent
 M64 = (1 << 64) - 1
@@ -35,10 +38,12 @@ def weight(seed, name, shape, kind):
     base = int(splitmix64(seed)) ^ fnv1a64(name)
     index = np.arange(rows * ne0, dtype=np.uint64) + np.uint64(base)
     u = ((splitmix64(index) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)).astype(np.float32)
-    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33)}
+    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33),
+               "half-rate": (-0.5, 0), "counted-rate": (-1, 0), "frequency": (0, 0), "complex": (0, np.sqrt(1.5))}
+    slopes = {"counted-rate": -1, "frequency": np.pi}
     if kind in offsets:
         offset, factor = offsets[kind]
-        w = np.float32(offset) + np.float32(factor) * u
+        w = np.float32(offset) + np.float32(factor) * u + np.float32(slopes.get(kind, 0)) * np.tile(np.arange(ne0, dtype=np.float32), rows)
     else:
         w = np.float32(np.sqrt(3.0 / ne0)) * u
     return w.astype(np.float32).astype(np.float64).reshape(rows, ne0)
@@ -75,10 +80,6 @@ def gguf(kv, tensors):
 
 
 # The model, in double ------------------------------------------------------------------------------------------------
-def rms(x, w, eps=1e-5):
-    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * w
-
-
 def rope(x, base, interleaved):
     """x [T, heads, hd]"""
     t, _, hd = x.shape
@@ -92,70 +93,6 @@ def rope(x, base, interleaved):
         a, b = x[..., : hd // 2], x[..., hd // 2 :]
         out[..., : hd // 2], out[..., hd // 2 :] = a * c - b * s, a * s + b * c
     return out
-
-
-def silu(x):
-    return x / (1 + np.exp(-x))
-
-
-def mamba2(h, l, vector, matrix):
-    """The recurrence of arXiv 2405.21060 as its definition says, one head and one token at a time; without heads only the convolution."""
-    t, inner, heads, states, groups, k = len(h), l["inner"], l["heads"], l["states"], l["groups"], l["k"]
-    convolved = inner + 2 * groups * states
-    projected = h @ matrix("ssm_in", inner + convolved + heads, h.shape[1]).T
-    z, xbc, dt = np.split(projected, [inner, inner + convolved], axis=1)
-    taps = vector("ssm_conv1d.weight", [k, convolved], "taps").reshape(convolved, k)
-    padded = np.vstack([np.zeros((k - 1, convolved)), xbc])
-    xbc = silu(sum(padded[j : j + t] * taps[:, j] for j in range(k)) + vector("ssm_conv1d.bias", [convolved], "bias"))
-    x, b, c = np.split(xbc, [inner, inner + groups * states], axis=1)
-    if heads:
-        dt = np.log1p(np.exp(dt + vector("ssm_dt.bias", [heads], "step")))
-        a, skip = vector("ssm_a", [1, heads], "decay"), vector("ssm_d", [1, heads], "norm")
-        x, b, c = x.reshape(t, heads, -1), b.reshape(t, groups, states), c.reshape(t, groups, states)
-        y = np.zeros_like(x)
-        for head in range(heads):
-            g = head // (heads // groups)
-            s = np.zeros((x.shape[2], states))
-            for i in range(t):
-                s = np.exp(a[head] * dt[i, head]) * s + dt[i, head] * np.outer(x[i, head], b[i, g])
-                y[i, head] = s @ c[i, g] + skip[head] * x[i, head]
-        x = y.reshape(t, inner)
-    x = (x * silu(z)).reshape(t, groups, inner // groups)
-    return rms(x, vector("ssm_norm.weight", [inner // groups, groups], "norm").reshape(groups, -1)).reshape(t, inner)
-
-
-def unit(x):
-    return x / np.sqrt((x * x).sum() + 1e-6)
-
-
-def delta_rule(q, k, v, decay, rate):
-    """One head, token by token. q, k [T, dk], v [T, dv], decay and rate [T]."""
-    state, out = np.zeros((k.shape[1], v.shape[1])), np.empty_like(v)
-    for t in range(len(v)):
-        key, query = unit(k[t]), unit(q[t]) / np.sqrt(k.shape[1])
-        state = decay[t] * state
-        state = state + np.outer(key, rate[t] * (v[t] - state.T @ key))
-        out[t] = state.T @ query
-    return out
-
-
-def gated_delta_net(l, p, h, w):
-    """The mixer's output before its projection, [T, heads * dv]. Without key heads: its short-convolution part."""
-    t, d = h.shape
-    hk, hv, dk, dv, taps = l["keys"], l["values"], l["dk"], l["dv"], l["taps"]
-    channels = 2 * hk * dk + hv * dv
-    x = np.vstack([np.zeros((taps - 1, channels)), h @ w(p + ("attn_qkv" if hk else "attn_v"), channels, d).T])
-    z = h @ w(p + "attn_gate", hv * dv, d).T
-    tap = w(p + "ssm_conv1d", channels, taps)
-    x = silu(sum(x[j : j + t] * tap[:, j] for j in range(taps)))
-    v = x[:, 2 * hk * dk :].reshape(t, hv, dv)
-    if hk:
-        rate = 1 / (1 + np.exp(-(h @ w(p + "ssm_beta", hv, d).T)))
-        step = np.log(1 + np.exp(h @ w(p + "ssm_alpha", hv, d).T + w(p + "ssm_dt.bias", 1, hv, "step")))
-        decay = np.exp(step * w(p + "ssm_a", 1, hv, "wide-decay"))
-        q, k = (x[:, i * hk * dk : (i + 1) * hk * dk].reshape(t, hk, dk) for i in (0, 1))
-        v = np.stack([delta_rule(q[:, j // (hv // hk)], k[:, j // (hv // hk)], v[:, j], decay[:, j], rate[:, j]) for j in range(hv)], 1)
-    return rms(v, w(p + "ssm_norm", 1, dv, "norm")).reshape(t, -1) * silu(z)
 
 
 def build(arch, d, vocab, layers, seed, tokens):
@@ -183,7 +120,16 @@ def build(arch, d, vocab, layers, seed, tokens):
     for n, l in enumerate(layers):
         p = f"blk.{n}."
         h = rms(x, w(p + "attn_norm", 1, d, "norm"))
-        if "inner" in l:
+        if "filter" in l:
+            mixed = gated_filter(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            x = x + mixed @ w(p + "shortconv.out_proj", d, d).T
+        elif "cfc" in l:
+            mixed = cfc(h, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            x = x + mixed @ w(p + "cfc.out", d, d).T
+        elif "channels" in l:
+            mixed = mamba(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            x = x + mixed @ w(p + "ssm_out", d, l["channels"]).T
+        elif "inner" in l:
             mixed = mamba2(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
             x = x + mixed @ w(p + "ssm_out", d, l["inner"]).T
         elif "k" in l:
@@ -240,7 +186,7 @@ def build(arch, d, vocab, layers, seed, tokens):
             (a + "attention.head_count_kv", I32, per("kv", 0)), (a + "attention.key_length", I32, per("hd", 0)),
             (a + "attention.value_length", I32, per("hd", 0)), (a + "rope.dimension_count", I32, per("hd", 0)),
             (a + "rope.freq_base", F32, per("base", 1.0)), (a + "attention.sliding_window", I32, per("window", 0)),
-            (a + "shortconv.l_cache", I32, [0 if "inner" in l else l.get("k", 0) for l in layers]), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
+            (a + "shortconv.l_cache", I32, [0 if "inner" in l or "channels" in l else l.get("k", 0) for l in layers]), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
             (a + "layer.mixer", STR, [mixer_name(l) for l in layers]),
         ]
         if any("inner" in l for l in layers):
@@ -248,6 +194,12 @@ def build(arch, d, vocab, layers, seed, tokens):
             kv += [
                 (a + "ssm.conv_kernel", I32, of("k")), (a + "ssm.inner_size", I32, of("inner")), (a + "ssm.state_size", I32, of("states")),
                 (a + "ssm.time_step_rank", I32, of("heads")), (a + "ssm.group_count", I32, of("groups")),
+            ]
+        if any("filter" in l or "channels" in l for l in layers):
+            of = lambda key: [l.get(key, 0) if "filter" in l or "channels" in l else 0 for l in layers]
+            kv += [
+                (a + "ssm.conv_kernel", I32, of("k")), (a + "ssm.inner_size", I32, of("channels")), (a + "ssm.state_size", I32, of("states")),
+                (a + "ssm.time_step_rank", I32, of("rank")),
             ]
     else:
         l = attention[0]
@@ -265,6 +217,12 @@ def build(arch, d, vocab, layers, seed, tokens):
 
 
 def mixer_name(l):
+    if "cfc" in l:
+        return "cfc"
+    if "filter" in l:
+        return l["filter"]
+    if "channels" in l:
+        return "m1" if l["states"] else "m1.conv"
     if "inner" in l:
         return "m2" if l["heads"] else "m2.conv"
     if "taps" in l:
@@ -278,6 +236,14 @@ def m2(inner, heads, states, groups, k, ffn):
 
 def gdn(keys, values, dk, dv, taps, ffn):
     return dict(keys=keys, values=values, dk=dk, dv=dv, taps=taps, ffn=ffn)
+
+
+def filtered(name, states, ffn):
+    return dict(filter=name, states=states, ffn=ffn)
+
+
+def m1(channels, states, rank, k, ffn):
+    return dict(channels=channels, states=states, rank=rank, k=k, ffn=ffn)
 
 
 def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4):
@@ -294,10 +260,16 @@ CASES = {
                                  m2(30, 1, 33, 1, 1, 40), dict(k=3, ffn=48), m2(48, 0, 0, 3, 2, 24)]),
     "gdn": ("edgefront", 36, 53, [gdn(2, 4, 10, 12, 4, 50), gdn(0, 2, 0, 14, 3, 33), gdn(3, 3, 16, 16, 2, 64),
                                   attn(3, 3, 12, 40, window=9), gdn(1, 2, 24, 40, 4, 41)]),
+    "filters": ("edgefront", 36, 53, [filtered("s4d", 64, 50), filtered("rtf", 16, 33), attn(3, 1, 12, 41), filtered("ls4", 20, 24),
+                                      filtered("rtf", 1, 40), filtered("s4d", 2, 24)]),
+    "m1": ("edgefront", 36, 53, [m1(72, 16, 3, 4, 50), m1(40, 5, 7, 2, 33), attn(3, 1, 12, 41), m1(54, 0, 0, 5, 64), m1(36, 1, 1, 1, 40)]),
+    "cfc": ("edgefront", 36, 53, [dict(cfc=True, ffn=50), attn(3, 1, 12, 41), dict(cfc=True, ffn=33)]),
 }
 
 if __name__ == "__main__":
     for name, (arch, d, vocab, layers) in CASES.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         count = 150
         tokens = (splitmix64(np.arange(count)) % np.uint64(vocab)).astype(int)
         with np.errstate(over="ignore"):

@@ -34,8 +34,11 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
     expect(metrics[0].value).toBeCloseTo(native.metrics[0]!.value, 4);
   });
 
-  it("scores recurrent mixers as the native trainer does", async () => {
-    const layout = "v256 d64 f128 h4/2x16 : gdn(2/4x16/24k3) gdn.conv(2x24) g";
+  it.each([
+    "v256 d64 f128 h4/2x16 : gdn(2/4x16/24k3) gdn.conv(2x24) g",
+    "v256 d64 f128 h4/2x16 : s4d(16) rtf(8) ls4(8) g",
+    "v256 d64 f128 h4/2x16 : m1(n8k3) m1.conv(e1.5) cfc g",
+  ])("scores recurrent mixers as the native trainer does: %s", async (layout) => {
     const ours = await score("native", layout);
     const theirs = await score(`{ backend: pytorch, python: ${torchPython} }`, layout);
     expect(theirs.metrics[0].value).toBeCloseTo(ours.metrics[0].value, 4);

@@ -3,12 +3,14 @@
 
 namespace edgefront {
 
-extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer, kMamba2ConvMixer, kGdnMixer, kGdnConvMixer;
+extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer, kMamba2ConvMixer, kGdnMixer, kGdnConvMixer, kS4dMixer, kRtfMixer,
+    kLs4Mixer, kMambaMixer, kMambaConvMixer, kCfcMixer;
 
 std::span<const MixerKind* const> MixerKinds() {
   // In the order of Mixer.
-  static constexpr const MixerKind* kKinds[] = {&kConvMixer,       &kAttentionMixer, &kMamba2Mixer,
-                                                &kMamba2ConvMixer, &kGdnMixer,       &kGdnConvMixer};
+  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer, &kMamba2Mixer,    &kMamba2ConvMixer,
+                                                &kGdnMixer,  &kGdnConvMixer,   &kS4dMixer,       &kRtfMixer,
+                                                &kLs4Mixer,  &kMambaMixer,     &kMambaConvMixer, &kCfcMixer};
   return kKinds;
 }
 

@@ -8,11 +8,16 @@ std::unique_ptr<LayerMixer> MakeConvMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeAttentionMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeMamba2Mixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeGdnMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeMambaMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeCfcMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeModalMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeRtfMixer(const MixerContext& context);
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
   // The order is that of Mixer.
-  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {MakeConvMixer,   MakeAttentionMixer, MakeMamba2Mixer,
-                                                                           MakeMamba2Mixer, MakeGdnMixer,       MakeGdnMixer};
+  constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {
+      MakeConvMixer,  MakeAttentionMixer, MakeMamba2Mixer, MakeMamba2Mixer, MakeGdnMixer,   MakeGdnMixer,
+      MakeModalMixer, MakeRtfMixer,       MakeModalMixer,  MakeMambaMixer,  MakeMambaMixer, MakeCfcMixer};
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
 }
 

@@ -32,10 +32,6 @@ struct Blocks {
   }
 };
 
-void CopyColumns(int rows, int columns, const float* from, ptrdiff_t ld_from, float* to, ptrdiff_t ld_to) {
-  for (int r = 0; r < rows; ++r) std::memcpy(to + r * ld_to, from + r * ld_from, sizeof(float) * static_cast<size_t>(columns));
-}
-
 class Mamba2Mixer : public LayerMixer {
  public:
   explicit Mamba2Mixer(const MixerContext& c)

@@ -2,9 +2,16 @@
 // `ld` floats apart.
 #pragma once
 
+#include <cstring>
+
 #include "train/layer_mixer.h"
 
 namespace edgefront::train {
+
+// Copies `columns` columns of [rows], between arrays of different strides.
+inline void CopyColumns(int rows, int columns, const float* from, ptrdiff_t ld_from, float* to, ptrdiff_t ld_to) {
+  for (int r = 0; r < rows; ++r) std::memcpy(to + r * ld_to, from + r * ld_from, sizeof(float) * static_cast<size_t>(columns));
+}
 
 class ShortConv {
  public:

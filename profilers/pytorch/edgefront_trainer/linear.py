@@ -1,4 +1,4 @@
-"""RMS norm and the short convolution."""
+"""RMS norm and causal convolutions."""
 import torch
 import torch.nn.functional as F
 
@@ -12,3 +12,9 @@ def short_conv(x, taps):
     length, k = x.shape[1], taps.shape[1]
     x = F.pad(x, (0, 0, k - 1, 0))
     return sum(x[:, j : j + length] * taps[:, j] for j in range(k))
+
+
+def causal_conv(u, response):
+    """Returns the convolution of u [batch, length, d] with the impulse responses of its channels [d, length]."""
+    n = 2 * u.shape[1]
+    return torch.fft.irfft(torch.fft.rfft(u, n, dim=1) * torch.fft.rfft(response, n).T, n, dim=1)[:, : u.shape[1]]

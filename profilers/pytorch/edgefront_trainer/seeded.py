@@ -45,9 +45,14 @@ def fnv(text):
     return h
 
 
-# Offset and factor of u in vectors; "decay" and "wide-decay" are rates below 0, "step" biases of a step size.
-VECTORS = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33)}
-DECAYS = ("decay", "wide-decay")
+# Offset and factor of u in vectors. "decay", "wide-decay", "half-rate" and "counted-rate" are rates below 0, "step" biases of a step
+# size, or its logarithm.
+VECTORS = {
+    "norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33),
+    "half-rate": (-0.5, 0), "counted-rate": (-1, 0), "frequency": (0, 0), "complex": (0, math.sqrt(1.5)), "unit": (0, math.sqrt(3)),
+}
+SLOPES = {"counted-rate": -1, "frequency": math.pi}  # added for each place of an element in its row
+DECAYS = ("decay", "wide-decay", "half-rate", "counted-rate")
 
 
 def seeded(seed, name, rows, cols, kind):
@@ -55,5 +60,6 @@ def seeded(seed, name, rows, cols, kind):
     u = uniform(splitmix(seed) ^ fnv(name), rows * cols)
     if kind in VECTORS:
         offset, factor = VECTORS[kind]
-        return offset + factor * u
+        places = (torch.arange(rows * cols) % cols).to(torch.float32)
+        return offset + factor * u + SLOPES.get(kind, 0.0) * places
     return (u * math.sqrt(3 / cols)).view(rows, cols)

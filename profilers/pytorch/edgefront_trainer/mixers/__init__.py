@@ -10,9 +10,13 @@
     __call__(network, p, h)           normed input [batch, length, d] -> input of OUTPUT
 """
 from .attention import Attention
+from .cfc import Cfc
 from .conv import Conv
 from .gdn import Gdn
+from .m1 import Mamba
 from .m2 import Mamba2
+from .rtf import Rtf
+from .s4d import Ls4, S4d
 
 # The kind of each mixer of a layout, by its name there.
 MIXERS = {
@@ -23,6 +27,12 @@ MIXERS = {
     "m2.conv": Mamba2,
     "gdn": Gdn,
     "gdn.conv": Gdn,
+    "s4d": S4d,
+    "rtf": Rtf,
+    "ls4": Ls4,
+    "m1": Mamba,
+    "m1.conv": Mamba,
+    "cfc": Cfc,
 }
 
 

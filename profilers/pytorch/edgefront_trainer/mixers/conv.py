@@ -1,22 +1,15 @@
 """The gated short convolution."""
 from ..linear import short_conv
+from .gated_filter import GatedFilter
 
 
-class Conv:
-    OUTPUT = "shortconv.out_proj.weight"
+class Conv(GatedFilter):
     UNDECAYED = ("shortconv.conv.weight",)
     VECTORS = {}
 
     @staticmethod
     def describes(tensors, p):
-        return p + "shortconv.in_proj.weight" in tensors
+        return p + "shortconv.conv.weight" in tensors
 
-    def __init__(self, layout, n):
-        pass
-
-    def prepare(self, length, device, shared):
-        pass
-
-    def __call__(self, network, p, h):
-        b, c, v = network.linear(h, network.w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
-        return c * short_conv(b * v, network.w[p + "shortconv.conv.weight"])
+    def filter(self, w, p, u):
+        return short_conv(u, w[p + "shortconv.conv.weight"])

@@ -14,7 +14,7 @@ class Mamba2:
 
     @staticmethod
     def describes(tensors, p):
-        return p + "ssm_in.weight" in tensors
+        return p + "ssm_in.weight" in tensors and p + "ssm_norm.weight" in tensors
 
     def __init__(self, layout, n):
         of = lambda key: layout.of_layer("ssm." + key, n)
