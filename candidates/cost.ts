@@ -1,6 +1,6 @@
 // Static costs of a layout: exact counts of parameters, FLOPs and bytes. Measurements are the business of
 // profilers/.
-import type { Layout } from "./layout.ts";
+import { type Layout, normsOf } from "./layout.ts";
 import { countActive, countElements, type StateElements, type TensorSpec } from "./ops/operator.ts";
 import { ffnOperatorOf, operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
@@ -13,15 +13,20 @@ export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): rea
   const { width } = layout;
   const tensors: TensorSpec[] = [
     { name: "token_embd.weight", shape: [width, layout.vocab], role: "embedding" },
-    { name: finalNorm, shape: [width], role: "vector" },
   ];
+  const norm = (name: string): void => void tensors.push({ name, shape: [width], role: "vector" });
+  norm(finalNorm);
   for (const [index, layer] of layout.layers.entries()) {
     const prefix = `blk.${index}`;
-    tensors.push({ name: `${prefix}.attn_norm.weight`, shape: [width], role: "vector" });
+    const sandwich = normsOf(layer) === "sandwich";
+    norm(`${prefix}.attn_norm.weight`);
     tensors.push(...operatorOf(layer.mixer).tensors(layer.mixer, width, prefix));
+    if (sandwich) norm(`${prefix}.post_attention_norm.weight`);
     const ffn = ffnOperatorOf(layer.ffn).tensors(layer.ffn, width, prefix);
-    if (ffn.length > 0) tensors.push({ name: `${prefix}.ffn_norm.weight`, shape: [width], role: "vector" });
+    if (ffn.length === 0) continue;
+    norm(`${prefix}.ffn_norm.weight`);
     tensors.push(...ffn);
+    if (sandwich) norm(`${prefix}.post_ffw_norm.weight`);
   }
   return tensors;
 }

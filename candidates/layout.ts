@@ -9,7 +9,16 @@ import { ffnOperatorOf, ffnSchema, mixerSchema, operatorOf, traitsOf } from "./o
 /** RMSNorm epsilon of every norm in every layout (as in the LFM2 releases). */
 export const NORM_EPSILON = 1e-5;
 
-const layerSchema = z.strictObject({ mixer: mixerSchema, ffn: ffnSchema });
+/** Norms of a layer's two parts, mixer and FFN: before each part, or before and after it. */
+export const normKinds = ["pre", "sandwich"] as const;
+export type NormKind = (typeof normKinds)[number];
+
+const layerSchema = z.strictObject({
+  mixer: mixerSchema,
+  ffn: ffnSchema,
+  /** sandwich: x += norm(part(norm(x))), as in LFM3. Absent: x += part(norm(x)). */
+  norms: z.literal("sandwich").optional(),
+});
 
 export const layoutSchema = z.strictObject({
   vocab: z.int().min(2).max(1_048_576),
@@ -23,6 +32,12 @@ export interface Layout {
   readonly width: number;
   readonly layers: readonly Layer[];
 }
+
+/** Returns the norms of a layer. */
+export const normsOf = ({ norms }: Pick<Layer, "norms">): NormKind => norms ?? "pre";
+
+/** Returns the field of a layer with these norms. Norms before the parts alone have none. */
+export const normsField = (norms: NormKind): Pick<Layer, "norms"> => (norms === "sandwich" ? { norms } : {});
 
 /** Returns a reason why no engine could build this layout, or null. */
 export function layoutProblem(layout: Layout): string | null {

@@ -95,6 +95,10 @@ const others = {
     attention: "all",
     others: "g",
   }),
+  // A window of 256 at every fourth layer, with another RoPE base; transformers configuration_lfm3.py.
+  "lfm3-1.7b": parseNotation(
+    "v128000 d2048 f7680 h16/4x128or64 n2 : c7 c7 g c7 5[s256(16/4x128ot10000) c7 g c7]",
+  ),
 } as const;
 
 /**

@@ -1,10 +1,11 @@
 // Reads and writes the notation of a layout: `v65536 d1024 f4608 h16/8x64 : c3 c3 g c3 c3 g~2048
-// s256(8/2x64)~moe(8/2x512)`. The header holds vocabulary v, width d, default FFN f and the fields that operators declare
-// (h: default attention geometry). A layer is a mixer's token. Parentheses hold its argument and ~ its FFN,
-// where they differ from the header; `2[c3 c3 g]` repeats. Each operator in ops/ reads and writes its own
-// token.
+// s256(8/2x64)~moe(8/2x512)`. The header holds vocabulary v, width d, default FFN f, the number n of norms
+// around mixers and FFNs (n2: before and after each; 1 is not written) and the fields that operators declare
+// (h: default attention geometry). A layer is a mixer's token. Parentheses hold its argument, ~ its FFN and ^
+// its norms (`c3^1`), where they differ from the header; `2[c3 c3 g]` repeats. Each operator in ops/ reads
+// and writes its own token.
 import { InvalidInputError } from "./errors.ts";
-import { type Layer, type Layout, parseLayout } from "./layout.ts";
+import { type Layer, type Layout, type NormKind, normsField, normsOf, parseLayout } from "./layout.ts";
 import {
   type Ffn,
   ffnOperatorOf,
@@ -23,8 +24,13 @@ export type Defaults = Readonly<Record<string, string>>;
 
 const NO_DEFAULTS: Defaults = {};
 
-/** Groups: head, argument in parentheses, FFN after ~. */
-const LAYER = /^([^()~]+)(?:\(([^()]*)\))?(?:~(.+))?$/;
+/** Norms around each part of a layer, by their number. */
+const NORMS = { 1: "pre", 2: "sandwich" } as const satisfies Record<string, NormKind>;
+type NormCount = `${keyof typeof NORMS}`;
+const normCount = (layer: Layer): NormCount => (normsOf(layer) === "sandwich" ? "2" : "1");
+
+/** Groups: head, argument in parentheses, FFN after ~, number of norms after ^. */
+const LAYER = /^([^()~^]+)(?:\(([^()]*)\))?(?:~([^^]+))?(?:\^([12]))?$/;
 /** Groups: head, argument in parentheses. */
 const FFN = /^([^()]+)(?:\(([^()]*)\))?$/;
 
@@ -51,8 +57,9 @@ function notALayer(text: string): InvalidInputError {
  * bare token. Throws InvalidInputError (`bad-notation`).
  */
 export function parseMixer(text: string, defaults = NO_DEFAULTS): Mixer {
-  const { mixer, ffn } = parseLayer(text, defaults);
+  const { mixer, ffn, norms } = parseLayer(text, defaults);
   if (ffn !== undefined) throw bad(`"${text}": a mixer has no FFN width`);
+  if (norms !== undefined) throw bad(`"${text}": norms belong to a layer, not to its mixer`);
   return mixer;
 }
 
@@ -69,8 +76,8 @@ export function parseFfn(text: string): Ffn | null {
   return null;
 }
 
-function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn } {
-  const [, token = "", own, width] = LAYER.exec(text) ?? [];
+function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn; norms?: NormKind } {
+  const [, token = "", own, width, norms] = LAYER.exec(text) ?? [];
   for (const { notation } of mixers) {
     const head = notation.head.exec(token);
     if (!head) continue;
@@ -78,7 +85,7 @@ function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn
     if (ffn === null) break;
     const fallback = notation.header && defaults[notation.header.letter];
     const mixer = notation.parse(head, own ?? fallback, text);
-    return ffn === undefined ? { mixer } : { mixer, ffn };
+    return { mixer, ...(ffn && { ffn }), ...(norms && { norms: NORMS[norms as NormCount] }) };
   }
   throw notALayer(text);
 }
@@ -120,10 +127,11 @@ export function parseNotation(text: string): Layout {
   if (width === undefined) throw bad("the header needs the model width, e.g. d1024");
   const defaults = Object.fromEntries(fields);
   const defaultFfn = fields.has("f") ? parseFfn(fields.get("f")!)! : undefined;
+  const defaultNorms = NORMS[(fields.get("n") ?? "1") as NormCount];
   const layers = expandGroups(body).map((token): Layer => {
-    const { mixer, ffn = defaultFfn } = parseLayer(token, defaults);
+    const { mixer, ffn = defaultFfn, norms = defaultNorms } = parseLayer(token, defaults);
     if (ffn === undefined) throw bad(`"${token}" has no FFN width; add one to the header, e.g. f4608`);
-    return { mixer, ffn };
+    return { mixer, ffn, ...normsField(norms) };
   });
   return parseLayout({ vocab: Number(fields.get("v") ?? DEFAULT_VOCAB), width: Number(width), layers });
 }
@@ -133,7 +141,7 @@ const isNumber = (text: string): boolean => /^\d+$/.test(text);
 /** The fields of a header by letter, each checked. */
 function headerOf(header: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
-  const known = ["v", "d", "f", ...headerFields.map(({ letter }) => letter)];
+  const known = ["v", "d", "f", "n", ...headerFields.map(({ letter }) => letter)];
   for (const field of header.split(/\s+/).filter(Boolean)) {
     const [key, text] = [field[0]!, field.slice(1)];
     if (!known.includes(key)) throw bad(`unknown header field "${field}"; known: ${known.join(", ")}`);
@@ -141,6 +149,8 @@ function headerOf(header: string): ReadonlyMap<string, string> {
     const declared = headerFields.find(({ letter }) => letter === key);
     if (declared === undefined && !isNumber(text) && (key !== "f" || parseFfn(text) === null))
       throw bad(`header field "${field}" needs a whole number`);
+    if (key === "n" && !(text in NORMS))
+      throw bad(`header field "${field}" must be n1 (norms before each part) or n2 (before and after)`);
     fields.set(key, text);
   }
   for (const { letter, check } of headerFields) if (fields.has(letter)) check(fields.get(letter)!);
@@ -201,12 +211,18 @@ function defaultsOf(tokens: readonly Written[]): Defaults {
 export function formatNotation(layout: Layout): string {
   const ffns = layout.layers.map((layer) => formatFfn(layer.ffn));
   const ffn = mode(ffns)!;
+  const counts = layout.layers.map(normCount);
+  const count = mode(counts)!;
   const tokens = layout.layers.map(({ mixer }) => written(mixer));
   const defaults = defaultsOf(tokens);
   const fields = Object.entries(defaults).map(([letter, text]) => `${letter}${text}`);
   const header = [`v${layout.vocab}`, `d${layout.width}`, `f${ffn}`, ...fields];
+  if (count !== "1") header.push(`n${count}`);
   const layers = tokens.map(
-    (token, index) => tokenText(token, defaults) + (ffns[index] === ffn ? "" : `~${ffns[index]}`),
+    (token, index) =>
+      tokenText(token, defaults) +
+      (ffns[index] === ffn ? "" : `~${ffns[index]}`) +
+      (counts[index] === count ? "" : `^${counts[index]}`),
   );
   return `${header.join(" ")} : ${layers.join(" ")}`;
 }

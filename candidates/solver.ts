@@ -4,7 +4,7 @@
 
 import { parameterCount } from "./cost.ts";
 import { InvalidInputError } from "./errors.ts";
-import type { Layout } from "./layout.ts";
+import { type Layout, type NormKind, normsField } from "./layout.ts";
 import { countElements } from "./ops/operator.ts";
 import { ffnOfWidth, ffnOperatorOf, type Mixer } from "./ops/operator-registry.ts";
 import { counted } from "./words.ts";
@@ -13,6 +13,8 @@ export interface SolveOptions {
   readonly vocab: number;
   readonly width: number;
   readonly mixers: readonly Mixer[];
+  /** Norms of all layers. */
+  readonly norms?: NormKind;
   /** Target parameter count of the whole model. */
   readonly parameters: number;
   /** FFN widths are multiples of this number. With 32 every matrix can be quantised. */
@@ -25,7 +27,11 @@ function withFfn(options: SolveOptions, widths: (layer: number) => number): Layo
   return {
     vocab: options.vocab,
     width: options.width,
-    layers: options.mixers.map((mixer, layer) => ({ mixer, ffn: ffnOfWidth(widths(layer)) })),
+    layers: options.mixers.map((mixer, layer) => ({
+      mixer,
+      ffn: ffnOfWidth(widths(layer)),
+      ...normsField(options.norms ?? "pre"),
+    })),
   };
 }
 

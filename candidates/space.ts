@@ -4,7 +4,16 @@
 
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
-import { isAttention, type Layout, layoutProblem } from "./layout.ts";
+import {
+  isAttention,
+  type Layer,
+  type Layout,
+  layoutProblem,
+  type NormKind,
+  normKinds,
+  normsField,
+  normsOf,
+} from "./layout.ts";
 import {
   type Defaults,
   ffnForms,
@@ -42,7 +51,13 @@ export const spaceSchema = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      "Attention geometries, heads/kvheads x headdim, e.g. 16/8x64. One is chosen for the whole model.",
+      "Attention geometries, heads/kvheads x headdim, e.g. 16/8x64. One is chosen for the whole model. Suffixes, in this order: " +
+        "n (no QK-norm), o (output gate of each head), r32 (channels that RoPE turns; r0: no positions), t10000 (RoPE base).",
+    ),
+  norms: oneOrMore(z.enum(normKinds))
+    .optional()
+    .describe(
+      "Norms of all layers: pre (before mixer and FFN, the default), sandwich (also after them), or both to choose from.",
     ),
   parameters: count
     .optional()
@@ -66,6 +81,8 @@ export interface Genome {
   readonly mixers: readonly Mixer[];
   /** FFN of all layers. Absent where the space solves its width from a parameter budget. */
   readonly ffn?: Ffn;
+  /** Norms of all layers, as in a layer. */
+  readonly norms?: Layer["norms"];
 }
 
 export type Realized =
@@ -120,6 +137,7 @@ export class Space {
   readonly widths: readonly number[];
   readonly depths: readonly number[];
   readonly ffns: readonly Ffn[] | null;
+  readonly norms: readonly NormKind[];
   /** The mixers that a layer may have, one list per attention geometry. */
   readonly palettes: readonly (readonly Mixer[])[];
   /** True if engines other than edgefront's own must run every layout; they want equal layers. */
@@ -134,6 +152,7 @@ export class Space {
     this.restricted = config.runsIn?.some((engine) => engine !== "edgefront") ?? false;
     this.widths = many(config.width);
     this.depths = many(config.depth);
+    this.norms = many(config.norms ?? "pre");
     if ((config.parameters === undefined) === (config.ffn === undefined)) {
       throw new InvalidInputError(
         "bad-space",
@@ -187,7 +206,12 @@ export class Space {
                 layer < attention ? attends : other,
               );
               if (!mixers.every((mixer) => mixer !== undefined)) continue;
-              const realized = this.realize({ width, mixers, ...(this.ffns && { ffn: this.ffns[0]! }) });
+              const realized = this.realize({
+                width,
+                mixers,
+                ...(this.ffns && { ffn: this.ffns[0]! }),
+                ...normsField(this.norms[0]!),
+              });
               if (realized.ok) return;
               reason = realized.reason;
             }
@@ -198,6 +222,8 @@ export class Space {
   realize(genome: Genome): Realized {
     const refuse = (reason: string): Realized => ({ ok: false, reason });
     if (!this.widths.includes(genome.width)) return refuse(`width ${genome.width} is not in the space`);
+    const norms = normsOf(genome);
+    if (!this.norms.includes(norms)) return refuse(`${norms} norms are not in the space`);
     const depth = genome.mixers.length;
     if (!this.depths.includes(depth)) return refuse(`depth ${depth} is not in the space`);
     const tokens = genome.mixers.map((mixer) => formatMixer(mixer));
@@ -210,10 +236,11 @@ export class Space {
       return refuse(`${counted(attention, "attention layer")}: outside the bounds`);
     const { vocab, ffnMultiple } = this.config;
     const { width, mixers } = genome;
+    const shape = { vocab, width, mixers, norms };
     let layout: Layout;
     if (this.budget !== null) {
       try {
-        layout = solveFfnWidth({ vocab, width, mixers, parameters: this.budget, multiple: ffnMultiple });
+        layout = solveFfnWidth({ ...shape, parameters: this.budget, multiple: ffnMultiple });
       } catch (error) {
         if (error instanceof InvalidInputError) return refuse(error.message);
         throw error;
@@ -224,7 +251,7 @@ export class Space {
         return refuse(
           `FFN ${genome.ffn === undefined ? "(none)" : formatFfn(genome.ffn)} is not in the space`,
         );
-      layout = { vocab, width, layers: mixers.map((mixer) => ({ mixer, ffn })) };
+      layout = { vocab, width, layers: mixers.map((mixer) => ({ mixer, ffn, ...normsField(norms) })) };
     }
     const problem = layoutProblem(layout) ?? this.engineProblem(layout);
     return problem === null ? { ok: true, layout } : refuse(problem);
@@ -241,10 +268,13 @@ export class Space {
 
   /** Returns the genome of a layout: the part that strategies vary. First layers may differ in their FFN. */
   genomeOf(layout: Layout): Genome {
-    const mixers = layout.layers.map((layer) => layer.mixer);
-    return this.ffns === null
-      ? { width: layout.width, mixers }
-      : { width: layout.width, mixers, ffn: layout.layers.at(-1)!.ffn };
+    const last = layout.layers.at(-1)!;
+    return {
+      width: layout.width,
+      mixers: layout.layers.map((layer) => layer.mixer),
+      ...(this.ffns !== null && { ffn: last.ffn }),
+      ...normsField(normsOf(last)),
+    };
   }
 
   /**
@@ -266,7 +296,13 @@ export class Space {
     const mixers = Array.from({ length: depth }, (_, layer) =>
       pick<Mixer>(places.has(layer) ? attends : others),
     );
-    return this.ffns === null ? { width, mixers } : { width, mixers, ffn: pick(this.ffns) };
+    return {
+      width,
+      mixers,
+      ...(this.ffns !== null && { ffn: pick(this.ffns) }),
+      // A single choice draws nothing, so that spaces without this axis give the same genomes as before it.
+      ...normsField(this.norms.length === 1 ? this.norms[0]! : pick(this.norms)),
+    };
   }
 
   /**
@@ -286,7 +322,12 @@ export class Space {
     const perPalette = this.palettes.map((palette) =>
       this.depths.reduce((sum, depth) => sum + palette.length ** depth, 0),
     );
-    return this.widths.length * (this.ffns?.length ?? 1) * perPalette.reduce((sum, n) => sum + n, 0);
+    return (
+      this.widths.length *
+      (this.ffns?.length ?? 1) *
+      this.norms.length *
+      perPalette.reduce((sum, n) => sum + n, 0)
+    );
   }
 
   /**
@@ -298,15 +339,17 @@ export class Space {
       for (const palette of this.palettes)
         for (const depth of this.depths)
           for (const ffn of this.ffns ?? [undefined])
-            for (let index = 0; index < palette.length ** depth; index++) {
-              const mixers: Mixer[] = [];
-              for (let rest = index, layer = 0; layer < depth; layer++) {
-                mixers.push(palette[rest % palette.length]!);
-                rest = Math.floor(rest / palette.length);
+            for (const norms of this.norms)
+              for (let index = 0; index < palette.length ** depth; index++) {
+                const mixers: Mixer[] = [];
+                for (let rest = index, layer = 0; layer < depth; layer++) {
+                  mixers.push(palette[rest % palette.length]!);
+                  rest = Math.floor(rest / palette.length);
+                }
+                const genome = { width, mixers, ...(ffn !== undefined && { ffn }), ...normsField(norms) };
+                const realized = this.realize(genome);
+                if (realized.ok) yield realized.layout;
               }
-              const realized = this.realize(ffn === undefined ? { width, mixers } : { width, mixers, ffn });
-              if (realized.ok) yield realized.layout;
-            }
   }
 }
 

@@ -1,12 +1,12 @@
 // Reads a config.json of HuggingFace transformers: lfm2 in either spelling of its keys (hidden_size or
-// block_dim, layer_types or full_attn_idxs, ...), lfm2_moe, qwen3, llama and granitemoehybrid. It refuses
+// block_dim, layer_types or full_attn_idxs, ...), lfm2_moe, lfm3, qwen3, llama and granitemoehybrid. It refuses
 // whatever a layout cannot express, so that no difference goes unnoticed. candidates/ops/upstream/ writes
-// configs. Sources: configuration_{lfm2,lfm2_moe,qwen3,llama,granitemoehybrid}.py of transformers.
+// configs. Sources: configuration_{lfm2,lfm2_moe,lfm3,qwen3,llama,granitemoehybrid}.py of transformers.
 
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
-import { type Layer, type Layout, parseLayout } from "./layout.ts";
+import { type Layer, type Layout, normsField, parseLayout } from "./layout.ts";
 import type { Geometry } from "./ops/geometry.ts";
 import { type Ffn, ffnOfWidth } from "./ops/operator-registry.ts";
 import { type LayerTypeName, layerTypes } from "./ops/upstream/layer-types.ts";
@@ -19,7 +19,11 @@ const rope = z.looseObject({
   rope_type: optional(z.string()),
   type: optional(z.string()),
   rope_theta: optional(z.number()),
+  partial_rotary_factor: optional(z.number().min(0).max(1)),
 });
+type Rope = z.infer<typeof rope>;
+/** RoPE of each kind of layer, as lfm3 states it. */
+const ropeByType = z.looseObject({ full_attention: optional(rope), sliding_attention: optional(rope) });
 
 const schema = z.looseObject({
   model_type: optional(z.string()),
@@ -47,7 +51,7 @@ const schema = z.looseObject({
   head_dim: optional(count),
   rope_theta: optional(z.number()),
   theta: optional(z.number()),
-  rope_parameters: optional(rope),
+  rope_parameters: optional(z.intersection(rope, ropeByType)),
   rope_scaling: optional(rope),
   partial_rotary_factor: optional(z.number()),
   layer_types: optional(z.array(z.string())),
@@ -76,6 +80,8 @@ const schema = z.looseObject({
   mamba_d_conv: optional(count),
   mamba_conv_bias: optional(z.boolean()),
   mamba_proj_bias: optional(z.boolean()),
+  use_attention_gate: optional(z.boolean()),
+  use_sandwich_norm: optional(z.boolean()),
 });
 type Config = z.infer<typeof schema>;
 
@@ -87,13 +93,15 @@ export const isTransformersConfig = (data: unknown): boolean =>
   data !== null &&
   ("model_type" in data || "architectures" in data || "hidden_size" in data);
 
-const FAMILIES = ["lfm2", "lfm2_moe", "qwen3", "llama", "granitemoehybrid"] as const;
+const FAMILIES = ["lfm2", "lfm2_moe", "lfm3", "qwen3", "llama", "granitemoehybrid"] as const;
 type Family = (typeof FAMILIES)[number];
 const CLASSES: Readonly<Record<string, Family>> = {
   Lfm2ForCausalLM: "lfm2",
   Lfm2Model: "lfm2",
   Lfm2MoeForCausalLM: "lfm2_moe",
   Lfm2MoeModel: "lfm2_moe",
+  Lfm3ForCausalLM: "lfm3",
+  Lfm3Model: "lfm3",
   Qwen3ForCausalLM: "qwen3",
   Qwen3Model: "qwen3",
   LlamaForCausalLM: "llama",
@@ -158,6 +166,7 @@ function ffnOf(config: Config, family: Family): (layer: number) => Ffn {
 const TYPES: Readonly<Record<Family, readonly LayerTypeName[]>> = {
   lfm2: ["conv", "full_attention"],
   lfm2_moe: ["conv", "full_attention"],
+  lfm3: ["conv", "full_attention", "sliding_attention"],
   qwen3: ["full_attention", "sliding_attention"],
   llama: ["full_attention"],
   granitemoehybrid: ["mamba", "attention"],
@@ -169,20 +178,41 @@ const RENAMED: Readonly<Partial<Record<Family, Readonly<Record<string, LayerType
 const THETA = {
   lfm2: 1_000_000,
   lfm2_moe: 1_000_000,
+  lfm3: 1_000_000,
   qwen3: 10_000,
   llama: 10_000,
   granitemoehybrid: 10_000,
 } as const;
-const QK_NORM = { lfm2: true, lfm2_moe: true, qwen3: true, llama: false, granitemoehybrid: false } as const;
+const QK_NORM = {
+  lfm2: true,
+  lfm2_moe: true,
+  lfm3: true,
+  qwen3: true,
+  llama: false,
+  granitemoehybrid: false,
+} as const;
 /** Default of each class where the configuration does not state the value. */
-const TIED = { lfm2: true, lfm2_moe: true, qwen3: false, llama: false, granitemoehybrid: false } as const;
+const TIED = {
+  lfm2: true,
+  lfm2_moe: true,
+  lfm3: true,
+  qwen3: false,
+  llama: false,
+  granitemoehybrid: false,
+} as const;
 
 function refuseWhatLayoutsCannotSay(config: Config, family: Family): void {
   const without = (keys: string): string =>
     `take it out to get the layout without: jq 'del(${keys})' config.json`;
-  for (const key of ["rope_scaling", "rope_parameters"] as const) {
-    const type = config[key]?.rope_type ?? config[key]?.type ?? "default";
-    if (type !== "default")
+  const { full_attention, sliding_attention } = config.rope_parameters ?? {};
+  for (const [key, stated] of [
+    ["rope_scaling", config.rope_scaling],
+    ["rope_parameters", config.rope_parameters],
+    ["rope_parameters.full_attention", full_attention],
+    ["rope_parameters.sliding_attention", sliding_attention],
+  ] as const) {
+    const type = stated?.rope_type ?? stated?.type ?? "default";
+    if (type !== "default" && !(family === "lfm3" && type === "proportional"))
       throw bad(`its RoPE is scaled (${key}: ${type}), which a layout cannot say; ${without(`.${key}`)}`);
   }
   if ((config.partial_rotary_factor ?? 1) !== 1)
@@ -244,6 +274,12 @@ function statedTypes(config: Config, family: Family, depth: number): readonly La
   });
 }
 
+/** The type that transformers gives a layer of lfm3 by default. */
+function lfm3Type(index: number): LayerTypeName {
+  if (index % 4 === 2) return "full_attention";
+  return index % 4 === 0 && index > 0 ? "sliding_attention" : "conv";
+}
+
 /** The type of each layer, from layer_types, full_attn_idxs or max_window_layers. */
 function typesOf(config: Config, family: Family, depth: number): readonly LayerTypeName[] {
   const types = statedTypes(config, family, depth);
@@ -261,8 +297,34 @@ function typesOf(config: Config, family: Family, depth: number): readonly LayerT
   const from = config.use_sliding_window ? (config.max_window_layers ?? 28) : depth;
   return Array.from({ length: depth }, (_, index) => {
     if (indices !== undefined) return indices.includes(index) ? "full_attention" : "conv";
+    if (family === "lfm3") return lfm3Type(index);
     return family === "qwen3" && index >= from ? "sliding_attention" : "full_attention";
   });
+}
+
+/**
+ * Heads and RoPE of an attention layer of lfm3. Its two kinds have each their own base and turned share of a
+ * head. Published files call the rotation `default` and state a share; the model's own is `proportional`.
+ */
+function lfm3Geometry(config: Config, type: LayerTypeName): Geometry {
+  const headDim = config.head_dim ?? 128;
+  const windowed = type === "sliding_attention";
+  const otherwise: Partial<Rope> = windowed
+    ? { rope_theta: 10_000 }
+    : { rope_theta: THETA.lfm3, partial_rotary_factor: 0.5 };
+  const stated =
+    config.rope_parameters === undefined ? otherwise : config.rope_parameters[type as "full_attention"];
+  const rotated = 2 * Math.floor(((stated?.partial_rotary_factor ?? 1) * headDim) / 2);
+  const heads = either<number>(config, ["num_attention_heads"]);
+  return {
+    heads,
+    kvHeads: config.num_key_value_heads ?? heads,
+    headDim,
+    qkNorm: true,
+    ...((config.use_attention_gate ?? true) && { outputGate: true }),
+    ...(rotated < headDim && { rotated }),
+    ropeTheta: rotated === 0 ? THETA.lfm3 : (stated?.rope_theta ?? THETA.lfm3),
+  };
 }
 
 function geometryOf(config: Config, family: Family, width: number): Geometry {
@@ -292,8 +354,10 @@ function geometryOf(config: Config, family: Family, width: number): Geometry {
 export function layoutOfTransformersConfig(data: unknown): Layout {
   const parsed = schema.safeParse(data);
   if (!parsed.success) throw bad(`not a transformers configuration: ${issueText(parsed.error)}`);
-  const config = parsed.data;
-  const family = familyOf(config);
+  const family = familyOf(parsed.data);
+  const stated = parsed.data;
+  const { conv_L_cache = 7, sliding_window = 256 } = stated; // the defaults of lfm3
+  const config = family === "lfm3" ? { ...stated, conv_L_cache, sliding_window } : stated;
   refuseWhatLayoutsCannotSay(config, family);
   const width = either<number>(config, family === "lfm2" ? ["hidden_size", "block_dim"] : ["hidden_size"]);
   const ffn = ffnOf(config, family);
@@ -306,14 +370,18 @@ export function layoutOfTransformersConfig(data: unknown): Layout {
   if (windowed && config.sliding_window === undefined)
     throw bad("it has sliding_attention layers but no sliding_window; add it");
   const attends = types.some((type) => layerTypes[type].attends);
-  const geometry = attends ? geometryOf(config, family, width) : undefined;
-  if (family === "granitemoehybrid") refuseGranite(config, geometry?.headDim);
+  const geometry = (type: LayerTypeName): Geometry =>
+    family === "lfm3" ? lfm3Geometry(config, type) : geometryOf(config, family, width);
+  if (family === "granitemoehybrid")
+    refuseGranite(config, attends ? geometryOf(config, family, width).headDim : undefined);
+  const norms = normsField(family === "lfm3" && (config.use_sandwich_norm ?? true) ? "sandwich" : "pre");
   const options = {
     ...config,
     mamba_d_head: types.includes("mamba") ? mambaHeadDim(config, width) : undefined,
   };
-  const layers = types.map(
-    (type, layer): Layer => ({ mixer: layerTypes[type].mixer(options, geometry), ffn: ffn(layer) }),
-  );
+  const layers = types.map((type, layer): Layer => {
+    const { attends, mixer } = layerTypes[type];
+    return { mixer: mixer(options, attends ? geometry(type) : undefined), ffn: ffn(layer), ...norms };
+  });
   return parseLayout({ vocab: either<number>(config, ["vocab_size"]), width, layers });
 }

@@ -25,7 +25,7 @@ export function proxySize({ width, headDim, context }: ProxyConfig, length: numb
 /**
  * Returns the proxy layout, with the candidate's order of mixers. Each operator scales itself. FFN widths
  * keep their ratio to the model width, so that candidates of equal parameters stay about equal. Windows keep
- * their share of the context. Taps, QK-norm and RoPE are unchanged.
+ * their share of the context. Taps, norms, output gates and RoPE bases are unchanged.
  */
 export function proxyLayout(
   layout: Layout,
@@ -36,7 +36,8 @@ export function proxyLayout(
   const proxy: Layout = {
     vocab: task.vocab,
     width: config.width,
-    layers: layout.layers.map(({ mixer, ffn }) => ({
+    layers: layout.layers.map(({ mixer, ffn, ...options }) => ({
+      ...options,
       mixer: operatorOf(mixer).scale(mixer, layout.width, size),
       ffn: ffnOperatorOf(ffn).scale(ffn, layout.width, size),
     })),

@@ -2,7 +2,7 @@
 // They include static costs, because times and memory follow them closely. The models learn the remainder
 // from measurements.
 import { staticCost } from "../candidates/cost.ts";
-import { isAttention, type Layout } from "../candidates/layout.ts";
+import { isAttention, type Layout, normsOf } from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
 import { ffnWidthOf } from "../candidates/ops/operator-registry.ts";
 import type { Space } from "../candidates/space.ts";
@@ -61,7 +61,11 @@ export function layoutFeatures(space: Space): Featurizer<Layout> {
     return cells;
   };
 
-  const summaryLength = 10;
+  // Layouts of a space with one kind of norms do not differ in it.
+  const norms = (layout: Layout): number[] =>
+    space.norms.length === 1 ? [] : [Number(normsOf(layout.layers[0]!) === "sandwich")];
+
+  const summaryLength = 10 + (space.norms.length === 1 ? 0 : 1);
   return {
     groups: [
       ...Array.from({ length: summaryLength + tokens.length }, (_, index) => index),
@@ -70,6 +74,6 @@ export function layoutFeatures(space: Space): Featurizer<Layout> {
         (_, index) => summaryLength + tokens.length + Math.floor(index / tokens.length),
       ),
     ],
-    features: (layout) => [...summary(layout), ...counts(layout), ...placement(layout)],
+    features: (layout) => [...summary(layout), ...norms(layout), ...counts(layout), ...placement(layout)],
   };
 }

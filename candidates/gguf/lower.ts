@@ -4,7 +4,7 @@
 import { tensorsOf } from "../cost.ts";
 import { type Layout, layoutId, NORM_EPSILON } from "../layout.ts";
 import { formatNotation } from "../notation.ts";
-import type { TensorSpec } from "../ops/operator.ts";
+import type { LayerKey, TensorSpec } from "../ops/operator.ts";
 import { ffnOperatorOf, layerKeys, operatorOf } from "../ops/operator-registry.ts";
 import { type UpstreamName, upstreamOf } from "../ops/upstream/architectures.ts";
 import { filledUp, type PaddedTensor, paddedTensors } from "../ops/upstream/padding.ts";
@@ -60,19 +60,22 @@ export const architectureOf = (layout: Layout): Architecture => expressionOf(lay
  * its `otherwise`.
  */
 function ownMetadata(layout: Layout): Entries {
-  const perLayer = layout.layers.map(({ mixer, ffn }) => ({
-    ...Object.fromEntries(
-      operatorOf(mixer).keys.map(({ key, of }) => [key, of(mixer, layout.width)] as const),
-    ),
-    ...Object.fromEntries(
-      ffnOperatorOf(ffn).keys.map(({ key, of }) => [key, of(ffn, layout.width)] as const),
-    ),
-  }));
-  const used = layerKeys.filter(({ key, always }) => always || perLayer.some((layer) => key.key in layer));
+  const read = <Spec>(keys: readonly LayerKey<Spec>[], spec: Spec) =>
+    keys.map(({ key, of, needed }) => ({
+      key,
+      value: of(spec, layout.width),
+      needed: needed?.(spec) ?? true,
+    }));
+  const perLayer = layout.layers.map(({ mixer, ffn }) => [
+    ...read(operatorOf(mixer).keys, mixer),
+    ...read(ffnOperatorOf(ffn).keys, ffn),
+  ]);
+  const needed = new Set(perLayer.flat().flatMap((own) => (own.needed ? own.key : [])));
+  const used = layerKeys.filter(({ key, always }) => always || needed.has(key.key));
   return [
     ["layer.mixer", { type: "string[]", value: layout.layers.map(({ mixer }) => mixer.op) }],
     ...used.map(({ key: { key, type, otherwise } }) => {
-      const value = perLayer.map((layer) => layer[key] ?? otherwise);
+      const value = perLayer.map((layer) => layer.find((own) => own.key === key)?.value ?? otherwise);
       return [key, { type: `${type}[]`, value } as MetadataValue] as const;
     }),
   ];

@@ -1,12 +1,14 @@
-// Grouped-query attention, global (gqa) or over a sliding window (swa): RoPE, optional per-head RMS QK-norm.
-// Source: LFM2 technical report, arXiv 2511.23404, section 2; windows as in Mistral 7B, arXiv 2310.06825.
+// Grouped-query attention, global (gqa) or over a sliding window (swa): RoPE of all or some channels,
+// optional per-head RMS QK-norm and output gate. Sources: LFM2 technical report, arXiv 2511.23404, section 2;
+// windows as in Mistral 7B, arXiv 2310.06825; gate and partial rotation as in LFM3 (transformers
+// modeling_lfm3.py).
 import { z } from "zod";
-import { counted } from "../words.ts";
 import {
   formatGeometry,
   geometryFields,
   geometryHeader,
   geometryOfToken,
+  geometryProblem,
   largestDivisorUpTo,
   NO_ROPE_THETA,
 } from "./geometry.ts";
@@ -46,6 +48,9 @@ function causalPairs(spec: Attention, length: number): number {
 function tensors(spec: Attention, width: number, prefix: string): readonly TensorSpec[] {
   const queries = spec.heads * spec.headDim;
   const keys = spec.kvHeads * spec.headDim;
+  const gate = spec.outputGate
+    ? ([{ name: `${prefix}.attn_gate.weight`, shape: [width, spec.heads], role: "matrix" }] as const)
+    : [];
   const norms = spec.qkNorm
     ? ([
         { name: `${prefix}.attn_q_norm.weight`, shape: [spec.headDim], role: "vector" },
@@ -57,6 +62,7 @@ function tensors(spec: Attention, width: number, prefix: string): readonly Tenso
     { name: `${prefix}.attn_k.weight`, shape: [width, keys], role: "matrix" },
     { name: `${prefix}.attn_v.weight`, shape: [width, keys], role: "matrix" },
     { name: `${prefix}.attn_output.weight`, shape: [queries, width], role: "matrix" },
+    ...gate,
     ...norms,
   ];
 }
@@ -83,6 +89,13 @@ const keys: readonly LayerKey<Attention>[] = [
   },
   { key: "attention.qk_norm", type: "bool", otherwise: false, of: (spec) => spec.qkNorm },
   { key: "rope.freq_base", type: "f32", otherwise: NO_ROPE_THETA, of: (spec) => spec.ropeTheta },
+  {
+    key: "rope.rotated_count",
+    type: "i32",
+    otherwise: 0,
+    of: (spec) => spec.rotated ?? spec.headDim,
+    needed: (spec) => spec.rotated !== undefined,
+  },
 ];
 
 const quantities: readonly Quantity<Attention>[] = [
@@ -92,12 +105,18 @@ const quantities: readonly Quantity<Attention>[] = [
 
 /**
  * Query heads that fill the proxy's width. They share kv heads in the original ratio as far as their number
- * allows.
+ * allows. RoPE turns the same share of a head, but never none or all of it where the original turns some.
  */
-function scaledHeads(spec: Attention, to: ProxySize): Pick<Attention, "heads" | "kvHeads" | "headDim"> {
+function scaledHeads(
+  spec: Attention,
+  to: ProxySize,
+): Pick<Attention, "heads" | "kvHeads" | "headDim" | "rotated"> {
   const heads = Math.max(1, Math.floor(to.width / to.headDim));
   const group = largestDivisorUpTo(heads, spec.heads / spec.kvHeads);
-  return { heads, kvHeads: heads / group, headDim: to.headDim };
+  const size = { heads, kvHeads: heads / group, headDim: to.headDim };
+  if (!spec.rotated) return size;
+  const pairs = Math.round((spec.rotated / 2 / spec.headDim) * to.headDim);
+  return { ...size, rotated: 2 * Math.min(Math.max(1, pairs), to.headDim / 2 - 1) };
 }
 
 const headsText = (spec: Attention): string => `${spec.heads}/${spec.kvHeads} heads of ${spec.headDim}`;
@@ -109,10 +128,7 @@ const short = (tokens: number): string =>
 const shared = {
   keys,
   tensors,
-  problem: (spec: Attention) =>
-    spec.heads % spec.kvHeads === 0
-      ? null
-      : `${counted(spec.heads, "query head")} cannot be grouped over ${counted(spec.kvHeads, "kv head")} (heads must be a multiple of kv heads)`,
+  problem: geometryProblem,
   traits: (spec: Attention) => ({ reach: reachOf(spec), lookup: true, stateful: false }),
   state: (spec: Attention, _width: number, context: number) => ({
     kv: tokenElements(spec) * Math.min(reachOf(spec), context),
@@ -127,8 +143,8 @@ const shared = {
 } as const;
 
 /**
- * Global attention. Tensors: attn_q [d, H*hd], attn_k and attn_v [d, KV*hd], attn_output [H*hd, d], norms
- * [hd].
+ * Global attention. Tensors: attn_q [d, H*hd], attn_k and attn_v [d, KV*hd], attn_output [H*hd, d],
+ * attn_gate [d, H], norms [hd].
  */
 export const gqa = {
   ...shared,
@@ -138,7 +154,15 @@ export const gqa = {
   notation: {
     form: "g",
     example: "g(16/8x64)",
-    examples: ["g", "g(4/4x16)", "g(4/1x16n)", "g(2/1x64t10000)"],
+    examples: [
+      "g",
+      "g(4/4x16)",
+      "g(4/1x16n)",
+      "g(2/1x64t10000)",
+      "g(4/2x16o)",
+      "g(2/2x16nor6t10000)",
+      "g(4/2x16r0)",
+    ],
     head: /^g$/,
     header: geometryHeader,
     parse: (_head, argument, text) => ({ op: "gqa", ...geometryOfToken(argument, text) }),
@@ -164,7 +188,7 @@ export const swa = {
   notation: {
     form: "s<window>",
     example: "s256",
-    examples: ["s1", "s5", "s4096"],
+    examples: ["s1", "s5", "s4096", "s7(4/1x16or8)"],
     head: /^s(\d+)$/,
     header: geometryHeader,
     parse: ([, window], argument, text) => ({

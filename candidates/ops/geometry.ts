@@ -1,6 +1,7 @@
-// The geometry of attention and its notation: heads, kv heads, head dimension, QK-norm and RoPE base.
+// The geometry of attention and its notation: heads, kv heads, head dimension, QK-norm, output gate and RoPE.
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
+import { counted } from "../words.ts";
 import type { HeaderField } from "./operator.ts";
 
 const DEFAULT_ROPE_THETA = 1_000_000;
@@ -11,6 +12,10 @@ export const geometryFields = {
   kvHeads: z.int().min(1).max(256),
   headDim: z.int().min(8).max(512).multipleOf(2),
   qkNorm: z.boolean().default(true),
+  /** Absent: no gate. */
+  outputGate: z.literal(true).optional(),
+  /** Absent: all channels. */
+  rotated: z.int().min(0).max(510).multipleOf(2).optional(),
   ropeTheta: z.number().min(1).max(1e9).default(DEFAULT_ROPE_THETA),
 };
 
@@ -21,6 +26,13 @@ export interface Geometry {
   readonly headDim: number;
   /** RMSNorm of each query and key head before RoPE. */
   readonly qkNorm: boolean;
+  /** A factor for the output of each head: the sigmoid of a projection of the layer's input. */
+  readonly outputGate?: true | undefined;
+  /**
+   * Channels of a head that RoPE turns: pairs (i, i + headDim/2) with i below half of it. Frequencies are
+   * those of the whole head. 0: no positions (NoPE). Absent: all.
+   */
+  readonly rotated?: number | undefined;
   /** Base of the RoPE frequencies. */
   readonly ropeTheta: number;
 }
@@ -28,9 +40,12 @@ export interface Geometry {
 /** RoPE base that the metadata holds for layers without RoPE. */
 export const NO_ROPE_THETA = DEFAULT_ROPE_THETA;
 
-const GEOMETRY = /^(\d+)\/(\d+)x(\d+)(n)?(?:t(\d+(?:\.\d+)?))?$/;
+const GEOMETRY = /^(\d+)\/(\d+)x(\d+)(n)?(o)?(?:r(\d+))?(?:t(\d+(?:\.\d+)?))?$/;
 
-/** Reads `16/8x64`, with the suffixes `n` (no QK-norm) and `t10000` (RoPE base). Throws InvalidInputError (`bad-notation`). */
+/**
+ * Reads `16/8x64`, with the suffixes `n` (no QK-norm), `o` (output gate), `r32` (channels that RoPE turns) and
+ * `t10000` (RoPE base). Throws InvalidInputError (`bad-notation`).
+ */
 export function parseGeometry(text: string): Geometry {
   const match = GEOMETRY.exec(text);
   if (!match)
@@ -43,14 +58,31 @@ export function parseGeometry(text: string): Geometry {
     kvHeads: Number(match[2]),
     headDim: Number(match[3]),
     qkNorm: match[4] === undefined,
-    ropeTheta: match[5] === undefined ? DEFAULT_ROPE_THETA : Number(match[5]),
+    ...(match[5] !== undefined && { outputGate: true }),
+    ...(match[6] !== undefined && { rotated: Number(match[6]) }),
+    ropeTheta: match[7] === undefined ? DEFAULT_ROPE_THETA : Number(match[7]),
   };
 }
 
 /** Writes a geometry; `parseGeometry(formatGeometry(x))` equals x. */
 export function formatGeometry(geometry: Geometry): string {
-  const theta = geometry.ropeTheta === DEFAULT_ROPE_THETA ? "" : `t${geometry.ropeTheta}`;
-  return `${geometry.heads}/${geometry.kvHeads}x${geometry.headDim}${geometry.qkNorm ? "" : "n"}${theta}`;
+  const { heads, kvHeads, headDim, qkNorm, outputGate, rotated, ropeTheta } = geometry;
+  const norm = qkNorm ? "" : "n";
+  const gate = outputGate ? "o" : "";
+  const turned = rotated === undefined ? "" : `r${rotated}`;
+  const theta = ropeTheta === DEFAULT_ROPE_THETA ? "" : `t${ropeTheta}`;
+  return `${heads}/${kvHeads}x${headDim}${norm}${gate}${turned}${theta}`;
+}
+
+/** Returns a reason why no attention has this geometry, or null. One function has one spelling. */
+export function geometryProblem({ heads, kvHeads, headDim, rotated, ropeTheta }: Geometry): string | null {
+  if (heads % kvHeads !== 0)
+    return `${counted(heads, "query head")} cannot be grouped over ${counted(kvHeads, "kv head")} (heads must be a multiple of kv heads)`;
+  if (rotated !== undefined && rotated >= headDim)
+    return `RoPE cannot turn ${rotated} of ${counted(headDim, "channel")} of a head; leave r${rotated} out to turn all`;
+  if (rotated === 0 && ropeTheta !== DEFAULT_ROPE_THETA)
+    return `without RoPE (r0) a base has no meaning; leave t${ropeTheta} out`;
+  return null;
 }
 
 /** The header field `h16/8x64`: the geometry of attention tokens without their own. */

@@ -80,7 +80,7 @@ export const headerFields: readonly HeaderField[] = [
 ];
 
 const keysOf = (operators: readonly { readonly keys: readonly LayerKey<never>[] }[], always: boolean) =>
-  operators.flatMap(({ keys }) => keys.map((key) => ({ key, always })));
+  operators.flatMap(({ keys }) => keys.map((key) => ({ key, always: always && key.needed === undefined })));
 
 /**
  * Every metadata key of the `edgefront` architecture, each once, in file order. `always`: the key is in every

@@ -108,6 +108,8 @@ export interface LayerKey<Spec> {
   readonly otherwise: number | boolean;
   /** Value in a layer of a model of this width. */
   of(spec: Spec, width: number): number | boolean;
+  /** False if files need not have the key for the sake of this layer. Absent: the layer needs it. */
+  needed?(spec: Spec): boolean;
 }
 
 /** The size of a proxy model, and the context that its sequences stand for. */

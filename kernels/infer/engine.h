@@ -62,8 +62,9 @@ struct Engine {
   void PlanStages();
   void Step();
   void Work(int worker, int workers);
-  // Normalises rows [first, first + rows) of x by `weight` [d] into rows 0.. of Normed().
-  void NormRows(const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers);
+  // Normalises rows [first, first + rows) of x by `weight` [d] into rows 0.. of Normed(). If the product before
+  // has a norm of its own, `pending` [d], its rows of `branch` are first normalised, added to x and cleared.
+  void NormRows(const float* pending, const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers);
   // Ends a mixer: rounds its output to the formats of `LayerPlan::mixer_out`. Every worker calls it after its
   // own work.
   void FinishMixer(size_t layer, int worker, int workers);
@@ -120,12 +121,13 @@ struct Engine {
       }
     }
   }
-  // Returns a function that adds products to rows of the residual stream.
-  auto AddToX() const {
-    float* x = Buffer(program.x);
+  // Returns a function that adds products to rows of the residual stream. If they have a norm of their own, it
+  // adds them to rows of `branch` instead, which are zero before: the next norm of x adds those to x.
+  auto AddToX(const float* post_norm) const {
+    float* rows = Buffer(post_norm == nullptr ? program.x : program.branch);
     const size_t d = spec->dim;
-    return [x, d](uint32_t t, size_t row, const float* v, size_t count) {
-      float* to = x + t * d + row;
+    return [rows, d](uint32_t t, size_t row, const float* v, size_t count) {
+      float* to = rows + t * d + row;
       for (size_t i = 0; i < count; ++i) to[i] += v[i];
     };
   }

@@ -17,6 +17,8 @@ void Embed(const StageRun& r) {
   for (uint32_t i = part.begin; i < part.end; ++i) {
     UnpackColumns(table.type, table.panel(e.tokens[i] / kPanelRows), e.tokens[i] % kPanelRows, 0, table.k,
                   e.Buffer(e.program.x) + i * table.k);
+    // The last norm of a step reads the rows with logits alone, so others may still hold the step's last product.
+    if (e.program.branch > 0) std::fill_n(e.Buffer(e.program.branch) + i * table.k, table.k, 0.0f);
     const uint32_t position = e.PositionOf(i);
     for (const RopeTable& t : e.program.ropes) {
       float* cs = e.Buffer(t.offset) + size_t{i} * t.head_dim;
@@ -25,6 +27,11 @@ void Embed(const StageRun& r) {
       float theta = static_cast<float>(position);
       const float step = std::pow(t.base, -2.0f / static_cast<float>(t.head_dim));
       for (uint32_t j = 0; j < t.head_dim / 2; ++j, theta *= step) {
+        if (2 * j >= t.rotated) {
+          cs[2 * j] = 1;
+          cs[2 * j + 1] = 0;
+          continue;
+        }
         if (e.options.kv == KvType::kF16) {
           cs[2 * j] = std::cos(theta);
           cs[2 * j + 1] = std::sin(theta);
@@ -38,31 +45,42 @@ void Embed(const StageRun& r) {
   }
 }
 
+// Returns the norm of the last product before layer `layer`, or null.
+const float* PendingBefore(const Engine& e, size_t layer) {
+  if (layer == 0) return nullptr;
+  const LayerWeights& w = e.weights->layers[layer - 1];
+  return w.ffn_norm != nullptr ? w.ffn_post_norm : w.mixer_post_norm;
+}
+
 void MixerNorm(const StageRun& r) {
   Engine& e = r.engine;
-  e.NormRows(e.weights->layers[r.layer].mixer_norm, 0, e.n, e.program.layers[r.layer].normed, r.worker, r.workers);
+  e.NormRows(PendingBefore(e, r.layer), e.weights->layers[r.layer].mixer_norm, 0, e.n, e.program.layers[r.layer].normed, r.worker,
+             r.workers);
 }
 
 void MixerOut(const StageRun& r) {
   const Engine& e = r.engine;
-  const Matrix& w = e.weights->layers[r.layer].mixer_out;
+  const LayerWeights& layer = e.weights->layers[r.layer];
+  const Matrix& w = layer.mixer_out;
   const LayerPlan& plan = e.program.layers[r.layer];
   Activations in = e.View(e.program.mid, w.k);
   in.f32 = e.Buffer(e.program.proj) + plan.mixed;
   in.stride = plan.width;
-  e.MatMul(w, in, e.n, r.worker, r.tickets[0], e.AddToX());
+  e.MatMul(w, in, e.n, r.worker, r.tickets[0], e.AddToX(layer.mixer_post_norm));
 }
 
 OpCost MixerOutCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].mixer_out, e.n); }
 
 void FfnNorm(const StageRun& r) {
   Engine& e = r.engine;
-  e.NormRows(e.weights->layers[r.layer].ffn_norm, 0, e.n, e.program.layers[r.layer].ffn_in, r.worker, r.workers);
+  const LayerWeights& w = e.weights->layers[r.layer];
+  e.NormRows(w.mixer_post_norm, w.ffn_norm, 0, e.n, e.program.layers[r.layer].ffn_in, r.worker, r.workers);
 }
 
 void FinalNorm(const StageRun& r) {
   Engine& e = r.engine;
-  e.NormRows(e.weights->final_norm, e.first_logit, e.logit_rows, e.program.logits_in, r.worker, r.workers);
+  e.NormRows(PendingBefore(e, e.weights->layers.size()), e.weights->final_norm, e.first_logit, e.logit_rows, e.program.logits_in, r.worker,
+             r.workers);
 }
 
 void Logits(const StageRun& r) {

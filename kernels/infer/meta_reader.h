@@ -40,6 +40,9 @@ class MetaReader {
     return Status::Ok();
   }
 
+  // Returns true if the file has a tensor of this name.
+  bool Has(const std::string& tensor) const { return gguf_.FindTensor(tensor) != nullptr; }
+
   // Returns layer `i`'s value of arch.key, or nothing if it is absent.
   std::optional<bool> Bool(const char* key, uint64_t i) const {
     const GgufValue* v = gguf_.Find(arch_ + "." + key);

@@ -66,6 +66,7 @@ Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
     if (!kind.ok()) return kind.status();
     l.mixer = kind.value()->id;
     EDGEFRONT_RETURN_IF_ERROR(kind.value()->read(meta, *m, i, name, &l));
+    l.sandwich = m->own_architecture() && meta.Has("blk." + std::to_string(i) + ".post_attention_norm.weight");
   }
   return Status::Ok();
 }
@@ -142,10 +143,12 @@ std::vector<TensorSpec> ExpectedTensors(const ModelSpec& m) {
     LayerTensors tensors(static_cast<int>(i), &out);
     tensors.Norm(Role::kMixerNorm, "attn_norm", m.dim);
     KindOf(l.mixer).tensors(m, l, &tensors);
+    if (l.sandwich) tensors.Norm(Role::kMixerPostNorm, "post_attention_norm", m.dim);
     const FfnKind& ffn = KindOf(l.ffn_kind());
     if (ffn.stages.empty()) continue;
     tensors.Norm(Role::kFfnNorm, "ffn_norm", m.dim);
     ffn.tensors(m, l, &tensors);
+    if (l.sandwich) tensors.Norm(Role::kFfnPostNorm, "post_ffw_norm", m.dim);
   }
   if (!m.tied) out.push_back({"output.weight", Role::kOutput, -1, m.dim, m.vocab});
   out.push_back({m.final_norm_name(), Role::kFinalNorm, -1, m.dim, 1, WeightKind::kNorm});

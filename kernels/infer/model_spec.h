@@ -31,11 +31,13 @@ struct ConvSpec {
 
 // Grouped-query attention.
 struct AttentionSpec {
-  enum Slot { kQ, kK, kV, kQNorm, kKNorm };
+  enum Slot { kQ, kK, kV, kGate, kQNorm, kKNorm };
   uint32_t heads = 0, kv_heads = 0, head_dim = 0;
   uint32_t window = 0;  // 0 = full, else the query at p sees p-window+1 .. p
   bool qk_norm = false;
   float rope_base = 0;
+  uint32_t rotated = 0;  // channels of a head that RoPE turns: of pairs (i, i+hd/2) those with 2i < rotated
+  bool gate = false;     // the output of each head is multiplied by sigmoid(gate)
 
   uint64_t q_width() const { return uint64_t{heads} * head_dim; }
   uint64_t kv_width() const { return uint64_t{kv_heads} * head_dim; }
@@ -103,8 +105,8 @@ struct MoeSpec {
   uint32_t experts = 0, used = 0, width = 0;
 };
 
-// Options for any mixer (norms around it, an output gate, weights or KV of another layer) belong here, beside
-// `ffn`. The layer's own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know
+// Options for any mixer (norms after it, weights or KV of another layer) belong here, beside `ffn`. The layer's
+// own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know
 // of them.
 struct LayerSpec {
   Mixer mixer = Mixer::kConv;
@@ -115,8 +117,9 @@ struct LayerSpec {
   ModalSpec modal;
   RationalSpec rational;
   MambaSpec mamba;
-  uint32_t ffn = 0;  // width of the SwiGLU FFN; 0: none
-  MoeSpec moe;       // instead of that FFN, if it has experts
+  uint32_t ffn = 0;       // width of the SwiGLU FFN; 0: none
+  MoeSpec moe;            // instead of that FFN, if it has experts
+  bool sandwich = false;  // the outputs of mixer and FFN are normalised before they are added to the residual stream
 
   Ffn ffn_kind() const { return moe.experts > 0 ? Ffn::kMoe : ffn > 0 ? Ffn::kSwiglu : Ffn::kAbsent; }
 };
@@ -149,10 +152,10 @@ struct ModelSpec {
 // The use of a tensor in the layout.
 enum class Role {
   // clang-format off
-  kEmbedding, kOutput, kFinalNorm, kMixerNorm,
+  kEmbedding, kOutput, kFinalNorm, kMixerNorm, kMixerPostNorm,
   kMixer,     // a mixer's own tensor, numbered by `slot`; its matrices read the layer's normalised input
   kMixerOut,  // reads the mixer's output, writes into the residual stream
-  kFfnNorm, kRouter, kRouterBias, kGate, kUp, kDown,
+  kFfnNorm, kRouter, kRouterBias, kGate, kUp, kDown, kFfnPostNorm,
   // clang-format on
 };
 

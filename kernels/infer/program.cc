@@ -85,10 +85,11 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
 
 }  // namespace
 
-int Program::Rope(float base, uint32_t head_dim) {
-  const auto same = std::find_if(ropes.begin(), ropes.end(), [&](const RopeTable& r) { return r.base == base && r.head_dim == head_dim; });
+int Program::Rope(float base, uint32_t head_dim, uint32_t rotated) {
+  const auto same = std::find_if(ropes.begin(), ropes.end(),
+                                 [&](const RopeTable& r) { return r.base == base && r.head_dim == head_dim && r.rotated == rotated; });
   const int index = static_cast<int>(same - ropes.begin());
-  if (same == ropes.end()) ropes.push_back({base, head_dim, 0});
+  if (same == ropes.end()) ropes.push_back({base, head_dim, rotated, 0});
   return index;
 }
 
@@ -117,6 +118,8 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
   Carver carver;
   const size_t rows = p.rows;
   p.x = carver.Take(4 * rows * spec.dim);
+  if (std::any_of(spec.layers.begin(), spec.layers.end(), [](const LayerSpec& l) { return l.sandwich; }))
+    p.branch = carver.Take(4 * rows * spec.dim);
   if (p.norm_f32) p.norm = carver.Take(4 * rows * spec.dim);
   p.in = PlanQuant(carver, rows, in_k);
   p.gathered = PlanQuant(carver, rows * assignments, assignments > 0 ? spec.dim : 0);

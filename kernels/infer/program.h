@@ -55,10 +55,10 @@ struct LayerPlan {
   MoePlan moe;
 };
 
-// A table of cosines and sines for one base and head size.
+// A table of cosines and sines for one base, head size and number of channels that turn.
 struct RopeTable {
   float base;
-  uint32_t head_dim;
+  uint32_t head_dim, rotated;
   size_t offset;  // [rows][hd/2][2] floats
 };
 
@@ -80,6 +80,7 @@ struct Program {
   size_t cache_bytes = 0;
   // Offsets in the activation arena.
   size_t x = 0;       // [rows][d] the residual stream
+  size_t branch = 0;  // [rows][d] a product that is normalised before it is added to x; 0 if the layout has none
   size_t norm = 0;    // [rows][d] normalised input, if a float matrix reads it
   size_t proj = 0;    // [rows][proj_width] the mixers' working buffer
   size_t hidden = 0;  // [rows][F] if ffn_down is a float matrix
@@ -95,7 +96,7 @@ struct Program {
 
   // For the `plan` function of a mixer. Rope and Share return an index into `ropes` and `shared`; Scratch
   // reserves `bytes` bytes for each worker.
-  int Rope(float base, uint32_t head_dim);
+  int Rope(float base, uint32_t head_dim, uint32_t rotated);
   int Share(const char* name, size_t bytes);
   void Scratch(size_t bytes);
 };

@@ -62,12 +62,20 @@ void Engine::Quantise(const QuantBuffer& b, uint32_t row, const float* from, siz
                     activations.At<int32_t>(b.sum8) + row * (k / 32), activations.At<int16_t>(b.sum16) + row * (k / 16));
 }
 
-void Engine::NormRows(const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers) {
+void Engine::NormRows(const float* pending, const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker,
+                      int workers) {
   const size_t d = spec->dim;
   const Part part = PartOf(rows, worker, workers);
   for (uint32_t i = part.begin; i < part.end; ++i) {
     float* to = reading.f32 ? Buffer(program.norm) + i * d : reinterpret_cast<float*>(Scratch(worker) + program.row_at);
-    kernels->rmsnorm(Buffer(program.x) + (first + i) * d, weight, d, spec->eps, to);
+    float* x = Buffer(program.x) + (first + i) * d;
+    if (pending != nullptr) {
+      float* product = Buffer(program.branch) + (first + i) * d;
+      kernels->rmsnorm(product, pending, d, spec->eps, to);
+      for (size_t j = 0; j < d; ++j) x[j] += to[j];
+      std::fill_n(product, d, 0.0f);
+    }
+    kernels->rmsnorm(x, weight, d, spec->eps, to);
     if (reading.q8) Quantise(program.in, i, to, d, reading.share);
     for (size_t j = 0; reading.half && j < d; ++j) to[j] = NearestF16(to[j]);
   }

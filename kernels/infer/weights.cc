@@ -34,7 +34,9 @@ void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
     case Role::kOutput: w.output = m; return;
     case Role::kFinalNorm: w.final_norm = v; return;
     case Role::kMixerNorm: l->mixer_norm = v; return;
+    case Role::kMixerPostNorm: l->mixer_post_norm = v; return;
     case Role::kFfnNorm: l->ffn_norm = v; return;
+    case Role::kFfnPostNorm: l->ffn_post_norm = v; return;
     case Role::kMixer: IsVector(t) ? void(l->vectors[t.slot] = v) : void(l->matrices[t.slot] = m); return;
     case Role::kMixerOut: l->mixer_out = m; return;
     case Role::kRouter: l->router = m; return;

@@ -32,6 +32,7 @@ inline constexpr size_t kMixerSlots = 12;  // most tensors of a mixer, without i
 // The weights of one layer.
 struct LayerWeights {
   const float *mixer_norm = nullptr, *ffn_norm = nullptr;
+  const float *mixer_post_norm = nullptr, *ffn_post_norm = nullptr;  // null: no norm
   // The mixer's own tensors, indexed by TensorSpec::slot: matrices, and vectors (convolution taps as [k][d];
   // some mixers prepare them, MixerKind::prepare).
   std::array<Matrix, kMixerSlots> matrices;

@@ -88,7 +88,7 @@ TEST(EveryFfnIsListed) {
 }
 
 TEST(GoldenLogits) {
-  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc"}) {
+  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc", "lfm3"}) {
     const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
     REQUIRE(!plan.empty() && data.size() > 8);
     auto model = Model::FromBytes(plan, 1);
@@ -126,8 +126,9 @@ TEST(ChunkAndDecodeInvariantQ8Cache) { ChunksAndDecodeAgree(DType::kQ8_0, DType:
 TEST(SegmentsOfKeysAgree) {
   const uint32_t vocab = 96, count = 1100, prefills[] = {count, 515, 1090}, chunks[] = {256, 100, 512};
   const std::vector<uint32_t> tokens = Tokens(count, vocab);
-  const std::vector<Layout> layouts = {{"MQA", {AttentionLayer(3, 1, 32, 64)}},
-                                       {"GQA after a window", {AttentionLayer(2, 1, 32, 64, 600), AttentionLayer(4, 2, 32, 64)}}};
+  const std::vector<Layout> layouts = {
+      {"MQA", {AttentionLayer(3, 1, 32, 64)}},
+      {"GQA after a window", {AttentionLayer(2, 1, 32, 64, 600), Rotating(AttentionLayer(4, 2, 32, 64), 12, true)}}};
   for (const Layout& layout : layouts) {
     const auto plan = MakePlan("edgefront", 64, vocab, layout.layers, {DType::kF32, DType::kF32, 3});
     auto model = Model::FromBytes(plan, 2);

@@ -22,13 +22,26 @@ inline LayerSpec ConvLayer(uint32_t taps, uint32_t ffn) {
   return l;
 }
 
+// Returns the layer with norms after its mixer and its FFN.
+inline LayerSpec Sandwich(LayerSpec l) {
+  l.sandwich = true;
+  return l;
+}
+
 // `window` is the number of positions that a query sees; 0: all.
 inline LayerSpec AttentionLayer(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t ffn, uint32_t window = 0,
                                 bool qk_norm = true, float rope_base = 1e4f) {
   LayerSpec l;
   l.mixer = Mixer::kAttention;
-  l.attention = {heads, kv_heads, head_dim, window, qk_norm, rope_base};
+  l.attention = {heads, kv_heads, head_dim, window, qk_norm, rope_base, head_dim, false};
   l.ffn = ffn;
+  return l;
+}
+
+// Returns the layer of attention with RoPE of `rotated` channels of each head, and optionally output gates.
+inline LayerSpec Rotating(LayerSpec l, uint32_t rotated, bool gate) {
+  l.attention.rotated = rotated;
+  l.attention.gate = gate;
   return l;
 }
 
@@ -77,6 +90,7 @@ inline TestMixer ConvRow() {
             {"conv k=3", {ConvLayer(3, ffn)}},
             {"conv k=4 to 7", {ConvLayer(4, ffn), ConvLayer(5, ffn), ConvLayer(6, ffn), ConvLayer(7, ffn)}},
             {"conv k=8", {ConvLayer(8, ffn), ConvLayer(8, ffn)}},
+            {"norms after convolutions", {Sandwich(ConvLayer(3, ffn)), ConvLayer(3, ffn), Sandwich(ConvLayer(7, ffn))}},
         };
       },
       .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> { return {ConvLayer(3, ffn), ConvLayer(5, 2 * ffn)}; },
@@ -96,6 +110,7 @@ inline TestMixer AttentionRow() {
                {"attention.value_length", LayerKey::kInt, 0, kHeadDim},
                {"rope.dimension_count", LayerKey::kInt, 0, kHeadDim},
                {"rope.freq_base", LayerKey::kFloat, 1, [](const LayerSpec& l) -> double { return l.attention.rope_base; }},
+               {"rope.rotated_count", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.attention.rotated; }},
                {"attention.sliding_window", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.attention.window; }},
                {"attention.qk_norm", LayerKey::kBool, 0, [](const LayerSpec& l) -> double { return l.attention.qk_norm; }}},
       .alone = [](uint32_t ffn) -> std::vector<Layout> {
@@ -111,12 +126,18 @@ inline TestMixer AttentionRow() {
             {"window 1", {AttentionLayer(4, 2, 32, ffn, 1)}},
             {"window 7", {AttentionLayer(4, 2, 32, ffn, 7), AttentionLayer(4, 2, 32, ffn, 7)}},
             {"window 64", {AttentionLayer(4, 2, 32, ffn, 64)}},
+            {"output gates, RoPE of a part or of nothing",
+             {Rotating(AttentionLayer(8, 2, 40, ffn), 12, true), Rotating(AttentionLayer(18, 18, 16, ffn, 9, false), 16, true),
+              Rotating(AttentionLayer(4, 2, 32, ffn), 0, false)}},
+            {"norms after mixers and FFNs", {Sandwich(AttentionLayer(2, 1, 48, 2 * ffn, 7, false)), AttentionLayer(4, 4, 16, ffn)}},
         };
       },
       .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> {
-        return {AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), AttentionLayer(8, 2, 64, ffn, 33)};
+        return {AttentionLayer(4, 2, 32, ffn, 0, true, 1e6f), AttentionLayer(8, 2, 64, ffn, 33),
+                Sandwich(Rotating(AttentionLayer(4, 1, 32, ffn), 8, true))};
       },
-      .trained = {AttentionLayer(4, 2, 16, 48, 0, true), AttentionLayer(2, 1, 24, 20, 9, false)},
+      .trained = {AttentionLayer(4, 2, 16, 48, 0, true), AttentionLayer(2, 1, 24, 20, 9, false),
+                  Sandwich(Rotating(AttentionLayer(3, 1, 10, 24), 6, true)), Rotating(AttentionLayer(2, 2, 12, 32, 0, false), 0, false)},
       .seeing = [](uint32_t n) { return AttentionLayer(2, 1, 10, 16, n, n % 2 == 0); },
   };
 }

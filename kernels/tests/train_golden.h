@@ -69,6 +69,12 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
       } else {
         CHECK_MSG(false, name << " has a layer of an unknown kind, " << word);
       }
+      for (uint32_t value; in >> word >> value;) {
+        LayerSpec& l = cases.back().layers.back();
+        if (word == "rotated") l.attention.rotated = value;
+        if (word == "gate") l.attention.gate = value != 0;
+        if (word == "sandwich") l.sandwich = value != 0;
+      }
     } else if (word == "experts") {  // of the last layer, instead of its FFN
       MoeSpec& moe = cases.back().layers.back().moe;
       in >> moe.experts >> moe.used >> moe.width;

@@ -12,7 +12,7 @@
 #include "tests/engine_runs.h"
 #include "tests/train_differences.h"
 #include "tests/train_layouts.h"
-#include "train/layer_mixer.h"
+#include "train/residual_product.h"
 #include "train/session.h"
 
 namespace edgefront::testing {
@@ -126,6 +126,50 @@ TEST(TrainMixerGradients) {
         for (const Math* math : AllMath()) CheckMixerGradients(*math, c.layer, what, length);
       }
     }
+  }
+}
+
+// The product that ends a mixer, with its norm. Gradients of the FFN's are the same code.
+TEST(TrainResidualGradients) {
+  const int d = 19, rows = 6;
+  const ModelSpec spec = ProxySpec(d, 16, {Sandwich(ConvLayer(2, 23))});
+  const train::Params params = train::Params::Of(spec);
+  train::ArenaPlan plan;
+  const train::ResidualProduct product(spec, params, Role::kMixerOut, Role::kMixerPostNorm, 0, rows, PadUp(d), &plan);
+  const auto flat = AllocateFloats(params.size()), packed = AllocateFloats(params.packed_size()), arena = AllocateFloats(plan.size()),
+             gradient = AllocateFloats(params.size());
+  for (const Math* math : AllMath()) {
+    params.Initialise(1, flat.get());
+    std::fill_n(gradient.get(), params.size(), 0.0f);
+    Tensor weight(params.Get(Role::kMixerOut, 0), flat.get()), norm(params.Get(Role::kMixerPostNorm, 0), flat.get());
+    Padded a(rows, d, 2), x(rows, d, 3), dout(rows, d, 4), out(rows, d, 5), work(rows, d, 6), da(rows, d, 7);
+    const train::Weights weights{flat.get(), packed.get(), nullptr};
+    const auto loss = [&] {
+      for (Tensor* t : {&weight, &norm}) {
+        for (int r = 0; r < t->param.rows; ++r) {
+          for (int c = 0; c < t->param.cols; ++c) flat[t->Place(r, c)] = t->value.at(r, c);
+        }
+      }
+      train::PackForward(*math, weight.param, flat.get(), 0, weight.param.padded_rows / train::kPad, packed.get());
+      product.Forward(*math, weights, rows, a.p(), a.ld, x.p(), out.p(), arena.get());
+      double sum = 0;
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < d; ++c) sum += static_cast<double>(out.at(r, c)) * dout.at(r, c);
+      }
+      return sum;
+    };
+    loss();
+    train::PackBackward(*math, weight.param, flat.get(), 0, weight.param.ld / train::kPad, packed.get());
+    product.Backward(*math, weights, rows, a.p(), a.ld, dout.p(), work.p(), da.p(), arena.get(), gradient.get(), true);
+    for (Tensor* t : {&weight, &norm}) {
+      for (int r = 0; r < t->param.rows; ++r) {
+        for (int c = 0; c < t->param.cols; ++c) t->gradient.at(r, c) = gradient[t->Place(r, c)];
+      }
+    }
+    CompareWithDifferences(math->isa, "residual, input", a, da, loss, kFloatLoss);
+    CompareWithDifferences(math->isa, "residual, stream", x, dout, loss, kFloatLoss);
+    CompareWithDifferences(math->isa, "residual, product", weight.value, weight.gradient, loss, kFloatLoss);
+    CompareWithDifferences(math->isa, "residual, norm", norm.value, norm.gradient, loss, kFloatLoss);
   }
 }
 

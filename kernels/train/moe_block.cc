@@ -13,6 +13,7 @@ MoeBlock::MoeBlock(const ModelSpec& spec, const Params& params, int layer, int r
       norm_(&params.Get(Role::kFfnNorm, layer)),
       router_(&params.Get(Role::kRouter, layer)),
       bias_(&params.Get(Role::kRouterBias, layer)),
+      post_norm_(spec, params, Role::kFfnPostNorm, layer, rows, width, arena),
       d_(static_cast<int>(spec.dim)),
       width_(width),
       ld_(Stride(width)),
@@ -79,23 +80,28 @@ void MoeBlock::Forward(const Math& math, const Weights& w, int rows, const float
     math.swiglu(n, expert.gate->padded_rows, gate, up, ld_act_, act);
     Project(math, w, *expert.down, n, act, ld_act_, nullptr, p.out + from * ld_, ld_);
   }
+  const float* base = post_norm_.base(x);
   for (int t = 0; t < rows; ++t) {
-    float* to = out + t * ld_;
-    std::memcpy(to, x + t * ld_, sizeof(float) * width_);
+    float* to = post_norm_.Sum(out, arena) + t * ld_;
+    if (base)
+      std::memcpy(to, base + t * ld_, sizeof(float) * width_);
+    else
+      std::fill_n(to, width_, 0.0f);
     for (int i = t * used; i < (t + 1) * used; ++i) {
       const float* y = p.out + p.place[i] * ld_;
       for (int j = 0; j < width_; ++j) to[j] += p.weight[i] * y[j];
     }
   }
+  post_norm_.Forward(math, w, rows, x, out, arena);
 }
 
-// Computes the gradient of the router's products from that of the weights, and turns `out` into its gradient.
+// Computes the gradient of the router's products from `dsum`, that of the sum, and turns `out` into its gradient.
 // With w_i = s_i / S, S the sum of the chosen scores: ds_i = (dw_i - sum_j w_j dw_j) / S.
-void MoeBlock::ScoreGrad(int rows, const float* dx, const Pass& p, float* dlogits) const {
+void MoeBlock::ScoreGrad(int rows, const float* dsum, const Pass& p, float* dlogits) const {
   const int used = static_cast<int>(spec_.used);
   std::fill_n(dlogits, rows * ld_scores_, 0.0f);
   for (int t = 0; t < rows; ++t) {
-    const float *g = dx + t * ld_, *s = p.scores + t * ld_scores_;
+    const float *g = dsum + t * ld_, *s = p.scores + t * ld_scores_;
     float* to = dlogits + t * ld_scores_;
     float sum = kScoreEpsilon, mean = 0;
     for (int i = t * used; i < (t + 1) * used; ++i) {
@@ -140,7 +146,7 @@ void MoeBlock::Backward(const Math& math, const Weights& w, int rows, const floa
   const Pass p = In(arena);
   const int used = static_cast<int>(spec_.used);
   float *dact = work, *din = dact + dact_size_, *dlogits = din + din_size_, *load = gradient + bias_->offset;
-  ScoreGrad(rows, dx, p, dlogits);
+  ScoreGrad(rows, post_norm_.Backward(math, w, rows, dx, dn, arena, gradient), p, dlogits);
   for (size_t e = 0; e < experts_.size(); ++e) {
     const int n = p.first[e + 1] - p.first[e];
     ExpertGrad(math, w, experts_[e], p.first[e], n, p, dact, din, gradient, fresh);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "train/ffn_block.h"
+#include "train/residual_product.h"
 
 namespace edgefront::train {
 
@@ -29,13 +30,14 @@ class MoeBlock : public FfnBlock {
   };
   Pass In(float* arena) const;
   void Choose(const float* bias, int rows, const Pass& p) const;
-  void ScoreGrad(int rows, const float* dx, const Pass& p, float* dlogits) const;
+  void ScoreGrad(int rows, const float* dsum, const Pass& p, float* dlogits) const;
   void ExpertGrad(const Math& math, const Weights& w, const Expert& expert, int first, int rows, const Pass& p, float* dact, float* din,
                   float* gradient, bool fresh) const;
 
   MoeSpec spec_;
   const Param *norm_, *router_, *bias_;
   std::vector<Expert> experts_;
+  ResidualNorm post_norm_;
   int d_, width_;
   ptrdiff_t ld_, ld_scores_, ld_act_;
   float eps_;

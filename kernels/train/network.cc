@@ -37,11 +37,11 @@ Network::Layer Network::MakeLayer(int layer) {
   const size_t rows = static_cast<size_t>(rows_);
   Layer l{};
   l.mixer_norm = &params_.Get(Role::kMixerNorm, layer);
-  l.mixer_out = &params_.Get(Role::kMixerOut, layer);
   l.x = arena_.Take(rows * ld_);
   l.n = arena_.Take(rows * ld_);
   l.rstd = arena_.Take(rows);
   l.mixer = MakeLayerMixer({spec_, params_, layer, length_, rows_, width_, arena_});
+  l.mixer_out = ResidualProduct(spec_, params_, Role::kMixerOut, Role::kMixerPostNorm, layer, rows_, width_, &arena_);
   l.mid = arena_.Take(rows * ld_);
   l.ffn = MakeFfnBlock(spec_, params_, layer, rows_, width_, &arena_);
   return l;
@@ -60,7 +60,7 @@ void Network::Forward(const Math& math, const Weights& w, const Microbatch& batc
     const LayerMixer& mixer = *l.mixer;
     math.rms_norm(rows, d_, width_, arena + l.x, ld_, w.flat + l.mixer_norm->offset, spec_.eps, arena + l.n, ld_, arena + l.rstd);
     mixer.Forward({math, w, batch.sequences, arena, arena + l.n, arena + work_});
-    Project(math, w, *l.mixer_out, rows, arena + mixer.mixed(), mixer.mixed_ld(), arena + l.x, arena + l.mid, ld_);
+    l.mixer_out.Forward(math, w, rows, arena + mixer.mixed(), mixer.mixed_ld(), arena + l.x, arena + l.mid, arena);
     float* next = arena + (i + 1 < layers_.size() ? layers_[i + 1].x : x_last_);
     if (l.ffn)
       l.ffn->Forward(math, w, rows, arena + l.mid, next, arena);
@@ -76,8 +76,7 @@ void Network::Backward(const Math& math, const Weights& w, const Microbatch& bat
     const Layer& l = layers_[i];
     const LayerMixer& mixer = *l.mixer;
     if (l.ffn) l.ffn->Backward(math, w, rows, arena + l.mid, dx, dn, arena + ffn_work_, arena, gradient, fresh);
-    WeightGrad(math, w, *l.mixer_out, rows, dx, ld_, arena + mixer.mixed(), mixer.mixed_ld(), gradient, fresh);
-    ProjectBack(math, w, *l.mixer_out, rows, dx, ld_, nullptr, dmixed, mixer.mixed_ld());
+    l.mixer_out.Backward(math, w, rows, arena + mixer.mixed(), mixer.mixed_ld(), dx, dn, dmixed, arena, gradient, fresh);
     mixer.Backward({math, w, batch.sequences, arena, arena + l.n, arena + work_}, {dmixed, dn, gradient, fresh});
     math.rms_norm_grad(rows, d_, width_, arena + l.x, ld_, w.flat + l.mixer_norm->offset, arena + l.rstd, dn, ld_, dx, ld_,
                        gradient + l.mixer_norm->offset);

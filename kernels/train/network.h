@@ -47,8 +47,9 @@ class Network {
  private:
   // Options for any mixer are applied here, between the mixer and the residual.
   struct Layer {
-    const Param *mixer_norm, *mixer_out;
+    const Param* mixer_norm;
     std::unique_ptr<LayerMixer> mixer;
+    ResidualProduct mixer_out;
     std::unique_ptr<FfnBlock> ffn;  // null: none
     // Arena offsets for the backward pass: input, normalised input, 1 / rms of its rows, the stream after the
     // mixer.

@@ -7,7 +7,7 @@ SwigluBlock::SwigluBlock(const ModelSpec& spec, const Params& params, int layer,
     : norm_(&params.Get(Role::kFfnNorm, layer)),
       gate_(&params.Get(Role::kGate, layer)),
       up_(&params.Get(Role::kUp, layer)),
-      down_(&params.Get(Role::kDown, layer)),
+      down_(spec, params, Role::kDown, Role::kFfnPostNorm, layer, rows, width, arena),
       d_(static_cast<int>(spec.dim)),
       width_(width),
       ld_(Stride(width)),
@@ -25,15 +25,14 @@ void SwigluBlock::Forward(const Math& math, const Weights& w, int rows, const fl
   Project(math, w, *gate_, rows, arena + n_, ld_, nullptr, arena + gate_out_, ldf);
   Project(math, w, *up_, rows, arena + n_, ld_, nullptr, arena + up_out_, ldf);
   math.swiglu(rows, gate_->padded_rows, arena + gate_out_, arena + up_out_, ldf, arena + act_);
-  Project(math, w, *down_, rows, arena + act_, ldf, x, out, ld_);
+  down_.Forward(math, w, rows, arena + act_, ldf, x, out, arena);
 }
 
 void SwigluBlock::Backward(const Math& math, const Weights& w, int rows, const float* x, float* dx, float* dn, float* dact, float* arena,
                            float* gradient, bool fresh) const {
   const ptrdiff_t ldf = hidden_ld();
   float *gate = arena + gate_out_, *up = arena + up_out_;
-  WeightGrad(math, w, *down_, rows, dx, ld_, arena + act_, ldf, gradient, fresh);
-  ProjectBack(math, w, *down_, rows, dx, ld_, nullptr, dact, ldf);
+  down_.Backward(math, w, rows, arena + act_, ldf, dx, dn, dact, arena, gradient, fresh);
   math.swiglu_grad(rows, gate_->padded_rows, gate, up, ldf, dact);
   WeightGrad(math, w, *gate_, rows, gate, ldf, arena + n_, ld_, gradient, fresh);
   WeightGrad(math, w, *up_, rows, up, ldf, arena + n_, ld_, gradient, fresh);

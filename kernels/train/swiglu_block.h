@@ -1,8 +1,9 @@
 // x + down(silu(gate(n)) * up(n)) with n = rms_norm(x): the SwiGLU FFN of a layer, and the decoder of the pooled
-// head.
+// head. The last product may have a norm of its own.
 #pragma once
 
 #include "train/ffn_block.h"
+#include "train/residual_product.h"
 
 namespace edgefront::train {
 
@@ -20,7 +21,8 @@ class SwigluBlock : public FfnBlock {
  private:
   int hidden_ld() const { return Stride(gate_->padded_rows); }
 
-  const Param *norm_ = nullptr, *gate_ = nullptr, *up_ = nullptr, *down_ = nullptr;
+  const Param *norm_ = nullptr, *gate_ = nullptr, *up_ = nullptr;
+  ResidualProduct down_;
   int d_ = 0, width_ = 0;
   ptrdiff_t ld_ = 0;
   float eps_ = 0;

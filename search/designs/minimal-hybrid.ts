@@ -2,7 +2,7 @@
 // vary the number of attention layers, their places, and the mixers between them. Every layout meets the
 // space's parameter budget. The most informative come first, because a small budget trains only those.
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { isGlobalAttention, isWindowAttention, type Layout } from "../../candidates/layout.ts";
+import { isGlobalAttention, isWindowAttention, type Layout, normsField } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatKind, formatMixer } from "../../candidates/notation.ts";
 import { type Mixer, traitsOf } from "../../candidates/ops/operator-registry.ts";
@@ -54,7 +54,12 @@ export function minimalHybridDesign(space: Space): readonly Designed[] {
   const build = (places: readonly number[], global: Mixer, local: Mixer): Layout => {
     const mixers = run(0, DEPTH).map((place) => (places.includes(place) ? global : local));
     const ffn = space.ffns === null ? {} : { ffn: space.ffns[0]! };
-    const realized = space.realize({ width: space.widths[0]!, mixers, ...ffn });
+    const realized = space.realize({
+      width: space.widths[0]!,
+      mixers,
+      ...ffn,
+      ...normsField(space.norms[0]!),
+    });
     return realized.ok ? realized.layout : refuse(`every layout of the study (${realized.reason})`);
   };
   const windowName = formatKind(window);

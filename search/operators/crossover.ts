@@ -6,7 +6,7 @@ import type { Varied } from "../domain.ts";
 
 /**
  * The first genome with one run of layers from the second. Runs have the same relative place, so that parents
- * of different depths mix too. The child has the depth of the first. Width and FFN come from either
+ * of different depths mix too. The child has the depth of the first. Width, FFN and norms come from either
  * parent.
  */
 function cross(a: Genome, b: Genome, rng: Rng): Genome {
@@ -19,7 +19,8 @@ function cross(a: Genome, b: Genome, rng: Rng): Genome {
   );
   const width = rng.below(2) === 0 ? a.width : b.width;
   const ffn = rng.below(2) === 0 ? a.ffn : b.ffn;
-  return ffn === undefined ? { width, mixers } : { width, mixers, ffn };
+  const norms = a.norms === b.norms || rng.below(2) === 0 ? a.norms : b.norms;
+  return { width, mixers, ...(ffn !== undefined && { ffn }), ...(norms && { norms }) };
 }
 
 /**

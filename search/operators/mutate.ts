@@ -1,6 +1,6 @@
 // Small changes of a layout, drawn over its genome. Space.realize completes them: it solves the FFN width
 // again under a parameter budget, and refuses layouts outside the space. crossover.ts combines two parents.
-import type { Layout } from "../../candidates/layout.ts";
+import { type Layout, normsField, normsOf } from "../../candidates/layout.ts";
 import { formatFfn, formatMixer } from "../../candidates/notation.ts";
 import type { Ffn, Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { Genome, Rng, Space } from "../../candidates/space.ts";
@@ -109,6 +109,11 @@ const ffn: Mutation = (genome, space, rng) => {
   return others.length === 0 ? null : { ...genome, ffn: pick(others, rng) };
 };
 
+const norms: Mutation = ({ norms: current, ...genome }, space, rng) => {
+  const other = pickOther(space.norms, normsOf({ norms: current }), rng);
+  return other === null ? null : { ...genome, ...normsField(other) };
+};
+
 /**
  * Changes the attention geometry and keeps the operators: palettes list the same mixers in the same order.
  */
@@ -134,12 +139,14 @@ const mutations = {
   depth: { weight: 1, apply: depth },
   ffn: { weight: 1, apply: ffn },
   geometry: { weight: 1, apply: geometry },
+  norms: { weight: 1, apply: norms },
 } as const satisfies Record<string, { weight: number; apply: Mutation }>;
 
-/** A move or a motif may reproduce the same genome. Width, FFN and geometry always change. */
+/** A move or a motif may reproduce the same genome. Width, FFN, geometry and norms always change. */
 const sameGenome = (a: Genome, b: Genome): boolean =>
   a.width === b.width &&
   sameFfn(a.ffn, b.ffn) &&
+  a.norms === b.norms &&
   a.mixers.length === b.mixers.length &&
   a.mixers.every((mixer, layer) => formatMixer(mixer) === formatMixer(b.mixers[layer]!));
 
@@ -159,7 +166,10 @@ const TRIES = 16;
 /** Returns a layout of the space one change away. Null when several draws gave none. */
 export function mutate(space: Space, layout: Layout, rng: Rng): Varied<Layout> | null {
   const genome = space.genomeOf(layout);
-  const draws = space.restricted ? restrictedWheel : wheel;
+  // Most spaces do not vary the norms. There, the mutation would only change the draws.
+  const draws = (space.restricted ? restrictedWheel : wheel).filter(
+    ([name]) => name !== "norms" || space.norms.length > 1,
+  );
   for (let n = 0; n < TRIES; n++) {
     const [operator, apply] = pick(draws, rng);
     const changed = apply(genome, space, rng);

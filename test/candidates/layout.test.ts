@@ -20,6 +20,7 @@ describe("named layouts", () => {
     ["lfm2-2.6b", 2_569_272_320],
     ["qwen3-0.6b", 596_049_920],
     ["llama-3.2-1b", 1_235_814_400],
+    ["lfm3-1.7b", 1_728_801_536],
   ])("%s has its published %i parameters", (name, parameters) => {
     expect(parameterCount(namedLayouts[name]!)).toBe(parameters);
   });
@@ -69,6 +70,9 @@ describe("notation", () => {
     "v512 d64 f128 h4/2x16 : c2 g s32 g(2/1x32n) c8~96 s7(4/4x8nt10000)~32",
     "v512 d64 f128 : c3",
     "v300 d96 f100 h3/1x32t500000 : g g s1",
+    "v512 d64 f128 h4/2x16or8 : g s5(4/2x16ot10000) g(4/2x16r0) g(4/2x16nor6t500) c3",
+    "v512 d64 f128 h4/2x16 n2 : c3 g c3~96^1 g(2/1x32n)^1 c4",
+    "v512 d64 f128 : c3 c3^2 c3~64^2 c4",
   ])("%s round-trips as written", (text) => {
     expect(formatNotation(parseNotation(text))).toBe(text);
   });
@@ -92,6 +96,12 @@ describe("notation", () => {
     ["d64 f64 : 9999999[c3]", "more than 512"],
     ["d64 f64 : c9", "kernel"],
     ["d64 f64 h3/2x16 : g", "grouped"],
+    ["d64 f64 h2/2x16r16 : g", "leave r16 out"],
+    ["d64 f64 h2/2x16r3 : g", "multiple of 2"],
+    ["d64 f64 h2/2x16r0t10000 : g", "leave t10000 out"],
+    ["d64 f64 h2/2x16on : g", "not an attention geometry"],
+    ["d64 f64 n3 : c3", "n1.*or n2"],
+    ["d64 f64 : c3^3", "not a layer"],
     ["d64 f64 : ", "layers"],
   ])("refuses %j in one line", (text, message) => {
     expect(() => parseNotation(text)).toThrow(new RegExp(message));

@@ -106,6 +106,9 @@ describe("our own configuration comes back as the same layout", () => {
     "v512 d64 f128 h4/1x16nt10000 : m2(e3x16n24g2k3) g m2(e3x16n24g2k3)",
     "v512 d64 fmoe(4/2x32) h4/2x16 : c3~128 g c3",
     "v512 d64 fmoe(4/1x32) h4/2x16 : c3 g",
+    "v512 d64 f128 h4/1x14or6 n2 : c7 g s8(4/1x14ot10000) g",
+    "v512 d64 f128 h4/1x32r0 : c4 g s8 g",
+    "v512 d64 f128 h4/1x32 n2 : c4 g c4",
   ])("%s", (text) => {
     const layout = namedLayouts[text] ?? parseNotation(text);
     const made = huggingFaceConfig(layout);
@@ -197,6 +200,15 @@ it("lfm2_moe is read with dense first layers, and with the defaults of its class
   );
 });
 
+const LFM3 = {
+  vocab_size: 128_000,
+  hidden_size: 2048,
+  intermediate_size: 7680,
+  num_hidden_layers: 24,
+  num_attention_heads: 16,
+  num_key_value_heads: 4,
+};
+
 it("qwen3 and llama are read with their windows and head sizes", () => {
   expect(read(QWEN3)).toBe("v512 d64 f128 h4/2x32 : g g g g");
   expect(read({ ...QWEN3, use_sliding_window: true, sliding_window: 8, max_window_layers: 2 })).toBe(
@@ -209,47 +221,20 @@ it("qwen3 and llama are read with their windows and head sizes", () => {
   );
 });
 
-const GRANITE = {
-  model_type: "granitemoehybrid",
-  vocab_size: 512,
-  hidden_size: 64,
-  shared_intermediate_size: 96,
-  num_hidden_layers: 3,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  num_local_experts: 0,
-  position_embedding_type: "rope",
-  attention_multiplier: 0.25,
-  layer_types: ["mamba", "attention", "mamba"],
-  mamba_n_heads: 8,
-  mamba_d_state: 16,
-  tie_word_embeddings: true,
-};
-
-it("granite hybrids are read by the names of any version, with the defaults of their class", () => {
-  const layout = "v512 d64 f96 h4/2x16nt10000 : m2(x16n16) g m2(x16n16)";
-  expect(read(GRANITE)).toBe(layout);
-  expect(read({ ...GRANITE, layer_types: ["linear_attention", "full_attention", "mamba"] })).toBe(layout);
-  expect(read({ ...without(GRANITE, "mamba_n_heads"), mamba_d_head: 16 })).toBe(layout);
-  expect(read({ ...without(GRANITE, "mamba_d_state"), mamba_d_conv: 2 })).toContain("m2(x16n256k2)");
+it("lfm3 is read with its defaults, and with the rotation that published files call default", () => {
+  expect(read({ model_type: "lfm3", ...LFM3 })).toBe(formatNotation(namedLayouts["lfm3-1.7b"]!));
+  const rope_parameters = {
+    full_attention: { rope_type: "default", rope_theta: 5e5, partial_rotary_factor: 0.25 },
+    sliding_attention: { rope_type: "default", rope_theta: 1e6 },
+  };
+  const options = { num_hidden_layers: 5, use_attention_gate: false, use_sandwich_norm: false };
+  expect(read({ model_type: "lfm3", ...LFM3, ...options, rope_parameters })).toBe(
+    "v128000 d2048 f7680 h16/4x128r32t500000 : c7 c7 g c7 s256(16/4x128)",
+  );
 });
 
 it.each([
-  [{ num_local_experts: 4 }, /has 4 experts/],
-  [{ position_embedding_type: null }, /no positions/],
-  [{ attention_multiplier: 1 }, /attention_multiplier is 1, .* 1 \/ sqrt\(16\)/],
-  [{ residual_multiplier: 0.22 }, /residual_multiplier is 0\.22/],
-  [{ mamba_n_heads: 7 }, /does not divide into 7 heads/],
-  [{ mamba_conv_bias: false }, /convolutions have no bias/],
-  [{ mamba_proj_bias: true }, /mamba_proj_bias/],
-  [{ layer_types: null }, /no layer_types/],
-  [{ layer_types: Array(3).fill("conv") }, /"conv".*mamba, attention/],
-])("a granite hybrid that a layout cannot say is refused: %o", (change, message) => {
-  expect(() => layoutOfTransformersConfig({ ...GRANITE, ...change })).toThrow(message);
-});
-
-it.each([
-  [{ ...PUBLISHED, model_type: "mamba2" }, /"mamba2", edgefront reads lfm2, lfm2_moe, qwen3, llama/],
+  [{ ...PUBLISHED, model_type: "mamba2" }, /"mamba2", edgefront reads lfm2, lfm2_moe, lfm3, qwen3, llama/],
   [{ ...without(PUBLISHED, "model_type"), architectures: ["MambaForCausalLM"] }, /"MambaForCausalLM"/],
   [{ ...PUBLISHED, block_dim: 512 }, /hidden_size 1024 and block_dim 512 contradict/],
   [{ ...PUBLISHED, layer_types: Array(16).fill("conv") }, /contradict/],

@@ -80,10 +80,11 @@ def gguf(kv, tensors):
 
 
 # The model, in double ------------------------------------------------------------------------------------------------
-def rope(x, base, interleaved):
-    """x [T, heads, hd]"""
+def rope(x, base, rotated, interleaved):
+    """x [T, heads, hd]. Pairs beyond `rotated` channels stand still."""
     t, _, hd = x.shape
     angle = np.arange(t)[:, None] * base ** (-2.0 * np.arange(hd // 2) / hd)
+    angle[:, rotated // 2 :] = 0
     c, s = np.cos(angle)[:, None, :], np.sin(angle)[:, None, :]
     out = np.empty_like(x)
     if interleaved:
@@ -114,6 +115,10 @@ def build(arch, d, vocab, layers, seed, tokens):
 
         return make
 
+    def branch(l, p, name, x):
+        """What a mixer or an FFN adds to the stream: its output, normalised in sandwich layers."""
+        return rms(x, w(p + name, 1, d, "norm")) if l.get("sandwich") else x
+
     embedding = w("token_embd", vocab, d)
     x = embedding[tokens]
     t = len(tokens)
@@ -122,25 +127,25 @@ def build(arch, d, vocab, layers, seed, tokens):
         h = rms(x, w(p + "attn_norm", 1, d, "norm"))
         if "filter" in l:
             mixed = gated_filter(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            x = x + mixed @ w(p + "shortconv.out_proj", d, d).T
+            out = mixed @ w(p + "shortconv.out_proj", d, d).T
         elif "cfc" in l:
             mixed = cfc(h, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            x = x + mixed @ w(p + "cfc.out", d, d).T
+            out = mixed @ w(p + "cfc.out", d, d).T
         elif "channels" in l:
             mixed = mamba(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            x = x + mixed @ w(p + "ssm_out", d, l["channels"]).T
+            out = mixed @ w(p + "ssm_out", d, l["channels"]).T
         elif "inner" in l:
             mixed = mamba2(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            x = x + mixed @ w(p + "ssm_out", d, l["inner"]).T
+            out = mixed @ w(p + "ssm_out", d, l["inner"]).T
         elif "k" in l:
             k = l["k"]
             gate_b, gate_c, value = np.split(h @ w(p + "shortconv.in_proj", 3 * d, d).T, 3, axis=1)
             taps = w(p + "shortconv.conv", d, k)
             y = np.vstack([np.zeros((k - 1, d)), gate_b * value])
             z = sum(y[j : j + t] * taps[:, j] for j in range(k))
-            x = x + (gate_c * z) @ w(p + "shortconv.out_proj", d, d).T
+            out = (gate_c * z) @ w(p + "shortconv.out_proj", d, d).T
         elif "taps" in l:
-            x = x + gated_delta_net(l, p, h, w) @ w(p + "ssm_out", d, l["values"] * l["dv"]).T
+            out = gated_delta_net(l, p, h, w) @ w(p + "ssm_out", d, l["values"] * l["dv"]).T
         else:
             heads, kv, hd = l["heads"], l["kv"], l["hd"]
             q = (h @ w(p + "attn_q", heads * hd, d).T).reshape(t, heads, hd)
@@ -149,8 +154,8 @@ def build(arch, d, vocab, layers, seed, tokens):
             if l["norm"]:
                 q = rms(q, w(p + "attn_q_norm", 1, hd, "norm"))
                 key = rms(key, w(p + "attn_k_norm", 1, hd, "norm"))
-            q, key = rope(q, l["base"], arch == "llama"), rope(key, l["base"], arch == "llama")
-            out = np.empty_like(q)
+            q, key = (rope(v, l["base"], l["rotated"], arch == "llama") for v in (q, key))
+            o = np.empty_like(q)
             age = np.arange(t)[:, None] - np.arange(t)[None, :]
             hidden = (age < 0) | ((age >= l["window"]) if l["window"] else False)
             for j in range(heads):
@@ -158,12 +163,15 @@ def build(arch, d, vocab, layers, seed, tokens):
                 s = q[:, j] @ key[:, g].T / np.sqrt(hd)
                 s[hidden] = -np.inf
                 e = np.exp(s - s.max(-1, keepdims=True))
-                out[:, j] = e / e.sum(-1, keepdims=True) @ v[:, g]
-            x = x + out.reshape(t, -1) @ w(p + "attn_output", d, heads * hd).T
+                o[:, j] = e / e.sum(-1, keepdims=True) @ v[:, g]
+            if l["gate"]:
+                o = o / (1 + np.exp(-(h @ w(p + "attn_gate", heads, d).T)))[:, :, None]
+            out = o.reshape(t, -1) @ w(p + "attn_output", d, heads * hd).T
+        x = x + branch(l, p, "post_attention_norm", out)
         f = rms(x, w(p + "ffn_norm", 1, d, "norm"))
         gate = f @ w(p + "ffn_gate", l["ffn"], d).T
         up = f @ w(p + "ffn_up", l["ffn"], d).T
-        x = x + (gate / (1 + np.exp(-gate)) * up) @ w(p + "ffn_down", d, l["ffn"]).T
+        x = x + branch(l, p, "post_ffw_norm", (gate / (1 + np.exp(-gate)) * up) @ w(p + "ffn_down", d, l["ffn"]).T)
     final = rms(x, w("token_embd_norm" if arch == "lfm2" else "output_norm", 1, d, "norm"))
 
     attention = [l for l in layers if "heads" in l]
@@ -189,6 +197,8 @@ def build(arch, d, vocab, layers, seed, tokens):
             (a + "shortconv.l_cache", I32, [0 if "inner" in l or "channels" in l else l.get("k", 0) for l in layers]), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
             (a + "layer.mixer", STR, [mixer_name(l) for l in layers]),
         ]
+        if any(l.get("rotated") != l.get("hd") for l in layers):
+            kv += [(a + "rope.rotated_count", I32, per("rotated", 0))]
         if any("inner" in l for l in layers):
             of = lambda key: [l[key] if "inner" in l else 0 for l in layers]
             kv += [
@@ -246,8 +256,12 @@ def m1(channels, states, rank, k, ffn):
     return dict(channels=channels, states=states, rank=rank, k=k, ffn=ffn)
 
 
-def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4):
-    return dict(heads=heads, kv=kv, hd=hd, ffn=ffn, window=window, norm=norm, base=base)
+def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4, rotated=None, gate=False):
+    return dict(heads=heads, kv=kv, hd=hd, ffn=ffn, window=window, norm=norm, base=base, rotated=hd if rotated is None else rotated, gate=gate)
+
+
+def sandwich(layer):
+    return dict(layer, sandwich=True)
 
 
 CASES = {
@@ -264,6 +278,9 @@ CASES = {
                                       filtered("rtf", 1, 40), filtered("s4d", 2, 24)]),
     "m1": ("edgefront", 36, 53, [m1(72, 16, 3, 4, 50), m1(40, 5, 7, 2, 33), attn(3, 1, 12, 41), m1(54, 0, 0, 5, 64), m1(36, 1, 1, 1, 40)]),
     "cfc": ("edgefront", 36, 53, [dict(cfc=True, ffn=50), attn(3, 1, 12, 41), dict(cfc=True, ffn=33)]),
+    "lfm3": ("edgefront", 36, 53, [sandwich(dict(k=7, ffn=50)), sandwich(attn(4, 1, 16, 50, base=1e6, rotated=8, gate=True)),
+                                   sandwich(dict(k=7, ffn=50)), sandwich(attn(4, 1, 16, 50, window=9, gate=True)),
+                                   attn(3, 3, 10, 41, rotated=0), sandwich(gdn(1, 2, 10, 12, 3, 33)), attn(5, 1, 14, 40, norm=False, rotated=6)]),
 }
 
 if __name__ == "__main__":

@@ -66,9 +66,12 @@ def make_weights(case):
         w[name] = seeded(seed, name, shape, kind, len(layers))
 
     add("token_embd.weight", (vocab, d))
-    for n, (mixer, ffn) in enumerate(layers):
+    for n, (mixer, ffn, options) in enumerate(layers):
         p = f"blk.{n}."
         add(p + "attn_norm.weight", (d,), "norm")
+        if "sandwich" in options:
+            add(p + "post_attention_norm.weight", (d,), "norm")
+            add(p + "post_ffw_norm.weight", (d,), "norm")
         if mixer[0] == "conv":
             add(p + "shortconv.in_proj.weight", (3 * d, d))
             add(p + "shortconv.conv.weight", (d, mixer[1]), "conv")
@@ -104,6 +107,8 @@ def make_weights(case):
             add(p + "attn_k.weight", (kv * hd, d))
             add(p + "attn_v.weight", (kv * hd, d))
             add(p + "attn_output.weight", (d, heads * hd))
+            if "gate" in options:
+                add(p + "attn_gate.weight", (heads, d))
             if qk_norm:
                 add(p + "attn_q_norm.weight", (hd,), "norm")
                 add(p + "attn_k_norm.weight", (hd,), "norm")
@@ -142,10 +147,11 @@ def rms(x, weight):
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + EPS) * weight
 
 
-def rope(x, base):
-    """x [batch, heads, T, hd], pairs (i, i + hd/2)."""
+def rope(x, base, rotated):
+    """x [batch, heads, T, hd], pairs (i, i + hd/2); those beyond `rotated` channels stand still."""
     half = x.shape[-1] // 2
     angle = torch.outer(torch.arange(x.shape[2], dtype=x.dtype), base ** (-torch.arange(half, dtype=x.dtype) * 2 / x.shape[-1]))
+    angle[:, rotated // 2 :] = 0
     a, b = x[..., :half], x[..., half:]
     return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
 
@@ -201,36 +207,45 @@ def gated_delta_net(mixer, w, p, h):
 def forward(case, w, tokens):
     x = w["token_embd.weight"][tokens]
     batch, length, d = x.shape
-    for n, (mixer, _) in enumerate(case["layers"]):
+    for n, (mixer, _, options) in enumerate(case["layers"]):
         p = f"blk.{n}."
+
+        def normed(y, name):
+            return rms(y, w[p + name]) if p + name in w else y
+
         h = rms(x, w[p + "attn_norm.weight"])
         if mixer[0] == "conv":
             b, c, v = linear(h, w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
             k = mixer[1]
             y = F.pad((b * v).transpose(1, 2), (k - 1, 0))
             z = F.conv1d(y, w[p + "shortconv.conv.weight"].unsqueeze(1), groups=d).transpose(1, 2)
-            x = x + linear(c * z, w[p + "shortconv.out_proj.weight"])
+            y = linear(c * z, w[p + "shortconv.out_proj.weight"])
         elif mixer[0] == "m2":
-            x = x + linear(mamba2(mixer, w, p, h), w[p + "ssm_out.weight"])
+            y = linear(mamba2(mixer, w, p, h), w[p + "ssm_out.weight"])
         elif mixer[0] == "gdn":
-            x = x + linear(gated_delta_net(mixer, w, p, h), w[p + "ssm_out.weight"])
+            y = linear(gated_delta_net(mixer, w, p, h), w[p + "ssm_out.weight"])
         else:
             _, heads, kv, hd, window, qk_norm, base = mixer
+            rotated = options.get("rotated", hd)
             q = linear(h, w[p + "attn_q.weight"]).view(batch, length, heads, hd).transpose(1, 2)
             k = linear(h, w[p + "attn_k.weight"]).view(batch, length, kv, hd).transpose(1, 2)
             v = linear(h, w[p + "attn_v.weight"]).view(batch, length, kv, hd).transpose(1, 2)
             if qk_norm:
                 q, k = rms(q, w[p + "attn_q_norm.weight"]), rms(k, w[p + "attn_k_norm.weight"])
-            q, k = rope(q, base), rope(k, base)
+            q, k = rope(q, base, rotated), rope(k, base, rotated)
             at = torch.arange(length)
             gap = at[:, None] - at[None, :]
             visible = (gap >= 0) if window == 0 else (gap >= 0) & (gap < window)
             k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
             scores = (q @ k.transpose(2, 3) / math.sqrt(hd)).masked_fill(~visible, -math.inf)
-            o = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, heads * hd)
-            x = x + linear(o, w[p + "attn_output.weight"])
+            o = (scores.softmax(-1) @ v).transpose(1, 2)
+            if "gate" in options:
+                o = o * torch.sigmoid(linear(h, w[p + "attn_gate.weight"])).unsqueeze(-1)
+            y = linear(o.reshape(batch, length, heads * hd), w[p + "attn_output.weight"])
+        x = x + normed(y, "post_attention_norm.weight")
         h = rms(x, w[p + "ffn_norm.weight"])
-        x = x + linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+        y = linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+        x = x + normed(y, "post_ffw_norm.weight")
     return linear(rms(x, w["output_norm.weight"]), w["token_embd.weight"])
 
 
@@ -245,19 +260,24 @@ def batch_of(case, step):
 
 
 def conv(k, ffn):
-    return (("conv", k), ffn)
+    return (("conv", k), ffn, {})
 
 
-def gqa(heads, kv, hd, ffn, window=0, qk_norm=True, base=10000.0):
-    return (("attention", heads, kv, hd, window, qk_norm, base), ffn)
+def gqa(heads, kv, hd, ffn, window=0, qk_norm=True, base=10000.0, **options):
+    return (("attention", heads, kv, hd, window, qk_norm, base), ffn, options)
+
+
+def sandwich(layer):
+    mixer, ffn, options = layer
+    return (mixer, ffn, dict(options, sandwich=1))
 
 
 def m2(inner, heads, states, groups, k, ffn):
-    return (("m2", inner, heads, states, groups, k), ffn)
+    return (("m2", inner, heads, states, groups, k), ffn, {})
 
 
 def gdn(keys, values, dk, dv, k, ffn):
-    return (("gdn", keys, values, dk, dv, k), ffn)
+    return (("gdn", keys, values, dk, dv, k), ffn, {})
 
 
 # Name, width, layers, and the number of steps if it is not that of SETTINGS. Rounding grows fast through the delta rule: after 100 steps
@@ -279,6 +299,9 @@ CASES = [
     ("m2-hybrid", 40, [m2(80, 8, 20, 2, 3, 33), gqa(5, 1, 10, 50), m2(54, 0, 0, 1, 5, 40), conv(3, 40)]),
     ("gdn", 32, [gdn(2, 2, 16, 16, 4, 64), gdn(4, 4, 8, 16, 4, 64)], 40),
     ("gdn-hybrid", 40, [gdn(2, 4, 10, 20, 3, 33), gqa(5, 1, 10, 50), gdn(0, 3, 0, 14, 4, 40), gdn(1, 3, 24, 12, 2, 40)], 40),
+    ("gates", 32, [gqa(4, 2, 8, 48, gate=1), gqa(3, 1, 14, 40, window=9, qk_norm=False, rotated=6, gate=1), gqa(2, 1, 16, 64, rotated=0)]),
+    ("lfm3-like", 40, [sandwich(conv(7, 50)), sandwich(gqa(4, 1, 10, 64, base=1e6, rotated=4, gate=1)), sandwich(m2(40, 4, 8, 1, 3, 33)),
+                       sandwich(gqa(4, 1, 10, 64, window=9, gate=1)), conv(3, 40)]),
 ]
 SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
@@ -298,8 +321,8 @@ def main():
             [{"params": decayed, "weight_decay": case["decay"]}, {"params": rest, "weight_decay": 0.0}],
             lr=case["rate"], betas=(case["beta1"], case["beta2"]), eps=case["eps"])
         print("case", name, d, *(case[k] for k in ("vocab", "length", "batch", "steps", "seed", "rate", "min_rate", "warmup", "decay", "clip")))
-        for mixer, ffn in layers:
-            print("layer", *(int(x) if isinstance(x, bool) else x for x in mixer), ffn)
+        for mixer, ffn, options in layers:
+            print("layer", *(int(x) if isinstance(x, bool) else x for x in mixer), ffn, *(x for option in options.items() for x in option))
         losses = []
         for step in range(1, case["steps"] + 1):
             if step <= case["warmup"]:

@@ -20,6 +20,14 @@ LFM2 = {
     "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
     "attn_output": "self_attn.out_proj", "attn_q_norm": "self_attn.q_layernorm", "attn_k_norm": "self_attn.k_layernorm",
 }
+LFM2_MOE = LFM2 | {
+    "ffn_gate_inp": "feed_forward.gate", "exp_probs_b.bias": "feed_forward.expert_bias",
+    "ffn_gate_up_exps": "feed_forward.experts.gate_up_proj", "ffn_down_exps": "feed_forward.experts.down_proj",
+}
+LFM3 = LFM2 | {
+    "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+    "attn_gate": "self_attn.g_proj", "post_attention_norm": "post_operator_norm", "post_ffw_norm": "post_ffn_norm",
+}
 GRANITE = {
     "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "ffn_down": "shared_mlp.output_linear",
     "ffn_gate_up": "shared_mlp.input_linear",
@@ -27,8 +35,6 @@ GRANITE = {
     "ssm_in": "mamba.in_proj", "ssm_conv1d": "mamba.conv1d", "ssm_norm": "mamba.norm", "ssm_out": "mamba.out_proj",
     "ssm_conv1d.bias": "mamba.conv1d.bias", "ssm_dt.bias": "mamba.dt_bias", "ssm_a": "mamba.A_log", "ssm_d": "mamba.D",
 }
-LAYER = {"lfm2": LFM2, "granitemoehybrid": GRANITE}
-OUTER = {"token_embd": "embed_tokens", "token_embd_norm": "embedding_norm", "output_norm": "norm"}
 
 
 def halves(weight, heads):
@@ -50,25 +56,44 @@ def granite(layer, config, architecture):
     return layer
 
 
-CONVERT = {"lfm2": lambda layer, config, architecture: layer, "granitemoehybrid": granite}
+def stacked(layer, config, architecture):
+    """Joins the gate and up matrices of experts."""
+    if "ffn_gate_exps" in layer:
+        layer["ffn_gate_up_exps"] = torch.cat([layer.pop("ffn_gate_exps"), layer.pop("ffn_up_exps")], 1)
+    return layer
+
+
+def unchanged(layer, config, architecture):
+    return layer
+
+
+# Of each model type: names inside a layer, name of the final norm, conversion of a layer's tensors.
+CLASSES = {
+    "lfm2": (LFM2, "embedding_norm", unchanged),
+    "lfm2_moe": (LFM2_MOE, "embedding_norm", stacked),
+    "lfm3": (LFM3, "embedding_norm", unchanged),
+    "granitemoehybrid": (GRANITE, "norm", granite),
+}
 
 
 def weights_of(file, config, known):
     """The file's tensors by the names of `known`, which are those of the model's state."""
+    names, final_norm, convert = CLASSES[config.model_type]
+    outer = {"token_embd": "embed_tokens", "token_embd_norm": final_norm, "output_norm": final_norm}
     layers, weights = {}, {}
     reader = GGUFReader(file)
     architecture = reader.fields["general.architecture"].contents()
     for tensor in reader.tensors:
         value = torch.from_numpy(tensor.data.copy()).float()
         name = tensor.name.removesuffix(".weight")
-        if name in OUTER:
-            weights[f"model.{OUTER[name]}.weight"] = value
+        if name in outer:
+            weights[f"model.{outer[name]}.weight"] = value
         else:
             _, layer, rest = name.split(".", 2)
             layers.setdefault(layer, {})[rest] = value
     for layer, values in layers.items():
-        for name, value in CONVERT[config.model_type](values, config, architecture).items():
-            parameter = f"model.layers.{layer}.{LAYER[config.model_type][name]}"
+        for name, value in convert(values, config, architecture).items():
+            parameter = f"model.layers.{layer}.{names[name]}"
             weights[parameter if parameter in known else f"{parameter}.weight"] = value
     return weights
 

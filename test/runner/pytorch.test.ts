@@ -35,10 +35,11 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
   });
 
   it.each([
-    "v256 d64 f128 h4/2x16 : gdn(2/4x16/24k3) gdn.conv(2x24) g",
-    "v256 d64 f128 h4/2x16 : s4d(16) rtf(8) ls4(8) g",
-    "v256 d64 f128 h4/2x16 : m1(n8k3) m1.conv(e1.5) cfc g",
-  ])("scores recurrent mixers as the native trainer does: %s", async (layout) => {
+    ["delta rules", "v256 d64 f128 h4/2x16 : gdn(2/4x16/24k3) gdn.conv(2x24) g"],
+    ["filters", "v256 d64 f128 h4/2x16 : s4d(16) rtf(8) ls4(8) g"],
+    ["Mamba and CfC", "v256 d64 f128 h4/2x16 : m1(n8k3) m1.conv(e1.5) cfc g"],
+    ["gates, partial RoPE and norms", "v256 d64 f128 h4/2x16or6 n2 : c3 g s9(2/1x32r0) g(4/1x16o)^1"],
+  ])("scores %s as the native trainer does", async (_what, layout) => {
     const ours = await score("native", layout);
     const theirs = await score(`{ backend: pytorch, python: ${torchPython} }`, layout);
     expect(theirs.metrics[0].value).toBeCloseTo(ours.metrics[0].value, 4);

@@ -4,10 +4,19 @@ import { llama, qwen3 } from "./all-attention.ts";
 import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2moe.ts";
+import { lfm3 } from "./lfm3.ts";
 import { qwen35 } from "./qwen35.ts";
 import { refuse, type TransformersConfig, type Upstream } from "./upstream.ts";
 
-const list = [lfm2, lfm2moe, qwen3, llama, graniteHybrid, qwen35] as const satisfies readonly Upstream[];
+const list = [
+  lfm2,
+  lfm2moe,
+  lfm3,
+  qwen3,
+  llama,
+  graniteHybrid,
+  qwen35,
+] as const satisfies readonly Upstream[];
 
 /** The name of an upstream architecture. */
 export type UpstreamName = (typeof list)[number]["name"];

@@ -19,7 +19,7 @@ interface LayerType {
   /** True if the type needs `sliding_window`. */
   readonly windowed: boolean;
   /**
-   * Returns the mixer. `geometry` is present if any type of the config is attention, `sliding_window` if any
+   * Returns the mixer. `geometry` is present if the type is attention, `sliding_window` if any type of the config
    * is windowed.
    */
   mixer(config: LayerTypeConfig, geometry: Geometry | undefined): Mixer;

@@ -10,6 +10,7 @@ import {
   attentionMetadata,
   commonConfig,
   denseWidthsIn,
+  lfm3Option,
   moesIn,
   refuse,
   same,
@@ -129,7 +130,7 @@ export function transformersNote(layout: Layout): string | null {
 export const lfm2 = {
   name: "lfm2",
   finalNorm: "token_embd_norm.weight",
-  holds: (layout) => holdsMixers(layout) && moesIn(layout).length === 0,
+  holds: (layout) => holdsMixers(layout) && moesIn(layout).length === 0 && lfm3Option(layout) === null,
   problem: (layout) => mixerProblem(layout) ?? unevenness(layout),
   metadata: (layout) => {
     const window = windowsIn(layout)[0];

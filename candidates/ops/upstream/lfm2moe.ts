@@ -11,7 +11,7 @@ import {
   refusedMixers,
   transformersNote,
 } from "./lfm2.ts";
-import { denseWidthsIn, moesIn, refuse, same, type Upstream, windowsIn } from "./upstream.ts";
+import { denseWidthsIn, lfm3Option, moesIn, refuse, same, type Upstream, windowsIn } from "./upstream.ts";
 
 /** llama.cpp's number for scores by sigmoid (LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOID). */
 const SIGMOID = 2;
@@ -34,7 +34,7 @@ function ffnProblem(layout: Layout): string | null {
 export const lfm2moe = {
   name: "lfm2moe",
   finalNorm: "token_embd_norm.weight",
-  holds: (layout) => holdsMixers(layout) && moesIn(layout).length > 0,
+  holds: (layout) => holdsMixers(layout) && moesIn(layout).length > 0 && lfm3Option(layout) === null,
   problem: (layout) =>
     mixerProblem(layout) ??
     ffnProblem(layout) ??
@@ -51,6 +51,7 @@ export const lfm2moe = {
     const problem = ffnProblem(layout);
     if (problem !== null) return refuse(problem);
     const [spec] = moesIn(layout);
+    // Left out: routed_scaling_factor, 1 in the class. transformers wants 1.0 there, which JSON.stringify cannot write.
     const config = {
       architectures: ["Lfm2MoeForCausalLM"],
       model_type: "lfm2_moe",
@@ -61,7 +62,6 @@ export const lfm2moe = {
       num_experts_per_tok: spec!.used,
       norm_topk_prob: true,
       use_expert_bias: true,
-      routed_scaling_factor: 1,
       tie_embedding: true,
     };
     return { ok: true, config };

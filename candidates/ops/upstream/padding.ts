@@ -37,7 +37,7 @@ export function filledUp(layout: Layout): Layout {
     "kernel" in mixer ? { ...mixer, kernel: taps.get(mixer.op)! } : mixer;
   const layers = layout.layers.map((layer): Layer => {
     const dense = swigluOf(layer.ffn);
-    return { mixer: filled(layer.mixer), ffn: dense === null ? layer.ffn : { ...dense, width } };
+    return { ...layer, mixer: filled(layer.mixer), ffn: dense === null ? layer.ffn : { ...dense, width } };
   });
   return { ...layout, layers };
 }

@@ -3,7 +3,7 @@
 // a config.json for transformers.
 import type { Entries } from "../../gguf/metadata.ts";
 import { f32, u32 } from "../../gguf/metadata.ts";
-import type { Layout } from "../../layout.ts";
+import { type Layout, normsOf } from "../../layout.ts";
 import { type Attention, attentionOf } from "../attention.ts";
 import { formatGeometry } from "../geometry.ts";
 import { type Moe, moeOf } from "../moe.ts";
@@ -73,26 +73,41 @@ export const moesIn = ({ layers }: Layout): readonly Moe[] => layers.flatMap(({ 
 /** Returns the width of dense FFNs. Readers need one even if every layer has experts. */
 const feedForwardLength = (layout: Layout): number => denseWidthsIn(layout)[0] ?? moesIn(layout)[0]!.width;
 
-/**
- * Returns differences between attention layers that no upstream architecture with scalar hyper-parameters
- * expresses, or null.
- */
-export const unevenAttention = (layout: Layout): string | null =>
-  same(attentionIn(layout).map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join()))
-    ? null
-    : "its attention layers differ in heads, head size, RoPE base or QK-norm";
+/** Returns an option of layers that only the lfm3 architecture has, or null. */
+export function lfm3Option(layout: Layout): string | null {
+  const attention = attentionIn(layout);
+  if (layout.layers.some((layer) => normsOf(layer) === "sandwich"))
+    return "it has norms after its mixers and FFNs";
+  if (attention.some((spec) => spec.outputGate)) return "its attention has an output gate";
+  return attention.some((spec) => spec.rotated !== undefined)
+    ? "RoPE turns only a part of its heads, or none"
+    : null;
+}
 
 /**
- * Returns differences between layers that no dense upstream architecture with scalar hyper-parameters
- * expresses, or null.
+ * Returns an option of layers that only lfm3 has, or a difference between attention layers that no upstream
+ * architecture with scalar hyper-parameters expresses, or null.
  */
-export function unevenness(layout: Layout): string | null {
+export function unevenAttention(layout: Layout): string | null {
+  const option = lfm3Option(layout);
+  if (option !== null) return option;
+  return same(attentionIn(layout).map((m) => [m.heads, m.headDim, m.ropeTheta, m.qkNorm].join()))
+    ? null
+    : "its attention layers differ in heads, head size, RoPE base or QK-norm";
+}
+
+/** Returns what differs between the FFNs of layers, or is no SwiGLU; null where there is nothing. */
+export function unevenFfns(layout: Layout): string | null {
   const widths = denseWidthsIn(layout);
-  const uneven = unevenAttention(layout);
-  if (uneven !== null) return uneven;
   if (widths.length < layout.layers.length) return "some of its layers have an FFN other than SwiGLU";
   return same(widths) ? null : "its layers differ in FFN width";
 }
+
+/**
+ * Returns options and differences of layers that no dense upstream architecture with scalar hyper-parameters
+ * expresses, or null.
+ */
+export const unevenness = (layout: Layout): string | null => unevenAttention(layout) ?? unevenFfns(layout);
 
 /**
  * Returns the hyper-parameters of every upstream architecture. `kvHeads` is a scalar, or an array with 0 for
@@ -112,10 +127,12 @@ export function attentionMetadata(layout: Layout, kvHeads: Entries[number][1]): 
 }
 
 /**
- * Returns a refusal that names differences between mixers that no class of transformers expresses; null where
- * there are none.
+ * Returns a refusal that names an option of layers that only Lfm3 has, or differences between mixers that no
+ * other class of transformers expresses; null where there are none.
  */
 export function unevenMixers(layout: Layout, taps: readonly number[] = []): TransformersConfig | null {
+  const option = lfm3Option(layout);
+  if (option !== null) return refuse(option);
   const geometries = distinct(attentionIn(layout).map(formatGeometry));
   const kernels = distinct(taps);
   const windows = distinct(windowsIn(layout));
@@ -127,8 +144,8 @@ export function unevenMixers(layout: Layout, taps: readonly number[] = []): Tran
 }
 
 /**
- * Returns a refusal that names differences between layers that no dense class of transformers expresses; null
- * where there are none.
+ * Returns a refusal that names options and differences of layers that no dense class with scalar
+ * hyper-parameters expresses; null where there are none.
  */
 export function unevenConfig(layout: Layout, taps: readonly number[] = []): TransformersConfig | null {
   const all = denseWidthsIn(layout);

@@ -61,8 +61,8 @@ OpCost GateUpCost(const Engine& e, size_t layer) {
 
 void Down(const StageRun& r) {
   const Engine& e = r.engine;
-  const Matrix& w = e.weights->layers[r.layer].down;
-  e.MatMul(w, e.Middle(w.k), e.n, r.worker, r.tickets[0], e.AddToX());
+  const LayerWeights& w = e.weights->layers[r.layer];
+  e.MatMul(w.down, e.Middle(w.down.k), e.n, r.worker, r.tickets[0], e.AddToX(w.ffn_post_norm));
 }
 
 OpCost DownCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].down, e.n); }

@@ -160,8 +160,19 @@ void LayerAttention::Attend(const Tile& t) const {
     take(i), e_.kernels->attend_values(g);
     for (size_t j = 0; i > 0 && j < rows * hd; ++j) room.out[j] += room.part[j];
   }
-  for (uint32_t r = 0; r < rows; ++r)
-    std::memcpy(QueryOf(t.first_row + r / t.heads, t.first_head + r % t.heads), room.out + r * hd, 4 * size_t{spec_.head_dim});
+  for (uint32_t r = 0; r < rows; ++r) {
+    const uint32_t row = t.first_row + r / t.heads, head = t.first_head + r % t.heads;
+    std::memcpy(QueryOf(row, head), room.out + r * hd, 4 * size_t{spec_.head_dim});
+    Gate(row, head);
+  }
+}
+
+// Multiplies the output of a head by its gate, if the layer has gates.
+void LayerAttention::Gate(uint32_t row, uint32_t head) const {
+  if (!spec_.gate) return;
+  const float factor = 1.0f / (1.0f + std::exp(-e_.ProjRow(layer_, row)[spec_.q_width() + 2 * spec_.kv_width() + head]));
+  float* out = QueryOf(row, head);
+  for (size_t i = 0; i < spec_.head_dim; ++i) out[i] *= factor;
 }
 
 // `segment` counts from the segment of the first visible key.
@@ -215,6 +226,7 @@ void LayerAttention::MergeSegments() const {
       const float* piece = Partial(row, head, segment) + 2;
       for (size_t i = 0; i < head_dim; ++i) to[i] += piece[i];
     }
+    Gate(row, head);
   }
 }
 

@@ -1,5 +1,5 @@
-// Grouped-query attention, full or over a window, with RoPE and optional QK-norm. A row of `proj` holds q
-// [H*hd], k and v [KV*hd]; outputs replace q. The state holds keys and values of each KV head in a ring of
+// Grouped-query attention, full or over a window, with RoPE of all or some channels, optional QK-norm and
+// output gate. A row of `proj` holds q [H*hd], k and v [KV*hd], and the gates [H]; outputs replace q. The state holds keys and values of each KV head in a ring of
 // positions (targets/kernels.h: KvHead).
 #include "infer/mixers/attention.h"
 
@@ -34,11 +34,15 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   }
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.sliding_window", i, 0, kMaxContext, 0, &a.window));
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
+  a.rotated = a.head_dim;
   a.qk_norm = !m.rope_interleaved;  // no upstream architecture has both
   if (!m.own_architecture()) return Status::Ok();
   const std::optional<bool> norm = meta.Bool("attention.qk_norm", i);
   if (!norm) return BadModel("edgefront.attention.qk_norm must be one bool a layer");
   a.qk_norm = *norm;
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("rope.rotated_count", i, 0, a.head_dim, a.head_dim, &a.rotated));
+  if (a.rotated % 2 != 0) return BadModel("layer " + std::to_string(i) + ": RoPE turns pairs, but an odd number of channels is given");
+  a.gate = meta.Has("blk." + std::to_string(i) + ".attn_gate.weight");
   if ((name == "swa") != (a.window > 0)) return BadModel("layer " + std::to_string(i) + ": window and mixer disagree");
   return Status::Ok();
 }
@@ -50,6 +54,7 @@ void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
   out->Mixer(A::kQ, "attn_q", d, a.q_width(), "rmsnorm+quantise+q").row_block = hd;
   out->Mixer(A::kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
   out->Mixer(A::kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
+  if (a.gate) out->Mixer(A::kGate, "attn_gate", d, a.heads, "attn_gate");
   if (a.qk_norm) out->Norm(Role::kMixer, "attn_q_norm", hd, A::kQNorm);
   if (a.qk_norm) out->Norm(Role::kMixer, "attn_k_norm", hd, A::kKNorm);
   out->Add(Role::kMixerOut, "attn_output", a.q_width(), d, kAttentionMixer.out_op).col_block = hd;
@@ -70,10 +75,10 @@ void Plan(const ModelSpec&, const LayerSpec& l, const SessionOptions& o, Program
   a.v_scale_at = a.k_scale_at + RoundUp(scales, 64);
   a.head_bytes = a.v_scale_at + RoundUp(scales, 64);
   plan->seq_bytes = a.head_bytes * s.kv_heads;
-  plan->width = s.q_width() + 2 * s.kv_width();
+  plan->width = s.q_width() + 2 * s.kv_width() + (s.gate ? s.heads : 0);
   plan->mixed = 0;
 
-  a.rope = program->Rope(s.rope_base, s.head_dim);
+  a.rope = program->Rope(s.rope_base, s.head_dim, s.rotated);
   const uint32_t all = (o.max_context + kAttendSegment - 1) / kAttendSegment;
   a.segments = s.window > 0 ? std::min(all, (s.window - 1 + kAttendSegment - 1) / kAttendSegment + 1) : all;
   program->Scratch(4 * attention::RoomFloats(s, a, o.max_context));
@@ -106,11 +111,14 @@ void Qkv(const StageRun& r) {
   e.ProjectNormed(w[AttentionSpec::kQ], plan, 0, r.worker, r.tickets[0]);
   e.ProjectNormed(w[AttentionSpec::kK], plan, s.q_width(), r.worker, r.tickets[1]);
   e.ProjectNormed(w[AttentionSpec::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
+  if (s.gate) e.ProjectNormed(w[AttentionSpec::kGate], plan, s.q_width() + 2 * s.kv_width(), r.worker, r.tickets[3]);
 }
 
 OpCost QkvCost(const Engine& e, size_t layer) {
   const auto& w = e.weights->layers[layer].matrices;
-  return e.ProductCost(w[AttentionSpec::kQ], e.n) + e.ProductCost(w[AttentionSpec::kK], e.n) + e.ProductCost(w[AttentionSpec::kV], e.n);
+  const OpCost qkv =
+      e.ProductCost(w[AttentionSpec::kQ], e.n) + e.ProductCost(w[AttentionSpec::kK], e.n) + e.ProductCost(w[AttentionSpec::kV], e.n);
+  return e.spec->layers[layer].attention.gate ? qkv + e.ProductCost(w[AttentionSpec::kGate], e.n) : qkv;
 }
 
 void StoreKeys(const StageRun& r) { LayerAttention(r.engine, r.layer, r.worker, r.workers).StoreKeys(); }
@@ -135,7 +143,7 @@ OpCost AttendCost(const Engine& e, size_t layer) {
   return cost;
 }
 
-constexpr Stage kStages[] = {{"qkv", 3, Qkv, QkvCost}, {"store-keys", 0, StoreKeys}, {"attend", 2, Attend, AttendCost}};
+constexpr Stage kStages[] = {{"qkv", 4, Qkv, QkvCost}, {"store-keys", 0, StoreKeys}, {"attend", 2, Attend, AttendCost}};
 
 }  // namespace
 

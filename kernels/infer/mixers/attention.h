@@ -40,6 +40,7 @@ class LayerAttention {
   void SegmentFactors(const Tile& tile) const;
   void SegmentValues(const Tile& tile, uint32_t segment) const;
   void MergeSegments() const;
+  void Gate(uint32_t row, uint32_t head) const;
   void Queries(const Tile& tile, size_t hd, float* q) const;
   Room RoomOf() const;
   AttendArgs ArgsOf(const Tile& tile, const Room& room) const;

@@ -1,5 +1,5 @@
 // Grouped-query attention in training: q, k, v by products, heads normalised and rotated, then the tiles of
-// train/attention-inl.h. Each head is padded to a multiple of 16.
+// train/attention-inl.h, and each head times its gate. Each head is padded to a multiple of 16.
 #include <cmath>
 #include <vector>
 
@@ -17,6 +17,7 @@ class AttentionMixer : public LayerMixer {
         v_(c.Tensor(AttentionSpec::kV)),
         q_norm_(spec_.qk_norm ? &c.Tensor(AttentionSpec::kQNorm) : nullptr),
         k_norm_(spec_.qk_norm ? &c.Tensor(AttentionSpec::kKNorm) : nullptr),
+        gate_(spec_.gate ? &c.Tensor(AttentionSpec::kGate) : nullptr),
         eps_(c.spec.eps),
         interleaved_(c.spec.rope_interleaved),
         length_(c.length),
@@ -30,7 +31,7 @@ class AttentionMixer : public LayerMixer {
     const size_t rows = static_cast<size_t>(c.rows);
     q_raw_ = c.arena.Take(rows * ldq_);
     q_rot_ = c.arena.Take(rows * ldq_);
-    mixed_ = c.arena.Take(rows * ldq_);
+    out_ = mixed_ = c.arena.Take(rows * ldq_);
     k_raw_ = c.arena.Take(rows * ldkv_);
     k_rot_ = c.arena.Take(rows * ldkv_);
     v_out_ = c.arena.Take(rows * ldkv_);
@@ -42,12 +43,18 @@ class AttentionMixer : public LayerMixer {
     dv_at_ = dk_at_ + rows * ldkv_;
     scratch_at_ = dv_at_ + rows * ldkv_;
     work_floats_ = scratch_at_ + AttentionScratch(length_, hd_);
+    if (gate_ != nullptr) {
+      ldg_ = Stride(gate_->padded_rows);
+      factor_ = c.arena.Take(rows * ldg_);
+      out_ = c.arena.Take(rows * ldq_);
+    }
     const int half = head_dim_ / 2;
     cosines_.resize(static_cast<size_t>(length_) * half);
     sines_.resize(cosines_.size());
     for (int t = 0; t < length_; ++t) {
       for (int j = 0; j < half; ++j) {
-        const double angle = t * std::pow(static_cast<double>(spec_.rope_base), -2.0 * j / spec_.head_dim);
+        const bool turns = 2 * j < static_cast<int>(spec_.rotated);
+        const double angle = turns ? t * std::pow(static_cast<double>(spec_.rope_base), -2.0 * j / spec_.head_dim) : 0;
         cosines_[static_cast<size_t>(t) * half + j] = static_cast<float>(std::cos(angle));
         sines_[static_cast<size_t>(t) * half + j] = static_cast<float>(std::sin(angle));
       }
@@ -69,12 +76,24 @@ class AttentionMixer : public LayerMixer {
                        eps_, a + k_rstd_ + row * kv_heads_, cosines_.data(), sines_.data(), interleaved_);
       p.math.attention(ArgsOf(p, row));
     }
+    if (gate_ == nullptr) return;
+    Project(p.math, w, *gate_, rows, p.in, ld_, nullptr, a + factor_, ldg_);
+    for (int r = 0; r < rows; ++r) {
+      for (int h = 0; h < heads_; ++h) {
+        float& factor = a[factor_ + r * ldg_ + h];
+        factor = 1.0f / (1.0f + std::exp(-factor));
+        const float* o = a + out_ + r * ldq_ + h * hd_;
+        float* gated = a + mixed_ + r * ldq_ + h * hd_;
+        for (int i = 0; i < hd_; ++i) gated[i] = o[i] * factor;
+      }
+    }
   }
 
   void Backward(const MixerPass& p, const MixerGradients& g) const override {
     const int rows = p.sequences * length_;
     const Weights& w = p.weights;
     float *a = p.arena, *dq = p.work, *dk = p.work + dk_at_, *dv = p.work + dv_at_;
+    if (gate_ != nullptr) GateGradients(a, g.mixed, rows);
     for (int s = 0; s < p.sequences; ++s) {
       const ptrdiff_t row = static_cast<ptrdiff_t>(s) * length_;
       p.math.attention_grad(ArgsOf(p, row), {g.mixed + row * ldq_, dq + row * ldq_, dk + row * ldkv_, dv + row * ldkv_});
@@ -89,9 +108,30 @@ class AttentionMixer : public LayerMixer {
     ProjectBack(p.math, w, q_, rows, dq, ldq_, nullptr, g.in, ld_);
     ProjectBack(p.math, w, k_, rows, dk, ldkv_, g.in, g.in, ld_);
     ProjectBack(p.math, w, v_, rows, dv, ldkv_, g.in, g.in, ld_);
+    if (gate_ == nullptr) return;
+    WeightGrad(p.math, w, *gate_, rows, a + factor_, ldg_, p.in, ld_, g.params, g.fresh);
+    ProjectBack(p.math, w, *gate_, rows, a + factor_, ldg_, g.in, g.in, ld_);
   }
 
  private:
+  // Turns `dmixed` from the gradient of the gated heads into that of the heads, and the factors into the
+  // gradients of their logits.
+  void GateGradients(float* a, float* dmixed, int rows) const {
+    for (int r = 0; r < rows; ++r) {
+      for (int h = 0; h < heads_; ++h) {
+        float& factor = a[factor_ + r * ldg_ + h];
+        const float* o = a + out_ + r * ldq_ + h * hd_;
+        float* d = dmixed + r * ldq_ + h * hd_;
+        float dfactor = 0;
+        for (int i = 0; i < hd_; ++i) dfactor += d[i] * o[i];
+        for (int i = 0; i < hd_; ++i) d[i] *= factor;
+        factor = dfactor * factor * (1.0f - factor);
+      }
+      // Rows of the gate beyond the heads are padding, which products read.
+      for (ptrdiff_t i = heads_; i < gate_->padded_rows; ++i) a[factor_ + r * ldg_ + i] = 0;
+    }
+  }
+
   // Returns a norm's values in a flat array of parameters, or null if there is no norm.
   template <class Float>
   static Float* Of(const Param* norm, Float* flat) {
@@ -112,7 +152,7 @@ class AttentionMixer : public LayerMixer {
     a.v = p.arena + v_out_ + row * ldkv_;
     a.ldq = ldq_;
     a.ldkv = ldkv_;
-    a.o = p.arena + mixed_ + row * ldq_;
+    a.o = p.arena + out_ + row * ldq_;
     a.lse = p.arena + lse_ + row * heads_;
     a.scratch = p.work + scratch_at_;
     return a;
@@ -120,13 +160,14 @@ class AttentionMixer : public LayerMixer {
 
   const AttentionSpec& spec_;
   const Param &q_, &k_, &v_;
-  const Param *q_norm_, *k_norm_;
+  const Param *q_norm_, *k_norm_, *gate_;  // null: none
   float eps_;
   bool interleaved_;
   int length_, heads_, kv_heads_, head_dim_, hd_;
-  ptrdiff_t ld_, ldq_, ldkv_;
+  ptrdiff_t ld_, ldq_, ldkv_, ldg_ = 0;
   std::vector<float> cosines_, sines_;                                    // [length, head_dim / 2]
   size_t q_raw_, q_rot_, k_raw_, k_rot_, v_out_, lse_, q_rstd_, k_rstd_;  // arena offsets
+  size_t out_, factor_ = 0;                                               // heads before their gates, and the gates
   size_t dk_at_, dv_at_, scratch_at_;                                     // work offsets; dq comes first
 };
 

@@ -56,7 +56,12 @@ class Network:
     def ffn(self, p, x):
         w = self.w
         h = rms(x, w[p + "ffn_norm.weight"], self.layout.eps)
-        return x + self.linear(F.silu(self.linear(h, w[p + "ffn_gate.weight"])) * self.linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+        middle = F.silu(self.linear(h, w[p + "ffn_gate.weight"])) * self.linear(h, w[p + "ffn_up.weight"])
+        return x + self.normed(self.linear(middle, w[p + "ffn_down.weight"]), p + "post_ffw_norm.weight")
+
+    def normed(self, x, name):
+        """Returns x after the norm of this name, if the layout has one."""
+        return rms(x, self.w[name], self.layout.eps) if name in self.w else x
 
     def states(self, tokens):
         """Returns the residual stream [batch, length, d] after all layers."""
@@ -66,7 +71,7 @@ class Network:
         for n, mixer in enumerate(self.layout.mixers):
             p = f"blk.{n}."
             mixed = mixer(self, p, rms(x, w[p + "attn_norm.weight"], self.layout.eps))
-            x = x + self.linear(mixed, w[p + mixer.OUTPUT])
+            x = x + self.normed(self.linear(mixed, w[p + mixer.OUTPUT]), p + "post_attention_norm.weight")
             x = self.ffn(p, x)
         return x
 

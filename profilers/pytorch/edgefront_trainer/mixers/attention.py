@@ -1,4 +1,4 @@
-"""Grouped-query attention, full or over a window, with RoPE and optional QK-norm."""
+"""Grouped-query attention, full or over a window, with RoPE of all or some channels, optional QK-norm and output gate."""
 import torch
 import torch.nn.functional as F
 
@@ -20,18 +20,21 @@ class Attention:
         self.head_dim = tensors[p + "attn_q.weight"][1] // self.heads
         self.kv_heads = tensors[p + "attn_k.weight"][1] // self.head_dim
         self.norm = p + "attn_q_norm.weight" in tensors
+        self.gated = p + "attn_gate.weight" in tensors
+        self.rotated = layout.of_layer("rope.rotated_count", n, self.head_dim)
         self.window = layout.of_layer("attention.sliding_window", n, 0)
         self.base = layout.of_layer("rope.freq_base", n)
         self.interleaved, self.eps = layout.interleaved, layout.eps
 
     def prepare(self, length, device, shared):
-        mask, turns = ("mask", self.window), ("turns", self.head_dim, self.base)
+        mask, turns = ("mask", self.window), ("turns", self.head_dim, self.rotated, self.base)
         if mask not in shared:
             at = torch.arange(length, device=device)
             gap = at[:, None] - at[None, :]
             shared[mask] = (gap >= 0) & (gap < self.window) if self.window else None
         if turns not in shared:
-            rates = float(self.base) ** (-2 * torch.arange(self.head_dim // 2, dtype=torch.float64) / self.head_dim)
+            pair = torch.arange(self.head_dim // 2, dtype=torch.float64)
+            rates = torch.where(2 * pair < self.rotated, float(self.base) ** (-2 * pair / self.head_dim), 0.0)
             angle = torch.outer(torch.arange(length, dtype=torch.float64), rates)
             shared[turns] = tuple(x.to(device, torch.get_default_dtype()) for x in (angle.cos(), angle.sin()))
         self.mask, self.turns = shared[mask], shared[turns]
@@ -55,4 +58,7 @@ class Attention:
         q, k = self.rope(q).type_as(v), self.rope(k).type_as(v)
         causal = self.mask is None
         o = F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads)
-        return o.transpose(1, 2).reshape(batch, length, self.heads * self.head_dim)
+        o = o.transpose(1, 2)
+        if self.gated:
+            o = o * torch.sigmoid(network.linear(h, w[p + "attn_gate.weight"])).unsqueeze(-1)
+        return o.reshape(batch, length, self.heads * self.head_dim)
