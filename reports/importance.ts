@@ -8,6 +8,7 @@ import {
   isWindowAttention,
   type Layer,
   type Layout,
+  normsOf,
 } from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
 import type { Quantity } from "../candidates/ops/operator.ts";
@@ -86,6 +87,8 @@ const TRAITS: Readonly<Record<string, (layout: Layout) => Value>> = {
     return longest;
   },
   ...Object.fromEntries(quantities.map((quantity) => [quantity.name, quantityIn(quantity)])),
+  "layers with norms after their parts": ({ layers }) =>
+    layers.filter((layer) => normsOf(layer) === "sandwich").length,
   "FFN width": ({ layers }) => mean(layers.map(({ ffn }) => ffnWidthOf(ffn))),
   depth: ({ layers }) => layers.length,
   width: ({ width }) => width,

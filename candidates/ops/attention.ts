@@ -101,6 +101,12 @@ const keys: readonly LayerKey<Attention>[] = [
 const quantities: readonly Quantity<Attention>[] = [
   { name: "window tokens in all", over: "sum", of: (spec) => (spec.op === "swa" ? spec.window : 0) },
   { name: "key-value heads in all", over: "sum", of: (spec) => spec.kvHeads },
+  { name: "attention layers with output gates", over: "sum", of: (spec) => Number(spec.outputGate ?? false) },
+  {
+    name: "share of a head that RoPE turns",
+    over: "mean",
+    of: (spec) => (spec.rotated ?? spec.headDim) / spec.headDim,
+  },
 ];
 
 /**
@@ -119,7 +125,11 @@ function scaledHeads(
   return { ...size, rotated: 2 * Math.min(Math.max(1, pairs), to.headDim / 2 - 1) };
 }
 
-const headsText = (spec: Attention): string => `${spec.heads}/${spec.kvHeads} heads of ${spec.headDim}`;
+function headsText({ heads, kvHeads, headDim, outputGate, rotated }: Attention): string {
+  const gate = outputGate ? ", output gates" : "";
+  const rope = rotated === undefined ? "" : rotated === 0 ? ", no RoPE" : `, RoPE of ${rotated} channels`;
+  return `${heads}/${kvHeads} heads of ${headDim}${gate}${rope}`;
+}
 
 /** A short count for the picture's narrow columns: 64, 1K, 4K. */
 const short = (tokens: number): string =>
