@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "infer/rope_factors.h"
+
 namespace edgefront {
 namespace {
 
@@ -24,7 +26,7 @@ constexpr GgmlType kTypes[] = {
 };
 // clang-format on
 
-constexpr const char* kArchitectures[] = {"lfm2", "lfm2moe", "qwen3", "llama", "granitehybrid", "edgefront"};
+constexpr const char* kArchitectures[] = {"lfm2", "lfm2moe", "lfm3", "qwen3", "llama", "granitehybrid", "edgefront"};
 
 // First bytes of files that users pass instead of a GGUF.
 struct Start {
@@ -142,7 +144,7 @@ Status CheckModelKind(const GgufFile& gguf) {
     if (*arch == known) return Status::Ok();
   }
   return Unsupported("general.architecture is '" + Printable(*arch) +
-                     "', which edgefront does not run (it runs lfm2, lfm2moe, qwen3, llama, granitehybrid, edgefront); run this file with "
+                     "', which edgefront does not run (it runs lfm2, lfm2moe, lfm3, qwen3, llama, granitehybrid, edgefront); run this file with "
                      "llama.cpp: llama-bench -m FILE");
 }
 
@@ -154,6 +156,7 @@ Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {
                        "layout in place of the file, or run the file with llama.cpp: llama-bench -m FILE");
   };
   for (const char* name : {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"}) {
+    if (arch == "lfm3" && std::string_view(name) == kRopeFactors) continue;  // RotatedChannels reads it
     if (gguf.FindTensor(name) != nullptr) return refuse(std::string("the file scales RoPE by tensor '") + name + "'");
   }
   for (size_t i = 0; i < 1024; ++i) {  // llama.cpp also reads one such tensor in each layer

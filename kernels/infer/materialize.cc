@@ -69,15 +69,15 @@ class PartFile {
 Result<MaterializeResult> Materialize(std::span<const uint8_t> bytes, const std::string& out) {
   auto gguf = GgufFile::Parse(bytes);
   if (!gguf.ok()) return gguf.status();
-  auto spec = ModelSpec::FromGguf(*gguf);
+  DataSource source;
+  if (gguf->has_data()) source.bytes = bytes.data() + gguf->data_offset();
+  auto spec = ModelSpec::FromGguf(*gguf, &source);
   if (!spec.ok()) return spec.status();
   if (!gguf->has_data() && !spec->seed) return BadModel("the plan has no edgefront.weights.seed to make data from");
   auto pool = ThreadPool::Create(0, false);
   if (!pool.ok()) return pool.status();
-  DataSource source;
-  if (gguf->has_data()) source.bytes = bytes.data() + gguf->data_offset();
 
-  std::vector<TensorSpec> tensors = ExpectedTensors(*spec);
+  std::vector<TensorSpec> tensors = FileTensors(*spec);
   const auto offset = [&](const TensorSpec& t) { return gguf->FindTensor(t.name)->offset; };
   std::sort(tensors.begin(), tensors.end(), [&](const TensorSpec& a, const TensorSpec& b) { return offset(a) < offset(b); });
 

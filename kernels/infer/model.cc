@@ -12,7 +12,7 @@ namespace {
 
 Status LoadInto(const GgufFile& gguf, const DataSource& source, int threads, ModelSpec* spec_out, std::vector<DType>* types_out,
                 Weights* weights_out) {
-  auto spec = ModelSpec::FromGguf(gguf);
+  auto spec = ModelSpec::FromGguf(gguf, &source);
   if (!spec.ok()) return spec.status();
   auto types = TensorTypes(*spec, gguf);
   if (!types.ok()) return types.status();
@@ -44,9 +44,7 @@ Result<std::shared_ptr<const Model>> Model::FromFile(const std::string& path, in
   if (!file.ok()) return file.status();
   const GgufFile& gguf = file->gguf();
   std::shared_ptr<Model> model(new Model);
-  DataSource source;
-  source.fd = file->fd();
-  source.fd_offset = gguf.data_offset();
+  const DataSource source = SourceOf(*file);
   model->impl_->seeded = !gguf.has_data();
   EDGEFRONT_RETURN_IF_ERROR(LoadInto(gguf, source, threads, &model->impl_->spec, &model->impl_->types, &model->impl_->weights));
   return std::shared_ptr<const Model>(std::move(model));

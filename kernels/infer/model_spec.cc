@@ -5,6 +5,7 @@
 #include "infer/foreign_file.h"
 #include "infer/meta_reader.h"
 #include "infer/mixer_kind.h"
+#include "infer/rope_factors.h"
 
 namespace edgefront {
 namespace {
@@ -18,8 +19,8 @@ std::string ReadString(const GgufFile& gguf, const char* key) {
   return s ? std::string((*s)[0].substr(0, 65536)) : "";
 }
 
-// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names. `lfm2` and `lfm2moe` mark
-// a convolution by zero KV heads, and `granitehybrid` Mamba-2. The other architectures have attention only.
+// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names. `lfm2`, `lfm2moe` and `lfm3`
+// mark a convolution by zero KV heads, and `granitehybrid` Mamba-2. The other architectures have attention only.
 Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names, uint64_t i,
                                  std::string_view* name) {
   if (m.own_architecture()) {
@@ -28,7 +29,7 @@ Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, con
     return Unsupported("layer " + std::to_string(i) + " has a mixer that is none of " + MixerNames());
   }
   uint32_t kv_heads = 1;
-  const bool conv = m.architecture.starts_with("lfm2"), mamba2 = m.architecture == "granitehybrid";
+  const bool conv = m.architecture.starts_with("lfm"), mamba2 = m.architecture == "granitehybrid";
   if (conv || mamba2) EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 0, kMaxHeads, {}, &kv_heads));
   return &KindOf(kv_heads > 0 ? Mixer::kAttention : conv ? Mixer::kConv : Mixer::kMamba2);
 }
@@ -66,13 +67,14 @@ Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
     if (!kind.ok()) return kind.status();
     l.mixer = kind.value()->id;
     EDGEFRONT_RETURN_IF_ERROR(kind.value()->read(meta, *m, i, name, &l));
-    l.sandwich = m->own_architecture() && meta.Has("blk." + std::to_string(i) + ".post_attention_norm.weight");
+    l.sandwich =
+        (m->own_architecture() || m->architecture == "lfm3") && meta.Has("blk." + std::to_string(i) + ".post_attention_norm.weight");
   }
   return Status::Ok();
 }
 
 Status CheckTensors(const GgufFile& gguf, const ModelSpec& spec) {
-  const std::vector<TensorSpec> expected = ExpectedTensors(spec);
+  const std::vector<TensorSpec> expected = FileTensors(spec);
   for (const TensorSpec& want : expected) {
     const GgufTensor* got = gguf.FindTensor(want.name);
     if (got == nullptr) return BadModel("tensor '" + want.name + "' is missing");
@@ -93,7 +95,7 @@ Status CheckTensors(const GgufFile& gguf, const ModelSpec& spec) {
 
 }  // namespace
 
-Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
+Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf, const DataSource* source) {
   ModelSpec m;
   EDGEFRONT_RETURN_IF_ERROR(CheckModelKind(gguf));
   if (!gguf.unread().empty()) return Unsupported(gguf.unread());
@@ -122,6 +124,11 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf) {
     const auto seed = v->is_array ? std::nullopt : v->Int(0);
     if (!seed) return BadModel("edgefront.weights.seed is not an integer");
     m.seed = static_cast<uint64_t>(*seed);
+  }
+  if (m.architecture == "lfm3") {
+    const Result<uint32_t> rotated = RotatedChannels(gguf, source);
+    if (!rotated.ok()) return rotated.status();
+    m.rope_rotated = *rotated;
   }
   m.layers.resize(n_layers);
   EDGEFRONT_RETURN_IF_ERROR(ReadLayers(gguf, meta, &m));
@@ -152,6 +159,13 @@ std::vector<TensorSpec> ExpectedTensors(const ModelSpec& m) {
   }
   if (!m.tied) out.push_back({"output.weight", Role::kOutput, -1, m.dim, m.vocab});
   out.push_back({m.final_norm_name(), Role::kFinalNorm, -1, m.dim, 1, WeightKind::kNorm});
+  return out;
+}
+
+std::vector<TensorSpec> FileTensors(const ModelSpec& m) {
+  std::vector<TensorSpec> out = ExpectedTensors(m);
+  const size_t factors = RopeFactors(m).size();
+  if (factors > 0) out.push_back({kRopeFactors, Role::kConstant, -1, factors, 1, WeightKind::kNorm});
   return out;
 }
 

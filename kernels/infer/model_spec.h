@@ -124,9 +124,11 @@ struct LayerSpec {
   Ffn ffn_kind() const { return moe.experts > 0 ? Ffn::kMoe : ffn > 0 ? Ffn::kSwiglu : Ffn::kAbsent; }
 };
 
+struct DataSource;
+
 // A validated layout.
 struct ModelSpec {
-  std::string architecture;  // lfm2 | lfm2moe | qwen3 | llama | granitehybrid | edgefront
+  std::string architecture;  // lfm2 | lfm2moe | lfm3 | qwen3 | llama | granitehybrid | edgefront
   std::string name, layout;  // informative
   std::string final_norm;    // name of the final norm's tensor if it is not the architecture's usual one
   uint32_t dim = 0;          // d
@@ -134,12 +136,14 @@ struct ModelSpec {
   uint32_t context_length = 0;
   float eps = 0;
   bool rope_interleaved = false;  // llama, granitehybrid: pairs (2i, 2i+1); else (i, i+hd/2)
+  uint32_t rope_rotated = 0;      // lfm3: channels of a head that RoPE turns in global attention
   bool tied = true;               // the output matrix is the embedding matrix
   std::optional<uint64_t> seed;   // edgefront.weights.seed
   std::vector<LayerSpec> layers;
 
-  // Reads and validates the metadata, and checks that the tensors are exactly those of the layout.
-  static Result<ModelSpec> FromGguf(const GgufFile& gguf);
+  // Reads and validates the metadata, and checks that the tensors are exactly those of the layout. `source` is
+  // the file's data; null suffices for a plan, and for the sizes of a file.
+  static Result<ModelSpec> FromGguf(const GgufFile& gguf, const DataSource* source = nullptr);
 
   bool own_architecture() const { return architecture == "edgefront"; }
   std::string final_norm_name() const {
@@ -156,6 +160,7 @@ enum class Role {
   kMixer,     // a mixer's own tensor, numbered by `slot`; its matrices read the layer's normalised input
   kMixerOut,  // reads the mixer's output, writes into the residual stream
   kFfnNorm, kRouter, kRouterBias, kGate, kUp, kDown, kFfnPostNorm,
+  kConstant,  // holds no parameters: only in the file
   // clang-format on
 };
 
@@ -236,6 +241,8 @@ class LayerTensors {
 
 // Returns every tensor of the layout: embedding, then layer by layer in order of use, then the final norm.
 std::vector<TensorSpec> ExpectedTensors(const ModelSpec& spec);
+// Returns every tensor of the layout's files: ExpectedTensors, then those that hold no parameters.
+std::vector<TensorSpec> FileTensors(const ModelSpec& spec);
 
 }  // namespace edgefront
 

@@ -11,6 +11,7 @@
 #include <new>
 
 #include "infer/mixer_kind.h"
+#include "infer/rope_factors.h"
 #include "quant/blocks.h"
 
 namespace edgefront {
@@ -44,6 +45,7 @@ void Bind(Weights& w, const TensorSpec& t, DType type, uint8_t* at) {
     case Role::kGate: l->gate = m; return;
     case Role::kUp: l->up = m; return;
     case Role::kDown: l->down = m; return;
+    case Role::kConstant: return;
   }
 }
 
@@ -116,6 +118,10 @@ Status ReadRows(const ModelSpec& spec, const GgufFile& gguf, const TensorSpec& t
                 uint8_t* rows, float* floats) {
   const GgufTensor& t = *gguf.FindTensor(tensor.name);
   const size_t row_bytes = RowBytes(t.type, t.dims[0]);
+  if (!gguf.has_data() && tensor.role == Role::kConstant) {
+    QuantiseRow(t.type, RopeFactors(spec).data(), t.dims[0], rows);
+    return Status::Ok();
+  }
   if (!gguf.has_data()) {
     const SeededTensor seeded(*spec.seed, tensor.name, tensor.kind, tensor.ne0);
     for (uint64_t r = 0; r < n; ++r) {

@@ -10,6 +10,7 @@
 #include "include/edgefront/gguf.h"
 #include "include/edgefront/thread_pool.h"
 #include "infer/arena.h"
+#include "infer/model_file.h"
 #include "infer/model_spec.h"
 
 namespace edgefront {
@@ -61,6 +62,9 @@ struct DataSource {
   int fd = -1;
   uint64_t fd_offset = 0;  // offset of the data section
 };
+
+// Returns the data of an open file, which may be a plan without data.
+inline DataSource SourceOf(const ModelFile& file) { return {nullptr, file.fd(), file.gguf().data_offset()}; }
 
 // Reads `n` rows of the tensor, from row `first`, into `rows` in GGUF layout. Rows are generated from the
 // seed if gguf has no data. `floats` is scratch for one row: [ne0].

@@ -85,17 +85,20 @@ inline void AddUpstreamFfns(const std::string& arch, const std::vector<LayerSpec
   w->AddU32(arch + ".expert_feed_forward_length", moe.width);
 }
 
-// Adds the mixers' keys in an upstream architecture. These have convolution (lfm2) or Mamba-2 (granitehybrid),
-// of one shape, and attention of one geometry.
+// Adds the mixers' keys in an upstream architecture. These have convolution (lfm2, lfm3) or Mamba-2
+// (granitehybrid), of one shape, and attention of one geometry, in lfm3 both global and over a window.
 inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSpec>& layers, GgufWriter* w) {
-  const AttentionSpec* attention = nullptr;
+  const AttentionSpec *attention = nullptr, *windowed = nullptr;
   std::vector<int32_t> kv;
+  std::vector<bool> pattern;
   for (const LayerSpec& l : layers) {
-    if (l.mixer == Mixer::kAttention) attention = &l.attention;
+    if (l.mixer == Mixer::kAttention) (l.attention.window > 0 ? windowed : attention) = &l.attention;
     kv.push_back(static_cast<int32_t>(l.attention.kv_heads));
+    pattern.push_back(l.attention.window > 0);
   }
+  if (attention == nullptr) attention = windowed;
   w->AddU32(arch + ".attention.head_count", attention->heads);
-  if (arch.starts_with("lfm2") || arch == "granitehybrid")
+  if (arch.starts_with("lfm") || arch == "granitehybrid")
     w->AddI32Array(arch + ".attention.head_count_kv", kv);
   else
     w->AddU32(arch + ".attention.head_count_kv", attention->kv_heads);
@@ -103,7 +106,7 @@ inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSp
   w->AddU32(arch + ".attention.value_length", attention->head_dim);
   w->AddU32(arch + ".rope.dimension_count", attention->head_dim);
   w->AddF32(arch + ".rope.freq_base", attention->rope_base);
-  if (arch.starts_with("lfm2")) w->AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
+  if (arch.starts_with("lfm")) w->AddU32(arch + ".shortconv.l_cache", layers[0].conv.taps);
   if (arch == "granitehybrid") {
     const TestMixer& mamba2 = TestMixerOf(Mixer::kMamba2);
     const LayerSpec* first = nullptr;
@@ -111,7 +114,10 @@ inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSp
       if (first == nullptr && l.mixer == Mixer::kMamba2) first = &l;
     for (const LayerKey& key : mamba2.keys) w->AddU32(arch + "." + key.key, static_cast<uint32_t>(key.of(*first)));
   }
-  if (attention->window > 0) w->AddU32(arch + ".attention.sliding_window", attention->window);
+  if (windowed != nullptr) w->AddU32(arch + ".attention.sliding_window", windowed->window);
+  if (arch != "lfm3") return;
+  w->AddBoolArray(arch + ".attention.sliding_window_pattern", pattern);
+  w->AddF32(arch + ".rope.freq_base_swa", windowed->rope_base);
 }
 
 // Returns a plan of any layout in the `edgefront` architecture. For an upstream architecture the caller
@@ -140,7 +146,7 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
     AddUpstreamMixers(arch, layers, &w);
     AddUpstreamFfns(arch, layers, &w);
   }
-  for (const TensorSpec& t : ExpectedTensors(m)) {
+  for (const TensorSpec& t : FileTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
     const bool exact = vector || t.inner || t.role == Role::kRouter;  // F32 in every file
     const DType type = !exact && o.type_of ? o.type_of(t) : exact ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "infer/weights.h"
 #include "train/projections.h"
 
 namespace edgefront::train {
@@ -86,7 +87,8 @@ bool Session::Allocate() {
 }
 
 Status Session::LoadTeacher(const ModelFile& file) {
-  auto spec = ModelSpec::FromGguf(file.gguf());
+  const DataSource source = SourceOf(file);
+  auto spec = ModelSpec::FromGguf(file.gguf(), &source);
   if (!spec.ok()) return spec.status();
   if (spec->vocab != spec_.vocab) {
     return BadRequest("the teacher has " + std::to_string(spec->vocab) + " tokens, the student " + std::to_string(spec_.vocab));

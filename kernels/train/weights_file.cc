@@ -12,11 +12,7 @@ namespace edgefront::train {
 
 Status Params::Load(const ModelSpec& spec, const ModelFile& file, float* flat) const {
   const GgufFile& gguf = file.gguf();
-  DataSource source;
-  if (gguf.has_data()) {
-    source.fd = file.fd();
-    source.fd_offset = gguf.data_offset();
-  }
+  const DataSource source = SourceOf(file);
   std::vector<uint8_t> row;
   std::vector<float> values, scratch;
   for (const Param& p : params_) {
@@ -54,6 +50,13 @@ Status Params::Export(std::span<const uint8_t> plan, const float* flat, const st
       QuantiseRow(info->type, values.data(), values.size(),
                   data.data() + info->offset + RowBytes(info->type, values.size()) * (p.first_row + r));
     }
+  }
+  const auto spec = ModelSpec::FromGguf(*gguf);
+  if (!spec.ok()) return spec.status();
+  for (const TensorSpec& t : FileTensors(*spec)) {
+    if (t.role != Role::kConstant) continue;
+    values.resize(t.ne0);
+    EDGEFRONT_RETURN_IF_ERROR(ReadRows(*spec, *gguf, t, {}, 0, t.ne1, data.data() + gguf->FindTensor(t.name)->offset, values.data()));
   }
   std::vector<uint8_t> head(plan.begin(), plan.begin() + static_cast<ptrdiff_t>(gguf->header_bytes()));
   head.resize(gguf->data_offset(), 0);

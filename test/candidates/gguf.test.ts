@@ -42,6 +42,13 @@ describe("architecture", () => {
     ["v512 d64 f128 h4/2x16n : m2.conv g", "edgefront"],
     ["v512 d64 f128 h4/2x16 : g g(4/1x16)", "edgefront"],
     ["v512 d64 f128 h4/2x16 : s32 s32", "edgefront"],
+    ["v512 d64 f128 h4/2x16or8 n2 : c7 g s32(4/2x16ot10000) c7 g(4/1x16or8)", "edgefront"],
+    ["v512 d64 f128 h4/2x16or8 n2 : c7 g s32(4/2x16ot10000) c7 g", "lfm3"],
+    ["v512 d64 f128 h8/2x16or0 : c3 g s32(8/2x16o)", "lfm3"],
+    ["v512 d64 f128 h4/2x16o : c7 s32", "lfm3"],
+    ["v512 d64 f128 h4/2x16o n2 : c7 g", "edgefront"],
+    ["v512 d64 f128 h4/2x16 n2 : c7 g s32", "edgefront"],
+    ["v512 d64 f128 h4/2x16or8 : c7 g(4/2x16o) s32", "edgefront"],
   ])("%s is %s", (notation, architecture) => {
     expect(architectureOf(parseNotation(notation))).toBe(architecture);
   });
@@ -124,6 +131,31 @@ describe("plan", () => {
     });
   });
 
+  it("of an LFM3 hybrid has the names that llama.cpp reads", async () => {
+    const layout = parseNotation("v300 d64 f96 h4/2x16or8 n2 : c7 g s32(4/2x16ot10000) c7");
+    const { metadata, tensorInfos } = await readBack(lower(layout, { quantization: "q8_0" }).plan);
+    expect(metadata).toMatchObject({
+      "general.architecture": "lfm3",
+      "lfm3.attention.head_count": 4,
+      "lfm3.attention.head_count_kv": [0, 2, 2, 0],
+      "lfm3.attention.sliding_window": 32,
+      "lfm3.attention.sliding_window_pattern": [false, false, true, false],
+      "lfm3.rope.freq_base": 1e6,
+      "lfm3.rope.freq_base_swa": 1e4,
+      "lfm3.rope.dimension_count": 16,
+      "lfm3.rope.rotated_count": 8,
+      "lfm3.shortconv.l_cache": 7,
+    });
+    const names = tensorInfos.map(({ name }) => name);
+    expect(names).toContain("output_norm.weight");
+    expect(names).toContain("blk.0.post_ffw_norm.weight");
+    expect(tensorInfos.at(-1)).toMatchObject({ name: "rope_freqs.weight", shape: [8n] });
+    const windows = parseNotation("v300 d64 f96 h4/2x16o : c7 s32");
+    expect(lower(windows, { quantization: "q8_0" }).tensors.map(({ name }) => name)).not.toContain(
+      "rope_freqs.weight",
+    );
+  });
+
   it("has the same bytes every time, and other bytes for another seed", () => {
     const layout = parseNotation("v512 d64 f128 h4/2x16 : c3 g");
     const bytes = (seed: number) => lower(layout, { quantization: "q8_0", seed }).plan;
@@ -136,7 +168,8 @@ describe("plan", () => {
     (_name, layout) => {
       const { plan, tensors } = lower(layout, { quantization: "q4_0", seed: 1 });
       expect(plan.length).toBeLessThan(40_000);
-      const counted = tensors.reduce((sum, t) => sum + t.shape.reduce((product, n) => product * n, 1), 0);
+      const parameters = tensors.filter(({ name }) => name !== "rope_freqs.weight");
+      const counted = parameters.reduce((sum, t) => sum + t.shape.reduce((product, n) => product * n, 1), 0);
       expect(counted).toBe(parameterCount(layout));
     },
   );

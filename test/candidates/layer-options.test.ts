@@ -116,6 +116,17 @@ describe("upstream formats", () => {
   });
 });
 
+it.each([
+  ["c3 g(4/2x16o)", "none of its attention layers has a window"],
+  ["c3^2 s8^2", "no output gate"],
+  ["c3 s8(4/2x16or8)", "in its windows"],
+])("llama.cpp's lfm3 does not express %s", (layers, reason) => {
+  expect(expressionOf(one(layers))).toMatchObject({
+    architecture: "edgefront",
+    why: expect.stringContaining(reason),
+  });
+});
+
 describe("in a space", () => {
   const config = {
     vocab: 256,

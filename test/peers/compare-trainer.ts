@@ -53,6 +53,7 @@ const LAYOUTS = [
   "d64 f200 h2/1x32 : c3 s9 g",
   "d32 f64 h1/1x32 : g(1/1x32n) c3",
   "d32 f64 h4/2x16or6 n2 : c7 g s9(3/1x10o) g(2/1x16nr0)",
+  "d32 f64 h4/2x16or6 n2 : c7 g s9(4/2x16ot10000) c7",
 ];
 // In bfloat16, the last bit of a sum decides how a value near the middle between two numbers is rounded. So
 // two orders of summation train differently (kernels/tests/train_bf16_test.cc). The worst differences seen

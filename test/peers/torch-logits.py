@@ -86,7 +86,9 @@ def weights_of(file, config, known):
     for tensor in reader.tensors:
         value = torch.from_numpy(tensor.data.copy()).float()
         name = tensor.name.removesuffix(".weight")
-        if name in outer:
+        if name == "rope_freqs":  # holds no parameters
+            weights[name] = value
+        elif name in outer:
             weights[f"model.{outer[name]}.weight"] = value
         else:
             _, layer, rest = name.split(".", 2)
@@ -104,6 +106,9 @@ def logits(request):
     model = AutoModelForCausalLM.from_config(config).eval().float()
     state = model.state_dict()
     weights = weights_of(request["file"], config, state)
+    turns = weights.pop("rope_freqs", None)
+    if turns is not None:  # 1 where a pair turns
+        assert ((turns == 1) == (model.model.rotary_emb.full_attention_inv_freq != 0)).all(), "other channels turn than in transformers"
     missing = set(state) - set(weights) - {"lm_head.weight"}
     assert not missing, f"no tensor for {sorted(missing)}"
     for name, value in weights.items():

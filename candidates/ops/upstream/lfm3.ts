@@ -1,13 +1,16 @@
 // The lfm3 architecture: short convolutions, global attention and windows, each with a RoPE of its own, an
 // output gate for each head, and norms before and after mixers and FFNs. Sources: transformers
-// configuration_lfm3.py and modeling_lfm3.py.
+// configuration_lfm3.py and modeling_lfm3.py, llama.cpp src/models/lfm3.cpp.
+import { bools, type Entries, f32, i32s, u32 } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON, normsOf } from "../../layout.ts";
 import { type Attention, attentionOf } from "../attention.ts";
 import { holdsMixers, tapsIn } from "./lfm2.ts";
 import {
   attentionIn,
+  attentionMetadata,
   commonConfig,
   lfm3Option,
+  moesIn,
   refuse,
   same,
   type Upstream,
@@ -79,13 +82,52 @@ function transformers(layout: Layout, context: number) {
   return { ok: true, config } as const;
 }
 
+/** llama.cpp requires gates and windows, and turns whole heads in windows. Norms after the parts are optional. */
+function problem(layout: Layout): string | null {
+  const uneven = unevenness(layout);
+  if (uneven !== null) return uneven;
+  const attention = attentionIn(layout);
+  if (!attention[0]!.outputGate) return "its attention has no output gate";
+  if (windowsIn(layout).length === 0) return "none of its attention layers has a window";
+  return attention.some(({ op, rotated }) => op === "swa" && rotated !== undefined)
+    ? "RoPE turns only a part of the heads in its windows, or none"
+    : null;
+}
+
+const globalIn = (layout: Layout): Attention | undefined =>
+  attentionIn(layout).find(({ op }) => op === "gqa");
+
+function metadata(layout: Layout): Entries {
+  const windowed = attentionIn(layout).find(({ op }) => op === "swa")!;
+  const global = globalIn(layout) ?? windowed;
+  // A layer with 0 kv heads is a convolution.
+  const kvHeads = layout.layers.map(({ mixer }) => attentionOf(mixer)?.kvHeads ?? 0);
+  return [
+    ...attentionMetadata(layout, i32s(kvHeads)).filter(([key]) => key !== "rope.freq_base"),
+    ["rope.freq_base", f32(global.ropeTheta)],
+    ["rope.freq_base_swa", f32(windowed.ropeTheta)],
+    // Plans have no data, so this key states the content of rope_freqs.weight. llama.cpp ignores the key.
+    ["rope.rotated_count", u32(global.rotated ?? global.headDim)],
+    ["attention.sliding_window", u32(windowsIn(layout)[0]!)],
+    ["attention.sliding_window_pattern", bools(layout.layers.map(({ mixer }) => mixer.op === windowed.op))],
+    ["shortconv.l_cache", u32(tapsIn(layout)[0]!)],
+  ];
+}
+
 /** LFM3, by Liquid AI. */
 export const lfm3 = {
   name: "lfm3",
   finalNorm: "output_norm.weight",
-  holds: (layout) => holdsMixers(layout) && lfm3Option(layout) !== null,
-  problem: (layout) => unevenness(layout) ?? "edgefront writes no GGUF file of llama.cpp's lfm3 yet",
-  metadata: () => [],
+  holds: (layout) => holdsMixers(layout) && moesIn(layout).length === 0 && lfm3Option(layout) !== null,
+  problem,
+  metadata,
+  constants: (layout) => {
+    const global = globalIn(layout);
+    // Divisors of the frequencies of global attention: 1, or a huge number where a pair does not turn.
+    return global === undefined
+      ? []
+      : [{ name: "rope_freqs.weight", shape: [global.headDim / 2], role: "vector" }];
+  },
   transformers,
   transformersNote: () => null,
 } as const satisfies Upstream;

@@ -7,6 +7,7 @@ import { type Layout, normsOf } from "../../layout.ts";
 import { type Attention, attentionOf } from "../attention.ts";
 import { formatGeometry } from "../geometry.ts";
 import { type Moe, moeOf } from "../moe.ts";
+import type { TensorSpec } from "../operator.ts";
 import { swigluOf } from "../swiglu.ts";
 import type { PaddedTensor } from "./padding.ts";
 
@@ -37,6 +38,8 @@ export interface Upstream {
   readonly padded?: (layout: Layout, tensor: PaddedTensor) => PaddedTensor;
   /** Hyper-parameters in file order. Keys have no prefix. */
   metadata(layout: Layout): Entries;
+  /** Tensors of a file that hold no parameters, in file order after all others. Absent: none. */
+  constants?(layout: Layout): readonly TensorSpec[];
   /** The layout as a config of transformers. `context` is the longest context that the config allows. */
   transformers(layout: Layout, context: number): TransformersConfig;
   /**

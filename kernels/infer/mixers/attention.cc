@@ -16,6 +16,20 @@ namespace {
 
 constexpr std::string_view kNames[] = {"gqa", "swa"};
 
+// Reads the parts of a layer that differ between global attention and windows in lfm3.
+Status ReadLfm3(const MetaReader& meta, const ModelSpec& m, uint64_t i, AttentionSpec* a) {
+  const std::optional<bool> windowed = meta.Bool("attention.sliding_window_pattern", i);
+  if (!windowed) return BadModel("lfm3.attention.sliding_window_pattern must be one bool a layer");
+  if (meta.Bool("attention.causal", 0) == false) return Unsupported("the file's attention reads a prompt in both directions");
+  EDGEFRONT_RETURN_IF_ERROR(meta.Float(*windowed ? "rope.freq_base_swa" : "rope.freq_base", i, 1.0, 1e12, &a->rope_base));
+  a->gate = true;
+  if (*windowed && a->window == 0) return BadModel("lfm3.attention.sliding_window is 0");
+  if (*windowed) return Status::Ok();
+  a->window = 0;
+  a->rotated = std::min(a->head_dim, m.rope_rotated);
+  return Status::Ok();
+}
+
 Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_view name, LayerSpec* l) {
   AttentionSpec& a = l->attention;
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 1, kMaxHeads, {}, &a.kv_heads));
@@ -36,6 +50,7 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
   a.rotated = a.head_dim;
   a.qk_norm = !m.rope_interleaved;  // no upstream architecture has both
+  if (m.architecture == "lfm3") return ReadLfm3(meta, m, i, &a);
   if (!m.own_architecture()) return Status::Ok();
   const std::optional<bool> norm = meta.Bool("attention.qk_norm", i);
   if (!norm) return BadModel("edgefront.attention.qk_norm must be one bool a layer");

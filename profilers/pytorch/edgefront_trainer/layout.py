@@ -1,4 +1,6 @@
 """Reads a layout from a plan's metadata and tensor table."""
+import torch
+
 from .mixers import mixer_of
 
 
@@ -12,6 +14,11 @@ class Layout:
         self.interleaved = arch in ("llama", "granitehybrid")
         self.final_norm = "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight"
         self.output = "output.weight" if "output.weight" in tensors else "token_embd.weight"
+        # Tensors of the file that hold no parameters: divisors of RoPE frequencies, 1 where a pair turns (lfm3).
+        self.constants = {}
+        if "rope_freqs.weight" in tensors:
+            turns = 2 * torch.arange(tensors["rope_freqs.weight"][0]) < self.get("rope.rotated_count")
+            self.constants["rope_freqs.weight"] = torch.where(turns, 1.0, 1e30)
         self.mixers = [mixer_of(self, n) for n in range(self.get("block_count"))]
 
     def get(self, key, default=None):

@@ -28,8 +28,8 @@ class Network:
             self.w[name] = self.trained(name, values).to(device, torch.get_default_dtype()).requires_grad_()
 
     def shapes(self):
-        """Returns the inputs and outputs of each tensor by name."""
-        return {name: t[:2] for name, t in self.layout.tensors.items()}
+        """Returns the inputs and outputs of each tensor of parameters by name."""
+        return {name: t[:2] for name, t in self.layout.tensors.items() if name not in self.layout.constants}
 
     def trained(self, name, values):
         """Returns values of a file as they are trained: rates below 0 as ln(-rate), so that a step cannot change their sign."""
@@ -37,7 +37,7 @@ class Network:
 
     def stored(self):
         """Returns the tensors as a file holds them, by name."""
-        return {name: -w.exp() if name in self.decays else w for name, w in self.w.items()}
+        return self.layout.constants | {name: -w.exp() if name in self.decays else w for name, w in self.w.items()}
 
     def matrices(self):
         """Returns the names of tensors with weight decay."""

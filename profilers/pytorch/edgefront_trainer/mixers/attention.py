@@ -21,9 +21,11 @@ class Attention:
         self.kv_heads = tensors[p + "attn_k.weight"][1] // self.head_dim
         self.norm = p + "attn_q_norm.weight" in tensors
         self.gated = p + "attn_gate.weight" in tensors
-        self.rotated = layout.of_layer("rope.rotated_count", n, self.head_dim)
-        self.window = layout.of_layer("attention.sliding_window", n, 0)
-        self.base = layout.of_layer("rope.freq_base", n)
+        # In lfm3 all layers share the window's length, and windows turn whole heads with a base of their own.
+        own = layout.arch == "lfm3" and layout.of_layer("attention.sliding_window_pattern", n)
+        self.window = 0 if layout.arch == "lfm3" and not own else layout.of_layer("attention.sliding_window", n, 0)
+        self.base = layout.of_layer("rope.freq_base_swa" if own else "rope.freq_base", n)
+        self.rotated = self.head_dim if own else layout.of_layer("rope.rotated_count", n, self.head_dim)
         self.interleaved, self.eps = layout.interleaved, layout.eps
 
     def prepare(self, length, device, shared):
