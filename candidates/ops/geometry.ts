@@ -43,8 +43,8 @@ export const NO_ROPE_THETA = DEFAULT_ROPE_THETA;
 const GEOMETRY = /^(\d+)\/(\d+)x(\d+)(n)?(o)?(?:r(\d+))?(?:t(\d+(?:\.\d+)?))?$/;
 
 /**
- * Reads `16/8x64`, with the suffixes `n` (no QK-norm), `o` (output gate), `r32` (channels that RoPE turns) and
- * `t10000` (RoPE base). Throws InvalidInputError (`bad-notation`).
+ * Reads `16/8x64`, with the suffixes `n` (no QK-norm), `o` (output gate), `r32` (channels that RoPE turns)
+ * and `t10000` (RoPE base). Throws InvalidInputError (`bad-notation`).
  */
 export function parseGeometry(text: string): Geometry {
   const match = GEOMETRY.exec(text);

@@ -106,8 +106,7 @@ struct MoeSpec {
 };
 
 // Options for any mixer (norms after it, weights or KV of another layer) belong here, beside `ffn`. The layer's
-// own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know
-// of them.
+// own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know of them.
 struct LayerSpec {
   Mixer mixer = Mixer::kConv;
   ConvSpec conv;  // only the spec of `mixer` is set
@@ -141,8 +140,8 @@ struct ModelSpec {
   std::optional<uint64_t> seed;   // edgefront.weights.seed
   std::vector<LayerSpec> layers;
 
-  // Reads and validates the metadata, and checks that the tensors are exactly those of the layout. `source` is
-  // the file's data; null suffices for a plan, and for the sizes of a file.
+  // Reads and validates the metadata, and checks that the tensors are exactly those of the layout. `source`
+  // is the file's data; null suffices for a plan, and for the sizes of a file.
   static Result<ModelSpec> FromGguf(const GgufFile& gguf, const DataSource* source = nullptr);
 
   bool own_architecture() const { return architecture == "edgefront"; }

@@ -1,4 +1,4 @@
-// The tensor rope_freqs.weight of lfm3: a divisor for each RoPE frequency of global attention, [head_dim / 2].
+// The tensor rope_freqs.weight of lfm3, [head_dim / 2]: a divisor for each RoPE frequency of global attention.
 // It is 1 where a pair turns, and so large that the angle vanishes where it does not. It holds no parameters.
 #ifndef EDGEFRONT_INFER_ROPE_FACTORS_H_
 #define EDGEFRONT_INFER_ROPE_FACTORS_H_

@@ -19,8 +19,8 @@ interface LayerType {
   /** True if the type needs `sliding_window`. */
   readonly windowed: boolean;
   /**
-   * Returns the mixer. `geometry` is present if the type is attention, `sliding_window` if any type of the config
-   * is windowed.
+   * Returns the mixer. `geometry` is present if the type is attention, `sliding_window` if any type of the
+   * config is windowed.
    */
   mixer(config: LayerTypeConfig, geometry: Geometry | undefined): Mixer;
 }
