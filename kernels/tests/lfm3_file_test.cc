@@ -1,5 +1,5 @@
-// Files of llama.cpp's lfm3: the divisors of RoPE frequencies tell which channels turn. Plans have no data, so
-// there a key tells it.
+// Files of llama.cpp's lfm3: the divisors of RoPE frequencies tell which channels turn. Plans have no data,
+// so there a key tells it.
 #include <algorithm>
 #include <cmath>
 #include <fstream>

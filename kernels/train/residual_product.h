@@ -40,8 +40,8 @@ class ResidualProduct {
 
   // Computes `out` from x, both [rows, Stride(width)], and the input a [rows, lda].
   void Forward(const Math& math, const Weights& w, int rows, const float* a, ptrdiff_t lda, const float* x, float* out, float* arena) const;
-  // Computes the gradient of a, `da` in its shape, from that of `out`, `dout`, which is also that of x. `work`
-  // has the shape of x. Gradients of matrices are overwritten if `fresh`.
+  // Computes the gradient of a, `da` in its shape, from that of `out`, `dout`, which is also that of x.
+  // `work` has the shape of x. Gradients of matrices are overwritten if `fresh`.
   void Backward(const Math& math, const Weights& w, int rows, const float* a, ptrdiff_t lda, const float* dout, float* work, float* da,
                 const float* arena, float* gradient, bool fresh) const;
 

@@ -1,7 +1,7 @@
 // A layout as a picture: one column per layer, the mixer above, the FFN's width as a bar below. Colour is
 // never the only mark: a convolution shows its taps, a window its length, global attention a G, and each kind
 // has its own height.
-import type { Layout } from "../../candidates/layout.ts";
+import { type Layout, normsOf } from "../../candidates/layout.ts";
 import { formatFfn } from "../../candidates/notation.ts";
 import { ffnWidthOf, mixers, operatorOf } from "../../candidates/ops/operator-registry.ts";
 import { type Html, html } from "../text.ts";
@@ -20,8 +20,9 @@ export function layerStrip(layout: Layout, widest: number, label: string): Html 
     const { tone, height, mark } = operatorOf(layer.mixer).picture;
     const { text, title } = mark(layer.mixer);
     const x = index * CELL;
+    const norms = normsOf(layer) === "sandwich" ? "; norms before and after both" : "";
     const bar = Math.max(1, (ffnWidthOf(layer.ffn) / widest) * FFN_HEIGHT);
-    return html`<g class="${tone}"><title>layer ${index}: ${title}; FFN ${formatFfn(layer.ffn)}</title><rect x="${x}" y="${MIXER_HEIGHT - height}" width="${CELL - GAP}" height="${height}" rx="2.5"/><text x="${x + (CELL - GAP) / 2}" y="${MIXER_HEIGHT - height / 2}" class="${text.length > 2 ? "long" : ""}">${text}</text><rect class="ffn" x="${x}" y="${MIXER_HEIGHT + 3}" width="${CELL - GAP}" height="${bar.toFixed(1)}" rx="1.5"/></g>`;
+    return html`<g class="${tone}"><title>layer ${index}: ${title}; FFN ${formatFfn(layer.ffn)}${norms}</title><rect x="${x}" y="${MIXER_HEIGHT - height}" width="${CELL - GAP}" height="${height}" rx="2.5"/><text x="${x + (CELL - GAP) / 2}" y="${MIXER_HEIGHT - height / 2}" class="${text.length > 2 ? "long" : ""}">${text}</text><rect class="ffn" x="${x}" y="${MIXER_HEIGHT + 3}" width="${CELL - GAP}" height="${bar.toFixed(1)}" rx="1.5"/></g>`;
   });
   return html`<svg class="strip" role="img" aria-label="${label}" viewBox="0 0 ${width} ${MIXER_HEIGHT + 3 + FFN_HEIGHT}" width="${width}" height="${MIXER_HEIGHT + 3 + FFN_HEIGHT}">${cells}</svg>`;
 }

@@ -8,6 +8,7 @@ import { formatNotation, parseNotation } from "../../candidates/notation.ts";
 import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
 import { Space, spaceSchema } from "../../candidates/space.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
+import { layerStrip } from "../../reports/page/strip.ts";
 import { crossover } from "../../search/operators/crossover.ts";
 import { mutate } from "../../search/operators/mutate.ts";
 import { createRng } from "../../search/rng.ts";
@@ -125,6 +126,14 @@ it.each([
     architecture: "edgefront",
     why: expect.stringContaining(reason),
   });
+});
+
+it("pictures name the options of a layer", () => {
+  const picture = String(layerStrip(one("g(4/2x16or8)^2 s8(4/2x16r0)"), 128, ""));
+  expect(picture).toContain(
+    "4/2 heads of 16, output gates, RoPE of 8 channels; FFN 128; norms before and after",
+  );
+  expect(picture).toContain("4/2 heads of 16, no RoPE; FFN 128<");
 });
 
 describe("in a space", () => {

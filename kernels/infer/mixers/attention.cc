@@ -1,6 +1,6 @@
 // Grouped-query attention, full or over a window, with RoPE of all or some channels, optional QK-norm and
-// output gate. A row of `proj` holds q [H*hd], k and v [KV*hd], and the gates [H]; outputs replace q. The state
-// holds keys and values of each KV head in a ring of positions (targets/kernels.h: KvHead).
+// output gate. A row of `proj` holds q [H*hd], k and v [KV*hd], and the gates [H]; outputs replace q. The
+// state holds keys and values of each KV head in a ring of positions (targets/kernels.h: KvHead).
 #include "infer/mixers/attention.h"
 
 #include "infer/mixer_kind.h"
