@@ -6,7 +6,10 @@ import { InvalidInputError } from "../../candidates/errors.ts";
 import { type Layout, parseLayout } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { parseNotation } from "../../candidates/notation.ts";
-import { isTransformersConfig, layoutOfTransformersConfig } from "../../candidates/transformers.ts";
+import {
+  isTransformersConfig,
+  layoutOfTransformersConfig,
+} from "../../candidates/transformers/read-config.ts";
 import { suggestion } from "./config-errors.ts";
 import { factsOf, weightsFormat } from "./model-files.ts";
 

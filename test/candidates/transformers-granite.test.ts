@@ -1,7 +1,7 @@
 // GraniteMoeHybrid configurations of transformers as layouts.
 import { expect, it } from "vitest";
 import { formatNotation } from "../../candidates/notation.ts";
-import { layoutOfTransformersConfig } from "../../candidates/transformers.ts";
+import { layoutOfTransformersConfig } from "../../candidates/transformers/read-config.ts";
 
 const GRANITE = {
   model_type: "granitemoehybrid",

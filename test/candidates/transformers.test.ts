@@ -6,7 +6,7 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation, parseNotation } from "../../candidates/notation.ts";
 import { ffnWidthOf } from "../../candidates/ops/operator-registry.ts";
 import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
-import { layoutOfTransformersConfig } from "../../candidates/transformers.ts";
+import { layoutOfTransformersConfig } from "../../candidates/transformers/read-config.ts";
 
 // LiquidAI/LFM2-350M as first published: the FFN width before the factor 2/3, attention by index.
 const PUBLISHED = {

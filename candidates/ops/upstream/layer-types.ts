@@ -1,4 +1,4 @@
-// Layer types of transformers' config.json, and the mixer that each stands for. candidates/transformers.ts
+// Layer types of transformers' config.json, and the mixer that each stands for. candidates/transformers/
 // reads the other keys.
 import type { Geometry } from "../geometry.ts";
 import type { Mixer } from "../operator-registry.ts";
