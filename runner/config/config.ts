@@ -4,7 +4,7 @@ import { parseDocument } from "yaml";
 import { z } from "zod";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { quantizations } from "../../candidates/quantization.ts";
-import { spaceSchema } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import { AGGREGATES } from "../../profilers/device-aggregate.ts";
 import { withPreset } from "../../profilers/tasks/task.ts";
 import { type TaskName, taskOf } from "../../profilers/tasks/task-registry.ts";

@@ -4,7 +4,8 @@
 import { staticCost } from "../../candidates/cost.ts";
 import { isAttention, isGlobalAttention, type Layout } from "../../candidates/layout.ts";
 import { ffnWidthOf, operatorOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
-import { type Rng, Space, spaceSchema } from "../../candidates/space.ts";
+import { type Rng, Space } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import { type Domain, layoutDomain } from "../../search/domain.ts";
 import { hypervolume } from "../../search/hypervolume.ts";
 

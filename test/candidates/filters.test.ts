@@ -5,7 +5,8 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatMixer, parseMixer, parseNotation } from "../../candidates/notation.ts";
 import { operatorOf } from "../../candidates/ops/operator-registry.ts";
-import { Space, spaceSchema } from "../../candidates/space.ts";
+import { Space } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
 
 const layoutOf = (token: string, width = 1024): Layout => parseNotation(`v64 d${width} f32 : ${token}`);

@@ -6,7 +6,8 @@ import { architectureOf, expressionOf, lower } from "../../candidates/gguf/lower
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatFfn, formatNotation, parseFfn, parseNotation } from "../../candidates/notation.ts";
 import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
-import { Space, spaceSchema } from "../../candidates/space.ts";
+import { Space } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
 import { mutate } from "../../search/operators/mutate.ts";
 import { createRng } from "../../search/rng.ts";

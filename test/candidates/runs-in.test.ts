@@ -5,7 +5,8 @@ import { namedLayouts } from "../../candidates/named.ts";
 import { parseNotation } from "../../candidates/notation.ts";
 import { filledUp } from "../../candidates/ops/upstream/padding.ts";
 import { engineProblem, runsIn, runsInText } from "../../candidates/runs-in.ts";
-import { Space, spaceSchema } from "../../candidates/space.ts";
+import { Space } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import { layoutDomain } from "../../search/domain.ts";
 import { createRng } from "../../search/rng.ts";
 

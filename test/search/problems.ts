@@ -2,7 +2,8 @@
 import { staticCost } from "../../candidates/cost.ts";
 import { isAttention, isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { ffnWidthOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
-import { Space, spaceSchema } from "../../candidates/space.ts";
+import { Space } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import type { Objective, Outcome, Strategy } from "../../search/strategy.ts";
 
 export const spaceOf = (config: unknown): Space => new Space(spaceSchema.parse(config));

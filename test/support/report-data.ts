@@ -5,7 +5,8 @@ import { staticCost } from "../../candidates/cost.ts";
 import { isGlobalAttention, type Layout, layoutId } from "../../candidates/layout.ts";
 import { namedLayouts, publishedNames } from "../../candidates/named.ts";
 import { formatNotation, formatPattern } from "../../candidates/notation.ts";
-import { attentionCount, Space, spaceSchema } from "../../candidates/space.ts";
+import { attentionCount, Space } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import type { ReportData, ReportDevice, ReportMetric, ReportTrial } from "../../reports/report-model.ts";
 
 /** Returns mulberry32: a small seeded generator, sufficient for test data. */
