@@ -159,3 +159,18 @@ def gated_delta_net(l, p, h, w):
         q, k = (x[:, i * hk * dk : (i + 1) * hk * dk].reshape(t, hk, dk) for i in (0, 1))
         v = np.stack([delta_rule(q[:, j // (hv // hk)], k[:, j // (hv // hk)], v[:, j], decay[:, j], rate[:, j]) for j in range(hv)], 1)
     return rms(v, w(p + "ssm_norm", 1, dv, "norm")).reshape(t, -1) * silu(z)
+
+
+def mixture_of_experts(n, l, vector):
+    """Token by token: the experts of the largest score + bias, and their sum weighted by the scores alone."""
+    count, used, width = l["experts"]
+    d = n.shape[1]
+    scores = 1 / (1 + np.exp(-(n @ vector("ffn_gate_inp.weight", [d, count], "matrix").reshape(count, d).T)))
+    order = np.argsort(-(scores + vector("exp_probs_b.bias", [count], "bias")), axis=1, kind="stable")
+    gate, up = (vector(f"ffn_{part}_exps.weight", [d, width, count], "matrix").reshape(count, width, d) for part in ("gate", "up"))
+    down = vector("ffn_down_exps.weight", [width, d, count], "matrix").reshape(count, d, width)
+    out = np.zeros_like(n)
+    for t, chosen in enumerate(order[:, :used]):
+        for e in chosen:
+            out[t] += scores[t, e] / (scores[t, chosen].sum() + 1e-6) * (down[e] @ (silu(gate[e] @ n[t]) * (up[e] @ n[t])))
+    return out

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from infer_mixers import cfc, gated_delta_net, gated_filter, mamba, mamba2, rms
+from infer_mixers import cfc, gated_delta_net, gated_filter, mamba, mamba2, mixture_of_experts, rms
 
 HERE = pathlib.Path(__file__).parent
 M64 = (1 << 64) - 1
@@ -168,11 +168,14 @@ def build(arch, d, vocab, layers, seed, tokens):
                 o = o / (1 + np.exp(-(h @ w(p + "attn_gate", heads, d).T)))[:, :, None]
             out = o.reshape(t, -1) @ w(p + "attn_output", d, heads * hd).T
         x = x + branch(l, p, "post_attention_norm", out)
-        f = rms(x, w(p + "ffn_norm", 1, d, "norm"))
-        gate = f @ w(p + "ffn_gate", l["ffn"], d).T
-        up = f @ w(p + "ffn_up", l["ffn"], d).T
-        x = x + branch(l, p, "post_ffw_norm", (gate / (1 + np.exp(-gate)) * up) @ w(p + "ffn_down", d, l["ffn"]).T)
-    final = rms(x, w("token_embd_norm" if arch == "lfm2" else "output_norm", 1, d, "norm"))
+        if "experts" in l:
+            x = x + branch(l, p, "post_ffw_norm", mixture_of_experts(rms(x, w(p + "ffn_norm", 1, d, "norm")), l, vector(p)))
+        elif l.get("ffn"):
+            f = rms(x, w(p + "ffn_norm", 1, d, "norm"))
+            gate = f @ w(p + "ffn_gate", l["ffn"], d).T
+            up = f @ w(p + "ffn_up", l["ffn"], d).T
+            x = x + branch(l, p, "post_ffw_norm", (gate / (1 + np.exp(-gate)) * up) @ w(p + "ffn_down", d, l["ffn"]).T)
+    final = rms(x, w("token_embd_norm" if arch.startswith("lfm2") else "output_norm", 1, d, "norm"))
 
     attention = [l for l in layers if "heads" in l]
     a = arch + "."
@@ -183,6 +186,9 @@ def build(arch, d, vocab, layers, seed, tokens):
     ]
     if arch == "edgefront":
         per = lambda key, default: [l.get(key, default) for l in layers]
+        if any("experts" in l for l in layers):
+            names = ("expert_count", "expert_used_count", "expert_feed_forward_length")
+            kv += [(a + name, I32, [l.get("experts", (0, 0, 0))[i] for l in layers]) for i, name in enumerate(names)]
         if any("taps" in l for l in layers):
             kv += [
                 (a + "ssm.conv_kernel", I32, per("taps", 0)), (a + "ssm.state_size", I32, per("dk", 0)),
@@ -214,11 +220,15 @@ def build(arch, d, vocab, layers, seed, tokens):
     else:
         l = attention[0]
         kv += [
-            (a + "feed_forward_length", U32, l["ffn"]), (a + "attention.head_count", U32, l["heads"]),
+            (a + "feed_forward_length", U32, layers[0]["ffn"]), (a + "attention.head_count", U32, l["heads"]),
             (a + "attention.key_length", U32, l["hd"]), (a + "attention.value_length", U32, l["hd"]),
             (a + "rope.dimension_count", U32, l["hd"]), (a + "rope.freq_base", F32, l["base"]),
         ]
-        if arch == "lfm2":
+        if arch == "lfm2moe":
+            count, used, width = layers[-1]["experts"]
+            kv += [(a + "expert_count", U32, count), (a + "expert_used_count", U32, used), (a + "expert_feed_forward_length", U32, width),
+                   (a + "leading_dense_block_count", U32, sum("experts" not in x for x in layers)), (a + "expert_gating_func", U32, 2)]
+        if arch.startswith("lfm2"):
             kv += [(a + "attention.head_count_kv", I32, [x.get("kv", 0) for x in layers]),
                    (a + "shortconv.l_cache", U32, next(x["k"] for x in layers if "k" in x))]
         else:
@@ -260,6 +270,10 @@ def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4, rotated=None, gate=F
     return dict(heads=heads, kv=kv, hd=hd, ffn=ffn, window=window, norm=norm, base=base, rotated=hd if rotated is None else rotated, gate=gate)
 
 
+def moe(experts, used, width, **mixer):
+    return dict(mixer, experts=(experts, used, width))
+
+
 def sandwich(layer):
     return dict(layer, sandwich=True)
 
@@ -272,6 +286,10 @@ CASES = {
                                         attn(8, 2, 10, 64, base=5e5), attn(4, 1, 34, 41, window=64, norm=False), dict(k=8, ffn=97)]),
     "m2": ("edgefront", 36, 53, [m2(72, 6, 20, 1, 4, 50), m2(40, 8, 9, 4, 2, 33), attn(3, 1, 12, 41), m2(54, 0, 0, 1, 5, 64),
                                  m2(30, 1, 33, 1, 1, 40), dict(k=3, ffn=48), m2(48, 0, 0, 3, 2, 24)]),
+    # Experts stand before attention where a token uses only some: rounding of keys and values must not change the choice.
+    "lfm2moe": ("lfm2moe", 48, 61, [dict(k=3, ffn=80), moe(7, 2, 24, k=3), moe(7, 2, 24, k=3), moe(7, 2, 24, **attn(6, 2, 8, 0, base=1e6))]),
+    "moe": ("edgefront", 36, 53, [moe(5, 2, 33, k=3), dict(k=2), moe(20, 1, 17, k=4), moe(1, 1, 40, k=1), attn(3, 3, 12, 0), moe(3, 3, 20, k=3),
+                                  attn(4, 1, 10, 50, window=9)]),
     "gdn": ("edgefront", 36, 53, [gdn(2, 4, 10, 12, 4, 50), gdn(0, 2, 0, 14, 3, 33), gdn(3, 3, 16, 16, 2, 64),
                                   attn(3, 3, 12, 40, window=9), gdn(1, 2, 24, 40, 4, 41)]),
     "filters": ("edgefront", 36, 53, [filtered("s4d", 64, 50), filtered("rtf", 16, 33), attn(3, 1, 12, 41), filtered("ls4", 20, 24),

@@ -53,7 +53,7 @@ def seeded(seed, name, shape, kind, layers):
         w = np.log(-w) if kind.endswith("decay") else w  # trained as ln(-rate)
     else:
         w = np.float32(math.sqrt(3.0 / shape[-1])) * u
-    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight", "ssm_out.weight")):
+    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight", "ffn_down_exps.weight", "ssm_out.weight")):
         w = w * np.float32(1 / math.sqrt(2 * layers))
     return torch.tensor(w.astype(np.float64), requires_grad=True)
 
@@ -112,10 +112,19 @@ def make_weights(case):
             if qk_norm:
                 add(p + "attn_q_norm.weight", (hd,), "norm")
                 add(p + "attn_k_norm.weight", (hd,), "norm")
-        add(p + "ffn_norm.weight", (d,), "norm")
-        add(p + "ffn_gate.weight", (ffn, d))
-        add(p + "ffn_up.weight", (ffn, d))
-        add(p + "ffn_down.weight", (d, ffn))
+        if ffn:
+            add(p + "ffn_norm.weight", (d,), "norm")
+        if isinstance(ffn, tuple):
+            experts, _, width = ffn
+            add(p + "ffn_gate_inp.weight", (experts, d))
+            w[p + "exp_probs_b.bias"] = torch.zeros(experts)
+            add(p + "ffn_gate_exps.weight", (experts, width, d))
+            add(p + "ffn_up_exps.weight", (experts, width, d))
+            add(p + "ffn_down_exps.weight", (experts, d, width))
+        elif ffn:
+            add(p + "ffn_gate.weight", (ffn, d))
+            add(p + "ffn_up.weight", (ffn, d))
+            add(p + "ffn_down.weight", (d, ffn))
     add("output_norm.weight", (d,), "norm")
     return w
 
@@ -204,10 +213,29 @@ def gated_delta_net(mixer, w, p, h):
     return rms(o, w[p + "ssm_norm.weight"]).flatten(2) * F.silu(linear(h, w[p + "attn_gate.weight"]))
 
 
+def mixture_of_experts(ffn, w, p, h):
+    """Token by token. Leaves the number of tokens that chose an expert as the gradient of its bias."""
+    experts, used, _ = ffn
+    rows = h.flatten(0, 1)
+    scores, bias = torch.sigmoid(linear(rows, w[p + "ffn_gate_inp.weight"])), w[p + "exp_probs_b.bias"]
+    bias.grad = torch.zeros(experts)
+    out = []
+    for x, s in zip(rows, scores):
+        values = (s + bias).tolist()
+        chosen = sorted(range(experts), key=lambda e: (-values[e], e))[:used]
+        bias.grad[chosen] += 1
+        total, y = sum(s[e] for e in chosen) + 1e-6, 0
+        for e in chosen:
+            gate, up, down = (w[p + f"ffn_{part}_exps.weight"][e] for part in ("gate", "up", "down"))
+            y = y + s[e] / total * linear(F.silu(linear(x[None], gate)) * linear(x[None], up), down)[0]
+        out.append(y)
+    return torch.stack(out).view_as(h)
+
+
 def forward(case, w, tokens):
     x = w["token_embd.weight"][tokens]
     batch, length, d = x.shape
-    for n, (mixer, _, options) in enumerate(case["layers"]):
+    for n, (mixer, ffn, options) in enumerate(case["layers"]):
         p = f"blk.{n}."
 
         def normed(y, name):
@@ -243,8 +271,13 @@ def forward(case, w, tokens):
                 o = o * torch.sigmoid(linear(h, w[p + "attn_gate.weight"])).unsqueeze(-1)
             y = linear(o.reshape(batch, length, heads * hd), w[p + "attn_output.weight"])
         x = x + normed(y, "post_attention_norm.weight")
+        if not ffn:
+            continue
         h = rms(x, w[p + "ffn_norm.weight"])
-        y = linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+        if isinstance(ffn, tuple):
+            y = mixture_of_experts(ffn, w, p, h)
+        else:
+            y = linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
         x = x + normed(y, "post_ffw_norm.weight")
     return linear(rms(x, w["output_norm.weight"]), w["token_embd.weight"])
 
@@ -303,6 +336,10 @@ CASES = [
     ("lfm3-like", 40, [sandwich(conv(7, 50)), sandwich(gqa(4, 1, 10, 64, base=1e6, rotated=4, gate=1)), sandwich(m2(40, 4, 8, 1, 3, 33)),
                        sandwich(gqa(4, 1, 10, 64, window=9, gate=1)), conv(3, 40)]),
 ]
+CASES += [
+    ("moe", 32, [conv(3, (4, 2, 24)), gqa(2, 1, 16, (5, 2, 40))], 15),
+    ("moe-hybrid", 24, [conv(3, 48), gqa(2, 1, 12, 0), conv(2, (3, 3, 17)), conv(3, (6, 2, 20))], 15),
+]
 SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
 
@@ -315,14 +352,18 @@ def main():
             continue
         case = dict(SETTINGS, d=d, layers=layers, **({"steps": 20} if BFLOAT16 else {"steps": steps[0]} if steps else {}))
         w = make_weights(case)
-        decayed = [v for k, v in w.items() if v.dim() == 2 and not k.endswith(("conv.weight", "conv1d.weight"))]
-        rest = [v for v in w.values() if all(v is not m for m in decayed)]
+        decayed = [v for k, v in w.items() if v.dim() > 1 and not k.endswith(("conv.weight", "conv1d.weight"))]
+        trained = [v for v in w.values() if v.requires_grad]
+        rest = [v for v in trained if all(v is not m for m in decayed)]
         optimizer = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": case["decay"]}, {"params": rest, "weight_decay": 0.0}],
             lr=case["rate"], betas=(case["beta1"], case["beta2"]), eps=case["eps"])
         print("case", name, d, *(case[k] for k in ("vocab", "length", "batch", "steps", "seed", "rate", "min_rate", "warmup", "decay", "clip")))
         for mixer, ffn, options in layers:
-            print("layer", *(int(x) if isinstance(x, bool) else x for x in mixer), ffn, *(x for option in options.items() for x in option))
+            experts = isinstance(ffn, tuple)
+            print("layer", *(int(x) if isinstance(x, bool) else x for x in mixer), 0 if experts else ffn, *(x for option in options.items() for x in option))
+            if experts:
+                print("experts", *ffn)
         losses = []
         for step in range(1, case["steps"] + 1):
             if step <= case["warmup"]:
@@ -340,8 +381,10 @@ def main():
                 for key, v in w.items():
                     direction = torch.tensor(uniform(99, key, v.numel())).view(v.shape)
                     print("grad", key, f"{v.grad.norm():.9e} {(v.grad * direction).sum():.9e}")
-            torch.nn.utils.clip_grad_norm_(w.values(), case["clip"])
+            torch.nn.utils.clip_grad_norm_(trained, case["clip"])
             optimizer.step()
+            for bias in (v for v in w.values() if not v.requires_grad):
+                bias += 1e-3 * torch.sign(bias.grad.mean() - bias.grad)
             losses.append(loss.item())
         print("losses", *(f"{x:.8f}" for x in losses))
         print(name, losses[0], losses[-1], file=sys.stderr)

@@ -54,6 +54,8 @@ const LAYOUTS = [
   "d32 f64 h1/1x32 : g(1/1x32n) c3",
   "d32 f64 h4/2x16or6 n2 : c7 g s9(3/1x10o) g(2/1x16nr0)",
   "d32 f64 h4/2x16or6 n2 : c7 g s9(4/2x16ot10000) c7",
+  "d32 fmoe(4/2x24) h2/1x16 : c3~48 g c3",
+  "d24 f40 h2/1x12 : c3~0 g~moe(3/3x20) c2~moe(6/2x16)",
 ];
 // In bfloat16, the last bit of a sum decides how a value near the middle between two numbers is rounded. So
 // two orders of summation train differently (kernels/tests/train_bf16_test.cc). The worst differences seen

@@ -1,6 +1,7 @@
 """Reads a layout from a plan's metadata and tensor table."""
 import torch
 
+from .ffns import ffn_of
 from .mixers import mixer_of
 
 
@@ -12,7 +13,7 @@ class Layout:
         self.dim, self.vocab = tensors["token_embd.weight"][:2]
         self.eps = self.get("attention.layer_norm_rms_epsilon")
         self.interleaved = arch in ("llama", "granitehybrid")
-        self.final_norm = "token_embd_norm.weight" if arch == "lfm2" else "output_norm.weight"
+        self.final_norm = "token_embd_norm.weight" if arch.startswith("lfm2") else "output_norm.weight"
         self.output = "output.weight" if "output.weight" in tensors else "token_embd.weight"
         # Tensors of the file that hold no parameters: divisors of RoPE frequencies, 1 where a pair turns (lfm3).
         self.constants = {}
@@ -20,6 +21,7 @@ class Layout:
             turns = 2 * torch.arange(tensors["rope_freqs.weight"][0]) < self.get("rope.rotated_count")
             self.constants["rope_freqs.weight"] = torch.where(turns, 1.0, 1e30)
         self.mixers = [mixer_of(self, n) for n in range(self.get("block_count"))]
+        self.ffns = [ffn_of(self, n) for n in range(len(self.mixers))]
 
     def get(self, key, default=None):
         """Returns a metadata value of the architecture."""

@@ -1,9 +1,10 @@
-"""The network: embedding, layers with their norms and residuals, FFN, head. Mixers are classes of their own."""
+"""The network: embedding, layers with their norms and residuals, head. Mixers and FFNs are classes of their own."""
 import math
 
 import torch
 import torch.nn.functional as F
 
+from .ffns import Swiglu
 from .linear import rms
 from .seeded import DECAYS, seeded
 
@@ -11,21 +12,24 @@ from .seeded import DECAYS, seeded
 class Network:
     """
     The function that a layout computes from its tensors. `w` holds them by their names in a GGUF, as they are trained. `scaled`
-    divides the initial values of matrices that write into the residual stream by sqrt(2 L), L layers.
+    divides the initial values of matrices that write into the residual stream by sqrt(2 L), L layers, and starts biases of routers
+    at 0.
     """
 
     def __init__(self, layout, seed, scaled, device):
         self.layout, self.linear, self.prepared = layout, F.linear, None
-        kinds = {f"blk.{n}.{name}": kind for n, mixer in enumerate(layout.mixers) for name, kind in mixer.VECTORS.items()}
+        parts = [(f"blk.{n}.", part) for of_layers in (layout.mixers, layout.ffns) for n, part in enumerate(of_layers) if part]
+        kinds = {p + name: kind for p, part in parts for name, kind in part.VECTORS.items()}
         self.decays = {name for name, kind in kinds.items() if kind in DECAYS}
-        outputs = {f"blk.{n}.{mixer.OUTPUT}" for n, mixer in enumerate(layout.mixers)}
+        outputs = {p + part.OUTPUT for p, part in parts} | {"decoder." + Swiglu.OUTPUT}
         residual = 1 / math.sqrt(2 * len(layout.mixers))
         self.w = {}
         for name, (cols, rows) in self.shapes().items():
-            values = seeded(seed, name, rows, cols, kinds.get(name, "norm" if "norm" in name else "matrix"))
-            if scaled and (name in outputs or name.endswith("ffn_down.weight")):
-                values = values * residual
-            self.w[name] = self.trained(name, values).to(device, torch.get_default_dtype()).requires_grad_()
+            kind = kinds.get(name, "norm" if "norm" in name else "matrix")
+            values = seeded(seed, name, rows, cols, kind)
+            if scaled and (name in outputs or kind == "balance"):
+                values = values * (0 if kind == "balance" else residual)
+            self.w[name] = self.trained(name, values).to(device, torch.get_default_dtype()).requires_grad_(kind != "balance")
 
     def shapes(self):
         """Returns the inputs and outputs of each tensor of parameters by name."""
@@ -53,11 +57,17 @@ class Network:
             mixer.prepare(length, device, shared)
         self.prepared = (length, device)
 
-    def ffn(self, p, x):
-        w = self.w
-        h = rms(x, w[p + "ffn_norm.weight"], self.layout.eps)
-        middle = F.silu(self.linear(h, w[p + "ffn_gate.weight"])) * self.linear(h, w[p + "ffn_up.weight"])
-        return x + self.normed(self.linear(middle, w[p + "ffn_down.weight"]), p + "post_ffw_norm.weight")
+    def balance(self):
+        """Changes the weights that a step changes without gradients."""
+        for n, ffn in enumerate(self.layout.ffns):
+            if ffn:
+                ffn.balance(self, f"blk.{n}.")
+
+    def ffn(self, ffn, p, x):
+        """Returns x after an FFN, its norms and its residual; x if there is no FFN."""
+        if ffn is None:
+            return x
+        return x + self.normed(ffn(self, p, rms(x, self.w[p + "ffn_norm.weight"], self.layout.eps)), p + "post_ffw_norm.weight")
 
     def normed(self, x, name):
         """Returns x after the norm of this name, if the layout has one."""
@@ -72,7 +82,7 @@ class Network:
             p = f"blk.{n}."
             mixed = mixer(self, p, rms(x, w[p + "attn_norm.weight"], self.layout.eps))
             x = x + self.normed(self.linear(mixed, w[p + mixer.OUTPUT]), p + "post_attention_norm.weight")
-            x = self.ffn(p, x)
+            x = self.ffn(self.layout.ffns[n], p, x)
         return x
 
     def logits(self, tokens, places=None):

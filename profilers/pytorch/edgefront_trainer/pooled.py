@@ -1,6 +1,7 @@
 """The network of MAD's compression task (`head` "pooled" in kernels/README.md): every position is read out of the state at the last one."""
 import torch
 
+from .ffns import Swiglu
 from .network import Network
 
 
@@ -25,4 +26,4 @@ class PooledNetwork(Network):
         super().prepare(length, device)
 
     def states(self, tokens):
-        return self.ffn("decoder.", super().states(tokens)[:, -1:] + self.codes)
+        return self.ffn(Swiglu(), "decoder.", super().states(tokens)[:, -1:] + self.codes)

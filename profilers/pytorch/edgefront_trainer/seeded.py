@@ -45,10 +45,10 @@ def fnv(text):
     return h
 
 
-# Offset and factor of u in vectors. "decay", "wide-decay", "half-rate" and "counted-rate" are rates below 0, "step" biases of a step
+# Offset and factor of u in vectors. "balance" are biases of a router's choice. "decay", "wide-decay", "half-rate" and "counted-rate" are rates below 0, "step" biases of a step
 # size, or its logarithm.
 VECTORS = {
-    "norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33),
+    "norm": (1, 0.1), "bias": (0, 0.1), "balance": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33),
     "half-rate": (-0.5, 0), "counted-rate": (-1, 0), "frequency": (0, 0), "complex": (0, math.sqrt(1.5)), "unit": (0, math.sqrt(3)),
 }
 SLOPES = {"counted-rate": -1, "frequency": math.pi}  # added for each place of an element in its row

@@ -102,6 +102,7 @@ class Run:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.o["clip"] if self.o["clip"] > 0 else math.inf)
         self.optimizer.step()
+        self.network.balance()
         return torch.stack([loss.detach(), norm])
 
     @torch.no_grad()

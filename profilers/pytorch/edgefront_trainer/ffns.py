@@ -1,0 +1,79 @@
+"""Registry of the kinds of FFNs. A kind is a class with
+
+    OUTPUT              the tensor, without the layer's prefix, that writes into the residual stream
+    VECTORS             kinds of its vectors (seeded.py)
+    describes(t, p)     True if the tensors t have this kind under the prefix p
+    __init__(layout, n) reads layer n
+    __call__(network, p, h)   normed input [batch, length, d] -> output, without the residual
+    balance(network, p)       changes weights after a step, without gradients
+"""
+import torch
+import torch.nn.functional as F
+
+BALANCE_RATE = 1e-3  # of a router's biases (arXiv 2408.15664)
+SCORE_EPSILON = 1e-6
+
+
+class Swiglu:
+    OUTPUT = "ffn_down.weight"
+    VECTORS = {}
+
+    @staticmethod
+    def describes(tensors, p):
+        return p + "ffn_gate.weight" in tensors
+
+    def __init__(self, layout=None, n=None):
+        pass
+
+    def __call__(self, network, p, h):
+        w, linear = network.w, network.linear
+        return linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
+
+    def balance(self, network, p):
+        pass
+
+
+class Moe:
+    """
+    The mixture of experts of LFM2-8B-A1B. Every expert runs on every token, because shapes that depend on the choice
+    cannot be captured as a CUDA graph; a proxy has few experts.
+    """
+
+    OUTPUT = "ffn_down_exps.weight"
+    VECTORS = {"exp_probs_b.bias": "balance"}
+
+    @staticmethod
+    def describes(tensors, p):
+        return p + "ffn_gate_exps.weight" in tensors
+
+    def __init__(self, layout, n):
+        self.experts, self.used = layout.of_layer("expert_count", n), layout.of_layer("expert_used_count", n)
+
+    def __call__(self, network, p, h):
+        w, linear = network.w, network.linear
+        scores = torch.sigmoid(linear(h, w[p + "ffn_gate_inp.weight"]))
+        order = torch.sort(scores.detach() + w[p + "exp_probs_b.bias"], dim=-1, descending=True, stable=True).indices
+        chosen = torch.zeros_like(scores).scatter_(-1, order[..., : self.used], 1.0)
+        self.load = chosen.flatten(0, -2).sum(0)
+        scores = scores * chosen
+        weights = scores / (scores.sum(-1, keepdim=True) + SCORE_EPSILON)
+        gates, ups, downs = (w[p + f"ffn_{part}_exps.weight"].chunk(self.experts) for part in ("gate", "up", "down"))
+        out = 0
+        for e, (gate, up, down) in enumerate(zip(gates, ups, downs)):
+            out = out + weights[..., e : e + 1] * linear(F.silu(linear(h, gate)) * linear(h, up), down)
+        return out
+
+    @torch.no_grad()
+    def balance(self, network, p):
+        network.w[p + "exp_probs_b.bias"] += BALANCE_RATE * torch.sign(self.load.mean() - self.load)
+
+
+FFNS = (Swiglu, Moe)
+
+
+def ffn_of(layout, n):
+    """Returns the FFN of layer n; None if it has none."""
+    for kind in FFNS:
+        if kind.describes(layout.tensors, f"blk.{n}."):
+            return kind(layout, n)
+    return None
