@@ -128,7 +128,7 @@ TEST(TrainBalancesExpertsByTheirLoad) {
     const std::vector<float> before(b, b + 4);
     const train::StepResult done =
         (*session)->Step(tokens.tokens.data(), tokens.targets.data(), tokens.scored, {0, 0.9, 0.95, 1e-8, 0.1, 0});
-    const float *load = (*session)->gradient() + bias.offset, mean = batch * length * 2 / 4;
+    const float *load = (*session)->gradient() + bias.offset, mean = static_cast<float>(batch * length) / 2;
     CHECK(load[0] + load[1] + load[2] + load[3] == 4 * mean);
     for (int e = 0; e < 4; ++e) CHECK_NEAR(b[e] - before[e], load[e] < mean ? 1e-3 : load[e] > mean ? -1e-3 : 0, 1e-6);
     CHECK(done.gradient_norm < 10);  // loads are no gradients

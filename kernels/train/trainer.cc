@@ -80,6 +80,9 @@ uint64_t Fingerprint(const TrainRequest& r, const Params& params, const Dataset&
     // Omitted for float32: checkpoints written before bfloat16 existed stay valid.
     text << ' ' << PrecisionName(r.precision);
   for (const Param& p : params.all()) text << ' ' << p.name << ' ' << p.rows << ' ' << p.cols;
+  for (const LayerSpec& l : r.model.layers) {
+    if (l.ffn_kind() == Ffn::kMoe) text << ' ' << l.moe.used;  // omitted for others: earlier checkpoints stay valid
+  }
   for (const LayerSpec& l : r.model.layers) text << ' ' << l.attention.window << ' ' << l.attention.rope_base << ' ' << l.attention.heads;
   return Fnv1a64(text.str());
 }

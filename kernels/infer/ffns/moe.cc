@@ -74,7 +74,7 @@ struct LayerExperts {
     float* row = e.Shared(plan.moe.floats) + to * d;
     for (size_t i = 0; plan.gathered.half && i < d; ++i) row[i] = NearestF16(row[i]);
   }
-  // Returns the cost of the matrices of all groups, of which `w` is the first expert's.
+  // Returns the cost of a product by one matrix of each used expert. `first` is that of the first expert.
   OpCost ProductCost(const Matrix& first) const {
     const OpCost one = e.ProductCost(first, 1);
     return {one.bytes * *count, one.flops * assignments()};
