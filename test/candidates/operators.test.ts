@@ -1,12 +1,12 @@
 // The contract of every operator in the registry. Operators state examples of their tokens, so that this file
 // names no operator.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { tensorsOf } from "../../candidates/cost.ts";
+import { parameterCount, parameterCounts, tensorsOf } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { layoutProblem } from "../../candidates/layout.ts";
-import { formatMixer, formatNotation, parseNotation } from "../../candidates/notation.ts";
+import { formatFfn, formatMixer, formatNotation, parseNotation } from "../../candidates/notation.ts";
 import type { StateElements } from "../../candidates/ops/operator.ts";
-import { ffns, layerKeys, mixers, traitsOf } from "../../candidates/ops/operator-registry.ts";
+import { ffns, ffnWidthOf, layerKeys, mixers, traitsOf } from "../../candidates/ops/operator-registry.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
@@ -65,6 +65,33 @@ describe.each(mixers.map((operator) => [operator.name, operator] as const))("mix
     expect(text.length).toBeGreaterThan(0);
     expect(title).toMatch(/^[a-z]/);
     expect(operator.picture.height).toBeLessThanOrEqual(26);
+  });
+});
+
+describe.each(ffns.map((operator) => [operator.name, operator] as const))("FFN %s", (name, operator) => {
+  const { examples } = operator.notation;
+
+  it.each(examples)("reads and writes %s, after a layer and in the header", (example) => {
+    const layout = layoutOf(`c3~${example}`);
+    const { ffn } = layout.layers[0]!;
+    expect(ffn.op).toBe(name);
+    expect(formatFfn(ffn)).toBe(example);
+    expect(parseNotation(formatNotation(layout))).toEqual(layout);
+    expect(parseNotation(`v64 d32 f${example} : c3`).layers[0]!.ffn).toEqual(ffn);
+    const { head } = operator.notation.format(ffn);
+    expect(ffns.filter(({ notation }) => notation.head.test(head))).toEqual([operator]);
+  });
+
+  it.each(examples)("%s: a token uses at most the stored parameters; its proxy is of its kind", (example) => {
+    const layout = layoutOf(`c3~${example}`);
+    const { stored, active } = parameterCounts(layout);
+    expect(stored).toBe(parameterCount(layout));
+    expect(active).toBeLessThanOrEqual(stored);
+    expect(ffnWidthOf(layout.layers[0]!.ffn)).toBeGreaterThanOrEqual(0);
+    const size = { width: 16, headDim: 8, context: 1024 };
+    const proxy = proxyLayout(layout, size, { vocab: 64, length: 32 });
+    expect(layoutProblem(proxy)).toBeNull();
+    expect(proxy.layers[0]!.ffn.op).toBe(name);
   });
 });
 
