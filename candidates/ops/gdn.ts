@@ -2,15 +2,23 @@
 // keeps its projections, short convolution, norm and gate, and drops the state. Source: Yang, Kautz and
 // Hatamizadeh 2024, arXiv 2412.06464. Tensor names and keys are those of llama.cpp's qwen35.
 import { z } from "zod";
-import { InvalidInputError } from "../errors.ts";
 import { counted } from "../words.ts";
 import { largestDivisorUpTo } from "./geometry.ts";
-import type { LayerKey, MixerOperator, ProxySize, StateElements } from "./operator.ts";
-
-const heads = z.int().min(1).max(256);
-const headDim = z.int().min(8).max(512);
-/** Taps of the depthwise convolutions, the newest token included. */
-const kernel = z.int().min(2).max(8);
+import {
+  DEFAULT_KERNEL,
+  fixedStateCosts,
+  headDim,
+  heads,
+  kernel,
+  kernelText,
+  keyOf,
+  matchHeads,
+  numberOr,
+  recurrentTraits,
+  scaledDim,
+  scaledHeads,
+} from "./heads.ts";
+import type { LayerKey, MixerOperator, ProxySize } from "./operator.ts";
 
 const gdnSchema = z.strictObject({
   op: z.literal("gdn"),
@@ -20,6 +28,7 @@ const gdnSchema = z.strictObject({
   valueHeads: heads,
   keyDim: headDim,
   valueDim: headDim,
+  /** Taps of the depthwise convolutions, the newest token included. */
   kernel,
 });
 const gdnConvSchema = z.strictObject({
@@ -34,8 +43,6 @@ export type Gdn = Readonly<z.infer<typeof gdnSchema>>;
 /** The spec of Gated DeltaNet's short-convolution part. */
 export type GdnConv = Readonly<z.infer<typeof gdnConvSchema>>;
 
-const DEFAULT_KERNEL = 4;
-
 const keyWidth = (spec: Gdn): number => spec.keyHeads * spec.keyDim;
 const valueWidth = (spec: Gdn | GdnConv): number => spec.valueHeads * spec.valueDim;
 const stateElements = (spec: Gdn): number => spec.valueHeads * spec.keyDim * spec.valueDim;
@@ -43,26 +50,19 @@ const stateElements = (spec: Gdn): number => spec.valueHeads * spec.keyDim * spe
 const channels = (spec: Gdn | GdnConv): number =>
   valueWidth(spec) + (spec.op === "gdn" ? 2 * keyWidth(spec) : 0);
 
-/** Elements of the state of one sequence: the heads' states, and the last k-1 inputs of the convolution. */
-const recurrent = (spec: Gdn | GdnConv): StateElements => ({
-  kv: 0,
-  recurrent: (spec.kernel - 1) * channels(spec) + (spec.op === "gdn" ? stateElements(spec) : 0),
-});
-
 /**
- * FLOPs per token: the taps, and for each element of the state its decay, the product with the key, the
- * update, and the product with the query.
+ * The state of one sequence: the heads' states, and the last k-1 inputs of the convolution. FLOPs per token:
+ * the taps, and for each element of the heads' states its decay, the product with the key, the update, and the
+ * product with the query.
  */
-const tokenFlops = (spec: Gdn | GdnConv): number =>
-  2 * spec.kernel * channels(spec) + (spec.op === "gdn" ? 7 * stateElements(spec) : 0);
-
-/** One key of the metadata. All are 0 in layers to which they do not apply. */
-const keyOf = <Spec>(key: string, of: (spec: Spec) => number): LayerKey<Spec> => ({
-  key,
-  type: "i32",
-  otherwise: 0,
-  of,
+const costs = fixedStateCosts((spec: Gdn | GdnConv) => {
+  const inHeads = spec.op === "gdn" ? stateElements(spec) : 0;
+  return {
+    elements: (spec.kernel - 1) * channels(spec) + inHeads,
+    flops: 2 * spec.kernel * channels(spec) + 7 * inHeads,
+  };
 });
+
 const convKeys: readonly LayerKey<Gdn | GdnConv>[] = [
   keyOf("ssm.conv_kernel", (spec) => spec.kernel),
   keyOf("ssm.inner_size", valueWidth),
@@ -73,42 +73,13 @@ const stateKeys: readonly LayerKey<Gdn>[] = [
   keyOf("ssm.group_count", (spec) => spec.keyHeads),
 ];
 
-const kernelText = ({ kernel }: Gdn | GdnConv): string => (kernel === DEFAULT_KERNEL ? "" : `k${kernel}`);
-
-/** Matches an argument. Throws InvalidInputError (`bad-notation`) that shows the form. */
-function match(pattern: RegExp, argument: string | undefined, text: string, form: string): RegExpExecArray {
-  const found = argument === undefined ? null : pattern.exec(argument);
-  if (found) return found;
-  throw new InvalidInputError("bad-notation", `"${text}" needs heads and head sizes; write ${form}`);
-}
-
-const number = (text: string | undefined, otherwise: number): number =>
-  text === undefined ? otherwise : Number(text);
-
-/** Proxy head sizes are multiples of this number, the vector width of the trainer's kernels. */
-const PROXY_MULTIPLE = 8;
-
-/** A head size in a proxy: the same share of the model width, in whole vectors. */
-const scaledDim = (dim: number, from: number, to: ProxySize): number =>
-  Math.max(PROXY_MULTIPLE, Math.round((dim * to.width) / from / PROXY_MULTIPLE) * PROXY_MULTIPLE);
-
 /** Value heads of a proxy: their width keeps its ratio to the model width. */
 function scaledValues(spec: Gdn | GdnConv, from: number, to: ProxySize) {
-  const valueDim = scaledDim(spec.valueDim, from, to);
-  const width = (valueWidth(spec) * to.width) / from;
-  return { valueDim, valueHeads: Math.max(1, Math.round(width / valueDim)) };
+  const { heads: valueHeads, dim: valueDim } = scaledHeads(spec.valueHeads, spec.valueDim, from, to);
+  return { valueDim, valueHeads };
 }
 
-const shared = {
-  state: (spec: Gdn | GdnConv, _width: number, _context: number) => recurrent(spec),
-  decode: (spec: Gdn | GdnConv, _width: number, _context: number) => {
-    // Decay and update change every element, and the convolution shifts all its inputs by one.
-    const moved = recurrent(spec);
-    return { flops: tokenFlops(spec), reads: moved, writes: moved };
-  },
-  prefillFlops: (spec: Gdn | GdnConv, _width: number, length: number) => length * tokenFlops(spec),
-  quantities: [],
-} as const;
+const shared = { ...costs, quantities: [] } as const;
 
 /**
  * Gated DeltaNet (arXiv 2412.06464). With K = keyHeads * keyDim and V = valueHeads * valueDim, its tensors
@@ -127,20 +98,20 @@ export const gdn = {
     head: /^gdn$/,
     parse: (_head, argument, text) => {
       const form = "key heads/value heads x head size, e.g. gdn(8/8x128) or gdn(4/8x64/128k4)";
-      const found = match(/^(\d+)\/(\d+)x(\d+)(?:\/(\d+))?(?:k(\d+))?$/, argument, text, form);
+      const found = matchHeads(/^(\d+)\/(\d+)x(\d+)(?:\/(\d+))?(?:k(\d+))?$/, argument, text, form);
       const keyDim = Number(found[3]);
       return {
         op: "gdn",
         keyHeads: Number(found[1]),
         valueHeads: Number(found[2]),
         keyDim,
-        valueDim: number(found[4], keyDim),
-        kernel: number(found[5], DEFAULT_KERNEL),
+        valueDim: numberOr(found[4], keyDim),
+        kernel: numberOr(found[5], DEFAULT_KERNEL),
       };
     },
     format: (spec) => {
       const values = spec.valueDim === spec.keyDim ? "" : `/${spec.valueDim}`;
-      const argument = `${spec.keyHeads}/${spec.valueHeads}x${spec.keyDim}${values}${kernelText(spec)}`;
+      const argument = `${spec.keyHeads}/${spec.valueHeads}x${spec.keyDim}${values}${kernelText(spec.kernel)}`;
       return { head: "gdn", argument };
     },
   },
@@ -161,8 +132,7 @@ export const gdn = {
       ? null
       : `${counted(spec.valueHeads, "value head")} cannot share ${counted(spec.keyHeads, "key head")} evenly ` +
         "(value heads must be a multiple of key heads)",
-  // The state depends on every earlier token, but holds no entry per token that could be found again.
-  traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true }),
+  traits: () => recurrentTraits,
   // State and weights grow together with the number of heads, not with the size of a head.
   costKind: (spec) => `gdn ${spec.keyDim}x${spec.valueDim}`,
   scale: (spec, from, to) => {
@@ -201,17 +171,17 @@ export const gdnConv = {
     head: /^gdn\.conv$/,
     parse: (_head, argument, text) => {
       const form = "heads x head size, e.g. gdn.conv(8x128) or gdn.conv(8x128k4)";
-      const found = match(/^(\d+)x(\d+)(?:k(\d+))?$/, argument, text, form);
+      const found = matchHeads(/^(\d+)x(\d+)(?:k(\d+))?$/, argument, text, form);
       return {
         op: "gdn.conv",
         valueHeads: Number(found[1]),
         valueDim: Number(found[2]),
-        kernel: number(found[3], DEFAULT_KERNEL),
+        kernel: numberOr(found[3], DEFAULT_KERNEL),
       };
     },
     format: (spec) => ({
       head: "gdn.conv",
-      argument: `${spec.valueHeads}x${spec.valueDim}${kernelText(spec)}`,
+      argument: `${spec.valueHeads}x${spec.valueDim}${kernelText(spec.kernel)}`,
     }),
   },
   keys: convKeys,

@@ -6,6 +6,9 @@ import { gqa, swa } from "./attention.ts";
 import { cfc } from "./cfc.ts";
 import { conv } from "./conv.ts";
 import { gdn, gdnConv } from "./gdn.ts";
+import { gla } from "./gla.ts";
+import { kda, kdaConv } from "./kda.ts";
+import { lin } from "./lin.ts";
 import { ls4 } from "./ls4.ts";
 import { mamba1, mamba1Conv } from "./mamba1.ts";
 import { mamba2, mamba2Conv } from "./mamba2.ts";
@@ -29,6 +32,10 @@ const mixerList = [
   mamba1,
   mamba1Conv,
   cfc,
+  lin,
+  gla,
+  kda,
+  kdaConv,
 ] as const;
 const ffnList = [swiglu, moe, absentFfn] as const;
 

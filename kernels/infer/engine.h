@@ -65,6 +65,11 @@ struct Engine {
   // Normalises rows [first, first + rows) of x by `weight` [d] into rows 0.. of Normed(). If the product before
   // has a norm of its own, `pending` [d], its rows of `branch` are first normalised, added to x and cleared.
   void NormRows(const float* pending, const float* weight, uint32_t first, uint32_t rows, const Reading& reading, int worker, int workers);
+  // Rounds columns [from, from + k) of this worker's share of the rows of `proj` to the formats of `reading`.
+  void RoundRows(const LayerPlan& plan, size_t from, size_t k, const Reading& reading, int worker, int workers) const;
+  // Writes the products of an `inner` matrix and columns [from, from + w.k) of `proj` to its columns from `to`
+  // on. Every worker calls it. A barrier must follow, because the next call overwrites the rounded columns.
+  void ProjectInner(const StageRun& r, const Matrix& w, size_t from, size_t to);
   // Ends a mixer: rounds its output to the formats of `LayerPlan::mixer_out`. Every worker calls it after its
   // own work.
   void FinishMixer(size_t layer, int worker, int workers);
@@ -121,6 +126,12 @@ struct Engine {
       }
     }
   }
+  // Returns a function that copies products to the rows of `proj`, from column `column`.
+  auto ToProj(const LayerPlan& plan, size_t column) const {
+    return [to = Buffer(program.proj) + column, width = plan.width](uint32_t t, size_t row, const float* v, size_t count) {
+      std::memcpy(to + t * width + row, v, 4 * count);
+    };
+  }
   // Returns a function that adds products to rows of the residual stream. If they have a norm of their own, it
   // adds them to rows of `branch` instead, which are zero before: the next norm of x adds those to x.
   auto AddToX(const float* post_norm) const {
@@ -139,10 +150,7 @@ struct Engine {
   }
   // Writes the products of the layer's normalised input into the rows of `proj`, from column `column`.
   void ProjectNormed(const Matrix& w, const LayerPlan& plan, size_t column, int worker, std::atomic<uint32_t>& ticket) const {
-    float* to = Buffer(program.proj) + column;
-    const size_t width = plan.width;
-    MatMul(w, Normed(), n, worker, ticket,
-           [=](uint32_t t, size_t row, const float* v, size_t count) { std::memcpy(to + t * width + row, v, 4 * count); });
+    MatMul(w, Normed(), n, worker, ticket, ToProj(plan, column));
   }
 };
 

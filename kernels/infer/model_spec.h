@@ -19,7 +19,12 @@ inline constexpr int64_t kMaxLayers = 1024, kMaxDim = 1 << 17, kMaxFfn = 1 << 20
 inline constexpr int64_t kMaxExperts = 1024, kMaxHeadDim = 512, kMaxTaps = 64, kMaxContext = 1 << 24, kMaxState = 1 << 12;
 
 // Indexes the tables of infer/mixers/mixer_table.cc and train/mixers/layer_mixers.cc.
-enum class Mixer { kConv, kAttention, kMamba2, kMamba2Conv, kGdn, kGdnConv, kS4d, kRtf, kLs4, kMamba, kMambaConv, kCfc };
+enum class Mixer {
+  // clang-format off
+  kConv, kAttention, kMamba2, kMamba2Conv, kGdn, kGdnConv, kS4d, kRtf, kLs4, kMamba, kMambaConv, kCfc,
+  kLin, kGla, kKda, kKdaConv,
+  // clang-format on
+};
 
 // Each mixer has a struct with its metadata. Slot numbers its tensors in LayerWeights and Params.
 
@@ -97,6 +102,18 @@ struct CfcSpec {
   enum Slot { kIn, kInBias, kState, kF1, kF1Bias, kF2, kF2Bias, kTimeA, kTimeABias, kTimeB, kTimeBBias };
 };
 
+// Linear attention, gated linear attention, Kimi Delta Attention, or its short-convolution part, which has no
+// keys.
+struct LinearSpec {
+  enum Slot { kIn, kTaps, kBeta, kDecayA, kDecayB, kDecayBias, kRate, kGate, kGateA, kGateB, kNorm };
+  uint32_t heads = 0, key_dim = 0, value_dim = 0;
+  uint32_t taps = 0;  // k; 0: no convolution
+
+  uint64_t key_width() const { return uint64_t{heads} * key_dim; }
+  uint64_t value_width() const { return uint64_t{heads} * value_dim; }
+  uint64_t channels() const { return 2 * key_width() + value_width(); }  // q, k, v
+};
+
 // Indexes the tables of infer/ffns/ffn_table.cc and train/ffn_block.cc.
 enum class Ffn { kAbsent, kSwiglu, kMoe };
 
@@ -116,6 +133,7 @@ struct LayerSpec {
   ModalSpec modal;
   RationalSpec rational;
   MambaSpec mamba;
+  LinearSpec linear;
   uint32_t ffn = 0;       // width of the SwiGLU FFN; 0: none
   MoeSpec moe;            // instead of that FFN, if it has experts
   bool sandwich = false;  // the outputs of mixer and FFN are normalised before they are added to the residual stream
@@ -156,7 +174,7 @@ struct ModelSpec {
 enum class Role {
   // clang-format off
   kEmbedding, kOutput, kFinalNorm, kMixerNorm, kMixerPostNorm,
-  kMixer,     // a mixer's own tensor, numbered by `slot`; its matrices read the layer's normalised input
+  kMixer,     // a mixer's own tensor, numbered by `slot`; its matrices read the layer's normalised input, unless `inner`
   kMixerOut,  // reads the mixer's output, writes into the residual stream
   kFfnNorm, kRouter, kRouterBias, kGate, kUp, kDown, kFfnPostNorm,
   kConstant,  // holds no parameters: only in the file
@@ -176,13 +194,15 @@ struct TensorSpec {
   // Sizes of blocks of inputs (rows) and outputs (columns) that belong together, such as those of a head.
   // Training pads each block separately. 0: one block.
   uint64_t row_block = 0, col_block = 0;
+  // A mixer's matrix that reads the mixer's own values, not the layer's normalised input.
+  bool inner = false;
+  // An inner matrix that is never quantised, because it is small. Its input is never rounded.
+  bool exact = false;
   // A vector with one row for each channel or head. It is kept as [ne0][ne1], so that loops run along channels.
   bool by_channel = false;
   // Matrices of ne1 rows that the tensor holds one after the other, one for each expert, and how many of them a
   // token uses.
   uint32_t stack = 1, used = 1;
-  // A small matrix that reads the mixer's own values, not the layer's normalised input. It is never quantised.
-  bool inner = false;
 
   uint64_t rows() const { return stack * ne1; }
   uint64_t elements() const { return ne0 * rows(); }
@@ -206,6 +226,12 @@ class LayerTensors {
   TensorSpec& Mixer(int slot, const char* suffix, uint64_t ne0, uint64_t ne1, const char* op) {
     TensorSpec& t = Add(Role::kMixer, suffix, ne0, ne1, op);
     t.slot = slot;
+    return t;
+  }
+  // Adds a matrix that reads the mixer's own values.
+  TensorSpec& Inner(int slot, const char* suffix, uint64_t ne0, uint64_t ne1, const char* op) {
+    TensorSpec& t = Mixer(slot, suffix, ne0, ne1, op);
+    t.inner = true;
     return t;
   }
   // Adds one matrix for each expert.

@@ -36,6 +36,11 @@ struct OpProfile {
 //   m1-in, m1-conv (with SiLU), m1-rates (steps, B and C), m1-scan (recurrence), m1-gate (with int8 rounding), m1-out;
 //   cfc-in, cfc (the cell, token by token), cfc-round (int8 rounding), cfc-out;
 //   route (scores of the experts, choice), gather (rows of the norm, sorted by expert);
+//   lin-in, lin-keys (features of queries and keys), lin-sums (divisors), lin-state, lin-divide (with int8 rounding), lin-out;
+//   gla-in, gla-decays (second product of the decays), gla-keys (decays, scale of queries), gla-state, gla-gate (norm, gate, int8
+//   rounding), gla-out;
+//   kda-in, kda-conv (with SiLU), kda-decays and kda-gates (second products), kda-keys (unit length, rates and decays), kda-state
+//   (the delta rule), kda-gate (norm, gate, int8 rounding), kda-out;
 //   gate-up (both products, SwiGLU, int8 rounding), down; logits.
 using Profile = std::vector<OpProfile>;
 

@@ -47,12 +47,12 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
   size_t i = 0;
   for (const TensorSpec& t : ExpectedTensors(spec)) {
     const DType type = types[i++];
-    if (t.kind != WeightKind::kMatrix || t.inner) continue;
+    if (t.kind != WeightKind::kMatrix || t.exact) continue;
     const bool quantised = IsQuantised(type);
     LayerPlan* l = t.layer >= 0 ? &p->layers[t.layer] : nullptr;
     Reading* from_norm = nullptr;
     switch (t.role) {
-      case Role::kMixer: from_norm = &l->normed; break;
+      case Role::kMixer: t.inner ? l->inner.Add(type) : void(from_norm = &l->normed); break;
       case Role::kRouter: from_norm = &l->ffn_in; break;
       case Role::kGate:
       case Role::kUp:

@@ -48,8 +48,9 @@ struct LayerPlan {
   size_t seq_bytes = 0;  // one sequence's state
   size_t width = 0;      // floats in a token's row of `proj`
   size_t mixed = 0;      // offset of the mixer's output in that row
-  // Formats read from the mixer's input and output, and from the FFN's input and middle.
-  Reading normed, mixer_out, ffn_in, hidden;
+  // Formats read from the mixer's input, by its `inner` matrices, from its output, and from the FFN's input and
+  // middle.
+  Reading normed, inner, mixer_out, ffn_in, hidden;
   Reading gathered;  // formats that experts read from the FFN's input
   AttentionPlan attention;
   MoePlan moe;
@@ -90,7 +91,8 @@ struct Program {
   // Offsets inside a worker's scratch.
   size_t row_at = 0, tile_at = 0, mixer_at = 0, mixer_bytes = 0;
   bool norm_f32 = false, hidden_f32 = false;
-  // Int8 inputs of the layers' products; of experts, one row for each assignment; mixer outputs and FFN middles.
+  // Int8 inputs of the layers' products; of experts, one row for each assignment; inputs of `inner` matrices,
+  // mixer outputs and FFN middles.
   QuantBuffer in, gathered, mid;
   size_t activation_bytes = 0;
 

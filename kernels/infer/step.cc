@@ -82,18 +82,32 @@ void Engine::NormRows(const float* pending, const float* weight, uint32_t first,
 }
 
 // F16 rounding is in place; the int8 view is a separate buffer.
-void Engine::FinishMixer(size_t layer, int worker, int workers) {
-  const LayerPlan& plan = program.layers[layer];
-  const Reading& reading = plan.mixer_out;
-  if (!reading.rounds()) return;
-  pool->Barrier();
-  const size_t k = weights->layers[layer].mixer_out.k;
+void Engine::RoundRows(const LayerPlan& plan, size_t from, size_t k, const Reading& reading, int worker, int workers) const {
   const Part part = PartOf(n, worker, workers);
   for (uint32_t i = part.begin; i < part.end; ++i) {
-    float* row = ProjRow(plan, i) + plan.mixed;
+    float* row = ProjRow(plan, i) + from;
     for (size_t j = 0; reading.half && j < k; ++j) row[j] = NearestF16(row[j]);
     if (reading.q8) Quantise(program.mid, i, row, k, reading.share);
   }
+}
+
+void Engine::ProjectInner(const StageRun& r, const Matrix& w, size_t from, size_t to) {
+  const LayerPlan& plan = program.layers[r.layer];
+  if (plan.inner.rounds()) {
+    RoundRows(plan, from, w.k, plan.inner, r.worker, r.workers);
+    pool->Barrier();
+  }
+  Activations in = View(program.mid, w.k);
+  in.f32 = Buffer(program.proj) + from;
+  in.stride = plan.width;
+  MatMul(w, in, n, r.worker, r.tickets[0], ToProj(plan, to));
+}
+
+void Engine::FinishMixer(size_t layer, int worker, int workers) {
+  const LayerPlan& plan = program.layers[layer];
+  if (!plan.mixer_out.rounds()) return;
+  pool->Barrier();
+  RoundRows(plan, plan.mixed, weights->layers[layer].mixer_out.k, plan.mixer_out, worker, workers);
 }
 
 }  // namespace edgefront

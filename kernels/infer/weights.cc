@@ -96,7 +96,7 @@ Result<std::vector<DType>> TensorTypes(const ModelSpec& spec, const GgufFile& gg
   for (const TensorSpec& t : ExpectedTensors(spec)) {
     const GgufTensor* found = gguf.FindTensor(t.name);
     if (found == nullptr) return BadModel("tensor '" + t.name + "' is missing");
-    if ((IsVector(t) || t.inner) && IsQuantised(found->type)) {
+    if ((IsVector(t) || t.exact) && IsQuantised(found->type)) {
       return Unsupported("tensor '" + t.name + "' is " + DTypeName(found->type) +
                          ", edgefront reads norms, biases, convolution taps and small inner matrices as F32, F16 or BF16; convert the file "
                          "with llama.cpp: "

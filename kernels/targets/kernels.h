@@ -139,19 +139,22 @@ struct MambaArgs {
   size_t n, d, states, c0, c1;  // c0: a multiple of 16
 };
 
-inline constexpr size_t kDeltaStrip = 16;  // value channels of a head whose state lies together
+inline constexpr size_t kDeltaStrip = 16;   // value channels of a head whose state lies together
+inline constexpr size_t kMostKeyDim = 512;  // of `delta`
 
-// The gated delta rule of one head over n consecutive tokens, for a strip of its value channels. For each
-// token: state = decay * state; state += k (rate * (v - state^T k))^T; the output state^T q replaces v. Keys
-// and queries are normalised. Element j of token t is at pointer[t * stride + j].
+// The state of linear attention of one head over n consecutive tokens, for a strip of its value channels. For
+// each token: state = decay * state; state += k v^T, or with the delta rule k (rate * (v - state^T k))^T; the
+// output state^T q replaces v. Keys of the delta rule are normalised. Element j of token t is at pointer[t *
+// stride + j].
 struct DeltaArgs {
   float* state;  // [key_dim][16]; columns from `channels` on hold zeros
   size_t n, key_dim, channels;
   size_t stride;
-  const float *q, *k;         // [key_dim]
-  const float *decay, *rate;  // [1]
-  const float* key_query;     // [1]  k . q
-  float* v;                   // [channels]
+  const float *q, *k;  // [key_dim]
+  float* v;            // [channels]
+  const float* decay;  // [key_dim] if `per_channel`, else [1]; null: none
+  bool per_channel;
+  const float *rate, *key_query;  // [1], [1] k . q; null: no delta rule
 };
 
 struct Kernels {
@@ -163,7 +166,11 @@ struct Kernels {
   void (*quantise)(const float* x, size_t k, size_t share, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16);
   void (*rmsnorm)(const float* x, const float* weight, size_t n, float eps, float* out);  // out may be x
   void (*swiglu)(const float* gate, const float* up, size_t n, float* out);               // out = silu(gate) * up
-  void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);        // cos_sin [hd/2][2]
+  void (*sigmoid_gate)(const float* gate, const float* up, size_t n, float* out);         // out = sigmoid(gate) * up
+  void (*elu_plus_one)(float* x, size_t n);                                               // x = elu(x) + 1
+  // Computes x = e^(rate softplus(sign (x + bias))), with rate at most 0.
+  void (*decays)(const float* bias, float sign, float rate, size_t n, float* x);
+  void (*rope)(float* x, const float* cos_sin, size_t head_dim, bool interleaved);  // cos_sin [hd/2][2]
   void (*conv)(const ConvArgs& args);
   void (*modal)(const ModalArgs& args);
   void (*rational)(const RationalArgs& args);

@@ -6,6 +6,7 @@
 #include "ops/attention/scalar.h"
 #include "ops/attention/store_kv.h"
 #include "ops/delta/scalar.h"
+#include "ops/gates/scalar.h"
 #include "ops/mamba/scalar.h"
 #include "ops/matmul/scalar.h"
 #include "ops/modal/scalar.h"
@@ -82,9 +83,10 @@ void ScalarConvSilu(const ConvSiluArgs& g) {
 }  // namespace
 
 const Kernels& ScalarKernels() {
-  static constexpr Kernels kTable = {Isa::kScalar, ScalarPanelMul, ScalarQuantise,      ScalarRmsNorm,     ScalarSwiGlu, Rope,
-                                     ScalarConv,   ScalarModal,    ScalarRational,      ScalarConvSilu,    ScalarSsm,    ScalarMamba,
-                                     ScalarDelta,  StoreKv,        ScalarAttendWeights, ScalarAttendValues};
+  static constexpr Kernels kTable = {Isa::kScalar,      ScalarPanelMul, ScalarQuantise, ScalarRmsNorm, ScalarSwiGlu, ScalarSigmoidGate,
+                                     ScalarEluPlusOne,  ScalarDecays,   Rope,           ScalarConv,    ScalarModal,  ScalarRational,
+                                     ScalarConvSilu,    ScalarSsm,      ScalarMamba,    ScalarDelta,   StoreKv,      ScalarAttendWeights,
+                                     ScalarAttendValues};
   return kTable;
 }
 

@@ -6,6 +6,7 @@
 #include "ops/conv/forward.h"
 #include "ops/conv_silu/forward.h"
 #include "ops/delta/forward.h"
+#include "ops/gates/forward.h"
 #include "ops/mamba/forward.h"
 #include "ops/matmul/forward.h"
 #include "ops/modal/forward.h"
@@ -17,6 +18,8 @@
 #include "simd/plain_loops.h"
 #include "targets/kernels.h"
 
-#define EDGEFRONT_KERNEL_TABLE(isa)                                                                                   \
-  {isa,   PanelMul, QuantiseActivations, RmsNorm,     SwiGlu, Rope, ShortConv, Modal, Rational, ConvSilu, Ssm, Mamba, \
-   Delta, StoreKv,  AttendWeights,       AttendValues}
+// clang-format off
+#define EDGEFRONT_KERNEL_TABLE(isa) \
+  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, SigmoidGate, EluPlusOne, Decays, Rope, ShortConv, Modal, Rational, ConvSilu, \
+   Ssm, Mamba, Delta, StoreKv, AttendWeights, AttendValues}
+// clang-format on

@@ -88,7 +88,7 @@ TEST(EveryFfnIsListed) {
 }
 
 TEST(GoldenLogits) {
-  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc", "lfm3", "lfm2moe", "moe"}) {
+  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc", "lfm3", "lfm2moe", "moe", "linear"}) {
     const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
     REQUIRE(!plan.empty() && data.size() > 8);
     auto model = Model::FromBytes(plan, 1);

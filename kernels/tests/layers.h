@@ -1,15 +1,15 @@
 // The table of mixers for tests of inference and training. A new mixer needs a function that returns a layer,
-// and a row in TestMixers(). Tests of plans, the engine, whole training steps and gradients read the table.
-// The test EveryMixerIsListed fails if a mixer has no row. FFNs: ffns.h.
+// and a row in TestMixers(); test_mixer.h says what a row has. Tests of plans, the engine, whole training steps
+// and gradients read the table. The test EveryMixerIsListed fails if a mixer has no row. FFNs: ffns.h.
 #ifndef EDGEFRONT_TESTS_LAYERS_H_
 #define EDGEFRONT_TESTS_LAYERS_H_
 
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
 #include "tests/filter_layers.h"
+#include "tests/linear_layers.h"
 #include "tests/test_mixer.h"
 
 namespace edgefront::testing {
@@ -229,7 +229,8 @@ inline TestMixer GdnConvRow() {
 
 inline const std::vector<TestMixer>& TestMixers() {
   static const std::vector<TestMixer> mixers = {ConvRow(), AttentionRow(), Mamba2Row(), Mamba2ConvRow(), GdnRow(),       GdnConvRow(),
-                                                S4dRow(),  RtfRow(),       Ls4Row(),    MambaRow(),      MambaConvRow(), CfcRow()};
+                                                S4dRow(),  RtfRow(),       Ls4Row(),    MambaRow(),      MambaConvRow(), CfcRow(),
+                                                LinRow(),  GlaRow(),       KdaRow(),    KdaConvRow()};
   return mixers;
 }
 

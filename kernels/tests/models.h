@@ -148,8 +148,9 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   }
   for (const TensorSpec& t : FileTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
-    const bool exact = vector || t.inner || t.role == Role::kRouter;  // F32 in every file
-    const DType type = !exact && o.type_of ? o.type_of(t) : exact ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
+    const bool exact = vector || t.exact || t.role == Role::kRouter;  // F32 in every file
+    DType type = !exact && o.type_of ? o.type_of(t) : exact ? DType::kF32 : t.role == Role::kEmbedding ? o.embedding : o.matrices;
+    if (t.inner && t.ne0 % BlockOf(type).elements != 0) type = DType::kF16;  // as candidates/quantization.ts does
     if (t.ne1 == 1 && vector && !t.by_channel)
       w.AddTensor(t.name, {t.ne0}, type);
     else if (o.taps_3d && t.kind == WeightKind::kConv)

@@ -1,7 +1,7 @@
 // build: x86_64:
 // build: aarch64: -fno-tree-vectorize
-// The trainer's gated delta rule against a naive version in double: outputs, and gradients by central
-// differences. (Flags: see train_math_test.cc.)
+// The trainer's states of linear attention, with and without decays and the delta rule, against a naive version in
+// double: outputs, and gradients by central differences. (Flags: see train_math_test.cc.)
 #include <cmath>
 #include <string>
 #include <vector>
@@ -14,24 +14,37 @@ namespace {
 using train::Math;
 using train::PadUp;
 
+enum class Decay { kNone, kShared, kChannel };
+struct Kind {
+  const char* name;
+  Decay decay;
+  bool corrects;  // by the delta rule
+};
+constexpr Kind kKinds[] = {{"sum", Decay::kNone, false},
+                           {"decayed sum", Decay::kChannel, false},
+                           {"delta", Decay::kShared, true},
+                           {"delta by channel", Decay::kChannel, true}};
+
 // One head on one sequence, and a random factor for each of its outputs.
 struct DeltaCase {
+  Kind kind;
   int length, key_dim, channels;
   Padded q, k, v, decay, rate, dout;
 
-  DeltaCase(int n, int dim, int width)
-      : length(n),
+  DeltaCase(const Kind& of, int n, int dim, int width)
+      : kind(of),
+        length(n),
         key_dim(dim),
         channels(width),
         q(n, dim, 1, 0.5f),
         k(n, dim, 2, 1 / std::sqrt(static_cast<float>(dim))),
         v(n, width, 3),
-        decay(n, 1, 4, 0),
+        decay(n, of.decay == Decay::kChannel ? dim : 1, 4, 0),
         rate(n, 1, 5, 0),
         dout(n, width, 6) {
     constexpr float kDecays[] = {0.9f, 1.0f, 0.0f, 0.5f, 1e-30f}, kRates[] = {0.3f, 1.0f, 0.0f, 0.8f};
     for (int t = 0; t < n; ++t) {
-      decay.at(t, 0) = kDecays[t % 5];
+      for (int i = 0; i < decay.cols; ++i) decay.at(t, i) = kDecays[(t + i) % 5];
       rate.at(t, 0) = kRates[t % 4];
       for (int i = 0; t % 6 == 5 && i < dim; ++i) k.at(t, i) = 0;
     }
@@ -42,11 +55,14 @@ struct DeltaCase {
     const auto at = [&](int i, int c) -> double& { return state[static_cast<size_t>(i) * channels + c]; };
     double total = 0;
     for (int t = 0; t < length; ++t) {
-      for (double& s : state) s *= decay.at(t, 0);
+      for (int i = 0; kind.decay != Decay::kNone && i < key_dim; ++i) {
+        for (int c = 0; c < channels; ++c) at(i, c) *= decay.at(t, kind.decay == Decay::kChannel ? i : 0);
+      }
       for (int c = 0; c < channels; ++c) {
         double recalled = 0, out = 0;
         for (int i = 0; i < key_dim; ++i) recalled += at(i, c) * k.at(t, i);
-        for (int i = 0; i < key_dim; ++i) at(i, c) += k.at(t, i) * rate.at(t, 0) * (v.at(t, c) - recalled);
+        const double change = kind.corrects ? rate.at(t, 0) * (v.at(t, c) - recalled) : v.at(t, c);
+        for (int i = 0; i < key_dim; ++i) at(i, c) += k.at(t, i) * change;
         for (int i = 0; i < key_dim; ++i) out += at(i, c) * q.at(t, i);
         total += out * dout.at(t, c);
       }
@@ -59,14 +75,27 @@ struct DeltaCase {
 // float32 sums of key_dim * channels products that cancel in part.
 constexpr DifferenceBounds kSumsInFloat{0x1p-10f, 1e-4};
 
-void CheckDelta(const Math& math, int length, int key_dim, int channels) {
-  DeltaCase c(length, key_dim, channels);
+void CheckDelta(const Math& math, const Kind& kind, int length, int key_dim, int channels) {
+  DeltaCase c(kind, length, key_dim, channels);
   Padded o(length, channels, 7), dq(length, key_dim, 8, 0), dk(length, key_dim, 9, 0), dv(length, channels, 10);
-  Padded ddecay(length, 1, 11), drate(length, 1, 12);
+  Padded ddecay(length, c.decay.cols, 11), drate(length, 1, 12);
   std::vector<float> scratch(train::DeltaScratch(length, key_dim));
-  const train::Delta d{
-      length, key_dim,       PadUp(channels) / train::kPad, c.q.p(), c.k.p(), c.v.p(), c.decay.p(), c.rate.p(), c.q.ld, c.v.ld, c.rate.ld,
-      o.p(),  scratch.data()};
+  const bool decays = kind.decay != Decay::kNone;
+  const train::Delta d{length,
+                       key_dim,
+                       PadUp(channels) / train::kPad,
+                       c.q.p(),
+                       c.k.p(),
+                       c.v.p(),
+                       decays ? c.decay.p() : nullptr,
+                       kind.corrects ? c.rate.p() : nullptr,
+                       c.q.ld,
+                       c.v.ld,
+                       c.decay.ld,
+                       c.rate.ld,
+                       kind.decay == Decay::kChannel,
+                       o.p(),
+                       scratch.data()};
   math.delta(d);
   double direct = 0;
   for (int t = 0; t < length; ++t) {
@@ -75,26 +104,38 @@ void CheckDelta(const Math& math, int length, int key_dim, int channels) {
   CHECK_NEAR(direct, c.Loss(), 1e-5 * length * channels);
 
   // The gradients of q and k are added to, because value heads share them; the others are overwritten.
-  for (int pass = 0; pass < 2; ++pass) math.delta_grad(d, {c.dout.p(), dq.p(), dk.p(), dv.p(), ddecay.p(), drate.p()});
+  for (int pass = 0; pass < 2; ++pass) {
+    math.delta_grad(d, {c.dout.p(), dq.p(), dk.p(), dv.p(), decays ? ddecay.p() : nullptr, kind.corrects ? drate.p() : nullptr});
+  }
   for (Padded* g : {&dq, &dk}) {
     for (float& x : g->data) x /= 2;
   }
-  const std::string what = "delta, length " + std::to_string(length) + ", " + std::to_string(key_dim) + " x " + std::to_string(channels);
+  const std::string what =
+      std::string(kind.name) + ", length " + std::to_string(length) + ", " + std::to_string(key_dim) + " x " + std::to_string(channels);
   const auto loss = [&] { return c.Loss(); };
   const struct {
     const char* name;
+    bool used;
     Padded &x, &gradient;
-  } inputs[] = {{"q", c.q, dq}, {"k", c.k, dk}, {"v", c.v, dv}, {"decay", c.decay, ddecay}, {"rate", c.rate, drate}};
-  for (const auto& input : inputs)
-    CompareWithDifferences(math.isa, (what + ", " + input.name).c_str(), input.x, input.gradient, loss, kSumsInFloat);
+  } inputs[] = {{"q", true, c.q, dq},
+                {"k", true, c.k, dk},
+                {"v", true, c.v, dv},
+                {"decay", decays, c.decay, ddecay},
+                {"rate", kind.corrects, c.rate, drate}};
+  for (const auto& input : inputs) {
+    if (input.used) CompareWithDifferences(math.isa, (what + ", " + input.name).c_str(), input.x, input.gradient, loss, kSumsInFloat);
+  }
 }
 
 // Lengths on both sides of a block's end, and several blocks.
 TEST(TrainDeltaGradient) {
   for (const Math* math : AllMath()) {
-    for (const int length : {1, 5, train::kDeltaBlock, train::kDeltaBlock + 1, 3 * train::kDeltaBlock - 1}) CheckDelta(*math, length, 5, 3);
-    CheckDelta(*math, 7, 1, 16);
-    CheckDelta(*math, 12, 16, 37);
+    for (const Kind& kind : kKinds) {
+      for (const int length : {1, 5, train::kDeltaBlock, train::kDeltaBlock + 1, 3 * train::kDeltaBlock - 1})
+        CheckDelta(*math, kind, length, 5, 3);
+      CheckDelta(*math, kind, 7, 1, 16);
+      CheckDelta(*math, kind, 12, 16, 37);
+    }
   }
 }
 

@@ -24,6 +24,9 @@ inline constexpr DifferenceBounds kDoubleLoss{0x1p-10f, 2e-5};
 // derivatives.
 inline constexpr DifferenceBounds kFloatLoss{0x1p-8f, 1e-3, true, 0.15};
 
+// For parameters that act through decays near 1 only. Their gradients are small, and so are further derivatives.
+inline constexpr DifferenceBounds kSlowLoss{0x1p-5f, 2e-3, true};
+
 // Checks `analytic` (d loss / d x, for all elements of x) against central differences of `loss`. The exact
 // step removes the rounding of x + h.
 inline void CompareWithDifferences(const char* isa, const char* what, Padded& x, Padded& analytic, const std::function<double()>& loss,

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "infer/mixer_kind.h"
 #include "infer/seeded_weights.h"
 #include "tests/test.h"
 #include "tests/train_layouts.h"
@@ -66,6 +67,10 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
         int key_dim, value_dim, taps;
         in >> a >> b >> key_dim >> value_dim >> taps >> ffn;
         cases.back().layers.push_back(a > 0 ? GdnLayer(a, b, key_dim, value_dim, taps, ffn) : GdnConvLayer(b, value_dim, taps, ffn));
+      } else if (const MixerKind* kind = FindMixer(word); kind != nullptr) {
+        int key_dim, value_dim, taps;
+        in >> a >> key_dim >> value_dim >> taps >> ffn;
+        cases.back().layers.push_back(LinearLayer(kind->id, a, key_dim, value_dim, taps, ffn));
       } else {
         CHECK_MSG(false, name << " has a layer of an unknown kind, " << word);
       }

@@ -1,5 +1,5 @@
-// The gated delta rule in training, forward and backward, on strips of 16 value channels. math.h has the
-// formulas. Included only inside an ISA namespace, after vec-inl.h.
+// The states of linear attention in training, with or without decay and delta rule, forward and backward, on strips
+// of 16 value channels. math.h has the formulas. Included only inside an ISA namespace, after vec-inl.h.
 
 inline constexpr int kStripVectors = kPad / kLanes;
 
@@ -39,22 +39,40 @@ inline Strip operator-(const Strip& a, const Strip& b) {
   return s;
 }
 
-// Returns v - decay S^T k: the part of the value that the state does not know yet.
+// The decays of one token: one for each key channel, or one for all.
+struct TokenDecay {
+  const float* values;
+  int step;
+
+  TokenDecay(const Delta& d, int t) {
+    static constexpr float kNone = 1.0f;
+    values = d.decay != nullptr ? d.decay + t * d.ldd : &kNone;
+    step = d.per_channel ? 1 : 0;
+  }
+  float operator[](int i) const { return values[i * step]; }
+};
+
+inline float RateOf(const Delta& d, int t) { return d.rate != nullptr ? d.rate[t * d.ldh] : 1.0f; }
+
+// Returns the part of the value that the decayed state does not know yet; without the delta rule the value itself.
 inline Strip DeltaError(const Delta& d, int t, int strip, const float* state) {
+  const Strip value = Strip::Of(d.v + t * d.ldv + strip * kPad);
+  if (d.rate == nullptr) return value;
   const float* k = d.k + t * d.ldk;
+  const TokenDecay decay(d, t);
   Strip recalled = Strip::Zero();
-  for (int i = 0; i < d.key_dim; ++i) recalled.Add(Strip::Of(state + i * kPad), k[i]);
-  return Strip::Of(d.v + t * d.ldv + strip * kPad) - recalled * d.decay[t * d.ldh];
+  for (int i = 0; i < d.key_dim; ++i) recalled.Add(Strip::Of(state + i * kPad), d.per_channel ? decay[i] * k[i] : k[i]);
+  return value - recalled * (d.per_channel ? 1.0f : decay[0]);
 }
 
 // Computes the state after token t, `next`, from the state before it. Both are [key_dim][16] and may be the
 // same.
 inline void DeltaNext(const Delta& d, int t, const Strip& error, const float* state, float* next) {
   const float* k = d.k + t * d.ldk;
-  const float decay = d.decay[t * d.ldh];
-  const Strip change = error * d.rate[t * d.ldh];
+  const TokenDecay decay(d, t);
+  const Strip change = error * RateOf(d, t);
   for (int i = 0; i < d.key_dim; ++i) {
-    Strip s = Strip::Of(state + i * kPad) * decay;
+    Strip s = Strip::Of(state + i * kPad) * decay[i];
     s.Add(change, k[i]);
     s.To(next + i * kPad);
   }
@@ -77,8 +95,8 @@ void RunDelta(const Delta& d) {
 // One token of the backward pass. `state` is the state before the token. `ds` [key_dim][16] is the gradient
 // of the state after the token, and becomes that of the state before the token.
 inline void DeltaTokenGrad(const Delta& d, const DeltaGrad& g, int t, int strip, const float* state, float* ds) {
-  const float *k = d.k + t * d.ldk, *q = d.q + t * d.ldk;
-  const float decay = d.decay[t * d.ldh], rate = d.rate[t * d.ldh];
+  const float *k = d.k + t * d.ldk, *q = d.q + t * d.ldk, rate = RateOf(d, t);
+  const TokenDecay decay(d, t);
   const Strip dout = Strip::Of(g.dout + t * d.ldv + strip * kPad), error = DeltaError(d, t, strip, state), change = error * rate;
   Strip dchange = Strip::Zero();
   for (int i = 0; i < d.key_dim; ++i) {
@@ -87,25 +105,31 @@ inline void DeltaTokenGrad(const Delta& d, const DeltaGrad& g, int t, int strip,
     s.To(ds + i * kPad);
     dchange.Add(s, k[i]);
   }
-  Strip rates = Strip::Zero(), decays = Strip::Zero();
-  rates.Add(dchange, error);
-  const Strip dv = dchange * rate;
+  const Strip dv = dchange * rate, recalled = d.rate != nullptr ? dv * -1.0f : Strip::Zero();
   dv.To(g.dv + t * d.ldv + strip * kPad);
+  Strip decays = Strip::Zero();
   for (int i = 0; i < d.key_dim; ++i) {
     const Strip before = Strip::Of(state + i * kPad);
-    Strip s = Strip::Of(ds + i * kPad), after = before * decay, to_key = Strip::Zero(), to_query = Strip::Zero();
+    Strip s = Strip::Of(ds + i * kPad), after = before * decay[i], to_key = Strip::Zero(), to_query = Strip::Zero();
     to_key.Add(s, change);
-    to_key.Add(after, dv * -1.0f);
+    to_key.Add(after, recalled);
     after.Add(change, k[i]);
     to_query.Add(after, dout);
     g.dk[t * d.ldk + i] += to_key.Total();
     g.dq[t * d.ldk + i] += to_query.Total();
-    s.Add(dv, -k[i]);
+    s.Add(recalled, k[i]);
     decays.Add(s, before);
-    (s * decay).To(ds + i * kPad);
+    if (d.per_channel) {
+      g.ddecay[t * d.ldd + i] += decays.Total();
+      decays = Strip::Zero();
+    }
+    (s * decay[i]).To(ds + i * kPad);
   }
+  if (d.decay != nullptr && !d.per_channel) g.ddecay[t * d.ldd] += decays.Total();
+  if (d.rate == nullptr) return;
+  Strip rates = Strip::Zero();
+  rates.Add(dchange, error);
   g.drate[t * d.ldh] += rates.Total();
-  g.ddecay[t * d.ldh] += decays.Total();
 }
 
 // The states before each token are computed again, from those at the starts of blocks of kDeltaBlock tokens.
@@ -114,7 +138,11 @@ void RunDeltaGrad(const Delta& d, const DeltaGrad& g) {
   const ptrdiff_t size = static_cast<ptrdiff_t>(d.key_dim) * kPad;
   const int blocks = (d.length + kDeltaBlock - 1) / kDeltaBlock;
   float *starts = d.scratch, *states = starts + blocks * size, *ds = states + kDeltaBlock * size;
-  for (int t = 0; t < d.length; ++t) g.drate[t * d.ldh] = g.ddecay[t * d.ldh] = 0.0f;
+  const int decays = d.decay == nullptr ? 0 : d.per_channel ? d.key_dim : 1;
+  for (int t = 0; t < d.length; ++t) {
+    for (int i = 0; i < decays; ++i) g.ddecay[t * d.ldd + i] = 0.0f;
+    if (d.rate != nullptr) g.drate[t * d.ldh] = 0.0f;
+  }
   for (int strip = 0; strip < d.strips; ++strip) {
     for (ptrdiff_t i = 0; i < size; ++i) starts[i] = ds[i] = 0.0f;
     for (int t = 0; t < (blocks - 1) * kDeltaBlock; ++t) {

@@ -130,22 +130,25 @@ struct MambaGrad {
 };
 [[gnu::always_inline]] inline constexpr size_t MambaScratch(int length) { return (2 * static_cast<size_t>(length) + 1) * kPad; }
 
-// The gated delta rule of one value head on one sequence. With the state S [key_dim, 16 strips], zero before
-// the first token: S = decay S; S += k u^T with u = rate (v - S^T k); o = S^T q.
+// The state of linear attention of one head on one sequence. With S [key_dim, 16 strips], zero before the first
+// token: S = decay S; S += k u^T with u = v, or with the delta rule u = rate (v - S^T k); o = S^T q.
 struct Delta {
   int length, key_dim, strips;  // strips of 16 value channels, padding included
   const float *q, *k;           // [length, key_dim], stride ldk
   const float* v;               // [length, 16 strips], stride ldv
-  const float *decay, *rate;    // [length], stride ldh
-  ptrdiff_t ldk, ldv, ldh;
+  const float* decay;           // [length, key_dim] if per_channel, else [length, 1], stride ldd; null: none
+  const float* rate;            // [length], stride ldh; null: no delta rule
+  ptrdiff_t ldk, ldv, ldd, ldh;
+  bool per_channel;
   float* o;        // [length, 16 strips], stride ldv
   float* scratch;  // DeltaScratch(length, key_dim) floats
 };
 struct DeltaGrad {
-  const float* dout;      // stride ldv
-  float *dq, *dk;         // stride ldk, added to
-  float* dv;              // stride ldv, overwritten
-  float *ddecay, *drate;  // stride ldh, overwritten
+  const float* dout;  // stride ldv
+  float *dq, *dk;     // stride ldk, added to
+  float* dv;          // stride ldv, overwritten
+  float* ddecay;      // in the shape of decay, overwritten; null without decay
+  float* drate;       // stride ldh, overwritten; null without the delta rule
 };
 inline constexpr int kDeltaBlock = 32;  // tokens whose states the backward pass keeps at a time
 [[gnu::always_inline]] inline constexpr size_t DeltaScratch(int length, int key_dim) {
@@ -249,6 +252,14 @@ struct Math : Products {
   void (*mamba_grad)(const MambaScan& m, const MambaGrad& g);
   void (*delta)(const Delta& d);
   void (*delta_grad)(const Delta& d, const DeltaGrad& g);  // reads neither d.o nor its content
+  // y = e^(rate softplus(sign (x + bias))), all [n], with rate at most 0.
+  void (*decays)(int n, const float* bias, float sign, float rate, const float* x, float* y);
+  // Turns x [n] into its gradient, from y and that of y, `dy`. Returns the gradient of ln(-rate).
+  float (*decays_grad)(int n, const float* bias, float sign, float rate, const float* y, const float* dy, float* x);
+  // act = sigmoid(gate) * up, all [rows, width].
+  void (*sigmoid_gate)(int rows, int width, const float* gate, const float* up, ptrdiff_t ld, float* act);
+  // Overwrites gate and up with their gradients.
+  void (*sigmoid_gate_grad)(int rows, int width, float* gate, float* up, ptrdiff_t ld, const float* dact);
   // act = silu(gate) * up, all [rows, width].
   void (*swiglu)(int rows, int width, const float* gate, const float* up, ptrdiff_t ld, float* act);
   // Overwrites gate and up with their gradients.

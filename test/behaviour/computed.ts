@@ -71,6 +71,7 @@ const notations = [
   "v512 d64 f96 h4/2x16n : m2(x16n8g2k3) g",
   "v512 d64 f96 : m2(e1.5x12n33k2) m2.conv(e1k5) c3",
   "v512 d64 f96 h4/2x16 : gdn(1/3x8/24k2) gdn.conv(3x10k5) g gdn(2/2x16)",
+  "v512 d64 f96 : lin(3x10) gla(2x12/24) kda(2x16k3) kda.conv(3x10) gla(4x16) c3",
 ];
 
 /** The data that a synthetic task makes under its default options; null for a task on the user's files. */

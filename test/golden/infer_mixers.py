@@ -11,6 +11,10 @@ def silu(x):
     return x / (1 + np.exp(-x))
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
 def modes(prefix, d, count, vector):
     """Returns step [d, 1], rates a and outputs c [d, count], and the skip [d]. `liquid` tensors lie between a and c."""
     made = lambda name, kind: vector(prefix + name, [count, d], kind).reshape(d, count)
@@ -159,6 +163,71 @@ def gated_delta_net(l, p, h, w):
         q, k = (x[:, i * hk * dk : (i + 1) * hk * dk].reshape(t, hk, dk) for i in (0, 1))
         v = np.stack([delta_rule(q[:, j // (hv // hk)], k[:, j // (hv // hk)], v[:, j], decay[:, j], rate[:, j]) for j in range(hv)], 1)
     return rms(v, w(p + "ssm_norm", 1, dv, "norm")).reshape(t, -1) * silu(z)
+
+
+def convolved(x, taps):
+    past = np.vstack([np.zeros((taps.shape[1] - 1, x.shape[1])), x])
+    return silu(sum(past[j : j + len(x)] * taps[:, j] for j in range(taps.shape[1])))
+
+
+# Linear attention and its relatives. A layer has `linear` (its name), `many` heads of dk and dv channels, and `conv` taps.
+
+
+def lin(l, p, h, w):
+    (t, d), many, dim = h.shape, l["many"], l["dv"]
+    q, k, v = np.split((h @ w(p + "attn_qkv", 3 * many * dim, d).T).reshape(t, 3 * many, dim), 3, axis=1)
+    q, k = (np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))) for x in (q, k))
+    out = np.empty_like(v)
+    for head in range(many):
+        for i in range(t):
+            weights = k[: i + 1, head] @ q[i, head]  # as attention over all earlier tokens, without a state
+            out[i, head] = weights @ v[: i + 1, head] / (weights.sum() + 1e-6)
+    return out.reshape(t, -1)
+
+
+def gla(l, p, h, w):
+    (t, d), many, dk, dv = h.shape, l["many"], l["dk"], l["dv"]
+    qkv = h @ w(p + "attn_qkv", many * (2 * dk + dv), d).T
+    z = h @ w(p + "attn_gate", many * dv, d).T
+    low = h @ w(p + "ssm_f_a", 16, d).T @ w(p + "ssm_f_b", many * dk, 16).T
+    alpha = (sigmoid(low + w(p + "ssm_f_b.bias", 1, many * dk, "bias")) ** (1 / 16)).reshape(t, many, dk)
+    q, k, v = (x.reshape(t, many, -1) for x in np.split(qkv, [many * dk, 2 * many * dk], axis=1))
+    out = np.empty_like(v)
+    for head in range(many):
+        state = np.zeros((dk, dv))
+        for i in range(t):
+            state = alpha[i, head][:, None] * state + np.outer(k[i, head], v[i, head])
+            out[i, head] = state.T @ q[i, head] / np.sqrt(dk)
+    return rms(out, w(p + "ssm_norm", 1, dv, "norm")).reshape(t, -1) * silu(z)
+
+
+def kda(l, p, h, w):
+    """Without keys (dk 0): the short-convolution part."""
+    (t, d), many, dim, recurrent = h.shape, l["many"], l["dv"], l["dk"] > 0
+    width = many * dim
+    x = h @ w(p + ("attn_qkv" if recurrent else "attn_v"), width * (3 if recurrent else 1), d).T
+    x = convolved(x, w(p + "ssm_conv1d", x.shape[1], l["conv"])).reshape(t, -1, dim)
+    out = x[:, -many:]
+    if recurrent:
+        rate = sigmoid(h @ w(p + "ssm_beta", many, d).T)
+        low = h @ w(p + "ssm_f_a", dim, d).T @ w(p + "ssm_f_b", width, dim).T
+        step = np.log(1 + np.exp(low + w(p + "ssm_dt.bias", 1, width, "step"))).reshape(t, many, dim)
+        decay = np.exp(step * w(p + "ssm_a", 1, many, "decay")[:, None])
+        values, out = out, np.empty_like(out)
+        for head in range(many):
+            state = np.zeros((dim, dim))
+            for i in range(t):
+                q, k = (unit(y) for y in (x[i, head], x[i, many + head]))
+                state = decay[i, head][:, None] * state
+                state = state + np.outer(k, rate[i, head] * (values[i, head] - state.T @ k))
+                out[i, head] = state.T @ q / np.sqrt(dim)
+    gate = h @ w(p + "ssm_g_a", dim, d).T @ w(p + "ssm_g_b", width, dim).T
+    return rms(out, w(p + "ssm_norm", 1, dim, "norm")).reshape(t, -1) * sigmoid(gate)
+
+
+def linear_attention(l, p, h, w):
+    """The mixer's output before its projection, [T, many * dv]."""
+    return {"lin": lin, "gla": gla, "kda": kda, "kda.conv": kda}[l["linear"]](l, p, h, w)
 
 
 def mixture_of_experts(n, l, vector):

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from infer_mixers import cfc, gated_delta_net, gated_filter, mamba, mamba2, mixture_of_experts, rms
+from infer_mixers import cfc, gated_delta_net, gated_filter, linear_attention, mamba, mamba2, mixture_of_experts, rms
 
 HERE = pathlib.Path(__file__).parent
 M64 = (1 << 64) - 1
@@ -144,6 +144,9 @@ def build(arch, d, vocab, layers, seed, tokens):
             y = np.vstack([np.zeros((k - 1, d)), gate_b * value])
             z = sum(y[j : j + t] * taps[:, j] for j in range(k))
             out = (gate_c * z) @ w(p + "shortconv.out_proj", d, d).T
+        elif "linear" in l:
+            output = "attn_output" if l["linear"] == "lin" else "ssm_out"
+            out = linear_attention(l, p, h, w) @ w(p + output, d, l["many"] * l["dv"]).T
         elif "taps" in l:
             out = gated_delta_net(l, p, h, w) @ w(p + "ssm_out", d, l["values"] * l["dv"]).T
         else:
@@ -195,6 +198,12 @@ def build(arch, d, vocab, layers, seed, tokens):
                 (a + "ssm.group_count", I32, per("keys", 0)), (a + "ssm.time_step_rank", I32, per("values", 0)),
                 (a + "ssm.inner_size", I32, [l.get("values", 0) * l.get("dv", 0) for l in layers]),
             ]
+        if any("linear" in l for l in layers):
+            kv += [
+                (a + "ssm.inner_size", I32, [l.get("many", 0) * l.get("dv", 0) for l in layers]),
+                (a + "ssm.time_step_rank", I32, per("many", 0)), (a + "ssm.conv_kernel", I32, per("conv", 0)),
+                (a + "ssm.state_size", I32, per("dk", 0)),
+            ]
         kv += [
             (a + "feed_forward_length", I32, per("ffn", 0)), (a + "attention.head_count", I32, per("heads", 0)),
             (a + "attention.head_count_kv", I32, per("kv", 0)), (a + "attention.key_length", I32, per("hd", 0)),
@@ -243,6 +252,8 @@ def mixer_name(l):
         return l["filter"]
     if "channels" in l:
         return "m1" if l["states"] else "m1.conv"
+    if "linear" in l:
+        return l["linear"]
     if "inner" in l:
         return "m2" if l["heads"] else "m2.conv"
     if "taps" in l:
@@ -256,6 +267,10 @@ def m2(inner, heads, states, groups, k, ffn):
 
 def gdn(keys, values, dk, dv, taps, ffn):
     return dict(keys=keys, values=values, dk=dk, dv=dv, taps=taps, ffn=ffn)
+
+
+def linear(name, many, dk, dv, conv, ffn):
+    return dict(linear=name, many=many, dk=dk, dv=dv, conv=conv, ffn=ffn)
 
 
 def filtered(name, states, ffn):
@@ -299,6 +314,9 @@ CASES = {
     "lfm3": ("edgefront", 36, 53, [sandwich(dict(k=7, ffn=50)), sandwich(attn(4, 1, 16, 50, base=1e6, rotated=8, gate=True)),
                                    sandwich(dict(k=7, ffn=50)), sandwich(attn(4, 1, 16, 50, window=9, gate=True)),
                                    attn(3, 3, 10, 41, rotated=0), sandwich(gdn(1, 2, 10, 12, 3, 33)), attn(5, 1, 14, 40, norm=False, rotated=6)]),
+    "linear": ("edgefront", 36, 53, [linear("lin", 3, 12, 12, 0, 50), linear("gla", 2, 10, 12, 0, 33), linear("kda", 2, 14, 14, 4, 64),
+                                     linear("kda.conv", 3, 0, 10, 3, 40), attn(3, 3, 12, 40, window=9), linear("gla", 1, 24, 40, 0, 48),
+                                     linear("kda", 1, 32, 32, 2, 24), linear("lin", 1, 33, 33, 0, 41)]),
 }
 
 if __name__ == "__main__":

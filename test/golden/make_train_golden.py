@@ -12,6 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import linear_train_golden
+
 M64 = (1 << 64) - 1
 EPS = 1e-5
 BFLOAT16 = "--bfloat16" in sys.argv[1:]
@@ -101,6 +103,8 @@ def make_weights(case):
                 add(p + "ssm_a", (values,), "wide-decay")
             add(p + "ssm_norm.weight", (dv,), "norm")
             add(p + "ssm_out.weight", (d, values * dv))
+        elif mixer[0] in linear_train_golden.NAMES:
+            linear_train_golden.add_weights(mixer, d, lambda name, *rest: add(p + name, *rest))
         else:
             _, heads, kv, hd, _, qk_norm, _ = mixer
             add(p + "attn_q.weight", (heads * hd, d))
@@ -252,6 +256,9 @@ def forward(case, w, tokens):
             y = linear(mamba2(mixer, w, p, h), w[p + "ssm_out.weight"])
         elif mixer[0] == "gdn":
             y = linear(gated_delta_net(mixer, w, p, h), w[p + "ssm_out.weight"])
+        elif mixer[0] in linear_train_golden.NAMES:
+            mixed = linear_train_golden.mixed(mixer, lambda name: w[p + name], h, linear, rms)
+            y = linear(mixed, w[p + linear_train_golden.OUTPUTS.get(mixer[0], "ssm_out.weight")])
         else:
             _, heads, kv, hd, window, qk_norm, base = mixer
             rotated = options.get("rotated", hd)
@@ -313,6 +320,10 @@ def gdn(keys, values, dk, dv, k, ffn):
     return (("gdn", keys, values, dk, dv, k), ffn, {})
 
 
+def with_heads(name, heads, dk, dv, k, ffn):
+    return ((name, heads, dk, dv, k), ffn, {})
+
+
 # Name, width, layers, and the number of steps if it is not that of SETTINGS. Rounding grows fast through the delta rule: after 100 steps
 # PyTorch in float32 is 1e-3 off its own float64.
 CASES = [
@@ -335,6 +346,10 @@ CASES = [
     ("gates", 32, [gqa(4, 2, 8, 48, gate=1), gqa(3, 1, 14, 40, window=9, qk_norm=False, rotated=6, gate=1), gqa(2, 1, 16, 64, rotated=0)]),
     ("lfm3-like", 40, [sandwich(conv(7, 50)), sandwich(gqa(4, 1, 10, 64, base=1e6, rotated=4, gate=1)), sandwich(m2(40, 4, 8, 1, 3, 33)),
                        sandwich(gqa(4, 1, 10, 64, window=9, gate=1)), conv(3, 40)]),
+    ("linear", 40, [with_heads("lin", 3, 10, 10, 0, 33), gqa(5, 1, 10, 50), with_heads("lin", 2, 16, 16, 0, 40)], 40),
+    ("gated-linear", 40, [with_heads("gla", 2, 10, 20, 0, 33), gqa(5, 1, 10, 50), with_heads("gla", 3, 16, 8, 0, 40)], 40),
+    ("kimi-delta", 40, [with_heads("kda", 2, 20, 20, 3, 33), with_heads("kda.conv", 3, 0, 14, 4, 40), gqa(5, 1, 10, 50),
+                        with_heads("kda", 3, 10, 10, 2, 40)], 20),
 ]
 CASES += [
     ("moe", 32, [conv(3, (4, 2, 24)), gqa(2, 1, 16, (5, 2, 40))], 15),

@@ -36,6 +36,8 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
 
   it.each([
     ["delta rules", "v256 d64 f128 h4/2x16 : gdn(2/4x16/24k3) gdn.conv(2x24) g"],
+    ["linear attention", "v256 d64 f128 h4/2x16 : lin(3x20) gla(2x12/24) g"],
+    ["delta rules by channel", "v256 d64 f128 h4/2x16 : kda(3x16k3) kda.conv(2x24) g"],
     ["filters", "v256 d64 f128 h4/2x16 : s4d(16) rtf(8) ls4(8) g"],
     ["Mamba and CfC", "v256 d64 f128 h4/2x16 : m1(n8k3) m1.conv(e1.5) cfc g"],
     ["gates, partial RoPE and norms", "v256 d64 f128 h4/2x16or6 n2 : c3 g s9(2/1x32r0) g(4/1x16o)^1"],

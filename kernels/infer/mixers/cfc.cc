@@ -20,7 +20,7 @@ Status Read(const MetaReader&, const ModelSpec&, uint64_t, std::string_view, Lay
 
 void Tensors(const ModelSpec& m, const LayerSpec&, LayerTensors* out) {
   const uint64_t d = m.dim;
-  const auto inner = [&](C::Slot slot, const char* name) { out->Mixer(slot, name, d, d, name).inner = true; };
+  const auto inner = [&](C::Slot slot, const char* name) { out->Inner(slot, name, d, d, name).exact = true; };
   const auto bias = [&](C::Slot slot, const char* name) { out->Vector(slot, name, d, 1, WeightKind::kBias); };
   out->Mixer(C::kIn, "cfc.in", d, d, "rmsnorm+quantise+cfc_in");
   bias(C::kInBias, "cfc.in.bias");

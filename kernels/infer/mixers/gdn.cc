@@ -4,10 +4,10 @@
 //
 // A row of `proj` holds q and k [key_width], v [value_width], z [value_width], then for each value head beta
 // (later the rate) and alpha (later the decay), and for each key head k . q. Outputs replace v. The state of a
-// sequence holds each head in strips of 16 value channels, [heads][strips][key_dim][16], then the inputs of
-// the convolution.
+// sequence holds the heads' states, then the inputs of the convolution.
 #include "infer/mixer_kind.h"
 #include "infer/mixers/short_conv.h"
+#include "infer/mixers/state_heads.h"
 #include "ops/delta/rates.h"
 
 namespace edgefront {
@@ -20,15 +20,7 @@ constexpr std::string_view kNames[] = {"gdn"}, kConvNames[] = {"gdn.conv"};
 
 Status ReadValues(const MetaReader& meta, uint64_t i, GdnSpec* g) {
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("ssm.conv_kernel", i, 1, kMostConvTaps, {}, &g->taps));
-  EDGEFRONT_RETURN_IF_ERROR(meta.Int("ssm.time_step_rank", i, 1, kMaxHeads, {}, &g->value_heads));
-  uint32_t width;
-  EDGEFRONT_RETURN_IF_ERROR(meta.Int("ssm.inner_size", i, 1, kMaxHeads * kMaxHeadDim, {}, &width));
-  g->value_dim = width / g->value_heads;
-  if (width % g->value_heads != 0 || g->value_dim > kMaxHeadDim) {
-    return BadModel("layer " + std::to_string(i) + ": " + std::to_string(width) + " channels do not divide into " +
-                    std::to_string(g->value_heads) + " value heads of at most " + std::to_string(kMaxHeadDim));
-  }
-  return Status::Ok();
+  return ReadValueHeads(meta, i, &g->value_heads, &g->value_dim);
 }
 
 Status ReadConv(const MetaReader& meta, const ModelSpec&, uint64_t i, std::string_view, LayerSpec* l) {
@@ -65,11 +57,6 @@ void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
   out->Add(Role::kMixerOut, "ssm_out", g.value_width(), d, "gdn_out+residual").col_block = g.value_dim;
 }
 
-size_t StripsOf(const GdnSpec& g) { return (g.value_dim + kDeltaStrip - 1) / kDeltaStrip; }
-size_t StripFloats(const GdnSpec& g) { return size_t{g.key_dim} * kDeltaStrip; }
-// Bytes of the heads' states of one sequence.
-size_t HeadBytes(const GdnSpec& g) { return 4 * g.value_heads * StripsOf(g) * StripFloats(g); }
-
 // Columns of a row of `proj`.
 size_t ValueAt(const GdnSpec& g) { return 2 * g.key_width(); }
 size_t GateAt(const GdnSpec& g) { return g.channels(); }
@@ -77,11 +64,26 @@ size_t RateAt(const GdnSpec& g) { return GateAt(g) + g.value_width(); }
 size_t DecayAt(const GdnSpec& g) { return RateAt(g) + g.value_heads; }
 size_t KeyQueryAt(const GdnSpec& g) { return DecayAt(g) + g.value_heads; }
 
+StateHeads HeadsOf(const GdnSpec& g) {
+  StateHeads s;
+  s.heads = g.value_heads;
+  s.key_heads = g.key_heads;
+  s.key_dim = g.key_dim;
+  s.value_dim = g.value_dim;
+  s.q = 0;
+  s.k = g.key_width();
+  s.v = ValueAt(g);
+  s.decay = DecayAt(g);
+  s.rate = RateAt(g);
+  s.key_query = KeyQueryAt(g);
+  return s;
+}
+
 void Plan(const ModelSpec&, const LayerSpec& l, const SessionOptions&, Program*, LayerPlan* plan) {
   const GdnSpec& g = l.gdn;
   plan->width = g.key_heads > 0 ? KeyQueryAt(g) + g.key_heads : RateAt(g);
   plan->mixed = ValueAt(g);
-  plan->seq_bytes = RoundUp(HeadBytes(g), 64) + ShortConvBytes(g.channels(), g.taps);
+  plan->seq_bytes = StateBytes(HeadsOf(g)) + ShortConvBytes(g.channels(), g.taps);
 }
 
 // Counts the taps once. The state of each sequence is read and written.
@@ -123,7 +125,7 @@ void Conv(const StageRun& r) {
   const Engine& e = r.engine;
   const GdnSpec& g = SpecOf(e, r.layer);
   const float* taps = e.weights->layers[r.layer].vectors[GdnSpec::kTaps];
-  RunShortConv(r, {taps, nullptr, g.channels(), g.taps, 0, RoundUp(HeadBytes(g), 64)});
+  RunShortConv(r, {taps, nullptr, g.channels(), g.taps, 0, StateBytes(HeadsOf(g))});
 }
 
 OpCost ConvCost(const Engine& e, size_t layer) {
@@ -137,16 +139,10 @@ void Keys(const StageRun& r) {
   const GdnSpec& g = SpecOf(e, r.layer);
   const LayerPlan& plan = e.program.layers[r.layer];
   const auto& w = e.weights->layers[r.layer].vectors;
-  const double scale = 1.0 / std::sqrt(static_cast<double>(g.key_dim));
   const Part part = PartOf(e.n, r.worker, r.workers);
   for (uint32_t i = part.begin; i < part.end; ++i) {
     float *row = e.ProjRow(plan, i), *rate = row + RateAt(g), *decay = row + DecayAt(g);
-    for (uint32_t h = 0; h < g.key_heads; ++h) {
-      float *q = row + size_t{h} * g.key_dim, *k = q + g.key_width();
-      UnitLength(q, g.key_dim, scale);
-      UnitLength(k, g.key_dim, 1.0);
-      row[KeyQueryAt(g) + h] = DotProduct(q, k, g.key_dim);
-    }
+    UnitKeys(HeadsOf(g), row);
     for (uint32_t h = 0; h < g.value_heads; ++h) {
       rate[h] = Sigmoid(rate[h]);
       decay[h] = DecayOf(w[GdnSpec::kDecay][h], decay[h] + w[GdnSpec::kStep][h]);
@@ -154,55 +150,14 @@ void Keys(const StageRun& r) {
   }
 }
 
-// Workers draw strips of heads.
-void State(const StageRun& r) {
-  const Engine& e = r.engine;
-  const GdnSpec& g = SpecOf(e, r.layer);
-  const LayerPlan& plan = e.program.layers[r.layer];
-  const size_t strips = StripsOf(g), jobs = (e.decode ? e.n : 1) * g.value_heads * strips;
-  DeltaArgs a;
-  a.n = e.decode ? 1 : e.n;
-  a.key_dim = g.key_dim;
-  a.stride = plan.width;
-  for (size_t j; (j = r.tickets[0].fetch_add(1, std::memory_order_relaxed)) < jobs;) {
-    const size_t strip = j % strips, head = j / strips % g.value_heads;
-    const uint32_t i = static_cast<uint32_t>(j / strips / g.value_heads);
-    const size_t key_head = head / (g.value_heads / g.key_heads), first = strip * kDeltaStrip;
-    float* row = e.ProjRow(plan, i);
-    a.state = reinterpret_cast<float*>(e.State(plan, e.SequenceOf(i))) + (head * strips + strip) * StripFloats(g);
-    a.channels = std::min<size_t>(kDeltaStrip, g.value_dim - first);
-    a.q = row + key_head * g.key_dim;
-    a.k = a.q + g.key_width();
-    a.rate = row + RateAt(g) + head;
-    a.decay = row + DecayAt(g) + head;
-    a.key_query = row + KeyQueryAt(g) + key_head;
-    a.v = row + ValueAt(g) + head * g.value_dim + first;
-    e.kernels->delta(a);
-  }
-}
+void State(const StageRun& r) { RunStates(r, HeadsOf(SpecOf(r.engine, r.layer))); }
 
-// A chunk of prefill reads and writes the state once.
-OpCost StateCost(const Engine& e, size_t layer) {
-  const GdnSpec& g = SpecOf(e, layer);
-  const double elements = static_cast<double>(g.key_dim) * static_cast<double>(g.value_width());
-  return {8 * elements * (e.decode ? e.n : 1), 7 * elements * e.n};
-}
+OpCost StateCost(const Engine& e, size_t layer) { return StatesCost(e, HeadsOf(SpecOf(e, layer)), 7); }
 
 void Gate(const StageRun& r) {
-  Engine& e = r.engine;
+  const Engine& e = r.engine;
   const GdnSpec& g = SpecOf(e, r.layer);
-  const LayerPlan& plan = e.program.layers[r.layer];
-  const float* norm = e.weights->layers[r.layer].vectors[GdnSpec::kNorm];
-  const Part part = PartOf(uint64_t{e.n} * g.value_heads, r.worker, r.workers);
-  for (uint64_t j = part.begin; j < part.end; ++j) {
-    float* row = e.ProjRow(plan, static_cast<uint32_t>(j / g.value_heads));
-    const size_t head = j % g.value_heads * g.value_dim;
-    float *o = row + ValueAt(g) + head, *z = row + GateAt(g) + head;
-    float normed[kMaxHeadDim];  // loops are vectorised for separate buffers only
-    e.kernels->rmsnorm(o, norm, g.value_dim, e.spec->eps, normed);
-    e.kernels->swiglu(z, normed, g.value_dim, o);
-  }
-  e.FinishMixer(r.layer, r.worker, r.workers);
+  GateHeads(r, HeadsOf(g), e.weights->layers[r.layer].vectors[GdnSpec::kNorm], GateAt(g), e.kernels->swiglu);
 }
 
 constexpr Stage kStages[] = {{"gdn-in", 4, In, InCost},

@@ -36,8 +36,8 @@ void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
   out->PerChannel(M::kTaps, "ssm_conv1d.weight", s.taps, s.inner, WeightKind::kConv);
   out->Vector(M::kTapsBias, "ssm_conv1d.bias", s.inner, 1, WeightKind::kBias);
   if (s.state > 0) {
-    out->Mixer(M::kX, "ssm_x", s.inner, s.rates(), "m1_x").inner = true;
-    out->Mixer(M::kDt, "ssm_dt", s.rank, s.inner, "m1_dt").inner = true;
+    out->Inner(M::kX, "ssm_x", s.inner, s.rates(), "m1_x").exact = true;
+    out->Inner(M::kDt, "ssm_dt", s.rank, s.inner, "m1_dt").exact = true;
     out->Vector(M::kDtBias, "ssm_dt.bias", s.inner, 1, WeightKind::kStep);
     out->PerChannel(M::kA, "ssm_a", s.state, s.inner, WeightKind::kCountedRate);
     out->Vector(M::kD, "ssm_d", s.inner, 1, WeightKind::kNorm);
@@ -89,19 +89,12 @@ void Conv(const StageRun& r) {
 
 OpCost ConvCost(const Engine& e, size_t layer) { return ShortConvCost(e, SpecOf(e, layer).inner, SpecOf(e, layer).taps); }
 
-// Writes the product of the columns from `from` of each row of `proj` into the columns from `to`.
-void Inner(const StageRun& r, int slot, size_t from, size_t to) {
-  const Engine& e = r.engine;
-  const LayerPlan& plan = e.program.layers[r.layer];
-  Activations in;
-  in.f32 = e.ProjRow(plan, 0) + from;
-  in.stride = plan.width;
-  e.MatMul(e.weights->layers[r.layer].matrices[slot], in, e.n, r.worker, r.tickets[0],
-           [&](uint32_t t, size_t row, const float* v, size_t count) { std::memcpy(e.ProjRow(plan, t) + to + row, v, 4 * count); });
+void Product(const StageRun& r, M::Slot slot, size_t from, size_t to) {
+  r.engine.ProjectInner(r, r.engine.weights->layers[r.layer].matrices[slot], from, to);
 }
 
-void Rates(const StageRun& r) { Inner(r, M::kX, 0, RatesAt(SpecOf(r.engine, r.layer))); }
-void Steps(const StageRun& r) { Inner(r, M::kDt, RatesAt(SpecOf(r.engine, r.layer)), StepsAt(SpecOf(r.engine, r.layer))); }
+void Rates(const StageRun& r) { Product(r, M::kX, 0, RatesAt(SpecOf(r.engine, r.layer))); }
+void Steps(const StageRun& r) { Product(r, M::kDt, RatesAt(SpecOf(r.engine, r.layer)), StepsAt(SpecOf(r.engine, r.layer))); }
 OpCost RatesCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].matrices[M::kX], e.n); }
 OpCost StepsCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].matrices[M::kDt], e.n); }
 

@@ -4,13 +4,13 @@
 namespace edgefront {
 
 extern const MixerKind kConvMixer, kAttentionMixer, kMamba2Mixer, kMamba2ConvMixer, kGdnMixer, kGdnConvMixer, kS4dMixer, kRtfMixer,
-    kLs4Mixer, kMambaMixer, kMambaConvMixer, kCfcMixer;
+    kLs4Mixer, kMambaMixer, kMambaConvMixer, kCfcMixer, kLinMixer, kGlaMixer, kKdaMixer, kKdaConvMixer;
 
 std::span<const MixerKind* const> MixerKinds() {
   // In the order of Mixer.
-  static constexpr const MixerKind* kKinds[] = {&kConvMixer, &kAttentionMixer, &kMamba2Mixer,    &kMamba2ConvMixer,
-                                                &kGdnMixer,  &kGdnConvMixer,   &kS4dMixer,       &kRtfMixer,
-                                                &kLs4Mixer,  &kMambaMixer,     &kMambaConvMixer, &kCfcMixer};
+  static constexpr const MixerKind* kKinds[] = {
+      &kConvMixer, &kAttentionMixer, &kMamba2Mixer,    &kMamba2ConvMixer, &kGdnMixer, &kGdnConvMixer, &kS4dMixer, &kRtfMixer,
+      &kLs4Mixer,  &kMambaMixer,     &kMambaConvMixer, &kCfcMixer,        &kLinMixer, &kGlaMixer,     &kKdaMixer, &kKdaConvMixer};
   return kKinds;
 }
 

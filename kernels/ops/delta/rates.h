@@ -1,5 +1,5 @@
-// Small functions of the delta rule: rates, decays, and vectors of unit length. Inference and training
-// share the formulas. Mamba-2's are in ops/ssm/.
+// Small functions and constants of linear attention and the delta rule: rates, decays, and vectors of unit length.
+// Inference and training share the formulas. Mamba-2's are in ops/ssm/.
 #ifndef EDGEFRONT_OPS_DELTA_RATES_H_
 #define EDGEFRONT_OPS_DELTA_RATES_H_
 
@@ -9,6 +9,11 @@
 namespace edgefront {
 
 inline constexpr double kUnitEpsilon = 1e-6;  // added to the squared length, so that a zero vector stays zero
+
+// Added to the divisors of linear attention, as in the code of arXiv 2006.16236, because features may underflow to 0.
+inline constexpr float kDivisorEpsilon = 1e-6f;
+// The rate of gated linear attention (arXiv 2312.06635): its decay sigmoid(y)^(1/16) is e^(-softplus(-y) / 16).
+inline constexpr float kGlaRate = -1.0f / 16.0f;
 
 // Returns 1 / (1 + e^-x); 0 and 1 where the exponential overflows.
 inline float Sigmoid(float x) { return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x)))); }

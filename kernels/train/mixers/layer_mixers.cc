@@ -12,12 +12,15 @@ std::unique_ptr<LayerMixer> MakeMambaMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeCfcMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeModalMixer(const MixerContext& context);
 std::unique_ptr<LayerMixer> MakeRtfMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeLinMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeGlaMixer(const MixerContext& context);
+std::unique_ptr<LayerMixer> MakeKdaMixer(const MixerContext& context);
 
 std::unique_ptr<LayerMixer> MakeLayerMixer(const MixerContext& context) {
   // The order is that of Mixer.
   constexpr std::unique_ptr<LayerMixer> (*kMake[])(const MixerContext&) = {
-      MakeConvMixer,  MakeAttentionMixer, MakeMamba2Mixer, MakeMamba2Mixer, MakeGdnMixer,   MakeGdnMixer,
-      MakeModalMixer, MakeRtfMixer,       MakeModalMixer,  MakeMambaMixer,  MakeMambaMixer, MakeCfcMixer};
+      MakeConvMixer,  MakeAttentionMixer, MakeMamba2Mixer, MakeMamba2Mixer, MakeGdnMixer, MakeGdnMixer, MakeModalMixer, MakeRtfMixer,
+      MakeModalMixer, MakeMambaMixer,     MakeMambaMixer,  MakeCfcMixer,    MakeLinMixer, MakeGlaMixer, MakeKdaMixer,   MakeKdaMixer};
   return kMake[static_cast<size_t>(context.layer_spec().mixer)](context);
 }
 

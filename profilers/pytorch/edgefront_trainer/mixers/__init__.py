@@ -13,6 +13,9 @@ from .attention import Attention
 from .cfc import Cfc
 from .conv import Conv
 from .gdn import Gdn
+from .gla import Gla
+from .kda import Kda
+from .lin import Lin
 from .m1 import Mamba
 from .m2 import Mamba2
 from .rtf import Rtf
@@ -33,6 +36,10 @@ MIXERS = {
     "m1": Mamba,
     "m1.conv": Mamba,
     "cfc": Cfc,
+    "lin": Lin,
+    "gla": Gla,
+    "kda": Kda,
+    "kda.conv": Kda,
 }
 
 
