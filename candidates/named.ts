@@ -34,13 +34,14 @@ function build(shape: Shape): Layout {
 
 /**
  * Mixers that replace the convolutions in a twin, by the ending of its name and for a model width. The window
- * is that of LFM3. The heads of gdn span the width.
+ * is that of LFM3. The heads of gdn and linear attention span the width.
  */
 const replacements: Readonly<Record<string, (width: number) => string>> = {
   gqa: () => "g",
   swa: () => "s256",
   m2: () => "m2",
   gdn: (width) => `gdn(${width / 128}/${width / 128}x128)`,
+  linear: (width) => `lin(${width / 64}x64)`,
 };
 
 /** Returns the twins of a model by name. Their FFN width is solved to the model's parameter count (within 1%). */

@@ -31,6 +31,7 @@ describe("named layouts", () => {
     swa: "s256",
     m2: "m2",
     gdn: `gdn(${width / 128}/${width / 128}x128)`,
+    linear: `lin(${width / 64}x64)`,
   });
   it.each(models)("%s has twins of its size, with another mixer for the convolutions", (name) => {
     const model = namedLayouts[name]!;
@@ -44,7 +45,8 @@ describe("named layouts", () => {
 
   it.each(models)("twins of %s keep its global attention, and have no other but windows", (name) => {
     const global = (ending: string) => namedLayouts[`${name}${ending}`]!.layers.map(isGlobalAttention);
-    for (const ending of ["-swa", "-m2", "-gdn"]) expect(global(ending), ending).toEqual(global(""));
+    for (const ending of ["-swa", "-m2", "-gdn", "-linear"])
+      expect(global(ending), ending).toEqual(global(""));
     expect(global("-gqa").every(Boolean)).toBe(true);
     const windows = namedLayouts[`${name}-swa`]!.layers;
     expect(windows.every((layer) => isGlobalAttention(layer) || isWindowAttention(layer))).toBe(true);
