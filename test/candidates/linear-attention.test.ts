@@ -6,7 +6,8 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import { formatMixer, parseMixer, parseNotation } from "../../candidates/notation.ts";
 import { countElements } from "../../candidates/ops/operator.ts";
 import { operatorOf } from "../../candidates/ops/operator-registry.ts";
-import { Space, spaceSchema } from "../../candidates/space.ts";
+import { Space } from "../../candidates/space.ts";
+import { spaceSchema } from "../../candidates/space-schema.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
 
 const D = 1024;
