@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
 import type { MixerOperator, TensorSpec } from "./operator.ts";
+import { recurrentCosts } from "./recurrent-costs.ts";
 
 const schema = z.strictObject({ op: z.literal("cfc") });
 type Cfc = Readonly<z.infer<typeof schema>>;
@@ -60,13 +61,11 @@ export const cfc = {
     ];
   },
   problem: () => null,
-  traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true }),
-  state: (_spec, width) => ({ kv: 0, recurrent: width }),
-  decode: (_spec, width) => {
-    const moved = { kv: 0, recurrent: width };
-    return { flops: tokenFlops(width), reads: moved, writes: moved };
-  },
-  prefillFlops: (_spec, width, length) => length * tokenFlops(width),
+  traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true, sequential: true }),
+  ...recurrentCosts<Cfc>(
+    (_spec, width) => width,
+    (_spec, width) => tokenFlops(width),
+  ),
   costKind: () => "cfc",
   scale: (spec) => spec,
   picture: {

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
 import type { MixerOperator, TensorSpec } from "./operator.ts";
+import { recurrentCosts } from "./recurrent-costs.ts";
 
 /** Returns a tensor of a filter: `n` values for each of `width` channels, kept in F32. */
 export const perChannel = (name: string, n: number, width: number): TensorSpec => ({
@@ -32,19 +33,12 @@ interface FilterSize<Spec> {
   flops(spec: Spec): number;
 }
 
-/** Returns state and costs of the block. A token reads and writes the whole state, and costs two FLOPs for the gates. */
-export function gatedCosts<Spec>(filter: FilterSize<Spec>) {
-  const tokenFlops = (spec: Spec, width: number): number => (filter.flops(spec) + 2) * width;
-  const state = (spec: Spec, width: number) => ({ kv: 0, recurrent: filter.state(spec) * width });
-  return {
-    state,
-    decode: (spec: Spec, width: number) => {
-      const moved = state(spec, width);
-      return { flops: tokenFlops(spec, width), reads: moved, writes: moved };
-    },
-    prefillFlops: (spec: Spec, width: number, length: number) => length * tokenFlops(spec, width),
-  };
-}
+/** Returns state and costs of the block. The gates cost two FLOPs a channel. */
+export const gatedCosts = <Spec>(filter: FilterSize<Spec>) =>
+  recurrentCosts<Spec>(
+    (spec, width) => filter.state(spec) * width,
+    (spec, width) => (filter.flops(spec) + 2) * width,
+  );
 
 /** The properties of a recursive filter whose only parameter is the size of its state. */
 interface RecursiveFilter<Name extends string> {

@@ -14,6 +14,7 @@ import {
   wholeExpand,
 } from "./mamba.ts";
 import type { LayerKey, MixerOperator, TensorSpec } from "./operator.ts";
+import { recurrentCosts } from "./recurrent-costs.ts";
 
 const schema = z.strictObject({
   op: z.literal("m1"),
@@ -93,18 +94,10 @@ const shared = {
   ],
   tensors,
   problem: innerProblem,
-  state: (spec: Mamba1 | Mamba1Conv, width: number) => ({
-    kv: 0,
-    recurrent: stateElements(sizesOf(spec, width)),
-  }),
-  decode: (spec: Mamba1 | Mamba1Conv, width: number) => {
-    // Every token decays and updates the whole state.
-    const sizes = sizesOf(spec, width);
-    const moved = { kv: 0, recurrent: stateElements(sizes) };
-    return { flops: tokenFlops(sizes), reads: moved, writes: moved };
-  },
-  prefillFlops: (spec: Mamba1 | Mamba1Conv, width: number, length: number) =>
-    length * tokenFlops(sizesOf(spec, width)),
+  ...recurrentCosts<Mamba1 | Mamba1Conv>(
+    (spec, width) => stateElements(sizesOf(spec, width)),
+    (spec, width) => tokenFlops(sizesOf(spec, width)),
+  ),
 } as const;
 
 const OPTIONS: readonly Option[] = [

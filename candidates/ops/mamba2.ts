@@ -16,6 +16,7 @@ import {
   wholeExpand,
 } from "./mamba.ts";
 import type { LayerKey, MixerOperator, TensorSpec } from "./operator.ts";
+import { recurrentCosts } from "./recurrent-costs.ts";
 
 const schema = z.strictObject({
   op: z.literal("m2"),
@@ -99,18 +100,10 @@ const shared = {
     key("group_count", ({ groups }) => groups),
   ],
   tensors,
-  state: (spec: Mamba2 | Mamba2Conv, width: number) => ({
-    kv: 0,
-    recurrent: stateElements(sizesOf(spec, width)),
-  }),
-  decode: (spec: Mamba2 | Mamba2Conv, width: number) => {
-    // Every token decays and updates the whole state.
-    const sizes = sizesOf(spec, width);
-    const moved = { kv: 0, recurrent: stateElements(sizes) };
-    return { flops: tokenFlops(sizes), reads: moved, writes: moved };
-  },
-  prefillFlops: (spec: Mamba2 | Mamba2Conv, width: number, length: number) =>
-    length * tokenFlops(sizesOf(spec, width)),
+  ...recurrentCosts<Mamba2 | Mamba2Conv>(
+    (spec, width) => stateElements(sizesOf(spec, width)),
+    (spec, width) => tokenFlops(sizesOf(spec, width)),
+  ),
 } as const;
 
 const OPTIONS: readonly Option[] = [

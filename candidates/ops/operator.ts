@@ -63,6 +63,8 @@ export interface Traits {
   readonly lookup: boolean;
   /** True if the state has a fixed size per sequence, rather than an entry per token. */
   readonly stateful: boolean;
+  /** True if a token needs the result of the token before it, so that a prefill is as slow as decoding. */
+  readonly sequential?: boolean;
 }
 
 /** A header field of the notation that supplies the argument of bare tokens, e.g. `h16/8x64`. */

@@ -6,8 +6,10 @@ import { architectureOf } from "../../candidates/gguf/lower.ts";
 import { layoutId } from "../../candidates/layout.ts";
 import { namedLayouts } from "../../candidates/named.ts";
 import { formatNotation } from "../../candidates/notation.ts";
+import { traitsOf } from "../../candidates/ops/operator-registry.ts";
 import { quantizations } from "../../candidates/quantization.ts";
 import { runsIn, runsInText } from "../../candidates/runs-in.ts";
+import { counted } from "../../candidates/words.ts";
 import { formatValue } from "../../reports/format.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { columns, facts, formatBytes, printEither, withJson } from "./common.ts";
@@ -59,6 +61,7 @@ export const showCommand: CommandModule<object, Args> = {
         ]),
       ),
     }));
+    const sequential = layout.layers.filter(({ mixer }) => traitsOf(mixer).sequential).length;
     const q4 = (tokens: number) => staticCost(layout, { context: tokens, quantization: "q4_0" });
     const data = {
       id: layoutId(layout),
@@ -76,6 +79,9 @@ export const showCommand: CommandModule<object, Args> = {
         facts([
           ["id", data.id],
           ["parameters", parametersText(data.parameters)],
+          ...(sequential > 0
+            ? [["prefill", `slow: ${counted(sequential, "layer")} must run token by token`] as const]
+            : []),
           ...data.runsIn.map((row): [string, string] => [`runs in ${row.runtime}`, runsInText(row)]),
           ...quantizations.map((quantization): [string, string] => [
             `weights as ${quantization}`,

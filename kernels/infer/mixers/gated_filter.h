@@ -16,7 +16,7 @@ void AddGatedIn(const ModelSpec& m, const char* op, LayerTensors* out);
 void AddGatedOut(const ModelSpec& m, const char* op, LayerTensors* out);
 // Plans a row of `proj`, and `floats` of state for a sequence.
 void PlanGated(const ModelSpec& m, size_t floats, LayerPlan* plan);
-// Returns the bytes of a recursive filter's state: `floats` a channel, in strips of 16 channels.
+// Returns the floats of a recursive filter's state, of `floats` for a channel, in whole strips of 16 channels.
 inline size_t StripFloats(const ModelSpec& m, size_t floats) { return RoundUp(m.dim, kFilterStrip) * floats; }
 // Reads the number of state elements of a channel, 1 .. `most`.
 Status ReadFilterState(const MetaReader& meta, uint64_t layer, int64_t most, uint32_t* state);
