@@ -107,7 +107,7 @@ float LargestOf(const std::vector<float>& x) {
 
 TEST(FilterModalAgrees) {
   for (const bool liquid : {false, true}) {
-    for (const size_t d : {1, 16, 19, 48, 70}) {
+    for (const size_t d : {1, 19, 48}) {
       for (const size_t modes : {1, 3, 32}) {
         for (const size_t n : {0, 1, 2, 65, 130}) {
           const Modes m(d, modes, liquid, {0.9, 1.0, 0.0, 0.5, 1e-30});
@@ -120,8 +120,8 @@ TEST(FilterModalAgrees) {
 }
 
 TEST(FilterRationalAgrees) {
-  for (const size_t d : {1, 16, 19, 48, 70}) {
-    for (const size_t order : {1, 2, 16, 70, 256}) {
+  for (const size_t d : {1, 19, 48}) {
+    for (const size_t order : {1, 2, 16, 256}) {
       for (const size_t n : {0, 1, 2, 65, 130}) {
         const Coefficients c(d, order, 0.5f);
         CheckAgrees("rtf", GatedInputs(d, n, order), c.Args(), &Kernels::rational, static_cast<float>(order * (n + 8)) * kEps);

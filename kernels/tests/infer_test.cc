@@ -148,8 +148,10 @@ TEST(SegmentsOfKeysAgree) {
   }
 }
 
-// Quantised activations turn rounding differences into steps of 1/127 of a block's largest value, so a
-// tolerance is needed.
+// Quantised activations turn rounding differences into steps of 1/127 of a block's largest value. The layout
+// has a layer or two of every mixer, and each adds to the difference.
+constexpr double kMixedTolerance = 6e-2;
+
 TEST(IsasAgreeOnMixedFile) {
   const auto plan = MakePlan("edgefront", 256, 300, Layouts(512).back().layers, {DType::kQ4_0, DType::kQ6_K, 5});
   auto model = Model::FromBytes(plan, 2);
@@ -159,7 +161,7 @@ TEST(IsasAgreeOnMixedFile) {
   REQUIRE(!want.empty());
   for (Isa isa : TestedIsas()) {
     const double error = RelativeError(AllLogits(*model, Options(90, 32, isa), tokens, 80), want);
-    CHECK_MSG(error <= 3e-2, IsaName(isa) << ": relative error " << error);
+    CHECK_MSG(error <= kMixedTolerance, IsaName(isa) << ": relative error " << error);
   }
 }
 
@@ -190,7 +192,7 @@ TEST(MixedFiles) {
       REQUIRE(!whole.empty());
       CHECK_MSG(whole == AllLogits(*model, Options(50, 9, isa, KvType::kF16, 3), tokens, 31), name << " on " << IsaName(isa));
       const double error = RelativeError(whole, scalar);
-      CHECK_MSG(error <= 5e-2, name << " on " << IsaName(isa) << ": relative error " << error);
+      CHECK_MSG(error <= kMixedTolerance, name << " on " << IsaName(isa) << ": relative error " << error);
     }
   }
 }
