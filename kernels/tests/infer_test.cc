@@ -87,6 +87,8 @@ TEST(EveryFfnIsListed) {
   }
 }
 
+// The decay of a filter's mode is rounded to F32, and the error adds up over the tokens that the mode
+// remembers.
 TEST(GoldenLogits) {
   for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc", "lfm3", "lfm2moe", "moe", "linear"}) {
     const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
@@ -103,7 +105,7 @@ TEST(GoldenLogits) {
     std::memcpy(want.data(), data.data() + 8 + 4 * rows, 4 * want.size());
     const std::vector<uint32_t> tokens = Tokens(at.back() + 1, vocab);
     for (Isa isa : TestedIsas()) {
-      for (const auto& [kv, tolerance] : {std::pair{KvType::kF32, 1e-5}, {KvType::kF16, 2e-3}, {KvType::kQ8_0, 3e-2}}) {
+      for (const auto& [kv, tolerance] : {std::pair{KvType::kF32, 2e-5}, {KvType::kF16, 2e-3}, {KvType::kQ8_0, 3e-2}}) {
         const std::vector<float> all = AllLogits(*model, Options(256, 64, isa, kv), tokens, 100);
         REQUIRE(all.size() == tokens.size() * vocab);
         std::vector<float> got;
