@@ -4,8 +4,8 @@ import { tensorsOf } from "../../candidates/cost.ts";
 import type { MetadataValue } from "../../candidates/gguf/encode.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
-import { formatMixer, formatNotation } from "../../candidates/notation.ts";
-import { ffnOperatorOf } from "../../candidates/ops/operator-registry.ts";
+import { formatFfn, formatMixer, formatNotation } from "../../candidates/notation.ts";
+import { ffns, mixers } from "../../candidates/ops/operator-registry.ts";
 import type { NamedLayout } from "./layout-formats.ts";
 import { bundlePython, type PythonSources } from "./python-bundle.ts";
 
@@ -50,14 +50,14 @@ function list(head: string, items: readonly string[], indent: string): string {
 /** Groups layers whose tensors are alike. A kind has the name of its mixer in the notation. */
 function kindsOf(layout: Layout): Kinds {
   const tensors = tensorsOf(layout);
-  const ffns = layout.layers.map(({ ffn }) => ffnOperatorOf(ffn).notation.format(ffn).head);
-  const several = new Set(ffns).size > 1;
+  const ffnTokens = layout.layers.map(({ ffn }) => formatFfn(ffn));
+  const several = new Set(ffnTokens).size > 1;
   const kinds = new Map<string, Dimensions>();
   const layers = layout.layers.map(({ mixer }, n) => {
     const prefix = `blk.${n}.`;
     const own = tensors.filter(({ name }) => name.startsWith(prefix));
     const dimensions = Object.fromEntries(own.map(({ name, shape }) => [name.slice(prefix.length), shape]));
-    let kind = formatMixer(mixer) + (several ? `~${ffns[n]}` : "");
+    let kind = formatMixer(mixer) + (several ? `~${ffnTokens[n]}` : "");
     while (kinds.has(kind) && JSON.stringify(kinds.get(kind)) !== JSON.stringify(dimensions)) kind += "'";
     kinds.set(kind, dimensions);
     return kind;
@@ -104,20 +104,21 @@ function constants(layout: Layout): string {
 }
 
 /**
- * Returns the sources with registries of operators (by name, one a line) reduced to those of the layout.
+ * Returns the sources with registries of operators (a line `"name": Class,` for each) reduced to those of the
+ * layout.
  * @throws Error if a mixer is in no registry.
  */
 function withOperatorsOf(layout: Layout, sources: PythonSources): Map<string, string> {
+  const known = new Set([...mixers, ...ffns].map(({ name }) => name));
   const used = new Set<string>(layout.layers.flatMap(({ mixer, ffn }) => [mixer.op, ffn.op]));
   const found = new Set<string>();
-  const keep = (line: string, op: string): string => {
-    if (!used.has(op)) return "";
-    found.add(op);
-    return line;
+  const keep = (line: string, name: string): string => {
+    found.add(name);
+    return known.has(name) && !used.has(name) ? "" : line;
   };
   const reduced = [...sources].map(([path, source]): [string, string] => [
     path,
-    path.endsWith("__init__.py") ? source.replace(/^ {4}"([\w.]+)": \w+,\n/gm, keep) : source,
+    source.replace(/^ {4}"([\w.]+)": \w+,\n/gm, keep),
   ]);
   const missing = layout.layers.find(({ mixer }) => !found.has(mixer.op))?.mixer.op;
   if (missing !== undefined)

@@ -116,11 +116,11 @@ it("layers with different tensors are different kinds", () => {
 describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("Python", () => {
   it("compiles the module of every operator, and finds each name in it defined once", () => {
     const folder = temporaryFolder();
-    const layers = [
-      ...mixers.flatMap(({ notation }) => notation.examples),
-      ...ffns.flatMap(({ notation }) => notation.examples.map((text) => `c3~${text}`)),
+    const patterns = [
+      ...mixers.map(({ notation }) => notation.examples.join(" ")),
+      ...ffns.map(({ notation }) => notation.examples.map((text) => `c3~${text}`).join(" ")),
     ];
-    const files = [...layers, layers.join(" ")].map((pattern, n) => {
+    const files = [...patterns, patterns.join(" ")].map((pattern, n) => {
       const path = join(folder.path, `module${n}.py`);
       writeFileSync(path, exported(`${header} ${pattern}`));
       return path;

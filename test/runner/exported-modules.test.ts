@@ -19,9 +19,9 @@ import { torchProblem, torchPython } from "../support/needs.ts";
 
 const TOKENS = Array.from({ length: 40 }, (_, i) => (i * i * 7 + i) % 64);
 const header = "v64 d32 f64 h4/2x16 :";
-const layers = [
-  ...mixers.flatMap(({ notation }) => notation.examples),
-  ...ffns.flatMap(({ notation }) => notation.examples.map((text) => `c3~${text}`)),
+const operators = [
+  ...mixers.map(({ name, notation }) => [name, notation.examples] as const),
+  ...ffns.map(({ name, notation }) => [name, notation.examples.map((text) => `c3~${text}`)] as const),
 ];
 /** Layouts of every architecture of a GGUF, with every mixer whose parameters a file holds in another form. */
 const architectures = {
@@ -64,7 +64,9 @@ describe.skipIf(torchProblem() !== null)("an exported PyTorch module", { timeout
     python.stdin!.write(`${JSON.stringify({ module, do: actions })}\n`);
     const { value, done } = await answers.next();
     if (done) throw new Error("Python ended");
-    return JSON.parse(value) as Results;
+    const results = JSON.parse(value) as Results | string;
+    if (typeof results === "string") throw new Error(results);
+    return results;
   }
 
   async function kernelLogits(model: { plan: string } | { path: string }): Promise<Float32Array> {
@@ -80,8 +82,8 @@ describe.skipIf(torchProblem() !== null)("an exported PyTorch module", { timeout
     return ours.reduce((most, value, i) => Math.max(most, Math.abs(value - theirs[i]!)), 0) / largest;
   }
 
-  it.each(layers)("%s: computes the kernels' logits from the seed", async (layer) => {
-    const notation = `${header} ${layer} c3`;
+  it.each(operators)("%s: computes the kernels' logits from the seed", async (_name, examples) => {
+    const notation = `${header} ${examples.join(" ")}`;
     const [logits] = await run<[number[]]>(notation, ["logits", TOKENS]);
     const theirs = await kernelLogits({ plan: plan(notation, { seed: 1 }).toString("base64") });
     expect(difference(logits, theirs)).toBeLessThan(1e-4);

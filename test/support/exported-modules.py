@@ -1,11 +1,12 @@
 """Runs PyTorch modules that `edgefront export --format pytorch` wrote.
 
 Reads JSON lines {"module": path, "do": [[name, argument...], ...]} from stdin. Each action works on one model of the module, made with
-seed 1. The answer is a line with the list of the actions' results. Needs torch.
+seed 1. The answer is a line with the list of the actions' results, or the text of an exception. Needs torch.
 """
 import importlib.util
 import json
 import sys
+import traceback
 
 import torch
 import torch.nn.functional as F
@@ -85,5 +86,9 @@ class Actions:
 torch.set_num_threads(1)
 for line in sys.stdin:
     request = json.loads(line)
-    actions = Actions(imported(request["module"]))
-    print(json.dumps([getattr(actions, name)(*arguments) for name, *arguments in request["do"]]), flush=True)
+    try:
+        actions = Actions(imported(request["module"]))
+        answer = [getattr(actions, name)(*arguments) for name, *arguments in request["do"]]
+    except Exception:  # noqa: BLE001 - the next request may still be answered
+        answer = traceback.format_exc()
+    print(json.dumps(answer), flush=True)
