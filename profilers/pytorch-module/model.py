@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 # The parts of an exported file are in the order of these imports.
-from .constants import KINDS, LAYERS, METADATA, OUTER
+from .constants import HALVES, KINDS, LAYERS, METADATA, OUTER
 from edgefront_trainer.layout import Layout
 from edgefront_trainer.network import Network
 from edgefront_trainer.gguf_plan import Plan, export
@@ -63,9 +63,9 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def save(self, path, half=False):
-        """Writes a .safetensors or .gguf file: float32, or with `half` matrices in float16."""
+        """Writes a .safetensors or .gguf file: float32, or with `half` the tensors of HALVES in float16."""
         self.network.w = dict(self.named_parameters())
-        halves = self.network.matrices() if half else ()
+        halves = {name for name in DIMS if half and (name in HALVES or name.split(".", 2)[-1] in HALVES)}
         tensors = {name: w.to(torch.float16 if name in halves else torch.float32) for name, w in self.network.stored().items()}
         if path.endswith(".gguf"):
             metadata = {**METADATA, "general.file_type": int(half)}

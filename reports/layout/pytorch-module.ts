@@ -6,6 +6,7 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatFfn, formatMixer, formatNotation } from "../../candidates/notation.ts";
 import { ffns, mixers } from "../../candidates/ops/operator-registry.ts";
+import { tensorTypes } from "../../candidates/quantization.ts";
 import type { NamedLayout } from "./layout-formats.ts";
 import { bundlePython, type PythonSources } from "./python-bundle.ts";
 
@@ -65,6 +66,13 @@ function kindsOf(layout: Layout): Kinds {
   return { kinds, layers };
 }
 
+/** Returns the names of tensors that are F16 in an F16 file, without the prefix of a layer. */
+function halvesOf(layout: Layout): readonly string[] {
+  const { tensors } = lower(layout, { quantization: "f16" });
+  const halves = tensors.filter(({ type }) => type === tensorTypes.f16.id);
+  return [...new Set(halves.map(({ name }) => name.replace(/^blk\.\d+\./, "")))];
+}
+
 const table = (dimensions: Dimensions, indent: string): string[] =>
   Object.entries(dimensions).map(([name, shape]) => `${indent}${text(name)}: [${shape.join(", ")}],`);
 
@@ -90,6 +98,8 @@ function constants(layout: Layout): string {
       line.replace(/"token_embd.weight": .*,/, '"token_embd.weight": [WIDTH, VOCABULARY],'),
     ),
     "}",
+    "# The tensors that a file with halves holds in float16. All others stay float32.",
+    list("HALVES = ", halvesOf(layout).map(text), ""),
     "# The metadata of a GGUF of this layout: heads, positions and the like. A list has one value per layer.",
     "METADATA = {",
     ...[...metadata].map(([key, value]) => {

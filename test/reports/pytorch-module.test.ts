@@ -65,6 +65,12 @@ it("begins with the layout's constants", () => {
         "token_embd.weight": [WIDTH, VOCABULARY],
         "token_embd_norm.weight": [64],
     }
+    # The tensors that a file with halves holds in float16. All others stay float32.
+    HALVES = [
+        "token_embd.weight", "shortconv.in_proj.weight", "shortconv.out_proj.weight", "ffn_gate.weight",
+        "ffn_up.weight", "ffn_down.weight", "attn_q.weight", "attn_k.weight", "attn_v.weight",
+        "attn_output.weight",
+    ]
     # The metadata of a GGUF of this layout: heads, positions and the like. A list has one value per layer.
     METADATA = {
         "general.architecture": "lfm2",
