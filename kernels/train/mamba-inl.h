@@ -2,14 +2,6 @@
 // through the whole sequence, one state element after another. Included only inside an ISA namespace, after
 // vec-inl.h.
 
-// Computes ln(1 + e^x). With y = e^-|x|, ln(1 + y) = 2 artanh(y / (2 + y)), whose series needs eight terms.
-inline Vf Softplus(Vf x) {
-  const Vf above = Maximum(x, Vf{}), y = Exp(x - 2.0f * above), s = y / (2.0f + y), q = s * s;
-  Vf series = Set(1.0f / 15);
-  for (int odd = 13; odd > 0; odd -= 2) series = series * q + 1.0f / static_cast<float>(odd);
-  return above + 2.0f * s * series;
-}
-
 void RunMamba(const MambaScan& m, float* y) {
   for (int i = 0; i < m.width; i += kLanes) {
     const Vf bias = Load(m.dt_bias + i), skip = Load(m.skip + i);

@@ -55,3 +55,19 @@ inline Vf Exp(Vf x) {
   __builtin_memcpy(&s, &scale, sizeof s);
   return p * s;
 }
+
+// Computes ln(1 + u) for u in [0, 1]: twice the series of atanh(s) at s = u / (2 + u), at most 1/3. The first
+// term left out is below 2^-29 of the sum.
+inline Vf LogOnePlus(Vf u) {
+  const Vf s = u / (2.0f + u), s2 = s * s;
+  Vf sum = s2 * (1.0f / 15.0f) + 1.0f / 13.0f;
+  sum = sum * s2 + 1.0f / 11.0f;
+  sum = sum * s2 + 1.0f / 9.0f;
+  sum = sum * s2 + 1.0f / 7.0f;
+  sum = sum * s2 + 1.0f / 5.0f;
+  sum = sum * s2 + 1.0f / 3.0f;
+  return 2.0f * s * (sum * s2 + 1.0f);
+}
+
+// softplus(y) is max(y, 0) + ln(1 + e^-|y|), which cannot overflow.
+inline Vf Softplus(Vf y) { return Maximum(y, Vf{}) + LogOnePlus(Exp(-Maximum(y, -y))); }

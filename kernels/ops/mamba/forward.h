@@ -9,15 +9,6 @@
 namespace edgefront {
 namespace {
 
-// Computes ln(1 + e^x), to a few ulp also where it is small. With y = e^-|x|, ln(1 + y) = 2 artanh(y / (2 +
-// y)), whose series needs eight terms, because the argument is at most 1/3.
-inline float FastSoftplus(float x) {
-  const float above = x > 0 ? x : 0, y = FastExp(x > 0 ? -x : x), s = y / (2.0f + y), q = s * s;
-  float series = 1.0f / 15;
-  for (int odd = 13; odd > 0; odd -= 2) series = series * q + 1.0f / static_cast<float>(odd);
-  return above + 2.0f * s * series;
-}
-
 // Runs `channels` channels from c0 over all tokens. `whole`: they are 16, which the compiler then knows.
 template <bool whole>
 inline void MambaStrip(const MambaArgs& g, size_t c0, size_t channels) {
