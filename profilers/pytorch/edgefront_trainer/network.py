@@ -4,7 +4,6 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .ffns import Swiglu
 from .linear import rms
 from .seeded import DECAYS, seeded
 
@@ -21,7 +20,7 @@ class Network:
         parts = [(f"blk.{n}.", part) for of_layers in (layout.mixers, layout.ffns) for n, part in enumerate(of_layers) if part]
         kinds = {p + name: kind for p, part in parts for name, kind in part.VECTORS.items()}
         self.decays = {name for name, kind in kinds.items() if kind in DECAYS}
-        outputs = {p + part.OUTPUT for p, part in parts} | {"decoder." + Swiglu.OUTPUT}
+        outputs = {p + part.OUTPUT for p, part in parts} | {"decoder.ffn_down.weight"}
         residual = 1 / math.sqrt(2 * len(layout.mixers))
         self.w = {}
         for name, (cols, rows) in self.shapes().items():

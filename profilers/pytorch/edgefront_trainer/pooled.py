@@ -1,7 +1,7 @@
 """The network of MAD's compression task (`head` "pooled" in kernels/README.md): every position is read out of the state at the last one."""
 import torch
 
-from .ffns import Swiglu
+from .ffns.swiglu import Swiglu
 from .network import Network
 
 

@@ -1,12 +1,4 @@
-"""Registry of the kinds of FFNs. A kind is a class with
-
-    OUTPUT              the tensor, without the layer's prefix, that writes into the residual stream
-    VECTORS             kinds of its vectors (seeded.py)
-    describes(t, p)     True if the tensors t have this kind under the prefix p
-    __init__(layout, n) reads layer n
-    __call__(network, p, h)   normed input [batch, length, d] -> output, without the residual
-    balance(network, p)       changes weights after a step, without gradients
-"""
+"""The mixture of experts of LFM2-8B-A1B."""
 import torch
 import torch.nn.functional as F
 
@@ -14,29 +6,10 @@ BALANCE_RATE = 1e-3  # of a router's biases (arXiv 2408.15664)
 SCORE_EPSILON = 1e-6
 
 
-class Swiglu:
-    OUTPUT = "ffn_down.weight"
-    VECTORS = {}
-
-    @staticmethod
-    def describes(tensors, p):
-        return p + "ffn_gate.weight" in tensors
-
-    def __init__(self, layout=None, n=None):
-        pass
-
-    def __call__(self, network, p, h):
-        w, linear = network.w, network.linear
-        return linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
-
-    def balance(self, network, p):
-        pass
-
-
 class Moe:
     """
-    The mixture of experts of LFM2-8B-A1B. Every expert runs on every token, because shapes that depend on the choice
-    cannot be captured as a CUDA graph; a proxy has few experts.
+    A router and its experts. Every expert runs on every token, because shapes that depend on the choice cannot be captured as a
+    CUDA graph; a proxy has few experts.
     """
 
     OUTPUT = "ffn_down_exps.weight"
@@ -66,14 +39,3 @@ class Moe:
     @torch.no_grad()
     def balance(self, network, p):
         network.w[p + "exp_probs_b.bias"] += BALANCE_RATE * torch.sign(self.load.mean() - self.load)
-
-
-FFNS = (Swiglu, Moe)
-
-
-def ffn_of(layout, n):
-    """Returns the FFN of layer n; None if it has none."""
-    for kind in FFNS:
-        if kind.describes(layout.tensors, f"blk.{n}."):
-            return kind(layout, n)
-    return None
