@@ -67,6 +67,16 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
         int key_dim, value_dim, taps;
         in >> a >> b >> key_dim >> value_dim >> taps >> ffn;
         cases.back().layers.push_back(a > 0 ? GdnLayer(a, b, key_dim, value_dim, taps, ffn) : GdnConvLayer(b, value_dim, taps, ffn));
+      } else if (word == "m1") {
+        int states, rank, taps;
+        in >> a >> states >> rank >> taps >> ffn;
+        cases.back().layers.push_back(states > 0 ? MambaLayer(a, states, rank, taps, ffn) : MambaConvLayer(a, taps, ffn));
+      } else if (word == "cfc") {
+        in >> ffn;
+        cases.back().layers.push_back(CfcLayer(ffn));
+      } else if (word == "s4d" || word == "ls4" || word == "rtf") {
+        in >> a >> ffn;
+        cases.back().layers.push_back(word == "rtf" ? RtfLayer(a, ffn) : word == "s4d" ? S4dLayer(a, ffn) : Ls4Layer(a, ffn));
       } else if (const MixerKind* kind = FindMixer(word); kind != nullptr) {
         int key_dim, value_dim, taps;
         in >> a >> key_dim >> value_dim >> taps >> ffn;

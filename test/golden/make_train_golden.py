@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 import linear_train_golden
+import train_filters
 
 M64 = (1 << 64) - 1
 EPS = 1e-5
@@ -49,13 +50,16 @@ def uniform(seed, name, n):
 
 def seeded(seed, name, shape, kind, layers):
     u = uniform(seed, name, int(np.prod(shape))).reshape(shape).astype(np.float32)
-    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33)}
+    offsets = {"norm": (1, 0.1), "bias": (0, 0.1), "decay": (-8.5, 7.5), "wide-decay": (-8.005, 7.995), "step": (-4.58, 2.33),
+               "half-rate": (-0.5, 0), "counted-rate": (-1, 0), "frequency": (0, 0), "complex": (0, math.sqrt(1.5))}
+    slopes = {"counted-rate": -1, "frequency": math.pi}
     if kind in offsets:
         w = np.float32(offsets[kind][0]) + np.float32(offsets[kind][1]) * u
-        w = np.log(-w) if kind.endswith("decay") else w  # trained as ln(-rate)
+        w = w + np.float32(slopes.get(kind, 0)) * np.arange(shape[-1], dtype=np.float32)
+        w = np.log(-w) if kind.endswith(("decay", "rate")) else w  # trained as ln(-rate)
     else:
         w = np.float32(math.sqrt(3.0 / shape[-1])) * u
-    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight", "ffn_down_exps.weight", "ssm_out.weight")):
+    if name.endswith(("out_proj.weight", "attn_output.weight", "ffn_down.weight", "ffn_down_exps.weight", "ssm_out.weight", "cfc.out.weight")):
         w = w * np.float32(1 / math.sqrt(2 * layers))
     return torch.tensor(w.astype(np.float64), requires_grad=True)
 
@@ -64,8 +68,9 @@ def make_weights(case):
     d, vocab, layers, seed = case["d"], case["vocab"], case["layers"], case["seed"]
     w = {}
 
-    def add(name, shape, kind="matrix"):
-        w[name] = seeded(seed, name, shape, kind, len(layers))
+    def add(name, shape, kind="matrix", flat=False):
+        values = seeded(seed, name, shape, kind, len(layers))
+        w[name] = values.detach().flatten().requires_grad_() if flat else values
 
     add("token_embd.weight", (vocab, d))
     for n, (mixer, ffn, options) in enumerate(layers):
@@ -105,6 +110,8 @@ def make_weights(case):
             add(p + "ssm_out.weight", (d, values * dv))
         elif mixer[0] in linear_train_golden.NAMES:
             linear_train_golden.add_weights(mixer, d, lambda name, *rest: add(p + name, *rest))
+        elif mixer[0] != "attention":
+            train_filters.add_tensors(mixer, d, p, add)
         else:
             _, heads, kv, hd, _, qk_norm, _ = mixer
             add(p + "attn_q.weight", (heads * hd, d))
@@ -259,6 +266,8 @@ def forward(case, w, tokens):
         elif mixer[0] in linear_train_golden.NAMES:
             mixed = linear_train_golden.mixed(mixer, lambda name: w[p + name], h, linear, rms)
             y = linear(mixed, w[p + linear_train_golden.OUTPUTS.get(mixer[0], "ssm_out.weight")])
+        elif mixer[0] != "attention":
+            y = train_filters.mixed(mixer, w, p, h, linear)
         else:
             _, heads, kv, hd, window, qk_norm, base = mixer
             rotated = options.get("rotated", hd)
@@ -324,8 +333,12 @@ def with_heads(name, heads, dk, dv, k, ffn):
     return ((name, heads, dk, dv, k), ffn, {})
 
 
+def mixer_of(name, *sizes, ffn):
+    return ((name, *sizes), ffn, {})
+
+
 # Name, width, layers, and the number of steps if it is not that of SETTINGS. Rounding grows fast through the delta rule: after 100 steps
-# PyTorch in float32 is 1e-3 off its own float64.
+# PyTorch in float32 is 1e-3 off its own float64. The same holds for the frequencies of complex modes.
 CASES = [
     ("all-conv", 32, [conv(2, 48), conv(3, 64), conv(8, 40)]),
     ("all-attention", 32, [gqa(2, 1, 16, 64), gqa(2, 2, 16, 64, qk_norm=False), gqa(4, 1, 8, 80, base=1e6)]),
@@ -350,10 +363,12 @@ CASES = [
     ("gated-linear", 40, [with_heads("gla", 2, 10, 20, 0, 33), gqa(5, 1, 10, 50), with_heads("gla", 3, 16, 8, 0, 40)], 40),
     ("kimi-delta", 40, [with_heads("kda", 2, 20, 20, 3, 33), with_heads("kda.conv", 3, 0, 14, 4, 40), gqa(5, 1, 10, 50),
                         with_heads("kda", 3, 10, 10, 2, 40)], 20),
-]
-CASES += [
     ("moe", 32, [conv(3, (4, 2, 24)), gqa(2, 1, 16, (5, 2, 40))], 15),
     ("moe-hybrid", 24, [conv(3, 48), gqa(2, 1, 12, 0), conv(2, (3, 3, 17)), conv(3, (6, 2, 20))], 15),
+    ("filters", 40, [mixer_of("s4d", 16, ffn=33), mixer_of("rtf", 5, ffn=40), gqa(5, 1, 10, 50), mixer_of("ls4", 8, ffn=40),
+                     mixer_of("rtf", 1, ffn=24), mixer_of("s4d", 2, ffn=24)], 12),
+    ("m1", 40, [mixer_of("m1", 80, 16, 3, 4, ffn=33), mixer_of("m1", 44, 5, 17, 2, ffn=40), gqa(5, 1, 10, 50), mixer_of("m1", 54, 0, 0, 5, ffn=40)], 40),
+    ("cfc", 40, [mixer_of("cfc", ffn=33), gqa(5, 1, 10, 50), mixer_of("cfc", ffn=40)], 40),
 ]
 SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
