@@ -22,7 +22,7 @@ class Model(nn.Module):
         # The trainers of edgefront, too, read a layout from the header of a GGUF.
         self.network = Network(Layout(Plan(gguf_header(METADATA, DIMS, ()))), seed, scaled, "cpu")
         for name, values in self.network.w.items():
-            self.add(name, nn.Parameter(values.detach()))
+            self.add(name, nn.Parameter(values.detach(), values.requires_grad))
 
     def add(self, name, parameter):
         """Adds a parameter under a name with dots, in modules of these names."""
@@ -45,16 +45,22 @@ class Model(nn.Module):
     def parameter_groups(self, weight_decay):
         """Returns groups for an optimiser: matrices have weight decay; norms, biases and taps of convolutions have none."""
         matrices = set(self.network.matrices())
-        groups = {decayed: [w for name, w in self.named_parameters() if (name in matrices) == decayed] for decayed in (True, False)}
+        learned = [(name in matrices, w) for name, w in self.named_parameters() if w.requires_grad]
+        groups = {decayed: [w for is_matrix, w in learned if is_matrix == decayed] for decayed in (True, False)}
         return [{"params": groups[True], "weight_decay": weight_decay}, {"params": groups[False], "weight_decay": 0.0}]
+
+    def balance(self):
+        """Balances experts after a step of training. Without experts it does nothing."""
+        self.network.balance()
 
     @torch.no_grad()
     def load(self, path):
         """Reads all weights from a .safetensors or .gguf file."""
         tensors = read_gguf(path) if path.endswith(".gguf") else read_safetensors(path)
         own = dict(self.named_parameters())
-        sizes = {name: w.numel() for name, w in own.items()}
-        other = sorted(dict(sizes.items() ^ {(name, values.numel()) for name, values in tensors.items()}))
+        sizes = {(name, w.numel()) for name, w in own.items()}
+        found = {(name, values.numel()) for name, values in tensors.items() if name not in self.network.layout.constants}
+        other = sorted(dict(sizes ^ found))
         if other:
             raise ValueError(f"{path} is of another layout: {other[0]} is missing in one of both, or differs in size")
         for name, w in own.items():

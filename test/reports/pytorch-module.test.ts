@@ -111,7 +111,7 @@ it("holds only the code that the layout needs", () => {
   expect(mixersOf(`${header} c3 gdn.conv(2x16) g`)).toEqual(["Attention", "Conv", "Gdn"]);
   const conv = exported("v64 d32 f64 : c3 c4");
   expect(conv).toMatch(/^class Network:$[\s\S]*^class Model\(nn\.Module\):$/m);
-  expect(conv).not.toMatch(/attn_q|rope\(|Refused|\bnp\./);
+  expect(conv).not.toMatch(/attn_q|rope\(|class Moe|Refused|\bnp\./);
 });
 
 it("layers with different tensors are different kinds", () => {

@@ -67,7 +67,7 @@ class Actions:
         tokens = torch.arange(48).view(2, 24) * 5 % self.module.VOCABULARY
         F.cross_entropy(self.model(tokens).flatten(0, 1), tokens.flatten()).backward()
         F.cross_entropy(network.logits(tokens, torch.arange(48)), tokens.flatten()).backward()
-        return max(relative(w.grad, network.w[name].grad) for name, w in self.model.named_parameters())
+        return max(relative(w.grad, network.w[name].grad) for name, w in self.model.named_parameters() if w.requires_grad)
 
     def train(self, steps):
         """Returns the losses of steps on one batch, in which each token predicts the one before it."""
@@ -79,6 +79,7 @@ class Actions:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            self.model.balance()
             losses.append(loss.item())
         return losses
 
