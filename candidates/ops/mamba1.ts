@@ -27,7 +27,7 @@ const schema = z.strictObject({
 const convSchema = z.strictObject({ op: z.literal("m1.conv"), ...innerFields });
 
 /** The spec of Mamba. */
-type Mamba1 = Readonly<z.infer<typeof schema>>;
+export type Mamba1 = Readonly<z.infer<typeof schema>>;
 /** The spec of Mamba's short-conv part. */
 type Mamba1Conv = Readonly<z.infer<typeof convSchema>>;
 
@@ -175,3 +175,7 @@ export const mamba1Conv = {
   quantities: [],
   floatStages: ["m1-conv", "m1-gate"],
 } as const satisfies MixerOperator<Mamba1Conv>;
+
+/** Returns the spec if it is Mamba's, else null. Formats that store Mamba in their own way need this. */
+export const mamba1Of = (spec: { readonly op: string }): Mamba1 | null =>
+  spec.op === mamba1.name ? (spec as Mamba1) : null;

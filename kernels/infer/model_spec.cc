@@ -20,7 +20,8 @@ std::string ReadString(const GgufFile& gguf, const char* key) {
 }
 
 // Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names. `lfm2`, `lfm2moe` and `lfm3`
-// mark a convolution by zero KV heads, and `granitehybrid` Mamba-2. The other architectures have attention only.
+// mark a convolution by zero KV heads, `granitehybrid` and `nemotron_h` Mamba-2. `mamba` and `mamba2` have no
+// other mixers. The other architectures have attention only.
 Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names, uint64_t i,
                                  std::string_view* name) {
   if (m.own_architecture()) {
@@ -28,16 +29,24 @@ Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, con
     if (const MixerKind* kind = FindMixer(*name)) return kind;
     return Unsupported("layer " + std::to_string(i) + " has a mixer that is none of " + MixerNames());
   }
+  if (m.architecture == "mamba") return &KindOf(Mixer::kMamba);
+  if (m.architecture == "mamba2") return &KindOf(Mixer::kMamba2);
   uint32_t kv_heads = 1;
-  const bool conv = m.architecture.starts_with("lfm"), mamba2 = m.architecture == "granitehybrid";
+  const bool conv = m.architecture.starts_with("lfm"), mamba2 = m.architecture == "granitehybrid" || m.architecture == "nemotron_h";
   if (conv || mamba2) EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 0, kMaxHeads, {}, &kv_heads));
   return &KindOf(kv_heads > 0 ? Mixer::kAttention : conv ? Mixer::kConv : Mixer::kMamba2);
 }
 
 // Reads the FFN of layer `i`. In `lfm2moe` all layers but the first ones have experts, and no scores other than
-// sigmoids are known.
+// sigmoids are known. Layers of `mamba`, `mamba2` and `nemotron_h` have none; in `nemotron_h` a layer may be an
+// FFN alone, of a kind that no other architecture has.
 Status ReadFfn(const MetaReader& meta, const ModelSpec& m, uint64_t i, LayerSpec* l) {
   MoeSpec& moe = l->moe;
+  if (m.architecture.starts_with("mamba")) return Status::Ok();
+  if (m.architecture == "nemotron_h") {
+    EDGEFRONT_RETURN_IF_ERROR(meta.Int("feed_forward_length", i, 0, kMaxFfn, {}, &l->ffn));
+    return l->ffn == 0 ? Status::Ok() : Unsupported("layer " + std::to_string(i) + " is an FFN without gate (ReLU^2)");
+  }
   if (m.own_architecture()) {
     EDGEFRONT_RETURN_IF_ERROR(meta.Int("expert_count", i, 0, kMaxExperts, 0, &moe.experts));
   } else if (m.architecture == "lfm2moe") {

@@ -145,7 +145,7 @@ struct DataSource;
 
 // A validated layout.
 struct ModelSpec {
-  std::string architecture;  // lfm2 | lfm2moe | lfm3 | qwen3 | llama | granitehybrid | edgefront
+  std::string architecture;  // as in general.architecture, one of those in foreign_file.cc
   std::string name, layout;  // informative
   std::string final_norm;    // name of the final norm's tensor if it is not the architecture's usual one
   uint32_t dim = 0;          // d

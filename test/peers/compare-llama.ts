@@ -263,7 +263,18 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
 const folder = mkdtempSync(join(tmpdir(), "edgefront-compare-"));
 const session = await openSession(localDevice());
 try {
-  const wanted: Architecture[] = ["lfm2", "lfm2", "llama", "qwen3", "granitehybrid", "lfm2moe", "qwen35"];
+  const wanted: Architecture[] = [
+    "lfm2",
+    "lfm2",
+    "llama",
+    "qwen3",
+    "granitehybrid",
+    "lfm2moe",
+    "qwen35",
+    "mamba",
+    "mamba2",
+    "nemotron_h",
+  ];
   const layouts: [string, Layout][] = [
     ...flags.named
       .split(",")

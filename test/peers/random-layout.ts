@@ -4,6 +4,10 @@ import type { Layout } from "../../candidates/layout.ts";
 import type { Ffn, Mixer } from "../../candidates/ops/operator-registry.ts";
 import type { SeededRng } from "../../search/rng.ts";
 
+/** Architectures without QK-norm, and those without FFNs. */
+const WITHOUT_NORM = new Set<Architecture>(["llama", "granitehybrid", "nemotron_h"]);
+const WITHOUT_FFN = new Set<Architecture>(["mamba", "mamba2", "nemotron_h"]);
+
 /**
  * Returns a small layout of the wanted architecture with sizes that llama.cpp accepts: rows in blocks of 32,
  * heads that span the width (lfm2).
@@ -18,8 +22,9 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
       heads,
       kvHeads,
       headDim,
-      qkNorm: wanted !== "llama" && wanted !== "granitehybrid",
+      qkNorm: !WITHOUT_NORM.has(wanted),
       ropeTheta: pick([10_000, 1_000_000]),
+      ...(wanted === "nemotron_h" && { rotated: 0 }),
     };
     const width = heads * headDim;
     const kernel = pick([2, 3, 4, 5]);
@@ -42,6 +47,9 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
       lfm2: conv,
       lfm2moe: conv,
       granitehybrid: mamba2,
+      mamba: { op: "m1", expand: 2, state: recurrent.state / 4, kernel: recurrent.kernel },
+      mamba2,
+      nemotron_h: mamba2,
       qwen35: gdn,
     };
     const other = others[wanted] ?? null;
@@ -49,9 +57,10 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
     const dense = wanted === "lfm2moe" ? random.below(3) : Number.POSITIVE_INFINITY;
     const used = 1 + random.below(4);
     const moe: Ffn = { op: "moe", experts: used + random.below(12), used, width: 32 * (1 + random.below(8)) };
+    const alone = wanted === "mamba" || wanted === "mamba2";
     const layers = Array.from({ length: 2 + random.below(7) }, (_, layer) => ({
-      mixer: other !== null && random.below(3) > 0 ? other : attention,
-      ffn: layer < dense ? ffn : moe,
+      mixer: other !== null && (alone || random.below(3) > 0) ? other : attention,
+      ffn: WITHOUT_FFN.has(wanted) ? { op: "absent" as const } : layer < dense ? ffn : moe,
     }));
     const layout = { vocab: 256 + 8 * random.below(200), width, layers };
     const expressed = paddingOf(layout)?.architecture ?? architectureOf(layout);

@@ -5,6 +5,8 @@ import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2moe.ts";
 import { lfm3 } from "./lfm3.ts";
+import { mamba2Stack, mambaStack } from "./mamba-stack.ts";
+import { nemotronH } from "./nemotron-h.ts";
 import { qwen35 } from "./qwen35.ts";
 import { refuse, type TransformersConfig, type Upstream } from "./upstream.ts";
 
@@ -15,6 +17,9 @@ const list = [
   qwen3,
   llama,
   graniteHybrid,
+  mambaStack,
+  mamba2Stack,
+  nemotronH,
   qwen35,
 ] as const satisfies readonly Upstream[];
 

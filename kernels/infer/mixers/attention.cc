@@ -47,6 +47,10 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
                     " KV heads evenly");
   }
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.sliding_window", i, 0, kMaxContext, 0, &a.window));
+  if (m.architecture == "nemotron_h") {  // no QK-norm and no positions
+    a.rope_base = 1e4f;
+    return Status::Ok();
+  }
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
   a.rotated = a.head_dim;
   a.qk_norm = !m.rope_interleaved;  // no upstream architecture has both

@@ -1,0 +1,55 @@
+// The nemotron_h architecture: each block is Mamba-2 of one shape, attention without positions, or an FFN. Its
+// FFNs are ReLU^2, which no layout has, so it expresses layouts without FFNs. Source: llama.cpp
+// src/models/nemotron-h.cpp.
+import { i32s, u32 } from "../../gguf/metadata.ts";
+import type { Layout } from "../../layout.ts";
+import { normsOf } from "../../layout.ts";
+import { attentionOf } from "../attention.ts";
+import { type Mamba2, mamba2, mamba2Of } from "../mamba2.ts";
+import { withoutFfns } from "./mamba-stack.ts";
+import { attentionIn, refuse, same, type Upstream, windowsIn } from "./upstream.ts";
+
+const mamba2In = ({ layers }: Layout): readonly Mamba2[] =>
+  layers.flatMap(({ mixer }) => mamba2Of(mixer) ?? []);
+
+function problem(layout: Layout): string | null {
+  const attention = attentionIn(layout);
+  if (attention.some(({ rotated }) => rotated !== 0)) return "it has no FFNs, and attention with RoPE";
+  if (attention.some(({ qkNorm }) => qkNorm)) return "it has no FFNs, and attention with QK-norm";
+  if (attention.some(({ outputGate }) => outputGate)) return "its attention has an output gate";
+  if (windowsIn(layout).length > 0) return "some of its attention layers have a window";
+  if (layout.layers.some((layer) => normsOf(layer) === "sandwich")) return "it has norms after its mixers";
+  if (!same(attention.map((spec) => [spec.heads, spec.headDim].join())))
+    return "its attention layers differ in heads or head size";
+  return same(mamba2In(layout).map((spec) => JSON.stringify(mamba2.notation.format(spec))))
+    ? null
+    : "its Mamba-2 layers differ";
+}
+
+/** Nemotron-H, by NVIDIA. */
+export const nemotronH = {
+  name: "nemotron_h",
+  finalNorm: "output_norm.weight",
+  holds: (layout) =>
+    withoutFfns(layout) &&
+    mamba2In(layout).length > 0 &&
+    attentionIn(layout).length > 0 &&
+    layout.layers.every(({ mixer }) => mamba2Of(mixer) !== null || attentionOf(mixer) !== null),
+  problem,
+  metadata: (layout) => {
+    const [first] = attentionIn(layout);
+    const [spec] = mamba2In(layout);
+    return [
+      // A layer with neither kv heads nor an FFN is Mamba-2.
+      ["feed_forward_length", i32s(layout.layers.map(() => 0))],
+      ["attention.head_count", u32(first!.heads)],
+      ["attention.head_count_kv", i32s(layout.layers.map(({ mixer }) => attentionOf(mixer)?.kvHeads ?? 0))],
+      ["attention.key_length", u32(first!.headDim)],
+      ["attention.value_length", u32(first!.headDim)],
+      ...mamba2.keys.map(({ key, of }) => [key, u32(of(spec!, layout.width))] as const),
+    ];
+  },
+  transformers: () =>
+    refuse("Mamba-2 and attention without FFNs: edgefront writes no config.json of transformers for them"),
+  transformersNote: () => null,
+} as const satisfies Upstream;
