@@ -130,7 +130,7 @@ function withOperatorsOf(layout: Layout, sources: PythonSources): Map<string, st
     path,
     source.replace(/^ {4}"([\w.]+)": \w+,\n/gm, keep),
   ]);
-  const missing = layout.layers.find(({ mixer }) => !found.has(mixer.op))?.mixer.op;
+  const missing = layout.layers.map(({ mixer }) => mixer.op).find((name) => !found.has(name));
   if (missing !== undefined)
     throw new Error(
       `profilers/pytorch has no mixer "${missing}"; add it to edgefront_trainer/mixers/__init__.py`,
