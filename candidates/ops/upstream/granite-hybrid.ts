@@ -18,6 +18,7 @@ import {
   unevenConfig,
   unevenness,
   windowsIn,
+  withoutFfns,
 } from "./upstream.ts";
 
 const EXPANSION = 2;
@@ -91,9 +92,10 @@ function transformers(layout: Layout, context: number) {
 export const graniteHybrid = {
   name: "granitehybrid",
   finalNorm: "output_norm.weight",
-  holds: ({ layers }) =>
-    layers.some(({ mixer }) => mamba2Of(mixer) !== null) &&
-    layers.every(({ mixer }) => mamba2Of(mixer) !== null || attentionOf(mixer) !== null),
+  holds: (layout) =>
+    !withoutFfns(layout) &&
+    layout.layers.some(({ mixer }) => mamba2Of(mixer) !== null) &&
+    layout.layers.every(({ mixer }) => mamba2Of(mixer) !== null || attentionOf(mixer) !== null),
   problem,
   padded: inPairs,
   metadata: (layout) => {

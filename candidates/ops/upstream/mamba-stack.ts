@@ -3,15 +3,10 @@
 // src/models/{mamba,mamba2}.cpp.
 import { u32 } from "../../gguf/metadata.ts";
 import type { Layout } from "../../layout.ts";
-import { absentFfn } from "../absent-ffn.ts";
 import { type Mamba1, mamba1, mamba1Of } from "../mamba1.ts";
 import { type Mamba2, mamba2, mamba2Of } from "../mamba2.ts";
 import type { MixerOperator } from "../operator.ts";
-import { lfm3Option, refuse, same, type Upstream } from "./upstream.ts";
-
-/** Returns true if no layer has an FFN. */
-export const withoutFfns = ({ layers }: Layout): boolean =>
-  layers.every(({ ffn }) => ffn.op === absentFfn.name);
+import { lfm3Option, refuse, same, type Upstream, withoutFfns } from "./upstream.ts";
 
 /** Returns true if all layers have the mixer that `of` recognises, and no FFN. */
 const stackOf = (layout: Layout, of: (mixer: Layout["layers"][number]["mixer"]) => unknown): boolean =>

@@ -1,13 +1,11 @@
 // The nemotron_h architecture: each block is Mamba-2 of one shape, attention without positions, or an FFN. Its
 // FFNs are ReLU^2, which no layout has, so it expresses layouts without FFNs. Source: llama.cpp
 // src/models/nemotron-h.cpp.
-import { i32s, u32 } from "../../gguf/metadata.ts";
-import type { Layout } from "../../layout.ts";
-import { normsOf } from "../../layout.ts";
+import { f32, i32s, u32 } from "../../gguf/metadata.ts";
+import { type Layout, NORM_EPSILON, normsOf } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
 import { type Mamba2, mamba2, mamba2Of } from "../mamba2.ts";
-import { withoutFfns } from "./mamba-stack.ts";
-import { attentionIn, refuse, same, type Upstream, windowsIn } from "./upstream.ts";
+import { attentionIn, refuse, same, type Upstream, windowsIn, withoutFfns } from "./upstream.ts";
 
 const mamba2In = ({ layers }: Layout): readonly Mamba2[] =>
   layers.flatMap(({ mixer }) => mamba2Of(mixer) ?? []);
@@ -46,6 +44,8 @@ export const nemotronH = {
       ["attention.head_count_kv", i32s(layout.layers.map(({ mixer }) => attentionOf(mixer)?.kvHeads ?? 0))],
       ["attention.key_length", u32(first!.headDim)],
       ["attention.value_length", u32(first!.headDim)],
+      // The loader asks for this key as well as for that of RMS norms.
+      ["attention.layer_norm_epsilon", f32(NORM_EPSILON)],
       ...mamba2.keys.map(({ key, of }) => [key, u32(of(spec!, layout.width))] as const),
     ];
   },

@@ -4,6 +4,7 @@
 import type { Entries } from "../../gguf/metadata.ts";
 import { f32, u32 } from "../../gguf/metadata.ts";
 import { type Layout, normsOf } from "../../layout.ts";
+import { absentFfn } from "../absent-ffn.ts";
 import { type Attention, attentionOf } from "../attention.ts";
 import { formatGeometry } from "../geometry.ts";
 import { type Moe, moeOf } from "../moe.ts";
@@ -72,6 +73,10 @@ export const denseWidthsIn = ({ layers }: Layout): readonly number[] =>
 
 /** Returns the mixtures of experts of a layout, in layer order. */
 export const moesIn = ({ layers }: Layout): readonly Moe[] => layers.flatMap(({ ffn }) => moeOf(ffn) ?? []);
+
+/** Returns true if no layer has an FFN. */
+export const withoutFfns = ({ layers }: Layout): boolean =>
+  layers.every(({ ffn }) => ffn.op === absentFfn.name);
 
 /** Returns the width of dense FFNs. Readers need one even if every layer has experts. */
 const feedForwardLength = (layout: Layout): number => denseWidthsIn(layout)[0] ?? moesIn(layout)[0]!.width;
