@@ -1,39 +1,56 @@
 // Static costs of a layout: exact counts of parameters, FLOPs and bytes. Measurements are the business of
 // profilers/.
-import { type Layout, normsOf } from "./layout.ts";
+import { type Layer, type Layout, normsOf } from "./layout.ts";
 import { countActive, countElements, type StateElements, type TensorSpec } from "./ops/operator.ts";
 import { ffnOperatorOf, operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
 
+/** Returns the tensors that one application of a layer reads, in file order. */
+function blockTensors(layer: Layer, width: number, prefix: string): readonly TensorSpec[] {
+  const norm = (name: string): TensorSpec => ({
+    name: `${prefix}.${name}.weight`,
+    shape: [width],
+    role: "vector",
+  });
+  const after = (name: string): readonly TensorSpec[] => (normsOf(layer) === "sandwich" ? [norm(name)] : []);
+  const ffn = ffnOperatorOf(layer.ffn).tensors(layer.ffn, width, prefix);
+  return [
+    norm("attn_norm"),
+    ...operatorOf(layer.mixer).tensors(layer.mixer, width, prefix),
+    ...after("post_attention_norm"),
+    ...(ffn.length === 0 ? [] : [norm("ffn_norm"), ...ffn, ...after("post_ffw_norm")]),
+  ];
+}
+
 /**
- * Returns every tensor of a layout in file order. The token table is also the output matrix (tied
- * embeddings).
+ * Returns every tensor that a layout stores, in file order. The token table is also the output matrix (tied
+ * embeddings). Layers with the weights of another have none.
  */
 export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): readonly TensorSpec[] {
   const { width } = layout;
-  const tensors: TensorSpec[] = [
+  return [
     { name: "token_embd.weight", shape: [width, layout.vocab], role: "embedding" },
+    { name: finalNorm, shape: [width], role: "vector" },
+    ...layout.layers.flatMap((layer, index) =>
+      layer.weightsOf === undefined ? blockTensors(layer, width, `blk.${index}`) : [],
+    ),
   ];
-  const norm = (name: string): void => void tensors.push({ name, shape: [width], role: "vector" });
-  norm(finalNorm);
-  for (const [index, layer] of layout.layers.entries()) {
-    const prefix = `blk.${index}`;
-    const sandwich = normsOf(layer) === "sandwich";
-    norm(`${prefix}.attn_norm.weight`);
-    tensors.push(...operatorOf(layer.mixer).tensors(layer.mixer, width, prefix));
-    if (sandwich) norm(`${prefix}.post_attention_norm.weight`);
-    const ffn = ffnOperatorOf(layer.ffn).tensors(layer.ffn, width, prefix);
-    if (ffn.length === 0) continue;
-    norm(`${prefix}.ffn_norm.weight`);
-    tensors.push(...ffn);
-    if (sandwich) norm(`${prefix}.post_ffw_norm.weight`);
-  }
-  return tensors;
+}
+
+/**
+ * Returns the tensors that a token reads: those that the layout stores, and shared ones once more for each
+ * further layer that applies them.
+ */
+function appliedTensors(layout: Layout): readonly TensorSpec[] {
+  const again = layout.layers.flatMap((layer) =>
+    layer.weightsOf === undefined ? [] : blockTensors(layer, layout.width, `blk.${layer.weightsOf}`),
+  );
+  return [...tensorsOf(layout), ...again];
 }
 
 /**
  * Returns the parameter count: V*d + d, plus norms, mixer and FFN of each layer. The formula reproduces the
- * counts of the LFM2 releases (arXiv 2511.23404) exactly.
+ * counts of the LFM2 releases (arXiv 2511.23404) exactly. Shared weights count once.
  */
 export const parameterCount = (layout: Layout): number => countElements(tensorsOf(layout));
 
@@ -43,23 +60,27 @@ export interface ParameterCounts {
   readonly total: number;
   /** What a file holds. */
   readonly stored: number;
-  /** What one token uses. */
+  /** What one token uses. Weights that it uses several times count once. */
   readonly active: number;
 }
 
 /** Returns the parameter counts of a layout. */
 export function parameterCounts(layout: Layout): ParameterCounts {
   const tensors = tensorsOf(layout);
-  const stored = countElements(tensors);
-  return { total: stored, stored, active: countActive(tensors) };
+  return {
+    total: countElements(appliedTensors(layout)),
+    stored: countElements(tensors),
+    active: countActive(tensors),
+  };
 }
 
 /**
- * Returns the expected bytes of weights read in one decode step of `batch` sequences. With uniform routing, a
+ * Returns the expected bytes of weights read in one decode step of `batch` sequences, shared weights once for
+ * each layer. With uniform routing, a
  * step uses E (1 - (1 - k/E)^batch) of E experts, of which a token uses k.
  */
 export const weightBytesRead = (layout: Layout, quantization: Quantization, batch: number): number =>
-  tensorsOf(layout).reduce((sum, tensor) => {
+  appliedTensors(layout).reduce((sum, tensor) => {
     const bytes = bytesOf(tensor.shape, tensorType(tensor, quantization));
     const { stored, used } = tensor.experts ?? { stored: 1, used: 1 };
     return sum + (batch === 1 ? (bytes / stored) * used : bytes * (1 - (1 - used / stored) ** batch));
@@ -73,7 +94,7 @@ export interface StaticCost {
   readonly prefillFlops: number;
   /**
    * Bytes read for one decoded token after `context` tokens: weights (of experts only the used ones), the KV
-   * cache, recurrent state.
+   * cache, recurrent state. Shared weights are read by each layer, as if no cache held them.
    */
   readonly decodeReadBytes: number;
   /** Bytes read and written for that token. It writes its keys and values, and all recurrent state again. */
@@ -81,7 +102,7 @@ export interface StaticCost {
   /** Bytes of the KV cache of one sequence of `context` tokens. `stateBytes` adds its recurrent state. */
   readonly kvBytes: number;
   readonly stateBytes: number;
-  /** Bytes of all weights in their quantised types. */
+  /** Bytes of all weights in their quantised types. Shared weights count once. */
   readonly weightBytes: number;
   /** Bytes that must stay resident: weights and state together. */
   readonly residentBytes: number;
@@ -103,7 +124,9 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
   const tensors = tensorsOf(layout);
   const parameters = countElements(tensors);
   const weightBytes = tensors.reduce((sum, t) => sum + bytesOf(t.shape, tensorType(t, quantization)), 0);
-  const matrixElements = countActive(tensors.filter(({ role }) => role === "matrix" || role === "float"));
+  const matrixElements = countActive(
+    appliedTensors(layout).filter(({ role }) => role === "matrix" || role === "float"),
+  );
   const outputElements = layout.vocab * layout.width;
 
   let decodeFlops = 2 * (matrixElements + outputElements);

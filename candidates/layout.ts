@@ -5,9 +5,13 @@ import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
 import { ffnOperatorOf, ffnSchema, mixerSchema, operatorOf, traitsOf } from "./ops/operator-registry.ts";
+import { sharingProblem } from "./sharing.ts";
 
 /** RMSNorm epsilon of every norm in every layout (as in the LFM2 releases). */
 export const NORM_EPSILON = 1e-5;
+
+/** The most layers of a layout; layers that share weights count each. */
+export const MAX_LAYERS = 512;
 
 /** Norms of a layer's two parts, mixer and FFN: before each part, or before and after it. */
 export const normKinds = ["pre", "sandwich"] as const;
@@ -18,13 +22,18 @@ const layerSchema = z.strictObject({
   ffn: ffnSchema,
   /** sandwich: x += norm(part(norm(x))), as in LFM3. Absent: x += part(norm(x)). */
   norms: z.literal("sandwich").optional(),
+  /**
+   * Index of an earlier layer with an equal mixer, FFN and norms, whose weights this layer applies again.
+   * Absent: its own.
+   */
+  weightsOf: z.int().min(0).optional(),
 });
 
 export const layoutSchema = z.strictObject({
   vocab: z.int().min(2).max(1_048_576),
   /** Model width d. */
   width: z.int().min(8).max(65_536),
-  layers: z.array(layerSchema).min(1).max(512),
+  layers: z.array(layerSchema).min(1).max(MAX_LAYERS),
 });
 export type Layer = Readonly<z.infer<typeof layerSchema>>;
 export interface Layout {
@@ -47,7 +56,7 @@ export function layoutProblem(layout: Layout): string | null {
       ffnOperatorOf(layer.ffn).problem(layer.ffn, layout.width);
     if (problem !== null) return `layer ${index}: ${problem}`;
   }
-  return null;
+  return sharingProblem(layout.layers);
 }
 
 /**

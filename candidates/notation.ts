@@ -2,8 +2,8 @@
 // s256(8/2x64)~moe(8/2x512)`. The header holds vocabulary v, width d, default FFN f, the number n of norms
 // around mixers and FFNs (n2: before and after each; 1 is not written) and the fields that operators declare
 // (h: default attention geometry). A layer is a mixer's token. Parentheses hold its argument, ~ its FFN and ^
-// its norms (`c3^1`), where they differ from the header; `2[c3 c3 g]` repeats. Each operator in ops/ reads
-// and writes its own token.
+// its norms (`c3^1`), where they differ from the header. repetition.ts reads groups such as `2[c3 c3 g]`. Each
+// operator in ops/ reads and writes its own token.
 import { InvalidInputError } from "./errors.ts";
 import { type Layer, type Layout, type NormKind, normsField, normsOf, parseLayout } from "./layout.ts";
 import {
@@ -15,9 +15,10 @@ import {
   mixers,
   operatorOf,
 } from "./ops/operator-registry.ts";
+import { contract, expand } from "./repetition.ts";
+import { weightSources } from "./sharing.ts";
 
 const DEFAULT_VOCAB = 65_536;
-const MAX_LAYERS = 512;
 
 /** Text of each header field by its letter. Bare tokens take their argument from it. */
 export type Defaults = Readonly<Record<string, string>>;
@@ -90,30 +91,6 @@ function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn
   throw notALayer(text);
 }
 
-/** Expands `2[c3 c3 g]` groups. White space separates tokens; groups nest. */
-function expandGroups(text: string): string[] {
-  const tokens = text.match(/\d+\[|\]|[^\s[\]]+(?=\s|\]|$)/g) ?? [];
-  if (tokens.join("") !== text.replace(/\s+/g, "")) throw bad(`"${text.trim()}" has a misplaced bracket`);
-  const stack: { count: number; layers: string[] }[] = [{ count: 1, layers: [] }];
-  for (const token of tokens) {
-    const top = stack[stack.length - 1]!;
-    if (token.endsWith("[")) {
-      stack.push({ count: Number(token.slice(0, -1)), layers: [] });
-    } else if (token === "]") {
-      const outer = stack[stack.length - 2];
-      if (outer === undefined) throw bad("a ] without its [");
-      stack.pop();
-      if (top.count * top.layers.length > MAX_LAYERS) throw bad(`more than ${MAX_LAYERS} layers`);
-      for (let n = 0; n < top.count; n++) outer.layers.push(...top.layers);
-    } else {
-      top.layers.push(token);
-    }
-    if (stack[stack.length - 1]!.layers.length > MAX_LAYERS) throw bad(`more than ${MAX_LAYERS} layers`);
-  }
-  if (stack.length > 1) throw bad("a [ without its ]");
-  return stack[0]!.layers;
-}
-
 /** Reads a notation. Throws InvalidInputError (`bad-notation`, `bad-layout`, `impossible-layout`). */
 export function parseNotation(text: string): Layout {
   const [header, body, ...rest] = text.split(":");
@@ -128,10 +105,10 @@ export function parseNotation(text: string): Layout {
   const defaults = Object.fromEntries(fields);
   const defaultFfn = fields.has("f") ? parseFfn(fields.get("f")!)! : undefined;
   const defaultNorms = NORMS[(fields.get("n") ?? "1") as NormCount];
-  const layers = expandGroups(body).map((token): Layer => {
+  const layers = expand(body).map(({ token, ...sharing }): Layer => {
     const { mixer, ffn = defaultFfn, norms = defaultNorms } = parseLayer(token, defaults);
     if (ffn === undefined) throw bad(`"${token}" has no FFN width; add one to the header, e.g. f4608`);
-    return { mixer, ffn, ...normsField(norms) };
+    return { mixer, ffn, ...normsField(norms), ...sharing };
   });
   return parseLayout({ vocab: Number(fields.get("v") ?? DEFAULT_VOCAB), width: Number(width), layers });
 }
@@ -224,12 +201,15 @@ export function formatNotation(layout: Layout): string {
       (ffns[index] === ffn ? "" : `~${ffns[index]}`) +
       (counts[index] === count ? "" : `^${counts[index]}`),
   );
-  return `${header.join(" ")} : ${layers.join(" ")}`;
+  return `${header.join(" ")} : ${contract(layers, weightSources(layout.layers))}`;
 }
 
-/** Returns the layers alone, e.g. `c3 c3 g c3`, as tables show them. */
+/** Returns the layers alone, e.g. `c3 c3 g c3` or `2*[c3 g]`, as tables show them. */
 export function formatPattern(layout: Layout): string {
   const tokens = layout.layers.map(({ mixer }) => written(mixer));
   const defaults = defaultsOf(tokens);
-  return tokens.map((token) => tokenText(token, defaults)).join(" ");
+  return contract(
+    tokens.map((token) => tokenText(token, defaults)),
+    weightSources(layout.layers),
+  );
 }

@@ -7,15 +7,19 @@ import { InvalidInputError } from "./errors.ts";
 import { type Layout, type NormKind, normsField } from "./layout.ts";
 import { countElements } from "./ops/operator.ts";
 import { ffnOfWidth, ffnOperatorOf, type Mixer } from "./ops/operator-registry.ts";
+import { repeated, type Sharing } from "./sharing.ts";
 import { counted } from "./words.ts";
 
 export interface SolveOptions {
   readonly vocab: number;
   readonly width: number;
+  /** The mixers of the layers, or of the stored blocks if they are repeated. */
   readonly mixers: readonly Mixer[];
   /** Norms of all layers. */
   readonly norms?: NormKind;
-  /** Target parameter count of the whole model. */
+  /** How the model repeats its blocks. */
+  readonly sharing?: Sharing;
+  /** Target parameter count of the whole model. Shared weights count once. */
   readonly parameters: number;
   /** FFN widths are multiples of this number. With 32 every matrix can be quantised. */
   readonly multiple?: number;
@@ -24,14 +28,12 @@ export interface SolveOptions {
 }
 
 function withFfn(options: SolveOptions, widths: (layer: number) => number): Layout {
+  const norms = normsField(options.norms ?? "pre");
+  const blocks = options.mixers.map((mixer, layer) => ({ mixer, ffn: ffnOfWidth(widths(layer)), ...norms }));
   return {
     vocab: options.vocab,
     width: options.width,
-    layers: options.mixers.map((mixer, layer) => ({
-      mixer,
-      ffn: ffnOfWidth(widths(layer)),
-      ...normsField(options.norms ?? "pre"),
-    })),
+    layers: repeated(blocks, options.sharing ?? "none"),
   };
 }
 

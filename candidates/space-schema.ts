@@ -3,6 +3,7 @@ import { z } from "zod";
 import { normKinds } from "./layout.ts";
 import { ffnForms, mixerForms } from "./notation.ts";
 import { engines } from "./runs-in.ts";
+import { sharings } from "./sharing.ts";
 
 const count = z.union([z.string().regex(/^\d+(\.\d+)?[KMB]$/), z.int().positive()]);
 const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)]);
@@ -12,7 +13,12 @@ export const spaceSchema = z.strictObject({
   vocab: z.int().min(2).max(1_048_576).describe("Vocabulary of every candidate."),
   width: oneOrMore(z.int().min(8).max(65_536)).describe("Model width d, or the widths to choose from."),
   depth: oneOrMore(z.int().min(1).max(512)).describe("Number of layers, or the numbers to choose from."),
-  mixers: z.array(z.string()).min(1).describe(`Mixers a layer may have: ${mixerForms}.`),
+  mixers: z
+    .array(z.string())
+    .min(1)
+    .describe(
+      `Mixers a layer may have: ${mixerForms}. Attention with < after it (g<, s256<) reads the keys and values of the nearest earlier layer of its kind.`,
+    ),
   heads: z
     .array(z.string())
     .min(1)
@@ -33,6 +39,12 @@ export const spaceSchema = z.strictObject({
     .optional()
     .describe(`FFN of all layers, or FFNs to choose from, when the width is not solved: ${ffnForms}.`),
   ffnMultiple: z.int().min(1).default(32).describe("Solved FFN widths are multiples of this."),
+  sharing: oneOrMore(z.enum(sharings))
+    .optional()
+    .describe(
+      "How the whole model repeats its layers, or the ways to choose from: none; pairs: each layer twice in a row; " +
+        "loop: all layers twice. Repeated layers share weights. `depth` and `attention` count layers once.",
+    ),
   attention: range.optional().describe("Smallest and largest number of attention layers, of any kind."),
   runsIn: z
     .array(z.enum(engines))

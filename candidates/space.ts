@@ -1,21 +1,22 @@
 // The space of a sweep: a declared set of layouts (from YAML), which can be sampled, counted and enumerated.
-// A genome is the part of a layout that a strategy varies. `realize` turns a genome into a layout of the
-// space, or returns the reason against it.
+// `realize` turns a genome into a layout of the space, or returns the reason against it.
 
 import { InvalidInputError } from "./errors.ts";
+import { type Genome, genomeSharing, pairsOf, split } from "./genome.ts";
 import {
   isAttention,
-  type Layer,
   type Layout,
   layoutProblem,
+  MAX_LAYERS,
   type NormKind,
   normsField,
   normsOf,
 } from "./layout.ts";
 import { type Defaults, ffnForms, formatFfn, formatMixer, parseFfn, parseMixer } from "./notation.ts";
 import { geometryHeader } from "./ops/geometry.ts";
-import { type Ffn, ffnOperatorOf, type Mixer, operatorOf, traitsOf } from "./ops/operator-registry.ts";
+import { type Ffn, ffnOperatorOf, type Mixer, operatorOf } from "./ops/operator-registry.ts";
 import { engineProblem } from "./runs-in.ts";
+import { blocksOf, repeated, type Sharing } from "./sharing.ts";
 import { solveFfnWidth } from "./solver.ts";
 import { parseCount, type SpaceConfig } from "./space-schema.ts";
 import { counted } from "./words.ts";
@@ -26,15 +27,6 @@ export interface Rng {
   next(): number;
   /** Uniform whole number in [0, n). */
   below(n: number): number;
-}
-
-export interface Genome {
-  readonly width: number;
-  readonly mixers: readonly Mixer[];
-  /** FFN of all layers. Absent where the space solves its width from a parameter budget. */
-  readonly ffn?: Ffn;
-  /** Norms of all layers, as in a layer. */
-  readonly norms?: Layer["norms"];
 }
 
 export type Realized =
@@ -59,30 +51,13 @@ function ffnIn(entry: number | string): Ffn {
   return ffn;
 }
 
-/** Separates attention from other mixers. Both lists keep the given order. */
-function split(mixers: readonly Mixer[]): {
-  readonly attends: readonly Mixer[];
-  readonly others: readonly Mixer[];
-} {
-  return {
-    attends: mixers.filter((mixer) => traitsOf(mixer).lookup),
-    others: mixers.filter((mixer) => !traitsOf(mixer).lookup),
-  };
-}
-
-/** Every attention mixer with every other mixer; undefined stands for a kind that the palette lacks. */
-function pairsOf(palette: readonly Mixer[]) {
-  const { attends, others } = split(palette);
-  const some = (mixers: readonly Mixer[]) => (mixers.length === 0 ? [undefined] : mixers);
-  return some(attends).flatMap((attends) => some(others).map((other) => ({ attends, other })));
-}
-
 /** A declared space. Throws InvalidInputError (`bad-space`) when its parts contradict one another. */
 export class Space {
   readonly widths: readonly number[];
   readonly depths: readonly number[];
   readonly ffns: readonly Ffn[] | null;
   readonly norms: readonly NormKind[];
+  readonly sharings: readonly Sharing[];
   /** The mixers that a layer may have, one list per attention geometry. */
   readonly palettes: readonly (readonly Mixer[])[];
   /** True if engines other than edgefront's own must run every layout; they want equal layers. */
@@ -106,6 +81,7 @@ export class Space {
     }
     this.budget = config.parameters === undefined ? null : parseCount(config.parameters);
     this.ffns = config.ffn === undefined ? null : many(config.ffn).map(ffnIn);
+    this.sharings = many(config.sharing ?? "none");
     const defaults = config.heads?.map(geometryDefaults) ?? [{}];
     this.palettes = defaults.map((one) => config.mixers.map((token) => parseMixer(token, one)));
     this.tokens = this.palettes.map((palette) => new Set(palette.map(formatMixer)));
@@ -121,6 +97,12 @@ export class Space {
           throw new InvalidInputError("bad-space", `impossible FFN ${formatFfn(ffn)}: ${problem}`);
       }
     }
+    const repeats = this.sharings.some((sharing) => sharing !== "none");
+    if (repeats && 2 * Math.max(...this.depths) > MAX_LAYERS)
+      throw new InvalidInputError(
+        "bad-space",
+        `sharing doubles the depth of ${Math.max(...this.depths)}: a layout has at most ${MAX_LAYERS} layers`,
+      );
     const { min = 0, max = Number.POSITIVE_INFINITY } = config.attention ?? {};
     const { attends, others } = split(this.palettes[0]!);
     if (min > max) throw new InvalidInputError("bad-space", `attention: min ${min} is above max ${max}`);
@@ -156,6 +138,7 @@ export class Space {
                 mixers,
                 ...(this.ffns && { ffn: this.ffns[0]! }),
                 ...normsField(this.norms[0]!),
+                ...genomeSharing(this.sharings.includes("none") ? "none" : this.sharings[0]!),
               });
               if (realized.ok) return;
               reason = realized.reason;
@@ -180,12 +163,13 @@ export class Space {
     if (attention < min || attention > max)
       return refuse(`${counted(attention, "attention layer")}: outside the bounds`);
     const { vocab, ffnMultiple } = this.config;
-    const { width, mixers } = genome;
-    const shape = { vocab, width, mixers, norms };
+    const { width, mixers, sharing = "none" } = genome;
+    if (!this.sharings.includes(sharing)) return refuse(`sharing ${sharing} is not in the space`);
     let layout: Layout;
     if (this.budget !== null) {
       try {
-        layout = solveFfnWidth({ ...shape, parameters: this.budget, multiple: ffnMultiple });
+        const target = { parameters: this.budget, multiple: ffnMultiple };
+        layout = solveFfnWidth({ vocab, width, mixers, norms, sharing, ...target });
       } catch (error) {
         if (error instanceof InvalidInputError) return refuse(error.message);
         throw error;
@@ -196,7 +180,8 @@ export class Space {
         return refuse(
           `FFN ${genome.ffn === undefined ? "(none)" : formatFfn(genome.ffn)} is not in the space`,
         );
-      layout = { vocab, width, layers: mixers.map((mixer) => ({ mixer, ffn, ...normsField(norms) })) };
+      const blocks = mixers.map((mixer) => ({ mixer, ffn, ...normsField(norms) }));
+      layout = { vocab, width, layers: repeated(blocks, sharing) };
     }
     const problem = layoutProblem(layout) ?? this.engineProblem(layout);
     return problem === null ? { ok: true, layout } : refuse(problem);
@@ -213,19 +198,21 @@ export class Space {
 
   /** Returns the genome of a layout: the part that strategies vary. First layers may differ in their FFN. */
   genomeOf(layout: Layout): Genome {
-    const last = layout.layers.at(-1)!;
+    const { blocks, sharing } = blocksOf(layout.layers);
+    const last = blocks.at(-1)!;
     return {
       width: layout.width,
-      mixers: layout.layers.map((layer) => layer.mixer),
+      mixers: blocks.map((layer) => layer.mixer),
       ...(this.ffns !== null && { ffn: last.ffn }),
       ...normsField(normsOf(last)),
+      ...genomeSharing(sharing),
     };
   }
 
   /**
-   * Draws a genome. Width, depth, palette and FFN width are uniform. Then the number of attention layers is
-   * uniform within the bounds, as are their places and every mixer. Drawing each layer alone was rejected: it
-   * would hardly ever try the extremes.
+   * Draws a genome. Width, depth, palette, FFN, norms and sharing are uniform. Then the number of attention
+   * layers is uniform within the bounds, as are their places and every mixer. Drawing each layer alone was
+   * rejected: it would hardly ever try the extremes.
    */
   sampleGenome(rng: Rng): Genome {
     const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
@@ -241,12 +228,14 @@ export class Space {
     const mixers = Array.from({ length: depth }, (_, layer) =>
       pick<Mixer>(places.has(layer) ? attends : others),
     );
+    // A single choice draws nothing, so that spaces without an axis give the same genomes as before it.
+    const pickAny = <T>(items: readonly T[]): T => (items.length === 1 ? items[0]! : pick(items));
     return {
       width,
       mixers,
       ...(this.ffns !== null && { ffn: pick(this.ffns) }),
-      // A single choice draws nothing, so that spaces without this axis give the same genomes as before it.
-      ...normsField(this.norms.length === 1 ? this.norms[0]! : pick(this.norms)),
+      ...normsField(pickAny(this.norms)),
+      ...genomeSharing(pickAny(this.sharings)),
     };
   }
 
@@ -267,11 +256,17 @@ export class Space {
     const perPalette = this.palettes.map((palette) =>
       this.depths.reduce((sum, depth) => sum + palette.length ** depth, 0),
     );
-    return (
-      this.widths.length *
-      (this.ffns?.length ?? 1) *
-      this.norms.length *
-      perPalette.reduce((sum, n) => sum + n, 0)
+    const others = this.widths.length * (this.ffns?.length ?? 1) * this.norms.length * this.sharings.length;
+    return others * perPalette.reduce((sum, n) => sum + n, 0);
+  }
+
+  /** Returns every combination of what all layers of a layout have in common. */
+  private choices(): readonly Pick<Genome, "ffn" | "norms" | "sharing">[] {
+    const ffns = this.ffns?.map((ffn) => ({ ffn })) ?? [{}];
+    return ffns.flatMap((ffn) =>
+      this.norms.flatMap((norms) =>
+        this.sharings.map((sharing) => ({ ...ffn, ...normsField(norms), ...genomeSharing(sharing) })),
+      ),
     );
   }
 
@@ -283,18 +278,16 @@ export class Space {
     for (const width of this.widths)
       for (const palette of this.palettes)
         for (const depth of this.depths)
-          for (const ffn of this.ffns ?? [undefined])
-            for (const norms of this.norms)
-              for (let index = 0; index < palette.length ** depth; index++) {
-                const mixers: Mixer[] = [];
-                for (let rest = index, layer = 0; layer < depth; layer++) {
-                  mixers.push(palette[rest % palette.length]!);
-                  rest = Math.floor(rest / palette.length);
-                }
-                const genome = { width, mixers, ...(ffn !== undefined && { ffn }), ...normsField(norms) };
-                const realized = this.realize(genome);
-                if (realized.ok) yield realized.layout;
+          for (const rest of this.choices())
+            for (let index = 0; index < palette.length ** depth; index++) {
+              const mixers: Mixer[] = [];
+              for (let left = index, layer = 0; layer < depth; layer++) {
+                mixers.push(palette[left % palette.length]!);
+                left = Math.floor(left / palette.length);
               }
+              const realized = this.realize({ width, mixers, ...rest });
+              if (realized.ok) yield realized.layout;
+            }
   }
 }
 

@@ -14,11 +14,10 @@ export interface WindowedTask {
   readonly proxy: ProxyConfig;
 }
 
-/** One attention mixer of each kind, ordered by its reach. */
+/** One attention mixer of each kind with its own keys and values, ordered by its reach. */
 function kindsOf(mixers: readonly Mixer[]): readonly Mixer[] {
-  const kinds = new Map(
-    mixers.filter((mixer) => traitsOf(mixer).lookup).map((mixer) => [formatKind(mixer), mixer]),
-  );
+  const own = mixers.filter((mixer) => traitsOf(mixer).lookup && operatorOf(mixer).kv?.(mixer).own !== false);
+  const kinds = new Map(own.map((mixer) => [formatKind(mixer), mixer]));
   return [...kinds.values()].sort((a, b) => traitsOf(a).reach - traitsOf(b).reach);
 }
 

@@ -25,7 +25,7 @@ export function proxySize({ width, headDim, context }: ProxyConfig, length: numb
 /**
  * Returns the proxy layout, with the candidate's order of mixers. Each operator scales itself. FFN widths
  * keep their ratio to the model width, so that candidates of equal parameters stay about equal. Windows keep
- * their share of the context. Taps, norms, output gates and RoPE bases are unchanged.
+ * their share of the context. Taps, norms, output gates, RoPE bases and shared weights are unchanged.
  */
 export function proxyLayout(
   layout: Layout,

@@ -5,6 +5,7 @@ import { staticCost } from "../candidates/cost.ts";
 import { isAttention, type Layout, normsOf } from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
 import { ffnWidthOf } from "../candidates/ops/operator-registry.ts";
+import { blocksOf } from "../candidates/sharing.ts";
 import type { Space } from "../candidates/space.ts";
 
 export interface Featurizer<C> {
@@ -50,11 +51,14 @@ export function layoutFeatures(space: Space): Featurizer<Layout> {
     }
     return count;
   };
-  /** One of `tokens` at each place. Shallower layouts are stretched over the deepest. */
+  /**
+   * One of `tokens` at each place; repeated layers once. Shallower layouts are stretched over the deepest.
+   */
   const placement = (layout: Layout): number[] => {
     const cells = new Array<number>(depth * tokens.length).fill(0);
+    const { blocks } = blocksOf(layout.layers);
     for (let place = 0; place < depth; place++) {
-      const layer = layout.layers[Math.floor((place * layout.layers.length) / depth)]!;
+      const layer = blocks[Math.floor((place * blocks.length) / depth)]!;
       const kind = kinds.get(formatMixer(layer.mixer));
       if (kind !== undefined) cells[place * tokens.length + kind] = 1;
     }
@@ -65,15 +69,30 @@ export function layoutFeatures(space: Space): Featurizer<Layout> {
   const norms = (layout: Layout): number[] =>
     space.norms.length === 1 ? [] : [Number(normsOf(layout.layers[0]!) === "sandwich")];
 
+  /** 1 for the way in which the layout repeats its layers; empty if the space has one way. */
+  const ways = space.sharings.length > 1 ? space.sharings : [];
+  const repetition = (layout: Layout): number[] => {
+    const { sharing } = blocksOf(layout.layers);
+    return ways.map((way) => Number(way === sharing));
+  };
+
   const summaryLength = 10 + (space.norms.length === 1 ? 0 : 1);
+  /** Features that are each a group. */
+  const single = summaryLength + ways.length + tokens.length;
   return {
     groups: [
-      ...Array.from({ length: summaryLength + tokens.length }, (_, index) => index),
+      ...Array.from({ length: single }, (_, index) => index),
       ...Array.from(
         { length: depth * tokens.length },
-        (_, index) => summaryLength + tokens.length + Math.floor(index / tokens.length),
+        (_, index) => single + Math.floor(index / tokens.length),
       ),
     ],
-    features: (layout) => [...summary(layout), ...norms(layout), ...counts(layout), ...placement(layout)],
+    features: (layout) => [
+      ...summary(layout),
+      ...norms(layout),
+      ...repetition(layout),
+      ...counts(layout),
+      ...placement(layout),
+    ],
   };
 }

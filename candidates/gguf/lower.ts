@@ -9,6 +9,7 @@ import { ffnOperatorOf, layerKeys, operatorOf } from "../ops/operator-registry.t
 import { type UpstreamName, upstreamOf } from "../ops/upstream/architectures.ts";
 import { filledUp, type PaddedTensor, paddedTensors } from "../ops/upstream/padding.ts";
 import { bytesOf, type Quantization, tensorType, tensorTypes } from "../quantization.ts";
+import { kvSources, sharedBetween, weightSources } from "../sharing.ts";
 import { ALIGNMENT, encodeGguf, type MetadataValue, type TensorInfo } from "./encode.ts";
 import { type Entries, f32, i32s, text, u32 } from "./metadata.ts";
 
@@ -42,18 +43,35 @@ export interface Expression {
   readonly why: string | null;
 }
 
-/** Finds the architecture that expresses a layout: an upstream one where possible (candidates/ops/upstream/). */
+/**
+ * Finds the architecture that expresses a layout: an upstream one where possible (candidates/ops/upstream/).
+ */
 export function expressionOf(layout: Layout): Expression {
   const upstream = upstreamOf(layout);
   const why =
     upstream === null
-      ? "edgefront writes no upstream architecture with this mixture of layers"
+      ? (sharedBetween(layout.layers) ??
+        "edgefront writes no upstream architecture with this mixture of layers")
       : upstream.problem(layout);
   return why === null ? { architecture: upstream!.name, why } : { architecture: "edgefront", why };
 }
 
 /** Returns the name of the architecture that expresses a layout. */
 export const architectureOf = (layout: Layout): Architecture => expressionOf(layout).architecture;
+
+/**
+ * The layers whose weights, keys and values each layer uses. A key is present only if some layer uses
+ * another's.
+ */
+function sharingMetadata({ layers }: Layout): Entries {
+  const sources = [
+    ["layer.weights_from", weightSources(layers)],
+    ["attention.kv_from", kvSources(layers).map((source, index) => source ?? index)],
+  ] as const;
+  return sources.flatMap(([key, from]) =>
+    from.some((source, index) => source !== index) ? [[key, i32s(from)] as const] : [],
+  );
+}
 
 /**
  * Hyper-parameters of the `edgefront` architecture, each per layer. Layers to which one does not apply hold
@@ -78,6 +96,7 @@ function ownMetadata(layout: Layout): Entries {
       const value = perLayer.map((layer) => layer.find((own) => own.key === key)?.value ?? otherwise);
       return [key, { type: `${type}[]`, value } as MetadataValue] as const;
     }),
+    ...sharingMetadata(layout),
   ];
 }
 

@@ -1,7 +1,7 @@
 // Grouped-query attention, global (gqa) or over a sliding window (swa): RoPE of all or some channels,
 // optional per-head RMS QK-norm and output gate. Sources: LFM2 technical report, arXiv 2511.23404, section 2;
 // windows as in Mistral 7B, arXiv 2310.06825; gate and partial rotation as in LFM3 (transformers
-// modeling_lfm3.py).
+// modeling_lfm3.py); keys and values of an earlier layer as in cross-layer attention, arXiv 2405.12981.
 import { z } from "zod";
 import {
   formatGeometry,
@@ -14,12 +14,19 @@ import {
 } from "./geometry.ts";
 import type { DecodeCost, LayerKey, MixerOperator, ProxySize, Quantity, TensorSpec } from "./operator.ts";
 
-const gqaSchema = z.strictObject({ op: z.literal("gqa"), ...geometryFields });
+/**
+ * "earlier": the layer reads the cache of the nearest earlier layer of its kind that has its own keys and
+ * values.
+ */
+const kvField = { kv: z.literal("earlier").optional() };
+
+const gqaSchema = z.strictObject({ op: z.literal("gqa"), ...geometryFields, ...kvField });
 const swaSchema = z.strictObject({
   op: z.literal("swa"),
   ...geometryFields,
   /** The query at position p sees keys p-window+1 .. p. */
   window: z.int().min(1).max(1_048_576),
+  ...kvField,
 });
 
 /** The spec of global attention. */
@@ -32,6 +39,9 @@ export type Attention = Gqa | Swa;
 /** Returns the number of tokens that a query sees; Infinity for global attention. */
 export const reachOf = (spec: Attention): number =>
   spec.op === "swa" ? spec.window : Number.POSITIVE_INFINITY;
+
+/** True if the layer computes and stores its own keys and values. */
+const ownsKv = (spec: Attention): boolean => spec.kv === undefined;
 
 /** Elements of keys and values per token. */
 const tokenElements = (spec: Attention): number => 2 * spec.kvHeads * spec.headDim;
@@ -48,22 +58,21 @@ function causalPairs(spec: Attention, length: number): number {
 function tensors(spec: Attention, width: number, prefix: string): readonly TensorSpec[] {
   const queries = spec.heads * spec.headDim;
   const keys = spec.kvHeads * spec.headDim;
-  const gate = spec.outputGate
-    ? ([{ name: `${prefix}.attn_gate.weight`, shape: [width, spec.heads], role: "matrix" }] as const)
-    : [];
-  const norms = spec.qkNorm
-    ? ([
-        { name: `${prefix}.attn_q_norm.weight`, shape: [spec.headDim], role: "vector" },
-        { name: `${prefix}.attn_k_norm.weight`, shape: [spec.headDim], role: "vector" },
-      ] as const)
-    : [];
+  const matrix = (name: string, input: number, output: number): TensorSpec => ({
+    name: `${prefix}.${name}.weight`,
+    shape: [input, output],
+    role: "matrix",
+  });
+  const norm = (name: string): readonly TensorSpec[] =>
+    spec.qkNorm ? [{ name: `${prefix}.${name}.weight`, shape: [spec.headDim], role: "vector" }] : [];
+  const ofKv = <T>(...list: readonly T[]): readonly T[] => (ownsKv(spec) ? list : []);
   return [
-    { name: `${prefix}.attn_q.weight`, shape: [width, queries], role: "matrix" },
-    { name: `${prefix}.attn_k.weight`, shape: [width, keys], role: "matrix" },
-    { name: `${prefix}.attn_v.weight`, shape: [width, keys], role: "matrix" },
-    { name: `${prefix}.attn_output.weight`, shape: [queries, width], role: "matrix" },
-    ...gate,
-    ...norms,
+    matrix("attn_q", width, queries),
+    ...ofKv(matrix("attn_k", width, keys), matrix("attn_v", width, keys)),
+    matrix("attn_output", queries, width),
+    ...(spec.outputGate ? [matrix("attn_gate", width, spec.heads)] : []),
+    ...norm("attn_q_norm"),
+    ...ofKv(...norm("attn_k_norm")),
   ];
 }
 
@@ -72,7 +81,7 @@ function decode(spec: Attention, _width: number, context: number): DecodeCost {
   return {
     flops: pairFlops(spec) * visible,
     reads: { kv: tokenElements(spec) * visible, recurrent: 0 },
-    writes: { kv: tokenElements(spec), recurrent: 0 },
+    writes: { kv: ownsKv(spec) ? tokenElements(spec) : 0, recurrent: 0 },
   };
 }
 
@@ -100,7 +109,7 @@ const keys: readonly LayerKey<Attention>[] = [
 
 const quantities: readonly Quantity<Attention>[] = [
   { name: "window tokens in all", over: "sum", of: (spec) => (spec.op === "swa" ? spec.window : 0) },
-  { name: "key-value heads in all", over: "sum", of: (spec) => spec.kvHeads },
+  { name: "key-value heads in all", over: "sum", of: (spec) => (ownsKv(spec) ? spec.kvHeads : 0) },
   { name: "attention layers with output gates", over: "sum", of: (spec) => Number(spec.outputGate ?? false) },
   {
     name: "share of a head that RoPE turns",
@@ -125,11 +134,19 @@ function scaledHeads(
   return { ...size, rotated: 2 * Math.min(Math.max(1, pairs), to.headDim / 2 - 1) };
 }
 
-function headsText({ heads, kvHeads, headDim, outputGate, rotated }: Attention): string {
+function headsText(spec: Attention): string {
+  const { heads, kvHeads, headDim, outputGate, rotated } = spec;
   const gate = outputGate ? ", output gates" : "";
   const rope = rotated === undefined ? "" : rotated === 0 ? ", no RoPE" : `, RoPE of ${rotated} channels`;
-  return `${heads}/${kvHeads} heads of ${headDim}${gate}${rope}`;
+  const kv = ownsKv(spec) ? "" : ", with the keys and values of an earlier layer";
+  return `${heads}/${kvHeads} heads of ${headDim}${gate}${rope}${kv}`;
 }
+
+/** Ends the head of a token whose layer reads the keys and values of an earlier layer. */
+const EARLIER = "<";
+const suffixOf = (spec: Attention): string => (ownsKv(spec) ? "" : EARLIER);
+const kvOfSuffix = (suffix: string | undefined): Pick<Attention, "kv"> =>
+  suffix === EARLIER ? { kv: "earlier" } : {};
 
 /** A short count for the picture's narrow columns: 64, 1K, 4K. */
 const short = (tokens: number): string =>
@@ -140,21 +157,26 @@ const shared = {
   tensors,
   problem: geometryProblem,
   traits: (spec: Attention) => ({ reach: reachOf(spec), lookup: true, stateful: false }),
+  kv: (spec: Attention) => ({
+    // Includes the query heads, because a proxy has as many kv heads as their ratio to the kv heads allows.
+    kind: `${spec.op} ${reachOf(spec)} ${formatGeometry(spec)}`,
+    own: ownsKv(spec),
+  }),
   state: (spec: Attention, _width: number, context: number) => ({
-    kv: tokenElements(spec) * Math.min(reachOf(spec), context),
+    kv: ownsKv(spec) ? tokenElements(spec) * Math.min(reachOf(spec), context) : 0,
     recurrent: 0,
   }),
   decode,
   prefillFlops: (spec: Attention, _width: number, length: number) =>
     pairFlops(spec) * causalPairs(spec, length),
-  costKind: (spec: Attention) => spec.op,
+  costKind: (spec: Attention) => spec.op + suffixOf(spec),
   quantities,
   floatStages: ["attend"],
 } as const;
 
 /**
  * Global attention. Tensors: attn_q [d, H*hd], attn_k and attn_v [d, KV*hd], attn_output [H*hd, d],
- * attn_gate [d, H], norms [hd].
+ * attn_gate [d, H], norms [hd]. With `kv: "earlier"` those of keys and values are absent.
  */
 export const gqa = {
   ...shared,
@@ -172,18 +194,25 @@ export const gqa = {
       "g(4/2x16o)",
       "g(2/2x16nor6t10000)",
       "g(4/2x16r0)",
+      "g<",
+      "g<(4/1x16n)",
+      "g<(4/2x16o)",
     ],
-    head: /^g$/,
+    head: /^g(<?)$/,
     header: geometryHeader,
-    parse: (_head, argument, text) => ({ op: "gqa", ...geometryOfToken(argument, text) }),
-    format: (spec) => ({ head: "g", argument: formatGeometry(spec) }),
+    parse: ([, suffix], argument, text) => ({
+      op: "gqa",
+      ...geometryOfToken(argument, text),
+      ...kvOfSuffix(suffix),
+    }),
+    format: (spec) => ({ head: `g${suffixOf(spec)}`, argument: formatGeometry(spec) }),
   },
   scale: (spec, _from, to) => ({ ...spec, ...scaledHeads(spec, to) }),
   picture: {
     tone: "gqa",
     height: 26,
-    legend: "G: attention over everything",
-    mark: (spec) => ({ text: "G", title: `global attention, ${headsText(spec)}` }),
+    legend: "G: attention over everything (<: with the keys and values of an earlier layer)",
+    mark: (spec) => ({ text: `G${suffixOf(spec)}`, title: `global attention, ${headsText(spec)}` }),
   },
 } as const satisfies MixerOperator<Gqa>;
 
@@ -198,15 +227,16 @@ export const swa = {
   notation: {
     form: "s<window>",
     example: "s256",
-    examples: ["s1", "s5", "s4096", "s7(4/1x16or8)"],
-    head: /^s(\d+)$/,
+    examples: ["s1", "s5", "s4096", "s7(4/1x16or8)", "s5<"],
+    head: /^s(\d+)(<?)$/,
     header: geometryHeader,
-    parse: ([, window], argument, text) => ({
+    parse: ([, window, suffix], argument, text) => ({
       op: "swa",
       ...geometryOfToken(argument, text),
       window: Number(window),
+      ...kvOfSuffix(suffix),
     }),
-    format: (spec) => ({ head: `s${spec.window}`, argument: formatGeometry(spec) }),
+    format: (spec) => ({ head: `s${spec.window}${suffixOf(spec)}`, argument: formatGeometry(spec) }),
   },
   // The window covers the same share of a proxy sequence as of the context. A window below 2 would not mix
   // tokens.
@@ -219,8 +249,9 @@ export const swa = {
     tone: "swa",
     height: 21,
     legend: "attention over a window, its length",
+    // Three characters have no room for the window and the sign.
     mark: (spec) => ({
-      text: short(spec.window),
+      text: suffixOf(spec) || short(spec.window),
       title: `attention over a window of ${spec.window}, ${headsText(spec)}`,
     }),
   },

@@ -67,6 +67,14 @@ export interface Traits {
   readonly sequential?: boolean;
 }
 
+/** The keys and values of a layer of attention. */
+export interface KvUse {
+  /** Layers of one kind can read the same keys and values. */
+  readonly kind: string;
+  /** False: the layer reads those of the nearest earlier layer of its kind that has its own. */
+  readonly own: boolean;
+}
+
 /** A header field of the notation that supplies the argument of bare tokens, e.g. `h16/8x64`. */
 export interface HeaderField {
   readonly letter: string;
@@ -160,6 +168,8 @@ export interface Quantity<Spec> {
 /** A token mixer: the part of a layer that a search exchanges. */
 export interface MixerOperator<Spec> extends Operator<Spec> {
   traits(spec: Spec): Traits;
+  /** Absent from mixers without keys and values. */
+  kv?(spec: Spec): KvUse;
   /** Cached state of one sequence after `context` tokens. */
   state(spec: Spec, width: number, context: number): StateElements;
   /** Cost of one token after `context` tokens. */

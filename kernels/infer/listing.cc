@@ -77,24 +77,29 @@ Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& opti
 
   Listing listing(options.max_context, options.batch);
   const std::vector<TensorSpec> tensors = ExpectedTensors(*spec);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const TensorSpec& t = tensors[i];
-    if (t.kind != WeightKind::kMatrix || t.role == Role::kOutput) continue;
-    const DType type = (*types)[i];
+  const auto add = [&](int layer, const TensorSpec& t, DType type) {
+    if (t.kind != WeightKind::kMatrix || t.role == Role::kOutput) return;
     const double panel_bytes = static_cast<double>(PanelCount(t.ne1) * PanelBytes(type, t.ne0));
     if (t.role == Role::kEmbedding) {
       listing.Add(-1, "embed", t.ne0, t.ne1, type, static_cast<double>(options.batch) * panel_bytes / static_cast<double>(t.ne1), 0);
-      continue;
+      return;
     }
     if (t.role == Role::kMixerOut) {
-      const LayerSpec& l = spec->layers[t.layer];
-      const ListedWork w = KindOf(l.mixer).listed(l, program->layers[t.layer], *spec, options);
-      listing.Add(t.layer, w.op, w.ne0, w.ne1, w.type, w.bytes, w.flops);
+      const LayerSpec& l = spec->layers[layer];
+      const ListedWork w = KindOf(l.mixer).listed(l, program->layers[layer], *spec, options);
+      listing.Add(layer, w.op, w.ne0, w.ne1, w.type, w.bytes, w.flops);
     }
     // The experts that the step is expected to use, if the router prefers none.
     const double idle = 1 - static_cast<double>(t.used) / t.stack, distinct = t.stack * (1 - std::pow(idle, options.batch));
-    listing.Add(t.layer, t.op, t.ne0, t.ne1, type, distinct * panel_bytes,
+    listing.Add(layer, t.op, t.ne0, t.ne1, type, distinct * panel_bytes,
                 2.0 * t.used * static_cast<double>(t.ne0) * static_cast<double>(t.ne1));
+  };
+  // Layers that share weights list the same tensors.
+  for (int layer = -1; layer < static_cast<int>(spec->layers.size()); ++layer) {
+    const int owner = layer < 0 ? layer : static_cast<int>(spec->WeightsOf(layer));
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (tensors[i].layer == owner) add(layer, tensors[i], (*types)[i]);
+    }
   }
   size_t o = 0;
   while (tensors[o].role != (spec->tied ? Role::kEmbedding : Role::kOutput)) ++o;

@@ -30,6 +30,15 @@ class MetaReader {
     return Status::Ok();
   }
 
+  // Reads the earlier layer with which layer `i` shares something. Empty: the key is absent, or names layer
+  // `i`.
+  Status Source(const char* key, uint64_t i, std::optional<uint32_t>* out) const {
+    uint32_t source;
+    EDGEFRONT_RETURN_IF_ERROR(Int(key, i, 0, static_cast<int64_t>(i), static_cast<int64_t>(i), &source));
+    *out = source < i ? std::optional(source) : std::nullopt;
+    return Status::Ok();
+  }
+
   // Reads layer `i`'s value of arch.key into `out`. An absent key is kBadModel.
   Status Float(const char* key, uint64_t i, double lo, double hi, float* out) const {
     const GgufValue* v = gguf_.Find(arch_ + "." + key);

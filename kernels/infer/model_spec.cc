@@ -70,14 +70,19 @@ Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
   }
   for (uint64_t i = 0; i < m->layers.size(); ++i) {
     LayerSpec& l = m->layers[i];
+    // First, because a layer's tensors show some of its options.
+    EDGEFRONT_RETURN_IF_ERROR(meta.Source("layer.weights_from", i, &l.weights_from));
     EDGEFRONT_RETURN_IF_ERROR(ReadFfn(meta, *m, i, &l));
     std::string_view name;
     const Result<const MixerKind*> kind = MixerOf(meta, *m, names, i, &name);
     if (!kind.ok()) return kind.status();
     l.mixer = kind.value()->id;
     EDGEFRONT_RETURN_IF_ERROR(kind.value()->read(meta, *m, i, name, &l));
-    l.sandwich =
-        (m->own_architecture() || m->architecture == "lfm3") && meta.Has("blk." + std::to_string(i) + ".post_attention_norm.weight");
+    const bool sandwich = m->own_architecture() || m->architecture == "lfm3";
+    l.sandwich = sandwich && meta.Has("blk." + std::to_string(m->WeightsOf(i)) + ".post_attention_norm.weight");
+    if (l.weights_from && (m->layers[*l.weights_from].weights_from || !l.SameBlock(m->layers[*l.weights_from]))) {
+      return BadModel("layer " + std::to_string(i) + " cannot use the weights of layer " + std::to_string(*l.weights_from));
+    }
   }
   return Status::Ok();
 }
@@ -156,6 +161,7 @@ std::vector<TensorSpec> ExpectedTensors(const ModelSpec& m) {
   out.push_back({"token_embd.weight", Role::kEmbedding, -1, m.dim, m.vocab});
   for (size_t i = 0; i < m.layers.size(); ++i) {
     const LayerSpec& l = m.layers[i];
+    if (l.weights_from) continue;
     LayerTensors tensors(static_cast<int>(i), &out);
     tensors.Norm(Role::kMixerNorm, "attn_norm", m.dim);
     KindOf(l.mixer).tensors(m, l, &tensors);

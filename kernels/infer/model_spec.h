@@ -32,6 +32,8 @@ enum class Mixer {
 struct ConvSpec {
   enum Slot { kIn, kTaps };
   uint32_t taps = 0;  // k
+
+  bool operator==(const ConvSpec&) const = default;
 };
 
 // Grouped-query attention.
@@ -46,6 +48,14 @@ struct AttentionSpec {
 
   uint64_t q_width() const { return uint64_t{heads} * head_dim; }
   uint64_t kv_width() const { return uint64_t{kv_heads} * head_dim; }
+  // Returns true if layers with these specs can read the same keys and values.
+  bool SameKv(const AttentionSpec& o) const {
+    AttentionSpec as_other = *this;
+    as_other.heads = o.heads;
+    as_other.gate = o.gate;
+    return as_other == o;
+  }
+  bool operator==(const AttentionSpec&) const = default;
 };
 
 // Mamba-2, and its short-conv part only, which has no heads and no state.
@@ -59,6 +69,7 @@ struct Mamba2Spec {
 
   uint64_t convolved() const { return inner + 2 * uint64_t{groups} * state; }  // x, B, C
   uint64_t projected() const { return inner + convolved() + heads; }           // z, x, B, C, dt
+  bool operator==(const Mamba2Spec&) const = default;
 };
 
 // Gated DeltaNet, or its short-convolution part, which has no key heads.
@@ -70,6 +81,7 @@ struct GdnSpec {
   uint64_t key_width() const { return uint64_t{key_heads} * key_dim; }
   uint64_t value_width() const { return uint64_t{value_heads} * value_dim; }
   uint64_t channels() const { return 2 * key_width() + value_width(); }  // of the convolution: q, k, v
+  bool operator==(const GdnSpec&) const = default;
 };
 
 // Mamba, and its short-conv part only, which has no state and no rank.
@@ -81,6 +93,7 @@ struct MambaSpec {
   uint32_t taps = 0;
 
   uint64_t rates() const { return rank + 2 * uint64_t{state}; }  // raw steps, B, C
+  bool operator==(const MambaSpec&) const = default;
 };
 
 // S4D and Liquid-S4: a bank of complex modes in each channel, between two gates. S4D has no b.
@@ -89,12 +102,15 @@ struct ModalSpec {
   uint32_t state = 0;  // real elements of a channel
 
   uint32_t modes() const { return state / 2; }
+  bool operator==(const ModalSpec&) const = default;
 };
 
 // A rational transfer function in each channel, between two gates.
 struct RationalSpec {
   enum Slot { kIn, kA, kB, kSlack, kH0 };
   uint32_t order = 0;  // state elements of a channel
+
+  bool operator==(const RationalSpec&) const = default;
 };
 
 // The CfC cell, whose sizes are all the model's width.
@@ -112,6 +128,7 @@ struct LinearSpec {
   uint64_t key_width() const { return uint64_t{heads} * key_dim; }
   uint64_t value_width() const { return uint64_t{heads} * value_dim; }
   uint64_t channels() const { return 2 * key_width() + value_width(); }  // q, k, v
+  bool operator==(const LinearSpec&) const = default;
 };
 
 // Indexes the tables of infer/ffns/ffn_table.cc and train/ffn_block.cc.
@@ -120,6 +137,8 @@ enum class Ffn { kAbsent, kSwiglu, kMoe };
 // A mixture of experts: a router chooses `used` of `experts` SwiGLU FFNs of `width` channels for each token.
 struct MoeSpec {
   uint32_t experts = 0, used = 0, width = 0;
+
+  bool operator==(const MoeSpec&) const = default;
 };
 
 // Options for any mixer (norms after it, weights or KV of another layer) belong here, beside `ffn`. The layer's
@@ -137,8 +156,19 @@ struct LayerSpec {
   uint32_t ffn = 0;       // width of the SwiGLU FFN; 0: none
   MoeSpec moe;            // instead of that FFN, if it has experts
   bool sandwich = false;  // the outputs of mixer and FFN are normalised before they are added to the residual stream
+  // Earlier layers whose weights this layer applies again, and whose keys and values its attention reads;
+  // empty: its own. State belongs to each layer, also if it shares weights.
+  std::optional<uint32_t> weights_from, kv_from;
 
   Ffn ffn_kind() const { return moe.experts > 0 ? Ffn::kMoe : ffn > 0 ? Ffn::kSwiglu : Ffn::kAbsent; }
+  // Returns true if one set of weights fits both layers. They may read keys and values of different layers.
+  bool SameBlock(const LayerSpec& o) const {
+    LayerSpec as_other = *this;
+    as_other.weights_from = o.weights_from;
+    if (kv_from.has_value() == o.kv_from.has_value()) as_other.kv_from = o.kv_from;
+    return as_other == o;
+  }
+  bool operator==(const LayerSpec&) const = default;
 };
 
 struct DataSource;
@@ -166,7 +196,9 @@ struct ModelSpec {
   std::string final_norm_name() const {
     return !final_norm.empty() ? final_norm : architecture.starts_with("lfm2") ? "token_embd_norm.weight" : "output_norm.weight";
   }
-  // Returns the number of parameters; a tied matrix counts once.
+  // Returns the layer whose weights layer `i` applies: i, or an earlier one.
+  size_t WeightsOf(size_t i) const { return layers[i].weights_from.value_or(i); }
+  // Returns the number of parameters; a tied matrix and shared weights count once.
   uint64_t Parameters() const;
 };
 
@@ -265,6 +297,7 @@ class LayerTensors {
 };
 
 // Returns every tensor of the layout: embedding, then layer by layer in order of use, then the final norm.
+// Layers with the weights of another have none.
 std::vector<TensorSpec> ExpectedTensors(const ModelSpec& spec);
 // Returns every tensor of the layout's files: ExpectedTensors, then those that hold no parameters.
 std::vector<TensorSpec> FileTensors(const ModelSpec& spec);

@@ -17,7 +17,7 @@ void PlanLayers(const ModelSpec& spec, const SessionOptions& o, Program* p) {
     LayerPlan plan;
     KindOf(l.mixer).plan(spec, l, o, p, &plan);
     KindOf(l.ffn_kind()).plan(spec, l, p, &plan);
-    plan.state = cache.Take(plan.seq_bytes * o.batch);
+    plan.state = l.kv_from ? p->layers[*l.kv_from].state : cache.Take(plan.seq_bytes * o.batch);
     p->proj_width = std::max(p->proj_width, plan.width);
     p->layers.push_back(plan);
   }
@@ -79,6 +79,13 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
     } else if (t.role != Role::kEmbedding && quantised) {
       sizes.mid_k = std::max<size_t>(sizes.mid_k, t.used * t.ne0);
     }
+  }
+  for (size_t l = 0; l < spec.layers.size(); ++l) {
+    const LayerPlan& from = p->layers[spec.WeightsOf(l)];
+    LayerPlan& to = p->layers[l];
+    to.normed = from.normed, to.inner = from.inner, to.mixer_out = from.mixer_out;
+    to.ffn_in = from.ffn_in, to.gathered = from.gathered, to.hidden = from.hidden;
+    to.moe = from.moe;
   }
   return sizes;
 }

@@ -27,6 +27,7 @@ struct AttentionPlan {
   size_t ring = 0, hd = 0, head_bytes = 0;          // slots; padded head size; bytes of one KV head
   size_t v_at = 0, k_scale_at = 0, v_scale_at = 0;  // inside a KV head; K starts at 0
   int rope = 0;                                     // index of the cos/sin table
+  size_t gates_at = 0;                              // in a token's row of `proj`
   // The most segments of kAttendSegment positions that the keys of one query lie in.
   uint32_t segments = 0;
   // Shared buffers (Program::Share), if there are several segments; else -1.
@@ -44,7 +45,7 @@ struct MoePlan {
 
 // One layer's part of the plan.
 struct LayerPlan {
-  size_t state = 0;      // offset in the cache arena
+  size_t state = 0;      // offset in the cache arena; another layer's if its keys and values are read
   size_t seq_bytes = 0;  // one sequence's state
   size_t width = 0;      // floats in a token's row of `proj`
   size_t mixed = 0;      // offset of the mixer's output in that row

@@ -189,8 +189,9 @@ Result<Weights> LoadWeights(const ModelSpec& spec, const GgufFile& gguf, const D
   });
   if (!failed.ok()) return failed;
   for (size_t i = 0; i < w.layers.size(); ++i) {
+    w.layers[i] = w.layers[spec.WeightsOf(i)];
     const MixerKind& kind = KindOf(spec.layers[i].mixer);
-    if (kind.prepare != nullptr) kind.prepare(spec, spec.layers[i], w.layers[i].vectors.data());
+    if (!spec.layers[i].weights_from && kind.prepare != nullptr) kind.prepare(spec, spec.layers[i], w.layers[i].vectors.data());
   }
   return w;
 }

@@ -30,7 +30,7 @@ struct Matrix {
 
 inline constexpr size_t kMixerSlots = 12;  // most tensors of a mixer, without its output matrix
 
-// The weights of one layer.
+// The weights of one layer; pointers to those of another layer if the layer shares its weights.
 struct LayerWeights {
   const float *mixer_norm = nullptr, *ffn_norm = nullptr;
   const float *mixer_post_norm = nullptr, *ffn_post_norm = nullptr;  // null: no norm

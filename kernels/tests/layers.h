@@ -78,6 +78,18 @@ inline LayerSpec GdnConvLayer(uint32_t heads, uint32_t head_dim, uint32_t taps, 
   return l;
 }
 
+// Applies the weights of layer `owner` again.
+inline LayerSpec Again(LayerSpec layer, uint32_t owner) {
+  layer.weights_from = owner;
+  return layer;
+}
+
+// Reads the keys and values of layer `owner`.
+inline LayerSpec WithKvOf(LayerSpec layer, uint32_t owner) {
+  layer.kv_from = owner;
+  return layer;
+}
+
 inline TestMixer ConvRow() {
   return {
       .mixer = Mixer::kConv,
@@ -130,6 +142,9 @@ inline TestMixer AttentionRow() {
              {Rotating(AttentionLayer(8, 2, 40, ffn), 12, true), Rotating(AttentionLayer(18, 18, 16, ffn, 9, false), 16, true),
               Rotating(AttentionLayer(4, 2, 32, ffn), 0, false)}},
             {"norms after mixers and FFNs", {Sandwich(AttentionLayer(2, 1, 48, 2 * ffn, 7, false)), AttentionLayer(4, 4, 16, ffn)}},
+            {"KV of an earlier layer",
+             {AttentionLayer(4, 2, 32, ffn, 7), AttentionLayer(4, 2, 32, ffn), WithKvOf(AttentionLayer(4, 2, 32, ffn, 7), 0),
+              WithKvOf(Rotating(AttentionLayer(2, 2, 32, ffn), 32, true), 1)}},
         };
       },
       .hybrid = [](uint32_t ffn) -> std::vector<LayerSpec> {

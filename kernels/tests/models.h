@@ -3,6 +3,7 @@
 #define EDGEFRONT_TESTS_MODELS_H_
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -85,6 +86,17 @@ inline void AddUpstreamFfns(const std::string& arch, const std::vector<LayerSpec
   w->AddU32(arch + ".expert_feed_forward_length", moe.width);
 }
 
+// Adds the array that names a source for each layer, if a layer has another source than itself.
+inline void AddSources(const char* key, const std::vector<LayerSpec>& layers, std::optional<uint32_t> LayerSpec::* source, GgufWriter* w) {
+  std::vector<int32_t> from;
+  bool shared = false;
+  for (const LayerSpec& l : layers) {
+    shared |= (l.*source).has_value();
+    from.push_back(static_cast<int32_t>((l.*source).value_or(from.size())));
+  }
+  if (shared) w->AddI32Array(key, from);
+}
+
 // Adds the mixers' keys in an upstream architecture. These have convolution (lfm2, lfm3) or Mamba-2
 // (granitehybrid), of one shape, and attention of one geometry, in lfm3 both global and over a window.
 inline void AddUpstreamMixers(const std::string& arch, const std::vector<LayerSpec>& layers, GgufWriter* w) {
@@ -146,6 +158,8 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
     AddUpstreamMixers(arch, layers, &w);
     AddUpstreamFfns(arch, layers, &w);
   }
+  AddSources("edgefront.layer.weights_from", layers, &LayerSpec::weights_from, &w);
+  AddSources("edgefront.attention.kv_from", layers, &LayerSpec::kv_from, &w);
   for (const TensorSpec& t : FileTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
     const bool exact = vector || t.exact || t.role == Role::kRouter;  // F32 in every file

@@ -93,6 +93,12 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
     } else if (word == "experts") {  // of the last layer, instead of its FFN
       MoeSpec& moe = cases.back().layers.back().moe;
       in >> moe.experts >> moe.used >> moe.width;
+    } else if (word == "weights_from" || word == "kv_from") {
+      const auto source = word == "kv_from" ? &LayerSpec::kv_from : &LayerSpec::weights_from;
+      uint32_t from;
+      for (uint32_t layer = 0; in >> from; ++layer) {
+        if (from != layer) cases.back().layers[layer].*source = from;
+      }
     } else if (word == "grad") {
       double norm, dot;
       in >> word >> norm >> dot;

@@ -25,6 +25,8 @@ class ArenaPlan {
   size_t size_ = 0;
 };
 
+class LayerMixer;
+
 // The inputs of a mixer's plan.
 struct MixerContext {
   const ModelSpec& spec;
@@ -33,6 +35,7 @@ struct MixerContext {
   int length, rows;  // of one sequence; of a whole microbatch
   int width;         // d, padded; the normalised input is [rows, width]
   ArenaPlan& arena;
+  const LayerMixer* kv_source = nullptr;  // the mixer whose keys and values are read; null: its own
 
   const LayerSpec& layer_spec() const { return spec.layers[layer]; }
   const Param& Tensor(int slot) const { return params.Get(Role::kMixer, layer, slot); }
@@ -64,7 +67,8 @@ class LayerMixer {
   // Writes the mixer's output, before the output's product, to mixed() in the arena, and keeps what Backward
   // needs.
   virtual void Forward(const MixerPass& pass) const = 0;
-  // Computes gradients.in and the gradients of the mixer's own parameters from gradients.mixed.
+  // Computes gradients.in and the gradients of the mixer's own parameters from gradients.mixed. Layers that
+  // read a mixer's keys and values go backward before it, and leave their part of its gradients in the arena.
   virtual void Backward(const MixerPass& pass, const MixerGradients& gradients) const = 0;
 
   size_t mixed() const { return mixed_; }  // offset in the arena of [rows, mixed_ld]

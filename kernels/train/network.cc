@@ -40,10 +40,15 @@ Network::Layer Network::MakeLayer(int layer) {
   l.x = arena_.Take(rows * ld_);
   l.n = arena_.Take(rows * ld_);
   l.rstd = arena_.Take(rows);
-  l.mixer = MakeLayerMixer({spec_, params_, layer, length_, rows_, width_, arena_});
+  const LayerSpec& spec = spec_.layers[layer];
+  l.mixer =
+      MakeLayerMixer({spec_, params_, layer, length_, rows_, width_, arena_, spec.kv_from ? layers_[*spec.kv_from].mixer.get() : nullptr});
   l.mixer_out = ResidualProduct(spec_, params_, Role::kMixerOut, Role::kMixerPostNorm, layer, rows_, width_, &arena_);
   l.mid = arena_.Take(rows * ld_);
   l.ffn = MakeFfnBlock(spec_, params_, layer, rows_, width_, &arena_);
+  l.last_use = true;
+  for (size_t later = layer + size_t{1}; later < spec_.layers.size(); ++later)
+    l.last_use &= spec_.WeightsOf(later) != spec_.WeightsOf(layer);
   return l;
 }
 
@@ -75,9 +80,10 @@ void Network::Backward(const Math& math, const Weights& w, const Microbatch& bat
   for (size_t i = layers_.size(); i-- > 0;) {
     const Layer& l = layers_[i];
     const LayerMixer& mixer = *l.mixer;
-    if (l.ffn) l.ffn->Backward(math, w, rows, arena + l.mid, dx, dn, arena + ffn_work_, arena, gradient, fresh);
-    l.mixer_out.Backward(math, w, rows, arena + mixer.mixed(), mixer.mixed_ld(), dx, dn, dmixed, arena, gradient, fresh);
-    mixer.Backward({math, w, batch.sequences, arena, arena + l.n, arena + work_}, {dmixed, dn, gradient, fresh});
+    const bool overwrite = fresh && l.last_use;
+    if (l.ffn) l.ffn->Backward(math, w, rows, arena + l.mid, dx, dn, arena + ffn_work_, arena, gradient, overwrite);
+    l.mixer_out.Backward(math, w, rows, arena + mixer.mixed(), mixer.mixed_ld(), dx, dn, dmixed, arena, gradient, overwrite);
+    mixer.Backward({math, w, batch.sequences, arena, arena + l.n, arena + work_}, {dmixed, dn, gradient, overwrite});
     math.rms_norm_grad(rows, d_, width_, arena + l.x, ld_, w.flat + l.mixer_norm->offset, arena + l.rstd, dn, ld_, dx, ld_,
                        gradient + l.mixer_norm->offset);
   }

@@ -51,6 +51,7 @@ class Network {
     std::unique_ptr<LayerMixer> mixer;
     ResidualProduct mixer_out;
     std::unique_ptr<FfnBlock> ffn;  // null: none
+    bool last_use;                  // no later layer has the same weights, so this one is the first to write their gradients
     // Arena offsets for the backward pass: input, normalised input, 1 / rms of its rows, the stream after the
     // mixer.
     size_t x, n, rstd, mid;

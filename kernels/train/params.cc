@@ -29,7 +29,7 @@ size_t Param::At(int row, int col) const {
 
 Params Params::Of(const ModelSpec& spec, bool pooled) {
   Params out;
-  out.layers_ = static_cast<int>(spec.layers.size());
+  for (size_t i = 0; i < spec.layers.size(); ++i) out.owners_.push_back(static_cast<int>(spec.WeightsOf(i)));
   out.pooled_ = pooled;
   std::vector<TensorSpec> tensors = ExpectedTensors(spec);
   if (pooled) {
@@ -77,14 +77,15 @@ void Params::Add(const TensorSpec& t, int matrix) {
 }
 
 const Param& Params::Get(Role role, int layer, int slot) const {
+  const int owner = layer >= 0 ? owners_[layer] : layer;
   for (const Param& p : params_) {
-    if (p.role == role && p.layer == layer && p.slot == slot) return p;
+    if (p.role == role && p.layer == owner && p.slot == slot) return p;
   }
   return params_.front();  // unreachable: ExpectedTensors lists every tensor of the layout
 }
 
 void Params::Initialise(uint64_t seed, float* flat) const {
-  const float residual = 1.0f / std::sqrt(2.0f * static_cast<float>(layers_));
+  const float residual = 1.0f / std::sqrt(2.0f * static_cast<float>(owners_.size()));
   for (const Param& p : params_) {
     const SeededTensor values(seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
     for (int r = 0; r < p.rows; ++r) {

@@ -64,6 +64,7 @@ class Params {
   static Params Of(const ModelSpec& spec, bool pooled = false);
 
   const std::vector<Param>& all() const { return params_; }
+  // Returns a layer's parameter; that of another layer if the layer shares its weights.
   const Param& Get(Role role, int layer = -1, int slot = 0) const;
   size_t size() const { return size_; }           // floats of the flat array, padding included
   size_t packed_size() const { return packed_; }  // floats that exact operands need
@@ -89,7 +90,7 @@ class Params {
   std::vector<Param> params_;
   size_t size_ = 0, packed_ = 0;
   uint64_t count_ = 0;
-  int layers_ = 0;
+  std::vector<int> owners_;  // for each layer, the layer that has its parameters
   bool pooled_ = false;
 };
 

@@ -48,17 +48,23 @@ function list(head: string, items: readonly string[], indent: string): string {
   );
 }
 
-/** Groups layers whose tensors are alike. A kind has the name of its mixer in the notation. */
+/**
+ * Groups layers whose tensors are alike. A kind has the name of its mixer in the notation. Layers with the weights
+ * of another have no tensors.
+ */
 function kindsOf(layout: Layout): Kinds {
   const tensors = tensorsOf(layout);
   const ffnTokens = layout.layers.map(({ ffn }) => formatFfn(ffn));
   const several = new Set(ffnTokens).size > 1;
   const kinds = new Map<string, Dimensions>();
-  const layers = layout.layers.map(({ mixer }, n) => {
+  const layers = layout.layers.map(({ mixer, weightsOf }, n) => {
     const prefix = `blk.${n}.`;
     const own = tensors.filter(({ name }) => name.startsWith(prefix));
     const dimensions = Object.fromEntries(own.map(({ name, shape }) => [name.slice(prefix.length), shape]));
-    let kind = formatMixer(mixer) + (several ? `~${ffnTokens[n]}` : "");
+    let kind =
+      weightsOf === undefined
+        ? formatMixer(mixer) + (several ? `~${ffnTokens[n]}` : "")
+        : `weights of blk.${weightsOf}`;
     while (kinds.has(kind) && JSON.stringify(kinds.get(kind)) !== JSON.stringify(dimensions)) kind += "'";
     kinds.set(kind, dimensions);
     return kind;

@@ -1,13 +1,14 @@
 // Two-point crossover of layouts over their genomes, as in STAR (arXiv 2411.17800). Space.realize completes
 // the child.
+import type { Genome } from "../../candidates/genome.ts";
 import type { Layout } from "../../candidates/layout.ts";
-import type { Genome, Rng, Space } from "../../candidates/space.ts";
+import type { Rng, Space } from "../../candidates/space.ts";
 import type { Varied } from "../domain.ts";
 
 /**
  * The first genome with one run of layers from the second. Runs have the same relative place, so that parents
- * of different depths mix too. The child has the depth of the first. Width, FFN and norms come from either
- * parent.
+ * of different depths mix too. The child has the depth and the sharing of the first. Width, FFN and norms come
+ * from either parent.
  */
 function cross(a: Genome, b: Genome, rng: Rng): Genome {
   const depth = a.mixers.length;
@@ -20,7 +21,14 @@ function cross(a: Genome, b: Genome, rng: Rng): Genome {
   const width = rng.below(2) === 0 ? a.width : b.width;
   const ffn = rng.below(2) === 0 ? a.ffn : b.ffn;
   const norms = a.norms === b.norms || rng.below(2) === 0 ? a.norms : b.norms;
-  return { width, mixers, ...(ffn !== undefined && { ffn }), ...(norms && { norms }) };
+  const { sharing } = a;
+  return {
+    width,
+    mixers,
+    ...(ffn !== undefined && { ffn }),
+    ...(norms && { norms }),
+    ...(sharing && { sharing }),
+  };
 }
 
 /**

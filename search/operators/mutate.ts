@@ -1,9 +1,10 @@
 // Small changes of a layout, drawn over its genome. Space.realize completes them: it solves the FFN width
 // again under a parameter budget, and refuses layouts outside the space. crossover.ts combines two parents.
+import { type Genome, genomeSharing } from "../../candidates/genome.ts";
 import { type Layout, normsField, normsOf } from "../../candidates/layout.ts";
 import { formatFfn, formatMixer } from "../../candidates/notation.ts";
 import type { Ffn, Mixer } from "../../candidates/ops/operator-registry.ts";
-import type { Genome, Rng, Space } from "../../candidates/space.ts";
+import type { Rng, Space } from "../../candidates/space.ts";
 import type { Varied } from "../domain.ts";
 
 type Mutation = (genome: Genome, space: Space, rng: Rng) => Genome | null;
@@ -126,6 +127,13 @@ const geometry: Mutation = (genome, space, rng) => {
   return withMixers(genome, mixers);
 };
 
+/** Repeats the same layers in another way. */
+const sharing: Mutation = (genome, space, rng) => {
+  const { sharing: current = "none", ...rest } = genome;
+  const other = pickOther(space.sharings, current, rng);
+  return other === null ? null : { ...rest, ...genomeSharing(other) };
+};
+
 /**
  * Every mutation with its weight. Placement and kind of mixers have the largest weights, because they vary
  * most in any space.
@@ -140,13 +148,15 @@ const mutations = {
   ffn: { weight: 1, apply: ffn },
   geometry: { weight: 1, apply: geometry },
   norms: { weight: 1, apply: norms },
+  sharing: { weight: 1, apply: sharing },
 } as const satisfies Record<string, { weight: number; apply: Mutation }>;
 
-/** A move or a motif may reproduce the same genome. Width, FFN, geometry and norms always change. */
+/** A move or a motif may reproduce the same genome. Width, FFN, geometry, norms and sharing always change. */
 const sameGenome = (a: Genome, b: Genome): boolean =>
   a.width === b.width &&
   sameFfn(a.ffn, b.ffn) &&
   a.norms === b.norms &&
+  a.sharing === b.sharing &&
   a.mixers.length === b.mixers.length &&
   a.mixers.every((mixer, layer) => formatMixer(mixer) === formatMixer(b.mixers[layer]!));
 
@@ -166,10 +176,9 @@ const TRIES = 16;
 /** Returns a layout of the space one change away. Null when several draws gave none. */
 export function mutate(space: Space, layout: Layout, rng: Rng): Varied<Layout> | null {
   const genome = space.genomeOf(layout);
-  // Most spaces do not vary the norms. There, the mutation would only change the draws.
-  const draws = (space.restricted ? restrictedWheel : wheel).filter(
-    ([name]) => name !== "norms" || space.norms.length > 1,
-  );
+  // Most spaces vary neither norms nor sharing. There, these mutations would only change the draws.
+  const fixed = [space.norms.length > 1 ? "" : "norms", space.sharings.length > 1 ? "" : "sharing"];
+  const draws = (space.restricted ? restrictedWheel : wheel).filter(([name]) => !fixed.includes(name));
   for (let n = 0; n < TRIES; n++) {
     const [operator, apply] = pick(draws, rng);
     const changed = apply(genome, space, rng);

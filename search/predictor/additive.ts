@@ -8,7 +8,8 @@ import { ffnOperatorOf, operatorOf } from "../../candidates/ops/operator-registr
 
 /**
  * Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; elements of
- * experts that a token does not use, which cost memory only; number of layers; cached elements.
+ * experts that a token does not use, which cost memory only; number of layers; cached elements that a token
+ * reads. Weights of another layer have terms of their own, because they cost time but no memory.
  */
 export type Terms = ReadonlyMap<string, number>;
 
@@ -18,16 +19,17 @@ export function termsOf(layout: Layout, context: number): Terms {
   const add = (name: string, amount: number): void => void terms.set(name, (terms.get(name) ?? 0) + amount);
   add("layers", layout.layers.length);
   add("output", layout.vocab * layout.width);
-  for (const { mixer, ffn } of layout.layers) {
+  for (const { mixer, ffn, weightsOf } of layout.layers) {
+    const weights = weightsOf === undefined ? "weights" : "repeated weights";
     const operator = operatorOf(mixer);
     const kind = operator.costKind(mixer);
-    add(`weights of ${kind}`, countElements(operator.tensors(mixer, layout.width, "")));
+    add(`${weights} of ${kind}`, countElements(operator.tensors(mixer, layout.width, "")));
     const tensors = ffnOperatorOf(ffn).tensors(ffn, layout.width, "");
     const active = countActive(tensors);
     const idle = countElements(tensors) - active;
-    add(`weights of ${ffn.op}`, active);
-    if (idle > 0) add(`unused weights of ${ffn.op}`, idle);
-    const { kv } = operator.state(mixer, layout.width, context);
+    add(`${weights} of ${ffn.op}`, active);
+    if (idle > 0 && weightsOf === undefined) add(`unused weights of ${ffn.op}`, idle);
+    const { kv } = operator.decode(mixer, layout.width, context).reads;
     if (kv > 0) add(`cache of ${kind}`, kv);
   }
   return terms;

@@ -17,6 +17,7 @@ const LAYOUTS = [
   "v32 d32 f32 : gdn(1/2x8k2) gdn.conv(2x8)", // edgefront
   "v32 d32 f32 : s4d(4) rtf(3) ls4(2) m1(n3r2) m1.conv cfc", // edgefront
   "v32 d32 f32 : lin(2x8) gla(1x8/16) kda(2x8k2) kda.conv(2x8)", // edgefront
+  "v32 d32 f32 h2/1x16 : 2*[c3 g g<] s4 s4<", // edgefront
   "v32 d256 f32 h1/1x32 : c3", // rows that Q6_K can store
 ];
 

@@ -98,11 +98,11 @@ def rope(x, base, rotated, interleaved):
 
 def build(arch, d, vocab, layers, seed, tokens):
     """Returns the plan's bytes and the logits [T, vocab]."""
-    tensors, made = [], {}
+    tensors, made, cached = {}, {}, {}
 
     def w(name, rows, ne0, kind="matrix"):
         name += "" if name.endswith(("ssm_a", ".bias")) else ".weight"
-        tensors.append((name, [ne0, rows] if kind == "matrix" else [ne0]))
+        tensors[name] = [ne0, rows] if kind == "matrix" else [ne0]
         made[name] = weight(seed, name, (rows, ne0), kind)
         return made[name] if kind == "matrix" else made[name][0]
 
@@ -110,7 +110,7 @@ def build(arch, d, vocab, layers, seed, tokens):
         """Returns a function that makes a vector by its whole name and its dimensions in the file, as one flat array."""
 
         def make(name, dims, kind):
-            tensors.append((prefix + name, dims))
+            tensors[prefix + name] = dims
             return weight(seed, prefix + name, (int(np.prod(dims[1:])), dims[0]), kind).ravel()
 
         return make
@@ -123,7 +123,7 @@ def build(arch, d, vocab, layers, seed, tokens):
     x = embedding[tokens]
     t = len(tokens)
     for n, l in enumerate(layers):
-        p = f"blk.{n}."
+        p = f"blk.{l.get('again', n)}."
         h = rms(x, w(p + "attn_norm", 1, d, "norm"))
         if "filter" in l:
             mixed = gated_filter(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
@@ -152,12 +152,17 @@ def build(arch, d, vocab, layers, seed, tokens):
         else:
             heads, kv, hd = l["heads"], l["kv"], l["hd"]
             q = (h @ w(p + "attn_q", heads * hd, d).T).reshape(t, heads, hd)
-            key = (h @ w(p + "attn_k", kv * hd, d).T).reshape(t, kv, hd)
-            v = (h @ w(p + "attn_v", kv * hd, d).T).reshape(t, kv, hd)
+            own = l["kv_from"] is None
+            if own:
+                key = (h @ w(p + "attn_k", kv * hd, d).T).reshape(t, kv, hd)
+                v = (h @ w(p + "attn_v", kv * hd, d).T).reshape(t, kv, hd)
             if l["norm"]:
                 q = rms(q, w(p + "attn_q_norm", 1, hd, "norm"))
+            if l["norm"] and own:
                 key = rms(key, w(p + "attn_k_norm", 1, hd, "norm"))
-            q, key = (rope(v, l["base"], l["rotated"], arch == "llama") for v in (q, key))
+            q = rope(q, l["base"], l["rotated"], arch == "llama")
+            cached[n] = (rope(key, l["base"], l["rotated"], arch == "llama"), v) if own else cached[l["kv_from"]]
+            key, v = cached[n]
             o = np.empty_like(q)
             age = np.arange(t)[:, None] - np.arange(t)[None, :]
             hidden = (age < 0) | ((age >= l["window"]) if l["window"] else False)
@@ -214,6 +219,9 @@ def build(arch, d, vocab, layers, seed, tokens):
         ]
         if any(l.get("rotated") != l.get("hd") for l in layers):
             kv += [(a + "rope.rotated_count", I32, per("rotated", 0))]
+        for key, source in (("layer.weights_from", "again"), ("attention.kv_from", "kv_from")):
+            if any(l.get(source) is not None for l in layers):
+                kv += [(a + key, I32, [n if l.get(source) is None else l[source] for n, l in enumerate(layers)])]
         if any("inner" in l for l in layers):
             of = lambda key: [l[key] if "inner" in l else 0 for l in layers]
             kv += [
@@ -242,7 +250,7 @@ def build(arch, d, vocab, layers, seed, tokens):
                    (a + "shortconv.l_cache", U32, next(x["k"] for x in layers if "k" in x))]
         else:
             kv += [(a + "attention.head_count_kv", U32, l["kv"])]
-    return gguf(kv, tensors), final @ embedding.T
+    return gguf(kv, tensors.items()), final @ embedding.T
 
 
 def mixer_name(l):
@@ -281,8 +289,9 @@ def m1(channels, states, rank, k, ffn):
     return dict(channels=channels, states=states, rank=rank, k=k, ffn=ffn)
 
 
-def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4, rotated=None, gate=False):
-    return dict(heads=heads, kv=kv, hd=hd, ffn=ffn, window=window, norm=norm, base=base, rotated=hd if rotated is None else rotated, gate=gate)
+def attn(heads, kv, hd, ffn, window=0, norm=True, base=1e4, rotated=None, gate=False, kv_from=None):
+    return dict(heads=heads, kv=kv, hd=hd, ffn=ffn, window=window, norm=norm, base=base, rotated=hd if rotated is None else rotated, gate=gate,
+                kv_from=kv_from)
 
 
 def moe(experts, used, width, **mixer):
@@ -291,6 +300,11 @@ def moe(experts, used, width, **mixer):
 
 def sandwich(layer):
     return dict(layer, sandwich=True)
+
+
+def again(layers, order):
+    """Returns the layers, then those with these numbers again, with the same weights."""
+    return layers + [dict(layers[n], again=n) for n in order]
 
 
 CASES = {
@@ -317,6 +331,8 @@ CASES = {
     "linear": ("edgefront", 36, 53, [linear("lin", 3, 12, 12, 0, 50), linear("gla", 2, 10, 12, 0, 33), linear("kda", 2, 14, 14, 4, 64),
                                      linear("kda.conv", 3, 0, 10, 3, 40), attn(3, 3, 12, 40, window=9), linear("gla", 1, 24, 40, 0, 48),
                                      linear("kda", 1, 32, 32, 2, 24), linear("lin", 1, 33, 33, 0, 41)]),
+    "sharing": ("edgefront", 36, 53, again([dict(k=3, ffn=40), attn(4, 2, 10, 48), attn(3, 3, 12, 40, window=9),
+                                            attn(6, 2, 10, 33, kv_from=1), attn(3, 3, 12, 56, window=9, kv_from=2)], [0, 3, 1, 1, 2, 4])),
 }
 
 if __name__ == "__main__":

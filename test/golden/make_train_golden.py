@@ -74,6 +74,8 @@ def make_weights(case):
 
     add("token_embd.weight", (vocab, d))
     for n, (mixer, ffn, options) in enumerate(layers):
+        if case["weights_from"][n] != n:
+            continue
         p = f"blk.{n}."
         add(p + "attn_norm.weight", (d,), "norm")
         if "sandwich" in options:
@@ -115,13 +117,16 @@ def make_weights(case):
         else:
             _, heads, kv, hd, _, qk_norm, _ = mixer
             add(p + "attn_q.weight", (heads * hd, d))
-            add(p + "attn_k.weight", (kv * hd, d))
-            add(p + "attn_v.weight", (kv * hd, d))
+            own = case["kv_from"][n] == n
+            if own:
+                add(p + "attn_k.weight", (kv * hd, d))
+                add(p + "attn_v.weight", (kv * hd, d))
             add(p + "attn_output.weight", (d, heads * hd))
             if "gate" in options:
                 add(p + "attn_gate.weight", (heads, d))
             if qk_norm:
                 add(p + "attn_q_norm.weight", (hd,), "norm")
+            if qk_norm and own:
                 add(p + "attn_k_norm.weight", (hd,), "norm")
         if ffn:
             add(p + "ffn_norm.weight", (d,), "norm")
@@ -246,8 +251,9 @@ def mixture_of_experts(ffn, w, p, h):
 def forward(case, w, tokens):
     x = w["token_embd.weight"][tokens]
     batch, length, d = x.shape
+    cached = {}
     for n, (mixer, ffn, options) in enumerate(case["layers"]):
-        p = f"blk.{n}."
+        p = f"blk.{case['weights_from'][n]}."
 
         def normed(y, name):
             return rms(y, w[p + name]) if p + name in w else y
@@ -272,11 +278,13 @@ def forward(case, w, tokens):
             _, heads, kv, hd, window, qk_norm, base = mixer
             rotated = options.get("rotated", hd)
             q = linear(h, w[p + "attn_q.weight"]).view(batch, length, heads, hd).transpose(1, 2)
-            k = linear(h, w[p + "attn_k.weight"]).view(batch, length, kv, hd).transpose(1, 2)
-            v = linear(h, w[p + "attn_v.weight"]).view(batch, length, kv, hd).transpose(1, 2)
-            if qk_norm:
-                q, k = rms(q, w[p + "attn_q_norm.weight"]), rms(k, w[p + "attn_k_norm.weight"])
-            q, k = rope(q, base, rotated), rope(k, base, rotated)
+            source = case["kv_from"][n]
+            if source == n:
+                k = linear(h, w[p + "attn_k.weight"]).view(batch, length, kv, hd).transpose(1, 2)
+                v = linear(h, w[p + "attn_v.weight"]).view(batch, length, kv, hd).transpose(1, 2)
+                cached[n] = rope(rms(k, w[p + "attn_k_norm.weight"]) if qk_norm else k, base, rotated), v
+            k, v = cached[source]
+            q = rope(rms(q, w[p + "attn_q_norm.weight"]) if qk_norm else q, base, rotated)
             at = torch.arange(length)
             gap = at[:, None] - at[None, :]
             visible = (gap >= 0) if window == 0 else (gap >= 0) & (gap < window)
@@ -337,8 +345,15 @@ def mixer_of(name, *sizes, ffn):
     return ((name, *sizes), ffn, {})
 
 
-# Name, width, layers, and the number of steps if it is not that of SETTINGS. Rounding grows fast through the delta rule: after 100 steps
-# PyTorch in float32 is 1e-3 off its own float64. The same holds for the frequencies of complex modes.
+def sharing():
+    """Layers 0 to 4 read their own weights; 5 to 8 are layers 0, 1, 2 and 1 again. The keys and values of 1, 3, 6 and 8 are read by others."""
+    layers = [conv(3, 40), gqa(5, 1, 10, 50), gqa(5, 1, 10, 33), gqa(3, 3, 16, 40, qk_norm=False, window=9), gqa(3, 3, 16, 24, qk_norm=False, window=9)]
+    order = [0, 1, 2, 1]
+    return layers + [layers[n] for n in order], dict(weights_from=[0, 1, 2, 3, 4, *order], kv_from=[0, 1, 1, 3, 3, 5, 6, 6, 8], steps=40)
+
+
+# Name, width, layers, and settings that are not those of SETTINGS. Rounding grows fast through the delta rule and repeated layers: after
+# 100 steps PyTorch in float32 is 1e-3 off its own float64. The same holds for the frequencies of complex modes.
 CASES = [
     ("all-conv", 32, [conv(2, 48), conv(3, 64), conv(8, 40)]),
     ("all-attention", 32, [gqa(2, 1, 16, 64), gqa(2, 2, 16, 64, qk_norm=False), gqa(4, 1, 8, 80, base=1e6)]),
@@ -354,21 +369,22 @@ CASES = [
     ("wide-ffn", 24, [conv(2, 200), gqa(3, 1, 8, 200)]),
     ("m2", 32, [m2(64, 4, 16, 1, 4, 64), m2(64, 4, 16, 1, 4, 64)]),
     ("m2-hybrid", 40, [m2(80, 8, 20, 2, 3, 33), gqa(5, 1, 10, 50), m2(54, 0, 0, 1, 5, 40), conv(3, 40)]),
-    ("gdn", 32, [gdn(2, 2, 16, 16, 4, 64), gdn(4, 4, 8, 16, 4, 64)], 40),
-    ("gdn-hybrid", 40, [gdn(2, 4, 10, 20, 3, 33), gqa(5, 1, 10, 50), gdn(0, 3, 0, 14, 4, 40), gdn(1, 3, 24, 12, 2, 40)], 40),
+    ("gdn", 32, [gdn(2, 2, 16, 16, 4, 64), gdn(4, 4, 8, 16, 4, 64)], dict(steps=40)),
+    ("gdn-hybrid", 40, [gdn(2, 4, 10, 20, 3, 33), gqa(5, 1, 10, 50), gdn(0, 3, 0, 14, 4, 40), gdn(1, 3, 24, 12, 2, 40)], dict(steps=40)),
     ("gates", 32, [gqa(4, 2, 8, 48, gate=1), gqa(3, 1, 14, 40, window=9, qk_norm=False, rotated=6, gate=1), gqa(2, 1, 16, 64, rotated=0)]),
     ("lfm3-like", 40, [sandwich(conv(7, 50)), sandwich(gqa(4, 1, 10, 64, base=1e6, rotated=4, gate=1)), sandwich(m2(40, 4, 8, 1, 3, 33)),
                        sandwich(gqa(4, 1, 10, 64, window=9, gate=1)), conv(3, 40)]),
-    ("linear", 40, [with_heads("lin", 3, 10, 10, 0, 33), gqa(5, 1, 10, 50), with_heads("lin", 2, 16, 16, 0, 40)], 40),
-    ("gated-linear", 40, [with_heads("gla", 2, 10, 20, 0, 33), gqa(5, 1, 10, 50), with_heads("gla", 3, 16, 8, 0, 40)], 40),
+    ("linear", 40, [with_heads("lin", 3, 10, 10, 0, 33), gqa(5, 1, 10, 50), with_heads("lin", 2, 16, 16, 0, 40)], dict(steps=40)),
+    ("gated-linear", 40, [with_heads("gla", 2, 10, 20, 0, 33), gqa(5, 1, 10, 50), with_heads("gla", 3, 16, 8, 0, 40)], dict(steps=40)),
     ("kimi-delta", 40, [with_heads("kda", 2, 20, 20, 3, 33), with_heads("kda.conv", 3, 0, 14, 4, 40), gqa(5, 1, 10, 50),
-                        with_heads("kda", 3, 10, 10, 2, 40)], 20),
-    ("moe", 32, [conv(3, (4, 2, 24)), gqa(2, 1, 16, (5, 2, 40))], 15),
-    ("moe-hybrid", 24, [conv(3, 48), gqa(2, 1, 12, 0), conv(2, (3, 3, 17)), conv(3, (6, 2, 20))], 15),
+                        with_heads("kda", 3, 10, 10, 2, 40)], dict(steps=20)),
+    ("moe", 32, [conv(3, (4, 2, 24)), gqa(2, 1, 16, (5, 2, 40))], dict(steps=15)),
+    ("moe-hybrid", 24, [conv(3, 48), gqa(2, 1, 12, 0), conv(2, (3, 3, 17)), conv(3, (6, 2, 20))], dict(steps=15)),
     ("filters", 40, [mixer_of("s4d", 16, ffn=33), mixer_of("rtf", 5, ffn=40), gqa(5, 1, 10, 50), mixer_of("ls4", 8, ffn=40),
-                     mixer_of("rtf", 1, ffn=24), mixer_of("s4d", 2, ffn=24)], 12),
-    ("m1", 40, [mixer_of("m1", 80, 16, 3, 4, ffn=33), mixer_of("m1", 44, 5, 17, 2, ffn=40), gqa(5, 1, 10, 50), mixer_of("m1", 54, 0, 0, 5, ffn=40)], 40),
-    ("cfc", 40, [mixer_of("cfc", ffn=33), gqa(5, 1, 10, 50), mixer_of("cfc", ffn=40)], 40),
+                     mixer_of("rtf", 1, ffn=24), mixer_of("s4d", 2, ffn=24)], dict(steps=12)),
+    ("m1", 40, [mixer_of("m1", 80, 16, 3, 4, ffn=33), mixer_of("m1", 44, 5, 17, 2, ffn=40), gqa(5, 1, 10, 50), mixer_of("m1", 54, 0, 0, 5, ffn=40)], dict(steps=40)),
+    ("cfc", 40, [mixer_of("cfc", ffn=33), gqa(5, 1, 10, 50), mixer_of("cfc", ffn=40)], dict(steps=40)),
+    ("sharing", 40, *sharing()),
 ]
 SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
@@ -377,10 +393,12 @@ def main():
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(2)
     names = [x for x in sys.argv[1:] if not x.startswith("--")]
-    for name, d, layers, *steps in CASES:
+    for name, d, layers, *other in CASES:
         if names and name not in names:
             continue
-        case = dict(SETTINGS, d=d, layers=layers, **({"steps": 20} if BFLOAT16 else {"steps": steps[0]} if steps else {}))
+        own = list(range(len(layers)))
+        case = dict(SETTINGS, d=d, layers=layers, weights_from=own, kv_from=own)
+        case.update(*other, **({"steps": 20} if BFLOAT16 else {}))
         w = make_weights(case)
         decayed = [v for k, v in w.items() if v.dim() > 1 and not k.endswith(("conv.weight", "conv1d.weight"))]
         trained = [v for v in w.values() if v.requires_grad]
@@ -394,6 +412,9 @@ def main():
             print("layer", *(int(x) if isinstance(x, bool) else x for x in mixer), 0 if experts else ffn, *(x for option in options.items() for x in option))
             if experts:
                 print("experts", *ffn)
+        for key in ("weights_from", "kv_from"):
+            if case[key] != own:
+                print(key, *case[key])
         losses = []
         for step in range(1, case["steps"] + 1):
             if step <= case["warmup"]:

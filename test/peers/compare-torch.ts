@@ -1,6 +1,7 @@
 // compare:torch: compares our logits with those of transformers' classes in PyTorch. Weights are F32 from a
-// seed through our own GGUF writer, the cache is F32: LFM2-350M and small hybrids. Fails above a relative
-// error of 1e-4 (max |a-b| / max |b| over all logits). The peer: a virtual environment with
+// seed through our own GGUF writer, the cache is F32: LFM2-350M and small hybrids, among them one whose layers
+// share (the peer applies its modules again). Fails above a relative error of 1e-4 (max |a-b| / max |b| over
+// all logits). The peer: a virtual environment with
 // test/peers/requirements.txt, named with --python.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -8,7 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { lower } from "../../candidates/gguf/lower.ts";
+import type { Layer, Layout } from "../../candidates/layout.ts";
+import { attentionOf } from "../../candidates/ops/attention.ts";
 import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
+import { kvSources, weightSources } from "../../candidates/sharing.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
@@ -22,7 +26,7 @@ const flags = optionsOf(
     layouts: {
       type: "string",
       default:
-        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;v512 d128 f320 h4/2x32n : m2(x32n16) g m2(x32n16);v300 d96 f64 h3/1x32nt10000 : g m2(e3x16n24g2k3) m2(e3x16n24g2k3) g;v512 d128 fmoe(4/2x64) h4/2x32 : c3~320 g c3;v512 d160 f320 h4/2x32or16 n2 : c7 g c7 s16(4/2x32ot10000) g c7;v300 d128 f256 h4/1x32r0 : c3 g s8(4/1x32) g;lfm2-350m",
+        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;v512 d128 f320 h4/2x32n : m2(x32n16) g m2(x32n16);v300 d96 f64 h3/1x32nt10000 : g m2(e3x16n24g2k3) m2(e3x16n24g2k3) g;v512 d128 fmoe(4/2x64) h4/2x32 : c3~320 g c3;v512 d160 f320 h4/2x32or16 n2 : c7 g c7 s16(4/2x32ot10000) g c7;v300 d128 f256 h4/1x32r0 : c3 g s8(4/1x32) g;v400 d128 f256 h4/2x32 : 2*[c3 g g<] 2*c3 A=g c3 g< A g<;lfm2-350m",
     },
     tokens: { type: "string", default: "160" },
     isas: { type: "string", default: "scalar,avx2,auto" },
@@ -36,6 +40,15 @@ if (!existsSync(flags.python)) {
   process.exit(2);
 }
 
+/** The layout whose layers have their own weights, keys and values. */
+function withoutSharing({ layers, ...rest }: Layout): Layout {
+  const own = layers.map(({ weightsOf, mixer, ...layer }): Layer => {
+    const attention = attentionOf(mixer);
+    return { ...layer, mixer: attention === null ? mixer : { ...attention, kv: undefined } };
+  });
+  return { ...rest, layers: own };
+}
+
 const peer = spawn(flags.python, ["test/peers/torch-logits.py"], { stdio: ["pipe", "pipe", "inherit"] });
 const answers = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
 const folder = mkdtempSync(join(tmpdir(), "edgefront-compare-"));
@@ -44,7 +57,7 @@ const rows: { layout: string; isa: string; relativeError: number; pass: boolean 
 try {
   for (const name of flags.layouts.split(";")) {
     const layout = layoutFrom(name);
-    const made = huggingFaceConfig(layout);
+    const made = huggingFaceConfig(withoutSharing(layout));
     if (!made.ok) throw new Error(`${name}: ${made.reason}`);
     const file = join(folder, "model.gguf");
     const out = join(folder, "peer.f32");
@@ -54,7 +67,9 @@ try {
       { length: wholeOf("tokens", flags.tokens) },
       (_, i) => (i * i * 31 + 7 * i) % layout.vocab,
     );
-    peer.stdin.write(`${JSON.stringify({ file, config: made.config, tokens, out })}\n`);
+    const weightsFrom = weightSources(layout.layers);
+    const kvFrom = kvSources(layout.layers);
+    peer.stdin.write(`${JSON.stringify({ file, config: made.config, tokens, out, weightsFrom, kvFrom })}\n`);
     if ((await answers.next()).done) throw new Error("the PyTorch peer ended");
     const bytes = readFileSync(out);
     const { vocab } = layout;

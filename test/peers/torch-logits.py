@@ -1,8 +1,8 @@
 """PyTorch's reference for test/peers/compare-torch.ts.
 
-Reads JSON lines {"file": F32 GGUF, "config": config.json, "tokens", "out"} from stdin. Each model is the class of
-transformers that the config names, with the file's weights. Its logits are written to `out` as little-endian float32
-[tokens][V].
+Reads JSON lines {"file": F32 GGUF, "config": config.json, "tokens", "out", "weightsFrom", "kvFrom"} from stdin. Each
+model is the class of transformers that the config names, with the file's weights. The last two fields have the layer
+whose weights, keys and values each layer uses. Its logits are written to `out` as little-endian float32 [tokens][V].
 Needs torch, transformers and gguf (requirements.txt).
 """
 import json
@@ -100,6 +100,43 @@ def weights_of(file, config, known):
     return weights
 
 
+class Keep(torch.nn.Module):
+    """Returns the output of a module, and keeps it under a name."""
+
+    def __init__(self, inner, kept, name):
+        super().__init__()
+        self.inner, self.kept, self.name = inner, kept, name
+
+    def forward(self, x):
+        self.kept[self.name] = self.inner(x)
+        return self.kept[self.name]
+
+
+class Kept(torch.nn.Module):
+    """Returns the output kept last under a name."""
+
+    def __init__(self, kept, name):
+        super().__init__()
+        self.kept, self.name = kept, name
+
+    def forward(self, x):
+        return self.kept[self.name]
+
+
+def share(layers, weights_from, kv_from):
+    """
+    Lets layers of Lfm2 share. All attention of one model is of one kind, so a layer reads the keys and values that were computed last.
+    They do not depend on the reader: the rotation of a key depends on its position alone.
+    """
+    kept = {}
+    for n, layer in enumerate(layers if kv_from != list(range(len(layers))) else ()):
+        for name in ("k_layernorm", "v_proj") if hasattr(layer, "self_attn") else ():
+            own = Keep(getattr(layer.self_attn, name), kept, name)
+            setattr(layer.self_attn, name, own if kv_from[n] == n else Kept(kept, name))
+    for n, owner in enumerate(weights_from):
+        layers[n] = layers[owner]
+
+
 def logits(request):
     fields = dict(request["config"])
     config = AutoConfig.for_model(fields.pop("model_type"), **fields)
@@ -109,11 +146,15 @@ def logits(request):
     turns = weights.pop("rope_freqs", None)
     if turns is not None:  # 1 where a pair turns
         assert ((turns == 1) == (model.model.rotary_emb.full_attention_inv_freq != 0)).all(), "other channels turn than in transformers"
-    missing = set(state) - set(weights) - {"lm_head.weight"}
+    weights_from, kv_from = request["weightsFrom"], request["kvFrom"]
+    unused = [f"model.layers.{n}." for n, owner in enumerate(weights_from) if owner != n]
+    unused += [f"model.layers.{n}.self_attn.{x}" for n, source in enumerate(kv_from) if source != n for x in ("k_proj", "v_proj", "k_layernorm")]
+    missing = {name for name in set(state) - set(weights) - {"lm_head.weight"} if not name.startswith(tuple(unused))}
     assert not missing, f"no tensor for {sorted(missing)}"
     for name, value in weights.items():
         state[name].copy_(value.view(state[name].shape))
     assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr(), "the output matrix is not tied"
+    share(model.model.layers, weights_from, kv_from)
     with torch.no_grad():
         return model(torch.tensor([request["tokens"]]), use_cache=False).logits[0]
 

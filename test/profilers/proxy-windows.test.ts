@@ -36,6 +36,7 @@ it.each([
   ["c3 s64 g", 64, 128],
   ["c3 s64", 32, undefined],
   ["c3 g", 32, undefined],
+  ["c3 s64 s64< g g<", 65, undefined],
   ["s64 s128 g", 128, 1024],
 ])("says nothing of %s in sequences of %d tokens (context %s)", (text, length, context) => {
   expect(notices(text, length, context)).toEqual([]);

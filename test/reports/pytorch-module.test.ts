@@ -119,6 +119,12 @@ it("layers with different tensors are different kinds", () => {
   expect(layers).toBe('["c3~64", "g(4/2x16)~64", "c3~96", "g(2/1x16)~64", "c3~64"]');
 });
 
+it("layers with the weights of another have no tensors", () => {
+  const text = exported(`${header} c3 2*g g<`);
+  expect(/^LAYERS = (.*)$/m.exec(text)![1]).toBe('["c3", "g(4/2x16)", "weights of blk.1", "g<(4/2x16)"]');
+  expect(text).toContain('"weights of blk.1": {\n    },');
+});
+
 describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("Python", () => {
   it("compiles the module of every operator, and finds each name in it defined once", () => {
     const folder = temporaryFolder();

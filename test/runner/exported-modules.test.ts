@@ -23,13 +23,14 @@ const operators = [
   ...mixers.map(({ name, notation }) => [name, notation.examples] as const),
   ...ffns.map(({ name, notation }) => [name, notation.examples.map((text) => `c3~${text}`)] as const),
 ];
-/** Layouts of every architecture of a GGUF, with every mixer whose parameters a file holds in another form. */
+/** Layouts of every architecture of a GGUF, with every mixer whose parameters a file holds in another form, and shared layers. */
 const architectures = {
   lfm2: "v64 d32 f64 h2/1x16 : c3 g c3",
   llama: "v64 d32 f64 h2/1x16n : g g",
   qwen3: "v64 d32 f64 h2/1x16 : g g",
   granitehybrid: "v64 d32 f64 h2/1x16n : m2(x16n16) g",
   edgefront: `${header} c3^2 g s8(4/1x16or8)^2 m2(x16n16)^2 gdn(2/4x16/8k3) gdn.conv(2x16) m2.conv(e1) c4~96^2 cfc m1 s4d(6) c3~moe(4/2x32)`,
+  sharing: `${header} 2*[c3^2 g(4/2x16o) g<(4/2x16o) m2(x16n16)] 2*s8(4/1x16) s8<(4/1x16)`,
 };
 
 describe.skipIf(torchProblem() !== null)("an exported PyTorch module", { timeout: 120_000 }, () => {

@@ -41,6 +41,7 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
     ["filters", "v256 d64 f128 h4/2x16 : s4d(16) rtf(8) ls4(8) g"],
     ["Mamba and CfC", "v256 d64 f128 h4/2x16 : m1(n8k3) m1.conv(e1.5) cfc g"],
     ["gates, partial RoPE and norms", "v256 d64 f128 h4/2x16or6 n2 : c3 g s9(2/1x32r0) g(4/1x16o)^1"],
+    ["layers that share", "v256 d64 f128 h4/2x16 : 2*[c3^2 g(4/2x16o) g<(4/2x16o) s9] 2*s9<"],
   ])("scores %s as the native trainer does", async (_what, layout) => {
     const ours = await score("native", layout);
     const theirs = await score(`{ backend: pytorch, python: ${torchPython} }`, layout);

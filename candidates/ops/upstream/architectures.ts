@@ -1,5 +1,6 @@
 // Lists every upstream architecture. A new one needs a file beside this one and an entry in the list.
 import type { Layout } from "../../layout.ts";
+import { sharedBetween } from "../../sharing.ts";
 import { llama, qwen3 } from "./all-attention.ts";
 import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
@@ -27,11 +28,13 @@ const list = [
 export type UpstreamName = (typeof list)[number]["name"];
 
 /**
- * Returns the architecture that has this layout's kinds of mixers, or null. Its `problem` tells whether it
- * expresses the layout.
+ * Returns the architecture that has this layout's kinds of mixers, or null. None has layers that share. Its
+ * `problem` tells whether it expresses the layout.
  */
-export const upstreamOf = (layout: Layout): (Upstream & { readonly name: UpstreamName }) | null =>
-  list.find((upstream) => upstream.holds(layout)) ?? null;
+export function upstreamOf(layout: Layout): (Upstream & { readonly name: UpstreamName }) | null {
+  if (sharedBetween(layout.layers) !== null) return null;
+  return list.find((upstream) => upstream.holds(layout)) ?? null;
+}
 
 /**
  * Returns the layout as a config.json of transformers, or the reason why no class expresses it. `context` is
@@ -39,7 +42,10 @@ export const upstreamOf = (layout: Layout): (Upstream & { readonly name: Upstrea
  */
 export const huggingFaceConfig = (layout: Layout, context = 32_768): TransformersConfig =>
   upstreamOf(layout)?.transformers(layout, context) ??
-  refuse("edgefront writes no config.json of transformers for this mixture of layers");
+  refuse(
+    sharedBetween(layout.layers) ??
+      "edgefront writes no config.json of transformers for this mixture of layers",
+  );
 
 /** Returns a warning for users of the config; null where every program builds the same model from it. */
 export const headSizeNote = (layout: Layout): string | null =>

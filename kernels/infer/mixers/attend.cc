@@ -170,7 +170,7 @@ void LayerAttention::Attend(const Tile& t) const {
 // Multiplies the output of a head by its gate, if the layer has gates.
 void LayerAttention::Gate(uint32_t row, uint32_t head) const {
   if (!spec_.gate) return;
-  const float factor = 1.0f / (1.0f + std::exp(-e_.ProjRow(layer_, row)[spec_.q_width() + 2 * spec_.kv_width() + head]));
+  const float factor = 1.0f / (1.0f + std::exp(-e_.ProjRow(layer_, row)[plan_.gates_at + head]));
   float* out = QueryOf(row, head);
   for (size_t i = 0; i < spec_.head_dim; ++i) out[i] *= factor;
 }

@@ -1,6 +1,8 @@
 // Grouped-query attention, full or over a window, with RoPE of all or some channels, optional QK-norm and
 // output gate. A row of `proj` holds q [H*hd], k and v [KV*hd], and the gates [H]; outputs replace q. The
-// state holds keys and values of each KV head in a ring of positions (targets/kernels.h: KvHead).
+// state holds keys and values of each KV head in a ring of positions (targets/kernels.h: KvHead). A layer with
+// the keys and values of an earlier one has neither k and v nor a state: it attends to the earlier layer's,
+// which hold the current rows already.
 #include "infer/mixers/attention.h"
 
 #include "infer/mixer_kind.h"
@@ -61,8 +63,14 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   a.qk_norm = *norm;
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("rope.rotated_count", i, 0, a.head_dim, a.head_dim, &a.rotated));
   if (a.rotated % 2 != 0) return BadModel("layer " + std::to_string(i) + ": RoPE turns pairs, but an odd number of channels is given");
-  a.gate = meta.Has("blk." + std::to_string(i) + ".attn_gate.weight");
+  a.gate = meta.Has("blk." + std::to_string(l->weights_from.value_or(i)) + ".attn_gate.weight");
   if ((name == "swa") != (a.window > 0)) return BadModel("layer " + std::to_string(i) + ": window and mixer disagree");
+  EDGEFRONT_RETURN_IF_ERROR(meta.Source("attention.kv_from", i, &l->kv_from));
+  if (!l->kv_from) return Status::Ok();
+  const LayerSpec& from = m.layers[*l->kv_from];
+  if (from.mixer != Mixer::kAttention || from.kv_from || !a.SameKv(from.attention)) {
+    return BadModel("layer " + std::to_string(i) + " cannot read the keys and values of layer " + std::to_string(*l->kv_from));
+  }
   return Status::Ok();
 }
 
@@ -71,11 +79,13 @@ void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
   const A& a = l.attention;
   const uint64_t d = m.dim, hd = a.head_dim;
   out->Mixer(A::kQ, "attn_q", d, a.q_width(), "rmsnorm+quantise+q").row_block = hd;
-  out->Mixer(A::kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
-  out->Mixer(A::kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
+  if (!l.kv_from) {
+    out->Mixer(A::kK, "attn_k", d, a.kv_width(), "k").row_block = hd;
+    out->Mixer(A::kV, "attn_v", d, a.kv_width(), "v").row_block = hd;
+  }
   if (a.gate) out->Mixer(A::kGate, "attn_gate", d, a.heads, "attn_gate");
   if (a.qk_norm) out->Norm(Role::kMixer, "attn_q_norm", hd, A::kQNorm);
-  if (a.qk_norm) out->Norm(Role::kMixer, "attn_k_norm", hd, A::kKNorm);
+  if (a.qk_norm && !l.kv_from) out->Norm(Role::kMixer, "attn_k_norm", hd, A::kKNorm);
   out->Add(Role::kMixerOut, "attn_output", a.q_width(), d, kAttentionMixer.out_op).col_block = hd;
 }
 
@@ -94,7 +104,8 @@ void Plan(const ModelSpec&, const LayerSpec& l, const SessionOptions& o, Program
   a.v_scale_at = a.k_scale_at + RoundUp(scales, 64);
   a.head_bytes = a.v_scale_at + RoundUp(scales, 64);
   plan->seq_bytes = a.head_bytes * s.kv_heads;
-  plan->width = s.q_width() + 2 * s.kv_width() + (s.gate ? s.heads : 0);
+  a.gates_at = s.q_width() + (l.kv_from ? 0 : 2 * s.kv_width());
+  plan->width = a.gates_at + (s.gate ? s.heads : 0);
   plan->mixed = 0;
 
   a.rope = program->Rope(s.rope_base, s.head_dim, s.rotated);
@@ -124,23 +135,29 @@ ListedWork Listed(const LayerSpec& l, const LayerPlan& plan, const ModelSpec&, c
 
 void Qkv(const StageRun& r) {
   const Engine& e = r.engine;
-  const AttentionSpec& s = e.spec->layers[r.layer].attention;
+  const LayerSpec& l = e.spec->layers[r.layer];
+  const AttentionSpec& s = l.attention;
   const LayerPlan& plan = e.program.layers[r.layer];
   const auto& w = e.weights->layers[r.layer].matrices;
   e.ProjectNormed(w[AttentionSpec::kQ], plan, 0, r.worker, r.tickets[0]);
-  e.ProjectNormed(w[AttentionSpec::kK], plan, s.q_width(), r.worker, r.tickets[1]);
-  e.ProjectNormed(w[AttentionSpec::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
-  if (s.gate) e.ProjectNormed(w[AttentionSpec::kGate], plan, s.q_width() + 2 * s.kv_width(), r.worker, r.tickets[3]);
+  if (!l.kv_from) {
+    e.ProjectNormed(w[AttentionSpec::kK], plan, s.q_width(), r.worker, r.tickets[1]);
+    e.ProjectNormed(w[AttentionSpec::kV], plan, s.q_width() + s.kv_width(), r.worker, r.tickets[2]);
+  }
+  if (s.gate) e.ProjectNormed(w[AttentionSpec::kGate], plan, plan.attention.gates_at, r.worker, r.tickets[3]);
 }
 
 OpCost QkvCost(const Engine& e, size_t layer) {
+  const LayerSpec& l = e.spec->layers[layer];
   const auto& w = e.weights->layers[layer].matrices;
-  const OpCost qkv =
-      e.ProductCost(w[AttentionSpec::kQ], e.n) + e.ProductCost(w[AttentionSpec::kK], e.n) + e.ProductCost(w[AttentionSpec::kV], e.n);
-  return e.spec->layers[layer].attention.gate ? qkv + e.ProductCost(w[AttentionSpec::kGate], e.n) : qkv;
+  OpCost cost = e.ProductCost(w[AttentionSpec::kQ], e.n);
+  if (!l.kv_from) cost = cost + e.ProductCost(w[AttentionSpec::kK], e.n) + e.ProductCost(w[AttentionSpec::kV], e.n);
+  return l.attention.gate ? cost + e.ProductCost(w[AttentionSpec::kGate], e.n) : cost;
 }
 
-void StoreKeys(const StageRun& r) { LayerAttention(r.engine, r.layer, r.worker, r.workers).StoreKeys(); }
+void StoreKeys(const StageRun& r) {
+  if (!r.engine.spec->layers[r.layer].kv_from) LayerAttention(r.engine, r.layer, r.worker, r.workers).StoreKeys();
+}
 
 void Attend(const StageRun& r) {
   LayerAttention(r.engine, r.layer, r.worker, r.workers).Run(r.tickets);

@@ -1,5 +1,7 @@
 // Grouped-query attention in training: q, k, v by products, heads normalised and rotated, then the tiles of
-// train/attention-inl.h, and each head times its gate. Each head is padded to a multiple of 16.
+// train/attention-inl.h, and each head times its gate. Each head is padded to a multiple of 16. Layers that
+// read the keys and values of an earlier one add their gradients up in its part of the arena.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -8,15 +10,22 @@
 namespace edgefront::train {
 namespace {
 
+// The places of a layer's keys, values and their gradients in the arena. Rows have the stride of the keys.
+struct KvPlaces {
+  size_t k, v;    // rotated keys, and values
+  size_t dk, dv;  // sums over the layers that read them
+};
+
 class AttentionMixer : public LayerMixer {
  public:
   explicit AttentionMixer(const MixerContext& c)
       : spec_(c.layer_spec().attention),
+        source_(static_cast<const AttentionMixer*>(c.kv_source)),
         q_(c.Tensor(AttentionSpec::kQ)),
-        k_(c.Tensor(AttentionSpec::kK)),
-        v_(c.Tensor(AttentionSpec::kV)),
+        k_(source_ ? nullptr : &c.Tensor(AttentionSpec::kK)),
+        v_(source_ ? nullptr : &c.Tensor(AttentionSpec::kV)),
         q_norm_(spec_.qk_norm ? &c.Tensor(AttentionSpec::kQNorm) : nullptr),
-        k_norm_(spec_.qk_norm ? &c.Tensor(AttentionSpec::kKNorm) : nullptr),
+        k_norm_(spec_.qk_norm && !source_ ? &c.Tensor(AttentionSpec::kKNorm) : nullptr),
         gate_(spec_.gate ? &c.Tensor(AttentionSpec::kGate) : nullptr),
         eps_(c.spec.eps),
         interleaved_(c.spec.rope_interleaved),
@@ -27,21 +36,30 @@ class AttentionMixer : public LayerMixer {
         hd_(PadUp(head_dim_)),
         ld_(Stride(c.width)),
         ldq_(Stride(q_.padded_rows)),
-        ldkv_(Stride(k_.padded_rows)) {
-    const size_t rows = static_cast<size_t>(c.rows);
+        ldkv_(Stride(kv_heads_ * hd_)) {
+    const size_t rows = static_cast<size_t>(c.rows), kv_floats = rows * ldkv_;
     q_raw_ = c.arena.Take(rows * ldq_);
     q_rot_ = c.arena.Take(rows * ldq_);
     out_ = mixed_ = c.arena.Take(rows * ldq_);
-    k_raw_ = c.arena.Take(rows * ldkv_);
-    k_rot_ = c.arena.Take(rows * ldkv_);
-    v_out_ = c.arena.Take(rows * ldkv_);
+    if (source_) {
+      kv_ = source_->kv_;
+    } else {
+      k_raw_ = c.arena.Take(kv_floats);
+      kv_.k = c.arena.Take(kv_floats);
+      kv_.v = c.arena.Take(kv_floats);
+      k_rstd_ = c.arena.Take(rows * kv_heads_);
+    }
+    for (const LayerSpec& l : c.spec.layers) read_by_others_ |= l.kv_from == static_cast<uint32_t>(c.layer);
+    if (read_by_others_) {
+      kv_.dk = c.arena.Take(kv_floats);
+      kv_.dv = c.arena.Take(kv_floats);
+    }
     lse_ = c.arena.Take(rows * heads_);
     q_rstd_ = c.arena.Take(rows * heads_);
-    k_rstd_ = c.arena.Take(rows * kv_heads_);
     mixed_ld_ = static_cast<int>(ldq_);
     dk_at_ = rows * ldq_;
-    dv_at_ = dk_at_ + rows * ldkv_;
-    scratch_at_ = dv_at_ + rows * ldkv_;
+    dv_at_ = dk_at_ + kv_floats;
+    scratch_at_ = dv_at_ + kv_floats;
     work_floats_ = scratch_at_ + AttentionScratch(length_, hd_);
     if (gate_ != nullptr) {
       ldg_ = Stride(gate_->padded_rows);
@@ -66,14 +84,22 @@ class AttentionMixer : public LayerMixer {
     const Weights& w = p.weights;
     float* a = p.arena;
     Project(p.math, w, q_, rows, p.in, ld_, nullptr, a + q_raw_, ldq_);
-    Project(p.math, w, k_, rows, p.in, ld_, nullptr, a + k_raw_, ldkv_);
-    Project(p.math, w, v_, rows, p.in, ld_, nullptr, a + v_out_, ldkv_);
+    if (!source_) {
+      Project(p.math, w, *k_, rows, p.in, ld_, nullptr, a + k_raw_, ldkv_);
+      Project(p.math, w, *v_, rows, p.in, ld_, nullptr, a + kv_.v, ldkv_);
+    }
+    if (read_by_others_) {
+      std::fill_n(a + kv_.dk, rows * ldkv_, 0.0f);
+      std::fill_n(a + kv_.dv, rows * ldkv_, 0.0f);
+    }
     for (int s = 0; s < p.sequences; ++s) {
       const ptrdiff_t row = static_cast<ptrdiff_t>(s) * length_;
       p.math.head_rope(length_, heads_, head_dim_, hd_, a + q_raw_ + row * ldq_, a + q_rot_ + row * ldq_, ldq_, Of(q_norm_, w.flat), eps_,
                        a + q_rstd_ + row * heads_, cosines_.data(), sines_.data(), interleaved_);
-      p.math.head_rope(length_, kv_heads_, head_dim_, hd_, a + k_raw_ + row * ldkv_, a + k_rot_ + row * ldkv_, ldkv_, Of(k_norm_, w.flat),
-                       eps_, a + k_rstd_ + row * kv_heads_, cosines_.data(), sines_.data(), interleaved_);
+      if (!source_) {
+        p.math.head_rope(length_, kv_heads_, head_dim_, hd_, a + k_raw_ + row * ldkv_, a + kv_.k + row * ldkv_, ldkv_, Of(k_norm_, w.flat),
+                         eps_, a + k_rstd_ + row * kv_heads_, cosines_.data(), sines_.data(), interleaved_);
+      }
       p.math.attention(ArgsOf(p, row));
     }
     if (gate_ == nullptr) return;
@@ -99,18 +125,31 @@ class AttentionMixer : public LayerMixer {
       p.math.attention_grad(ArgsOf(p, row), {g.mixed + row * ldq_, dq + row * ldq_, dk + row * ldkv_, dv + row * ldkv_});
       p.math.head_rope_grad(length_, heads_, head_dim_, hd_, a + q_raw_ + row * ldq_, dq + row * ldq_, ldq_, Of(q_norm_, w.flat),
                             a + q_rstd_ + row * heads_, cosines_.data(), sines_.data(), interleaved_, Of(q_norm_, g.params));
+    }
+    WeightGrad(p.math, w, q_, rows, dq, ldq_, p.in, ld_, g.params, g.fresh);
+    ProjectBack(p.math, w, q_, rows, dq, ldq_, nullptr, g.in, ld_);
+    if (gate_ != nullptr) {
+      WeightGrad(p.math, w, *gate_, rows, a + factor_, ldg_, p.in, ld_, g.params, g.fresh);
+      ProjectBack(p.math, w, *gate_, rows, a + factor_, ldg_, g.in, g.in, ld_);
+    }
+    if (source_) {
+      Add(dk, rows * ldkv_, a + kv_.dk);
+      Add(dv, rows * ldkv_, a + kv_.dv);
+      return;
+    }
+    if (read_by_others_) {
+      Add(a + kv_.dk, rows * ldkv_, dk);
+      Add(a + kv_.dv, rows * ldkv_, dv);
+    }
+    for (int s = 0; s < p.sequences; ++s) {
+      const ptrdiff_t row = static_cast<ptrdiff_t>(s) * length_;
       p.math.head_rope_grad(length_, kv_heads_, head_dim_, hd_, a + k_raw_ + row * ldkv_, dk + row * ldkv_, ldkv_, Of(k_norm_, w.flat),
                             a + k_rstd_ + row * kv_heads_, cosines_.data(), sines_.data(), interleaved_, Of(k_norm_, g.params));
     }
-    WeightGrad(p.math, w, q_, rows, dq, ldq_, p.in, ld_, g.params, g.fresh);
-    WeightGrad(p.math, w, k_, rows, dk, ldkv_, p.in, ld_, g.params, g.fresh);
-    WeightGrad(p.math, w, v_, rows, dv, ldkv_, p.in, ld_, g.params, g.fresh);
-    ProjectBack(p.math, w, q_, rows, dq, ldq_, nullptr, g.in, ld_);
-    ProjectBack(p.math, w, k_, rows, dk, ldkv_, g.in, g.in, ld_);
-    ProjectBack(p.math, w, v_, rows, dv, ldkv_, g.in, g.in, ld_);
-    if (gate_ == nullptr) return;
-    WeightGrad(p.math, w, *gate_, rows, a + factor_, ldg_, p.in, ld_, g.params, g.fresh);
-    ProjectBack(p.math, w, *gate_, rows, a + factor_, ldg_, g.in, g.in, ld_);
+    WeightGrad(p.math, w, *k_, rows, dk, ldkv_, p.in, ld_, g.params, g.fresh);
+    WeightGrad(p.math, w, *v_, rows, dv, ldkv_, p.in, ld_, g.params, g.fresh);
+    ProjectBack(p.math, w, *k_, rows, dk, ldkv_, g.in, g.in, ld_);
+    ProjectBack(p.math, w, *v_, rows, dv, ldkv_, g.in, g.in, ld_);
   }
 
  private:
@@ -138,6 +177,10 @@ class AttentionMixer : public LayerMixer {
     return norm != nullptr ? flat + norm->offset : nullptr;
   }
 
+  static void Add(const float* from, ptrdiff_t floats, float* to) {
+    for (ptrdiff_t i = 0; i < floats; ++i) to[i] += from[i];
+  }
+
   // Returns the arguments for the sequence whose first row is `row`.
   Attention ArgsOf(const MixerPass& p, ptrdiff_t row) const {
     Attention a{};
@@ -148,8 +191,8 @@ class AttentionMixer : public LayerMixer {
     a.window = static_cast<int>(spec_.window);
     a.scale = 1.0f / std::sqrt(static_cast<float>(spec_.head_dim));
     a.q = p.arena + q_rot_ + row * ldq_;
-    a.k = p.arena + k_rot_ + row * ldkv_;
-    a.v = p.arena + v_out_ + row * ldkv_;
+    a.k = p.arena + kv_.k + row * ldkv_;
+    a.v = p.arena + kv_.v + row * ldkv_;
     a.ldq = ldq_;
     a.ldkv = ldkv_;
     a.o = p.arena + out_ + row * ldq_;
@@ -159,16 +202,19 @@ class AttentionMixer : public LayerMixer {
   }
 
   const AttentionSpec& spec_;
-  const Param &q_, &k_, &v_;
-  const Param *q_norm_, *k_norm_, *gate_;  // null: none
+  const AttentionMixer* source_;  // the mixer whose keys and values this one reads; null: its own
+  const Param& q_;
+  const Param *k_, *v_, *q_norm_, *k_norm_, *gate_;  // null if the layer has none
   float eps_;
   bool interleaved_;
   int length_, heads_, kv_heads_, head_dim_, hd_;
   ptrdiff_t ld_, ldq_, ldkv_, ldg_ = 0;
-  std::vector<float> cosines_, sines_;                                    // [length, head_dim / 2]
-  size_t q_raw_, q_rot_, k_raw_, k_rot_, v_out_, lse_, q_rstd_, k_rstd_;  // arena offsets
-  size_t out_, factor_ = 0;                                               // heads before their gates, and the gates
-  size_t dk_at_, dv_at_, scratch_at_;                                     // work offsets; dq comes first
+  bool read_by_others_ = false;
+  std::vector<float> cosines_, sines_;  // [length, head_dim / 2]
+  KvPlaces kv_{};
+  size_t q_raw_, q_rot_, k_raw_ = 0, lse_, q_rstd_, k_rstd_ = 0;  // arena offsets
+  size_t out_, factor_ = 0;                                       // heads before their gates, and the gates
+  size_t dk_at_, dv_at_, scratch_at_;                             // work offsets; dq comes first
 };
 
 }  // namespace

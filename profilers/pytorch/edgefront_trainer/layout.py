@@ -20,8 +20,14 @@ class Layout:
         if "rope_freqs.weight" in tensors:
             turns = 2 * torch.arange(tensors["rope_freqs.weight"][0]) < self.get("rope.rotated_count")
             self.constants["rope_freqs.weight"] = torch.where(turns, 1.0, 1e30)
-        self.mixers = [mixer_of(self, n) for n in range(self.get("block_count"))]
-        self.ffns = [ffn_of(self, n) for n in range(len(self.mixers))]
+        layers = range(self.get("block_count"))
+        owners = [self.of_layer("layer.weights_from", n, n) for n in layers]
+        self.prefixes = [f"blk.{owner}." for owner in owners]
+        # Layers with the same weights have mixers of their own, because each reads its own keys and values.
+        self.mixers = [mixer_of(self, owner) for owner in owners]
+        self.ffns = [ffn_of(self, owner) for owner in owners]
+        for n, mixer in enumerate(self.mixers):
+            mixer.place, mixer.kv_from = n, self.of_layer("attention.kv_from", n, n)
 
     def get(self, key, default=None):
         """Returns a metadata value of the architecture."""

@@ -17,7 +17,8 @@ class Network:
 
     def __init__(self, layout, seed, scaled, device):
         self.layout, self.linear, self.prepared = layout, F.linear, None
-        parts = [(f"blk.{n}.", part) for of_layers in (layout.mixers, layout.ffns) for n, part in enumerate(of_layers) if part]
+        self.kv = {}  # during a pass, the keys and values of layers by their numbers
+        parts = [(p, part) for of_layers in (layout.mixers, layout.ffns) for p, part in zip(layout.prefixes, of_layers) if part]
         kinds = {p + name: kind for p, part in parts for name, kind in part.VECTORS.items()}
         self.decays = {name for name, kind in kinds.items() if kind in DECAYS}
         outputs = {p + part.OUTPUT for p, part in parts} | {"decoder.ffn_down.weight"}
@@ -44,7 +45,8 @@ class Network:
 
     def matrices(self):
         """Returns the names of tensors with weight decay."""
-        undecayed = {f"blk.{n}.{name}" for n, mixer in enumerate(self.layout.mixers) for name in mixer.UNDECAYED}
+        l = self.layout
+        undecayed = {p + name for p, mixer in zip(l.prefixes, l.mixers) for name in mixer.UNDECAYED}
         return [name for name, w in self.w.items() if w.dim() == 2 and name not in undecayed]
 
     def prepare(self, length, device):
@@ -58,9 +60,10 @@ class Network:
 
     def balance(self):
         """Changes the weights that a step changes without gradients."""
-        for n, ffn in enumerate(self.layout.ffns):
-            if ffn:
-                ffn.balance(self, f"blk.{n}.")
+        for p in dict.fromkeys(self.layout.prefixes):
+            sharing = [ffn for prefix, ffn in zip(self.layout.prefixes, self.layout.ffns) if prefix == p and ffn]
+            if sharing:
+                sharing[0].balance(self, p, sharing)
 
     def ffn(self, ffn, p, x):
         """Returns x after an FFN, its norms and its residual; x if there is no FFN."""
@@ -77,11 +80,11 @@ class Network:
         w = self.w
         self.prepare(tokens.shape[1], tokens.device)
         x = F.embedding(tokens, w["token_embd.weight"])
-        for n, mixer in enumerate(self.layout.mixers):
-            p = f"blk.{n}."
+        for p, mixer, ffn in zip(self.layout.prefixes, self.layout.mixers, self.layout.ffns):
             mixed = mixer(self, p, rms(x, w[p + "attn_norm.weight"], self.layout.eps))
             x = x + self.normed(self.linear(mixed, w[p + mixer.OUTPUT]), p + "post_attention_norm.weight")
-            x = self.ffn(self.layout.ffns[n], p, x)
+            x = self.ffn(ffn, p, x)
+        self.kv.clear()
         return x
 
     def logits(self, tokens, places=None):

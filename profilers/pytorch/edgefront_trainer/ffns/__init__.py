@@ -5,7 +5,7 @@
     describes(t, p)     True if the tensors t have this kind under the prefix p
     __init__(layout, n) reads layer n
     __call__(network, p, h)   normed input [batch, length, d] -> output, without the residual
-    balance(network, p)       changes weights after a step, without gradients
+    balance(network, p, sharing)   changes weights after a step, without gradients; `sharing`: the FFNs of all layers with these weights
 """
 from .moe import Moe
 from .swiglu import Swiglu

@@ -36,6 +36,8 @@ class Moe:
             out = out + weights[..., e : e + 1] * linear(F.silu(linear(h, gate)) * linear(h, up), down)
         return out
 
+    @staticmethod
     @torch.no_grad()
-    def balance(self, network, p):
-        network.w[p + "exp_probs_b.bias"] += BALANCE_RATE * torch.sign(self.load.mean() - self.load)
+    def balance(network, p, sharing):
+        load = sum(ffn.load for ffn in sharing)
+        network.w[p + "exp_probs_b.bias"] += BALANCE_RATE * torch.sign(load.mean() - load)

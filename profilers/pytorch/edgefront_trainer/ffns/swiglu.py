@@ -17,5 +17,6 @@ class Swiglu:
         w, linear = network.w, network.linear
         return linear(F.silu(linear(h, w[p + "ffn_gate.weight"])) * linear(h, w[p + "ffn_up.weight"]), w[p + "ffn_down.weight"])
 
-    def balance(self, network, p):
+    @staticmethod
+    def balance(network, p, sharing):
         pass

@@ -7,6 +7,7 @@
     describes(t, p)     True if the tensors t have this kind under the prefix p
     __init__(layout, n) reads layer n
     prepare(length, device, shared)   prepares data that depends on the length only; `shared` is a dict for all layers
+    place, kv_from                    set by Layout: the layer, and the one whose keys and values it reads (itself if its own)
     __call__(network, p, h)           normed input [batch, length, d] -> input of OUTPUT
 """
 from .attention import Attention

@@ -18,7 +18,7 @@ class Attention:
         p, tensors = f"blk.{n}.", layout.tensors
         self.heads = layout.of_layer("attention.head_count", n)
         self.head_dim = tensors[p + "attn_q.weight"][1] // self.heads
-        self.kv_heads = tensors[p + "attn_k.weight"][1] // self.head_dim
+        self.kv_heads = layout.of_layer("attention.head_count_kv", n)
         self.norm = p + "attn_q_norm.weight" in tensors
         self.gated = p + "attn_gate.weight" in tensors
         # In lfm3 all layers share the window's length, and windows turn whole heads with a base of their own.
@@ -51,13 +51,17 @@ class Attention:
 
     def __call__(self, network, p, h):
         w, (batch, length, _) = network.w, h.shape
-        q, k, v = (
-            network.linear(h, w[p + f"attn_{x}.weight"]).view(batch, length, many, self.head_dim).transpose(1, 2)
-            for x, many in (("q", self.heads), ("k", self.kv_heads), ("v", self.kv_heads))
-        )
-        if self.norm:
-            q, k = rms(q, w[p + "attn_q_norm.weight"], self.eps), rms(k, w[p + "attn_k_norm.weight"], self.eps)
-        q, k = self.rope(q).type_as(v), self.rope(k).type_as(v)
+
+        def heads(x, many):
+            return network.linear(h, w[p + f"attn_{x}.weight"]).view(batch, length, many, self.head_dim).transpose(1, 2)
+
+        def turned(x, many):
+            y = heads(x, many)
+            return self.rope(rms(y, w[p + f"attn_{x}_norm.weight"], self.eps) if self.norm else y).type_as(y)
+
+        if self.kv_from == self.place:
+            network.kv[self.place] = turned("k", self.kv_heads), heads("v", self.kv_heads)
+        q, (k, v) = turned("q", self.heads), network.kv[self.kv_from]
         causal = self.mask is None
         o = F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads)
         o = o.transpose(1, 2)
