@@ -26,7 +26,8 @@ constexpr GgmlType kTypes[] = {
 };
 // clang-format on
 
-constexpr const char* kArchitectures[] = {"lfm2", "lfm2moe", "lfm3", "qwen3", "llama", "granitehybrid", "mamba", "mamba2", "nemotron_h", "edgefront"};
+constexpr const char* kArchitectures[] = {"lfm2",          "lfm2moe", "lfm3",   "qwen3",      "llama",
+                                          "granitehybrid", "mamba",   "mamba2", "nemotron_h", "edgefront"};
 
 // First bytes of files that users pass instead of a GGUF.
 struct Start {
@@ -144,7 +145,8 @@ Status CheckModelKind(const GgufFile& gguf) {
     if (*arch == known) return Status::Ok();
   }
   return Unsupported("general.architecture is '" + Printable(*arch) +
-                     "', which edgefront does not run (it runs lfm2, lfm2moe, lfm3, qwen3, llama, granitehybrid, mamba, mamba2, nemotron_h, edgefront); run this file with "
+                     "', which edgefront does not run (it runs lfm2, lfm2moe, lfm3, qwen3, llama, granitehybrid, mamba, mamba2, "
+                     "nemotron_h, edgefront); run this file with "
                      "llama.cpp: llama-bench -m FILE");
 }
 

@@ -51,12 +51,14 @@ inline const std::vector<TestFfn>& TestFfns() {
          return {
              {"2 of 5 experts", {WithExperts(ConvLayer(3, 0), 5, 2, ffn), WithExperts(AttentionLayer(4, 2, 32, 0), 5, 2, ffn)}},
              {"1 of 40 experts", {WithExperts(ConvLayer(3, 0), 40, 1, ffn)}},
-             {"norms after experts", {Sandwich(WithExperts(ConvLayer(3, 0), 5, 2, ffn)), Sandwich(WithExperts(ConvLayer(2, 0), 3, 3, ffn))}},
+             {"norms after experts",
+              {Sandwich(WithExperts(ConvLayer(3, 0), 5, 2, ffn)), Sandwich(WithExperts(ConvLayer(2, 0), 3, 3, ffn))}},
              {"one expert, and all of 3", {WithExperts(ConvLayer(3, 0), 1, 1, 2 * ffn), WithExperts(ConvLayer(2, 0), 3, 3, ffn)}},
          };
        },
        .in_hybrid = [](LayerSpec l, uint32_t ffn) -> LayerSpec { return WithExperts(l, 3, 3, ffn); },
-       .trained = {WithExperts(ConvLayer(3, 0), 4, 2, 20), Sandwich(WithExperts(ConvLayer(2, 0), 3, 2, 9)), WithExperts(AttentionLayer(2, 1, 10, 0), 3, 1, 33)}},
+       .trained = {WithExperts(ConvLayer(3, 0), 4, 2, 20), Sandwich(WithExperts(ConvLayer(2, 0), 3, 2, 9)),
+                   WithExperts(AttentionLayer(2, 1, 10, 0), 3, 1, 33)}},
   };
   return ffns;
 }
