@@ -76,8 +76,7 @@ export function parameterCounts(layout: Layout): ParameterCounts {
 
 /**
  * Returns the expected bytes of weights read in one decode step of `batch` sequences, shared weights once for
- * each layer. With uniform routing, a
- * step uses E (1 - (1 - k/E)^batch) of E experts, of which a token uses k.
+ * each layer. With uniform routing, a step uses E (1 - (1 - k/E)^batch) of E experts, of which a token uses k.
  */
 export const weightBytesRead = (layout: Layout, quantization: Quantization, batch: number): number =>
   appliedTensors(layout).reduce((sum, tensor) => {
@@ -160,4 +159,18 @@ export function staticCost(layout: Layout, options: CostOptions): StaticCost {
     weightBytes,
     residentBytes: weightBytes + kvBytes + stateBytes,
   };
+}
+
+/**
+ * Returns the fewest bytes that one decode step of `batch` sequences can read from memory after `context`
+ * tokens: weights once, even if layers share them, of experts only those of one token, because all sequences may
+ * use the same; and the state of each sequence once, because a cache may serve further layers that read it.
+ */
+export function leastBytesRead(layout: Layout, options: CostOptions & { readonly batch: number }): number {
+  const weights = tensorsOf(layout).reduce((sum, tensor) => {
+    const { stored, used } = tensor.experts ?? { stored: 1, used: 1 };
+    return sum + (bytesOf(tensor.shape, tensorType(tensor, options.quantization)) / stored) * used;
+  }, 0);
+  const { kvBytes, stateBytes } = staticCost(layout, options);
+  return weights + options.batch * (kvBytes + stateBytes);
 }

@@ -1,6 +1,6 @@
 // Builds the request for a layout, sends it to a worker and checks the answer. The stored form of a request
 // leaves out the plan (the layout and the seed determine it) and paths of this machine.
-import { parameterCount, staticCost, weightBytesRead } from "../../candidates/cost.ts";
+import { leastBytesRead, parameterCount, staticCost } from "../../candidates/cost.ts";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { deviceContradiction, type GateInput, gateViolations } from "../../profilers/gates.ts";
@@ -138,17 +138,14 @@ export async function measureIn(
   const runs = runnableAs(worker.runtime, layout);
   const model = worker.runtime.lower(runs, { quantization, seed });
   const result = await run(opened, turn, model, options, config);
-  const cost = (context: number) => staticCost(runs, { context, quantization });
-  const { weightBytes } = cost(0);
-  const read = weightBytesRead(runs, quantization, 1);
+  const { batch } = options;
+  const { weightBytes } = staticCost(runs, { context: 0, quantization });
   const input: GateInput = {
     request: options,
     result,
     parameters: parameterCount(runs),
     weightBytes,
-    // A decode step reads the weights once, and the cache of each sequence. All sequences may use the same
-    // experts.
-    decodeReadBytes: (context) => read + options.batch * (cost(context).decodeReadBytes - read),
+    decodeReadBytes: (context) => leastBytesRead(runs, { context, quantization, batch }),
     readBandwidthGBs: worker.readBandwidthGBs,
   };
   const violations = gateViolations(input);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parameterCount, staticCost } from "../../candidates/cost.ts";
+import { leastBytesRead, parameterCount, staticCost } from "../../candidates/cost.ts";
 import {
   isGlobalAttention,
   isWindowAttention,
@@ -189,6 +189,26 @@ describe("static cost of lfm2-350m", () => {
     const recurrent = parseNotation("v512 d64 f128 : gdn(2/4x16)");
     const cost = staticCost(recurrent, { context: 9, quantization: "f32" });
     expect(cost.decodeBytes - cost.decodeReadBytes).toBe(cost.stateBytes);
+  });
+
+  it("the fewest bytes read count shared weights, keys and values once, and one token's experts", () => {
+    const at = (text: string, batch: number) => {
+      const options = { context: 100, quantization: "f32", batch } as const;
+      return leastBytesRead(parseNotation(`v64 d32 f64 h4/2x8 : ${text}`), options);
+    };
+    const reads = (text: string) =>
+      staticCost(parseNotation(`v64 d32 f64 h4/2x8 : ${text}`), { context: 100, quantization: "f32" });
+    expect(at("c3 g gdn(2/2x8)", 1)).toBe(reads("c3 g gdn(2/2x8)").decodeReadBytes);
+    const state = 2 * 2 * 8 * 100 * 2; // keys and values of 2 heads in F16
+    expect(at("g", 3) - at("g", 1)).toBe(2 * state);
+    // A second application reads a cache of its own, but no further weights.
+    expect(at("2*g", 1) - at("g", 1)).toBe(state);
+    expect(reads("2*g").decodeReadBytes).toBeGreaterThan(at("2*g", 1));
+    // A layer that reads the keys and values of another adds its weights only.
+    const { weightBytes } = reads("g g<");
+    expect(at("g g<", 1)).toBe(weightBytes + state);
+    const expert = 4 * 3 * 32 * 16;
+    expect(at("g~moe(4/2x16)", 8)).toBe(reads("g~moe(4/2x16)").weightBytes - 2 * expert + 8 * state);
   });
 
   it("windows bound what attention reads", () => {
