@@ -4,7 +4,7 @@ import type { NormKind } from "../layout.ts";
 import type { Geometry } from "../ops/geometry.ts";
 import { type Ffn, ffnOfWidth } from "../ops/operator-registry.ts";
 import type { LayerTypeConfig, LayerTypeName } from "../ops/upstream/layer-types.ts";
-import { bad, type Config, either, type Rope } from "./config-schema.ts";
+import { bad, type Config, either, type Rope } from "./transformers-schema.ts";
 
 /** How the configurations of one model type are read. */
 export interface Family {

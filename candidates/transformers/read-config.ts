@@ -4,8 +4,8 @@ import { issueText } from "../issues.ts";
 import { type Layer, type Layout, normsField, parseLayout } from "../layout.ts";
 import { type LayerTypeName, layerTypes } from "../ops/upstream/layer-types.ts";
 import { counted } from "../words.ts";
-import { bad, type Config, configSchema, either } from "./config-schema.ts";
 import { type Family, families } from "./families.ts";
+import { bad, type Config, configSchema, either } from "./transformers-schema.ts";
 
 /** Returns true for JSON that is meant as a transformers configuration. A layout has none of these keys. */
 export const isTransformersConfig = (data: unknown): boolean =>
