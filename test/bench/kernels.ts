@@ -12,11 +12,13 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { lower } from "../../candidates/gguf/lower.ts";
-import { namedLayouts } from "../../candidates/named.ts";
+import { layoutId } from "../../candidates/layout.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
+import { layoutFrom } from "../../runner/config/layouts.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
 import { numberOf, numbersOf, optionsOf, wholeOf } from "../support/parse-args.ts";
+import { fileForPeer } from "../support/peer-file.ts";
 import { buildHolder, holdMemory } from "./backed-memory.ts";
 import { foreignCpuMs } from "./foreign-cpu.ts";
 import { measureGrowth } from "./kernels-growth.ts";
@@ -157,13 +159,13 @@ const HELD_MIB = 2048; // more than any engine takes for these models
 /** Measures the interleaved pairs of one round. Each engine is loaded into memory that the host backs. */
 async function measureRound(
   session: AgentSession,
-  file: string,
+  files: { readonly ours: string; readonly peer: string },
   vocab: number,
   where: string,
   threads: number,
 ) {
   const free = await holdMemory(HELD_MIB);
-  const peer = new Peer(file, threads, vocab, Math.max(...contexts) + decode + 8);
+  const peer = new Peer(files.peer, threads, vocab, Math.max(...contexts) + decode + 8);
   await peer.started;
   await free();
   const { version, cpu, loadMs } = await peer.load();
@@ -174,7 +176,7 @@ async function measureRound(
     const ask = () =>
       session.request("measure", {
         ...MEASURED,
-        model: { path: file },
+        model: { path: files.ours },
         contexts: [8, context], // a short run first warms up ours; its first token is that of a fresh process
         threads,
         isa: flags.isa,
@@ -216,21 +218,21 @@ buildHolder();
 const session = await openSession(localDevice());
 try {
   for (const name of flags.models.split(",")) {
-    const layout = namedLayouts[name as keyof typeof namedLayouts];
-    if (!layout) throw new Error(`no layout is called ${name}`);
+    const layout = layoutFrom(name);
     if (flags.growth) {
       await measureGrowth({ session, name, layout, isa: flags.isa, rounds, alone, addPair });
       keepSamples();
       continue;
     }
-    const file = join(flags.folder, `${name}.gguf`);
-    if (!existsSync(file)) {
-      const { plan } = lower(layout, { quantization: "q4_0", seed: 1, vocabulary: true });
-      await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
-    }
+    const base = join(flags.folder, layoutId(layout));
+    const ours = `${base}.gguf`;
+    const exact = lower(layout, { quantization: "q4_0", seed: 1, vocabulary: true });
+    if (!existsSync(ours))
+      await session.request("materialize", { model: { plan: exact.plan.toString("base64") }, out: ours });
+    const { file: peer } = await fileForPeer(layout, exact, "q4_0", ours, `${base}-padded.gguf`);
     for (const threads of numbersOf("threads", flags.threads, 1))
       for (let round = 0; round < rounds; round++) {
-        await measureRound(session, file, layout.vocab, `${name} Q4_0 ${threads} threads`, threads);
+        await measureRound(session, { ours, peer }, layout.vocab, `${name} Q4_0 ${threads} threads`, threads);
         keepSamples();
       }
   }

@@ -10,21 +10,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parameterCount } from "../../candidates/cost.ts";
-import {
-  type Architecture,
-  type Lowered,
-  lower,
-  lowerPadded,
-  paddingOf,
-} from "../../candidates/gguf/lower.ts";
+import { type Architecture, lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation } from "../../candidates/notation.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
-import { paddedFile } from "../../runner/runtimes/padded-file.ts";
 import { createRng } from "../../search/rng.ts";
 import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
+import { fileForPeer } from "../support/peer-file.ts";
 import { clearTensors, dequantised } from "./dequantise.ts";
 import { divergences, floats, largestDifference, mean } from "./divergence.ts";
 import { randomLayout } from "./random-layout.ts";
@@ -161,19 +155,6 @@ const rows: Row[] = [];
 let isa = "";
 let cpu = "";
 
-/** The file that llama.cpp reads: ours, or the padded one where its architectures do not express the layout. */
-async function fileForPeer(layout: Layout, exact: Lowered, quantization: Quantization, file: string) {
-  const { architecture } = exact;
-  const padding = architecture === "edgefront" ? paddingOf(layout) : null;
-  if (padding === null) return { architecture, file };
-  const padded = lowerPadded(padding, { quantization, vocabulary: true });
-  const path = join(folder, "padded.gguf");
-  const pieces: Uint8Array[] = [];
-  for await (const piece of paddedFile(file, exact, padded, padding.tensors)) pieces.push(piece);
-  writeFileSync(path, Buffer.concat(pieces));
-  return { architecture: padding.architecture, file: path };
-}
-
 async function compare(name: string, layout: Layout, quantization: Quantization): Promise<void> {
   const { vocab } = layout;
   const file = join(folder, "model.gguf");
@@ -190,7 +171,13 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
       refuse(`--without ${flags.without}: no tensor of ${name} has it in its name`);
     writeFileSync(file, bytes);
   }
-  const { architecture, file: peerFile } = await fileForPeer(layout, lowered, quantization, file);
+  const { architecture, file: peerFile } = await fileForPeer(
+    layout,
+    lowered,
+    quantization,
+    file,
+    join(folder, "padded.gguf"),
+  );
   const tokens = Array.from({ length: wholeOf("positions", flags.positions) }, () => random.below(vocab));
   const out = join(folder, "peer.f32");
   const continuing = quantization === "f16" ? wholeOf("continuation", flags.continuation, 0) : 0;
