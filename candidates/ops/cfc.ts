@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
 import type { MixerOperator, TensorSpec } from "./operator.ts";
-import { recurrentCosts } from "./recurrent-costs.ts";
+import { recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const schema = z.strictObject({ op: z.literal("cfc") });
 type Cfc = Readonly<z.infer<typeof schema>>;
@@ -61,11 +61,8 @@ export const cfc = {
     ];
   },
   problem: () => null,
-  traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true, sequential: true }),
-  ...recurrentCosts<Cfc>(
-    (_spec, width) => width,
-    (_spec, width) => tokenFlops(width),
-  ),
+  traits: () => ({ ...recurrentTraits, sequential: true }),
+  ...recurrentCosts<Cfc>((_spec, width) => ({ elements: width, flops: tokenFlops(width) })),
   costKind: () => "cfc",
   scale: (spec) => spec,
   picture: {

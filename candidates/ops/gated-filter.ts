@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
 import type { MixerOperator, TensorSpec } from "./operator.ts";
-import { recurrentCosts } from "./recurrent-costs.ts";
+import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 /** Returns a tensor of a filter: `n` values for each of `width` channels, kept in F32. */
 export const perChannel = (name: string, n: number, width: number): TensorSpec => ({
@@ -35,10 +35,10 @@ interface FilterSize<Spec> {
 
 /** Returns state and costs of the block. The gates cost two FLOPs a channel. */
 export const gatedCosts = <Spec>(filter: FilterSize<Spec>) =>
-  recurrentCosts<Spec>(
-    (spec, width) => filter.state(spec) * width,
-    (spec, width) => (filter.flops(spec) + 2) * width,
-  );
+  recurrentCosts<Spec>((spec, width) => ({
+    elements: filter.state(spec) * width,
+    flops: (filter.flops(spec) + 2) * width,
+  }));
 
 /** The properties of a recursive filter whose only parameter is the size of its state. */
 interface RecursiveFilter<Name extends string> {
@@ -82,11 +82,11 @@ export function recursiveFilter<const Name extends string>(filter: RecursiveFilt
       },
       format: (spec) => ({ head: name, argument: String(spec.state) }),
     },
-    keys: [{ key: "ssm.state_size", type: "i32", otherwise: 0, of: (spec) => spec.state }],
+    keys: [countKey<Spec>("ssm.state_size", (spec) => spec.state)],
     tensors: (spec, width, prefix) =>
       gatedTensors(prefix, width, filter.tensors(spec.state, width, `${prefix}.${name}`)),
     problem: () => null,
-    traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true }),
+    traits: () => recurrentTraits,
     ...gatedCosts<Spec>({ state: (spec) => spec.state, flops: (spec) => filter.flops(spec.state) }),
     // The filter takes a share of the time, so the time per weight element differs between state sizes.
     costKind: (spec) => `${name}${spec.state}`,

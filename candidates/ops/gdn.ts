@@ -6,19 +6,17 @@ import { counted } from "../words.ts";
 import { largestDivisorUpTo } from "./geometry.ts";
 import {
   DEFAULT_KERNEL,
-  fixedStateCosts,
   headDim,
   heads,
   kernel,
   kernelText,
-  keyOf,
   matchHeads,
   numberOr,
-  recurrentTraits,
   scaledDim,
   scaledHeads,
 } from "./heads.ts";
 import type { LayerKey, MixerOperator, ProxySize } from "./operator.ts";
+import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const gdnSchema = z.strictObject({
   op: z.literal("gdn"),
@@ -55,7 +53,7 @@ const channels = (spec: Gdn | GdnConv): number =>
  * the taps, and for each element of the heads' states its decay, the product with the key, the update, and the
  * product with the query.
  */
-const costs = fixedStateCosts((spec: Gdn | GdnConv) => {
+const costs = recurrentCosts((spec: Gdn | GdnConv) => {
   const inHeads = spec.op === "gdn" ? stateElements(spec) : 0;
   return {
     elements: (spec.kernel - 1) * channels(spec) + inHeads,
@@ -64,13 +62,13 @@ const costs = fixedStateCosts((spec: Gdn | GdnConv) => {
 });
 
 const convKeys: readonly LayerKey<Gdn | GdnConv>[] = [
-  keyOf("ssm.conv_kernel", (spec) => spec.kernel),
-  keyOf("ssm.inner_size", valueWidth),
-  keyOf("ssm.time_step_rank", (spec) => spec.valueHeads),
+  countKey("ssm.conv_kernel", (spec) => spec.kernel),
+  countKey("ssm.inner_size", valueWidth),
+  countKey("ssm.time_step_rank", (spec) => spec.valueHeads),
 ];
 const stateKeys: readonly LayerKey<Gdn>[] = [
-  keyOf("ssm.state_size", (spec) => spec.keyDim),
-  keyOf("ssm.group_count", (spec) => spec.keyHeads),
+  countKey("ssm.state_size", (spec) => spec.keyDim),
+  countKey("ssm.group_count", (spec) => spec.keyHeads),
 ];
 
 /** Value heads of a proxy: their width keeps its ratio to the model width. */

@@ -2,18 +2,9 @@
 // gate. Source: Yang, Wang, Shen, Panda and Kim 2023, arXiv 2312.06635.
 import { z } from "zod";
 import { counted } from "../words.ts";
-import {
-  fixedStateCosts,
-  headDim,
-  heads,
-  keyOf,
-  matchHeads,
-  numberOr,
-  recurrentTraits,
-  scaledDim,
-  scaledHeads,
-} from "./heads.ts";
+import { headDim, heads, matchHeads, numberOr, scaledDim, scaledHeads } from "./heads.ts";
 import type { MixerOperator } from "./operator.ts";
+import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const schema = z.strictObject({
   op: z.literal("gla"),
@@ -34,7 +25,7 @@ const keyWidth = (spec: Gla): number => spec.heads * spec.keyDim;
 const valueWidth = (spec: Gla): number => spec.heads * spec.valueDim;
 
 /** FLOPs per token: for each element of the state its decay, the update and the product with the query. */
-const costs = fixedStateCosts((spec: Gla) => {
+const costs = recurrentCosts((spec: Gla) => {
   const elements = keyWidth(spec) * spec.valueDim;
   return { elements, flops: 5 * elements };
 });
@@ -65,9 +56,9 @@ export const gla = {
     },
   },
   keys: [
-    keyOf<Gla>("ssm.inner_size", valueWidth),
-    keyOf<Gla>("ssm.time_step_rank", (spec) => spec.heads),
-    keyOf<Gla>("ssm.state_size", (spec) => spec.keyDim),
+    countKey<Gla>("ssm.inner_size", valueWidth),
+    countKey<Gla>("ssm.time_step_rank", (spec) => spec.heads),
+    countKey<Gla>("ssm.state_size", (spec) => spec.keyDim),
   ],
   tensors: (spec, width, prefix) => [
     {

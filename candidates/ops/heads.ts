@@ -1,7 +1,7 @@
-// The heads of mixers with a state of fixed size per head: their fields, metadata keys, notation and proxies.
+// The heads of mixers with a state of fixed size per head: their fields, notation and proxies.
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
-import type { DecodeCost, LayerKey, ProxySize, StateElements } from "./operator.ts";
+import type { ProxySize } from "./operator.ts";
 
 /** Fields of a schema: a number of heads, channels of a head, and taps of the short convolution. */
 export const heads = z.int().min(1).max(256);
@@ -13,14 +13,6 @@ export const DEFAULT_KERNEL = 4;
 
 /** Writes the taps of a token, if they differ from the default. */
 export const kernelText = (taps: number): string => (taps === DEFAULT_KERNEL ? "" : `k${taps}`);
-
-/** Returns a key of the metadata that is 0 in layers to which it does not apply. */
-export const keyOf = <Spec>(key: string, of: (spec: Spec) => number): LayerKey<Spec> => ({
-  key,
-  type: "i32",
-  otherwise: 0,
-  of,
-});
 
 /** Matches the argument of a token. Throws InvalidInputError (`bad-notation`) that shows the form. */
 export function matchHeads(
@@ -49,23 +41,4 @@ export const scaledDim = (dim: number, from: number, to: ProxySize): number =>
 export function scaledHeads(many: number, dim: number, from: number, to: ProxySize) {
   const scaled = scaledDim(dim, from, to);
   return { heads: Math.max(1, Math.round((many * dim * to.width) / from / scaled)), dim: scaled };
-}
-
-/** Traits of a mixer whose state depends on every earlier token, but holds no entry that could be found again. */
-export const recurrentTraits = { reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true } as const;
-
-/** Sizes of a mixer whose whole state changes with every token, and its FLOPs per token. */
-export interface FixedState {
-  readonly elements: number;
-  readonly flops: number;
-}
-
-/** Returns the counts of an operator, from those of `of`. Every token reads and writes the whole state. */
-export function fixedStateCosts<Spec>(of: (spec: Spec) => FixedState) {
-  const moved = (spec: Spec): StateElements => ({ kv: 0, recurrent: of(spec).elements });
-  return {
-    state: moved,
-    decode: (spec: Spec): DecodeCost => ({ flops: of(spec).flops, reads: moved(spec), writes: moved(spec) }),
-    prefillFlops: (spec: Spec, _width: number, length: number) => length * of(spec).flops,
-  };
 }

@@ -5,18 +5,16 @@ import { z } from "zod";
 import { counted } from "../words.ts";
 import {
   DEFAULT_KERNEL,
-  fixedStateCosts,
   headDim,
   heads,
   kernel,
   kernelText,
-  keyOf,
   matchHeads,
   numberOr,
-  recurrentTraits,
   scaledHeads,
 } from "./heads.ts";
 import type { LayerKey, MixerOperator, ProxySize } from "./operator.ts";
+import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const fields = {
   heads,
@@ -38,7 +36,7 @@ const widthOf = (spec: Kda | KdaConv): number => spec.heads * spec.headDim;
 const channels = (spec: Kda | KdaConv): number => widthOf(spec) * (spec.op === "kda" ? 3 : 1);
 
 /** The state and the FLOPs per token, counted as in Gated DeltaNet. */
-const costs = fixedStateCosts((spec: Kda | KdaConv) => {
+const costs = recurrentCosts((spec: Kda | KdaConv) => {
   const inHeads = spec.op === "kda" ? widthOf(spec) * spec.headDim : 0;
   return {
     elements: (spec.kernel - 1) * channels(spec) + inHeads,
@@ -47,9 +45,9 @@ const costs = fixedStateCosts((spec: Kda | KdaConv) => {
 });
 
 const keys: readonly LayerKey<Kda | KdaConv>[] = [
-  keyOf("ssm.conv_kernel", (spec) => spec.kernel),
-  keyOf("ssm.inner_size", widthOf),
-  keyOf("ssm.time_step_rank", (spec) => spec.heads),
+  countKey("ssm.conv_kernel", (spec) => spec.kernel),
+  countKey("ssm.inner_size", widthOf),
+  countKey("ssm.time_step_rank", (spec) => spec.heads),
 ];
 
 /** Returns the fields of a token. Throws InvalidInputError (`bad-notation`). */

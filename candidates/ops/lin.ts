@@ -2,8 +2,9 @@
 // the quotient. Source: Katharopoulos, Vyas, Pappas and Fleuret 2020, arXiv 2006.16236.
 import { z } from "zod";
 import { counted } from "../words.ts";
-import { fixedStateCosts, headDim, heads, keyOf, matchHeads, recurrentTraits, scaledHeads } from "./heads.ts";
+import { headDim, heads, matchHeads, scaledHeads } from "./heads.ts";
 import type { MixerOperator } from "./operator.ts";
+import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const schema = z.strictObject({
   op: z.literal("lin"),
@@ -21,7 +22,7 @@ const widthOf = (spec: Lin): number => spec.heads * spec.headDim;
  * The state of one sequence: a matrix for each head, and the sum of its keys. FLOPs per token: for each element
  * of a matrix its update and the product with the query; for each element of a sum also.
  */
-const costs = fixedStateCosts((spec: Lin) => ({
+const costs = recurrentCosts((spec: Lin) => ({
   elements: widthOf(spec) * (spec.headDim + 1),
   flops: widthOf(spec) * (4 * spec.headDim + 3),
 }));
@@ -43,7 +44,7 @@ export const lin = {
     },
     format: (spec) => ({ head: "lin", argument: `${spec.heads}x${spec.headDim}` }),
   },
-  keys: [keyOf<Lin>("ssm.inner_size", widthOf), keyOf<Lin>("ssm.time_step_rank", (spec) => spec.heads)],
+  keys: [countKey<Lin>("ssm.inner_size", widthOf), countKey<Lin>("ssm.time_step_rank", (spec) => spec.heads)],
   tensors: (spec, width, prefix) => [
     { name: `${prefix}.attn_qkv.weight`, shape: [width, 3 * widthOf(spec)], role: "matrix" },
     { name: `${prefix}.attn_output.weight`, shape: [widthOf(spec), width], role: "matrix" },

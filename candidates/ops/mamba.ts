@@ -1,7 +1,7 @@
 // Parts that Mamba and Mamba-2 share: the inner width, and options of the notation with one letter each.
 import { z } from "zod";
 import { InvalidInputError } from "../errors.ts";
-import type { Token } from "./operator.ts";
+import type { MixerOperator, ProxySize, Token } from "./operator.ts";
 
 /** The schema's fields of the inner width and of the convolution. */
 export const innerFields = {
@@ -72,4 +72,56 @@ export function formatOptions(head: string, options: readonly Option[], spec: ob
     .map(({ letter, field }) => `${letter}${values.get(field)}`)
     .join("");
   return argument === "" ? { head } : { head, argument };
+}
+
+/** The properties of a mixer's short-conv part. */
+interface ShortConvPart<Name extends string> {
+  readonly name: Name;
+  /** Name of the whole mixer, as in a sentence and as a title begins with it. */
+  readonly of: string;
+  readonly title: string;
+  /** Mark in pictures. */
+  readonly text: string;
+  readonly floatStages: readonly string[];
+}
+
+/**
+ * Returns the short-conv part of Mamba or Mamba-2 as an operator, without keys, tensors and costs, which it shares
+ * with the whole mixer.
+ */
+export function shortConvPart<const Name extends string>(part: ShortConvPart<Name>) {
+  const { name, text } = part;
+  const options = [EXPAND, KERNEL];
+  const title = `${part.title}'s short convolution only`;
+  const schema = z.strictObject({ op: z.literal(name), ...innerFields });
+  type Spec = Readonly<z.infer<typeof schema>>;
+  return {
+    name,
+    schema,
+    title,
+    notation: {
+      form: name,
+      example: name,
+      examples: [name, `${name}(e1)`, `${name}(e1.25k8)`],
+      head: new RegExp(`^${name.replace(".", "\\.")}$`),
+      parse: (_head: RegExpExecArray, argument: string | undefined, token: string) =>
+        ({ op: name, ...parseOptions(options, argument, token) }) as Spec,
+      format: (spec: Spec) => formatOptions(name, options, spec),
+    },
+    problem: innerProblem,
+    traits: (spec: Spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
+    costKind: (spec: Spec) => `${name}${spec.kernel}`,
+    scale: (spec: Spec, _from: number, to: ProxySize) => ({ ...spec, expand: wholeExpand(spec, to.width) }),
+    picture: {
+      tone: "conv",
+      height: 16,
+      legend: `${text}: ${title}`,
+      mark: (spec: Spec) => ({
+        text,
+        title: `short convolution of ${part.of}, expansion ${spec.expand}, ${spec.kernel} taps`,
+      }),
+    },
+    quantities: [],
+    floatStages: part.floatStages,
+  } as const satisfies Omit<MixerOperator<Spec>, "keys" | "tensors" | "state" | "decode" | "prefillFlops">;
 }

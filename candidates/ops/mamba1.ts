@@ -11,10 +11,11 @@ import {
   KERNEL,
   type Option,
   parseOptions,
+  shortConvPart,
   wholeExpand,
 } from "./mamba.ts";
-import type { LayerKey, MixerOperator, TensorSpec } from "./operator.ts";
-import { recurrentCosts } from "./recurrent-costs.ts";
+import type { MixerOperator, TensorSpec } from "./operator.ts";
+import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const schema = z.strictObject({
   op: z.literal("m1"),
@@ -24,12 +25,18 @@ const schema = z.strictObject({
   /** Numbers from which the step sizes of all channels are computed. Absent: a sixteenth of the width, rounded up. */
   rank: z.int().min(1).max(4096).optional(),
 });
-const convSchema = z.strictObject({ op: z.literal("m1.conv"), ...innerFields });
+const convPart = shortConvPart({
+  name: "m1.conv",
+  title: "Mamba",
+  of: "mamba",
+  text: "1c",
+  floatStages: ["m1-conv", "m1-gate"],
+});
 
 /** The spec of Mamba. */
 export type Mamba1 = Readonly<z.infer<typeof schema>>;
 /** The spec of Mamba's short-conv part. */
-type Mamba1Conv = Readonly<z.infer<typeof convSchema>>;
+type Mamba1Conv = Readonly<z.infer<typeof convPart.schema>>;
 
 /** Sizes of a mixer in a model. The short-conv part has no state and no rank. */
 interface Sizes {
@@ -77,12 +84,7 @@ function tensors(spec: Mamba1 | Mamba1Conv, width: number, prefix: string): read
 }
 
 const key = (name: string, of: (sizes: Sizes) => number) =>
-  ({
-    key: `ssm.${name}`,
-    type: "i32",
-    otherwise: 0,
-    of: (spec, width) => of(sizesOf(spec, width)),
-  }) as const satisfies LayerKey<Mamba1 | Mamba1Conv>;
+  countKey<Mamba1 | Mamba1Conv>(`ssm.${name}`, (spec, width) => of(sizesOf(spec, width)));
 
 const shared = {
   // Keys have the names of llama.cpp's architecture `mamba`.
@@ -94,10 +96,10 @@ const shared = {
   ],
   tensors,
   problem: innerProblem,
-  ...recurrentCosts<Mamba1 | Mamba1Conv>(
-    (spec, width) => stateElements(sizesOf(spec, width)),
-    (spec, width) => tokenFlops(sizesOf(spec, width)),
-  ),
+  ...recurrentCosts<Mamba1 | Mamba1Conv>((spec, width) => {
+    const sizes = sizesOf(spec, width);
+    return { elements: stateElements(sizes), flops: tokenFlops(sizes) };
+  }),
 } as const;
 
 const OPTIONS: readonly Option[] = [
@@ -106,7 +108,6 @@ const OPTIONS: readonly Option[] = [
   { letter: "r", field: "rank", example: 64 },
   KERNEL,
 ];
-const CONV_OPTIONS: readonly Option[] = [EXPAND, KERNEL];
 
 /**
  * Mamba. Tensors: ssm_in [d, 2*inner] (rows x, z), ssm_conv1d [k, inner] with bias, ssm_x [inner, rank +
@@ -126,7 +127,7 @@ export const mamba1 = {
     parse: (_head, argument, text) => ({ op: "m1", ...parseOptions(OPTIONS, argument, text) }) as Mamba1,
     format: (spec) => formatOptions("m1", OPTIONS, spec),
   },
-  traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true }),
+  traits: () => recurrentTraits,
   // The state moves with every token, so mixers of different state sizes differ in time per weight element.
   costKind: (spec) => `m1n${spec.state}`,
   // A written rank keeps its ratio to the width.
@@ -148,32 +149,7 @@ export const mamba1 = {
 /** Mamba without its recurrence: out(silu(conv(x)) * silu(z)). */
 export const mamba1Conv = {
   ...shared,
-  name: "m1.conv",
-  schema: convSchema,
-  title: "Mamba's short convolution only",
-  notation: {
-    form: "m1.conv",
-    example: "m1.conv",
-    examples: ["m1.conv", "m1.conv(e1)", "m1.conv(e1.25k8)"],
-    head: /^m1\.conv$/,
-    parse: (_head, argument, text) =>
-      ({ op: "m1.conv", ...parseOptions(CONV_OPTIONS, argument, text) }) as Mamba1Conv,
-    format: (spec) => formatOptions("m1.conv", CONV_OPTIONS, spec),
-  },
-  traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
-  costKind: (spec) => `m1.conv${spec.kernel}`,
-  scale: (spec, _from, to) => ({ ...spec, expand: wholeExpand(spec, to.width) }),
-  picture: {
-    tone: "conv",
-    height: 16,
-    legend: "1c: Mamba's short convolution only",
-    mark: (spec) => ({
-      text: "1c",
-      title: `short convolution of mamba, expansion ${spec.expand}, ${spec.kernel} taps`,
-    }),
-  },
-  quantities: [],
-  floatStages: ["m1-conv", "m1-gate"],
+  ...convPart,
 } as const satisfies MixerOperator<Mamba1Conv>;
 
 /** Returns the spec if it is Mamba's, else null. Formats that store Mamba in their own way need this. */

@@ -13,10 +13,10 @@ import {
   KERNEL,
   type Option,
   parseOptions,
-  wholeExpand,
+  shortConvPart,
 } from "./mamba.ts";
-import type { LayerKey, MixerOperator, TensorSpec } from "./operator.ts";
-import { recurrentCosts } from "./recurrent-costs.ts";
+import type { MixerOperator, TensorSpec } from "./operator.ts";
+import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const schema = z.strictObject({
   op: z.literal("m2"),
@@ -28,12 +28,18 @@ const schema = z.strictObject({
   /** Groups of heads. The heads of a group share B and C, and are normalised together. */
   groups: z.int().min(1).max(1024).default(1),
 });
-const convSchema = z.strictObject({ op: z.literal("m2.conv"), ...innerFields });
+const convPart = shortConvPart({
+  name: "m2.conv",
+  title: "Mamba-2",
+  of: "mamba-2",
+  text: "Mc",
+  floatStages: ["m2-conv", "m2-norm"],
+});
 
 /** The spec of Mamba-2. */
 export type Mamba2 = Readonly<z.infer<typeof schema>>;
 /** The spec of Mamba-2's short-conv part. */
-type Mamba2Conv = Readonly<z.infer<typeof convSchema>>;
+type Mamba2Conv = Readonly<z.infer<typeof convPart.schema>>;
 
 /** Sizes of a mixer in a model. The short-conv part has no heads and no state. */
 interface Sizes {
@@ -83,12 +89,7 @@ function tensors(spec: Mamba2 | Mamba2Conv, width: number, prefix: string): read
 }
 
 const key = (name: string, of: (sizes: Sizes) => number) =>
-  ({
-    key: `ssm.${name}`,
-    type: "i32",
-    otherwise: 0,
-    of: (spec, width) => of(sizesOf(spec, width)),
-  }) as const satisfies LayerKey<Mamba2 | Mamba2Conv>;
+  countKey<Mamba2 | Mamba2Conv>(`ssm.${name}`, (spec, width) => of(sizesOf(spec, width)));
 
 const shared = {
   // Keys have the names of llama.cpp's architectures, where `time_step_rank` is the number of heads.
@@ -100,10 +101,10 @@ const shared = {
     key("group_count", ({ groups }) => groups),
   ],
   tensors,
-  ...recurrentCosts<Mamba2 | Mamba2Conv>(
-    (spec, width) => stateElements(sizesOf(spec, width)),
-    (spec, width) => tokenFlops(sizesOf(spec, width)),
-  ),
+  ...recurrentCosts<Mamba2 | Mamba2Conv>((spec, width) => {
+    const sizes = sizesOf(spec, width);
+    return { elements: stateElements(sizes), flops: tokenFlops(sizes) };
+  }),
 } as const;
 
 const OPTIONS: readonly Option[] = [
@@ -113,7 +114,6 @@ const OPTIONS: readonly Option[] = [
   { letter: "g", field: "groups", default: 1 },
   KERNEL,
 ];
-const CONV_OPTIONS: readonly Option[] = [EXPAND, KERNEL];
 
 /**
  * Mamba-2. Tensors: ssm_in [d, 2*inner + 2*groups*state + heads] (rows z, x, B, C, dt), ssm_conv1d [k, inner +
@@ -142,7 +142,7 @@ export const mamba2 = {
       ? null
       : `${counted(heads, "head")} do not divide into ${counted(spec.groups, "group")}`;
   },
-  traits: () => ({ reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true }),
+  traits: () => recurrentTraits,
   // The state moves with every token, so mixers of different state sizes differ in time per weight element.
   costKind: (spec) => `m2n${spec.state}`,
   // B and C shrink with the heads, as the keys of attention do.
@@ -173,33 +173,7 @@ export const mamba2 = {
 /** Mamba-2 without its recurrence: out(rmsnorm(silu(conv(x)) * silu(z))). */
 export const mamba2Conv = {
   ...shared,
-  name: "m2.conv",
-  schema: convSchema,
-  title: "Mamba-2's short convolution only",
-  notation: {
-    form: "m2.conv",
-    example: "m2.conv",
-    examples: ["m2.conv", "m2.conv(e1)", "m2.conv(e1.25k8)"],
-    head: /^m2\.conv$/,
-    parse: (_head, argument, text) =>
-      ({ op: "m2.conv", ...parseOptions(CONV_OPTIONS, argument, text) }) as Mamba2Conv,
-    format: (spec) => formatOptions("m2.conv", CONV_OPTIONS, spec),
-  },
-  problem: innerProblem,
-  traits: (spec) => ({ reach: spec.kernel, lookup: false, stateful: true }),
-  costKind: (spec) => `m2.conv${spec.kernel}`,
-  scale: (spec, _from, to) => ({ ...spec, expand: wholeExpand(spec, to.width) }),
-  picture: {
-    tone: "conv",
-    height: 16,
-    legend: "Mc: Mamba-2's short convolution only",
-    mark: (spec) => ({
-      text: "Mc",
-      title: `short convolution of mamba-2, expansion ${spec.expand}, ${spec.kernel} taps`,
-    }),
-  },
-  quantities: [],
-  floatStages: ["m2-conv", "m2-norm"],
+  ...convPart,
 } as const satisfies MixerOperator<Mamba2Conv>;
 
 /**
