@@ -58,9 +58,9 @@ export const parameterCount = (layout: Layout): number => countElements(tensorsO
 export interface ParameterCounts {
   /** As if every layer had weights of its own. */
   readonly total: number;
-  /** What a file holds. */
+  /** Parameters in a file. */
   readonly stored: number;
-  /** What one token uses. Weights that it uses several times count once. */
+  /** Parameters that one token uses. Weights that it uses several times count once. */
   readonly active: number;
 }
 

@@ -1,4 +1,4 @@
-// What a declared space may say (from YAML). space.ts makes layouts of it.
+// The schema of a space in a YAML file. space.ts makes layouts of it.
 import { z } from "zod";
 import { normKinds } from "./layout.ts";
 import { ffnForms, mixerForms } from "./notation.ts";

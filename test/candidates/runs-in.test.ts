@@ -38,7 +38,7 @@ test("different taps and FFN widths run padded, and the larger layout is named",
   expect(runsInText(runsIn(gated)[1]!)).toBe(
     "padded with zeros (GGUF architecture qwen35; its attention has no output gate for every channel)",
   );
-  // What a padded layout cannot become: one with another window or other heads.
+  // Zeros cannot fill up a window or heads.
   expect(filledUp(parseNotation("v512 d64 f128 h4/2x16 : s8 s16"))).toEqual(
     parseNotation("v512 d64 f128 h4/2x16 : s8 s16"),
   );
