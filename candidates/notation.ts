@@ -48,9 +48,15 @@ export const mixerForms: string = formsOf(mixers);
 export const ffnForms: string = formsOf(ffns);
 
 function notALayer(text: string): InvalidInputError {
-  const forms = listed(mixers.map(({ notation }) => notation.form));
-  const examples = mixers.map(({ notation }) => notation.example).join(", ");
-  return bad(`"${text}" is not a layer; write ${forms}, e.g. ${examples}~${ffns[0]!.notation.example}`);
+  const mixer = listed(mixers.map(({ notation }) => notation.form));
+  const ffn = listed(ffns.map(({ notation }) => `~${notation.form}`));
+  const examples = [
+    ...mixers.map(({ notation }) => notation.example),
+    ...ffns.map(({ notation }) => `g~${notation.example}`),
+  ];
+  return bad(
+    `"${text}" is not a layer; write a mixer: ${mixer}; after it, if need be, an FFN: ${ffn}; e.g. ${examples.join(", ")}`,
+  );
 }
 
 /**
