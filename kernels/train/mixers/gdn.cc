@@ -1,10 +1,7 @@
-// Gated DeltaNet in training, or its short-convolution part. Convolved rows hold q, k and v without padding.
+// Gated DeltaNet in training, or its short-convolution part.
 #include <memory>
-#include <optional>
-#include <utility>
 
-#include "train/mixers/delta_keys.h"
-#include "train/mixers/short_conv.h"
+#include "train/mixers/delta_mixer.h"
 
 namespace edgefront::train {
 namespace {
@@ -12,7 +9,7 @@ namespace {
 // The decays e^(-e^log_decay softplus(alpha x + step)), one for each head.
 class HeadDecays {
  public:
-  HeadDecays(const StateHeads& states, const MixerContext& c)
+  HeadDecays(const StateHeads& states, const MixerContext& c, ArenaPlan&)
       : alpha_(c.Tensor(GdnSpec::kAlpha)),
         step_(c.Tensor(GdnSpec::kStep)),
         log_decay_(c.Tensor(GdnSpec::kDecay)),
@@ -61,87 +58,37 @@ class HeadDecays {
   size_t a_;  // arena offset
 };
 
-class GdnMixer : public LayerMixer {
+// The gate silu(z), with z through one matrix.
+class SiluGate {
  public:
-  explicit GdnMixer(const MixerContext& c)
-      : spec_(c.layer_spec().gdn),
-        in_(c.Tensor(GdnSpec::kIn)),
-        gate_(c.Tensor(GdnSpec::kGate)),
-        length_(c.length),
-        ld_in_(Stride(c.width)),
-        conv_(c.Tensor(GdnSpec::kTaps), nullptr, static_cast<int>(spec_.channels()), c) {
-    const size_t rows = static_cast<size_t>(c.rows);
-    ArenaPlan work;
-    const int heads = static_cast<int>(spec_.value_heads), value_dim = static_cast<int>(spec_.value_dim);
-    if (spec_.key_heads > 0) {
-      states_.emplace(heads, static_cast<int>(spec_.key_heads), static_cast<int>(spec_.key_dim), value_dim, HeadDecay::kHead, true, c,
-                      work);
-      keys_.emplace(c.Tensor(GdnSpec::kBeta), *states_, c);
-      decays_.emplace(*states_, c);
-    }
-    out_ = states_ ? states_->o : HeadRows(heads, value_dim, PadUp(value_dim), rows, c.arena);
-    dout_ = states_ ? states_->dout : out_.In(rows, work);
-    norm_.emplace(c.Tensor(GdnSpec::kNorm), out_, c);
-    z_ = out_.In(rows, c.arena).at;
-    mixed_ = out_.In(rows, c.arena).at;
-    mixed_ld_ = static_cast<int>(out_.ld);
-    dconv_ = work.Take(rows * conv_.ld());
-    work_floats_ = work.size();
-  }
+  SiluGate(const MixerContext& c, ArenaPlan&) : weight_(c.Tensor(GdnSpec::kGate)), ld_in_(Stride(c.width)) {}
 
-  void Forward(const MixerPass& p) const override {
-    const int rows = p.sequences * length_;
-    float* a = p.arena;
-    Project(p.math, p.weights, in_, rows, p.in, ld_in_, nullptr, a + conv_.in(), conv_.ld());
-    Project(p.math, p.weights, gate_, rows, p.in, ld_in_, nullptr, a + z_, out_.ld);
-    conv_.Forward(p);
-    if (states_) {
-      keys_->Forward(p, rows, a + conv_.out(), conv_.ld());
-      decays_->Forward(p, rows);
-      states_->Forward(p);
-    } else {
-      CopyToHeads(rows, a + conv_.out(), conv_.ld(), out_, a);
-    }
-    norm_->Forward(p, rows);
-    p.math.swiglu(rows, out_.heads * out_.step, a + z_, a + norm_->out.at, out_.ld, a + mixed_);
+  void Forward(const MixerPass& p, int rows, float* z, ptrdiff_t ld) const {
+    Project(p.math, p.weights, weight_, rows, p.in, ld_in_, nullptr, z, ld);
   }
-
-  void Backward(const MixerPass& p, const MixerGradients& g) const override {
-    const int rows = p.sequences * length_;
-    float *a = p.arena, *dconv = p.work + dconv_;
-    std::memset(dconv, 0, sizeof(float) * rows * conv_.ld());
-    p.math.swiglu_grad(rows, out_.heads * out_.step, a + z_, a + norm_->out.at, out_.ld, g.mixed);  // they become gradients
-    norm_->Backward(p, rows, dout_, g.params);
-    WeightGrad(p.math, p.weights, gate_, rows, a + z_, out_.ld, p.in, ld_in_, g.params, g.fresh);
-    ProjectBack(p.math, p.weights, gate_, rows, a + z_, out_.ld, nullptr, g.in, ld_in_);
-    if (states_) {
-      states_->Backward(p);
-      keys_->Backward(p, g, rows, a + conv_.out(), dconv, conv_.ld());
-      decays_->Backward(p, g, rows);
-    } else {
-      CopyFromHeads(rows, dout_, p.work, dconv, conv_.ld());
-    }
-    conv_.Backward(p, dconv, g.params);
-    WeightGrad(p.math, p.weights, in_, rows, dconv, conv_.ld(), p.in, ld_in_, g.params, g.fresh);
-    ProjectBack(p.math, p.weights, in_, rows, dconv, conv_.ld(), g.in, g.in, ld_in_);
+  // Writes its part of the input's gradient to g.in.
+  void Backward(const MixerPass& p, const MixerGradients& g, int rows, const float* dz, ptrdiff_t ld) const {
+    WeightGrad(p.math, p.weights, weight_, rows, dz, ld, p.in, ld_in_, g.params, g.fresh);
+    ProjectBack(p.math, p.weights, weight_, rows, dz, ld, nullptr, g.in, ld_in_);
   }
+  static auto Apply(const Math& math) { return math.swiglu; }
+  static auto ApplyGrad(const Math& math) { return math.swiglu_grad; }
 
  private:
-  const GdnSpec& spec_;
-  const Param &in_, &gate_;
-  int length_;
+  const Param& weight_;
   ptrdiff_t ld_in_;
-  ShortConv conv_;
-  std::optional<StateHeads> states_;  // these three are absent in the short-convolution part
-  std::optional<DeltaKeys> keys_;
-  std::optional<HeadDecays> decays_;
-  std::optional<HeadNorm> norm_;
-  HeadRows out_, dout_;  // the heads' outputs before the norm: those of the states, or the convolved values
-  size_t z_, dconv_;     // offsets in the arena and in the working memory
+};
+
+struct Gdn {
+  using Spec = GdnSpec;
+  using Decays = HeadDecays;
+  using Gate = SiluGate;
+  static const Spec& SpecOf(const MixerContext& c) { return c.layer_spec().gdn; }
+  static DeltaShape ShapeOf(const Spec& s) { return {s.value_heads, s.key_heads, s.key_dim, s.value_dim, HeadDecay::kHead}; }
 };
 
 }  // namespace
 
-std::unique_ptr<LayerMixer> MakeGdnMixer(const MixerContext& context) { return std::make_unique<GdnMixer>(context); }
+std::unique_ptr<LayerMixer> MakeGdnMixer(const MixerContext& context) { return std::make_unique<DeltaMixer<Gdn>>(context); }
 
 }  // namespace edgefront::train
