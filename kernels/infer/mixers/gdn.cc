@@ -65,14 +65,7 @@ size_t DecayAt(const GdnSpec& g) { return RateAt(g) + g.value_heads; }
 size_t KeyQueryAt(const GdnSpec& g) { return DecayAt(g) + g.value_heads; }
 
 StateHeads HeadsOf(const GdnSpec& g) {
-  StateHeads s;
-  s.heads = g.value_heads;
-  s.key_heads = g.key_heads;
-  s.key_dim = g.key_dim;
-  s.value_dim = g.value_dim;
-  s.q = 0;
-  s.k = g.key_width();
-  s.v = ValueAt(g);
+  StateHeads s = QkvHeads(g.value_heads, g.key_heads, g.key_dim, g.value_dim);
   s.decay = DecayAt(g);
   s.rate = RateAt(g);
   s.key_query = KeyQueryAt(g);

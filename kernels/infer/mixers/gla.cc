@@ -38,13 +38,7 @@ size_t DecayAt(const LinearSpec& s) { return GateAt(s) + s.value_width(); }
 size_t RankAt(const LinearSpec& s) { return DecayAt(s) + s.key_width(); }
 
 StateHeads HeadsOf(const LinearSpec& s) {
-  StateHeads h;
-  h.heads = h.key_heads = s.heads;
-  h.key_dim = s.key_dim;
-  h.value_dim = s.value_dim;
-  h.q = 0;
-  h.k = s.key_width();
-  h.v = 2 * s.key_width();
+  StateHeads h = QkvHeads(s.heads, s.heads, s.key_dim, s.value_dim);
   h.decay = DecayAt(s);
   h.per_channel = true;
   return h;

@@ -59,13 +59,7 @@ size_t DecayRankAt(const L& s) { return DecayAt(s) + s.key_width(); }
 size_t RateAt(const L& s) { return DecayRankAt(s) + s.value_dim; }
 
 StateHeads HeadsOf(const L& s) {
-  StateHeads h;
-  h.heads = h.key_heads = s.heads;
-  h.key_dim = s.key_dim;
-  h.value_dim = s.value_dim;
-  h.q = 0;
-  h.k = s.key_width();
-  h.v = 2 * s.key_width();
+  StateHeads h = QkvHeads(s.heads, s.heads, s.key_dim, s.value_dim);
   h.decay = DecayAt(s);
   h.per_channel = true;
   h.rate = RateAt(s);

@@ -26,15 +26,7 @@ void Tensors(const ModelSpec& m, const LayerSpec& l, LayerTensors* out) {
   out->Add(Role::kMixerOut, "attn_output", s.value_width(), m.dim, kLinMixer.out_op).col_block = s.value_dim;
 }
 
-StateHeads HeadsOf(const LinearSpec& s) {
-  StateHeads h;
-  h.heads = h.key_heads = s.heads;
-  h.key_dim = h.value_dim = s.key_dim;
-  h.q = 0;
-  h.k = s.key_width();
-  h.v = 2 * s.key_width();
-  return h;
-}
+StateHeads HeadsOf(const LinearSpec& s) { return QkvHeads(s.heads, s.heads, s.key_dim, s.value_dim); }
 
 const LinearSpec& SpecOf(const Engine& e, size_t layer) { return e.spec->layers[layer].linear; }
 

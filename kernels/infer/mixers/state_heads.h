@@ -23,6 +23,12 @@ struct StateHeads {
   size_t rate = kNoColumn, key_query = kNoColumn;  // [heads], [key_heads] k . q; of the delta rule
 };
 
+// Returns heads whose rows start with q, k and v.
+inline StateHeads QkvHeads(uint32_t heads, uint32_t key_heads, uint32_t key_dim, uint32_t value_dim) {
+  const size_t key_width = size_t{key_heads} * key_dim;
+  return {heads, key_heads, key_dim, value_dim, 0, key_width, 2 * key_width};
+}
+
 // Reads the number of heads and the size of their values in layer `i`.
 Status ReadValueHeads(const MetaReader& meta, uint64_t i, uint32_t* heads, uint32_t* value_dim);
 
