@@ -56,11 +56,7 @@ struct Product {
   void Run(const Kernels& kernels, int64_t rounds, size_t tokens, float* out) const {
     Activations a;
     a.q = q.data(), a.scale = scale.data(), a.sum8 = sum8.data(), a.sum16 = sum16.data();
-    for (int64_t i = 0; i < rounds; ++i) {
-      for (size_t p = 0; p < kPanels; ++p) {
-        kernels.panel_mul(DType::kQ4_0, kDepth, panels + p * PanelBytes(DType::kQ4_0, kDepth), a, 0, tokens, out);
-      }
-    }
+    for (int64_t i = 0; i < rounds; ++i) kernels.panel_mul(DType::kQ4_0, kDepth, panels, kPanels, a, 0, tokens, out);
   }
 };
 
@@ -71,7 +67,8 @@ Result<std::vector<KernelRate>> MeasureKernels(int threads) {
   if (!created.ok()) return created.status();
   ThreadPool* pool = created->get();
   const Product product;
-  std::vector<float> out(static_cast<size_t>(pool->size()) * kTokens * kPanelRows);
+  constexpr size_t kOut = kTokens * kPanelRows * kPanels;
+  std::vector<float> out(static_cast<size_t>(pool->size()) * kOut);
   std::vector<KernelRate> rates;
   for (Isa isa : AvailableIsas()) {
     // The reference is ten times slower than any other.
@@ -79,7 +76,7 @@ Result<std::vector<KernelRate>> MeasureKernels(int threads) {
   }
   for (const size_t tokens : {kTokens, size_t{1}}) {
     const auto run = [&](const Kernels& kernels, int64_t rounds, int worker) {
-      product.Run(kernels, rounds, tokens, out.data() + static_cast<size_t>(worker) * kTokens * kPanelRows);
+      product.Run(kernels, rounds, tokens, out.data() + static_cast<size_t>(worker) * kOut);
     };
     std::vector<int64_t> rounds;
     for (const KernelRate& r : rates) rounds.push_back(Calibrate([&](int64_t n) { run(*GetKernels(r.isa), n, 0); }, 1));

@@ -107,24 +107,31 @@ struct Engine {
 
   // Returns how many of `panels` panels a worker takes at a time. One token reads them as a long stream.
   uint32_t PanelsAtATime(uint32_t rows, uint32_t panels) const {
-    return std::max<uint32_t>(1, rows > 1 ? 1 : panels / (4 * static_cast<uint32_t>(pool->size())));
+    return std::max<uint32_t>(kTilePanels, rows > 1 ? kTilePanels : panels / (4 * static_cast<uint32_t>(pool->size())));
   }
-  // Multiplies `rows` rows of `a` with w. Workers draw panels from `ticket` until none is left. put(token,
-  // row, values, count) receives the products of `count` rows from `row`: 16, or fewer at the edge.
+  // Multiplies `rows` rows of `a`, from row `first`, with panels [p, end) of w. put(row of `rows`, row of w,
+  // values, count) receives the products of `count` consecutive rows of w: 32, or fewer at the edge. `tile`
+  // holds kTileTokens x kTilePanels x 16 values.
+  template <class Put>
+  void MulPanels(const Matrix& w, size_t p, size_t end, const Activations& a, uint32_t first, uint32_t rows, float* tile, Put put) const {
+    for (size_t together; p < end; p += together) {
+      together = std::min(kTilePanels, end - p);
+      const size_t row = p * kPanelRows, width = together * kPanelRows, count = std::min(width, w.rows - row);
+      for (uint32_t t = 0; t < rows; t += kTileTokens) {
+        const uint32_t m = std::min<uint32_t>(kTileTokens, rows - t);
+        kernels->panel_mul(w.type, w.k, w.panel(p), together, a, first + t, m, tile);
+        for (uint32_t i = 0; i < m; ++i) put(t + i, row, tile + width * i, count);
+      }
+    }
+  }
+  // Multiplies `rows` rows of `a` with w. Workers draw panels from `ticket` until none is left. `put` is as
+  // above.
   template <class Put>
   void MatMul(const Matrix& w, const Activations& a, uint32_t rows, int worker, std::atomic<uint32_t>& ticket, Put put) const {
     float* tile = reinterpret_cast<float*>(Scratch(worker) + program.tile_at);
     const uint32_t panels = static_cast<uint32_t>(w.panels()), grab = PanelsAtATime(rows, panels);
-    for (uint32_t p; (p = ticket.fetch_add(grab, std::memory_order_relaxed)) < panels;) {
-      for (const uint32_t end = std::min(panels, p + grab); p < end; ++p) {
-        const size_t row = p * kPanelRows, count = std::min(kPanelRows, w.rows - row);
-        for (uint32_t t = 0; t < rows; t += kTileTokens) {
-          const uint32_t m = std::min<uint32_t>(kTileTokens, rows - t);
-          kernels->panel_mul(w.type, w.k, w.panel(p), a, t, m, tile);
-          for (uint32_t i = 0; i < m; ++i) put(t + i, row, tile + kPanelRows * i, count);
-        }
-      }
-    }
+    for (uint32_t p; (p = ticket.fetch_add(grab, std::memory_order_relaxed)) < panels;)
+      MulPanels(w, p, std::min(panels, p + grab), a, 0, rows, tile, put);
   }
   // Returns a function that copies products to the rows of `proj`, from column `column`.
   auto ToProj(const LayerPlan& plan, size_t column) const {

@@ -139,7 +139,7 @@ Result<Program> BuildProgram(const ModelSpec& spec, const std::vector<DType>& ty
 
   Carver scratch;
   p.row_at = scratch.Take(4 * size_t{spec.dim});
-  p.tile_at = scratch.Take(4 * 4 * kTileTokens * kPanelRows);
+  p.tile_at = scratch.Take(4 * 2 * kTileTokens * kTilePanels * kPanelRows);  // gate and up
   p.mixer_at = scratch.Take(p.mixer_bytes);
   p.worker_bytes = scratch.size() + 128;  // keeps workers' scratch on separate cache lines
   p.worker = carver.Take(p.worker_bytes * p.threads);

@@ -13,7 +13,8 @@
 
 namespace edgefront {
 
-inline constexpr size_t kTileTokens = 32;  // tokens a matrix tile covers
+inline constexpr size_t kTileTokens = 48;  // tokens that a matrix tile covers
+inline constexpr size_t kTilePanels = 2;   // panels of one matrix that it covers
 
 // An int8 view of up to `rows` tokens of `k` values (targets/kernels.h: Activations), as offsets. k == 0: no
 // view.

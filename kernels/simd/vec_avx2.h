@@ -16,6 +16,7 @@ struct Simd {
   // Columns of an int8 tile: 8 weight vectors, 4 accumulators and temporaries fill 16 registers.
   static constexpr int kTokens = 4;
   static constexpr bool kPairs = false;  // no product takes two tokens at once
+  static constexpr bool kWide = false;   // see ops/matmul/wide_blocks.h: too few registers
   static constexpr int kAccumulators = 8;
 
   static F Load(const float* p) { return _mm256_loadu_ps(p); }
@@ -24,6 +25,11 @@ struct Simd {
   static F Zero() { return _mm256_setzero_ps(); }
   static F Mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static F Fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static float Sum(F x) {
+    const __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    const __m128 quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
+  }
   static F LoadF16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
   static F LoadBF16(const uint16_t* p) {
     const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));

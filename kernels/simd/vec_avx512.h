@@ -21,6 +21,7 @@ struct Simd {
   static constexpr int kTokens = 8;
   static constexpr bool kPairs = false;  // no product takes two tokens at once
   static constexpr bool kSplits = false;
+  static constexpr bool kWide = true;  // see ops/matmul/wide_blocks.h
   static constexpr int kAccumulators = 16;
 
   static F Load(const float* p) { return _mm512_loadu_ps(p); }
@@ -29,6 +30,7 @@ struct Simd {
   static F Zero() { return _mm512_setzero_ps(); }
   static F Mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static F Fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static float Sum(F x) { return _mm512_reduce_add_ps(x); }
   static F LoadF16(const uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
   static F LoadBF16(const uint16_t* p) {
     const __m256i h = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -36,6 +38,21 @@ struct Simd {
   }
   static F LoadI8(const int8_t* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  // Faster forms of two loops in plain_loops.h, with the same results.
+  static float LargestOf32(const float* v) {
+    const F abs = _mm512_castsi512_ps(_mm512_set1_epi32(0x7FFFFFFF));
+    const F both = _mm512_max_ps(_mm512_and_ps(Load(v), abs), _mm512_and_ps(Load(v + 16), abs));
+    return _mm512_reduce_max_ps(_mm512_max_ps(both, Zero()));  // NaN counts as zero
+  }
+  static void Round32(const float* v, float inverse, int8_t* q, int32_t sums[2]) {
+    for (int h = 0; h < 2; ++h) {
+      const F nearest = _mm512_roundscale_ps(Mul(Load(v + 16 * h), Set(inverse)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+      // The operands' order turns NaN into 127, before its conversion to an integer.
+      const I rounded = _mm512_cvtps_epi32(_mm512_max_ps(_mm512_min_ps(nearest, Set(127.0f)), Set(-127.0f)));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(q + 16 * h), _mm512_cvtepi32_epi8(rounded));
+      sums[h] = _mm512_reduce_add_epi32(rounded);
+    }
   }
   static F ToFloat(I x) { return _mm512_cvtepi32_ps(x); }
   static I SetI(int32_t x) { return _mm512_set1_epi32(x); }
@@ -72,9 +89,10 @@ struct Simd {
     std::memcpy(&x, a, 4);
     return _mm512_set1_epi32(x);
   }
+  static I AddDots(I acc, B w, B a) { return _mm512_dpbusd_epi32(acc, w, a); }
   static I DotU4(const B w[8], const int8_t* a, I init) {
     I x = init;
-    for (int v = 0; v < 8; ++v) x = _mm512_dpbusd_epi32(x, w[v], Group(a + 4 * v));
+    for (int v = 0; v < 8; ++v) x = AddDots(x, w[v], Group(a + 4 * v));
     return x;
   }
   // Makes weights unsigned by adding 128; DotS8 subtracts 128 * sum(a). sum8 = -8 * sum(a).

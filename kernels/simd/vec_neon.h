@@ -15,6 +15,7 @@ struct Simd {
   using B = int8x16_t;
   static constexpr int kLanes = 4;
   static constexpr int kTokens = 8;
+  static constexpr bool kWide = false;  // see ops/matmul/wide_blocks.h
   static constexpr int kAccumulators = 16;
 
   static F Load(const float* p) { return vld1q_f32(p); }
@@ -23,6 +24,7 @@ struct Simd {
   static F Zero() { return vdupq_n_f32(0); }
   static F Mul(F a, F b) { return vmulq_f32(a, b); }
   static F Fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+  static float Sum(F x) { return vaddvq_f32(x); }
   static F LoadF16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
   static F LoadBF16(const uint16_t* p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
   static F LoadI8(const int8_t* p) {

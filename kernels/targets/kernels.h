@@ -159,8 +159,9 @@ struct DeltaArgs {
 
 struct Kernels {
   Isa isa;
-  // Computes out [n][16]: out[i][r] = sum_j panel[r][j] * a[t0+i][j]. a: k values a token.
-  void (*panel_mul)(DType type, size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out);
+  // Multiplies panels that lie one after the other: out [n][16 panels], out[i][r] = sum_j w[r][j] * a[t0+i][j],
+  // where w has the rows of all panels. a: k values a token.
+  void (*panel_mul)(DType type, size_t k, const uint8_t* panel, size_t panels, const Activations& a, size_t t0, size_t n, float* out);
   // Rounds x [k] to its int8 view (see Activations). `share` values (32 or 256) have one scale; k is a
   // multiple of `share`.
   void (*quantise)(const float* x, size_t k, size_t share, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16);

@@ -12,15 +12,24 @@
 namespace edgefront::testing {
 namespace {
 
-// Returns a panel of 16 rows of quantised uniform weights, 64-byte aligned inside `store`.
-const uint8_t* MakePanel(DType type, size_t k, size_t rows, std::vector<uint8_t>& store) {
+// Products take panels in twos where they can, so three panels have both ways.
+constexpr size_t kPanels = 3, kRows = kPanels * kPanelRows;
+
+// Returns a 64-byte aligned address inside `store`, followed by `bytes` bytes.
+uint8_t* Aligned(size_t bytes, std::vector<uint8_t>& store) {
+  store.assign(bytes + 64, 0xAA);
+  return store.data() + (64 - reinterpret_cast<uintptr_t>(store.data()) % 64) % 64;
+}
+
+// Returns panels of `rows` rows of quantised uniform weights; the last panel's rows beyond are zero.
+const uint8_t* MakePanels(DType type, size_t k, size_t rows, std::vector<uint8_t>& store) {
   const std::vector<float> w = Uniform(rows * k, 11 + k);
-  std::vector<uint8_t> packed(16 * RowBytes(type, k));  // rows beyond are zero
-  for (size_t r = 0; r < rows; ++r) QuantiseRow(type, w.data() + r * k, k, packed.data() + r * RowBytes(type, k));
-  store.assign(PanelBytes(type, k) + 64, 0xAA);
-  uint8_t* panel = store.data() + (64 - reinterpret_cast<uintptr_t>(store.data()) % 64) % 64;
-  PackPanel(type, k, packed.data(), RowBytes(type, k), panel);
-  return panel;
+  const size_t row_bytes = RowBytes(type, k), bytes = PanelBytes(type, k), count = PanelCount(rows);
+  std::vector<uint8_t> packed(count * kPanelRows * row_bytes);
+  for (size_t r = 0; r < rows; ++r) QuantiseRow(type, w.data() + r * k, k, packed.data() + r * row_bytes);
+  uint8_t* panels = Aligned(count * bytes, store);
+  for (size_t p = 0; p < count; ++p) PackPanel(type, k, packed.data() + p * kPanelRows * row_bytes, row_bytes, panels + p * bytes);
+  return panels;
 }
 
 // Returns all depths from 0 past two vectors of the widest instruction set, and some longer ones.
@@ -32,57 +41,59 @@ std::vector<size_t> FloatDepths() {
 }
 
 void PanelMulAgrees(DType type, const std::vector<size_t>& ks) {
-  constexpr size_t kTokens = 19;  // more than twice the widest tile
+  constexpr size_t kTokens = 19;  // more than twice the longest tile
   for (size_t k : ks) {
     std::vector<uint8_t> store;
-    const uint8_t* panel = MakePanel(type, k, k % 3 == 0 ? 13 : 16, store);
+    const uint8_t* panels = MakePanels(type, k, k % 3 == 0 ? kRows - 3 : kRows, store);
     const std::vector<float> x = Uniform(kTokens * k + 1, 5);
     QuantStore qs;
     Activations a = IsQuantised(type) ? Quantise(ScalarKernels(), x, 1, kTokens, k, qs) : Activations{};
     a.f32 = x.data() + 1;
     a.stride = k;
-    std::vector<float> want(16 * kTokens), row(k), tolerance(16 * kTokens);
-    ScalarKernels().panel_mul(type, k, panel, a, 0, kTokens, want.data());
+    std::vector<float> want(kRows * kTokens), row(k), tolerance(kRows * kTokens);
+    ScalarKernels().panel_mul(type, k, panels, kPanels, a, 0, kTokens, want.data());
     // Summing k products in F32 has an error of at most about k eps sum|w a|. Two products of scales add a
     // few eps.
-    for (size_t r = 0; r < 16; ++r) {
-      UnpackColumns(type, panel, r, 0, k, row.data());
+    for (size_t r = 0; r < kRows; ++r) {
+      UnpackColumns(type, panels + r / kPanelRows * PanelBytes(type, k), r % kPanelRows, 0, k, row.data());
       double magnitude = 0;
       for (float w : row) magnitude += std::fabs(w);
       for (size_t t = 0; t < kTokens; ++t)
-        tolerance[16 * t + r] = static_cast<float>((static_cast<double>(k) + 4) * kEps * magnitude + 1e-30);
+        tolerance[kRows * t + r] = static_cast<float>((static_cast<double>(k) + 4) * kEps * magnitude + 1e-30);
     }
     for (const Kernels* table : FastTables()) {
       for (size_t n = 0; n <= kTokens; ++n) {
         for (size_t t0 : {size_t{0}, kTokens - n}) {
-          std::vector<float> got(16 * n + 1, 777.0f);
-          table->panel_mul(type, k, panel, a, t0, n, got.data());
-          CHECK(got[16 * n] == 777.0f);
+          std::vector<float> got(kRows * n + 1, 777.0f);
+          table->panel_mul(type, k, panels, kPanels, a, t0, n, got.data());
+          CHECK(got.back() == 777.0f);
           got.pop_back();
-          ExpectClose(DTypeName(type), table->isa, got, {want.begin() + 16 * t0, want.begin() + 16 * (t0 + n)},
-                      {tolerance.begin() + 16 * t0, tolerance.begin() + 16 * (t0 + n)});
+          ExpectClose(DTypeName(type), table->isa, got, {want.begin() + kRows * t0, want.begin() + kRows * (t0 + n)},
+                      {tolerance.begin() + kRows * t0, tolerance.begin() + kRows * (t0 + n)});
         }
       }
     }
   }
 }
 
-// A column is the same for any number of tokens, so prefill and decode agree to the last bit.
+// A column is the same for any number of tokens and panels, so prefill and decode agree to the last bit.
 void TilesAgreeExactly(DType type, size_t k) {
   std::vector<uint8_t> store;
-  const uint8_t* panel = MakePanel(type, k, 16, store);
+  const uint8_t* panels = MakePanels(type, k, kRows, store);
   const std::vector<float> x = Uniform(19 * k, 5);
   for (const Kernels* table : FastTables()) {
     QuantStore qs;
     Activations a = IsQuantised(type) ? Quantise(*table, x, 0, 19, k, qs) : Activations{};
     a.f32 = x.data();
     a.stride = k;
-    std::vector<float> together(16 * 19), alone(16);
-    table->panel_mul(type, k, panel, a, 0, 19, together.data());
+    std::vector<float> together(kRows * 19), alone(kPanelRows);
+    table->panel_mul(type, k, panels, kPanels, a, 0, 19, together.data());
     for (size_t t = 0; t < 19; ++t) {
-      table->panel_mul(type, k, panel, a, t, 1, alone.data());
-      CHECK_MSG(std::memcmp(alone.data(), together.data() + 16 * t, 64) == 0, DTypeName(type)
-                                                                                  << " on " << IsaName(table->isa) << ", token " << t);
+      for (size_t p = 0; p < kPanels; ++p) {
+        table->panel_mul(type, k, panels + p * PanelBytes(type, k), 1, a, t, 1, alone.data());
+        CHECK_MSG(std::memcmp(alone.data(), together.data() + kRows * t + kPanelRows * p, 64) == 0,
+                  DTypeName(type) << " on " << IsaName(table->isa) << ", token " << t << ", panel " << p);
+      }
     }
   }
 }
@@ -102,14 +113,14 @@ TEST(PanelMulAnywhere) {
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
     const size_t k = IsQuantised(type) ? 256 : 37, n = 5;
     std::vector<uint8_t> store;
-    const uint8_t* panel = MakePanel(type, k, 16, store);
+    const uint8_t* panels = MakePanels(type, k, kRows, store);
     const std::vector<float> x = Uniform(n * k, 5);
     for (const Kernels* table : FastTables()) {
       QuantStore qs;
       const Activations a = Quantise(*table, x, 0, n, k, qs);
       std::vector<float> want;
       for (size_t offset = 0; offset <= 32; ++offset) {
-        std::vector<float> moved(n * k + offset), scale(n * (k / 32) + offset), out(16 * n + offset + 1, 777.0f);
+        std::vector<float> moved(n * k + offset), scale(n * (k / 32) + offset), out(kRows * n + offset + 1, 777.0f);
         std::vector<int8_t> q(n * k + offset);
         std::vector<int32_t> sum8(n * (k / 32) + offset);
         std::vector<int16_t> sum16(n * (k / 16) + offset);
@@ -123,7 +134,7 @@ TEST(PanelMulAnywhere) {
         Activations b;
         b.f32 = moved.data() + offset, b.stride = k;
         b.q = q.data() + offset, b.scale = scale.data() + offset, b.sum8 = sum8.data() + offset, b.sum16 = sum16.data() + offset;
-        table->panel_mul(type, k, panel, b, 0, n, out.data() + offset);
+        table->panel_mul(type, k, panels, kPanels, b, 0, n, out.data() + offset);
         CHECK(out.back() == 777.0f && (offset == 0 || out[offset - 1] == 777.0f));
         const std::vector<float> got(out.begin() + offset, out.end() - 1);
         if (offset == 0) want = got;
@@ -144,7 +155,7 @@ TEST(TokensTogetherOrAloneAreBitEqual) {
 TEST(PanelMulExtremes) {
   for (DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ6_K}) {
     const size_t k = 256, n = 10;  // enough tokens for every tile
-    std::vector<uint8_t> rows(16 * RowBytes(type, k)), panel_store(PanelBytes(type, k) + 64);
+    std::vector<uint8_t> rows(16 * RowBytes(type, k)), store;
     for (size_t variant = 0; variant < 4; ++variant) {
       for (size_t i = 0; i < rows.size(); ++i) {
         const size_t in_block = i % BlockOf(type).bytes;
@@ -156,17 +167,17 @@ TEST(PanelMulExtremes) {
                                 : type == DType::kQ8_0 ? 0x80
                                                        : 0x00);
       }
-      uint8_t* panel = panel_store.data() + (64 - reinterpret_cast<uintptr_t>(panel_store.data()) % 64) % 64;
-      PackPanel(type, k, rows.data(), RowBytes(type, k), panel);
+      uint8_t* panels = Aligned(kPanels * PanelBytes(type, k), store);
+      for (size_t p = 0; p < kPanels; ++p) PackPanel(type, k, rows.data(), RowBytes(type, k), panels + p * PanelBytes(type, k));
       std::vector<float> x(n * k);
       for (size_t i = 0; i < x.size(); ++i) x[i] = i / k % 2 == 0 ? 1.0f : (variant & 2) ? -1.0f : (i % 2 ? 1.0f : -1.0f);
       for (const Kernels* table : FastTables()) {
         QuantStore qs;
         const Activations a = Quantise(*table, x, 0, n, k, qs);
-        std::vector<float> want(16 * n), got(16 * n), tolerance(16 * n);
-        ScalarKernels().panel_mul(type, k, panel, a, 0, n, want.data());
-        table->panel_mul(type, k, panel, a, 0, n, got.data());
-        for (size_t i = 0; i < 16 * n; ++i) tolerance[i] = std::fabs(want[i]) * 1e-5f + 1e-2f;
+        std::vector<float> want(kRows * n), got(kRows * n), tolerance(kRows * n);
+        ScalarKernels().panel_mul(type, k, panels, kPanels, a, 0, n, want.data());
+        table->panel_mul(type, k, panels, kPanels, a, 0, n, got.data());
+        for (size_t i = 0; i < kRows * n; ++i) tolerance[i] = std::fabs(want[i]) * 1e-5f + 1e-2f;
         ExpectClose(DTypeName(type), table->isa, got, want, tolerance);
       }
     }
@@ -180,7 +191,7 @@ TEST(PanelsUnpackToTheirRows) {
     for (size_t k : {size_t{512}, block, odd}) {
       std::vector<uint8_t> store;
       const size_t rows = k == 512 ? 16 : 13;
-      const uint8_t* panel = MakePanel(type, k, rows, store);
+      const uint8_t* panel = MakePanels(type, k, rows, store);
       const std::vector<float> w = Uniform(rows * k, 11 + k);
       std::vector<uint8_t> row(RowBytes(type, k));
       std::vector<float> want(k), got(k);

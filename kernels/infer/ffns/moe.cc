@@ -109,13 +109,10 @@ void Route(const StageRun& r) {
   const uint32_t experts = x.spec.experts, used = x.spec.used;
   const Part part = PartOf(e.n, r.worker, r.workers);
   for (size_t t = part.begin; t < part.end; t += kTileTokens) {
-    const size_t m = std::min<size_t>(kTileTokens, part.end - t);
-    for (size_t p = 0; p < router.panels(); ++p) {
-      const size_t first = p * kPanelRows, count = std::min(kPanelRows, router.rows - first);
-      e.kernels->panel_mul(router.type, router.k, router.panel(p), in, t, m, tile);
-      for (size_t i = 0; i < m; ++i)
-        for (size_t j = 0; j < count; ++j) scores[i * experts + first + j] = ExpertScore(tile[i * kPanelRows + j]);
-    }
+    const uint32_t m = std::min<uint32_t>(kTileTokens, part.end - t);
+    e.MulPanels(router, 0, router.panels(), in, t, m, tile, [=](uint32_t i, size_t first, const float* v, size_t count) {
+      for (size_t j = 0; j < count; ++j) scores[i * experts + first + j] = ExpertScore(v[j]);
+    });
     for (size_t i = 0; i < m; ++i) {
       const float* s = scores + i * experts;
       Assignment* to = x.choice + (t + i) * used;
@@ -190,20 +187,11 @@ void Down(const StageRun& r) {
     const uint32_t end = std::min(panels, first + grab);
     for (uint32_t group = 0; group < *x.count; ++group) {
       const Matrix w = x.w.down.InStack(x.groups[group].expert);
-      const uint32_t from = x.groups[group].first, rows = x.rows(group);
-      for (uint32_t p = first; p < end; ++p) {
-        const size_t row = p * kPanelRows, count = std::min(kPanelRows, w.rows - row);
-        for (uint32_t t = 0; t < rows; t += kTileTokens) {
-          const uint32_t m = std::min<uint32_t>(kTileTokens, rows - t);
-          e.kernels->panel_mul(w.type, w.k, w.panel(p), hidden, from + t, m, tile);
-          for (uint32_t i = 0; i < m; ++i) {
-            const Assignment& a = x.order[from + t + i];
-            float* v = tile + kPanelRows * i;
-            for (size_t j = 0; j < count; ++j) v[j] *= a.weight;
-            add(a.index, row, v, count);
-          }
-        }
-      }
+      const Assignment* order = x.order + x.groups[group].first;
+      e.MulPanels(w, first, end, hidden, x.groups[group].first, x.rows(group), tile, [=](uint32_t i, size_t row, float* v, size_t count) {
+        for (size_t j = 0; j < count; ++j) v[j] *= order[i].weight;
+        add(order[i].index, row, v, count);
+      });
     }
   }
 }

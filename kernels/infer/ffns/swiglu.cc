@@ -28,8 +28,8 @@ void GateUpToken(const Engine& e, const GateUpJob& job, uint32_t begin, uint32_t
   const auto& [gate, up, in, reading, row, rows] = job;
   const size_t first = 2 * size_t{begin}, last = std::min(gate.panels(), 2 * size_t{end});
   float *ups = tile + kTileTokens * kPanelRows, *hidden = ups + kTileTokens * kPanelRows;
-  for (size_t p = first; p < last; ++p) e.kernels->panel_mul(gate.type, gate.k, gate.panel(p), in, row, 1, tile + (p - first) * kPanelRows);
-  for (size_t p = first; p < last; ++p) e.kernels->panel_mul(up.type, up.k, up.panel(p), in, row, 1, ups + (p - first) * kPanelRows);
+  e.kernels->panel_mul(gate.type, gate.k, gate.panel(first), last - first, in, row, 1, tile);
+  e.kernels->panel_mul(up.type, up.k, up.panel(first), last - first, in, row, 1, ups);
   e.kernels->swiglu(tile, ups, (last - first) * kPanelRows, hidden);
   const size_t at = first * kPanelRows;
   PutMiddle(e, reading, gate.rows, row, at, hidden, std::min(gate.rows - at, (last - first) * kPanelRows));
@@ -83,24 +83,15 @@ uint32_t UnitsAtATime(const Engine& e, uint32_t rows, uint32_t units) {
 void GateUpUnits(const Engine& e, const GateUpJob& job, uint32_t begin, uint32_t end, float* tile) {
   if (job.rows == 1) return GateUpToken(e, job, begin, end, tile);
   const auto& [gate, up, in, reading, first, rows] = job;
-  constexpr size_t kTile = kTileTokens * kPanelRows;
+  float* ups = tile + kTileTokens * kTilePanels * kPanelRows;
   for (uint32_t u = begin; u < end; ++u) {
-    const size_t count = std::min<size_t>(32, gate.rows - 32 * u);
-    const size_t second = count > kPanelRows ? 2 : 1;
+    const size_t count = std::min<size_t>(32, gate.rows - 32 * u), panels = PanelCount(count), width = panels * kPanelRows;
     for (uint32_t t = 0; t < rows; t += kTileTokens) {
       const uint32_t m = std::min<uint32_t>(kTileTokens, rows - t);
-      for (size_t p = 0; p < second; ++p) {
-        e.kernels->panel_mul(gate.type, gate.k, gate.panel(2 * u + p), in, first + t, m, tile + p * kTile);
-        e.kernels->panel_mul(up.type, up.k, up.panel(2 * u + p), in, first + t, m, tile + (2 + p) * kTile);
-      }
-      for (uint32_t i = 0; i < m; ++i) {
-        float h[2 * kPanelRows];
-        for (size_t p = 0; p < second; ++p) {
-          const size_t at = p * kTile + i * kPanelRows;
-          e.kernels->swiglu(tile + at, tile + 2 * kTile + at, kPanelRows, h + p * kPanelRows);
-        }
-        PutMiddle(e, reading, gate.rows, first + t + i, 32 * size_t{u}, h, count);
-      }
+      e.kernels->panel_mul(gate.type, gate.k, gate.panel(2 * u), panels, in, first + t, m, tile);
+      e.kernels->panel_mul(up.type, up.k, up.panel(2 * u), panels, in, first + t, m, ups);
+      e.kernels->swiglu(tile, ups, m * width, tile);
+      for (uint32_t i = 0; i < m; ++i) PutMiddle(e, reading, gate.rows, first + t + i, 32 * size_t{u}, tile + i * width, count);
     }
   }
 }

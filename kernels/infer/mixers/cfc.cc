@@ -63,11 +63,9 @@ void Multiply(const StageRun& r, C::Slot slot, const float* in, const float* bia
   Activations a;
   a.f32 = in;
   a.stride = w.k;
-  for (size_t p = 0; p < w.panels(); ++p) {
-    e.kernels->panel_mul(w.type, w.k, w.panel(p), a, 0, 1, tile);
-    const size_t row = p * kPanelRows, count = std::min(kPanelRows, w.rows - row);
-    for (size_t i = 0; i < count; ++i) out[row + i] = tile[i] + (bias != nullptr ? bias[row + i] : out[row + i]);
-  }
+  e.MulPanels(w, 0, w.panels(), a, 0, 1, tile, [=](uint32_t, size_t row, const float* v, size_t count) {
+    for (size_t i = 0; i < count; ++i) out[row + i] = v[i] + (bias != nullptr ? bias[row + i] : out[row + i]);
+  });
 }
 
 // Advances h [d] by one token, whose in(x) [d] becomes h.

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "ops/matmul/split_q4.h"
+#include "ops/matmul/wide_blocks.h"
 #include "quant/panel.h"
 #include "targets/kernels.h"
 
@@ -96,78 +97,73 @@ inline void Prefetch(const uint8_t* at) {
   for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + kPrefetchAhead + i, 0, 3);
 }
 
-// Tiles of N tokens by S vectors of rows, starting at vector s0. Each block of 32 has an exact integer dot
-// product, then acc += float(dot) * (row scale * token scale).
+// Formats with one scale for a block of 32. Load reads groups j and j + 4 of a block, for the rows of one
+// vector that start at row `lane`.
 struct Q4 {
+  static constexpr DType kType = DType::kQ4_0;
+  static constexpr size_t kPairBytes = kQ4PairBytes;
+  static void Load(const uint8_t* body, int lane, int j, Simd::B* low, Simd::B* high) {
+    const Simd::B x = Simd::LoadBytes(body + 64 * j + 4 * lane);
+    *low = Simd::Low4(x);
+    *high = Simd::High4(x);
+  }
+  // Weights are stored with 8 added. Offset(sum8) takes this out of an exact product of the stored values.
+  static Simd::I Offset(int32_t sum8) { return Simd::SetI(sum8); }
+  static Simd::I Dot(const Simd::B w[8], const int8_t* q, int32_t sum8) { return Simd::DotU4(w, q, Offset(sum8)); }
+  static Simd::I FromPair(Simd::I dot, int32_t sum8) { return Simd::AddI(dot, Offset(sum8)); }
+};
+
+struct Q8 {
+  static constexpr DType kType = DType::kQ8_0;
+  static constexpr size_t kPairBytes = kQ8PairBytes;
+  static void Load(const uint8_t* body, int lane, int j, Simd::B* low, Simd::B* high) {
+    *low = Simd::PrepareS8(Simd::LoadBytes(body + 64 * j + 4 * lane));
+    *high = Simd::PrepareS8(Simd::LoadBytes(body + 64 * (j + 4) + 4 * lane));
+  }
+  // PrepareS8 adds 128 where products take unsigned weights.
+  static Simd::I Offset(int32_t sum8) { return Simd::SetI(16 * sum8); }
+  static Simd::I Dot(const Simd::B w[8], const int8_t* q, int32_t sum8) { return Simd::DotS8(w, q, sum8); }
+  static Simd::I FromPair(Simd::I dot, int32_t) { return dot; }
+};
+
+// Tiles of N tokens by S vectors of rows, starting at vector s0, to out [N][stride]. Each block of 32 has an
+// exact integer dot product, then acc += float(dot) * (row scale * token scale).
+template <class Format>
+struct Blocks {
   template <int N, int S>
-  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
+  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out, size_t stride) {
     const size_t blocks = k / 32;
     Simd::F acc[S][N];
     for (int s = 0; s < S; ++s)
       for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
     for (size_t b = 0; b < blocks; ++b) {
-      const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + PairScaleAt(kQ4PairBytes, b));
-      const uint8_t* body = panel + PairQuantsAt(kQ4PairBytes, b);
-      if constexpr (N == 1) Prefetch<kQ4PairBytes / 2>(body);
+      const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + PairScaleAt(Format::kPairBytes, b));
+      const uint8_t* body = panel + PairQuantsAt(Format::kPairBytes, b);
+      if constexpr (N == 1) Prefetch<Format::kPairBytes / 2>(body);
       for (int s = 0; s < S; ++s) {
         const int lane = (s0 + s) * Simd::kLanes;
         Simd::B w[8];
-        for (int j = 0; j < 4; ++j) {
-          const Simd::B x = Simd::LoadBytes(body + 64 * j + 4 * lane);
-          w[j] = Simd::Low4(x);
-          w[j + 4] = Simd::High4(x);
-        }
+        for (int j = 0; j < 4; ++j) Format::Load(body, lane, j, &w[j], &w[j + 4]);
         const Simd::F scale = Simd::LoadF16(scales + lane);
         const auto add = [&](int i, Simd::I dot) {
           acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
         };
         if constexpr (Simd::kPairs && N % 2 == 0) {
           PairDots<Simd, N>(w, a.q + t * k + 32 * b, k,
-                            [&](int i, Simd::I dot) { add(i, Simd::AddI(dot, Simd::SetI(a.sum8[(t + i) * blocks + b]))); });
+                            [&](int i, Simd::I dot) { add(i, Format::FromPair(dot, a.sum8[(t + i) * blocks + b])); });
         } else {
-          for (int i = 0; i < N; ++i) add(i, Simd::DotU4(w, a.q + (t + i) * k + 32 * b, Simd::SetI(a.sum8[(t + i) * blocks + b])));
+          for (int i = 0; i < N; ++i) add(i, Format::Dot(w, a.q + (t + i) * k + 32 * b, a.sum8[(t + i) * blocks + b]));
         }
       }
     }
     for (int s = 0; s < S; ++s)
-      for (int i = 0; i < N; ++i) Simd::Store(out + 16 * i + (s0 + s) * Simd::kLanes, acc[s][i]);
-  }
-};
-
-struct Q8 {
-  template <int N, int S>
-  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
-    const size_t blocks = k / 32;
-    Simd::F acc[S][N];
-    for (int s = 0; s < S; ++s)
-      for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
-    for (size_t b = 0; b < blocks; ++b) {
-      const uint16_t* scales = reinterpret_cast<const uint16_t*>(panel + PairScaleAt(kQ8PairBytes, b));
-      const uint8_t* body = panel + PairQuantsAt(kQ8PairBytes, b);
-      if constexpr (N == 1) Prefetch<kQ8PairBytes / 2>(body);
-      for (int s = 0; s < S; ++s) {
-        const int lane = (s0 + s) * Simd::kLanes;
-        Simd::B w[8];
-        for (int v = 0; v < 8; ++v) w[v] = Simd::PrepareS8(Simd::LoadBytes(body + 64 * v + 4 * lane));
-        const Simd::F scale = Simd::LoadF16(scales + lane);
-        const auto add = [&](int i, Simd::I dot) {
-          acc[s][i] = Simd::Fma(Simd::ToFloat(dot), Simd::Mul(scale, Simd::Set(a.scale[(t + i) * blocks + b])), acc[s][i]);
-        };
-        if constexpr (Simd::kPairs && N % 2 == 0) {
-          PairDots<Simd, N>(w, a.q + t * k + 32 * b, k, add);
-        } else {
-          for (int i = 0; i < N; ++i) add(i, Simd::DotS8(w, a.q + (t + i) * k + 32 * b, a.sum8[(t + i) * blocks + b]));
-        }
-      }
-    }
-    for (int s = 0; s < S; ++s)
-      for (int i = 0; i < N; ++i) Simd::Store(out + 16 * i + (s0 + s) * Simd::kLanes, acc[s][i]);
+      for (int i = 0; i < N; ++i) Simd::Store(out + stride * i + (s0 + s) * Simd::kLanes, acc[s][i]);
   }
 };
 
 struct Q6 {
   template <int N, int S>
-  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out) {
+  static void Tile(size_t k, const uint8_t* panel, const Activations& a, size_t t, int s0, float* out, size_t stride) {
     Simd::F acc[S][N];
     for (int s = 0; s < S; ++s)
       for (int i = 0; i < N; ++i) acc[s][i] = Simd::Zero();
@@ -203,35 +199,49 @@ struct Q6 {
       }
     }
     for (int s = 0; s < S; ++s)
-      for (int i = 0; i < N; ++i) Simd::Store(out + 16 * i + (s0 + s) * Simd::kLanes, acc[s][i]);
+      for (int i = 0; i < N; ++i) Simd::Store(out + stride * i + (s0 + s) * Simd::kLanes, acc[s][i]);
   }
 };
 
-// Decode reads the panel once with all 16 rows together. With more tokens a tile is one vector of rows by
+// One panel. Decode reads it once with all 16 rows together. With more tokens a tile is one vector of rows by
 // kTokens tokens.
-template <class Format>
-void QuantMul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
-  if (n == 1) return Format::template Tile<1, kSubs>(k, panel, a, t0, 0, out);
+template <class Tiles>
+void QuantPanel(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out, size_t stride) {
+  if (n == 1) return Tiles::template Tile<1, kSubs>(k, panel, a, t0, 0, out, stride);
   constexpr size_t kN = Simd::kTokens;
   size_t i = 0;
-  if constexpr (Simd::kSplits && std::is_same_v<Format, Q4>)
-    if (n >= SplitQ4<Simd>::kWorthwhile) i = SplitQ4<Simd>::Mul(k, panel, a, t0, n, out);
+  if constexpr (Simd::kSplits && std::is_same_v<Tiles, Blocks<Q4>>)
+    if (n >= SplitQ4<Simd>::kWorthwhile) i = SplitQ4<Simd>::Mul(k, panel, a, t0, n, out, stride);
   for (; i + kN <= n; i += kN)
-    for (int s = 0; s < kSubs; ++s) Format::template Tile<kN, 1>(k, panel, a, t0 + i, s, out + 16 * i);
+    for (int s = 0; s < kSubs; ++s) Tiles::template Tile<kN, 1>(k, panel, a, t0 + i, s, out + stride * i, stride);
   for (; i + 2 <= n; i += 2)
-    for (int s = 0; s < kSubs; ++s) Format::template Tile<2, 1>(k, panel, a, t0 + i, s, out + 16 * i);
-  if (i < n) Format::template Tile<1, kSubs>(k, panel, a, t0 + i, 0, out + 16 * i);
+    for (int s = 0; s < kSubs; ++s) Tiles::template Tile<2, 1>(k, panel, a, t0 + i, s, out + stride * i, stride);
+  if (i < n) Tiles::template Tile<1, kSubs>(k, panel, a, t0 + i, 0, out + stride * i, stride);
 }
 
-void PanelMul(DType type, size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
-  const float* x = a.f32 + t0 * a.stride;
-  switch (type) {
-    case DType::kF32: return FloatMul<AsF32>(x, a.stride, n, reinterpret_cast<const float*>(panel), 16, 1, 0, k, out, 16, 0, false);
-    case DType::kF16: return FloatMul<AsF16>(x, a.stride, n, reinterpret_cast<const uint16_t*>(panel), 16, 1, 0, k, out, 16, 0, false);
-    case DType::kBF16: return FloatMul<AsBF16>(x, a.stride, n, reinterpret_cast<const uint16_t*>(panel), 16, 1, 0, k, out, 16, 0, false);
-    case DType::kQ4_0: return QuantMul<Q4>(k, panel, a, t0, n, out);
-    case DType::kQ8_0: return QuantMul<Q8>(k, panel, a, t0, n, out);
-    case DType::kQ6_K: return QuantMul<Q6>(k, panel, a, t0, n, out);
+template <class Format>
+void BlockMul(size_t k, const uint8_t* panel, size_t panels, const Activations& a, size_t t0, size_t n, float* out) {
+  const size_t bytes = PanelBytes(Format::kType, k), stride = kPanelRows * panels;
+  size_t p = 0;
+  if constexpr (Simd::kWide)
+    for (; n > 1 && p + 2 <= panels; p += 2)
+      WideBlocks<Simd, Format>::Mul(k, panel + p * bytes, bytes, a, t0, n, out + kPanelRows * p, stride);
+  for (; p < panels; ++p) QuantPanel<Blocks<Format>>(k, panel + p * bytes, a, t0, n, out + kPanelRows * p, stride);
+}
+
+void PanelMul(DType type, size_t k, const uint8_t* panel, size_t panels, const Activations& a, size_t t0, size_t n, float* out) {
+  if (type == DType::kQ4_0) return BlockMul<Q4>(k, panel, panels, a, t0, n, out);
+  if (type == DType::kQ8_0) return BlockMul<Q8>(k, panel, panels, a, t0, n, out);
+  const size_t stride = kPanelRows * panels;
+  for (size_t p = 0; p < panels; ++p, panel += PanelBytes(type, k), out += kPanelRows) {
+    const auto multiply = [&]<class As>(As) {
+      const auto* w = reinterpret_cast<const typename As::T*>(panel);
+      FloatMul<As>(a.f32 + t0 * a.stride, a.stride, n, w, kPanelRows, 1, 0, k, out, stride, 0, false);
+    };
+    if (type == DType::kF32) multiply(AsF32());
+    if (type == DType::kF16) multiply(AsF16());
+    if (type == DType::kBF16) multiply(AsBF16());
+    if (type == DType::kQ6_K) QuantPanel<Q6>(k, panel, a, t0, n, out, stride);
   }
 }
 

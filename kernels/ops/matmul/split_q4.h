@@ -1,6 +1,6 @@
 // Q4_0 in prefill, where splitting nibbles costs as much as multiplying them. Some blocks of a panel are
 // split once, to one byte for each weight. Tiles of tokens by all 16 rows read them, so each broadcast of
-// four activations serves both vectors of rows. Sums equal those of Q4::Tile (forward.h) to the last bit;
+// four activations serves both vectors of rows. Sums equal those of Blocks::Tile (forward.h) to the last bit;
 // speeds are in kernels/BENCHMARKS.md.
 #ifndef EDGEFRONT_OPS_MATMUL_SPLIT_Q4_H_
 #define EDGEFRONT_OPS_MATMUL_SPLIT_Q4_H_
@@ -34,13 +34,13 @@ struct SplitQ4 {
     }
   }
 
-  // Adds the products of `blocks` blocks, from block `first`, to out [kTokens][16]. The first call (first ==
-  // 0) starts from zero.
-  static void Tile(size_t k, const uint8_t* w, const Activations& a, size_t t, size_t first, size_t blocks, float* out) {
+  // Adds the products of `blocks` blocks, from block `first`, to out [kTokens][stride]. The first call (first
+  // == 0) starts from zero.
+  static void Tile(size_t k, const uint8_t* w, const Activations& a, size_t t, size_t first, size_t blocks, float* out, size_t stride) {
     constexpr int N = kTokens, S = 16 / V::kLanes;
     typename V::F acc[N][S];
     for (int i = 0; i < N; ++i)
-      for (int s = 0; s < S; ++s) acc[i][s] = first == 0 ? V::Zero() : V::Load(out + 16 * i + s * V::kLanes);
+      for (int s = 0; s < S; ++s) acc[i][s] = first == 0 ? V::Zero() : V::Load(out + stride * i + s * V::kLanes);
     const size_t row = k / 32;
     const int8_t* q = a.q + t * k + 32 * first;
     const float* scale = a.scale + t * row + first;
@@ -71,18 +71,18 @@ struct SplitQ4 {
       }
     }
     for (int i = 0; i < N; ++i)
-      for (int s = 0; s < S; ++s) V::Store(out + 16 * i + s * V::kLanes, acc[i][s]);
+      for (int s = 0; s < S; ++s) V::Store(out + stride * i + s * V::kLanes, acc[i][s]);
   }
 
   // Multiplies the first tokens of n, in whole tiles. Returns their number.
-  static size_t Mul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out) {
+  static size_t Mul(size_t k, const uint8_t* panel, const Activations& a, size_t t0, size_t n, float* out, size_t stride) {
     alignas(64) uint8_t split[kSpan * kBlockBytes];
     const size_t done = n / kTokens * kTokens;
     size_t first = 0;
     do {  // runs once if there are no columns: the products are then zeros
       const size_t left = k / 32 - first, blocks = left < kSpan ? left : kSpan;
       Split(panel, first, blocks, split);
-      for (size_t i = 0; i < done; i += kTokens) Tile(k, split, a, t0 + i, first, blocks, out + 16 * i);
+      for (size_t i = 0; i < done; i += kTokens) Tile(k, split, a, t0 + i, first, blocks, out + stride * i, stride);
       first += kSpan;
     } while (first < k / 32);
     return done;
