@@ -57,48 +57,64 @@ inline float FastSoftplus(float x) {
   return high + FastLogOnePlus(FastExp(low));
 }
 
-// Multiplies v [32] by `inverse` and rounds to q [32]. Also computes sum8 [1] and sum16 [2] (see
-// Activations).
-inline void QuantiseBlock(const float* v, float inverse, int8_t* q, int32_t* sum8, int16_t* sum16) {
-  int32_t rounded[32];
-  for (int i = 0; i < 32; ++i) {
-    const float r = RoundNearest(v[i] * inverse);
-    // The operands' order turns NaN into 127, before its conversion to an integer.
-    const float low = r < 127.0f ? r : 127.0f;
-    rounded[i] = static_cast<int32_t>(low > -127.0f ? low : -127.0f);
+// Returns the largest |v| of 32 values.
+template <class V>
+inline float LargestOf32(const float* v) {
+  if constexpr (requires { &V::LargestOf32; }) {
+    return V::LargestOf32(v);
+  } else {
+    float lanes[16], largest = 0;
+    for (int i = 0; i < 16; ++i) {
+      const float lo = v[i] < 0 ? -v[i] : v[i], hi = v[i + 16] < 0 ? -v[i + 16] : v[i + 16];
+      lanes[i] = lo > hi ? lo : hi;
+    }
+    for (int i = 0; i < 16; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
+    return largest;
   }
-  int32_t first = 0, second = 0;
-  for (int i = 0; i < 16; ++i) {
-    first += rounded[i];
-    second += rounded[i + 16];
+}
+
+// Multiplies v [32] by `inverse` and rounds to q [32]. `sums` receives the sum of each half of q.
+template <class V>
+inline void Round32(const float* v, float inverse, int8_t* q, int32_t sums[2]) {
+  if constexpr (requires { &V::Round32; }) {
+    V::Round32(v, inverse, q, sums);
+  } else {
+    int32_t rounded[32];
+    for (int i = 0; i < 32; ++i) {
+      const float r = RoundNearest(v[i] * inverse);
+      // The operands' order turns NaN into 127, before its conversion to an integer.
+      const float low = r < 127.0f ? r : 127.0f;
+      rounded[i] = static_cast<int32_t>(low > -127.0f ? low : -127.0f);
+    }
+    sums[0] = sums[1] = 0;
+    for (int i = 0; i < 16; ++i) {
+      sums[0] += rounded[i];
+      sums[1] += rounded[i + 16];
+    }
+    for (int i = 0; i < 32; ++i) q[i] = static_cast<int8_t>(rounded[i]);
   }
-  for (int i = 0; i < 32; ++i) q[i] = static_cast<int8_t>(rounded[i]);
-  sum16[0] = static_cast<int16_t>(first);
-  sum16[1] = static_cast<int16_t>(second);
-  *sum8 = -8 * (first + second);
 }
 
 // Rounds x [k] to int8; `share` values (32 or 256) have one scale, max|x| / 127. Also computes -8 * sum of
 // each 32 values and the sum of each 16 (see Activations). The scale has the precision of ggml's Q8_0 blocks
 // (share 32) or Q8_K blocks (share 256), so that both engines have the same int8 codes.
+template <class V>
 inline void QuantiseActivations(const float* x, size_t k, size_t share, int8_t* q, float* scale, int32_t* sum8, int16_t* sum16) {
   for (size_t from = 0; from < k; from += share) {
-    float lanes[16] = {};
-    for (size_t at = from; at < from + share; at += 32) {
-      const float* v = x + at;
-      for (int i = 0; i < 16; ++i) {
-        const float lo = v[i] < 0 ? -v[i] : v[i], hi = v[i + 16] < 0 ? -v[i + 16] : v[i + 16];
-        const float both = lo > hi ? lo : hi;
-        lanes[i] = lanes[i] > both ? lanes[i] : both;
-      }
-    }
     float largest = 0;
-    for (int i = 0; i < 16; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
+    for (size_t at = from; at < from + share; at += 32) {
+      const float of32 = LargestOf32<V>(x + at);
+      largest = of32 > largest ? of32 : largest;
+    }
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
     const float step = share == 32 ? RoundTo11Bits(largest / 127.0f) : largest > 0 ? 1.0f / inverse : 0.0f;
     for (size_t b = from / 32; b < (from + share) / 32; ++b) {
+      int32_t sums[2];
+      Round32<V>(x + 32 * b, inverse, q + 32 * b, sums);
       scale[b] = step;
-      QuantiseBlock(x + 32 * b, inverse, q + 32 * b, sum8 + b, sum16 + 2 * b);
+      sum8[b] = -8 * (sums[0] + sums[1]);
+      sum16[2 * b] = static_cast<int16_t>(sums[0]);
+      sum16[2 * b + 1] = static_cast<int16_t>(sums[1]);
     }
   }
 }

@@ -20,6 +20,6 @@
 
 // clang-format off
 #define EDGEFRONT_KERNEL_TABLE(isa) \
-  {isa, PanelMul, QuantiseActivations, RmsNorm, SwiGlu, SigmoidGate, EluPlusOne, Decays, Rope, ShortConv, Modal, Rational, ConvSilu, \
+  {isa, PanelMul, QuantiseActivations<Simd>, RmsNorm, SwiGlu, SigmoidGate, EluPlusOne, Decays, Rope, ShortConv, Modal, Rational, ConvSilu, \
    Ssm, Mamba, Delta, StoreKv, AttendWeights, AttendValues}
 // clang-format on
