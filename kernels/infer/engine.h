@@ -139,10 +139,10 @@ struct Engine {
       std::memcpy(to + t * width + row, v, 4 * count);
     };
   }
-  // Returns a function that adds products to rows of the residual stream. If they have a norm of their own, it
-  // adds them to rows of `branch` instead, which are zero before: the next norm of x adds those to x.
-  auto AddToX(const float* post_norm) const {
-    float* rows = Buffer(post_norm == nullptr ? program.x : program.branch);
+  // Returns a function that adds products of a layer to rows of the residual stream. If they have a norm of their
+  // own, it adds them to rows of `branch` instead, which are zero before: the next norm of x adds those to x.
+  auto AddToX(size_t layer) const {
+    float* rows = Buffer(spec->layers[layer].sandwich ? program.branch : program.x);
     const size_t d = spec->dim;
     return [rows, d](uint32_t t, size_t row, const float* v, size_t count) {
       float* to = rows + t * d + row;

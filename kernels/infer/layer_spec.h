@@ -136,6 +136,8 @@ struct MoeSpec {
 
 // Options for any mixer (norms after it, weights or KV of another layer) belong here, beside `ffn`. The layer's
 // own stages (infer/layer_stages.cc, train/network.cc) apply them, so mixers need not know of them.
+// A parallel layer of a file has two mixers. Here it is two layers, so mixers need not know of that either: the
+// first has no FFN, and the second, `beside`, reads the same normalised input.
 struct LayerSpec {
   Mixer mixer = Mixer::kConv;
   ConvSpec conv;  // only the spec of `mixer` is set
@@ -149,6 +151,7 @@ struct LayerSpec {
   uint32_t ffn = 0;       // width of the SwiGLU FFN; 0: none
   MoeSpec moe;            // instead of that FFN, if it has experts
   bool sandwich = false;  // the outputs of mixer and FFN are normalised before they are added to the residual stream
+  bool beside = false;    // reads the normalised input of the layer before; their outputs are added up
   // Earlier layers whose weights this layer applies again, and whose keys and values its attention reads;
   // empty: its own. State belongs to each layer, also if it shares weights.
   std::optional<uint32_t> weights_from, kv_from;

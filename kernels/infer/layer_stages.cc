@@ -60,13 +60,12 @@ void MixerNorm(const StageRun& r) {
 
 void MixerOut(const StageRun& r) {
   const Engine& e = r.engine;
-  const LayerWeights& layer = e.weights->layers[r.layer];
-  const Matrix& w = layer.mixer_out;
+  const Matrix& w = e.weights->layers[r.layer].mixer_out;
   const LayerPlan& plan = e.program.layers[r.layer];
   Activations in = e.View(e.program.mid, w.k);
   in.f32 = e.Buffer(e.program.proj) + plan.mixed;
   in.stride = plan.width;
-  e.MatMul(w, in, e.n, r.worker, r.tickets[0], e.AddToX(layer.mixer_post_norm));
+  e.MatMul(w, in, e.n, r.worker, r.tickets[0], e.AddToX(r.layer));
 }
 
 OpCost MixerOutCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].mixer_out, e.n); }

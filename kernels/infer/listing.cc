@@ -78,6 +78,7 @@ Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& opti
   Listing listing(options.max_context, options.batch);
   const std::vector<TensorSpec> tensors = ExpectedTensors(*spec);
   const auto add = [&](int layer, const TensorSpec& t, DType type) {
+    const int block = layer < 0 ? layer : static_cast<int>(spec->BlockOf(layer));
     if (t.kind != WeightKind::kMatrix || t.role == Role::kOutput) return;
     const double panel_bytes = static_cast<double>(PanelCount(t.ne1) * PanelBytes(type, t.ne0));
     if (t.role == Role::kEmbedding) {
@@ -87,11 +88,11 @@ Result<std::string> ListProgram(const GgufFile& gguf, const SessionOptions& opti
     if (t.role == Role::kMixerOut) {
       const LayerSpec& l = spec->layers[layer];
       const ListedWork w = KindOf(l.mixer).listed(l, program->layers[layer], *spec, options);
-      listing.Add(layer, w.op, w.ne0, w.ne1, w.type, w.bytes, w.flops);
+      listing.Add(block, w.op, w.ne0, w.ne1, w.type, w.bytes, w.flops);
     }
     // The experts that the step is expected to use, if the router prefers none.
     const double idle = 1 - static_cast<double>(t.used) / t.stack, distinct = t.stack * (1 - std::pow(idle, options.batch));
-    listing.Add(layer, t.op, t.ne0, t.ne1, type, distinct * panel_bytes,
+    listing.Add(block, t.op, t.ne0, t.ne1, type, distinct * panel_bytes,
                 2.0 * t.used * static_cast<double>(t.ne0) * static_cast<double>(t.ne1));
   };
   // Layers that share weights list the same tensors.

@@ -19,22 +19,37 @@ std::string ReadString(const GgufFile& gguf, const char* key) {
   return s ? std::string((*s)[0].substr(0, 65536)) : "";
 }
 
-// Returns the mixer of layer `i`, and its name in the file. `edgefront` lists names. `lfm2`, `lfm2moe` and `lfm3`
-// mark a convolution by zero KV heads, `granitehybrid` and `nemotron_h` Mamba-2. `mamba` and `mamba2` have no
-// other mixers. The other architectures have attention only.
-Result<const MixerKind*> MixerOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names, uint64_t i,
-                                 std::string_view* name) {
-  if (m.own_architecture()) {
-    *name = names[i];
-    if (const MixerKind* kind = FindMixer(*name)) return kind;
-    return Unsupported("layer " + std::to_string(i) + " has a mixer that is none of " + MixerNames());
+// A mixer of a layer, and its name in files of `edgefront`.
+struct NamedMixer {
+  const MixerKind* kind;
+  std::string_view name = {};
+};
+
+// Returns the mixers with these names, "gqa" or "gqa+m2".
+Result<std::vector<NamedMixer>> NamedMixers(std::string_view names, uint64_t i) {
+  const size_t plus = names.find('+');
+  std::vector<NamedMixer> mixers = {{nullptr, names.substr(0, plus)}};
+  if (plus != std::string_view::npos) mixers.push_back({nullptr, names.substr(plus + 1)});
+  for (NamedMixer& mixer : mixers) {
+    mixer.kind = FindMixer(mixer.name);
+    if (mixer.kind == nullptr) return Unsupported("layer " + std::to_string(i) + " has a mixer that is none of " + MixerNames());
   }
-  if (m.architecture == "mamba") return &KindOf(Mixer::kMamba);
-  if (m.architecture == "mamba2") return &KindOf(Mixer::kMamba2);
+  return mixers;
+}
+
+// Returns the mixers of layer `i` of the file. `edgefront` lists names. `lfm2`, `lfm2moe` and `lfm3` mark a convolution
+// by zero KV heads, `granitehybrid` and `nemotron_h` Mamba-2. `mamba` and `mamba2` have no other mixers. The other
+// architectures have attention only.
+Result<std::vector<NamedMixer>> MixersOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names,
+                                         uint64_t i) {
+  const auto one = [](Mixer mixer) { return std::vector<NamedMixer>{{&KindOf(mixer)}}; };
+  if (m.own_architecture()) return NamedMixers(names[i], i);
+  if (m.architecture == "mamba") return one(Mixer::kMamba);
+  if (m.architecture == "mamba2") return one(Mixer::kMamba2);
   uint32_t kv_heads = 1;
   const bool conv = m.architecture.starts_with("lfm"), mamba2 = m.architecture == "granitehybrid" || m.architecture == "nemotron_h";
   if (conv || mamba2) EDGEFRONT_RETURN_IF_ERROR(meta.Int("attention.head_count_kv", i, 0, kMaxHeads, {}, &kv_heads));
-  return &KindOf(kv_heads > 0 ? Mixer::kAttention : conv ? Mixer::kConv : Mixer::kMamba2);
+  return one(kv_heads > 0 ? Mixer::kAttention : conv ? Mixer::kConv : Mixer::kMamba2);
 }
 
 // Reads the FFN of layer `i`. In `lfm2moe` all layers but the first ones have experts, and no scores other than
@@ -60,30 +75,43 @@ Status ReadFfn(const MetaReader& meta, const ModelSpec& m, uint64_t i, LayerSpec
   return meta.Int("expert_feed_forward_length", i, 1, kMaxFfn, {}, &moe.width);
 }
 
-Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, ModelSpec* m) {
+// Reads layer `i` of the file, and appends it to the model's layers.
+Status ReadLayer(const MetaReader& meta, const std::vector<std::string_view>& names, uint64_t i, ModelSpec* m) {
+  const auto mixers = MixersOf(meta, *m, names, i);
+  if (!mixers.ok()) return mixers.status();
+  const size_t first = m->layers.size(), count = mixers->size();
+  std::optional<uint32_t> source;
+  EDGEFRONT_RETURN_IF_ERROR(meta.Source("layer.weights_from", i, &source));
+  const size_t owner = source ? m->FirstOf(*source) : first;
+  const auto cannot_share = [&] {
+    return BadModel("layer " + std::to_string(i) + " cannot use the weights of layer " + std::to_string(source.value_or(i)));
+  };
+  if (source && m->FirstOf(*source + 1) - owner != count) return cannot_share();
+  for (size_t n = 0; n < count; ++n) {
+    LayerSpec l;
+    l.beside = n > 0;
+    // First, because a layer's tensors show some of its options.
+    if (source) l.weights_from = static_cast<uint32_t>(owner + n);
+    if (n + 1 == count) EDGEFRONT_RETURN_IF_ERROR(ReadFfn(meta, *m, i, &l));
+    l.mixer = (*mixers)[n].kind->id;
+    EDGEFRONT_RETURN_IF_ERROR((*mixers)[n].kind->read(meta, *m, i, (*mixers)[n].name, &l));
+    const bool sandwich = m->own_architecture() || m->architecture == "lfm3";
+    l.sandwich = sandwich && meta.Has("blk." + std::to_string(source.value_or(i)) + ".post_attention_norm.weight");
+    if (source && (m->layers[owner + n].weights_from || !l.SameBlock(m->layers[owner + n]))) return cannot_share();
+    m->layers.push_back(l);
+  }
+  return Status::Ok();
+}
+
+Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, uint32_t n_layers, ModelSpec* m) {
   std::vector<std::string_view> names;
   if (m->own_architecture()) {
     const GgufValue* v = gguf.Find("edgefront.layer.mixer");
     auto found = v ? v->Strings(kMaxLayers) : std::nullopt;
-    if (!found || found->size() != m->layers.size()) return BadModel("edgefront.layer.mixer must have one string for each layer");
+    if (!found || found->size() != n_layers) return BadModel("edgefront.layer.mixer must have one string for each layer");
     names = std::move(*found);
   }
-  for (uint64_t i = 0; i < m->layers.size(); ++i) {
-    LayerSpec& l = m->layers[i];
-    // First, because a layer's tensors show some of its options.
-    EDGEFRONT_RETURN_IF_ERROR(meta.Source("layer.weights_from", i, &l.weights_from));
-    EDGEFRONT_RETURN_IF_ERROR(ReadFfn(meta, *m, i, &l));
-    std::string_view name;
-    const Result<const MixerKind*> kind = MixerOf(meta, *m, names, i, &name);
-    if (!kind.ok()) return kind.status();
-    l.mixer = kind.value()->id;
-    EDGEFRONT_RETURN_IF_ERROR(kind.value()->read(meta, *m, i, name, &l));
-    const bool sandwich = m->own_architecture() || m->architecture == "lfm3";
-    l.sandwich = sandwich && meta.Has("blk." + std::to_string(m->WeightsOf(i)) + ".post_attention_norm.weight");
-    if (l.weights_from && (m->layers[*l.weights_from].weights_from || !l.SameBlock(m->layers[*l.weights_from]))) {
-      return BadModel("layer " + std::to_string(i) + " cannot use the weights of layer " + std::to_string(*l.weights_from));
-    }
-  }
+  for (uint64_t i = 0; i < n_layers; ++i) EDGEFRONT_RETURN_IF_ERROR(ReadLayer(meta, names, i, m));
   return Status::Ok();
 }
 
@@ -144,10 +172,23 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf, const DataSource* so
     if (!rotated.ok()) return rotated.status();
     m.rope_rotated = *rotated;
   }
-  m.layers.resize(n_layers);
-  EDGEFRONT_RETURN_IF_ERROR(ReadLayers(gguf, meta, &m));
+  EDGEFRONT_RETURN_IF_ERROR(ReadLayers(gguf, meta, n_layers, &m));
   EDGEFRONT_RETURN_IF_ERROR(CheckTensors(gguf, m));
   return m;
+}
+
+size_t ModelSpec::BlockOf(size_t i) const {
+  size_t block = 0;
+  for (size_t layer = 1; layer <= i; ++layer) block += layers[layer].beside ? 0 : 1;
+  return block;
+}
+
+size_t ModelSpec::FirstOf(size_t block) const {
+  size_t i = 0;
+  for (size_t blocks = 0; i < layers.size(); ++i) {
+    if (!layers[i].beside && blocks++ == block) break;
+  }
+  return i;
 }
 
 uint64_t ModelSpec::Parameters() const {
@@ -162,9 +203,10 @@ std::vector<TensorSpec> ExpectedTensors(const ModelSpec& m) {
   for (size_t i = 0; i < m.layers.size(); ++i) {
     const LayerSpec& l = m.layers[i];
     if (l.weights_from) continue;
-    LayerTensors tensors(static_cast<int>(i), &out);
-    tensors.Norm(Role::kMixerNorm, "attn_norm", m.dim);
+    LayerTensors tensors(static_cast<int>(i), m.BlockOf(i), &out);
+    if (!l.beside) tensors.Norm(Role::kMixerNorm, "attn_norm", m.dim);
     KindOf(l.mixer).tensors(m, l, &tensors);
+    if (!m.EndsBlock(i)) continue;
     if (l.sandwich) tensors.Norm(Role::kMixerPostNorm, "post_attention_norm", m.dim);
     const FfnKind& ffn = KindOf(l.ffn_kind());
     if (ffn.stages.empty()) continue;

@@ -30,7 +30,7 @@ struct ModelSpec {
   uint32_t rope_rotated = 0;      // lfm3: channels of a head that RoPE turns in global attention
   bool tied = true;               // the output matrix is the embedding matrix
   std::optional<uint64_t> seed;   // edgefront.weights.seed
-  std::vector<LayerSpec> layers;
+  std::vector<LayerSpec> layers;  // a parallel layer is two of them
 
   // Reads and validates the metadata, and checks that the tensors are exactly those of the layout. `source`
   // is the file's data; null suffices for a plan, and for the sizes of a file.
@@ -42,6 +42,12 @@ struct ModelSpec {
   }
   // Returns the layer whose weights layer `i` applies: i, or an earlier one.
   size_t WeightsOf(size_t i) const { return layers[i].weights_from.value_or(i); }
+  // Returns the number of the file's layers before layer `i`, and so the number in its tensors' names.
+  size_t BlockOf(size_t i) const;
+  // Returns the first of `layers` of a layer of the file.
+  size_t FirstOf(size_t block) const;
+  // Returns true unless the next layer is beside layer `i`.
+  bool EndsBlock(size_t i) const { return i + 1 == layers.size() || !layers[i + 1].beside; }
   // Returns the number of parameters; a tied matrix and shared weights count once.
   uint64_t Parameters() const;
 };
@@ -85,11 +91,11 @@ struct TensorSpec {
   bool writes_residual() const { return role == Role::kMixerOut || role == Role::kDown; }
 };
 
-// Collects the tensors of one layer, in order of use. A tensor's name is blk.N.SUFFIX.weight; Vector and
-// PerChannel take the whole name after blk.N.
+// Collects the tensors of one layer, in order of use. A tensor's name is blk.N.SUFFIX.weight, with N = `block`; Vector
+// and PerChannel take the whole name after blk.N.
 class LayerTensors {
  public:
-  LayerTensors(int layer, std::vector<TensorSpec>* out) : layer_(layer), out_(out) {}
+  LayerTensors(int layer, size_t block, std::vector<TensorSpec>* out) : layer_(layer), block_(block), out_(out) {}
 
   TensorSpec& Add(Role role, const char* suffix, uint64_t ne0, uint64_t ne1, const char* op) {
     return Named(role, std::string(suffix) + ".weight", ne0, ne1, op);
@@ -131,12 +137,13 @@ class LayerTensors {
 
  private:
   TensorSpec& Named(Role role, const std::string& name, uint64_t ne0, uint64_t ne1, const char* op) {
-    out_->push_back({"blk." + std::to_string(layer_) + "." + name, role, layer_, ne0, ne1});
+    out_->push_back({"blk." + std::to_string(block_) + "." + name, role, layer_, ne0, ne1});
     out_->back().op = op;
     return out_->back();
   }
 
   int layer_;
+  size_t block_;
   std::vector<TensorSpec>* out_;
 };
 

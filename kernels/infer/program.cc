@@ -52,7 +52,10 @@ ReaderSizes PlanReaders(const ModelSpec& spec, const std::vector<DType>& types, 
     LayerPlan* l = t.layer >= 0 ? &p->layers[t.layer] : nullptr;
     Reading* from_norm = nullptr;
     switch (t.role) {
-      case Role::kMixer: t.inner ? l->inner.Add(type) : void(from_norm = &l->normed); break;
+      case Role::kMixer:
+        // Parallel mixers read one input, which the norm of the first writes.
+        t.inner ? l->inner.Add(type) : void(from_norm = &p->layers[t.layer - spec.layers[t.layer].beside].normed);
+        break;
       case Role::kRouter: from_norm = &l->ffn_in; break;
       case Role::kGate:
       case Role::kUp:

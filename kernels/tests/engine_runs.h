@@ -11,6 +11,7 @@
 #include "infer/seeded_weights.h"
 #include "infer/session.h"
 #include "tests/models.h"
+#include "tests/parallel_layers.h"
 
 namespace edgefront::testing {
 
@@ -59,13 +60,15 @@ inline SessionOptions Options(uint32_t context, uint32_t chunk, Isa isa = Isa::k
   return o;
 }
 
-// Returns the layouts of each mixer and of each FFN alone, then the hybrid with all of them.
+// Returns the layouts of each mixer and of each FFN alone, those of parallel layers, then the hybrid with all mixers and
+// FFNs.
 inline std::vector<Layout> Layouts(uint32_t ffn) {
   std::vector<Layout> out;
   for (const TestMixer& m : TestMixers())
     for (Layout& layout : m.alone(ffn)) out.push_back(std::move(layout));
   for (const TestFfn& f : TestFfns())
     for (Layout& layout : f.alone(ffn)) out.push_back(std::move(layout));
+  for (Layout& layout : ParallelLayouts(ffn)) out.push_back(std::move(layout));
   Layout hybrid{"hybrid", InRounds([ffn](const TestMixer& m) { return m.hybrid(ffn); })};
   auto layer = hybrid.layers.begin();
   for (const TestFfn& f : TestFfns()) *layer = f.in_hybrid(*layer, ffn), ++layer;

@@ -90,8 +90,8 @@ TEST(EveryFfnIsListed) {
 // The decay of a filter's mode is rounded to F32, and the error adds up over the tokens that the mode
 // remembers.
 TEST(GoldenLogits) {
-  for (const char* name :
-       {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc", "lfm3", "lfm2moe", "moe", "linear", "sharing"}) {
+  for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc", "lfm3", "lfm2moe", "moe", "linear",
+                           "sharing", "parallel"}) {
     const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
     REQUIRE(!plan.empty() && data.size() > 8);
     auto model = Model::FromBytes(plan, 1);

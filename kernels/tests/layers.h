@@ -124,7 +124,8 @@ inline TestMixer AttentionRow() {
                {"rope.freq_base", LayerKey::kFloat, 1, [](const LayerSpec& l) -> double { return l.attention.rope_base; }},
                {"rope.rotated_count", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.attention.rotated; }},
                {"attention.sliding_window", LayerKey::kInt, 0, [](const LayerSpec& l) -> double { return l.attention.window; }},
-               {"attention.qk_norm", LayerKey::kBool, 0, [](const LayerSpec& l) -> double { return l.attention.qk_norm; }}},
+               {"attention.qk_norm", LayerKey::kBool, 0, [](const LayerSpec& l) -> double { return l.attention.qk_norm; }},
+               {"attention.output_gate", LayerKey::kBool, 0, [](const LayerSpec& l) -> double { return l.attention.gate; }}},
       .alone = [](uint32_t ffn) -> std::vector<Layout> {
         return {
             {"MHA", {AttentionLayer(4, 4, 32, ffn)}},

@@ -35,30 +35,31 @@ inline double KeyOf(const LayerKey& key, const LayerSpec& layer) {
   return key.otherwise;
 }
 
-// Adds the array of one key in the `edgefront` architecture. of(layer) is its value.
+// Adds the array of one key in the `edgefront` architecture. of(layer) is its value. Parallel mixers have no key in
+// common.
 template <class Of>
 void AddLayerKey(const LayerKey& key, const std::vector<LayerSpec>& layers, const Of& of, GgufWriter* w) {
-  std::vector<int32_t> ints;
-  std::vector<float> floats;
-  std::vector<bool> bools;
+  std::vector<double> values;
   for (const LayerSpec& l : layers) {
     const double value = of(l);
-    ints.push_back(static_cast<int32_t>(value));
-    floats.push_back(static_cast<float>(value));
-    bools.push_back(value != 0);
+    if (!l.beside) values.push_back(value);
+    if (value != key.otherwise) values.back() = value;
   }
   const std::string name = std::string("edgefront.") + key.key;
   switch (key.type) {
-    case LayerKey::kInt: w->AddI32Array(name, ints); break;
-    case LayerKey::kFloat: w->AddF32Array(name, floats); break;
-    case LayerKey::kBool: w->AddBoolArray(name, bools); break;
+    case LayerKey::kInt: w->AddI32Array(name, std::vector<int32_t>(values.begin(), values.end())); break;
+    case LayerKey::kFloat: w->AddF32Array(name, std::vector<float>(values.begin(), values.end())); break;
+    case LayerKey::kBool: w->AddBoolArray(name, std::vector<bool>(values.begin(), values.end())); break;
   }
 }
 
 // Adds the mixers' names and the keys of all mixers and FFNs in the `edgefront` architecture, each once.
 inline void AddOwnLayers(const std::vector<LayerSpec>& layers, GgufWriter* w) {
   std::vector<std::string> names;
-  for (const LayerSpec& l : layers) names.emplace_back(TestMixerOf(l.mixer).name(l));
+  for (const LayerSpec& l : layers) {
+    const std::string name = TestMixerOf(l.mixer).name(l);
+    l.beside ? void(names.back() += "+" + name) : names.push_back(name);
+  }
   w->AddStringArray("edgefront.layer.mixer", names);
   std::set<std::string_view> added;
   for (const TestMixer& m : TestMixers())
@@ -86,13 +87,14 @@ inline void AddUpstreamFfns(const std::string& arch, const std::vector<LayerSpec
   w->AddU32(arch + ".expert_feed_forward_length", moe.width);
 }
 
-// Adds the array that names a source for each layer, if a layer has another source than itself.
-inline void AddSources(const char* key, const std::vector<LayerSpec>& layers, std::optional<uint32_t> LayerSpec::* source, GgufWriter* w) {
+// Adds the array that names a source for each layer of the file, if a layer has another source than itself.
+inline void AddSources(const char* key, const ModelSpec& m, std::optional<uint32_t> LayerSpec::* source, GgufWriter* w) {
   std::vector<int32_t> from;
   bool shared = false;
-  for (const LayerSpec& l : layers) {
-    shared |= (l.*source).has_value();
-    from.push_back(static_cast<int32_t>((l.*source).value_or(from.size())));
+  for (size_t i = 0; i < m.layers.size(); ++i) {
+    if (m.layers[i].beside) continue;
+    shared |= (m.layers[i].*source).has_value();
+    from.push_back(static_cast<int32_t>(m.BlockOf((m.layers[i].*source).value_or(i))));
   }
   if (shared) w->AddI32Array(key, from);
 }
@@ -147,7 +149,7 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
   w.AddString("general.name", "test");
   w.AddU32("general.alignment", 32);
   w.AddU64("edgefront.weights.seed", o.seed);
-  w.AddU32(arch + ".block_count", static_cast<uint32_t>(layers.size()));
+  w.AddU32(arch + ".block_count", static_cast<uint32_t>(m.BlockOf(layers.size() - 1) + 1));
   w.AddU32(arch + ".embedding_length", dim);
   w.AddU32(arch + ".context_length", 32768);
   w.AddU32(arch + ".vocab_size", vocab);
@@ -158,8 +160,8 @@ inline std::vector<uint8_t> MakePlan(const std::string& arch, uint32_t dim, uint
     AddUpstreamMixers(arch, layers, &w);
     AddUpstreamFfns(arch, layers, &w);
   }
-  AddSources("edgefront.layer.weights_from", layers, &LayerSpec::weights_from, &w);
-  AddSources("edgefront.attention.kv_from", layers, &LayerSpec::kv_from, &w);
+  AddSources("edgefront.layer.weights_from", m, &LayerSpec::weights_from, &w);
+  AddSources("edgefront.attention.kv_from", m, &LayerSpec::kv_from, &w);
   for (const TensorSpec& t : FileTensors(m)) {
     const bool vector = t.kind != WeightKind::kMatrix;
     const bool exact = vector || t.exact || t.role == Role::kRouter;  // F32 in every file

@@ -48,7 +48,8 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
       GoldenCase c;
       in >> c.name >> c.d >> c.vocab >> c.length >> c.batch >> c.steps >> c.seed >> c.rate >> c.min_rate >> c.warmup >> c.decay >> c.clip;
       cases.push_back(c);
-    } else if (word == "layer") {
+    } else if (word == "layer" || word == "beside") {
+      const bool beside = word == "beside";  // parallel to the layer before
       in >> word;
       int a, b, hd, window, norm, ffn;
       double base;
@@ -84,8 +85,9 @@ inline std::vector<GoldenCase> ReadGolden(const std::string& name) {
       } else {
         CHECK_MSG(false, name << " has a layer of an unknown kind, " << word);
       }
+      LayerSpec& l = cases.back().layers.back();
+      l.beside = beside;
       for (uint32_t value; in >> word >> value;) {
-        LayerSpec& l = cases.back().layers.back();
         if (word == "rotated") l.attention.rotated = value;
         if (word == "gate") l.attention.gate = value != 0;
         if (word == "sandwich") l.sandwich = value != 0;

@@ -214,6 +214,7 @@ void CheckLossAgainstEngine(const char* name, const std::vector<LayerSpec>& laye
 TEST(TrainMixersMatchTheEngine) {
   for (const TestMixer& m : TestMixers()) CheckLossAgainstEngine(m.name(m.trained.front()), m.trained);
 }
+TEST(TrainParallelLayersMatchTheEngine) { CheckLossAgainstEngine("parallel layers", ParallelTrained()); }
 TEST(TrainFfnsMatchTheEngine) {
   for (const TestFfn& f : TestFfns()) CheckLossAgainstEngine(KindOf(f.ffn).name, f.trained);
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/isas.h"
+#include "tests/parallel_layers.h"
 #include "tests/test.h"
 #include "tests/train_golden.h"
 #include "tests/train_layouts.h"
@@ -25,7 +26,7 @@ train::StepSettings Constant(double rate) { return {rate, 0.9, 0.95, 1e-8, 0.1, 
 std::vector<LayerSpec> EveryOperator() {
   std::vector<LayerSpec> layers = InRounds([](const TestMixer& m) { return m.trained; });
   for (const TestFfn& f : TestFfns()) layers.insert(layers.end(), f.trained.begin(), f.trained.end());
-  return layers;
+  return Joined({layers, ParallelTrained()});
 }
 
 TEST(TrainMatchesPyTorch) {

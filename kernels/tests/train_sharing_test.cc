@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/parallel_layers.h"
 #include "tests/train_differences.h"
 #include "tests/train_layouts.h"
 #include "train/session.h"
@@ -32,6 +33,14 @@ std::vector<LayerSpec> Sharing() {
       conv, own, Again(conv, 0), reader, Again(own, 1), Again(WithKvOf(reader, 4), 3), window, WithKvOf(window, 6), WithKvOf(window, 6)};
 }
 
+// Parallel layers, one with the weights of another, and one with keys and values of another. Attention stands beside
+// convolutions, because they are smooth; PyTorch's gradients cover other mixers, and norms after both.
+std::vector<LayerSpec> SharingParallel() {
+  const LayerSpec own = AttentionLayer(2, 1, 10, 16), window = AttentionLayer(2, 2, 6, 12, 5, false), conv = ConvLayer(3, 16);
+  return Joined({Parallel(own, conv), Parallel(window, ConvLayer(4, 12)), Parallel(Again(own, 0), Again(conv, 1)),
+                 Parallel(WithKvOf(window, 2), ConvLayer(2, 16))});
+}
+
 // A tensor as in a file, and its elements' places in the trainer's array.
 struct Tensor {
   const Param& param;
@@ -47,11 +56,11 @@ struct Tensor {
   }
 };
 
-TEST(TrainSharingMatchesDifferences) {
+void CheckDifferences(const std::vector<LayerSpec>& layers) {
   const int vocab = 11, length = 9, batch = 2;
   const TokenBatch b = CountedBatch(0, batch, length, vocab);
   for (const train::Math* math : AllMath()) {
-    auto session = Session::Create(ProxySpec(12, vocab, Sharing()), 4, length, batch, 1, math->isa);
+    auto session = Session::Create(ProxySpec(12, vocab, layers), 4, length, batch, 1, math->isa);
     REQUIRE(session.ok());
     (*session)->Step(b.tokens.data(), b.targets.data(), b.scored, kNoChange);
     for (const Param& p : (*session)->params().all()) {
@@ -70,11 +79,19 @@ TEST(TrainSharingMatchesDifferences) {
   }
 }
 
+TEST(TrainSharingMatchesDifferences) { CheckDifferences(Sharing()); }
+TEST(TrainParallelLayersMatchDifferences) { CheckDifferences(SharingParallel()); }
+
 // Batches are larger than a microbatch, so that gradients are also added to those of an earlier one.
 TEST(TrainSharingAddsTheGradientsOfCopies) {
   const int vocab = 50, length = 37, batch = 40;
   const TokenBatch b = CountedBatch(0, batch, length, vocab);
   std::vector<LayerSpec> layers = Sharing();
+  for (LayerSpec l : SharingParallel()) {
+    for (std::optional<uint32_t>* source : {&l.weights_from, &l.kv_from})
+      if (*source) **source += static_cast<uint32_t>(Sharing().size());
+    layers.push_back(l);
+  }
   const LayerSpec experts = Sandwich(WithExperts(ConvLayer(2, 0), 4, 2, 20));
   layers.push_back(experts);
   layers.push_back(Again(experts, static_cast<uint32_t>(layers.size() - 1)));

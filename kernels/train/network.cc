@@ -14,12 +14,16 @@ Network::Network(const ModelSpec& spec, const Params& params, int length, int se
   ld_ = Stride(width_);
   const size_t rows = static_cast<size_t>(rows_);
   size_t widest_mixed = 0, most_work = 0, most_ffn_work = 0;
-  for (size_t i = 0; i < spec.layers.size(); ++i) {
-    layers_.push_back(MakeLayer(static_cast<int>(i)));
+  bool parallel = false;
+  while (branches_.size() < spec.layers.size()) {
+    layers_.push_back(MakeLayer(branches_.size()));
     const Layer& l = layers_.back();
     if (l.ffn) most_ffn_work = std::max(most_ffn_work, l.ffn->work_floats());
-    widest_mixed = std::max<size_t>(widest_mixed, l.mixer->mixed_ld());
-    most_work = std::max(most_work, l.mixer->work_floats());
+    parallel |= l.end - l.first > 1;
+  }
+  for (const Branch& b : branches_) {
+    widest_mixed = std::max<size_t>(widest_mixed, b.mixer->mixed_ld());
+    most_work = std::max(most_work, b.mixer->work_floats());
   }
   embedding_ = &params.Get(Role::kEmbedding);
   output_ = spec.tied ? embedding_ : &params.Get(Role::kOutput);
@@ -27,28 +31,34 @@ Network::Network(const ModelSpec& spec, const Params& params, int length, int se
   x_last_ = arena_.Take(rows * ld_);
   dx_ = arena_.Take(rows * ld_);
   dn_ = arena_.Take(rows * ld_);
+  dn_beside_ = arena_.Take(parallel ? rows * ld_ : 0);
   ffn_work_ = arena_.Take(most_ffn_work);
   dmixed_ = arena_.Take(rows * widest_mixed);
   work_ = arena_.Take(most_work);
   PlanHead();
 }
 
-Network::Layer Network::MakeLayer(int layer) {
+Network::Layer Network::MakeLayer(size_t first) {
   const size_t rows = static_cast<size_t>(rows_);
   Layer l{};
-  l.mixer_norm = &params_.Get(Role::kMixerNorm, layer);
+  l.first = l.end = first;
+  l.mixer_norm = &params_.Get(Role::kMixerNorm, static_cast<int>(first));
   l.x = arena_.Take(rows * ld_);
   l.n = arena_.Take(rows * ld_);
   l.rstd = arena_.Take(rows);
-  const LayerSpec& spec = spec_.layers[layer];
-  l.mixer =
-      MakeLayerMixer({spec_, params_, layer, length_, rows_, width_, arena_, spec.kv_from ? layers_[*spec.kv_from].mixer.get() : nullptr});
-  l.mixer_out = ResidualProduct(spec_, params_, Role::kMixerOut, Role::kMixerPostNorm, layer, rows_, width_, &arena_);
+  do {
+    const int branch = static_cast<int>(l.end);
+    const std::optional<uint32_t> kv = spec_.layers[l.end].kv_from;
+    branches_.push_back(
+        {MakeLayerMixer({spec_, params_, branch, length_, rows_, width_, arena_, kv ? branches_[*kv].mixer.get() : nullptr}),
+         &params_.Get(Role::kMixerOut, branch)});
+  } while (!spec_.EndsBlock(l.end++));
+  const int last = static_cast<int>(l.end - 1);
+  l.mixed = ResidualNorm(spec_, params_, Role::kMixerPostNorm, last, rows_, width_, &arena_);
   l.mid = arena_.Take(rows * ld_);
-  l.ffn = MakeFfnBlock(spec_, params_, layer, rows_, width_, &arena_);
+  l.ffn = MakeFfnBlock(spec_, params_, last, rows_, width_, &arena_);
   l.last_use = true;
-  for (size_t later = layer + size_t{1}; later < spec_.layers.size(); ++later)
-    l.last_use &= spec_.WeightsOf(later) != spec_.WeightsOf(layer);
+  for (size_t later = l.end; later < spec_.layers.size(); ++later) l.last_use &= spec_.WeightsOf(later) != spec_.WeightsOf(first);
   return l;
 }
 
@@ -62,10 +72,15 @@ void Network::Forward(const Math& math, const Weights& w, const Microbatch& batc
   }
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& l = layers_[i];
-    const LayerMixer& mixer = *l.mixer;
     math.rms_norm(rows, d_, width_, arena + l.x, ld_, w.flat + l.mixer_norm->offset, spec_.eps, arena + l.n, ld_, arena + l.rstd);
-    mixer.Forward({math, w, batch.sequences, arena, arena + l.n, arena + work_});
-    l.mixer_out.Forward(math, w, rows, arena + mixer.mixed(), mixer.mixed_ld(), arena + l.x, arena + l.mid, arena);
+    float* sum = l.mixed.Sum(arena + l.mid, arena);
+    const float* base = l.mixed.base(arena + l.x);
+    for (size_t j = l.first; j < l.end; ++j, base = sum) {
+      const LayerMixer& mixer = *branches_[j].mixer;
+      mixer.Forward({math, w, batch.sequences, arena, arena + l.n, arena + work_});
+      Project(math, w, *branches_[j].out, rows, arena + mixer.mixed(), mixer.mixed_ld(), base, sum, ld_);
+    }
+    l.mixed.Forward(math, w, rows, arena + l.x, arena + l.mid, arena);
     float* next = arena + (i + 1 < layers_.size() ? layers_[i + 1].x : x_last_);
     if (l.ffn)
       l.ffn->Forward(math, w, rows, arena + l.mid, next, arena);
@@ -79,11 +94,21 @@ void Network::Backward(const Math& math, const Weights& w, const Microbatch& bat
   float *dx = arena + dx_, *dn = arena + dn_, *dmixed = arena + dmixed_;
   for (size_t i = layers_.size(); i-- > 0;) {
     const Layer& l = layers_[i];
-    const LayerMixer& mixer = *l.mixer;
     const bool overwrite = fresh && l.last_use;
     if (l.ffn) l.ffn->Backward(math, w, rows, arena + l.mid, dx, dn, arena + ffn_work_, arena, gradient, overwrite);
-    l.mixer_out.Backward(math, w, rows, arena + mixer.mixed(), mixer.mixed_ld(), dx, dn, dmixed, arena, gradient, overwrite);
-    mixer.Backward({math, w, batch.sequences, arena, arena + l.n, arena + work_}, {dmixed, dn, gradient, overwrite});
+    const float* dsum = l.mixed.Backward(math, w, rows, dx, dn, arena, gradient);
+    for (size_t j = l.first; j < l.end; ++j) {
+      const LayerMixer& mixer = *branches_[j].mixer;
+      const Param& out = *branches_[j].out;
+      WeightGrad(math, w, out, rows, dsum, ld_, arena + mixer.mixed(), mixer.mixed_ld(), gradient, overwrite);
+      ProjectBack(math, w, out, rows, dsum, ld_, nullptr, dmixed, mixer.mixed_ld());
+      // `dsum` may lie in `dn`, so only the last mixer overwrites it.
+      float* din = j + 1 == l.end ? dn : arena + dn_beside_;
+      mixer.Backward({math, w, batch.sequences, arena, arena + l.n, arena + work_}, {dmixed, din, gradient, overwrite});
+    }
+    if (l.end - l.first > 1) {
+      for (ptrdiff_t j = 0; j < rows * ld_; ++j) dn[j] += arena[dn_beside_ + j];
+    }
     math.rms_norm_grad(rows, d_, width_, arena + l.x, ld_, w.flat + l.mixer_norm->offset, arena + l.rstd, dn, ld_, dx, ld_,
                        gradient + l.mixer_norm->offset);
   }

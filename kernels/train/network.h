@@ -45,11 +45,17 @@ class Network {
              std::vector<uint32_t>* order) const;
 
  private:
-  // Options for any mixer are applied here, between the mixer and the residual.
-  struct Layer {
-    const Param* mixer_norm;
+  // A mixer and the matrix of its output.
+  struct Branch {
     std::unique_ptr<LayerMixer> mixer;
-    ResidualProduct mixer_out;
+    const Param* out;
+  };
+  // A layer of the file, with one mixer or two parallel ones: branches [first, end). Options for any mixer are applied
+  // here, between the mixers and the residual.
+  struct Layer {
+    size_t first, end;
+    const Param* mixer_norm;
+    ResidualNorm mixed;
     std::unique_ptr<FfnBlock> ffn;  // null: none
     bool last_use;                  // no later layer has the same weights, so this one is the first to write their gradients
     // Arena offsets for the backward pass: input, normalised input, 1 / rms of its rows, the stream after the
@@ -57,7 +63,7 @@ class Network {
     size_t x, n, rstd, mid;
   };
 
-  Layer MakeLayer(int layer);
+  Layer MakeLayer(size_t first);
   void Forward(const Math& math, const Weights& w, const Microbatch& batch, float* arena) const;
   CrossEntropyResult Head(const Math& math, const Weights& w, const Microbatch& batch, float* arena, float* gradient, float scale) const;
   void PlanHead();
@@ -68,10 +74,11 @@ class Network {
   const Params& params_;
   Objective objective_;
   int length_, sequences_, rows_;
-  int d_, width_, ld_;  // logical width, padded, row stride of a [rows, d] activation
+  int d_, width_, ld_;            // logical width, padded, row stride of a [rows, d] activation
+  std::vector<Branch> branches_;  // numbered like ModelSpec::layers
   std::vector<Layer> layers_;
   const Param *embedding_, *output_, *final_norm_;
-  size_t x_last_, dx_, dn_, ffn_work_, dmixed_, work_;  // arena offsets
+  size_t x_last_, dx_, dn_, dn_beside_, ffn_work_, dmixed_, work_;  // arena offsets
   // Arena offsets of the head. All are of the scored rows, packed together. The pooled head's decoder comes
   // before.
   struct {

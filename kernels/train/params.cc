@@ -29,7 +29,10 @@ size_t Param::At(int row, int col) const {
 
 Params Params::Of(const ModelSpec& spec, bool pooled) {
   Params out;
-  for (size_t i = 0; i < spec.layers.size(); ++i) out.owners_.push_back(static_cast<int>(spec.WeightsOf(i)));
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    out.owners_.push_back(static_cast<int>(spec.WeightsOf(i)));
+    out.blocks_ += spec.layers[i].beside ? 0 : 1;
+  }
   out.pooled_ = pooled;
   std::vector<TensorSpec> tensors = ExpectedTensors(spec);
   if (pooled) {
@@ -85,7 +88,7 @@ const Param& Params::Get(Role role, int layer, int slot) const {
 }
 
 void Params::Initialise(uint64_t seed, float* flat) const {
-  const float residual = 1.0f / std::sqrt(2.0f * static_cast<float>(owners_.size()));
+  const float residual = 1.0f / std::sqrt(2.0f * static_cast<float>(blocks_));
   for (const Param& p : params_) {
     const SeededTensor values(seed, p.name, p.kind, static_cast<uint64_t>(p.cols));
     for (int r = 0; r < p.rows; ++r) {

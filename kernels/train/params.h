@@ -91,6 +91,7 @@ class Params {
   size_t size_ = 0, packed_ = 0;
   uint64_t count_ = 0;
   std::vector<int> owners_;  // for each layer, the layer that has its parameters
+  size_t blocks_ = 0;        // layers of the file
   bool pooled_ = false;
 };
 

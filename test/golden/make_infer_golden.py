@@ -119,62 +119,65 @@ def build(arch, d, vocab, layers, seed, tokens):
         """What a mixer or an FFN adds to the stream: its output, normalised in sandwich layers."""
         return rms(x, w(p + name, 1, d, "norm")) if l.get("sandwich") else x
 
+    def mix(n, l, p, h):
+        """What a mixer of layer n adds to the stream, from the normalised stream h."""
+        if "filter" in l:
+            mixed = gated_filter(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            return mixed @ w(p + "shortconv.out_proj", d, d).T
+        if "cfc" in l:
+            mixed = cfc(h, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            return mixed @ w(p + "cfc.out", d, d).T
+        if "channels" in l:
+            mixed = mamba(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            return mixed @ w(p + "ssm_out", d, l["channels"]).T
+        if "inner" in l:
+            mixed = mamba2(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
+            return mixed @ w(p + "ssm_out", d, l["inner"]).T
+        if "k" in l:
+            k = l["k"]
+            gate_b, gate_c, value = np.split(h @ w(p + "shortconv.in_proj", 3 * d, d).T, 3, axis=1)
+            taps = w(p + "shortconv.conv", d, k)
+            y = np.vstack([np.zeros((k - 1, d)), gate_b * value])
+            z = sum(y[j : j + t] * taps[:, j] for j in range(k))
+            return (gate_c * z) @ w(p + "shortconv.out_proj", d, d).T
+        if "linear" in l:
+            output = "attn_output" if l["linear"] == "lin" else "ssm_out"
+            return linear_attention(l, p, h, w) @ w(p + output, d, l["many"] * l["dv"]).T
+        if "taps" in l:
+            return gated_delta_net(l, p, h, w) @ w(p + "ssm_out", d, l["values"] * l["dv"]).T
+        heads, kv, hd = l["heads"], l["kv"], l["hd"]
+        q = (h @ w(p + "attn_q", heads * hd, d).T).reshape(t, heads, hd)
+        own = l["kv_from"] is None
+        if own:
+            key = (h @ w(p + "attn_k", kv * hd, d).T).reshape(t, kv, hd)
+            v = (h @ w(p + "attn_v", kv * hd, d).T).reshape(t, kv, hd)
+        if l["norm"]:
+            q = rms(q, w(p + "attn_q_norm", 1, hd, "norm"))
+        if l["norm"] and own:
+            key = rms(key, w(p + "attn_k_norm", 1, hd, "norm"))
+        q = rope(q, l["base"], l["rotated"], arch == "llama")
+        cached[n] = (rope(key, l["base"], l["rotated"], arch == "llama"), v) if own else cached[l["kv_from"]]
+        key, v = cached[n]
+        o = np.empty_like(q)
+        age = np.arange(t)[:, None] - np.arange(t)[None, :]
+        hidden = (age < 0) | ((age >= l["window"]) if l["window"] else False)
+        for j in range(heads):
+            g = j // (heads // kv)
+            s = q[:, j] @ key[:, g].T / np.sqrt(hd)
+            s[hidden] = -np.inf
+            e = np.exp(s - s.max(-1, keepdims=True))
+            o[:, j] = e / e.sum(-1, keepdims=True) @ v[:, g]
+        if l["gate"]:
+            o = o / (1 + np.exp(-(h @ w(p + "attn_gate", heads, d).T)))[:, :, None]
+        return o.reshape(t, -1) @ w(p + "attn_output", d, heads * hd).T
+
     embedding = w("token_embd", vocab, d)
     x = embedding[tokens]
     t = len(tokens)
     for n, l in enumerate(layers):
         p = f"blk.{l.get('again', n)}."
         h = rms(x, w(p + "attn_norm", 1, d, "norm"))
-        if "filter" in l:
-            mixed = gated_filter(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            out = mixed @ w(p + "shortconv.out_proj", d, d).T
-        elif "cfc" in l:
-            mixed = cfc(h, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            out = mixed @ w(p + "cfc.out", d, d).T
-        elif "channels" in l:
-            mixed = mamba(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            out = mixed @ w(p + "ssm_out", d, l["channels"]).T
-        elif "inner" in l:
-            mixed = mamba2(h, l, vector(p), lambda name, rows, ne0: w(p + name, rows, ne0))
-            out = mixed @ w(p + "ssm_out", d, l["inner"]).T
-        elif "k" in l:
-            k = l["k"]
-            gate_b, gate_c, value = np.split(h @ w(p + "shortconv.in_proj", 3 * d, d).T, 3, axis=1)
-            taps = w(p + "shortconv.conv", d, k)
-            y = np.vstack([np.zeros((k - 1, d)), gate_b * value])
-            z = sum(y[j : j + t] * taps[:, j] for j in range(k))
-            out = (gate_c * z) @ w(p + "shortconv.out_proj", d, d).T
-        elif "linear" in l:
-            output = "attn_output" if l["linear"] == "lin" else "ssm_out"
-            out = linear_attention(l, p, h, w) @ w(p + output, d, l["many"] * l["dv"]).T
-        elif "taps" in l:
-            out = gated_delta_net(l, p, h, w) @ w(p + "ssm_out", d, l["values"] * l["dv"]).T
-        else:
-            heads, kv, hd = l["heads"], l["kv"], l["hd"]
-            q = (h @ w(p + "attn_q", heads * hd, d).T).reshape(t, heads, hd)
-            own = l["kv_from"] is None
-            if own:
-                key = (h @ w(p + "attn_k", kv * hd, d).T).reshape(t, kv, hd)
-                v = (h @ w(p + "attn_v", kv * hd, d).T).reshape(t, kv, hd)
-            if l["norm"]:
-                q = rms(q, w(p + "attn_q_norm", 1, hd, "norm"))
-            if l["norm"] and own:
-                key = rms(key, w(p + "attn_k_norm", 1, hd, "norm"))
-            q = rope(q, l["base"], l["rotated"], arch == "llama")
-            cached[n] = (rope(key, l["base"], l["rotated"], arch == "llama"), v) if own else cached[l["kv_from"]]
-            key, v = cached[n]
-            o = np.empty_like(q)
-            age = np.arange(t)[:, None] - np.arange(t)[None, :]
-            hidden = (age < 0) | ((age >= l["window"]) if l["window"] else False)
-            for j in range(heads):
-                g = j // (heads // kv)
-                s = q[:, j] @ key[:, g].T / np.sqrt(hd)
-                s[hidden] = -np.inf
-                e = np.exp(s - s.max(-1, keepdims=True))
-                o[:, j] = e / e.sum(-1, keepdims=True) @ v[:, g]
-            if l["gate"]:
-                o = o / (1 + np.exp(-(h @ w(p + "attn_gate", heads, d).T)))[:, :, None]
-            out = o.reshape(t, -1) @ w(p + "attn_output", d, heads * hd).T
+        out = mix(n, l, p, h) + (mix(n, l["beside"], p, h) if "beside" in l else 0)
         x = x + branch(l, p, "post_attention_norm", out)
         if "experts" in l:
             x = x + branch(l, p, "post_ffw_norm", mixture_of_experts(rms(x, w(p + "ffn_norm", 1, d, "norm")), l, vector(p)))
@@ -194,6 +197,7 @@ def build(arch, d, vocab, layers, seed, tokens):
     ]
     if arch == "edgefront":
         per = lambda key, default: [l.get(key, default) for l in layers]
+        others = [l.get("beside", l) for l in layers]  # parallel layers have attention and another mixer
         if any("experts" in l for l in layers):
             names = ("expert_count", "expert_used_count", "expert_feed_forward_length")
             kv += [(a + name, I32, [l.get("experts", (0, 0, 0))[i] for l in layers]) for i, name in enumerate(names)]
@@ -214,16 +218,18 @@ def build(arch, d, vocab, layers, seed, tokens):
             (a + "attention.head_count_kv", I32, per("kv", 0)), (a + "attention.key_length", I32, per("hd", 0)),
             (a + "attention.value_length", I32, per("hd", 0)), (a + "rope.dimension_count", I32, per("hd", 0)),
             (a + "rope.freq_base", F32, per("base", 1.0)), (a + "attention.sliding_window", I32, per("window", 0)),
-            (a + "shortconv.l_cache", I32, [0 if "inner" in l or "channels" in l else l.get("k", 0) for l in layers]), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
-            (a + "layer.mixer", STR, [mixer_name(l) for l in layers]),
+            (a + "shortconv.l_cache", I32, [0 if "inner" in l or "channels" in l else l.get("k", 0) for l in others]), (a + "attention.qk_norm", BOOL, [int(x) for x in per("norm", False)]),
+            (a + "layer.mixer", STR, ["+".join(mixer_name(x) for x in [l, *([l["beside"]] if "beside" in l else [])]) for l in layers]),
         ]
+        if any("beside" in l for l in layers):
+            kv += [(a + "attention.output_gate", BOOL, [int(x) for x in per("gate", False)])]
         if any(l.get("rotated") != l.get("hd") for l in layers):
             kv += [(a + "rope.rotated_count", I32, per("rotated", 0))]
         for key, source in (("layer.weights_from", "again"), ("attention.kv_from", "kv_from")):
             if any(l.get(source) is not None for l in layers):
                 kv += [(a + key, I32, [n if l.get(source) is None else l[source] for n, l in enumerate(layers)])]
-        if any("inner" in l for l in layers):
-            of = lambda key: [l[key] if "inner" in l else 0 for l in layers]
+        if any("inner" in l for l in others):
+            of = lambda key: [l[key] if "inner" in l else 0 for l in others]
             kv += [
                 (a + "ssm.conv_kernel", I32, of("k")), (a + "ssm.inner_size", I32, of("inner")), (a + "ssm.state_size", I32, of("states")),
                 (a + "ssm.time_step_rank", I32, of("heads")), (a + "ssm.group_count", I32, of("groups")),
@@ -302,6 +308,10 @@ def sandwich(layer):
     return dict(layer, sandwich=True)
 
 
+def beside(attention, other):
+    return dict(attention, beside=other)
+
+
 def again(layers, order):
     """Returns the layers, then those with these numbers again, with the same weights."""
     return layers + [dict(layers[n], again=n) for n in order]
@@ -331,6 +341,10 @@ CASES = {
     "linear": ("edgefront", 36, 53, [linear("lin", 3, 12, 12, 0, 50), linear("gla", 2, 10, 12, 0, 33), linear("kda", 2, 14, 14, 4, 64),
                                      linear("kda.conv", 3, 0, 10, 3, 40), attn(3, 3, 12, 40, window=9), linear("gla", 1, 24, 40, 0, 48),
                                      linear("kda", 1, 32, 32, 2, 24), linear("lin", 1, 33, 33, 0, 41)]),
+    "parallel": ("edgefront", 36, 53, again([beside(attn(4, 2, 10, 48), m2(72, 6, 20, 1, 4, 0)), dict(k=3, ffn=40),
+                                             sandwich(beside(attn(3, 1, 12, 41, window=9, norm=False, gate=True), dict(k=5))),
+                                             attn(6, 2, 10, 33, kv_from=0), beside(attn(3, 3, 10, 50, rotated=6), m2(40, 8, 9, 4, 2, 0))],
+                                            [4, 1])),
     "sharing": ("edgefront", 36, 53, again([dict(k=3, ffn=40), attn(4, 2, 10, 48), attn(3, 3, 12, 40, window=9),
                                             attn(6, 2, 10, 33, kv_from=1), attn(3, 3, 12, 56, window=9, kv_from=2)], [0, 3, 1, 1, 2, 4])),
 }

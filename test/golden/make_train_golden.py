@@ -81,53 +81,54 @@ def make_weights(case):
         if "sandwich" in options:
             add(p + "post_attention_norm.weight", (d,), "norm")
             add(p + "post_ffw_norm.weight", (d,), "norm")
-        if mixer[0] == "conv":
-            add(p + "shortconv.in_proj.weight", (3 * d, d))
-            add(p + "shortconv.conv.weight", (d, mixer[1]), "conv")
-            add(p + "shortconv.out_proj.weight", (d, d))
-        elif mixer[0] == "m2":
-            _, inner, heads, states, groups, k = mixer
-            convolved = inner + 2 * groups * states
-            add(p + "ssm_in.weight", (inner + convolved + heads, d))
-            add(p + "ssm_conv1d.weight", (convolved, k), "conv")
-            add(p + "ssm_conv1d.bias", (convolved,), "bias")
-            if heads:
-                add(p + "ssm_dt.bias", (heads,), "step")
-                add(p + "ssm_a", (heads,), "decay")
-                add(p + "ssm_d", (heads,), "norm")
-            add(p + "ssm_norm.weight", (inner,), "norm")
-            add(p + "ssm_out.weight", (d, inner))
-        elif mixer[0] == "gdn":
-            _, keys, values, dk, dv, k = mixer
-            channels = 2 * keys * dk + values * dv
-            add(p + ("attn_qkv.weight" if keys else "attn_v.weight"), (channels, d))
-            add(p + "attn_gate.weight", (values * dv, d))
-            add(p + "ssm_conv1d.weight", (channels, k), "conv")
-            if keys:
-                add(p + "ssm_beta.weight", (values, d))
-                add(p + "ssm_alpha.weight", (values, d))
-                add(p + "ssm_dt.bias", (values,), "step")
-                add(p + "ssm_a", (values,), "wide-decay")
-            add(p + "ssm_norm.weight", (dv,), "norm")
-            add(p + "ssm_out.weight", (d, values * dv))
-        elif mixer[0] in linear_train_golden.NAMES:
-            linear_train_golden.add_weights(mixer, d, lambda name, *rest: add(p + name, *rest))
-        elif mixer[0] != "attention":
-            train_filters.add_tensors(mixer, d, p, add)
-        else:
-            _, heads, kv, hd, _, qk_norm, _ = mixer
-            add(p + "attn_q.weight", (heads * hd, d))
-            own = case["kv_from"][n] == n
-            if own:
-                add(p + "attn_k.weight", (kv * hd, d))
-                add(p + "attn_v.weight", (kv * hd, d))
-            add(p + "attn_output.weight", (d, heads * hd))
-            if "gate" in options:
-                add(p + "attn_gate.weight", (heads, d))
-            if qk_norm:
-                add(p + "attn_q_norm.weight", (hd,), "norm")
-            if qk_norm and own:
-                add(p + "attn_k_norm.weight", (hd,), "norm")
+        for mixer in (mixer, *options.get("beside", ())):
+            if mixer[0] == "conv":
+                add(p + "shortconv.in_proj.weight", (3 * d, d))
+                add(p + "shortconv.conv.weight", (d, mixer[1]), "conv")
+                add(p + "shortconv.out_proj.weight", (d, d))
+            elif mixer[0] == "m2":
+                _, inner, heads, states, groups, k = mixer
+                convolved = inner + 2 * groups * states
+                add(p + "ssm_in.weight", (inner + convolved + heads, d))
+                add(p + "ssm_conv1d.weight", (convolved, k), "conv")
+                add(p + "ssm_conv1d.bias", (convolved,), "bias")
+                if heads:
+                    add(p + "ssm_dt.bias", (heads,), "step")
+                    add(p + "ssm_a", (heads,), "decay")
+                    add(p + "ssm_d", (heads,), "norm")
+                add(p + "ssm_norm.weight", (inner,), "norm")
+                add(p + "ssm_out.weight", (d, inner))
+            elif mixer[0] == "gdn":
+                _, keys, values, dk, dv, k = mixer
+                channels = 2 * keys * dk + values * dv
+                add(p + ("attn_qkv.weight" if keys else "attn_v.weight"), (channels, d))
+                add(p + "attn_gate.weight", (values * dv, d))
+                add(p + "ssm_conv1d.weight", (channels, k), "conv")
+                if keys:
+                    add(p + "ssm_beta.weight", (values, d))
+                    add(p + "ssm_alpha.weight", (values, d))
+                    add(p + "ssm_dt.bias", (values,), "step")
+                    add(p + "ssm_a", (values,), "wide-decay")
+                add(p + "ssm_norm.weight", (dv,), "norm")
+                add(p + "ssm_out.weight", (d, values * dv))
+            elif mixer[0] in linear_train_golden.NAMES:
+                linear_train_golden.add_weights(mixer, d, lambda name, *rest: add(p + name, *rest))
+            elif mixer[0] != "attention":
+                train_filters.add_tensors(mixer, d, p, add)
+            else:
+                _, heads, kv, hd, _, qk_norm, _ = mixer
+                add(p + "attn_q.weight", (heads * hd, d))
+                own = case["kv_from"][n] == n
+                if own:
+                    add(p + "attn_k.weight", (kv * hd, d))
+                    add(p + "attn_v.weight", (kv * hd, d))
+                add(p + "attn_output.weight", (d, heads * hd))
+                if "gate" in options:
+                    add(p + "attn_gate.weight", (heads, d))
+                if qk_norm:
+                    add(p + "attn_q_norm.weight", (hd,), "norm")
+                if qk_norm and own:
+                    add(p + "attn_k_norm.weight", (hd,), "norm")
         if ffn:
             add(p + "ffn_norm.weight", (d,), "norm")
         if isinstance(ffn, tuple):
@@ -259,42 +260,44 @@ def forward(case, w, tokens):
             return rms(y, w[p + name]) if p + name in w else y
 
         h = rms(x, w[p + "attn_norm.weight"])
-        if mixer[0] == "conv":
-            b, c, v = linear(h, w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
-            k = mixer[1]
-            y = F.pad((b * v).transpose(1, 2), (k - 1, 0))
-            z = F.conv1d(y, w[p + "shortconv.conv.weight"].unsqueeze(1), groups=d).transpose(1, 2)
-            y = linear(c * z, w[p + "shortconv.out_proj.weight"])
-        elif mixer[0] == "m2":
-            y = linear(mamba2(mixer, w, p, h), w[p + "ssm_out.weight"])
-        elif mixer[0] == "gdn":
-            y = linear(gated_delta_net(mixer, w, p, h), w[p + "ssm_out.weight"])
-        elif mixer[0] in linear_train_golden.NAMES:
-            mixed = linear_train_golden.mixed(mixer, lambda name: w[p + name], h, linear, rms)
-            y = linear(mixed, w[p + linear_train_golden.OUTPUTS.get(mixer[0], "ssm_out.weight")])
-        elif mixer[0] != "attention":
-            y = train_filters.mixed(mixer, w, p, h, linear)
-        else:
-            _, heads, kv, hd, window, qk_norm, base = mixer
-            rotated = options.get("rotated", hd)
-            q = linear(h, w[p + "attn_q.weight"]).view(batch, length, heads, hd).transpose(1, 2)
-            source = case["kv_from"][n]
-            if source == n:
-                k = linear(h, w[p + "attn_k.weight"]).view(batch, length, kv, hd).transpose(1, 2)
-                v = linear(h, w[p + "attn_v.weight"]).view(batch, length, kv, hd).transpose(1, 2)
-                cached[n] = rope(rms(k, w[p + "attn_k_norm.weight"]) if qk_norm else k, base, rotated), v
-            k, v = cached[source]
-            q = rope(rms(q, w[p + "attn_q_norm.weight"]) if qk_norm else q, base, rotated)
-            at = torch.arange(length)
-            gap = at[:, None] - at[None, :]
-            visible = (gap >= 0) if window == 0 else (gap >= 0) & (gap < window)
-            k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
-            scores = (q @ k.transpose(2, 3) / math.sqrt(hd)).masked_fill(~visible, -math.inf)
-            o = (scores.softmax(-1) @ v).transpose(1, 2)
-            if "gate" in options:
-                o = o * torch.sigmoid(linear(h, w[p + "attn_gate.weight"])).unsqueeze(-1)
-            y = linear(o.reshape(batch, length, heads * hd), w[p + "attn_output.weight"])
-        x = x + normed(y, "post_attention_norm.weight")
+        out = 0
+        for mixer in (mixer, *options.get("beside", ())):
+            if mixer[0] == "conv":
+                b, c, v = linear(h, w[p + "shortconv.in_proj.weight"]).chunk(3, -1)
+                k = mixer[1]
+                y = F.pad((b * v).transpose(1, 2), (k - 1, 0))
+                z = F.conv1d(y, w[p + "shortconv.conv.weight"].unsqueeze(1), groups=d).transpose(1, 2)
+                out += linear(c * z, w[p + "shortconv.out_proj.weight"])
+            elif mixer[0] == "m2":
+                out += linear(mamba2(mixer, w, p, h), w[p + "ssm_out.weight"])
+            elif mixer[0] == "gdn":
+                out += linear(gated_delta_net(mixer, w, p, h), w[p + "ssm_out.weight"])
+            elif mixer[0] in linear_train_golden.NAMES:
+                mixed = linear_train_golden.mixed(mixer, lambda name: w[p + name], h, linear, rms)
+                out += linear(mixed, w[p + linear_train_golden.OUTPUTS.get(mixer[0], "ssm_out.weight")])
+            elif mixer[0] != "attention":
+                out += train_filters.mixed(mixer, w, p, h, linear)
+            else:
+                _, heads, kv, hd, window, qk_norm, base = mixer
+                rotated = options.get("rotated", hd)
+                q = linear(h, w[p + "attn_q.weight"]).view(batch, length, heads, hd).transpose(1, 2)
+                source = case["kv_from"][n]
+                if source == n:
+                    k = linear(h, w[p + "attn_k.weight"]).view(batch, length, kv, hd).transpose(1, 2)
+                    v = linear(h, w[p + "attn_v.weight"]).view(batch, length, kv, hd).transpose(1, 2)
+                    cached[n] = rope(rms(k, w[p + "attn_k_norm.weight"]) if qk_norm else k, base, rotated), v
+                k, v = cached[source]
+                q = rope(rms(q, w[p + "attn_q_norm.weight"]) if qk_norm else q, base, rotated)
+                at = torch.arange(length)
+                gap = at[:, None] - at[None, :]
+                visible = (gap >= 0) if window == 0 else (gap >= 0) & (gap < window)
+                k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
+                scores = (q @ k.transpose(2, 3) / math.sqrt(hd)).masked_fill(~visible, -math.inf)
+                o = (scores.softmax(-1) @ v).transpose(1, 2)
+                if "gate" in options:
+                    o = o * torch.sigmoid(linear(h, w[p + "attn_gate.weight"])).unsqueeze(-1)
+                out += linear(o.reshape(batch, length, heads * hd), w[p + "attn_output.weight"])
+        x = x + normed(out, "post_attention_norm.weight")
         if not ffn:
             continue
         h = rms(x, w[p + "ffn_norm.weight"])
@@ -327,6 +330,12 @@ def gqa(heads, kv, hd, ffn, window=0, qk_norm=True, base=10000.0, **options):
 def sandwich(layer):
     mixer, ffn, options = layer
     return (mixer, ffn, dict(options, sandwich=1))
+
+
+def beside(attention, layer):
+    """Attention parallel to the mixer of a layer, with its FFN."""
+    (mixer, _, options), (other, ffn, more) = attention, layer
+    return (mixer, ffn, dict(options, **more, beside=(other,)))
 
 
 def m2(inner, heads, states, groups, k, ffn):
@@ -385,6 +394,9 @@ CASES = [
     ("m1", 40, [mixer_of("m1", 80, 16, 3, 4, ffn=33), mixer_of("m1", 44, 5, 17, 2, ffn=40), gqa(5, 1, 10, 50), mixer_of("m1", 54, 0, 0, 5, ffn=40)], dict(steps=40)),
     ("cfc", 40, [mixer_of("cfc", ffn=33), gqa(5, 1, 10, 50), mixer_of("cfc", ffn=40)], dict(steps=40)),
     ("sharing", 40, *sharing()),
+    ("parallel", 40, [beside(gqa(5, 1, 10, 0, rotated=6, gate=1), m2(36, 4, 10, 2, 4, 50)), conv(3, 33),
+                      beside(gqa(3, 3, 16, 0, qk_norm=False, window=9), sandwich(gdn(1, 2, 10, 20, 3, 40))),
+                      beside(gqa(2, 1, 24, 0), conv(5, 24))], dict(steps=40)),
 ]
 SETTINGS = dict(vocab=37, length=41, batch=6, steps=100, seed=7, rate=3e-3, min_rate=3e-4, warmup=10, beta1=0.9, beta2=0.95, eps=1e-8, decay=0.1, clip=1.0)
 
@@ -409,7 +421,11 @@ def main():
         print("case", name, d, *(case[k] for k in ("vocab", "length", "batch", "steps", "seed", "rate", "min_rate", "warmup", "decay", "clip")))
         for mixer, ffn, options in layers:
             experts = isinstance(ffn, tuple)
-            print("layer", *(int(x) if isinstance(x, bool) else x for x in mixer), 0 if experts else ffn, *(x for option in options.items() for x in option))
+            others = options.get("beside", ())
+            for kind, one in (("layer", mixer), *(("beside", other) for other in others)):
+                width = 0 if experts or (others and kind == "layer") else ffn
+                shown = [x for key, value in options.items() if key == "sandwich" or (kind == "layer" and key != "beside") for x in (key, value)]
+                print(kind, *(int(x) if isinstance(x, bool) else x for x in one), width, *shown)
             if experts:
                 print("experts", *ffn)
         for key in ("weights_from", "kv_from"):

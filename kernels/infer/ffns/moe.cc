@@ -180,7 +180,7 @@ void Down(const StageRun& r) {
   const LayerExperts x(r.engine, r.layer);
   const Engine& e = x.e;
   const Activations hidden = e.Middle(x.spec.width);
-  const auto add = e.AddToX(x.w.ffn_post_norm);
+  const auto add = e.AddToX(r.layer);
   float* tile = reinterpret_cast<float*>(e.Scratch(r.worker) + e.program.tile_at);
   const uint32_t panels = static_cast<uint32_t>(x.w.down.panels()), grab = e.PanelsAtATime(e.n, panels);
   for (uint32_t first; (first = r.tickets[0].fetch_add(grab, std::memory_order_relaxed)) < panels;) {

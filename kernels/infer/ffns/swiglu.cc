@@ -62,7 +62,7 @@ OpCost GateUpCost(const Engine& e, size_t layer) {
 void Down(const StageRun& r) {
   const Engine& e = r.engine;
   const LayerWeights& w = e.weights->layers[r.layer];
-  e.MatMul(w.down, e.Middle(w.down.k), e.n, r.worker, r.tickets[0], e.AddToX(w.ffn_post_norm));
+  e.MatMul(w.down, e.Middle(w.down.k), e.n, r.worker, r.tickets[0], e.AddToX(r.layer));
 }
 
 OpCost DownCost(const Engine& e, size_t layer) { return e.ProductCost(e.weights->layers[layer].down, e.n); }

@@ -63,13 +63,16 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   a.qk_norm = *norm;
   EDGEFRONT_RETURN_IF_ERROR(meta.Int("rope.rotated_count", i, 0, a.head_dim, a.head_dim, &a.rotated));
   if (a.rotated % 2 != 0) return BadModel("layer " + std::to_string(i) + ": RoPE turns pairs, but an odd number of channels is given");
-  a.gate = meta.Has("blk." + std::to_string(l->weights_from.value_or(i)) + ".attn_gate.weight");
+  const uint64_t owner = l->weights_from ? m.BlockOf(*l->weights_from) : i;
+  a.gate = meta.Bool("attention.output_gate", i).value_or(meta.Has("blk." + std::to_string(owner) + ".attn_gate.weight"));
   if ((name == "swa") != (a.window > 0)) return BadModel("layer " + std::to_string(i) + ": window and mixer disagree");
-  EDGEFRONT_RETURN_IF_ERROR(meta.Source("attention.kv_from", i, &l->kv_from));
-  if (!l->kv_from) return Status::Ok();
+  std::optional<uint32_t> source;
+  EDGEFRONT_RETURN_IF_ERROR(meta.Source("attention.kv_from", i, &source));
+  if (!source) return Status::Ok();
+  l->kv_from = static_cast<uint32_t>(m.FirstOf(*source));
   const LayerSpec& from = m.layers[*l->kv_from];
   if (from.mixer != Mixer::kAttention || from.kv_from || !a.SameKv(from.attention)) {
-    return BadModel("layer " + std::to_string(i) + " cannot read the keys and values of layer " + std::to_string(*l->kv_from));
+    return BadModel("layer " + std::to_string(i) + " cannot read the keys and values of layer " + std::to_string(*source));
   }
   return Status::Ok();
 }
