@@ -42,6 +42,7 @@ describe.skipIf(torchProblem() !== null)("trainer: pytorch", { timeout: 120_000 
     ["Mamba and CfC", "v256 d64 f128 h4/2x16 : m1(n8k3) m1.conv(e1.5) cfc g"],
     ["gates, partial RoPE and norms", "v256 d64 f128 h4/2x16or6 n2 : c3 g s9(2/1x32r0) g(4/1x16o)^1"],
     ["layers that share", "v256 d64 f128 h4/2x16 : 2*[c3^2 g(4/2x16o) g<(4/2x16o) s9] 2*s9<"],
+    ["parallel layers", "v256 d64 f128 h4/2x16 : 2*g(4/2x16o)+m2(x8n16) s9+gdn(1/2x16)^2 s9<+c3 g"],
   ])("scores %s as the native trainer does", async (_what, layout) => {
     const ours = await score("native", layout);
     const theirs = await score(`{ backend: pytorch, python: ${torchPython} }`, layout);

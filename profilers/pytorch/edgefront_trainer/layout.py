@@ -2,7 +2,7 @@
 import torch
 
 from .ffns import ffn_of
-from .mixers import mixer_of
+from .mixers import mixers_of
 
 
 class Layout:
@@ -23,15 +23,20 @@ class Layout:
         layers = range(self.get("block_count"))
         owners = [self.of_layer("layer.weights_from", n, n) for n in layers]
         self.prefixes = [f"blk.{owner}." for owner in owners]
-        # Layers with the same weights have mixers of their own, because each reads its own keys and values.
-        self.mixers = [mixer_of(self, owner) for owner in owners]
+        # The mixers of each layer. Layers with the same weights have their own, because each reads its own keys and values.
+        self.mixers = [mixers_of(self, owner) for owner in owners]
         self.ffns = [ffn_of(self, owner) for owner in owners]
-        for n, mixer in enumerate(self.mixers):
-            mixer.place, mixer.kv_from = n, self.of_layer("attention.kv_from", n, n)
+        for n, mixers in enumerate(self.mixers):
+            for mixer in mixers:
+                mixer.place, mixer.kv_from = n, self.of_layer("attention.kv_from", n, n)
 
     def get(self, key, default=None):
         """Returns a metadata value of the architecture."""
         return self.meta.get(f"{self.arch}.{key}", default)
+
+    def has(self, n, name):
+        """Returns whether layer n has a tensor of this name."""
+        return f"blk.{n}.{name}" in self.tensors
 
     def of_layer(self, key, n, default=None):
         """Returns a quantity of layer n. The file stores a scalar, or an array with one value per layer."""

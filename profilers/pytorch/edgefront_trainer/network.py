@@ -18,7 +18,8 @@ class Network:
     def __init__(self, layout, seed, scaled, device):
         self.layout, self.linear, self.prepared = layout, F.linear, None
         self.kv = {}  # during a pass, the keys and values of layers by their numbers
-        parts = [(p, part) for of_layers in (layout.mixers, layout.ffns) for p, part in zip(layout.prefixes, of_layers) if part]
+        layers = zip(layout.prefixes, layout.mixers, layout.ffns)
+        parts = [(p, part) for p, mixers, ffn in layers for part in (*mixers, ffn) if part]
         kinds = {p + name: kind for p, part in parts for name, kind in part.VECTORS.items()}
         self.decays = {name for name, kind in kinds.items() if kind in DECAYS}
         outputs = {p + part.OUTPUT for p, part in parts} | {"decoder.ffn_down.weight"}
@@ -46,7 +47,7 @@ class Network:
     def matrices(self):
         """Returns the names of tensors with weight decay."""
         l = self.layout
-        undecayed = {p + name for p, mixer in zip(l.prefixes, l.mixers) for name in mixer.UNDECAYED}
+        undecayed = {p + name for p, mixers in zip(l.prefixes, l.mixers) for mixer in mixers for name in mixer.UNDECAYED}
         return [name for name, w in self.w.items() if w.dim() == 2 and name not in undecayed]
 
     def prepare(self, length, device):
@@ -54,7 +55,7 @@ class Network:
         if self.prepared == (length, device):
             return
         shared = {}
-        for mixer in self.layout.mixers:
+        for mixer in (mixer for mixers in self.layout.mixers for mixer in mixers):
             mixer.prepare(length, device, shared)
         self.prepared = (length, device)
 
@@ -80,9 +81,10 @@ class Network:
         w = self.w
         self.prepare(tokens.shape[1], tokens.device)
         x = F.embedding(tokens, w["token_embd.weight"])
-        for p, mixer, ffn in zip(self.layout.prefixes, self.layout.mixers, self.layout.ffns):
-            mixed = mixer(self, p, rms(x, w[p + "attn_norm.weight"], self.layout.eps))
-            x = x + self.normed(self.linear(mixed, w[p + mixer.OUTPUT]), p + "post_attention_norm.weight")
+        for p, mixers, ffn in zip(self.layout.prefixes, self.layout.mixers, self.layout.ffns):
+            h = rms(x, w[p + "attn_norm.weight"], self.layout.eps)
+            mixed = sum(self.linear(mixer(self, p, h), w[p + mixer.OUTPUT]) for mixer in mixers)
+            x = x + self.normed(mixed, p + "post_attention_norm.weight")
             x = self.ffn(ffn, p, x)
         self.kv.clear()
         return x

@@ -4,7 +4,7 @@
                         stream (the network applies it)
     UNDECAYED           tensors of two dimensions that are not matrices and take no weight decay
     VECTORS             kinds of the vectors (a key of VECTORS beside `seeded`) whose name does not say norm
-    describes(t, p)     True if the tensors t have this kind under the prefix p
+    UPSTREAM            a tensor that only this kind has in upstream architectures; absent: they have no such layers
     __init__(layout, n) reads layer n
     prepare(length, device, shared)   prepares data that depends on the length only; `shared` is a dict for all layers
     place, kv_from                    set by Layout: the layer, and the one whose keys and values it reads (itself if its own)
@@ -44,9 +44,11 @@ MIXERS = {
 }
 
 
-def mixer_of(layout, n):
-    """Returns the mixer of layer n. Raises KeyError for an unknown kind."""
-    for kind in MIXERS.values():
-        if kind.describes(layout.tensors, f"blk.{n}."):
-            return kind(layout, n)
-    raise KeyError(f"layer {n} has no mixer of a known kind")
+def mixers_of(layout, n):
+    """Returns the mixers of layer n: one, or two parallel ones. Raises KeyError for an unknown kind."""
+    names = layout.of_layer("layer.mixer", n)
+    known = dict.fromkeys(MIXERS.values())
+    kinds = [MIXERS[name] for name in names.split("+")] if names else [kind for kind in known if layout.has(n, getattr(kind, "UPSTREAM", ""))]
+    if not kinds:
+        raise KeyError(f"layer {n} has no mixer of a known kind")
+    return [kind(layout, n) for kind in kinds]

@@ -7,12 +7,9 @@ from ..linear import rms
 
 class Attention:
     OUTPUT = "attn_output.weight"
+    UPSTREAM = "attn_q.weight"
     UNDECAYED = ()
     VECTORS = {}
-
-    @staticmethod
-    def describes(tensors, p):
-        return p + "attn_q.weight" in tensors
 
     def __init__(self, layout, n):
         p, tensors = f"blk.{n}.", layout.tensors
@@ -20,7 +17,7 @@ class Attention:
         self.head_dim = tensors[p + "attn_q.weight"][1] // self.heads
         self.kv_heads = layout.of_layer("attention.head_count_kv", n)
         self.norm = p + "attn_q_norm.weight" in tensors
-        self.gated = p + "attn_gate.weight" in tensors
+        self.gated = layout.of_layer("attention.output_gate", n, p + "attn_gate.weight" in tensors)
         # In lfm3 all layers share the window's length, and windows turn whole heads with a base of their own.
         own = layout.arch == "lfm3" and layout.of_layer("attention.sliding_window_pattern", n)
         self.window = 0 if layout.arch == "lfm3" and not own else layout.of_layer("attention.sliding_window", n, 0)

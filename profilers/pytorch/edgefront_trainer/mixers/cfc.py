@@ -7,10 +7,6 @@ class Cfc:
     UNDECAYED = ()
     VECTORS = {f"cfc.{name}.bias": "bias" for name in ("in", "f1", "f2", "time_a", "time_b")}
 
-    @staticmethod
-    def describes(tensors, p):
-        return p + "cfc.in.weight" in tensors
-
     def __init__(self, layout, n):
         pass
 

@@ -4,12 +4,9 @@ from .gated_filter import GatedFilter
 
 
 class Conv(GatedFilter):
+    UPSTREAM = "shortconv.conv.weight"
     UNDECAYED = ("shortconv.conv.weight",)
     VECTORS = {}
-
-    @staticmethod
-    def describes(tensors, p):
-        return p + "shortconv.conv.weight" in tensors
 
     def filter(self, w, p, u):
         return short_conv(u, w[p + "shortconv.conv.weight"])

@@ -10,10 +10,6 @@ class Gdn:
     UNDECAYED = ("ssm_conv1d.weight",)
     VECTORS = {"ssm_a": "wide-decay", "ssm_dt.bias": "step"}
 
-    @staticmethod
-    def describes(tensors, p):
-        return p + "attn_gate.weight" in tensors and p + "ssm_conv1d.weight" in tensors
-
     def __init__(self, layout, n):
         p, tensors = f"blk.{n}.", layout.tensors
         self.recurrent = p + "attn_qkv.weight" in tensors

@@ -10,10 +10,6 @@ class Gla:
     UNDECAYED = ()
     VECTORS = {"ssm_f_b.bias": "bias"}
 
-    @staticmethod
-    def describes(tensors, p):
-        return p + "attn_gate.weight" in tensors and p + "ssm_f_a.weight" in tensors
-
     def __init__(self, layout, n):
         p, tensors = f"blk.{n}.", layout.tensors
         self.key_width = tensors[p + "ssm_f_b.weight"][1]

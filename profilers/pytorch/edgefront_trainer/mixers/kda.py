@@ -10,10 +10,6 @@ class Kda:
     UNDECAYED = ("ssm_conv1d.weight",)
     VECTORS = {"ssm_a": "decay", "ssm_dt.bias": "step"}
 
-    @staticmethod
-    def describes(tensors, p):
-        return p + "ssm_g_a.weight" in tensors
-
     def __init__(self, layout, n):
         p, tensors = f"blk.{n}.", layout.tensors
         self.recurrent = p + "attn_qkv.weight" in tensors

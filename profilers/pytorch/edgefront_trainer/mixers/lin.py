@@ -11,10 +11,6 @@ class Lin:
     UNDECAYED = ()
     VECTORS = {}
 
-    @staticmethod
-    def describes(tensors, p):
-        return p + "attn_qkv.weight" in tensors and p + "attn_output.weight" in tensors
-
     def __init__(self, layout, n):
         self.heads = layout.of_layer("ssm.time_step_rank", n)
 

@@ -7,12 +7,9 @@ from ..linear import short_conv
 
 class Mamba:
     OUTPUT = "ssm_out.weight"
+    UPSTREAM = "ssm_x.weight"
     UNDECAYED = ("ssm_conv1d.weight",)
     VECTORS = {"ssm_conv1d.bias": "bias", "ssm_dt.bias": "step", "ssm_a": "counted-rate", "ssm_d": "norm"}
-
-    @staticmethod
-    def describes(tensors, p):
-        return p + "ssm_in.weight" in tensors and p + "ssm_norm.weight" not in tensors
 
     def __init__(self, layout, n):
         of = lambda key: layout.of_layer("ssm." + key, n)

@@ -9,12 +9,9 @@ CHUNK = 64  # tokens of the quadratic form; chunks follow one another through th
 
 class Mamba2:
     OUTPUT = "ssm_out.weight"
+    UPSTREAM = "ssm_norm.weight"
     UNDECAYED = ("ssm_conv1d.weight",)
     VECTORS = {"ssm_conv1d.bias": "bias", "ssm_dt.bias": "step", "ssm_a": "decay", "ssm_d": "norm"}
-
-    @staticmethod
-    def describes(tensors, p):
-        return p + "ssm_in.weight" in tensors and p + "ssm_norm.weight" in tensors
 
     def __init__(self, layout, n):
         of = lambda key: layout.of_layer("ssm." + key, n)

@@ -8,10 +8,6 @@ from .gated_filter import GatedFilter
 class Rtf(GatedFilter):
     VECTORS = {"rtf.a": "bias", "rtf.b": "bias", "rtf.slack": "norm", "rtf.h0": "unit"}
 
-    @staticmethod
-    def describes(tensors, p):
-        return p + "rtf.a" in tensors
-
     def filter(self, w, p, u):
         h0 = w[p + "rtf.h0"]
         a, b = (w[p + name].view(len(h0), -1) for name in ("rtf.a", "rtf.b"))

@@ -29,10 +29,6 @@ class Modes:
 class S4d(GatedFilter):
     VECTORS = {"s4d." + name: kind for name, kind in PARTS.items()}
 
-    @staticmethod
-    def describes(tensors, p):
-        return p + "s4d.dt" in tensors
-
     def filter(self, w, p, u):
         m = Modes(w, p + "s4d.")
         output = 2 * m.c * expm1(m.step * m.a) / m.a
@@ -43,10 +39,6 @@ class S4d(GatedFilter):
 
 class Ls4(GatedFilter):
     VECTORS = {"ls4." + name: kind for name, kind in (PARTS | {"b_re": "complex", "b_im": "complex"}).items()}
-
-    @staticmethod
-    def describes(tensors, p):
-        return p + "ls4.dt" in tensors
 
     def filter(self, w, p, u):
         m = Modes(w, p + "ls4.")
