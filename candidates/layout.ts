@@ -4,7 +4,14 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { InvalidInputError } from "./errors.ts";
 import { issueText } from "./issues.ts";
-import { ffnOperatorOf, ffnSchema, mixerSchema, operatorOf, traitsOf } from "./ops/operator-registry.ts";
+import {
+  ffnOperatorOf,
+  ffnSchema,
+  mixerSchema,
+  operatorOf,
+  partsOf,
+  traitsOf,
+} from "./ops/operator-registry.ts";
 import { sharingProblem } from "./sharing.ts";
 
 /** RMSNorm epsilon of every norm in every layout (as in the LFM2 releases). */
@@ -98,14 +105,12 @@ export function layoutId(layout: Layout): string {
 /** Returns true for attention of any kind: its mixer can recall any single token within its reach. */
 export const isAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => traitsOf(mixer).lookup;
 
-/** Returns true for attention over all earlier tokens. */
-export const isGlobalAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => {
-  const { lookup, reach } = traitsOf(mixer);
-  return lookup && !Number.isFinite(reach);
-};
+const attendsTo = ({ mixer }: Pick<Layer, "mixer">, reaches: (tokens: number) => boolean): boolean =>
+  partsOf(mixer).some((part) => traitsOf(part).lookup && reaches(traitsOf(part).reach));
 
-/** Returns true for attention over a window. */
-export const isWindowAttention = ({ mixer }: Pick<Layer, "mixer">): boolean => {
-  const { lookup, reach } = traitsOf(mixer);
-  return lookup && Number.isFinite(reach);
-};
+/** Returns true for attention over all earlier tokens, also beside another mixer. */
+export const isGlobalAttention = (layer: Pick<Layer, "mixer">): boolean =>
+  attendsTo(layer, (tokens) => !Number.isFinite(tokens));
+
+/** Returns true for attention over a window, also beside another mixer. */
+export const isWindowAttention = (layer: Pick<Layer, "mixer">): boolean => attendsTo(layer, Number.isFinite);

@@ -1,8 +1,8 @@
 // Reads and writes the notation of a layout: `v65536 d1024 f4608 h16/8x64 : c3 c3 g c3 c3 g~2048
 // s256(8/2x64)~moe(8/2x512)`. The header holds vocabulary v, width d, default FFN f, the number n of norms
 // around mixers and FFNs (n2: before and after each; 1 is not written) and the fields that operators declare
-// (h: default attention geometry). A layer is a mixer's token. Parentheses hold its argument, ~ its FFN and ^
-// its norms (`c3^1`), where they differ from the header. repetition.ts reads groups such as `2[c3 c3 g]`. Each
+// (h: default attention geometry). A layer is a mixer's token, or those of two parallel mixers (`g+m2`). Parentheses
+// hold a mixer's argument, ~ the layer's FFN and ^ its norms (`c3^1`), where they differ from the header. repetition.ts reads groups such as `2[c3 c3 g]`. Each
 // operator in ops/ reads and writes its own token.
 import { InvalidInputError } from "./errors.ts";
 import { type Layer, type Layout, type NormKind, normsField, normsOf, parseLayout } from "./layout.ts";
@@ -12,9 +12,13 @@ import {
   ffns,
   headerFields,
   type Mixer,
+  mixerOf,
   mixers,
   operatorOf,
+  partsOf,
+  type SingleMixer,
 } from "./ops/operator-registry.ts";
+import { parallelExamples } from "./ops/parallel.ts";
 import { contract, expand } from "./repetition.ts";
 import { weightSources } from "./sharing.ts";
 
@@ -30,10 +34,10 @@ const NORMS = { 1: "pre", 2: "sandwich" } as const satisfies Record<string, Norm
 type NormCount = `${keyof typeof NORMS}`;
 const normCount = (layer: Layer): NormCount => (normsOf(layer) === "sandwich" ? "2" : "1");
 
-/** Groups: head, argument in parentheses, FFN after ~, number of norms after ^. */
-const LAYER = /^([^()~^]+)(?:\(([^()]*)\))?(?:~([^^]+))?(?:\^([12]))?$/;
+/** Groups: mixers, FFN after ~, number of norms after ^. */
+const LAYER = /^([^~^]+)(?:~([^^]+))?(?:\^([12]))?$/;
 /** Groups: head, argument in parentheses. */
-const FFN = /^([^()]+)(?:\(([^()]*)\))?$/;
+const OPERATOR = /^([^()]+)(?:\(([^()]*)\))?$/;
 
 const bad = (message: string): InvalidInputError => new InvalidInputError("bad-notation", message);
 
@@ -43,7 +47,7 @@ const formsOf = (operators: readonly { readonly notation: { form: string }; read
   operators.map(({ notation, title }) => `${notation.form} ${title}`).join(", ");
 
 /** Tokens of every mixer, for help texts: `c<k> convolution, g attention, ...`. */
-export const mixerForms: string = formsOf(mixers);
+export const mixerForms: string = `${formsOf(mixers)}, or two that read the same input, attention first, e.g. ${parallelExamples[0]}`;
 /** Tokens of every FFN, likewise. */
 export const ffnForms: string = formsOf(ffns);
 
@@ -55,12 +59,12 @@ function notALayer(text: string): InvalidInputError {
     ...ffns.map(({ notation }) => `g~${notation.example}`),
   ];
   return bad(
-    `"${text}" is not a layer; write a mixer: ${mixer}; after it, if need be, an FFN: ${ffn}; e.g. ${examples.join(", ")}`,
+    `"${text}" is not a layer; write a mixer: ${mixer}; or two parallel ones, e.g. ${parallelExamples[0]}; after it, if need be, an FFN: ${ffn}; e.g. ${examples.join(", ")}`,
   );
 }
 
 /**
- * Reads one mixer from its token, e.g. `c3`, `g`, `s256`, `g(8/2x64)`. `defaults` supply the argument of a
+ * Reads a layer's mixers from their token, e.g. `c3`, `s256`, `g(8/2x64)`, `g+m2`. `defaults` supply the argument of a
  * bare token. Throws InvalidInputError (`bad-notation`).
  */
 export function parseMixer(text: string, defaults = NO_DEFAULTS): Mixer {
@@ -75,7 +79,7 @@ export function parseMixer(text: string, defaults = NO_DEFAULTS): Mixer {
  * Throws InvalidInputError (`bad-notation`).
  */
 export function parseFfn(text: string): Ffn | null {
-  const [, token = "", argument] = FFN.exec(text) ?? [];
+  const [, token = "", argument] = OPERATOR.exec(text) ?? [];
   for (const { notation } of ffns) {
     const head = notation.head.exec(token);
     if (head) return notation.parse(head, argument, text);
@@ -83,18 +87,23 @@ export function parseFfn(text: string): Ffn | null {
   return null;
 }
 
-function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn; norms?: NormKind } {
-  const [, token = "", own, width, norms] = LAYER.exec(text) ?? [];
+/** Returns the mixer of a token; undefined where no operator accepts it. */
+function parseSingle(text: string, defaults: Defaults): SingleMixer | undefined {
+  const [, token = "", own] = OPERATOR.exec(text) ?? [];
   for (const { notation } of mixers) {
     const head = notation.head.exec(token);
-    if (!head) continue;
-    const ffn = width === undefined ? undefined : parseFfn(width);
-    if (ffn === null) break;
-    const fallback = notation.header && defaults[notation.header.letter];
-    const mixer = notation.parse(head, own ?? fallback, text);
-    return { mixer, ...(ffn && { ffn }), ...(norms && { norms: NORMS[norms as NormCount] }) };
+    if (head) return notation.parse(head, own ?? (notation.header && defaults[notation.header.letter]), text);
   }
-  throw notALayer(text);
+  return undefined;
+}
+
+function parseLayer(text: string, defaults: Defaults): { mixer: Mixer; ffn?: Ffn; norms?: NormKind } {
+  const [, tokens = "", width, norms] = LAYER.exec(text) ?? [];
+  const singles = tokens.split("+").map((token) => parseSingle(token, defaults));
+  const mixer = singles.every((single) => single !== undefined) ? mixerOf(singles) : null;
+  const ffn = width === undefined ? undefined : parseFfn(width);
+  if (mixer === null || ffn === null) throw notALayer(text);
+  return { mixer, ...(ffn && { ffn }), ...(norms && { norms: NORMS[norms as NormCount] }) };
 }
 
 /** Reads a notation. Throws InvalidInputError (`bad-notation`, `bad-layout`, `impossible-layout`). */
@@ -156,23 +165,33 @@ interface Written {
   readonly letter: string | undefined;
 }
 
-function written(mixer: Mixer): Written {
-  const { notation } = operatorOf(mixer);
-  const { head, argument } = notation.format(mixer);
-  return { head, argument, letter: notation.header?.letter };
+/** Returns the tokens of a layer's mixers. */
+function written(mixer: Mixer): readonly Written[] {
+  return partsOf(mixer).map((single) => {
+    const { notation } = operatorOf(single);
+    const { head, argument } = notation.format(single);
+    return { head, argument, letter: notation.header?.letter };
+  });
 }
 
-/** Text of a token. The argument is written only where it differs from the header's. */
-function tokenText({ head, argument, letter }: Written, defaults: Defaults): string {
-  if (argument === undefined || (letter !== undefined && defaults[letter] === argument)) return head;
-  return `${head}(${argument})`;
-}
+/** Text of a layer's tokens. An argument is written only where it differs from the header's. */
+const tokenText = (tokens: readonly Written[], defaults: Defaults): string =>
+  tokens
+    .map(({ head, argument, letter }) =>
+      argument === undefined || (letter !== undefined && defaults[letter] === argument)
+        ? head
+        : `${head}(${argument})`,
+    )
+    .join("+");
 
 /** Returns one mixer's token in full, e.g. `g(16/8x64)`. */
 export const formatMixer = (mixer: Mixer): string => tokenText(written(mixer), NO_DEFAULTS);
 
 /** Returns one mixer's token without its argument, e.g. `g`, `c3`, `s256`: the name of its kind. */
-export const formatKind = (mixer: Mixer): string => written(mixer).head;
+export const formatKind = (mixer: Mixer): string =>
+  written(mixer)
+    .map(({ head }) => head)
+    .join("+");
 
 /** Returns the token of an FFN, e.g. `2048` or `moe(8/2x256)`. */
 export function formatFfn(ffn: Ffn): string {
@@ -197,7 +216,7 @@ export function formatNotation(layout: Layout): string {
   const counts = layout.layers.map(normCount);
   const count = mode(counts)!;
   const tokens = layout.layers.map(({ mixer }) => written(mixer));
-  const defaults = defaultsOf(tokens);
+  const defaults = defaultsOf(tokens.flat());
   const fields = Object.entries(defaults).map(([letter, text]) => `${letter}${text}`);
   const header = [`v${layout.vocab}`, `d${layout.width}`, `f${ffn}`, ...fields];
   if (count !== "1") header.push(`n${count}`);
@@ -213,7 +232,7 @@ export function formatNotation(layout: Layout): string {
 /** Returns the layers alone, e.g. `c3 c3 g c3` or `2*[c3 g]`, as tables show them. */
 export function formatPattern(layout: Layout): string {
   const tokens = layout.layers.map(({ mixer }) => written(mixer));
-  const defaults = defaultsOf(tokens);
+  const defaults = defaultsOf(tokens.flat());
   return contract(
     tokens.map((token) => tokenText(token, defaults)),
     weightSources(layout.layers),

@@ -3,7 +3,7 @@
 // its own. Sources: MobileLLM-LS, arXiv 2402.14905 (weights); CLA, arXiv 2405.12981, and YOCO, arXiv
 // 2405.05254 (KV).
 import { isDeepStrictEqual } from "node:util";
-import { type Ffn, type Mixer, operatorOf } from "./ops/operator-registry.ts";
+import { type Ffn, type Mixer, operatorOf, partsOf } from "./ops/operator-registry.ts";
 
 /** A layer, as far as sharing concerns it. */
 interface Shared {
@@ -53,7 +53,7 @@ export function sharingProblem(layers: readonly Shared[]): string | null {
   }
   const orphan = kvSources(layers).indexOf(null);
   if (orphan < 0) return null;
-  const { mixer } = layers[orphan]!;
+  const mixer = partsOf(layers[orphan]!.mixer).find((part) => operatorOf(part).kv !== undefined)!;
   const { head, argument } = operatorOf(mixer).notation.format(mixer);
   return `layer ${orphan}: ${head}(${argument}) reads the keys and values of an earlier layer of its kind, but no earlier one has its own`;
 }

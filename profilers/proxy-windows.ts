@@ -3,7 +3,7 @@
 // tested.
 import { isGlobalAttention } from "../candidates/layout.ts";
 import { formatKind } from "../candidates/notation.ts";
-import { type Mixer, operatorOf, traitsOf } from "../candidates/ops/operator-registry.ts";
+import { type Mixer, operatorOf, partsOf, traitsOf } from "../candidates/ops/operator-registry.ts";
 import { counted } from "../candidates/words.ts";
 import { type ProxyConfig, proxySize } from "./proxy.ts";
 
@@ -16,7 +16,9 @@ export interface WindowedTask {
 
 /** One attention mixer of each kind with its own keys and values, ordered by its reach. */
 function kindsOf(mixers: readonly Mixer[]): readonly Mixer[] {
-  const own = mixers.filter((mixer) => traitsOf(mixer).lookup && operatorOf(mixer).kv?.(mixer).own !== false);
+  const own = mixers
+    .flatMap(partsOf)
+    .filter((mixer) => traitsOf(mixer).lookup && operatorOf(mixer).kv?.(mixer)?.own !== false);
   const kinds = new Map(own.map((mixer) => [formatKind(mixer), mixer]));
   return [...kinds.values()].sort((a, b) => traitsOf(a).reach - traitsOf(b).reach);
 }

@@ -12,7 +12,13 @@ import {
 } from "../candidates/layout.ts";
 import { formatMixer } from "../candidates/notation.ts";
 import type { Quantity } from "../candidates/ops/operator.ts";
-import { ffnWidthOf, type Mixer, mixers, operatorOf } from "../candidates/ops/operator-registry.ts";
+import {
+  ffnWidthOf,
+  mixers,
+  operatorOf,
+  partsOf,
+  type SingleMixer,
+} from "../candidates/ops/operator-registry.ts";
 import { mean } from "../profilers/statistics/summary.ts";
 import { tokensOf } from "./edits.ts";
 import type { ReportData } from "./report-model.ts";
@@ -54,11 +60,12 @@ const quantities = mixers
   .flatMap((operator) => operator.quantities)
   .filter(({ name }, index, all) => all.findIndex((other) => other.name === name) === index);
 
-/** A layout's value of a quantity, over the layers whose operator declares it. */
+/** A layout's value of a quantity, over the mixers whose operator declares it. */
 const quantityIn =
-  ({ name, over }: Quantity<Mixer>) =>
+  ({ name, over }: Quantity<SingleMixer>) =>
   ({ layers }: Layout): Value => {
-    const values = layers.flatMap(({ mixer }) => {
+    const parts = layers.flatMap(({ mixer }) => partsOf(mixer));
+    const values = parts.flatMap((mixer) => {
       const own = operatorOf(mixer).quantities.find((quantity) => quantity.name === name);
       return own === undefined ? [] : [own.of(mixer)];
     });

@@ -5,7 +5,7 @@ import { tensorsOf } from "../cost.ts";
 import { type Layout, layoutId, NORM_EPSILON } from "../layout.ts";
 import { formatNotation } from "../notation.ts";
 import type { LayerKey, TensorSpec } from "../ops/operator.ts";
-import { ffnOperatorOf, layerKeys, operatorOf } from "../ops/operator-registry.ts";
+import { ffnOperatorOf, layerKeys, operatorOf, partsOf } from "../ops/operator-registry.ts";
 import { type UpstreamName, upstreamOf } from "../ops/upstream/architectures.ts";
 import { filledUp, type PaddedTensor, paddedTensors } from "../ops/upstream/padding.ts";
 import { bytesOf, type Quantization, tensorType, tensorTypes } from "../quantization.ts";
@@ -78,20 +78,31 @@ function sharingMetadata({ layers }: Layout): Entries {
  * its `otherwise`.
  */
 function ownMetadata(layout: Layout): Entries {
-  const read = <Spec>(keys: readonly LayerKey<Spec>[], spec: Spec) =>
+  const read = <Spec>(keys: readonly LayerKey<Spec>[], spec: Spec, all = false) =>
     keys.map(({ key, of, needed }) => ({
       key,
       value: of(spec, layout.width),
-      needed: needed?.(spec) ?? true,
+      needed: all || (needed?.(spec) ?? true),
     }));
   const perLayer = layout.layers.map(({ mixer, ffn }) => [
-    ...read(operatorOf(mixer).keys, mixer),
+    // The tensors of parallel mixers do not show the options of either, so every key is needed.
+    ...partsOf(mixer).flatMap((part, _, { length }) => read(operatorOf(part).keys, part, length > 1)),
     ...read(ffnOperatorOf(ffn).keys, ffn),
   ]);
   const needed = new Set(perLayer.flat().flatMap((own) => (own.needed ? own.key : [])));
   const used = layerKeys.filter(({ key, always }) => always || needed.has(key.key));
   return [
-    ["layer.mixer", { type: "string[]", value: layout.layers.map(({ mixer }) => mixer.op) }],
+    [
+      "layer.mixer",
+      {
+        type: "string[]",
+        value: layout.layers.map(({ mixer }) =>
+          partsOf(mixer)
+            .map(({ op }) => op)
+            .join("+"),
+        ),
+      },
+    ],
     ...used.map(({ key: { key, type, otherwise } }) => {
       const value = perLayer.map((layer) => layer.find((own) => own.key === key)?.value ?? otherwise);
       return [key, { type: `${type}[]`, value } as MetadataValue] as const;

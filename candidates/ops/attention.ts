@@ -105,6 +105,14 @@ const keys: readonly LayerKey<Attention>[] = [
     of: (spec) => spec.rotated ?? spec.headDim,
     needed: (spec) => spec.rotated !== undefined,
   },
+  // Only files with parallel layers have this key. In others, a tensor tells.
+  {
+    key: "attention.output_gate",
+    type: "bool",
+    otherwise: false,
+    of: (spec) => spec.outputGate ?? false,
+    needed: () => false,
+  },
 ];
 
 const quantities: readonly Quantity<Attention>[] = [

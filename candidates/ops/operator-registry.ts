@@ -13,7 +13,8 @@ import { ls4 } from "./ls4.ts";
 import { mamba1, mamba1Conv } from "./mamba1.ts";
 import { mamba2, mamba2Conv } from "./mamba2.ts";
 import { moe } from "./moe.ts";
-import type { FfnOperator, HeaderField, LayerKey, MixerOperator, Traits } from "./operator.ts";
+import type { FfnOperator, HeaderField, LayerKey, MixerOperator, Mixing, Traits } from "./operator.ts";
+import { type Parallel, parallelMixing, parallelSchema } from "./parallel.ts";
 import { rtf } from "./rtf.ts";
 import { s4d } from "./s4d.ts";
 import { swiglu } from "./swiglu.ts";
@@ -51,26 +52,48 @@ type Schemas<List> = {
 const schemasOf = <const List extends readonly { readonly schema: unknown }[]>(list: List): Schemas<List> =>
   list.map(({ schema }) => schema) as unknown as Schemas<List>;
 
-/** Checks the mixer of a layer, by its `op`. */
-export const mixerSchema = z.discriminatedUnion("op", schemasOf(mixerList));
+const singleSchema = z.discriminatedUnion("op", schemasOf(mixerList));
+/** Checks the mixer of a layer, or its two parallel ones, by its `op`. */
+export const mixerSchema = z.discriminatedUnion("op", [
+  ...schemasOf(mixerList),
+  parallelSchema(singleSchema),
+]);
 /** Checks the FFN of a layer, by its `op`. */
 export const ffnSchema = z.discriminatedUnion("op", schemasOf(ffnList));
 
 /** The spec of a mixer: `op` and its parameters. */
-export type Mixer = Readonly<z.infer<typeof mixerSchema>>;
+export type SingleMixer = Readonly<z.infer<typeof singleSchema>>;
+/** The part of a layer that mixes tokens: a mixer, or two parallel ones. */
+export type Mixer = SingleMixer | Parallel<SingleMixer>;
 /** The spec of an FFN: `op` and its parameters. */
 export type Ffn = Readonly<z.infer<typeof ffnSchema>>;
 
 /** Every mixer, in the order in which help texts list them. */
-export const mixers = mixerList as unknown as readonly MixerOperator<Mixer>[];
+export const mixers = mixerList as unknown as readonly MixerOperator<SingleMixer>[];
 /** Every FFN. */
 export const ffns = ffnList as unknown as readonly FfnOperator<Ffn>[];
 
 const mixerByName = new Map(mixers.map((operator) => [operator.name, operator]));
 const ffnByName = new Map(ffns.map((operator) => [operator.name, operator]));
 
-/** Returns the operator of a mixer spec. */
-export const operatorOf = (spec: Mixer): MixerOperator<Mixer> => mixerByName.get(spec.op)!;
+/** Returns the mixers of a layer: one, or two parallel ones. */
+export const partsOf = (spec: Mixer): readonly SingleMixer[] =>
+  spec.op === "parallel" ? spec.mixers : [spec];
+
+/** Returns what a layer with these mixers has: the mixer alone, or two parallel ones; null for another number. */
+export function mixerOf(parts: readonly SingleMixer[]): Mixer | null {
+  const [first, second, ...more] = parts;
+  if (first === undefined || more.length > 0) return null;
+  return second === undefined ? first : { op: "parallel", mixers: [first, second] };
+}
+
+/** Returns the operator of a mixer's spec; for parallel mixers, what they have together. */
+export function operatorOf(spec: SingleMixer): MixerOperator<SingleMixer>;
+export function operatorOf(spec: Mixer): Mixing<Mixer>;
+export function operatorOf(spec: Mixer): Mixing<Mixer> {
+  return spec.op === "parallel" ? parallel : mixerByName.get(spec.op)!;
+}
+const parallel = parallelMixing<SingleMixer>(operatorOf);
 
 /** Returns the operator of an FFN spec. */
 export const ffnOperatorOf = (spec: Ffn): FfnOperator<Ffn> => ffnByName.get(spec.op)!;

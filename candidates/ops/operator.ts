@@ -1,5 +1,5 @@
 // The properties that an operator states about itself. A file in this folder implements `MixerOperator` or
-// `FfnOperator`, and operator-registry.ts lists it. Code outside this folder never compares an operator's
+// `FfnOperator`, and operator-registry.ts lists it. parallel.ts combines two mixers. Code outside this folder never compares an operator's
 // name: it asks these members. Counts are exact for the listed tensors. FLOPs count a multiply-add as two.
 import type { z } from "zod";
 
@@ -131,8 +131,18 @@ export interface ProxySize {
   readonly share: number;
 }
 
+/** The size of a part of a layer. */
+interface Sized<Spec> {
+  /** Tensors in layer `prefix` (for example `blk.3`) of a model of width `width`, in file order. */
+  tensors(spec: Spec, width: number, prefix: string): readonly TensorSpec[];
+  /** Returns a reason why the operator is impossible in a model of this width, or null. */
+  problem(spec: Spec, width: number): string | null;
+  /** The same operator in a proxy model. `from` is the width of the original model. */
+  scale(spec: Spec, from: number, to: ProxySize): Spec;
+}
+
 /** Members common to mixers and FFNs. */
-interface Operator<Spec> {
+interface Operator<Spec> extends Sized<Spec> {
   /** The value of `op` in a spec. */
   readonly name: string;
   /** Checks a spec of unknown origin. */
@@ -141,12 +151,6 @@ interface Operator<Spec> {
   readonly title: string;
   readonly notation: Notation<Spec>;
   readonly keys: readonly LayerKey<Spec>[];
-  /** Tensors in layer `prefix` (for example `blk.3`) of a model of width `width`, in file order. */
-  tensors(spec: Spec, width: number, prefix: string): readonly TensorSpec[];
-  /** Returns a reason why the operator is impossible in a model of this width, or null. */
-  problem(spec: Spec, width: number): string | null;
-  /** The same operator in a proxy model. `from` is the width of the original model. */
-  scale(spec: Spec, from: number, to: ProxySize): Spec;
 }
 
 /** A mark in the picture of a layout, which has one column per layer. */
@@ -165,17 +169,21 @@ export interface Quantity<Spec> {
   of(spec: Spec): number;
 }
 
-/** A token mixer: the part of a layer that a search exchanges. */
-export interface MixerOperator<Spec> extends Operator<Spec> {
+/** The costs and abilities of the part of a layer that mixes tokens: of a mixer, or of two parallel ones. */
+export interface Mixing<Spec> extends Sized<Spec> {
   traits(spec: Spec): Traits;
   /** Absent from mixers without keys and values. */
-  kv?(spec: Spec): KvUse;
+  kv?(spec: Spec): KvUse | undefined;
   /** Cached state of one sequence after `context` tokens. */
   state(spec: Spec, width: number, context: number): StateElements;
   /** Cost of one token after `context` tokens. */
   decode(spec: Spec, width: number, context: number): DecodeCost;
   /** FLOPs of a prefill of `length` tokens, without the weight matrices. */
   prefillFlops(spec: Spec, width: number, length: number): number;
+}
+
+/** A token mixer: the part of a layer that a search exchanges. */
+export interface MixerOperator<Spec> extends Operator<Spec>, Mixing<Spec> {
   /**
    * Kind for the predictor, which fits one coefficient per kind. Mixers of one kind cost the same per weight
    * element.

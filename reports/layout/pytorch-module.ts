@@ -5,7 +5,7 @@ import type { MetadataValue } from "../../candidates/gguf/encode.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatFfn, formatMixer, formatNotation } from "../../candidates/notation.ts";
-import { ffns, mixers } from "../../candidates/ops/operator-registry.ts";
+import { ffns, mixers, partsOf } from "../../candidates/ops/operator-registry.ts";
 import { tensorTypes } from "../../candidates/quantization.ts";
 import type { NamedLayout } from "./layout-formats.ts";
 import { bundlePython, type PythonSources } from "./python-bundle.ts";
@@ -126,7 +126,8 @@ function constants(layout: Layout): string {
  */
 function withOperatorsOf(layout: Layout, sources: PythonSources): Map<string, string> {
   const known = new Set([...mixers, ...ffns].map(({ name }) => name));
-  const used = new Set<string>(layout.layers.flatMap(({ mixer, ffn }) => [mixer.op, ffn.op]));
+  const own = layout.layers.flatMap(({ mixer }) => partsOf(mixer));
+  const used = new Set<string>([...own, ...layout.layers.map(({ ffn }) => ffn)].map(({ op }) => op));
   const found = new Set<string>();
   const keep = (line: string, name: string): string => {
     found.add(name);
@@ -136,7 +137,7 @@ function withOperatorsOf(layout: Layout, sources: PythonSources): Map<string, st
     path,
     source.replace(/^ {4}"([\w.]+)": \w+,\n/gm, keep),
   ]);
-  const missing = layout.layers.map(({ mixer }) => mixer.op).find((name) => !found.has(name));
+  const missing = own.map(({ op }) => op).find((name) => !found.has(name));
   if (missing !== undefined)
     throw new Error(
       `profilers/pytorch has no mixer "${missing}"; add it to edgefront_trainer/mixers/__init__.py`,

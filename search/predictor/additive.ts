@@ -4,7 +4,7 @@
 
 import type { Layout } from "../../candidates/layout.ts";
 import { countActive, countElements } from "../../candidates/ops/operator.ts";
-import { ffnOperatorOf, operatorOf } from "../../candidates/ops/operator-registry.ts";
+import { ffnOperatorOf, operatorOf, partsOf } from "../../candidates/ops/operator-registry.ts";
 
 /**
  * Sizes of a layout by term: weight elements of each kind of mixer, of FFNs and of the output; elements of
@@ -21,16 +21,18 @@ export function termsOf(layout: Layout, context: number): Terms {
   add("output", layout.vocab * layout.width);
   for (const { mixer, ffn, weightsOf } of layout.layers) {
     const weights = weightsOf === undefined ? "weights" : "repeated weights";
-    const operator = operatorOf(mixer);
-    const kind = operator.costKind(mixer);
-    add(`${weights} of ${kind}`, countElements(operator.tensors(mixer, layout.width, "")));
+    for (const part of partsOf(mixer)) {
+      const operator = operatorOf(part);
+      const kind = operator.costKind(part);
+      add(`${weights} of ${kind}`, countElements(operator.tensors(part, layout.width, "")));
+      const { kv } = operator.decode(part, layout.width, context).reads;
+      if (kv > 0) add(`cache of ${kind}`, kv);
+    }
     const tensors = ffnOperatorOf(ffn).tensors(ffn, layout.width, "");
     const active = countActive(tensors);
     const idle = countElements(tensors) - active;
     add(`${weights} of ${ffn.op}`, active);
     if (idle > 0 && weightsOf === undefined) add(`unused weights of ${ffn.op}`, idle);
-    const { kv } = operator.decode(mixer, layout.width, context).reads;
-    if (kv > 0) add(`cache of ${kind}`, kv);
   }
   return terms;
 }

@@ -4,7 +4,7 @@ import { parameterCount } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatNotation, parseMixer, parseNotation } from "../../candidates/notation.ts";
-import { operatorOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
+import { operatorOf, partsOf, traitsOf } from "../../candidates/ops/operator-registry.ts";
 
 const layoutOf = (token: string, width: number): Layout => parseNotation(`v64 d${width} f32 : ${token}`);
 
@@ -23,7 +23,7 @@ it("reads and writes its state, of the model's width, for each token", () => {
 });
 
 it("says that it is slow, and takes no options", () => {
-  expect(operatorOf(parseMixer("cfc")).title).toMatch(/slow/);
+  expect(operatorOf(partsOf(parseMixer("cfc"))[0]!).title).toMatch(/slow/);
   expect(traitsOf(parseMixer("cfc")).sequential).toBe(true);
   expect(() => layoutOf("cfc(64)", 64)).toThrow(/"cfc\(64\)": cfc has no options/);
   expect(formatNotation(layoutOf("cfc c3 cfc", 64))).toBe("v64 d64 f32 : cfc c3 cfc");

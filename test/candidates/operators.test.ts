@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parameterCount, parameterCounts, tensorsOf } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
-import { layoutProblem } from "../../candidates/layout.ts";
+import { isGlobalAttention, layoutProblem } from "../../candidates/layout.ts";
 import {
   formatFfn,
   formatMixer,
@@ -19,8 +19,10 @@ import {
   type Mixer,
   mixers,
   operatorOf,
+  partsOf,
   traitsOf,
 } from "../../candidates/ops/operator-registry.ts";
+import { parallelExamples } from "../../candidates/ops/parallel.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";
@@ -37,45 +39,52 @@ function producerOf(layer: string): string {
     const kv = kvOf(parseMixer(example, { h: HEADS }));
     return kv?.own === true && kv.kind === kvOf(mixer)!.kind;
   };
-  return operatorOf(mixer).notation.examples.find(produces)!;
+  return operatorOf(partsOf(mixer)[0]!).notation.examples.find(produces)!;
 }
 const parse = (layers: string) => parseNotation(`v64 d32 f64 h${HEADS} : ${layers}`);
 /** The layer, a producer before it if it needs one, and another layer after it. */
 const layoutOf = (layer: string) => parse(`${producerOf(layer)} ${layer} c3`);
 /** The layer alone, out of that layout. */
 const layerOf = (layer: string) => layoutOf(layer).layers.at(-2)!;
-const layersOf = [
+const mixerExamples: readonly (readonly [string, readonly string[]])[] = [
   ...mixers.map(({ name, notation }) => [name, notation.examples] as const),
+  ["parallel", parallelExamples],
+];
+const layersOf = [
+  ...mixerExamples,
   ...ffns.map(({ name, notation }) => [name, notation.examples.map((text) => `c3~${text}`)] as const),
 ];
 const total = ({ kv, recurrent }: StateElements): number => kv + recurrent;
 
-describe.each(mixers.map((operator) => [operator.name, operator] as const))("mixer %s", (name, operator) => {
-  const { examples } = operator.notation;
-
+describe.each(mixerExamples)("mixer %s", (name, examples) => {
   it.each(examples)("reads and writes %s", (example) => {
     const { mixer } = layerOf(example);
     expect(mixer.op).toBe(name);
     expect(layerOf(formatMixer(mixer)).mixer).toEqual(mixer);
     expect(parseNotation(formatNotation(layoutOf(example)))).toEqual(layoutOf(example));
-    const { head } = operator.notation.format(mixer);
-    expect(mixers.filter(({ notation }) => notation.head.test(head))).toEqual([operator]);
+    for (const part of partsOf(mixer)) {
+      const { head } = operatorOf(part).notation.format(part);
+      expect(mixers.filter(({ notation }) => notation.head.test(head))).toEqual([operatorOf(part)]);
+    }
   });
 
   it.each(examples)("%s: traits agree with the state", (example) => {
     const { mixer } = layerOf(example);
+    const operator = operatorOf(mixer);
     const { reach, lookup, stateful } = traitsOf(mixer);
-    const ownState = kvOf(mixer)?.own !== false;
+    const ownKv = kvOf(mixer)?.own !== false;
+    const ownState = ownKv || stateful;
     expect(reach).toBeGreaterThanOrEqual(1);
     const [short, long, longer] = [1, 100_000, 200_000].map((n) => operator.state(mixer, 32, n));
     expect(stateful).toBe(short!.recurrent > 0);
-    if (stateful) expect(long).toEqual(short);
-    if (lookup) expect(longer!.kv > long!.kv).toBe(ownState && !Number.isFinite(reach));
+    if (stateful) expect(long!.recurrent).toBe(short!.recurrent);
+    if (!lookup) expect(long!.kv).toBe(short!.kv);
+    if (lookup) expect(longer!.kv > long!.kv).toBe(ownKv && isGlobalAttention({ mixer }));
     for (const context of [1, 100, 100_000]) {
       const { flops, reads, writes } = operator.decode(mixer, 32, context);
       expect(flops).toBeGreaterThan(0);
       expect(total(reads)).toBeGreaterThan(0);
-      if (ownState) expect(total(reads)).toBeLessThanOrEqual(total(operator.state(mixer, 32, context)));
+      if (ownKv) expect(total(reads)).toBeLessThanOrEqual(total(operator.state(mixer, 32, context)));
       expect(total(writes) > 0).toBe(ownState);
     }
     expect(operator.prefillFlops(mixer, 32, 64)).toBeGreaterThan(operator.prefillFlops(mixer, 32, 32));
@@ -92,10 +101,13 @@ describe.each(mixers.map((operator) => [operator.name, operator] as const))("mix
   });
 
   it.each(examples)("%s has a picture that needs no colour", (example) => {
-    const { text, title } = operator.picture.mark(layerOf(example).mixer);
-    expect(text.length).toBeGreaterThan(0);
-    expect(title).toMatch(/^[a-z]/);
-    expect(operator.picture.height).toBeLessThanOrEqual(26);
+    for (const part of partsOf(layerOf(example).mixer)) {
+      const { mark, height } = operatorOf(part).picture;
+      const { text, title } = mark(part);
+      expect(text.length).toBeGreaterThan(0);
+      expect(title).toMatch(/^[a-z]/);
+      expect(height).toBeLessThanOrEqual(26);
+    }
   });
 });
 

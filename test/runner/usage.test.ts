@@ -50,7 +50,7 @@ it("layouts and configurations are complained of in the same words", async () =>
   writeFileSync(join(folder.path, "l.json"), JSON.stringify({ vocab: 16, width: 8, layers }));
   const shown = await runCli(["show", "l.json"], folder.path);
   expect(shown.stderr).toContain(
-    `l.json: not a layout: layers.0.mixer.op: must be one of ${mixers.map(({ name }) => `"${name}"`).join(", ")}`,
+    `l.json: not a layout: layers.0.mixer.op: must be one of ${[...mixers.map(({ name }) => name), "parallel"].map((name) => `"${name}"`).join(", ")}`,
   );
   mkdirSync(join(folder.path, "d"));
   writeFileSync(join(folder.path, "d/c.yaml"), "name: x\nspace: { vocab: 1 }\n");
