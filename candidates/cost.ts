@@ -5,20 +5,29 @@ import { countActive, countElements, type StateElements, type TensorSpec } from 
 import { ffnOperatorOf, operatorOf } from "./ops/operator-registry.ts";
 import { bytesOf, type Quantization, tensorType } from "./quantization.ts";
 
+/** Names of norms' tensors that architectures differ in. */
+export interface NormNames {
+  readonly finalNorm?: string;
+  /** Without the prefix of a layer. */
+  readonly ffnNorm?: string;
+}
+
 /** Returns the tensors that one application of a layer reads, in file order. */
-function blockTensors(layer: Layer, width: number, prefix: string): readonly TensorSpec[] {
-  const norm = (name: string): TensorSpec => ({
-    name: `${prefix}.${name}.weight`,
-    shape: [width],
-    role: "vector",
-  });
-  const after = (name: string): readonly TensorSpec[] => (normsOf(layer) === "sandwich" ? [norm(name)] : []);
+function blockTensors(
+  layer: Layer,
+  width: number,
+  prefix: string,
+  { ffnNorm = "ffn_norm.weight" }: NormNames = {},
+): readonly TensorSpec[] {
+  const norm = (name: string): TensorSpec => ({ name: `${prefix}.${name}`, shape: [width], role: "vector" });
+  const after = (name: string): readonly TensorSpec[] =>
+    normsOf(layer) === "sandwich" ? [norm(`${name}.weight`)] : [];
   const ffn = ffnOperatorOf(layer.ffn).tensors(layer.ffn, width, prefix);
   return [
-    norm("attn_norm"),
+    norm("attn_norm.weight"),
     ...operatorOf(layer.mixer).tensors(layer.mixer, width, prefix),
     ...after("post_attention_norm"),
-    ...(ffn.length === 0 ? [] : [norm("ffn_norm"), ...ffn, ...after("post_ffw_norm")]),
+    ...(ffn.length === 0 ? [] : [norm(ffnNorm), ...ffn, ...after("post_ffw_norm")]),
   ];
 }
 
@@ -26,13 +35,13 @@ function blockTensors(layer: Layer, width: number, prefix: string): readonly Ten
  * Returns every tensor that a layout stores, in file order. The token table is also the output matrix (tied
  * embeddings). Layers with the weights of another have none.
  */
-export function tensorsOf(layout: Layout, finalNorm = "output_norm.weight"): readonly TensorSpec[] {
+export function tensorsOf(layout: Layout, names: NormNames = {}): readonly TensorSpec[] {
   const { width } = layout;
   return [
     { name: "token_embd.weight", shape: [width, layout.vocab], role: "embedding" },
-    { name: finalNorm, shape: [width], role: "vector" },
+    { name: names.finalNorm ?? "output_norm.weight", shape: [width], role: "vector" },
     ...layout.layers.flatMap((layer, index) =>
-      layer.weightsOf === undefined ? blockTensors(layer, width, `blk.${index}`) : [],
+      layer.weightsOf === undefined ? blockTensors(layer, width, `blk.${index}`, names) : [],
     ),
   ];
 }

@@ -182,7 +182,7 @@ function encode(
 /** The tensors of the file that `lower` plans. */
 function exactTensors(layout: Layout): readonly TensorSpec[] {
   const upstream = architectureOf(layout) === "edgefront" ? null : upstreamOf(layout);
-  return [...tensorsOf(layout, upstream?.finalNorm), ...(upstream?.constants?.(layout) ?? [])];
+  return [...tensorsOf(layout, upstream ?? undefined), ...(upstream?.constants?.(layout) ?? [])];
 }
 
 /** Lowers a layout to a GGUF v3 plan. Equal layouts and options give equal bytes on every machine. */
@@ -208,7 +208,7 @@ export function paddingOf(layout: Layout): Padding | null {
   if (upstream === null || (upstream.unpaddable ?? upstream.problem)(as) !== null) return null;
   // Constants are not in the exact file, so nothing could be copied from there.
   if (upstream.constants !== undefined) return null;
-  const tensors = paddedTensors(exactTensors(layout), tensorsOf(as, upstream.finalNorm));
+  const tensors = paddedTensors(exactTensors(layout), tensorsOf(as, upstream));
   const { padded = (_: Layout, tensor: PaddedTensor) => tensor } = upstream;
   return { architecture: upstream.name, as, tensors: tensors.map((tensor) => padded(as, tensor)) };
 }

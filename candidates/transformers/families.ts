@@ -1,5 +1,5 @@
 // The model types of transformers that edgefront reads, each a row with its keys and the defaults of its class.
-// Sources: configuration_{lfm2,lfm2_moe,lfm3,qwen3,llama,granitemoehybrid}.py of transformers.
+// Sources: configuration_{lfm2,lfm2_moe,lfm3,qwen3,llama,granitemoehybrid,falcon_h1}.py of transformers.
 import type { NormKind } from "../layout.ts";
 import type { Geometry } from "../ops/geometry.ts";
 import { type Ffn, ffnOfWidth } from "../ops/operator-registry.ts";
@@ -165,8 +165,37 @@ function refuseGranite(config: Config, geometries: readonly Geometry[]): void {
   for (const { headDim } of geometries)
     if (Math.abs(scale * Math.sqrt(headDim) - 1) > 1e-6)
       throw bad(`its attention_multiplier is ${scale}, a layout's is 1 / sqrt(${headDim})`);
+  refuseBiases(config);
+}
+
+function refuseBiases(config: Config): void {
   if (config.mamba_conv_bias === false) throw bad("its convolutions have no bias, those of Mamba-2 have one");
-  if (config.mamba_proj_bias) throw bad("it has biases (mamba_proj_bias), which a layout cannot say");
+  for (const key of ["mamba_proj_bias", "projectors_bias"] as const)
+    if (config[key]) throw bad(`it has biases (${key}), which a layout cannot say`);
+}
+
+/** The factors of Falcon-H1 models. llama.cpp's converter folds them into the weights. */
+const FALCON_FACTORS = [
+  "embedding_multiplier",
+  "lm_head_multiplier",
+  "key_multiplier",
+  "attention_in_multiplier",
+  "attention_out_multiplier",
+  "ssm_in_multiplier",
+  "ssm_out_multiplier",
+  "mlp_multipliers",
+  "ssm_multipliers",
+] as const;
+
+function refuseFalcon(config: Config): void {
+  for (const key of FALCON_FACTORS)
+    if ([config[key] ?? 1].flat().some((factor) => factor !== 1))
+      throw bad(`its ${key} is ${[config[key]].flat().join(", ")}, a layout's is 1`);
+  if (!config.mamba_rms_norm)
+    throw bad("its Mamba-2 has no norm (mamba_rms_norm is false), a layout's has one");
+  if (config.mamba_norm_before_gate ?? true)
+    throw bad("its Mamba-2 has its norm before the gate (mamba_norm_before_gate), a layout's after it");
+  refuseBiases(config);
 }
 
 const mixersOf: Family["mixers"] = ({ mamba_d_head: _, ...config }) => config;
@@ -249,5 +278,20 @@ export const families: Readonly<Record<string, Family>> = {
       mamba_d_head: types.includes("mamba") ? mambaHeadDim(config, width) : undefined,
     }),
     refuse: refuseGranite,
+  },
+  falcon_h1: {
+    stem: "FalconH1",
+    width: HIDDEN_SIZE,
+    types: ["hybrid"],
+    typeOf: () => "hybrid",
+    ropeTypes: DEFAULT_ROPE,
+    tied: false,
+    ffn: denseFfn("intermediate_size"),
+    geometry: sameGeometry({ qkNorm: false, ropeTheta: 10_000 }),
+    mixers: (config, _types, width) => {
+      const sized = { ...config, mamba_expand: (config.mamba_d_ssm ?? 1024) / width };
+      return { ...sized, mamba_d_head: mambaHeadDim(sized, width) };
+    },
+    refuse: refuseFalcon,
   },
 };

@@ -26,8 +26,8 @@ constexpr GgmlType kTypes[] = {
 };
 // clang-format on
 
-constexpr const char* kArchitectures[] = {"lfm2",          "lfm2moe", "lfm3",   "qwen3",      "llama",
-                                          "granitehybrid", "mamba",   "mamba2", "nemotron_h", "edgefront"};
+constexpr const char* kArchitectures[] = {"lfm2",  "lfm2moe", "lfm3",       "qwen3",     "llama",    "granitehybrid",
+                                          "mamba", "mamba2",  "nemotron_h", "falcon-h1", "edgefront"};
 
 // First bytes of files that users pass instead of a GGUF.
 struct Start {
@@ -146,7 +146,7 @@ Status CheckModelKind(const GgufFile& gguf) {
   }
   return Unsupported("general.architecture is '" + Printable(*arch) +
                      "', which edgefront does not run (it runs lfm2, lfm2moe, lfm3, qwen3, llama, granitehybrid, mamba, mamba2, "
-                     "nemotron_h, edgefront); run this file with "
+                     "nemotron_h, falcon-h1, edgefront); run this file with "
                      "llama.cpp: llama-bench -m FILE");
 }
 

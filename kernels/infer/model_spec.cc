@@ -38,12 +38,13 @@ Result<std::vector<NamedMixer>> NamedMixers(std::string_view names, uint64_t i) 
 }
 
 // Returns the mixers of layer `i` of the file. `edgefront` lists names. `lfm2`, `lfm2moe` and `lfm3` mark a convolution
-// by zero KV heads, `granitehybrid` and `nemotron_h` Mamba-2. `mamba` and `mamba2` have no other mixers. The other
-// architectures have attention only.
+// by zero KV heads, `granitehybrid` and `nemotron_h` Mamba-2. `mamba` and `mamba2` have no other mixers, and
+// `falcon-h1` has Mamba-2 beside attention. The other architectures have attention only.
 Result<std::vector<NamedMixer>> MixersOf(const MetaReader& meta, const ModelSpec& m, const std::vector<std::string_view>& names,
                                          uint64_t i) {
   const auto one = [](Mixer mixer) { return std::vector<NamedMixer>{{&KindOf(mixer)}}; };
   if (m.own_architecture()) return NamedMixers(names[i], i);
+  if (m.architecture == "falcon-h1") return std::vector<NamedMixer>{{&KindOf(Mixer::kAttention)}, {&KindOf(Mixer::kMamba2)}};
   if (m.architecture == "mamba") return one(Mixer::kMamba);
   if (m.architecture == "mamba2") return one(Mixer::kMamba2);
   uint32_t kv_heads = 1;
@@ -210,7 +211,7 @@ std::vector<TensorSpec> ExpectedTensors(const ModelSpec& m) {
     if (l.sandwich) tensors.Norm(Role::kMixerPostNorm, "post_attention_norm", m.dim);
     const FfnKind& ffn = KindOf(l.ffn_kind());
     if (ffn.stages.empty()) continue;
-    tensors.Norm(Role::kFfnNorm, "ffn_norm", m.dim);
+    tensors.FfnNorm(m.architecture == "falcon-h1" ? "ffn_norm" : "ffn_norm.weight", m.dim);
     ffn.tensors(m, l, &tensors);
     if (l.sandwich) tensors.Norm(Role::kFfnPostNorm, "post_ffw_norm", m.dim);
   }

@@ -105,6 +105,8 @@ class LayerTensors {
     t.kind = WeightKind::kNorm;
     t.slot = slot;
   }
+  // `name` is the whole name after blk.N.
+  void FfnNorm(const char* name, uint64_t n) { Named(Role::kFfnNorm, name, n, 1, "").kind = WeightKind::kNorm; }
   TensorSpec& Mixer(int slot, const char* suffix, uint64_t ne0, uint64_t ne1, const char* op) {
     TensorSpec& t = Add(Role::kMixer, suffix, ne0, ne1, op);
     t.slot = slot;

@@ -91,7 +91,7 @@ TEST(EveryFfnIsListed) {
 // remembers.
 TEST(GoldenLogits) {
   for (const char* name : {"lfm2", "llama", "qwen3", "edgefront", "m2", "gdn", "filters", "m1", "cfc", "lfm3", "lfm2moe", "moe", "linear",
-                           "sharing", "parallel"}) {
+                           "sharing", "parallel", "falcon-h1"}) {
     const std::vector<uint8_t> plan = ReadGolden(std::string(name) + ".plan"), data = ReadGolden(std::string(name) + ".logits");
     REQUIRE(!plan.empty() && data.size() > 8);
     auto model = Model::FromBytes(plan, 1);

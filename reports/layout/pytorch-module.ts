@@ -1,7 +1,6 @@
 // Exports a layout as a PyTorch module: one file that needs only torch. The layout's constants are written here;
 // the code is that of the PyTorch trainer (profilers/pytorch/) with the class in profilers/pytorch-module/.
-import { tensorsOf } from "../../candidates/cost.ts";
-import type { MetadataValue } from "../../candidates/gguf/encode.ts";
+import type { MetadataValue, TensorInfo } from "../../candidates/gguf/encode.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import { formatFfn, formatMixer, formatNotation } from "../../candidates/notation.ts";
@@ -52,8 +51,7 @@ function list(head: string, items: readonly string[], indent: string): string {
  * Groups layers whose tensors are alike. A kind has the name of its mixer in the notation. Layers with the weights
  * of another have no tensors.
  */
-function kindsOf(layout: Layout): Kinds {
-  const tensors = tensorsOf(layout);
+function kindsOf(layout: Layout, tensors: readonly Pick<TensorInfo, "name" | "shape">[]): Kinds {
   const ffnTokens = layout.layers.map(({ ffn }) => formatFfn(ffn));
   const several = new Set(ffnTokens).size > 1;
   const kinds = new Map<string, Dimensions>();
@@ -85,7 +83,7 @@ const table = (dimensions: Dimensions, indent: string): string[] =>
 /** Returns the constants as a module of Python. */
 function constants(layout: Layout): string {
   const { tensors, metadata } = lower(layout, { quantization: "f32" });
-  const { kinds, layers } = kindsOf(layout);
+  const { kinds, layers } = kindsOf(layout, tensors);
   const outer = tensors.filter(({ name }) => !name.startsWith("blk."));
   return [
     '"""The layout. Dimensions of tensors are written as in a GGUF: inputs first."""',

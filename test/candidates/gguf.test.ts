@@ -33,6 +33,14 @@ describe("architecture", () => {
     ["v512 d64 f128 h4/2x16n : g g", "llama"],
     ["v512 d64 f128 h4/2x16n : m2 g m2", "granitehybrid"],
     ["v512 d64 f128 h4/2x16n : m2(x16n8g2k3) g(4/1x16n) m2(x16n8g2k3) g", "granitehybrid"],
+    ["v512 d64 f128 h4/2x16n : g+m2(e1x16) g+m2(e1x16)", "falcon-h1"],
+    ["v512 d64 f128 h4/2x16n : g+m2 g", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : g+m2 g+m2~96", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : g+m2 g+m2(n64)", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : g+m2 g(4/1x16n)+m2", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : s8+m2", "edgefront"],
+    ["v512 d64 f128 h4/2x16 : g+m2", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : g+m2 g+c3", "edgefront"],
     ["v512 d64 f128 h4/2x16 : m2 g", "edgefront"],
     ["v512 d64 f128 h4/2x16n : m2 m2(n64) g", "edgefront"],
     ["v512 d64 f128 h4/2x16n : m2(e1) g", "edgefront"],
@@ -129,6 +137,24 @@ describe("plan", () => {
       "ssm_norm.weight": [64, 2],
       "ssm_out.weight": [128, 64],
     });
+  });
+
+  it("of a Falcon-H1 has the names that llama.cpp reads", async () => {
+    const layout = parseNotation("v300 d64 f96 h4/2x16n : 2[g+m2(x16n8g2k3)]");
+    const { metadata, tensorInfos } = await readBack(lower(layout, { quantization: "q8_0" }).plan);
+    expect(metadata).toMatchObject({
+      "general.architecture": "falcon-h1",
+      "falcon-h1.attention.head_count": 4,
+      "falcon-h1.attention.head_count_kv": 2,
+      "falcon-h1.rope.freq_base": 1_000_000,
+      "falcon-h1.feed_forward_length": 96,
+      "falcon-h1.ssm.inner_size": 128,
+      "falcon-h1.ssm.time_step_rank": 8,
+    });
+    const names = tensorInfos.map(({ name }) => name).filter((name) => name.startsWith("blk.1."));
+    expect(names.map((name) => name.slice(6)).filter((name) => !name.endsWith(".weight"))).toEqual([
+      ...["ssm_conv1d.bias", "ssm_dt.bias", "ssm_a", "ssm_d", "ffn_norm"],
+    ]);
   });
 
   it("of an LFM3 hybrid has the names that llama.cpp reads", async () => {

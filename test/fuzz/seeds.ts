@@ -13,6 +13,8 @@ const LAYOUTS = [
   "v32 d32 f32 h2/2x16n : g g", // llama
   "v32 d32 f32 h2/1x16n : m2(x16n8) g", // granitehybrid
   "v32 d32 f32 h2/1x16or8 n2 : c3 g s4(2/1x16o)", // lfm3
+  "v32 d32 f32 h2/1x16n : g+m2(x16n8)", // falcon-h1
+  "v32 d32 f32 h2/1x16 : 2*g+m2(x16n8) s4(2/1x16o)+c2^2", // edgefront
   "v32 d32 f32 : m2(e1x8n5g2k2) m2.conv c2", // edgefront
   "v32 d32 f32 : gdn(1/2x8k2) gdn.conv(2x8)", // edgefront
   "v32 d32 f32 : s4d(4) rtf(3) ls4(2) m1(n3r2) m1.conv cfc", // edgefront

@@ -101,7 +101,8 @@ def build(arch, d, vocab, layers, seed, tokens):
     tensors, made, cached = {}, {}, {}
 
     def w(name, rows, ne0, kind="matrix"):
-        name += "" if name.endswith(("ssm_a", ".bias")) else ".weight"
+        bare = ("ssm_a", ".bias", "ffn_norm") if arch == "falcon-h1" else ("ssm_a", ".bias")
+        name += "" if name.endswith(bare) else ".weight"
         tensors[name] = [ne0, rows] if kind == "matrix" else [ne0]
         made[name] = weight(seed, name, (rows, ne0), kind)
         return made[name] if kind == "matrix" else made[name][0]
@@ -256,6 +257,9 @@ def build(arch, d, vocab, layers, seed, tokens):
                    (a + "shortconv.l_cache", U32, next(x["k"] for x in layers if "k" in x))]
         else:
             kv += [(a + "attention.head_count_kv", U32, l["kv"])]
+        if arch == "falcon-h1":
+            names = {"conv_kernel": "k", "inner_size": "inner", "state_size": "states", "time_step_rank": "heads", "group_count": "groups"}
+            kv += [(a + "ssm." + key, U32, l["beside"][name]) for key, name in names.items()]
     return gguf(kv, tensors.items()), final @ embedding.T
 
 
@@ -321,6 +325,7 @@ CASES = {
     "lfm2": ("lfm2", 48, 61, [dict(k=3, ffn=80), attn(6, 2, 8, 80, base=1e6), dict(k=3, ffn=80)]),
     "llama": ("llama", 40, 57, [attn(4, 2, 16, 72, norm=False), attn(4, 2, 16, 72, norm=False)]),
     "qwen3": ("qwen3", 40, 57, [attn(4, 1, 20, 72, base=1e6), attn(4, 1, 20, 72, base=1e6)]),
+    "falcon-h1": ("falcon-h1", 40, 57, [beside(attn(4, 2, 16, 72, norm=False), m2(60, 6, 20, 2, 3, 0))] * 2),
     "edgefront": ("edgefront", 36, 53, [dict(k=5, ffn=50), attn(3, 3, 12, 70, window=9), dict(k=2, ffn=33),
                                         attn(8, 2, 10, 64, base=5e5), attn(4, 1, 34, 41, window=64, norm=False), dict(k=8, ffn=97)]),
     "m2": ("edgefront", 36, 53, [m2(72, 6, 20, 1, 4, 50), m2(40, 8, 9, 4, 2, 33), attn(3, 1, 12, 41), m2(54, 0, 0, 1, 5, 64),

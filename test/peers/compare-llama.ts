@@ -261,6 +261,7 @@ try {
     "mamba",
     "mamba2",
     "nemotron_h",
+    "falcon-h1",
   ];
   const layouts: [string, Layout][] = [
     ...flags.named

@@ -26,7 +26,7 @@ const flags = optionsOf(
     layouts: {
       type: "string",
       default:
-        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;v512 d128 f320 h4/2x32n : m2(x32n16) g m2(x32n16);v300 d96 f64 h3/1x32nt10000 : g m2(e3x16n24g2k3) m2(e3x16n24g2k3) g;v512 d128 fmoe(4/2x64) h4/2x32 : c3~320 g c3;v512 d160 f320 h4/2x32or16 n2 : c7 g c7 s16(4/2x32ot10000) g c7;v300 d128 f256 h4/1x32r0 : c3 g s8(4/1x32) g;v400 d128 f256 h4/2x32 : 2*[c3 g g<] 2*c3 A=g c3 g< A g<;lfm2-350m",
+        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;v512 d128 f320 h4/2x32n : m2(x32n16) g m2(x32n16);v300 d96 f64 h3/1x32nt10000 : g m2(e3x16n24g2k3) m2(e3x16n24g2k3) g;v512 d128 f320 h4/2x32n : 2[g+m2(x32n16)];v300 d96 f64 h3/1x32nt10000 : 3[g+m2(e1.5x16n24g3k3)];v512 d128 fmoe(4/2x64) h4/2x32 : c3~320 g c3;v512 d160 f320 h4/2x32or16 n2 : c7 g c7 s16(4/2x32ot10000) g c7;v300 d128 f256 h4/1x32r0 : c3 g s8(4/1x32) g;v400 d128 f256 h4/2x32 : 2*[c3 g g<] 2*c3 A=g c3 g< A g<;lfm2-350m",
     },
     tokens: { type: "string", default: "160" },
     isas: { type: "string", default: "scalar,avx2,auto" },

@@ -46,6 +46,7 @@ const CONFIGS: Readonly<Record<string, string>> = {
   "v512 d64 f160 h4/2x32 : g g": "Qwen3ForCausalLM",
   "v512 d64 f160 h4/2x16 : s64 g s64 g": "Qwen3ForCausalLM",
   "v512 d64 f160 h4/2x16n : m2(x16n8) g m2(x16n8)": "GraniteMoeHybridForCausalLM",
+  "v512 d64 f160 h4/2x16n : g+m2(x16n8) g+m2(x16n8)": "FalconH1ForCausalLM",
 };
 
 async function transformers(): Promise<void> {

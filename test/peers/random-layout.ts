@@ -1,11 +1,11 @@
 // Random small layouts of the architectures that llama.cpp and this engine both know.
 import { type Architecture, architectureOf, paddingOf } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
-import type { Ffn, Mixer } from "../../candidates/ops/operator-registry.ts";
+import { type Ffn, type Mixer, mixerOf, type SingleMixer } from "../../candidates/ops/operator-registry.ts";
 import type { SeededRng } from "../../search/rng.ts";
 
 /** Architectures without QK-norm, and those without FFNs. */
-const WITHOUT_NORM = new Set<Architecture>(["llama", "granitehybrid", "nemotron_h"]);
+const WITHOUT_NORM = new Set<Architecture>(["llama", "granitehybrid", "nemotron_h", "falcon-h1"]);
 const WITHOUT_FFN = new Set<Architecture>(["mamba", "mamba2", "nemotron_h"]);
 
 /**
@@ -29,10 +29,10 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
     const width = heads * headDim;
     const kernel = pick([2, 3, 4, 5]);
     const window = random.below(4) === 0 ? pick([16, 64, 100]) : 0;
-    const attention: Mixer =
+    const attention: SingleMixer =
       window > 0 && wanted === "lfm2" ? { op: "swa", ...geometry, window } : { op: "gqa", ...geometry };
     const recurrent = { state: pick([16, 64, 128]), groups: pick([1, 1, 2]), kernel: pick([2, 3, 4, 5]) };
-    const mamba2: Mixer = { op: "m2", expand: 2, headDim: pick([32, 64]), ...recurrent };
+    const mamba2: SingleMixer = { op: "m2", expand: 2, headDim: pick([32, 64]), ...recurrent };
     const valueHeads = pick([2, 4, 8]);
     const gdn: Mixer = {
       op: "gdn",
@@ -51,13 +51,14 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
       mamba2,
       nemotron_h: mamba2,
       qwen35: gdn,
+      "falcon-h1": mixerOf([attention, mamba2])!,
     };
     const other = others[wanted] ?? null;
     const ffn: Ffn = { op: "swiglu", width: 32 * (2 + random.below(30)) };
     const dense = wanted === "lfm2moe" ? random.below(3) : Number.POSITIVE_INFINITY;
     const used = 1 + random.below(4);
     const moe: Ffn = { op: "moe", experts: used + random.below(12), used, width: 32 * (1 + random.below(8)) };
-    const alone = wanted === "mamba" || wanted === "mamba2";
+    const alone = ["mamba", "mamba2", "falcon-h1"].includes(wanted);
     const layers = Array.from({ length: 2 + random.below(7) }, (_, layer) => ({
       mixer: other !== null && (alone || random.below(3) > 0) ? other : attention,
       ffn: WITHOUT_FFN.has(wanted) ? { op: "absent" as const } : layer < dense ? ffn : moe,

@@ -37,6 +37,12 @@ GRANITE = {
 }
 
 
+FALCON = GRANITE | {
+    "ffn_norm": "pre_ff_layernorm",
+    "ffn_gate": "feed_forward.gate_proj", "ffn_up": "feed_forward.up_proj", "ffn_down": "feed_forward.down_proj",
+}
+
+
 def halves(weight, heads):
     """Rows of each head in the order of transformers' RoPE, pairs (i, i + hd/2), from pairs (2i, 2i+1)."""
     pairs = weight.view(heads, -1, 2, weight.shape[1])
@@ -47,12 +53,17 @@ def granite(layer, config, architecture):
     """Joins and converts the tensors of one layer, by GGUF name, to the forms that the class keeps."""
     layer["ffn_gate_up"] = torch.cat([layer.pop("ffn_gate"), layer.pop("ffn_up")])
     if "ssm_in" in layer:
-        layer["ssm_a"] = (-layer["ssm_a"]).log().flatten()
-        layer["ssm_d"] = layer["ssm_d"].flatten()
-        layer["ssm_norm"] = layer["ssm_norm"].flatten()
+        falcon(layer, config, architecture)
     elif architecture == "granitehybrid":
         layer["attn_q"] = halves(layer["attn_q"], config.num_attention_heads)
         layer["attn_k"] = halves(layer["attn_k"], config.num_key_value_heads)
+    return layer
+
+
+def falcon(layer, config, architecture):
+    layer["ssm_a"] = (-layer["ssm_a"]).log().flatten()
+    layer["ssm_d"] = layer["ssm_d"].flatten()
+    layer["ssm_norm"] = layer["ssm_norm"].flatten()
     return layer
 
 
@@ -73,6 +84,7 @@ CLASSES = {
     "lfm2_moe": (LFM2_MOE, "embedding_norm", stacked),
     "lfm3": (LFM3, "embedding_norm", unchanged),
     "granitemoehybrid": (GRANITE, "norm", granite),
+    "falcon_h1": (FALCON, "final_layernorm", falcon),
 }
 
 

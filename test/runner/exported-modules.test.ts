@@ -29,7 +29,9 @@ const architectures = {
   llama: "v64 d32 f64 h2/1x16n : g g",
   qwen3: "v64 d32 f64 h2/1x16 : g g",
   granitehybrid: "v64 d32 f64 h2/1x16n : m2(x16n16) g",
+  falcon: "v64 d32 f64 h2/1x16n : g+m2(x16n16) g+m2(x16n16)",
   edgefront: `${header} c3^2 g s8(4/1x16or8)^2 m2(x16n16)^2 gdn(2/4x16/8k3) gdn.conv(2x16) m2.conv(e1) c4~96^2 cfc m1 s4d(6) c3~moe(4/2x32)`,
+  parallel: `${header} 2*g(4/2x16o)+m2(x16n16) s8+gdn(2/4x16/8k3)^2 g<(4/2x16o)+cfc`,
   sharing: `${header} 2*[c3^2 g(4/2x16o) g<(4/2x16o) m2(x16n16)] 2*s8(4/1x16) s8<(4/1x16)`,
 };
 

@@ -2,6 +2,7 @@
 import type { Layout } from "../../layout.ts";
 import { sharedBetween } from "../../sharing.ts";
 import { llama, qwen3 } from "./all-attention.ts";
+import { falconH1 } from "./falcon-h1.ts";
 import { graniteHybrid } from "./granite-hybrid.ts";
 import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2moe.ts";
@@ -22,6 +23,7 @@ const list = [
   mamba2Stack,
   nemotronH,
   qwen35,
+  falconH1,
 ] as const satisfies readonly Upstream[];
 
 /** The name of an upstream architecture. */

@@ -2,10 +2,11 @@
 // unless the expansion is 2. Its factors of embedding, residual, attention and logits are left out, which
 // means 1 (of attention: 1 / sqrt(head size)). Sources: llama.cpp src/models/granite-hybrid.cpp, transformers
 // configuration_granitemoehybrid.py.
-import { i32s, u32 } from "../../gguf/metadata.ts";
+import { i32s } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
-import { type Mamba2, mamba2, mamba2Of } from "../mamba2.ts";
+import { mamba2Of } from "../mamba2.ts";
+import { alike, mamba2Config, mamba2In, mamba2Metadata } from "./mamba2-in.ts";
 import { inPairs } from "./padding.ts";
 import {
   attentionIn,
@@ -13,7 +14,6 @@ import {
   commonConfig,
   distinct,
   refuse,
-  same,
   type Upstream,
   unevenConfig,
   unevenness,
@@ -23,13 +23,6 @@ import {
 
 const EXPANSION = 2;
 
-const mamba2In = ({ layers }: Layout): readonly Mamba2[] =>
-  layers.flatMap(({ mixer }) => mamba2Of(mixer) ?? []);
-
-/** Returns true if all Mamba-2 layers are alike. */
-const alike = (shapes: readonly Mamba2[]): boolean =>
-  same(shapes.map((spec) => JSON.stringify(mamba2.notation.format(spec))));
-
 function problem(layout: Layout): string | null {
   const [first] = attentionIn(layout);
   if (first === undefined) return "it has no attention layer";
@@ -37,9 +30,8 @@ function problem(layout: Layout): string | null {
   if (uneven !== null) return uneven;
   if (first.qkNorm) return "it has Mamba-2 and attention with QK-norm";
   if (windowsIn(layout).length > 0) return "some of its attention layers have a window";
-  const shapes = mamba2In(layout);
-  if (!alike(shapes)) return "its Mamba-2 layers differ";
-  const expansions = distinct(shapes.map(({ expand }) => expand)).join();
+  if (!alike(layout)) return "its Mamba-2 layers differ";
+  const expansions = distinct(mamba2In(layout).map(({ expand }) => expand)).join();
   return expansions === String(EXPANSION)
     ? null
     : `its Mamba-2 layers have an expansion of ${expansions}, not ${EXPANSION}`;
@@ -54,7 +46,7 @@ function transformers(layout: Layout, context: number) {
   if (first.qkNorm) return refuse("Mamba-2 beside QK-norm: transformers' GraniteMoeHybrid has no QK-norm");
   if (windowsIn(layout).length > 0)
     return refuse("Mamba-2 beside windows: transformers' GraniteMoeHybrid has no windows");
-  if (spec === undefined || !alike(mamba2In(layout))) return refuse("Mamba-2 layers of different shapes");
+  if (spec === undefined || !alike(layout)) return refuse("Mamba-2 layers of different shapes");
   if (!Number.isInteger(spec.expand))
     return refuse(`an expansion of ${spec.expand}: transformers' GraniteMoeHybrid needs a whole number`);
   const { intermediate_size, ...common } = commonConfig(layout, context);
@@ -77,13 +69,7 @@ function transformers(layout: Layout, context: number) {
     // transformers 5 renames these two itself; earlier versions know no others.
     layer_types: layout.layers.map(({ mixer }) => (mamba2Of(mixer) === null ? "attention" : "mamba")),
     mamba_expand: spec.expand,
-    mamba_n_heads: (spec.expand * layout.width) / spec.headDim,
-    mamba_d_head: spec.headDim,
-    mamba_d_state: spec.state,
-    mamba_n_groups: spec.groups,
-    mamba_d_conv: spec.kernel,
-    mamba_conv_bias: true,
-    mamba_proj_bias: false,
+    ...mamba2Config(spec, layout.width),
   };
   return { ok: true, config } as const;
 }
@@ -99,13 +85,9 @@ export const graniteHybrid = {
   problem,
   padded: inPairs,
   metadata: (layout) => {
-    const [spec] = mamba2In(layout);
     // A layer with 0 kv heads is Mamba-2.
     const kvHeads = layout.layers.map(({ mixer }) => attentionOf(mixer)?.kvHeads ?? 0);
-    return [
-      ...attentionMetadata(layout, i32s(kvHeads)),
-      ...mamba2.keys.map(({ key, of }) => [key, u32(of(spec!, layout.width))] as const),
-    ];
+    return [...attentionMetadata(layout, i32s(kvHeads)), ...mamba2Metadata(layout)];
   },
   transformers,
   transformersNote: () => null,

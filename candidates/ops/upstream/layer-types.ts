@@ -1,7 +1,7 @@
 // Layer types of transformers' config.json, and the mixer that each stands for. candidates/transformers/
 // reads the other keys.
 import type { Geometry } from "../geometry.ts";
-import type { Mixer } from "../operator-registry.ts";
+import type { Mixer, SingleMixer } from "../operator-registry.ts";
 
 /** Hyper-parameters that mixers take from a config.json, without the attention geometry. */
 export interface LayerTypeConfig {
@@ -27,6 +27,16 @@ interface LayerType {
 
 const DEFAULT_TAPS = 3;
 
+/** Mamba-2, with the defaults of GraniteMoeHybrid and FalconH1. */
+const mamba2 = (config: LayerTypeConfig): SingleMixer => ({
+  op: "m2",
+  expand: config.mamba_expand ?? 2,
+  headDim: config.mamba_d_head!,
+  state: config.mamba_d_state ?? 256,
+  groups: config.mamba_n_groups ?? 1,
+  kernel: config.mamba_d_conv ?? 4,
+});
+
 /** Every entry of `layer_types` that a layout can express. */
 export const layerTypes = {
   conv: {
@@ -44,23 +54,22 @@ export const layerTypes = {
     windowed: true,
     mixer: ({ sliding_window }, geometry) => ({ op: "swa", ...geometry!, window: sliding_window! }),
   },
-  // The names of GraniteMoeHybrid. Defaults are those of its class.
+  // The names of GraniteMoeHybrid.
   mamba: {
     attends: false,
     windowed: false,
-    mixer: ({ mamba_expand, mamba_d_head, mamba_d_state, mamba_n_groups, mamba_d_conv }) => ({
-      op: "m2",
-      expand: mamba_expand ?? 2,
-      headDim: mamba_d_head!,
-      state: mamba_d_state ?? 256,
-      groups: mamba_n_groups ?? 1,
-      kernel: mamba_d_conv ?? 4,
-    }),
+    mixer: mamba2,
   },
   attention: {
     attends: true,
     windowed: false,
     mixer: (_config, geometry) => ({ op: "gqa", ...geometry! }),
+  },
+  // The name of FalconH1, for attention parallel to Mamba-2.
+  hybrid: {
+    attends: true,
+    windowed: false,
+    mixer: (config, geometry) => ({ op: "parallel", mixers: [{ op: "gqa", ...geometry! }, mamba2(config)] }),
   },
 } as const satisfies Record<string, LayerType>;
 

@@ -4,11 +4,9 @@
 import { f32, i32s, u32 } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON, normsOf } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
-import { type Mamba2, mamba2, mamba2Of } from "../mamba2.ts";
+import { mamba2Of } from "../mamba2.ts";
+import { alike, mamba2In, mamba2Metadata } from "./mamba2-in.ts";
 import { attentionIn, refuse, same, type Upstream, windowsIn, withoutFfns } from "./upstream.ts";
-
-const mamba2In = ({ layers }: Layout): readonly Mamba2[] =>
-  layers.flatMap(({ mixer }) => mamba2Of(mixer) ?? []);
 
 function problem(layout: Layout): string | null {
   const attention = attentionIn(layout);
@@ -19,9 +17,7 @@ function problem(layout: Layout): string | null {
   if (layout.layers.some((layer) => normsOf(layer) === "sandwich")) return "it has norms after its mixers";
   if (!same(attention.map((spec) => [spec.heads, spec.headDim].join())))
     return "its attention layers differ in heads or head size";
-  return same(mamba2In(layout).map((spec) => JSON.stringify(mamba2.notation.format(spec))))
-    ? null
-    : "its Mamba-2 layers differ";
+  return alike(layout) ? null : "its Mamba-2 layers differ";
 }
 
 /** Nemotron-H, by NVIDIA. */
@@ -36,7 +32,6 @@ export const nemotronH = {
   problem,
   metadata: (layout) => {
     const [first] = attentionIn(layout);
-    const [spec] = mamba2In(layout);
     return [
       // A layer with neither kv heads nor an FFN is Mamba-2.
       ["feed_forward_length", i32s(layout.layers.map(() => 0))],
@@ -46,7 +41,7 @@ export const nemotronH = {
       ["attention.value_length", u32(first!.headDim)],
       // The loader asks for this key as well as for that of RMS norms.
       ["attention.layer_norm_epsilon", f32(NORM_EPSILON)],
-      ...mamba2.keys.map(({ key, of }) => [key, u32(of(spec!, layout.width))] as const),
+      ...mamba2Metadata(layout),
     ];
   },
   transformers: () =>

@@ -3,7 +3,7 @@
 import type { Layer, Layout } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
 import type { TensorSpec } from "../operator.ts";
-import type { Mixer } from "../operator-registry.ts";
+import { mixerOf, partsOf, type SingleMixer } from "../operator-registry.ts";
 import { swigluOf } from "../swiglu.ts";
 
 /** A tensor of a padded file, and how its values follow from a tensor of the exact file. */
@@ -30,14 +30,15 @@ export interface PaddedTensor extends TensorSpec {
  */
 export function filledUp(layout: Layout): Layout {
   const taps = new Map<string, number>();
-  for (const { mixer } of layout.layers)
+  for (const mixer of layout.layers.flatMap((layer) => partsOf(layer.mixer)))
     if ("kernel" in mixer) taps.set(mixer.op, Math.max(mixer.kernel, taps.get(mixer.op) ?? 0));
   const width = Math.max(...layout.layers.flatMap(({ ffn }) => swigluOf(ffn)?.width ?? []));
-  const filled = (mixer: Mixer): Mixer =>
+  const filled = (mixer: SingleMixer): SingleMixer =>
     "kernel" in mixer ? { ...mixer, kernel: taps.get(mixer.op)! } : mixer;
   const layers = layout.layers.map((layer): Layer => {
     const dense = swigluOf(layer.ffn);
-    return { ...layer, mixer: filled(layer.mixer), ffn: dense === null ? layer.ffn : { ...dense, width } };
+    const mixer = mixerOf(partsOf(layer.mixer).map(filled))!;
+    return { ...layer, mixer, ffn: dense === null ? layer.ffn : { ...dense, width } };
   });
   return { ...layout, layers };
 }

@@ -9,6 +9,7 @@ import { type Attention, attentionOf } from "../attention.ts";
 import { formatGeometry } from "../geometry.ts";
 import { type Moe, moeOf } from "../moe.ts";
 import type { TensorSpec } from "../operator.ts";
+import { partsOf } from "../operator-registry.ts";
 import { swigluOf } from "../swiglu.ts";
 import type { PaddedTensor } from "./padding.ts";
 
@@ -23,6 +24,8 @@ export interface Upstream {
   readonly name: string;
   /** Name of the final norm's tensor. */
   readonly finalNorm: string;
+  /** Name of the tensor of a layer's norm before the FFN. Absent: ffn_norm.weight. */
+  readonly ffnNorm?: string;
   /**
    * True if the architecture has these kinds of mixers. At most one architecture holds a layout. `problem`
    * checks the other properties.
@@ -61,7 +64,7 @@ export const refuse = (reason: string): TransformersConfig => ({ ok: false, reas
 
 /** Returns the attention specs of a layout, in layer order. */
 export const attentionIn = ({ layers }: Layout): readonly Attention[] =>
-  layers.flatMap(({ mixer }) => attentionOf(mixer) ?? []);
+  layers.flatMap(({ mixer }) => partsOf(mixer).flatMap((part) => attentionOf(part) ?? []));
 
 /** Returns the windows of a layout's attention layers, in layer order. Global attention has none. */
 export const windowsIn = (layout: Layout): readonly number[] =>

@@ -55,7 +55,7 @@ Status Read(const MetaReader& meta, const ModelSpec& m, uint64_t i, std::string_
   }
   EDGEFRONT_RETURN_IF_ERROR(meta.Float("rope.freq_base", i, 1.0, 1e12, &a.rope_base));
   a.rotated = a.head_dim;
-  a.qk_norm = !m.rope_interleaved;  // no upstream architecture has both
+  a.qk_norm = !m.rope_interleaved && m.architecture != "falcon-h1";  // no upstream architecture has pairs (2i, 2i+1) and QK-norm
   if (m.architecture == "lfm3") return ReadLfm3(meta, m, i, &a);
   if (!m.own_architecture()) return Status::Ok();
   const std::optional<bool> norm = meta.Bool("attention.qk_norm", i);

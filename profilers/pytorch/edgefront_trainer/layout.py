@@ -14,6 +14,7 @@ class Layout:
         self.eps = self.get("attention.layer_norm_rms_epsilon")
         self.interleaved = arch in ("llama", "granitehybrid")
         self.final_norm = "token_embd_norm.weight" if arch.startswith("lfm2") else "output_norm.weight"
+        self.ffn_norm = "ffn_norm" if arch == "falcon-h1" else "ffn_norm.weight"
         self.output = "output.weight" if "output.weight" in tensors else "token_embd.weight"
         # Tensors of the file that hold no parameters: divisors of RoPE frequencies, 1 where a pair turns (lfm3).
         self.constants = {}

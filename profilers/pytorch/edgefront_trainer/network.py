@@ -70,7 +70,7 @@ class Network:
         """Returns x after an FFN, its norms and its residual; x if there is no FFN."""
         if ffn is None:
             return x
-        return x + self.normed(ffn(self, p, rms(x, self.w[p + "ffn_norm.weight"], self.layout.eps)), p + "post_ffw_norm.weight")
+        return x + self.normed(ffn(self, p, rms(x, self.w[p + self.layout.ffn_norm], self.layout.eps)), p + "post_ffw_norm.weight")
 
     def normed(self, x, name):
         """Returns x after the norm of this name, if the layout has one."""
