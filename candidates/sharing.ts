@@ -33,6 +33,18 @@ export function kvSources(layers: readonly Shared[]): readonly (number | null)[]
   });
 }
 
+/**
+ * Returns how many times a model applies its layers as one stack: `3*[c3 g]`. 1: layers share nothing, or in
+ * another way.
+ */
+export function loopsOf(layers: readonly Shared[]): number {
+  const sources = weightSources(layers);
+  const stored = sources.filter((source, index) => source === index).length;
+  const loops = layers.length / stored;
+  const looped = Number.isInteger(loops) && sources.every((source, index) => source === index % stored);
+  return looped && kvSources(layers).every((source, index) => source === index) ? loops : 1;
+}
+
 /** Returns what layers share, for messages; null where each has its own weights, keys and values. */
 export function sharedBetween(layers: readonly Shared[]): string | null {
   if (layers.some(({ weightsOf }) => weightsOf !== undefined)) return "some of its layers share weights";

@@ -162,7 +162,7 @@ struct Engine {
 };
 
 // Stages that all layouts have, around those of the mixers and FFNs. They are defined in layer_stages.cc.
-extern const Stage kEmbedStage, kMixerNormStage, kFfnNormStage, kFinalNormStage, kLogitsStage;
+extern const Stage kEmbedStage, kLoopNormStage, kMixerNormStage, kFfnNormStage, kFinalNormStage, kLogitsStage;
 Stage MixerOutStage(const MixerKind& kind);  // product of a mixer's output, added to the residual stream
 
 // The first half of a SwiGLU FFN (ffns/swiglu.cc): rows [first, first + rows) of `in` to the same rows of the middle,

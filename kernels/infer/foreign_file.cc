@@ -26,8 +26,8 @@ constexpr GgmlType kTypes[] = {
 };
 // clang-format on
 
-constexpr const char* kArchitectures[] = {"lfm2",  "lfm2moe", "lfm3",       "qwen3",     "llama",    "granitehybrid",
-                                          "mamba", "mamba2",  "nemotron_h", "falcon-h1", "edgefront"};
+constexpr const char* kArchitectures[] = {"lfm2",          "lfm2moe", "lfm3",   "qwen3",      "llama",     "nanbeige",
+                                          "granitehybrid", "mamba",   "mamba2", "nemotron_h", "falcon-h1", "edgefront"};
 
 // First bytes of files that users pass instead of a GGUF.
 struct Start {
@@ -141,13 +141,13 @@ Status CheckModelKind(const GgufFile& gguf) {
   const auto arch = Text(gguf, "general.architecture");
   if (!arch)
     return BadModel("the file names no architecture (general.architecture is missing): it is no language model, or only a part of one");
+  std::string all;
   for (const char* known : kArchitectures) {
     if (*arch == known) return Status::Ok();
+    all += (all.empty() ? "" : ", ") + std::string(known);
   }
-  return Unsupported("general.architecture is '" + Printable(*arch) +
-                     "', which edgefront does not run (it runs lfm2, lfm2moe, lfm3, qwen3, llama, granitehybrid, mamba, mamba2, "
-                     "nemotron_h, falcon-h1, edgefront); run this file with "
-                     "llama.cpp: llama-bench -m FILE");
+  return Unsupported("general.architecture is '" + Printable(*arch) + "', which edgefront does not run (it runs " + all +
+                     "); run this file with llama.cpp: llama-bench -m FILE");
 }
 
 Status CheckRopeScaling(const GgufFile& gguf, const std::string& arch) {

@@ -52,6 +52,17 @@ const float* PendingBefore(const Engine& e, size_t layer) {
   return w.ffn_norm != nullptr ? w.ffn_post_norm : w.mixer_post_norm;
 }
 
+// Normalises the residual stream itself, as nanbeige does between two loops.
+void LoopNorm(const StageRun& r) {
+  const Engine& e = r.engine;
+  const size_t d = e.spec->dim;
+  const Part part = PartOf(e.n, r.worker, r.workers);
+  for (uint32_t i = part.begin; i < part.end; ++i) {
+    float* x = e.Buffer(e.program.x) + i * d;
+    e.kernels->rmsnorm(x, e.weights->final_norm, d, e.spec->eps, x);
+  }
+}
+
 void MixerNorm(const StageRun& r) {
   Engine& e = r.engine;
   e.NormRows(PendingBefore(e, r.layer), e.weights->layers[r.layer].mixer_norm, 0, e.n, e.program.layers[r.layer].normed, r.worker,
@@ -95,6 +106,7 @@ OpCost LogitsCost(const Engine& e, size_t) { return e.ProductCost(e.weights->out
 }  // namespace
 
 const Stage kEmbedStage = {"embed", 0, Embed};
+const Stage kLoopNormStage = {"norm", 0, LoopNorm};
 const Stage kMixerNormStage = {"norm", 0, MixerNorm};
 const Stage kFfnNormStage = {"norm", 0, FfnNorm};
 const Stage kFinalNormStage = {"norm", 0, FinalNorm};

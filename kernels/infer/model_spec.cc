@@ -116,6 +116,21 @@ Status ReadLayers(const GgufFile& gguf, const MetaReader& meta, uint32_t n_layer
   return Status::Ok();
 }
 
+// Repeats the layers of a `nanbeige` file, which lists those of one loop. Each loop applies the same weights.
+// Unless the file skips it, the final norm also stands between two loops.
+Status RepeatLayers(const MetaReader& meta, ModelSpec* m) {
+  const uint32_t stack = static_cast<uint32_t>(m->layers.size());
+  uint32_t loops;
+  EDGEFRONT_RETURN_IF_ERROR(meta.Int("num_loops", 0, 1, kMaxLayers / stack, 1, &loops));
+  if (loops > 1 && !meta.Bool("skip_loop_final_norm", 0).value_or(false)) m->norm_every = stack;
+  for (uint32_t i = stack; i < loops * stack; ++i) {
+    LayerSpec again = m->layers[i % stack];
+    again.weights_from = i % stack;
+    m->layers.push_back(again);
+  }
+  return Status::Ok();
+}
+
 Status CheckTensors(const GgufFile& gguf, const ModelSpec& spec) {
   const std::vector<TensorSpec> expected = FileTensors(spec);
   for (const TensorSpec& want : expected) {
@@ -150,7 +165,7 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf, const DataSource* so
     m.final_norm = "output_norm.weight";
   m.name = ReadString(gguf, "general.name");
   m.layout = ReadString(gguf, "edgefront.layout");
-  m.rope_interleaved = m.architecture == "llama" || m.architecture == "granitehybrid";
+  m.rope_interleaved = m.architecture == "llama" || m.architecture == "nanbeige" || m.architecture == "granitehybrid";
   const GgufTensor* embedding = gguf.FindTensor("token_embd.weight");
   if (embedding == nullptr) return BadModel("tensor 'token_embd.weight' is missing");
   m.tied = gguf.FindTensor("output.weight") == nullptr;
@@ -174,6 +189,7 @@ Result<ModelSpec> ModelSpec::FromGguf(const GgufFile& gguf, const DataSource* so
     m.rope_rotated = *rotated;
   }
   EDGEFRONT_RETURN_IF_ERROR(ReadLayers(gguf, meta, n_layers, &m));
+  if (m.architecture == "nanbeige") EDGEFRONT_RETURN_IF_ERROR(RepeatLayers(meta, &m));
   EDGEFRONT_RETURN_IF_ERROR(CheckTensors(gguf, m));
   return m;
 }

@@ -26,8 +26,9 @@ struct ModelSpec {
   uint32_t vocab = 0;        // V
   uint32_t context_length = 0;
   float eps = 0;
-  bool rope_interleaved = false;  // llama, granitehybrid: pairs (2i, 2i+1); else (i, i+hd/2)
+  bool rope_interleaved = false;  // llama, nanbeige, granitehybrid: pairs (2i, 2i+1); else (i, i+hd/2)
   uint32_t rope_rotated = 0;      // lfm3: channels of a head that RoPE turns in global attention
+  uint32_t norm_every = 0;        // nanbeige: the final norm also stands after every so many layers; 0: after the last only
   bool tied = true;               // the output matrix is the embedding matrix
   std::optional<uint64_t> seed;   // edgefront.weights.seed
   std::vector<LayerSpec> layers;  // a parallel layer is two of them

@@ -17,6 +17,7 @@ void Engine::PlanStages() {
   add(kEmbedStage, 0);
   for (size_t l = 0; l < spec->layers.size(); ++l) {
     const MixerKind& kind = KindOf(spec->layers[l].mixer);
+    if (l > 0 && spec->norm_every > 0 && l % spec->norm_every == 0) add(kLoopNormStage, l);
     if (!spec->layers[l].beside) add(kMixerNormStage, l);
     for (const Stage& stage : kind.stages) add(stage, l);
     add(MixerOutStage(kind), l);

@@ -202,7 +202,7 @@ TEST(ForeignArchitecturesAreNamed) {
     w.AddString("general.architecture", name);
     w.AddTensor("token_embd.weight", {32, 40}, DType::kF32);
     CHECK_SAYS(w.Finish(), (std::string("'") + name + "'").c_str(),
-               "it runs lfm2, lfm2moe, lfm3, qwen3, llama, granitehybrid, mamba, mamba2, nemotron_h, falcon-h1, edgefront");
+               "it runs lfm2, lfm2moe, lfm3, qwen3, llama, nanbeige, granitehybrid, mamba, mamba2, nemotron_h, falcon-h1, edgefront");
   }
   GgufWriter hostile;
   hostile.AddString("general.architecture", "a\n\x1b[31m" + std::string(500, 'b'));

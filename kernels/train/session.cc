@@ -18,12 +18,18 @@ constexpr int kMicrobatchRows = 128;
 // The step of a router's biases (arXiv 2408.15664).
 constexpr float kBalanceRate = 1e-3f;
 
+// The trainer's networks apply the final norm once.
+Status CheckNorms(const ModelSpec& spec) {
+  return spec.norm_every == 0 ? Status::Ok() : Unsupported("the trainer runs no model with its final norm between loops of its layers");
+}
+
 int LanesFor(int batch) { return std::clamp(batch / 4, std::min(batch, 8), 16); }
 
 }  // namespace
 
 Result<std::unique_ptr<Session>> Session::Create(const ModelSpec& spec, uint64_t seed, int length, int batch, int threads,
                                                  const std::string& isa, const SessionOptions& options) {
+  EDGEFRONT_RETURN_IF_ERROR(CheckNorms(spec));
   const Math* math = options.math ? options.math : SelectMath(isa.c_str(), options.precision);
   if (!math) return Unavailable("the trainer has no " + isa + " path in " + PrecisionName(options.precision) + " on this machine");
   auto pool = ThreadPool::Create(threads, false);
@@ -90,6 +96,7 @@ Status Session::LoadTeacher(const ModelFile& file) {
   const DataSource source = SourceOf(file);
   auto spec = ModelSpec::FromGguf(file.gguf(), &source);
   if (!spec.ok()) return spec.status();
+  EDGEFRONT_RETURN_IF_ERROR(CheckNorms(*spec));
   if (spec->vocab != spec_.vocab) {
     return BadRequest("the teacher has " + std::to_string(spec->vocab) + " tokens, the student " + std::to_string(spec_.vocab));
   }

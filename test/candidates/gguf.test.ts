@@ -31,6 +31,14 @@ describe("architecture", () => {
     ["v512 d64 f128 : c3 c3", "edgefront"],
     ["v512 d64 f128 h4/2x32 : g g", "qwen3"],
     ["v512 d64 f128 h4/2x16n : g g", "llama"],
+    ["v512 d64 f128 h4/2x16n : 3*[g g]", "nanbeige"],
+    ["v512 d64 f128 h4/2x16n : 2*g", "nanbeige"],
+    ["v512 d64 f128 h4/2x16n : 2*g 2*g", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : A=g g A", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : 2*[g g<]", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : 2*[g s8]", "edgefront"],
+    ["v512 d64 f128 h4/2x16 : 2*[g g]", "edgefront"],
+    ["v512 d64 f128 h4/2x16n : 2*[c3 g]", "edgefront"],
     ["v512 d64 f128 h4/2x16n : m2 g m2", "granitehybrid"],
     ["v512 d64 f128 h4/2x16n : m2(x16n8g2k3) g(4/1x16n) m2(x16n8g2k3) g", "granitehybrid"],
     ["v512 d64 f128 h4/2x16n : g+m2(e1x16) g+m2(e1x16)", "falcon-h1"],
@@ -107,6 +115,18 @@ describe("plan", () => {
     // are Q4_0 (2).
     expect(tensors.find((t) => t.name === "blk.2.ffn_down.weight")!.type).toBe(1);
     expect(tensors.find((t) => t.name === "blk.2.ffn_up.weight")!.type).toBe(2);
+  });
+
+  it("of a stack in a loop counts the layers of one loop, as llama.cpp does", async () => {
+    const layout = parseNotation("v300 d64 f96 h4/2x16n : 3*[g g]");
+    const { metadata, tensorInfos } = await readBack(lower(layout, { quantization: "q8_0" }).plan);
+    expect(metadata).toMatchObject({
+      "nanbeige.block_count": 2,
+      "nanbeige.num_loops": 3,
+      "nanbeige.skip_loop_final_norm": true,
+      "nanbeige.attention.head_count_kv": 2,
+    });
+    expect(tensorInfos.map(({ name }) => name).filter((name) => name.startsWith("blk.2"))).toEqual([]);
   });
 
   it("of a Mamba-2 hybrid has the names that llama.cpp reads", async () => {

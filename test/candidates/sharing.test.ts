@@ -6,7 +6,7 @@ import { expressionOf, lower } from "../../candidates/gguf/lower.ts";
 import { type Layout, layoutId, parseLayout } from "../../candidates/layout.ts";
 import { formatNotation, formatPattern, parseNotation } from "../../candidates/notation.ts";
 import { runsIn } from "../../candidates/runs-in.ts";
-import { kvSources, weightSources } from "../../candidates/sharing.ts";
+import { kvSources, loopsOf, weightSources } from "../../candidates/sharing.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
 import { termsOf } from "../../search/predictor/additive.ts";
 import { createRng } from "../../search/rng.ts";
@@ -37,6 +37,17 @@ describe("shared weights", () => {
       (HEADER + written).replace(text.includes("g") ? "" : " h4/2x16", ""),
     );
     expect(layoutOf(written)).toEqual(layoutOf(text));
+  });
+
+  it.each([
+    ["2*g", 2],
+    ["3*[c3 g]", 3],
+    ["2*[c3 s4 s4<]", 1],
+    ["2*c3 2*g", 1],
+    ["A=c3 g A", 1],
+    ["c3 g", 1],
+  ])("counts the loops of %s", (text, loops) => {
+    expect(loopsOf(layoutOf(text).layers)).toBe(loops);
   });
 
   it("writes any map of shared layers so that it is read back", () => {

@@ -11,6 +11,7 @@ const LAYOUTS = [
   "v32 d32 f32 h2/1x16 : c2 s4 g c8", // edgefront
   "v32 d32 f32 h2/2x16 : g g", // qwen3
   "v32 d32 f32 h2/2x16n : g g", // llama
+  "v32 d32 f32 h2/2x16n : 2*[g g]", // nanbeige
   "v32 d32 f32 h2/1x16n : m2(x16n8) g", // granitehybrid
   "v32 d32 f32 h2/1x16or8 n2 : c3 g s4(2/1x16o)", // lfm3
   "v32 d32 f32 h2/1x16n : g+m2(x16n8)", // falcon-h1

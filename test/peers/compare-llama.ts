@@ -262,6 +262,7 @@ try {
     "mamba2",
     "nemotron_h",
     "falcon-h1",
+    "nanbeige",
   ];
   const layouts: [string, Layout][] = [
     ...flags.named

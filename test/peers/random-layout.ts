@@ -5,7 +5,7 @@ import { type Ffn, type Mixer, mixerOf, type SingleMixer } from "../../candidate
 import type { SeededRng } from "../../search/rng.ts";
 
 /** Architectures without QK-norm, and those without FFNs. */
-const WITHOUT_NORM = new Set<Architecture>(["llama", "granitehybrid", "nemotron_h", "falcon-h1"]);
+const WITHOUT_NORM = new Set<Architecture>(["llama", "nanbeige", "granitehybrid", "nemotron_h", "falcon-h1"]);
 const WITHOUT_FFN = new Set<Architecture>(["mamba", "mamba2", "nemotron_h"]);
 
 /**
@@ -59,10 +59,14 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
     const used = 1 + random.below(4);
     const moe: Ffn = { op: "moe", experts: used + random.below(12), used, width: 32 * (1 + random.below(8)) };
     const alone = ["mamba", "mamba2", "falcon-h1"].includes(wanted);
-    const layers = Array.from({ length: 2 + random.below(7) }, (_, layer) => ({
+    const stack = Array.from({ length: 2 + random.below(7) }, (_, layer) => ({
       mixer: other !== null && (alone || random.below(3) > 0) ? other : attention,
       ffn: WITHOUT_FFN.has(wanted) ? { op: "absent" as const } : layer < dense ? ffn : moe,
     }));
+    const loops = wanted === "nanbeige" ? 2 + random.below(2) : 1;
+    const layers = Array.from({ length: loops }, (_, loop) =>
+      stack.map((layer, index) => (loop === 0 ? layer : { ...layer, weightsOf: index })),
+    ).flat();
     const layout = { vocab: 256 + 8 * random.below(200), width, layers };
     const expressed = paddingOf(layout)?.architecture ?? architectureOf(layout);
     if (width <= 768 && expressed === wanted) return layout;

@@ -27,6 +27,7 @@ const operators = [
 const architectures = {
   lfm2: "v64 d32 f64 h2/1x16 : c3 g c3",
   llama: "v64 d32 f64 h2/1x16n : g g",
+  nanbeige: "v64 d32 f64 h2/1x16n : 3*[g g]",
   qwen3: "v64 d32 f64 h2/1x16 : g g",
   granitehybrid: "v64 d32 f64 h2/1x16n : m2(x16n16) g",
   falcon: "v64 d32 f64 h2/1x16n : g+m2(x16n16) g+m2(x16n16)",

@@ -8,6 +8,7 @@ import { lfm2 } from "./lfm2.ts";
 import { lfm2moe } from "./lfm2moe.ts";
 import { lfm3 } from "./lfm3.ts";
 import { mamba2Stack, mambaStack } from "./mamba-stack.ts";
+import { nanbeige } from "./nanbeige.ts";
 import { nemotronH } from "./nemotron-h.ts";
 import { qwen35 } from "./qwen35.ts";
 import { refuse, type TransformersConfig, type Upstream } from "./upstream.ts";
@@ -18,6 +19,7 @@ const list = [
   lfm3,
   qwen3,
   llama,
+  nanbeige,
   graniteHybrid,
   mambaStack,
   mamba2Stack,
@@ -29,13 +31,16 @@ const list = [
 /** The name of an upstream architecture. */
 export type UpstreamName = (typeof list)[number]["name"];
 
+type Named = Upstream & { readonly name: UpstreamName };
+
 /**
- * Returns the architecture that has this layout's kinds of mixers, or null. None has layers that share. Its
- * `problem` tells whether it expresses the layout.
+ * Returns the architecture that has this layout's kinds of mixers and of sharing, or null. Its `problem` tells
+ * whether it expresses the layout.
  */
-export function upstreamOf(layout: Layout): (Upstream & { readonly name: UpstreamName }) | null {
-  if (sharedBetween(layout.layers) !== null) return null;
-  return list.find((upstream) => upstream.holds(layout)) ?? null;
+export function upstreamOf(layout: Layout): Named | null {
+  const shares = sharedBetween(layout.layers) !== null;
+  const fitting: readonly Named[] = list;
+  return fitting.find((upstream) => (upstream.shares ?? false) === shares && upstream.holds(layout)) ?? null;
 }
 
 /**

@@ -31,6 +31,8 @@ export interface Upstream {
    * checks the other properties.
    */
   holds(layout: Layout): boolean;
+  /** True if layers of the architecture share weights. Absent: each has its own, with its own keys and values. */
+  readonly shares?: true;
   /** Returns a property of the layout that the architecture cannot express, or null. */
   problem(layout: Layout): string | null;
   /**
@@ -40,7 +42,7 @@ export interface Upstream {
   readonly unpaddable?: (layout: Layout) => string | null;
   /** Returns a tensor of a padded layout as the architecture has it. Absent where it has all as they are. */
   readonly padded?: (layout: Layout, tensor: PaddedTensor) => PaddedTensor;
-  /** Hyper-parameters in file order. Keys have no prefix. */
+  /** Hyper-parameters in file order. Keys have no prefix. A key that all files have replaces their value. */
   metadata(layout: Layout): Entries;
   /** Tensors of a file that hold no parameters, in file order after all others. Absent: none. */
   constants?(layout: Layout): readonly TensorSpec[];

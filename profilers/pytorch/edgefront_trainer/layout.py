@@ -12,7 +12,7 @@ class Layout:
         self.meta, self.arch, self.tensors = meta, arch, tensors
         self.dim, self.vocab = tensors["token_embd.weight"][:2]
         self.eps = self.get("attention.layer_norm_rms_epsilon")
-        self.interleaved = arch in ("llama", "granitehybrid")
+        self.interleaved = arch in ("llama", "nanbeige", "granitehybrid")
         self.final_norm = "token_embd_norm.weight" if arch.startswith("lfm2") else "output_norm.weight"
         self.ffn_norm = "ffn_norm" if arch == "falcon-h1" else "ffn_norm.weight"
         self.output = "output.weight" if "output.weight" in tensors else "token_embd.weight"
@@ -21,8 +21,9 @@ class Layout:
         if "rope_freqs.weight" in tensors:
             turns = 2 * torch.arange(tensors["rope_freqs.weight"][0]) < self.get("rope.rotated_count")
             self.constants["rope_freqs.weight"] = torch.where(turns, 1.0, 1e30)
-        layers = range(self.get("block_count"))
-        owners = [self.of_layer("layer.weights_from", n, n) for n in layers]
+        stack = self.get("block_count")  # nanbeige lists the layers of one loop
+        layers = range(stack * self.get("num_loops", 1))
+        owners = [self.of_layer("layer.weights_from", n, n % stack) for n in layers]
         self.prefixes = [f"blk.{owner}." for owner in owners]
         # The mixers of each layer. Layers with the same weights have their own, because each reads its own keys and values.
         self.mixers = [mixers_of(self, owner) for owner in owners]
