@@ -15,8 +15,8 @@ import {
   scaledDim,
   scaledHeads,
 } from "./heads.ts";
-import type { LayerKey, MixerOperator, ProxySize } from "./operator.ts";
-import { countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
+import type { MixerOperator, ProxySize } from "./operator.ts";
+import { type CountKey, countKey, recurrentCosts, recurrentTraits } from "./recurrent.ts";
 
 const gdnSchema = z.strictObject({
   op: z.literal("gdn"),
@@ -61,12 +61,12 @@ const costs = recurrentCosts((spec: Gdn | GdnConv) => {
   };
 });
 
-const convKeys: readonly LayerKey<Gdn | GdnConv>[] = [
+const convKeys: readonly CountKey<Gdn | GdnConv>[] = [
   countKey("ssm.conv_kernel", (spec) => spec.kernel),
   countKey("ssm.inner_size", valueWidth),
   countKey("ssm.time_step_rank", (spec) => spec.valueHeads),
 ];
-const stateKeys: readonly LayerKey<Gdn>[] = [
+const stateKeys: readonly CountKey<Gdn>[] = [
   countKey("ssm.state_size", (spec) => spec.keyDim),
   countKey("ssm.group_count", (spec) => spec.keyHeads),
 ];

@@ -28,7 +28,7 @@ export function recurrentCosts<Spec>(sizes: (spec: Spec, width: number) => Fixed
 export const recurrentTraits = { reach: Number.POSITIVE_INFINITY, lookup: false, stateful: true } as const;
 
 /** A key whose values are counts. */
-interface CountKey<Spec> extends LayerKey<Spec> {
+export interface CountKey<Spec> extends LayerKey<Spec> {
   of(spec: Spec, width: number): number;
 }
 

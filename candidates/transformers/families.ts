@@ -1,51 +1,11 @@
 // The model types of transformers that edgefront reads, each a row with its keys and the defaults of its class.
 // Sources: configuration_{lfm2,lfm2_moe,lfm3,qwen3,llama,granitemoehybrid,falcon_h1}.py of transformers.
-import type { NormKind } from "../layout.ts";
 import type { Geometry } from "../ops/geometry.ts";
 import { type Ffn, ffnOfWidth } from "../ops/operator-registry.ts";
-import type { LayerTypeConfig, LayerTypeName } from "../ops/upstream/layer-types.ts";
+import type { LayerTypeName } from "../ops/upstream/layer-types.ts";
+import { DEFAULT_ROPE, denseFfn, type Family, HIDDEN_SIZE, mixersOf, sameGeometry } from "./family.ts";
+import { recurrentFamilies } from "./recurrent-families.ts";
 import { bad, type Config, either, type Rope } from "./transformers-schema.ts";
-
-/** How the configurations of one model type are read. */
-export interface Family {
-  /** Begin of its classes' names, such as Lfm2 of Lfm2ForCausalLM and Lfm2Model. */
-  readonly stem: string;
-  /** Keys of the model width. */
-  readonly width: readonly (keyof Config)[];
-  /** The layer types that the class has. */
-  readonly types: readonly LayerTypeName[];
-  /** Later names of layer types, with those that the class's first version gave them. */
-  readonly renamed?: Readonly<Record<string, LayerTypeName>>;
-  /** Returns the types by a key that must agree with layer_types, or undefined where the key is absent. */
-  placed?(config: Config, depth: number): readonly LayerTypeName[] | undefined;
-  /** Returns the type of a layer that no key states. Absent: layer_types is needed. */
-  typeOf?(config: Config, layer: number): LayerTypeName;
-  /** Kinds of RoPE that a layout has. */
-  readonly ropeTypes: readonly string[];
-  /** True if the output matrix is the token table, unless the configuration states it. */
-  readonly tied: boolean;
-  /** Returns the FFN of each layer. */
-  ffn(config: Config): (layer: number) => Ffn;
-  /** Returns heads and RoPE of the attention layers of a type, in a model of this width. */
-  geometry(config: Config, type: LayerTypeName, width: number): Geometry;
-  /** Norms of all layers. Absent: before mixers and FFNs. */
-  norms?(config: Config): NormKind;
-  /** Returns the other hyper-parameters of the mixers. `types` are those of the model's layers. */
-  mixers(config: Config, types: readonly LayerTypeName[], width: number): LayerTypeConfig;
-  /** Throws InvalidInputError (`bad-config`) where a layout cannot express a key of this class alone. */
-  refuse?(config: Config, geometries: readonly Geometry[]): void;
-}
-
-const HIDDEN_SIZE = ["hidden_size"] as const;
-const DEFAULT_ROPE = ["default"] as const;
-
-/** SwiGLU of one width, under this key, in all layers. */
-const denseFfn =
-  (key: keyof Config): Family["ffn"] =>
-  (config) => {
-    const ffn = ffnOfWidth(either<number>(config, [key]));
-    return () => ffn;
-  };
 
 /** The FFN width that transformers' Lfm2MLP derives from block_ff_dim. */
 function lfm2Ffn(config: Config): number {
@@ -69,27 +29,6 @@ function lfm2MoeFfn(config: Config): (layer: number) => Ffn {
   };
   return (layer) => (layer < num_dense_layers ? dense(layer) : experts);
 }
-
-/** One geometry for all attention layers. `headDim` is the class's default; absent: the heads span the width. */
-const sameGeometry =
-  (of: {
-    readonly qkNorm: boolean;
-    readonly ropeTheta: number;
-    readonly headDim?: number;
-  }): Family["geometry"] =>
-  (config, _type, width) => {
-    const heads = either<number>(config, ["num_attention_heads", "num_heads"]);
-    const headDim = config.head_dim ?? of.headDim ?? width / heads;
-    if (!Number.isInteger(headDim))
-      throw bad(`a width of ${width} does not divide into ${heads} heads; add head_dim`);
-    const stated = config.rope_parameters?.rope_theta;
-    const ropeTheta = either<number>(config, ["rope_theta", "theta"], stated ?? of.ropeTheta);
-    if (stated !== undefined && stated !== ropeTheta)
-      throw bad(
-        `rope_theta ${ropeTheta} and rope_parameters.rope_theta ${stated} contradict each other; leave one out`,
-      );
-    return { heads, kvHeads: config.num_key_value_heads ?? heads, headDim, qkNorm: of.qkNorm, ropeTheta };
-  };
 
 const LFM_THETA = 1_000_000;
 const lfm2Geometry = sameGeometry({ qkNorm: true, ropeTheta: LFM_THETA });
@@ -198,8 +137,6 @@ function refuseFalcon(config: Config): void {
   refuseBiases(config);
 }
 
-const mixersOf: Family["mixers"] = ({ mamba_d_head: _, ...config }) => config;
-
 /** Every model type, by its name in `model_type`. */
 export const families: Readonly<Record<string, Family>> = {
   lfm2: {
@@ -294,4 +231,5 @@ export const families: Readonly<Record<string, Family>> = {
     },
     refuse: refuseFalcon,
   },
+  ...recurrentFamilies,
 };

@@ -4,7 +4,9 @@ import { issueText } from "../issues.ts";
 import { type Layer, type Layout, normsField, parseLayout } from "../layout.ts";
 import { type LayerTypeName, layerTypes } from "../ops/upstream/layer-types.ts";
 import { counted } from "../words.ts";
-import { type Family, families } from "./families.ts";
+import { families } from "./families.ts";
+import type { Family } from "./family.ts";
+import { inexpressible } from "./recurrent-families.ts";
 import { bad, type Config, configSchema, either } from "./transformers-schema.ts";
 
 /** Returns true for JSON that is meant as a transformers configuration. A layout has none of these keys. */
@@ -15,10 +17,14 @@ export const isTransformersConfig = (data: unknown): boolean =>
 
 function familyOf({ model_type, architectures }: Config): Family {
   const named = model_type ?? architectures?.[0];
-  const found = Object.entries(families).find(([name, { stem }]) =>
-    (model_type === undefined ? [`${stem}ForCausalLM`, `${stem}Model`] : [name]).includes(named ?? ""),
-  );
-  if (found !== undefined) return found[1];
+  const among = <Row extends Pick<Family, "stem">>(table: Readonly<Record<string, Row>>): Row | undefined =>
+    Object.entries(table).find(([name, { stem }]) =>
+      (model_type === undefined ? [`${stem}ForCausalLM`, `${stem}Model`] : [name]).includes(named ?? ""),
+    )?.[1];
+  const found = among(families);
+  if (found !== undefined) return found;
+  const never = among(inexpressible);
+  if (never !== undefined) throw bad(`no layout expresses a model of type ${named}: ${never.why}`);
   const known = Object.keys(families).join(", ");
   throw bad(
     `the configuration is of model type ${named === undefined ? "(none)" : `"${named}"`}, edgefront reads ${known}; ` +
@@ -103,7 +109,7 @@ export function layoutOfTransformersConfig(data: unknown): Layout {
   if (windowed && options.sliding_window === undefined)
     throw bad("it has sliding_attention layers but no sliding_window; add it");
   const geometries = types.map((type) =>
-    layerTypes[type].attends ? family.geometry(config, type, width) : undefined,
+    layerTypes[type].attends ? family.geometry?.(config, type, width) : undefined,
   );
   family.refuse?.(
     config,

@@ -109,6 +109,10 @@ describe("our own configuration comes back as the same layout", () => {
     "v512 d64 f128 h4/1x14or6 n2 : c7 g s8(4/1x14ot10000) g",
     "v512 d64 f128 h4/1x32r0 : c4 g s8 g",
     "v512 d64 f128 h4/1x32 n2 : c4 g c4",
+    "v512 d64 f128 : gdn(2/4x16/24k3) gdn(2/4x16/24k3)",
+    "v512 d64 f0 : m1(e3n8r5k3) m1(e3n8r5k3)",
+    "v512 d64 f0 : m1",
+    "v512 d64 f0 : m2(x16n24g2k3) m2(x16n24g2k3)",
   ])("%s", (text) => {
     const layout = namedLayouts[text] ?? parseNotation(text);
     const made = huggingFaceConfig(layout);
@@ -234,8 +238,8 @@ it("lfm3 is read with its defaults, and with the rotation that published files c
 });
 
 it.each([
-  [{ ...PUBLISHED, model_type: "mamba2" }, /"mamba2", edgefront reads lfm2, lfm2_moe, lfm3, qwen3, llama/],
-  [{ ...without(PUBLISHED, "model_type"), architectures: ["MambaForCausalLM"] }, /"MambaForCausalLM"/],
+  [{ ...PUBLISHED, model_type: "qwen2" }, /"qwen2", edgefront reads lfm2, lfm2_moe, lfm3, qwen3, llama/],
+  [{ ...without(PUBLISHED, "model_type"), architectures: ["Qwen2ForCausalLM"] }, /"Qwen2ForCausalLM"/],
   [{ ...PUBLISHED, block_dim: 512 }, /hidden_size 1024 and block_dim 512 contradict/],
   [{ ...PUBLISHED, layer_types: Array(16).fill("conv") }, /contradict/],
   [{ ...PUBLISHED, full_attn_idxs: [16] }, /layer 16 of 16/],

@@ -12,6 +12,7 @@ import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layer, Layout } from "../../candidates/layout.ts";
 import { attentionOf } from "../../candidates/ops/attention.ts";
 import { huggingFaceConfig } from "../../candidates/ops/upstream/architectures.ts";
+import { gatedConfig, qwen35 } from "../../candidates/ops/upstream/qwen35.ts";
 import { kvSources, weightSources } from "../../candidates/sharing.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { layoutFrom } from "../../runner/config/layouts.ts";
@@ -26,7 +27,7 @@ const flags = optionsOf(
     layouts: {
       type: "string",
       default:
-        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;v512 d128 f320 h4/2x32n : m2(x32n16) g m2(x32n16);v300 d96 f64 h3/1x32nt10000 : g m2(e3x16n24g2k3) m2(e3x16n24g2k3) g;v512 d128 f320 h4/2x32n : 2[g+m2(x32n16)];v300 d96 f64 h3/1x32nt10000 : 3[g+m2(e1.5x16n24g3k3)];v512 d128 fmoe(4/2x64) h4/2x32 : c3~320 g c3;v512 d160 f320 h4/2x32or16 n2 : c7 g c7 s16(4/2x32ot10000) g c7;v300 d128 f256 h4/1x32r0 : c3 g s8(4/1x32) g;v400 d128 f256 h4/2x32 : 2*[c3 g g<] 2*c3 A=g c3 g< A g<;lfm2-350m",
+        "v512 d128 f320 h4/2x32 : c3 g c3;v1000 d192 f500 h6/3x32t10000 : c4 g g c4 c4 g;v300 d256 f704 h2/1x128 : g c2 g c2;v512 d128 f320 h4/2x32n : m2(x32n16) g m2(x32n16);v300 d96 f64 h3/1x32nt10000 : g m2(e3x16n24g2k3) m2(e3x16n24g2k3) g;v512 d128 f320 h4/2x32n : 2[g+m2(x32n16)];v300 d96 f64 h3/1x32nt10000 : 3[g+m2(e1.5x16n24g3k3)];v512 d128 fmoe(4/2x64) h4/2x32 : c3~320 g c3;v512 d160 f320 h4/2x32or16 n2 : c7 g c7 s16(4/2x32ot10000) g c7;v300 d128 f256 h4/1x32r0 : c3 g s8(4/1x32) g;v400 d128 f256 h4/2x32 : 2*[c3 g g<] 2*c3 A=g c3 g< A g<;v300 d96 f160 : gdn(2/4x16/24k3) gdn(2/4x16/24k3);v512 d128 f320 h4/2x32 : gdn(2/4x32) g gdn(2/4x32) g;v300 d96 f0 : m1(n8r5k3) m1(n8r5k3) m1(n8r5k3);v300 d96 f0 : m2(e3x16n24g2k3) m2(e3x16n24g2k3);lfm2-350m",
     },
     tokens: { type: "string", default: "160" },
     isas: { type: "string", default: "scalar,avx2,auto" },
@@ -40,6 +41,8 @@ if (!existsSync(flags.python)) {
   process.exit(2);
 }
 
+const tokenCount = wholeOf("tokens", flags.tokens);
+
 /** The layout whose layers have their own weights, keys and values. */
 function withoutSharing({ layers, ...rest }: Layout): Layout {
   const own = layers.map(({ weightsOf, mixer, ...layer }): Layer => {
@@ -47,6 +50,15 @@ function withoutSharing({ layers, ...rest }: Layout): Layout {
     return { ...layer, mixer: attention === null ? mixer : { ...attention, kv: undefined } };
   });
   return { ...rest, layers: own };
+}
+
+/**
+ * The configuration of the peer's model. Attention beside Gated DeltaNet gets the output gates of Qwen3_5, which
+ * torch-logits.py fills.
+ */
+function configOf(layout: Layout) {
+  const own = withoutSharing(layout);
+  return qwen35.holds(own) ? gatedConfig(own, tokenCount) : huggingFaceConfig(own);
 }
 
 const peer = spawn(flags.python, ["test/peers/torch-logits.py"], { stdio: ["pipe", "pipe", "inherit"] });
@@ -57,16 +69,13 @@ const rows: { layout: string; isa: string; relativeError: number; pass: boolean 
 try {
   for (const name of flags.layouts.split(";")) {
     const layout = layoutFrom(name);
-    const made = huggingFaceConfig(withoutSharing(layout));
+    const made = configOf(layout);
     if (!made.ok) throw new Error(`${name}: ${made.reason}`);
     const file = join(folder, "model.gguf");
     const out = join(folder, "peer.f32");
     const { plan } = lower(layout, { quantization: "f32", seed: 1 });
     await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
-    const tokens = Array.from(
-      { length: wholeOf("tokens", flags.tokens) },
-      (_, i) => (i * i * 31 + 7 * i) % layout.vocab,
-    );
+    const tokens = Array.from({ length: tokenCount }, (_, i) => (i * i * 31 + 7 * i) % layout.vocab);
     const weightsFrom = weightSources(layout.layers);
     const kvFrom = kvSources(layout.layers);
     peer.stdin.write(`${JSON.stringify({ file, config: made.config, tokens, out, weightsFrom, kvFrom })}\n`);

@@ -35,6 +35,20 @@ GRANITE = {
     "ssm_in": "mamba.in_proj", "ssm_conv1d": "mamba.conv1d", "ssm_norm": "mamba.norm", "ssm_out": "mamba.out_proj",
     "ssm_conv1d.bias": "mamba.conv1d.bias", "ssm_dt.bias": "mamba.dt_bias", "ssm_a": "mamba.A_log", "ssm_d": "mamba.D",
 }
+QWEN = {
+    "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+    "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+    "attn_qkv": "linear_attn.in_proj_qkv", "attn_gate": "linear_attn.in_proj_z", "ssm_beta": "linear_attn.in_proj_b",
+    "ssm_alpha": "linear_attn.in_proj_a", "ssm_dt.bias": "linear_attn.dt_bias", "ssm_a": "linear_attn.A_log",
+    "ssm_conv1d": "linear_attn.conv1d", "ssm_norm": "linear_attn.norm", "ssm_out": "linear_attn.out_proj",
+}
+MAMBA2 = {
+    "attn_norm": "norm", "ssm_in": "mixer.in_proj", "ssm_conv1d": "mixer.conv1d", "ssm_conv1d.bias": "mixer.conv1d.bias",
+    "ssm_dt.bias": "mixer.dt_bias", "ssm_a": "mixer.A_log", "ssm_d": "mixer.D", "ssm_norm": "mixer.norm", "ssm_out": "mixer.out_proj",
+}
+MAMBA = MAMBA2 | {"ssm_x": "mixer.x_proj", "ssm_dt": "mixer.dt_proj", "ssm_dt.bias": "mixer.dt_proj.bias"}
 
 
 FALCON = GRANITE | {
@@ -53,18 +67,27 @@ def granite(layer, config, architecture):
     """Joins and converts the tensors of one layer, by GGUF name, to the forms that the class keeps."""
     layer["ffn_gate_up"] = torch.cat([layer.pop("ffn_gate"), layer.pop("ffn_up")])
     if "ssm_in" in layer:
-        falcon(layer, config, architecture)
-    elif architecture == "granitehybrid":
+        return logarithmic(layer, config, architecture)
+    if architecture == "granitehybrid":
         layer["attn_q"] = halves(layer["attn_q"], config.num_attention_heads)
         layer["attn_k"] = halves(layer["attn_k"], config.num_key_value_heads)
     return layer
 
 
-def falcon(layer, config, architecture):
-    layer["ssm_a"] = (-layer["ssm_a"]).log().flatten()
-    layer["ssm_d"] = layer["ssm_d"].flatten()
-    layer["ssm_norm"] = layer["ssm_norm"].flatten()
+def logarithmic(layer, config, architecture):
+    """Turns decay rates into the logarithms that the classes keep."""
+    if "ssm_a" in layer:
+        layer["ssm_a"] = (-layer["ssm_a"]).log()
     return layer
+
+
+def gated(layer, config, architecture):
+    """Gives attention the output gates of the class: 1/2 for every channel, which output matrices of twice the values make up for."""
+    if "attn_q" in layer:
+        queries = layer["attn_q"].view(config.num_attention_heads, config.head_dim, -1)
+        layer["attn_q"] = torch.cat([queries, torch.zeros_like(queries)], 1).flatten(0, 1)
+        layer["attn_output"] = 2 * layer["attn_output"]
+    return logarithmic(layer, config, architecture)
 
 
 def stacked(layer, config, architecture):
@@ -78,20 +101,26 @@ def unchanged(layer, config, architecture):
     return layer
 
 
-# Of each model type: names inside a layer, name of the final norm, conversion of a layer's tensors.
+# Of each model type: names inside a layer, of the token table and of the final norm, conversion of a layer's tensors.
 CLASSES = {
-    "lfm2": (LFM2, "embedding_norm", unchanged),
-    "lfm2_moe": (LFM2_MOE, "embedding_norm", stacked),
-    "lfm3": (LFM3, "embedding_norm", unchanged),
-    "granitemoehybrid": (GRANITE, "norm", granite),
-    "falcon_h1": (FALCON, "final_layernorm", falcon),
+    "lfm2": (LFM2, "embed_tokens", "embedding_norm", unchanged),
+    "lfm2_moe": (LFM2_MOE, "embed_tokens", "embedding_norm", stacked),
+    "lfm3": (LFM3, "embed_tokens", "embedding_norm", unchanged),
+    "granitemoehybrid": (GRANITE, "embed_tokens", "norm", granite),
+    "falcon_h1": (FALCON, "embed_tokens", "final_layernorm", logarithmic),
+    "qwen3_5_text": (QWEN, "embed_tokens", "norm", gated),
+    "mamba": (MAMBA, "embeddings", "norm_f", logarithmic),
+    "mamba2": (MAMBA2, "embeddings", "norm_f", logarithmic),
 }
+# Norms that multiply by 1 + weight.
+CENTRED = ("Qwen3_5RMSNorm",)
 
 
-def weights_of(file, config, known):
+def weights_of(file, model, known):
     """The file's tensors by the names of `known`, which are those of the model's state."""
-    names, final_norm, convert = CLASSES[config.model_type]
-    outer = {"token_embd": "embed_tokens", "token_embd_norm": final_norm, "output_norm": final_norm}
+    config, prefix = model.config, model.base_model_prefix
+    names, table, final_norm, convert = CLASSES[config.model_type]
+    outer = {"token_embd": table, "token_embd_norm": final_norm, "output_norm": final_norm}
     layers, weights = {}, {}
     reader = GGUFReader(file)
     architecture = reader.fields["general.architecture"].contents()
@@ -101,14 +130,17 @@ def weights_of(file, config, known):
         if name == "rope_freqs":  # holds no parameters
             weights[name] = value
         elif name in outer:
-            weights[f"model.{outer[name]}.weight"] = value
+            weights[f"{prefix}.{outer[name]}.weight"] = value
         else:
             _, layer, rest = name.split(".", 2)
             layers.setdefault(layer, {})[rest] = value
     for layer, values in layers.items():
         for name, value in convert(values, config, architecture).items():
-            parameter = f"model.layers.{layer}.{names[name]}"
+            parameter = f"{prefix}.layers.{layer}.{names[name]}"
             weights[parameter if parameter in known else f"{parameter}.weight"] = value
+    for name, module in model.named_modules():
+        if type(module).__name__ in CENTRED:
+            weights[f"{name}.weight"] = weights[f"{name}.weight"] - 1
     return weights
 
 
@@ -154,7 +186,7 @@ def logits(request):
     config = AutoConfig.for_model(fields.pop("model_type"), **fields)
     model = AutoModelForCausalLM.from_config(config).eval().float()
     state = model.state_dict()
-    weights = weights_of(request["file"], config, state)
+    weights = weights_of(request["file"], model, state)
     turns = weights.pop("rope_freqs", None)
     if turns is not None:  # 1 where a pair turns
         assert ((turns == 1) == (model.model.rotary_emb.full_attention_inv_freq != 0)).all(), "other channels turn than in transformers"
@@ -165,8 +197,8 @@ def logits(request):
     assert not missing, f"no tensor for {sorted(missing)}"
     for name, value in weights.items():
         state[name].copy_(value.view(state[name].shape))
-    assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr(), "the output matrix is not tied"
-    share(model.model.layers, weights_from, kv_from)
+    assert model.lm_head.weight.data_ptr() == model.get_input_embeddings().weight.data_ptr(), "the output matrix is not tied"
+    share(model.base_model.layers, weights_from, kv_from)
     with torch.no_grad():
         return model(torch.tensor([request["tokens"]]), use_cache=False).logits[0]
 

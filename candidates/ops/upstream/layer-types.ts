@@ -12,6 +12,12 @@ export interface LayerTypeConfig {
   readonly mamba_d_state?: number | undefined;
   readonly mamba_n_groups?: number | undefined;
   readonly mamba_d_conv?: number | undefined;
+  readonly mamba_rank?: number | undefined;
+  readonly linear_num_key_heads?: number | undefined;
+  readonly linear_num_value_heads?: number | undefined;
+  readonly linear_key_head_dim?: number | undefined;
+  readonly linear_value_head_dim?: number | undefined;
+  readonly linear_conv_kernel_dim?: number | undefined;
 }
 
 interface LayerType {
@@ -59,6 +65,31 @@ export const layerTypes = {
     attends: false,
     windowed: false,
     mixer: mamba2,
+  },
+  /** Mamba. Its class has no layer_types, because all its layers are alike. */
+  mamba1: {
+    attends: false,
+    windowed: false,
+    mixer: ({ mamba_expand, mamba_d_state, mamba_d_conv, mamba_rank }) => ({
+      op: "m1",
+      expand: mamba_expand ?? 2,
+      state: mamba_d_state ?? 16,
+      kernel: mamba_d_conv ?? 4,
+      ...(mamba_rank !== undefined && { rank: mamba_rank }),
+    }),
+  },
+  // The name of Qwen3_5, with the defaults of its class.
+  linear_attention: {
+    attends: false,
+    windowed: false,
+    mixer: (config) => ({
+      op: "gdn",
+      keyHeads: config.linear_num_key_heads ?? 16,
+      valueHeads: config.linear_num_value_heads ?? 32,
+      keyDim: config.linear_key_head_dim ?? 128,
+      valueDim: config.linear_value_head_dim ?? 128,
+      kernel: config.linear_conv_kernel_dim ?? 4,
+    }),
   },
   attention: {
     attends: true,

@@ -45,6 +45,8 @@ export const nemotronH = {
     ];
   },
   transformers: () =>
-    refuse("Mamba-2 and attention without FFNs: edgefront writes no config.json of transformers for them"),
+    refuse(
+      "Mamba-2 and attention without FFNs: transformers' NemotronH never ties its output to the token table",
+    ),
   transformersNote: () => null,
 } as const satisfies Upstream;

@@ -3,21 +3,30 @@
 // 1/2, and an output matrix of twice the values makes up for it. Sources: llama.cpp src/models/qwen35.cpp,
 // transformers modeling_qwen3_5.py.
 import { i32s, u32 } from "../../gguf/metadata.ts";
-import type { Layout } from "../../layout.ts";
+import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";
 import { type Gdn, gdn, gdnOf } from "../gdn.ts";
 import type { PaddedTensor } from "./padding.ts";
 import {
   attentionIn,
   attentionMetadata,
+  commonConfig,
+  feedForwardLength,
+  modelConfig,
   refuse,
   same,
+  type TransformersConfig,
   type Upstream,
+  unevenConfig,
   unevenness,
   windowsIn,
 } from "./upstream.ts";
 
 const gdnIn = ({ layers }: Layout): readonly Gdn[] => layers.flatMap(({ mixer }) => gdnOf(mixer) ?? []);
+
+/** Returns true if all Gated DeltaNet layers are alike. */
+const alike = (layout: Layout): boolean =>
+  same(gdnIn(layout).map((spec) => JSON.stringify(gdn.notation.format(spec))));
 
 /** Returns a property that the architecture cannot express even padded, or null. */
 function unpaddable(layout: Layout): string | null {
@@ -30,8 +39,7 @@ function unpaddable(layout: Layout): string | null {
   if (!first.qkNorm) return "it has Gated DeltaNet and attention without QK-norm";
   if (windowsIn(layout).length > 0) return "some of its attention layers have a window";
   if (!same(attention.map(({ kvHeads }) => kvHeads))) return "its attention layers differ in kv heads";
-  if (!same(gdnIn(layout).map((one) => JSON.stringify(gdn.notation.format(one)))))
-    return "its Gated DeltaNet layers differ";
+  if (!alike(layout)) return "its Gated DeltaNet layers differ";
   if (spec.keyDim !== spec.valueDim) return "its key heads and value heads differ in size";
   // llama.cpp's value head h reads key head h mod keyHeads, a layout's floor(h * keyHeads / valueHeads).
   return spec.keyHeads === spec.valueHeads || spec.keyHeads === 1
@@ -52,6 +60,45 @@ function padded(layout: Layout, tensor: PaddedTensor): PaddedTensor {
   if (name.endsWith(".attn_q.weight"))
     return { ...tensor, shape: [shape[0]!, 2 * shape[1]!], group: attentionIn(layout)[0]!.headDim };
   return name.endsWith(".attn_output.weight") ? { ...tensor, factor: 2 } : tensor;
+}
+
+/**
+ * Returns the config of the class that computes the same as the layout, if the rows of its attention's gates are
+ * zero and its output matrices hold twice the values. Layouts without attention need neither.
+ */
+export function gatedConfig(layout: Layout, context: number): TransformersConfig {
+  const attention = attentionIn(layout);
+  const [spec] = gdnIn(layout);
+  const uneven = unevenConfig(layout);
+  if (uneven !== null) return uneven;
+  if (!alike(layout)) return refuse("Gated DeltaNet layers of different shapes");
+  if (!attention.every(({ qkNorm }) => qkNorm)) return refuse("Gated DeltaNet and attention without QK-norm");
+  if (windowsIn(layout).length > 0)
+    return refuse("Gated DeltaNet beside windows: transformers' Qwen3_5 has no windows");
+  const rope = { rope_type: "default", rope_theta: attention[0]?.ropeTheta, partial_rotary_factor: 1 };
+  const config = {
+    architectures: ["Qwen3_5ForCausalLM"],
+    model_type: "qwen3_5_text",
+    ...(attention.length > 0
+      ? { ...commonConfig(layout, context), rope_parameters: rope }
+      : modelConfig(layout, {
+          intermediate_size: feedForwardLength(layout),
+          num_hidden_layers: layout.layers.length,
+          max_position_embeddings: context,
+        })),
+    rms_norm_eps: NORM_EPSILON,
+    hidden_act: "silu",
+    attention_bias: false,
+    linear_conv_kernel_dim: spec!.kernel,
+    linear_num_key_heads: spec!.keyHeads,
+    linear_num_value_heads: spec!.valueHeads,
+    linear_key_head_dim: spec!.keyDim,
+    linear_value_head_dim: spec!.valueDim,
+    layer_types: layout.layers.map(({ mixer }) =>
+      gdnOf(mixer) === null ? "full_attention" : "linear_attention",
+    ),
+  };
+  return { ok: true, config };
 }
 
 /** Qwen 3.5, by Alibaba. */
@@ -75,10 +122,14 @@ export const qwen35 = {
       // 0 for text. So every pair must be in its section.
       ["rope.dimension_sections", i32s([...[0, 1, 2].map((first) => Math.ceil((pairs - first) / 3)), 0])],
       ["attention.recurrent_layers", i32s(recurrent)],
-      ...gdn.keys.map(({ key, of }) => [key, u32(Number(of(spec!, layout.width)))] as const),
+      ...gdn.keys.map(({ key, of }) => [key, u32(of(spec!, layout.width))] as const),
     ];
   },
-  transformers: () =>
-    refuse("Gated DeltaNet beside attention without an output gate, which transformers' Qwen3_5 always has"),
+  transformers: (layout, context) =>
+    attentionIn(layout).length > 0
+      ? refuse(
+          "Gated DeltaNet beside attention without an output gate, which transformers' Qwen3_5 always has",
+        )
+      : gatedConfig(layout, context),
   transformersNote: () => null,
 } as const satisfies Upstream;

@@ -84,7 +84,8 @@ export const withoutFfns = ({ layers }: Layout): boolean =>
   layers.every(({ ffn }) => ffn.op === absentFfn.name);
 
 /** Returns the width of dense FFNs. Readers need one even if every layer has experts. */
-const feedForwardLength = (layout: Layout): number => denseWidthsIn(layout)[0] ?? moesIn(layout)[0]!.width;
+export const feedForwardLength = (layout: Layout): number =>
+  denseWidthsIn(layout)[0] ?? moesIn(layout)[0]!.width;
 
 /** Returns an option of layers that only the lfm3 architecture has, or null. */
 export function lfm3Option(layout: Layout): string | null {
@@ -168,12 +169,19 @@ export function unevenConfig(layout: Layout, taps: readonly number[] = []): Tran
   return unevenMixers(layout, taps);
 }
 
-/** Returns the keys of config.json that every class has. */
+/** Returns the keys of config.json that every class has, around those of a class. */
+export const modelConfig = <Own extends object>(layout: Layout, own: Own) => ({
+  vocab_size: layout.vocab,
+  hidden_size: layout.width,
+  ...own,
+  tie_word_embeddings: true,
+  use_cache: true,
+});
+
+/** Returns the keys of config.json that every class with attention and FFNs has. */
 export function commonConfig(layout: Layout, context: number) {
   const first = attentionIn(layout)[0]!;
-  return {
-    vocab_size: layout.vocab,
-    hidden_size: layout.width,
+  return modelConfig(layout, {
     intermediate_size: feedForwardLength(layout),
     num_hidden_layers: layout.layers.length,
     num_attention_heads: first.heads,
@@ -183,7 +191,5 @@ export function commonConfig(layout: Layout, context: number) {
     // Both spellings are needed: transformers before version 5 reads the first, later versions the second.
     rope_theta: first.ropeTheta,
     rope_parameters: { rope_type: "default", rope_theta: first.ropeTheta },
-    tie_word_embeddings: true,
-    use_cache: true,
-  };
+  });
 }
