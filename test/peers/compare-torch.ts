@@ -1,9 +1,10 @@
 // compare:torch: compares our logits with those of transformers' classes in PyTorch. Weights are F32 from a
 // seed through our own GGUF writer, the cache is F32: LFM2-350M and small hybrids, among them one whose layers
 // share (the peer applies its modules again). Fails above a relative error of 1e-4 (max |a-b| / max |b| over
-// all logits). The peer: a virtual environment with
-// test/peers/requirements.txt, named with --python.
-import { spawn } from "node:child_process";
+// all logits). Then mixers.py compares mixers of the PyTorch trainer, which our kernels are compared with elsewhere,
+// with modules of other libraries. The peer: a virtual environment with test/peers/requirements.txt, named with
+// --python.
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +67,14 @@ const answers = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
 const folder = mkdtempSync(join(tmpdir(), "edgefront-compare-"));
 const session = await openSession(localDevice());
 const rows: { layout: string; isa: string; relativeError: number; pass: boolean }[] = [];
+
+function add(layout: string, isa: string, relativeError: number): void {
+  const pass = relativeError < LIMIT;
+  rows.push({ layout, isa, relativeError, pass });
+  if (!flags.json)
+    console.log(`${pass ? "ok  " : "FAIL"} ${isa.padEnd(7)} ${relativeError.toExponential(2)}  ${layout}`);
+}
+
 try {
   for (const name of flags.layouts.split(";")) {
     const layout = layoutFrom(name);
@@ -106,14 +115,13 @@ try {
         worst = Math.max(worst, difference); // a NaN is kept
         largest = Math.max(largest, Math.abs(b));
       }
-      const relativeError = worst / largest;
-      const row = { layout: name, isa: result.isa, relativeError, pass: relativeError < LIMIT };
-      rows.push(row);
-      if (!flags.json)
-        console.log(
-          `${row.pass ? "ok  " : "FAIL"} ${row.isa.padEnd(7)} ${relativeError.toExponential(2)}  ${name}`,
-        );
+      add(name, result.isa, worst / largest);
     }
+  }
+  const compared = execFileSync(flags.python, ["test/peers/mixers.py"], { encoding: "utf8" });
+  for (const line of compared.trim().split("\n")) {
+    const { mixer, peer: module, relativeError } = JSON.parse(line);
+    add(`${mixer} as ${module}`, "PyTorch", relativeError);
   }
 } finally {
   peer.stdin.end();
