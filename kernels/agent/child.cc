@@ -150,7 +150,7 @@ Result<std::string> ModelSource::Sha256() const {
   return hash.Finish();
 }
 
-Result<SessionOptions> ReadSessionOptions(const Json& request) {
+Result<SessionOptions> ReadRunOptions(const Json& request) {
   Fields fields(&request);
   SessionOptions options;
   options.threads = static_cast<int>(fields.Integer("threads", 0, 0, 1024));
@@ -164,19 +164,24 @@ Result<SessionOptions> ReadSessionOptions(const Json& request) {
   } else if (kv != "f16") {
     fields.Fail("kv must be f16, q8_0 or f32");
   }
-  const std::string isa_name = fields.Text("isa", "auto");
-  const auto isa = ParseIsa(isa_name);
-  if (!isa) {
-    fields.Fail("unknown isa");
-  } else {
-    options.isa = *isa;
-    bool available = *isa == Isa::kAuto;
-    for (Isa have : AvailableIsas()) available = available || have == *isa;
-    if (!available) return Unavailable("this processor or this build has no " + isa_name);
-  }
   if (!fields.status().ok()) return fields.status();
   // The system may withhold some of the requested CPUs. Two threads on one CPU would spin against each other.
   if (request.Find("cpus")) options.threads = std::min(options.threads, static_cast<int>(AllowedCpus().size()));
+  return options;
+}
+
+Result<SessionOptions> ReadSessionOptions(const Json& request) {
+  Result<SessionOptions> options = ReadRunOptions(request);
+  if (!options.ok()) return options;
+  Fields fields(&request);
+  const std::string isa_name = fields.Text("isa", "auto");
+  const auto isa = ParseIsa(isa_name);
+  if (!isa) fields.Fail("unknown isa");
+  if (!fields.status().ok()) return fields.status();
+  bool available = *isa == Isa::kAuto;
+  for (Isa have : AvailableIsas()) available = available || have == *isa;
+  if (!available) return Unavailable("this processor or this build has no " + isa_name);
+  options->isa = *isa;
   return options;
 }
 
@@ -189,6 +194,12 @@ Status CheckFits(const MemoryPlan& plan) {
   if (memory.available_bytes == 0 || plan.predicted_peak_bytes + margin <= memory.available_bytes) return Status::Ok();
   return OutOfMemory("needs " + std::to_string(plan.predicted_peak_bytes >> 20) + " MiB and " +
                      std::to_string(memory.available_bytes >> 20) + " MiB are available");
+}
+
+const Job* FindJob(std::string_view type) {
+  const std::span<const Job> jobs = Jobs();
+  const auto job = std::find_if(jobs.begin(), jobs.end(), [&](const Job& one) { return one.type == type; });
+  return job == jobs.end() ? nullptr : &*job;
 }
 
 namespace {
@@ -210,17 +221,10 @@ Status RestrictCpus(const Json& request) {
 
 Status RunJob(const std::string& type, const Json& request, Reporter* reporter) {
   EDGEFRONT_RETURN_IF_ERROR(RestrictCpus(request));
-  if (type == "probe") return RunProbe(request, reporter);
-  if (type == "status") return RunStatus(request, reporter);
-  if (type == "measure") return RunMeasure(request, reporter);
-  if (type == "verify") return RunVerify(request, reporter);
-  if (type == "explain") return RunExplain(request, reporter);
-  if (type == "put") return RunPut(request, reporter);
-  // These jobs write to a path that the request names.
-  if (IsConfined() && (type == "materialize" || type == "train")) return Unsupported("a confined agent does not " + type);
-  if (type == "materialize") return RunMaterialize(request, reporter);
-  if (type == "train") return RunTrain(request, reporter);
-  return BadRequest("unknown request type");
+  const Job* job = FindJob(type);
+  if (job == nullptr) return BadRequest("unknown request type");
+  if (IsConfined() && !job->confined) return Unsupported("a confined agent does not " + type);
+  return job->run(request, reporter);
 }
 
 }  // namespace

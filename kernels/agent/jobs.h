@@ -5,6 +5,7 @@
 #define EDGEFRONT_AGENT_JOBS_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,11 +71,24 @@ struct ModelSource {
   Result<std::string> Sha256() const;
 };
 
-// The options common to jobs that run a model: threads, isa, chunk, kv, batch.
-// Errors: kBadRequest, and kUnavailable for an ISA that this machine lacks.
+// The options common to jobs that run a model on any engine: threads, chunk, kv, batch. Error: kBadRequest.
+Result<SessionOptions> ReadRunOptions(const Json& request);
+// The same with `isa`, for the kernels of this package. Errors: also kUnavailable for an ISA that this machine lacks.
 Result<SessionOptions> ReadSessionOptions(const Json& request);
 // Refuses a model that cannot fit, before it makes the device swap or starts the out-of-memory killer.
 Status CheckFits(const MemoryPlan& plan);
+
+// A job of this binary.
+struct Job {
+  std::string_view type;  // as in a request
+  Status (*run)(const Json& request, Reporter* reporter);
+  bool computes;  // it waits for the device
+  bool confined;  // a confined agent does it too: it writes to no path that the request names
+};
+// Returns the jobs of this binary. The agent of each engine has its own list (native_jobs.cc, llama/llama_jobs.cc).
+std::span<const Job> Jobs();
+// Returns the job of a type, or nullptr.
+const Job* FindJob(std::string_view type);
 
 // The jobs, in the protocol's terms (kernels/README.md). Each reports its result, or returns its error.
 Status RunProbe(const Json& request, Reporter* reporter);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,6 +65,7 @@ class JsonWriter {
   JsonWriter& String(std::string_view value);
   // Writes the shortest digits that read back as the same double. NaN and infinities become null.
   JsonWriter& Number(double value);
+  JsonWriter& NumberOrNull(std::optional<double> value) { return value ? Number(*value) : Null(); }
   JsonWriter& Integer(int64_t value);
   JsonWriter& Unsigned(uint64_t value);
   JsonWriter& Bool(bool value);

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "agent/jobs.h"
-#include "agent/kernel_rates.h"
 #include "agent/machine.h"
+#include "agent/probing.h"
 #include "agent/rates.h"
 #include "agent/serve.h"
 #include "include/edgefront/host.h"
@@ -22,21 +22,12 @@ constexpr char kLibc[] = "glibc";
 constexpr char kLibc[] = "musl";
 #endif
 
-void WriteOptional(JsonWriter* json, std::optional<double> value) {
-  if (value) {
-    json->Number(*value);
-  } else {
-    json->Null();
-  }
-}
-
 void WriteCpus(JsonWriter* json) {
   json->Key("cpus").BeginArray();
   for (const CpuInfo& info : DescribeCpus()) {
-    json->BeginObject().Key("cpu").Integer(info.cpu).Key("core").Integer(info.core).Key("capacity");
-    WriteOptional(json, info.capacity > 0 ? std::optional<double>(info.capacity) : std::nullopt);
-    json->Key("maxMhz");
-    WriteOptional(json, info.max_mhz > 0 ? std::optional<double>(info.max_mhz) : std::nullopt);
+    json->BeginObject().Key("cpu").Integer(info.cpu).Key("core").Integer(info.core);
+    json->Key("capacity").NumberOrNull(info.capacity > 0 ? std::optional<double>(info.capacity) : std::nullopt);
+    json->Key("maxMhz").NumberOrNull(info.max_mhz > 0 ? std::optional<double>(info.max_mhz) : std::nullopt);
     json->EndObject();
   }
   json->EndArray();
@@ -45,9 +36,7 @@ void WriteCpus(JsonWriter* json) {
 void WriteSensor(JsonWriter* json, const char* key, const char* source_key, std::optional<double> (*read)(std::string*)) {
   std::string source;
   const std::optional<double> value = read(&source);
-  json->Key(key);
-  WriteOptional(json, value);
-  json->Key(source_key);
+  json->Key(key).NumberOrNull(value).Key(source_key);
   if (value) {
     json->String(source);
   } else {
@@ -57,9 +46,21 @@ void WriteSensor(JsonWriter* json, const char* key, const char* source_key, std:
 
 bool IsAndroid() { return access("/system/build.prop", F_OK) == 0; }
 
+Result<ProbedEngine> ProbeOwnEngine(const Json&, int threads) {
+  Result<std::vector<KernelRate>> rates = MeasureKernels(threads);
+  if (!rates.ok()) return rates.status();
+  ProbedEngine engine;
+  for (Isa isa : AvailableIsas()) engine.isas.push_back(IsaName(isa));
+  engine.isa = IsaName(FastestIsa(*rates));
+  engine.rates = std::move(*rates);
+  return engine;
+}
+
 }  // namespace
 
-Status RunProbe(const Json& request, Reporter* reporter) {
+Status RunProbe(const Json& request, Reporter* reporter) { return ReportProbe(request, ProbeOwnEngine, reporter); }
+
+Status ReportProbe(const Json& request, EngineProbe probe_engine, Reporter* reporter) {
   Fields fields(&request);
   const int threads = static_cast<int>(fields.Integer("threads", 0, 0, 1024));
   if (!fields.status().ok()) return fields.status();
@@ -67,8 +68,8 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   const Memory memory = ReadMemory();
   Result<Rates> rates = MeasureRates(threads);
   if (!rates.ok()) return rates.status();
-  const Result<std::vector<KernelRate>> kernels = MeasureKernels(threads);
-  if (!kernels.ok()) return kernels.status();
+  const Result<ProbedEngine> engine = probe_engine(request, threads);
+  if (!engine.ok()) return engine.status();
   utsname names = {};
   uname(&names);
   const long cores = sysconf(_SC_NPROCESSORS_CONF);
@@ -80,12 +81,11 @@ Status RunProbe(const Json& request, Reporter* reporter) {
   json.Key("pageBytes").Integer(sysconf(_SC_PAGESIZE)).Key("cpuModel").String(CpuModel());
   json.Key("cores").Integer(cores > 0 ? cores : 1).Key("allowedCpus").BeginArray();
   for (int cpu : AllowedCpus()) json.Integer(cpu);
-  json.EndArray().Key("defaultThreads").Integer(DefaultThreads()).Key("cpuQuota");
-  WriteOptional(&json, CpuQuota());
+  json.EndArray().Key("defaultThreads").Integer(DefaultThreads()).Key("cpuQuota").NumberOrNull(CpuQuota());
   json.Key("isas").BeginArray();
-  for (Isa isa : AvailableIsas()) json.String(IsaName(isa));
-  json.EndArray().Key("isa").String(IsaName(FastestIsa(*kernels))).Key("kernelRates").BeginArray();
-  for (const KernelRate& rate : *kernels) {
+  for (const std::string& isa : (*engine).isas) json.String(isa);
+  json.EndArray().Key("isa").String((*engine).isa).Key("kernelRates").BeginArray();
+  for (const KernelRate& rate : (*engine).rates) {
     json.BeginObject().Key("isa").String(IsaName(rate.isa)).Key("prefillGops").Number(rate.prefill_gops);
     json.Key("decodeGops").Number(rate.decode_gops).EndObject();
   }
@@ -111,6 +111,7 @@ Status RunProbe(const Json& request, Reporter* reporter) {
           "gcc " __VERSION__
 #endif
       );
+  if (!(*engine).runtime.empty()) json.Key("runtime").Raw((*engine).runtime);
   json.EndObject();
   reporter->Result(json);
   return Status::Ok();

@@ -17,6 +17,7 @@
 #include "agent/confine.h"
 #include "agent/device_lock.h"
 #include "agent/job_process.h"
+#include "agent/jobs.h"
 #include "agent/json.h"
 #include "agent/machine.h"
 #include "agent/sha256.h"
@@ -194,10 +195,8 @@ class Server {
       }
       return;
     }
-    if (type != "probe" && type != "status" && type != "measure" && type != "verify" && type != "materialize" && type != "explain" &&
-        type != "train" && type != "put") {
-      return Refuse(id, "unknown request type");
-    }
+    const Job* known = FindJob(type);
+    if (known == nullptr) return Refuse(id, "unknown request type");
     double timeout_ms = 0;
     if (const Json* field = request.Find("timeoutMs"); field && !field->is_null()) {
       if (!field->is_number() || field->number() < 1 || field->number() > 1e10) return Refuse(id, "timeoutMs is out of range");
@@ -210,8 +209,7 @@ class Server {
     timeout_ms_ = timeout_ms;
     auto job = std::make_unique<JobProcess>(id, std::move(line));
     // Jobs that hardly use the processor do not wait for the device.
-    const bool computes = type != "status" && type != "put" && type != "explain";
-    if (!computes || device_.TryTake()) return Start(std::move(job));
+    if (!known->computes || device_.TryTake()) return Start(std::move(job));
     waiting_ = std::move(job);
     SayHeartbeat(NowMs());
   }
