@@ -11,7 +11,14 @@ import { helperEnvironment } from "../base/helper-environment.ts";
 import { runHelper } from "../base/helper-program.ts";
 import { cacheFolder, cachePath } from "../base/paths.ts";
 import { CompileError, CompilerMissingError } from "../devices/device-errors.ts";
-import { archOf, findToolchain, type Target, type Toolchain, translateFlags } from "../devices/toolchain.ts";
+import {
+  archOf,
+  DYNAMIC_LINKS,
+  findToolchain,
+  type Target,
+  type Toolchain,
+  translateFlags,
+} from "../devices/toolchain.ts";
 import { type BinaryKind, findKernels, planUnits, readInputs, type Unit } from "./kernel-sources.ts";
 import { includeFirst, PRECOMPILED, type Precompiled, precompile } from "./precompile.ts";
 
@@ -73,7 +80,8 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
       ...(takesHeaders(u) ? headers : []),
     ]),
   );
-  const binaryKey = hash([...keys, JSON.stringify(toolchain.linkFlags)]);
+  const linkFlags = request.kind === "llama-agent" ? DYNAMIC_LINKS : toolchain.linkFlags;
+  const binaryKey = hash([...keys, JSON.stringify(linkFlags)]);
   const name = `edgefront-${request.kind}`;
   const path = join(cache, binaryKey, name);
   const built = { path, target: request.target, compiler: toolchain.version };
@@ -103,7 +111,7 @@ export async function buildAgent(request: BuildRequest): Promise<BuiltBinary> {
   } finally {
     await (await precompiled)?.remove();
   }
-  const sha256 = await link(toolchain, objects, path, request.signal);
+  const sha256 = await link({ ...toolchain, linkFlags }, objects, path, request.signal);
   return { ...built, sha256, cached: false };
 }
 

@@ -6,8 +6,11 @@ import { fileURLToPath } from "node:url";
 import { CompileError } from "../devices/device-errors.ts";
 import type { Arch } from "../devices/toolchain.ts";
 
-/** `fuzz-NAME` builds fuzz/NAME.cc. Its main comes from -fsanitize=fuzzer or fuzz/standalone.cc. */
-export type BinaryKind = "agent" | "tests" | `fuzz-${string}`;
+/**
+ * `llama-agent` is the agent with llama.cpp for an engine. `fuzz-NAME` builds fuzz/NAME.cc. Its main comes from
+ * -fsanitize=fuzzer or fuzz/standalone.cc.
+ */
+export type BinaryKind = "agent" | "llama-agent" | "tests" | `fuzz-${string}`;
 
 const BUILD_LINE = /^\/\/ build:\s*(x86_64|aarch64):\s*(.*)$/;
 const FLAG = /^-(m|f|O)[A-Za-z0-9][\w.+=-]*$/;
@@ -28,7 +31,13 @@ export async function planUnits(
 ): Promise<Unit[]> {
   const units: Unit[] = [];
   for (const file of (await listFiles(kernels)).filter((f) => f.endsWith(".cc"))) {
-    if (kind !== "agent" && file === "agent/main.cc") continue;
+    if (kind !== "agent" && kind !== "llama-agent" && file === "agent/main.cc") continue;
+    if (
+      file === "agent/native_jobs.cc"
+        ? kind === "llama-agent"
+        : file.startsWith("llama/") && kind !== "llama-agent"
+    )
+      continue;
     if (kind !== "tests" && file.startsWith("tests/")) continue;
     if (file.startsWith("fuzz/") && !isOfFuzzer(file, kind, libFuzzer)) continue;
     if (file.startsWith("bench/")) continue;

@@ -35,6 +35,8 @@ export function hostTarget(): Target | undefined {
 // Android 15 may use pages of 16 KiB and does not map segments with smaller alignment.
 const STRIP = ["-Wl,-z,max-page-size=16384", "-Wl,--build-id=none", "-s"];
 const GNU_LINKS = [["-static", ...STRIP], ["-static-libstdc++", "-static-libgcc", ...STRIP], ["-s"]];
+/** The way to link a program that opens libraries of the machine: a static one cannot. */
+export const DYNAMIC_LINKS: Toolchain["linkFlags"] = [["-s"]];
 const ZIG_LINKS = [["-static", "-Wl,-z,max-page-size=16384", "-s"]];
 
 type Command = readonly [string, ...string[]];

@@ -1,0 +1,123 @@
+// The measure job on llama.cpp. Flash attention is slower than the plain one on some processors, so both are
+// tried and the faster one is measured.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "agent/machine.h"
+#include "llama/jobs.h"
+#include "llama/opened_model.h"
+#include "llama/session.h"
+
+namespace edgefront::llama {
+namespace {
+
+constexpr int64_t kTrialDecode = 8, kTrialWarmup = 32;
+
+// Makes the peak of this process's memory start again at its present size, where the system allows it.
+void ResetPeakMemory() {
+  const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  [[maybe_unused]] const ssize_t n = write(file, "5", 1);
+  close(file);
+}
+
+struct Trial {
+  std::unique_ptr<LlamaSession> session;
+  double prefill_ms = 0, decode_ms = 0;
+};
+
+// Makes a session and times the longest context on it once, after a short run.
+Result<Trial> Try(const Library& library, const Weights& weights, uint32_t vocab, const LlamaOptions& options,
+                  const MeasureOptions& measure) {
+  Result<std::unique_ptr<LlamaSession>> session = LlamaSession::Create(library, weights, vocab, options);
+  if (!session.ok()) return session.status();
+  const uint32_t batch = options.session.batch;
+  const int64_t decode = std::min(measure.decode_tokens, kTrialDecode);
+  Result<Repetition> timed = Repetition();
+  for (int64_t context : {std::min(measure.longest(), kTrialWarmup), measure.longest()}) {
+    timed = RunRepetition(session->get(), FixedPrompts(batch, context, vocab), decode);
+    if (!timed.ok()) return timed.status();
+  }
+  return Trial{std::move(*session), timed->prefill_ms, timed->decode_total()};
+}
+
+// Returns a session with the kind of attention that is faster, prefill and decode counting equally. `options`
+// is set to it.
+Result<std::unique_ptr<LlamaSession>> CreateFaster(const Library& library, const Weights& weights, uint32_t vocab,
+                                                   const MeasureOptions& measure, LlamaOptions* options) {
+  // A quantised cache of values needs flash attention.
+  options->flash_attention = options->session.kv == KvType::kQ8_0;
+  if (options->flash_attention) return LlamaSession::Create(library, weights, vocab, *options);
+  double plain = 0;
+  {
+    Result<Trial> off = Try(library, weights, vocab, *options, measure);
+    if (!off.ok()) return off.status();
+    plain = off->prefill_ms * off->decode_ms;
+  }
+  options->flash_attention = true;
+  {
+    Result<Trial> on = Try(library, weights, vocab, *options, measure);
+    if (!on.ok()) return on.status();
+    if (on->prefill_ms * on->decode_ms < plain) return std::move(on->session);
+  }
+  options->flash_attention = false;
+  return LlamaSession::Create(library, weights, vocab, *options);
+}
+
+}  // namespace
+
+Status RunLlamaMeasure(const Json& request, Reporter* reporter) {
+  Result<MeasureOptions> measure = ReadMeasureOptions(request);
+  if (!measure.ok()) return measure.status();
+  if (measure->profile) return Unsupported("llama.cpp does not tell the time of its operators; measure without a profile");
+  Result<Library> library = OpenLibrary(request);
+  if (!library.ok()) return library.status();
+  LlamaOptions options;
+  Result<SessionOptions> read = ReadOptions(request, *library);
+  if (!read.ok()) return read.status();
+  options.session = *read;
+  options.session.max_context = static_cast<uint32_t>(measure->longest() + measure->decode_tokens);
+  Result<OpenedModel> model = OpenModel(request, *library, options.session);
+  if (!model.ok()) return model.status();
+
+  DisturbanceMeter meter;  // created before threads are bound
+  MeasuredModel about;
+  about.affinity = RestrictToCpus(options.session.threads);
+  ReportLoading(reporter);
+  about.load_start = NowMs();
+  Result<Weights> weights = LoadWeights(*library, model->file.path());
+  if (!weights.ok()) return weights.status();
+  about.load_ms = NowMs() - about.load_start;
+  const uint64_t peak_of_load = ReadProcessMemory().peak_bytes;
+  Result<std::unique_ptr<LlamaSession>> session = CreateFaster(*library, *weights, model->spec.vocab, *measure, &options);
+  if (!session.ok()) return session.status();
+  ResetPeakMemory();
+  // The trial is no part of the way to the first token.
+  about.load_start = NowMs() - about.load_ms;
+
+  Result<Measured> measured = MeasureContexts(session->get(), *measure, options.session.batch, model->spec.vocab, reporter, &meter);
+  if (!measured.ok()) return measured.status();
+  about.memory = ReadProcessMemory();
+  about.memory.peak_bytes = std::max(about.memory.peak_bytes, peak_of_load);
+  Result<std::string> hash = model->source.Sha256();
+  if (!hash.ok()) return hash.status();
+  about.isa = library->isa;
+  about.threads = options.session.threads;
+  about.batch = options.session.batch;
+  about.architecture = model->spec.architecture;
+  about.parameters = model->spec.Parameters();
+  about.seeded = model->source.path.empty();
+  about.sha256 = *hash;
+  // What llama.cpp needs beside weights and cache is not predicted.
+  about.plan.weight_bytes = model->plan.weight_bytes;
+  about.plan.cache_bytes = model->plan.cache_bytes;
+  about.plan.predicted_peak_bytes = model->plan.weight_bytes + model->plan.cache_bytes;
+  const Conduct conduct = {.flash_attention = options.flash_attention, .mmap = false};
+  about.runtime = Describe(*library, &conduct);
+  ReportMeasured(about, *measured, meter, reporter);
+  return Status::Ok();
+}
+
+}  // namespace edgefront::llama
