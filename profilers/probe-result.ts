@@ -1,11 +1,21 @@
 // Schemas of a device's description of itself: its processor, memory and speed from a probe, and its present
 // state.
 import { z } from "zod";
-import { count, rate, text } from "./protocol-fields.ts";
+import { count, hex, rate, text } from "./protocol-fields.ts";
 
 /** One logical CPU that the agent may use. `core`: the lowest CPU on the same physical core. */
 const cpuSchema = z.object({ cpu: count, core: count, capacity: rate.nullable(), maxMhz: rate.nullable() });
 export type CpuDescription = z.infer<typeof cpuSchema>;
+
+/** An engine that is no part of the agent, as the agent found it on the device. */
+export const runtimeSchema = z.object({
+  id: text,
+  version: text,
+  /** Its computing part in words: cpu, cuda. */
+  backend: text,
+  /** SHA-256 over the names and the contents of its files that were loaded. */
+  sha256: hex,
+});
 
 export const probeResultSchema = z.object({
   arch: z.enum(["x86_64", "aarch64"]),
@@ -50,6 +60,8 @@ export const probeResultSchema = z.object({
   fp32Gflops: rate,
   libc: text,
   compiler: text,
+  /** Absent where the agent is its own engine. */
+  runtime: runtimeSchema.optional(),
 });
 export type ProbeResult = z.infer<typeof probeResultSchema>;
 

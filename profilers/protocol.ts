@@ -2,7 +2,7 @@
 // has the requests). Devices are not trusted: every answer passes these schemas before use. The contract is
 // kernels/README.md. runner/agent/session.ts handles framing, ids in flight and timeouts.
 import { z } from "zod";
-import { probeResultSchema, statusResultSchema } from "./probe-result.ts";
+import { probeResultSchema, runtimeSchema, statusResultSchema } from "./probe-result.ts";
 import { count, hex, MAX_ANSWER_BYTES, milliseconds, rate, sanitise, text } from "./protocol-fields.ts";
 import { PRECISIONS } from "./requests.ts";
 
@@ -160,6 +160,15 @@ export const measureResultSchema = z.object({
   disturbance: disturbanceSchema.optional(),
   frequencyMhz: rate.nullable(),
   temperatureC: z.number().nullable(),
+  /** Absent where the agent is its own engine. */
+  runtime: runtimeSchema
+    .extend({
+      /** The faster of attention with and without tiles in cache, which the agent tried. */
+      flashAttention: z.boolean(),
+      /** Whether the weights are mapped from their file. */
+      mmap: z.boolean(),
+    })
+    .optional(),
 });
 export type MeasureResult = z.infer<typeof measureResultSchema>;
 export type MeasuredContext = MeasureResult["contexts"][number];
@@ -173,8 +182,11 @@ export const verifyResultSchema = z.object({
   checks: z
     .array(
       z.object({
-        name: z.enum(["chunking", "prefill-decode", "scalar-twin"]),
-        maxRelativeError: z.number().nonnegative().nullable(),
+        name: z.enum(["chunking", "prefill-decode", "scalar-twin", "reference", "flash-attention", "batch"]),
+        /** Of edgefront's own engine. Null: not finite. */
+        maxRelativeError: z.number().nonnegative().nullable().optional(),
+        /** Of another engine: the KL divergence of next-token distributions, in nats. Null: not finite. */
+        divergence: z.number().nullable().optional(),
         tolerance: z.number().nonnegative(),
         pass: z.boolean(),
       }),

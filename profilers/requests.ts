@@ -8,6 +8,9 @@ export type Precision = (typeof PRECISIONS)[number];
 /** The model of a request: the plan itself (base64 GGUF, weights from its seed) or a file on the device. */
 export type ModelRef = { readonly plan: string } | { readonly path: string };
 
+/** Number format of the KV cache in measurements. */
+export type CacheFormat = "f16" | "q8_0";
+
 interface CommonOptions {
   /** 0: one per core that the process may use. */
   readonly threads?: number;
@@ -25,7 +28,7 @@ export interface MeasureRequest extends CommonOptions {
   readonly repetitions?: number;
   readonly warmup?: { readonly max: number; readonly tolerance: number };
   readonly chunk?: number;
-  readonly kv?: "f16" | "q8_0";
+  readonly kv?: CacheFormat;
   /** Number of sequences decoded together. */
   readonly batch?: number;
   /** Also times each kind of operator, at a small cost in speed. */
@@ -33,7 +36,8 @@ export interface MeasureRequest extends CommonOptions {
 }
 export interface VerifyRequest extends CommonOptions {
   readonly model: ModelRef;
-  readonly tokens: readonly number[];
+  /** Absent: an agent of another engine takes fixed ones. */
+  readonly tokens?: readonly number[];
   readonly chunk?: number;
   /** Number of tokens that are prefilled; the others are decoded one by one. Default: all. */
   readonly prefill?: number;
@@ -41,7 +45,7 @@ export interface VerifyRequest extends CommonOptions {
   /** First position for which `all` returns logits. */
   readonly from?: number;
   readonly checks?: boolean;
-  readonly kv?: "f16" | "q8_0" | "f32";
+  readonly kv?: CacheFormat | "f32";
 }
 export interface MaterializeRequest extends CommonOptions {
   readonly model: ModelRef;
@@ -120,6 +124,14 @@ export interface PutRequest {
   readonly offset: number;
   /** Base64. Empty: only asks how much of the file is present. */
   readonly data: string;
+}
+
+/** Fields of every request to an agent of another engine. */
+export interface EngineFields {
+  /** The folder of the engine's libraries on the device. */
+  readonly library: string;
+  /** A folder on the device for the file of a plan. Default: below the agent's working folder. */
+  readonly scratch?: string;
 }
 
 /** The request of each job. */

@@ -10,7 +10,7 @@ import {
   PROTOCOL_VERSION,
 } from "../../profilers/protocol.ts";
 import { sanitise } from "../../profilers/protocol-fields.ts";
-import type { JobRequests } from "../../profilers/requests.ts";
+import type { EngineFields, JobRequests } from "../../profilers/requests.ts";
 import {
   AgentError,
   AgentStartError,
@@ -35,6 +35,8 @@ import { type RequestOptions, SessionJob } from "./session-job.ts";
 import { LineSorter } from "./session-lines.ts";
 
 export interface SessionOptions {
+  /** Fields of every request. */
+  readonly fields?: EngineFields;
   readonly helloTimeoutMs?: number;
   /** Silence after which the agent counts as hung; it sends a heartbeat every 5 s. */
   readonly silenceMs?: number;
@@ -75,6 +77,7 @@ export class AgentSession {
   private constructor(
     private readonly transport: Transport,
     private readonly onBusy: () => void,
+    private readonly fields: EngineFields | undefined,
   ) {
     this.#lines = new LineSorter(transport.kind === "ssh");
     this.hello = new Promise((resolve, reject) => {
@@ -93,7 +96,7 @@ export class AgentSession {
     binary: AgentBinary,
     options: SessionOptions = {},
   ): Promise<AgentSession> {
-    const session = new AgentSession(transport, options.onBusy ?? (() => {}));
+    const session = new AgentSession(transport, options.onBusy ?? (() => {}), options.fields);
     session.#channel = await transport.serve(binary, {
       onLine: (line) => session.#onLine(line),
       onEnd: (end) => session.#onEnd(end),
@@ -148,6 +151,7 @@ export class AgentSession {
     const id = `j${++this.#jobs}`;
     const { timeoutMs, signal } = options;
     const line = JSON.stringify({
+      ...this.fields,
       ...body,
       ...(timeoutMs ? { timeoutMs } : {}),
       v: PROTOCOL_VERSION,

@@ -4,82 +4,53 @@
 import { existsSync } from "node:fs";
 import type { CommandModule } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
-import { type Quantization, quantizations } from "../../candidates/quantization.ts";
 import { compareDefaults } from "../../profilers/compare.ts";
+import { runtimeOption } from "../runtimes/runtime-option.ts";
 import { Store } from "../store/store.ts";
 import { say, withDatabase, withJson, withNoWait } from "./common.ts";
 import { example } from "./examples.ts";
 import { measureOne } from "./measure-one.ts";
-import { COMPARE_RUN, type MeasureArgs, measureConfig } from "./measure-options.ts";
+import { type MeasureArgs, measureConfig, withRunOptions } from "./measure-options.ts";
 import { compareTwo } from "./measure-two.ts";
 
 export const measureCommand: CommandModule<object, MeasureArgs> = {
   command: "measure [model]",
   describe: "Time a layout or a GGUF file on a device, or compare two",
   builder: (yargs) =>
-    withNoWait(withJson(withDatabase(yargs)))
-      .positional("model", {
-        type: "string",
-        describe: "name, notation, layout JSON, config.json, or GGUF file",
-      })
-      .option("compare", {
-        type: "string",
-        array: true,
-        nargs: 2,
-        describe: "two models to compare: a verdict for each metric",
-      })
-      .option("pairs", {
-        type: "number",
-        default: compareDefaults.pairs,
-        describe: "largest number of interleaved pairs for --compare; with --extend, pairs to add",
-      })
-      .option("extend", {
-        type: "string",
-        requiresArg: true,
-        describe: "add pairs to an undecided comparison: the file with its --json output",
-      })
-      .option("device", {
-        type: "string",
-        default: "local",
-        requiresArg: true,
-        describe: "name of a registered device; local: this machine",
-      })
-      .option("contexts", {
-        type: "number",
-        array: true,
-        defaultDescription: "1024 4096; 1024 to compare",
-        describe: "prompt lengths in tokens",
-      })
-      .option("quant", {
-        choices: quantizations,
-        default: "q4_0" as Quantization,
-        describe: "number format of the matrices",
-      })
-      .option("repetitions", {
-        type: "number",
-        defaultDescription: "the device profile's; 4 to 30 to compare",
-        describe: "measured repetitions after warm-up",
-      })
-      .option("warmup", {
-        type: "number",
-        defaultDescription: `the device profile's; ${COMPARE_RUN.warmup.max} to compare`,
-        describe: "largest number of warm-up runs",
-      })
-      .option("tokens", { type: "number", default: 32, describe: "tokens decoded after each prompt" })
-      .option("threads", { type: "number", default: 0, describe: "threads; 0: one per available core" })
-      .option("isa", {
-        type: "string",
-        default: "auto",
-        describe: "instruction set, e.g. scalar, avx2; auto: the fastest",
-      })
-      .option("kv", {
-        choices: ["f16", "q8_0"] as const,
-        default: "f16" as const,
-        describe: "number format of the KV cache",
-      })
-      .option("batch", { type: "number", default: 1, describe: "sequences decoded together" })
-      .option("profile", { type: "boolean", default: false, describe: "also time each kind of operator" })
-      .option("seed", { type: "number", default: 1, describe: "seed of the weights (layouts only)" })
+    withRunOptions(
+      withNoWait(withJson(withDatabase(yargs)))
+        .positional("model", {
+          type: "string",
+          describe: "name, notation, layout JSON, config.json, or GGUF file",
+        })
+        .option("compare", {
+          type: "string",
+          array: true,
+          nargs: 2,
+          describe: "two models to compare: a verdict for each metric",
+        })
+        .option("pairs", {
+          type: "number",
+          default: compareDefaults.pairs,
+          describe: "largest number of interleaved pairs for --compare; with --extend, pairs to add",
+        })
+        .option("extend", {
+          type: "string",
+          requiresArg: true,
+          describe: "add pairs to an undecided comparison: the file with its --json output",
+        })
+        .option("device", {
+          type: "string",
+          default: "local",
+          requiresArg: true,
+          describe: "name of a registered device; local: this machine",
+        })
+        .option("runtime", {
+          ...runtimeOption,
+          describe:
+            "engine to measure with: native, or llama.cpp, with the folder of its libraries: llama.cpp=/path",
+        }),
+    )
       .example(
         example(
           "$0 measure lfm2-350m --device local",
@@ -97,6 +68,12 @@ export const measureCommand: CommandModule<object, MeasureArgs> = {
         example(
           "$0 measure --compare lfm2-350m qwen3-0.6b",
           "Compare two models in at most 20 interleaved pairs",
+        ),
+      )
+      .example(
+        example(
+          "$0 measure lfm2-350m --runtime llama.cpp",
+          "Time a layout on llama.cpp (npm package node-llama-cpp)",
         ),
       )
       .example(

@@ -10,13 +10,13 @@ import { createRng } from "../../search/rng.ts";
 import { software } from "../base/version.ts";
 import { profileOf } from "../devices/device-record.ts";
 import { isaFor, type MeasureConfig, placementFor } from "../farm/job-requests.ts";
-import { deviceNamed } from "../farm/known.ts";
 import type { Worker } from "../farm/worker.ts";
+import { runtimeOf } from "../runtimes/runtime-registry.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { columns, formatBytes, interruptSignal, printEither, say } from "./common.ts";
-import type { MeasureArgs } from "./measure-options.ts";
-import { labelOf, modelOf } from "./measured-model.ts";
+import { type MeasureArgs, measuredDevice } from "./measure-options.ts";
+import { describeEngine, labelOf, modelOf } from "./measured-model.ts";
 import { peaksOf, profileTable } from "./profile-table.ts";
 
 const percent = (predicted: number, measured: number): string => {
@@ -53,6 +53,14 @@ function table(result: MeasureResult, device: string): string {
   ].join("\n");
 }
 
+/** Returns what is known of the memory: a prediction for edgefront's own engine, the least for another. */
+function memoryText({ plan: { predictedPeakBytes }, memory, runtime }: MeasureResult): string {
+  const bytes = formatBytes(predictedPeakBytes);
+  if (runtime === undefined) return `predicted ${bytes} (${percent(predictedPeakBytes, memory.peakBytes)})`;
+  const { flashAttention, mmap } = runtime;
+  return `of which weights and cache take ${bytes}; flash attention ${flashAttention ? "on" : "off"}, mmap ${mmap ? "on" : "off"}`;
+}
+
 /** Verifies the agent's arithmetic before timing, because a wrong answer has no valid time. */
 async function checkAgent(worker: Worker, config: MeasureConfig): Promise<void> {
   const { session, probe } = await worker.open();
@@ -73,9 +81,11 @@ export async function measureOne(
 ): Promise<void> {
   const { device: name, json } = args;
   const model = await modelOf(text);
+  const device = measuredDevice(args, store);
+  const runsAs = model.runsAs(runtimeOf(device));
   await withWorker(
     store,
-    deviceNamed(store, name),
+    device,
     interruptSignal(),
     async (worker) => {
       const extras = args.profile ? { profile: true } : {};
@@ -94,6 +104,8 @@ export async function measureOne(
         model: model.name,
         device: name,
         emulated: worker.emulated,
+        runtime: describeEngine(worker),
+        ...(runsAs === null ? {} : { runsAs }),
         agentSha256: worker.agentSha256,
         software: software(),
         flags,
@@ -107,6 +119,9 @@ export async function measureOne(
       printEither(json, data, () =>
         [
           model.name,
+          ...(runsAs === null
+            ? []
+            : [`measured as ${runsAs.notation}, with zeros in the added weights: ${runsAs.why}`]),
           `${result.parameters.toLocaleString("en")} parameters on ${labelOf(worker)}: ${result.isa}, ${counted(result.threads, "thread")}${result.batch > 1 ? `, batch ${result.batch}` : ""}`,
           "",
           table(result, name),
@@ -114,7 +129,7 @@ export async function measureOne(
           ...(args.profile ? [profileTable(result, peaksOf(probe)), ""] : []),
           `peak memory ${formatBytes(result.memory.peakBytes)} (anonymous ${formatBytes(result.memory.anonBytes)}, file ` +
             `${formatBytes(result.memory.fileBytes)}, swap ${formatBytes(result.memory.swapBytes)}),\n` +
-            `predicted ${formatBytes(result.plan.predictedPeakBytes)} (${percent(result.plan.predictedPeakBytes, result.memory.peakBytes)})`,
+            memoryText(result),
           ...flags.filter((flag) => flag !== "unstable").map((flag) => `${flag}: ${FLAGS[flag]}`),
           `load ${result.loadMs.toFixed(0)} ms, first token after ${result.firstTokenMs.toFixed(0)} ms`,
         ].join("\n"),

@@ -5,16 +5,16 @@ import type { MeasureResult } from "../../profilers/protocol.ts";
 import { software } from "../base/version.ts";
 import type { SweepEvent } from "../farm/events.ts";
 import type { MeasureConfig } from "../farm/job-requests.ts";
-import { deviceNamed } from "../farm/known.ts";
 import type { Worker } from "../farm/worker.ts";
+import { runtimeOf } from "../runtimes/runtime-registry.ts";
 import type { Store } from "../store/store.ts";
 import { withWorker } from "../sweep/solo.ts";
 import { interruptSignal, printEither, say } from "./common.ts";
 import { compare, compareRules } from "./measure-compare.ts";
 import { readEarlier, requireSame } from "./measure-compare-earlier.ts";
 import { comparisonText } from "./measure-compare-text.ts";
-import type { MeasureArgs } from "./measure-options.ts";
-import { labelOf, type MeasuredModel, modelOf } from "./measured-model.ts";
+import { type MeasureArgs, measuredDevice } from "./measure-options.ts";
+import { describeEngine, labelOf, type MeasuredModel, modelOf } from "./measured-model.ts";
 
 /**
  * Returns the repetitions of each run, based on their duration. Also loads both models into the device's file
@@ -45,9 +45,11 @@ export async function compareTwo(
   const rules = compareRules(args.pairs, extend !== undefined);
   const earlier = extend === undefined ? undefined : readEarlier(extend);
   const [a, b] = [await modelOf(texts[0]!), await modelOf(texts[1]!)];
+  const device = measuredDevice(args, store);
+  for (const { runsAs } of [a, b]) runsAs(runtimeOf(device)); // refuses before any connection is made
   await withWorker(
     store,
-    deviceNamed(store, name),
+    device,
     interruptSignal(),
     async (worker) => {
       const repetitions =
@@ -70,6 +72,7 @@ export async function compareTwo(
       const data = {
         models: names,
         ...identity,
+        runtime: describeEngine(worker),
         emulated: worker.emulated,
         software: software(),
         ...comparison,

@@ -7,14 +7,21 @@ import type { MeasureResult } from "../../profilers/protocol.ts";
 import { sha256OfFile } from "../base/durable-files.ts";
 import { layoutFrom } from "../config/layouts.ts";
 import { isGguf } from "../config/model-files.ts";
+import { runtimeIdOf } from "../devices/device-record.ts";
 import { type MeasureConfig, type MeasureExtras, measureFile, measureOn } from "../farm/job-requests.ts";
 import type { Worker } from "../farm/worker.ts";
+import { type Runtime, runnableAs } from "../runtimes/runtime.ts";
+
+/** The layout that is run, where it is not the one that was named, and why. Null: as named. */
+export type RunsAs = { readonly notation: string; readonly why: string } | null;
 
 /** A layout, or a file of weights, that can be measured repeatedly. */
 export interface MeasuredModel {
   readonly name: string;
   /** Identifies the model independently of its name: a notation, or the digest of a file. */
   readonly identity: string;
+  /** Returns how a runtime runs it. @throws NotExpressibleError where it does not. */
+  runsAs(runtime: Runtime): RunsAs;
   measure(
     worker: Worker,
     config: MeasureConfig,
@@ -34,6 +41,11 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
     return {
       name: notation,
       identity: notation,
+      runsAs(runtime) {
+        const as = runnableAs(runtime, layout);
+        const expression = runtime.express(layout);
+        return expression.kind === "padded" ? { notation: formatNotation(as), why: expression.why } : null;
+      },
       measure: async (...args) => {
         const [worker, ...rest] = args;
         return (await measureOn(worker, layout, ...rest)).result;
@@ -49,6 +61,7 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
   return {
     name: text,
     identity: `sha256:${sha256}`,
+    runsAs: () => null,
     measure: async (...args) => {
       const [worker, ...rest] = args;
       return (await measureFile(worker, text, sha256, ...rest)).result;
@@ -56,6 +69,16 @@ export async function modelOf(text: string): Promise<MeasuredModel> {
   };
 }
 
-/** Returns the name of the device for people. */
-export const labelOf = (worker: Worker): string =>
-  worker.emulated ? `${worker.device.name} (EMULATED: times say nothing about hardware)` : worker.device.name;
+/** Returns the name of the device for people, with its engine unless that is edgefront's own. */
+export function labelOf(worker: Worker): string {
+  const { name } = worker.device;
+  const { id, version } = describeEngine(worker);
+  const device = id === "native" ? name : `${name}, ${id} ${version}`;
+  return worker.emulated ? `${device} (EMULATED: times say nothing about hardware)` : device;
+}
+
+/** Returns the engine that measures: its runtime's id, its version and its computing part. */
+export function describeEngine({ device, engine }: Pick<Worker, "device" | "engine">) {
+  const { version, backend } = engine;
+  return { id: runtimeIdOf(device), version, backend };
+}

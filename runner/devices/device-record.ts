@@ -33,6 +33,8 @@ const common = {
     .string()
     .regex(/^[a-z][a-z0-9.-]{0,31}$/)
     .optional(),
+  /** The folder of the runtime's libraries on the device, where the user names one. The database does not hold it. */
+  runtimePath: z.string().min(1).max(4096).optional(),
   target: z.enum(TARGETS),
   emulator: z.enum(EMULATORS).optional(),
   /** Threads of a measurement; 0 or absent: one per core the process may use. */

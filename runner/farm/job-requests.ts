@@ -70,14 +70,23 @@ function optionsOf(
   };
 }
 
-const run = (
+async function run(
+  { runtime }: Pick<Worker, "runtime">,
   { session }: Opened,
   { signal }: Turn,
   model: ModelRef,
   options: MeasureOptions,
   config: MeasureConfig,
-): Promise<MeasureResult> =>
-  session.request("measure", { ...options, model }, { timeoutMs: config.timeoutSeconds * 1000, signal });
+): Promise<MeasureResult> {
+  const { threads = 0, cpus, isa = "auto", kv = "f16" } = options;
+  const placement = { threads, ...(cpus === undefined ? {} : { cpus }) };
+  await runtime.verifyModel?.({ session, placement, isa, signal }, model, kv);
+  return session.request(
+    "measure",
+    { ...options, model },
+    { timeoutMs: config.timeoutSeconds * 1000, signal },
+  );
+}
 
 /**
  * Returns the least bytes that measuring a layout takes: its weights, and the state of each sequence at its
@@ -137,7 +146,7 @@ export async function measureIn(
   const options = optionsOf(worker, opened.probe, config, extras);
   const runs = runnableAs(worker.runtime, layout);
   const model = worker.runtime.lower(runs, { quantization, seed });
-  const result = await run(opened, turn, model, options, config);
+  const result = await run(worker, opened, turn, model, options, config);
   const { batch } = options;
   const { weightBytes } = staticCost(runs, { context: 0, quantization });
   const input: GateInput = {
@@ -190,7 +199,7 @@ export async function measureFile(
   );
   const result = await worker.exclusively((turn) => {
     onStart();
-    return run(opened, turn, { path: remote }, options, config);
+    return run(worker, opened, turn, { path: remote }, options, config);
   });
   return { request: { ...options, sha256 }, result };
 }

@@ -11,7 +11,7 @@ import { withEitherSignal } from "../base/either-signal.ts";
 import { RunError } from "../base/run-errors.ts";
 import { type DeviceRecord, hostOf, placementOf, withheldCpus } from "../devices/device-record.ts";
 import type { AgentBinary } from "../devices/transport.ts";
-import type { Runtime } from "../runtimes/runtime.ts";
+import type { Engine, Runtime } from "../runtimes/runtime.ts";
 import { runtimeOf } from "../runtimes/runtime-registry.ts";
 import type { LeaseProof } from "../store/lease-table.ts";
 import type { Store } from "../store/store.ts";
@@ -45,6 +45,8 @@ export interface Turn {
 export interface Opened {
   readonly session: AgentSession;
   readonly probe: ProbeResult;
+  /** Null for a trainer. */
+  readonly engine: Engine | null;
   /** SHA-256 of everything that computes there; results rest on it. See Runtime.engine. */
   readonly agentSha256: string;
   /** SHA-256 of the program that was started. */
@@ -93,6 +95,10 @@ export class Worker {
   }
   get signal(): AbortSignal {
     return this.context.signal;
+  }
+  /** Engine of the newest session, which is no trainer's. */
+  get engine(): Engine {
+    return this.last!.engine!;
   }
   get agentSha256(): string {
     return this.last!.agentSha256;
@@ -203,16 +209,21 @@ export class Worker {
     const { signal, listen, store } = this.context;
     const { name } = this.device;
     const binary = await this.binary();
-    const session = await this.exclusively(() =>
-      openSession(this.device, { ...this.context.session, binary, signal, onBusy: () => this.deviceBusy() }),
-    );
+    const options = {
+      ...this.context.session,
+      ...(this.onlyTrains ? {} : this.runtime.sessionOptions?.(this.device)),
+      binary,
+      signal,
+      onBusy: () => this.deviceBusy(),
+    };
+    const session = await this.exclusively(() => openSession(this.device, options));
     const probe = await this.exclusively(() => session.request("probe", {}, { signal }));
     const programSha256 = binary.sha256;
     const engine = this.onlyTrains
       ? null
       : this.runtime.engine({ hello: await session.hello, probe, programSha256 });
     const agentSha256 = engine?.sha256 ?? programSha256;
-    this.opened = this.last = { session, probe, agentSha256, programSha256 };
+    this.opened = this.last = { session, probe, engine, agentSha256, programSha256 };
     this.storedProbe = null;
     // A trainer's answers must not overwrite those of the agent on the same device.
     if (!this.onlyTrains) {

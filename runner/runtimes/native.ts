@@ -37,6 +37,7 @@ async function verify({ session, placement, isa, signal }: VerifyContext): Promi
 }
 
 export const native: Runtime = {
+  sentinel: SENTINEL,
   jobs: new Set(Object.keys(JOBS) as JobType[]),
   metrics: [...contextMetrics, ...runMetrics],
   agent: nativeAgent,

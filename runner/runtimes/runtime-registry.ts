@@ -2,10 +2,11 @@
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { suggestion } from "../config/config-errors.ts";
 import { type DeviceRecord, runtimeIdOf } from "../devices/device-record.ts";
+import { llamaCpp } from "./llama-cpp.ts";
 import { native } from "./native.ts";
 import type { Runtime } from "./runtime.ts";
 
-export const runtimes = { native } as const satisfies Record<string, Runtime>;
+export const runtimes = { native, "llama.cpp": llamaCpp } as const satisfies Record<string, Runtime>;
 
 export type RuntimeId = keyof typeof runtimes;
 export const runtimeIds = Object.keys(runtimes) as readonly RuntimeId[];

@@ -5,9 +5,9 @@ import type { Layout } from "../../candidates/layout.ts";
 import type { Quantization } from "../../candidates/quantization.ts";
 import type { ProbeResult } from "../../profilers/probe-result.ts";
 import type { Hello, JobType } from "../../profilers/protocol.ts";
-import type { ModelRef } from "../../profilers/requests.ts";
+import type { CacheFormat, ModelRef } from "../../profilers/requests.ts";
 import type { BuildProgress } from "../agent/build.ts";
-import type { AgentSession } from "../agent/session.ts";
+import type { AgentSession, SessionOptions } from "../agent/session.ts";
 import { RunnerError } from "../devices/device-errors.ts";
 import type { DeviceRecord } from "../devices/device-record.ts";
 import type { AgentBinary } from "../devices/transport.ts";
@@ -16,6 +16,12 @@ import type { AgentBinary } from "../devices/transport.ts";
 export class WrongOutputError extends RunnerError {
   readonly code = "wrong-output";
   readonly blame = "device";
+}
+
+/** Thrown when a runtime computes something else than its reference for one model only. */
+export class WrongModelError extends RunnerError {
+  readonly code = "wrong-output";
+  readonly blame = "candidate";
 }
 
 /** Thrown when the runtime cannot run a layout, not even a padded one. */
@@ -76,6 +82,8 @@ export interface VerifyContext {
 }
 
 export interface Runtime {
+  /** The layout of its calibration runs and of `verify`. Never change it, because stored baselines are of it. */
+  readonly sentinel: Layout;
   /**
    * The protocol's jobs that its agent supports. An agent that trains is shared by measurements and the
    * native trainer.
@@ -85,6 +93,11 @@ export interface Runtime {
   readonly metrics: readonly string[];
   /** Finds or builds the program that speaks the protocol on a device. @throws CompilerMissingError, CompileError. */
   agent(device: DeviceRecord, options?: AgentOptions): Promise<AgentBinary>;
+  /**
+   * Returns the options that its sessions need.
+   * @throws InvalidInputError (`runtime-missing`) where its libraries are not found.
+   */
+  sessionOptions?(device: DeviceRecord): Pick<SessionOptions, "fields">;
   /** Returns the engine that answers in a session. */
   engine(greeted: Greeted): Engine;
   /** Returns whether it can run a layout exactly, padded, or not at all. */
@@ -95,4 +108,9 @@ export interface Runtime {
   lower(layout: Layout, how: { readonly quantization: Quantization; readonly seed: number }): ModelRef;
   /** Checks its arithmetic before any speed counts. @throws WrongOutputError; errors of the session pass through. */
   verify(context: VerifyContext): Promise<void>;
+  /**
+   * Checks the arithmetic on one model before its speed counts. Absent where `verify` speaks for every model.
+   * @throws WrongModelError; errors of the session pass through.
+   */
+  verifyModel?(context: VerifyContext, model: ModelRef, kv: CacheFormat): Promise<void>;
 }

@@ -11,9 +11,12 @@ import { localDevice } from "../../runner/devices/device-record.ts";
 import type { AgentBinary } from "../../runner/devices/transport.ts";
 import { type Runtime, runnableAs } from "../../runner/runtimes/runtime.ts";
 import { type RuntimeId, runtimeOf, runtimes } from "../../runner/runtimes/runtime-registry.ts";
+import { llamaPath, llamaProblem } from "../support/needs.ts";
 
 /** Needs of a runtime on this machine: the reason why it cannot run here, or null. */
-const NEEDS: Partial<Record<RuntimeId, () => string | null>> = {};
+const NEEDS: Partial<Record<RuntimeId, () => string | null>> = { "llama.cpp": llamaProblem };
+/** Where the libraries of a runtime are. */
+const PATHS: Partial<Record<RuntimeId, string>> = { "llama.cpp": llamaPath };
 
 const LAYOUTS = ["c3 g", "c2 c8 s8 g", "g g", "c3 c3"].map((layers) =>
   parseNotation(`v256 d64 f128 h4/2x16 : ${layers}`),
@@ -28,10 +31,15 @@ describe.each(Object.entries<Runtime>(runtimes))("runtime %s", (id, runtime) => 
     let session: AgentSession;
     let probe: ProbeResult;
     beforeAll(async () => {
-      const device = { ...localDevice(), runtime: id };
+      const runtimePath = PATHS[id as RuntimeId];
+      const device = {
+        ...localDevice(),
+        runtime: id,
+        ...(runtimePath === undefined ? {} : { runtimePath }),
+      };
       expect(runtimeOf(device)).toBe(runtime);
       binary = await runtime.agent(device);
-      session = await openSession(device, { binary });
+      session = await openSession(device, { ...runtime.sessionOptions?.(device), binary });
       probe = await session.request("probe", {});
     });
     afterAll(() => session?.close());
@@ -49,6 +57,7 @@ describe.each(Object.entries<Runtime>(runtimes))("runtime %s", (id, runtime) => 
     it("passes its own check of correctness", async () => {
       const { signal } = new AbortController();
       await runtime.verify({ session, placement: { threads: 1 }, isa: probe.isa, signal });
+      expect(runtime.express(runtime.sentinel).kind).toBe("exact");
     });
 
     it("expresses a layout exactly, padded to one that is exact, or says why not", () => {

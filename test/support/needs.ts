@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { findToolchain, hostTarget } from "../../runner/devices/toolchain.ts";
+import { llamaFolder } from "../../runner/runtimes/llama-folder.ts";
 import { missingForBochs } from "./bochs.ts";
 import { chromiumPath } from "./browser.ts";
 import { hasSshd } from "./sshd.ts";
@@ -67,6 +68,21 @@ export function zigProblem(): string | null {
 /** Returns null where pages can be opened in a real browser, else the reason. */
 export function browserProblem(): string | null {
   return existsSync(chromiumPath) ? null : missing("no Chromium on this machine; install chromium");
+}
+
+/** Where the libraries of llama.cpp are: $EDGEFRONT_LLAMA_CPP, or the packages of the peers. */
+export const llamaPath = process.env.EDGEFRONT_LLAMA_CPP ?? "test/peers";
+
+/** Returns null where the libraries of llama.cpp are installed, else the reason. */
+export function llamaProblem(): string | null {
+  try {
+    llamaFolder(llamaPath);
+    return null;
+  } catch {
+    const reason =
+      "no llama.cpp; npm install --prefix test/peers --omit=optional, or name its folder in $EDGEFRONT_LLAMA_CPP";
+    return llamaPath === "none" ? skipped(reason) : missing(reason);
+  }
 }
 
 /** A Python with torch and numpy that every login may run. */

@@ -4,7 +4,6 @@ import type { StatusResult } from "../../../profilers/probe-result.ts";
 import {
   type Look,
   probeObjection,
-  SENTINEL,
   SENTINEL_REQUEST,
   type SentinelRun,
   sensorObjection,
@@ -32,7 +31,7 @@ export async function runSentinel({
   isa,
   signal,
 }: SentinelContext): Promise<SentinelRun> {
-  const model = runtime.lower(SENTINEL, { quantization: "q4_0", seed: 1 });
+  const model = runtime.lower(runtime.sentinel, { quantization: "q4_0", seed: 1 });
   const request = { ...SENTINEL_REQUEST, model, ...placement, isa };
   return sentinelRun(await session.request("measure", request, { signal, timeoutMs: TIMEOUT_MS }));
 }
