@@ -21,7 +21,7 @@ import { ask, canAsk } from "../devices/prompt.ts";
 import { routeTo } from "../devices/ssh-config.ts";
 import { TARGETS, type Target } from "../devices/toolchain.ts";
 import { LOCAL_DEVICE, registeredHost } from "../farm/known.ts";
-import { type RuntimeId, runtimeIds } from "../runtimes/runtime-registry.ts";
+import { namedRuntime, runtimeOption, withRuntime } from "../runtimes/runtime-option.ts";
 import type { Store } from "../store/store.ts";
 import { say, sayToPerson, withDatabase, withJson, withStore } from "./common.ts";
 import { authorizedKeyOption, inspect, printEnrolled } from "./device-inspect.ts";
@@ -42,7 +42,7 @@ interface AddArgs {
   target: Target | undefined;
   emulator: Emulator | undefined;
   threads: number | undefined;
-  runtime: RuntimeId | undefined;
+  runtime: string | undefined;
   printAuthorizedKey: boolean;
 }
 
@@ -127,7 +127,7 @@ function checkArgs(
  * Returns the record of a device over SSH, and a function that explains why an agent does not start there.
  */
 async function reach(args: AddArgs, profile: DeviceProfile) {
-  const { name, host, port, user, identity, jump, sshConfig, emulator, threads, runtime } = args;
+  const { name, host, port, user, identity, jump, sshConfig, emulator, threads } = args;
   const stops = await routeTo(host!, {
     port,
     user,
@@ -151,7 +151,6 @@ async function reach(args: AddArgs, profile: DeviceProfile) {
     profile,
     ...(emulator === undefined ? {} : { emulator }),
     ...(threads === undefined ? {} : { threads }),
-    ...(runtime === undefined ? {} : { runtime }),
   });
   return { device, explain: (error: RunnerError) => explainStart(error, met) };
 }
@@ -217,9 +216,9 @@ export const addCommand: CommandModule<object, AddArgs> = {
         describe: "threads of a measurement (default: the fastest number found)",
       })
       .option("runtime", {
-        choices: runtimeIds,
-        defaultDescription: "native",
-        describe: "engine that times layouts there; a second device of one machine may have another",
+        ...runtimeOption,
+        describe:
+          "engine that times layouts there: native, or llama.cpp=/path with the folder of its libraries there; a second device of one machine may have another",
       })
       .option("print-authorized-key", authorizedKeyOption)
       .example(
@@ -243,19 +242,20 @@ export const addCommand: CommandModule<object, AddArgs> = {
       const { name, json, threads, runtime, printAuthorizedKey } = args;
       const profile = profileNamed(args.profile ?? (args.host === undefined ? LOCAL_DEVICE : "linux"));
       checkArgs(store, args, profile);
+      const named = runtime === undefined ? undefined : namedRuntime(runtime);
       const local = profile.connection.transport === "local";
-      const { device, explain } = local
+      const { device: reached, explain } = local
         ? {
             device: checked({
               ...localDevice(),
               name,
               profile,
               ...(threads ? { threads } : {}),
-              ...(runtime === undefined ? {} : { runtime }),
             }),
             explain: (e: RunnerError) => e,
           }
         : await reach(args, profile);
+      const device = named === undefined ? reached : withRuntime(reached, named);
       const tune = threads === undefined && profile.threads.policy === "sweep";
       const enrolled = await inspect(store, device, {
         tune,

@@ -3,8 +3,8 @@ import type { CpuDescription, ProbeResult } from "../../profilers/probe-result.t
 import { type DeviceRecord, profileOf } from "../devices/device-record.ts";
 import { facts, formatBytes } from "./common.ts";
 
-/** Returns the record without the paths of its keys. */
-export function visible(device: DeviceRecord) {
+/** Returns the record without the paths of its keys and libraries. */
+export function visible({ runtimePath: _folder, ...device }: DeviceRecord) {
   if (device.transport === "local") return device;
   const { identityFile: _path, keys: _sources, jumps, ...rest } = device;
   return {

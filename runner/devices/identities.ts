@@ -1,11 +1,15 @@
-// Maps each login to its keys: the file that the user named, and the sources of the configuration. The map is
-// in the user's configuration folder, readable by the user alone. The database, which is passed around, holds
-// no paths of a user.
+// Keeps a device record's paths of its user apart from the database, which is passed around: maps each login to
+// its keys (the file that the user named, and the sources of the configuration), and each device with a runtime
+// to the folder of the runtime's libraries. The maps are in the user's configuration folder, readable by the
+// user alone.
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { configPath } from "../base/paths.ts";
 import type { DeviceRecord, SshDeviceRecord } from "./device-record.ts";
 import { keySourcesSchema } from "./key-sources.ts";
+
+const IDENTITIES = "identities.json";
+const RUNTIMES = "runtimes.json";
 
 const remembered = z.strictObject({
   identityFile: z.string().min(1).optional(),
@@ -17,30 +21,30 @@ const schema = z.record(
   z.string(),
   z.union([z.string().transform((identityFile): Remembered => ({ identityFile })), remembered]),
 );
-const file = (): string => configPath("identities.json");
+type Identities = z.infer<typeof schema>;
+const runtimeSchema = z.record(z.string(), z.string());
 type Endpoint = Pick<SshDeviceRecord, "user" | "host" | "port" | "identityFile" | "keys">;
 const login = ({ user, host, port }: Endpoint): string => `${user}@${host}:${port ?? 22}`;
 
-function read(): Record<string, Remembered> {
+function read<T>(name: string, form: z.ZodType<Record<string, T>>): Record<string, T> {
   try {
-    return schema.parse(JSON.parse(readFileSync(file(), "utf8")));
+    return form.parse(JSON.parse(readFileSync(configPath(name), "utf8")));
   } catch {
     return {};
   }
 }
 
-function write(identities: Record<string, Remembered>): void {
+function write(name: string, entries: Readonly<Record<string, unknown>>): void {
   mkdirSync(configPath(), { recursive: true, mode: 0o700 });
-  const part = `${file()}.${process.pid}.part`;
-  writeFileSync(part, JSON.stringify(identities, null, 2), { mode: 0o600 });
+  const part = `${configPath(name)}.${process.pid}.part`;
+  writeFileSync(part, JSON.stringify(entries, null, 2), { mode: 0o600 });
   chmodSync(part, 0o600);
-  renameSync(part, file());
+  renameSync(part, configPath(name));
 }
 
-/** Returns the record without its key files, which are remembered separately. */
-export function keepIdentity(device: DeviceRecord): DeviceRecord {
+function keepKeys(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
-  const identities = read();
+  const identities: Identities = read(IDENTITIES, schema);
   const keep = <T extends Endpoint>(endpoint: T): Omit<T, "identityFile" | "keys"> => {
     const { identityFile, keys, ...rest } = endpoint;
     if (identityFile === undefined && keys === undefined) delete identities[login(endpoint)];
@@ -49,14 +53,13 @@ export function keepIdentity(device: DeviceRecord): DeviceRecord {
   };
   const { jumps, ...own } = device;
   const record = { ...keep(own), ...(jumps === undefined ? {} : { jumps: jumps.map(keep) }) };
-  write(identities);
+  write(IDENTITIES, identities);
   return record as DeviceRecord;
 }
 
-/** Returns a stored record with the key files that this user named for it. */
-export function withIdentity(device: DeviceRecord): DeviceRecord {
+function withKeys(device: DeviceRecord): DeviceRecord {
   if (device.transport !== "ssh") return device;
-  const identities = read();
+  const identities = read(IDENTITIES, schema);
   const restore = <T extends Endpoint>(endpoint: T): T => {
     const { identityFile, keys } = identities[login(endpoint)] ?? {};
     return {
@@ -66,4 +69,24 @@ export function withIdentity(device: DeviceRecord): DeviceRecord {
     };
   };
   return { ...restore(device), ...(device.jumps === undefined ? {} : { jumps: device.jumps.map(restore) }) };
+}
+
+/** The same name may mean another machine in another database. */
+const runtimeKey = (device: DeviceRecord): string =>
+  `${device.transport === "ssh" ? login(device) : "local"} ${device.name}`;
+
+/** Returns the record without paths of its user: key files and the folder of its runtime, which are remembered separately. */
+export function keepIdentity(device: DeviceRecord): DeviceRecord {
+  const { runtimePath, ...rest } = keepKeys(device);
+  if (runtimePath !== undefined)
+    write(RUNTIMES, { ...read(RUNTIMES, runtimeSchema), [runtimeKey(device)]: runtimePath });
+  return rest;
+}
+
+/** Returns a stored record with the paths that this user named for it. */
+export function withIdentity(device: DeviceRecord): DeviceRecord {
+  const whole = withKeys(device);
+  const runtimePath =
+    device.runtime === undefined ? undefined : read(RUNTIMES, runtimeSchema)[runtimeKey(device)];
+  return runtimePath === undefined ? whole : { ...whole, runtimePath };
 }

@@ -2,7 +2,7 @@
 // libraries that are of another version, compute something else or abort. Those are the real one with a
 // function replaced.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formatNotation, parseNotation } from "../../candidates/notation.ts";
@@ -90,6 +90,31 @@ describe.skipIf(problem !== null)(problem ?? "measuring on llama.cpp", { timeout
     expect(runsAs).toMatchObject({ notation: EXACT, why: expect.stringMatching(/taps/) });
     expect(result).toMatchObject({ batch: 3, runtime: { flashAttention: true } });
     expect((await measure(PADDED, library)).stdout).toMatch(/^measured as .* c3 g c3, with zeros .*taps/m);
+  });
+
+  it("is the engine of a device that was added with it, and the database does not hold its folder", async () => {
+    const own = { XDG_CONFIG_HOME: join(folder.path, "config") };
+    const run = (...args: string[]) => runCli([...args, "--db", "devices.db"], folder.path, own);
+    const added = await run(
+      "device",
+      "add",
+      "lap",
+      "--profile",
+      "local",
+      "--threads",
+      "1",
+      "--runtime",
+      `llama.cpp${library}`,
+    );
+    expect(added).toMatchObject({ code: 0, stdout: expect.stringMatching(/runtime +llama.cpp/) });
+    const { stdout } = await run("measure", EXACT, ...QUICK, "--device", "lap", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      device: "lap",
+      runtime: { id: "llama.cpp" },
+      result: { threads: 1 },
+    });
+    for (const file of readdirSync(folder.path).filter((name) => name.startsWith("devices.db")))
+      expect(readFileSync(join(folder.path, file)).includes(library.slice(1))).toBe(false);
   });
 
   it("refuses what it cannot do, in one line", async () => {
