@@ -1,27 +1,26 @@
 // bench:trainer: compares tokens per second of native proxy training with PyTorch on the same CPU, threads,
 // layouts and data, eager and compiled, interleaved round by round. Prints a table, or with --json `{machine,
-// rows:[{name, ours, peer, ratio, low, high, unit}]}`. The peer is the faster of the two in each round. Each
-// row also has the share of the machine's FMA peak, probed before each layout, that the parameters'
-// arithmetic reaches. PyTorch comes from a Python environment with test/peers/requirements.txt installed.
+// rows:[{name, ours, peer, ratio, low, high, unit, gflops, peakGflops, percentOfPeak}]}`. The peer is the faster
+// of the two in each round. `percentOfPeak` is the share of the machine's FMA peak, probed before each layout,
+// that the parameters' arithmetic reaches; null with --processor-time, which measures less noisily beside other
+// work. PyTorch comes from a Python environment with test/peers/requirements.txt installed.
 // --precision bfloat16 compares the native trainer's bfloat16 with its own float32 instead.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { parameterCounts } from "../../candidates/cost.ts";
 import { lower } from "../../candidates/gguf/lower.ts";
 import { parseNotation } from "../../candidates/notation.ts";
-import { attentionOf } from "../../candidates/ops/attention.ts";
-import { convOf } from "../../candidates/ops/conv.ts";
-import { ffnWidthOf } from "../../candidates/ops/operator-registry.ts";
 import { encodeDataset } from "../../profilers/dataset.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import { localDevice } from "../../runner/devices/device-record.ts";
 import { numberOf, optionsOf, wholeOf } from "../support/parse-args.ts";
 
 const flags = optionsOf(
-  `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows d64] [--precision bfloat16: against float32, no PyTorch] [--eager: do not compile] [--verbose: each round] [--python F] [--json]`,
+  `bench:trainer [--rounds 5] [--seconds 4] [--threads 2] [--rows "m2 d64": those with these words] [--precision bfloat16: against float32, no PyTorch] [--eager: do not compile] [--processor-time: count processor seconds, for machines with other work] [--verbose: each round] [--python F] [--json]`,
   {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
@@ -30,6 +29,7 @@ const flags = optionsOf(
     precision: { type: "string", default: "float32" },
     eager: { type: "boolean", default: false },
     python: { type: "string", default: "test/peers/.venv/bin/python" },
+    "processor-time": { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -47,13 +47,52 @@ const threads = wholeOf("threads", flags.threads);
 const rounds = wholeOf("rounds", flags.rounds);
 const seconds = numberOf("seconds", flags.seconds);
 
-/** The sizes of the trainer's issue. FFN width is about 2.67 d. */
+/** Widths of proxies, with the sequences of a batch. FFN width is about 2.67 d. */
+const SIZES = [
+  { width: 64, ffn: 176, headDim: 16, length: 128, batch: 32 },
+  { width: 128, ffn: 352, headDim: 32, length: 256, batch: 16 },
+  { width: 256, ffn: 688, headDim: 64, length: 256, batch: 8 },
+] as const;
+
+const headerOf = ({ width, ffn, headDim }: { width: number; ffn: number; headDim: number }): string =>
+  `v256 d${width} f${ffn} h4/2x${headDim}`;
+
+/** Layouts of one operator in two layers; x is the head size. The first two have a floor at every width. */
+const OPERATORS: readonly { name: string; layers: (x: number) => string; sizes: number }[] = [
+  { name: "m2", layers: (x) => `2[m2(x${x}n${2 * x})]`, sizes: 3 },
+  { name: "gdn", layers: (x) => `2[gdn(4/8x${x})]`, sizes: 3 },
+  { name: "kda", layers: (x) => `2[kda(4x${x})]`, sizes: 1 },
+  { name: "gla", layers: (x) => `2[gla(4x${x})]`, sizes: 1 },
+  { name: "lin", layers: (x) => `2[lin(4x${x})]`, sizes: 1 },
+  { name: "m1", layers: () => "2[m1]", sizes: 1 },
+  { name: "s4d", layers: () => "2[s4d(64)]", sizes: 1 },
+  { name: "rtf", layers: () => "2[rtf(16)]", sizes: 1 },
+  { name: "ls4", layers: () => "2[ls4(64)]", sizes: 1 },
+  { name: "cfc", layers: () => "2[cfc]", sizes: 1 },
+  { name: "moe", layers: () => "2[c3~moe(8/2x88)]", sizes: 1 },
+  { name: "g", layers: () => "2[g]", sizes: 1 },
+  { name: "windows", layers: () => "2[s32]", sizes: 1 },
+  { name: "c3", layers: () => "2[c3]", sizes: 1 },
+];
+
+/** The mixed layouts of the trainer's floor, then each operator. */
 const CASES = [
-  { name: "d64 L4 T128", notation: "v256 d64 f176 h4/2x16 : 2[c3 g]", length: 128, batch: 32 },
-  { name: "d128 L8 T256", notation: "v256 d128 f352 h4/2x32 : 2[c3 c3 g] c3 g", length: 256, batch: 16 },
-  { name: "d256 L8 T256", notation: "v256 d256 f688 h4/2x64 : 2[c3 c3 g] c3 g", length: 256, batch: 8 },
-  { name: "d128 L16 T512", notation: "v256 d128 f352 h4/2x32 : 4[c3 c3 g] 2[c3 g]", length: 512, batch: 8 },
-].filter(({ name }) => name.includes(flags.rows));
+  { name: "d64 L4 T128", layers: "2[c3 g]", ...SIZES[0] },
+  { name: "d128 L8 T256", layers: "2[c3 c3 g] c3 g", ...SIZES[1] },
+  { name: "d256 L8 T256", layers: "2[c3 c3 g] c3 g", ...SIZES[2] },
+  { name: "d128 L16 T512", layers: "4[c3 c3 g] 2[c3 g]", ...SIZES[1], length: 512, batch: 8 },
+  ...OPERATORS.flatMap(({ name, layers, sizes }) =>
+    SIZES.slice(0, sizes).map((size) => ({
+      name: `${name} d${size.width} T${size.length}`,
+      layers: layers(size.headDim),
+      ...size,
+    })),
+  ),
+].filter(({ name }) => flags.rows.split(" ").every((word) => word === "" || name.split(" ").includes(word)));
+if (CASES.length === 0) {
+  console.error(`--rows "${flags.rows}": no row has all of these words in its name`);
+  process.exit(2);
+}
 
 class Peer {
   private readonly child: ChildProcess;
@@ -68,7 +107,7 @@ class Peer {
   }
   async ask(
     request: unknown,
-  ): Promise<{ seconds: number; loss: number; parameters: number; version: string }> {
+  ): Promise<{ seconds: number; processorSeconds: number; parameters: number; version: string }> {
     this.child.stdin!.write(`${JSON.stringify(request)}\n`);
     const line = await this.lines.next();
     if (line.done) throw new Error("the PyTorch peer ended");
@@ -101,25 +140,27 @@ const tokens = Uint16Array.from({ length: 1 << 18 }, () => {
 });
 await writeFile(stream, encodeDataset({ kind: "stream", vocab: 256, tokens }));
 
+/** Returns the processor time of the ended children of a process. Each training run is one. */
+async function processorSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[13]) + Number(fields[14])) / 100; // in ticks of Linux
+}
+
 const session = await openSession(localDevice());
+const { pid } = await session.hello;
 const peers: Readonly<Record<string, Peer>> = rounded
   ? {}
   : { eager: new Peer(), ...(flags.eager ? {} : { compiled: new Peer() }) };
 const rows = [];
 let peakGflops = 0;
 try {
-  for (const { name, notation, length, batch } of CASES) {
-    const layout = parseNotation(notation);
+  for (const { name, layers, length, batch, ...size } of CASES) {
+    const layout = parseNotation(`${headerOf(size)} : ${layers}`);
     const plan = lower(layout, { quantization: "f32", seed: 1 }).plan.toString("base64");
-    const layers = layout.layers.map(({ mixer, ffn }) => {
-      const attention = attentionOf(mixer);
-      return attention === null
-        ? ["conv", convOf(mixer)!.kernel, ffnWidthOf(ffn)]
-        : ["attention", attention.heads, attention.kvHeads, attention.headDim, ffnWidthOf(ffn)];
-    });
     const perStep = length * batch;
-    const native = async (steps: number, exact = !rounded) =>
-      await session.request("train", {
+    const train = (steps: number, exact = !rounded) =>
+      session.request("train", {
         model: { plan },
         seed: 1,
         data: { kind: "stream", train: stream, validation: "", length },
@@ -130,13 +171,18 @@ try {
         threads,
         ...(exact ? {} : { precision: "bfloat16" }),
       });
+    const native = async (exact = !rounded): Promise<number> => {
+      const steps = stepsFor(probe.tokensPerSecond);
+      const before = await processorSeconds(pid);
+      const { tokensPerSecond } = await train(steps, exact);
+      if (!flags["processor-time"]) return tokensPerSecond;
+      return (steps * perStep) / ((await processorSeconds(pid)) - before);
+    };
     let parameters = 0;
     const peerRates = new Map<string, number>();
     for (const [kind, peer] of Object.entries(peers)) {
       await peer.ask({
-        layers,
-        width: layout.width,
-        vocab: 256,
+        plan,
         length,
         batch,
         threads,
@@ -147,7 +193,7 @@ try {
       peerRates.set(kind, (3 * perStep) / probe.seconds);
       parameters = probe.parameters;
     }
-    const probe = await native(3);
+    const probe = await train(3);
     if (rounded) parameters = probe.parameters;
     if (probe.parameters !== parameters)
       throw new Error(`${name}: ${probe.parameters} parameters, the peer has ${parameters}`);
@@ -155,16 +201,12 @@ try {
     peakGflops = Math.max(peakGflops, (await session.request("probe", { threads })).fp32Gflops);
     const samples: { ours: number; peer: number; kind: string }[] = [];
     for (let round = 0; round < rounds; round++) {
-      const ours = (await native(stepsFor(probe.tokensPerSecond))).tokensPerSecond;
-      let best = { peer: 0, kind: "" };
-      if (rounded)
-        best = {
-          peer: (await native(stepsFor(probe.tokensPerSecond), true)).tokensPerSecond,
-          kind: "float32",
-        };
+      const ours = await native();
+      let best = rounded ? { peer: await native(true), kind: "float32" } : { peer: 0, kind: "" };
       for (const [kind, peer] of Object.entries(peers)) {
         const steps = stepsFor(peerRates.get(kind)!);
-        const rate = (steps * perStep) / (await peer.ask({ steps })).seconds;
+        const answer = await peer.ask({ steps });
+        const rate = (steps * perStep) / answer[flags["processor-time"] ? "processorSeconds" : "seconds"];
         if (rate > best.peer) best = { peer: rate, kind };
       }
       samples.push({ ours, ...best });
@@ -179,16 +221,18 @@ try {
       ratio: median(ratios),
       low: Math.min(...ratios),
       high: Math.max(...ratios),
-      unit: "tokens/s",
+      unit: flags["processor-time"] ? "tokens/s of processor time" : "tokens/s",
     };
-    // 6 FLOPs per parameter and token (forward 2, backward 4). The tied embedding counts as the output
-    // matrix; attention scores do not count.
-    const gflops = (6 * parameters * row.ours) / 1e9;
-    const peak = gflops / peakGflops;
-    rows.push({ ...row, gflops, peakGflops, peak });
+    // 6 FLOPs per parameter that a token uses (forward 2, backward 4). The tied embedding counts as the output
+    // matrix; attention scores and states do not count. The probe counts seconds, so processor time has no peak.
+    const gflops = (6 * parameterCounts(layout).active * row.ours) / 1e9;
+    const percentOfPeak = flags["processor-time"] ? null : (100 * gflops) / peakGflops;
+    rows.push({ ...row, gflops, peakGflops, percentOfPeak });
+    const ofPeak =
+      percentOfPeak === null ? "" : ` = ${percentOfPeak.toFixed(0)}% of ${peakGflops.toFixed(0)}`;
     say(
-      `${row.name}: ${row.ours.toFixed(0)} against ${row.peer.toFixed(0)} tokens/s = ${row.ratio.toFixed(2)}x ` +
-        `[${row.low.toFixed(2)}, ${row.high.toFixed(2)}], ${gflops.toFixed(0)} GFLOP/s of parameters = ${(100 * peak).toFixed(0)}% of ${peakGflops.toFixed(0)}`,
+      `${row.name}: ${row.ours.toFixed(0)} against ${row.peer.toFixed(0)} ${row.unit} = ${row.ratio.toFixed(2)}x ` +
+        `[${row.low.toFixed(2)}, ${row.high.toFixed(2)}], ${gflops.toFixed(0)} GFLOP/s of parameters${ofPeak}`,
     );
   }
 } finally {
