@@ -1,5 +1,6 @@
-// The states of linear attention in training, with or without decay and delta rule, forward and backward, on strips
-// of 16 value channels. math.h has the formulas. Included only inside an ISA namespace, after vec-inl.h.
+// The states of linear attention in training with a decay for each key channel, with or without the delta rule, token
+// by token, on strips of 16 value channels. math.h has the formulas. Included only inside an ISA namespace, after
+// delta_chunks-inl.h, which has the states with one decay for a head or none.
 
 inline constexpr int kStripVectors = kPad / kLanes;
 
@@ -39,37 +40,22 @@ inline Strip operator-(const Strip& a, const Strip& b) {
   return s;
 }
 
-// The decays of one token: one for each key channel, or one for all.
-struct TokenDecay {
-  const float* values;
-  int step;
-
-  TokenDecay(const Delta& d, int t) {
-    static constexpr float kNone = 1.0f;
-    values = d.decay != nullptr ? d.decay + t * d.ldd : &kNone;
-    step = d.per_channel ? 1 : 0;
-  }
-  float operator[](int i) const { return values[i * step]; }
-};
-
 inline float RateOf(const Delta& d, int t) { return d.rate != nullptr ? d.rate[t * d.ldh] : 1.0f; }
 
 // Returns the part of the value that the decayed state does not know yet; without the delta rule the value itself.
 inline Strip DeltaError(const Delta& d, int t, int strip, const float* state) {
   const Strip value = Strip::Of(d.v + t * d.ldv + strip * kPad);
   if (d.rate == nullptr) return value;
-  const float* k = d.k + t * d.ldk;
-  const TokenDecay decay(d, t);
+  const float *k = d.k + t * d.ldk, *decay = d.decay + t * d.ldd;
   Strip recalled = Strip::Zero();
-  for (int i = 0; i < d.key_dim; ++i) recalled.Add(Strip::Of(state + i * kPad), d.per_channel ? decay[i] * k[i] : k[i]);
-  return value - recalled * (d.per_channel ? 1.0f : decay[0]);
+  for (int i = 0; i < d.key_dim; ++i) recalled.Add(Strip::Of(state + i * kPad), decay[i] * k[i]);
+  return value - recalled;
 }
 
 // Computes the state after token t, `next`, from the state before it. Both are [key_dim][16] and may be the
 // same.
 inline void DeltaNext(const Delta& d, int t, const Strip& error, const float* state, float* next) {
-  const float* k = d.k + t * d.ldk;
-  const TokenDecay decay(d, t);
+  const float *k = d.k + t * d.ldk, *decay = d.decay + t * d.ldd;
   const Strip change = error * RateOf(d, t);
   for (int i = 0; i < d.key_dim; ++i) {
     Strip s = Strip::Of(state + i * kPad) * decay[i];
@@ -79,6 +65,7 @@ inline void DeltaNext(const Delta& d, int t, const Strip& error, const float* st
 }
 
 void RunDelta(const Delta& d) {
+  if (!d.per_channel) return RunDeltaChunks(d);
   float* state = d.scratch;
   for (int strip = 0; strip < d.strips; ++strip) {
     for (int i = 0; i < d.key_dim * kPad; ++i) state[i] = 0.0f;
@@ -95,8 +82,7 @@ void RunDelta(const Delta& d) {
 // One token of the backward pass. `state` is the state before the token. `ds` [key_dim][16] is the gradient
 // of the state after the token, and becomes that of the state before the token.
 inline void DeltaTokenGrad(const Delta& d, const DeltaGrad& g, int t, int strip, const float* state, float* ds) {
-  const float *k = d.k + t * d.ldk, *q = d.q + t * d.ldk, rate = RateOf(d, t);
-  const TokenDecay decay(d, t);
+  const float *k = d.k + t * d.ldk, *q = d.q + t * d.ldk, *decay = d.decay + t * d.ldd, rate = RateOf(d, t);
   const Strip dout = Strip::Of(g.dout + t * d.ldv + strip * kPad), error = DeltaError(d, t, strip, state), change = error * rate;
   Strip dchange = Strip::Zero();
   for (int i = 0; i < d.key_dim; ++i) {
@@ -107,10 +93,10 @@ inline void DeltaTokenGrad(const Delta& d, const DeltaGrad& g, int t, int strip,
   }
   const Strip dv = dchange * rate, recalled = d.rate != nullptr ? dv * -1.0f : Strip::Zero();
   dv.To(g.dv + t * d.ldv + strip * kPad);
-  Strip decays = Strip::Zero();
   for (int i = 0; i < d.key_dim; ++i) {
     const Strip before = Strip::Of(state + i * kPad);
-    Strip s = Strip::Of(ds + i * kPad), after = before * decay[i], to_key = Strip::Zero(), to_query = Strip::Zero();
+    Strip s = Strip::Of(ds + i * kPad), after = before * decay[i], to_key = Strip::Zero(), to_query = Strip::Zero(),
+          to_decay = Strip::Zero();
     to_key.Add(s, change);
     to_key.Add(after, recalled);
     after.Add(change, k[i]);
@@ -118,40 +104,36 @@ inline void DeltaTokenGrad(const Delta& d, const DeltaGrad& g, int t, int strip,
     g.dk[t * d.ldk + i] += to_key.Total();
     g.dq[t * d.ldk + i] += to_query.Total();
     s.Add(recalled, k[i]);
-    decays.Add(s, before);
-    if (d.per_channel) {
-      g.ddecay[t * d.ldd + i] += decays.Total();
-      decays = Strip::Zero();
-    }
+    to_decay.Add(s, before);
+    g.ddecay[t * d.ldd + i] += to_decay.Total();
     (s * decay[i]).To(ds + i * kPad);
   }
-  if (d.decay != nullptr && !d.per_channel) g.ddecay[t * d.ldd] += decays.Total();
   if (d.rate == nullptr) return;
   Strip rates = Strip::Zero();
   rates.Add(dchange, error);
   g.drate[t * d.ldh] += rates.Total();
 }
 
-// The states before each token are computed again, from those at the starts of blocks of kDeltaBlock tokens.
+// The states before each token are computed again, from those at the starts of blocks of kDeltaStates tokens.
 // Going back from the last state was rejected, because a decay near 0 loses the state before it.
 void RunDeltaGrad(const Delta& d, const DeltaGrad& g) {
+  if (!d.per_channel) return RunDeltaChunksGrad(d, g);
   const ptrdiff_t size = static_cast<ptrdiff_t>(d.key_dim) * kPad;
-  const int blocks = (d.length + kDeltaBlock - 1) / kDeltaBlock;
-  float *starts = d.scratch, *states = starts + blocks * size, *ds = states + kDeltaBlock * size;
-  const int decays = d.decay == nullptr ? 0 : d.per_channel ? d.key_dim : 1;
+  const int blocks = (d.length + kDeltaStates - 1) / kDeltaStates;
+  float *starts = d.scratch, *states = starts + blocks * size, *ds = states + kDeltaStates * size;
   for (int t = 0; t < d.length; ++t) {
-    for (int i = 0; i < decays; ++i) g.ddecay[t * d.ldd + i] = 0.0f;
+    for (int i = 0; i < d.key_dim; ++i) g.ddecay[t * d.ldd + i] = 0.0f;
     if (d.rate != nullptr) g.drate[t * d.ldh] = 0.0f;
   }
   for (int strip = 0; strip < d.strips; ++strip) {
     for (ptrdiff_t i = 0; i < size; ++i) starts[i] = ds[i] = 0.0f;
-    for (int t = 0; t < (blocks - 1) * kDeltaBlock; ++t) {
+    for (int t = 0; t < (blocks - 1) * kDeltaStates; ++t) {
       // The state runs through a block in the place of the next block's start.
-      float *to = starts + (t / kDeltaBlock + 1) * size, *from = t % kDeltaBlock == 0 ? to - size : to;
+      float *to = starts + (t / kDeltaStates + 1) * size, *from = t % kDeltaStates == 0 ? to - size : to;
       DeltaNext(d, t, DeltaError(d, t, strip, from), from, to);
     }
     for (int block = blocks - 1; block >= 0; --block) {
-      const int first = block * kDeltaBlock, count = d.length - first < kDeltaBlock ? d.length - first : kDeltaBlock;
+      const int first = block * kDeltaStates, count = d.length - first < kDeltaStates ? d.length - first : kDeltaStates;
       for (ptrdiff_t i = 0; i < size; ++i) states[i] = starts[block * size + i];
       for (int n = 0; n + 1 < count; ++n)
         DeltaNext(d, first + n, DeltaError(d, first + n, strip, states + n * size), states + n * size, states + (n + 1) * size);

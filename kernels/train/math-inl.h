@@ -21,10 +21,11 @@ namespace {
 #include "train/modal-inl.h"
 #include "train/rational-inl.h"
 #include "train/short_conv-inl.h"
-#include "train/ssm-inl.h"
-#include "train/delta-inl.h"
 #include "train/gates-inl.h"
 #include "train/attention-inl.h"
+#include "train/triangular-inl.h"
+#include "train/delta_chunks-inl.h"
+#include "train/delta-inl.h"
 #endif
 
 }  // namespace
@@ -40,7 +41,7 @@ const Products kRounded = {EDGEFRONT_ISA_NAME, Precision::kBfloat16, &kRoundedPa
 extern const Math kMath;
 // clang-format off
 const Math kMath = {{EDGEFRONT_ISA_NAME, Precision::kFloat32, &kExactPacking, RunGemm}, RunRmsNorm, RunRmsNormGrad, RunConv, RunConvGrad,
-                    RunModal, RunModalGrad, RunRational, RunRationalGrad, RunConvSilu, RunConvSiluGrad, RunSsm, RunSsmGrad, RunMamba, RunMambaGrad, RunDelta, RunDeltaGrad, RunDecays, RunDecaysGrad, RunSigmoidGate, RunSigmoidGateGrad, RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
+                    RunModal, RunModalGrad, RunRational, RunRationalGrad, RunConvSilu, RunConvSiluGrad, RunMamba, RunMambaGrad, RunDelta, RunDeltaGrad, RunDecays, RunDecaysGrad, RunSigmoidGate, RunSigmoidGateGrad, RunSwiGlu, RunSwiGluGrad, RunHeadRope, RunHeadRopeGrad, RunAttention, RunAttentionGrad, RunCrossEntropy, RunAdam, RunReduce};
 // clang-format on
 #endif
 

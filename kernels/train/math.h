@@ -79,32 +79,6 @@ inline constexpr int kMostTaps = 64;  // of a convolution: conv_grad keeps a sum
   return static_cast<size_t>(PadUp(length)) * (2 * hd + 2 * kQueryTile) + 2 * kQueryTile * static_cast<size_t>(Stride(hd)) + 1024;
 }
 
-// Mamba-2's recurrence of one head on one sequence: S_t = decay[t] S_{t-1} + dt[t] x_t B_t^T, y_t = S_t C_t + d
-// x_t, with S [channels, states].
-struct Ssm {
-  int length, channels, states;  // states: padded
-  const float* x;                // [length, channels], stride ldx
-  ptrdiff_t ldx;
-  const float *b, *c;  // [length, states], stride ldb
-  ptrdiff_t ldb;
-  const float *dt, *decay;  // [length]
-  float d;
-  float* kept;     // SsmKept floats: the state before each block of tokens, saved for the backward pass
-  float* scratch;  // SsmScratch floats
-};
-struct SsmGrad {
-  const float* dy;  // [length, channels], stride ldy
-  ptrdiff_t ldy;
-  float* dx;          // stride ldx, overwritten
-  float *db, *dc;     // stride ldb, added to
-  float *ddt, *dlog;  // [length], added to; dlog is the gradient of ln(decay)
-};
-inline constexpr int kSsmBlock = 64;  // tokens whose states the backward pass computes again at a time
-[[gnu::always_inline]] inline constexpr size_t SsmKept(int length, int channels, int states) {
-  return static_cast<size_t>((length + kSsmBlock - 1) / kSsmBlock) * channels * states;
-}
-[[gnu::always_inline]] inline constexpr size_t SsmScratch(int states) { return static_cast<size_t>(kSsmBlock + 2) * states; }
-
 // Mamba's recurrence on one sequence: dt = softplus(raw + dt_bias), s_t = e^(a dt) s_{t-1} + dt x_t B_t, y_t = sum
 // C_t s_t + skip x_t, for each channel with a state [states].
 struct MambaScan {
@@ -130,29 +104,41 @@ struct MambaGrad {
 };
 [[gnu::always_inline]] inline constexpr size_t MambaScratch(int length) { return (2 * static_cast<size_t>(length) + 1) * kPad; }
 
-// The state of linear attention of one head on one sequence. With S [key_dim, 16 strips], zero before the first
-// token: S = decay S; S += k u^T with u = v, or with the delta rule u = rate (v - S^T k); o = S^T q.
+// The states of linear attention on one sequence, of the heads that share keys. With a head's S [key_dim, 16 strips],
+// zero before the first token: S = decay S; S += k u^T with u = v, or with the delta rule u = rate (v - S^T k); o = S^T q.
 struct Delta {
-  int length, key_dim, strips;  // strips of 16 value channels, padding included
-  const float *q, *k;           // [length, key_dim], stride ldk
-  const float* v;               // [length, 16 strips], stride ldv
-  const float* decay;           // [length, key_dim] if per_channel, else [length, 1], stride ldd; null: none
-  const float* rate;            // [length], stride ldh; null: no delta rule
+  int length, heads, key_dim, strips;  // strips of 16 value channels, padding included. per_channel: one head
+  const float *q, *k;                  // [length, PadUp(key_dim)], stride ldk
+  const float* v;                      // [length, heads, 16 strips], stride ldv
+  const float* decay;                  // [length, heads], or [length, key_dim] if per_channel, stride ldd; null: none
+  const float* rate;                   // [length, heads], stride ldh; null: no delta rule
   ptrdiff_t ldk, ldv, ldd, ldh;
   bool per_channel;
-  float* o;        // [length, 16 strips], stride ldv
-  float* scratch;  // DeltaScratch(length, key_dim) floats
+  float* o;        // in the shape of v
+  float* error;    // in the shape of v: v - S^T k, saved for the backward pass; null if per_channel or without the delta rule
+  float* kept;     // DeltaKept floats: states saved for the backward pass; null if per_channel
+  float* scratch;  // DeltaScratch floats, or DeltaChannelScratch if per_channel
 };
 struct DeltaGrad {
   const float* dout;  // stride ldv
   float *dq, *dk;     // stride ldk, added to
   float* dv;          // stride ldv, overwritten
   float* ddecay;      // in the shape of decay, overwritten; null without decay
-  float* drate;       // stride ldh, overwritten; null without the delta rule
+  float* drate;       // in the shape of rate, overwritten; null without the delta rule
 };
-inline constexpr int kDeltaBlock = 32;  // tokens whose states the backward pass keeps at a time
-[[gnu::always_inline]] inline constexpr size_t DeltaScratch(int length, int key_dim) {
-  return static_cast<size_t>((length + kDeltaBlock - 1) / kDeltaBlock + kDeltaBlock + 1) * key_dim * kPad;
+// Returns the tokens of a chunk. Longer chunks have fewer products with states, and more within the chunk.
+[[gnu::always_inline]] inline constexpr int DeltaBlock(int key_dim) { return key_dim <= 16 ? 16 : key_dim <= 32 ? 32 : 64; }
+[[gnu::always_inline]] inline constexpr size_t DeltaKept(int length, int heads, int key_dim, int strips) {
+  const int block = DeltaBlock(key_dim);
+  return static_cast<size_t>((length + block - 1) / block) * heads * PadUp(key_dim) * strips * kPad;
+}
+[[gnu::always_inline]] inline constexpr size_t DeltaScratch(int heads, int key_dim, int strips) {
+  const size_t block = DeltaBlock(key_dim), keys = PadUp(key_dim), values = static_cast<size_t>(strips) * kPad;
+  return block * (9 * block + 4 + 3 * values + keys) + heads * keys * values + (block + keys) * (keys + values);
+}
+inline constexpr int kDeltaStates = 32;  // tokens whose states the backward pass keeps at a time, if per_channel
+[[gnu::always_inline]] inline constexpr size_t DeltaChannelScratch(int length, int key_dim) {
+  return static_cast<size_t>((length + kDeltaStates - 1) / kDeltaStates + kDeltaStates + 1) * key_dim * kPad;
 }
 
 // A bank of complex modes in each channel, on one sequence: s_t = a s_{t-1} + u_t, y_t = skip u_t + Re(sum c
@@ -244,10 +230,6 @@ struct Math : Products {
   // Turns g from the gradient of y into that of x, and adds to dtaps [k, width] and dbias [width] (or null). k: at most kMostTaps.
   void (*conv_silu_grad)(int length, int width, int k, const float* taps, const float* x, const float* z, float* g, ptrdiff_t ld,
                          float* dtaps, float* dbias);
-  // Computes y [length, channels], stride ldy.
-  void (*ssm)(const Ssm& s, float* y, ptrdiff_t ldy);
-  // Returns the gradient of d.
-  float (*ssm_grad)(const Ssm& s, const SsmGrad& g);
   void (*mamba)(const MambaScan& m, float* y);  // y: [length, width], stride ld
   void (*mamba_grad)(const MambaScan& m, const MambaGrad& g);
   void (*delta)(const Delta& d);

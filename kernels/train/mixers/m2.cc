@@ -1,11 +1,13 @@
 // Mamba-2 in training (infer/mixers/m2.cc describes it), and its short-conv part only, without heads. The
 // projected rows z, x, B, C, dt are copied into buffers in which every group starts on a multiple of 16; the
-// output has the groups that the output's matrix expects.
+// output has the groups that the output's matrix expects. The recurrence is linear attention with the keys B, the
+// queries C and the values dt x.
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "ops/ssm/step_size.h"
-#include "train/layer_mixer.h"
+#include "train/mixers/head_parts.h"
 #include "train/mixers/short_conv.h"
 
 namespace edgefront::train {
@@ -39,18 +41,15 @@ class Mamba2Mixer : public LayerMixer {
         norm_(c.Tensor(M2::kNorm)),
         inner_(static_cast<int>(c.layer_spec().mamba2.inner)),
         heads_(static_cast<int>(c.layer_spec().mamba2.heads)),
-        states_(static_cast<int>(c.layer_spec().mamba2.state)),
         groups_(static_cast<int>(c.layer_spec().mamba2.groups)),
         convolved_(static_cast<int>(c.layer_spec().mamba2.convolved())),
         length_(c.length),
         eps_(c.spec.eps),
         conv_(c.Tensor(M2::kTaps), &c.Tensor(M2::kTapsBias), convolved_, c),
         channels_{groups_, inner_ / groups_},
-        vectors_{groups_, states_},
         ld_(Stride(c.width)),
         ldr_(Stride(in_.padded_rows)),
-        ldm_(Stride(channels_.width())),
-        ldb_(Stride(vectors_.width())) {
+        ldm_(Stride(channels_.width())) {
     const size_t rows = static_cast<size_t>(c.rows);
     raw_ = c.arena.Take(rows * ldr_);
     for (size_t* buffer : {&gate_, &y_, &gated_, &mixed_}) *buffer = c.arena.Take(rows * ldm_);
@@ -74,12 +73,18 @@ class Mamba2Mixer : public LayerMixer {
     if (heads_ == 0) {
       channels_.Spread(rows, a + conv_.out(), conv_.ld(), a + y_, ldm_);
     } else {
-      Steps(p);
-      const float* b = a + conv_.out() + inner_;
-      vectors_.Spread(rows, b, conv_.ld(), a + b_, ldb_);
-      vectors_.Spread(rows, b + groups_ * states_, conv_.ld(), a + c_, ldb_);
-      for (int s = 0; s < p.sequences; ++s) {
-        for (int h = 0; h < heads_; ++h) p.math.ssm(HeadOf(p, s, h), a + y_ + OutputAt(s, h), ldm_);
+      const float* convolved = a + conv_.out();
+      CopyToHeads(rows, convolved + inner_, conv_.ld(), states_->k, a);
+      CopyToHeads(rows, convolved + inner_ + Vectors(), conv_.ld(), states_->q, a);
+      Steps(p, rows);
+      states_->Forward(p);
+      for (int r = 0; r < rows; ++r) {
+        for (int h = 0; h < heads_; ++h) {
+          const float *o = states_->o.Of(a, r, h), *x = convolved + r * conv_.ld() + h * states_->v.dim;
+          const float d = p.weights.flat[d_->offset + h];
+          float* y = a + y_ + OutputAt(r, h);
+          for (int i = 0; i < states_->v.dim; ++i) y[i] = o[i] + d * x[i];
+        }
       }
     }
     p.math.swiglu(rows, channels_.width(), a + gate_, a + y_, ldm_, a + gated_);
@@ -105,11 +110,14 @@ class Mamba2Mixer : public LayerMixer {
     if (heads_ == 0) {
       channels_.Gather(rows, a + y_, ldm_, dconv, conv_.ld());
     } else {
-      for (int s = 0; s < p.sequences; ++s) {
-        for (int h = 0; h < heads_; ++h) HeadBackward(p, g, s, h);
+      for (int r = 0; r < rows; ++r) {
+        for (int h = 0; h < heads_; ++h)
+          std::memcpy(states_->dout.Of(p.work, r, h), a + y_ + OutputAt(r, h), sizeof(float) * static_cast<size_t>(states_->v.dim));
       }
-      vectors_.Gather(rows, p.work + db_at_, ldb_, dconv + inner_, conv_.ld());
-      vectors_.Gather(rows, p.work + dc_at_, ldb_, dconv + inner_ + groups_ * states_, conv_.ld());
+      states_->Backward(p);
+      for (int h = 0; h < heads_; ++h) HeadBackward(p, g, rows, h);
+      CopyFromHeads(rows, states_->dk, p.work, dconv + inner_, conv_.ld());
+      CopyFromHeads(rows, states_->dq, p.work, dconv + inner_ + Vectors(), conv_.ld());
     }
     conv_.Backward(p, dconv, g.params);
     CopyColumns(rows, convolved_, dconv, conv_.ld(), draw + inner_, ldr_);
@@ -119,95 +127,76 @@ class Mamba2Mixer : public LayerMixer {
 
  private:
   void PlanRecurrence(const MixerContext& c, ArenaPlan* work) {
-    const size_t rows = static_cast<size_t>(c.rows);
     dt_bias_ = &c.Tensor(M2::kDtBias);
     a_ = &c.Tensor(M2::kA);
     d_ = &c.Tensor(M2::kD);
-    for (size_t* buffer : {&b_, &c_}) *buffer = c.arena.Take(rows * ldb_);
-    for (size_t* buffer : {&dt_, &decay_}) *buffer = c.arena.Take(rows * heads_);
-    kept_ = c.arena.Take(rows / length_ * heads_ * KeptFloats());
-    for (size_t* buffer : {&db_at_, &dc_at_}) *buffer = work->Take(rows * ldb_);
-    for (size_t* buffer : {&ddt_at_, &dlog_at_}) *buffer = work->Take(rows * heads_);
-    scratch_at_ = work->Take(SsmScratch(PadUp(states_)));
+    states_.emplace(heads_, groups_, static_cast<int>(c.layer_spec().mamba2.state), inner_ / heads_, HeadDecay::kHead, false, c, *work);
+    dt_ = states_->decay.In(static_cast<size_t>(c.rows), c.arena);
   }
 
-  size_t KeptFloats() const { return SsmKept(length_, inner_ / heads_, PadUp(states_)); }
-  ptrdiff_t FirstRow(int sequence) const { return static_cast<ptrdiff_t>(sequence) * length_; }
-  int GroupOf(int head) const { return head / (heads_ / groups_); }
-  // Returns the place of a head's steps in arrays [sequences, heads, length].
-  ptrdiff_t StepsAt(int sequence, int head) const { return (static_cast<ptrdiff_t>(sequence) * heads_ + head) * length_; }
-  // Returns the place of a head's first output in [rows, ldm_].
-  ptrdiff_t OutputAt(int sequence, int head) const {
-    const int group = GroupOf(head), first = group * (heads_ / groups_);
-    return FirstRow(sequence) * ldm_ + group * PadUp(channels_.size) + (head - first) * (inner_ / heads_);
+  // Returns the width of B, and of C.
+  int Vectors() const { return states_->k.heads * states_->k.dim; }
+  // Returns the place of a head's outputs in [rows, ldm_].
+  ptrdiff_t OutputAt(int row, int head) const {
+    const int in_group = heads_ / groups_, group = head / in_group;
+    return row * ldm_ + group * PadUp(channels_.size) + (head - group * in_group) * states_->v.dim;
   }
-  float* RawSteps(const MixerPass& p, int sequence, int head) const {
-    return p.arena + raw_ + FirstRow(sequence) * ldr_ + inner_ + convolved_ + head;
+  float RawStep(const MixerPass& p, int row, int head) const {
+    return p.arena[raw_ + row * ldr_ + inner_ + convolved_ + head] + p.weights.flat[dt_bias_->offset + head];
   }
   float Decay(const MixerPass& p, int head) const { return -std::exp(p.weights.flat[a_->offset + head]); }
 
-  // Computes the step sizes and decays of all heads.
-  void Steps(const MixerPass& p) const {
-    for (int s = 0; s < p.sequences; ++s) {
-      for (int h = 0; h < heads_; ++h) {
-        float *dt = p.arena + dt_ + StepsAt(s, h), *decay = p.arena + decay_ + StepsAt(s, h);
-        const float *raw = RawSteps(p, s, h), bias = p.weights.flat[dt_bias_->offset + h], a = Decay(p, h);
-        for (int t = 0; t < length_; ++t) {
-          dt[t] = Softplus(raw[t * ldr_] + bias);
-          decay[t] = std::exp(a * dt[t]);
-        }
+  // Computes the step sizes, decays and values of all heads.
+  void Steps(const MixerPass& p, int rows) const {
+    for (int h = 0; h < heads_; ++h) {
+      const float a = Decay(p, h);
+      for (int r = 0; r < rows; ++r) {
+        const float dt = Softplus(RawStep(p, r, h)), *x = p.arena + conv_.out() + r * conv_.ld() + h * states_->v.dim;
+        float* v = states_->v.Of(p.arena, r, h);
+        *dt_.Of(p.arena, r, h) = dt;
+        *states_->decay.Of(p.arena, r, h) = std::exp(a * dt);
+        for (int i = 0; i < states_->v.dim; ++i) v[i] = dt * x[i];
       }
     }
   }
 
-  Ssm HeadOf(const MixerPass& p, int sequence, int head) const {
-    Ssm s{};
-    const ptrdiff_t row = FirstRow(sequence), vectors = row * ldb_ + GroupOf(head) * PadUp(states_);
-    s.length = length_;
-    s.channels = inner_ / heads_;
-    s.states = PadUp(states_);
-    s.x = p.arena + conv_.out() + row * conv_.ld() + head * s.channels;
-    s.ldx = conv_.ld();
-    s.b = p.arena + b_ + vectors;
-    s.c = p.arena + c_ + vectors;
-    s.ldb = ldb_;
-    s.dt = p.arena + dt_ + StepsAt(sequence, head);
-    s.decay = p.arena + decay_ + StepsAt(sequence, head);
-    s.d = p.weights.flat[d_->offset + head];
-    s.kept = p.arena + kept_ + (static_cast<size_t>(sequence) * heads_ + head) * KeptFloats();
-    s.scratch = p.work + scratch_at_;
-    return s;
-  }
-
-  // Writes the gradients of a head's x, B, C and raw step sizes, and adds to those of its parameters.
-  void HeadBackward(const MixerPass& p, const MixerGradients& g, int sequence, int head) const {
-    const Ssm s = HeadOf(p, sequence, head);
-    const ptrdiff_t row = FirstRow(sequence), vectors = row * ldb_ + GroupOf(head) * PadUp(states_);
-    float *ddt = p.work + ddt_at_ + StepsAt(sequence, head), *dlog = p.work + dlog_at_ + StepsAt(sequence, head);
-    float* dx = p.work + dconv_at_ + row * conv_.ld() + head * s.channels;
-    g.params[d_->offset + head] += p.math.ssm_grad(
-        s, {p.arena + y_ + OutputAt(sequence, head), ldm_, dx, p.work + db_at_ + vectors, p.work + dc_at_ + vectors, ddt, dlog});
-    const float *raw = RawSteps(p, sequence, head), bias = p.weights.flat[dt_bias_->offset + head], a = Decay(p, head);
-    float *draw = p.work + draw_at_ + row * ldr_ + inner_ + convolved_ + head, dbias = 0, da = 0;
-    for (int t = 0; t < length_; ++t) {
-      da += dlog[t] * s.dt[t];
-      const float step = (ddt[t] + dlog[t] * a) / (1.0f + std::exp(-raw[t * ldr_] - bias));
-      draw[t * ldr_] = step;
+  // Writes the gradients of a head's x and raw step sizes, and adds to those of its parameters.
+  void HeadBackward(const MixerPass& p, const MixerGradients& g, int rows, int head) const {
+    const float a = Decay(p, head), d = p.weights.flat[d_->offset + head];
+    float dbias = 0, da = 0, dd = 0;
+    for (int r = 0; r < rows; ++r) {
+      const ptrdiff_t at = r * conv_.ld() + head * states_->v.dim;
+      const float *x = p.arena + conv_.out() + at, *dy = p.arena + y_ + OutputAt(r, head), *dv = states_->dv.Of(p.work, r, head);
+      const float dt = *dt_.Of(p.arena, r, head);
+      float *dx = p.work + dconv_at_ + at, ddt = 0, skipped = 0;
+      for (int i = 0; i < states_->v.dim; ++i) {
+        dx[i] = d * dy[i] + dt * dv[i];
+        ddt += x[i] * dv[i];
+        skipped += dy[i] * x[i];
+      }
+      const float dlog = *states_->ddecay.Of(p.work, r, head) * *states_->decay.Of(p.arena, r, head);
+      const float step = (ddt + dlog * a) / (1.0f + std::exp(-RawStep(p, r, head)));
+      p.work[draw_at_ + r * ldr_ + inner_ + convolved_ + head] = step;
       dbias += step;
+      da += dlog * dt;
+      dd += skipped;
     }
+    g.params[d_->offset + head] += dd;
     g.params[dt_bias_->offset + head] += dbias;
     g.params[a_->offset + head] += da * a;  // the parameter is ln(-a)
   }
 
   const Param &in_, &norm_;
   const Param *dt_bias_ = nullptr, *a_ = nullptr, *d_ = nullptr;
-  int inner_, heads_, states_, groups_, convolved_, length_;
+  int inner_, heads_, groups_, convolved_, length_;
   float eps_;
   ShortConv conv_;
-  Blocks channels_, vectors_;  // of the output; of B and C
-  ptrdiff_t ld_, ldr_, ldm_, ldb_;
-  size_t raw_, gate_, y_, gated_, rstd_, b_ = 0, c_ = 0, dt_ = 0, decay_ = 0, kept_ = 0;                       // arena offsets
-  size_t draw_at_, dconv_at_, dgated_at_, db_at_ = 0, dc_at_ = 0, ddt_at_ = 0, dlog_at_ = 0, scratch_at_ = 0;  // work offsets
+  Blocks channels_;                   // of the output
+  std::optional<StateHeads> states_;  // absent in the short-conv part
+  ptrdiff_t ld_, ldr_, ldm_;
+  size_t raw_, gate_, y_, gated_, rstd_;   // arena offsets
+  HeadRows dt_;                            // step sizes, in the arena
+  size_t draw_at_, dconv_at_, dgated_at_;  // work offsets
 };
 
 }  // namespace

@@ -34,7 +34,7 @@ enum class HeadDecay { kNone, kHead, kChannel };
 // after Backward reads the other gradients.
 class StateHeads {
  public:
-  // Heads share key heads evenly. `corrects`: the delta rule.
+  // Heads share key heads evenly, and not at all with decays of channels. `corrects`: the delta rule.
   StateHeads(int heads, int key_heads, int key_dim, int value_dim, HeadDecay kind, bool corrects, const MixerContext& c, ArenaPlan& work)
       : length_(c.length), group_(heads / key_heads), kind_(kind), corrects_(corrects) {
     const size_t rows = static_cast<size_t>(c.rows);
@@ -42,6 +42,7 @@ class StateHeads {
     k = q.In(rows, c.arena);
     v = HeadRows(heads, value_dim, PadUp(value_dim), rows, c.arena);
     o = v.In(rows, c.arena);
+    if (corrects && kind != HeadDecay::kChannel) error_ = v.In(rows, c.arena);
     if (kind == HeadDecay::kChannel) decay = HeadRows(heads, key_dim, PadUp(key_dim), rows, c.arena);
     if (kind == HeadDecay::kHead) decay = HeadRows(heads, 1, 1, rows, c.arena);
     if (corrects) rate = HeadRows(heads, 1, 1, rows, c.arena);
@@ -51,7 +52,14 @@ class StateHeads {
     dout = o.In(rows, work);
     if (kind != HeadDecay::kNone) ddecay = decay.In(rows, work);
     if (corrects) drate = rate.In(rows, work);
-    scratch_ = work.Take(DeltaScratch(length_, key_dim));
+    const int strips = v.step / kPad;
+    if (kind == HeadDecay::kChannel) {
+      scratch_ = work.Take(DeltaChannelScratch(length_, key_dim));
+    } else {
+      scratch_ = work.Take(DeltaScratch(group_, key_dim, strips));
+      kept_size_ = DeltaKept(length_, group_, key_dim, strips);
+      kept_ = c.arena.Take(rows / length_ * key_heads * kept_size_);
+    }
   }
 
   HeadRows q, k, v, o, decay, rate;          // in the arena
@@ -59,7 +67,7 @@ class StateHeads {
 
   void Forward(const MixerPass& p) const {
     for (int s = 0; s < p.sequences; ++s) {
-      for (int h = 0; h < v.heads; ++h) p.math.delta(ArgumentsOf(p, s * length_, h));
+      for (int h = 0; h < k.heads; ++h) p.math.delta(ArgumentsOf(p, s, h));
     }
   }
   void Backward(const MixerPass& p) const {
@@ -67,32 +75,38 @@ class StateHeads {
     // Gradients of decays are overwritten, but not their padding.
     for (const HeadRows* sum : {&dq, &dk, &ddecay}) std::memset(p.work + sum->at, 0, sizeof(float) * rows * sum->ld);
     for (int s = 0; s < p.sequences; ++s) {
-      for (int h = 0; h < v.heads; ++h) {
-        const int row = s * length_, key_head = h / group_;
-        p.math.delta_grad(ArgumentsOf(p, row, h), {dout.Of(p.work, row, h), dq.Of(p.work, row, key_head), dk.Of(p.work, row, key_head),
-                                                   dv.Of(p.work, row, h), kind_ != HeadDecay::kNone ? ddecay.Of(p.work, row, h) : nullptr,
-                                                   corrects_ ? drate.Of(p.work, row, h) : nullptr});
+      for (int h = 0; h < k.heads; ++h) {
+        const int row = s * length_, first = h * group_;
+        p.math.delta_grad(
+            ArgumentsOf(p, s, h),
+            {dout.Of(p.work, row, first), dq.Of(p.work, row, h), dk.Of(p.work, row, h), dv.Of(p.work, row, first),
+             kind_ != HeadDecay::kNone ? ddecay.Of(p.work, row, first) : nullptr, corrects_ ? drate.Of(p.work, row, first) : nullptr});
       }
     }
   }
 
  private:
-  Delta ArgumentsOf(const MixerPass& p, int row, int h) const {
+  Delta ArgumentsOf(const MixerPass& p, int sequence, int key_head) const {
     Delta d{};
+    const int row = sequence * length_, first = key_head * group_;
+    const bool chunks = kind_ != HeadDecay::kChannel;
     d.length = length_;
+    d.heads = group_;
     d.key_dim = k.dim;
     d.strips = v.step / kPad;
-    d.q = q.Of(p.arena, row, h / group_);
-    d.k = k.Of(p.arena, row, h / group_);
-    d.v = v.Of(p.arena, row, h);
-    d.decay = kind_ != HeadDecay::kNone ? decay.Of(p.arena, row, h) : nullptr;
-    d.per_channel = kind_ == HeadDecay::kChannel;
-    d.rate = corrects_ ? rate.Of(p.arena, row, h) : nullptr;
+    d.q = q.Of(p.arena, row, key_head);
+    d.k = k.Of(p.arena, row, key_head);
+    d.v = v.Of(p.arena, row, first);
+    d.decay = kind_ != HeadDecay::kNone ? decay.Of(p.arena, row, first) : nullptr;
+    d.per_channel = !chunks;
+    d.rate = corrects_ ? rate.Of(p.arena, row, first) : nullptr;
     d.ldk = k.ld;
     d.ldv = v.ld;
     d.ldd = decay.ld;
     d.ldh = rate.ld;
-    d.o = o.Of(p.arena, row, h);
+    d.o = o.Of(p.arena, row, first);
+    d.error = corrects_ && chunks ? error_.Of(p.arena, row, first) : nullptr;
+    d.kept = chunks ? p.arena + kept_ + (static_cast<size_t>(sequence) * k.heads + key_head) * kept_size_ : nullptr;
     d.scratch = p.work + scratch_;
     return d;
   }
@@ -100,7 +114,8 @@ class StateHeads {
   int length_, group_;
   HeadDecay kind_;
   bool corrects_;
-  size_t scratch_;
+  HeadRows error_;                             // in the arena
+  size_t scratch_, kept_ = 0, kept_size_ = 0;  // offsets in the working memory and in the arena; floats of a key head
 };
 
 }  // namespace edgefront::train
