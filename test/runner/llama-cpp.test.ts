@@ -2,7 +2,7 @@
 // libraries that are of another version, compute something else or abort. Those are the real one with a
 // function replaced.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formatNotation, parseNotation } from "../../candidates/notation.ts";
@@ -10,7 +10,8 @@ import { llamaFolder } from "../../runner/runtimes/llama-folder.ts";
 import { namedRuntime } from "../../runner/runtimes/runtime-option.ts";
 import { runtimes } from "../../runner/runtimes/runtime-registry.ts";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";
-import { llamaPath, llamaProblem } from "../support/needs.ts";
+import { deviceRegistration } from "../support/device-registration.ts";
+import { llamaPath, llamaProblem, sshdProblem } from "../support/needs.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -132,6 +133,31 @@ describe.skipIf(problem !== null)(problem ?? "measuring on llama.cpp", { timeout
           .filter((line) => line.startsWith("edgefront: ")),
       ).toEqual([expect.stringMatching(message)]);
     }
+  });
+});
+
+const remoteProblem = problem ?? sshdProblem();
+describe.skipIf(remoteProblem !== null)(remoteProblem ?? "llama.cpp over SSH", { timeout: 300_000 }, () => {
+  const setup = deviceRegistration();
+  const { run, QUICK: oneThread, login } = setup;
+
+  it("is measured with the libraries of the device, whose folder is named once", async () => {
+    const libraries = join(setup.sshd.home, "llama");
+    cpSync(llamaFolder(llamaPath), libraries, { recursive: true, dereference: true });
+    const add = (runtime: string) =>
+      run("device", "add", "box", ...login(), ...oneThread, "--runtime", runtime);
+    expect(await add("llama.cpp")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^edgefront: .*folder of its libraries there is not known/m),
+    });
+    const added = await add(`llama.cpp=${libraries}`);
+    expect(added, added.stderr).toMatchObject({ code: 0 });
+    const measured = await run("measure", EXACT, ...QUICK, "--device", "box", "--json");
+    expect(measured, measured.stderr).toMatchObject({ code: 0 });
+    expect(JSON.parse(measured.stdout).result).toMatchObject({ threads: 1, runtime: { id: "llama.cpp" } });
+    // The files of plans have no name once they are loaded.
+    const left = readdirSync(join(setup.sshd.home, ".edgefront"));
+    expect(left.filter((name) => name.startsWith("llama-"))).toEqual([]);
   });
 });
 
