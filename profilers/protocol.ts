@@ -185,7 +185,7 @@ export const verifyResultSchema = z.object({
         name: z.enum(["chunking", "prefill-decode", "scalar-twin", "reference", "flash-attention", "batch"]),
         /** Of edgefront's own engine. Null: not finite. */
         maxRelativeError: z.number().nonnegative().nullable().optional(),
-        /** Of another engine: the KL divergence of next-token distributions, in nats. Null: not finite. */
+        /** Of another engine: KL divergence of next-token distributions, in nats. Null: not finite. */
         divergence: z.number().nullable().optional(),
         tolerance: z.number().nonnegative(),
         pass: z.boolean(),

@@ -73,7 +73,8 @@ struct ModelSource {
 
 // The options common to jobs that run a model on any engine: threads, chunk, kv, batch. Error: kBadRequest.
 Result<SessionOptions> ReadRunOptions(const Json& request);
-// The same with `isa`, for the kernels of this package. Errors: also kUnavailable for an ISA that this machine lacks.
+// The same with `isa`, for the kernels of this package. Errors: also kUnavailable for an ISA that this
+// machine lacks.
 Result<SessionOptions> ReadSessionOptions(const Json& request);
 // Refuses a model that cannot fit, before it makes the device swap or starts the out-of-memory killer.
 Status CheckFits(const MemoryPlan& plan);
@@ -85,7 +86,8 @@ struct Job {
   bool computes;  // it waits for the device
   bool confined;  // a confined agent does it too: it writes to no path that the request names
 };
-// Returns the jobs of this binary. The agent of each engine has its own list (native_jobs.cc, llama/llama_jobs.cc).
+// Returns the jobs of this binary. The agent of each engine has its own list: native_jobs.cc,
+// llama/llama_jobs.cc.
 std::span<const Job> Jobs();
 // Returns the job of a type, or nullptr.
 const Job* FindJob(std::string_view type);

@@ -1,7 +1,7 @@
-// The measure job for any engine: the options of its request, warm-up, repetitions, and the fields of its answer that do
-// not depend on the engine. An engine only resets, prefills and decodes. All raw samples are reported; the
-// coordinator computes medians and intervals. A batch of B sequences is prefilled one after the other and
-// decoded together, so one decode time covers a token of each sequence.
+// The measure job for any engine: the options of its request, warm-up, repetitions and the answer. Warm-up
+// lasts until two repetitions in a row agree. An engine only resets, prefills and decodes. All raw samples are
+// reported; the coordinator computes medians and intervals. A batch of B sequences is prefilled one after the
+// other and decoded together, so one decode time covers a token of each sequence.
 #ifndef EDGEFRONT_AGENT_MEASURING_H_
 #define EDGEFRONT_AGENT_MEASURING_H_
 

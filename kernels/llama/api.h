@@ -68,7 +68,8 @@ struct ContextParams {
   Context* ctx_other;
 };
 
-// Token i: token[i] at position pos[i] of the sequences seq_id[i][0 .. n_seq_id[i]); logits[i]: whether its logits are wanted.
+// Token i: token[i] at position pos[i] of the sequences seq_id[i][0 .. n_seq_id[i]); its logits are wanted if
+// logits[i] is not 0. Each array has n_tokens entries.
 struct Batch {
   int32_t n_tokens;
   int32_t* token;

@@ -71,7 +71,7 @@ Status ReadFiles(Library* library) {
   return Status::Ok();
 }
 
-// Detects structures of another layout than api.h's under the same version: their defaults then lie elsewhere.
+// Detects structures of another layout than api.h's under the same version: defaults then lie elsewhere.
 bool HasExpectedDefaults(const Api& api) {
   const ContextParams context = api.llama_context_default_params();
   const ModelParams model = api.llama_model_default_params();

@@ -20,7 +20,8 @@ struct OpenedModel {
 // Returns the options of a request. Errors: those of ReadRunOptions; kUnavailable for an instruction set
 // other than the one the library chose, `isa`.
 Result<SessionOptions> ReadOptions(const Json& request, const Library& library);
-// Opens the model of a request for sessions with `options`. Errors: as ModelSource, PlanMemory, CheckFits and ModelFile.
+// Opens the model of a request for sessions with `options`. Errors: those of ModelSource, PlanMemory, CheckFits
+// and ModelFile.
 Result<OpenedModel> OpenModel(const Json& request, const Library& library, const SessionOptions& options);
 
 }  // namespace edgefront::llama

@@ -1,4 +1,4 @@
-// Contexts of llama.cpp: parameters, thread pool, batches. Arg-max is part of every step, so that it is timed.
+// Contexts of llama.cpp: parameters, thread pool, batches. Arg-max is part of every step, so it is timed.
 #include "llama/session.h"
 
 #include <sched.h>

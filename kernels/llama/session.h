@@ -39,8 +39,8 @@ class LlamaSession : public TimedEngine {
   // `all_logits`, if not null, receives [tokens.size()][vocab] floats; it needs the option of that name.
   Status Prefill(std::span<const uint32_t> tokens, uint32_t seq, float* all_logits);
   Status DecodeBatch(std::span<const uint32_t> tokens) override;
-  // Both are of the last token of `seq`. Logits are those of the last call, so sequence by sequence after a prefill.
   uint32_t ArgMax(uint32_t seq) override { return likeliest_[seq]; }
+  // Returns the logits [V] of the last token of the last call; of the last sequence after DecodeBatch.
   std::span<const float> Logits() const { return {logits_, vocab_}; }
 
  private:

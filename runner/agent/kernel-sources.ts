@@ -7,8 +7,8 @@ import { CompileError } from "../devices/device-errors.ts";
 import type { Arch } from "../devices/toolchain.ts";
 
 /**
- * `llama-agent` is the agent with llama.cpp for an engine. `fuzz-NAME` builds fuzz/NAME.cc. Its main comes from
- * -fsanitize=fuzzer or fuzz/standalone.cc.
+ * `llama-agent` is the agent with llama.cpp for an engine. `fuzz-NAME` builds fuzz/NAME.cc. Its main comes
+ * from -fsanitize=fuzzer or fuzz/standalone.cc.
  */
 export type BinaryKind = "agent" | "llama-agent" | "tests" | `fuzz-${string}`;
 

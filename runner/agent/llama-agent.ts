@@ -1,4 +1,5 @@
-// The agent that measures llama.cpp, for one device. It opens the user's library, so it is linked dynamically.
+// The agent that measures llama.cpp, for one device. It opens the user's library, so it is linked
+// dynamically.
 import type { DeviceRecord } from "../devices/device-record.ts";
 import { type BuildRequest, type BuiltBinary, buildAgent } from "./build.ts";
 

@@ -1,4 +1,5 @@
-// Declares the options of one run of edgefront measure, and converts them to the configuration of a measurement.
+// Declares the options of one run of edgefront measure, and converts them to the configuration of a
+// measurement.
 import type { Argv } from "yargs";
 import { InvalidInputError } from "../../candidates/errors.ts";
 import { issueText } from "../../candidates/issues.ts";

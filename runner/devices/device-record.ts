@@ -33,7 +33,7 @@ const common = {
     .string()
     .regex(/^[a-z][a-z0-9.-]{0,31}$/)
     .optional(),
-  /** The folder of the runtime's libraries on the device, where the user names one. The database does not hold it. */
+  /** The folder of the runtime's libraries on the device, where the user names one; see identities.ts. */
   runtimePath: z.string().min(1).max(4096).optional(),
   target: z.enum(TARGETS),
   emulator: z.enum(EMULATORS).optional(),

@@ -1,7 +1,6 @@
-// Keeps a device record's paths of its user apart from the database, which is passed around: maps each login to
-// its keys (the file that the user named, and the sources of the configuration), and each device with a runtime
-// to the folder of the runtime's libraries. The maps are in the user's configuration folder, readable by the
-// user alone.
+// Keeps a user's paths apart from the database, which is passed around. One map has the keys of each login:
+// the file that the user named, and the sources of the configuration. Another has the folder of each device's
+// runtime. The maps are in the user's configuration folder, readable by the user alone.
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { configPath } from "../base/paths.ts";
@@ -75,7 +74,10 @@ function withKeys(device: DeviceRecord): DeviceRecord {
 const runtimeKey = (device: DeviceRecord): string =>
   `${device.transport === "ssh" ? login(device) : "local"} ${device.name}`;
 
-/** Returns the record without paths of its user: key files and the folder of its runtime, which are remembered separately. */
+/**
+ * Returns the record without paths of its user: key files and the folder of its runtime, which are remembered
+ * separately.
+ */
 export function keepIdentity(device: DeviceRecord): DeviceRecord {
   const { runtimePath, ...rest } = keepKeys(device);
   if (runtimePath !== undefined)

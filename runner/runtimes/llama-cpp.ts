@@ -21,7 +21,7 @@ import {
 } from "./runtime.ts";
 
 const TIMEOUT_MS = 600_000;
-/** Like the calibration layout of edgefront's own engine, without its window: lfm2 has one kind of attention. */
+/** Like the calibration layout of edgefront's own engine, without its window: lfm2 has one attention. */
 const SENTINEL = parseNotation("v2048 d256 f768 h4/2x64 : c3 g g c3");
 /** Architectures that edgefront writes and version 0.5.0 does not have yet. */
 const NEWER: ReadonlySet<string> = new Set(["lfm3"]);
@@ -44,7 +44,10 @@ function express(layout: Layout): Expressibility {
   return { kind: "padded", as, why };
 }
 
-/** Has the agent compare the library with edgefront's own engine and with itself. Returns what differs; "" if nothing. */
+/**
+ * Has the agent compare the library with edgefront's own engine and with itself. Returns what differs; "" if
+ * nothing.
+ */
 async function differences(
   { session, placement, isa, signal }: VerifyContext,
   model: ModelRef,

@@ -26,8 +26,8 @@ function upwards(folder: string): readonly string[] {
 }
 
 /**
- * Returns the folder of the libraries. Without `named`, they are looked for in the node_modules of the current
- * folder and of those above.
+ * Returns the folder of the libraries. Without `named`, they are looked for in the node_modules of the
+ * current folder and of those above.
  * @throws InvalidInputError (`runtime-missing`).
  */
 export function llamaFolder(named: string | undefined): string {

@@ -37,7 +37,10 @@ export function namedRuntime(text: string): NamedRuntime {
   return { runtime, runtimePath };
 }
 
-/** Returns the device with the runtime that the option names; on this machine a folder is relative to the current one. */
+/**
+ * Returns the device with the runtime that the option names. On this machine, a folder is relative to the
+ * current one.
+ */
 export function withRuntime(device: DeviceRecord, { runtime, runtimePath }: NamedRuntime): DeviceRecord {
   if (runtimePath === undefined) return { ...device, runtime };
   return {

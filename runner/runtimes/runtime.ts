@@ -82,7 +82,9 @@ export interface VerifyContext {
 }
 
 export interface Runtime {
-  /** The layout of its calibration runs and of `verify`. Never change it, because stored baselines are of it. */
+  /**
+   * The layout of its calibration runs and of `verify`. Never change it, because stored baselines are of it.
+   */
   readonly sentinel: Layout;
   /**
    * The protocol's jobs that its agent supports. An agent that trains is shared by measurements and the
@@ -109,7 +111,8 @@ export interface Runtime {
   /** Checks its arithmetic before any speed counts. @throws WrongOutputError; errors of the session pass through. */
   verify(context: VerifyContext): Promise<void>;
   /**
-   * Checks the arithmetic on one model before its speed counts. Absent where `verify` speaks for every model.
+   * Checks the arithmetic on one model before its speed counts. Absent where `verify` speaks for every
+   * model.
    * @throws WrongModelError; errors of the session pass through.
    */
   verifyModel?(context: VerifyContext, model: ModelRef, kv: CacheFormat): Promise<void>;

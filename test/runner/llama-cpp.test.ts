@@ -1,5 +1,5 @@
-// llama.cpp as a runtime, with the real library: measuring from the command line, what is refused and why, and
-// libraries that are of another version, compute something else or abort. Those are the real one with a
+// llama.cpp as a runtime, with the real library: measuring from the command line, refusals, devices and a
+// sweep. Libraries that are of another version, compute something else or abort are the real one with a
 // function replaced.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,6 +12,7 @@ import { runtimes } from "../../runner/runtimes/runtime-registry.ts";
 import { runCli, temporaryFolder } from "../support/built-cli.ts";
 import { deviceRegistration } from "../support/device-registration.ts";
 import { llamaPath, llamaProblem, sshdProblem } from "../support/needs.ts";
+import { writeTinySweep } from "../support/tiny-sweep.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -116,6 +117,22 @@ describe.skipIf(problem !== null)(problem ?? "measuring on llama.cpp", { timeout
     });
     for (const file of readdirSync(folder.path).filter((name) => name.startsWith("devices.db")))
       expect(readFileSync(join(folder.path, file)).includes(library.slice(1))).toBe(false);
+  });
+
+  it("measures beside edgefront's own engine in a sweep, which says which layouts it does not run", async () => {
+    const own = { XDG_CONFIG_HOME: join(folder.path, "config") };
+    const run = (...args: string[]) => runCli([...args, "--db", "sweep.db"], folder.path, own);
+    const add = ["--profile", "local", "--threads", "1", "--runtime", `llama.cpp${library}`];
+    expect(await run("device", "add", "lap", ...add)).toMatchObject({ code: 0 });
+    const config = writeTinySweep(folder.path, { devices: ["local", "lap"], trials: 8, train: false });
+    const { stderr, code } = await run("sweep", config, "--out", "tiny.md");
+    expect({ stderr, code }).toMatchObject({ code: 0 });
+    expect(stderr).toMatch(/failed: llama.cpp does not run it: .* \(on lap\)/);
+    const { stdout } = await run("report", "tiny", "--format", "json");
+    const { trials } = JSON.parse(stdout) as { trials: { metrics: Record<string, unknown> }[] };
+    const measured = trials.filter(({ metrics }) => "decodeP50Ms@32:lap" in metrics);
+    expect(measured.length).toBeGreaterThan(0);
+    for (const { metrics } of measured) expect(metrics).toHaveProperty(["decodeP50Ms@32:local"]);
   });
 
   it("refuses what it cannot do, in one line", async () => {
