@@ -18,7 +18,7 @@ import {
   partsOf,
   type SingleMixer,
 } from "./ops/operator-registry.ts";
-import { parallelExamples } from "./ops/parallel.ts";
+import { parallelExamples } from "./ops/parallel-mixers.ts";
 import { contract, expand } from "./repetition.ts";
 import { weightSources } from "./sharing.ts";
 

@@ -14,7 +14,7 @@ import { mamba1, mamba1Conv } from "./mamba1.ts";
 import { mamba2, mamba2Conv } from "./mamba2.ts";
 import { moe } from "./moe.ts";
 import type { FfnOperator, HeaderField, LayerKey, MixerOperator, Mixing, Traits } from "./operator.ts";
-import { type Parallel, parallelMixing, parallelSchema } from "./parallel.ts";
+import { type Parallel, parallelMixing, parallelSchema } from "./parallel-mixers.ts";
 import { rtf } from "./rtf.ts";
 import { s4d } from "./s4d.ts";
 import { swiglu } from "./swiglu.ts";

@@ -1,5 +1,5 @@
 // The properties that an operator states about itself. A file in this folder implements `MixerOperator` or
-// `FfnOperator`, and operator-registry.ts lists it. parallel.ts combines two mixers. Code outside this folder never compares an operator's
+// `FfnOperator`, and operator-registry.ts lists it. parallel-mixers.ts combines two mixers. Code outside this folder never compares an operator's
 // name: it asks these members. Counts are exact for the listed tensors. FLOPs count a multiply-add as two.
 import type { z } from "zod";
 

@@ -60,8 +60,8 @@ inline SessionOptions Options(uint32_t context, uint32_t chunk, Isa isa = Isa::k
   return o;
 }
 
-// Returns the layouts of each mixer and of each FFN alone, those of parallel layers, then the hybrid with all mixers and
-// FFNs.
+// Returns the layouts of each mixer and of each FFN alone, those of parallel layers, then the hybrid with all
+// mixers and FFNs, and a parallel layer before them.
 inline std::vector<Layout> Layouts(uint32_t ffn) {
   std::vector<Layout> out;
   for (const TestMixer& m : TestMixers())
@@ -72,6 +72,8 @@ inline std::vector<Layout> Layouts(uint32_t ffn) {
   Layout hybrid{"hybrid", InRounds([ffn](const TestMixer& m) { return m.hybrid(ffn); })};
   auto layer = hybrid.layers.begin();
   for (const TestFfn& f : TestFfns()) *layer = f.in_hybrid(*layer, ffn), ++layer;
+  const std::vector<LayerSpec> pair = Parallel(AttentionLayer(4, 2, 32, ffn, 0, false), Mamba2Layer(4, 32, 24, 2, 3, ffn));
+  hybrid.layers.insert(hybrid.layers.begin(), pair.begin(), pair.end());
   out.push_back(std::move(hybrid));
   return out;
 }

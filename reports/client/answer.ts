@@ -147,7 +147,7 @@ function picture(view: View, trial: number, other: string | null): Node[] {
   if (strip === undefined) return [];
   const [own, base] = [tokensOf(pattern), tokensOf(other ?? pattern)];
   if (own.length === base.length)
-    for (const [layer, cell] of [...(strip as SVGElement).querySelectorAll("g")].entries())
+    for (const [layer, cell] of [...(strip as SVGElement).querySelectorAll(":scope > g")].entries())
       cell.classList.toggle("edited", own[layer] !== base[layer]);
   return [make("div", { class: "strip-box" }, strip)];
 }

@@ -22,7 +22,7 @@ import {
   partsOf,
   traitsOf,
 } from "../../candidates/ops/operator-registry.ts";
-import { parallelExamples } from "../../candidates/ops/parallel.ts";
+import { parallelExamples } from "../../candidates/ops/parallel-mixers.ts";
 import { proxyLayout } from "../../profilers/proxy.ts";
 import { openSession } from "../../runner/agent/open-session.ts";
 import type { AgentSession } from "../../runner/agent/session.ts";

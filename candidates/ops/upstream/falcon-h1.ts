@@ -1,6 +1,6 @@
-// The falcon-h1 architecture: each layer has attention without QK-norm parallel to Mamba-2, all of one shape. The
-// factors of its models are folded into the weights of a GGUF; config.json has them, and here they are 1. Sources:
-// llama.cpp src/models/falcon-h1.cpp, transformers configuration_falcon_h1.py.
+// The falcon-h1 architecture: each layer has attention without QK-norm parallel to Mamba-2, all of one shape.
+// The factors of its models are folded into the weights of a GGUF; config.json has them, and here they are 1.
+// Sources: llama.cpp src/models/falcon-h1.cpp, transformers configuration_falcon_h1.py.
 import { u32 } from "../../gguf/metadata.ts";
 import { type Layout, NORM_EPSILON } from "../../layout.ts";
 import { attentionOf } from "../attention.ts";

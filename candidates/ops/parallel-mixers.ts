@@ -1,6 +1,6 @@
-// Parallel layers: attention and another mixer read the same normalised input, and both outputs are added to the
-// residual stream, as in Falcon-H1 (arXiv 2507.22448): x += attention(n) + recurrence(n). Costs, tensors and traits
-// are those of the two operators.
+// Parallel layers: attention and another mixer read the same normalised input, and both outputs are added to
+// the residual stream, as in Falcon-H1 (arXiv 2507.22448): x += attention(n) + recurrence(n). Costs, tensors
+// and traits are those of the two operators.
 import { z } from "zod";
 import type { DecodeCost, MixerOperator, Mixing, StateElements } from "./operator.ts";
 
