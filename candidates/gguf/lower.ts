@@ -208,7 +208,7 @@ export function paddingOf(layout: Layout): Padding | null {
   if (upstream === null || (upstream.unpaddable ?? upstream.problem)(as) !== null) return null;
   // Constants are not in the exact file, so nothing could be copied from there.
   if (upstream.constants !== undefined) return null;
-  const tensors = paddedTensors(exactTensors(layout), tensorsOf(as, upstream));
+  const tensors = paddedTensors(exactTensors(layout), tensorsOf(layout, upstream), tensorsOf(as, upstream));
   const { padded = (_: Layout, tensor: PaddedTensor) => tensor } = upstream;
   return { architecture: upstream.name, as, tensors: tensors.map((tensor) => padded(as, tensor)) };
 }

@@ -89,13 +89,17 @@ export async function* paddedFile(
     end += aligned(info.bytes);
   }
   const sized = tensors.map((tensor, index) => {
+    const own = padded.tensors[index]!;
+    if (tensor.from === null) return { zeros: aligned(own.bytes) };
     const { info, at } = places.get(tensor.from.name)!;
-    return { tensor, at, rows: rowsOf(tensor, info, padded.tensors[index]!), info };
+    return { zeros: 0, tensor, at, rows: rowsOf(tensor, info, own), info };
   });
   yield padded.plan;
   const file = await open(path, "r");
   try {
-    for (const { tensor, at, rows, info } of sized) {
+    for (const { zeros, tensor, at, rows, info } of sized) {
+      for (let left = zeros; left > 0; left -= PIECE_BYTES) yield Buffer.alloc(Math.min(left, PIECE_BYTES));
+      if (tensor === undefined) continue;
       let written = 0;
       const groups = elements(info.shape) / info.shape[0]! / tensor.group;
       const perGroup = tensor.group * rows.bytes;

@@ -34,6 +34,12 @@ test("different taps and FFN widths run padded, and the larger layout is named",
     as: "v512 d64 f128 h4/2x16 : c5 g c5",
     reason: expect.stringContaining("GGUF architecture lfm2"),
   });
+  const single = runsIn(parseNotation("v512 d64 f128 h4/2x16n : g+m2 g m2(k2)"));
+  expect(single.map(({ how }) => how)).toEqual(["exact", "padded", "padded"]);
+  expect(single[1]).toMatchObject({
+    as: "v512 d64 f128 h4/2x16n : g+m2 g+m2 g+m2",
+    reason: "GGUF architecture falcon-h1; some of its layers have only one of attention and Mamba-2",
+  });
   const gated = parseNotation("v512 d64 f128 h2/1x32 : gdn(2/2x32) g");
   expect(runsInText(runsIn(gated)[1]!)).toBe(
     "padded with zeros (GGUF architecture qwen35; its attention has no output gate for every channel)",

@@ -58,6 +58,8 @@ test.each([
   ["v64 d64 f96 h4/2x16 : c2 g~64 c5 c3~32", "q4_0"],
   ["v64 d64 f96 h4/2x16 : c2 g~64 c5", "f16"],
   ["v64 d32 f48 h4/2x8n : m2(x8n8k3) g m2(x8n8)~64", "f32"],
+  ["v64 d32 f48 h4/2x8n : g+m2(x8n8) g m2(x8n8k3)~32", "f32"],
+  ["v64 d64 f96 h4/2x16n : m2(x16n16) g+m2(x16n16) g", "q4_0"],
   ["v64 d32 f96 h4/2x8 : g g~64", "q8_0"],
   ["v64 d32 f96 h4/2x8n : g g~64", "q4_0"],
 ] as const)("%s in %s computes the same padded", async (text, quantization) => {

@@ -8,8 +8,8 @@ import { swigluOf } from "../swiglu.ts";
 
 /** A tensor of a padded file, and how its values follow from a tensor of the exact file. */
 export interface PaddedTensor extends TensorSpec {
-  /** The tensor of the exact file. Its values appear in their order, with zeros between them. */
-  readonly from: TensorSpec;
+  /** The tensor of the exact file. Its values appear in their order, with zeros between them. Null: all are zero. */
+  readonly from: TensorSpec | null;
   /** Zeros before the values of each row. The rest of the row's zeros come after them. */
   readonly zerosBefore: number;
   /** Rows of `from` that stay together. Each group is followed by its share of the added rows, all zero. */
@@ -23,12 +23,20 @@ export interface PaddedTensor extends TensorSpec {
   readonly factor: 1 | 2;
 }
 
+/** Returns the mixers of a layer, and the one that is missing beside it where other layers have a pair. */
+function completed(mixers: readonly SingleMixer[], pair: readonly SingleMixer[]): readonly SingleMixer[] {
+  const place = mixers.length > 1 ? -1 : pair.findIndex(({ op }) => op === mixers[0]!.op);
+  return place < 0 ? mixers : pair.with(place, mixers[0]!);
+}
+
 /**
- * Returns the smallest layout with one number of taps for each kind of mixer and one SwiGLU width that computes
- * the same as `layout` where the added weights are zero: taps before the oldest, and channels between the
- * matrices of an FFN. Windows and heads stay as they are, because zeros cannot fill them up.
+ * Returns the smallest layout with one number of taps for each kind of mixer, one SwiGLU width and as many
+ * parallel mixers in all layers that computes the same as `layout` where the added weights are zero: taps
+ * before the oldest, channels between the matrices of an FFN, and whole mixers. Windows and heads stay as they
+ * are, because zeros cannot fill them up.
  */
 export function filledUp(layout: Layout): Layout {
+  const pair = layout.layers.map(({ mixer }) => partsOf(mixer)).find(({ length }) => length > 1) ?? [];
   const taps = new Map<string, number>();
   for (const mixer of layout.layers.flatMap((layer) => partsOf(layer.mixer)))
     if ("kernel" in mixer) taps.set(mixer.op, Math.max(mixer.kernel, taps.get(mixer.op) ?? 0));
@@ -37,7 +45,7 @@ export function filledUp(layout: Layout): Layout {
     "kernel" in mixer ? { ...mixer, kernel: taps.get(mixer.op)! } : mixer;
   const layers = layout.layers.map((layer): Layer => {
     const dense = swigluOf(layer.ffn);
-    const mixer = mixerOf(partsOf(layer.mixer).map(filled))!;
+    const mixer = mixerOf(completed(partsOf(layer.mixer), pair).map(filled))!;
     return { ...layer, mixer, ffn: dense === null ? layer.ffn : { ...dense, width } };
   });
   return { ...layout, layers };
@@ -50,14 +58,19 @@ export function inPairs(layout: Layout, tensor: PaddedTensor): PaddedTensor {
   return attention === null ? tensor : { ...tensor, group: attention.headDim, inPairs: true };
 }
 
-/** Returns the tensors of a filled-up layout. `exact` and `larger` list the tensors in the same order. */
+/**
+ * Returns the tensors of a filled-up layout. `exact` has those of the exact file, and `named` the same by the
+ * names that they have in `larger`.
+ */
 export function paddedTensors(
   exact: readonly TensorSpec[],
+  named: readonly TensorSpec[],
   larger: readonly TensorSpec[],
 ): readonly PaddedTensor[] {
-  return larger.map((tensor, index): PaddedTensor => {
-    const from = exact[index]!;
-    const [columns, rows = 1] = from.shape;
+  const sources = new Map(named.map(({ name }, index) => [name, exact[index]!]));
+  return larger.map((tensor): PaddedTensor => {
+    const from = sources.get(tensor.name) ?? null;
+    const [columns, rows = 1] = (from ?? tensor).shape;
     // Vectors of several columns a row are taps; the last tap multiplies the newest value.
     const zerosBefore = tensor.role === "vector" && rows > 1 ? tensor.shape[0]! - columns! : 0;
     return { ...tensor, from, zerosBefore, group: rows, inPairs: false, factor: 1 };
