@@ -16,7 +16,7 @@ export const geometryFields = {
   outputGate: z.literal(true).optional(),
   /** Absent: all channels. */
   rotated: z.int().min(0).max(510).multipleOf(2).optional(),
-  ropeTheta: z.number().min(1).max(1e9).default(DEFAULT_ROPE_THETA),
+  ropeTheta: z.number().min(1).max(1e12).default(DEFAULT_ROPE_THETA),
 };
 
 /** An attention geometry: `heads` query heads share `kvHeads` kv heads of `headDim` channels. */

@@ -30,6 +30,8 @@ it("Falcon-H1 is read with the defaults of its class", () => {
     layout,
   );
   expect(read({ ...FALCON, mamba_d_state: null, mamba_n_groups: 2 })).toContain("m2(e1.5x16n256g2)");
+  // The base of the released models.
+  expect(read({ ...FALCON, rope_theta: 1e11 })).toBe(layout.replace("t10000", "t100000000000"));
 });
 
 it.each([
