@@ -22,7 +22,10 @@ struct DifferenceBounds {
 inline constexpr DifferenceBounds kDoubleLoss{0x1p-10f, 2e-5};
 // For a loss of float32 values, whose rounding needs a larger step. A norm of small values has large third
 // derivatives.
-inline constexpr DifferenceBounds kFloatLoss{0x1p-8f, 1e-3, true, 0.15};
+inline constexpr DifferenceBounds kFloatLoss{0x1p-8f, 1e-3, true};
+
+// For a parameter with small gradients and smaller further derivatives: a larger step leaves less rounding.
+inline constexpr DifferenceBounds kFlatLoss{0x1p-5f, 1e-3, true};
 
 // For parameters that act through decays near 1 only. Their gradients are small, and so are further derivatives.
 inline constexpr DifferenceBounds kSlowLoss{0x1p-5f, 2e-3, true};
