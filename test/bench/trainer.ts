@@ -57,6 +57,9 @@ const SIZES = [
 const headerOf = ({ width, ffn, headDim }: { width: number; ffn: number; headDim: number }): string =>
   `v256 d${width} f${ffn} h4/2x${headDim}`;
 
+/** Tokens of a sequence in rows of operators: torch.compile takes minutes to unroll the chunks of longer ones. */
+const OPERATOR_LENGTH = 128;
+
 /** Layouts of one operator in two layers; x is the head size. The first two have a floor at every width. */
 const OPERATORS: readonly { name: string; layers: (x: number) => string; sizes: number }[] = [
   { name: "m2", layers: (x) => `2[m2(x${x}n${2 * x})]`, sizes: 3 },
@@ -83,9 +86,11 @@ const CASES = [
   { name: "d128 L16 T512", layers: "4[c3 c3 g] 2[c3 g]", ...SIZES[1], length: 512, batch: 8 },
   ...OPERATORS.flatMap(({ name, layers, sizes }) =>
     SIZES.slice(0, sizes).map((size) => ({
-      name: `${name} d${size.width} T${size.length}`,
-      layers: layers(size.headDim),
       ...size,
+      name: `${name} d${size.width} T${OPERATOR_LENGTH}`,
+      layers: layers(size.headDim),
+      length: OPERATOR_LENGTH,
+      batch: (size.length * size.batch) / OPERATOR_LENGTH,
     })),
   ),
 ].filter(({ name }) => flags.rows.split(" ").every((word) => word === "" || name.split(" ").includes(word)));
