@@ -71,6 +71,18 @@ Result<std::unique_ptr<LlamaSession>> CreateFaster(const Library& library, const
   return LlamaSession::Create(library, weights, vocab, *options);
 }
 
+// Refuses a measurement in which a repetition chose other tokens than the first one: something of the one
+// before was left in the cache.
+Status CheckRepetitions(const Measured& measured) {
+  for (const ContextSamples& samples : measured.contexts) {
+    for (const Repetition& repetition : samples.repetitions) {
+      if (repetition.tokens != samples.repetitions.front().tokens)
+        return Unsupported("llama.cpp chooses other tokens when the same prompt is repeated");
+    }
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status RunLlamaMeasure(const Json& request, Reporter* reporter) {
@@ -104,6 +116,7 @@ Status RunLlamaMeasure(const Json& request, Reporter* reporter) {
 
   Result<Measured> measured = MeasureContexts(session->get(), *measure, options.session.batch, model->spec.vocab, reporter, &meter);
   if (!measured.ok()) return measured.status();
+  EDGEFRONT_RETURN_IF_ERROR(CheckRepetitions(*measured));
   about.memory = ReadProcessMemory();
   about.memory.peak_bytes = std::max(about.memory.peak_bytes, peak_of_load);
   Result<std::string> hash = model->source.Sha256();
