@@ -8,10 +8,15 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "include/edgefront/host.h"
 
 namespace edgefront::llama {
 namespace {
+
+constexpr char kPrefix[] = "llama-";
 
 // Calls `write` in a process of its own. Its error comes back as one line.
 template <class Write>
@@ -44,6 +49,16 @@ Status InOwnProcess(const Write& write_file) {
   return IoError(message.empty() ? "the process that writes the model's file was ended" : message);
 }
 
+// Removes the files of jobs that were killed while they wrote: nobody writes to one for an hour.
+void RemoveLeftovers(const std::string& folder) {
+  constexpr time_t kOldSeconds = 3600;
+  for (const std::string& name : ListSystemFolder(folder)) {
+    struct stat info;
+    const std::string path = folder + "/" + name;
+    if (name.starts_with(kPrefix) && stat(path.c_str(), &info) == 0 && info.st_mtime + kOldSeconds < time(nullptr)) unlink(path.c_str());
+  }
+}
+
 }  // namespace
 
 Result<ModelFile> ModelFile::Make(const ModelSource& source, const Json& request) {
@@ -52,7 +67,8 @@ Result<ModelFile> ModelFile::Make(const ModelSource& source, const Json& request
   const std::string scratch = fields.Text("scratch", ".edgefront");
   if (!fields.status().ok()) return fields.status();
   mkdir(scratch.c_str(), 0700);
-  const std::string name = scratch + "/llama-" + std::to_string(getpid()) + ".gguf";
+  RemoveLeftovers(scratch);
+  const std::string name = scratch + "/" + kPrefix + std::to_string(getpid()) + ".gguf";
   EDGEFRONT_RETURN_IF_ERROR(InOwnProcess([&] { return Materialize(source.bytes, name).status(); }));
   const int fd = open(name.c_str(), O_RDONLY | O_CLOEXEC);
   unlink(name.c_str());
