@@ -1,9 +1,9 @@
 // compare:llama: compares our logits with llama.cpp's on the same GGUF, Q4_0 and F16: LFM2-350M's shape and
 // random small layouts of the architectures that both know. A layout that llama.cpp runs only padded with zeros
-// is compared so. Prints KL divergences of the next-token
-// distribution, and whether greedy continuations agree. For Q4_0 it also prints reference distances: of each
-// engine from exact arithmetic, and of llama.cpp from itself, run token by token or (--control) by another
-// build. The peer: npm install --prefix test/peers --omit=optional
+// is compared so. The biases of routers are far apart, so that both engines choose the same experts; compare:torch
+// compares routers whose scores decide. Prints KL divergences of the next-token distribution, and whether greedy
+// continuations agree. For Q4_0 it also prints reference distances: of each engine from exact arithmetic, and of
+// llama.cpp from itself, run token by token or (--control) by another build. The peer: npm install --prefix test/peers --omit=optional
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ import { localDevice } from "../../runner/devices/device-record.ts";
 import { createRng } from "../../search/rng.ts";
 import { optionsOf, refuse, wholeOf } from "../support/parse-args.ts";
 import { fileForPeer } from "../support/peer-file.ts";
-import { clearTensors, dequantised } from "./dequantise.ts";
+import { clearTensors, dequantised, separateRouters } from "./dequantise.ts";
 import { divergences, floats, largestDifference, mean } from "./divergence.ts";
 import { randomLayout } from "./random-layout.ts";
 
@@ -165,12 +165,10 @@ async function compare(name: string, layout: Layout, quantization: Quantization)
   });
   const { plan } = lowered;
   await session.request("materialize", { model: { plan: plan.toString("base64") }, out: file });
-  if (flags.without !== "") {
-    const bytes = readFileSync(file);
-    if (clearTensors(bytes, layout, quantization, flags.without) === 0)
-      refuse(`--without ${flags.without}: no tensor of ${name} has it in its name`);
-    writeFileSync(file, bytes);
-  }
+  const bytes = readFileSync(file);
+  if (flags.without !== "" && clearTensors(bytes, layout, quantization, flags.without) === 0)
+    refuse(`--without ${flags.without}: no tensor of ${name} has it in its name`);
+  if (separateRouters(bytes, layout, quantization) > 0 || flags.without !== "") writeFileSync(file, bytes);
   const { architecture, file: peerFile } = await fileForPeer(
     layout,
     lowered,

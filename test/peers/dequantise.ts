@@ -1,6 +1,6 @@
 // Changes a GGUF laid out by `lower`, for a comparison. `dequantised` stores its exact values as F32, because
 // both engines approximate them when they round activations to int8. `clearTensors` sets some tensors to
-// zero, which disables their operator. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
+// zero, which disables their operator. `separateRouters` makes the choice of experts certain. Formats: ggml's Q4_0, Q8_0 and Q6_K blocks, and F16.
 import { lower } from "../../candidates/gguf/lower.ts";
 import type { Layout } from "../../candidates/layout.ts";
 import type { Quantization } from "../../candidates/quantization.ts";
@@ -56,22 +56,45 @@ const decoders: Record<
   },
 };
 
-/**
- * Sets to zero the tensors whose name contains `part`, and returns their number. `file` is a GGUF with data
- * of this layout in this quantization.
- */
-export function clearTensors(file: Buffer, layout: Layout, quantization: Quantization, part: string): number {
+/** Calls `change` with the data of each tensor of `file`, a GGUF with data of this layout in this quantization. */
+function forTensors(
+  file: Buffer,
+  layout: Layout,
+  quantization: Quantization,
+  change: (name: string, data: Buffer) => void,
+): void {
   const { tensors } = lower(layout, { quantization });
   let at = file.length - tensors.reduce((sum, tensor) => sum + aligned(tensor.bytes), 0);
-  let cleared = 0;
   for (const { name, bytes } of tensors) {
-    if (name.includes(part)) {
-      file.fill(0, at, at + bytes);
-      cleared++;
-    }
+    change(name, file.subarray(at, at + bytes));
     at += aligned(bytes);
   }
+}
+
+/** Sets to zero the tensors whose name contains `part`, and returns their number. */
+export function clearTensors(file: Buffer, layout: Layout, quantization: Quantization, part: string): number {
+  let cleared = 0;
+  forTensors(file, layout, quantization, (name, data) => {
+    if (!name.includes(part)) return;
+    data.fill(0);
+    cleared++;
+  });
   return cleared;
+}
+
+/**
+ * Gives the experts of each router biases 2 apart, in an order that differs between layers, so that no rounding
+ * decides which experts are chosen: scores lie between 0 and 1. Returns the number of routers.
+ */
+export function separateRouters(file: Buffer, layout: Layout, quantization: Quantization): number {
+  let routers = 0;
+  forTensors(file, layout, quantization, (name, data) => {
+    if (!name.includes("exp_probs_b")) return;
+    const experts = data.length / 4;
+    for (let i = 0; i < experts; i++) data.writeFloatLE(2 * ((i + routers) % experts), 4 * i);
+    routers++;
+  });
+  return routers;
 }
 
 /**
