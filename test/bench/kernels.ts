@@ -67,9 +67,13 @@ class Peer {
   private readonly lines: AsyncIterator<string>;
   readonly started: Promise<unknown>;
 
-  constructor(file: string, threads: number, vocab: number, contextSize: number) {
-    const args = ["test/bench/llama-peer.mjs", flags.peers, file, `${threads}`, `${contextSize}`, `${vocab}`];
-    this.child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  /** `mapped`: the peer maps the file, and repacked weights count twice in its memory; else it reads the file. */
+  constructor(file: string, threads: number, vocab: number, mapped: boolean) {
+    const longest = Math.max(...contexts) + decode + 8;
+    const args = [file, threads, longest, vocab, mapped].map(String);
+    this.child = spawn(process.execPath, ["test/bench/llama-peer.mjs", flags.peers, ...args], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
     this.started = this.next();
   }
@@ -156,6 +160,16 @@ let peerIs = "";
 
 const HELD_MIB = 2048; // more than any engine takes for these models
 
+/** Returns the peak memory of a peer that reads the file instead of mapping it, in bytes. */
+async function peakWithoutMapping(file: string, threads: number, vocab: number, context: number) {
+  const peer = new Peer(file, threads, vocab, false);
+  await peer.started;
+  await peer.load();
+  const { peakBytes } = await peer.ask(context);
+  await peer.close();
+  return peakBytes;
+}
+
 /** Measures the interleaved pairs of one round. Each engine is loaded into memory that the host backs. */
 async function measureRound(
   session: AgentSession,
@@ -165,12 +179,14 @@ async function measureRound(
   threads: number,
 ) {
   const free = await holdMemory(HELD_MIB);
-  const peer = new Peer(files.peer, threads, vocab, Math.max(...contexts) + decode + 8);
+  const peer = new Peer(files.peer, threads, vocab, true);
   await peer.started;
   await free();
   const { version, cpu, loadMs } = await peer.load();
   peerIs = `node-llama-cpp ${version}, ${cpu}`;
   const first = await peer.ask(8); // also its warm-up
+  const longest = Math.max(...contexts);
+  let peaks: { readonly ours: number; readonly mapped: number } | null = null;
   for (const context of contexts) {
     const at = `${where}, context ${context}`;
     const ask = () =>
@@ -201,16 +217,22 @@ async function measureRound(
         (1e3 * context) / theirs.ttftMs,
       );
     addPair(`decode, ${at}`, "tokens/s", 1e3 / median(ours!.decodeMs[0]!), 1e3 / median(theirs.decodeMs));
-    if (context === Math.max(...contexts))
-      addPair(
-        `peak memory, ${at}`,
-        "MiB",
-        result.memory.peakBytes / 2 ** 20,
-        theirs.peakBytes / 2 ** 20,
-        true,
-      );
+    if (context === longest) peaks = { ours: result.memory.peakBytes, mapped: theirs.peakBytes };
   }
   await peer.close();
+  if (peaks === null) return;
+  const read = await peakWithoutMapping(files.peer, threads, vocab, longest);
+  for (const [way, bytes] of [
+    ["mmap on", peaks.mapped],
+    ["mmap off", read],
+  ] as const)
+    addPair(
+      `peak memory, ${way}, ${where}, context ${longest}`,
+      "MiB",
+      peaks.ours / 2 ** 20,
+      bytes / 2 ** 20,
+      true,
+    );
 }
 
 await mkdir(flags.folder, { recursive: true });

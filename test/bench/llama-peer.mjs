@@ -1,4 +1,4 @@
-// llama.cpp through node-llama-cpp, in a process of its own: one GGUF, a thread count; it says that it is started, loads when told by a
+// llama.cpp through node-llama-cpp, in a process of its own: one GGUF, mapped or read, a thread count; it says that it is started, loads when told by a
 // line, and then takes one JSON request a line,
 // {"context": n, "decode": k} -> {"ttftMs", "decodeMs": [..]}, timed as the agent's `measure` does (sampling included, greedy).
 import { readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const [, , peers, file, threads, contextSize, vocab] = process.argv;
+const [, , peers, file, threads, contextSize, vocab, mapped] = process.argv;
 const entry = pathToFileURL(join(peers, "node_modules/node-llama-cpp/dist/index.js")).href;
 const { getLlama, LlamaLogLevel } = await import(entry);
 const llama = await getLlama({
@@ -20,7 +20,7 @@ const send = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 send({ started: true });
 await lines.next();
 const loading = performance.now();
-const model = await llama.loadModel({ modelPath: file, gpuLayers: 0, useMmap: true });
+const model = await llama.loadModel({ modelPath: file, gpuLayers: 0, useMmap: mapped === "true" });
 const context = await model.createContext({
   contextSize: Number(contextSize),
   threads: { ideal: Number(threads), min: Number(threads) },
