@@ -21,7 +21,8 @@ const OPTIONS = [
   "d32 fmoe(4/2x24) h2/1x16 : c3~48 g c3",
   "d24 f40 h2/1x12 : c3~0 g~moe(3/3x20) c2~moe(6/2x16)",
 ];
-const HEADERS = ["d32 f48 h4/2x16", "d32 fmoe(4/2x24) h4/2x16n", "d32 f48 h4/2x16or6 n2"] as const;
+/** Without experts: a rounding may choose another one, in any trainer. OPTIONS have them. */
+const HEADERS = ["d32 f48 h4/2x16", "d32 f64 h4/2x16n", "d32 f48 h4/2x16or6 n2"] as const;
 /** Mixers of a mixture. */
 const TOGETHER = 5;
 
