@@ -91,10 +91,9 @@ Status RunLlamaMeasure(const Json& request, Reporter* reporter) {
   if (measure->profile) return Unsupported("llama.cpp does not tell the time of its operators; measure without a profile");
   Result<Library> library = OpenLibrary(request);
   if (!library.ok()) return library.status();
-  LlamaOptions options;
-  Result<SessionOptions> read = ReadOptions(request, *library);
+  Result<LlamaOptions> read = ReadOptions(request, *library);
   if (!read.ok()) return read.status();
-  options.session = *read;
+  LlamaOptions& options = *read;
   options.session.max_context = static_cast<uint32_t>(measure->longest() + measure->decode_tokens);
   Result<OpenedModel> model = OpenModel(request, *library, options.session);
   if (!model.ok()) return model.status();

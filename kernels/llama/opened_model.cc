@@ -6,15 +6,15 @@
 
 namespace edgefront::llama {
 
-Result<SessionOptions> ReadOptions(const Json& request, const Library& library) {
+Result<LlamaOptions> ReadOptions(const Json& request, const Library& library) {
   Result<SessionOptions> options = ReadRunOptions(request);
-  if (!options.ok()) return options;
+  if (!options.ok()) return options.status();
   Fields fields(&request);
   const std::string isa = fields.Text("isa", "auto");
   if (!fields.status().ok()) return fields.status();
   if (isa != "auto" && isa != library.isa) return Unavailable("llama.cpp chooses its own kernels, here " + library.isa + ", not " + isa);
   if (options->threads == 0) options->threads = DefaultThreads();
-  return options;
+  return LlamaOptions{*options};
 }
 
 Result<OpenedModel> OpenModel(const Json& request, const Library& library, const SessionOptions& options) {

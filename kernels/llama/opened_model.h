@@ -5,6 +5,7 @@
 #include "agent/jobs.h"
 #include "llama/library.h"
 #include "llama/model_file.h"
+#include "llama/session.h"
 
 namespace edgefront::llama {
 
@@ -19,7 +20,7 @@ struct OpenedModel {
 
 // Returns the options of a request. Errors: those of ReadRunOptions; kUnavailable for an instruction set
 // other than the one the library chose, `isa`.
-Result<SessionOptions> ReadOptions(const Json& request, const Library& library);
+Result<LlamaOptions> ReadOptions(const Json& request, const Library& library);
 // Opens the model of a request for sessions with `options`. Errors: those of ModelSource, PlanMemory, CheckFits
 // and ModelFile.
 Result<OpenedModel> OpenModel(const Json& request, const Library& library, const SessionOptions& options);

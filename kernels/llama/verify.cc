@@ -152,10 +152,9 @@ Result<std::vector<Check>> RunChecks(const OpenedModel& model, const Verifier& v
 Status RunLlamaVerify(const Json& request, Reporter* reporter) {
   Result<Library> library = OpenLibrary(request);
   if (!library.ok()) return library.status();
-  LlamaOptions options;
-  Result<SessionOptions> read = ReadOptions(request, *library);
+  Result<LlamaOptions> read = ReadOptions(request, *library);
   if (!read.ok()) return read.status();
-  options.session = *read;
+  LlamaOptions& options = *read;
   if (options.session.batch != 1) return BadRequest("verify runs one sequence: batch must be 1");
   options.session.max_context = static_cast<uint32_t>(kTokens);
   Result<OpenedModel> model = OpenModel(request, *library, options.session);

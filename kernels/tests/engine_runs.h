@@ -4,13 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "infer/seeded_weights.h"
 #include "infer/session.h"
 #include "tests/models.h"
+#include "tests/temporary_file.h"
+#include "tests/test.h"
 #include "tests/parallel_layers.h"
 
 namespace edgefront::testing {
@@ -35,6 +40,16 @@ inline std::vector<float> AllLogits(const std::shared_ptr<const Model>& model, c
     std::copy_n((*session)->Logits().begin(), vocab, out.begin() + i * vocab);
   }
   return out;
+}
+
+// Returns the whole file of a plan, with its weights.
+inline std::vector<uint8_t> FileOf(const std::vector<uint8_t>& plan) {
+  const std::string path = TemporaryPath();
+  CHECK(Materialize(plan, path).ok());
+  std::ifstream in(path, std::ios::binary);
+  std::vector<uint8_t> file{std::istreambuf_iterator<char>(in), {}};
+  std::remove(path.c_str());
+  return file;
 }
 
 // Returns max |a - b| / max |b|.

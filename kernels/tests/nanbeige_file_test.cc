@@ -1,13 +1,10 @@
 // Files of llama.cpp's nanbeige, which apply one stack of layers several times: against files of llama that
 // write out each application, and against one run for each loop where the final norm stands between loops.
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "tests/engine_runs.h"
-#include "tests/temporary_file.h"
 #include "tests/test.h"
 #include "train/session.h"
 
@@ -29,15 +26,6 @@ std::vector<uint8_t> Plan(const std::string& arch, const std::vector<LayerSpec>&
     if (skip_norm) w.AddBool("nanbeige.skip_loop_final_norm", true);
   };
   return MakePlan(arch, kDim, kDim, layers, o);
-}
-
-std::vector<uint8_t> FileOf(const std::vector<uint8_t>& plan) {
-  const std::string path = TemporaryPath();
-  CHECK(Materialize(plan, path).ok());
-  std::ifstream in(path, std::ios::binary);
-  std::vector<uint8_t> file{std::istreambuf_iterator<char>(in), {}};
-  std::remove(path.c_str());
-  return file;
 }
 
 float* Values(std::vector<uint8_t>& file, const std::string& name) {

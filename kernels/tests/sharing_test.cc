@@ -4,13 +4,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "tests/engine_runs.h"
-#include "tests/temporary_file.h"
 #include "tests/test.h"
 
 namespace edgefront::testing {
@@ -44,16 +41,6 @@ std::string Stored(const std::string& name, const std::vector<LayerSpec>& layers
   const size_t end = name.find('.', 4);
   const uint32_t layer = static_cast<uint32_t>(std::atoi(name.c_str() + 4));
   return "blk." + std::to_string(layers[layer].weights_from.value_or(layer)) + name.substr(end);
-}
-
-// Returns the whole file of a plan.
-std::vector<uint8_t> FileOf(const std::vector<uint8_t>& plan) {
-  const std::string path = TemporaryPath();
-  CHECK(Materialize(plan, path).ok());
-  std::ifstream in(path, std::ios::binary);
-  std::vector<uint8_t> file{std::istreambuf_iterator<char>(in), {}};
-  std::remove(path.c_str());
-  return file;
 }
 
 // Returns the file in which each layer has a copy of its weights.

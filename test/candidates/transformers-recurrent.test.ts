@@ -66,7 +66,7 @@ it.each([
   ["f96 : gdn(2/2x16) gdn(1/2x16)", "Gated DeltaNet layers of different shapes"],
   ["f96 : gdn(2/2x16) gdn(2/2x16)~64", "FFN widths differ between layers"],
   ["f96 h4/2x16 : gdn(2/2x16) g", "attention without an output gate"],
-])("%s has no configuration, and the reason is told", (layers, reason) => {
+])("says why %s has no configuration", (layers, reason) => {
   expect(huggingFaceConfig(parseNotation(`v512 d64 ${layers}`))).toMatchObject({
     ok: false,
     reason: expect.stringContaining(reason),

@@ -24,7 +24,8 @@ export function randomLayout(wanted: Architecture, random: SeededRng): Layout {
       headDim,
       qkNorm: !WITHOUT_NORM.has(wanted),
       ropeTheta: pick([10_000, 1_000_000]),
-      ...(wanted === "nemotron_h" && { rotated: 0 }),
+      // Without RoPE, a base has no meaning, and no notation.
+      ...(wanted === "nemotron_h" && { rotated: 0, ropeTheta: 1_000_000 }),
     };
     const width = heads * headDim;
     const kernel = pick([2, 3, 4, 5]);

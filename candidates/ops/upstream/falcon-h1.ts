@@ -12,11 +12,10 @@ import {
   attentionMetadata,
   commonConfig,
   refuse,
-  same,
   type Upstream,
   unevenConfig,
   unevenness,
-  windowsIn,
+  unlikeAttention,
 } from "./upstream.ts";
 
 const isParallel = ({ mixer }: Layout["layers"][number]): boolean => partsOf(mixer).length > 1;
@@ -25,17 +24,14 @@ function problem(layout: Layout): string | null {
   if (!layout.layers.every(isParallel)) return "some of its layers have only one of attention and Mamba-2";
   const uneven = unevenness(layout);
   if (uneven !== null) return uneven;
-  const attention = attentionIn(layout);
-  if (attention[0]!.qkNorm) return "its attention parallel to Mamba-2 has QK-norm";
-  if (windowsIn(layout).length > 0) return "some of its attention layers have a window";
-  if (!same(attention.map(({ kvHeads }) => kvHeads))) return "its attention layers differ in kv heads";
-  return alike(layout) ? null : "its Mamba-2 layers differ";
+  if (attentionIn(layout)[0]!.qkNorm) return "its attention parallel to Mamba-2 has QK-norm";
+  return unlikeAttention(layout) ?? (alike(layout) ? null : "its Mamba-2 layers differ");
 }
 
 function transformers(layout: Layout, context: number) {
-  const refused = problem(layout);
   const uneven = unevenConfig(layout);
   if (uneven !== null) return uneven;
+  const refused = problem(layout);
   if (refused !== null) return refuse(`transformers' FalconH1 does not express it: ${refused}`);
   const spec = mamba2In(layout)[0]!;
   const config = {

@@ -19,6 +19,7 @@ import {
   type Upstream,
   unevenConfig,
   unevenness,
+  unlikeAttention,
   windowsIn,
 } from "./upstream.ts";
 
@@ -37,8 +38,8 @@ function unpaddable(layout: Layout): string | null {
   const uneven = unevenness(layout);
   if (uneven !== null) return uneven;
   if (!first.qkNorm) return "it has Gated DeltaNet and attention without QK-norm";
-  if (windowsIn(layout).length > 0) return "some of its attention layers have a window";
-  if (!same(attention.map(({ kvHeads }) => kvHeads))) return "its attention layers differ in kv heads";
+  const unlike = unlikeAttention(layout);
+  if (unlike !== null) return unlike;
   if (!alike(layout)) return "its Gated DeltaNet layers differ";
   if (spec.keyDim !== spec.valueDim) return "its key heads and value heads differ in size";
   // llama.cpp's value head h reads key head h mod keyHeads, a layout's floor(h * keyHeads / valueHeads).

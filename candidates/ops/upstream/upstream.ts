@@ -72,6 +72,14 @@ export const attentionIn = ({ layers }: Layout): readonly Attention[] =>
 export const windowsIn = (layout: Layout): readonly number[] =>
   attentionIn(layout).flatMap((spec) => (spec.op === "swa" ? [spec.window] : []));
 
+/** Returns a window, or a difference in KV heads, as a reason against an architecture without these; null if there is none. */
+export function unlikeAttention(layout: Layout): string | null {
+  if (windowsIn(layout).length > 0) return "some of its attention layers have a window";
+  return same(attentionIn(layout).map(({ kvHeads }) => kvHeads))
+    ? null
+    : "its attention layers differ in kv heads";
+}
+
 /** Returns the widths of a layout's SwiGLU FFNs, in layer order. Other FFNs are left out. */
 export const denseWidthsIn = ({ layers }: Layout): readonly number[] =>
   layers.flatMap(({ ffn }) => swigluOf(ffn)?.width ?? []);
